@@ -1,0 +1,46 @@
+# Everything is set up on first use. A checkout that cannot be written to keeps its environment elsewhere.
+PYTHON ?= python3
+WORK ?= $(shell if [ -w . ]; then echo .; else echo "$${TMPDIR:-/tmp}/commit-digest-$$(id -u)"; fi)
+VENV ?= $(WORK)/.venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DEMO_REPO ?= .
+DEMO_OUT ?= $(WORK)/demo
+DEMO_ENV = DIGEST_DATABASE="$(DEMO_OUT)/digest.db" DIGEST_CLONES="$(DEMO_OUT)/clones"
+
+.PHONY: demo test check bench fmt
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
+	@mkdir -p "$(WORK)"
+	$(PYTHON) -m venv "$(VENV)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# The main job on this repository's own history, or on DEMO_REPO=/path, a URL, or owner/name.
+demo: $(INSTALLED)
+	@mkdir -p "$(DEMO_OUT)"
+	@$(DEMO_ENV) $(BIN)/digest latest "$(DEMO_REPO)"
+	@$(DEMO_ENV) $(BIN)/digest report "$(DEMO_REPO)" --date latest -o "$(DEMO_OUT)/report.md"
+	@$(DEMO_ENV) $(BIN)/digest report "$(DEMO_REPO)" --date latest --lang zh -o "$(DEMO_OUT)/report.zh.md"
+	@$(DEMO_ENV) $(BIN)/digest report "$(DEMO_REPO)" --date latest --format html -o "$(DEMO_OUT)/report.html"
+	@$(DEMO_ENV) $(BIN)/digest report "$(DEMO_REPO)" --date latest --format json -o "$(DEMO_OUT)/report.json"
+	@sha=$$($(BIN)/python tests/first_sha.py "$(DEMO_OUT)/report.json") && \
+	printf '\n$$ digest %s\n\n' "$$sha" && $(DEMO_ENV) $(BIN)/digest "$$sha" --repo "$(DEMO_REPO)"
+	@printf '\nThe full reports: %s\n' "$(DEMO_OUT)/report.md report.zh.md report.html report.json"
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -q -o cache_dir="$(VENV)/cache/pytest"
+
+check: $(INSTALLED)
+	$(BIN)/ruff check --cache-dir "$(VENV)/cache/ruff" .
+	$(BIN)/ruff format --check --cache-dir "$(VENV)/cache/ruff" .
+	$(BIN)/mypy --cache-dir "$(VENV)/cache/mypy"
+	$(BIN)/lint-imports --cache-dir "$(VENV)/cache/import-linter"
+
+bench: $(INSTALLED)
+	$(BIN)/python tests/bench/run.py
+
+fmt: $(INSTALLED)
+	$(BIN)/ruff check --fix-only --cache-dir "$(VENV)/cache/ruff" .
+	$(BIN)/ruff format --cache-dir "$(VENV)/cache/ruff" .

@@ -1,0 +1,1 @@
+"""Language models: each answers a `Question` with text."""

@@ -1,0 +1,1 @@
+"""Commit sources: each yields the same `Commit`s, wherever the history lives."""

@@ -1,0 +1,1 @@
+"""The core of Commit Digest: it knows and decides, and touches nothing outside itself."""

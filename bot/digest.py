@@ -1,0 +1,324 @@
+"""From judged commits to what a channel sees: themes, statistics, and the `Post`. Pure.
+
+The words are the labels' or the analyses'; the layout of a message is decided here, its looks by each chat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from bot.texts import Texts
+from bot.values import (
+    RULES,
+    Attachment,
+    Button,
+    Buttons,
+    Commit,
+    Digest,
+    Entry,
+    Evidence,
+    Fields,
+    Filters,
+    Importance,
+    Line,
+    Message,
+    Part,
+    Period,
+    Post,
+    Repository,
+    Span,
+    Table,
+    Text,
+    Theme,
+    one_line,
+)
+
+SUBJECT_LIMIT = 200
+"""Characters of a subject in a row or a title: longer ones end in `…` and stand whole in the full report."""
+
+
+# --- Choosing and grouping -------------------------------------------------------------------
+
+
+def is_bot(commit: Commit) -> bool:
+    """Whether a program made the commit: GitHub marks its apps' accounts with `[bot]`; others are known by name."""
+    names = {commit.author.lower(), (commit.login or "").lower()}
+    known = {"dependabot", "renovate", "renovate-bot", "github-actions", "pre-commit-ci", "mergify", "greenkeeper"}
+    return any(name.endswith("[bot]") or name in known for name in names)
+
+
+def wanted(commit: Commit, filters: Filters) -> bool:
+    """Whether a subscription's filters let the commit through."""
+    if not filters.bots and is_bot(commit):
+        return False
+    names = {commit.author.lower(), (commit.login or "").lower()}
+    unwanted = {a[1:].lower() for a in filters.authors if a.startswith("-")}
+    chosen = {a.lower() for a in filters.authors if not a.startswith("-")}
+    if names & unwanted or (chosen and not names & chosen):
+        return False
+    return not filters.paths or any(_under(f.path, p) for f in commit.files for p in filters.paths)
+
+
+def _under(path: str, folder: str) -> bool:
+    return path == folder.rstrip("/") or path.startswith(folder.rstrip("/") + "/")
+
+
+def themes(entries: Iterable[Entry]) -> tuple[Theme, ...]:
+    """The themes that two or more entries share, in the order in which they first appear."""
+    members: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry.grade.theme:
+            members.setdefault(entry.grade.theme, []).append(entry.commit.sha)
+    return tuple(Theme(title, tuple(shas)) for title, shas in members.items() if len(shas) > 1)
+
+
+# --- Words shared with the report ------------------------------------------------------------
+
+
+def local(moment: datetime, zone: str) -> datetime:
+    """`moment` on the clock of `zone`."""
+    return moment.astimezone(ZoneInfo(zone))
+
+
+def days(period: Period) -> tuple[datetime, datetime]:
+    """The first and the last local moment of a period; both are on the same date when it is one day."""
+    return local(period.since, period.zone), local(period.until - timedelta(microseconds=1), period.zone)
+
+
+def day_label(period: Period, texts: Texts) -> str:
+    """`2026-02-18 Wednesday`, or both ends of a longer period."""
+    first, last = days(period)
+    if first.date() == last.date():
+        return texts("digest.day", date=f"{first:%Y-%m-%d}", weekday=texts(f"weekday.{first.weekday()}"))
+    return texts("digest.days", first=f"{first:%Y-%m-%d}", last=f"{last:%Y-%m-%d}")
+
+
+def period_label(digest: Digest, texts: Texts) -> str:
+    """Both ends of the period and its zone, which is named here and nowhere else, and the branch."""
+    since, until = (local(m, digest.period.zone) for m in (digest.period.since, digest.period.until))
+    span = texts(
+        "digest.period", since=f"{since:%Y-%m-%d %H:%M}", until=f"{until:%Y-%m-%d %H:%M}", zone=digest.period.zone
+    )
+    return f"{span} · {texts('digest.branch', branch=digest.branch)}"
+
+
+def statistics(digest: Digest, texts: Texts) -> str:
+    """`29 commits | 🔴 4 | 🟡 12 | 🟢 13 | +4,120 −1,985 | 14 authors`, and the usual number where it is known."""
+    parts = [texts.count("commits", len(digest.entries))]
+    parts += [f"{mark(i, texts)} {len(digest.by_importance[i])}" for i in Importance]
+    parts += [texts("digest.lines", added=f"{digest.added:,}", removed=f"{digest.removed:,}")]
+    parts += [texts.count("authors", digest.authors)]
+    if digest.usual is not None:
+        parts.append(texts("digest.usual", n=digest.usual))
+    return " | ".join(parts)
+
+
+def mark(importance: Importance, texts: Texts) -> str:
+    """The coloured mark of an importance."""
+    return texts(f"importance.{importance}_mark")
+
+
+def importance_label(entry: Entry, texts: Texts) -> str:
+    """`🔴 High: breaking change`."""
+    grade = entry.grade
+    return f"{mark(grade.importance, texts)} {texts(f'importance.{grade.importance}')}" + (
+        f" · {grade.reason}" if grade.reason else ""
+    )
+
+
+def types_label(entry: Entry, texts: Texts) -> str:
+    """`Fix / Security`."""
+    return " / ".join(texts(f"type.{t}") for t in entry.grade.types)
+
+
+def by_label(by: str, texts: Texts) -> str:
+    """Who wrote an analysis."""
+    return texts("digest.by_rules") if by == RULES else texts("digest.by_model", model=by)
+
+
+def size_label(commit: Commit, texts: Texts) -> str:
+    """`+120 −8, 5 files`."""
+    lines = texts("digest.lines", added=f"{commit.added:,}", removed=f"{commit.removed:,}")
+    return f"{lines}, {texts.count('files', len(commit.files))}"
+
+
+def coverage_label(coverage: float, texts: Texts) -> str:
+    """How much of a patch was read, rounded down, so that only a whole patch is 100 %."""
+    return texts("digest.coverage", percent=int(coverage * 100))
+
+
+# --- Lines -----------------------------------------------------------------------------------
+
+
+def subject_line(repository: Repository, commit: Commit, limit: int = SUBJECT_LIMIT) -> Line:
+    """The subject as a link to the commit, and its pull request's number as a link of its own.
+
+    The number at the subject's end is taken off, since it stands as a link behind it.
+    """
+    subject = one_line(commit.subject, limit) or commit.short
+    spans = []
+    if commit.pull is not None:
+        subject = subject.removesuffix(f"(#{commit.pull})").rstrip() or subject
+        spans = [Span(" ("), Span(f"#{commit.pull}", repository.pull_url(commit.pull)), Span(")")]
+    return (Span(subject, repository.commit_url(commit.sha)), *spans)
+
+
+def evidence_line(repository: Repository, sha: str, evidence: Evidence) -> Line:
+    """The path and line of a piece of evidence as a link, and the words quoted."""
+    where = f"{evidence.path}:{evidence.line}" if evidence.line else evidence.path
+    url = repository.file_url(sha, evidence.path, evidence.line) if evidence.line else repository.commit_url(sha)
+    spans = [Span(where, url, code=True)]
+    if evidence.quote and evidence.quote != evidence.path:
+        spans += [Span(" "), Span(one_line(evidence.quote, 120), code=True)]
+    return tuple(spans)
+
+
+def _plain(text: str) -> Line:
+    return (Span(text),)
+
+
+# --- One commit ------------------------------------------------------------------------------
+
+
+def commit_message(repository: Repository, entry: Entry, zone: str, texts: Texts) -> Message:
+    """Everything that is said of one commit: self-contained, in the depth of its analysis."""
+    title = (Span(f"{mark(entry.grade.importance, texts)} "), *subject_line(repository, entry.commit))
+    parts = (_facts(repository, entry, zone, texts), *_analysis_parts(repository, entry, texts))
+    return Message(key=f"commit:{entry.commit.sha}", title=title, parts=parts)
+
+
+def _facts(repository: Repository, entry: Entry, zone: str, texts: Texts) -> Fields:
+    commit, analysis = entry.commit, entry.analysis
+    items: list[tuple[str, Line]] = [
+        (texts("digest.type"), _plain(types_label(entry, texts))),
+        (texts("digest.importance"), _plain(importance_label(entry, texts))),
+        (texts("digest.author"), _plain(commit.author)),
+        (texts("digest.landed"), _plain(f"{local(commit.committed, zone):%Y-%m-%d %H:%M}")),
+        (texts("digest.size"), _plain(size_label(commit, texts))),
+        ("SHA", (Span(commit.short, repository.commit_url(commit.sha), code=True),)),
+        (texts("digest.source"), _plain(by_label(analysis.by, texts))),
+    ]
+    if analysis.coverage < 1:
+        items.append((texts("digest.read"), _plain(coverage_label(analysis.coverage, texts))))
+    return Fields(tuple(items))
+
+
+def _analysis_parts(repository: Repository, entry: Entry, texts: Texts) -> tuple[Part, ...]:
+    analysis, sha = entry.analysis, entry.commit.sha
+    impact = [_impact_line(repository, sha, i.component, i.paths, i.effect) for i in analysis.impact]
+    insights = [
+        (
+            Span(texts(f"aspect.{i.aspect}"), strong=True),
+            Span(f": {i.text} ("),
+            *evidence_line(repository, sha, i.evidence),
+            Span(")"),
+        )
+        for i in analysis.insights
+    ]
+    risks = [
+        (
+            Span(f"{r.text} ("),
+            *evidence_line(repository, sha, r.evidence),
+            Span(f") {texts('digest.mitigation', text=r.mitigation)}" if r.mitigation else ")"),
+        )
+        for r in analysis.risks
+    ]
+    suggestions: list[Line] = [(Span(s.who, strong=True), Span(f": {s.action}")) for s in analysis.suggestions]
+    inner: list[Line] = [
+        (
+            Span(c.sha[:7], repository.commit_url(c.sha), code=True),
+            Span(f" {one_line(c.subject, SUBJECT_LIMIT)} · {c.author}"),
+        )
+        for c in entry.commit.inner
+    ]
+    lists: list[tuple[str, Sequence[Line]]] = [
+        ("impact", impact),
+        ("insight", insights),
+        ("risks", risks),
+        ("suggestions", suggestions),
+        ("inner", inner),
+    ]
+    notes = (Text((_plain(analysis.note),)),) if analysis.note else ()
+    return (
+        Text((_plain(analysis.summary),), heading=texts("digest.summary")),
+        *(Text(tuple(lines), heading=texts(f"digest.{name}"), bullets=True) for name, lines in lists if lines),
+        *notes,
+    )
+
+
+def _impact_line(repository: Repository, sha: str, component: str, paths: Sequence[str], effect: str) -> Line:
+    spans = [Span(component, strong=True), Span(f": {effect}" if effect else "")]
+    for number, path in enumerate(paths):
+        spans += [Span(" (" if number == 0 else ", "), Span(path, repository.file_url(sha, path), code=True)]
+    return (*spans, Span(")")) if paths else tuple(spans)
+
+
+# --- A whole digest --------------------------------------------------------------------------
+
+
+def post(digest: Digest, texts: Texts, attachments: Sequence[Attachment] = ()) -> Post:
+    """The headline with overview, statistics and table; beneath it the high commits, the rest, and the report."""
+    zone = digest.period.zone
+    replies = [commit_message(digest.repository, e, zone, texts) for e in digest.by_importance[Importance.HIGH]]
+    if rest := [e for i in (Importance.MEDIUM, Importance.LOW) for e in digest.by_importance[i]]:
+        replies.append(_rest(digest, rest, texts))
+    if attachments and digest.entries:
+        replies.append(Message("report", _plain(texts("digest.report")), tuple(attachments)))
+    return Post(_headline(digest, texts), tuple(replies))
+
+
+def _headline(digest: Digest, texts: Texts) -> Message:
+    title = texts("digest.title", title=digest.repository.title, day=day_label(digest.period, texts))
+    parts: list[Part] = [Text((_plain(period_label(digest, texts)),))]
+    parts.append(Text((_plain(digest.overview),)))
+    if digest.entries:
+        parts.append(Text(((Span(statistics(digest, texts), strong=True),),)))
+    if digest.themes:
+        lines = tuple(
+            _plain(texts("digest.theme", title=t.title, count=texts.count("commits", len(t.shas))))
+            for t in digest.themes
+        )
+        parts.append(Text(lines, heading=texts("digest.themes"), bullets=True))
+    if digest.entries:
+        parts.append(table(digest, texts))
+    parts += [Text(tuple(_plain(n) for n in digest.notices))] if digest.notices else []
+    return Message("headline", _plain(title), (*parts, _buttons(digest, texts)))
+
+
+def _buttons(digest: Digest, texts: Texts) -> Buttons:
+    first, _ = days(digest.period)
+    report = f"report {digest.repository.title} {first:%Y-%m-%d}"
+    return Buttons((Button(texts("digest.report_button"), report), Button(texts("digest.settings_button"), "settings")))
+
+
+def table(digest: Digest, texts: Texts) -> Table:
+    """The table of all commits, newest first: time, author, message, importance."""
+    first, last = days(digest.period)
+    clock = "%H:%M" if first.date() == last.date() else "%m-%d %H:%M"
+    rows = tuple(
+        (
+            _plain(format(local(e.commit.committed, digest.period.zone), clock)),
+            _plain(one_line(e.commit.author, 60)),
+            subject_line(digest.repository, e.commit),
+            _plain(f"{mark(e.grade.importance, texts)} {texts(f'importance.{e.grade.importance}')}"),
+        )
+        for e in digest.entries
+    )
+    return Table(tuple(texts(f"table.{c}") for c in ("time", "author", "message", "importance")), rows)
+
+
+def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts) -> Message:
+    counts = {i: len(digest.by_importance[i]) for i in Importance}
+    numbers = texts("digest.rest_of", medium=counts[Importance.MEDIUM], low=counts[Importance.LOW])
+    title = f"{texts('digest.rest')} · {numbers}"
+    lines = tuple(
+        (
+            Span(f"{mark(e.grade.importance, texts)} "),
+            Span(e.commit.short, digest.repository.commit_url(e.commit.sha), code=True),
+            Span(f" {e.analysis.summary}"),
+        )
+        for e in entries
+    )
+    return Message("rest", _plain(title), (Text(lines, bullets=True),))

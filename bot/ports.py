@@ -1,0 +1,237 @@
+"""What the core needs of the world, as protocols, and the errors that cross them.
+
+    DigestError                 base: an expected failure that a person may read
+    ├── UsageError              a command or an option that cannot be understood
+    ├── NotFound                a repository, branch, commit or pull request that is not there
+    ├── Forbidden               not allowed here
+    ├── Unavailable             a service failed or is throttled: worth another try later
+    ├── ModelError              a language model gave no usable answer
+    ├── StoreError              the database cannot be used as it is
+    └── ConfigError             a setting is missing or wrong
+
+An error carries the key of its text in `prompts/labels.*.toml` (`[errors]`) and the fields of that text, so that it can
+be told in the reader's language. Adapters translate foreign errors into these, once, at their edge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from bot.values import (
+    Analysis,
+    AnalysisKey,
+    Commit,
+    Delivery,
+    Digest,
+    FilePatch,
+    Message,
+    Place,
+    Question,
+    Reply,
+    Repository,
+    Request,
+    Subscription,
+    Usage,
+)
+
+
+class DigestError(Exception):
+    """An expected failure; `key` names its text, `fields` fill that text's blanks."""
+
+    def __init__(self, key: str, **fields: object) -> None:
+        super().__init__(key, fields)
+        self.key = key
+        self.fields = fields
+
+    def __str__(self) -> str:
+        return " ".join([self.key, *(f"{name}={value}" for name, value in self.fields.items())])
+
+
+class UsageError(DigestError):
+    """A command or an option that cannot be understood."""
+
+
+class NotFound(DigestError):
+    """A repository, branch, commit or pull request that is not there."""
+
+
+class Forbidden(DigestError):
+    """Not allowed here."""
+
+
+class Unavailable(DigestError):
+    """A service failed or is throttled: worth another try later."""
+
+
+class ModelError(DigestError):
+    """A language model gave no usable answer."""
+
+
+class StoreError(DigestError):
+    """The database cannot be used as it is."""
+
+
+class ConfigError(DigestError):
+    """A setting is missing or wrong."""
+
+
+class Progress:
+    """Told how far a digest is. This one keeps silent; a chat that can show progress overrides it."""
+
+    def collecting(self, repo: str) -> None:
+        """The commits of `repo` are being read."""
+
+    def analysing(self, done: int, total: int) -> None:
+        """`done` of `total` high and medium commits are analysed."""
+
+
+class CommitSource(Protocol):
+    """Where commits come from. Safe to call from several threads."""
+
+    def repository(self, repo: str) -> Repository:
+        """What is known of `repo`. Raises NotFound, Forbidden, Unavailable."""
+        ...
+
+    def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
+        """First-parent commits of `branch` (empty: the default one) with `since <= committed < until`, newest first.
+
+        Raises NotFound for an unknown repository or branch, or where the history does not reach back to `since`
+        (a shallow clone); an empty repository has none and raises nothing. Also Forbidden, Unavailable.
+        """
+        ...
+
+    def commit(self, repo: str, sha: str) -> Commit:
+        """The commit whose SHA starts with `sha` (4 to 64 hex digits). Raises NotFound; UsageError when ambiguous."""
+        ...
+
+    def pull(self, repo: str, number: int) -> Commit:
+        """The commit with which pull request `number` landed on the default branch. Raises NotFound."""
+        ...
+
+    def patches(self, repo: str, commits: Sequence[Commit]) -> Iterator[tuple[str, tuple[FilePatch, ...]]]:
+        """For each commit its SHA and the patch against its first parent, in the order asked for.
+
+        Lazy: a patch is read when the iteration reaches it. A file is read to 256 KiB and a commit to 8 MiB, the rest
+        is marked incomplete. Raises NotFound, Unavailable.
+        """
+        ...
+
+
+class LanguageModel(Protocol):
+    """Something that answers a question with text. Safe to call from several threads."""
+
+    @property
+    def name(self) -> str:
+        """The model's name, part of the key under which its answers are kept."""
+        ...
+
+    def ask(self, question: Question) -> Reply:
+        """One answer. Raises ModelError where there is none, Unavailable where a later try may succeed."""
+        ...
+
+
+class Chat(Protocol):
+    """A chat platform."""
+
+    @property
+    def name(self) -> str:
+        """The name that stands in `Place.chat`."""
+        ...
+
+    def post(self, place: Place, message: Message) -> Place:
+        """Post `message` and return the thread beneath it. Raises NotFound, Forbidden, Unavailable."""
+        ...
+
+    def listen(self, handle: Callable[[Request], None]) -> None:
+        """Hand every request to `handle`, until there are no more."""
+        ...
+
+
+class Store(Protocol):
+    """What must be remembered. Safe for several threads and several processes on one database."""
+
+    def keep_commits(self, commits: Iterable[Commit]) -> None:
+        """Keep commits; one that is known already is replaced."""
+        ...
+
+    def commits_by_sha(self, repo: str, prefix: str) -> tuple[Commit, ...]:
+        """Known commits of `repo` whose SHA starts with `prefix` (lower-case hex), newest first, at most 10."""
+        ...
+
+    def commits_by_pull(self, repo: str, number: int) -> tuple[Commit, ...]:
+        """Known commits of `repo` that belong to pull request `number`, newest first, at most 10."""
+        ...
+
+    def search(self, words: str, repos: Sequence[str], limit: int) -> tuple[Commit, ...]:
+        """Commits of `repos` whose message, paths' names or analyses hold all `words`, newest kept first.
+
+        A word matches at the start of a word, Chinese wherever it stands, from one character on. Any text is a valid
+        query.
+        """
+        ...
+
+    def analysis(self, key: AnalysisKey) -> Analysis | None:
+        """The kept analysis, or None."""
+        ...
+
+    def keep_analysis(self, key: AnalysisKey, analysis: Analysis) -> None:
+        """Keep an analysis of a kept commit; an earlier one under the same key is replaced."""
+        ...
+
+    def digest(self, key: str) -> Digest | None:
+        """The digest kept under `key`, or None."""
+        ...
+
+    def keep_digest(self, key: str, digest: Digest, now: datetime) -> None:
+        """Keep a digest, its commits and its analyses' texts for search, in one transaction."""
+        ...
+
+    def recent_digests(self, repo: str, branch: str, language: str, limit: int) -> tuple[Digest, ...]:
+        """Kept digests of `repo` and `branch` in `language`, the latest period first."""
+        ...
+
+    def subscribe(self, subscription: Subscription) -> Subscription:
+        """Keep a subscription and return it with its id; one for the same place, repo and branch is replaced."""
+        ...
+
+    def unsubscribe(self, subscription: int) -> None:
+        """Remove a subscription and its deliveries. One that is not there is no error."""
+        ...
+
+    def subscriptions(self, place: Place | None = None) -> tuple[Subscription, ...]:
+        """All subscriptions by id, or those of one place."""
+        ...
+
+    def keep_delivery(self, delivery: Delivery) -> None:
+        """Keep how far a delivery got, with its steps in order; the earlier state is replaced."""
+        ...
+
+    def deliveries(self, subscription: int) -> tuple[Delivery, ...]:
+        """Deliveries of a subscription, the latest slot first."""
+        ...
+
+    def add_usage(self, usage: Usage, purpose: str, now: datetime) -> None:
+        """Add what a request took."""
+        ...
+
+    def usage(self, since: datetime, until: datetime) -> tuple[Usage, ...]:
+        """Sums per model for `since <= at < until`, by model name."""
+        ...
+
+    def claim(self, key: str, holder: str, now: datetime, until: datetime) -> bool:
+        """Take the lease on `key` until `until`, or prolong one's own; False while another holder's is unexpired."""
+        ...
+
+    def release(self, key: str, holder: str) -> None:
+        """Give a lease back; another holder's stays."""
+        ...
+
+    def counts(self) -> dict[str, int]:
+        """Rows of each table, and `bytes`, the size of the database."""
+        ...
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        ...

@@ -1,0 +1,202 @@
+"""What can be said of a commit without any language model: only what its message, paths, sizes and patch show. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.patch import hunks, kind
+from bot.texts import Texts
+from bot.triage import ROOT, Judgement, component, features
+from bot.values import (
+    Analysis,
+    Aspect,
+    ChangeType,
+    Commit,
+    Evidence,
+    FileChange,
+    FilePatch,
+    Grade,
+    Impact,
+    Importance,
+    Insight,
+    Suggestion,
+    one_line,
+)
+
+_MOST_COMPONENTS, _MOST_PATHS, _MOST_NAMES = 5, 3, 4
+_BODY_LIMIT = 600
+
+_DEFINITION = re.compile(
+    r"^\s*(?:export\s+(?:default\s+)?)?(?:pub(?:\([^)]*\))?\s+)?(?:public\s+|static\s+|async\s+|abstract\s+|final\s+)*"
+    r"(?:def|fn|func|function|class|struct|enum|trait|interface|type)\s+(?:\([^)]*\)\s*)?([A-Za-z_]\w{2,})"
+)
+# Lines of a message that are for tools or for the pull request's form, not for a reader.
+_TRAILER = re.compile(
+    r"^(?:[A-Z][\w-]+-by:|change-id:|co-authored|signed-off|\* |- \[|#+ |!\[|<|\||```|vllm version:|https?://|---)",
+    re.I,
+)
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
+
+
+# --- Grades ----------------------------------------------------------------------------------
+
+
+def grade(commit: Commit, judgement: Judgement, texts: Texts) -> Grade:
+    """The rules' grade in the reader's language."""
+    return Grade(
+        importance=judgement.importance,
+        types=judgement.features.types,
+        reason=texts(f"reason.{judgement.reason}"),
+        sentence=sentence(commit, texts),
+        score=judgement.score,
+        theme=texts("rules.theme_dependencies") if judgement.features.types[0] is ChangeType.DEPENDENCIES else "",
+    )
+
+
+def sentence(commit: Commit, texts: Texts) -> str:
+    """What the commit does, in one sentence: its own subject and where it lands."""
+    seen = features(commit)
+    what = one_line(seen.summary, 300).rstrip(".。") or commit.short
+    where = _where(commit)
+    if not where:
+        return texts("rules.sentence_nowhere", what=what)
+    return texts("rules.sentence", what=what, where=texts("rules.comma").join(where))
+
+
+def _where(commit: Commit) -> list[str]:
+    """The components a commit changes most, at most two of them, and `…` for more."""
+    names = [name for name, _ in _components(commit)]
+    return [*names[:2], "…"] if len(names) > 2 else names
+
+
+def _components(commit: Commit) -> list[tuple[str, list[FileChange]]]:
+    """Components with their files, those with the most changed lines first; generated files only where all are."""
+    files = [f for f in commit.files if not f.generated] or list(commit.files)
+    groups: dict[str, list[FileChange]] = {}
+    for file in files:
+        groups.setdefault(component(file.path), []).append(file)
+    return sorted(groups.items(), key=lambda g: (-sum(f.added + f.removed for f in g[1]), g[0]))
+
+
+# --- Analyses --------------------------------------------------------------------------------
+
+
+def analysis(commit: Commit, importance: Importance, patch: Sequence[FilePatch], texts: Texts) -> Analysis:
+    """The rules' analysis, as deep as the importance asks for; nothing in it is guessed."""
+    if importance is Importance.LOW:
+        return Analysis(summary=sentence(commit, texts))
+    found = Analysis(summary=_summary(commit, texts), impact=_impact(commit, patch, texts))
+    if importance is Importance.MEDIUM:
+        return found
+    removed = _removed_definitions(patch)
+    return replace(found, insights=_insights(removed, texts), suggestions=_suggestions(removed, texts))
+
+
+def _summary(commit: Commit, texts: Texts) -> str:
+    """The sentence, then the first paragraph of the message's body as its author wrote it, in whole sentences."""
+    first = sentence(commit, texts)
+    said = _first_paragraph(commit.body)
+    return f"{first} {texts('rules.author_says', text=said)}" if said else first
+
+
+def _first_paragraph(body: str) -> str:
+    paragraphs = re.split(r"\n\s*\n", body[:20_000].replace("\r\n", "\n"))
+    for paragraph in paragraphs:
+        lines = [line.strip() for line in paragraph.splitlines()]
+        text = one_line(" ".join(line for line in lines if line and not _TRAILER.match(line)))
+        if len(text) > 20:
+            return whole_sentences(text, _BODY_LIMIT)
+    return ""
+
+
+def whole_sentences(text: str, limit: int) -> str:
+    """As many whole sentences as fit into `limit` characters; empty where not even one does."""
+    kept = ""
+    for part in _SENTENCE_END.split(text):
+        joined = f"{kept} {part}" if kept and kept[-1] in ".!?" else kept + part
+        if len(joined) > limit:
+            break
+        kept = joined
+    return kept
+
+
+def _impact(commit: Commit, patch: Sequence[FilePatch], texts: Texts) -> tuple[Impact, ...]:
+    names = _touched(patch)
+    groups = _components(commit)
+    found = [_component_impact(name, files, names, texts) for name, files in groups[:_MOST_COMPONENTS]]
+    if len(groups) > _MOST_COMPONENTS:
+        rest = texts("rules.more_components", n=len(groups) - _MOST_COMPONENTS)
+        files = sum(len(files) for _, files in groups[_MOST_COMPONENTS:])
+        found.append(Impact(rest, (), texts.count("files", files)))
+    return tuple(found)
+
+
+def _component_impact(name: str, files: Sequence[FileChange], names: dict[str, list[str]], texts: Texts) -> Impact:
+    by_size = sorted(files, key=lambda f: (-(f.added + f.removed), f.path))
+    lines = texts(
+        "digest.lines", added=f"{sum(f.added for f in files):,}", removed=f"{sum(f.removed for f in files):,}"
+    )
+    effect = f"{texts.count('files', len(files))}, {lines}"
+    touched = list(dict.fromkeys(n for f in by_size for n in names.get(f.path, [])))[:_MOST_NAMES]
+    if touched:
+        effect = texts("rules.touches", size=effect, names=texts("rules.comma").join(touched))
+    shown = tuple(f.path for f in by_size[:_MOST_PATHS])
+    return Impact(texts("rules.root") if name == ROOT else name, shown, effect)
+
+
+def _touched(patch: Sequence[FilePatch]) -> dict[str, list[str]]:
+    """The functions and types that each source file's changed lines define, or else stand in."""
+    found: dict[str, list[str]] = {}
+    for file in patch:
+        if kind(file.path) != "source":
+            continue
+        names: dict[str, None] = {}
+        for hunk in hunks(file.text):
+            defined = [m[1] for line in hunk.lines if line[0] == "+" and (m := _DEFINITION.match(line[1:]))]
+            around = _DEFINITION.match(hunk.section)
+            names.update(dict.fromkeys(defined or ([around[1]] if around else [])))
+        found[file.path] = list(names)
+    return found
+
+
+def _removed_definitions(patch: Sequence[FilePatch]) -> list[tuple[str, Evidence]]:
+    """Public definitions that the patch removes and defines nowhere again, each with the removed line."""
+    removed: dict[str, Evidence] = {}
+    added: set[str] = set()
+    for file in patch:
+        if kind(file.path) != "source":
+            continue
+        for line in (line for hunk in hunks(file.text) for line in hunk.lines):
+            found = _DEFINITION.match(line[1:])
+            if found and line[0] == "-" and not found[1].startswith("_"):
+                removed.setdefault(found[1], Evidence(file.path, one_line(line[1:], 100)))
+            elif found and line[0] == "+":
+                added.add(found[1])
+    return [(name, evidence) for name, evidence in removed.items() if name not in added]
+
+
+def _insights(removed: Sequence[tuple[str, Evidence]], texts: Texts) -> tuple[Insight, ...]:
+    return tuple(
+        Insight(Aspect.COMPATIBILITY, texts("rules.removes", name=name), evidence)
+        for name, evidence in removed[:_MOST_NAMES]
+    )
+
+
+def _suggestions(removed: Sequence[tuple[str, Evidence]], texts: Texts) -> tuple[Suggestion, ...]:
+    if not removed:
+        return ()
+    names = texts("rules.comma").join(name for name, _ in removed[:_MOST_NAMES])
+    return (Suggestion(texts("rules.callers"), texts("rules.search", names=names)),)
+
+
+def overview(entries_high: Sequence[Commit], total: int, texts: Texts) -> str:
+    """The overview where no model writes one: how many, and the subjects of the high ones."""
+    count = texts.count("commits", total)
+    if not entries_high:
+        return texts("rules.overview_quiet", count=count)
+    names = [one_line(features(c).summary, 90) for c in entries_high[:3]]
+    listed = texts("rules.semicolon").join(names)
+    key = "rules.overview_more" if len(entries_high) > 3 else "rules.overview"
+    return texts(key, count=count, high=len(entries_high), names=listed)

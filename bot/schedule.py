@@ -1,0 +1,80 @@
+"""Days, periods and slots: when a digest is due and which time it covers. Pure; `now` is always passed in."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from apscheduler.triggers.cron import CronTrigger
+
+from bot.ports import UsageError
+from bot.values import Period
+
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_NUMBER = re.compile(r"(?<![/\d])[0-7](?!\d)")
+
+
+def midnight(day: date, zone: str) -> datetime:
+    """The first moment of a local day, in UTC. Where the clocks skip midnight, the moment they skip to."""
+    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(ZoneInfo("UTC"))
+
+
+def day(of: date, zone: str) -> Period:
+    """The whole local day, 23 to 25 hours long where the clocks change."""
+    return Period(midnight(of, zone), midnight(of + timedelta(days=1), zone), zone)
+
+
+def today(now: datetime, zone: str) -> date:
+    """The date in `zone`."""
+    return now.astimezone(ZoneInfo(zone)).date()
+
+
+def so_far(now: datetime, zone: str) -> Period:
+    """Today until now."""
+    return Period(midnight(today(now, zone), zone), now, zone)
+
+
+def yesterday(now: datetime, zone: str) -> Period:
+    """The last whole local day."""
+    return day(today(now, zone) - timedelta(days=1), zone)
+
+
+def week(now: datetime, zone: str) -> Period:
+    """The last seven whole local days."""
+    end = today(now, zone)
+    return Period(midnight(end - timedelta(days=7), zone), midnight(end, zone), zone)
+
+
+def crontab(at: str, on: str) -> str:
+    """The crontab expression of `at 09:00 on mon-fri`. Raises UsageError for what is no time or no days."""
+    found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", at)
+    if not found:
+        raise UsageError("time_invalid", text=at)
+    return check(f"{int(found[2])} {int(found[1])} * * {_weekdays(on)}")
+
+
+def _weekdays(on: str) -> str:
+    names = {"daily": "*", "每天": "*", "weekdays": "mon-fri", "工作日": "mon-fri"}
+    return names.get(on.lower(), on.lower())
+
+
+def check(expression: str) -> str:
+    """`expression` with days of the week by name. Raises UsageError where it is no crontab expression.
+
+    crontab(5) counts Sunday as 0 and 7; APScheduler counts Monday as 0, so numbers are turned into names first.
+    """
+    fields = expression.split()
+    if len(fields) == 5:
+        fields[4] = _NUMBER.sub(lambda found: _DAYS[int(found[0]) % 7], fields[4])
+    try:
+        CronTrigger.from_crontab(" ".join(fields), timezone=ZoneInfo("UTC"))
+    except ValueError:
+        raise UsageError("schedule_invalid", text=expression) from None
+    return " ".join(fields)
+
+
+def next_slot(expression: str, zone: str, now: datetime) -> datetime | None:
+    """When the schedule is due next, in UTC; None for one that never is (31 February)."""
+    found = CronTrigger.from_crontab(check(expression), timezone=ZoneInfo(zone)).get_next_fire_time(None, now)
+    return found.astimezone(ZoneInfo("UTC")) if found else None

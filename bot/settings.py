@@ -1,0 +1,83 @@
+"""Every setting, from the environment or a `.env` file, each with a default that works. No other module reads them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from tzlocal import get_localzone_name
+
+from bot.ports import ConfigError
+
+
+def _data_folder() -> Path:
+    """Where a user's programs keep data (XDG Base Directory Specification)."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "commit-digest"
+
+
+class Settings(BaseSettings):
+    """One field a setting; the environment variable is the field's name in capitals."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
+
+    digest_database: Path = Field(default_factory=lambda: _data_folder() / "digest.db", description="SQLite file")
+    digest_clones: Path = Field(
+        default_factory=lambda: _data_folder() / "clones", description="where repositories given by URL are cloned to"
+    )
+    digest_repo: str = Field("", description="repository meant when a command names none")
+    digest_language: Literal["en", "zh"] = Field("en", description="language of digests and answers")
+    digest_zone: str = Field(default_factory=get_localzone_name, description="IANA time zone of days and times")
+    digest_schedule: str = Field("0 9 * * mon-fri", description="crontab expression of a new subscription")
+    digest_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="repositories that may be followed: owner/name, owner/*, paths; empty: any public one"
+    )
+    github_token: SecretStr = Field(SecretStr(""), description="personal access token")
+    github_app_id: str = Field("", description="GitHub App: its id")
+    github_app_key: Path | None = Field(None, description="GitHub App: file with its private key (PEM)")
+    github_app_installation: int = Field(0, description="GitHub App: id of the installation")
+    github_url: str = Field("https://api.github.com", description="API address; https://HOST/api/v3 for Enterprise")
+    openai_model: str = Field("", description="language model; empty: the rules, no model")
+    openai_api_key: SecretStr = Field(SecretStr(""), description="key; may stay empty for a local server")
+    openai_base_url: str = Field("https://api.openai.com/v1", description="any OpenAI-compatible endpoint")
+    openai_timeout: float = Field(120, gt=0, le=3600, description="seconds a whole answer may take")
+    openai_concurrency: int = Field(8, ge=1, le=64, description="questions asked at once")
+
+    @field_validator("digest_allow", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """A comma-separated list, as the environment gives it."""
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("digest_database", "digest_clones", "github_app_key")
+    @classmethod
+    def _home(cls, value: Path | None) -> Path | None:
+        """`~` is the user's home, as in a shell."""
+        return value.expanduser() if value else value
+
+    @field_validator("digest_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        return check_zone(value)
+
+
+def check_zone(name: str) -> str:
+    """`name` as an IANA time zone is spelt, whatever its case. Raises ValueError where there is none."""
+    spelt = {zone.lower(): zone for zone in available_timezones()}.get(name.lower())
+    if spelt is None:
+        raise ValueError("no such time zone; use a name such as Europe/Berlin, Asia/Shanghai or UTC")
+    ZoneInfo(spelt)
+    return spelt
+
+
+def load() -> Settings:
+    """The settings of this process. Raises ConfigError that names the setting, never its value (it may be a secret)."""
+    try:
+        return Settings()  # type: ignore[call-arg]  # fields come from the environment
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        name = ".".join(str(part) for part in first["loc"]).upper()
+        raise ConfigError("setting_invalid", name=name, problem=first["msg"].removeprefix("Value error, ")) from None

@@ -1,0 +1,56 @@
+"""Prompts and labels from the `prompts` package: read once, filled strictly.
+
+A blank that is not filled, or a text that is not there, is a fault of the program and raises KeyError at once; what is
+filled in is never read for blanks again, so text from outside can hold `$` and `{}` freely.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from functools import lru_cache
+from importlib.resources import files
+from string import Template
+
+from bot.ports import DigestError
+
+LANGUAGES = ("en", "zh")
+"""The languages that have labels."""
+
+
+@lru_cache
+def _labels(language: str) -> dict[str, dict[str, str]]:
+    return tomllib.loads(files("prompts").joinpath(f"labels.{language}.toml").read_text(encoding="utf-8"))
+
+
+@lru_cache
+def _prompt(name: str) -> tuple[Template, Template]:
+    system, user = files("prompts").joinpath(f"{name}.md").read_text(encoding="utf-8").split("\n---\n")
+    return Template(system.strip()), Template(user.strip())
+
+
+def prompt(name: str, **blanks: str) -> tuple[str, str]:
+    """The system and the user text of prompt `name` (`analysis.v1`), with every `$blank` filled."""
+    system, user = _prompt(name)
+    return system.substitute(blanks), user.substitute(blanks)
+
+
+class Texts:
+    """The labels of one language."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._labels = _labels(language)
+
+    def __call__(self, key: str, **fields: object) -> str:
+        """The label `section.name` with its `{blanks}` filled."""
+        section, name = key.split(".")
+        return self._labels[section][name].format(**fields)
+
+    def count(self, name: str, number: int) -> str:
+        """A number with its noun in the right form: `1 commit`, `1,234 commits`."""
+        form = f"counts.{name}_one" if number == 1 else f"counts.{name}"
+        return self(form, n=f"{number:,}")
+
+    def error(self, error: DigestError) -> str:
+        """What a person is told of an expected failure."""
+        return self(f"errors.{error.key}", **error.fields)

@@ -1,0 +1,597 @@
+"""Every value that flows through the bot. Frozen, no I/O, no platform.
+
+Times are timezone-aware datetimes in UTC unless a name says otherwise. A `repo` is the name by
+which a source knows a repository: `owner/name` for a hosted one, an absolute path or a URL for git.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from urllib.parse import quote
+
+# --- Text from outside -----------------------------------------------------------------------
+
+# What a terminal or a browser acts on instead of showing: ANSI sequences, control characters,
+# direction overrides and isolates, zero-width and other invisible formatting characters, surrogates.
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.?)", re.DOTALL)
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f\ud800-\udfff]"
+)
+
+
+def inert(text: str) -> str:
+    """Text that only shows: no control, direction or invisible character; spaces for tabs and line ends kept."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _UNSAFE.sub("", _ANSI.sub("", text.replace("\r\n", "\n")))
+
+
+def one_line(text: str, limit: int = 0) -> str:
+    """`text` on one line with single spaces; with a `limit` (characters) shortened, ending in `…`."""
+    line = " ".join(inert(text).split())
+    return line if not limit or len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+# --- Commits ---------------------------------------------------------------------------------
+
+
+class FileStatus(StrEnum):
+    """What happened to a file; a copy counts as added, a change of type or mode as modified."""
+
+    ADDED = "added"
+    MODIFIED = "modified"
+    REMOVED = "removed"
+    RENAMED = "renamed"
+
+
+_GENERATED_NAMES = re.compile(
+    r"(?:^|/)(?:package-lock\.json|npm-shrinkwrap\.json|packages\.lock\.json|pnpm-lock\.yaml|package\.resolved"
+    r"|bun\.lockb|go(?:\.work)?\.sum|gradle\.lockfile|\.terraform\.lock\.hcl"
+    r"|(?:yarn|bun|deno|cargo|poetry|uv|pdm|pipfile|pixi|gemfile|composer|mix|pubspec|podfile|flake)\.lock)$",
+    re.IGNORECASE,
+)
+_GENERATED_PATH = re.compile(
+    r"(?:^|/)(?:vendor|third_party|thirdparty|node_modules|dist|__snapshots__|snapshots|__generated__)/"
+    r"|\.min\.(?:js|css)$|\.(?:map|snap|ambr)$|_pb2(?:_grpc)?\.pyi?$|\.pb\.(?:go|cc|h)$|(?:^|/)zz_generated[^/]*$"
+    r"|[._]generated\.[^/]+$|\.g\.dart$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One file of a commit. `previous` is the path it was renamed from; counts are lines, 0 for binary."""
+
+    path: str
+    status: FileStatus = FileStatus.MODIFIED
+    added: int = 0
+    removed: int = 0
+    previous: str | None = None
+    binary: bool = False
+
+    @property
+    def generated(self) -> bool:
+        """Whether a program wrote it: lock files, vendored, minified, snapshot and generated code, by path."""
+        return bool(_GENERATED_NAMES.search(self.path) or _GENERATED_PATH.search(self.path))
+
+
+@dataclass(frozen=True, slots=True)
+class InnerCommit:
+    """A commit that a merge brought in: listed under the merge, never an entry of its own."""
+
+    sha: str
+    subject: str
+    author: str
+
+
+_PULL_SUFFIX = re.compile(r"\(#(\d{1,9})\)\s*$")
+_PULL_MERGE = re.compile(r"^Merge pull request #(\d{1,9})\b")
+_NOREPLY = re.compile(r"^(?:\d+\+)?([A-Za-z0-9\[\]-]+)@users\.noreply\.", re.IGNORECASE)
+
+
+def pull_number(subject: str) -> int | None:
+    """The pull request a subject names: `… (#12)` as squash merges write it, or `Merge pull request #12 …`."""
+    found = _PULL_MERGE.match(subject) or _PULL_SUFFIX.search(subject)
+    return int(found.group(1)) if found else None
+
+
+def login_from_email(email: str) -> str | None:
+    """The account behind a `users.noreply` address (`123+name@users.noreply.github.com`), else None."""
+    found = _NOREPLY.match(email)
+    return found.group(1) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One entry of a branch's first-parent history. `committed` is the committer date, when it landed.
+
+    `subject` and `body` are the message as written, decoded, with NUL replaced and the body kept to 64 KiB;
+    `pull` is the pull request's number; `inner` the commits a merge brought in, oldest first.
+    """
+
+    repo: str
+    sha: str
+    subject: str
+    body: str
+    author: str
+    login: str | None
+    committed: datetime
+    parents: tuple[str, ...]
+    pull: int | None
+    files: tuple[FileChange, ...]
+    inner: tuple[InnerCommit, ...] = ()
+
+    @property
+    def short(self) -> str:
+        """The first seven hex digits of the SHA."""
+        return self.sha[:7]
+
+    @property
+    def added(self) -> int:
+        """Lines added over all files."""
+        return sum(f.added for f in self.files)
+
+    @property
+    def removed(self) -> int:
+        """Lines removed over all files."""
+        return sum(f.removed for f in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class FilePatch:
+    """The hunks of one file, from the first `@@` on, without `diff --git` headers; empty for binary files.
+
+    `complete` is False where the source left lines out (a file or a commit above the size it reads or serves).
+    """
+
+    path: str
+    text: str
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """What a source says of a repository: `title` is shown to people, `url` its web page (None: no links)."""
+
+    name: str
+    title: str
+    branch: str
+    url: str | None
+    private: bool
+
+    def commit_url(self, sha: str) -> str | None:
+        """The web page of a commit."""
+        return f"{self.url}/commit/{sha}" if self.url else None
+
+    def pull_url(self, number: int) -> str | None:
+        """The web page of a pull request."""
+        return f"{self.url}/pull/{number}" if self.url else None
+
+    def file_url(self, sha: str, path: str, line: int | None = None) -> str | None:
+        """The web page of a file as it was at a commit, at a line of it."""
+        if not self.url:
+            return None
+        return f"{self.url}/blob/{sha}/{quote(path)}" + (f"#L{line}" if line else "")
+
+
+# --- Judgement -------------------------------------------------------------------------------
+
+
+class Importance(StrEnum):
+    """How soon a reader should know: high means read this today."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class ChangeType(StrEnum):
+    """What kind of change a commit is."""
+
+    FEATURE = "feature"
+    FIX = "fix"
+    PERFORMANCE = "performance"
+    REFACTOR = "refactor"
+    ARCHITECTURE = "architecture"
+    SECURITY = "security"
+    DOCS = "docs"
+    TEST = "test"
+    BUILD = "build"
+    DEPENDENCIES = "dependencies"
+    REVERT = "revert"
+    OTHER = "other"
+
+
+class Aspect(StrEnum):
+    """What a technical insight is about."""
+
+    ARCHITECTURE = "architecture"
+    PERFORMANCE = "performance"
+    SECURITY = "security"
+    COMPATIBILITY = "compatibility"
+
+
+RULES = "rules"
+"""The name that stands in `by` where no language model was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """A commit's importance, one or two types, and why, in a few words. `sentence` says what the commit does.
+
+    `theme` names the commits it belongs with, empty for none; `score` (0..1) ranks within a day; `by` is the
+    model's name or `rules`.
+    """
+
+    importance: Importance
+    types: tuple[ChangeType, ...]
+    reason: str
+    sentence: str
+    score: float
+    theme: str = ""
+    by: str = RULES
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where a statement can be checked: a path of the commit and a quote that stands in its patch.
+
+    `line` is the quote's line in the new file; None for a removed line, or where only the message holds it.
+    """
+
+    path: str
+    quote: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """A component that the commit changes, with its paths, and what changes for it."""
+
+    component: str
+    paths: tuple[str, ...]
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Insight:
+    """A technical observation with the evidence for it."""
+
+    aspect: Aspect
+    text: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """What can go wrong, where that can be seen, and what to do about it."""
+
+    text: str
+    evidence: Evidence
+    mitigation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Who should do what."""
+
+    who: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What is said of one commit. Low has only a summary, medium adds impact and suggestions, high everything.
+
+    `coverage` is the share (0..1) of changed lines that were read; `dropped` counts statements left out because
+    their evidence was not found; `note` says, in the reader's language, why an analysis is simpler than asked.
+    """
+
+    summary: str
+    impact: tuple[Impact, ...] = ()
+    insights: tuple[Insight, ...] = ()
+    risks: tuple[Risk, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
+    by: str = RULES
+    coverage: float = 1.0
+    dropped: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisKey:
+    """An analysis is kept once for each of these; `prompt` names the prompt and its version."""
+
+    repo: str
+    sha: str
+    prompt: str
+    model: str
+    language: str
+
+
+# --- Digests ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The half-open time `[since, until)` in UTC, and the IANA zone in which it is shown."""
+
+    since: datetime
+    until: datetime
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What of a repository a subscription wants.
+
+    `authors`: names or logins; with a leading `-`, everyone but them. `paths`: folders or files; a commit counts
+    when it touches one. `bots`: whether bots' commits count.
+    """
+
+    authors: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    bots: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One commit of a digest with what is said of it."""
+
+    commit: Commit
+    grade: Grade
+    analysis: Analysis
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """Commits of the period that belong together, by SHA, in table order."""
+
+    title: str
+    shas: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Digest:
+    """A period of one branch of one repository: everything that is said of it, before any layout.
+
+    `entries` are newest first; `usual` is the median number of commits of comparable earlier digests (None: too few);
+    `notices` are sentences for the reader about what is missing and why; `degraded` says that a model or a patch was
+    missing, so that a later try may tell more.
+    """
+
+    repository: Repository
+    branch: str
+    period: Period
+    language: str
+    filters: Filters
+    entries: tuple[Entry, ...]
+    overview: str
+    themes: tuple[Theme, ...] = ()
+    usual: int | None = None
+    notices: tuple[str, ...] = ()
+    degraded: bool = False
+
+    @cached_property
+    def by_importance(self) -> dict[Importance, tuple[Entry, ...]]:
+        """The entries of each importance, in table order."""
+        return {i: tuple(e for e in self.entries if e.grade.importance is i) for i in Importance}
+
+    @property
+    def added(self) -> int:
+        """Lines added over all entries."""
+        return sum(e.commit.added for e in self.entries)
+
+    @property
+    def removed(self) -> int:
+        """Lines removed over all entries."""
+        return sum(e.commit.removed for e in self.entries)
+
+    @property
+    def authors(self) -> int:
+        """How many people (or bots) the entries are by."""
+        return len({e.commit.author for e in self.entries})
+
+
+# --- What the bot says -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A run of text. The text is made inert here, so that no renderer can forget it; `url` makes it a link."""
+
+    text: str
+    url: str | None = None
+    strong: bool = False
+    code: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", inert(self.text))
+
+
+Line = tuple[Span, ...]
+"""One line of spans."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Paragraphs, or with `bullets` a list. `heading` stands above them, empty for none."""
+
+    lines: tuple[Line, ...]
+    heading: str = ""
+    bullets: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with a header row; every row has as many cells as there are columns."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Line, ...], ...]
+    heading: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Short labelled values that a platform may set side by side."""
+
+    items: tuple[tuple[str, Line], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """Something to press: it either sends `command` as if it had been typed, or opens `url`."""
+
+    label: str
+    command: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Buttons:
+    """Buttons in a row."""
+
+    items: tuple[Button, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file: its name and its text."""
+
+    name: str
+    text: str
+
+
+Part = Text | Table | Fields | Buttons | Attachment
+"""What a message is made of; renderers match on it with `assert_never`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One neutral message. `key` is unique within its post and stable, `title` also serves as the notification."""
+
+    key: str
+    title: Line
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Everything the bot says at once: a headline and the replies threaded beneath it."""
+
+    headline: Message
+    replies: tuple[Message, ...] = ()
+
+
+# --- Where, who, when ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A channel of a chat, or with `thread` a thread in it."""
+
+    chat: str
+    channel: str
+    thread: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody typed, where, and who."""
+
+    text: str
+    place: Place
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A place that gets the digests of a repository.
+
+    `branch` empty means the default one; `schedule` is a crontab expression in the IANA `zone`; `quiet` says whether a
+    period without commits is posted; `paused` holds the reason while it rests; `id` is 0 until the store gives one.
+    """
+
+    place: Place
+    repo: str
+    schedule: str
+    zone: str
+    language: str
+    branch: str = ""
+    filters: Filters = field(default_factory=Filters)
+    quiet: bool = False
+    paused: str = ""
+    id: int = 0
+
+
+class StepState(StrEnum):
+    """How far one message of a delivery got: written down before it is sent, and after."""
+
+    INTENDED = "intended"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One message of a delivery; `thread` is what the chat called the thread beneath it, once sent."""
+
+    key: str
+    state: StepState
+    thread: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One subscription's digest for the slot that ended at `until`, and how far its messages got."""
+
+    subscription: int
+    since: datetime
+    until: datetime
+    steps: tuple[Step, ...] = ()
+    finished: bool = False
+
+
+# --- The language model ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a language model is asked. `schema` is the JSON Schema of the answer, `name` says which prompt it is."""
+
+    name: str
+    system: str
+    user: str
+    schema: dict[str, object]
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that requests took: prompt, completion, and the number of requests."""
+
+    model: str
+    prompt: int = 0
+    completion: int = 0
+    requests: int = 0
+
+
+class Finish(StrEnum):
+    """Why a model stopped: it was done, it ran out of tokens, or it (or its filter) would not."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A model's answer as it came, and what it took."""
+
+    text: str
+    finish: Finish
+    usage: Usage

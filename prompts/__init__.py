@@ -1,0 +1,1 @@
+"""Prompts and labels: texts, no logic."""

@@ -1,0 +1,42 @@
+"""Fixtures for all tests. Nothing here reaches the network, sleeps, or reads the user's settings."""
+
+import os
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("commit-digest", database=None, deadline=None, max_examples=60)
+settings.load_profile("commit-digest")
+
+
+@pytest.fixture(autouse=True)
+def own_world(tmp_path, monkeypatch):
+    """Every test starts in an empty folder, with no setting of the user's and no home of theirs."""
+    for name in os.environ:
+        if name.startswith(("DIGEST_", "GITHUB_", "OPENAI_", "GIT_")):
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.chdir(home)
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_time(self, **duration: float) -> None:
+        self.now += timedelta(**duration)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Two days after the busiest day of the test repositories."""
+    return Clock(datetime(2026, 2, 20, 1, 0, tzinfo=UTC))

@@ -1,0 +1,123 @@
+"""Reading patches: hunks, what a model sees within its budget, and where a quote stands."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from make import PATCH, change, commit
+
+from bot import patch
+from bot.values import Evidence, FilePatch
+
+
+def test_hunks_know_their_line_section_and_changed_lines():
+    first, second = patch.hunks(PATCH.text)
+    assert (first.start, first.section, first.changed) == (10, "def serve(port):", 3)
+    assert (second.start, second.section, second.changed) == (41, "class Pool:", 1)
+
+
+def test_a_removed_line_that_looks_like_a_header_stays_in_its_hunk():
+    text = "@@ -1,2 +1,1 @@\n--- a/file\n+++ b/file\n context"
+    (only,) = patch.hunks(text)
+    assert only.changed == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("src/app.py", "source"),
+        ("tests/test_app.py", "test"),
+        ("pkg/app_test.go", "test"),
+        ("web/app.spec.ts", "test"),
+        ("docs/guide.md", "docs"),
+        ("README.md", "docs"),
+        (".github/workflows/ci.yml", "ci"),
+        ("deploy/values.yaml", "config"),
+        ("Dockerfile", "config"),
+        ("logo.bin", "other"),
+        ("src/latest.py", "source"),
+    ],
+)
+def test_files_are_told_apart_by_path(path, kind):
+    assert patch.kind(path) == kind
+
+
+def test_a_whole_patch_is_seen_whole():
+    seen = patch.select(commit("fix: x", change(added=3, removed=1)), [PATCH], 10_000)
+    assert seen.coverage == 1
+    assert seen.left_out == ()
+    assert "retries=3" in seen.text
+    assert "def serve(port)" in seen.text
+
+
+def test_source_comes_first_and_what_does_not_fit_is_named():
+    files = [change("docs/a.md", 1, 0), change("src/app.py", 3, 1), change("uv.lock", 500, 400)]
+    docs = FilePatch("docs/a.md", "@@ -1 +1,2 @@\n a\n+" + "words " * 200)
+    seen = patch.select(commit("fix: x", *files), [docs, PATCH], 150)
+    assert seen.text.startswith("=== src/app.py")
+    assert "docs/a.md" not in seen.text
+    assert seen.coverage == pytest.approx(4 / 5)
+    assert seen.left_out == (
+        "uv.lock (modified, +500 -400), generated",
+        "docs/a.md (modified, +1 -0), 1 changed lines not shown",
+    )
+
+
+def test_a_hunk_is_kept_whole_or_left_out():
+    seen = patch.select(commit("fix: x", change(added=3, removed=1)), [PATCH], 45)
+    assert "limit = 8" in seen.text
+    assert "new_name" not in seen.text
+    assert seen.coverage == pytest.approx(1 / 4)
+
+
+@given(budget=st.integers(0, 400), lines=st.integers(0, 60))
+def test_the_budget_is_never_exceeded(budget, lines):
+    text = "@@ -1 +1 @@\n" + "\n".join(f"+line {n} 一些中文" for n in range(lines))
+    seen = patch.select(commit("fix: x", change(added=lines, removed=0)), [FilePatch("src/app.py", text)], budget)
+    assert not seen.text or patch.tokens(seen.text) <= budget + 1
+    assert 0 <= seen.coverage <= 1
+
+
+def test_the_estimate_counts_chinese_by_its_bytes():
+    assert patch.tokens("中" * 100) > 3 * patch.tokens("a" * 100) - 3
+
+
+@pytest.mark.parametrize(
+    ("quote", "line"),
+    [
+        ("return start(token, retries=3)", 12),
+        ("RETURN  start(token,\tretries=3)", 12),
+        ("`new_name`", 11),
+        ("limit = 8", 42),
+        ("old_name(token)", None),
+        ("done()", 13),
+    ],
+)
+def test_a_quote_is_found_at_its_line_whatever_its_case_and_white_space(quote, line):
+    found = patch.find(commit("fix: x"), [PATCH], "src/app.py", quote)
+    assert found is not None
+    assert found.line == line
+
+
+def test_a_quote_over_two_lines_is_found():
+    found = patch.find(commit("fix: x"), [PATCH], "src/app.py", "new_name(token)\n return start(")
+    assert found == Evidence("src/app.py", "new_name(token)\n return start(")
+
+
+@pytest.mark.parametrize(
+    ("path", "quote"),
+    [
+        ("src/app.py", "made_up(token)"),
+        ("src/other.py", "new_name"),
+        ("src/app.py", ""),
+        ("src/app.py", "t"),
+        ("", "new_name"),
+    ],
+)
+def test_what_is_not_there_is_not_found(path, quote):
+    assert patch.find(commit("fix: x"), [PATCH], path, quote) is None
+
+
+def test_words_of_the_message_are_evidence_for_a_path_of_the_commit():
+    said = commit("fix: x", body="This drops support for the v1 protocol.")
+    assert patch.find(said, [PATCH], "src/app.py", "drops support for the v1 protocol") is not None
+    assert patch.find(said, [PATCH], "src/other.py", "drops support for the v1 protocol") is None

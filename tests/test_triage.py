@@ -1,0 +1,110 @@
+"""The rules' grades: what is high, what is low, and how much a reader is asked to read."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from make import change, commit, sha
+
+from bot import triage
+from bot.values import ChangeType, Importance
+
+WIDE = [change(f"src/core/part{n}.py", 300, 80) for n in range(6)] + [change("tests/test_core.py", 200, 3)]
+
+
+def grade(subject, *files, **more):
+    return triage.judge([commit(subject, *files, **more)])[0]
+
+
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        ("feat(api): add retries (#3)", ChangeType.FEATURE),
+        ("fix: crash at start", ChangeType.FIX),
+        ("[BugFix] wrong shape in the kernel (#9)", ChangeType.FIX),
+        ("[Perf][Ops] faster copy", ChangeType.PERFORMANCE),
+        ('Revert "feat: add retries" (#5)', ChangeType.REVERT),
+        ("refactor!: new layout", ChangeType.REFACTOR),
+        ("Bump requests from 2.31 to 2.32", ChangeType.DEPENDENCIES),
+        ("修复启动时崩溃的问题", ChangeType.FIX),
+        ("新增批量导出接口", ChangeType.FEATURE),
+        ("优化查询性能", ChangeType.PERFORMANCE),
+        ("重构配置模块", ChangeType.REFACTOR),
+        ("wip", ChangeType.OTHER),
+    ],
+)
+def test_the_type_is_read_from_the_subject_in_both_languages(subject, expected):
+    assert grade(subject).features.types[0] is expected
+
+
+@pytest.mark.parametrize(
+    ("path", "reason", "type_"),
+    [
+        ("docs/a.md", "only_docs", ChangeType.DOCS),
+        ("tests/test_a.py", "only_test", ChangeType.TEST),
+        (".github/workflows/x.yml", "only_ci", ChangeType.BUILD),
+        ("uv.lock", "generated", ChangeType.DEPENDENCIES),
+    ],
+)
+def test_without_source_files_a_commit_is_low(path, reason, type_):
+    judged = grade("update things", change(path, 900, 900))
+    assert (judged.importance, judged.reason, judged.features.types[0]) == (Importance.LOW, reason, type_)
+
+
+@pytest.mark.parametrize(
+    ("subject", "body", "reason"),
+    [
+        ("feat!: drop the old endpoint", "", "breaking"),
+        ("fix(api)!: rename a field", "", "breaking"),
+        ("refactor: settings", "BREAKING CHANGE: the file moved", "breaking"),
+        ("fix: prevent path traversal (CVE-2026-1234)", "", "security"),
+        ("security: check the signature", "", "security"),
+        ("修复安全漏洞：校验签名", "", "security"),
+    ],
+)
+def test_breaking_changes_and_security_are_always_high(subject, body, reason):
+    crowd = [commit(f"feat: support number {n}", *WIDE, sha=sha(n)) for n in range(1, 20)]
+    judged = triage.judge([*crowd, commit(subject, body=body)])[-1]
+    assert (judged.importance, judged.reason, judged.always) == (Importance.HIGH, reason, True)
+
+
+def test_a_quiet_day_has_nothing_high():
+    day = [commit(f"docs: page {n}", change(f"docs/{n}.md"), sha=sha(n)) for n in range(10)]
+    assert {j.importance for j in triage.judge(day)} == {Importance.LOW}
+
+
+@given(st.lists(st.sampled_from(["feat: support x by default", "fix: y", "docs: z", "stabilize the API"]), max_size=60))
+def test_at_most_one_commit_in_eight_is_high(subjects):
+    day = [commit(s, *WIDE, sha=sha(n)) for n, s in enumerate(subjects)]
+    judged = triage.judge(day)
+    assert len(judged) == len(day)
+    assert sum(j.importance is Importance.HIGH for j in judged) <= max(1, round(len(day) / 8))
+
+
+def test_the_best_scored_stay_high():
+    wishes, scores = [Importance.HIGH] * 16, [n / 16 for n in range(16)]
+    kept = triage.budget(wishes, scores, [n == 0 for n in range(16)])
+    assert [n for n, i in enumerate(kept) if i is Importance.HIGH] == [0, 15]
+
+
+def test_a_merge_is_judged_by_its_pull_requests_title():
+    merged = commit("Merge pull request #7 from dev/branch", body="feat: support plugins", inner=("x",), pull=7)
+    assert triage.features(merged).summary == "support plugins"
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("README.md", "."),
+        ("docs/a/b.md", "docs"),
+        ("packages/core/src/x.ts", "packages/core"),
+        ("src/app.py", "src"),
+        ("lib/llm/src/a.rs", "lib/llm"),
+    ],
+)
+def test_a_path_belongs_to_a_component(path, expected):
+    assert triage.component(path) == expected
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_any_message_can_be_judged(subject, body):
+    assert 0 <= grade(subject, body=body).score <= 1
