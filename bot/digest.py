@@ -289,7 +289,7 @@ def _headline(digest: Digest, texts: Texts) -> Message:
 
 def _buttons(digest: Digest, texts: Texts) -> Buttons:
     first, _ = days(digest.period)
-    report = f"report {digest.repository.title} {first:%Y-%m-%d}"
+    report = f"report {digest.repository.name} {first:%Y-%m-%d}"
     return Buttons((Button(texts("digest.report_button"), report), Button(texts("digest.settings_button"), "settings")))
 
 
@@ -317,7 +317,7 @@ def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts) -> Message:
         (
             Span(f"{mark(e.grade.importance, texts)} "),
             Span(e.commit.short, digest.repository.commit_url(e.commit.sha), code=True),
-            Span(f" {e.analysis.summary}"),
+            Span(f" {e.grade.sentence}"),
         )
         for e in entries
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bot.values import Commit, Evidence, FileChange, FilePatch, FileStatus
 
@@ -29,6 +30,7 @@ _SOURCE = re.compile(
 )
 
 
+@lru_cache(maxsize=1 << 16)
 def kind(path: str) -> str:
     """What a file is by its path: `ci`, `test`, `docs`, `source`, `config`, else `other`."""
     for name, pattern in (("ci", _CI), ("test", _TESTS), ("docs", _DOCS), ("source", _SOURCE), ("config", _CONFIG)):

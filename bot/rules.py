@@ -32,11 +32,13 @@ _DEFINITION = re.compile(
     r"^\s*(?:export\s+(?:default\s+)?)?(?:pub(?:\([^)]*\))?\s+)?(?:public\s+|static\s+|async\s+|abstract\s+|final\s+)*"
     r"(?:def|fn|func|function|class|struct|enum|trait|interface|type)\s+(?:\([^)]*\)\s*)?([A-Za-z_]\w{2,})"
 )
+_NAME = re.compile(r"[A-Za-z_]\w{2,}")
 # Lines of a message that are for tools or for the pull request's form, not for a reader.
 _TRAILER = re.compile(
-    r"^(?:[A-Z][\w-]+-by:|change-id:|co-authored|signed-off|\* |- \[|#+ |!\[|<|\||```|vllm version:|https?://|---)",
+    r"^(?:[A-Z][\w-]+-by:|change-id:|co-authored|signed-off|- \[|#+ |!\[|<|\||```|vllm version:|https?://|---)",
     re.I,
 )
+_MARKS = re.compile(r"^(?:[-*+]|\d+[.)])\s+|\*\*|__(?=\S)|(?<=\S)__")  # Markdown's list marks and emphasis
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
 
 
@@ -49,16 +51,15 @@ def grade(commit: Commit, judgement: Judgement, texts: Texts) -> Grade:
         importance=judgement.importance,
         types=judgement.features.types,
         reason=texts(f"reason.{judgement.reason}"),
-        sentence=sentence(commit, texts),
+        sentence=sentence(commit, judgement.features.summary, texts),
         score=judgement.score,
         theme=texts("rules.theme_dependencies") if judgement.features.types[0] is ChangeType.DEPENDENCIES else "",
     )
 
 
-def sentence(commit: Commit, texts: Texts) -> str:
-    """What the commit does, in one sentence: its own subject and where it lands."""
-    seen = features(commit)
-    what = one_line(seen.summary, 300).rstrip(".。") or commit.short
+def sentence(commit: Commit, subject: str, texts: Texts) -> str:
+    """What the commit does, in one sentence: its own subject, without prefixes, and where it lands."""
+    what = one_line(subject, 300).rstrip(".。") or commit.short
     where = _where(commit)
     if not where:
         return texts("rules.sentence_nowhere", what=what)
@@ -72,31 +73,36 @@ def _where(commit: Commit) -> list[str]:
 
 
 def _components(commit: Commit) -> list[tuple[str, list[FileChange]]]:
-    """Components with their files, those with the most changed lines first; generated files only where all are."""
+    """Components with their files, most changed source lines first; generated files only where all are."""
     files = [f for f in commit.files if not f.generated] or list(commit.files)
     groups: dict[str, list[FileChange]] = {}
     for file in files:
         groups.setdefault(component(file.path), []).append(file)
-    return sorted(groups.items(), key=lambda g: (-sum(f.added + f.removed for f in g[1]), g[0]))
+    return sorted(groups.items(), key=lambda g: (-_lines(g[1], "source"), -_lines(g[1]), g[0]))
+
+
+def _lines(files: Sequence[FileChange], only: str = "") -> int:
+    """Changed lines of files, or of those of one kind."""
+    return sum(f.added + f.removed for f in files if not only or kind(f.path) == only)
 
 
 # --- Analyses --------------------------------------------------------------------------------
 
 
-def analysis(commit: Commit, importance: Importance, patch: Sequence[FilePatch], texts: Texts) -> Analysis:
-    """The rules' analysis, as deep as the importance asks for; nothing in it is guessed."""
-    if importance is Importance.LOW:
-        return Analysis(summary=sentence(commit, texts))
-    found = Analysis(summary=_summary(commit, texts), impact=_impact(commit, patch, texts))
+def analysis(commit: Commit, first: str, importance: Importance, patch: Sequence[FilePatch], texts: Texts) -> Analysis:
+    """The rules' analysis, as deep as the importance (high or medium) asks for; nothing in it is guessed.
+
+    `first` is the sentence of the commit's grade, with which the summary begins.
+    """
+    found = Analysis(summary=_summary(commit, first, texts), impact=_impact(commit, patch, texts))
     if importance is Importance.MEDIUM:
         return found
     removed = _removed_definitions(patch)
     return replace(found, insights=_insights(removed, texts), suggestions=_suggestions(removed, texts))
 
 
-def _summary(commit: Commit, texts: Texts) -> str:
+def _summary(commit: Commit, first: str, texts: Texts) -> str:
     """The sentence, then the first paragraph of the message's body as its author wrote it, in whole sentences."""
-    first = sentence(commit, texts)
     said = _first_paragraph(commit.body)
     return f"{first} {texts('rules.author_says', text=said)}" if said else first
 
@@ -104,8 +110,8 @@ def _summary(commit: Commit, texts: Texts) -> str:
 def _first_paragraph(body: str) -> str:
     paragraphs = re.split(r"\n\s*\n", body[:20_000].replace("\r\n", "\n"))
     for paragraph in paragraphs:
-        lines = [line.strip() for line in paragraph.splitlines()]
-        text = one_line(" ".join(line for line in lines if line and not _TRAILER.match(line)))
+        lines = [_MARKS.sub("", line.strip()) for line in paragraph.splitlines() if not _TRAILER.match(line.strip())]
+        text = one_line(" ".join(lines))
         if len(text) > 20:
             return whole_sentences(text, _BODY_LIMIT)
     return ""
@@ -162,19 +168,16 @@ def _touched(patch: Sequence[FilePatch]) -> dict[str, list[str]]:
 
 
 def _removed_definitions(patch: Sequence[FilePatch]) -> list[tuple[str, Evidence]]:
-    """Public definitions that the patch removes and defines nowhere again, each with the removed line."""
+    """Public definitions that the patch removes and whose name stands in no line it leaves, with the removed line."""
     removed: dict[str, Evidence] = {}
-    added: set[str] = set()
+    left: set[str] = set()
     for file in patch:
-        if kind(file.path) != "source":
-            continue
         for line in (line for hunk in hunks(file.text) for line in hunk.lines):
-            found = _DEFINITION.match(line[1:])
-            if found and line[0] == "-" and not found[1].startswith("_"):
+            if line[0] != "-":
+                left.update(_NAME.findall(line))
+            elif kind(file.path) == "source" and (found := _DEFINITION.match(line[1:])) and found[1][0] != "_":
                 removed.setdefault(found[1], Evidence(file.path, one_line(line[1:], 100)))
-            elif found and line[0] == "+":
-                added.add(found[1])
-    return [(name, evidence) for name, evidence in removed.items() if name not in added]
+    return [(name, evidence) for name, evidence in removed.items() if name not in left]
 
 
 def _insights(removed: Sequence[tuple[str, Evidence]], texts: Texts) -> tuple[Insight, ...]:

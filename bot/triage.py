@@ -34,9 +34,10 @@ def component(path: str) -> str:
 # --- Features --------------------------------------------------------------------------------
 
 _CONVENTIONAL = re.compile(
-    r"^(?:\[[^\]]{1,40}\]\s*)*:?\s*([A-Za-z]+)(?:\(([^)]{1,60})\))?(!)?\s*[:：]\s*(.+)$", re.DOTALL
+    r"^(?:\[[^\]]{1,40}\]\s*)*:?\s*([A-Za-z]+|[\u4e00-\u9fff]{2})(?:\(([^)]{1,60})\))?(!)?\s*[:：]\s*(.+)$", re.DOTALL
 )
-_TAGS = re.compile(r"\[([A-Za-z][\w /&-]{0,30})\]")
+_TAGS = re.compile(r"^(?:\[[^\]]{1,40}\][\s:：]*)+")
+_TAG = re.compile(r"\[([^\]]+)\]")
 _PREFIXES = {
     "feat": ChangeType.FEATURE,
     "feature": ChangeType.FEATURE,
@@ -59,6 +60,17 @@ _PREFIXES = {
     "deps": ChangeType.DEPENDENCIES,
     "revert": ChangeType.REVERT,
     "security": ChangeType.SECURITY,
+    "新增": ChangeType.FEATURE,
+    "功能": ChangeType.FEATURE,
+    "修复": ChangeType.FIX,
+    "优化": ChangeType.PERFORMANCE,
+    "重构": ChangeType.REFACTOR,
+    "文档": ChangeType.DOCS,
+    "测试": ChangeType.TEST,
+    "构建": ChangeType.BUILD,
+    "依赖": ChangeType.DEPENDENCIES,
+    "回退": ChangeType.REVERT,
+    "安全": ChangeType.SECURITY,
 }
 # The first that matches names the type of a subject without a prefix; English at word starts, Chinese anywhere.
 _WORDS = (
@@ -101,7 +113,7 @@ _SIGNALS = (
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What the rules look at. `kinds` counts files by `patch.kind`; `lines` are changed lines nobody generated."""
+    """What the rules look at. `kinds` counts files by `patch.kind`; `lines` are changed lines of source files."""
 
     types: tuple[ChangeType, ...]
     scope: str
@@ -135,7 +147,7 @@ def features(commit: Commit) -> Features:
         signal=signal,
         weight=weight,
         kinds=kinds,
-        lines=sum(f.added + f.removed for f in hand),
+        lines=sum(f.added + f.removed for f in hand if kind(f.path) == "source"),
         new_source=sum(f.status is FileStatus.ADDED and kind(f.path) == "source" for f in hand),
     )
 
@@ -148,8 +160,11 @@ def _subject(commit: Commit) -> tuple[ChangeType | None, str, bool, str]:
     found = _CONVENTIONAL.match(subject)
     if found and found[1].lower() in _PREFIXES:
         return _PREFIXES[found[1].lower()], found[2] or "", bool(found[3]), found[4].strip()
-    tags = [_PREFIXES[t.lower()] for t in _TAGS.findall(subject[:60]) if t.lower() in _PREFIXES]
-    return (tags[0] if tags else None), "", False, _TAGS.sub("", subject, count=3).strip() or subject
+    leading = _TAGS.match(subject)
+    if not leading:
+        return None, "", False, subject
+    tags = [_PREFIXES[t.lower()] for t in _TAG.findall(leading[0]) if t.lower() in _PREFIXES]
+    return (tags[0] if tags else None), "", False, subject[leading.end() :] or subject
 
 
 def _types(prefix: ChangeType | None, summary: str, kinds: dict[str, int], generated: bool) -> tuple[ChangeType, ...]:
@@ -203,6 +218,8 @@ def score(f: Features) -> float:
 HIGH_ONE_IN = 8
 """About one commit in eight is high on a normal day: what two minutes leave room for."""
 _HIGH, _MEDIUM = 0.5, 0.12
+_WIDE = 500
+"""Changed source lines from which a change is called wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +278,6 @@ def _reason(f: Features, importance: Importance) -> str:
     if not f.kinds.get("source"):
         only = max(f.kinds, key=lambda k: f.kinds[k])
         return f"only_{only}"
-    if importance is Importance.HIGH:
+    if f.lines >= _WIDE:
         return "wide"
     return f"type_{f.types[0]}"

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from urllib.parse import quote
 
 # --- Text from outside -----------------------------------------------------------------------
@@ -63,6 +63,11 @@ _GENERATED_PATH = re.compile(
 )
 
 
+@lru_cache(maxsize=1 << 16)
+def _generated(path: str) -> bool:
+    return bool(_GENERATED_NAMES.search(path) or _GENERATED_PATH.search(path))
+
+
 @dataclass(frozen=True, slots=True)
 class FileChange:
     """One file of a commit. `previous` is the path it was renamed from; counts are lines, 0 for binary."""
@@ -77,7 +82,7 @@ class FileChange:
     @property
     def generated(self) -> bool:
         """Whether a program wrote it: lock files, vendored, minified, snapshot and generated code, by path."""
-        return bool(_GENERATED_NAMES.search(self.path) or _GENERATED_PATH.search(self.path))
+        return _generated(self.path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,252 @@
+"""The terminal as a chat: the first thing a newcomer runs, with no account.
+
+On a terminal posts are drawn with rich; piped, they are plain text. Text from outside reaches rich only as `rich.text`
+objects, so that no markup in it is read, and `Span` has taken out every control character.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, assert_never
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.style import Style
+from rich.table import Table as Grid
+from rich.text import Text as Styled
+
+from bot.ports import Progress
+from bot.settings import Settings
+from bot.values import (
+    Attachment,
+    Buttons,
+    Fields,
+    Line,
+    Message,
+    Part,
+    Place,
+    Request,
+    Table,
+    Text,
+)
+
+NAME = "terminal"
+HOME = Place(NAME, "here")
+"""The terminal's one channel."""
+
+
+def console(stream: IO[str] | None = None) -> Console:
+    """A console on a stream (standard output) that honours NO_COLOR."""
+    return Console(file=stream or sys.stdout, highlight=False, emoji=False, markup=False)
+
+
+class Terminal:
+    """A chat with one channel. Threads are numbered; `folded` shows only how many replies one holds."""
+
+    name = NAME
+
+    def __init__(self, out: Console, folded: bool = False, lines: Iterator[str] | None = None) -> None:
+        self._out = out
+        self._folded = folded
+        self._lines = lines
+        self._threads: list[list[Message]] = []
+        self._open: str | None = None
+
+    # --- Out ---------------------------------------------------------------------------------
+
+    def post(self, place: Place, message: Message) -> Place:
+        """Show `message`, beneath its thread when `place` is one, and return the thread beneath it."""
+        if place.thread is not None:
+            self._threads[int(place.thread) - 1].append(message)
+            if not self._folded or place.thread == self._open:
+                self._show(message, reply=True)
+            return place
+        self._threads.append([])
+        self._show(message, reply=False)
+        return Place(NAME, place.channel, str(len(self._threads)))
+
+    def _show(self, message: Message, reply: bool) -> None:
+        if self._out.is_terminal:
+            self._out.print(Padding(_drawn(message, reply), (0, 0, 1, 2 if reply else 0), expand=False))
+        else:
+            self._out.file.write(_plain(message, reply))
+
+    # --- In ----------------------------------------------------------------------------------
+
+    def listen(self, handle: Callable[[Request], None]) -> None:
+        """Hand every line to `handle`. `thread 2` opens a thread, `back` leaves it, `exit` or the end of input ends."""
+        for line in self._lines or _typed(self._prompt):
+            word, _, rest = line.strip().removeprefix("/").partition(" ")
+            if word in ("exit", "quit"):
+                return
+            if word == "back":
+                self._open = None
+            elif word == "thread":
+                self._enter(rest.strip())
+            elif line.strip():
+                handle(Request(line.strip(), Place(NAME, HOME.channel, self._open), _user()))
+                self._tell_thread()
+
+    def _prompt(self) -> str:
+        return f"thread {self._open}> " if self._open else "> "
+
+    def _enter(self, number: str) -> None:
+        """Open a thread and show what is in it."""
+        if not number.isdigit() or not 1 <= int(number) <= len(self._threads):
+            self._out.print(Styled(f"thread {number}: 1-{len(self._threads)}", style="yellow"))
+            return
+        self._open = number
+        for message in self._threads[int(number) - 1]:
+            self._show(message, reply=True)
+
+    def _tell_thread(self) -> None:
+        """Say how many replies wait in the newest thread."""
+        if self._folded and self._open is None and self._threads and self._threads[-1]:
+            number, replies = len(self._threads), len(self._threads[-1])
+            self._out.print(Styled(f"↳ {replies}  (thread {number})", style="cyan"))
+
+
+def _user() -> str:
+    return "you"
+
+
+def _typed(prompt: Callable[[], str]) -> Iterator[str]:
+    """Lines as they are typed, until the end of input."""
+    while True:
+        try:
+            yield input(prompt())
+        except EOFError:
+            return
+
+
+# --- Drawn on a terminal ---------------------------------------------------------------------
+
+
+def _drawn(message: Message, reply: bool) -> RenderableType:
+    title = _styled(message.title)
+    title.stylize("bold")
+    parts = [drawn for part in message.parts for drawn in _part(part)]
+    if not parts:
+        return title
+    return Panel(Group(*parts), title=title, title_align="left", border_style="dim" if reply else "cyan", expand=False)
+
+
+def _part(part: Part) -> Iterator[RenderableType]:
+    match part:
+        case Text():
+            if part.heading:
+                yield Styled(f"\n{part.heading}", style="bold cyan")
+            yield from (_bullet(line) if part.bullets else _styled(line) for line in part.lines)
+        case Table():
+            yield _grid(part)
+        case Fields():
+            grid = Grid.grid(padding=(0, 2))
+            for label, value in part.items:
+                grid.add_row(Styled(label, style="dim"), _styled(value))
+            yield grid
+        case Buttons():
+            yield Styled(f"\n{_pressed(part)}", style="dim")
+        case Attachment():
+            yield Styled(_file(part), style="cyan")
+        case _:
+            assert_never(part)
+
+
+def _bullet(line: Line) -> Grid:
+    row = Grid.grid(padding=(0, 1))
+    row.add_row(Styled("•"), _styled(line))
+    return row
+
+
+def _grid(part: Table) -> Grid:
+    grid = Grid(box=None, padding=(0, 1), header_style="bold", title=part.heading or None)
+    for number, name in enumerate(part.columns):
+        grid.add_column(name, overflow="fold", no_wrap=number in (0, len(part.columns) - 1))
+    for row in part.rows:
+        grid.add_row(*(_styled(cell) for cell in row))
+    return grid
+
+
+def _styled(line: Line) -> Styled:
+    text = Styled()
+    for span in line:
+        style = Style(bold=span.strong or None, color="cyan" if span.code else None, link=span.url)
+        text.append(span.text, style)
+    return text
+
+
+def _pressed(part: Buttons) -> str:
+    """What to type instead of pressing a button."""
+    return "   ".join(f"{b.label}: {b.url or f'/digest {b.command}'}" for b in part.items)
+
+
+def _file(part: Attachment) -> str:
+    return f"{part.name} ({len(part.text.encode()):,} bytes)"
+
+
+# --- Plain, for a pipe -----------------------------------------------------------------------
+
+
+def _plain(message: Message, reply: bool) -> str:
+    title = f"{'-- ' if reply else ''}{_words(message.title)}"
+    return "\n".join([title, *(line for part in message.parts for line in _plain_part(part)), "", ""])
+
+
+def _plain_part(part: Part) -> Iterator[str]:
+    match part:
+        case Text():
+            if part.heading:
+                yield f"\n{part.heading}"
+            yield from (f"{'• ' if part.bullets else ''}{_words(line)}" for line in part.lines)
+        case Table():
+            yield "\t".join(part.columns)
+            yield from ("\t".join(_words(cell).replace("\t", " ") for cell in row) for row in part.rows)
+        case Fields():
+            yield from (f"{label}: {_words(value)}" for label, value in part.items)
+        case Buttons():
+            yield _pressed(part)
+        case Attachment():
+            yield _file(part)
+        case _:
+            assert_never(part)
+
+
+def _words(line: Line) -> str:
+    return "".join(span.text for span in line)
+
+
+# --- Progress --------------------------------------------------------------------------------
+
+
+class _Drawn(Progress):
+    """Progress of a digest as a line on the error stream: what is being done, n of m, and the time left."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
+        self._task = bar.add_task("", total=None)
+
+    def collecting(self, repo: str) -> None:
+        """The commits of `repo` are being read."""
+        self._bar.update(self._task, description=repo, total=None, completed=0)
+
+    def analysing(self, done: int, total: int) -> None:
+        """`done` of `total` commits are analysed."""
+        self._bar.update(self._task, total=total, completed=done)
+
+
+@contextmanager
+def drawn_progress() -> Iterator[_Drawn]:
+    """Progress on the error stream, gone when it is over."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        yield _Drawn(bar)
+
+
+def from_settings(_: Settings) -> Terminal:
+    """The terminal of this process."""
+    return Terminal(console())

@@ -1,0 +1,323 @@
+"""The command line, and the one place where the real parts are joined.
+
+Only click is imported before a command runs, so that `--help` and completion answer at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+if TYPE_CHECKING:
+    from bot.app import App
+    from bot.commands import Commands
+    from bot.ports import CommitSource, DigestError, Progress
+    from bot.settings import Settings
+    from bot.values import Digest, Post
+
+_VERBS = (
+    "today",
+    "yesterday",
+    "week",
+    "latest",
+    "search",
+    "subscribe",
+    "unsubscribe",
+    "list",
+    "settings",
+    "status",
+    "help",
+)
+
+_HELP = """What changed in a repository, what matters, and why.
+
+\b
+  digest yesterday                    yesterday's digest of the repository you are in
+  digest today | week | latest        another time, also a date such as 2026-02-18
+  digest yesterday owner/repo         another repository: on GitHub, a path, or a URL
+  digest 6344 | 9a93eb7               one commit in full: a pull request or a SHA
+  digest search WORDS                 commits of digests so far
+  digest subscribe owner/repo         follow a repository; then plain "digest" is enough
+  digest help                         everything you can ask, here and in a chat
+
+Settings come from the environment or a .env file; without any, the rules write the digest, with no account and no
+network. Set OPENAI_MODEL for a language model and GITHUB_TOKEN for GitHub.
+"""
+
+
+class _Grammar(click.Group):
+    """A group that takes every line that is no command of its own for one of the chat's."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] in self.commands:
+            return super().resolve_command(ctx, args)
+        return "ask", self.commands["ask"], args
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        verbs = [CompletionItem(verb) for verb in _VERBS if verb.startswith(incomplete)]
+        return [*super().shell_complete(ctx, incomplete), *verbs]
+
+
+@click.group(
+    cls=_Grammar,
+    help=_HELP,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "ignore_unknown_options": True, "max_content_width": 120},
+)
+@click.version_option(package_name="commit-digest", prog_name="digest")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Run what was asked; nothing asked means the last digest again."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(ask, words=(), as_json=False, repo="")
+
+
+@cli.command(hidden=True)
+@click.argument("words", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="the answer as JSON")
+@click.option("--repo", default="", help="the repository, where the words name none")
+def ask(words: tuple[str, ...], as_json: bool, repo: str) -> None:
+    """Answer one line of the chat's grammar."""
+    with _told_kindly(), _app() as (app, settings):
+        posts = _commands(app, settings, repo).run(_request(" ".join(words)))
+        if as_json:
+            _print_json(posts)
+            return
+        from adapters.chats import terminal
+
+        chat = terminal.from_settings(settings)
+        for post in posts:
+            app.deliver(chat, terminal.HOME, post)
+
+
+@cli.command()
+@click.option("--repo", default="", help="the repository, where a line names none")
+def chat(repo: str) -> None:
+    """Talk to the bot as in a channel: threads are numbered and open with `thread 1`."""
+    from adapters.chats import terminal
+    from bot.values import Request
+
+    with _told_kindly(), _app() as (app, settings):
+        channel = terminal.Terminal(terminal.console(), folded=True)
+        commands = _commands(app, settings, repo)
+
+        def handle(request: Request) -> None:
+            for post in commands.answer(request):
+                app.deliver(channel, request.place, post)
+
+        channel.listen(handle)
+
+
+@cli.command()
+@click.argument("repos", nargs=-1)
+@click.option(
+    "--date", "day", default="yesterday", show_default=True, help="today, yesterday, week, latest or 2026-02-18"
+)
+@click.option("--lang", type=click.Choice(["en", "zh"]), help="language of the report  [default: DIGEST_LANGUAGE]")
+@click.option("--zone", default="", help="IANA time zone of the day  [default: DIGEST_ZONE]")
+@click.option("--format", "form", type=click.Choice(["md", "html", "json"]), default="md", show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="a file instead of the terminal")
+def report(repos: tuple[str, ...], day: str, lang: str | None, zone: str, form: str, output: Path | None) -> None:
+    """Write the full report of one or several repositories."""
+    from bot import report as reports
+    from bot.texts import Texts
+
+    with _told_kindly(), _app(lang, zone) as (app, settings):
+        commands = _commands(app, settings, "")
+        made = [d for repo in repos or ("",) for d in commands.digests(_request(f"{day} {repo}"))]
+        texts = Texts(settings.digest_language)
+        writers: dict[str, Callable[[list[Digest]], str]] = {
+            "md": lambda d: reports.markdown(d, texts),
+            "html": lambda d: reports.html(d, texts),
+            "json": reports.json,
+        }
+        _write(writers[form](made), output)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="as JSON")
+def db(as_json: bool) -> None:
+    """Show where the database is, its size, and what it holds."""
+    with _told_kindly(), _app() as (app, settings):
+        counts = app.store.counts()
+        if as_json:
+            import json
+
+            click.echo(json.dumps({"path": str(settings.digest_database), **counts}, ensure_ascii=False))
+            return
+        click.echo(f"{settings.digest_database}  {counts.pop('bytes'):,} bytes")
+        for table, rows in counts.items():
+            click.echo(f"{rows:>12,}  {table}")
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of a shell: eval "$(digest completion bash)"."""
+    completer = get_completion_class(shell)
+    assert completer is not None  # the choices are click's own shells
+    click.echo(completer(cli, {}, "digest", "_DIGEST_COMPLETE").source())
+
+
+# --- Joining the parts -----------------------------------------------------------------------
+
+
+@contextmanager
+def _app(lang: str | None = None, zone: str = "") -> Iterator[tuple[App, Settings]]:
+    """The program with its real parts, closed at the end."""
+    from adapters.stores import sqlite
+    from bot.app import App, Policy
+    from bot.commands import zone_named
+    from bot.settings import load
+
+    settings = load()
+    if lang or zone:
+        changed = {"digest_language": lang or settings.digest_language}
+        changed["digest_zone"] = zone_named(zone) if zone else settings.digest_zone
+        settings = settings.model_copy(update=changed)
+    store = sqlite.from_settings(settings)
+    model = None
+    if settings.openai_model:
+        from adapters.llms import openai
+
+        model = openai.from_settings(settings)
+    try:
+        with _progress() as progress:
+            yield (
+                App(
+                    store=store,
+                    source_of=_sources(settings),
+                    model=model,
+                    policy=Policy(settings.digest_allow),
+                    clock=lambda: datetime.now(UTC),
+                    concurrency=settings.openai_concurrency,
+                    progress=progress,
+                ),
+                settings,
+            )
+    finally:
+        store.close()
+
+
+def _sources(settings: Settings) -> Callable[[str], CommitSource]:
+    """The source of a repository by its name: `owner/name` is GitHub's, a path or a URL is git's."""
+    made: dict[str, CommitSource] = {}
+
+    def source_of(repo: str) -> CommitSource:
+        kind = "github" if _hosted(repo) else "git"
+        if kind not in made:
+            if kind == "github":
+                from adapters.sources import github
+
+                made[kind] = github.from_settings(settings)
+            else:
+                from adapters.sources import git
+
+                made[kind] = git.from_settings(settings)
+        return made[kind]
+
+    return source_of
+
+
+def _hosted(repo: str) -> bool:
+    return repo.count("/") == 1 and not repo.startswith(("/", ".", "~")) and ":" not in repo
+
+
+def _commands(app: App, settings: Settings, repo: str) -> Commands:
+    from bot.commands import Commands, Defaults
+
+    repo = repo or settings.digest_repo or _checkout()
+    return Commands(app, Defaults(settings.digest_language, settings.digest_zone, settings.digest_schedule, repo))
+
+
+def _checkout() -> str:
+    """The folder we are in, where it belongs to a git repository."""
+    here = Path.cwd()
+    return str(here) if any((folder / ".git").exists() for folder in (here, *here.parents)) else ""
+
+
+def _request(text: str) -> Any:
+    from adapters.chats import terminal
+    from bot.values import Request
+
+    return Request(text, terminal.HOME, "you")
+
+
+# --- Showing ---------------------------------------------------------------------------------
+
+
+@contextmanager
+def _told_kindly() -> Iterator[None]:
+    """An expected failure ends the program with its text: exit code 2 for a wrong command, 1 for everything else."""
+    from bot.ports import DigestError, UsageError
+
+    try:
+        yield
+    except DigestError as error:
+        click.echo(f"digest: {_told(error)}", err=True)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has gone: nothing is left to say, also not at shutdown.
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _told(error: DigestError) -> str:
+    import os
+
+    from bot.texts import LANGUAGES, Texts
+
+    language = os.environ.get("DIGEST_LANGUAGE", "en")
+    return Texts(language if language in LANGUAGES else "en").error(error)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Progress on a terminal's error stream, with the time left; silence elsewhere."""
+    from bot.ports import Progress
+
+    if not sys.stderr.isatty():
+        yield Progress()
+        return
+    from adapters.chats.terminal import drawn_progress
+
+    with drawn_progress() as drawn:
+        yield drawn
+
+
+def _print_json(posts: tuple[Post, ...]) -> None:
+    from pydantic import TypeAdapter
+
+    from bot.values import Post
+
+    click.echo(TypeAdapter(tuple[Post, ...]).dump_json(posts, indent=2).decode())
+
+
+def _write(text: str, output: Path | None) -> None:
+    from bot.ports import ConfigError
+
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError("output_unwritable", path=str(output), problem=error.strerror) from None
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="digest")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,536 @@
+"""The grammar of `/digest …`: one line in, posts out, the same in every chat and in the terminal.
+
+    /digest                        the last digest again
+    /digest 6344 | #6344 | 9a93eb7 | owner/repo#6344 | owner/repo@9a93eb7 | a commit's or pull request's URL
+    /digest today | yesterday | week | latest | 2026-02-18  [owner/repo]
+    /digest report [owner/repo] [2026-02-18]
+    /digest search WORDS
+    /digest subscribe owner/repo [at 09:00] [on mon-fri] [zone Z] [lang en|zh] [branch B] [paths a/,b/] [authors -bot]
+    /digest unsubscribe owner/repo | list | settings | status | help
+
+Everything that is richer in a chat (buttons, forms) ends as such a line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from bot import digest as digests
+from bot import report, schedule
+from bot.app import App, Scope
+from bot.ports import DigestError, NotFound, UsageError
+from bot.settings import check_zone
+from bot.texts import LANGUAGES, Texts
+from bot.values import (
+    Attachment,
+    Button,
+    Buttons,
+    Commit,
+    Digest,
+    Fields,
+    Filters,
+    Line,
+    Message,
+    Period,
+    Place,
+    Post,
+    Repository,
+    Request,
+    Span,
+    Subscription,
+    Table,
+    Text,
+    one_line,
+)
+
+_TEXT_LIMIT = 2_000
+_FOUND_LIMIT = 20
+
+# --- Reading a line --------------------------------------------------------------------------
+
+_LEAD = re.compile(r"^\s*[/／](?:digest|日报)(?:\s+|$)", re.IGNORECASE)
+_SLACK_LINK = re.compile(r"<(https?://[^|>\s]+)(?:\|[^>]*)?>")
+_DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
+_URL = re.compile(
+    r"https?://[^/\s]+/([\w.-]+/[\w.-]+)/(?:-/)?(commit|commits|pull|pulls)/([0-9a-f]+)\S*", re.IGNORECASE
+)
+_REF = re.compile(r"(?:(?P<repo>[^\s#@]+))?(?:#(?P<pull>\d{1,9})|@(?P<at>[0-9a-f]{4,64}))", re.IGNORECASE)
+_BARE = re.compile(r"[0-9a-f]{4,64}|\d{1,9}", re.IGNORECASE)
+
+VERBS = {
+    "today": "today",
+    "今天": "today",
+    "yesterday": "yesterday",
+    "昨天": "yesterday",
+    "week": "week",
+    "本周": "week",
+    "latest": "latest",
+    "最近": "latest",
+    "report": "report",
+    "报告": "report",
+    "search": "search",
+    "搜索": "search",
+    "subscribe": "subscribe",
+    "订阅": "subscribe",
+    "unsubscribe": "unsubscribe",
+    "退订": "unsubscribe",
+    "list": "list",
+    "列表": "list",
+    "settings": "settings",
+    "设置": "settings",
+    "status": "status",
+    "状态": "status",
+    "help": "help",
+    "帮助": "help",
+}
+"""Every word that starts a command, and the command it means."""
+
+_PERIODS = {"today": schedule.so_far, "yesterday": schedule.yesterday, "week": schedule.week}
+_OPTIONS = ("at", "on", "zone", "lang", "branch", "paths", "authors", "bots", "quiet")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A commit as people name it; a bare number may be both a pull request and the start of a SHA."""
+
+    repo: str = ""
+    pull: int | None = None
+    sha: str = ""
+
+
+def words(text: str) -> list[str]:
+    """The words of a line without `/digest`, with links that a chat wrapped taken out of their brackets."""
+    return _SLACK_LINK.sub(r"\1", _LEAD.sub("", one_line(text[:_TEXT_LIMIT]))).split()
+
+
+def reference(word: str) -> Reference | None:
+    """What commit a word names, or None."""
+    if found := _URL.fullmatch(word):
+        number, repo = found[3], found[1].removesuffix(".git")
+        return (
+            Reference(repo, pull=int(number))
+            if found[2].startswith("pull") and number.isdigit()
+            else Reference(repo, sha=number.lower())
+        )
+    if found := _REF.fullmatch(word):
+        return Reference(
+            found["repo"] or "", int(found["pull"]) if found["pull"] else None, (found["at"] or "").lower()
+        )
+    if _BARE.fullmatch(word):
+        number = int(word) if word.isdigit() and len(word) <= 9 else None
+        return Reference(pull=number, sha=word.lower() if len(word) >= 4 else "")
+    return None
+
+
+def is_repository(word: str) -> bool:
+    """Whether a word can name a repository: `owner/repo`, a path, or a URL."""
+    return "/" in word or word in (".", "..") or word.startswith("~")
+
+
+def parse_date(word: str) -> date:
+    """The date of `2026-02-18`. Raises UsageError for a day that no calendar has."""
+    try:
+        return date(*(int(part) for part in word.split("-")))
+    except ValueError:
+        raise UsageError("date_invalid", text=word) from None
+
+
+# --- Answering -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds where a place has no subscription that says otherwise.
+
+    `repo` is the repository that somebody works in who has a terminal open there: it comes before what is followed.
+    """
+
+    language: str
+    zone: str
+    schedule: str
+    repo: str = ""
+
+
+class Commands:
+    """Answers requests with posts."""
+
+    def __init__(self, app: App, defaults: Defaults) -> None:
+        self._app = app
+        self._defaults = defaults
+        self._handlers: dict[str, Callable[[_Asked, list[str]], tuple[Post, ...]]] = {
+            "today": self._day,
+            "yesterday": self._day,
+            "week": self._day,
+            "latest": self._day,
+            "report": self._report,
+            "search": self._search,
+            "subscribe": self._subscribe,
+            "unsubscribe": self._unsubscribe,
+            "list": self._list,
+            "settings": self._list,
+            "status": self._status,
+            "help": self._help,
+        }
+
+    def answer(self, request: Request) -> tuple[Post, ...]:
+        """What is answered; an expected failure is answered with its text in the place's language."""
+        try:
+            return self.run(request)
+        except DigestError as error:
+            texts = self._asked(request).texts
+            return (Post(Message("error", (Span(texts.error(error)),))),)
+
+    def run(self, request: Request) -> tuple[Post, ...]:
+        """What is answered. Raises DigestError for what cannot be."""
+        asked = self._asked(request)
+        typed = words(request.text)
+        if not typed:
+            return self._last(asked)
+        if verb := VERBS.get(typed[0].lower()):
+            return self._handlers[verb](asked, [verb, *typed[1:]])
+        if any(_DATE.fullmatch(word) for word in typed):
+            return self._day(asked, typed)
+        if len(typed) == 1 and (named := reference(typed[0])):
+            return self._expand(asked, named)
+        if len(typed) <= 2 and is_repository(typed[0]):
+            return self._day(asked, [*typed[1:], typed[0]] if len(typed) == 2 else ["yesterday", typed[0]])
+        raise self._unknown(typed[0])
+
+    @staticmethod
+    def _unknown(word: str) -> UsageError:
+        if near := difflib.get_close_matches(word.lower(), VERBS, n=1, cutoff=0.6):
+            return UsageError("command_near", word=one_line(word, 60), near=near[0])
+        return UsageError("command_unknown", word=one_line(word, 60))
+
+    def _asked(self, request: Request) -> _Asked:
+        """The request with what its channel has set."""
+        here = self._app.store.subscriptions(replace(request.place, thread=None))
+        language = here[0].language if here else self._defaults.language
+        zone = here[0].zone if here else self._defaults.zone
+        return _Asked(request, here, Texts(language), zone)
+
+    def _meant(self, asked: _Asked, named: str = "") -> list[Repository]:
+        """The repositories that are meant: the one named, else the one worked in, else those followed here.
+
+        The title of one that is at hand (`owner/repo` of a clone that is worked in) counts as its name.
+        """
+        at_hand = [self._defaults.repo] if self._defaults.repo else list(dict.fromkeys(s.repo for s in asked.here))
+        if not named and not at_hand:
+            raise UsageError("repo_missing")
+        known = [self._app.repository(repo, asked.place) for repo in at_hand]
+        if not named:
+            return known
+        alike = [r for r in known if r.title.lower() == named.lower()]
+        return alike or [self._app.repository(named, asked.place)]
+
+    # --- Digests -----------------------------------------------------------------------------
+
+    def _last(self, asked: _Asked) -> tuple[Post, ...]:
+        """The last digest of each repository again; yesterday's where there is none yet."""
+        posts: list[Post] = []
+        for repository in self._meant(asked):
+            branch = self._subscribed(asked, repository.name).branch or repository.branch
+            kept = self._app.store.recent_digests(repository.name, branch, asked.texts.language, 1)
+            scope = self._scope(asked, repository, schedule.yesterday(self._app.clock(), asked.zone))
+            posts.append(self._post(kept[0] if kept else self._app.digest(repository, scope), asked.texts))
+        return tuple(posts)
+
+    def digests(self, request: Request) -> tuple[Digest, ...]:
+        """The digests of `yesterday owner/repo` and the like, before any layout. Raises DigestError."""
+        asked = self._asked(request)
+        return self._digests(asked, words(request.text))
+
+    def _day(self, asked: _Asked, typed: list[str]) -> tuple[Post, ...]:
+        return tuple(self._post(made, asked.texts) for made in self._digests(asked, typed))
+
+    def _digests(self, asked: _Asked, typed: Sequence[str]) -> tuple[Digest, ...]:
+        named = "".join(w for w in typed if is_repository(w))
+        words_left = [w for w in typed if not is_repository(w)]
+        made = []
+        for repository in self._meant(asked, named):
+            period = self._period(asked, repository, words_left)
+            made.append(self._app.digest(repository, self._scope(asked, repository, period)))
+        return tuple(made)
+
+    def _scope(self, asked: _Asked, repository: Repository, period: Period) -> Scope:
+        followed = self._subscribed(asked, repository.name)
+        return Scope(repository.name, period, asked.texts.language, followed.branch, followed.filters)
+
+    def _subscribed(self, asked: _Asked, repo: str) -> Subscription:
+        """The place's subscription of `repo`, or what a new one would be."""
+        fresh = Subscription(asked.place, repo, self._defaults.schedule, asked.zone, asked.texts.language)
+        return next((s for s in asked.here if s.repo == repo), fresh)
+
+    def _period(self, asked: _Asked, repository: Repository, typed: Sequence[str]) -> Period:
+        now, zone = self._app.clock(), asked.zone
+        if len(typed) != 1:
+            raise self._unknown(typed[1] if len(typed) > 1 else "")
+        word = VERBS.get(typed[0].lower(), typed[0])
+        if word in _PERIODS:
+            return _PERIODS[word](now, zone)
+        if word != "latest" and not _DATE.fullmatch(word):
+            raise self._unknown(word)
+        wanted = self._app.latest(repository, zone) if word == "latest" else parse_date(word)
+        if wanted > schedule.today(now, zone):
+            raise UsageError("date_future", date=wanted.isoformat())
+        return schedule.so_far(now, zone) if wanted == schedule.today(now, zone) else schedule.day(wanted, zone)
+
+    def _post(self, digest: Digest, texts: Texts) -> Post:
+        return digests.post(digest, texts, attachments(digest, texts))
+
+    def _report(self, asked: _Asked, typed: list[str]) -> tuple[Post, ...]:
+        rest = typed[1:] if any(not is_repository(w) for w in typed[1:]) else ["yesterday", *typed[1:]]
+        return tuple(self._files(made, asked.texts) for made in self._digests(asked, rest))
+
+    @staticmethod
+    def _files(made: Digest, texts: Texts) -> Post:
+        title = f"{texts('digest.report')}: {made.repository.title} · {digests.day_label(made.period, texts)}"
+        return Post(Message("report", (Span(title),), attachments(made, texts)))
+
+    # --- One commit --------------------------------------------------------------------------
+
+    def _expand(self, asked: _Asked, named: Reference) -> tuple[Post, ...]:
+        found = self._candidates(asked, named)
+        if len(found) > 1:
+            return (self._ask_back(asked, named, found),)
+        repository, commit, _ = found[0]
+        entry = self._app.expand(repository, commit, asked.texts.language)
+        message = digests.commit_message(repository, entry, asked.zone, asked.texts)
+        return (Post(message),)
+
+    def _candidates(self, asked: _Asked, named: Reference) -> list[tuple[Repository, Commit, str]]:
+        """Every commit that the reference can mean, each with the unambiguous way to name it."""
+        found: dict[tuple[str, str], tuple[Repository, Commit, str]] = {}
+        missing: list[DigestError] = []
+        for repository in self._meant(asked, named.repo):
+            for look in self._looks(repository, named):
+                try:
+                    commit, name = look()
+                except NotFound as error:
+                    missing.append(error)
+                else:
+                    found.setdefault((repository.name, commit.sha), (repository, commit, name))
+        if not found:
+            raise missing[0]
+        return list(found.values())
+
+    def _looks(self, repository: Repository, named: Reference) -> list[Callable[[], tuple[Commit, str]]]:
+        """The ways to look a reference up.
+
+        A bare number of up to six digits is a pull request; only a SHA that the bot has told of can make it ambiguous,
+        since in a large repository nearly every short number starts some SHA.
+        """
+        looks: list[Callable[[], tuple[Commit, str]]] = []
+        if (number := named.pull) is not None:
+            looks.append(lambda: (self._app.pull(repository, number), f"{repository.name}#{number}"))
+        if named.sha and (named.pull is None or len(named.sha) >= 7):
+            looks.append(lambda: self._by_sha(repository, named.sha))
+        elif named.sha:
+            for kept in self._app.store.commits_by_sha(repository.name, named.sha):
+                looks.append(lambda kept=kept: (kept, f"{repository.name}@{kept.sha}"))  # type: ignore[misc]
+        return looks
+
+    def _by_sha(self, repository: Repository, sha: str) -> tuple[Commit, str]:
+        commit = self._app.commit(repository, sha)
+        return commit, f"{repository.name}@{commit.sha}"
+
+    def _ask_back(self, asked: _Asked, named: Reference, found: Sequence[tuple[Repository, Commit, str]]) -> Post:
+        texts = asked.texts
+        lines: list[Line] = [
+            (Span(f"{repository.title} {commit.short}: ", code=True), *digests.subject_line(repository, commit, 100))
+            for repository, commit, _ in found
+        ]
+        buttons = tuple(Button(one_line(name.rsplit("/", 1)[-1], 60), name) for _, _, name in found)
+        title = texts("answer.which", text=named.sha or f"#{named.pull}")
+        return Post(Message("which", (Span(title),), (Text(tuple(lines), bullets=True), Buttons(buttons))))
+
+    # --- Search ------------------------------------------------------------------------------
+
+    def _search(self, asked: _Asked, typed: list[str]) -> tuple[Post, ...]:
+        wanted = " ".join(typed[1:])
+        if not wanted:
+            raise UsageError("search_empty")
+        by_name = {r.name: r for r in self._meant(asked)}
+        found = self._app.store.search(wanted, list(by_name), _FOUND_LIMIT)
+        if not found:
+            raise NotFound("search_nothing", text=one_line(wanted, 60))
+        rows = tuple(
+            (
+                (Span(f"{digests.local(c.committed, asked.zone):%Y-%m-%d}"),),
+                (Span(one_line(c.author, 60)),),
+                digests.subject_line(by_name[c.repo], c),
+                (Span(c.short, by_name[c.repo].commit_url(c.sha), code=True),),
+            )
+            for c in found
+        )
+        texts = asked.texts
+        columns = (*(texts(f"table.{name}") for name in ("time", "author", "message")), "SHA")
+        title = texts("answer.found", count=texts.count("commits", len(found)), text=one_line(wanted, 60))
+        return (Post(Message("search", (Span(title),), (Table(columns, rows),))),)
+
+    # --- Subscriptions -----------------------------------------------------------------------
+
+    def _subscribe(self, asked: _Asked, typed: list[str]) -> tuple[Post, ...]:
+        if len(typed) < 2 or not is_repository(typed[1]):
+            raise UsageError("subscribe_what")
+        repository = self._app.repository(typed[1], asked.place)
+        wanted = _with_options(self._subscribed(asked, repository.name), _options(typed[2:]))
+        self._app.check_branch(repository, wanted.branch)
+        kept = self._app.store.subscribe(replace(wanted, place=replace(asked.place, thread=None), repo=repository.name))
+        texts = Texts(kept.language)
+        title = texts("answer.subscribed", repo=repository.title)
+        return (Post(Message("subscribed", (Span(title),), (self._described(kept, texts),))),)
+
+    def _described(self, subscription: Subscription, texts: Texts) -> Fields:
+        due = schedule.next_slot(subscription.schedule, subscription.zone, self._app.clock())
+        filters = subscription.filters
+        items = [
+            ("schedule", f"{subscription.schedule} ({subscription.zone})"),
+            ("next", f"{digests.local(due, subscription.zone):%Y-%m-%d %H:%M}" if due else texts("answer.never")),
+            ("language", subscription.language),
+            ("branch", subscription.branch),
+            ("paths", ", ".join(filters.paths)),
+            ("authors", ", ".join(filters.authors)),
+            ("bots", "" if filters.bots else texts("answer.no")),
+            ("quiet", texts("answer.yes") if subscription.quiet else ""),
+            ("paused", subscription.paused),
+        ]
+        return Fields(tuple((texts(f"setting.{name}"), (Span(value),)) for name, value in items if value))
+
+    def _unsubscribe(self, asked: _Asked, typed: list[str]) -> tuple[Post, ...]:
+        named = typed[1].lower() if len(typed) > 1 else ""
+        gone = [s for s in asked.here if named in (s.repo.lower(), self._title(asked, s.repo).lower())]
+        if not gone:
+            followed = ", ".join(s.repo for s in asked.here) or "–"
+            raise NotFound("not_subscribed", repo=one_line(named, 60) or "–", followed=followed)
+        for subscription in gone:
+            self._app.store.unsubscribe(subscription.id)
+        return (Post(Message("unsubscribed", (Span(asked.texts("answer.unsubscribed", repo=named)),))),)
+
+    def _title(self, asked: _Asked, repo: str) -> str:
+        """What people call a followed repository; its own name where it cannot be reached any more."""
+        try:
+            return self._app.repository(repo, asked.place).title
+        except DigestError:
+            return repo
+
+    def _list(self, asked: _Asked, _: list[str]) -> tuple[Post, ...]:
+        texts = asked.texts
+        if not asked.here:
+            return (Post(Message("list", (Span(texts("answer.follows_nothing")),))),)
+        parts: list[Text | Fields] = []
+        for subscription in asked.here:
+            parts.append(Text(((Span(self._title(asked, subscription.repo), strong=True),),)))
+            parts.append(self._described(subscription, texts))
+        title = texts("answer.follows", n=len(asked.here))
+        return (Post(Message("list", (Span(title),), tuple(parts))),)
+
+    # --- Status and help ---------------------------------------------------------------------
+
+    def _status(self, asked: _Asked, _: list[str]) -> tuple[Post, ...]:
+        texts, now = asked.texts, self._app.clock()
+        midnight = schedule.midnight(schedule.today(now, asked.zone), asked.zone)
+        used = self._app.store.usage(midnight, now + timedelta(seconds=1))
+        tokens = sum(u.prompt + u.completion for u in used)
+        items = [
+            ("model", self._app.model.name if self._app.model else texts("digest.by_rules")),
+            ("tokens", f"{tokens:,} ({sum(u.requests for u in used):,})"),
+            ("follows", str(len(asked.here))),
+            ("commits", f"{self._app.store.counts()['commits']:,}"),
+        ]
+        fields = Fields(tuple((texts(f"status.{name}"), (Span(value),)) for name, value in items))
+        return (Post(Message("status", (Span(texts("status.title")),), (fields,))),)
+
+    def _help(self, asked: _Asked, _: list[str]) -> tuple[Post, ...]:
+        texts = asked.texts
+        names = ("expand", "last", "day", "report", "search", "subscribe", "unsubscribe", "list", "status")
+        lines: tuple[Line, ...] = tuple(
+            (Span(texts(f"help.{name}_line"), code=True), Span(f" {texts(f'help.{name}')}")) for name in names
+        )
+        return (Post(Message("help", (Span(texts("help.title")),), (Text(lines, bullets=True),))),)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request with what its place has set."""
+
+    request: Request
+    here: tuple[Subscription, ...]
+    texts: Texts
+    zone: str
+
+    @property
+    def place(self) -> Place:
+        return self.request.place
+
+
+def attachments(digest: Digest, texts: Texts) -> tuple[Attachment, ...]:
+    """The full report of a digest, as Markdown and as HTML."""
+    name = f"{digest.repository.title.replace('/', '-')}-{digests.days(digest.period)[0]:%Y-%m-%d}"
+    return (
+        Attachment(f"{name}.md", report.markdown((digest,), texts)),
+        Attachment(f"{name}.html", report.html((digest,), texts)),
+    )
+
+
+# --- Options of subscribe --------------------------------------------------------------------
+
+
+def _options(typed: Sequence[str]) -> dict[str, str]:
+    """`at 09:00 on mon-fri` as a mapping. Raises UsageError for an option nobody knows or one without a value."""
+    found: dict[str, str] = {}
+    for name, value in zip(typed[::2], [*typed[1::2], ""], strict=False):
+        if name.lower() not in _OPTIONS:
+            near = difflib.get_close_matches(name.lower(), _OPTIONS, n=1, cutoff=0)
+            raise UsageError("option_unknown", word=one_line(name, 60), near=near[0] if near else _OPTIONS[0])
+        if not value:
+            raise UsageError("option_empty", option=name.lower())
+        found[name.lower()] = value
+    return found
+
+
+def _with_options(wanted: Subscription, options: dict[str, str]) -> Subscription:
+    """A subscription with what was asked for. Raises UsageError."""
+    if "at" in options or "on" in options:
+        wanted = replace(wanted, schedule=schedule.crontab(options.get("at", "09:00"), options.get("on", "mon-fri")))
+    if "zone" in options:
+        wanted = replace(wanted, zone=zone_named(options["zone"]))
+    if "lang" in options:
+        wanted = replace(wanted, language=_choice("lang", options["lang"], LANGUAGES))
+    if "branch" in options:
+        wanted = replace(wanted, branch=options["branch"])
+    if "quiet" in options:
+        wanted = replace(wanted, quiet=_choice("quiet", options["quiet"], ("yes", "no")) == "yes")
+    return replace(wanted, filters=_filters(wanted.filters, options))
+
+
+def _filters(filters: Filters, options: dict[str, str]) -> Filters:
+    if "paths" in options:
+        filters = replace(filters, paths=_parts(options["paths"]))
+    if "authors" in options:
+        filters = replace(filters, authors=_parts(options["authors"]))
+    if "bots" in options:
+        filters = replace(filters, bots=_choice("bots", options["bots"], ("yes", "no")) == "yes")
+    return filters
+
+
+def _parts(value: str) -> tuple[str, ...]:
+    return tuple(part for part in re.split("[,，]", value) if part)
+
+
+def _choice(option: str, value: str, known: Sequence[str]) -> str:
+    if value.lower() not in known:
+        raise UsageError("option_choice", option=option, value=one_line(value, 60), known=", ".join(known))
+    return value.lower()
+
+
+def zone_named(name: str) -> str:
+    """`name` as the time zone is spelt. Raises UsageError."""
+    try:
+        return check_zone(name)
+    except ValueError:
+        raise UsageError("zone_unknown", name=one_line(name, 60)) from None

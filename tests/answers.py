@@ -1,0 +1,56 @@
+"""A model that does its job: it answers every question of the bot validly, from what the question itself says."""
+
+import json
+import re
+
+LISTED = re.compile(r"^([0-9a-f]{7}) \| prior (\w+)", re.MULTILINE)
+DESCRIBED = re.compile(r"^commit ([0-9a-f]{7}) by ", re.MULTILINE)
+SHOWN = re.compile(r"^=== (\S+) \(", re.MULTILINE)
+ADDED = re.compile(r"^\+(.*\w{3}.*)$", re.MULTILINE)
+
+
+def answer(body: dict) -> str:
+    """The answer to a chat completion request."""
+    system, user = body["messages"][0]["content"], body["messages"][-1]["content"]
+    chinese = "Chinese" in system
+    if "grade the commits" in system:
+        return json.dumps({"commits": [graded(sha, prior, chinese) for sha, prior in LISTED.findall(user)]})
+    if "analyse one commit" in system:
+        return json.dumps(analysed(user, chinese))
+    if "describe several commits" in system:
+        return json.dumps({"commits": [described(sha, chinese) for sha in DESCRIBED.findall(user)]})
+    words = (
+        "今天主要改进了启动过程，先读失败重试的那个提交。"
+        if chinese
+        else "The day was about starting; read the retries first."
+    )
+    return json.dumps({"overview": words})
+
+
+def graded(sha: str, prior: str, chinese: bool = False) -> dict:
+    words = f"提交 {sha} 改变了启动方式。" if chinese else f"Commit {sha} changes how the server starts."
+    reason = "改变启动方式" if chinese else "changes the start"
+    return {"sha": sha, "importance": prior, "types": ["fix"], "theme": "", "reason": reason, "sentence": words}
+
+
+def described(sha: str, chinese: bool = False) -> dict:
+    words = f"提交 {sha} 让启动失败时重试。" if chinese else f"Commit {sha} makes the server try again."
+    return {"sha": sha, "summary": words, "impact": [], "suggestions": []}
+
+
+def analysed(user: str, chinese: bool = False) -> dict:
+    """An analysis whose evidence stands in the patch that was shown, where one was."""
+    path = (SHOWN.findall(user) or ["none"])[0]
+    quote = (ADDED.findall(user.split(path, 1)[-1]) or [path])[0]
+    words = (
+        "服务器在启动失败时会重试，最多三次。"
+        if chinese
+        else "The server tries again when a start fails, three times at most."
+    )
+    return {
+        "summary": words,
+        "impact": [{"component": "server", "paths": [path], "effect": words}],
+        "insights": [{"aspect": "performance", "text": words, "path": path, "quote": quote}],
+        "risks": [{"text": words, "path": path, "quote": quote, "mitigation": words}],
+        "suggestions": [{"who": "operators", "action": words}],
+    }

@@ -1,0 +1,179 @@
+"""The walk of a morning on real parts: git, SQLite, and a model server over a real socket."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from answers import answer
+from model_server import Fault, ModelServer
+from world import DAY, HOME, World, busy_day, words
+
+from adapters.llms.openai import OpenAIModel
+from bot import schedule
+from bot.app import Scope
+from bot.ports import Unavailable
+from bot.values import RULES, Importance
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    return busy_day(tmp_path_factory.mktemp("busy") / "app")
+
+
+class Talking(World):
+    """A world with a model server."""
+
+    def __init__(self, folder, clock, history, answers=answer, **more):
+        self.server = ModelServer(answer=answers)
+        self.server.__enter__()
+        model = OpenAIModel("test-model", self.server.key, self.server.url, timeout=20, concurrency=8)
+        super().__init__(folder, clock, str(history.path), model=model, **more)
+
+    def digest(self, language="en"):
+        repository = self.app.repository(self.commands._defaults.repo, HOME)
+        return self.app.digest(repository, Scope(repository.name, schedule.day(DAY.date(), "UTC"), language))
+
+    def close(self):
+        super().close()
+        self.server.__exit__(None)
+
+
+@pytest.fixture
+def talking(tmp_path, clock, history):
+    made = Talking(tmp_path, clock, history)
+    yield made
+    made.close()
+
+
+def test_every_commit_is_graded_and_described_by_the_model_in_few_requests(talking):
+    digest = talking.digest()
+    assert [len(digest.by_importance[i]) for i in Importance] == [6, 12, 11]
+    assert {e.analysis.by for e in digest.entries} == {"test-model"}
+    assert len(talking.server.statuses) == 1 + 6 + 2 + 1
+    assert talking.server.prompt_characters <= 90_000
+    assert not digest.degraded
+    high = digest.by_importance[Importance.HIGH][0]
+    assert high.analysis.risks[0].evidence.line is not None
+    assert high.analysis.coverage == 1
+
+
+def test_usage_is_kept(talking):
+    talking.digest()
+    (used,) = talking.store.usage(DAY, DAY + timedelta(days=9))
+    assert (used.model, used.requests) == ("test-model", 10)
+    assert used.prompt > 1000
+
+
+def test_what_was_analysed_once_is_not_asked_again(talking):
+    talking.digest()
+    asked = len(talking.server.statuses)
+    assert talking.digest() == talking.digest()
+    assert "replace endpoint" in talking.said("#100")
+    assert len(talking.server.statuses) == asked
+
+
+def test_another_language_is_asked_for_anew(talking):
+    talking.digest()
+    chinese = talking.digest("zh")
+    assert "启动" in chinese.overview
+    assert "启动" in chinese.by_importance[Importance.HIGH][0].analysis.summary
+
+
+def test_a_commit_that_was_low_is_analysed_when_asked_for(talking):
+    talking.digest()
+    asked = len(talking.server.statuses)
+    said = talking.said("#305")
+    assert "Technical insight" in said
+    assert len(talking.server.statuses) == asked + 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault.LENGTH,
+        Fault.EMPTY,
+        Fault.REFUSAL,
+        Fault.HTML,
+        Fault.NO_CHOICES,
+        Fault.BAD_KEY,
+        Fault.NO_MODEL,
+        Fault.QUOTA,
+    ],
+)
+def test_whatever_the_model_does_the_digest_goes_out_and_says_so(talking, fault):
+    talking.server.queue(*[fault] * 60)
+    digest = talking.digest()
+    assert len(digest.entries) == 29
+    assert {e.analysis.by for e in digest.entries} == {RULES}
+    assert digest.degraded
+    assert digest.notices
+    assert all(e.analysis.note for e in digest.by_importance[Importance.HIGH])
+
+
+def test_a_degraded_digest_is_tried_again(talking):
+    talking.server.queue(*[Fault.EMPTY] * 20)  # triage 2, six high 12, two batches 4, overview 2
+    assert talking.digest().degraded
+    assert not talking.digest().degraded
+
+
+def test_one_bad_answer_is_asked_for_again_with_what_was_wrong(talking):
+    talking.server.queue('{"commits": []}')
+    digest = talking.digest()
+    assert not digest.degraded
+    second = talking.server.bodies[1]["messages"][-1]["content"]
+    assert "these commits are missing" in second
+
+
+def test_statements_without_evidence_are_asked_for_again_and_then_dropped(tmp_path, clock, history):
+    def inventive(body):
+        text = answer(body)
+        return (
+            text.replace('"quote": "', '"quote": "invented ')
+            if "analyse one commit" in body["messages"][0]["content"]
+            else text
+        )
+
+    talking = Talking(tmp_path, clock, history, inventive)
+    high = talking.digest().by_importance[Importance.HIGH]
+    assert all(not e.analysis.risks and not e.analysis.insights and e.analysis.dropped == 2 for e in high)
+    assert len(talking.server.statuses) == 1 + 2 * 6 + 2 + 1
+    talking.close()
+
+
+def test_a_patch_that_cannot_be_read_costs_depth_and_nothing_else(tmp_path, clock, history, monkeypatch):
+    world = World(tmp_path, clock, str(history.path))
+
+    def broken(repo, commits):
+        yield from ()
+        raise Unavailable("git_slow", seconds=1)
+
+    monkeypatch.setattr(world.source, "patches", broken)
+    said = world.said("2026-02-18")
+    assert "29 commits" in said
+    assert world.store.recent_digests(str(history.path), "main", "en", 1)[0].degraded
+    world.close()
+
+
+def test_the_usual_number_is_known_after_three_days(tmp_path, clock, history):
+    world = World(tmp_path, clock, str(history.path))
+    for day in ("2026-02-14", "2026-02-15", "2026-02-16"):
+        world.ask(day)
+    assert "usually 0" in words(world.ask("2026-02-18")[0].headline)
+    world.close()
+
+
+def test_two_threads_that_ask_for_one_digest_both_get_it(talking):
+    made = []
+    threads = [threading.Thread(target=lambda: made.append(talking.digest())) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made[0].entries == made[1].entries
+
+
+def test_a_day_that_changed_is_told_anew(talking, history, monkeypatch):
+    first = talking.digest()
+    real = talking.source.commits
+    monkeypatch.setattr(talking.source, "commits", lambda *a: real(*a)[1:])
+    assert len(talking.digest().entries) == len(first.entries) - 1

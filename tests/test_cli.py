@@ -1,0 +1,157 @@
+"""The command line as a real process: what a person types, sees, and gets as exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from world import busy_day
+
+DIGEST = [sys.executable, "-m", "bot"]
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    return busy_day(tmp_path_factory.mktemp("busy") / "app")
+
+
+def run(*words: str, cwd: Path | None = None, stdin: str = "", **settings: str) -> subprocess.CompletedProcess:
+    environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "DIGEST_ZONE": "UTC", **settings}
+    return subprocess.run(
+        [*DIGEST, *words],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=cwd,
+        input=stdin,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_digest_of_the_repository_one_stands_in(history, tmp_path):
+    done = run("2026-02-18", str(history.path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "29 commits | 🔴 6 | 🟡 12 | 🟢 11" in done.stdout
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", str(history.path), str(clone)], check=True)
+    (clone / "sub").mkdir()
+    assert "29 commits" in run("2026-02-18", cwd=clone / "sub").stdout
+    assert "replace endpoint 3" in run("103", cwd=clone).stdout
+
+
+def test_options_may_stand_anywhere(history):
+    for words in (["--json", "103", "--repo", str(history.path)], ["103", "--repo", str(history.path), "--json"]):
+        (post,) = json.loads(run(*words).stdout)
+        assert post["headline"]["key"].startswith("commit:")
+
+
+@pytest.mark.parametrize("form", ["md", "html", "json"])
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_reports_are_the_same_every_time(history, tmp_path, form, lang):
+    words = ["report", str(history.path), "--date", "2026-02-18", "--lang", lang, "--format", form]
+    first = run(*words)
+    assert first.returncode == 0, first.stderr
+    assert run(*words, "-o", "report.txt").returncode == 0
+    assert Path("report.txt").read_text(encoding="utf-8") == first.stdout
+    assert "replace endpoint 3" in first.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["nonsense"], 2, "/digest help"),
+        (["yesterdya"], 2, "Did you mean"),
+        (["yesterday", "/nowhere/at/all"], 1, "/nowhere/at/all"),
+        (["2026-02-18"], 2, "Which repository?"),
+        (["report", "--format", "docx"], 2, "docx"),
+        (["report", ".", "--zone", "Mars/Base"], 2, "Mars/Base"),
+    ],
+)
+def test_failures_have_a_sentence_and_an_exit_code_and_no_traceback(words, code, told):
+    done = run(*words)
+    assert done.returncode == code
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_errors_come_in_the_language_that_is_set():
+    assert "不认识" in run("nonsense", DIGEST_LANGUAGE="zh").stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("DIGEST_ZONE", "Mars/Base"), ("OPENAI_TIMEOUT", "soon"), ("DIGEST_LANGUAGE", "fr")]
+)
+def test_a_wrong_setting_is_named(name, value):
+    done = run("help", **{name: value})
+    assert done.returncode == 1
+    assert f"The setting {name} is wrong" in done.stderr
+
+
+def test_a_secret_is_never_shown(history):
+    secret = "sk-never-to-be-seen-1234567890"
+    settings = {"OPENAI_MODEL": "m", "OPENAI_API_KEY": secret, "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
+    settings |= {"GITHUB_TOKEN": secret, "OPENAI_TIMEOUT": "1"}
+    done = run("2026-02-18", str(history.path), **settings)
+    assert done.returncode == 0, done.stderr
+    assert "29 commits" in done.stdout
+    assert secret not in done.stdout + done.stderr
+    database = Path(os.environ["HOME"]) / ".local/share/commit-digest/digest.db"
+    assert secret.encode() not in database.read_bytes()
+
+
+def test_settings_come_from_a_file_too(history):
+    Path(".env").write_text(f"DIGEST_REPO={history.path}\nDIGEST_LANGUAGE=zh\n", encoding="utf-8")
+    assert "29 个提交" in run("2026-02-18").stdout
+
+
+def test_following_makes_plain_digest_enough(history):
+    assert "now follows app" in run("subscribe", str(history.path), "at", "08:00").stdout
+    assert "app" in run().stdout
+    assert "0 8 * * mon-fri" in run("list").stdout
+
+
+def test_the_conversation_reads_lines_until_they_end(history):
+    done = run("chat", "--repo", str(history.path), stdin="2026-02-18\nthread 1\nexit\n")
+    assert done.returncode == 0, done.stderr
+    assert "29 commits" in done.stdout
+    assert "-- 🔴" in done.stdout
+
+
+def test_the_database_is_shown(history):
+    run("2026-02-18", str(history.path))
+    assert "29  commits" in run("db").stdout
+    assert json.loads(run("db", "--json").stdout)["commits"] == 29
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_get_their_completion(shell):
+    assert "_DIGEST_COMPLETE" in run("completion", shell).stdout
+
+
+def test_completion_knows_the_grammar():
+    done = run(_DIGEST_COMPLETE="bash_complete", COMP_WORDS="digest sub", COMP_CWORD="1")
+    assert "subscribe" in done.stdout
+
+
+def test_help_needs_no_part_of_the_bot():
+    code = "import sys; sys.argv = ['digest', '--help']\nimport bot.__main__ as m\ntry: m.main()\nexcept SystemExit: pass\n"
+    code += "print(sorted({'pydantic', 'rich', 'openai', 'github', 'sqlite_utils', 'lark_oapi'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "yesterday's digest" in done.stdout
+    assert done.stdout.endswith("[]\n")
+
+
+def test_a_reader_that_leaves_a_pipe_is_no_error(history):
+    command = f"{sys.executable} -m bot 2026-02-18 {history.path} | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_report_that_cannot_be_written_is_told(history):
+    done = run("report", str(history.path), "--date", "2026-02-18", "-o", "/proc/none/report.md")
+    assert done.returncode == 1
+    assert "/proc/none/report.md cannot be written" in done.stderr

@@ -1,0 +1,303 @@
+"""The grammar as a conversation: one line in, the whole answer out."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from repositories import Builder
+from world import CHANNEL, DAY, HOME, World, busy_day, words
+
+from bot.commands import Reference, reference
+from bot.commands import words as split
+from bot.ports import NotFound, UsageError
+from bot.values import Buttons, Place, Request
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    return busy_day(tmp_path_factory.mktemp("busy") / "app")
+
+
+@pytest.fixture
+def world(tmp_path, clock, history):
+    made = World(tmp_path, clock, str(history.path))
+    yield made
+    made.close()
+
+
+# --- Reading a line --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("6344", Reference(pull=6344, sha="6344")),
+        ("42", Reference(pull=42)),
+        ("#6344", Reference(pull=6344)),
+        ("9a93eb7", Reference(sha="9a93eb7")),
+        ("9A93EB7", Reference(sha="9a93eb7")),
+        ("1234567", Reference(pull=1234567, sha="1234567")),
+        ("1234567890", Reference(sha="1234567890")),
+        ("team/app#12", Reference("team/app", pull=12)),
+        ("team/app@9a93eb7", Reference("team/app", sha="9a93eb7")),
+        ("/srv/git/app#12", Reference("/srv/git/app", pull=12)),
+        ("https://github.com/team/app/pull/12", Reference("team/app", pull=12)),
+        ("https://github.com/team/app/pull/12/files#diff", Reference("team/app", pull=12)),
+        ("https://github.com/team/app/commit/9a93eb75cd", Reference("team/app", sha="9a93eb75cd")),
+        ("hello", None),
+        ("team/app", None),
+        ("abc", None),
+    ],
+)
+def test_a_word_names_a_commit(word, expected):
+    assert reference(word) == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["/digest 6344", "／digest 6344", "/日报 6344", "  /DIGEST   6344 ", "6344"],
+)
+def test_the_command_word_is_taken_off(line):
+    assert split(line) == ["6344"]
+
+
+def test_links_that_a_chat_wrapped_are_unwrapped():
+    assert split("/digest <https://github.com/team/app/pull/12|team/app#12>") == ["https://github.com/team/app/pull/12"]
+
+
+@given(st.text(max_size=3000))
+def test_any_line_can_be_split_and_any_word_be_looked_at(line):
+    for word in split(line):
+        reference(word)
+
+
+# --- Digests ---------------------------------------------------------------------------------
+
+
+def test_a_date_gives_that_days_digest(world):
+    (post,) = world.ask("/digest 2026-02-18")
+    assert "29 commits | 🔴 6 | 🟡 12 | 🟢 11" in words(post.headline)
+    assert [m.key.split(":")[0] for m in post.replies] == ["commit"] * 6 + ["rest", "report"]
+
+
+@pytest.mark.parametrize(
+    ("line", "commits"), [("yesterday", 0), ("today", 0), ("week", 30), ("latest", 29), ("最近", 29)]
+)
+def test_times_have_names(world, line, commits):
+    said = world.said(line)
+    assert (f"{commits} commits" in said) if commits else ("quiet period" in said)
+
+
+def test_nothing_said_means_the_last_digest_again(world):
+    assert "quiet period" in world.said("")  # no digest yet: yesterday's
+    world.ask("2026-02-18")
+    world.app.clock.pass_time(days=1)
+    assert "2026-02-19" in world.said("/digest")
+
+
+def test_a_report_comes_as_files(world):
+    (post,) = world.ask("report 2026-02-18")
+    assert [p.name for p in post.headline.parts] == ["app-2026-02-18.md", "app-2026-02-18.html"]
+    assert world.said("report") == world.said("report yesterday")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("2026-02-30", "2026-02-30 is no date"),
+        ("2027-01-01", "has not been yet"),
+        ("0000-00-00", "is no date"),
+        ("yesterdya", "Did you mean /digest yesterday?"),
+        ("subscirbe team/app", "Did you mean /digest subscribe?"),
+        ("qwertyuiop", "/digest help"),
+        ("2026-02-18 nonsense", "I do not know"),
+        ("search", "What should I search for?"),
+        ("x" * 40_000, "/digest help"),
+        ("'\"; -- 🦊", "/digest help"),
+        ("\x00\x1b[31m", "quiet period"),
+    ],
+)
+def test_what_cannot_be_understood_is_told_kindly(world, line, told):
+    said = world.said(line)
+    assert told in said
+    assert len(said) < 2_000 or "quiet" in said
+
+
+# --- One commit ------------------------------------------------------------------------------
+
+
+def test_a_pull_request_a_sha_and_a_link_mean_the_same_commit(world, history):
+    sha = history.sha("high3")
+    named = ["103", "#103", sha[:7], sha, f"{history.path}#103", f"{history.path}@{sha[:9]}"]
+    answers = {world.said(line) for line in named}
+    assert len(answers) == 1
+    assert "replace endpoint 3" in answers.pop()
+
+
+def test_a_low_commit_is_expanded_in_full_depth(world):
+    said = world.said("#305")
+    assert "Impact" in said
+    assert "🟢 Low" in said
+
+
+def test_a_commit_keeps_the_importance_it_had_in_its_digest(world):
+    world.ask("2026-02-18")
+    assert "🔴 High · breaking change" in world.said("#100")
+
+
+@pytest.mark.parametrize("line", ["#9999", "9999", "deadbeef", "ffffffffffffffffffffffffffffffffffffffff"])
+def test_an_unknown_commit_is_told_by_name(world, line):
+    with pytest.raises(NotFound):
+        world.commands.run(Request(line, HOME, "x"))
+    assert line.strip("#") in world.said(line)
+
+
+def numbered(folder):
+    """A repository in which some commit's SHA starts with four digits, which are also a later pull request's number."""
+    build = Builder(folder)
+    for n in range(60):
+        build.commit(f"c{n}", DAY, {f"{n}.py": str(n)})
+    first = build.finish()
+    number = next(sha[:4] for sha in first.shas.values() if sha[:4].isdigit() and sha[0] != "0")
+    again = Builder(folder.with_name("numbered"))
+    for n in range(60):
+        again.commit(f"c{n}", DAY, {f"{n}.py": str(n)})
+    again.commit("pull", DAY, {"x.py": "x"}, message=f"fix: late (#{number})")
+    return again.finish(), number
+
+
+def test_a_number_that_is_a_pull_request_and_a_sha_the_bot_told_of_is_asked_back(tmp_path, clock):
+    history, number = numbered(tmp_path / "app")
+    world = World(tmp_path, clock, str(history.path))
+    assert "fix: late" in world.said(number)  # nothing is known of the SHA yet: the pull request is meant
+    world.ask("2026-02-18")
+    (post,) = world.ask(number)
+    assert f"{number} can mean more than one commit" in words(post.headline)
+    (buttons,) = [part.items for part in post.headline.parts if isinstance(part, Buttons)]
+    assert buttons[0].command == f"{history.path}#{number}"
+    assert f"@{number}" in buttons[1].command
+    assert "fix: late" not in world.said(buttons[1].command)
+    world.close()
+
+
+def test_a_thing_in_two_followed_repositories_is_asked_back_with_buttons(tmp_path, clock):
+    paths = []
+    for name in ("one", "two"):
+        build = Builder(tmp_path / name)
+        build.commit("a", DAY, {"a.py": name}, message=f"fix: {name} (#7)")
+        paths.append(str(build.finish().path))
+    world = World(tmp_path, clock)
+    for path in paths:
+        world.ask(f"subscribe {path}")
+    (post,) = world.ask("7")
+    assert "can mean more than one commit" in words(post.headline)
+    buttons = [b for part in post.headline.parts if isinstance(part, Buttons) for b in part.items]
+    assert [b.command for b in buttons] == [f"{path}#7" for path in paths]
+    assert "fix: two" in world.said(buttons[1].command)
+    world.close()
+
+
+def test_search_finds_what_digests_told(world):
+    world.ask("2026-02-18")
+    assert "wrong part 7" in world.said("search wrong part 7")
+    assert "Nothing found for “zebra”" in world.said("搜索 zebra")
+
+
+# --- Subscriptions ---------------------------------------------------------------------------
+
+
+def test_following_listing_and_leaving(world, history):
+    said = world.said(
+        f"subscribe {history.path} at 08:30 on mon,wed zone asia/shanghai lang zh branch main paths src/,docs/ authors -bot"
+    )
+    assert "本频道已订阅 app" in said
+    assert "30 8 * * mon,wed (Asia/Shanghai)" in said
+    assert "2026-02-23 08:30" in said
+    (kept,) = world.store.subscriptions(HOME)
+    assert (kept.filters.paths, kept.filters.authors, kept.branch) == (("src/", "docs/"), ("-bot",), "main")
+    assert "订阅了 1 个" in world.said("list")
+    assert "已退订" in world.said(f"退订 {history.path}")
+    assert "Nothing is followed here" in world.said("列表")
+
+
+def test_following_again_changes_what_is_said_and_keeps_the_rest(world, history):
+    world.ask(f"subscribe {history.path} at 08:30 lang zh")
+    world.ask(f"subscribe {history.path} paths src/")
+    (kept,) = world.store.subscriptions(HOME)
+    assert (kept.schedule, kept.language, kept.filters.paths) == ("30 8 * * mon-fri", "zh", ("src/",))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("at 25:00", "25:00 is no time of day"),
+        ("on funday", "is no schedule"),
+        ("zone Mars/Base", "no time zone Mars/Base"),
+        ("lang fr", "lang cannot be fr"),
+        ("branch nowhere", "nowhere"),
+        ("att 09:00", "Did you mean at?"),
+        ("at", "needs a value"),
+        ("quiet maybe", "yes, no"),
+    ],
+)
+def test_a_wrong_option_changes_nothing_and_says_what_would_be_right(world, history, options, told):
+    assert told in world.said(f"subscribe {history.path} {options}")
+    assert world.store.subscriptions() == ()
+
+
+def test_filters_of_a_subscription_hold_for_its_digests_and_are_told(world, history):
+    world.ask(f"subscribe {history.path} paths docs/")
+    said = world.said(f"2026-02-18 {history.path}")
+    assert "11 commits |" in said
+    assert "18 commits left out by this subscription's filters." in said
+
+
+def test_what_is_not_followed_cannot_be_left(world):
+    assert "team/none is not followed here" in world.said("unsubscribe team/none")
+
+
+def test_without_a_repository_the_way_to_one_is_told(tmp_path, clock):
+    world = World(tmp_path, clock)
+    assert "Which repository?" in world.said("yesterday")
+    with pytest.raises(UsageError):
+        world.commands.run(Request("6344", HOME, "x"))
+    world.close()
+
+
+# --- Who may see what ------------------------------------------------------------------------
+
+
+def test_a_channel_cannot_name_a_path_unless_it_is_allowed(tmp_path, clock, history):
+    world = World(tmp_path, clock)
+    for line in (f"subscribe {history.path}", f"yesterday {history.path}", f"{history.path}#100", "subscribe /etc"):
+        assert "may not be followed here" in world.said(line, CHANNEL)
+    world.close()
+    allowed = World(tmp_path, clock, allow=[str(history.path)])
+    assert "now follows app" in allowed.said(f"subscribe {history.path}", CHANNEL)
+    allowed.close()
+
+
+def test_a_path_outside_the_allow_list_is_refused_in_the_terminal_too(tmp_path, clock, history):
+    world = World(tmp_path, clock, allow=["/elsewhere/*"])
+    assert "may not be followed here" in world.said(f"yesterday {history.path}")
+    world.close()
+
+
+def test_channels_do_not_see_each_others_subscriptions(tmp_path, clock, history):
+    world = World(tmp_path, clock, allow=[str(history.path)])
+    world.ask(f"subscribe {history.path}", CHANNEL)
+    other = Place("slack", "C2")
+    assert "Nothing is followed here" in world.said("list", other)
+    assert "Which repository?" in world.said("#100", other)
+    assert "Which repository?" in world.said("search endpoint", other)
+    world.close()
+
+
+def test_help_and_status_answer_everywhere(world):
+    assert "/digest subscribe owner/repo" in world.said("help")
+    assert "by rules, no language model" in world.said("status")
+
+
+def test_a_digest_kept_is_not_built_again_until_its_commits_change(world, history, monkeypatch):
+    first = world.ask("2026-02-18")
+    monkeypatch.setattr(world.source, "patches", None)  # reading a patch again would fail
+    assert world.ask("2026-02-18") == first

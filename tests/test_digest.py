@@ -1,0 +1,151 @@
+"""From judged commits to the post: statistics, filters, themes, and what a message holds."""
+
+from datetime import UTC, datetime
+
+import pytest
+from make import REPOSITORY, change, commit, sha
+
+from bot import digest as digests
+from bot import rules, schedule, triage
+from bot.texts import Texts
+from bot.values import (
+    Analysis,
+    Attachment,
+    Digest,
+    Entry,
+    Evidence,
+    Filters,
+    Grade,
+    Importance,
+    InnerCommit,
+    Risk,
+    Table,
+    Text,
+)
+
+EN, ZH = Texts("en"), Texts("zh")
+
+
+def entry(number, importance=Importance.LOW, subject="fix: a thing (#1)", **more) -> Entry:
+    one = commit(subject, sha=sha(number), **{k: v for k, v in more.items() if k not in ("analysis", "theme")})
+    grade = rules.grade(one, triage.judge([one])[0], EN)
+    grade = Grade(importance, grade.types, grade.reason, grade.sentence, grade.score, more.get("theme", ""))
+    return Entry(one, grade, more.get("analysis") or Analysis(f"Summary {number}."))
+
+
+def digest(*entries, language="en", **more) -> Digest:
+    period = schedule.day(datetime(2026, 2, 18).date(), "Asia/Shanghai")
+    return Digest(REPOSITORY, "main", period, language, Filters(), entries, "An overview.", **more)
+
+
+MIXED = digest(
+    entry(1, Importance.HIGH, committed=datetime(2026, 2, 18, 15, 59, tzinfo=UTC)),
+    entry(2, Importance.MEDIUM, author="dev-two"),
+    entry(3),
+    entry(4),
+)
+
+
+def words(message) -> str:
+    spans = [*message.title]
+    for part in message.parts:
+        if isinstance(part, Text):
+            spans += [s for line in part.lines for s in line]
+    return " ".join(s.text for s in spans)
+
+
+def test_the_statistics_count_everything_once():
+    assert digests.statistics(MIXED, EN) == "4 commits | 🔴 1 | 🟡 1 | 🟢 2 | +40 −8 | 2 authors"
+    assert digests.statistics(MIXED, ZH) == "4 个提交 | 🔴 1 | 🟡 1 | 🟢 2 | +40 −8 | 2 位作者"
+    assert digests.statistics(digest(entry(1), usual=24), EN).endswith("1 author | usually 24")
+
+
+def test_the_table_has_every_commit_in_local_time_with_its_links():
+    (table,) = [p for p in digests.post(MIXED, EN).headline.parts if isinstance(p, Table)]
+    assert len(table.rows) == 4
+    time, author, message, importance = table.rows[0]
+    assert (time[0].text, author[0].text, importance[0].text) == ("23:59", "dev-one", "🔴 High")
+    assert message[0].url == f"https://github.com/team/app/commit/{sha(1)}"
+    assert [s.text for s in message] == ["fix: a thing", " (", "#1", ")"]
+    assert message[2].url == "https://github.com/team/app/pull/1"
+
+
+def test_high_commits_have_a_reply_each_and_the_rest_shares_one():
+    post = digests.post(MIXED, EN, (Attachment("a.md", "text"),))
+    assert [m.key for m in post.replies] == [f"commit:{sha(1)}", "rest", "report"]
+    assert "a thing (src)." in words(post.replies[1])
+    assert "1 medium, 2 low" in words(post.replies[1])
+
+
+def test_a_day_without_commits_says_so_and_has_no_table_and_no_report():
+    post = digests.post(digest(), EN, (Attachment("a.md", "text"),))
+    assert post.replies == ()
+    assert not any(isinstance(p, Table) for p in post.headline.parts)
+
+
+def test_a_commit_says_all_that_is_known_with_evidence_as_a_link():
+    risk = Risk("It may hang.", Evidence("src/a b.py", "wait()", 7), "Set a limit.")
+    one = entry(1, analysis=Analysis("Sum.", risks=(risk,), coverage=0.834, note="Simpler than asked."))
+    message = digests.commit_message(REPOSITORY, one, "UTC", EN)
+    said = words(message)
+    assert "It may hang." in said
+    assert "What to do: Set a limit." in said
+    assert "Simpler than asked." in said
+    links = [s.url for p in message.parts if isinstance(p, Text) for line in p.lines for s in line if s.url]
+    assert links == [f"https://github.com/team/app/blob/{sha(1)}/src/a%20b.py#L7"]
+    assert ("Read", "83 % of the changed lines were read") in [
+        (label, value[0].text) for label, value in message.parts[0].items
+    ]
+
+
+def test_merged_commits_are_listed_under_their_merge():
+    message = digests.commit_message(
+        REPOSITORY, entry(1, inner=(InnerCommit("b" * 40, "part one", "dev-two"),)), "UTC", EN
+    )
+    assert "part one · dev-two" in words(message)
+
+
+def test_commits_with_one_theme_are_named_together():
+    made = digests.themes([entry(1, theme="migration"), entry(2, theme="migration"), entry(3, theme="alone")])
+    assert [(t.title, len(t.shas)) for t in made] == [("migration", 2)]
+
+
+@pytest.mark.parametrize(
+    ("filters", "passes"),
+    [
+        (Filters(), True),
+        (Filters(authors=("dev-one",)), True),
+        (Filters(authors=("DEV-1",)), True),
+        (Filters(authors=("dev-two",)), False),
+        (Filters(authors=("-dev-one",)), False),
+        (Filters(authors=("-dev-two",)), True),
+        (Filters(paths=("src",)), True),
+        (Filters(paths=("src/",)), True),
+        (Filters(paths=("sr",)), False),
+        (Filters(paths=("src/app.py",)), True),
+        (Filters(bots=False), True),
+    ],
+)
+def test_filters_choose_by_author_path_and_bot(filters, passes):
+    assert digests.wanted(commit(login="dev-1"), filters) is passes
+
+
+def test_bots_are_known_by_account_or_name():
+    assert digests.is_bot(commit(login="dependabot[bot]"))
+    assert digests.is_bot(commit(author="renovate[bot]"))
+    assert not digests.is_bot(commit(author="robot-builder"))
+
+
+def test_a_very_long_subject_is_shortened_in_rows_only():
+    one = commit("fix: " + "long " * 1000, change())
+    assert len(digests.subject_line(REPOSITORY, one)[0].text) <= 200
+
+
+def test_a_period_longer_than_a_day_shows_dates_in_the_table():
+    week = schedule.week(datetime(2026, 2, 20, tzinfo=UTC), "UTC")
+    (table,) = [
+        p
+        for p in digests.post(Digest(REPOSITORY, "main", week, "en", Filters(), (entry(1),), "x"), EN).headline.parts
+        if isinstance(p, Table)
+    ]
+    assert table.rows[0][0][0].text == "02-18 15:00"

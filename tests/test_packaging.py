@@ -1,0 +1,36 @@
+"""The packages' generic names mean this checkout, and the layers hold."""
+
+import importlib.util
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_names_resolve_to_this_checkout():
+    for name in ("bot", "adapters", "prompts"):
+        spec = importlib.util.find_spec(name)
+        assert spec is not None
+        assert Path(spec.origin).parent == ROOT / name
+
+
+def test_every_dependency_is_pinned_for_installation():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pinned = {
+        line.split("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    }
+    asked = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    names = {a.split(">")[0].split(";")[0].strip().lower() for a in asked}
+    assert names - pinned == set()
+
+
+def test_every_setting_is_in_the_example_and_in_the_readme():
+    from bot.settings import Settings
+
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    readmes = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md")]
+    for name in (field.upper() for field in Settings.model_fields):
+        assert f"# {name}=" in example
+        assert all(f"`{name}`" in readme for readme in readmes)

@@ -1,0 +1,92 @@
+"""The terminal as a chat: drawn on a terminal, plain in a pipe, a conversation with threads."""
+
+import io
+
+import pytest
+from rich.console import Console
+from world import HOME, World, busy_day
+
+from adapters.chats.terminal import NAME, Terminal, console
+from bot.values import Attachment, Button, Buttons, Fields, Message, Place, Request, Span, Table, Text
+
+MESSAGE = Message(
+    "key",
+    (Span("Title"),),
+    (
+        Text(((Span("first "), Span("strong", strong=True)),), heading="Heading"),
+        Text(((Span("one"),), (Span("two", "https://example.com/x"),)), bullets=True),
+        Table(("A", "B"), (((Span("1"),), (Span("2"),)),)),
+        Fields((("Label", (Span("value"),)),)),
+        Buttons((Button("Press", "status"), Button("Open", url="https://example.com"))),
+        Attachment("file.md", "text"),
+    ),
+)
+
+
+def shown(message: Message, **options) -> str:
+    out = io.StringIO()
+    Terminal(Console(file=out, width=80, highlight=False, **options)).post(HOME, message)
+    return out.getvalue()
+
+
+def test_a_pipe_gets_plain_text():
+    assert shown(MESSAGE) == (
+        "Title\n\nHeading\nfirst strong\n• one\n• two\nA\tB\n1\t2\nLabel: value\n"
+        "Press: /digest status   Open: https://example.com\nfile.md (4 bytes)\n\n"
+    )
+
+
+def test_a_terminal_gets_a_panel_with_links():
+    drawn = shown(MESSAGE, force_terminal=True)
+    assert "╭" in drawn
+    assert "\x1b]8;" in drawn
+    assert "https://example.com/x" in drawn
+
+
+def test_no_color_is_honoured(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    out = io.StringIO()
+    Terminal(Console(file=out, width=80, force_terminal=True)).post(HOME, MESSAGE)
+    assert "\x1b[36m" not in out.getvalue()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_text_from_outside_is_only_shown(terminal):
+    hostile = "[red]x[/red] :bomb: \x1b[2J\x1b]0;title\x07 \u202egnp.exe\rgone"
+    drawn = shown(Message("k", (Span(hostile),), (Text(((Span(hostile),),)),)), force_terminal=terminal)
+    assert "[red]x[/red] :bomb:" in drawn
+    assert not set("\u202e\r\x07") & set(drawn)
+    assert "\x1b[2J" not in drawn
+
+
+def test_replies_stand_beneath_their_headline():
+    out = io.StringIO()
+    chat = Terminal(console(out))
+    thread = chat.post(HOME, Message("a", (Span("Headline"),)))
+    assert thread == Place(NAME, HOME.channel, "1")
+    assert chat.post(thread, Message("b", (Span("Reply"),))) == thread
+    assert out.getvalue() == "Headline\n\n-- Reply\n\n"
+
+
+def test_a_conversation_with_threads(tmp_path, clock):
+    history = busy_day(tmp_path / "app")
+    world = World(tmp_path, clock, str(history.path))
+    out = io.StringIO()
+    typed = ["2026-02-18", "thread 1", "#305", "back", "thread 9", "helpp", "exit", "never"]
+    chat = Terminal(console(out), folded=True, lines=iter(typed))
+    asked = []
+
+    def handle(request: Request) -> None:
+        asked.append((request.text, request.place.thread))
+        for post in world.commands.answer(request):
+            world.app.deliver(chat, request.place, post)
+
+    chat.listen(handle)
+    said = out.getvalue()
+    assert asked == [("2026-02-18", None), ("#305", "1"), ("helpp", None)]
+    assert "↳ 8" in said
+    assert said.index("↳ 8") < said.index("-- 🔴 feat(api)!: replace endpoint")
+    assert "-- 🟢 docs: page 5" in said
+    assert "thread 9: 1-1" in said
+    assert "Did you mean /digest help?" in said
+    world.close()

@@ -1,0 +1,87 @@
+"""The whole bot on real parts: a real git repository, a real SQLite file, a clock that is moved by hand."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from repositories import Builder, History, lines
+
+from adapters.sources.git import GitSource
+from adapters.stores.sqlite import SqliteStore
+from bot.app import App, Policy
+from bot.commands import Commands, Defaults
+from bot.ports import LanguageModel, Progress
+from bot.values import Buttons, Fields, Message, Place, Post, Request, Span, Table, Text
+
+HOME = Place("terminal", "here")
+CHANNEL = Place("slack", "C1")
+DAY = datetime.fromisoformat("2026-02-18T00:00:00+00:00")
+
+
+def busy_day(path: Path) -> History:
+    """A repository with one commit before and 29 on 2026-02-18 (UTC): 6 must be read, 12 are medium, 11 low."""
+    build = Builder(path)
+    build.commit("root", DAY - timedelta(days=3), {"src/server.py": lines(1, 30), "README.md": "# App\n"})
+    for n in range(6):
+        files = {f"src/api{n}.py": lines(1, 60, f"endpoint_{n}"), f"tests/test_api{n}.py": lines(1, 10)}
+        build.commit(
+            f"high{n}", DAY + timedelta(minutes=10 + n), files, message=f"feat(api)!: replace endpoint {n} (#{100 + n})"
+        )
+    for n in range(12):
+        files = {f"src/part{n}.py": lines(1, 20, f"part_{n}")}
+        build.commit(
+            f"medium{n}", DAY + timedelta(hours=2, minutes=n), files, message=f"fix: wrong part {n} (#{200 + n})"
+        )
+    for n in range(11):
+        files = {f"docs/page{n}.md": lines(1, 5)}
+        build.commit(f"low{n}", DAY + timedelta(hours=5, minutes=n), files, message=f"docs: page {n} (#{300 + n})")
+    return build.finish()
+
+
+class World:
+    """An app and its commands over one database."""
+
+    def __init__(
+        self, folder: Path, clock, repo: str = "", model: LanguageModel | None = None, allow=(), language="en"
+    ):
+        self.store = SqliteStore(folder / "digest.db")
+        self.source = GitSource(folder / "clones")
+        self.app = App(
+            store=self.store,
+            source_of=lambda _: self.source,
+            model=model,
+            policy=Policy(tuple(allow)),
+            clock=clock,
+            concurrency=8,
+            progress=Progress(),
+        )
+        self.commands = Commands(self.app, Defaults(language, "UTC", "0 9 * * mon-fri", repo))
+
+    def ask(self, text: str, place: Place = HOME) -> tuple[Post, ...]:
+        return self.commands.answer(Request(text, place, "somebody"))
+
+    def said(self, text: str, place: Place = HOME) -> str:
+        """The whole answer to a line, as words."""
+        return "\n".join(words(m) for post in self.ask(text, place) for m in (post.headline, *post.replies))
+
+    def close(self) -> None:
+        self.store.close()
+
+
+def spans(message: Message) -> list[Span]:
+    """Every span of a message."""
+    found = [*message.title]
+    for part in message.parts:
+        if isinstance(part, Text):
+            found += [Span(part.heading), *(s for line in part.lines for s in line)]
+        elif isinstance(part, Table):
+            found += [s for row in part.rows for cell in row for s in cell]
+        elif isinstance(part, Fields):
+            found += [s for label, value in part.items for s in (Span(label), *value)]
+        elif isinstance(part, Buttons):
+            found += [Span(f"[{b.label}: {b.command or b.url}]") for b in part.items]
+    return found
+
+
+def words(message: Message) -> str:
+    """The words of a message."""
+    return " ".join(span.text for span in spans(message))
