@@ -165,10 +165,10 @@ class Store(Protocol):
         ...
 
     def search(self, words: str, repos: Sequence[str], limit: int) -> tuple[Commit, ...]:
-        """Commits of `repos` whose message, paths' names or analyses hold all `words`, newest kept first.
+        """Commits of `repos` whose message, paths or analyses hold all `words`, newest kept first, at most `limit`.
 
         A word matches at the start of a word, Chinese wherever it stands, from one character on. Any text is a valid
-        query.
+        query; of a very long one only the start counts.
         """
         ...
 
@@ -205,7 +205,10 @@ class Store(Protocol):
         ...
 
     def keep_delivery(self, delivery: Delivery) -> None:
-        """Keep how far a delivery got, with its steps in order; the earlier state is replaced."""
+        """Keep how far a delivery got, with its steps in order; the earlier state is replaced.
+
+        Raises NotFound where the subscription was removed meanwhile: nothing more is to be posted for it.
+        """
         ...
 
     def deliveries(self, subscription: int) -> tuple[Delivery, ...]:

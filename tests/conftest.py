@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import settings
 
+pytest.register_assert_rewrite("store_contract", "source_contract")
 settings.register_profile("commit-digest", database=None, deadline=None, max_examples=60)
 settings.load_profile("commit-digest")
 

@@ -1,0 +1,228 @@
+"""The database file: opened, checked and migrated once; a connection for each thread; errors told in our own terms.
+
+A file that is not ours, is damaged or was written by a later version is refused before anything is written to it.
+
+Settings of every connection: WAL, so that readers and the one writer do not wait for each other; `synchronous=FULL`,
+since with NORMAL a power cut may take back the last transactions (https://sqlite.org/pragma.html#pragma_synchronous),
+and a delivery step that was kept must not be forgotten; foreign keys on; a busy timeout. Every writing transaction is
+`BEGIN IMMEDIATE`: one that reads first and then writes fails at once under a second writer, whatever the timeout.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import ValidationError
+from sqlite_utils import Database, Migrations
+
+from adapters.stores.sqlite.schema import MIGRATIONS
+from bot.ports import DigestError, StoreError, Unavailable
+
+CHECKED_BYTES = 16 * 2**20
+"""A file up to this size is checked whole when opened, in some 20 ms; of a larger one, only what is read."""
+
+CACHED_KIBIBYTES = 16 * 1024
+"""Page cache of each connection."""
+
+# Primary result codes, https://sqlite.org/rescode.html
+_KEYS = {
+    sqlite3.SQLITE_PERM: "database_readonly",
+    sqlite3.SQLITE_READONLY: "database_readonly",
+    sqlite3.SQLITE_CORRUPT: "database_damaged",
+    sqlite3.SQLITE_NOTADB: "database_invalid",
+    sqlite3.SQLITE_FULL: "database_full",
+    sqlite3.SQLITE_CANTOPEN: "database_no_access",
+}
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+class _Connection(NamedTuple):
+    """A thread's connection. The lock is held while it is used: SQLite does not survive closing one amid a call."""
+
+    thread: threading.Thread
+    lock: threading.RLock
+    db: Database
+
+    @classmethod
+    def of(cls, path: Path, busy_timeout: float) -> _Connection:
+        """A connection for this thread."""
+        # Each thread has its own, so the check is off only for those who close another thread's.
+        raw = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
+        try:
+            db = Database(raw, execute_plugins=False)
+            db.execute("PRAGMA foreign_keys = ON")
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute(f"PRAGMA cache_size = -{CACHED_KIBIBYTES}")
+        except BaseException:
+            raw.close()
+            raise
+        return cls(threading.current_thread(), threading.RLock(), db)
+
+    def close(self) -> None:
+        """Close it as soon as nobody uses it."""
+        with self.lock:
+            self.db.close()
+
+    def closed_with_its_thread(self) -> bool:
+        """Whether its thread has ended, in which case it is closed."""
+        if not self.thread.is_alive():
+            self.db.close()
+        return not self.thread.is_alive()
+
+
+class SqliteFile:
+    """One database file. Safe for threads; other processes may use the same file."""
+
+    def __init__(self, path: Path, busy_timeout: float, migrations: Migrations = MIGRATIONS) -> None:
+        """Open `path`, creating it and its folder where missing, and bring it up to date.
+
+        `busy_timeout` is how many seconds to wait for another writer. Raises StoreError, and Unavailable where another
+        process does not let go of the file.
+        """
+        self.path = path
+        self._busy_timeout = busy_timeout
+        self._migrations = migrations
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._open: list[_Connection] = []
+        self._closed = False
+        self._check_path()
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Database]:
+        """This thread's connection, for single statements. Raises StoreError, Unavailable."""
+        with self._translated(), self._held() as db:
+            yield db
+
+    @contextmanager
+    def writing(self) -> Iterator[Database]:
+        """One transaction that writes, all or nothing. Raises StoreError, Unavailable."""
+        with self._translated(), self._held() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.commit()
+            except BaseException:
+                with suppress(sqlite3.Error):  # the first error is the one to tell
+                    db.rollback()
+                raise
+
+    def size(self) -> int:
+        """Bytes of the file and of its write-ahead log."""
+        return sum(part.stat().st_size for part in (self.path, Path(f"{self.path}-wal")) if part.exists())
+
+    def close(self) -> None:
+        """Close the connections of all threads, each when its call is over; a later call raises StoreError."""
+        self._closed = True
+        with self._lock:
+            for connection in self._open:
+                connection.close()
+            self._open.clear()
+
+    # --- Opening ---
+
+    def _check_path(self) -> None:
+        """What SQLite does not tell: it would open a file that it may not write to for reading only."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError("database_folder", path=str(self.path), problem=error.strerror) from error
+        if self.path.exists() and not self.path.is_file():
+            raise StoreError("database_not_a_file", path=str(self.path))
+        needed = [self.path, self.path.parent] if self.path.exists() else [self.path.parent]
+        if not all(os.access(each, os.R_OK | os.W_OK) for each in needed):
+            raise StoreError("database_no_access", path=str(self.path))
+        if self.path.exists() and self.path.stat().st_size == 1:  # SQLite takes it for empty and would overwrite it
+            raise StoreError("database_invalid", path=str(self.path))
+
+    def _prepare(self) -> None:
+        with self.reading() as db, db.atomic():  # one view of the file, which another process may be creating
+            self._check_origin(db)
+            self._check_pages(db)
+            pending = self._migrations.pending(db)
+        if pending:
+            with self.writing() as db:
+                self._check_origin(db)
+                self._migrations.apply(db)
+        with self.reading() as db:
+            self._enable_wal(db)
+
+    def _check_pages(self, db: Database) -> None:
+        if self.size() <= CHECKED_BYTES and db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise StoreError("database_damaged", path=str(self.path))
+
+    def _enable_wal(self, db: Database) -> None:
+        """Switch to WAL. SQLite does not wait for others who open a new file at the same time, so this does."""
+        deadline = time.monotonic() + self._busy_timeout
+        while True:
+            try:
+                return db.enable_wal()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.01)
+
+    def _check_origin(self, db: Database) -> None:
+        """Whether this program wrote the file, in this version or an earlier one; an empty file will do."""
+        applied = {migration.name for migration in self._migrations.applied(db)}
+        if not applied and db.table_names():
+            raise StoreError("database_foreign", path=str(self.path))
+        if applied - _names(self._migrations):
+            raise StoreError("database_newer", path=str(self.path))
+
+    # --- Connections ---
+
+    @contextmanager
+    def _held(self) -> Iterator[Database]:
+        """This thread's connection, which nobody closes meanwhile."""
+        connection = getattr(self._local, "connection", None) or self._connect()
+        with connection.lock:
+            if self._closed:
+                raise StoreError("database_closed", path=str(self.path))
+            yield connection.db
+
+    def _connect(self) -> _Connection:
+        with self._lock:
+            if self._closed:
+                raise StoreError("database_closed", path=str(self.path))
+            connection = self._local.connection = _Connection.of(self.path, self._busy_timeout)
+            self._open = [each for each in self._open if not each.closed_with_its_thread()]
+            self._open.append(connection)
+        return connection
+
+    # --- Errors ---
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+        except ValidationError as error:  # JSON that no version of this program wrote; its text may be anything
+            raise StoreError("database_damaged", path=str(self.path)) from error
+
+    def _error(self, error: sqlite3.Error) -> DigestError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # 0: raised by Python's module itself
+        if code in _BUSY:
+            return Unavailable("database_busy", path=str(self.path))
+        if code in _KEYS:
+            return StoreError(_KEYS[code], path=str(self.path))
+        return StoreError("database_failed", path=str(self.path), problem=str(error))
+
+
+def _names(migrations: Migrations) -> set[str]:
+    """All migrations of a set: those that an empty database lacks."""
+    with Database(memory=True, execute_plugins=False) as empty:
+        return {migration.name for migration in migrations.pending(empty)}

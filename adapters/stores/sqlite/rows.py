@@ -1,0 +1,145 @@
+"""Values to what SQLite keeps, and back. Pure.
+
+SQLite keeps UTF-8 and whole numbers of 64 bits. A lone surrogate, which UTF-8 cannot hold, is kept as U+FFFD, and a
+number beyond 64 bits as the nearest that fits. A commit's time is kept in whole seconds, as git keeps it; every other
+time in microseconds, both since 1970 in UTC.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
+
+from adapters.stores.sqlite.words import segmented
+from bot.values import Analysis, Commit, FileChange, FileStatus, InnerCommit
+
+T = TypeVar("T")
+Cell = str | int | None
+Row = tuple[Cell, ...]
+
+COMMIT_COLUMNS = "sha, subject, body, author, login, committed, parents, pull, files, inner_commits"
+"""The columns of `commit_row`, in its order."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
+_MICROSECOND = timedelta(microseconds=1)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LARGEST = 2**63 - 1
+
+to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""Compact JSON; `json.dumps` with options would make an encoder for every call."""
+
+
+# --- Cells -----------------------------------------------------------------------------------
+
+
+def bound(*values: Cell) -> Row:
+    """`values` as parameters that SQLite takes whatever they are."""
+    return tuple(_cell(value) for value in values)
+
+
+def _cell(value: Cell) -> Cell:
+    if isinstance(value, str):
+        return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
+    return value if value is None else max(-_LARGEST - 1, min(_LARGEST, value))
+
+
+def instant(time: datetime) -> int:
+    """A time in microseconds since 1970."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def moment(instant: int) -> datetime:
+    """The time of an instant."""
+    return _EPOCH + instant * _MICROSECOND
+
+
+# --- Whole values as JSON --------------------------------------------------------------------
+
+_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}  # filled on first use: building them takes longer than opening a store
+
+
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
+
+
+def dump(value: object) -> str:
+    """A frozen dataclass as JSON."""
+    adapter = _adapter(type(value))
+    try:
+        return adapter.dump_json(value).decode()
+    except PydanticSerializationError:  # a lone surrogate
+        return _SURROGATE.sub("\ufffd", to_json(adapter.dump_python(value, mode="json")))
+
+
+def load(kind: type[T], text: str) -> T:
+    """The value that `dump` wrote. Raises pydantic.ValidationError."""
+    value: T = _adapter(kind).validate_json(text)
+    return value
+
+
+# --- Commits ---------------------------------------------------------------------------------
+# A file is an array, not an object with its fields' names: that would make a large store a fifth larger.
+
+
+def commit_row(commit: Commit) -> Row:
+    """The columns `COMMIT_COLUMNS` of a commit."""
+    return bound(
+        commit.sha,
+        commit.subject,
+        commit.body,
+        commit.author,
+        commit.login,
+        (commit.committed - _EPOCH) // _SECOND,
+        to_json(commit.parents),
+        commit.pull,
+        to_json([(f.path, f.status, f.added, f.removed, f.previous, f.binary) for f in commit.files]),
+        to_json([(i.sha, i.subject, i.author) for i in commit.inner]),
+    )
+
+
+def commit_of(repo: str, row: Sequence[Any]) -> Commit:
+    """The commit of a row of `COMMIT_COLUMNS`."""
+    sha, subject, body, author, login, committed, parents, pull, files, inner = row
+    return Commit(
+        repo=repo,
+        sha=sha,
+        subject=subject,
+        body=body,
+        author=author,
+        login=login,
+        committed=_EPOCH + committed * _SECOND,
+        parents=tuple(json.loads(parents)),
+        pull=pull,
+        files=tuple(FileChange(path, FileStatus(status), *rest) for path, status, *rest in json.loads(files)),
+        inner=tuple(InnerCommit(*fields) for fields in json.loads(inner)),
+    )
+
+
+def commit_words(commit: Commit) -> str:
+    """What a commit is found by: its message, its inner commits' subjects, and its paths, old ones too."""
+    paths = [path for file in commit.files for path in (file.path, file.previous) if path]
+    return segmented("\n".join([commit.subject, commit.body, *(i.subject for i in commit.inner), *paths]))
+
+
+def analysis_words(analysis: Analysis) -> str:
+    """What an analysis is found by: everything it says in words, without the code that it quotes."""
+    return segmented(
+        "\n".join(
+            [
+                analysis.summary,
+                *(part for impact in analysis.impact for part in (impact.component, impact.effect)),
+                *(insight.text for insight in analysis.insights),
+                *(part for risk in analysis.risks for part in (risk.text, risk.mitigation)),
+                *(part for suggestion in analysis.suggestions for part in (suggestion.who, suggestion.action)),
+            ]
+        )
+    )

@@ -1,0 +1,126 @@
+"""The tables, as migrations: applied in this order, each once, remembered by name in `_sqlite_migrations`.
+
+Append only: a migration that has been released is never changed, and a file that knows a name which is not here was
+written by a later version. Times are numbers since 1970 in UTC: `commits.committed` in seconds, all others in
+microseconds.
+"""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+from sqlite_utils.db import ForeignKey
+
+MIGRATIONS = Migrations("commit-digest")
+
+TABLES = (
+    "repositories",
+    "commits",
+    "analyses",
+    "digests",
+    "subscriptions",
+    "deliveries",
+    "steps",
+    "usage",
+    "claims",
+)
+"""The tables that hold what must be remembered; the others can be built from them."""
+
+
+@MIGRATIONS()
+def commits(db: Database) -> None:
+    """Repositories and their commits, found by the start of a SHA and by pull request, newest first."""
+    db.table("repositories").create({"id": int, "name": str}, pk="id", not_null={"name"}, strict=True)
+    db.table("repositories").create_index(["name"], unique=True)
+    columns = {"id": int, "repo": int, "sha": str, "subject": str, "body": str, "author": str, "login": str}
+    columns |= {"committed": int, "parents": str, "pull": int, "files": str, "inner_commits": str}
+    db.table("commits").create(
+        columns,
+        pk="id",
+        not_null=set(columns) - {"id", "login", "pull"},
+        foreign_keys=[("repo", "repositories", "id")],
+        strict=True,
+    )
+    db.table("commits").create_index(["repo", "sha"], unique=True)
+    db.execute("CREATE INDEX commits_by_pull ON commits (repo, pull, committed) WHERE pull IS NOT NULL")
+
+
+@MIGRATIONS()
+def analyses(db: Database) -> None:
+    """Analyses by their key. One may be kept of a commit that is not."""
+    columns = {"repo": int, "sha": str, "prompt": str, "model": str, "language": str, "body": str}
+    db.table("analyses").create(
+        columns,
+        pk=("repo", "sha", "prompt", "model", "language"),
+        not_null=set(columns),
+        foreign_keys=[("repo", "repositories", "id")],
+        strict=True,
+    )
+
+
+@MIGRATIONS()
+def full_text(db: Database) -> None:
+    """The index of `adapters.stores.sqlite.words`, by the commits' ids, and what it holds of their analyses.
+
+    Every word of a query is a prefix. Without an index of prefixes FTS5 collects every hit of a prefix before the first
+    is returned; lists up to six characters long leave that to words which are never in very many commits. The index
+    keeps no text (`content=''`) and no lengths (`columnsize=0`), which only ranking needs.
+    """
+    db.execute(
+        "CREATE VIRTUAL TABLE words USING fts5(text, content='', columnsize=0, tokenize='ascii', prefix='1 2 3 4 5 6')"
+    )
+    db.table("analysis_words").create(
+        {"commit_id": int, "language": str, "words": str},
+        pk=("commit_id", "language"),
+        not_null={"words"},
+        foreign_keys=[ForeignKey("analysis_words", "commit_id", "commits", "id", on_delete="CASCADE")],
+        strict=True,
+    )
+
+
+@MIGRATIONS()
+def digests(db: Database) -> None:
+    """Digests by key, and by what they are of, the latest period first."""
+    columns = {"key": str, "repo": str, "branch": str, "language": str, "since": int, "until": int}
+    columns |= {"count": int, "kept": int, "body": str}
+    db.table("digests").create(columns, pk="key", not_null=set(columns), strict=True)
+    db.table("digests").create_index(["repo", "branch", "language", "until", "since"], index_name="digests_by_period")
+
+
+@MIGRATIONS()
+def subscriptions(db: Database) -> None:
+    """Subscriptions, their deliveries and those deliveries' messages.
+
+    An id is never given twice (AUTOINCREMENT): a delivery under way for a subscription that was removed must not become
+    another's.
+    """
+    db.execute(
+        "CREATE TABLE subscriptions (id INTEGER PRIMARY KEY AUTOINCREMENT, place TEXT NOT NULL, repo TEXT NOT NULL, "
+        "branch TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (place, repo, branch)) STRICT"
+    )
+    db.table("deliveries").create(
+        {"subscription": int, "until": int, "since": int, "finished": int},
+        pk=("subscription", "until"),
+        not_null={"since", "finished"},
+        foreign_keys=[ForeignKey("deliveries", "subscription", "subscriptions", "id", on_delete="CASCADE")],
+        strict=True,
+    )
+    db.execute(
+        "CREATE TABLE steps (subscription INTEGER NOT NULL, until INTEGER NOT NULL, position INTEGER NOT NULL, "
+        "key TEXT NOT NULL, state TEXT NOT NULL, thread TEXT, PRIMARY KEY (subscription, until, position), "
+        "FOREIGN KEY (subscription, until) REFERENCES deliveries (subscription, until) ON DELETE CASCADE) STRICT"
+    )
+
+
+@MIGRATIONS()
+def usage(db: Database) -> None:
+    """What requests took, one row each."""
+    columns = {"at": int, "model": str, "purpose": str, "prompt": int, "completion": int, "requests": int}
+    db.table("usage").create(columns, not_null=set(columns), strict=True)
+    db.table("usage").create_index(["at"])
+
+
+@MIGRATIONS()
+def claims(db: Database) -> None:
+    """Leases."""
+    columns = {"key": str, "holder": str, "until": int}
+    db.table("claims").create(columns, pk="key", not_null=set(columns), strict=True)

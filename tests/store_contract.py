@@ -1,0 +1,693 @@
+"""What every store must do. A subclass supplies the fixtures `store` and `reopen`.
+
+store     an empty store, closed by the fixture
+reopen    a callable that closes `store` and returns another one on the same data
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.ports import NotFound, Store
+from bot.values import (
+    Analysis,
+    AnalysisKey,
+    Aspect,
+    ChangeType,
+    Commit,
+    Delivery,
+    Digest,
+    Entry,
+    Evidence,
+    FileChange,
+    FileStatus,
+    Filters,
+    Grade,
+    Impact,
+    Importance,
+    InnerCommit,
+    Insight,
+    Period,
+    Place,
+    Repository,
+    Risk,
+    Step,
+    StepState,
+    Subscription,
+    Suggestion,
+    Theme,
+    Usage,
+)
+
+START = datetime(2026, 2, 18, tzinfo=UTC)
+REPO = "team/service"
+OTHER = "team/other"
+
+
+def commit(number: int, **changes: object) -> Commit:
+    """The commit that landed in minute `number`, with a SHA made of it."""
+    plain = Commit(
+        repo=REPO,
+        sha=f"{number:07x}" + "c" * 33,
+        subject=f"Change number {number}",
+        body="",
+        author="dev-one",
+        login=None,
+        committed=START + timedelta(minutes=number),
+        parents=("a" * 40,),
+        pull=None,
+        files=(),
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+FULL = commit(
+    7,
+    subject="Merge pull request #6344 from dev-two/fix",
+    body="第一行\n\nSecond line",
+    login="dev-one",
+    parents=("a" * 40, "b" * 40),
+    pull=6344,
+    files=(
+        FileChange("src/新/parser.py", FileStatus.RENAMED, 12, 3, previous="src/old.py"),
+        FileChange("logo.png", FileStatus.ADDED, binary=True),
+    ),
+    inner=(InnerCommit("d" * 40, "Inner step", "dev-two"),),
+)
+ANALYSIS = Analysis(
+    summary="Sessions expire.",
+    impact=(Impact("Login", ("src/login.py",), "Tokens are checked."),),
+    insights=(Insight(Aspect.SECURITY, "Replay is refused.", Evidence("src/login.py", "if used:", 3)),),
+    risks=(Risk("Clock skew.", Evidence("src/login.py", "now()"), "Allow a minute."),),
+    suggestions=(Suggestion("Operators", "Watch the error rate."),),
+    by="model-a",
+    coverage=0.1 + 0.2,
+    dropped=2,
+    note="shortened",
+)
+GRADE = Grade(
+    Importance.HIGH, (ChangeType.FIX, ChangeType.SECURITY), "security", "Sessions expire.", 0.75, "login", "m"
+)
+PLACE = Place("slack", "C1", "1700.1")
+DAILY = Subscription(PLACE, REPO, "0 9 * * mon-fri", "Asia/Shanghai", "zh")
+
+
+def digest(*commits: Commit, day: int = 0, analysis: Analysis = ANALYSIS, **changes: object) -> Digest:
+    """The English digest of one day of the main branch."""
+    since = START + timedelta(days=day)
+    plain = Digest(
+        repository=Repository(REPO, "Service", "main", "https://example.org/team/service", private=True),
+        branch="main",
+        period=Period(since, since + timedelta(days=1), "Europe/Berlin"),
+        language="en",
+        filters=Filters(("-bot",), ("src/",), bots=False),
+        entries=tuple(Entry(each, GRADE, analysis) for each in commits),
+        overview="A quiet day.",
+        themes=(Theme("login", tuple(each.sha for each in commits)),),
+        usual=4,
+        notices=("Something is missing.",),
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def shas(commits: tuple[Commit, ...]) -> list[str]:
+    return [each.sha for each in commits]
+
+
+# Any text that both SQLite and PostgreSQL can hold: emoji, right-to-left marks, quotes, everything but NUL (which a
+# source has replaced) and lone surrogates.
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
+COUNT = st.integers(0, 2**62)
+TIME = st.datetimes(timezones=st.just(UTC))
+SECOND = TIME.map(lambda time: time.replace(microsecond=0))
+FILES = st.builds(FileChange, TEXT, st.sampled_from(FileStatus), COUNT, COUNT, st.none() | TEXT, st.booleans())
+COMMITS = st.builds(
+    Commit,
+    repo=TEXT,
+    sha=st.text("0123456789abcdef", min_size=40, max_size=64),
+    subject=TEXT,
+    body=TEXT,
+    author=TEXT,
+    login=st.none() | TEXT,
+    committed=SECOND,
+    parents=st.lists(TEXT, max_size=2).map(tuple),
+    pull=st.none() | COUNT,
+    files=st.lists(FILES, max_size=3).map(tuple),
+    inner=st.lists(st.builds(InnerCommit, TEXT, TEXT, TEXT), max_size=2).map(tuple),
+)
+EVIDENCE = st.builds(Evidence, TEXT, TEXT, st.none() | COUNT)
+ANALYSES = st.builds(
+    Analysis,
+    summary=TEXT,
+    impact=st.lists(st.builds(Impact, TEXT, st.lists(TEXT, max_size=2).map(tuple), TEXT), max_size=2).map(tuple),
+    insights=st.lists(st.builds(Insight, st.sampled_from(Aspect), TEXT, EVIDENCE), max_size=2).map(tuple),
+    risks=st.lists(st.builds(Risk, TEXT, EVIDENCE, TEXT), max_size=2).map(tuple),
+    suggestions=st.lists(st.builds(Suggestion, TEXT, TEXT), max_size=2).map(tuple),
+    coverage=st.floats(0, 1),
+    note=TEXT,
+)
+SUBSCRIPTIONS = st.builds(
+    Subscription,
+    place=st.builds(Place, TEXT, TEXT, st.none() | TEXT),
+    repo=TEXT,
+    schedule=TEXT,
+    zone=TEXT,
+    language=TEXT,
+    branch=TEXT,
+    filters=st.builds(Filters, st.lists(TEXT, max_size=2).map(tuple), st.lists(TEXT, max_size=2).map(tuple)),
+    quiet=st.booleans(),
+    paused=TEXT,
+)
+examples = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+class StoreContract:
+    """The tests; each begins with an empty store."""
+
+    # --- Commits ---
+
+    def test_a_commit_comes_back_as_it_was(self, store: Store) -> None:
+        store.keep_commits([FULL])
+        assert store.commits_by_sha(REPO, FULL.sha) == (FULL,)
+        assert store.commits_by_sha(REPO, FULL.sha)[0].committed.utcoffset() == timedelta(0)
+
+    @given(kept=COMMITS)
+    @examples
+    def test_any_commit_comes_back_as_it_was(self, store: Store, kept: Commit) -> None:
+        store.keep_commits([kept])
+        assert store.commits_by_sha(kept.repo, kept.sha) == (kept,)
+
+    def test_no_commits_are_no_error(self, store: Store) -> None:
+        store.keep_commits([])
+        assert store.counts()["commits"] == 0
+
+    def test_any_iterable_of_commits_is_kept(self, store: Store) -> None:
+        store.keep_commits(commit(n) for n in range(3))
+        assert store.counts()["commits"] == 3
+
+    def test_a_known_commit_is_replaced(self, store: Store) -> None:
+        store.keep_commits([commit(1), commit(2)])
+        changed = commit(1, subject="Said otherwise", pull=5, files=(FileChange("new.py"),))
+        store.keep_commits([changed])
+        assert store.commits_by_sha(REPO, changed.sha) == (changed,)
+        assert store.counts()["commits"] == 2
+
+    def test_the_last_of_two_versions_in_one_call_is_kept(self, store: Store) -> None:
+        store.keep_commits([commit(1, subject="First said"), commit(1, subject="Then said")])
+        assert [c.subject for c in store.commits_by_sha(REPO, "0000001")] == ["Then said"]
+        assert store.search("first", [REPO], 5) == ()
+
+    def test_the_same_sha_in_two_repositories_is_two_commits(self, store: Store) -> None:
+        here, there = commit(1), commit(1, repo=OTHER, subject="There")
+        store.keep_commits([here, there])
+        assert store.commits_by_sha(REPO, here.sha) == (here,)
+        assert store.commits_by_sha(OTHER, here.sha) == (there,)
+
+    def test_a_sha_prefix_finds_all_that_start_with_it_newest_first(self, store: Store) -> None:
+        found = [commit(n, sha="ab12" + f"{15 - n:x}" + "f" * 35) for n in range(3)]
+        near = [commit(9, sha="ab11" + "f" * 36), commit(9, sha="ab13" + "0" * 36)]
+        store.keep_commits([found[1], *near, found[0], found[2]])
+        assert store.commits_by_sha(REPO, "ab12") == tuple(reversed(found))
+        assert store.commits_by_sha(REPO, "ab12f") == (found[0],)
+
+    @pytest.mark.parametrize("prefix", ["0", "", "zz", "%", "_", "'", "\0", "😀", "\udc80", "f" * 100])
+    def test_a_prefix_that_no_sha_has_or_that_is_none_is_no_error(self, store: Store, prefix: str) -> None:
+        store.keep_commits([commit(1)])
+        assert set(store.commits_by_sha(REPO, prefix)) <= {commit(1)}
+
+    def test_look_ups_return_ten_at_most_the_newest(self, store: Store) -> None:
+        store.keep_commits(commit(n, pull=3) for n in range(12))
+        newest = tuple(commit(n, pull=3) for n in reversed(range(2, 12)))
+        assert store.commits_by_pull(REPO, 3) == newest
+        assert store.commits_by_sha(REPO, "00000") == newest
+
+    def test_a_pull_request_finds_its_commits_in_its_repository_newest_first(self, store: Store) -> None:
+        mine = [commit(1, pull=5), commit(2, pull=5)]
+        store.keep_commits([*mine, commit(3, pull=55), commit(4), commit(5, repo=OTHER, pull=5)])
+        assert store.commits_by_pull(REPO, 5) == (mine[1], mine[0])
+
+    @pytest.mark.parametrize("number", [0, -1, 6, 2**63, -(2**63) - 1, 10**30])
+    def test_an_unknown_pull_request_has_no_commits(self, store: Store, number: int) -> None:
+        store.keep_commits([commit(1, pull=5), commit(2)])
+        assert store.commits_by_pull(REPO, number) == ()
+
+    def test_an_unknown_repository_has_no_commits(self, store: Store) -> None:
+        assert store.commits_by_sha("no/where", "a") == store.commits_by_pull("no/where", 1) == ()
+
+    def test_a_message_of_a_mebibyte_is_kept_and_found(self, store: Store) -> None:
+        long = commit(1, body="word 登录 " * 100_000 + "finis")
+        store.keep_commits([long])
+        assert store.search("finis", [REPO], 1) == (long,)
+
+    def test_text_that_is_not_unicode_is_no_error(self, store: Store) -> None:
+        odd = commit(1, subject="bad \udc80 byte", files=(FileChange("src/\ud800.py"),))
+        store.keep_commits([odd])
+        store.keep_digest("k", digest(odd), START)
+        assert shas(store.commits_by_sha(REPO, odd.sha)) == [odd.sha]
+        assert shas(store.search("bad byte", [REPO], 1)) == [odd.sha]
+        assert store.digest("k") is not None
+
+    # --- Search ---
+
+    @pytest.mark.parametrize(
+        ("text", "query"),
+        [
+            ("Fix the parser", "fix"),
+            ("Fix the parser", "PARS"),
+            ("Fix the parser", "parser fix"),
+            ("Call parse_endpoint twice", "endpoint"),
+            ("Call parse_endpoint twice", "parse_endpoint"),
+            ("Call parse_endpoint twice", "parse_end"),
+            ("Use http.cancel_token", "token"),
+            ("Use http.cancel_token", "http.cancel"),
+            ("Add CancellationToken", "CancellationToken"),
+            ("Add CancellationToken", "cancel"),
+            ("Add CancellationToken", "token"),
+            ("Add CancellationToken", "cancellation token"),
+            ("Read HTTPServer", "server"),
+            ("Let toJSON fail", "json"),
+            ("Retry (#6344)", "#6344"),
+            ("Retry (#6344)", "6344"),
+            ("Bump to 2.11.0", "2.11.0"),
+            ("Café au lait", "cafe"),
+            ("Cafe au lait", "café"),
+            ("ＦＵＬＬ width", "full"),
+            ("Straße", "strasse"),
+            ("修复登录超时的问题", "修"),
+            ("修复登录超时的问题", "题"),
+            ("修复登录超时的问题", "登录"),
+            ("修复登录超时的问题", "登录超时"),
+            ("修复登录超时的问题", "修复登录超时的问题"),
+            ("修复登录超时的问题", "问题 修复"),
+            ("修复parser的bug", "parser"),
+            ("修复parser的bug", "修复parser"),
+            ("修复parser的bug", "的"),
+            ("Le mot 登", "登"),
+            ("𠮷野家を追加", "𠮷野"),
+            ("ログインを直す", "グイン"),
+            ("Исправить ошибку", "ошиб"),
+            ("로그인 오류 수정", "오류"),
+            ("NOT AND OR NEAR", "near not"),
+        ],
+    )
+    def test_a_word_finds_what_holds_it(self, store: Store, text: str, query: str) -> None:
+        store.keep_commits([commit(1, subject=text), commit(2, subject="Unrelated 另一件")])
+        assert shas(store.search(query, [REPO], 9)) == [commit(1).sha]
+
+    @pytest.mark.parametrize(
+        ("text", "query"),
+        [
+            ("Fix the parser", "arser"),
+            ("Fix the parser", "fix nothing"),
+            ("Fix the parser", "parsers"),
+            ("修复登录超时", "录时"),
+            ("修复登录超时", "登超"),
+            ("登录。超时", "录超"),
+            ("登录 复登超", "登录超"),
+            ("cancel the http", "http.cancel"),
+            ("Bump to 2.1", "1.2"),
+        ],
+    )
+    def test_a_word_does_not_find_what_lacks_it(self, store: Store, text: str, query: str) -> None:
+        store.keep_commits([commit(1, subject=text)])
+        assert store.search(query, [REPO], 9) == ()
+
+    def test_paths_old_paths_and_inner_messages_are_searched(self, store: Store) -> None:
+        store.keep_commits([FULL, commit(1)])
+        for query in ("parser.py", "新", "old.py", "src/新/pars", "logo", "inner step", "第一行", "parser second"):
+            assert shas(store.search(query, [REPO], 9)) == [FULL.sha], query
+
+    def test_a_search_stays_in_its_repositories(self, store: Store) -> None:
+        store.keep_commits(commit(n, repo=f"team/r{n}") for n in range(12))
+        assert shas(store.search("change", ["team/r1"], 99)) == [commit(1).sha]
+        assert shas(store.search("change", ["team/r10", "team/r2", "no/where"], 99)) == [commit(10).sha, commit(2).sha]
+        assert store.search("change", ["no/where"], 99) == store.search("change", [], 99) == ()
+
+    def test_a_search_returns_the_newest_first_and_no_more_than_the_limit(self, store: Store) -> None:
+        store.keep_commits(commit(n) for n in (3, 1, 2, 0))
+        assert shas(store.search("change", [REPO], 3)) == shas((commit(3), commit(2), commit(1)))
+        assert store.search("change", [REPO], 0) == store.search("change", [REPO], -1) == ()
+
+    def test_a_replaced_commit_is_found_by_its_new_words_only(self, store: Store) -> None:
+        store.keep_commits([commit(1, subject="Alpha 登录", files=(FileChange("x/beta.py"),))])
+        store.keep_commits([commit(1, subject="Gamma")])
+        for query in ("alpha", "登录", "登", "beta", "change"):
+            assert store.search(query, [REPO], 9) == (), query
+        assert shas(store.search("gamma", [REPO], 9)) == [commit(1).sha]
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            *("", " ", "\0", "'", '"', '""', "*", "a*", "^a", "-a", "(", ")", "a AND", "OR", "NEAR(a b, 2)", "text:a"),
+            *("{a b}", "+", "😀", "\u202e\u200b", "\udc80", "§9", "--", ";DROP TABLE commits", "a\0b", "\ufffd"),
+            *("x " * 5_000, "登" * 5_000, "a." * 5_000, '"' * 5_000, "é" * 5_000, "(" * 5_000),
+        ],
+        ids=lambda query: repr(query[:12]),
+    )
+    def test_any_text_is_a_valid_query(self, store: Store, query: str) -> None:
+        store.keep_commits([commit(1)])
+        assert store.search(query, [REPO], 9) == ()
+
+    @given(query=st.text(max_size=30))
+    @examples
+    def test_a_query_never_fails(self, store: Store, query: str) -> None:
+        store.keep_commits([commit(1, subject=query)])
+        assert len(store.search(query, [REPO], 9)) <= 1
+
+    @given(text=st.text("登录超时修复 aB_.é", min_size=1, max_size=12), data=st.data())
+    @examples
+    def test_chinese_is_found_wherever_it_stands(self, store: Store, text: str, data: st.DataObject) -> None:
+        first = data.draw(st.integers(0, len(text) - 1))
+        part = text[first : data.draw(st.integers(first + 1, len(text)))]
+        store.keep_commits([commit(1, subject=text)])
+        if all("\u4e00" <= character <= "\u9fff" for character in part):
+            assert shas(store.search(part, [REPO], 9)) == [commit(1).sha]
+
+    # --- Analyses ---
+
+    def test_an_analysis_comes_back_as_it_was_under_its_key_only(self, store: Store) -> None:
+        store.keep_commits([commit(1)])
+        key = AnalysisKey(REPO, commit(1).sha, "analysis-1", "model-a", "en")
+        store.keep_analysis(key, ANALYSIS)
+        assert store.analysis(key) == ANALYSIS
+        for other in ("repo", "sha", "prompt", "model", "language"):
+            assert store.analysis(replace(key, **{other: "x"})) is None, other
+
+    @given(analysis=ANALYSES)
+    @examples
+    def test_any_analysis_comes_back_as_it_was(self, store: Store, analysis: Analysis) -> None:
+        store.keep_commits([commit(1)])
+        key = AnalysisKey(REPO, commit(1).sha, "p", "m", "zh")
+        store.keep_analysis(key, analysis)
+        assert store.analysis(key) == analysis
+
+    def test_an_analysis_under_the_same_key_is_replaced(self, store: Store) -> None:
+        store.keep_commits([commit(1)])
+        key = AnalysisKey(REPO, commit(1).sha, "p", "m", "en")
+        store.keep_analysis(key, Analysis("Alpha"))
+        store.keep_analysis(key, Analysis("Gamma"))
+        assert store.analysis(key) == Analysis("Gamma")
+        assert store.search("alpha", [REPO], 9) == ()
+        assert shas(store.search("gamma", [REPO], 9)) == [commit(1).sha]
+
+    @pytest.mark.parametrize(
+        "query", ["sessions", "login", "tokens", "replay", "skew", "minute", "operators", "watch", "change replay"]
+    )
+    def test_a_commit_is_found_by_its_analysis(self, store: Store, query: str) -> None:
+        store.keep_commits([commit(1), commit(2)])
+        store.keep_analysis(AnalysisKey(REPO, commit(1).sha, "p", "m", "en"), ANALYSIS)
+        assert shas(store.search(query, [REPO], 9)) == [commit(1).sha]
+
+    def test_analyses_in_two_languages_are_both_found(self, store: Store) -> None:
+        store.keep_commits([commit(1)])
+        store.keep_analysis(AnalysisKey(REPO, commit(1).sha, "p", "m", "en"), Analysis("Sessions expire"))
+        store.keep_analysis(AnalysisKey(REPO, commit(1).sha, "p", "m", "zh"), Analysis("会话会过期"))
+        assert shas(store.search("sessions 过期 change", [REPO], 9)) == [commit(1).sha]
+
+    def test_a_replaced_commit_is_still_found_by_its_analysis(self, store: Store) -> None:
+        store.keep_commits([commit(1)])
+        store.keep_analysis(AnalysisKey(REPO, commit(1).sha, "p", "m", "en"), Analysis("Sessions expire"))
+        store.keep_commits([commit(1, subject="Gamma")])
+        assert shas(store.search("gamma sessions", [REPO], 9)) == [commit(1).sha]
+        assert store.search("change", [REPO], 9) == ()
+
+    # --- Digests ---
+
+    def test_a_digest_comes_back_equal(self, store: Store) -> None:
+        kept = digest(FULL, commit(1))
+        store.keep_digest("k", kept, START)
+        assert store.digest("k") == kept
+        assert store.digest("other") is None
+
+    def test_a_digest_whose_cached_values_were_used_comes_back_equal(self, store: Store) -> None:
+        kept = digest(FULL)
+        by_importance = kept.by_importance
+        store.keep_digest("k", kept, START)
+        again = store.digest("k")
+        assert again == kept
+        assert again is not None
+        assert again.by_importance == by_importance
+
+    @given(commits=st.lists(COMMITS, max_size=3), analysis=ANALYSES, text=TEXT, since=TIME)
+    @examples
+    def test_any_digest_comes_back_equal(
+        self, store: Store, commits: list[Commit], analysis: Analysis, text: str, since: datetime
+    ) -> None:
+        kept = digest(*commits, analysis=analysis, overview=text, period=Period(since, since, text), notices=(text,))
+        store.keep_digest(text, kept, START)
+        assert store.digest(text) == kept
+
+    def test_a_digest_under_the_same_key_is_replaced(self, store: Store) -> None:
+        store.keep_digest("k", digest(commit(1)), START)
+        store.keep_digest("k", digest(commit(2), day=1), START)
+        assert store.digest("k") == digest(commit(2), day=1)
+        assert store.counts()["digests"] == 1
+        assert store.recent_digests(REPO, "main", "en", 9) == (digest(commit(2), day=1),)
+
+    def test_a_digests_commits_and_analyses_are_found(self, store: Store) -> None:
+        store.keep_commits([commit(1)])
+        store.keep_digest("k", digest(commit(1), commit(2)), START)
+        assert shas(store.search("replay change", [REPO], 9)) == [commit(2).sha, commit(1).sha]
+        assert store.commits_by_sha(REPO, "0000002") == (commit(2),)
+        assert store.counts()["commits"] == 2
+
+    def test_a_later_digest_replaces_what_an_earlier_one_said_of_a_commit(self, store: Store) -> None:
+        store.keep_digest("k1", digest(commit(1), analysis=Analysis("Alpha")), START)
+        store.keep_digest("k2", digest(commit(1), analysis=Analysis("Gamma")), START)
+        store.keep_digest("k3", digest(commit(1), analysis=Analysis("德语"), language="zh"), START)
+        assert store.search("alpha", [REPO], 9) == ()
+        assert shas(store.search("gamma 德语", [REPO], 9)) == [commit(1).sha]
+
+    def test_recent_digests_are_those_of_the_branch_and_language_the_latest_period_first(self, store: Store) -> None:
+        for day in (2, 0, 3, 1):
+            store.keep_digest(f"k{day}", digest(day=day), START)
+        store.keep_digest("zh", digest(day=9, language="zh"), START)
+        store.keep_digest("branch", digest(day=9, branch="next"), START)
+        store.keep_digest("repo", digest(day=9, repository=Repository(OTHER, "", "main", None, False)), START)
+        assert store.recent_digests(REPO, "main", "en", 3) == tuple(digest(day=day) for day in (3, 2, 1))
+        assert store.recent_digests(REPO, "main", "en", 0) == store.recent_digests(REPO, "main", "en", -1) == ()
+        assert store.recent_digests(REPO, "gone", "en", 3) == ()
+
+    # --- Subscriptions ---
+
+    def test_a_subscription_comes_back_with_an_id(self, store: Store) -> None:
+        full = replace(DAILY, branch="next", filters=Filters(("-bot",), ("src/",), False), quiet=True, paused="gone")
+        kept = store.subscribe(full)
+        assert kept == replace(full, id=kept.id)
+        assert kept.id > 0
+        assert store.subscriptions() == (kept,)
+
+    @given(subscription=SUBSCRIPTIONS)
+    @examples
+    def test_any_subscription_comes_back_as_it_was(self, store: Store, subscription: Subscription) -> None:
+        kept = store.subscribe(subscription)
+        assert kept == replace(subscription, id=kept.id)
+        assert store.subscriptions(subscription.place) == (kept,)
+        store.unsubscribe(kept.id)
+
+    def test_the_same_place_repository_and_branch_is_replaced_and_keeps_its_id(self, store: Store) -> None:
+        first = store.subscribe(DAILY)
+        slot = Delivery(first.id, START, START)
+        store.keep_delivery(slot)
+        second = store.subscribe(replace(DAILY, schedule="0 8 * * *", language="en"))
+        assert second == replace(DAILY, schedule="0 8 * * *", language="en", id=first.id)
+        assert store.subscriptions() == (second,)
+        assert store.deliveries(first.id) == (slot,)
+
+    def test_another_place_repository_or_branch_is_another_subscription(self, store: Store) -> None:
+        kept = [
+            store.subscribe(each)
+            for each in (
+                DAILY,
+                replace(DAILY, repo=OTHER),
+                replace(DAILY, branch="next"),
+                replace(DAILY, place=replace(PLACE, thread=None)),
+                replace(DAILY, place=replace(PLACE, channel="C2")),
+                replace(DAILY, place=replace(PLACE, chat="feishu")),
+            )
+        ]
+        assert len({each.id for each in kept}) == len(kept)
+        assert store.subscriptions() == tuple(kept)
+        assert store.subscriptions(PLACE) == tuple(kept[:3])
+        assert store.subscriptions(replace(PLACE, thread=None)) == (kept[3],)
+        assert store.subscriptions(Place("slack", "nowhere")) == ()
+
+    def test_unsubscribing_removes_the_deliveries_too(self, store: Store) -> None:
+        kept, other = store.subscribe(DAILY), store.subscribe(replace(DAILY, repo=OTHER))
+        for each in (kept, other):
+            store.keep_delivery(Delivery(each.id, START, START, (Step("a", StepState.DONE),)))
+        store.unsubscribe(kept.id)
+        assert store.subscriptions() == (other,)
+        assert store.deliveries(kept.id) == ()
+        assert len(store.deliveries(other.id)) == 1
+
+    def test_an_id_is_not_given_again(self, store: Store) -> None:
+        kept = store.subscribe(DAILY)
+        store.unsubscribe(kept.id)
+        assert store.subscribe(DAILY).id > kept.id
+
+    @pytest.mark.parametrize("number", [0, 1, -1, 2**63, 10**30])
+    def test_unsubscribing_what_is_not_there_is_no_error(self, store: Store, number: int) -> None:
+        store.unsubscribe(number)
+        assert store.deliveries(number) == ()
+
+    # --- Deliveries ---
+
+    def test_a_delivery_comes_back_with_its_steps_in_order(self, store: Store) -> None:
+        number = store.subscribe(DAILY).id
+        steps = (Step("z", StepState.DONE, "1700.5"), Step("a", StepState.DONE), Step("m", StepState.INTENDED))
+        until = START + timedelta(days=1, microseconds=1)
+        store.keep_delivery(Delivery(number, START, until, steps))
+        assert store.deliveries(number) == (Delivery(number, START, until, steps),)
+
+    def test_the_earlier_state_of_a_delivery_is_replaced(self, store: Store) -> None:
+        number = store.subscribe(DAILY).id
+        steps = (Step("a", StepState.INTENDED), Step("b", StepState.INTENDED))
+        store.keep_delivery(Delivery(number, START, START, steps))
+        later = Delivery(number, START - timedelta(days=1), START, (Step("a", StepState.DONE, "t"),), finished=True)
+        store.keep_delivery(later)
+        assert store.deliveries(number) == (later,)
+
+    def test_deliveries_come_the_latest_slot_first(self, store: Store) -> None:
+        number = store.subscribe(DAILY).id
+        slots = [Delivery(number, START, START + timedelta(days=day)) for day in range(3)]
+        for slot in (slots[1], slots[2], slots[0]):
+            store.keep_delivery(slot)
+        assert store.deliveries(number) == tuple(reversed(slots))
+
+    def test_a_delivery_of_a_removed_subscription_is_refused(self, store: Store) -> None:
+        number = store.subscribe(DAILY).id
+        store.unsubscribe(number)
+        with pytest.raises(NotFound) as refused:
+            store.keep_delivery(Delivery(number, START, START))
+        assert (refused.value.key, refused.value.fields) == ("subscription_unknown", {"id": number})
+        assert store.deliveries(number) == ()
+
+    # --- Usage ---
+
+    def test_usage_is_summed_per_model_within_the_half_open_time(self, store: Store) -> None:
+        day = timedelta(days=1)
+        store.add_usage(Usage("b", 1, 2, 1), "triage", START)
+        store.add_usage(Usage("b", 10, 20, 1), "analysis", START + day - timedelta(microseconds=1))
+        store.add_usage(Usage("a", 5, 5, 2), "analysis", START)
+        store.add_usage(Usage("a", 99, 99, 9), "analysis", START + day)
+        store.add_usage(Usage("a", 99, 99, 9), "analysis", START - timedelta(microseconds=1))
+        assert store.usage(START, START + day) == (Usage("a", 5, 5, 2), Usage("b", 11, 22, 2))
+        assert store.usage(START + day * 9, START + day * 10) == ()
+
+    # --- Leases ---
+
+    def test_a_lease_is_taken_once(self, store: Store) -> None:
+        hour = timedelta(hours=1)
+        assert store.claim("k", "one", START, START + hour)
+        assert not store.claim("k", "two", START, START + hour)
+        assert store.claim("other", "two", START, START + hour)
+
+    def test_ones_own_lease_is_prolonged(self, store: Store) -> None:
+        hour = timedelta(hours=1)
+        store.claim("k", "one", START, START + hour)
+        assert store.claim("k", "one", START, START + 2 * hour)
+        assert not store.claim("k", "two", START + hour, START + 3 * hour)
+
+    def test_a_lease_is_taken_over_from_the_moment_it_ends(self, store: Store) -> None:
+        hour = timedelta(hours=1)
+        store.claim("k", "one", START, START + hour)
+        assert not store.claim("k", "two", START + hour - timedelta(microseconds=1), START + 2 * hour)
+        assert store.claim("k", "two", START + hour, START + 2 * hour)
+        assert not store.claim("k", "one", START + hour, START + 2 * hour)
+
+    def test_a_lease_is_given_back_by_its_holder_only(self, store: Store) -> None:
+        hour = timedelta(hours=1)
+        store.claim("k", "one", START, START + hour)
+        store.release("k", "two")
+        assert not store.claim("k", "two", START, START + hour)
+        store.release("k", "one")
+        store.release("k", "one")
+        assert store.claim("k", "two", START, START + hour)
+
+    def test_one_of_many_threads_gets_the_lease_each_round(self, store: Store) -> None:
+        threads, rounds = 4, 25
+        barrier = threading.Barrier(threads)
+
+        def race(name: str) -> list[bool]:
+            barrier.wait()
+            return [
+                store.claim("slot", name, START + timedelta(hours=n), START + timedelta(hours=n + 1))
+                for n in range(rounds)
+            ]
+
+        with ThreadPoolExecutor(threads) as pool:
+            results = list(pool.map(race, map(str, range(threads))))
+        assert [sum(taken) for taken in zip(*results, strict=True)] == [1] * rounds
+
+    # --- The store itself ---
+
+    def test_threads_write_and_read_at_the_same_time(self, store: Store) -> None:
+        def work(worker: int) -> None:
+            for n in range(10):
+                mine = commit(worker * 100 + n, pull=worker)
+                store.keep_commits([mine])
+                store.add_usage(Usage("m", 1, 1, 1), "p", START)
+                assert mine in store.commits_by_pull(REPO, worker)
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(work, range(4)))
+        assert store.counts()["commits"] == 40
+        assert store.usage(START, START + timedelta(days=1)) == (Usage("m", 40, 40, 40),)
+        assert len(store.search("change", [REPO], 99)) == 40
+
+    def test_everything_is_still_there_when_opened_again(self, store: Store, reopen: Callable[[], Store]) -> None:
+        number = store.subscribe(DAILY).id
+        delivery = Delivery(number, START, START, (Step("a", StepState.DONE, "t"),))
+        key = AnalysisKey(REPO, commit(1).sha, "p", "m", "en")
+        store.keep_digest("k", digest(commit(1)), START)
+        store.keep_analysis(key, ANALYSIS)
+        store.keep_delivery(delivery)
+        store.add_usage(Usage("m", 1, 1, 1), "p", START)
+        store.claim("k", "one", START, START + timedelta(hours=1))
+        again = reopen()
+        assert again.digest("k") == digest(commit(1))
+        assert again.analysis(key) == ANALYSIS
+        assert again.search("replay", [REPO], 1) == (commit(1),)
+        assert again.subscriptions() == (replace(DAILY, id=number),)
+        assert again.deliveries(number) == (delivery,)
+        assert again.usage(START, START + timedelta(days=1)) == (Usage("m", 1, 1, 1),)
+        assert not again.claim("k", "two", START, START + timedelta(hours=1))
+
+    def test_counts_are_the_rows_of_each_table_and_the_size(self, store: Store) -> None:
+        empty = store.counts()
+        number = store.subscribe(DAILY).id
+        store.keep_delivery(Delivery(number, START, START, (Step("a", StepState.DONE), Step("b", StepState.INTENDED))))
+        store.keep_digest("k", digest(commit(1), commit(2)), START)
+        store.keep_analysis(AnalysisKey(REPO, commit(1).sha, "p", "m", "en"), ANALYSIS)
+        store.add_usage(Usage("m"), "p", START)
+        store.claim("k", "one", START, START)
+        counts = store.counts()
+        size = counts.pop("bytes")
+        assert size >= empty.pop("bytes") > 0
+        assert set(empty.values()) == {0}
+        assert counts == {
+            "repositories": 1,
+            "commits": 2,
+            "analyses": 1,
+            "digests": 1,
+            "subscriptions": 1,
+            "deliveries": 1,
+            "steps": 2,
+            "usage": 1,
+            "claims": 1,
+        }
+
+    def test_closing_twice_is_no_error(self, store: Store) -> None:
+        store.close()
+        store.close()
