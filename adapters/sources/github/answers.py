@@ -1,0 +1,497 @@
+"""What GitHub answers, checked, and what it means as commits, files and patches. Pure.
+
+Sources: docs.github.com, REST API endpoints for commits, for pull requests and for repositories; GraphQL reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic.alias_generators import to_camel
+
+from bot.values import Commit, FileChange, FilePatch, FileStatus, InnerCommit, Repository, login_from_email, pull_number
+
+SUBJECT = 1_000
+BODY = 65_536
+"""Characters kept of a message."""
+
+FILE_BYTES = 256 * 1024
+COMMIT_BYTES = 8 * 1024 * 1024
+"""Bytes kept of a file's patch, and of a commit's."""
+
+LINE = 4_000
+"""Characters kept of a patch's line."""
+
+EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
+"""The object id of an empty file (`git hash-object /dev/null`)."""
+
+_STATUS = {
+    "added": FileStatus.ADDED,
+    "copied": FileStatus.ADDED,
+    "removed": FileStatus.REMOVED,
+    "deleted": FileStatus.REMOVED,
+    "renamed": FileStatus.RENAMED,
+}
+
+
+def _moment(value: object, parse: ValidatorFunctionWrapHandler) -> datetime:
+    """A date; one that no calendar has, as a commit may claim, is 1970."""
+    try:
+        found: datetime = parse(value)
+        return found.astimezone(UTC)
+    except (ValidationError, OverflowError):
+        return EPOCH
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Moment = Annotated[datetime, WrapValidator(_moment)]
+
+
+# --- REST ------------------------------------------------------------------------------------
+
+
+class Account(BaseModel):
+    """A user of GitHub; nameless where the account is gone."""
+
+    login: str | None = None
+
+
+class Actor(BaseModel):
+    """An author or committer as the commit names it."""
+
+    name: str | None = None
+    email: str | None = None
+    date: Moment = EPOCH
+    user: Account | None = None
+
+
+class Parent(BaseModel):
+    """A parent of a commit."""
+
+    sha: str
+
+
+class Message(BaseModel):
+    """The git part of a commit."""
+
+    message: str
+    author: Actor | None = None
+    committer: Actor | None = None
+
+
+class ChangedFile(BaseModel):
+    """A file of a commit. `patch` is absent for a binary file and for one that is too long."""
+
+    filename: str
+    status: str
+    additions: int
+    deletions: int
+    sha: str | None = None
+    patch: str | None = None
+    previous_filename: str | None = None
+
+
+class RestCommit(BaseModel):
+    """A commit of the REST API."""
+
+    sha: str
+    node_id: str
+    commit: Message
+    author: Account | None = None
+    parents: tuple[Parent, ...]
+    files: tuple[ChangedFile, ...] = ()
+
+
+class Comparison(BaseModel):
+    """The commits between two, oldest first, and the files between them."""
+
+    commits: tuple[RestCommit, ...]
+    files: tuple[ChangedFile, ...] = ()
+
+
+class RestRepository(BaseModel):
+    """A repository."""
+
+    full_name: str
+    default_branch: str
+    html_url: str
+    private: bool
+
+
+class Branch(BaseModel):
+    """A branch and its tip."""
+
+    name: str
+    commit: Parent
+
+
+class Pull(BaseModel):
+    """A pull request."""
+
+    number: int
+    merged: bool
+    merge_commit_sha: str | None = None
+
+
+class RestCommits(BaseModel):
+    """A page of a history."""
+
+    commits: tuple[RestCommit, ...]
+
+
+class Branches(BaseModel):
+    """A page of the branches."""
+
+    branches: tuple[Branch, ...]
+
+
+# --- GraphQL ---------------------------------------------------------------------------------
+
+
+class _Camel(BaseModel):
+    """GraphQL spells its fields in camel case."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+
+class Oid(BaseModel):
+    """A commit of which only the SHA is asked for."""
+
+    oid: str
+
+
+class Oids(BaseModel):
+    """Some of them."""
+
+    nodes: tuple[Oid, ...]
+
+
+class Listed(_Camel):
+    """A commit of a history, as light as can be."""
+
+    id: str
+    oid: str
+    committed_date: Moment
+    parents: Oids
+
+
+class PageInfo(_Camel):
+    """Where the next page starts."""
+
+    has_next_page: bool
+    end_cursor: str | None = None
+
+
+class History(_Camel):
+    """A page of a history."""
+
+    page_info: PageInfo
+    nodes: tuple[Listed, ...]
+
+
+class Tip(BaseModel):
+    """A commit with the history that ends in it."""
+
+    oid: str
+    history: History
+
+
+class Ref(BaseModel):
+    """A branch."""
+
+    target: Tip
+
+
+class Overview(_Camel):
+    """A repository with the first page of a branch's history; no `tip`: no such branch, or none at all."""
+
+    name_with_owner: str
+    tip: Ref | None = None
+
+
+class First(BaseModel):
+    """The answer to the first query for a history."""
+
+    repository: Overview
+
+
+class Later(BaseModel):
+    """A repository with a later page."""
+
+    tip: Tip
+
+
+class Next(BaseModel):
+    """The answer to a query for a later page."""
+
+    repository: Later
+
+
+class PullFile(_Camel):
+    """A file of a pull request."""
+
+    path: str
+    additions: int
+    deletions: int
+    change_type: str
+
+
+class PullFiles(_Camel):
+    """The files of a pull request, at most a hundred of them."""
+
+    total_count: int
+    nodes: tuple[PullFile, ...]
+
+
+class Count(_Camel):
+    """How many there are."""
+
+    total_count: int
+
+
+class MergedPull(_Camel):
+    """A pull request to which a commit belongs."""
+
+    number: int
+    merged: bool
+    merge_commit: Oid | None = None
+    commits: Count
+    files: PullFiles | None = None
+
+
+class MergedPulls(BaseModel):
+    """Those pull requests."""
+
+    nodes: tuple[MergedPull, ...]
+
+
+class Detail(_Camel):
+    """A commit's message, author and sizes. The sizes are those of its difference from the first parent."""
+
+    oid: str
+    message: str
+    author: Actor | None = None
+    additions: int
+    deletions: int
+    changed_files_if_available: int | None = None
+    associated_pull_requests: MergedPulls | None = None
+
+    @property
+    def pull(self) -> MergedPull | None:
+        """The merged pull request that brought the commit in."""
+        found = self.associated_pull_requests.nodes if self.associated_pull_requests else ()
+        return next((pull for pull in found if pull.merged), None)
+
+
+class Details(BaseModel):
+    """Several commits; None where GitHub could not say."""
+
+    nodes: tuple[Detail | None, ...]
+
+
+# --- What they mean --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A commit's place in a history. `node` is its id in GraphQL."""
+
+    sha: str
+    node: str
+    committed: datetime
+    parents: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a commit says of itself, and the pull request that GitHub knows of."""
+
+    message: str
+    author: str
+    email: str
+    login: str | None
+    pull: int | None = None
+
+    @property
+    def named_pull(self) -> int | None:
+        """The pull request that the message's first line names."""
+        return pull_number(_first_line(self.message)[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a commit changes against its first parent."""
+
+    files: tuple[FileChange, ...]
+    patches: tuple[FilePatch, ...] = ()
+    inner: tuple[InnerCommit, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes."""
+        return sum(len(patch.text) + 300 for patch in self.patches) + 300 * len(self.inner) + 300
+
+
+def repository(answer: RestRepository) -> Repository:
+    """The repository as the core knows it."""
+    return Repository(answer.full_name, answer.full_name, answer.default_branch, answer.html_url, answer.private)
+
+
+def landed(commit: RestCommit) -> Landed:
+    """Where a commit of the REST API stands."""
+    when = (commit.commit.committer or Actor()).date
+    return Landed(commit.sha, commit.node_id, when, tuple(p.sha for p in commit.parents))
+
+
+def listed(commit: Listed) -> Landed:
+    """Where a commit of GraphQL stands."""
+    parents = tuple(parent.oid for parent in commit.parents.nodes)
+    return Landed(commit.oid, commit.id, commit.committed_date, parents)
+
+
+def first_parents(commits: Iterable[Landed], tip: str) -> tuple[Landed, ...]:
+    """Of `commits` those that lie on the first-parent line down from `tip`, newest first."""
+    by_sha = {commit.sha: commit for commit in commits}
+    line = []
+    while found := by_sha.pop(tip, None):
+        line.append(found)
+        tip = found.parents[0] if found.parents else ""
+    return tuple(line)
+
+
+def told(commit: RestCommit) -> Told:
+    """What a commit of the REST API says."""
+    author = commit.commit.author or Actor()
+    login = commit.author.login if commit.author else None
+    return Told(commit.commit.message, _name(author), author.email or "", login)
+
+
+def detailed(detail: Detail) -> Told:
+    """What a commit of GraphQL says."""
+    author = detail.author or Actor()
+    login = author.user.login if author.user else None
+    pull = detail.pull.number if detail.pull else None
+    return Told(detail.message, _name(author), author.email or "", login, pull)
+
+
+def commit(repo: str, place: Landed, words: Told, changes: Changes) -> Commit:
+    """A commit, put together."""
+    subject, body = split_message(words.message)
+    return Commit(
+        repo=repo,
+        sha=place.sha,
+        subject=subject,
+        body=body,
+        author=words.author,
+        login=words.login or login_from_email(words.email),
+        committed=place.committed,
+        parents=place.parents,
+        pull=words.named_pull or words.pull,
+        files=changes.files,
+        inner=changes.inner,
+    )
+
+
+def split_message(message: str) -> tuple[str, str]:
+    """Subject and body. What a subject has above 1,000 characters begins the body, which is kept to 64 KiB in all."""
+    whole, body = _first_line(message)
+    subject = whole[:SUBJECT]
+    if len(whole) > SUBJECT:
+        body = f"{whole[SUBJECT:]}\n\n{body}".rstrip("\n")
+    if len(body) > BODY:
+        kept = body[: BODY - 60]
+        body = f"{kept}\n[… {len(body) - len(kept):,} more characters]"
+    return subject, body
+
+
+def _first_line(message: str) -> tuple[str, str]:
+    """The first line, whole, and the rest without the empty lines around it."""
+    line, _, rest = message.replace("\0", "\ufffd").strip("\r\n").partition("\n")
+    return line.rstrip("\r"), rest.strip("\r\n")
+
+
+def _name(actor: Actor | None) -> str:
+    """An author's name, or else the email address's local part."""
+    actor = actor or Actor()
+    return (actor.name or "").strip() or (actor.email or "").partition("@")[0].strip() or "unknown"
+
+
+def inner_commits(commits: Iterable[RestCommit], merge: str) -> tuple[InnerCommit, ...]:
+    """Of the commits up to the merge `merge` those that it brought in."""
+    return tuple(
+        InnerCommit(commit.sha, split_message(commit.commit.message)[0], _name(commit.commit.author))
+        for commit in commits
+        if commit.sha != merge
+    )
+
+
+def changes(files: Iterable[ChangedFile], inner: tuple[InnerCommit, ...] = ()) -> Changes:
+    """Files and patches, up to 256 KiB a file and 8 MiB in all."""
+    left = COMMIT_BYTES
+    patches = []
+    files = tuple(files)
+    for file in files:
+        patch = _patch(file, min(left, FILE_BYTES))
+        left -= len(patch.text.encode(errors="replace"))
+        patches.append(patch)
+    return Changes(tuple(_file(file) for file in files), tuple(patches), inner)
+
+
+def _file(file: ChangedFile) -> FileChange:
+    status = _STATUS.get(file.status, FileStatus.MODIFIED)
+    previous = file.previous_filename if status is FileStatus.RENAMED else None
+    return FileChange(file.filename, status, file.additions, file.deletions, previous, _binary(file))
+
+
+def _binary(file: ChangedFile) -> bool:
+    """Whether GitHub shows no lines at all; so it does for an empty file and a bare rename, and for a change of mode.
+
+    A change of mode cannot be told from a changed binary file: it counts as one.
+    """
+    silent = file.patch is None and file.additions == file.deletions == 0
+    return silent and file.status != "renamed" and file.sha != EMPTY_BLOB
+
+
+def _patch(file: ChangedFile, limit: int) -> FilePatch:
+    """A patch of at most `limit` bytes; incomplete when lines are missing or shortened, whoever left them out."""
+    text = (file.patch or "").removesuffix("\n")
+    lines = _whole_lines(text, limit).split("\n")
+    counted = (sum(line[:1] == "+" for line in lines), sum(line[:1] == "-" for line in lines))
+    short = [line if len(line) <= LINE else line[: LINE - 1] + "…" for line in lines]
+    return FilePatch(file.filename, "\n".join(short), counted == (file.additions, file.deletions) and short == lines)
+
+
+def _whole_lines(text: str, limit: int) -> str:
+    """As many whole lines of `text` as `limit` bytes hold."""
+    raw = text.encode(errors="replace")
+    return text if len(raw) <= limit else raw[: max(raw.rfind(b"\n", 0, limit + 1), 0)].decode()
+
+
+def proven_files(detail: Detail) -> tuple[FileChange, ...] | None:
+    """The files of a commit where those of its pull request are provably the same, else None.
+
+    GraphQL lists files for a pull request only. They are the commit's when it is what the pull request landed as, in
+    one piece (one commit, or a squash that names it), all of them are there, and number and sums agree. A renamed
+    file's former path, and whether a file without lines is binary, are not told: then REST has to be asked.
+    """
+    pull = detail.pull
+    if pull is None or pull.files is None or pull.merge_commit is None or pull.merge_commit.oid != detail.oid:
+        return None
+    files = pull.files.nodes
+    squashed = pull.commits.total_count == 1 or pull_number(_first_line(detail.message)[0]) == pull.number
+    sizes = (len(files), sum(f.additions for f in files), sum(f.deletions for f in files))
+    same = pull.files.total_count == detail.changed_files_if_available == len(files) and sizes[1:] == (
+        detail.additions,
+        detail.deletions,
+    )
+    plain = all(f.change_type not in {"RENAMED", "COPIED"} and f.additions + f.deletions > 0 for f in files)
+    return tuple(_pull_file(file) for file in files) if squashed and same and plain else None
+
+
+def _pull_file(file: PullFile) -> FileChange:
+    status = _STATUS.get(file.change_type.lower(), FileStatus.MODIFIED)
+    return FileChange(file.path, status, file.additions, file.deletions)

@@ -1,0 +1,312 @@
+"""GitHub's API over PyGithub: requests, pages, waits and errors; nothing of commits.
+
+PyGithub 2.10 keeps one connection per requester and stores the request on it before it sends it, so that two threads
+would send each other's: every request borrows a requester of its own. Its retry sleeps for any `Retry-After`, however
+long, and knows no 429: it is switched off, and waiting is decided here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Generic, TypeVar
+from urllib.parse import urlencode
+
+import requests
+from github import Auth, Github, GithubException
+from github.Requester import Requester
+
+from bot.ports import ConfigError, DigestError, Forbidden, Unavailable
+
+TIMEOUT = 20
+"""Seconds without a byte. GitHub ends a request after 10 itself (docs.github.com, Troubleshooting the REST API)."""
+
+TRIES = 3
+
+MAX_WAIT = 30.0
+"""Seconds that one wait may take; what lasts longer is left to a later try."""
+
+SECONDARY_WAIT = 60.0
+"""Seconds to wait at a limit that names no time (docs.github.com, Best practices for using the REST API)."""
+
+REMEMBERED = 8 * 1024 * 1024
+"""Bytes of answers kept to be asked for again with their ETag."""
+
+_API_VERSION = "2022-11-28"
+_ACCEPT = "application/vnd.github+json"
+_NEXT = re.compile(r'<([^<>]+)>;\s*rel="next"')
+_NO_ANSWER = 0
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response: its status (0 when none could be read), headers by lower-case name, the decoded JSON and
+    its length in characters.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    data: object = None
+    size: int = 0
+
+    @property
+    def message(self) -> str:
+        """What GitHub says of an error, in lower case."""
+        return str(self.data.get("message", "")).lower() if isinstance(self.data, dict) else ""
+
+    @property
+    def following(self) -> str:
+        """The address of the next page, empty on the last (docs.github.com, Using pagination in the REST API)."""
+        found = _NEXT.search(self.headers.get("link", ""))
+        return found.group(1) if found else ""
+
+
+def limit(answer: Answer, now: datetime) -> float | None:
+    """Seconds until a rate limit ends, None when `answer` tells of none.
+
+    Source: docs.github.com, Rate limits for the REST API: 403 or 429 with `retry-after`, else with
+    `x-ratelimit-remaining: 0` and the epoch second in `x-ratelimit-reset`, else a minute.
+    """
+    if answer.status not in {403, 429}:
+        return None
+    if (after := answer.headers.get("retry-after", "")).isdigit():
+        return float(after)
+    if answer.headers.get("x-ratelimit-remaining") == "0":
+        reset = float(answer.headers.get("x-ratelimit-reset", "0"))
+        return max(reset - now.timestamp(), 0) + 1
+    return SECONDARY_WAIT if answer.status == 429 or "rate limit" in answer.message else None
+
+
+def pause(answer: Answer, attempt: int, now: datetime) -> float | None:
+    """Seconds to wait before asking again, None when asking again is of no use. `attempt` counts from 0."""
+    if attempt + 1 >= TRIES:
+        return None
+    if (seconds := limit(answer, now)) is not None:
+        return seconds if seconds <= MAX_WAIT else None
+    return 0.5 * 2**attempt if answer.status == _NO_ANSWER or answer.status >= 500 else None
+
+
+def failure(answer: Answer, missing: DigestError, now: datetime) -> DigestError | None:
+    """What `answer` means when it is no success; `missing` says what is not there.
+
+    Very long diffs may fail, "this diff is taking too long to generate" (docs.github.com, Compare two commits).
+    """
+    if 200 <= answer.status < 300:
+        return None
+    if (seconds := limit(answer, now)) is not None:
+        return rate_limited(now + timedelta(seconds=seconds))
+    if "diff" in answer.message and "too long" in answer.message:
+        return Unavailable("github_diff_too_long")
+    match answer.status:
+        case 401:
+            return ConfigError("github_token_invalid")
+        case 403 | 451:
+            return Forbidden("github_forbidden")
+        case 404 | 409 | 422:
+            return missing
+        case _:
+            return Unavailable("github_unavailable")
+
+
+def rate_limited(reset: datetime) -> Unavailable:
+    """The error for a limit that ends at `reset`."""
+    return Unavailable("github_rate_limited", reset=reset.replace(microsecond=0))
+
+
+class Recent(Generic[Key, Value]):
+    """What was used last, up to `size` bytes in all. Safe for several threads."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._held = 0
+        self._lock = threading.Lock()
+        self._values: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
+
+    def get(self, key: Key) -> Value | None:
+        """The value under `key`, or None."""
+        with self._lock:
+            if key not in self._values:
+                return None
+            self._values.move_to_end(key)
+            return self._values[key][0]
+
+    def keep(self, key: Key, value: Value, size: int) -> None:
+        """Keep `value` of `size` bytes, unless it is larger than all room; what was used longest ago makes way."""
+        with self._lock:
+            self._held -= self._values.pop(key)[1] if key in self._values else 0
+            if size > self._size:
+                return
+            self._values[key] = (value, size)
+            self._held += size
+            while self._held > self._size:
+                self._held -= self._values.popitem(last=False)[1][1]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Client:
+    """Asks GitHub, waits where waiting helps, and raises the errors of `bot.ports`. Safe for several threads."""
+
+    def __init__(
+        self,
+        auth: Auth.Auth | None,
+        url: str,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], datetime] = _now,
+    ) -> None:
+        # At DEBUG PyGithub logs whole answers: private code, and the token that an App is given.
+        logging.getLogger("github.Requester").setLevel(logging.INFO)
+        self._auth = auth
+        self._url = url
+        self._sleep = sleep
+        self._now = now
+        self._lock = threading.Lock()
+        self._idle: deque[Requester] = deque()
+        self._closed: dict[str, datetime] = {}
+        self._remembered: Recent[str, Answer] = Recent(REMEMBERED)
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether requests carry a token; GraphQL needs one (docs.github.com, Forming calls with GraphQL)."""
+        return self._auth is not None
+
+    def get(
+        self, path: str, missing: DigestError, *, allow: int = 200, remember: bool = False, **query: str | int
+    ) -> Answer:
+        """The answer to `GET path`; the status `allow` is returned like a success.
+
+        With `remember` the answer is kept and asked for again with its ETag: unchanged, it does not count against the
+        rate limit (docs.github.com, Best practices for using the REST API). Raises `missing` for what is not there,
+        ConfigError, Forbidden, Unavailable.
+        """
+        address = f"{path}?{urlencode(query)}" if query else path
+        known = self._remembered.get(address) if remember else None
+        condition = {"If-None-Match": known.headers["etag"]} if known else {}
+        answer = self._ask("GET", address, {"Accept": _ACCEPT, **condition})
+        if known and answer.status == 304:
+            return known
+        if remember and answer.status == 200 and "etag" in answer.headers:
+            self._remembered.keep(address, answer, answer.size)
+        return self._checked(answer, missing, allow)
+
+    def pages(
+        self, path: str, missing: DigestError, *, allow: int = 200, remember: bool = False, **query: str | int
+    ) -> Iterator[Answer]:
+        """Every page of `GET path`. Raises like `get`."""
+        answer = self.get(path, missing, allow=allow, remember=remember, **query)
+        yield answer
+        while answer.following:
+            answer = self.get(answer.following, missing, remember=remember)
+            yield answer
+
+    def query(self, text: str, missing: DigestError, **variables: object) -> object:
+        """The `data` of a GraphQL query. Raises like `get`; a part that failed is null in it."""
+        answer = self._ask("POST", "", {}, {"query": text, "variables": variables})
+        self._checked(answer, missing)
+        return answer.data
+
+    def _checked(self, answer: Answer, missing: DigestError, allow: int = 200) -> Answer:
+        error = failure(answer, missing, self._now())
+        if error is not None and answer.status != allow:
+            raise error
+        return answer
+
+    def _ask(self, verb: str, address: str, headers: dict[str, str], body: object = None) -> Answer:
+        """One answer, asked for up to three times. Raises at once while a limit is known to hold."""
+        meter = "core" if verb == "GET" else "graphql"
+        answer = Answer(_NO_ANSWER)
+        for attempt in range(TRIES):
+            if (reset := self._closed.get(meter)) and reset > self._now():
+                raise rate_limited(reset)
+            answer = self._send(verb, address, dict(headers), body)
+            if (seconds := pause(answer, attempt, self._now())) is None:
+                break
+            self._sleep(seconds)
+        if (left := limit(answer, self._now())) is not None:
+            self._closed[meter] = self._now() + timedelta(seconds=left)
+        return answer
+
+    def _send(self, verb: str, address: str, headers: dict[str, str], body: object) -> Answer:
+        try:
+            with self._requester() as requester:
+                answer = _answer(*requester.requestJson(verb, address or requester.graphql_url, None, headers, body))
+        except GithubException as error:
+            return _app_refused(error)
+        except (requests.RequestException, ValueError):
+            return Answer(_NO_ANSWER)
+        except RuntimeError:  # PyGithub's word for a redirect to another host or from http to https
+            raise ConfigError("github_url_wrong", url=self._url) from None
+        return answer if verb == "GET" else graphql(answer)
+
+    @contextmanager
+    def _requester(self) -> Iterator[Requester]:
+        with self._lock:
+            requester = self._idle.pop() if self._idle else self._new()
+            if self._auth is not None and not self._auth.token:  # an App's token is renewed here, by one thread
+                raise ConfigError("github_app_refused")
+        yield requester
+        self._idle.append(requester)
+
+    def _new(self) -> Requester:
+        return Github(
+            auth=self._auth,
+            base_url=self._url,
+            timeout=TIMEOUT,
+            user_agent="commit-digest",
+            per_page=100,
+            retry=None,
+            seconds_between_requests=None,
+            seconds_between_writes=None,
+            lazy=True,
+            api_version=_API_VERSION,
+        ).requester
+
+
+def _answer(status: int, headers: Mapping[str, str], text: str) -> Answer:
+    """A response decoded; a success that is not JSON counts as none, an error's page only as its status."""
+    try:
+        return Answer(status, headers, json.loads(text) if text else None, len(text))
+    except ValueError:
+        return Answer(_NO_ANSWER if status < 400 else status, headers)
+
+
+def _app_refused(error: GithubException) -> Answer:
+    """PyGithub checks one answer itself: that to an App's request for a token. Raises ConfigError for a refusal."""
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    answer = Answer(error.status, headers, error.data)
+    if error.status < 500 and limit(answer, _now()) is None:
+        raise ConfigError("github_app_refused") from None
+    return answer
+
+
+def graphql(answer: Answer) -> Answer:
+    """A GraphQL answer with the status that REST would have given, its data laid bare.
+
+    Errors come with status 200; a limit among them has `x-ratelimit-remaining: 0` (docs.github.com, Rate limits and
+    query limits for the GraphQL API).
+    """
+    if answer.status != 200 or not isinstance(answer.data, dict):
+        return answer
+    types = {str(error.get("type")) for error in answer.data.get("errors") or ()}
+    data = answer.data.get("data")
+    headers = answer.headers
+    if any(name.startswith("RATE_LIMIT") for name in types):
+        return Answer(403, {**headers, "x-ratelimit-remaining": "0"})
+    if isinstance(data, dict) and any(data.values()):  # what else failed is null in it
+        return Answer(200, headers, data)
+    if types & {"FORBIDDEN", "INSUFFICIENT_SCOPES"}:
+        return Answer(403)
+    return Answer(404 if "NOT_FOUND" in types else 502)

@@ -1,0 +1,342 @@
+"""The commits of repositories on GitHub or GitHub Enterprise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from itertools import chain
+from typing import TypeVar
+from urllib.parse import quote
+
+from github import Auth
+from jwt.exceptions import PyJWTError
+from pydantic import BaseModel, ValidationError
+
+from adapters.sources.github import answers, queries
+from adapters.sources.github.answers import ChangedFile, Changes, Landed, RestCommit
+from adapters.sources.github.client import Client, Recent
+from bot.ports import ConfigError, NotFound, Unavailable, UsageError
+from bot.settings import Settings
+from bot.values import Commit, FilePatch, InnerCommit, Repository
+
+_REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
+_SHA = re.compile(r"[0-9a-f]{4,64}")
+_NO_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|^[-/]|/$|\.$|//")
+"""What no branch is called (git-check-ref-format(1)), and GitHub would read as something else than a name."""
+
+MARGIN = timedelta(days=1)
+"""So much before a period its history is listed from, as a commit's date may lie before its parent's."""
+
+AT_ONCE = 8
+"""Requests of one call at the same time; GitHub allows 100 (docs.github.com, Rate limits for the REST API)."""
+
+BATCH = 50
+"""Commits described by one GraphQL request: about 5,000 nodes of the 500,000 that one may ask for."""
+
+INNER = 250
+"""As many commits are listed of a merge."""
+
+COMPARED = 300
+"""A comparison names no more files (docs.github.com, Compare two commits)."""
+
+KEPT = 32 * 1024 * 1024
+"""Bytes of files and patches kept, so that `patches()` need not ask again."""
+
+NAMED = 5
+"""As many branches are named where one is unknown."""
+
+_Model = TypeVar("_Model", bound=BaseModel)
+_Result = TypeVar("_Result")
+
+
+class GitHubSource:
+    """Commits from GitHub's REST API and, where there is a token, its GraphQL API.
+
+    A day costs one GraphQL request for each 100 commits since, one for each 50 first-parent commits of it, and a REST
+    request for each commit whose files GraphQL cannot prove (`answers.proven_files`). Without a token it costs two REST
+    requests and one for each commit. GitHub names at most 3,000 files of a commit (docs.github.com, Get a commit), and
+    leaves patches out of long answers; those are marked incomplete.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._changes: Recent[tuple[str, str], Changes] = Recent(KEPT)
+        self._names: dict[str, str] = {}
+
+    def repository(self, repo: str) -> Repository:
+        """Title, default branch and web page; the name is GitHub's spelling, that of today if it was renamed.
+
+        Raises UsageError for anything but `owner/name`; NotFound, Forbidden, Unavailable, ConfigError.
+        """
+        answer = self._client.get(f"/repos/{_checked(repo)}", _no_repository(repo), remember=True)
+        found = answers.repository(_read(answers.RestRepository, answer.data))
+        self._names[repo] = found.name
+        return found
+
+    def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
+        """The first-parent commits of `branch` with `since <= committed < until`, newest first.
+
+        The history is listed from a day before `since` to the branch's tip, for only the tip knows what lies on the
+        first-parent line; a commit that is dated more than a day before its parent ends it. Raises UsageError,
+        NotFound, Forbidden, Unavailable, ConfigError.
+        """
+        _checked(repo)
+        read = self._described if self._client.authenticated else self._listed
+        return read(repo, branch, since.astimezone(UTC), until.astimezone(UTC))
+
+    def commit(self, repo: str, sha: str) -> Commit:
+        """The commit whose SHA starts with `sha`; names of branches and tags mean nothing here.
+
+        GitHub does not tell the start of several SHAs from that of none: both are NotFound. Raises UsageError for what
+        is no SHA, also Forbidden, Unavailable, ConfigError.
+        """
+        prefix = sha.lower()
+        if not _SHA.fullmatch(prefix):
+            raise UsageError("sha_invalid", sha=sha)
+        name = self._name(repo)
+        missing = NotFound("commit_unknown", repo=name, sha=sha)
+        pages = self._commit_pages(name, prefix, missing)
+        found = next(pages)
+        if not found.sha.startswith(prefix):
+            raise missing
+        place, words = answers.landed(found), answers.told(found)
+        if self._client.authenticated and words.named_pull is None and (more := self._details([place]).get(place.sha)):
+            words = answers.detailed(more)
+        return answers.commit(name, place, words, self._changed(name, place, chain([found], pages)))
+
+    def pull(self, repo: str, number: int) -> Commit:
+        """The commit with which pull request `number` landed, on whichever branch that was.
+
+        Raises NotFound, also for one that is not merged; Forbidden, Unavailable, ConfigError.
+        """
+        name = self._name(repo)
+        missing = NotFound("pull_unknown", repo=name, number=number)
+        pull = _read(answers.Pull, self._client.get(f"/repos/{name}/pulls/{number}", missing).data)
+        if not pull.merged or not pull.merge_commit_sha:
+            raise NotFound("pull_not_merged", repo=name, number=number)
+        return replace(self.commit(name, pull.merge_commit_sha), pull=number)
+
+    def patches(self, repo: str, commits: Sequence[Commit]) -> Iterator[tuple[str, tuple[FilePatch, ...]]]:
+        """For each commit its SHA and its patch against its first parent, in the order asked for, each once.
+
+        A REST request for each commit of which nothing is kept. A file is kept to 256 KiB, a commit to 8 MiB and a line
+        to 4,000 characters. Raises NotFound, Forbidden, Unavailable, ConfigError.
+        """
+        for commit in {commit.sha: commit for commit in commits}.values():
+            place = Landed(commit.sha, "", commit.committed, commit.parents)
+            yield commit.sha, self._changed(self._name(repo), place).patches
+
+    # --- A period ----------------------------------------------------------------------------
+
+    def _listed(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
+        """A period over REST alone."""
+        about = self.repository(repo)
+        start = {} if branch in {"", about.branch} else {"sha": self._branch_tip(about.name, branch)}
+        found = self._list(about.name, since=_stamp(since), per_page=100, **start)
+        line = answers.first_parents(map(answers.landed, found.values()), next(iter(found), ""))
+        places = [place for place in line if since <= place.committed < until]
+        changes = _at_once(lambda place: self._changed(about.name, place), places)
+        return tuple(
+            answers.commit(about.name, place, answers.told(found[place.sha]), change)
+            for place, change in zip(places, changes, strict=True)
+        )
+
+    def _list(self, name: str, **query: str | int) -> dict[str, RestCommit]:
+        """A history by SHA, in GitHub's order; that of an empty repository is empty."""
+        pages = self._client.pages(f"/repos/{name}/commits", _no_repository(name), allow=409, remember=True, **query)
+        found: dict[str, RestCommit] = {}
+        for page in pages:
+            if page.status != 409:
+                found |= {commit.sha: commit for commit in _read(answers.RestCommits, {"commits": page.data}).commits}
+        return found
+
+    def _branch_tip(self, name: str, branch: str) -> str:
+        """The SHA of a branch; itself empty in a repository without any."""
+        unknown = NotFound("branch_unknown", repo=name, branch=branch)
+        try:
+            if _NO_BRANCH.search(branch):
+                raise unknown
+            answer = self._client.get(f"/repos/{name}/branches/{quote(branch, safe='')}", unknown, remember=True)
+        except NotFound:
+            self._refuse_branch(name, branch)
+            return ""
+        return _read(answers.Branch, answer.data).commit.sha
+
+    def _refuse_branch(self, name: str, branch: str) -> None:
+        """Raise NotFound that names similar branches; an empty repository has none and raises nothing."""
+        answer = self._client.get(f"/repos/{name}/branches", _no_repository(name), per_page=100)
+        names = [known.name for known in _read(answers.Branches, {"branches": answer.data}).branches]
+        if names:
+            known = ", ".join(get_close_matches(branch, names, NAMED, 0))
+            raise NotFound("branch_unknown", repo=name, branch=branch, known=known)
+
+    def _described(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
+        """A period over GraphQL, and over REST what that cannot say."""
+        name, line = self._history(repo, branch, _stamp(since))
+        places = [place for place in line if since <= place.committed < until]
+        details = self._details(places)
+        return tuple(_at_once(lambda place: self._put_together(name, place, details.get(place.sha)), places))
+
+    def _history(self, repo: str, branch: str, since: str) -> tuple[str, tuple[Landed, ...]]:
+        """The repository's name, and a branch's first-parent line down to `since`."""
+        owner, _, title = repo.partition("/")
+        common: dict[str, object] = {"owner": owner, "name": title, "since": since}
+        ref = {"ref": f"refs/heads/{branch}"} if branch else {}
+        text = queries.BRANCH if branch else queries.DEFAULT
+        about = _read(answers.First, self._client.query(text, _no_repository(repo), **common, **ref)).repository
+        self._names[repo] = about.name_with_owner
+        if about.tip is None:
+            if branch:
+                self._refuse_branch(about.name_with_owner, branch)
+            return about.name_with_owner, ()
+        tip, page = about.tip.target.oid, about.tip.target.history
+        found = list(page.nodes)
+        while page.page_info.has_next_page:
+            position = {"tip": tip, "after": page.page_info.end_cursor}
+            data = self._client.query(queries.NEXT, _no_repository(repo), **common, **position)
+            page = _read(answers.Next, data).repository.tip.history
+            found += page.nodes
+        return about.name_with_owner, answers.first_parents(map(answers.listed, found), tip)
+
+    def _details(self, places: Sequence[Landed]) -> dict[str, answers.Detail]:
+        """What GraphQL says of commits, by SHA; those that it cannot describe are left to REST."""
+        found: dict[str, answers.Detail] = {}
+        for start in range(0, len(places), BATCH):
+            ids = [place.node for place in places[start : start + BATCH]]
+            try:
+                data = self._client.query(queries.DETAILS, Unavailable("github_unavailable"), ids=ids)
+            except Unavailable as error:
+                if error.key != "github_unavailable":
+                    raise
+                continue
+            found |= {node.oid: node for node in _read(answers.Details, data).nodes if node}
+        return found
+
+    def _put_together(self, name: str, place: Landed, detail: answers.Detail | None) -> Commit:
+        """A commit of a period; without its details it is asked for alone."""
+        if detail is None:
+            return self.commit(name, place.sha)
+        files = answers.proven_files(detail) if len(place.parents) == 1 else None
+        changes = self._changed(name, place) if files is None else Changes(files)
+        return answers.commit(name, place, answers.detailed(detail), changes)
+
+    # --- A commit ----------------------------------------------------------------------------
+
+    def _name(self, repo: str) -> str:
+        """GitHub's name of a repository; known ones are not asked for again."""
+        return self._names.get(repo) or self.repository(repo).name
+
+    def _commit_pages(self, name: str, sha: str, missing: NotFound) -> Iterator[RestCommit]:
+        """A commit, page by page of its files.
+
+        Without `per_page` a page has 300 files (docs.github.com, Get a commit).
+        """
+        for page in self._client.pages(f"/repos/{name}/commits/{sha}", missing):
+            yield _read(RestCommit, page.data)
+
+    def _changed(self, name: str, place: Landed, pages: Iterable[RestCommit] = ()) -> Changes:
+        """What a commit changes against its first parent, from memory, `pages` or GitHub."""
+        if kept := self._changes.get((name, place.sha)):
+            return kept
+        missing = NotFound("commit_unknown", repo=name, sha=place.sha)
+        try:
+            inner, files = self._compared(name, place, missing) if len(place.parents) > 1 else ((), None)
+            if files is None:
+                pages = pages or self._commit_pages(name, place.sha, missing)
+                files = [file for page in pages for file in page.files]
+        except Unavailable as error:
+            if error.key != "github_diff_too_long":
+                raise
+            return Changes(())
+        changes = answers.changes(files, inner)
+        self._changes.keep((name, place.sha), changes, changes.size)
+        return changes
+
+    def _compared(
+        self, name: str, merge: Landed, missing: NotFound
+    ) -> tuple[tuple[InnerCommit, ...], Sequence[ChangedFile] | None]:
+        """What a merge brought in, oldest first, and its files; None where there may be more of them.
+
+        Comparing a merge with its first parent gives both at once (docs.github.com, Compare two commits): files stand
+        on the first page. What the files of a merge commit are compared with is not documented.
+        """
+        path = f"/repos/{name}/compare/{merge.parents[0]}...{merge.sha}"
+        found: list[InnerCommit] = []
+        files: Sequence[ChangedFile] = ()
+        for page in self._client.pages(path, missing, per_page=100):
+            comparison = _read(answers.Comparison, page.data)
+            files = files or comparison.files
+            found += answers.inner_commits(comparison.commits, merge.sha)
+            if len(found) >= INNER:
+                break
+        return tuple(found[:INNER]), files if len(files) < COMPARED else None
+
+
+def _checked(repo: str) -> str:
+    """`repo` if it is spelt `owner/name`. Raises UsageError."""
+    if not _REPO.fullmatch(repo):
+        raise UsageError("repository_syntax", text=repo)
+    return repo
+
+
+def _no_repository(repo: str) -> NotFound:
+    return NotFound("repository_unknown", repo=repo)
+
+
+def _stamp(since: datetime) -> str:
+    """The moment from which a history is listed. GraphQL takes none before 1970 (its reference, `Commit.history`)."""
+    return (max(since, answers.EPOCH + MARGIN) - MARGIN).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _read(model: type[_Model], data: object) -> _Model:
+    """An answer, checked. Raises Unavailable for one that is not as documented."""
+    try:
+        return model.model_validate(data)
+    except ValidationError:
+        raise Unavailable("github_unavailable") from None
+
+
+def _at_once(work: Callable[[Landed], _Result], places: Sequence[Landed]) -> list[_Result]:
+    """The results of `work` in order, several at a time; the first error ends it."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        futures = [pool.submit(work, place) for place in places]
+        try:
+            return [future.result() for future in futures]
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+# --- Settings --------------------------------------------------------------------------------
+
+
+def from_settings(settings: Settings) -> GitHubSource:
+    """The source for a GitHub App if one is set, else for a token, else for public repositories. Raises ConfigError."""
+    if not re.match(r"https?://[^/\s]", settings.github_url):
+        raise ConfigError("github_url_wrong", url=settings.github_url)
+    return GitHubSource(Client(_auth(settings), settings.github_url.rstrip("/")))
+
+
+def _auth(settings: Settings) -> Auth.Auth | None:
+    if settings.github_app_id or settings.github_app_key or settings.github_app_installation:
+        return _app(settings)
+    token = settings.github_token.get_secret_value().strip()
+    return Auth.Token(token) if token else None
+
+
+def _app(settings: Settings) -> Auth.Auth:
+    """An App's authentication, its key tried once. PyGithub renews its tokens."""
+    path = settings.github_app_key
+    if not settings.github_app_id or not path or not settings.github_app_installation:
+        raise ConfigError("github_app_incomplete")
+    try:
+        app = Auth.AppAuth(settings.github_app_id, path.read_text("ascii"))
+        app.create_jwt()
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError("github_app_key_unreadable", path=path) from None
+    except (PyJWTError, ValueError, TypeError, AssertionError):
+        raise ConfigError("github_app_key_invalid", path=path) from None
+    return app.get_installation_auth(settings.github_app_installation)

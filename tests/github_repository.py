@@ -1,0 +1,161 @@
+"""What a test server of GitHub reads of a real git repository, with the git command."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from repositories import git
+
+_FIELDS = 6
+_LANDED = re.compile(r"\(#(\d+)\)\s*$|^Merge pull request #(\d+)\b")
+_STATUS = {"A": "added", "D": "removed", "M": "modified", "R": "renamed", "C": "copied", "T": "changed"}
+DIFF = ("-M50%", "-l1000", "--no-color", "--abbrev=40")
+_MARK = "\x01commit "
+
+
+def stamp(when: datetime) -> str:
+    """A moment as GitHub writes it."""
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True)
+class Meta:
+    """A commit without its files."""
+
+    sha: str
+    parents: tuple[str, ...]
+    author: str
+    email: str
+    committed: str
+    message: str
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a commit."""
+
+    path: str
+    status: str
+    additions: int
+    deletions: int
+    blob: str
+    previous: str | None
+    patch: str | None
+
+    def rest(self) -> dict[str, Any]:
+        """A `diff-entry` of the REST API."""
+        entry: dict[str, Any] = {
+            "sha": self.blob,
+            "filename": self.path,
+            "status": self.status,
+            "additions": self.additions,
+            "deletions": self.deletions,
+            "changes": self.additions + self.deletions,
+        }
+        entry |= {"previous_filename": self.previous} if self.previous else {}
+        return entry | ({"patch": self.patch} if self.patch is not None else {})
+
+
+class Reader:
+    """A repository called `name` at `path`, as it was when `load` was called last."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name = name
+        self.path = path
+        self.patch_limit = 1_000_000
+        self.load()
+
+    def load(self) -> None:
+        """Read the repository."""
+        self.default_branch = git(self.path, "symbolic-ref", "--short", "HEAD")
+        refs = git(self.path, "for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads")
+        self.branches = {name: sha for sha, name in (line.split(" ", 1) for line in refs.splitlines())}
+        self.commits = self._commits()
+        self.__dict__.pop("_own_files", None)
+        self.__dict__.pop("pulls", None)
+        self.history = lru_cache(maxsize=None)(self._history)
+        self._other_files = lru_cache(maxsize=None)(self._compared)
+
+    @cached_property
+    def _own_files(self) -> dict[str, tuple[File, ...]]:
+        """The files of each commit against its first parent."""
+        log = ("log", "--all", "--diff-merges=first-parent", *DIFF)
+        raw, counts = (git(self.path, *log, "-z", f"--format={_MARK}%H", form) for form in ("--raw", "--numstat"))
+        patches = git(self.path, *log, f"--format={_MARK}%H%n", "-p")
+        records = (text.split(_MARK)[1:] for text in (raw, counts, patches))
+        return {one[:40]: self._files(one[40:], two[40:], three[40:]) for one, two, three in zip(*records, strict=True)}
+
+    def _commits(self) -> dict[str, Meta]:
+        form = "%H%x00%P%x00%an%x00%ae%x00%ct%x00%B"
+        fields = git(self.path, "log", "--all", "-z", "--encoding=UTF-8", f"--format={form}").split("\0")
+        found = {}
+        for at in range(0, len(fields) - _FIELDS + 1, _FIELDS):
+            sha, parents, author, email, seconds, message = fields[at : at + _FIELDS]
+            when = stamp(datetime.fromtimestamp(int(seconds or 0), UTC))
+            found[sha] = Meta(sha, tuple(parents.split()), author, email, when, message.rstrip("\n"))
+        return found
+
+    def resolve(self, ref: str) -> str:
+        """The commit that GitHub finds for a branch or the start of a SHA; none for one that is ambiguous."""
+        ref = ref.removeprefix("heads/")
+        if ref in self.branches:
+            return self.branches[ref]
+        found = [sha for sha in self.commits if sha.startswith(ref.lower())] if len(ref) >= 4 else []
+        return found[0] if len(found) == 1 else ""
+
+    def _history(self, tip: str, since: str, until: str) -> tuple[str, ...]:
+        options = [f"--{name}={value}" for name, value in (("since", since), ("until", until)) if value]
+        return tuple(git(self.path, "rev-list", *options, tip).split())
+
+    def between(self, base: str, head: str) -> list[str]:
+        """The commits of `git log base..head`, oldest first."""
+        return git(self.path, "rev-list", "--reverse", f"{base}..{head}").split()
+
+    @cached_property
+    def pulls(self) -> dict[int, tuple[str, int]]:
+        """The pull requests that subjects of the default branch name: where each landed, and its commits."""
+        tip = self.branches.get(self.default_branch)
+        found = {}
+        for sha in git(self.path, "rev-list", "--first-parent", tip).split() if tip else ():
+            meta = self.commits[sha]
+            if named := _LANDED.search(meta.message.partition("\n")[0]):
+                count = len(self.between(meta.parents[0], sha)) - 1 if len(meta.parents) > 1 else 1
+                found[int(named[1] or named[2])] = (sha, count)
+        return found
+
+    def files(self, sha: str, base: str = "") -> tuple[File, ...]:
+        """The files of a commit against its first parent or `base`, by path."""
+        parents = self.commits[sha].parents
+        found = self._other_files(sha, base) if base and base not in parents[:1] else self._own_files[sha]
+        return tuple(self._served(file) for file in found)
+
+    def _served(self, file: File) -> File:
+        """A file as GitHub serves it: without its patch when that is too long."""
+        return replace(file, patch=None) if file.patch and len(file.patch) > self.patch_limit else file
+
+    def _compared(self, sha: str, base: str) -> tuple[File, ...]:
+        tree = ("diff-tree", "-r", "--no-commit-id", *DIFF)
+        raw, counts = (git(self.path, *tree, "-z", form, base, sha) for form in ("--raw", "--numstat"))
+        return self._files(raw, counts, git(self.path, *tree, "-p", base, sha))
+
+    @staticmethod
+    def _files(raw: str, counts: str, patches: str) -> tuple[File, ...]:
+        """The files of a commit from its `--raw -z`, `--numstat -z` and `-p`, which list them in the same order."""
+        fields, numbers = (text.lstrip("\0\n").split("\0") for text in (raw, counts))
+        files, entry, count = [], 0, 0
+        for section in ("\n" + patches.lstrip("\n")).split("\ndiff --git ")[1:]:
+            old, new, letter = fields[entry].split()[2:5]
+            moved = letter[0] in "RC"
+            previous, path = (fields[entry + 1], fields[entry + 2]) if moved else (None, fields[entry + 1])
+            lines = [0 if n == "-" else int(n) for n in numbers[count].split("\t")[:2]]
+            entry, count = entry + (3 if moved else 2), count + (3 if moved else 1)
+            start = section.find("\n@@ ") + 1
+            blob = old if letter == "D" else new
+            patch = section[start:].rstrip("\n") if start else None
+            files.append(File(path, _STATUS[letter[0]], lines[0], lines[1], blob, previous, patch))
+        return tuple(files)

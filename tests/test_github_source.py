@@ -1,0 +1,656 @@
+"""The source `github` against a strict server on loopback that reads real git repositories."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import logging
+import operator
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from types import SimpleNamespace
+
+import github
+import pytest
+from github import Auth
+from github_server import TOKEN, App, GitHubServer, Pull
+from repositories import BINARY, DAY, DEV_TWO, Builder, History, at, contract_history, lines, script
+from source_contract import NEXT_DAY, OF_THE_DAY, Served, SourceContract
+
+from adapters.sources.github import GitHubSource, answers, from_settings
+from adapters.sources.github.client import Client
+from bot.ports import ConfigError, NotFound, UsageError
+from bot.settings import Settings
+from bot.values import FileChange, FileStatus
+
+
+def source(server: GitHubServer, token: str = TOKEN) -> GitHubSource:
+    """A source for `server` that never waits."""
+    return GitHubSource(Client(Auth.Token(token) if token else None, server.url, sleep=_no_sleep))
+
+
+def _no_sleep(seconds: float) -> None:
+    raise AssertionError(f"slept {seconds} s")
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch):
+    """PyGithub's own pause between requests, a second before each query, fails the test."""
+    monkeypatch.setattr("github.Requester.time", SimpleNamespace(sleep=_no_sleep))
+
+
+def settings(**values: object) -> Settings:
+    """Settings of which only `values` are set."""
+    return Settings(_env_file=None, **values)
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory) -> History:
+    return contract_history(tmp_path_factory.mktemp("github") / "app.git")
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory) -> History:
+    return Builder(tmp_path_factory.mktemp("github") / "empty.git").finish()
+
+
+@contextmanager
+def serving(history: History, **options: object) -> Iterator[GitHubServer]:
+    """A server with one repository, `team/app`."""
+    with GitHubServer({"team/app": history.path}, **options) as server:
+        yield server
+
+
+class _Contract(SourceContract):
+    token = TOKEN
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def served(cls, history, empty):
+        with GitHubServer({"team/app": history.path, "team/empty": empty.path}) as server:
+            yield Served(source(server, cls.token), "team/app", history, "team/empty", "team/none")
+
+    def test_the_start_of_two_shas_is_ambiguous(self, served):
+        """GitHub does not say that a start is ambiguous: it finds no commit."""
+        one, two = served.history.sha("twin-one"), served.history.sha("twin-two")
+        assert one[:4] == two[:4]
+        with pytest.raises(NotFound) as caught:
+            served.source.commit(served.repo, one[:4])
+        assert caught.value.key == "commit_unknown"
+
+
+class TestWithToken(_Contract):
+    """The contract over GraphQL and REST."""
+
+
+class TestWithoutToken(_Contract):
+    """The contract over REST alone."""
+
+    token = ""
+
+
+# --- repositories ----------------------------------------------------------------------------
+
+
+def test_a_repository_has_github_s_spelling_and_web_page(history):
+    with serving(history, private=["team/app"]) as server:
+        found = source(server).repository("TEAM/App")
+    assert (found.name, found.title, found.branch, found.private) == ("team/app", "team/app", "main", True)
+    assert found.commit_url("abc") == f"{server.web}/team/app/commit/abc"
+
+
+@pytest.mark.parametrize(
+    "text", ["app", "team/", "/app", "team/app/x", "team/..", "team app/x", "team/a?b", "-t/app\n", ""]
+)
+def test_anything_but_owner_and_name_is_refused_without_a_request(history, text):
+    with serving(history) as server:
+        for call in (source(server).repository, lambda repo: source(server).commits(repo, "", DAY, NEXT_DAY)):
+            with pytest.raises(UsageError) as caught:
+                call(text)
+            assert (caught.value.key, caught.value.fields) == ("repository_syntax", {"text": text})
+    assert not server.counts
+
+
+@pytest.mark.parametrize("token", [TOKEN, ""])
+def test_a_renamed_repository_is_followed_and_keeps_its_period(history, token):
+    with serving(history, moved={"old/name": "team/app"}) as server:
+        found = source(server, token).commits("old/name", "", DAY, NEXT_DAY)
+        assert source(server, token).repository("old/name").name == "team/app"
+        assert source(server, token).commit("old/name", found[0].sha) == found[0]
+    assert [commit.sha for commit in found] == [history.sha(name) for name in OF_THE_DAY]
+    assert {commit.repo for commit in found} == {"team/app"}
+
+
+def test_a_private_repository_is_unknown_without_a_token(history):
+    with serving(history, private=["team/app"]) as server, pytest.raises(NotFound) as caught:
+        source(server, "").commits("team/app", "", DAY, NEXT_DAY)
+    assert caught.value.key == "repository_unknown"
+
+
+def test_enterprise_lies_below_a_path_with_graphql_beside_it(history):
+    with serving(history, prefix="/api/v3") as server:
+        read = from_settings(settings(github_url=server.url + "/", github_token=TOKEN))
+        assert read.repository("team/app").url == f"{server.web}/team/app"
+        assert len(read.commits("team/app", "", DAY, NEXT_DAY)) == len(OF_THE_DAY)
+        assert server.counts["graphql"] == 2
+
+
+@pytest.mark.parametrize("token", [TOKEN, ""])
+@pytest.mark.parametrize("branch", ["main~1", "main^{tree}", "refs/../x", "a b", "main:x", "v1"])
+def test_what_is_no_branch_is_unknown(history, token, branch):
+    with serving(history) as server, pytest.raises(NotFound) as caught:
+        source(server, token).commits("team/app", branch, DAY, NEXT_DAY)
+    assert caught.value.key == "branch_unknown"
+
+
+@pytest.mark.parametrize("token", [TOKEN, ""])
+def test_an_empty_repository_has_no_commits_on_any_branch(empty, token):
+    with serving(empty) as server:
+        assert source(server, token).commits("team/app", "other", DAY, NEXT_DAY) == ()
+
+
+# --- requests --------------------------------------------------------------------------------
+
+
+def squash_day(path, commits: int = 29) -> History:
+    """A day of squash merges of two files each; 3, 11 and 20 are a rename, a binary file and a direct push."""
+    build = Builder(path)
+    build.commit("root", at(-40), {"a.txt": lines(1, 20)})
+    for n in range(1, commits + 1):
+        files: dict = {f"src/{n}.py": lines(1, n), "README.md": f"# {n}\n"}
+        if n == 3:
+            files = {"a.txt": None, "b.txt": lines(1, 21)}
+        if n == 11:
+            files = {"logo.bin": BINARY}
+        message = "Pushed by hand" if n == 20 else f"Change {n} (#{100 + n})\n\nWhy."
+        build.commit(f"c{n}", at(n * 23 / commits), files, message=message, author=DEV_TWO)
+    return build.finish()
+
+
+@pytest.fixture(scope="module")
+def squashed(tmp_path_factory) -> History:
+    return squash_day(tmp_path_factory.mktemp("github") / "squashed.git")
+
+
+def test_a_day_of_squash_merges_costs_two_graphql_requests_and_rest_only_where_files_are_in_doubt(squashed):
+    with serving(squashed) as server:
+        found = source(server).commits("team/app", "", DAY, NEXT_DAY)
+        assert server.counts == {"graphql": 2, "commit": 3}
+    assert [commit.pull for commit in found] == [None if n == 20 else 100 + n for n in range(29, 0, -1)]
+
+
+def test_with_and_without_a_token_the_day_is_the_same(squashed):
+    with serving(squashed) as server:
+        one = source(server).commits("team/app", "", DAY, NEXT_DAY)
+        server.counts.clear()
+        two = source(server, "").commits("team/app", "", DAY, NEXT_DAY)
+        assert server.counts == {"repository": 1, "list": 1, "commit": 29}
+    assert one == two
+    assert one[-3].files == (FileChange("b.txt", FileStatus.RENAMED, 1, 0, "a.txt"),)
+
+
+def test_patches_of_what_rest_has_told_already_cost_nothing(squashed):
+    with serving(squashed) as server:
+        read = source(server, "")
+        day = read.commits("team/app", "", DAY, NEXT_DAY)
+        before = server.counts.copy()
+        patches = dict(read.patches("team/app", day))
+        assert server.counts == before
+    assert list(patches) == [commit.sha for commit in day]
+    assert patches[squashed.sha("c1")][1].text == "@@ -0,0 +1 @@\n+line 1"
+
+
+def test_a_patch_is_asked_for_when_the_iteration_reaches_it(squashed):
+    with serving(squashed) as server:
+        read = source(server)
+        day = read.commits("team/app", "", DAY, NEXT_DAY)
+        server.counts.clear()
+        patches = read.patches("team/app", day)
+        assert server.counts == {}
+        next(patches)
+        next(patches)
+        assert server.counts == {"commit": 2}
+
+
+def test_a_list_that_did_not_change_is_asked_for_with_its_etag_and_costs_nothing(squashed):
+    with serving(squashed) as server:
+        read = source(server, "")
+        first = read.commits("team/app", "", DAY, NEXT_DAY)
+        server.counts.clear()
+        assert read.commits("team/app", "", DAY, NEXT_DAY) == first
+        assert server.counts == {"repository": 1, "list": 1, "unchanged": 2}
+
+
+def test_a_repository_that_did_not_change_does_not_count_against_the_limit(squashed):
+    with serving(squashed) as server:
+        read = source(server)
+        read.repository("team/app")
+        remaining = server.remaining
+        assert read.repository("team/app").branch == "main"
+        assert (server.counts["unchanged"], server.remaining) == (1, remaining)
+
+
+def test_a_list_that_changed_is_read_anew(tmp_path):
+    build = Builder(tmp_path / "app.git")
+    build.commit("one", at(1), {"a": "1\n"})
+    history = build.finish()
+    with serving(history) as server:
+        read = source(server, "")
+        assert len(read.commits("team/app", "", DAY, NEXT_DAY)) == 1
+        again = Builder(tmp_path / "app.git")
+        again.commit("one", at(1), {"a": "1\n"})
+        again.commit("two", at(2), {"a": "2\n"})
+        again.finish()
+        server.load()
+        assert [commit.subject for commit in read.commits("team/app", "", DAY, NEXT_DAY)] == ["two", "one"]
+        assert server.counts["unchanged"] == 1
+
+
+@pytest.fixture(scope="module")
+def long_day(tmp_path_factory) -> History:
+    build = Builder(tmp_path_factory.mktemp("github") / "long.git")
+    for n in range(260):
+        build.commit(f"c{n}", DAY + timedelta(minutes=5 * n), {"n.txt": f"{n}\n"}, message=f"Change {n} (#{n + 1})")
+    return build.finish()
+
+
+@pytest.mark.parametrize(
+    ("token", "counts"), [(TOKEN, {"graphql": 4, "commit": 1}), ("", {"repository": 1, "list": 3, "commit": 1})]
+)
+def test_a_history_is_listed_page_by_page_up_to_the_tip(long_day, token, counts):
+    with serving(long_day) as server:
+        found = source(server, token).commits("team/app", "", DAY, DAY + timedelta(minutes=5))
+        assert [commit.subject for commit in found] == ["Change 0 (#1)"]
+        assert server.counts == counts
+
+
+def test_a_long_day_is_described_fifty_commits_at_a_time(long_day):
+    with serving(long_day) as server:
+        found = source(server).commits("team/app", "", DAY, NEXT_DAY)
+        assert [commit.subject for commit in found] == [f"Change {n} (#{n + 1})" for n in range(259, -1, -1)]
+        assert server.counts == {"graphql": 3 + 6, "commit": 1}
+
+
+@pytest.mark.parametrize("token", [TOKEN, ""])
+def test_a_commit_of_700_files_takes_three_requests(tmp_path, token):
+    build = Builder(tmp_path / "app.git")
+    build.commit("root", at(-40), {"a": "1\n"})
+    build.commit("wide", at(1), {f"f/{n:03}.txt": f"{n}\n" for n in range(700)})
+    with serving(build.finish()) as server:
+        (commit,) = source(server, token).commits("team/app", "", DAY, NEXT_DAY)
+        assert [file.path for file in commit.files] == [f"f/{n:03}.txt" for n in range(700)]
+        assert server.counts["commit"] == 3
+
+
+def test_a_merge_takes_one_comparison_for_its_files_and_its_commits(history):
+    with serving(history) as server:
+        read = source(server)
+        (merge,) = read.commits("team/app", "", at(11), at(12))
+        assert server.counts == {"graphql": 2, "compare": 1}
+        assert [inner.subject for inner in merge.inner] == ["Try", "Better"]
+        assert [file.path for _, files in read.patches("team/app", [merge]) for file in files] == ["src/fast.py"]
+        assert server.counts["compare"] == 1
+
+
+def test_a_merge_of_more_than_300_files_has_all_of_them(tmp_path):
+    build = Builder(tmp_path / "app.git")
+    build.commit("root", at(-40), {"a": "1\n"})
+    wide = {f"f/{n:03}.txt": f"{n}\n" for n in range(310)}
+    build.commit("inner", at(1), wide, branch="topic", parents=["root"])
+    build.commit("merge", at(2), wide, parents=["root", "inner"], message="Merge pull request #7 from team/topic")
+    with serving(build.finish()) as server:
+        (merge,) = source(server).commits("team/app", "", DAY, NEXT_DAY)
+        assert (len(merge.files), len(merge.inner)) == (310, 1)
+        assert server.counts == {"graphql": 2, "compare": 1, "commit": 2}
+
+
+def test_a_merge_of_many_commits_lists_the_first_250(tmp_path):
+    build = Builder(tmp_path / "app.git")
+    build.commit("root", at(-40), {"a": "1\n"})
+    tip = "root"
+    for n in range(260):
+        tip = build.commit(f"i{n}", DAY + timedelta(minutes=n), {"b": f"{n}\n"}, branch="topic", parents=[tip])
+    build.commit("merge", at(6), {"b": "259\n"}, parents=["root", tip], message="Merge branch 'topic'")
+    with serving(build.finish()) as server:
+        (merge,) = source(server).commits("team/app", "", DAY, NEXT_DAY)
+        assert server.counts["compare"] == 3
+    assert [inner.subject for inner in merge.inner] == [f"i{n}" for n in range(250)]
+
+
+# --- pull requests ---------------------------------------------------------------------------
+
+
+def rebased(path) -> History:
+    """A pull request of two commits that was rebased; each changes one line of another file, there and back."""
+    build = Builder(path)
+    build.commit("root", at(-40), {"a": "x\n", "b": "p\n"})
+    build.commit("one", at(1), {"a": "y\n", "b": "q\n"})
+    build.commit("two", at(2), {"a": "x\n"})
+    build.commit("three", at(3), {"c": "1\n"})
+    return build.finish()
+
+
+def test_files_of_a_pull_request_are_not_taken_for_those_of_one_of_its_commits(tmp_path):
+    history = rebased(tmp_path / "app.git")
+    pull = Pull(9, history.sha("two"), base=history.sha("root"), commits=2)
+    with serving(history, pulls={"team/app": [pull]}) as server:
+        _, two, one = source(server).commits("team/app", "", DAY, NEXT_DAY)
+    assert [file.path for file in two.files] == ["a"]
+    assert (two.pull, one.pull) == (9, None)
+
+
+@pytest.mark.parametrize("token", [TOKEN, ""])
+def test_a_pull_request_that_no_subject_names_is_known_with_a_token(tmp_path, token):
+    history = rebased(tmp_path / "app.git")
+    with serving(history, pulls={"team/app": [Pull(10, history.sha("three"))]}) as server:
+        read = source(server, token)
+        three = read.commits("team/app", "", at(3), at(4))[0]
+        assert three.pull == (10 if token else None)
+        assert read.commit("team/app", three.sha) == three
+        assert read.pull("team/app", 10).pull == 10
+        if token:
+            assert server.counts["commit"] == 2
+
+
+def test_a_pull_request_that_is_not_merged_says_so(history):
+    with serving(history, pulls={"team/app": [Pull(99)]}) as server, pytest.raises(NotFound) as caught:
+        source(server).pull("team/app", 99)
+    assert (caught.value.key, caught.value.fields["number"]) == ("pull_not_merged", 99)
+
+
+# --- commits ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("token", [TOKEN, ""])
+def test_the_account_of_an_author_is_the_login(history, token):
+    with serving(history, logins={"dev-one@example.com": "one"}) as server:
+        read = source(server, token)
+        (start,) = read.commits("team/app", "", DAY, at(1))
+        assert (start.author, start.login) == ("dev-one", "one")
+        assert read.commit("team/app", start.sha) == start
+
+
+def test_a_branch_whose_name_could_be_a_sha_is_no_sha(tmp_path):
+    build = Builder(tmp_path / "app.git")
+    build.commit("root", at(1), {"a": "1\n"})
+    build.ref("refs/heads/beef", "root")
+    history = build.finish()
+    assert not history.sha("root").startswith("beef")
+    with serving(history) as server, pytest.raises(NotFound) as caught:
+        source(server).commit("team/app", "beef")
+    assert caught.value.key == "commit_unknown"
+
+
+@pytest.mark.parametrize("sha", ["abc", "main", "../x", "g" * 7, "a" * 65, ""])
+def test_what_is_no_sha_is_refused(history, sha):
+    with serving(history) as server, pytest.raises(UsageError) as caught:
+        source(server).commit("team/app", sha)
+    assert caught.value.key == "sha_invalid"
+
+
+@pytest.mark.parametrize("token", [TOKEN, ""])
+def test_a_long_message_is_kept_to_its_limits(tmp_path, token):
+    build = Builder(tmp_path / "app.git")
+    build.commit("root", at(1), {"a": "1\n"}, message="s" * 1_500 + "\n\n" + "b" * 1_000_000)
+    with serving(build.finish()) as server:
+        commit = source(server, token).commits("team/app", "", DAY, NEXT_DAY)[0]
+    assert commit.subject == "s" * 1_000
+    assert commit.body.startswith("s" * 500 + "\n\nbbb")
+    assert len(commit.body) <= 65_536
+    assert commit.body.endswith("b\n[… 935,026 more characters]")
+
+
+def test_an_author_without_a_name_is_called_by_the_address(tmp_path):
+    build = Builder(tmp_path / "app.git")
+    build.commit("root", at(1), {"a": "1\n"}, author=("", "dev-nine@example.com"))
+    with serving(build.finish()) as server:
+        assert source(server).commits("team/app", "", DAY, NEXT_DAY)[0].author == "dev-nine"
+
+
+@pytest.mark.parametrize("token", [TOKEN, ""])
+def test_a_commit_dated_some_hours_before_its_parent_hides_nothing(tmp_path, token):
+    build = Builder(tmp_path / "app.git")
+    build.commit("root", at(-40), {"a": "0\n"})
+    build.commit("one", at(5), {"a": "1\n"})
+    build.commit("slow clock", at(-9), {"a": "2\n"})
+    build.commit("two", at(6), {"a": "3\n"})
+    with serving(build.finish()) as server:
+        found = source(server, token).commits("team/app", "", DAY, NEXT_DAY)
+    assert [commit.subject for commit in found] == ["two", "one"]
+
+
+# --- patches ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("token", [TOKEN, ""])
+def test_empty_files_bare_renames_and_changed_modes_have_no_lines(tmp_path, token):
+    build = Builder(tmp_path / "app.git")
+    build.commit("root", at(-40), {"moved.txt": lines(1, 9), "run.sh": "x\n"})
+    changed = {"empty.txt": "", "moved.txt": None, "to.txt": lines(1, 9), "run.sh": script("x\n")}
+    build.commit("quiet", at(1), changed)
+    with serving(build.finish()) as server:
+        read = source(server, token)
+        (commit,) = read.commits("team/app", "", DAY, NEXT_DAY)
+        ((_, patches),) = read.patches("team/app", [commit])
+    assert commit.files == (
+        FileChange("empty.txt", FileStatus.ADDED),
+        FileChange("run.sh", FileStatus.MODIFIED, binary=True),
+        FileChange("to.txt", FileStatus.RENAMED, previous="moved.txt"),
+    )
+    assert [(patch.text, patch.complete) for patch in patches] == [("", True)] * 3
+
+
+def test_a_patch_that_github_leaves_out_is_incomplete(history):
+    with serving(history) as server:
+        server.repos["team/app"].patch_limit = 0
+        read = source(server)
+        ((_, (patch,)),) = read.patches("team/app", [read.commit("team/app", history.sha("mention"))])
+    assert (patch.text, patch.complete) == ("", False)
+
+
+def test_a_patch_is_kept_to_256_kib_of_whole_lines(tmp_path):
+    build = Builder(tmp_path / "app.git")
+    build.commit("root", at(1), {"big.txt": lines(1, 40_000), "small.txt": "1\n", "wide.txt": "w" * 5_000 + "\n"})
+    with serving(build.finish()) as server:
+        read = source(server)
+        ((_, (big, small, wide)),) = read.patches("team/app", read.commits("team/app", "", DAY, NEXT_DAY))
+    assert not big.complete
+    assert 256 * 1024 - 20 < len(big.text) <= 256 * 1024
+    assert big.text.rpartition("\n")[2].startswith("+line ")
+    assert (small.text, small.complete) == ("@@ -0,0 +1 @@\n+1", True)
+    assert not wide.complete
+    assert max(map(len, wide.text.split("\n"))) == 4_000
+
+
+def test_the_patches_of_a_commit_are_kept_to_8_mib(tmp_path):
+    build = Builder(tmp_path / "app.git")
+    build.commit("root", at(1), {f"{n:02}.txt": lines(1, 20_000) for n in range(40)})
+    with serving(build.finish()) as server:
+        read = source(server)
+        ((_, patches),) = read.patches("team/app", read.commits("team/app", "", DAY, NEXT_DAY))
+    assert sum(len(patch.text) for patch in patches) <= 8 * 1024 * 1024
+    assert [patch.complete for patch in patches[:3]] == [True] * 3 or not patches[-1].complete
+    assert not patches[-1].complete
+
+
+# --- who asks --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def keys() -> tuple[bytes, bytes]:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(65537, 2048)
+    form = serialization.Encoding.PEM
+    private = key.private_bytes(form, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
+    return private, key.public_key().public_bytes(form, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+@pytest.fixture
+def key_file(tmp_path, keys):
+    path = tmp_path / "app.pem"
+    path.write_bytes(keys[0])
+    return path
+
+
+@pytest.mark.parametrize(("life", "tokens"), [(3600, 1), (10, 6)])
+def test_an_app_gets_a_token_and_renews_it_before_it_ends(squashed, keys, key_file, life, tokens):
+    app = App("4711", keys[1], 99, life)
+    with serving(squashed, token="", app=app, private=["team/app"]) as server:
+        given = settings(
+            github_url=server.url, github_app_id="4711", github_app_key=key_file, github_app_installation=99
+        )
+        read = from_settings(given)
+        assert len(read.commits("team/app", "", DAY, NEXT_DAY)) == 29
+        assert server.counts["token"] >= tokens
+        assert life == 10 or server.counts["token"] == 1
+
+
+def test_nothing_that_is_logged_holds_a_token(squashed, keys, key_file, caplog):
+    caplog.set_level(logging.DEBUG)
+    app = App("4711", keys[1], 99)
+    with serving(squashed, app=app) as server:
+        source(server).repository("team/app")
+        given = settings(
+            github_url=server.url, github_app_id="4711", github_app_key=key_file, github_app_installation=99
+        )
+        from_settings(given).commits("team/app", "", DAY, NEXT_DAY)
+        assert server.counts["token"] == 1
+    assert "127.0.0.1" in caplog.text
+    assert TOKEN not in caplog.text
+    assert "ghs_" not in caplog.text
+
+
+def test_an_app_without_all_of_its_settings_is_refused(key_file):
+    with pytest.raises(ConfigError) as caught:
+        from_settings(settings(github_app_id="4711", github_app_key=key_file))
+    assert caught.value.key == "github_app_incomplete"
+
+
+def test_a_key_that_is_none_or_cannot_be_read_is_refused(tmp_path):
+    given = {"github_app_id": "4711", "github_app_installation": 99}
+    path = tmp_path / "app.pem"
+    with pytest.raises(ConfigError) as caught:
+        from_settings(settings(github_app_key=path, **given))
+    assert (caught.value.key, caught.value.fields) == ("github_app_key_unreadable", {"path": path})
+    path.write_text("-----BEGIN RSA PRIVATE KEY-----\nsecret\n-----END RSA PRIVATE KEY-----\n")
+    with pytest.raises(ConfigError) as caught:
+        from_settings(settings(github_app_key=path, **given))
+    assert caught.value.key == "github_app_key_invalid"
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["api.github.com", "ftp://x", "https://", ""])
+def test_an_address_that_is_none_is_refused(url):
+    with pytest.raises(ConfigError) as caught:
+        from_settings(settings(github_url=url))
+    assert caught.value.key == "github_url_wrong"
+
+
+def test_a_connection_is_never_used_by_two_threads_at_once(squashed, monkeypatch):
+    """PyGithub writes a request onto its connection and sends it in a second step."""
+    kind = github.Requester.HTTPRequestsConnectionClass
+    ask, answer = kind.request, kind.getresponse
+    busy: Counter[int] = Counter()
+    most: list[int] = []
+
+    def request(self, *arguments, **options):
+        busy[id(self)] += 1
+        most.append(busy[id(self)])
+        return ask(self, *arguments, **options)
+
+    def getresponse(self):
+        try:
+            return answer(self)
+        finally:
+            busy[id(self)] -= 1
+
+    monkeypatch.setattr(kind, "request", request)
+    monkeypatch.setattr(kind, "getresponse", getresponse)
+    with serving(squashed) as server, ThreadPoolExecutor(6) as pool:
+        read = source(server)
+        asked = [pool.submit(read.commits, "team/app", "", DAY, NEXT_DAY) for _ in range(6)]
+        found = {tuple(commit.sha for commit in one.result()) for one in asked}
+    assert found == {tuple(squashed.sha(f"c{n}") for n in range(29, 0, -1))}
+    assert set(most) == {1}
+    assert len(busy) > 1
+
+
+# --- files of a pull request -----------------------------------------------------------------
+
+PROVEN = {
+    "oid": "a" * 40,
+    "message": "Add it (#7)\n\nWhy.",
+    "additions": 5,
+    "deletions": 2,
+    "changedFilesIfAvailable": 2,
+    "associatedPullRequests": {
+        "nodes": [
+            {
+                "number": 7,
+                "merged": True,
+                "mergeCommit": {"oid": "a" * 40},
+                "commits": {"totalCount": 3},
+                "files": {
+                    "totalCount": 2,
+                    "nodes": [
+                        {"path": "a.py", "additions": 5, "deletions": 0, "changeType": "ADDED"},
+                        {"path": "b.py", "additions": 0, "deletions": 2, "changeType": "DELETED"},
+                    ],
+                },
+            }
+        ]
+    },
+}
+
+
+def changed(path: str, value: object) -> dict:
+    """`PROVEN` with another value at a dotted path."""
+    detail = copy.deepcopy(PROVEN)
+    *way, last = [int(step) if step.isdigit() else step for step in path.split(".")]
+    functools.reduce(operator.getitem, way, detail)[last] = value
+    return detail
+
+
+def test_files_of_a_pull_request_that_are_provably_the_commit_s_are_taken():
+    assert answers.proven_files(answers.Detail.model_validate(PROVEN)) == (
+        FileChange("a.py", FileStatus.ADDED, 5, 0),
+        FileChange("b.py", FileStatus.REMOVED, 0, 2),
+    )
+
+
+PULL = "associatedPullRequests.nodes.0"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("associatedPullRequests", None),
+        ("associatedPullRequests.nodes", []),
+        ("message", "Add it"),
+        ("message", "Add it (#8)"),
+        ("additions", 6),
+        ("deletions", 1),
+        ("changedFilesIfAvailable", 3),
+        ("changedFilesIfAvailable", None),
+        (f"{PULL}.merged", False),
+        (f"{PULL}.mergeCommit", None),
+        (f"{PULL}.mergeCommit.oid", "b" * 40),
+        (f"{PULL}.files", None),
+        (f"{PULL}.files.totalCount", 101),
+        (f"{PULL}.files.nodes.0.changeType", "RENAMED"),
+        (f"{PULL}.files.nodes.0.changeType", "COPIED"),
+        (f"{PULL}.files.nodes.1", {"path": "b.bin", "additions": 0, "deletions": 0, "changeType": "MODIFIED"}),
+    ],
+)
+def test_one_doubt_is_enough_to_ask_rest(path, value):
+    assert answers.proven_files(answers.Detail.model_validate(changed(path, value))) is None
+
+
+def test_a_pull_request_of_one_commit_needs_no_number_in_the_subject():
+    detail = changed(f"{PULL}.commits.totalCount", 1) | {"message": "Add it"}
+    assert answers.proven_files(answers.Detail.model_validate(detail)) is not None
