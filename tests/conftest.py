@@ -12,13 +12,12 @@ settings.load_profile("commit-digest")
 
 
 @pytest.fixture(autouse=True)
-def own_world(tmp_path, monkeypatch):
+def own_world(tmp_path_factory, monkeypatch):
     """Every test starts in an empty folder, with no setting of the user's and no home of theirs."""
     for name in os.environ:
         if name.startswith(("DIGEST_", "GITHUB_", "OPENAI_", "GIT_")):
             monkeypatch.delenv(name)
-    home = tmp_path / "home"
-    home.mkdir()
+    home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     monkeypatch.chdir(home)

@@ -5,5 +5,5 @@ import sys
 from pathlib import Path
 
 order = {"high": 0, "medium": 1, "low": 2}
-commits = [c for d in json.loads(Path(sys.argv[1]).read_text())["digests"] for c in d["commits"]]
-print(min(commits, key=lambda c: order[c["importance"]])["sha"][:7])
+entries = [e for d in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["digests"] for e in d["entries"]]
+print(min(entries, key=lambda e: order[e["grade"]["importance"]])["commit"]["sha"][:7])

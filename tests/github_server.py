@@ -325,7 +325,7 @@ class GitHubServer:
         stats = {**total, "total": sum(total.values())}
         return Reply(200, {**self._rest(reader, sha), "stats": stats, "files": page.body}, page.headers)
 
-    def _compare(  # noqa: PLR0917
+    def _compare(
         self, known: bool, base: str, head: str, query: dict[str, str], name: str = "", number_of: str = "", **_: object
     ) -> Reply:
         reader = self.reader(known, name, number_of, f"/compare/{base}...{head}")

@@ -145,7 +145,7 @@ def test_a_patch_that_cannot_be_read_costs_depth_and_nothing_else(tmp_path, cloc
 
     def broken(repo, commits):
         yield from ()
-        raise Unavailable("git_slow", seconds=1)
+        raise Unavailable("git_slow", repo="app")
 
     monkeypatch.setattr(world.source, "patches", broken)
     said = world.said("2026-02-18")

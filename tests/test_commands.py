@@ -206,9 +206,8 @@ def test_search_finds_what_digests_told(world):
 
 
 def test_following_listing_and_leaving(world, history):
-    said = world.said(
-        f"subscribe {history.path} at 08:30 on mon,wed zone asia/shanghai lang zh branch main paths src/,docs/ authors -bot"
-    )
+    options = "at 08:30 on mon,wed zone asia/shanghai lang zh branch main paths src/,docs/ authors -bot"
+    said = world.said(f"subscribe {history.path} {options}")
     assert "本频道已订阅 app" in said
     assert "30 8 * * mon,wed (Asia/Shanghai)" in said
     assert "2026-02-23 08:30" in said

@@ -1,0 +1,242 @@
+"""What git says of commits: which it is asked for, and how its answer is read. Pure: no process, no disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from bot.values import Commit, FileChange, FileStatus, InnerCommit, login_from_email, pull_number
+
+SUBJECT = 1000
+BODY = 65_536
+INNER = 250
+"""As many commits of a merge are listed; GitHub lists as many of a pull request (its REST documentation)."""
+
+OUT_OF_ORDER = 1000
+"""After so many commits in a row that are older than asked for, the rest is taken to be older too."""
+
+DIFF = (
+    "--root",
+    "--diff-merges=first-parent",
+    "--find-renames=50%",
+    "-l1500",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--submodule=short",
+    "--no-color",
+)
+"""A rename needs half of the content alike. With more than `-l` candidates on a side git looks for exact renames only;
+its own bound is 400 before 2.34 and 1,000 since, and 1,500 by 1,500 take about 1.5 s (measured)."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = 253_402_300_799  # the last second of the year 9999, which datetime can hold
+_STATUS = {b"A": FileStatus.ADDED, b"C": FileStatus.ADDED, b"D": FileStatus.REMOVED, b"R": FileStatus.RENAMED}
+
+
+def log(mark: str, fields: Sequence[str], *options: str) -> tuple[str, ...]:
+    """The arguments of a `git log` over the SHAs on its standard input, in that order.
+
+    Each record begins with `mark`, which nobody can foresee, so that no message and no patch can imitate it; fields
+    end in NUL.
+    """
+    form = f"--format={mark}" + "%x00".join(fields)
+    safe = ("--encoding=UTF-8", "--no-show-signature", "--no-mailmap", "--no-notes", "--no-decorate")
+    return ("log", "--no-walk=unsorted", "--stdin", "-z", *safe, form, *options)
+
+
+FIELDS = ("%H", "%P", "%ct", "%an", "%ae", "%B")
+
+
+def pieces(chunks: Iterable[bytes], delimiter: bytes) -> Iterator[tuple[bytes, bool]]:
+    """Split a stream at `delimiter`, never holding more than a chunk: pieces, and whether each ends a part."""
+    rest = b""
+    keep = len(delimiter) - 1
+    for chunk in chunks:
+        *ended, rest = (rest + chunk).split(delimiter)
+        yield from ((part, True) for part in ended)
+        if len(rest) > keep:
+            yield rest[:-keep], False
+            rest = rest[-keep:]
+    yield rest, True
+
+
+def records(chunks: Iterable[bytes], mark: str) -> Iterator[list[bytes]]:
+    """The NUL-separated fields of each record of a `log`."""
+    parts: list[bytes] = []
+    first = True
+    for piece, last in pieces(chunks, mark.encode()):
+        parts.append(piece)
+        if last:
+            if not first:
+                yield b"".join(parts).split(b"\0")
+            parts, first = [], False
+
+
+def seconds(written: str | bytes) -> int:
+    """A committer time as git writes it; one that is none, or beyond the year 9999, is 0 (git reads none below)."""
+    value = int(written or 0)
+    return value if 0 <= value <= _LAST else 0
+
+
+def moment(seconds: int) -> datetime:
+    """Seconds since 1970 as a time in UTC."""
+    return _EPOCH + timedelta(seconds=seconds)
+
+
+def text(field: bytes) -> str:
+    """A field as text; what is no UTF-8 becomes U+FFFD."""
+    return field.decode(errors="replace")
+
+
+def message(whole: str) -> tuple[str, str]:
+    """Subject and body. What a subject has above 1,000 characters begins the body, which is kept to 64 KiB."""
+    subject, _, body = whole.replace("\0", "\ufffd").strip("\r\n").partition("\n")
+    subject, body = subject.rstrip("\r"), body.strip("\r\n")
+    if len(subject) > SUBJECT:
+        subject, body = subject[:SUBJECT], f"{subject[SUBJECT:]}\n\n{body}".rstrip("\n")
+    if len(body) > BODY:
+        body = _shortened(body)
+    return subject, body
+
+
+def _shortened(body: str) -> str:
+    """The beginning of a long body, and a last line that says how much is left out; 64 KiB in all."""
+    kept = body[: BODY - 60]
+    return f"{kept}\n[… {len(body) - len(kept):,} more characters]"
+
+
+def author(name: bytes, email: bytes) -> str:
+    """The author's name, or else the email address's local part."""
+    return text(name).strip() or text(email).partition("@")[0].strip() or "unknown"
+
+
+def commit(fields: Sequence[bytes], repo: str) -> Commit:
+    """The commit of a record of `log(mark, FIELDS, *DIFF, "--raw", "--numstat")`."""
+    sha, parents, written, name, email, whole = fields[:6]
+    decoded = text(whole)
+    subject, body = message(decoded)
+    return Commit(
+        repo=repo,
+        sha=text(sha),
+        subject=subject,
+        body=body,
+        author=author(name, email),
+        login=login_from_email(text(email)),
+        committed=moment(seconds(written)),
+        parents=tuple(text(parents).split()),
+        pull=pull_number(first_line(decoded)),
+        files=_files(fields[6:]),
+    )
+
+
+def inner(fields: Sequence[bytes]) -> InnerCommit:
+    """The same record as a commit that a merge brought in."""
+    sha, _, _, name, email, whole = fields[:6]
+    return InnerCommit(text(sha), message(text(whole))[0], author(name, email))
+
+
+def first_line(whole: str) -> str:
+    """The first line of a message, whole."""
+    return whole.strip("\r\n").partition("\n")[0]
+
+
+def changes(fields: Sequence[bytes]) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Status letter, former path and path of each entry of `--raw -z` (git-diff-tree(1), raw output format)."""
+    at = 0
+    while at < len(fields) and fields[at].lstrip(b"\n").startswith(b":"):
+        status = fields[at].rpartition(b" ")[2][:1]
+        step = 3 if status in {b"R", b"C"} else 2
+        yield status, fields[at + 1], fields[at + step - 1]
+        at += step
+
+
+def _files(fields: Sequence[bytes]) -> tuple[FileChange, ...]:
+    """The files of a record, from its `--raw` and `--numstat` entries."""
+    raw = tuple(changes(fields))
+    counts = _counts(fields, sum(3 if former != path else 2 for _, former, path in raw))
+    return tuple(_file(status, former, path, *counts.get(path, (b"0", b"0"))) for status, former, path in raw)
+
+
+def _counts(fields: Sequence[bytes], at: int) -> dict[bytes, tuple[bytes, bytes]]:
+    """Lines added and removed by path, from the `--numstat -z` entries that start at index `at`."""
+    counts = {}
+    while at < len(fields) and fields[at]:
+        added, removed, path = fields[at].split(b"\t", 2)
+        if not path:  # a rename: both paths follow
+            at += 2
+            path = fields[at]
+        counts[path] = (added, removed)
+        at += 1
+    return counts
+
+
+def _file(status: bytes, former: bytes, path: bytes, added: bytes, removed: bytes) -> FileChange:
+    """One file; git writes `-` for the counts of a binary one."""
+    binary = added == b"-"
+    return FileChange(
+        text(path),
+        _STATUS.get(status, FileStatus.MODIFIED),
+        0 if binary else int(added),
+        0 if binary else int(removed),
+        text(former) if status == b"R" else None,
+        binary,
+    )
+
+
+@dataclass(frozen=True)
+class Span:
+    """What a walk over first parents found: SHAs of the period, newest first, and how far it went."""
+
+    shas: tuple[str, ...]
+    oldest: int
+    last: str
+    passed: bool
+
+
+def select(walk: Iterable[tuple[int, str]], since: float, until: float) -> Span:
+    """Of a first-parent walk of (committer time, SHA) from the tip: those with `since <= time < until`.
+
+    Committer dates may be out of order, so one older commit does not end the walk: OUT_OF_ORDER in a row do.
+    `oldest` is the least time seen, `passed` whether any was before `since`.
+    """
+    shas = []
+    oldest, last, row, passed = _LAST, "", 0, False
+    for time, sha in walk:
+        oldest, last = min(oldest, time), sha
+        row = row + 1 if time < since else 0
+        passed = passed or row > 0
+        if since <= time < until:
+            shas.append(sha)
+        if row == OUT_OF_ORDER:
+            break
+    return Span(tuple(shas), oldest, last, passed)
+
+
+def brought(merges: Sequence[Sequence[str]], graph: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """The commits that each merge brought in, oldest first, at most INNER.
+
+    `merges` are (SHA, parents …) of one first-parent history, newest first; `graph` gives the parents of every commit
+    that is reachable from the newest merge and not from the oldest's first parent, children before parents.
+    A commit belongs to the oldest merge from which it can be reached.
+    """
+    taken: set[str] = set()
+    result = {}
+    place = {sha: at for at, sha in enumerate(graph)}
+    for sha, first, *others in reversed(merges):
+        _reach([first], graph, taken)
+        new = _reach(others, graph, taken)
+        result[sha] = sorted(new, key=place.__getitem__, reverse=True)[:INNER]
+    return result
+
+
+def _reach(start: Iterable[str], graph: Mapping[str, Sequence[str]], taken: set[str]) -> list[str]:
+    """What can be reached from `start` in `graph` and is not in `taken`, which grows by it."""
+    found, waiting = [], list(start)
+    while waiting:
+        sha = waiting.pop()
+        if sha in graph and sha not in taken:
+            taken.add(sha)
+            found.append(sha)
+            waiting += graph[sha]
+    return found

@@ -1,0 +1,155 @@
+"""Where a repository lies on disk, and a private view of it: its objects and refs, none of its configuration.
+
+Git acts on much of what a repository says: hooks, filters, external diffs, a file-system monitor, programs named in
+its configuration (git-config(1)), and its results depend on more of it. A view is a git directory of our own in a
+temporary folder, with a configuration of our own and symbolic links to the repository's `objects`, `refs`,
+`packed-refs` and `shallow` (gitrepository-layout(5)). As we own the view, git's check of a repository's owner
+(`safe.directory`) has nothing to object to, and as nothing of the repository's is run, it needs not.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from adapters.sources.git import process
+from bot.ports import Forbidden, NotFound
+
+_HEAD = re.compile(r"(?:ref: (refs/[^\0\n]+)|[0-9a-f]{40}|[0-9a-f]{64})\s*")
+_NO_ATTRIBUTES = {
+    "sha1": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+    "sha256": "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+}
+"""The empty tree of each object format, which git knows without storing it: attributes are read from it."""
+
+# A file above the threshold counts as binary: comparing two takes git minutes and gigabytes. A commit graph repeats
+# what the commits say and need not agree with them.
+_CONFIG = """[core]
+	repositoryformatversion = 1
+	bare = true
+	hooksPath = /dev/null
+	attributesFile = /dev/null
+	commitGraph = false
+	bigFileThreshold = 32m
+[extensions]
+	objectFormat = {objects}
+[attr]
+	tree = {attributes}
+"""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A repository's folders: `top` identifies it, `own` holds its HEAD, `common` its objects, refs and config."""
+
+    top: Path
+    own: Path
+    common: Path
+
+
+def find(repo: str) -> Layout:
+    """The repository at the path `repo` or above it, as git looks for it. Raises NotFound, Forbidden."""
+    try:
+        start = Path(repo).expanduser().resolve(strict=True)
+        for folder in (start, *start.parents):
+            if own := _git_folder(folder):
+                top = folder.parent if own == folder and folder.name == ".git" else folder
+                return _readable(Layout(top, own, _common(own)))
+    except PermissionError:
+        raise Forbidden("repository_unreadable", repo=repo) from None
+    except (OSError, ValueError, RuntimeError):  # a loop of links is a RuntimeError, a NUL a ValueError
+        pass
+    raise NotFound("repository_unknown", repo=repo)
+
+
+def _readable(layout: Layout) -> Layout:
+    """`layout`, whose parts this process may read. Raises PermissionError."""
+    for path in (layout.own / "HEAD", layout.common / "config", layout.common / "objects", layout.common / "refs"):
+        if path.exists() and not os.access(path, os.R_OK, effective_ids=True):
+            raise PermissionError(path)
+    return layout
+
+
+def _git_folder(folder: Path) -> Path | None:
+    """The git directory of the checkout or bare repository `folder`, None where it is neither."""
+    inner = folder / ".git"
+    if inner.is_file():
+        target = _beginning(inner)
+        inner = (folder / target.removeprefix("gitdir:").strip()).resolve() if target.startswith("gitdir:") else inner
+    return next((f for f in (inner, folder) if (f / "HEAD").is_file() and (_common(f) / "objects").is_dir()), None)
+
+
+def _common(own: Path) -> Path:
+    """The directory that worktrees share (git-worktree(1)), `own` where it shares nothing."""
+    pointer = own / "commondir"
+    return (own / _beginning(pointer).strip()).resolve() if pointer.is_file() else own
+
+
+def _beginning(path: Path) -> str:
+    """The first 4 KiB of a small file."""
+    with path.open(encoding="utf-8", errors="surrogateescape") as file:
+        return file.read(4096)
+
+
+def head(layout: Layout) -> str:
+    """The content of HEAD: `ref: refs/heads/NAME`, or a SHA. Raises NotFound where it is neither."""
+    path = layout.own / "HEAD"
+    text = f"ref: {os.readlink(path)}" if path.is_symlink() else _beginning(path)
+    if not _HEAD.fullmatch(text):
+        raise NotFound("repository_unknown", repo=str(layout.top))
+    return text
+
+
+def config(layout: Layout) -> dict[str, str]:
+    """The few entries of the repository's own config file that are looked at; no file that it includes is read."""
+    file = layout.common / "config"
+    if not file.is_file():
+        return {}
+    wanted = r"^(remote\.origin\.url|extensions\.(objectformat|refstorage))$"
+    command = ("config", "--file", str(file), "--no-includes", "-z", "--get-regexp", wanted)
+    try:
+        found = process.run(Path("/"), *command, env={"GIT_DIR": "/nonexistent"})
+    except process.GitFailed:  # also where nothing matches
+        return {}
+    return dict(_pair(entry) for entry in found.decode(errors="surrogateescape").split("\0")[:-1])
+
+
+def _pair(entry: str) -> tuple[str, str]:
+    """Name and value of a `git config -z` entry."""
+    name, _, value = entry.partition("\n")
+    return name, value
+
+
+class View:
+    """A private git directory on a repository: what git is run in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.run = partial(process.run, folder, env={"GIT_DIR": str(folder)})
+        self.chunks = partial(process.chunks, folder, env={"GIT_DIR": str(folder)})
+
+    def boundary(self) -> frozenset[str]:
+        """The SHAs at which a shallow clone's history was cut off; their parents are missing."""
+        path = self.folder / "shallow"
+        return frozenset(path.read_text("ascii").split()) if path.is_file() else frozenset()
+
+
+@contextmanager
+def view(layout: Layout, entries: dict[str, str]) -> Iterator[View]:
+    """A view of the repository whose config has `entries`, removed again at the end. Raises NotFound, Forbidden."""
+    with tempfile.TemporaryDirectory(prefix="commit-digest-") as name:
+        folder = Path(name)
+        objects = entries.get("extensions.objectformat", "sha1")
+        if objects not in _NO_ATTRIBUTES or entries.get("extensions.refstorage", "files") != "files":
+            raise NotFound("repository_unsupported", repo=str(layout.top))
+        (folder / "config").write_text(_CONFIG.format(objects=objects, attributes=_NO_ATTRIBUTES[objects]))
+        (folder / "HEAD").write_text(head(layout), errors="surrogateescape")
+        for shared in ("objects", "refs", "packed-refs", "shallow"):
+            (folder / shared).symlink_to(layout.common / shared)  # one that is not there reads as absent, as it is
+        yield View(folder)

@@ -1,0 +1,126 @@
+"""Running the `git` command so that nothing but its arguments decides what it does."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import IO
+
+from bot.ports import ConfigError
+
+OLDEST = (2, 32)
+"""The first git that knows GIT_CONFIG_GLOBAL, by which a user's own configuration is kept out (its release notes)."""
+
+_CHUNK = 1 << 20
+_BASE = {
+    "LC_ALL": "C",
+    "TZ": "UTC",
+    "HOME": "/nonexistent",
+    "XDG_CONFIG_HOME": "/nonexistent",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ALLOW_PROTOCOL": "",
+}
+
+
+class GitFailed(Exception):
+    """Git ended with an error; the text is what it said. Never leaves this package."""
+
+
+class GitSlow(GitFailed):
+    """Git was stopped because it took too long."""
+
+
+def _executable() -> str:
+    """The path of a `git` that is new enough. Raises ConfigError."""
+    path = shutil.which("git")
+    needed = ".".join(map(str, OLDEST))
+    version = _version(path) if path else ()
+    if not path or version < OLDEST:
+        raise ConfigError("git_missing", needed=needed, found=".".join(map(str, version)) or "-")
+    return path
+
+
+@lru_cache
+def _version(path: str) -> tuple[int, ...]:
+    """Major and minor version of the git at `path`, empty where it does not say."""
+    said = subprocess.run([path, "--version"], env=_environment({}), capture_output=True, text=True, check=False).stdout
+    found = re.match(r"git version (\d+)\.(\d+)", said)
+    return (int(found[1]), int(found[2])) if found else ()
+
+
+def _environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """A whole environment: where programs are, what keeps configuration out, and `extra`."""
+    return {"PATH": os.environ.get("PATH", os.defpath), **_BASE, **extra}
+
+
+def run(folder: Path, *arguments: str, stdin: bytes = b"", seconds: float = 120, env: Mapping[str, str]) -> bytes:
+    """What git prints, run in `folder` with `env` in its environment. Raises GitFailed; GitSlow after `seconds`."""
+    with tempfile.TemporaryFile() as errors, _started(folder, arguments, stdin, errors, env) as process:
+        try:
+            out, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise GitSlow(f"no end after {seconds:.0f} s") from None
+        finally:
+            _end(process)
+        _check(process, errors)
+    return out
+
+
+def chunks(folder: Path, *arguments: str, stdin: bytes = b"", env: Mapping[str, str]) -> Generator[bytes, None, None]:
+    """What git prints, in pieces as it comes. Closing the iterator early ends the process. Raises GitFailed."""
+    with tempfile.TemporaryFile() as errors, _started(folder, arguments, stdin, errors, env) as process:
+        assert process.stdout is not None
+        try:
+            while chunk := os.read(process.stdout.fileno(), _CHUNK):
+                yield chunk
+            process.wait()
+        finally:
+            _end(process)
+        _check(process, errors)
+
+
+@contextmanager
+def _started(
+    folder: Path, arguments: Sequence[str], stdin: bytes, errors: IO[bytes], env: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A git of its own process group. `stdin` is a file and `errors` too, so that no pipe can fill up and block."""
+    with tempfile.TemporaryFile() as asked:
+        asked.write(stdin)
+        asked.seek(0)
+        with subprocess.Popen(
+            [_executable(), "--no-pager", *arguments],
+            cwd=folder,
+            env=_environment(env),
+            stdin=asked,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        ) as process:
+            yield process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Stop git and what it started (ssh, a helper for https), unless it has ended by itself."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _check(process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+    """Raise GitFailed with the last 4,000 bytes of what git complained of, where it failed."""
+    if process.returncode:
+        errors.seek(max(0, errors.seek(0, os.SEEK_END) - 4000))
+        raise GitFailed(errors.read().decode(errors="replace"))

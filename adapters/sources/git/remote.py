@@ -1,0 +1,204 @@
+"""Repositories given by URL: what a URL says, and a clone of it on this machine."""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import hashlib
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from adapters.sources.git import process
+from bot.ports import DigestError, Forbidden, NotFound, Unavailable, UsageError
+
+_FRESH = 60.0
+_FETCH = 900.0
+_WEB = {"http", "https"}
+_PLAIN = re.compile(r"[\x21-\x7e]+")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+_PATH = re.compile(r"[\w.~+%-]+(?:/[\w.~+%-]+)*", re.ASCII)
+_SHORT = re.compile(r"(?P<user>\w[\w.-]*)@(?P<host>[\w.-]+):(?!:)(?P<path>.+)")
+_PASSED = (
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "all_proxy",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "SSH_AUTH_SOCK",
+)
+_SSH = "ssh -oBatchMode=yes -oConnectTimeout=30 -oServerAliveInterval=15 -oServerAliveCountMax=4"
+
+_REFUSED = re.compile(
+    "Authentication failed|could not read (?:Username|Password)|Permission denied|Access denied|returned error: 40[13]"
+)
+_ABSENT = re.compile("not found|does not exist|does not appear to be a git repository|returned error: 4(?:04|10)", re.I)
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A repository's URL: as git is given it, without credentials; those apart; and what people know it by.
+
+    `title` and `web` (a web page's address) are None where the host serves no web pages that we can tell of.
+    """
+
+    url: str
+    credentials: str = ""
+    title: str | None = None
+    web: str | None = None
+
+    @property
+    def private(self) -> bool:
+        """Whether somebody has to be let in: everything but https without credentials."""
+        return bool(self.credentials) or not self.url.startswith("https://")
+
+
+def parse(url: str) -> Remote | None:
+    """What `url` says: `https://…`, `http://…`, `ssh://…` or `user@host:path`; None for anything else."""
+    short = _SHORT.fullmatch(url)
+    if short and "://" not in url:
+        same = parse(f"ssh://{short['user']}@{short['host']}/{short['path'].lstrip('/')}")
+        return replace(same, url=url) if same else None  # the path may be one below the user's home: not the same URL
+    if not _PLAIN.fullmatch(url) or "?" in url or "#" in url:
+        return None
+    try:
+        split = urlsplit(url)
+        port = f":{split.port}" if split.port is not None else ""
+    except ValueError:
+        return None
+    path = split.path.strip("/")
+    if split.scheme not in {*_WEB, "ssh"} or not _HOST.fullmatch(split.hostname or "") or not _PATH.fullmatch(path):
+        return None
+    if split.scheme == "ssh" and not _HOST.fullmatch(split.username or "git"):
+        return None
+    return _remote(split, f"{split.hostname}", port, path)
+
+
+def _remote(split: SplitResult, host: str, port: str, path: str) -> Remote:
+    """The parts of a valid URL put together."""
+    title = path.removesuffix(".git") if "/" in path else None
+    if split.scheme == "ssh":
+        user = f"{split.username}@" if split.username else ""
+        web = f"https://{host}/{title}" if title and "." in host else None
+        return Remote(f"ssh://{user}{host}{port}/{path}", title=title if web else None, web=web)
+    credentials = f"{unquote(split.username or '')}:{unquote(split.password or '')}".strip(":")
+    web = f"{split.scheme}://{host}{port}/{title}" if title else None
+    return Remote(f"{split.scheme}://{host}{port}/{path}", credentials, title, web)
+
+
+def locate(repo: str) -> Remote | str:
+    """The remote that `repo` names, or else a local path. Raises UsageError for a URL that is not supported."""
+    if repo.startswith("file:///"):
+        return unquote(repo.removeprefix("file://"))
+    if remote := parse(repo):
+        return remote
+    if repo.startswith("-") or "://" in repo or re.match(r"[\w.+-]+::|[^/]*@[^/]*:", repo) or not repo:
+        raise UsageError("repository_url_refused")  # without the URL: it may hold a password
+    return repo
+
+
+class Clones:
+    """Clones of remote repositories in `folder`, each fetched at most once a minute of `clock` (seconds)."""
+
+    def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._fetched: dict[str, float] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def path(self, remote: Remote, *, fresh: bool) -> Path:
+        """Where the clone of `remote` is, fetched now unless it was within the minute, or need not be `fresh`.
+
+        The first time in a process it is always fetched: the server decides whether it may still be read.
+        Raises NotFound, Forbidden, Unavailable.
+        """
+        name = re.sub(r"[^A-Za-z0-9]+", "-", remote.title or "clone").strip("-")[-60:]
+        path = self._folder / f"{name}-{hashlib.sha256(remote.url.encode()).hexdigest()[:16]}.git"
+        try:
+            with self._alone(remote.url, path):
+                known = self._fetched.get(remote.url)
+                if known is None or (fresh and self._clock() - known >= _FRESH):
+                    _fetch(remote, path)
+                    self._fetched[remote.url] = self._clock()
+        except process.GitFailed as failed:
+            raise _error(str(failed), remote.title or remote.url) from None
+        except OSError as failed:
+            problem = failed.strerror or type(failed).__name__
+            raise Unavailable("clone_failed", repo=remote.title or remote.url, problem=problem) from None
+        return path
+
+    @contextmanager
+    def _alone(self, url: str, path: Path) -> Iterator[None]:
+        """One thread of one process at a time for each clone."""
+        with self._guard:
+            lock = self._locks.setdefault(url, threading.Lock())
+        with lock:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with path.with_suffix(".lock").open("w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield
+
+
+def _fetch(remote: Remote, path: Path) -> None:
+    """Bring the branches, tags and HEAD of a bare clone up to date; make it first where there is none."""
+    path.mkdir(exist_ok=True, mode=0o700)
+    local = {"GIT_DIR": str(path)}
+    if not (path / "objects").is_dir():
+        process.run(path, "init", "--quiet", "--bare", "--template=", ".", env=local)
+    network = {**local, **_network(remote)}
+    refs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
+    options = ["--quiet", "--prune", "--no-write-fetch-head", "--no-recurse-submodules"]
+    said = process.run(path, "ls-remote", "--symref", "--", remote.url, "HEAD", env=network)
+    process.run(path, "fetch", *options, "--", remote.url, *refs, seconds=_FETCH, env=network)
+    if branch := _default(said.decode(errors="replace"), path, local):
+        process.run(path, "symbolic-ref", "HEAD", branch, env=local)
+
+
+def _default(said: str, path: Path, local: dict[str, str]) -> str:
+    """The default branch's ref by `ls-remote --symref`; a server that names none shows at least HEAD's SHA."""
+    if named := re.search(r"^ref: (refs/heads/\S+)\tHEAD$", said, re.M):
+        return named[1]
+    sha = re.search(r"^([0-9a-f]{40,64})\tHEAD$", said, re.M)
+    if not sha:
+        return ""
+    same = process.run(path, "for-each-ref", f"--points-at={sha[1]}", "--format=%(refname)", "refs/heads", env=local)
+    return next(iter(sorted(same.decode(errors="replace").split(), key=_usual)), "")
+
+
+def _usual(ref: str) -> tuple[bool, str]:
+    """Sorts the usual names of default branches first."""
+    return ref not in {"refs/heads/main", "refs/heads/master"}, ref
+
+
+def _network(remote: Remote) -> dict[str, str]:
+    """What git needs to reach a server. Credentials go into the environment: arguments can be read by other users."""
+    passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
+    config = {"http.lowSpeedLimit": "1000", "http.lowSpeedTime": "60", "gc.autoDetach": "false"}
+    if remote.credentials:
+        pair = remote.credentials if ":" in remote.credentials else f"{remote.credentials}:"
+        basic = base64.b64encode(pair.encode()).decode()
+        config[f"http.{remote.url}.extraHeader"] = f"Authorization: Basic {basic}"
+    pairs = {f"GIT_CONFIG_KEY_{i}": key for i, key in enumerate(config)}
+    pairs |= {f"GIT_CONFIG_VALUE_{i}": value for i, value in enumerate(config.values())}
+    allowed = {"GIT_ALLOW_PROTOCOL": "http:https:ssh", "GIT_SSH_COMMAND": _SSH, "GIT_CONFIG_COUNT": str(len(config))}
+    return {**passed, **allowed, **pairs}
+
+
+def _error(said: str, repo: str) -> DigestError:
+    """Why a fetch failed, without git's words, which may hold a password.
+
+    A hosting service answers alike for what is private and what is not there.
+    """
+    if _REFUSED.search(said):
+        return Forbidden("repository_forbidden", repo=repo)
+    if _ABSENT.search(said):
+        return NotFound("repository_unknown", repo=repo)
+    return Unavailable("repository_unreachable", repo=repo)

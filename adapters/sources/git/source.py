@@ -1,0 +1,283 @@
+"""The commits of git repositories, read with the `git` command."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from adapters.sources.git import history, layout, patches
+from adapters.sources.git.process import GitFailed, GitSlow
+from adapters.sources.git.remote import Clones, Remote, locate, parse
+from bot.ports import NotFound, Unavailable, UsageError
+from bot.settings import Settings
+from bot.values import Commit, FilePatch, InnerCommit, Repository, pull_number
+
+_NO_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|\.\.|@\{|^[-/]|/$|\.$|//")
+_SHA = re.compile(r"[0-9a-f]{4,64}")
+_INCOMPLETE = re.compile(r"unable to read|[Cc]ould not (?:read|fetch)|missing (?:blob|tree|object)|bad object|promisor")
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class _Open:
+    """A repository that is being read."""
+
+    about: Repository
+    view: layout.View
+
+    @property
+    def title(self) -> str:
+        return self.about.title
+
+
+class GitSource:
+    """Commits of local repositories (bare, checkouts, folders in them, worktrees) and of URLs that git can clone.
+
+    A repository's `name` is the real path of its top folder (that of a bare one is itself), or its URL without
+    credentials. Nothing that a repository holds or says is ever executed, see `layout`. `credentials` are URLs with
+    a user or a token in them, used whenever the same URL is asked for without; `clock` counts seconds.
+    """
+
+    def __init__(
+        self, clones: Path, credentials: Iterable[str] = (), clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clones = Clones(clones, clock)
+        self._secrets: dict[str, Remote] = {}
+        for url in credentials:
+            self._remember(parse(url))
+
+    def repository(self, repo: str) -> Repository:
+        """Title, default branch and web page, by the URL of the remote `origin` or the URL itself.
+
+        Local repositories, those reached by ssh or with credentials count as private; the branch of a detached HEAD
+        is empty. Raises NotFound, Forbidden, Unavailable; UsageError for a URL that is not supported.
+        """
+        with self._open(repo) as opened:
+            return opened.about
+
+    def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
+        """The first-parent commits of a local or remote-tracking branch or tag with `since <= committed < until`.
+
+        Newest first, by the history's order. Dates may be out of order: the walk ends after 1,000 commits in a row
+        that are older than `since`. Raises NotFound, Forbidden, Unavailable.
+        """
+        with self._open(repo) as opened:
+            tip = _tip(opened, branch)
+            if not tip:
+                return ()
+            with closing(_walk(opened.view, tip)) as walk:
+                span = history.select(walk, since.timestamp(), until.timestamp())
+            if span.last in opened.view.boundary() and not span.passed:
+                raise _too_short(opened, history.moment(span.oldest))
+            return _read(opened, span.shas)
+
+    def commit(self, repo: str, sha: str) -> Commit:
+        """The commit whose SHA starts with `sha` (4 to 64 hex digits); names of branches and tags mean nothing here.
+
+        Raises NotFound, Forbidden, Unavailable; UsageError when several commits start so, or `sha` is no SHA.
+        """
+        prefix = sha.lower()
+        if not _SHA.fullmatch(prefix):
+            raise UsageError("sha_invalid", sha=sha)
+        with self._open(repo) as opened:
+            found = _commits_by_prefix(opened.view, prefix)
+            if not found:
+                raise NotFound("commit_unknown", repo=opened.title, sha=sha)
+            if len(found) > 1:
+                raise UsageError("sha_ambiguous", sha=sha, candidates=", ".join(s[:12] for s in found[:_NAMED]))
+            return _read(opened, found)[0]
+
+    def pull(self, repo: str, number: int) -> Commit:
+        """The newest first-parent commit of the default branch whose subject names the pull request `number`.
+
+        Raises NotFound, Forbidden, Unavailable.
+        """
+        with self._open(repo) as opened:
+            tip = _tip(opened, "")
+            sha = _landed(opened.view, tip, number) if tip else None
+            if not sha:
+                raise NotFound("pull_unknown", repo=opened.title, number=number)
+            return _read(opened, [sha])[0]
+
+    def patches(self, repo: str, commits: Sequence[Commit]) -> Iterator[tuple[str, tuple[FilePatch, ...]]]:
+        """For each commit its SHA and its patch against its first parent, in the order asked for, each once.
+
+        One git process writes while the iteration reads; closing the iterator ends it. A file is kept to 256 KiB, a
+        commit to 8 MiB and a line to 4,000 characters. Raises NotFound, Forbidden, Unavailable.
+        """
+        asked = list(dict.fromkeys(commit.sha for commit in commits))
+        if not asked:
+            return
+        with self._open(repo, fresh=False) as opened:
+            _refuse_unknown(opened, asked)
+            mark = secrets.token_hex(16)
+            command = history.log(mark, ("%H",), *history.DIFF, "--raw", "--patch")
+            with closing(opened.view.chunks(*command, stdin=_lines(asked))) as chunks:
+                yield from patches.read(chunks, mark)
+
+    def _remember(self, remote: Remote | None) -> Remote | None:
+        """`remote`, with the credentials last seen for its URL where it has none."""
+        if remote and remote.credentials:
+            self._secrets[remote.url] = remote
+        return self._secrets.get(remote.url, remote) if remote else None
+
+    @contextmanager
+    def _open(self, repo: str, *, fresh: bool = True) -> Iterator[_Open]:
+        """Find, and for a URL fetch, a repository; git's failures become errors of the port."""
+        place = locate(repo)
+        remote = self._remember(place) if isinstance(place, Remote) else None
+        path = str(self._clones.path(remote, fresh=fresh)) if remote else str(place)
+        found = layout.find(path)
+        entries = layout.config(found)
+        about = _about(found, entries, remote)
+        try:
+            with layout.view(found, entries) as view:
+                yield _Open(about, view)
+        except GitFailed as failed:
+            raise _error(failed, about.title) from None
+
+
+def _about(found: layout.Layout, entries: dict[str, str], remote: Remote | None) -> Repository:
+    """What is known of a repository from its HEAD, its config and the URL it was asked for by."""
+    known = remote or parse(entries.get("remote.origin.url", ""))
+    ref = layout.head(found)
+    return Repository(
+        name=remote.url if remote else str(found.top),
+        title=(known and known.title) or (remote and remote.url) or found.top.name.removesuffix(".git"),
+        branch=ref.removeprefix("ref: refs/heads/").strip() if ref.startswith("ref: refs/heads/") else "",
+        url=known.web if known else None,
+        private=remote.private if remote else True,
+    )
+
+
+def _error(failed: GitFailed, title: str) -> NotFound | Unavailable:
+    """Why git could not read a repository."""
+    if _INCOMPLETE.search(str(failed)):
+        return NotFound("repository_incomplete", repo=title)
+    if isinstance(failed, GitSlow):
+        return Unavailable("git_slow", repo=title)
+    last = str(failed).strip().rpartition("\n")[2]
+    return Unavailable("git_failed", repo=title, problem=last[:200])
+
+
+def _lines(shas: Iterable[str]) -> bytes:
+    """SHAs as git reads them from its standard input."""
+    return "".join(f"{sha}\n" for sha in shas).encode()
+
+
+def _tip(opened: _Open, branch: str) -> str:
+    """The SHA of a branch or tag, of HEAD when empty; itself empty for a repository without commits.
+
+    Raises NotFound with up to five branches that there are.
+    """
+    kinds = ("heads/", "remotes/", "tags/", "remotes/origin/")
+    names = ["HEAD"] if branch in {"", "HEAD"} else [f"refs/{kind}{branch}" for kind in kinds]
+    wanted = [] if _NO_REF.search(branch) else names
+    objects = _objects(opened.view, [f"{name}^{{commit}}" for name in wanted])
+    sha = next((sha for sha, kind in objects if kind == "commit"), "")
+    known = [] if sha else _branches(opened)
+    if known or (branch and not sha and branch != opened.about.branch):
+        missing = branch or opened.about.branch
+        raise NotFound("branch_unknown", repo=opened.title, branch=missing, known=", ".join(known[:_NAMED]))
+    return sha
+
+
+def _objects(view: layout.View, names: Sequence[str]) -> list[tuple[str, str]]:
+    """SHA and type of each object named; the name and `missing` (or `ambiguous`) where there is none."""
+    said = view.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=_lines(names))
+    return [(line.rpartition(" ")[0], line.rpartition(" ")[2]) for line in said.decode(errors="replace").splitlines()]
+
+
+def _branches(opened: _Open) -> list[str]:
+    """The branches' names, the default one first, then local before remote-tracking ones."""
+    said = opened.view.run("for-each-ref", "--format=%(refname)", "refs/heads", "refs/remotes")
+    refs = [ref for ref in said.decode(errors="replace").splitlines() if not ref.endswith("/HEAD")]
+    names = [ref.removeprefix("refs/heads/").removeprefix("refs/remotes/") for ref in refs]
+    return sorted(names, key=lambda name: name != opened.about.branch)
+
+
+def _walk(view: layout.View, tip: str) -> Generator[tuple[int, str], None, None]:
+    """Committer time and SHA of `tip` and its first parents, as git writes them."""
+    rest = b""
+    with closing(view.chunks("rev-list", "--first-parent", "--timestamp", tip, "--")) as chunks:
+        for chunk in chunks:
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                seconds, _, sha = line.decode("ascii").partition(" ")
+                yield history.seconds(seconds), sha
+
+
+def _read(opened: _Open, shas: Sequence[str]) -> tuple[Commit, ...]:
+    """The commits `shas`, which are of one first-parent history, newest first."""
+    if not shas:
+        return ()
+    mark = secrets.token_hex(16)
+    command = history.log(mark, history.FIELDS, *history.DIFF, "--raw", "--numstat")
+    with closing(opened.view.chunks(*command, stdin=_lines(shas))) as chunks:
+        found = tuple(history.commit(fields, opened.about.name) for fields in history.records(chunks, mark))
+    cut = opened.view.boundary()
+    if end := next((commit for commit in found if commit.sha in cut), None):
+        raise _too_short(opened, end.committed)  # its parents are missing: it would seem to add every file
+    merges = [(commit.sha, *commit.parents) for commit in found if len(commit.parents) > 1]
+    inner = _inner(opened.view, merges) if merges else {}
+    return tuple(replace(commit, inner=inner[commit.sha]) if commit.sha in inner else commit for commit in found)
+
+
+def _inner(view: layout.View, merges: Sequence[Sequence[str]]) -> dict[str, tuple[InnerCommit, ...]]:
+    """The commits that each of `merges`, (SHA, parents …) newest first, brought in: two processes for all of them."""
+    span = [merges[0][0], f"^{merges[-1][1]}", "--"]
+    said = view.run("rev-list", "--parents", "--date-order", *span, seconds=600)
+    rows = (line.split() for line in said.decode("ascii").splitlines())
+    brought = history.brought(merges, {sha: parents for sha, *parents in rows})
+    mark = secrets.token_hex(16)
+    asked = dict.fromkeys(sha for shas in brought.values() for sha in shas)
+    command = history.log(mark, history.FIELDS, "--no-patch")
+    with closing(view.chunks(*command, stdin=_lines(asked))) as chunks:
+        known = {inner.sha: inner for inner in map(history.inner, history.records(chunks, mark))} if asked else {}
+    return {sha: tuple(known[inner] for inner in shas) for sha, shas in brought.items()}
+
+
+def _commits_by_prefix(view: layout.View, prefix: str) -> list[str]:
+    """The SHAs of the commits that start with `prefix`; no ref and no other object counts."""
+    objects = view.run("rev-parse", f"--disambiguate={prefix}").decode("ascii").split()
+    return [sha for sha, kind in _objects(view, objects) if kind == "commit"]
+
+
+def _landed(view: layout.View, tip: str, number: int) -> str | None:
+    """The SHA of the newest first-parent commit of `tip` whose subject names the pull request."""
+    named = ["--fixed-strings", f"--grep=(#{number})", f"--grep=Merge pull request #{number}"]
+    mark = secrets.token_hex(16)
+    form = ["-z", "--encoding=UTF-8", f"--format={mark}%H%x00%B", "--no-patch", "--no-mailmap"]
+    with closing(view.chunks("log", "--first-parent", *form, *named, tip, "--")) as chunks:
+        for sha, message, *_ in history.records(chunks, mark):
+            if pull_number(history.first_line(history.text(message))) == number:
+                return history.text(sha)
+    return None
+
+
+def _refuse_unknown(opened: _Open, shas: Sequence[str]) -> None:
+    """Raise NotFound for the first of `shas` that is no commit here, or whose parents a shallow clone lacks."""
+    if odd := next((sha for sha in shas if not _SHA.fullmatch(sha)), None):
+        raise NotFound("commit_unknown", repo=opened.title, sha=odd)
+    cut = opened.view.boundary()
+    for asked, (sha, kind) in zip(shas, _objects(opened.view, shas), strict=True):
+        if kind != "commit" or sha != asked:
+            raise NotFound("commit_unknown", repo=opened.title, sha=asked)
+    if cut.intersection(shas):
+        _read(opened, sorted(cut.intersection(shas)))
+
+
+def _too_short(opened: _Open, reaches: datetime) -> NotFound:
+    """The error for a shallow clone; `reaches` is a date."""
+    return NotFound("history_too_short", repo=opened.title, reaches=f"{reaches:%Y-%m-%d}")
+
+
+def from_settings(settings: Settings) -> GitSource:
+    """A source that clones into the folder that `settings` names and uses the credentials in its default repository."""
+    return GitSource(settings.digest_clones, [settings.digest_repo, *settings.digest_allow])

@@ -1,0 +1,97 @@
+"""A real git server over http on the loopback interface: git's own `http-backend` behind Python's http.server."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from repositories import ENVIRONMENT
+
+
+class GitServer:
+    """Serves the repositories in `folder`; with `password` (`user:secret`) only to who has it.
+
+    `status`, when set, is the answer to everything; `requests` are the paths asked for.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self.folder = folder
+        self.password = ""
+        self.status = 0
+        self.requests: list[str] = []
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
+
+    def __enter__(self) -> GitServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop; a second time does nothing."""
+        if self._thread.is_alive():
+            self._http.shutdown()
+            self._thread.join()
+            self._http.server_close()
+
+    def url(self, path: str) -> str:
+        """The URL of the repository at `path`."""
+        return f"http://127.0.0.1:{self._http.server_port}/{path}"
+
+
+def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            server.requests.append(self.path)
+            wanted = f"Basic {base64.b64encode(server.password.encode()).decode()}"
+            if server.status:
+                self.send_error(server.status)
+            elif server.password and self.headers.get("Authorization") != wanted:
+                self._refuse()
+            else:
+                self._serve()
+
+        do_POST = do_GET
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+        def _refuse(self) -> None:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="git"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def _serve(self) -> None:
+            """Answer as CGI says (git-http-backend(1))."""
+            path, _, query = self.path.partition("?")
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            environment = {
+                **ENVIRONMENT,
+                "GIT_PROJECT_ROOT": str(server.folder),
+                "GIT_HTTP_EXPORT_ALL": "1",
+                "REQUEST_METHOD": self.command,
+                "PATH_INFO": path,
+                "QUERY_STRING": query,
+                "CONTENT_TYPE": self.headers.get("Content-Type") or "",
+                "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding") or "",
+                "GIT_PROTOCOL": self.headers.get("Git-Protocol") or "",
+            }
+            command = ["git", "-c", "safe.directory=*", "http-backend"]
+            said = subprocess.run(command, env=environment, input=body, capture_output=True, check=False).stdout
+            head, _, content = said.partition(b"\r\n\r\n")
+            headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
+            self.send_response(int(headers.pop("Status", "200").split()[0]))
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    return Handler
