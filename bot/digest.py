@@ -289,7 +289,9 @@ def _headline(digest: Digest, texts: Texts) -> Message:
 
 def _buttons(digest: Digest, texts: Texts) -> Buttons:
     first, _ = days(digest.period)
-    report = f"report {digest.repository.name} {first:%Y-%m-%d}"
+    # By the title, which everybody may see; the name may be a path of this machine.
+    named = f"{digest.repository.title} " if digest.repository.url else ""
+    report = f"report {named}{first:%Y-%m-%d}"
     return Buttons((Button(texts("digest.report_button"), report), Button(texts("digest.settings_button"), "settings")))
 
 

@@ -39,7 +39,7 @@ def main(repo: str, day: str, out: str) -> None:
         store.close()
     svg = console.export_svg(title="digest yesterday", theme=MONOKAI)
     # The picture stands for itself: no font is fetched from anywhere.
-    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"@font-face \{.*?\}\s*|<!-- .*? -->\s*", "", svg, flags=re.DOTALL)
     Path(out).write_text(svg, encoding="utf-8")
 
 
