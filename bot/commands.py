@@ -214,18 +214,24 @@ class Commands:
         return _Asked(request, here, Texts(language), zone)
 
     def _meant(self, asked: _Asked, named: str = "") -> list[Repository]:
-        """The repositories that are meant: the one named, else the one worked in, else those followed here.
-
-        The title of one that is at hand (`owner/repo` of a clone that is worked in) counts as its name.
-        """
+        """The repositories that are meant: the one named, else the one worked in, else those followed here."""
         at_hand = [self._defaults.repo] if self._defaults.repo else list(dict.fromkeys(s.repo for s in asked.here))
-        if not named and not at_hand:
+        if named:
+            return [self._titled(asked, at_hand, named) or self._app.repository(named, asked.place)]
+        if not at_hand:
             raise UsageError("repo_missing")
-        known = [self._app.repository(repo, asked.place) for repo in at_hand]
-        if not named:
-            return known
-        alike = [r for r in known if r.title.lower() == named.lower()]
-        return alike or [self._app.repository(named, asked.place)]
+        return [self._app.repository(repo, asked.place) for repo in at_hand]
+
+    def _titled(self, asked: _Asked, at_hand: Sequence[str], title: str) -> Repository | None:
+        """The clone at hand whose title is `owner/repo`, so that a link from the web finds the clone worked in."""
+        for repo in at_hand:
+            try:
+                repository = self._app.repository(repo, asked.place)
+            except DigestError:
+                continue  # one that is out of reach cannot be the one that is meant
+            if repository.title.lower() == title.lower():
+                return repository
+        return None
 
     # --- Digests -----------------------------------------------------------------------------
 

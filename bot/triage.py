@@ -276,8 +276,7 @@ def _reason(f: Features, importance: Importance) -> str:
     if not f.kinds:
         return "generated"
     if not f.kinds.get("source"):
-        only = max(f.kinds, key=lambda k: f.kinds[k])
-        return f"only_{only}"
+        return f"only_{next(iter(f.kinds))}" if len(f.kinds) == 1 else "only_other"
     if f.lines >= _WIDE:
         return "wide"
     return f"type_{f.types[0]}"

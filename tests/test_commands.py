@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from repositories import Builder
+from repositories import Builder, git
 from world import CHANNEL, DAY, HOME, World, busy_day, words
 
 from bot.commands import Reference, reference
@@ -300,3 +300,21 @@ def test_a_digest_kept_is_not_built_again_until_its_commits_change(world, histor
     first = world.ask("2026-02-18")
     monkeypatch.setattr(world.source, "patches", None)  # reading a patch again would fail
     assert world.ask("2026-02-18") == first
+
+
+def test_a_repository_at_hand_that_is_out_of_reach_does_not_hide_the_one_that_is_named(tmp_path, clock, history):
+    world = World(tmp_path, clock, str(tmp_path / "gone"))
+    assert "29 commits" in world.said(f"2026-02-18 {history.path}")
+    assert "There is no git repository at" in world.said("2026-02-18")
+    world.close()
+
+
+def test_a_title_names_the_clone_that_is_worked_in(tmp_path, clock):
+    build = Builder(tmp_path / "app")
+    build.commit("a", DAY, {"a.py": "1"}, message="fix: one (#7)")
+    path = build.finish().path
+    git(path, "config", "remote.origin.url", "git@github.com:team/app.git")
+    world = World(tmp_path, clock, str(path))
+    for line in ("team/app#7", "https://github.com/team/app/pull/7", "#7"):
+        assert "fix: one" in world.said(line)
+    world.close()

@@ -378,7 +378,7 @@ def test_what_is_no_repository_is_not_found(source, tmp_path, name):
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(NotFound) as caught:
         source.repository(f"{tmp_path}/{name}")
-    assert caught.value.key == "repository_unknown"
+    assert caught.value.key == "path_unknown"
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def find(repo: str) -> Layout:
         raise Forbidden("repository_unreadable", repo=repo) from None
     except (OSError, ValueError, RuntimeError):  # a loop of links is a RuntimeError, a NUL a ValueError
         pass
-    raise NotFound("repository_unknown", repo=repo)
+    raise NotFound("path_unknown", path=repo)
 
 
 def _readable(layout: Layout) -> Layout:
@@ -102,7 +102,7 @@ def head(layout: Layout) -> str:
     path = layout.own / "HEAD"
     text = f"ref: {os.readlink(path)}" if path.is_symlink() else _beginning(path)
     if not _HEAD.fullmatch(text):
-        raise NotFound("repository_unknown", repo=str(layout.top))
+        raise NotFound("path_unknown", path=str(layout.top))
     return text
 
 
