@@ -8,7 +8,7 @@ DEMO_REPO ?= .
 DEMO_OUT ?= $(WORK)/demo
 DEMO_ENV = DIGEST_DATABASE="$(DEMO_OUT)/digest.db" DIGEST_CLONES="$(DEMO_OUT)/clones"
 
-.PHONY: demo test check bench fmt
+.PHONY: demo test check stress bench fmt
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
@@ -37,6 +37,10 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check --cache-dir "$(VENV)/cache/ruff" .
 	$(BIN)/mypy --cache-dir "$(VENV)/cache/mypy"
 	$(BIN)/lint-imports --cache-dir "$(VENV)/cache/import-linter"
+
+# What takes longer than a test run may: every property with thousands of examples.
+stress: $(INSTALLED)
+	STRESS=1 $(BIN)/python -m pytest -q -o cache_dir="$(VENV)/cache/pytest"
 
 bench: $(INSTALLED)
 	$(BIN)/python tests/bench/run.py

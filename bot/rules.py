@@ -28,10 +28,15 @@ from bot.values import (
 _MOST_COMPONENTS, _MOST_PATHS, _MOST_NAMES = 5, 3, 4
 _BODY_LIMIT = 600
 
-_DEFINITION = re.compile(
-    r"^\s*(?:export\s+(?:default\s+)?)?(?:pub(?:\([^)]*\))?\s+)?(?:public\s+|static\s+|async\s+|abstract\s+|final\s+)*"
-    r"(?:def|fn|func|function|class|struct|enum|trait|interface|type)\s+(?:\([^)]*\)\s*)?([A-Za-z_]\w{2,})"
+_DEFINED = (
+    r"[ \t]*(?:export[ \t]+(?:default[ \t]+)?)?(?:pub(?:\([^)\n]*\))?[ \t]+)?"
+    r"(?:(?:public|static|async|abstract|final)[ \t]+)*"
+    r"(?:def|fn|func|function|class|struct|enum|trait|interface|type)[ \t]+(?:\([^)\n]*\)[ \t]*)?([A-Za-z_]\w{2,})"
 )
+_SECTION = re.compile(_DEFINED)
+_ADDED = re.compile(rf"\n\+{_DEFINED}")
+_REMOVED = re.compile(rf"\n-({_DEFINED}.*)")
+_LEFT = re.compile(r"^[+ ].*", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z_]\w{2,}")
 # Lines of a message that are for tools or for the pull request's form, not for a reader.
 _TRAILER = re.compile(
@@ -160,9 +165,8 @@ def _touched(patch: Sequence[FilePatch]) -> dict[str, list[str]]:
             continue
         names: dict[str, None] = {}
         for hunk in hunks(file.text):
-            defined = [m[1] for line in hunk.lines if line[0] == "+" and (m := _DEFINITION.match(line[1:]))]
-            around = _DEFINITION.match(hunk.section)
-            names.update(dict.fromkeys(defined or ([around[1]] if around else [])))
+            around = _SECTION.match(hunk.section)
+            names.update(dict.fromkeys(_ADDED.findall(hunk.body) or ([around[1]] if around else [])))
         found[file.path] = list(names)
     return found
 
@@ -170,13 +174,15 @@ def _touched(patch: Sequence[FilePatch]) -> dict[str, list[str]]:
 def _removed_definitions(patch: Sequence[FilePatch]) -> list[tuple[str, Evidence]]:
     """Public definitions that the patch removes and whose name stands in no line it leaves, with the removed line."""
     removed: dict[str, Evidence] = {}
-    left: set[str] = set()
-    for file in patch:
-        for line in (line for hunk in hunks(file.text) for line in hunk.lines):
-            if line[0] != "-":
-                left.update(_NAME.findall(line))
-            elif kind(file.path) == "source" and (found := _DEFINITION.match(line[1:])) and found[1][0] != "_":
-                removed.setdefault(found[1], Evidence(file.path, one_line(line[1:], 100)))
+    for file in (f for f in patch if kind(f.path) == "source"):
+        for line, name in _REMOVED.findall(file.text):
+            if not name.startswith("_"):
+                removed.setdefault(name, Evidence(file.path, one_line(line, 100)))
+    left = (
+        {name for file in patch for line in _LEFT.findall(file.text) for name in _NAME.findall(line)}
+        if removed
+        else set()
+    )
     return [(name, evidence) for name, evidence in removed.items() if name not in left]
 
 

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import settings
 
 pytest.register_assert_rewrite("store_contract", "source_contract")
-settings.register_profile("commit-digest", database=None, deadline=None, max_examples=60)
+# `make stress` sets STRESS: the same tests with many more examples.
+settings.register_profile(
+    "commit-digest", database=None, deadline=None, max_examples=2_000 if os.environ.get("STRESS") else 60
+)
 settings.load_profile("commit-digest")
 
 

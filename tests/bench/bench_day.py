@@ -50,8 +50,8 @@ def row(what: str, measured: float, bar: float | None, unit: str) -> dict:
 def _large(path: Path) -> Path:
     build = Builder(path)
     for n in range(COMMITS):
-        # About 30 kB of patch a commit, a third of what a busy repository of large commits has.
-        files = {f"src/module{n % 50}/part{m}.py": lines(n, n + 400, f"value_{n} = compute") for m in range(2)}
+        # About 70 kB of patch a commit; a busy repository measured 110 kB.
+        files = {f"src/module{n % 50}/part{m}.py": lines(n, n + 400, f"value_{n} = compute") for m in range(5)}
         files |= {f"tests/test_{n % 90}.py": lines(0, n % 200, f"check_{n}")}
         build.commit(
             f"c{n}", DAY + timedelta(seconds=n), files, message=f"feat: support case {n} (#{n})\n\nIt was asked for."
