@@ -94,6 +94,51 @@ class InnerCommit:
     author: str
 
 
+SUBJECT_LENGTH, BODY_LENGTH = 1_000, 65_536
+"""Characters kept of a message: what a subject has beyond begins the body."""
+INNER_COMMITS = 250
+"""Commits listed of a merge; GitHub lists as many of a pull request (REST API, "List commits on a pull request")."""
+FILE_PATCH_BYTES, PATCH_BYTES, PATCH_LINE_LENGTH = 256 * 1024, 8 * 1024 * 1024, 4_000
+"""Bytes kept of a file's patch and of a commit's, and characters of one of its lines."""
+
+
+def first_line(message: str) -> str:
+    """The first line of a commit message, whole."""
+    return _first_line(message)[0]
+
+
+def _first_line(message: str) -> tuple[str, str]:
+    line, _, rest = message.replace("\0", "\ufffd").strip("\r\n").partition("\n")
+    return line.rstrip("\r"), rest.strip("\r\n")
+
+
+def split_message(message: str) -> tuple[str, str]:
+    """Subject and body of a commit message, each kept to its length; a shortened body says so in its last line."""
+    line, body = _first_line(message)
+    if len(line) > SUBJECT_LENGTH:
+        body = f"{line[SUBJECT_LENGTH:]}\n\n{body}".rstrip("\n")
+    if len(body) > BODY_LENGTH:
+        kept = body[: BODY_LENGTH - 60]
+        body = f"{kept}\n[… {len(body) - len(kept):,} more characters]"
+    return line[:SUBJECT_LENGTH], body
+
+
+def author_name(name: str, email: str) -> str:
+    """What an author is called: the name, else the email address's local part."""
+    return name.strip() or email.partition("@")[0].strip() or "unknown"
+
+
+def shortened_lines(hunks: str) -> tuple[str, bool]:
+    """A patch without the ends of lines that are too long, and whether there was none such."""
+    if len(hunks) <= PATCH_LINE_LENGTH:
+        return hunks, True
+    lines = hunks.split("\n")
+    if max(map(len, lines)) <= PATCH_LINE_LENGTH:
+        return hunks, True
+    cut = PATCH_LINE_LENGTH - 1
+    return "\n".join(line if len(line) <= PATCH_LINE_LENGTH else f"{line[:cut]}…" for line in lines), False
+
+
 _PULL_SUFFIX = re.compile(r"\(#(\d{1,9})\)\s*$")
 _PULL_MERGE = re.compile(r"^Merge pull request #(\d{1,9})\b")
 _NOREPLY = re.compile(r"^(?:\d+\+)?([A-Za-z0-9\[\]-]+)@users\.noreply\.", re.IGNORECASE)

@@ -6,12 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from bot.values import Commit, FileChange, FileStatus, InnerCommit, login_from_email, pull_number
-
-SUBJECT = 1000
-BODY = 65_536
-INNER = 250
-"""As many commits of a merge are listed; GitHub lists as many of a pull request (its REST documentation)."""
+from bot.values import (
+    INNER_COMMITS,
+    Commit,
+    FileChange,
+    FileStatus,
+    InnerCommit,
+    author_name,
+    first_line,
+    login_from_email,
+    pull_number,
+    split_message,
+)
 
 OUT_OF_ORDER = 1000
 """After so many commits in a row that are older than asked for, the rest is taken to be older too."""
@@ -89,39 +95,17 @@ def text(field: bytes) -> str:
     return field.decode(errors="replace")
 
 
-def message(whole: str) -> tuple[str, str]:
-    """Subject and body. What a subject has above 1,000 characters begins the body, which is kept to 64 KiB."""
-    subject, _, body = whole.replace("\0", "\ufffd").strip("\r\n").partition("\n")
-    subject, body = subject.rstrip("\r"), body.strip("\r\n")
-    if len(subject) > SUBJECT:
-        subject, body = subject[:SUBJECT], f"{subject[SUBJECT:]}\n\n{body}".rstrip("\n")
-    if len(body) > BODY:
-        body = _shortened(body)
-    return subject, body
-
-
-def _shortened(body: str) -> str:
-    """The beginning of a long body, and a last line that says how much is left out; 64 KiB in all."""
-    kept = body[: BODY - 60]
-    return f"{kept}\n[… {len(body) - len(kept):,} more characters]"
-
-
-def author(name: bytes, email: bytes) -> str:
-    """The author's name, or else the email address's local part."""
-    return text(name).strip() or text(email).partition("@")[0].strip() or "unknown"
-
-
 def commit(fields: Sequence[bytes], repo: str) -> Commit:
     """The commit of a record of `log(mark, FIELDS, *DIFF, "--raw", "--numstat")`."""
     sha, parents, written, name, email, whole = fields[:6]
     decoded = text(whole)
-    subject, body = message(decoded)
+    subject, body = split_message(decoded)
     return Commit(
         repo=repo,
         sha=text(sha),
         subject=subject,
         body=body,
-        author=author(name, email),
+        author=author_name(text(name), text(email)),
         login=login_from_email(text(email)),
         committed=moment(seconds(written)),
         parents=tuple(text(parents).split()),
@@ -133,12 +117,7 @@ def commit(fields: Sequence[bytes], repo: str) -> Commit:
 def inner(fields: Sequence[bytes]) -> InnerCommit:
     """The same record as a commit that a merge brought in."""
     sha, _, _, name, email, whole = fields[:6]
-    return InnerCommit(text(sha), message(text(whole))[0], author(name, email))
-
-
-def first_line(whole: str) -> str:
-    """The first line of a message, whole."""
-    return whole.strip("\r\n").partition("\n")[0]
+    return InnerCommit(text(sha), split_message(text(whole))[0], author_name(text(name), text(email)))
 
 
 def changes(fields: Sequence[bytes]) -> Iterator[tuple[bytes, bytes, bytes]]:
@@ -214,7 +193,7 @@ def select(walk: Iterable[tuple[int, str]], since: float, until: float) -> Span:
 
 
 def brought(merges: Sequence[Sequence[str]], graph: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """The commits that each merge brought in, oldest first, at most INNER.
+    """The commits that each merge brought in, oldest first, at most INNER_COMMITS.
 
     `merges` are (SHA, parents …) of one first-parent history, newest first; `graph` gives the parents of every commit
     that is reachable from the newest merge and not from the oldest's first parent, children before parents.
@@ -226,7 +205,7 @@ def brought(merges: Sequence[Sequence[str]], graph: Mapping[str, Sequence[str]])
     for sha, first, *others in reversed(merges):
         _reach([first], graph, taken)
         new = _reach(others, graph, taken)
-        result[sha] = sorted(new, key=place.__getitem__, reverse=True)[:INNER]
+        result[sha] = sorted(new, key=place.__getitem__, reverse=True)[:INNER_COMMITS]
     return result
 
 

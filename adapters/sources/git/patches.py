@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from adapters.sources.git.history import changes, pieces, text
-from bot.values import FilePatch
+from bot.values import FILE_PATCH_BYTES, PATCH_BYTES, PATCH_LINE_LENGTH, FilePatch, shortened_lines
 
-FILE = 256 << 10
-COMMIT = 8 << 20
-LINE = 4000
 _HEADER = 64 << 10  # `diff --git`, `rename`, `---` and `+++` hold six paths of at most 4,096 bytes, perhaps quoted
 
 Pieces = Iterator[tuple[bytes, bool]]
@@ -43,12 +40,12 @@ def _commit(part: Iterator[bytes]) -> tuple[str, tuple[FilePatch, ...]]:
     sha, *fields = head.split(b"\0")
     expected = tuple(changes(fields))
     sections = pieces(_chain(rest, part), b"\ndiff --git ")
-    room = COMMIT
+    room = PATCH_BYTES
     patches = []
     for status, _, path in expected:
-        patch = _file(text(path), sections, min(room, FILE))
+        patch = _file(text(path), sections, min(room, FILE_PATCH_BYTES))
         if status == b"T":  # a change of type is written as a removal and an addition
-            patch = _joined(patch, _file(patch.path, sections, min(room, FILE)))
+            patch = _joined(patch, _file(patch.path, sections, min(room, FILE_PATCH_BYTES)))
         room -= min(room, len(patch.text))
         patches.append(patch)
     for _ in part:  # drop what a next record must not see
@@ -88,24 +85,14 @@ def _file(path: str, sections: Pieces, limit: int) -> FilePatch:
         return FilePatch(path, "", complete=size <= len(section))
     whole = size - start <= limit + 1 and size == len(section)
     hunks = section[start:] if whole else _whole_lines(section[start : start + limit])
-    shown = _shortened(text(hunks.removesuffix(b"\n")))
+    shown = shortened_lines(text(hunks.removesuffix(b"\n")))
     return FilePatch(path, shown[0], complete=whole and shown[1])
 
 
 def _whole_lines(cut: bytes) -> bytes:
     """`cut` without the line at which it was cut off, unless that is a long one."""
     end = cut.rfind(b"\n")
-    return cut if len(cut) - end > LINE else cut[: max(end, 0)]
-
-
-def _shortened(hunks: str) -> tuple[str, bool]:
-    """The text with lines of more than LINE characters shortened, and whether there was none."""
-    if len(hunks) <= LINE:
-        return hunks, True
-    lines = hunks.split("\n")
-    if max(map(len, lines)) <= LINE:
-        return hunks, True
-    return "\n".join(line if len(line) <= LINE else line[: LINE - 1] + "…" for line in lines), False
+    return cut if len(cut) - end > PATCH_LINE_LENGTH else cut[: max(end, 0)]
 
 
 def _joined(one: FilePatch, two: FilePatch) -> FilePatch:

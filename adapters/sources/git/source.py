@@ -16,7 +16,7 @@ from adapters.sources.git.process import GitFailed, GitSlow
 from adapters.sources.git.remote import Clones, Remote, locate, parse
 from bot.ports import NotFound, Unavailable, UsageError
 from bot.settings import Settings
-from bot.values import Commit, FilePatch, InnerCommit, Repository, pull_number
+from bot.values import Commit, FilePatch, InnerCommit, Repository, first_line, pull_number
 
 _NO_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|\.\.|@\{|^[-/]|/$|\.$|//")
 _SHA = re.compile(r"[0-9a-f]{4,64}")
@@ -256,7 +256,7 @@ def _landed(view: layout.View, tip: str, number: int) -> str | None:
     form = ["-z", "--encoding=UTF-8", f"--format={mark}%H%x00%B", "--no-patch", "--no-mailmap"]
     with closing(view.chunks("log", "--first-parent", *form, *named, tip, "--")) as chunks:
         for sha, message, *_ in history.records(chunks, mark):
-            if pull_number(history.first_line(history.text(message))) == number:
+            if pull_number(first_line(history.text(message))) == number:
                 return history.text(sha)
     return None
 

@@ -13,18 +13,22 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic.alias_generators import to_camel
 
-from bot.values import Commit, FileChange, FilePatch, FileStatus, InnerCommit, Repository, login_from_email, pull_number
-
-SUBJECT = 1_000
-BODY = 65_536
-"""Characters kept of a message."""
-
-FILE_BYTES = 256 * 1024
-COMMIT_BYTES = 8 * 1024 * 1024
-"""Bytes kept of a file's patch, and of a commit's."""
-
-LINE = 4_000
-"""Characters kept of a patch's line."""
+from bot.values import (
+    FILE_PATCH_BYTES,
+    PATCH_BYTES,
+    Commit,
+    FileChange,
+    FilePatch,
+    FileStatus,
+    InnerCommit,
+    Repository,
+    author_name,
+    first_line,
+    login_from_email,
+    pull_number,
+    shortened_lines,
+    split_message,
+)
 
 EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 """The object id of an empty file (`git hash-object /dev/null`)."""
@@ -319,7 +323,7 @@ class Told:
     @property
     def named_pull(self) -> int | None:
         """The pull request that the message's first line names."""
-        return pull_number(_first_line(self.message)[0])
+        return pull_number(first_line(self.message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,28 +400,10 @@ def commit(repo: str, place: Landed, words: Told, changes: Changes) -> Commit:
     )
 
 
-def split_message(message: str) -> tuple[str, str]:
-    """Subject and body. What a subject has above 1,000 characters begins the body, which is kept to 64 KiB in all."""
-    whole, body = _first_line(message)
-    subject = whole[:SUBJECT]
-    if len(whole) > SUBJECT:
-        body = f"{whole[SUBJECT:]}\n\n{body}".rstrip("\n")
-    if len(body) > BODY:
-        kept = body[: BODY - 60]
-        body = f"{kept}\n[… {len(body) - len(kept):,} more characters]"
-    return subject, body
-
-
-def _first_line(message: str) -> tuple[str, str]:
-    """The first line, whole, and the rest without the empty lines around it."""
-    line, _, rest = message.replace("\0", "\ufffd").strip("\r\n").partition("\n")
-    return line.rstrip("\r"), rest.strip("\r\n")
-
-
 def _name(actor: Actor | None) -> str:
     """An author's name, or else the email address's local part."""
     actor = actor or Actor()
-    return (actor.name or "").strip() or (actor.email or "").partition("@")[0].strip() or "unknown"
+    return author_name(actor.name or "", actor.email or "")
 
 
 def inner_commits(commits: Iterable[RestCommit], merge: str) -> tuple[InnerCommit, ...]:
@@ -431,11 +417,11 @@ def inner_commits(commits: Iterable[RestCommit], merge: str) -> tuple[InnerCommi
 
 def changes(files: Iterable[ChangedFile], inner: tuple[InnerCommit, ...] = ()) -> Changes:
     """Files and patches, up to 256 KiB a file and 8 MiB in all."""
-    left = COMMIT_BYTES
+    left = PATCH_BYTES
     patches = []
     files = tuple(files)
     for file in files:
-        patch = _patch(file, min(left, FILE_BYTES))
+        patch = _patch(file, min(left, FILE_PATCH_BYTES))
         left -= len(patch.text.encode(errors="replace"))
         patches.append(patch)
     return Changes(tuple(_file(file) for file in files), tuple(patches), inner)
@@ -461,8 +447,8 @@ def _patch(file: ChangedFile, limit: int) -> FilePatch:
     text = (file.patch or "").removesuffix("\n")
     lines = _whole_lines(text, limit).split("\n")
     counted = (sum(line[:1] == "+" for line in lines), sum(line[:1] == "-" for line in lines))
-    short = [line if len(line) <= LINE else line[: LINE - 1] + "…" for line in lines]
-    return FilePatch(file.filename, "\n".join(short), counted == (file.additions, file.deletions) and short == lines)
+    shown, whole = shortened_lines("\n".join(lines))
+    return FilePatch(file.filename, shown, counted == (file.additions, file.deletions) and whole)
 
 
 def _whole_lines(text: str, limit: int) -> str:
@@ -482,7 +468,7 @@ def proven_files(detail: Detail) -> tuple[FileChange, ...] | None:
     if pull is None or pull.files is None or pull.merge_commit is None or pull.merge_commit.oid != detail.oid:
         return None
     files = pull.files.nodes
-    squashed = pull.commits.total_count == 1 or pull_number(_first_line(detail.message)[0]) == pull.number
+    squashed = pull.commits.total_count == 1 or pull_number(first_line(detail.message)) == pull.number
     sizes = (len(files), sum(f.additions for f in files), sum(f.deletions for f in files))
     same = pull.files.total_count == detail.changed_files_if_available == len(files) and sizes[1:] == (
         detail.additions,

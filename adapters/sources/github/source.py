@@ -21,7 +21,7 @@ from adapters.sources.github.answers import ChangedFile, Changes, Landed, RestCo
 from adapters.sources.github.client import Client, Recent
 from bot.ports import ConfigError, NotFound, Unavailable, UsageError
 from bot.settings import Settings
-from bot.values import Commit, FilePatch, InnerCommit, Repository
+from bot.values import INNER_COMMITS, Commit, FilePatch, InnerCommit, Repository
 
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 _SHA = re.compile(r"[0-9a-f]{4,64}")
@@ -36,9 +36,6 @@ AT_ONCE = 8
 
 BATCH = 50
 """Commits described by one GraphQL request: about 5,000 nodes of the 500,000 that one may ask for."""
-
-INNER = 250
-"""As many commits are listed of a merge."""
 
 COMPARED = 300
 """A comparison names no more files (docs.github.com, Compare two commits)."""
@@ -271,9 +268,9 @@ class GitHubSource:
             comparison = _read(answers.Comparison, page.data)
             files = files or comparison.files
             found += answers.inner_commits(comparison.commits, merge.sha)
-            if len(found) >= INNER:
+            if len(found) >= INNER_COMMITS:
                 break
-        return tuple(found[:INNER]), files if len(files) < COMPARED else None
+        return tuple(found[:INNER_COMMITS]), files if len(files) < COMPARED else None
 
 
 def _checked(repo: str) -> str:
