@@ -37,7 +37,7 @@ from bot.digest import (
     subject_line,
     types_label,
 )
-from bot.texts import Texts
+from bot.texts import Texts, style
 from bot.triage import ROOT, component
 from bot.values import Commit, Digest, Entry, Importance, Line, Repository, Span, Theme, inert, one_line
 
@@ -421,7 +421,7 @@ def html(digests: Sequence[Digest], texts: Texts) -> str:
         _tag("header", _tag("h1", title), *lists, class_="top"),
         _tag("main", *map(_html_chapter, chapters), id="main"),
     )
-    head = _tag("head", *_metadata(), _tag("title", title), _tag("style", Html(_STYLE)))
+    head = _tag("head", *_metadata(), _tag("title", title), _tag("style", Html(style())))
     return f"<!doctype html>\n{_tag('html', head, body, lang=_LANGUAGE_TAGS.get(texts.language, texts.language))}\n"
 
 
@@ -430,7 +430,7 @@ _LANGUAGE_TAGS = {"zh": "zh-Hans"}
 
 
 def _metadata() -> list[Html]:
-    digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'none'; base-uri 'none'; form-action 'none'"
     return [
         _tag("meta", charset="utf-8"),
@@ -708,171 +708,6 @@ def _component_chart(chapter: _Chapter, values: Sequence[tuple[str, int]]) -> Ht
         shapes += [_label(0, y + 12, name), _label(_WIDTH, y + 12, f"{number:,}", "end")]
         shapes.append(_rect(0, y + 17, max(number / most * _WIDTH, 2), 6, "fill"))
     return _figure(chapter, "components", values, len(values) * 37 - 8, shapes)
-
-
-_STYLE = """
-:root {
-  color-scheme: light dark;
-  --paper: #fff; --soft: #f4f5f7; --line: #dcdfe4; --text: #1b1f24; --muted: #59626d; --link: #0a58b5;
-  --high: #b3201f; --medium: #c27a00; --low: #0c8a77; --bar: #4d6f9f;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --paper: #15181c; --soft: #1e2227; --line: #343a42; --text: #e3e6ea; --muted: #9ba5b0; --link: #82b6f8;
-    --high: #f8776b; --medium: #e5b03c; --low: #3fbfa6; --bar: #7f9fca;
-  }
-}
-* { box-sizing: border-box; }
-html { scroll-padding-top: 1rem; text-size-adjust: 100%; -webkit-text-size-adjust: 100%; }
-body {
-  margin: 0 auto; padding: 2.5rem clamp(1rem, 4vw, 2.5rem) 4rem; max-width: 76rem;
-  background: var(--paper); color: var(--text); overflow-wrap: anywhere;
-  font: 1rem/1.65 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", "PingFang SC",
-    "Hiragino Sans GB", "Microsoft YaHei", "Noto Sans CJK SC", "Source Han Sans SC", sans-serif;
-}
-h1, h2, h3, h4, h5, p, ul, ol, dl, dd, figure { margin: 0; }
-h1, h2, h3, h4 { line-height: 1.3; font-weight: 650; text-wrap: balance; }
-h1 { font-size: clamp(1.5rem, 1.2rem + 1.4vw, 2rem); letter-spacing: -.01em; }
-h2 { font-size: 1.35rem; }
-h3 { font-size: 1.1rem; }
-h4 { font-size: 1.05rem; }
-h5 { font-size: .875rem; font-weight: 600; color: var(--muted); line-height: 1.65rem; }
-a { color: var(--link); text-decoration: none; }
-a:hover { text-decoration: underline; text-underline-offset: .2em; }
-a:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; border-radius: 2px; }
-a, code, td, th, dd { unicode-bidi: isolate; }
-h2 a, h4 a:first-child, th a:first-child { color: inherit; }
-code {
-  font: .86em/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", "Noto Sans Mono CJK SC", monospace;
-  background: var(--soft); border-radius: 3px; padding: .1em .3em; box-decoration-break: clone;
-  -webkit-box-decoration-break: clone;
-}
-ul { padding-left: 1.15rem; }
-li::marker { color: var(--muted); }
-.skip { position: absolute; left: -99rem; top: 0; padding: .5rem 1rem; background: var(--paper); }
-.skip:focus { left: .5rem; }
-.top { margin-bottom: 2rem; }
-.repositories ul {
-  display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; margin-top: .5rem; padding: 0; list-style: none;
-}
-
-.repository { border-top: 1px solid var(--line); padding-top: 1.75rem; margin-bottom: 3rem; }
-.period { color: var(--muted); font-size: .9rem; margin-top: .2rem; }
-.overview { font-size: 1.1rem; margin-top: 1rem; max-width: 46em; }
-.notice { margin-top: .75rem; padding-left: .75rem; border-left: 3px solid var(--line); color: var(--muted); }
-.summary > section { margin-top: 2rem; }
-.numbers { list-style: none; padding: 0; margin-top: .5rem; font-variant-numeric: tabular-nums; }
-.numbers li { display: inline-block; margin-right: 1.25rem; }
-.numbers li:first-child { font-weight: 650; }
-.charts { display: grid; gap: 1.5rem 2.5rem; margin-top: 1.25rem; }
-figcaption { font-size: .875rem; color: var(--muted); margin-bottom: .5rem; }
-svg {
-  display: block; width: 100%; max-width: 26rem; height: auto;
-  font-size: 13px; font-variant-numeric: tabular-nums;
-}
-svg text { fill: var(--text); }
-svg .muted { fill: var(--muted); }
-svg .middle { text-anchor: middle; }
-svg .end { text-anchor: end; }
-.fill { fill: var(--bar); }
-.axis { fill: var(--line); }
-.fill-high { fill: var(--high); }
-.fill-medium { fill: var(--medium); }
-.fill-low { fill: var(--low); }
-.themes > ul { margin-top: .5rem; }
-.themes ul ul { color: var(--muted); font-size: .925rem; }
-
-.high { --tone: var(--high); }
-.medium { --tone: var(--medium); }
-.low { --tone: var(--low); }
-
-table { width: 100%; border-collapse: collapse; margin-top: 2.25rem; font-size: .925rem; line-height: 1.5; }
-caption { text-align: left; font-size: 1.1rem; font-weight: 650; padding-bottom: .5rem; }
-th, td { text-align: left; vertical-align: top; padding: .45rem 1rem .45rem 0; border-bottom: 1px solid var(--line); }
-th:last-child, td:last-child { padding-right: 0; }
-thead th { color: var(--muted); font-size: .8125rem; font-weight: 600; white-space: nowrap; }
-tbody th { font-weight: 500; }
-tbody tr:hover { background: var(--soft); }
-td.time { color: var(--muted); font-variant-numeric: tabular-nums; white-space: nowrap; }
-td.author { color: var(--muted); min-width: 6rem; }
-td.importance { white-space: nowrap; }
-td.importance a, .contents a { color: inherit; }
-
-.contents { margin-top: 2.25rem; font-size: .875rem; line-height: 1.45; }
-.contents > ul, .contents ol { list-style: none; padding: 0; }
-.contents > ul > li { margin-top: .75rem; }
-.contents > ul > li > a { font-weight: 600; }
-.contents ol { margin-top: .25rem; }
-.contents ol li { margin-left: .25em; padding: .2rem 0 .2rem .75rem; border-left: 1px solid var(--line); }
-.contents ol a { color: var(--muted); }
-.contents ol a:hover { color: var(--text); }
-
-.tier { margin-top: 2.75rem; }
-.tier > h3 { font-size: 1.2rem; padding-bottom: .5rem; border-bottom: 2px solid var(--tone); }
-article { position: relative; padding: 1.5rem 0; border-bottom: 1px solid var(--line); }
-.low article { padding: 1rem 0; }
-h4 { padding-right: 2rem; }
-.back { position: absolute; right: 0; top: 1.3rem; padding: .1rem .4rem; color: var(--muted); }
-.low .back { top: .8rem; }
-h4:target {
-  text-decoration: underline; text-decoration-color: var(--tone); text-decoration-thickness: 3px;
-  text-underline-offset: .25em;
-}
-dl { display: flex; flex-wrap: wrap; gap: .1rem 1.25rem; margin-top: .4rem; font-size: .875rem; }
-dl div { display: flex; gap: .4rem; }
-dt { color: var(--muted); white-space: nowrap; }
-.part { margin-top: 1rem; }
-.low .part { margin-top: .4rem; }
-.part li + li { margin-top: .3rem; }
-.part > ul { padding-left: 1.15rem; }
-.part li ul { padding-left: 0; list-style: none; font-size: .925rem; color: var(--muted); }
-.part li ul li { margin-top: .1rem; }
-.part strong { font-weight: 600; }
-.part ~ .bare { color: var(--muted); }
-
-@media (min-width: 44rem) {
-  .charts { grid-template-columns: 1fr 1fr; }
-  .components { grid-column: 2; grid-row: 1 / span 2; }
-  .part:not(.bare) { display: grid; grid-template-columns: 7.5rem minmax(0, 1fr); gap: 0 1rem; }
-}
-@media (min-width: 70rem) {
-  .full {
-    display: grid; grid-template-columns: minmax(0, 1fr) 17rem; gap: 0 3rem;
-    grid-template-areas: "summary contents" "tiers contents";
-  }
-  .summary { grid-area: summary; }
-  .tiers { grid-area: tiers; }
-  .contents {
-    grid-area: contents; position: sticky; top: 0; align-self: start; max-height: 100vh; margin: 0;
-    padding: 1rem 0; overflow: auto; scrollbar-width: thin;
-  }
-}
-@media (max-width: 43.99rem) {
-  thead {
-    position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
-  }
-  table, caption, tbody { display: block; }
-  tbody tr {
-    display: grid; grid-template-columns: 1fr auto; gap: .1rem 1rem; padding: .65rem 0;
-    border-bottom: 1px solid var(--line);
-  }
-  tbody td, tbody th { border: 0; padding: 0; }
-  tbody th { grid-area: 2 / 1 / auto / -1; }
-  td.time { grid-area: 1 / 1; font-size: .8125rem; }
-  td.importance { grid-area: 1 / 2; font-size: .8125rem; }
-  .contents .medium ol, .contents .low ol { display: none; }
-  td.author { grid-area: 3 / 1 / auto / -1; font-size: .8125rem; }
-}
-@media print {
-  :root { --paper: #fff; --soft: #f4f5f7; --line: #ccc; --text: #000; --muted: #444; --link: #000; }
-  body { max-width: none; padding: 0; font-size: 10pt; }
-  .full { display: block; }
-  .skip, .back { display: none; }
-  .contents { position: static; max-height: none; overflow: visible; columns: 2; }
-  h2, h3, h4, h5, caption { break-after: avoid; }
-  tr, figure, li, .low article { break-inside: avoid; }
-}
-"""
 
 
 # --- JSON ------------------------------------------------------------------------------------

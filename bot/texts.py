@@ -1,4 +1,4 @@
-"""Prompts and labels from the `prompts` package: read once, filled strictly.
+"""Prompts, labels and the report's style from the `prompts` package: read once, filled strictly.
 
 A blank that is not filled, or a text that is not there, is a fault of the program and raises KeyError at once; what is
 filled in is never read for blanks again, so text from outside can hold `$` and `{}` freely.
@@ -32,6 +32,12 @@ def prompt(name: str, **blanks: str) -> tuple[str, str]:
     """The system and the user text of prompt `name` (`analysis.v1`), with every `$blank` filled."""
     system, user = _prompt(name)
     return system.substitute(blanks), user.substitute(blanks)
+
+
+@lru_cache
+def style() -> str:
+    """The style sheet of the HTML report."""
+    return files("prompts").joinpath("report.css").read_text(encoding="utf-8")
 
 
 class Texts:
