@@ -119,7 +119,7 @@ def _typed(prompt: Callable[[], str]) -> Iterator[str]:
     """Lines as they are typed, until the end of input."""
     while True:
         try:
-            yield input(prompt())
+            yield input(prompt() if sys.stdin.isatty() else "")
         except EOFError:
             return
 
