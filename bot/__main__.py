@@ -275,9 +275,10 @@ def _told(error: DigestError) -> str:
     import os
 
     from bot.texts import LANGUAGES, Texts
+    from bot.values import inert
 
     language = os.environ.get("DIGEST_LANGUAGE", "en")
-    return Texts(language if language in LANGUAGES else "en").error(error)
+    return inert(Texts(language if language in LANGUAGES else "en").error(error))
 
 
 @contextmanager

@@ -193,7 +193,7 @@ class App:
         key = self._digest_key(repository, branch, scope)
         kept = self.store.digest(key)
         if kept and not kept.degraded and [e.commit.sha for e in kept.entries] == [c.sha for c in commits]:
-            return kept
+            return replace(kept, period=scope.period)
         made = _Work(self, repository, scope.language).digest(commits, len(landed) - len(commits), branch, scope)
         made = replace(made, usual=self._usual(made))
         self.store.keep_digest(key, made, self.clock())
@@ -201,7 +201,10 @@ class App:
 
     def _digest_key(self, repository: Repository, branch: str, scope: Scope) -> str:
         model = self.model.name if self.model else "rules"
-        named = (repository.name, branch, scope.period, scope.language, scope.filters, model, asking.ANALYSIS)
+        # A period that is still running ends later each time it is asked for: its digest is kept once, and replaced.
+        until = scope.period.until if scope.period.until < self.clock() else None
+        time = (scope.period.since, until, scope.period.zone)
+        named = (repository.name, branch, time, scope.language, scope.filters, model, asking.ANALYSIS)
         return hashlib.sha256(repr(named).encode()).hexdigest()
 
     def _usual(self, made: Digest) -> int | None:

@@ -14,6 +14,26 @@ from tzlocal import get_localzone_name
 from bot.ports import ConfigError
 
 
+def _local_zone() -> str:
+    """This machine's time zone, UTC where it has none that has a name."""
+    try:
+        return check_zone(get_localzone_name() or "UTC")
+    except (ValueError, LookupError):
+        return "UTC"
+
+
+def _files() -> tuple[Path, ...]:
+    """The `.env` files that are read, the later one stronger: the user's own, and the current folder's.
+
+    A `.env` in a checkout is the repository's, not the user's: it could send a key to another server. So it is not
+    read there, except in this program's own checkout.
+    """
+    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "commit-digest"
+    here = Path.cwd()
+    foreign = here != Path(__file__).parent.parent and any((f / ".git").exists() for f in (here, *here.parents))
+    return (config / ".env",) if foreign else (config / ".env", here / ".env")
+
+
 def _data_folder() -> Path:
     """Where a user's programs keep data (XDG Base Directory Specification)."""
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "commit-digest"
@@ -22,7 +42,7 @@ def _data_folder() -> Path:
 class Settings(BaseSettings):
     """One field a setting; the environment variable is the field's name in capitals."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
 
     digest_database: Path = Field(default_factory=lambda: _data_folder() / "digest.db", description="SQLite file")
     digest_clones: Path = Field(
@@ -30,7 +50,7 @@ class Settings(BaseSettings):
     )
     digest_repo: str = Field("", description="repository meant when a command names none")
     digest_language: Literal["en", "zh"] = Field("en", description="language of digests and answers")
-    digest_zone: str = Field(default_factory=get_localzone_name, description="IANA time zone of days and times")
+    digest_zone: str = Field(default_factory=_local_zone, description="IANA time zone of days and times")
     digest_schedule: str = Field("0 9 * * mon-fri", description="crontab expression of a new subscription")
     digest_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="repositories that may be followed: owner/name, owner/*, paths; empty: any public one"
@@ -76,7 +96,7 @@ def check_zone(name: str) -> str:
 def load() -> Settings:
     """The settings of this process. Raises ConfigError that names the setting, never its value (it may be a secret)."""
     try:
-        return Settings()  # type: ignore[call-arg]  # fields come from the environment
+        return Settings(_env_file=_files())  # type: ignore[call-arg]  # fields come from the environment
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         name = ".".join(str(part) for part in first["loc"]).upper()

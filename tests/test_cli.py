@@ -108,6 +108,24 @@ def test_settings_come_from_a_file_too(history):
     assert "29 个提交" in run("2026-02-18").stdout
 
 
+def test_a_settings_file_of_a_repository_is_not_read(history, tmp_path):
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", str(history.path), str(clone)], check=True)
+    (clone / ".env").write_text("DIGEST_LANGUAGE=zh\nOPENAI_MODEL=m\nOPENAI_BASE_URL=http://127.0.0.1:9/v1\n")
+    done = run("2026-02-18", cwd=clone)
+    assert "29 commits" in done.stdout
+    own = Path(os.environ["HOME"]) / ".config/commit-digest/.env"
+    own.parent.mkdir(parents=True)
+    own.write_text("DIGEST_LANGUAGE=zh\n")
+    assert "29 个提交" in run("2026-02-18", cwd=clone).stdout
+
+
+def test_an_error_shows_no_control_characters():
+    done = run("yesterday", "/no\x1b[31mwhere")
+    assert "\x1b" not in done.stderr
+    assert "/nowhere" in done.stderr
+
+
 def test_following_makes_plain_digest_enough(history):
     assert "now follows app" in run("subscribe", str(history.path), "at", "08:00").stdout
     assert "app" in run().stdout

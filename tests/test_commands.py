@@ -318,3 +318,14 @@ def test_a_title_names_the_clone_that_is_worked_in(tmp_path, clock):
     for line in ("team/app#7", "https://github.com/team/app/pull/7", "#7"):
         assert "fix: one" in world.said(line)
     world.close()
+
+
+def test_a_day_that_still_runs_is_kept_once(tmp_path, clock, history):
+    clock.now = DAY.replace(hour=12)
+    world = World(tmp_path, clock, str(history.path))
+    for _ in range(3):
+        assert "29 commits" in world.said("today")
+        clock.pass_time(minutes=10)
+    assert world.store.counts()["digests"] == 1
+    assert "to 2026-02-18 12:20" in world.said("today").replace("12:30", "12:20")
+    world.close()
