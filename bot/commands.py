@@ -476,7 +476,8 @@ class _Asked:
 
 def attachments(digest: Digest, texts: Texts) -> tuple[Attachment, ...]:
     """The full report of a digest, as Markdown and as HTML."""
-    name = f"{digest.repository.title.replace('/', '-')}-{digests.days(digest.period)[0]:%Y-%m-%d}"
+    title = re.sub(r"[^\w.-]+", "-", digest.repository.title)  # a title may be a folder's name, with anything in it
+    name = f"{title}-{digests.days(digest.period)[0]:%Y-%m-%d}"
     return (
         Attachment(f"{name}.md", report.markdown((digest,), texts)),
         Attachment(f"{name}.html", report.html((digest,), texts)),
