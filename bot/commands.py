@@ -309,7 +309,7 @@ class Commands:
         return (Post(message),)
 
     def _candidates(self, asked: _Asked, named: Reference) -> list[tuple[Repository, Commit, str]]:
-        """Every commit that the reference can mean, each with the unambiguous way to name it."""
+        """Every commit that the reference can mean, each with `#12` or `@sha`, which name it within its repository."""
         found: dict[tuple[str, str], tuple[Repository, Commit, str]] = {}
         missing: list[DigestError] = []
         for repository in self._meant(asked, named.repo):
@@ -332,17 +332,17 @@ class Commands:
         """
         looks: list[Callable[[], tuple[Commit, str]]] = []
         if (number := named.pull) is not None:
-            looks.append(lambda: (self._app.pull(repository, number), f"{repository.name}#{number}"))
+            looks.append(lambda: (self._app.pull(repository, number), f"#{number}"))
         if named.sha and (named.pull is None or len(named.sha) >= 7):
             looks.append(lambda: self._by_sha(repository, named.sha))
         elif named.sha:
             for kept in self._app.store.commits_by_sha(repository.name, named.sha):
-                looks.append(lambda kept=kept: (kept, f"{repository.name}@{kept.sha}"))  # type: ignore[misc]
+                looks.append(lambda kept=kept: (kept, f"@{kept.sha}"))  # type: ignore[misc]
         return looks
 
     def _by_sha(self, repository: Repository, sha: str) -> tuple[Commit, str]:
         commit = self._app.commit(repository, sha)
-        return commit, f"{repository.name}@{commit.sha}"
+        return commit, f"@{commit.sha}"
 
     def _ask_back(self, asked: _Asked, named: Reference, found: Sequence[tuple[Repository, Commit, str]]) -> Post:
         texts = asked.texts
@@ -350,7 +350,10 @@ class Commands:
             (Span(f"{repository.title} {commit.short}: ", code=True), *digests.subject_line(repository, commit, 100))
             for repository, commit, _ in found
         ]
-        buttons = tuple(Button(one_line(name.rsplit("/", 1)[-1], 60), name) for _, _, name in found)
+        buttons = tuple(
+            Button(f"{one_line(repository.title, 60)}{name[:10]}", f"{repository.name}{name}")
+            for repository, _, name in found
+        )
         title = texts("answer.which", text=named.sha or f"#{named.pull}")
         return Post(Message("which", (Span(title),), (Text(tuple(lines), bullets=True), Buttons(buttons))))
 

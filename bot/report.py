@@ -355,7 +355,7 @@ def _list(items: Iterable[_Item]) -> Markdown:
 
 
 # A backslash takes every meaning from these (CommonMark 2.4); `&`, `<` and `>` are entities, which older readers know.
-_SYNTAX = re.compile(r"[\\`*_~\[\]|$]")
+_SYNTAX = re.compile(r"[\\`*_~^\[\]|$]")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 # What a line may not begin with (headings, lists, rules), and the closing run that a heading would lose.
@@ -364,7 +364,7 @@ _END = re.compile(r"#+$")
 
 # GitHub links these in the text after Markdown is done, so no escape reaches them: addresses, mentions, issue numbers.
 # A zero-width space in them does, and cannot stand in a text from outside, since `inert` removes it.
-_AUTOLINK = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\w)|(?<=#)(?=\d)|(?<=\bGH-)(?=\d)", re.IGNORECASE)
+_AUTOLINK = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\S)|(?<=#)(?=\d)|(?<=\bGH-)(?=\d)", re.IGNORECASE)
 _BREAK = "\u200b"
 
 

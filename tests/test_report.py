@@ -156,7 +156,7 @@ def test_the_tiers_follow_each_other_with_their_counts() -> None:
 
 def test_a_tier_without_commits_is_left_out_of_contents_and_body() -> None:
     text = markdown_of(digest("hostile"))
-    assert "High importance (32)" in text
+    assert "High importance (33)" in text
     assert "Medium importance" not in text
     assert "Low importance" not in text
     assert "🟡 0" in text
