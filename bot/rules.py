@@ -172,7 +172,12 @@ def _touched(patch: Sequence[FilePatch]) -> dict[str, list[str]]:
 
 
 def _removed_definitions(patch: Sequence[FilePatch]) -> list[tuple[str, Evidence]]:
-    """Public definitions that the patch removes and whose name stands in no line it leaves, with the removed line."""
+    """Public definitions that the patch removes and whose name stands in no line it leaves, with the removed line.
+
+    None where a part of the patch was not read: the name may stand there.
+    """
+    if not all(file.complete for file in patch):
+        return []
     removed: dict[str, Evidence] = {}
     for file in (f for f in patch if kind(f.path) == "source"):
         for line, name in _REMOVED.findall(file.text):

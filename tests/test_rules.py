@@ -57,6 +57,13 @@ def test_a_reshifted_definition_is_an_insight_with_the_reshifted_line_as_evidenc
     assert "connect" in insight.text
 
 
+def test_nothing_is_called_removed_where_a_part_of_the_patch_was_not_read():
+    removed = FilePatch("src/app.py", "@@ -1,2 +1 @@\n-def connect(url):\n context")
+    cut = FilePatch("src/big.py", "@@ -1 +1,9 @@\n+x = 1", complete=False)
+    assert rules.analysis(commit("refactor: x"), "x.", Importance.HIGH, [removed], EN).insights
+    assert not rules.analysis(commit("refactor: x"), "x.", Importance.HIGH, [removed, cut], EN).insights
+
+
 def test_without_anything_to_say_nothing_is_said():
     made = rules.analysis(commit("fix: x"), "x.", Importance.HIGH, [PATCH], EN)
     assert (made.insights, made.risks, made.suggestions) == ((), (), ())
