@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from answers import answer
 from model_server import ModelServer
 from repositories import Builder, lines
@@ -146,5 +148,4 @@ def _help() -> float:
 
 
 if __name__ == "__main__":
-    sys.path[:0] = [str(Path(__file__).parent.parent)]
     _measured(*sys.argv[1:])
