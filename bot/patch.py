@@ -74,8 +74,8 @@ def hunks(text: str) -> tuple[Hunk, ...]:
     """The hunks of one file's patch. Only a header starts with `@@`: every other line has its mark in front."""
     text = f"\n{text}"
     headers = list(_HEADER.finditer(text))
-    ends = [header.start() for header in headers[1:]] + [len(text)]
-    return tuple(Hunk(int(h[1]), h[2], text[h.end() : end]) for h, end in zip(headers, ends, strict=True))
+    ends = [*(header.start() for header in headers[1:]), len(text)]
+    return tuple(Hunk(int(h[1]), h[2], text[h.end() : end]) for h, end in zip(headers, ends, strict=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def _fit(file: FileChange, text: str, budget: int) -> tuple[str, int, int]:
         block += f"\n{body}"
         cost += tokens(body)
         lines += hunk.changed
-    return (block, lines, budget - cost) if lines or not text else ("", 0, budget)
+    return (block, lines, budget - cost) if lines or not (file.added or file.removed) else ("", 0, budget)
 
 
 def _describe(file: FileChange) -> str:

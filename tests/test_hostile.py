@@ -64,6 +64,7 @@ def hostile_repository(path: Path):
     build.commit(
         "many", DAY + timedelta(hours=4), {f"src/f{n}.py": f"{n}\n" for n in range(5_000)}, message="feat!: 5,000 files"
     )
+    build.commit("nothing", DAY + timedelta(hours=4.5), {"src/empty.py": ""}, message="feat!: an empty file")
     build.commit("empty", DAY + timedelta(hours=5), {}, message="chore: nothing changed")
     return build.finish()
 
@@ -89,10 +90,10 @@ def digests(tmp_path_factory, history):
 
 def test_every_commit_has_its_row(digests, history):
     made, world = digests
-    assert len(made["en"].entries) == len(MESSAGES) + 5
+    assert len(made["en"].entries) == len(MESSAGES) + 6
     assert {e.commit.sha for e in made["en"].entries} == set(history.shas.values()) - {history.sha("root")}
     (post,) = world.ask("2026-02-18")
-    assert f"{len(MESSAGES) + 5} commits" in words(post.headline)
+    assert f"{len(MESSAGES) + 6} commits" in words(post.headline)
     assert not made["en"].degraded
 
 
@@ -139,7 +140,7 @@ def test_the_command_line_shows_it_without_harm(history, tmp_path):
     assert not Path("canary").exists()
 
 
-@pytest.mark.parametrize("name", ["paths", "binary", "big", "many", "empty", "m9", "m11"])
+@pytest.mark.parametrize("name", ["paths", "binary", "big", "many", "nothing", "empty", "m9", "m11"])
 def test_every_one_of_them_can_be_expanded(digests, history, name):
     said = digests[1].said(history.sha(name))
     assert history.sha(name)[:7] in said

@@ -15,6 +15,14 @@ def test_hunks_know_their_line_section_and_changed_lines():
     assert (second.start, second.section, second.changed) == (41, "class Pool:", 1)
 
 
+@pytest.mark.parametrize("text", ["", "no header", "\n"])
+def test_a_file_without_lines_has_no_hunks(text):
+    """An empty file, a change of mode, or a patch that the source did not give."""
+    assert patch.hunks(text) == ()
+    seen = patch.select(commit("fix: x", change(added=0, removed=0)), [FilePatch("src/app.py", text)], 1_000)
+    assert "src/app.py" in seen.text
+
+
 def test_a_removed_line_that_looks_like_a_header_stays_in_its_hunk():
     text = "@@ -1,2 +1,1 @@\n--- a/file\n+++ b/file\n context"
     (only,) = patch.hunks(text)

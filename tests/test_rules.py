@@ -78,5 +78,5 @@ def test_the_overview_names_what_to_read_and_a_quiet_day_is_called_quiet():
 @pytest.mark.parametrize("depth", [Importance.HIGH, Importance.MEDIUM])
 @given(subject=st.text(max_size=200), body=st.text(max_size=400), text=st.text(max_size=400))
 def test_any_commit_can_be_described(depth, subject, body, text):
-    patch = FilePatch("src/app.py", f"@@ -1 +1 @@\n{text}")
-    assert rules.analysis(commit(subject, body=body), "It does.", depth, [patch], ZH).summary
+    for patch in (FilePatch("src/app.py", f"@@ -1 +1 @@\n{text}"), FilePatch("src/app.py", text)):
+        assert rules.analysis(commit(subject, body=body), "It does.", depth, [patch], ZH).summary
