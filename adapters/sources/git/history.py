@@ -33,7 +33,7 @@ DIFF = (
     "--no-color",
 )
 """A rename needs half of the content alike. With more than `-l` candidates on a side git looks for exact renames only;
-its own bound is 400 before 2.34 and 1,000 since, and 1,500 by 1,500 take about 1.5 s (measured)."""
+its own bound is 400 before 2.34 and 1,000 since. 1,000 by 1,000 unrelated files took 0.66 s when measured."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = 253_402_300_799  # the last second of the year 9999, which datetime can hold
