@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from bot import triage
 from bot.texts import Texts
 from bot.values import (
     RULES,
@@ -42,16 +43,9 @@ SUBJECT_LIMIT = 200
 # --- Choosing and grouping -------------------------------------------------------------------
 
 
-def is_bot(commit: Commit) -> bool:
-    """Whether a program made the commit: GitHub marks its apps' accounts with `[bot]`; others are known by name."""
-    names = {commit.author.lower(), (commit.login or "").lower()}
-    known = {"dependabot", "renovate", "renovate-bot", "github-actions", "pre-commit-ci", "mergify", "greenkeeper"}
-    return any(name.endswith("[bot]") or name in known for name in names)
-
-
 def wanted(commit: Commit, filters: Filters) -> bool:
     """Whether a subscription's filters let the commit through."""
-    if not filters.bots and is_bot(commit):
+    if not filters.bots and triage.is_bot(commit):
         return False
     names = {commit.author.lower(), (commit.login or "").lower()}
     unwanted = {a[1:].lower() for a in filters.authors if a.startswith("-")}

@@ -22,6 +22,10 @@ _CONFIG = re.compile(
     r"|(?:^|/)(?:Dockerfile[^/]*|Makefile|CMakeLists\.txt|\.[^/]+)$",
     re.IGNORECASE,
 )
+_EXAMPLE = re.compile(
+    r"(?:^|/)(?:examples?|demos?|samples?|playgrounds?)/|^(?:hack|scripts?|tools|dev|\.agents|\.claude|agents)/",
+    re.IGNORECASE,
+)
 _CI = re.compile(r"(?:^|/)(?:\.github|\.gitlab|\.circleci|\.buildkite|\.azure-pipelines|ci)/|(?:^|/)\.[^/]*ci\.ya?ml$")
 _SOURCE = re.compile(
     r"\.(?:py|pyi|pyx|rs|go|c|cc|cpp|cxx|h|hh|hpp|cu|cuh|m|mm|java|kt|kts|scala|groovy|cs|fs|vb|js|jsx|mjs|cjs|ts|tsx|mts"
@@ -33,14 +37,19 @@ _SOURCE = re.compile(
 
 @lru_cache(maxsize=1 << 16)
 def kind(path: str) -> str:
-    """What a file is by its path: `ci`, `test`, `docs`, `source`, `config`, else `other`."""
-    for name, pattern in (("ci", _CI), ("test", _TESTS), ("docs", _DOCS), ("source", _SOURCE), ("config", _CONFIG)):
+    """What a file is by its path: `ci`, `test`, `docs`, `example`, `source`, `config`, else `other`.
+
+    `example` is source that nobody's program runs: examples, and scripts for the repository's own developers.
+    """
+    for name, pattern in (("ci", _CI), ("test", _TESTS), ("docs", _DOCS)):
         if pattern.search(path):
             return name
-    return "other"
+    if _SOURCE.search(path):
+        return "example" if _EXAMPLE.search(path) else "source"
+    return "config" if _CONFIG.search(path) else "other"
 
 
-_RANK = {"source": 0, "config": 1, "other": 2, "ci": 3, "test": 4, "docs": 5}
+_RANK = {"source": 0, "config": 1, "other": 2, "ci": 3, "test": 4, "example": 5, "docs": 6}
 
 
 def tokens(text: str) -> int:

@@ -1,7 +1,8 @@
 """Features of a commit, the rules' score, and the reader's budget. Pure, and in no language: reasons are keys.
 
-The weights follow what maintainers named in their release notes later (the graded commits say that a deprecation, a new
-default or support for something tells more than the size of a change, and that no source file means low).
+A commit gets two sums of points from its message, paths and sizes: how much speaks for reading it today, and how much
+for mentioning it at all. The points are round numbers set by hand and held against commits that maintainers graded in
+their release notes (docs/triage.md has the figures, `make eval` makes them anew).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.patch import kind
-from bot.values import ChangeType, Commit, FileStatus, Importance
+from bot.values import SUBJECT_LENGTH, ChangeType, Commit, Importance, inert, one_line
 
 # Folders that only hold components: the component is the folder below them.
 _SHELVES = re.compile(
@@ -91,72 +92,177 @@ _WORDS = (
 _WORD_TYPES = tuple((kind_, re.compile(words, re.IGNORECASE)) for kind_, words in _WORDS)
 
 _BREAKING = re.compile(r"^BREAKING[ -]CHANGE", re.MULTILINE)
+_MIGRATION = re.compile(r"\bbreaking\b|backwards?.incompat|\bmigrat|不兼容|迁移", re.IGNORECASE)
 _RELEASED_REVERT = re.compile(
     r"\b(?:release|hotfix|regression|production|v?\d+\.\d+\.\d+)\b|线上|已发布", re.IGNORECASE
 )
-_SIGNALS = (
-    ("stabilize", 2.6, re.compile(r"\bstabili[sz]", re.IGNORECASE)),
-    ("deprecate", 2.0, re.compile(r"\bdeprecat|\bobsolete|弃用|废弃", re.IGNORECASE)),
-    (
-        "remove",
-        1.3,
-        re.compile(
-            r"\b(?:remove|drop|delete)s?\b.*\b(?:support|api|option|flag|command|endpoint)|移除|删除.*(?:接口|支持)",
-            re.IGNORECASE,
-        ),
-    ),
-    ("default", 2.0, re.compile(r"\bby default\b|\bdefault to\b|默认", re.IGNORECASE)),
-    ("support", 1.0, re.compile(r"\bsupport|\bintroduc|支持|引入", re.IGNORECASE)),
-    ("require", 1.0, re.compile(r"\b(?:require|minimum|mandatory)|必须|最低", re.IGNORECASE)),
+_BUMP = re.compile(r"^(?:bump|upgrade|update|sync|pin|lock file|renovate)\b|^(?:升级|更新)", re.IGNORECASE)
+_SIDE_SCOPE = re.compile(r"test|\bci\b|e2e|deps|infra|release|docs|build|internal|flak", re.IGNORECASE)
+# What others call: a change there is felt elsewhere.
+_INTERFACE = re.compile(
+    r"(?:^|/)(?:api|apis|cli|public|schemas?|types|settings?|options|config|crd|proto|keps?)(?:/|[._-]|$)"
+    r"|\.proto$|\.d\.ts$|schema\.json$|-cli/",
+    re.IGNORECASE,
 )
+_GUIDE = re.compile(r"(?:^|/)(?:docs?|site|website|examples?|guides?)/|\.mdx?$", re.IGNORECASE)
+_READ = 20_000
+"""Characters of a body that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cue:
+    """Words of a subject, and the points they give for reading today and for mentioning at all."""
+
+    name: str
+    today: float
+    mention: float
+    words: re.Pattern[str]
+
+
+def _cue(name: str, today: float, mention: float, *words: str) -> _Cue:
+    return _Cue(name, today, mention, re.compile("|".join(words), re.IGNORECASE))
+
+
+# The first of these that matches is the reason a reader is told; the rarer and more telling ones come first.
+_TELLING = (
+    _cue("stable", 1.5, 0.3, r"\bstabili[sz](?:e|ed|ation)\b|\bgraduat|\bto (?:beta|stable|ga)\b", r"稳定版|转正"),
+    _cue("deprecate", 1.5, 0.3, r"\bdeprecat|\bobsolete", r"弃用|废弃"),
+    _cue("default", 1.0, 0.2, r"\bdefaults?\b", r"默认"),
+    _cue(
+        "strict",
+        1.2,
+        0.4,
+        r"\b(?:reject|require|enforce|disallow|forbid|prohibit|refuse|validate|honou?r|drop|no longer|stop|must)s?\b",
+        r"\b(?:error|fail) (?:when|if|on|for)\b",
+        r"禁止|拒绝|必须|不再",
+    ),
+    _cue("remove", 0.8, 0.0, r"^(?:remove|delete|drop|get rid)\b", r"^(?:移除|删除)"),
+    _cue(
+        "option",
+        0.7,
+        0.3,
+        r"--[a-z]|\bflags?\b|\boptions?\b|\bsetting|\bopt[- ](?:in|out)|\bconfigur(?:e|able|ation)",
+        r"(?-i:\b[A-Z]{2,}_[A-Z_]{2,})",
+        r"选项|配置项|参数",
+    ),
+    _cue(
+        "new",
+        1.3,
+        0.4,
+        r"^(?:add|implement|introduc|expose|create|new|support|allow|enable|provide)",
+        r"\bsupport(?:s|ed|ing)? (?:for|of)\b|\badd(?:s|ed|ing)? (?:support|an? option|a flag|the ability)",
+        r"^(?:新增|添加|增加|支持|实现|引入)",
+    ),
+    _cue("preview", 0.5, 0.0, r"\bfeature ?gate|\bexperimental|\balpha\b|\bbeta\b|\bpreview\b", r"实验性|预览"),
+)
+_OTHER = (
+    _cue(
+        "fault",
+        -1.0,
+        0.6,
+        r"^(?:fix|correct|avoid|prevent|handle|ensure|don'?t|do not|ignore|resolve|preserve|respect)",
+        r"^(?:修复|解决|修正)",
+    ),
+    _cue(
+        "outage",
+        0.0,
+        0.5,
+        r"\bregress|\bcrash|\bpanic|\bdeadlock|\bleak|\bdata loss|\bcorrupt|\brace\b|\bhang|\boom\b",
+        r"崩溃|死锁|泄漏|丢失",
+    ),
+    _cue(
+        "speed", 0.0, 0.4, r"\bperf|\bfaster|\bspeed|\boptimi[sz]|\blatency|\bcach(?:e|ing)\b", r"性能|优化|提速|加速"
+    ),
+    _cue(
+        "internal",
+        -0.8,
+        -0.9,
+        r"\binternal|\brefactor|\bclean ?up|\bsimplif|\bhelper|\bextract\b|\bdedup|\breuse|\bshare\b|\binline\b",
+        r"\bunused|\bdead code|\bredundant|\bunnecessary|\bencapsul|\bconsolidat|\bwrapper|\bcommoni[sz]|\bpolish",
+        r"\btidy",
+        r"重构|整理|清理",
+    ),
+    _cue("tests", -1.5, -1.2, r"\btest(?:s|ing)?\b|\be2e\b|\bcoverage|\bflak|\bsnapshot|\bbench|\bfixture", r"测试"),
+    _cue(
+        "pipeline",
+        -1.0,
+        -1.0,
+        r"\bci\b|\bworkflow|\bgithub actions?\b|\bactions?\b|\bdocker|\brelease\b|\bmakefile|\blint|\bclippy",
+        r"\bformat\b|\btypo|\bnit\b|\bchangelog|\bpre-commit",
+        r"构建|流水线|发布",
+    ),
+    _cue("words", -1.0, -0.7, r"\bdocs?\b|\bdocument|\breadme|\bcomment|\bguide\b|\bexample", r"文档|说明|注释"),
+)
+_CUES = (*_TELLING, *_OTHER)
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What the rules look at. `kinds` counts files by `patch.kind`; `lines` are changed lines of source files."""
+    """What the rules look at. `cues` names the subject's telling words, `kinds` counts files by `patch.kind`.
+
+    `prefix` is what the commit calls itself; `lines` are changed lines of source files, `grown` how many
+    more of them are added than removed.
+    """
 
     types: tuple[ChangeType, ...]
+    prefix: ChangeType | None
     scope: str
     summary: str
     breaking: bool
     security: bool
     released_revert: bool
-    signal: str
-    weight: float
+    noise: bool
+    migration: bool
+    cues: frozenset[str]
     kinds: dict[str, int]
     lines: int
-    new_source: int
+    grown: int
+    interface: bool
+    guide: bool
+
+
+def is_bot(commit: Commit) -> bool:
+    """Whether a program made the commit: GitHub marks its apps' accounts with `[bot]`; others are known by name."""
+    names = {commit.author.lower(), (commit.login or "").lower()}
+    known = {"dependabot", "renovate", "renovate-bot", "github-actions", "pre-commit-ci", "mergify", "greenkeeper"}
+    return any(name.endswith("[bot]") or name in known for name in names)
 
 
 def features(commit: Commit) -> Features:
     """The features of a commit, from its message, paths and sizes alone."""
-    prefix, scope, breaking, summary = _subject(commit)
+    prefix, scope, bang, summary = _subject(commit)
+    body = inert(commit.body[:_READ])
     hand = [f for f in commit.files if not f.generated]
+    source = [f for f in hand if kind(f.path) == "source"]
     kinds: dict[str, int] = {}
     for file in hand:
         kinds[kind(file.path)] = kinds.get(kind(file.path), 0) + 1
     types = _types(prefix, summary, kinds, bool(commit.files) and not hand)
-    signal, weight = next(((n, w) for n, w, pattern in _SIGNALS if pattern.search(summary)), ("", 0.0))
     return Features(
         types=types,
+        prefix=prefix,
         scope=scope,
         summary=summary,
-        breaking=breaking or bool(_BREAKING.search(commit.body)),
+        breaking=bang or bool(_BREAKING.search(body)),
         security=ChangeType.SECURITY in types,
-        released_revert=types[0] is ChangeType.REVERT and bool(_RELEASED_REVERT.search(commit.body[:2000])),
-        signal=signal,
-        weight=weight,
+        released_revert=types[0] is ChangeType.REVERT and bool(_RELEASED_REVERT.search(body)),
+        noise=is_bot(commit) or bool(_BUMP.search(summary)),
+        migration=bool(_MIGRATION.search(f"{summary}\n{body}")),
+        cues=frozenset(cue.name for cue in _CUES if cue.words.search(summary)),
         kinds=kinds,
-        lines=sum(f.added + f.removed for f in hand if kind(f.path) == "source"),
-        new_source=sum(f.status is FileStatus.ADDED and kind(f.path) == "source" for f in hand),
+        lines=sum(f.added + f.removed for f in source),
+        grown=sum(f.added - f.removed for f in source),
+        interface=any(_INTERFACE.search(f.path) for f in source),
+        guide=bool(source) and any(_GUIDE.search(f.path) for f in commit.files),
     )
 
 
 def _subject(commit: Commit) -> tuple[ChangeType | None, str, bool, str]:
     """Type, scope and `!` of a conventional subject, and the sentence without them and without `(#12)`."""
-    subject = commit.subject.strip().removesuffix(f"(#{commit.pull})").strip()
+    subject = one_line(commit.subject).removesuffix(f"(#{commit.pull})").strip()
     if commit.inner and subject.startswith("Merge pull request") and commit.body.strip():
-        subject = commit.body.strip().splitlines()[0]  # GitHub puts the pull request's title there
+        title = commit.body.strip().partition("\n")[0]  # GitHub puts the pull request's title there
+        subject = one_line(title[:SUBJECT_LENGTH])
     found = _CONVENTIONAL.match(subject)
     if found and found[1].lower() in _PREFIXES:
         return _PREFIXES[found[1].lower()], found[2] or "", bool(found[3]), found[4].strip()
@@ -183,41 +289,51 @@ def _by_files(kinds: dict[str, int], generated: bool) -> ChangeType | None:
     return only.get(next(iter(kinds))) if len(kinds) == 1 else None
 
 
-# --- Score -----------------------------------------------------------------------------------
+# --- Points ----------------------------------------------------------------------------------
 
-_TYPE_WEIGHT = {
-    ChangeType.FEATURE: 1.4,
-    ChangeType.SECURITY: 2.5,
-    ChangeType.PERFORMANCE: 0.9,
-    ChangeType.FIX: 0.5,
-    ChangeType.REVERT: 0.3,
-    ChangeType.ARCHITECTURE: 0.6,
-    ChangeType.REFACTOR: -0.6,
-    ChangeType.OTHER: -0.3,
-    ChangeType.DEPENDENCIES: -1.2,
-    ChangeType.BUILD: -1.5,
-    ChangeType.DOCS: -2.2,
-    ChangeType.TEST: -2.2,
+
+# What a commit loses by calling itself a refactoring, a build change or a chore.
+_PREFIX_TODAY: dict[ChangeType | None, float] = {ChangeType.REFACTOR: 1.0, ChangeType.BUILD: 1.0, ChangeType.OTHER: 0.7}
+_PREFIX_MENTION: dict[ChangeType | None, float] = {
+    ChangeType.REFACTOR: 1.3,
+    ChangeType.BUILD: 1.0,
+    ChangeType.OTHER: 0.7,
 }
 
 
+def _today(f: Features) -> float:
+    """Points for reading the commit today."""
+    source, points = f.kinds.get("source", 0), sum(cue.today for cue in _CUES if cue.name in f.cues)
+    points += 0.8 * min(math.log10(1 + f.lines), 3.3) + 0.5 * min(math.log2(1 + source), 5)
+    points += 0.8 * max(0, f.grown) / (f.lines + 5)
+    points += 0.6 * (source > 0 and "test" in f.kinds) + 0.8 * f.guide + 0.8 * f.interface
+    points += 0.7 * f.migration + 0.3 * ("`" in f.summary)
+    points -= 2.0 * (not source) + 1.5 * f.noise + 0.5 * (f.types[0] is ChangeType.FIX)
+    return points - _PREFIX_TODAY.get(f.prefix, 0.0)
+
+
+def _mention(f: Features) -> float:
+    """Points for mentioning the commit at all."""
+    source, points = f.kinds.get("source", 0), sum(cue.mention for cue in _CUES if cue.name in f.cues)
+    points += 0.5 * min(math.log10(1 + f.lines), 3.3) + max(0, f.grown) / (f.lines + 5)
+    points += 1.2 * (source > 0 and "test" in f.kinds) + 0.6 * (f.types[0] is ChangeType.FIX)
+    points += 0.5 * (f.types[0] is ChangeType.FEATURE)
+    points -= 3.0 * (not source) + 1.2 * f.noise + 1.0 * (set(f.kinds) == {"test"})
+    points -= 1.0 * bool(_SIDE_SCOPE.search(f.scope))
+    return points - _PREFIX_MENTION.get(f.prefix, 0.0)
+
+
 def score(f: Features) -> float:
-    """How likely it is (0..1) that maintainers would single the commit out; a ranking, not a probability."""
-    z = -2.6 + _TYPE_WEIGHT[f.types[0]] + f.weight
-    z += 3.0 * f.breaking + 1.0 * (f.security and f.types[0] is not ChangeType.SECURITY)
-    source = f.kinds.get("source", 0)
-    z += 0.5 if source and f.kinds.get("test") else 0
-    z += 0.5 if source and f.kinds.get("docs") else 0
-    z += min(0.35 * math.log10(f.lines + 1), 1.2) if source else -2.0
-    z += min(0.2 * f.new_source, 0.6)
-    return 1 / (1 + math.exp(-z))
+    """How much speaks for reading the commit today, 0 to 1: a ranking, not a probability; high begins at a half."""
+    return 1 / (1 + math.exp(_HIGH - _today(f)))
 
 
 # --- The reader's budget ---------------------------------------------------------------------
 
 HIGH_ONE_IN = 8
 """About one commit in eight is high on a normal day: what two minutes leave room for."""
-_HIGH, _MEDIUM = 0.5, 0.12
+_HIGH, _MEDIUM = 4.75, 1.0
+"""Points from which a commit is high, or medium."""
 _WIDE = 500
 """Changed source lines from which a change is called wide."""
 
@@ -260,9 +376,9 @@ def _always(f: Features) -> bool:
 
 
 def _wish(f: Features, score_: float) -> Importance:
-    if _always(f) or score_ >= _HIGH:
+    if _always(f) or score_ >= 0.5:
         return Importance.HIGH
-    return Importance.MEDIUM if score_ >= _MEDIUM else Importance.LOW
+    return Importance.MEDIUM if _mention(f) >= _MEDIUM else Importance.LOW
 
 
 def _reason(f: Features, importance: Importance) -> str:
@@ -271,8 +387,9 @@ def _reason(f: Features, importance: Importance) -> str:
         return "breaking"
     if f.security:
         return "security"
-    if importance is not Importance.LOW and f.signal:
-        return f.signal
+    telling = next((cue.name for cue in _TELLING if cue.name in f.cues), "")
+    if importance is not Importance.LOW and telling:
+        return telling
     if not f.kinds:
         return "generated"
     if not f.kinds.get("source"):

@@ -131,9 +131,9 @@ def test_filters_choose_by_author_path_and_bot(filters, passes):
 
 
 def test_bots_are_known_by_account_or_name():
-    assert digests.is_bot(commit(login="dependabot[bot]"))
-    assert digests.is_bot(commit(author="renovate[bot]"))
-    assert not digests.is_bot(commit(author="robot-builder"))
+    assert triage.is_bot(commit(login="dependabot[bot]"))
+    assert triage.is_bot(commit(author="renovate[bot]"))
+    assert not triage.is_bot(commit(author="robot-builder"))
 
 
 def test_a_very_long_subject_is_shortened_in_rows_only():

@@ -9,7 +9,7 @@ import pytest
 import bot
 from bot.ports import NotFound
 from bot.texts import LANGUAGES, Texts, _labels, prompt
-from bot.triage import _SIGNALS
+from bot.triage import _TELLING
 from bot.values import Aspect, ChangeType, Importance
 
 ROOT = Path(bot.__file__).parent.parent
@@ -53,7 +53,7 @@ def test_every_value_that_is_shown_has_a_label(language):
         assert texts(f"importance.{importance}_mark")
     assert all(texts(f"type.{t}") and texts(f"reason.type_{t}") for t in ChangeType)
     assert all(texts(f"aspect.{a}") for a in Aspect)
-    assert all(texts(f"reason.{name}") for name, _, _ in _SIGNALS)
+    assert all(texts(f"reason.{cue.name}") for cue in _TELLING)
 
 
 def test_a_blank_that_is_not_filled_is_a_fault_of_the_program():

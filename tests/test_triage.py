@@ -67,6 +67,59 @@ def test_breaking_changes_and_security_are_always_high(subject, body, reason):
     assert (judged.importance, judged.reason, judged.always) == (Importance.HIGH, reason, True)
 
 
+@pytest.mark.parametrize(
+    ("subject", "reason"),
+    [
+        ("Stabilize the cache", "stable"),
+        ("Deprecate the old client", "deprecate"),
+        ("Use the new resolver by default", "default"),
+        ("Reject archives without a checksum", "strict"),
+        ("Remove the legacy endpoint", "remove"),
+        ("Read `--jobs` from the environment", "option"),
+        ("Add a second backend", "new"),
+        ("Rename the preview resolver", "preview"),
+        ("默认开启缓存", "default"),
+        ("弃用旧接口", "deprecate"),
+        ("新增导出功能", "new"),
+    ],
+)
+def test_a_telling_word_lifts_a_commit_and_is_its_reason(subject, reason):
+    plain = grade("Change the parser a bit", *WIDE)
+    told = grade(subject, *WIDE)
+    assert told.reason == reason
+    assert told.score > plain.score
+
+
+@pytest.mark.parametrize("subject", ["refactor: the parser", "Fix a typo", "Add tests for the parser", "整理代码"])
+def test_words_for_inner_work_lower_a_commit(subject):
+    assert grade(subject, *WIDE).score < grade("Change the parser a bit", *WIDE).score
+
+
+def test_size_alone_makes_nothing_high():
+    assert grade("Change the parser a bit", change("src/a.py", 5_000, 5_000)).importance is not Importance.HIGH
+
+
+@pytest.mark.parametrize("path", ["examples/web/app.py", "scripts/release.py", "vendor/lib/x.go"])
+def test_what_nobodys_program_runs_does_not_count_as_source(path):
+    assert grade("Add a second backend", change(path, 500, 3)).importance is Importance.LOW
+
+
+def test_a_bots_commit_is_lowered():
+    own, bots = grade("Add a second backend", *WIDE), grade("Add a second backend", *WIDE, login="dependabot[bot]")
+    assert bots.score < own.score
+
+
+def test_the_rules_read_what_the_reader_sees():
+    assert grade("feat\u200b!: drop the old endpoint").features.breaking
+    assert grade("x", body="BREAKING\u200b CHANGE: y").features.breaking
+
+
+def test_a_hostile_merge_title_takes_no_time():
+    body = "[a]" + " " * 60_000 + "." + "remove " * 9_000
+    merged = commit("Merge pull request #7 from dev/branch", body=body, inner=("x",), pull=7)
+    assert len(triage.features(merged).summary) <= 1_000
+
+
 def test_a_quiet_day_has_nothing_high():
     day = [commit(f"docs: page {n}", change(f"docs/{n}.md"), sha=sha(n)) for n in range(10)]
     assert {j.importance for j in triage.judge(day)} == {Importance.LOW}
