@@ -45,13 +45,16 @@ class Fault(Enum):
     THINK_UNCLOSED = auto()
     THINK_END_ONLY = auto()  # the chat template opened the block in the prompt
     REASONING_FIELD = auto()  # thoughts in reasoning_content, where they belong
+    REASONING_PARTS = auto()  # content as a list of parts, thoughts first: Mistral's dialect
     NO_USAGE = auto()
     NULL_USAGE_COUNTS = auto()
+    ABSURD_USAGE = auto()  # counts that no database can hold
     NO_CHOICES = auto()
     NULL_CHOICES = auto()
     NO_MESSAGE = auto()
     HTML = auto()
     BROKEN_JSON = auto()
+    DEEP_JSON = auto()  # nested deeper than a parser goes
     TEXT_BODY = auto()  # JSON, but not an object
     THROTTLED = auto()  # 429; with `retry_after` the header
     SERVER_ERROR = auto()
@@ -68,9 +71,13 @@ class Fault(Enum):
     NO_MODEL_400 = auto()  # DeepSeek answers 400
     NO_SUCH_PATH = auto()  # 404 of a web server
     QUOTA = auto()  # 429 insufficient_quota
+    QUOTA_TYPE = auto()  # the same, told by the type alone
     NO_BALANCE = auto()  # 402
     INVALID = auto()  # 400 for a reason of its own, echoing the key
+    DEEP_ERROR = auto()  # 400 whose error object holds itself a thousand times; its code is a list
     DROPPED = auto()  # the connection closes without an answer
+    DROPPED_MIDWAY = auto()  # it closes in the middle of a body whose length was told
+    DROPPED_CHUNK = auto()  # … and of one that comes in chunks
     HANG = auto()  # nothing at all, until the server ends
     DRIP = auto()  # headers, then a byte now and then for ever
     DRIP_HEADERS = auto()
@@ -257,6 +264,10 @@ _STATUS: dict[Fault, tuple[int, dict[str, Any]]] = {
     Fault.NO_MODEL: (404, error_body("The model does not exist or you do not have access to it.", "model_not_found")),
     Fault.NO_MODEL_400: (400, error_body("Model Not Exist", "invalid_request_error")),
     Fault.NO_SUCH_PATH: (404, {"detail": "Not Found"}),
+    Fault.QUOTA_TYPE: (
+        429,
+        {"error": {"message": "You exceeded your current quota", "type": "insufficient_quota", "code": None}},
+    ),
     Fault.QUOTA: (429, error_body("You exceeded your current quota, please check your plan", "insufficient_quota")),
     Fault.NO_BALANCE: (402, error_body("Insufficient Balance", "invalid_request_error")),
 }
@@ -265,10 +276,12 @@ _DRIP_SECONDS = 0.01
 
 
 class ModelServer:
-    """`answer(body)` gives the text of each answer; everything else is an option or a queued `Fault`.
+    """`answer(body)` gives the text of each answer; everything else is an option or a `Fault`.
 
+    While nothing is queued, `item(body)` says what goes wrong with a request: a fault, another text, or None.
     `formats` and `limits` are what it accepts, `fixed_temperature` refuses any; `delay` is seconds an answer takes;
-    more than `limit` answers at once get 429. `key` and `model` are the only ones it knows; with `tls` it speaks HTTPS.
+    more than `limit` answers at once get 429; `retry_after` goes with every error status that was not queued.
+    `key` and `model` are the only ones it knows, `model` None takes any name; with `tls` it speaks HTTPS.
     With `keep_alive` a connection may carry several requests; without, a client that keeps it cannot delay the end.
     """
 
@@ -276,8 +289,10 @@ class ModelServer:
         self,
         answer: Callable[[dict[str, Any]], str] = lambda body: '{"ok": true}',
         *,
+        item: Callable[[dict[str, Any]], Fault | str | None] = lambda body: None,
+        retry_after: str | None = None,
         key: str = "sk-test-0123456789abcdef",
-        model: str = "test-model",
+        model: str | None = "test-model",
         formats: frozenset[str] = FORMATS,
         limits: frozenset[str] = LIMITS,
         fixed_temperature: bool = False,
@@ -287,6 +302,7 @@ class ModelServer:
         keep_alive: bool = False,
     ) -> None:
         self.answer, self.key, self.model = answer, key, model
+        self.item, self.retry_after = item, retry_after
         self.formats, self.limits, self.fixed_temperature = formats, limits, fixed_temperature
         self.delay, self.limit, self.keep_alive = delay, limit, keep_alive
         self.seen: list[Seen] = []
@@ -356,7 +372,7 @@ class ModelServer:
     def _check_body(self, body: dict[str, Any]) -> None:
         if unknown := set(body) - _FIELDS:
             raise Refused(400, f"Unknown parameter: '{min(unknown)}'.", "unknown_parameter", min(unknown))
-        if body.get("model") != self.model:
+        if self.model is not None and body.get("model") != self.model:
             raise Refused(404, f"The model `{body.get('model')}` does not exist.", "model_not_found")
         _check_messages(body)
         self._check_numbers(body)
@@ -388,10 +404,10 @@ class ModelServer:
             with self._lock:
                 self._at_once -= 1
 
-    def next_item(self) -> tuple[Fault | str | None, str | None]:
-        """What the queue has for this request."""
+    def next_item(self, body: dict[str, Any]) -> tuple[Fault | str | None, str | None]:
+        """What the queue has for this request, else what `item` says."""
         with self._lock:
-            return self._queue.popleft() if self._queue else (None, None)
+            return self._queue.popleft() if self._queue else (self.item(body), self.retry_after)
 
     def record(self, seen: Seen) -> None:
         """Remember a request."""
@@ -409,7 +425,7 @@ class ModelServer:
         choice: dict[str, Any] = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
         prompt, answered = -(-sum(len(m["content"]) for m in body["messages"]) // 4), -(-len(text) // 4)
         usage: Any = {"prompt_tokens": prompt, "completion_tokens": answered, "total_tokens": prompt + answered}
-        whole = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1767225600, "model": self.model,
+        whole = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1767225600, "model": body["model"],
                  "choices": [choice], "usage": usage, "system_fingerprint": None}  # fmt: skip
         if isinstance(item, Fault):
             _spoil(item, whole, choice, message)
@@ -430,8 +446,18 @@ def _spoil(fault: Fault, whole: dict[str, Any], choice: dict[str, Any], message:
         Fault.THINK_UNCLOSED: (message, {"content": f"<think>\nWell, {text}"}),
         Fault.THINK_END_ONLY: (message, {"content": f"Well, {{so}}.\n</think>\n\n{text}"}),
         Fault.REASONING_FIELD: (message, {"reasoning_content": "Well, {so}."}),
+        Fault.REASONING_PARTS: (
+            message,
+            {
+                "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "Well, {so}."}]},
+                    {"type": "text", "text": text},
+                ]
+            },
+        ),
         Fault.NO_USAGE: (whole, {"usage": None}),
         Fault.NULL_USAGE_COUNTS: (whole, {"usage": {"prompt_tokens": None, "completion_tokens": None}}),
+        Fault.ABSURD_USAGE: (whole, {"usage": {"prompt_tokens": 10**30, "completion_tokens": True}}),
         Fault.NO_CHOICES: (whole, {"choices": []}),
         Fault.NULL_CHOICES: (whole, {"choices": None}),
         Fault.NO_MESSAGE: (choice, {"message": None}),
@@ -494,7 +520,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(refused.status, refused.body)
         else:
             with self.model.place() as free:
-                self._serve(*(self.model.next_item() if free else (Fault.THROTTLED, None)))
+                self._serve(*(self.model.next_item(self.seen.body) if free else (Fault.THROTTLED, None)))
 
     do_GET = do_PUT = do_DELETE = do_POST
 
@@ -535,6 +561,12 @@ class _Handler(BaseHTTPRequestHandler):
         socket.socket.shutdown(self.connection, socket.SHUT_RDWR)
         self.close_connection = True
 
+    def _midway(self, framing: Mapping[str, str], start: str) -> None:
+        body = json.dumps(self.model.completion(self.seen.body, None))
+        self._head(200, "application/json", framing)
+        self.wfile.write((start + body[: len(body) // 2]).encode())
+        self._dropped()
+
     def _hang(self) -> None:
         self.model.wait()
         self.close_connection = True
@@ -553,11 +585,17 @@ _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 _SPECIAL: dict[Fault, Callable[[_Handler], None]] = {
     Fault.HTML: lambda handler: handler._send(200, "text/html", _HTML),
     Fault.BROKEN_JSON: lambda handler: handler._send(200, "application/json", '{"id": "chatcmpl-1", "choi'),
+    Fault.DEEP_JSON: lambda handler: handler._send(200, "application/json", "[" * 100_000),
+    Fault.DEEP_ERROR: lambda handler: handler._send(
+        400, "application/json", '{"code": [], "error":' * 900 + "{}" + "}" * 900
+    ),
     Fault.TEXT_BODY: lambda handler: handler._json(200, "hello"),
     Fault.BAD_GATEWAY_HTML: lambda handler: handler._send(502, "text/html", "<html>502 Bad Gateway</html>"),
     Fault.BAD_KEY: _Handler._bad_key,
     Fault.INVALID: _Handler._invalid,
     Fault.DROPPED: _Handler._dropped,
+    Fault.DROPPED_MIDWAY: lambda handler: handler._midway({"Content-Length": "99999"}, ""),
+    Fault.DROPPED_CHUNK: lambda handler: handler._midway({"Transfer-Encoding": "chunked"}, "FFFF\r\n"),
     Fault.HANG: _Handler._hang,
     Fault.DRIP: lambda handler: handler._drip(_HEAD + b"Content-Length: 99999999\r\n\r\n", b" "),
     Fault.DRIP_HEADERS: lambda handler: handler._drip(_HEAD + b"X-Slow: ", b"a"),

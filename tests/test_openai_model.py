@@ -133,6 +133,7 @@ def test_the_best_form_is_asked_for_first(server: ModelServer, connect: Connect)
         (Fault.LENGTH, '{"ok":', Finish.LENGTH),
         (Fault.LENGTH_NULL, "", Finish.LENGTH),
         (Fault.EMPTY, "", Finish.STOP),
+        (Fault.NULL, "", Finish.STOP),
         (Fault.REFUSAL, "", Finish.REFUSED),
         (Fault.FILTERED_ANSWER, '{"ok": true}', Finish.REFUSED),
         (Fault.FILTERED_PROMPT, "", Finish.REFUSED),
@@ -140,6 +141,7 @@ def test_the_best_form_is_asked_for_first(server: ModelServer, connect: Connect)
         (Fault.THINK_END_ONLY, '{"ok": true}', Finish.STOP),
         (Fault.THINK_UNCLOSED, "", Finish.STOP),
         (Fault.REASONING_FIELD, '{"ok": true}', Finish.STOP),
+        (Fault.REASONING_PARTS, '{"ok": true}', Finish.STOP),
     ],
 )
 def test_every_way_to_end_is_told_apart(
@@ -150,7 +152,7 @@ def test_every_way_to_end_is_told_apart(
     assert (reply.text, reply.finish, reply.usage.requests) == (text, finish, 1)
 
 
-@pytest.mark.parametrize("fault", [Fault.NO_USAGE, Fault.NULL_USAGE_COUNTS])
+@pytest.mark.parametrize("fault", [Fault.NO_USAGE, Fault.NULL_USAGE_COUNTS, Fault.ABSURD_USAGE])
 def test_usage_that_the_server_did_not_count_is_estimated(server: ModelServer, connect: Connect, fault: Fault) -> None:
     server.queue(fault)
     usage = connect(server).ask(QUESTION).usage
@@ -160,12 +162,12 @@ def test_usage_that_the_server_did_not_count_is_estimated(server: ModelServer, c
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault.NULL,
         Fault.NO_CHOICES,
         Fault.NULL_CHOICES,
         Fault.NO_MESSAGE,
         Fault.HTML,
         Fault.BROKEN_JSON,
+        Fault.DEEP_JSON,
         Fault.TEXT_BODY,
     ],
 )
@@ -372,6 +374,8 @@ def test_a_question_without_a_name_still_names_its_schema() -> None:
         Fault.OVERLOADED,
         Fault.CONFLICT,
         Fault.DROPPED,
+        Fault.DROPPED_MIDWAY,
+        Fault.DROPPED_CHUNK,
     ],
 )
 def test_a_passing_failure_is_tried_again_and_counted(
@@ -449,8 +453,10 @@ def test_no_header_of_a_server_breaks_the_reading(value: str, date: str) -> None
     [
         (Fault.SERVER_ERROR, Unavailable, "model_unavailable"),
         (Fault.DROPPED, Unavailable, "model_unreachable"),
+        (Fault.DROPPED_MIDWAY, Unavailable, "model_unreachable"),
         (Fault.THROTTLED, Unavailable, "model_throttled"),
         (Fault.QUOTA, ConfigError, "model_quota_spent"),
+        (Fault.QUOTA_TYPE, ConfigError, "model_quota_spent"),
         (Fault.NO_BALANCE, ConfigError, "model_quota_spent"),
         (Fault.BAD_KEY, ConfigError, "model_key_invalid"),
         (Fault.FORBIDDEN, ConfigError, "model_key_invalid"),
@@ -462,6 +468,7 @@ def test_no_header_of_a_server_breaks_the_reading(value: str, date: str) -> None
         (Fault.OVERFLOW_VLLM, ModelError, "model_context_overflow"),
         (Fault.TOO_LARGE, ModelError, "model_context_overflow"),
         (Fault.INVALID, ModelError, "model_request_refused"),
+        (Fault.DEEP_ERROR, ModelError, "model_request_refused"),
     ],
 )
 def test_each_failure_has_its_error_and_counts_its_requests(

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.client import responses as HTTP_REASONS
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
@@ -88,12 +89,17 @@ _QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "b
 _COMPLAINT_KEYS = ("message", "msg", "loc", "param", "code", "type", "error", "detail", "metadata", "raw")
 
 
-def complaint(body: object) -> str:
+_COMPLAINT_DEPTH = 8  # levels of an error body that are read; some servers wrap the error of another in theirs
+
+
+def complaint(body: object, depth: int = _COMPLAINT_DEPTH) -> str:
     """What an error body says, of its telling fields only: FastAPI servers echo the whole request beside them."""
+    if isinstance(body, Mapping | list) and not depth:
+        return ""
     if isinstance(body, Mapping):
-        return " ".join(filter(None, (complaint(body.get(key)) for key in _COMPLAINT_KEYS)))
+        return " ".join(filter(None, (complaint(body.get(key), depth - 1) for key in _COMPLAINT_KEYS)))
     if isinstance(body, list):
-        return " ".join(map(complaint, body))
+        return " ".join(complaint(part, depth - 1) for part in body)
     return "" if body is None else str(body)[:2000]
 
 
@@ -179,23 +185,37 @@ def estimated_tokens(*texts: str) -> int:
     return -(-sum(len(text.encode("utf-8", "replace")) for text in texts) // 3)
 
 
+_MOST_TOKENS = 10**9  # a larger count is nonsense, and might be one that no database holds
+
+
 def _counted(counts: object, name: str) -> int | None:
     """A token count that a server gave; None where it gave none or nonsense."""
     number = getattr(counts, name, None)
-    return number if isinstance(number, int) and number >= 0 else None
+    return number if type(number) is int and 0 <= number < _MOST_TOKENS else None
+
+
+def _content(message: object) -> str | None:
+    """The text of a message. Mistral's reasoning models send parts, of which those of type "text" are the answer."""
+    content = getattr(message, "content", None)
+    if isinstance(content, list):
+        parts = [part for part in content if isinstance(part, Mapping) and part.get("type") == "text"]
+        return "".join(str(part.get("text", "")) for part in parts)
+    if content is None and message is not None:
+        return ""  # all of it was thoughts: an empty answer, which is asked for again like any other
+    return content if isinstance(content, str) else None
 
 
 def reply_of(completion: object, body: Mapping[str, Any], requests: int) -> Reply:
     """The reply in a completion, with the usage the server counted, or an estimate where it counted none.
 
-    Raises ModelError where there is no text to speak of: no choice, null content, a page of HTML.
+    Raises ModelError where there is no message at all: no choice, a page of HTML.
     """
     choices = getattr(completion, "choices", None)
     first = choices[0] if isinstance(choices, list) and choices else None
     message = getattr(first, "message", None)
-    content, refusal = getattr(message, "content", None), getattr(message, "refusal", None)
+    content, refusal = _content(message), getattr(message, "refusal", None)
     finish = Finish.REFUSED if refusal else _FINISHES.get(str(getattr(first, "finish_reason", "")), Finish.STOP)
-    text = content if isinstance(content, str) else ""
+    text = content or ""
     counts = getattr(completion, "usage", None)
     prompt, answered = _counted(counts, "prompt_tokens"), _counted(counts, "completion_tokens")
     usage = Usage(
@@ -204,7 +224,7 @@ def reply_of(completion: object, body: Mapping[str, Any], requests: int) -> Repl
         estimated_tokens(text) if answered is None else answered,
         requests,
     )
-    if not isinstance(content, str) and finish is Finish.STOP:
+    if content is None and finish is Finish.STOP:
         raise ModelError("model_answer_unreadable", model=usage.model, usage=usage)
     return Reply(without_thoughts(text), finish, usage)
 
@@ -253,7 +273,7 @@ def _passing(error: openai.APIError) -> bool:
 
 def _spent(error: openai.APIStatusError) -> bool:
     """Whether the account has no money left; OpenAI says so with 429 and a code, DeepSeek with 402."""
-    return error.status_code == 402 or error.code in _QUOTA_CODES
+    return error.status_code == 402 or bool(_QUOTA_CODES & {str(error.code), str(error.type)})
 
 
 def _outside_error(error: openai.APIError, model: str, url: str, seconds: float, key: str) -> DigestError:
@@ -281,7 +301,8 @@ def _status_error(error: openai.APIStatusError, model: str, url: str, key: str) 
         return Unavailable("model_unavailable", model=model, status=status)
     if _OVERFLOW.search(said.lower()) or status == 413:
         return ModelError("model_context_overflow", model=model)
-    return ModelError("model_request_refused", model=model, status=status, reason=one_line(said.replace(key, "…"), 200))
+    reason = one_line(said.replace(key, "…"), 200) or HTTP_REASONS.get(status, "")
+    return ModelError("model_request_refused", model=model, status=status, reason=reason)
 
 
 # --- The shell -------------------------------------------------------------------------------
@@ -425,7 +446,7 @@ class OpenAIModel:
             completion = self._client.chat.completions.create(**body, timeout=timeout)
         except openai.APIError as error:
             return error
-        except ValueError:  # a body that calls itself JSON and is not
+        except (ValueError, RecursionError):  # a body that calls itself JSON and is not, or is nested without end
             completion = None
         return reply_of(completion, body, requests)
 
