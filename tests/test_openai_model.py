@@ -234,12 +234,12 @@ def test_without_a_schema_format_the_schema_stands_in_the_system_text(connect: C
     assert user["content"] == QUESTION.user
 
 
-def test_a_reasoning_model_gets_its_own_token_parameter_and_no_temperature(connect: Connect) -> None:
+def test_a_reasoning_model_gets_its_own_token_parameter_room_for_thoughts_and_no_temperature(connect: Connect) -> None:
     with ModelServer(limits=frozenset({"max_completion_tokens"}), fixed_temperature=True) as server:
         model = connect(server)
         assert [model.ask(QUESTION).usage.requests for _ in range(2)] == [3, 1]
     last = server.bodies[-1]
-    assert last["max_completion_tokens"] == 300
+    assert last["max_completion_tokens"] == 300 + 16_000
     assert not {"max_tokens", "temperature"} & set(last)
     assert last["response_format"]["type"] == "json_schema"
 

@@ -117,6 +117,13 @@ def next_dialect(dialect: Dialect, said: str) -> Dialect | None:
 
 # --- What is sent ----------------------------------------------------------------------------
 
+_THOUGHT_TOKENS = 16_000
+"""Room for the thoughts of a model that wants `max_completion_tokens`, which counts them (`max_tokens` never did).
+
+Without it a model that thinks for long answers nothing at all, with finish_reason "length". It is a ceiling, and seldom
+reached. Source: OpenAI API reference, "Create chat completion", max_completion_tokens.
+"""
+
 _KEPT_KEYWORDS = ("type", "description", "enum", "const")
 
 
@@ -145,7 +152,8 @@ def request_body(model: str, question: Question, dialect: Dialect) -> dict[str, 
     """The body of a chat completion that asks `question` the way `dialect` says."""
     form, limit, _ = dialect.rungs()
     system = question.system
-    body: dict[str, Any] = {"model": model, limit: question.max_tokens}
+    room = _THOUGHT_TOKENS if limit == "max_completion_tokens" else 0
+    body: dict[str, Any] = {"model": model, limit: question.max_tokens + room}
     if not dialect.temperature:
         body["temperature"] = 0
     if form == "json_schema":
