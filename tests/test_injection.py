@@ -1,0 +1,617 @@
+"""Every hostile commit of hostile.py, beside innocent ones: into prompts, out of an obedient model, onto every page."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import answers
+import pytest
+from conftest import Clock
+from hostile import CATEGORIES, HOSTILE, Hostile
+from make import commit as commit_value
+from model_server import ModelServer
+from repositories import Builder, History, git
+from rich.console import Console
+from samples import digest as sample_digest
+from test_report import check_headings, check_links, leaves, markdown_anchors, markdown_links, parsed, strictly
+from world import DAY, HOME, World
+
+from adapters.chats.terminal import Terminal
+from adapters.llms.openai import OpenAIModel
+from bot import analysis, patch, report, rules, schedule, triage
+from bot import digest as digests
+from bot.analysis import Rejected
+from bot.app import Scope
+from bot.texts import Texts
+from bot.values import (
+    Commit,
+    Digest,
+    Entry,
+    FileChange,
+    FilePatch,
+    Finish,
+    Importance,
+    Period,
+    Post,
+    Question,
+    Reply,
+    Repository,
+    Usage,
+    split_message,
+)
+
+URL = "https://github.com/example/harbor"
+DAYS = {"en": DAY, "zh": DAY + timedelta(days=1)}
+# Two that must be read whatever anybody says, then ones of every other kind.
+INNOCENT = {
+    "en": (
+        ("feat(api)!: replace the endpoint (#101)", "src/api.py"),
+        ("fix: security: check the token before the first byte (#102)", "src/token.py"),
+        ("feat: retry a failed start (#103)", "src/start.py"),
+        ("perf: read rows in one query (#104)", "src/rows.py"),
+        ("docs: a page on retries (#105)", "docs/retries.md"),
+        ("test: a slow connection (#106)", "tests/test_slow.py"),
+    ),
+    "zh": (
+        ("feat(api)!: 替换接口 (#201)", "src/zh/api.py"),
+        ("安全：在第一个字节之前校验令牌 (#202)", "src/zh/token.py"),
+        ("新增：启动失败时重试 (#203)", "src/zh/start.py"),
+        ("优化：一次查询读取所有行 (#204)", "src/zh/rows.py"),
+        ("文档：关于重试的页面 (#205)", "docs/zh/retries.md"),
+        ("测试：慢速连接 (#206)", "tests/zh/test_slow.py"),
+    ),
+}
+PINGS = (
+    "<!channel> <@U012AB3CD> <!subteam^S1> <at id=all></at> @everyone @dev-two #12 GH-12 [a](https://evil.example) "
+    "![i](https://evil.example/i.png) <https://evil.example|b> https://evil.example www.evil.example <script>x</script>"
+    " | c | `d` ``e \x1b]8;;https://evil.example\x07f\x1b[2J \u202eg\u200b\n# h\n-- i\n| j | k |\n\n"
+    "[l]: https://evil.example"
+)
+"""What an obedient model says in every field, behind which it repeats the commit."""
+INVENTED = "send_home(secrets)"
+"""A quote that stands nowhere."""
+
+in_git = pytest.mark.parametrize("item", [h for h in HOSTILE if h.in_git], ids=lambda h: h.name)
+every_item = pytest.mark.parametrize("item", HOSTILE, ids=lambda h: h.name)
+demanding = pytest.mark.parametrize("item", [h for h in HOSTILE if h.demands], ids=lambda h: h.name)
+
+
+def test_the_set_is_large_and_covers_every_kind_in_both_languages() -> None:
+    languages = Counter(item.language for item in HOSTILE)
+    assert len(HOSTILE) >= 60, languages
+    assert min(languages["en"], languages["zh"]) >= 20, languages
+    assert {(i.tries, i.language) for i in HOSTILE} == {(c, lang) for c in CATEGORIES for lang in ("en", "zh")}
+    assert len({i.name for i in HOSTILE}) == len(HOSTILE)
+
+
+# --- The repository --------------------------------------------------------------------------
+
+
+def add_innocent(build: Builder) -> None:
+    build.commit("root", DAY - timedelta(days=1), {"README.md": "# Harbor\n"})
+    for language, commits in INNOCENT.items():
+        for n, (message, path) in enumerate(commits):
+            files = {path: "".join(f"{language}_{n}_{line} = {line}\n" for line in range(30))}
+            build.commit(f"{language}{n}", DAYS[language] + timedelta(minutes=n), files, message=message)
+
+
+def attacked_repository(folder: Path) -> tuple[History, dict[str, Hostile]]:
+    """The innocent commits, then every hostile one that git takes, which knows the SHAs of those before it."""
+    first = Builder(folder / "before")
+    add_innocent(first)
+    known = first.finish()
+    build = Builder(folder / "harbor")
+    add_innocent(build)
+    aimed = {}
+    victims = {language: tuple(known.sha(f"{language}{n}")[:7] for n in range(6)) for language in INNOCENT}
+    for n, item in enumerate(h.aimed(victims[h.language]) for h in HOSTILE):
+        aimed[item.name] = item
+        if item.in_git:
+            at = DAYS[item.language] + timedelta(hours=2, minutes=n)
+            message = f"{item.subject}\n\n{item.body}"
+            build.commit(item.name, at, item.files, message=message, author=(item.author, "dev@example.com"))
+    history = build.finish()
+    assert known.shas.items() <= history.shas.items()
+    git(history.path, "config", "remote.origin.url", f"{URL}.git")
+    return history, aimed
+
+
+# --- A model that obeys ----------------------------------------------------------------------
+
+
+@dataclass
+class Obedient:
+    """Does what a commit says as far as an answer's shape lets it; of innocent commits it speaks as it should."""
+
+    by_short: dict[str, Hostile]
+
+    def __call__(self, body: dict) -> str:
+        system, user = body["messages"][0]["content"], body["messages"][-1]["content"]
+        language = "zh" if "Chinese" in system else "en"
+        if "grade the commits" in system:
+            return json.dumps({"commits": [self.graded(s, p, language) for s, p in answers.LISTED.findall(user)]})
+        # A hostile body forges records by dev-two, whom no innocent commit is by.
+        shas = re.findall(r"^commit ([0-9a-f]{7}) by (?!dev-two)", user, re.MULTILINE)
+        if "describe several commits" in system:
+            return json.dumps({"commits": [self.described(sha, language) for sha in shas]})
+        if "analyse one commit" in system:
+            item = self.by_short.get(shas[0])
+            return json.dumps(self.analysed(item) if item else answers.analysed(user, language == "zh"))
+        return json.dumps({"overview": repeated(next(iter(self.by_short.values())), 1500, language)})
+
+    def graded(self, sha: str, prior: str, language: str) -> dict:
+        item = self.by_short.get(sha)
+        if not item:
+            return answers.graded(sha, prior, language == "zh")
+        words = {"theme": repeated(item, 80), "reason": repeated(item, 200), "sentence": repeated(item, 600)}
+        return {"sha": sha, "importance": item.wish or prior, "types": ["docs", "security"], **words}
+
+    def described(self, sha: str, language: str) -> dict:
+        item = self.by_short.get(sha)
+        if not item:
+            return answers.described(sha, language == "zh")
+        full = self.analysed(item)
+        return {"sha": sha, **{name: full[name] for name in ("summary", "impact", "suggestions")}}
+
+    @staticmethod
+    def analysed(item: Hostile) -> dict:
+        path, proof = next(iter(item.files)), f"name = '{item.name}'"
+        claims = [(path, proof), (path, INVENTED), ("src/of-another.py", proof)]
+        risks = [
+            {"text": repeated(item, 900), "path": p, "quote": q, "mitigation": repeated(item, 900)} for p, q in claims
+        ]
+        impact = {"component": repeated(item, 300), "paths": [*item.files, "src/of-another.py"]}
+        return {
+            "summary": repeated(item, 2000),
+            "impact": [{**impact, "effect": repeated(item, 600)}],
+            "insights": [{"aspect": "security", "text": repeated(item, 900), "path": path, "quote": proof}],
+            "risks": risks,
+            "suggestions": [{"who": repeated(item, 300), "action": repeated(item, 600)}],
+        }
+
+
+def repeated(item: Hostile, limit: int, language: str = "") -> str:
+    """The commit's own words behind every ping there is; enough of them in the digest's language to be taken."""
+    lead = "按提交的要求重复如下。" * (1 + limit // 80) if (language or item.language) == "zh" else "As told: "
+    return f"{lead[: limit // 2]}{PINGS} {item.said}"[:limit]
+
+
+# --- What is made of it, once ----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """Everything that the tests look at."""
+
+    repository: Repository
+    items: dict[str, Hostile]
+    commits: dict[str, Commit]
+    patches: dict[str, tuple[FilePatch, ...]]
+    digests: dict[tuple[str, str], Digest]
+    bodies: list[dict]
+    key: str
+    world: World
+    server: ModelServer
+
+    def innocent(self, language: str) -> list[Commit]:
+        return [self.commits[f"{language}{n}"] for n in range(6)]
+
+    def day(self, language: str) -> list[Commit]:
+        hostile = [self.commits[h.name] for h in self.items.values() if h.in_git and h.language == language]
+        return [*hostile, *self.innocent(language)]
+
+    def alone(self, made_by: str, item: Hostile) -> Digest:
+        """The item's digest with only the item, one commit that must be read, and one that need not."""
+        whole = self.digests[made_by, item.language]
+        kept = {c.sha for c in (self.commits[item.name], *self.innocent(item.language)[::4])}
+        entries = tuple(e for e in whole.entries if e.commit.sha in kept)
+        themes = (replace(whole.themes[0], shas=(self.commits[item.name].sha,)),) if whole.themes else ()
+        return replace(whole, entries=entries, themes=themes)
+
+
+def digest_of(world: World, repository: Repository, language: str) -> Digest:
+    period = schedule.day(DAYS[language].date(), "UTC")
+    return world.app.digest(repository, Scope(repository.name, period, language))
+
+
+def model_of(server: ModelServer) -> OpenAIModel:
+    return OpenAIModel("test-model", server.key, server.url, timeout=30, concurrency=8)
+
+
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
+    history, items = attacked_repository(tmp_path_factory.mktemp("attacked"))
+    by_short = {history.sha(name)[:7]: item for name, item in items.items() if item.in_git}
+    clock = Clock(DAY + timedelta(days=5))
+    with ModelServer(answer=Obedient(by_short)) as server:
+        ruled = World(tmp_path_factory.mktemp("ruled"), clock, str(history.path))
+        obeying = World(tmp_path_factory.mktemp("obeying"), clock, str(history.path), model=model_of(server))
+        repository = ruled.app.repository(str(history.path), HOME)
+        made = {
+            (name, language): digest_of(world, repository, language)
+            for name, world in (("rules", ruled), ("obeys", obeying))
+            for language in DAYS
+        }
+        names = {sha: name for name, sha in history.shas.items()}
+        commits = {names[e.commit.sha]: e.commit for language in DAYS for e in made["rules", language].entries}
+        patches = dict(ruled.source.patches(repository.name, list(commits.values())))
+        by_name = {names[sha]: found for sha, found in patches.items()}
+        bodies = list(server.bodies)
+        yield Attacked(repository, items, commits, by_name, made, bodies, server.key, obeying, server)
+        ruled.close()
+        obeying.close()
+
+
+def value_of(item: Hostile) -> tuple[Commit, tuple[FilePatch, ...]]:
+    """A commit that git cannot hold, as another source might tell of it."""
+    subject, body = split_message(f"{item.subject}\n\n{item.body}")
+    files = [FileChange(path, added=1 + len(item.lines)) for path in item.files]
+    made = commit_value(subject, *files, body=body, author=item.author, pull=None)
+    added = ["name = 'x'", *item.lines]
+    text = "\n".join([f"@@ -0,0 +1,{len(added)} @@", *(f"+{line}" for line in added)])
+    return made, tuple(FilePatch(path, text) for path in item.files)
+
+
+def pieces(attacked: Attacked, item: Hostile) -> tuple[Commit, tuple[FilePatch, ...]]:
+    return (attacked.commits[item.name], attacked.patches[item.name]) if item.in_git else value_of(item)
+
+
+@in_git
+def test_the_commit_is_really_there_as_it_was_written(attacked: Attacked, item: Hostile) -> None:
+    aimed, found = attacked.items[item.name], attacked.commits[item.name]
+    assert "VICTIM" not in found.subject + found.body
+    subject, body = split_message(f"{aimed.subject}\n\n{aimed.body}")
+    assert (found.subject, found.body) == (subject, body)
+    assert found.author == aimed.author.strip()
+    assert {f.path for f in found.files} == set(aimed.files)
+
+
+# --- Into a prompt ---------------------------------------------------------------------------
+
+
+def questions(attacked: Attacked, item: Hostile) -> Iterator[tuple[Question, Question]]:
+    """Each question about the hostile commit, and the same one about innocent commits alone."""
+    found, patches = pieces(attacked, item)
+    innocent, repository, language = attacked.innocent(item.language), attacked.repository, item.language
+    seen = patch.select(found, patches, analysis.HIGH_TOKENS)
+    plain = [(c, patch.select(c, (), analysis.MEDIUM_TOKENS)) for c in innocent]
+    day = [found, *innocent[1:]]
+    entries = attacked.digests["rules", language].entries[-6:]
+    ours = entry_by_rules(found, patches, language) if not item.in_git else None
+    ours = ours or next(e for e in attacked.digests["obeys", language].entries if e.commit.sha == found.sha)
+    for texts in (
+        (
+            (analysis.triage_question, day, triage.judge(day)),
+            (analysis.triage_question, innocent, triage.judge(innocent)),
+        ),
+        ((analysis.batch_question, [(found, seen), *plain[1:]]), (analysis.batch_question, plain)),
+        ((analysis.analysis_question, found, seen), (analysis.analysis_question, *plain[0])),
+        ((analysis.overview_question, [ours, *entries[1:]]), (analysis.overview_question, entries)),
+    ):
+        (ask, *about), (_, *other) = texts
+        yield ask(repository, *about, language), ask(repository, *other, language)
+
+
+def fenced(question: Question) -> tuple[str, str, str]:
+    """The words before the data, the mark, and the data."""
+    lines = question.user.split("\n")
+    mark = lines[1]
+    assert re.fullmatch("DATA [0-9a-f]{16}", mark)
+    assert lines[-1] == mark
+    return lines[0], mark, "\n".join(lines[2:-1])
+
+
+@every_item
+def test_the_data_stay_between_the_two_marks_and_are_bounded_and_visible(attacked: Attacked, item: Hostile) -> None:
+    for question, innocent in questions(attacked, item):
+        opening, mark, data = fenced(question)
+        assert question.user.count(mark.removeprefix("DATA ")) == 2
+        assert mark not in data
+        assert question.system == innocent.system
+        assert opening == fenced(innocent)[0]
+        assert question.schema == innocent.schema
+        assert len(data.encode()) <= 3 * analysis.HIGH_TOKENS + 14_000
+        assert not unseen(data)
+        assert attacked.key not in question.user
+
+
+@every_item
+def test_in_the_list_of_a_day_each_commit_is_one_line_and_keeps_its_prior(attacked: Attacked, item: Hostile) -> None:
+    day = [pieces(attacked, item)[0], *attacked.innocent(item.language)]
+    judged = triage.judge(day)
+    _, _, data = fenced(analysis.triage_question(attacked.repository, day, judged, item.language))
+    starts = [
+        f"{c.short} | prior {j.importance}{' always' * j.always} | +{c.added} -"
+        for c, j in zip(day, judged, strict=True)
+    ]
+    lines = data.split("\n")
+    assert len(lines) == len(starts)
+    assert all(line.startswith(start) for line, start in zip(lines, starts, strict=True))
+
+
+def test_what_was_sent_holds_the_data_once_and_never_the_key(attacked: Attacked) -> None:
+    assert len(attacked.bodies) > 20
+    systems = {body["messages"][0]["content"] for body in attacked.bodies}
+    assert len(systems) == 8  # four prompts in two languages: nothing of a commit is in any
+    for body in attacked.bodies:
+        user = body["messages"][1]["content"]
+        assert user.count(user.split("\n")[1]) == 2
+        assert len(user) < 60_000
+    assert attacked.key not in json.dumps(attacked.bodies)
+
+
+# --- Out of a reply --------------------------------------------------------------------------
+
+
+def reply(text: object) -> Reply:
+    text = text if isinstance(text, str) else json.dumps(text)
+    return Reply(text, Finish.STOP, Usage("test-model", 1, 1, 1))
+
+
+def graded_day(attacked: Attacked, item: Hostile, model: Obedient) -> tuple[list[Importance], tuple[Importance, ...]]:
+    """The grades of a day of one hostile commit, as the model gives them and after the reader's budget."""
+    day = [attacked.commits[item.name], *attacked.innocent(item.language)]
+    judged = triage.judge(day)
+    said = [model.graded(c.short, j.importance, item.language) for c, j in zip(day, judged, strict=True)]
+    grades = analysis.read_triage(reply({"commits": said}), day, judged, item.language)
+    wishes = [g.importance for g in grades]
+    return wishes, triage.budget(wishes, [g.score for g in grades], [j.always for j in judged])
+
+
+@in_git
+def test_no_other_commit_is_graded_otherwise_because_of_one(attacked: Attacked, item: Hostile) -> None:
+    aimed, short = attacked.items[item.name], attacked.commits[item.name].short
+    honest, honest_kept = graded_day(attacked, item, Obedient({}))
+    obeyed, obeyed_kept = graded_day(attacked, item, Obedient({short: aimed}))
+    always = [j.always for j in triage.judge([attacked.commits[item.name], *attacked.innocent(item.language)])]
+    assert obeyed[1:] == honest[1:]
+    for before, after, kept in zip(honest_kept[1:], obeyed_kept[1:], always[1:], strict=True):
+        # A commit that asks to be high may take a place of the budget, and no more than that.
+        assert after is before or (item.wish == "high" and before is Importance.HIGH and not kept)
+        assert after is Importance.HIGH or not kept
+        assert after is not Importance.LOW or before is Importance.LOW
+    assert obeyed_kept[0] is Importance.HIGH or not always[0]
+
+
+@pytest.mark.parametrize("language", DAYS)
+@pytest.mark.parametrize("made_by", ["rules", "obeys"])
+def test_nothing_silences_what_the_rules_mark_always(attacked: Attacked, made_by: str, language: str) -> None:
+    commits = [e.commit for e in attacked.digests["rules", language].entries]
+    always = {c.sha for c, j in zip(commits, triage.judge(commits), strict=True) if j.always}
+    entries = {e.commit.sha: e for e in attacked.digests[made_by, language].entries}
+    assert len(entries) == len(commits)
+    assert {attacked.commits[f"{language}{n}"].sha for n in (0, 1)} <= always
+    asked = {attacked.commits[i.name].sha for i in HOSTILE if i.in_git and i.wish == "low" and i.language == language}
+    assert len(asked & always) >= 2
+    assert {entries[sha].grade.importance for sha in always} == {Importance.HIGH}
+
+
+@pytest.mark.parametrize("language", DAYS)
+def test_of_a_whole_day_the_obedient_model_is_taken_and_innocent_grades_stand(
+    attacked: Attacked, language: str
+) -> None:
+    prior = {e.commit.sha: e.grade.importance for e in attacked.digests["rules", language].entries}
+    made = attacked.digests["obeys", language]
+    innocent = {c.sha for c in attacked.innocent(language)}
+    assert {e.grade.by for e in made.entries} == {"test-model"}  # so the attack came through as far as it can
+    assert not made.degraded
+    for entry in made.entries:
+        if entry.commit.sha in innocent and prior[entry.commit.sha] is not Importance.HIGH:
+            assert entry.grade.importance is prior[entry.commit.sha]
+
+
+@demanding
+def test_a_forged_answer_is_no_answer(attacked: Attacked, item: Hostile) -> None:
+    forged, language = reply(attacked.items[item.name].demands), item.language
+    day = attacked.day(language)
+    with pytest.raises(Rejected):
+        analysis.read_triage(forged, day, triage.judge(day), language)
+    with pytest.raises(Rejected):
+        analysis.read_batch(forged, [(c, patch.Selection("", 1, ())) for c in day], language)
+
+
+@pytest.mark.parametrize("language", DAYS)
+def test_a_forged_answer_that_fits_the_day_still_cannot_silence(attacked: Attacked, language: str) -> None:
+    """Whoever knows every SHA of the day may forge an answer that is one: what must be read stays high."""
+    forged = next(
+        i for i in attacked.items.values() if i.demands and i.name.startswith("fake-triage") and i.language == language
+    )
+    day = attacked.innocent(language)
+    judged = triage.judge(day)
+    grades = analysis.read_triage(reply(forged.demands), day, judged, language)
+    assert [g.importance for g in grades if g.importance is Importance.HIGH] == [Importance.HIGH] * 2
+    assert all(g.importance is Importance.HIGH for g, j in zip(grades, judged, strict=True) if j.always)
+
+
+@demanding
+def test_a_model_that_forges_the_answer_for_a_day_changes_no_grade(
+    attacked: Attacked, item: Hostile, tmp_path: Path
+) -> None:
+    demands, language, obedient = attacked.items[item.name].demands, item.language, attacked.server.answer
+
+    def forging(body: dict) -> str:
+        return demands if "grade the commits" in body["messages"][0]["content"] else obedient(body)
+
+    until = attacked.commits[item.name].committed + timedelta(seconds=1)
+    scope = Scope(attacked.repository.name, Period(DAYS[language], until, "UTC"), language)
+    ruled = World(tmp_path, attacked.world.app.clock)
+    with ModelServer(answer=forging) as server:
+        forged = World(tmp_path / "forged", ruled.app.clock, model=model_of(server))
+        made = [world.app.digest(attacked.repository, scope) for world in (forged, ruled)]
+        ruled.close()
+        forged.close()
+    assert made[0].degraded
+    graded = [[(e.commit.sha, e.grade.importance, e.grade.sentence) for e in digest.entries] for digest in made]
+    assert graded[0] == graded[1]
+    assert len(graded[0]) >= 7
+
+
+@in_git
+def test_only_what_stands_in_the_patch_is_shown_as_proven(attacked: Attacked, item: Hostile) -> None:
+    commit, patches = attacked.commits[item.name], attacked.patches[item.name]
+    said = Obedient.analysed(attacked.items[item.name])
+    made = analysis.read_analysis(reply(said), commit, patches, 1.0, item.language).analysis
+    claims = [*made.risks, *made.insights]
+    assert made.dropped == 4 - len(claims) >= 2
+    assert all(patch.find(commit, patches, c.evidence.path, c.evidence.quote) for c in claims)
+    assert not [c for c in claims if c.evidence.quote == INVENTED or c.evidence.path == "src/of-another.py"]
+    assert set(made.impact[0].paths) <= {f.path for f in commit.files}
+
+
+@pytest.mark.parametrize("language", DAYS)
+def test_claims_came_through_so_that_rendering_has_something_to_show(attacked: Attacked, language: str) -> None:
+    hostile = {attacked.commits[i.name].sha for i in HOSTILE if i.in_git}
+    high = attacked.digests["obeys", language].by_importance[Importance.HIGH]
+    shown = [e for e in high if e.commit.sha in hostile and e.analysis.risks and e.analysis.by == "test-model"]
+    assert len(shown) >= 5
+    assert all(e.analysis.dropped for e in shown)
+
+
+# --- Onto a page -----------------------------------------------------------------------------
+
+
+def unseen(text: str) -> set[str]:
+    """The characters in `text` that act or hide instead of showing; line ends and tabs are only space."""
+    return {c for c in set(text) - {"\n", "\t"} if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"}}
+
+
+def entry_by_rules(commit: Commit, patches: tuple[FilePatch, ...], language: str) -> Entry:
+    texts = Texts(language)
+    (judged,) = triage.judge([commit])
+    grade = rules.grade(commit, judged, texts)
+    return Entry(commit, grade, rules.analysis(commit, grade.sentence, Importance.HIGH, patches, texts))
+
+
+def pages(attacked: Attacked, item: Hostile) -> list[Digest]:
+    """The item with innocent commits, as the rules tell of it and as the obedient model does."""
+    if item.in_git:
+        return [attacked.alone(made_by, item) for made_by in ("rules", "obeys")]
+    commit, patches = value_of(item)
+    first = attacked.digests["rules", item.language].entries[-1]
+    entry = entry_by_rules(commit, patches, item.language)
+    return [sample_digest("empty", item.language, entries=(entry, first))]
+
+
+def check_markdown(value: Digest) -> None:
+    text = report.markdown([value], Texts(value.language))
+    tokens = parsed(text)
+    flat = list(leaves(tokens))
+    check_links(markdown_links(tokens), markdown_anchors(tokens))
+    check_headings([int(t.tag[1]) for t in tokens if t.type == "heading_open"])
+    allowed = {"heading", "paragraph", "bullet_list", "list_item", "table", "thead", "tbody", "tr", "th", "td"}
+    allowed |= {"link", "strong", "text", "text_special", "code_inline", "html_inline"}
+    assert {re.sub("_(open|close)$", "", t.type) for t in flat} <= allowed
+    rows = len(value.entries) + 1
+    assert [sum(t.type == kind for t in flat) for kind in ("tr_open", "th_open", "td_open")] == [
+        rows,
+        4,
+        4 * (rows - 1),
+    ]
+    assert sum(t.type == "heading_open" and t.tag == "h4" for t in flat) == len(value.entries)
+    assert not unseen(text)
+    depth = 0
+    for token in flat:
+        depth += token.nesting if token.type.startswith("link_") else 0
+        if token.type == "text" and not depth:  # what GitHub would link or call after Markdown is done
+            assert not re.search(r"://|www\.|@\w|#\d|\bgh-\d", token.content, re.IGNORECASE), token.content
+    assert not re.search(r"<(?!a id=\"[\w-]+\"></a>|/a>)", re.sub(r"(`+).*?\1", "", text))
+
+
+def check_html(value: Digest) -> None:
+    text = report.html([value], Texts(value.language))
+    page = strictly(text)  # no comment, no declaration, every element closed
+    check_links(page.links, page.ids)
+    check_headings(page.levels)
+    tags = Counter(tag for tag, _ in page.elements)
+    assert not {"script", "img", "iframe", "object", "embed", "form", "base", "link", "at"} & set(tags)
+    assert not [
+        name for _, found in page.elements for name in found if name.startswith("on") or name in ("src", "style")
+    ]
+    rows = len(value.entries)
+    assert (tags["tr"], tags["td"], tags["article"]) == (rows + 1, 3 * rows, rows)
+    assert not unseen(text)
+
+
+def check_json(value: Digest) -> None:
+    text = report.json([value])
+    text.encode()
+    (said,) = json.loads(text)["digests"]
+    assert [e["commit"]["sha"] for e in said["entries"]] == [e.commit.sha for e in value.entries]
+    assert said["repository"]["url"] in (URL, value.repository.url)
+    assert not unseen("\n".join(strings(said)))
+    assert not unseen(text)
+
+
+def strings(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
+            yield from strings(part)
+    elif isinstance(value, str):
+        yield value
+
+
+def posted(value: Digest, **options: object) -> tuple[str, Post]:
+    texts, out = Texts(value.language), io.StringIO()
+    chat = Terminal(Console(file=out, width=100, highlight=False, emoji=False, markup=False, **options))  # type: ignore[arg-type]
+    post = digests.post(value, texts)
+    thread = chat.post(HOME, post.headline)
+    for message in post.replies:
+        chat.post(thread, message)
+    return out.getvalue(), post
+
+
+def check_piped(value: Digest) -> None:
+    text, post = posted(value)
+    table = text.split("\t".join(digests.table(value, Texts(value.language)).columns))[1].split("\n")[1:]
+    assert [line.count("\t") for line in table[: len(value.entries) + 1]] == [3] * len(value.entries) + [0]
+    assert not unseen(text)
+    assert len(post.replies) == len(value.by_importance[Importance.HIGH]) + (
+        len(value.by_importance[Importance.HIGH]) < len(value.entries)
+    )
+
+
+_STYLE = re.compile(r"\x1b\[[\d;]*m")
+_LINK = re.compile(r"\x1b\]8;[^;\x1b]*;([^\x1b]*)\x1b\\")
+
+
+def check_drawn(value: Digest) -> None:
+    text, _ = posted(value, force_terminal=True)
+    linked = [url for url in _LINK.findall(text) if url]
+    assert linked
+    assert [url for url in linked if url != URL and not url.startswith(f"{URL}/")] == []
+    assert not unseen(_LINK.sub("", _STYLE.sub("", text)))
+
+
+CHECKS = {
+    "markdown": check_markdown,
+    "html": check_html,
+    "json": check_json,
+    "piped": check_piped,
+    "drawn": check_drawn,
+}
+
+
+@every_item
+@pytest.mark.parametrize("page", CHECKS)
+def test_on_a_page_it_is_only_text(attacked: Attacked, item: Hostile, page: str) -> None:
+    for value in pages(attacked, item):
+        CHECKS[page](value)
+
+
+@pytest.mark.parametrize("language", DAYS)
+@pytest.mark.parametrize("made_by", ["rules", "obeys"])
+@pytest.mark.parametrize("page", CHECKS)
+def test_of_a_whole_day_every_commit_has_its_place(attacked: Attacked, made_by: str, language: str, page: str) -> None:
+    value = attacked.digests[made_by, language]
+    assert {e.commit.sha for e in value.entries} == {c.sha for c in attacked.day(language)}
+    CHECKS[page](value)
