@@ -70,6 +70,7 @@ class Fault(Enum):
     NO_MODEL = auto()
     NO_MODEL_400 = auto()  # DeepSeek answers 400
     NO_SUCH_PATH = auto()  # 404 of a web server
+    REDIRECT = auto()  # 307, which asks for the whole body at another address
     QUOTA = auto()  # 429 insufficient_quota
     QUOTA_TYPE = auto()  # the same, told by the type alone
     NO_BALANCE = auto()  # 402
@@ -591,6 +592,7 @@ _SPECIAL: dict[Fault, Callable[[_Handler], None]] = {
     ),
     Fault.TEXT_BODY: lambda handler: handler._json(200, "hello"),
     Fault.BAD_GATEWAY_HTML: lambda handler: handler._send(502, "text/html", "<html>502 Bad Gateway</html>"),
+    Fault.REDIRECT: lambda handler: handler._send(307, "text/html", "", {"Location": "/elsewhere"}),
     Fault.BAD_KEY: _Handler._bad_key,
     Fault.INVALID: _Handler._invalid,
     Fault.DROPPED: _Handler._dropped,

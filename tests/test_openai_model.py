@@ -463,6 +463,7 @@ def test_no_header_of_a_server_breaks_the_reading(value: str, date: str) -> None
         (Fault.NO_MODEL, ConfigError, "model_unknown"),
         (Fault.NO_MODEL_400, ConfigError, "model_unknown"),
         (Fault.NO_SUCH_PATH, ConfigError, "model_endpoint_wrong"),
+        (Fault.REDIRECT, ConfigError, "model_endpoint_wrong"),
         (Fault.OVERFLOW, ModelError, "model_context_overflow"),
         (Fault.OVERFLOW_LLAMA, ModelError, "model_context_overflow"),
         (Fault.OVERFLOW_VLLM, ModelError, "model_context_overflow"),

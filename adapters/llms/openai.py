@@ -301,7 +301,7 @@ def _status_error(error: openai.APIStatusError, model: str, url: str, key: str) 
         return ConfigError("model_unknown", model=model)
     if status in {401, 403}:
         return ConfigError("model_key_invalid", url=url)
-    if status in {404, 405}:
+    if status in {404, 405} or status < 400:
         return ConfigError("model_endpoint_wrong", url=url)
     if status == 429:
         return Unavailable("model_throttled", model=model)
@@ -404,7 +404,8 @@ class OpenAIModel:
         self._first, self._probed = threading.Lock(), False
         # A connection of its own for each request: the cutoff learns a socket when it connects, and a handshake is
         # nothing beside the seconds of an answer.
-        http = _BoundedClient(limits=httpx2.Limits(max_keepalive_connections=0), follow_redirects=True)
+        # No redirects: what is asked holds code, and goes to the address that was set.
+        http = _BoundedClient(limits=httpx2.Limits(max_keepalive_connections=0), follow_redirects=False)
         self._client = openai.OpenAI(api_key=self._key, base_url=base_url, max_retries=0, http_client=http)
 
     @property
