@@ -33,6 +33,7 @@ _VERBS = (
     "list",
     "settings",
     "status",
+    "usage",
     "help",
 )
 
@@ -176,6 +177,7 @@ def _app(lang: str | None = None, zone: str = "") -> Iterator[tuple[App, Setting
     """The program with its real parts, closed at the end."""
     from adapters.stores import sqlite
     from bot.app import App, Policy
+    from bot.asker import Limits
     from bot.commands import zone_named
     from bot.settings import load
 
@@ -201,6 +203,13 @@ def _app(lang: str | None = None, zone: str = "") -> Iterator[tuple[App, Setting
                     clock=lambda: datetime.now(UTC),
                     concurrency=settings.openai_concurrency,
                     progress=progress,
+                    limits=Limits(
+                        day=settings.openai_daily_tokens,
+                        digest=settings.openai_digest_tokens,
+                        zone=settings.digest_zone,
+                        prompt_price=settings.openai_prompt_price,
+                        completion_price=settings.openai_completion_price,
+                    ),
                 ),
                 settings,
             )

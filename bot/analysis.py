@@ -12,12 +12,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-from bot import patch
-from bot.patch import Selection
+from bot.patch import Proof, Selection
 from bot.texts import prompt
 from bot.triage import Judgement
 from bot.values import (
@@ -27,7 +26,6 @@ from bot.values import (
     Commit,
     Entry,
     Evidence,
-    FilePatch,
     Finish,
     Grade,
     Impact,
@@ -42,8 +40,10 @@ from bot.values import (
     one_line,
 )
 
-TRIAGE, ANALYSIS, BATCH, OVERVIEW = "triage.v1", "analysis.v1", "batch.v1", "overview.v1"
+TRIAGE, SECOND, OVERVIEW = "triage.v1", "second.v1", "overview.v1"
+ANALYSIS, BATCH, MERGE = "analysis.v1", "batch.v1", "merge.v1"
 """The prompts in use; an analysis is kept under the name of the prompt that made it."""
+PROMPTS = (TRIAGE, SECOND, ANALYSIS, BATCH, MERGE, OVERVIEW)
 
 TRIAGE_SIZE = 60
 """Commits in one triage question: a longer day is split."""
@@ -51,8 +51,10 @@ BATCH_SIZE = 6
 """Medium commits in one question."""
 HIGH_TOKENS, MEDIUM_TOKENS = 2_000, 350
 """Tokens of patch that a commit has on average; small patches leave theirs to large ones."""
-ALONE_TOKENS = 12_000
-"""Tokens of patch for a commit that is asked about by itself."""
+ALONE_TOKENS, PARTS = 12_000, 4
+"""Tokens of patch for a commit that is asked about by itself, and how often so many: a larger one is not read whole."""
+SECOND_SIZE, SECOND_TOKENS = 6, 1_000
+"""Commits that are looked at again with their patch in one day, and tokens of patch each has on average."""
 _SHARE_LIMIT = 4
 """A commit gets at most so many times the average."""
 
@@ -60,7 +62,16 @@ _LANGUAGES = {"en": "English", "zh": "Simplified Chinese (简体中文)"}
 
 
 class Rejected(Exception):
-    """A reply that cannot be used; the message tells the model what was wrong."""
+    """A reply that cannot be used; the message tells the model what was wrong, in our words alone.
+
+    What the reply says never stands in the message: it may be copied from a commit, and would leave the data's fence.
+    `found` holds what of a list is right, by SHA; `longer` says that the answer needs more room.
+    """
+
+    def __init__(self, problem: str, *, found: Mapping[str, Any] | None = None, longer: bool = False) -> None:
+        super().__init__(problem)
+        self.found = found or {}
+        self.longer = longer
 
 
 # --- The shape of replies --------------------------------------------------------------------
@@ -110,8 +121,11 @@ class AnalysisReply(BaseModel):
     suggestions: list[_SuggestionReply]
 
 
-class _GradeReply(BaseModel):
+class _Named(BaseModel):
     sha: str
+
+
+class _GradeReply(_Named):
     importance: Annotated[Importance, _Word]
     types: list[Annotated[ChangeType, _Word]] = Field(min_length=1)
     theme: Annotated[str, Field(max_length=80)]
@@ -125,8 +139,18 @@ class TriageReply(BaseModel):
     commits: list[_GradeReply]
 
 
-class _DescriptionReply(BaseModel):
-    sha: str
+class _SecondReply(_Named):
+    importance: Annotated[Importance, _Word]
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class SecondReply(BaseModel):
+    """The answer to a question about disputed grades."""
+
+    commits: list[_SecondReply]
+
+
+class _DescriptionReply(_Named):
     summary: _Long
     impact: list[_ImpactReply]
     suggestions: list[_SuggestionReply]
@@ -147,25 +171,44 @@ class OverviewReply(BaseModel):
 # --- Questions -------------------------------------------------------------------------------
 
 
+# What tokenizers of chat models read as the end of a turn or of a thought, wherever it stands (ChatML, Llama 2 and 3,
+# Gemma, DeepSeek). With a space in it, it is text; evidence is found whatever its white space.
+_CONTROL = re.compile(r"<[|｜]|[|｜]>|<</?SYS>>|</?s>|</?think>|\[/?INST\]|<(?:start|end)_of_turn>", re.IGNORECASE)
+
+
+def _tamed(text: str) -> str:
+    return _CONTROL.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
+
+
 def _question(name: str, shape: type[BaseModel], data: str, data_name: str, max_tokens: int, **blanks: str) -> Question:
+    data = _tamed(data)
     # The mark depends on the data, so that nothing in the data can hold it and end the data early.
     mark = hashlib.sha256(data.encode("utf-8", "replace")).hexdigest()[:16]
     blanks |= {data_name: data, "mark": mark, "language": _LANGUAGES[blanks["language"]]}
+    blanks["repository"] = _tamed(one_line(blanks["repository"], 200))
     system, user = prompt(name, **blanks)
     return Question(name, system, user, shape.model_json_schema(), max_tokens)
 
 
-def again(question: Question, problem: str) -> Question:
-    """The same question once more, with what was wrong with the first answer."""
+def again(question: Question, problem: str, *, longer: bool = False) -> Question:
+    """The same question once more, with what was wrong with the first answer; `longer` doubles the room for it."""
     note = f"\n\nYour previous answer could not be used: {problem}\nAnswer again, completely, with JSON only."
-    return replace(question, user=question.user + note)
+    room = question.max_tokens * (2 if longer else 1)
+    return replace(question, user=question.user + note, max_tokens=room)
+
+
+def names(commits: Sequence[Commit]) -> dict[str, str]:
+    """By SHA, what each commit of a list is called: the first seven digits, or as many as tell all of them apart."""
+    length = next((n for n in range(7, 64) if len({c.sha[:n] for c in commits}) == len(commits)), 64)
+    return {c.sha: c.sha[:length] for c in commits}
 
 
 def triage_question(
     repository: Repository, commits: Sequence[Commit], judged: Sequence[Judgement], language: str
 ) -> Question:
     """Ask for the grades of a day's commits, with the rules' grades as a prior."""
-    data = "\n".join(_listed(c, j) for c, j in zip(commits, judged, strict=True))
+    called = names(commits)
+    data = "\n".join(f"{called[c.sha]} | {_listed(c, j)}" for c, j in zip(commits, judged, strict=True))
     blanks = {"repository": repository.title, "count": str(len(commits)), "language": language}
     return _question(TRIAGE, TriageReply, data, "commits", 600 + 160 * len(commits), **blanks)
 
@@ -175,18 +218,51 @@ def _listed(commit: Commit, judged: Judgement) -> str:
     prior = f"{judged.importance}{' always' if judged.always else ''}"
     size = f"+{commit.added} -{commit.removed} in {len(commit.files)} files ({kinds or 'generated'})"
     said = one_line(commit.body, 200)
-    return f"{commit.short} | prior {prior} | {size} | {one_line(commit.subject, 200)}" + (f" | {said}" if said else "")
+    return f"prior {prior} | {size} | {one_line(commit.subject, 200)}" + (f" | {said}" if said else "")
+
+
+def second_question(repository: Repository, commits: Sequence[tuple[Commit, Selection]], language: str) -> Question:
+    """Ask for the grades of disputed commits, with their patches."""
+    data = _all_described(commits, 400)
+    blanks = {"repository": repository.title, "count": str(len(commits)), "language": language}
+    return _question(SECOND, SecondReply, data, "commits", 300 + 60 * len(commits), **blanks)
 
 
 def analysis_question(repository: Repository, commit: Commit, seen: Selection, language: str) -> Question:
     """Ask for the full analysis of one commit."""
     blanks = {"repository": repository.title, "language": language}
-    return _question(ANALYSIS, AnalysisReply, _described(commit, seen, 2000), "commit", 4_000, **blanks)
+    return _question(ANALYSIS, AnalysisReply, _described(commit, commit.short, seen, 2000), "commit", 4_000, **blanks)
+
+
+def merge_question(repository: Repository, commit: Commit, parts: Sequence[Analysis], language: str) -> Question:
+    """Ask for one analysis out of those of a commit's parts."""
+    message = f"{one_line(commit.subject, 300)}\n{_indented(commit.body, 1000)}".rstrip()
+    told = "\n\n".join(f"part {n}: {_as_json(part)}" for n, part in enumerate(parts, start=1))
+    blanks = {"repository": repository.title, "count": str(len(parts)), "language": language}
+    return _question(MERGE, AnalysisReply, f"{message}\n\n{told}", "parts", 4_000, **blanks)
+
+
+def _as_json(part: Analysis) -> str:
+    """A part's analysis in the shape of an answer."""
+    shaped = AnalysisReply(
+        summary=part.summary,
+        impact=[_ImpactReply(component=i.component, paths=list(i.paths), effect=i.effect) for i in part.impact],
+        insights=[
+            _InsightReply(aspect=i.aspect, text=i.text, path=i.evidence.path, quote=i.evidence.quote)
+            for i in part.insights
+        ],
+        risks=[
+            _RiskReply(text=r.text, path=r.evidence.path, quote=r.evidence.quote, mitigation=r.mitigation)
+            for r in part.risks
+        ],
+        suggestions=[_SuggestionReply(who=s.who, action=s.action) for s in part.suggestions],
+    )
+    return shaped.model_dump_json()
 
 
 def batch_question(repository: Repository, commits: Sequence[tuple[Commit, Selection]], language: str) -> Question:
     """Ask for the summaries of several commits."""
-    data = "\n\n".join(_described(commit, seen, 400) for commit, seen in commits)
+    data = _all_described(commits, 400)
     blanks = {"repository": repository.title, "count": str(len(commits)), "language": language}
     return _question(BATCH, BatchReply, data, "commits", 600 + 500 * len(commits), **blanks)
 
@@ -202,15 +278,20 @@ def overview_question(repository: Repository, entries: Sequence[Entry], language
     return _question(OVERVIEW, OverviewReply, data, "commits", 800, repository=repository.title, language=language)
 
 
-def _described(commit: Commit, seen: Selection, body_limit: int) -> str:
-    """A commit as a model sees it: message, the patch's chosen hunks, and what of it is not shown."""
-    body = inert(commit.body)
-    if len(body) > body_limit:
-        body = f"{body[:body_limit]}\n[the message goes on]"
+def _all_described(commits: Sequence[tuple[Commit, Selection]], body_limit: int) -> str:
+    called = names([commit for commit, _ in commits])
+    return "\n\n".join(_described(commit, called[commit.sha], seen, body_limit) for commit, seen in commits)
+
+
+def _described(commit: Commit, name: str, seen: Selection, body_limit: int) -> str:
+    """A commit as a model sees it: message, the patch's chosen hunks, and what of it is not shown.
+
+    The body is indented, as git shows it: only our own lines start with `commit` or `===`.
+    """
     lines = [
-        f"commit {commit.short} by {one_line(commit.author, 80)}",
+        f"commit {name} by {one_line(commit.author, 80)}",
         one_line(commit.subject, 300),
-        body,
+        _indented(commit.body, body_limit),
         inert(seen.text),
     ]
     if seen.left_out:
@@ -219,6 +300,13 @@ def _described(commit: Commit, seen: Selection, body_limit: int) -> str:
             named.append(f"and {len(seen.left_out) - 20} more files")
         lines.append("Not shown: " + "; ".join(named))
     return "\n".join(line for line in lines if line)
+
+
+def _indented(body: str, limit: int) -> str:
+    body = inert(body)
+    if len(body) > limit:
+        body = f"{body[:limit]}\n[the message goes on]"
+    return "\n".join(f"    {line}" for line in body.split("\n")) if body else ""
 
 
 def shares(sizes: Sequence[int], average: int) -> tuple[int, ...]:
@@ -234,6 +322,8 @@ def shares(sizes: Sequence[int], average: int) -> tuple[int, ...]:
 # --- Reading replies -------------------------------------------------------------------------
 
 _Shape = TypeVar("_Shape", bound=BaseModel)
+_Record = TypeVar("_Record", bound=_Named)
+_Made = TypeVar("_Made")
 _CJK = re.compile(r"[\u3400-\u9fff]")
 _LETTER = re.compile(r"[^\W\d_]")
 
@@ -241,11 +331,15 @@ _LETTER = re.compile(r"[^\W\d_]")
 def _parsed(reply: Reply, shape: type[_Shape]) -> _Shape:
     """The reply in its shape. Raises Rejected when it is cut off, refused, no JSON, or of another shape."""
     if reply.finish is Finish.LENGTH:
-        raise Rejected("it was cut off; be shorter.")
+        raise Rejected("it was cut off; be shorter.", longer=True)
     if reply.finish is Finish.REFUSED:
         raise Rejected("it was refused; only describe the change.")
+    return _shaped(_json(reply.text), shape)
+
+
+def _shaped(answer: object, shape: type[_Shape]) -> _Shape:
     try:
-        return shape.model_validate(_json(reply.text))
+        return shape.model_validate(answer)
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False, include_context=False)[:5]
         told = "; ".join(f"{'.'.join(str(part) for part in p['loc'])}: {p['msg']}" for p in problems)
@@ -259,8 +353,8 @@ def _json(text: str) -> object:
         raise Rejected("it held no JSON object.")
     try:
         found, _ = json.JSONDecoder(strict=False).raw_decode(text, start)
-    except (json.JSONDecodeError, RecursionError):
-        raise Rejected("its JSON was not complete or not valid.") from None
+    except (ValueError, RecursionError):  # ValueError: also a number of more digits than Python reads
+        raise Rejected("its JSON was not complete or not valid.", longer=True) from None
     return found
 
 
@@ -277,63 +371,131 @@ def _check_language(language: str, *texts: str) -> None:
         raise Rejected(f"it was not in {_LANGUAGES[language]}.")
 
 
+class _List(BaseModel):
+    commits: list[object]
+
+
+def _records(reply: Reply, shape: type[_Record], commits: Sequence[Commit]) -> tuple[dict[str, _Record], list[str]]:
+    """The records of a list that are right, by SHA, and what is wrong with the others.
+
+    One that is wrong costs no other its place; of a commit that is answered twice neither answer counts.
+    """
+    found: dict[str, _Record] = {}
+    problems: list[str] = []
+    doubled: set[str] = set()
+    for number, answer in enumerate(_parsed(reply, _List).commits):
+        try:
+            record = _shaped(answer, shape)
+        except Rejected as rejected:
+            problems.append(f"entry {number}: {rejected}")
+            continue
+        said = record.sha.strip().lower()
+        match = [c.sha for c in commits if len(said) >= 7 and c.sha.startswith(said)]
+        if len(match) != 1:
+            problems.append(f"entry {number}: its commit is not in the list.")
+        elif match[0] in found or match[0] in doubled:
+            problems.append(f"entry {number}: its commit is doubled.")
+            doubled.add(match[0])
+            found.pop(match[0], None)
+        else:
+            found[match[0]] = record
+    return found, problems
+
+
+def _complete(found: Mapping[str, _Made], problems: Sequence[str], commits: Sequence[Commit]) -> Mapping[str, _Made]:
+    """`found`, where it holds every commit and nothing was wrong. Raises Rejected with what is right."""
+    called = names(commits)
+    missing = [called[c.sha] for c in commits if c.sha not in found]
+    told = [*problems[:5], *([f"these commits are missing: {', '.join(missing[:20])}."] if missing else [])]
+    if told:
+        raise Rejected(" ".join(told), found=found)
+    return found
+
+
+def _spoken(found: Mapping[str, _Record], language: str, *fields: str) -> tuple[dict[str, _Record], list[str]]:
+    """The records that are in the language, and what is wrong with the others."""
+    texts = {sha: " ".join(str(getattr(record, name)) for name in fields) for sha, record in found.items()}
+    right = {sha: found[sha] for sha, text in texts.items() if _in_language(text, language)}
+    wrong = len(found) - len(right)
+    return right, [f"{wrong} entries are not in {_LANGUAGES[language]}."] if wrong else []
+
+
 def read_triage(
     reply: Reply, commits: Sequence[Commit], judged: Sequence[Judgement], language: str
-) -> tuple[Grade, ...]:
-    """Grades in the order of `commits`. Raises Rejected unless each commit is graded once and no other is."""
-    answers = _by_sha(_parsed(reply, TriageReply).commits, commits)
-    _check_language(language, *(a.sentence for a in answers.values()))
-    return tuple(_grade(answers[c.sha], j, reply.usage.model) for c, j in zip(commits, judged, strict=True))
+) -> Mapping[str, Grade]:
+    """Grades by SHA. Raises Rejected, with the grades that are right, unless each commit is graded once."""
+    found, problems = _records(reply, _GradeReply, commits)
+    spoken, foreign = _spoken(found, language, "sentence", "reason")
+    prior = {c.sha: j for c, j in zip(commits, judged, strict=True)}
+    grades = {sha: _grade(answer, prior[sha], reply.usage.model) for sha, answer in spoken.items()}
+    return _complete(grades, [*problems, *foreign], commits)
 
 
 def _grade(answer: _GradeReply, judged: Judgement, model: str) -> Grade:
     wish = Importance.HIGH if judged.always else answer.importance
-    # The rank within a day: the model's grade first, the rules' score among equals.
-    score = (2 - list(Importance).index(wish) + judged.score) / 3
     return Grade(
         importance=wish,
         types=tuple(dict.fromkeys(answer.types))[:2],
         reason=one_line(answer.reason),
         sentence=one_line(answer.sentence),
-        score=score,
+        score=_rank(wish, judged),
         theme=one_line(answer.theme),
         by=model,
     )
 
 
-_Answer = TypeVar("_Answer", _GradeReply, _DescriptionReply)
+def _rank(wish: Importance, judged: Judgement) -> float:
+    """The rank within a day: the model's grade first, the rules' score among equals."""
+    return (2 - _ORDER.index(wish) + judged.score) / 3
 
 
-def _by_sha(answers: Sequence[_Answer], commits: Sequence[Commit]) -> dict[str, _Answer]:
-    """Answers by full SHA. Raises Rejected for a commit that is missing, doubled, or was not asked about."""
-    found: dict[str, _Answer] = {}
-    for answer in answers:
-        said = answer.sha.strip().lower()
-        match = [c.sha for c in commits if len(said) >= 7 and c.sha.startswith(said)]
-        if len(match) != 1 or match[0] in found:
-            raise Rejected(f"commit {one_line(said, 20)} is doubled or not in the list.")
-        found[match[0]] = answer
-    if missing := [c.short for c in commits if c.sha not in found]:
-        raise Rejected(f"these commits are missing: {', '.join(missing[:20])}.")
-    return found
+_ORDER = list(Importance)
+
+
+def disputed(grades: Mapping[str, Grade], commits: Sequence[Commit], judged: Sequence[Judgement]) -> tuple[Commit, ...]:
+    """Commits that model and rules grade two steps apart, best scored first: those that are looked at again."""
+    apart = [
+        (c, j)
+        for c, j in zip(commits, judged, strict=True)
+        if c.sha in grades and abs(_ORDER.index(grades[c.sha].importance) - _ORDER.index(j.importance)) == 2
+    ]
+    return tuple(c for c, _ in sorted(apart, key=lambda pair: -pair[1].score)[:SECOND_SIZE])
+
+
+def read_second(
+    reply: Reply, grades: Mapping[str, Grade], commits: Sequence[Commit], judged: Sequence[Judgement], language: str
+) -> Mapping[str, Grade]:
+    """The disputed grades as the second look decides them. Raises Rejected as `read_triage` does."""
+    found, problems = _records(reply, _SecondReply, commits)
+    spoken, foreign = _spoken(found, language, "reason")
+    prior = {c.sha: j for c, j in zip(commits, judged, strict=True)}
+    decided = {
+        sha: replace(
+            grades[sha],
+            importance=answer.importance,
+            reason=one_line(answer.reason),
+            score=_rank(answer.importance, prior[sha]),
+        )
+        for sha, answer in spoken.items()
+    }
+    return _complete(decided, [*problems, *foreign], commits)
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """An analysis of which only the proven statements are left, and what was wrong with the others."""
+    """An analysis with only the proven of its `stated` statements, and what was wrong with the others."""
 
     analysis: Analysis
     problems: tuple[str, ...]
+    stated: int
 
 
-def read_analysis(
-    reply: Reply, commit: Commit, patches: Sequence[FilePatch], coverage: float, language: str
-) -> Checked:
+def read_analysis(reply: Reply, commit: Commit, proof: Proof, coverage: float, language: str) -> Checked:
     """The full analysis of one commit. Raises Rejected; statements without evidence are dropped and told."""
     answer = _parsed(reply, AnalysisReply)
     _check_language(language, answer.summary, *(r.text for r in answer.risks), *(i.text for i in answer.insights))
-    insights, bad_insights = _proven(answer.insights, commit, patches)
-    risks, bad_risks = _proven(answer.risks, commit, patches)
+    insights, bad_insights = _proven("insights", answer.insights, proof)
+    risks, bad_risks = _proven("risks", answer.risks, proof)
     problems = (*bad_insights, *bad_risks)
     analysis = Analysis(
         summary=one_line(answer.summary),
@@ -345,23 +507,35 @@ def read_analysis(
         coverage=coverage,
         dropped=len(problems),
     )
-    return Checked(analysis, problems)
+    return Checked(analysis, problems, len(answer.insights) + len(answer.risks))
+
+
+def joined(parts: Sequence[Analysis]) -> Analysis:
+    """One analysis out of those of a commit's parts, in their order, as long as one may be."""
+    return replace(
+        parts[0],
+        summary=" ".join(part.summary for part in parts),
+        impact=tuple(i for part in parts for i in part.impact)[:6],
+        insights=tuple(i for part in parts for i in part.insights)[:4],
+        risks=tuple(r for part in parts for r in part.risks)[:4],
+        suggestions=tuple(s for part in parts for s in part.suggestions)[:3],
+        coverage=min(1.0, sum(part.coverage for part in parts)),
+        dropped=sum(part.dropped for part in parts),
+    )
 
 
 _Claim = TypeVar("_Claim", _InsightReply, _RiskReply)
 
 
-def _proven(
-    claims: Sequence[_Claim], commit: Commit, patches: Sequence[FilePatch]
-) -> tuple[list[tuple[_Claim, Evidence]], list[str]]:
-    """The claims whose evidence is really there, and what is wrong with the others."""
+def _proven(kind: str, claims: Sequence[_Claim], proof: Proof) -> tuple[list[tuple[_Claim, Evidence]], list[str]]:
+    """The claims whose evidence is really there, and the places of the others."""
     good: list[tuple[_Claim, Evidence]] = []
     bad: list[str] = []
-    for claim in claims:
-        if evidence := patch.find(commit, patches, claim.path.strip("` "), claim.quote):
+    for number, claim in enumerate(claims):
+        if evidence := proof.find(claim.path.strip("` "), claim.quote):
             good.append((claim, evidence))
         else:
-            bad.append(f"{one_line(claim.path, 80)} does not hold the quote {one_line(claim.quote, 80)}")
+            bad.append(f"{kind}.{number}: the quote does not stand in the patch of that path.")
     return good, bad
 
 
@@ -380,19 +554,22 @@ def _suggestions(answers: Sequence[_SuggestionReply]) -> tuple[Suggestion, ...]:
 
 
 def read_batch(reply: Reply, commits: Sequence[tuple[Commit, Selection]], language: str) -> Mapping[str, Analysis]:
-    """Analyses by SHA. Raises Rejected unless each commit is described once and no other is."""
-    answers = _by_sha(_parsed(reply, BatchReply).commits, [commit for commit, _ in commits])
-    _check_language(language, *(a.summary for a in answers.values()))
-    return {
+    """Analyses by SHA. Raises Rejected, with those that are right, unless each commit is described once."""
+    asked = [commit for commit, _ in commits]
+    found, problems = _records(reply, _DescriptionReply, asked)
+    spoken, foreign = _spoken(found, language, "summary")
+    described = {
         commit.sha: Analysis(
-            summary=one_line(answers[commit.sha].summary),
-            impact=_impacts(answers[commit.sha].impact, commit),
-            suggestions=_suggestions(answers[commit.sha].suggestions),
+            summary=one_line(spoken[commit.sha].summary),
+            impact=_impacts(spoken[commit.sha].impact, commit),
+            suggestions=_suggestions(spoken[commit.sha].suggestions),
             by=reply.usage.model,
             coverage=seen.coverage,
         )
         for commit, seen in commits
+        if commit.sha in spoken
     }
+    return _complete(described, [*problems, *foreign], asked)
 
 
 def read_overview(reply: Reply, language: str) -> str:

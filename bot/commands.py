@@ -41,6 +41,7 @@ from bot.values import (
     Repository,
     Request,
     Span,
+    Spending,
     Subscription,
     Table,
     Text,
@@ -84,6 +85,8 @@ VERBS = {
     "设置": "settings",
     "status": "status",
     "状态": "status",
+    "usage": "usage",
+    "用量": "usage",
     "help": "help",
     "帮助": "help",
 }
@@ -173,6 +176,7 @@ class Commands:
             "list": self._list,
             "settings": self._list,
             "status": self._status,
+            "usage": self._usage,
             "help": self._help,
         }
 
@@ -441,26 +445,58 @@ class Commands:
     # --- Status and help ---------------------------------------------------------------------
 
     def _status(self, asked: _Asked, _: list[str]) -> tuple[Post, ...]:
-        texts, now = asked.texts, self._app.clock()
-        midnight = schedule.midnight(schedule.today(now, asked.zone), asked.zone)
-        used = self._app.store.usage(midnight, now + timedelta(seconds=1))
-        tokens = sum(u.prompt + u.completion for u in used)
+        texts = asked.texts
+        used = self._app.spent_today()
+        cost = self._app.limits.cost(used)
         items = [
             ("model", self._app.model.name if self._app.model else texts("digest.by_rules")),
-            ("tokens", f"{tokens:,} ({sum(u.requests for u in used):,})"),
+            ("tokens", f"{self._tokens(used, texts)} ({sum(u.requests for u in used):,})"),
+            *([("cost", _price(cost))] if cost is not None else []),
             ("follows", str(len(asked.here))),
             ("commits", f"{self._app.store.counts()['commits']:,}"),
         ]
         fields = Fields(tuple((texts(f"status.{name}"), (Span(value),)) for name, value in items))
         return (Post(Message("status", (Span(texts("status.title")),), (fields,))),)
 
+    def _tokens(self, used: Sequence[Spending], texts: Texts) -> str:
+        """Tokens taken today, and of how many."""
+        tokens, limit = sum(u.prompt + u.completion for u in used), self._app.limits.day
+        return texts("usage.of" if limit else "usage.tokens", tokens=f"{tokens:,}", limit=f"{limit:,}")
+
+    def _usage(self, asked: _Asked, _: list[str]) -> tuple[Post, ...]:
+        texts, now = asked.texts, self._app.clock()
+        month = self._app.store.usage(now - timedelta(days=30), now + timedelta(seconds=1))
+        title = (Span(texts("usage.title")),)
+        if not month:
+            return (Post(Message("usage", title, (Text(((Span(texts("usage.none")),),)),))),)
+        items = [("today", self._tokens(self._app.spent_today(), texts))]
+        if (cost := self._app.limits.cost(month)) is not None:
+            items.append(("cost", _price(cost)))
+        fields = Fields(tuple((texts(f"usage.{name}"), (Span(value),)) for name, value in items))
+        columns = ("model", "purpose", "requests", "prompt", "completion", "dropped")
+        rows = tuple(tuple((Span(cell),) for cell in _usage_row(spent, texts)) for spent in month)
+        table = Table(tuple(texts(f"usage.{c}") for c in columns), rows, heading=texts("usage.month"))
+        return (Post(Message("usage", title, (fields, table))),)
+
     def _help(self, asked: _Asked, _: list[str]) -> tuple[Post, ...]:
         texts = asked.texts
-        names = ("expand", "last", "day", "report", "search", "subscribe", "unsubscribe", "list", "status")
+        names = ("expand", "last", "day", "report", "search", "subscribe", "unsubscribe", "list", "status", "usage")
         lines: tuple[Line, ...] = tuple(
             (Span(texts(f"help.{name}_line"), code=True), Span(f" {texts(f'help.{name}')}")) for name in names
         )
         return (Post(Message("help", (Span(texts("help.title")),), (Text(lines, bullets=True),))),)
+
+
+def _price(cost: float) -> str:
+    """A cost with as many digits as tell something."""
+    return f"{cost:,.2f}" if cost >= 1 else f"{cost:.4f}"
+
+
+def _usage_row(spent: Spending, texts: Texts) -> tuple[str, ...]:
+    numbers = (f"{n:,}" for n in (spent.requests, spent.prompt, spent.completion))
+    percent = round(100 * spent.dropped / spent.stated) if spent.stated else 0
+    share = texts("usage.share", dropped=spent.dropped, stated=spent.stated, percent=percent) if spent.stated else ""
+    return (spent.model, spent.purpose, *numbers, share)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from bot.values import (
     Reply,
     Repository,
     Request,
+    Spending,
     Subscription,
     Usage,
 )
@@ -219,8 +220,12 @@ class Store(Protocol):
         """Add what a request took."""
         ...
 
-    def usage(self, since: datetime, until: datetime) -> tuple[Usage, ...]:
-        """Sums per model for `since <= at < until`, by model name."""
+    def add_checks(self, model: str, purpose: str, stated: int, dropped: int, now: datetime) -> None:
+        """Add how many statements an answer made, and how many of them were dropped."""
+        ...
+
+    def usage(self, since: datetime, until: datetime) -> tuple[Spending, ...]:
+        """Sums per model and purpose for `since <= at < until`, in that order."""
         ...
 
     def claim(self, key: str, holder: str, now: datetime, until: datetime) -> bool:

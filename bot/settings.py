@@ -65,6 +65,10 @@ class Settings(BaseSettings):
     openai_base_url: str = Field("https://api.openai.com/v1", description="any OpenAI-compatible endpoint")
     openai_timeout: float = Field(120, gt=0, le=3600, description="seconds a whole answer may take")
     openai_concurrency: int = Field(8, ge=1, le=64, description="questions asked at once")
+    openai_daily_tokens: int = Field(2_000_000, ge=0, description="tokens a day; beyond, the rules write. 0: no limit")
+    openai_digest_tokens: int = Field(300_000, ge=0, description="tokens a digest; 0: no limit")
+    openai_prompt_price: float = Field(0, ge=0, description="price of a million prompt tokens, for /digest usage")
+    openai_completion_price: float = Field(0, ge=0, description="price of a million answered tokens")
 
     @field_validator("digest_allow", mode="before")
     @classmethod

@@ -17,10 +17,13 @@ from urllib.parse import quote
 
 # What a terminal or a browser acts on instead of showing: ANSI sequences, control characters,
 # direction overrides and isolates, zero-width and other invisible formatting characters, surrogates.
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.?)", re.DOTALL)
+# A sequence that is not ended takes nothing of the next line with it. The invisible ones are Unicode's
+# Default_Ignorable_Code_Point; of variation selectors only one U+FE0F stays, which emoji need.
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[^\n]?)")
 _UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\U000e0000-\U000e007f\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff\ud800-\udfff]|(?<=\ufe0f)\ufe0f"
 )
 
 
@@ -453,7 +456,7 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A run of text. The text is made inert here, so that no renderer can forget it; `url` makes it a link."""
+    """A run of text within a line, made inert here, so that no renderer can forget it; `url` makes it a link."""
 
     text: str
     url: str | None = None
@@ -461,7 +464,7 @@ class Span:
     code: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "text", inert(self.text))
+        object.__setattr__(self, "text", inert(self.text).replace("\n", " ").replace("\t", " "))
 
 
 Line = tuple[Span, ...]
@@ -628,6 +631,22 @@ class Usage:
     prompt: int = 0
     completion: int = 0
     requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What questions of one purpose (a prompt's name) took of one model, and how well their answers held.
+
+    `stated` counts statements that name evidence, `dropped` those of them whose evidence was not found.
+    """
+
+    model: str
+    purpose: str
+    prompt: int = 0
+    completion: int = 0
+    requests: int = 0
+    stated: int = 0
+    dropped: int = 0
 
 
 class Finish(StrEnum):

@@ -39,6 +39,7 @@ from bot.values import (
     Place,
     Repository,
     Risk,
+    Spending,
     Step,
     StepState,
     Subscription,
@@ -575,14 +576,20 @@ class StoreContract:
 
     # --- Usage ---
 
-    def test_usage_is_summed_per_model_within_the_half_open_time(self, store: Store) -> None:
+    def test_usage_is_summed_per_model_and_purpose_within_the_half_open_time(self, store: Store) -> None:
         day = timedelta(days=1)
         store.add_usage(Usage("b", 1, 2, 1), "triage", START)
         store.add_usage(Usage("b", 10, 20, 1), "analysis", START + day - timedelta(microseconds=1))
         store.add_usage(Usage("a", 5, 5, 2), "analysis", START)
         store.add_usage(Usage("a", 99, 99, 9), "analysis", START + day)
         store.add_usage(Usage("a", 99, 99, 9), "analysis", START - timedelta(microseconds=1))
-        assert store.usage(START, START + day) == (Usage("a", 5, 5, 2), Usage("b", 11, 22, 2))
+        store.add_checks("b", "analysis", 7, 2, START)
+        store.add_checks("b", "analysis", 3, 1, START)
+        assert store.usage(START, START + day) == (
+            Spending("a", "analysis", 5, 5, 2),
+            Spending("b", "analysis", 10, 20, 1, 10, 3),
+            Spending("b", "triage", 1, 2, 1),
+        )
         assert store.usage(START + day * 9, START + day * 10) == ()
 
     # --- Leases ---
@@ -643,7 +650,7 @@ class StoreContract:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(work, range(4)))
         assert store.counts()["commits"] == 40
-        assert store.usage(START, START + timedelta(days=1)) == (Usage("m", 40, 40, 40),)
+        assert store.usage(START, START + timedelta(days=1)) == (Spending("m", "p", 40, 40, 40),)
         assert len(store.search("change", [REPO], 99)) == 40
 
     def test_everything_is_still_there_when_opened_again(self, store: Store, reopen: Callable[[], Store]) -> None:
@@ -661,7 +668,7 @@ class StoreContract:
         assert again.search("replay", [REPO], 1) == (commit(1),)
         assert again.subscriptions() == (replace(DAILY, id=number),)
         assert again.deliveries(number) == (delivery,)
-        assert again.usage(START, START + timedelta(days=1)) == (Usage("m", 1, 1, 1),)
+        assert again.usage(START, START + timedelta(days=1)) == (Spending("m", "p", 1, 1, 1),)
         assert not again.claim("k", "two", START, START + timedelta(hours=1))
 
     def test_counts_are_the_rows_of_each_table_and_the_size(self, store: Store) -> None:

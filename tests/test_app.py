@@ -59,9 +59,16 @@ def test_every_commit_is_graded_and_described_by_the_model_in_few_requests(talki
 
 def test_usage_is_kept(talking):
     talking.digest()
-    (used,) = talking.store.usage(DAY, DAY + timedelta(days=9))
-    assert (used.model, used.requests) == ("test-model", 10)
-    assert used.prompt > 1000
+    used = talking.store.usage(DAY, DAY + timedelta(days=9))
+    assert {s.model for s in used} == {"test-model"}
+    assert {s.purpose: s.requests for s in used} == {
+        "triage.v1": 1,
+        "analysis.v1": 6,
+        "batch.v1": 2,
+        "overview.v1": 1,
+    }
+    assert sum(s.prompt for s in used) > 1000
+    assert {s.purpose: (s.stated, s.dropped) for s in used if s.stated} == {"analysis.v1": (12, 0)}
 
 
 def test_what_was_analysed_once_is_not_asked_again(talking):

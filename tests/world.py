@@ -8,6 +8,7 @@ from repositories import Builder, History, lines
 from adapters.sources.git import GitSource
 from adapters.stores.sqlite import SqliteStore
 from bot.app import App, Policy
+from bot.asker import Limits
 from bot.commands import Commands, Defaults
 from bot.ports import LanguageModel, Progress
 from bot.values import Buttons, Fields, Message, Place, Post, Request, Span, Table, Text
@@ -41,7 +42,14 @@ class World:
     """An app and its commands over one database."""
 
     def __init__(
-        self, folder: Path, clock, repo: str = "", model: LanguageModel | None = None, allow=(), language="en"
+        self,
+        folder: Path,
+        clock,
+        repo: str = "",
+        model: LanguageModel | None = None,
+        allow=(),
+        language="en",
+        limits=None,
     ):
         self.store = SqliteStore(folder / "digest.db")
         self.source = GitSource(folder / "clones")
@@ -53,6 +61,7 @@ class World:
             clock=clock,
             concurrency=8,
             progress=Progress(),
+            limits=limits or Limits(),
         )
         self.commands = Commands(self.app, Defaults(language, "UTC", "0 9 * * mon-fri", repo))
 

@@ -124,3 +124,10 @@ def claims(db: Database) -> None:
     """Leases."""
     columns = {"key": str, "holder": str, "until": int}
     db.table("claims").create(columns, pk="key", not_null=set(columns), strict=True)
+
+
+@MIGRATIONS()
+def checks(db: Database) -> None:
+    """How many statements an answer made, and how many were dropped, beside what it took."""
+    db.table("usage").add_column("stated", int, not_null_default=0)
+    db.table("usage").add_column("dropped", int, not_null_default=0)

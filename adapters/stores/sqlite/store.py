@@ -36,6 +36,7 @@ from bot.values import (
     Delivery,
     Digest,
     Place,
+    Spending,
     Step,
     StepState,
     Subscription,
@@ -236,15 +237,24 @@ class SqliteStore:
                 bound(instant(now), usage.model, purpose, usage.prompt, usage.completion, usage.requests),
             )
 
-    def usage(self, since: datetime, until: datetime) -> tuple[Usage, ...]:
-        """Sums per model for `since <= at < until`, by model name."""
+    def add_checks(self, model: str, purpose: str, stated: int, dropped: int, now: datetime) -> None:
+        """Add how many statements an answer made, and how many of them were dropped."""
+        with self._file.writing() as db:
+            db.execute(
+                "INSERT INTO usage (at, model, purpose, prompt, completion, requests, stated, dropped) "
+                "VALUES (?, ?, ?, 0, 0, 0, ?, ?)",
+                bound(instant(now), model, purpose, stated, dropped),
+            )
+
+    def usage(self, since: datetime, until: datetime) -> tuple[Spending, ...]:
+        """Sums per model and purpose for `since <= at < until`, in that order."""
         with self._file.reading() as db:
             found = db.execute(
-                "SELECT model, sum(prompt), sum(completion), sum(requests) FROM usage "
-                "WHERE at >= ? AND at < ? GROUP BY model ORDER BY model",
+                "SELECT model, purpose, sum(prompt), sum(completion), sum(requests), sum(stated), sum(dropped) "
+                "FROM usage WHERE at >= ? AND at < ? GROUP BY model, purpose ORDER BY model, purpose",
                 bound(instant(since), instant(until)),
             )
-            return tuple(Usage(*row) for row in found)
+            return tuple(Spending(*row) for row in found)
 
     def claim(self, key: str, holder: str, now: datetime, until: datetime) -> bool:
         """Take the lease on `key` until `until`, or prolong one's own; False while another holder's is unexpired."""

@@ -1,0 +1,174 @@
+"""The language model within its token budget, with what it took written down.
+
+A budget is held against rows of the store, so that every process on one database keeps the same one. Before a question
+is asked, what it can take at most is reserved; only processes that ask in the same moment can go past a limit, by the
+questions they have open.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from bot import analysis
+from bot.analysis import Rejected
+from bot.patch import tokens
+from bot.ports import ConfigError, DigestError, LanguageModel, ModelError, Store, Unavailable
+from bot.values import Question, Reply, Spending, Usage
+
+_PATIENCE = 3
+"""Outages of a model in one digest after which it is asked nothing more: each has cost several tries already."""
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Tokens a day of `zone` and a digest, 0 for no limit; prices for a million tokens, 0 where none is set."""
+
+    day: int = 0
+    digest: int = 0
+    zone: str = "UTC"
+    prompt_price: float = 0
+    completion_price: float = 0
+
+    def midnight(self, now: datetime) -> datetime:
+        """The last local midnight, when the day's budget began."""
+        zone = ZoneInfo(self.zone)
+        return datetime.combine(now.astimezone(zone).date(), time(), zone)
+
+    def cost(self, spent: Iterable[Spending]) -> float | None:
+        """What tokens cost, in the unit of the prices; None where no price is set."""
+        if not (self.prompt_price or self.completion_price):
+            return None
+        return sum(s.prompt * self.prompt_price + s.completion * self.completion_price for s in spent) / 1_000_000
+
+
+class Asker:
+    """A language model, the store that knows what it took today, and the limits."""
+
+    def __init__(self, model: LanguageModel, store: Store, clock: Callable[[], datetime], limits: Limits) -> None:
+        self.name = model.name
+        self._model = model
+        self._store = store
+        self._clock = clock
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._reserved = 0
+
+    def conversation(self) -> Conversation:
+        """The questions of one digest, which share its limit and its patience."""
+        return Conversation(self, self._limits.digest)
+
+    def reply(self, question: Question) -> Reply:
+        """The model's answer as it came; what it took is kept. Raises ModelError where the day's budget is spent."""
+        with self._reservation(most(question)):
+            try:
+                reply = self._model.ask(question)
+            except DigestError as error:
+                if isinstance(used := error.fields.get("usage"), Usage):
+                    self._store.add_usage(used, question.name, self._clock())
+                raise
+            self._store.add_usage(reply.usage, question.name, self._clock())
+            return reply
+
+    def checked(self, question: Question, stated: int, dropped: int) -> None:
+        """Keep how many statements an answer made, and how many of them could not be verified."""
+        self._store.add_checks(self.name, question.name, stated, dropped, self._clock())
+
+    @contextmanager
+    def _reservation(self, tokens_: int) -> Iterator[None]:
+        with self._lock:
+            if self._limits.day and self._spent() + self._reserved + tokens_ > self._limits.day:
+                raise ModelError("model_budget_day", tokens=f"{self._limits.day:,}")
+            self._reserved += tokens_
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._reserved -= tokens_
+
+    def _spent(self) -> int:
+        now = self._clock()
+        today = self._store.usage(self._limits.midnight(now), now + timedelta(seconds=1))
+        return sum(s.prompt + s.completion for s in today)
+
+
+def most(question: Question) -> int:
+    """Tokens that a question can take at most, its answer included."""
+    return tokens(question.system) + tokens(question.user) + question.max_tokens
+
+
+@dataclass
+class Conversation:
+    """What is asked for one digest: within its limit, and no more once the model has shown that it cannot answer."""
+
+    asker: Asker
+    limit: int
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _taken: int = 0
+    _outages: int = 0
+    _gave_up: DigestError | None = None
+
+    def ask(self, question: Question, read: Callable[[Reply], _T]) -> _T:
+        """The answer as `read` takes it; asked once more with what was wrong. Raises Rejected, DigestError."""
+        try:
+            return read(self.reply(question))
+        except Rejected as rejected:
+            return read(self.reply(analysis.again(question, str(rejected), longer=rejected.longer)))
+
+    def ask_list(self, question: Question, read: Callable[[Reply], Mapping[str, _T]]) -> Mapping[str, _T]:
+        """The answers as `read` takes them, by SHA; of two answers with faults, what is right in either.
+
+        Raises Rejected where nothing is, and DigestError.
+        """
+        try:
+            return read(self.reply(question))
+        except Rejected as rejected:
+            first = rejected
+        found: dict[str, Any] = dict(first.found)
+        try:
+            return found | dict(read(self.reply(analysis.again(question, str(first), longer=first.longer))))
+        except Rejected as rejected:
+            found |= rejected.found
+            if not found:
+                raise
+        except DigestError:
+            if not found:
+                raise
+        return found
+
+    def reply(self, question: Question) -> Reply:
+        """The answer as it came. Raises DigestError, at once after the model has shown that it cannot answer."""
+        reserved = most(question)
+        with self._lock:
+            if self._gave_up:
+                raise self._gave_up
+            if self.limit and self._taken + reserved > self.limit:
+                self._gave_up = ModelError("model_budget_digest", tokens=f"{self.limit:,}")
+                raise self._gave_up
+            self._taken += reserved
+        used: Any = Usage(self.asker.name)
+        try:
+            reply = self.asker.reply(question)
+            used = reply.usage
+            return reply
+        except DigestError as error:
+            used = error.fields.get("usage", used)
+            self._consider(error)
+            raise
+        finally:
+            with self._lock:
+                self._taken += used.prompt + used.completion - reserved
+
+    def _consider(self, error: DigestError) -> None:
+        """Give up after a fault that will not pass, or after too many that should have."""
+        with self._lock:
+            self._outages += isinstance(error, Unavailable)
+            lasting = isinstance(error, ConfigError) or error.key == "model_budget_day"
+            if lasting or self._outages >= _PATIENCE:
+                self._gave_up = error
