@@ -384,6 +384,7 @@ def test_a_passing_failure_is_tried_again_and_counted(
     server.queue(fault, fault)
     reply = connect(server).ask(QUESTION)
     assert (reply.text, reply.usage.requests) == ('{"ok": true}', 3)
+    assert reply.usage.prompt == (27 if "DROPPED" in fault.name else 7)
     assert time.pauses == [0.5, 1.0]
 
 
@@ -480,7 +481,8 @@ def test_each_failure_has_its_error_and_counts_its_requests(
         connect(server).ask(QUESTION)
     assert caught.value.key == key
     requests = TRIES if kind is Unavailable else 1
-    assert caught.value.fields["usage"] == Usage("test-model", requests=requests)
+    lost = requests * 10 if key == "model_unreachable" else 0  # the server may have billed what it did not answer
+    assert caught.value.fields["usage"] == Usage("test-model", prompt=lost, requests=requests)
     assert len(server.seen) == requests
 
 
@@ -496,6 +498,7 @@ def test_a_server_that_is_not_there_is_unreachable(connect: Connect, time: Time)
     with pytest.raises(Unavailable) as caught:
         connect(gone, url=url).ask(QUESTION)
     assert (caught.value.key, caught.value.fields["url"], len(time.pauses)) == ("model_unreachable", url, TRIES - 1)
+    assert caught.value.fields["usage"] == Usage("test-model", requests=TRIES)
 
 
 # --- Time and threads ------------------------------------------------------------------------
@@ -509,6 +512,7 @@ def assert_ended(server: ModelServer, fault: Fault) -> None:
     with pytest.raises(Unavailable) as caught:
         OpenAIModel("test-model", server.key, server.url, 0.2, 1).ask(QUESTION)
     assert (caught.value.key, caught.value.fields["seconds"]) == ("model_timeout", "0.2")
+    assert caught.value.fields["usage"] == Usage("test-model", prompt=10, requests=1)
     assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
     assert fault is Fault.HANG or server.abandoned.wait(10)
     assert len(server.seen) == 1

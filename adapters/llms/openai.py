@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import responses as HTTP_REASONS
@@ -213,8 +214,13 @@ def _content(message: object) -> str | None:
     return content if isinstance(content, str) else None
 
 
-def reply_of(completion: object, body: Mapping[str, Any], requests: int) -> Reply:
-    """The reply in a completion, with the usage the server counted, or an estimate where it counted none.
+def asked_tokens(body: Mapping[str, Any]) -> int:
+    """An estimate of the tokens of a request's messages."""
+    return estimated_tokens(*(part["content"] for part in body["messages"]))
+
+
+def reply_of(completion: object, body: Mapping[str, Any], spent: Usage) -> Reply:
+    """The reply in a completion; its usage is `spent` and what the server counted, or an estimate if it counted none.
 
     Raises ModelError where there is no message at all: no choice, a page of HTML.
     """
@@ -226,11 +232,10 @@ def reply_of(completion: object, body: Mapping[str, Any], requests: int) -> Repl
     text = content or ""
     counts = getattr(completion, "usage", None)
     prompt, answered = _counted(counts, "prompt_tokens"), _counted(counts, "completion_tokens")
-    usage = Usage(
-        body["model"],
-        estimated_tokens(*(part["content"] for part in body["messages"])) if prompt is None else prompt,
-        estimated_tokens(text) if answered is None else answered,
-        requests,
+    usage = replace(
+        spent,
+        prompt=spent.prompt + (asked_tokens(body) if prompt is None else prompt),
+        completion=estimated_tokens(text) if answered is None else answered,
     )
     if content is None and finish is Finish.STOP:
         raise ModelError("model_answer_unreadable", model=usage.model, usage=usage)
@@ -277,6 +282,12 @@ def _passing(error: openai.APIError) -> bool:
     if isinstance(error, openai.APIStatusError):
         return (error.status_code in {408, 409, 429} or error.status_code >= 500) and not _spent(error)
     return isinstance(error, openai.APIConnectionError)
+
+
+def _lost(error: openai.APIError) -> bool:
+    """Whether the question may have reached the model and its answer did not reach us: it is billed all the same."""
+    unheard = httpx2.ConnectError | httpx2.ConnectTimeout
+    return isinstance(error, openai.APIConnectionError) and not isinstance(error.__cause__, unheard)
 
 
 def _spent(error: openai.APIStatusError) -> bool:
@@ -431,24 +442,26 @@ class OpenAIModel:
     def _answer(self, question: Question) -> Reply:
         with self._places:  # the time starts when the question's turn comes
             ends = self._clock() + self._timeout
-            requests = failures = 0
+            spent, failures = Usage(self._model), 0
             while True:
-                requests, dialect = requests + 1, self._dialect
+                spent, dialect = replace(spent, requests=spent.requests + 1), self._dialect
                 body = request_body(self._model, question, dialect)
-                outcome = self._send(body, ends - self._clock(), requests)
+                outcome = self._send(body, ends - self._clock(), spent)
                 if isinstance(outcome, Reply):
                     return outcome
                 if self._adapted(dialect, outcome):
                     continue
                 if _filtered(outcome):
-                    return Reply("", Finish.REFUSED, Usage(self._model, requests=requests))
+                    return Reply("", Finish.REFUSED, spent)
+                if _lost(outcome):
+                    spent = replace(spent, prompt=spent.prompt + asked_tokens(body))
                 failures += 1
                 wait = pause(outcome, failures, ends - self._clock(), self._jitter())
                 if wait is None:
-                    raise self._told(outcome, requests)
+                    raise self._told(outcome, spent)
                 self._sleep(wait)
 
-    def _send(self, body: dict[str, Any], left: float, requests: int) -> Reply | openai.APIError:
+    def _send(self, body: dict[str, Any], left: float, spent: Usage) -> Reply | openai.APIError:
         """One HTTP request. Errors are returned: raised anew inside `except`, they would drag the SDK's words along."""
         try:
             timeout = httpx2.Timeout(max(left, 0.001), connect=max(min(left, _CONNECT_SECONDS), 0.001))
@@ -457,7 +470,7 @@ class OpenAIModel:
             return error
         except (ValueError, RecursionError):  # a body that calls itself JSON and is not, or is nested without end
             completion = None
-        return reply_of(completion, body, requests)
+        return reply_of(completion, body, spent)
 
     def _adapted(self, used: Dialect, error: openai.APIError) -> bool:
         """Whether the endpoint refused the way of asking and there is another; it is remembered."""
@@ -472,9 +485,9 @@ class OpenAIModel:
             log.warning("%s refuses %s; going on with %s", self._model, _changes(used, lower), _changes(lower, used))
         return True
 
-    def _told(self, error: openai.APIError, requests: int) -> DigestError:
+    def _told(self, error: openai.APIError, spent: Usage) -> DigestError:
         told = _outside_error(error, self._model, self._url, self._timeout, self._key)
-        told.fields["usage"] = Usage(self._model, requests=requests)
+        told.fields["usage"] = spent
         return told
 
 
