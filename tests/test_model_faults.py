@@ -443,6 +443,29 @@ def test_quotes_that_are_never_in_the_patch_are_dropped_and_counted(tmp_path, cl
     assert "statements whose evidence was not found: 2" in report.markdown([told.digest], Texts("en"))
 
 
+def test_of_two_answers_the_one_with_more_evidence_is_taken(tmp_path, clock, history) -> None:
+    def worse(body: Body) -> str | None:
+        if asked(body) != HIGH:
+            return None
+        found = json.loads(answers.answer(body))
+        found["risks"][0]["quote"] = "invented"
+        if "Your previous answer" in body["messages"][-1]["content"]:
+            found["insights"][0]["quote"] = "invented"
+        return json.dumps(found)
+
+    told = tell(tmp_path, clock, history, worse)
+    assert_by_model(told, history)
+    (high,) = told.digest.by_importance[Importance.HIGH]
+    assert (high.analysis.dropped, len(high.analysis.risks), len(high.analysis.insights)) == (1, 0, 1)
+
+
+def test_a_grade_that_is_missing_is_said_to_be_by_the_rules(tmp_path, clock, history) -> None:
+    told = tell(tmp_path, clock, history, Model(listed(lambda found: found[:-1]), (GRADES,), every=True).item)
+    assert_whole(told, history)
+    assert by_rules(told, history) == ({"high"}, set())
+    assert (told.digest.degraded, told.digest.notices) == (True, (LABELS["digest"]["model_unusable"],))
+
+
 @pytest.mark.parametrize("way", [Fault.REFUSAL, Fault.OVERFLOW, Fault.EMPTY])
 def test_one_commit_that_a_model_fails_at_costs_only_its_own_depth(tmp_path, clock, history, way: Fault) -> None:
     told = tell(tmp_path, clock, history, Model(way, (HIGH,), every=True).item)
