@@ -393,8 +393,9 @@ def _from_subject(commit: Commit, subject: _Subject) -> Iterator[Reference]:
     text = subject.whole
     yield from (reference for _, reference in _led(commit, text))
     if said := _REAPPLY.match(subject.summary):
-        title, _ = _quoted(subject.summary[said.end() :])
-        yield Reference("reverts", title=f'Revert "{title}"')
+        title, after = _quoted(subject.summary[said.end() :])
+        number = _BRACKETED.search(after)
+        yield Reference("reverts", pull=int(number[1]) if number else None, title=f'Revert "{title}"')
     elif _says_revert(subject):
         yield from _reverted(subject)
     elif _PORTED.search(text) or any(map(_RELEASE.fullmatch, subject.tags)):
@@ -527,6 +528,8 @@ class _Series:
 
 
 def _series(subject: _Subject) -> _Series | None:
+    if _says_revert(subject) or _REAPPLY.match(subject.summary):
+        return None  # the counter is the other commit's
     for found in _COUNTER.finditer(subject.whole):
         number, total = (g for g in found.groups() if g)
         if not 1 <= int(number) <= (int(total) if total.isdigit() else 99) or total in ("0", "1"):

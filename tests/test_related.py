@@ -142,6 +142,8 @@ HASH = "0123456789abcdef0123456789abcdef01234567"
         ('[CI] Revert "[CI] a long titl… (#15)', '…e (#12)"', [("reverts", "", 12, "[CI] a long title")]),
         ('Revert "Revert "feat: x" (#12)" (#15)', "", [("reverts", "", 12, 'Revert "feat: x"')]),
         ('Reapply "feat: x" (#15)', "", [("reverts", "", None, 'Revert "feat: x"')]),
+        ('Reapply "feat: x (#11)" (#12) (#15)', "", [("reverts", "", 12, 'Revert "feat: x (#11)"')]),
+        ('Revert "[Perf][1/N] x (#12)" (#15)', "", [("reverts", "", 12, "[Perf][1/N] x")]),
         ("revert: feat(api): x", "", [("reverts", "", None, "feat(api): x")]),
         ("[Revert][Ops] restore the fallback (reverts #12) (#15)", "", [("reverts", "", 12, "")]),
         ("[BugFix] Revert the capture (#12) to fix a hang (#15)", "", [("reverts", "", 12, "")]),
