@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
 from bot.patch import Proof, Selection
 from bot.texts import prompt
@@ -81,15 +81,38 @@ def _lowered(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
+def _cleaned(value: object) -> object:
+    return one_line(value) if isinstance(value, str) else value
+
+
+_ENDED = re.compile(r"[.!?。！？…:：][)\]}\"'`*’”」』）】》]*$")
+
+
+def _ended(value: str) -> str:
+    """A text that ends as a sentence does: one that does not was cut off, whatever the service says."""
+    if not _ENDED.search(value):
+        raise ValueError("does not end as a sentence does")
+    return value
+
+
+def _first(most: int) -> BeforeValidator:
+    """The first of a list: a model that goes on loses what is beyond, not the answer."""
+    return BeforeValidator(lambda value: value[:most] if isinstance(value, list) else value)
+
+
 _Word = BeforeValidator(_lowered)
-_Short = Annotated[str, Field(max_length=300)]
-_Long = Annotated[str, Field(min_length=1, max_length=2000)]
+_Text = Annotated[str, BeforeValidator(_cleaned)]
+_Short = Annotated[_Text, Field(max_length=300)]
+_Reason = Annotated[_Text, Field(min_length=1, max_length=200)]
+_Effect = Annotated[_Text, Field(max_length=600)]
+_Sentence = Annotated[_Text, Field(min_length=1, max_length=600), AfterValidator(_ended)]
+_Long = Annotated[_Text, Field(min_length=1, max_length=2000), AfterValidator(_ended)]
 
 
 class _ImpactReply(BaseModel):
     component: _Short
-    paths: list[str]
-    effect: Annotated[str, Field(max_length=600)]
+    paths: Annotated[list[str], _first(5), Field(max_length=5)]
+    effect: _Effect
 
 
 class _InsightReply(BaseModel):
@@ -103,22 +126,26 @@ class _RiskReply(BaseModel):
     text: _Long
     path: str
     quote: str
-    mitigation: Annotated[str, Field(max_length=1000)]
+    mitigation: Annotated[_Text, Field(max_length=1000)]
 
 
 class _SuggestionReply(BaseModel):
     who: _Short
-    action: Annotated[str, Field(min_length=1, max_length=600)]
+    action: Annotated[_Text, Field(min_length=1, max_length=600)]
+
+
+_Impacts = Annotated[list[_ImpactReply], _first(8), Field(max_length=8)]
+_Suggestions = Annotated[list[_SuggestionReply], _first(4), Field(max_length=4)]
 
 
 class AnalysisReply(BaseModel):
     """The answer to an analysis question."""
 
     summary: _Long
-    impact: list[_ImpactReply]
-    insights: list[_InsightReply]
-    risks: list[_RiskReply]
-    suggestions: list[_SuggestionReply]
+    impact: _Impacts
+    insights: Annotated[list[_InsightReply], _first(6), Field(max_length=6)]
+    risks: Annotated[list[_RiskReply], _first(6), Field(max_length=6)]
+    suggestions: _Suggestions
 
 
 class _Named(BaseModel):
@@ -127,10 +154,10 @@ class _Named(BaseModel):
 
 class _GradeReply(_Named):
     importance: Annotated[Importance, _Word]
-    types: list[Annotated[ChangeType, _Word]] = Field(min_length=1)
-    theme: Annotated[str, Field(max_length=80)]
-    reason: Annotated[str, Field(min_length=1, max_length=200)]
-    sentence: Annotated[str, Field(min_length=1, max_length=600)]
+    types: Annotated[list[Annotated[ChangeType, _Word]], _first(2), Field(min_length=1, max_length=2)]
+    theme: Annotated[_Text, Field(max_length=80)]
+    reason: _Reason
+    sentence: _Sentence
 
 
 class TriageReply(BaseModel):
@@ -141,7 +168,7 @@ class TriageReply(BaseModel):
 
 class _SecondReply(_Named):
     importance: Annotated[Importance, _Word]
-    reason: Annotated[str, Field(min_length=1, max_length=200)]
+    reason: _Reason
 
 
 class SecondReply(BaseModel):
@@ -152,8 +179,8 @@ class SecondReply(BaseModel):
 
 class _DescriptionReply(_Named):
     summary: _Long
-    impact: list[_ImpactReply]
-    suggestions: list[_SuggestionReply]
+    impact: _Impacts
+    suggestions: _Suggestions
 
 
 class BatchReply(BaseModel):
@@ -165,7 +192,7 @@ class BatchReply(BaseModel):
 class OverviewReply(BaseModel):
     """The answer to an overview question."""
 
-    overview: Annotated[str, Field(min_length=1, max_length=1500)]
+    overview: Annotated[_Text, Field(min_length=1, max_length=1500), AfterValidator(_ended)]
 
 
 # --- Questions -------------------------------------------------------------------------------
@@ -181,7 +208,7 @@ def _tamed(text: str) -> str:
 
 
 def _question(name: str, shape: type[BaseModel], data: str, data_name: str, max_tokens: int, **blanks: str) -> Question:
-    data = _tamed(data)
+    data = _tamed(inert(data))
     # The mark depends on the data, so that nothing in the data can hold it and end the data early.
     mark = hashlib.sha256(data.encode("utf-8", "replace")).hexdigest()[:16]
     blanks |= {data_name: data, "mark": mark, "language": _LANGUAGES[blanks["language"]]}
@@ -236,7 +263,7 @@ def analysis_question(repository: Repository, commit: Commit, seen: Selection, l
 
 def merge_question(repository: Repository, commit: Commit, parts: Sequence[Analysis], language: str) -> Question:
     """Ask for one analysis out of those of a commit's parts."""
-    message = f"{one_line(commit.subject, 300)}\n{_indented(commit.body, 1000)}".rstrip()
+    message = f"    {one_line(commit.subject, 300)}\n{_indented(commit.body, 1000)}".rstrip()
     told = "\n\n".join(f"part {n}: {_as_json(part)}" for n, part in enumerate(parts, start=1))
     blanks = {"repository": repository.title, "count": str(len(parts)), "language": language}
     return _question(MERGE, AnalysisReply, f"{message}\n\n{told}", "parts", 4_000, **blanks)
@@ -286,13 +313,13 @@ def _all_described(commits: Sequence[tuple[Commit, Selection]], body_limit: int)
 def _described(commit: Commit, name: str, seen: Selection, body_limit: int) -> str:
     """A commit as a model sees it: message, the patch's chosen hunks, and what of it is not shown.
 
-    The body is indented, as git shows it: only our own lines start with `commit` or `===`.
+    The message is indented, as git shows it: only our own lines start with `commit` or `===`.
     """
     lines = [
         f"commit {name} by {one_line(commit.author, 80)}",
-        one_line(commit.subject, 300),
+        f"    {one_line(commit.subject, 300)}",
         _indented(commit.body, body_limit),
-        inert(seen.text),
+        seen.text,
     ]
     if seen.left_out:
         named = list(seen.left_out[:20])
@@ -303,7 +330,6 @@ def _described(commit: Commit, name: str, seen: Selection, body_limit: int) -> s
 
 
 def _indented(body: str, limit: int) -> str:
-    body = inert(body)
     if len(body) > limit:
         body = f"{body[:limit]}\n[the message goes on]"
     return "\n".join(f"    {line}" for line in body.split("\n")) if body else ""
@@ -342,7 +368,7 @@ def _shaped(answer: object, shape: type[_Shape]) -> _Shape:
         return shape.model_validate(answer)
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False, include_context=False)[:5]
-        told = "; ".join(f"{'.'.join(str(part) for part in p['loc'])}: {p['msg']}" for p in problems)
+        told = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg'].removeprefix('Value error, ')}" for p in problems)
         raise Rejected(f"fields are wrong: {told}.") from None
 
 
@@ -361,9 +387,9 @@ def _json(text: str) -> object:
 def _in_language(text: str, language: str) -> bool:
     """Whether a text reads as the language: identifiers and names in it are often not."""
     letters, chinese = len(_LETTER.findall(text)), len(_CJK.findall(text))
-    if letters < 20:
-        return True
-    return chinese >= letters * 0.08 if language == "zh" else chinese <= letters * 0.3
+    if language == "zh":
+        return letters < 20 or chinese >= letters * 0.08
+    return chinese < 4 or chinese <= letters * 0.3
 
 
 def _check_language(language: str, *texts: str) -> None:
@@ -403,12 +429,15 @@ def _records(reply: Reply, shape: type[_Record], commits: Sequence[Commit]) -> t
 
 
 def _complete(found: Mapping[str, _Made], problems: Sequence[str], commits: Sequence[Commit]) -> Mapping[str, _Made]:
-    """`found`, where it holds every commit and nothing was wrong. Raises Rejected with what is right."""
+    """`found`, where it holds every commit and nothing was wrong. Raises Rejected with what is right.
+
+    Of an answer that leaves out most of the list nothing counts: it may be one that a commit dictated.
+    """
     called = names(commits)
     missing = [called[c.sha] for c in commits if c.sha not in found]
     told = [*problems[:5], *([f"these commits are missing: {', '.join(missing[:20])}."] if missing else [])]
     if told:
-        raise Rejected(" ".join(told), found=found)
+        raise Rejected(" ".join(told), found=found if 2 * len(found) >= len(commits) else None)
     return found
 
 
@@ -425,7 +454,7 @@ def read_triage(
 ) -> Mapping[str, Grade]:
     """Grades by SHA. Raises Rejected, with the grades that are right, unless each commit is graded once."""
     found, problems = _records(reply, _GradeReply, commits)
-    spoken, foreign = _spoken(found, language, "sentence", "reason")
+    spoken, foreign = _spoken(found, language, "sentence", "reason", "theme")
     prior = {c.sha: j for c, j in zip(commits, judged, strict=True)}
     grades = {sha: _grade(answer, prior[sha], reply.usage.model) for sha, answer in spoken.items()}
     return _complete(grades, [*problems, *foreign], commits)
@@ -436,10 +465,10 @@ def _grade(answer: _GradeReply, judged: Judgement, model: str) -> Grade:
     return Grade(
         importance=wish,
         types=tuple(dict.fromkeys(answer.types))[:2],
-        reason=one_line(answer.reason),
-        sentence=one_line(answer.sentence),
+        reason=answer.reason,
+        sentence=answer.sentence,
         score=_rank(wish, judged),
-        theme=one_line(answer.theme),
+        theme=answer.theme,
         by=model,
     )
 
@@ -473,12 +502,19 @@ def read_second(
         sha: replace(
             grades[sha],
             importance=answer.importance,
-            reason=one_line(answer.reason),
+            reason=answer.reason,
             score=_rank(answer.importance, prior[sha]),
         )
         for sha, answer in spoken.items()
+        if not prior[sha].always
     }
     return _complete(decided, [*problems, *foreign], commits)
+
+
+def _words(answer: AnalysisReply) -> list[str]:
+    """Every text of an answer that is in the reader's language."""
+    claims = [*(i.text for i in answer.insights), *(w for r in answer.risks for w in (r.text, r.mitigation))]
+    return [*claims, *(i.effect for i in answer.impact), *(s.action for s in answer.suggestions)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -493,15 +529,16 @@ class Checked:
 def read_analysis(reply: Reply, commit: Commit, proof: Proof, coverage: float, language: str) -> Checked:
     """The full analysis of one commit. Raises Rejected; statements without evidence are dropped and told."""
     answer = _parsed(reply, AnalysisReply)
-    _check_language(language, answer.summary, *(r.text for r in answer.risks), *(i.text for i in answer.insights))
+    _check_language(language, answer.summary)
+    _check_language(language, *_words(answer))
     insights, bad_insights = _proven("insights", answer.insights, proof)
     risks, bad_risks = _proven("risks", answer.risks, proof)
     problems = (*bad_insights, *bad_risks)
     analysis = Analysis(
-        summary=one_line(answer.summary),
+        summary=answer.summary,
         impact=_impacts(answer.impact, commit),
-        insights=tuple(Insight(i.aspect, one_line(i.text), e) for i, e in insights),
-        risks=tuple(Risk(one_line(r.text), e, one_line(r.mitigation)) for r, e in risks),
+        insights=tuple(Insight(i.aspect, i.text, e) for i, e in insights),
+        risks=tuple(Risk(r.text, e, r.mitigation) for r, e in risks),
         suggestions=_suggestions(answer.suggestions),
         by=reply.usage.model,
         coverage=coverage,
@@ -543,14 +580,14 @@ def _impacts(answers: Sequence[_ImpactReply], commit: Commit) -> tuple[Impact, .
     """Impacts with only those paths that the commit really changes."""
     known = {f.path for f in commit.files}
     return tuple(
-        Impact(one_line(a.component), tuple(p for p in dict.fromkeys(a.paths) if p in known)[:5], one_line(a.effect))
+        Impact(a.component, tuple(p for p in dict.fromkeys(a.paths) if p in known)[:5], a.effect)
         for a in answers
-        if a.component.strip()
+        if a.component
     )
 
 
 def _suggestions(answers: Sequence[_SuggestionReply]) -> tuple[Suggestion, ...]:
-    return tuple(Suggestion(one_line(a.who), one_line(a.action)) for a in answers if a.who.strip())
+    return tuple(Suggestion(a.who, a.action) for a in answers if a.who)
 
 
 def read_batch(reply: Reply, commits: Sequence[tuple[Commit, Selection]], language: str) -> Mapping[str, Analysis]:
@@ -560,7 +597,7 @@ def read_batch(reply: Reply, commits: Sequence[tuple[Commit, Selection]], langua
     spoken, foreign = _spoken(found, language, "summary")
     described = {
         commit.sha: Analysis(
-            summary=one_line(spoken[commit.sha].summary),
+            summary=spoken[commit.sha].summary,
             impact=_impacts(spoken[commit.sha].impact, commit),
             suggestions=_suggestions(spoken[commit.sha].suggestions),
             by=reply.usage.model,
@@ -576,4 +613,4 @@ def read_overview(reply: Reply, language: str) -> str:
     """The digest's opening sentences. Raises Rejected."""
     answer = _parsed(reply, OverviewReply).overview
     _check_language(language, answer)
-    return one_line(answer)
+    return answer

@@ -132,7 +132,7 @@ class Conversation:
             first = rejected
         found: dict[str, Any] = dict(first.found)
         try:
-            return found | dict(read(self.reply(analysis.again(question, str(first), longer=first.longer))))
+            return read(self.reply(analysis.again(question, str(first), longer=first.longer)))
         except Rejected as rejected:
             found |= rejected.found
             if not found:

@@ -206,7 +206,7 @@ def _describe(file: FileChange) -> str:
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _MARK = re.compile(r"^[+-]", re.MULTILINE)
-_QUOTE_LIMIT = 500
+_QUOTE_LIMIT = 300
 """Characters of a quote: a longer one is no quote of a line."""
 # Quotes of nothing but these are in every patch: they prove nothing.
 _NOTHING = frozenset(

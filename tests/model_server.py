@@ -27,7 +27,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 PATH = "/v1/chat/completions"
-FORMATS = frozenset({"json_schema", "json_object", "text"})
+FORMATS = frozenset({"maxItems", "json_schema", "json_object", "text"})
 LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 
 
@@ -132,11 +132,11 @@ def _schema_error(name: str, where: tuple[str, ...], problem: str) -> Refused:
     return Refused(400, message, "invalid_json_schema", "response_format")
 
 
-def check_strict(name: str, node: Any, where: tuple[str, ...] = (), depth: int = 0) -> int:
+def check_strict(name: str, node: Any, where: tuple[str, ...] = (), depth: int = 0, *, bounded: bool = False) -> int:
     """The number of properties of a schema that strict mode takes. Raises Refused for one that it does not."""
     if not isinstance(node, dict):
         raise _schema_error(name, where, "schema must be an object.")
-    if unknown := set(node) - _KEYWORDS:
+    if unknown := set(node) - _KEYWORDS - ({"maxItems"} if bounded else set()):
         raise _schema_error(name, where, f"'{min(unknown)}' is not permitted.")
     if "$ref" in node:
         if len(node) > 1:
@@ -150,7 +150,8 @@ def check_strict(name: str, node: Any, where: tuple[str, ...] = (), depth: int =
         raise _schema_error(name, where, "array schema missing items.")
     number = _check_object(name, node, where) if "object" in _types(node) else 0
     for key, part in _parts(node):
-        number += check_strict(name, part, (*where, key), depth + (key in node.get("properties", {}) or key == "items"))
+        deeper = depth + (key in node.get("properties", {}) or key == "items")
+        number += check_strict(name, part, (*where, key), deeper, bounded=bounded)
     if number > _MOST_PROPERTIES:
         raise _schema_error(name, where, f"more than {_MOST_PROPERTIES} properties.")
     return number
@@ -195,7 +196,7 @@ def _check_format(body: dict[str, Any], supported: frozenset[str]) -> None:
         return
     form = body["response_format"]
     kind = form.get("type") if isinstance(form, dict) else None
-    if kind not in FORMATS:
+    if kind not in FORMATS - {"maxItems"}:
         raise Refused(400, f"Invalid value: '{kind}'.", "invalid_value", "response_format.type")
     if kind not in supported:
         # The words of a model that cannot: no code, no parameter.
@@ -206,10 +207,10 @@ def _check_format(body: dict[str, Any], supported: frozenset[str]) -> None:
     if set(form) != ({"type", "json_schema"} if kind == "json_schema" else {"type"}):
         raise Refused(400, "Unknown parameter in 'response_format'.", "unknown_parameter", "response_format")
     if kind == "json_schema":
-        _check_json_schema(form["json_schema"])
+        _check_json_schema(form["json_schema"], bounded="maxItems" in supported)
 
 
-def _check_json_schema(given: Any) -> None:
+def _check_json_schema(given: Any, *, bounded: bool) -> None:
     if not isinstance(given, dict) or set(given) - {"name", "schema", "strict", "description"}:
         raise Refused(400, "Invalid 'response_format.json_schema'.", "invalid_type", "response_format.json_schema")
     if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", str(given.get("name", ""))):
@@ -218,7 +219,7 @@ def _check_json_schema(given: Any) -> None:
     if given.get("strict"):
         if _types(given.get("schema") or {}) != ["object"]:
             raise _schema_error(given["name"], (), "schema must be a JSON Schema of 'type: \"object\"'.")
-        check_strict(given["name"], given["schema"])
+        check_strict(given["name"], given["schema"], bounded=bounded)
 
 
 # --- How it answers --------------------------------------------------------------------------

@@ -255,6 +255,9 @@ def test_a_path_that_the_commit_does_not_change_is_taken_out_of_the_impact():
         ({"summary": "x"}, Finish.STOP, "impact: Field required"),
         (full(summary=""), Finish.STOP, "summary"),
         (full(summary="word " * 1000), Finish.STOP, "summary"),
+        (full(summary=" \u200b "), Finish.STOP, "summary"),
+        (full(summary="It retries the start and then"), Finish.STOP, "does not end as a sentence"),
+        (full(risks=[claim(text="A start may take three times as")]), Finish.STOP, "risks.0.text"),
         ([full()], Finish.STOP, ""),
         ("{" * 5_000, Finish.STOP, "JSON"),
     ],
@@ -277,7 +280,14 @@ def test_another_language_is_rejected_but_names_are_not():
         checked(full(), language="zh")
     with pytest.raises(Rejected, match="English"):
         checked(full(summary="这次提交在启动服务时最多重试三次，并增加了连接池上限。"))
-    assert checked(full(summary="`start` 在 `TokenPool.acquire_connection` 失败后重试三次。"), language="zh")
+    chinese = {
+        "summary": "`start` 在 `TokenPool.acquire_connection` 失败后重试三次。",
+        "impact": [],
+        "suggestions": [{"who": "运维", "action": "降低 `acquire_timeout`。"}],
+    }
+    assert checked(full(**chinese), language="zh")
+    with pytest.raises(Rejected, match="Chinese"):  # each of the other texts counts as well
+        checked(full(summary=chinese["summary"]), language="zh")
     assert checked(full(summary="Renames 登录 to the English word login in all messages of the server."))
 
 

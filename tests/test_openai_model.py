@@ -211,8 +211,9 @@ def test_tokens_are_estimated_from_bytes() -> None:
     ("formats", "walk"),
     [
         (FORMATS, ["json_schema"]),
-        (frozenset({"json_object"}), ["json_schema", "json_object"]),
-        (frozenset({"text"}), ["json_schema", "json_object", None]),
+        (FORMATS - {"maxItems"}, ["json_schema"]),
+        (frozenset({"json_object"}), ["json_schema", "json_schema", "json_object"]),
+        (frozenset({"text"}), ["json_schema", "json_schema", "json_object", None]),
     ],
 )
 def test_the_formats_are_tried_downwards_once_and_remembered(
@@ -251,6 +252,7 @@ def test_a_step_down_is_logged_once(connect: Connect, caplog: pytest.LogCaptureF
         model.ask(QUESTION)
     said = [record.getMessage() for record in caplog.records if record.name == "adapters.llms.openai"]
     assert said == [
+        "test-model refuses json_schema with maxItems; going on with json_schema",
         "test-model refuses json_schema; going on with json_object",
         "test-model refuses json_object; going on with text",
     ]
@@ -262,8 +264,8 @@ def test_many_first_questions_walk_the_ladders_once(connect: Connect) -> None:
         with ThreadPoolExecutor(20) as pool:
             replies = list(pool.map(lambda _: model.ask(QUESTION), range(20)))
     assert [reply.text for reply in replies] == ['{"ok": true}'] * 20
-    assert server.statuses.count(400) == 3
-    assert len(server.statuses) == 23
+    assert server.statuses.count(400) == 4
+    assert len(server.statuses) == 24
 
 
 def test_a_first_question_that_fails_does_not_make_the_others_wait_for_ever(
@@ -348,6 +350,28 @@ def test_a_schema_with_constraints_becomes_one_that_strict_mode_takes() -> None:
     assert set(strict["$defs"]["Part"]["properties"]) == {"title", "default", "line"}
     assert strict["properties"]["kind"] == {"type": "string", "enum": ["a", "b"], "description": "what it is"}
     assert strict_schema(strict) == strict
+
+
+def test_lists_are_bounded_where_the_endpoint_takes_bounds(connect: Connect) -> None:
+    question = Question("q", "System.", "User.", Answer.model_json_schema(), 5)
+    sent = []
+    for formats in (FORMATS, FORMATS - {"maxItems"}):
+        with ModelServer(formats=formats) as server:
+            connect(server).ask(question)
+        sent.append(server.bodies[-1]["response_format"]["json_schema"]["schema"]["properties"]["parts"])
+    assert [parts.get("maxItems") for parts in sent] == [3, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ('<think>It says: </think>{"a": "evil"} hm.</think>{"a": "honest"}', '{"a": "honest"}'),
+        ('<think>hm</think>{"a": 1}', '{"a": 1}'),
+        ('<think>hm</think>{"a": 1}</think>', '{"a": 1}</think>'),
+    ],
+)
+def test_thoughts_that_quote_an_end_of_thoughts_give_no_answer(text: str, answer: str) -> None:
+    assert without_thoughts(text) == answer
 
 
 def test_the_server_takes_the_whole_question_with_such_a_schema(server: ModelServer, connect: Connect) -> None:

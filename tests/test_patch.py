@@ -126,7 +126,7 @@ def test_a_quote_over_two_lines_is_found():
         ("src/app.py", "new_nam"),
         ("src/app.py", "return"),
         ("src/app.py", "==="),
-        ("src/app.py", "x" * 501),
+        ("src/app.py", "x" * 301),
         ("", "new_name"),
     ],
 )

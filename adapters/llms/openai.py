@@ -56,7 +56,9 @@ class Dialect(NamedTuple):
 
 
 LADDERS = (
-    ("json_schema", "json_object", "text"),
+    # Without a bound, a small model fills a list until its answer is cut off. OpenAI and llama.cpp take maxItems, Azure
+    # and fine-tuned models do not. Sources: OpenAI, "Structured model outputs"; Azure OpenAI, "Structured outputs".
+    ("json_schema with maxItems", "json_schema", "json_object", "text"),
     # OpenAI calls max_tokens deprecated, and its reasoning models refuse it by name. Ollama and LM Studio know nothing
     # else and ignore max_completion_tokens without a word: the loud refusal makes max_tokens the safe first try.
     # Sources: OpenAI API reference, "Create chat completion"; ollama/ollama issue 7125.
@@ -128,24 +130,26 @@ reached. Source: OpenAI API reference, "Create chat completion", max_completion_
 _KEPT_KEYWORDS = ("type", "description", "enum", "const")
 
 
-def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+def strict_schema(schema: Mapping[str, Any], *, bounded: bool = False) -> dict[str, Any]:
     """`schema` as strict structured outputs take it: objects closed, every property required, no constraints.
 
-    Lengths, patterns, bounds and defaults go: fine-tuned models and most local servers refuse them, and the reply is
+    Lengths, patterns, bounds and defaults go, but `maxItems` where `bounded`: some models refuse them, and the reply is
     checked against the full schema anyway. Source: OpenAI, "Structured model outputs", supported schemas.
     """
     if "$ref" in schema:  # a reference may have no sibling
         return {"$ref": schema["$ref"]}
-    strict: dict[str, Any] = {key: schema[key] for key in _KEPT_KEYWORDS if key in schema}
+    kept = (*_KEPT_KEYWORDS, "maxItems") if bounded else _KEPT_KEYWORDS
+    strict: dict[str, Any] = {key: schema[key] for key in kept if key in schema}
     if "properties" in schema:
-        strict["properties"] = {name: strict_schema(part) for name, part in schema["properties"].items()}
+        parts = schema["properties"].items()
+        strict["properties"] = {name: strict_schema(part, bounded=bounded) for name, part in parts}
         strict |= {"required": list(strict["properties"]), "additionalProperties": False}
     if "items" in schema:
-        strict["items"] = strict_schema(schema["items"])
+        strict["items"] = strict_schema(schema["items"], bounded=bounded)
     if "anyOf" in schema:
-        strict["anyOf"] = [strict_schema(part) for part in schema["anyOf"]]
+        strict["anyOf"] = [strict_schema(part, bounded=bounded) for part in schema["anyOf"]]
     if "$defs" in schema:
-        strict["$defs"] = {name: strict_schema(part) for name, part in schema["$defs"].items()}
+        strict["$defs"] = {name: strict_schema(part, bounded=bounded) for name, part in schema["$defs"].items()}
     return strict
 
 
@@ -157,10 +161,10 @@ def request_body(model: str, question: Question, dialect: Dialect) -> dict[str, 
     body: dict[str, Any] = {"model": model, limit: question.max_tokens + room}
     if not dialect.temperature:
         body["temperature"] = 0
-    if form == "json_schema":
+    if form.startswith("json_schema"):
         name = re.sub(r"[^A-Za-z0-9_-]", "_", question.name)[:64] or "answer"  # OpenAI: these characters, at most 64
-        schema = {"name": name, "strict": True, "schema": strict_schema(question.schema)}
-        body["response_format"] = {"type": form, "json_schema": schema}
+        schema = {"name": name, "strict": True, "schema": strict_schema(question.schema, bounded=form != "json_schema")}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
     else:
         system += "\n\nAnswer with one JSON object and nothing else. It must follow this JSON Schema:\n"
         system += json.dumps(question.schema, ensure_ascii=False)
@@ -179,12 +183,15 @@ _FINISHES = {"length": Finish.LENGTH, "model_length": Finish.LENGTH, "content_fi
 def without_thoughts(text: str) -> str:
     """`text` without a leading `<think>` block; one that never ends leaves nothing.
 
-    Chat templates that open the block in the prompt leave only its end in the answer, so what stands before a lone
-    `</think>` goes as well, except in an answer that starts as JSON or a code fence: there it is a quotation.
+    A block goes to its last end that has an object behind it, for thoughts may quote an end of thoughts. Chat templates
+    that open the block in the prompt leave only its end in the answer, so what stands before a lone `</think>` goes as
+    well, except in an answer that starts as JSON or a code fence: there it is a quotation.
     """
     start = text.lstrip()
     _, end, rest = start.partition("</think>")
     if start.startswith("<think>"):
+        while "{" in rest.rpartition("</think>")[2] and "</think>" in rest:
+            rest = rest.rpartition("</think>")[2]
         return rest.strip()
     return rest.strip() if end and not start.startswith(("{", "[", "`")) else text
 

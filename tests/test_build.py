@@ -1,0 +1,232 @@
+"""What is made of a day when model and rules disagree, when a patch is large, and when the budget ends."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from answers import answer
+from repositories import Builder
+from test_app import Talking
+from world import DAY, HOME, words
+
+from bot import analysis
+from bot.asker import Limits
+from bot.values import RULES, Importance
+
+
+def purposes(server) -> list[str]:
+    """Which prompts were asked, in order."""
+    told = {
+        "grade the commits": "triage",
+        "first looks": "second",
+        "analyse one commit": "analysis",
+        "several commits": "batch",
+        "read in": "merge",
+        "open the morning digest": "overview",
+    }
+    systems = [body["messages"][0]["content"] for body in server.bodies]
+    return [next(name for words, name in told.items() if words in system) for system in systems]
+
+
+@pytest.fixture
+def talk(tmp_path, clock):
+    """Makes worlds with a model server, and closes them whatever happens."""
+    made = []
+
+    def start(history, *answers, **more):
+        (tmp_path / f"world{len(made)}").mkdir()
+        made.append(Talking(tmp_path / f"world{len(made)}", clock, history, *answers, **more))
+        return made[-1]
+
+    yield start
+    for world in made:
+        world.close()
+
+
+def lines(first, last, word):
+    return "".join(f"{word}_{n} = {n}\n" for n in range(first, last))
+
+
+@pytest.fixture(scope="module")
+def disputed(tmp_path_factory):
+    """A day of a documentation change that matters, a feature that does not, and ordinary fixes."""
+    build = Builder(tmp_path_factory.mktemp("disputed") / "app")
+    build.commit("root", DAY - timedelta(days=1), {"src/app.py": lines(0, 5, "root")}, message="start")
+    build.commit("docs", DAY + timedelta(hours=1), {"docs/a.md": "careful\n"}, message="docs: how to upgrade (#1)")
+    wide = {f"src/api/part{n}.py": lines(0, 90, f"part{n}") for n in range(6)} | {"tests/test_api.py": "x = 1\n"}
+    build.commit("wide", DAY + timedelta(hours=2), wide, message="feat: add an API with options (#2)")
+    for n in range(6):
+        build.commit(f"fix{n}", DAY + timedelta(hours=3, minutes=n), {f"src/f{n}.py": "x = 1\n"}, message=f"fix: {n}")
+    return build.finish()
+
+
+def contrary(second):
+    """A model that grades the feature low and the page high, and then says `second` of both."""
+
+    def answers(body):
+        system, user = body["messages"][0]["content"], body["messages"][-1]["content"]
+        if "grade the commits" in system:
+            told = json.loads(answer(body))
+            for line, record in zip(
+                [line for line in user.splitlines() if "| prior" in line], told["commits"], strict=True
+            ):
+                record["importance"] = "low" if "feat:" in line else "high" if "docs:" in line else "medium"
+            return json.dumps(told)
+        if "first looks" in system:
+            shas = [line.split()[1] for line in user.splitlines() if line.startswith("commit ")]
+            return json.dumps(
+                {"commits": [{"sha": s, "importance": second, "reason": "seen in the patch"} for s in shas]}
+            )
+        return answer(body)
+
+    return answers
+
+
+def test_grades_two_steps_apart_are_decided_with_the_patch(talk, disputed):
+    talking = talk(disputed, contrary("medium"))
+    digest = talking.digest()
+    grades = {e.commit.sha: e.grade for e in digest.entries}
+    assert purposes(talking.server).count("second") == 1
+    asked = talking.server.bodies[purposes(talking.server).index("second")]["messages"][-1]["content"]
+    assert "+careful" in asked
+    assert "+part0_1 = 1" in asked
+    assert "fix: 1" not in asked
+    for name in ("docs", "wide"):
+        found = grades[disputed.sha(name)]
+        assert (found.importance, found.reason) == (Importance.MEDIUM, "seen in the patch")
+    assert not digest.degraded
+
+
+def test_a_second_look_that_fails_leaves_the_first_grades(talk, disputed):
+    talking = talk(disputed, contrary("urgent"))
+    digest = talking.digest()
+    grades = {e.commit.sha: e.grade.importance for e in digest.entries}
+    assert purposes(talking.server).count("second") == 2
+    assert grades[disputed.sha("docs")] is Importance.HIGH
+    assert grades[disputed.sha("wide")] is Importance.LOW
+    assert digest.degraded
+
+
+def test_what_a_model_gets_wrong_of_a_list_falls_to_the_rules_alone(talk, disputed):
+    wrong = disputed.sha("fix3")[:7]
+
+    def answers(body):
+        told = json.loads(answer(body))
+        for record in told.get("commits", []):
+            if record["sha"] == wrong:
+                record["importance" if "importance" in record else "summary"] = ""
+        return json.dumps(told)
+
+    talking = talk(disputed, answers)
+    digest = talking.digest()
+    assert {e.commit.short for e in digest.entries if e.grade.by == RULES} == {wrong}
+    assert len(digest.notices) == 1
+
+
+# --- Large commits ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A commit of about 30,000 tokens, and one that is larger than is ever read."""
+    build = Builder(tmp_path_factory.mktemp("large") / "app")
+    build.commit("root", DAY - timedelta(days=1), {"src/app.py": "x = 1\n"}, message="start")
+    files = {f"src/part{n}.py": lines(0, 1_000, f"part{n}") for n in range(5)}
+    build.commit("large", DAY + timedelta(hours=1), files, message="feat: generate the tables (#7)")
+    files = {f"src/more{n}.py": lines(0, 2_000, f"more{n}") for n in range(9)}
+    build.commit("huge", DAY + timedelta(hours=2), files, message="feat: generate the other tables (#8)")
+    return build.finish()
+
+
+def merging(body):
+    """Answers as the model does, and makes one analysis out of parts by taking the last."""
+    user = body["messages"][-1]["content"]
+    if "read in" not in body["messages"][0]["content"]:
+        return answer(body)
+    parts = [line.split(": ", 1)[1] for line in user.splitlines() if line.startswith("part ")]
+    return parts[-1]
+
+
+def test_a_large_commit_is_read_in_parts_and_merged(talk, large):
+    talking = talk(large, merging)
+    said = talking.said("#7")
+    assert sorted(purposes(talking.server)) == ["analysis"] * 3 + ["merge"]
+    assert "of the changed lines were read" not in said
+    shown = {
+        line
+        for body in talking.server.bodies
+        for line in body["messages"][-1]["content"].splitlines()
+        if line.startswith("+part")
+    }
+    assert len(shown) == 5_000
+    assert "src/part4.py:" in said
+    assert talking.said("#7") == said
+    assert len(talking.server.bodies) == 4
+
+
+def test_a_commit_beyond_all_parts_says_how_much_was_read(talk, large):
+    talking = talk(large, merging)
+    said = talking.said("#8")
+    assert purposes(talking.server).count("analysis") == analysis.PARTS
+    assert "of the changed lines were read" in said
+    asked = len(talking.server.bodies)
+    assert talking.said("#8") == said  # more cannot be read, so nothing is asked again
+    assert len(talking.server.bodies) == asked
+
+
+def test_what_a_digest_read_in_part_is_read_whole_when_asked_for(talk, large):
+    talking = talk(large, merging)
+    digest = talking.digest()
+    entry = next(e for e in digest.entries if e.commit.sha == large.sha("large"))
+    assert entry.analysis.coverage < 1
+    assert "of the changed lines were read" not in talking.said("#7")
+
+
+def test_parts_that_cannot_be_merged_are_set_side_by_side(talk, large):
+    def answers(body):
+        return "no" if "read in" in body["messages"][0]["content"] else answer(body)
+
+    talking = talk(large, answers)
+    entry = talking.app.expand(
+        talking.app.repository(str(large.path), HOME), talking.source.pull(str(large.path), 7), "en"
+    )
+    assert entry.analysis.coverage == 1
+    assert len(entry.analysis.risks) == 3
+    assert {r.evidence.line is not None for r in entry.analysis.risks} == {True}
+
+
+# --- The budget ------------------------------------------------------------------------------
+
+
+def test_when_the_budget_is_spent_the_rules_write_the_rest_and_it_is_said(talk, disputed):
+    talking = talk(disputed, limits=Limits(digest=6_000))
+    digest = talking.digest()
+    assert {e.grade.by for e in digest.entries} == {"test-model"}
+    assert RULES in {e.analysis.by for e in digest.entries}
+    assert len(digest.entries) == 8
+    assert "6,000 tokens" in digest.notices[0]
+    assert "6,000 tokens" in talking.said("2026-02-18")
+
+
+def test_a_day_without_tokens_left_asks_nothing(talk, disputed):
+    talking = talk(disputed, limits=Limits(day=10))
+    digest = talking.digest()
+    assert talking.server.bodies == []
+    assert len(digest.entries) == 8
+    assert "Today's 10 tokens" in digest.notices[0]
+
+
+def test_usage_is_shown_by_prompt_with_its_cost_and_what_was_dropped(talk, disputed):
+    limits = Limits(day=2_000_000, prompt_price=1, completion_price=4)
+    talking = talk(disputed, limits=limits)
+    assert "Nothing was asked" in talking.said("usage")
+    talking.digest()
+    said = talking.said("usage")
+    assert "of 2,000,000 tokens" in said
+    assert "Cost of the last 30 days" in said
+    assert {"triage.v1", "analysis.v1", "overview.v1"} <= set(said.split())
+    assert "0 of 2 (0 %)" in said
+    assert "Cost today" in talking.said("status")
+    assert "用量" in words(talking.ask("用量")[0].headline) or "language model" in words(
+        talking.ask("用量")[0].headline
+    )
