@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
 
-from bot import analysis, rules, triage
+from bot import analysis, related, rules, triage
 from bot import digest as digests
 from bot.asker import Asker, Limits
 from bot.build import Build
 from bot.ports import Chat, CommitSource, Forbidden, LanguageModel, NotFound, Progress, Store
 from bot.texts import Texts
-from bot.values import Commit, Digest, Entry, Filters, Grade, Period, Place, Post, Repository, Spending
+from bot.values import Commit, Digest, Entry, Filters, Grade, Period, Place, Post, Relation, Repository, Spending
 
 _RECENT = 10
+_MOST_RELATIONS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,8 @@ class App:
         texts = Texts(language)
         judged = triage.judge((commit,))[0]
         grade = self._kept_grade(repository, commit, language) or rules.grade(commit, judged, texts)
-        return Entry(commit, grade, self._build(repository, language).alone(commit, grade.sentence))
+        analysed = self._build(repository, language).alone(commit, grade.sentence)
+        return Entry(commit, grade, analysed, self._relations(commit, ()))
 
     def _kept_grade(self, repository: Repository, commit: Commit, language: str) -> Grade | None:
         """The grade that the commit had in a recent digest, where it was compared with its day."""
@@ -174,7 +176,7 @@ class App:
         self, repository: Repository, branch: str, scope: Scope, commits: tuple[Commit, ...], filtered: int
     ) -> Digest:
         build, texts = self._build(repository, scope.language), Texts(scope.language)
-        entries = build.entries(commits)
+        entries = tuple(replace(e, relations=self._relations(e.commit, commits)) for e in build.entries(commits))
         overview = build.overview(entries)
         left_out = [texts("digest.filtered", count=texts.count("commits", filtered))] if filtered else []
         made = Digest(
@@ -185,11 +187,27 @@ class App:
             filters=scope.filters,
             entries=entries,
             overview=overview,
-            themes=digests.themes(entries),
+            themes=related.themes(commits, [e.grade for e in entries]),
             notices=(*left_out, *build.faults),
             degraded=bool(build.faults),
         )
         return replace(made, usual=self._usual(made))
+
+    def _relations(self, commit: Commit, day: Sequence[Commit]) -> tuple[Relation, ...]:
+        """The commits that a commit names: of its day, or of an earlier one that is kept; else only their number."""
+        found = (self._relation(commit, reference, day) for reference in related.refers(commit)[:_MOST_RELATIONS])
+        return tuple(relation for relation in found if relation)
+
+    def _relation(self, commit: Commit, named: related.Reference, day: Sequence[Commit]) -> Relation | None:
+        others = [c for c in day if c.sha != commit.sha]
+        near = [c for c in others if related.is_named(named, c)]
+        if not near and named.sha:
+            near = list(self.store.commits_by_sha(commit.repo, named.sha))
+        if not near and named.pull is not None:
+            near = list(self.store.commits_by_pull(commit.repo, named.pull))
+        if len(near) == 1 and near[0].sha != commit.sha:
+            return Relation(named.kind, near[0].sha, near[0].pull, near[0].subject)
+        return Relation(named.kind, "", named.pull, named.title) if named.pull is not None else None
 
     def _build(self, repository: Repository, language: str) -> Build:
         source = self._source_of(repository.name)

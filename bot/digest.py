@@ -5,11 +5,11 @@ The words are the labels' or the analyses'; the layout of a message is decided h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from bot import triage
+from bot import related, triage
 from bot.texts import Texts
 from bot.values import (
     RULES,
@@ -28,11 +28,11 @@ from bot.values import (
     Part,
     Period,
     Post,
+    Relation,
     Repository,
     Span,
     Table,
     Text,
-    Theme,
     one_line,
 )
 
@@ -40,7 +40,7 @@ SUBJECT_LIMIT = 200
 """Characters of a subject in a row or a title: longer ones end in `…` and stand whole in the full report."""
 
 
-# --- Choosing and grouping -------------------------------------------------------------------
+# --- Choosing --------------------------------------------------------------------------------
 
 
 def wanted(commit: Commit, filters: Filters) -> bool:
@@ -57,15 +57,6 @@ def wanted(commit: Commit, filters: Filters) -> bool:
 
 def _under(path: str, folder: str) -> bool:
     return path == folder.rstrip("/") or path.startswith(folder.rstrip("/") + "/")
-
-
-def themes(entries: Iterable[Entry]) -> tuple[Theme, ...]:
-    """The themes that two or more entries share, in the order in which they first appear."""
-    members: dict[str, list[str]] = {}
-    for entry in entries:
-        if entry.grade.theme:
-            members.setdefault(entry.grade.theme, []).append(entry.commit.sha)
-    return tuple(Theme(title, tuple(shas)) for title, shas in members.items() if len(shas) > 1)
 
 
 # --- Words shared with the report ------------------------------------------------------------
@@ -169,6 +160,16 @@ def evidence_line(repository: Repository, sha: str, evidence: Evidence) -> Line:
     return tuple(spans)
 
 
+def relation_line(repository: Repository, relation: Relation, texts: Texts) -> Line:
+    """`reverts 9a93eb7 Retry a failed start`, linked to the commit, or to the pull request where only that is known."""
+    kind, title = texts(f"relation.{relation.kind}"), one_line(relation.title, SUBJECT_LIMIT)
+    if relation.sha:
+        named = Span(relation.sha[:7], repository.commit_url(relation.sha), code=True)
+    else:
+        named = Span(f"#{relation.pull}", repository.pull_url(relation.pull or 0))
+    return (Span(f"{kind} "), named, *([Span(f" {title}")] if title else []))
+
+
 def _plain(text: str) -> Line:
     return (Span(text),)
 
@@ -227,7 +228,9 @@ def _analysis_parts(repository: Repository, entry: Entry, texts: Texts) -> tuple
         )
         for c in entry.commit.inner
     ]
+    relations = [relation_line(repository, r, texts) for r in entry.relations]
     lists: list[tuple[str, Sequence[Line]]] = [
+        ("relations", relations),
         ("impact", impact),
         ("insight", insights),
         ("risks", risks),
@@ -293,16 +296,47 @@ def table(digest: Digest, texts: Texts) -> Table:
     """The table of all commits, newest first: time, author, message, importance."""
     first, last = days(digest.period)
     clock = "%H:%M" if first.date() == last.date() else "%m-%d %H:%M"
-    rows = tuple(
-        (
-            _plain(format(local(e.commit.committed, digest.period.zone), clock)),
-            _plain(one_line(e.commit.author, 60)),
-            subject_line(digest.repository, e.commit),
-            _plain(f"{mark(e.grade.importance, texts)} {texts(f'importance.{e.grade.importance}')}"),
-        )
-        for e in digest.entries
-    )
+    entries = {e.commit.sha: e for e in digest.entries}
+    rows = tuple(_row(digest, [entries[sha] for sha in shas], clock, texts) for shas in related.rows(digest.entries))
     return Table(tuple(texts(f"table.{c}") for c in ("time", "author", "message", "importance")), rows)
+
+
+def _row(digest: Digest, entries: Sequence[Entry], clock: str, texts: Texts) -> tuple[Line, ...]:
+    """The row of a commit, or of bots' dependency bumps, which share one."""
+    newest = entries[0]
+    authors = dict.fromkeys(one_line(e.commit.author, 60) for e in entries)
+    message = subject_line(digest.repository, newest.commit) if len(entries) == 1 else _bumps(digest, entries, texts)
+    return (
+        _plain(format(local(newest.commit.committed, digest.period.zone), clock)),
+        _plain(", ".join(authors)),
+        message,
+        _plain(_grade_label(max((e.grade.importance for e in entries), key=_RANK.index), texts)),
+    )
+
+
+_RANK = [Importance.LOW, Importance.MEDIUM, Importance.HIGH]
+
+
+def _grade_label(importance: Importance, texts: Texts) -> str:
+    return f"{mark(importance, texts)} {texts(f'importance.{importance}')}"
+
+
+def _bumps(digest: Digest, entries: Sequence[Entry], texts: Texts) -> Line:
+    """`4 dependency updates: requests 2.31 → 2.32, …`, each linked to its commit."""
+    spans = [Span(texts("digest.bumps", count=texts.count("commits", len(entries))))]
+    for number, entry in enumerate(entries):
+        named = ", ".join(_bump_label(bump) for bump in related.bumps(entry.commit)[:_MOST_BUMPS])
+        spans += [Span(", ")] if number else []
+        spans.append(Span(one_line(named, SUBJECT_LIMIT), digest.repository.commit_url(entry.commit.sha)))
+    return tuple(spans)
+
+
+_MOST_BUMPS = 5
+
+
+def _bump_label(bump: related.Bump) -> str:
+    versions = " → ".join(v for v in (bump.old, bump.new) if v)
+    return f"{bump.package} {versions}".rstrip()
 
 
 def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts) -> Message:
@@ -314,6 +348,7 @@ def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts) -> Message:
             Span(f"{mark(e.grade.importance, texts)} "),
             Span(e.commit.short, digest.repository.commit_url(e.commit.sha), code=True),
             Span(f" {e.grade.sentence}"),
+            *(span for r in e.relations for span in (Span(" · "), *relation_line(digest.repository, r, texts))),
         )
         for e in entries
     )

@@ -372,6 +372,15 @@ def refers(commit: Commit) -> tuple[Reference, ...]:
     )
 
 
+def is_named(reference: Reference, commit: Commit) -> bool:
+    """Whether a reference can mean a commit of the same repository."""
+    if reference.sha:
+        return commit.sha.startswith(reference.sha)
+    if reference.pull is not None:
+        return commit.pull == reference.pull
+    return reference.kind != "stacked" and _subject(commit).whole.casefold() == reference.title.casefold()
+
+
 def _is_itself(commit: Commit, reference: Reference) -> bool:
     own = reference.pull is not None and reference.pull == commit.pull
     return own or bool(reference.sha and commit.sha.startswith(reference.sha))

@@ -32,6 +32,7 @@ from bot.digest import (
     local,
     mark,
     period_label,
+    relation_line,
     size_label,
     statistics,
     subject_line,
@@ -177,6 +178,7 @@ class _Chapter:
         analysis = entry.analysis
         summary = "" if entry.grade.importance is Importance.LOW else self.texts("digest.summary")
         lists = [
+            ("relations", [_Item(relation_line(self.digest.repository, r, self.texts)) for r in entry.relations]),
             ("impact", self._impact(entry)),
             ("insight", self._insights(entry)),
             ("risks", self._risks(entry)),

@@ -12,7 +12,6 @@ from bot.triage import ROOT, Judgement, component, features
 from bot.values import (
     Analysis,
     Aspect,
-    ChangeType,
     Commit,
     Evidence,
     FileChange,
@@ -58,7 +57,6 @@ def grade(commit: Commit, judgement: Judgement, texts: Texts) -> Grade:
         reason=texts(f"reason.{judgement.reason}"),
         sentence=sentence(commit, judgement.features.summary, texts),
         score=judgement.score,
-        theme=texts("rules.theme_dependencies") if judgement.features.types[0] is ChangeType.DEPENDENCIES else "",
     )
 
 

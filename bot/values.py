@@ -393,12 +393,26 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
+class Relation:
+    """An earlier commit that a commit says it `reverts`, `backports` or is `stacked` on.
+
+    `sha` and `title` are empty where only its pull request's number is known.
+    """
+
+    kind: str
+    sha: str
+    pull: int | None
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """One commit of a digest with what is said of it."""
+    """One commit of a digest with what is said of it, and the commits it names."""
 
     commit: Commit
     grade: Grade
     analysis: Analysis
+    relations: tuple[Relation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

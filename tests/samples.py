@@ -8,7 +8,7 @@ from hashlib import sha1
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from bot.digest import themes
+from bot.related import themes
 from bot.texts import Texts
 from bot.values import (
     Analysis,
@@ -93,7 +93,7 @@ def digest(kind: Kind = "normal", language: Language = "en", **changes: object) 
         filters=Filters(),
         entries=entries,
         overview=_overview(kind, language),
-        themes=themes(entries),
+        themes=themes([e.commit for e in entries], [e.grade for e in entries]),
         usual=22 if kind == "normal" else None,
         notices=HOSTILE if kind == "hostile" else (),
     )

@@ -105,11 +105,6 @@ def test_merged_commits_are_listed_under_their_merge():
     assert "part one · dev-two" in words(message)
 
 
-def test_commits_with_one_theme_are_named_together():
-    made = digests.themes([entry(1, theme="migration"), entry(2, theme="migration"), entry(3, theme="alone")])
-    assert [(t.title, len(t.shas)) for t in made] == [("migration", 2)]
-
-
 @pytest.mark.parametrize(
     ("filters", "passes"),
     [
