@@ -197,6 +197,8 @@ def _facts(repository: Repository, entry: Entry, zone: str, texts: Texts) -> Fie
     ]
     if analysis.coverage < 1:
         items.append((texts("digest.read"), _plain(coverage_label(analysis.coverage, texts))))
+    if analysis.dropped:
+        items.append((texts("digest.left_out"), _plain(texts("digest.dropped", n=analysis.dropped))))
     return Fields(tuple(items))
 
 
@@ -348,6 +350,7 @@ def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts) -> Message:
             Span(f"{mark(e.grade.importance, texts)} "),
             Span(e.commit.short, digest.repository.commit_url(e.commit.sha), code=True),
             Span(f" {e.grade.sentence}"),
+            *([Span(f" ({e.grade.reason})")] if e.grade.reason else []),
             *(span for r in e.relations for span in (Span(" · "), *relation_line(digest.repository, r, texts))),
         )
         for e in entries

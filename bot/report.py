@@ -170,7 +170,7 @@ class _Chapter:
         if analysis.coverage < 1:
             found.append((texts("digest.read"), _plain(coverage_label(analysis.coverage, texts))))
         if analysis.dropped:
-            found.append((texts("report.left_out"), _plain(texts("report.dropped", n=analysis.dropped))))
+            found.append((texts("digest.left_out"), _plain(texts("digest.dropped", n=analysis.dropped))))
         return found
 
     def parts(self, entry: Entry) -> list[_Part]:

@@ -200,7 +200,7 @@ def test_what_was_not_read_not_proved_or_simplified_is_said(render: object) -> N
     value = small("en")
     text = render([value], EN)  # type: ignore[operator]
     assert EN("digest.coverage", percent=87) in text
-    assert EN("report.dropped", n=2) in text
+    assert EN("digest.dropped", n=2) in text
     assert "Note." in text
     assert "One is late." in text
     assert EN("digest.by_model", model="gpt-sample") in text
