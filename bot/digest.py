@@ -350,7 +350,7 @@ def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts) -> Message:
             Span(f"{mark(e.grade.importance, texts)} "),
             Span(e.commit.short, digest.repository.commit_url(e.commit.sha), code=True),
             Span(f" {e.grade.sentence}"),
-            *([Span(f" ({e.grade.reason})")] if e.grade.reason else []),
+            *([Span(f" · {e.grade.reason}")] if e.grade.reason else []),
             *(span for r in e.relations for span in (Span(" · "), *relation_line(digest.repository, r, texts))),
         )
         for e in entries

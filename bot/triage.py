@@ -293,10 +293,10 @@ def _by_files(kinds: dict[str, int], generated: bool) -> ChangeType | None:
 
 
 # What a commit loses by calling itself a refactoring, a build change or a chore.
-_PREFIX_TODAY: dict[ChangeType | None, float] = {ChangeType.REFACTOR: 1.0, ChangeType.BUILD: 1.0, ChangeType.OTHER: 0.7}
+_PREFIX_TODAY: dict[ChangeType | None, float] = {ChangeType.REFACTOR: 1.0, ChangeType.BUILD: 2.0, ChangeType.OTHER: 0.7}
 _PREFIX_MENTION: dict[ChangeType | None, float] = {
     ChangeType.REFACTOR: 1.3,
-    ChangeType.BUILD: 1.0,
+    ChangeType.BUILD: 2.0,
     ChangeType.OTHER: 0.7,
 }
 
@@ -304,7 +304,7 @@ _PREFIX_MENTION: dict[ChangeType | None, float] = {
 def _today(f: Features) -> float:
     """Points for reading the commit today."""
     source, points = f.kinds.get("source", 0), sum(cue.today for cue in _CUES if cue.name in f.cues)
-    points += 0.8 * min(math.log10(1 + f.lines), 3.3) + 0.5 * min(math.log2(1 + source), 5)
+    points += 0.8 * min(math.log10(1 + f.lines), 3.3) + 0.5 * min(math.log2(1 + source), math.log2(1 + f.lines / 4), 5)
     points += 0.8 * max(0, f.grown) / (f.lines + 5)
     points += 0.6 * (source > 0 and "test" in f.kinds) + 0.8 * f.guide + 0.8 * f.interface
     points += 0.7 * f.migration + 0.3 * ("`" in f.summary)
