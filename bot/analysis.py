@@ -511,6 +511,10 @@ def read_second(
     return _complete(decided, [*problems, *foreign], commits)
 
 
+_INVENTED = 3
+"""Statements without evidence, beside none with it, from which an answer is taken for an invention."""
+
+
 def _words(answer: AnalysisReply) -> list[str]:
     """Every text of an answer that is in the reader's language."""
     claims = [*(i.text for i in answer.insights), *(w for r in answer.risks for w in (r.text, r.mitigation))]
@@ -525,6 +529,11 @@ class Checked:
     problems: tuple[str, ...]
     stated: int
 
+    @property
+    def invented(self) -> bool:
+        """Whether so many statements have no evidence, and none has, that the rest is not to be trusted either."""
+        return self.stated == len(self.problems) >= _INVENTED
+
 
 def read_analysis(reply: Reply, commit: Commit, proof: Proof, coverage: float, language: str) -> Checked:
     """The full analysis of one commit. Raises Rejected; statements without evidence are dropped and told."""
@@ -537,8 +546,8 @@ def read_analysis(reply: Reply, commit: Commit, proof: Proof, coverage: float, l
     analysis = Analysis(
         summary=answer.summary,
         impact=_impacts(answer.impact, commit),
-        insights=tuple(Insight(i.aspect, i.text, e) for i, e in insights),
-        risks=tuple(Risk(r.text, e, r.mitigation) for r, e in risks),
+        insights=tuple(dict.fromkeys(Insight(i.aspect, i.text, e) for i, e in insights)),
+        risks=tuple(dict.fromkeys(Risk(r.text, e, r.mitigation) for r, e in risks)),
         suggestions=_suggestions(answer.suggestions),
         by=reply.usage.model,
         coverage=coverage,
@@ -577,17 +586,14 @@ def _proven(kind: str, claims: Sequence[_Claim], proof: Proof) -> tuple[list[tup
 
 
 def _impacts(answers: Sequence[_ImpactReply], commit: Commit) -> tuple[Impact, ...]:
-    """Impacts with only those paths that the commit really changes."""
+    """Impacts with only those paths that the commit really changes; one that names none of them is left out."""
     known = {f.path for f in commit.files}
-    return tuple(
-        Impact(a.component, tuple(p for p in dict.fromkeys(a.paths) if p in known)[:5], a.effect)
-        for a in answers
-        if a.component
-    )
+    found = (Impact(a.component, tuple(p for p in dict.fromkeys(a.paths) if p in known), a.effect) for a in answers)
+    return tuple(dict.fromkeys(impact for impact in found if impact.component and impact.paths))
 
 
 def _suggestions(answers: Sequence[_SuggestionReply]) -> tuple[Suggestion, ...]:
-    return tuple(Suggestion(a.who, a.action) for a in answers if a.who)
+    return tuple(dict.fromkeys(Suggestion(a.who, a.action) for a in answers if a.who))
 
 
 def read_batch(reply: Reply, commits: Sequence[tuple[Commit, Selection]], language: str) -> Mapping[str, Analysis]:

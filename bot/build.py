@@ -215,6 +215,8 @@ class Build:
             except (Rejected, DigestError):
                 pass  # the first answer stands, without what could not be proven
         self._model.asker.checked(question, made.stated, len(made.problems))
+        if made.invented:
+            raise Rejected("nothing it says could be verified.")
         return made.analysis
 
     def _batch(self, batch: Sequence[_Read]) -> dict[str, Analysis]:

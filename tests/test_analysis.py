@@ -244,6 +244,12 @@ def test_a_path_that_the_commit_does_not_change_is_taken_out_of_the_impact():
     assert checked(full()).analysis.impact[0].paths == ("src/app.py",)
 
 
+def test_an_impact_on_nothing_that_the_commit_changes_is_left_out_and_said_once():
+    real = {"component": "server", "paths": ["src/app.py"], "effect": "starts again"}
+    made_up = real | {"paths": ["src/none.py"]}
+    assert len(checked(full(impact=[made_up, real, real])).analysis.impact) == 1
+
+
 @pytest.mark.parametrize(
     ("data", "finish", "told"),
     [

@@ -1,5 +1,6 @@
 """The walk of a morning on real parts: git, SQLite, and a model server over a real socket."""
 
+import json
 import threading
 from datetime import timedelta
 
@@ -145,6 +146,25 @@ def test_statements_without_evidence_are_asked_for_again_and_then_dropped(tmp_pa
     assert all(not e.analysis.risks and not e.analysis.insights and e.analysis.dropped == 2 for e in high)
     assert "statements whose evidence was not found: 2" in talking.said("#100")
     assert len(talking.server.statuses) == 1 + 2 * 6 + 2 + 1
+    talking.close()
+
+
+def test_an_answer_of_which_nothing_can_be_verified_is_not_taken(tmp_path, clock, history):
+    def inventive(body):
+        told = json.loads(answer(body))
+        if "risks" in told:
+            told["risks"] = [risk | {"quote": f"invented_{n}"} for n, risk in enumerate(told["risks"] * 3)]
+            told["insights"] = []
+        return json.dumps(told)
+
+    talking = Talking(tmp_path, clock, history, inventive)
+    digest = talking.digest()
+    high = digest.by_importance[Importance.HIGH]
+    assert {e.analysis.by for e in high} == {RULES}
+    assert all(e.analysis.note for e in high)
+    assert {
+        s.purpose: (s.stated, s.dropped) for s in talking.store.usage(DAY, DAY + timedelta(days=9)) if s.stated
+    } == {"analysis.v1": (18, 18)}
     talking.close()
 
 
