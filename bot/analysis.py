@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
@@ -441,10 +441,11 @@ def _complete(found: Mapping[str, _Made], problems: Sequence[str], commits: Sequ
     return found
 
 
-def _spoken(found: Mapping[str, _Record], language: str, *fields: str) -> tuple[dict[str, _Record], list[str]]:
-    """The records that are in the language, and what is wrong with the others."""
-    texts = {sha: " ".join(str(getattr(record, name)) for name in fields) for sha, record in found.items()}
-    right = {sha: found[sha] for sha, text in texts.items() if _in_language(text, language)}
+def _spoken(
+    found: Mapping[str, _Record], language: str, *texts: Callable[[_Record], str]
+) -> tuple[dict[str, _Record], list[str]]:
+    """The records whose `texts` are each in the language, and what is wrong with the others."""
+    right = {sha: r for sha, r in found.items() if all(_in_language(text(r), language) for text in texts)}
     wrong = len(found) - len(right)
     return right, [f"{wrong} entries are not in {_LANGUAGES[language]}."] if wrong else []
 
@@ -454,7 +455,7 @@ def read_triage(
 ) -> Mapping[str, Grade]:
     """Grades by SHA. Raises Rejected, with the grades that are right, unless each commit is graded once."""
     found, problems = _records(reply, _GradeReply, commits)
-    spoken, foreign = _spoken(found, language, "sentence", "reason", "theme")
+    spoken, foreign = _spoken(found, language, lambda r: f"{r.sentence} {r.reason} {r.theme}")
     prior = {c.sha: j for c, j in zip(commits, judged, strict=True)}
     grades = {sha: _grade(answer, prior[sha], reply.usage.model) for sha, answer in spoken.items()}
     return _complete(grades, [*problems, *foreign], commits)
@@ -496,7 +497,7 @@ def read_second(
 ) -> Mapping[str, Grade]:
     """The disputed grades as the second look decides them. Raises Rejected as `read_triage` does."""
     found, problems = _records(reply, _SecondReply, commits)
-    spoken, foreign = _spoken(found, language, "reason")
+    spoken, foreign = _spoken(found, language, lambda r: r.reason)
     prior = {c.sha: j for c, j in zip(commits, judged, strict=True)}
     decided = {
         sha: replace(
@@ -518,7 +519,11 @@ _INVENTED = 3
 def _words(answer: AnalysisReply) -> list[str]:
     """Every text of an answer that is in the reader's language."""
     claims = [*(i.text for i in answer.insights), *(w for r in answer.risks for w in (r.text, r.mitigation))]
-    return [*claims, *(i.effect for i in answer.impact), *(s.action for s in answer.suggestions)]
+    return [*claims, *_effects(answer.impact, answer.suggestions)]
+
+
+def _effects(impact: Sequence[_ImpactReply], suggestions: Sequence[_SuggestionReply]) -> list[str]:
+    return [*(i.effect for i in impact), *(s.action for s in suggestions)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -600,7 +605,9 @@ def read_batch(reply: Reply, commits: Sequence[tuple[Commit, Selection]], langua
     """Analyses by SHA. Raises Rejected, with those that are right, unless each commit is described once."""
     asked = [commit for commit, _ in commits]
     found, problems = _records(reply, _DescriptionReply, asked)
-    spoken, foreign = _spoken(found, language, "summary")
+    spoken, foreign = _spoken(
+        found, language, lambda r: r.summary, lambda r: " ".join(_effects(r.impact, r.suggestions))
+    )
     described = {
         commit.sha: Analysis(
             summary=spoken[commit.sha].summary,

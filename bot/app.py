@@ -16,7 +16,7 @@ from bot import analysis, related, rules, triage
 from bot import digest as digests
 from bot.asker import Asker, Limits
 from bot.build import Build
-from bot.ports import Chat, CommitSource, Forbidden, LanguageModel, NotFound, Progress, Store
+from bot.ports import Chat, CommitSource, Forbidden, LanguageModel, NotFound, Progress, Store, Unavailable
 from bot.texts import Texts
 from bot.values import Commit, Digest, Entry, Filters, Grade, Period, Place, Post, Relation, Repository, Spending
 
@@ -108,8 +108,13 @@ class App:
 
     def pull(self, repository: Repository, number: int) -> Commit:
         """The commit with which a pull request landed. Raises NotFound."""
-        kept = self.store.commits_by_pull(repository.name, number)
-        return kept[0] if kept else self._keep(self._source_of(repository.name).pull(repository.name, number))
+        try:
+            return self._keep(self._source_of(repository.name).pull(repository.name, number))
+        except (NotFound, Unavailable):
+            # A kept commit may be of another branch, onto which the same pull request was ported: it comes second.
+            if kept := self.store.commits_by_pull(repository.name, number):
+                return kept[0]
+            raise
 
     def _keep(self, commit: Commit) -> Commit:
         self.store.keep_commits((commit,))
@@ -164,11 +169,12 @@ class App:
         since, until = scope.period.since, scope.period.until
         landed = self._source_of(repository.name).commits(repository.name, scope.branch, since, until)
         commits = tuple(c for c in landed if digests.wanted(c, scope.filters))
-        key = self._digest_key(repository, branch, scope)
+        filtered = len(landed) - len(commits)
+        key = self._digest_key(repository, branch, scope, filtered)
         kept = self.store.digest(key)
         if kept and not kept.degraded and [e.commit.sha for e in kept.entries] == [c.sha for c in commits]:
             return replace(kept, period=scope.period)
-        made = self._make(repository, branch, scope, commits, len(landed) - len(commits))
+        made = self._make(repository, branch, scope, commits, filtered)
         self.store.keep_digest(key, made, self.clock())
         return made
 
@@ -199,13 +205,12 @@ class App:
         return tuple(relation for relation in found if relation)
 
     def _relation(self, commit: Commit, named: related.Reference, day: Sequence[Commit]) -> Relation | None:
-        others = [c for c in day if c.sha != commit.sha]
-        near = [c for c in others if related.is_named(named, c)]
+        near = [c for c in _older(commit, day) if related.is_named(named, c)]
         if not near and named.sha:
             near = list(self.store.commits_by_sha(commit.repo, named.sha))
         if not near and named.pull is not None:
             near = list(self.store.commits_by_pull(commit.repo, named.pull))
-        if len(near) == 1 and near[0].sha != commit.sha:
+        if len(near) == 1 and near[0].sha != commit.sha and near[0].committed <= commit.committed:
             return Relation(named.kind, near[0].sha, near[0].pull, near[0].subject)
         return Relation(named.kind, "", named.pull, named.title) if named.pull is not None else None
 
@@ -221,23 +226,31 @@ class App:
             progress=self.progress,
         )
 
-    def _digest_key(self, repository: Repository, branch: str, scope: Scope) -> str:
+    def _digest_key(self, repository: Repository, branch: str, scope: Scope, filtered: int) -> str:
+        """What a digest depends on, beside its commits."""
         model = self.model.name if self.model else "rules"
         # A period that is still running ends later each time it is asked for: its digest is kept once, and replaced.
         until = scope.period.until if scope.period.until < self.clock() else None
         time = (scope.period.since, until, scope.period.zone)
-        named = (repository.name, branch, time, scope.language, scope.filters, model, analysis.PROMPTS)
+        place = (repository.name, repository.title, repository.url, branch)
+        named = (place, time, scope.language, scope.filters, filtered, model, analysis.PROMPTS, triage.VERSION)
         return hashlib.sha256(repr(named).encode()).hexdigest()
 
     def _usual(self, made: Digest) -> int | None:
         """The median number of commits of at least three earlier digests that are as long and filtered alike."""
         length = made.period.until - made.period.since
         recent = self.store.recent_digests(made.repository.name, made.branch, made.language, _RECENT)
-        alike = [
-            len(d.entries)
+        alike = {
+            d.period: len(d.entries)
             for d in recent
             if d.period.until <= made.period.since
             and abs((d.period.until - d.period.since) - length) <= timedelta(hours=1)
-            and d.filters == made.filters
-        ]
+            and (d.filters, d.period.zone) == (made.filters, made.period.zone)
+        }.values()
         return round(statistics.median(alike)) if len(alike) >= 3 else None
+
+
+def _older(commit: Commit, day: Sequence[Commit]) -> Sequence[Commit]:
+    """The commits of a period, newest first, that landed before one of them."""
+    place = next((n for n, c in enumerate(day) if c.sha == commit.sha), len(day))
+    return day[place + 1 :]

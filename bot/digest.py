@@ -21,7 +21,9 @@ from bot.values import (
     Entry,
     Evidence,
     Fields,
+    FileStatus,
     Filters,
+    Impact,
     Importance,
     Line,
     Message,
@@ -52,7 +54,8 @@ def wanted(commit: Commit, filters: Filters) -> bool:
     chosen = {a.lower() for a in filters.authors if not a.startswith("-")}
     if names & unwanted or (chosen and not names & chosen):
         return False
-    return not filters.paths or any(_under(f.path, p) for f in commit.files for p in filters.paths)
+    touched = [path for f in commit.files for path in (f.path, f.previous) if path]
+    return not filters.paths or any(_under(path, p) for path in touched for p in filters.paths)
 
 
 def _under(path: str, folder: str) -> bool:
@@ -150,6 +153,12 @@ def subject_line(repository: Repository, commit: Commit, limit: int = SUBJECT_LI
     return (Span(subject, repository.commit_url(commit.sha)), *spans)
 
 
+def path_url(repository: Repository, commit: Commit, path: str) -> str | None:
+    """The web page of a file as a commit left it, or as it was before, where the commit removed it."""
+    removed = any(f.path == path and f.status is FileStatus.REMOVED for f in commit.files)
+    return repository.file_url(commit.parents[0] if removed and commit.parents else commit.sha, path)
+
+
 def evidence_line(repository: Repository, sha: str, evidence: Evidence) -> Line:
     """The path and line of a piece of evidence as a link, and the words quoted."""
     where = f"{evidence.path}:{evidence.line}" if evidence.line else evidence.path
@@ -204,7 +213,7 @@ def _facts(repository: Repository, entry: Entry, zone: str, texts: Texts) -> Fie
 
 def _analysis_parts(repository: Repository, entry: Entry, texts: Texts) -> tuple[Part, ...]:
     analysis, sha = entry.analysis, entry.commit.sha
-    impact = [_impact_line(repository, sha, i.component, i.paths, i.effect) for i in analysis.impact]
+    impact = [_impact_line(repository, entry.commit, i) for i in analysis.impact]
     insights = [
         (
             Span(texts(f"aspect.{i.aspect}"), strong=True),
@@ -247,11 +256,11 @@ def _analysis_parts(repository: Repository, entry: Entry, texts: Texts) -> tuple
     )
 
 
-def _impact_line(repository: Repository, sha: str, component: str, paths: Sequence[str], effect: str) -> Line:
-    spans = [Span(component, strong=True), Span(f": {effect}" if effect else "")]
-    for number, path in enumerate(paths):
-        spans += [Span(" (" if number == 0 else ", "), Span(path, repository.file_url(sha, path), code=True)]
-    return (*spans, Span(")")) if paths else tuple(spans)
+def _impact_line(repository: Repository, commit: Commit, impact: Impact) -> Line:
+    spans = [Span(impact.component, strong=True), Span(f": {impact.effect}" if impact.effect else "")]
+    for number, path in enumerate(impact.paths):
+        spans += [Span(" (" if number == 0 else ", "), Span(path, path_url(repository, commit, path), code=True)]
+    return (*spans, Span(")")) if impact.paths else tuple(spans)
 
 
 # --- A whole digest --------------------------------------------------------------------------

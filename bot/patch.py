@@ -18,6 +18,10 @@ _TESTS = re.compile(
     r"|(?:^|/)(?:test_[^/]*|conftest)\.py$|[._-](?:test|tests|spec)\.[^/]+$|_test\.[^/]+$",
     re.IGNORECASE,
 )
+_BUILD_TEXT = re.compile(
+    r"(?:^|/)(?:CMakeLists|robots|[\w.-]*(?:requirements|constraints)[\w.-]*)\.txt$|(?:^|/)requirements/[^/]+\.txt$",
+    re.IGNORECASE,
+)
 _CONFIG = re.compile(
     r"\.(?:ya?ml|toml|json|jsonc|ini|cfg|conf|properties|xml|env|lock|gradle|cmake|mk|nix|tf|proto|graphql|sql)$"
     r"|(?:^|/)(?:Dockerfile[^/]*|Makefile|CMakeLists\.txt|\.[^/]+)$",
@@ -42,7 +46,7 @@ def kind(path: str) -> str:
 
     `example` is source that nobody's program runs: examples, and scripts for the repository's own developers.
     """
-    for name, pattern in (("ci", _CI), ("test", _TESTS), ("docs", _DOCS)):
+    for name, pattern in (("ci", _CI), ("test", _TESTS), ("config", _BUILD_TEXT), ("docs", _DOCS)):
         if pattern.search(path):
             return name
     if _SOURCE.search(path):

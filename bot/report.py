@@ -31,6 +31,7 @@ from bot.digest import (
     importance_label,
     local,
     mark,
+    path_url,
     period_label,
     relation_line,
     size_label,
@@ -196,11 +197,11 @@ class _Chapter:
         return (Span(name, strong=True), Span(self.texts("report.colon") if name and text else ""), Span(text))
 
     def _impact(self, entry: Entry) -> list[_Item]:
-        repository, sha = self.digest.repository, entry.commit.sha
+        repository, commit = self.digest.repository, entry.commit
         return [
             _Item(
                 self._pair(impact.component, impact.effect),
-                tuple((Span(path, repository.file_url(sha, path), code=True),) for path in impact.paths),
+                tuple((Span(path, path_url(repository, commit, path), code=True),) for path in impact.paths),
             )
             for impact in entry.analysis.impact
         ]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bot.patch import hunks, kind
+from bot.patch import Hunk, hunks, kind
 from bot.texts import Texts
 from bot.triage import ROOT, Judgement, component, features
 from bot.values import (
@@ -33,7 +33,6 @@ _DEFINED = (
     r"(?:def|fn|func|function|class|struct|enum|trait|interface|type)[ \t]+(?:\([^)\n]*\)[ \t]*)?([A-Za-z_]\w{2,})"
 )
 _SECTION = re.compile(_DEFINED)
-_ADDED = re.compile(rf"\n\+{_DEFINED}")
 _REMOVED = re.compile(rf"\n-({_DEFINED}.*)")
 _LEFT = re.compile(r"^[+ ].*", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z_]\w{2,}")
@@ -156,17 +155,33 @@ def _component_impact(name: str, files: Sequence[FileChange], names: dict[str, l
 
 
 def _touched(patch: Sequence[FilePatch]) -> dict[str, list[str]]:
-    """The functions and types that each source file's changed lines define, or else stand in."""
+    """The functions and types that each source file's changed lines define or stand in."""
     found: dict[str, list[str]] = {}
     for file in patch:
         if kind(file.path) != "source":
             continue
-        names: dict[str, None] = {}
-        for hunk in hunks(file.text):
-            around = _SECTION.match(hunk.section)
-            names.update(dict.fromkeys(_ADDED.findall(hunk.body) or ([around[1]] if around else [])))
-        found[file.path] = list(names)
+        found[file.path] = list(dict.fromkeys(name for hunk in hunks(file.text) for name in _around(hunk)))
     return found
+
+
+def _around(hunk: Hunk) -> Iterator[str]:
+    """The definition that each changed line of a hunk stands in, where the hunk shows it.
+
+    Git's section is the last definition above the hunk, which need not be the last one above a line of it.
+    """
+    start = _SECTION.match(hunk.section)
+    name, depth = (start[1], 0) if start else ("", 0)
+    for line in hunk.lines:
+        text = line[1:]
+        if defined := _SECTION.match(text):
+            name, depth = ("" if line[0] == "-" else defined[1]), _depth(text)
+        inside = bool(defined) or _depth(text) > depth
+        if name and inside and line[0] in "+-" and text.strip():
+            yield name
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _removed_definitions(patch: Sequence[FilePatch]) -> list[tuple[str, Evidence]]:

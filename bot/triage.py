@@ -215,6 +215,7 @@ class Features:
     migration: bool
     cues: frozenset[str]
     kinds: dict[str, int]
+    empty: bool
     lines: int
     grown: int
     interface: bool
@@ -250,6 +251,7 @@ def features(commit: Commit) -> Features:
         migration=bool(_MIGRATION.search(f"{summary}\n{body}")),
         cues=frozenset(cue.name for cue in _CUES if cue.words.search(summary)),
         kinds=kinds,
+        empty=not commit.files,
         lines=sum(f.added + f.removed for f in source),
         grown=sum(f.added - f.removed for f in source),
         interface=any(_INTERFACE.search(f.path) for f in source),
@@ -334,6 +336,8 @@ HIGH_ONE_IN = 8
 """About one commit in eight is high on a normal day: what two minutes leave room for."""
 _HIGH, _MEDIUM = 4.75, 1.0
 """Points from which a commit is high, or medium."""
+VERSION = 2
+"""Changes with what the rules say, here or in `bot.rules`, so that a kept digest of older rules is made anew."""
 _WIDE = 500
 """Changed source lines from which a change is called wide."""
 
@@ -370,9 +374,15 @@ def budget(wishes: Sequence[Importance], scores: Sequence[float], always: Sequen
 
 
 def _always(f: Features) -> bool:
-    source = f.kinds.get("source", 0) > 0
+    """Whether a commit is high whatever else there is: it breaks something, mends a hole, or takes a release back.
+
+    Without a source file only what calls itself a fix counts as security: bots' updates and pipelines name it daily.
+    """
+    source = "source" in f.kinds
     security = f.types[0] is ChangeType.SECURITY or (f.security and ChangeType.FIX in f.types)
-    return source and (f.breaking or security or f.released_revert)
+    called = f.prefix in (ChangeType.FIX, ChangeType.SECURITY) and not f.noise and "ci" not in f.kinds
+    felt = source or "config" in f.kinds or "other" in f.kinds
+    return felt and (f.breaking or (security and (source or called)) or (f.released_revert and source))
 
 
 def _wish(f: Features, score_: float) -> Importance:
@@ -391,7 +401,7 @@ def _reason(f: Features, importance: Importance) -> str:
     if importance is not Importance.LOW and telling:
         return telling
     if not f.kinds:
-        return "generated"
+        return "empty" if f.empty else "generated"
     if not f.kinds.get("source"):
         return f"only_{next(iter(f.kinds))}" if len(f.kinds) == 1 else "only_other"
     if f.lines >= _WIDE:

@@ -229,7 +229,7 @@ class Repository:
         """The web page of a file as it was at a commit, at a line of it."""
         if not self.url:
             return None
-        return f"{self.url}/blob/{sha}/{quote(path)}" + (f"#L{line}" if line else "")
+        return f"{self.url}/blob/{sha}/{quote(path, errors='replace')}" + (f"#L{line}" if line else "")
 
 
 # --- Judgement -------------------------------------------------------------------------------

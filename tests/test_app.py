@@ -190,6 +190,15 @@ def test_the_usual_number_is_known_after_three_days(tmp_path, clock, history):
     world.close()
 
 
+def test_the_usual_number_counts_a_day_once(tmp_path, clock, history):
+    world = World(tmp_path, clock, str(history.path))
+    repository = world.app.repository(str(history.path), HOME)
+    for zone in ("UTC", "Asia/Shanghai", "America/New_York", "Europe/Berlin"):
+        world.app.digest(repository, Scope(repository.name, schedule.day(DAY.date() - timedelta(days=2), zone), "en"))
+    assert "usually" not in words(world.ask("2026-02-18")[0].headline)
+    world.close()
+
+
 def test_two_threads_that_ask_for_one_digest_both_get_it(talking):
     made = []
     threads = [threading.Thread(target=lambda: made.append(talking.digest())) for _ in range(2)]

@@ -14,6 +14,8 @@ from bot.values import (
     Digest,
     Entry,
     Evidence,
+    FileChange,
+    FileStatus,
     Filters,
     Grade,
     Importance,
@@ -123,6 +125,19 @@ def test_merged_commits_are_listed_under_their_merge():
 )
 def test_filters_choose_by_author_path_and_bot(filters, passes):
     assert digests.wanted(commit(login="dev-1"), filters) is passes
+
+
+def test_a_file_that_leaves_a_folder_touches_it():
+    moved = commit("refactor: move", FileChange("lib/a.py", FileStatus.RENAMED, previous="src/a.py"))
+    assert digests.wanted(moved, Filters(paths=("src/",)))
+    assert not digests.wanted(moved, Filters(paths=("docs/",)))
+
+
+def test_a_removed_file_links_to_where_it_was():
+    gone = commit("fix: x", FileChange("src/old.py", FileStatus.REMOVED, removed=9), change("src/app.py"))
+    assert digests.path_url(REPOSITORY, gone, "src/old.py") == f"{REPOSITORY.url}/blob/{'0' * 40}/src/old.py"
+    assert digests.path_url(REPOSITORY, gone, "src/app.py") == f"{REPOSITORY.url}/blob/{'a' * 40}/src/app.py"
+    assert REPOSITORY.file_url("a" * 40, "src/\udc80.py")
 
 
 def test_bots_are_known_by_account_or_name():

@@ -84,6 +84,33 @@ def test_a_backport_whose_source_is_not_kept_is_named_by_its_number(tmp_path, cl
     fresh.close()
 
 
+def test_a_revert_never_names_what_landed_after_it(tmp_path, clock):
+    build = Builder(tmp_path / "app")
+    build.commit("first", DAY - timedelta(days=9), {PATH: "x = 1\n"}, message="feat: cache answers")
+    build.commit("revert", DAY, {PATH: "x = 0\n"}, message='Revert "feat: cache answers"')
+    build.commit("again", DAY + timedelta(hours=4), {PATH: "x = 1\n"}, message="feat: cache answers")
+    history = build.finish()
+    world = World(tmp_path, clock, str(history.path))
+    world.ask("2026-02-18")
+    (digest,) = world.store.recent_digests(str(history.path), "main", "en", 1)
+    (relations,) = [e.relations for e in digest.entries if e.commit.sha == history.sha("revert")]
+    assert history.sha("again") not in [r.sha for r in relations]
+    world.close()
+
+
+def test_a_pull_request_that_was_ported_is_found_where_it_landed(tmp_path, clock):
+    build = Builder(tmp_path / "app")
+    build.commit("root", DAY - timedelta(days=2), {PATH: "x = 1\n"}, message="start")
+    build.commit("ported", DAY, {PATH: "x = 2\n"}, message="fix: x (#12)", branch="release", parents=["root"])
+    build.commit("landed", DAY, {PATH: "x = 2\ny = 1\n"}, message="fix: x (#12)")
+    history = build.finish()
+    world = World(tmp_path, clock, str(history.path))
+    world.store.keep_commits([world.source.commit(str(history.path), history.sha("ported"))])
+    repository = world.app.repository(str(history.path), HOME)
+    assert world.app.pull(repository, 12).sha == history.sha("landed")
+    world.close()
+
+
 def test_a_series_is_a_theme(world):
     (post,) = world.ask("2026-02-18")
     assert "Move the settings to TOML: 3 commits" in words(post.headline)

@@ -32,6 +32,12 @@ def test_a_removed_line_that_looks_like_a_header_stays_in_its_hunk():
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
+        ("CMakeLists.txt", "config"),
+        ("requirements-dev.txt", "config"),
+        ("requirements/base.txt", "config"),
+        ("notes.txt", "docs"),
+        ("examples/web/app.py", "example"),
+        ("src/tools/run.py", "source"),
         ("src/app.py", "source"),
         ("tests/test_app.py", "test"),
         ("pkg/app_test.go", "test"),

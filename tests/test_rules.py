@@ -33,6 +33,26 @@ def test_impact_counts_by_component_and_names_what_is_touched():
     assert impact[0].effect == "1 file, +3 −1; touches serve, Pool"
 
 
+@pytest.mark.parametrize(
+    ("hunk", "touched"),
+    [
+        # The section is the last definition above the hunk, not above the line.
+        (
+            "@@ -1,6 +1,6 @@ def charge():\n     pay()\n \n def refund():\n-    back(1)\n+    back(2)\n     done()",
+            ["refund"],
+        ),
+        ("@@ -9,3 +9,3 @@ def charge():\n     pay()\n-    log(1)\n+    log(2)", ["charge"]),
+        # What stands less deep than the definition is not in it.
+        ("@@ -9,3 +9,3 @@ def charge():\n     pay()\n \n-LIMIT = 1\n+LIMIT = 2", []),
+        ("@@ -9,3 +9,5 @@ class Pool:\n     size = 4\n+    def grow(self):\n+        self.size += 1", ["grow"]),
+        ("@@ -1,4 +1,1 @@ def charge():\n     pay()\n \n-def refund():\n-    back(1)", []),
+        ("@@ -5,2 +5,2 @@\n-    a = 1\n+    a = 2", []),
+    ],
+)
+def test_only_what_a_changed_line_stands_in_is_touched(hunk, touched):
+    assert rules._touched([FilePatch("src/app.py", hunk)]) == {"src/app.py": touched}
+
+
 def test_the_author_is_quoted_in_whole_sentences_without_trailers():
     body = "## What\n\nThe pool kept dead connections. They are closed now.\n\nSigned-off-by: dev <dev@example.com>"
     summary = rules.analysis(commit("fix: pool", body=body), "pool (src).", Importance.MEDIUM, (), EN).summary

@@ -1,5 +1,7 @@
 """The rules' grades: what is high, what is low, and how much a reader is asked to read."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,6 +120,37 @@ def test_a_hostile_merge_title_takes_no_time():
     body = "[a]" + " " * 60_000 + "." + "remove " * 9_000
     merged = commit("Merge pull request #7 from dev/branch", body=body, inner=("x",), pull=7)
     assert len(triage.features(merged).summary) <= 1_000
+
+
+@pytest.mark.parametrize(
+    ("subject", "path"),
+    [
+        ("feat!: drop the v1 endpoint", "api/v1.proto"),
+        ("fix(security): CVE-2026-1234 in the policy", "db/policy.sql"),
+        ("fix!: another layout", "deploy/Dockerfile"),
+    ],
+)
+def test_interfaces_and_configuration_are_always_high_when_they_break(subject, path):
+    judged = grade(subject, change(path))
+    assert (judged.importance, judged.always) == (Importance.HIGH, True)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ["chore(deps): update dependency fastify to v5.8.3 [security]", "Fix pull request security review setup"],
+)
+def test_an_update_that_names_security_is_not_always_high(subject):
+    assert not grade(subject, change("package.json"), change(".github/x.yml")).always
+
+
+@pytest.mark.parametrize("path", ["docs/a.md", "tests/test_a.py", ".github/workflows/ci.yml", "examples/a.py"])
+def test_what_no_user_feels_is_never_high_by_its_word_alone(path):
+    assert not grade("feat!: drop the v1 endpoint", change(path)).always
+
+
+def test_a_commit_without_files_says_so():
+    empty = triage.judge([replace(commit("chore: trigger the build"), files=())])[0]
+    assert (empty.importance, empty.reason) == (Importance.LOW, "empty")
 
 
 def test_a_quiet_day_has_nothing_high():
