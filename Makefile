@@ -8,7 +8,7 @@ DEMO_REPO ?= .
 DEMO_OUT ?= $(WORK)/demo
 DEMO_ENV = DIGEST_DATABASE="$(DEMO_OUT)/digest.db" DIGEST_CLONES="$(DEMO_OUT)/clones"
 
-.PHONY: demo test check stress bench fmt
+.PHONY: demo test check stress bench eval fmt
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
@@ -44,6 +44,16 @@ stress: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python tests/bench/run.py
+
+# How good the grades are: GRADED=commits.jsonl.gz (commits that maintainers graded) and REPO=path DATE=2026-01-26 (a
+# real day), with MODEL=rules, live or recorded (RECORD=answers.jsonl); COMPARE="a.json b.json" shows two runs together.
+eval: $(INSTALLED)
+	@$(BIN)/python tests/eval/run.py --out "$(WORK)/build/eval.json" $(if $(OUT),--out "$(OUT)") \
+		$(if $(GRADED),--graded "$(GRADED)") $(if $(PAGES),--pages $(PAGES)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		$(if $(REPO),--repo "$(REPO)") $(if $(DATE),--date $(DATE)) $(if $(ZONE),--zone $(ZONE)) \
+		$(if $(ANSWERS_IN),--lang $(ANSWERS_IN)) $(if $(MODEL),--model $(MODEL)) $(if $(RECORD),--record "$(RECORD)") \
+		$(if $(PRICE_IN),--price-in $(PRICE_IN)) $(if $(PRICE_OUT),--price-out $(PRICE_OUT)) \
+		$(if $(COMPARE),--compare $(COMPARE))
 
 fmt: $(INSTALLED)
 	$(BIN)/ruff check --fix-only --cache-dir "$(VENV)/cache/ruff" .

@@ -68,21 +68,23 @@ class Build:
 
     def entries(self, commits: Sequence[Commit]) -> tuple[Entry, ...]:
         """Everything that is said of the commits of a period, in their order."""
+        grades = self.grades(commits)
         with ThreadPoolExecutor(self._concurrency) as pool:
-            grades = self._grades(commits, pool)
             analyses = self._analyses(commits, grades, pool)
         return tuple(Entry(c, g, analyses[c.sha]) for c, g in zip(commits, grades, strict=True))
 
     # --- Grades ------------------------------------------------------------------------------
 
-    def _grades(self, commits: Sequence[Commit], pool: ThreadPoolExecutor) -> list[Grade]:
+    def grades(self, commits: Sequence[Commit]) -> list[Grade]:
+        """The grades of the commits of a period, in their order: by the rules, or by the model on top of them."""
         judged = triage.judge(commits)
         by_rules = {c.sha: rules.grade(c, j, self._texts) for c, j in zip(commits, judged, strict=True)}
         if not self._model or not commits:
             return list(by_rules.values())
         starts = range(0, len(commits), asking.TRIAGE_SIZE)
         lists = [(commits[s : s + asking.TRIAGE_SIZE], judged[s : s + asking.TRIAGE_SIZE]) for s in starts]
-        by_model = dict(pair for part in pool.map(lambda p: self._list_grades(*p), lists) for pair in part.items())
+        with ThreadPoolExecutor(self._concurrency) as pool:
+            by_model = dict(pair for part in pool.map(lambda p: self._list_grades(*p), lists) for pair in part.items())
         by_model |= self._second_look(by_model, commits, judged)
         grades = [by_model.get(c.sha, by_rules[c.sha]) for c in commits]
         kept = triage.budget([g.importance for g in grades], [g.score for g in grades], [j.always for j in judged])
