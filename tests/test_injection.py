@@ -307,6 +307,7 @@ def questions(attacked: Attacked, item: Hostile) -> Iterator[tuple[Question, Que
         ((analysis.batch_question, [(found, seen), *plain[1:]]), (analysis.batch_question, plain)),
         ((analysis.second_question, [(found, seen), *plain[1:]]), (analysis.second_question, plain)),
         ((analysis.analysis_question, found, seen), (analysis.analysis_question, *plain[0])),
+        ((analysis.merge_question, found, [ours.analysis]), (analysis.merge_question, innocent[0], [ours.analysis])),
         ((analysis.overview_question, [ours, *entries[1:]]), (analysis.overview_question, entries)),
     ):
         (ask, *about), (_, *other) = texts
@@ -365,6 +366,18 @@ def test_in_the_list_of_a_day_each_commit_is_one_line_and_keeps_its_prior(attack
     lines = data.split("\n")
     assert len(lines) == len(starts)
     assert all(line.startswith(start) for line, start in zip(lines, starts, strict=True))
+
+
+@in_git
+def test_no_commit_forges_another_record_in_a_prompt(attacked: Attacked, item: Hostile) -> None:
+    found, patches = pieces(attacked, item)
+    innocent = attacked.innocent(item.language)[1:]
+    seen = [(found, patch.select(found, patches, 5_000)), *((c, patch.Selection("", 1.0, ())) for c in innocent)]
+    data = fenced(analysis.batch_question(attacked.repository, seen, item.language))[2]
+    starts = [line for line in data.split("\n") if re.match(r"commit [0-9a-f]{7}", line)]
+    assert [line.split()[1] for line in starts] == [c.short for c, _ in seen]
+    assert sum(line.startswith("=== ") for line in data.split("\n")) <= len(found.files)
+    assert sum(line.startswith("Not shown") for line in data.split("\n")) <= 1
 
 
 def test_what_was_sent_holds_the_data_once_and_never_the_key(attacked: Attacked) -> None:
