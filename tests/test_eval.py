@@ -8,8 +8,8 @@ import metrics
 import pytest
 import run as evaluation
 from graded import Unreadable
-from metrics import Page
 from make import sha
+from metrics import Page
 from model_server import ModelServer
 from recorded import Recorded
 from world import busy_day
