@@ -5,8 +5,9 @@ Only click is imported before a command runs, so that `--help` and completion an
 
 from __future__ import annotations
 
+import io
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,14 +83,14 @@ def cli(ctx: click.Context) -> None:
         ctx.invoke(ask, words=(), as_json=False, repo="")
 
 
-@cli.command(hidden=True)
+@cli.command(hidden=True, context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="the answer as JSON")
 @click.option("--repo", default="", help="the repository, where the words name none")
 def ask(words: tuple[str, ...], as_json: bool, repo: str) -> None:
     """Answer one line of the chat's grammar."""
     with _told_kindly(), _app() as (app, settings):
-        posts = _commands(app, settings, repo).run(_request(" ".join(words)))
+        posts = _commands(app, settings, repo).run(_request(_line(words)))
         if as_json:
             _print_json(posts)
             return
@@ -130,11 +131,14 @@ def chat(repo: str) -> None:
 def report(repos: tuple[str, ...], day: str, lang: str | None, zone: str, form: str, output: Path | None) -> None:
     """Write the full report of one or several repositories."""
     from bot import report as reports
+    from bot.commands import is_repository
     from bot.texts import Texts
 
+    days = [word for word in repos if not is_repository(word)] or [day]
+    named = [word for word in repos if is_repository(word)]
     with _told_kindly(), _app(lang, zone) as (app, settings):
         commands = _commands(app, settings, "")
-        made = [d for repo in repos or ("",) for d in commands.digests(_request(f"{day} {repo}"))]
+        made = [d for repo in named or [""] for d in commands.digests(_request(_line((*days, repo))))]
         texts = Texts(settings.digest_language)
         writers: dict[str, Callable[[list[Digest]], str]] = {
             "md": lambda d: reports.markdown(d, texts),
@@ -183,8 +187,8 @@ def _app(lang: str | None = None, zone: str = "") -> Iterator[tuple[App, Setting
 
     settings = load()
     if lang or zone:
-        changed = {"digest_language": lang or settings.digest_language}
-        changed["digest_zone"] = zone_named(zone) if zone else settings.digest_zone
+        changed = {"digest_language": lang} if lang else {}
+        changed |= {"digest_zone": zone_named(zone)} if zone else {}
         settings = settings.model_copy(update=changed)
     store = sqlite.from_settings(settings)
     model = None
@@ -245,13 +249,29 @@ def _commands(app: App, settings: Settings, repo: str) -> Commands:
     from bot.commands import Commands, Defaults
 
     repo = repo or settings.digest_repo or _checkout()
-    return Commands(app, Defaults(settings.digest_language, settings.digest_zone, settings.digest_schedule, repo))
+    said = settings.model_fields_set  # what the user set, in a file, the environment or an option
+    return Commands(
+        app,
+        Defaults(
+            settings.digest_language,
+            settings.digest_zone,
+            settings.digest_schedule,
+            repo,
+            settings.digest_language if "digest_language" in said else "",
+            settings.digest_zone if "digest_zone" in said else "",
+        ),
+    )
 
 
 def _checkout() -> str:
     """The folder we are in, where it belongs to a git repository."""
     here = Path.cwd()
     return str(here) if any((folder / ".git").exists() for folder in (here, *here.parents)) else ""
+
+
+def _line(words: Iterable[str]) -> str:
+    """Words as one line of the grammar, which takes what stands between quotes as one word."""
+    return " ".join(f'"{word}"' if " " in word else word for word in words)
 
 
 def _request(text: str) -> Any:
@@ -281,13 +301,16 @@ def _told_kindly() -> Iterator[None]:
 
 
 def _told(error: DigestError) -> str:
-    import os
-
-    from bot.texts import LANGUAGES, Texts
+    from bot.ports import ConfigError
+    from bot.settings import load
+    from bot.texts import Texts
     from bot.values import inert
 
-    language = os.environ.get("DIGEST_LANGUAGE", "en")
-    return inert(Texts(language if language in LANGUAGES else "en").error(error))
+    try:
+        language: str = load().digest_language
+    except ConfigError:
+        language = "en"
+    return inert(Texts(language).error(error))
 
 
 @contextmanager
@@ -326,6 +349,9 @@ def _write(text: str, output: Path | None) -> None:
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no such character shows a question mark
     cli(prog_name="digest")
 
 

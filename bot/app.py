@@ -18,7 +18,20 @@ from bot.asker import Asker, Limits
 from bot.build import Build
 from bot.ports import Chat, CommitSource, Forbidden, LanguageModel, NotFound, Progress, Store, Unavailable
 from bot.texts import Texts
-from bot.values import Commit, Digest, Entry, Filters, Grade, Period, Place, Post, Relation, Repository, Spending
+from bot.values import (
+    Commit,
+    Digest,
+    Entry,
+    Filters,
+    Grade,
+    Period,
+    Place,
+    Post,
+    Relation,
+    Repository,
+    Spending,
+    without_userinfo,
+)
 
 _RECENT = 10
 _MOST_RELATIONS = 5
@@ -46,7 +59,7 @@ class Policy:
         """Refuse, before anything is touched, what only the operator may name. Raises Forbidden."""
         hosted = repo.count("/") == 1 and not repo.startswith((".", "/", "~")) and ":" not in repo
         if place.chat != self.operator_chat and not self._listed(repo) and (self.allow or not hosted):
-            raise Forbidden("repo_not_allowed", repo=repo)
+            raise Forbidden("repo_not_allowed", repo=without_userinfo(repo))
 
     def check(self, repository: Repository, place: Place) -> None:
         """Refuse a repository that this place may not see. Raises Forbidden."""
@@ -56,7 +69,8 @@ class Policy:
             raise Forbidden("repo_not_allowed", repo=repository.title)
 
     def _listed(self, name: str) -> bool:
-        return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in self.allow)
+        patterns = (without_userinfo(pattern).lower() for pattern in self.allow)
+        return any(fnmatchcase(without_userinfo(name).lower(), pattern) for pattern in patterns)
 
 
 class App:
@@ -120,12 +134,12 @@ class App:
         self.store.keep_commits((commit,))
         return commit
 
-    def latest(self, repository: Repository, zone: str) -> date:
-        """The latest day with a commit on the default branch. Raises NotFound where there is none."""
+    def latest(self, repository: Repository, zone: str, branch: str = "") -> date:
+        """The latest day with a commit on a branch (empty: the default one). Raises NotFound where there is none."""
         now = self.clock()
         for back in (7, 60, 730, 20_000):
             since = now - timedelta(days=back)
-            if found := self._source_of(repository.name).commits(repository.name, "", since, now):
+            if found := self._source_of(repository.name).commits(repository.name, branch, since, now):
                 return digests.local(found[0].committed, zone).date()
         raise NotFound("no_commits", repo=repository.title)
 

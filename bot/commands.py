@@ -16,8 +16,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import TypeVar
 
 from bot import digest as digests
 from bot import report, schedule
@@ -50,11 +51,15 @@ from bot.values import (
 
 _TEXT_LIMIT = 2_000
 _FOUND_LIMIT = 20
+_RECENT = 20
+_T = TypeVar("_T")
+_Made = TypeVar("_Made")
 
 # --- Reading a line --------------------------------------------------------------------------
 
 _LEAD = re.compile(r"^\s*[/／](?:digest|日报)(?:\s+|$)", re.IGNORECASE)
 _SLACK_LINK = re.compile(r"<(https?://[^|>\s]+)(?:\|[^>]*)?>")
+_WORD = re.compile(r'(?<!\S)[“"]([^"“”]+)[”"](?!\S)|(\S+)')
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
 _URL = re.compile(
     r"https?://[^/\s]+/([\w.-]+/[\w.-]+)/(?:-/)?(commit|commits|pull|pulls)/([0-9a-f]+)\S*", re.IGNORECASE
@@ -106,8 +111,12 @@ class Reference:
 
 
 def words(text: str) -> list[str]:
-    """The words of a line without `/digest`, with links that a chat wrapped taken out of their brackets."""
-    return _SLACK_LINK.sub(r"\1", _LEAD.sub("", one_line(text[:_TEXT_LIMIT]))).split()
+    """The words of a line without `/digest`, with links that a chat wrapped taken out of their brackets.
+
+    What stands between double quotes is one word: a path may hold spaces.
+    """
+    line = _SLACK_LINK.sub(r"\1", _LEAD.sub("", one_line(text[:_TEXT_LIMIT])))
+    return [quoted or plain for quoted, plain in _WORD.findall(line)]
 
 
 def reference(word: str) -> Reference | None:
@@ -135,11 +144,17 @@ def is_repository(word: str) -> bool:
 
 
 def parse_date(word: str) -> date:
-    """The date of `2026-02-18`. Raises UsageError for a day that no calendar has."""
+    """The date of `2026-02-18`. Raises UsageError for a day that no calendar has, or that is before the Unix epoch."""
     try:
-        return date(*(int(part) for part in word.split("-")))
+        found = date(*(int(part) for part in word.split("-")))
     except ValueError:
-        raise UsageError("date_invalid", text=word) from None
+        found = date.min
+    if found.year < _FIRST_YEAR:
+        raise UsageError("date_invalid", text=word)
+    return found
+
+
+_FIRST_YEAR = 1970
 
 
 # --- Answering -------------------------------------------------------------------------------
@@ -150,12 +165,15 @@ class Defaults:
     """What holds where a place has no subscription that says otherwise.
 
     `repo` is the repository that somebody works in who has a terminal open there: it comes before what is followed.
+    `asked_language` and `asked_zone` are what somebody asked for by name: they come before what a subscription says.
     """
 
     language: str
     zone: str
     schedule: str
     repo: str = ""
+    asked_language: str = ""
+    asked_zone: str = ""
 
 
 class Commands:
@@ -191,7 +209,11 @@ class Commands:
     def run(self, request: Request) -> tuple[Post, ...]:
         """What is answered. Raises DigestError for what cannot be."""
         asked = self._asked(request)
-        typed = words(request.text)
+        posts = self._answer(asked, words(request.text))
+        told = dict.fromkeys(asked.texts.error(error) for error in asked.failed)
+        return (*posts, *(Post(Message("error", (Span(text),))) for text in told))
+
+    def _answer(self, asked: _Asked, typed: list[str]) -> tuple[Post, ...]:
         if not typed:
             return self._last(asked)
         if verb := VERBS.get(typed[0].lower()):
@@ -213,8 +235,10 @@ class Commands:
     def _asked(self, request: Request) -> _Asked:
         """The request with what its channel has set."""
         here = self._app.store.subscriptions(replace(request.place, thread=None))
-        language = here[0].language if here else self._defaults.language
-        zone = here[0].zone if here else self._defaults.zone
+        named = next((word for word in words(request.text) if is_repository(word)), self._defaults.repo)
+        followed = next((s for s in here if s.repo == named), here[0] if here else None)
+        language = self._defaults.asked_language or (followed.language if followed else self._defaults.language)
+        zone = self._defaults.asked_zone or (followed.zone if followed else self._defaults.zone)
         return _Asked(request, here, Texts(language), zone)
 
     def _meant(self, asked: _Asked, named: str = "") -> list[Repository]:
@@ -224,7 +248,25 @@ class Commands:
             return [self._titled(asked, at_hand, named) or self._app.repository(named, asked.place)]
         if not at_hand:
             raise UsageError("repo_missing")
-        return [self._app.repository(repo, asked.place) for repo in at_hand]
+        return self._each(asked, at_hand, lambda repo: self._app.repository(repo, asked.place))
+
+    @staticmethod
+    def _each(asked: _Asked, things: Sequence[_T], work: Callable[[_T], _Made]) -> list[_Made]:
+        """`work` on each of several; one that fails costs no other its answer, and is told at the end.
+
+        Raises the first failure where all fail.
+        """
+        made: list[_Made] = []
+        failed: list[DigestError] = []
+        for thing in things:
+            try:
+                made.append(work(thing))
+            except DigestError as error:
+                failed.append(error)
+        if failed and not made:
+            raise failed[0]
+        asked.failed.extend(failed)
+        return made
 
     def _titled(self, asked: _Asked, at_hand: Sequence[str], title: str) -> Repository | None:
         """The clone at hand whose title is `owner/repo`, so that a link from the web finds the clone worked in."""
@@ -241,13 +283,15 @@ class Commands:
 
     def _last(self, asked: _Asked) -> tuple[Post, ...]:
         """The last digest of each repository again; yesterday's where there is none yet."""
-        posts: list[Post] = []
-        for repository in self._meant(asked):
-            branch = self._subscribed(asked, repository.name).branch or repository.branch
-            kept = self._app.store.recent_digests(repository.name, branch, asked.texts.language, 1)
-            scope = self._scope(asked, repository, schedule.yesterday(self._app.clock(), asked.zone))
-            posts.append(self._post(kept[0] if kept else self._app.digest(repository, scope), asked.texts))
-        return tuple(posts)
+        return tuple(self._each(asked, self._meant(asked), lambda repository: self._last_of(asked, repository)))
+
+    def _last_of(self, asked: _Asked, repository: Repository) -> Post:
+        scope = self._scope(asked, repository, schedule.yesterday(self._app.clock(), asked.zone))
+        branch = scope.branch or repository.branch
+        recent = self._app.store.recent_digests(repository.name, branch, asked.texts.language, _RECENT)
+        # Another channel may have asked for the same branch with other filters, or in another zone.
+        kept = [d for d in recent if (d.filters, d.period.zone) == (scope.filters, asked.zone)]
+        return self._post(kept[0] if kept else self._app.digest(repository, scope), asked.texts)
 
     def digests(self, request: Request) -> tuple[Digest, ...]:
         """The digests of `yesterday owner/repo` and the like, before any layout. Raises DigestError."""
@@ -258,13 +302,16 @@ class Commands:
         return tuple(self._post(made, asked.texts) for made in self._digests(asked, typed))
 
     def _digests(self, asked: _Asked, typed: Sequence[str]) -> tuple[Digest, ...]:
-        named = "".join(w for w in typed if is_repository(w))
-        words_left = [w for w in typed if not is_repository(w)]
-        made = []
-        for repository in self._meant(asked, named):
-            period = self._period(asked, repository, words_left)
-            made.append(self._app.digest(repository, self._scope(asked, repository, period)))
-        return tuple(made)
+        named = [w for w in typed if is_repository(w)]
+        if len(named) > 1:
+            raise UsageError("repo_one", first=one_line(named[0], 60), second=one_line(named[1], 60))
+        left = [w for w in typed if not is_repository(w)]
+
+        def make(repository: Repository) -> Digest:
+            period = self._period(asked, repository, left)
+            return self._app.digest(repository, self._scope(asked, repository, period))
+
+        return tuple(self._each(asked, self._meant(asked, *named), make))
 
     def _scope(self, asked: _Asked, repository: Repository, period: Period) -> Scope:
         followed = self._subscribed(asked, repository.name)
@@ -277,6 +324,8 @@ class Commands:
 
     def _period(self, asked: _Asked, repository: Repository, typed: Sequence[str]) -> Period:
         now, zone = self._app.clock(), asked.zone
+        if len(typed) == 2 and all(_DATE.fullmatch(word) for word in typed):
+            return self._span(now, zone, *sorted(map(parse_date, typed)))
         if len(typed) != 1:
             raise self._unknown(typed[1] if len(typed) > 1 else "")
         word = VERBS.get(typed[0].lower(), typed[0])
@@ -284,10 +333,18 @@ class Commands:
             return _PERIODS[word](now, zone)
         if word != "latest" and not _DATE.fullmatch(word):
             raise self._unknown(word)
-        wanted = self._app.latest(repository, zone) if word == "latest" else parse_date(word)
-        if wanted > schedule.today(now, zone):
-            raise UsageError("date_future", date=wanted.isoformat())
-        return schedule.so_far(now, zone) if wanted == schedule.today(now, zone) else schedule.day(wanted, zone)
+        branch = self._subscribed(asked, repository.name).branch
+        wanted = self._app.latest(repository, zone, branch) if word == "latest" else parse_date(word)
+        return self._span(now, zone, wanted, wanted)
+
+    @staticmethod
+    def _span(now: datetime, zone: str, first: date, last: date) -> Period:
+        """The days from `first` to `last`, until now where the last is today. Raises UsageError for a later one."""
+        today = schedule.today(now, zone)
+        if last > today:
+            raise UsageError("date_future", date=last.isoformat())
+        until = now if last == today else schedule.day(last, zone).until
+        return Period(schedule.day(first, zone).since, until, zone)
 
     def _post(self, digest: Digest, texts: Texts) -> Post:
         return digests.post(digest, texts, attachments(digest, texts))
@@ -320,7 +377,9 @@ class Commands:
             for look in self._looks(repository, named):
                 try:
                     commit, name = look()
-                except NotFound as error:
+                except DigestError as error:
+                    if isinstance(error, UsageError):
+                        raise
                     missing.append(error)
                 else:
                     found.setdefault((repository.name, commit.sha), (repository, commit, name))
@@ -368,7 +427,8 @@ class Commands:
         if not wanted:
             raise UsageError("search_empty")
         by_name = {r.name: r for r in self._meant(asked)}
-        found = self._app.store.search(wanted, list(by_name), _FOUND_LIMIT)
+        found = self._app.store.search(wanted, list(by_name), _FOUND_LIMIT + 1)
+        more, found = len(found) > _FOUND_LIMIT, found[:_FOUND_LIMIT]
         if not found:
             raise NotFound("search_nothing", text=one_line(wanted, 60))
         rows = tuple(
@@ -382,7 +442,8 @@ class Commands:
         )
         texts = asked.texts
         columns = (*(texts(f"table.{name}") for name in ("time", "author", "message")), "SHA")
-        title = texts("answer.found", count=texts.count("commits", len(found)), text=one_line(wanted, 60))
+        key = "answer.found_more" if more else "answer.found"
+        title = texts(key, count=texts.count("commits", len(found)), text=one_line(wanted, 60))
         return (Post(Message("search", (Span(title),), (Table(columns, rows),))),)
 
     # --- Subscriptions -----------------------------------------------------------------------
@@ -392,6 +453,7 @@ class Commands:
             raise UsageError("subscribe_what")
         repository = self._app.repository(typed[1], asked.place)
         wanted = _with_options(self._subscribed(asked, repository.name), _options(typed[2:]))
+        schedule.check(wanted.schedule)
         self._app.check_branch(repository, wanted.branch)
         kept = self._app.store.subscribe(replace(wanted, place=replace(asked.place, thread=None), repo=repository.name))
         texts = Texts(kept.language)
@@ -399,7 +461,10 @@ class Commands:
         return (Post(Message("subscribed", (Span(title),), (self._described(kept, texts),))),)
 
     def _described(self, subscription: Subscription, texts: Texts) -> Fields:
-        due = schedule.next_slot(subscription.schedule, subscription.zone, self._app.clock())
+        try:
+            due = schedule.next_slot(subscription.schedule, subscription.zone, self._app.clock())
+        except UsageError:
+            due = None  # kept by an older program, or changed by hand: it is shown, and never due
         filters = subscription.filters
         items = [
             ("schedule", f"{subscription.schedule} ({subscription.zone})"),
@@ -415,19 +480,30 @@ class Commands:
         return Fields(tuple((texts(f"setting.{name}"), (Span(value),)) for name, value in items if value))
 
     def _unsubscribe(self, asked: _Asked, typed: list[str]) -> tuple[Post, ...]:
-        named = typed[1].lower() if len(typed) > 1 else ""
-        gone = [s for s in asked.here if named in (s.repo.lower(), self._title(asked, s.repo).lower())]
+        typed_name = typed[1] if len(typed) > 1 else ""
+        named = {typed_name.lower(), self._title(asked, typed_name).lower(), self._name(asked, typed_name)}
+        gone = [s for s in asked.here if named & {s.repo, s.repo.lower(), self._title(asked, s.repo).lower()}]
         if not gone:
-            followed = ", ".join(s.repo for s in asked.here) or "–"
-            raise NotFound("not_subscribed", repo=one_line(named, 60) or "–", followed=followed)
+            followed = ", ".join(self._title(asked, s.repo) for s in asked.here) or "–"
+            raise NotFound("not_subscribed", repo=one_line(typed_name, 60) or "–", followed=followed)
+        named = {self._title(asked, s.repo) for s in gone}
         for subscription in gone:
             self._app.store.unsubscribe(subscription.id)
-        return (Post(Message("unsubscribed", (Span(asked.texts("answer.unsubscribed", repo=named)),))),)
+        return (
+            Post(Message("unsubscribed", (Span(asked.texts("answer.unsubscribed", repo=", ".join(sorted(named)))),))),
+        )
 
     def _title(self, asked: _Asked, repo: str) -> str:
         """What people call a followed repository; its own name where it cannot be reached any more."""
         try:
             return self._app.repository(repo, asked.place).title
+        except DigestError:
+            return repo
+
+    def _name(self, asked: _Asked, repo: str) -> str:
+        """The name under which a repository is kept that people call by a relative path."""
+        try:
+            return self._app.repository(repo, asked.place).name if repo else ""
         except DigestError:
             return repo
 
@@ -501,12 +577,13 @@ def _usage_row(spent: Spending, texts: Texts) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A request with what its place has set."""
+    """A request with what its place has set; `failed` is what went wrong beside an answer that could be given."""
 
     request: Request
     here: tuple[Subscription, ...]
     texts: Texts
     zone: str
+    failed: list[DigestError] = field(default_factory=list)
 
     @property
     def place(self) -> Place:
@@ -542,7 +619,8 @@ def _options(typed: Sequence[str]) -> dict[str, str]:
 def _with_options(wanted: Subscription, options: dict[str, str]) -> Subscription:
     """A subscription with what was asked for. Raises UsageError."""
     if "at" in options or "on" in options:
-        wanted = replace(wanted, schedule=schedule.crontab(options.get("at", "09:00"), options.get("on", "mon-fri")))
+        at, on = schedule.parts(wanted.schedule)
+        wanted = replace(wanted, schedule=schedule.crontab(options.get("at", at), options.get("on", on)))
     if "zone" in options:
         wanted = replace(wanted, zone=zone_named(options["zone"]))
     if "lang" in options:

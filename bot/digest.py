@@ -296,10 +296,11 @@ def _headline(digest: Digest, texts: Texts) -> Message:
 
 
 def _buttons(digest: Digest, texts: Texts) -> Buttons:
-    first, _ = days(digest.period)
+    first, last = days(digest.period)
+    until = f" {last:%Y-%m-%d}" if first.date() != last.date() else ""
     # By the title, which everybody may see; the name may be a path of this machine.
     named = f"{digest.repository.title} " if digest.repository.url else ""
-    report = f"report {named}{first:%Y-%m-%d}"
+    report = f"report {named}{first:%Y-%m-%d}{until}"
     return Buttons((Button(texts("digest.report_button"), report), Button(texts("digest.settings_button"), "settings")))
 
 

@@ -12,6 +12,8 @@ from bot.ports import UsageError
 from bot.values import Period
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_MONDAY_FIRST = (*_DAYS[1:], _DAYS[0])
+_RANGE = re.compile(rf"\b({'|'.join(_DAYS)})-({'|'.join(_DAYS)})\b(?!/)")
 _NUMBER = re.compile(r"(?<![/\d])[0-7](?!\d)")
 
 
@@ -54,6 +56,12 @@ def crontab(at: str, on: str) -> str:
     return check(f"{int(found[2])} {int(found[1])} * * {_weekdays(on)}")
 
 
+def parts(expression: str) -> tuple[str, str]:
+    """Time and days of a schedule that `crontab` made; 09:00 and mon-fri where another one is more than that."""
+    found = re.fullmatch(r"(\d{1,2}) (\d{1,2}) \* \* (\S+)", expression)
+    return (f"{int(found[2]):02}:{int(found[1]):02}", found[3]) if found else ("09:00", "mon-fri")
+
+
 def _weekdays(on: str) -> str:
     names = {"daily": "*", "每天": "*", "weekdays": "mon-fri", "工作日": "mon-fri"}
     return names.get(on.lower(), on.lower())
@@ -66,12 +74,21 @@ def check(expression: str) -> str:
     """
     fields = expression.split()
     if len(fields) == 5:
-        fields[4] = _NUMBER.sub(lambda found: _DAYS[int(found[0]) % 7], fields[4])
+        named = _NUMBER.sub(lambda found: _DAYS[int(found[0]) % 7], fields[4].lower())
+        fields[4] = _RANGE.sub(_spelt, named)
     try:
         CronTrigger.from_crontab(" ".join(fields), timezone=ZoneInfo("UTC"))
     except ValueError:
         raise UsageError("schedule_invalid", text=expression) from None
     return " ".join(fields)
+
+
+def _spelt(found: re.Match[str]) -> str:
+    """A range of days that ends before it begins, as `sun-thu` does for APScheduler, day by day."""
+    first, last = (_MONDAY_FIRST.index(found[n]) for n in (1, 2))
+    if first <= last:
+        return found[0]
+    return ",".join(_MONDAY_FIRST[n % 7] for n in range(first, last + 8))
 
 
 def next_slot(expression: str, zone: str, now: datetime) -> datetime | None:

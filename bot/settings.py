@@ -74,13 +74,18 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         """A comma-separated list, as the environment gives it."""
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        return tuple(os.path.expanduser(part.strip()) for part in value.split(",") if part.strip())
 
     @field_validator("digest_database", "digest_clones", "github_app_key")
     @classmethod
     def _home(cls, value: Path | None) -> Path | None:
         """`~` is the user's home, as in a shell."""
-        return value.expanduser() if value else value
+        try:
+            return value.expanduser() if value else value
+        except RuntimeError:
+            raise ValueError("there is no such user's home") from None
 
     @field_validator("digest_zone")
     @classmethod
@@ -105,3 +110,6 @@ def load() -> Settings:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         name = ".".join(str(part) for part in first["loc"]).upper()
         raise ConfigError("setting_invalid", name=name, problem=first["msg"].removeprefix("Value error, ")) from None
+    except UnicodeDecodeError:
+        files = " / ".join(str(path) for path in _files() if path.exists())
+        raise ConfigError("setting_invalid", name=files, problem="the file is not UTF-8 text") from None

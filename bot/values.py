@@ -34,6 +34,11 @@ def inert(text: str) -> str:
     return _UNSAFE.sub("", _ANSI.sub("", text.replace("\r\n", "\n")))
 
 
+def without_userinfo(address: str) -> str:
+    """An address without the name and the password that may stand before its host; any other text as it is."""
+    return re.sub(r"(?<=://)[^/@\s]*@", "", address)
+
+
 def one_line(text: str, limit: int = 0) -> str:
     """`text` on one line with single spaces; with a `limit` (characters) shortened, ending in `…`."""
     line = " ".join(inert(text).split())

@@ -22,7 +22,8 @@ def run(*words: str, cwd: Path | None = None, stdin: str = "", **settings: str) 
     return subprocess.run(
         [*DIGEST, *words],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         env=environment,
         cwd=cwd,
         input=stdin,
@@ -174,3 +175,48 @@ def test_a_report_that_cannot_be_written_is_told(history):
     done = run("report", str(history.path), "--date", "2026-02-18", "-o", "/proc/none/report.md")
     assert done.returncode == 1
     assert "/proc/none/report.md cannot be written" in done.stderr
+
+
+def test_a_line_that_the_documentation_gives_can_be_typed(history):
+    path = str(history.path)
+    assert run("subscribe", path, "authors", "-dependabot").returncode == 0
+    for words in (["2026-02-18", path], [path, "2026-02-18"], [path, "--date", "2026-02-18"]):
+        assert "# Daily report (2026-02-18)" in run("report", *words).stdout
+
+
+def test_a_path_with_a_space_is_one_repository(history, tmp_path):
+    clone = tmp_path / "two words"
+    subprocess.run(["git", "clone", "-q", str(history.path), str(clone)], check=True)
+    assert "29 commits" in run("2026-02-18", str(clone)).stdout
+    assert "(2026-02-18)" in run("report", str(clone), "--date", "2026-02-18").stdout
+
+
+def test_an_option_comes_before_what_is_followed(history):
+    path = str(history.path)
+    run("subscribe", path, "lang", "en", DIGEST_ZONE="")
+    done = run("report", path, "--date", "2026-02-18", "--lang", "zh", "--zone", "Asia/Shanghai", DIGEST_ZONE="")
+    assert "# 每日更新报告（2026-02-18）" in done.stdout
+    assert "Asia/Shanghai" in done.stdout
+    assert "commits" not in done.stdout.split("\n| ")[0]
+
+
+def test_the_language_of_errors_is_that_of_the_settings_file(tmp_path):
+    (tmp_path / ".env").write_text("DIGEST_LANGUAGE=zh\n")
+    assert "帮助" in run("nonsense", cwd=tmp_path).stderr or "不认识" in run("nonsense", cwd=tmp_path).stderr
+
+
+def test_a_settings_file_that_is_no_text_is_named(tmp_path):
+    (tmp_path / ".env").write_bytes(b"DIGEST_REPO=caf\xe9\n")
+    done = run("yesterday", cwd=tmp_path)
+    assert done.returncode == 1
+    assert str(tmp_path / ".env") in done.stderr
+    assert "Traceback" not in done.stderr
+    done = run("yesterday", DIGEST_DATABASE="~nosuchuser/x.db")
+    assert "DIGEST_DATABASE" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_that_knows_few_characters_still_shows_the_digest(history):
+    done = run("2026-02-18", str(history.path), PYTHONIOENCODING="latin-1")
+    assert done.returncode == 0
+    assert "29 commits" in done.stdout

@@ -1,15 +1,18 @@
 """The grammar as a conversation: one line in, the whole answer out."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from repositories import Builder, git
 from world import CHANNEL, DAY, HOME, World, busy_day, words
 
+from bot.app import Policy
 from bot.commands import Reference, reference
 from bot.commands import words as split
-from bot.ports import NotFound, UsageError
-from bot.values import Buttons, Place, Request
+from bot.ports import Forbidden, NotFound, UsageError
+from bot.values import Buttons, Place, Request, Subscription
 
 
 @pytest.fixture(scope="module")
@@ -329,3 +332,135 @@ def test_a_day_that_still_runs_is_kept_once(tmp_path, clock, history):
     assert world.store.counts()["digests"] == 1
     assert "to 2026-02-18 12:20" in world.said("today").replace("12:30", "12:20")
     world.close()
+
+
+# --- Several repositories, and what goes wrong with one --------------------------------------
+
+
+@pytest.fixture
+def two(tmp_path, clock, history):
+    """A channel that follows two repositories, of which one is gone."""
+    gone = Builder(tmp_path / "gone")
+    gone.commit("only", DAY, {"src/b.py": "b = 1\n"}, message="feat: another thing (#900)")
+    path = gone.finish().path
+    world = World(tmp_path, clock, allow=["*"])
+    for repo in (path, history.path):
+        world.ask(f"subscribe {repo}", HOME)
+    path.rename(tmp_path / "moved")
+    yield world
+    world.close()
+
+
+@pytest.mark.parametrize("line", ["2026-02-18", "", "search endpoint", "#103"])
+def test_a_repository_that_is_gone_silences_no_other(two, line):
+    two.ask("2026-02-18")
+    said = two.said(line)
+    assert "endpoint" in said
+    if line != "#103":
+        assert said.count("There is no git repository") == 1
+
+
+def test_where_every_repository_is_gone_that_is_the_answer(tmp_path, clock):
+    build = Builder(tmp_path / "gone")
+    build.commit("only", DAY, {"a.py": "b = 1\n"})
+    path = build.finish().path
+    world = World(tmp_path, clock, allow=["*"])
+    world.ask(f"subscribe {path}", HOME)
+    path.rename(tmp_path / "moved")
+    with pytest.raises(NotFound):
+        world.commands.run(Request("yesterday", HOME, "somebody"))
+    world.close()
+
+
+def test_a_quoted_path_is_one_word_and_two_repositories_are_refused(tmp_path, clock):
+    assert split('/digest yesterday "/srv/two words"') == ["yesterday", "/srv/two words"]
+    assert split("yesterday “/srv/two words”") == ["yesterday", "/srv/two words"]
+    assert split('say "this') == ["say", '"this']
+    world = World(tmp_path, clock)
+    with pytest.raises(UsageError) as refused:
+        world.commands.run(Request("yesterday a/b c/d", HOME, "somebody"))
+    assert refused.value.key == "repo_one"
+    world.close()
+
+
+@pytest.mark.parametrize("text", ["0001-01-01", "1969-12-31", "2026-13-01"])
+def test_a_day_before_all_commits_is_no_date(world, text):
+    assert text in world.said(text)
+
+
+def test_two_dates_are_the_days_between(world):
+    (post,) = world.ask("2026-02-18 2026-02-16")
+    assert "2026-02-16 to 2026-02-18" in words(post.headline)
+    buttons = next(part for part in post.headline.parts if isinstance(part, Buttons))
+    assert buttons.items[0].command.endswith("2026-02-16 2026-02-18")
+    (files,) = world.ask(buttons.items[0].command)
+    assert files.headline.key == "report"
+
+
+# --- Subscribing again -----------------------------------------------------------------------
+
+
+def test_what_is_not_named_stays_as_it_is(world, history):
+    world.ask(f"subscribe {history.path} at 18:30 on daily")
+    world.ask(f"subscribe {history.path} on mon-sat")
+    assert world.store.subscriptions(HOME)[0].schedule == "30 18 * * mon-sat"
+    world.ask(f"subscribe {history.path} at 07:15")
+    assert world.store.subscriptions(HOME)[0].schedule == "15 7 * * mon-sat"
+
+
+def test_a_schedule_that_is_wrong_is_not_kept_and_breaks_no_list(tmp_path, clock, history):
+    world = World(tmp_path, clock, str(history.path))
+    world.commands._defaults = replace(world.commands._defaults, schedule="0 9 * * mon-fry")
+    with pytest.raises(UsageError):
+        world.commands.run(Request(f"subscribe {history.path}", HOME, "somebody"))
+    assert world.store.subscriptions() == ()
+    world.store.subscribe(Subscription(HOME, str(history.path), "0 9 * * mon-fry", "UTC", "en"))
+    assert "mon-fry" in world.said("list")
+    world.close()
+
+
+def test_unsubscribing_takes_the_names_that_subscribing_takes(world, history, monkeypatch):
+    monkeypatch.chdir(history.path)
+    world.ask("subscribe .")
+    assert "no longer follows app" in world.said("unsubscribe .")
+    assert world.store.subscriptions() == ()
+
+
+def test_what_is_asked_for_by_name_comes_before_what_is_followed(world, history):
+    world.ask(f"subscribe {history.path} lang en zone UTC")
+    world.commands._defaults = replace(world.commands._defaults, asked_language="zh", asked_zone="Asia/Shanghai")
+    assert "Asia/Shanghai" in world.said("2026-02-18")
+    assert "星期三" in world.said("2026-02-18")
+
+
+def test_the_last_digest_is_this_channels_own(tmp_path, clock, history):
+    world = World(tmp_path, clock, allow=["*"])
+    world.ask(f"subscribe {history.path}", HOME)
+    world.ask(f"subscribe {history.path} authors -dev-one zone America/New_York", CHANNEL)
+    world.ask("2026-02-18", HOME)
+    world.ask("2026-02-18", CHANNEL)
+    assert "29 commits" in world.said("", HOME)
+    assert "America/New_York" in world.said("", CHANNEL)
+    world.close()
+
+
+def test_a_long_list_of_finds_says_that_there_is_more(world, monkeypatch):
+    monkeypatch.setattr("bot.commands._FOUND_LIMIT", 5)
+    world.ask("2026-02-18")
+    assert "the newest 5 commits" in world.said("search src")
+    assert "the newest" not in world.said("search endpoint 3")
+
+
+def test_no_password_of_an_address_is_repeated(tmp_path, clock):
+    world = World(tmp_path, clock, allow=["team/*"])
+    said = world.said("yesterday https://bob:s3cret@example.com/o/n", CHANNEL)
+    assert "example.com" in said
+    assert "s3cret" not in said
+    world.close()
+
+
+def test_the_allow_list_sees_through_credentials(tmp_path, clock):
+    policy = Policy(("https://bot:token@example.com/o/*",))
+    policy.check_name("https://other:x@example.com/o/n", CHANNEL)
+    with pytest.raises(Forbidden):
+        policy.check_name("https://example.com/else/n", CHANNEL)

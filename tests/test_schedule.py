@@ -77,3 +77,24 @@ def test_numbers_of_weekdays_mean_what_crontab_says():
 
 def test_a_schedule_that_never_comes_has_no_next_slot():
     assert schedule.next_slot("0 9 31 2 *", "UTC", datetime(2026, 2, 20, tzinfo=UTC)) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("0 9 * * sun-thu", "0 9 * * sun,mon,tue,wed,thu"),
+        ("0 9 * * 0-4", "0 9 * * sun,mon,tue,wed,thu"),
+        ("0 9 * * fri-mon", "0 9 * * fri,sat,sun,mon"),
+        ("0 9 * * Mon-Fri", "0 9 * * mon-fri"),
+    ],
+)
+def test_a_range_of_days_may_go_over_the_end_of_the_week(written, kept):
+    assert schedule.check(written) == kept
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [("30 18 * * daily", ("18:30", "daily")), ("0 */2 * * *", ("09:00", "mon-fri")), ("5 7 * * *", ("07:05", "*"))],
+)
+def test_a_schedule_gives_back_its_time_and_days(expression, expected):
+    assert schedule.parts(expression) == expected

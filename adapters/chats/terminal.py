@@ -97,7 +97,7 @@ class Terminal:
 
     def _enter(self, number: str) -> None:
         """Open a thread and show what is in it."""
-        if not number.isdigit() or not 1 <= int(number) <= len(self._threads):
+        if not number.isdecimal() or not 1 <= int(number) <= len(self._threads):
             self._out.print(Styled(f"thread {number}: 1-{len(self._threads)}", style="yellow"))
             return
         self._open = number
