@@ -636,7 +636,8 @@ def _figure(
         *shapes,
         viewBox=f"0 0 {_WIDTH} {height}",
         role="img",
-        aria_labelledby=f"{anchor}-title {anchor}-desc",
+        aria_labelledby=f"{anchor}-title",
+        aria_describedby=f"{anchor}-desc",
     )
     return _tag("figure", _tag("figcaption", title), drawing, class_=name)
 

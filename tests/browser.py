@@ -70,6 +70,15 @@ class Page:
         answer = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         file.write_bytes(base64.b64decode(answer["data"]))
 
+    def told(self) -> list[tuple[str, str, str]]:
+        """The role, name and description of everything in the accessibility tree, in order."""
+        nodes = self._call("Accessibility.getFullAXTree")["nodes"]
+        return [
+            (n["role"]["value"], *(n.get(key, {}).get("value", "") for key in ("name", "description")))
+            for n in nodes
+            if not n["ignored"]
+        ]
+
     def press(self, key: str) -> None:
         """Press and release a key, such as `Tab`."""
         code = {"Tab": 9, "Enter": 13}[key]

@@ -2,7 +2,7 @@
 
 import pytest
 from browser import browser, executable
-from samples import digest
+from samples import digest, hostile_entry
 
 from bot import report
 from bot.texts import Texts
@@ -20,8 +20,12 @@ def page():
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reports")
     made = {}
-    for kind in ("normal", "hostile", "empty"):
-        for language in ("en", "zh"):
+    for language in ("en", "zh"):
+        words = (hostile_entry("w" * 150), hostile_entry("/".join(["路径"] * 60), 1))
+        made["unbroken", language] = folder / f"unbroken.{language}.html"
+        unbroken = report.html([digest("empty", language, entries=words)], Texts(language))
+        made["unbroken", language].write_text(unbroken, encoding="utf-8")
+        for kind in ("normal", "hostile", "empty"):
             made[kind, language] = folder / f"{kind}.{language}.html"
             made[kind, language].write_text(report.html([digest(kind, language)], Texts(language)), encoding="utf-8")
     return made
@@ -36,11 +40,14 @@ def test_the_page_is_shown_without_complaint_and_asks_nobody(page, files, kind, 
     assert page.complaints == []
 
 
-@pytest.mark.parametrize("kind", ["normal", "hostile"])
-@pytest.mark.parametrize("width", [320, 360, 390, 1280])
+@pytest.mark.parametrize("kind", ["normal", "hostile", "unbroken"])
+@pytest.mark.parametrize("width", [320, 360, 390, 700, 720, 1120, 1280])
 def test_nothing_is_wider_than_the_page(page, files, kind, width):
     page.open(files[kind, "zh"], width=width)
     assert page.run("document.documentElement.scrollWidth") <= width
+    rightmost = """Math.max(...[...document.querySelectorAll('main *, header *')]
+        .filter(e => !e.closest('thead, svg *')).map(e => e.getBoundingClientRect().right))"""
+    assert page.run(rightmost) <= width
 
 
 @pytest.mark.parametrize("kind", ["normal", "hostile"])
@@ -79,3 +86,50 @@ def test_the_keyboard_reaches_the_skip_link_first(page, files):
     page.open(files["normal", "en"])
     page.press("Tab")
     assert page.run("document.activeElement.getAttribute('href')").startswith("#")
+    assert page.run("document.activeElement.getBoundingClientRect().left >= 0")
+    assert page.run("getComputedStyle(document.activeElement).outline").endswith("solid 2px")
+    page.press("Enter")
+    assert page.run("location.hash") == "#main"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_anchor_brings_its_place_onto_the_screen(page, files, width):
+    page.open(files["normal", "zh"], width=width)
+    lost = """[...document.querySelectorAll('a[href^="#"]')].filter(a => {
+        location.hash = a.hash;
+        const { top } = document.querySelector(':target').getBoundingClientRect();
+        return top < -1 || top > innerHeight }).map(a => a.hash)"""
+    assert page.run(lost) == []
+
+
+def test_the_policy_refuses_what_was_put_in_later(page, files, tmp_path):
+    added = (
+        "<script>document.title='run'</script><img src='https://evil.example/i'><p id=p style='color:red'>p</p></main>"
+    )
+    file = tmp_path / "tampered.html"
+    file.write_text(files["normal", "en"].read_text(encoding="utf-8").replace("</main>", added), encoding="utf-8")
+    page.open(file)
+    assert page.run("document.title") == "Daily report (2026-02-18)"
+    assert page.run("getComputedStyle(p).color === getComputedStyle(document.body).color")
+    assert len([c for c in page.complaints if "Content Security Policy" in c]) == 3
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_screen_reader_finds_the_table_and_the_pictures_at_every_width(page, files, width):
+    page.open(files["normal", "en"], width=width)
+    told = page.told()
+    roles = [role for role, _, _ in told]
+    assert (roles.count("row"), roles.count("rowheader")) == (30, 29)
+    pictures = [(name, description.split(", ")[0]) for role, name, description in told if role in {"image", "img"}]
+    assert pictures == [
+        ("Commits by importance", "High 4"),
+        ("Commits by hour", "00 1"),
+        ("Changed lines by component, without generated files", "src/config 1,233"),
+    ]
+
+
+def test_on_paper_nothing_scrolls_and_nothing_is_left_to_press(page, files):
+    page.open(files["normal", "en"], scheme="dark", media="print")
+    assert page.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.run("getComputedStyle(document.querySelector('.back')).display") == "none"
+    assert page.run("getComputedStyle(document.querySelector('.contents')).overflow") == "visible"
