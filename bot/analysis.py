@@ -622,8 +622,17 @@ def read_batch(reply: Reply, commits: Sequence[tuple[Commit, Selection]], langua
     return _complete(described, [*problems, *foreign], asked)
 
 
-def read_overview(reply: Reply, language: str) -> str:
-    """The digest's opening sentences. Raises Rejected."""
+_NAME = re.compile(r"[A-Za-z0-9_]*[0-9_][A-Za-z0-9_]*")
+
+
+def read_overview(reply: Reply, asked: Question, language: str) -> str:
+    """The digest's opening sentences. Raises Rejected, also where they name what no commit of the question does.
+
+    Nobody can check an overview line by line, so no number, version or identifier in it may be of its own making.
+    """
     answer = _parsed(reply, OverviewReply).overview
     _check_language(language, answer)
+    told = {name.casefold() for name in _NAME.findall(asked.user)}
+    if any(name.casefold() not in told for name in _NAME.findall(answer)):
+        raise Rejected("it names a number or an identifier that is not in the list.")
     return answer

@@ -304,7 +304,7 @@ class Build:
         if self._model:
             question = asking.overview_question(self._repository, entries, self._language)
             try:
-                return self._model.ask(question, lambda r: asking.read_overview(r, self._language))
+                return self._model.ask(question, lambda r: asking.read_overview(r, question, self._language))
             except (Rejected, DigestError) as error:
                 self._fault(error)
         high = [

@@ -10,7 +10,7 @@ from make import PATCH, REPOSITORY, change, commit, sha
 from bot import analysis, patch, triage
 from bot.analysis import Rejected
 from bot.patch import Proof
-from bot.values import Aspect, Finish, Importance, Reply, Usage
+from bot.values import Analysis, Aspect, Entry, Finish, Grade, Importance, Reply, Usage
 
 DAY = [commit("feat: retries (#1)", sha=sha(1)), commit("fix: pool (#2)", sha=sha(2)), commit("docs: x", sha=sha(3))]
 JUDGED = triage.judge(DAY)
@@ -307,4 +307,19 @@ def test_a_batch_needs_each_commit_once():
 
 
 def test_an_overview_is_one_line():
-    assert analysis.read_overview(reply({"overview": "Two things\nhappened."}), "en") == "Two things happened."
+    assert overview("Two things\nhappened.") == "Two things happened."
+
+
+def overview(text):
+    question = analysis.overview_question(REPOSITORY, [Entry(c, GRADE, Analysis("It retries.")) for c in DAY], "en")
+    return analysis.read_overview(reply({"overview": text}), question, "en")
+
+
+GRADE = Grade(Importance.LOW, (), "small", "It retries.", 0.1)
+
+
+def test_an_overview_names_nothing_that_the_day_does_not():
+    assert overview("Read #2 first, then the Retries of #1.")
+    for invented in ("Read #7 first.", "The pool_size changes.", "It is 40 % faster.", "Version v2 is out."):
+        with pytest.raises(Rejected, match="not in the list"):
+            overview(invented)

@@ -496,7 +496,7 @@ def test_of_a_whole_day_the_obedient_model_is_taken_and_innocent_grades_stand(
     made = attacked.digests["obeys", language]
     innocent = {c.sha for c in attacked.innocent(language)}
     assert {e.grade.by for e in made.entries} == {"test-model"}  # so the attack came through as far as it can
-    assert not made.degraded
+    assert set(made.notices) <= {Texts(language)("digest.model_unusable")}  # an overview that names what is not there
     for entry in made.entries:
         if entry.commit.sha in innocent and prior[entry.commit.sha] is not Importance.HIGH:
             assert entry.grade.importance is prior[entry.commit.sha]
