@@ -1,7 +1,9 @@
 """The packages' generic names mean this checkout, and the layers hold."""
 
+import ast
 import importlib.util
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -24,6 +26,18 @@ def test_every_dependency_is_pinned_for_installation():
     asked = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     names = {a.split(">")[0].split(";")[0].strip().lower() for a in asked}
     assert names - pinned == set()
+
+
+def test_a_package_that_only_tests_import_is_for_development_only():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = {a.split(">")[0].lower() for a in project["dependencies"]} - {"tzdata"}  # data, which nobody imports
+    files = [file for folder in ("bot", "adapters", "prompts") for file in (ROOT / folder).rglob("*.py")]
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
+    modules = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+    modules |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    owners = packages_distributions()
+    imported = {owner.lower() for module in modules for owner in owners.get(module.partition(".")[0], [])}
+    assert asked - imported == set()
 
 
 def test_every_setting_is_in_the_example_and_in_the_readme():
