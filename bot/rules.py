@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from bot.patch import Hunk, hunks, kind
 from bot.texts import Texts
@@ -33,6 +34,7 @@ _DEFINED = (
     r"(?:def|fn|func|function|class|struct|enum|trait|interface|type)[ \t]+(?:\([^)\n]*\)[ \t]*)?([A-Za-z_]\w{2,})"
 )
 _SECTION = re.compile(_DEFINED)
+_LINE = re.compile(rf"\n[ +-]{_DEFINED}")
 _REMOVED = re.compile(rf"\n-({_DEFINED}.*)")
 _LEFT = re.compile(r"^[+ ].*", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z_]\w{2,}")
@@ -170,18 +172,22 @@ def _around(hunk: Hunk) -> Iterator[str]:
     Git's section is the last definition above the hunk, which need not be the last one above a line of it.
     """
     start = _SECTION.match(hunk.section)
-    name, depth = (start[1], 0) if start else ("", 0)
-    for line in hunk.lines:
-        text = line[1:]
-        if defined := _SECTION.match(text):
-            name, depth = ("" if line[0] == "-" else defined[1]), _depth(text)
-        inside = bool(defined) or _depth(text) > depth
-        if name and inside and line[0] in "+-" and text.strip():
+    name, depth, at = (start[1] if start else ""), 0, 0
+    for defined in _LINE.finditer(hunk.body):
+        if name and _deeper(depth).search(hunk.body, at, defined.start()):
             yield name
+        line = defined[0][1:]
+        name, depth, at = ("" if line[0] == "-" else defined[1]), len(line[1:]) - len(line[1:].lstrip()), defined.end()
+        if line[0] == "+":
+            yield name
+    if name and _deeper(depth).search(hunk.body, at):
+        yield name
 
 
-def _depth(line: str) -> int:
-    return len(line) - len(line.lstrip())
+@lru_cache
+def _deeper(depth: int) -> re.Pattern[str]:
+    """A changed line that stands deeper than `depth`."""
+    return re.compile(rf"\n[+-][ \t]{{{depth + 1},}}\S")
 
 
 def _removed_definitions(patch: Sequence[FilePatch]) -> list[tuple[str, Evidence]]:
