@@ -92,15 +92,15 @@ def period_label(digest: Digest, texts: Texts) -> str:
     return f"{span} · {texts('digest.branch', branch=digest.branch)}"
 
 
-def statistics(digest: Digest, texts: Texts) -> str:
-    """`29 commits | 🔴 4 | 🟡 12 | 🟢 13 | +4,120 −1,985 | 14 authors`, and the usual number where it is known."""
+def statistics(digest: Digest, texts: Texts) -> tuple[str, ...]:
+    """`29 commits`, `🔴 4`, `🟡 12`, `🟢 13`, `+4,120 −1,985`, `14 authors`, and the usual number where it is known."""
     parts = [texts.count("commits", len(digest.entries))]
     parts += [f"{mark(i, texts)} {len(digest.by_importance[i])}" for i in Importance]
     parts += [texts("digest.lines", added=f"{digest.added:,}", removed=f"{digest.removed:,}")]
     parts += [texts.count("authors", digest.authors)]
     if digest.usual is not None:
         parts.append(texts("digest.usual", n=digest.usual))
-    return " | ".join(parts)
+    return tuple(parts)
 
 
 def mark(importance: Importance, texts: Texts) -> str:
@@ -179,6 +179,25 @@ def relation_line(repository: Repository, relation: Relation, texts: Texts) -> L
     return (Span(f"{kind} "), named, *([Span(f" {title}")] if title else []))
 
 
+def facts(repository: Repository, entry: Entry, landed: str, texts: Texts) -> tuple[tuple[str, Line], ...]:
+    """What is known of a commit, which landed at the time `landed`, and of how its analysis came about, by label."""
+    commit, analysis = entry.commit, entry.analysis
+    known = [
+        (texts("digest.type"), types_label(entry, texts)),
+        (texts("digest.importance"), importance_label(entry, texts)),
+        (texts("digest.author"), commit.author),
+        (texts("digest.landed"), landed),
+        (texts("digest.size"), size_label(commit, texts)),
+        (texts("digest.source"), by_label(analysis.by, texts)),
+    ]
+    if analysis.coverage < 1:
+        known.append((texts("digest.read"), coverage_label(analysis.coverage, texts)))
+    if analysis.dropped:
+        known.append((texts("digest.left_out"), texts("digest.dropped", n=analysis.dropped)))
+    named = ("SHA", (Span(commit.short, repository.commit_url(commit.sha), code=True),))
+    return (named, *((label, _plain(text)) for label, text in known))
+
+
 def _plain(text: str) -> Line:
     return (Span(text),)
 
@@ -189,26 +208,10 @@ def _plain(text: str) -> Line:
 def commit_message(repository: Repository, entry: Entry, zone: str, texts: Texts) -> Message:
     """Everything that is said of one commit: self-contained, in the depth of its analysis."""
     title = (Span(f"{mark(entry.grade.importance, texts)} "), *subject_line(repository, entry.commit))
-    parts = (_facts(repository, entry, zone, texts), *_analysis_parts(repository, entry, texts))
+    landed = f"{local(entry.commit.committed, zone):%Y-%m-%d %H:%M}"
+    known = Fields(facts(repository, entry, landed, texts))
+    parts = (known, *_analysis_parts(repository, entry, texts))
     return Message(key=f"commit:{entry.commit.sha}", title=title, parts=parts)
-
-
-def _facts(repository: Repository, entry: Entry, zone: str, texts: Texts) -> Fields:
-    commit, analysis = entry.commit, entry.analysis
-    items: list[tuple[str, Line]] = [
-        (texts("digest.type"), _plain(types_label(entry, texts))),
-        (texts("digest.importance"), _plain(importance_label(entry, texts))),
-        (texts("digest.author"), _plain(commit.author)),
-        (texts("digest.landed"), _plain(f"{local(commit.committed, zone):%Y-%m-%d %H:%M}")),
-        (texts("digest.size"), _plain(size_label(commit, texts))),
-        ("SHA", (Span(commit.short, repository.commit_url(commit.sha), code=True),)),
-        (texts("digest.source"), _plain(by_label(analysis.by, texts))),
-    ]
-    if analysis.coverage < 1:
-        items.append((texts("digest.read"), _plain(coverage_label(analysis.coverage, texts))))
-    if analysis.dropped:
-        items.append((texts("digest.left_out"), _plain(texts("digest.dropped", n=analysis.dropped))))
-    return Fields(tuple(items))
 
 
 def _analysis_parts(repository: Repository, entry: Entry, texts: Texts) -> tuple[Part, ...]:
@@ -282,7 +285,7 @@ def _headline(digest: Digest, texts: Texts) -> Message:
     parts: list[Part] = [Text((_plain(period_label(digest, texts)),))]
     parts.append(Text((_plain(digest.overview),)))
     if digest.entries:
-        parts.append(Text(((Span(statistics(digest, texts), strong=True),),)))
+        parts.append(Text(((Span(" | ".join(statistics(digest, texts)), strong=True),),)))
     if digest.themes:
         lines = tuple(
             _plain(texts("digest.theme", title=t.title, count=texts.count("commits", len(t.shas))))

@@ -24,20 +24,16 @@ from zoneinfo import ZoneInfo
 
 from bot.digest import (
     SUBJECT_LIMIT,
-    by_label,
-    coverage_label,
     days,
     evidence_line,
-    importance_label,
+    facts,
     local,
     mark,
     path_url,
     period_label,
     relation_line,
-    size_label,
     statistics,
     subject_line,
-    types_label,
 )
 from bot.texts import Texts, style
 from bot.triage import ROOT, component
@@ -120,8 +116,8 @@ class _Chapter:
         return [_plain(text) for text in (overview, *self.digest.notices)]
 
     @property
-    def statistics(self) -> list[str]:
-        return statistics(self.digest, self.texts).split(" | ")
+    def statistics(self) -> tuple[str, ...]:
+        return statistics(self.digest, self.texts)
 
     def theme(self, theme: Theme) -> _Item:
         members = {e.commit.sha: e for e in self.entries}
@@ -155,24 +151,8 @@ class _Chapter:
             (Span(label, f"#{self.anchor_of(entry)}"),),
         )
 
-    def facts(self, entry: Entry) -> list[tuple[str, Line]]:
-        """What is known of the commit and of how its analysis came about."""
-        commit, analysis, texts = entry.commit, entry.analysis, self.texts
-        url = self.digest.repository.commit_url(commit.sha)
-        found: list[tuple[str, Line]] = [
-            ("SHA", (Span(commit.short, url, code=True),)),
-            (texts("digest.type"), _plain(types_label(entry, texts))),
-            (texts("digest.importance"), _plain(importance_label(entry, texts))),
-            (texts("digest.author"), _plain(commit.author)),
-            (texts("digest.landed"), _plain(_clock(self.landed(entry)))),
-            (texts("digest.size"), _plain(size_label(commit, texts))),
-            (texts("digest.source"), _plain(by_label(analysis.by, texts))),
-        ]
-        if analysis.coverage < 1:
-            found.append((texts("digest.read"), _plain(coverage_label(analysis.coverage, texts))))
-        if analysis.dropped:
-            found.append((texts("digest.left_out"), _plain(texts("digest.dropped", n=analysis.dropped))))
-        return found
+    def facts(self, entry: Entry) -> tuple[tuple[str, Line], ...]:
+        return facts(self.digest.repository, entry, _clock(self.landed(entry)), self.texts)
 
     def parts(self, entry: Entry) -> list[_Part]:
         """What is said of the commit: as deep as its analysis, and nothing empty."""

@@ -6,7 +6,7 @@ import pytest
 from make import REPOSITORY, change, commit, sha
 
 from bot import digest as digests
-from bot import rules, schedule, triage
+from bot import report, rules, schedule, triage
 from bot.texts import Texts
 from bot.values import (
     Analysis,
@@ -14,6 +14,7 @@ from bot.values import (
     Digest,
     Entry,
     Evidence,
+    Fields,
     FileChange,
     FileStatus,
     Filters,
@@ -57,9 +58,19 @@ def words(message) -> str:
 
 
 def test_the_statistics_count_everything_once():
-    assert digests.statistics(MIXED, EN) == "4 commits | 🔴 1 | 🟡 1 | 🟢 2 | +40 −8 | 2 authors"
-    assert digests.statistics(MIXED, ZH) == "4 个提交 | 🔴 1 | 🟡 1 | 🟢 2 | +40 −8 | 2 位作者"
-    assert digests.statistics(digest(entry(1), usual=24), EN).endswith("1 author | usually 24")
+    assert digests.statistics(MIXED, EN) == ("4 commits", "🔴 1", "🟡 1", "🟢 2", "+40 −8", "2 authors")
+    assert digests.statistics(MIXED, ZH) == ("4 个提交", "🔴 1", "🟡 1", "🟢 2", "+40 −8", "2 位作者")
+    assert digests.statistics(digest(entry(1), usual=24), EN)[-2:] == ("1 author", "usually 24")
+    assert "4 commits | 🔴 1 | 🟡 1 | 🟢 2 | +40 −8 | 2 authors" in words(digests.post(MIXED, EN).headline)
+
+
+def test_a_message_and_the_report_tell_the_same_facts_of_a_commit():
+    one = entry(1, Importance.HIGH)
+    (fields,) = [p for p in digests.commit_message(REPOSITORY, one, "UTC", EN).parts if isinstance(p, Fields)]
+    chapter = [line for line in report.markdown([digest(one)], EN).splitlines() if line.startswith("- **")]
+    labels = [label for label, _ in fields.items]
+    assert labels == ["SHA", "Type", "Importance", "Author", "Landed", "Size", "Source"]
+    assert [line.removeprefix("- **").partition("**")[0] for line in chapter[: len(labels)]] == labels
 
 
 def test_the_table_has_every_commit_in_local_time_with_its_links():
