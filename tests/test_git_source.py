@@ -36,6 +36,7 @@ from adapters.sources.git.process import GitSlow, run
 from adapters.sources.git.remote import parse
 from bot.ports import ConfigError, Forbidden, NotFound, Unavailable, UsageError
 from bot.settings import Settings
+from bot.texts import Texts
 from bot.values import FileChange, FileStatus
 
 EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
@@ -670,10 +671,12 @@ def test_a_failed_fetch_says_why_without_credentials(server, tmp_path, status):
     url = server.url("team/none.git").replace("://", "://user:s3cr3t@")
     with pytest.raises((Forbidden, NotFound, Unavailable)) as caught:
         GitSource(tmp_path / "clones").commits(url, "", *EVER)
-    key = {401: "repository_forbidden", 403: "repository_forbidden", 404: "repository_unknown"}
+    key = {401: "repository_forbidden", 403: "repository_forbidden", 404: "address_unknown"}
     assert caught.value.key == key.get(status, "repository_unreachable")
     assert "s3cr3t" not in str(caught.value)
     assert caught.value.fields["repo"] == "team/none"
+    assert "token" not in Texts("en").error(caught.value)
+    assert "令牌" not in Texts("zh").error(caught.value)
 
 
 def test_a_server_that_is_gone_is_unavailable(server, tmp_path):
@@ -801,8 +804,9 @@ def test_a_head_that_names_no_branch_while_others_exist_is_said(source, build):
 def test_an_empty_repository_has_no_other_branch(source, build):
     path = str(build.finish().path)
     assert source.commits(path, "main", *EVER) == ()
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound) as caught:
         source.commits(path, "other", *EVER)
+    assert Texts("en").error(caught.value) == "example has no branch at all, so none named other."
 
 
 def test_a_detached_head_has_no_branch_and_still_a_history(source, example, checkout):

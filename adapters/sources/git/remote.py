@@ -200,5 +200,5 @@ def _error(said: str, repo: str) -> DigestError:
     if _REFUSED.search(said):
         return Forbidden("repository_forbidden", repo=repo)
     if _ABSENT.search(said):
-        return NotFound("repository_unknown", repo=repo)
+        return NotFound("address_unknown", repo=repo)
     return Unavailable("repository_unreachable", repo=repo)

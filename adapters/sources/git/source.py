@@ -182,9 +182,11 @@ def _tip(opened: _Open, branch: str) -> str:
     objects = _objects(opened.view, [f"{name}^{{commit}}" for name in wanted])
     sha = next((sha for sha, kind in objects if kind == "commit"), "")
     known = [] if sha else _branches(opened)
-    if known or (branch and not sha and branch != opened.about.branch):
+    if known:
         missing = branch or opened.about.branch
         raise NotFound("branch_unknown", repo=opened.title, branch=missing, known=", ".join(known[:_NAMED]))
+    if branch and not sha and branch != opened.about.branch:
+        raise NotFound("branch_none", repo=opened.title, branch=branch)
     return sha
 
 
