@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from repositories import DAY, Builder, History, at
 from adapters.sources.github import GitHubSource, answers
 from adapters.sources.github.client import MAX_WAIT, Answer, Client, Recent, failure, limit, pause
 from bot.ports import ConfigError, DigestError, Forbidden, NotFound, Unavailable
+from bot.values import FilePatch
 
 NOW = datetime(2026, 2, 18, 9, tzinfo=UTC)
 NEXT_DAY = DAY + timedelta(days=1)
@@ -208,13 +210,51 @@ def test_only_a_success_is_no_failure():
 # --- what GitHub cannot say of one commit ----------------------------------------------------
 
 
-def test_a_diff_that_github_cannot_make_costs_the_commit_its_files_not_the_day(server, anonymous):
-    message = "Server Error: Sorry, this diff is taking too long to generate."
-    server.fault("commit", *[Fault(500, message)] * 9)
+def refused(code: str, message: str) -> dict[str, object]:
+    """The body with which GitHub says that it cannot make a diff."""
+    return {"message": message, "errors": [{"resource": "Commit", "field": "diff", "code": code}]}
+
+
+SLOW = "Server Error: Sorry, this diff is taking too long to generate."
+BUSY = "Server Error: Sorry, this diff is temporarily unavailable due to heavy server load."
+NO_DIFF = [
+    Fault(500, SLOW),
+    Fault(503, BUSY),
+    Fault(422, "Sorry, this diff is unavailable."),
+    Fault(422, body=refused("not_available", SLOW)),
+    Fault(406, "Sorry, the diff exceeded the maximum number of lines (20000)"),
+    Fault(406, body=refused("too_large", "Too big.")),
+]
+
+
+@pytest.mark.parametrize("fault", NO_DIFF, ids=lambda fault: f"{fault.status}{fault.message[-12:]}")
+def test_a_diff_that_github_cannot_make_costs_the_commit_its_files_not_the_day(server, anonymous, fault):
+    tries = 9 if fault.status >= 500 else 3
+    server.fault("commit", *[fault] * tries)
     found = anonymous.commits("team/app", "", DAY, NEXT_DAY)
     assert [(commit.subject, commit.files) for commit in found] == [(subject, ()) for subject in ALL]
-    server.fault("commit")
     assert [file.path for file in anonymous.commit("team/app", found[0].sha).files] == ["d"]
+    server.fault("commit", *[fault] * (tries // 3))
+    assert anonymous.commit("team/app", found[1].sha[:9]) == found[1]
+
+
+@pytest.mark.parametrize("fault", NO_DIFF[-3:], ids=lambda fault: f"{fault.status}{fault.message[-12:]}")
+def test_a_patch_that_github_cannot_make_is_incomplete_and_the_next_is_read(server, read, fault):
+    found = read.commits("team/app", "", DAY, NEXT_DAY)
+    unknown = replace(found[2], files=())
+    server.fault("commit", fault)
+    kept = dict(read.patches("team/app", [unknown, found[0]]))
+    assert kept[unknown.sha] == (FilePatch("", "", complete=False),)
+    assert [patch.complete for patch in kept[found[0].sha]] == [True]
+    server.fault("commit", fault)
+    assert [patch for _, patch in read.patches("team/app", found[2:])] == [(FilePatch("b", "", complete=False),)]
+    assert [patch.text for _, (patch,) in read.patches("team/app", found[2:])] == ["@@ -0,0 +1 @@\n+1"]
+
+
+@pytest.mark.parametrize("fault", [Fault(422, "No commit found for SHA: 1234567"), Fault(406, "Not Acceptable")])
+def test_another_refusal_is_not_taken_for_a_diff_that_cannot_be_made(server, anonymous, fault):
+    server.fault("commit", fault)
+    assert error_of(lambda: day(anonymous)).key in {"commit_unknown", "github_unavailable"}
 
 
 def test_without_details_from_graphql_every_commit_is_asked_for_over_rest(server, read, history):

@@ -328,11 +328,12 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a commit changes against its first parent."""
+    """What a commit changes against its first parent; not `shown` where GitHub cannot make the difference."""
 
     files: tuple[FileChange, ...]
     patches: tuple[FilePatch, ...] = ()
     inner: tuple[InnerCommit, ...] = ()
+    shown: bool = True
 
     @property
     def size(self) -> int:
@@ -425,6 +426,11 @@ def changes(files: Iterable[ChangedFile], inner: tuple[InnerCommit, ...] = ()) -
         left -= len(patch.text.encode(errors="replace"))
         patches.append(patch)
     return Changes(tuple(_file(file) for file in files), tuple(patches), inner)
+
+
+def unread(files: Iterable[FileChange]) -> tuple[FilePatch, ...]:
+    """The patch of a commit that GitHub does not show: nothing of each file, or of a nameless one if none is known."""
+    return tuple(FilePatch(path, "", complete=False) for path in [file.path for file in files] or [""])
 
 
 def _file(file: ChangedFile) -> FileChange:

@@ -44,6 +44,7 @@ _API_VERSION = "2022-11-28"
 _ACCEPT = "application/vnd.github+json"
 _NEXT = re.compile(r'<([^<>]+)>;\s*rel="next"')
 _NO_ANSWER = 0
+_NO_DIFF = re.compile(r"\bdiff (?:is (?:taking too long|(?:temporarily )?unavailable)|exceeded)")
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -64,6 +65,18 @@ class Answer:
     def message(self) -> str:
         """What GitHub says of an error, in lower case."""
         return str(self.data.get("message", "")).lower() if isinstance(self.data, dict) else ""
+
+    @property
+    def without_diff(self) -> bool:
+        """Whether GitHub cannot make a diff.
+
+        It says so with 406, 422, 500 or 503: "Sorry, this diff is taking too long to generate" (docs.github.com,
+        Compare two commits), "… is temporarily unavailable", "the diff exceeded the maximum number of lines", mostly
+        with an error of the field `diff`, whose code is `not_available` or `too_large`.
+        """
+        errors = self.data.get("errors") if isinstance(self.data, dict) else None
+        named = [error.get("field") for error in errors or () if isinstance(error, dict)]
+        return self.status >= 400 and ("diff" in named or bool(_NO_DIFF.search(self.message)))
 
     @property
     def following(self) -> str:
@@ -98,15 +111,12 @@ def pause(answer: Answer, attempt: int, now: datetime) -> float | None:
 
 
 def failure(answer: Answer, missing: DigestError, now: datetime) -> DigestError | None:
-    """What `answer` means when it is no success; `missing` says what is not there.
-
-    Very long diffs may fail, "this diff is taking too long to generate" (docs.github.com, Compare two commits).
-    """
+    """What `answer` means when it is no success; `missing` says what is not there."""
     if 200 <= answer.status < 300:
         return None
     if (seconds := limit(answer, now)) is not None:
         return rate_limited(now + timedelta(seconds=seconds))
-    if "diff" in answer.message and "too long" in answer.message:
+    if answer.without_diff:
         return Unavailable("github_diff_too_long")
     match answer.status:
         case 401:

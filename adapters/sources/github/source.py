@@ -46,6 +46,9 @@ KEPT = 32 * 1024 * 1024
 NAMED = 5
 """As many branches are named where one is unknown."""
 
+_NO_DIFF = "github_diff_too_long"
+_NOT_SHOWN = Changes((), shown=False)
+
 _Model = TypeVar("_Model", bound=BaseModel)
 _Result = TypeVar("_Result")
 
@@ -97,13 +100,17 @@ class GitHubSource:
         name = self._name(repo)
         missing = NotFound("commit_unknown", repo=name, sha=sha)
         pages = self._commit_pages(name, prefix, missing)
-        found = next(pages)
+        try:
+            found, shown = next(pages), True
+        except Unavailable as error:
+            found, shown = self._without_files(name, prefix, missing, error), False
         if not found.sha.startswith(prefix):
             raise missing
         place, words = answers.landed(found), answers.told(found)
         if self._client.authenticated and words.named_pull is None and (more := self._details([place]).get(place.sha)):
             words = answers.detailed(more)
-        return answers.commit(name, place, words, self._changed(name, place, chain([found], pages)))
+        changes = self._changed(name, place, chain([found], pages)) if shown else _NOT_SHOWN
+        return answers.commit(name, place, words, changes)
 
     def pull(self, repo: str, number: int) -> Commit:
         """The commit with which pull request `number` landed, on whichever branch that was.
@@ -121,11 +128,13 @@ class GitHubSource:
         """For each commit its SHA and its patch against its first parent, in the order asked for, each once.
 
         A REST request for each commit of which nothing is kept. A file is kept to 256 KiB, a commit to 8 MiB and a line
-        to 4,000 characters. Raises NotFound, Forbidden, Unavailable, ConfigError.
+        to 4,000 characters. Where GitHub cannot make a difference, an incomplete patch says so. Raises NotFound,
+        Forbidden, Unavailable, ConfigError.
         """
         for commit in {commit.sha: commit for commit in commits}.values():
             place = Landed(commit.sha, "", commit.committed, commit.parents)
-            yield commit.sha, self._changed(self._name(repo), place).patches
+            changes = self._changed(self._name(repo), place)
+            yield commit.sha, changes.patches if changes.shown else answers.unread(commit.files)
 
     # --- A period ----------------------------------------------------------------------------
 
@@ -235,6 +244,13 @@ class GitHubSource:
         for page in self._client.pages(f"/repos/{name}/commits/{sha}", missing):
             yield _read(RestCommit, page.data)
 
+    def _without_files(self, name: str, sha: str, missing: NotFound, error: Unavailable) -> RestCommit:
+        """A commit of which GitHub cannot make the files, from the history that starts in it; else raises `error`."""
+        if error.key != _NO_DIFF:
+            raise error
+        answer = self._client.get(f"/repos/{name}/commits", missing, sha=sha, per_page=1)
+        return _read(answers.RestCommits, {"commits": answer.data}).commits[0]
+
     def _changed(self, name: str, place: Landed, pages: Iterable[RestCommit] = ()) -> Changes:
         """What a commit changes against its first parent, from memory, `pages` or GitHub."""
         if kept := self._changes.get((name, place.sha)):
@@ -246,9 +262,9 @@ class GitHubSource:
                 pages = pages or self._commit_pages(name, place.sha, missing)
                 files = [file for page in pages for file in page.files]
         except Unavailable as error:
-            if error.key != "github_diff_too_long":
+            if error.key != _NO_DIFF:
                 raise
-            return Changes(())
+            return _NOT_SHOWN
         changes = answers.changes(files, inner)
         self._changes.keep((name, place.sha), changes, changes.size)
         return changes
