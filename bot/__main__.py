@@ -19,9 +19,9 @@ from click.shell_completion import CompletionItem, get_completion_class
 if TYPE_CHECKING:
     from bot.app import App
     from bot.commands import Commands
-    from bot.ports import CommitSource, DigestError, Progress
+    from bot.ports import Chat, CommitSource, DigestError, Progress
     from bot.settings import Settings
-    from bot.values import Digest, Post
+    from bot.values import Digest, Place, Post
 
 _VERBS = (
     "today",
@@ -80,25 +80,24 @@ class _Grammar(click.Group):
 def cli(ctx: click.Context) -> None:
     """Run what was asked; nothing asked means the last digest again."""
     if ctx.invoked_subcommand is None:
-        ctx.invoke(ask, words=(), as_json=False, repo="")
+        ctx.invoke(ask, words=(), as_json=False, repo="", to="")
 
 
 @cli.command(hidden=True, context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="the answer as JSON")
 @click.option("--repo", default="", help="the repository, where the words name none")
-def ask(words: tuple[str, ...], as_json: bool, repo: str) -> None:
+@click.option("--to", default="", help="post the answer there instead: slack:C0123456789")
+def ask(words: tuple[str, ...], as_json: bool, repo: str, to: str) -> None:
     """Answer one line of the chat's grammar."""
     with _told_kindly(), _app() as (app, settings):
         posts = _commands(app, settings, repo).run(_request(_line(words)))
         if as_json:
             _print_json(posts)
             return
-        from adapters.chats import terminal
-
-        chat = terminal.from_settings(settings)
+        chat, place = _chat(settings, to)
         for post in posts:
-            app.deliver(chat, terminal.HOME, post)
+            app.deliver(chat, place, post)
 
 
 @cli.command()
@@ -239,6 +238,22 @@ def _sources(settings: Settings) -> Callable[[str], CommitSource]:
         return made[kind]
 
     return source_of
+
+
+def _chat(settings: Settings, to: str) -> tuple[Chat, Place]:
+    """The chat that `slack:C0123456789` names, and the channel in it; the terminal for none. Raises UsageError."""
+    from adapters.chats import terminal
+    from bot.ports import UsageError
+    from bot.values import Place
+
+    if not to:
+        return terminal.from_settings(settings), terminal.HOME
+    name, _, channel = to.partition(":")
+    if name != "slack" or not channel:
+        raise UsageError("place_unknown", place=to)
+    from adapters.chats import slack
+
+    return slack.from_settings(settings), Place(name, channel)
 
 
 def _hosted(repo: str) -> bool:

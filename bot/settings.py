@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     github_app_key: Path | None = Field(None, description="GitHub App: file with its private key (PEM)")
     github_app_installation: int = Field(0, description="GitHub App: id of the installation")
     github_url: str = Field("https://api.github.com", description="API address; https://HOST/api/v3 for Enterprise")
+    slack_bot_token: SecretStr = Field(SecretStr(""), description="bot token of a Slack app, xoxb-…")
+    slack_url: str = Field("https://slack.com/api/", description="address of Slack's Web API")
     openai_model: str = Field("", description="language model; empty: the rules, no model")
     openai_api_key: SecretStr = Field(SecretStr(""), description="key; may stay empty for a local server")
     openai_base_url: str = Field("https://api.openai.com/v1", description="any OpenAI-compatible endpoint")

@@ -220,3 +220,27 @@ def test_a_terminal_that_knows_few_characters_still_shows_the_digest(history):
     done = run("2026-02-18", str(history.path), PYTHONIOENCODING="latin-1")
     assert done.returncode == 0
     assert "29 commits" in done.stdout
+
+
+def test_a_digest_can_be_posted_to_a_slack_channel(history):
+    from slack_server import TOKEN, SlackServer
+
+    with SlackServer(lambda: 0.0) as slack:
+        settings = {"SLACK_BOT_TOKEN": TOKEN, "SLACK_URL": slack.url}
+        done = run("2026-01-05", str(history.path), "--to", "slack:C1", **settings)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert [m["blocks"][0]["type"] for m in slack.messages["C1"]] == ["header"]
+        gone = run("2026-01-05", str(history.path), "--to", "slack:C9", **settings)
+    assert gone.returncode == 1
+    assert "C9" in gone.stderr
+    assert TOKEN not in gone.stderr
+
+
+@pytest.mark.parametrize(
+    ("to", "code", "told"),
+    [("slack:C1", 1, "SLACK_BOT_TOKEN"), ("nowhere", 2, "slack:C0123456789"), ("slack:", 2, "slack:")],
+)
+def test_a_place_that_cannot_be_posted_to_is_told(history, to, code, told):
+    done = run("2026-01-05", str(history.path), "--to", to)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert told in done.stderr

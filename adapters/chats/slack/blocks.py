@@ -1,0 +1,241 @@
+"""From a neutral message to what Slack takes: pages of Block Kit, none beyond a limit, nothing left out. Pure.
+
+Text from outside stands only in `rich_text` leaves, `raw_text` cells and `plain_text`: no mrkdwn is ever written, so
+that nothing in it is read as a mention, a link or a style (docs.slack.dev, "Formatting message text").
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, assert_never
+
+from adapters.chats.slack import limits
+from bot.values import Attachment, Button, Buttons, Fields, Line, Message, Span, Table, Text, one_line
+
+Block = dict[str, Any]
+
+_LINE = 2_000
+"""Characters of a leaf: a longer text goes on in the next one, on the next page if need be."""
+_CONTINUED = 200
+"""Characters kept for the line that says which page of how many this is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One message of Slack's: the fallback `text` for notifications and screen readers, and its blocks."""
+
+    text: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A neutral message as Slack's: at least one page, and the files that go with it."""
+
+    pages: tuple[Page, ...]
+    files: tuple[Attachment, ...]
+
+
+def render(message: Message) -> Rendered:
+    """Everything the message says, on as many pages as it takes."""
+    packer = _Packer()
+    packer.title(message.title)
+    files: list[Attachment] = []
+    for part in message.parts:
+        match part:
+            case Text():
+                packer.lines(part.heading, part.lines, bullets=part.bullets)
+            case Fields():
+                packer.lines("", [(Span(f"{label}: ", strong=True), *value) for label, value in part.items])
+            case Table():
+                packer.table(part)
+            case Buttons():
+                packer.buttons(part.items)
+            case Attachment():
+                files.append(part)
+            case _:
+                assert_never(part)
+    title = one_line("".join(span.text for span in message.title), limits.FALLBACK.ours // 2) or "…"
+    return Rendered(tuple(_pages(title, message, packer.pages)), tuple(files))
+
+
+def _pages(title: str, message: Message, packed: Sequence[_Packed]) -> Iterable[Page]:
+    for number, page in enumerate(packed, start=1):
+        count = f" ({number}/{len(packed)})" if len(packed) > 1 else ""
+        more = [_context(f"{one_line(title, 150)}{count}")] if number > 1 else []
+        said = title if number > 1 else f"{title}\n{_opening(message)}".strip()
+        yield Page(escaped(f"{said}{count}"), (*more, *page.blocks))
+
+
+def _opening(message: Message) -> str:
+    """The first words after the title that are no table, for a notification."""
+    texts = (part for part in message.parts if isinstance(part, Text))
+    lines = ("".join(span.text for span in line) for part in texts for line in part.lines)
+    return one_line(" · ".join(list(lines)[:3]), limits.FALLBACK.ours // 3)
+
+
+def escaped(text: str) -> str:
+    """Text for the fallback, which Slack reads as mrkdwn: the three characters that begin a token are entities."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+# --- Leaves ----------------------------------------------------------------------------------
+
+
+def _leaves(line: Line) -> list[Block]:
+    """The spans of a line, long ones in pieces; a link without words shows its address."""
+    found = []
+    for span in line:
+        text = span.text or (span.url or "")
+        for start in range(0, len(text), _LINE):
+            found.append(_leaf(span, text[start : start + _LINE]))
+    return found
+
+
+def _leaf(span: Span, text: str) -> Block:
+    style = {name: True for name, on in (("bold", span.strong), ("code", span.code)) if on}
+    linked = span.url is not None and len(span.url) <= limits.URL.ours
+    leaf: Block = {"type": "link", "url": span.url, "text": text} if linked else {"type": "text", "text": text}
+    return leaf | ({"style": style} if style else {})
+
+
+def _section(leaves: Sequence[Block]) -> Block:
+    return {"type": "rich_text_section", "elements": list(leaves)}
+
+
+def _context(text: str) -> Block:
+    return {"type": "context", "elements": [{"type": "plain_text", "text": text, "emoji": False}]}
+
+
+def rendered_length(block: object) -> int:
+    """The characters of a block that a reader sees, `&`, `<` and `>` counted as their entities."""
+    if isinstance(block, dict):
+        own = len(escaped(block["text"])) if isinstance(block.get("text"), str) else 0
+        header = 100 if block.get("type") == "header" else 0
+        return own + header + sum(rendered_length(value) for value in block.values() if not isinstance(value, str))
+    return sum(map(rendered_length, block)) if isinstance(block, list | tuple) else 0
+
+
+def json_length(block: object) -> int:
+    """The characters of a block as JSON."""
+    return len(json.dumps(block, ensure_ascii=False))
+
+
+# --- Packing ---------------------------------------------------------------------------------
+
+
+@dataclass
+class _Packed:
+    blocks: list[Block] = field(default_factory=list)
+    rendered: int = _CONTINUED
+    size: int = 2 * _CONTINUED
+    tables: int = 0
+
+    def fits(self, *things: Block) -> bool:
+        """Whether so much more may stand here."""
+        return (
+            len(self.blocks) < limits.BLOCKS.ours
+            and self.rendered + sum(map(rendered_length, things)) <= limits.RENDERED.ours
+            and self.size + sum(json_length(thing) + 60 for thing in things) <= limits.JSON.ours
+        )
+
+    def count(self, *things: Block) -> None:
+        self.rendered += sum(map(rendered_length, things))
+        self.size += sum(json_length(thing) + 60 for thing in things)
+
+
+class _Packer:
+    """Puts blocks on pages; what does not fit on one goes on on the next."""
+
+    def __init__(self) -> None:
+        self.pages = [_Packed()]
+
+    def _room(self, *things: Block) -> _Packed:
+        """The page on which `things` fit: the last one, or a new one."""
+        if self.pages[-1].blocks and not self.pages[-1].fits(*things):
+            self.pages.append(_Packed())
+        return self.pages[-1]
+
+    def _add(self, block: Block) -> None:
+        page = self._room(block)
+        page.blocks.append(block)
+        page.count(block)
+
+    def title(self, line: Line) -> None:
+        text = "".join(span.text for span in line)
+        if any(span.url for span in line) or not 0 < len(text) <= limits.HEADER.ours:
+            self.lines("", [tuple(Span(s.text, s.url, strong=True, code=s.code) for s in line)])
+        else:
+            self._add({"type": "header", "text": {"type": "plain_text", "text": text, "emoji": False}})
+
+    def lines(self, heading: str, lines: Sequence[Line], *, bullets: bool = False) -> None:
+        """Lines as rich text: a list, or one below the other."""
+        if heading:
+            self._line([{"type": "text", "text": heading, "style": {"bold": True}}], bullet=False)
+        for line in lines:
+            leaves = _leaves(line)
+            for start in range(0, len(leaves), 3):  # at most three long leaves at once: they always fit on a page
+                self._line(leaves[start : start + 3], bullet=bullets and start == 0)
+
+    def _line(self, leaves: list[Block], *, bullet: bool) -> None:
+        section = _section(leaves)
+        element = {"type": "rich_text_list", "style": "bullet", "elements": [section]} if bullet else section
+        page = self._room(element)
+        page.count(element)
+        last = page.blocks[-1] if page.blocks else None
+        if not last or last["type"] != "rich_text":
+            page.blocks.append({"type": "rich_text", "elements": [element]})
+        elif bullet and last["elements"][-1]["type"] == "rich_text_list":
+            last["elements"][-1]["elements"].append(section)
+        else:
+            previous = last["elements"][-1]
+            if previous["type"] == "rich_text_section":
+                previous["elements"].append({"type": "text", "text": "\n"})
+            last["elements"].append(element)
+
+    def table(self, table: Table) -> None:
+        """A table, whose header row stands again on each page that it goes on on."""
+        if table.heading:
+            self.lines(table.heading, ())
+        header = [{"type": "raw_text", "text": column or " "} for column in table.columns]
+        open_table: Block | None = None
+        for row in table.rows:
+            cells = [_cell(cell) for cell in row]
+            if open_table is None or not self._row_fits(open_table, cells):
+                open_table = {"type": "table", "rows": [header]}
+                self._begin(open_table, cells)
+            open_table["rows"].append(cells)
+            self.pages[-1].count({"row": cells})
+
+    def _row_fits(self, table: Block, cells: list[Block]) -> bool:
+        return (
+            len(table["rows"]) < limits.TABLE_ROWS.ours
+            and rendered_length(table) + rendered_length(cells) <= limits.TABLE_TEXT.ours
+            and self.pages[-1].fits({"row": cells})
+        )
+
+    def _begin(self, table: Block, first: list[Block]) -> None:
+        if self.pages[-1].tables:
+            self.pages.append(_Packed())
+        page = self._room(table, {"row": first})
+        page.blocks.append(table)
+        page.count(table)
+        page.tables += 1
+
+    def buttons(self, items: Sequence[Button]) -> None:
+        elements = [_button(n, item) for n, item in enumerate(items) if len(item.command) <= limits.BUTTON_VALUE.ours]
+        for start in range(0, len(elements), limits.ACTIONS.ours):
+            self._add({"type": "actions", "elements": elements[start : start + limits.ACTIONS.ours]})
+
+
+def _cell(line: Line) -> Block:
+    leaves = _leaves(line)
+    return {"type": "rich_text", "elements": [_section(leaves)]} if leaves else {"type": "raw_text", "text": " "}
+
+
+def _button(number: int, button: Button) -> Block:
+    label = {"type": "plain_text", "text": one_line(button.label, limits.BUTTON_TEXT.ours) or "…", "emoji": False}
+    made: Block = {"type": "button", "action_id": f"digest:{number}", "text": label}
+    return made | ({"url": button.url} if button.url else {"value": button.command})
