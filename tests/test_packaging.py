@@ -36,7 +36,9 @@ def test_a_package_that_only_tests_import_is_for_development_only():
     modules = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
     modules |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
     owners = packages_distributions()
-    imported = {owner.lower().replace("_", "-") for module in modules for owner in owners.get(module.partition(".")[0], [])}
+    imported = {
+        owner.lower().replace("_", "-") for module in modules for owner in owners.get(module.partition(".")[0], [])
+    }
     assert asked - imported == set()
 
 

@@ -173,6 +173,11 @@ def test_the_sample_days_are_taken_and_text_stands_in_no_mrkdwn(chat, server, ki
         assert all(url.startswith("https://github.com/") for url in urls)
 
 
+def test_no_button_is_shown_that_nobody_hears(chat, server):
+    deliver(chat, digests.post(sample("normal", "en"), Texts("en")))
+    assert "actions" not in {block["type"] for m in server.messages["C1"] for block in m["blocks"]}
+
+
 def test_the_fallback_reads_as_a_notification(chat, server):
     deliver(chat, digests.post(sample("normal", "en"), Texts("en")))
     text = server.messages["C1"][0]["text"]

@@ -16,7 +16,7 @@ from adapters.chats.slack import limits
 from adapters.chats.slack.blocks import Page, escaped, render
 from bot.ports import ConfigError, DigestError, Forbidden, NotFound, Unavailable, UsageError
 from bot.settings import Settings
-from bot.values import Attachment, Message, Place, Request, one_line
+from bot.values import Attachment, Buttons, Message, Place, Request, one_line
 
 NAME = "slack"
 """The name that stands in `Place.chat`."""
@@ -65,7 +65,9 @@ class SlackChat:
         Raises NotFound and Forbidden for a channel that the bot cannot write to, ConfigError for a token that Slack
         does not take, Unavailable where a later try may succeed.
         """
-        rendered = render(message)
+        # Nobody here hears a button that is pressed, and Slack would show a fault.
+        heard = tuple(part for part in message.parts if not isinstance(part, Buttons))
+        rendered = render(replace(message, parts=heard))
         thread = place.thread
         for number, page in enumerate(rendered.pages):
             posted = self._send(place.channel, thread, page, f"{message.key}/{number}")
