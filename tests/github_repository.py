@@ -112,6 +112,14 @@ class Reader:
         options = [f"--{name}={value}" for name, value in (("since", since), ("until", until)) if value]
         return tuple(git(self.path, "rev-list", *options, tip).split())
 
+    def folder(self, ref: str, path: str) -> list[tuple[str, str]] | None:
+        """Path and object of everything in a folder of a commit; None where there is no such folder."""
+        tree = f"{self.resolve(ref)}:{path}"
+        if git(self.path, "cat-file", "--batch-check=%(objecttype)", stdin=f"{tree}\n".encode()) != "tree":
+            return None
+        entries = [entry.split("\t", 1) for entry in git(self.path, "ls-tree", "-z", tree).split("\0")[:-1]]
+        return [(f"{path}/{name}".lstrip("/"), about.split()[2]) for about, name in entries]
+
     def between(self, base: str, head: str) -> list[str]:
         """The commits of `git log base..head`, oldest first."""
         return git(self.path, "rev-list", "--reverse", f"{base}..{head}").split()

@@ -92,6 +92,7 @@ PARAMETERS = {
     "commit": {"per_page", "page"},
     "compare": {"per_page", "page"},
     "branches": {"protected", "per_page", "page"},
+    "contents": {"ref"},
 }
 ROUTES = (
     ("repository", r""),
@@ -100,6 +101,7 @@ ROUTES = (
     ("list", r"/commits"),
     ("commit", r"/commits/(?P<ref>[^/]+)"),
     ("compare", r"/compare/(?P<base>[0-9a-f]{40})\.\.\.(?P<head>[0-9a-f]{40})"),
+    ("contents", r"/contents(?:/(?P<path>.+))?"),
     ("pull", r"/pulls/(?P<number>[0-9]+)"),
 )
 
@@ -345,6 +347,16 @@ class GitHubServer:
         if int(query.get("page", 1)) == 1:
             body["files"] = [file.rest() for file in reader.files(head, base)[:300]]
         return Reply(200, body, page.headers)
+
+    def _contents(
+        self, known: bool, query: dict[str, str], path: str = "", name: str = "", number_of: str = "", **_: object
+    ) -> Reply:
+        """docs.github.com, Get repository content: of a folder, which is all that is asked for here."""
+        reader = self.reader(known, name, number_of, f"/contents/{path}")
+        found = reader.folder(query["ref"], path)
+        if found is None:
+            raise Refused(404, NOT_FOUND)
+        return Reply(200, [{"type": "file", "path": entry, "sha": blob} for entry, blob in found[:1000]])
 
     def _pull(self, known: bool, number: str, name: str = "", number_of: str = "", **_: object) -> Reply:
         reader = self.reader(known, name, number_of, f"/pulls/{number}")

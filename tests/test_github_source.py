@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import github
 import pytest
 from github import Auth
-from github_server import TOKEN, App, GitHubServer, Pull
+from github_server import TOKEN, App, Fault, GitHubServer, Pull
 from repositories import BINARY, DAY, DEV_TWO, Builder, History, at, contract_history, lines, script
 from source_contract import NEXT_DAY, OF_THE_DAY, Served, SourceContract
 
@@ -437,10 +437,38 @@ def test_empty_files_bare_renames_and_changed_modes_have_no_lines(tmp_path, toke
         ((_, patches),) = read.patches("team/app", [commit])
     assert commit.files == (
         FileChange("empty.txt", FileStatus.ADDED),
-        FileChange("run.sh", FileStatus.MODIFIED, binary=True),
+        FileChange("run.sh", FileStatus.MODIFIED),
         FileChange("to.txt", FileStatus.RENAMED, previous="moved.txt"),
     )
     assert [(patch.text, patch.complete) for patch in patches] == [("", True)] * 3
+
+
+@pytest.mark.parametrize("token", [TOKEN, ""])
+def test_a_changed_mode_is_told_from_a_changed_binary_file_in_five_folders(tmp_path, token):
+    build = Builder(tmp_path / "app.git")
+    before: dict = {f"{n}/run me#.sh": f"{n}\n" for n in range(7)}
+    build.commit("root", at(-40), {**before, "0/logo.bin": BINARY, "0/old.bin": BINARY})
+    changed = {path: script(text) for path, text in before.items()}
+    build.commit("modes", at(1), {**changed, "0/logo.bin": BINARY + b"more", "0/old.bin": None})
+    with serving(build.finish()) as server:
+        (commit,) = source(server, token).commits("team/app", "", DAY, NEXT_DAY)
+        assert server.counts["contents"] == 5
+    assert [file.path for file in commit.files if file.binary] == [
+        "0/logo.bin",
+        "0/old.bin",
+        "5/run me#.sh",
+        "6/run me#.sh",
+    ]
+
+
+def test_a_folder_that_cannot_be_listed_leaves_its_files_binary(tmp_path):
+    build = Builder(tmp_path / "app.git")
+    build.commit("root", at(-40), {"run.sh": "x\n"})
+    build.commit("modes", at(1), {"run.sh": script("x\n")})
+    with serving(build.finish()) as server:
+        server.fault("contents", Fault(404, "Not Found"))
+        (commit,) = source(server).commits("team/app", "", DAY, NEXT_DAY)
+    assert commit.files == (FileChange("run.sh", FileStatus.MODIFIED, binary=True),)
 
 
 def test_a_patch_that_github_leaves_out_is_incomplete(history):

@@ -5,7 +5,7 @@ Sources: docs.github.com, REST API endpoints for commits, for pull requests and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -97,6 +97,19 @@ class ChangedFile(BaseModel):
     sha: str | None = None
     patch: str | None = None
     previous_filename: str | None = None
+
+
+class Content(BaseModel):
+    """An entry of a folder; a file's `sha` is that of its content."""
+
+    path: str
+    sha: str
+
+
+class Folder(BaseModel):
+    """What lies in a folder, at most 1,000 files of it (docs.github.com, Get repository content)."""
+
+    entries: tuple[Content, ...]
 
 
 class RestCommit(BaseModel):
@@ -416,16 +429,15 @@ def inner_commits(commits: Iterable[RestCommit], merge: str) -> tuple[InnerCommi
     )
 
 
-def changes(files: Iterable[ChangedFile], inner: tuple[InnerCommit, ...] = ()) -> Changes:
-    """Files and patches, up to 256 KiB a file and 8 MiB in all."""
+def changes(files: Sequence[ChangedFile], inner: tuple[InnerCommit, ...], before: Mapping[str, str]) -> Changes:
+    """Files and patches, up to 256 KiB a file and 8 MiB in all; `before` tells the contents of `silent` files."""
     left = PATCH_BYTES
     patches = []
-    files = tuple(files)
     for file in files:
         patch = _patch(file, min(left, FILE_PATCH_BYTES))
         left -= len(patch.text.encode(errors="replace"))
         patches.append(patch)
-    return Changes(tuple(_file(file) for file in files), tuple(patches), inner)
+    return Changes(tuple(_file(file, before) for file in files), tuple(patches), inner)
 
 
 def unread(files: Iterable[FileChange]) -> tuple[FilePatch, ...]:
@@ -433,19 +445,27 @@ def unread(files: Iterable[FileChange]) -> tuple[FilePatch, ...]:
     return tuple(FilePatch(path, "", complete=False) for path in [file.path for file in files] or [""])
 
 
-def _file(file: ChangedFile) -> FileChange:
+def _file(file: ChangedFile, before: Mapping[str, str]) -> FileChange:
     status = _STATUS.get(file.status, FileStatus.MODIFIED)
     previous = file.previous_filename if status is FileStatus.RENAMED else None
-    return FileChange(file.filename, status, file.additions, file.deletions, previous, _binary(file))
+    binary = _without_lines(file) and not (silent(file) and before.get(file.filename) == file.sha)
+    return FileChange(file.filename, status, file.additions, file.deletions, previous, binary)
 
 
-def _binary(file: ChangedFile) -> bool:
-    """Whether GitHub shows no lines at all; so it does for an empty file and a bare rename, and for a change of mode.
-
-    A change of mode cannot be told from a changed binary file: it counts as one.
-    """
+def _without_lines(file: ChangedFile) -> bool:
+    """Whether GitHub shows no lines at all; so it does for an empty file and a bare rename, which are not binary."""
     silent = file.patch is None and file.additions == file.deletions == 0
     return silent and file.status != "renamed" and file.sha != EMPTY_BLOB
+
+
+def silent(file: ChangedFile) -> bool:
+    """Whether `file` may be a changed binary one, or one of which only the mode changed.
+
+    A `diff-entry` tells no mode (docs.github.com, Get a commit). On the tests' server, which serves its documented
+    fields, a script made executable and a changed binary file differed in nothing but `filename` and `sha`. What their
+    folder held before the commit decides.
+    """
+    return _without_lines(file) and file.status in {"modified", "changed"}
 
 
 def _patch(file: ChangedFile, limit: int) -> FilePatch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -40,6 +41,9 @@ BATCH = 50
 COMPARED = 300
 """A comparison names no more files (docs.github.com, Compare two commits)."""
 
+FOLDERS = 5
+"""Folders of one commit in which changed modes are told from changed binary files; elsewhere they count as binary."""
+
 KEPT = 32 * 1024 * 1024
 """Bytes of files and patches kept, so that `patches()` need not ask again."""
 
@@ -58,8 +62,9 @@ class GitHubSource:
 
     A day costs one GraphQL request for each 100 commits since, one for each 50 first-parent commits of it, and a REST
     request for each commit whose files GraphQL cannot prove (`answers.proven_files`). Without a token it costs two REST
-    requests and one for each commit. GitHub names at most 3,000 files of a commit (docs.github.com, Get a commit), and
-    leaves patches out of long answers; those are marked incomplete.
+    requests and one for each commit. Where a changed mode looks like a changed binary file, it costs one for each of up
+    to five folders. GitHub names at most 3,000 files of a commit (docs.github.com, Get a commit), and leaves patches
+    out of long answers; those are marked incomplete.
     """
 
     def __init__(self, client: Client) -> None:
@@ -265,9 +270,21 @@ class GitHubSource:
             if error.key != _NO_DIFF:
                 raise
             return _NOT_SHOWN
-        changes = answers.changes(files, inner)
+        changes = answers.changes(files, inner, self._before(name, place, filter(answers.silent, files)))
         self._changes.keep((name, place.sha), changes, changes.size)
         return changes
+
+    def _before(self, name: str, place: Landed, files: Iterable[ChangedFile]) -> dict[str, str]:
+        """The contents that lay beside `files` before the commit, by path: a request for each of a few folders."""
+        found: dict[str, str] = {}
+        folders = dict.fromkeys(file.filename.rpartition("/")[0] for file in files) if place.parents else {}
+        for folder in list(folders)[:FOLDERS]:
+            path = f"/repos/{name}/contents/{quote(folder, errors='replace')}".rstrip("/")
+            with suppress(NotFound):
+                answer = self._client.get(path, NotFound("commit_unknown"), ref=place.parents[0])
+                listed = _read(answers.Folder, {"entries": answer.data})
+                found |= {entry.path: entry.sha for entry in listed.entries}
+        return found
 
     def _compared(
         self, name: str, merge: Landed, missing: NotFound
