@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,17 +105,31 @@ def ask(words: tuple[str, ...], as_json: bool, repo: str, to: str) -> None:
 def chat(repo: str) -> None:
     """Talk to the bot as in a channel: threads are numbered and open with `thread 1`."""
     from adapters.chats import terminal
-    from bot.values import Request
+    from bot.host import Host
 
     with _told_kindly(), _app() as (app, settings):
         channel = terminal.Terminal(terminal.console(), folded=True)
-        commands = _commands(app, settings, repo)
+        channel.listen(Host(app, _commands(app, settings, repo), channel))
 
-        def handle(request: Request) -> None:
-            for post in commands.answer(request):
-                app.deliver(channel, request.place, post)
 
-        channel.listen(handle)
+@cli.command()
+def run() -> None:
+    """Listen in every chat that is set up, until it is stopped (Ctrl+C, SIGTERM)."""
+    import signal
+
+    from bot.host import Host
+
+    with _told_kindly(), _app() as (app, settings):
+        chats = _chats(settings)
+        commands = _service_commands(app, settings)
+
+        def stop(*_: object) -> None:
+            for chat in chats:
+                chat.close()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+        _together([lambda chat=chat: chat.listen(Host(app, commands, chat)) for chat in chats])  # type: ignore[misc]
 
 
 @cli.command()
@@ -145,6 +159,35 @@ def report(repos: tuple[str, ...], day: str, lang: str | None, zone: str, form: 
             "json": reports.json,
         }
         _write(writers[form](made), output)
+
+
+@cli.command()
+@click.argument("what", type=click.Choice(["slack"]))
+@click.option("--channel", default="", help="the ID of a channel to look at, such as C0123456789")
+def doctor(what: str, channel: str) -> None:  # noqa: ARG001  # Slack is all that can be examined so far
+    """Look at how a chat is set up, and say what to do about what does not work."""
+    from adapters.chats.slack.doctor import examine
+    from bot.ports import Verdict
+    from bot.settings import load
+    from bot.texts import Texts
+    from bot.values import Message, Span, Table
+
+    with _told_kindly():
+        settings = load()
+        texts = Texts(settings.digest_language)
+        columns = tuple(texts(f"table.{name}") for name in ("time", "author", "message", "importance"))
+        row = tuple((Span(word),) for word in ("09:00", "commit-digest", "feat: …", texts("importance.high")))
+        sample = Message("headline", (Span("Commit Digest"),), (Table(columns, (row,)),))
+        failed = False
+        for finding in examine(settings, channel, sample):
+            failed |= finding.verdict is Verdict.FAILED
+            told = (
+                texts.error(finding.error)
+                if finding.error
+                else texts(f"doctor.{finding.subject}_{finding.outcome}", **finding.fields)
+            )
+            click.echo(f"{texts(f'doctor.{finding.verdict}_mark')} {texts(f'doctor.{finding.subject}')}: {told}")
+    sys.exit(1 if failed else 0)
 
 
 @cli.command()
@@ -256,11 +299,42 @@ def _chat(settings: Settings, to: str) -> tuple[Chat, Place]:
     return slack.from_settings(settings), Place(name, channel)
 
 
+def _chats(settings: Settings) -> list[Chat]:
+    """Every chat that is set up to be listened to. Raises ConfigError where there is none."""
+    from bot.ports import ConfigError
+
+    chats: list[Chat] = []
+    if settings.slack_bot_token.get_secret_value() or settings.slack_client_id:
+        from adapters.chats import slack
+
+        chats.append(slack.from_settings(settings))
+    if not chats:
+        raise ConfigError("chat_none")
+    return chats
+
+
+def _together(works: Sequence[Callable[[], None]]) -> None:
+    """Do several things at the same time, until the last one ends; the first failure is raised."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        for future in [pool.submit(work) for work in works]:
+            future.result()
+
+
 def _hosted(repo: str) -> bool:
     return repo.count("/") == 1 and not repo.startswith(("/", ".", "~")) and ":" not in repo
 
 
+def _service_commands(app: App, settings: Settings) -> Commands:
+    """The grammar in a channel, which follows what it says and not what the operator works in."""
+    from bot.commands import Commands, Defaults
+
+    return Commands(app, Defaults(settings.digest_language, settings.digest_zone, settings.digest_schedule))
+
+
 def _commands(app: App, settings: Settings, repo: str) -> Commands:
+    """The grammar in a terminal."""
     from bot.commands import Commands, Defaults
 
     repo = repo or settings.digest_repo or _checkout()
@@ -293,7 +367,7 @@ def _request(text: str) -> Any:
     from adapters.chats import terminal
     from bot.values import Request
 
-    return Request(text, terminal.HOME, "you")
+    return Request(text, terminal.HOME, terminal.USER)
 
 
 # --- Showing ---------------------------------------------------------------------------------

@@ -110,6 +110,10 @@ class App:
         self._policy.check(repository, place)
         return repository
 
+    def check_name(self, repo: str, place: Place) -> None:
+        """Refuse what `place` may not name, without looking it up. Raises Forbidden."""
+        self._policy.check_name(repo, place)
+
     def check_branch(self, repository: Repository, branch: str) -> None:
         """Make sure that a branch is there. Raises NotFound."""
         now = self.clock()

@@ -6,22 +6,24 @@
     /digest report [owner/repo] [2026-02-18]
     /digest search WORDS
     /digest subscribe owner/repo [at 09:00] [on mon-fri] [zone Z] [lang en|zh] [branch B] [paths a/,b/] [authors -bot]
-    /digest unsubscribe owner/repo | list | settings | status | help
+    /digest unsubscribe owner/repo | settings [owner/repo] | list | status | usage | help
+    /digest explain TEXT           the commits that a text links to
 
-Everything that is richer in a chat (buttons, forms) ends as such a line.
+`post` at the end answers where everybody sees it, in a chat that answers a person alone. Everything that is richer in a
+chat (buttons, forms) ends as such a line.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from bot import digest as digests
-from bot import report, schedule
+from bot import forms, report, schedule
 from bot.app import App, Scope
 from bot.ports import DigestError, NotFound, UsageError
 from bot.settings import check_zone
@@ -34,11 +36,14 @@ from bot.values import (
     Digest,
     Fields,
     Filters,
+    Form,
     Line,
     Message,
+    Part,
     Period,
     Place,
     Post,
+    Problem,
     Repository,
     Request,
     Span,
@@ -51,6 +56,9 @@ from bot.values import (
 
 _TEXT_LIMIT = 2_000
 _FOUND_LIMIT = 20
+_EXPLAINED = 3
+"""Commits of one text that are explained at once: each can be long."""
+_PUBLIC = ("post", "发布")
 _RECENT = 20
 _T = TypeVar("_T")
 _Made = TypeVar("_Made")
@@ -88,6 +96,8 @@ VERBS = {
     "列表": "list",
     "settings": "settings",
     "设置": "settings",
+    "explain": "explain",
+    "解释": "explain",
     "status": "status",
     "状态": "status",
     "usage": "usage",
@@ -119,6 +129,12 @@ def words(text: str) -> list[str]:
     return [quoted or plain for quoted, plain in _WORD.findall(line)]
 
 
+def _check_length(line: str) -> None:
+    """Refuse a line that would be cut. Raises UsageError."""
+    if len(line) > _TEXT_LIMIT:
+        raise UsageError("line_long", limit=f"{_TEXT_LIMIT:,}", length=f"{len(line):,}")
+
+
 def reference(word: str) -> Reference | None:
     """What commit a word names, or None."""
     if found := _URL.fullmatch(word):
@@ -136,6 +152,25 @@ def reference(word: str) -> Reference | None:
         number = int(word) if word.isdigit() and len(word) <= 9 else None
         return Reference(pull=number, sha=word.lower() if len(word) >= 4 else "")
     return None
+
+
+def references(text: str) -> tuple[str, ...]:
+    """The links to commits and pull requests in a text, each once, in order."""
+    found = (word for word in words(text) if _URL.fullmatch(word))
+    return tuple(dict.fromkeys(found))
+
+
+def publicly(request: Request) -> Request:
+    """A request whose line ends in `post`, without that word, for everybody to see."""
+    typed = words(request.text)
+    if len(typed) < 2 or typed[-1].lower() not in _PUBLIC or typed[0].lower() in _FREE:
+        return request
+    text = re.sub(r"\s*\S+\s*$", "", request.text)
+    return replace(request, text=text, place=replace(request.place, viewer=None))
+
+
+_FREE = ("search", "搜索")
+"""Commands whose words are anything: there `post` is a word like others."""
 
 
 def is_repository(word: str) -> bool:
@@ -193,6 +228,7 @@ class Commands:
             "unsubscribe": self._unsubscribe,
             "list": self._list,
             "settings": self._list,
+            "explain": self._explain,
             "status": self._status,
             "usage": self._usage,
             "help": self._help,
@@ -214,6 +250,7 @@ class Commands:
         return (*posts, *(Post(Message("error", (Span(text),))) for text in told))
 
     def _answer(self, asked: _Asked, typed: list[str]) -> tuple[Post, ...]:
+        _check_length(asked.request.text)
         if not typed:
             return self._last(asked)
         if verb := VERBS.get(typed[0].lower()):
@@ -234,7 +271,7 @@ class Commands:
 
     def _asked(self, request: Request) -> _Asked:
         """The request with what its channel has set."""
-        here = self._app.store.subscriptions(replace(request.place, thread=None))
+        here = self._app.store.subscriptions(request.place.whole)
         named = next((word for word in words(request.text) if is_repository(word)), self._defaults.repo)
         followed = next((s for s in here if s.repo == named), here[0] if here else None)
         language = self._defaults.asked_language or (followed.language if followed else self._defaults.language)
@@ -369,6 +406,18 @@ class Commands:
         message = digests.commit_message(repository, entry, asked.zone, asked.texts)
         return (Post(message),)
 
+    def _explain(self, asked: _Asked, typed: list[str]) -> tuple[Post, ...]:
+        """The commits that a text links to: one in full, or the first few of them."""
+        found = references(" ".join(typed[1:]))
+        if not found:
+            raise UsageError("explain_nothing")
+        named = [r for r in map(reference, found[:_EXPLAINED]) if r]
+        posts = self._each(asked, named, lambda one: self._expand(asked, one))
+        if len(found) > _EXPLAINED:
+            more = asked.texts("answer.explained", n=_EXPLAINED, of=len(found))
+            posts.append((Post(Message("more", (Span(more),))),))
+        return tuple(post for answer in posts for post in answer)
+
     def _candidates(self, asked: _Asked, named: Reference) -> list[tuple[Repository, Commit, str]]:
         """Every commit that the reference can mean, each with `#12` or `@sha`, which name it within its repository."""
         found: dict[tuple[str, str], tuple[Repository, Commit, str]] = {}
@@ -452,13 +501,74 @@ class Commands:
         if len(typed) < 2 or not is_repository(typed[1]):
             raise UsageError("subscribe_what")
         repository = self._app.repository(typed[1], asked.place)
-        wanted = _with_options(self._subscribed(asked, repository.name), _options(typed[2:]))
-        schedule.check(wanted.schedule)
+        wanted = self._wanted(asked, repository.name, _options(typed[2:]))
         self._app.check_branch(repository, wanted.branch)
-        kept = self._app.store.subscribe(replace(wanted, place=replace(asked.place, thread=None), repo=repository.name))
+        kept = self._app.store.subscribe(replace(wanted, place=asked.place.whole, repo=repository.name, paused=""))
         texts = Texts(kept.language)
         title = texts("answer.subscribed", repo=repository.title)
         return (Post(Message("subscribed", (Span(title),), (self._described(kept, texts),))),)
+
+    def _wanted(self, asked: _Asked, repo: str, options: dict[str, str]) -> Subscription:
+        """The subscription of `repo`, of the branch that the options name, with what they ask. Raises UsageError."""
+        current = self._subscribed(asked, repo)
+        branch = _branch(options)
+        same_branch = [s for s in asked.here if (s.repo, s.branch) == (repo, branch)]
+        wanted = _with_options(next(iter(same_branch), current), options)
+        return replace(wanted, schedule=schedule.check(wanted.schedule))
+
+    def form(self, request: Request) -> Form | None:
+        """The form that a line asks for: `subscribe` alone for a new one, `settings owner/repo` for one that is there.
+
+        None for every other line.
+        """
+        typed = words(request.text)
+        verb = VERBS.get(typed[0].lower()) if typed else None
+        asked = self._asked(request)
+        if verb == "subscribe" and len(typed) == 1:
+            fresh = Subscription(asked.place, "", self._defaults.schedule, asked.zone, asked.texts.language)
+            return forms.subscribe_form(fresh, False, asked.texts)
+        if verb == "settings" and len(typed) > 1:
+            found = self._named_here(asked, typed[1:])
+            return forms.subscribe_form(found[0], True, asked.texts) if len(found) == 1 else None
+        return None
+
+    def filled_form(self, place: Place, values: Mapping[str, str]) -> Form:
+        """The form that was filled in with `values`, as it was filled in."""
+        asked = self._asked(Request("", place, ""))
+        known = [s for s in asked.here if (s.repo, s.branch) == (values.get("repo"), values.get("branch", ""))]
+        fresh = Subscription(place, "", self._defaults.schedule, asked.zone, asked.texts.language)
+        form = forms.subscribe_form(known[0] if known else fresh, bool(known), asked.texts)
+        return forms.filled(form, values)
+
+    def problem(self, place: Place, values: Mapping[str, str]) -> Problem | None:
+        """What is wrong with a filled-in form, as far as that can be told without asking anybody."""
+        request = Request(forms.line(values), place, "")
+        try:
+            asked, typed = self._asked(request), words(request.text)
+            _check_length(request.text)
+            if len(typed) < 2 or not is_repository(typed[1]):
+                raise UsageError("subscribe_what")
+            self._app.check_name(typed[1], place)
+            self._wanted(asked, typed[1], _options(typed[2:]))
+        except DigestError as error:
+            return self.told(place, values, error)
+        return None
+
+    def told(self, place: Place, values: Mapping[str, str], error: DigestError) -> Problem:
+        """An error beside the input of the form that it is about."""
+        texts = self._asked(Request("", place, "")).texts
+        return Problem(forms.about(error, self.filled_form(place, values)), texts.error(error))
+
+    def texts(self, place: Place | None) -> Texts:
+        """The labels in the language of a place; without one, in the operator's."""
+        return self._asked(Request("", place, "")).texts if place else Texts(self._defaults.language)
+
+    def _named_here(self, asked: _Asked, typed: Sequence[str]) -> list[Subscription]:
+        """The subscriptions of this channel that `owner/repo [branch B]` names. Raises UsageError."""
+        name, branch = (typed[0] if typed else ""), _branch(_options(typed[1:]))
+        named = {name.lower(), self._title(asked, name).lower(), self._name(asked, name)}
+        found = [s for s in asked.here if named & {s.repo, s.repo.lower(), self._title(asked, s.repo).lower()}]
+        return [s for s in found if branch in (None, s.branch)]
 
     def _described(self, subscription: Subscription, texts: Texts) -> Fields:
         try:
@@ -475,23 +585,25 @@ class Commands:
             ("authors", ", ".join(filters.authors)),
             ("bots", "" if filters.bots else texts("answer.no")),
             ("quiet", texts("answer.yes") if subscription.quiet else ""),
-            ("paused", subscription.paused),
+            ("paused", texts(f"paused.{subscription.paused}") if subscription.paused else ""),
         ]
         return Fields(tuple((texts(f"setting.{name}"), (Span(value),)) for name, value in items if value))
 
     def _unsubscribe(self, asked: _Asked, typed: list[str]) -> tuple[Post, ...]:
-        typed_name = typed[1] if len(typed) > 1 else ""
-        named = {typed_name.lower(), self._title(asked, typed_name).lower(), self._name(asked, typed_name)}
-        gone = [s for s in asked.here if named & {s.repo, s.repo.lower(), self._title(asked, s.repo).lower()}]
-        if not gone:
-            followed = ", ".join(self._title(asked, s.repo) for s in asked.here) or "–"
-            raise NotFound("not_subscribed", repo=one_line(typed_name, 60) or "–", followed=followed)
+        gone = self._here(asked, typed[1:])
         named = {self._title(asked, s.repo) for s in gone}
         for subscription in gone:
             self._app.store.unsubscribe(subscription.id)
         return (
             Post(Message("unsubscribed", (Span(asked.texts("answer.unsubscribed", repo=", ".join(sorted(named)))),))),
         )
+
+    def _here(self, asked: _Asked, typed: Sequence[str]) -> list[Subscription]:
+        """The subscriptions of this channel that somebody named. Raises NotFound where there is none."""
+        if found := self._named_here(asked, typed):
+            return found
+        followed = ", ".join(self._title(asked, s.repo) for s in asked.here) or "–"
+        raise NotFound("not_subscribed", repo=one_line(" ".join(typed), 60) or "–", followed=followed)
 
     def _title(self, asked: _Asked, repo: str) -> str:
         """What people call a followed repository; its own name where it cannot be reached any more."""
@@ -507,16 +619,36 @@ class Commands:
         except DigestError:
             return repo
 
-    def _list(self, asked: _Asked, _: list[str]) -> tuple[Post, ...]:
+    def _list(self, asked: _Asked, typed: list[str]) -> tuple[Post, ...]:
         texts = asked.texts
         if not asked.here:
-            return (Post(Message("list", (Span(texts("answer.follows_nothing")),))),)
-        parts: list[Text | Fields] = []
-        for subscription in asked.here:
-            parts.append(Text(((Span(self._title(asked, subscription.repo), strong=True),),)))
-            parts.append(self._described(subscription, texts))
+            follow = Buttons((Button(texts("answer.follow"), "subscribe"),))
+            return (Post(Message("list", (Span(texts("answer.follows_nothing")),), (follow,))),)
+        shown = self._here(asked, typed[1:]) if len(typed) > 1 else asked.here
+        parts: list[Part] = []
+        for subscription in shown:
+            parts += self._subscription(asked, subscription)
+        if len(typed) > 1:
+            parts.append(Text(((Span(texts("answer.change_how", repo=self._title(asked, shown[0].repo))),),)))
+        else:
+            parts.append(Buttons((Button(texts("answer.follow"), "subscribe"),)))
         title = texts("answer.follows", n=len(asked.here))
         return (Post(Message("list", (Span(title),), tuple(parts))),)
+
+    def _subscription(self, asked: _Asked, subscription: Subscription) -> tuple[Part, ...]:
+        """One subscription: its repository, its settings, and what can be done with it."""
+        texts, title = asked.texts, self._title(asked, subscription.repo)
+        several = sum(s.repo == subscription.repo for s in asked.here) > 1
+        branch = subscription.branch or (forms.ANYTHING if several else "")
+        named = " ".join([forms.quoted(title), *(["branch", branch] if branch else [])])
+        gone = Button(
+            texts("answer.unfollow"), f"unsubscribe {named}", confirm=texts("answer.unfollow_sure", repo=title)
+        )
+        return (
+            Text(((Span(title, strong=True),),)),
+            self._described(subscription, texts),
+            Buttons((Button(texts("answer.change"), f"settings {named}"), gone)),
+        )
 
     # --- Status and help ---------------------------------------------------------------------
 
@@ -557,6 +689,7 @@ class Commands:
     def _help(self, asked: _Asked, _: list[str]) -> tuple[Post, ...]:
         texts = asked.texts
         names = ("expand", "last", "day", "report", "search", "subscribe", "unsubscribe", "list", "status", "usage")
+        names = (*names, *(("post",) if asked.place.viewer else ()))
         lines: tuple[Line, ...] = tuple(
             (Span(texts(f"help.{name}_line"), code=True), Span(f" {texts(f'help.{name}')}")) for name in names
         )
@@ -625,11 +758,17 @@ def _with_options(wanted: Subscription, options: dict[str, str]) -> Subscription
         wanted = replace(wanted, zone=zone_named(options["zone"]))
     if "lang" in options:
         wanted = replace(wanted, language=_choice("lang", options["lang"], LANGUAGES))
-    if "branch" in options:
-        wanted = replace(wanted, branch=options["branch"])
+    if (branch := _branch(options)) is not None:
+        wanted = replace(wanted, branch=branch)
     if "quiet" in options:
         wanted = replace(wanted, quiet=_choice("quiet", options["quiet"], ("yes", "no")) == "yes")
     return replace(wanted, filters=_filters(wanted.filters, options))
+
+
+def _branch(options: Mapping[str, str]) -> str | None:
+    """The branch that options name, empty for the default one; None where they name none."""
+    branch = options.get("branch")
+    return "" if branch and branch.lower() == forms.ANYTHING else branch
 
 
 def _filters(filters: Filters, options: dict[str, str]) -> Filters:
@@ -643,6 +782,8 @@ def _filters(filters: Filters, options: dict[str, str]) -> Filters:
 
 
 def _parts(value: str) -> tuple[str, ...]:
+    if value.lower() == forms.ANYTHING:
+        return ()
     return tuple(part for part in re.split("[,，]", value) if part)
 
 

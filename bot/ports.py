@@ -15,8 +15,10 @@ be told in the reader's language. Adapters translate foreign errors into these, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from bot.values import (
@@ -26,8 +28,11 @@ from bot.values import (
     Delivery,
     Digest,
     FilePatch,
+    Form,
     Message,
     Place,
+    Post,
+    Problem,
     Question,
     Reply,
     Repository,
@@ -76,6 +81,29 @@ class StoreError(DigestError):
 
 class ConfigError(DigestError):
     """A setting is missing or wrong."""
+
+
+class Verdict(StrEnum):
+    """What came of looking at something: it works, works in part, does not, or could not be looked at."""
+
+    FINE = "fine"
+    WARNING = "warning"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What `digest doctor` found: `subject.outcome` names its text in `[doctor]`, `fields` fill the text's blanks.
+
+    `error` is told instead, where something failed as it fails elsewhere.
+    """
+
+    subject: str
+    verdict: Verdict
+    outcome: str
+    fields: Mapping[str, object] = field(default_factory=dict)
+    error: DigestError | None = None
 
 
 class Progress:
@@ -133,6 +161,61 @@ class LanguageModel(Protocol):
         ...
 
 
+class Listener(Protocol):
+    """What a chat tells of what people do there. Safe to call from several threads; raises nothing that it expects."""
+
+    def request(self, request: Request, show: Callable[[Form], None] | None = None) -> None:
+        """Answer a request where it was made; one whose `id` was seen before is not answered again.
+
+        `show` opens a form, in a chat that has such: it is called instead of an answer where the line asks for one, and
+        may raise DigestError, which is told.
+        """
+        ...
+
+    def problem(self, place: Place, values: Mapping[str, str]) -> Problem | None:
+        """What is wrong with a filled-in form, as far as that can be told without asking anybody."""
+        ...
+
+    def submit(self, request: Request, values: Mapping[str, str]) -> Problem | None:
+        """Do what a filled-in form asks, and tell its place; or say what is wrong with it.
+
+        The request's text does not count.
+        """
+        ...
+
+    def first(self, name: str) -> bool:
+        """Whether something that people did comes for the first time, to whichever process; `name` is its own."""
+        ...
+
+    def form(self, place: Place, values: Mapping[str, str]) -> Form:
+        """The form again as somebody filled it in."""
+        ...
+
+    def followed(self, place: Place) -> Post | None:
+        """What a channel follows, with its settings and what can be done with them; None where it follows nothing."""
+        ...
+
+    def followed_in(self, chat: str) -> tuple[Place, ...]:
+        """The channels of a chat that follow something."""
+        ...
+
+    def left(self, place: Place, reason: str) -> None:
+        """The bot can post in a channel no more: its subscriptions rest. `reason` is a key of `[paused]`."""
+        ...
+
+    def joined(self, place: Place) -> None:
+        """The bot can post in a channel again: what rested for that goes on."""
+        ...
+
+    def removed(self, belongs: Callable[[Place], bool]) -> None:
+        """The bot was taken out of a whole workspace: the subscriptions of places that belong to it are removed."""
+        ...
+
+    def text(self, place: Place | None, key: str, **fields: object) -> str:
+        """A label (`section.name`) in the language of a place, or in the operator's."""
+        ...
+
+
 class Chat(Protocol):
     """A chat platform."""
 
@@ -142,11 +225,15 @@ class Chat(Protocol):
         ...
 
     def post(self, place: Place, message: Message) -> Place:
-        """Post `message` and return the thread beneath it. Raises NotFound, Forbidden, Unavailable."""
+        """Post `message` and return the thread beneath it. Raises NotFound, Forbidden, ConfigError, Unavailable."""
         ...
 
-    def listen(self, handle: Callable[[Request], None]) -> None:
-        """Hand every request to `handle`, until there are no more."""
+    def listen(self, listener: Listener) -> None:
+        """Tell `listener` what people do, until there is no more or `close` is called. Raises ConfigError."""
+        ...
+
+    def close(self) -> None:
+        """Stop listening, after what is being answered, or after some seconds."""
         ...
 
 
@@ -202,7 +289,7 @@ class Store(Protocol):
         ...
 
     def subscriptions(self, place: Place | None = None) -> tuple[Subscription, ...]:
-        """All subscriptions by id, or those of one place."""
+        """All subscriptions by id, or those of one channel or thread."""
         ...
 
     def keep_delivery(self, delivery: Delivery) -> None:

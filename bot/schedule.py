@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,8 @@ from bot.ports import UsageError
 from bot.values import Period
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_MONDAY_FIRST = (*_DAYS[1:], _DAYS[0])
+WEEK = (*_DAYS[1:], _DAYS[0])
+"""The days of the week by name, Monday first, as `Texts` numbers them."""
 _RANGE = re.compile(rf"\b({'|'.join(_DAYS)})-({'|'.join(_DAYS)})\b(?!/)")
 _NUMBER = re.compile(r"(?<![/\d])[0-7](?!\d)")
 
@@ -62,6 +64,28 @@ def parts(expression: str) -> tuple[str, str]:
     return (f"{int(found[2]):02}:{int(found[1]):02}", found[3]) if found else ("09:00", "mon-fri")
 
 
+def weekdays(on: str) -> tuple[str, ...]:
+    """The days that `mon-fri` or the like names, Monday first."""
+    fields = CronTrigger.from_crontab(check(f"0 0 * * {_weekdays(on)}"), timezone=ZoneInfo("UTC")).fields
+    (field,) = (f for f in fields if f.name == "day_of_week")
+    monday = date(2024, 1, 1)
+    return tuple(
+        name
+        for number, name in enumerate(WEEK)
+        if field.get_next_value(datetime.combine(monday + timedelta(days=number), time())) == number
+    )
+
+
+def days_named(names: Sequence[str]) -> str:
+    """`mon-fri`, `daily` or `mon,wed` for days in any order; other words stay as they are, to be refused later."""
+    chosen = {name.lower() for name in names}
+    if chosen == set(WEEK):
+        return "daily"
+    if chosen == set(WEEK[:5]):
+        return "mon-fri"
+    return ",".join(sorted(chosen, key=lambda name: (WEEK.index(name) if name in WEEK else 7, name)))
+
+
 def _weekdays(on: str) -> str:
     names = {"daily": "*", "每天": "*", "weekdays": "mon-fri", "工作日": "mon-fri"}
     return names.get(on.lower(), on.lower())
@@ -85,10 +109,10 @@ def check(expression: str) -> str:
 
 def _spelt(found: re.Match[str]) -> str:
     """A range of days that ends before it begins, as `sun-thu` does for APScheduler, day by day."""
-    first, last = (_MONDAY_FIRST.index(found[n]) for n in (1, 2))
+    first, last = (WEEK.index(found[n]) for n in (1, 2))
     if first <= last:
         return found[0]
-    return ",".join(_MONDAY_FIRST[n % 7] for n in range(first, last + 8))
+    return ",".join(WEEK[n % 7] for n in range(first, last + 8))
 
 
 def next_slot(expression: str, zone: str, now: datetime) -> datetime | None:

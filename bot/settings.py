@@ -61,6 +61,16 @@ class Settings(BaseSettings):
     github_app_installation: int = Field(0, description="GitHub App: id of the installation")
     github_url: str = Field("https://api.github.com", description="API address; https://HOST/api/v3 for Enterprise")
     slack_bot_token: SecretStr = Field(SecretStr(""), description="bot token of a Slack app, xoxb-…")
+    slack_app_token: SecretStr = Field(SecretStr(""), description="app-level token for Socket Mode, xapp-…")
+    slack_mode: Literal["socket", "http"] = Field("socket", description="how Slack's events come in")
+    slack_signing_secret: SecretStr = Field(
+        SecretStr(""), description="HTTP: by which requests are known to be Slack's"
+    )
+    slack_host: str = Field("127.0.0.1", description="HTTP: address to listen on, behind a proxy that speaks TLS")
+    slack_port: int = Field(3000, ge=0, le=65535, description="HTTP: port to listen on")
+    slack_client_id: str = Field("", description="several workspaces: the app's client id")
+    slack_client_secret: SecretStr = Field(SecretStr(""), description="several workspaces: the app's client secret")
+    slack_token_key: SecretStr = Field(SecretStr(""), description="key that encrypts the workspaces' tokens")
     slack_url: str = Field("https://slack.com/api/", description="address of Slack's Web API")
     openai_model: str = Field("", description="language model; empty: the rules, no model")
     openai_api_key: SecretStr = Field(SecretStr(""), description="key; may stay empty for a local server")

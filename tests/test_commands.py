@@ -114,7 +114,7 @@ def test_a_report_comes_as_files(world):
         ("qwertyuiop", "/digest help"),
         ("2026-02-18 nonsense", "I do not know"),
         ("search", "What should I search for?"),
-        ("x" * 40_000, "/digest help"),
+        ("x" * 40_000, "40,000 characters"),
         ("'\"; -- 🦊", "/digest help"),
         ("\x00\x1b[31m", "quiet period"),
     ],

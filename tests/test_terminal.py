@@ -7,6 +7,7 @@ from rich.console import Console
 from world import HOME, World, busy_day
 
 from adapters.chats.terminal import NAME, Terminal, console
+from bot.host import Host
 from bot.values import Attachment, Button, Buttons, Fields, Message, Place, Request, Span, Table, Text
 
 MESSAGE = Message(
@@ -75,13 +76,14 @@ def test_a_conversation_with_threads(tmp_path, clock):
     typed = ["2026-02-18", "thread 1", "#305", "back", "thread 9", "helpp", "exit", "never"]
     chat = Terminal(console(out), folded=True, lines=iter(typed))
     asked = []
+    answer = world.commands.answer
 
-    def handle(request: Request) -> None:
+    def noted(request: Request):
         asked.append((request.text, request.place.thread))
-        for post in world.commands.answer(request):
-            world.app.deliver(chat, request.place, post)
+        return answer(request)
 
-    chat.listen(handle)
+    world.commands.answer = noted
+    chat.listen(Host(world.app, world.commands, chat))
     said = out.getvalue()
     assert asked == [("2026-02-18", None), ("#305", "1"), ("helpp", None)]
     assert "↳ 8" in said

@@ -20,7 +20,7 @@ from rich.style import Style
 from rich.table import Table as Grid
 from rich.text import Text as Styled
 
-from bot.ports import Progress
+from bot.ports import Listener, Progress
 from bot.settings import Settings
 from bot.values import (
     Attachment,
@@ -38,6 +38,8 @@ from bot.values import (
 NAME = "terminal"
 HOME = Place(NAME, "here")
 """The terminal's one channel."""
+USER = "you"
+"""The terminal's one person."""
 
 
 def console(stream: IO[str] | None = None) -> Console:
@@ -78,8 +80,8 @@ class Terminal:
 
     # --- In ----------------------------------------------------------------------------------
 
-    def listen(self, handle: Callable[[Request], None]) -> None:
-        """Hand every line to `handle`. `thread 2` opens a thread, `back` leaves it, `exit` or the end of input ends."""
+    def listen(self, listener: Listener) -> None:
+        """Hand on every line. `thread 2` opens a thread, `back` leaves it, `exit` or the end of input ends."""
         for line in self._lines or _typed(self._prompt):
             word, _, rest = line.strip().removeprefix("/").partition(" ")
             if word in ("exit", "quit"):
@@ -89,8 +91,11 @@ class Terminal:
             elif word == "thread":
                 self._enter(rest.strip())
             elif line.strip():
-                handle(Request(line.strip(), Place(NAME, HOME.channel, self._open), _user()))
+                listener.request(Request(line.strip(), Place(NAME, HOME.channel, self._open), USER))
                 self._tell_thread()
+
+    def close(self) -> None:
+        """Nothing runs on: whoever types ends it."""
 
     def _prompt(self) -> str:
         return f"thread {self._open}> " if self._open else "> "
@@ -109,10 +114,6 @@ class Terminal:
         if self._folded and self._open is None and self._threads and self._threads[-1]:
             number, replies = len(self._threads), len(self._threads[-1])
             self._out.print(Styled(f"↳ {replies}  (thread {number})", style="cyan"))
-
-
-def _user() -> str:
-    return "you"
 
 
 def _typed(prompt: Callable[[], str]) -> Iterator[str]:

@@ -131,3 +131,16 @@ def checks(db: Database) -> None:
     """How many statements an answer made, and how many were dropped, beside what it took."""
     db.table("usage").add_column("stated", int, not_null_default=0)
     db.table("usage").add_column("dropped", int, not_null_default=0)
+
+
+@MIGRATIONS()
+def places(db: Database) -> None:
+    """A place is found by its chat, channel and thread, whatever else a later version keeps of it."""
+    parts = ", ".join(f"json_extract(place, '$.{name}')" for name in ("chat", "channel", "thread"))
+    db.execute(f"UPDATE subscriptions SET place = json_array({parts})")  # noqa: S608
+
+
+@MIGRATIONS()
+def expired_claims(db: Database) -> None:
+    """Leases that have run out are found and removed."""
+    db.table("claims").create_index(["until"])

@@ -24,6 +24,7 @@ from adapters.stores.sqlite.rows import (
     instant,
     load,
     moment,
+    to_json,
 )
 from adapters.stores.sqlite.schema import TABLES
 from adapters.stores.sqlite.words import query, repository_token
@@ -182,7 +183,7 @@ class SqliteStore:
             row = db.execute(
                 "INSERT INTO subscriptions (place, repo, branch, body) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (place, repo, branch) DO UPDATE SET body = excluded.body RETURNING id",
-                bound(dump(subscription.place), subscription.repo, subscription.branch, dump(subscription)),
+                bound(_place_key(subscription.place), subscription.repo, subscription.branch, dump(subscription)),
             ).fetchone()
         return replace(subscription, id=row[0])
 
@@ -192,8 +193,8 @@ class SqliteStore:
             db.execute("DELETE FROM subscriptions WHERE id = ?", bound(subscription))
 
     def subscriptions(self, place: Place | None = None) -> tuple[Subscription, ...]:
-        """All subscriptions by id, or those of one place."""
-        where, values = ("WHERE place = ?", bound(dump(place))) if place else ("", ())
+        """All subscriptions by id, or those of one channel or thread."""
+        where, values = ("WHERE place = ?", bound(_place_key(place))) if place else ("", ())
         with self._file.reading() as db:
             found = db.execute(f"SELECT id, body FROM subscriptions {where} ORDER BY id", values)  # noqa: S608
             return tuple(replace(load(Subscription, body), id=number) for number, body in found)
@@ -259,11 +260,12 @@ class SqliteStore:
     def claim(self, key: str, holder: str, now: datetime, until: datetime) -> bool:
         """Take the lease on `key` until `until`, or prolong one's own; False while another holder's is unexpired."""
         with self._file.writing() as db:
+            db.execute("DELETE FROM claims WHERE until <= ?", bound(instant(now)))
             taken = db.execute(
                 "INSERT INTO claims (key, holder, until) VALUES (?, ?, ?) "
                 "ON CONFLICT (key) DO UPDATE SET holder = excluded.holder, until = excluded.until "
-                "WHERE holder = excluded.holder OR until <= ? RETURNING key",
-                bound(key, holder, instant(until), instant(now)),
+                "WHERE holder = excluded.holder RETURNING key",
+                bound(key, holder, instant(until)),
             ).fetchone()
         return taken is not None
 
@@ -402,6 +404,11 @@ def _numbers(db: Database, names: Iterable[str]) -> list[int]:
 
 
 # --- Rows ------------------------------------------------------------------------------------
+
+
+def _place_key(place: Place) -> str:
+    """What a place is found by; migration `places` writes the same."""
+    return to_json((place.chat, place.channel, place.thread))
 
 
 def _digest_columns(digest: Digest) -> tuple[str, str, str, int, int, int]:
