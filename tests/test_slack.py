@@ -15,6 +15,7 @@ from slack_server import BROKEN, BUSY, DROPPED, INTERNAL, LOST, TOKEN, SlackServ
 
 from adapters.chats.slack import SlackChat, limits
 from adapters.chats.slack.blocks import render, rendered_length
+from adapters.chats.slack.workspaces import OneWorkspace
 from bot import digest as digests
 from bot import schedule
 from bot.commands import attachments
@@ -71,11 +72,16 @@ def time():
 def server(time):
     with SlackServer(time) as running:
         yield running
+        assert (running.unknown, running.violations, running.impatient) == ([], [], [])
 
 
 @pytest.fixture
 def chat(server, time):
-    return SlackChat(TOKEN, url=server.url, clock=time, sleep=time.sleep)
+    return chat_of(server, time)
+
+
+def chat_of(server, time, token=TOKEN):
+    return SlackChat(OneWorkspace(token, server.url), clock=time, sleep=time.sleep, now=time)
 
 
 def words(value) -> str:
@@ -171,11 +177,6 @@ def test_the_sample_days_are_taken_and_text_stands_in_no_mrkdwn(chat, server, ki
         assert not {"<!", "<@", "<#"} & {message["text"][n : n + 2] for n in range(len(message["text"]))}
         urls = [part.split('"')[0] for part in json.dumps(message["blocks"]).split('"url": "')[1:]]
         assert all(url.startswith("https://github.com/") for url in urls)
-
-
-def test_no_button_is_shown_that_nobody_hears(chat, server):
-    deliver(chat, digests.post(sample("normal", "en"), Texts("en")))
-    assert "actions" not in {block["type"] for m in server.messages["C1"] for block in m["blocks"]}
 
 
 def test_the_fallback_reads_as_a_notification(chat, server):
@@ -285,7 +286,7 @@ def test_a_wrong_token_and_an_unknown_channel_are_told(server, chat, time):
     with pytest.raises(NotFound):
         chat.post(Place("slack", "C9"), HELLO)
     with pytest.raises(ConfigError):
-        SlackChat("xoxb-other", url=server.url, clock=time, sleep=time.sleep).post(CHANNEL, HELLO)
+        chat_of(server, time, "xoxb-other").post(CHANNEL, HELLO)
 
 
 def test_a_file_goes_into_the_thread(chat, server):

@@ -1,4 +1,15 @@
-"""Slack, through the Web API."""
+"""Slack.
+
+chat        `SlackChat`, the methods of `bot.ports.Chat`: messages out, and who and where people are
+inbound     what people do, as lines of the grammar: commands, mentions, buttons, forms, the Home
+blocks      a neutral message as pages of Block Kit
+views       forms and the Home as Slack's views
+calls       calling Slack: its pace, its patience, its errors in our own terms
+transports  Socket Mode and HTTP
+workspaces  tokens: one, or those of everybody who installed the app
+doctor      what `digest doctor slack` looks at
+limits      what Slack takes, each with its source
+"""
 
 from adapters.chats.slack.chat import SlackChat, from_settings
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from adapters.chats.slack import limits
-from bot.values import Attachment, Button, Buttons, Fields, Line, Message, Span, Table, Text, one_line
+from bot.values import Attachment, Button, Buttons, Fields, Line, Message, Part, Span, Table, Text, one_line
 
 Block = dict[str, Any]
 
@@ -40,25 +40,22 @@ class Rendered:
 
 def render(message: Message) -> Rendered:
     """Everything the message says, on as many pages as it takes."""
-    packer = _Packer()
+    packer = _Packer(message.key)
     packer.title(message.title)
-    files: list[Attachment] = []
-    for part in message.parts:
-        match part:
-            case Text():
-                packer.lines(part.heading, part.lines, bullets=part.bullets)
-            case Fields():
-                packer.lines("", [(Span(f"{label}: ", strong=True), *value) for label, value in part.items])
-            case Table():
-                packer.table(part)
-            case Buttons():
-                packer.buttons(part.items)
-            case Attachment():
-                files.append(part)
-            case _:
-                assert_never(part)
+    files = packer.parts(message.parts)
     title = one_line("".join(span.text for span in message.title), limits.FALLBACK.ours // 2) or "…"
     return Rendered(tuple(_pages(title, message, packer.pages)), tuple(files))
+
+
+def blocks_of(message: Message, prefix: str) -> list[Block]:
+    """The blocks of a message without its title, for a view; `prefix` begins the names of its rows of buttons."""
+    packer = _Packer(f"{message.key}:{prefix}", prefix)
+    packer.parts(message.parts)
+    return [block for page in packer.pages for block in page.blocks]
+
+
+ACTION = "digest:"
+"""The name of a button begins so, followed by its message's key."""
 
 
 def _pages(title: str, message: Message, packed: Sequence[_Packed]) -> Iterable[Page]:
@@ -106,7 +103,7 @@ def _section(leaves: Sequence[Block]) -> Block:
 
 
 def _context(text: str) -> Block:
-    return {"type": "context", "elements": [{"type": "plain_text", "text": text, "emoji": False}]}
+    return {"type": "context", "elements": [plain(text, 2 * _CONTINUED)]}
 
 
 def rendered_length(block: object) -> int:
@@ -149,8 +146,30 @@ class _Packed:
 class _Packer:
     """Puts blocks on pages; what does not fit on one goes on on the next."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: str, prefix: str = "") -> None:
         self.pages = [_Packed()]
+        self._key = one_line(key, 100)
+        self._prefix = prefix
+        self._buttons = 0
+
+    def parts(self, parts: Sequence[Part]) -> list[Attachment]:
+        """Put every part on pages; the files, which stand on none, are returned."""
+        files: list[Attachment] = []
+        for part in parts:
+            match part:
+                case Text():
+                    self.lines(part.heading, part.lines, bullets=part.bullets)
+                case Fields():
+                    self.lines("", [(Span(f"{label}: ", strong=True), *value) for label, value in part.items])
+                case Table():
+                    self.table(part)
+                case Buttons():
+                    self.buttons(part.items)
+                case Attachment():
+                    files.append(part)
+                case _:
+                    assert_never(part)
+        return files
 
     def _room(self, *things: Block) -> _Packed:
         """The page on which `things` fit: the last one, or a new one."""
@@ -225,9 +244,22 @@ class _Packer:
         page.tables += 1
 
     def buttons(self, items: Sequence[Button]) -> None:
-        elements = [_button(n, item) for n, item in enumerate(items) if len(item.command) <= limits.BUTTON_VALUE.ours]
-        for start in range(0, len(elements), limits.ACTIONS.ours):
-            self._add({"type": "actions", "elements": elements[start : start + limits.ACTIONS.ours]})
+        pressed = [item for item in items if len(item.command) <= limits.BUTTON_VALUE.ours]
+        for start in range(0, len(pressed), limits.ACTIONS.ours):
+            elements = [self._button(item) for item in pressed[start : start + limits.ACTIONS.ours]]
+            named = {"block_id": f"{self._prefix}:{self._buttons}"} if self._prefix else {}
+            self._add({"type": "actions", "elements": elements} | named)
+
+    def _button(self, button: Button) -> Block:
+        self._buttons += 1
+        made: Block = {
+            "type": "button",
+            "action_id": f"{ACTION}{self._key}:{self._buttons}",
+            "text": plain(button.label, limits.BUTTON_TEXT.ours),
+        }
+        if button.confirm:
+            made |= {"style": "danger", "confirm": _confirm(button)}
+        return made | ({"url": button.url} if button.url else {"value": button.command})
 
 
 def _cell(line: Line) -> Block:
@@ -235,7 +267,17 @@ def _cell(line: Line) -> Block:
     return {"type": "rich_text", "elements": [_section(leaves)]} if leaves else {"type": "raw_text", "text": " "}
 
 
-def _button(number: int, button: Button) -> Block:
-    label = {"type": "plain_text", "text": one_line(button.label, limits.BUTTON_TEXT.ours) or "…", "emoji": False}
-    made: Block = {"type": "button", "action_id": f"digest:{number}", "text": label}
-    return made | ({"url": button.url} if button.url else {"value": button.command})
+def _confirm(button: Button) -> Block:
+    """What is asked before something is taken away; the answers are the button's own words and a mark."""
+    return {
+        "title": plain(button.label, limits.CONFIRM_TITLE.ours),
+        "text": plain(button.confirm, limits.CONFIRM_TEXT.ours),
+        "confirm": plain(button.label, limits.CONFIRM_BUTTON.ours),
+        "deny": plain("✕", limits.CONFIRM_BUTTON.ours),
+        "style": "danger",
+    }
+
+
+def plain(text: str, limit: int) -> Block:
+    """Text that Slack shows as it is, on one line."""
+    return {"type": "plain_text", "text": one_line(text, limit) or "…", "emoji": False}

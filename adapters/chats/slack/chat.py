@@ -1,89 +1,92 @@
-"""Posting to Slack: one message a second a channel, sent once, and settled by the history where that is unclear."""
+"""Slack as a chat: messages out, in the channel, a thread or for one person; what people do there, in."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+import uuid
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
-from http.client import HTTPException
+from dataclasses import dataclass
 from typing import Any
 
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web import WebClient
+from slack_sdk.webhook import WebhookClient
 
 from adapters.chats.slack import limits
-from adapters.chats.slack.blocks import Page, escaped, render
-from bot.ports import ConfigError, DigestError, Forbidden, NotFound, Unavailable, UsageError
+from adapters.chats.slack.blocks import Page, render
+from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, Caller, Gate
+from adapters.chats.slack.inbound import Inbound
+from adapters.chats.slack.transports import Http, Socket, Transport
+from adapters.chats.slack.workspaces import NAME, InstalledWorkspaces, OneWorkspace, Workspaces, parts_of
+from bot.ports import ConfigError, DigestError, Forbidden, Listener, NotFound
 from bot.settings import Settings
-from bot.values import Attachment, Buttons, Message, Place, Request, one_line
+from bot.values import Attachment, Message, Place, one_line
 
-NAME = "slack"
-"""The name that stands in `Place.chat`."""
-TRIES = 4
-"""How often a message is sent before Slack is called unavailable."""
+_log = logging.getLogger("digest.slack")
 
-_TIMEOUT = 15
-_PATIENCE = 60.0
-"""Seconds that are waited at most where Slack names a longer time."""
 _EVENT = "commit_digest"
-# Errors after which the message may stand in the channel all the same (chat.postMessage, "Errors").
-_UNCLEAR = frozenset({"internal_error", "fatal_error", "request_timeout", "service_unavailable", "team_added_to_org"})
-_GONE = frozenset({"channel_not_found", "not_in_channel", "thread_not_found", "message_not_found"})
-_CLOSED = frozenset({"is_archived", "restricted_action", "restricted_action_read_only_channel", "not_allowed"})
-_TOKEN = frozenset(
-    {"not_authed", "invalid_auth", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type"}
-)
+_HISTORY_PAGES = 10
 
 
 class SlackChat:
-    """One workspace, through a bot token. Safe to call from several threads."""
+    """Slack, in one workspace or several. Safe to call from several threads.
+
+    `clock` and `sleep` are monotonic seconds, `now` is seconds since 1970, by which Slack names messages.
+    """
 
     def __init__(
         self,
-        token: str,
+        workspaces: Workspaces,
+        transport: Transport | None = None,
         *,
-        url: str = WebClient.BASE_URL,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        # No handler of the SDK's: its own repeats a post whose connection dropped, and doubles the message.
-        self._client = WebClient(token, base_url=url, timeout=_TIMEOUT, retry_handlers=[])
-        self._clock = clock
-        self._sleep = sleep
-        self._lock = threading.Lock()
-        self._next: dict[str, float] = {}
+        self._workspaces = workspaces
+        self._transport = transport
+        self._call = Caller(clock, sleep)
+        self._now = now
+        self._answers = ResponseUrls(clock)
+        self._inbound: Inbound | None = None
 
     @property
     def name(self) -> str:
         """The name that stands in `Place.chat`."""
         return NAME
 
+    # --- Out ---------------------------------------------------------------------------------
+
     def post(self, place: Place, message: Message) -> Place:
         """Post `message` and return the thread beneath it; what one message cannot hold goes on in the thread.
 
-        Raises NotFound and Forbidden for a channel that the bot cannot write to, ConfigError for a token that Slack
-        does not take, Unavailable where a later try may succeed.
+        For a viewer it is shown to that person alone, and files go into their direct messages. Raises NotFound and
+        Forbidden for a channel that the bot cannot write to, ConfigError for a token that Slack does not take,
+        Unavailable where a later try may succeed.
         """
-        # Nobody here hears a button that is pressed, and Slack would show a fault.
-        heard = tuple(part for part in message.parts if not isinstance(part, Buttons))
-        rendered = render(replace(message, parts=heard))
+        team, channel = parts_of(place)
+        client = self._workspaces.client(team)
+        rendered = render(message)
+        if place.viewer and not channel.startswith("D"):  # direct messages are for the two of them anyway
+            for page in rendered.pages:
+                self._whisper(client, place, page, last=message.key == "error")
+            for file in rendered.files:
+                self._upload(client, team, self.direct(team, place.viewer), None, file)
+            return place
         thread = place.thread
+        name = uuid.uuid4().hex
         for number, page in enumerate(rendered.pages):
-            posted = self._send(place.channel, thread, page, f"{message.key}/{number}")
+            posted = self._send(client, Place(NAME, place.channel, thread), page, f"{name}/{number}")
             thread = thread or posted
         for file in rendered.files:
-            self._upload(place.channel, str(thread), file)
-        return replace(place, thread=thread)
+            self._upload(client, team, channel, thread, file)
+        return Place(NAME, place.channel, thread)
 
-    def listen(self, handle: Callable[[Request], None]) -> None:  # noqa: ARG002  # part of the protocol
-        """Slack is only written to so far. Raises UsageError."""
-        raise UsageError("slack_silent")
-
-    # --- Sending -----------------------------------------------------------------------------
-
-    def _send(self, channel: str, thread: str | None, page: Page, key: str) -> str:
+    def _send(self, client: WebClient, place: Place, page: Page, key: str) -> str:
         """The timestamp of a page that was posted, which names it within its channel."""
+        team, channel = parts_of(place)
         sent: dict[str, Any] = {
             "channel": channel,
             "text": page.text,
@@ -91,94 +94,211 @@ class SlackChat:
             "metadata": {"event_type": _EVENT, "event_payload": {"key": one_line(key, 200)}},
             "unfurl_links": False,
             "unfurl_media": False,
-            **({"thread_ts": thread} if thread else {}),
+            **({"thread_ts": place.thread} if place.thread else {}),
         }
+        begun = self._now()
 
         def settle() -> str | None:
-            return self._find(channel, thread, sent["metadata"])
+            return self._find(client, place, sent["metadata"], begun)
 
-        answer = self._call(channel, lambda: self._client.chat_postMessage(**sent), settle)
+        gate = Gate("chat.postMessage", team, channel)
+        answer = self._call(gate, lambda: client.chat_postMessage(**sent), settle)
         return answer if isinstance(answer, str) else str(answer["ts"])
 
-    def _upload(self, channel: str, thread: str, file: Attachment) -> None:
-        """Put a file into a thread. An upload cannot be looked up, so an unclear one is not repeated."""
+    def _find(self, client: WebClient, place: Place, metadata: dict[str, Any], begun: float) -> str | None:
+        """The timestamp of the message with `metadata`, where a readable history holds it."""
+        team, channel = parts_of(place)
+        asked: dict[str, Any] = {
+            "channel": channel,
+            "oldest": f"{begun - 60:.6f}",  # the clocks of two machines differ
+            "limit": limits.HISTORY.ours,
+            "include_all_metadata": True,
+            **({"ts": place.thread} if place.thread else {}),
+        }
+        read = client.conversations_replies if place.thread else client.conversations_history
+        gate = Gate(f"conversations.{'replies' if place.thread else 'history'}", team, channel)
+        for _ in range(_HISTORY_PAGES):
+            try:
+                found = self._call(gate, lambda: read(**asked))
+            except DigestError:
+                return None  # a history that cannot be read settles nothing: a rare double is better than a loss
+            for message in found["messages"]:
+                if message.get("metadata") == metadata:
+                    return str(message["ts"])
+            asked["cursor"] = (found.get("response_metadata") or {}).get("next_cursor")
+            if not asked["cursor"]:
+                break
+        return None
+
+    def _upload(self, client: WebClient, team: str, channel: str, thread: str | None, file: Attachment) -> None:
+        """Put a file into a channel or thread. An upload cannot be looked up, so an unclear one is not repeated."""
         self._call(
-            channel,
-            lambda: self._client.files_upload_v2(
+            Gate("files.completeUploadExternal", team, channel),
+            lambda: client.files_upload_v2(
                 channel=channel, thread_ts=thread, filename=file.name, title=file.name, content=file.text
             ),
             lambda: "",
         )
 
-    def _find(self, channel: str, thread: str | None, metadata: dict[str, Any]) -> str | None:
-        """The timestamp of the message with `metadata`, where a readable history holds it."""
-        asked: dict[str, Any] = {"channel": channel, "limit": limits.HISTORY.ours, "include_all_metadata": True}
+    # --- For one person ----------------------------------------------------------------------
+
+    def _whisper(self, client: WebClient, place: Place, page: Page, *, last: bool) -> None:
+        """Show a page to one person: by the answer that Slack waits for, where there is one, else as ephemeral.
+
+        Only the former reaches a channel that the bot is not in, and only a few times; one is kept for what must be
+        said at last. Raises NotFound where neither is possible.
+        """
+        team, channel = parts_of(place)
+        viewer = str(place.viewer)
+        url = None if place.thread else self._answers.take(place.channel, viewer, spare=0 if last else 1)
+        if url and self._answer(url, page):
+            return
+        shown: dict[str, Any] = {"thread_ts": place.thread} if place.thread else {}
         try:
-            if thread:
-                found = self._client.conversations_replies(ts=thread, **asked)
-            else:
-                found = self._client.conversations_history(**asked)
-        except (SlackApiError, OSError, HTTPException):
-            return None  # a history that cannot be read settles nothing: a rare double is better than a loss
-        messages: list[dict[str, Any]] = found["messages"]
-        return next((str(m["ts"]) for m in messages if m.get("metadata") == metadata), None)
+            self._call(
+                Gate("chat.postEphemeral", team, channel),
+                lambda: client.chat_postEphemeral(
+                    channel=channel, user=viewer, text=page.text, blocks=list(page.blocks), **shown
+                ),
+            )
+        except (NotFound, Forbidden):
+            url = self._answers.take(place.channel, viewer, spare=0 if last else 1)
+            if not (url and self._answer(url, page)):
+                raise NotFound("slack_elsewhere") from None
 
-    def _call(self, channel: str, send: Callable[[], Any], settle: Callable[[], str | None]) -> Any:
-        """The answer of `send`, repeated where it was refused for now, or where `settle` finds nothing of it."""
-        last: DigestError = Unavailable("slack_failed", error="timeout")
-        for attempt in range(TRIES):
-            self._pace(channel)
-            try:
-                return send()
-            except SlackApiError as error:
-                last, wait = _translated(error, channel)
-                if wait is None:
-                    raise last from None
-                unclear = _code(error) in _UNCLEAR or error.response.status_code >= 500
-            except (OSError, HTTPException):
-                wait, unclear = 1.0, True
-            if unclear and (found := settle()) is not None:
+    def _answer(self, url: str, page: Page) -> bool:
+        """Answer a command or a click; whether Slack took it."""
+        webhook = WebhookClient(url, timeout=TIMEOUT, retry_handlers=NO_RETRIES)
+        try:
+            said = webhook.send(text=page.text, blocks=list(page.blocks), response_type="ephemeral")
+        except OSError:
+            return False
+        return said.status_code == 200
+
+    def heard(self, place: Place, response_url: str) -> None:
+        """Somebody asked something, and Slack waits for the answer."""
+        self._answers.add(place.channel, str(place.viewer), response_url)
+
+    # --- Who and where -----------------------------------------------------------------------
+
+    def direct(self, team: str, user: str) -> str:
+        """The channel of direct messages with somebody. Raises ConfigError, Unavailable."""
+        client = self._workspaces.client(team)
+        opened = self._call(Gate("conversations.open", team), lambda: client.conversations_open(users=user))
+        return str(opened["channel"]["id"])
+
+    def channels_of(self, team: str, user: str) -> dict[str, str]:
+        """The channels that somebody is in, and the bot may know of, with their names."""
+        client = self._workspaces.client(team)
+        found: dict[str, str] = {}
+        asked: dict[str, Any] = {"user": user, "types": "public_channel,private_channel", "limit": 999}
+        while True:
+            page = self._call(Gate("users.conversations", team), lambda: client.users_conversations(**asked))
+            found |= {str(c["id"]): str(c.get("name", c["id"])) for c in page["channels"]}
+            asked["cursor"] = (page.get("response_metadata") or {}).get("next_cursor")
+            if not asked["cursor"]:
                 return found
-            if attempt + 1 < TRIES:
-                self._sleep(min(wait * (1 if not unclear else 2**attempt), _PATIENCE))
-        raise last
 
-    def _pace(self, channel: str) -> None:
-        """Wait until the channel may get its next message."""
-        with self._lock:
-            now = self._clock()
-            at = max(now, self._next.get(channel, now))
-            self._next[channel] = at + limits.PACE
-        if at > now:
-            self._sleep(at - now)
+    def zone_of(self, team: str, user: str) -> str:
+        """The time zone of somebody's profile; empty where Slack does not say."""
+        client = self._workspaces.client(team)
+        try:
+            said = self._call(Gate("users.info", team), lambda: client.users_info(user=user))
+        except DigestError:
+            return ""
+        return str(said["user"].get("tz") or "")
 
+    def show(self, team: str, method: str, **view: Any) -> None:
+        """Open, update or publish a view: `views.open` and the like. Raises UsageError for one that comes too late."""
+        client = self._workspaces.client(team)
+        self._call(Gate(method, team), lambda: client.api_call(method, json=view))
 
-def _code(error: SlackApiError) -> str:
-    data = error.response.data
-    return str(data.get("error", "")) if isinstance(data, dict) else ""
+    # --- In ----------------------------------------------------------------------------------
 
+    def listen(self, listener: Listener) -> None:
+        """Tell `listener` what people do, until `close` is called. Raises ConfigError, Unavailable."""
+        if self._transport is None:
+            raise ConfigError("slack_no_app_token")
+        app = self._workspaces.app(_log, self._transport.secret)
+        self._inbound = Inbound(app, self, listener, self._workspaces.forget)
+        try:
+            self._transport.run(app)
+        finally:
+            self._inbound.drain()
 
-def _translated(error: SlackApiError, channel: str) -> tuple[DigestError, float | None]:
-    """The error in the bot's terms, and the seconds after which another try may succeed; None for never."""
-    code, response = _code(error), error.response
-    if response.status_code == 429 or code in ("ratelimited", "rate_limited", "message_limit_exceeded"):
-        return Unavailable("slack_busy"), float(response.headers.get("Retry-After", 1))
-    if code in _GONE:
-        return NotFound("slack_channel", channel=channel), None
-    if code in _CLOSED:
-        return Forbidden("slack_closed", channel=channel), None
-    if code in _TOKEN:
-        return ConfigError("slack_token"), None
-    if code == "missing_scope":
-        return ConfigError("slack_scope", scope=escaped(str(response.get("needed", "?")))), None
-    if code in _UNCLEAR or response.status_code >= 500:
-        return Unavailable("slack_failed", error=code or str(response.status_code)), 1.0
-    return Unavailable("slack_refused", error=one_line(code, 80)), None
+    def close(self) -> None:
+        """Stop listening, after what is being answered, or after some seconds."""
+        if self._transport:
+            self._transport.stop()
 
 
 def from_settings(settings: Settings) -> SlackChat:
-    """The workspace of the token. Raises ConfigError where none is set."""
-    token = settings.slack_bot_token.get_secret_value()
-    if not token:
-        raise ConfigError("slack_no_token")
-    return SlackChat(token, url=settings.slack_url)
+    """Slack as it is set up: to post only, to listen too, for one workspace or several. Raises ConfigError."""
+    return SlackChat(_workspaces(settings), _transport(settings))
+
+
+def _workspaces(settings: Settings) -> Workspaces:
+    secret = settings.slack_client_secret.get_secret_value()
+    if settings.slack_client_id or secret:
+        if not (settings.slack_client_id and secret):
+            raise ConfigError("slack_oauth_incomplete")
+        if settings.slack_mode != "http":
+            raise ConfigError("slack_oauth_mode")
+        key = settings.slack_token_key.get_secret_value()
+        return InstalledWorkspaces(settings.slack_client_id, secret, settings.digest_database, key, settings.slack_url)
+    if token := settings.slack_bot_token.get_secret_value():
+        return OneWorkspace(token, settings.slack_url)
+    raise ConfigError("slack_no_token")
+
+
+def _transport(settings: Settings) -> Transport | None:
+    """The way in; None where nothing is set up to listen, which posting does not need. Raises ConfigError."""
+    if settings.slack_mode == "http":
+        if not (secret := settings.slack_signing_secret.get_secret_value()):
+            raise ConfigError("slack_no_secret")
+        return Http(secret, settings.slack_host, settings.slack_port)
+    token = settings.slack_app_token.get_secret_value()
+    return Socket(token, settings.slack_url) if token else None
+
+
+class ResponseUrls:
+    """Where Slack waits for answers: each address serves a few times within half an hour.
+
+    They are kept by channel and person, since an answer knows no more; `clock` is monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: dict[tuple[str, str], list[_ResponseUrl]] = defaultdict(list)
+
+    def add(self, channel: str, user: str, url: str) -> None:
+        """Keep an address."""
+        until = self._clock() + limits.RESPONSE_SECONDS.ours
+        with self._lock:
+            self._forget()
+            self._kept[channel, user].append(_ResponseUrl(url, limits.RESPONSE_USES.slack, until))
+
+    def take(self, channel: str, user: str, *, spare: int) -> str | None:
+        """An address to answer to, of which `spare` uses stay; None where there is none."""
+        with self._lock:
+            self._forget()
+            usable = [each for each in self._kept.get((channel, user), ()) if each.uses > spare]
+            if not usable:
+                return None
+            usable[-1].uses -= 1
+            return usable[-1].url
+
+    def _forget(self) -> None:
+        now = self._clock()
+        for who, urls in list(self._kept.items()):
+            urls[:] = [each for each in urls if each.uses and each.until > now]
+            if not urls:
+                del self._kept[who]
+
+
+@dataclass
+class _ResponseUrl:
+    url: str
+    uses: int
+    until: float

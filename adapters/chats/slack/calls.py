@@ -1,0 +1,128 @@
+"""Calling Slack: no faster than it allows, again where it asks for patience, once where a second time would double.
+
+No handler of the SDK's is used: its own repeats a post whose connection dropped, and doubles the message.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from http.client import HTTPException
+from typing import Any, NamedTuple
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.http_retry import RetryHandler
+
+from adapters.chats.slack import limits
+from bot.ports import ConfigError, DigestError, Forbidden, NotFound, Unavailable, UsageError
+from bot.values import one_line
+
+NO_RETRIES: list[RetryHandler] = []
+"""For every client that is made."""
+TIMEOUT = 15
+"""Seconds one call may take."""
+TRIES = 4
+"""How often something is sent before Slack is called unavailable."""
+SETTLE = 5.0
+"""Seconds until a message that was taken is looked for: a history may show it late."""
+
+_PATIENCE = 60.0
+"""A longer pause than so many seconds is not waited for: whoever called tries again later."""
+# Errors after which the message may stand in the channel all the same (chat.postMessage, "Errors").
+_UNCLEAR = frozenset({"internal_error", "fatal_error", "request_timeout", "service_unavailable", "team_added_to_org"})
+_GONE = frozenset(
+    {"channel_not_found", "not_in_channel", "thread_not_found", "message_not_found", "user_not_in_channel"}
+)
+_CLOSED = frozenset({"is_archived", "restricted_action", "restricted_action_read_only_channel", "not_allowed"})
+_TOKEN = frozenset({"not_authed", "invalid_auth", "account_inactive", "token_revoked", "token_expired"})
+_TRIGGER = frozenset({"expired_trigger_id", "exchanged_trigger_id", "invalid_trigger_id", "trigger_expired"})
+_BUSY = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
+
+
+class Gate(NamedTuple):
+    """What Slack counts together: a method in a workspace, and for posts the channel."""
+
+    method: str
+    team: str
+    channel: str = ""
+
+
+class Caller:
+    """Keeps the pace of every gate. Safe for several threads; `clock` and `sleep` are monotonic seconds."""
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._next: dict[Gate, float] = {}
+
+    def __call__(self, gate: Gate, send: Callable[[], Any], settle: Callable[[], str | None] | None = None) -> Any:
+        """The answer of `send`, repeated where it was refused for now, or where `settle` finds nothing of it.
+
+        Without `settle` an unclear call is repeated: it must do no harm twice. Raises the bot's own errors.
+        """
+        last: DigestError = Unavailable("slack_failed", error="timeout")
+        for attempt in range(TRIES):
+            self._wait(gate)
+            try:
+                return send()
+            except SlackApiError as error:
+                last, wait = translated(error, gate)
+                if wait is None or wait > _PATIENCE:
+                    raise last from None
+                unclear = code(error) in _UNCLEAR or error.response.status_code >= 500
+            except (OSError, HTTPException):
+                wait, unclear = 1.0, True
+            if unclear and settle:
+                self._sleep(SETTLE)
+                if (found := settle()) is not None:
+                    return found
+            if attempt + 1 < TRIES:
+                self._pause(gate, wait * 2**attempt if unclear else wait)
+        raise last
+
+    def _wait(self, gate: Gate) -> None:
+        """Wait until the gate is open, and take the place of the next one who comes."""
+        pace = limits.PACE if gate.method == "chat.postMessage" else 0.0
+        with self._lock:
+            now = self._clock()
+            at = max(now, self._next.get(gate, now))
+            self._next[gate] = at + pace
+        if at > now:
+            self._sleep(at - now)
+
+    def _pause(self, gate: Gate, seconds: float) -> None:
+        """Keep everybody from a gate for some time."""
+        with self._lock:
+            self._next[gate] = max(self._next.get(gate, 0.0), self._clock() + seconds)
+
+
+def code(error: SlackApiError) -> str:
+    """The name of Slack's error, empty where the answer was none of Slack's."""
+    data = error.response.data
+    return str(data.get("error", "")) if isinstance(data, dict) else ""
+
+
+def translated(error: SlackApiError, gate: Gate) -> tuple[DigestError, float | None]:
+    """The error in the bot's terms, and the seconds after which another try may succeed; None for never."""
+    name, response = code(error), error.response
+    if response.status_code == 429 or name in _BUSY:
+        return Unavailable("slack_busy"), float(response.headers.get("Retry-After", 1))
+    if name in _GONE:
+        return NotFound("slack_channel", channel=gate.channel), None
+    if name in _CLOSED:
+        return Forbidden("slack_closed", channel=gate.channel), None
+    if name in _TRIGGER:
+        return UsageError("slack_form_expired"), None
+    if name == "not_allowed_token_type" or (name in _TOKEN and gate.method == "apps.connections.open"):
+        return ConfigError("slack_app_token"), None
+    if name in _TOKEN:
+        return ConfigError("slack_token"), None
+    if name == "missing_scope":
+        return ConfigError("slack_scope", scope=one_line(str(response.get("needed", "?")), 80)), None
+    if name in _UNCLEAR or response.status_code >= 500:
+        return Unavailable("slack_failed", error=name or str(response.status_code)), 1.0
+    return Unavailable("slack_refused", error=one_line(name, 80)), None

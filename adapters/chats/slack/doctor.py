@@ -1,0 +1,125 @@
+"""What `digest doctor slack` looks at: tokens, scopes, the way in, a channel, and a message that is not posted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web import WebClient
+
+from adapters.chats.slack.blocks import render
+from adapters.chats.slack.calls import Gate, translated
+from adapters.chats.slack.workspaces import SCOPES, web_client
+from bot.ports import Finding, Unavailable, Verdict
+from bot.settings import Settings
+from bot.values import Message
+
+_SAMPLE = 12
+"""Scopes named at most in one line."""
+
+
+def examine(settings: Settings, channel: str, sample: Message) -> Iterator[Finding]:
+    """Look at one thing after the other; what depends on a failed one is left out.
+
+    `channel` is the ID of a channel to look at, empty for none; `sample` is a message that Slack is asked about without
+    posting it.
+    """
+    token = settings.slack_bot_token.get_secret_value()
+    if not token:
+        named = bool(settings.slack_client_id)
+        yield Finding("slack_token", Verdict.SKIPPED if named else Verdict.FAILED, "oauth" if named else "none")
+    else:
+        client = web_client(token, settings.slack_url)
+        yield (known := _token(client, token))
+        if known.verdict is Verdict.FAILED:
+            return
+        yield _scopes(client)
+        if channel:
+            yield _channel(client, channel)
+    yield _way_in(settings)
+    yield _dry_run(web_client(None, settings.slack_url), sample)
+
+
+def _told(name: str, method: str, look: Callable[[], Finding]) -> Finding:
+    """What `look` finds; an answer of Slack's that is an error is a finding too."""
+    try:
+        return look()
+    except SlackApiError as error:
+        return Finding(name, Verdict.FAILED, "error", error=translated(error, Gate(method, ""))[0])
+    except OSError:
+        return Finding(name, Verdict.FAILED, "error", error=Unavailable("slack_failed", error="connection"))
+
+
+def _token(client: WebClient, token: str) -> Finding:
+    """A bot token that Slack takes, and of which workspace."""
+    if not token.startswith("xoxb-"):
+        return Finding("slack_token", Verdict.FAILED, "kind", {"kind": token.partition("-")[0][:5]})
+
+    def look() -> Finding:
+        said = client.auth_test()
+        return Finding("slack_token", Verdict.FINE, "fine", {"team": said["team"], "user": said["user"]})
+
+    return _told("slack_token", "auth.test", look)
+
+
+def _scopes(client: WebClient) -> Finding:
+    """The scopes that the token has, which Slack tells with each answer (docs.slack.dev, "x-oauth-scopes")."""
+
+    def look() -> Finding:
+        header = client.auth_test().headers.get("x-oauth-scopes", "")
+        missing = [scope for scope in SCOPES if scope not in {part.strip() for part in str(header).split(",")}]
+        named = ", ".join(missing[:_SAMPLE])
+        return Finding(
+            "slack_scopes",
+            Verdict.FAILED if missing else Verdict.FINE,
+            "missing" if missing else "fine",
+            {"scopes": named, "n": len(SCOPES)},
+        )
+
+    return _told("slack_scopes", "auth.test", look)
+
+
+def _channel(client: WebClient, channel: str) -> Finding:
+    """Whether the bot is in a channel that takes messages."""
+
+    def look() -> Finding:
+        found = client.conversations_info(channel=channel)["channel"]
+        named = {"channel": f"#{found.get('name', channel)}"}
+        if found.get("is_archived"):
+            return Finding("slack_channel", Verdict.FAILED, "archived", named)
+        member = bool(found.get("is_member") or found.get("is_im"))
+        return Finding("slack_channel", Verdict.FINE if member else Verdict.FAILED, "fine" if member else "out", named)
+
+    return _told("slack_channel", "conversations.info", look)
+
+
+def _way_in(settings: Settings) -> Finding:
+    """Socket Mode: whether a connection can be opened; HTTP: whether there is a secret to check requests by."""
+    if settings.slack_mode == "http":
+        known = bool(settings.slack_signing_secret.get_secret_value())
+        shown = {"address": f"{settings.slack_host}:{settings.slack_port}"}
+        return Finding(
+            "slack_way_in", Verdict.FINE if known else Verdict.FAILED, "http" if known else "no_secret", shown
+        )
+    token = settings.slack_app_token.get_secret_value()
+    if not token:
+        return Finding("slack_way_in", Verdict.WARNING, "no_app_token")
+
+    def look() -> Finding:
+        web_client(None, settings.slack_url).apps_connections_open(app_token=token)
+        return Finding("slack_way_in", Verdict.FINE, "socket")
+
+    return _told("slack_way_in", "apps.connections.open", look)
+
+
+def _dry_run(client: WebClient, sample: Message) -> Finding:
+    """Whether Slack takes a message of ours, without posting it (docs.slack.dev, blocks.validate: no token)."""
+
+    def look() -> Finding:
+        for page in render(sample).pages:
+            message = {"text": page.text, "blocks": list(page.blocks)}
+            client.api_call("blocks.validate", params={"message": json.dumps(message, ensure_ascii=False)})
+        return Finding("slack_message", Verdict.FINE, "fine")
+
+    return _told("slack_message", "blocks.validate", look)

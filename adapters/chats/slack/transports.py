@@ -1,0 +1,124 @@
+"""How Slack's events reach the bot: over a socket that the bot opens, or over HTTP that Slack calls."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Protocol
+
+from slack_bolt import App
+from slack_bolt.adapter.socket_mode.websocket_client import SocketModeHandler
+from slack_bolt.adapter.wsgi import SlackRequestHandler
+from slack_sdk.errors import SlackApiError
+from slack_sdk.socket_mode.websocket_client import SocketModeClient
+from waitress.server import create_server
+
+from adapters.chats.slack.calls import Gate, translated
+from adapters.chats.slack.workspaces import web_client
+from bot.ports import ConfigError, Unavailable
+
+_log = logging.getLogger("digest.slack")
+
+_LARGEST_BODY = 1_000_000
+"""Bytes of a request from Slack, which are some kilobytes; a stranger's may be anything."""
+
+
+class Transport(Protocol):
+    """A way in."""
+
+    @property
+    def secret(self) -> str:
+        """The secret by which requests are known to be Slack's; empty where no stranger can send any."""
+        ...
+
+    def run(self, app: App) -> None:
+        """Hand requests to `app` until `stop` is called. Raises ConfigError, Unavailable."""
+        ...
+
+    def stop(self) -> None:
+        """End `run`, from another thread."""
+        ...
+
+
+class Socket:
+    """Socket Mode: the bot opens a WebSocket, so that it needs no public address."""
+
+    secret = ""
+
+    def __init__(self, app_token: str, url: str) -> None:
+        self._token = app_token
+        self._url = url
+        self._stopped = threading.Event()
+
+    def run(self, app: App) -> None:
+        """Stay connected until stopped. Raises ConfigError for a token that Slack does not take, Unavailable."""
+        handler = SocketModeHandler(
+            app, self._token, logger=_log, web_client=web_client(None, self._url), ping_interval=10
+        )
+        try:
+            handler.connect()  # type: ignore[no-untyped-call]
+            self._stopped.wait()
+        except SlackApiError as error:
+            raise translated(error, Gate("apps.connections.open", ""))[0] from None
+        except OSError:
+            raise Unavailable("slack_failed", error="connection") from None
+        finally:
+            _close(handler.client)
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopped.set()
+
+
+def _close(client: SocketModeClient) -> None:
+    """End a connection and what acknowledges.
+
+    The SDK's own `close` waits for a thread that may sleep on its socket for ten seconds; that one ends by itself.
+    """
+    client.auto_reconnect_enabled, client.closed = False, True
+    client.current_session_runner.event.set()
+    client.enqueue_message("{}")  # which wakes the thread that waits for a message
+    client.disconnect()
+    client.current_app_monitor.shutdown()  # type: ignore[no-untyped-call]
+    client.message_processor.shutdown()  # type: ignore[no-untyped-call]
+    client.message_workers.shutdown()
+
+
+class Http:
+    """HTTP: Slack calls `/slack/events` at a public address, which leads to this host and port."""
+
+    def __init__(self, secret: str, host: str, port: int) -> None:
+        self.secret = secret
+        self._host, self._port = host, port
+        self._stopped = threading.Event()
+        self.listening = threading.Event()
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on, once it is."""
+        return self._port
+
+    def run(self, app: App) -> None:
+        """Serve until stopped. Raises ConfigError where the port cannot be opened."""
+        try:
+            server = create_server(
+                SlackRequestHandler(app),
+                host=self._host,
+                port=self._port,
+                threads=8,
+                max_request_body_size=_LARGEST_BODY,
+                ident="",
+            )
+        except OSError as error:
+            raise ConfigError("slack_port", port=self._port, problem=error.strerror) from None
+        self._port = int(server.effective_port)
+        served = threading.Thread(target=server.run, name="slack-http", daemon=True)
+        served.start()
+        self.listening.set()
+        self._stopped.wait()
+        server.close()
+        served.join(5)
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopped.set()

@@ -1,0 +1,244 @@
+"""The workspaces that the bot is in, and their tokens: one from the settings, or those where people installed the app.
+
+Installations are kept by slack_sdk's store, in the bot's own database file; with a key, tokens are encrypted there.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from slack_bolt import App
+from slack_bolt.authorization.authorize import InstallationStoreAuthorize
+from slack_bolt.oauth import OAuthFlow
+from slack_bolt.oauth.oauth_settings import OAuthSettings
+from slack_sdk.errors import SlackApiError
+from slack_sdk.oauth.installation_store import Bot, Installation
+from slack_sdk.oauth.installation_store.sqlite3 import SQLite3InstallationStore
+from slack_sdk.oauth.state_store.sqlite3 import SQLite3OAuthStateStore
+from slack_sdk.web import WebClient
+
+from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, Gate, translated
+from bot.ports import ConfigError, NotFound, Unavailable
+from bot.values import Place
+
+SCOPES = (
+    "commands",
+    "chat:write",
+    "app_mentions:read",
+    "channels:read",
+    "groups:read",
+    "channels:history",
+    "groups:history",
+    "im:read",
+    "im:history",
+    "im:write",
+    "files:write",
+    "users:read",
+)
+"""What the app asks of a workspace; docs/slack.md says what each is for, slack-manifest.yaml asks for the same."""
+
+NAME = "slack"
+"""The name that stands in `Place.chat`."""
+
+_SECRET = ("bot_token", "bot_refresh_token", "user_token", "user_refresh_token", "incoming_webhook_url")
+_MARK = "fernet:"
+_STATE_SECONDS = 600
+_Kept = TypeVar("_Kept", Bot, Installation)
+
+
+def place_of(team: str, channel: str, thread: str | None = None, viewer: str | None = None) -> Place:
+    """A place in a workspace; a channel's id is unique only within one."""
+    return Place(NAME, f"{team}/{channel}", thread, viewer)
+
+
+def parts_of(place: Place) -> tuple[str, str]:
+    """The workspace and the channel of a place; no workspace is named where somebody typed the channel alone."""
+    team, _, channel = place.channel.rpartition("/")
+    return team, channel
+
+
+def web_client(token: str | None, url: str) -> WebClient:
+    """A client that repeats nothing by itself."""
+    return WebClient(token, base_url=url, timeout=TIMEOUT, retry_handlers=NO_RETRIES)
+
+
+class Workspaces(Protocol):
+    """Where the bot is at home."""
+
+    def client(self, team: str) -> WebClient:
+        """A client with the token of a workspace; empty: of the only one. Raises NotFound, ConfigError, Unavailable."""
+        ...
+
+    def app(self, logger: logging.Logger, secret: str) -> App:
+        """Bolt's application, which checks signatures with `secret`; empty over a socket. Raises ConfigError."""
+        ...
+
+    def forget(self, team: str) -> None:
+        """Remove what is kept of a workspace that took the app out."""
+        ...
+
+
+class OneWorkspace:
+    """The workspace of one bot token."""
+
+    def __init__(self, token: str, url: str) -> None:
+        self._client = web_client(token, url)
+        self._team = ""
+
+    def client(self, team: str) -> WebClient:
+        """The client, for its own workspace. Raises NotFound for another one."""
+        if team and team != self.team():
+            raise NotFound("slack_workspace")
+        return self._client
+
+    def team(self) -> str:
+        """The workspace's id, asked of Slack once. Raises ConfigError, Unavailable."""
+        if not self._team:
+            try:
+                self._team = str(self._client.auth_test()["team_id"])
+            except SlackApiError as error:
+                raise translated(error, Gate("auth.test", ""))[0] from None
+            except OSError:
+                raise Unavailable("slack_failed", error="connection") from None
+        return self._team
+
+    def app(self, logger: logging.Logger, secret: str) -> App:
+        """Bolt's application for the one token. Raises ConfigError where Slack does not take it."""
+        self.team()
+        return App(logger=logger, client=self._client, signing_secret=secret, request_verification_enabled=bool(secret))
+
+    def forget(self, team: str) -> None:
+        """Nothing is kept: the token stands in the settings."""
+
+
+class InstalledWorkspaces:
+    """Every workspace where somebody installed the app through OAuth."""
+
+    def __init__(self, client_id: str, client_secret: str, database: Path, key: str, url: str) -> None:
+        self._client_id, self._client_secret = client_id, client_secret
+        self._url = url
+        self._database = database
+        self._installations = EncryptedInstallations(database, client_id, fernet(key))
+
+    def client(self, team: str) -> WebClient:
+        """A client with the token of a workspace. Raises NotFound where the app is not installed, ConfigError."""
+        found = self._installations.find_bot(enterprise_id=None, team_id=team) if team else None
+        if found is None:
+            raise NotFound("slack_workspace")
+        return web_client(found.bot_token, self._url)
+
+    def app(self, logger: logging.Logger, secret: str) -> App:
+        """Bolt's application with its pages for installing."""
+        client = web_client(None, self._url)
+        flow = OAuthFlow(
+            client=client,
+            logger=logger,
+            settings=OAuthSettings(
+                client_id=self._client_id,
+                client_secret=self._client_secret,
+                scopes=SCOPES,
+                installation_store=self._installations,
+                installation_store_bot_only=True,
+                state_store=SQLite3OAuthStateStore(expiration_seconds=_STATE_SECONDS, database=str(self._database)),
+                logger=logger,
+            ),
+        )
+        # The answer of auth.test is remembered: without that each command would wait for it before it is acknowledged.
+        authorize = InstallationStoreAuthorize(
+            logger=logger, installation_store=self._installations, bot_only=True, cache_enabled=True, client=client
+        )
+        flow.settings.authorize = authorize
+        return App(logger=logger, client=client, signing_secret=secret, oauth_flow=flow)
+
+    def forget(self, team: str) -> None:
+        """Remove every token of a workspace."""
+        self._installations.delete_all(enterprise_id=None, team_id=team)
+
+
+class EncryptedInstallations(SQLite3InstallationStore):
+    """slack_sdk's store, with tokens encrypted by a key where there is one.
+
+    A workspace's id is unique across organisations, so installations are found by it alone: a place knows no more.
+    Without a key tokens are kept as they are; one that is set later encrypts them.
+    """
+
+    def __init__(self, database: Path, client_id: str, key: MultiFernet | None) -> None:
+        super().__init__(database=str(database), client_id=client_id)
+        self._key = key
+        if key:
+            self._close_kept()
+
+    def _close_kept(self) -> None:
+        """Encrypt what was kept before there was a key."""
+        with self.connect() as db:
+            for table in ("slack_bots", "slack_installations"):
+                columns = {row[1] for row in db.execute(f"PRAGMA table_info({table})")} & set(_SECRET)
+                for name in columns:
+                    plain = f"SELECT id, {name} FROM {table} WHERE {name} NOT LIKE '{_MARK}%'"  # noqa: S608
+                    for number, value in db.execute(plain).fetchall():
+                        closed = f"UPDATE {table} SET {name} = ? WHERE id = ?"  # noqa: S608
+                        db.execute(closed, (self._encrypted(value), number))
+
+    def save(self, installation: Installation) -> None:
+        """Keep an installation."""
+        super().save(self._closed(installation))
+
+    def save_bot(self, bot: Bot) -> None:
+        """Keep a bot's token."""
+        super().save_bot(self._closed(bot))
+
+    def find_bot(self, *, team_id: str | None, **_: Any) -> Bot | None:
+        """The bot of a workspace. Raises ConfigError where its token cannot be decrypted."""
+        return self._opened(super().find_bot(enterprise_id=None, team_id=team_id, is_enterprise_install=False))
+
+    def find_installation(self, *, team_id: str | None, user_id: str | None = None, **_: Any) -> Installation | None:
+        """The installation of a workspace. Raises ConfigError where its tokens cannot be decrypted."""
+        found = super().find_installation(
+            enterprise_id=None, team_id=team_id, user_id=user_id, is_enterprise_install=False
+        )
+        return self._opened(found)
+
+    def _closed(self, kept: _Kept) -> _Kept:
+        closed = copy.copy(kept)
+        closed.enterprise_id = None
+        for name in _SECRET:
+            value = getattr(closed, name, None)
+            if value:
+                setattr(closed, name, self._encrypted(value))
+        return closed
+
+    def _encrypted(self, value: str) -> str:
+        if self._key is None or value.startswith(_MARK):
+            return value
+        return _MARK + self._key.encrypt(value.encode()).decode()
+
+    def _opened(self, kept: _Kept | None) -> _Kept | None:
+        if kept is None:
+            return None
+        for name in _SECRET:
+            value = getattr(kept, name, None)
+            if value and value.startswith(_MARK):
+                setattr(kept, name, self._decrypted(value.removeprefix(_MARK)))
+        return kept
+
+    def _decrypted(self, value: str) -> str:
+        try:
+            if self._key:
+                return self._key.decrypt(value.encode()).decode()
+        except InvalidToken:
+            pass
+        raise ConfigError("slack_token_unreadable")
+
+
+def fernet(keys: str) -> MultiFernet | None:
+    """The keys of a setting, the current one first, earlier ones behind commas. Raises ConfigError."""
+    named: Sequence[str] = [key.strip().replace("+", "-").replace("/", "_") for key in keys.split(",") if key.strip()]
+    try:
+        return MultiFernet([Fernet(key) for key in named]) if named else None
+    except ValueError:
+        raise ConfigError("slack_token_key") from None
