@@ -120,6 +120,7 @@ def run() -> None:
     from bot.host import Host
 
     with _told_kindly(), _app() as (app, settings):
+        sys.setswitchinterval(0.001)  # an acknowledgement waits for the thread that builds a digest at every step
         chats = _chats(settings)
         commands = _service_commands(app, settings)
 

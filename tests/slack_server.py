@@ -1,7 +1,8 @@
 """A Slack that enforces its documented limits over real sockets, keeps what it took, and fails loudly at the rest.
 
 The Web API over HTTP, Socket Mode over a WebSocket, response URLs. Errors are those of docs.slack.dev's pages of the
-methods; what a message or a view may hold is `slack_checks`'. `python tests/slack_server.py` serves by itself.
+methods; what a message or a view may hold is `slack_checks`'. What Slack takes but our bot must not do stands in
+`violations`, `unknown` and `impatient`, which a test asserts to be empty. `python tests/slack_server.py` serves alone.
 """
 
 from __future__ import annotations
@@ -13,19 +14,25 @@ import hmac
 import itertools
 import json
 import math
+import socket
 import sys
 import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import slack_checks
 from slack_checks import Refused, check_message
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
 from adapters.chats.slack import limits
@@ -40,26 +47,28 @@ DROPPED, LOST, BUSY, BROKEN, INTERNAL = "dropped after accepting", "dropped befo
 
 Json = dict[str, Any]
 
-# Each method's scope and arguments (docs.slack.dev/reference/methods). None: no scope; `*` is the channel's kind.
 _PAGE = "cursor limit"
-METHODS: dict[str, tuple[str | None, str]] = {
-    "auth.test": (None, ""),
-    "chat.postMessage": ("chat:write", "channel text blocks metadata unfurl_links unfurl_media thread_ts"),
-    "chat.postEphemeral": ("chat:write", "channel user text blocks thread_ts"),
-    "conversations.history": ("*:history", f"channel oldest latest inclusive include_all_metadata {_PAGE}"),
-    "conversations.replies": ("*:history", f"channel ts oldest latest inclusive include_all_metadata {_PAGE}"),
-    "conversations.info": ("*:read", "channel"),
-    "conversations.open": ("im:write", "users"),
-    "users.info": ("users:read", "user include_locale"),
-    "users.conversations": ("channels:read", f"user types exclude_archived {_PAGE}"),
-    "views.open": (None, "trigger_id view"),
-    "views.update": (None, "view_id view hash"),
-    "views.publish": (None, "user_id view hash"),
-    "files.getUploadURLExternal": ("files:write", "filename length alt_txt snippet_type"),
-    "files.completeUploadExternal": ("files:write", "files channel_id thread_ts initial_comment"),
-    "apps.connections.open": (None, ""),
-    "oauth.v2.access": (None, "client_id client_secret code redirect_uri grant_type refresh_token"),
-    "blocks.validate": (None, "message blocks view"),
+_RANGE = f"oldest latest inclusive include_all_metadata {_PAGE}"
+# Each method's scopes, and the arguments that it needs and that it may have (docs.slack.dev/reference/methods). `*` is
+# the kind of the channel, `+` the kinds that are asked for. An argument that is not here is one our bot has no use for.
+METHODS: dict[str, tuple[str, str, str]] = {
+    "auth.test": ("", "", "team_id"),
+    "chat.postMessage": ("chat:write", "channel", "text blocks metadata unfurl_links unfurl_media thread_ts"),
+    "chat.postEphemeral": ("chat:write", "channel user", "text blocks thread_ts"),
+    "conversations.history": ("*:history", "channel", _RANGE),
+    "conversations.replies": ("*:history", "channel ts", _RANGE),
+    "conversations.info": ("*:read", "channel", ""),
+    "conversations.open": ("im:write", "users", ""),
+    "users.info": ("users:read", "user", "include_locale"),
+    "users.conversations": ("+:read", "", f"user types exclude_archived {_PAGE}"),
+    "views.open": ("", "trigger_id view", ""),
+    "views.update": ("", "view_id view", "hash"),
+    "views.publish": ("", "user_id view", "hash"),
+    "files.getUploadURLExternal": ("files:write", "filename length", "alt_txt snippet_type"),
+    "files.completeUploadExternal": ("files:write", "files", "channel_id thread_ts initial_comment"),
+    "apps.connections.open": ("", "", ""),
+    "oauth.v2.access": ("", "client_id client_secret code", "redirect_uri grant_type"),
+    "blocks.validate": ("", "", "message blocks view"),
 }
 SCOPES = frozenset(
     [
@@ -78,12 +87,18 @@ SCOPES = frozenset(
     ]
 )
 _OPEN = {"apps.connections.open", "oauth.v2.access", "blocks.validate"}
+_JSON = {"view", "blocks", "metadata", "files", "message"}
+_KINDS = {"public_channel": "channels", "private_channel": "groups", "im": "im"}
 # Calls a minute of a method in a workspace (docs.slack.dev/apis/web-api/rate-limits, and each method's page).
 _TIERS = {
     **dict.fromkeys(
-        ("conversations.history", "conversations.replies", "conversations.info", "users.conversations"), 50
+        ("conversations.history", "conversations.replies", "conversations.info", "users.conversations"),
+        limits.TIER_3.slack,
     ),
-    **dict.fromkeys(("views.open", "views.update", "views.publish", "users.info", "chat.postEphemeral"), 100),
+    **dict.fromkeys(
+        ("views.open", "views.update", "views.publish", "users.info", "chat.postEphemeral"), limits.TIER_4.slack
+    ),
+    **dict.fromkeys(("files.getUploadURLExternal", "files.completeUploadExternal"), limits.TIER_4.slack),
 }
 
 
@@ -96,7 +111,7 @@ class Ack(NamedTuple):
 
 @dataclass
 class Channel:
-    """A channel and who is in it."""
+    """A channel and who is in it. A message in it has the keys that were sent, and those that Slack adds."""
 
     team: str
     name: str
@@ -110,12 +125,28 @@ class Channel:
         """What its scopes begin with."""
         return "im" if self.name.startswith("D") else "groups" if self.private else "channels"
 
+    @property
+    def shown_name(self) -> str:
+        """Its name as people see it."""
+        return f"name-{self.name.lower()}"
+
+    def tops(self) -> list[Json]:
+        """The messages that are no replies."""
+        return [m for m in self.messages if not m.get("thread_ts")]
+
+
+@dataclass
+class _Upload:
+    name: str
+    length: int
+    content: bytes | None = None
+
 
 class SlackServer:
     """Workspaces, channels and what stands in them.
 
     `clock` (seconds) decides who comes too fast and what has expired; `hidden` seconds keep a message unseen;
-    `throttle` refuses what comes too fast instead of counting it.
+    `throttle` also refuses what comes too fast, which is counted in any case.
     """
 
     def __init__(
@@ -156,16 +187,18 @@ class SlackServer:
         self._calls: dict[tuple[str, str], list[float]] = defaultdict(list)
         self._pauses: dict[tuple[str, str | None], float] = {}
         self._told: set[tuple[str, str | None]] = set()
-        self._uploads: dict[str, bytes] = {}
-        self._triggers: dict[str, float | None] = {}
+        self._uploads: dict[str, _Upload] = {}
+        self._triggers: dict[str, tuple[str, float | None]] = {}
         self._urls: dict[str, tuple[str, str, float, int]] = {}
+        self._accepted: dict[str, float] = {}
+        self._latest = 0
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
         self.root = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.url = f"{self.root}/api/"
-        self.socket = Sockets()
+        self.socket = Sockets(self._acknowledged, self.violations)
 
     def __enter__(self) -> SlackServer:
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
@@ -217,11 +250,12 @@ class SlackServer:
         """What stands in a thread, or at the top of a channel."""
         return [m for m in self.channels[channel].messages if m.get("thread_ts") == ts]
 
-    def trigger(self) -> str:
-        """A trigger that opens one view, for three seconds."""
+    def trigger(self, team: str = TEAM) -> str:
+        """A trigger that opens one view, for three seconds. Its form is "132456.7890123.abcdef" (views.open)."""
         with self._lock:
-            name = f"{next(self._numbers)}.{TEAM}.trigger"
-            self._triggers[name] = self._clock()
+            number = next(self._numbers)
+            name = f"{number}.{number}.{number:06x}"
+            self._triggers[name] = (team, self._clock())
             return name
 
     def response_url(self, channel: str, user: str) -> str:
@@ -238,37 +272,53 @@ class SlackServer:
         if method not in METHODS:
             self.unknown.append(method)
             raise Refused("unknown_method")
-        scope, arguments = METHODS[method]
-        if extra := set(body) - set(arguments.split()) - {"token"}:
+        _, needed, optional = METHODS[method]
+        if extra := set(body) - set(needed.split()) - set(optional.split()) - {"token"}:
             self.violations.append(f"{method}: unknown arguments {sorted(extra)}")
-            raise Refused("invalid_arguments", str(sorted(extra)))
-        team = "" if method in _OPEN else self._authorised(str(body.get("token")), scope, body)
+            raise Refused("invalid_arguments", f"unknown {sorted(extra)}")
+        team = "" if method in _OPEN else self._authorised(method, body)
         if error := self.errors.get(method):
-            raise Refused(error)
+            raise Refused(error, **({"needed": METHODS[method][0]} if error == "missing_scope" else {}))
+        if lacking := [name for name in needed.split() if body.get(name) in (None, "")]:
+            raise Refused("invalid_arguments", f"missing required field: {lacking[0]}")
         handler: Callable[[Json, str], Json] = getattr(self, "_" + method.replace(".", "_"))
-        return handler(body, team)
+        return handler(_decoded(body), team)
 
-    def _authorised(self, token: str, scope: str | None, body: Json) -> str:
+    def _authorised(self, method: str, body: Json) -> str:
+        """The workspace of a token that may call a method."""
+        token = body.get("token")
+        if not token:
+            raise Refused("not_authed")
+        if token == APP_TOKEN:
+            raise Refused("not_allowed_token_type")
         if token in self._revoked:
             raise Refused("token_revoked")
         if token not in self.tokens:
             raise Refused("invalid_auth")
-        channel = self.channels.get(str(body.get("channel")))
-        needed = scope.replace("*", channel.kind if channel else "channels") if scope else None
-        if needed and needed not in self.scopes[token]:
-            raise Refused("missing_scope", needed, needed=needed, provided=",".join(sorted(self.scopes[token])))
+        for needed in self._scopes(METHODS[method][0], body):
+            if needed not in self.scopes[token]:
+                raise Refused("missing_scope", needed, needed=needed, provided=",".join(sorted(self.scopes[token])))
         return self.tokens[token]
 
+    def _scopes(self, scope: str, body: Json) -> list[str]:
+        channel = self.channels.get(str(body.get("channel")))
+        if scope.startswith("+"):
+            kinds = str(body.get("types") or "public_channel").split(",")
+            return [scope.replace("+", _KINDS.get(kind, kind)) for kind in kinds]
+        return [scope.replace("*", channel.kind if channel else "channels")] if scope else []
+
     def _channel(self, name: object, team: str) -> Channel:
+        """A channel that the workspace has; a private one only exists for those in it."""
         channel = self.channels.get(str(name))
-        if channel is None or channel.team != team:
+        if channel is None or channel.team != team or (channel.kind != "channels" and BOT not in channel.members):
             raise Refused("channel_not_found")
         return channel
 
-    def _writable(self, name: object, team: str) -> Channel:
+    def _writable(self, name: object, team: str, body: Json) -> Channel:
+        """A channel that the bot may write to: as a member, or in public by a scope of its own."""
         channel = self._channel(name, team)
-        if BOT not in channel.members:
-            raise Refused("channel_not_found" if channel.private else "not_in_channel")
+        if BOT not in channel.members and "chat:write.public" not in self.scopes[body["token"]]:
+            raise Refused("not_in_channel")
         if channel.archived:
             raise Refused("is_archived")
         return channel
@@ -276,186 +326,243 @@ class SlackServer:
     def _auth_test(self, body: Json, team: str) -> Json:
         scopes = ",".join(sorted(self.scopes[str(body["token"])]))
         known = {"team_id": team, "team": f"Team {team}", "user_id": BOT, "user": "commit-digest", "bot_id": BOT_ID}
-        return known | {"url": "https://team.slack.test/", "_headers": {"x-oauth-scopes": scopes}}
+        told = {"url": "https://team.slack.test/", "is_enterprise_install": False}
+        return known | told | {"_headers": {"x-oauth-scopes": scopes}}
 
     def _chat_postMessage(self, body: Json, team: str) -> Json:
-        channel = self._writable(body.get("channel"), team)
+        channel = self._writable(body["channel"], team, body)
         self._look(body, unfurls=True)
         slack_checks.refuse_message(body)
-        top = {m["ts"] for m in channel.messages if not m.get("thread_ts")}
-        if body.get("thread_ts") and body["thread_ts"] not in top:
+        if body.get("thread_ts") and body["thread_ts"] not in {m["ts"] for m in channel.tops()}:
             raise Refused("thread_not_found")
         known = {name: value for name, value in body.items() if name != "token"}
-        kept = {**known, "ts": self._ts(), "type": "message", "bot_id": BOT_ID, "app_id": APP, "user": BOT}
-        kept["_at"] = self._clock()
+        kept = self._keep(channel, {**known, "bot_id": BOT_ID, "app_id": APP, "user": BOT})
+        return {"channel": channel.name, "ts": kept["ts"], "message": _public(kept, whole=True)}
+
+    def _keep(self, channel: Channel, message: Json) -> Json:
+        kept = {**message, "ts": self._ts(), "type": "message", "team": channel.team}
+        self._accepted[kept["ts"]] = self._clock()
         channel.messages.append(kept)
-        return {"channel": channel.name, "ts": kept["ts"], "message": {"text": body["text"]}}
+        return kept
 
     def _chat_postEphemeral(self, body: Json, team: str) -> Json:
-        channel = self._writable(body.get("channel"), team)
-        if body.get("user") not in channel.members:
+        channel = self._channel(body["channel"], team)
+        if BOT not in channel.members:
+            raise Refused("not_in_channel")
+        if channel.archived:
+            raise Refused("is_archived")
+        if body["user"] not in channel.members:
             raise Refused("user_not_in_channel")
         self._look(body, unfurls=False)
         slack_checks.refuse_message(body)
-        self.ephemeral[channel.name].append(body)
-        return {"message_ts": self._ts()}
+        ts = self._ts()
+        known = {name: value for name, value in body.items() if name != "token"}
+        self.ephemeral[channel.name].append({**known, "message_ts": ts})
+        return {"message_ts": ts}
 
     def _ts(self) -> str:
-        return f"{self._clock():.0f}.{next(self._numbers):06}"
+        """A time by which Slack names a message: the clock's, and no time twice."""
+        with self._lock:
+            self._latest = max(int(self._clock() * 1_000_000), self._latest + 1)
+            return f"{self._latest // 1_000_000}.{self._latest % 1_000_000:06}"
 
     def _look(self, body: Json, *, unfurls: bool) -> None:
         """Write down what Slack takes and our bot must never write."""
         self.violations += slack_checks.unwanted(body, unfurls=unfurls)
 
     def _conversations_history(self, body: Json, team: str) -> Json:
-        found = [m for m in self._visible(body, team) if not m.get("thread_ts")]
-        return self._page(list(reversed(found)), body)
+        """The newest first, without replies."""
+        channel = self._readable(body, team)
+        found = [m for m in channel.tops() if self._seen(m) and _within(m, body)]
+        shown, cursor = _page(found[::-1], body, limits.HISTORY.slack, limits.HISTORY.slack)
+        return self._told_messages(channel, shown, cursor, body)
 
     def _conversations_replies(self, body: Json, team: str) -> Json:
-        visible = self._visible(body | {"oldest": "0"}, team)
-        parents = [m for m in visible if m["ts"] == body.get("ts")]
+        """The message that begins the thread, on each page and whatever is asked, then replies, the oldest first."""
+        channel = self._readable(body, team)
+        parents = [m for m in channel.tops() if m["ts"] == body["ts"] and self._seen(m)]
         if not parents:
             raise Refused("thread_not_found")
-        since = float(body.get("oldest") or 0)
-        replies = [m for m in visible if m.get("thread_ts") == body["ts"] and float(m["ts"]) >= since]
-        return self._page([*parents, *replies], body)
+        replies = [m for m in self.thread(channel.name, body["ts"]) if self._seen(m) and _within(m, body)]
+        most = limits.HISTORY.slack - 1
+        asked = body | ({"limit": max(1, int(body["limit"]) - 1)} if str(body.get("limit", "")).isdigit() else {})
+        shown, cursor = _page(replies, asked, most, most)
+        return self._told_messages(channel, [*parents, *shown], cursor, body)
 
-    def _visible(self, body: Json, team: str) -> list[Json]:
-        channel = self._channel(body.get("channel"), team)
+    def _readable(self, body: Json, team: str) -> Channel:
+        channel = self._channel(body["channel"], team)
         if BOT not in channel.members:
             raise Refused("not_in_channel")
-        now, since = self._clock(), float(body.get("oldest") or 0)
-        return [m for m in channel.messages if now - m["_at"] >= self.hidden and float(m["ts"]) >= since]
+        return channel
 
-    @staticmethod
-    def _page(found: list[Json], body: Json) -> Json:
-        start, size = int(body.get("cursor") or 0), min(int(body.get("limit") or 15), limits.HISTORY.slack)
-        shown, more = found[start : start + size], len(found) > start + size
-        whole = str(body.get("include_all_metadata")).lower() in ("1", "true")
-        told = [{k: v for k, v in m.items() if k != "_at" and (whole or k != "metadata")} for m in shown]
-        return {
-            "messages": told,
-            "has_more": more,
-            "response_metadata": {"next_cursor": str(start + size) if more else ""},
-        }
+    def _seen(self, message: Json) -> bool:
+        return self._clock() - self._accepted[message["ts"]] >= self.hidden
+
+    def _told_messages(self, channel: Channel, messages: list[Json], cursor: str, body: Json) -> Json:
+        replied = {m.get("thread_ts") for m in channel.messages}
+        told = [
+            _public(m, whole=_true(body.get("include_all_metadata")))
+            | ({"thread_ts": m["ts"]} if m["ts"] in replied else {})
+            for m in messages
+        ]
+        return {"messages": told, "has_more": bool(cursor), "response_metadata": {"next_cursor": cursor}}
 
     def _conversations_info(self, body: Json, team: str) -> Json:
-        channel = self._channel(body.get("channel"), team)
-        if channel.private and BOT not in channel.members:
-            raise Refused("channel_not_found")
-        return {"channel": self._shown(channel)}
+        return {"channel": self._shown(self._channel(body["channel"], team))}
 
     @staticmethod
     def _shown(channel: Channel) -> Json:
-        known = {"id": channel.name, "name": f"name-{channel.name.lower()}", "is_private": channel.private}
-        return known | {
+        named = {} if channel.kind == "im" else {"name": channel.shown_name}
+        return {
+            "id": channel.name,
+            **named,
+            "is_private": channel.private,
             "is_member": BOT in channel.members,
             "is_archived": channel.archived,
             "is_im": channel.kind == "im",
         }
 
     def _conversations_open(self, body: Json, team: str) -> Json:
-        user = str(body.get("users"))
-        if user not in self.users and not any(user in c.members for c in self.channels.values()):
+        user = str(body["users"])
+        if not self._knows(user):
             raise Refused("user_not_found")
         name = f"D{user}"
         if name not in self.channels:
             self.add_channel(name, team, members=(user,))
         return {"channel": {"id": name}}
 
-    def _users_info(self, body: Json, _: str) -> Json:
-        if body.get("user") not in self.users:
+    def _knows(self, user: object) -> bool:
+        return user in self.users or any(user in channel.members for channel in self.channels.values())
+
+    def _users_info(self, body: Json, team: str) -> Json:
+        if body["user"] not in self.users:
             raise Refused("user_not_found")
-        return {"user": {"id": body["user"], **self.users[body["user"]]}}
+        known = self.users[body["user"]]
+        hidden = set() if _true(body.get("include_locale")) else {"locale"}
+        shift = datetime.fromtimestamp(self._clock(), ZoneInfo(known.get("tz", "UTC"))).utcoffset()
+        told = {name: value for name, value in known.items() if name not in hidden}
+        return {"user": {"id": body["user"], "team_id": team, "tz_offset": int(shift.total_seconds()), **told}}
 
     def _users_conversations(self, body: Json, team: str) -> Json:
-        kinds = {"public_channel": "channels", "private_channel": "groups", "im": "im"}
-        wanted = {kinds[kind] for kind in str(body.get("types") or "public_channel").split(",")}
+        """The channels of somebody; private ones only where the bot is in them too."""
+        user = body.get("user", BOT)
+        if not self._knows(user):
+            raise Refused("user_not_found")
+        kinds = str(body.get("types") or "public_channel").split(",")
+        if not set(kinds) <= set(_KINDS):
+            raise Refused("invalid_types", str(kinds))
+        wanted = {_KINDS[kind] for kind in kinds}
         found = [
             self._shown(c)
             for c in self.channels.values()
-            if c.team == team
-            and body.get("user") in c.members
-            and c.kind in wanted
-            and (not c.private or BOT in c.members)
+            if c.team == team and user in c.members and c.kind in wanted and (c.kind == "channels" or BOT in c.members)
+            if not (c.archived and _true(body.get("exclude_archived")))
         ]
-        start, size = int(body.get("cursor") or 0), min(int(body.get("limit") or 100), 1_000)
-        more = len(found) > start + size
-        return {
-            "channels": found[start : start + size],
-            "response_metadata": {"next_cursor": str(start + size) if more else ""},
-        }
+        shown, cursor = _page(found, body, 100, 999)
+        return {"channels": shown, "response_metadata": {"next_cursor": cursor}}
 
-    def _views_open(self, body: Json, _: str) -> Json:
-        name = body.get("trigger_id")
-        if name not in self._triggers:
+    def _views_open(self, body: Json, team: str) -> Json:
+        owner, made = self._triggers.get(body["trigger_id"], ("", None))
+        if owner != team:
             raise Refused("invalid_trigger_id")
-        made = self._triggers[name]
         if made is None:
             raise Refused("exchanged_trigger_id")
         if self._clock() - made > limits.TRIGGER_SECONDS.slack:
             raise Refused("expired_trigger_id")
-        view = self._view(body, "modal")
-        self._triggers[name] = None
-        return {"view": self._keep_view(f"V{next(self._numbers)}", view)}
+        view = self._view(body["view"], "modal")
+        self._triggers[body["trigger_id"]] = (team, None)
+        name = f"V{next(self._numbers)}"
+        self.views[name] = self._whole(name, team, view)
+        return {"view": self.views[name]}
 
-    def _views_update(self, body: Json, _: str) -> Json:
-        if body.get("view_id") not in self.views:
+    def _views_update(self, body: Json, team: str) -> Json:
+        known = self.views.get(body["view_id"])
+        if not known or known["team_id"] != team:
             raise Refused("not_found")
-        return {"view": self._keep_view(str(body["view_id"]), self._view(body, "modal"))}
+        if body.get("hash", known["hash"]) != known["hash"]:
+            raise Refused("hash_conflict")
+        self.views[known["id"]] = self._whole(known["id"], team, self._view(body["view"], "modal"))
+        return {"view": self.views[known["id"]]}
 
-    def _views_publish(self, body: Json, _: str) -> Json:
-        self.homes[str(body["user_id"])] = self._view(body, "home")
-        return {"view": {"id": f"VH{body['user_id']}"}}
+    def _views_publish(self, body: Json, team: str) -> Json:
+        user = body["user_id"]
+        if not self._knows(user):
+            raise Refused("invalid_arguments", "user_id")
+        known = self.homes.get(user, {})
+        if known and body.get("hash", known["hash"]) != known["hash"]:
+            raise Refused("hash_conflict")
+        self.homes[user] = self._whole(f"VH{user}", team, self._view(body["view"], "home"))
+        return {"view": self.homes[user]}
 
-    def _view(self, body: Json, kind: str) -> Json:
-        view: Json = json.loads(body["view"]) if isinstance(body.get("view"), str) else body["view"]
-        self._look({"blocks": view.get("blocks")}, unfurls=False)
+    def _view(self, view: Any, kind: str) -> Json:
         slack_checks.refuse_view(view, kind)
-        return view
+        self._look({"blocks": view["blocks"]}, unfurls=False)
+        return dict(view)
 
-    def _keep_view(self, name: str, view: Json) -> Json:
-        self.views[name] = {**view, "id": name, "hash": f"{next(self._numbers)}.hash"}
-        return {"id": name, "hash": self.views[name]["hash"]}
+    def _whole(self, name: str, team: str, view: Json) -> Json:
+        """A view as Slack answers it: with a hash, and a block_id for every block."""
+        blocks = [{**block, "block_id": block.get("block_id") or f"b{n}"} for n, block in enumerate(view["blocks"])]
+        known = {"callback_id": "", "private_metadata": "", "state": {"values": {}}, "root_view_id": name}
+        known |= {"id": name, "team_id": team, "app_id": APP, "bot_id": BOT_ID, "hash": f"{next(self._numbers)}.hash"}
+        return {**known, **view, "blocks": blocks}
 
     def _files_getUploadURLExternal(self, body: Json, _: str) -> Json:
-        if not body.get("filename") or int(body.get("length", 0)) < 1:
-            raise Refused("invalid_arguments")
-        number = f"F{len(self._uploads)}"
-        self._uploads[number] = b""
+        if int(body["length"]) < 1:
+            raise Refused("missing_argument", "length")
+        number = f"F{next(self._numbers)}"
+        self._uploads[number] = _Upload(body["filename"], int(body["length"]))
         return {"upload_url": f"{self.root}/upload/{number}", "file_id": number}
 
+    def _uploaded(self, number: str, raw: bytes) -> tuple[int, bytes]:
+        if not (upload := self._uploads.get(number)):
+            return 404, b"not found"
+        if len(raw) != upload.length:
+            self.violations.append(f"upload: {len(raw)} bytes instead of {upload.length}")
+        upload.content = raw
+        return 200, f"OK - {len(raw)}".encode()
+
     def _files_completeUploadExternal(self, body: Json, team: str) -> Json:
-        channel = self._writable(body.get("channel_id"), team)
-        files = json.loads(body["files"]) if isinstance(body["files"], str) else body["files"]
-        for file in files:
-            content = self._uploads[file["id"]]
-            if not content:
-                raise Refused("file_not_found")
-            named = {"channel": channel.name, "thread_ts": body.get("thread_ts"), "name": file["title"]}
-            self.files.append(named | {"content": content.decode()})
-        return {"files": files}
+        where: Json = {"channel": None, "thread_ts": body.get("thread_ts")}
+        if "channel_id" in body:
+            channel = self._writable(body["channel_id"], team, body)
+            if BOT not in channel.members:  # to write in public is a right to write, not to share
+                raise Refused("not_in_channel")
+            if where["thread_ts"] and where["thread_ts"] not in {m["ts"] for m in channel.tops()}:
+                raise Refused("invalid_arguments", "thread_ts")
+            where["channel"] = channel.name
+        self._look(body, unfurls=False)
+        if not all((known := self._uploads.get(file["id"])) and known.content for file in body["files"]):
+            raise Refused("file_not_found")
+        for file in body["files"]:
+            upload = self._uploads.pop(file["id"])
+            self.files.append({**file, **where, "name": upload.name, "content": upload.content.decode()})
+        return {"files": body["files"]}
 
     def _apps_connections_open(self, body: Json, _: str) -> Json:
-        if body.get("token") != APP_TOKEN:
-            raise Refused("not_allowed_token_type" if str(body.get("token")).startswith("xoxb") else "invalid_auth")
-        if error := self.errors.get("apps.connections.open"):
-            raise Refused(error)
+        if not (token := body.get("token")):
+            raise Refused("not_authed")
+        if token != APP_TOKEN:
+            raise Refused("invalid_auth" if str(token).startswith("xapp-") else "not_allowed_token_type")
         return {"url": self.socket.ticket()}
 
     def _oauth_v2_access(self, body: Json, _: str) -> Json:
-        if (body.get("client_id"), body.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
+        if body["client_id"] != CLIENT_ID:
+            raise Refused("invalid_client_id")
+        if body["client_secret"] != CLIENT_SECRET:
             raise Refused("bad_client_secret")
-        team = self.codes.pop(str(body.get("code")), "")
-        if not team:
+        if not (team := self.codes.pop(body["code"], "")):
             raise Refused("invalid_code")
-        token = next(t for t, named in self.tokens.items() if named == team)
+        tokens = [token for token, named in self.tokens.items() if named == team]
+        if not tokens:
+            tokens = [f"xoxb-{team}"]
+            self.add_workspace(team, tokens[0])
+        self._revoked.discard(tokens[0])
         return {
             "app_id": APP,
             "authed_user": {"id": "U1"},
-            "scope": ",".join(sorted(SCOPES)),
+            "scope": ",".join(sorted(self.scopes[tokens[0]])),
             "token_type": "bot",
-            "access_token": token,
+            "access_token": tokens[0],
             "bot_user_id": BOT,
             "team": {"id": team, "name": f"Team {team}"},
             "enterprise": None,
@@ -463,10 +570,15 @@ class SlackServer:
         }
 
     def _blocks_validate(self, body: Json, _: str) -> Json:
-        message = (
-            json.loads(body["message"]) if "message" in body else {"text": " ", "blocks": json.loads(body["blocks"])}
-        )
-        slack_checks.refuse_message(message)
+        given = set(body) & {"message", "blocks", "view"}
+        if len(given) != 1:
+            raise Refused("invalid_arguments", "one of blocks, message and view")
+        if "view" in given:
+            slack_checks.refuse_view(body["view"], str(body["view"].get("type")))
+            return {}
+        # A message without a text is not told of.
+        message = body["message"] if "message" in given else {"blocks": body["blocks"]}
+        slack_checks.refuse_message(message | {"text": message.get("text") or " "})
         return {}
 
     # --- Rates ---
@@ -474,7 +586,7 @@ class SlackServer:
     def _too_soon(self, method: str, body: Json) -> int:
         """The seconds of a Retry-After; 0 where the call may go on."""
         now, channel = self._clock(), str(body.get("channel")) if body.get("channel") else None
-        for gate in ((method, channel), (method, None)):
+        for gate in dict.fromkeys([(method, channel), (method, None)]):
             if (until := self._pauses.get(gate, 0)) > now:
                 if gate in self._told:
                     self.impatient.append(f"{method} {channel}: {until - now:.1f} s too early")
@@ -517,14 +629,13 @@ class SlackServer:
                 kind, _, name = parts.path.strip("/").partition("/")
                 with server._lock:
                     if kind == "upload":
-                        server._uploads[name] = raw
-                        self._say(200, b"OK")
+                        self._say(*server._uploaded(name, raw))
                     elif kind == "respond":
-                        self._say(*server._respond(name, json.loads(raw)))
+                        self._say(*server._respond(name, raw))
                     elif kind == "_":
                         self._say(200, json.dumps(server.stats()).encode())
                     else:
-                        self._answer(name, server._body(self.headers, raw, parts.query))
+                        self._answer(name, server._body(name, self.headers, raw, parts.query))
 
             def _answer(self, method: str, body: Json) -> None:
                 server.requests.append(method)
@@ -540,12 +651,7 @@ class SlackServer:
                     said = json.dumps({"ok": False, "error": "ratelimited"}).encode()
                     self._say(429, said, {"Retry-After": str(wait)})
                     return
-                try:
-                    answer: Json = {"ok": True, **server.answer(method, body)}
-                except Refused as refused:
-                    answer = {"ok": False, "error": refused.error, **refused.more}
-                    if refused.why:
-                        answer["response_metadata"] = {"messages": [refused.why]}
+                answer = server._answered(method, body)
                 headers = answer.pop("_headers", {})
                 if fault == DROPPED:
                     self.close_connection = True
@@ -564,13 +670,25 @@ class SlackServer:
 
         return Handler
 
-    @staticmethod
-    def _body(headers: Any, raw: bytes, query: str) -> Json:
+    def _answered(self, method: str, body: Json) -> Json:
+        """The answer, or the error; what nobody thought of is written down and breaks no connection."""
+        try:
+            return {"ok": True, **self.answer(method, body)}
+        except Refused as refused:
+            why = {"response_metadata": {"messages": [f"[ERROR] {refused.why}"]}} if refused.why else {}
+            return {"ok": False, "error": refused.error, **refused.more, **why}
+        except Exception as error:
+            self.violations.append(f"{method}: {error!r}")
+            return {"ok": False, "error": "fatal_error"}
+
+    def _body(self, method: str, headers: Any, raw: bytes, query: str) -> Json:
         kind = headers.get("Content-Type", "")
         if kind.startswith("application/json"):
-            body = json.loads(raw or b"{}")
+            body: Json = json.loads(raw or b"{}")
         else:
             body = {name: values[0] for name, values in parse_qs(raw.decode() or query).items()}
+        if method == "apps.connections.open" and "token" in body:
+            self.violations.append(f"{method}: the token stands outside the header")
         if (given := headers.get("Authorization", "")).startswith("Bearer "):
             body.setdefault("token", given.removeprefix("Bearer "))
         elif given.startswith("Basic "):
@@ -578,21 +696,61 @@ class SlackServer:
             body |= {"client_id": name, "client_secret": secret}
         return body
 
-    def _respond(self, name: str, body: Json) -> tuple[int, bytes]:
+    def _respond(self, name: str, raw: bytes) -> tuple[int, bytes]:
+        """An answer to a command or a click (docs.slack.dev/interactivity/handling-user-interaction)."""
         channel, user, made, uses = self._urls.get(name, ("", "", 0.0, 0))
         if not channel or self._clock() - made > limits.RESPONSE_SECONDS.slack:
             return 404, b"expired_url"
         if uses >= limits.RESPONSE_USES.slack:
             return 404, b"used_url"
         self._urls[name] = (channel, user, made, uses + 1)
-        self._look(body, unfurls=False)
         try:
+            body = json.loads(raw)
             slack_checks.refuse_response(body)
-        except Refused as refused:
+        except (Refused, ValueError) as refused:
             self.violations.append(f"response: {refused}")
             return 400, str(refused).encode()
+        self._look(body, unfurls=False)
         self.responses.append((channel, user, body))
         return 200, b"ok"
+
+    def _acknowledged(self, envelope: Json, payload: Any) -> None:
+        """Check what came back with an acknowledgement, and show a view that came with it."""
+        if not payload:
+            return
+        with self._lock:
+            try:
+                self._take(envelope, payload)
+            except Refused as refused:
+                self.violations.append(f"acknowledgement of {envelope['type']}: {refused}")
+
+    def _take(self, envelope: Json, payload: Any) -> None:
+        sent = envelope["payload"]
+        if not envelope["accepts_response_payload"] or not isinstance(payload, dict):
+            raise Refused("invalid_payload", "nothing is waited for")
+        if envelope["type"] == "slash_commands":
+            slack_checks.refuse_response(payload)
+            self._look(payload, unfurls=False)
+        elif sent["type"] == "view_submission":
+            self._react(sent["view"], payload)
+        else:
+            raise Refused("invalid_payload", f"nobody reads it for {sent['type']}")
+
+    def _react(self, view: Json, payload: Json) -> None:
+        """What a submission is answered with (docs.slack.dev/surfaces/modals: response_action)."""
+        match payload:
+            case {"response_action": "errors", "errors": dict(errors), **rest} if errors and not rest:
+                inputs = {block["block_id"] for block in view["blocks"] if block["type"] == "input"}
+                if not set(errors) <= inputs or not all(errors.values()):
+                    raise Refused("invalid_payload", f"errors of {set(errors) - inputs}")
+            case {"response_action": "update", "view": shown, **rest} if not rest:
+                checked = self._view(shown, "modal")
+                if self.views[view["id"]]["hash"] == view["hash"]:  # else a later update was quicker
+                    self.views[view["id"]] = self._whole(view["id"], view["team_id"], checked)
+            case {"response_action": "clear", **rest} if not rest:
+                self.views.pop(view["id"], None)
+            case _:
+                raise Refused("invalid_payload", f"{payload!r:.100}")
 
     def stats(self) -> Json:
         """What a bench asks after."""
@@ -602,125 +760,222 @@ class SlackServer:
             "too_fast": self.too_fast,
             "requests": Counter(self.requests),
             "violations": self.violations,
+            "unknown": self.unknown,
+            "impatient": self.impatient,
         }
 
     # --- What Slack sends ---
 
     def slash(self, text: str, channel: str = "C1", user: str = "U1", team: str = TEAM) -> Json:
-        """A slash command."""
+        """A slash command (docs.slack.dev/interactivity/implementing-slash-commands)."""
+        known = self.channels.get(channel)
+        names = {"im": "directmessage", "groups": "privategroup"}
         return {
+            "token": "verification",
             "command": "/digest",
             "text": text,
             "team_id": team,
             "team_domain": "team",
             "channel_id": channel,
-            "channel_name": "general",
+            "channel_name": names.get(known.kind, known.shown_name) if known else "unknown",
             "user_id": user,
             "user_name": "somebody",
             "api_app_id": APP,
             "is_enterprise_install": "false",
-            "trigger_id": self.trigger(),
+            "trigger_id": self.trigger(team),
             "response_url": self.response_url(channel, user),
         }
 
     def event(self, kind: str, team: str = TEAM, **fields: Any) -> Json:
-        """An event in its wrapper."""
+        """An event in its wrapper (docs.slack.dev/apis/events-api: callback field)."""
+        allowed = {"team_id": team, "user_id": BOT, "is_bot": True, "enterprise_id": None}
         return {
+            "token": "verification",
             "type": "event_callback",
             "team_id": team,
             "api_app_id": APP,
             "event_id": f"Ev{next(self._numbers)}",
             "event_time": int(self._clock()),
-            "authorizations": [{"team_id": team, "user_id": BOT, "is_bot": True, "enterprise_id": None}],
+            "authorizations": [allowed | {"is_enterprise_install": False}],
+            "is_ext_shared_channel": False,
             "event": {"type": kind, "event_ts": self._ts(), **fields},
         }
 
     def mention(self, text: str, channel: str = "C1", user: str = "U1", thread_ts: str | None = None) -> Json:
         """Somebody mentions the bot, in a message that stands in the channel."""
-        ts = self._ts()
-        said = f"<@{BOT}> {text}"
-        kept = {"ts": ts, "text": said, "user": user, "_at": self._clock()} | (
-            {"thread_ts": thread_ts} if thread_ts else {}
-        )
-        self.channels[channel].messages.append(kept)
         thread = {"thread_ts": thread_ts} if thread_ts else {}
-        return self.event("app_mention", channel=channel, user=user, text=said, ts=ts, **thread)
+        where = self.channels[channel]
+        with self._lock:
+            kept = self._keep(where, {"text": f"<@{BOT}> {text}", "user": user, **thread})
+        said = {"channel": channel, "user": user, "text": kept["text"], "ts": kept["ts"], **thread}
+        return self.event("app_mention", where.team, **said)
 
     def direct(self, text: str, user: str = "U1") -> Json:
         """A direct message to the bot."""
-        self._conversations_open({"users": user}, TEAM)
+        with self._lock:
+            self._conversations_open({"users": user}, TEAM)
         return self.event("message", channel_type="im", channel=f"D{user}", user=user, text=text, ts=self._ts())
 
-    def _interaction(self, kind: str, user: str, **fields: Any) -> Json:
-        person = {"id": user, "username": "somebody", "team_id": TEAM}
-        known = {"type": kind, "team": {"id": TEAM, "domain": "team"}, "user": person, "api_app_id": APP}
-        return {**known, "trigger_id": self.trigger(), "is_enterprise_install": False, "enterprise": None, **fields}
+    def _interaction(self, kind: str, user: str, team: str = TEAM, **fields: Any) -> Json:
+        person = {"id": user, "username": "somebody", "name": "somebody", "team_id": team}
+        known = {"type": kind, "team": {"id": team, "domain": "team"}, "user": person, "api_app_id": APP}
+        known |= {"token": "verification", "trigger_id": self.trigger(team)}
+        return {**known, "is_enterprise_install": False, "enterprise": None, **fields}
 
     def click(self, channel: str, message: Json, element: Json, user: str = "U1", *, ephemeral: bool = False) -> Json:
-        """Somebody presses a button of a message."""
-        pressed = {**element, "block_id": "b1", "action_ts": self._ts()}
+        """Somebody presses a button of a message (docs.slack.dev/reference/interaction-payloads/block_actions-payload).
+
+        A message for one person is not told, and `message` may be anything then.
+        """
+        where = self.channels[channel]
         container = {
             "type": "message",
             "channel_id": channel,
-            "message_ts": message.get("ts"),
+            "message_ts": message.get("ts") or self._ts(),
             "is_ephemeral": ephemeral,
+            **({"thread_ts": message["thread_ts"]} if message.get("thread_ts") else {}),
         }
-        shown = {} if ephemeral else {"message": message}
+        shown = {} if ephemeral else {"message": _public(message, whole=False)}
         return self._interaction(
             "block_actions",
             user,
+            where.team,
             container=container,
-            channel={"id": channel, "name": "general"},
-            actions=[pressed],
+            channel={"id": channel, "name": where.shown_name},
+            actions=[{**element, "block_id": _block_of(message, element), "action_ts": self._ts()}],
             response_url=self.response_url(channel, user),
+            state={"values": {}},
             **shown,
         )
 
     def home_click(self, block_id: str, element: Json, user: str = "U1") -> Json:
         """Somebody presses a button of their Home."""
-        view = {"id": f"VH{user}", "type": "home", "blocks": []}
+        view = self.homes.get(user) or {"id": f"VH{user}", "type": "home", "blocks": []}
         pressed = {**element, "block_id": block_id, "action_ts": self._ts()}
         container = {"type": "view", "view_id": view["id"]}
         return self._interaction("block_actions", user, container=container, view=view, actions=[pressed])
 
     def submit(self, view_id: str, values: dict[str, Json], user: str = "U1") -> Json:
-        """Somebody sends a modal off."""
-        state = {name: {"value": value} for name, value in values.items()}
+        """Somebody sends a modal off, with `values` by the block that asked."""
+        view = self.views[view_id]
+        elements = {block["block_id"]: block["element"] for block in view["blocks"] if block["type"] == "input"}
+        state = {}
+        for name, element in elements.items():
+            value = {"type": element["type"], **values.get(name, {})}
+            assert value["type"] == element["type"], f"{name} is a {element['type']}"
+            state[name] = {element.get("action_id", "value"): value}
         return self._interaction(
-            "view_submission", user, view={**self.views[view_id], "state": {"values": state}}, response_urls=[]
+            "view_submission", user, view["team_id"], view={**view, "state": {"values": state}}, response_urls=[]
         )
 
     def shortcut(self, channel: str, message: Json, callback_id: str, user: str = "U1") -> Json:
-        """Somebody uses a message shortcut."""
+        """Somebody uses a message shortcut (docs.slack.dev/reference/interaction-payloads)."""
+        where = self.channels[channel]
         return self._interaction(
             "message_action",
             user,
+            where.team,
             callback_id=callback_id,
-            channel={"id": channel, "name": "general"},
-            message=message,
+            channel={"id": channel, "name": where.shown_name},
+            message=_public(message, whole=False),
             message_ts=message.get("ts"),
+            action_ts=self._ts(),
             response_url=self.response_url(channel, user),
         )
 
 
-class Sockets:
-    """Socket Mode's side of Slack (docs.slack.dev/apis/events-api/using-socket-mode)."""
+# --- Helpers ---------------------------------------------------------------------------------
 
-    def __init__(self) -> None:
+
+def _true(value: object) -> bool:
+    """A flag, which comes as JSON or in a form."""
+    return str(value).lower() in ("1", "true")
+
+
+def _decoded(body: Json) -> Json:
+    """The arguments, those that are JSON within a form as what they mean."""
+    try:
+        return {n: json.loads(v) if n in _JSON and isinstance(v, str) else v for n, v in body.items()}
+    except ValueError:
+        raise Refused("invalid_arguments", "no JSON") from None
+
+
+def _block_of(message: Json, element: Json) -> str:
+    """The name of the block that holds an element; Slack names the nameless ones."""
+    for number, block in enumerate(message.get("blocks") or ()):
+        if element in (*block.get("elements", ()), block.get("accessory")):
+            return str(block.get("block_id") or f"b{number}")
+    return "b0"
+
+
+_PUBLIC = ("type", "user", "bot_id", "app_id", "team", "ts", "thread_ts", "text", "blocks")
+
+
+def _public(message: Json, *, whole: bool) -> Json:
+    """A message as Slack tells it; what was sent with it is told to the sender alone, and only if asked for."""
+    told = {name: message[name] for name in _PUBLIC if name in message}
+    if metadata := message.get("metadata"):
+        told["metadata"] = metadata if whole else {"event_type": metadata["event_type"]}
+    return told
+
+
+def _within(message: Json, body: Json) -> bool:
+    """Whether a message is one of the time that is asked for; its bounds count where `inclusive` is set."""
+    at, inclusive = Decimal(message["ts"]), _true(body.get("inclusive"))
+    for name, side in (("oldest", 1), ("latest", -1)):
+        if body.get(name):
+            try:
+                beyond = (at - Decimal(str(body[name]))) * side
+            except InvalidOperation:
+                raise Refused(f"invalid_ts_{name}") from None
+            if beyond < 0 or (beyond == 0 and not inclusive):
+                return False
+    return True
+
+
+def _page(found: list[Json], body: Json, default: int, most: int) -> tuple[list[Json], str]:
+    """A page, and the cursor of the next one: a text that means nothing to who gets it."""
+    try:
+        size = int(body.get("limit") or default)
+        start = int(base64.b64decode(body["cursor"], validate=True).removeprefix(b"next:")) if body.get("cursor") else 0
+    except ValueError:
+        raise Refused("invalid_cursor" if str(body.get("limit", "0")).isdigit() else "invalid_limit") from None
+    if not 1 <= size <= 999:
+        raise Refused("invalid_limit")
+    end = start + min(size, most)
+    return found[start:end], base64.b64encode(b"next:%d" % end).decode() if len(found) > end else ""
+
+
+# --- Socket Mode -----------------------------------------------------------------------------
+
+
+class Sockets:
+    """Socket Mode's side of Slack (docs.slack.dev/apis/events-api/using-socket-mode).
+
+    `check` looks at each acknowledgement, by the envelope and the payload.
+    """
+
+    def __init__(self, check: Callable[[Json, Any], None], violations: list[str]) -> None:
         self.acks: dict[str, Ack] = {}
+        self._violations = violations
+        self._check = check
         self._tickets: set[str] = set()
         self._numbers = itertools.count(1)
+        self._links: set[ServerConnection] = set()
         self._open: list[ServerConnection] = []
-        self._sent: dict[str, float] = {}
+        self._sent: dict[str, tuple[Json, float]] = {}
         self._changed = threading.Condition()
-        self._server = serve(self._connected, "127.0.0.1", 0, close_timeout=0.2)
+        self._server = serve(
+            self._connected, "127.0.0.1", 0, process_request=self._admit, compression=None, close_timeout=0.2
+        )
         self._port = self._server.socket.getsockname()[1]
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def ticket(self) -> str:
         """An address for one connection."""
-        name = str(next(self._numbers))
-        self._tickets.add(name)
+        with self._changed:
+            name = str(next(self._numbers))
+            self._tickets.add(name)
         return f"ws://127.0.0.1:{self._port}/link?ticket={name}"
 
     @property
@@ -729,45 +984,74 @@ class Sockets:
         with self._changed:
             return len(self._open)
 
-    def _connected(self, link: ServerConnection) -> None:
-        name = parse_qs(urlsplit(link.request.path).query).get("ticket", [""])[0]  # type: ignore[union-attr]
+    def _admit(self, link: ServerConnection, request: Request) -> Response | None:
+        name = parse_qs(urlsplit(request.path).query).get("ticket", [""])[0]
         with self._changed:
-            if name not in self._tickets or len(self._open) >= limits.SOCKETS.slack:
-                return
+            if name not in self._tickets:
+                return link.respond(403, "no such ticket")
             self._tickets.discard(name)
-            hello = {"type": "hello", "num_connections": len(self._open) + 1, "connection_info": {"app_id": APP}}
-            link.send(json.dumps(hello))
-            self._open.append(link)
-            self._changed.notify_all()
+        return None
+
+    def _connected(self, link: ServerConnection) -> None:
         try:
+            with self._changed:
+                self._links.add(link)
+                count = len(self._links)
+            if count > limits.SOCKETS.slack:
+                link.send(json.dumps({"type": "disconnect", "reason": "too_many_websockets"}))
+                return
+            told = {"num_connections": count, "connection_info": {"app_id": APP}}
+            told |= {"debug_info": {"host": "applink-1", "approximate_connection_time": 18_060}}
+            link.send(json.dumps({"type": "hello", **told}))
+            with self._changed:
+                self._open.append(link)
+                self._changed.notify_all()
             for said in link:
                 self._acknowledged(json.loads(said))
         except (ConnectionClosed, OSError):
             pass
         finally:
+            self._forget(link)
             with self._changed:
-                if link in self._open:
-                    self._open.remove(link)
+                self._links.discard(link)
+
+    def _forget(self, link: ServerConnection) -> None:
+        with self._changed:
+            if link in self._open:
+                self._open.remove(link)
 
     def _acknowledged(self, said: Json) -> None:
         with self._changed:
-            name = said["envelope_id"]
-            self.acks[name] = Ack(said.get("payload"), time.monotonic() - self._sent[name])
+            if said.get("envelope_id") not in self._sent:
+                self._violations.append(f"acknowledgement of nothing: {said!r:.100}")
+                return
+            envelope, at = self._sent[said["envelope_id"]]
+        ack = Ack(said.get("payload"), time.monotonic() - at)
+        self._check(envelope, ack.payload)
+        with self._changed:
+            self.acks[said["envelope_id"]] = ack
             self._changed.notify_all()
 
     def envelope(self, kind: str, payload: Json, retry: int = 0) -> Json:
         """What comes over the socket: `slash_commands`, `events_api` or `interactive`."""
-        retried = {"retry_attempt": retry, "retry_reason": "timeout"} if kind == "events_api" else {}
+        retried = {"retry_attempt": retry, "retry_reason": "timeout" if retry else ""} if kind == "events_api" else {}
         accepts = kind != "events_api"
         name = f"e{next(self._numbers)}"
         return {"envelope_id": name, "type": kind, "accepts_response_payload": accepts, "payload": payload, **retried}
 
     def send_nowait(self, envelope: Json, timeout: float = 5.0) -> None:
         """Send an envelope on the newest connection, waiting for one to be open."""
-        with self._changed:
-            assert self._changed.wait_for(lambda: self._open, timeout), "nobody is connected"
-            self._sent[envelope["envelope_id"]] = time.monotonic()
-            self._open[-1].send(json.dumps(envelope))
+        until = time.monotonic() + timeout
+        while True:
+            with self._changed:
+                assert self._changed.wait_for(lambda: self._open, until - time.monotonic()), "nobody is connected"
+                link = self._open[-1]
+                self._sent[envelope["envelope_id"]] = (envelope, time.monotonic())
+            try:
+                link.send(json.dumps(envelope))
+                return
+            except (ConnectionClosed, OSError):
+                self._forget(link)
 
     def send(self, envelope: Json, timeout: float = 3.0) -> Ack | None:
         """Send an envelope; what it was acknowledged with, or None where it was not in time."""
@@ -785,14 +1069,17 @@ class Sockets:
     def cut(self) -> None:
         """End every connection without a word."""
         with self._changed:
-            for link in self._open:
-                link.socket.close()
             self._open.clear()
+            for link in self._links:
+                with suppress(OSError):  # which has ended already
+                    link.socket.shutdown(socket.SHUT_RDWR)  # closing alone would wait for the thread that reads
 
     def refresh(self) -> None:
-        """Ask for a new connection, as Slack does every few hours."""
+        """Ask for new connections, as Slack does every few hours; on the old ones nothing is sent any more."""
         with self._changed:
-            self._open.pop().send(json.dumps({"type": "disconnect", "reason": "refresh_requested"}))
+            old, self._open = self._open, []
+        for link in old:
+            link.send(json.dumps({"type": "disconnect", "reason": "refresh_requested", "debug_info": {}}))
 
     def close(self) -> None:
         """End the server."""

@@ -91,6 +91,19 @@ def _leaves(line: Line) -> list[Block]:
     return found
 
 
+def _portions(leaves: Sequence[Block]) -> Iterable[list[Block]]:
+    """The leaves of a line together, or in portions that always fit on a page, where all of them would not."""
+    portion: list[Block] = []
+    for leaf in leaves:
+        wide = portion and rendered_length([*portion, leaf]) > 3 * _LINE
+        if wide or (portion and json_length([*portion, leaf]) > limits.JSON.ours * 2 // 3):
+            yield portion
+            portion = []
+        portion.append(leaf)
+    if portion:
+        yield portion
+
+
 def _leaf(span: Span, text: str) -> Block:
     style = {name: True for name, on in (("bold", span.strong), ("code", span.code)) if on}
     linked = span.url is not None and len(span.url) <= limits.URL.ours
@@ -194,9 +207,8 @@ class _Packer:
         if heading:
             self._line([{"type": "text", "text": heading, "style": {"bold": True}}], bullet=False)
         for line in lines:
-            leaves = _leaves(line)
-            for start in range(0, len(leaves), 3):  # at most three long leaves at once: they always fit on a page
-                self._line(leaves[start : start + 3], bullet=bullets and start == 0)
+            for number, leaves in enumerate(_portions(_leaves(line))):
+                self._line(leaves, bullet=bullets and number == 0)
 
     def _line(self, leaves: list[Block], *, bullet: bool) -> None:
         section = _section(leaves)

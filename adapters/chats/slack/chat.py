@@ -24,7 +24,8 @@ from bot.ports import ConfigError, DigestError, Forbidden, Listener, NotFound
 from bot.settings import Settings
 from bot.values import Attachment, Message, Place, one_line
 
-_log = logging.getLogger("digest.slack")
+_bolt_log = logging.getLogger("digest.slack.bolt")
+_bolt_log.setLevel(logging.ERROR)  # its warnings are hints for who writes listeners
 
 _EVENT = "commit_digest"
 _HISTORY_PAGES = 10
@@ -219,7 +220,7 @@ class SlackChat:
         """Tell `listener` what people do, until `close` is called. Raises ConfigError, Unavailable."""
         if self._transport is None:
             raise ConfigError("slack_no_app_token")
-        app = self._workspaces.app(_log, self._transport.secret)
+        app = self._workspaces.app(_bolt_log, self._transport.secret)
         self._inbound = Inbound(app, self, listener, self._workspaces.forget)
         try:
             self._transport.run(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from typing import Protocol
 
@@ -101,17 +102,12 @@ class Http:
     def run(self, app: App) -> None:
         """Serve until stopped. Raises ConfigError where the port cannot be opened."""
         try:
-            server = create_server(
-                SlackRequestHandler(app),
-                host=self._host,
-                port=self._port,
-                threads=8,
-                max_request_body_size=_LARGEST_BODY,
-                ident="",
-            )
+            opened = socket.create_server((self._host, self._port))
         except OSError as error:
             raise ConfigError("slack_port", port=self._port, problem=error.strerror) from None
-        self._port = int(server.effective_port)
+        self._port = opened.getsockname()[1]
+        handler = SlackRequestHandler(app)
+        server = create_server(handler, sockets=[opened], threads=8, max_request_body_size=_LARGEST_BODY, ident="")
         served = threading.Thread(target=server.run, name="slack-http", daemon=True)
         served.start()
         self.listening.set()
