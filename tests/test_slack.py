@@ -292,3 +292,11 @@ def test_a_wrong_token_and_an_unknown_channel_are_told(server, chat, time):
 def test_a_file_goes_into_the_thread(chat, server):
     chat.post(CHANNEL, replace(HELLO, parts=(Attachment("report.md", "# 报告"),)))
     assert [(f["content"], f["thread_ts"]) for f in server.files] == [("# 报告", server.messages["C1"][0]["ts"])]
+
+
+def test_the_buttons_of_a_long_day_stand_in_the_channel_and_not_in_its_thread(chat, server):
+    deliver(chat, digests.post(DAYS["150 commits"], Texts("zh")))
+    (headline,) = server.thread("C1", None)
+    kinds = [block["type"] for block in headline["blocks"]]
+    assert (kinds[-1], "table" in kinds) == ("actions", True)
+    assert not any(b["type"] == "actions" for m in server.thread("C1", headline["ts"]) for b in m["blocks"])

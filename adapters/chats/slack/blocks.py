@@ -18,6 +18,8 @@ Block = dict[str, Any]
 
 _LINE = 2_000
 """Characters of a leaf: a longer text goes on in the next one, on the next page if need be."""
+_BUTTONS = 1_500
+"""Characters of JSON kept on the first page for the buttons at the end, which nobody should search a thread for."""
 _CONTINUED = 200
 """Characters kept for the line that says which page of how many this is."""
 
@@ -39,10 +41,15 @@ class Rendered:
 
 
 def render(message: Message) -> Rendered:
-    """Everything the message says, on as many pages as it takes."""
+    """Everything the message says, on as many pages as it takes; buttons at its end stand on the first one."""
+    *parts, last = message.parts or (Text(()),)
+    closing = last.items if isinstance(last, Buttons) else ()
     packer = _Packer(message.key)
+    if closing:
+        packer.pages[0].size += _BUTTONS
     packer.title(message.title)
-    files = packer.parts(message.parts)
+    files = packer.parts(parts if closing else message.parts)
+    packer.close(closing)
     title = one_line("".join(span.text for span in message.title), limits.FALLBACK.ours // 2) or "…"
     return Rendered(tuple(_pages(title, message, packer.pages)), tuple(files))
 
@@ -254,6 +261,14 @@ class _Packer:
         page.blocks.append(table)
         page.count(table)
         page.tables += 1
+
+    def close(self, items: Sequence[Button]) -> None:
+        """Buttons at the end: on the first page, if they are no more than it has room for."""
+        first = self.pages[0]
+        first.size -= _BUTTONS if items else 0
+        pages, self.pages = self.pages, [first]
+        self.buttons(items)
+        self.pages = [first, *pages[1:], *self.pages[1:]]
 
     def buttons(self, items: Sequence[Button]) -> None:
         pressed = [item for item in items if len(item.command) <= limits.BUTTON_VALUE.ours]
