@@ -235,8 +235,17 @@ def test_too_much_at_once_is_said_in_the_acknowledgement(slack, monkeypatch):
         slack.server.socket.send_nowait(slack.server.socket.envelope("slash_commands", slack.server.slash("help")))
     slack.wait(lambda: len(slack.server.socket.acks) == inbound._WORKERS + inbound._WAITING, 20)
     ack = slack.send("slash_commands", slack.server.slash("help"))
+    button = {
+        "type": "button",
+        "action_id": "digest:list:1",
+        "value": "settings",
+        "text": {"type": "plain_text", "text": "x"},
+    }
+    assert slack.interact(slack.server.click("C1", {}, button, ephemeral=True)).payload is None
+    (told,) = slack.wait(slack.told)
     held.set()
     assert "try again" in ack.payload["text"]
+    assert "try again" in text_of(told)
 
 
 # --- Mentions and direct messages ------------------------------------------------------------

@@ -115,7 +115,7 @@ class Inbound:
         place = place_of(body["team"]["id"], body["channel"]["id"], thread, viewer=user)
         links = " ".join(list(dict.fromkeys(_links(message)))[:_LINKS])
         request = Request(f"explain {links}", place, user, f"slack:{body['trigger_id']}")
-        self._accept(ack, lambda: self._asked(request, body))
+        self._accept(self._or_busy(ack, body), lambda: self._asked(request, body))
 
     def _asked(self, request: Request, body: Body) -> None:
         """Answer a request, as a form where it asks for one, and say so where that takes a while."""
@@ -153,7 +153,7 @@ class Inbound:
             ack()
             return
         work = self._pressed_at_home if body.get("view") else self._pressed
-        self._accept(ack, lambda: work(body, str(pressed["value"])))
+        self._accept(self._or_busy(ack, body), lambda: work(body, str(pressed["value"])))
 
     def _pressed(self, body: Body, command: str) -> None:
         """A button under a message: the answer is for who pressed it, but a question's in public is public."""
@@ -322,6 +322,19 @@ class Inbound:
             self._workers.submit(self._worked, work)
         elif ack:
             ack(text=self._listener.text(None, "slack.busy"))
+
+    def _or_busy(self, ack: Ack, body: Body) -> Callable[..., None]:
+        """The acknowledgement of a click or a shortcut, in which Slack shows no text: that is answered afterwards."""
+
+        def acknowledged(text: str = "") -> None:
+            ack()
+            if text and body.get("response_url"):
+                user = body["user"]["id"]
+                place = place_of(body["team"]["id"], body["channel"]["id"], viewer=user)
+                self._chat.heard(place, body["response_url"])
+                self._tell(place, "slack.busy")
+
+        return acknowledged
 
     def _worked(self, work: Callable[[], None]) -> None:
         try:
