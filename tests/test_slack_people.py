@@ -299,6 +299,15 @@ def test_what_bots_write_and_what_is_changed_is_left_alone(slack):
     assert slack.server.messages["DU1"] == []
 
 
+def test_a_mention_by_another_bot_is_left_alone(slack):
+    event = slack.server.mention("help")
+    event["event"]["bot_id"] = "B9"
+    slack.event(event)
+    slack.idle()
+    assert slack.server.thread("C1", event["event"]["ts"]) == []
+    assert slack.told() == []
+
+
 # --- Buttons and forms -----------------------------------------------------------------------
 
 

@@ -91,6 +91,8 @@ class Inbound:
 
     def _on_mention(self, body: Body, context: Mapping[str, Any]) -> None:
         event = body["event"]
+        if event.get("bot_id") or not event.get("user"):  # another bot's mention: two bots would never stop
+            return
         text = re.sub(rf"<@{re.escape(str(context.get('bot_user_id')))}(?:\|[^>]*)?>", " ", event.get("text") or "")
         place = place_of(body["team_id"], event["channel"], event.get("thread_ts") or event["ts"])
         self._accept(None, lambda: self._asked(self._said(body, _plain(text), place), body))
