@@ -193,7 +193,9 @@ def test_a_workspace_installs_the_app_is_served_and_is_forgotten_when_it_takes_i
         body = json.dumps(server.event("app_uninstalled", team="T2")).encode()
         headers = signed(body, SECRET, real_time.time()) | {"Content-Type": "application/json"}
         assert call(f"{listening.url}/slack/events", body, headers)[0] == 200
-        listening.idle()
+        until = real_time.monotonic() + 10
+        while listening.world.store.subscriptions() and real_time.monotonic() < until:
+            real_time.sleep(0.01)
         assert rows(tmp_path / "digest.db") == rows(tmp_path / "digest.db", "slack_installations") == []
         assert listening.world.store.subscriptions() == ()
 

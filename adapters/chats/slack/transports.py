@@ -112,7 +112,13 @@ class Http:
         served.start()
         self.listening.set()
         self._stopped.wait()
-        server.close()
+
+        def end() -> None:
+            server.close()
+            for link in list(server._map.values()):
+                link.close()
+
+        server.trigger.pull_trigger(end)  # in the server's own thread, which would trip over a socket that is gone
         served.join(5)
 
     def stop(self) -> None:
