@@ -688,7 +688,19 @@ class Commands:
 
     def _help(self, asked: _Asked, _: list[str]) -> tuple[Post, ...]:
         texts = asked.texts
-        names = ("expand", "last", "day", "report", "search", "subscribe", "unsubscribe", "list", "status", "usage")
+        names = (
+            "expand",
+            "last",
+            "day",
+            "report",
+            "search",
+            "explain",
+            "subscribe",
+            "unsubscribe",
+            "list",
+            "status",
+            "usage",
+        )
         names = (*names, *(("post",) if asked.place.viewer else ()))
         lines: tuple[Line, ...] = tuple(
             (Span(texts(f"help.{name}_line"), code=True), Span(f" {texts(f'help.{name}')}")) for name in names

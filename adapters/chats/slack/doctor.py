@@ -15,9 +15,6 @@ from bot.ports import Finding, Unavailable, Verdict
 from bot.settings import Settings
 from bot.values import Message
 
-_SAMPLE = 12
-"""Scopes named at most in one line."""
-
 
 def examine(settings: Settings, channel: str, sample: Message) -> Iterator[Finding]:
     """Look at one thing after the other; what depends on a failed one is left out.
@@ -69,7 +66,7 @@ def _scopes(client: WebClient) -> Finding:
     def look() -> Finding:
         header = client.auth_test().headers.get("x-oauth-scopes", "")
         missing = [scope for scope in SCOPES if scope not in {part.strip() for part in str(header).split(",")}]
-        named = ", ".join(missing[:_SAMPLE])
+        named = ", ".join(missing)
         return Finding(
             "slack_scopes",
             Verdict.FAILED if missing else Verdict.FINE,
