@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bot.ports import Chat, CommitSource, DigestError, Progress
     from bot.settings import Settings
     from bot.values import Digest, Place, Post
+    from bot.worker import Worker
 
 _VERBS = (
     "today",
@@ -113,24 +114,38 @@ def chat(repo: str) -> None:
 
 
 @cli.command()
-def run() -> None:
-    """Listen in every chat that is set up, until it is stopped (Ctrl+C, SIGTERM)."""
+@click.option(
+    "--once", is_flag=True, help="deliver what is due and end, for a cron or a CI job; exit code 1 on failure"
+)
+def run(once: bool) -> None:
+    """Deliver every digest when it is due, and listen in every chat that is set up, until stopped (Ctrl+C, SIGTERM)."""
     import signal
+    import threading
+    import time
 
     from bot.host import Host
 
-    with _told_kindly(), _app() as (app, settings):
+    with _told_kindly(), _service(once) as (app, settings, worker, chats):
+        if once:
+            with _clock(worker, settings, once=True):
+                delivered = worker.deliver_all(time.sleep)
+            sys.exit(0 if delivered else 1)
         sys.setswitchinterval(0.001)  # an acknowledgement waits for the thread that builds a digest at every step
-        chats = _chats(settings)
         commands = _service_commands(app, settings)
+        stopping = threading.Event()
 
         def stop(*_: object) -> None:
-            for chat in chats:
+            stopping.set()
+            for chat in chats.values():
                 chat.close()
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
-        _together([lambda chat=chat: chat.listen(Host(app, commands, chat)) for chat in chats])  # type: ignore[misc]
+        with _clock(worker, settings), _monitor(app, settings):
+            _together([lambda chat=chat: chat.listen(Host(app, commands, chat)) for chat in chats.values()])  # type: ignore[misc]
+            worker.stop(_PATIENCE)
+    if stopping.is_set():
+        _leave()
 
 
 @cli.command()
@@ -160,6 +175,81 @@ def report(repos: tuple[str, ...], day: str, lang: str | None, zone: str, form: 
             "json": reports.json,
         }
         _write(writers[form](made), output)
+
+
+@cli.command()
+@click.option("--failed", is_flag=True, help="only those that were given up")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1_000))
+def deliveries(failed: bool, limit: int) -> None:
+    """List the latest deliveries: what was posted where, what waits, and why something was not."""
+    from adapters.chats import terminal
+    from bot import operator
+    from bot.texts import Texts
+
+    with _told_kindly(), _app() as (app, settings):
+        message = operator.listed(app, failed, limit, settings.digest_zone, Texts(settings.digest_language))
+        terminal.from_settings(settings).post(terminal.HOME, message)
+
+
+@cli.command()
+@click.argument("number", metavar="ID", type=int)
+def retry(number: int) -> None:
+    """Try a delivery again that was given up."""
+    from bot import operator
+    from bot.texts import Texts
+
+    with _told_kindly(), _app() as (app, settings):
+        operator.retry(app, number)
+        click.echo(Texts(settings.digest_language)("delivery.again", id=number))
+
+
+@cli.command()
+@click.argument("repo")
+@click.option("--from", "first", required=True, help="the first day: 2026-02-18")
+@click.option("--to", "last", required=True, help="the last day")
+@click.option("--branch", default="", help="a branch  [default: the repository's own]")
+@click.option("--lang", type=click.Choice(["en", "zh"]), help="language  [default: DIGEST_LANGUAGE]")
+@click.option("--zone", default="", help="IANA time zone of the days  [default: DIGEST_ZONE]")
+def backfill(repo: str, first: str, last: str, branch: str, lang: str | None, zone: str) -> None:
+    """Make the digests of past days and keep them, without posting them: for search, and for what is usual."""
+    from adapters.chats import terminal
+    from bot import operator
+    from bot.commands import parse_date
+    from bot.digest import day_label
+    from bot.texts import Texts
+    from bot.values import Subscription
+
+    with _told_kindly(), _app(lang, zone) as (app, settings):
+        texts = Texts(settings.digest_language)
+        wanted = Subscription(terminal.HOME, repo, "", settings.digest_zone, settings.digest_language, branch)
+        for made in operator.backfill(app, wanted, parse_date(first), parse_date(last)):
+            count = texts.count("commits", len(made.entries))
+            click.echo(texts("delivery.backfilled", day=day_label(made.period, texts), count=count))
+
+
+@cli.command()
+def export() -> None:
+    """Print all subscriptions as YAML."""
+    import yaml
+
+    from bot import operator
+
+    with _told_kindly(), _app() as (app, _):
+        records = operator.exported(app.store.subscriptions())
+        click.echo(yaml.safe_dump(records, allow_unicode=True, sort_keys=False), nl=False)
+
+
+@cli.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+def import_(file: Path) -> None:
+    """Follow what a YAML file of `digest export` lists (- for standard input); what is followed already is changed."""
+    from bot import operator
+    from bot.texts import Texts
+
+    with _told_kindly(), _app() as (app, settings):
+        subscriptions = operator.imported(_yaml(file), app.clock())
+        operator.follow(app, subscriptions)
+        click.echo(Texts(settings.digest_language)("delivery.imported", n=len(subscriptions)))
 
 
 @cli.command()
@@ -300,18 +390,89 @@ def _chat(settings: Settings, to: str) -> tuple[Chat, Place]:
     return slack.from_settings(settings), Place(name, channel)
 
 
-def _chats(settings: Settings) -> list[Chat]:
-    """Every chat that is set up to be listened to. Raises ConfigError where there is none."""
-    from bot.ports import ConfigError
-
-    chats: list[Chat] = []
+def _chats(settings: Settings) -> dict[str, Chat]:
+    """Every chat that is set up, by name."""
+    chats: dict[str, Chat] = {}
     if settings.slack_bot_token.get_secret_value() or settings.slack_client_id:
         from adapters.chats import slack
 
-        chats.append(slack.from_settings(settings))
-    if not chats:
-        raise ConfigError("chat_none")
+        chats["slack"] = slack.from_settings(settings)
     return chats
+
+
+@contextmanager
+def _service(once: bool) -> Iterator[tuple[App, Settings, Worker, dict[str, Chat]]]:
+    """The program with its worker and its chats. Raises ConfigError where there is none to listen in."""
+    from datetime import timedelta
+
+    from adapters import logs
+    from adapters.chats import terminal
+    from bot.ports import ConfigError
+    from bot.worker import Worker
+
+    with _app() as (app, settings):
+        logs.configure(settings)
+        chats = _chats(settings)
+        if once:
+            chats[terminal.HOME.chat] = terminal.from_settings(settings)
+        elif not chats:
+            raise ConfigError("chat_none")
+        yield app, settings, Worker(app, chats, timedelta(seconds=settings.digest_lease)), chats
+
+
+_TICK = 5
+"""Seconds between two looks at what is due."""
+_PATIENCE = 8.0
+"""Seconds that a message which is just being sent is waited for: service managers kill after ten."""
+
+
+@contextmanager
+def _clock(worker: Worker, settings: Settings, once: bool = False) -> Iterator[None]:
+    """Let the worker keep its leases, and unless `once`, look at what is due, while this lasts."""
+    from adapters.clock import Clock
+
+    clock = Clock()
+    clock.every(settings.digest_lease / 3, worker.renew, "leases")
+    if not once:
+        clock.every(_TICK, worker.tick, "due")
+    clock.start()
+    try:
+        yield
+    finally:
+        clock.stop()
+
+
+@contextmanager
+def _monitor(app: App, settings: Settings) -> Iterator[None]:
+    """The operator's port, where one is set."""
+    if not settings.digest_monitor_port:
+        yield
+        return
+    from adapters.monitor import Monitor
+
+    from bot import operator
+
+    monitor = Monitor(
+        settings.digest_monitor_host,
+        settings.digest_monitor_port,
+        lambda: operator.unready(app),
+        lambda: operator.measures(app),
+    )
+    monitor.start()
+    try:
+        yield
+    finally:
+        monitor.stop()
+
+
+def _leave() -> None:
+    """End at once: what a thread is still building would only be thrown away, and made again by the next process."""
+    import logging
+    import os
+
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def _together(works: Sequence[Callable[[], None]]) -> None:
@@ -423,6 +584,20 @@ def _print_json(posts: tuple[Post, ...]) -> None:
     from bot.values import Post
 
     click.echo(TypeAdapter(tuple[Post, ...]).dump_json(posts, indent=2).decode())
+
+
+def _yaml(file: Path) -> object:
+    """What a YAML file holds. Raises UsageError."""
+    import yaml
+
+    from bot.ports import UsageError
+
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+        return yaml.safe_load(text)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        problem = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        raise UsageError("import_unreadable", path=str(file), problem=problem) from None
 
 
 def _write(text: str, output: Path | None) -> None:

@@ -27,6 +27,7 @@ from bot.values import (
     Period,
     Place,
     Post,
+    Quota,
     Relation,
     Repository,
     Spending,
@@ -73,6 +74,18 @@ class Policy:
         return any(fnmatchcase(without_userinfo(name).lower(), pattern) for pattern in patterns)
 
 
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A digest that is wanted of some commits: its key, what it is of, and the one that is kept."""
+
+    key: str
+    repository: Repository
+    scope: Scope
+    commits: tuple[Commit, ...]
+    filtered: int
+    kept: Digest | None
+
+
 class App:
     """Everything the bot does, on the parts it is given.
 
@@ -114,6 +127,10 @@ class App:
         """Refuse what `place` may not name, without looking it up. Raises Forbidden."""
         self._policy.check_name(repo, place)
 
+    def is_operator(self, place: Place) -> bool:
+        """Whether a place is the operator's own."""
+        return place.chat == self._policy.operator_chat
+
     def check_branch(self, repository: Repository, branch: str) -> None:
         """Make sure that a branch is there. Raises NotFound."""
         now = self.clock()
@@ -152,6 +169,11 @@ class App:
         now = self.clock()
         return self.store.usage(self.limits.midnight(now), now + timedelta(seconds=1))
 
+    def quota(self) -> Quota | None:
+        """The requests that the source of what is followed still allows. Raises Unavailable, ConfigError."""
+        sources = {id(source): source for s in self.store.subscriptions() if (source := self._source_of(s.repo))}
+        return next((quota for source in sources.values() if (quota := source.quota())), None)
+
     # --- Delivering --------------------------------------------------------------------------
 
     def deliver(self, chat: Chat, place: Place, post: Post) -> None:
@@ -183,36 +205,56 @@ class App:
         Raises NotFound and Unavailable when the commits themselves cannot be read.
         """
         self.progress.collecting(repository.title)
+        sought = self.sought(repository, scope, self.landed(repository, scope.branch, scope.period))
+        if sought.kept and not sought.kept.degraded:
+            return sought.kept
+        return self.make(sought)
+
+    def landed(self, repository: Repository, branch: str, period: Period) -> tuple[Commit, ...]:
+        """The commits of a branch (empty: the default one) in a period, newest first. Raises NotFound, Unavailable."""
+        return self._source_of(repository.name).commits(repository.name, branch, period.since, period.until)
+
+    def sought(self, repository: Repository, scope: Scope, landed: Sequence[Commit]) -> Sought:
+        """The digest that is to be made of `landed`, under its key; `kept` where there is one of the same commits."""
         branch = scope.branch or repository.branch
-        since, until = scope.period.since, scope.period.until
-        landed = self._source_of(repository.name).commits(repository.name, scope.branch, since, until)
         commits = tuple(c for c in landed if digests.wanted(c, scope.filters))
-        filtered = len(landed) - len(commits)
-        key = self._digest_key(repository, branch, scope, filtered)
+        key = self._digest_key(repository, branch, scope, commits, len(landed) - len(commits))
         kept = self.store.digest(key)
-        if kept and not kept.degraded and [e.commit.sha for e in kept.entries] == [c.sha for c in commits]:
-            return replace(kept, period=scope.period)
-        made = self._make(repository, branch, scope, commits, filtered)
-        self.store.keep_digest(key, made, self.clock())
+        if kept and [e.commit.sha for e in kept.entries] != [c.sha for c in commits]:
+            kept = None
+        return Sought(
+            key,
+            repository,
+            replace(scope, branch=branch),
+            commits,
+            len(landed) - len(commits),
+            replace(kept, period=scope.period) if kept else None,
+        )
+
+    def make(self, sought: Sought) -> Digest:
+        """A new digest, which is kept under its key."""
+        made = self._make(sought)
+        self.store.keep_digest(sought.key, made, self.clock())
         return made
 
-    def _make(
-        self, repository: Repository, branch: str, scope: Scope, commits: tuple[Commit, ...], filtered: int
-    ) -> Digest:
+    def _make(self, sought: Sought) -> Digest:
+        repository, scope, commits, filtered = sought.repository, sought.scope, sought.commits, sought.filtered
         build, texts = self._build(repository, scope.language), Texts(scope.language)
         entries = tuple(replace(e, relations=self._relations(e.commit, commits)) for e in build.entries(commits))
         overview = build.overview(entries)
         left_out = [texts("digest.filtered", count=texts.count("commits", filtered))] if filtered else []
+        late = sum(c.committed < scope.period.since for c in commits)
+        late_said = [texts("digest.late_said", count=texts.count("commits", late))] if late else []
         made = Digest(
             repository=repository,
-            branch=branch,
+            branch=scope.branch,
             period=scope.period,
             language=scope.language,
             filters=scope.filters,
             entries=entries,
             overview=overview,
             themes=related.themes(commits, [e.grade for e in entries]),
-            notices=(*left_out, *build.faults),
+            notices=(*late_said, *left_out, *build.faults),
             degraded=bool(build.faults),
         )
         return replace(made, usual=self._usual(made))
@@ -244,14 +286,17 @@ class App:
             progress=self.progress,
         )
 
-    def _digest_key(self, repository: Repository, branch: str, scope: Scope, filtered: int) -> str:
-        """What a digest depends on, beside its commits."""
+    def _digest_key(
+        self, repository: Repository, branch: str, scope: Scope, commits: Sequence[Commit], filtered: int
+    ) -> str:
+        """What a digest depends on; of a period that is still running, beside its commits."""
         model = self.model.name if self.model else "rules"
         # A period that is still running ends later each time it is asked for: its digest is kept once, and replaced.
         until = scope.period.until if scope.period.until < self.clock() else None
         time = (scope.period.since, until, scope.period.zone)
         place = (repository.name, repository.title, repository.url, branch)
-        named = (place, time, scope.language, scope.filters, filtered, model, analysis.PROMPTS, triage.VERSION)
+        shas = tuple(c.sha for c in commits) if until else ()
+        named = (place, time, shas, scope.language, scope.filters, filtered, model, analysis.PROMPTS, triage.VERSION)
         return hashlib.sha256(repr(named).encode()).hexdigest()
 
     def _usual(self, made: Digest) -> int | None:

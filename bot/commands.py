@@ -23,16 +23,16 @@ from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from bot import digest as digests
-from bot import forms, report, schedule
+from bot import forms, operator, report, schedule
 from bot.app import App, Scope
 from bot.ports import DigestError, NotFound, UsageError
 from bot.settings import check_zone
 from bot.texts import LANGUAGES, Texts
 from bot.values import (
-    Attachment,
     Button,
     Buttons,
     Commit,
+    DeliveryState,
     Digest,
     Fields,
     Filters,
@@ -384,7 +384,7 @@ class Commands:
         return Period(schedule.day(first, zone).since, until, zone)
 
     def _post(self, digest: Digest, texts: Texts) -> Post:
-        return digests.post(digest, texts, attachments(digest, texts))
+        return digests.post(digest, texts, report.attachments(digest, texts))
 
     def _report(self, asked: _Asked, typed: list[str]) -> tuple[Post, ...]:
         rest = typed[1:] if any(not is_repository(w) for w in typed[1:]) else ["yesterday", *typed[1:]]
@@ -393,7 +393,7 @@ class Commands:
     @staticmethod
     def _files(made: Digest, texts: Texts) -> Post:
         title = f"{texts('digest.report')}: {made.repository.title} · {digests.day_label(made.period, texts)}"
-        return Post(Message("report", (Span(title),), attachments(made, texts)))
+        return Post(Message("report", (Span(title),), report.attachments(made, texts)))
 
     # --- One commit --------------------------------------------------------------------------
 
@@ -503,10 +503,16 @@ class Commands:
         repository = self._app.repository(typed[1], asked.place)
         wanted = self._wanted(asked, repository.name, _options(typed[2:]))
         self._app.check_branch(repository, wanted.branch)
-        kept = self._app.store.subscribe(replace(wanted, place=asked.place.whole, repo=repository.name, paused=""))
+        kept = self._app.store.subscribe(
+            replace(wanted, place=asked.place.whole, repo=repository.name, paused="", created=self._begun(wanted))
+        )
         texts = Texts(kept.language)
         title = texts("answer.subscribed", repo=repository.title)
         return (Post(Message("subscribed", (Span(title),), (self._described(kept, texts),))),)
+
+    def _begun(self, wanted: Subscription) -> datetime:
+        """When a subscription was made; a change of its settings, or its rest, does not make it a new one."""
+        return wanted.created if wanted.id else self._app.clock()
 
     def _wanted(self, asked: _Asked, repo: str, options: dict[str, str]) -> Subscription:
         """The subscription of `repo`, of the branch that the options name, with what they ask. Raises UsageError."""
@@ -653,18 +659,55 @@ class Commands:
     # --- Status and help ---------------------------------------------------------------------
 
     def _status(self, asked: _Asked, _: list[str]) -> tuple[Post, ...]:
-        texts = asked.texts
+        """What is due and what went wrong: of this channel, or of all of them for the operator."""
+        texts, store = asked.texts, self._app.store
+        everything = self._app.is_operator(asked.place)
+        shown = store.subscriptions() if everything else asked.here
         used = self._app.spent_today()
         cost = self._app.limits.cost(used)
+        states = store.delivery_states()
         items = [
             ("model", self._app.model.name if self._app.model else texts("digest.by_rules")),
             ("tokens", f"{self._tokens(used, texts)} ({sum(u.requests for u in used):,})"),
             *([("cost", _price(cost))] if cost is not None else []),
-            ("follows", str(len(asked.here))),
-            ("commits", f"{self._app.store.counts()['commits']:,}"),
+            ("follows", str(len(shown))),
+            ("commits", f"{store.counts()['commits']:,}"),
+            *([("quota", quota)] if everything and (quota := self._quota(asked)) else []),
+            *([(name, f"{states[state]:,}") for name, state in _COUNTED if states[state]] if everything else []),
         ]
         fields = Fields(tuple((texts(f"status.{name}"), (Span(value),)) for name, value in items))
-        return (Post(Message("status", (Span(texts("status.title")),), (fields,))),)
+        parts: list[Part] = [fields, *([self._due(asked, shown, everything)] if shown else [])]
+        return (Post(Message("status", (Span(texts("status.title")),), tuple(parts))),)
+
+    def _quota(self, asked: _Asked) -> str:
+        """What GitHub still allows, or why that is not known; empty where nothing is followed there."""
+        try:
+            quota = self._app.quota()
+        except DigestError as error:
+            return asked.texts.error(error)
+        if quota is None:
+            return ""
+        reset = f"{digests.local(quota.reset, asked.zone):%H:%M}"
+        return asked.texts("status.quota_of", left=f"{quota.left:,}", limit=f"{quota.limit:,}", reset=reset)
+
+    def _due(self, asked: _Asked, shown: Sequence[Subscription], everything: bool) -> Table:
+        """When each subscription is due next, and what became of its last digest."""
+        texts, now = asked.texts, self._app.clock()
+        latest = {d.subscription: d for d in self._app.store.latest_deliveries()}
+        names = ("repo", *(("channel",) if everything else ()), "next", "last")
+        rows = []
+        for each in shown:
+            due = operator.due_next(each, now)
+            cells = {
+                "repo": each.repo if everything else self._title(asked, each.repo),
+                "channel": f"{each.place.chat}:{each.place.channel}",
+                "next": f"{digests.local(due, each.zone):%Y-%m-%d %H:%M} ({each.zone})" if due else "–",
+                "last": texts(f"paused.{each.paused}")
+                if each.paused
+                else operator.stand(latest.get(each.id), each.zone, texts),
+            }
+            rows.append(tuple((Span(cells[name]),) for name in names))
+        return Table(tuple(texts(f"status.{name}") for name in names), tuple(rows), texts("status.deliveries"))
 
     def _tokens(self, used: Sequence[Spending], texts: Texts) -> str:
         """Tokens taken today, and of how many."""
@@ -708,6 +751,9 @@ class Commands:
         return (Post(Message("help", (Span(texts("help.title")),), (Text(lines, bullets=True),))),)
 
 
+_COUNTED = (("waiting", DeliveryState.DUE), ("failed", DeliveryState.FAILED))
+
+
 def _price(cost: float) -> str:
     """A cost with as many digits as tell something."""
     return f"{cost:,.2f}" if cost >= 1 else f"{cost:.4f}"
@@ -733,16 +779,6 @@ class _Asked:
     @property
     def place(self) -> Place:
         return self.request.place
-
-
-def attachments(digest: Digest, texts: Texts) -> tuple[Attachment, ...]:
-    """The full report of a digest, as Markdown and as HTML."""
-    title = re.sub(r"[^\w.-]+", "-", digest.repository.title)  # a title may be a folder's name, with anything in it
-    name = f"{title}-{digests.days(digest.period)[0]:%Y-%m-%d}"
-    return (
-        Attachment(f"{name}.md", report.markdown((digest,), texts)),
-        Attachment(f"{name}.html", report.html((digest,), texts)),
-    )
 
 
 # --- Options of subscribe --------------------------------------------------------------------

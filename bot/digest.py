@@ -269,20 +269,24 @@ def _impact_line(repository: Repository, commit: Commit, impact: Impact) -> Line
 # --- A whole digest --------------------------------------------------------------------------
 
 
-def post(digest: Digest, texts: Texts, attachments: Sequence[Attachment] = ()) -> Post:
-    """The headline with overview, statistics and table; beneath it the high commits, the rest, and the report."""
+def post(digest: Digest, texts: Texts, attachments: Sequence[Attachment] = (), notes: Sequence[str] = ()) -> Post:
+    """The headline with overview, statistics and table; beneath it the high commits, the rest, and the report.
+
+    `notes` are sentences of the headline that hold for one subscription only, such as what an earlier digest missed.
+    """
     zone = digest.period.zone
     replies = [commit_message(digest.repository, e, zone, texts) for e in digest.by_importance[Importance.HIGH]]
     if rest := [e for i in (Importance.MEDIUM, Importance.LOW) for e in digest.by_importance[i]]:
         replies.append(_rest(digest, rest, texts))
     if attachments and digest.entries:
         replies.append(Message("report", _plain(texts("digest.report")), tuple(attachments)))
-    return Post(_headline(digest, texts), tuple(replies))
+    return Post(_headline(digest, texts, notes), tuple(replies))
 
 
-def _headline(digest: Digest, texts: Texts) -> Message:
+def _headline(digest: Digest, texts: Texts, notes: Sequence[str]) -> Message:
     title = texts("digest.title", title=digest.repository.title, day=day_label(digest.period, texts))
     parts: list[Part] = [Text((_plain(period_label(digest, texts)),))]
+    parts += [Text(tuple(_plain(note) for note in notes))] if notes else []
     parts.append(Text((_plain(digest.overview),)))
     if digest.entries:
         parts.append(Text(((Span(" | ".join(statistics(digest, texts)), strong=True),),)))
@@ -322,11 +326,18 @@ def _row(digest: Digest, entries: Sequence[Entry], clock: str, texts: Texts) -> 
     authors = dict.fromkeys(one_line(e.commit.author, 60) for e in entries)
     message = subject_line(digest.repository, newest.commit) if len(entries) == 1 else _bumps(digest, entries, texts)
     return (
-        _plain(format(local(newest.commit.committed, digest.period.zone), clock)),
+        _plain(_time(newest.commit, digest.period, clock, texts)),
         _plain(", ".join(authors)),
         message,
         _plain(_grade_label(max((e.grade.importance for e in entries), key=_RANK.index), texts)),
     )
+
+
+def _time(commit: Commit, period: Period, clock: str, texts: Texts) -> str:
+    """When a commit landed; of one that was pushed late, the day too."""
+    if commit.committed < period.since:
+        return texts("digest.late", time=f"{local(commit.committed, period.zone):%m-%d %H:%M}")
+    return format(local(commit.committed, period.zone), clock)
 
 
 _RANK = [Importance.LOW, Importance.MEDIUM, Importance.HIGH]

@@ -35,7 +35,7 @@ _REMEMBERED = timedelta(days=1)
 """How long a request is known again: Slack repeats an event for five minutes, Feishu for seven hours."""
 _SHARED = ("subscribed", "unsubscribed")
 """Answers that concern everybody in a channel, whoever asked."""
-LEFT = ("left", "archived", "gone")
+LEFT = ("left", "archived", "gone", "closed")
 """Why a channel's subscriptions can rest: keys of `[paused]`."""
 
 

@@ -2,9 +2,11 @@
 
     DigestError                 base: an expected failure that a person may read
     ├── UsageError              a command or an option that cannot be understood
-    ├── NotFound                a repository, branch, commit or pull request that is not there
+    ├── NotFound                a repository, branch, commit, pull request or channel that is not there
+    │   └── ThreadGone          the message that was to be answered was removed
     ├── Forbidden               not allowed here
     ├── Unavailable             a service failed or is throttled: worth another try later
+    ├── Overtaken               another process does this meanwhile: leave it alone
     ├── ModelError              a language model gave no usable answer
     ├── StoreError              the database cannot be used as it is
     └── ConfigError             a setting is missing or wrong
@@ -26,6 +28,7 @@ from bot.values import (
     AnalysisKey,
     Commit,
     Delivery,
+    DeliveryState,
     Digest,
     FilePatch,
     Form,
@@ -34,6 +37,7 @@ from bot.values import (
     Post,
     Problem,
     Question,
+    Quota,
     Reply,
     Repository,
     Request,
@@ -60,7 +64,11 @@ class UsageError(DigestError):
 
 
 class NotFound(DigestError):
-    """A repository, branch, commit or pull request that is not there."""
+    """A repository, branch, commit, pull request or channel that is not there."""
+
+
+class ThreadGone(NotFound):
+    """The message that was to be answered was removed."""
 
 
 class Forbidden(DigestError):
@@ -69,6 +77,10 @@ class Forbidden(DigestError):
 
 class Unavailable(DigestError):
     """A service failed or is throttled: worth another try later."""
+
+
+class Overtaken(DigestError):
+    """Another process does this meanwhile, since this one stood still for too long: leave it alone."""
 
 
 class ModelError(DigestError):
@@ -104,6 +116,21 @@ class Finding:
     outcome: str
     fields: Mapping[str, object] = field(default_factory=dict)
     error: DigestError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """How a message is sent exactly once, across restarts and processes.
+
+    `name` is the same whenever it is sent; `begun` is when that was first intended. With `again` it may have been sent
+    by somebody who did not live to tell: the chat waits, and looks for it, before it sends. `check` is called right
+    before each send and raises Overtaken where another process has taken over.
+    """
+
+    name: str
+    begun: datetime
+    again: bool
+    check: Callable[[], None]
 
 
 class Progress:
@@ -145,6 +172,10 @@ class CommitSource(Protocol):
         Lazy: a patch is read when the iteration reaches it. A file is read to 256 KiB and a commit to 8 MiB, the rest
         is marked incomplete. Raises NotFound, Unavailable.
         """
+        ...
+
+    def quota(self) -> Quota | None:
+        """The requests that are left, None where there is no limit. Raises Unavailable, ConfigError."""
         ...
 
 
@@ -224,8 +255,12 @@ class Chat(Protocol):
         """The name that stands in `Place.chat`."""
         ...
 
-    def post(self, place: Place, message: Message) -> Place:
-        """Post `message` and return the thread beneath it. Raises NotFound, Forbidden, ConfigError, Unavailable."""
+    def post(self, place: Place, message: Message, once: Once | None = None) -> Place:
+        """Post `message` and return the thread beneath it; with `once` exactly once, wherever the platform lets us see.
+
+        Raises NotFound where the channel is not there or has taken the bot out, ThreadGone, Forbidden, ConfigError,
+        Unavailable where a later try may succeed, and Overtaken.
+        """
         ...
 
     def listen(self, listener: Listener) -> None:
@@ -292,15 +327,56 @@ class Store(Protocol):
         """All subscriptions by id, or those of one channel or thread."""
         ...
 
-    def keep_delivery(self, delivery: Delivery) -> None:
-        """Keep how far a delivery got, with its steps in order; the earlier state is replaced.
+    def plan(self, delivery: Delivery, last: int) -> Delivery | None:
+        """Keep a new delivery and return it with its id, where the subscription's latest one is still number `last`.
 
-        Raises NotFound where the subscription was removed meanwhile: nothing more is to be posted for it.
+        `last` is 0 where there was none. None where another process was first, or the subscription is gone.
         """
         ...
 
-    def deliveries(self, subscription: int) -> tuple[Delivery, ...]:
-        """Deliveries of a subscription, the latest slot first."""
+    def keep_delivery(self, delivery: Delivery) -> None:
+        """Keep how far a delivery got; the earlier state is replaced. What is given up unposted has told nothing.
+
+        Raises NotFound where it was removed with its subscription: nothing more is to be posted for it. Raises
+        Overtaken where it was tried more often since, or is settled.
+        """
+        ...
+
+    def reopen(self, delivery: Delivery) -> bool:
+        """Keep a settled delivery as due again; whether it is still the one that was given up."""
+        ...
+
+    def delivery(self, number: int) -> Delivery:
+        """The delivery of that number. Raises NotFound."""
+        ...
+
+    def deliveries(
+        self, subscription: int | None = None, state: DeliveryState | None = None, limit: int = 1_000
+    ) -> tuple[Delivery, ...]:
+        """Deliveries, the latest first: of all subscriptions or one, in any state or one, at most `limit`."""
+        ...
+
+    def latest_deliveries(self) -> tuple[Delivery, ...]:
+        """The latest delivery of each subscription that has any."""
+        ...
+
+    def due_deliveries(self, now: datetime) -> tuple[Delivery, ...]:
+        """The deliveries that are due and to be tried now, the one that waits the longest first."""
+        ...
+
+    def delivery_states(self) -> dict[DeliveryState, int]:
+        """How many deliveries are in each state."""
+        ...
+
+    def told(self, subscription: int, but: int) -> frozenset[str]:
+        """SHAs of commits that a subscription was told of by deliveries but one, or that lay before its first."""
+        ...
+
+    def tell(self, delivery: Delivery, landed: Iterable[Commit], since: datetime) -> None:
+        """Keep a delivery, and that its subscription is told of `landed` by it; older ones than `since` are forgotten.
+
+        Raises as `keep_delivery` does.
+        """
         ...
 
     def add_usage(self, usage: Usage, purpose: str, now: datetime) -> None:
@@ -317,6 +393,10 @@ class Store(Protocol):
 
     def claim(self, key: str, holder: str, now: datetime, until: datetime) -> bool:
         """Take the lease on `key` until `until`, or prolong one's own; False while another holder's is unexpired."""
+        ...
+
+    def renew(self, holder: str, now: datetime, until: datetime) -> None:
+        """Prolong every lease of a holder that has not run out."""
         ...
 
     def release(self, key: str, holder: str) -> None:

@@ -37,7 +37,7 @@ from bot.digest import (
 )
 from bot.texts import Texts, style
 from bot.triage import ROOT, component
-from bot.values import Commit, Digest, Entry, Importance, Line, Repository, Span, Theme, inert, one_line
+from bot.values import Attachment, Commit, Digest, Entry, Importance, Line, Repository, Span, Theme, inert, one_line
 
 Markdown = NewType("Markdown", str)
 """CommonMark with the tables of GitHub's dialect; everything from outside in it is escaped."""
@@ -50,6 +50,16 @@ SCHEMA = 1
 
 _CONTENTS_LIMIT = 100
 """Characters of a subject in the contents; the heading has it whole."""
+
+
+def attachments(digest: Digest, texts: Texts) -> tuple[Attachment, ...]:
+    """The full report of a digest, as Markdown and as HTML."""
+    title = re.sub(r"[^\w.-]+", "-", digest.repository.title)  # a title may be a folder's name, with anything in it
+    name = f"{title}-{days(digest.period)[0]:%Y-%m-%d}"
+    return (
+        Attachment(f"{name}.md", markdown((digest,), texts)),
+        Attachment(f"{name}.html", html((digest,), texts)),
+    )
 
 
 # --- What the report says --------------------------------------------------------------------

@@ -1,10 +1,18 @@
-"""Days, periods and slots: when a digest is due and which time it covers. Pure; `now` is always passed in."""
+"""Days, periods and slots: when a digest is due and which time it covers. Pure; `now` is always passed in.
+
+A slot is the first time of a local day at which a schedule fires. Its digest covers the time from where the one before
+ended to the last local midnight before the slot. So the periods of a subscription follow each other without a gap and
+without an overlap, however often its schedule or its zone is changed: a slot whose midnight lies not behind the last
+one has nothing to tell, and is none.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.cron import CronTrigger
@@ -16,6 +24,8 @@ _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 WEEK = (*_DAYS[1:], _DAYS[0])
 """The days of the week by name, Monday first, as `Texts` numbers them."""
 _RANGE = re.compile(rf"\b({'|'.join(_DAYS)})-({'|'.join(_DAYS)})\b(?!/)")
+CATCH_UP = timedelta(days=7)
+"""So far back a digest reaches that makes up for missed ones."""
 _NUMBER = re.compile(r"(?<![/\d])[0-7](?!\d)")
 
 
@@ -117,5 +127,82 @@ def _spelt(found: re.Match[str]) -> str:
 
 def next_slot(expression: str, zone: str, now: datetime) -> datetime | None:
     """When the schedule is due next, in UTC; None for one that never is (31 February)."""
-    found = CronTrigger.from_crontab(check(expression), timezone=ZoneInfo(zone)).get_next_fire_time(None, now)
+    return _fires(expression, zone, now)
+
+
+@lru_cache(maxsize=1 << 14)
+def _fires(expression: str, zone: str, since: datetime) -> datetime | None:
+    found = CronTrigger.from_crontab(check(expression), timezone=ZoneInfo(zone)).get_next_fire_time(None, since)
     return found.astimezone(ZoneInfo("UTC")) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A slot that has passed, and the period `[since, until)` of its digest.
+
+    `cursor` is where the digests before ended; where it lies before `since`, the time between is given up, because the
+    bot was away for longer than it makes up for. `merged` counts the missed slots that it makes up for.
+    """
+
+    slot: datetime
+    cursor: datetime
+    since: datetime
+    until: datetime
+    merged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How far a subscription's digests got: `slot` is the last one that was theirs, `until` its end.
+
+    `cursor` is the end of what was posted; it lies before `until` where the last digests could not be posted, of which
+    there are `missed`.
+    """
+
+    slot: datetime
+    until: datetime
+    cursor: datetime
+    missed: int = 0
+
+
+def due(expression: str, zone: str, told: Told, now: datetime) -> Due | None:
+    """The latest slot after `told.slot` that has passed, with everything since `told.cursor`; None where none has.
+
+    Where slots were missed, the time that is made up for is at most `CATCH_UP` long, or one slot's where that is
+    longer. Raises UsageError for what is no crontab expression.
+    """
+    passed = list(_passed(expression, zone, told, now))
+    if not passed:
+        return None
+    slot, until = passed[-1]
+    merged = told.missed + len(passed) - 1
+    since = told.cursor
+    if merged:
+        before = passed[-2][1] if len(passed) > 1 else told.until
+        earliest = midnight(today(until, zone) - CATCH_UP, zone)
+        since = max(told.cursor, min(before, earliest))
+    return Due(slot, told.cursor, since, until, merged)
+
+
+def _passed(expression: str, zone: str, told: Told, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The slots after `told.slot` up to `now`, each with its end."""
+    after = told.slot + timedelta(microseconds=1)
+    while (slot := _fires(expression, zone, after)) and slot <= now:
+        this = day(today(slot, zone), zone)
+        if this.since > told.cursor:
+            yield slot, this.since
+        after = this.until
+
+
+def untold(expression: str, zone: str, created: datetime) -> Told:
+    """Where a new subscription begins: its first digest covers the day that was the last whole one before its slot."""
+    first, begun = _fires(expression, zone, created), today(created, zone)
+    if first and today(first, zone) == begun:
+        begun -= timedelta(days=1)
+    cursor = midnight(begun, zone)
+    return Told(created, cursor, cursor)
+
+
+def slot_after(expression: str, zone: str, slot: datetime) -> datetime | None:
+    """The next slot on a later local day, in UTC; None where there is none."""
+    return _fires(expression, zone, day(today(slot, zone), zone).until)

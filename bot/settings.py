@@ -55,6 +55,13 @@ class Settings(BaseSettings):
     digest_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="repositories that may be followed: owner/name, owner/*, paths; empty: any public one"
     )
+    digest_lease: float = Field(60, ge=1, le=3600, description="seconds after which another process takes work over")
+    digest_settle: float = Field(
+        5, ge=0, le=60, description="seconds until a message whose sending was interrupted is looked for in the chat"
+    )
+    digest_log: Literal["text", "json"] = Field("text", description="how `digest run` logs, one event a line")
+    digest_monitor_host: str = Field("127.0.0.1", description="address of the operator's port")
+    digest_monitor_port: int = Field(0, ge=0, le=65535, description="port with /healthz, /readyz and /metrics; 0: none")
     github_token: SecretStr = Field(SecretStr(""), description="personal access token")
     github_app_id: str = Field("", description="GitHub App: its id")
     github_app_key: Path | None = Field(None, description="GitHub App: file with its private key (PEM)")

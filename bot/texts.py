@@ -12,6 +12,7 @@ from importlib.resources import files
 from string import Template
 
 from bot.ports import DigestError
+from bot.values import Failure
 
 LANGUAGES = ("en", "zh")
 """The languages that have labels."""
@@ -60,3 +61,12 @@ class Texts:
     def error(self, error: DigestError) -> str:
         """What a person is told of an expected failure."""
         return self(f"errors.{error.key}", **error.fields)
+
+    def failure(self, failure: Failure | None) -> str:
+        """What a person is told of a kept failure; its key, where a later version took the text away."""
+        if failure is None:
+            return "–"
+        try:
+            return self(f"errors.{failure.key}", **dict(failure.fields))
+        except KeyError:
+            return failure.key

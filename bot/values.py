@@ -7,11 +7,14 @@ which a source knows a repository: `owner/name` for a hosted one, an absolute pa
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from urllib.parse import quote
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # --- Text from outside -----------------------------------------------------------------------
 
@@ -649,7 +652,8 @@ class Subscription:
     """A place that gets the digests of a repository.
 
     `branch` empty means the default one; `schedule` is a crontab expression in the IANA `zone`; `quiet` says whether a
-    period without commits is posted; `paused` holds the reason while it rests; `id` is 0 until the store gives one.
+    period without commits is posted; `paused` holds the reason while it rests; `created` is when it began, so that what
+    was due before is not; `id` is 0 until the store gives one.
     """
 
     place: Place
@@ -661,6 +665,7 @@ class Subscription:
     filters: Filters = field(default_factory=Filters)
     quiet: bool = False
     paused: str = ""
+    created: datetime = EPOCH
     id: int = 0
 
 
@@ -673,22 +678,78 @@ class StepState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One message of a delivery; `thread` is what the chat called the thread beneath it, once sent."""
+    """One message of a delivery: since when it is to be sent; once sent, what the chat calls the thread beneath it."""
 
     key: str
     state: StepState
+    begun: datetime
     thread: str | None = None
+
+
+class DeliveryState(StrEnum):
+    """What became of a delivery: it is due or under way; it is posted; nothing was to be told; it was given up."""
+
+    DUE = "due"
+    DONE = "done"
+    QUIET = "quiet"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error as it is kept, so that it can be told in the reader's language: its key, and the fields of its text."""
+
+    key: str
+    fields: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One subscription's digest for the slot that ended at `until`, and how far its messages got."""
+    """One subscription's digest of the period `[since, until)`, due at `slot`, and how far its messages got.
+
+    `cursor` is how far the earlier ones got: where it lies before `since`, the time between is left out. `merged`
+    counts the slots that passed before without a digest. `deadline` is when it is given up; `retry` is when it is next
+    tried, for the time number `attempts` + 1. `digest` is the key under which what is posted is kept, once it is made.
+    """
 
     subscription: int
+    slot: datetime
+    cursor: datetime
     since: datetime
     until: datetime
+    deadline: datetime
+    retry: datetime
+    merged: int = 0
+    digest: str = ""
+    state: DeliveryState = DeliveryState.DUE
+    attempts: int = 0
+    failure: Failure | None = None
     steps: tuple[Step, ...] = ()
-    finished: bool = False
+    id: int = 0
+
+    @property
+    def sent(self) -> bool:
+        """Whether anything of it is known to be posted."""
+        return any(step.state is StepState.DONE for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What is measured of the running bot: a `counter` or a `gauge` with its samples, each with its labels."""
+
+    name: str
+    help: str
+    kind: str
+    samples: tuple[tuple[Mapping[str, str], float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How many requests a service still allows until `reset`, and of how many."""
+
+    left: int
+    limit: int
+    reset: datetime
 
 
 # --- The language model ----------------------------------------------------------------------

@@ -26,7 +26,7 @@ from samples import Language, digest  # noqa: E402
 
 from adapters.chats.slack.blocks import Page, render  # noqa: E402
 from bot import digest as digests  # noqa: E402
-from bot.commands import attachments  # noqa: E402
+from bot.report import attachments  # noqa: E402
 from bot.texts import Texts  # noqa: E402
 from bot.values import Post  # noqa: E402
 

@@ -207,6 +207,8 @@ class GitHubServer:
         path = path.removeprefix(self.prefix)
         if verb == "POST" and (found := re.fullmatch(r"/app/installations/(?P<installation>\d+)/access_tokens", path)):
             return "token", found.groupdict()
+        if verb == "GET" and path == "/rate_limit":
+            return "limits", {}
         for kind, pattern in ROUTES:
             form = rf"(?:/repos/(?P<name>[^/]+/[^/]+)|/repositories/(?P<number_of>\d+)){pattern}"
             if verb == "GET" and (found := re.fullmatch(form, path)):
@@ -276,6 +278,11 @@ class GitHubServer:
         self.tokens.add(made)
         expires = datetime.now(UTC) + timedelta(seconds=self.app.life)
         return Reply(201, {"token": made, "expires_at": stamp(expires), "permissions": {"contents": "read"}})
+
+    def _limits(self, known: bool, **_: object) -> Reply:
+        limit = 5_000 if known else 60
+        core = {"limit": limit, "used": 7, "remaining": limit - 7, "reset": 1_771_405_200}
+        return Reply(200, {"resources": {"core": core}, "rate": core})
 
     def _repository(self, known: bool, name: str = "", number_of: str = "", **_: object) -> Reply:
         reader = self.reader(known, name, number_of)

@@ -14,6 +14,7 @@ import hmac
 import itertools
 import json
 import math
+import random
 import socket
 import sys
 import threading
@@ -45,7 +46,10 @@ CLIENT_ID, CLIENT_SECRET = "111.222", "client-secret"
 # How an answer can go wrong: each is used up by one request.
 DROPPED, LOST, BUSY, BROKEN, INTERNAL = "dropped after accepting", "dropped before", "429", "500", "internal_error"
 
+CHAOTIC = ("chat.postMessage", "files.completeUploadExternal")
+
 Json = dict[str, Any]
+Answer = tuple[int, bytes] | tuple[int, bytes, dict[str, str]]
 
 _PAGE = "cursor limit"
 _RANGE = f"oldest latest inclusive include_all_metadata {_PAGE}"
@@ -146,7 +150,8 @@ class SlackServer:
     """Workspaces, channels and what stands in them.
 
     `clock` (seconds) decides who comes too fast and what has expired; `hidden` seconds keep a message unseen;
-    `throttle` also refuses what comes too fast, which is counted in any case.
+    `throttle` also refuses what comes too fast, which is counted in any case. With `chaos` a part of the answers to
+    `CHAOTIC` methods is late or goes wrong.
     """
 
     def __init__(
@@ -158,6 +163,7 @@ class SlackServer:
         hidden: float = 0,
         throttle: bool = False,
         port: int = 0,
+        chaos: random.Random | None = None,
     ) -> None:
         self.channels: dict[str, Channel] = {}
         self.tokens: dict[str, str] = {}
@@ -181,6 +187,7 @@ class SlackServer:
         self.hidden = hidden
         self._clock = clock
         self._throttle = throttle
+        self._chaos = chaos
         self._revoked: set[str] = set()
         self._faults: dict[str, list[str]] = defaultdict(list)
         self._last: dict[str, float] = defaultdict(lambda: float("-inf"))
@@ -213,8 +220,11 @@ class SlackServer:
 
     @property
     def messages(self) -> dict[str, list[Json]]:
-        """What stands in each channel, seen or not."""
-        return {name: channel.messages for name, channel in self.channels.items()}
+        """What was written in each channel, seen or not; shared files stand in `files`."""
+        return {
+            name: [message for message in channel.messages if not message.get("files")]
+            for name, channel in self.channels.items()
+        }
 
     def add_workspace(self, team: str, token: str, channels: Iterable[str] = ()) -> None:
         """A workspace in which a token is good."""
@@ -247,7 +257,10 @@ class SlackServer:
         self._pauses[method, channel] = self._clock() + seconds
 
     def thread(self, channel: str, ts: str | None) -> list[Json]:
-        """What stands in a thread, or at the top of a channel."""
+        """What was written in a thread, or at the top of a channel; shared files stand in `files`."""
+        return [m for m in self._in_thread(channel, ts) if not m.get("files")]
+
+    def _in_thread(self, channel: str, ts: str | None) -> list[Json]:
         return [m for m in self.channels[channel].messages if m.get("thread_ts") == ts]
 
     def trigger(self, team: str = TEAM) -> str:
@@ -383,7 +396,7 @@ class SlackServer:
         parents = [m for m in channel.tops() if m["ts"] == body["ts"] and self._seen(m)]
         if not parents:
             raise Refused("thread_not_found")
-        replies = [m for m in self.thread(channel.name, body["ts"]) if self._seen(m) and _within(m, body)]
+        replies = [m for m in self._in_thread(channel.name, body["ts"]) if self._seen(m) and _within(m, body)]
         most = limits.HISTORY.slack - 1
         asked = body | ({"limit": max(1, int(body["limit"]) - 1)} if str(body.get("limit", "")).isdigit() else {})
         shown, cursor = _page(replies, asked, most, most)
@@ -533,9 +546,15 @@ class SlackServer:
         self._look(body, unfurls=False)
         if not all((known := self._uploads.get(file["id"])) and known.content for file in body["files"]):
             raise Refused("file_not_found")
+        shared = []
         for file in body["files"]:
             upload = self._uploads.pop(file["id"])
+            shared.append({"id": file["id"], "name": upload.name, "title": file.get("title", upload.name)})
             self.files.append({**file, **where, "name": upload.name, "content": upload.content.decode()})
+        if where["channel"]:
+            known = {"text": body.get("initial_comment", ""), "bot_id": BOT_ID, "app_id": APP, "user": BOT}
+            thread = {"thread_ts": where["thread_ts"]} if where["thread_ts"] else {}
+            self._keep(channel, {**known, **thread, "files": shared})
         return {"files": body["files"]}
 
     def _apps_connections_open(self, body: Json, _: str) -> Json:
@@ -594,6 +613,11 @@ class SlackServer:
                 return math.ceil(until - now)
             self._told.discard(gate)
         if method == "chat.postMessage" and channel in self.channels:
+            sent = self._calls["chat.postMessage", self.channels[channel].team]
+            sent[:] = [at for at in sent if now - at < 60]
+            if self._throttle and len(sent) >= limits.WORKSPACE.slack:
+                return math.ceil(60 - (now - sent[0]))
+            sent.append(now)
             fast = now - self._last[channel] < limits.PACE - 1e-6
             self.too_fast += fast
             if fast and self._throttle:
@@ -607,6 +631,14 @@ class SlackServer:
             return math.ceil(60 - (now - calls[0]))
         calls.append(now)
         return 0
+
+    def _next_fault(self, method: str) -> str:
+        """How the next answer goes wrong: as it was queued, or as chance wills."""
+        if self._faults[method]:
+            return self._faults[method].pop(0)
+        if self._chaos and method in CHAOTIC:
+            return self._chaos.choices(("", DROPPED, LOST, BUSY, BROKEN, INTERNAL), (78, 6, 4, 4, 4, 4))[0]
+        return ""
 
     # --- HTTP ---
 
@@ -628,37 +660,43 @@ class SlackServer:
                 parts = urlsplit(self.path)
                 kind, _, name = parts.path.strip("/").partition("/")
                 with server._lock:
-                    if kind == "upload":
-                        self._say(*server._uploaded(name, raw))
-                    elif kind == "respond":
-                        self._say(*server._respond(name, raw))
-                    elif kind == "_":
-                        self._say(200, json.dumps(server.stats()).encode())
-                    else:
-                        self._answer(name, server._body(name, self.headers, raw, parts.query))
-
-            def _answer(self, method: str, body: Json) -> None:
-                server.requests.append(method)
-                fault = server._faults[method].pop(0) if server._faults[method] else ""
-                if fault == LOST:
+                    said = self._answer(kind, name, raw, parts.query)
+                if said is None:
                     self.close_connection = True
                     return
+                if server._chaos and name in CHAOTIC:
+                    time.sleep(max(0.0, server._chaos.uniform(-1.0, 0.3)))
+                with suppress(ConnectionError):  # who asked may have been killed meanwhile
+                    self._say(*said)
+
+            def _answer(self, kind: str, name: str, raw: bytes, query: str) -> Answer | None:
+                if kind == "upload":
+                    return server._uploaded(name, raw)
+                if kind == "respond":
+                    return server._respond(name, raw)
+                if kind == "_":
+                    return 200, json.dumps(server.stats()).encode()
+                return self._call(name, server._body(name, self.headers, raw, query))
+
+            def _call(self, method: str, body: Json) -> Answer | None:
+                server.requests.append(method)
+                fault = server._next_fault(method)
+                if fault == LOST:
+                    return None
                 if fault in (BUSY, BROKEN):
                     status, error = (429, "ratelimited") if fault == BUSY else (500, "service_unavailable")
-                    self._say(status, json.dumps({"ok": False, "error": error}).encode(), {"Retry-After": "7"})
-                    return
+                    after = {"Retry-After": "1" if server._chaos else "7"}
+                    return status, json.dumps({"ok": False, "error": error}).encode(), after
                 if wait := server._too_soon(method, body):
                     said = json.dumps({"ok": False, "error": "ratelimited"}).encode()
-                    self._say(429, said, {"Retry-After": str(wait)})
-                    return
+                    return 429, said, {"Retry-After": str(wait)}
                 answer = server._answered(method, body)
                 headers = answer.pop("_headers", {})
                 if fault == DROPPED:
-                    self.close_connection = True
-                    return
+                    return None
                 if fault == INTERNAL:
                     answer = {"ok": False, "error": "internal_error"}
-                self._say(200, json.dumps(answer).encode(), headers)
+                return 200, json.dumps(answer).encode(), headers
 
             def _say(self, status: int, said: bytes, headers: dict[str, str] | None = None) -> None:
                 self.send_response(status)
@@ -908,7 +946,7 @@ def _block_of(message: Json, element: Json) -> str:
     return "b0"
 
 
-_PUBLIC = ("type", "user", "bot_id", "app_id", "team", "ts", "thread_ts", "text", "blocks")
+_PUBLIC = ("type", "user", "bot_id", "app_id", "team", "ts", "thread_ts", "text", "blocks", "files")
 
 
 def _public(message: Json, *, whole: bool) -> Json:

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.ports import NotFound, Store
+from bot.ports import NotFound, Overtaken, Store
 from bot.values import (
     Analysis,
     AnalysisKey,
@@ -24,9 +25,11 @@ from bot.values import (
     ChangeType,
     Commit,
     Delivery,
+    DeliveryState,
     Digest,
     Entry,
     Evidence,
+    Failure,
     FileChange,
     FileStatus,
     Filters,
@@ -166,10 +169,26 @@ SUBSCRIPTIONS = st.builds(
     filters=st.builds(Filters, st.lists(TEXT, max_size=2).map(tuple), st.lists(TEXT, max_size=2).map(tuple)),
     quiet=st.booleans(),
     paused=TEXT,
+    created=st.datetimes(timezones=st.just(UTC)),
 )
 examples = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
+
+
+def delivery(subscription: int, **fields: Any) -> Delivery:
+    """A delivery of the day after START."""
+    day = timedelta(days=1)
+    known = {"slot": START + day, "cursor": START, "since": START, "until": START + day}
+    known |= {"deadline": START + 2 * day, "retry": START + day}
+    return Delivery(subscription, **(known | fields))
+
+
+def planned(store: Store, subscription: int, last: int = 0, **fields: Any) -> Delivery:
+    """The same, kept."""
+    made = store.plan(delivery(subscription, **fields), last)
+    assert made is not None
+    return made
 
 
 class StoreContract:
@@ -498,8 +517,7 @@ class StoreContract:
 
     def test_the_same_place_repository_and_branch_is_replaced_and_keeps_its_id(self, store: Store) -> None:
         first = store.subscribe(DAILY)
-        slot = Delivery(first.id, START, START)
-        store.keep_delivery(slot)
+        slot = planned(store, first.id)
         second = store.subscribe(replace(DAILY, schedule="0 8 * * *", language="en"))
         assert second == replace(DAILY, schedule="0 8 * * *", language="en", id=first.id)
         assert store.subscriptions() == (second,)
@@ -526,7 +544,7 @@ class StoreContract:
     def test_unsubscribing_removes_the_deliveries_too(self, store: Store) -> None:
         kept, other = store.subscribe(DAILY), store.subscribe(replace(DAILY, repo=OTHER))
         for each in (kept, other):
-            store.keep_delivery(Delivery(each.id, START, START, (Step("a", StepState.DONE),)))
+            planned(store, each.id)
         store.unsubscribe(kept.id)
         assert store.subscriptions() == (other,)
         assert store.deliveries(kept.id) == ()
@@ -544,35 +562,116 @@ class StoreContract:
 
     # --- Deliveries ---
 
-    def test_a_delivery_comes_back_with_its_steps_in_order(self, store: Store) -> None:
-        number = store.subscribe(DAILY).id
-        steps = (Step("z", StepState.DONE, "1700.5"), Step("a", StepState.DONE), Step("m", StepState.INTENDED))
-        until = START + timedelta(days=1, microseconds=1)
-        store.keep_delivery(Delivery(number, START, until, steps))
-        assert store.deliveries(number) == (Delivery(number, START, until, steps),)
-
-    def test_the_earlier_state_of_a_delivery_is_replaced(self, store: Store) -> None:
-        number = store.subscribe(DAILY).id
-        steps = (Step("a", StepState.INTENDED), Step("b", StepState.INTENDED))
-        store.keep_delivery(Delivery(number, START, START, steps))
-        later = Delivery(number, START - timedelta(days=1), START, (Step("a", StepState.DONE, "t"),), finished=True)
+    def test_a_planned_delivery_comes_back_with_its_steps_in_order(self, store: Store) -> None:
+        made = planned(store, store.subscribe(DAILY).id)
+        steps = (
+            Step("z", StepState.DONE, START, "1700.5"),
+            Step("a", StepState.DONE, START),
+            Step("m", StepState.INTENDED, START + timedelta(microseconds=1)),
+        )
+        later = replace(made, steps=steps, attempts=1, digest="k", failure=Failure("slack_busy", (("n", "1"),)))
         store.keep_delivery(later)
-        assert store.deliveries(number) == (later,)
+        assert store.delivery(made.id) == later
+        assert store.deliveries(made.subscription) == (later,)
 
-    def test_deliveries_come_the_latest_slot_first(self, store: Store) -> None:
+    def test_a_delivery_is_planned_once_whoever_comes_first(self, store: Store) -> None:
         number = store.subscribe(DAILY).id
-        slots = [Delivery(number, START, START + timedelta(days=day)) for day in range(3)]
-        for slot in (slots[1], slots[2], slots[0]):
-            store.keep_delivery(slot)
-        assert store.deliveries(number) == tuple(reversed(slots))
+        first = delivery(number)
+        made = store.plan(first, 0)
+        assert made == replace(first, id=made.id)
+        assert made.id > 0
+        assert store.plan(replace(first, until=START + timedelta(days=9)), 0) is None
+        second = store.plan(replace(first, until=START + timedelta(days=2)), made.id)
+        assert second is not None
+        assert store.deliveries(number) == (second, made)
+
+    def test_of_many_who_plan_at_once_one_is_first(self, store: Store) -> None:
+        number = store.subscribe(DAILY).id
+        with ThreadPoolExecutor(8) as pool:
+            made = list(pool.map(lambda n: store.plan(delivery(number, until=START + timedelta(days=n)), 0), range(8)))
+        assert len([each for each in made if each]) == len(store.deliveries(number)) == 1
 
     def test_a_delivery_of_a_removed_subscription_is_refused(self, store: Store) -> None:
+        made = planned(store, store.subscribe(DAILY).id)
+        store.unsubscribe(made.subscription)
+        assert store.plan(delivery(made.subscription), 0) is None
+        for refused in (lambda: store.keep_delivery(made), lambda: store.delivery(made.id)):
+            with pytest.raises(NotFound) as said:
+                refused()
+            assert (said.value.key, said.value.fields) == ("delivery_unknown", {"id": made.id})
+        assert store.deliveries() == store.latest_deliveries() == store.due_deliveries(START) == ()
+
+    def test_who_was_overtaken_keeps_nothing(self, store: Store) -> None:
+        made = planned(store, store.subscribe(DAILY).id)
+        mine, others = replace(made, attempts=1), replace(made, attempts=2)
+        store.keep_delivery(mine)
+        store.keep_delivery(others)
+        with pytest.raises(Overtaken):
+            store.keep_delivery(mine)
+        store.keep_delivery(replace(others, state=DeliveryState.DONE))
+        with pytest.raises(Overtaken):
+            store.keep_delivery(replace(others, attempts=3))
+        assert store.delivery(made.id) == replace(others, state=DeliveryState.DONE)
+
+    def test_only_what_was_given_up_is_opened_again(self, store: Store) -> None:
+        made = planned(store, store.subscribe(DAILY).id)
+        again = replace(made, attempts=2)
+        assert not store.reopen(again)
+        store.keep_delivery(replace(made, state=DeliveryState.FAILED, attempts=1))
+        assert not store.reopen(replace(again, attempts=1))
+        assert store.reopen(again)
+        assert not store.reopen(replace(again, attempts=3))
+        assert store.delivery(made.id) == again
+        assert not store.reopen(replace(again, id=99))
+
+    def test_deliveries_are_found_by_state_the_latest_first_and_the_due_by_when_they_wait(self, store: Store) -> None:
+        one, two = store.subscribe(DAILY).id, store.subscribe(replace(DAILY, repo=OTHER)).id
+        hour = timedelta(hours=1)
+        done = planned(store, one)
+        store.keep_delivery(done := replace(done, state=DeliveryState.DONE))
+        waiting = planned(store, one, done.id, until=START + timedelta(days=2), retry=START + hour)
+        failed = planned(store, two)
+        store.keep_delivery(failed := replace(failed, state=DeliveryState.FAILED))
+        early = planned(store, two, failed.id, until=START + timedelta(days=2), retry=START)
+        assert store.deliveries() == (early, failed, waiting, done)
+        assert store.deliveries(limit=1) == (early,)
+        assert store.deliveries(one) == (waiting, done)
+        assert store.deliveries(state=DeliveryState.FAILED) == (failed,)
+        assert store.deliveries(one, DeliveryState.FAILED) == ()
+        assert set(store.latest_deliveries()) == {waiting, early}
+        assert store.due_deliveries(START) == (early,)
+        assert store.due_deliveries(START + hour) == (early, waiting)
+        assert store.delivery_states() == {
+            DeliveryState.DUE: 2,
+            DeliveryState.DONE: 1,
+            DeliveryState.QUIET: 0,
+            DeliveryState.FAILED: 1,
+        }
+
+    def test_what_was_told_is_known_to_later_deliveries_of_the_same_subscription(self, store: Store) -> None:
+        one, two = store.subscribe(DAILY).id, store.subscribe(replace(DAILY, repo=OTHER)).id
+        first = planned(store, one)
+        store.tell(replace(first, digest="k"), [commit(1), commit(2)], START - timedelta(days=99))
+        assert store.delivery(first.id).digest == "k"
+        assert store.told(one, but=0) == {commit(1).sha, commit(2).sha}
+        assert store.told(one, but=first.id) == store.told(two, but=0) == frozenset()
+        store.keep_delivery(replace(first, digest="k", state=DeliveryState.DONE))
+        second = planned(store, one, first.id, until=START + timedelta(days=2))
+        store.tell(second, [commit(2), commit(3)], commit(2).committed)
+        assert store.told(one, but=second.id) == {commit(2).sha}
+        assert store.told(one, but=0) == {commit(2).sha, commit(3).sha}
+
+    def test_what_is_given_up_unposted_has_told_nothing(self, store: Store) -> None:
         number = store.subscribe(DAILY).id
-        store.unsubscribe(number)
-        with pytest.raises(NotFound) as refused:
-            store.keep_delivery(Delivery(number, START, START))
-        assert (refused.value.key, refused.value.fields) == ("subscription_unknown", {"id": number})
-        assert store.deliveries(number) == ()
+        first = planned(store, number)
+        store.tell(first, [commit(1)], START - timedelta(days=99))
+        store.keep_delivery(replace(first, state=DeliveryState.FAILED, attempts=1))
+        assert store.told(number, but=0) == frozenset()
+        second = planned(store, number, first.id, until=START + timedelta(days=2))
+        store.tell(second, [commit(2)], START - timedelta(days=99))
+        step = Step("headline", StepState.DONE, START, "t")
+        store.keep_delivery(replace(second, state=DeliveryState.FAILED, attempts=1, steps=(step,)))
+        assert store.told(number, but=0) == {commit(2).sha}
 
     # --- Usage ---
 
@@ -637,6 +736,16 @@ class StoreContract:
             results = list(pool.map(race, map(str, range(threads))))
         assert [sum(taken) for taken in zip(*results, strict=True)] == [1] * rounds
 
+    def test_leases_of_one_holder_are_prolonged_together_unless_they_ran_out(self, store: Store) -> None:
+        minute = timedelta(minutes=1)
+        store.claim("a", "one", START, START + minute)
+        store.claim("b", "one", START, START + 3 * minute)
+        store.claim("c", "two", START, START + 3 * minute)
+        store.renew("one", START + 2 * minute, START + 9 * minute)
+        assert store.claim("a", "other", START + 2 * minute, START + 5 * minute)
+        assert not store.claim("b", "other", START + 8 * minute, START + 9 * minute)
+        assert store.claim("c", "other", START + 3 * minute, START + 9 * minute)
+
     # --- The store itself ---
 
     def test_threads_write_and_read_at_the_same_time(self, store: Store) -> None:
@@ -655,11 +764,10 @@ class StoreContract:
 
     def test_everything_is_still_there_when_opened_again(self, store: Store, reopen: Callable[[], Store]) -> None:
         number = store.subscribe(DAILY).id
-        delivery = Delivery(number, START, START, (Step("a", StepState.DONE, "t"),))
+        delivery = planned(store, number)
         key = AnalysisKey(REPO, commit(1).sha, "p", "m", "en")
         store.keep_digest("k", digest(commit(1)), START)
         store.keep_analysis(key, ANALYSIS)
-        store.keep_delivery(delivery)
         store.add_usage(Usage("m", 1, 1, 1), "p", START)
         store.claim("k", "one", START, START + timedelta(hours=1))
         again = reopen()
@@ -674,7 +782,7 @@ class StoreContract:
     def test_counts_are_the_rows_of_each_table_and_the_size(self, store: Store) -> None:
         empty = store.counts()
         number = store.subscribe(DAILY).id
-        store.keep_delivery(Delivery(number, START, START, (Step("a", StepState.DONE), Step("b", StepState.INTENDED))))
+        store.tell(planned(store, number), [commit(1), commit(2)], START - timedelta(days=99))
         store.keep_digest("k", digest(commit(1), commit(2)), START)
         store.keep_analysis(AnalysisKey(REPO, commit(1).sha, "p", "m", "en"), ANALYSIS)
         store.add_usage(Usage("m"), "p", START)
@@ -690,7 +798,7 @@ class StoreContract:
             "digests": 1,
             "subscriptions": 1,
             "deliveries": 1,
-            "steps": 2,
+            "told": 2,
             "usage": 1,
             "claims": 1,
         }

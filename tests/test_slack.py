@@ -18,8 +18,8 @@ from adapters.chats.slack.blocks import render, rendered_length
 from adapters.chats.slack.workspaces import OneWorkspace
 from bot import digest as digests
 from bot import schedule
-from bot.commands import attachments
 from bot.ports import ConfigError, Forbidden, NotFound, Unavailable
+from bot.report import attachments
 from bot.texts import Texts
 from bot.values import (
     Analysis,

@@ -13,20 +13,21 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlite_utils import Database, Migrations
-from store_contract import DAILY, REPO, START, StoreContract, commit, digest, examples, shas
+from store_contract import DAILY, REPO, START, StoreContract, commit, digest, examples, planned, shas
 
 from adapters.stores.sqlite import SqliteStore, from_settings
 from adapters.stores.sqlite.file import CHECKED_BYTES, SqliteFile
 from adapters.stores.sqlite.schema import MIGRATIONS
 from bot.ports import StoreError, Unavailable
 from bot.settings import Settings
-from bot.values import Analysis, AnalysisKey, Delivery, FileChange, Step, StepState
+from bot.values import Analysis, AnalysisKey, FileChange, Step, StepState
 
 
 @pytest.fixture
@@ -442,12 +443,13 @@ import sys
 from pathlib import Path
 from adapters.stores.sqlite import SqliteStore
 sys.path.insert(0, sys.argv[3])
+from dataclasses import replace
 from store_contract import REPO, START, commit, digest
-from bot.values import Delivery, Step, StepState
+from bot.values import Step, StepState
 store = SqliteStore(Path(sys.argv[1]))
 for n in range(int(sys.argv[2]), 10_000):
     store.keep_digest(f"k{n}", digest(*(commit(n * 100 + i) for i in range(100))), START)
-    store.keep_delivery(Delivery(1, START, START, (Step(str(n), StepState.DONE),)))
+    store.keep_delivery(replace(store.delivery(1), steps=(Step(str(n), StepState.DONE, START),)))
     print(n, flush=True)
 """
 
@@ -471,7 +473,8 @@ def test_processes_open_new_files_together_and_one_gets_the_lease_each_round(tmp
 
 def test_a_killed_writer_leaves_whole_digests_and_loses_nothing_it_kept(store: SqliteStore, path: Path) -> None:
     number = store.subscribe(DAILY).id
-    assert number == 1
+    made = planned(store, number)
+    assert made.id == 1
     last = -1
     for _ in range(3):
         last = written_until_killed(path, last + 1)
@@ -482,7 +485,7 @@ def test_a_killed_writer_leaves_whole_digests_and_loses_nothing_it_kept(store: S
         assert store.counts()["commits"] == kept * 100
         assert len(store.search("change replay", [REPO], 10_000)) == kept * 100
         last = kept - 1
-    store.keep_delivery(Delivery(number, START, START, (Step("after", StepState.DONE),)))
+    store.keep_delivery(replace(made, steps=(Step("after", StepState.DONE, START),)))
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         connection.execute("INSERT INTO words (words) VALUES ('integrity-check')")

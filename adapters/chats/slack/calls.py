@@ -15,7 +15,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry import RetryHandler
 
 from adapters.chats.slack import limits
-from bot.ports import ConfigError, DigestError, Forbidden, NotFound, Unavailable, UsageError
+from bot.ports import ConfigError, DigestError, Forbidden, NotFound, ThreadGone, Unavailable, UsageError
 from bot.values import one_line
 
 NO_RETRIES: list[RetryHandler] = []
@@ -31,9 +31,8 @@ _PATIENCE = 60.0
 """A longer pause than so many seconds is not waited for: whoever called tries again later."""
 # Errors after which the message may stand in the channel all the same (chat.postMessage, "Errors").
 _UNCLEAR = frozenset({"internal_error", "fatal_error", "request_timeout", "service_unavailable", "team_added_to_org"})
-_GONE = frozenset(
-    {"channel_not_found", "not_in_channel", "thread_not_found", "message_not_found", "user_not_in_channel"}
-)
+_GONE = frozenset({"channel_not_found", "not_in_channel", "user_not_in_channel"})
+_THREAD = frozenset({"thread_not_found", "message_not_found"})
 _CLOSED = frozenset({"is_archived", "restricted_action", "restricted_action_read_only_channel", "not_allowed"})
 _TOKEN = frozenset({"not_authed", "invalid_auth", "account_inactive", "token_revoked", "token_expired"})
 _TRIGGER = frozenset({"expired_trigger_id", "exchanged_trigger_id", "invalid_trigger_id", "trigger_expired"})
@@ -48,25 +47,45 @@ class Gate(NamedTuple):
     channel: str = ""
 
 
+def _free() -> None:
+    """No check at all."""
+
+
 class Caller:
-    """Keeps the pace of every gate. Safe for several threads; `clock` and `sleep` are monotonic seconds."""
+    """Keeps the pace of every gate. Safe for several threads.
+
+    `clock` and `sleep` are monotonic seconds; `settle` is how many seconds to wait before a message that may have been
+    taken is looked for.
+    """
 
     def __init__(
-        self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        settle: float = SETTLE,
     ) -> None:
         self._clock = clock
         self._sleep = sleep
+        self._settle = settle
         self._lock = threading.Lock()
         self._next: dict[Gate, float] = {}
 
-    def __call__(self, gate: Gate, send: Callable[[], Any], settle: Callable[[], str | None] | None = None) -> Any:
+    def __call__(
+        self,
+        gate: Gate,
+        send: Callable[[], Any],
+        settle: Callable[[], str | None] | None = None,
+        check: Callable[[], None] = _free,
+    ) -> Any:
         """The answer of `send`, repeated where it was refused for now, or where `settle` finds nothing of it.
 
-        Without `settle` an unclear call is repeated: it must do no harm twice. Raises the bot's own errors.
+        Without `settle` an unclear call is repeated: it must do no harm twice. `check` is called right before each
+        sending, and ends it with what it raises. Raises the bot's own errors.
         """
         last: DigestError = Unavailable("slack_failed", error="timeout")
         for attempt in range(TRIES):
             self._wait(gate)
+            check()
             try:
                 return send()
             except SlackApiError as error:
@@ -77,20 +96,26 @@ class Caller:
             except (OSError, HTTPException):
                 wait, unclear = 1.0, True
             if unclear and settle:
-                self._sleep(SETTLE)
+                self.let_settle()
                 if (found := settle()) is not None:
                     return found
             if attempt + 1 < TRIES:
                 self._pause(gate, wait * 2**attempt if unclear else wait)
         raise last
 
+    def let_settle(self) -> None:
+        """Wait until whatever was taken so far shows in a history."""
+        self._sleep(self._settle)
+
     def _wait(self, gate: Gate) -> None:
-        """Wait until the gate is open, and take the place of the next one who comes."""
-        pace = limits.PACE if gate.method == "chat.postMessage" else 0.0
+        """Wait until a gate is open, and the one of its workspace; and take the place of the next one who comes."""
+        paces = {gate: 0.0}
+        if gate.method == "chat.postMessage":
+            paces = {gate: limits.PACE, Gate(gate.method, gate.team): 60 / limits.WORKSPACE.ours}
         with self._lock:
             now = self._clock()
-            at = max(now, self._next.get(gate, now))
-            self._next[gate] = at + pace
+            at = max(now, *(self._next.get(each, now) for each in paces))
+            self._next |= {each: at + pace for each, pace in paces.items()}
         if at > now:
             self._sleep(at - now)
 
@@ -113,6 +138,8 @@ def translated(error: SlackApiError, gate: Gate) -> tuple[DigestError, float | N
         return Unavailable("slack_busy"), float(response.headers.get("Retry-After", 1))
     if name in _GONE:
         return NotFound("slack_channel", channel=gate.channel), None
+    if name in _THREAD:
+        return ThreadGone("slack_thread", channel=gate.channel), None
     if name in _CLOSED:
         return Forbidden("slack_closed", channel=gate.channel), None
     if name in _TRIGGER:

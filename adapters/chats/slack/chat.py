@@ -7,20 +7,21 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 from slack_sdk.web import WebClient
 from slack_sdk.webhook import WebhookClient
 
 from adapters.chats.slack import limits
 from adapters.chats.slack.blocks import Page, render
-from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, Caller, Gate
+from adapters.chats.slack.calls import NO_RETRIES, SETTLE, TIMEOUT, Caller, Gate
 from adapters.chats.slack.inbound import Inbound
 from adapters.chats.slack.transports import Http, Socket, Transport
 from adapters.chats.slack.workspaces import NAME, InstalledWorkspaces, OneWorkspace, Workspaces, parts_of
-from bot.ports import ConfigError, DigestError, Forbidden, Listener, NotFound
+from bot.ports import ConfigError, DigestError, Forbidden, Listener, NotFound, Once
 from bot.settings import Settings
 from bot.values import Attachment, Message, Place, one_line
 
@@ -31,10 +32,18 @@ _EVENT = "commit_digest"
 _HISTORY_PAGES = 10
 
 
+class _Posted(NamedTuple):
+    """The timestamp of a message, which names it within its channel, and whether it stood there before."""
+
+    ts: str
+    found: bool
+
+
 class SlackChat:
     """Slack, in one workspace or several. Safe to call from several threads.
 
-    `clock` and `sleep` are monotonic seconds, `now` is seconds since 1970, by which Slack names messages.
+    `clock` and `sleep` are monotonic seconds, `now` is seconds since 1970, by which Slack names messages; `settle` is
+    how many seconds to wait before a message that may have been taken is looked for.
     """
 
     def __init__(
@@ -45,10 +54,11 @@ class SlackChat:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
+        settle: float = SETTLE,
     ) -> None:
         self._workspaces = workspaces
         self._transport = transport
-        self._call = Caller(clock, sleep)
+        self._call = Caller(clock, sleep, settle)
         self._now = now
         self._answers = ResponseUrls(clock)
         self._inbound: Inbound | None = None
@@ -60,12 +70,12 @@ class SlackChat:
 
     # --- Out ---------------------------------------------------------------------------------
 
-    def post(self, place: Place, message: Message) -> Place:
+    def post(self, place: Place, message: Message, once: Once | None = None) -> Place:
         """Post `message` and return the thread beneath it; what one message cannot hold goes on in the thread.
 
         For a viewer it is shown to that person alone, and files go into their direct messages. Raises NotFound and
-        Forbidden for a channel that the bot cannot write to, ConfigError for a token that Slack does not take,
-        Unavailable where a later try may succeed.
+        Forbidden for a channel that the bot cannot write to, ThreadGone for a thread that was removed, ConfigError for
+        a token that Slack does not take, Unavailable where a later try may succeed, and what `once.check` raises.
         """
         team, channel = parts_of(place)
         client = self._workspaces.client(team)
@@ -73,45 +83,58 @@ class SlackChat:
         if place.viewer and not channel.startswith("D"):  # direct messages are for the two of them anyway
             for page in rendered.pages:
                 self._whisper(client, place, page, last=message.key == "error")
-            for file in rendered.files:
-                self._upload(client, team, self.direct(team, place.viewer), None, file)
+            if rendered.files:
+                there = Place(NAME, f"{team}/{self.direct(team, place.viewer)}")
+                self._share(client, team, there, rendered.files, self._anew())
             return place
-        thread = place.thread
-        name = uuid.uuid4().hex
+        once = once or self._anew()
+        thread, again = place.thread, once.again
+        if again:
+            self._call.let_settle()
         for number, page in enumerate(rendered.pages):
-            posted = self._send(client, Place(NAME, place.channel, thread), page, f"{name}/{number}")
-            thread = thread or posted
-        for file in rendered.files:
-            self._upload(client, team, channel, thread, file)
+            there = Place(NAME, place.channel, thread)
+            posted = self._send(client, there, page, replace(once, name=f"{once.name}/{number}", again=again))
+            thread = thread or posted.ts
+            again = posted.found  # each page is sent after the one before it was: none is where that one is not
+        if rendered.files:
+            shared = replace(once, again=again)
+            self._share(client, team, Place(NAME, place.channel, thread), rendered.files, shared)
         return Place(NAME, place.channel, thread)
 
-    def _send(self, client: WebClient, place: Place, page: Page, key: str) -> str:
-        """The timestamp of a page that was posted, which names it within its channel."""
+    def _anew(self) -> Once:
+        """Something that is sent for the first time, by this process alone."""
+        return Once(uuid.uuid4().hex, datetime.fromtimestamp(self._now(), UTC), False, lambda: None)
+
+    def _send(self, client: WebClient, place: Place, page: Page, once: Once) -> _Posted:
+        """Post a page once."""
         team, channel = parts_of(place)
         sent: dict[str, Any] = {
             "channel": channel,
             "text": page.text,
             "blocks": list(page.blocks),
-            "metadata": {"event_type": _EVENT, "event_payload": {"key": one_line(key, 200)}},
+            "metadata": {"event_type": _EVENT, "event_payload": {"key": one_line(once.name, 200)}},
             "unfurl_links": False,
             "unfurl_media": False,
             **({"thread_ts": place.thread} if place.thread else {}),
         }
-        begun = self._now()
 
         def settle() -> str | None:
-            return self._find(client, place, sent["metadata"], begun)
+            return self._find(client, place, once.begun, lambda message: message.get("metadata") == sent["metadata"])
 
+        if once.again and (found := settle()):
+            return _Posted(found, found=True)
         gate = Gate("chat.postMessage", team, channel)
-        answer = self._call(gate, lambda: client.chat_postMessage(**sent), settle)
-        return answer if isinstance(answer, str) else str(answer["ts"])
+        answer = self._call(gate, lambda: client.chat_postMessage(**sent), settle, once.check)
+        return _Posted(answer if isinstance(answer, str) else str(answer["ts"]), found=False)
 
-    def _find(self, client: WebClient, place: Place, metadata: dict[str, Any], begun: float) -> str | None:
-        """The timestamp of the message with `metadata`, where a readable history holds it."""
+    def _find(
+        self, client: WebClient, place: Place, begun: datetime, wanted: Callable[[dict[str, Any]], bool]
+    ) -> str | None:
+        """The timestamp of the message that is `wanted`, where a readable history holds it."""
         team, channel = parts_of(place)
         asked: dict[str, Any] = {
             "channel": channel,
-            "oldest": f"{begun - 60:.6f}",  # the clocks of two machines differ
+            "oldest": f"{begun.timestamp() - 60:.6f}",  # the clocks of two machines differ
             "limit": limits.HISTORY.ours,
             "include_all_metadata": True,
             **({"ts": place.thread} if place.thread else {}),
@@ -124,21 +147,29 @@ class SlackChat:
             except DigestError:
                 return None  # a history that cannot be read settles nothing: a rare double is better than a loss
             for message in found["messages"]:
-                if message.get("metadata") == metadata:
+                if wanted(message):
                     return str(message["ts"])
             asked["cursor"] = (found.get("response_metadata") or {}).get("next_cursor")
             if not asked["cursor"]:
                 break
         return None
 
-    def _upload(self, client: WebClient, team: str, channel: str, thread: str | None, file: Attachment) -> None:
-        """Put a file into a channel or thread. An upload cannot be looked up, so an unclear one is not repeated."""
+    def _share(self, client: WebClient, team: str, place: Place, files: Sequence[Attachment], once: Once) -> None:
+        """Put files into a channel or thread, all in one message, once: it is known again by their names."""
+        _, channel = parts_of(place)
+        names = sorted(file.name for file in files)
+
+        def settle() -> str | None:
+            return self._find(client, place, once.begun, lambda m: sorted(_file_names(m)) == names)
+
+        if once.again and settle():
+            return
+        uploads = [{"filename": file.name, "title": file.name, "content": file.text} for file in files]
         self._call(
             Gate("files.completeUploadExternal", team, channel),
-            lambda: client.files_upload_v2(
-                channel=channel, thread_ts=thread, filename=file.name, title=file.name, content=file.text
-            ),
-            lambda: "",
+            lambda: client.files_upload_v2(channel=channel, thread_ts=place.thread, file_uploads=uploads),
+            settle,
+            once.check,
         )
 
     # --- For one person ----------------------------------------------------------------------
@@ -235,7 +266,12 @@ class SlackChat:
 
 def from_settings(settings: Settings) -> SlackChat:
     """Slack as it is set up: to post only, to listen too, for one workspace or several. Raises ConfigError."""
-    return SlackChat(_workspaces(settings), _transport(settings))
+    return SlackChat(_workspaces(settings), _transport(settings), settle=settings.digest_settle)
+
+
+def _file_names(message: dict[str, Any]) -> Iterator[str]:
+    """The names of the files in a message."""
+    return (str(file.get("name", "")) for file in message.get("files") or ())
 
 
 def _workspaces(settings: Settings) -> Workspaces:

@@ -63,5 +63,6 @@ COMMAND_SECONDS = Limit(3, 1, "docs.slack.dev/interactivity/implementing-slash-c
 SOCKETS = Limit(10, 1, "docs.slack.dev/apis/events-api/using-socket-mode: connections of an app")
 TIER_3 = Limit(50, 50, "docs.slack.dev/apis/web-api/rate-limits: calls a minute of a method in a workspace")
 TIER_4 = Limit(100, 100, "docs.slack.dev/apis/web-api/rate-limits: calls a minute of a method in a workspace")
+WORKSPACE = Limit(300, 240, "docs.slack.dev/apis/web-api/rate-limits: several hundred messages a minute of a workspace")
 PACE = 1.0
 """Seconds between two messages of a channel (docs.slack.dev/apis/web-api/rate-limits: chat.postMessage)."""

@@ -16,7 +16,7 @@ from adapters.sources.git.process import GitFailed, GitSlow
 from adapters.sources.git.remote import Clones, Remote, locate, parse
 from bot.ports import NotFound, Unavailable, UsageError
 from bot.settings import Settings
-from bot.values import Commit, FilePatch, InnerCommit, Repository, first_line, pull_number
+from bot.values import Commit, FilePatch, InnerCommit, Quota, Repository, first_line, pull_number
 
 _NO_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|\.\.|@\{|^[-/]|/$|\.$|//")
 _SHA = re.compile(r"[0-9a-f]{4,64}")
@@ -120,6 +120,10 @@ class GitSource:
             command = history.log(mark, ("%H",), *history.DIFF, "--raw", "--patch")
             with closing(opened.view.chunks(*command, stdin=_lines(asked))) as chunks:
                 yield from patches.read(chunks, mark)
+
+    def quota(self) -> Quota | None:
+        """None: git knows no such limit."""
+        return None
 
     def _remember(self, remote: Remote | None) -> Remote | None:
         """`remote`, with the credentials last seen for its URL where it has none."""

@@ -154,6 +154,26 @@ class Pull(BaseModel):
     merge_commit_sha: str | None = None
 
 
+class RateLimit(BaseModel):
+    """What is left of a limit, and the epoch second at which it begins anew."""
+
+    limit: int
+    remaining: int
+    reset: int
+
+
+class Resources(BaseModel):
+    """Limits by what they are of: `core` is REST's."""
+
+    core: RateLimit
+
+
+class RateLimits(BaseModel):
+    """Every limit."""
+
+    resources: Resources
+
+
 class RestCommits(BaseModel):
     """A page of a history."""
 

@@ -22,7 +22,7 @@ from adapters.sources.github.answers import ChangedFile, Changes, Landed, RestCo
 from adapters.sources.github.client import Client, Recent
 from bot.ports import ConfigError, NotFound, Unavailable, UsageError
 from bot.settings import Settings
-from bot.values import INNER_COMMITS, Commit, FilePatch, InnerCommit, Repository, without_userinfo
+from bot.values import INNER_COMMITS, Commit, FilePatch, InnerCommit, Quota, Repository, without_userinfo
 
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 _SHA = re.compile(r"[0-9a-f]{4,64}")
@@ -140,6 +140,18 @@ class GitHubSource:
             place = Landed(commit.sha, "", commit.committed, commit.parents)
             changes = self._changed(self._name(repo), place)
             yield commit.sha, changes.patches if changes.shown else answers.unread(commit.files)
+
+    def quota(self) -> Quota | None:
+        """The requests left of this hour, of which asking takes none (docs.github.com, Get rate limit status).
+
+        None where an Enterprise server has no limits. Raises ConfigError, Unavailable.
+        """
+        try:
+            answer = self._client.get("/rate_limit", NotFound("github_no_limits"))
+        except NotFound:
+            return None
+        core = _read(answers.RateLimits, answer.data).resources.core
+        return Quota(core.remaining, core.limit, datetime.fromtimestamp(core.reset, UTC))
 
     # --- A period ----------------------------------------------------------------------------
 

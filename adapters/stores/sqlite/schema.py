@@ -19,7 +19,7 @@ TABLES = (
     "digests",
     "subscriptions",
     "deliveries",
-    "steps",
+    "told",
     "usage",
     "claims",
 )
@@ -144,3 +144,26 @@ def places(db: Database) -> None:
 def expired_claims(db: Database) -> None:
     """Leases that have run out are found and removed."""
     db.table("claims").create_index(["until"])
+
+
+@MIGRATIONS()
+def ledger(db: Database) -> None:
+    """Deliveries with a number and everything about them, and the commits that each subscription was told of.
+
+    Earlier versions delivered nothing, so that nothing is lost. A subscription begins when it was made.
+    """
+    db.table("steps").drop()
+    db.table("deliveries").drop()
+    db.execute(
+        "CREATE TABLE deliveries (id INTEGER PRIMARY KEY AUTOINCREMENT, subscription INTEGER NOT NULL "
+        "REFERENCES subscriptions (id) ON DELETE CASCADE, until INTEGER NOT NULL, state TEXT NOT NULL, "
+        "attempts INTEGER NOT NULL, retry INTEGER NOT NULL, body TEXT NOT NULL, UNIQUE (subscription, until)) STRICT"
+    )
+    db.execute("CREATE INDEX deliveries_due ON deliveries (retry) WHERE state = 'due'")
+    db.execute("CREATE INDEX deliveries_by_state ON deliveries (state, id)")
+    db.execute(
+        "CREATE TABLE told (subscription INTEGER NOT NULL REFERENCES subscriptions (id) ON DELETE CASCADE, "
+        "sha TEXT NOT NULL, delivery INTEGER NOT NULL, committed INTEGER NOT NULL, PRIMARY KEY (subscription, sha)) "
+        "STRICT, WITHOUT ROWID"
+    )
+    db.execute("UPDATE subscriptions SET body = json_set(body, '$.created', strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,23 +23,21 @@ from adapters.stores.sqlite.rows import (
     dump,
     instant,
     load,
-    moment,
     to_json,
 )
 from adapters.stores.sqlite.schema import TABLES
 from adapters.stores.sqlite.words import query, repository_token
-from bot.ports import NotFound
+from bot.ports import NotFound, Overtaken
 from bot.settings import Settings
 from bot.values import (
     Analysis,
     AnalysisKey,
     Commit,
     Delivery,
+    DeliveryState,
     Digest,
     Place,
     Spending,
-    Step,
-    StepState,
     Subscription,
     Usage,
 )
@@ -199,34 +197,100 @@ class SqliteStore:
             found = db.execute(f"SELECT id, body FROM subscriptions {where} ORDER BY id", values)  # noqa: S608
             return tuple(replace(load(Subscription, body), id=number) for number, body in found)
 
-    def keep_delivery(self, delivery: Delivery) -> None:
-        """Keep how far a delivery got, with its steps in order; the earlier state is replaced.
+    def plan(self, delivery: Delivery, last: int) -> Delivery | None:
+        """Keep a new delivery and return it with its id, where the subscription's latest one is still number `last`.
 
-        Raises NotFound where its subscription was removed meanwhile: nothing more is to be sent then.
+        `last` is 0 where there was none. None where another process was first, or the subscription is gone.
         """
-        slot = (delivery.subscription, instant(delivery.until))
-        steps = [bound(*slot, n, s.key, s.state, s.thread) for n, s in enumerate(delivery.steps)]
         with self._file.writing() as db:
-            if not db.execute("SELECT 1 FROM subscriptions WHERE id = ?", bound(delivery.subscription)).fetchone():
-                raise NotFound("subscription_unknown", id=delivery.subscription)
-            db.execute(
-                "INSERT INTO deliveries (subscription, until, since, finished) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET since = excluded.since, finished = excluded.finished",
-                bound(*slot, instant(delivery.since), delivery.finished),
-            )
-            db.execute("DELETE FROM steps WHERE subscription = ? AND until = ?", slot)
-            db.conn.executemany("INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?)", steps)
+            number = bound(delivery.subscription)
+            if not db.execute("SELECT 1 FROM subscriptions WHERE id = ?", number).fetchone():
+                return None
+            latest = "SELECT coalesce(max(id), 0) FROM deliveries WHERE subscription = ?"
+            if db.execute(latest, number).fetchone()[0] != last:
+                return None
+            row = db.execute(
+                "INSERT INTO deliveries (subscription, until, state, attempts, retry, body) VALUES (?, ?, ?, ?, ?, ?) "
+                "RETURNING id",
+                bound(delivery.subscription, instant(delivery.until), *_delivery_columns(delivery)),
+            ).fetchone()
+        return replace(delivery, id=row[0])
 
-    def deliveries(self, subscription: int) -> tuple[Delivery, ...]:
-        """Deliveries of a subscription, the latest slot first."""
+    def keep_delivery(self, delivery: Delivery) -> None:
+        """Keep how far a delivery got; the earlier state is replaced. What is given up unposted has told nothing.
+
+        Raises NotFound where it was removed with its subscription: nothing more is to be posted for it. Raises
+        Overtaken where it was tried more often since, or is settled.
+        """
+        with self._file.writing() as db:
+            _keep_delivery(db, delivery)
+
+    def reopen(self, delivery: Delivery) -> bool:
+        """Keep a settled delivery as due again; whether it is still the one that was given up."""
+        with self._file.writing() as db:
+            kept = db.execute("SELECT state, attempts FROM deliveries WHERE id = ?", bound(delivery.id)).fetchone()
+            if not kept or kept[0] != DeliveryState.FAILED or kept[1] >= delivery.attempts:
+                return False
+            _put_delivery(db, delivery)
+            return True
+
+    def delivery(self, number: int) -> Delivery:
+        """The delivery of that number. Raises NotFound."""
+        found = self._deliveries("WHERE id = ?", number)
+        if not found:
+            raise NotFound("delivery_unknown", id=number)
+        return found[0]
+
+    def deliveries(
+        self, subscription: int | None = None, state: DeliveryState | None = None, limit: int = 1_000
+    ) -> tuple[Delivery, ...]:
+        """Deliveries, the latest first: of all subscriptions or one, in any state or one, at most `limit`."""
+        wanted: list[tuple[str, str | int]] = []
+        wanted += [("subscription = ?", subscription)] if subscription is not None else []
+        wanted += [("state = ?", state)] if state is not None else []
+        where = f"WHERE {' AND '.join(condition for condition, _ in wanted)}" if wanted else ""
+        return self._deliveries(f"{where} ORDER BY id DESC LIMIT ?", *(value for _, value in wanted), max(limit, 0))
+
+    def latest_deliveries(self) -> tuple[Delivery, ...]:
+        """The latest delivery of each subscription that has any."""
+        return self._deliveries("WHERE id IN (SELECT max(id) FROM deliveries GROUP BY subscription)")
+
+    def due_deliveries(self, now: datetime) -> tuple[Delivery, ...]:
+        """The deliveries that are due and to be tried now, the one that waits the longest first."""
+        return self._deliveries("WHERE state = 'due' AND retry <= ? ORDER BY retry, id", instant(now))
+
+    def _deliveries(self, rest: str, *values: str | int) -> tuple[Delivery, ...]:
+        with self._file.reading() as db:
+            found = db.execute(f"SELECT id, body FROM deliveries {rest}", bound(*values))  # noqa: S608  # constants
+            return tuple(replace(load(Delivery, body), id=number) for number, body in found)
+
+    def delivery_states(self) -> dict[DeliveryState, int]:
+        """How many deliveries are in each state."""
+        with self._file.reading() as db:
+            counted = dict(db.execute("SELECT state, count(*) FROM deliveries GROUP BY state").fetchall())
+        return {state: counted.get(state, 0) for state in DeliveryState}
+
+    def told(self, subscription: int, but: int) -> frozenset[str]:
+        """SHAs of commits that a subscription was told of by deliveries but one, or that lay before its first."""
         with self._file.reading() as db:
             found = db.execute(
-                "SELECT until, since, finished, key, state, thread FROM deliveries "
-                "LEFT JOIN steps USING (subscription, until) WHERE subscription = ? ORDER BY until DESC, position",
-                bound(subscription),
-            ).fetchall()
-        slots = groupby(found, key=lambda row: row[:3])
-        return tuple(_delivery(subscription, slot, (row[3:] for row in rows)) for slot, rows in slots)
+                "SELECT sha FROM told WHERE subscription = ? AND delivery != ?", bound(subscription, but)
+            )
+            return frozenset(sha for (sha,) in found)
+
+    def tell(self, delivery: Delivery, landed: Iterable[Commit], since: datetime) -> None:
+        """Keep a delivery, and that its subscription is told of `landed` by it; older ones than `since` are forgotten.
+
+        Raises as `keep_delivery` does.
+        """
+        rows = [bound(delivery.subscription, c.sha, delivery.id, instant(c.committed)) for c in landed]
+        with self._file.writing() as db:
+            _keep_delivery(db, delivery)
+            db.execute(
+                "DELETE FROM told WHERE subscription = ? AND committed < ?",
+                bound(delivery.subscription, instant(since)),
+            )
+            db.conn.executemany("INSERT INTO told VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
 
     # --- Usage and leases ---
 
@@ -268,6 +332,14 @@ class SqliteStore:
                 bound(key, holder, instant(until)),
             ).fetchone()
         return taken is not None
+
+    def renew(self, holder: str, now: datetime, until: datetime) -> None:
+        """Prolong every lease of a holder that has not run out."""
+        with self._file.writing() as db:
+            db.execute(
+                "UPDATE claims SET until = ? WHERE holder = ? AND until > ?",
+                bound(instant(until), holder, instant(now)),
+            )
 
     def release(self, key: str, holder: str) -> None:
         """Give a lease back; another holder's stays."""
@@ -417,14 +489,23 @@ def _digest_columns(digest: Digest) -> tuple[str, str, str, int, int, int]:
     return digest.repository.name, digest.branch, digest.language, since, until, len(digest.entries)
 
 
-def _delivery(
-    subscription: int, slot: tuple[int, int, int], steps: Iterable[tuple[str | None, str, str | None]]
-) -> Delivery:
-    until, since, finished = slot
-    return Delivery(
-        subscription,
-        moment(since),
-        moment(until),
-        tuple(Step(key, StepState(state), thread) for key, state, thread in steps if key is not None),
-        bool(finished),
+def _delivery_columns(delivery: Delivery) -> tuple[str, int, int, str]:
+    return delivery.state, delivery.attempts, instant(delivery.retry), dump(delivery)
+
+
+def _keep_delivery(db: Database, delivery: Delivery) -> None:
+    kept = db.execute("SELECT state, attempts FROM deliveries WHERE id = ?", bound(delivery.id)).fetchone()
+    if not kept:
+        raise NotFound("delivery_unknown", id=delivery.id)
+    if kept[1] > delivery.attempts or kept[0] != DeliveryState.DUE:
+        raise Overtaken("delivery_overtaken", id=delivery.id)
+    _put_delivery(db, delivery)
+    if delivery.state is DeliveryState.FAILED and not delivery.sent:
+        db.execute("DELETE FROM told WHERE delivery = ?", bound(delivery.id))
+
+
+def _put_delivery(db: Database, delivery: Delivery) -> None:
+    db.execute(
+        "UPDATE deliveries SET state = ?, attempts = ?, retry = ?, body = ? WHERE id = ?",
+        bound(*_delivery_columns(delivery), delivery.id),
     )

@@ -1,0 +1,49 @@
+"""A metronome on APScheduler. It holds no schedule of its own: what is due is data in the store."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+_log = logging.getLogger("digest.clock")
+
+
+class Clock:
+    """Calls works at a steady pace, each in a thread of its own and never twice at once."""
+
+    def __init__(self) -> None:
+        # It warns of every tick that falls into a work which still runs, and logs its own start and end.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
+        self._scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(4)})
+
+    def every(self, seconds: float, work: Callable[[], None], name: str) -> None:
+        """Call `work` at once and every so many seconds; one that raises is logged, and called again the next time."""
+
+        def tick() -> None:
+            try:
+                work()
+            except Exception:
+                _log.exception("%s failed", name)
+
+        self._scheduler.add_job(
+            tick,
+            IntervalTrigger(seconds=seconds, timezone=UTC),
+            name=name,
+            next_run_time=datetime.now(UTC),
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,  # a tick that is late still counts: the default loses it after a second
+        )
+
+    def start(self) -> None:
+        """Begin to call."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Call no more; a work that runs is not waited for."""
+        self._scheduler.shutdown(wait=False)

@@ -1,0 +1,148 @@
+"""The operator's port: whether the process lives and is ready, and what it measures, for probes and for Prometheus."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+from waitress.server import create_server
+
+from bot.ports import ConfigError
+from bot.values import Measure
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+_log = logging.getLogger("digest.monitor")
+
+_PREFIX = "commit_digest_"
+_Family = CounterMetricFamily | GaugeMetricFamily
+_FAMILIES: dict[str, type[_Family]] = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily}
+_TEXT = "text/plain; charset=utf-8"
+_LARGEST_BODY = 10_000
+"""Bytes of a request: none that is answered has any."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a request is answered with."""
+
+    status: HTTPStatus
+    body: bytes
+    kind: str = _TEXT
+
+
+class Monitor:
+    """Serves `/healthz`, `/readyz` and `/metrics` in a thread of its own.
+
+    `ready` says why no work can be done, empty where it can; `measures` gives what is measured now. Both are called
+    from several threads, for each request anew.
+    """
+
+    def __init__(
+        self, host: str, port: int, ready: Callable[[], str], measures: Callable[[], Iterable[Measure]]
+    ) -> None:
+        self._host, self._port = host, port
+        self._measures = measures
+        self._ready = ready
+        self._routes = {"/healthz": _alive, "/readyz": self._readiness, "/metrics": self._metrics}
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on, once it is."""
+        return self._port
+
+    def start(self) -> None:
+        """Serve from now on. Raises ConfigError where the port cannot be opened."""
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        try:
+            opened = socket.create_server((self._host, self._port), family=family)
+        except OSError:
+            raise ConfigError("monitor_port", port=self._port) from None
+        self._port = opened.getsockname()[1]
+        self._server = create_server(
+            self._respond, sockets=[opened], threads=4, max_request_body_size=_LARGEST_BODY, ident=""
+        )
+        self._thread = threading.Thread(target=self._server.run, name="monitor", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Serve no more; what is being answered is waited for, a second at most."""
+        server = self._server
+
+        def end() -> None:
+            server.close()
+            for link in list(server._map.values()):
+                link.close()
+
+        server.task_dispatcher.shutdown(timeout=1)
+        server.trigger.pull_trigger(end)  # in the server's own thread, which would trip over a socket that is gone
+        self._thread.join(5)
+
+    def _respond(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        """A WSGI application (PEP 3333)."""
+        method, route = environ["REQUEST_METHOD"], self._routes.get(environ["PATH_INFO"])
+        allow: list[tuple[str, str]] = []
+        if route is None:
+            answer = _plain(HTTPStatus.NOT_FOUND)
+        elif method != "GET":
+            answer, allow = _plain(HTTPStatus.METHOD_NOT_ALLOWED), [("Allow", "GET")]
+        else:
+            answer = route()
+        headers = [("Content-Type", answer.kind), ("Cache-Control", "no-store"), *allow]
+        start(f"{answer.status.value} {answer.status.phrase}", headers)
+        return [] if method == "HEAD" else [answer.body]
+
+    def _readiness(self) -> _Answer:
+        try:
+            problem = self._ready()
+        except Exception:
+            _log.exception("readiness could not be told")
+            return _plain(HTTPStatus.SERVICE_UNAVAILABLE)
+        return _plain(HTTPStatus.SERVICE_UNAVAILABLE, problem) if problem else _plain(HTTPStatus.OK, "ready")
+
+    def _metrics(self) -> _Answer:
+        registry = CollectorRegistry()
+        try:
+            registry.register(_Collected(self._measures))
+            return _Answer(HTTPStatus.OK, generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4)
+        except Exception:
+            _log.exception("measures could not be told")
+            return _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+class _Collected(Collector):
+    """Measures as Prometheus's client library takes them, read when they are asked for."""
+
+    def __init__(self, measures: Callable[[], Iterable[Measure]]) -> None:
+        self._measures = measures
+
+    def collect(self) -> Iterator[_Family]:
+        """A family for each measure."""
+        return map(_family, self._measures())
+
+
+def _family(measure: Measure) -> _Family:
+    """A measure with its samples, which all have the same labels. The library adds `_total` to a counter."""
+    names = sorted({name for labels, _ in measure.samples for name in labels})
+    family = _FAMILIES[measure.kind](_PREFIX + measure.name, measure.help, labels=names)
+    for labels, value in measure.samples:
+        family.add_metric([labels[name] for name in names], value)
+    return family
+
+
+def _plain(status: HTTPStatus, text: str = "") -> _Answer:
+    """A line of text, by default what the status means."""
+    return _Answer(status, f"{text or status.phrase}\n".encode())
+
+
+def _alive() -> _Answer:
+    return _plain(HTTPStatus.OK, "ok")

@@ -1,0 +1,252 @@
+"""What the operator sees and does: how deliveries stand, what is measured, subscriptions as a file, days made ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from bot import schedule
+from bot.app import App, Scope
+from bot.digest import local
+from bot.ports import DigestError, UsageError
+from bot.settings import check_zone
+from bot.texts import Texts
+from bot.values import (
+    EPOCH,
+    Delivery,
+    DeliveryState,
+    Digest,
+    Filters,
+    Measure,
+    Message,
+    Place,
+    Span,
+    Subscription,
+    Table,
+    one_line,
+)
+
+# --- How it stands ---------------------------------------------------------------------------
+
+
+def unready(app: App) -> str:
+    """Why the bot cannot work, empty where it can: its store answers."""
+    try:
+        app.store.delivery_states()
+    except DigestError as error:
+        return Texts("en").error(error)
+    return ""
+
+
+def measures(app: App) -> Iterator[Measure]:
+    """What is measured of the bot, all of it from the store, so that it is the same from every process."""
+    now, store = app.clock(), app.store
+    counts, states = store.counts(), store.delivery_states()
+    yield Measure("digests", "Digests that were made and are kept.", "gauge", (({}, counts["digests"]),))
+    yield Measure("subscriptions", "Subscriptions.", "gauge", (({}, counts["subscriptions"]),))
+    outcomes = tuple(({"outcome": str(state)}, float(number)) for state, number in states.items())
+    yield Measure("deliveries", "Deliveries by what became of them.", "gauge", outcomes)
+    waiting = store.deliveries(state=DeliveryState.DUE)
+    age = max(((now - d.slot).total_seconds() for d in waiting), default=0.0)
+    yield Measure("queue_age_seconds", "How long the oldest delivery waits that is due.", "gauge", (({}, age),))
+    used = store.usage(EPOCH, now + timedelta(seconds=1))
+    named = [({"model": u.model, "purpose": u.purpose}, u) for u in used]
+    yield Measure(
+        "model_requests",
+        "Requests to the language model.",
+        "counter",
+        tuple((labels, float(u.requests)) for labels, u in named),
+    )
+    yield Measure(
+        "model_tokens",
+        "Tokens that the language model took.",
+        "counter",
+        tuple(
+            ({**labels, "kind": kind}, float(number))
+            for labels, u in named
+            for kind, number in (("prompt", u.prompt), ("completion", u.completion))
+        ),
+    )
+    try:
+        quota = app.quota()
+    except DigestError:
+        quota = None
+    if quota:
+        yield Measure("github_quota_left", "Requests that GitHub still allows.", "gauge", (({}, quota.left),))
+
+
+def due_next(subscription: Subscription, now: datetime) -> datetime | None:
+    """When a subscription's digest is due next; None while it rests, or where it never is."""
+    if subscription.paused:
+        return None
+    try:
+        return schedule.next_slot(subscription.schedule, subscription.zone, now)
+    except UsageError:
+        return None
+
+
+def stand(delivery: Delivery | None, zone: str, texts: Texts) -> str:
+    """How a delivery stands, in a few words."""
+    if delivery is None:
+        return texts("delivery.none")
+    if delivery.state is DeliveryState.DUE and delivery.failure:
+        retry = f"{local(delivery.retry, zone):%H:%M}"
+        return texts("delivery.retrying", reason=texts.failure(delivery.failure), n=delivery.attempts, at=retry)
+    if delivery.state is DeliveryState.FAILED:
+        return texts("delivery.failed_why", reason=texts.failure(delivery.failure), n=delivery.attempts)
+    return texts(f"delivery.{delivery.state}")
+
+
+def listed(app: App, failed: bool, limit: int, zone: str, texts: Texts) -> Message:
+    """The latest deliveries, or of those that were given up."""
+    known = {s.id: s for s in app.store.subscriptions()}
+    found = app.store.deliveries(state=DeliveryState.FAILED if failed else None, limit=limit)
+    title = (Span(texts("delivery.title" if found else "delivery.empty")),)
+    if not found:
+        return Message("deliveries", title)
+    columns = (
+        "ID",
+        *(texts(f"status.{name}") for name in ("repo", "channel")),
+        texts("table.time"),
+        texts("status.last"),
+    )
+    rows = tuple(tuple((Span(cell),) for cell in _cells(d, known[d.subscription], zone, texts)) for d in found)
+    return Message("deliveries", title, (Table(columns, rows),))
+
+
+def _cells(delivery: Delivery, subscription: Subscription, zone: str, texts: Texts) -> tuple[str, ...]:
+    where = f"{subscription.place.chat}:{subscription.place.channel}"
+    slot = f"{local(delivery.slot, zone):%Y-%m-%d %H:%M}"
+    return (str(delivery.id), subscription.repo, where, slot, stand(delivery, zone, texts))
+
+
+def retry(app: App, number: int) -> Delivery:
+    """Let a delivery be tried again that was given up. Raises NotFound, UsageError."""
+    delivery, now = app.store.delivery(number), app.clock()
+    latest = app.store.deliveries(delivery.subscription, limit=1)[0]
+    if delivery.state is DeliveryState.FAILED and not delivery.sent and latest.id != number:
+        raise UsageError("delivery_made_up", id=number)
+    again = replace(
+        delivery,
+        state=DeliveryState.DUE,
+        attempts=delivery.attempts + 1,
+        retry=now,
+        deadline=now + timedelta(days=1),
+        digest=delivery.digest if delivery.sent else "",
+    )
+    if not app.store.reopen(again):
+        raise UsageError("delivery_not_failed", id=number)
+    return again
+
+
+# --- Days made ahead -------------------------------------------------------------------------
+
+
+def backfill(app: App, wanted: Subscription, first: date, last: date) -> Iterator[Digest]:
+    """The digests of each day from `first` to `last`, made and kept, and posted nowhere. Raises DigestError."""
+    now = app.clock()
+    if last < first:
+        raise UsageError("dates_reversed", first=first.isoformat(), last=last.isoformat())
+    if schedule.day(last, wanted.zone).until > now:
+        raise UsageError("date_unfinished", date=last.isoformat())
+    repository = app.repository(wanted.repo, wanted.place)
+    for number in range((last - first).days + 1):
+        period = schedule.day(first + timedelta(days=number), wanted.zone)
+        yield app.digest(repository, Scope(wanted.repo, period, wanted.language, wanted.branch, wanted.filters))
+
+
+# --- Subscriptions as a file -----------------------------------------------------------------
+
+
+def follow(app: App, subscriptions: Sequence[Subscription]) -> None:
+    """Keep subscriptions; one that is kept already gets new settings, and goes on where its digests ended."""
+    known = {(s.place, s.repo, s.branch): s.created for s in app.store.subscriptions()}
+    for each in subscriptions:
+        app.store.subscribe(replace(each, created=known.get((each.place, each.repo, each.branch), each.created)))
+
+
+class _Record(BaseModel):
+    """A subscription as it stands in a file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    chat: str = Field(min_length=1)
+    channel: str = Field(min_length=1)
+    repo: str = Field(min_length=1)
+    schedule: str
+    zone: str
+    language: Literal["en", "zh"]
+    branch: str = ""
+    authors: list[str] = []
+    paths: list[str] = []
+    bots: bool = True
+    quiet: bool = False
+    paused: str = ""
+
+    @field_validator("zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        return check_zone(value)
+
+    @field_validator("schedule")
+    @classmethod
+    def _schedule(cls, value: str) -> str:
+        try:
+            return schedule.check(value)
+        except UsageError:
+            raise ValueError("no crontab expression") from None
+
+
+def exported(subscriptions: Sequence[Subscription]) -> list[dict[str, Any]]:
+    """Subscriptions as plain records, without what is at its default."""
+    return [_record(each).model_dump(exclude_defaults=True) for each in subscriptions]
+
+
+def _record(subscription: Subscription) -> _Record:
+    return _Record(
+        chat=subscription.place.chat,
+        channel=subscription.place.channel,
+        repo=subscription.repo,
+        schedule=subscription.schedule,
+        zone=subscription.zone,
+        language=subscription.language,  # type: ignore[arg-type]  # checked here
+        branch=subscription.branch,
+        authors=list(subscription.filters.authors),
+        paths=list(subscription.filters.paths),
+        bots=subscription.filters.bots,
+        quiet=subscription.quiet,
+        paused=subscription.paused,
+    )
+
+
+def imported(data: object, now: datetime) -> tuple[Subscription, ...]:
+    """The subscriptions that records describe, begun `now`. Raises UsageError that names the first wrong one."""
+    if not isinstance(data, list):
+        raise UsageError("import_not_a_list")
+    return tuple(_subscription(number, value, now) for number, value in enumerate(data, 1))
+
+
+def _subscription(number: int, value: object, now: datetime) -> Subscription:
+    try:
+        record = _Record.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"]) or "–"
+        problem = first["msg"].removeprefix("Value error, ")
+        raise UsageError("import_wrong", number=number, name=one_line(name, 60), problem=problem) from None
+    return Subscription(
+        Place(record.chat, record.channel),
+        record.repo,
+        record.schedule,
+        record.zone,
+        record.language,
+        record.branch,
+        Filters(tuple(record.authors), tuple(record.paths), record.bots),
+        record.quiet,
+        record.paused,
+        now,
+    )

@@ -1,0 +1,610 @@
+"""Delivers every digest that is due, exactly once: plans it, builds it, posts it, and writes down how far it got.
+
+    tick       what `bot.schedule` says is due becomes a row, in one process only
+    build      the commits are read once for everybody who waits for them, and one digest is made of the same commits
+    send       each message is written down as intended, sent, and written down as done, with what the chat calls it
+
+All that another process needs is in the store. Who works on a delivery holds a lease, prolonged by `renew`; who was
+killed holds it no longer than that. Before each message the lease and the row are looked at again, so that a process
+that stood still for too long sends nothing more. A message that was intended and not done may have been sent: the chat
+is asked first (`Once`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from bot import digest as digests
+from bot import report, schedule
+from bot.app import App, Scope
+from bot.ports import Chat, DigestError, Forbidden, NotFound, Once, Overtaken, Store, ThreadGone, UsageError
+from bot.texts import Texts
+from bot.values import (
+    EPOCH,
+    Commit,
+    Delivery,
+    DeliveryState,
+    Failure,
+    Message,
+    Period,
+    Place,
+    Post,
+    Repository,
+    Step,
+    StepState,
+    Subscription,
+    one_line,
+)
+
+BACKOFF, LONGEST_BACKOFF = timedelta(seconds=30), timedelta(minutes=30)
+"""How long a delivery that failed waits: twice as long each time, up to the longest."""
+LATE = timedelta(days=7)
+"""So far back a commit may be dated that is pushed late: older ones are never looked for."""
+LAST_CHANCE = timedelta(days=7)
+"""When a delivery is given up that no other follows."""
+IN_HAND = 128
+"""Deliveries of one process at a time: the others are left to other processes."""
+
+_BUILDERS, _SENDERS = 4, 32
+_A_MOMENT = timedelta(seconds=1)
+_log = logging.getLogger("digest.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A delivery that this process holds the lease of."""
+
+    subscription: Subscription
+    delivery: Delivery
+
+    @property
+    def key(self) -> str:
+        return _lease(self.delivery.id)
+
+    def at(self, **changes: object) -> _Job:
+        """The same delivery, further on."""
+        return replace(self, delivery=replace(self.delivery, **changes))  # type: ignore[arg-type]
+
+
+class _Later(Exception):
+    """What is needed is being made by somebody else."""
+
+
+class Worker:
+    """One process's hands. Safe for several threads; any number of processes may have one on the same store."""
+
+    def __init__(self, app: App, chats: Mapping[str, Chat], lease: timedelta) -> None:
+        """`chats` are those that it may post in, by name; `lease` is how long a process may be silent."""
+        self._app = app
+        self._store = app.store
+        self._chats = chats
+        self._leases = Leases(app.store, app.clock, lease)
+        self._builders = ThreadPoolExecutor(_BUILDERS, "build")
+        self._senders = ThreadPoolExecutor(_SENDERS, "send")
+        self._stopping = threading.Event()
+        self._posting = _Counter()
+        self._working = _Counter()
+        self._failures = 0
+
+    # --- Running -----------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Plan what has become due, and begin with what waits. Too late or twice, it does no harm."""
+        if self._stopping.is_set():
+            return
+        now = self._app.clock()
+        followed = {s.id: s for s in self._store.subscriptions() if s.place.chat in self._chats and not s.paused}
+        self._plan(followed, now)
+        self._begin_all(followed, now)
+
+    def renew(self) -> None:
+        """Prolong every lease that is held. To be called three times in the time of a lease."""
+        self._leases.renew()
+
+    def drain(self, seconds: float | None = None) -> bool:
+        """Wait until nothing is in hand; whether that came within `seconds`."""
+        return self._working.wait_none(seconds)
+
+    def deliver_all(self, sleep: Callable[[float], None]) -> bool:
+        """Deliver everything that is due, each tried once; whether all of it went out."""
+        while True:
+            self.tick()
+            self.drain()
+            soon = self._app.clock() + 2 * _A_MOMENT
+            ours = {s.id for s in self._store.subscriptions() if s.place.chat in self._chats and not s.paused}
+            if not any(d.subscription in ours for d in self._store.due_deliveries(soon)):
+                return not self._failures
+            sleep(_A_MOMENT.total_seconds())  # another process has them in hand
+
+    def stop(self, seconds: float) -> None:
+        """Begin nothing more, and wait up to `seconds` for the messages that are just being sent."""
+        self._stopping.set()
+        for pool in (self._builders, self._senders):
+            pool.shutdown(wait=False, cancel_futures=True)
+        if self._posting.wait_none(seconds):
+            self._leases.give_all()  # nobody need wait until they run out
+
+    # --- Planning ----------------------------------------------------------------------------
+
+    def _plan(self, followed: Mapping[int, Subscription], now: datetime) -> None:
+        latest = {d.subscription: d for d in self._store.latest_deliveries()}
+        for subscription in followed.values():
+            try:
+                self._plan_one(subscription, latest.get(subscription.id), now)
+            except UsageError as error:
+                _event(logging.ERROR, "schedule not understood", subscription=subscription.id, error=str(error))
+
+    def _plan_one(self, subscription: Subscription, last: Delivery | None, now: datetime) -> None:
+        if last and last.state is DeliveryState.DUE:
+            last = self._give_up(last) if last.deadline <= now else None
+            if last is None:
+                return
+        planned = planned_delivery(subscription, last, now)
+        if planned and (made := self._store.plan(planned, last.id if last else 0)):
+            _event(logging.INFO, "due", delivery=made.id, **_named(subscription), until=made.until.isoformat())
+
+    def _give_up(self, delivery: Delivery) -> Delivery | None:
+        """The delivery as it was given up; None where somebody works on it."""
+        if not self._leases.take(_lease(delivery.id)):
+            return None
+        try:
+            delivery = self._store.delivery(delivery.id)
+            if delivery.state is DeliveryState.DUE:
+                delivery = replace(delivery, state=DeliveryState.FAILED, attempts=delivery.attempts + 1)
+                self._store.keep_delivery(delivery)
+                _event(
+                    logging.ERROR,
+                    "given up",
+                    delivery=delivery.id,
+                    subscription=delivery.subscription,
+                    attempts=delivery.attempts - 1,
+                    reason=_reason(delivery.failure),
+                )
+            return delivery
+        except NotFound:
+            return None  # unsubscribed meanwhile
+        finally:
+            self._leases.give(_lease(delivery.id))
+
+    # --- Building ----------------------------------------------------------------------------
+
+    def _begin_all(self, followed: Mapping[int, Subscription], now: datetime) -> None:
+        """Begin with the deliveries that wait, those of one repository and period together."""
+        waiting = []
+        for delivery in self._store.due_deliveries(now):
+            if delivery.subscription not in followed:
+                continue  # it rests, or belongs to another process's chat
+            if delivery.deadline <= now:
+                self._give_up(delivery)
+            else:
+                waiting.append(_Job(followed[delivery.subscription], delivery))
+        waiting.sort(key=_together)
+        for _, group in groupby(waiting, key=_together):
+            if self._working.number >= IN_HAND:
+                return
+            jobs = [job for job in group if self._leases.take(job.key)]
+            if jobs:
+                self._submit(self._builders, self._build, jobs)
+
+    def _submit(self, pool: ThreadPoolExecutor, work: Callable[[list[_Job]], None], jobs: list[_Job]) -> None:
+        self._working.add(len(jobs))
+
+        def done(future: Future[None]) -> None:
+            self._working.add(-len(jobs))
+            if not future.cancelled() and (error := future.exception()):
+                _log.error("a worker failed", exc_info=error)
+
+        try:
+            pool.submit(work, jobs).add_done_callback(done)
+        except RuntimeError:  # the pool is shut down: we are stopping
+            self._working.add(-len(jobs))
+
+    def _build(self, jobs: list[_Job]) -> None:
+        """Make the digests of deliveries of the same repository and period, and go on to send them."""
+        begun: list[_Job] = []
+        for job in jobs:
+            with self._accounted(job) as passed_on:
+                if again := self._begun(job):
+                    begun.append(again)
+                    passed_on()
+        landed = _once(self._landed)
+        for job in begun:
+            with self._accounted(job) as passed_on:
+                made = job if job.delivery.digest else self._made(job, *landed(job))
+                if made.delivery.state is DeliveryState.DUE:
+                    passed_on()
+                    self._submit(self._senders, self._send_all, [made])
+
+    def _begun(self, job: _Job) -> _Job | None:
+        """The delivery, counted as tried once more; None where it is no longer due."""
+        delivery = self._store.delivery(job.delivery.id)
+        if delivery.state is not DeliveryState.DUE or delivery.retry > self._app.clock():
+            return None
+        job = replace(job, delivery=delivery).at(attempts=delivery.attempts + 1)
+        self._store.keep_delivery(job.delivery)
+        return job
+
+    def _landed(self, job: _Job) -> tuple[Repository, tuple[Commit, ...]]:
+        """The commits of a delivery's period, and of the time before it, in which some may have been pushed late."""
+        subscription, delivery = job.subscription, job.delivery
+        repository = self._app.repository(subscription.repo, subscription.place)
+        period = Period(delivery.cursor - LATE, delivery.until, subscription.zone)
+        return repository, self._app.landed(repository, subscription.branch, period)
+
+    def _made(self, job: _Job, repository: Repository, landed: Sequence[Commit]) -> _Job:
+        """The delivery with its digest made; settled, where there is nothing to tell."""
+        subscription, delivery = job.subscription, job.delivery
+        period = Period(delivery.since, delivery.until, subscription.zone)
+        scope = Scope(subscription.repo, period, subscription.language, subscription.branch, subscription.filters)
+        sought = self._app.sought(repository, scope, to_tell(delivery, landed, self._told(delivery)))
+        silent = not sought.commits and not subscription.quiet and delivery.cursor == delivery.since
+        if silent:
+            job = job.at(state=DeliveryState.QUIET)
+        else:
+            if not sought.kept:
+                with self._alone(f"digest:{sought.key}"):
+                    if not self._store.digest(sought.key):
+                        made = self._app.make(sought)
+                        told = {"commits": len(made.entries), "degraded": made.degraded}
+                        _event(logging.INFO, "built", **_named(subscription), **told)
+            job = job.at(digest=sought.key)
+        self._store.tell(job.delivery, landed, delivery.cursor - LATE)
+        if silent:
+            _event(logging.INFO, "nothing to tell", delivery=delivery.id, **_named(subscription))
+        return job
+
+    def _told(self, delivery: Delivery) -> frozenset[str] | None:
+        """What the subscription was told of by other deliveries; None where this is the first."""
+        earlier = (d for d in self._store.deliveries(delivery.subscription) if d.id < delivery.id)
+        if not any(d.sent or d.state is DeliveryState.QUIET for d in earlier):
+            return None
+        return self._store.told(delivery.subscription, but=delivery.id)
+
+    @contextmanager
+    def _alone(self, key: str) -> Iterator[None]:
+        """Do something that nobody else does meanwhile. Raises _Later where somebody does."""
+        if not self._leases.take(key):
+            raise _Later
+        try:
+            yield
+        finally:
+            self._leases.give(key)
+
+    # --- Sending -----------------------------------------------------------------------------
+
+    def _send_all(self, jobs: list[_Job]) -> None:
+        for job in jobs:
+            with self._accounted(job):
+                self._send(job)
+
+    def _send(self, job: _Job) -> None:
+        """Post what has not been posted of a delivery, and settle it."""
+        post = self._post(job)
+        if post is None:
+            raise _Later
+        place = job.subscription.place
+        for number, message in enumerate((post.headline, *post.replies)):
+            job, thread = self._step(job, place, message)
+            place = thread if number == 0 else place
+        job = job.at(state=DeliveryState.DONE, failure=None)
+        self._store.keep_delivery(job.delivery)
+        waited = (self._app.clock() - job.delivery.slot).total_seconds()
+        _event(
+            logging.INFO,
+            "delivered",
+            delivery=job.delivery.id,
+            **_named(job.subscription),
+            messages=len(job.delivery.steps),
+            seconds=round(waited, 1),
+        )
+
+    def _post(self, job: _Job) -> Post | None:
+        """What is posted, the same however often it is begun; None where its digest is gone, to be made again."""
+        digest = self._store.digest(job.delivery.digest)
+        if digest is None:
+            self._store.keep_delivery(job.at(digest="").delivery)
+            return None
+        texts = Texts(job.subscription.language)
+        period = Period(job.delivery.since, job.delivery.until, job.subscription.zone)
+        digest = replace(digest, period=period)
+        failed = failed_before(job.delivery, self._store.deliveries(job.subscription.id, limit=_LOOKED_BACK))
+        said = notes(job.delivery, failed, period, texts)
+        return digests.post(digest, texts, report.attachments(digest, texts), said)
+
+    def _step(self, job: _Job, place: Place, message: Message) -> tuple[_Job, Place]:
+        """A message posted, now or earlier, and the thread beneath it."""
+        chat = self._chats[place.chat]
+        step = next((s for s in job.delivery.steps if s.key == message.key), None)
+        if step and step.state is StepState.DONE:
+            return job, replace(place, thread=step.thread)
+        again = step is not None
+        step = step or Step(message.key, StepState.INTENDED, self._app.clock())
+        if not again:
+            self._check(job)
+            job = job.at(steps=(*job.delivery.steps, step))
+            self._store.keep_delivery(job.delivery)
+        once = Once(send_name(job.subscription, job.delivery, message), step.begun, again, lambda: self._check(job))
+        with self._posting.counted():
+            thread = chat.post(place, message, once)
+            done = replace(step, state=StepState.DONE, thread=thread.thread)
+            job = job.at(steps=tuple(done if s.key == step.key else s for s in job.delivery.steps))
+            self._store.keep_delivery(job.delivery)
+        return job, thread
+
+    def _check(self, job: _Job) -> None:
+        """Whether this process may still send. Raises Overtaken."""
+        if self._stopping.is_set():
+            raise Overtaken("stopping")
+        kept = self._store.delivery(job.delivery.id) if self._leases.hold(job.key) else None
+        if kept is None or kept.state is not DeliveryState.DUE or kept.attempts != job.delivery.attempts:
+            raise Overtaken("delivery_overtaken", id=job.delivery.id)
+
+    # --- When something goes wrong -----------------------------------------------------------
+
+    @contextmanager
+    def _accounted(self, job: _Job) -> Iterator[Callable[[], None]]:
+        """Work on a delivery, whose lease is given back at the end, unless the work says that it was passed on.
+
+        Whatever goes wrong is kept with the delivery, and decides when it is tried again.
+        """
+        keep_lease = threading.Event()
+        try:
+            yield keep_lease.set
+        except Overtaken as error:
+            _event(logging.WARNING, "left alone", delivery=job.delivery.id, reason=str(error))
+        except Exception as error:
+            self._went_wrong(job, error)
+        finally:
+            if not keep_lease.is_set():
+                self._leases.give(job.key)
+
+    def _went_wrong(self, job: _Job, error: Exception) -> None:
+        try:
+            delivery = self._store.delivery(job.delivery.id)
+            if delivery.state is DeliveryState.DUE and self._leases.hold(job.key):
+                self._store.keep_delivery(self._after(job.subscription, delivery, error))
+        except DigestError as second:  # the store itself fails, or the subscription is gone
+            _event(logging.WARNING, "not kept", delivery=job.delivery.id, reason=str(second))
+
+    def _after(self, subscription: Subscription, delivery: Delivery, error: Exception) -> Delivery:
+        """The delivery after an error: to be tried again, done, or resting with its subscription."""
+        now = self._app.clock()
+        if isinstance(error, _Later):
+            return replace(delivery, retry=now + _A_MOMENT)
+        self._failures += 1
+        if not isinstance(error, DigestError):
+            reference = uuid.uuid4().hex[:8]
+            _log.error("a delivery failed, reference %s", reference, exc_info=error)
+            error = NotFound("delivery_crashed", reference=reference)
+        failure = Failure(error.key, tuple((name, one_line(str(value), 200)) for name, value in error.fields.items()))
+        delivery = replace(delivery, failure=failure)
+        known = {"delivery": delivery.id, **_named(subscription), "reason": str(error)}
+        if isinstance(error, ThreadGone) and delivery.sent:
+            _event(logging.WARNING, "its message was removed", **known)
+            return replace(delivery, state=DeliveryState.DONE)
+        if isinstance(error, (NotFound, Forbidden)) and delivery.steps and error.key != "delivery_crashed":
+            self._rest(subscription, "left" if isinstance(error, NotFound) else "closed")
+            return replace(delivery, retry=now)
+        wait = backoff(delivery.attempts)
+        _event(logging.WARNING, "failed", **known, attempts=delivery.attempts, again_in=wait.total_seconds())
+        return replace(delivery, retry=now + wait)
+
+    def _rest(self, subscription: Subscription, reason: str) -> None:
+        """Let every subscription of a channel rest that cannot be posted in."""
+        for each in self._store.subscriptions(subscription.place):
+            self._store.subscribe(replace(each, paused=reason))
+        _event(logging.WARNING, "resting", **_named(subscription), reason=reason)
+
+
+# --- Decisions, pure -------------------------------------------------------------------------
+
+_LOOKED_BACK = 30
+
+
+def planned_delivery(subscription: Subscription, last: Delivery | None, now: datetime) -> Delivery | None:
+    """The delivery that is due; None where none is. Raises UsageError for a schedule that cannot be understood."""
+    expression, zone = subscription.schedule, subscription.zone
+    due = schedule.due(expression, zone, told_so_far(subscription, last), now)
+    if due is None:
+        return None
+    deadline = schedule.slot_after(expression, zone, due.slot) or due.slot + LAST_CHANCE
+    return Delivery(
+        subscription.id,
+        due.slot,
+        due.cursor,
+        due.since,
+        due.until,
+        max(deadline, now + timedelta(hours=1)),
+        retry=now,
+        merged=due.merged,
+    )
+
+
+def told_so_far(subscription: Subscription, last: Delivery | None) -> schedule.Told:
+    """How far the digests of a subscription got. What was given up unposted is for the next one to tell."""
+    if last is None:
+        return schedule.untold(subscription.schedule, subscription.zone, subscription.created)
+    if last.state is DeliveryState.FAILED and not last.sent:
+        return schedule.Told(last.slot, last.until, last.cursor, last.merged + 1)
+    return schedule.Told(last.slot, last.until, last.until)
+
+
+def to_tell(delivery: Delivery, landed: Sequence[Commit], told: frozenset[str] | None) -> tuple[Commit, ...]:
+    """The commits of a delivery: those of its period, and those pushed late that no earlier digest `told` of."""
+    return tuple(
+        commit
+        for commit in landed
+        if delivery.since <= commit.committed < delivery.until
+        or (told is not None and commit.committed < delivery.cursor and commit.sha not in told)
+    )
+
+
+def failed_before(delivery: Delivery, known: Sequence[Delivery]) -> tuple[Delivery, ...]:
+    """The deliveries that were given up since the last one that was posted, of those `known`, the latest first."""
+    failed = []
+    for earlier in known:
+        if earlier.id < delivery.id:
+            if earlier.state is DeliveryState.DONE:
+                break
+            failed += [earlier] if earlier.state is DeliveryState.FAILED else []
+            if earlier.sent:
+                break
+    return tuple(failed)
+
+
+def notes(delivery: Delivery, failed: Sequence[Delivery], period: Period, texts: Texts) -> tuple[str, ...]:
+    """What a headline says of digests that were missed, or could not be posted."""
+    said = []
+    if failed:
+        key = "digest.failed_part" if failed[0].sent else "digest.failed_all"
+        day = digests.day_label(Period(failed[0].since, failed[0].until, period.zone), texts)
+        said.append(texts(key, day=day, reason=texts.failure(failed[0].failure)))
+    if missed := delivery.merged - sum(not d.sent for d in failed):
+        said.append(texts("digest.merged", count=missed))
+    if delivery.cursor < delivery.since:
+        ends = (digests.local(moment, period.zone) for moment in (delivery.cursor, delivery.since))
+        since, until = (f"{moment:%Y-%m-%d %H:%M}" for moment in ends)
+        said.append(texts("digest.gap", since=since, until=until))
+    return tuple(said)
+
+
+def backoff(attempts: int) -> timedelta:
+    """How long a delivery waits that has failed so often."""
+    doubled = int(2 ** min(max(attempts, 1) - 1, 20))
+    return min(BACKOFF * doubled, LONGEST_BACKOFF)
+
+
+def send_name(subscription: Subscription, delivery: Delivery, message: Message) -> str:
+    """What a message is called in its chat: the same for the same delivery, and for no other of any database."""
+    place = subscription.place
+    moments = [(moment - EPOCH) // timedelta(microseconds=1) for moment in (subscription.created, delivery.until)]
+    named = (place.chat, place.channel, subscription.repo, subscription.branch, delivery.id, *moments)
+    return f"{hashlib.sha256(repr(named).encode()).hexdigest()[:24]}/{message.key}"
+
+
+def _together(job: _Job) -> tuple[object, ...]:
+    """What deliveries have in common that are built of the same commits."""
+    subscription, delivery = job.subscription, job.delivery
+    where = (subscription.place.chat, subscription.repo, subscription.branch, subscription.zone)
+    return (*where, delivery.cursor, delivery.since, delivery.until)
+
+
+def _named(subscription: Subscription) -> dict[str, object]:
+    """A subscription as the log names it."""
+    return {"subscription": subscription.id, "repo": subscription.repo, "channel": subscription.place.channel}
+
+
+def _reason(failure: Failure | None) -> str:
+    return " ".join([failure.key, *(f"{name}={value}" for name, value in failure.fields)]) if failure else "unknown"
+
+
+def _event(level: int, event: str, **fields: object) -> None:
+    _log.log(level, event, extra={"fields": fields})
+
+
+def _lease(delivery: int) -> str:
+    return f"delivery:{delivery}"
+
+
+def _once(
+    read: Callable[[_Job], tuple[Repository, tuple[Commit, ...]]],
+) -> Callable[[_Job], tuple[Repository, tuple[Commit, ...]]]:
+    """`read`, which is done for the first who asks, and whose result or error is everybody's."""
+    kept: list[tuple[Repository, tuple[Commit, ...]] | DigestError] = []
+
+    def get(job: _Job) -> tuple[Repository, tuple[Commit, ...]]:
+        if not kept:
+            try:
+                kept.append(read(job))
+            except DigestError as error:
+                kept.append(error)
+        if isinstance(kept[0], DigestError):
+            raise kept[0]
+        return kept[0]
+
+    return get
+
+
+# --- Holding ---------------------------------------------------------------------------------
+
+
+class Leases:
+    """The leases of one process, of which each is held by one thread. Safe for several threads."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime], life: timedelta) -> None:
+        self._store = store
+        self._clock = clock
+        self._life = life
+        self._holder = uuid.uuid4().hex
+        self._lock = threading.Lock()
+        self._held: set[str] = set()
+
+    def take(self, key: str) -> bool:
+        """Take a lease that nobody holds, in this process or another."""
+        with self._lock:
+            if key in self._held:
+                return False
+            self._held.add(key)
+        taken = False
+        try:
+            taken = self.hold(key)
+        finally:
+            if not taken:
+                with self._lock:
+                    self._held.discard(key)
+        return taken
+
+    def hold(self, key: str) -> bool:
+        """Prolong a lease; whether it is still, or again, this process's."""
+        now = self._clock()
+        return self._store.claim(key, self._holder, now, now + self._life)
+
+    def give(self, key: str) -> None:
+        """Give a lease back."""
+        self._store.release(key, self._holder)
+        with self._lock:
+            self._held.discard(key)
+
+    def give_all(self) -> None:
+        """Give everything back."""
+        for key in tuple(self._held):
+            self.give(key)
+
+    def renew(self) -> None:
+        """Prolong all that are held."""
+        now = self._clock()
+        self._store.renew(self._holder, now, now + self._life)
+
+
+class _Counter:
+    """Counts what goes on, and lets somebody wait until nothing does."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self.number = 0
+
+    def add(self, number: int) -> None:
+        with self._changed:
+            self.number += number
+            self._changed.notify_all()
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        self.add(1)
+        try:
+            yield
+        finally:
+            self.add(-1)
+
+    def wait_none(self, seconds: float | None) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self.number <= 0, seconds)

@@ -1,0 +1,62 @@
+"""The promise that every digest is posted once, against the real program, killed with SIGKILL at random moments.
+
+`make stress` kills 200 times and more; `make test` with twenty fixed seeds. Each run has one or two processes on one
+database, which are killed, or in some runs stopped past their lease and continued, and started again.
+"""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+from killing import Morning, Run, hub
+
+STRESS = bool(os.environ.get("STRESS"))
+AT_ONCE = 10
+# Of each series: how many seeds; how long a message does not show in the history; how long the bot waits before it
+# looks for one; and whether Slack is late, drops connections and answers 429 and 500.
+SERIES = {
+    "killed": (200 if STRESS else 20, 0.0, 0.5, True),
+    "hidden": (40 if STRESS else 3, 3.0, 4.0, True),
+    "impatient": (40 if STRESS else 3, 3.0, 0.5, False),
+}
+
+
+@pytest.fixture(scope="module")
+def mornings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[Future[Run]]]]:
+    """All runs of all series, several at a time."""
+    folder = tmp_path_factory.mktemp("mornings")
+    with hub(folder) as github, ThreadPoolExecutor(AT_ONCE) as pool:
+
+        def play(name: str, seed: int) -> Run:
+            _, hidden, settle, chaos = SERIES[name]
+            own = folder / f"{name}-{seed}"
+            own.mkdir()
+            return Morning(own, github, seed, hidden=hidden, settle=settle, chaos=chaos, racing=bool(seed % 2)).play()
+
+        yield {name: [pool.submit(play, name, n) for n in range(series[0])] for name, series in SERIES.items()}
+
+
+def runs(mornings: dict[str, list[Future[Run]]], name: str) -> list[Run]:
+    """What came of a series, told in the test's output."""
+    found = [future.result() for future in mornings[name]]
+    print(f"{name}: {len(found)} mornings, {sum(r.kills for r in found)} kills", end=", ")
+    print(f"{sum(r.in_a_send for r in found)} messages in a send, {sum(len(r.doubled) for r in found)} doubled")
+    return found
+
+
+def test_nothing_is_lost_and_nothing_doubled_whenever_the_bot_is_killed(mornings):
+    found = runs(mornings, "killed")
+    assert [r for r in found if not r.clean] == []
+    assert sum(r.kills for r in found) >= len(found)
+    assert sum(r.in_a_send for r in found) > 0, "no kill came at an interesting moment"
+
+
+def test_a_history_that_shows_messages_late_is_waited_for(mornings):
+    assert [r for r in runs(mornings, "hidden") if not r.clean] == []
+
+
+def test_where_it_is_not_waited_for_long_enough_nothing_is_lost_and_a_double_needs_a_kill_in_a_send(mornings):
+    found = runs(mornings, "impatient")
+    assert [r for r in found if r.lost or r.faults] == []
+    assert [r for r in found if len(r.doubled) > r.in_a_send] == []

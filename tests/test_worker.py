@@ -1,0 +1,439 @@
+"""The worker on real parts: a git repository, a SQLite file, Slack over a socket, and a clock that is moved by hand."""
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from repositories import Builder, lines
+from slack_server import BROKEN, TOKEN, SlackServer
+from world import World
+
+from adapters.chats.slack import SlackChat
+from adapters.chats.slack.workspaces import OneWorkspace
+from bot import operator
+from bot.host import Host
+from bot.ports import UsageError
+from bot.values import DeliveryState, Filters, Place, Subscription
+from bot.worker import Leases, Worker, backoff
+
+CHANNEL = Place("slack", "T1/C1")
+DAY = datetime(2026, 2, 18, tzinfo=UTC)
+
+
+class Time:
+    """A clock that sleeping and a test move; for everybody who asks, in every form."""
+
+    def __init__(self, now):
+        self.moment = now
+        self._lock = threading.Lock()
+
+    def __call__(self):
+        return self.moment
+
+    def seconds(self):
+        return self.moment.timestamp()
+
+    def sleep(self, seconds):
+        with self._lock:
+            self.moment += timedelta(seconds=seconds)
+
+
+class Bot:
+    """A worker, what it works with, and the channels it posts in."""
+
+    def __init__(self, folder, server, time):
+        self.time, self.server, self.folder = time, server, folder
+        self.build = Builder(folder / "repo")
+        self.repo = str(folder / "repo")
+        self.commit("root", DAY - timedelta(days=30))
+        self.world = World(folder, time, allow=(str(folder / "*"),))
+        self.store = self.world.store
+        self.chat = SlackChat(
+            OneWorkspace(TOKEN, server.url), clock=time.seconds, sleep=time.sleep, now=time.seconds, settle=4
+        )
+        self.worker = self.another()
+
+    def another(self):
+        return Worker(self.world.app, {"slack": self.chat}, timedelta(seconds=60))
+
+    def commit(self, name, at, subject="", folder="src"):
+        self.build.commit(name, at, {f"{folder}/{name}.py": lines(1, 20, name)}, message=subject or f"fix: {name}")
+        self.build.finish()
+
+    def follow(self, place=CHANNEL, **fields):
+        known = {"schedule": "0 9 * * *", "zone": "UTC", "language": "en", "created": self.time.moment}
+        return self.store.subscribe(Subscription(place, self.repo, **(known | fields)))
+
+    def at(self, text):
+        """Let it be some time, and the worker do what is due."""
+        self.time.moment = datetime.fromisoformat(f"2026-02-{text}:00+00:00")
+        self.tick()
+
+    def tick(self):
+        self.worker.tick()
+        assert self.worker.drain(60)
+
+    def tops(self, channel="C1"):
+        return self.server.thread(channel, None)
+
+    def said(self, channel="C1"):
+        """The words of everything in a channel."""
+        return [str(m) for m in self.server.messages[channel]]
+
+    def states(self, subscription):
+        return [str(d.state) for d in reversed(self.store.deliveries(subscription.id))]
+
+
+@pytest.fixture
+def time():
+    return Time(DAY - timedelta(hours=12))
+
+
+@pytest.fixture
+def bot(tmp_path, time):
+    with SlackServer(time.seconds, channels=("C1", "C2", "C3")) as server:
+        made = Bot(tmp_path, server, time)
+        yield made
+        made.worker.stop(5)
+        made.world.close()
+        assert (server.unknown, server.violations, server.impatient) == ([], [], [])
+
+
+def test_a_digest_is_posted_when_it_is_due_and_once(bot):
+    followed = bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    bot.at("18T09:00")
+    assert bot.tops() == []  # nothing landed on the 17th, and quiet days are quiet
+    bot.at("19T08:59")
+    assert bot.tops() == []
+    bot.at("19T09:00")
+    (headline,) = bot.tops()
+    assert "fix: one" in str(headline)
+    before = len(bot.said())
+    for _ in range(3):
+        bot.tick()
+    bot.at("19T23:00")
+    assert len(bot.said()) == before
+    assert bot.states(followed) == ["quiet", "done"]
+
+
+def test_a_quiet_day_is_posted_where_that_is_wanted(bot):
+    bot.follow(quiet=True)
+    bot.at("18T09:00")
+    (headline,) = bot.tops()
+    assert "nothing landed" in str(headline)
+
+
+def test_channels_with_the_same_wish_share_a_digest_and_its_reading(bot, monkeypatch):
+    followed = [bot.follow(Place("slack", f"T1/C{n}")) for n in (1, 2, 3)]
+    bot.commit("one", DAY + timedelta(hours=3))
+    asked = []
+    read = bot.world.source.commits
+    monkeypatch.setattr(bot.world.source, "commits", lambda *a: asked.append(a) or read(*a))
+    bot.at("19T09:00")
+    assert [len(bot.tops(f"C{n}")) for n in (1, 2, 3)] == [1, 1, 1]
+    assert len(asked) == 1
+    assert len({bot.store.deliveries(s.id)[0].digest for s in followed}) == 1
+
+
+def test_two_workers_share_the_work_and_post_nothing_twice(bot):
+    for n in (1, 2, 3):
+        bot.follow(Place("slack", f"T1/C{n}"), language="zh" if n == 3 else "en")
+    bot.commit("one", DAY + timedelta(hours=3))
+    other = bot.another()
+    bot.time.moment = DAY + timedelta(hours=33)
+    threads = [threading.Thread(target=w.deliver_all, args=(bot.time.sleep,)) for w in (bot.worker, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    other.stop(5)
+    assert [len(bot.tops(f"C{n}")) for n in (1, 2, 3)] == [1, 1, 1]
+
+
+def test_a_late_push_is_told_once_and_marked(bot):
+    bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    bot.at("19T09:00")
+    # A rebase keeps the dates: this one was written on the 18th and is pushed on the 19th.
+    bot.commit("late", DAY + timedelta(hours=5))
+    bot.commit("two", DAY + timedelta(days=1, hours=5))
+    bot.at("20T09:00")
+    bot.at("21T09:00")
+    first, second = bot.tops()
+    assert "fix: late" not in str(first)
+    assert "fix: late" in str(second)
+    assert "02-18 05:00 (late)" in str(second)
+    assert "fix: one" not in str(second)
+    assert "1 commit of earlier days" in str(second)
+
+
+def test_what_lay_there_before_the_first_digest_is_not_late(bot):
+    bot.commit("old", DAY - timedelta(days=3))
+    bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    bot.at("19T09:00")
+    bot.commit("two", DAY + timedelta(days=1, hours=3))
+    bot.at("20T09:00")
+    assert not any("fix: old" in said for said in bot.said())
+
+
+def test_filtered_commits_do_not_come_back_as_late_when_the_filter_goes(bot):
+    bot.follow(filters=Filters(paths=("src/",)))
+    bot.commit("one", DAY + timedelta(hours=3))
+    bot.commit("manual", DAY + timedelta(hours=4), folder="docs")
+    bot.at("19T09:00")
+    bot.follow(created=DAY - timedelta(hours=12))
+    bot.commit("two", DAY + timedelta(days=1, hours=3))
+    bot.at("20T09:00")
+    assert not any("fix: manual" in said for said in bot.said())
+
+
+def test_what_was_missed_is_made_up_for_and_said(bot):
+    bot.follow()
+    for day in range(4):
+        bot.commit(f"d{day}", DAY + timedelta(days=day, hours=3))
+    bot.at("22T09:30")
+    (headline,) = bot.tops()
+    assert all(f"fix: d{day}" in str(headline) for day in range(4))
+    assert "also makes up for missed ones: 4" in str(headline)
+
+
+def test_more_than_seven_days_are_given_up_and_said(bot):
+    bot.follow()
+    bot.commit("first", DAY + timedelta(hours=3))
+    bot.commit("last", DAY + timedelta(days=9, hours=3))
+    bot.at("28T09:30")
+    (headline,) = bot.tops()
+    assert "fix: last" in str(headline)
+    assert "fix: first" not in str(headline)
+    assert "from 2026-02-17 00:00 to 2026-02-21 00:00 is in no digest" in str(headline)
+
+
+def test_a_failing_slack_is_tried_again_later_and_nothing_is_doubled(bot):
+    followed = bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    bot.server.queue(*[BROKEN] * 4)
+    bot.at("19T09:00")
+    assert bot.tops() == []
+    waiting = bot.store.deliveries(followed.id)[0]
+    assert waiting.failure.key == "slack_failed"
+    assert waiting.retry > bot.time.moment
+    assert "next try" in operator.stand(waiting, "UTC", bot.world.commands.texts(CHANNEL))
+    bot.tick()
+    assert bot.tops() == []  # not before its time
+    bot.time.sleep(31)
+    bot.tick()
+    assert len(bot.tops()) == 1
+    assert bot.states(followed) == ["done"]
+
+
+def test_waiting_grows_up_to_half_an_hour():
+    assert [backoff(n).total_seconds() for n in (1, 2, 3, 9, 10_000)] == [30, 60, 120, 1_800, 1_800]
+
+
+def test_what_could_not_be_posted_at_all_is_in_the_next_digest_which_says_so(bot):
+    followed = bot.follow()
+    bot.at("18T09:00")
+    bot.commit("one", DAY + timedelta(hours=3))
+    bot.server.queue(*[BROKEN] * 4)
+    bot.at("19T09:00")
+    bot.commit("two", DAY + timedelta(days=1, hours=3))
+    bot.at("20T09:00")
+    (headline,) = bot.tops()
+    assert "fix: one" in str(headline)
+    assert "fix: two" in str(headline)
+    assert "The digest of 2026-02-18 Wednesday could not be posted; its commits are in this one." in str(headline)
+    assert "makes up for" not in str(headline)
+    assert bot.states(followed)[-2:] == ["failed", "done"]
+    with pytest.raises(UsageError) as refused:
+        operator.retry(bot.world.app, bot.store.deliveries(followed.id)[1].id)
+    assert refused.value.key == "delivery_made_up"
+
+
+def test_what_was_posted_in_part_is_said_in_the_next_and_can_be_tried_again(bot):
+    followed = bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3), "feat(api)!: replace one (#1)")
+    bot.server.queue("", *[BROKEN] * 4)
+    bot.at("19T09:00")
+    assert len(bot.tops()) == 1
+    bot.server.queue(*[BROKEN] * 4)
+    bot.commit("two", DAY + timedelta(days=1, hours=3))
+    bot.at("20T09:00")
+    bot.time.sleep(60)
+    bot.tick()
+    _, second = bot.tops()
+    assert "was posted in part only" in str(second)
+    assert "fix: two" in str(second)
+    assert "replace one" not in str(second)
+    failed = next(d for d in bot.store.deliveries(followed.id) if d.state is DeliveryState.FAILED)
+    operator.retry(bot.world.app, failed.id)
+    bot.tick()
+    thread = bot.server.thread("C1", bot.tops()[0]["ts"])
+    assert sum("replace one" in str(m) for m in thread) >= 1
+    assert bot.store.delivery(failed.id).state is DeliveryState.DONE
+    with pytest.raises(UsageError) as refused:
+        operator.retry(bot.world.app, failed.id)
+    assert refused.value.key == "delivery_not_failed"
+
+
+def test_a_channel_that_is_gone_rests_and_goes_on_when_the_bot_is_back(bot):
+    followed = bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    bot.server.leave("C1")
+    bot.at("19T09:00")
+    assert [s.paused for s in bot.store.subscriptions()] == ["left"]
+    bot.at("20T09:00")
+    assert len([d for d in bot.store.deliveries(followed.id) if d.state is DeliveryState.DUE]) == 1
+    bot.server.channels["C1"].members.add("U0BOT")
+    Host(bot.world.app, bot.world.commands, bot.chat).joined(CHANNEL)
+    bot.tick()
+    (headline,) = bot.tops()
+    assert "fix: one" in str(headline)
+
+
+def test_an_archived_channel_rests(bot):
+    bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    bot.server.archive("C1")
+    bot.at("19T09:00")
+    assert [s.paused for s in bot.store.subscriptions()] == ["closed"]
+
+
+def test_a_digest_that_somebody_removes_is_not_posted_again(bot):
+    followed = bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3), "feat(api)!: replace one (#1)")
+    bot.server.queue("", *[BROKEN] * 4)
+    bot.at("19T09:00")
+    bot.server.channels["C1"].messages.clear()
+    bot.time.sleep(60)
+    bot.tick()
+    assert bot.said() == []
+    assert bot.states(followed)[-1] == "done"
+
+
+def test_who_unsubscribes_amid_a_delivery_gets_nothing_more(bot):
+    followed = bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3), "feat(api)!: replace one (#1)")
+    bot.server.queue("", *[BROKEN] * 4)
+    bot.at("19T09:00")
+    posted = len(bot.said())
+    bot.store.unsubscribe(followed.id)
+    bot.time.sleep(60)
+    bot.tick()
+    assert len(bot.said()) == posted
+
+
+def test_a_repository_that_cannot_be_read_is_tried_again_and_told_to_the_operator(bot):
+    followed = bot.follow()
+    moved = bot.folder / "moved"
+    (bot.folder / "repo").rename(moved)
+    bot.at("19T09:00")
+    waiting = bot.store.deliveries(followed.id)[0]
+    assert waiting.state is DeliveryState.DUE
+    assert waiting.failure is not None
+    assert [s.paused for s in bot.store.subscriptions()] == [""]
+    moved.rename(bot.folder / "repo")
+    bot.commit("one", DAY + timedelta(hours=3))
+    bot.time.sleep(31)
+    bot.tick()
+    assert len(bot.tops()) == 1
+
+
+def test_a_schedule_that_nobody_understands_stops_no_other(bot, caplog):
+    bot.follow(Place("slack", "T1/C2"), schedule="now and then")
+    bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    bot.at("19T09:00")
+    assert len(bot.tops()) == 1
+    assert "schedule not understood" in caplog.text
+
+
+def test_a_worker_that_is_stopped_sends_nothing_more_and_another_goes_on_at_once(bot):
+    bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    bot.time.moment = DAY + timedelta(hours=33)
+    bot.worker.stop(5)
+    bot.tick()
+    assert bot.said() == []
+    bot.worker = bot.another()
+    bot.tick()
+    assert len(bot.tops()) == 1
+
+
+def test_a_process_that_stood_still_past_its_lease_sends_nothing(bot, monkeypatch):
+    """Between its check and its send another one takes over, and is done."""
+    bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    other = bot.another()
+    post, stood = bot.chat.post, []
+
+    def stand_still(place, message, once=None):
+        if not stood:
+            stood.append(True)
+            bot.time.sleep(61)
+            assert other.deliver_all(bot.time.sleep)
+        return post(place, message, once)
+
+    monkeypatch.setattr(bot.chat, "post", stand_still)
+    bot.at("19T09:00")
+    other.stop(5)
+    assert len(bot.tops()) == 1
+    keys = [m["metadata"]["event_payload"]["key"] for m in bot.server.messages["C1"]]
+    assert len(keys) == len(set(keys))
+
+
+def test_a_lease_is_one_threads(bot):
+    leases = Leases(bot.store, bot.time, timedelta(seconds=60))
+    assert leases.take("k")
+    assert not leases.take("k")
+    leases.give("k")
+    assert leases.take("k")
+    bot.time.sleep(50)
+    leases.renew()
+    bot.time.sleep(50)
+    assert not Leases(bot.store, bot.time, timedelta(seconds=60)).take("k")
+
+
+def test_a_fault_of_our_own_is_kept_and_costs_no_other_channel_its_digest(bot, monkeypatch, caplog):
+    broken = bot.follow(Place("slack", "T1/C2"))
+    bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    post = bot.chat.post
+
+    def trip(place, message, once=None):
+        if place.channel == "T1/C2":
+            raise RuntimeError("a fault")
+        return post(place, message, once)
+
+    monkeypatch.setattr(bot.chat, "post", trip)
+    bot.at("19T09:00")
+    assert len(bot.tops()) == 1
+    assert bot.store.deliveries(broken.id)[0].failure.key == "delivery_crashed"
+    assert "a fault" in caplog.text
+
+
+def test_deliver_all_tells_whether_everything_went_out(bot):
+    bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    bot.time.moment = DAY + timedelta(hours=33)
+    bot.server.queue(*[BROKEN] * 4)
+    assert not bot.worker.deliver_all(bot.time.sleep)
+    bot.time.sleep(31)
+    second = bot.another()
+    assert second.deliver_all(bot.time.sleep)
+    second.stop(5)
+    assert len(bot.tops()) == 1
+
+
+def test_settings_may_change_between_slots(bot):
+    followed = bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    bot.at("19T09:00")
+    bot.store.subscribe(replace(followed, zone="Asia/Shanghai", language="zh"))
+    bot.commit("two", DAY + timedelta(days=1, hours=3))
+    bot.at("20T01:00")
+    _, second = bot.tops()
+    assert "fix: two" in str(second)
+    assert "fix: one" not in str(second)
