@@ -141,9 +141,12 @@ def run(once: bool) -> None:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
+        listening = [lambda chat=chat: chat.listen(Host(app, commands, chat)) for chat in chats.values()]
         with _clock(worker, settings), _monitor(app, settings):
-            _together([lambda chat=chat: chat.listen(Host(app, commands, chat)) for chat in chats.values()])  # type: ignore[misc]
-            worker.stop(_PATIENCE)
+            try:
+                _together(listening, stop)
+            finally:
+                worker.stop(_PATIENCE)
     if stopping.is_set():
         _leave()
 
@@ -449,7 +452,6 @@ def _monitor(app: App, settings: Settings) -> Iterator[None]:
         yield
         return
     from adapters.monitor import Monitor
-
     from bot import operator
 
     monitor = Monitor(
@@ -475,13 +477,19 @@ def _leave() -> None:
     os._exit(0)
 
 
-def _together(works: Sequence[Callable[[], None]]) -> None:
-    """Do several things at the same time, until the last one ends; the first failure is raised."""
-    from concurrent.futures import ThreadPoolExecutor
+def _together(works: Sequence[Callable[[], None]], stop: Callable[[], None]) -> None:
+    """Do several things at the same time, until the last one ends; the first failure stops the others and is raised."""
+    from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
     with ThreadPoolExecutor(len(works)) as pool:
-        for future in [pool.submit(work) for work in works]:
-            future.result()
+        going = [pool.submit(work) for work in works]
+        # A signal that another thread takes does not wake a main thread that waits without end.
+        while any(not future.done() for future in going):
+            ended, _ = wait(going, timeout=0.5, return_when=FIRST_EXCEPTION)
+            if any(future.exception() for future in ended):
+                stop()
+    for future in going:
+        future.result()
 
 
 def _hosted(repo: str) -> bool:

@@ -116,6 +116,7 @@ class Morning:
         kept = {n: v for n, v in os.environ.items() if not n.startswith(("DIGEST_", "SLACK_", "OPENAI_", "GITHUB_"))}
         told = {
             "HOME": str(self._folder),
+            "PYTHONFAULTHANDLER": "1",
             "DIGEST_DATABASE": str(self._database),
             "DIGEST_LEASE": str(LEASE),
             "DIGEST_SETTLE": str(self._settle),
@@ -158,7 +159,9 @@ class Morning:
                 if (code := process.wait(10)) not in (0, -signal.SIGTERM):
                     self.run.faults.append(f"ended with {code}")
             except subprocess.TimeoutExpired:
-                self.run.faults.append("did not end within 10 s")
+                process.send_signal(signal.SIGABRT)  # tells where each thread stands
+                process.wait()
+                self.run.faults.append(f"did not end within 10 s\n{(self._folder / 'log').read_text()[-9_000:]}")
 
     def _ended(self, store: SqliteStore) -> bool:
         found = store.deliveries()

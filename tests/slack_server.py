@@ -183,7 +183,7 @@ class SlackServer:
         self.unknown: list[str] = []
         self.violations: list[str] = []
         self.impatient: list[str] = []
-        self.too_fast = 0
+        self.too_fast = self.refused = 0
         self.hidden = hidden
         self._clock = clock
         self._throttle = throttle
@@ -688,6 +688,7 @@ class SlackServer:
                     after = {"Retry-After": "1" if server._chaos else "7"}
                     return status, json.dumps({"ok": False, "error": error}).encode(), after
                 if wait := server._too_soon(method, body):
+                    server.refused += 1
                     said = json.dumps({"ok": False, "error": "ratelimited"}).encode()
                     return 429, said, {"Retry-After": str(wait)}
                 answer = server._answered(method, body)
@@ -795,7 +796,9 @@ class SlackServer:
         return {
             "messages": {name: len(channel.messages) for name, channel in self.channels.items()},
             "ephemeral": sum(map(len, self.ephemeral.values())) + len(self.responses),
+            "files": len(self.files),
             "too_fast": self.too_fast,
+            "refused": self.refused,
             "requests": Counter(self.requests),
             "violations": self.violations,
             "unknown": self.unknown,
@@ -1132,6 +1135,11 @@ def signed(body: bytes, secret: str, timestamp: float) -> dict[str, str]:
     return {"X-Slack-Request-Timestamp": str(int(timestamp)), "X-Slack-Signature": f"v0={signature}"}
 
 
+def faster(begun: float, speed: float) -> Callable[[], float]:
+    """A clock that shows seconds since 1970, and from `begun` on runs faster."""
+    return lambda: begun + (time.time() - begun) * speed
+
+
 def main() -> None:
     """Serve by the real clock until standard input ends; the address is printed first."""
     parser = argparse.ArgumentParser()
@@ -1139,11 +1147,11 @@ def main() -> None:
     parser.add_argument("--hidden", type=float, default=0)
     parser.add_argument("--throttle", action="store_true")
     parser.add_argument("--channels", default="C1")
+    parser.add_argument("--begun", type=float, default=time.time(), help="seconds since 1970 from which on time runs")
+    parser.add_argument("--speed", type=float, default=1, help="how much faster than it does")
     given = parser.parse_args()
-    channels = given.channels.split(",")
-    with SlackServer(
-        time.time, channels=channels, hidden=given.hidden, throttle=given.throttle, port=given.port
-    ) as server:
+    channels, clock = given.channels.split(","), faster(given.begun, given.speed)
+    with SlackServer(clock, channels=channels, hidden=given.hidden, throttle=given.throttle, port=given.port) as server:
         print(server.root, flush=True)
         sys.stdin.read()
 
