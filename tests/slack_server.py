@@ -146,6 +146,10 @@ class _Upload:
     content: bytes | None = None
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # with the five of the standard library many callers at once are reset
+
+
 class SlackServer:
     """Workspaces, channels and what stands in them.
 
@@ -201,7 +205,7 @@ class SlackServer:
         self._latest = 0
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
+        self._server = _Server(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
         self.root = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.url = f"{self.root}/api/"
@@ -616,12 +620,12 @@ class SlackServer:
             sent = self._calls["chat.postMessage", self.channels[channel].team]
             sent[:] = [at for at in sent if now - at < 60]
             if self._throttle and len(sent) >= limits.WORKSPACE.slack:
-                return math.ceil(60 - (now - sent[0]))
-            sent.append(now)
+                return 1
             fast = now - self._last[channel] < limits.PACE - 1e-6
             self.too_fast += fast
             if fast and self._throttle:
                 return 1
+            sent.append(now)
             self._last[channel] = now
         if not self._throttle or method not in _TIERS:
             return 0
@@ -639,6 +643,11 @@ class SlackServer:
         if self._chaos and method in CHAOTIC:
             return self._chaos.choices(("", DROPPED, LOST, BUSY, BROKEN, INTERNAL), (78, 6, 4, 4, 4, 4))[0]
         return ""
+
+    def _lateness(self, method: str, said: Answer | None) -> float:
+        """The seconds that an answer is late, one of ten by chance, of those to what was accepted."""
+        late = self._chaos and method in CHAOTIC and said and said[0] == 200 and self._chaos.random() < 0.1
+        return self._chaos.uniform(0, 0.6) if self._chaos and late else 0.0
 
     # --- HTTP ---
 
@@ -661,11 +670,11 @@ class SlackServer:
                 kind, _, name = parts.path.strip("/").partition("/")
                 with server._lock:
                     said = self._answer(kind, name, raw, parts.query)
+                    late = server._lateness(name, said)
                 if said is None:
                     self.close_connection = True
                     return
-                if server._chaos and name in CHAOTIC:
-                    time.sleep(max(0.0, server._chaos.uniform(-1.0, 0.3)))
+                time.sleep(late)
                 with suppress(ConnectionError):  # who asked may have been killed meanwhile
                     self._say(*said)
 
@@ -675,7 +684,8 @@ class SlackServer:
                 if kind == "respond":
                     return server._respond(name, raw)
                 if kind == "_":
-                    return 200, json.dumps(server.stats()).encode()
+                    told = server.written() if name == "messages" else server.stats()
+                    return 200, json.dumps(told).encode()
                 return self._call(name, server._body(name, self.headers, raw, query))
 
             def _call(self, method: str, body: Json) -> Answer | None:
@@ -790,6 +800,15 @@ class SlackServer:
                 self.views.pop(view["id"], None)
             case _:
                 raise Refused("invalid_payload", f"{payload!r:.100}")
+
+    def written(self) -> Json:
+        """All that stands in the channels, seen or not, and what must not have been done."""
+        return {
+            "messages": {name: channel.messages for name, channel in self.channels.items()},
+            "violations": self.violations,
+            "unknown": self.unknown,
+            "impatient": self.impatient,
+        }
 
     def stats(self) -> Json:
         """What a bench asks after."""
@@ -1149,9 +1168,12 @@ def main() -> None:
     parser.add_argument("--channels", default="C1")
     parser.add_argument("--begun", type=float, default=time.time(), help="seconds since 1970 from which on time runs")
     parser.add_argument("--speed", type=float, default=1, help="how much faster than it does")
+    parser.add_argument("--faults", type=int, default=-1, help="seed of what goes wrong by chance; -1: nothing does")
     given = parser.parse_args()
     channels, clock = given.channels.split(","), faster(given.begun, given.speed)
-    with SlackServer(clock, channels=channels, hidden=given.hidden, throttle=given.throttle, port=given.port) as server:
+    chaos = random.Random(given.faults) if given.faults >= 0 else None
+    known = {"hidden": given.hidden, "throttle": given.throttle, "port": given.port}
+    with SlackServer(clock, channels=channels, chaos=chaos, **known) as server:
         print(server.root, flush=True)
         sys.stdin.read()
 

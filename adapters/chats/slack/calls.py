@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from http.client import HTTPException
 from typing import Any, NamedTuple
+from urllib.request import Request, urlopen
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry import RetryHandler
@@ -37,6 +38,14 @@ _CLOSED = frozenset({"is_archived", "restricted_action", "restricted_action_read
 _TOKEN = frozenset({"not_authed", "invalid_auth", "account_inactive", "token_revoked", "token_expired"})
 _TRIGGER = frozenset({"expired_trigger_id", "exchanged_trigger_id", "invalid_trigger_id", "trigger_expired"})
 _BUSY = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
+_POST = "chat.postMessage"
+# Methods that one digest calls several times, or all at once after a restart.
+_TIERS = {
+    **dict.fromkeys(("conversations.history", "conversations.replies", "users.conversations"), limits.TIER_3),
+    **dict.fromkeys(("files.getUploadURLExternal", "files.completeUploadExternal"), limits.TIER_4),
+}
+_BURST = 4
+"""Calls of such a method that may follow each other at once, of a minute's number."""
 
 
 class Gate(NamedTuple):
@@ -46,16 +55,34 @@ class Gate(NamedTuple):
     team: str
     channel: str = ""
 
+    @property
+    def whole(self) -> Gate:
+        """The method in all of the workspace."""
+        return Gate(self.method, self.team)
 
-def _free() -> None:
-    """No check at all."""
+
+class Pace:
+    """How calls may follow each other: `burst` of them at once, and one more every `each` seconds. Pure."""
+
+    def __init__(self, each: float, burst: int = 1) -> None:
+        self._each = each
+        self._ahead = (burst - 1) * each
+        self._paid = float("-inf")
+
+    @property
+    def opens(self) -> float:
+        """When the next call may go."""
+        return self._paid - self._ahead
+
+    def take(self, now: float) -> None:
+        """A call goes now."""
+        self._paid = max(self._paid, now) + self._each
 
 
 class Caller:
-    """Keeps the pace of every gate. Safe for several threads.
+    """Keeps the pace of every gate. Safe for several threads; `clock` and `sleep` are monotonic seconds.
 
-    `clock` and `sleep` are monotonic seconds; `settle` is how many seconds to wait before a message that may have been
-    taken is looked for.
+    `settle` is how many seconds after an unclear call is looked for what came of it.
     """
 
     def __init__(
@@ -68,24 +95,26 @@ class Caller:
         self._sleep = sleep
         self._settle = settle
         self._lock = threading.Lock()
-        self._next: dict[Gate, float] = {}
+        self._closed: dict[Gate, float] = {}
+        self._paces: dict[Gate, Pace] = {}
 
     def __call__(
         self,
         gate: Gate,
         send: Callable[[], Any],
         settle: Callable[[], str | None] | None = None,
-        check: Callable[[], None] = _free,
+        check: Callable[[], None] | None = None,
     ) -> Any:
         """The answer of `send`, repeated where it was refused for now, or where `settle` finds nothing of it.
 
         Without `settle` an unclear call is repeated: it must do no harm twice. `check` is called right before each
-        sending, and ends it with what it raises. Raises the bot's own errors.
+        `send`, and what it raises ends it all. Raises the bot's own errors.
         """
         last: DigestError = Unavailable("slack_failed", error="timeout")
         for attempt in range(TRIES):
             self._wait(gate)
-            check()
+            if check:
+                check()
             try:
                 return send()
             except SlackApiError as error:
@@ -96,33 +125,58 @@ class Caller:
             except (OSError, HTTPException):
                 wait, unclear = 1.0, True
             if unclear and settle:
-                self.let_settle()
+                self._sleep(self._settle)
                 if (found := settle()) is not None:
                     return found
             if attempt + 1 < TRIES:
-                self._pause(gate, wait * 2**attempt if unclear else wait)
+                if unclear:
+                    self._pause(gate, wait * 2**attempt)
+                else:  # a method is refused in all of a workspace, a post perhaps in its channel only
+                    self._pause(gate if gate.method == _POST else gate.whole, wait)
         raise last
 
-    def let_settle(self) -> None:
-        """Wait until whatever was taken so far shows in a history."""
-        self._sleep(self._settle)
-
     def _wait(self, gate: Gate) -> None:
-        """Wait until a gate is open, and the one of its workspace; and take the place of the next one who comes."""
-        paces = {gate: 0.0}
-        if gate.method == "chat.postMessage":
-            paces = {gate: limits.PACE, Gate(gate.method, gate.team): 60 / limits.WORKSPACE.ours}
+        """Wait until the gate is open, in its channel and its workspace at once, and go through."""
+        while (seconds := self._enter(gate)) > 0:
+            self._sleep(seconds)
+
+    def _enter(self, gate: Gate) -> float:
+        """Go through the gate if it is open; the seconds until it may be otherwise.
+
+        No place is kept for who waits: one that waits for its channel would keep the workspace waiting.
+        """
         with self._lock:
             now = self._clock()
-            at = max(now, *(self._next.get(each, now) for each in paces))
-            self._next |= {each: at + pace for each, pace in paces.items()}
-        if at > now:
-            self._sleep(at - now)
+            paces = self._paces_of(gate)
+            pauses = [self._closed.get(each, now) for each in (gate, gate.whole)]
+            seconds = max(now, *pauses, *(pace.opens for pace in paces)) - now
+            if seconds <= 0:
+                for pace in paces:
+                    pace.take(now)
+            return seconds
+
+    def _paces_of(self, gate: Gate) -> list[Pace]:
+        """What keeps the limits of a gate; a burst and what follows are within the number of a minute together."""
+        if gate.method == _POST:
+            each = 60 / limits.WORKSPACE.ours
+            return [
+                self._paces.setdefault(gate, Pace(limits.PACE)),
+                self._paces.setdefault(gate.whole, Pace(each)),
+            ]
+        if limit := _TIERS.get(gate.method):
+            return [self._paces.setdefault(gate.whole, Pace(60 / (limit.ours - _BURST), _BURST))]
+        return []
 
     def _pause(self, gate: Gate, seconds: float) -> None:
         """Keep everybody from a gate for some time."""
         with self._lock:
-            self._next[gate] = max(self._next.get(gate, 0.0), self._clock() + seconds)
+            self._closed[gate] = max(self._closed.get(gate, 0.0), self._clock() + seconds)
+
+
+def put(url: str, raw: bytes) -> None:
+    """Put the bytes of a file where Slack waits for them. Raises OSError."""
+    with urlopen(Request(url, raw), timeout=TIMEOUT) as answer:  # noqa: S310  # Slack's own address
+        answer.read()
 
 
 def code(error: SlackApiError) -> str:

@@ -2,48 +2,47 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from slack_sdk.web import WebClient
 from slack_sdk.webhook import WebhookClient
 
 from adapters.chats.slack import limits
 from adapters.chats.slack.blocks import Page, render
-from adapters.chats.slack.calls import NO_RETRIES, SETTLE, TIMEOUT, Caller, Gate
+from adapters.chats.slack.calls import NO_RETRIES, SETTLE, TIMEOUT, Caller, Gate, put
 from adapters.chats.slack.inbound import Inbound
 from adapters.chats.slack.transports import Http, Socket, Transport
-from adapters.chats.slack.workspaces import NAME, InstalledWorkspaces, OneWorkspace, Workspaces, parts_of
+from adapters.chats.slack.workspaces import NAME, InstalledWorkspaces, OneWorkspace, Workspaces, parts_of, place_of
 from bot.ports import ConfigError, DigestError, Forbidden, Listener, NotFound, Once
 from bot.settings import Settings
-from bot.values import Attachment, Message, Place, one_line
+from bot.values import Attachment, Message, Place
 
 _bolt_log = logging.getLogger("digest.slack.bolt")
 _bolt_log.setLevel(logging.ERROR)  # its warnings are hints for who writes listeners
 
 _EVENT = "commit_digest"
 _HISTORY_PAGES = 10
+_NAME = 100
+"""A longer name of a sending is told by its digest: metadata holds little."""
 
-
-class _Posted(NamedTuple):
-    """The timestamp of a message, which names it within its channel, and whether it stood there before."""
-
-    ts: str
-    found: bool
+_Mark = str | tuple[str, ...]
+"""By what a message is known again: the key that was sent with it, or the names of its files."""
 
 
 class SlackChat:
     """Slack, in one workspace or several. Safe to call from several threads.
 
-    `clock` and `sleep` are monotonic seconds, `now` is seconds since 1970, by which Slack names messages; `settle` is
-    how many seconds to wait before a message that may have been taken is looked for.
+    `clock` and `sleep` are monotonic seconds, `now` is seconds since 1970, by which Slack names messages. `settle` is
+    how many seconds after it was perhaps sent a message is looked for: a history may show it late.
     """
 
     def __init__(
@@ -59,7 +58,9 @@ class SlackChat:
         self._workspaces = workspaces
         self._transport = transport
         self._call = Caller(clock, sleep, settle)
+        self._sleep = sleep
         self._now = now
+        self._settle = settle
         self._answers = ResponseUrls(clock)
         self._inbound: Inbound | None = None
 
@@ -74,67 +75,118 @@ class SlackChat:
         """Post `message` and return the thread beneath it; what one message cannot hold goes on in the thread.
 
         For a viewer it is shown to that person alone, and files go into their direct messages. Raises NotFound and
-        Forbidden for a channel that the bot cannot write to, ThreadGone for a thread that was removed, ConfigError for
-        a token that Slack does not take, Unavailable where a later try may succeed, and what `once.check` raises.
+        Forbidden for a channel that the bot cannot write to, ThreadGone, ConfigError for a token that Slack does not
+        take, Unavailable where a later try may succeed, and Overtaken.
         """
         team, channel = parts_of(place)
         client = self._workspaces.client(team)
         rendered = render(message)
+        once = once or Once(uuid.uuid4().hex, datetime.fromtimestamp(self._now(), UTC), False, lambda: None)
         if place.viewer and not channel.startswith("D"):  # direct messages are for the two of them anyway
             for page in rendered.pages:
                 self._whisper(client, place, page, last=message.key == "error")
             if rendered.files:
-                there = Place(NAME, f"{team}/{self.direct(team, place.viewer)}")
-                self._share(client, team, there, rendered.files, self._anew())
+                self._share(client, place_of(team, self.direct(team, place.viewer)), rendered.files, once)
             return place
-        once = once or self._anew()
-        thread, again = place.thread, once.again
-        if again:
-            self._call.let_settle()
-        for number, page in enumerate(rendered.pages):
-            there = Place(NAME, place.channel, thread)
-            posted = self._send(client, there, page, replace(once, name=f"{once.name}/{number}", again=again))
-            thread = thread or posted.ts
-            again = posted.found  # each page is sent after the one before it was: none is where that one is not
-        if rendered.files:
-            shared = replace(once, again=again)
-            self._share(client, team, Place(NAME, place.channel, thread), rendered.files, shared)
-        return Place(NAME, place.channel, thread)
+        keys = [f"{_short(once.name)}/{number}" for number in range(len(rendered.pages))]
+        names = _names(file.name for file in rendered.files)
+        found = self._found(client, place, [*keys, names] if names else keys, once) if once.again else {}
+        thread = place.thread
+        for key, page in zip(keys, rendered.pages, strict=True):
+            posted = found.get(key) or self._send(client, Place(NAME, place.channel, thread), page, key, once)
+            thread = thread or posted
+        beneath = Place(NAME, place.channel, thread)
+        if names and names not in found:
+            self._share(client, beneath, rendered.files, once)
+        return beneath
 
-    def _anew(self) -> Once:
-        """Something that is sent for the first time, by this process alone."""
-        return Once(uuid.uuid4().hex, datetime.fromtimestamp(self._now(), UTC), False, lambda: None)
-
-    def _send(self, client: WebClient, place: Place, page: Page, once: Once) -> _Posted:
-        """Post a page once."""
+    def _send(self, client: WebClient, place: Place, page: Page, key: str, once: Once) -> str:
+        """The timestamp of a page that was posted, which names it within its channel."""
         team, channel = parts_of(place)
         sent: dict[str, Any] = {
             "channel": channel,
             "text": page.text,
             "blocks": list(page.blocks),
-            "metadata": {"event_type": _EVENT, "event_payload": {"key": one_line(once.name, 200)}},
+            "metadata": {"event_type": _EVENT, "event_payload": {"key": key}},
             "unfurl_links": False,
             "unfurl_media": False,
             **({"thread_ts": place.thread} if place.thread else {}),
         }
 
         def settle() -> str | None:
-            return self._find(client, place, once.begun, lambda message: message.get("metadata") == sent["metadata"])
+            return self._look(client, place, [key], once).get(key)
 
-        if once.again and (found := settle()):
-            return _Posted(found, found=True)
-        gate = Gate("chat.postMessage", team, channel)
-        answer = self._call(gate, lambda: client.chat_postMessage(**sent), settle, once.check)
-        return _Posted(answer if isinstance(answer, str) else str(answer["ts"]), found=False)
+        answer = self._call(
+            Gate("chat.postMessage", team, channel), lambda: client.chat_postMessage(**sent), settle, once.check
+        )
+        return answer if isinstance(answer, str) else str(answer["ts"])
 
-    def _find(
-        self, client: WebClient, place: Place, begun: datetime, wanted: Callable[[dict[str, Any]], bool]
-    ) -> str | None:
-        """The timestamp of the message that is `wanted`, where a readable history holds it."""
+    def _share(self, client: WebClient, place: Place, files: Sequence[Attachment], once: Once) -> None:
+        """Put files into a channel or thread, all in one message."""
+        team, channel = parts_of(place)
+        tried: set[str] = set()
+
+        def send() -> object:
+            ids = [self._upload(client, team, file) for file in files]  # anew each time: an id is good for one share
+            tried.update(ids)
+            once.check()
+            return client.files_completeUploadExternal(
+                files=[{"id": number, "title": file.name} for number, file in zip(ids, files, strict=True)],
+                channel_id=channel,
+                thread_ts=place.thread,
+            )
+
+        def settle() -> str | None:
+            messages = self._since(client, place, once)
+            return next((str(m["ts"]) for m in messages if tried & {f.get("id") for f in m.get("files") or ()}), None)
+
+        self._call(Gate("files.completeUploadExternal", team, channel), send, settle)
+
+    def _upload(self, client: WebClient, team: str, file: Attachment) -> str:
+        """The id of a file that Slack has, and that nobody sees before it is shared."""
+        raw = file.text.encode()
+        address = self._call(
+            Gate("files.getUploadURLExternal", team),
+            lambda: client.files_getUploadURLExternal(filename=file.name, length=len(raw)),
+        )
+        self._call(Gate("upload", team), lambda: put(str(address["upload_url"]), raw))
+        return str(address["file_id"])
+
+    # --- What is there already ---------------------------------------------------------------
+
+    def _found(self, client: WebClient, place: Place, wanted: Sequence[_Mark], once: Once) -> dict[_Mark, str]:
+        """What is there of a message that was perhaps sent before: timestamps by mark, of which the first comes first.
+
+        All else is sent after the first page, into its thread where it begins one.
+        """
+        self._sleep(self._settle)
+        first = wanted[0]
+        found = self._look(client, place, wanted if place.thread else wanted[:1], once)
+        if first not in found:
+            return {}  # files of the same names are another message's
+        if not place.thread and wanted[1:]:
+            found |= self._look(client, Place(NAME, place.channel, found[first]), wanted[1:], once)
+        return found
+
+    def _look(self, client: WebClient, place: Place, wanted: Sequence[_Mark], once: Once) -> dict[_Mark, str]:
+        """The timestamps of the messages in a channel or thread that have the wanted marks, as far as they are seen."""
+        found: dict[_Mark, str] = {}
+        for message in self._since(client, place, once):
+            if (mark := _mark(message)) in wanted:
+                found[mark] = str(message["ts"])
+            if len(found) == len(wanted):
+                break
+        return found
+
+    def _since(self, client: WebClient, place: Place, once: Once) -> Iterator[dict[str, Any]]:
+        """The messages of a channel or thread since something was first to be sent; none where they cannot be read.
+
+        A history that cannot be read settles nothing: a rare double is better than a loss.
+        """
         team, channel = parts_of(place)
         asked: dict[str, Any] = {
             "channel": channel,
-            "oldest": f"{begun.timestamp() - 60:.6f}",  # the clocks of two machines differ
+            "oldest": f"{once.begun.timestamp() - 60:.6f}",  # the clocks of two machines differ
             "limit": limits.HISTORY.ours,
             "include_all_metadata": True,
             **({"ts": place.thread} if place.thread else {}),
@@ -143,34 +195,13 @@ class SlackChat:
         gate = Gate(f"conversations.{'replies' if place.thread else 'history'}", team, channel)
         for _ in range(_HISTORY_PAGES):
             try:
-                found = self._call(gate, lambda: read(**asked))
+                page = self._call(gate, lambda: read(**asked))
             except DigestError:
-                return None  # a history that cannot be read settles nothing: a rare double is better than a loss
-            for message in found["messages"]:
-                if wanted(message):
-                    return str(message["ts"])
-            asked["cursor"] = (found.get("response_metadata") or {}).get("next_cursor")
+                return
+            yield from page["messages"]
+            asked["cursor"] = (page.get("response_metadata") or {}).get("next_cursor")
             if not asked["cursor"]:
-                break
-        return None
-
-    def _share(self, client: WebClient, team: str, place: Place, files: Sequence[Attachment], once: Once) -> None:
-        """Put files into a channel or thread, all in one message, once: it is known again by their names."""
-        _, channel = parts_of(place)
-        names = sorted(file.name for file in files)
-
-        def settle() -> str | None:
-            return self._find(client, place, once.begun, lambda m: sorted(_file_names(m)) == names)
-
-        if once.again and settle():
-            return
-        uploads = [{"filename": file.name, "title": file.name, "content": file.text} for file in files]
-        self._call(
-            Gate("files.completeUploadExternal", team, channel),
-            lambda: client.files_upload_v2(channel=channel, thread_ts=place.thread, file_uploads=uploads),
-            settle,
-            once.check,
-        )
+                return
 
     # --- For one person ----------------------------------------------------------------------
 
@@ -264,14 +295,26 @@ class SlackChat:
             self._transport.stop()
 
 
+def _short(name: str) -> str:
+    """The name of a sending, as metadata can hold it."""
+    return name if len(name) <= _NAME else hashlib.sha256(name.encode()).hexdigest()
+
+
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(names))
+
+
+def _mark(message: dict[str, Any]) -> _Mark:
+    """By what a message is known again; empty where it is none of ours."""
+    if files := message.get("files"):
+        return _names(str(file.get("name")) for file in files)
+    metadata = message.get("metadata") or {}
+    return str((metadata.get("event_payload") or {}).get("key", "")) if metadata.get("event_type") == _EVENT else ""
+
+
 def from_settings(settings: Settings) -> SlackChat:
     """Slack as it is set up: to post only, to listen too, for one workspace or several. Raises ConfigError."""
     return SlackChat(_workspaces(settings), _transport(settings), settle=settings.digest_settle)
-
-
-def _file_names(message: dict[str, Any]) -> Iterator[str]:
-    """The names of the files in a message."""
-    return (str(file.get("name", "")) for file in message.get("files") or ())
 
 
 def _workspaces(settings: Settings) -> Workspaces:

@@ -61,8 +61,10 @@ RESPONSE_SECONDS = Limit(1_800, 1_500, "docs.slack.dev/interactivity/handling-us
 TRIGGER_SECONDS = Limit(3, 3, "docs.slack.dev/interactivity/handling-user-interaction: trigger_id")
 COMMAND_SECONDS = Limit(3, 1, "docs.slack.dev/interactivity/implementing-slash-commands; slack_bolt: ack_timeout")
 SOCKETS = Limit(10, 1, "docs.slack.dev/apis/events-api/using-socket-mode: connections of an app")
-TIER_3 = Limit(50, 50, "docs.slack.dev/apis/web-api/rate-limits: calls a minute of a method in a workspace")
-TIER_4 = Limit(100, 100, "docs.slack.dev/apis/web-api/rate-limits: calls a minute of a method in a workspace")
-WORKSPACE = Limit(300, 240, "docs.slack.dev/apis/web-api/rate-limits: several hundred messages a minute of a workspace")
+TIER_3 = Limit(50, 48, "docs.slack.dev/apis/web-api/rate-limits: calls a minute of a method in a workspace")
+TIER_4 = Limit(100, 96, "docs.slack.dev/apis/web-api/rate-limits: calls a minute of a method in a workspace")
+WORKSPACE = Limit(
+    300, 280, "docs.slack.dev/apis/web-api/rate-limits: chat.postMessage, several hundred a minute of a workspace"
+)
 PACE = 1.0
 """Seconds between two messages of a channel (docs.slack.dev/apis/web-api/rate-limits: chat.postMessage)."""
