@@ -19,8 +19,9 @@ from click.shell_completion import CompletionItem, get_completion_class
 if TYPE_CHECKING:
     from bot.app import App
     from bot.commands import Commands
-    from bot.ports import Chat, CommitSource, DigestError, Progress
+    from bot.ports import Chat, CommitSource, DigestError, Finding, Progress
     from bot.settings import Settings
+    from bot.texts import Texts
     from bot.values import Digest, Place, Post
     from bot.worker import Worker
 
@@ -256,24 +257,19 @@ def import_(file: Path) -> None:
 
 
 @cli.command()
-@click.argument("what", type=click.Choice(["slack"]))
-@click.option("--channel", default="", help="the ID of a channel to look at, such as C0123456789")
-def doctor(what: str, channel: str) -> None:  # noqa: ARG001  # Slack is all that can be examined so far
-    """Look at how a chat is set up, and say what to do about what does not work."""
-    from adapters.chats.slack.doctor import examine
+@click.argument("what", type=click.Choice(["slack"]), required=False)
+@click.option("--channel", default="", help="the ID of a Slack channel to look at, such as C0123456789")
+def doctor(what: str | None, channel: str) -> None:
+    """Look at how the bot, or only one chat, is set up, and say what to do about what does not work."""
     from bot.ports import Verdict
     from bot.settings import load
     from bot.texts import Texts
-    from bot.values import Message, Span, Table
 
+    failed = False
     with _told_kindly():
         settings = load()
         texts = Texts(settings.digest_language)
-        columns = tuple(texts(f"table.{name}") for name in ("time", "author", "message", "importance"))
-        row = tuple((Span(word),) for word in ("09:00", "commit-digest", "feat: …", texts("importance.high")))
-        sample = Message("headline", (Span("Commit Digest"),), (Table(columns, (row,)),))
-        failed = False
-        for finding in examine(settings, channel, sample):
+        for finding in _findings(settings, what, channel, texts):
             failed |= finding.verdict is Verdict.FAILED
             told = (
                 texts.error(finding.error)
@@ -282,6 +278,23 @@ def doctor(what: str, channel: str) -> None:  # noqa: ARG001  # Slack is all tha
             )
             click.echo(f"{texts(f'doctor.{finding.verdict}_mark')} {texts(f'doctor.{finding.subject}')}: {told}")
     sys.exit(1 if failed else 0)
+
+
+def _findings(settings: Settings, what: str | None, channel: str, texts: Texts) -> Iterator[Finding]:
+    """What is found of everything, or of one chat."""
+    from bot import operator
+    from bot.values import Message, Span, Table
+
+    if what is None:
+        with _app() as (app, _):
+            yield from operator.examine(app, str(settings.digest_database))
+    if what == "slack" or settings.slack_bot_token.get_secret_value() or settings.slack_client_id:
+        from adapters.chats.slack.doctor import examine
+
+        columns = tuple(texts(f"table.{name}") for name in ("time", "author", "message", "importance"))
+        row = tuple((Span(word),) for word in ("09:00", "commit-digest", "feat: …", texts("importance.high")))
+        sample = Message("headline", (Span("Commit Digest"),), (Table(columns, (row,)),))
+        yield from examine(settings, channel, sample)
 
 
 @cli.command()

@@ -16,8 +16,8 @@ from bot import analysis, related, rules, triage
 from bot import digest as digests
 from bot.asker import Asker, Limits
 from bot.build import Build
-from bot.ports import Chat, CommitSource, Forbidden, LanguageModel, NotFound, Progress, Store, Unavailable
-from bot.texts import Texts
+from bot.ports import Chat, CommitSource, DigestError, Forbidden, LanguageModel, NotFound, Progress, Store, Unavailable
+from bot.texts import LANGUAGES, Texts
 from bot.values import (
     Commit,
     Digest,
@@ -35,6 +35,7 @@ from bot.values import (
 )
 
 _RECENT = 10
+_REWRITTEN = timedelta(days=30)
 _MOST_RELATIONS = 5
 
 
@@ -190,7 +191,30 @@ class App:
         judged = triage.judge((commit,))[0]
         grade = self._kept_grade(repository, commit, language) or rules.grade(commit, judged, texts)
         analysed = self._build(repository, language).alone(commit, grade.sentence)
+        if branch := self._gone_from(repository, commit):
+            gone = texts("digest.gone", branch=branch)
+            analysed = replace(analysed, note=" ".join(filter(None, (gone, analysed.note))))
         return Entry(commit, grade, analysed, self._relations(commit, ()))
+
+    def _gone_from(self, repository: Repository, commit: Commit) -> str:
+        """The branch whose digest told of a commit that is not on it any more; empty where it is, or nobody knows.
+
+        Only what landed within the time in which branches are still rewritten is looked for: the way there is long.
+        """
+        if self.clock() - commit.committed > _REWRITTEN:
+            return ""
+        followed = {s.branch for s in self.store.subscriptions() if s.repo == repository.name and s.branch}
+        wanted = [(branch, language) for branch in (repository.branch, *sorted(followed)) for language in LANGUAGES]
+        told = (self.store.recent_digests(repository.name, *each, _RECENT) for each in wanted)
+        digest = next((d for some in told for d in some if any(e.commit.sha == commit.sha for e in d.entries)), None)
+        if digest is None:
+            return ""
+        moment = Period(commit.committed, commit.committed + timedelta(seconds=1), digest.period.zone)
+        try:
+            there = self.landed(repository, digest.branch, moment)
+        except DigestError:
+            return ""
+        return "" if any(c.sha == commit.sha for c in there) else digest.branch
 
     def _kept_grade(self, repository: Repository, commit: Commit, language: str) -> Grade | None:
         """The grade that the commit had in a recent digest, where it was compared with its day."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from bot import schedule
 from bot.app import App, Scope
 from bot.digest import local
-from bot.ports import DigestError, UsageError
+from bot.ports import DigestError, Finding, UsageError, Verdict
 from bot.settings import check_zone
 from bot.texts import Texts
 from bot.values import (
@@ -24,6 +24,7 @@ from bot.values import (
     Measure,
     Message,
     Place,
+    Question,
     Span,
     Subscription,
     Table,
@@ -141,6 +142,66 @@ def retry(app: App, number: int) -> Delivery:
     if not app.store.reopen(again):
         raise UsageError("delivery_not_failed", id=number)
     return again
+
+
+# --- Whether everything works ---------------------------------------------------------------
+
+_TOO_FAR = timedelta(hours=1, minutes=5)
+"""GitHub's limits begin anew within the hour (docs.github.com, Rate limits for the REST API)."""
+
+
+def examine(app: App, database: str) -> Iterator[Finding]:
+    """Look at the database, GitHub, the clock, the language model, and every followed repository."""
+    counts = app.store.counts()
+    known = {"path": database, "size": f"{counts['bytes'] / 2**20:.1f}", "n": counts["subscriptions"]}
+    yield Finding("database", Verdict.FINE, "fine", known)
+    yield from _github(app)
+    yield _model(app)
+    for repo, place in {s.repo: s.place for s in app.store.subscriptions()}.items():
+        yield _repository(app, repo, place)
+
+
+def _github(app: App) -> Iterator[Finding]:
+    """Whether GitHub answers, and whether its clock and ours agree."""
+    now = app.clock()
+    try:
+        quota = app.quota()
+    except DigestError as error:
+        yield Finding("github", Verdict.FAILED, "error", error=error)
+        return
+    if quota is None:
+        yield Finding("github", Verdict.SKIPPED, "none")
+        return
+    verdict = Verdict.FINE if quota.left else Verdict.WARNING
+    yield Finding("github", verdict, "fine", {"left": f"{quota.left:,}", "limit": f"{quota.limit:,}"})
+    right = now - timedelta(minutes=5) < quota.reset < now + _TOO_FAR
+    moment = f"{now:%Y-%m-%d %H:%M} UTC"
+    yield Finding("clock", Verdict.FINE if right else Verdict.FAILED, "fine" if right else "wrong", {"now": moment})
+
+
+def _model(app: App) -> Finding:
+    """Whether the language model answers."""
+    if app.model is None:
+        return Finding("model", Verdict.SKIPPED, "none")
+    schema: dict[str, object] = {
+        "type": "object",
+        "properties": {"ok": {"type": "boolean"}},
+        "required": ["ok"],
+        "additionalProperties": False,
+    }
+    try:
+        app.model.reply(Question("doctor", "Answer in JSON.", 'Answer {"ok": true}.', schema, 500))
+    except DigestError as error:
+        return Finding("model", Verdict.FAILED, "error", error=error)
+    return Finding("model", Verdict.FINE, "fine", {"model": app.model.name})
+
+
+def _repository(app: App, repo: str, place: Place) -> Finding:
+    try:
+        found = app.repository(repo, place)
+    except DigestError as error:
+        return Finding("repository", Verdict.FAILED, "error", error=error)
+    return Finding("repository", Verdict.FINE, "fine", {"repo": found.title, "branch": found.branch})
 
 
 # --- Days made ahead -------------------------------------------------------------------------

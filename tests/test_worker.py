@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from repositories import Builder, lines
+from repositories import Builder, git, lines
 from slack_server import BROKEN, TOKEN, SlackServer
 from world import World
 
@@ -437,3 +437,16 @@ def test_settings_may_change_between_slots(bot):
     _, second = bot.tops()
     assert "fix: two" in str(second)
     assert "fix: one" not in str(second)
+
+
+def test_a_commit_that_was_forced_away_is_said_to_be_gone_when_it_is_expanded(bot):
+    bot.follow()
+    bot.commit("keep", DAY + timedelta(hours=2))
+    bot.commit("gone", DAY + timedelta(hours=3))
+    bot.at("19T09:00")
+    sha = bot.store.recent_digests(bot.repo, "main", "en", 1)[0].entries[0].commit.sha
+    assert "gone from main" not in bot.world.said(sha[:9], CHANNEL)
+    git(bot.folder / "repo", "update-ref", "refs/heads/main", f"{sha}~1")
+    told = bot.world.said(sha[:9], CHANNEL)
+    assert "This commit is gone from main" in told
+    assert "fix: gone" in told
