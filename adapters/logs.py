@@ -10,7 +10,9 @@ import logging
 import math
 import re
 import sys
+import threading
 from datetime import UTC, datetime
+from types import TracebackType
 
 from pydantic import SecretStr
 
@@ -119,3 +121,17 @@ def configure(settings: Settings) -> None:
     handler.setFormatter(Formatter(secrets_of(settings), settings.digest_log == "json"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("digest").setLevel(logging.INFO)
+
+
+def catch() -> None:
+    """Log what nobody catches, in any thread, and Python's warnings: else they print lines of their own, unredacted."""
+    log = logging.getLogger("digest")
+
+    def uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        log.critical("uncaught", exc_info=(kind, error, trace))
+
+    def in_thread(told: threading.ExceptHookArgs) -> None:
+        uncaught(told.exc_type, told.exc_value or told.exc_type(), told.exc_traceback)
+
+    sys.excepthook, threading.excepthook = uncaught, in_thread
+    logging.captureWarnings(True)

@@ -428,6 +428,7 @@ def _service(once: bool) -> Iterator[tuple[App, Settings, Worker, dict[str, Chat
 
     with _app() as (app, settings):
         logs.configure(settings)
+        logs.catch()
         chats = _chats(settings)
         if once:
             chats[terminal.HOME.chat] = terminal.from_settings(settings)

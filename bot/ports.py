@@ -330,7 +330,8 @@ class Store(Protocol):
     def plan(self, delivery: Delivery, last: int) -> Delivery | None:
         """Keep a new delivery and return it with its id, where the subscription's latest one is still number `last`.
 
-        `last` is 0 where there was none. None where another process was first, or the subscription is gone.
+        `last` is 0 where there was none. None where another process was first, or the subscription is gone. Old ones
+        that are settled may be forgotten, but not the latest 30.
         """
         ...
 

@@ -18,7 +18,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -189,7 +189,7 @@ class Worker:
                 waiting.append(_Job(followed[delivery.subscription], delivery))
         waiting.sort(key=_together)
         for _, group in groupby(waiting, key=_together):
-            if self._working.number >= IN_HAND:
+            if self._working.number >= IN_HAND or self._stopping.is_set():
                 return
             jobs = [job for job in group if self._leases.take(job.key)]
             if jobs:
@@ -264,7 +264,8 @@ class Worker:
 
     def _told(self, delivery: Delivery) -> frozenset[str] | None:
         """What the subscription was told of by other deliveries; None where this is the first."""
-        earlier = (d for d in self._store.deliveries(delivery.subscription) if d.id < delivery.id)
+        known = self._store.deliveries(delivery.subscription, limit=_LOOKED_BACK)
+        earlier = (d for d in known if d.id < delivery.id)
         if not any(d.sent or d.state is DeliveryState.QUIET for d in earlier):
             return None
         return self._store.told(delivery.subscription, but=delivery.id)
@@ -313,11 +314,9 @@ class Worker:
         if digest is None:
             self._store.keep_delivery(job.at(digest="").delivery)
             return None
-        texts = Texts(job.subscription.language)
-        period = Period(job.delivery.since, job.delivery.until, job.subscription.zone)
-        digest = replace(digest, period=period)
+        texts = Texts(digest.language)  # as it was made, whatever the subscription says by now
         failed = failed_before(job.delivery, self._store.deliveries(job.subscription.id, limit=_LOOKED_BACK))
-        said = notes(job.delivery, failed, period, texts)
+        said = notes(job.delivery, failed, digest.period, texts)
         return digests.post(digest, texts, report.attachments(digest, texts), said)
 
     def _step(self, job: _Job, place: Place, message: Message) -> tuple[_Job, Place]:
@@ -569,10 +568,11 @@ class Leases:
         return self._store.claim(key, self._holder, now, now + self._life)
 
     def give(self, key: str) -> None:
-        """Give a lease back."""
-        self._store.release(key, self._holder)
+        """Give a lease back; where the store cannot be reached, it runs out by itself."""
         with self._lock:
             self._held.discard(key)
+        with suppress(DigestError):
+            self._store.release(key, self._holder)
 
     def give_all(self) -> None:
         """Give everything back."""

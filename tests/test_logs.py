@@ -3,6 +3,9 @@
 import json
 import logging
 import re
+import subprocess
+import sys
+from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -238,3 +241,30 @@ def test_configured_twice_an_event_is_told_once(stderr):
     configure(Settings(digest_log="json"))
     logging.getLogger("digest").info("once")
     assert [json.loads(told)["event"] for told in stderr()] == ["once"]
+
+
+UNCAUGHT = """
+import sys, threading, warnings
+from pydantic import SecretStr
+from adapters import logs
+from bot.settings import Settings
+logs.configure(Settings(_env_file=None, digest_log="json", github_token=SecretStr("very-secret-value")))
+logs.catch()
+def fail():
+    raise RuntimeError("very-secret-value is wrong")
+thread = threading.Thread(target=fail)
+thread.start()
+thread.join()
+warnings.warn("mind very-secret-value")
+fail()
+"""
+
+
+def test_what_nobody_catches_is_an_event_too():
+    ended = subprocess.run(
+        [sys.executable, "-c", UNCAUGHT], capture_output=True, text=True, cwd=Path(__file__).parent.parent, check=False
+    )
+    assert ended.returncode == 1
+    events = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert [event["logger"] for event in events] == ["digest", "py.warnings", "digest"]
+    assert "very-secret-value" not in ended.stderr

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,10 @@ from store_contract import DAILY, REPO, START, StoreContract, commit, digest, ex
 from adapters.stores.sqlite import SqliteStore, from_settings
 from adapters.stores.sqlite.file import CHECKED_BYTES, SqliteFile
 from adapters.stores.sqlite.schema import MIGRATIONS
+from adapters.stores.sqlite.store import DELIVERIES
 from bot.ports import StoreError, Unavailable
 from bot.settings import Settings
-from bot.values import Analysis, AnalysisKey, FileChange, Step, StepState
+from bot.values import Analysis, AnalysisKey, DeliveryState, FileChange, Step, StepState
 
 
 @pytest.fixture
@@ -416,6 +418,18 @@ def test_the_settings_name_the_file(path: Path) -> None:
     with closing(from_settings(Settings(_env_file=None, digest_database=path))) as store:
         store.keep_commits([commit(1)])
     assert path.is_file()
+
+
+def test_old_deliveries_are_forgotten_unless_they_are_still_due(store: SqliteStore) -> None:
+    number, day = store.subscribe(DAILY).id, timedelta(days=1)
+    first = last = planned(store, number)
+    for n in range(1, DELIVERIES + 20):
+        last = planned(store, number, last.id, until=START + (n + 1) * day)
+        if n > 1:
+            store.keep_delivery(replace(last, state=DeliveryState.DONE))
+    kept = store.deliveries(number)
+    assert [d.id for d in kept[:DELIVERIES]] == list(range(last.id, last.id - DELIVERIES, -1))
+    assert [d.id for d in kept[DELIVERIES:]] == [first.id + 1, first.id]
 
 
 # --- Several processes -----------------------------------------------------------------------

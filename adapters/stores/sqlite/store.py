@@ -45,6 +45,9 @@ from bot.values import (
 BATCH = 5_000
 """Commits kept in one transaction. It lasts some 0.3 s, so that no other writer waits long during a first run."""
 
+DELIVERIES = 100
+"""Deliveries of a subscription that are kept: three months of mornings, of some two kilobytes each."""
+
 LOOKED_UP = 10
 """Most commits that a look-up by SHA or pull request returns (`bot.ports.Store`)."""
 
@@ -200,7 +203,8 @@ class SqliteStore:
     def plan(self, delivery: Delivery, last: int) -> Delivery | None:
         """Keep a new delivery and return it with its id, where the subscription's latest one is still number `last`.
 
-        `last` is 0 where there was none. None where another process was first, or the subscription is gone.
+        `last` is 0 where there was none. None where another process was first, or the subscription is gone. Of settled
+        ones the latest `DELIVERIES` of a subscription are kept.
         """
         with self._file.writing() as db:
             number = bound(delivery.subscription)
@@ -214,6 +218,11 @@ class SqliteStore:
                 "RETURNING id",
                 bound(delivery.subscription, instant(delivery.until), *_delivery_columns(delivery)),
             ).fetchone()
+            db.execute(
+                "DELETE FROM deliveries WHERE subscription = ? AND state != 'due' AND id <= "
+                "(SELECT id FROM deliveries WHERE subscription = ? ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                bound(delivery.subscription, delivery.subscription, DELIVERIES),
+            )
         return replace(delivery, id=row[0])
 
     def keep_delivery(self, delivery: Delivery) -> None:
