@@ -21,7 +21,7 @@ class Clock:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(4)})
 
-    def every(self, seconds: float, work: Callable[[], None], name: str) -> None:
+    def every(self, seconds: float, work: Callable[[], object], name: str) -> None:
         """Call `work` at once and every so many seconds; one that raises is logged, and called again the next time."""
 
         def tick() -> None:

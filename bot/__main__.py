@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,36 +120,53 @@ def chat(repo: str) -> None:
 )
 def run(once: bool) -> None:
     """Deliver every digest when it is due, and listen in every chat that is set up, until stopped (Ctrl+C, SIGTERM)."""
+    begun: list[Worker] = []
+    try:
+        _deliver(begun) if not once else _deliver_once()
+    except SystemExit as ended:
+        if begun:
+            _leave(1 if ended.code else 0)
+        raise
+    if begun:
+        _leave(0)
+
+
+def _deliver_once() -> None:
+    import time
+
+    with _told_kindly(), _service(once=True) as (_, settings, worker, _), _clock(worker, settings, once=True):
+        delivered = worker.deliver_all(time.sleep)
+    sys.exit(0 if delivered else 1)
+
+
+def _deliver(begun: list[Worker]) -> None:
+    """Deliver and listen until stopped; `begun` holds the worker, once it has threads that would outlive this."""
     import signal
-    import threading
     import time
 
     from bot.host import Host
 
-    with _told_kindly(), _service(once) as (app, settings, worker, chats):
-        if once:
-            with _clock(worker, settings, once=True):
-                delivered = worker.deliver_all(time.sleep)
-            sys.exit(0 if delivered else 1)
+    with _told_kindly(), _service(once=False) as (app, settings, worker, chats):
         sys.setswitchinterval(0.001)  # an acknowledgement waits for the thread that builds a digest at every step
         commands = _service_commands(app, settings)
-        stopping = threading.Event()
+        deadline: list[float] = []
 
         def stop(*_: object) -> None:
-            stopping.set()
+            deadline.append(time.monotonic() + _PATIENCE)
+            worker.halt()
             for chat in chats.values():
                 chat.close()
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
         listening = [lambda chat=chat: chat.listen(Host(app, commands, chat)) for chat in chats.values()]
-        with _clock(worker, settings), _monitor(app, settings):
-            try:
-                _together(listening, stop)
-            finally:
-                worker.stop(_PATIENCE)
-    if stopping.is_set():
-        _leave()
+        with _monitor(app, settings):
+            begun.append(worker)
+            with _clock(worker, settings):
+                try:
+                    _together(listening, stop)
+                finally:
+                    worker.stop(max(0.5, deadline[0] - time.monotonic()) if deadline else _PATIENCE)
 
 
 @cli.command()
@@ -439,6 +456,8 @@ def _service(once: bool) -> Iterator[tuple[App, Settings, Worker, dict[str, Chat
 
 _TICK = 5
 """Seconds between two looks at what is due."""
+_QUOTA = 60
+"""Seconds between two looks at what GitHub still allows."""
 _PATIENCE = 8.0
 """Seconds that a message which is just being sent is waited for: service managers kill after ten."""
 
@@ -465,30 +484,44 @@ def _monitor(app: App, settings: Settings) -> Iterator[None]:
     if not settings.digest_monitor_port:
         yield
         return
+    from adapters.clock import Clock
     from adapters.monitor import Monitor
     from bot import operator
+    from bot.ports import DigestError
+    from bot.values import Quota
 
+    known: list[Quota | None] = [None]
+
+    def look() -> None:
+        with suppress(DigestError):
+            known[0] = app.quota()
+
+    clock = Clock()
+    clock.every(_QUOTA, look, "quota")  # apart, so that a slow GitHub makes no answer slow
     monitor = Monitor(
         settings.digest_monitor_host,
         settings.digest_monitor_port,
         lambda: operator.unready(app),
-        lambda: operator.measures(app),
+        lambda: operator.measures(app, known[0]),
     )
+    clock.start()
     monitor.start()
     try:
         yield
     finally:
         monitor.stop()
+        clock.stop()
 
 
-def _leave() -> None:
+def _leave(code: int) -> None:
     """End at once: what a thread is still building would only be thrown away, and made again by the next process."""
     import logging
     import os
 
     logging.shutdown()
-    sys.stdout.flush()
-    os._exit(0)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
 
 
 def _together(works: Sequence[Callable[[], None]], stop: Callable[[], None]) -> None:

@@ -257,11 +257,12 @@ class App:
 
     def make(self, sought: Sought) -> Digest:
         """A new digest, which is kept under its key."""
-        made = self._make(sought)
+        made = self.made(sought)
         self.store.keep_digest(sought.key, made, self.clock())
         return made
 
-    def _make(self, sought: Sought) -> Digest:
+    def made(self, sought: Sought) -> Digest:
+        """A new digest, which is not kept yet."""
         repository, scope, commits, filtered = sought.repository, sought.scope, sought.commits, sought.filtered
         build, texts = self._build(repository, scope.language), Texts(scope.language)
         entries = tuple(replace(e, relations=self._relations(e.commit, commits)) for e in build.entries(commits))

@@ -504,22 +504,29 @@ class Commands:
         wanted = self._wanted(asked, repository.name, _options(typed[2:]))
         self._app.check_branch(repository, wanted.branch)
         kept = self._app.store.subscribe(
-            replace(wanted, place=asked.place.whole, repo=repository.name, paused="", created=self._begun(wanted))
+            replace(self._begun(asked, wanted), place=asked.place.whole, repo=repository.name, paused="")
         )
         texts = Texts(kept.language)
         title = texts("answer.subscribed", repo=repository.title)
         return (Post(Message("subscribed", (Span(title),), (self._described(kept, texts),))),)
 
-    def _begun(self, wanted: Subscription) -> datetime:
-        """When a subscription was made; a change of its settings, or its rest, does not make it a new one."""
-        return wanted.created if wanted.id else self._app.clock()
+    def _begun(self, asked: _Asked, wanted: Subscription) -> Subscription:
+        """A subscription with when it began, and since when its schedule holds; a change does not make it a new one."""
+        now = self._app.clock()
+        known = next((s for s in asked.here if s.id == wanted.id), None)
+        if known is None:
+            return replace(wanted, created=now, scheduled=now)
+        same = (known.schedule, known.zone) == (wanted.schedule, wanted.zone)
+        return wanted if same else replace(wanted, scheduled=now)
 
     def _wanted(self, asked: _Asked, repo: str, options: dict[str, str]) -> Subscription:
         """The subscription of `repo`, of the branch that the options name, with what they ask. Raises UsageError."""
         current = self._subscribed(asked, repo)
         branch = _branch(options)
-        same_branch = [s for s in asked.here if (s.repo, s.branch) == (repo, branch)]
-        wanted = _with_options(next(iter(same_branch), current), options)
+        if branch is not None and branch != current.branch:
+            others = (s for s in asked.here if (s.repo, s.branch) == (repo, branch))
+            current = next(others, replace(current, id=0))
+        wanted = _with_options(current, options)
         return replace(wanted, schedule=schedule.check(wanted.schedule))
 
     def form(self, request: Request) -> Form | None:

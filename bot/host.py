@@ -16,6 +16,7 @@ from bot.app import App
 from bot.commands import Commands, publicly
 from bot.ports import Chat, ConfigError, DigestError, Forbidden, NotFound
 from bot.values import (
+    LEFT,
     Attachment,
     Form,
     Line,
@@ -25,7 +26,6 @@ from bot.values import (
     Problem,
     Request,
     Span,
-    Subscription,
     Text,
 )
 
@@ -35,8 +35,6 @@ _REMEMBERED = timedelta(days=1)
 """How long a request is known again: Slack repeats an event for five minutes, Feishu for seven hours."""
 _SHARED = ("subscribed", "unsubscribed")
 """Answers that concern everybody in a channel, whoever asked."""
-LEFT = ("left", "archived", "gone", "closed")
-"""Why a channel's subscriptions can rest: keys of `[paused]`."""
 
 
 class Host:
@@ -110,22 +108,20 @@ class Host:
 
     def left(self, place: Place, reason: str) -> None:
         """The bot can post in a channel no more: its subscriptions rest."""
-        self._change(place, lambda s: replace(s, paused=reason))
+        for subscription in self._app.store.subscriptions(place.whole):
+            self._app.store.pause(subscription.id, reason)
 
     def joined(self, place: Place) -> None:
         """The bot can post in a channel again: what rested for that goes on."""
-        self._change(place, lambda s: replace(s, paused="") if s.paused in LEFT else s)
+        for subscription in self._app.store.subscriptions(place.whole):
+            if subscription.paused in LEFT:
+                self._app.store.pause(subscription.id, "")
 
     def removed(self, belongs: Callable[[Place], bool]) -> None:
         """The bot was taken out of a whole workspace: its subscriptions are removed."""
         for subscription in self._app.store.subscriptions():
             if belongs(subscription.place):
                 self._app.store.unsubscribe(subscription.id)
-
-    def _change(self, place: Place, change: Callable[[Subscription], Subscription]) -> None:
-        for subscription in self._app.store.subscriptions(place.whole):
-            if (changed := change(subscription)) != subscription:
-                self._app.store.subscribe(changed)
 
     # --- Answering ---------------------------------------------------------------------------
 

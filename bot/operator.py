@@ -25,6 +25,7 @@ from bot.values import (
     Message,
     Place,
     Question,
+    Quota,
     Span,
     Subscription,
     Table,
@@ -43,15 +44,16 @@ def unready(app: App) -> str:
     return ""
 
 
-def measures(app: App) -> Iterator[Measure]:
-    """What is measured of the bot, all of it from the store, so that it is the same from every process."""
+def measures(app: App, quota: Quota | None) -> Iterator[Measure]:
+    """What is measured of the bot, from the store, so that it is the same from every process; `quota` as last known."""
     now, store = app.clock(), app.store
     counts, states = store.counts(), store.delivery_states()
     yield Measure("digests", "Digests that were made and are kept.", "gauge", (({}, counts["digests"]),))
     yield Measure("subscriptions", "Subscriptions.", "gauge", (({}, counts["subscriptions"]),))
     outcomes = tuple(({"outcome": str(state)}, float(number)) for state, number in states.items())
     yield Measure("deliveries", "Deliveries by what became of them.", "gauge", outcomes)
-    waiting = store.deliveries(state=DeliveryState.DUE)
+    active = {s.id for s in store.subscriptions() if not s.paused}
+    waiting = (d for d in store.due_deliveries(now + timedelta(days=1)) if d.subscription in active)
     age = max(((now - d.slot).total_seconds() for d in waiting), default=0.0)
     yield Measure("queue_age_seconds", "How long the oldest delivery waits that is due.", "gauge", (({}, age),))
     used = store.usage(EPOCH, now + timedelta(seconds=1))
@@ -72,10 +74,6 @@ def measures(app: App) -> Iterator[Measure]:
             for kind, number in (("prompt", u.prompt), ("completion", u.completion))
         ),
     )
-    try:
-        quota = app.quota()
-    except DigestError:
-        quota = None
     if quota:
         yield Measure("github_quota_left", "Requests that GitHub still allows.", "gauge", (({}, quota.left),))
 
@@ -96,16 +94,17 @@ def stand(delivery: Delivery | None, zone: str, texts: Texts) -> str:
         return texts("delivery.none")
     if delivery.state is DeliveryState.DUE and delivery.failure:
         retry = f"{local(delivery.retry, zone):%H:%M}"
-        return texts("delivery.retrying", reason=texts.failure(delivery.failure), n=delivery.attempts, at=retry)
+        return texts("delivery.retrying", reason=texts.failure(delivery.failure), n=delivery.failures, at=retry)
     if delivery.state is DeliveryState.FAILED:
-        return texts("delivery.failed_why", reason=texts.failure(delivery.failure), n=delivery.attempts)
+        return texts("delivery.failed_why", reason=texts.failure(delivery.failure), n=delivery.failures)
     return texts(f"delivery.{delivery.state}")
 
 
 def listed(app: App, failed: bool, limit: int, zone: str, texts: Texts) -> Message:
     """The latest deliveries, or of those that were given up."""
-    known = {s.id: s for s in app.store.subscriptions()}
     found = app.store.deliveries(state=DeliveryState.FAILED if failed else None, limit=limit)
+    known = {s.id: s for s in app.store.subscriptions()}
+    found = tuple(d for d in found if d.subscription in known)
     title = (Span(texts("delivery.title" if found else "delivery.empty")),)
     if not found:
         return Message("deliveries", title)
@@ -128,8 +127,8 @@ def _cells(delivery: Delivery, subscription: Subscription, zone: str, texts: Tex
 def retry(app: App, number: int) -> Delivery:
     """Let a delivery be tried again that was given up. Raises NotFound, UsageError."""
     delivery, now = app.store.delivery(number), app.clock()
-    latest = app.store.deliveries(delivery.subscription, limit=1)[0]
-    if delivery.state is DeliveryState.FAILED and not delivery.sent and latest.id != number:
+    latest = max((d.id for d in app.store.deliveries(delivery.subscription, limit=1)), default=number)
+    if delivery.state is DeliveryState.FAILED and not delivery.sent and latest != number:
         raise UsageError("delivery_made_up", id=number)
     again = replace(
         delivery,
@@ -225,9 +224,12 @@ def backfill(app: App, wanted: Subscription, first: date, last: date) -> Iterato
 
 def follow(app: App, subscriptions: Sequence[Subscription]) -> None:
     """Keep subscriptions; one that is kept already gets new settings, and goes on where its digests ended."""
-    known = {(s.place, s.repo, s.branch): s.created for s in app.store.subscriptions()}
+    known = {(s.place, s.repo, s.branch): s for s in app.store.subscriptions()}
     for each in subscriptions:
-        app.store.subscribe(replace(each, created=known.get((each.place, each.repo, each.branch), each.created)))
+        kept = known.get((each.place, each.repo, each.branch), each)
+        same = (kept.schedule, kept.zone) == (each.schedule, each.zone)
+        scheduled = kept.scheduled if same else each.scheduled
+        app.store.subscribe(replace(each, created=kept.created, scheduled=scheduled))
 
 
 class _Record(BaseModel):
@@ -246,7 +248,7 @@ class _Record(BaseModel):
     paths: list[str] = []
     bots: bool = True
     quiet: bool = False
-    paused: str = ""
+    paused: Literal["", "left", "archived", "gone", "closed"] = ""
 
     @field_validator("zone")
     @classmethod
@@ -280,7 +282,7 @@ def _record(subscription: Subscription) -> _Record:
         paths=list(subscription.filters.paths),
         bots=subscription.filters.bots,
         quiet=subscription.quiet,
-        paused=subscription.paused,
+        paused=subscription.paused,  # type: ignore[arg-type]
     )
 
 
@@ -309,5 +311,6 @@ def _subscription(number: int, value: object, now: datetime) -> Subscription:
         Filters(tuple(record.authors), tuple(record.paths), record.bots),
         record.quiet,
         record.paused,
+        now,
         now,
     )

@@ -323,6 +323,10 @@ class Store(Protocol):
         """Remove a subscription and its deliveries. One that is not there is no error."""
         ...
 
+    def pause(self, subscription: int, reason: str) -> None:
+        """Let a subscription rest for a reason, or with none go on. One that is not there is no error."""
+        ...
+
     def subscriptions(self, place: Place | None = None) -> tuple[Subscription, ...]:
         """All subscriptions by id, or those of one channel or thread."""
         ...
@@ -344,7 +348,10 @@ class Store(Protocol):
         ...
 
     def reopen(self, delivery: Delivery) -> bool:
-        """Keep a settled delivery as due again; whether it is still the one that was given up."""
+        """Keep a settled delivery as due again; whether it is still the one that was given up.
+
+        One of which nothing was posted must still be the latest: else a later one tells its commits.
+        """
         ...
 
     def delivery(self, number: int) -> Delivery:
@@ -396,8 +403,12 @@ class Store(Protocol):
         """Take the lease on `key` until `until`, or prolong one's own; False while another holder's is unexpired."""
         ...
 
-    def renew(self, holder: str, now: datetime, until: datetime) -> None:
-        """Prolong every lease of a holder that has not run out."""
+    def renew(self, keys: Iterable[str], holder: str, now: datetime, until: datetime) -> None:
+        """Prolong those leases of a holder that have not run out."""
+        ...
+
+    def release_all(self, holder: str) -> None:
+        """Give every lease of a holder back."""
         ...
 
     def release(self, key: str, holder: str) -> None:

@@ -156,7 +156,7 @@ class Told:
     """How far a subscription's digests got: `slot` is the last one that was theirs, `until` its end.
 
     `cursor` is the end of what was posted; it lies before `until` where the last digests could not be posted, of which
-    there are `missed`.
+    there are `missed`. `slot` may be later, where the schedule was changed since.
     """
 
     slot: datetime
@@ -168,20 +168,18 @@ class Told:
 def due(expression: str, zone: str, told: Told, now: datetime) -> Due | None:
     """The latest slot after `told.slot` that has passed, with everything since `told.cursor`; None where none has.
 
-    Where slots were missed, the time that is made up for is at most `CATCH_UP` long, or one slot's where that is
-    longer. Raises UsageError for what is no crontab expression.
+    Where nobody was there when slots passed, the time that is made up for is at most `CATCH_UP` long, or one slot's
+    where that is longer. Raises UsageError for what is no crontab expression.
     """
     passed = list(_passed(expression, zone, told, now))
     if not passed:
         return None
     slot, until = passed[-1]
-    merged = told.missed + len(passed) - 1
     since = told.cursor
-    if merged:
-        before = passed[-2][1] if len(passed) > 1 else told.until
+    if len(passed) > 1:
         earliest = midnight(today(until, zone) - CATCH_UP, zone)
-        since = max(told.cursor, min(before, earliest))
-    return Due(slot, told.cursor, since, until, merged)
+        since = max(told.cursor, min(passed[-2][1], earliest))
+    return Due(slot, told.cursor, since, until, told.missed + len(passed) - 1)
 
 
 def _passed(expression: str, zone: str, told: Told, now: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -189,7 +187,7 @@ def _passed(expression: str, zone: str, told: Told, now: datetime) -> Iterator[t
     after = told.slot + timedelta(microseconds=1)
     while (slot := _fires(expression, zone, after)) and slot <= now:
         this = day(today(slot, zone), zone)
-        if this.since > told.cursor:
+        if this.since > told.until:
             yield slot, this.since
         after = this.until
 

@@ -647,13 +647,18 @@ class Problem:
     text: str
 
 
+LEFT = ("left", "archived", "gone", "closed")
+"""Why a channel's subscriptions can rest, because the bot cannot post there: keys of `[paused]`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """A place that gets the digests of a repository.
 
     `branch` empty means the default one; `schedule` is a crontab expression in the IANA `zone`; `quiet` says whether a
-    period without commits is posted; `paused` holds the reason while it rests; `created` is when it began, so that what
-    was due before is not; `id` is 0 until the store gives one.
+    period without commits is posted; `paused` holds the reason while it rests. `created` is when it began, and
+    `scheduled` since when its schedule and zone are as they are: what they would have made due before is not. `id` is 0
+    until the store gives one.
     """
 
     place: Place
@@ -666,6 +671,7 @@ class Subscription:
     quiet: bool = False
     paused: str = ""
     created: datetime = EPOCH
+    scheduled: datetime = EPOCH
     id: int = 0
 
 
@@ -709,7 +715,8 @@ class Delivery:
 
     `cursor` is how far the earlier ones got: where it lies before `since`, the time between is left out. `merged`
     counts the slots that passed before without a digest. `deadline` is when it is given up; `retry` is when it is next
-    tried, for the time number `attempts` + 1. `digest` is the key under which what is posted is kept, once it is made.
+    tried. `attempts` only ever grows, so that who was overtaken finds out; `failures` are those that failed. `digest`
+    is the key under which what is posted is kept, once it is made.
     """
 
     subscription: int
@@ -723,6 +730,7 @@ class Delivery:
     digest: str = ""
     state: DeliveryState = DeliveryState.DUE
     attempts: int = 0
+    failures: int = 0
     failure: Failure | None = None
     steps: tuple[Step, ...] = ()
     id: int = 0

@@ -25,11 +25,12 @@ from itertools import groupby
 
 from bot import digest as digests
 from bot import report, schedule
-from bot.app import App, Scope
-from bot.ports import Chat, DigestError, Forbidden, NotFound, Once, Overtaken, Store, ThreadGone, UsageError
+from bot.app import App, Scope, Sought
+from bot.ports import Chat, DigestError, Forbidden, NotFound, Once, Overtaken, Store, ThreadGone
 from bot.texts import Texts
 from bot.values import (
     EPOCH,
+    LEFT,
     Commit,
     Delivery,
     DeliveryState,
@@ -45,6 +46,8 @@ from bot.values import (
     one_line,
 )
 
+PROBE = timedelta(hours=1)
+"""How often a resting channel is tried: a chat may not tell that the bot is back, or nobody may be listening then."""
 BACKOFF, LONGEST_BACKOFF = timedelta(seconds=30), timedelta(minutes=30)
 """How long a delivery that failed waits: twice as long each time, up to the longest."""
 LATE = timedelta(days=7)
@@ -79,6 +82,14 @@ class _Later(Exception):
     """What is needed is being made by somebody else."""
 
 
+class _Shut(Exception):
+    """A channel does not take the bot's messages: it is gone, closed, or has taken the bot out."""
+
+    def __init__(self, error: DigestError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 class Worker:
     """One process's hands. Safe for several threads; any number of processes may have one on the same store."""
 
@@ -94,17 +105,20 @@ class Worker:
         self._posting = _Counter()
         self._working = _Counter()
         self._failures = 0
+        self._submitted = 0
 
     # --- Running -----------------------------------------------------------------------------
 
-    def tick(self) -> None:
-        """Plan what has become due, and begin with what waits. Too late or twice, it does no harm."""
+    def tick(self) -> bool:
+        """Plan what has become due, and begin with what waits; whether there was any. Twice does no harm."""
         if self._stopping.is_set():
-            return
+            return False
+        before = self._submitted
         now = self._app.clock()
-        followed = {s.id: s for s in self._store.subscriptions() if s.place.chat in self._chats and not s.paused}
-        self._plan(followed, now)
-        self._begin_all(followed, now)
+        ours = {s.id: s for s in self._store.subscriptions() if s.place.chat in self._chats}
+        self._plan([s for s in ours.values() if not s.paused], now)
+        self._begin_all({s.id: s for s in ours.values() if not s.paused or s.paused in LEFT}, now)
+        return self._submitted > before
 
     def renew(self) -> None:
         """Prolong every lease that is held. To be called three times in the time of a lease."""
@@ -117,17 +131,21 @@ class Worker:
     def deliver_all(self, sleep: Callable[[float], None]) -> bool:
         """Deliver everything that is due, each tried once; whether all of it went out."""
         while True:
-            self.tick()
-            self.drain()
+            while self.tick():
+                self.drain()
             soon = self._app.clock() + 2 * _A_MOMENT
             ours = {s.id for s in self._store.subscriptions() if s.place.chat in self._chats and not s.paused}
             if not any(d.subscription in ours for d in self._store.due_deliveries(soon)):
                 return not self._failures
             sleep(_A_MOMENT.total_seconds())  # another process has them in hand
 
+    def halt(self) -> None:
+        """Begin nothing more. It waits for nothing, so that a signal's handler may call it."""
+        self._stopping.set()
+
     def stop(self, seconds: float) -> None:
         """Begin nothing more, and wait up to `seconds` for the messages that are just being sent."""
-        self._stopping.set()
+        self.halt()
         for pool in (self._builders, self._senders):
             pool.shutdown(wait=False, cancel_futures=True)
         if self._posting.wait_none(seconds):
@@ -135,45 +153,69 @@ class Worker:
 
     # --- Planning ----------------------------------------------------------------------------
 
-    def _plan(self, followed: Mapping[int, Subscription], now: datetime) -> None:
+    def _plan(self, followed: Sequence[Subscription], now: datetime) -> None:
         latest = {d.subscription: d for d in self._store.latest_deliveries()}
-        for subscription in followed.values():
+        for subscription in followed:
             try:
                 self._plan_one(subscription, latest.get(subscription.id), now)
-            except UsageError as error:
-                _event(logging.ERROR, "schedule not understood", subscription=subscription.id, error=str(error))
+            except Exception as error:  # one that cannot be planned must keep nobody else's from being
+                _event(logging.ERROR, "not planned", **_named(subscription), reason=str(error))
 
     def _plan_one(self, subscription: Subscription, last: Delivery | None, now: datetime) -> None:
         if last and last.state is DeliveryState.DUE:
-            last = self._give_up(last) if last.deadline <= now else None
-            if last is None:
-                return
+            if last.deadline <= now:
+                self._give_up_soon(_Job(subscription, last))
+            return
         planned = planned_delivery(subscription, last, now)
         if planned and (made := self._store.plan(planned, last.id if last else 0)):
             _event(logging.INFO, "due", delivery=made.id, **_named(subscription), until=made.until.isoformat())
 
-    def _give_up(self, delivery: Delivery) -> Delivery | None:
-        """The delivery as it was given up; None where somebody works on it."""
-        if not self._leases.take(_lease(delivery.id)):
-            return None
-        try:
-            delivery = self._store.delivery(delivery.id)
-            if delivery.state is DeliveryState.DUE:
-                delivery = replace(delivery, state=DeliveryState.FAILED, attempts=delivery.attempts + 1)
-                self._store.keep_delivery(delivery)
-                _event(
-                    logging.ERROR,
-                    "given up",
-                    delivery=delivery.id,
-                    subscription=delivery.subscription,
-                    attempts=delivery.attempts - 1,
-                    reason=_reason(delivery.failure),
-                )
-            return delivery
-        except NotFound:
-            return None  # unsubscribed meanwhile
-        finally:
-            self._leases.give(_lease(delivery.id))
+    def _give_up_soon(self, job: _Job) -> None:
+        if self._leases.take(job.key):
+            self._submit(self._senders, self._give_up_all, [job])
+
+    def _give_up_all(self, jobs: list[_Job]) -> None:
+        for job in jobs:
+            with self._accounted(job):
+                self._give_up(job)
+
+    def _give_up(self, job: _Job) -> None:
+        """Give a delivery up, after a last look for the message of which nobody knows whether it was sent."""
+        job = replace(job, delivery=self._store.delivery(job.delivery.id))
+        if job.delivery.state is not DeliveryState.DUE:
+            return
+        job = job.at(attempts=job.delivery.attempts + 1)
+        self._store.keep_delivery(job.delivery)
+        job = self._looked_for(job)
+        failure = job.delivery.failure or Failure("delivery_late")
+        job = job.at(state=DeliveryState.FAILED, failure=failure)
+        self._store.keep_delivery(job.delivery)
+        self._failures += 1
+        known = {"delivery": job.delivery.id, **_named(job.subscription)}
+        _event(logging.ERROR, "given up", **known, tries=job.delivery.failures, reason=_reason(failure))
+
+    def _looked_for(self, job: _Job) -> _Job:
+        """The delivery, with the message done that was begun, if the chat shows it."""
+        begun = next((s for s in job.delivery.steps if s.state is StepState.INTENDED), None)
+        post = self._post(job) if begun else None
+        if begun is None or post is None:
+            return job
+
+        def send_nothing() -> None:
+            raise Overtaken("stopping")
+
+        place = job.subscription.place
+        for message in (post.headline, *post.replies):
+            done = next((s for s in job.delivery.steps if s.key == message.key and s.state is StepState.DONE), None)
+            if message.key == begun.key:
+                name = send_name(job.subscription, job.delivery, message)
+                try:
+                    thread = self._chats[place.chat].post(place, message, Once(name, begun.begun, True, send_nothing))
+                except DigestError:
+                    return job
+                return job.at(steps=_done(job.delivery.steps, begun, thread))
+            place = replace(place, thread=done.thread) if done and message is post.headline else place
+        return job
 
     # --- Building ----------------------------------------------------------------------------
 
@@ -182,11 +224,12 @@ class Worker:
         waiting = []
         for delivery in self._store.due_deliveries(now):
             if delivery.subscription not in followed:
-                continue  # it rests, or belongs to another process's chat
-            if delivery.deadline <= now:
-                self._give_up(delivery)
+                continue  # it belongs to another process's chat
+            job = _Job(followed[delivery.subscription], delivery)
+            if delivery.deadline > now or job.subscription.paused:
+                waiting.append(job)
             else:
-                waiting.append(_Job(followed[delivery.subscription], delivery))
+                self._give_up_soon(job)
         waiting.sort(key=_together)
         for _, group in groupby(waiting, key=_together):
             if self._working.number >= IN_HAND or self._stopping.is_set():
@@ -197,6 +240,7 @@ class Worker:
 
     def _submit(self, pool: ThreadPoolExecutor, work: Callable[[list[_Job]], None], jobs: list[_Job]) -> None:
         self._working.add(len(jobs))
+        self._submitted += 1
 
         def done(future: Future[None]) -> None:
             self._working.add(-len(jobs))
@@ -237,7 +281,7 @@ class Worker:
         """The commits of a delivery's period, and of the time before it, in which some may have been pushed late."""
         subscription, delivery = job.subscription, job.delivery
         repository = self._app.repository(subscription.repo, subscription.place)
-        period = Period(delivery.cursor - LATE, delivery.until, subscription.zone)
+        period = Period(delivery.since - LATE, delivery.until, subscription.zone)
         return repository, self._app.landed(repository, subscription.branch, period)
 
     def _made(self, job: _Job, repository: Repository, landed: Sequence[Commit]) -> _Job:
@@ -247,20 +291,37 @@ class Worker:
         scope = Scope(subscription.repo, period, subscription.language, subscription.branch, subscription.filters)
         sought = self._app.sought(repository, scope, to_tell(delivery, landed, self._told(delivery)))
         silent = not sought.commits and not subscription.quiet and delivery.cursor == delivery.since
-        if silent:
-            job = job.at(state=DeliveryState.QUIET)
-        else:
-            if not sought.kept:
-                with self._alone(f"digest:{sought.key}"):
-                    if not self._store.digest(sought.key):
-                        made = self._app.make(sought)
-                        told = {"commits": len(made.entries), "degraded": made.degraded}
-                        _event(logging.INFO, "built", **_named(subscription), **told)
-            job = job.at(digest=sought.key)
-        self._store.tell(job.delivery, landed, delivery.cursor - LATE)
+        job = job.at(state=DeliveryState.QUIET) if silent else job.at(digest=self._digest(subscription, sought))
+        self._store.tell(job.delivery, landed, delivery.since - LATE)
         if silent:
             _event(logging.INFO, "nothing to tell", delivery=delivery.id, **_named(subscription))
         return job
+
+    def _digest(self, subscription: Subscription, sought: Sought) -> str:
+        """The key of the digest that is sought, which is made now unless it is kept. Raises _Later.
+
+        One that lacks something is kept apart: who asks for that day later may get a better one, but what is being
+        delivered must not change.
+        """
+        if kept := self._kept(sought):
+            return kept
+        with self._alone(f"digest:{sought.key}"):
+            if kept := self._kept(sought):
+                return kept
+            made = self._app.made(sought)
+            key = _lacking(sought) if made.degraded else sought.key
+            self._store.keep_digest(key, made, self._app.clock())
+            _event(logging.INFO, "built", **_named(subscription), commits=len(made.entries), degraded=made.degraded)
+            return key
+
+    def _kept(self, sought: Sought) -> str:
+        """The key of the digest that is kept: a whole one, else one that lacks something; empty for none."""
+        if sought.kept and not sought.kept.degraded:
+            return sought.key
+        whole = self._store.digest(sought.key)
+        if whole and not whole.degraded:
+            return sought.key
+        return _lacking(sought) if self._store.digest(_lacking(sought)) else ""
 
     def _told(self, delivery: Delivery) -> frozenset[str] | None:
         """What the subscription was told of by other deliveries; None where this is the first."""
@@ -333,10 +394,18 @@ class Worker:
             self._store.keep_delivery(job.delivery)
         once = Once(send_name(job.subscription, job.delivery, message), step.begun, again, lambda: self._check(job))
         with self._posting.counted():
-            thread = chat.post(place, message, once)
-            done = replace(step, state=StepState.DONE, thread=thread.thread)
-            job = job.at(steps=tuple(done if s.key == step.key else s for s in job.delivery.steps))
+            try:
+                thread = chat.post(place, message, once)
+            except ThreadGone:
+                raise
+            except (NotFound, Forbidden) as error:
+                raise _Shut(error) from None
+            job = job.at(steps=_done(job.delivery.steps, step, thread))
             self._store.keep_delivery(job.delivery)
+        if job.subscription.paused:
+            self._store.pause(job.subscription.id, "")  # the bot is back, though nobody said so
+            _event(logging.INFO, "goes on", **_named(job.subscription))
+            job = replace(job, subscription=replace(job.subscription, paused=""))
         return job, thread
 
     def _check(self, job: _Job) -> None:
@@ -379,7 +448,9 @@ class Worker:
         now = self._app.clock()
         if isinstance(error, _Later):
             return replace(delivery, retry=now + _A_MOMENT)
-        self._failures += 1
+        shut = isinstance(error, _Shut)
+        if isinstance(error, _Shut):
+            error = error.error
         if not isinstance(error, DigestError):
             reference = uuid.uuid4().hex[:8]
             _log.error("a delivery failed, reference %s", reference, exc_info=error)
@@ -387,20 +458,24 @@ class Worker:
         failure = Failure(error.key, tuple((name, one_line(str(value), 200)) for name, value in error.fields.items()))
         delivery = replace(delivery, failure=failure)
         known = {"delivery": delivery.id, **_named(subscription), "reason": str(error)}
-        if isinstance(error, ThreadGone) and delivery.sent:
+        if isinstance(error, ThreadGone):
             _event(logging.WARNING, "its message was removed", **known)
             return replace(delivery, state=DeliveryState.DONE)
-        if isinstance(error, (NotFound, Forbidden)) and delivery.steps and error.key != "delivery_crashed":
+        if shut:
             self._rest(subscription, "left" if isinstance(error, NotFound) else "closed")
-            return replace(delivery, retry=now)
-        wait = backoff(delivery.attempts)
-        _event(logging.WARNING, "failed", **known, attempts=delivery.attempts, again_in=wait.total_seconds())
+            return replace(delivery, retry=now + PROBE)
+        self._failures += 1
+        delivery = replace(delivery, failures=delivery.failures + 1)
+        wait = backoff(delivery.failures)
+        _event(logging.WARNING, "failed", **known, tries=delivery.failures, again_in=wait.total_seconds())
         return replace(delivery, retry=now + wait)
 
     def _rest(self, subscription: Subscription, reason: str) -> None:
         """Let every subscription of a channel rest that cannot be posted in."""
+        if subscription.paused:
+            return
         for each in self._store.subscriptions(subscription.place):
-            self._store.subscribe(replace(each, paused=reason))
+            self._store.pause(each.id, reason)
         _event(logging.WARNING, "resting", **_named(subscription), reason=reason)
 
 
@@ -431,10 +506,12 @@ def planned_delivery(subscription: Subscription, last: Delivery | None, now: dat
 def told_so_far(subscription: Subscription, last: Delivery | None) -> schedule.Told:
     """How far the digests of a subscription got. What was given up unposted is for the next one to tell."""
     if last is None:
-        return schedule.untold(subscription.schedule, subscription.zone, subscription.created)
+        first = schedule.untold(subscription.schedule, subscription.zone, subscription.created)
+        return replace(first, slot=max(first.slot, subscription.scheduled))
+    slot = max(last.slot, subscription.scheduled)
     if last.state is DeliveryState.FAILED and not last.sent:
-        return schedule.Told(last.slot, last.until, last.cursor, last.merged + 1)
-    return schedule.Told(last.slot, last.until, last.until)
+        return schedule.Told(slot, last.until, last.cursor, last.merged + 1)
+    return schedule.Told(slot, last.until, last.until)
 
 
 def to_tell(delivery: Delivery, landed: Sequence[Commit], told: frozenset[str] | None) -> tuple[Commit, ...]:
@@ -452,9 +529,9 @@ def failed_before(delivery: Delivery, known: Sequence[Delivery]) -> tuple[Delive
     failed = []
     for earlier in known:
         if earlier.id < delivery.id:
-            if earlier.state is DeliveryState.DONE:
+            if earlier.state is not DeliveryState.FAILED:
                 break
-            failed += [earlier] if earlier.state is DeliveryState.FAILED else []
+            failed.append(earlier)
             if earlier.sent:
                 break
     return tuple(failed)
@@ -464,10 +541,11 @@ def notes(delivery: Delivery, failed: Sequence[Delivery], period: Period, texts:
     """What a headline says of digests that were missed, or could not be posted."""
     said = []
     if failed:
-        key = "digest.failed_part" if failed[0].sent else "digest.failed_all"
+        taken_over = failed[0].since >= delivery.since
+        key = "digest.failed_part" if failed[0].sent else "digest.failed_all" if taken_over else "digest.failed_gone"
         day = digests.day_label(Period(failed[0].since, failed[0].until, period.zone), texts)
         said.append(texts(key, day=day, reason=texts.failure(failed[0].failure)))
-    if missed := delivery.merged - sum(not d.sent for d in failed):
+    if (missed := delivery.merged - sum(not d.sent for d in failed)) > 0:
         said.append(texts("digest.merged", count=missed))
     if delivery.cursor < delivery.since:
         ends = (digests.local(moment, period.zone) for moment in (delivery.cursor, delivery.since))
@@ -488,6 +566,17 @@ def send_name(subscription: Subscription, delivery: Delivery, message: Message) 
     moments = [(moment - EPOCH) // timedelta(microseconds=1) for moment in (subscription.created, delivery.until)]
     named = (place.chat, place.channel, subscription.repo, subscription.branch, delivery.id, *moments)
     return f"{hashlib.sha256(repr(named).encode()).hexdigest()[:24]}/{message.key}"
+
+
+def _done(steps: Sequence[Step], step: Step, thread: Place) -> tuple[Step, ...]:
+    """The steps, with one of them done."""
+    done = replace(step, state=StepState.DONE, thread=thread.thread)
+    return tuple(done if each.key == step.key else each for each in steps)
+
+
+def _lacking(sought: Sought) -> str:
+    """The key of a digest that lacks something."""
+    return f"{sought.key}-degraded"
 
 
 def _together(job: _Job) -> tuple[object, ...]:
@@ -576,13 +665,17 @@ class Leases:
 
     def give_all(self) -> None:
         """Give everything back."""
-        for key in tuple(self._held):
-            self.give(key)
+        with self._lock:
+            self._held.clear()
+        with suppress(DigestError):
+            self._store.release_all(self._holder)
 
     def renew(self) -> None:
         """Prolong all that are held."""
         now = self._clock()
-        self._store.renew(self._holder, now, now + self._life)
+        with self._lock:
+            held = tuple(self._held)
+        self._store.renew(held, self._holder, now, now + self._life)
 
 
 class _Counter:

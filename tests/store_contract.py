@@ -581,7 +581,10 @@ class StoreContract:
         assert made == replace(first, id=made.id)
         assert made.id > 0
         assert store.plan(replace(first, until=START + timedelta(days=9)), 0) is None
-        second = store.plan(replace(first, until=START + timedelta(days=2)), made.id)
+        next_one = replace(first, until=START + timedelta(days=2))
+        assert store.plan(next_one, made.id) is None  # the last one is still due
+        store.keep_delivery(made := replace(made, state=DeliveryState.DONE))
+        second = store.plan(next_one, made.id)
         assert second is not None
         assert store.deliveries(number) == (second, made)
 
@@ -623,6 +626,11 @@ class StoreContract:
         assert not store.reopen(replace(again, attempts=3))
         assert store.delivery(made.id) == again
         assert not store.reopen(replace(again, id=99))
+        store.keep_delivery(replace(again, state=DeliveryState.FAILED, attempts=3))
+        planned(store, made.subscription, made.id, until=START + timedelta(days=2))
+        assert not store.reopen(replace(again, attempts=4)), "its commits are another's by now"
+        posted = (Step("headline", StepState.DONE, START, "t"),)
+        assert store.reopen(replace(again, attempts=4, steps=posted))
 
     def test_deliveries_are_found_by_state_the_latest_first_and_the_due_by_when_they_wait(self, store: Store) -> None:
         one, two = store.subscribe(DAILY).id, store.subscribe(replace(DAILY, repo=OTHER)).id
@@ -741,10 +749,25 @@ class StoreContract:
         store.claim("a", "one", START, START + minute)
         store.claim("b", "one", START, START + 3 * minute)
         store.claim("c", "two", START, START + 3 * minute)
-        store.renew("one", START + 2 * minute, START + 9 * minute)
+        store.renew(("a", "b", "c", "d"), "one", START + 2 * minute, START + 9 * minute)
         assert store.claim("a", "other", START + 2 * minute, START + 5 * minute)
         assert not store.claim("b", "other", START + 8 * minute, START + 9 * minute)
         assert store.claim("c", "other", START + 3 * minute, START + 9 * minute)
+
+    def test_all_leases_of_one_holder_are_given_back_together(self, store: Store) -> None:
+        hour = timedelta(hours=1)
+        for key, holder in (("a", "one"), ("b", "one"), ("c", "two")):
+            store.claim(key, holder, START, START + hour)
+        store.release_all("one")
+        assert [store.claim(key, "other", START, START + hour) for key in "abc"] == [True, True, False]
+
+    def test_a_subscription_rests_and_goes_on_and_nothing_else_of_it_changes(self, store: Store) -> None:
+        kept = store.subscribe(DAILY)
+        store.pause(kept.id, "left")
+        assert store.subscriptions() == (replace(kept, paused="left"),)
+        store.pause(kept.id, "")
+        assert store.subscriptions() == (kept,)
+        store.pause(99, "left")
 
     # --- The store itself ---
 

@@ -183,7 +183,7 @@ def test_each_commit_is_in_exactly_one_digest(start, first, changes, landed):
         if made:
             assert made.since < made.until <= made.slot <= now
             assert made.cursor <= made.since
-            window = [c for c, pushed in commits if pushed <= now and made.cursor - 7 * DAY <= c.committed < made.until]
+            window = [c for c, pushed in commits if pushed <= now and made.since - 7 * DAY <= c.committed < made.until]
             chosen = to_tell(made, window, known)
             state = {"d": DeliveryState.DONE, "f": DeliveryState.FAILED, "p": DeliveryState.FAILED}[outcome]
             last = replace(made, id=(last.id if last else 0) + 1, state=state)
@@ -194,7 +194,8 @@ def test_each_commit_is_in_exactly_one_digest(start, first, changes, landed):
                 known = (known or frozenset()) | {c.sha for c in window}
                 gaps.append((made.cursor, made.since))
                 looked.append((now, made))
-        subscription = replace(subscription, schedule=new_schedule, zone=new_zone)
+        if (new_schedule, new_zone) != (subscription.schedule, subscription.zone):
+            subscription = replace(subscription, schedule=new_schedule, zone=new_zone, scheduled=now)
     assert len(told) == len(set(told))
     if not looked:
         return
@@ -202,6 +203,6 @@ def test_each_commit_is_in_exactly_one_digest(start, first, changes, landed):
     for wanted, pushed in commits:
         dated = wanted.committed
         given_up = any(since <= dated < until for since, until in gaps)
-        seen = any(pushed <= at and made.cursor - 7 * DAY <= dated < made.until for at, made in looked)
+        seen = any(pushed <= at and made.since - 7 * DAY <= dated < made.until for at, made in looked)
         late_before_the_first = dated < begin and pushed > looked[0][0]
         assert (wanted.sha in told) == (seen and not given_up and (begin <= dated < end or late_before_the_first))

@@ -67,6 +67,7 @@ WORDS = st.text(SHOWN, min_size=1, max_size=8)
         quiet=st.booleans(),
         paused=st.sampled_from(["", "left"]),
         created=st.just(NOW),
+        scheduled=st.just(NOW),
     )
 )
 def test_what_is_exported_is_imported_as_it_was(subscription):
@@ -85,6 +86,7 @@ def test_what_is_exported_is_imported_as_it_was(subscription):
         ({"bots": "no"}, "bots"),
         ({"paths": "src/"}, "paths"),
         ({"colour": "red"}, "colour"),
+        ({"paused": "holiday"}, "paused"),
     ],
 )
 def test_a_record_that_is_wrong_is_named_with_its_number_and_its_key(change, name):

@@ -148,13 +148,27 @@ def test_a_long_name_fits_into_metadata_and_is_found_again(server, time, chat):
     assert len(keys(server)) == 1
 
 
-@pytest.mark.parametrize("error", ["missing_scope", "fatal_error"])
-def test_a_history_that_cannot_be_read_costs_a_double_and_no_loss(server, time, chat, error):
+def test_a_history_that_may_not_be_read_costs_a_double_and_no_loss(server, time, chat):
     first = once(time)
     chat.post(CHANNEL, HELLO, first)
-    server.errors["conversations.history"] = error
+    server.errors["conversations.history"] = "missing_scope"
     chat.post(CHANNEL, HELLO, replace(first, again=True))
     assert keys(server) == ["d1/headline/0"] * 2
+
+
+@pytest.mark.parametrize("dropped", [True, False])
+def test_a_history_that_fails_for_now_is_looked_at_again_later(server, time, chat, dropped):
+    first = once(time)
+    server.errors["conversations.history"] = "fatal_error"
+    if dropped:
+        server.queue(DROPPED)
+    else:
+        chat.post(CHANNEL, HELLO, first)
+    with pytest.raises(Unavailable):
+        chat.post(CHANNEL, HELLO, first if dropped else replace(first, again=True))
+    del server.errors["conversations.history"]
+    chat.post(CHANNEL, HELLO, replace(first, again=True))
+    assert keys(server) == ["d1/headline/0"]
 
 
 @pytest.mark.parametrize(("late", "count"), [(SETTLE - 1, 1), (SETTLE + 1, 2)])

@@ -424,12 +424,14 @@ def test_old_deliveries_are_forgotten_unless_they_are_still_due(store: SqliteSto
     number, day = store.subscribe(DAILY).id, timedelta(days=1)
     first = last = planned(store, number)
     for n in range(1, DELIVERIES + 20):
+        store.keep_delivery(replace(last, state=DeliveryState.FAILED, attempts=1))
         last = planned(store, number, last.id, until=START + (n + 1) * day)
-        if n > 1:
-            store.keep_delivery(replace(last, state=DeliveryState.DONE))
+        if n == 3:
+            posted = (Step("headline", StepState.DONE, START, "t"),)
+            assert store.reopen(replace(first, attempts=2, steps=posted))
     kept = store.deliveries(number)
     assert [d.id for d in kept[:DELIVERIES]] == list(range(last.id, last.id - DELIVERIES, -1))
-    assert [d.id for d in kept[DELIVERIES:]] == [first.id + 1, first.id]
+    assert [d.id for d in kept[DELIVERIES:]] == [first.id]
 
 
 # --- Several processes -----------------------------------------------------------------------

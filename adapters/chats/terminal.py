@@ -64,7 +64,10 @@ class Terminal:
     def post(self, place: Place, message: Message, once: Once | None = None) -> Place:  # noqa: ARG002  # it is at hand
         """Show `message`, beneath its thread when `place` is one, and return the thread beneath it."""
         if place.thread is not None:
-            self._threads[int(place.thread) - 1].append(message)
+            number = int(place.thread)
+            while len(self._threads) < number:  # begun by a process before this one
+                self._threads.append([])
+            self._threads[number - 1].append(message)
             if not self._folded or place.thread == self._open:
                 self._show(message, reply=True)
             return place

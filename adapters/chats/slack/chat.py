@@ -30,7 +30,7 @@ _bolt_log = logging.getLogger("digest.slack.bolt")
 _bolt_log.setLevel(logging.ERROR)  # its warnings are hints for who writes listeners
 
 _EVENT = "commit_digest"
-_HISTORY_PAGES = 10
+_HISTORY_PAGES = 60
 _NAME = 100
 """A longer name of a sending is told by its digest: metadata holds little."""
 
@@ -179,9 +179,10 @@ class SlackChat:
         return found
 
     def _since(self, client: WebClient, place: Place, once: Once) -> Iterator[dict[str, Any]]:
-        """The messages of a channel or thread since something was first to be sent; none where they cannot be read.
+        """The messages of a channel or thread since something was first to be sent; none where it may not read them.
 
-        A history that cannot be read settles nothing: a rare double is better than a loss.
+        A history that may not be read settles nothing: a rare double is better than a loss. Raises Unavailable where a
+        later look may tell.
         """
         team, channel = parts_of(place)
         asked: dict[str, Any] = {
@@ -196,7 +197,7 @@ class SlackChat:
         for _ in range(_HISTORY_PAGES):
             try:
                 page = self._call(gate, lambda: read(**asked))
-            except DigestError:
+            except (NotFound, Forbidden, ConfigError):
                 return
             yield from page["messages"]
             asked["cursor"] = (page.get("response_metadata") or {}).get("next_cursor")

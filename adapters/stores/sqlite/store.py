@@ -193,6 +193,14 @@ class SqliteStore:
         with self._file.writing() as db:
             db.execute("DELETE FROM subscriptions WHERE id = ?", bound(subscription))
 
+    def pause(self, subscription: int, reason: str) -> None:
+        """Let a subscription rest for a reason, or with none go on. One that is not there is no error."""
+        with self._file.writing() as db:
+            db.execute(
+                "UPDATE subscriptions SET body = json_set(body, '$.paused', ?) WHERE id = ?",
+                bound(reason, subscription),
+            )
+
     def subscriptions(self, place: Place | None = None) -> tuple[Subscription, ...]:
         """All subscriptions by id, or those of one channel or thread."""
         where, values = ("WHERE place = ?", bound(_place_key(place))) if place else ("", ())
@@ -210,8 +218,9 @@ class SqliteStore:
             number = bound(delivery.subscription)
             if not db.execute("SELECT 1 FROM subscriptions WHERE id = ?", number).fetchone():
                 return None
-            latest = "SELECT coalesce(max(id), 0) FROM deliveries WHERE subscription = ?"
-            if db.execute(latest, number).fetchone()[0] != last:
+            latest = "SELECT id, state FROM deliveries WHERE subscription = ? ORDER BY id DESC LIMIT 1"
+            kept = db.execute(latest, number).fetchone() or (0, "")
+            if kept[0] != last or kept[1] == DeliveryState.DUE:
                 return None
             row = db.execute(
                 "INSERT INTO deliveries (subscription, until, state, attempts, retry, body) VALUES (?, ?, ?, ?, ?, ?) "
@@ -235,10 +244,16 @@ class SqliteStore:
             _keep_delivery(db, delivery)
 
     def reopen(self, delivery: Delivery) -> bool:
-        """Keep a settled delivery as due again; whether it is still the one that was given up."""
+        """Keep a settled delivery as due again; whether it is still the one that was given up.
+
+        One of which nothing was posted must still be the latest: else a later one tells its commits.
+        """
         with self._file.writing() as db:
             kept = db.execute("SELECT state, attempts FROM deliveries WHERE id = ?", bound(delivery.id)).fetchone()
             if not kept or kept[0] != DeliveryState.FAILED or kept[1] >= delivery.attempts:
+                return False
+            later = "SELECT 1 FROM deliveries WHERE subscription = ? AND id > ?"
+            if not delivery.sent and db.execute(later, bound(delivery.subscription, delivery.id)).fetchone():
                 return False
             _put_delivery(db, delivery)
             return True
@@ -342,13 +357,16 @@ class SqliteStore:
             ).fetchone()
         return taken is not None
 
-    def renew(self, holder: str, now: datetime, until: datetime) -> None:
-        """Prolong every lease of a holder that has not run out."""
+    def renew(self, keys: Iterable[str], holder: str, now: datetime, until: datetime) -> None:
+        """Prolong those leases of a holder that have not run out."""
+        rows = [bound(instant(until), key, holder, instant(now)) for key in keys]
         with self._file.writing() as db:
-            db.execute(
-                "UPDATE claims SET until = ? WHERE holder = ? AND until > ?",
-                bound(instant(until), holder, instant(now)),
-            )
+            db.conn.executemany("UPDATE claims SET until = ? WHERE key = ? AND holder = ? AND until > ?", rows)
+
+    def release_all(self, holder: str) -> None:
+        """Give every lease of a holder back."""
+        with self._file.writing() as db:
+            db.execute("DELETE FROM claims WHERE holder = ?", bound(holder))
 
     def release(self, key: str, holder: str) -> None:
         """Give a lease back; another holder's stays."""
