@@ -388,8 +388,9 @@ class Worker:
             return job, replace(place, thread=step.thread)
         again = step is not None
         step = step or Step(message.key, StepState.INTENDED, self._app.clock())
+        if self._stopping.is_set():
+            raise Overtaken("stopping")
         if not again:
-            self._check(job)
             job = job.at(steps=(*job.delivery.steps, step))
             self._store.keep_delivery(job.delivery)
         once = Once(send_name(job.subscription, job.delivery, message), step.begun, again, lambda: self._check(job))

@@ -176,19 +176,21 @@ def test_each_commit_is_in_exactly_one_digest(start, first, changes, landed):
         commits.append((commit(sha=sha(number), committed=dated), dated + timedelta(minutes=delay)))
     expression, zone = first
     subscription = Subscription(Place("slack", "C1"), "o/r", expression, zone, "en", created=created)
-    now, last, told, known, gaps, looked = created, None, [], None, [], []
+    now, last, told, known, gaps, looked, ended = created, None, [], None, [], [], None
     for minutes, new_schedule, new_zone, outcome in changes:
         now += timedelta(minutes=minutes)
         made = planned_delivery(subscription, last, now)
         if made:
             assert made.since < made.until <= made.slot <= now
             assert made.cursor <= made.since
+            assert ended in (None, made.cursor), "periods follow each other"
             window = [c for c, pushed in commits if pushed <= now and made.since - 7 * DAY <= c.committed < made.until]
             chosen = to_tell(made, window, known)
             state = {"d": DeliveryState.DONE, "f": DeliveryState.FAILED, "p": DeliveryState.FAILED}[outcome]
             last = replace(made, id=(last.id if last else 0) + 1, state=state)
             if outcome == "p":  # posted in part
                 last = replace(last, steps=(Step("headline", StepState.DONE, now, "t"),))
+            ended = made.cursor if outcome == "f" else made.until
             if outcome != "f":
                 told += [c.sha for c in chosen]
                 known = (known or frozenset()) | {c.sha for c in window}

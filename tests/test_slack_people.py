@@ -345,8 +345,15 @@ def test_the_settings_are_changed_in_a_form(slack):
     slack.idle()
     (changed,) = slack.world.store.subscriptions(C1)
     assert changed == replace(
-        kept, schedule="15 10 * * mon,sun", zone="Europe/Berlin", language="zh", quiet=True, filters=changed.filters
+        kept,
+        schedule="15 10 * * mon,sun",
+        zone="Europe/Berlin",
+        language="zh",
+        quiet=True,
+        filters=changed.filters,
+        scheduled=changed.scheduled,
     )
+    assert changed.scheduled > kept.scheduled
     assert changed.filters.paths == ("src",)
     assert "保存" in words(slack.server.views[name]["blocks"])
 

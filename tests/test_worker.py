@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from repositories import Builder, git, lines
-from slack_server import BROKEN, TOKEN, SlackServer
+from slack_server import BROKEN, DROPPED, TOKEN, SlackServer
 from world import World
 
 from adapters.chats.slack import SlackChat
@@ -551,6 +551,67 @@ def test_another_branch_begins_when_it_is_followed(bot):
     changed = bot.store.subscriptions()[1]
     assert (changed.id, changed.created, changed.scheduled) == (second.id, second.created, bot.time.moment)
     assert bot.store.subscriptions()[0] == first
+
+
+def test_a_message_that_was_sent_just_before_a_kill_is_found_and_not_sent_again(bot, monkeypatch):
+    bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    post = bot.chat.post
+
+    def die(place, message, once=None):
+        post(place, message, once)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bot.chat, "post", die)
+    bot.time.moment = DAY + timedelta(hours=33)
+    bot.worker.tick()
+    bot.worker.drain(60)
+    monkeypatch.undo()
+    bot.worker = bot.another()
+    bot.time.sleep(61)
+    bot.tick()
+    keys = [m["metadata"]["event_payload"]["key"] for m in bot.server.messages["C1"]]
+    assert len(keys) == len(set(keys)) == 3
+
+
+def test_who_stood_still_while_another_tried_and_failed_sends_nothing(bot, monkeypatch):
+    """The other one's message may stand in the channel, and only its number of attempts tells of it."""
+    bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    other = bot.another()
+    post, stood = bot.chat.post, []
+
+    def stand_still(place, message, once=None):
+        if not stood:
+            stood.append(True)
+            bot.time.sleep(61)
+            bot.server.queue(DROPPED)
+            bot.server.errors["conversations.history"] = "fatal_error"
+            assert not other.deliver_all(bot.time.sleep)
+            assert len(bot.tops()) == 0  # it could not even look, and left it for later
+            bot.server.errors.clear()
+        return post(place, message, once)
+
+    monkeypatch.setattr(bot.chat, "post", stand_still)
+    bot.at("19T09:00")
+    assert bot.tops() == []
+    bot.time.sleep(61)
+    bot.tick()
+    other.stop(5)
+    assert len(bot.tops()) == 1
+
+
+def test_what_was_given_up_as_too_old_does_not_come_back_as_late(bot):
+    bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    bot.at("19T09:00")
+    bot.commit("lost", DAY + timedelta(days=1, hours=3))
+    bot.commit("last", DAY + timedelta(days=8, hours=3))
+    bot.at("28T09:30")
+    _, second = bot.tops()
+    assert "fix: last" in str(second)
+    assert "fix: lost" not in str(second)
+    assert "from 2026-02-19 00:00 to 2026-02-21 00:00 is in no digest" in str(second)
 
 
 def test_a_message_that_was_sent_before_a_long_downtime_counts_as_posted(bot, monkeypatch):
