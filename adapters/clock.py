@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -19,6 +20,7 @@ class Clock:
     def __init__(self) -> None:
         # It warns of every tick that falls into a work which still runs, and logs its own start and end.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
+        self._stopped = threading.Event()
         self._scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(4)})
 
     def every(self, seconds: float, work: Callable[[], object], name: str) -> None:
@@ -28,7 +30,8 @@ class Clock:
             try:
                 work()
             except Exception:
-                _log.exception("%s failed", name)
+                if not self._stopped.is_set():  # what it works with may be closed by then
+                    _log.exception("%s failed", name)
 
         self._scheduler.add_job(
             tick,
@@ -45,5 +48,6 @@ class Clock:
         self._scheduler.start()
 
     def stop(self) -> None:
-        """Call no more; a work that runs is not waited for."""
+        """Call no more; a work that runs is not waited for, and may fail in silence."""
+        self._stopped.set()
         self._scheduler.shutdown(wait=False)

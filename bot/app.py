@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import statistics
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
@@ -16,10 +17,22 @@ from bot import analysis, related, rules, triage
 from bot import digest as digests
 from bot.asker import Asker, Limits
 from bot.build import Build
-from bot.ports import Chat, CommitSource, DigestError, Forbidden, LanguageModel, NotFound, Progress, Store, Unavailable
+from bot.ports import (
+    Chat,
+    CommitSource,
+    DigestError,
+    Forbidden,
+    LanguageModel,
+    NotFound,
+    Overtaken,
+    Progress,
+    Store,
+    Unavailable,
+)
 from bot.texts import LANGUAGES, Texts
 from bot.values import (
     Commit,
+    DeliveryState,
     Digest,
     Entry,
     Filters,
@@ -31,6 +44,7 @@ from bot.values import (
     Relation,
     Repository,
     Spending,
+    Subscription,
     without_userinfo,
 )
 
@@ -174,6 +188,13 @@ class App:
         """The requests that the source of what is followed still allows. Raises Unavailable, ConfigError."""
         sources = {id(source): source for s in self.store.subscriptions() if (source := self._source_of(s.repo))}
         return next((quota for source in sources.values() if (quota := source.quota())), None)
+
+    def resume(self, subscription: Subscription) -> None:
+        """Let a subscription go on that rested, at once with what is still to be posted."""
+        self.store.pause(subscription.id, "")
+        for delivery in self.store.deliveries(subscription.id, DeliveryState.DUE):
+            with suppress(Overtaken, NotFound):  # another process has it in hand, or it is gone
+                self.store.keep_delivery(replace(delivery, retry=self.clock()))
 
     # --- Delivering --------------------------------------------------------------------------
 

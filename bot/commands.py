@@ -506,6 +506,7 @@ class Commands:
         kept = self._app.store.subscribe(
             replace(self._begun(asked, wanted), place=asked.place.whole, repo=repository.name, paused="")
         )
+        self._app.resume(kept)
         texts = Texts(kept.language)
         title = texts("answer.subscribed", repo=repository.title)
         return (Post(Message("subscribed", (Span(title),), (self._described(kept, texts),))),)

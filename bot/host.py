@@ -115,7 +115,7 @@ class Host:
         """The bot can post in a channel again: what rested for that goes on."""
         for subscription in self._app.store.subscriptions(place.whole):
             if subscription.paused in LEFT:
-                self._app.store.pause(subscription.id, "")
+                self._app.resume(subscription)
 
     def removed(self, belongs: Callable[[Place], bool]) -> None:
         """The bot was taken out of a whole workspace: its subscriptions are removed."""

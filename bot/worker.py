@@ -106,6 +106,7 @@ class Worker:
         self._working = _Counter()
         self._failures = 0
         self._submitted = 0
+        self._unplanned: set[int] = set()
 
     # --- Running -----------------------------------------------------------------------------
 
@@ -158,8 +159,11 @@ class Worker:
         for subscription in followed:
             try:
                 self._plan_one(subscription, latest.get(subscription.id), now)
+                self._unplanned.discard(subscription.id)
             except Exception as error:  # one that cannot be planned must keep nobody else's from being
-                _event(logging.ERROR, "not planned", **_named(subscription), reason=str(error))
+                if subscription.id not in self._unplanned:  # said once, not at every tick
+                    _event(logging.ERROR, "not planned", **_named(subscription), reason=str(error))
+                self._unplanned.add(subscription.id)
 
     def _plan_one(self, subscription: Subscription, last: Delivery | None, now: datetime) -> None:
         if last and last.state is DeliveryState.DUE:
@@ -186,7 +190,10 @@ class Worker:
             return
         job = job.at(attempts=job.delivery.attempts + 1)
         self._store.keep_delivery(job.delivery)
-        job = self._looked_for(job)
+        try:
+            job = self._looked_for(job)
+        except Exception:  # whatever stands in the way must not keep the next digest from being planned
+            _log.exception("a last look failed")
         failure = job.delivery.failure or Failure("delivery_late")
         job = job.at(state=DeliveryState.FAILED, failure=failure)
         self._store.keep_delivery(job.delivery)

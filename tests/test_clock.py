@@ -128,3 +128,24 @@ def test_stop_waits_for_no_work_and_nothing_is_called_after_it():
         other.stop()
     assert slow.calls == 1
     assert quick.calls <= called + 1  # one may have been under way
+
+
+def test_what_fails_because_everything_is_being_closed_is_not_logged(caplog):
+    metronome, begun, closed = Clock(), threading.Event(), threading.Event()
+
+    def work():
+        begun.set()
+        closed.wait(PATIENCE)
+        ended.append(True)
+        raise ValueError("closed")
+
+    ended = []
+    metronome.every(3600, work, "late")
+    metronome.start()
+    assert begun.wait(PATIENCE)
+    metronome.stop()
+    closed.set()
+    until = datetime.now() + timedelta(seconds=PATIENCE)
+    while not ended or any(t.name.startswith("APScheduler") for t in threading.enumerate()):
+        assert datetime.now() < until
+    assert caplog.records == []

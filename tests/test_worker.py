@@ -35,8 +35,8 @@ class Time:
         return self.moment.timestamp()
 
     def sleep(self, seconds):
-        with self._lock:
-            self.moment += timedelta(seconds=seconds)
+        with self._lock:  # never too short: who sleeps for less than it shows would sleep for ever
+            self.moment += timedelta(seconds=seconds, microseconds=1)
 
 
 class Bot:
@@ -655,6 +655,21 @@ def test_a_channel_that_lets_the_bot_in_again_without_a_word_is_noticed(bot):
     bot.tick()
     assert len(bot.tops()) == 1
     assert [s.paused for s in bot.store.subscriptions()] == [""]
+
+
+@pytest.mark.parametrize("how", ["joined", "subscribe"])
+def test_a_channel_that_is_told_to_go_on_does_so_at_once(bot, how):
+    bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    bot.server.leave("C1")
+    bot.at("19T09:00")
+    bot.server.channels["C1"].members.add("U0BOT")
+    if how == "joined":
+        Host(bot.world.app, bot.world.commands, bot.chat).joined(CHANNEL)
+    else:
+        bot.world.said(f"subscribe {bot.repo}", CHANNEL)
+    bot.tick()
+    assert len(bot.tops()) == 1
 
 
 def test_a_failure_before_a_quiet_day_is_not_told_after_it(bot):
