@@ -33,7 +33,9 @@ def run() -> list[dict[str, object]]:
         repo = _repository(Path(folder) / "repo")
         database = Path(folder) / "digest.db"
         store = SqliteStore(database)
-        store.subscribe(Subscription(Place("slack", "T1/C1"), repo, "0 9 * * *", "UTC", "en"))
+        store.subscribe(
+            Subscription(Place("slack", "T1/C1"), repo, "0 9 * * *", "UTC", "en", created=datetime.now(UTC))
+        )
         store.close()
         environment = {
             **{
