@@ -482,6 +482,7 @@ class Worker:
         """Let every subscription of a channel rest that cannot be posted in."""
         if subscription.paused:
             return
+        self._failures += 1
         for each in self._store.subscriptions(subscription.place):
             self._store.pause(each.id, reason)
         _event(logging.WARNING, "resting", **_named(subscription), reason=reason)

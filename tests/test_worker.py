@@ -297,7 +297,8 @@ def test_an_archived_channel_rests(bot):
     bot.follow()
     bot.commit("one", DAY + timedelta(hours=3))
     bot.server.archive("C1")
-    bot.at("19T09:00")
+    bot.time.moment = DAY + timedelta(hours=33)
+    assert not bot.worker.deliver_all(bot.time.sleep)
     assert [s.paused for s in bot.store.subscriptions()] == ["closed"]
 
 
