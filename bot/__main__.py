@@ -120,12 +120,19 @@ def chat(repo: str) -> None:
 )
 def run(once: bool) -> None:
     """Deliver every digest when it is due, and listen in every chat that is set up, until stopped (Ctrl+C, SIGTERM)."""
+    import logging
+
     begun: list[Worker] = []
     try:
         _deliver(begun) if not once else _deliver_once()
     except SystemExit as ended:
         if begun:
             _leave(1 if ended.code else 0)
+        raise
+    except BaseException:
+        if begun:
+            logging.getLogger("digest").critical("uncaught", exc_info=True)
+            _leave(1)
         raise
     if begun:
         _leave(0)
@@ -520,7 +527,8 @@ def _leave(code: int) -> None:
 
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        with suppress(OSError, ValueError):  # nobody may be reading any more
+            stream.flush()
     os._exit(code)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import statistics
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
@@ -24,7 +23,6 @@ from bot.ports import (
     Forbidden,
     LanguageModel,
     NotFound,
-    Overtaken,
     Progress,
     Store,
     Unavailable,
@@ -32,7 +30,6 @@ from bot.ports import (
 from bot.texts import LANGUAGES, Texts
 from bot.values import (
     Commit,
-    DeliveryState,
     Digest,
     Entry,
     Filters,
@@ -50,6 +47,8 @@ from bot.values import (
 
 _RECENT = 10
 _REWRITTEN = timedelta(days=30)
+GRACE = timedelta(hours=1)
+"""So long a delivery is tried at least, however late it is."""
 _MOST_RELATIONS = 5
 
 
@@ -191,10 +190,9 @@ class App:
 
     def resume(self, subscription: Subscription) -> None:
         """Let a subscription go on that rested, at once with what is still to be posted."""
+        now = self.clock()
         self.store.pause(subscription.id, "")
-        for delivery in self.store.deliveries(subscription.id, DeliveryState.DUE):
-            with suppress(Overtaken, NotFound):  # another process has it in hand, or it is gone
-                self.store.keep_delivery(replace(delivery, retry=self.clock()))
+        self.store.hasten(subscription.id, now, now + GRACE)
 
     # --- Delivering --------------------------------------------------------------------------
 

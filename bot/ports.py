@@ -347,6 +347,10 @@ class Store(Protocol):
         """
         ...
 
+    def hasten(self, subscription: int, retry: datetime, deadline: datetime) -> None:
+        """Let what is due of a subscription be tried at `retry`, and not be given up before `deadline`."""
+        ...
+
     def reopen(self, delivery: Delivery) -> bool:
         """Keep a settled delivery as due again; whether it is still the one that was given up.
 

@@ -25,7 +25,7 @@ from itertools import groupby
 
 from bot import digest as digests
 from bot import report, schedule
-from bot.app import App, Scope, Sought
+from bot.app import GRACE, App, Scope, Sought
 from bot.ports import Chat, DigestError, Forbidden, NotFound, Once, Overtaken, Store, ThreadGone
 from bot.texts import Texts
 from bot.values import (
@@ -117,8 +117,9 @@ class Worker:
         before = self._submitted
         now = self._app.clock()
         ours = {s.id: s for s in self._store.subscriptions() if s.place.chat in self._chats}
-        self._plan([s for s in ours.values() if not s.paused], now)
-        self._begin_all({s.id: s for s in ours.values() if not s.paused or s.paused in LEFT}, now)
+        followed = {s.id: s for s in ours.values() if not s.paused or s.paused in LEFT}
+        self._plan(list(followed.values()), now)
+        self._begin_all(followed, now)
         return self._submitted > before
 
     def renew(self) -> None:
@@ -167,7 +168,7 @@ class Worker:
 
     def _plan_one(self, subscription: Subscription, last: Delivery | None, now: datetime) -> None:
         if last and last.state is DeliveryState.DUE:
-            if last.deadline <= now:
+            if last.deadline <= now and not subscription.paused:  # one that rests is tried until the bot is back
                 self._give_up_soon(_Job(subscription, last))
             return
         planned = planned_delivery(subscription, last, now)
@@ -175,7 +176,7 @@ class Worker:
             _event(logging.INFO, "due", delivery=made.id, **_named(subscription), until=made.until.isoformat())
 
     def _give_up_soon(self, job: _Job) -> None:
-        if self._leases.take(job.key):
+        if self._working.number < IN_HAND and self._leases.take(job.key):
             self._submit(self._senders, self._give_up_all, [job])
 
     def _give_up_all(self, jobs: list[_Job]) -> None:
@@ -194,6 +195,9 @@ class Worker:
             job = self._looked_for(job)
         except Exception:  # whatever stands in the way must not keep the next digest from being planned
             _log.exception("a last look failed")
+        if self._complete(job):
+            self._store.keep_delivery(job.at(state=DeliveryState.DONE, failure=None).delivery)
+            return
         failure = job.delivery.failure or Failure("delivery_late")
         job = job.at(state=DeliveryState.FAILED, failure=failure)
         self._store.keep_delivery(job.delivery)
@@ -223,6 +227,12 @@ class Worker:
                 return job.at(steps=_done(job.delivery.steps, begun, thread))
             place = replace(place, thread=done.thread) if done and message is post.headline else place
         return job
+
+    def _complete(self, job: _Job) -> bool:
+        """Whether everything of a delivery is posted, though nobody lived to say so."""
+        done = {s.key for s in job.delivery.steps if s.state is StepState.DONE}
+        post = self._post(job) if done else None
+        return post is not None and {m.key for m in (post.headline, *post.replies)} <= done
 
     # --- Building ----------------------------------------------------------------------------
 
@@ -299,7 +309,7 @@ class Worker:
         sought = self._app.sought(repository, scope, to_tell(delivery, landed, self._told(delivery)))
         silent = not sought.commits and not subscription.quiet and delivery.cursor == delivery.since
         job = job.at(state=DeliveryState.QUIET) if silent else job.at(digest=self._digest(subscription, sought))
-        self._store.tell(job.delivery, landed, delivery.since - LATE)
+        self._store.tell(job.delivery, landed, delivery.cursor - LATE)
         if silent:
             _event(logging.INFO, "nothing to tell", delivery=delivery.id, **_named(subscription))
         return job
@@ -410,11 +420,16 @@ class Worker:
                 raise _Shut(error) from None
             job = job.at(steps=_done(job.delivery.steps, step, thread))
             self._store.keep_delivery(job.delivery)
-        if job.subscription.paused:
-            self._store.pause(job.subscription.id, "")  # the bot is back, though nobody said so
-            _event(logging.INFO, "goes on", **_named(job.subscription))
-            job = replace(job, subscription=replace(job.subscription, paused=""))
-        return job, thread
+        return self._awake(job) if job.subscription.paused else job, thread
+
+    def _awake(self, job: _Job) -> _Job:
+        """The delivery of a channel in which the bot can post again, though nobody said so: all of it goes on."""
+        for each in self._store.subscriptions(job.subscription.place):
+            if each.paused in LEFT:
+                self._app.resume(each)
+        _event(logging.INFO, "goes on", **_named(job.subscription))
+        deadline = max(job.delivery.deadline, self._app.clock() + GRACE)
+        return replace(job, subscription=replace(job.subscription, paused="")).at(deadline=deadline)
 
     def _check(self, job: _Job) -> None:
         """Whether this process may still send. Raises Overtaken."""
@@ -480,9 +495,9 @@ class Worker:
 
     def _rest(self, subscription: Subscription, reason: str) -> None:
         """Let every subscription of a channel rest that cannot be posted in."""
+        self._failures += 1
         if subscription.paused:
             return
-        self._failures += 1
         for each in self._store.subscriptions(subscription.place):
             self._store.pause(each.id, reason)
         _event(logging.WARNING, "resting", **_named(subscription), reason=reason)
@@ -506,7 +521,7 @@ def planned_delivery(subscription: Subscription, last: Delivery | None, now: dat
         due.cursor,
         due.since,
         due.until,
-        max(deadline, now + timedelta(hours=1)),
+        max(deadline, now + GRACE),
         retry=now,
         merged=due.merged,
     )

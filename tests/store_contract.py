@@ -616,6 +616,22 @@ class StoreContract:
             store.keep_delivery(replace(others, attempts=3))
         assert store.delivery(made.id) == replace(others, state=DeliveryState.DONE)
 
+    def test_what_is_due_is_hastened_and_nothing_else_of_it_changes(self, store: Store) -> None:
+        number, day = store.subscribe(DAILY).id, timedelta(days=1)
+        made = planned(store, number)
+        store.keep_delivery(made := replace(made, attempts=2, steps=(Step("a", StepState.INTENDED, START),)))
+        store.hasten(number, START, START + day)
+        made = replace(made, retry=START)
+        assert store.delivery(made.id) == made
+        store.hasten(number, START, START + 9 * day)
+        made = replace(made, deadline=START + 9 * day)
+        assert store.delivery(made.id) == made
+        assert store.due_deliveries(START) == (made,)
+        store.keep_delivery(done := replace(made, state=DeliveryState.DONE))
+        store.hasten(number, START + day, START + day)
+        store.hasten(99, START, START)
+        assert store.delivery(made.id) == done
+
     def test_only_what_was_given_up_is_opened_again(self, store: Store) -> None:
         made = planned(store, store.subscribe(DAILY).id)
         again = replace(made, attempts=2)

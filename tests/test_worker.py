@@ -673,6 +673,87 @@ def test_a_channel_that_is_told_to_go_on_does_so_at_once(bot, how):
     assert len(bot.tops()) == 1
 
 
+def test_everything_of_a_channel_wakes_when_one_of_it_does(bot):
+    bot.follow()
+    bot.build.branch = None
+    git(bot.folder / "repo", "branch", "next")
+    bot.follow(branch="next", schedule="0 17 * * *")
+    bot.commit("one", DAY + timedelta(hours=3))
+    bot.server.leave("C1")
+    bot.at("19T09:00")
+    assert {s.paused for s in bot.store.subscriptions()} == {"left"}
+    bot.server.channels["C1"].members.add("U0BOT")
+    bot.at("19T12:00")
+    assert {s.paused for s in bot.store.subscriptions()} == {""}
+
+
+def test_a_channel_that_rested_without_anything_due_is_noticed_too(bot):
+    followed = bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    bot.store.pause(followed.id, "left")
+    bot.at("19T09:00")
+    assert len(bot.tops()) == 1
+    assert [s.paused for s in bot.store.subscriptions()] == [""]
+
+
+def test_what_was_begun_before_a_long_rest_is_ended_after_it(bot):
+    bot.follow()
+    bot.at("18T09:00")
+    bot.commit("one", DAY + timedelta(hours=3), "feat(api)!: replace one (#1)")
+    bot.server.queue("", *[BROKEN] * 4)
+    bot.at("19T09:00")
+    bot.server.leave("C1")
+    bot.time.sleep(60)
+    bot.tick()
+    bot.at("22T10:00")
+    bot.server.channels["C1"].members.add("U0BOT")
+    Host(bot.world.app, bot.world.commands, bot.chat).joined(CHANNEL)
+    bot.tick()
+    first = bot.tops()[0]
+    assert "replace one" in str(bot.server.thread("C1", first["ts"]))
+
+
+def test_what_is_whole_when_it_would_be_given_up_is_done(bot, monkeypatch):
+    """Killed between the last message and the word that all are posted."""
+    followed = bot.follow()
+    bot.at("18T09:00")
+    bot.commit("one", DAY + timedelta(hours=3))
+    keep = bot.store.keep_delivery
+
+    def die(delivery):
+        if delivery.state is DeliveryState.DONE:
+            raise KeyboardInterrupt
+        keep(delivery)
+
+    monkeypatch.setattr(bot.store, "keep_delivery", die)
+    bot.time.moment = DAY + timedelta(hours=33)
+    bot.worker.tick()
+    bot.worker.drain(60)
+    monkeypatch.undo()
+    bot.commit("two", DAY + timedelta(days=1, hours=3))
+    bot.worker = bot.another()
+    bot.at("20T10:00")
+    _, second = bot.tops()
+    assert "in part" not in str(second)
+    assert bot.states(followed)[-2:] == ["done", "done"]
+
+
+def test_what_was_told_long_ago_is_not_late_after_an_absence_and_a_failure(bot):
+    bot.follow()
+    bot.commit("one", DAY - timedelta(hours=10))
+    bot.at("18T09:00")
+    assert len(bot.tops()) == 1
+    bot.commit("two", datetime(2026, 3, 10, 3, tzinfo=UTC))
+    bot.server.queue(*[BROKEN] * 4)
+    bot.time.moment = datetime(2026, 3, 12, 9, tzinfo=UTC)
+    bot.tick()
+    bot.time.moment = datetime(2026, 3, 13, 9, tzinfo=UTC)
+    bot.tick()
+    _, second = bot.tops()
+    assert "fix: two" in str(second)
+    assert "fix: one" not in str(second)
+
+
 def test_a_failure_before_a_quiet_day_is_not_told_after_it(bot):
     bot.follow(filters=Filters(paths=("docs/",)))
     bot.at("18T09:00")

@@ -243,6 +243,16 @@ class SqliteStore:
         with self._file.writing() as db:
             _keep_delivery(db, delivery)
 
+    def hasten(self, subscription: int, retry: datetime, deadline: datetime) -> None:
+        """Let what is due of a subscription be tried at `retry`, and not be given up before `deadline`."""
+        with self._file.writing() as db:
+            found = db.execute(
+                "SELECT id, body FROM deliveries WHERE subscription = ? AND state = 'due'", bound(subscription)
+            ).fetchall()
+            for number, body in found:
+                kept = replace(load(Delivery, body), id=number)
+                _put_delivery(db, replace(kept, retry=retry, deadline=max(kept.deadline, deadline)))
+
     def reopen(self, delivery: Delivery) -> bool:
         """Keep a settled delivery as due again; whether it is still the one that was given up.
 
