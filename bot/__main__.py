@@ -17,6 +17,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 if TYPE_CHECKING:
+    from adapters.clock import Clock
     from bot.app import App
     from bot.commands import Commands
     from bot.ports import Chat, CommitSource, DigestError, Finding, Progress
@@ -141,7 +142,8 @@ def run(once: bool) -> None:
 def _deliver_once() -> None:
     import time
 
-    with _told_kindly(), _service(once=True) as (_, settings, worker, _), _clock(worker, settings, once=True):
+    with _told_kindly(), _service(once=True) as (_, settings, worker, _), _clock() as clock:
+        clock.every(settings.digest_lease / 3, worker.renew, "leases")
         delivered = worker.deliver_all(time.sleep)
     sys.exit(0 if delivered else 1)
 
@@ -167,13 +169,14 @@ def _deliver(begun: list[Worker]) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
         listening = [lambda chat=chat: chat.listen(Host(app, commands, chat)) for chat in chats.values()]
-        with _monitor(app, settings):
+        with _clock() as clock, _monitor(app, settings, clock):
             begun.append(worker)
-            with _clock(worker, settings):
-                try:
-                    _together(listening, stop)
-                finally:
-                    worker.stop(max(0.5, deadline[0] - time.monotonic()) if deadline else _PATIENCE)
+            clock.every(settings.digest_lease / 3, worker.renew, "leases")
+            clock.every(_TICK, worker.tick, "due")
+            try:
+                _together(listening, stop)
+            finally:
+                worker.stop(max(0.5, deadline[0] - time.monotonic()) if deadline else _PATIENCE)
 
 
 @cli.command()
@@ -470,28 +473,24 @@ _PATIENCE = 8.0
 
 
 @contextmanager
-def _clock(worker: Worker, settings: Settings, once: bool = False) -> Iterator[None]:
-    """Let the worker keep its leases, and unless `once`, look at what is due, while this lasts."""
+def _clock() -> Iterator[Clock]:
+    """A metronome, which ticks while this lasts."""
     from adapters.clock import Clock
 
     clock = Clock()
-    clock.every(settings.digest_lease / 3, worker.renew, "leases")
-    if not once:
-        clock.every(_TICK, worker.tick, "due")
     clock.start()
     try:
-        yield
+        yield clock
     finally:
         clock.stop()
 
 
 @contextmanager
-def _monitor(app: App, settings: Settings) -> Iterator[None]:
+def _monitor(app: App, settings: Settings, clock: Clock) -> Iterator[None]:
     """The operator's port, where one is set."""
     if not settings.digest_monitor_port:
         yield
         return
-    from adapters.clock import Clock
     from adapters.monitor import Monitor
     from bot import operator
     from bot.ports import DigestError
@@ -503,7 +502,6 @@ def _monitor(app: App, settings: Settings) -> Iterator[None]:
         with suppress(DigestError):
             known[0] = app.quota()
 
-    clock = Clock()
     clock.every(_QUOTA, look, "quota")  # apart, so that a slow GitHub makes no answer slow
     monitor = Monitor(
         settings.digest_monitor_host,
@@ -511,13 +509,11 @@ def _monitor(app: App, settings: Settings) -> Iterator[None]:
         lambda: operator.unready(app),
         lambda: operator.measures(app, known[0]),
     )
-    clock.start()
     monitor.start()
     try:
         yield
     finally:
         monitor.stop()
-        clock.stop()
 
 
 def _leave(code: int) -> None:

@@ -251,7 +251,9 @@ class App:
         sought = self.sought(repository, scope, self.landed(repository, scope.branch, scope.period))
         if sought.kept and not sought.kept.degraded:
             return sought.kept
-        return self.make(sought)
+        made = self.made(sought)
+        self.store.keep_digest(sought.key, made, self.clock())
+        return made
 
     def landed(self, repository: Repository, branch: str, period: Period) -> tuple[Commit, ...]:
         """The commits of a branch (empty: the default one) in a period, newest first. Raises NotFound, Unavailable."""
@@ -273,12 +275,6 @@ class App:
             len(landed) - len(commits),
             replace(kept, period=scope.period) if kept else None,
         )
-
-    def make(self, sought: Sought) -> Digest:
-        """A new digest, which is kept under its key."""
-        made = self.made(sought)
-        self.store.keep_digest(sought.key, made, self.clock())
-        return made
 
     def made(self, sought: Sought) -> Digest:
         """A new digest, which is not kept yet."""

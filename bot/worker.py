@@ -191,11 +191,12 @@ class Worker:
             return
         job = job.at(attempts=job.delivery.attempts + 1)
         self._store.keep_delivery(job.delivery)
+        whole = False
         try:
-            job = self._looked_for(job)
+            job, whole = self._last_look(job)
         except Exception:  # whatever stands in the way must not keep the next digest from being planned
             _log.exception("a last look failed")
-        if self._complete(job):
+        if whole:
             self._store.keep_delivery(job.at(state=DeliveryState.DONE, failure=None).delivery)
             return
         failure = job.delivery.failure or Failure("delivery_late")
@@ -205,34 +206,32 @@ class Worker:
         known = {"delivery": job.delivery.id, **_named(job.subscription)}
         _event(logging.ERROR, "given up", **known, tries=job.delivery.failures, reason=_reason(failure))
 
-    def _looked_for(self, job: _Job) -> _Job:
-        """The delivery, with the message done that was begun, if the chat shows it."""
+    def _last_look(self, job: _Job) -> tuple[_Job, bool]:
+        """The delivery, with the message done that was begun if the chat shows it; and whether all of it is posted."""
+        post = self._post(job) if job.delivery.steps else None
+        if post is None:
+            return job, False
+        messages = {m.key: m for m in (post.headline, *post.replies)}
         begun = next((s for s in job.delivery.steps if s.state is StepState.INTENDED), None)
-        post = self._post(job) if begun else None
-        if begun is None or post is None:
-            return job
+        if begun and begun.key in messages:
+            job = self._looked_for(job, begun, messages[begun.key])
+        done = {s.key for s in job.delivery.steps if s.state is StepState.DONE}
+        return job, set(messages) <= done
+
+    def _looked_for(self, job: _Job, begun: Step, message: Message) -> _Job:
+        """The delivery, with a message done that was begun, if the chat shows it."""
 
         def send_nothing() -> None:
             raise Overtaken("stopping")
 
-        place = job.subscription.place
-        for message in (post.headline, *post.replies):
-            done = next((s for s in job.delivery.steps if s.key == message.key and s.state is StepState.DONE), None)
-            if message.key == begun.key:
-                name = send_name(job.subscription, job.delivery, message)
-                try:
-                    thread = self._chats[place.chat].post(place, message, Once(name, begun.begun, True, send_nothing))
-                except DigestError:
-                    return job
-                return job.at(steps=_done(job.delivery.steps, begun, thread))
-            place = replace(place, thread=done.thread) if done and message is post.headline else place
-        return job
-
-    def _complete(self, job: _Job) -> bool:
-        """Whether everything of a delivery is posted, though nobody lived to say so."""
-        done = {s.key for s in job.delivery.steps if s.state is StepState.DONE}
-        post = self._post(job) if done else None
-        return post is not None and {m.key for m in (post.headline, *post.replies)} <= done
+        headline = job.delivery.steps[0]
+        place = job.subscription.place if begun is headline else replace(job.subscription.place, thread=headline.thread)
+        once = Once(send_name(job.subscription, job.delivery, message), begun.begun, True, send_nothing)
+        try:
+            thread = self._chats[place.chat].post(place, message, once)
+        except DigestError:
+            return job
+        return job.at(steps=_done(job.delivery.steps, begun, thread))
 
     # --- Building ----------------------------------------------------------------------------
 
@@ -333,8 +332,6 @@ class Worker:
 
     def _kept(self, sought: Sought) -> str:
         """The key of the digest that is kept: a whole one, else one that lacks something; empty for none."""
-        if sought.kept and not sought.kept.degraded:
-            return sought.key
         whole = self._store.digest(sought.key)
         if whole and not whole.degraded:
             return sought.key

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -20,22 +19,16 @@ from pathlib import Path
 
 from github_server import GitHubServer
 from repositories import Builder, lines
-from slack_server import APP_TOKEN, TOKEN, SlackServer
+from service import ROOT, environment, quiet_zone
+from slack_server import SlackServer
 
 from adapters.stores.sqlite import SqliteStore
 from bot.values import Delivery, DeliveryState, Place, StepState, Subscription
 
-ROOT = Path(__file__).parent.parent
 CHANNELS = ("C1", "C2")
 HIGH, MEDIUM = 2, 3
 LEASE = 2.0
 MESSAGES = 1 + HIGH + 1 + 1  # headline, the high commits, the rest, the report
-
-
-def quiet_zone(now: datetime) -> str:
-    """A zone in which it is about noon, so that no day ends while a test runs. Signs are those of POSIX."""
-    offset = (12 - now.hour) % 24
-    return f"Etc/GMT{-offset:+d}" if offset <= 12 else f"Etc/GMT{24 - offset:+d}"
 
 
 def morning(path: Path, now: datetime) -> Path:
@@ -113,23 +106,19 @@ class Morning:
         return self.run
 
     def _start(self) -> None:
-        kept = {n: v for n, v in os.environ.items() if not n.startswith(("DIGEST_", "SLACK_", "OPENAI_", "GITHUB_"))}
-        told = {
-            "HOME": str(self._folder),
-            "PYTHONFAULTHANDLER": "1",
-            "DIGEST_DATABASE": str(self._database),
-            "DIGEST_LEASE": str(LEASE),
-            "DIGEST_SETTLE": str(self._settle),
-            "GITHUB_URL": self._github.url,
-            "SLACK_BOT_TOKEN": TOKEN,
-            "SLACK_APP_TOKEN": APP_TOKEN,
-            "SLACK_URL": self._slack.url,
-        }
+        told = environment(
+            self._folder,
+            self._slack.url,
+            PYTHONFAULTHANDLER="1",
+            DIGEST_LEASE=str(LEASE),
+            DIGEST_SETTLE=str(self._settle),
+            GITHUB_URL=self._github.url,
+        )
         with (self._folder / "log").open("ab") as log:
             while len(self._processes) < (2 if self._racing else 1):
                 command = [sys.executable, "-m", "bot", "run"]
                 self._processes.append(
-                    subprocess.Popen(command, env=kept | told, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+                    subprocess.Popen(command, env=told, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
                 )
 
     def _strike(self, store: SqliteStore) -> None:

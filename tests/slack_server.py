@@ -1154,6 +1154,21 @@ def signed(body: bytes, secret: str, timestamp: float) -> dict[str, str]:
     return {"X-Slack-Request-Timestamp": str(int(timestamp)), "X-Slack-Signature": f"v0={signature}"}
 
 
+class Time:
+    """A clock that only sleeping moves."""
+
+    def __init__(self):
+        self.now = 1_000.0
+        self.slept = []
+
+    def __call__(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now += seconds
+
+
 def faster(begun: float, speed: float) -> Callable[[], float]:
     """A clock that shows seconds since 1970, and from `begun` on runs faster."""
     return lambda: begun + (time.time() - begun) * speed

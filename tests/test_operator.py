@@ -1,7 +1,6 @@
 """What the operator sees and does, on the command line and in values."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -10,7 +9,6 @@ import time
 import urllib.request
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import yaml
@@ -18,8 +16,8 @@ from click.testing import CliRunner
 from github_server import GitHubServer
 from hypothesis import given
 from hypothesis import strategies as st
-from killing import quiet_zone
 from repositories import Builder, lines
+from service import ROOT, environment, quiet_zone
 from slack_server import APP_TOKEN, BROKEN, TOKEN, SlackServer
 from world import World
 
@@ -31,7 +29,6 @@ from bot.texts import Texts
 from bot.values import DeliveryState, Filters, Place, Subscription
 
 NOW = datetime(2026, 2, 20, 1, 0, tzinfo=UTC)
-ROOT = Path(__file__).parent.parent
 WEEKDAYS = Subscription(Place("slack", "T1/C1"), "team/app", "0 9 * * mon-fri", "Asia/Shanghai", "zh", created=NOW)
 
 
@@ -174,7 +171,7 @@ def test_days_in_the_wrong_order_or_not_over_are_refused(tmp_path, clock, first,
 class Service:
     """`digest` as a process, with a Slack and a GitHub on loopback, and one subscription that is due."""
 
-    def __init__(self, folder, slack, github, **settings):
+    def __init__(self, folder, slack, github):
         self.slack, self.database = slack, folder / "digest.db"
         now = datetime.now(UTC)
         store = SqliteStore(self.database)
@@ -182,17 +179,7 @@ class Service:
         created = now - timedelta(hours=24)
         store.subscribe(Subscription(Place("slack", "T1/C1"), "team/app", "0 6 * * *", zone, "en", created=created))
         store.close()
-        kept = {n: v for n, v in os.environ.items() if not n.startswith(("DIGEST_", "SLACK_", "OPENAI_", "GITHUB_"))}
-        self.environment = kept | {
-            "HOME": str(folder),
-            "DIGEST_DATABASE": str(self.database),
-            "DIGEST_SETTLE": "0",
-            "GITHUB_URL": github.url,
-            "SLACK_BOT_TOKEN": TOKEN,
-            "SLACK_APP_TOKEN": APP_TOKEN,
-            "SLACK_URL": slack.url,
-            **settings,
-        }
+        self.environment = environment(folder, slack.url, DIGEST_SETTLE="0", GITHUB_URL=github.url)
 
     def start(self, *words):
         command = [sys.executable, "-m", "bot", *words]

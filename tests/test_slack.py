@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from make import REPOSITORY, change, commit
 from samples import HOSTILE
 from samples import digest as sample
-from slack_server import BROKEN, BUSY, DROPPED, INTERNAL, LOST, TOKEN, SlackServer
+from slack_server import BROKEN, BUSY, DROPPED, INTERNAL, LOST, TOKEN, SlackServer, Time
 
 from adapters.chats.slack import SlackChat, limits
 from adapters.chats.slack.blocks import render, rendered_length
@@ -46,21 +46,6 @@ from bot.values import (
 )
 
 CHANNEL = Place("slack", "C1")
-
-
-class Time:
-    """A clock that only sleeping moves."""
-
-    def __init__(self):
-        self.now = 1_000.0
-        self.slept = []
-
-    def __call__(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.slept.append(seconds)
-        self.now += seconds
 
 
 @pytest.fixture

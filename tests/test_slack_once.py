@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from urllib.request import urlopen
 
 import pytest
-from slack_server import BROKEN, BUSY, DROPPED, INTERNAL, LOST, TOKEN, SlackServer
+from slack_server import BROKEN, BUSY, DROPPED, INTERNAL, LOST, TOKEN, SlackServer, Time
 
 from adapters.chats.slack import SlackChat, limits
 from adapters.chats.slack.calls import SETTLE, Caller, Gate, Pace
@@ -22,21 +22,6 @@ CHANNEL = Place("slack", "C1")
 HELLO = Message("headline", (Span("Hello"),), (Text(((Span("world"),),)),))
 LONG = Message("long", (Span("Long"),), (Text(tuple((Span("word " * 300),) for _ in range(20))),))
 FILES = replace(HELLO, key="report", parts=(Attachment("a.md", "# 报告"), Attachment("a.html", "<p>")))
-
-
-class Time:
-    """A clock that only sleeping moves."""
-
-    def __init__(self):
-        self.now = 1_000.0
-        self.slept = []
-
-    def __call__(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.slept.append(seconds)
-        self.now += seconds
 
 
 @pytest.fixture

@@ -18,21 +18,11 @@ from slack_sdk.signature import Clock, SignatureVerifier
 from slack_sdk.socket_mode import SocketModeClient
 from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web import WebClient
-from slack_server import APP_TOKEN, BOT, DROPPED, TOKEN, SlackServer
+from slack_server import APP_TOKEN, BOT, DROPPED, TOKEN, SlackServer, Time
 
 from adapters.chats.slack import limits
 
 HELLO = {"text": "Hello", "unfurl_links": False, "unfurl_media": False}
-
-
-class Time:
-    """A clock that a test moves."""
-
-    def __init__(self):
-        self.now = 1_000.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture

@@ -74,6 +74,20 @@ class Bot:
         while self.worker.tick():
             assert self.worker.drain(60)
 
+    def killed_after_sending(self, monkeypatch):
+        """It is the morning of the 19th, and the process dies right after the chat took its first message."""
+        post = self.chat.post
+
+        def die(place, message, once=None):
+            post(place, message, once)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(self.chat, "post", die)
+        self.time.moment = DAY + timedelta(hours=33)
+        self.worker.tick()
+        self.worker.drain(60)
+        monkeypatch.undo()
+
     def tops(self, channel="C1"):
         return self.server.thread(channel, None)
 
@@ -543,7 +557,6 @@ def test_a_schedule_that_is_changed_makes_nothing_due_that_was_not(bot):
 def test_another_branch_begins_when_it_is_followed(bot):
     bot.world.said(f"subscribe {bot.repo} at 09:00 on daily zone UTC", CHANNEL)
     bot.at("25T12:00")
-    bot.build.branch = None
     git(bot.folder / "repo", "branch", "next")
     bot.world.said(f"subscribe {bot.repo} branch next", CHANNEL)
     first, second = bot.store.subscriptions()
@@ -557,17 +570,7 @@ def test_another_branch_begins_when_it_is_followed(bot):
 def test_a_message_that_was_sent_just_before_a_kill_is_found_and_not_sent_again(bot, monkeypatch):
     bot.follow()
     bot.commit("one", DAY + timedelta(hours=3))
-    post = bot.chat.post
-
-    def die(place, message, once=None):
-        post(place, message, once)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(bot.chat, "post", die)
-    bot.time.moment = DAY + timedelta(hours=33)
-    bot.worker.tick()
-    bot.worker.drain(60)
-    monkeypatch.undo()
+    bot.killed_after_sending(monkeypatch)
     bot.worker = bot.another()
     bot.time.sleep(61)
     bot.tick()
@@ -620,17 +623,7 @@ def test_a_message_that_was_sent_before_a_long_downtime_counts_as_posted(bot, mo
     followed = bot.follow()
     bot.at("18T09:00")
     bot.commit("one", DAY + timedelta(hours=3))
-    post = bot.chat.post
-
-    def die(place, message, once=None):
-        post(place, message, once)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(bot.chat, "post", die)
-    bot.time.moment = DAY + timedelta(hours=33)
-    bot.worker.tick()
-    bot.worker.drain(60)
-    monkeypatch.undo()
+    bot.killed_after_sending(monkeypatch)
     (interrupted,) = [d for d in bot.store.deliveries(followed.id) if d.state is DeliveryState.DUE]
     assert not interrupted.sent
     bot.commit("two", DAY + timedelta(days=1, hours=3))
@@ -675,7 +668,6 @@ def test_a_channel_that_is_told_to_go_on_does_so_at_once(bot, how):
 
 def test_everything_of_a_channel_wakes_when_one_of_it_does(bot):
     bot.follow()
-    bot.build.branch = None
     git(bot.folder / "repo", "branch", "next")
     bot.follow(branch="next", schedule="0 17 * * *")
     bot.commit("one", DAY + timedelta(hours=3))

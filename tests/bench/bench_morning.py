@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from github_server import GitHubServer
 from repositories import Builder, lines
+from service import quiet_zone
 from slack_server import TOKEN, faster
 
 from adapters.chats.slack import limits
@@ -90,8 +91,7 @@ def _repository(path: Path, now: datetime) -> Path:
 
 
 def _follow(database: Path, now: datetime) -> None:
-    offset = (12 - now.hour) % 24
-    zone = f"Etc/GMT{-offset:+d}" if offset <= 12 else f"Etc/GMT{24 - offset:+d}"
+    zone = quiet_zone(now)
     store = SqliteStore(database)
     for n in range(CHANNELS):
         place, repo = Place("slack", f"T1/C{n}"), f"team/app{n % REPOSITORIES}"

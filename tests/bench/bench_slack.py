@@ -5,7 +5,6 @@ The real program (`digest run`) in a process of its own, the tests' Slack server
 
 from __future__ import annotations
 
-import os
 import resource
 import statistics
 import subprocess
@@ -19,7 +18,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from repositories import Builder, lines
-from slack_server import APP_TOKEN, TOKEN, SlackServer
+from service import ROOT, environment
+from slack_server import SlackServer
 
 from adapters.stores.sqlite import SqliteStore
 from bot.values import Place, Subscription
@@ -37,20 +37,9 @@ def run() -> list[dict[str, object]]:
             Subscription(Place("slack", "T1/C1"), repo, "0 9 * * *", "UTC", "en", created=datetime.now(UTC))
         )
         store.close()
-        environment = {
-            **{
-                name: value
-                for name, value in os.environ.items()
-                if not name.startswith(("DIGEST_", "SLACK_", "OPENAI_"))
-            },
-            "HOME": folder,
-            "DIGEST_DATABASE": str(database),
-            "DIGEST_ALLOW": repo,
-            "SLACK_BOT_TOKEN": TOKEN,
-            "SLACK_APP_TOKEN": APP_TOKEN,
-            "SLACK_URL": server.url,
-        }
-        bot = subprocess.Popen([sys.executable, "-m", "bot", "run"], env=environment, cwd=Path(__file__).parents[2])
+        bot = subprocess.Popen(
+            [sys.executable, "-m", "bot", "run"], env=environment(Path(folder), server.url, DIGEST_ALLOW=repo), cwd=ROOT
+        )
         try:
             server.socket.wait_connected(30)
             time.sleep(1)
