@@ -12,8 +12,9 @@ import pytest
 from slack_server import BROKEN, BUSY, DROPPED, INTERNAL, LOST, TOKEN, SlackServer, Time
 
 from adapters.chats.slack import SlackChat, limits
-from adapters.chats.slack.calls import SETTLE, Caller, Gate, Pace
+from adapters.chats.slack.calls import SETTLE, Caller, Gate
 from adapters.chats.slack.workspaces import OneWorkspace
+from adapters.pace import Pace, Rate
 from bot.ports import Once, Overtaken, ThreadGone, Unavailable
 from bot.texts import Texts
 from bot.values import Attachment, Message, Place, Span, Text
@@ -300,7 +301,7 @@ def test_a_thread_that_was_removed_is_told(server, time, chat):
 
 
 def test_a_pace_allows_a_burst_and_then_one_after_the_other():
-    pace, went = Pace(2.0, burst=3), []
+    pace, went = Pace(Rate(2.0, burst=3)), []
     for asked in (0, 0, 0, 0, 0, 100, 100, 100, 100):
         now = max(asked, pace.opens)
         pace.take(now)
@@ -347,7 +348,7 @@ def test_a_method_that_is_refused_is_left_alone_in_all_of_the_workspace(server, 
     waits = []
 
     def sleep(seconds):
-        waits.append(chat._call._enter(Gate("conversations.history", "", "C100")))
+        waits.append(chat._call._gates._enter({Gate("conversations.history", ""): ()}))
         time.sleep(seconds)
 
     chat = SlackChat(OneWorkspace(TOKEN, server.url), clock=time, sleep=sleep, now=time)

@@ -5,7 +5,6 @@ No handler of the SDK's is used: its own repeats a post whose connection dropped
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from http.client import HTTPException
@@ -16,6 +15,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry import RetryHandler
 
 from adapters.chats.slack import limits
+from adapters.pace import Gates, Rate
 from bot.ports import ConfigError, DigestError, Forbidden, NotFound, ThreadGone, Unavailable, UsageError
 from bot.values import one_line
 
@@ -61,24 +61,6 @@ class Gate(NamedTuple):
         return Gate(self.method, self.team)
 
 
-class Pace:
-    """How calls may follow each other: `burst` of them at once, and one more every `each` seconds. Pure."""
-
-    def __init__(self, each: float, burst: int = 1) -> None:
-        self._each = each
-        self._ahead = (burst - 1) * each
-        self._paid = float("-inf")
-
-    @property
-    def opens(self) -> float:
-        """When the next call may go."""
-        return self._paid - self._ahead
-
-    def take(self, now: float) -> None:
-        """A call goes now."""
-        self._paid = max(self._paid, now) + self._each
-
-
 class Caller:
     """Keeps the pace of every gate. Safe for several threads; `clock` and `sleep` are monotonic seconds.
 
@@ -91,12 +73,9 @@ class Caller:
         sleep: Callable[[float], None] = time.sleep,
         settle: float = SETTLE,
     ) -> None:
-        self._clock = clock
+        self._gates = Gates(clock, sleep)
         self._sleep = sleep
         self._settle = settle
-        self._lock = threading.Lock()
-        self._closed: dict[Gate, float] = {}
-        self._paces: dict[Gate, Pace] = {}
 
     def __call__(
         self,
@@ -112,7 +91,7 @@ class Caller:
         """
         last: DigestError = Unavailable("slack_failed", error="timeout")
         for attempt in range(TRIES):
-            self._wait(gate)
+            self._gates.wait(_gates(gate))
             if check:
                 check()
             try:
@@ -130,47 +109,21 @@ class Caller:
                     return found
             if attempt + 1 < TRIES:
                 if unclear:
-                    self._pause(gate, wait * 2**attempt)
+                    self._gates.pause(gate, wait * 2**attempt)
                 else:  # a method is refused in all of a workspace, a post perhaps in its channel only
-                    self._pause(gate if gate.method == _POST else gate.whole, wait)
+                    self._gates.pause(gate if gate.method == _POST else gate.whole, wait)
         raise last
 
-    def _wait(self, gate: Gate) -> None:
-        """Wait until the gate is open, in its channel and its workspace at once, and go through."""
-        while (seconds := self._enter(gate)) > 0:
-            self._sleep(seconds)
 
-    def _enter(self, gate: Gate) -> float:
-        """Go through the gate if it is open; the seconds until it may be otherwise.
+def _gates(gate: Gate) -> dict[Gate, tuple[Rate, ...]]:
+    """What a call goes through, in its channel and its workspace at once, and the rates there.
 
-        No place is kept for who waits: one that waits for its channel would keep the workspace waiting.
-        """
-        with self._lock:
-            now = self._clock()
-            paces = self._paces_of(gate)
-            pauses = [self._closed.get(each, now) for each in (gate, gate.whole)]
-            seconds = max(now, *pauses, *(pace.opens for pace in paces)) - now
-            if seconds <= 0:
-                for pace in paces:
-                    pace.take(now)
-            return seconds
-
-    def _paces_of(self, gate: Gate) -> list[Pace]:
-        """What keeps the limits of a gate; a burst and what follows are within the number of a minute together."""
-        if gate.method == _POST:
-            each = 60 / limits.WORKSPACE.ours
-            return [
-                self._paces.setdefault(gate, Pace(limits.PACE)),
-                self._paces.setdefault(gate.whole, Pace(each)),
-            ]
-        if limit := _TIERS.get(gate.method):
-            return [self._paces.setdefault(gate.whole, Pace(60 / (limit.ours - _BURST), _BURST))]
-        return []
-
-    def _pause(self, gate: Gate, seconds: float) -> None:
-        """Keep everybody from a gate for some time."""
-        with self._lock:
-            self._closed[gate] = max(self._closed.get(gate, 0.0), self._clock() + seconds)
+    A burst and what follows are within the number of a minute together.
+    """
+    if gate.method == _POST:
+        return {gate.whole: (Rate(60 / limits.WORKSPACE.ours),), gate: (Rate(limits.PACE),)}
+    limit = _TIERS.get(gate.method)
+    return {gate: (), gate.whole: (Rate(60 / (limit.ours - _BURST), _BURST),) if limit else ()}
 
 
 def put(url: str, raw: bytes) -> None:
