@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,8 +11,8 @@ from typing import TYPE_CHECKING
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
-from waitress.server import create_server
 
+from adapters.web import WebServer
 from bot.ports import ConfigError
 from bot.values import Measure
 
@@ -50,7 +48,7 @@ class Monitor:
     def __init__(
         self, host: str, port: int, ready: Callable[[], str], measures: Callable[[], Iterable[Measure]]
     ) -> None:
-        self._host, self._port = host, port
+        self._server = WebServer(self._respond, host, port, "monitor", _LARGEST_BODY)
         self._measures = measures
         self._ready = ready
         self._routes = {"/healthz": _alive, "/readyz": self._readiness, "/metrics": self._metrics}
@@ -58,34 +56,18 @@ class Monitor:
     @property
     def port(self) -> int:
         """The port that is listened on, once it is."""
-        return self._port
+        return self._server.port
 
     def start(self) -> None:
         """Serve from now on. Raises ConfigError where the port cannot be opened."""
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         try:
-            opened = socket.create_server((self._host, self._port), family=family)
+            self._server.start()
         except OSError:
-            raise ConfigError("monitor_port", port=self._port) from None
-        self._port = opened.getsockname()[1]
-        self._server = create_server(
-            self._respond, sockets=[opened], threads=4, max_request_body_size=_LARGEST_BODY, ident=""
-        )
-        self._thread = threading.Thread(target=self._server.run, name="monitor", daemon=True)
-        self._thread.start()
+            raise ConfigError("monitor_port", port=self._server.port) from None
 
     def stop(self) -> None:
         """Serve no more; what is being answered is waited for, a second at most."""
-        server = self._server
-
-        def end() -> None:
-            server.close()
-            for link in list(server._map.values()):
-                link.close()
-
-        server.task_dispatcher.shutdown(timeout=1)
-        server.trigger.pull_trigger(end)  # in the server's own thread, which would trip over a socket that is gone
-        self._thread.join(5)
+        self._server.stop()
 
     def _respond(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         """A WSGI application (PEP 3333)."""

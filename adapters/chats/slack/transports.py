@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 from typing import Protocol
 
@@ -12,10 +11,10 @@ from slack_bolt.adapter.socket_mode.websocket_client import SocketModeHandler
 from slack_bolt.adapter.wsgi import SlackRequestHandler
 from slack_sdk.errors import SlackApiError
 from slack_sdk.socket_mode.websocket_client import SocketModeClient
-from waitress.server import create_server
 
 from adapters.chats.slack.calls import Gate, translated
 from adapters.chats.slack.workspaces import web_client
+from adapters.web import WebServer
 from bot.ports import ConfigError, Unavailable
 
 _log = logging.getLogger("digest.slack")
@@ -101,25 +100,15 @@ class Http:
 
     def run(self, app: App) -> None:
         """Serve until stopped. Raises ConfigError where the port cannot be opened."""
+        server = WebServer(SlackRequestHandler(app), self._host, self._port, "slack-http", _LARGEST_BODY)
         try:
-            opened = socket.create_server((self._host, self._port))
+            server.start()
         except OSError as error:
             raise ConfigError("slack_port", port=self._port, problem=error.strerror) from None
-        self._port = opened.getsockname()[1]
-        handler = SlackRequestHandler(app)
-        server = create_server(handler, sockets=[opened], threads=8, max_request_body_size=_LARGEST_BODY, ident="")
-        served = threading.Thread(target=server.run, name="slack-http", daemon=True)
-        served.start()
+        self._port = server.port
         self.listening.set()
         self._stopped.wait()
-
-        def end() -> None:
-            server.close()
-            for link in list(server._map.values()):
-                link.close()
-
-        server.trigger.pull_trigger(end)  # in the server's own thread, which would trip over a socket that is gone
-        served.join(5)
+        server.stop()
 
     def stop(self) -> None:
         """End `run`."""

@@ -1,0 +1,54 @@
+"""A WSGI application (PEP 3333) on a port of this machine, for whoever calls the bot: a platform, a probe."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+from waitress.server import create_server
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
+
+class WebServer:
+    """Serves an application in threads of its own.
+
+    `largest` is the most bytes that a request may have. Port 0 is any free one.
+    """
+
+    def __init__(self, app: WSGIApplication, host: str, port: int, name: str, largest: int) -> None:
+        self._app = app
+        self._host, self._port = host, port
+        self._name = name
+        self._largest = largest
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on, once it is."""
+        return self._port
+
+    def start(self) -> None:
+        """Serve from now on. Raises OSError where the port cannot be opened."""
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        opened = socket.create_server((self._host, self._port), family=family)
+        self._port = opened.getsockname()[1]
+        self._server = create_server(
+            self._app, sockets=[opened], threads=8, max_request_body_size=self._largest, ident=""
+        )
+        self._thread = threading.Thread(target=self._server.run, name=self._name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Serve no more; what is being answered is waited for, a second at most."""
+        server = self._server
+
+        def end() -> None:
+            server.close()
+            for link in list(server._map.values()):
+                link.close()
+
+        server.task_dispatcher.shutdown(timeout=1)
+        server.trigger.pull_trigger(end)  # in the server's own thread, which would trip over a socket that is gone
+        self._thread.join(5)
