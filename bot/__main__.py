@@ -17,13 +17,15 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 if TYPE_CHECKING:
+    from adapters.chats.feishu.webhook import FeishuWebhook
+    from adapters.chats.slack.webhook import SlackWebhook
     from adapters.clock import Clock
     from bot.app import App
     from bot.commands import Commands
     from bot.ports import Chat, CommitSource, DigestError, Finding, Progress
     from bot.settings import Settings
     from bot.texts import Texts
-    from bot.values import Digest, Place, Post
+    from bot.values import Digest, Message, Place, Post
     from bot.worker import Worker
 
 _VERBS = (
@@ -90,17 +92,32 @@ def cli(ctx: click.Context) -> None:
 @click.argument("words", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="the answer as JSON")
 @click.option("--repo", default="", help="the repository, where the words name none")
-@click.option("--to", default="", help="post the answer there instead: slack:C0123456789")
+@click.option("--to", default="", help="post the answer there: slack:C0123456789, feishu:oc_…, slack-webhook:team")
 def ask(words: tuple[str, ...], as_json: bool, repo: str, to: str) -> None:
-    """Answer one line of the chat's grammar."""
+    """Answer one line of the chat's grammar. What a place follows is changed and listed with `--to`, and told here."""
+    from bot.commands import VERBS
+    from bot.ports import UsageError
+    from bot.texts import Texts
+
+    verb = VERBS.get(words[0].lower(), "") if words else ""
     with _told_kindly(), _app() as (app, settings):
-        posts = _commands(app, settings, repo).run(_request(_line(words)))
+        chat, place = _chat(settings, to, known=verb not in _FOLLOWED)
+        if verb == "report" and place.chat in _WEBHOOKS:
+            raise UsageError("webhook_files")
+        asked = _request(_line(words))
+        if verb == "subscribe" or verb in _FOLLOWED:
+            asked = _request(_line(words), place)
+            chat, place = _chat(settings, "")
+        posts = _commands(app, settings, repo).run(asked)
         if as_json:
             _print_json(posts)
             return
-        chat, place = _chat(settings, to)
         for post in posts:
-            app.deliver(chat, place, post)
+            app.deliver(chat, place, post, Texts(settings.digest_language))
+
+
+_FOLLOWED = ("unsubscribe", "list", "settings")
+"""Lines about what a place follows already, also a webhook that is set up no more."""
 
 
 @cli.command()
@@ -284,8 +301,8 @@ def import_(file: Path) -> None:
 
 
 @cli.command()
-@click.argument("what", type=click.Choice(["slack"]), required=False)
-@click.option("--channel", default="", help="the ID of a Slack channel to look at, such as C0123456789")
+@click.argument("what", type=click.Choice(["slack", "feishu"]), required=False)
+@click.option("--channel", default="", help="the id of a channel or group to look at: C0123456789, oc_…")
 def doctor(what: str | None, channel: str) -> None:
     """Look at how the bot, or only one chat, is set up, and say what to do about what does not work."""
     from bot.ports import Verdict
@@ -310,18 +327,31 @@ def doctor(what: str | None, channel: str) -> None:
 def _findings(settings: Settings, what: str | None, channel: str, texts: Texts) -> Iterator[Finding]:
     """What is found of everything, or of one chat."""
     from bot import operator
-    from bot.values import Message, Span, Table
 
     if what is None:
         with _app() as (app, _):
             yield from operator.examine(app, str(settings.digest_database))
-    if what == "slack" or settings.slack_bot_token.get_secret_value() or settings.slack_client_id:
+    if what == "slack" or (what is None and _has_slack(settings)):
         from adapters.chats.slack.doctor import examine
 
-        columns = tuple(texts(f"table.{name}") for name in ("time", "author", "message", "importance"))
-        row = tuple((Span(word),) for word in ("09:00", "commit-digest", "feat: …", texts("importance.high")))
-        sample = Message("headline", (Span("Commit Digest"),), (Table(columns, (row,)),))
-        yield from examine(settings, channel, sample)
+        yield from examine(settings, channel, _sample(texts))
+    if what == "feishu" or (what is None and settings.feishu_app_id):
+        from adapters.chats.feishu import doctor as feishu_doctor
+
+        yield from feishu_doctor.examine(settings, channel)
+
+
+def _sample(texts: Texts) -> Message:
+    """A message with a table, as a digest has."""
+    from bot.values import Message, Span, Table
+
+    columns = tuple(texts(f"table.{name}") for name in ("time", "author", "message", "importance"))
+    row = tuple((Span(word),) for word in ("09:00", "commit-digest", "feat: …", texts("importance.high")))
+    return Message("headline", (Span("Commit Digest"),), (Table(columns, (row,)),))
+
+
+def _has_slack(settings: Settings) -> bool:
+    return bool(settings.slack_bot_token.get_secret_value() or settings.slack_client_id)
 
 
 @cli.command()
@@ -417,8 +447,11 @@ def _sources(settings: Settings) -> Callable[[str], CommitSource]:
     return source_of
 
 
-def _chat(settings: Settings, to: str) -> tuple[Chat, Place]:
-    """The chat that `slack:C0123456789` names, and the channel in it; the terminal for none. Raises UsageError."""
+def _chat(settings: Settings, to: str, *, known: bool = True) -> tuple[Chat, Place]:
+    """The chat that `slack:C0123456789` names, and the channel in it; the terminal for none.
+
+    With `known` a webhook must be set up. Raises UsageError, NotFound, ConfigError.
+    """
     from adapters.chats import terminal
     from bot.ports import UsageError
     from bot.values import Place
@@ -426,6 +459,13 @@ def _chat(settings: Settings, to: str) -> tuple[Chat, Place]:
     if not to:
         return terminal.from_settings(settings), terminal.HOME
     name, _, channel = to.partition(":")
+    if channel and name in _WEBHOOKS:
+        webhook = _webhook(settings, name)
+        return webhook, webhook.place(channel) if known else Place(name, channel)
+    if name == "feishu" and channel:
+        from adapters.chats import feishu
+
+        return feishu.from_settings(settings), Place(name, channel)
     if name != "slack" or not channel:
         raise UsageError("place_unknown", place=to)
     from adapters.chats import slack
@@ -436,11 +476,33 @@ def _chat(settings: Settings, to: str) -> tuple[Chat, Place]:
 def _chats(settings: Settings) -> dict[str, Chat]:
     """Every chat that is set up, by name."""
     chats: dict[str, Chat] = {}
-    if settings.slack_bot_token.get_secret_value() or settings.slack_client_id:
+    if _has_slack(settings):
         from adapters.chats import slack
 
         chats["slack"] = slack.from_settings(settings)
+    if settings.feishu_app_id:
+        from adapters.chats import feishu
+
+        chats["feishu"] = feishu.from_settings(settings)
+    for name, setting in _WEBHOOKS.items():
+        if getattr(settings, setting).get_secret_value():
+            chats[name] = _webhook(settings, name)
     return chats
+
+
+_WEBHOOKS = {"slack-webhook": "slack_webhooks", "feishu-webhook": "feishu_webhooks"}
+"""Chats that only take messages, each with its setting."""
+
+
+def _webhook(settings: Settings, name: str) -> SlackWebhook | FeishuWebhook:
+    """A chat that only takes messages. Raises ConfigError."""
+    if name == "slack-webhook":
+        from adapters.chats.slack import webhook
+
+        return webhook.from_settings(settings)
+    from adapters.chats.feishu import webhook as feishu_webhook
+
+    return feishu_webhook.from_settings(settings)
 
 
 @contextmanager
@@ -584,11 +646,12 @@ def _line(words: Iterable[str]) -> str:
     return " ".join(f'"{word}"' if " " in word else word for word in words)
 
 
-def _request(text: str) -> Any:
+def _request(text: str, place: Place | None = None) -> Any:
+    """What the operator types, about the terminal or another place."""
     from adapters.chats import terminal
     from bot.values import Request
 
-    return Request(text, terminal.HOME, terminal.USER)
+    return Request(text, place or terminal.HOME, terminal.USER)
 
 
 # --- Showing ---------------------------------------------------------------------------------

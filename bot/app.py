@@ -23,7 +23,9 @@ from bot.ports import (
     Forbidden,
     LanguageModel,
     NotFound,
+    Once,
     Progress,
+    Refused,
     Store,
     Unavailable,
 )
@@ -34,6 +36,7 @@ from bot.values import (
     Entry,
     Filters,
     Grade,
+    Message,
     Period,
     Place,
     Post,
@@ -98,6 +101,17 @@ class Sought:
     commits: tuple[Commit, ...]
     filtered: int
     kept: Digest | None
+
+
+def send(chat: Chat, place: Place, message: Message, texts: Texts, once: Once | None = None) -> Place:
+    """Post a message and return the thread beneath it; where the chat does not take its words, that is posted instead.
+
+    Raises as `Chat.post` does.
+    """
+    try:
+        return chat.post(place, message, once)
+    except Refused:
+        return chat.post(place, digests.withheld(message, texts), once)
 
 
 class App:
@@ -196,11 +210,11 @@ class App:
 
     # --- Delivering --------------------------------------------------------------------------
 
-    def deliver(self, chat: Chat, place: Place, post: Post) -> None:
+    def deliver(self, chat: Chat, place: Place, post: Post, texts: Texts) -> None:
         """Post the headline, and the replies in the thread beneath it."""
-        thread = chat.post(place, post.headline)
+        thread = send(chat, place, post.headline, texts)
         for reply in post.replies:
-            chat.post(thread, reply)
+            send(chat, thread, reply, texts)
 
     # --- One commit --------------------------------------------------------------------------
 

@@ -283,6 +283,13 @@ def post(digest: Digest, texts: Texts, attachments: Sequence[Attachment] = (), n
     return Post(_headline(digest, texts, notes), tuple(replies))
 
 
+def withheld(message: Message, texts: Texts) -> Message:
+    """What can be posted of a message whose words a chat does not take: that, and where its title leads to."""
+    links = tuple(Span(one_line(s.url or "", SUBJECT_LIMIT), s.url) for s in message.title if s.url)
+    title = texts("digest.withheld")
+    return Message(message.key, _plain(title), (Text(tuple((link,) for link in links)),) if links else ())
+
+
 def _headline(digest: Digest, texts: Texts, notes: Sequence[str]) -> Message:
     title = texts("digest.title", title=digest.repository.title, day=day_label(digest.period, texts))
     parts: list[Part] = [Text((_plain(period_label(digest, texts)),))]

@@ -131,17 +131,17 @@ class Host:
         What concerns everybody is for everybody, unless the chat does not let the bot in: then the person is told. An
         error is for the person alone.
         """
-        place, key = request.place, post.headline.key
+        place, key, texts = request.place, post.headline.key, self._commands.texts(request.place)
         if key == "error":
             place = _private(request)
         elif key in _SHARED and place.viewer:
             try:
-                self._app.deliver(self._chat, replace(place, viewer=None), post)
+                self._app.deliver(self._chat, replace(place, viewer=None), post, texts)
             except (NotFound, Forbidden) as error:
-                self._app.deliver(self._chat, place, post)
-                self._tell(place, self._commands.texts(place).error(error))
+                self._app.deliver(self._chat, place, post, texts)
+                self._tell(place, texts.error(error))
             return
-        self._app.deliver(self._chat, place, self._with_files_named(place, post) if place.viewer else post)
+        self._app.deliver(self._chat, place, self._with_files_named(place, post) if place.viewer else post, texts)
 
     def _with_files_named(self, place: Place, post: Post) -> Post:
         """A post for one person, which says where its files are."""

@@ -5,6 +5,7 @@
     ├── NotFound                a repository, branch, commit, pull request or channel that is not there
     │   └── ThreadGone          the message that was to be answered was removed
     ├── Forbidden               not allowed here
+    ├── Refused                 a chat does not take what a message says
     ├── Unavailable             a service failed or is throttled: worth another try later
     ├── Overtaken               another process does this meanwhile: leave it alone
     ├── ModelError              a language model gave no usable answer
@@ -73,6 +74,10 @@ class ThreadGone(NotFound):
 
 class Forbidden(DigestError):
     """Not allowed here."""
+
+
+class Refused(DigestError):
+    """A chat does not take what a message says, whoever asks: its content review."""
 
 
 class Unavailable(DigestError):
@@ -258,8 +263,8 @@ class Chat(Protocol):
     def post(self, place: Place, message: Message, once: Once | None = None) -> Place:
         """Post `message` and return the thread beneath it; with `once` exactly once, wherever the platform lets us see.
 
-        Raises NotFound where the channel is not there or has taken the bot out, ThreadGone, Forbidden, ConfigError,
-        Unavailable where a later try may succeed, and Overtaken.
+        Raises NotFound where the channel is not there or has taken the bot out, ThreadGone, Forbidden, Refused for
+        words that the platform does not take, ConfigError, Unavailable where a later try may succeed, and Overtaken.
         """
         ...
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -79,6 +81,16 @@ class Settings(BaseSettings):
     slack_client_secret: SecretStr = Field(SecretStr(""), description="several workspaces: the app's client secret")
     slack_token_key: SecretStr = Field(SecretStr(""), description="key that encrypts the workspaces' tokens")
     slack_url: str = Field("https://slack.com/api/", description="address of Slack's Web API")
+    slack_webhooks: SecretStr = Field(SecretStr(""), description="incoming webhooks: name=url, commas between")
+    feishu_webhooks: SecretStr = Field(SecretStr(""), description="custom bots: name=url secret, commas between")
+    feishu_app_id: str = Field("", description="App ID of a Feishu or Lark application, cli_…")
+    feishu_app_secret: SecretStr = Field(SecretStr(""), description="its App Secret")
+    feishu_url: str = Field("https://open.feishu.cn", description="https://open.larksuite.com for Lark")
+    feishu_mode: Literal["socket", "http"] = Field("socket", description="how Feishu's events come in")
+    feishu_encrypt_key: SecretStr = Field(SecretStr(""), description="HTTP: by which requests are known to be Feishu's")
+    feishu_verification_token: SecretStr = Field(SecretStr(""), description="HTTP: looked at too, where one is set")
+    feishu_host: str = Field("127.0.0.1", description="HTTP: address to listen on, behind a proxy that speaks TLS")
+    feishu_port: int = Field(3001, ge=0, le=65535, description="HTTP: port to listen on")
     openai_model: str = Field("", description="language model; empty: the rules, no model")
     openai_api_key: SecretStr = Field(SecretStr(""), description="key; may stay empty for a local server")
     openai_base_url: str = Field("https://api.openai.com/v1", description="any OpenAI-compatible endpoint")
@@ -110,6 +122,35 @@ class Settings(BaseSettings):
     @classmethod
     def _known_zone(cls, value: str) -> str:
         return check_zone(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where a group bot is posted to, and with what its messages are signed, empty for nothing. Both are secret."""
+
+    url: SecretStr
+    secret: SecretStr
+
+
+_WEBHOOK = re.compile(
+    r"(?P<name>[\w.-]{1,60})=(?P<url>https?://[A-Za-z0-9.-]+(?::\d{1,5})?/[!-~]+)(?:\s+(?P<secret>[!-~]+))?"
+)
+
+
+def webhooks(name: str, value: SecretStr, *, signed: bool) -> dict[str, Webhook]:
+    """The webhooks that the setting `name` lists, by their own names; with `signed` a secret may stand behind each.
+
+    Raises ConfigError that says which entry is wrong, never what stands there.
+    """
+    found: dict[str, Webhook] = {}
+    entries = filter(None, map(str.strip, value.get_secret_value().split(",")))
+    for number, entry in enumerate(entries, 1):
+        known = _WEBHOOK.fullmatch(entry)
+        if not known or known["name"] in found or (known["secret"] and not signed):
+            form = "team=https://… secret" if signed else "team=https://…"
+            raise ConfigError("webhook_setting", name=name, number=number, form=form)
+        found[known["name"]] = Webhook(SecretStr(known["url"]), SecretStr(known["secret"] or ""))
+    return found
 
 
 def check_zone(name: str) -> str:

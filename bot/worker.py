@@ -25,7 +25,7 @@ from itertools import groupby
 
 from bot import digest as digests
 from bot import report, schedule
-from bot.app import GRACE, App, Scope, Sought
+from bot.app import GRACE, App, Scope, Sought, send
 from bot.ports import Chat, DigestError, Forbidden, NotFound, Once, Overtaken, Store, ThreadGone
 from bot.texts import Texts
 from bot.values import (
@@ -410,7 +410,7 @@ class Worker:
         once = Once(send_name(job.subscription, job.delivery, message), step.begun, again, lambda: self._check(job))
         with self._posting.counted():
             try:
-                thread = chat.post(place, message, once)
+                thread = send(chat, place, message, Texts(job.subscription.language), once)
             except ThreadGone:
                 raise
             except (NotFound, Forbidden) as error:

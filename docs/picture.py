@@ -16,6 +16,7 @@ from adapters.stores.sqlite import SqliteStore
 from bot.app import App, Policy
 from bot.commands import Commands, Defaults
 from bot.ports import Progress
+from bot.texts import Texts
 from bot.values import Request
 
 
@@ -35,7 +36,7 @@ def main(repo: str, day: str, out: str) -> None:
         )
         chat = Terminal(console)
         for post in Commands(app, Defaults("en", "UTC", "0 9 * * mon-fri", repo)).run(Request(day, HOME, "you")):
-            app.deliver(chat, HOME, post)
+            app.deliver(chat, HOME, post, Texts("en"))
         store.close()
     svg = console.export_svg(title="digest yesterday", theme=MONOKAI)
     # The picture stands for itself: no font is fetched from anywhere.

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import re
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -24,13 +25,13 @@ def test_every_dependency_is_pinned_for_installation():
         if "==" in line
     }
     asked = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    names = {a.split(">")[0].split(";")[0].strip().lower() for a in asked}
+    names = {re.split("[><=]", a)[0].split(";")[0].strip().lower() for a in asked}
     assert names - pinned == set()
 
 
 def test_a_package_that_only_tests_import_is_for_development_only():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    asked = {a.split(">")[0].lower() for a in project["dependencies"]} - {
+    asked = {re.split("[><=]", a)[0].lower() for a in project["dependencies"]} - {
         "tzdata",
         "websocket-client",
     }  # data; slack-sdk imports it

@@ -6,7 +6,7 @@ No handler of the SDK's is used: its own repeats a post whose connection dropped
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from http.client import HTTPException
 from typing import Any, NamedTuple
 from urllib.request import Request, urlopen
@@ -115,7 +115,7 @@ class Caller:
         raise last
 
 
-def _gates(gate: Gate) -> dict[Gate, tuple[Rate, ...]]:
+def _gates(gate: Gate) -> dict[Hashable, Sequence[Rate]]:
     """What a call goes through, in its channel and its workspace at once, and the rates there.
 
     A burst and what follows are within the number of a minute together.

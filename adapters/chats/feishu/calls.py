@@ -1,0 +1,285 @@
+"""Calling Feishu: its token, its rates, its patience, and its codes in the bot's own terms.
+
+lark_oapi takes seconds to import, which happens with the first client. Its client is asked with plain values: each of
+its answers is a code, whatever the HTTP status says, and the codes are read here, once.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from adapters.chats.feishu import limits
+from adapters.pace import Gates, Rate
+from bot.ports import ConfigError, DigestError, Forbidden, NotFound, Refused, ThreadGone, Unavailable
+from bot.values import one_line
+
+NAME = "feishu"
+"""The name that stands in `Place.chat`."""
+TIMEOUT = 15
+"""Seconds one call may take."""
+TRIES = 4
+"""How often something is sent before Feishu is called unavailable."""
+
+_PATIENCE = 60.0
+"""A longer pause than so many seconds is not waited for: whoever called tries again later."""
+_EARLY = 600
+"""Seconds before its end after which a token is not used any more."""
+
+Json = dict[str, Any]
+
+# Codes of open.feishu.cn/document, "error codes": server-docs/im-v1/message/create and reply; for those from 99991400
+# on server-docs/api-call-guide/generic-error-code.
+NO_TOPICS = frozenset({230071, 230072})
+_BUSY = frozenset({99991400, 230020, 11232})
+_UNCLEAR = frozenset({230049, 2200, 1500, 99991500})
+_SECRET = frozenset({10003, 10012, 10014, 10015})
+_TOKEN = frozenset({99991661, 99991663, 99991664, 99991668, 99991671})
+_SCOPE = frozenset({99991672, 99991679, 230027})
+_OUT = frozenset({230002, 232011})
+_GONE = frozenset({232006, 232009, 230073})
+_CLOSED = frozenset({230013, 230017, 230018, 230035, 230050})
+_THREAD = frozenset({230011, 230019, 230110})
+_WORDS = frozenset({230022, 230028})
+_LATE = frozenset({230031})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What Feishu said: 0 is success. `status` is HTTP's, 0 where there was no answer at all."""
+
+    code: int
+    message: str = ""
+    data: Json = field(default_factory=dict)
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def unclear(self) -> bool:
+        """Whether what was asked may have been done all the same."""
+        return self.code != 0 and self.code not in _BUSY and (self.code in _UNCLEAR or self.status in (0, *_BROKEN))
+
+
+_BROKEN = range(500, 600)
+_NO_ANSWER = -1
+
+
+class Gate(NamedTuple):
+    """What Feishu counts together: a method of the application, and the group or person that a message is for."""
+
+    method: str
+    target: str = ""
+
+    @property
+    def shared(self) -> Gate:
+        """What counts for the target: messages and replies together, everything else apart."""
+        return Gate("send" if self.method in ("messages", "reply") else self.method, self.target)
+
+
+class Api:
+    """The application's client. Safe for several threads.
+
+    `now` is seconds since 1970, by which a token ends.
+    """
+
+    def __init__(self, app_id: str, secret: str, domain: str, now: Callable[[], float] = time.time) -> None:
+        self.app_id = app_id
+        self.secret = secret
+        self.domain = domain
+        self._now = now
+        self._client: Any = None
+        self._token = ""
+        self._until = 0.0
+        self._lock = threading.Lock()
+
+    def ask(self, method: str, path: str, *, query: Mapping[str, object] | None = None, body: object = None) -> Answer:
+        """What Feishu answers, with the application's token, which is fetched anew once where it is refused.
+
+        Raises ConfigError for an application that Feishu does not know, Unavailable where no token is to be had.
+        """
+        return self._with_token(lambda token: self._request(method, path, query, body, token))
+
+    def ask_plainly(self, method: str, path: str, body: object) -> Answer:
+        """What Feishu answers without a token."""
+        return self._request(method, path, None, body, "")
+
+    def upload(self, name: str, raw: bytes) -> Answer:
+        """What Feishu answers to a file; its key is in the data. Raises as `ask` does."""
+        return self._with_token(lambda token: self._upload(name, raw, token))
+
+    def _with_token(self, send: Callable[[str], Answer]) -> Answer:
+        answer = send(token := self._fresh_token())
+        if answer.code in _TOKEN:
+            self._forget(token)
+            answer = send(self._fresh_token())
+        return answer
+
+    def _fresh_token(self) -> str:
+        """The token of the application, fetched where there is none or it ends soon."""
+        with self._lock:
+            if self._now() >= self._until:
+                body = {"app_id": self.app_id, "app_secret": self.secret}
+                answer = self.ask_plainly("POST", "/open-apis/auth/v3/tenant_access_token/internal", body)
+                if answer.code:
+                    raise translated(answer, Gate("token"))
+                self._token = str(answer.data["tenant_access_token"])
+                self._until = self._now() + float(answer.data["expire"]) - _EARLY
+            return self._token
+
+    def _forget(self, token: str) -> None:
+        with self._lock:
+            if self._token == token:
+                self._until = 0.0
+
+    def _request(self, method: str, path: str, query: Mapping[str, object] | None, body: object, token: str) -> Answer:
+        lark = sdk()
+        request = lark.BaseRequest.builder().http_method(lark.HttpMethod[method]).uri(path)
+        request = request.headers({"Content-Type": "application/json; charset=utf-8"}).body(body)
+        request = request.queries([(name, _written(value)) for name, value in (query or {}).items()])
+        request = request.token_types({lark.AccessTokenType.TENANT} if token else set())
+        return self._answered(lambda option: self._sdk_client().request(request.build(), option), token)
+
+    def _upload(self, name: str, raw: bytes, token: str) -> Answer:
+        from lark_oapi.api.im.v1 import CreateFileRequest, CreateFileRequestBody  # noqa: PLC0415
+
+        file = io.BytesIO(raw)
+        file.name = name
+        body = CreateFileRequestBody.builder().file_type("stream").file_name(name).file(file).build()
+        request = CreateFileRequest.builder().request_body(body).build()
+        return self._answered(lambda option: self._sdk_client().im.v1.file.create(request, option), token)
+
+    def _answered(self, send: Callable[[Any], Any], token: str) -> Answer:
+        option = sdk().RequestOption.builder().tenant_access_token(token).build()
+        try:
+            raw = send(option).raw
+        except OSError:  # requests' errors are such
+            return Answer(_NO_ANSWER, "connection", status=0)
+        except json.JSONDecodeError:
+            return Answer(_NO_ANSWER, "no JSON", status=502)
+        return _read(raw.status_code, raw.headers, raw.content)
+
+    def _sdk_client(self) -> Any:
+        if self._client is None:
+            lark = sdk()
+            builder = lark.Client.builder().app_id(self.app_id).app_secret(self.secret).domain(self.domain)
+            self._client = builder.timeout(TIMEOUT).enable_set_token(True).log_level(lark.LogLevel.CRITICAL).build()
+        return self._client
+
+
+def sdk() -> Any:
+    """lark_oapi, imported when it is first needed, and silenced: it prints to standard output, tickets among it."""
+    import lark_oapi  # noqa: PLC0415
+
+    logger = logging.getLogger("Lark")
+    logger.handlers.clear()
+    logger.propagate = False
+    logger.addHandler(logging.NullHandler())
+    return lark_oapi
+
+
+def _written(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _read(status: int, headers: Mapping[str, str], content: bytes) -> Answer:
+    """An answer as it came. Some lie beside the code instead of in `data`: the token, what the bot is."""
+    known = {name.lower(): value for name, value in headers.items()}
+    try:
+        told = json.loads(content)
+        code, data = int(told["code"]), told.get("data")
+    except (ValueError, KeyError, TypeError):
+        return Answer(_NO_ANSWER, "no JSON", status=status if status in _BROKEN else 502, headers=known)
+    beside = {name: told[name] for name in told if name not in ("code", "msg", "data")}
+    return Answer(code, str(told.get("msg", "")), beside | (data if isinstance(data, dict) else {}), status, known)
+
+
+class Caller:
+    """Keeps Feishu's rates, and has patience. Safe for several threads; `clock` and `sleep` are monotonic seconds."""
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._gates = Gates(clock, sleep)
+
+    def __call__(self, gate: Gate, send: Callable[[], Answer], check: Callable[[], None] | None = None) -> Answer:
+        """The answer to `send`, repeated while it is refused for now or unclear: it must do no harm twice.
+
+        `check` is called right before each `send`, and what it raises ends it all. Raises the bot's own errors.
+        """
+        answer = Answer(_NO_ANSWER, status=0)
+        for attempt in range(TRIES):
+            self._gates.wait(_gates(gate))
+            if check:
+                check()
+            answer = send()
+            if answer.code == 0:
+                return answer
+            if (wait := _patience(answer, attempt)) is None:
+                break
+            # A group's rate is the group's; everything else is refused to all of the application.
+            self._gates.pause(gate.shared if answer.code == 230020 else Gate(gate.method), wait)
+        raise translated(answer, gate)
+
+
+def _patience(answer: Answer, attempt: int) -> float | None:
+    """The seconds after which another try may succeed; None where none will, or only much later."""
+    if answer.code in _BUSY or answer.status == 429:
+        wait = float(answer.headers.get("x-ogw-ratelimit-reset") or 2**attempt)
+        return max(wait, 0.5) if wait <= _PATIENCE else None
+    return 2.0**attempt if answer.unclear else None
+
+
+_BURST = 30
+"""Calls that may follow each other at once, of a minute's and a second's number."""
+
+
+def _gates(gate: Gate) -> dict[Hashable, Sequence[Rate]]:
+    """What a call goes through, and the rates there. A burst and what follows are within a minute's number together."""
+    whole = Rate(60 / (limits.CALLS_A_MINUTE.ours - _BURST), _BURST)
+    gates: dict[Hashable, Sequence[Rate]] = {Gate(gate.method): (whole,)}
+    if gate.target:
+        rate = Rate(1 / limits.PATCH_RATE.ours) if gate.method == "patch" else Rate(1 / limits.GROUP_RATE.ours)
+        gates[gate.shared] = (rate,)
+    return gates
+
+
+def translated(answer: Answer, gate: Gate) -> DigestError:
+    """The answer's code as an error in the bot's terms."""
+    code, group = answer.code, gate.target
+    simple: tuple[tuple[frozenset[int], DigestError], ...] = (
+        (_BUSY, Unavailable("feishu_busy")),
+        (_SECRET, ConfigError("feishu_secret")),
+        (_TOKEN, ConfigError("feishu_secret")),
+        (_SCOPE, ConfigError("feishu_scope", scope=_scope(answer))),
+        (frozenset({230006}), ConfigError("feishu_bot_off")),
+        (_OUT | _GONE, NotFound("feishu_group", group=group)),
+        (_CLOSED, Forbidden("feishu_closed", group=group)),
+        (_THREAD, ThreadGone("feishu_thread")),
+        (_WORDS, Refused("feishu_words")),
+        (_LATE, NotFound("feishu_old")),
+    )
+    for codes, error in simple:
+        if code in codes:
+            return error
+    if code == 230001 and "message_id" in answer.message:
+        return ThreadGone("feishu_thread")
+    if code == 230001 and "receive_id" in answer.message:
+        return NotFound("feishu_group", group=group)
+    if answer.status == 429:
+        return Unavailable("feishu_busy")
+    if answer.unclear:
+        return Unavailable("feishu_failed", error=code if code != _NO_ANSWER else answer.message)
+    return Unavailable("feishu_refused", error=f"{code} {one_line(answer.message, 120)}")
+
+
+def _scope(answer: Answer) -> str:
+    """The permissions that are missing, as far as Feishu names them."""
+    violations = (answer.data.get("error") or {}).get("permission_violations") or ()
+    named = [str(each.get("subject")) for each in violations if isinstance(each, dict)]
+    return one_line(", ".join(named) or answer.message, 120)

@@ -1,0 +1,737 @@
+"""From a neutral message to what Feishu takes: pages of card JSON 2.0, none beyond a limit, nothing left out. Pure.
+
+Text from outside stands in plain text, in text cells, or in Markdown with every character that Markdown or Feishu
+reads as an entity, so that nothing in it is read as a mention, an emoji, an image, a link or a style
+(open.feishu.cn/document/feishu-cards/card-json-v2-components/content-components/rich-text). `lark_md` is never
+written: of it no page says that it decodes entities.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from bisect import bisect
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from string import punctuation
+from typing import Any, assert_never
+from unicodedata import east_asian_width
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from adapters.chats.feishu import limits
+from bot.values import Attachment, Button, Buttons, Fields, Line, Message, Part, Span, Table, Text, inert, one_line
+
+Card = dict[str, Any]
+
+_COLOURS = {"🔴": "red", "🟡": "orange", "🟢": "green"}
+"""The mark of each importance, the strongest first, and its colour in Feishu."""
+_ENVELOPE = 400
+"""Bytes kept for what stands around the card in a request: the chat, the type and the `uuid`."""
+_NUMBER = 20
+"""Bytes kept for the number of a page, which stands in its title and in its notification."""
+_TITLE = 120
+"""Columns (two for a wide character) of a title: a header shows four lines, and on a phone a line has some forty."""
+_SUMMARY = 200
+"""Characters of the line in the list of chats."""
+_OPEN = 5
+"""Lines of a list that is shown at once: a longer one is a panel to open."""
+_PAIRS = 4
+"""Short labelled values that stand in two columns, from this number on."""
+_SHORT = 80
+"""Columns of a value that is short."""
+_CELL = 400
+"""Characters of a cell: a row higher than 999 px is cut, so what is longer goes on in the next row."""
+_CELL_BYTES = 2_500
+"""Bytes of a cell, so that a whole row always fits on a page."""
+_CHARTED = 8
+"""Rows from which on a table has a chart of its marks."""
+_ROW = 5
+"""Buttons in a row."""
+_CONFIRM = 500
+"""Characters of what is asked before something is taken away."""
+_COMMAND = 2_000
+"""Characters of a command: no longer one is understood when it comes back."""
+_WEIGHT = 40
+"""Bytes by which a longer text can cost less: asterisks and backticks that had to be left out."""
+_ADDRESS = 2_000
+"""Characters of a link's address: the words of a longer one stand without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A neutral message as Feishu's: at least one page, and the files that go with it."""
+
+    pages: tuple[Card, ...]
+    files: tuple[Attachment, ...]
+
+
+def render(
+    message: Message,
+    marks: Callable[[int], str] | None = None,
+    *,
+    buttons: bool = True,
+    limit: int = limits.BODY_BYTES.ours,
+) -> Rendered:
+    """Everything the message says, on as many pages as it takes; buttons at its end stand on the first one.
+
+    `marks` names the first element of page number n, from 0 on, by which the message is known again. Without `buttons`
+    those with a command are left out, where nobody would hear of them. `limit` is in bytes of a whole request.
+    """
+    *before, last = message.parts or (Text(()),)
+    closing = last.items if isinstance(last, Buttons) else ()
+    head = _head(message)
+    packer = _Packer(message.key, limit - head.size, head.numbers, buttons=buttons)
+    packer.reserve(closing)
+    packer.flow([("", line) for line in head.links])
+    files = packer.parts(before if closing else message.parts)
+    packer.close(closing)
+    if not packer.pages[0].elements:
+        head = replace(head, shown=False)
+        packer.flow([("", message.title if markdown(message.title) else (Span("…"),))])
+    return Rendered(tuple(_cards(head, packer.pages, marks)), tuple(files))
+
+
+# --- The frame -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Head:
+    """What stands on every page: the title, its colour, up to three tags, and the words of a notification.
+
+    `links` are lines beneath the title: itself where a header would cut it, else its links that stand nowhere else.
+    Not `shown`, only further pages have a title: what is nothing but its title says it in the body.
+    """
+
+    title: str
+    summary: str
+    template: str
+    tags: tuple[tuple[str, str], ...] = ()
+    links: tuple[Line, ...] = ()
+    shown: bool = True
+
+    @property
+    def size(self) -> int:
+        """Bytes of a page with nothing in it, and of what stands around it."""
+        marked = {"element_id": "x" * limits.ELEMENT_ID.ours}
+        return _ENVELOPE + 2 * _NUMBER + _sent(_dumped(self.card([marked], 0, 1, wide=True)))
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The number of each mark that the tags say."""
+        return {text[0]: int(re.sub(r"\D", "", text)) for text, _ in self.tags}
+
+    def card(self, elements: Sequence[Card], number: int, count: int, *, wide: bool) -> Card:
+        """Page `number` of `count`, from 0 on; `wide` lets it be as wide as the chat."""
+        told = f" ({number + 1}/{count})" if number else ""
+        config = {"update_multi": True, "summary": {"content": f"{self.summary}{told}"}}
+        header: Card = {"title": _plain(f"{self.title}{told}"), "template": self.template}
+        if self.tags and not number:
+            header["text_tag_list"] = [
+                {"tag": "text_tag", "text": _plain(text), "color": color} for text, color in self.tags
+            ]
+        return {
+            "schema": "2.0",
+            "config": config | ({"width_mode": "fill"} if wide else {}),
+            **({"header": header} if self.shown or number else {}),
+            "body": {"elements": list(elements)},
+        }
+
+
+def _head(message: Message) -> _Head:
+    whole = one_line("".join(span.text for span in _said(message.title)))
+    title, only = _shortened(whole or "…"), _links_of(message)
+    links = (only,) if only else ()
+    if title != (whole or "…"):
+        links = (tuple(Span(span.text, span.url, strong=True, code=span.code) for span in message.title),)
+    said = " · ".join(filter(None, (whole, _opening(message))))
+    return _Head(title, one_line(said, _SUMMARY) or "…", _template(message), _tags(message), links)
+
+
+def _cards(head: _Head, pages: Sequence[_Page], marks: Callable[[int], str] | None) -> Iterator[Card]:
+    for number, page in enumerate(pages):
+        elements = page.elements
+        if marks:
+            elements = [{"tag": elements[0]["tag"], "element_id": marks(number), **elements[0]}, *elements[1:]]
+        yield head.card(elements, number, len(pages), wide=page.tables > 0)
+
+
+def _opening(message: Message) -> str:
+    """The first words after the title that are no table, for a notification."""
+    texts = (part for part in message.parts if isinstance(part, Text))
+    lines = ["".join(span.text for span in line) for part in texts for line in part.lines]
+    return one_line(" · ".join(lines[:3]))
+
+
+def _links_of(message: Message) -> Line:
+    """The links of the title that stand nowhere else."""
+    elsewhere = {span.url for part in message.parts for line in _lines_of(part) for span in line}
+    links = {span.url: span for span in message.title if span.url and _address(span.url)}
+    return tuple(piece for url, span in links.items() if url not in elsewhere for piece in (Span(" · "), span))[1:]
+
+
+def _lines_of(part: Part) -> Iterator[Line]:
+    match part:
+        case Text():
+            yield from part.lines
+        case Fields():
+            yield from (value for _, value in part.items)
+        case Table():
+            yield from (cell for row in part.rows for cell in row)
+        case _:
+            pass
+
+
+def _template(message: Message) -> str:
+    """The colour of the strongest mark that the title, a line, or the last cell of a row begins with."""
+    found = {_mark(message.title)}
+    for part in message.parts:
+        if isinstance(part, Text):
+            found |= set(map(_mark, part.lines))
+        if isinstance(part, Table):
+            found |= {_mark(row[-1]) for row in part.rows if row}
+    return next((color for mark, color in _COLOURS.items() if mark in found), "blue")
+
+
+def _mark(line: Line) -> str:
+    """The mark that a line begins with, or nothing."""
+    text = "".join(span.text for span in line[:2]).lstrip()
+    return next((mark for mark in _COLOURS if text.startswith(mark)), "")
+
+
+def _tags(message: Message) -> tuple[tuple[str, str], ...]:
+    """The marks with their numbers (`🔴 4`) out of a line of such facts, with bars between."""
+    for part in message.parts:
+        for line in part.lines if isinstance(part, Text) and not part.bullets else ():
+            if len(line) == 1 and line[0].strong:
+                facts = [fact.strip() for fact in line[0].text.split("|")]
+                found = [(f, _COLOURS[f[0]]) for f in facts if re.fullmatch(r"[🔴🟡🟢]\s*[1-9][\d,]*", f)]
+                return tuple(found[: limits.HEADER_TAGS.ours])
+    return ()
+
+
+def _width(text: str) -> int:
+    return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _shortened(text: str) -> str:
+    """A title that a header shows whole."""
+    while _width(text) > _TITLE:
+        text = text[: -max(1, (_width(text) - _TITLE) // 2) - 1].rstrip() + "…"
+    return text
+
+
+# --- Markdown --------------------------------------------------------------------------------
+
+# What Markdown or Feishu reads: the characters of Feishu's table of escapes and those of CommonMark, a full stop
+# behind a number, which begins a list, and one behind `www`, which begins a link.
+_READ = re.compile(r"[-&<>*_~`\[\]()!#:+/\\\"'$|@=^{}]|^\.|(?<=[0-9])\.(?=\s|$)|(?<=[wW])\.")
+# What stands as it is between backticks, where no entity is decoded (spec.commonmark.org, "Code spans").
+_CODE = re.compile(r"[A-Za-z0-9_./-]*[A-Za-z0-9_/-](?::[0-9]+)?")
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return _READ.sub(lambda found: f"&#{ord(found[0])};", text)
+
+
+def _address(url: str) -> str:
+    """A web address with everything that could end it percent-encoded; empty for any other or too long a one."""
+    try:
+        parts = urlsplit(url.strip())
+        host = parts.hostname
+    except ValueError:
+        return ""
+    if parts.scheme not in ("http", "https") or not host:
+        return ""
+    rest = urlunsplit(parts)[len(f"{parts.scheme}://{parts.netloc}") :]
+    made = f"{parts.scheme}://{_quoted(parts.netloc, ':')}{_quoted(rest)}"
+    return made if len(made) <= _ADDRESS else ""
+
+
+def _quoted(text: str, also: str = "") -> str:
+    return quote(text, safe=f"/?#@&=+,%.~-_{also}", errors="replace")
+
+
+def _span(span: Span, before: str) -> str:
+    """A span without its weight; code that would touch the code `before` it stands as text."""
+    address = _address(span.url) if span.url else ""
+    is_code = span.code and not before.endswith("`") and _CODE.fullmatch(span.text)
+    shown = f"`{span.text}`" if is_code else escaped(span.text)
+    return f"[{shown}]({address})" if address else shown
+
+
+def markdown(line: Line) -> str:
+    """A line as Markdown; neighbours of one weight stand between one pair of asterisks."""
+    groups: list[tuple[bool, str]] = []
+    for strong, spans in groupby(_said(line), lambda span: span.strong):
+        text = ""
+        for span in spans:
+            text += _span(span, text or (groups[-1][1] if groups else ""))
+        groups.append((strong, text))
+    made = ""
+    for number, (strong, text) in enumerate(groups):
+        following = groups[number + 1][1] if number + 1 < len(groups) else ""
+        made += _bold(text, made, following) if strong else text
+    return made.strip()
+
+
+def _said(line: Line) -> Line:
+    """The spans that say anything; a link without words shows its address."""
+    spans = (span if span.text.strip() or not span.url else replace(span, text=span.url) for span in line)
+    return tuple(span for span in spans if span.text)
+
+
+def _bold(text: str, before: str, after: str) -> str:
+    """Markdown in bold, where its neighbours allow it: else the asterisks would be shown."""
+    bare = text.strip()
+    if not bare:
+        return text
+    start = text.index(bare)
+    head, tail = text[:start], text[start + len(bare) :]
+    if not _flanks((before + head)[-1:], bare[0]) or not _flanks((tail + after)[:1], bare[-1]):
+        return text
+    return f"{head}**{bare}**{tail}"
+
+
+def _flanks(outside: str, inside: str) -> bool:
+    """Whether asterisks between these two open or close (spec.commonmark.org, "Emphasis and strong emphasis")."""
+    return inside.isalnum() or not outside or outside.isspace() or outside in punctuation
+
+
+def _first(line: Line, count: int) -> tuple[Line, Line]:
+    """The first `count` characters of a line, and the others."""
+    head: list[Span] = []
+    for number, span in enumerate(line):
+        if len(span.text) > count:
+            left, right = span.text[:count], span.text[count:]
+            cut = [replace(span, text=left)] if left else []
+            return (*head, *cut), (replace(span, text=right), *line[number + 1 :])
+        count -= len(span.text)
+        head.append(span)
+    return tuple(head), ()
+
+
+def _fitting(line: Line, room: int, cost: Callable[[Line], int], longest: int = sys.maxsize) -> tuple[Line, Line]:
+    """As much of a line as costs no more than `room`, ending with a word where there are any; at least a character."""
+    text = "".join(span.text for span in line)
+    if len(text) <= longest and cost(line) <= room:
+        return line, ()
+    most = range(1, min(len(text), longest) + 1)
+    count = bisect(most, room - _WEIGHT, key=lambda n: cost(_first(line, n)[0]))
+    if (space := text.rfind(" ", count // 2, count)) > 0:
+        count = space + 1
+    return _first(line, max(count, 1))
+
+
+# --- Elements --------------------------------------------------------------------------------
+
+
+def _dumped(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _sent(text: str) -> int:
+    """Bytes of a text inside of a JSON string."""
+    return len(_dumped(text).encode()) - 2
+
+
+def _cost(element: Card) -> int:
+    """Bytes that an element adds to a request, in which the card is JSON within JSON."""
+    return _sent(_dumped(element)) + 2
+
+
+def _added(text: str) -> int:
+    """Bytes that a text adds to a request when it is put behind one that stands there."""
+    return _sent(_dumped(text)[1:-1])
+
+
+def _sent_markdown(line: Line) -> int:
+    return _added(markdown(line))
+
+
+def _count(value: object) -> int:
+    """How many components and elements a value is made of, nested ones too."""
+    if isinstance(value, dict):
+        return ("tag" in value) + sum(map(_count, value.values()))
+    return sum(map(_count, value)) if isinstance(value, list) else 0
+
+
+def _plain(text: str) -> Card:
+    return {"tag": "plain_text", "content": text}
+
+
+def _markdown_element(content: str = "") -> Card:
+    return {"tag": "markdown", "content": content}
+
+
+def _panel(title: str, inside: Card, *, expanded: bool) -> Card:
+    """A panel to open (…/card-json-v2-components/containers/collapsible-panel)."""
+    arrow = {"tag": "standard_icon", "token": "down-small-ccm_outlined", "size": "16px 16px"}
+    return {
+        "tag": "collapsible_panel",
+        "expanded": expanded,
+        "header": {"title": _plain(title), "icon": arrow, "icon_expanded_angle": -180},
+        "border": {"color": "grey", "corner_radius": "5px"},
+        "padding": "8px 8px 8px 8px",
+        "elements": [inside],
+    }
+
+
+def _columns(parts: Sequence[Sequence[Card]], **more: str | int) -> Card:
+    """Elements side by side."""
+    return {
+        "tag": "column_set",
+        "flex_mode": "bisect" if more else "flow",
+        "columns": [{"tag": "column", **more, "elements": list(part)} for part in parts],
+    }
+
+
+def _button(button: Button, key: str) -> Card:
+    behavior: Card = {"type": "callback", "value": {"command": inert(button.command), "key": key}}
+    if button.url:
+        behavior = {"type": "open_url", "default_url": _address(button.url)}
+    made: Card = {
+        "tag": "button",
+        "text": _plain(one_line(button.label, limits.BUTTON_TEXT.ours) or "…"),
+        "type": "danger" if button.confirm else "default",
+        "behaviors": [behavior],
+    }
+    if button.confirm:
+        made["confirm"] = {"title": made["text"], "text": _plain(one_line(button.confirm, _CONFIRM))}
+    return made
+
+
+# --- Tables ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of a table: its name, and how its cells are written: as `text`, `markdown` or `options`."""
+
+    name: str
+    title: str
+    kind: str
+    width: str
+
+    @property
+    def card(self) -> Card:
+        """The column as it stands in the table."""
+        return {
+            "name": self.name,
+            "display_name": self.title,
+            "data_type": self.kind,
+            "width": self.width,
+            "vertical_align": "top",
+        }
+
+    def value(self, cell: Line) -> object:
+        """A cell as it stands in a row."""
+        text = "".join(span.text for span in cell)
+        if self.kind == "options":
+            return [{"text": text.strip(), "color": _COLOURS[_mark(cell)]}] if text.strip() else []
+        return markdown(cell) if self.kind == "markdown" else text
+
+    def cost(self, cell: Line) -> int:
+        """Bytes that a cell adds to a request."""
+        return _sent(_dumped({self.name: self.value(cell)}))
+
+
+def _table_columns(table: Table) -> tuple[_Column, ...]:
+    cells = [[row[n] for row in table.rows] for n in range(len(table.columns))]
+    return tuple(_column(n, inert(title), cells[n]) for n, title in enumerate(table.columns))
+
+
+def _column(number: int, title: str, cells: Sequence[Line]) -> _Column:
+    """How a column is written: marked words as coloured labels, links and weights as Markdown, others as they are.
+
+    A width is between 80 and 600 px; on a phone the table is moved beneath the finger.
+    """
+    texts = ["".join(span.text for span in cell) for cell in cells]
+    widest = max(map(_width, (title, *texts)))
+    styled = any(span.url or span.strong or span.code for cell in cells for span in cell)
+    if widest <= 16 and not styled and all(map(_mark, cells)):
+        return _Column(f"c{number}", title, "options", f"{max(90, 8 * widest + 24)}px")
+    if styled:
+        return _Column(f"c{number}", title, "markdown", f"{min(max(80, 8 * widest + 16), 300)}px")
+    return _Column(f"c{number}", title, "text", f"{min(max(80, 8 * widest + 16), 160)}px")
+
+
+def _frame(columns: Sequence[_Column]) -> Card:
+    """A table without rows (…/card-json-v2-components/content-components/table)."""
+    return {
+        "tag": "table",
+        "page_size": limits.TABLE_PAGE.ours,
+        "row_height": "auto",
+        "row_max_height": "999px",
+        "freeze_first_column": True,
+        "header_style": {"background_style": "grey", "lines": 2},
+        "columns": [column.card for column in columns],
+        "rows": [],
+    }
+
+
+def _rows(columns: Sequence[_Column], row: Sequence[Line]) -> Iterator[Card]:
+    """A row, or as many as a row with long cells takes."""
+    left = [_said(cell) for cell in row]
+    while True:
+        cells: Card = {}
+        for number, column in enumerate(columns):
+            taken, left[number] = _fitting(left[number], _CELL_BYTES, column.cost, _CELL) if left[number] else ((), ())
+            cells[column.name] = column.value(taken)
+        yield cells
+        if not any(left):
+            return
+
+
+def _chart(table: Table, numbers: Mapping[str, int]) -> Card | None:
+    """How many bear each mark, as a ring; None where there is nothing to compare.
+
+    A row can tell of several, so that the `numbers` that the message itself says come before those of the rows.
+    """
+    rows = Counter("".join(span.text for span in row[-1]).strip() for row in table.rows)
+    ordered = sorted(rows, key=lambda text: [*_COLOURS].index(text[0]))
+    if not 2 <= len(ordered) <= len(_COLOURS):
+        return None
+    found = {text: numbers.get(text[0], rows[text]) for text in ordered}
+    shades = {"red": "#F54A45", "orange": "#FF8800", "green": "#34C724"}
+    return {
+        "tag": "chart",
+        "height": "140px",
+        "preview": False,
+        "chart_spec": {
+            "type": "pie",
+            "data": {"values": [{"name": f"{text} {found[text]}", "value": found[text]} for text in ordered]},
+            "categoryField": "name",
+            "valueField": "value",
+            "outerRadius": 0.9,
+            "innerRadius": 0.6,
+            "color": [shades[_COLOURS[text[0]]] for text in ordered],
+            "legends": {"visible": True, "orient": "right"},
+        },
+    }
+
+
+# --- Packing ---------------------------------------------------------------------------------
+
+
+@dataclass
+class _Page:
+    """`size` and `count` are the bytes and the components and elements that may yet come."""
+
+    size: int
+    count: int
+    elements: list[Card] = field(default_factory=list)
+    tables: int = 0
+    charts: int = 0
+
+    def fits(self, size: int, count: int) -> bool:
+        return size <= self.size and count <= self.count
+
+    def add(self, element: Card) -> None:
+        self.elements.append(element)
+        self.size -= _cost(element)
+        self.count -= _count(element)
+
+
+_Holder = tuple[Card, Card]
+"""An element, and the Markdown in it that lines are put into."""
+
+
+class _Packer:
+    """Puts elements on pages; what does not fit on one goes on on the next."""
+
+    def __init__(self, key: str, size: int, numbers: Mapping[str, int], *, buttons: bool) -> None:
+        self._whole = size
+        self._numbers = numbers
+        self._key = one_line(key, 100)
+        self._pressed = buttons
+        self._reserved: list[Card] = []
+        self.pages = [self._page()]
+
+    def _page(self) -> _Page:
+        header = 2 + 2 * limits.HEADER_TAGS.ours
+        return _Page(self._whole, limits.ELEMENTS.ours - header)
+
+    def parts(self, parts: Sequence[Part]) -> list[Attachment]:
+        """Put every part on pages; the files, which stand on none, are returned."""
+        files: list[Attachment] = []
+        for part in parts:
+            match part:
+                case Text():
+                    self.text(part)
+                case Fields():
+                    self.fields(part)
+                case Table():
+                    self.table(part)
+                case Buttons():
+                    self._put(self._button_rows(part.items))
+                case Attachment():
+                    files.append(part)
+                case _:
+                    assert_never(part)
+        return files
+
+    def _put(self, elements: Iterable[Card]) -> None:
+        for element in elements:
+            page = self.pages[-1]
+            (page if page.fits(_cost(element), _count(element)) else self._next()).add(element)
+
+    # --- Text --------------------------------------------------------------------------------
+
+    def text(self, part: Text) -> None:
+        """Paragraphs or a list; a list of marked lines becomes a panel for each mark, a long one a panel of its own."""
+        heading, lines = inert(part.heading), [line for line in part.lines if markdown(line)]
+        if part.bullets and lines and not heading and all(map(_mark, lines)):
+            for mark, marked in groupby(lines, _mark):
+                bare = [_without(line, mark) for line in marked]
+                self._panels(f"{mark} {len(bare)}", bare)
+        elif part.bullets and 0 < _width(heading) <= _SHORT and len(lines) > _OPEN:
+            self._panels(f"{heading} ({len(lines)})", lines)
+        else:
+            head = [("", (Span(heading, strong=True),))] if heading.strip() else []
+            self.flow([*head, *(("- " if part.bullets else "", line) for line in lines)])
+
+    def _panels(self, title: str, lines: Sequence[Line]) -> None:
+        """A panel with lines; on the next page a further one goes on."""
+
+        def make() -> _Holder:
+            inside = _markdown_element()
+            return _panel(title, inside, expanded=len(lines) <= _OPEN), inside
+
+        self.flow([("- ", line) for line in lines], make)
+
+    def flow(self, rows: Iterable[tuple[str, Line]], make: Callable[[], _Holder] | None = None) -> None:
+        """Lines beneath each other, each with what leads it, in elements that `make` makes: one a page."""
+        make = make or _markdown_holder
+        inside: Card | None = None
+        for lead, line in rows:
+            rest = _said(line)
+            while markdown(rest):
+                frame, fresh = make()
+                opening, count = _cost(frame), _count(frame)
+                size = opening + _added(f"\n{lead}{markdown(rest)}")
+                page = self.pages[-1]
+                if not page.fits(size, count) and page.elements and self._goes_to_next(page, size, count):
+                    page, inside = self._next(), None
+                taken, rest = _fitting(rest, page.size - opening - _added(f"\n{lead}"), _sent_markdown)
+                if inside is None:
+                    page.add(frame)
+                    inside = fresh
+                text = ("\n" if inside["content"] else "") + lead + markdown(taken)
+                inside["content"] += text
+                page.size -= _added(text)
+                lead = ""  # noqa: PLW2901  # what is left of a line is led by nothing
+
+    def _goes_to_next(self, page: _Page, size: int, count: int) -> bool:
+        """Whether what does not fit on a page had better begin the next one than be divided."""
+        return size <= self._whole or page.size < self._whole // 4 or page.count < count
+
+    def _next(self) -> _Page:
+        self.pages.append(self._page())
+        return self.pages[-1]
+
+    def fields(self, part: Fields) -> None:
+        """Labelled values: short ones in two columns, others beneath each other."""
+        lines: list[Line] = [(Span(f"{inert(label)}: ", strong=True), *value) for label, value in part.items]
+        if len(lines) >= _PAIRS and all(_width("".join(s.text for s in line)) <= _SHORT for line in lines):
+            half = (len(lines) + 1) // 2
+            sides = [[_markdown_element("\n".join(map(markdown, some)))] for some in (lines[:half], lines[half:])]
+            pair = _columns(sides, width="weighted", weight=1)
+            if _cost(pair) <= self._whole // 2:
+                self._put([pair])
+                return
+        self.flow([("", line) for line in lines])
+
+    # --- Tables ------------------------------------------------------------------------------
+
+    def table(self, table: Table) -> None:
+        """A table, whose columns stand again on each page that it goes on on."""
+        if heading := inert(table.heading).strip():
+            self.flow([("", (Span(heading, strong=True),))])
+        if len(table.columns) > limits.TABLE_COLUMNS.ours:
+            self._records(table)
+            return
+        columns = _table_columns(table) if table.rows else ()
+        if columns and columns[-1].kind == "options" and len(table.rows) >= _CHARTED:
+            self._chart(table)
+        opened: Card | None = None
+        for row in table.rows if columns else ():
+            for cells in _rows(columns, row):
+                if opened is None or not self._goes_on(opened, cells):
+                    opened = _frame(columns)
+                    self._begin(opened, cells)
+                opened["rows"].append(cells)
+                self.pages[-1].size -= _cost(cells)
+
+    def _goes_on(self, table: Card, cells: Card) -> bool:
+        return len(table["rows"]) < limits.TABLE_ROWS.ours and self.pages[-1].fits(_cost(cells), 0)
+
+    def _begin(self, table: Card, first: Card) -> None:
+        page = self.pages[-1]
+        full = page.tables >= limits.TABLES.ours or not page.fits(_cost(table) + _cost(first), _count(table))
+        page = self._next() if full else page
+        page.add(table)
+        page.tables += 1
+
+    def _chart(self, table: Table) -> None:
+        chart = _chart(table, self._numbers)
+        if chart and self.pages[-1].charts < limits.CHARTS.ours:
+            self._put([chart])
+            self.pages[-1].charts += 1
+
+    def _records(self, table: Table) -> None:
+        """A table with too many columns: each row as a line of labelled values."""
+        for row in table.rows:
+            pairs = zip(map(inert, table.columns), row, strict=True)
+            spans = [(Span(f"{title}: ", strong=True), *cell, Span(" ")) for title, cell in pairs]
+            self.flow([("- ", tuple(span for some in spans for span in some))])
+
+    # --- Buttons -----------------------------------------------------------------------------
+
+    def reserve(self, items: Sequence[Button]) -> None:
+        """Keep room on the first page for the buttons at the end, if they take no more than half of it."""
+        rows = self._button_rows(items)
+        size, count = sum(map(_cost, rows)), sum(map(_count, rows))
+        if size <= self._whole // 2 and count <= self.pages[0].count // 2:
+            self._reserved = rows
+            self.pages[0].size -= size
+            self.pages[0].count -= count
+
+    def close(self, items: Sequence[Button]) -> None:
+        """The buttons at the end: on the first page, where there was room for them."""
+        if self._reserved:
+            self.pages[0].elements += self._reserved
+        else:
+            self._put(self._button_rows(items))
+
+    def _button_rows(self, items: Sequence[Button]) -> list[Card]:
+        """Buttons side by side, a few in a row; one that stands alone needs none."""
+        made = [_button(item, self._key) for item in items if self._is_shown(item)]
+        rows: list[list[Card]] = []
+        for button in made:
+            if not rows or len(rows[-1]) >= _ROW or sum(map(_cost, rows[-1])) + _cost(button) > self._whole // 2:
+                rows.append([])
+            rows[-1].append(button)
+        return [row[0] if len(row) == 1 else _columns([[button] for button in row]) for row in rows]
+
+    def _is_shown(self, button: Button) -> bool:
+        if button.url:
+            return bool(_address(button.url))
+        return self._pressed and len(button.command) <= _COMMAND
+
+
+def _markdown_holder() -> _Holder:
+    made = _markdown_element()
+    return made, made
+
+
+def _without(line: Line, mark: str) -> Line:
+    """A line without the mark it begins with."""
+    texts = [span.text for span in line]
+    number = next(n for n, text in enumerate(texts) if text.strip())
+    first = texts[number].lstrip().removeprefix(mark).lstrip()
+    named = line[number]
+    return (Span(first, named.url, named.strong, named.code), *line[number + 1 :])

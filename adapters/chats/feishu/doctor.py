@@ -1,0 +1,100 @@
+"""What `digest doctor feishu` looks at: the application, its bot and permissions, the way in, and a group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from adapters.chats.feishu.calls import Answer, Api, Gate, translated
+from adapters.chats.feishu.transports import endpoint, refused
+from bot.ports import DigestError, Finding, Verdict
+from bot.settings import Settings
+
+SCOPES = (
+    ("im:message:send_as_bot", "im:message"),
+    ("im:message.group_at_msg:readonly", "im:message.group_msg"),
+    ("im:message.p2p_msg:readonly",),
+    ("im:message.group_msg",),
+    ("im:message:readonly", "im:message"),
+    ("im:message:update", "im:message"),
+    ("im:resource:upload", "im:resource"),
+    ("im:chat:readonly", "im:chat"),
+)
+"""What the application needs, of each line any one; docs/feishu.md says what each is for."""
+OPTIONAL = ("im:message.group_msg",)
+"""Without it all works, but what was being sent when the bot was killed may come twice after more than an hour."""
+
+
+def examine(settings: Settings, group: str) -> Iterator[Finding]:
+    """Look at one thing after the other; what depends on a failed one is left out.
+
+    `group` is the id of a group to look at, empty for none.
+    """
+    secret = settings.feishu_app_secret.get_secret_value()
+    if not (settings.feishu_app_id and secret):
+        yield Finding("feishu_app", Verdict.FAILED, "none")
+        return
+    api = Api(settings.feishu_app_id, secret, settings.feishu_url.rstrip("/"))
+    yield (known := _bot(api))
+    if known.verdict is Verdict.FAILED:
+        return
+    yield _scopes(api)
+    if group:
+        yield _group(api, group)
+    yield _way_in(settings, api)
+
+
+def _told(name: str, ask: Callable[[], Answer], look: Callable[[Answer], Finding], target: str = "") -> Finding:
+    """What `look` finds in an answer; one that is an error is a finding too."""
+    try:
+        answer = ask()
+    except DigestError as error:
+        return Finding(name, Verdict.FAILED, "error", error=error)
+    if answer.code:
+        return Finding(name, Verdict.FAILED, "error", error=translated(answer, Gate("doctor", target)))
+    return look(answer)
+
+
+def _bot(api: Api) -> Finding:
+    """An application that Feishu knows, with a bot that is switched on."""
+
+    def look(answer: Answer) -> Finding:
+        bot = answer.data.get("bot") or {}
+        return Finding("feishu_app", Verdict.FINE, "fine", {"name": bot.get("app_name", "?"), "app": api.app_id})
+
+    return _told("feishu_app", lambda: api.ask("GET", "/open-apis/bot/v3/info"), look)
+
+
+def _scopes(api: Api) -> Finding:
+    """The permissions that the application was granted (open.feishu.cn/document, application-v6/scope/list)."""
+
+    def look(answer: Answer) -> Finding:
+        listed = answer.data.get("scopes") or ()
+        granted = {str(scope.get("scope_name")) for scope in listed if scope.get("grant_status") == 1}
+        missing = [line[0] for line in SCOPES if not granted & set(line)]
+        verdict = Verdict.FAILED if set(missing) - set(OPTIONAL) else Verdict.WARNING if missing else Verdict.FINE
+        outcome = {Verdict.FAILED: "missing", Verdict.WARNING: "optional", Verdict.FINE: "fine"}[verdict]
+        return Finding("feishu_scopes", verdict, outcome, {"scopes": ", ".join(missing), "n": len(SCOPES)})
+
+    return _told("feishu_scopes", lambda: api.ask("GET", "/open-apis/application/v6/scopes"), look)
+
+
+def _group(api: Api, group: str) -> Finding:
+    """Whether the bot is in a group."""
+
+    def look(answer: Answer) -> Finding:
+        named = {"group": str(answer.data.get("name") or group)}
+        closed = answer.data.get("chat_status") not in (None, "normal")
+        return Finding("feishu_group", Verdict.FAILED if closed else Verdict.FINE, "gone" if closed else "fine", named)
+
+    return _told("feishu_group", lambda: api.ask("GET", f"/open-apis/im/v1/chats/{group}"), look, group)
+
+
+def _way_in(settings: Settings, api: Api) -> Finding:
+    """The long connection: whether Feishu gives one; HTTP: whether there is a key to check requests by."""
+    if settings.feishu_mode == "http":
+        known = bool(settings.feishu_encrypt_key.get_secret_value())
+        shown = {"address": f"{settings.feishu_host}:{settings.feishu_port}"}
+        return Finding("feishu_way_in", Verdict.FINE if known else Verdict.FAILED, "http" if known else "no_key", shown)
+    if (answer := endpoint(api)).code:
+        return Finding("feishu_way_in", Verdict.FAILED, "error", error=refused(answer))
+    return Finding("feishu_way_in", Verdict.FINE, "socket")

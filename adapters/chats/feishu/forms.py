@@ -1,0 +1,116 @@
+"""Forms as Feishu's cards, and what was filled in as values. Pure.
+
+As in messages, text from outside stands only in plain text, and in what is to be edited.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, assert_never
+
+from adapters.chats.feishu import limits
+from adapters.chats.feishu.cards import Card
+from bot.ports import UsageError
+from bot.values import Form, Input, InputKind, Problem, inert, one_line
+
+FORM = "form"
+"""The key of what a form's button brings back: what the form must know again, beside what is filled in."""
+
+
+def card(form: Form, kept: dict[str, str], *, problem: Problem | None = None) -> Card:
+    """A form as a card, with one button (…/card-json-v2-components/containers/form-container).
+
+    `kept` comes back with what is filled in; `problem` is told above the inputs, with the name of its own. Raises
+    UsageError where a value is longer than what Feishu lets anybody put in.
+    """
+    submit: Card = {
+        "tag": "button",
+        "name": "submit",
+        "type": "primary_filled",
+        "text": _plain(form.submit, limits.BUTTON_TEXT.ours),
+        "form_action_type": "submit",
+        "behaviors": [{"type": "callback", "value": {FORM: kept}}],
+    }
+    asked = [element for each in form.inputs for element in _elements(each)]
+    told = [_words(_told(form, problem), text_color="red")] if problem else []
+    return _card(form.title, *told, {"tag": "form", "name": FORM, "elements": [*asked, submit]})
+
+
+def note(title: str, text: str) -> Card:
+    """A card that only says something."""
+    return _card(title, _words(text))
+
+
+def values_of(form_value: Mapping[str, Any]) -> dict[str, str]:
+    """What was filled in, by input; several choices with commas between, a time of day without its zone."""
+    return {name: _filled(value) for name, value in form_value.items()}
+
+
+def _filled(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    text = "" if value is None else str(value)
+    return re.sub(r"^(\d{2}:\d{2}) [+-]\d{4}$", r"\1", text)
+
+
+def _told(form: Form, problem: Problem) -> str:
+    label = next((asked.label for asked in form.inputs if asked.name == problem.input), "")
+    return f"{label}: {problem.text}" if label else problem.text
+
+
+def _card(title: str, *elements: Card) -> Card:
+    name = one_line(title) or "…"
+    return {
+        "schema": "2.0",
+        "config": {"update_multi": True, "summary": {"content": name}},
+        "header": {"title": _plain(name), "template": "blue"},
+        "body": {"elements": list(elements)},
+    }
+
+
+def _plain(text: str, limit: int = 0) -> Card:
+    return {"tag": "plain_text", "content": one_line(text, limit) or "…"}
+
+
+def _words(text: str, **more: str) -> Card:
+    return {"tag": "div", "text": {"tag": "plain_text", "content": inert(text).strip() or "…", **more}}
+
+
+def _elements(asked: Input) -> Iterator[Card]:
+    """The label of an input, the input, and its hint where no placeholder can show it, since something is filled in."""
+    yield _words(asked.label)
+    yield {"name": asked.name, "required": not asked.optional, "width": "fill", **_element(asked)}
+    if asked.hint and (asked.value or len(asked.hint) > limits.PLACEHOLDER.ours):
+        yield _words(asked.hint, text_size="notation", text_color="grey")
+
+
+def _element(asked: Input) -> Card:
+    hint = {"placeholder": _plain(asked.hint, limits.PLACEHOLDER.ours)} if asked.hint else {}
+    values = [value for value, _ in asked.choices]
+    options = [{"text": _plain(label, limits.BUTTON_TEXT.ours), "value": value} for value, label in asked.choices]
+    match asked.kind:
+        case InputKind.TEXT:
+            return {"tag": "input", "max_length": limits.INPUT_TEXT.ours, **hint, **_default(asked.value)}
+        case InputKind.TIME:
+            return {"tag": "picker_time", "placeholder": _plain(asked.hint or asked.label)} | _initial(asked.value)
+        case InputKind.ONE:
+            # By its number: of an option's value and its label, Feishu's page does not say which one is meant.
+            chosen = {"initial_index": values.index(asked.value) + 1} if asked.value in values else {}
+            return {"tag": "select_static", "options": options, **hint, **chosen}
+        case InputKind.SEVERAL:
+            ticked = [value for value in values if value in asked.value.split(",")]
+            return {"tag": "multi_select_static", "options": options, "selected_values": ticked, **hint}
+        case _:
+            assert_never(asked.kind)
+
+
+def _default(value: str) -> Card:
+    if len(value) > limits.INPUT_TEXT.ours:
+        raise UsageError("line_long", limit=f"{limits.INPUT_TEXT.ours:,}", length=f"{len(value):,}")
+    return {"default_value": value} if value else {}
+
+
+def _initial(value: str) -> Card:
+    """The time of day that is filled in; Feishu refuses a card with one that no clock shows."""
+    return {"initial_time": value} if re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value) else {}

@@ -1,0 +1,262 @@
+"""What people do in Feishu, as lines of the bot's grammar.
+
+Feishu waits three seconds for an answer, so that everything is only taken here, and done by threads of our own. Events
+come again until they are taken, and sometimes after: a message is known by its id. Clicks never come again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from adapters.chats.feishu import forms
+from adapters.chats.feishu.calls import NAME, Json
+from adapters.chats.feishu.transports import Busy
+from bot.ports import DigestError, Listener, Unavailable
+from bot.values import Button, Buttons, Form, Message, Place, Problem, Request, Span, Text
+
+if TYPE_CHECKING:
+    from adapters.chats.feishu.chat import FeishuChat
+
+_log = logging.getLogger("digest.feishu")
+
+_WORKERS = 8
+_WAITING = 200
+"""Requests that may wait for a worker; beyond, Feishu is asked to push them again."""
+_SLOW = 2.5
+"""Seconds after which somebody who waits is told that the bot is at it."""
+_DRAIN = 4.0
+"""Seconds that are left to what is being answered when the bot stops."""
+_COMMAND = re.compile(r"^\s*[/／](?:digest|日报)", re.IGNORECASE)
+_LINK = re.compile(r"\[[^\]\n]*\]\((https?://[^)\s]+)\)")
+_MENTION = re.compile(r"@_(?:user_\d+|all)")
+_LEFT = {"im.chat.member.bot.deleted_v1": "left", "im.chat.disbanded_v1": "gone"}
+
+
+class Inbound:
+    """Takes what Feishu pushes, for one chat."""
+
+    def __init__(self, chat: FeishuChat, listener: Listener) -> None:
+        self._chat = chat
+        self._listener = listener
+        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="feishu")
+        self._counting = threading.Lock()
+        self._at_work = 0
+        self._ended = False
+        self._submitting: set[str] = set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is worked on or waits."""
+        with self._counting:
+            return self._at_work == 0
+
+    def drain(self) -> None:
+        """Let what is being answered come to its end, for some seconds; what comes now is for the next process."""
+        with self._counting:
+            self._ended = True
+        ended = threading.Thread(target=self._workers.shutdown, daemon=True)
+        ended.start()
+        ended.join(_DRAIN)
+
+    def take(self, body: Json) -> Json:
+        """Take an event or a callback, and say at once what to answer. Raises Busy for an event.
+
+        One of a kind that we have no use for is taken too: else it would come again and again.
+        """
+        header, event = body.get("header") or {}, body.get("event") or {}
+        kind = str(header.get("event_type", ""))
+        if kind == "card.action.trigger":
+            return self._on_action(str(header.get("event_id", "")), event)
+        if kind == "im.message.receive_v1":
+            self._accept(lambda: self._on_message(event))
+        elif kind == "im.chat.member.bot.added_v1":
+            self._accept(lambda: self._on_added(Place(NAME, event["chat_id"]), str(header.get("event_id", ""))))
+        elif reason := _LEFT.get(kind):
+            self._accept(lambda: self._listener.left(Place(NAME, event["chat_id"]), reason))
+        return {}
+
+    # --- Lines -------------------------------------------------------------------------------
+
+    def _on_message(self, event: Json) -> None:
+        """A direct message, or one of a group that is for the bot: it is named there, or the line is a command."""
+        message, sender = event["message"], event.get("sender") or {}
+        if sender.get("sender_type") != "user":  # another bot's: two bots would never stop
+            return
+        text, named = self._said(message)
+        direct = message.get("chat_type") == "p2p"
+        if not (direct or named or _COMMAND.match(text)):
+            return
+        # A direct chat answers beneath what was asked only where that stands in a thread already.
+        thread = None if direct and not message.get("thread_id") else message["message_id"]
+        user = str((sender.get("sender_id") or {}).get("open_id", ""))
+        place = Place(NAME, message["chat_id"], thread)
+        self._asked(Request(text, place, user, f"feishu:{message['message_id']}"))
+
+    def _said(self, message: Json) -> tuple[str, bool]:
+        """What a message says, with names for mentions, and whether the bot is one of them."""
+        text = _LINK.sub(r"\1", "".join(_texts(message)))
+        mentions = message.get("mentions") or ()
+        me = self._chat.me() if mentions else ""
+        ours = {str(m.get("key")) for m in mentions if (m.get("id") or {}).get("open_id") == me}
+        names = {str(m.get("key")): f"@{m.get('name')}" for m in mentions} | dict.fromkeys(ours, "")
+        text = _MENTION.sub(lambda found: names.get(found[0], found[0]), text)
+        return text.strip(), bool(ours)
+
+    def _asked(self, request: Request) -> None:
+        """Answer a request, as a form where it asks for one, and say so where that takes a while."""
+
+        def show(form: Form) -> None:
+            self._chat.show(request.place, forms.card(form, dict(form.fixed)), f"form:{request.id}")
+
+        slow = threading.Timer(_SLOW, self._tell, (request.place, "feishu.working"))
+        slow.daemon = True
+        slow.start()
+        try:
+            self._listener.request(request, show)
+        finally:
+            slow.cancel()
+
+    def _tell(self, place: Place, key: str) -> None:
+        """Say something; where that cannot be said, nothing more can be done."""
+        try:
+            self._chat.post(place, Message("note", (Span(self._listener.text(place, key)),)))
+        except DigestError:
+            return
+
+    # --- Buttons and forms -------------------------------------------------------------------
+
+    def _on_action(self, event_id: str, event: Json) -> Json:
+        """A button that somebody pressed, or a form that somebody filled in; answered with a word at the top."""
+        context, action = event.get("context") or {}, event.get("action") or {}
+        card, channel = str(context.get("open_message_id", "")), str(context.get("open_chat_id", ""))
+        value = action.get("value")
+        if not (card and channel and isinstance(value, dict)):
+            return {}
+        place = Place(NAME, channel, card)
+        request = Request(
+            str(value.get("command", "")),
+            place,
+            str((event.get("operator") or {}).get("open_id", "")),
+            f"feishu:{event_id}",
+        )
+        try:
+            if isinstance(kept := value.get("form"), dict):
+                return self._on_form(request, {str(name): str(text) for name, text in kept.items()}, action)
+            self._accept(lambda: self._asked(request))
+        except Busy:
+            return _toast("warning", self._listener.text(place, "feishu.busy"))
+        return _toast("info", self._listener.text(place, "feishu.working"))
+
+    def _on_form(self, request: Request, fixed: Mapping[str, str], action: Json) -> Json:
+        """A form that was filled in: what is plainly wrong is told at once, and nothing that was typed is lost."""
+        values = {**fixed, **forms.values_of(action.get("form_value") or {})}
+        if problem := self._listener.problem(request.place, values):
+            return _toast("error", problem.text)
+        form = self._listener.form(request.place, values)
+        if not self._begin(str(request.place.thread)):
+            return _toast("info", form.waiting)
+
+        def work() -> None:
+            try:
+                self._submitted(request, fixed, values)
+            finally:
+                self._submitting.discard(str(request.place.thread))
+
+        try:
+            self._accept(work)
+        except Busy:
+            self._submitting.discard(str(request.place.thread))
+            raise
+        return _toast("info", form.waiting)
+
+    def _begin(self, card: str) -> bool:
+        """Whether a form is not being worked on already: somebody may press twice."""
+        with self._counting:
+            if card in self._submitting:
+                return False
+            self._submitting.add(card)
+            return True
+
+    def _submitted(self, request: Request, fixed: Mapping[str, str], values: Mapping[str, str]) -> None:
+        """Do what a form asks, once; show it again with what is wrong, or that it is done."""
+        if not self._listener.first(request.id):
+            return
+        problem = self._listener.submit(request, values)
+        form = self._listener.form(request.place, values)
+        shown = forms.card(form, dict(fixed), problem=problem) if problem else forms.note(form.title, form.done)
+        try:
+            self._chat.update(str(request.place.thread), shown)
+        except DigestError:
+            self._say(request.place, problem)
+
+    def _say(self, place: Place, problem: Problem | None) -> None:
+        """Say beneath a form that can be changed no more what is wrong with it."""
+        if problem:
+            self._chat.post(place, Message("error", (Span(problem.text),)))
+
+    # --- Where the bot is --------------------------------------------------------------------
+
+    def _on_added(self, place: Place, event: str) -> None:
+        if self._listener.first(f"feishu:{event}"):
+            self._listener.joined(place)
+            self._chat.post(place, self._welcome(place))
+
+    def _welcome(self, place: Place) -> Message:
+        """The three things to do, the first of them behind a button."""
+
+        def text(key: str) -> str:
+            return self._listener.text(place, key)
+
+        things = tuple((Span(text(f"feishu.hello_{name}")),) for name in ("follow", "ask", "help"))
+        follow = Buttons((Button(text("answer.follow"), "subscribe"),))
+        return Message("hello", (Span(text("feishu.hello")),), (Text(things, bullets=True), follow))
+
+    # --- Work --------------------------------------------------------------------------------
+
+    def _accept(self, work: Callable[[], Any]) -> None:
+        """Let a worker do it. Raises Busy with too much to do already, or where the bot is ending."""
+        with self._counting:
+            if self._ended or self._at_work >= _WORKERS + _WAITING:
+                raise Busy
+            self._at_work += 1
+        self._workers.submit(self._worked, work)
+
+    def _worked(self, work: Callable[[], Any]) -> None:
+        try:
+            work()
+        except Unavailable as error:
+            _log.warning("a Feishu request failed: %s", error)
+        except DigestError as error:
+            _log.warning("a Feishu request failed: %s", error.key)
+        except Exception:
+            _log.exception("a Feishu request failed")
+        finally:
+            with self._counting:
+                self._at_work -= 1
+
+
+def _toast(kind: str, text: str) -> Json:
+    """A word at the top of the screen of who pressed (open.feishu.cn/document, card-callback-communication)."""
+    return {"toast": {"type": kind, "content": text}}
+
+
+def _texts(message: Json) -> Iterator[str]:
+    """The text of a message: of a plain one, or of one with several lines and styles."""
+    try:
+        content = json.loads(message.get("content") or "{}")
+    except ValueError:
+        return
+    if message.get("message_type") == "text":
+        yield str(content.get("text", ""))
+    elif message.get("message_type") == "post":
+        for line in content.get("content") or ():
+            for leaf in line:
+                # A mention bears its placeholder, a link is what it leads to.
+                yield str(leaf.get("href") or leaf.get("text") or leaf.get("user_id") or "")
+            yield "\n"

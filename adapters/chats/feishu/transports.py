@@ -1,0 +1,271 @@
+"""How Feishu's events reach the bot: over a long connection that the bot opens, or over HTTP that Feishu calls."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Protocol
+
+from adapters.chats.feishu import limits
+from adapters.chats.feishu.calls import Answer, Api, Gate, Json, sdk, translated
+from adapters.web import WebServer
+from bot.ports import ConfigError, DigestError
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+_log = logging.getLogger("digest.feishu")
+
+Take = Callable[[Json], Json]
+"""Takes an event or a callback, as Feishu pushes it, and says at once what to answer. Raises Busy."""
+
+
+class Busy(Exception):
+    """An event cannot be taken now: Feishu is to push it again."""
+
+
+class Transport(Protocol):
+    """A way in."""
+
+    def run(self, take: Take) -> None:
+        """Hand what Feishu pushes to `take` until `stop` is called. Raises ConfigError."""
+        ...
+
+    def stop(self) -> None:
+        """End `run`, from another thread, within five seconds."""
+        ...
+
+
+# --- The long connection ---------------------------------------------------------------------
+
+_ENDPOINT = "/callback/ws/endpoint"
+_CONNECT = 10.0
+"""Seconds that opening a connection may take."""
+_STOP = 4.0
+"""Seconds after which a thread that does not end is left to itself."""
+_LONGEST = 30.0
+"""Seconds between two tries to connect, at most: a click waits three seconds and is never pushed again."""
+_STEADY = 10.0
+"""Seconds after which a connection counts as one that works."""
+# Feishu's own trouble, after which another try may succeed; and too many connections, of which one may end.
+_PASSING = frozenset({1, 1000040343, 1000040350})
+
+
+class LongConnection:
+    """The bot opens a WebSocket, so that it needs no public address.
+
+    Each connection gets a client of the SDK's and an event loop of its own, which ends with it: the SDK's client has no
+    way to stop, waits for ever in several places, and keeps its loop in the module. It is given an address that is
+    fetched with a time limit, is never let reconnect by itself, and is pinged every `alive` seconds.
+    """
+
+    def __init__(self, api: Api, *, alive: float = 10.0) -> None:
+        self._api = api
+        self._alive = alive
+        self._stopped = threading.Event()
+        self._ending: Callable[[], None] = lambda: None
+        self._failure: DigestError | None = None
+
+    def run(self, take: Take) -> None:
+        """Stay connected until stopped. Raises ConfigError for an application that Feishu does not take."""
+        sdk()
+        thread = threading.Thread(target=self._stay, args=(take,), name="feishu", daemon=True)
+        thread.start()
+        while thread.is_alive() and not self._stopped.wait(0.2):
+            pass
+        self._ending()
+        thread.join(_STOP)
+        if self._failure:
+            raise self._failure
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopped.set()
+
+    def _stay(self, take: Take) -> None:
+        failures, once = 0, False
+        while not self._stopped.is_set():
+            begun = time.monotonic()
+            answer = endpoint(self._api)
+            if answer.code == 0:
+                once = True
+                with suppress(Exception):  # whatever the SDK raises, the next connection is another one's
+                    asyncio.run(self._connected(answer, take))
+            elif not once and answer.status == HTTPStatus.OK and answer.code not in _PASSING:
+                self._failure = refused(answer)
+                return
+            failures = 0 if time.monotonic() - begun > _STEADY else failures + 1
+            if not self._stopped.is_set():
+                if failures <= 1:  # said once, not at every try
+                    _log.warning("the long connection to Feishu ended (%s), opening another", answer.code)
+                self._stopped.wait(random.uniform(0.5, 1) * min(_LONGEST, 0.2 * 2**failures))  # noqa: S311
+
+    async def _connected(self, answer: Answer, take: Take) -> None:
+        """One connection, from opening it to its end."""
+        from lark_oapi.ws import client as ws  # noqa: PLC0415
+
+        ws.loop = loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda *_: None)  # the SDK's tasks die with the connection they belong to
+        client = ws.Client(
+            self._api.app_id,
+            self._api.secret,
+            log_level=sdk().LogLevel.CRITICAL,
+            event_handler=_Handler(take),
+            domain=self._api.domain,
+            auto_reconnect=False,
+        )
+        client._get_conn_url = lambda: answer.data["URL"]
+        client._ping_interval = _interval(answer)
+        await asyncio.wait_for(client._connect(), _CONNECT)
+        link, stopped = client._conn, asyncio.Event()
+        self._ending = lambda: _call(loop, stopped.set)
+        if self._stopped.is_set():
+            stopped.set()
+        ends = [asyncio.ensure_future(each) for each in (link.wait_closed(), stopped.wait(), self._watch(link))]
+        ping = asyncio.ensure_future(client._ping_loop())
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ping.cancel()
+            with suppress(Exception):
+                await asyncio.wait_for(link.close(), 1)
+
+    async def _watch(self, link: Any) -> None:
+        """Come back once the other side answers no ping any more, though the connection looks open."""
+        with suppress(Exception):
+            while True:
+                await asyncio.sleep(self._alive)
+                await asyncio.wait_for(await link.ping(), self._alive)
+
+
+class _Handler:
+    """What the SDK's client hands events to; what it returns is the answer, an exception asks to push it again."""
+
+    def __init__(self, take: Take) -> None:
+        self._take = take
+
+    def _do_without_validation(self, payload: bytes) -> Json | None:
+        return self._take(json.loads(payload)) or None
+
+
+def endpoint(api: Api) -> Answer:
+    """Where a long connection is opened, for the one time that it is asked for."""
+    return api.ask_plainly("POST", _ENDPOINT, {"AppID": api.app_id, "AppSecret": api.secret})
+
+
+def refused(answer: Answer) -> DigestError:
+    """Why Feishu gives no address for a connection."""
+    error = translated(answer, Gate("endpoint"))
+    known = isinstance(error, ConfigError) or answer.unclear
+    return error if known else ConfigError("feishu_no_connection", error=answer.code)
+
+
+def _interval(answer: Answer) -> float:
+    """Seconds between two pings of the SDK's own kind, as Feishu wishes."""
+    wished = (answer.data.get("ClientConfig") or {}).get("PingInterval")
+    return float(wished) if isinstance(wished, int | float) and wished > 0 else 120.0
+
+
+def _call(loop: asyncio.AbstractEventLoop, work: Callable[[], None]) -> None:
+    with suppress(RuntimeError):  # the loop is closed: it has ended by itself
+        loop.call_soon_threadsafe(work)
+
+
+# --- HTTP ------------------------------------------------------------------------------------
+
+_LARGEST_BODY = 1_000_000
+"""Bytes of a request from Feishu, which are some kilobytes; a stranger's may be anything."""
+_PATH = "/feishu/events"
+
+
+class Http:
+    """HTTP: Feishu calls `/feishu/events` at a public address, which leads to this host and port.
+
+    Every request is encrypted with `key` and signed with it, and must not be older than five minutes by `now`, seconds
+    since 1970 (open.feishu.cn/document, "Encrypt Key"); `token` is the application's verification token, empty where
+    none is to be looked at.
+    """
+
+    def __init__(self, key: str, token: str, host: str, port: int, now: Callable[[], float] = time.time) -> None:
+        self._key = key
+        self._token = token
+        self._host, self._port = host, port
+        self._now = now
+        self._stopped = threading.Event()
+        self.listening = threading.Event()
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on, once it is."""
+        return self._port
+
+    def run(self, take: Take) -> None:
+        """Serve until stopped. Raises ConfigError where the port cannot be opened."""
+        sdk()
+
+        def respond(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+            status, body = self._answered(environ, take)
+            start(f"{status.value} {status.phrase}", [("Content-Type", "application/json; charset=utf-8")])
+            return [json.dumps(body, ensure_ascii=False).encode()]
+
+        server = WebServer(respond, self._host, self._port, "feishu-http", _LARGEST_BODY)
+        try:
+            server.start()
+        except OSError as error:
+            raise ConfigError("feishu_port", port=self._port, problem=error.strerror) from None
+        self._port = server.port
+        self.listening.set()
+        self._stopped.wait()
+        server.stop()
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopped.set()
+
+    def _answered(self, environ: WSGIEnvironment, take: Take) -> tuple[HTTPStatus, Json]:
+        """The answer to a request; one that is not Feishu's learns nothing from it."""
+        if environ["PATH_INFO"] != _PATH:
+            return HTTPStatus.NOT_FOUND, {}
+        if environ["REQUEST_METHOD"] != "POST":
+            return HTTPStatus.METHOD_NOT_ALLOWED, {}
+        body = environ["wsgi.input"].read()
+        told = self._opened(body)
+        if told is None:
+            return HTTPStatus.UNAUTHORIZED, {}
+        if told.get("type") == "url_verification":  # sent once, when somebody saves the address
+            return HTTPStatus.OK, {"challenge": str(told.get("challenge", ""))}
+        if not self._signed(environ, body):
+            return HTTPStatus.UNAUTHORIZED, {}
+        try:
+            return HTTPStatus.OK, take(told)
+        except Busy:
+            return HTTPStatus.SERVICE_UNAVAILABLE, {}
+
+    def _opened(self, body: bytes) -> Json | None:
+        """What an encrypted request holds; None where it was not encrypted with our key, or bears another token."""
+        try:
+            told = json.loads(sdk().AESCipher(self._key).decrypt_str(json.loads(body)["encrypt"]))
+        except (ValueError, KeyError, TypeError):
+            return None
+        if not isinstance(told, dict):
+            return None
+        said = told.get("token") or (told.get("header") or {}).get("token") or ""
+        return told if not self._token or hmac.compare_digest(str(said).encode(), self._token.encode()) else None
+
+    def _signed(self, environ: WSGIEnvironment, body: bytes) -> bool:
+        """Whether a request is signed with our key, and was so lately."""
+        at, nonce, signature = (
+            str(environ.get(f"HTTP_X_LARK_{name}", "")) for name in ("REQUEST_TIMESTAMP", "REQUEST_NONCE", "SIGNATURE")
+        )
+        expected = hashlib.sha256(f"{at}{nonce}{self._key}".encode() + body).hexdigest()
+        fresh = at.isdecimal() and abs(self._now() - int(at)) <= limits.CALLBACK_AGE.ours
+        return fresh and hmac.compare_digest(expected.encode(), signature.encode())

@@ -1,0 +1,190 @@
+"""Feishu over a group's custom bots, for a team that may not install an application: messages out, and nothing in.
+
+A custom bot takes no name for a message and shows no history. Where Feishu's answer is lost, nobody can find out
+whether the message arrived, and whoever called sends it again later: a rare double is better than a loss.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from http.client import HTTPException
+from typing import NamedTuple
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from adapters.chats.feishu import limits
+from adapters.chats.feishu.cards import Card, render
+from adapters.pace import Gates, Rate
+from bot.ports import ConfigError, DigestError, Listener, NotFound, Once, Unavailable
+from bot.settings import Settings, Webhook, webhooks
+from bot.values import EPOCH, Attachment, Message, Place, one_line
+
+NAME = "feishu-webhook"
+"""The name that stands in `Place.chat`; the channel is the webhook's name in the settings."""
+
+_SETTING = "FEISHU_WEBHOOKS"
+_TIMEOUT = 15
+"""Seconds one request may take."""
+_TRIES = 5
+"""How often a card is sent before Feishu is called unavailable."""
+_BURST = 30
+"""Cards that may follow each other at the rate of a second, of a minute's number."""
+_RATES = (
+    Rate(1 / limits.WEBHOOK_RATE.ours),
+    Rate(60 / (limits.WEBHOOKS_A_MINUTE.ours - _BURST), _BURST),  # both together are within the minute's number
+)
+# Codes of open.feishu.cn/document/client-docs/bot-v3/add-custom-bot, and 99991400 of server-docs/api-call-guide.
+_BUSY = frozenset({11232, 99991400})
+_NO_BOT = 19001
+_SIGNATURE, _MACHINE, _KEYWORD = 19021, 19022, 19024
+
+
+class FeishuWebhook:
+    """The groups of custom bots, by the names in the settings. Safe to call from several threads.
+
+    `clock` and `sleep` are monotonic seconds, `now` is seconds since 1970, which are signed.
+    """
+
+    name = NAME
+
+    def __init__(
+        self,
+        known: Mapping[str, Webhook],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._known = known
+        self._now = now
+        self._gates = Gates(clock, sleep)
+        self._arrived: dict[str, int] = {}
+        self._closing = threading.Event()
+
+    # --- Out ---------------------------------------------------------------------------------
+
+    def place(self, name: str) -> Place:
+        """The group of a webhook. Raises NotFound where none of that name is set up."""
+        if name not in self._known:
+            raise NotFound("webhook_unknown", webhook=name, setting=_SETTING)
+        return Place(NAME, name)
+
+    def post(self, place: Place, message: Message, once: Once | None = None) -> Place:
+        """Post `message`, on as many cards as it takes, and return the group: there are no threads.
+
+        Files, and buttons that ask the bot something, are left out; of nothing but files nothing is posted. A card that
+        is known to have arrived is not sent again when the same message is tried later. Raises NotFound for a bot that
+        was removed, ConfigError, Unavailable where a later try may succeed, and Overtaken.
+        """
+        group = self.place(place.channel)
+        once = once or Once(uuid.uuid4().hex, EPOCH, False, lambda: None)
+        only_files = message.parts and all(isinstance(part, Attachment) for part in message.parts)
+        cards = () if only_files else render(message, buttons=False, limit=limits.WEBHOOK_BYTES.ours).pages
+        for number in range(self._arrived.get(once.name, 0), len(cards)):
+            self._send(group.channel, cards[number], once.check)
+            self._arrived[once.name] = number + 1
+        self._arrived.pop(once.name, None)
+        return group
+
+    def _send(self, name: str, card: Card, check: Callable[[], None]) -> None:
+        """Send a card, again only where it certainly did not arrive: it was refused for now, or Feishu not reached."""
+        webhook = self._known[name]
+        last: DigestError = Unavailable("webhook_failed", webhook=name, error="connection")
+        for attempt in range(_TRIES):
+            self._gates.wait({name: _RATES})
+            check()
+            try:
+                answer = _asked(webhook.url.get_secret_value(), self._body(webhook, card))
+            except URLError:  # no connection, or not all of it was written
+                last = Unavailable("webhook_failed", webhook=name, error="connection")
+            except (OSError, HTTPException):
+                raise Unavailable("webhook_unclear", webhook=name) from None
+            else:
+                if answer.code == 0:
+                    return
+                last = refused(answer, name)
+                if last.key != "webhook_busy":
+                    raise last
+            self._gates.pause(name, 2.0**attempt)  # Feishu does not say how long
+        raise last
+
+    def _body(self, webhook: Webhook, card: Card) -> bytes:
+        """The request with a card, signed anew each time: a signature is good for an hour."""
+        body: dict[str, object] = {"msg_type": "interactive", "card": card}
+        if secret := webhook.secret.get_secret_value():
+            timestamp = str(int(self._now()))
+            body |= {"timestamp": timestamp, "sign": signature(timestamp, secret)}
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+    # --- In ----------------------------------------------------------------------------------
+
+    def listen(self, listener: Listener) -> None:  # noqa: ARG002  # nobody can ask anything here
+        """Wait until `close` is called."""
+        self._closing.wait()
+
+    def close(self) -> None:
+        """Let `listen` end."""
+        self._closing.set()
+
+
+def signature(timestamp: str, secret: str) -> str:
+    """What a request is known by: time and secret are the key of nothing at all (client-docs/bot-v3/add-custom-bot)."""
+    return base64.b64encode(hmac.new(f"{timestamp}\n{secret}".encode(), b"", hashlib.sha256).digest()).decode()
+
+
+class _Answer(NamedTuple):
+    """What Feishu said: 0 is success, None where what answered was not Feishu. `status` is HTTP's."""
+
+    code: int | None
+    message: str
+    status: int
+
+
+def _asked(url: str, body: bytes) -> _Answer:
+    """The answer to a request. Raises URLError where it was not sent whole, OSError or HTTPException after that."""
+    request = Request(url, body, {"Content-Type": "application/json; charset=utf-8"})  # noqa: S310  # the settings' own
+    try:
+        with urlopen(request, timeout=_TIMEOUT) as said:  # noqa: S310
+            return _read(said.status, said.read())
+    except HTTPError as error:
+        with error:
+            return _read(error.code, error.read())
+
+
+def _read(status: int, content: bytes) -> _Answer:
+    """An answer as it came. Older ones have only `StatusCode`, which newer ones keep beside `code`."""
+    try:
+        said = json.loads(content)
+        return _Answer(int(said.get("code", said.get("StatusCode"))), str(said.get("msg", "")), status)
+    except (ValueError, TypeError, AttributeError):
+        return _Answer(None, "", status)
+
+
+def refused(answer: _Answer, name: str) -> DigestError:
+    """The error in the bot's terms. Feishu's words are told, a proxy's are not: they may hold the address."""
+    code, status = answer.code, answer.status
+    if code in _BUSY or status == 429:
+        return Unavailable("webhook_busy", webhook=name)
+    if code == _NO_BOT or (code is None and status in (404, 410)):
+        return NotFound("webhook_gone", webhook=name, setting=_SETTING)
+    if code == _SIGNATURE:
+        return ConfigError("webhook_signature", webhook=name)
+    if code == _MACHINE:
+        return ConfigError("webhook_machine", webhook=name)
+    if code == _KEYWORD:
+        return ConfigError("webhook_keyword", webhook=name)
+    if code is None or status >= 500:
+        return Unavailable("webhook_failed", webhook=name, error=status)
+    return Unavailable("webhook_refused", webhook=name, error=f"{code} {one_line(answer.message, 120)}".strip())
+
+
+def from_settings(settings: Settings) -> FeishuWebhook:
+    """The custom bots that are set up. Raises ConfigError."""
+    return FeishuWebhook(webhooks(_SETTING, settings.feishu_webhooks, signed=True))
