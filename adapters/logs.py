@@ -108,11 +108,12 @@ def _quoted(value: str) -> str:
 
 
 def secrets_of(settings: Settings) -> frozenset[str]:
-    """The values of all settings that are secret; of several that commas part, each."""
+    """The values of all settings that are secret; of several that commas part, each, without the names before them."""
     values = (getattr(settings, name) for name in type(settings).model_fields)
     whole = [value.get_secret_value().strip() for value in values if isinstance(value, SecretStr)]
     parts = [part.strip() for secret in whole for part in secret.split(",")]
-    return frozenset(secret for secret in (*whole, *parts) if len(secret) >= _SHORTEST)
+    named = [word for part in parts for word in part.partition("=")[2].split()]
+    return frozenset(secret for secret in (*whole, *parts, *named) if len(secret) >= _SHORTEST)
 
 
 def configure(settings: Settings) -> None:

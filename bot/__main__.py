@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,6 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 if TYPE_CHECKING:
-    from adapters.chats.feishu.webhook import FeishuWebhook
-    from adapters.chats.slack.webhook import SlackWebhook
     from adapters.clock import Clock
     from bot.app import App
     from bot.commands import Commands
@@ -102,10 +101,12 @@ def ask(words: tuple[str, ...], as_json: bool, repo: str, to: str) -> None:
     verb = VERBS.get(words[0].lower(), "") if words else ""
     with _told_kindly(), _app() as (app, settings):
         chat, place = _chat(settings, to, known=verb not in _FOLLOWED)
-        if verb == "report" and place.chat in _WEBHOOKS:
+        if verb == "report" and _is_webhook(place.chat):
             raise UsageError("webhook_files")
         asked = _request(_line(words))
         if verb == "subscribe" or verb in _FOLLOWED:
+            if place.chat == "slack" and "/" not in place.channel:
+                raise UsageError("place_workspace", place=to)
             asked = _request(_line(words), place)
             chat, place = _chat(settings, "")
         posts = _commands(app, settings, repo).run(asked)
@@ -331,11 +332,11 @@ def _findings(settings: Settings, what: str | None, channel: str, texts: Texts) 
     if what is None:
         with _app() as (app, _):
             yield from operator.examine(app, str(settings.digest_database))
-    if what == "slack" or (what is None and _has_slack(settings)):
+    if what == "slack" or (what is None and _CHATS["slack"][1](settings)):
         from adapters.chats.slack.doctor import examine
 
         yield from examine(settings, channel, _sample(texts))
-    if what == "feishu" or (what is None and settings.feishu_app_id):
+    if what == "feishu" or (what is None and _CHATS["feishu"][1](settings)):
         from adapters.chats.feishu import doctor as feishu_doctor
 
         yield from feishu_doctor.examine(settings, channel)
@@ -348,10 +349,6 @@ def _sample(texts: Texts) -> Message:
     columns = tuple(texts(f"table.{name}") for name in ("time", "author", "message", "importance"))
     row = tuple((Span(word),) for word in ("09:00", "commit-digest", "feat: …", texts("importance.high")))
     return Message("headline", (Span("Commit Digest"),), (Table(columns, (row,)),))
-
-
-def _has_slack(settings: Settings) -> bool:
-    return bool(settings.slack_bot_token.get_secret_value() or settings.slack_client_id)
 
 
 @cli.command()
@@ -459,50 +456,33 @@ def _chat(settings: Settings, to: str, *, known: bool = True) -> tuple[Chat, Pla
     if not to:
         return terminal.from_settings(settings), terminal.HOME
     name, _, channel = to.partition(":")
-    if channel and name in _WEBHOOKS:
-        webhook = _webhook(settings, name)
-        return webhook, webhook.place(channel) if known else Place(name, channel)
-    if name == "feishu" and channel:
-        from adapters.chats import feishu
-
-        return feishu.from_settings(settings), Place(name, channel)
-    if name != "slack" or not channel:
+    if name not in _CHATS or not channel:
         raise UsageError("place_unknown", place=to)
-    from adapters.chats import slack
-
-    return slack.from_settings(settings), Place(name, channel)
+    chat = _made(settings, name)
+    return chat, chat.place(channel) if known and _is_webhook(name) else Place(name, channel)
 
 
 def _chats(settings: Settings) -> dict[str, Chat]:
     """Every chat that is set up, by name."""
-    chats: dict[str, Chat] = {}
-    if _has_slack(settings):
-        from adapters.chats import slack
-
-        chats["slack"] = slack.from_settings(settings)
-    if settings.feishu_app_id:
-        from adapters.chats import feishu
-
-        chats["feishu"] = feishu.from_settings(settings)
-    for name, setting in _WEBHOOKS.items():
-        if getattr(settings, setting).get_secret_value():
-            chats[name] = _webhook(settings, name)
-    return chats
+    return {name: _made(settings, name) for name, (_, is_set_up) in _CHATS.items() if is_set_up(settings)}
 
 
-_WEBHOOKS = {"slack-webhook": "slack_webhooks", "feishu-webhook": "feishu_webhooks"}
-"""Chats that only take messages, each with its setting."""
+_CHATS: dict[str, tuple[str, Callable[[Settings], bool]]] = {
+    "slack": ("adapters.chats.slack", lambda s: bool(s.slack_bot_token.get_secret_value() or s.slack_client_id)),
+    "feishu": ("adapters.chats.feishu", lambda s: bool(s.feishu_app_id)),
+    "slack-webhook": ("adapters.chats.slack.webhook", lambda s: bool(s.slack_webhooks.get_secret_value())),
+    "feishu-webhook": ("adapters.chats.feishu.webhook", lambda s: bool(s.feishu_webhooks.get_secret_value())),
+}
+"""Every chat besides the terminal: the module that makes it, and whether it is set up."""
 
 
-def _webhook(settings: Settings, name: str) -> SlackWebhook | FeishuWebhook:
-    """A chat that only takes messages. Raises ConfigError."""
-    if name == "slack-webhook":
-        from adapters.chats.slack import webhook
+def _is_webhook(name: str) -> bool:
+    return name.endswith("-webhook")
 
-        return webhook.from_settings(settings)
-    from adapters.chats.feishu import webhook as feishu_webhook
 
-    return feishu_webhook.from_settings(settings)
+def _made(settings: Settings, name: str) -> Any:
+    """A chat. Raises ConfigError."""
+    return import_module(_CHATS[name][0]).from_settings(settings)
 
 
 @contextmanager

@@ -107,6 +107,7 @@ class Worker:
         self._failures = 0
         self._submitted = 0
         self._unplanned: set[int] = set()
+        self._turns: dict[Place, threading.Lock] = {}
 
     # --- Running -----------------------------------------------------------------------------
 
@@ -368,9 +369,11 @@ class Worker:
         if post is None:
             raise _Later
         place = job.subscription.place
-        for number, message in enumerate((post.headline, *post.replies)):
-            job, thread = self._step(job, place, message)
-            place = thread if number == 0 else place
+        # Where there are no threads, one digest must not stand within another.
+        with self._turns.setdefault(place, threading.Lock()):
+            for number, message in enumerate((post.headline, *post.replies)):
+                job, thread = self._step(job, place, message)
+                place = thread if number == 0 else place
         job = job.at(state=DeliveryState.DONE, failure=None)
         self._store.keep_delivery(job.delivery)
         waited = (self._app.clock() - job.delivery.slot).total_seconds()

@@ -18,7 +18,7 @@ settings.load_profile("commit-digest")
 def own_world(tmp_path_factory, monkeypatch):
     """Every test starts in an empty folder, with no setting of the user's and no home of theirs."""
     for name in os.environ:
-        if name.startswith(("DIGEST_", "GITHUB_", "OPENAI_", "GIT_", "SLACK_")):
+        if name.startswith(("DIGEST_", "GITHUB_", "OPENAI_", "GIT_", "SLACK_", "FEISHU_")):
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))

@@ -1,6 +1,6 @@
 """Kills the real program at random moments of a morning, and counts what was lost and what was doubled.
 
-`digest run` in processes of its own, a SQLite file, the tests' Slack and GitHub on loopback.
+`digest run` in processes of its own, a SQLite file, the tests' Slack or Feishu, and GitHub on loopback.
 """
 
 from __future__ import annotations
@@ -13,19 +13,23 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
+from feishu_server import FeishuServer
 from github_server import GitHubServer
 from repositories import Builder, lines
-from service import ROOT, environment, quiet_zone
+from service import ROOT, environment, feishu_settings, quiet_zone, slack_settings
 from slack_server import SlackServer
 
+from adapters.chats.feishu.chat import _card_part
 from adapters.stores.sqlite import SqliteStore
-from bot.values import Delivery, DeliveryState, Place, StepState, Subscription
+from bot.ports import Once
+from bot.values import Delivery, DeliveryState, Message, Place, StepState, Subscription
+from bot.worker import send_name
 
-CHANNELS = ("C1", "C2")
 HIGH, MEDIUM = 2, 3
 LEASE = 2.0
 MESSAGES = 1 + HIGH + 1 + 1  # headline, the high commits, the rest, the report
@@ -44,6 +48,122 @@ def morning(path: Path, now: datetime) -> Path:
         files = {f"src/part{n}.py": lines(1, 20, f"part_{n}")}
         build.commit(f"m{n}", noon + timedelta(minutes=10 + n), files, message=f"fix: wrong part {n} (#{n + 11})")
     return build.finish().path
+
+
+class Room(Protocol):
+    """A chat with two channels, and what stands in them."""
+
+    places: tuple[Place, Place]
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def settings(self) -> dict[str, str]:
+        """What the program is told, so that it posts there."""
+        ...
+
+    def struck(self) -> None:
+        """A process was just killed or stopped."""
+        ...
+
+    def told(self, subscription: Subscription, delivery: Delivery) -> Counter[str]:
+        """How often each step's message stands in the subscription's channel, under `files` all its files."""
+        ...
+
+    def threads(self, place: Place, top: str | None) -> set[str | None]:
+        """Beneath what the channel's messages hang, but for that one."""
+        ...
+
+    def faults(self) -> list[str]:
+        """What must not have been done."""
+        ...
+
+
+class SlackRoom:
+    """The tests' Slack. `hidden` seconds keep a message out of its history, `chaos` lets a part of all go wrong."""
+
+    places = (Place("slack", "T1/C1"), Place("slack", "T1/C2"))
+
+    def __init__(self, hidden: float, chaos: random.Random | None) -> None:
+        self._server = SlackServer(time.time, channels=("C1", "C2"), hidden=hidden, chaos=chaos)
+
+    def __enter__(self) -> object:
+        return self._server.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        self._server.__exit__()
+
+    def settings(self) -> dict[str, str]:
+        return slack_settings(self._server.url)
+
+    def struck(self) -> None:
+        """Nothing more happens."""
+
+    def _messages(self, place: Place) -> list[dict]:
+        return self._server.channels[place.channel.removeprefix("T1/")].messages
+
+    def told(self, subscription: Subscription, delivery: Delivery) -> Counter[str]:
+        messages = self._messages(subscription.place)
+        told = Counter(m["metadata"]["event_payload"]["key"].split("/")[1] for m in messages if not m.get("files"))
+        told["files"] = sum(len(m["files"]) == 2 for m in messages if m.get("files"))
+        return told
+
+    def threads(self, place: Place, top: str | None) -> set[str | None]:
+        return {m.get("thread_ts") for m in self._messages(place) if m["ts"] != top}
+
+    def faults(self) -> list[str]:
+        return [*self._server.violations, *self._server.unknown, *self._server.impatient]
+
+
+class FeishuRoom:
+    """The tests' Feishu. With `later` more than an hour passes there whenever a process is killed.
+
+    So it knows no `uuid` of before any more, and only its history tells what stands in a group.
+    """
+
+    places = (Place("feishu", "oc_1"), Place("feishu", "oc_2"))
+
+    def __init__(self, hidden: float, chaos: random.Random | None, *, later: bool) -> None:
+        self._passed = 0.0
+        self._later = later
+        self._server = FeishuServer(
+            lambda: time.time() + self._passed, groups=("oc_1", "oc_2"), hidden=hidden, chaos=chaos
+        )
+
+    def __enter__(self) -> object:
+        return self._server.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        self._server.__exit__()
+
+    def settings(self) -> dict[str, str]:
+        return feishu_settings(self._server.root)
+
+    def struck(self) -> None:
+        self._passed += 3_700 if self._later else 0
+
+    def told(self, subscription: Subscription, delivery: Delivery) -> Counter[str]:
+        messages = self._server.groups[subscription.place.channel].messages
+        steps = {_uuid(subscription, delivery, step.key): step.key for step in delivery.steps}
+        cards = [m for m in messages if m["msg_type"] == "interactive"]
+        told = Counter(steps.get(m["uuid"], f"a stranger: {self._server.shown(m)[:80]}") for m in cards)
+        names = Counter(self._server.shown(m) for m in messages if m["msg_type"] == "file")
+        # Two files, of which each stands for the pair.
+        told["files"] = max(names.values(), default=0) if len(names) == 2 else 0
+        return told
+
+    def threads(self, place: Place, top: str | None) -> set[str | None]:
+        return {m.get("root_id") for m in self._server.groups[place.channel].messages if m["message_id"] != top}
+
+    def faults(self) -> list[str]:
+        return [*self._server.violations, *self._server.unknown]
+
+
+def _uuid(subscription: Subscription, delivery: Delivery, key: str) -> str:
+    """By what Feishu knows the card of a step again."""
+    name = send_name(subscription, delivery, Message(key, ()))
+    return _card_part(Once(name, datetime.now(UTC), False, lambda: None), 0).uuid
 
 
 @dataclass
@@ -66,7 +186,7 @@ class Morning:
     """One morning of two channels that follow one repository, with processes that are killed and started again."""
 
     def __init__(
-        self, folder: Path, github: GitHubServer, seed: int, *, hidden: float, settle: float, chaos: bool, racing: bool
+        self, folder: Path, github: GitHubServer, seed: int, room: Room, *, settle: float, racing: bool
     ) -> None:
         self._chance = random.Random(seed)
         self._folder = folder
@@ -75,9 +195,7 @@ class Morning:
         self._settle = settle
         self._racing = racing
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._slack = SlackServer(
-            time.time, channels=CHANNELS, hidden=hidden, chaos=random.Random(seed) if chaos else None
-        )
+        self._room = room
         self.run = Run(seed)
 
     def play(self) -> Run:
@@ -85,15 +203,14 @@ class Morning:
         now = datetime.now(UTC)
         store = SqliteStore(self._database)
         created = now - timedelta(hours=24)
-        subscription = Subscription(Place("slack", ""), "team/app", "0 6 * * *", quiet_zone(now), "en", created=created)
-        for channel in CHANNELS:
-            store.subscribe(replace(subscription, place=Place("slack", f"T1/{channel}")))
+        for place in self._room.places:
+            store.subscribe(Subscription(place, "team/app", "0 6 * * *", quiet_zone(now), "en", created=created))
         try:
-            with self._slack:
+            with self._room:
                 self._start()
                 self._wait(store.deliveries, "nothing is due")
                 for _ in range(self._chance.choice((1, 1, 2))):
-                    time.sleep(self._chance.uniform(0, 7))
+                    self._await_a_moment(store)
                     self._strike(store)
                 self._wait(lambda: self._ended(store), "not all is posted")
                 self._end()
@@ -105,10 +222,19 @@ class Morning:
             store.close()
         return self.run
 
+    def _await_a_moment(self, store: SqliteStore) -> None:
+        """Let some time pass: any, or a little after something new is to be sent."""
+        if self._chance.random() < 0.5:
+            time.sleep(self._chance.uniform(0, 7))
+            return
+        seen = _steps(store)
+        self._wait(lambda: _steps(store) > seen or self._ended(store), "nothing goes on")
+        time.sleep(self._chance.uniform(0, 0.4))
+
     def _start(self) -> None:
         told = environment(
             self._folder,
-            self._slack.url,
+            **self._room.settings(),
             PYTHONFAULTHANDLER="1",
             DIGEST_LEASE=str(LEASE),
             DIGEST_SETTLE=str(self._settle),
@@ -127,12 +253,14 @@ class Morning:
         victim = self._chance.choice(self._processes)
         if self._racing and self._chance.random() < 0.4:
             victim.send_signal(signal.SIGSTOP)
+            self._room.struck()
             self.run.in_a_send += _in_a_send(store)
             time.sleep(LEASE + self._chance.uniform(0.5, 3))
             victim.send_signal(signal.SIGCONT)
             return
         victim.kill()
         victim.wait()
+        self._room.struck()
         self.run.in_a_send += _in_a_send(store)
         self._processes.remove(victim)
         time.sleep(self._chance.uniform(0, 1))
@@ -154,7 +282,7 @@ class Morning:
 
     def _ended(self, store: SqliteStore) -> bool:
         found = store.deliveries()
-        return len(found) == len(CHANNELS) and all(d.state is DeliveryState.DONE for d in found)
+        return len(found) == len(self._room.places) and all(d.state is DeliveryState.DONE for d in found)
 
     def _wait(self, condition, problem: str, seconds: float = 120) -> None:
         until = time.monotonic() + seconds
@@ -165,26 +293,29 @@ class Morning:
     def _count(self, store: SqliteStore) -> None:
         """Look for every message of every delivery in its channel."""
         for delivery in store.deliveries():
-            channel = CHANNELS[delivery.subscription - 1]
-            self._count_channel(delivery, self._slack.channels[channel].messages)
-        slack = self._slack
-        self.run.faults += [*slack.violations, *slack.unknown, *slack.impatient]
+            (subscription,) = (s for s in store.subscriptions() if s.id == delivery.subscription)
+            self._count_channel(subscription, delivery)
+        self.run.faults += self._room.faults()
 
-    def _count_channel(self, delivery: Delivery, messages: list[dict]) -> None:
+    def _count_channel(self, subscription: Subscription, delivery: Delivery) -> None:
         steps = [step.key for step in delivery.steps]
         if len(steps) != MESSAGES or len(set(steps)) != MESSAGES:
             self.run.faults.append(f"steps {steps}")
-        told = Counter(m["metadata"]["event_payload"]["key"].split("/")[1] for m in messages if not m.get("files"))
-        told["files"] = sum(len(m["files"]) == 2 for m in messages if m.get("files"))
+        told = self._room.told(subscription, delivery)
         (top,) = {s.thread for s in delivery.steps if s.key == "headline"}
         for key in (*steps, "files"):
             self.run.lost += [key] if not told[key] else []
             self.run.doubled += [key] * (told[key] - 1)
         if strange := set(told) - {*steps, "files"}:
             self.run.faults.append(f"unexpected {strange}")
-        threads = {m.get("thread_ts") for m in messages if m["ts"] != top}
+        threads = self._room.threads(subscription.place, top)
         if threads != {top} and not self.run.doubled:
             self.run.faults.append(f"threads {threads} beneath {top}")
+
+
+def _steps(store: SqliteStore) -> int:
+    """How many messages were begun or sent."""
+    return sum(1 + (s.state is StepState.DONE) for d in store.deliveries() for s in d.steps)
 
 
 def _in_a_send(store: SqliteStore) -> int:

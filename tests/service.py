@@ -6,6 +6,7 @@ import os
 from datetime import datetime
 from pathlib import Path
 
+from feishu_server import APP_ID, APP_SECRET
 from slack_server import APP_TOKEN, TOKEN
 
 ROOT = Path(__file__).parent.parent
@@ -17,15 +18,22 @@ def quiet_zone(now: datetime) -> str:
     return f"Etc/GMT{-offset:+d}" if offset <= 12 else f"Etc/GMT{24 - offset:+d}"
 
 
-def environment(folder: Path, slack_url: str, **settings: str) -> dict[str, str]:
-    """What a process is told that posts in a Slack: nothing of the user's settings, and a home of its own."""
-    ours = ("DIGEST_", "SLACK_", "OPENAI_", "GITHUB_")
+def environment(folder: Path, **settings: str) -> dict[str, str]:
+    """What a process is told: nothing of the user's settings, and a home and a database of its own."""
+    ours = ("DIGEST_", "SLACK_", "FEISHU_", "OPENAI_", "GITHUB_")
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
         "HOME": str(folder),
         "DIGEST_DATABASE": str(folder / "digest.db"),
-        "SLACK_BOT_TOKEN": TOKEN,
-        "SLACK_APP_TOKEN": APP_TOKEN,
-        "SLACK_URL": slack_url,
         **settings,
     }
+
+
+def slack_settings(url: str) -> dict[str, str]:
+    """What lets a process post in the tests' Slack."""
+    return {"SLACK_BOT_TOKEN": TOKEN, "SLACK_APP_TOKEN": APP_TOKEN, "SLACK_URL": url}
+
+
+def feishu_settings(root: str) -> dict[str, str]:
+    """What lets a process post in the tests' Feishu."""
+    return {"FEISHU_APP_ID": APP_ID, "FEISHU_APP_SECRET": APP_SECRET, "FEISHU_URL": root}

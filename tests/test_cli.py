@@ -244,3 +244,9 @@ def test_a_place_that_cannot_be_posted_to_is_told(history, to, code, told):
     done = run("2026-01-05", str(history.path), "--to", to)
     assert (done.returncode, done.stdout) == (code, "")
     assert told in done.stderr
+
+
+def test_a_slack_channel_is_followed_by_the_name_that_it_has_there():
+    done = run("subscribe", "owner/repo", "--to", "slack:C1", SLACK_BOT_TOKEN="xoxb-test")
+    assert done.returncode == 2
+    assert "slack:T0123456789/C0123456789" in done.stderr

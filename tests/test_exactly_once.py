@@ -5,21 +5,31 @@ database, which are killed, or in some runs stopped past their lease and continu
 """
 
 import os
+import random
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
-from killing import Morning, Run, hub
+from killing import FeishuRoom, Morning, Room, Run, SlackRoom, hub
 
 STRESS = bool(os.environ.get("STRESS"))
 AT_ONCE = 10
-# Of each series: how many seeds; how long a message does not show in the history; how long the bot waits before it
-# looks for one; and whether Slack is late, drops connections and answers 429 and 500.
+# Of each series: the chat; how many seeds; how long a message does not show in the history; how long the bot waits
+# before it looks for one; and whether the chat is late, drops connections and answers 429 and 500.
 SERIES = {
-    "killed": (200 if STRESS else 20, 0.0, 0.5, True),
-    "hidden": (40 if STRESS else 3, 3.0, 4.0, True),
-    "impatient": (40 if STRESS else 3, 3.0, 0.5, False),
+    "killed": ("slack", 200 if STRESS else 20, 0.0, 0.5, True),
+    "hidden": ("slack", 40 if STRESS else 3, 3.0, 4.0, True),
+    "impatient": ("slack", 40 if STRESS else 3, 3.0, 0.5, False),
+    "feishu": ("feishu", 200 if STRESS else 6, 3.0, 0.5, True),
+    "feishu, later": ("feishu, later", 100 if STRESS else 4, 0.0, 0.5, True),
 }
+
+
+def room(chat: str, hidden: float, chaos: random.Random | None) -> Room:
+    """The chat of a series."""
+    if chat == "slack":
+        return SlackRoom(hidden, chaos)
+    return FeishuRoom(hidden, chaos, later=chat.endswith("later"))
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +39,13 @@ def mornings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, lis
     with hub(folder) as github, ThreadPoolExecutor(AT_ONCE) as pool:
 
         def play(name: str, seed: int) -> Run:
-            _, hidden, settle, chaos = SERIES[name]
+            chat, _, hidden, settle, chaos = SERIES[name]
             own = folder / f"{name}-{seed}"
             own.mkdir()
-            return Morning(own, github, seed, hidden=hidden, settle=settle, chaos=chaos, racing=bool(seed % 2)).play()
+            place = room(chat, hidden, random.Random(seed) if chaos else None)
+            return Morning(own, github, seed, place, settle=settle, racing=bool(seed % 2)).play()
 
-        yield {name: [pool.submit(play, name, n) for n in range(series[0])] for name, series in SERIES.items()}
+        yield {name: [pool.submit(play, name, n) for n in range(series[1])] for name, series in SERIES.items()}
 
 
 def runs(mornings: dict[str, list[Future[Run]]], name: str) -> list[Run]:
@@ -60,3 +71,16 @@ def test_where_it_is_not_waited_for_long_enough_nothing_is_lost_and_a_double_nee
     found = runs(mornings, "impatient")
     assert [r for r in found if r.lost or r.faults] == []
     assert [r for r in found if len(r.doubled) > r.in_a_send] == []
+
+
+def test_in_feishu_nothing_is_lost_and_nothing_doubled_whenever_the_bot_is_killed(mornings):
+    """A history that shows messages late does not matter within the hour in which a `uuid` is known again."""
+    found = runs(mornings, "feishu")
+    assert [r for r in found if not r.clean] == []
+    assert sum(r.in_a_send for r in found) > 0, "no kill came at an interesting moment"
+
+
+def test_in_feishu_the_history_tells_after_the_hour_of_a_uuid(mornings):
+    found = runs(mornings, "feishu, later")
+    assert [r for r in found if not r.clean] == []
+    assert sum(r.in_a_send for r in found) > 0, "no kill came at an interesting moment"

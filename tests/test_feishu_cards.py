@@ -93,10 +93,13 @@ def elements(pages, *tags) -> Iterator[dict[str, Any]]:
 
 
 def said_in(pages) -> str:
-    """All that stands outside tables and buttons, in order, without spaces."""
-    said = ""
+    """All that stands outside tables and buttons, in order, without spaces; once what a panel that goes on says again."""
+    said, title = "", ""
     for part in elements(pages, "markdown", "collapsible_panel"):
-        said += read(part["content"]) if part["tag"] == "markdown" else part["header"]["title"]["content"]
+        if part["tag"] == "markdown":
+            said += read(part["content"])
+        elif part["header"]["title"]["content"] != title:
+            said += (title := part["header"]["title"]["content"])
     return squashed(said)
 
 

@@ -191,9 +191,12 @@ def test_a_long_secret_is_hidden_before_a_shorter_one_within_it():
 
 def test_every_secret_setting_is_known_and_each_of_several_keys():
     names = [name for name, field in Settings.model_fields.items() if field.annotation is SecretStr]
-    settings = Settings(**{name: f" {name}-value " for name in names} | {"slack_token_key": "new-key, old-key"})
-    told = {f"{name}-value" for name in names} - {"slack_token_key-value"}
-    assert secrets_of(settings) == told | {"new-key", "old-key", "new-key, old-key"}
+    several = {"slack_token_key": "new-key, old-key", "feishu_webhooks": "a=https://x/1 sign, b=https://x/2"}
+    settings = Settings(**{name: f" {name}-value " for name in names} | several)
+    told = {f"{name}-value" for name in names if name not in several}
+    told |= {"new-key", "old-key", *several.values()}
+    told |= {"a=https://x/1 sign", "b=https://x/2", "https://x/1", "sign", "https://x/2"}
+    assert secrets_of(settings) == told
 
 
 def test_a_secret_that_is_empty_or_too_short_hides_nothing():

@@ -17,7 +17,7 @@ from github_server import GitHubServer
 from hypothesis import given
 from hypothesis import strategies as st
 from repositories import Builder, lines
-from service import ROOT, environment, quiet_zone
+from service import ROOT, environment, quiet_zone, slack_settings
 from slack_server import APP_TOKEN, BROKEN, TOKEN, SlackServer
 from world import World
 
@@ -179,7 +179,7 @@ class Service:
         created = now - timedelta(hours=24)
         store.subscribe(Subscription(Place("slack", "T1/C1"), "team/app", "0 6 * * *", zone, "en", created=created))
         store.close()
-        self.environment = environment(folder, slack.url, DIGEST_SETTLE="0", GITHUB_URL=github.url)
+        self.environment = environment(folder, **slack_settings(slack.url), DIGEST_SETTLE="0", GITHUB_URL=github.url)
 
     def start(self, *words):
         command = [sys.executable, "-m", "bot", *words]

@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from repositories import Builder, lines
-from service import ROOT, environment
+from service import ROOT, environment, slack_settings
 from slack_server import SlackServer
 
 from adapters.stores.sqlite import SqliteStore
@@ -38,7 +38,9 @@ def run() -> list[dict[str, object]]:
         )
         store.close()
         bot = subprocess.Popen(
-            [sys.executable, "-m", "bot", "run"], env=environment(Path(folder), server.url, DIGEST_ALLOW=repo), cwd=ROOT
+            [sys.executable, "-m", "bot", "run"],
+            env=environment(Path(folder), **slack_settings(server.url), DIGEST_ALLOW=repo),
+            cwd=ROOT,
         )
         try:
             server.socket.wait_connected(30)

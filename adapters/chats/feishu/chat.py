@@ -60,6 +60,7 @@ class FeishuChat:
         self._now = now
         self._plain: set[str] = set()
         self._me = ""
+        self._inbound: Inbound | None = None
         self._lock = threading.Lock()
 
     @property
@@ -220,13 +221,13 @@ class FeishuChat:
 
     def listen(self, listener: Listener) -> None:
         """Tell `listener` what people do, until `close` is called. Raises ConfigError."""
-        inbound = Inbound(self, listener)
+        self._inbound = Inbound(self, listener)
         with suppress(Unavailable):  # it is asked for again with the first mention
             self.me()
         try:
-            self._transport.run(inbound.take)
+            self._transport.run(self._inbound.take)
         finally:
-            inbound.drain()
+            self._inbound.drain()
 
     def close(self) -> None:
         """Stop listening, after what is being answered, or after some seconds."""

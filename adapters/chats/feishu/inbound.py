@@ -32,8 +32,9 @@ _SLOW = 2.5
 """Seconds after which somebody who waits is told that the bot is at it."""
 _DRAIN = 4.0
 """Seconds that are left to what is being answered when the bot stops."""
-_COMMAND = re.compile(r"^\s*[/／](?:digest|日报)", re.IGNORECASE)
-_LINK = re.compile(r"\[[^\]\n]*\]\((https?://[^)\s]+)\)")
+_COMMAND = re.compile(r"^\s*[/／](?:digest|日报)(?=[\s\d#]|$)", re.IGNORECASE)
+# A link that Feishu wrapped, or one that was typed: in Chinese, words stand beside it without a space.
+_LINK = re.compile(r"\[[^\]\n]*\]\((https?://[^)\s]+)\)|(https?://[!-~]+)")
 _MENTION = re.compile(r"@_(?:user_\d+|all)")
 _LEFT = {"im.chat.member.bot.deleted_v1": "left", "im.chat.disbanded_v1": "gone"}
 
@@ -71,14 +72,15 @@ class Inbound:
         """
         header, event = body.get("header") or {}, body.get("event") or {}
         kind = str(header.get("event_type", ""))
+        name = f"feishu:{header.get('event_id', '')}"
         if kind == "card.action.trigger":
-            return self._on_action(str(header.get("event_id", "")), event)
+            return self._on_action(name, event)
         if kind == "im.message.receive_v1":
             self._accept(lambda: self._on_message(event))
         elif kind == "im.chat.member.bot.added_v1":
-            self._accept(lambda: self._on_added(Place(NAME, event["chat_id"]), str(header.get("event_id", ""))))
+            self._accept(lambda: self._on_added(name, Place(NAME, event["chat_id"])))
         elif reason := _LEFT.get(kind):
-            self._accept(lambda: self._listener.left(Place(NAME, event["chat_id"]), reason))
+            self._accept(lambda: self._on_left(name, Place(NAME, event["chat_id"]), reason))
         return {}
 
     # --- Lines -------------------------------------------------------------------------------
@@ -87,6 +89,8 @@ class Inbound:
         """A direct message, or one of a group that is for the bot: it is named there, or the line is a command."""
         message, sender = event["message"], event.get("sender") or {}
         if sender.get("sender_type") != "user":  # another bot's: two bots would never stop
+            return
+        if message.get("message_type") not in ("text", "post"):  # a picture, a sticker: no line at all
             return
         text, named = self._said(message)
         direct = message.get("chat_type") == "p2p"
@@ -99,14 +103,11 @@ class Inbound:
         self._asked(Request(text, place, user, f"feishu:{message['message_id']}"))
 
     def _said(self, message: Json) -> tuple[str, bool]:
-        """What a message says, with names for mentions, and whether the bot is one of them."""
-        text = _LINK.sub(r"\1", "".join(_texts(message)))
+        """What a message says without its mentions, which only call people, and whether the bot is one of them."""
+        text = _LINK.sub(lambda found: f" {found[1] or found[2]} ", "".join(_texts(message)))
         mentions = message.get("mentions") or ()
-        me = self._chat.me() if mentions else ""
-        ours = {str(m.get("key")) for m in mentions if (m.get("id") or {}).get("open_id") == me}
-        names = {str(m.get("key")): f"@{m.get('name')}" for m in mentions} | dict.fromkeys(ours, "")
-        text = _MENTION.sub(lambda found: names.get(found[0], found[0]), text)
-        return text.strip(), bool(ours)
+        named = bool(mentions) and self._chat.me() in [(m.get("id") or {}).get("open_id") for m in mentions]
+        return _MENTION.sub(" ", text).strip(), named
 
     def _asked(self, request: Request) -> None:
         """Answer a request, as a form where it asks for one, and say so where that takes a while."""
@@ -131,7 +132,7 @@ class Inbound:
 
     # --- Buttons and forms -------------------------------------------------------------------
 
-    def _on_action(self, event_id: str, event: Json) -> Json:
+    def _on_action(self, name: str, event: Json) -> Json:
         """A button that somebody pressed, or a form that somebody filled in; answered with a word at the top."""
         context, action = event.get("context") or {}, event.get("action") or {}
         card, channel = str(context.get("open_message_id", "")), str(context.get("open_chat_id", ""))
@@ -143,7 +144,7 @@ class Inbound:
             str(value.get("command", "")),
             place,
             str((event.get("operator") or {}).get("open_id", "")),
-            f"feishu:{event_id}",
+            name,
         )
         try:
             if isinstance(kept := value.get("form"), dict):
@@ -202,10 +203,14 @@ class Inbound:
 
     # --- Where the bot is --------------------------------------------------------------------
 
-    def _on_added(self, place: Place, event: str) -> None:
-        if self._listener.first(f"feishu:{event}"):
+    def _on_added(self, name: str, place: Place) -> None:
+        if self._listener.first(name):
             self._listener.joined(place)
             self._chat.post(place, self._welcome(place))
+
+    def _on_left(self, name: str, place: Place, reason: str) -> None:
+        if self._listener.first(name):  # what comes again may be older than the bot's return
+            self._listener.left(place, reason)
 
     def _welcome(self, place: Place) -> Message:
         """The three things to do, the first of them behind a button."""
@@ -258,5 +263,6 @@ def _texts(message: Json) -> Iterator[str]:
         for line in content.get("content") or ():
             for leaf in line:
                 # A mention bears its placeholder, a link is what it leads to.
-                yield str(leaf.get("href") or leaf.get("text") or leaf.get("user_id") or "")
+                link = leaf.get("href")
+                yield f" {link} " if link else str(leaf.get("text") or leaf.get("user_id") or "")
             yield "\n"

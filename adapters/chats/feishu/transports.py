@@ -113,6 +113,8 @@ class LongConnection:
         """One connection, from opening it to its end."""
         from lark_oapi.ws import client as ws  # noqa: PLC0415
 
+        if not ws.loop.is_running():
+            ws.loop.close()  # the one that importing the SDK made
         ws.loop = loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda *_: None)  # the SDK's tasks die with the connection they belong to
         client = ws.Client(
