@@ -30,7 +30,7 @@ PER_SECOND, SECONDS = 50, 20
 def run() -> list[dict[str, object]]:
     """Acknowledgements are measured from sending an envelope to its answer, on the server's side."""
     with tempfile.TemporaryDirectory() as folder, SlackServer(time.time) as server:
-        repo = _repository(Path(folder) / "repo")
+        repo = repository(Path(folder) / "repo")
         database = Path(folder) / "digest.db"
         store = SqliteStore(database)
         store.subscribe(
@@ -45,9 +45,9 @@ def run() -> list[dict[str, object]]:
         try:
             server.socket.wait_connected(30)
             time.sleep(1)
-            at_rest = _memory(bot.pid)
+            at_rest = memory(bot.pid)
             waited = _ask(server)
-            at_work = _memory(bot.pid, "VmHWM")
+            at_work = memory(bot.pid, "VmHWM")
         finally:
             bot.terminate()
             begun = time.monotonic()
@@ -91,7 +91,7 @@ def _ask(server: SlackServer) -> list[float]:
     return [server.socket.acks[name].seconds for name in asked]
 
 
-def _memory(pid: int, kind: str = "VmRSS") -> float:
+def memory(pid: int, kind: str = "VmRSS") -> float:
     """Resident megabytes of a process, now or at most so far."""
     if not sys.platform.startswith("linux"):
         return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
@@ -99,7 +99,7 @@ def _memory(pid: int, kind: str = "VmRSS") -> float:
     return int(next(line for line in status.splitlines() if line.startswith(kind)).split()[1]) / 1024
 
 
-def _repository(path: Path) -> str:
+def repository(path: Path) -> str:
     """Ten days of 400 commits each."""
     build = Builder(path)
     first = datetime(2026, 2, 9, tzinfo=UTC)
