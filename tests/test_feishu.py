@@ -1,0 +1,64 @@
+"""Feishu, written to through the real SDK and a real socket: whole days, accepted and read back complete."""
+
+import feishu_checks
+import feishu_server
+import pytest
+from feishu_server import FeishuServer, Time
+from samples import digest as sample
+from test_slack import DAYS, deliver
+
+from adapters.chats.feishu.calls import Api
+from adapters.chats.feishu.chat import FeishuChat
+from adapters.chats.feishu.transports import LongConnection
+from bot import digest as digests
+from bot.report import attachments
+from bot.texts import Texts
+from bot.values import Place
+
+GROUP = Place("feishu", "oc_1")
+
+
+@pytest.fixture(params=[True, False], ids=["topics", "plain replies"])
+def server(request):
+    with FeishuServer(Time(), throttle=True) as running:
+        running.group("oc_1").topics = request.param
+        yield running
+        assert (running.unknown, running.violations, running.too_fast) == ([], [], 0)
+
+
+@pytest.fixture
+def chat(server):
+    time = server._clock
+    api = Api(feishu_server.APP_ID, feishu_server.APP_SECRET, server.root, time)
+    return FeishuChat(api, LongConnection(api), clock=time, sleep=time.sleep, now=time)
+
+
+@pytest.mark.parametrize("name", DAYS)
+def test_a_day_is_taken_whole_and_read_back_complete(chat, server, name):
+    made, texts = DAYS[name], Texts("zh")
+    deliver(chat, digests.post(made, texts, attachments(made, texts)), GROUP)
+    (headline,) = server.tops("oc_1")
+    replies = server.thread("oc_1", headline["message_id"])
+    assert len(replies) == len(server.group("oc_1").messages) - 1
+    cards = [m["card"] for m in (headline, *replies) if m["msg_type"] == "interactive"]
+    everything = "".join("".join(map(feishu_checks.shown, cards)).split())
+    rows = [
+        row for card in cards for part in feishu_checks.walk(card) if part.get("tag") == "table" for row in part["rows"]
+    ]
+    assert len(rows) == len(made.entries)
+    for e in made.entries:
+        assert f"第{e.commit.pull}种情况，包括`quotes`&<brackets>*stars*" in everything
+        for said in (e.analysis.summary, *(r.text for r in e.analysis.risks), *(i.effect for i in e.analysis.impact)):
+            assert "".join(said.split()) in everything
+    files = [server.shown(m) for m in replies if m["msg_type"] == "file"]
+    assert sorted(name.rpartition(".")[2] for name in files) == (["html", "md"] if made.entries else [])
+
+
+@pytest.mark.parametrize("kind", ["normal", "hostile", "empty"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_sample_days_are_taken_and_lead_to_their_repository_alone(chat, server, kind, language):
+    made, texts = sample(kind, language), Texts(language)
+    deliver(chat, digests.post(made, texts, attachments(made, texts)), GROUP)
+    cards = [m["card"] for m in server.group("oc_1").messages if m["msg_type"] == "interactive"]
+    assert cards
+    assert all(url.startswith("https://github.com/") for card in cards for url in feishu_checks.links(card))
