@@ -65,7 +65,9 @@ _Made = TypeVar("_Made")
 
 # --- Reading a line --------------------------------------------------------------------------
 
-_LEAD = re.compile(r"^\s*[/／](?:digest|日报)(?:\s+|$)", re.IGNORECASE)
+_LEAD = re.compile(r"^\s*[/／]?\s*(?:digest(?:\s+|$)|日报\s*)", re.IGNORECASE)
+_WIDE = str.maketrans("＃＠／", "#@/")
+"""What a Chinese keyboard writes for characters of the grammar."""
 _SLACK_LINK = re.compile(r"<(https?://[^|>\s]+)(?:\|[^>]*)?>")
 _WORD = re.compile(r'(?<!\S)[“"]([^"“”]+)[”"](?!\S)|(\S+)')
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
@@ -125,7 +127,7 @@ def words(text: str) -> list[str]:
 
     What stands between double quotes is one word: a path may hold spaces.
     """
-    line = _SLACK_LINK.sub(r"\1", _LEAD.sub("", one_line(text[:_TEXT_LIMIT])))
+    line = _SLACK_LINK.sub(r"\1", _LEAD.sub("", one_line(text[:_TEXT_LIMIT]))).translate(_WIDE)
     return [quoted or plain for quoted, plain in _WORD.findall(line)]
 
 

@@ -57,10 +57,23 @@ def test_a_word_names_a_commit(word, expected):
 
 @pytest.mark.parametrize(
     "line",
-    ["/digest 6344", "／digest 6344", "/日报 6344", "  /DIGEST   6344 ", "6344"],
+    [
+        *("/digest 6344", "／digest 6344", "/日报 6344", "  /DIGEST   6344 ", "6344"),
+        *("/日报6344", "／日报　6344", "日报 6344", "digest 6344", "/ digest 6344"),
+    ],
 )
 def test_the_command_word_is_taken_off(line):
     assert split(line) == ["6344"]
+
+
+def test_wide_characters_of_a_chinese_keyboard_are_those_of_the_grammar():
+    assert split("/日报 ＃6344") == ["#6344"]
+    assert split("team／app＠9a93eb7") == ["team/app@9a93eb7"]
+
+
+@pytest.mark.parametrize("line", ["digests", "digester 1", "digest-bot/app"])
+def test_a_longer_word_is_not_the_command_word(line):
+    assert split(line) == line.split()
 
 
 def test_links_that_a_chat_wrapped_are_unwrapped():

@@ -174,6 +174,23 @@ def test_a_history_of_several_pages_is_read_as_far_as_is_needed(server, time, ch
     assert sum(r.startswith("GET") for r in server.requests) == 3
 
 
+def test_a_long_thread_is_read_back_to_when_the_sending_began_and_no_further(server, time, chat):
+    thread = chat.post(GROUP, HELLO)
+    for number in range(120):
+        time.now += 1
+        chat.post(thread, HELLO, once(time, name=f"d{number}"))
+    time.now += 100
+    first = once(time, name="reply")
+    chat.post(thread, HELLO, first)
+    time.now += 4_000
+    server.requests.clear()
+    assert chat_of(server, time).post(thread, HELLO, replace(first, again=True)) == thread
+    assert len(cards(server)) == 122
+    assert sum(r == "GET /open-apis/im/v1/messages" for r in server.requests) == 1
+    chat_of(server, time).post(thread, HELLO, replace(first, again=True, name="another"))
+    assert sum(r == "GET /open-apis/im/v1/messages" for r in server.requests) == 2
+
+
 # --- Where it may be written -----------------------------------------------------------------
 
 
@@ -292,6 +309,15 @@ def test_the_pace_of_a_group_is_kept(server, time, chat):
     assert 19 / limits.GROUP_RATE.ours - 0.5 <= time.now - begun <= 20 / limits.GROUP_RATE.ours
 
 
+def test_messages_and_replies_share_the_pace_of_a_group(server, time, chat):
+    server._throttle = True
+    thread = chat.post(GROUP, HELLO)
+    for _ in range(10):
+        chat.post(GROUP, HELLO)
+        chat.post(thread, HELLO)
+    assert (server.too_fast, server.refused) == (0, 0)
+
+
 def test_a_group_that_waits_keeps_no_other_waiting(server, time, chat):
     for _ in range(3):
         chat.post(GROUP, HELLO)
@@ -337,11 +363,11 @@ def persist(chat, message, once):
 @pytest.mark.parametrize("seed", range(5))
 def test_whatever_goes_wrong_each_message_and_file_is_there_once(time, seed, later):
     with FeishuServer(time, chaos=random.Random(seed)) as server:
-        for number in range(20):
+        for number in range(12):
             first = once(time, name=f"d{number}")
             persist(chat_of(server, time), FILES, first)
             time.now += later
             persist(chat_of(server, time), FILES, replace(first, again=True))
-        assert len(cards(server)) == 20
-        assert sorted(files(server)) == ["a.html"] * 20 + ["a.md"] * 20
+        assert len(cards(server)) == 12
+        assert sorted(files(server)) == ["a.html"] * 12 + ["a.md"] * 12
         assert (server.unknown, server.violations) == ([], [])
