@@ -1,5 +1,8 @@
 """Feishu, written to through the real SDK and a real socket: whole days, accepted and read back complete."""
 
+import subprocess
+import sys
+
 import feishu_checks
 import feishu_server
 import pytest
@@ -62,3 +65,9 @@ def test_the_sample_days_are_taken_and_lead_to_their_repository_alone(chat, serv
     cards = [m["card"] for m in server.group("oc_1").messages if m["msg_type"] == "interactive"]
     assert cards
     assert all(url.startswith("https://github.com/") for card in cards for url in feishu_checks.links(card))
+
+
+def test_the_sdk_is_imported_only_when_feishu_is_spoken_to():
+    """It takes two seconds and 170 MB, which nobody should pay for a webhook, or for Slack."""
+    code = "import sys, adapters.chats.feishu, adapters.chats.feishu.webhook; print('lark_oapi' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "False\n"
