@@ -41,11 +41,13 @@ _OPEN = 5
 _PAIRS = 4
 """Short labelled values that stand in two columns, from this number on."""
 _SHORT = 80
-"""Columns of a value that is short."""
+"""Columns of a value, or of a name, that is short."""
 _CELL = 400
 """Characters of a cell: a row higher than 999 px is cut, so what is longer goes on in the next row."""
 _CELL_BYTES = 2_500
 """Bytes of a cell, so that a whole row always fits on a page."""
+_LABEL = 16
+"""Columns of a coloured label, which is never broken."""
 _CHARTED = 8
 """Rows from which on a table has a chart of its marks."""
 _ROW = 5
@@ -380,11 +382,11 @@ def _panel(title: str, inside: Card, *, expanded: bool) -> Card:
     }
 
 
-def _columns(parts: Sequence[Sequence[Card]], **more: str | int) -> Card:
-    """Elements side by side."""
+def _columns(parts: Sequence[Sequence[Card]], mode: str, **more: str | int) -> Card:
+    """Elements side by side; the `flex_mode` says what becomes of them on a narrow screen."""
     return {
         "tag": "column_set",
-        "flex_mode": "bisect" if more else "flow",
+        "flex_mode": mode,
         "columns": [{"tag": "column", **more, "elements": list(part)} for part in parts],
     }
 
@@ -441,22 +443,22 @@ class _Column:
 
 def _table_columns(table: Table) -> tuple[_Column, ...]:
     cells = [[row[n] for row in table.rows] for n in range(len(table.columns))]
-    return tuple(_column(n, inert(title), cells[n]) for n, title in enumerate(table.columns))
+    return tuple(_column(n, one_line(title, _SHORT), cells[n]) for n, title in enumerate(table.columns))
 
 
 def _column(number: int, title: str, cells: Sequence[Line]) -> _Column:
     """How a column is written: marked words as coloured labels, links and weights as Markdown, others as they are.
 
-    A width is between 80 and 600 px; on a phone the table is moved beneath the finger.
+    A width is at least 80 px; on a phone, which shows some 320 px, those behind the first move beneath the finger.
     """
     texts = ["".join(span.text for span in cell) for cell in cells]
     widest = max(map(_width, (title, *texts)))
     styled = any(span.url or span.strong or span.code for cell in cells for span in cell)
-    if widest <= 16 and not styled and all(map(_mark, cells)):
-        return _Column(f"c{number}", title, "options", f"{max(90, 8 * widest + 24)}px")
-    if styled:
-        return _Column(f"c{number}", title, "markdown", f"{min(max(80, 8 * widest + 16), 300)}px")
-    return _Column(f"c{number}", title, "text", f"{min(max(80, 8 * widest + 16), 160)}px")
+    if widest <= _LABEL and not styled and all(map(_mark, cells)):
+        kind, most = "options", 140
+    else:
+        kind, most = ("markdown", 300) if styled else ("text", 130)
+    return _Column(f"c{number}", title, kind, f"{min(max(80, 7 * widest + 24), most)}px")
 
 
 def _frame(columns: Sequence[_Column]) -> Card:
@@ -595,22 +597,25 @@ class _Packer:
             self.flow([*head, *(("- " if part.bullets else "", line) for line in lines)])
 
     def _panels(self, title: str, lines: Sequence[Line]) -> None:
-        """A panel with lines; on the next page a further one goes on."""
+        """A panel with lines; on the next page a further one goes on, which says so."""
 
-        def make() -> _Holder:
+        def make(again: bool) -> _Holder:
             inside = _markdown_element()
-            return _panel(title, inside, expanded=len(lines) <= _OPEN), inside
+            return _panel(f"… {title}" if again else title, inside, expanded=len(lines) <= _OPEN), inside
 
         self.flow([("- ", line) for line in lines], make)
 
-    def flow(self, rows: Iterable[tuple[str, Line]], make: Callable[[], _Holder] | None = None) -> None:
-        """Lines beneath each other, each with what leads it, in elements that `make` makes: one a page."""
+    def flow(self, rows: Iterable[tuple[str, Line]], make: Callable[[bool], _Holder] | None = None) -> None:
+        """Lines beneath each other, each with what leads it, in elements that `make` makes: one a page.
+
+        `make` is told whether it goes on with lines that began before.
+        """
         make = make or _markdown_holder
-        inside: Card | None = None
+        inside, again = None, False
         for lead, line in rows:
             rest = _said(line)
             while markdown(rest):
-                frame, fresh = make()
+                frame, fresh = make(again)
                 opening, count = _cost(frame), _count(frame)
                 size = opening + _added(f"\n{lead}{markdown(rest)}")
                 page = self.pages[-1]
@@ -619,7 +624,7 @@ class _Packer:
                 taken, rest = _fitting(rest, page.size - opening - _added(f"\n{lead}"), _sent_markdown)
                 if inside is None:
                     page.add(frame)
-                    inside = fresh
+                    inside, again = fresh, True
                 text = ("\n" if inside["content"] else "") + lead + markdown(taken)
                 inside["content"] += text
                 page.size -= _added(text)
@@ -639,7 +644,7 @@ class _Packer:
         if len(lines) >= _PAIRS and all(_width("".join(s.text for s in line)) <= _SHORT for line in lines):
             half = (len(lines) + 1) // 2
             sides = [[_markdown_element("\n".join(map(markdown, some)))] for some in (lines[:half], lines[half:])]
-            pair = _columns(sides, width="weighted", weight=1)
+            pair = _columns(sides, "bisect", width="weighted", weight=1)
             if _cost(pair) <= self._whole // 2:
                 self._put([pair])
                 return
@@ -715,7 +720,7 @@ class _Packer:
             if not rows or len(rows[-1]) >= _ROW or sum(map(_cost, rows[-1])) + _cost(button) > self._whole // 2:
                 rows.append([])
             rows[-1].append(button)
-        return [row[0] if len(row) == 1 else _columns([[button] for button in row]) for row in rows]
+        return [row[0] if len(row) == 1 else _columns([[button] for button in row], "flow") for row in rows]
 
     def _is_shown(self, button: Button) -> bool:
         if button.url:
@@ -723,15 +728,13 @@ class _Packer:
         return self._pressed and len(button.command) <= _COMMAND
 
 
-def _markdown_holder() -> _Holder:
+def _markdown_holder(_: bool) -> _Holder:
     made = _markdown_element()
     return made, made
 
 
 def _without(line: Line, mark: str) -> Line:
     """A line without the mark it begins with."""
-    texts = [span.text for span in line]
-    number = next(n for n, text in enumerate(texts) if text.strip())
-    first = texts[number].lstrip().removeprefix(mark).lstrip()
-    named = line[number]
-    return (Span(first, named.url, named.strong, named.code), *line[number + 1 :])
+    number = next(n for n, span in enumerate(line) if span.text.strip())
+    bare = line[number].text.lstrip().removeprefix(mark).lstrip()
+    return (replace(line[number], text=bare), *line[number + 1 :])

@@ -15,11 +15,13 @@ SCOPES = (
     ("im:message.p2p_msg:readonly",),
     ("im:message.group_msg",),
     ("im:message:readonly", "im:message"),
-    ("im:message:update", "im:message"),
     ("im:resource:upload", "im:resource"),
-    ("im:chat:readonly", "im:chat"),
+    ("im:chat:readonly", "im:chat:read", "im:chat"),
 )
-"""What the application needs, of each line any one; docs/feishu.md says what each is for."""
+"""What the application needs, of each line any one; docs/feishu.md says what each is for.
+
+Who may send cards may change them too (open.feishu.cn/document/server-docs/im-v1/message-card/patch).
+"""
 OPTIONAL = ("im:message.group_msg",)
 """Without it all works, but what was being sent when the bot was killed may come twice after more than an hour."""
 

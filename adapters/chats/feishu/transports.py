@@ -92,10 +92,12 @@ class LongConnection:
         self._stopped.set()
 
     def _stay(self, take: Take) -> None:
-        failures, once = 0, False
+        failures, once, told = 0, False, set[int]()
         while not self._stopped.is_set():
-            begun = time.monotonic()
             answer = endpoint(self._api)
+            begun = time.monotonic()
+            if self._stopped.is_set():  # while it was waited for
+                return
             if answer.code == 0:
                 once = True
                 with suppress(Exception):  # whatever the SDK raises, the next connection is another one's
@@ -103,11 +105,14 @@ class LongConnection:
             elif not once and answer.status == HTTPStatus.OK and answer.code not in _PASSING:
                 self._failure = refused(answer)
                 return
-            failures = 0 if time.monotonic() - begun > _STEADY else failures + 1
+            failures += 1
+            if time.monotonic() - begun > _STEADY:
+                failures, told = 0, set()
             if not self._stopped.is_set():
-                if failures <= 1:  # said once, not at every try
+                if answer.code not in told:  # each reason once, not at every try
+                    told.add(answer.code)
                     _log.warning("the long connection to Feishu ended (%s), opening another", answer.code)
-                self._stopped.wait(random.uniform(0.5, 1) * min(_LONGEST, 0.2 * 2**failures))  # noqa: S311
+                self._stopped.wait(_pause(failures))
 
     async def _connected(self, answer: Answer, take: Take) -> None:
         """One connection, from opening it to its end."""
@@ -169,6 +174,11 @@ def refused(answer: Answer) -> DigestError:
     error = translated(answer, Gate("endpoint"))
     known = isinstance(error, ConfigError) or answer.unclear
     return error if known else ConfigError("feishu_no_connection", error=answer.code)
+
+
+def _pause(failures: int) -> float:
+    """Seconds until the next try, after so many in a row that failed."""
+    return random.uniform(0.5, 1) * min(_LONGEST, 0.2 * 2.0 ** min(failures, 20))  # noqa: S311
 
 
 def _interval(answer: Answer) -> float:
@@ -256,7 +266,7 @@ class Http:
         """What an encrypted request holds; None where it was not encrypted with our key, or bears another token."""
         try:
             told = json.loads(sdk().AESCipher(self._key).decrypt_str(json.loads(body)["encrypt"]))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None
         if not isinstance(told, dict):
             return None

@@ -1,8 +1,4 @@
-"""Feishu over a group's custom bots, for a team that may not install an application: messages out, and nothing in.
-
-A custom bot takes no name for a message and shows no history. Where Feishu's answer is lost, nobody can find out
-whether the message arrived, and whoever called sends it again later: a rare double is better than a loss.
-"""
+"""Feishu over a group's custom bots, for a team that may not install an application."""
 
 from __future__ import annotations
 
@@ -10,10 +6,8 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
 import time
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPException
 from typing import NamedTuple
 from urllib.error import HTTPError, URLError
@@ -22,12 +16,10 @@ from urllib.request import Request, urlopen
 from adapters.chats.feishu import limits
 from adapters.chats.feishu.cards import Card, render
 from adapters.pace import Gates, Rate
-from bot.ports import ConfigError, DigestError, Listener, NotFound, Once, Unavailable
+from adapters.webhooks import WebhookChat
+from bot.ports import ConfigError, DigestError, NotFound, Unavailable
 from bot.settings import Settings, Webhook, webhooks
-from bot.values import EPOCH, Attachment, Message, Place, one_line
-
-NAME = "feishu-webhook"
-"""The name that stands in `Place.chat`; the channel is the webhook's name in the settings."""
+from bot.values import Attachment, Message, one_line
 
 _SETTING = "FEISHU_WEBHOOKS"
 _TIMEOUT = 15
@@ -46,13 +38,14 @@ _NO_BOT = 19001
 _SIGNATURE, _MACHINE, _KEYWORD = 19021, 19022, 19024
 
 
-class FeishuWebhook:
-    """The groups of custom bots, by the names in the settings. Safe to call from several threads.
+class FeishuWebhook(WebhookChat[Card]):
+    """The groups of custom bots.
 
     `clock` and `sleep` are monotonic seconds, `now` is seconds since 1970, which are signed.
     """
 
-    name = NAME
+    name = "feishu-webhook"
+    setting = _SETTING
 
     def __init__(
         self,
@@ -62,38 +55,16 @@ class FeishuWebhook:
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._known = known
+        super().__init__(known)
         self._now = now
         self._gates = Gates(clock, sleep)
-        self._arrived: dict[str, int] = {}
-        self._closing = threading.Event()
 
-    # --- Out ---------------------------------------------------------------------------------
+    def _pages(self, message: Message) -> Sequence[Card]:
+        if message.parts and all(isinstance(part, Attachment) for part in message.parts):
+            return ()
+        return render(message, buttons=False, limit=limits.WEBHOOK_BYTES.ours).pages
 
-    def place(self, name: str) -> Place:
-        """The group of a webhook. Raises NotFound where none of that name is set up."""
-        if name not in self._known:
-            raise NotFound("webhook_unknown", webhook=name, setting=_SETTING)
-        return Place(NAME, name)
-
-    def post(self, place: Place, message: Message, once: Once | None = None) -> Place:
-        """Post `message`, on as many cards as it takes, and return the group: there are no threads.
-
-        Files, and buttons that ask the bot something, are left out; of nothing but files nothing is posted. A card that
-        is known to have arrived is not sent again when the same message is tried later. Raises NotFound for a bot that
-        was removed, ConfigError, Unavailable where a later try may succeed, and Overtaken.
-        """
-        group = self.place(place.channel)
-        once = once or Once(uuid.uuid4().hex, EPOCH, False, lambda: None)
-        only_files = message.parts and all(isinstance(part, Attachment) for part in message.parts)
-        cards = () if only_files else render(message, buttons=False, limit=limits.WEBHOOK_BYTES.ours).pages
-        for number in range(self._arrived.get(once.name, 0), len(cards)):
-            self._send(group.channel, cards[number], once.check)
-            self._arrived[once.name] = number + 1
-        self._arrived.pop(once.name, None)
-        return group
-
-    def _send(self, name: str, card: Card, check: Callable[[], None]) -> None:
+    def _send(self, name: str, page: Card, check: Callable[[], None]) -> None:
         """Send a card, again only where it certainly did not arrive: it was refused for now, or Feishu not reached."""
         webhook = self._known[name]
         last: DigestError = Unavailable("webhook_failed", webhook=name, error="connection")
@@ -101,7 +72,7 @@ class FeishuWebhook:
             self._gates.wait({name: _RATES})
             check()
             try:
-                answer = _asked(webhook.url.get_secret_value(), self._body(webhook, card))
+                answer = _asked(webhook.url.get_secret_value(), self._body(webhook, page))
             except URLError:  # no connection, or not all of it was written
                 last = Unavailable("webhook_failed", webhook=name, error="connection")
             except (OSError, HTTPException):
@@ -122,16 +93,6 @@ class FeishuWebhook:
             timestamp = str(int(self._now()))
             body |= {"timestamp": timestamp, "sign": signature(timestamp, secret)}
         return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-
-    # --- In ----------------------------------------------------------------------------------
-
-    def listen(self, listener: Listener) -> None:  # noqa: ARG002  # nobody can ask anything here
-        """Wait until `close` is called."""
-        self._closing.wait()
-
-    def close(self) -> None:
-        """Let `listen` end."""
-        self._closing.set()
 
 
 def signature(timestamp: str, secret: str) -> str:

@@ -1,17 +1,11 @@
-"""Slack over incoming webhooks, for a team that may not install an app: messages out, and nothing in.
-
-A webhook takes no name for a message and shows no history. Where Slack's answer is lost, nobody can find out whether
-the message arrived, and whoever called sends it again later: a rare double is better than a loss.
-"""
+"""Slack over incoming webhooks, for a team that may not install an app."""
 
 from __future__ import annotations
 
 import logging
 import re
-import threading
 import time
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from http.client import HTTPException
 from urllib.error import URLError
@@ -22,12 +16,10 @@ from adapters.chats.slack import limits
 from adapters.chats.slack.blocks import Page, render
 from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, TRIES
 from adapters.pace import Gates, Rate
-from bot.ports import ConfigError, DigestError, Forbidden, Listener, NotFound, Once, Unavailable
+from adapters.webhooks import WebhookChat
+from bot.ports import ConfigError, DigestError, Forbidden, NotFound, Unavailable
 from bot.settings import Settings, Webhook, webhooks
-from bot.values import EPOCH, Attachment, Buttons, Message, Part, Place, Span, Text
-
-NAME = "slack-webhook"
-"""The name that stands in `Place.chat`; the channel is the webhook's name in the settings."""
+from bot.values import Attachment, Buttons, Message, Part, Span, Text
 
 _SETTING = "SLACK_WEBHOOKS"
 _sdk_log = logging.getLogger("digest.slack.webhook")
@@ -41,13 +33,11 @@ _CLOSED = frozenset({"channel_is_archived", "action_prohibited", "posting_to_gen
 _WORD = re.compile(r"[a-z_]{1,60}")
 
 
-class SlackWebhook:
-    """The channels of incoming webhooks, by their names in the settings. Safe to call from several threads.
+class SlackWebhook(WebhookChat[Page]):
+    """The channels of incoming webhooks. `clock` and `sleep` are monotonic seconds."""
 
-    `clock` and `sleep` are monotonic seconds.
-    """
-
-    name = NAME
+    name = "slack-webhook"
+    setting = _SETTING
 
     def __init__(
         self,
@@ -56,34 +46,11 @@ class SlackWebhook:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._known = known
+        super().__init__(known)
         self._gates = Gates(clock, sleep)
-        self._arrived: dict[str, int] = {}
-        self._closing = threading.Event()
 
-    # --- Out ---------------------------------------------------------------------------------
-
-    def place(self, name: str) -> Place:
-        """The channel of a webhook. Raises NotFound where none of that name is set up."""
-        if name not in self._known:
-            raise NotFound("webhook_unknown", webhook=name, setting=_SETTING)
-        return Place(NAME, name)
-
-    def post(self, place: Place, message: Message, once: Once | None = None) -> Place:
-        """Post `message`, on as many pages as it takes, and return the channel: there are no threads.
-
-        Files, and buttons that ask the bot something, are left out; of nothing but files nothing is posted. A page that
-        is known to have arrived is not sent again when the same message is tried later. Raises NotFound for a webhook
-        that was removed, Forbidden, ConfigError, Unavailable where a later try may succeed, and Overtaken.
-        """
-        channel = self.place(place.channel)
-        once = once or Once(uuid.uuid4().hex, EPOCH, False, lambda: None)
-        pages = render(carried).pages if (carried := without_answers(message)) else ()
-        for number in range(self._arrived.get(once.name, 0), len(pages)):
-            self._send(channel.channel, pages[number], once.check)
-            self._arrived[once.name] = number + 1
-        self._arrived.pop(once.name, None)
-        return channel
+    def _pages(self, message: Message) -> Sequence[Page]:
+        return render(carried).pages if (carried := without_answers(message)) else ()
 
     def _send(self, name: str, page: Page, check: Callable[[], None]) -> None:
         """Send a page, again only where it certainly did not arrive: it was refused for now, or Slack not reached."""
@@ -108,16 +75,6 @@ class SlackWebhook:
                 wait = pause
             self._gates.pause(name, wait)
         raise last
-
-    # --- In ----------------------------------------------------------------------------------
-
-    def listen(self, listener: Listener) -> None:  # noqa: ARG002  # nobody can ask anything here
-        """Wait until `close` is called."""
-        self._closing.wait()
-
-    def close(self) -> None:
-        """Let `listen` end."""
-        self._closing.set()
 
 
 def without_answers(message: Message) -> Message | None:

@@ -1,0 +1,71 @@
+"""What every chat behind webhooks does: messages out, in pages, and nothing in. The platform's own is in its folder."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+from bot.ports import Listener, NotFound, Once
+from bot.settings import Webhook
+from bot.values import EPOCH, Message, Place
+
+Page = TypeVar("Page")
+
+
+class WebhookChat(ABC, Generic[Page]):
+    """The channels of webhooks, by their names in the settings. Safe to call from several threads.
+
+    A webhook takes no name for a message and shows no history. Where an answer is lost, nobody can find out whether the
+    message arrived, and whoever called sends it again later: a rare double is better than a loss.
+    """
+
+    name: str
+    """The name that stands in `Place.chat`; the channel is the webhook's name in the settings."""
+    setting: str
+    """The setting that lists the webhooks."""
+
+    def __init__(self, known: Mapping[str, Webhook]) -> None:
+        self._known = known
+        self._arrived: dict[str, int] = {}
+        self._closing = threading.Event()
+
+    def place(self, name: str) -> Place:
+        """The channel of a webhook. Raises NotFound where none of that name is set up."""
+        if name not in self._known:
+            raise NotFound("webhook_unknown", webhook=name, setting=self.setting)
+        return Place(self.name, name)
+
+    def post(self, place: Place, message: Message, once: Once | None = None) -> Place:
+        """Post `message`, on as many pages as it takes, and return the channel: there are no threads.
+
+        Files, and buttons that ask the bot something, are left out; of nothing but files nothing is posted. A page that
+        is known to have arrived is not sent again when the same message is tried later. Raises NotFound for a webhook
+        that was removed, Forbidden, ConfigError, Unavailable where a later try may succeed, and Overtaken.
+        """
+        channel = self.place(place.channel)
+        once = once or Once(uuid.uuid4().hex, EPOCH, False, lambda: None)
+        pages = self._pages(message)
+        for number in range(self._arrived.get(once.name, 0), len(pages)):
+            self._send(channel.channel, pages[number], once.check)
+            self._arrived[once.name] = number + 1
+        self._arrived.pop(once.name, None)
+        return channel
+
+    @abstractmethod
+    def _pages(self, message: Message) -> Sequence[Page]:
+        """The pages of a message; none where only files are in it."""
+
+    @abstractmethod
+    def _send(self, name: str, page: Page, check: Callable[[], None]) -> None:
+        """Send a page, again only where it certainly did not arrive: it was refused for now, or could not be sent."""
+
+    def listen(self, listener: Listener) -> None:  # noqa: ARG002  # nobody can ask anything here
+        """Wait until `close` is called."""
+        self._closing.wait()
+
+    def close(self) -> None:
+        """Let `listen` end."""
+        self._closing.set()
