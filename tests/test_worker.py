@@ -132,6 +132,23 @@ def test_a_digest_is_posted_when_it_is_due_and_once(bot):
     assert bot.states(followed) == ["quiet", "done"]
 
 
+def test_where_there_are_no_threads_two_digests_do_not_stand_within_each_other(bot, monkeypatch):
+    posted, pause = [], threading.Event()
+
+    def post(place, message, once=None):
+        posted.append(message.key)
+        pause.wait(0.02)  # in which the other one would go on
+        return place
+
+    monkeypatch.setattr(bot.chat, "post", post)
+    bot.follow()
+    bot.follow(branch="main", language="zh")
+    bot.commit("one", DAY + timedelta(hours=3))
+    bot.at("19T09:00")
+    assert len(posted) > 4
+    assert posted[: len(posted) // 2] == posted[len(posted) // 2 :]
+
+
 def test_a_quiet_day_is_posted_where_that_is_wanted(bot):
     bot.follow(quiet=True)
     bot.at("18T09:00")
