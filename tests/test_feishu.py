@@ -8,10 +8,13 @@ import feishu_server
 import pytest
 from feishu_server import FeishuServer, Time
 from samples import digest as sample
+from service import ROOT
 from test_slack import DAYS, deliver
 
+from adapters.chats.feishu import inbound
 from adapters.chats.feishu.calls import Api
 from adapters.chats.feishu.chat import FeishuChat
+from adapters.chats.feishu.doctor import SCOPES
 from adapters.chats.feishu.transports import LongConnection
 from bot import digest as digests
 from bot.report import attachments
@@ -71,3 +74,11 @@ def test_the_sdk_is_imported_only_when_feishu_is_spoken_to():
     """It takes two seconds and 170 MB, which nobody should pay for a webhook, or for Slack."""
     code = "import sys, adapters.chats.feishu, adapters.chats.feishu.webhook; print('lark_oapi' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "False\n"
+
+
+@pytest.mark.parametrize("guide", ["feishu.md", "feishu.zh.md"])
+def test_the_guides_name_what_the_application_needs(guide):
+    text = (ROOT / "docs" / guide).read_text(encoding="utf-8")
+    assert [line[0] for line in SCOPES if f"| `{line[0]}` |" not in text] == []
+    events = [*inbound._LEFT, "im.message.receive_v1", "im.chat.member.bot.added_v1", "card.action.trigger"]
+    assert [event for event in events if f"`{event}`" not in text] == []
