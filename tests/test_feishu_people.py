@@ -139,7 +139,7 @@ def listening(server, world):
     chat = FeishuChat(api, LongConnection(api), clock=time, sleep=time.sleep, now=time)
     thread = threading.Thread(target=chat.listen, args=(Host(world.app, world.commands, chat),))
     thread.start()
-    server.socket.wait_connected()
+    server.socket.wait_connected(seconds=60)  # the first one waits for the import of the SDK
     yield chat
     chat.close()
     thread.join(10)
@@ -160,6 +160,9 @@ def listening(server, world):
         ("／日报 203", True),
         ("/日报 #203", False),
         ("/DIGEST 203", False),
+        ("日报 203", False),
+        ("/日报203", True),
+        ("／日报＃203", False),
     ],
 )
 def test_a_command_is_answered_in_the_thread_beneath_it(feishu, line, rich):
@@ -367,14 +370,14 @@ def test_a_group_that_forbids_topics_gets_plain_replies(feishu):
 
 
 @pytest.mark.parametrize(
-    "text", ["good morning", "digest 203", "203", "@_all hello", "see /digest help", "/digestive biscuits"]
+    "text", ["good morning", "digest 203", "203", "@_all hello", "日报 203", "see /digest help", "/digestive biscuits"]
 )
 def test_what_is_not_for_the_bot_is_left_alone(feishu, text):
     asked = feishu.write({"text": text}, mentions={"@_all": ""} if "@_all" in text else {})
     assert feishu.answers(asked) == []
 
 
-@pytest.mark.parametrize("text", ["/digest 203", "／日报 203", "  /digest 203", "@_all /digest 203"])
+@pytest.mark.parametrize("text", ["/digest 203", "／日报 203", "/日报203", "  /digest 203", "@_all /digest 203"])
 def test_a_command_is_heard_without_a_mention(feishu, text):
     feishu.follow()
     (told,) = feishu.answers(feishu.write({"text": text}))

@@ -604,8 +604,9 @@ def ask_status(server, method, path):
 
 
 def test_what_is_no_json_and_what_is_missing_is_refused(server, bot):
-    assert bot.ask("POST", f"{IM}/messages", raw=b"{")[:2] == (400, {"code": 9499, "msg": "Bad Request"})
-    assert len(server.violations) == 1
+    for raw in (b"{", b"[]"):
+        assert bot.ask("POST", f"{IM}/messages", raw=raw)[:2] == (400, {"code": 9499, "msg": "Bad Request"})
+    assert [said.partition(": ")[2] for said in server.violations] == ["no JSON"] * 2
     told = bot.ask("POST", f"{IM}/messages", {"msg_type": "text"}, query={"receive_id_type": "chat_id"})[1]
     assert told["code"] == 99992402
     assert [v["field"] for v in told["error"]["field_violations"]] == ["receive_id", "content"]
@@ -986,6 +987,12 @@ def test_a_file_has_a_size_and_a_name(bot):
     assert upload(bot, b"x", kind="exe")["code"] == 234001
 
 
+def test_a_field_of_a_form_has_a_name(bot):
+    raw = b"--cut\r\nContent-Disposition: form-data\r\n\r\nx\r\n--cut--"
+    headers = {"Content-Type": "multipart/form-data; boundary=cut"}
+    assert bot.code("POST", f"{IM}/files", raw=raw, headers=headers) == 9499
+
+
 # --- Rates -----------------------------------------------------------------------------------
 
 
@@ -1354,6 +1361,21 @@ def test_an_event_waits_for_somebody(server, frames):
     assert server.socket.unacked == 1
     with Link(server, frames) as link:
         assert link.take() == {"a": 1}
+
+
+def test_who_pushes_waits_for_somebody(server, frames):
+    with meanwhile(server.socket.push, {"a": 1}, callback=True) as pushed, Link(server, frames) as link:
+        assert link.take() == {"a": 1}
+    assert pushed.result().code == 200
+
+
+def test_a_connection_that_its_bot_ends_is_gone(server, frames):
+    with Link(server, frames):
+        assert server.socket.connections == 1
+    until = real_time.monotonic() + 5
+    while server.socket.connections and real_time.monotonic() < until:
+        real_time.sleep(0.001)
+    assert server.socket.connections == 0
 
 
 def test_a_connection_can_end_before_its_answer_is_read(server, frames):

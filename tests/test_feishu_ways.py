@@ -133,6 +133,7 @@ def test_nothing_is_left_of_a_connection_and_another_can_follow_in_the_same_proc
     from lark_oapi.ws import client
 
     before = set(threading.enumerate())
+    client.loop = imported = asyncio.new_event_loop()  # as importing it makes one
     for _ in range(3):
         chat = chat_of(server)
         with listening(chat, world, within=1):
@@ -143,6 +144,7 @@ def test_nothing_is_left_of_a_connection_and_another_can_follow_in_the_same_proc
         wait(lambda: server.socket.connections == 0)
         assert client.loop.is_closed()
         assert asyncio.all_tasks(client.loop) == set()
+    assert imported.is_closed()
     wait(lambda: set(threading.enumerate()) <= before)
     gc.collect()  # what was not closed would warn
 
@@ -479,7 +481,7 @@ def test_a_request_that_is_not_feishus_is_refused_and_changes_nothing(feishu, se
     assert (status, said) == (401, "{}")
     feishu.idle()
     assert answered(server) == {}
-    assert caplog.records == []
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 @pytest.mark.parametrize(
@@ -500,7 +502,7 @@ def test_a_request_that_is_not_feishus_is_refused_and_changes_nothing(feishu, se
 )
 def test_what_is_no_request_at_all_is_refused(feishu, body, caplog):
     assert feishu.send({}, body) == (401, "{}")
-    assert caplog.records == []
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_what_is_elsewhere_no_post_or_far_too_large_is_refused(feishu):
@@ -558,7 +560,7 @@ def digest(tmp_path, *words, **settings):
     """The real program as a process: its exit code, and all that it says."""
     command = [sys.executable, "-m", "bot", *words]
     told = environment(tmp_path, **settings)
-    done = subprocess.run(command, cwd=ROOT, env=told, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=told, capture_output=True, text=True, timeout=120, check=False)
     assert APP_SECRET not in done.stdout + done.stderr
     return done.returncode, done.stdout + done.stderr
 

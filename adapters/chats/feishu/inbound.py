@@ -32,7 +32,7 @@ _SLOW = 2.5
 """Seconds after which somebody who waits is told that the bot is at it."""
 _DRAIN = 4.0
 """Seconds that are left to what is being answered when the bot stops."""
-_COMMAND = re.compile(r"^\s*[/／](?:digest|日报)(?=[\s\d#]|$)", re.IGNORECASE)
+_COMMAND = re.compile(r"^\s*[/／]\s*(?:digest(?:\s|$)|日报)", re.IGNORECASE)
 # A link that Feishu wrapped, or one that was typed: in Chinese, words stand beside it without a space.
 _LINK = re.compile(r"\[[^\]\n]*\]\((https?://[^)\s]+)\)|(https?://[!-~]+)")
 _MENTION = re.compile(r"@_(?:user_\d+|all)")

@@ -50,7 +50,7 @@ class Transport(Protocol):
 _ENDPOINT = "/callback/ws/endpoint"
 _CONNECT = 10.0
 """Seconds that opening a connection may take."""
-_STOP = 4.0
+_STOP = 3.0
 """Seconds after which a thread that does not end is left to itself."""
 _LONGEST = 30.0
 """Seconds between two tries to connect, at most: a click waits three seconds and is never pushed again."""
