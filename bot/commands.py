@@ -122,13 +122,17 @@ class Reference:
     sha: str = ""
 
 
+_STOPS = "。，、；？！"
+"""What ends a sentence in Chinese is no part of a word."""
+
+
 def words(text: str) -> list[str]:
     """The words of a line without `/digest`, with links that a chat wrapped taken out of their brackets.
 
     What stands between double quotes is one word: a path may hold spaces.
     """
     line = _SLACK_LINK.sub(r"\1", _LEAD.sub("", one_line(text[:_TEXT_LIMIT]))).translate(_WIDE)
-    return [quoted or plain for quoted, plain in _WORD.findall(line)]
+    return [quoted or plain.rstrip(_STOPS) or plain for quoted, plain in _WORD.findall(line)]
 
 
 def _check_length(line: str) -> None:

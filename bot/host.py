@@ -161,7 +161,7 @@ class Host:
             work()
         except ConfigError as error:
             # A setting is the operator's business; who asked can only hand it on.
-            _log.error("request failed: %s", error.key)
+            _log.error("request failed: %s", error)
             self._tell(private, self._commands.texts(private).error(error))
         except DigestError as error:
             self._tell(private, self._commands.texts(private).error(error))

@@ -15,6 +15,8 @@ from tzlocal import get_localzone_name
 
 from bot.ports import ConfigError
 
+_ORIGIN = re.compile(r"https://[\w.-]+(:\d{1,5})?|http://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
+
 
 def _local_zone() -> str:
     """This machine's time zone, UTC where it has none that has a name."""
@@ -117,6 +119,14 @@ class Settings(BaseSettings):
             return value.expanduser() if value else value
         except RuntimeError:
             raise ValueError("there is no such user's home") from None
+
+    @field_validator("feishu_url")
+    @classmethod
+    def _origin(cls, value: str) -> str:
+        """An address without a path, over TLS unless it is this machine's: what Feishu's SDK takes."""
+        if not _ORIGIN.fullmatch(value.rstrip("/")):
+            raise ValueError("write it as https://open.feishu.cn or https://open.larksuite.com, without a path")
+        return value.rstrip("/")
 
     @field_validator("digest_zone")
     @classmethod

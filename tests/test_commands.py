@@ -66,6 +66,11 @@ def test_the_command_word_is_taken_off(line):
     assert split(line) == ["6344"]
 
 
+def test_what_ends_a_chinese_sentence_is_no_part_of_a_word():
+    assert split("日报 6344。") == ["6344"]
+    assert split("搜索 缓存，失效？ 。") == ["搜索", "缓存，失效", "。"]
+
+
 def test_wide_characters_of_a_chinese_keyboard_are_those_of_the_grammar():
     assert split("/日报 ＃6344") == ["#6344"]
     assert split("team／app＠9a93eb7") == ["team/app@9a93eb7"]

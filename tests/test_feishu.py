@@ -13,11 +13,13 @@ from test_slack import DAYS, deliver
 
 from adapters.chats.feishu import inbound
 from adapters.chats.feishu.calls import Api
-from adapters.chats.feishu.chat import FeishuChat
+from adapters.chats.feishu.chat import FeishuChat, from_settings
 from adapters.chats.feishu.doctor import SCOPES
 from adapters.chats.feishu.transports import LongConnection
 from bot import digest as digests
+from bot.ports import ConfigError
 from bot.report import attachments
+from bot.settings import Settings, load
 from bot.texts import Texts
 from bot.values import Place
 
@@ -82,3 +84,18 @@ def test_the_guides_name_what_the_application_needs(guide):
     assert [line[0] for line in SCOPES if f"| `{line[0]}` |" not in text] == []
     events = [*inbound._LEFT, "im.message.receive_v1", "im.chat.member.bot.added_v1", "card.action.trigger"]
     assert [event for event in events if f"`{event}`" not in text] == []
+
+
+@pytest.mark.parametrize("url", ["https://open.larksuite.com", "https://open.feishu.cn/", "http://127.0.0.1:8080"])
+def test_an_address_that_the_sdk_takes_is_taken(url):
+    settings = Settings(feishu_app_id="cli_1", feishu_app_secret="secret", feishu_url=url, _env_file=None)
+    assert from_settings(settings)._api._sdk_client() is not None
+
+
+@pytest.mark.parametrize("url", ["http://open.feishu.cn", "https://open.feishu.cn/open-apis", "open.feishu.cn", ""])
+def test_another_address_is_refused_with_what_to_write(url, monkeypatch):
+    monkeypatch.setenv("FEISHU_URL", url or "x")
+    with pytest.raises(ConfigError) as told:
+        load()
+    assert "FEISHU_URL" in Texts("en").error(told.value)
+    assert "https://open.feishu.cn" in Texts("en").error(told.value)

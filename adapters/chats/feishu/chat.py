@@ -268,7 +268,7 @@ def from_settings(settings: Settings) -> FeishuChat:
     secret = settings.feishu_app_secret.get_secret_value()
     if not (settings.feishu_app_id and secret):
         raise ConfigError("feishu_no_app")
-    api = Api(settings.feishu_app_id, secret, settings.feishu_url.rstrip("/"))
+    api = Api(settings.feishu_app_id, secret, settings.feishu_url)
     return FeishuChat(api, _transport(settings, api))
 
 

@@ -35,7 +35,7 @@ def examine(settings: Settings, group: str) -> Iterator[Finding]:
     if not (settings.feishu_app_id and secret):
         yield Finding("feishu_app", Verdict.FAILED, "none")
         return
-    api = Api(settings.feishu_app_id, secret, settings.feishu_url.rstrip("/"))
+    api = Api(settings.feishu_app_id, secret, settings.feishu_url)
     yield (known := _bot(api))
     if known.verdict is Verdict.FAILED:
         return

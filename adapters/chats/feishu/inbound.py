@@ -230,7 +230,7 @@ class Inbound:
             if self._ended or self._at_work >= _WORKERS + _WAITING:
                 raise Busy
             self._at_work += 1
-        self._workers.submit(self._worked, work)
+            self._workers.submit(self._worked, work)  # before `drain` can shut them
 
     def _worked(self, work: Callable[[], Any]) -> None:
         try:
