@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import NamedTuple
 
+_MANY = 10_000
+
 
 class Rate(NamedTuple):
     """One call every `each` seconds, after `burst` of them at once."""
@@ -21,6 +23,11 @@ class Pace:
         self._each = rate.each
         self._ahead = (rate.burst - 1) * rate.each
         self._paid = float("-inf")
+
+    @property
+    def paid(self) -> float:
+        """Until when earlier calls count; after it, it is as if there had been none."""
+        return self._paid
 
     @property
     def opens(self) -> float:
@@ -62,6 +69,7 @@ class Gates:
         """
         with self._lock:
             now = self._clock()
+            self._forget(now)
             pauses = [self._closed.get(gate, now) for gate in gates]
             paces = [self._pace(gate, rate) for gate, rates in gates.items() for rate in rates]
             seconds = max(now, *pauses, *(pace.opens for pace in paces)) - now
@@ -69,6 +77,13 @@ class Gates:
                 for pace in paces:
                     pace.take(now)
             return seconds
+
+    def _forget(self, now: float) -> None:
+        """Forget gates that are open anyway, once there are many: each message that is changed has one."""
+        if len(self._paces) > _MANY:
+            self._paces = {name: pace for name, pace in self._paces.items() if pace.paid > now}
+        if len(self._closed) > _MANY:
+            self._closed = {gate: until for gate, until in self._closed.items() if until > now}
 
     def _pace(self, gate: Hashable, rate: Rate) -> Pace:
         return self._paces.setdefault((gate, rate), Pace(rate))

@@ -14,6 +14,9 @@ from bot.values import EPOCH, Message, Place
 
 Page = TypeVar("Page")
 
+_REMEMBERED = 1_000
+"""Messages of which it is remembered how many pages arrived."""
+
 
 class WebhookChat(ABC, Generic[Page]):
     """The channels of webhooks, by their names in the settings. Safe to call from several threads.
@@ -31,6 +34,11 @@ class WebhookChat(ABC, Generic[Page]):
         self._known = known
         self._arrived: dict[str, int] = {}
         self._closing = threading.Event()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the webhooks."""
+        return tuple(self._known)
 
     def place(self, name: str) -> Place:
         """The channel of a webhook. Raises NotFound where none of that name is set up."""
@@ -52,6 +60,8 @@ class WebhookChat(ABC, Generic[Page]):
             self._send(channel.channel, pages[number], once.check)
             self._arrived[once.name] = number + 1
         self._arrived.pop(once.name, None)
+        while len(self._arrived) > _REMEMBERED:  # of messages that were given up
+            self._arrived.pop(next(iter(self._arrived)))
         return channel
 
     @abstractmethod

@@ -335,11 +335,30 @@ def _findings(settings: Settings, what: str | None, channel: str, texts: Texts) 
     if what == "slack" or (what is None and _CHATS["slack"][1](settings)):
         from adapters.chats.slack.doctor import examine
 
-        yield from examine(settings, channel, _sample(texts))
+        yield from examine(settings, "" if channel.startswith(_FEISHU_GROUP) else channel, _sample(texts))
     if what == "feishu" or (what is None and _CHATS["feishu"][1](settings)):
         from adapters.chats.feishu import doctor as feishu_doctor
 
-        yield from feishu_doctor.examine(settings, channel)
+        yield from feishu_doctor.examine(settings, channel if channel.startswith(_FEISHU_GROUP) else "")
+    if what is None:
+        yield from (_webhook_finding(settings, name) for name in _CHATS if _is_webhook(name))
+
+
+_FEISHU_GROUP = "oc_"
+
+
+def _webhook_finding(settings: Settings, name: str) -> Finding:
+    """Whether a setting with webhooks can be read; whether they work only a message would tell."""
+    from bot.ports import ConfigError, Finding, Verdict
+
+    subject = name.replace("-", "_")
+    if not _CHATS[name][1](settings):
+        return Finding(subject, Verdict.SKIPPED, "none")
+    try:
+        names = ", ".join(_made(settings, name).names)
+    except ConfigError as error:
+        return Finding(subject, Verdict.FAILED, "error", error=error)
+    return Finding(subject, Verdict.FINE, "fine", {"names": names})
 
 
 def _sample(texts: Texts) -> Message:

@@ -104,14 +104,24 @@ class Sought:
 
 
 def send(chat: Chat, place: Place, message: Message, texts: Texts, once: Once | None = None) -> Place:
-    """Post a message and return the thread beneath it; where the chat does not take its words, that is posted instead.
+    """Post a message and return the thread beneath it; of what the chat does not take, that is posted instead.
 
     Raises as `Chat.post` does.
     """
     try:
         return chat.post(place, message, once)
-    except Refused:
-        return chat.post(place, digests.withheld(message, texts), once)
+    except Refused as error:
+        refusal = error
+    begun = refusal.thread
+    place = replace(place, thread=begun or place.thread)
+    for name, said in digests.withheld(message, texts.error(refusal), texts).items():
+        try:
+            thread = chat.post(place, said, replace(once, name=f"{once.name}/{name}") if once else None)
+        except Refused as error:
+            refusal = error
+        else:
+            return place if begun else thread
+    raise refusal
 
 
 class App:

@@ -77,7 +77,9 @@ class Forbidden(DigestError):
 
 
 class Refused(DigestError):
-    """A chat does not take what a message says, whoever asks: its content review."""
+    """A chat does not take a part of a message, whoever asks; `thread` is where the rest was posted, if it was."""
+
+    thread: str | None = None
 
 
 class Unavailable(DigestError):
@@ -263,8 +265,9 @@ class Chat(Protocol):
     def post(self, place: Place, message: Message, once: Once | None = None) -> Place:
         """Post `message` and return the thread beneath it; with `once` exactly once, wherever the platform lets us see.
 
-        Raises NotFound where the channel is not there or has taken the bot out, ThreadGone, Forbidden, Refused for
-        words that the platform does not take, ConfigError, Unavailable where a later try may succeed, and Overtaken.
+        Raises NotFound where the channel is not there or has taken the bot out, ThreadGone, Forbidden, ConfigError,
+        Unavailable where a later try may succeed, Overtaken, and at the end Refused for a part that the platform does
+        not take, where all others are posted.
         """
         ...
 

@@ -143,8 +143,12 @@ class Webhook:
 
 
 _WEBHOOK = re.compile(
-    r"(?P<name>[\w.-]{1,60})=(?P<url>https?://[A-Za-z0-9.-]+(?::\d{1,5})?/[!-~]+)(?:\s+(?P<secret>[!-~]+))?"
+    r"(?P<name>[\w.-]{1,60})=(?P<url>https?://(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}(?::(?P<port>\d{1,5}))?/[!-~]+)"
+    r"(?:\s+(?P<secret>[!-~]+))?"
 )
+
+
+_LAST_PORT = 65_535
 
 
 def webhooks(name: str, value: SecretStr, *, signed: bool) -> dict[str, Webhook]:
@@ -156,7 +160,8 @@ def webhooks(name: str, value: SecretStr, *, signed: bool) -> dict[str, Webhook]
     entries = filter(None, map(str.strip, value.get_secret_value().split(",")))
     for number, entry in enumerate(entries, 1):
         known = _WEBHOOK.fullmatch(entry)
-        if not known or known["name"] in found or (known["secret"] and not signed):
+        fits = known and known["name"] not in found and int(known["port"] or 0) <= _LAST_PORT
+        if not known or not fits or (known["secret"] and not signed):
             form = "team=https://… secret" if signed else "team=https://…"
             raise ConfigError("webhook_setting", name=name, number=number, form=form)
         found[known["name"]] = Webhook(SecretStr(known["url"]), SecretStr(known["secret"] or ""))

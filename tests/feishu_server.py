@@ -49,6 +49,7 @@ VERIFICATION = "verification-token"
 # How an answer can go wrong: each is used up by one request. What is dropped, broken inside or being sent was accepted.
 DROPPED, LOST, BUSY, BROKEN = "dropped after accepting", "dropped before", "429", "502"
 INTERNAL, BEING_SENT, SENSITIVE = "2200", "230049", "230022"
+ODD, BAD_CARD, MERGED = "JSON that is no object", "230099", "230072"
 
 CHAOTIC = ("/messages", "/reply")
 RETRIES = (15.0, 300.0, 3_600.0, 21_600.0)
@@ -429,6 +430,8 @@ class FeishuServer:
                 self.violations.append(f"uuid {uuid} again with another content")
             if self.repeated == "refused":
                 raise Refused(230049, "The message is being sent.")
+            if self.repeated == "silent":
+                return {"data": {}}
             return {"data": self._public(message, whole=False)}
         content = self._content(group, str(body["msg_type"]), body["content"], call.size)
         most = limits.GROUP_RATE.feishu
@@ -811,6 +814,10 @@ class FeishuServer:
             return 502, b"<html><body>502 Bad Gateway</body></html>", {"Content-Type": "text/html"}
         if fault == SENSITIVE:
             return 400, _json({"code": 230022, "msg": "The content of the message contains sensitive information."}), {}
+        if fault == ODD:
+            return 200, b"[1]", {}
+        if fault in (BAD_CARD, MERGED):
+            return 400, _json({"code": int(fault), "msg": "refused as it was queued"}), {}
         if endpoint.name == "/endpoint" and self.endpoint_down:
             return 503, _json({"code": 1, "msg": "system busy"}), {}
         try:
@@ -1160,9 +1167,13 @@ class Sockets:
             ping_interval=None,
         )
         self._port = self._server.socket.getsockname()[1]
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._serve, daemon=True).start()
         self._again = threading.Thread(target=self._push_again, daemon=True)
         self._again.start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):  # it was closed before it had begun
+            self._server.serve_forever()
 
     def ticket(self) -> str:
         """An address for one connection."""

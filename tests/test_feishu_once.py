@@ -8,12 +8,15 @@ import pytest
 from feishu_server import (
     APP_ID,
     APP_SECRET,
+    BAD_CARD,
     BEING_SENT,
     BROKEN,
     BUSY,
     DROPPED,
     INTERNAL,
     LOST,
+    MERGED,
+    ODD,
     SENSITIVE,
     FeishuServer,
     Time,
@@ -24,9 +27,9 @@ from adapters.chats.feishu.calls import Answer, Api, Caller, Gate
 from adapters.chats.feishu.chat import FeishuChat
 from adapters.chats.feishu.transports import LongConnection
 from bot.app import send
-from bot.ports import ConfigError, Forbidden, NotFound, Once, Refused, ThreadGone, Unavailable
+from bot.ports import ConfigError, Forbidden, NotFound, Once, Overtaken, Refused, ThreadGone, Unavailable
 from bot.texts import Texts
-from bot.values import Attachment, Message, Place, Span, Text
+from bot.values import Attachment, Button, Buttons, Message, Place, Span, Text
 
 GROUP = Place("feishu", "oc_1")
 HELLO = Message("headline", (Span("Hello"),), (Text(((Span("world"),),)),))
@@ -81,8 +84,8 @@ def test_what_is_sent_for_the_first_time_is_not_looked_for(server, time, chat):
     assert [r.split()[0] for r in server.requests] == ["POST", "POST"]  # a token, the message
 
 
-@pytest.mark.parametrize("repeated", ["first", "refused"])
-@pytest.mark.parametrize("fault", [DROPPED, LOST, BROKEN, INTERNAL, BEING_SENT])
+@pytest.mark.parametrize("repeated", ["first", "refused", "silent"])
+@pytest.mark.parametrize("fault", [DROPPED, LOST, BROKEN, INTERNAL, BEING_SENT, ODD])
 def test_an_unclear_send_is_repeated_and_is_one_message(server, time, chat, fault, repeated):
     server.repeated = repeated
     server.queue(fault)
@@ -159,19 +162,49 @@ def test_what_others_wrote_is_not_taken_for_ours(server, time, chat):
     assert len(cards(server)) == 2
 
 
-def test_a_history_of_several_pages_is_read_as_far_as_is_needed(server, time, chat):
-    old = once(time, name="d0/headline")
-    chat.post(GROUP, HELLO, old)
-    time.now += 7_000
+@pytest.mark.parametrize(("before", "after", "pages"), [(0, 120, 1), (120, 0, 3), (0, 1_100, 1), (1_100, 0, 21)])
+def test_however_much_was_written_since_a_message_is_found(server, time, chat, before, after, pages):
+    """A group's history is looked through from when the sending began, and, where it is long, from its end."""
     first = once(time)
+    talk(server, time, before)
     thread = chat.post(GROUP, HELLO, first)
-    for number in range(120):
-        time.now += 1
-        server.group("oc_1").post_by("ou_1", f"talk {number}")
+    talk(server, time, after)
     time.now += 4_000
     server.requests.clear()
     assert chat_of(server, time).post(GROUP, HELLO, replace(first, again=True)) == thread
-    assert sum(r.startswith("GET") for r in server.requests) == 3
+    assert sum(r.startswith("GET") for r in server.requests) == pages
+
+
+def talk(server, time, count):
+    for number in range(count):
+        time.now += 1
+        server.group("oc_1").post_by("ou_1", f"talk {number}")
+
+
+def test_what_stood_there_before_the_sending_began_is_not_looked_at(server, time, chat):
+    chat.post(GROUP, HELLO, once(time, name="d0/headline"))
+    talk(server, time, 120)
+    time.now += 7_000
+    server.requests.clear()
+    chat.post(GROUP, HELLO, once(time, again=True))
+    assert sum(r.startswith("GET") for r in server.requests) == 1
+
+
+def test_a_file_that_answers_something_else_is_not_taken_for_ours(server, time, chat):
+    """Two subscriptions of one repository in a group without topics post files of the same names."""
+    server.group("oc_1").topics = False
+    other, thread = chat.post(GROUP, HELLO), chat.post(GROUP, HELLO)
+    first = once(time, name="d1/report")
+    chat.post(thread, FILES, first)
+    group = server.group("oc_1")
+    group.messages = [m for m in group.messages if m["msg_type"] != "file"]  # killed right after the card
+    chat.post(other, FILES, once(time, name="d2/report"))
+    time.now += 4_000
+    chat_of(server, time).post(thread, FILES, replace(first, again=True))
+    assert sorted(server.shown(m) for m in server.thread("oc_1", thread.thread) if m["msg_type"] == "file") == [
+        "a.html",
+        "a.md",
+    ]
 
 
 def test_a_long_thread_is_read_back_to_when_the_sending_began_and_no_further(server, time, chat):
@@ -202,6 +235,25 @@ def test_where_no_topics_are_allowed_replies_are_plain(server, time, chat):
     assert [m["reply_in_thread"] for m in cards(server)] == [False, False, False]
     assert {m.get("root_id") for m in cards(server)[1:]} == {thread.thread}
     assert len(sends(server)) == 4  # it was asked for a topic once
+
+
+def test_a_message_that_was_forwarded_with_others_is_answered_plainly_and_others_in_topics(server, chat):
+    thread = chat.post(GROUP, HELLO)
+    server.queue(MERGED, path="/reply")
+    chat.post(thread, HELLO)
+    chat.post(chat.post(GROUP, HELLO), HELLO)
+    assert [m["reply_in_thread"] for m in cards(server) if m.get("root_id")] == [False, True]
+
+
+def test_whether_topics_are_allowed_is_asked_again_the_next_day(server, time, chat):
+    server.group("oc_1").topics = False
+    thread = chat.post(GROUP, HELLO)
+    chat.post(thread, HELLO)
+    server.group("oc_1").topics = True
+    chat.post(thread, HELLO)
+    time.now += 90_000
+    chat.post(thread, HELLO)
+    assert [m["reply_in_thread"] for m in cards(server) if m.get("root_id")] == [False, False, True]
 
 
 def group_without_bot(server):
@@ -241,20 +293,68 @@ def test_a_recalled_message_is_answered_no_more(server, chat):
 # --- What it is not allowed to say -----------------------------------------------------------
 
 
-def test_words_that_are_refused_are_replaced_by_a_card_that_says_so(server, time, chat):
-    server.queue(SENSITIVE)
-    message = replace(HELLO, title=(Span("Secret", "https://github.com/o/r/commit/abc"),))
-    with pytest.raises(Refused):
-        chat.post(GROUP, message, once(time, name="d0"))
-    server.queue(SENSITIVE)
-    first = once(time)
+TITLED = replace(HELLO, title=(Span("Title", "https://github.com/o/r/commit/abc"),))
+
+
+@pytest.mark.parametrize("refusal", [SENSITIVE, BAD_CARD])
+def test_what_is_refused_is_replaced_by_a_card_that_says_so(server, time, chat, refusal):
+    server.queue(refusal)
+    first = once(time, name="d1/commit")
+    message = replace(TITLED, key="commit")
     thread = send(chat, GROUP, message, Texts("en"), first)
     (card,) = cards(server)
-    assert "content review" in server.shown(card)
-    assert "github.com/o/r/commit/abc" in server.shown(card)
-    assert "Secret" not in server.shown(card)
+    told = server.shown(card)
+    assert "did not take part" in told
+    assert ("content review" if refusal == SENSITIVE else "230099") in told
+    assert "github.com/o/r/commit/abc" in told
+    assert "Title" not in told
+    assert "world" not in told
+    server.queue(refusal)
     assert send(chat_of(server, time), GROUP, message, Texts("en"), replace(first, again=True)) == thread
     assert len(cards(server)) == 1
+
+
+def test_a_refused_headline_keeps_its_title_and_its_buttons_or_else_only_says_so(server, time, chat):
+    headline = replace(TITLED, parts=(*TITLED.parts, Buttons((Button("Full report", "report o/r 2026-02-18"),))))
+    for count, shown in ((1, True), (2, False)):
+        server.queue(*[SENSITIVE] * count)
+        send(chat, GROUP, headline, Texts("en"), once(time, name=f"d{count}/headline"))
+        told = server.shown(cards(server)[-1])
+        assert "did not take part" in told
+        assert ("Title" in told, "Full report" in told) == (shown, shown)
+    server.queue(*[SENSITIVE] * 3)
+    with pytest.raises(Refused):
+        send(chat, GROUP, headline, Texts("en"), once(time, name="d3/headline"))
+
+
+@pytest.mark.parametrize("refused", [0, 1, 2])
+def test_of_several_pages_only_the_refused_one_is_missing_and_that_is_said_in_the_thread(server, time, chat, refused):
+    message = replace(LONG, key="rest", parts=(*LONG.parts, *FILES.parts))
+    whole = chat_of(server, time).post(Place("feishu", "oc_2"), message)
+    pages = [server.shown(m) for m in server.group("oc_2").messages]
+    if refused == 0:
+        server.queue(SENSITIVE)
+    else:
+        server.queue(*[""] * (refused - 1), SENSITIVE, path="/reply")
+    first = once(time, name="d1/rest")
+    thread = send(chat, GROUP, message, Texts("en"), first)
+    told = [server.shown(m) for m in server.group("oc_1").messages]
+    (notice,) = [text for text in told if "did not take part" in text]
+    assert sorted(text for text in told if text != notice) == sorted(pages[:refused] + pages[refused + 1 :])
+    assert thread.thread == server.tops("oc_1")[0]["message_id"]
+    assert len(server.tops("oc_1")) == 1
+    assert whole.thread != thread.thread
+    before = len(told)
+    send(chat_of(server, time), GROUP, message, Texts("en"), replace(first, again=True))
+    assert len(server.group("oc_1").messages) == before + 1  # by now it is taken
+
+
+@pytest.mark.parametrize("text", ["", "x" * 30_000_001])
+def test_a_file_that_feishu_never_takes_costs_nothing_else(server, time, chat, text):
+    report = replace(HELLO, key="report", parts=(Attachment("a.md", "# 报告"), Attachment("b.html", text)))
+    send(chat, GROUP, report, Texts("en"), once(time))
+    assert files(server) == ["a.md"]
+    assert any("30 MB" in server.shown(card) for card in cards(server))
 
 
 # --- Tokens, permissions, rates --------------------------------------------------------------
@@ -275,6 +375,13 @@ def test_a_token_that_is_taken_back_is_fetched_anew(server, chat):
     server.revoke_tokens()
     chat.post(GROUP, HELLO)
     assert len(cards(server)) == 2
+
+
+@pytest.mark.parametrize("fault", [BROKEN, LOST, ODD, BUSY])
+def test_a_token_that_cannot_be_had_for_now_is_asked_for_again(server, chat, fault):
+    server.queue(fault, path="/token")
+    chat.post(GROUP, HELLO)
+    assert len(cards(server)) == 1
 
 
 def test_a_wrong_secret_is_told_and_not_shown(server, time):
@@ -339,6 +446,33 @@ def test_calls_are_within_their_limits_in_every_second_and_minute(time, method):
     for seconds, most in ((1, limits.CALL_RATE.feishu), (60, limits.CALLS_A_MINUTE.feishu)):
         assert max(sum(at <= other < at + seconds for other in went) for at in went[::50]) <= most
     assert time.now - went[0] < 2_500 / limits.CALLS_A_MINUTE.ours * 60 * 1.1
+
+
+def test_trouble_in_one_group_keeps_no_other_waiting(server, time, chat):
+    server.queue(*[INTERNAL] * 4)
+    server.hidden = 1e9
+    with pytest.raises(Unavailable):
+        chat.post(GROUP, HELLO)
+    before = time.now
+    chat.post(Place("feishu", "oc_2"), HELLO)
+    assert time.now - before < 1
+
+
+def test_what_was_refused_for_now_is_not_looked_for(server, chat):
+    server.queue(*[BUSY] * 9)
+    with pytest.raises(Unavailable):
+        chat.post(GROUP, HELLO)
+    assert not [r for r in server.requests if r.startswith("GET")]
+
+
+def test_who_may_send_no_more_uploads_nothing(server, time, chat):
+    def overtaken():
+        raise Overtaken("stopping")
+
+    thread = chat.post(GROUP, HELLO)
+    with pytest.raises(Overtaken):
+        chat.post(thread, FILES, once(time, again=True, check=overtaken))
+    assert server.uploads == {}
 
 
 def test_many_groups_are_served_within_the_limits(server, time, chat):

@@ -228,6 +228,7 @@ def test_a_digest_is_whole_in_the_thread_and_its_buttons_answer_there(feishu):
         ("yesterdya", "Did you mean /digest yesterday?"),
         ("qwertyuiop", "/digest help"),
         ("x" * 40_000, "40,000 characters"),
+        ("[" * 100_000, "100,000 characters"),
         ("'\"; -- 🦊 \x00\u202e", "/digest help"),
         ("unsubscribe other/repo", "not followed here"),
         ("subscribe private/thing", "DIGEST_ALLOW"),
@@ -307,6 +308,46 @@ def test_a_message_with_lines_and_styles_is_read_whole(feishu):
     ]
     asked = feishu.write({"title": "", "content": lines}, "post", mentions={"@_user_1": BOT})
     assert "wrong part 3" in feishu.shown(feishu.answers(asked))
+
+
+def test_a_title_is_read_too(feishu):
+    feishu.follow()
+    called = [[{"tag": "at", "user_id": "@_user_1", "user_name": "Commit Digest"}]]
+    asked = feishu.write({"title": "/digest 203", "content": called}, "post", mentions={"@_user_1": BOT})
+    assert "wrong part 3" in feishu.shown(feishu.answers(asked))
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        *(("text", content) for content in ({"text": None}, {}, "a string", ["a list"], None, 7)),
+        *(("post", content) for content in ({"title": None, "content": None}, {"content": [None, [{"text": None}]]})),
+    ],
+)
+def test_a_message_that_is_oddly_made_is_an_empty_line(feishu, clock, kind, content, caplog):
+    clock.now = datetime(2026, 2, 19, 1, tzinfo=UTC)
+    feishu.follow()
+    answers = feishu.answers(feishu.write(content, kind, feishu.server.p2p().name))
+    assert "owner/repo" in feishu.shown(answers)  # nothing is followed in the direct chat
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_while_the_bot_cannot_learn_who_it_is_any_bot_that_is_named_may_be_it(feishu, monkeypatch):
+    monkeypatch.setattr(feishu.chat, "_me", "")
+    feishu.server.errors["GET /open-apis/bot/v3/info"] = 2200
+    assert feishu.ask("help")
+    feishu.server.errors.clear()
+
+
+def test_a_fault_in_taking_something_stands_in_the_log(feishu, monkeypatch, caplog):
+    def fail(*_):
+        raise RuntimeError
+
+    monkeypatch.setattr(feishu.chat._inbound, "_on_action", fail)
+    (told,) = feishu.ask("help")
+    assert feishu.server.deliver(feishu.server.event("card.action.trigger"), callback=True).code == 500
+    assert any(record.exc_info and record.name == "digest.feishu" for record in caplog.records)
+    assert told
 
 
 @pytest.mark.parametrize("kind", ["image", "sticker", "file", "merge_forward"])

@@ -1734,4 +1734,4 @@ def test_its_threads_end_with_it(time):
     until = real_time.monotonic() + 5
     while threading.active_count() > before and real_time.monotonic() < until:
         real_time.sleep(0.001)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before

@@ -26,7 +26,7 @@ from adapters.chats.feishu.doctor import SCOPES
 from adapters.chats.feishu.transports import Http, LongConnection
 from bot.__main__ import cli
 from bot.host import Host
-from bot.ports import ConfigError
+from bot.ports import ConfigError, Unavailable
 from bot.settings import Settings
 from bot.texts import Texts
 from bot.values import Place
@@ -192,6 +192,33 @@ def test_an_endpoint_that_is_down_is_asked_until_it_is_back_and_that_is_said_onc
         asked = server.say("help")
         wait(lambda: answered(server) == once([asked]))
     assert caplog.text.count("long connection") == 1
+
+
+@pytest.mark.parametrize(
+    "body", [b"[1]", b"null", b'"text"', b'{"code": 0}', b'{"code": "x"}', b"\xff", b"<html>", b""]
+)
+def test_whatever_the_endpoint_answers_it_is_asked_again(server, world, swift, monkeypatch, body):
+    respond = server._respond
+
+    def odd(method, parts, *more):
+        said = respond(method, parts, *more)
+        return (200, body, {}) if parts.path.endswith("/endpoint") and odd.on else said
+
+    odd.on = True
+    monkeypatch.setattr(server, "_respond", odd)
+    with listening(chat_of(server), world) as thread:
+        wait(lambda: sum(r.endswith("/endpoint") for r in server.requests) > 3)
+        assert thread.is_alive()
+        odd.on = False
+        asked = server.say("help")
+        wait(lambda: answered(server) == once([asked]))
+
+
+def test_a_connection_that_ends_by_itself_is_no_end_that_was_asked_for(server, monkeypatch):
+    way = LongConnection(Api(APP_ID, APP_SECRET, server.root))
+    monkeypatch.setattr(way, "_stay", lambda take: None)
+    with pytest.raises(Unavailable):
+        way.run(lambda _: {})
 
 
 def test_a_secret_that_is_revoked_while_connected_is_said_once_and_tried_without_haste(

@@ -23,7 +23,7 @@ from bot.values import one_line
 NAME = "feishu"
 """The name that stands in `Place.chat`."""
 TIMEOUT = 15
-"""Seconds one call may take."""
+"""Seconds without a byte after which a call is given up."""
 TRIES = 4
 """How often something is sent before Feishu is called unavailable."""
 
@@ -36,7 +36,9 @@ Json = dict[str, Any]
 
 # Codes of open.feishu.cn/document, "error codes": server-docs/im-v1/message/create and reply; for those from 99991400
 # on server-docs/api-call-guide/generic-error-code.
-NO_TOPICS = frozenset({230071, 230072})
+NO_TOPICS = frozenset({230071})
+NO_TOPIC_HERE = frozenset({230072})
+"""A message that was forwarded with others cannot begin a topic; the group's others can."""
 _BUSY = frozenset({99991400, 230020, 11232})
 _UNCLEAR = frozenset({230049, 2200, 1500, 99991500})
 _SECRET = frozenset({10003, 10012, 10014, 10015})
@@ -47,6 +49,8 @@ _GONE = frozenset({232006, 232009, 230073})
 _CLOSED = frozenset({230013, 230017, 230018, 230035, 230050})
 _THREAD = frozenset({230011, 230019, 230110})
 _WORDS = frozenset({230022, 230028})
+_CARD = frozenset({230025, 230099})
+_FILE = frozenset({234006, 234010})
 _LATE = frozenset({230031})
 
 
@@ -101,7 +105,7 @@ class Api:
     def ask(self, method: str, path: str, *, query: Mapping[str, object] | None = None, body: object = None) -> Answer:
         """What Feishu answers, with the application's token, which is fetched anew once where it is refused.
 
-        Raises ConfigError for an application that Feishu does not know, Unavailable where no token is to be had.
+        Where no token is to be had, the answer is the one to the question for it.
         """
         return self._with_token(lambda token: self._request(method, path, query, body, token))
 
@@ -110,27 +114,37 @@ class Api:
         return self._request(method, path, None, body, "")
 
     def upload(self, name: str, raw: bytes) -> Answer:
-        """What Feishu answers to a file; its key is in the data. Raises as `ask` does."""
+        """What Feishu answers to a file; its key is in the data."""
         return self._with_token(lambda token: self._upload(name, raw, token))
 
     def _with_token(self, send: Callable[[str], Answer]) -> Answer:
-        answer = send(token := self._fresh_token())
+        token, answer = self._fresh_token()
+        if not token:
+            return answer
+        answer = send(token)
         if answer.code in _TOKEN:
             self._forget(token)
-            answer = send(self._fresh_token())
+            token, answer = self._fresh_token()
+            return send(token) if token else answer
         return answer
 
-    def _fresh_token(self) -> str:
-        """The token of the application, fetched where there is none or it ends soon."""
+    def _fresh_token(self) -> tuple[str, Answer]:
+        """The token of the application, fetched where there is none or it ends soon; empty with what Feishu said.
+
+        Several threads may fetch one at a time: each is good, and none waits for another's call.
+        """
         with self._lock:
-            if self._now() >= self._until:
-                body = {"app_id": self.app_id, "app_secret": self.secret}
-                answer = self.ask_plainly("POST", "/open-apis/auth/v3/tenant_access_token/internal", body)
-                if answer.code:
-                    raise translated(answer, Gate("token"))
-                self._token = str(answer.data["tenant_access_token"])
-                self._until = self._now() + float(answer.data["expire"]) - _EARLY
-            return self._token
+            if self._now() < self._until:
+                return self._token, Answer(0)
+        body = {"app_id": self.app_id, "app_secret": self.secret}
+        answer = self.ask_plainly("POST", "/open-apis/auth/v3/tenant_access_token/internal", body)
+        token = answer.data.get("tenant_access_token") if answer.code == 0 else None
+        if not token:
+            return "", answer if answer.code else Answer(_NO_ANSWER, "no token", status=502)
+        with self._lock:
+            self._token = str(token)
+            self._until = self._now() + _number(answer.data.get("expire"), 2 * _EARLY) - _EARLY
+            return self._token, answer
 
     def _forget(self, token: str) -> None:
         with self._lock:
@@ -160,7 +174,7 @@ class Api:
             raw = send(option).raw
         except OSError:  # requests' errors are such
             return Answer(_NO_ANSWER, "connection", status=0)
-        except json.JSONDecodeError:
+        except (ValueError, AttributeError, TypeError):  # the SDK reads any answer as an object of JSON
             return Answer(_NO_ANSWER, "no JSON", status=502)
         return _read(raw.status_code, raw.headers, raw.content)
 
@@ -185,6 +199,14 @@ def sdk() -> Any:
 
 def _written(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _number(value: object, default: float) -> float:
+    """A number as it came, or another one where none did."""
+    try:
+        return float(str(value))
+    except ValueError:
+        return default
 
 
 def _read(status: int, headers: Mapping[str, str], content: bytes) -> Answer:
@@ -222,15 +244,17 @@ class Caller:
                 return answer
             if (wait := _patience(answer, attempt)) is None:
                 break
-            # A group's rate is the group's; everything else is refused to all of the application.
-            self._gates.pause(gate.shared if answer.code == 230020 else Gate(gate.method), wait)
+            if attempt + 1 < TRIES:
+                # What is refused for now is refused to all of the application, but for a group's own rate.
+                own = answer.unclear or answer.code == 230020
+                self._gates.pause(gate.shared if own else Gate(gate.method), wait)
         raise translated(answer, gate)
 
 
 def _patience(answer: Answer, attempt: int) -> float | None:
     """The seconds after which another try may succeed; None where none will, or only much later."""
     if answer.code in _BUSY or answer.status == 429:
-        wait = float(answer.headers.get("x-ogw-ratelimit-reset") or 2**attempt)
+        wait = _number(answer.headers.get("x-ogw-ratelimit-reset"), 2.0**attempt)
         return max(wait, 0.5) if wait <= _PATIENCE else None
     return 2.0**attempt if answer.unclear else None
 
@@ -262,6 +286,8 @@ def translated(answer: Answer, gate: Gate) -> DigestError:
         (_CLOSED, Forbidden("feishu_closed", group=group)),
         (_THREAD, ThreadGone("feishu_thread")),
         (_WORDS, Refused("feishu_words")),
+        (_CARD, Refused("feishu_card", error=f"{code} {one_line(answer.message, 120)}")),
+        (_FILE, Refused("feishu_file")),
         (_LATE, NotFound("feishu_old")),
     )
     for codes, error in simple:

@@ -8,18 +8,19 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
 from adapters.chats.feishu import limits
-from adapters.chats.feishu.calls import NAME, NO_TOPICS, Answer, Api, Caller, Gate, Json
+from adapters.chats.feishu.calls import NAME, NO_TOPIC_HERE, NO_TOPICS, Answer, Api, Caller, Gate, Json
 from adapters.chats.feishu.cards import Card, render
 from adapters.chats.feishu.inbound import Inbound
 from adapters.chats.feishu.transports import Http, LongConnection, Transport
-from bot.ports import ConfigError, Forbidden, Listener, NotFound, Once, Unavailable
+from bot.ports import ConfigError, Forbidden, Listener, NotFound, Once, Refused, Unavailable
 from bot.settings import Settings
 from bot.values import Attachment, Message, Place
 
@@ -27,6 +28,8 @@ _log = logging.getLogger("digest.feishu")
 
 _MESSAGES = "/open-apis/im/v1/messages"
 _HISTORY_PAGES = 20
+_FORGOTTEN = 86_400.0
+"""Seconds after which it is tried again whether a group allows topics by now."""
 
 
 class _Part(NamedTuple):
@@ -58,7 +61,7 @@ class FeishuChat:
         self._transport = transport
         self._call = Caller(clock, sleep)
         self._now = now
-        self._plain: set[str] = set()
+        self._plain: dict[str, float] = {}
         self._me = ""
         self._inbound: Inbound | None = None
         self._lock = threading.Lock()
@@ -74,23 +77,29 @@ class FeishuChat:
         """Post `message` and return the thread beneath it; what one card cannot hold goes on in the thread.
 
         Every message bears a `uuid`, so that a second sending within an hour is none. Raises NotFound and Forbidden for
-        a group that the bot cannot write to, ThreadGone, Refused, ConfigError for an application that Feishu does not
-        take, Unavailable where a later try may succeed, and Overtaken.
+        a group that the bot cannot write to, ThreadGone, ConfigError for an application that Feishu does not take,
+        Unavailable where a later try may succeed, Overtaken, and at the end Refused for a part that Feishu does not
+        take, where all others are posted.
         """
         once = once or Once(uuid.uuid4().hex, datetime.fromtimestamp(self._now(), UTC), False, lambda: None)
         rendered = render(message, lambda number: _card_part(once, number).mark)
         cards = [_card_part(once, number) for number in range(len(rendered.pages))]
         files = [_file_part(once, file) for file in rendered.files]
-        found = self._found(place, [*cards, *files], once) if once.again else {}
-        thread = place.thread
-        for part, card in zip(cards, rendered.pages, strict=True):
-            beneath = Place(NAME, place.channel, thread)
-            posted = found.get(part.mark) or self._send(beneath, part, partial(_content, card), once)
-            thread = thread or posted
-        beneath = Place(NAME, place.channel, thread)
-        for part, file in zip(files, rendered.files, strict=True):
-            if part.mark not in found:
-                self._send(beneath, part, partial(self._uploaded, file), once)
+        found = self._found(place, cards, files, once) if once.again else {}
+        beneath, refusal = Place(NAME, place.channel, place.thread), None
+        contents = [*(partial(_content, card) for card in rendered.pages)]
+        contents += [partial(self._uploaded, file) for file in rendered.files]
+        for part, content in zip([*cards, *files], contents, strict=True):
+            try:
+                posted = found.get(part.mark) or self._send(beneath, part, content, once)
+            except Refused as error:
+                _log.warning("Feishu did not take a part of a message: %s", error)
+                refusal = error
+            else:
+                beneath = replace(beneath, thread=beneath.thread or posted)
+        if refusal:
+            refusal.thread = beneath.thread
+            raise refusal
         return beneath
 
     def show(self, place: Place, card: Card, name: str) -> str:
@@ -110,51 +119,65 @@ class FeishuChat:
 
     def _send(self, place: Place, part: _Part, content: Callable[[], str], once: Once) -> str:
         """The id of a message that was posted, now or by an earlier sending of the same name."""
+        unclear = False
 
         def post(topic: bool) -> Answer:
-            body = {"msg_type": part.kind, "content": written, "uuid": part.uuid}
+            body = {"msg_type": part.kind, "content": content(), "uuid": part.uuid}
             if place.thread:
-                return self._api.ask(
-                    "POST", f"{_MESSAGES}/{place.thread}/reply", body=body | {"reply_in_thread": topic}
-                )
+                path = f"{_MESSAGES}/{place.thread}/reply"
+                return self._api.ask("POST", path, body=body | {"reply_in_thread": topic})
             query = {"receive_id_type": "chat_id"}
             return self._api.ask("POST", _MESSAGES, query=query, body=body | {"receive_id": place.channel})
 
         def send() -> Answer:
-            answer = post(place.channel not in self._plain)
+            nonlocal unclear
+            answer = post(self._plain.get(place.channel, 0.0) < self._now())
             if answer.code in NO_TOPICS:
-                self._plain.add(place.channel)
+                self._plain[place.channel] = self._now() + _FORGOTTEN
+            if answer.code in NO_TOPICS | NO_TOPIC_HERE:
                 answer = post(False)
+            unclear |= answer.unclear
             return answer
 
-        written = content()
         try:
             answer = self._call(Gate("reply" if place.thread else "messages", place.channel), send, once.check)
-        except Unavailable:
-            # It may have been taken all the same, and Feishu does not say what it answers to a uuid that it knows.
-            if posted := self._look(place, [part], once).get(part.mark):
-                return posted
-            raise
-        return str(answer.data["message_id"])
+            if posted := answer.data.get("message_id"):
+                return str(posted)
+            unclear, failure = True, Unavailable("feishu_failed", error="message_id")
+        except Unavailable as error:
+            failure = error
+        # It may have been taken all the same, and Feishu does not say what it answers to a uuid that it knows.
+        if unclear and (found := self._look(place, [part], once).get(part.mark)):
+            return found
+        raise failure
 
     def _uploaded(self, file: Attachment) -> str:
-        """The content of a message with a file, which Feishu has by then."""
+        """The content of a message with a file, which Feishu has by then. Raises Refused for one too large or empty."""
         raw = file.text.encode()
+        if not 0 < len(raw) <= limits.FILE_BYTES.ours:
+            raise Refused("feishu_file")
         return json.dumps(self._call(Gate("files"), lambda: self._api.upload(file.name, raw)).data)
 
     # --- What is there already ---------------------------------------------------------------
 
-    def _found(self, place: Place, parts: list[_Part], once: Once) -> dict[str, str]:
-        """What is there of a message that was perhaps sent before: ids by mark, of which the first comes first.
+    def _found(self, place: Place, cards: list[_Part], files: list[_Part], once: Once) -> dict[str, str]:
+        """What is there of a message that was perhaps sent before: ids by mark.
 
-        All else is sent after the first card, into its thread where it begins one.
+        What comes after the first card stands in its thread, where it begins one. Files are known by their names only,
+        which others may have too: within the hour of their `uuid` they are sent again instead, and none of them is ours
+        where no card is.
         """
-        first, *rest = parts
-        found = self._look(place, parts if place.thread else [first], once)
-        if first.mark not in found:
-            return {}  # files of the same names are another message's
-        if not place.thread and rest:
-            found |= self._look(Place(NAME, place.channel, found[first.mark]), rest, once)
+        if self._now() - once.begun.timestamp() < limits.UUID_SECONDS.ours:
+            files = []
+        if place.thread:
+            found = self._look(place, [*cards, *files], once)
+            return found if any(card.mark in found for card in cards) else {}
+        # Where the first card was refused, another one begins the thread.
+        found = self._look(place, cards[:1], once) or (self._look(place, cards[1:], once) if cards[1:] else {})
+        top = next((found[card.mark] for card in cards if card.mark in found), None)
+        missing = [part for part in (*cards, *files) if part.mark not in found]
+        if top and missing:
+            found |= self._look(Place(NAME, place.channel, top), missing, once)
         return found
 
     def _look(self, place: Place, parts: list[_Part], once: Once) -> dict[str, str]:
@@ -162,8 +185,7 @@ class FeishuChat:
         found: dict[str, str] = {}
         for message in self._since(place, once):
             for part in parts:
-                content = str((message.get("body") or {}).get("content", ""))
-                if message.get("msg_type") == part.kind and _bears(content, part):
+                if message.get("msg_type") == part.kind and _bears(message, part, place):
                     found[part.mark] = str(message["message_id"])
             if len(found) == len(parts):
                 break
@@ -178,7 +200,7 @@ class FeishuChat:
         begun = once.begun.timestamp() - 60  # the clocks of two machines differ
         try:
             for message in self._history(place, begun):
-                if int(message.get("create_time") or 0) / 1_000 < begun:
+                if _number(message.get("create_time")) / 1_000 < begun:
                     return
                 if (message.get("sender") or {}).get("id") == self._api.app_id:
                     yield message
@@ -186,12 +208,23 @@ class FeishuChat:
             return
 
     def _history(self, place: Place, begun: float) -> Iterator[Json]:
-        """The messages of a group or thread, the newest first."""
-        topic = self._topic(place.thread) if place.thread else ""
+        """The messages of a thread, the newest first; or of a group since some time, at whose ends they are looked for.
+
+        A thread's history takes no times, and a group's has the replies that are in no thread.
+        """
+        if place.thread and (topic := self._topic(place.thread)):
+            yield from self._pages({"container_id_type": "thread", "container_id": topic}, "Desc")
+            return
+        group = {"container_id_type": "chat", "container_id": place.channel, "start_time": int(begun)}
+        if not (yield from self._pages(group, "Asc")):
+            yield from self._pages(group, "Desc")
+            _log.warning("the history of %s is longer than is looked through", place.channel)
+
+    def _pages(self, container: Mapping[str, object], order: str) -> Generator[Json, None, bool]:
+        """The messages of some pages of a history, and whether there are no more."""
         asked: dict[str, object] = {
-            # A thread's history takes no times, and a group's has the replies that are in no thread.
-            **({"container_id_type": "thread", "container_id": topic} if topic else _group(place, begun)),
-            "sort_type": "ByCreateTimeDesc",
+            **container,
+            "sort_type": f"ByCreateTime{order}",
             "page_size": limits.HISTORY.ours,
             "card_msg_content_type": "user_card_content",  # cards as they were sent, with their marks
         }
@@ -199,8 +232,9 @@ class FeishuChat:
             page = self._call(Gate("list"), lambda: self._api.ask("GET", _MESSAGES, query=asked)).data
             yield from page.get("items") or ()
             if not page.get("has_more"):
-                return
+                return True
             asked["page_token"] = page["page_token"]
+        return False
 
     def _topic(self, message: str) -> str:
         """The thread that hangs beneath a message, by the name that histories take; empty where there is none."""
@@ -246,9 +280,13 @@ def _file_part(once: Once, file: Attachment) -> _Part:
     return _Part("file", file.name, name[: limits.UUID.ours])
 
 
-def _bears(content: str, part: _Part) -> bool:
+def _bears(message: Json, part: _Part, place: Place) -> bool:
+    """Whether a message is the wanted one: a card by its mark, a file by its name and what it answers."""
+    content = str((message.get("body") or {}).get("content", ""))
     if part.kind == "interactive":
         return part.mark in content
+    if not message.get("thread_id") and place.thread not in (message.get("root_id"), message.get("parent_id")):
+        return False  # a plain reply to something else; a thread is looked through by itself
     try:
         return bool(json.loads(content).get("file_name") == part.mark)
     except (ValueError, AttributeError):
@@ -259,8 +297,8 @@ def _content(card: Card) -> str:
     return json.dumps(card, ensure_ascii=False)
 
 
-def _group(place: Place, begun: float) -> Mapping[str, object]:
-    return {"container_id_type": "chat", "container_id": place.channel, "start_time": int(begun)}
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) or (isinstance(value, str) and value.isdecimal()) else 0.0
 
 
 def from_settings(settings: Settings) -> FeishuChat:

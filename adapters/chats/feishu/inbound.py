@@ -30,11 +30,11 @@ _WAITING = 200
 """Requests that may wait for a worker; beyond, Feishu is asked to push them again."""
 _SLOW = 2.5
 """Seconds after which somebody who waits is told that the bot is at it."""
-_DRAIN = 4.0
+_DRAIN = 3.5
 """Seconds that are left to what is being answered when the bot stops."""
-_COMMAND = re.compile(r"^\s*[/／]\s*(?:digest(?:\s|$)|日报)", re.IGNORECASE)
+_COMMAND = re.compile(r"^\s*[/／]\s*(?:digest(?=\s|$)|日报(?=[\s\d#＃]|$))", re.IGNORECASE)
 # A link that Feishu wrapped, or one that was typed: in Chinese, words stand beside it without a space.
-_LINK = re.compile(r"\[[^\]\n]*\]\((https?://[^)\s]+)\)|(https?://[!-~]+)")
+_LINK = re.compile(r"\[[^\[\]\n]*\]\((https?://[^)\s]+)\)|(https?://[!-~]+)")
 _MENTION = re.compile(r"@_(?:user_\d+|all)")
 _LEFT = {"im.chat.member.bot.deleted_v1": "left", "im.chat.disbanded_v1": "gone"}
 
@@ -105,9 +105,16 @@ class Inbound:
     def _said(self, message: Json) -> tuple[str, bool]:
         """What a message says without its mentions, which only call people, and whether the bot is one of them."""
         text = _LINK.sub(lambda found: f" {found[1] or found[2]} ", "".join(_texts(message)))
-        mentions = message.get("mentions") or ()
-        named = bool(mentions) and self._chat.me() in [(m.get("id") or {}).get("open_id") for m in mentions]
-        return _MENTION.sub(" ", text).strip(), named
+        mentions = [mention for mention in message.get("mentions") or () if isinstance(mention, dict)]
+        return _MENTION.sub(" ", text).strip(), bool(mentions) and self._is_named(mentions)
+
+    def _is_named(self, mentions: list[Json]) -> bool:
+        """Whether the bot is one of those who are mentioned; while it cannot learn its own id, whether any bot is."""
+        try:
+            me = self._chat.me()
+        except Unavailable:
+            return any(mention.get("mentioned_type") == "bot" for mention in mentions)
+        return any((mention.get("id") or {}).get("open_id") == me for mention in mentions)
 
     def _asked(self, request: Request) -> None:
         """Answer a request, as a form where it asks for one, and say so where that takes a while."""
@@ -141,7 +148,7 @@ class Inbound:
             return {}
         place = Place(NAME, channel, card)
         request = Request(
-            str(value.get("command", "")),
+            str(value.get("command") or ""),
             place,
             str((event.get("operator") or {}).get("open_id", "")),
             name,
@@ -252,17 +259,20 @@ def _toast(kind: str, text: str) -> Json:
 
 
 def _texts(message: Json) -> Iterator[str]:
-    """The text of a message: of a plain one, or of one with several lines and styles."""
+    """The text of a message: of a plain one, or of one with a title, several lines and styles."""
     try:
         content = json.loads(message.get("content") or "{}")
     except ValueError:
         return
+    if not isinstance(content, dict):
+        return
     if message.get("message_type") == "text":
-        yield str(content.get("text", ""))
-    elif message.get("message_type") == "post":
-        for line in content.get("content") or ():
-            for leaf in line:
-                # A mention bears its placeholder, a link is what it leads to.
-                link = leaf.get("href")
-                yield f" {link} " if link else str(leaf.get("text") or leaf.get("user_id") or "")
-            yield "\n"
+        yield str(content.get("text") or "")
+        return
+    yield f"{content.get('title') or ''}\n"
+    for line in content.get("content") or ():
+        for leaf in line or ():
+            # A mention bears its placeholder, a link is what it leads to.
+            link = leaf.get("href")
+            yield f" {link} " if link else str(leaf.get("text") or leaf.get("user_id") or "")
+        yield "\n"

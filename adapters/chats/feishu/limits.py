@@ -1,6 +1,7 @@
 """What Feishu takes, and what is sent: each limit once, with the number Feishu refuses beyond, ours, and the source.
 
 Lark (open.larksuite.com) has the same. "measured" is what somebody saw on a real tenant where no page names a number.
+Some are kept by what the bot never does (a text, a second connection of a process); the tests' server holds it to all.
 """
 
 from __future__ import annotations

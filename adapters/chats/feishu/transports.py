@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from adapters.chats.feishu import limits
 from adapters.chats.feishu.calls import Answer, Api, Gate, Json, sdk, translated
 from adapters.web import WebServer
-from bot.ports import ConfigError, DigestError
+from bot.ports import ConfigError, DigestError, Unavailable
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -37,7 +37,7 @@ class Transport(Protocol):
     """A way in."""
 
     def run(self, take: Take) -> None:
-        """Hand what Feishu pushes to `take` until `stop` is called. Raises ConfigError."""
+        """Hand what Feishu pushes to `take` until `stop` is called. Raises ConfigError, Unavailable."""
         ...
 
     def stop(self) -> None:
@@ -50,7 +50,7 @@ class Transport(Protocol):
 _ENDPOINT = "/callback/ws/endpoint"
 _CONNECT = 10.0
 """Seconds that opening a connection may take."""
-_STOP = 3.0
+_STOP = 1.0
 """Seconds after which a thread that does not end is left to itself."""
 _LONGEST = 30.0
 """Seconds between two tries to connect, at most: a click waits three seconds and is never pushed again."""
@@ -76,7 +76,10 @@ class LongConnection:
         self._failure: DigestError | None = None
 
     def run(self, take: Take) -> None:
-        """Stay connected until stopped. Raises ConfigError for an application that Feishu does not take."""
+        """Stay connected until stopped.
+
+        Raises ConfigError for an application that Feishu does not take, Unavailable where it ended by itself.
+        """
         sdk()
         thread = threading.Thread(target=self._stay, args=(take,), name="feishu", daemon=True)
         thread.start()
@@ -86,6 +89,8 @@ class LongConnection:
         thread.join(_STOP)
         if self._failure:
             raise self._failure
+        if not self._stopped.is_set():  # whatever ended it must not pass for an end that was asked for
+            raise Unavailable("feishu_failed", error="connection")
 
     def stop(self) -> None:
         """End `run`."""
@@ -100,7 +105,8 @@ class LongConnection:
                 return
             if answer.code == 0:
                 once = True
-                with suppress(Exception):  # whatever the SDK raises, the next connection is another one's
+                # Whatever the SDK raises, the next connection is another one's.
+                with suppress(Exception, asyncio.CancelledError):
                     asyncio.run(self._connected(answer, take))
             elif not once and answer.status == HTTPStatus.OK and answer.code not in _PASSING:
                 self._failure = refused(answer)
@@ -161,7 +167,13 @@ class _Handler:
         self._take = take
 
     def _do_without_validation(self, payload: bytes) -> Json | None:
-        return self._take(json.loads(payload)) or None
+        try:
+            return self._take(json.loads(payload)) or None
+        except Busy:
+            raise
+        except Exception:  # of which the SDK, whose log is silenced, would tell nobody
+            _log.exception("an event of Feishu's could not be taken")
+            raise
 
 
 def endpoint(api: Api) -> Answer:

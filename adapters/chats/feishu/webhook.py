@@ -83,7 +83,8 @@ class FeishuWebhook(WebhookChat[Card]):
                 last = refused(answer, name)
                 if last.key != "webhook_busy":
                     raise last
-            self._gates.pause(name, 2.0**attempt)  # Feishu does not say how long
+            if attempt + 1 < _TRIES:
+                self._gates.pause(name, 2.0**attempt)  # Feishu does not say how long
         raise last
 
     def _body(self, webhook: Webhook, card: Card) -> bytes:

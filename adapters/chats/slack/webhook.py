@@ -73,7 +73,8 @@ class SlackWebhook(WebhookChat[Page]):
                 if pause is None or pause > _PATIENCE:
                     raise last
                 wait = pause
-            self._gates.pause(name, wait)
+            if attempt + 1 < TRIES:
+                self._gates.pause(name, wait)
         raise last
 
 
