@@ -810,14 +810,8 @@ class FeishuServer:
             reset = "1" if self._chaos else "7"
             told = {"x-ogw-ratelimit-limit": str(limits.CALL_RATE.feishu), "x-ogw-ratelimit-reset": reset}
             return 429, _json({"code": 99991400, "msg": "request trigger frequency limit"}), told
-        if fault == BROKEN:
-            return 502, b"<html><body>502 Bad Gateway</body></html>", {"Content-Type": "text/html"}
-        if fault == SENSITIVE:
-            return 400, _json({"code": 230022, "msg": "The content of the message contains sensitive information."}), {}
-        if fault == ODD:
-            return 200, b"[1]", {}
-        if fault in (BAD_CARD, MERGED):
-            return 400, _json({"code": int(fault), "msg": "refused as it was queued"}), {}
+        if fault in _REFUSALS:
+            return _REFUSALS[fault]
         if endpoint.name == "/endpoint" and self.endpoint_down:
             return 503, _json({"code": 1, "msg": "system busy"}), {}
         try:
@@ -1008,6 +1002,16 @@ def _json(value: Any) -> bytes:
 
 
 _NOBODY = Endpoint("", "", "")
+
+
+_REFUSALS: dict[str, Answer] = {
+    BROKEN: (502, b"<html><body>502 Bad Gateway</body></html>", {"Content-Type": "text/html"}),
+    ODD: (200, b"[1]", {}),
+    **{
+        code: (400, _json({"code": int(code), "msg": "as it was queued"}), {}) for code in (SENSITIVE, BAD_CARD, MERGED)
+    },
+}
+"""How an answer goes wrong that accepts nothing."""
 
 
 def _endpoint_of(method: str, path: str) -> tuple[Endpoint, str]:
