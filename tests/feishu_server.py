@@ -34,7 +34,7 @@ import feishu_checks
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 from feishu_checks import Refused
-from slack_server import Time, faster
+from slack_server import Time, end, faster, serving
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
@@ -1171,13 +1171,9 @@ class Sockets:
             ping_interval=None,
         )
         self._port = self._server.socket.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._serving = serving(self._server)
         self._again = threading.Thread(target=self._push_again, daemon=True)
         self._again.start()
-
-    def _serve(self) -> None:
-        with suppress(OSError):  # it was closed before it had begun
-            self._server.serve_forever()
 
     def ticket(self) -> str:
         """An address for one connection."""
@@ -1240,7 +1236,7 @@ class Sockets:
         """End the server."""
         self._closed.set()
         self._again.join()
-        self._server.shutdown()
+        end(self._server, self._serving)
         self.drop()
 
     def _admit(self, link: ServerConnection, request: Request) -> Response | None:

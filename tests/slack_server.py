@@ -14,6 +14,7 @@ import hmac
 import itertools
 import json
 import math
+import os
 import random
 import socket
 import sys
@@ -34,7 +35,7 @@ import slack_checks
 from slack_checks import Refused, check_message
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
-from websockets.sync.server import ServerConnection, serve
+from websockets.sync.server import Server, ServerConnection, serve
 
 from adapters.chats.slack import limits
 
@@ -1029,7 +1030,7 @@ class Sockets:
             self._connected, "127.0.0.1", 0, process_request=self._admit, compression=None, close_timeout=0.2
         )
         self._port = self._server.socket.getsockname()[1]
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._serving = serving(self._server)
 
     def ticket(self) -> str:
         """An address for one connection."""
@@ -1143,8 +1144,28 @@ class Sockets:
 
     def close(self) -> None:
         """End the server."""
-        self._server.shutdown()
+        end(self._server, self._serving)
         self.cut()
+
+
+def serving(server: Server) -> threading.Thread:
+    """A thread in which a WebSocket server serves."""
+
+    def serve_forever() -> None:
+        with suppress(OSError):  # it was ended before it had begun
+            server.serve_forever()
+
+    thread = threading.Thread(target=serve_forever, daemon=True)
+    thread.start()
+    return thread
+
+
+def end(server: Server, thread: threading.Thread) -> None:
+    """End a WebSocket server, and close the pipe that its library leaves open: a run of all tests has a thousand."""
+    server.shutdown()
+    thread.join(5)
+    os.close(server.shutdown_watcher)
+    os.close(server.shutdown_notifier)
 
 
 def signed(body: bytes, secret: str, timestamp: float) -> dict[str, str]:
