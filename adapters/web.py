@@ -51,4 +51,4 @@ class WebServer:
 
         server.task_dispatcher.shutdown(timeout=1)
         server.trigger.pull_trigger(end)  # in the server's own thread, which would trip over a socket that is gone
-        self._thread.join(5)
+        self._thread.join(1)

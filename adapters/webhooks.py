@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
-from bot.ports import Listener, NotFound, Once
+from bot.ports import Listener, NotFound, Once, Refused
 from bot.settings import Webhook
 from bot.values import EPOCH, Message, Place
 
@@ -51,17 +51,23 @@ class WebhookChat(ABC, Generic[Page]):
 
         Files, and buttons that ask the bot something, are left out; of nothing but files nothing is posted. A page that
         is known to have arrived is not sent again when the same message is tried later. Raises NotFound for a webhook
-        that was removed, Forbidden, ConfigError, Unavailable where a later try may succeed, and Overtaken.
+        that was removed, Forbidden, ConfigError, Unavailable where a later try may succeed, Overtaken, and at the end
+        Refused for a page that the platform does not take, where all others are posted.
         """
         channel = self.place(place.channel)
         once = once or Once(uuid.uuid4().hex, EPOCH, False, lambda: None)
-        pages = self._pages(message)
+        pages, refusal = self._pages(message), None
         for number in range(self._arrived.get(once.name, 0), len(pages)):
-            self._send(channel.channel, pages[number], once.check)
+            try:
+                self._send(channel.channel, pages[number], once.check)
+            except Refused as error:
+                refusal = error
             self._arrived[once.name] = number + 1
         self._arrived.pop(once.name, None)
         while len(self._arrived) > _REMEMBERED:  # of messages that were given up
             self._arrived.pop(next(iter(self._arrived)))
+        if refusal:
+            raise refusal
         return channel
 
     @abstractmethod

@@ -94,11 +94,11 @@ def cli(ctx: click.Context) -> None:
 @click.option("--to", default="", help="post the answer there: slack:C0123456789, feishu:oc_…, slack-webhook:team")
 def ask(words: tuple[str, ...], as_json: bool, repo: str, to: str) -> None:
     """Answer one line of the chat's grammar. What a place follows is changed and listed with `--to`, and told here."""
-    from bot.commands import VERBS
+    from bot.commands import verb_of
     from bot.ports import UsageError
     from bot.texts import Texts
 
-    verb = VERBS.get(words[0].lower(), "") if words else ""
+    verb = verb_of(_line(words))
     with _told_kindly(), _app() as (app, settings):
         chat, place = _chat(settings, to, known=verb not in _FOLLOWED)
         if verb == "report" and _is_webhook(place.chat):
@@ -332,14 +332,15 @@ def _findings(settings: Settings, what: str | None, channel: str, texts: Texts) 
     if what is None:
         with _app() as (app, _):
             yield from operator.examine(app, str(settings.digest_database))
+    group = channel.startswith(_FEISHU_GROUP)  # so that one of a chat is not looked for in the other
     if what == "slack" or (what is None and _CHATS["slack"][1](settings)):
         from adapters.chats.slack.doctor import examine
 
-        yield from examine(settings, "" if channel.startswith(_FEISHU_GROUP) else channel, _sample(texts))
+        yield from examine(settings, "" if group and what is None else channel, _sample(texts))
     if what == "feishu" or (what is None and _CHATS["feishu"][1](settings)):
         from adapters.chats.feishu import doctor as feishu_doctor
 
-        yield from feishu_doctor.examine(settings, channel if channel.startswith(_FEISHU_GROUP) else "")
+        yield from feishu_doctor.examine(settings, channel if group or what else "")
     if what is None:
         yield from (_webhook_finding(settings, name) for name in _CHATS if _is_webhook(name))
 

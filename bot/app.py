@@ -114,14 +114,20 @@ def send(chat: Chat, place: Place, message: Message, texts: Texts, once: Once | 
         refusal = error
     begun = refusal.thread
     place = replace(place, thread=begun or place.thread)
-    for name, said in digests.withheld(message, texts.error(refusal), texts).items():
+    for said, named in stand_ins(message, texts.error(refusal), texts, once):
         try:
-            thread = chat.post(place, said, replace(once, name=f"{once.name}/{name}") if once else None)
+            thread = chat.post(place, said, named)
         except Refused as error:
             refusal = error
         else:
             return place if begun else thread
     raise refusal
+
+
+def stand_ins(message: Message, reason: str, texts: Texts, once: Once | None) -> list[tuple[Message, Once | None]]:
+    """What stands in for a message that a chat does not take, the first choice first, each under a name of its own."""
+    made = digests.withheld(message, reason, texts)
+    return [(said, replace(once, name=f"{once.name}/{name}") if once else None) for name, said in made.items()]
 
 
 class App:

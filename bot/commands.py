@@ -135,6 +135,11 @@ def words(text: str) -> list[str]:
     return [quoted or plain.rstrip(_STOPS) or plain for quoted, plain in _WORD.findall(line)]
 
 
+def verb_of(line: str) -> str:
+    """The command that a line begins with, whatever it is called; empty for none."""
+    return VERBS.get(next(iter(words(line)), "").lower(), "")
+
+
 def _check_length(line: str) -> None:
     """Refuse a line that would be cut. Raises UsageError."""
     if len(line) > _TEXT_LIMIT:

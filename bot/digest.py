@@ -284,19 +284,20 @@ def post(digest: Digest, texts: Texts, attachments: Sequence[Attachment] = (), n
 
 
 def withheld(message: Message, reason: str, texts: Texts) -> dict[str, Message]:
-    """What can be posted of a message whose words a chat does not take, the fuller one first, each with its own name.
+    """What can be posted of a message that a chat does not take, the fuller one first, each with its own name.
 
-    That it is so, and why; where its title leads to; of a headline its title and what its buttons do; at last only the
+    That it is so, and why; where its title leads to, and what its buttons do; of a headline its title. At last only the
     first.
     """
-    links = tuple(Span(one_line(s.url or "", SUBJECT_LIMIT), s.url) for s in message.title if s.url)
-    told = Text((_plain(texts("digest.withheld")), _plain(reason), *((link,) for link in links)))
-    buttons = [part for part in message.parts if isinstance(part, Buttons)]
+    title = _plain(texts("digest.withheld"))
+    links = tuple((Span(one_line(s.url, SUBJECT_LIMIT), s.url),) for s in message.title if s.url)
+    told = (_plain(reason), *links)
+    buttons = (part for part in message.parts if isinstance(part, Buttons))
     if message.key == "headline":
-        fuller = Message(message.key, message.title, (told, *buttons))
+        fuller = Message(message.key, message.title, (Text((title, *told)), *buttons))
     else:
-        fuller = Message(message.key, _plain(texts("digest.withheld")), (Text(told.lines[1:]),))
-    return {"withheld": fuller, "bare": Message(message.key, _plain(texts("digest.withheld")))}
+        fuller = Message(message.key, title, (Text(told), *buttons))
+    return {"withheld": fuller, "bare": Message(message.key, title)}
 
 
 def _headline(digest: Digest, texts: Texts, notes: Sequence[str]) -> Message:

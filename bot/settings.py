@@ -15,7 +15,10 @@ from tzlocal import get_localzone_name
 
 from bot.ports import ConfigError
 
-_ORIGIN = re.compile(r"https://[\w.-]+(:\d{1,5})?|http://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST = rf"(?:{_LABEL}\.)*{_LABEL}(?::(?P<port>\d{{1,5}}))?"
+_LAST_PORT = 65_535
+_ORIGIN = re.compile(rf"https://{_HOST}|http://(?:localhost|127\.0\.0\.1|\[::1\])(?::(?P<own_port>\d{{1,5}}))?")
 
 
 def _local_zone() -> str:
@@ -124,7 +127,8 @@ class Settings(BaseSettings):
     @classmethod
     def _origin(cls, value: str) -> str:
         """An address without a path, over TLS unless it is this machine's: what Feishu's SDK takes."""
-        if not _ORIGIN.fullmatch(value.rstrip("/")):
+        known = _ORIGIN.fullmatch(value.rstrip("/"))
+        if not known or int(known["port"] or known["own_port"] or 0) > _LAST_PORT:
             raise ValueError("write it as https://open.feishu.cn or https://open.larksuite.com, without a path")
         return value.rstrip("/")
 
@@ -142,13 +146,7 @@ class Webhook:
     secret: SecretStr
 
 
-_WEBHOOK = re.compile(
-    r"(?P<name>[\w.-]{1,60})=(?P<url>https?://(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}(?::(?P<port>\d{1,5}))?/[!-~]+)"
-    r"(?:\s+(?P<secret>[!-~]+))?"
-)
-
-
-_LAST_PORT = 65_535
+_WEBHOOK = re.compile(rf"(?P<name>[\w.-]{{1,60}})=(?P<url>https?://{_HOST}/[!-~]+)(?:\s+(?P<secret>[!-~]+))?")
 
 
 def webhooks(name: str, value: SecretStr, *, signed: bool) -> dict[str, Webhook]:

@@ -25,7 +25,7 @@ from itertools import groupby
 
 from bot import digest as digests
 from bot import report, schedule
-from bot.app import GRACE, App, Scope, Sought, send
+from bot.app import GRACE, App, Scope, Sought, send, stand_ins
 from bot.ports import Chat, DigestError, Forbidden, NotFound, Once, Overtaken, Store, ThreadGone
 from bot.texts import Texts
 from bot.values import (
@@ -209,17 +209,18 @@ class Worker:
 
     def _last_look(self, job: _Job) -> tuple[_Job, bool]:
         """The delivery, with the message done that was begun if the chat shows it; and whether all of it is posted."""
-        post = self._post(job) if job.delivery.steps else None
-        if post is None:
+        made = self._post(job) if job.delivery.steps else None
+        if made is None:
             return job, False
+        post, texts = made
         messages = {m.key: m for m in (post.headline, *post.replies)}
         begun = next((s for s in job.delivery.steps if s.state is StepState.INTENDED), None)
         if begun and begun.key in messages:
-            job = self._looked_for(job, begun, messages[begun.key])
+            job = self._looked_for(job, begun, messages[begun.key], texts)
         done = {s.key for s in job.delivery.steps if s.state is StepState.DONE}
         return job, set(messages) <= done
 
-    def _looked_for(self, job: _Job, begun: Step, message: Message) -> _Job:
+    def _looked_for(self, job: _Job, begun: Step, message: Message, texts: Texts) -> _Job:
         """The delivery, with a message done that was begun, if the chat shows it."""
 
         def send_nothing() -> None:
@@ -228,11 +229,11 @@ class Worker:
         headline = job.delivery.steps[0]
         place = job.subscription.place if begun is headline else replace(job.subscription.place, thread=headline.thread)
         once = Once(send_name(job.subscription, job.delivery, message), begun.begun, True, send_nothing)
-        try:
-            thread = self._chats[place.chat].post(place, message, once)
-        except DigestError:
-            return job
-        return job.at(steps=_done(job.delivery.steps, begun, thread))
+        for said, named in ((message, once), *stand_ins(message, "", texts, once)):
+            with suppress(DigestError):
+                thread = self._chats[place.chat].post(place, said, named)
+                return job.at(steps=_done(job.delivery.steps, begun, thread))
+        return job
 
     # --- Building ----------------------------------------------------------------------------
 
@@ -365,15 +366,11 @@ class Worker:
 
     def _send(self, job: _Job) -> None:
         """Post what has not been posted of a delivery, and settle it."""
-        post = self._post(job)
-        if post is None:
+        made = self._post(job)
+        if made is None:
             raise _Later
-        place = job.subscription.place
-        # Where there are no threads, one digest must not stand within another.
-        with self._turns.setdefault(place, threading.Lock()):
-            for number, message in enumerate((post.headline, *post.replies)):
-                job, thread = self._step(job, place, message)
-                place = thread if number == 0 else place
+        with self._turn(job.subscription.place):
+            job = self._send_post(job, *made)
         job = job.at(state=DeliveryState.DONE, failure=None)
         self._store.keep_delivery(job.delivery)
         waited = (self._app.clock() - job.delivery.slot).total_seconds()
@@ -386,8 +383,27 @@ class Worker:
             seconds=round(waited, 1),
         )
 
-    def _post(self, job: _Job) -> Post | None:
-        """What is posted, the same however often it is begun; None where its digest is gone, to be made again."""
+    def _send_post(self, job: _Job, post: Post, texts: Texts) -> _Job:
+        """The delivery with every message posted."""
+        place = job.subscription.place
+        for number, message in enumerate((post.headline, *post.replies)):
+            job, thread = self._step(job, place, message, texts)
+            place = thread if number == 0 else place
+        return job
+
+    @contextmanager
+    def _turn(self, place: Place) -> Iterator[None]:
+        """Post a digest while no other one is posted there: one must not stand within another. Raises _Later."""
+        turn = self._turns.setdefault(place, threading.Lock())
+        if not turn.acquire(blocking=False):
+            raise _Later
+        try:
+            yield
+        finally:
+            turn.release()
+
+    def _post(self, job: _Job) -> tuple[Post, Texts] | None:
+        """What is posted, the same however often it is begun, and the labels; None where its digest is gone."""
         digest = self._store.digest(job.delivery.digest)
         if digest is None:
             self._store.keep_delivery(job.at(digest="").delivery)
@@ -395,9 +411,9 @@ class Worker:
         texts = Texts(digest.language)  # as it was made, whatever the subscription says by now
         failed = failed_before(job.delivery, self._store.deliveries(job.subscription.id, limit=_LOOKED_BACK))
         said = notes(job.delivery, failed, digest.period, texts)
-        return digests.post(digest, texts, report.attachments(digest, texts), said)
+        return digests.post(digest, texts, report.attachments(digest, texts), said), texts
 
-    def _step(self, job: _Job, place: Place, message: Message) -> tuple[_Job, Place]:
+    def _step(self, job: _Job, place: Place, message: Message, texts: Texts) -> tuple[_Job, Place]:
         """A message posted, now or earlier, and the thread beneath it."""
         chat = self._chats[place.chat]
         step = next((s for s in job.delivery.steps if s.key == message.key), None)
@@ -413,7 +429,7 @@ class Worker:
         once = Once(send_name(job.subscription, job.delivery, message), step.begun, again, lambda: self._check(job))
         with self._posting.counted():
             try:
-                thread = send(chat, place, message, Texts(job.subscription.language), once)
+                thread = send(chat, place, message, texts, once)
             except ThreadGone:
                 raise
             except (NotFound, Forbidden) as error:

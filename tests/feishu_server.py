@@ -190,6 +190,7 @@ class FeishuServer:
         for name in groups:
             self.add_group(name)
         self.users = {USER: "Somebody"}
+        self.forbidden: set[str] = set()
         self.scopes = set(SCOPES)
         self.hooks: dict[str, Hook] = {}
         self.uploads: dict[str, tuple[str, bytes]] = {}
@@ -492,6 +493,8 @@ class FeishuServer:
     def _look(self, card: Any, size: int, group: Group) -> None:
         """Refuse a card that Feishu would refuse, and write down what it takes and our bot must never write."""
         feishu_checks.check_card(card, body_bytes=size, users=group.members - {BOT})
+        if any(word in json.dumps(card, ensure_ascii=False) for word in self.forbidden):
+            raise Refused(230022, "The content of the message contains sensitive information.")
         self.violations += feishu_checks.unwanted(card)
 
     def _keep(

@@ -181,6 +181,32 @@ def talk(server, time, count):
         server.group("oc_1").post_by("ou_1", f"talk {number}")
 
 
+def test_what_others_wrote_in_the_second_in_which_the_look_begins_ends_nothing(server, time, chat):
+    time.now += 0.2
+    server.group("oc_1").post_by("ou_1", "talk")
+    time.now += 60.7
+    first = once(time)
+    chat.post(GROUP, HELLO, first)
+    time.now += 4_000
+    chat_of(server, time).post(GROUP, HELLO, replace(first, again=True))
+    assert len(cards(server)) == 1
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"items": None},
+        {"items": [None, 7, {}]},
+        {"has_more": True},
+        {"items": [{"msg_type": "file", "body": None}, {"msg_type": "interactive", "body": {"content": None}}]},
+    ],
+)
+def test_an_odd_history_settles_nothing_and_ends_nothing(server, time, chat, monkeypatch, page):
+    monkeypatch.setattr(server, "_list", lambda call: {"data": page})
+    chat.post(GROUP, FILES, once(time, again=True))
+    assert len(cards(server)) == 1
+
+
 def test_what_stood_there_before_the_sending_began_is_not_looked_at(server, time, chat):
     chat.post(GROUP, HELLO, once(time, name="d0/headline"))
     talk(server, time, 120)
@@ -344,9 +370,10 @@ def test_of_several_pages_only_the_refused_one_is_missing_and_that_is_said_in_th
     assert thread.thread == server.tops("oc_1")[0]["message_id"]
     assert len(server.tops("oc_1")) == 1
     assert whole.thread != thread.thread
-    before = len(told)
-    send(chat_of(server, time), GROUP, message, Texts("en"), replace(first, again=True))
-    assert len(server.group("oc_1").messages) == before + 1  # by now it is taken
+    again = send(chat_of(server, time), GROUP, message, Texts("en"), replace(first, again=True))
+    assert again == thread
+    assert len(server.tops("oc_1")) == 1
+    assert len(server.group("oc_1").messages) == len(told) + 1  # by now it is taken
 
 
 @pytest.mark.parametrize("text", ["", "x" * 30_000_001])
@@ -465,6 +492,29 @@ def test_what_was_refused_for_now_is_not_looked_for(server, chat):
     assert not [r for r in server.requests if r.startswith("GET")]
 
 
+def test_who_was_overtaken_during_an_upload_sends_no_file(server, time, chat):
+    asked = []
+
+    def check():
+        asked.append(len(server.uploads))
+        if server.uploads:
+            raise Overtaken("stopping")
+
+    thread = chat.post(GROUP, HELLO)
+    with pytest.raises(Overtaken):
+        chat.post(thread, FILES, once(time, check=check))
+    assert files(server) == []
+
+
+@pytest.mark.parametrize("fault", [BROKEN, BUSY, MERGED])
+def test_a_file_is_put_up_once_however_often_its_message_is_sent(server, chat, fault):
+    thread = chat.post(GROUP, HELLO)
+    server.queue("", fault, path="/reply")
+    chat.post(thread, FILES)
+    assert sorted(files(server)) == ["a.html", "a.md"]
+    assert len(server.uploads) == 2
+
+
 def test_who_may_send_no_more_uploads_nothing(server, time, chat):
     def overtaken():
         raise Overtaken("stopping")
@@ -494,7 +544,7 @@ def persist(chat, message, once):
 
 
 @pytest.mark.parametrize("later", [0, 4_000], ids=["within the hour", "after it"])
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_whatever_goes_wrong_each_message_and_file_is_there_once(time, seed, later):
     with FeishuServer(time, chaos=random.Random(seed)) as server:
         for number in range(12):

@@ -573,7 +573,6 @@ def test_a_port_that_is_taken_is_told(feishu, server):
         ({}, "feishu_no_app"),
         ({"feishu_app_id": APP_ID}, "feishu_no_app"),
         ({"feishu_app_secret": APP_SECRET}, "feishu_no_app"),
-        ({"feishu_app_id": APP_ID, "feishu_app_secret": APP_SECRET, "feishu_mode": "http"}, "feishu_no_key"),
     ],
 )
 def test_what_is_missing_is_told_by_its_setting(given, key):
@@ -581,6 +580,14 @@ def test_what_is_missing_is_told_by_its_setting(given, key):
         from_settings(Settings(_env_file=None, **given))
     assert refused.value.key == key
     assert "FEISHU_" in Texts("en").error(refused.value)
+
+
+def test_http_without_a_key_can_post_but_not_listen():
+    given = {"feishu_app_id": APP_ID, "feishu_app_secret": APP_SECRET, "feishu_mode": "http"}
+    chat = from_settings(Settings(_env_file=None, **given))
+    with pytest.raises(ConfigError) as refused:
+        chat._transport.run(lambda _: {})
+    assert refused.value.key == "feishu_no_key"
 
 
 def digest(tmp_path, *words, **settings):

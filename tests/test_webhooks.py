@@ -35,7 +35,8 @@ from adapters.chats.slack import webhook as slack_webhook
 from adapters.chats.slack.webhook import SlackWebhook
 from adapters.stores.sqlite import SqliteStore
 from bot import digest as digests
-from bot.ports import ConfigError, Forbidden, NotFound, Once, Overtaken, Unavailable
+from bot.app import send
+from bot.ports import ConfigError, Forbidden, NotFound, Once, Overtaken, Refused, Unavailable
 from bot.report import attachments
 from bot.settings import SecretStr, Webhook, load, webhooks
 from bot.texts import Texts
@@ -430,7 +431,7 @@ REFUSALS = [
     (SLACK, (403, "action_prohibited"), Forbidden, "webhook_closed"),
     (SLACK, (403, "posting_to_general_channel_denied"), Forbidden, "webhook_closed"),
     (SLACK, (403, "invalid_token"), ConfigError, "webhook_token"),
-    (SLACK, (400, "invalid_blocks"), Unavailable, "webhook_refused"),
+    (SLACK, (400, "invalid_blocks"), Refused, "webhook_refused"),
     (SLACK, (403, f"<html>{PATHS[SLACK]} is blocked</html>"), Unavailable, "webhook_refused"),
     (SLACK, (500, "rollup_error"), Unavailable, "webhook_failed"),
     (SLACK, (200, "<html>sign in first</html>"), Unavailable, "webhook_failed"),
@@ -439,7 +440,7 @@ REFUSALS = [
     (FEISHU, (200, {"code": 19021, "msg": "sign match fail"}), ConfigError, "webhook_signature"),
     (FEISHU, (200, {"code": 19022, "msg": "Ip Not Allowed"}), ConfigError, "webhook_machine"),
     (FEISHU, (200, {"code": 19024, "msg": "Key Words Not Found"}), ConfigError, "webhook_keyword"),
-    (FEISHU, (400, {"code": 9499, "msg": "Bad Request", "data": {}}), Unavailable, "webhook_refused"),
+    (FEISHU, (400, {"code": 9499, "msg": "Bad Request", "data": {}}), Refused, "webhook_refused"),
     (FEISHU, (500, {"code": 1, "msg": "internal"}), Unavailable, "webhook_failed"),
     (FEISHU, (502, "<html>bad gateway</html>"), Unavailable, "webhook_failed"),
     (FEISHU, (200, f"<html>{PATHS[FEISHU]}: sign in first</html>"), Unavailable, "webhook_failed"),
@@ -459,6 +460,17 @@ def test_a_refusal_is_told_in_the_bots_terms_and_not_repeated(kind, answer, erro
         told = Texts(language).error(refused.value)
         assert "team" in told
         assert TOKEN not in told
+
+
+@pytest.mark.parametrize(("kind", "refusal"), [(SLACK, (400, "invalid_blocks")), (FEISHU, (200, {"code": 230022}))])
+def test_a_page_that_is_refused_costs_only_itself_and_that_is_said(kind, refusal, chat, place, hooks):
+    chat.post(place, LONG, once(name="whole"))
+    pages = len(hooks.taken[kind])
+    hooks.taken[kind].clear()
+    hooks.queue(refusal)
+    assert send(chat, place, LONG, Texts("en"), once()) == place
+    assert len(hooks.taken[kind]) == pages  # all but one, and the notice
+    assert "did not take part" in json.dumps(hooks.taken[kind][-1])
 
 
 def test_an_older_answer_of_feishus_is_understood(hooks, time):

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple
 
 from adapters.chats.feishu import limits
@@ -39,7 +40,7 @@ Json = dict[str, Any]
 NO_TOPICS = frozenset({230071})
 NO_TOPIC_HERE = frozenset({230072})
 """A message that was forwarded with others cannot begin a topic; the group's others can."""
-_BUSY = frozenset({99991400, 230020, 11232})
+_BUSY = frozenset({99991400, 230020})
 _UNCLEAR = frozenset({230049, 2200, 1500, 99991500})
 _SECRET = frozenset({10003, 10012, 10014, 10015})
 _TOKEN = frozenset({99991661, 99991663, 99991664, 99991668, 99991671})
@@ -82,7 +83,7 @@ class Gate(NamedTuple):
 
     @property
     def shared(self) -> Gate:
-        """What counts for the target: messages and replies together, everything else apart."""
+        """What is counted for the target: messages and replies as one, anything else by itself."""
         return Gate("send" if self.method in ("messages", "reply") else self.method, self.target)
 
 
@@ -186,6 +187,7 @@ class Api:
         return self._client
 
 
+@cache
 def sdk() -> Any:
     """lark_oapi, imported when it is first needed, and silenced: it prints to standard output, tickets among it."""
     import lark_oapi  # noqa: PLC0415

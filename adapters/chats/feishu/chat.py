@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 from adapters.chats.feishu import limits
@@ -28,7 +27,7 @@ _log = logging.getLogger("digest.feishu")
 
 _MESSAGES = "/open-apis/im/v1/messages"
 _HISTORY_PAGES = 20
-_FORGOTTEN = 86_400.0
+_ASK_AGAIN = 86_400.0
 """Seconds after which it is tried again whether a group allows topics by now."""
 
 
@@ -64,7 +63,6 @@ class FeishuChat:
         self._plain: dict[str, float] = {}
         self._me = ""
         self._inbound: Inbound | None = None
-        self._lock = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -85,10 +83,10 @@ class FeishuChat:
         rendered = render(message, lambda number: _card_part(once, number).mark)
         cards = [_card_part(once, number) for number in range(len(rendered.pages))]
         files = [_file_part(once, file) for file in rendered.files]
-        found = self._found(place, cards, files, once) if once.again else {}
-        beneath, refusal = Place(NAME, place.channel, place.thread), None
-        contents = [*(partial(_content, card) for card in rendered.pages)]
-        contents += [partial(self._uploaded, file) for file in rendered.files]
+        found, top = self._found(place, cards, files, once) if once.again else ({}, None)
+        beneath, refusal = Place(NAME, place.channel, place.thread or top), None
+        contents: list[Callable[[], str]] = [partial(_content, card) for card in rendered.pages]
+        contents += [cache(partial(self._uploaded, file, once)) for file in rendered.files]
         for part, content in zip([*cards, *files], contents, strict=True):
             try:
                 posted = found.get(part.mark) or self._send(beneath, part, content, once)
@@ -119,49 +117,54 @@ class FeishuChat:
 
     def _send(self, place: Place, part: _Part, content: Callable[[], str], once: Once) -> str:
         """The id of a message that was posted, now or by an earlier sending of the same name."""
-        unclear = False
-
-        def post(topic: bool) -> Answer:
-            body = {"msg_type": part.kind, "content": content(), "uuid": part.uuid}
-            if place.thread:
-                path = f"{_MESSAGES}/{place.thread}/reply"
-                return self._api.ask("POST", path, body=body | {"reply_in_thread": topic})
-            query = {"receive_id_type": "chat_id"}
-            return self._api.ask("POST", _MESSAGES, query=query, body=body | {"receive_id": place.channel})
+        answers: list[Answer] = []
 
         def send() -> Answer:
-            nonlocal unclear
-            answer = post(self._plain.get(place.channel, 0.0) < self._now())
-            if answer.code in NO_TOPICS:
-                self._plain[place.channel] = self._now() + _FORGOTTEN
-            if answer.code in NO_TOPICS | NO_TOPIC_HERE:
-                answer = post(False)
-            unclear |= answer.unclear
-            return answer
+            answers.append(self._posted(place, part, content()))
+            return answers[-1]
 
         try:
             answer = self._call(Gate("reply" if place.thread else "messages", place.channel), send, once.check)
             if posted := answer.data.get("message_id"):
                 return str(posted)
-            unclear, failure = True, Unavailable("feishu_failed", error="message_id")
+            failure = Unavailable("feishu_failed", error="message_id")
         except Unavailable as error:
             failure = error
         # It may have been taken all the same, and Feishu does not say what it answers to a uuid that it knows.
-        if unclear and (found := self._look(place, [part], once).get(part.mark)):
+        perhaps = any(answer.unclear or answer.code == 0 for answer in answers)
+        if perhaps and (found := self._look(place, [part], once).get(part.mark)):
             return found
         raise failure
 
-    def _uploaded(self, file: Attachment) -> str:
+    def _posted(self, place: Place, part: _Part, content: str) -> Answer:
+        """What Feishu says to a message: in a topic where the group has such, else as a plain reply."""
+        body = {"msg_type": part.kind, "content": content, "uuid": part.uuid}
+        if not place.thread:
+            query = {"receive_id_type": "chat_id"}
+            return self._api.ask("POST", _MESSAGES, query=query, body=body | {"receive_id": place.channel})
+        path, topic = f"{_MESSAGES}/{place.thread}/reply", self._plain.get(place.channel, 0.0) < self._now()
+        answer = self._api.ask("POST", path, body=body | {"reply_in_thread": topic})
+        if answer.code in NO_TOPICS:
+            self._plain[place.channel] = self._now() + _ASK_AGAIN
+        if answer.code in NO_TOPICS | NO_TOPIC_HERE:
+            return self._api.ask("POST", path, body=body | {"reply_in_thread": False})
+        return answer
+
+    def _uploaded(self, file: Attachment, once: Once) -> str:
         """The content of a message with a file, which Feishu has by then. Raises Refused for one too large or empty."""
         raw = file.text.encode()
         if not 0 < len(raw) <= limits.FILE_BYTES.ours:
             raise Refused("feishu_file")
-        return json.dumps(self._call(Gate("files"), lambda: self._api.upload(file.name, raw)).data)
+        content = json.dumps(self._call(Gate("files"), lambda: self._api.upload(file.name, raw)).data)
+        once.check()  # it took its time
+        return content
 
     # --- What is there already ---------------------------------------------------------------
 
-    def _found(self, place: Place, cards: list[_Part], files: list[_Part], once: Once) -> dict[str, str]:
-        """What is there of a message that was perhaps sent before: ids by mark.
+    def _found(
+        self, place: Place, cards: list[_Part], files: list[_Part], once: Once
+    ) -> tuple[dict[str, str], str | None]:
+        """What is there of a message that was perhaps sent before: ids by mark; and the one that begins its thread.
 
         What comes after the first card stands in its thread, where it begins one. Files are known by their names only,
         which others may have too: within the hour of their `uuid` they are sent again instead, and none of them is ours
@@ -171,14 +174,14 @@ class FeishuChat:
             files = []
         if place.thread:
             found = self._look(place, [*cards, *files], once)
-            return found if any(card.mark in found for card in cards) else {}
+            return (found, None) if any(card.mark in found for card in cards) else ({}, None)
         # Where the first card was refused, another one begins the thread.
         found = self._look(place, cards[:1], once) or (self._look(place, cards[1:], once) if cards[1:] else {})
         top = next((found[card.mark] for card in cards if card.mark in found), None)
         missing = [part for part in (*cards, *files) if part.mark not in found]
         if top and missing:
             found |= self._look(Place(NAME, place.channel, top), missing, once)
-        return found
+        return found, top
 
     def _look(self, place: Place, parts: list[_Part], once: Once) -> dict[str, str]:
         """The ids of the messages in a group or thread that are the wanted ones, by mark, as far as they are seen."""
@@ -186,7 +189,7 @@ class FeishuChat:
         for message in self._since(place, once):
             for part in parts:
                 if message.get("msg_type") == part.kind and _bears(message, part, place):
-                    found[part.mark] = str(message["message_id"])
+                    found[part.mark] = str(message.get("message_id"))
             if len(found) == len(parts):
                 break
         return found
@@ -197,7 +200,7 @@ class FeishuChat:
         A history that may not be read settles nothing: a rare double is better than a loss. Raises Unavailable where a
         later look may tell.
         """
-        begun = once.begun.timestamp() - 60  # the clocks of two machines differ
+        begun = int(once.begun.timestamp()) - 60  # the clocks of two machines differ
         try:
             for message in self._history(place, begun):
                 if _number(message.get("create_time")) / 1_000 < begun:
@@ -207,7 +210,7 @@ class FeishuChat:
         except (NotFound, Forbidden, ConfigError):
             return
 
-    def _history(self, place: Place, begun: float) -> Iterator[Json]:
+    def _history(self, place: Place, begun: int) -> Iterator[Json]:
         """The messages of a thread, the newest first; or of a group since some time, at whose ends they are looked for.
 
         A thread's history takes no times, and a group's has the replies that are in no thread.
@@ -215,10 +218,9 @@ class FeishuChat:
         if place.thread and (topic := self._topic(place.thread)):
             yield from self._pages({"container_id_type": "thread", "container_id": topic}, "Desc")
             return
-        group = {"container_id_type": "chat", "container_id": place.channel, "start_time": int(begun)}
+        group = {"container_id_type": "chat", "container_id": place.channel, "start_time": begun}
         if not (yield from self._pages(group, "Asc")):
             yield from self._pages(group, "Desc")
-            _log.warning("the history of %s is longer than is looked through", place.channel)
 
     def _pages(self, container: Mapping[str, object], order: str) -> Generator[Json, None, bool]:
         """The messages of some pages of a history, and whether there are no more."""
@@ -230,8 +232,8 @@ class FeishuChat:
         }
         for _ in range(_HISTORY_PAGES):
             page = self._call(Gate("list"), lambda: self._api.ask("GET", _MESSAGES, query=asked)).data
-            yield from page.get("items") or ()
-            if not page.get("has_more"):
+            yield from (item for item in page.get("items") or () if isinstance(item, dict))
+            if not (page.get("has_more") and page.get("page_token")):
                 return True
             asked["page_token"] = page["page_token"]
         return False
@@ -245,11 +247,10 @@ class FeishuChat:
 
     def me(self) -> str:
         """The open id of the bot, by which mentions name it. Raises ConfigError, Unavailable."""
-        with self._lock:
-            if not self._me:
-                answer = self._call(Gate("info"), lambda: self._api.ask("GET", "/open-apis/bot/v3/info"))
-                self._me = str((answer.data.get("bot") or {}).get("open_id", ""))
-            return self._me
+        if not self._me:
+            answer = self._call(Gate("info"), lambda: self._api.ask("GET", "/open-apis/bot/v3/info"))
+            self._me = str((answer.data.get("bot") or {}).get("open_id", ""))
+        return self._me
 
     # --- In ----------------------------------------------------------------------------------
 
@@ -311,10 +312,8 @@ def from_settings(settings: Settings) -> FeishuChat:
 
 
 def _transport(settings: Settings, api: Api) -> Transport:
-    """The way in. Raises ConfigError for HTTP that anybody could call."""
     if settings.feishu_mode == "socket":
         return LongConnection(api)
-    if not (key := settings.feishu_encrypt_key.get_secret_value()):
-        raise ConfigError("feishu_no_key")
+    key = settings.feishu_encrypt_key.get_secret_value()
     token = settings.feishu_verification_token.get_secret_value()
     return Http(key, token, settings.feishu_host, settings.feishu_port)

@@ -233,7 +233,9 @@ class Http:
         return self._port
 
     def run(self, take: Take) -> None:
-        """Serve until stopped. Raises ConfigError where the port cannot be opened."""
+        """Serve until stopped. Raises ConfigError without a key, or where the port cannot be opened."""
+        if not self._key:
+            raise ConfigError("feishu_no_key")
         sdk()
 
         def respond(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:

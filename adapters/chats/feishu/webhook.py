@@ -17,7 +17,7 @@ from adapters.chats.feishu import limits
 from adapters.chats.feishu.cards import Card, render
 from adapters.pace import Gates, Rate
 from adapters.webhooks import WebhookChat
-from bot.ports import ConfigError, DigestError, NotFound, Unavailable
+from bot.ports import ConfigError, DigestError, NotFound, Refused, Unavailable
 from bot.settings import Settings, Webhook, webhooks
 from bot.values import Attachment, Message, one_line
 
@@ -144,7 +144,7 @@ def refused(answer: _Answer, name: str) -> DigestError:
         return ConfigError("webhook_keyword", webhook=name)
     if code is None or status >= 500:
         return Unavailable("webhook_failed", webhook=name, error=status)
-    return Unavailable("webhook_refused", webhook=name, error=f"{code} {one_line(answer.message, 120)}".strip())
+    return Refused("webhook_refused", webhook=name, error=f"{code} {one_line(answer.message, 120)}".strip())
 
 
 def from_settings(settings: Settings) -> FeishuWebhook:

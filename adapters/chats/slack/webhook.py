@@ -17,7 +17,7 @@ from adapters.chats.slack.blocks import Page, render
 from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, TRIES
 from adapters.pace import Gates, Rate
 from adapters.webhooks import WebhookChat
-from bot.ports import ConfigError, DigestError, Forbidden, NotFound, Unavailable
+from bot.ports import ConfigError, DigestError, Forbidden, NotFound, Refused, Unavailable
 from bot.settings import Settings, Webhook, webhooks
 from bot.values import Attachment, Buttons, Message, Part, Span, Text
 
@@ -30,6 +30,7 @@ _PATIENCE = 60.0
 # What Slack answers (docs.slack.dev/messaging/sending-messages-using-incoming-webhooks, "Handling errors").
 _GONE = frozenset({"no_service", "no_service_id", "no_active_hooks", "no_team", "team_disabled", "channel_not_found"})
 _CLOSED = frozenset({"channel_is_archived", "action_prohibited", "posting_to_general_channel_denied"})
+_CONTENT = frozenset({"invalid_blocks", "invalid_payload", "msg_blocks_too_long", "msg_too_long", "no_text"})
 _WORD = re.compile(r"[a-z_]{1,60}")
 
 
@@ -111,6 +112,8 @@ def refused(answer: WebhookResponse, name: str) -> tuple[DigestError, float | No
         return NotFound("webhook_gone", webhook=name, setting=_SETTING), None
     if status >= 500 or status < 400:  # a page of somebody in between, or an error after which it may have arrived
         return Unavailable("webhook_failed", webhook=name, error=status), None
+    if said in _CONTENT:
+        return Refused("webhook_refused", webhook=name, error=said), None
     return Unavailable("webhook_refused", webhook=name, error=said if _WORD.fullmatch(said) else status), None
 
 
