@@ -7,6 +7,7 @@ import feishu_checks
 import feishu_server
 import pytest
 from feishu_server import FeishuServer, Time
+from pydantic import ValidationError
 from samples import digest as sample
 from service import ROOT
 from test_slack import DAYS, deliver
@@ -99,3 +100,9 @@ def test_another_address_is_refused_with_what_to_write(url, monkeypatch):
         load()
     assert "FEISHU_URL" in Texts("en").error(told.value)
     assert "https://open.feishu.cn" in Texts("en").error(told.value)
+
+
+@pytest.mark.parametrize("url", ["https://open.feishu.cn:99999", "https://..", "https://-", "http://localhost:70000"])
+def test_an_address_that_no_machine_can_have_is_refused(url):
+    with pytest.raises(ValidationError):
+        Settings(feishu_url=url, _env_file=None)

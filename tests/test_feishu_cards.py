@@ -308,7 +308,7 @@ def test_buttons_bring_their_command_back_and_stand_side_by_side():
     (row,) = elements([page], "column_set")
     assert row["flex_mode"] == "flow"
     first, second = elements([page], "button")
-    assert first["behaviors"] == [{"type": "callback", "value": {"command": "report x", "key": "headline"}}]
+    assert first["behaviors"] == [{"type": "callback", "value": {"command": "report x"}}]
     assert second["behaviors"] == [{"type": "open_url", "default_url": "https://github.com/team/app"}]
     (alone,) = elements(
         accepted(Message("headline", (Span("Title"),), (Buttons(items),)), buttons=False), "button", "column_set"

@@ -811,3 +811,12 @@ def test_what_cannot_be_done_with_a_webhook_is_told(real, morning, words, settin
     assert told in done.stderr
     assert TOKEN not in done.stderr
     assert real.requests == []
+
+
+@pytest.mark.parametrize("lead", ["/digest", "digest", "日报"])
+def test_a_line_about_a_place_is_read_as_in_a_chat(lead, real, morning):
+    done = run(lead, "list", "--to", "feishu-webhook:team", **morning)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "feishu-webhook" not in done.stdout
+    assert done.stdout  # it is told here, and not posted
+    assert real.requests == []

@@ -85,7 +85,7 @@ def render(
     *before, last = message.parts or (Text(()),)
     closing = last.items if isinstance(last, Buttons) else ()
     head = _head(message)
-    packer = _Packer(message.key, limit - head.size, head.numbers, buttons=buttons)
+    packer = _Packer(limit - head.size, head.numbers, buttons=buttons)
     packer.reserve(closing)
     packer.flow([("", line) for line in head.links])
     files = packer.parts(before if closing else message.parts)
@@ -391,8 +391,8 @@ def _columns(parts: Sequence[Sequence[Card]], mode: str, **more: str | int) -> C
     }
 
 
-def _button(button: Button, key: str) -> Card:
-    behavior: Card = {"type": "callback", "value": {"command": inert(button.command), "key": key}}
+def _button(button: Button) -> Card:
+    behavior: Card = {"type": "callback", "value": {"command": inert(button.command)}}
     if button.url:
         behavior = {"type": "open_url", "default_url": _address(button.url)}
     made: Card = {
@@ -545,10 +545,9 @@ _Holder = tuple[Card, Card]
 class _Packer:
     """Puts elements on pages; what does not fit on one goes on on the next."""
 
-    def __init__(self, key: str, size: int, numbers: Mapping[str, int], *, buttons: bool) -> None:
+    def __init__(self, size: int, numbers: Mapping[str, int], *, buttons: bool) -> None:
         self._whole = size
         self._numbers = numbers
-        self._key = one_line(key, 100)
         self._pressed = buttons
         self._reserved: list[Card] = []
         self.pages = [self._page()]
@@ -640,7 +639,7 @@ class _Packer:
 
     def fields(self, part: Fields) -> None:
         """Labelled values: short ones in two columns, others beneath each other."""
-        lines: list[Line] = [(Span(f"{inert(label)}: ", strong=True), *value) for label, value in part.items]
+        lines: list[Line] = [(Span(f"{label}: ", strong=True), *value) for label, value in part.items]
         if len(lines) >= _PAIRS and all(_width("".join(s.text for s in line)) <= _SHORT for line in lines):
             half = (len(lines) + 1) // 2
             sides = [[_markdown_element("\n".join(map(markdown, some)))] for some in (lines[:half], lines[half:])]
@@ -714,7 +713,7 @@ class _Packer:
 
     def _button_rows(self, items: Sequence[Button]) -> list[Card]:
         """Buttons side by side, a few in a row; one that stands alone needs none."""
-        made = [_button(item, self._key) for item in items if self._is_shown(item)]
+        made = [_button(item) for item in items if self._is_shown(item)]
         rows: list[list[Card]] = []
         for button in made:
             if not rows or len(rows[-1]) >= _ROW or sum(map(_cost, rows[-1])) + _cost(button) > self._whole // 2:
