@@ -1,7 +1,7 @@
 """The promise that every digest is posted once, against the real program, killed with SIGKILL at random moments.
 
-`make stress` kills some 600 mornings and more; `make test` those of a few fixed seeds. Each run has one or two processes
-on one database, which are killed, or in some runs stopped past their lease and continued, and started again.
+`make stress` kills some 600 mornings; `make test` those of a few fixed seeds. Each has one or two processes on one
+database, which are killed, or in some stopped past their lease and continued, and started again.
 """
 
 import os

@@ -633,6 +633,13 @@ def test_the_doctor_looks_at_no_group_that_it_is_not_asked_about(monkeypatch, se
     assert (code, said.count("✓")) == (0, 3)
 
 
+@pytest.mark.parametrize("channel", ["C0123456789", "General", "oc_404"])
+def test_the_doctor_looks_at_whatever_it_is_asked_about(monkeypatch, server, channel):
+    code, said = doctor(monkeypatch, server, "--channel", channel)
+    assert code == 1
+    assert f"no Feishu group {channel}" in said
+
+
 SCOPELESS = "im:message.p2p_msg:readonly"
 
 
