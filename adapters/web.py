@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
 
+_LARGEST_BODY = 1_000_000
+"""Bytes of a request from a platform, which are some kilobytes; a stranger's may be anything."""
+
+
 class WebServer:
     """Serves an application in threads of its own.
 
@@ -52,3 +56,31 @@ class WebServer:
         server.task_dispatcher.shutdown(timeout=1)
         server.trigger.pull_trigger(end)  # in the server's own thread, which would trip over a socket that is gone
         self._thread.join(1)
+
+
+class WebTransport:
+    """A way in that a platform calls: an application that is served until it is stopped."""
+
+    def __init__(self, host: str, port: int, name: str) -> None:
+        self._host, self._port = host, port
+        self._name = name
+        self._stopped = threading.Event()
+        self.listening = threading.Event()
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on, once it is."""
+        return self._port
+
+    def serve(self, app: WSGIApplication) -> None:
+        """Serve `app` until `stop` is called. Raises OSError where the port cannot be opened."""
+        server = WebServer(app, self._host, self._port, self._name, _LARGEST_BODY)
+        server.start()
+        self._port = server.port
+        self.listening.set()
+        self._stopped.wait()
+        server.stop()
+
+    def stop(self) -> None:
+        """End `serve`, from another thread."""
+        self._stopped.set()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
+from adapters.pace import Gates
 from bot.ports import Listener, NotFound, Once, Refused
 from bot.settings import Webhook
 from bot.values import EPOCH, Message, Place
@@ -30,8 +32,16 @@ class WebhookChat(ABC, Generic[Page]):
     setting: str
     """The setting that lists the webhooks."""
 
-    def __init__(self, known: Mapping[str, Webhook]) -> None:
+    def __init__(
+        self,
+        known: Mapping[str, Webhook],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`clock` and `sleep` are monotonic seconds."""
         self._known = known
+        self._gates = Gates(clock, sleep)
         self._arrived: dict[str, int] = {}
         self._closing = threading.Event()
 

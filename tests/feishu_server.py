@@ -26,7 +26,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -34,7 +33,8 @@ import feishu_checks
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 from feishu_checks import Refused
-from slack_server import Time, end, faster, serving
+from serving import Handler, HttpServer, end, lateness, serving
+from slack_server import Time, faster
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
@@ -163,10 +163,6 @@ class Call(NamedTuple):
     size: int
 
 
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 128  # with the five of the standard library many callers at once are reset
-
-
 class FeishuServer:
     """A tenant, its chats and what stands in them.
 
@@ -214,8 +210,7 @@ class FeishuServer:
         self._uuids: dict[str, tuple[float, str, Json]] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
-        self._server = _Server(("127.0.0.1", port), self._handler())
-        self._server.daemon_threads = True
+        self._server = HttpServer(("127.0.0.1", port), self._handler())
         self.root = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.socket = Sockets(self.violations, retries)
         self.deliver: Callable[..., Ack] = self.socket.push
@@ -746,51 +741,28 @@ class FeishuServer:
             return self._chaos.choices(faults, (76, 6, 4, 4, 3, 3, 4))[0]
         return ""
 
-    def _lateness(self, name: str, said: Answer | None) -> float:
-        """The seconds that an answer is late, one of ten by chance, of those to what was accepted."""
-        late = self._chaos and name in CHAOTIC and said and said[0] == 200 and self._chaos.random() < 0.1
-        return self._chaos.uniform(0, 0.6) if self._chaos and late else 0.0
-
     # --- HTTP ---
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
+    def _handler(self) -> type[Handler]:
         server = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-            def do_GET(self) -> None:
-                raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        class Answering(Handler):
+            def answered(self, raw: bytes) -> tuple[Answer | None, float]:
                 parts = urlsplit(self.path)
                 endpoint, name = _endpoint_of(self.command, unquote(parts.path))
                 if endpoint.name == "/endpoint":
                     server._wait_released()
                 with server._lock:
                     said = server._respond(self.command, parts, raw, self.headers, endpoint, name)
-                    late = server._lateness(endpoint.name, said)
+                    accepted = endpoint.name in CHAOTIC and said is not None and said[0] == 200
+                    late = lateness(server._chaos, accepted=accepted)
                 if said is None:
-                    self.close_connection = True
-                    return
-                time.sleep(late)
-                with suppress(ConnectionError):  # who asked may have been killed meanwhile
-                    self._say(*said)
-
-            do_POST = do_PATCH = do_PUT = do_DELETE = do_GET
-
-            def _say(self, status: int, said: bytes, headers: dict[str, str]) -> None:
-                self.send_response(status)
+                    return None, late
+                status, body, headers = said
                 known = {"Content-Type": "application/json; charset=utf-8", "X-Tt-Logid": secrets.token_hex(8)}
-                for name, value in {**known, **headers}.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(said)))
-                self.end_headers()
-                self.wfile.write(said)
+                return (status, body, {**known, **headers}), late
 
-        return Handler
+        return Answering
 
     def _wait_released(self) -> None:
         """Let somebody who asks where to connect wait, while that is wanted."""

@@ -14,7 +14,6 @@ import hmac
 import itertools
 import json
 import math
-import os
 import random
 import socket
 import sys
@@ -26,16 +25,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
+import serving
 import slack_checks
+from serving import Handler, HttpServer, lateness
 from slack_checks import Refused, check_message
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
-from websockets.sync.server import Server, ServerConnection, serve
+from websockets.sync.server import ServerConnection, serve
 
 from adapters.chats.slack import limits
 
@@ -147,10 +147,6 @@ class _Upload:
     content: bytes | None = None
 
 
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 128  # with the five of the standard library many callers at once are reset
-
-
 class SlackServer:
     """Workspaces, channels and what stands in them.
 
@@ -206,8 +202,7 @@ class SlackServer:
         self._latest = 0
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
-        self._server = _Server(("127.0.0.1", port), self._handler())
-        self._server.daemon_threads = True
+        self._server = HttpServer(("127.0.0.1", port), self._handler())
         self.root = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.url = f"{self.root}/api/"
         self.socket = Sockets(self._acknowledged, self.violations)
@@ -645,39 +640,23 @@ class SlackServer:
             return self._chaos.choices(("", DROPPED, LOST, BUSY, BROKEN, INTERNAL), (78, 6, 4, 4, 4, 4))[0]
         return ""
 
-    def _lateness(self, method: str, said: Answer | None) -> float:
-        """The seconds that an answer is late, one of ten by chance, of those to what was accepted."""
-        late = self._chaos and method in CHAOTIC and said and said[0] == 200 and self._chaos.random() < 0.1
-        return self._chaos.uniform(0, 0.6) if self._chaos and late else 0.0
-
     # --- HTTP ---
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
+    def _handler(self) -> type[Handler]:
         server = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-            def do_GET(self) -> None:
-                self.do_POST()
-
-            def do_POST(self) -> None:
-                raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        class Answering(Handler):
+            def answered(self, raw: bytes) -> tuple[serving.Answer | None, float]:
                 parts = urlsplit(self.path)
                 kind, _, name = parts.path.strip("/").partition("/")
                 with server._lock:
                     said = self._answer(kind, name, raw, parts.query)
-                    late = server._lateness(name, said)
+                    accepted = name in CHAOTIC and said is not None and said[0] == 200
+                    late = lateness(server._chaos, accepted=accepted)
                 if said is None:
-                    self.close_connection = True
-                    return
-                time.sleep(late)
-                with suppress(ConnectionError):  # who asked may have been killed meanwhile
-                    self._say(*said)
+                    return None, late
+                status, body, *more = said
+                return (status, body, {"Content-Type": "application/json", **(more[0] if more else {})}), late
 
             def _answer(self, kind: str, name: str, raw: bytes, query: str) -> Answer | None:
                 if kind == "upload":
@@ -710,15 +689,7 @@ class SlackServer:
                     answer = {"ok": False, "error": "internal_error"}
                 return 200, json.dumps(answer).encode(), headers
 
-            def _say(self, status: int, said: bytes, headers: dict[str, str] | None = None) -> None:
-                self.send_response(status)
-                for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(said)))
-                self.end_headers()
-                self.wfile.write(said)
-
-        return Handler
+        return Answering
 
     def _answered(self, method: str, body: Json) -> Json:
         """The answer, or the error; what nobody thought of is written down and breaks no connection."""
@@ -1030,7 +1001,7 @@ class Sockets:
             self._connected, "127.0.0.1", 0, process_request=self._admit, compression=None, close_timeout=0.2
         )
         self._port = self._server.socket.getsockname()[1]
-        self._serving = serving(self._server)
+        self._serving = serving.serving(self._server)
 
     def ticket(self) -> str:
         """An address for one connection."""
@@ -1144,28 +1115,8 @@ class Sockets:
 
     def close(self) -> None:
         """End the server."""
-        end(self._server, self._serving)
+        serving.end(self._server, self._serving)
         self.cut()
-
-
-def serving(server: Server) -> threading.Thread:
-    """A thread in which a WebSocket server serves."""
-
-    def serve_forever() -> None:
-        with suppress(OSError):  # it was ended before it had begun
-            server.serve_forever()
-
-    thread = threading.Thread(target=serve_forever, daemon=True)
-    thread.start()
-    return thread
-
-
-def end(server: Server, thread: threading.Thread) -> None:
-    """End a WebSocket server, and close the pipe that its library leaves open: a run of all tests has a thousand."""
-    server.shutdown()
-    thread.join(5)
-    os.close(server.shutdown_watcher)
-    os.close(server.shutdown_notifier)
 
 
 def signed(body: bytes, secret: str, timestamp: float) -> dict[str, str]:

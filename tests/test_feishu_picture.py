@@ -1,13 +1,11 @@
 """Feishu's pictures: their HTML says all that the cards show, runs nothing, links only to the web, fits its page."""
 
-import importlib.util
-import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from browser import browser, executable
 from feishu_checks import markdown_shown
+from pictures import Read, loaded
 from samples import HOSTILE, digest
 
 from adapters.chats.feishu import forms
@@ -28,37 +26,7 @@ URL = "https://github.com/example/harbor"
 in_a_browser = pytest.mark.skipif(executable() is None, reason="no Chromium or Chrome found: apt-get install chromium")
 
 
-def _load():
-    spec = importlib.util.spec_from_file_location("feishu_picture", FILE)
-    module = importlib.util.module_from_spec(spec)
-    path = list(sys.path)
-    spec.loader.exec_module(module)
-    sys.path[:] = path
-    return module
-
-
-feishu = _load()
-
-
-class Read(HTMLParser):
-    """What a document says, and of which tags, attributes and links it is made."""
-
-    def __init__(self, document):
-        super().__init__()
-        self.said, self.tags, self.attributes, self.links = "", set(), set(), []
-        self.feed(document)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-        self.links += [value for name, value in attrs if name in ("href", "src")]
-
-    def handle_data(self, data):
-        self.said += data
-
-    def handle_comment(self, data):
-        self.tags.add("!--")
+feishu = loaded(FILE)
 
 
 def squashed(text):

@@ -1,13 +1,11 @@
 """Slack's pictures: their HTML says all that the blocks say, runs nothing, links only to the web, fits its page."""
 
-import importlib.util
 import struct
-import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from browser import browser, executable
+from pictures import Read, loaded
 from samples import HOSTILE, digest
 
 from adapters.chats.slack.blocks import Page, render
@@ -24,37 +22,7 @@ LARGEST = 250_000
 in_a_browser = pytest.mark.skipif(executable() is None, reason="no Chromium or Chrome found: apt-get install chromium")
 
 
-def _load():
-    spec = importlib.util.spec_from_file_location("slack_picture", FILE)
-    module = importlib.util.module_from_spec(spec)
-    path = list(sys.path)
-    spec.loader.exec_module(module)
-    sys.path[:] = path
-    return module
-
-
-slack = _load()
-
-
-class Read(HTMLParser):
-    """What a document says, and of which tags, attributes and links it is made."""
-
-    def __init__(self, document):
-        super().__init__()
-        self.said, self.tags, self.attributes, self.links = "", set(), set(), []
-        self.feed(document)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-        self.links += [value for name, value in attrs if name in ("href", "src")]
-
-    def handle_data(self, data):
-        self.said += data
-
-    def handle_comment(self, data):
-        self.tags.add("!--")
+slack = loaded(FILE)
 
 
 def texts_of(block):

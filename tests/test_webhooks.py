@@ -11,10 +11,8 @@ import sys
 import threading
 import time as real_time
 from collections import defaultdict
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import feishu_checks
 import pytest
@@ -23,6 +21,7 @@ from feishu_server import FeishuServer, Hook
 from repositories import Builder, lines
 from samples import digest as sample
 from service import quiet_zone
+from serving import Handler, HttpServer
 from slack_server import Time
 from test_cli import DIGEST, run
 from test_slack import DAYS, HELLO, words
@@ -53,11 +52,6 @@ TAKEN = {SLACK: (200, "ok"), FEISHU: (200, {"code": 0})}
 DAY = datetime(2026, 2, 18, tzinfo=UTC)
 
 
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 128
-    daemon_threads = True
-
-
 class Hooks:
     """Where webhooks lead to: it refuses what Slack or Feishu would, and keeps what it took, by the kind of webhook.
 
@@ -75,7 +69,7 @@ class Hooks:
         self._faults = []
         self._at = defaultdict(list)
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", port), self._handler())
+        self._server = HttpServer(("127.0.0.1", port), self._handler())
         self.port = self._server.server_address[1]
 
     def __enter__(self):
@@ -110,27 +104,13 @@ class Hooks:
     def _handler(self):
         hooks = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                raw = self.rfile.read(int(self.headers["Content-Length"]))
+        class Answering(Handler):
+            def answered(self, raw):
                 with hooks._lock:
                     answer = hooks._answer(self.path, raw, self.headers["Content-Type"])
-                if answer is None:
-                    self.close_connection = True
-                    return
-                status, body = answer
-                self.send_response(status)
-                if status == 429:
-                    self.send_header("Retry-After", "7")
-                self.send_header("Content-Length", str(len(body)))
-                with suppress(OSError):  # nobody may be waiting any more
-                    self.end_headers()
-                    self.wfile.write(body)
+                return answer and (*answer, {"Retry-After": "7"} if answer[0] == 429 else {}), 0
 
-            def log_message(self, *_):
-                pass
-
-        return Handler
+        return Answering
 
     def _answer(self, path, raw, content_type):
         """Status and body, None for a connection that is dropped."""

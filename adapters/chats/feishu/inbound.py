@@ -154,7 +154,7 @@ class Inbound:
             name,
         )
         try:
-            if isinstance(kept := value.get("form"), dict):
+            if isinstance(kept := value.get(forms.FORM), dict):
                 return self._on_form(request, {str(name): str(text) for name, text in kept.items()}, action)
             self._accept(lambda: self._asked(request))
         except Busy:

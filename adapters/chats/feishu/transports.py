@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from adapters.chats.feishu import limits
 from adapters.chats.feishu.calls import Answer, Api, Gate, Json, sdk, translated
-from adapters.web import WebServer
+from adapters.web import WebTransport
 from bot.ports import ConfigError, DigestError, Unavailable
 
 if TYPE_CHECKING:
@@ -206,12 +206,10 @@ def _call(loop: asyncio.AbstractEventLoop, work: Callable[[], None]) -> None:
 
 # --- HTTP ------------------------------------------------------------------------------------
 
-_LARGEST_BODY = 1_000_000
-"""Bytes of a request from Feishu, which are some kilobytes; a stranger's may be anything."""
 _PATH = "/feishu/events"
 
 
-class Http:
+class Http(WebTransport):
     """HTTP: Feishu calls `/feishu/events` at a public address, which leads to this host and port.
 
     Every request is encrypted with `key` and signed with it, and must not be older than five minutes by `now`, seconds
@@ -220,17 +218,10 @@ class Http:
     """
 
     def __init__(self, key: str, token: str, host: str, port: int, now: Callable[[], float] = time.time) -> None:
+        super().__init__(host, port, "feishu-http")
         self._key = key
         self._token = token
-        self._host, self._port = host, port
         self._now = now
-        self._stopped = threading.Event()
-        self.listening = threading.Event()
-
-    @property
-    def port(self) -> int:
-        """The port that is listened on, once it is."""
-        return self._port
 
     def run(self, take: Take) -> None:
         """Serve until stopped. Raises ConfigError without a key, or where the port cannot be opened."""
@@ -243,19 +234,10 @@ class Http:
             start(f"{status.value} {status.phrase}", [("Content-Type", "application/json; charset=utf-8")])
             return [json.dumps(body, ensure_ascii=False).encode()]
 
-        server = WebServer(respond, self._host, self._port, "feishu-http", _LARGEST_BODY)
         try:
-            server.start()
+            self.serve(respond)
         except OSError as error:
-            raise ConfigError("feishu_port", port=self._port, problem=error.strerror) from None
-        self._port = server.port
-        self.listening.set()
-        self._stopped.wait()
-        server.stop()
-
-    def stop(self) -> None:
-        """End `run`."""
-        self._stopped.set()
+            raise ConfigError("feishu_port", port=self.port, problem=error.strerror) from None
 
     def _answered(self, environ: WSGIEnvironment, take: Take) -> tuple[HTTPStatus, Json]:
         """The answer to a request; one that is not Feishu's learns nothing from it."""

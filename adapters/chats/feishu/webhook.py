@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 
 from adapters.chats.feishu import limits
 from adapters.chats.feishu.cards import Card, render
-from adapters.pace import Gates, Rate
+from adapters.pace import Rate
 from adapters.webhooks import WebhookChat
 from bot.ports import ConfigError, DigestError, NotFound, Refused, Unavailable
 from bot.settings import Settings, Webhook, webhooks
@@ -55,9 +55,8 @@ class FeishuWebhook(WebhookChat[Card]):
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(known)
+        super().__init__(known, clock=clock, sleep=sleep)
         self._now = now
-        self._gates = Gates(clock, sleep)
 
     def _pages(self, message: Message) -> Sequence[Card]:
         if message.parts and all(isinstance(part, Attachment) for part in message.parts):

@@ -14,13 +14,10 @@ from slack_sdk.socket_mode.websocket_client import SocketModeClient
 
 from adapters.chats.slack.calls import Gate, translated
 from adapters.chats.slack.workspaces import web_client
-from adapters.web import WebServer
+from adapters.web import WebTransport
 from bot.ports import ConfigError, Unavailable
 
 _log = logging.getLogger("digest.slack")
-
-_LARGEST_BODY = 1_000_000
-"""Bytes of a request from Slack, which are some kilobytes; a stranger's may be anything."""
 
 
 class Transport(Protocol):
@@ -84,32 +81,16 @@ def _close(client: SocketModeClient) -> None:
     client.message_workers.shutdown()
 
 
-class Http:
+class Http(WebTransport):
     """HTTP: Slack calls `/slack/events` at a public address, which leads to this host and port."""
 
     def __init__(self, secret: str, host: str, port: int) -> None:
+        super().__init__(host, port, "slack-http")
         self.secret = secret
-        self._host, self._port = host, port
-        self._stopped = threading.Event()
-        self.listening = threading.Event()
-
-    @property
-    def port(self) -> int:
-        """The port that is listened on, once it is."""
-        return self._port
 
     def run(self, app: App) -> None:
         """Serve until stopped. Raises ConfigError where the port cannot be opened."""
-        server = WebServer(SlackRequestHandler(app), self._host, self._port, "slack-http", _LARGEST_BODY)
         try:
-            server.start()
+            self.serve(SlackRequestHandler(app))
         except OSError as error:
-            raise ConfigError("slack_port", port=self._port, problem=error.strerror) from None
-        self._port = server.port
-        self.listening.set()
-        self._stopped.wait()
-        server.stop()
-
-    def stop(self) -> None:
-        """End `run`."""
-        self._stopped.set()
+            raise ConfigError("slack_port", port=self.port, problem=error.strerror) from None

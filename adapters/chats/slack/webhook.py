@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from http.client import HTTPException
 from urllib.error import URLError
@@ -15,10 +14,10 @@ from slack_sdk.webhook import WebhookClient, WebhookResponse
 from adapters.chats.slack import limits
 from adapters.chats.slack.blocks import Page, render
 from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, TRIES
-from adapters.pace import Gates, Rate
+from adapters.pace import Rate
 from adapters.webhooks import WebhookChat
 from bot.ports import ConfigError, DigestError, Forbidden, NotFound, Refused, Unavailable
-from bot.settings import Settings, Webhook, webhooks
+from bot.settings import Settings, webhooks
 from bot.values import Attachment, Buttons, Message, Part, Span, Text
 
 _SETTING = "SLACK_WEBHOOKS"
@@ -35,20 +34,10 @@ _WORD = re.compile(r"[a-z_]{1,60}")
 
 
 class SlackWebhook(WebhookChat[Page]):
-    """The channels of incoming webhooks. `clock` and `sleep` are monotonic seconds."""
+    """The channels of incoming webhooks."""
 
     name = "slack-webhook"
     setting = _SETTING
-
-    def __init__(
-        self,
-        known: Mapping[str, Webhook],
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        super().__init__(known)
-        self._gates = Gates(clock, sleep)
 
     def _pages(self, message: Message) -> Sequence[Page]:
         return render(carried).pages if (carried := without_answers(message)) else ()

@@ -1,0 +1,81 @@
+"""What the tests' servers of platforms share: how they serve, answer late or never, and end without a trace."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from websockets.sync.server import Server
+
+Answer = tuple[int, bytes, Mapping[str, str]]
+"""Status, body, and headers."""
+
+
+class HttpServer(ThreadingHTTPServer):
+    """An HTTP server with a thread for each connection."""
+
+    daemon_threads = True
+    request_queue_size = 128  # with the five of the standard library many callers at once are reset
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers every request with what `answered` says."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def answered(self, raw: bytes) -> tuple[Answer | None, float]:
+        """The answer to a request with this body, or None for a connection that drops; and how many seconds late."""
+        raise NotImplementedError
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+    def do_GET(self) -> None:
+        said, late = self.answered(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+        if said is None:
+            self.close_connection = True
+            return
+        time.sleep(late)
+        with suppress(ConnectionError):  # who asked may have been killed meanwhile
+            self._say(*said)
+
+    do_POST = do_PATCH = do_PUT = do_DELETE = do_GET
+
+    def _say(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def lateness(chance: random.Random | None, *, accepted: bool) -> float:
+    """The seconds that an answer is late, one of ten by chance, of those to what was accepted."""
+    return chance.uniform(0, 0.6) if chance and accepted and chance.random() < 0.1 else 0.0
+
+
+def serving(server: Server) -> threading.Thread:
+    """A thread in which a WebSocket server serves."""
+
+    def serve_forever() -> None:
+        with suppress(OSError):  # it was ended before it had begun
+            server.serve_forever()
+
+    thread = threading.Thread(target=serve_forever, daemon=True)
+    thread.start()
+    return thread
+
+
+def end(server: Server, thread: threading.Thread) -> None:
+    """End a WebSocket server, and close the pipe that its library leaves open: a run of all tests has a thousand."""
+    server.shutdown()
+    thread.join(5)
+    os.close(server.shutdown_watcher)
+    os.close(server.shutdown_notifier)
