@@ -270,6 +270,7 @@ def backfill(repo: str, first: str, last: str, branch: str, lang: str | None, zo
 
     with _told_kindly(), _app(lang, zone) as (app, settings):
         texts = Texts(settings.digest_language)
+        repo = _commands(app, settings, "").spelled(terminal.HOME, repo)
         wanted = Subscription(terminal.HOME, repo, "", settings.digest_zone, settings.digest_language, branch)
         for made in operator.backfill(app, wanted, parse_date(first), parse_date(last)):
             count = texts.count("commits", len(made.entries))
@@ -612,13 +613,16 @@ def _hosted(repo: str) -> bool:
 def _service_commands(app: App, settings: Settings) -> Commands:
     """The grammar in a channel, which follows what it says and not what the operator works in."""
     from bot.commands import Commands, Defaults
+    from bot.commits import hosts
 
-    return Commands(app, Defaults(settings.digest_language, settings.digest_zone, settings.digest_schedule))
+    kept = (settings.digest_language, settings.digest_zone, settings.digest_schedule)
+    return Commands(app, Defaults(*kept, hosts=hosts.from_settings(settings)))
 
 
 def _commands(app: App, settings: Settings, repo: str) -> Commands:
     """The grammar in a terminal."""
     from bot.commands import Commands, Defaults
+    from bot.commits import hosts
 
     repo = repo or settings.digest_repo or _checkout()
     said = settings.model_fields_set  # what the user set, in a file, the environment or an option
@@ -631,6 +635,7 @@ def _commands(app: App, settings: Settings, repo: str) -> Commands:
             repo,
             settings.digest_language if "digest_language" in said else "",
             settings.digest_zone if "digest_zone" in said else "",
+            hosts.from_settings(settings),
         ),
     )
 

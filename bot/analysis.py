@@ -244,8 +244,8 @@ def _listed(commit: Commit, judged: Judgement) -> str:
     kinds = ", ".join(f"{n} {name}" for name, n in sorted(judged.features.kinds.items(), key=lambda k: -k[1]))
     prior = f"{judged.importance}{' always' if judged.always else ''}"
     size = f"+{commit.added} -{commit.removed} in {len(commit.files)} files ({kinds or 'generated'})"
-    said = one_line(commit.body, 200)
-    return f"prior {prior} | {size} | {one_line(commit.subject, 200)}" + (f" | {said}" if said else "")
+    said = one_line(commit.reading.said, 200)
+    return f"prior {prior} | {size} | {_titled(commit, 200)}" + (f" | {said}" if said else "")
 
 
 def second_question(repository: Repository, commits: Sequence[tuple[Commit, Selection]], language: str) -> Question:
@@ -263,7 +263,7 @@ def analysis_question(repository: Repository, commit: Commit, seen: Selection, l
 
 def merge_question(repository: Repository, commit: Commit, parts: Sequence[Analysis], language: str) -> Question:
     """Ask for one analysis out of those of a commit's parts."""
-    message = f"    {one_line(commit.subject, 300)}\n{_indented(commit.body, 1000)}".rstrip()
+    message = f"    {_titled(commit, 300)}\n{_indented(commit.reading.said, 1000)}".rstrip()
     told = "\n\n".join(f"part {n}: {_as_json(part)}" for n, part in enumerate(parts, start=1))
     blanks = {"repository": repository.title, "count": str(len(parts)), "language": language}
     return _question(MERGE, AnalysisReply, f"{message}\n\n{told}", "parts", 4_000, **blanks)
@@ -298,7 +298,7 @@ def overview_question(repository: Repository, entries: Sequence[Entry], language
     """Ask for the digest's opening sentences."""
     order = sorted(entries, key=lambda e: (list(Importance).index(e.grade.importance), -e.grade.score))[:TRIAGE_SIZE]
     data = "\n".join(
-        f"{e.grade.importance} | {e.grade.theme or 'no theme'} | {one_line(e.commit.subject, 120)}"
+        f"{e.grade.importance} | {e.grade.theme or 'no theme'} | {_titled(e.commit, 120)}"
         + (f" | {one_line(e.analysis.summary, 300)}" if e.grade.importance is Importance.HIGH else "")
         for e in order
     )
@@ -316,9 +316,9 @@ def _described(commit: Commit, name: str, seen: Selection, body_limit: int) -> s
     The message is indented, as git shows it: only our own lines start with `commit` or `===`.
     """
     lines = [
-        f"commit {name} by {one_line(commit.author, 80)}",
-        f"    {one_line(commit.subject, 300)}",
-        _indented(commit.body, body_limit),
+        f"commit {name} by {one_line(commit.reading.people[0].name, 80)}",
+        f"    {_titled(commit, 300)}",
+        _indented(commit.reading.said, body_limit),
         seen.text,
     ]
     if seen.left_out:
@@ -327,6 +327,11 @@ def _described(commit: Commit, name: str, seen: Selection, body_limit: int) -> s
             named.append(f"and {len(seen.left_out) - 20} more files")
         lines.append("Not shown: " + "; ".join(named))
     return "\n".join(line for line in lines if line)
+
+
+def _titled(commit: Commit, limit: int) -> str:
+    """A commit's title with the number of its change request, as people write it."""
+    return one_line(commit.reading.subject + (f" (#{commit.pull})" if commit.pull else ""), limit)
 
 
 def _indented(body: str, limit: int) -> str:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
 
-from bot import analysis, related, rules, triage
+from bot import analysis, rules, triage
 from bot import digest as digests
 from bot.asker import Asker, Limits
 from bot.build import Build
+from bot.commits import filters, related
 from bot.ports import (
     Chat,
     CommitSource,
@@ -41,6 +42,7 @@ from bot.values import (
     Place,
     Post,
     Quota,
+    Reference,
     Relation,
     Repository,
     Spending,
@@ -76,17 +78,18 @@ class Policy:
     def check_name(self, repo: str, place: Place) -> None:
         """Refuse, before anything is touched, what only the operator may name. Raises Forbidden."""
         hosted = repo.count("/") == 1 and not repo.startswith((".", "/", "~")) and ":" not in repo
-        if place.chat != self.operator_chat and not self._listed(repo) and (self.allow or not hosted):
+        if place.chat != self.operator_chat and not self.lists(repo) and (self.allow or not hosted):
             raise Forbidden("repo_not_allowed", repo=without_userinfo(repo))
 
     def check(self, repository: Repository, place: Place) -> None:
         """Refuse a repository that this place may not see. Raises Forbidden."""
-        if self._listed(repository.name) or self._listed(repository.title):
+        if self.lists(repository.name) or self.lists(repository.title):
             return
         if self.allow or (repository.private and place.chat != self.operator_chat):
             raise Forbidden("repo_not_allowed", repo=repository.title)
 
-    def _listed(self, name: str) -> bool:
+    def lists(self, name: str) -> bool:
+        """Whether the operator has listed a repository by this name."""
         patterns = (without_userinfo(pattern).lower() for pattern in self.allow)
         return any(fnmatchcase(without_userinfo(name).lower(), pattern) for pattern in patterns)
 
@@ -171,6 +174,10 @@ class App:
         """Refuse what `place` may not name, without looking it up. Raises Forbidden."""
         self._policy.check_name(repo, place)
 
+    def is_listed(self, repo: str) -> bool:
+        """Whether the operator has listed a repository by this name, so that it may be followed from everywhere."""
+        return self._policy.lists(repo)
+
     def is_operator(self, place: Place) -> bool:
         """Whether a place is the operator's own."""
         return place.chat == self._policy.operator_chat
@@ -243,7 +250,7 @@ class App:
         if branch := self._gone_from(repository, commit):
             gone = texts("digest.gone", branch=branch)
             analysed = replace(analysed, note=" ".join(filter(None, (gone, analysed.note))))
-        return Entry(commit, grade, analysed, self._relations(commit, ()))
+        return Entry(commit, grade, analysed, self._relations(repository, commit, ()))
 
     def _gone_from(self, repository: Repository, commit: Commit) -> str:
         """The branch whose digest told of a commit that is not on it any more; empty where it is, or nobody knows.
@@ -292,7 +299,7 @@ class App:
     def sought(self, repository: Repository, scope: Scope, landed: Sequence[Commit]) -> Sought:
         """The digest that is to be made of `landed`, under its key; `kept` where there is one of the same commits."""
         branch = scope.branch or repository.branch
-        commits = tuple(c for c in landed if digests.wanted(c, scope.filters))
+        commits = tuple(c for c in landed if filters.wanted(c, scope.filters))
         key = self._digest_key(repository, branch, scope, commits, len(landed) - len(commits))
         kept = self.store.digest(key)
         if kept and [e.commit.sha for e in kept.entries] != [c.sha for c in commits]:
@@ -303,14 +310,16 @@ class App:
             replace(scope, branch=branch),
             commits,
             len(landed) - len(commits),
-            replace(kept, period=scope.period) if kept else None,
+            replace(kept, period=scope.period, repository=repository) if kept else None,
         )
 
     def made(self, sought: Sought) -> Digest:
         """A new digest, which is not kept yet."""
         repository, scope, commits, filtered = sought.repository, sought.scope, sought.commits, sought.filtered
         build, texts = self._build(repository, scope.language), Texts(scope.language)
-        entries = tuple(replace(e, relations=self._relations(e.commit, commits)) for e in build.entries(commits))
+        entries = tuple(
+            replace(e, relations=self._relations(repository, e.commit, commits)) for e in build.entries(commits)
+        )
         overview = build.overview(entries)
         left_out = [texts("digest.filtered", count=texts.count("commits", filtered))] if filtered else []
         late = sum(c.committed < scope.period.since for c in commits)
@@ -329,19 +338,22 @@ class App:
         )
         return replace(made, usual=self._usual(made))
 
-    def _relations(self, commit: Commit, day: Sequence[Commit]) -> tuple[Relation, ...]:
+    def _relations(self, repository: Repository, commit: Commit, day: Sequence[Commit]) -> tuple[Relation, ...]:
         """The commits that a commit names: of its day, or of an earlier one that is kept; else only their number."""
-        found = (self._relation(commit, reference, day) for reference in related.refers(commit)[:_MOST_RELATIONS])
+        named = commit.reading.references[:_MOST_RELATIONS]
+        found = (self._relation(repository, commit, reference, day) for reference in named)
         return tuple(relation for relation in found if relation)
 
-    def _relation(self, commit: Commit, named: related.Reference, day: Sequence[Commit]) -> Relation | None:
+    def _relation(
+        self, repository: Repository, commit: Commit, named: Reference, day: Sequence[Commit]
+    ) -> Relation | None:
         near = [c for c in _older(commit, day) if related.is_named(named, c)]
         if not near and named.sha:
             near = list(self.store.commits_by_sha(commit.repo, named.sha))
         if not near and named.pull is not None:
             near = list(self.store.commits_by_pull(commit.repo, named.pull))
         if len(near) == 1 and near[0].sha != commit.sha and near[0].committed <= commit.committed:
-            return Relation(named.kind, near[0].sha, near[0].pull, near[0].subject)
+            return Relation(named.kind, near[0].sha, near[0].pull, digests.titled(repository, near[0]))
         return Relation(named.kind, "", named.pull, named.title) if named.pull is not None else None
 
     def _build(self, repository: Repository, language: str) -> Build:

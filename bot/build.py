@@ -13,6 +13,7 @@ from bot import analysis as asking
 from bot import patch, rules, triage
 from bot.analysis import Rejected
 from bot.asker import Conversation
+from bot.commits.files import generated
 from bot.patch import Proof, Selection
 from bot.ports import DigestError, Progress, Store
 from bot.texts import Texts
@@ -176,7 +177,7 @@ class Build:
     @staticmethod
     def _budgets(commits: Sequence[Commit], average: int) -> dict[str, int]:
         # About twelve tokens a changed line, and room for the lines around it.
-        sizes = [100 + 20 * sum(f.added + f.removed for f in c.files if not f.generated) for c in commits]
+        sizes = [100 + 20 * sum(f.added + f.removed for f in c.files if not generated(f.path)) for c in commits]
         return dict(zip((c.sha for c in commits), asking.shares(sizes, average), strict=True))
 
     def _read_patches(self, tasks: Sequence[_Task]) -> Iterator[tuple[_Task, tuple[FilePatch, ...]]]:

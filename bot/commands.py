@@ -1,7 +1,7 @@
 """The grammar of `/digest …`: one line in, posts out, the same in every chat and in the terminal.
 
     /digest                        the last digest again
-    /digest 6344 | #6344 | 9a93eb7 | owner/repo#6344 | owner/repo@9a93eb7 | a commit's or pull request's URL
+    /digest 6344 | #6344 | !6344 | 9a93eb7 | owner/repo#6344 | owner/repo@9a93eb7 | a commit's or pull request's URL
     /digest today | yesterday | week | latest | 2026-02-18  [owner/repo]
     /digest report [owner/repo] [2026-02-18]
     /digest search WORDS
@@ -9,6 +9,7 @@
     /digest unsubscribe owner/repo | settings [owner/repo] | list | status | usage | help
     /digest explain TEXT           the commits that a text links to
 
+A repository is `owner/repo`, a path, or its address in any spelling: what is followed here under any name comes first.
 `post` at the end answers where everybody sees it, in a chat that answers a person alone. Everything that is richer in a
 chat (buttons, forms) ends as such a line.
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TypeVar
@@ -25,6 +27,7 @@ from typing import TypeVar
 from bot import digest as digests
 from bot import forms, operator, report, schedule
 from bot.app import App, Scope
+from bot.commits.hosts import Hosts
 from bot.ports import DigestError, NotFound, UsageError
 from bot.settings import check_zone
 from bot.texts import LANGUAGES, Texts
@@ -52,6 +55,7 @@ from bot.values import (
     Table,
     Text,
     one_line,
+    without_userinfo,
 )
 
 _TEXT_LIMIT = 2_000
@@ -71,11 +75,12 @@ _WIDE = str.maketrans("＃＠／", "#@/")
 _SLACK_LINK = re.compile(r"<(https?://[^|>\s]+)(?:\|[^>]*)?>")
 _WORD = re.compile(r'(?<!\S)[“"]([^"“”]+)[”"](?!\S)|(\S+)')
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
-_URL = re.compile(
-    r"https?://[^/\s]+/([\w.-]+/[\w.-]+)/(?:-/)?(commit|commits|pull|pulls)/([0-9a-f]+)\S*", re.IGNORECASE
-)
-_REF = re.compile(r"(?:(?P<repo>[^\s#@]+))?(?:#(?P<pull>\d{1,9})|@(?P<at>[0-9a-f]{4,64}))", re.IGNORECASE)
+_LINK = re.compile(r"https?://\S+", re.IGNORECASE)
+_REF = re.compile(r"(?P<repo>.*?)(?:[#!](?P<pull>\d{1,9})|@(?P<at>[0-9a-f]{4,64}))", re.IGNORECASE)
 _BARE = re.compile(r"[0-9a-f]{4,64}|\d{1,9}", re.IGNORECASE)
+
+EVERYBODYS = Hosts()
+"""The code hosts that everybody knows, where the operator has named none."""
 
 VERBS = {
     "today": "today",
@@ -115,7 +120,10 @@ _OPTIONS = ("at", "on", "zone", "lang", "branch", "paths", "authors", "bots", "q
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A commit as people name it; a bare number may be both a pull request and the start of a SHA."""
+    """A commit as people name it; a bare number may be both a pull request and the start of a SHA.
+
+    `repo` is a name or an address of the repository, empty for none.
+    """
 
     repo: str = ""
     pull: int | None = None
@@ -146,29 +154,28 @@ def _check_length(line: str) -> None:
         raise UsageError("line_long", limit=f"{_TEXT_LIMIT:,}", length=f"{len(line):,}")
 
 
-def reference(word: str) -> Reference | None:
-    """What commit a word names, or None."""
-    if found := _URL.fullmatch(word):
-        number, repo = found[3], found[1].removesuffix(".git")
-        return (
-            Reference(repo, pull=int(number))
-            if found[2].startswith("pull") and number.isdigit()
-            else Reference(repo, sha=number.lower())
-        )
+def reference(word: str, hosts: Hosts = EVERYBODYS) -> Reference | None:
+    """What commit a word names, or None. `hosts` reads addresses."""
+    page = hosts.page(word)
+    if page and (page.number is not None or page.sha):
+        return Reference(page.repository.typed, page.number, page.sha)
     if found := _REF.fullmatch(word):
-        return Reference(
-            found["repo"] or "", int(found["pull"]) if found["pull"] else None, (found["at"] or "").lower()
-        )
+        return Reference(found["repo"], int(found["pull"]) if found["pull"] else None, (found["at"] or "").lower())
     if _BARE.fullmatch(word):
         number = int(word) if word.isdigit() and len(word) <= 9 else None
         return Reference(pull=number, sha=word.lower() if len(word) >= 4 else "")
     return None
 
 
-def references(text: str) -> tuple[str, ...]:
-    """The links to commits and pull requests in a text, each once, in order."""
-    found = (word for word in words(text) if _URL.fullmatch(word))
-    return tuple(dict.fromkeys(found))
+def references(text: str, hosts: Hosts = EVERYBODYS) -> tuple[Reference, ...]:
+    """The commits and pull requests that a text links to, each once, in order. `hosts` reads addresses."""
+    found: dict[Reference, None] = {}
+    for word in words(text):
+        link = _LINK.search(word)
+        page = hosts.page(link[0] if link else word)
+        if page and (page.number is not None or page.sha):
+            found[Reference(page.repository.typed, page.number, page.sha)] = None
+    return tuple(found)
 
 
 def publicly(request: Request) -> Request:
@@ -185,7 +192,7 @@ _FREE = ("search", "搜索")
 
 
 def is_repository(word: str) -> bool:
-    """Whether a word can name a repository: `owner/repo`, a path, or a URL."""
+    """Whether a word can name a repository: `owner/repo`, a path, or an address."""
     return "/" in word or word in (".", "..") or word.startswith("~")
 
 
@@ -212,6 +219,7 @@ class Defaults:
 
     `repo` is the repository that somebody works in who has a terminal open there: it comes before what is followed.
     `asked_language` and `asked_zone` are what somebody asked for by name: they come before what a subscription says.
+    `hosts` reads addresses of repositories.
     """
 
     language: str
@@ -220,6 +228,7 @@ class Defaults:
     repo: str = ""
     asked_language: str = ""
     asked_zone: str = ""
+    hosts: Hosts = EVERYBODYS
 
 
 class Commands:
@@ -228,6 +237,7 @@ class Commands:
     def __init__(self, app: App, defaults: Defaults) -> None:
         self._app = app
         self._defaults = defaults
+        self._hosts = defaults.hosts
         self._handlers: dict[str, Callable[[_Asked, list[str]], tuple[Post, ...]]] = {
             "today": self._day,
             "yesterday": self._day,
@@ -268,7 +278,7 @@ class Commands:
             return self._handlers[verb](asked, [verb, *typed[1:]])
         if any(_DATE.fullmatch(word) for word in typed):
             return self._day(asked, typed)
-        if len(typed) == 1 and (named := reference(typed[0])):
+        if len(typed) == 1 and (named := reference(typed[0], self._hosts)):
             return self._expand(asked, named)
         if len(typed) <= 2 and is_repository(typed[0]):
             return self._day(asked, [*typed[1:], typed[0]] if len(typed) == 2 else ["yesterday", typed[0]])
@@ -284,16 +294,72 @@ class Commands:
         """The request with what its channel has set."""
         here = self._app.store.subscriptions(request.place.whole)
         named = next((word for word in words(request.text) if is_repository(word)), self._defaults.repo)
-        followed = next((s for s in here if s.repo == named), here[0] if here else None)
+        followed = next((s for s in here if self._is(s.repo, named)), here[0] if here else None)
         language = self._defaults.asked_language or (followed.language if followed else self._defaults.language)
         zone = self._defaults.asked_zone or (followed.zone if followed else self._defaults.zone)
         return _Asked(request, here, Texts(language), zone)
 
-    def _meant(self, asked: _Asked, named: str = "") -> list[Repository]:
-        """The repositories that are meant: the one named, else the one worked in, else those followed here."""
-        at_hand = [self._defaults.repo] if self._defaults.repo else list(dict.fromkeys(s.repo for s in asked.here))
+    # --- Which repository --------------------------------------------------------------------
+
+    def spelled(self, place: Place, word: str) -> str:
+        """The name of the repository that a word means in a place. Raises UsageError."""
+        return self._spelled(self._asked(Request("", place, "")), word)
+
+    def _spelled(self, asked: _Asked, word: str) -> str:
+        """The name of the repository that a word means, as far as its spelling tells.
+
+        That is what is followed here under another spelling. Else an address as git takes it stays what git clones from
+        if the operator types it, or has listed it; any other address means GitHub's `owner/name`, or what git clones.
+        Raises UsageError for what means none.
+        """
+        if followed := next((s.repo for s in asked.here if self._is(s.repo, word)), ""):
+            return followed
+        page = self._hosts.page(word)
+        if page is None:
+            return self._name_or_path(asked, word)
+        if self._is_clone(asked, word):
+            return word
+        names = self._hosts.names(page.repository)
+        return next(filter(self._app.is_listed, names), names[0])
+
+    def _name_or_path(self, asked: _Asked, word: str) -> str:
+        """`word` as `owner/name`, or as a path, which only the operator may name. Raises UsageError."""
+        name = word.rstrip("/").removesuffix(".git")
+        if self._hosts.is_name(name) and (self._hosts.is_name(word) or not self._app.is_operator(asked.place)):
+            return name
+        if self._app.is_operator(asked.place) or self._app.is_listed(word) or word.startswith(("/", ".", "~")):
+            return word
+        raise UsageError("repository_unclear", text=one_line(without_userinfo(word), 60))
+
+    def _is(self, repo: str, word: str) -> bool:
+        """Whether the name `repo` and a word are spellings of one repository."""
+        return repo == word or (bool(key := self._hosts.key(word)) and self._hosts.key(repo) == key)
+
+    def _is_clone(self, asked: _Asked, word: str) -> bool:
+        """Whether a word is an address to clone from as it stands, and somebody wants just that."""
+        page = self._hosts.page(word)
+        wanted = self._app.is_operator(asked.place) or self._app.is_listed(word)
+        return bool(page and page.plain and wanted)
+
+    def _repository(self, asked: _Asked, word: str, at_hand: Sequence[str]) -> Repository:
+        """The repository that a word means: the one at hand that is called so, or lives there, else any other.
+
+        Raises DigestError.
+        """
+        name = self._spelled(asked, word)
+        known = None if name in at_hand else self._titled(asked, at_hand, word)
+        return known or self._app.repository(name, asked.place)
+
+    def _meant(self, asked: _Asked, named: str = "", *, cloned: bool = False) -> list[Repository]:
+        """The repositories that are meant: the one named, else the one worked in, else those followed here.
+
+        With `cloned` an address to clone from means a clone of its own, also where one is at hand.
+        """
+        worked_in = [self._spelled(asked, self._defaults.repo)] if self._defaults.repo else []
+        at_hand = worked_in or list(dict.fromkeys(s.repo for s in asked.here))
         if named:
-            return [self._titled(asked, at_hand, named) or self._app.repository(named, asked.place)]
+            apart = cloned and self._is_clone(asked, named)
+            return [self._repository(asked, named, () if apart else at_hand)]
         if not at_hand:
             raise UsageError("repo_missing")
         return self._each(asked, at_hand, lambda repo: self._app.repository(repo, asked.place))
@@ -316,14 +382,14 @@ class Commands:
         asked.failed.extend(failed)
         return made
 
-    def _titled(self, asked: _Asked, at_hand: Sequence[str], title: str) -> Repository | None:
-        """The clone at hand whose title is `owner/repo`, so that a link from the web finds the clone worked in."""
+    def _titled(self, asked: _Asked, at_hand: Sequence[str], word: str) -> Repository | None:
+        """The clone at hand whose title or address a word is, so that a link from the web finds the clone worked in."""
         for repo in at_hand:
             try:
                 repository = self._app.repository(repo, asked.place)
             except DigestError:
                 continue  # one that is out of reach cannot be the one that is meant
-            if repository.title.lower() == title.lower():
+            if repository.title.lower() == word.lower() or self._is(repository.url or "", word):
                 return repository
         return None
 
@@ -359,7 +425,7 @@ class Commands:
             period = self._period(asked, repository, left)
             return self._app.digest(repository, self._scope(asked, repository, period))
 
-        return tuple(self._each(asked, self._meant(asked, *named), make))
+        return tuple(self._each(asked, self._meant(asked, *named, cloned=True), make))
 
     def _scope(self, asked: _Asked, repository: Repository, period: Period) -> Scope:
         followed = self._subscribed(asked, repository.name)
@@ -419,18 +485,17 @@ class Commands:
 
     def _explain(self, asked: _Asked, typed: list[str]) -> tuple[Post, ...]:
         """The commits that a text links to: one in full, or the first few of them."""
-        found = references(" ".join(typed[1:]))
+        found = references(" ".join(typed[1:]), self._hosts)
         if not found:
             raise UsageError("explain_nothing")
-        named = [r for r in map(reference, found[:_EXPLAINED]) if r]
-        posts = self._each(asked, named, lambda one: self._expand(asked, one))
+        posts = self._each(asked, found[:_EXPLAINED], lambda one: self._expand(asked, one))
         if len(found) > _EXPLAINED:
             more = asked.texts("answer.explained", n=_EXPLAINED, of=len(found))
             posts.append((Post(Message("more", (Span(more),))),))
         return tuple(post for answer in posts for post in answer)
 
     def _candidates(self, asked: _Asked, named: Reference) -> list[tuple[Repository, Commit, str]]:
-        """Every commit that the reference can mean, each with `#12` or `@sha`, which name it within its repository."""
+        """Every commit that the reference can mean, each with its number or `@sha`, which name it in its repository."""
         found: dict[tuple[str, str], tuple[Repository, Commit, str]] = {}
         missing: list[DigestError] = []
         for repository in self._meant(asked, named.repo):
@@ -455,7 +520,7 @@ class Commands:
         """
         looks: list[Callable[[], tuple[Commit, str]]] = []
         if (number := named.pull) is not None:
-            looks.append(lambda: (self._app.pull(repository, number), f"#{number}"))
+            looks.append(lambda: (self._app.pull(repository, number), repository.number(number)))
         if named.sha and (named.pull is None or len(named.sha) >= 7):
             looks.append(lambda: self._by_sha(repository, named.sha))
         elif named.sha:
@@ -474,10 +539,10 @@ class Commands:
             for repository, commit, _ in found
         ]
         buttons = tuple(
-            Button(f"{one_line(repository.title, 60)}{name[:10]}", f"{repository.name}{name}")
+            Button(f"{one_line(repository.title, 60)}{name[:10]}", forms.quoted(f"{repository.name}{name}"))
             for repository, _, name in found
         )
-        title = texts("answer.which", text=named.sha or f"#{named.pull}")
+        title = texts("answer.which", text=named.sha or found[0][0].number(named.pull or 0))
         return Post(Message("which", (Span(title),), (Text(tuple(lines), bullets=True), Buttons(buttons))))
 
     # --- Search ------------------------------------------------------------------------------
@@ -494,7 +559,7 @@ class Commands:
         rows = tuple(
             (
                 (Span(f"{digests.local(c.committed, asked.zone):%Y-%m-%d}"),),
-                (Span(one_line(c.author, 60)),),
+                (Span(digests.people_label(c, digests.AUTHOR_LIMIT)),),
                 digests.subject_line(by_name[c.repo], c),
                 (Span(c.short, by_name[c.repo].commit_url(c.sha), code=True),),
             )
@@ -511,7 +576,8 @@ class Commands:
     def _subscribe(self, asked: _Asked, typed: list[str]) -> tuple[Post, ...]:
         if len(typed) < 2 or not is_repository(typed[1]):
             raise UsageError("subscribe_what")
-        repository = self._app.repository(typed[1], asked.place)
+        clones = [s.repo for s in asked.here if not self._hosts.key(s.repo)]  # what they are of only they can tell
+        repository = self._repository(asked, typed[1], clones)
         wanted = self._wanted(asked, repository.name, _options(typed[2:]))
         self._app.check_branch(repository, wanted.branch)
         kept = self._app.store.subscribe(
@@ -573,8 +639,9 @@ class Commands:
             _check_length(request.text)
             if len(typed) < 2 or not is_repository(typed[1]):
                 raise UsageError("subscribe_what")
-            self._app.check_name(typed[1], place)
-            self._wanted(asked, typed[1], _options(typed[2:]))
+            name = self._spelled(asked, typed[1])
+            self._app.check_name(name, place)
+            self._wanted(asked, name, _options(typed[2:]))
         except DigestError as error:
             return self.told(place, values, error)
         return None
@@ -591,9 +658,22 @@ class Commands:
     def _named_here(self, asked: _Asked, typed: Sequence[str]) -> list[Subscription]:
         """The subscriptions of this channel that `owner/repo [branch B]` names. Raises UsageError."""
         name, branch = (typed[0] if typed else ""), _branch(_options(typed[1:]))
-        named = {name.lower(), self._title(asked, name).lower(), self._name(asked, name)}
-        found = [s for s in asked.here if named & {s.repo, s.repo.lower(), self._title(asked, s.repo).lower()}]
+        found = self._living_at(asked, name) if self._hosts.page(name) else self._called(asked, name)
         return [s for s in found if branch in (None, s.branch)]
+
+    def _living_at(self, asked: _Asked, address: str) -> list[Subscription]:
+        """The subscriptions of this channel to the repository at an address, also to a clone of it."""
+        if found := [s for s in asked.here if self._is(s.repo, address)]:
+            return found
+        known = self._titled(asked, list(dict.fromkeys(s.repo for s in asked.here)), address)
+        return [s for s in asked.here if known and s.repo == known.name]
+
+    def _called(self, asked: _Asked, name: str) -> list[Subscription]:
+        """The subscriptions of this channel to what is called so: by a name, a title, or a relative path."""
+        with suppress(UsageError):  # what nobody could follow is told as what nobody follows
+            name = self._spelled(asked, name)
+        named = {name.lower(), self._title(asked, name).lower(), self._name(asked, name)}
+        return [s for s in asked.here if named & {s.repo, s.repo.lower(), self._title(asked, s.repo).lower()}]
 
     def _described(self, subscription: Subscription, texts: Texts) -> Fields:
         try:

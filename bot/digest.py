@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from bot import related, triage
+from bot.commits import related
 from bot.texts import Texts
 from bot.values import (
     RULES,
     Attachment,
+    Bump,
     Button,
     Buttons,
     Commit,
@@ -22,7 +23,6 @@ from bot.values import (
     Evidence,
     Fields,
     FileStatus,
-    Filters,
     Impact,
     Importance,
     Line,
@@ -38,28 +38,10 @@ from bot.values import (
     one_line,
 )
 
+AUTHOR_LIMIT = 60
+"""Characters of a name in a row."""
 SUBJECT_LIMIT = 200
 """Characters of a subject in a row or a title: longer ones end in `…` and stand whole in the full report."""
-
-
-# --- Choosing --------------------------------------------------------------------------------
-
-
-def wanted(commit: Commit, filters: Filters) -> bool:
-    """Whether a subscription's filters let the commit through."""
-    if not filters.bots and triage.is_bot(commit):
-        return False
-    names = {commit.author.lower(), (commit.login or "").lower()}
-    unwanted = {a[1:].lower() for a in filters.authors if a.startswith("-")}
-    chosen = {a.lower() for a in filters.authors if not a.startswith("-")}
-    if names & unwanted or (chosen and not names & chosen):
-        return False
-    touched = [path for f in commit.files for path in (f.path, f.previous) if path]
-    return not filters.paths or any(_under(path, p) for path in touched for p in filters.paths)
-
-
-def _under(path: str, folder: str) -> bool:
-    return path == folder.rstrip("/") or path.startswith(folder.rstrip("/") + "/")
 
 
 # --- Words shared with the report ------------------------------------------------------------
@@ -121,6 +103,16 @@ def types_label(entry: Entry, texts: Texts) -> str:
     return " / ".join(texts(f"type.{t}") for t in entry.grade.types)
 
 
+def people_label(commit: Commit, limit: int = 0) -> str:
+    """Who wrote what landed, for a row: the first two, each in `limit` characters, and how many more."""
+    names = [one_line(person.name, limit) for person in commit.reading.people]
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" +{more}" if more > 0 else "")
+
+
+_NAMED = 2
+
+
 def by_label(by: str, texts: Texts) -> str:
     """Who wrote an analysis."""
     return texts("digest.by_rules") if by == RULES else texts("digest.by_model", model=by)
@@ -140,16 +132,19 @@ def coverage_label(coverage: float, texts: Texts) -> str:
 # --- Lines -----------------------------------------------------------------------------------
 
 
-def subject_line(repository: Repository, commit: Commit, limit: int = SUBJECT_LIMIT) -> Line:
-    """The subject as a link to the commit, and its pull request's number as a link of its own.
+def titled(repository: Repository, commit: Commit, limit: int = 0) -> str:
+    """The title with the number of its change request, in words alone; one that says the number says it once."""
+    subject = one_line(commit.reading.subject, limit) or commit.short
+    number = repository.number(commit.pull) if commit.pull is not None else ""
+    return subject if number in subject else f"{subject} ({number})"
 
-    The number at the subject's end is taken off, since it stands as a link behind it.
-    """
-    subject = one_line(commit.subject, limit) or commit.short
+
+def subject_line(repository: Repository, commit: Commit, limit: int = SUBJECT_LIMIT) -> Line:
+    """The subject as a link to the commit, and its pull request's number as a link of its own."""
+    subject = one_line(commit.reading.subject, limit) or commit.short
     spans = []
     if commit.pull is not None:
-        subject = subject.removesuffix(f"(#{commit.pull})").rstrip() or subject
-        spans = [Span(" ("), Span(f"#{commit.pull}", repository.pull_url(commit.pull)), Span(")")]
+        spans = [Span(" ("), Span(repository.number(commit.pull), repository.pull_url(commit.pull)), Span(")")]
     return (Span(subject, repository.commit_url(commit.sha)), *spans)
 
 
@@ -175,7 +170,8 @@ def relation_line(repository: Repository, relation: Relation, texts: Texts) -> L
     if relation.sha:
         named = Span(relation.sha[:7], repository.commit_url(relation.sha), code=True)
     else:
-        named = Span(f"#{relation.pull}", repository.pull_url(relation.pull or 0))
+        number = relation.pull or 0
+        named = Span(repository.number(number), repository.pull_url(number))
     return (Span(f"{kind} "), named, *([Span(f" {title}")] if title else []))
 
 
@@ -185,7 +181,8 @@ def facts(repository: Repository, entry: Entry, landed: str, texts: Texts) -> tu
     known = [
         (texts("digest.type"), types_label(entry, texts)),
         (texts("digest.importance"), importance_label(entry, texts)),
-        (texts("digest.author"), commit.author),
+        (texts("digest.author"), ", ".join(person.name for person in commit.reading.people)),
+        *([(texts("digest.merged_by"), commit.reading.merger)] if commit.reading.merger else []),
         (texts("digest.landed"), landed),
         (texts("digest.size"), size_label(commit, texts)),
         (texts("digest.source"), by_label(analysis.by, texts)),
@@ -340,7 +337,7 @@ def table(digest: Digest, texts: Texts) -> Table:
 def _row(digest: Digest, entries: Sequence[Entry], clock: str, texts: Texts) -> tuple[Line, ...]:
     """The row of a commit, or of bots' dependency bumps, which share one."""
     newest = entries[0]
-    authors = dict.fromkeys(one_line(e.commit.author, 60) for e in entries)
+    authors = dict.fromkeys(people_label(e.commit, AUTHOR_LIMIT) for e in entries)
     message = subject_line(digest.repository, newest.commit) if len(entries) == 1 else _bumps(digest, entries, texts)
     return (
         _plain(_time(newest.commit, digest.period, clock, texts)),
@@ -368,7 +365,7 @@ def _bumps(digest: Digest, entries: Sequence[Entry], texts: Texts) -> Line:
     """`4 dependency updates: requests 2.31 → 2.32, …`, each linked to its commit."""
     spans = [Span(texts("digest.bumps", count=texts.count("commits", len(entries))))]
     for number, entry in enumerate(entries):
-        named = ", ".join(_bump_label(bump) for bump in related.bumps(entry.commit)[:_MOST_BUMPS])
+        named = ", ".join(_bump_label(bump) for bump in entry.commit.reading.bumps[:_MOST_BUMPS])
         spans += [Span(", ")] if number else []
         spans.append(Span(one_line(named, SUBJECT_LIMIT), digest.repository.commit_url(entry.commit.sha)))
     return tuple(spans)
@@ -377,7 +374,7 @@ def _bumps(digest: Digest, entries: Sequence[Entry], texts: Texts) -> Line:
 _MOST_BUMPS = 5
 
 
-def _bump_label(bump: related.Bump) -> str:
+def _bump_label(bump: Bump) -> str:
     versions = " → ".join(v for v in (bump.old, bump.new) if v)
     return f"{bump.package} {versions}".rstrip()
 

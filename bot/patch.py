@@ -2,61 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
+from bot.commits import notebooks
+from bot.commits.files import FileKind, generated, is_notebook, kind
 from bot.values import Commit, Evidence, FileChange, FilePatch, FileStatus, one_line
 
 # With the line end in front the pattern starts with literal text, which is found ten times faster than a `^`.
 _HEADER = re.compile(r"\n@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@ ?(.*)")
-_DOCS = re.compile(r"(?:^|/)(?:docs?|documentation)/|\.(?:md|mdx|rst|adoc|txt)$", re.IGNORECASE)
-_TESTS = re.compile(
-    r"(?:^|/)(?:tests?|__tests__|testing|testdata|spec|e2e|fixtures|bench(?:es|marks?)?)/"
-    r"|(?:^|/)(?:test_[^/]*|conftest)\.py$|[._-](?:test|tests|spec)\.[^/]+$|_test\.[^/]+$",
-    re.IGNORECASE,
-)
-_BUILD_TEXT = re.compile(
-    r"(?:^|/)(?:CMakeLists|robots|[\w.-]*(?:requirements|constraints)[\w.-]*)\.txt$|(?:^|/)requirements/[^/]+\.txt$",
-    re.IGNORECASE,
-)
-_CONFIG = re.compile(
-    r"\.(?:ya?ml|toml|json|jsonc|ini|cfg|conf|properties|xml|env|lock|gradle|cmake|mk|nix|tf|proto|graphql|sql)$"
-    r"|(?:^|/)(?:Dockerfile[^/]*|Makefile|CMakeLists\.txt|\.[^/]+)$",
-    re.IGNORECASE,
-)
-_EXAMPLE = re.compile(
-    r"(?:^|/)(?:examples?|demos?|samples?|playgrounds?)/|^(?:hack|scripts?|tools|dev|\.agents|\.claude|agents)/",
-    re.IGNORECASE,
-)
-_CI = re.compile(r"(?:^|/)(?:\.github|\.gitlab|\.circleci|\.buildkite|\.azure-pipelines|ci)/|(?:^|/)\.[^/]*ci\.ya?ml$")
-_SOURCE = re.compile(
-    r"\.(?:py|pyi|pyx|rs|go|c|cc|cpp|cxx|h|hh|hpp|cu|cuh|m|mm|java|kt|kts|scala|groovy|cs|fs|vb|js|jsx|mjs|cjs|ts|tsx|mts"
-    r"|vue|svelte|astro|rb|php|pl|pm|lua|sh|bash|zsh|ps1|swift|dart|ex|exs|erl|hrl|hs|ml|mli|clj|cljs|r|jl|zig|nim|v|sv"
-    r"|vhd|asm|s|wgsl|glsl|hlsl|css|scss|less|html|htm|j2|jinja|tmpl|ipynb)$",
-    re.IGNORECASE,
-)
-
-
-@lru_cache(maxsize=1 << 16)
-def kind(path: str) -> str:
-    """What a file is by its path: `ci`, `test`, `docs`, `example`, `source`, `config`, else `other`.
-
-    `example` is source that nobody's program runs: examples, and scripts for the repository's own developers.
-    """
-    for name, pattern in (("ci", _CI), ("test", _TESTS), ("config", _BUILD_TEXT), ("docs", _DOCS)):
-        if pattern.search(path):
-            return name
-    if _SOURCE.search(path):
-        return "example" if _EXAMPLE.search(path) else "source"
-    return "config" if _CONFIG.search(path) else "other"
-
-
 _PATH_LIMIT = 200
 """Characters of a path that a model sees; of the longer ones nothing can be proven."""
-_RANK = {"source": 0, "config": 1, "other": 2, "ci": 3, "test": 4, "example": 5, "docs": 6}
+_ORDER = ("source", "config", "other", "ci", "test", "example", "docs")
+_RANK = {FileKind(name): rank for rank, name in enumerate(_ORDER)}
 
 
 def tokens(text: str) -> int:
@@ -94,18 +55,34 @@ def hunks(text: str) -> tuple[Hunk, ...]:
     return tuple(Hunk(int(h[1]), h[2], text[h.end() : end]) for h, end in zip(headers, ends, strict=False))
 
 
+_ANY = re.compile("")
 _PIECE = 40
 """Lines of a hunk that are kept or left out together: a new file is one hunk, and may be long."""
 
 
-def _pieces(text: str) -> Iterator[Hunk]:
-    """The hunks of one file's patch, long ones in pieces that each know their line number."""
+def _pieces(path: str, text: str) -> Iterator[Hunk]:
+    """What somebody wrote of a file's hunks, long ones in pieces that each know their line number."""
+    written = _written(path, text)
     for hunk in hunks(text):
         lines, start = hunk.lines, hunk.start
         for first in range(0, len(lines), _PIECE):
             part = lines[first : first + _PIECE]
-            yield Hunk(start, hunk.section, "\n".join(part))
+            piece = Hunk(start, hunk.section, "\n".join(filter(written.match, part)))
             start += sum(line[0] not in "-\\" for line in part)
+            if piece.changed:
+                yield piece
+
+
+def _written(path: str, text: str) -> re.Pattern[str]:
+    """What a line of a file's patch matches where somebody wrote it: of a notebook its source, of others any."""
+    return notebooks.written(text) if is_notebook(path) else _ANY
+
+
+def _size(file: FileChange, text: str) -> int:
+    """The changed lines of a file that somebody wrote; what a patch does not show is taken to be like the rest."""
+    size = file.added + file.removed
+    shown = sum(hunk.changed for hunk in hunks(text)) if is_notebook(file.path) else 0
+    return math.ceil(size * sum(piece.changed for piece in _pieces(file.path, text)) / shown) if shown else size
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +105,8 @@ def ranked(files: Iterable[FileChange]) -> list[FileChange]:
 def select(commit: Commit, patches: Sequence[FilePatch], budget: int) -> Selection:
     """Whole hunks while `budget` (tokens) lasts, the most telling files first.
 
-    Generated and binary files are named, never shown, and do not count for coverage: nobody wrote their lines.
+    Generated and binary files, and what of notebooks nobody wrote, are named, never shown, and do not count for
+    coverage.
     """
     return parts(commit, patches, budget, 1)[0]
 
@@ -140,14 +118,17 @@ def parts(commit: Commit, patches: Sequence[FilePatch], budget: int, most: int) 
     left_out: list[str] = []
     total = 0
     for file in ranked(commit.files):
-        if file.generated or file.binary:
+        if generated(file.path) or file.binary:
             left_out.append(f"{_describe(file)}{'' if file.binary else ', generated'}")
             continue
-        changed = file.added + file.removed
-        total += changed
-        lines = _place(file, texts.get(file.path, ""), pages)
-        if lines < changed:
-            left_out.append(f"{_describe(file)}, {changed - lines} changed lines not shown")
+        text = texts.get(file.path, "")
+        written = _size(file, text)
+        total += written
+        lines = _place(file, text, pages)
+        if outputs := file.added + file.removed - written:
+            left_out.append(f"{_describe(file)}, {outputs} changed lines of a notebook's outputs and metadata")
+        if lines < written:
+            left_out.append(f"{_describe(file)}, {written - lines} changed lines not shown")
     filled = [page for page in pages if page.blocks] or pages[:1]
     shares = [min(page.changed / total, 1.0) if total else 1.0 for page in filled]
     others = ["what stands in the other parts of this patch"] if len(filled) > 1 else []
@@ -189,7 +170,7 @@ def _place(file: FileChange, text: str, pages: Sequence[_Page]) -> int:
         any(page.take(file, "", 0) for page in pages)  # a rename or a change of mode, in a line
         return 0
     placed = 0
-    for piece in _pieces(text):
+    for piece in _pieces(file.path, text):
         open_pages = [page for page in pages if page.left >= _LEAST]
         if not open_pages:
             break
@@ -228,7 +209,7 @@ class Proof:
 
     def __init__(self, commit: Commit, patches: Sequence[FilePatch]) -> None:
         self._known = {f.path for f in commit.files} | {f.previous for f in commit.files if f.previous}
-        self._message = f"{commit.subject}\n{commit.body}"
+        self._message = f"{commit.reading.subject}\n{commit.subject}\n{commit.body}\n{commit.reading.said}"
         self._patches = {p.path: p.text for p in patches}
         self._texts: dict[str, _Lines] = {}
 

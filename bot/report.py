@@ -22,6 +22,7 @@ from typing import NewType
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
+from bot.commits.files import ROOT, component, generated
 from bot.digest import (
     SUBJECT_LIMIT,
     days,
@@ -30,14 +31,28 @@ from bot.digest import (
     local,
     mark,
     path_url,
+    people_label,
     period_label,
     relation_line,
     statistics,
     subject_line,
+    titled,
 )
 from bot.texts import Texts, style
-from bot.triage import ROOT, component
-from bot.values import Attachment, Commit, Digest, Entry, Importance, Line, Repository, Span, Theme, inert, one_line
+from bot.values import (
+    Attachment,
+    Commit,
+    Digest,
+    Entry,
+    Importance,
+    Line,
+    Person,
+    Repository,
+    Span,
+    Theme,
+    inert,
+    one_line,
+)
 
 Markdown = NewType("Markdown", str)
 """CommonMark with the tables of GitHub's dialect; everything from outside in it is escaped."""
@@ -137,7 +152,7 @@ class _Chapter:
 
     def to_analysis(self, entry: Entry) -> Line:
         """The subject as a link to the commit's place in this report."""
-        subject = one_line(entry.commit.subject, _CONTENTS_LIMIT) or entry.commit.short
+        subject = titled(self.digest.repository, entry.commit, _CONTENTS_LIMIT)
         return (Span(subject, f"#{self.anchor_of(entry)}"),)
 
     def subject(self, entry: Entry, limit: int = 0) -> Line:
@@ -156,7 +171,7 @@ class _Chapter:
         label = f"{mark(importance, self.texts)} {self.texts(f'importance.{importance}')}"
         return (
             _plain(_clock(self.landed(entry))),
-            _plain(entry.commit.author),
+            _plain(people_label(entry.commit)),
             self.subject(entry, SUBJECT_LIMIT),
             (Span(label, f"#{self.anchor_of(entry)}"),),
         )
@@ -685,7 +700,7 @@ def _changed(chapter: _Chapter) -> list[tuple[str, int]]:
     lines: Counter[str] = Counter()
     for entry in chapter.entries:
         for file in entry.commit.files:
-            if not file.generated and file.added + file.removed:
+            if not generated(file.path) and file.added + file.removed:
                 lines[component(file.path)] += file.added + file.removed
     ranked = sorted(lines.items(), key=lambda item: (-item[1], item[0]))
     named = [(chapter.texts("rules.root") if name == ROOT else one_line(name, 44), n) for name, n in ranked]
@@ -719,7 +734,11 @@ def json(digests: Sequence[Digest]) -> str:
     return jsonlib.dumps({"schema": SCHEMA, "digests": plain}, ensure_ascii=False, indent=2) + "\n"
 
 
-_LEFT_OUT: dict[type, tuple[str, ...]] = {Repository: ("name", "private"), Commit: ("repo", "login")}
+_LEFT_OUT: dict[type, tuple[str, ...]] = {
+    Repository: ("name", "private", "links"),
+    Commit: ("repo", "login"),
+    Person: ("login",),
+}
 
 
 def _jsonable(value: object, zone: ZoneInfo) -> object:

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from bot.patch import Hunk, hunks, kind
+from bot.commits.files import ROOT, component, generated, kind
+from bot.patch import Hunk, hunks
 from bot.texts import Texts
-from bot.triage import ROOT, Judgement, component, features
+from bot.triage import Judgement
 from bot.values import (
     Analysis,
     Aspect,
@@ -38,11 +39,8 @@ _LINE = re.compile(rf"\n[ +-]{_DEFINED}")
 _REMOVED = re.compile(rf"\n-({_DEFINED}.*)")
 _LEFT = re.compile(r"^[+ ].*", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z_]\w{2,}")
-# Lines of a message that are for tools or for the pull request's form, not for a reader.
-_TRAILER = re.compile(
-    r"^(?:[A-Z][\w-]+-by:|change-id:|co-authored|signed-off|- \[|#+ |!\[|<|\||```|vllm version:|https?://|---)",
-    re.I,
-)
+_FENCED = re.compile(r"^\s{0,3}(```|~~~).*?(?:^\s{0,3}\1|\Z)", re.MULTILINE | re.DOTALL)
+_NO_WORDS = re.compile(r"!\[|<|\||https?://\S+$")  # images, markup, tables, bare addresses
 _MARKS = re.compile(r"^(?:[-*+]|\d+[.)])\s+|\*\*|__(?=\S)|(?<=\S)__")  # Markdown's list marks and emphasis
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
 
@@ -54,17 +52,17 @@ def grade(commit: Commit, judgement: Judgement, texts: Texts) -> Grade:
     """The rules' grade in the reader's language."""
     return Grade(
         importance=judgement.importance,
-        types=judgement.features.types,
+        types=commit.reading.types,
         reason=texts(f"reason.{judgement.reason}"),
-        sentence=sentence(commit, judgement.features.summary, texts),
+        sentence=sentence(commit, texts),
         score=judgement.score,
     )
 
 
-def sentence(commit: Commit, subject: str, texts: Texts) -> str:
-    """What the commit does, in one sentence: its own subject, without prefixes, and where it lands."""
-    what = one_line(subject, 300).rstrip(".。") or commit.short
-    where = _where(commit)
+def sentence(commit: Commit, texts: Texts) -> str:
+    """What the commit does, in one sentence: its own title, and where it lands."""
+    what = one_line(commit.reading.title, 300).rstrip(".。") or commit.short
+    where = [texts("rules.root") if name == ROOT else name for name in _where(commit)]
     if not where:
         return texts("rules.sentence_nowhere", what=what)
     return texts("rules.sentence", what=what, where=texts("rules.comma").join(where))
@@ -78,7 +76,7 @@ def _where(commit: Commit) -> list[str]:
 
 def _components(commit: Commit) -> list[tuple[str, list[FileChange]]]:
     """Components with their files, most changed source lines first; generated files only where all are."""
-    files = [f for f in commit.files if not f.generated] or list(commit.files)
+    files = [f for f in commit.files if not generated(f.path)] or list(commit.files)
     groups: dict[str, list[FileChange]] = {}
     for file in files:
         groups.setdefault(component(file.path), []).append(file)
@@ -107,14 +105,14 @@ def analysis(commit: Commit, first: str, importance: Importance, patch: Sequence
 
 def _summary(commit: Commit, first: str, texts: Texts) -> str:
     """The sentence, then the first paragraph of the message's body as its author wrote it, in whole sentences."""
-    said = _first_paragraph(commit.body)
+    said = _first_paragraph(commit.reading.said)
     return f"{first} {texts('rules.author_says', text=said)}" if said else first
 
 
-def _first_paragraph(body: str) -> str:
-    paragraphs = re.split(r"\n\s*\n", body[:20_000].replace("\r\n", "\n"))
-    for paragraph in paragraphs:
-        lines = [_MARKS.sub("", line.strip()) for line in paragraph.splitlines() if not _TRAILER.match(line.strip())]
+def _first_paragraph(said: str) -> str:
+    """The first paragraph in words, in whole sentences: no code, no table, no list of links."""
+    for paragraph in re.split(r"\n\s*\n", _FENCED.sub("", said)):
+        lines = [_MARKS.sub("", line.strip()) for line in paragraph.splitlines() if not _NO_WORDS.match(line.strip())]
         text = one_line(" ".join(lines))
         if len(text) > 20:
             return whole_sentences(text, _BODY_LIMIT)
@@ -229,7 +227,15 @@ def overview(entries_high: Sequence[Commit], total: int, texts: Texts) -> str:
     count = texts.count("commits", total)
     if not entries_high:
         return texts("rules.overview_quiet", count=count)
-    names = [one_line(features(c).summary, 90) for c in entries_high[:3]]
-    listed = texts("rules.semicolon").join(names)
+    listed = texts("rules.semicolon").join(_shortened(c.reading.title, 90) for c in entries_high[:3])
     key = "rules.overview_more" if len(entries_high) > 3 else "rules.overview"
-    return texts(key, count=count, high=len(entries_high), names=listed)
+    return re.sub(r"…[.。]", "…", texts(key, count=count, high=len(entries_high), names=listed))
+
+
+def _shortened(text: str, limit: int) -> str:
+    """A text on one line, of whole words; one that is too long ends in `…`."""
+    line = one_line(text).rstrip(".。")
+    if len(line) <= limit:
+        return line
+    kept = line[: limit - 1]
+    return f"{kept[: kept.rfind(' ')] if ' ' in kept[limit // 2 :] else kept}…"

@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     digest_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="repositories that may be followed: owner/name, owner/*, paths; empty: any public one"
     )
+    digest_hosts: str = Field("", description="what runs self-hosted code hosts: git.example.com=gitlab, …")
     digest_lease: float = Field(60, ge=1, le=3600, description="seconds after which another process takes work over")
     digest_settle: float = Field(
         5, ge=0, le=60, description="seconds until a message whose sending was interrupted is looked for in the chat"

@@ -12,86 +12,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.patch import kind
-from bot.values import SUBJECT_LENGTH, ChangeType, Commit, Importance, inert, one_line
-
-# Folders that only hold components: the component is the folder below them.
-_SHELVES = re.compile(
-    r"apps|cmd|components|crates|internal|libs?|modules|packages|pkg|plugins|projects|services|src|tools"
-)
-ROOT = "."
-"""The component of files that stand in no folder."""
-
-
-def component(path: str) -> str:
-    """The part of a repository that a path belongs to: its first folder, or the one below a folder of components."""
-    *folders, _ = path.split("/")
-    if not folders:
-        return ROOT
-    depth = 2 if len(folders) > 1 and _SHELVES.fullmatch(folders[0]) else 1
-    return "/".join(folders[:depth])
-
+from bot.commits.files import FileKind, generated, kind
+from bot.values import ChangeType, Commit, Importance, Reading
 
 # --- Features --------------------------------------------------------------------------------
 
-_CONVENTIONAL = re.compile(
-    r"^(?:\[[^\]]{1,40}\]\s*)*:?\s*([A-Za-z]+|[\u4e00-\u9fff]{2})(?:\(([^)]{1,60})\))?(!)?\s*[:：]\s*(.+)$", re.DOTALL
-)
-_TAGS = re.compile(r"^(?:\[[^\]]{1,40}\][\s:：]*)+")
-_TAG = re.compile(r"\[([^\]]+)\]")
-_PREFIXES = {
-    "feat": ChangeType.FEATURE,
-    "feature": ChangeType.FEATURE,
-    "fix": ChangeType.FIX,
-    "bugfix": ChangeType.FIX,
-    "bug": ChangeType.FIX,
-    "hotfix": ChangeType.FIX,
-    "perf": ChangeType.PERFORMANCE,
-    "performance": ChangeType.PERFORMANCE,
-    "refactor": ChangeType.REFACTOR,
-    "misc": ChangeType.OTHER,
-    "chore": ChangeType.OTHER,
-    "style": ChangeType.OTHER,
-    "docs": ChangeType.DOCS,
-    "doc": ChangeType.DOCS,
-    "test": ChangeType.TEST,
-    "tests": ChangeType.TEST,
-    "ci": ChangeType.BUILD,
-    "build": ChangeType.BUILD,
-    "deps": ChangeType.DEPENDENCIES,
-    "revert": ChangeType.REVERT,
-    "security": ChangeType.SECURITY,
-    "新增": ChangeType.FEATURE,
-    "功能": ChangeType.FEATURE,
-    "修复": ChangeType.FIX,
-    "优化": ChangeType.PERFORMANCE,
-    "重构": ChangeType.REFACTOR,
-    "文档": ChangeType.DOCS,
-    "测试": ChangeType.TEST,
-    "构建": ChangeType.BUILD,
-    "依赖": ChangeType.DEPENDENCIES,
-    "回退": ChangeType.REVERT,
-    "安全": ChangeType.SECURITY,
-}
-# The first that matches names the type of a subject without a prefix; English at word starts, Chinese anywhere.
-_WORDS = (
-    (ChangeType.REVERT, r"^revert\b|回退|回滚|撤销"),
-    (ChangeType.SECURITY, r"\bcve-\d|\bsecurity\b|\bvulnerab|\bexploit|安全漏洞|安全修复|注入漏洞"),
-    (
-        ChangeType.DEPENDENCIES,
-        r"^(?:bump|upgrade|update)\b.*\b(?:to|from|dependenc|version)|\bdependenc|\bdeps\b|升级依赖|更新依赖|依赖升级",
-    ),
-    (ChangeType.DOCS, r"\bdocs?\b|\bdocumentation\b|\breadme\b|\bchangelog\b|文档|说明|注释"),
-    (ChangeType.TEST, r"\btests?\b|\be2e\b|测试"),
-    (ChangeType.BUILD, r"\bci\b|\bgithub actions?\b|\bworkflow|\bdockerfile|\bbuild\b|\brelease\b|构建|流水线|发布"),
-    (ChangeType.PERFORMANCE, r"\bperf|\bfaster\b|\bspeed|\boptimi[sz]|\bthroughput|\blatency|性能|优化|提速|加速"),
-    (ChangeType.FIX, r"\bfix|\bbugs?\b|\bcorrect|\bprevent|\bavoid|\bhandle|\bcrash|修复|解决|修正|纠正"),
-    (ChangeType.REFACTOR, r"\brefactor|\bclean ?up|\bsimplif|\brenam|\bmove\b|\bextract|\bdedup|重构|整理|清理|重命名"),
-    (ChangeType.FEATURE, r"\badd|\bsupport|\bimplement|\bintroduc|\ballow|\benable|新增|添加|支持|实现|引入|增加"),
-)
-_WORD_TYPES = tuple((kind_, re.compile(words, re.IGNORECASE)) for kind_, words in _WORDS)
-
-_BREAKING = re.compile(r"^BREAKING[ -]CHANGE", re.MULTILINE)
 _MIGRATION = re.compile(r"\bbreaking\b|backwards?.incompat|\bmigrat|不兼容|迁移", re.IGNORECASE)
 _RELEASED_REVERT = re.compile(
     r"\b(?:release|hotfix|regression|production|v?\d+\.\d+\.\d+)\b|线上|已发布", re.IGNORECASE
@@ -105,8 +30,6 @@ _INTERFACE = re.compile(
     re.IGNORECASE,
 )
 _GUIDE = re.compile(r"(?:^|/)(?:docs?|site|website|examples?|guides?)/|\.mdx?$", re.IGNORECASE)
-_READ = 20_000
-"""Characters of a body that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,18 +121,13 @@ _CUES = (*_TELLING, *_OTHER)
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What the rules look at. `cues` names the subject's telling words, `kinds` counts files by `patch.kind`.
+    """What the rules look at: what a commit says, and what it touches.
 
-    `prefix` is what the commit calls itself; `lines` are changed lines of source files, `grown` how many
-    more of them are added than removed.
+    `cues` names the title's telling words, `kinds` counts files by kind; `lines` are changed lines of source files,
+    `grown` how many more of them are added than removed.
     """
 
-    types: tuple[ChangeType, ...]
-    prefix: ChangeType | None
-    scope: str
-    summary: str
-    breaking: bool
-    security: bool
+    reading: Reading
     released_revert: bool
     noise: bool
     migration: bool
@@ -221,35 +139,26 @@ class Features:
     interface: bool
     guide: bool
 
-
-def is_bot(commit: Commit) -> bool:
-    """Whether a program made the commit: GitHub marks its apps' accounts with `[bot]`; others are known by name."""
-    names = {commit.author.lower(), (commit.login or "").lower()}
-    known = {"dependabot", "renovate", "renovate-bot", "github-actions", "pre-commit-ci", "mergify", "greenkeeper"}
-    return any(name.endswith("[bot]") or name in known for name in names)
+    @property
+    def first(self) -> ChangeType:
+        """The first type."""
+        return self.reading.types[0]
 
 
 def features(commit: Commit) -> Features:
-    """The features of a commit, from its message, paths and sizes alone."""
-    prefix, scope, bang, summary = _subject(commit)
-    body = inert(commit.body[:_READ])
-    hand = [f for f in commit.files if not f.generated]
-    source = [f for f in hand if kind(f.path) == "source"]
+    """The features of a commit, from its reading, paths and sizes alone."""
+    read = commit.reading
+    hand = [f for f in commit.files if not generated(f.path)]
+    source = [f for f in hand if kind(f.path) is FileKind.SOURCE]
     kinds: dict[str, int] = {}
     for file in hand:
         kinds[kind(file.path)] = kinds.get(kind(file.path), 0) + 1
-    types = _types(prefix, summary, kinds, bool(commit.files) and not hand)
     return Features(
-        types=types,
-        prefix=prefix,
-        scope=scope,
-        summary=summary,
-        breaking=bang or bool(_BREAKING.search(body)),
-        security=ChangeType.SECURITY in types,
-        released_revert=types[0] is ChangeType.REVERT and bool(_RELEASED_REVERT.search(body)),
-        noise=is_bot(commit) or bool(_BUMP.search(summary)),
-        migration=bool(_MIGRATION.search(f"{summary}\n{body}")),
-        cues=frozenset(cue.name for cue in _CUES if cue.words.search(summary)),
+        reading=read,
+        released_revert=read.types[0] is ChangeType.REVERT and bool(_RELEASED_REVERT.search(read.said)),
+        noise=read.bot or bool(_BUMP.search(read.title)),
+        migration=bool(_MIGRATION.search(f"{read.title}\n{read.said}")),
+        cues=frozenset(cue.name for cue in _CUES if cue.words.search(read.title)),
         kinds=kinds,
         empty=not commit.files,
         lines=sum(f.added + f.removed for f in source),
@@ -259,47 +168,22 @@ def features(commit: Commit) -> Features:
     )
 
 
-def _subject(commit: Commit) -> tuple[ChangeType | None, str, bool, str]:
-    """Type, scope and `!` of a conventional subject, and the sentence without them and without `(#12)`."""
-    subject = one_line(commit.subject).removesuffix(f"(#{commit.pull})").strip()
-    if commit.inner and subject.startswith("Merge pull request") and commit.body.strip():
-        title = commit.body.strip().partition("\n")[0]  # GitHub puts the pull request's title there
-        subject = one_line(title[:SUBJECT_LENGTH])
-    found = _CONVENTIONAL.match(subject)
-    if found and found[1].lower() in _PREFIXES:
-        return _PREFIXES[found[1].lower()], found[2] or "", bool(found[3]), found[4].strip()
-    leading = _TAGS.match(subject)
-    if not leading:
-        return None, "", False, subject
-    tags = [_PREFIXES[t.lower()] for t in _TAG.findall(leading[0]) if t.lower() in _PREFIXES]
-    return (tags[0] if tags else None), "", False, subject[leading.end() :] or subject
-
-
-def _types(prefix: ChangeType | None, summary: str, kinds: dict[str, int], generated: bool) -> tuple[ChangeType, ...]:
-    words = [t for t, pattern in _WORD_TYPES if pattern.search(summary)]
-    if prefix is None or prefix is ChangeType.OTHER:
-        prefix = _by_files(kinds, generated) or (words[0] if words else ChangeType.OTHER)
-    second = next((t for t in words if t is not prefix and t in (ChangeType.SECURITY, ChangeType.PERFORMANCE)), None)
-    return (prefix, second) if second else (prefix,)
-
-
-def _by_files(kinds: dict[str, int], generated: bool) -> ChangeType | None:
-    """The type that the files alone give away, where all are of one kind."""
-    only = {"docs": ChangeType.DOCS, "test": ChangeType.TEST, "ci": ChangeType.BUILD}
-    if generated:
-        return ChangeType.DEPENDENCIES
-    return only.get(next(iter(kinds))) if len(kinds) == 1 else None
-
-
 # --- Points ----------------------------------------------------------------------------------
 
 
-# What a commit loses by calling itself a refactoring, a build change or a chore.
-_PREFIX_TODAY: dict[ChangeType | None, float] = {ChangeType.REFACTOR: 1.0, ChangeType.BUILD: 2.0, ChangeType.OTHER: 0.7}
+# What a commit loses by calling itself a refactoring, a build change, a chore, or what else no user meets.
+_PREFIX_TODAY: dict[ChangeType | None, float] = {
+    ChangeType.REFACTOR: 1.0,
+    ChangeType.BUILD: 2.0,
+    ChangeType.OTHER: 0.7,
+    ChangeType.DOCS: 1.5,
+    ChangeType.TEST: 1.5,
+}
 _PREFIX_MENTION: dict[ChangeType | None, float] = {
     ChangeType.REFACTOR: 1.3,
     ChangeType.BUILD: 2.0,
     ChangeType.OTHER: 0.7,
+    ChangeType.DOCS: 0.5,
 }
 
 
@@ -309,20 +193,20 @@ def _today(f: Features) -> float:
     points += 0.8 * min(math.log10(1 + f.lines), 3.3) + 0.5 * min(math.log2(1 + source), math.log2(1 + f.lines / 4), 5)
     points += 0.8 * max(0, f.grown) / (f.lines + 5)
     points += 0.6 * (source > 0 and "test" in f.kinds) + 0.8 * f.guide + 0.8 * f.interface
-    points += 0.7 * f.migration + 0.3 * ("`" in f.summary)
-    points -= 2.0 * (not source) + 1.5 * f.noise + 0.5 * (f.types[0] is ChangeType.FIX)
-    return points - _PREFIX_TODAY.get(f.prefix, 0.0)
+    points += 0.7 * f.migration + 0.3 * ("`" in f.reading.title)
+    points -= 2.0 * (not source) + 1.5 * f.noise + 0.5 * (f.first is ChangeType.FIX)
+    return points - _PREFIX_TODAY.get(f.reading.prefix, 0.0)
 
 
 def _mention(f: Features) -> float:
     """Points for mentioning the commit at all."""
     source, points = f.kinds.get("source", 0), sum(cue.mention for cue in _CUES if cue.name in f.cues)
     points += 0.5 * min(math.log10(1 + f.lines), 3.3) + max(0, f.grown) / (f.lines + 5)
-    points += 1.2 * (source > 0 and "test" in f.kinds) + 0.6 * (f.types[0] is ChangeType.FIX)
-    points += 0.5 * (f.types[0] is ChangeType.FEATURE)
+    points += 1.2 * (source > 0 and "test" in f.kinds) + 0.6 * (f.first is ChangeType.FIX)
+    points += 0.5 * (f.first is ChangeType.FEATURE)
     points -= 3.0 * (not source) + 1.2 * f.noise + 1.0 * (set(f.kinds) == {"test"})
-    points -= 1.0 * bool(_SIDE_SCOPE.search(f.scope))
-    return points - _PREFIX_MENTION.get(f.prefix, 0.0)
+    points -= 1.0 * bool(_SIDE_SCOPE.search(f.reading.scope))
+    return points - _PREFIX_MENTION.get(f.reading.prefix, 0.0)
 
 
 def score(f: Features) -> float:
@@ -336,8 +220,10 @@ HIGH_ONE_IN = 8
 """About one commit in eight is high on a normal day: what two minutes leave room for."""
 _HIGH, _MEDIUM = 4.75, 1.0
 """Points from which a commit is high, or medium."""
-VERSION = 2
+VERSION = 3
 """Changes with what the rules say, here or in `bot.rules`, so that a kept digest of older rules is made anew."""
+_REACH = 200
+"""Changed source lines from which something new reaches far, wherever it is."""
 _WIDE = 500
 """Changed source lines from which a change is called wide."""
 
@@ -379,23 +265,29 @@ def _always(f: Features) -> bool:
     Without a source file only what calls itself a fix counts as security: bots' updates and pipelines name it daily.
     """
     source = "source" in f.kinds
-    security = f.types[0] is ChangeType.SECURITY or (f.security and ChangeType.FIX in f.types)
-    called = f.prefix in (ChangeType.FIX, ChangeType.SECURITY) and not f.noise and "ci" not in f.kinds
+    secures = bool(f.reading.security) or f.first is ChangeType.SECURITY
+    security = secures and (f.first is ChangeType.SECURITY or ChangeType.FIX in f.reading.types)
+    called = f.reading.prefix in (ChangeType.FIX, ChangeType.SECURITY) and not f.noise and "ci" not in f.kinds
     felt = source or "config" in f.kinds or "other" in f.kinds
-    return felt and (f.breaking or (security and (source or called)) or (f.released_revert and source))
+    return felt and (bool(f.reading.breaking) or (security and (source or called)) or (f.released_revert and source))
 
 
 def _wish(f: Features, score_: float) -> Importance:
-    if _always(f) or score_ >= 0.5:
+    if _always(f) or (score_ >= 0.5 and not _small_feature(f)):
         return Importance.HIGH
     return Importance.MEDIUM if _mention(f) >= _MEDIUM else Importance.LOW
 
 
+def _small_feature(f: Features) -> bool:
+    """Whether a commit is called a feature, but is new in one small place that others do not call."""
+    return f.reading.prefix is ChangeType.FEATURE and "new" in f.cues and f.lines < _REACH and not f.interface
+
+
 def _reason(f: Features, importance: Importance) -> str:
     """The key of the label that tells why."""
-    if f.breaking:
+    if f.reading.breaking:
         return "breaking"
-    if f.security:
+    if f.reading.security or ChangeType.SECURITY in f.reading.types:
         return "security"
     telling = next((cue.name for cue in _TELLING if cue.name in f.cues), "")
     if importance is not Importance.LOW and telling:
@@ -406,4 +298,4 @@ def _reason(f: Features, importance: Importance) -> str:
         return f"only_{next(iter(f.kinds))}" if len(f.kinds) == 1 else "only_other"
     if f.lines >= _WIDE:
         return "wide"
-    return f"type_{f.types[0]}"
+    return f"type_{f.first}"

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cached_property, lru_cache
+from functools import cached_property
+from typing import Literal
 from urllib.parse import quote
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -60,25 +61,6 @@ class FileStatus(StrEnum):
     RENAMED = "renamed"
 
 
-_GENERATED_NAMES = re.compile(
-    r"(?:^|/)(?:package-lock\.json|npm-shrinkwrap\.json|packages\.lock\.json|pnpm-lock\.yaml|package\.resolved"
-    r"|bun\.lockb|go(?:\.work)?\.sum|gradle\.lockfile|\.terraform\.lock\.hcl"
-    r"|(?:yarn|bun|deno|cargo|poetry|uv|pdm|pipfile|pixi|gemfile|composer|mix|pubspec|podfile|flake)\.lock)$",
-    re.IGNORECASE,
-)
-_GENERATED_PATH = re.compile(
-    r"(?:^|/)(?:vendor|third_party|thirdparty|node_modules|dist|__snapshots__|snapshots|__generated__)/"
-    r"|\.min\.(?:js|css)$|\.(?:map|snap|ambr)$|_pb2(?:_grpc)?\.pyi?$|\.pb\.(?:go|cc|h)$|(?:^|/)zz_generated[^/]*$"
-    r"|[._]generated\.[^/]+$|\.g\.dart$",
-    re.IGNORECASE,
-)
-
-
-@lru_cache(maxsize=1 << 16)
-def _generated(path: str) -> bool:
-    return bool(_GENERATED_NAMES.search(path) or _GENERATED_PATH.search(path))
-
-
 @dataclass(frozen=True, slots=True)
 class FileChange:
     """One file of a commit. `previous` is the path it was renamed from; counts are lines, 0 for binary."""
@@ -90,10 +72,96 @@ class FileChange:
     previous: str | None = None
     binary: bool = False
 
-    @property
-    def generated(self) -> bool:
-        """Whether a program wrote it: lock files, vendored, minified, snapshot and generated code, by path."""
-        return _generated(self.path)
+
+class ChangeType(StrEnum):
+    """What kind of change a commit is."""
+
+    FEATURE = "feature"
+    FIX = "fix"
+    PERFORMANCE = "performance"
+    REFACTOR = "refactor"
+    ARCHITECTURE = "architecture"
+    SECURITY = "security"
+    DOCS = "docs"
+    TEST = "test"
+    BUILD = "build"
+    DEPENDENCIES = "dependencies"
+    REVERT = "revert"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who wrote a commit or a part of it: the name that is shown, and the account where it is known."""
+
+    name: str
+    login: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bump:
+    """A dependency that a commit raises; a version that the commit does not name is empty."""
+
+    package: str
+    old: str = ""
+    new: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A commit that another one names: by the start of its SHA, its pull request's number, or its title.
+
+    `kind` is `reverts`, `backports` or `stacked`, which means: comes after it. A counter as in `[2/3]` names the rest
+    of its series by the title they share.
+    """
+
+    kind: Literal["reverts", "backports", "stacked"]
+    sha: str = ""
+    pull: int | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A counter in a title, such as `[2/3]`: of how many, what remains without it, and the tags and scope it shares."""
+
+    total: str
+    rest: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is read out of a commit once, when it is first seen, and kept with it: nobody else looks into its message.
+
+    `subject` is the title as people wrote it, without the number of its own change request: that of what was merged
+    where the commit is a merge. `title` is the sentence without what stands in front of it (`feat(api):`, `[Core]`,
+    a ticket, an emoji), `summary` also without an unknown part's name (`parser:`); `word` is what the header says,
+    lower-case, `prefix` the type that it or a tag names, `types` one or two of what the commit is. `said` is what the
+    body says to a reader, what users must know first, without trailers, forms and comments. `people` wrote what landed,
+    who wrote most first; `merger` is who merged it, where that is somebody else; `bot` says that no person wrote any
+    of it. `branch` is what was merged. `breaking`, `security` and `reverts` hold the words that say so, else nothing.
+    """
+
+    subject: str
+    title: str
+    summary: str
+    said: str = ""
+    word: str = ""
+    prefix: ChangeType | None = None
+    scope: str = ""
+    tags: tuple[str, ...] = ()
+    types: tuple[ChangeType, ...] = (ChangeType.OTHER,)
+    people: tuple[Person, ...] = ()
+    merger: str = ""
+    bot: bool = False
+    branch: str = ""
+    breaking: str = ""
+    security: str = ""
+    reverts: str = ""
+    bumps: tuple[Bump, ...] = ()
+    references: tuple[Reference, ...] = ()
+    series: Series | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,32 +181,6 @@ FILE_PATCH_BYTES, PATCH_BYTES, PATCH_LINE_LENGTH = 256 * 1024, 8 * 1024 * 1024, 
 """Bytes kept of a file's patch and of a commit's, and characters of one of its lines."""
 
 
-def first_line(message: str) -> str:
-    """The first line of a commit message, whole."""
-    return _first_line(message)[0]
-
-
-def _first_line(message: str) -> tuple[str, str]:
-    line, _, rest = message.replace("\0", "\ufffd").strip("\r\n").partition("\n")
-    return line.rstrip("\r"), rest.strip("\r\n")
-
-
-def split_message(message: str) -> tuple[str, str]:
-    """Subject and body of a commit message, each kept to its length; a shortened body says so in its last line."""
-    line, body = _first_line(message)
-    if len(line) > SUBJECT_LENGTH:
-        body = f"{line[SUBJECT_LENGTH:]}\n\n{body}".rstrip("\n")
-    if len(body) > BODY_LENGTH:
-        kept = body[: BODY_LENGTH - 60]
-        body = f"{kept}\n[… {len(body) - len(kept):,} more characters]"
-    return line[:SUBJECT_LENGTH], body
-
-
-def author_name(name: str, email: str) -> str:
-    """What an author is called: the name, else the email address's local part."""
-    return name.strip() or email.partition("@")[0].strip() or "unknown"
-
-
 def shortened_lines(hunks: str) -> tuple[str, bool]:
     """A patch without the ends of lines that are too long, and whether there was none such."""
     if len(hunks) <= PATCH_LINE_LENGTH:
@@ -150,29 +192,13 @@ def shortened_lines(hunks: str) -> tuple[str, bool]:
     return "\n".join(line if len(line) <= PATCH_LINE_LENGTH else f"{line[:cut]}…" for line in lines), False
 
 
-_PULL_SUFFIX = re.compile(r"\(#(\d{1,9})\)\s*$")
-_PULL_MERGE = re.compile(r"^Merge pull request #(\d{1,9})\b")
-_NOREPLY = re.compile(r"^(?:\d+\+)?([A-Za-z0-9\[\]-]+)@users\.noreply\.", re.IGNORECASE)
-
-
-def pull_number(subject: str) -> int | None:
-    """The pull request a subject names: `… (#12)` as squash merges write it, or `Merge pull request #12 …`."""
-    found = _PULL_MERGE.match(subject) or _PULL_SUFFIX.search(subject)
-    return int(found.group(1)) if found else None
-
-
-def login_from_email(email: str) -> str | None:
-    """The account behind a `users.noreply` address (`123+name@users.noreply.github.com`), else None."""
-    found = _NOREPLY.match(email)
-    return found.group(1) if found else None
-
-
 @dataclass(frozen=True, slots=True)
 class Commit:
     """One entry of a branch's first-parent history. `committed` is the committer date, when it landed.
 
     `subject` and `body` are the message as written, decoded, with NUL replaced and the body kept to 64 KiB;
-    `pull` is the pull request's number; `inner` the commits a merge brought in, oldest first.
+    `author` made it: of a merge, who merged. `pull` is the pull request's number; `inner` the commits a merge brought
+    in, oldest first; `reading` is what all of that says.
     """
 
     repo: str
@@ -186,6 +212,7 @@ class Commit:
     pull: int | None
     files: tuple[FileChange, ...]
     inner: tuple[InnerCommit, ...] = ()
+    reading: Reading = field(kw_only=True)
 
     @property
     def short(self) -> str:
@@ -216,28 +243,68 @@ class FilePatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Links:
+    """Where a repository's pages are on its host: templates with `{sha}`, `{number}`, `{path}` and `{line}` in them.
+
+    `commit`, `change` (a pull or merge request) and `file` are whole addresses, `line` is what follows a file's. An
+    empty one says that the host has no such page, or that nobody knows its form. `sign` stands before the number of a
+    change request, as the host writes it.
+    """
+
+    commit: str = ""
+    change: str = ""
+    file: str = ""
+    line: str = ""
+    sign: str = "#"
+
+
+@dataclass(frozen=True, slots=True)
 class Repository:
-    """What a source says of a repository: `title` is shown to people, `url` its web page (None: no links)."""
+    """What a source says of a repository: `title` is shown to people, `url` its web page (None: no links).
+
+    Without `links`, as in what earlier versions kept, the pages are those that GitHub has below `url`.
+    """
 
     name: str
     title: str
     branch: str
     url: str | None
     private: bool
+    links: Links | None = None
 
     def commit_url(self, sha: str) -> str | None:
-        """The web page of a commit."""
-        return f"{self.url}/commit/{sha}" if self.url else None
+        """The web page of a commit; None where there is none that we know of."""
+        return self._pages.commit.replace("{sha}", quote(sha, safe="")) or None
 
     def pull_url(self, number: int) -> str | None:
-        """The web page of a pull request."""
-        return f"{self.url}/pull/{number}" if self.url else None
+        """The web page of a pull or merge request; None where there is none that we know of."""
+        return self._pages.change.replace("{number}", str(number)) or None
 
     def file_url(self, sha: str, path: str, line: int | None = None) -> str | None:
-        """The web page of a file as it was at a commit, at a line of it."""
-        if not self.url:
+        """The web page of a file as it was at a commit, at a line of it; None where there is none that we know of.
+
+        A path with `..` in it has none: a browser would leave the repository with it.
+        """
+        parts = path.split("/")
+        if not {".", ".."}.isdisjoint(parts):
             return None
-        return f"{self.url}/blob/{sha}/{quote(path, errors='replace')}" + (f"#L{line}" if line else "")
+        # An empty part, which no path in git has, stays where it is: it may not begin another address.
+        place = "/".join(quote(part, safe="", errors="replace") or "%2F" for part in parts)
+        page = self._pages.file.replace("{sha}", quote(sha, safe="")).replace("{path}", place)
+        return page + (self._pages.line.replace("{line}", str(line)) if page and line else "") or None
+
+    def number(self, number: int) -> str:
+        """A pull or merge request as its host writes it: `#12`, or `!12`."""
+        return f"{self._pages.sign}{number}"
+
+    @property
+    def _pages(self) -> Links:
+        if self.links is not None:
+            return self.links
+        if self.url is None:
+            return Links()
+        commit, change = f"{self.url}/commit/{{sha}}", f"{self.url}/pull/{{number}}"
+        return Links(commit, change, f"{self.url}/blob/{{sha}}/{{path}}", "#L{line}")
 
 
 # --- Judgement -------------------------------------------------------------------------------
@@ -249,23 +316,6 @@ class Importance(StrEnum):
     HIGH = "high"
     MEDIUM = "medium"
     LOW = "low"
-
-
-class ChangeType(StrEnum):
-    """What kind of change a commit is."""
-
-    FEATURE = "feature"
-    FIX = "fix"
-    PERFORMANCE = "performance"
-    REFACTOR = "refactor"
-    ARCHITECTURE = "architecture"
-    SECURITY = "security"
-    DOCS = "docs"
-    TEST = "test"
-    BUILD = "build"
-    DEPENDENCIES = "dependencies"
-    REVERT = "revert"
-    OTHER = "other"
 
 
 class Aspect(StrEnum):
@@ -469,8 +519,8 @@ class Digest:
 
     @property
     def authors(self) -> int:
-        """How many people (or bots) the entries are by."""
-        return len({e.commit.author for e in self.entries})
+        """How many people (or bots) wrote the entries."""
+        return len({person.name for e in self.entries for person in e.commit.reading.people})
 
 
 # --- What the bot says -----------------------------------------------------------------------

@@ -162,11 +162,12 @@ SCHEMA: dict[str, dict[str, Field]] = {
         "nameWithOwner": _SCALAR,
         "defaultBranchRef": Field("Ref"),
         "ref": Field("Ref", {"qualifiedName": "String!"}),
-        "object": Field("GitObject", {"oid": "GitObjectID"}),
+        "object": Field("GitObject", {"oid": "GitObjectID", "expression": "String"}),
     },
     "Ref": {"target": Field("GitObject")},
     "GitObject": {"oid": _SCALAR},
     "Node": {"id": _SCALAR},
+    "Blob": {"text": _SCALAR},
     "Commit": {
         "id": _SCALAR,
         "oid": _SCALAR,
@@ -341,7 +342,11 @@ class _Run:
         sha = reader.branches.get(qualifiedName.removeprefix("refs/heads/"))
         return {"target": (reader, sha)} if sha else None
 
-    def _Repository_object(self, reader: Any, oid: str) -> Any:
+    def _Repository_object(self, reader: Any, oid: str = "", expression: str = "") -> Any:
+        if expression:
+            ref, _, path = expression.partition(":")
+            text = reader.file(reader.default_branch if ref == "HEAD" else ref, path)
+            return None if text is None else {"text": text}
         return (reader, oid) if oid in reader.commits else None
 
     def _Commit_id(self, commit: Any) -> str:

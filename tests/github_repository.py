@@ -120,6 +120,13 @@ class Reader:
         entries = [entry.split("\t", 1) for entry in git(self.path, "ls-tree", "-z", tree).split("\0")[:-1]]
         return [(f"{path}/{name}".lstrip("/"), about.split()[2]) for about, name in entries]
 
+    def file(self, ref: str, path: str) -> str | None:
+        """The text of a file of a commit; None where there is none."""
+        blob = f"{self.resolve(ref)}:{path}"
+        if git(self.path, "cat-file", "--batch-check=%(objecttype)", stdin=f"{blob}\n".encode()) != "blob":
+            return None
+        return git(self.path, "cat-file", "blob", blob)
+
     def between(self, base: str, head: str) -> list[str]:
         """The commits of `git log base..head`, oldest first."""
         return git(self.path, "rev-list", "--reverse", f"{base}..{head}").split()

@@ -358,11 +358,16 @@ class GitHubServer:
     def _contents(
         self, known: bool, query: dict[str, str], path: str = "", name: str = "", number_of: str = "", **_: object
     ) -> Reply:
-        """docs.github.com, Get repository content: of a folder, which is all that is asked for here."""
+        """docs.github.com, Get repository content: of a folder, or of a file with its content."""
         reader = self.reader(known, name, number_of, f"/contents/{path}")
-        found = reader.folder(query["ref"], path)
+        ref = query.get("ref", reader.default_branch)
+        found = reader.folder(ref, path)
         if found is None:
-            raise Refused(404, NOT_FOUND)
+            text = reader.file(ref, path)
+            if text is None:
+                raise Refused(404, NOT_FOUND)
+            content = base64.encodebytes(text.encode()).decode()
+            return Reply(200, {"type": "file", "path": path, "sha": "", "encoding": "base64", "content": content})
         return Reply(200, [{"type": "file", "path": entry, "sha": blob} for entry, blob in found[:1000]])
 
     def _pull(self, known: bool, number: str, name: str = "", number_of: str = "", **_: object) -> Reply:

@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime
 
+from bot.commits import reading
+from bot.commits.people import Signature
+from bot.commits.reading import Written
 from bot.values import Commit, FileChange, FilePatch, FileStatus, Repository
 
 REPOSITORY = Repository("team/app", "team/app", "main", "https://github.com/team/app", private=False)
@@ -12,12 +15,34 @@ def change(path="src/app.py", added=10, removed=2, **more) -> FileChange:
     return FileChange(path, added=added, removed=removed, **more)
 
 
-def commit(subject="fix: a fault (#12)", *files, sha="a" * 40, body="", **more) -> Commit:
-    from bot.values import pull_number
+def commit(
+    subject="fix: a fault (#12)",
+    *files,
+    sha="a" * 40,
+    body="",
+    author="dev-one",
+    login=None,
+    inner=(),
+    repo="team/app",
+    **more,
+) -> Commit:
+    """A commit as a source reads it; `inner` are merged ones, as messages, as (author, message), or as written."""
+    signed = Signature(author, f"{author}@example.com", login)
+    merged = [_inner(n, each, author) for n, each in enumerate(inner, 1)]
+    named = {"committed": MOMENT, "parents": ("0" * 40, "1" * 40)[: 1 + bool(inner)], "changes": files or (change(),)}
+    return reading.commit(
+        repo,
+        Written(sha, f"{subject}\n\n{body}" if body else subject, signed),
+        inner=merged,
+        **named | more,
+    )
 
-    named = {"repo": "team/app", "author": "dev-one", "login": None, "committed": MOMENT, "parents": ("0" * 40,)}
-    named |= {"pull": pull_number(subject), **more}
-    return Commit(sha=sha, subject=subject, body=body, files=files or (change(),), **named)
+
+def _inner(number, each, author) -> Written:
+    if isinstance(each, Written):
+        return each
+    name, text = each if isinstance(each, tuple) else (author, each)
+    return Written(f"{number:040x}", text, Signature(name, f"{name}@example.com"))
 
 
 def sha(number: int) -> str:

@@ -204,6 +204,9 @@ def at(hour: float) -> datetime:
     return DAY + timedelta(hours=hour)
 
 
+MAILMAP = "dev-three <dev-three@example.com> <OLD@example.com>\n"
+
+
 def contract_history(path: Path) -> History:
     """The contract's repository: bare, branches `main`, `release/1.0`, `twin-one` and `twin-two`, tag `v1`.
 
@@ -236,14 +239,16 @@ def _feature(build: Builder) -> None:
 def _rest_of_the_day(build: Builder) -> None:
     """One commit for each thing that can happen to a file, and messages that mean no pull request."""
     app = lines(1, 40).replace("line 20\n", "line twenty\n")
-    build.commit("rename", at(12), {"src/app.py": None, "src/main.py": app + "line 41\n"}, message="Move the app")
+    moved = {"src/app.py": None, "src/main.py": app + "line 41\n"}
+    build.commit("rename", at(12), moved, message="Move the app", author=("d3", "old@example.com"))
     build.commit("remove", at(13), {"docs/old.md": None}, message="Remove the old page")
     build.commit("binary", at(14), {"assets/logo.bin": BINARY[::-1]}, message="New logo", author=DEV_TWO)
     several = {"README.md": "# Example\n\nNew.\n", "docs/new.md": lines(1, 4), "src/fast.py": "fast = 3"}
     build.commit("several", at(15), several, message=HOSTILE)
     two_hunks = app.replace("line 2\n", "line two\n") + "line 42\n"
     build.commit("mention", at(16), {"src/main.py": two_hunks}, message="Speed up\n\nFollows the cache (#12)")
-    build.commit("last", at(24), {"README.md": "# Example\n\nTomorrow.\n"}, message="First of the next day")
+    tomorrow = {"README.md": "# Example\n\nTomorrow.\n", ".mailmap": MAILMAP}
+    build.commit("last", at(24), tomorrow, message="First of the next day")
 
 
 def _twins(history: History) -> dict[str, str]:

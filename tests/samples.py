@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from hashlib import sha1
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from bot.related import themes
+import make
+
+from bot.commits.people import Signature
+from bot.commits.reading import Written
+from bot.commits.related import themes
 from bot.texts import Texts
 from bot.values import (
     Analysis,
@@ -24,7 +28,6 @@ from bot.values import (
     Grade,
     Impact,
     Importance,
-    InnerCommit,
     Insight,
     Period,
     Repository,
@@ -102,19 +105,15 @@ def digest(kind: Kind = "normal", language: Language = "en", **changes: object) 
 
 def commit(subject: str, **changes: object) -> Commit:
     """A small commit at noon UTC of the sample day."""
-    value = Commit(
-        repo=REPOSITORY.name,
-        sha=sha1(subject.encode("utf-8", "replace")).hexdigest(),
-        subject=subject,
-        body="",
-        author="dev-one",
-        login="dev-one",
-        committed=DAY.replace(hour=12, tzinfo=UTC),
-        parents=("0" * 40,),
-        pull=None,
-        files=(FileChange("src/queue/lease.rs", added=12, removed=3),),
-    )
-    return replace(value, **changes)  # type: ignore[arg-type]
+    named: dict[str, Any] = {
+        "repo": REPOSITORY.name,
+        "sha": sha1(subject.encode("utf-8", "replace")).hexdigest(),
+        "login": "dev-one",
+        "committed": DAY.replace(hour=12, tzinfo=UTC),
+        "parents": ("0" * 40,),
+    }
+    files = changes.pop("files", (FileChange("src/queue/lease.rs", added=12, removed=3),))
+    return make.commit(subject, *files, **named | changes)  # type: ignore[misc]
 
 
 def entry(subject: str, importance: Importance = Importance.LOW, summary: str = "Says what it does.") -> Entry:
@@ -265,11 +264,11 @@ def _entry(row: _Row, language: Language) -> Entry:
     return Entry(value, grade, _analysis(importance, pull, path, summary, language))
 
 
-def _inner(pull: int | None) -> tuple[InnerCommit, ...]:
+def _inner(pull: int | None) -> tuple[Written, ...]:
     if pull != 799:
         return ()
     subjects = ("stream: write the first chunk", "stream: stop with the reader", "stream: review")
-    return tuple(InnerCommit(sha1(s.encode()).hexdigest(), s, "dev-eight") for s in subjects)
+    return tuple(Written(sha1(s.encode()).hexdigest(), s, Signature("dev-eight")) for s in subjects)
 
 
 def _analysis(importance: Importance, pull: int | None, path: str, summary: str, language: Language) -> Analysis:
@@ -388,7 +387,7 @@ def hostile_entry(text: str, number: int = 0) -> Entry:
             author=text,
             pull=12,
             files=(FileChange(f"folder {text}/a", added=1 + number), FileChange("b")),
-            inner=(InnerCommit("ab" * 20, text, text),),
+            inner=(Written("ab" * 20, text, Signature(text)),),
         ),
         Grade(Importance.HIGH, (ChangeType.SECURITY,), text, text, 0.9, "", text or "m"),
         Analysis(

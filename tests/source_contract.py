@@ -112,6 +112,16 @@ class SourceContract:
     def test_an_author_with_another_address_keeps_the_name(self, served):
         assert served.commit("start").author == "dev-one"
 
+    def test_an_author_goes_by_the_name_that_the_mailmap_tells(self, served, day):
+        assert served.commit("rename").author == "dev-three"
+        assert [p.name for p in served.commit("rename").reading.people] == ["dev-three"]
+        assert day[OF_THE_DAY.index("rename")].author == "dev-three"
+
+    def test_a_merge_is_by_those_who_wrote_what_it_merged(self, served):
+        read = served.commit("merge").reading
+        assert ([p.name for p in read.people], read.merger) == (["dev-one", "dev-two"], "")
+        assert (read.subject, read.branch) == ("Faster start", "team/topic")
+
     def test_the_pull_number_comes_from_the_subject_only(self, served):
         numbers = {name: served.commit(name).pull for name in ("squash", "merge", "mention", "start")}
         assert numbers == {"squash": 12, "merge": 15, "mention": None, "start": None}

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import make
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from bot.values import (
     Analysis,
     AnalysisKey,
     Aspect,
+    Bump,
     ChangeType,
     Commit,
     Delivery,
@@ -39,9 +41,13 @@ from bot.values import (
     InnerCommit,
     Insight,
     Period,
+    Person,
     Place,
+    Reading,
+    Reference,
     Repository,
     Risk,
+    Series,
     Spending,
     Step,
     StepState,
@@ -58,17 +64,13 @@ OTHER = "team/other"
 
 def commit(number: int, **changes: object) -> Commit:
     """The commit that landed in minute `number`, with a SHA made of it."""
-    plain = Commit(
+    plain = make.commit(
+        f"Change number {number}",
         repo=REPO,
         sha=f"{number:07x}" + "c" * 33,
-        subject=f"Change number {number}",
-        body="",
-        author="dev-one",
-        login=None,
         committed=START + timedelta(minutes=number),
         parents=("a" * 40,),
-        pull=None,
-        files=(),
+        changes=(),
     )
     return replace(plain, **changes)  # type: ignore[arg-type]
 
@@ -133,6 +135,23 @@ COUNT = st.integers(0, 2**62)
 TIME = st.datetimes(timezones=st.just(UTC))
 SECOND = TIME.map(lambda time: time.replace(microsecond=0))
 FILES = st.builds(FileChange, TEXT, st.sampled_from(FileStatus), COUNT, COUNT, st.none() | TEXT, st.booleans())
+PEOPLE = st.lists(st.builds(Person, TEXT, st.none() | TEXT), max_size=2).map(tuple)
+READINGS = st.builds(
+    Reading,
+    subject=TEXT,
+    title=TEXT,
+    summary=TEXT,
+    said=TEXT,
+    tags=st.lists(TEXT, max_size=2).map(tuple),
+    types=st.lists(st.sampled_from(ChangeType), min_size=1, max_size=2).map(tuple),
+    prefix=st.none() | st.sampled_from(ChangeType),
+    people=PEOPLE,
+    bot=st.booleans(),
+    breaking=TEXT,
+    bumps=st.lists(st.builds(Bump, TEXT, TEXT, TEXT), max_size=2).map(tuple),
+    references=st.lists(st.builds(Reference, st.just("reverts"), TEXT, st.none() | COUNT, TEXT), max_size=2).map(tuple),
+    series=st.none() | st.builds(Series, TEXT, TEXT, st.lists(TEXT, max_size=2).map(tuple)),
+)
 COMMITS = st.builds(
     Commit,
     repo=TEXT,
@@ -146,6 +165,7 @@ COMMITS = st.builds(
     pull=st.none() | COUNT,
     files=st.lists(FILES, max_size=3).map(tuple),
     inner=st.lists(st.builds(InnerCommit, TEXT, TEXT, TEXT), max_size=2).map(tuple),
+    reading=READINGS,
 )
 EVIDENCE = st.builds(Evidence, TEXT, TEXT, st.none() | COUNT)
 ANALYSES = st.builds(

@@ -1,5 +1,6 @@
 """The grammar as a conversation: one line in, the whole answer out."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -9,10 +10,11 @@ from repositories import Builder, git
 from world import CHANNEL, DAY, HOME, World, busy_day, words
 
 from bot.app import Policy
-from bot.commands import Reference, reference
+from bot.commands import Commands, Defaults, Reference, reference, references
 from bot.commands import words as split
+from bot.commits.hosts import Hosts, Kind
 from bot.ports import Forbidden, NotFound, UsageError
-from bot.values import Buttons, Place, Request, Subscription
+from bot.values import Buttons, Place, Repository, Request, Subscription
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +45,16 @@ def world(tmp_path, clock, history):
         ("team/app#12", Reference("team/app", pull=12)),
         ("team/app@9a93eb7", Reference("team/app", sha="9a93eb7")),
         ("/srv/git/app#12", Reference("/srv/git/app", pull=12)),
-        ("https://github.com/team/app/pull/12", Reference("team/app", pull=12)),
-        ("https://github.com/team/app/pull/12/files#diff", Reference("team/app", pull=12)),
-        ("https://github.com/team/app/commit/9a93eb75cd", Reference("team/app", sha="9a93eb75cd")),
+        ("!129", Reference(pull=129)),
+        ("team/app!129", Reference("team/app", pull=129)),
+        ("https://gitlab.com/group/part/app!129", Reference("https://gitlab.com/group/part/app", pull=129)),
+        ("https://github.com/team/app/pull/12", Reference("github.com/team/app", pull=12)),
+        ("https://github.com/team/app/pull/12/files#diff", Reference("github.com/team/app", pull=12)),
+        ("https://github.com/team/app/pull/12/commits/9a93eb75cd", Reference("github.com/team/app", pull=12)),
+        ("https://github.com/team/app/commit/9a93eb75cd", Reference("github.com/team/app", sha="9a93eb75cd")),
+        ("gitlab.com/group/part/app/-/merge_requests/129", Reference("gitlab.com/group/part/app", pull=129)),
+        ("https://bitbucket.org/team/app/pull-requests/131", Reference("bitbucket.org/team/app", pull=131)),
+        ("https://git.example.com/team/app/pulls/7", Reference("https://git.example.com/team/app", pull=7)),
         ("hello", None),
         ("team/app", None),
         ("abc", None),
@@ -280,6 +289,212 @@ def test_without_a_repository_the_way_to_one_is_told(tmp_path, clock):
     assert "Which repository?" in world.said("yesterday")
     with pytest.raises(UsageError):
         world.commands.run(Request("6344", HOME, "x"))
+    world.close()
+
+
+# --- A repository in any spelling ------------------------------------------------------------
+
+SPELLINGS = [
+    "team/app",
+    "team/app/",
+    "team/app.git",
+    "https://github.com/team/app",
+    "https://github.com/team/app/",
+    "https://github.com/team/app.git",
+    "https://github.com/team/app.git/",
+    "http://github.com/team/app",
+    "https://www.github.com/team/app",
+    "HTTPS://GitHub.com/team/app",
+    "https://somebody:secret@github.com/team/app.git",
+    "https://github.com/team/app/tree/main",
+    "https://github.com/team/app/tree/feature/x/src",
+    "https://github.com/team/app/blob/main/README.md#usage",
+    "https://github.com/team/app?tab=readme-ov-file",
+    "https://github.com/team/app?tab=readme-ov-file#usage",
+    "https://github.com/team/app#readme",
+    "https://github.com/team/app/commits/main",
+    "https://github.com/team/app/pulls",
+    "https://github.com/team/app/releases/tag/v1.0",
+    "github.com/team/app",
+    "github.com/team/app.git",
+    "www.github.com/team/app/tree/main",
+    "git@github.com:team/app.git",
+    "git@github.com:team/app",
+    "git@github.com:/team/app.git",
+    "git@github.com/team/app.git",
+    "ssh://git@github.com/team/app.git",
+    "ssh://git@github.com:22/team/app.git",
+    "ssh://git@ssh.github.com:443/team/app.git",
+    "git://github.com/team/app.git",
+    "git+ssh://git@github.com/team/app.git",
+    "git+https://github.com/team/app.git",
+    "<https://github.com/team/app>",
+    "<http://github.com/team/app|github.com/team/app>",
+    "\u201chttps://github.com/team/app\u201d",
+    "https://github.com/team/app\u3002",
+]
+
+
+class Everything:
+    """A source that knows every repository under the name that it is asked for, and remembers those names."""
+
+    def __init__(self, names: dict[str, str] | None = None) -> None:
+        self.asked: list[str] = []
+        self._urls = names or {}
+
+    def repository(self, repo: str) -> Repository:
+        self.asked.append(repo)
+        return Repository(repo, repo, "main", self._urls.get(repo), private=False)
+
+    def commits(self, *_) -> tuple:
+        return ()
+
+    def patches(self, *_) -> Iterator:
+        return iter(())
+
+
+@pytest.fixture
+def anywhere(tmp_path, clock):
+    made = World(tmp_path, clock)
+    made.source = Everything()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("line", ["subscribe {} at 09:00", "yesterday {}", "report {}", "{}", "2026-02-18 {}"])
+def test_a_repository_is_understood_in_every_spelling(anywhere, spelling, line):
+    anywhere.ask(line.format(spelling), CHANNEL)
+    assert set(anywhere.source.asked) == {"team/app"}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_what_is_followed_can_be_looked_at_and_left_in_every_spelling(anywhere, spelling):
+    anywhere.ask("subscribe team/app", CHANNEL)
+    assert "settings team/app" in anywhere.said(f"settings {spelling}", CHANNEL)
+    anywhere.ask(f"subscribe {spelling} at 10:00", CHANNEL)
+    (kept,) = anywhere.store.subscriptions()
+    assert kept.schedule == "0 10 * * mon-fri"
+    anywhere.ask(f"unsubscribe {spelling}", CHANNEL)
+    assert anywhere.store.subscriptions() == ()
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("https://github.com/team/app", "https://github.com/team/app"),
+        ("https://github.com/team/app.git", "https://github.com/team/app.git"),
+        ("git@github.com:team/app.git", "git@github.com:team/app.git"),
+        ("https://github.com/team/app/tree/main", "team/app"),
+        ("https://github.com/team/app?tab=readme-ov-file", "team/app"),
+        ("github.com/team/app", "team/app"),
+        ("gitlab.com/group/part/app", "https://gitlab.com/group/part/app"),
+        ("https://gitlab.com/group/part/app/-/tree/main", "https://gitlab.com/group/part/app"),
+        ("stash.example.com/projects/KEY/repos/app/browse", "https://stash.example.com/scm/KEY/app.git"),
+        ("src/team/app", "src/team/app"),
+        ("../app/", "../app/"),
+    ],
+)
+def test_the_operator_s_address_to_clone_from_stays_one(anywhere, typed, name):
+    anywhere.ask(f"yesterday {typed}", HOME)
+    assert anywhere.source.asked == [name]
+
+
+def test_what_is_followed_comes_before_an_address_of_another_spelling(tmp_path, clock):
+    world = World(tmp_path, clock, allow=["*"])
+    world.source = Everything({"/srv/git/app": "https://gitlab.com/group/app"})
+    world.ask("subscribe https://codeberg.org/team/tool.git", CHANNEL)
+    world.ask("subscribe /srv/git/app", CHANNEL)
+    world.source.asked.clear()
+    world.ask("yesterday codeberg.org/team/tool/src/branch/main", CHANNEL)
+    assert set(world.source.asked) == {"https://codeberg.org/team/tool.git"}
+    world.ask("subscribe https://gitlab.com/group/app/-/tree/main at 10:00", CHANNEL)
+    assert "10 * * mon-fri" in world.said("settings git@gitlab.com:group/app.git", CHANNEL)
+    world.ask("unsubscribe gitlab.com/group/app", CHANNEL)
+    assert [s.repo for s in world.store.subscriptions()] == ["https://codeberg.org/team/tool.git"]
+    world.close()
+
+
+def test_an_address_that_the_operator_listed_is_cloned_in_a_channel_too(tmp_path, clock):
+    world = World(tmp_path, clock, allow=["https://github.com/team/*", "https://gitlab.com/group/*"])
+    world.source = Everything()
+    for typed in ("https://github.com/team/app", "github.com/team/app", "https://gitlab.com/group/app/-/tree/main"):
+        world.ask(f"yesterday {typed}", CHANNEL)
+    assert set(world.source.asked) == {"https://github.com/team/app", "https://gitlab.com/group/app"}
+    world.close()
+
+
+def test_hosts_that_the_operator_named_are_understood(tmp_path, clock):
+    world = World(tmp_path, clock, allow=["*"])
+    world.commands = Commands(
+        world.app,
+        Defaults("en", "UTC", "0 9 * * mon-fri", hosts=Hosts({"code.example.com": Kind.GITLAB}, "ghe.example.com")),
+    )
+    world.source = Everything()
+    world.ask("yesterday code.example.com/group/part/app/-/tree/main", CHANNEL)
+    world.ask("yesterday ghe.example.com/team/app/tree/main", CHANNEL)
+    assert list(dict.fromkeys(world.source.asked)) == ["https://code.example.com/group/part/app", "team/app"]
+    world.close()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["https://github.com/team", "a/b/c", "team//app", "javascript:alert(1)/x", "https://github.com\\@evil.example/a/b"],
+)
+@pytest.mark.parametrize(("language", "told"), [("en", "as a repository"), ("zh", "\u54ea\u4e2a\u4ed3\u5e93")])
+def test_what_is_no_repository_is_not_refused_by_the_allow_list(tmp_path, clock, typed, language, told):
+    world = World(tmp_path, clock, language=language)
+    world.source = Everything()
+    for line in ("subscribe {}", "yesterday {}", "{}"):
+        said = world.said(line.format(typed), CHANNEL)
+        assert told in said
+        assert "DIGEST_ALLOW" not in said
+    assert world.source.asked == []
+    world.close()
+
+
+def test_another_host_is_still_a_matter_of_the_allow_list(anywhere):
+    assert "DIGEST_ALLOW" in anywhere.said("yesterday https://gitlab.com/group/app", CHANNEL)
+    assert "DIGEST_ALLOW" in anywhere.said("yesterday https://github.com@evil.example/team/app", CHANNEL)
+    assert anywhere.source.asked == []
+
+
+def test_links_of_every_host_are_found_in_a_text():
+    text = (
+        "see (https://github.com/team/app/pull/12), <https://gitlab.com/g/p/app/-/merge_requests/129|!129> and "
+        "bitbucket.org/team/app/pull-requests/131. Again: https://github.com/team/app/pull/12/files, no https://x.example/"
+    )
+    assert references(text) == (
+        Reference("github.com/team/app", pull=12),
+        Reference("gitlab.com/g/p/app", pull=129),
+        Reference("bitbucket.org/team/app", pull=131),
+    )
+
+
+def test_a_merge_request_is_asked_for_and_told_as_gitlab_writes_it(tmp_path, clock):
+    paths = []
+    for name in ("one", "two"):
+        build = Builder(tmp_path / name)
+        build.commit("a", DAY, {"a.py": name}, message=f"fix: {name} (#7)")
+        paths.append(str(build.finish().path))
+        git(paths[-1], "config", "remote.origin.url", f"git@gitlab.com:group/part/{name}.git")
+    world = World(tmp_path, clock)
+    for path in paths:
+        world.ask(f"subscribe {path}")
+    (post,) = world.ask("!7")
+    assert "!7 can mean more than one commit" in words(post.headline)
+    buttons = [b for part in post.headline.parts if isinstance(part, Buttons) for b in part.items]
+    assert [b.command for b in buttons] == [f"{path}!7" for path in paths]
+    for line in (
+        buttons[1].command,
+        "group/part/two!7",
+        "https://gitlab.com/group/part/two/-/merge_requests/7/diffs#note_1",
+        "gitlab.com/group/part/two/-/merge_requests/7",
+    ):
+        (post,) = world.ask(line)
+        title = post.headline.title
+        assert "fix: two" in words(post.headline)
+        assert any(span.text == "!7" and span.url.endswith("/group/part/two/-/merge_requests/7") for span in title)
     world.close()
 
 

@@ -7,6 +7,7 @@ from make import REPOSITORY, change, commit, sha
 
 from bot import digest as digests
 from bot import report, rules, schedule, triage
+from bot.commits.filters import wanted
 from bot.texts import Texts
 from bot.values import (
     Analysis,
@@ -20,7 +21,6 @@ from bot.values import (
     Filters,
     Grade,
     Importance,
-    InnerCommit,
     Risk,
     Table,
     Text,
@@ -112,9 +112,7 @@ def test_a_commit_says_all_that_is_known_with_evidence_as_a_link():
 
 
 def test_merged_commits_are_listed_under_their_merge():
-    message = digests.commit_message(
-        REPOSITORY, entry(1, inner=(InnerCommit("b" * 40, "part one", "dev-two"),)), "UTC", EN
-    )
+    message = digests.commit_message(REPOSITORY, entry(1, inner=(("dev-two", "part one"),)), "UTC", EN)
     assert "part one · dev-two" in words(message)
 
 
@@ -135,13 +133,13 @@ def test_merged_commits_are_listed_under_their_merge():
     ],
 )
 def test_filters_choose_by_author_path_and_bot(filters, passes):
-    assert digests.wanted(commit(login="dev-1"), filters) is passes
+    assert wanted(commit(login="dev-1"), filters) is passes
 
 
 def test_a_file_that_leaves_a_folder_touches_it():
     moved = commit("refactor: move", FileChange("lib/a.py", FileStatus.RENAMED, previous="src/a.py"))
-    assert digests.wanted(moved, Filters(paths=("src/",)))
-    assert not digests.wanted(moved, Filters(paths=("docs/",)))
+    assert wanted(moved, Filters(paths=("src/",)))
+    assert not wanted(moved, Filters(paths=("docs/",)))
 
 
 def test_a_removed_file_links_to_where_it_was():
@@ -152,9 +150,9 @@ def test_a_removed_file_links_to_where_it_was():
 
 
 def test_bots_are_known_by_account_or_name():
-    assert triage.is_bot(commit(login="dependabot[bot]"))
-    assert triage.is_bot(commit(author="renovate[bot]"))
-    assert not triage.is_bot(commit(author="robot-builder"))
+    assert commit(login="dependabot[bot]").reading.bot
+    assert commit(author="renovate[bot]").reading.bot
+    assert not commit(author="robot-builder").reading.bot
 
 
 def test_a_very_long_subject_is_shortened_in_rows_only():

@@ -34,6 +34,7 @@ from adapters.sources.git import GitSource, from_settings
 from adapters.sources.git import history as reading
 from adapters.sources.git.process import GitSlow, run
 from adapters.sources.git.remote import parse
+from bot.commits.hosts import Hosts
 from bot.ports import ConfigError, Forbidden, NotFound, Unavailable, UsageError
 from bot.settings import Settings
 from bot.texts import Texts
@@ -486,6 +487,16 @@ def test_title_and_web_page_come_from_the_remote(source, build, url, title, web)
     assert "secret" not in str(about)
 
 
+@pytest.mark.parametrize(
+    ("named", "page"), [("", None), ("example.com=gitlab", "https://example.com/team/tool/-/merge_requests/12")]
+)
+def test_links_are_those_of_the_host_as_the_settings_name_it(tmp_path, build, named, page):
+    path = build.finish().path
+    git(path, "config", "remote.origin.url", "git@example.com:team/tool.git")
+    read = from_settings(Settings(_env_file=None, digest_clones=tmp_path / "clones", digest_hosts=named))
+    assert read.repository(str(path)).pull_url(12) == page
+
+
 def test_a_config_that_cannot_be_parsed_only_costs_the_title(source, build):
     build.commit("one", at(1), {"a": "1\n"})
     path = build.finish().path
@@ -505,11 +516,11 @@ def test_a_config_that_cannot_be_parsed_only_costs_the_title(source, build):
     ],
 )
 def test_only_plain_https_is_public(url, private):
-    assert parse(url).private is private
+    assert parse(url, Hosts()).private is private
 
 
 def test_a_short_ssh_url_is_kept_as_it_is_given():
-    assert parse("git@example.com:team/tool.git").url == "git@example.com:team/tool.git"
+    assert parse("git@example.com:team/tool.git", Hosts()).url == "git@example.com:team/tool.git"
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from source_contract import NEXT_DAY, OF_THE_DAY, Served, SourceContract
 
 from adapters.sources.github import GitHubSource, answers, from_settings
 from adapters.sources.github.client import Client
+from bot.commits import hosts
 from bot.ports import ConfigError, NotFound, UsageError
 from bot.settings import Settings
 from bot.values import FileChange, FileStatus
@@ -100,6 +101,7 @@ def test_a_repository_has_github_s_spelling_and_web_page(history):
         found = source(server).repository("TEAM/App")
     assert (found.name, found.title, found.branch, found.private) == ("team/app", "team/app", "main", True)
     assert found.commit_url("abc") == f"{server.web}/team/app/commit/abc"
+    assert found.links == hosts.links(hosts.Kind.GITHUB, found.url)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +189,7 @@ def test_with_and_without_a_token_the_day_is_the_same(squashed):
         one = source(server).commits("team/app", "", DAY, NEXT_DAY)
         server.counts.clear()
         two = source(server, "").commits("team/app", "", DAY, NEXT_DAY)
-        assert server.counts == {"repository": 1, "list": 1, "commit": 29}
+        assert server.counts == {"repository": 1, "list": 1, "contents": 1, "commit": 29}
     assert one == two
     assert one[-3].files == (FileChange("b.txt", FileStatus.RENAMED, 1, 0, "a.txt"),)
 
@@ -258,7 +260,8 @@ def long_day(tmp_path_factory) -> History:
 
 
 @pytest.mark.parametrize(
-    ("token", "counts"), [(TOKEN, {"graphql": 4, "commit": 1}), ("", {"repository": 1, "list": 3, "commit": 1})]
+    ("token", "counts"),
+    [(TOKEN, {"graphql": 4, "commit": 1}), ("", {"repository": 1, "list": 3, "contents": 1, "commit": 1})],
 )
 def test_a_history_is_listed_page_by_page_up_to_the_tip(long_day, token, counts):
     with serving(long_day) as server:
@@ -452,7 +455,7 @@ def test_a_changed_mode_is_told_from_a_changed_binary_file_in_five_folders(tmp_p
     build.commit("modes", at(1), {**changed, "0/logo.bin": BINARY + b"more", "0/old.bin": None})
     with serving(build.finish()) as server:
         (commit,) = source(server, token).commits("team/app", "", DAY, NEXT_DAY)
-        assert server.counts["contents"] == 5
+        assert server.counts["contents"] == 5 + (not token)  # without a token the mailmap takes one
     assert [file.path for file in commit.files if file.binary] == [
         "0/logo.bin",
         "0/old.bin",

@@ -32,6 +32,7 @@ from bot import analysis, patch, report, rules, schedule, triage
 from bot import digest as digests
 from bot.analysis import Rejected
 from bot.app import Scope
+from bot.commits.reading import split_message
 from bot.texts import Texts
 from bot.values import (
     Commit,
@@ -48,7 +49,6 @@ from bot.values import (
     Repository,
     Usage,
     inert,
-    split_message,
 )
 
 URL = "https://github.com/example/harbor"
@@ -612,8 +612,8 @@ def test_what_is_said_of_a_made_up_commit_repeats_nothing_of_it(attacked: Attack
 
 @pytest.mark.parametrize("subject", ["feat\u200b!: drop it", "feat!\u2060: drop it", "\ufefffeat!: drop it"])
 def test_the_rules_read_what_the_reader_sees(subject: str) -> None:
-    assert triage.features(commit_value(subject)).breaking
-    assert triage.features(commit_value("fix: x", body="BREAKING\u200b CHANGE: y")).breaking
+    assert triage.features(commit_value(subject)).reading.breaking
+    assert triage.features(commit_value("fix: x", body="BREAKING\u200b CHANGE: y")).reading.breaking
 
 
 @pytest.mark.parametrize("language", DAYS)

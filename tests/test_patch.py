@@ -29,32 +29,6 @@ def test_a_removed_line_that_looks_like_a_header_stays_in_its_hunk():
     assert only.changed == 2
 
 
-@pytest.mark.parametrize(
-    ("path", "kind"),
-    [
-        ("CMakeLists.txt", "config"),
-        ("requirements-dev.txt", "config"),
-        ("requirements/base.txt", "config"),
-        ("notes.txt", "docs"),
-        ("examples/web/app.py", "example"),
-        ("src/tools/run.py", "source"),
-        ("src/app.py", "source"),
-        ("tests/test_app.py", "test"),
-        ("pkg/app_test.go", "test"),
-        ("web/app.spec.ts", "test"),
-        ("docs/guide.md", "docs"),
-        ("README.md", "docs"),
-        (".github/workflows/ci.yml", "ci"),
-        ("deploy/values.yaml", "config"),
-        ("Dockerfile", "config"),
-        ("logo.bin", "other"),
-        ("src/latest.py", "source"),
-    ],
-)
-def test_files_are_told_apart_by_path(path, kind):
-    assert patch.kind(path) == kind
-
-
 def test_a_whole_patch_is_seen_whole():
     seen = patch.select(commit("fix: x", change(added=3, removed=1)), [PATCH], 10_000)
     assert seen.coverage == 1

@@ -5,8 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make import change, commit, sha
 
-from bot.related import Bump, bumps, refers, rows, themes
-from bot.values import BODY_LENGTH, SUBJECT_LENGTH, Analysis, ChangeType, Entry, Grade, Importance
+from bot.commits.related import rows, themes
+from bot.values import BODY_LENGTH, SUBJECT_LENGTH, Analysis, Bump, ChangeType, Entry, Grade, Importance
+
+
+def bumps(made):
+    return made.reading.bumps
+
+
+def refers(made):
+    return made.reading.references
+
 
 BOT = {"author": "dependabot[bot]"}
 LOCK, MANIFEST = change("uv.lock"), change("pyproject.toml")

@@ -22,8 +22,8 @@ def test_a_grade_says_why_and_that_rules_gave_it():
 
 def test_a_sentence_names_two_components_at_most():
     wide = commit("fix: x y", *(change(f"{name}/a.py", n, 0) for n, name in enumerate("abcd")))
-    assert rules.sentence(wide, "x y", EN) == "x y (d, c, …)."
-    assert rules.sentence(commit("修复：登录失败", change("web/a.ts")), "登录失败", ZH) == "登录失败（web）。"
+    assert rules.sentence(wide, EN) == "x y (d, c, …)."
+    assert rules.sentence(commit("修复：登录失败", change("web/a.ts")), ZH) == "登录失败（web）。"
 
 
 def test_impact_counts_by_component_and_names_what_is_touched():

@@ -10,8 +10,10 @@ from repositories import contract_history
 from world import HOME, World, busy_day, words
 
 from adapters.sources import github
+from adapters.sources.git import GitSource
 from bot import report, schedule
 from bot.app import Scope
+from bot.commits.hosts import Hosts, Kind
 from bot.settings import Settings
 from bot.texts import Texts
 from bot.values import Repository
@@ -41,6 +43,8 @@ def told(tmp_path, clock, day):
             folder = tmp_path / name
             folder.mkdir()
             world = World(folder, clock, repo)
+            hosts = Hosts({server.web.partition("://")[2]: Kind.GITHUB})
+            world.app._source_of = lambda _, f=folder, h=hosts: GitSource(f / "clones", hosts=h)
             if name != "git":
                 settings = Settings(github_token=token, github_url=server.url)
                 world.app._source_of = lambda _, s=settings: github.from_settings(s)
@@ -54,8 +58,13 @@ def told(tmp_path, clock, day):
 def anonymous(digest):
     """The digest without what a source alone knows: its name for the repository, accounts, and privacy."""
     repository = replace(digest.repository, name="", private=False)
-    entries = tuple(replace(e, commit=replace(e.commit, repo="", login=None)) for e in digest.entries)
+    entries = tuple(replace(e, commit=_anonymous(e.commit)) for e in digest.entries)
     return replace(digest, repository=repository, entries=entries)
+
+
+def _anonymous(commit):
+    people = tuple(replace(person, login=None) for person in commit.reading.people)
+    return replace(commit, repo="", login=None, reading=replace(commit.reading, people=people))
 
 
 @pytest.mark.parametrize("other", ["token", "public"])

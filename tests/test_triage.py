@@ -35,7 +35,7 @@ def grade(subject, *files, **more):
     ],
 )
 def test_the_type_is_read_from_the_subject_in_both_languages(subject, expected):
-    assert grade(subject).features.types[0] is expected
+    assert grade(subject).features.first is expected
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_the_type_is_read_from_the_subject_in_both_languages(subject, expected):
 )
 def test_without_source_files_a_commit_is_low(path, reason, type_):
     judged = grade("update things", change(path, 900, 900))
-    assert (judged.importance, judged.reason, judged.features.types[0]) == (Importance.LOW, reason, type_)
+    assert (judged.importance, judged.reason, judged.features.first) == (Importance.LOW, reason, type_)
 
 
 @pytest.mark.parametrize(
@@ -112,14 +112,14 @@ def test_a_bots_commit_is_lowered():
 
 
 def test_the_rules_read_what_the_reader_sees():
-    assert grade("feat\u200b!: drop the old endpoint").features.breaking
-    assert grade("x", body="BREAKING\u200b CHANGE: y").features.breaking
+    assert grade("feat\u200b!: drop the old endpoint").features.reading.breaking
+    assert grade("x", body="BREAKING\u200b CHANGE: y").features.reading.breaking
 
 
 def test_a_hostile_merge_title_takes_no_time():
     body = "[a]" + " " * 60_000 + "." + "remove " * 9_000
     merged = commit("Merge pull request #7 from dev/branch", body=body, inner=("x",), pull=7)
-    assert len(triage.features(merged).summary) <= 1_000
+    assert len(merged.reading.title) <= 1_000
 
 
 @pytest.mark.parametrize(
@@ -174,21 +174,7 @@ def test_the_best_scored_stay_high():
 
 def test_a_merge_is_judged_by_its_pull_requests_title():
     merged = commit("Merge pull request #7 from dev/branch", body="feat: support plugins", inner=("x",), pull=7)
-    assert triage.features(merged).summary == "support plugins"
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("README.md", "."),
-        ("docs/a/b.md", "docs"),
-        ("packages/core/src/x.ts", "packages/core"),
-        ("src/app.py", "src"),
-        ("lib/llm/src/a.rs", "lib/llm"),
-    ],
-)
-def test_a_path_belongs_to_a_component(path, expected):
-    assert triage.component(path) == expected
+    assert merged.reading.title == "support plugins"
 
 
 @given(st.text(max_size=300), st.text(max_size=300))

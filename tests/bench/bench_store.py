@@ -13,6 +13,9 @@ from itertools import accumulate, islice
 from pathlib import Path
 
 from adapters.stores.sqlite import SqliteStore
+from bot.commits import reading
+from bot.commits.people import Signature
+from bot.commits.reading import Written
 from bot.values import Commit, FileChange
 
 COMMITS = int(os.environ.get("BENCH_COMMITS", "1000000"))
@@ -105,17 +108,13 @@ def _commits() -> Iterator[Commit]:
 def _commit(number: int, dice: random.Random, words: list[str]) -> Commit:
     chinese = "".join(dice.choices(_HAN, k=12)) if number % 5 == 0 else ""
     rare = RARE if number % 10_000 == 0 else ""
-    return Commit(
-        repo=REPOSITORIES[number % len(REPOSITORIES)],
-        sha=f"{dice.getrandbits(160):040x}",
-        subject=f"{' '.join(words[6:])} {rare}{chinese} (#{number})",
-        body="",
-        author=f"dev-{number % 50}",
-        login=None,
+    message = f"{' '.join(words[6:])} {rare}{chinese} (#{number})"
+    return reading.commit(
+        REPOSITORIES[number % len(REPOSITORIES)],
+        Written(f"{dice.getrandbits(160):040x}", message, Signature(f"dev-{number % 50}")),
         committed=_START + timedelta(minutes=number),
         parents=("a" * 40,),
-        pull=number,
-        files=tuple(FileChange(f"src/{a}/{b}.py", added=3) for a, b in zip(words[:6:2], words[1:6:2], strict=True)),
+        changes=tuple(FileChange(f"src/{a}/{b}.py", added=3) for a, b in zip(words[:6:2], words[1:6:2], strict=True)),
     )
 
 

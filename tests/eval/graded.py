@@ -14,6 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bot.commits import reading
+from bot.commits.people import Signature
+from bot.commits.reading import Written
 from bot.values import Commit, FileChange, FileStatus, Importance
 
 GRADES = {Importance.LOW: 0, Importance.MEDIUM: 1, Importance.HIGH: 2}
@@ -59,17 +62,16 @@ def _graded(line: str, where: str) -> Graded:
 
 
 def _commit(record: dict[str, Any]) -> Commit:
-    return Commit(
-        repo=record["repo"],
-        sha=record["sha"],
-        subject=record["subject"],
-        body=record.get("body") or "",
-        author="someone",
-        login="bot[bot]" if record.get("bot") else None,
+    repo, sha = record["repo"], record["sha"]
+    author = Signature("someone", login="bot[bot]" if record.get("bot") else None)
+    message = f"{record['subject']}\n\n{record.get('body') or ''}"
+    return reading.commit(
+        repo,
+        Written(sha, message, author),
         committed=datetime.fromisoformat(record["date"]).astimezone(UTC),
         parents=(),
+        changes=tuple(_file(*entry) for entry in record["numstat"]),
         pull=record.get("pr"),
-        files=tuple(_file(*entry) for entry in record["numstat"]),
     )
 
 

@@ -6,18 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from bot.values import (
-    INNER_COMMITS,
-    Commit,
-    FileChange,
-    FileStatus,
-    InnerCommit,
-    author_name,
-    first_line,
-    login_from_email,
-    pull_number,
-    split_message,
-)
+from bot.commits.people import Mailmap, Signature
+from bot.commits.reading import Written
+from bot.values import INNER_COMMITS, FileChange, FileStatus
 
 OUT_OF_ORDER = 1000
 """After so many commits in a row that are older than asked for, the rest is taken to be older too."""
@@ -95,29 +86,28 @@ def text(field: bytes) -> str:
     return field.decode(errors="replace")
 
 
-def commit(fields: Sequence[bytes], repo: str) -> Commit:
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A commit as git tells it, without what it merged."""
+
+    written: Written
+    committed: datetime
+    parents: tuple[str, ...]
+    files: tuple[FileChange, ...]
+
+
+def record(fields: Sequence[bytes], mailmap: Mailmap) -> Record:
     """The commit of a record of `log(mark, FIELDS, *DIFF, "--raw", "--numstat")`."""
-    sha, parents, written, name, email, whole = fields[:6]
-    decoded = text(whole)
-    subject, body = split_message(decoded)
-    return Commit(
-        repo=repo,
-        sha=text(sha),
-        subject=subject,
-        body=body,
-        author=author_name(text(name), text(email)),
-        login=login_from_email(text(email)),
-        committed=moment(seconds(written)),
-        parents=tuple(text(parents).split()),
-        pull=pull_number(first_line(decoded)),
-        files=_files(fields[6:]),
+    return Record(
+        written(fields, mailmap), moment(seconds(fields[2])), tuple(text(fields[1]).split()), _files(fields[6:])
     )
 
 
-def inner(fields: Sequence[bytes]) -> InnerCommit:
-    """The same record as a commit that a merge brought in."""
-    sha, _, _, name, email, whole = fields[:6]
-    return InnerCommit(text(sha), split_message(text(whole))[0], author_name(text(name), text(email)))
+def written(fields: Sequence[bytes], mailmap: Mailmap) -> Written:
+    """What a record of `log(mark, FIELDS)` says of a commit."""
+    sha, parents, _, name, email, whole = fields[:6]
+    author = mailmap(Signature(text(name), text(email)))
+    return Written(text(sha), text(whole), author, merge=len(parents.split()) > 1)
 
 
 def changes(fields: Sequence[bytes]) -> Iterator[tuple[bytes, bytes, bytes]]:

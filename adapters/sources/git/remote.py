@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from adapters.sources.git import process
+from bot.commits.hosts import Address, Hosts
 from bot.ports import DigestError, Forbidden, NotFound, Unavailable, UsageError
 
 _FRESH = 60.0
@@ -44,15 +45,20 @@ _ABSENT = re.compile("not found|does not exist|does not appear to be a git repos
 
 @dataclass(frozen=True)
 class Remote:
-    """A repository's URL: as git is given it, without credentials; those apart; and what people know it by.
+    """A repository's URL: as git is given it, without credentials; those apart; its path; and where it lives.
 
-    `title` and `web` (a web page's address) are None where the host serves no web pages that we can tell of.
+    `address` is None where the host serves no web pages that we can tell of.
     """
 
     url: str
     credentials: str = ""
-    title: str | None = None
-    web: str | None = None
+    path: str = ""
+    address: Address | None = None
+
+    @property
+    def title(self) -> str | None:
+        """What people call it, where it has an address."""
+        return self.address.title if self.address else None
 
     @property
     def private(self) -> bool:
@@ -60,11 +66,14 @@ class Remote:
         return bool(self.credentials) or not self.url.startswith("https://")
 
 
-def parse(url: str) -> Remote | None:
-    """What `url` says: `https://…`, `http://…`, `ssh://…` or `user@host:path`; None for anything else."""
+def parse(url: str, hosts: Hosts) -> Remote | None:
+    """What `url` says: `https://…`, `http://…`, `ssh://…` or `user@host:path`; None for anything else.
+
+    `hosts` knows where it lives.
+    """
     short = _SHORT.fullmatch(url)
     if short and "://" not in url:
-        same = parse(f"ssh://{short['user']}@{short['host']}/{short['path'].lstrip('/')}")
+        same = parse(f"ssh://{short['user']}@{short['host']}/{short['path'].lstrip('/')}", hosts)
         return replace(same, url=url) if same else None  # the path may be one below the user's home: not the same URL
     if not _PLAIN.fullmatch(url) or "?" in url or "#" in url:
         return None
@@ -78,26 +87,24 @@ def parse(url: str) -> Remote | None:
         return None
     if split.scheme == "ssh" and not _HOST.fullmatch(split.username or "git"):
         return None
-    return _remote(split, f"{split.hostname}", port, path)
+    remote = _remote(split, f"{split.hostname}", port, path)
+    return replace(remote, address=hosts.remote(remote.url))
 
 
 def _remote(split: SplitResult, host: str, port: str, path: str) -> Remote:
     """The parts of a valid URL put together."""
-    title = path.removesuffix(".git") if "/" in path else None
     if split.scheme == "ssh":
         user = f"{split.username}@" if split.username else ""
-        web = f"https://{host}/{title}" if title and "." in host else None
-        return Remote(f"ssh://{user}{host}{port}/{path}", title=title if web else None, web=web)
+        return Remote(f"ssh://{user}{host}{port}/{path}", path=path)
     credentials = f"{unquote(split.username or '')}:{unquote(split.password or '')}".strip(":")
-    web = f"{split.scheme}://{host}{port}/{title}" if title else None
-    return Remote(f"{split.scheme}://{host}{port}/{path}", credentials, title, web)
+    return Remote(f"{split.scheme}://{host}{port}/{path}", credentials, path)
 
 
-def locate(repo: str) -> Remote | str:
+def locate(repo: str, hosts: Hosts) -> Remote | str:
     """The remote that `repo` names, or else a local path. Raises UsageError for a URL that is not supported."""
     if repo.startswith("file:///"):
         return unquote(repo.removeprefix("file://"))
-    if remote := parse(repo):
+    if remote := parse(repo, hosts):
         return remote
     if repo.startswith("-") or "://" in repo or re.match(r"[\w.+-]+::|[^/]*@[^/]*:", repo) or not repo:
         raise UsageError("repository_url_refused")  # without the URL: it may hold a password
@@ -120,7 +127,7 @@ class Clones:
         The first time in a process it is always fetched: the server decides whether it may still be read.
         Raises NotFound, Forbidden, Unavailable.
         """
-        name = re.sub(r"[^A-Za-z0-9]+", "-", remote.title or "clone").strip("-")[-60:]
+        name = re.sub(r"[^A-Za-z0-9]+", "-", remote.path.removesuffix(".git")).strip("-")[-60:]
         path = self._folder / f"{name}-{hashlib.sha256(remote.url.encode()).hexdigest()[:16]}.git"
         try:
             with self._alone(remote.url, path):

@@ -7,16 +7,21 @@ import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from adapters.sources.git import history, layout, patches
 from adapters.sources.git.process import GitFailed, GitSlow
 from adapters.sources.git.remote import Clones, Remote, locate, parse
+from bot.commits import hosts as code_hosts
+from bot.commits import people, reading
+from bot.commits.hosts import Hosts
+from bot.commits.people import Mailmap
+from bot.commits.reading import Written
 from bot.ports import NotFound, Unavailable, UsageError
 from bot.settings import Settings
-from bot.values import Commit, FilePatch, InnerCommit, Quota, Repository, first_line, pull_number
+from bot.values import Commit, FilePatch, Links, Quota, Repository
 
 _NO_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|\.\.|@\{|^[-/]|/$|\.$|//")
 _SHA = re.compile(r"[0-9a-f]{4,64}")
@@ -41,16 +46,22 @@ class GitSource:
 
     A repository's `name` is the real path of its top folder (that of a bare one is itself), or its URL without
     credentials. Nothing that a repository holds or says is ever executed, see `layout`. `credentials` are URLs with
-    a user or a token in them, used whenever the same URL is asked for without; `clock` counts seconds.
+    a user or a token in them, used whenever the same URL is asked for without; `clock` counts seconds; `hosts` knows
+    where the pages of a repository lie.
     """
 
     def __init__(
-        self, clones: Path, credentials: Iterable[str] = (), clock: Callable[[], float] = time.monotonic
+        self,
+        clones: Path,
+        credentials: Iterable[str] = (),
+        clock: Callable[[], float] = time.monotonic,
+        hosts: Hosts | None = None,
     ) -> None:
         self._clones = Clones(clones, clock)
+        self._hosts = hosts or Hosts()
         self._secrets: dict[str, Remote] = {}
         for url in credentials:
-            self._remember(parse(url))
+            self._remember(parse(url, self._hosts))
 
     def repository(self, repo: str) -> Repository:
         """Title, default branch and web page, by the URL of the remote `origin` or the URL itself.
@@ -94,7 +105,7 @@ class GitSource:
             return _read(opened, found)[0]
 
     def pull(self, repo: str, number: int) -> Commit:
-        """The newest first-parent commit of the default branch whose subject names the pull request `number`.
+        """The newest first-parent commit of the default branch whose message names the change request `number`.
 
         Raises NotFound, Forbidden, Unavailable.
         """
@@ -134,12 +145,12 @@ class GitSource:
     @contextmanager
     def _open(self, repo: str, *, fresh: bool = True) -> Iterator[_Open]:
         """Find, and for a URL fetch, a repository; git's failures become errors of the port."""
-        place = locate(repo)
+        place = locate(repo, self._hosts)
         remote = self._remember(place) if isinstance(place, Remote) else None
         path = str(self._clones.path(remote, fresh=fresh)) if remote else str(place)
         found = layout.find(path)
         entries = layout.config(found)
-        about = _about(found, entries, remote)
+        about = _about(found, remote, remote or parse(entries.get("remote.origin.url", ""), self._hosts))
         try:
             with layout.view(found, entries) as view:
                 yield _Open(about, view)
@@ -147,16 +158,17 @@ class GitSource:
             raise _error(failed, about.title) from None
 
 
-def _about(found: layout.Layout, entries: dict[str, str], remote: Remote | None) -> Repository:
-    """What is known of a repository from its HEAD, its config and the URL it was asked for by."""
-    known = remote or parse(entries.get("remote.origin.url", ""))
+def _about(found: layout.Layout, remote: Remote | None, known: Remote | None) -> Repository:
+    """What is known of a repository from its HEAD, the URL it was asked for by, and the one that is `known` of it."""
+    address = known.address if known else None
     ref = layout.head(found)
     return Repository(
         name=remote.url if remote else str(found.top),
-        title=(known and known.title) or (remote and remote.url) or found.top.name.removesuffix(".git"),
+        title=(address and address.title) or (remote and remote.url) or found.top.name.removesuffix(".git"),
         branch=ref.removeprefix("ref: refs/heads/").strip() if ref.startswith("ref: refs/heads/") else "",
-        url=known.web if known else None,
+        url=address.web if address else None,
         private=remote.private if remote else True,
+        links=address.links if address else Links(),
     )
 
 
@@ -223,19 +235,42 @@ def _read(opened: _Open, shas: Sequence[str]) -> tuple[Commit, ...]:
     """The commits `shas`, which are of one first-parent history, newest first."""
     if not shas:
         return ()
-    mark = secrets.token_hex(16)
+    mark, mailmap = secrets.token_hex(16), _mailmap(opened.view)
     command = history.log(mark, history.FIELDS, *history.DIFF, "--raw", "--numstat")
     with closing(opened.view.chunks(*command, stdin=_lines(shas))) as chunks:
-        found = tuple(history.commit(fields, opened.about.name) for fields in history.records(chunks, mark))
+        found = tuple(history.record(fields, mailmap) for fields in history.records(chunks, mark))
     cut = opened.view.boundary()
-    if end := next((commit for commit in found if commit.sha in cut), None):
+    if end := next((each for each in found if each.written.sha in cut), None):
         raise _too_short(opened, end.committed)  # its parents are missing: it would seem to add every file
-    merges = [(commit.sha, *commit.parents) for commit in found if len(commit.parents) > 1]
-    inner = _inner(opened.view, merges) if merges else {}
-    return tuple(replace(commit, inner=inner[commit.sha]) if commit.sha in inner else commit for commit in found)
+    merges = [(each.written.sha, *each.parents) for each in found if len(each.parents) > 1]
+    inner = _inner(opened.view, merges, mailmap) if merges else {}
+    return tuple(
+        reading.commit(
+            opened.about.name,
+            each.written,
+            committed=each.committed,
+            parents=each.parents,
+            changes=each.files,
+            inner=inner.get(each.written.sha, ()),
+            mailmap=mailmap,
+        )
+        for each in found
+    )
 
 
-def _inner(view: layout.View, merges: Sequence[Sequence[str]]) -> dict[str, tuple[InnerCommit, ...]]:
+def _mailmap(view: layout.View) -> Mailmap:
+    """What the tip's `.mailmap` says, read to a limit."""
+    kept: list[bytes] = []
+    with closing(view.chunks("cat-file", "--batch", stdin=b"HEAD:.mailmap\n")) as chunks:
+        for chunk in chunks:
+            kept.append(chunk)
+            if sum(map(len, kept)) > people.MAILMAP_BYTES:
+                break
+    head, _, text = b"".join(kept).partition(b"\n")
+    return people.mailmap(history.text(text)) if head.split()[1:2] == [b"blob"] else Mailmap()
+
+
+def _inner(view: layout.View, merges: Sequence[Sequence[str]], mailmap: Mailmap) -> dict[str, tuple[Written, ...]]:
     """The commits that each of `merges`, (SHA, parents …) newest first, brought in: two processes for all of them."""
     span = [merges[0][0], f"^{merges[-1][1]}", "--"]
     said = view.run("rev-list", "--parents", "--date-order", *span, seconds=600)
@@ -245,7 +280,8 @@ def _inner(view: layout.View, merges: Sequence[Sequence[str]]) -> dict[str, tupl
     asked = dict.fromkeys(sha for shas in brought.values() for sha in shas)
     command = history.log(mark, history.FIELDS, "--no-patch")
     with closing(view.chunks(*command, stdin=_lines(asked))) as chunks:
-        known = {inner.sha: inner for inner in map(history.inner, history.records(chunks, mark))} if asked else {}
+        written = (history.written(fields, mailmap) for fields in history.records(chunks, mark)) if asked else ()
+        known = {each.sha: each for each in written}
     return {sha: tuple(known[inner] for inner in shas) for sha, shas in brought.items()}
 
 
@@ -256,15 +292,18 @@ def _commits_by_prefix(view: layout.View, prefix: str) -> list[str]:
 
 
 def _landed(view: layout.View, tip: str, number: int) -> str | None:
-    """The SHA of the newest first-parent commit of `tip` whose subject names the pull request."""
-    named = ["--fixed-strings", f"--grep=(#{number})", f"--grep=Merge pull request #{number}"]
+    """The SHA of the newest first-parent commit of `tip` whose message names the change request as its own."""
+    named = ["--extended-regexp", f"--grep=(^|[^0-9]){number}([^0-9]|$)"]
     mark = secrets.token_hex(16)
     form = ["-z", "--encoding=UTF-8", f"--format={mark}%H%x00%B", "--no-patch", "--no-mailmap"]
+    likely = None
     with closing(view.chunks("log", "--first-parent", *form, *named, tip, "--")) as chunks:
         for sha, message, *_ in history.records(chunks, mark):
-            if pull_number(first_line(history.text(message))) == number:
+            found, sure = reading.number_of(history.text(message))
+            if found == number and sure:
                 return history.text(sha)
-    return None
+            likely = likely or (history.text(sha) if found == number else None)
+    return likely
 
 
 def _refuse_unknown(opened: _Open, shas: Sequence[str]) -> None:
@@ -285,5 +324,9 @@ def _too_short(opened: _Open, reaches: datetime) -> NotFound:
 
 
 def from_settings(settings: Settings) -> GitSource:
-    """A source that clones into the folder that `settings` names and uses the credentials in its default repository."""
-    return GitSource(settings.digest_clones, [settings.digest_repo, *settings.digest_allow])
+    """A source that clones into the folder that `settings` names and uses the credentials in its default repository.
+
+    Raises ConfigError.
+    """
+    credentials = [settings.digest_repo, *settings.digest_allow]
+    return GitSource(settings.digest_clones, credentials, hosts=code_hosts.from_settings(settings))

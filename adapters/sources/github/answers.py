@@ -6,13 +6,16 @@ Sources: docs.github.com, REST API endpoints for commits, for pull requests and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic.alias_generators import to_camel
 
+from bot.commits import hosts, reading
+from bot.commits.people import Mailmap, Signature
+from bot.commits.reading import Written
 from bot.values import (
     FILE_PATCH_BYTES,
     PATCH_BYTES,
@@ -20,15 +23,12 @@ from bot.values import (
     FileChange,
     FilePatch,
     FileStatus,
-    InnerCommit,
     Repository,
-    author_name,
-    first_line,
-    login_from_email,
-    pull_number,
     shortened_lines,
-    split_message,
 )
+
+INNER_LENGTH = 4_000
+"""Characters kept of a merged commit's message."""
 
 EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 """The object id of an empty file (`git hash-object /dev/null`)."""
@@ -110,6 +110,13 @@ class Folder(BaseModel):
     """What lies in a folder, at most 1,000 files of it (docs.github.com, Get repository content)."""
 
     entries: tuple[Content, ...]
+
+
+class TextFile(BaseModel):
+    """A file with its content, which GitHub leaves out above 1 MB (docs.github.com, Get repository content)."""
+
+    content: str = ""
+    encoding: str = ""
 
 
 class RestCommit(BaseModel):
@@ -243,10 +250,17 @@ class Ref(BaseModel):
     target: Tip
 
 
+class Blob(BaseModel):
+    """A file's text, None for a binary one."""
+
+    text: str | None = None
+
+
 class Overview(_Camel):
     """A repository with the first page of a branch's history; no `tip`: no such branch, or none at all."""
 
     name_with_owner: str
+    mailmap: Blob | None = None
     tip: Ref | None = None
 
 
@@ -348,15 +362,13 @@ class Told:
     """What a commit says of itself, and the pull request that GitHub knows of."""
 
     message: str
-    author: str
-    email: str
-    login: str | None
+    author: Signature
     pull: int | None = None
 
     @property
     def named_pull(self) -> int | None:
-        """The pull request that the message's first line names."""
-        return pull_number(first_line(self.message))
+        """The pull request that the message names as its own."""
+        return reading.number_of(self.message)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,18 +377,20 @@ class Changes:
 
     files: tuple[FileChange, ...]
     patches: tuple[FilePatch, ...] = ()
-    inner: tuple[InnerCommit, ...] = ()
+    inner: tuple[Written, ...] = ()
     shown: bool = True
 
     @property
     def size(self) -> int:
         """About how many bytes of memory it takes."""
-        return sum(len(patch.text) + 300 for patch in self.patches) + 300 * len(self.inner) + 300
+        return sum(len(p.text) + 300 for p in self.patches) + sum(len(w.message) + 300 for w in self.inner) + 300
 
 
 def repository(answer: RestRepository) -> Repository:
     """The repository as the core knows it."""
-    return Repository(answer.full_name, answer.full_name, answer.default_branch, answer.html_url, answer.private)
+    name, web = answer.full_name, answer.html_url
+    links = hosts.links(hosts.Kind.GITHUB, web)
+    return Repository(name, name, answer.default_branch, web, answer.private, links)
 
 
 def landed(commit: RestCommit) -> Landed:
@@ -403,9 +417,7 @@ def first_parents(commits: Iterable[Landed], tip: str) -> tuple[Landed, ...]:
 
 def told(commit: RestCommit) -> Told:
     """What a commit of the REST API says."""
-    author = commit.commit.author or Actor()
-    login = commit.author.login if commit.author else None
-    return Told(commit.commit.message, _name(author), author.email or "", login)
+    return Told(commit.commit.message, _signature(commit))
 
 
 def detailed(detail: Detail) -> Told:
@@ -413,43 +425,38 @@ def detailed(detail: Detail) -> Told:
     author = detail.author or Actor()
     login = author.user.login if author.user else None
     pull = detail.pull.number if detail.pull else None
-    return Told(detail.message, _name(author), author.email or "", login, pull)
+    return Told(detail.message, Signature(author.name or "", author.email or "", login), pull)
 
 
-def commit(repo: str, place: Landed, words: Told, changes: Changes) -> Commit:
-    """A commit, put together."""
-    subject, body = split_message(words.message)
-    return Commit(
-        repo=repo,
-        sha=place.sha,
-        subject=subject,
-        body=body,
-        author=words.author,
-        login=words.login or login_from_email(words.email),
+def commit(repo: str, place: Landed, words: Told, changes: Changes, mailmap: Mailmap) -> Commit:
+    """A commit, put together and read."""
+    return reading.commit(
+        repo,
+        Written(place.sha, words.message, mailmap(words.author), len(place.parents) > 1),
         committed=place.committed,
         parents=place.parents,
-        pull=words.named_pull or words.pull,
-        files=changes.files,
-        inner=changes.inner,
+        changes=changes.files,
+        inner=[replace(each, author=mailmap(each.author)) for each in changes.inner],
+        pull=words.pull,
+        mailmap=mailmap,
     )
 
 
-def _name(actor: Actor | None) -> str:
-    """An author's name, or else the email address's local part."""
-    actor = actor or Actor()
-    return author_name(actor.name or "", actor.email or "")
+def _signature(commit: RestCommit) -> Signature:
+    author = commit.commit.author or Actor()
+    return Signature(author.name or "", author.email or "", commit.author.login if commit.author else None)
 
 
-def inner_commits(commits: Iterable[RestCommit], merge: str) -> tuple[InnerCommit, ...]:
+def inner_commits(commits: Iterable[RestCommit], merge: str) -> tuple[Written, ...]:
     """Of the commits up to the merge `merge` those that it brought in."""
     return tuple(
-        InnerCommit(commit.sha, split_message(commit.commit.message)[0], _name(commit.commit.author))
+        Written(commit.sha, commit.commit.message[:INNER_LENGTH], _signature(commit), len(commit.parents) > 1)
         for commit in commits
         if commit.sha != merge
     )
 
 
-def changes(files: Sequence[ChangedFile], inner: tuple[InnerCommit, ...], before: Mapping[str, str]) -> Changes:
+def changes(files: Sequence[ChangedFile], inner: tuple[Written, ...], before: Mapping[str, str]) -> Changes:
     """Files and patches, up to 256 KiB a file and 8 MiB in all; `before` tells the contents of `silent` files."""
     left = PATCH_BYTES
     patches = []
@@ -514,7 +521,7 @@ def proven_files(detail: Detail) -> tuple[FileChange, ...] | None:
     if pull is None or pull.files is None or pull.merge_commit is None or pull.merge_commit.oid != detail.oid:
         return None
     files = pull.files.nodes
-    squashed = pull.commits.total_count == 1 or pull_number(first_line(detail.message)) == pull.number
+    squashed = pull.commits.total_count == 1 or reading.number_of(detail.message)[0] == pull.number
     sizes = (len(files), sum(f.additions for f in files), sum(f.deletions for f in files))
     same = pull.files.total_count == detail.changed_files_if_available == len(files) and sizes[1:] == (
         detail.additions,

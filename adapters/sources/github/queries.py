@@ -17,6 +17,7 @@ DEFAULT = (
 query($owner: String!, $name: String!, $since: GitTimestamp!, $after: String) {
   repository(owner: $owner, name: $name) {
     nameWithOwner
+    mailmap: object(expression: "HEAD:.mailmap") { ... on Blob { text } }
     tip: defaultBranchRef { target { ...History } }
   }
 }
@@ -30,6 +31,7 @@ BRANCH = (
 query($owner: String!, $name: String!, $ref: String!, $since: GitTimestamp!, $after: String) {
   repository(owner: $owner, name: $name) {
     nameWithOwner
+    mailmap: object(expression: "HEAD:.mailmap") { ... on Blob { text } }
     tip: ref(qualifiedName: $ref) { target { ...History } }
   }
 }

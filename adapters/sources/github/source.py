@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,9 +21,12 @@ from pydantic import BaseModel, ValidationError
 from adapters.sources.github import answers, queries
 from adapters.sources.github.answers import ChangedFile, Changes, Landed, RestCommit
 from adapters.sources.github.client import Client, Recent
+from bot.commits import people
+from bot.commits.people import Mailmap
+from bot.commits.reading import Written
 from bot.ports import ConfigError, NotFound, Unavailable, UsageError
 from bot.settings import Settings
-from bot.values import INNER_COMMITS, Commit, FilePatch, InnerCommit, Quota, Repository, without_userinfo
+from bot.values import INNER_COMMITS, Commit, FilePatch, Quota, Repository, without_userinfo
 
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 _SHA = re.compile(r"[0-9a-f]{4,64}")
@@ -71,6 +75,7 @@ class GitHubSource:
         self._client = client
         self._changes: Recent[tuple[str, str], Changes] = Recent(KEPT)
         self._names: dict[str, str] = {}
+        self._mailmaps: dict[str, Mailmap] = {}
 
     def repository(self, repo: str) -> Repository:
         """Title, default branch and web page; the name is GitHub's spelling, that of today if it was renamed.
@@ -115,7 +120,7 @@ class GitHubSource:
         if self._client.authenticated and words.named_pull is None and (more := self._details([place]).get(place.sha)):
             words = answers.detailed(more)
         changes = self._changed(name, place, chain([found], pages)) if shown else _NOT_SHOWN
-        return answers.commit(name, place, words, changes)
+        return answers.commit(name, place, words, changes, self._mailmap(name))
 
     def pull(self, repo: str, number: int) -> Commit:
         """The commit with which pull request `number` landed, on whichever branch that was.
@@ -162,9 +167,10 @@ class GitHubSource:
         found = self._list(about.name, since=_stamp(since), per_page=100, **start)
         line = answers.first_parents(map(answers.landed, found.values()), next(iter(found), ""))
         places = [place for place in line if since <= place.committed < until]
+        mailmap = self._mailmap(about.name) if places else Mailmap()
         changes = _at_once(lambda place: self._changed(about.name, place), places)
         return tuple(
-            answers.commit(about.name, place, answers.told(found[place.sha]), change)
+            answers.commit(about.name, place, answers.told(found[place.sha]), change, mailmap)
             for place, change in zip(places, changes, strict=True)
         )
 
@@ -212,6 +218,7 @@ class GitHubSource:
         text = queries.BRANCH if branch else queries.DEFAULT
         about = _read(answers.First, self._client.query(text, _no_repository(repo), **common, **ref)).repository
         self._names[repo] = about.name_with_owner
+        self._mailmaps[about.name_with_owner] = people.mailmap((about.mailmap and about.mailmap.text) or "")
         if about.tip is None:
             if branch:
                 self._refuse_branch(about.name_with_owner, branch)
@@ -245,13 +252,23 @@ class GitHubSource:
             return self.commit(name, place.sha)
         files = answers.proven_files(detail) if len(place.parents) == 1 else None
         changes = self._changed(name, place) if files is None else Changes(files)
-        return answers.commit(name, place, answers.detailed(detail), changes)
+        return answers.commit(name, place, answers.detailed(detail), changes, self._mailmap(name))
 
     # --- A commit ----------------------------------------------------------------------------
 
     def _name(self, repo: str) -> str:
         """GitHub's name of a repository; known ones are not asked for again."""
         return self._names.get(repo) or self.repository(repo).name
+
+    def _mailmap(self, name: str) -> Mailmap:
+        """What a repository's `.mailmap` says; asked for once where the history did not bring it along."""
+        if name not in self._mailmaps:
+            try:
+                answer = self._client.get(f"/repos/{name}/contents/.mailmap", NotFound("commit_unknown"))
+                self._mailmaps[name] = people.mailmap(_decoded(_read(answers.TextFile, answer.data)))
+            except NotFound:
+                self._mailmaps[name] = Mailmap()
+        return self._mailmaps[name]
 
     def _commit_pages(self, name: str, sha: str, missing: NotFound) -> Iterator[RestCommit]:
         """A commit, page by page of its files.
@@ -300,14 +317,14 @@ class GitHubSource:
 
     def _compared(
         self, name: str, merge: Landed, missing: NotFound
-    ) -> tuple[tuple[InnerCommit, ...], Sequence[ChangedFile] | None]:
+    ) -> tuple[tuple[Written, ...], Sequence[ChangedFile] | None]:
         """What a merge brought in, oldest first, and its files; None where there may be more of them.
 
         Comparing a merge with its first parent gives both at once (docs.github.com, Compare two commits): files stand
         on the first page. What the files of a merge commit are compared with is not documented.
         """
         path = f"/repos/{name}/compare/{merge.parents[0]}...{merge.sha}"
-        found: list[InnerCommit] = []
+        found: list[Written] = []
         files: Sequence[ChangedFile] = ()
         for page in self._client.pages(path, missing, per_page=100):
             comparison = _read(answers.Comparison, page.data)
@@ -323,6 +340,13 @@ def _checked(repo: str) -> str:
     if not _REPO.fullmatch(repo):
         raise UsageError("repository_syntax", text=repo)
     return repo
+
+
+def _decoded(file: answers.TextFile) -> str:
+    """The text of a file; nothing where GitHub leaves it out."""
+    if file.encoding != "base64":
+        return ""
+    return base64.b64decode(file.content, validate=False).decode(errors="replace")
 
 
 def _no_repository(repo: str) -> NotFound:

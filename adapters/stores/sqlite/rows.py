@@ -10,20 +10,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from adapters.stores.sqlite.words import segmented
-from bot.values import Analysis, Commit, FileChange, FileStatus, InnerCommit
+from bot.commits.reading import as_it_was, reread
+from bot.values import Analysis, Commit, Digest, FileChange, FileStatus, InnerCommit, Reading
 
 T = TypeVar("T")
 Cell = str | int | None
 Row = tuple[Cell, ...]
 
-COMMIT_COLUMNS = "sha, subject, body, author, login, committed, parents, pull, files, inner_commits"
+COMMIT_COLUMNS = "sha, subject, body, author, login, committed, parents, pull, files, inner_commits, reading"
 """The columns of `commit_row`, in its order."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -81,6 +83,27 @@ def load(kind: type[T], text: str) -> T:
     return value
 
 
+def load_digest(text: str) -> Digest:
+    """The digest that `dump` wrote, by whichever version. Raises pydantic.ValidationError.
+
+    What was kept before commits had readings looks as it did: its commits get the reading that was made at sight then.
+    """
+    try:
+        return load(Digest, text)
+    except ValidationError as error:
+        missing = {problem["loc"][-1] for problem in error.errors(include_url=False) if problem["type"] == "missing"}
+        if missing != {"reading"}:
+            raise
+        value = json.loads(text)
+    old = [entry["commit"] for entry in value["entries"] if "reading" not in entry["commit"]]
+    for commit in old:
+        commit["reading"] = {"subject": commit["subject"], "title": "", "summary": ""}
+    made = load(Digest, to_json(value))
+    unread = {commit["sha"] for commit in old}
+    entries = (replace(e, commit=as_it_was(e.commit)) if e.commit.sha in unread else e for e in made.entries)
+    return replace(made, entries=tuple(entries))
+
+
 # --- Commits ---------------------------------------------------------------------------------
 # A file is an array, not an object with its fields' names: that would make a large store a fifth larger.
 
@@ -98,13 +121,14 @@ def commit_row(commit: Commit) -> Row:
         commit.pull,
         to_json([(f.path, f.status, f.added, f.removed, f.previous, f.binary) for f in commit.files]),
         to_json([(i.sha, i.subject, i.author) for i in commit.inner]),
+        dump(commit.reading),
     )
 
 
 def commit_of(repo: str, row: Sequence[Any]) -> Commit:
     """The commit of a row of `COMMIT_COLUMNS`."""
-    sha, subject, body, author, login, committed, parents, pull, files, inner = row
-    return Commit(
+    sha, subject, body, author, login, committed, parents, pull, files, inner, reading = row
+    commit = Commit(
         repo=repo,
         sha=sha,
         subject=subject,
@@ -116,7 +140,12 @@ def commit_of(repo: str, row: Sequence[Any]) -> Commit:
         pull=pull,
         files=tuple(FileChange(path, FileStatus(status), *rest) for path, status, *rest in json.loads(files)),
         inner=tuple(InnerCommit(*fields) for fields in json.loads(inner)),
+        reading=load(Reading, reading) if reading else _UNREAD,
     )
+    return commit if reading else reread(commit)
+
+
+_UNREAD = Reading("", "", "")
 
 
 def commit_words(commit: Commit) -> str:

@@ -167,3 +167,9 @@ def ledger(db: Database) -> None:
         "STRICT, WITHOUT ROWID"
     )
     db.execute("UPDATE subscriptions SET body = json_set(body, '$.created', strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))")
+
+
+@MIGRATIONS()
+def readings(db: Database) -> None:
+    """What was read out of a commit when it was first seen; null for one that was kept before that was kept."""
+    db.execute("ALTER TABLE commits ADD COLUMN reading TEXT")

@@ -23,6 +23,7 @@ from adapters.stores.sqlite.rows import (
     dump,
     instant,
     load,
+    load_digest,
     to_json,
 )
 from adapters.stores.sqlite.schema import TABLES
@@ -148,7 +149,7 @@ class SqliteStore:
         """The digest kept under `key`, or None."""
         with self._file.reading() as db:
             row = db.execute("SELECT body FROM digests WHERE key = ?", bound(key)).fetchone()
-            return load(Digest, row[0]) if row else None
+            return load_digest(row[0]) if row else None
 
     def keep_digest(self, key: str, digest: Digest, now: datetime) -> None:
         """Keep a digest, its commits and its analyses' texts for search, in one transaction."""
@@ -174,7 +175,7 @@ class SqliteStore:
                 "ORDER BY until DESC, since DESC LIMIT ?",
                 bound(repo, branch, language, max(limit, 0)),
             )
-            return tuple(load(Digest, body) for (body,) in found)
+            return tuple(load_digest(body) for (body,) in found)
 
     # --- Subscriptions and deliveries ---
 
@@ -435,7 +436,7 @@ def _put_commits(db: Database, drafts: Sequence[_Draft]) -> dict[str, int]:
 def _insert_commits(db: Database, drafts: Sequence[tuple[int, _Draft]]) -> None:
     first = db.execute("SELECT coalesce(max(id), 0) + 1 FROM commits").fetchone()[0]
     db.conn.executemany(
-        f"INSERT INTO commits (id, repo, {COMMIT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        f"INSERT INTO commits (id, repo, {COMMIT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
         ((number, repo, *draft.row) for number, (repo, draft) in enumerate(drafts, first)),
     )
     db.conn.executemany(

@@ -1,0 +1,261 @@
+"""What a commit claims in so many words: that it breaks something, secures it, or takes something back. Pure.
+
+Each answer is the words that say so, for the reader to see, or nothing. A phrase that only names the thing (a footer's
+name in running text, an unticked box, `none`) says nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from bot.commits.message import BREAKING_WORDS, Section, Title, answers, first_sentence, sections
+from bot.values import ChangeType, inert, one_line
+
+_WORDS = 200
+"""Characters kept of the words of a claim."""
+
+
+def _clean(text: str) -> str:
+    return one_line(re.sub(r"[*`_]{2,}|^[\s>*:：-]+", "", text), _WORDS)
+
+
+# --- Breaking --------------------------------------------------------------------------------
+
+# Conventional Commits 1.0.0, "BREAKING CHANGE" as a footer; people write it bold, as a heading, and in Chinese.
+_FOOTER = re.compile(
+    r"[\s>*_-]{0,6}(?:BREAKING[ -]CHANGES?|Breaking[ -][Cc]hanges?|BREAKING|破坏性(?:变更|更新|改动|修改)"
+    r"|不兼容(?:变更|更新|改动|修改))"
+    r"(?P<scope> ?\([^()]{1,60}\))?[*_]{0,3}\s?(?::|：| -{1,2} | #)[*_]{0,3}\s{0,3}(?P<text>.{0,600})"
+)
+_BREAKING_HEADING = re.compile(
+    r"breaking[ -]?(?:changes?|api changes?)?\b|backwards?[ -]incompatib|incompatible changes|不兼容|破坏性",
+    re.IGNORECASE,
+)
+_ALONE = re.compile(r"\s{0,3}[*_#]{0,4}\s?BREAKING[ -]CHANGES?[*_]{0,3}\s{0,3}$")
+_BREAKING_TAG = re.compile(
+    r"(?:api[ -]?)?breaking(?:[ -]?(?:changes?|api))?|bc[ -]?break(?:ing)?|break|incompatible|破坏性(?:变更|更新"
+    r"|改动|修改)?|不兼容(?:变更|更新)?",
+    re.IGNORECASE,
+)
+_BREAKING_TITLE = re.compile(
+    r"(?:\(?breaking(?:[ -]changes?)?\)?\s?[:：!]|breaking change\b|backwards?[ -]incompatible\b|(?:破坏性"
+    r"|不兼容)(?:变更|更新|改动|修改))",
+    re.IGNORECASE,
+)
+_TICKED = re.compile(r"\s{0,8}(?:[-*+]|\d{1,3}[.)])\s{1,3}\[[xX✓✔]\]\s{0,3}(?P<text>.{0,300})")
+_BOX = re.compile(r"\s{0,8}(?:[-*+]|\d{1,3}[.)])\s{1,3}\[[ xX✓✔]?\]")
+_YES = re.compile(r"[*_`\s]{0,3}(?:yes|是|有|y)\b|[*_`\s]{0,3}(?:是|有)", re.IGNORECASE)
+_NO = re.compile(
+    r"[\s*_`>(-]{0,6}(?:n/?a|no(?:ne|pe|thing)?|not? (?:that|as far|expected|breaking|really|known|any|changes?"
+    r"|applicable).{0,80}|false|nil|无|没有|否|不涉及|暂无|0)"
+    r"[\s*_`.。!)]{0,6}$",
+    re.IGNORECASE,
+)
+_LISTED = re.compile(r"[*-] (?P<title>[A-Za-z]{1,20}(?:\([^()]{1,60}\))?!: .{1,300})")
+
+
+def breaking(title: Title, bodies: Sequence[str], inner: Sequence[Title] = ()) -> str:
+    """The words with which a commit, or one that it merged, says that it breaks something.
+
+    `bodies` are its own and those of what it merged, `inner` the titles of the latter.
+    """
+    if said := _title_breaks(title):
+        return said
+    if said := next(filter(None, (said for body in bodies for said in _body_breaks(sections(body)))), ""):
+        return said
+    return next((said for each in inner if (said := _title_breaks(each))), "")
+
+
+def _title_breaks(title: Title) -> str:
+    tagged = title.word in BREAKING_WORDS or any(_BREAKING_TAG.fullmatch(tag) for tag in (*title.tags, title.scope))
+    return _clean(title.summary) if title.bang or tagged or _BREAKING_TITLE.match(title.text) else ""
+
+
+def _body_breaks(parts: Sequence[Section]) -> Iterator[str]:
+    for part in parts:
+        if _BREAKING_HEADING.match(part.heading):
+            yield from _answered(part)
+        for at, line in enumerate(part.lines):
+            if (footer := _FOOTER.match(line)) and not _NO.match(footer["text"]):
+                yield _clean(footer["text"]) or _following(part.lines[at + 1 :])
+            elif _ALONE.match(line):
+                yield _following(part.lines[at + 1 :])
+            elif (ticked := _TICKED.match(line)) and re.match(r"[*_`💥\s]{0,6}breaking", ticked["text"], re.IGNORECASE):
+                yield _clean(ticked["text"])
+            elif listed := _LISTED.match(line):  # a squashed branch lists its commits
+                yield _clean(listed["title"].partition("!: ")[2])
+
+
+def _answered(part: Section) -> Iterator[str]:
+    """What stands beneath a heading that asks for breaking changes, where that is more than a form."""
+    ticked = [found["text"] for line in part.lines if (found := _TICKED.match(line))]
+    if any(_BOX.match(line) for line in part.lines):
+        said = [text for text in ticked if not _NO.match(text)]
+        yield from (_following(_without_boxes(part.lines)) or _clean(text) for text in said[:1])
+    else:
+        yield _following(part.lines)
+
+
+def _without_boxes(lines: Sequence[str]) -> list[str]:
+    return [line for line in lines if not _BOX.match(line)]
+
+
+def _following(lines: Sequence[str]) -> str:
+    """The first sentence that lines say; nothing where they say that there is nothing."""
+    written = [line for line in answers(lines) if line.strip()]
+    if not written or _NO.match(written[0]):
+        return ""
+    paragraph = written[: next((n for n, line in enumerate(written) if n and re.match(r"\s{0,3}[-*+] ", line)), 6)]
+    return _clean(first_sentence(one_line(" ".join(paragraph))))
+
+
+# --- Security --------------------------------------------------------------------------------
+
+_ADVISORY = re.compile(
+    r"\b(?:CVE-\d{4}-\d{3,9}|GHSA(?:-[0-9a-z]{4}){3}|RUSTSEC-\d{4}-\d{1,6}|PYSEC-\d{4}-\d{1,6}|OSV-\d{4}-\d{1,6}"
+    r"|GO-\d{4}-\d{1,6}"
+    r"|CNVD-\d{4}-\d{1,7}|CNNVD-\d{4,8}-\d{1,6}|XSA-\d{1,5}|OSSA-\d{4}-\d{1,4})\b",
+    re.IGNORECASE,
+)
+# Kinds of vulnerabilities, by the names of the Common Weakness Enumeration and what people call them.
+_KINDS = re.compile(
+    r"\b(?:(?:stored |reflected |dom )?xss|cross[ -]site[ -](?:scripting|request)|csrf|xsrf|ssrf"
+    r"|server[ -]side request forgery|xxe"
+    r"|(?:sql|command|code|shell|ldap|crlf|header|template|html|log|argument|os command|nosql|xpath|script"
+    r"|prompt) injections?"
+    r"|(?:path|directory)[ -]traversal|zip[ -]?slip|tar[ -]?slip|remote code execution|rce|arbitrary (?:code|file"
+    r"|command)s?"
+    r"|open redirects?|(?:unsafe|insecure) deseriali[sz]ation|redos|catastrophic backtracking|denial[ -]of[ -]service"
+    r"|dos attacks?"
+    r"|privilege escalation|(?:auth(?:entication|orization|n|z)?|permission|access control|acl|sandbox|policy"
+    r"|signature) bypass"
+    r"|bypass(?:es|ed|ing)? (?:of )?(?:the )?(?:auth\w{0,12}|permission|access|signature|sandbox|acl)\w{0,4}"
+    r"|timing attacks?|side[ -]channels?"
+    r"|(?:(?:heap|stack)[ -])?buffer (?:over|under)[ -]?(?:flow|read|run)s?|heap overflows?|use[ -]after[ -]free"
+    r"|double[ -]free|out[ -]of[ -]bounds (?:read|write|access)s?"
+    r"|prototype pollution|session (?:fixation|hijack\w{0,4})|clickjacking|request smuggling|request splitting"
+    r"|cache poisoning"
+    r"|information (?:disclosure|leak)|man[ -]in[ -]the[ -]middle|mitm|insecure direct object|idor|toctou"
+    r"|symlink (?:attack|race)s?"
+    r"|vulnerabilit(?:y|ies)|exploit(?:s|able|ed)?)\b"
+    r"|(?:tokens?|secrets?|passwords?|credentials?|api keys?|cookies?)\b.{0,40}\b(?:in(?:to)? (?:the )?(?:logs?|urls?"
+    r"|errors?|output|messages?)|leak\w{0,4}|expos\w{0,4}|disclos\w{0,5})"
+    r"|(?:leak\w{0,4}|expos\w{0,4}|log(?:s|ged|ging)?) (?:of )?(?:\w{1,20} ){0,2}(?:tokens?|secrets?|passwords?"
+    r"|credentials?|api keys?)\b"
+    r"|漏洞|跨站(?:脚本|请求)|(?:sql|命令|代码|脚本|表达式|模板)\s?注入|(?:路径|目录)(?:穿越|遍历)|任意(?:文件|代码"
+    r"|命令)|远程(?:代码|命令)执行|反序列化"
+    r"|越权|提权|权限(?:绕过|提升)|绕过(?:认证|鉴权|权限|登录)|未授权(?:访问)?|(?:敏感|密码|密钥|令牌"
+    r"|用户)信息泄[露漏]|(?:密码|密钥|令牌|凭[证据])泄[露漏]|请求伪造|拒绝服务|开放重定向|缓冲区溢出",
+    re.IGNORECASE,
+)
+_MENDS = re.compile(
+    r"\b(?:fix|prevent|avoid|mitigat|patch|block|reject|sanitiz|sanitis|escap|harden|protect|guard|address|resolv"
+    r"|clos|stop|disallow"
+    r"|refus|validat|secur|remov|redact|mask|hid|bump|upgrad|updat|against|plug|handle|correct|do not|don't|no longer"
+    r"|never)"
+    r"|修复|修正|防止|解决|避免|过滤|校验|禁止|加固|处理|升级|拦截|屏蔽|脱敏|防护|防范|存在",
+    re.IGNORECASE,
+)
+_ABOUT = re.compile(
+    r"\b(?:docs?|document\w{0,6}|typos?|readme|comment|policy page|page|scanner|scan(?:ning)? (?:job|workflow)"
+    r"|tests? for|example|lesson|tutorial|wording)\b"
+    r"|文档|拼写|注释|文案",
+    re.IGNORECASE,
+)
+_SECURITY_WORD = re.compile(
+    r"\[security\]|\bsecurity (?:fix|patch|issue|hole|bug|flaw|vulnerab|hardening|update|advisory|release|problem"
+    r"|hot ?fix|improvement)"
+    r"|(?:修复|解决)\S{0,10}安全(?:问题|隐患|缺陷|风险)|安全(?:修复|更新|加固|补丁|漏洞)",
+    re.IGNORECASE,
+)
+
+
+def security(title: Title, bodies: Sequence[str], inner: Sequence[Title] = ()) -> str:
+    """The words with which a commit says that it mends a hole: an advisory, a named kind of one, or that it secures.
+
+    `bodies` and `inner` as for `breaking`.
+    """
+    text = one_line(title.text)
+    if found := _ADVISORY.search(title.whole):
+        return _clean(text) if text != title.whole or len(text) > len(found[0]) else found[0]
+    if _mends_hole(title):
+        return _clean(text)
+    if found := next(filter(None, (_ADVISORY.search(inert(body[:_BODY])) for body in bodies)), None):
+        return found[0]
+    return next((_clean(each.text) for each in inner if _ADVISORY.search(each.whole) or _mends_hole(each)), "")
+
+
+_BODY = 20_000
+
+
+def _mends_hole(title: Title) -> bool:
+    if _ABOUT.search(title.text):
+        return False
+    if title.type is ChangeType.SECURITY or _CALLED.match(title.text):
+        return True
+    named = _KINDS.search(title.text)
+    return bool((named and (_MENDS.search(title.text) or title.word in _FIXES)) or _SECURITY_WORD.search(title.whole))
+
+
+_CALLED = re.compile(r"security\s?[:：]|安全\s?[:：]", re.IGNORECASE)
+"""A second header behind the first: `fix: security: …`."""
+_FIXES = frozenset({"fix", "bugfix", "hotfix", "security", "sec", "修复", "安全"})
+
+
+def is_advisory(words: str) -> bool:
+    """Whether words name an advisory by its number."""
+    return bool(_ADVISORY.search(words))
+
+
+# --- Reverts ---------------------------------------------------------------------------------
+
+_REVERT_VERB = (
+    r"(?:(?:partial(?:ly)? )?(?:revert(?:s|ed|ing)?|un-?do(?:es|ing)?|back(?:s|ed|ing)?[ -]?out|roll(?:s|ed"
+    r"|ing)?[ -]?back|rollback)"
+    r"\b[:：]?|回退|回滚|撤销|撤回|还原)"
+)
+_TITLE_REVERTS = re.compile(rf"\s{{0,3}}{_REVERT_VERB}", re.IGNORECASE)
+_NOT_A_REVERT = re.compile(
+    r"(?:revert|undo|rollback|roll[ -]?back|回滚|撤销|还原)\S{0,4}\s(?:button|command|support|function|feature|option"
+    r"|stack|history|api|plan"
+    r"|migration|transaction|handler|logic|action|flow|endpoint|mechanism|test|script|on (?:error|failure))|(?:回滚"
+    r"|撤销|还原)(?:功能|按钮|接口|逻辑|机制|操作)",
+    re.IGNORECASE,
+)
+_BODY_REVERTS = re.compile(
+    r"[\s>*-]{0,4}(?:this (?:commit |pr |change )?)?(?:partially )?(?:reverts?|reverting|back(?:s|ing)? out|roll(?:s"
+    r"|ing)? back)\b[:：]? ?"
+    r"(?:the |commit |pull request |pr |changes? |merge |part of |#|!|[0-9a-f]{7,64}\b|[\"'`“]|https?://|\""
+    r"|[\w.-]{1,60}/[\w.-]{1,60}[#@])"
+    r"|[\s>*-]{0,4}(?:本次提交)?(?:回退|回滚|撤销)(?:了)?\s?(?:提交|合并|PR|#|!|[0-9a-f]{7})",
+    re.IGNORECASE,
+)
+
+
+_AGAIN = re.compile(
+    r"\b(?:re-?land|re-?appl(?:y|ies)|re-?submit|take (?:two|2|3)|(?:second|third|2nd|3rd) (?:try|attempt)"
+    r"|attempt (?:#?[23]|two)"
+    r"|roll(?:s|ing)?[ -]?forward|un-?revert)|^re-?instate|^bring back|重新(?:提交|合入|应用)",
+    re.IGNORECASE,
+)
+
+
+def reverts(title: Title, body: str, merged: Sequence[Title] = ()) -> str:
+    """The words with which a commit says that it takes something back; what takes back a revert brings something."""
+    if _AGAIN.search(title.text):
+        return ""
+    if title_reverts(title) or (merged and all(title_reverts(each) for each in merged)):
+        return _clean(title.whole)
+    # A squashed branch lists its own commits: what one of them took back may be of the same branch.
+    plain, _, _ = inert(body[:_BODY]).partition("\n* ")
+    line = next((line for line in plain.split("\n") if _BODY_REVERTS.match(line) and not line.startswith(">")), "")
+    return _clean(first_sentence(line))
+
+
+def title_reverts(title: Title) -> bool:
+    """Whether a title calls its commit a revert."""
+    names = {title.word, *(tag.lower() for tag in title.tags)}
+    if names & {"revert", "reverts", "reverted", "rollback", "回退", "回滚", "撤销"}:
+        return True
+    return bool(_TITLE_REVERTS.match(title.summary)) and not _NOT_A_REVERT.match(title.summary)

@@ -1,0 +1,21 @@
+"""A commit while it is read: what the parts of a reading are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.commits.message import Title
+from bot.values import FileChange
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Where a commit is, its title taken apart, its body as written, its files, and whether a program wrote it."""
+
+    repo: str
+    sha: str
+    title: Title
+    body: str
+    pull: int | None
+    files: tuple[FileChange, ...]
+    bot: bool

@@ -1,0 +1,542 @@
+"""Code hosts: which there are, where their pages lie, and what an address says that somebody pasted. Pure.
+
+The one place that knows hosts. An address is text from outside: what is no address of a repository is None, never an
+error, and a form that nobody knows gives no link.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from urllib.parse import unquote, urlsplit
+
+from bot.ports import ConfigError
+from bot.settings import Settings
+from bot.values import Links
+
+
+class Kind(StrEnum):
+    """What runs a host; the values are those of the setting `DIGEST_HOSTS`."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    GITEE = "gitee"
+    GITEA = "gitea"
+    FORGEJO = "forgejo"
+    BITBUCKET = "bitbucket"
+    BITBUCKET_SERVER = "bitbucket-server"
+    AZURE = "azure"
+    GITILES = "gitiles"
+    GERRIT = "gerrit"
+    CGIT = "cgit"
+    SOURCEHUT = "sourcehut"
+
+
+# --- Where pages lie -------------------------------------------------------------------------
+
+_GITEA = Links("{web}/commit/{sha}", "{web}/pulls/{number}", "{web}/src/commit/{sha}/{path}", "#L{line}")
+_GITILES = Links("{web}/+/{sha}", "", "{web}/+/{sha}/{path}", "#{line}")
+_FORMS = {
+    # docs.github.com, "Getting permanent links to files"; "Autolinked references and URLs": `#26`.
+    Kind.GITHUB: Links("{web}/commit/{sha}", "{web}/pull/{number}", "{web}/blob/{sha}/{path}", "#L{line}"),
+    # docs.gitlab.com, "GitLab Flavored Markdown", references (`!123`), and "File management", permalinks.
+    Kind.GITLAB: Links(
+        "{web}/-/commit/{sha}", "{web}/-/merge_requests/{number}", "{web}/-/blob/{sha}/{path}", "#L{line}", "!"
+    ),
+    # help.gitee.com, "Pull Request": pages below /pulls, written `!129` in comments and in merge commits.
+    Kind.GITEE: Links("{web}/commit/{sha}", "{web}/pulls/{number}", "{web}/blob/{sha}/{path}", "#L{line}", "!"),
+    # docs.gitea.com, "Automatically linked references", and forgejo.org, "Linked references"; routers/web/web.go of
+    # both has the page of a file at a commit.
+    Kind.GITEA: _GITEA,
+    Kind.FORGEJO: _GITEA,
+    # support.atlassian.com, Bitbucket Cloud, "Hyperlink to source code": the fragment of a line is `#lines-N`.
+    Kind.BITBUCKET: Links(
+        "{web}/commits/{sha}", "{web}/pull-requests/{number}", "{web}/src/{sha}/{path}", "#lines-{line}"
+    ),
+    # confluence.atlassian.com, Bitbucket Data Center, "Linking to source code": the fragment of a line is its number.
+    Kind.BITBUCKET_SERVER: Links(
+        "{web}/commits/{sha}", "{web}/pull-requests/{number}", "{web}/browse/{path}?at={sha}", "#{line}"
+    ),
+    # learn.microsoft.com, Azure DevOps, "Use Markdown in Azure DevOps": `!` stands before a pull request. A version is
+    # `GC` and a SHA; a line is shown only where its columns are named too, as the page's own "Copy link" does.
+    Kind.AZURE: Links(
+        "{web}/commit/{sha}",
+        "{web}/pullrequest/{number}",
+        "{web}?path=/{path}&version=GC{sha}",
+        "&line={line}&lineEnd={line}&lineStartColumn=1&lineEndColumn=999",
+        "!",
+    ),
+    # gerrit.googlesource.com/gitiles, "Markdown" and the pages themselves: `/+/` separates repository and revision.
+    # Changes are Gerrit's: gerrit-review.googlesource.com, "User Guide": `/c/PROJECT/+/NUMBER`.
+    Kind.GITILES: _GITILES,
+    Kind.GERRIT: _GITILES,
+    # git.zx2c4.com/cgit, cgitrc(5) and ui-shared.c: pages are folders below the repository, a line is `#nN`.
+    Kind.CGIT: Links("{web}/commit/?id={sha}", "", "{web}/tree/{path}?id={sha}", "#n{line}"),
+    # man.sr.ht, "git.sr.ht"; changes are letters to a mailing list and have no number.
+    Kind.SOURCEHUT: Links("{web}/commit/{sha}", "", "{web}/tree/{sha}/item/{path}", "#L{line}"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a repository lives: the `kind` of its host (None: not known), and its `path` below the host's `root`.
+
+    `title` is what people call it, `clone` what git clones over http(s), and `review` below what its changes lie,
+    where that is a Gerrit beside it.
+    """
+
+    kind: Kind | None
+    root: str
+    path: str
+    title: str
+    clone: str
+    review: str = ""
+
+    @property
+    def web(self) -> str:
+        """The repository's web page."""
+        return f"{self.root}/{self.path}"
+
+    @property
+    def key(self) -> str:
+        """The same for every spelling of one repository's address."""
+        return self.web.partition("://")[2].lower()
+
+    @property
+    def typed(self) -> str:
+        """The address as somebody would type it, which `Hosts.page` reads as this one again."""
+        plain = self.web.removeprefix("https://")
+        return plain if self.kind else self.web
+
+    @property
+    def links(self) -> Links:
+        """Where its pages are; none at all on a host of which nobody knows the form."""
+        return links(self.kind, self.web, self.review)
+
+
+def links(kind: Kind | None, web: str, review: str = "") -> Links:
+    """The pages of the repository at `web` on a host of a `kind`; without a kind there are none.
+
+    With `review` changes are a Gerrit's, below that address.
+    """
+    if kind is None:
+        return Links()
+    form = _FORMS[kind]
+    change = f"{review}/+/{{number}}" if review else form.change
+    commit, change, file = (page.replace("{web}", web) for page in (form.commit, change, form.file))
+    return replace(form, commit=commit, change=change, file=file)
+
+
+# --- Which host it is ------------------------------------------------------------------------
+
+_HOSTS = {
+    "github.com": Kind.GITHUB,
+    "gitlab.com": Kind.GITLAB,
+    "salsa.debian.org": Kind.GITLAB,
+    "framagit.org": Kind.GITLAB,
+    "invent.kde.org": Kind.GITLAB,
+    "code.videolan.org": Kind.GITLAB,
+    "gitee.com": Kind.GITEE,
+    "gitea.com": Kind.GITEA,
+    "opendev.org": Kind.GITEA,
+    "codeberg.org": Kind.FORGEJO,
+    "code.forgejo.org": Kind.FORGEJO,
+    "bitbucket.org": Kind.BITBUCKET,
+    "dev.azure.com": Kind.AZURE,
+    "git.kernel.org": Kind.CGIT,
+    "git.sr.ht": Kind.SOURCEHUT,
+}
+_DOMAINS = {"visualstudio.com": Kind.AZURE, "googlesource.com": Kind.GITILES, "ghe.com": Kind.GITHUB}
+"""Domains whose every host is of one kind; GHE.com is GitHub Enterprise Cloud with data residency."""
+_LABELS = {
+    "github": Kind.GITHUB,
+    "gitlab": Kind.GITLAB,
+    "gitea": Kind.GITEA,
+    "forgejo": Kind.FORGEJO,
+    "bitbucket": Kind.BITBUCKET_SERVER,
+    "stash": Kind.BITBUCKET_SERVER,
+    "cgit": Kind.CGIT,
+}
+"""What a self-hosted host is, by the first label of its name. Not Gerrit: where its pages lie the name does not say."""
+_DOORS = {
+    "ssh.github.com": "github.com",
+    "altssh.gitlab.com": "gitlab.com",
+    "altssh.bitbucket.org": "bitbucket.org",
+    "ssh.dev.azure.com": "dev.azure.com",
+    "gitolite.kernel.org": "git.kernel.org",
+    "review.opendev.org": "opendev.org",
+}
+"""Hosts that git or reviewers go to, and those with the web pages: the hosts' own pages on SSH over the HTTPS port."""
+_PORTS = {"http": 80, "https": 443}
+_STASH_PORT = 7999
+"""Bitbucket Data Center's default port (confluence.atlassian.com, "Enable SSH access to Git repositories")."""
+
+
+def _known(host: str) -> Kind | None:
+    """The kind of a host, by its name alone."""
+    domain = ".".join(host.split(".")[-2:])
+    label = host.partition(".")[0] if "." in host else ""
+    return _HOSTS.get(host) or (_DOMAINS.get(domain) if host != domain else None) or _LABELS.get(label)
+
+
+def _is_public(host: str) -> bool:
+    """Whether a host is one of those that everybody knows, which all speak https."""
+    return host in _HOSTS or ".".join(host.split(".")[-2:]) in _DOMAINS
+
+
+# --- Taking an address apart -----------------------------------------------------------------
+
+_LONGEST = 2_000
+_LAST_PORT = 65_535
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = rf"(?P<host>(?:{_LABEL}\.){{0,9}}{_LABEL})(?::(?P<port>\d{{1,5}}))?"
+_TAIL = r"(?P<path>/[^\s?#\\]*)(?P<query>\?[^\s#\\]*)?(?P<mark>#\S*)?"
+_FLAGS = re.IGNORECASE | re.ASCII  # without ASCII the Kelvin sign is a k, and a long s is an s
+_URL = re.compile(rf"(?P<scheme>(?:git\+)?(?:https?|ssh)|git)://(?:(?P<user>[^\s/?#\\]*)@)?{_HOST}{_TAIL}", _FLAGS)
+_SHORT = re.compile(rf"(?P<user>[\w.-]{{1,100}})@(?P<host>(?:{_LABEL}\.){{0,9}}{_LABEL}):(?P<path>[^\s?#:\\]+)", _FLAGS)
+_BARE = re.compile(rf"(?:git@)?{_HOST}{_TAIL}", _FLAGS)
+_GIT = {"http", "https", "ssh"}
+"""Schemes that git takes and we let it clone from."""
+_PART = re.compile(r"[\w.~+%-]{1,200}", re.ASCII)
+_NAME = re.compile(r"[\w-]{1,100}/(?!\.{1,2}$)[\w.-]{1,100}", re.ASCII)
+_AROUND = ".,;:!?()[]{}<>'\"`*"
+"""What stands around an address in a sentence and is no part of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Spelt:
+    """An address as it is written; `scheme` is empty where none is. `plain` says that git would clone it as it is."""
+
+    scheme: str
+    user: str
+    host: str
+    port: int | None
+    parts: tuple[str, ...]
+    query: str
+    plain: bool
+
+    @property
+    def by_ssh(self) -> bool:
+        """Whether its port and its user are git's, not a web page's."""
+        return self.scheme in {"ssh", "git"}
+
+
+def _spelt(text: str) -> _Spelt | None:
+    """The parts of what may be an address."""
+    if len(text) > _LONGEST:
+        return None
+    found = _URL.fullmatch(text) or _SHORT.fullmatch(text) or _BARE.fullmatch(text)
+    if not found:
+        return None
+    said = {name: value or "" for name, value in found.groupdict().items()}
+    port = int(said.get("port") or 0)
+    parts = tuple(filter(None, said["path"].split("/")))
+    if port > _LAST_PORT or any(unquote(part) in {".", ".."} for part in parts):
+        return None
+    scheme = "ssh" if found.re is _SHORT else said.get("scheme", "").lower()
+    query, mark = said.get("query", ""), said.get("mark", "")
+    plain = scheme in _GIT and not query and not mark
+    host = said["host"].lower()
+    return _Spelt(scheme.removeprefix("git+"), said.get("user", ""), host, port or None, parts, query, plain)
+
+
+def _web_host(spelt: _Spelt) -> str:
+    """The host that has the web pages, for those that have git or the reviews apart."""
+    host = spelt.host.removeprefix("www.")
+    if host == "vs-ssh.visualstudio.com":
+        # learn.microsoft.com, Azure DevOps, "Use SSH key authentication": the organization is the user's name there.
+        return "dev.azure.com" if spelt.parts[:1] == ("v3",) else f"{spelt.user.lower()}.visualstudio.com"
+    if host.endswith("-review.googlesource.com"):
+        return host.replace("-review.", ".")
+    return _DOORS.get(host, host if host in _HOSTS else spelt.host)
+
+
+# --- Where the repository ends ---------------------------------------------------------------
+
+_OWNED = {Kind.GITHUB, Kind.GITEE, Kind.GITEA, Kind.FORGEJO, Kind.BITBUCKET, Kind.SOURCEHUT}
+"""Hosts where a repository is an owner and a name, and nothing deeper."""
+_CHANGES = ("pull", "pulls", "merge_requests", "pull-requests", "pullrequest")
+_COMMITS = ("commit", "commits")
+_PAGES = {*_CHANGES, *_COMMITS, "tree", "blob", "raw", "src", "blame", "browse", "issues", "branches", "tags"}
+_CGIT_PAGES = {"about", "atom", "blame", "commit", "diff", "log", "patch", "plain", "refs", "snapshot", "stats", "tree"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A path taken apart: what stands before the repository, the repository's web path, and what lies below it."""
+
+    before: Sequence[str]
+    repo: Sequence[str]
+    rest: Sequence[str]
+
+
+def _cut(kind: Kind | None, parts: Sequence[str], *, whole: bool) -> _Cut | None:
+    """Where the repository ends in a path; with `whole` the path of a remote, where nothing can follow it."""
+    if kind is Kind.AZURE:
+        return _cut_azure(parts)
+    if kind is Kind.BITBUCKET_SERVER:
+        return _cut_bitbucket(parts)
+    if kind in {Kind.GITILES, Kind.GERRIT} or (kind in {Kind.GITEA, None} and _is_review(parts)):
+        return _cut_gerrit(parts)
+    if kind in _OWNED:
+        return _Cut((), parts[:2], parts[2:])
+    end = len(parts) if whole else _end(kind, parts)
+    # GitLab has `-` between a project and its pages, so that no group's name can be taken for one.
+    return _Cut((), parts[:end], [part for part in parts[end:] if part != "-"])
+
+
+def _end(kind: Kind | None, parts: Sequence[str]) -> int:
+    """After how many parts of a path the repository ends, on a host where it may lie deep."""
+    if kind is Kind.CGIT:
+        git = (n + 1 for n, part in enumerate(parts) if part.endswith(".git"))
+        return next(git, next((n for n, part in enumerate(parts) if n and part in _CGIT_PAGES), len(parts)))
+    if "-" in parts:
+        return parts.index("-")
+    return next((n for n, part in enumerate(parts) if n > 1 and part in _PAGES), len(parts))
+
+
+def _cut_azure(parts: Sequence[str]) -> _Cut | None:
+    """`org/project/_git/name`; over ssh `v3/org/project/name`, or `_ssh` for `_git`."""
+    if parts[:1] == ("v3",):
+        return _Cut((), (*parts[1:3], "_git", *parts[3:4]), parts[4:]) if len(parts) > 3 else None
+    named = ["_git" if part == "_ssh" else part for part in parts]
+    end = named.index("_git") + 2 if "_git" in named[:-1] else 0
+    return _Cut((), named[:end], named[end:]) if end else None
+
+
+def _cut_bitbucket(parts: Sequence[str]) -> _Cut | None:
+    """`projects/KEY/repos/name`, `users/name/repos/name`, or what git clones: `scm/KEY/name`, over ssh `KEY/name`."""
+    if "scm" in parts[:-2]:
+        start = parts.index("scm")
+        before, (key, name), rest = parts[:start], parts[start + 1 : start + 3], parts[start + 3 :]
+    elif _is_bitbucket(parts):
+        at = parts.index("repos")
+        before, name, rest = parts[: at - 2], parts[at + 1], parts[at + 2 :]
+        key = f"~{parts[at - 1].lstrip('~')}" if parts[at - 2] == "users" else parts[at - 1]
+    elif len(parts) == 2:
+        before, (key, name), rest = (), parts, ()
+    else:
+        return None
+    place = ("users", key[1:]) if key.startswith("~") else ("projects", key)
+    return _Cut(before, (*place, "repos", name), rest)
+
+
+def _is_bitbucket(parts: Sequence[str]) -> bool:
+    at = parts.index("repos") if "repos" in parts[:-1] else 0
+    return at > 1 and parts[at - 2] in {"projects", "users"}
+
+
+def _is_review(parts: Sequence[str]) -> bool:
+    """Whether a path is that of a Gerrit's change: `c/PROJECT/+/NUMBER`."""
+    return "+" in parts[2:-1] and (parts[:1] == ("c",) or parts[:2] == ("r", "c"))
+
+
+def _cut_gerrit(parts: Sequence[str]) -> _Cut:
+    """`PROJECT/+/…`, `plugins/gitiles/PROJECT/+/…`, and a change's `c/PROJECT/+/NUMBER`.
+
+    `/a/` asks for a password (gerrit-review.googlesource.com, "REST API", authentication). `/r/` is where several
+    Gerrits lie that share their host with other things.
+    """
+    before = parts[:1] if parts[:1] == ("r",) else ()
+    parts = parts[len(before) :]
+    parts = parts[1:] if parts[:1] == ("a",) else parts
+    changed = parts[:1] == ("c",)
+    parts = parts[1:] if changed else parts[2:] if parts[:2] == ("plugins", "gitiles") else parts
+    end = next((n for n, part in enumerate(parts) if part.startswith("+")), len(parts))
+    below = parts[end + 1 :] if changed or len(parts) - end == 2 else ()
+    return _Cut(before, parts[:end], (_CHANGES[0] if changed else _COMMITS[0], *below) if parts[end:] else ())
+
+
+def _shape(spelt: _Spelt) -> Kind | None:
+    """The kind of a host that nobody named, where an address could be no other's."""
+    parts = spelt.parts
+    if "_git" in parts[:-1]:
+        return Kind.AZURE
+    over_http = parts[-3:-2] == ("scm",) and not spelt.by_ssh
+    over_ssh = spelt.by_ssh and spelt.port == _STASH_PORT and len(parts) == 2
+    return Kind.BITBUCKET_SERVER if over_http or over_ssh or _is_bitbucket(parts) else None
+
+
+# --- Making the address ----------------------------------------------------------------------
+
+
+def _address(kind: Kind | None, root: str, cut: _Cut) -> Address | None:
+    """The address of a repository; None where the path can be none's on such a host."""
+    *folders, last = cut.repo or [""]
+    name = last.removesuffix(".git")
+    least = 1 if kind in {Kind.CGIT, Kind.GITILES, Kind.GERRIT} else 2
+    if len(cut.repo) < least or not name or not all(map(_PART.fullmatch, (*cut.before, *cut.repo))):
+        return None
+    root = "/".join((root, *cut.before))
+    path = "/".join((*folders, last if kind is Kind.CGIT else name))
+    return replace(_placed(kind, root, path), title=_title(kind, (*folders, name)))
+
+
+def _placed(kind: Kind | None, root: str, path: str) -> Address:
+    """A repository's address, with where it is cloned and reviewed."""
+    plain = Address(kind, root, path, "", f"{root}/{path}")
+    host = root.partition("://")[2]
+    if kind is Kind.BITBUCKET_SERVER:
+        place, key, _, name = path.split("/")
+        return replace(plain, clone=f"{root}/scm/{'~' if place == 'users' else ''}{key}/{name}.git")
+    if kind is Kind.GERRIT:
+        return replace(plain, path=f"plugins/gitiles/{path}", review=f"{root}/c/{path}")
+    if host == "opendev.org":
+        return replace(plain, review=f"https://review.opendev.org/c/{path}")
+    if kind is Kind.GITILES and host.endswith(".googlesource.com"):
+        return replace(plain, review=f"https://{host.replace('.', '-review.', 1)}/c/{path}")
+    return plain
+
+
+def _title(kind: Kind | None, parts: Sequence[str]) -> str:
+    """What people call a repository."""
+    if kind is Kind.AZURE:
+        return "/".join(part for part in parts if part not in {"_git", "DefaultCollection"})
+    if kind is Kind.BITBUCKET_SERVER:
+        return f"{'~' if parts[0] == 'users' else ''}{parts[1]}/{parts[3]}"
+    # git.kernel.org keeps its repositories below this folder, which nobody names.
+    return "/".join(parts[2:] if kind is Kind.CGIT and tuple(parts[:2]) == ("pub", "scm") and len(parts) > 3 else parts)
+
+
+# --- What an address says --------------------------------------------------------------------
+
+_NUMBER = re.compile(r"(\d{1,9})(?:\.patch|\.diff)?", _FLAGS)
+_SHA = re.compile(r"([0-9a-f]{7,64})(?:\^!?|%5e%21|\.patch|\.diff)?", _FLAGS)
+_ID = re.compile(r"[?&;]id=([0-9a-f]{7,64})(?![\w-])", _FLAGS)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a pasted address is of: a change request by its `number`, a commit by its `sha`, or a repository alone.
+
+    `plain` says that it names a repository alone, in a way in which git would clone it.
+    """
+
+    repository: Address
+    number: int | None = None
+    sha: str = ""
+    plain: bool = False
+
+
+def _told(rest: Sequence[str], query: str) -> tuple[int | None, str]:
+    """The number or the SHA that a page below a repository is of.
+
+    A commit of a change request names the request: that is what lands, and what a digest has an entry of.
+    """
+    word, what = (*rest, "", "")[:2]
+    if word in _CHANGES and (number := _NUMBER.fullmatch(what)):
+        return int(number[1]), ""
+    # cgit alone names a commit in the query: `commit/PATH?id=SHA`.
+    found = (_SHA.fullmatch(what) or _ID.search(query)) if word in _COMMITS else None
+    return None, found[1].lower() if found else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """The hosts that are known: those of everybody, and those that the operator has `named` (`host`, `host:port`).
+
+    `github` is the host whose repositories are called `owner/name`.
+    """
+
+    named: Mapping[str, Kind] = field(default_factory=dict)
+    github: str = "github.com"
+
+    def page(self, text: str) -> Page | None:
+        """What an address of any spelling says: with and without `https://`, as git takes it, or of a page.
+
+        None for what is no address of a repository. Without a scheme it must be on a host that is known, since it
+        could be a path as well.
+        """
+        spelt = _spelt(text.strip(_AROUND))
+        if spelt is None:
+            return None
+        kind, root = self._host(spelt)
+        cut = _cut(kind, spelt.parts, whole=False) if spelt.scheme or (kind and "." in spelt.host) else None
+        address = _address(kind, root, cut) if cut else None
+        if not cut or not address:
+            return None
+        number, sha = _told(cut.rest, spelt.query)
+        return Page(address, number, sha, plain=spelt.plain and not cut.rest)
+
+    def remote(self, url: str) -> Address | None:
+        """Where the repository lives that git clones from `url`; None where its web pages cannot be told.
+
+        An ssh port is never a web page's, an http one always is.
+        """
+        spelt = _spelt(url)
+        if spelt is None or (spelt.by_ssh and "." not in spelt.host):
+            return None  # a name without a dot is one of ~/.ssh/config
+        kind, root = self._host(spelt)
+        cut = _cut(kind, spelt.parts, whole=True)
+        return _address(kind, root, cut) if cut and not cut.rest else None
+
+    def names(self, address: Address) -> tuple[str, ...]:
+        """The names under which a source reads the repository at an address, the best one first."""
+        clones = (address.clone.removesuffix(".git"), f"{address.clone.removesuffix('.git')}.git")
+        clones = clones if clones[0] == address.clone else clones[::-1]
+        return (address.path, *clones) if address.root.partition("://")[2] == self.github else clones
+
+    def is_name(self, text: str) -> bool:
+        """Whether a text is spelt as GitHub's `owner/name`."""
+        return bool(_NAME.fullmatch(text))
+
+    def key(self, name: str) -> str:
+        """The same for every spelling of one repository, and for its name; empty for a path of this machine."""
+        if self.is_name(name):
+            return f"{self.github}/{name.removesuffix('.git')}".lower()
+        page = self.page(name)
+        return page.repository.key if page else ""
+
+    def _host(self, spelt: _Spelt) -> tuple[Kind | None, str]:
+        """The kind of a host, and the root of its web pages."""
+        host = _web_host(spelt)
+        port = None if spelt.port == _PORTS.get(spelt.scheme or "https") or spelt.by_ssh else spelt.port
+        named = {self.github: Kind.GITHUB, **self.named}
+        place = f"{host}:{port}" if port else host
+        if spelt.by_ssh and place not in named:
+            # The setting names the port of the web pages, which an ssh address does not.
+            place = next((each for each in named if each.partition(":")[0] == host), place)
+        scheme = spelt.scheme if spelt.scheme == "http" and not _is_public(host) else "https"
+        kind = named.get(place) or named.get(host) or _known(host) or _shape(spelt)
+        return kind, f"{scheme}://{place}"
+
+
+# --- The setting -----------------------------------------------------------------------------
+
+_ENTRY = re.compile(rf"(?P<place>{_HOST})=(?P<kind>[\w-]{{1,40}})", _FLAGS)
+
+
+def named(value: str) -> dict[str, Kind]:
+    """The hosts that the setting `DIGEST_HOSTS` names: `git.example.com=gitlab, code.example.com:8443=gitea`.
+
+    Raises ConfigError that says which entry is wrong, and which kinds there are.
+    """
+    found: dict[str, Kind] = {}
+    for entry in filter(None, map(str.strip, value.split(","))):
+        read = _ENTRY.fullmatch("".join(entry.split()))
+        kind = read and read["kind"].lower()
+        if not read or kind not in set(Kind) or int(read["port"] or 0) > _LAST_PORT:
+            raise ConfigError("hosts_setting", entry=entry[:100], known=", ".join(Kind))
+        found[read["place"].lower()] = Kind(kind)
+    return found
+
+
+def from_settings(settings: Settings) -> Hosts:
+    """The hosts as the settings name them; that of `GITHUB_URL` is GitHub's. Raises ConfigError."""
+    return Hosts(named(settings.digest_hosts), _github(settings.github_url))
+
+
+def _github(url: str) -> str:
+    """The host of GitHub's web pages by that of its API.
+
+    docs.github.com, "Getting started with the REST API": `api.github.com` and `api.SUBDOMAIN.ghe.com`, or
+    `HOST/api/v3` of an Enterprise server.
+    """
+    try:
+        api = urlsplit(url)
+    except ValueError:
+        return "github.com"
+    host = api.netloc.rpartition("@")[2].lower()
+    return (host if "/api/" in f"{api.path}/" else host.removeprefix("api.")) or "github.com"

@@ -1,0 +1,39 @@
+"""What of a notebook's patch somebody wrote. Pure.
+
+A notebook (`.ipynb`) is JSON whose cells hold their source beside what a kernel and an editor put there: outputs,
+images as base64, counters, ids, metadata (nbformat.readthedocs.io/en/latest/format_description.html). nbformat writes
+one value a line, indented by a fixed step, so that the depth of a line tells what it is, in the middle of a hunk as
+well: a cell's keys stand three steps deep, the lines of its source four, and what belongs to an output five or more.
+"""
+
+from __future__ import annotations
+
+import re
+
+_CELL_KEY = re.compile(r'^[ +-]([ \t]+)"(?:cell_type|source|outputs)":', re.MULTILINE)
+_TEXT = r'"(?:[^"\\]|\\.)*(?:",?)?$'
+"""A string alone on its line, perhaps shortened."""
+_STRING = re.compile(rf"^[ +-]([ \t]*){_TEXT}", re.MULTILINE)
+_COMPACT = re.compile(r'^[ +-]\s*\{\s*"(?:cells|metadata|nbformat)', re.MULTILINE)
+
+
+def written(patch: str) -> re.Pattern[str]:
+    """What a line of this patch (with its mark) matches where somebody wrote it: a cell's source or type.
+
+    Every line does where the whole notebook stands on one, since nothing tells its parts apart.
+    """
+    if _COMPACT.search(patch):
+        return re.compile("")
+    step = _step(patch)
+    return re.compile(rf'[ +-][ \t]{{{4 * step}}}{_TEXT}|[ +-][ \t]{{{3 * step}}}"(?:cell_type":|source": ?")')
+
+
+def _step(patch: str) -> int:
+    """By how many characters a level is indented: nbformat takes one, Colab two.
+
+    Where no hunk shows a key of a cell, the outermost strings are taken for source if they stand where it would.
+    """
+    if keys := _CELL_KEY.findall(patch):
+        return max(1, min(map(len, keys)) // 3)
+    outermost = min(map(len, _STRING.findall(patch)), default=4)
+    return outermost // 4 if outermost in (4, 8, 16) else 1

@@ -1,0 +1,257 @@
+"""The one reading of a commit: made when it is first seen, and kept with it. Pure.
+
+A source says what it has (`Written`); `commit` reads it. Everything else in the program asks the reading.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.commits import claims, files, message, people
+from bot.commits.bumps import bumps
+from bot.commits.draft import Draft
+from bot.commits.message import Message, Title
+from bot.commits.people import Mailmap, Signature
+from bot.commits.references import refers, series_of
+from bot.commits.types import types
+from bot.values import (
+    BODY_LENGTH,
+    INNER_COMMITS,
+    SUBJECT_LENGTH,
+    ChangeType,
+    Commit,
+    FileChange,
+    InnerCommit,
+    Person,
+    Reading,
+    one_line,
+)
+
+NO_MAILMAP = Mailmap()
+_INNER_LENGTH = 4_000
+"""Characters of a merged commit's message that are read."""
+_MOST_TITLES = 2
+"""Titles of merged commits that stand for a merge which has none of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A commit as its source has it: its message as text, its author, and whether it is itself a merge."""
+
+    sha: str
+    message: str
+    author: Signature
+    merge: bool = False
+
+
+def commit(
+    repo: str,
+    written: Written,
+    *,
+    committed: datetime,
+    parents: Sequence[str],
+    changes: Sequence[FileChange],
+    inner: Sequence[Written] = (),
+    pull: int | None = None,
+    mailmap: Mailmap = NO_MAILMAP,
+) -> Commit:
+    """A commit, read. `inner` are the commits that a merge brought in, oldest first, of which the first 250 count;
+    `pull` is the change request that the source knows of; `mailmap` tells the names of co-authors, whom messages name.
+    """
+    subject, body = split_message(written.message)
+    merged = tuple(InnerCommit(w.sha, split_message(w.message)[0], w.author.shown) for w in inner[:INNER_COMMITS])
+    number, reading = _read(
+        repo,
+        written,
+        changes=tuple(changes),
+        inner=inner[:INNER_COMMITS],
+        merge=len(parents) > 1,
+        pull=pull,
+        mailmap=mailmap,
+    )
+    return Commit(
+        repo=repo,
+        sha=written.sha,
+        subject=subject,
+        body=body,
+        author=written.author.shown,
+        login=written.author.person.login,
+        committed=committed,
+        parents=tuple(parents),
+        pull=number,
+        files=tuple(changes),
+        inner=merged,
+        reading=reading,
+    )
+
+
+# --- Messages as they are kept ---------------------------------------------------------------
+
+
+def first_line(text: str) -> str:
+    """The first line of a commit message, whole."""
+    return _first_line(text)[0]
+
+
+def _first_line(text: str) -> tuple[str, str]:
+    line, _, rest = text.replace("\0", "\ufffd").strip("\r\n").partition("\n")
+    return line.rstrip("\r"), rest.strip("\r\n")
+
+
+def split_message(text: str) -> tuple[str, str]:
+    """Subject and body of a commit message, each kept to its length; a shortened body says so in its last line."""
+    line, body = _first_line(text)
+    if len(line) > SUBJECT_LENGTH:
+        body = f"{line[SUBJECT_LENGTH:]}\n\n{body}".rstrip("\n")
+    if len(body) > BODY_LENGTH:
+        kept = body[: BODY_LENGTH - 60]
+        body = f"{kept}\n[… {len(body) - len(kept):,} more characters]"
+    return line[:SUBJECT_LENGTH], body
+
+
+def number_of(text: str) -> tuple[int | None, bool]:
+    """The number of its own change request that a message names, and whether it stands where tools write it."""
+    found = message.read(text)
+    return found.number, found.sure
+
+
+# --- Reading ---------------------------------------------------------------------------------
+
+
+def _read(
+    repo: str,
+    written: Written,
+    *,
+    changes: tuple[FileChange, ...],
+    inner: Sequence[Written],
+    merge: bool,
+    pull: int | None,
+    mailmap: Mailmap,
+) -> tuple[int | None, Reading]:
+    told = message.read(written.message.replace("\0", "\ufffd"))
+    own = [w for w in inner if not w.merge] or list(inner)
+    parts = [message.read(w.message[:_INNER_LENGTH]) for w in own]
+    only = parts[0] if len(parts) == 1 else None
+    number = told.number if told.sure else pull or told.number or (only.number if only else None)
+    title = message.parse(told.title or _inner_title(parts) or told.subject)
+    wrote = _people(written, own, told, mailmap)
+    bot = all(map(people.is_bot, wrote))
+    bodies = [told.body, *(part.body for part in parts)]
+    draft = Draft(repo, written.sha, title, f"{told.body}\n{only.body}" if only else told.body, number, changes, bot)
+    merger = written.author.person.name if merge or told.merge else ""
+    reading = replace(
+        _claimed(draft, bodies, [message.parse(part.title) for part in parts]),
+        said=message.said(told.body) or (message.said(only.body) if only else ""),
+        people=wrote,
+        merger="" if merger in {p.name for p in wrote} else merger,
+        branch=told.branch,
+    )
+    return number, reading
+
+
+def _claimed(draft: Draft, bodies: Sequence[str], merged: Sequence[Title]) -> Reading:
+    """What a draft says of itself, and what the commits say that it merged."""
+    title = draft.title
+    raised = bumps(draft)
+    taken_back = claims.reverts(title, draft.body, merged)
+    # What a dependency's update quotes is its own history, of which only an advisory concerns whoever uses it.
+    told = () if raised or draft.bot else bodies
+    secured = claims.security(title, bodies, merged)
+    kinds, generated = _kinds(draft.files)
+    called = {t.type for t in merged if t.type}
+    return Reading(
+        subject=title.whole,
+        title=title.text,
+        summary=title.summary,
+        word=title.word,
+        prefix=title.type,
+        scope=title.scope,
+        tags=title.tags,
+        types=types(
+            title,
+            called,
+            kinds,
+            generated=generated,
+            revert=bool(taken_back) and (claims.title_reverts(title) or title.type in (None, ChangeType.REVERT)),
+            secures=bool(secured),
+            bumps=bool(raised),
+        ),
+        bot=draft.bot,
+        breaking=claims.breaking(title, told, merged),
+        security=secured,
+        reverts=taken_back,
+        bumps=raised,
+        references=refers(draft, bool(raised)),
+        series=None if raised else series_of(title),
+    )
+
+
+def _kinds(changes: Sequence[FileChange]) -> tuple[dict[str, int], bool]:
+    """How many files of each kind, and whether a program wrote all of them."""
+    hand = [f.path for f in changes if not files.generated(f.path)]
+    kinds: dict[str, int] = {}
+    for path in hand:
+        kinds[files.kind(path)] = kinds.get(files.kind(path), 0) + 1
+    return kinds, bool(changes) and not hand
+
+
+_PASSING = re.compile(
+    r"(?:fixup|squash|amend)!|wip\b|(?:merge|update|fix(?:es|ed)?|test|tmp|temp|typo|lint|cleanup)\.?$", re.I
+)
+
+
+def _inner_title(parts: Sequence[Message]) -> str:
+    """What stands for a merge that has no title: the titles of what it merged, without what only repairs them."""
+    titles = list(dict.fromkeys(one_line(part.title) for part in parts if part.title and not part.merge))
+    telling = [title for title in titles if not _PASSING.match(title)] or titles
+    if len(telling) <= _MOST_TITLES:
+        return "; ".join(telling)
+    return "; ".join([*telling[:_MOST_TITLES], "…"])
+
+
+def _people(written: Written, inner: Sequence[Written], told: Message, mailmap: Mailmap) -> tuple[Person, ...]:
+    """Who wrote what landed: of a merge those who wrote what it merged."""
+    wrote = people.writers([w.author, *map(mailmap, people.co_authors(w.message))] for w in inner or (written,))
+    if inner:
+        return wrote
+    # Where a program merged what the source does not tell, its branch may name whose it was: `cy:paging`, `cy/paging`.
+    owner = re.match(r"([A-Za-z0-9][\w-]{0,60})[:/]\S", told.branch) if told.merge and told.number else None
+    return (Person(owner[1], owner[1]),) if owner and all(map(people.is_bot, wrote)) else wrote
+
+
+# --- What was kept before there were readings ------------------------------------------------
+
+
+def reread(kept: Commit) -> Commit:
+    """A commit that was kept without a reading, with what can still be read out of it: of what it merged, subjects."""
+    inner = [Written(i.sha, i.subject, Signature(i.author)) for i in kept.inner]
+    author = Signature(kept.author, login=kept.login)
+    text = f"{kept.subject}\n\n{kept.body}"
+    number, reading = _read(
+        kept.repo,
+        Written(kept.sha, text, author),
+        changes=kept.files,
+        inner=inner,
+        merge=len(kept.parents) > 1,
+        pull=kept.pull,
+        mailmap=NO_MAILMAP,
+    )
+    return replace(kept, pull=kept.pull or number, reading=reading)
+
+
+def as_it_was(kept: Commit) -> Commit:
+    """A commit of a digest that was kept without readings, read so that the digest looks as it did: by its first line
+    and its own author.
+    """
+    found = reread(kept).reading
+    subject = one_line(kept.subject)
+    if kept.pull is not None:
+        subject = subject.removesuffix(f"(#{kept.pull})").rstrip() or subject
+    merge = message.read(f"{kept.subject}\n\n{kept.body}").merge
+    people_ = (Person(kept.author, kept.login),)
+    return replace(
+        kept, reading=replace(found, subject=subject, people=people_, merger="", bumps=() if merge else found.bumps)
+    )

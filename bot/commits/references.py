@@ -1,0 +1,224 @@
+"""Other commits that a commit names: reverts, backports, what it is stacked on, the series it is part of. Pure.
+
+Everything is read from messages that anybody may write: lines are looked at one by one, every repetition in a pattern
+is bounded, and a hostile message costs what an ordinary one of its length costs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, cast
+
+from bot.commits.claims import title_reverts
+from bot.commits.draft import Draft
+from bot.commits.message import TYPES, Title, parse
+from bot.values import Reference, Series, inert, one_line
+
+Kind = Literal["reverts", "backports", "stacked"]
+
+_LEAD = re.compile(
+    r"(?P<reverts>\brevert(?:s|ing)?\b|\bback(?:s|ing)? out\b|\broll(?:s|ing)? back\b|回退|回滚|撤销)"
+    r"|(?P<backports>\bback-?port(?:s|ed|ing)?\b|\bcherry[- ]?pick(?:s|ed|ing)?\b|\bupstream commit\b|拣选|移植)"
+    r"|(?P<stacked>\bdepends on\b|\b(?:stacked|builds|based) on\b|\bpart \d{1,3}(?:/\d{1,3})? of\b"
+    r"|\bfollow[- ]?up (?:to|of|for|on)\b|依赖于?|基于|后续)",
+    re.IGNORECASE,
+)
+_FILLER = re.compile(
+    r"(?:[\s:：*`(\[<]|(?:top of|the|of|from|prs?|pull requests?|mrs?|commits?|changes (?:in|from|of|made in))\b"
+    r"|提交|合并请求|自|了){0,10}",
+    re.IGNORECASE,
+)
+_AND = re.compile(r"[`)\]]{0,2}\s{0,3}(?:\s(?=\#)|,\s{0,3}(?:and\b)?|，|、|and\b|&|和|以及)\s{0,3}", re.IGNORECASE)
+_PLACE = r"[\w.-]{1,100}"
+_TARGET = re.compile(
+    rf"(?:https?://[\w.:-]{{1,100}}/(?P<page>{_PLACE}/{_PLACE})/(?:pull/(?P<number>\d{{1,9}})|commit/(?P<hash>[0-9a-f]{{7,64}}))"
+    rf"|(?P<owner>{_PLACE}(?:/{_PLACE})?)?(?:\#|\bGH-)(?P<pull>\d{{1,9}})"
+    rf"|(?:(?P<at>{_PLACE}/{_PLACE})@)?(?P<sha>[0-9a-f]{{7,64}}))(?!\w)",
+    re.IGNORECASE,
+)
+_BRACKETED = re.compile(
+    r"\((?:from |of |reverts? |backport of |cherry[- ]picked from )?(?:#|GH-)(\d{1,9})\)", re.IGNORECASE
+)
+_SELF = re.compile(r"\b(?:of|from)\b|自", re.IGNORECASE)
+_NOT = re.compile(r"(?:\bnot|n't|\bnever|\bno longer|不|未|without)\s{0,2}$", re.IGNORECASE)
+_BULLET = re.compile(r"^[*] ", re.MULTILINE)
+_REVERT = re.compile(
+    r"(?:(?:partial(?:ly)? )?(?:revert(?:s|ed|ing)?|undo(?:es|ing)?|back(?:s|ing)? out|roll(?:s|ing)? ?back)\b[:：]?"
+    r"|回退|回滚|撤销|还原)",
+    re.IGNORECASE,
+)
+_OWN = re.compile(r"\s{0,3}\(#(\d{1,9})\)\s{0,3}$")
+_REAPPLY = re.compile(r"re-?(?:apply|land)\b[:：]?\s{0,3}(?=[\"“])", re.IGNORECASE)
+_PORTED = re.compile(r"\bback-?port|\bcherry[- ]?pick|移植|拣选", re.IGNORECASE)
+_RELEASE = re.compile(
+    r"(?:(?:releases?|stable|branch|backport|maint)[-/ _])?v?\d{1,4}(?:\.(?:\d{1,4}|x)){1,3}[\w.-]{0,20}"
+)
+_QUOTES = {'"': '"', "“": "”", "「": "」", "『": "』", "'": "'", "`": "`"}
+_COUNTER = re.compile(
+    r"[\[(（【](?:(?:part|patch)(?: v\d{1,2})?\s|第\s?)?(\d{1,2})\s?(?:/|／|\bof\b)\s?(\d{1,2}|n)(?:\s?部分)?[\])）】]"
+    r"|(?<![\w/.])(\d{1,2})/(n)(?![\w/])"
+    r"|\bpart (\d{1,2}) ?(?:/|of) ?(\d{1,2}|n)\b",
+    re.IGNORECASE,
+)
+
+
+def refers(draft: Draft, bumped: bool) -> tuple[Reference, ...]:
+    """The commits that a commit says it reverts, ports or follows, each once, in the order of its message
+    within a kind.
+
+    Only those of its own repository: `owner/name#12` counts where it is the draft's own, and `owner#12`, GitHub's short
+    form for a fork of the same name, where it is its owner. A bot's body quotes what happened in other repositories,
+    therefore of a dependency bump the subject alone is read.
+    """
+    said = list(_from_title(draft))
+    if not bumped:
+        said += _from_body(draft)
+    kinds = dict.fromkeys(r.kind for r in said)
+    return tuple(
+        r for kind_ in kinds for r in _merged([r for r in said if r.kind == kind_ and not _is_itself(draft, r)])
+    )
+
+
+def _is_itself(draft: Draft, reference: Reference) -> bool:
+    own = reference.pull is not None and reference.pull == draft.pull
+    return own or bool(reference.sha and draft.sha.startswith(reference.sha))
+
+
+def _merged(said: Sequence[Reference]) -> Iterable[Reference]:
+    """References of one kind, each once; where all may name the same commit in different ways, they are one."""
+    shas, titles = ({r.sha for r in said} - {""}, {r.title for r in said} - {""})
+    pulls = {r.pull for r in said if r.pull is not None}
+    if said and said[0].kind != "stacked" and max(len(shas), len(pulls), len(titles)) == 1:
+        return [Reference(said[0].kind, max(shas, default=""), max(pulls, default=None), max(titles, default=""))]
+    names: dict[int | str, Reference] = {}
+    for reference in said:
+        names.setdefault(reference.sha or reference.title if reference.pull is None else reference.pull, reference)
+    return names.values()
+
+
+def _from_title(draft: Draft) -> Iterator[Reference]:
+    title, text = draft.title, draft.title.whole
+    yield from (reference for _, reference in _led(draft, text))
+    if said := _REAPPLY.match(title.summary):
+        quoted, after = _quoted(title.summary[said.end() :])
+        number = _BRACKETED.search(after)
+        yield Reference("reverts", pull=int(number[1]) if number else None, title=f'Revert "{quoted}"')
+    elif title_reverts(title):
+        yield from _reverted(title)
+    elif _PORTED.search(text) or any(map(_RELEASE.fullmatch, title.tags)):
+        yield from (Reference("backports", pull=int(found[1])) for found in _BRACKETED.finditer(text))
+    if series := series_of(title):
+        yield Reference("stacked", title=series.rest)
+
+
+def _reverted(title: Title) -> Iterator[Reference]:
+    """What the subject of a revert says was reverted: the quoted title, the number behind it, or both."""
+    found = _REVERT.match(title.summary)
+    rest = title.summary[found.end() if found else 0 :].strip()
+    quoted, after = _quoted(rest)
+    named = quoted or rest
+    number = _BRACKETED.search(after) or _OWN.search(named, max(0, len(named) - 24)) or _BRACKETED.search(rest)
+    if own := _OWN.search(named, max(0, len(named) - 24)):
+        named = named[: own.start()]
+    parsed = parse(named)
+    # Without quotes only what looks like a subject is one; a quoted thing may be a name within a sentence.
+    is_title = bool(parsed.tags) or parsed.word in TYPES or (quoted and (own or not _WORD.search(after)))
+    if number or is_title:
+        yield Reference("reverts", pull=int(number[1]) if number else None, title=named if is_title else "")
+
+
+_WORD = re.compile(r"[^\W\d_]")
+
+
+def _quoted(text: str) -> tuple[str, str]:
+    """What stands in the quotes with which a text begins, and what follows; two empty texts without quotes.
+
+    The last closing quote counts, since a title may hold quotes; a title that was cut off has none.
+    """
+    closing = _QUOTES.get(text[:1])
+    if closing is None:
+        return "", ""
+    ends = [n for n, c in enumerate(text) if n and c == closing and not text[n + 1 : n + 2].isalnum()]
+    end = ends[-1] if ends else len(text)
+    return text[1:end].strip(), text[end + 1 :]
+
+
+def _from_body(draft: Draft) -> Iterator[Reference]:
+    text = "\n".join(line for line in inert(draft.body).split("\n") if not line.startswith(">"))
+    # A squashed branch lists its own commits: what one of them reverted may be of the same branch.
+    listed = _BULLET.search(text)
+    end = len(text) if listed is None or title_reverts(draft.title) else listed.start()
+    for lead, reference in _led(draft, text, strict=True):
+        if reference.kind != "reverts" or lead < end:
+            yield reference
+
+
+_START = re.compile(r"(?:^|\n)[^\w\n]{0,8}(?:this (?:pr|commit|change)|本次?(?:提交|变更|PR))?\s{0,2}$", re.IGNORECASE)
+
+
+def _led(draft: Draft, text: str, strict: bool = False) -> Iterator[tuple[int, Reference]]:
+    """Commits named behind words such as `reverts`, with the place of the words.
+
+    `strict` is for running text, where `revert #12` may be an advice: there the words must begin a line, or tell
+    what the commit does.
+    """
+    for lead in _LEAD.finditer(text):
+        before = text[max(0, lead.start() - 40) : lead.start()]
+        filler = _FILLER.match(text, lead.end())
+        assert filler is not None, "the filler may be empty"
+        if _NOT.search(before) or (strict and not _tells(lead, filler[0], before)):
+            continue
+        for item in _targets(draft, text, filler, cast(Kind, lead.lastgroup)):
+            yield lead.start(), item
+
+
+def _tells(lead: re.Match[str], filler: str, before: str) -> bool:
+    """Whether words say what a commit does, rather than what somebody should do."""
+    said = lead[0].lower()
+    plain = lead.lastgroup == "stacked" or said.endswith(("s", "ed")) or said.startswith(("backs", "rolls", "upstream"))
+    return plain or bool(_SELF.search(filler)) or bool(_START.search(before))
+
+
+def _targets(draft: Draft, text: str, filler: re.Match[str], kind_: Kind) -> Iterator[Reference]:
+    """The commits of a list such as `#12, #13 and 1234abc`, as far as they are of this repository."""
+    named, at = "commit" in filler[0].lower() or "提交" in filler[0], filler.end()
+    while found := _TARGET.match(text, at):
+        sha = (found["hash"] or found["sha"] or "").lower()
+        number = found["number"] or found["pull"]
+        # A word or a number may look like a SHA: one that is not called a commit needs digits and letters.
+        certain = not sha or named or found["hash"] or not (sha.isdigit() or sha.isalpha())
+        if certain and _is_here(draft, found["page"] or found["owner"] or found["at"]):
+            yield Reference(kind_, sha, int(number) if number else None)
+        comma = _AND.match(text, found.end())
+        more = _FILLER.match(text, comma.end()) if comma else None
+        if more is None:
+            return
+        at = more.end()
+
+
+def _is_here(draft: Draft, place: str | None) -> bool:
+    """Whether a place named in front of a number is the commit's repository; a path on a disk has no such name."""
+    if not place:
+        return True
+    repo = draft.repo.lower()
+    hosted = re.fullmatch(rf"{_PLACE}/{_PLACE}", repo)
+    return bool(hosted) and place.lower() in (repo, repo.partition("/")[0])
+
+
+# --- Series ----------------------------------------------------------------------------------
+
+
+def series_of(title: Title) -> Series | None:
+    """The series that a counter in a title speaks of; the counter of a revert is the other commit's."""
+    if title_reverts(title) or _REAPPLY.match(title.summary):
+        return None
+    for found in _COUNTER.finditer(title.whole):
+        number, total = (g for g in found.groups() if g)
+        if not 1 <= int(number) <= (int(total) if total.isdigit() else 99) or total in ("0", "1"):
+            continue
+        rest = one_line(f"{title.whole[: found.start()]} {title.whole[found.end() :]}").strip(" :：-–—,，")
+        parts = parse(rest)
+        labels = tuple(label for label in (*parts.tags, parts.scope) if label)
+        return Series(total.lower(), rest, labels) if rest else None
+    return None

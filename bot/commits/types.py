@@ -1,0 +1,100 @@
+"""What kind of change a commit is, by what it calls itself, by its words, and by its files. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from bot.commits.message import Title
+from bot.values import ChangeType
+
+# The first that matches names the type of a title without a header; English at word starts, Chinese anywhere.
+_WORDS = (
+    (ChangeType.SECURITY, r"\bcve-\d|\bvulnerab|\bexploit|安全漏洞|安全修复|注入漏洞"),
+    (
+        ChangeType.DEPENDENCIES,
+        r"^(?:bump|upgrade|update|升级|更新)\b.*(?:\b(?:to|from|dependenc|version)|(?:=>|->|→)\s?v?\d)|\bdependenc"
+        r"|\bdeps\b"
+        r"|升级依赖|更新依赖|依赖升级|依赖版本|^(?:升级|更新)\s?[A-Za-z@][\w./@-]{1,60}(?: 版本)?\s?(?:到|至|为|v?\d)",
+    ),
+    (ChangeType.DOCS, r"\bdocs?\b|\bdocumentation\b|\breadme\b|\bchangelog\b|文档|说明|注释|文案"),
+    (ChangeType.TEST, r"\btests?\b|\be2e\b|测试"),
+    (ChangeType.BUILD, r"\bci\b|\bgithub actions?\b|\bworkflow|\bdockerfile|\bbuild\b|\brelease\b|构建|流水线|发布"),
+    (
+        ChangeType.PERFORMANCE,
+        r"\bperf|\bfaster\b|\bspeed|\boptimi[sz]|\bthroughput|\blatency"
+        # 优化, improving, may be about anything: only with speed beside it is it about speed.
+        r"|性能|提速|加速|提升.{0,10}(?:速度|效率|吞吐)|优化.{0,20}(?:速度|效率|耗时|延迟|吞吐|并发|内存占用|慢查询"
+        r"|卡顿)"
+        r"|(?:速度|效率|耗时|延迟|吞吐|慢查询|卡顿).{0,10}优化|减少.{0,10}(?:耗时|延迟|内存占用|查询次数)",
+    ),
+    (ChangeType.FIX, r"\bfix|\bbugs?\b|\bcorrect|\bprevent|\bavoid|\bhandle|\bcrash|修复|解决|修正|纠正"),
+    (ChangeType.REFACTOR, r"\brefactor|\bclean ?up|\bsimplif|\brenam|\bmove\b|\bextract|\bdedup|重构|整理|清理|重命名"),
+    (
+        ChangeType.FEATURE,
+        r"\badd|\bsupport|\bimplement(?:s|ed|ing)?\b|\bintroduc|\ballow|\benable|新增|添加|支持|实现|引入|增加",
+    ),
+)
+_WORD_TYPES = tuple((type_, re.compile(words, re.IGNORECASE)) for type_, words in _WORDS)
+_BY_FILES = {"docs": ChangeType.DOCS, "test": ChangeType.TEST, "ci": ChangeType.BUILD}
+# What a title says of these has to be seen in the files, where those are known.
+_SEEN = {ChangeType.TEST: {"test", "ci"}, ChangeType.DOCS: {"docs", "example", "source", "config", "other"}}
+
+
+def types(
+    title: Title,
+    merged: Collection[ChangeType],
+    kinds: Mapping[str, int],
+    *,
+    generated: bool,
+    revert: bool,
+    secures: bool,
+    bumps: bool,
+) -> tuple[ChangeType, ...]:
+    """One or two types of a commit.
+
+    `merged` are the types that the commits of a merge call themselves; `kinds` counts files by what they are, and
+    `generated` says that a program wrote all of them.
+    """
+    words = [t for t, pattern in _WORD_TYPES if pattern.search(title.text) and _seen(t, kinds)]
+    if revert:
+        return (ChangeType.REVERT,)
+    first = title.type
+    if bumps and first in (None, ChangeType.OTHER, ChangeType.BUILD, ChangeType.FIX):
+        first = ChangeType.DEPENDENCIES
+    if first is None or first is ChangeType.OTHER:
+        first = _by_files(kinds, generated) or _merged(merged) or (words[0] if words else ChangeType.OTHER)
+    if secures and first is ChangeType.OTHER:
+        first = ChangeType.SECURITY
+    second = ChangeType.SECURITY if secures else ChangeType.PERFORMANCE if ChangeType.PERFORMANCE in words else None
+    return (first, second) if second and second is not first else (first,)
+
+
+def _seen(type_: ChangeType, kinds: Mapping[str, int]) -> bool:
+    return not kinds or type_ not in _SEEN or not _SEEN[type_].isdisjoint(kinds)
+
+
+def _by_files(kinds: Mapping[str, int], generated: bool) -> ChangeType | None:
+    """The type that the files alone give away, where all are of one kind."""
+    if generated:
+        return ChangeType.DEPENDENCIES
+    return _BY_FILES.get(next(iter(kinds))) if len(kinds) == 1 else None
+
+
+_ORDER = (
+    ChangeType.FEATURE,
+    ChangeType.FIX,
+    ChangeType.PERFORMANCE,
+    ChangeType.SECURITY,
+    ChangeType.ARCHITECTURE,
+    ChangeType.REFACTOR,
+    ChangeType.DEPENDENCIES,
+    ChangeType.BUILD,
+    ChangeType.DOCS,
+    ChangeType.TEST,
+)
+
+
+def _merged(merged: Collection[ChangeType]) -> ChangeType | None:
+    """The most telling of the types that merged commits call themselves."""
+    return next((type_ for type_ in _ORDER if type_ in merged), None)
