@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from bot.commits.draft import Draft
 from bot.commits.files import is_manifest
 from bot.commits.message import Title
-from bot.values import Bump, inert, one_line
+from bot.values import Bump, one_line
 
 
 def _words(text: str) -> frozenset[str]:
@@ -174,7 +174,7 @@ _ARROW = re.compile(r"\s{0,3}(?:→|->|⇒)\s{0,3}")
 def _listed(body: str) -> Iterator[Bump]:
     """The packages that a bot's body lists: in sentences, in a table, or as pre-commit's hooks."""
     columns: tuple[int, int, int] | None = None
-    for line in inert(body).split("\n"):
+    for line in body.split("\n"):
         if len(line) > _LINE_LIMIT:
             continue
         if line.lstrip().startswith("|"):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from bot.commits.message import BREAKING_WORDS, Section, Title, answers, first_sentence, sections
-from bot.values import ChangeType, inert, one_line
+from bot.values import ChangeType, one_line
 
 _WORDS = 200
 """Characters kept of the words of a claim."""
@@ -24,8 +24,8 @@ def _clean(text: str) -> str:
 
 # Conventional Commits 1.0.0, "BREAKING CHANGE" as a footer; people write it bold, as a heading, and in Chinese.
 _FOOTER = re.compile(
-    r"[\s>*_-]{0,6}(?:BREAKING[ -]CHANGES?|Breaking[ -][Cc]hanges?|BREAKING|破坏性(?:变更|更新|改动|修改)"
-    r"|不兼容(?:变更|更新|改动|修改))"
+    r"[^\w\n]{0,8}(?:BREAKING[ -]CHANGES?|Breaking[ -][Cc]hanges?|BREAKING|破坏性(?:变更|更新|改动|修改)"
+    r"|不兼容(?:变更|更新|改动|修改)?)"
     r"(?P<scope> ?\([^()]{1,60}\))?[*_]{0,3}\s?(?::|：| -{1,2} | #)[*_]{0,3}\s{0,3}(?P<text>.{0,600})"
 )
 _BREAKING_HEADING = re.compile(
@@ -67,9 +67,18 @@ def breaking(title: Title, bodies: Sequence[str], inner: Sequence[Title] = ()) -
     return next((said for each in inner if (said := _title_breaks(each))), "")
 
 
+_SAID_SO = re.compile(
+    r"(?:^|[.!] )(?:note:? )?(?:this|it|which) (?:is|introduces|contains"
+    r"|makes) (?:also )?an? (?:\w{1,15} )?breaking (?:api )?change\b"
+    r"|^\s{0,3}\|?\s{0,3}bc breaks?\?\s{1,12}\|\s{0,3}yes\b",
+    re.IGNORECASE,
+)
+
+
 def _title_breaks(title: Title) -> str:
     tagged = title.word in BREAKING_WORDS or any(_BREAKING_TAG.fullmatch(tag) for tag in (*title.tags, title.scope))
-    return _clean(title.summary) if title.bang or tagged or _BREAKING_TITLE.match(title.text) else ""
+    marked = bool(re.search(r"\[breaking(?: change)?\]$", title.text, re.IGNORECASE))
+    return _clean(title.summary) if title.bang or tagged or marked or _BREAKING_TITLE.match(title.text) else ""
 
 
 def _body_breaks(parts: Sequence[Section]) -> Iterator[str]:
@@ -79,6 +88,8 @@ def _body_breaks(parts: Sequence[Section]) -> Iterator[str]:
         for at, line in enumerate(part.lines):
             if (footer := _FOOTER.match(line)) and not _NO.match(footer["text"]):
                 yield _clean(footer["text"]) or _following(part.lines[at + 1 :])
+            elif _SAID_SO.search(line):
+                yield _clean(line)
             elif _ALONE.match(line):
                 yield _following(part.lines[at + 1 :])
             elif (ticked := _TICKED.match(line)) and re.match(r"[*_`💥\s]{0,6}breaking", ticked["text"], re.IGNORECASE):
@@ -181,7 +192,7 @@ def security(title: Title, bodies: Sequence[str], inner: Sequence[Title] = ()) -
         return _clean(text) if text != title.whole or len(text) > len(found[0]) else found[0]
     if _mends_hole(title):
         return _clean(text)
-    if found := next(filter(None, (_ADVISORY.search(inert(body[:_BODY])) for body in bodies)), None):
+    if found := next(filter(None, (_ADVISORY.search(body[:_BODY]) for body in bodies)), None):
         return found[0]
     return next((_clean(each.text) for each in inner if _ADVISORY.search(each.whole) or _mends_hole(each)), "")
 
@@ -190,14 +201,21 @@ _BODY = 20_000
 
 
 def _mends_hole(title: Title) -> bool:
-    if _ABOUT.search(title.text):
+    if _ABOUT.search(title.text) or title.type in (ChangeType.DOCS, ChangeType.TEST):
         return False
     if title.type is ChangeType.SECURITY or _CALLED.match(title.text):
         return True
     named = _KINDS.search(title.text)
-    return bool((named and (_MENDS.search(title.text) or title.word in _FIXES)) or _SECURITY_WORD.search(title.whole))
+    return bool(
+        _GUARD.search(title.text)
+        or (named and (_MENDS.search(title.text) or title.word in _FIXES))
+        or _SECURITY_WORD.search(title.whole)
+    )
 
 
+_GUARD = re.compile(
+    r"\badd(?:s|ed)? (?:an? |the )?(?:csrf|xsrf|rate[ -]limit)\w{0,5} (?:tokens?|protection|checks?)", re.IGNORECASE
+)
 _CALLED = re.compile(r"security\s?[:：]|安全\s?[:：]", re.IGNORECASE)
 """A second header behind the first: `fix: security: …`."""
 _FIXES = frozenset({"fix", "bugfix", "hotfix", "security", "sec", "修复", "安全"})
@@ -217,7 +235,8 @@ _REVERT_VERB = (
 )
 _TITLE_REVERTS = re.compile(rf"\s{{0,3}}{_REVERT_VERB}", re.IGNORECASE)
 _NOT_A_REVERT = re.compile(
-    r"(?:revert|undo|rollback|roll[ -]?back|回滚|撤销|还原)\S{0,4}\s(?:button|command|support|function|feature|option"
+    r"undo(?:/| and )redo|(?:revert|undo|rollback|roll[ -]?back|回滚|撤销|还原)\S{0,4}\s(?:button|command|support"
+    r"|function|feature|option"
     r"|stack|history|api|plan"
     r"|migration|transaction|handler|logic|action|flow|endpoint|mechanism|test|script|on (?:error|failure))|(?:回滚"
     r"|撤销|还原)(?:功能|按钮|接口|逻辑|机制|操作)",
@@ -248,7 +267,7 @@ def reverts(title: Title, body: str, merged: Sequence[Title] = ()) -> str:
     if title_reverts(title) or (merged and all(title_reverts(each) for each in merged)):
         return _clean(title.whole)
     # A squashed branch lists its own commits: what one of them took back may be of the same branch.
-    plain, _, _ = inert(body[:_BODY]).partition("\n* ")
+    plain, _, _ = body[:_BODY].partition("\n* ")
     line = next((line for line in plain.split("\n") if _BODY_REVERTS.match(line) and not line.startswith(">")), "")
     return _clean(first_sentence(line))
 
@@ -256,6 +275,8 @@ def reverts(title: Title, body: str, merged: Sequence[Title] = ()) -> str:
 def title_reverts(title: Title) -> bool:
     """Whether a title calls its commit a revert."""
     names = {title.word, *(tag.lower() for tag in title.tags)}
-    if names & {"revert", "reverts", "reverted", "rollback", "回退", "回滚", "撤销"}:
+    if title.type is ChangeType.REVERT or names & {"reverted", "rollback"}:
         return True
+    if title.type in (ChangeType.FEATURE, ChangeType.DOCS, ChangeType.TEST):
+        return False
     return bool(_TITLE_REVERTS.match(title.summary)) and not _NOT_A_REVERT.match(title.summary)

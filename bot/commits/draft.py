@@ -10,7 +10,7 @@ from bot.values import FileChange
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Where a commit is, its title taken apart, its body as written, its files, and whether a program wrote it."""
+    """Where a commit is, its title taken apart, its body (inert), its files, and whether a program wrote it."""
 
     repo: str
     sha: str

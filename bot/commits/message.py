@@ -72,12 +72,14 @@ BREAKING_WORDS = frozenset(
 _EMOJI = re.compile(r":([a-z0-9_+-]{1,40}):\s{0,3}|([^\w\s\[(【\"'`“「（《<#!~@$/\\.,;:*&+=?-]{1,8})\s{0,3}")
 _TAG = re.compile(r"\[([^\[\]]{1,60})\]\s{0,3}[:：]?\s{0,3}|【([^【】]{1,60})】\s{0,3}[:：]?\s{0,3}")
 _TICKET = re.compile(
-    r"(?:[A-Z][A-Z0-9_]{1,14}-\d{1,7}|(?:gh|bpo|issue)-\d{1,9}|#[A-Z0-9]{1,12})(?:\s{0,2}[:：,]|\s{1,3}-(?=\s)|(?=\s))"
+    r"(?:[A-Z][A-Z0-9_]{1,14}-\d{1,7}|(?:gh|bpo|issue)-\d{1,9}|bug \d{3,9}|#[A-Z0-9]{1,12})(?:\s{0,2}[:：,]"
+    r"|\s{1,3}-(?=\s)|(?=\s))"
     r"[\s:：]{0,3}",
     re.IGNORECASE,
 )
 _HEADER = re.compile(
-    r"([A-Za-z][A-Za-z-]{0,19}|[\u4e00-\u9fff]{2,6})\s?(?:[(（]([^()（）]{1,60})[)）])?\s?(!)?\s{0,2}[:：](?!//)\s{0,3}"
+    r"([A-Za-z][A-Za-z-]{0,19}"
+    r"|[\u4e00-\u9fff]{2,6})\s?(?:[(（]([^()（）]{1,60})[)）])?\s?([!！])?\s{0,2}[:：](?!//)\s{0,3}"
 )
 _BANG_ONLY = re.compile(r"([A-Za-z][A-Za-z-]{0,19})(?:\(([^()]{1,60})\))?(!)\s")
 # `fix 修复 …`: the English word is the type, the Chinese sentence behind it is whole without it.
@@ -186,20 +188,25 @@ _NUMBER = (
     r"|合并请求\s?[#!]?)"
     r"(\d{1,9})"
 )
-_BRACKETED = re.compile(rf"\s?[(（\[]\s?{_NUMBER}\s?[)）\]]", re.IGNORECASE)
+_BRACKETED = re.compile(
+    rf"\s?[(（\[]\s?(?:{_NUMBER}|[\w.-]{{1,60}}(?:/[\w.-]{{1,60}}){{1,6}}!(\d{{1,9}}))\s?[)）\]]", re.IGNORECASE
+)
 _IN_FRONT = re.compile(
     r"(?:!(\d{1,9})[:：]?\s|\[?(?:pr|mr|pull request|merge request"
     r"|合并请求)\s?[#!]?(\d{1,9})\]?\s{0,2}[:：]?\s)\s{0,3}",
     re.IGNORECASE,
 )
 _SKIP = re.compile(
-    r"\s{0,3}(?:\[(?:skip[ -]ci|ci[ -]skip|no[ -]ci|skip[ -]actions|actions[ -]skip)\]|\*{3}NO_CI\*{3})", re.I
+    r"\s{0,3}(?:\[(?:skip[ -]ci|ci[ -]skip|no[ -]ci|skip[ -]actions|actions[ -]skip)\]|\*{3}NO_CI\*{3}"
+    r"|\(cherry[ -]picked from commit [0-9a-f]{4,64}\)|(?<=\S) r[=?][\w.,?-]{1,100}$)",
+    re.IGNORECASE,
 )
+"""What speaks to programs and reviewers only, at the end of a title."""
 _OTHERS = re.compile(r"(?:\W{0,5}(?:re)?(?:revert|undo|back ?port|port|cherry|follow|roll|back)|回退|回滚|撤销)", re.I)
 """With these a title speaks of another change: a number within it is that one's."""
 _QUOTED = re.compile(r"[\"“「][^\"”」]{0,400}[\"”」]")
 _NUMBER_LINES = re.compile(
-    r"(?:see merge request \S{0,200}?!"
+    r"(?:see merge request \S{0,200}?(?:!|/merge_requests/)"
     r"|merge pull request !"
     r"|merge[- ]requests?: ?\S{0,200}?(?:!|merge_requests/)"
     r"|part-of: ?<?https?://\S{1,200}?/merge_requests/"
@@ -223,7 +230,7 @@ class _Numbered:
 
 def _numbered(title: str) -> _Numbered:
     """The number in a title: `(#12)` at its end, in front of it, or somewhere in it; never within quotes."""
-    title = _SKIP.sub("", title[:_TITLE]) + title[_TITLE:]
+    title = _SKIP.sub("", title[:_TITLE])
     if front := _IN_FRONT.match(title):
         return _Numbered(title[front.end() :].strip(), int(front[1] or front[2]), True)
     quoted = [(q.start(), q.end()) for q in _QUOTED.finditer(title)]
@@ -235,7 +242,7 @@ def _numbered(title: str) -> _Numbered:
     if behind and _OTHERS.match(title):
         return _Numbered(title.strip())
     text = one_line(f"{title[: last.start()]} {title[last.end() :]}") if behind else title[: last.start()]
-    return _Numbered(text.strip(), int(last[1]), not behind)
+    return _Numbered(text.strip(), int(last[1] or last[2]), not behind)
 
 
 # --- Lines of a body that are not for a reader -----------------------------------------------
@@ -243,21 +250,49 @@ def _numbered(title: str) -> _Numbered:
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _NAMED_TRAILER = re.compile(
     r"\s{0,3}(?:[\w-]{1,40}-(?:by|id|revid|on|with|url|to|bug|of|branch|commit|link|notes)|cc|fixes|fixed|closes|closed"
-    r"|resolves|refs?|see|link|issue|bug|related|depends-on|change-id|pr|mr|ticket|jira|implements|story|task|part of"
-    r"|topic|gerrit|differential revision|pull request resolved|reviewers?|reviewed|test plan|git-svn-id|no-issue"
-    r"|x-[\w-]{1,40}|github-[\w-]{1,40}|piperorigin-revid|signed-off-by|hash|关联|关闭)\s?(?:[:：]|(?=#\d))",
+    r"|resolves|refs?|see|link|issue|bug|related(?: work items)?|depends-on|change-id|pr|mr|ticket|jira|implements"
+    r"|story"
+    r"|task|part of|topic|gerrit|differential revision|pull request (?:resolved|description)|reviewers?"
+    r"|reviewed(?: by)?"
+    r"|approved by|subscribers|tags|tasks|maniphest tasks|test plan|git-svn-id|no-issue|ghstack dependencies"
+    r"|canonical link"
+    r"|acks for top commit|tree-sha512|x-[\w-]{1,40}|github-[\w-]{1,40}|piperorigin-revid|signed-off-by|hash|author"
+    r"|date"
+    r"|关联|关闭)\s?(?:[:：]|(?=#\d))",
     re.IGNORECASE,
 )
-_TRAILER = re.compile(r"[A-Za-z][A-Za-z0-9]{0,30}(?:-[A-Za-z0-9]{1,30}){1,4}: ?\S|\(cherry[- ]picked from commit ")
+_TRAILER = re.compile(
+    r"(?!breaking)[a-z][a-z0-9]{0,30}(?:-[a-z][a-z0-9]{0,30}){1,4}: ?\S|\(cherry[- ]picked from commit ", re.IGNORECASE
+)
 _TOOL_LINE = re.compile(
     r"\s{0,3}(?:see merge request |merge pull request |merge in \S+ from |merged? (?:remote-tracking )?branch(?:es)? "
-    r"|imported from github pr |copybara import of the project|pull-request: |approved-by|closes #\d|fixes #\d|fix #\d"
-    r"|resolves #\d|https?://\S+\s{0,3}$|co-authored|signed-off|- vllm version|vllm version:|-{3,}\s*$|={3,}\s*$"
-    r"|\[[\w ]{1,30}\]: https?://|#\t|# ?conflicts:|conflicts:$|squashed commit|\* commit '[0-9a-f]+'"
-    r"|🤖 generated)",
+    r"|imported from github pr |copybara import of the project|merging this change closes #|pull-request: |approved-by"
+    r"|closes #\d|fixes #\d|fix #\d|resolves #\d|<?https?://\S+\s{0,3}$|<?rdar://|co-authored|signed-off|- vllm version"
+    r"|vllm version:|-{2,}\s*$|={3,}\s*$|\[[\w ]{1,30}\]: https?://|#\t|# ?conflicts:|conflicts:$|squashed commit"
+    r"|\* commit '[0-9a-f]+'|🤖 generated|r\? |`?@(?:rustbot|bors|rust-timer|ghost|dependabot)\b"
+    r"|reviewed by \S.{0,60}\.$"
+    r"|top commit has no acks|\([\w:~<>. ,]{1,80}\):\s*$|commit [0-9a-f]{7,64}$|[0-9a-f]{40} (?:by )?\S"
+    r"|\d{1,9}: .{1,400} r=\S{1,100} a=\S{1,100}$)"
+    r"|[A-Z][A-Z0-9_]{5,60}=\S|\s{1,8}(?:[\w -]{0,20}ACK [0-9a-f]{7,64}|[\w.-]{1,40}:$)",
     re.IGNORECASE,
 )
-_SHORTLOG = re.compile(r"\* (?:[\w./+-]{1,100}|\(\S{1,100}\)|commit '\S{1,60}'):(?: \(\d{1,5} commits?\))?\s{0,3}$")
+_NO_TITLE = re.compile(
+    r"\s{0,3}(?:(?:signed-off|co-authored|reviewed|acked|tested|reported|suggested|approved)-by|change-id"
+    r"|piperorigin-revid"
+    r"|git-svn-id|reviewed-on)\s?:|[A-Z][A-Z0-9_]{5,60}=\S",
+    re.IGNORECASE,
+)
+"""What is no title, even where a message begins with it."""
+_UPDATED = re.compile(r"^-{3}\nupdated-dependencies:\n.*?(?:^\.{3}$|\Z)", re.MULTILINE | re.DOTALL)
+"""What Dependabot tells other programs (docs.github.com, "Automating Dependabot with GitHub Actions")."""
+_FORM_ROW = re.compile(
+    r"\s{0,3}\|?\s{0,3}(?:q|bug fix\?|new feature\?|bc breaks?\?|deprecations?\?|issues?|tests pass\?|license"
+    r"|fixed tickets|doc pr|branch\?)\s{1,12}\|",
+    re.IGNORECASE,
+)
+_SHORTLOG = re.compile(
+    r"\* (?:(?:tag|branch|commit) )?['\"]?[\w./+-]{1,200}['\"]?(?: of \S{1,200})?:(?: \(\d{1,5} commits?\))?\s{0,3}$"
+)
 _CHECK = re.compile(r"\s{0,8}(?:[-*+]|\d{1,3}[.)])\s{1,3}\[(?P<mark>[ xX✓✔]?)\]")
 _HEADING = re.compile(
     r"\s{0,3}(?:#{1,6}\s{1,3}(?P<a>.{1,120}?)\s{0,3}#{0,6}|(?P<b>\*\*[^*]{1,100}\*\*"
@@ -282,6 +317,7 @@ _ASIDE = re.compile(
     r"|检查|自测|测试|截图|关联|相关|评审|类型",
     re.IGNORECASE,
 )
+_LABEL = re.compile(r"^Summary:\s{0,3}")
 _FENCE = re.compile(r"\s{0,3}(?:```|~~~)")
 
 
@@ -309,8 +345,8 @@ class Section:
 
 
 def sections(body: str) -> tuple[Section, ...]:
-    """A body by its headings, without HTML comments; of a very long one the beginning."""
-    text = _COMMENT.sub("", inert(body[:READ]))
+    """A body, which is inert, by its headings, without HTML comments; of a very long one the beginning."""
+    text = _UPDATED.sub("", _COMMENT.sub("", body[:READ]))
     found: list[tuple[str, list[str]]] = [("", [])]
     fenced = False
     for line in text.split("\n"):
@@ -332,8 +368,8 @@ def answers(lines: Iterable[str]) -> list[str]:
             listed = True
         elif not listed or not line.startswith((" ", "\t")):
             listed = False
-            if not (is_trailer(line) or _CHECK.match(line) or _EMPTY.match(line)):
-                kept.append(line.rstrip())
+            if not (is_trailer(line) or _CHECK.match(line) or _EMPTY.match(line) or _FORM_ROW.match(line)):
+                kept.append(_LABEL.sub("", line).rstrip())
     return kept
 
 
@@ -438,7 +474,9 @@ _MERGES = tuple(
         # bors, homu
         rf"(?:auto|rollup) merge of #{_N}(?:(?: -| ?:) ?(?P<branch>[^,\s]{{1,200}}))?(?:,? r=.{{0,400}})?$",
         rf"merge #{_N}(?: #\d{{1,9}}){{0,50}}$",  # bors-ng
-        r"merge \"(?P<title>.{1,800})\"(?: into \S{1,100})?$",  # Gerrit
+        r"merge commit from fork$",  # GitHub, "Collaborating in a temporary private fork to resolve a vulnerability"
+        r"merge \"(?P<title>.{1,800})\"(?: into \S{1,100})?(?: am: [0-9a-f]{7,40})?$",  # Gerrit, Android's automerger
+        rf"merge (?:[\w.-]{{1,60}}/[\w.-]{{1,60}})?#{_N}: (?P<title>.{{1,800}})$",  # Bitcoin's merge script
         r"merge changes (?:from topic )?[\"']?(?P<branch>.{1,300}?)[\"']?(?: into \S{1,100})?$",
         r"merge (?:remote-tracking |remote )?(?:branch(?:es)?|tags?|commits?|tag) (?P<branch>.{1,400})$",
         r"合并(?:远程(?:跟踪)?)?分支\s?(?P<branch>.{1,400})$",
@@ -470,13 +508,13 @@ class Message:
 
 def read(message: str) -> Message:
     """A message, read: its title, wherever that stands, never a trailer or a merge's phrase."""
-    line, _, body = inert(message).strip("\n").partition("\n")
-    line, body = one_line(line), body[:READ]
+    line, _, body = inert(message[: _TITLE + READ]).strip("\n").partition("\n")
+    line, body = one_line(line[: 2 * _TITLE])[:_TITLE], body[:READ]
     if merge := _merge(line) or _merge(_numbered(line).text):
         return _merged(line, body, merge)
     line, rest = _whole_title(line, body)
     found, named = _numbered(line), _number_in(body)
-    title = found.text if found.text and not is_trailer(found.text) else _body_title(rest)
+    title = found.text if found.text and not _NO_TITLE.match(found.text) else _body_title(rest)
     number = found.number if found.sure else named or found.number
     return Message(line, title or line, number, found.sure or named is not None, False, "", rest)
 
@@ -491,7 +529,15 @@ def _merged(line: str, body: str, merge: re.Match[str]) -> Message:
     number = int(groups["number"]) if groups.get("number") else _numbered(line).number or _number_in(body)
     title = groups.get("title") or _body_title(body)
     inner = _numbered(one_line(title))
-    return Message(line, inner.text, number or inner.number, True, True, _branch_name(groups.get("branch") or ""), _beyond(body, title))
+    return Message(
+        line,
+        inner.text,
+        number or inner.number,
+        True,
+        True,
+        _branch_name(groups.get("branch") or ""),
+        _beyond(body, title),
+    )
 
 
 def _beyond(body: str, title: str) -> str:
@@ -517,16 +563,30 @@ def _number_in(body: str) -> int | None:
 
 
 def _body_title(body: str) -> str:
-    """What a body gives as a title: its first sentence that somebody wrote, no list."""
+    """What a body gives as a title: its first sentence that somebody wrote, else the first item of a list."""
+    item = ""
     for section in sections(body):
         if section.aside:
             continue
-        for block in _paragraphs(answers(section.lines)):
+        blocks = list(_paragraphs(_not_told(section.lines)))
+        for number, block in enumerate(blocks):
             if found := _BORS_NG.match(block[0]):
                 return found["title"]
-            if _FENCE.match(block[0]) or _BULLET.match(block[0]) or block[0].startswith((">", "|", "<", "![")):
+            if _FENCE.match(block[0]) or block[0].startswith((">", "|", "<", "![")):
                 continue
+            if bullet := _BULLET.match(block[0]):
+                item = item or one_line(block[0][bullet.end() :])
+                continue
+            following = next(iter(blocks[number + 1 : number + 2]), [""])
+            if (cut := _CUT.search(block[0])) and (more := _GOES_ON.match(following[0])):
+                return f"{block[0][: cut.start()]}{more[1]}{cut['number'] or ''}"
             text = first_sentence(_joined(block) if len(block) > 1 else one_line(block[0]))
             if re.search(r"[^\W\d_]{2}", text) and not _merge(text):
                 return text[:_TITLE].rstrip(":：")
-    return ""
+    return item[:_TITLE]
+
+
+def _not_told(lines: Sequence[str]) -> list[str]:
+    """The lines of a body that somebody wrote, and those in which bors-ng names what it merged."""
+    listed = [line for line in lines if _BORS_NG.match(line) and " r=" in line]
+    return listed or answers(lines)

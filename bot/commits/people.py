@@ -11,6 +11,8 @@ from bot.values import Person, inert, one_line
 
 _MOST = 20
 """People of one commit that are kept."""
+_TRAILERS = 20_000
+"""Characters at the end of a message in which trailers are looked for."""
 _NAME = 300
 """Characters of a name that are kept."""
 
@@ -49,7 +51,8 @@ _CO_AUTHOR = re.compile(r"\s{0,3}co-authored-by:\s{0,3}([^<>\n]{0,200}?)\s{0,3}<
 
 def co_authors(body: str) -> list[Signature]:
     """Whom `Co-authored-by` trailers name (docs.github.com, "Creating a commit with multiple authors")."""
-    found = (_CO_AUTHOR.match(line) for line in inert(body).split("\n") if line.lstrip()[:2].lower() == "co")
+    lines = inert(body[-_TRAILERS:]).split("\n")
+    found = (_CO_AUTHOR.match(line) for line in lines if line.lstrip()[:2].lower() == "co")
     return [Signature(each[1], each[2]) for each in found if each][:_MOST]
 
 

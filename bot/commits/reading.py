@@ -143,7 +143,7 @@ def _read(
     draft = Draft(repo, written.sha, title, f"{told.body}\n{only.body}" if only else told.body, number, changes, bot)
     merger = written.author.person.name if merge or told.merge else ""
     reading = replace(
-        _claimed(draft, bodies, [message.parse(part.title) for part in parts]),
+        _claimed(draft, bodies, [message.parse(part.title) for part in parts], told.subject == _FROM_FORK),
         said=message.said(told.body) or (message.said(only.body) if only else ""),
         people=wrote,
         merger="" if merger in {p.name for p in wrote} else merger,
@@ -152,14 +152,15 @@ def _read(
     return number, reading
 
 
-def _claimed(draft: Draft, bodies: Sequence[str], merged: Sequence[Title]) -> Reading:
-    """What a draft says of itself, and what the commits say that it merged."""
+def _claimed(draft: Draft, bodies: Sequence[str], merged: Sequence[Title], advisory: bool) -> Reading:
+    """What a draft says of itself, and what the commits say that it merged; `advisory` says that it was kept secret."""
     title = draft.title
     raised = bumps(draft)
     taken_back = claims.reverts(title, draft.body, merged)
     # What a dependency's update quotes is its own history, of which only an advisory concerns whoever uses it.
     told = () if raised or draft.bot else bodies
-    secured = claims.security(title, bodies, merged)
+    secured = claims.security(title, bodies, merged) or (title.text if advisory else "")
+    series = series_of(title)
     kinds, generated = _kinds(draft.files)
     called = {t.type for t in merged if t.type}
     return Reading(
@@ -184,8 +185,8 @@ def _claimed(draft: Draft, bodies: Sequence[str], merged: Sequence[Title]) -> Re
         security=secured,
         reverts=taken_back,
         bumps=raised,
-        references=refers(draft, bool(raised)),
-        series=None if raised else series_of(title),
+        references=refers(draft, series, bool(raised)),
+        series=None if raised else series,
     )
 
 
@@ -198,6 +199,8 @@ def _kinds(changes: Sequence[FileChange]) -> tuple[dict[str, int], bool]:
     return kinds, bool(changes) and not hand
 
 
+_FROM_FORK = "Merge commit from fork"
+"""What GitHub calls the merge of an advisory's private fork."""
 _PASSING = re.compile(
     r"(?:fixup|squash|amend)!|wip\b|(?:merge|update|fix(?:es|ed)?|test|tmp|temp|typo|lint|cleanup)\.?$", re.I
 )

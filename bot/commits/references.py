@@ -13,7 +13,7 @@ from typing import Literal, cast
 from bot.commits.claims import title_reverts
 from bot.commits.draft import Draft
 from bot.commits.message import TYPES, Title, parse
-from bot.values import Reference, Series, inert, one_line
+from bot.values import Reference, Series, one_line
 
 Kind = Literal["reverts", "backports", "stacked"]
 
@@ -63,7 +63,7 @@ _COUNTER = re.compile(
 )
 
 
-def refers(draft: Draft, bumped: bool) -> tuple[Reference, ...]:
+def refers(draft: Draft, series: Series | None, bumped: bool) -> tuple[Reference, ...]:
     """The commits that a commit says it reverts, ports or follows, each once, in the order of its message
     within a kind.
 
@@ -71,7 +71,7 @@ def refers(draft: Draft, bumped: bool) -> tuple[Reference, ...]:
     form for a fork of the same name, where it is its owner. A bot's body quotes what happened in other repositories,
     therefore of a dependency bump the subject alone is read.
     """
-    said = list(_from_title(draft))
+    said = list(_from_title(draft, series))
     if not bumped:
         said += _from_body(draft)
     kinds = dict.fromkeys(r.kind for r in said)
@@ -97,7 +97,7 @@ def _merged(said: Sequence[Reference]) -> Iterable[Reference]:
     return names.values()
 
 
-def _from_title(draft: Draft) -> Iterator[Reference]:
+def _from_title(draft: Draft, series: Series | None) -> Iterator[Reference]:
     title, text = draft.title, draft.title.whole
     yield from (reference for _, reference in _led(draft, text))
     if said := _REAPPLY.match(title.summary):
@@ -108,7 +108,7 @@ def _from_title(draft: Draft) -> Iterator[Reference]:
         yield from _reverted(title)
     elif _PORTED.search(text) or any(map(_RELEASE.fullmatch, title.tags)):
         yield from (Reference("backports", pull=int(found[1])) for found in _BRACKETED.finditer(text))
-    if series := series_of(title):
+    if series:
         yield Reference("stacked", title=series.rest)
 
 
@@ -145,7 +145,7 @@ def _quoted(text: str) -> tuple[str, str]:
 
 
 def _from_body(draft: Draft) -> Iterator[Reference]:
-    text = "\n".join(line for line in inert(draft.body).split("\n") if not line.startswith(">"))
+    text = "\n".join(line for line in draft.body.split("\n") if not line.startswith(">"))
     # A squashed branch lists its own commits: what one of them reverted may be of the same branch.
     listed = _BULLET.search(text)
     end = len(text) if listed is None or title_reverts(draft.title) else listed.start()

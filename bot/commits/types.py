@@ -10,19 +10,24 @@ from bot.values import ChangeType
 
 # The first that matches names the type of a title without a header; English at word starts, Chinese anywhere.
 _WORDS = (
-    (ChangeType.SECURITY, r"\bcve-\d|\bvulnerab|\bexploit|安全漏洞|安全修复|注入漏洞"),
     (
         ChangeType.DEPENDENCIES,
         r"^(?:bump|upgrade|update|升级|更新)\b.*(?:\b(?:to|from|dependenc|version)|(?:=>|->|→)\s?v?\d)|\bdependenc"
         r"|\bdeps\b"
-        r"|升级依赖|更新依赖|依赖升级|依赖版本|^(?:升级|更新)\s?[A-Za-z@][\w./@-]{1,60}(?: 版本)?\s?(?:到|至|为|v?\d)",
+        r"|升级依赖|更新依赖|依赖升级|依赖版本|^(?:将|把).{1,60}(?:升级|更新)(?:到|至|为)|^(?:升级"
+        r"|更新)\s?[A-Za-z@][\w./@-]{1,60}(?: 版本)?\s?(?:到|至|为|v?\d)",
     ),
+    (ChangeType.SECURITY, r"\bcve-\d|\bvulnerab|\bexploit|安全漏洞|安全修复|注入漏洞"),
     (ChangeType.DOCS, r"\bdocs?\b|\bdocumentation\b|\breadme\b|\bchangelog\b|文档|说明|注释|文案"),
     (ChangeType.TEST, r"\btests?\b|\be2e\b|测试"),
-    (ChangeType.BUILD, r"\bci\b|\bgithub actions?\b|\bworkflow|\bdockerfile|\bbuild\b|\brelease\b|构建|流水线|发布"),
+    (
+        ChangeType.BUILD,
+        r"\bci\b|\bgithub actions?\b|\bworkflow|\bdockerfile|\bbuild\b|^(?:\w+ )?release\b"
+        r"|\brelease (?:v?\d|process|workflow|script|pipeline|notes?\b)|构建|流水线|发布",
+    ),
     (
         ChangeType.PERFORMANCE,
-        r"\bperf|\bfaster\b|\bspeed|\boptimi[sz]|\bthroughput|\blatency"
+        r"\bperf\b|\bperformance\b(?! reviews?)|\bperformant|\bfaster\b|\bspeed|\boptimi[sz]|\bthroughput|\blatency"
         # 优化, improving, may be about anything: only with speed beside it is it about speed.
         r"|性能|提速|加速|提升.{0,10}(?:速度|效率|吞吐)|优化.{0,20}(?:速度|效率|耗时|延迟|吞吐|并发|内存占用|慢查询"
         r"|卡顿)"
@@ -35,6 +40,7 @@ _WORDS = (
         r"\badd|\bsupport|\bimplement(?:s|ed|ing)?\b|\bintroduc|\ballow|\benable|新增|添加|支持|实现|引入|增加",
     ),
 )
+_CODE = re.compile(r"`[^`]{1,200}`")
 _WORD_TYPES = tuple((type_, re.compile(words, re.IGNORECASE)) for type_, words in _WORDS)
 _BY_FILES = {"docs": ChangeType.DOCS, "test": ChangeType.TEST, "ci": ChangeType.BUILD}
 # What a title says of these has to be seen in the files, where those are known.
@@ -56,11 +62,17 @@ def types(
     `merged` are the types that the commits of a merge call themselves; `kinds` counts files by what they are, and
     `generated` says that a program wrote all of them.
     """
-    words = [t for t, pattern in _WORD_TYPES if pattern.search(title.text) and _seen(t, kinds)]
+    said = _CODE.sub(" ", title.text)
+    words = [t for t, pattern in _WORD_TYPES if pattern.search(said) and _seen(t, kinds)]
     if revert:
         return (ChangeType.REVERT,)
     first = title.type
-    if bumps and first in (None, ChangeType.OTHER, ChangeType.BUILD, ChangeType.FIX):
+    if (bumps or title.scope.lower() in _DEPENDENCIES) and first in (
+        None,
+        ChangeType.OTHER,
+        ChangeType.BUILD,
+        ChangeType.FIX,
+    ):
         first = ChangeType.DEPENDENCIES
     if first is None or first is ChangeType.OTHER:
         first = _by_files(kinds, generated) or _merged(merged) or (words[0] if words else ChangeType.OTHER)
@@ -68,6 +80,9 @@ def types(
         first = ChangeType.SECURITY
     second = ChangeType.SECURITY if secures else ChangeType.PERFORMANCE if ChangeType.PERFORMANCE in words else None
     return (first, second) if second and second is not first else (first,)
+
+
+_DEPENDENCIES = frozenset({"deps", "deps-dev", "dependencies", "dependency", "依赖"})
 
 
 def _seen(type_: ChangeType, kinds: Mapping[str, int]) -> bool:
