@@ -407,7 +407,7 @@ def _app(lang: str | None = None, zone: str = "") -> Iterator[tuple[App, Setting
     from bot.app import App, Policy
     from bot.asker import Limits
     from bot.commands import zone_named
-    from bot.settings import load
+    from bot.settings import habits, load
 
     settings = load()
     if lang or zone:
@@ -431,6 +431,7 @@ def _app(lang: str | None = None, zone: str = "") -> Iterator[tuple[App, Setting
                     clock=lambda: datetime.now(UTC),
                     concurrency=settings.openai_concurrency,
                     progress=progress,
+                    habits=habits(settings.digest_notes),
                     limits=Limits(
                         day=settings.openai_daily_tokens,
                         digest=settings.openai_digest_tokens,

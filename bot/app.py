@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 
 from bot import analysis, rules, triage
 from bot import digest as digests
@@ -37,6 +39,7 @@ from bot.values import (
     Entry,
     Filters,
     Grade,
+    Importance,
     Message,
     Period,
     Place,
@@ -55,6 +58,12 @@ _REWRITTEN = timedelta(days=30)
 GRACE = timedelta(hours=1)
 """So long a delivery is tried at least, however late it is."""
 _MOST_RELATIONS = 5
+_WHOLE = (40, 64)
+"""Hex digits of a SHA that is not shortened."""
+_LOOK_BACK = timedelta(days=60)
+"""How far back the commits before a quiet period are looked for."""
+_AFFORDED = 200
+"""Requests that a source must still allow, for a look at commits before a period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +146,8 @@ class App:
     """Everything the bot does, on the parts it is given.
 
     `source_of` names the source of a repository; `model` None means the rules alone; `clock` gives the time in UTC;
-    `concurrency` is how many questions may be open at once, `limits` how many tokens they may take.
+    `concurrency` is how many questions may be open at once, `limits` how many tokens they may take; `habits` are by
+    repository the patterns of files in which it keeps its notes for users, beyond the usual ones.
     """
 
     def __init__(
@@ -151,6 +161,7 @@ class App:
         concurrency: int,
         progress: Progress,
         limits: Limits,
+        habits: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     ) -> None:
         self.store = store
         self.clock = clock
@@ -160,6 +171,7 @@ class App:
         self._source_of = source_of
         self._policy = policy
         self._concurrency = concurrency
+        self._habits = habits
 
     # --- Finding -----------------------------------------------------------------------------
 
@@ -245,7 +257,9 @@ class App:
         """One commit in full depth, analysed now unless that is kept."""
         texts = Texts(language)
         judged = triage.judge((commit,))[0]
-        grade = self._kept_grade(repository, commit, language) or rules.grade(commit, judged, texts)
+        own = rules.grade(commit, judged, texts)
+        kept = self._kept_grade(repository, commit, language)
+        grade = replace(own, importance=kept.importance, types=kept.types, score=kept.score) if kept else own
         analysed = self._build(repository, language).alone(commit, grade.sentence)
         if branch := self._gone_from(repository, commit):
             gone = texts("digest.gone", branch=branch)
@@ -273,7 +287,9 @@ class App:
         return "" if any(c.sha == commit.sha for c in there) else digest.branch
 
     def _kept_grade(self, repository: Repository, commit: Commit, language: str) -> Grade | None:
-        """The grade that the commit had in a recent digest, where it was compared with its day."""
+        """The grade with which the commit was told of first; else that of a recent digest, which compared it."""
+        if told := self.store.told_grades(repository.name, [commit.sha]):
+            return told[commit.sha]
         recent = self.store.recent_digests(repository.name, repository.branch, language, _RECENT)
         return next((e.grade for d in recent for e in d.entries if e.commit.sha == commit.sha), None)
 
@@ -301,9 +317,7 @@ class App:
         branch = scope.branch or repository.branch
         commits = tuple(c for c in landed if filters.wanted(c, scope.filters))
         key = self._digest_key(repository, branch, scope, commits, len(landed) - len(commits))
-        kept = self.store.digest(key)
-        if kept and [e.commit.sha for e in kept.entries] != [c.sha for c in commits]:
-            kept = None
+        key, kept = self._kept_digest(repository, replace(scope, branch=branch), key, commits)
         return Sought(
             key,
             repository,
@@ -313,13 +327,71 @@ class App:
             replace(kept, period=scope.period, repository=repository) if kept else None,
         )
 
+    def _kept_digest(
+        self, repository: Repository, scope: Scope, key: str, commits: Sequence[Commit]
+    ) -> tuple[str, Digest | None]:
+        """The digest that is kept of `commits`, and its key: one that was posted is never made anew by an upgrade."""
+        shas = [c.sha for c in commits]
+        kept = self.store.digest(key)
+        if kept and not kept.degraded and [e.commit.sha for e in kept.entries] == shas:
+            return key, kept
+        told = self.store.told_digests(repository.name, scope.branch, scope.language, scope.period)
+        for name, digest in told.items():
+            same = [e.commit.sha for e in digest.entries] == shas and digest.filters == scope.filters
+            if same and not digest.degraded:
+                return name, digest
+        return key, kept if kept and [e.commit.sha for e in kept.entries] == shas else None
+
+    def _before(self, repository: Repository, scope: Scope, number: int) -> tuple[Commit, ...]:
+        """Up to `number` commits of a branch before a period, newest first: those kept of earlier days, else from afar.
+
+        They must cost no digest anything: where they cannot be had, or would take much of what the source still allows,
+        the period is graded by itself.
+        """
+        known: dict[str, Commit] = {}
+        for language in LANGUAGES:
+            for digest in self.store.recent_digests(repository.name, scope.branch, language, _RECENT):
+                if digest.filters == Filters() and digest.period.until <= scope.period.since:
+                    known |= {e.commit.sha: e.commit for e in digest.entries}
+        with suppress(DigestError):
+            if len(known) < number and self._affords(repository):
+                earlier = replace(scope.period, since=scope.period.since - _LOOK_BACK, until=scope.period.since)
+                known |= {c.sha: c for c in self.landed(repository, scope.branch, earlier)}
+        return tuple(sorted(known.values(), key=lambda c: c.committed, reverse=True)[:number])
+
+    def _affords(self, repository: Repository) -> bool:
+        """Whether the source of a repository allows some hundred requests more."""
+        quota = self._source_of(repository.name).quota()
+        return quota is None or quota.left >= _AFFORDED
+
+    def _grave(self, repository: Repository, commits: Sequence[Commit]) -> frozenset[str]:
+        """The SHAs of commits that take back what was told as high, or what is in a release."""
+        found: set[str] = set()
+        for commit in commits:
+            named = [r for r in commit.reading.references if r.kind == "reverts"] if commit.reading.reverts else []
+            taken = {c.sha for reference in named[:_MOST_RELATIONS] for c in self._meant(commit, reference, commits)}
+            taken |= {r.sha for r in named[:_MOST_RELATIONS] if len(r.sha) in _WHOLE}
+            grades = self.store.told_grades(repository.name, taken)
+            high = any(grade.importance is Importance.HIGH for grade in grades.values())
+            if taken and (high or self._are_released(repository, taken)):
+                found.add(commit.sha)
+        return frozenset(found)
+
+    def _are_released(self, repository: Repository, shas: Collection[str]) -> bool:
+        """Whether any of some commits is in a release, as far as the source can tell."""
+        try:
+            return bool(self._source_of(repository.name).first_releases(repository.name, sorted(shas)))
+        except DigestError:
+            return False
+
     def made(self, sought: Sought) -> Digest:
         """A new digest, which is not kept yet."""
         repository, scope, commits, filtered = sought.repository, sought.scope, sought.commits, sought.filtered
         build, texts = self._build(repository, scope.language), Texts(scope.language)
-        entries = tuple(
-            replace(e, relations=self._relations(repository, e.commit, commits)) for e in build.entries(commits)
-        )
+        missing = triage.PAGE - len(commits)
+        before = self._before(repository, scope, missing) if commits and missing > 0 else ()
+        made_entries = build.entries(commits, before, self._grave(repository, commits))
+        entries = tuple(replace(e, relations=self._relations(repository, e.commit, commits)) for e in made_entries)
         overview = build.overview(entries)
         left_out = [texts("digest.filtered", count=texts.count("commits", filtered))] if filtered else []
         late = sum(c.committed < scope.period.since for c in commits)
@@ -347,26 +419,37 @@ class App:
     def _relation(
         self, repository: Repository, commit: Commit, named: Reference, day: Sequence[Commit]
     ) -> Relation | None:
+        near = self._meant(commit, named, day)
+        if len(near) == 1 and near[0].sha != commit.sha and near[0].committed <= commit.committed:
+            return Relation(named.kind, near[0].sha, near[0].pull, digests.titled(repository, near[0]))
+        return Relation(named.kind, "", named.pull, named.title) if named.pull is not None else None
+
+    def _meant(self, commit: Commit, named: Reference, day: Sequence[Commit]) -> list[Commit]:
+        """The earlier commits that a reference can mean: of the same day, else those that are kept."""
         near = [c for c in _older(commit, day) if related.is_named(named, c)]
         if not near and named.sha:
             near = list(self.store.commits_by_sha(commit.repo, named.sha))
         if not near and named.pull is not None:
             near = list(self.store.commits_by_pull(commit.repo, named.pull))
-        if len(near) == 1 and near[0].sha != commit.sha and near[0].committed <= commit.committed:
-            return Relation(named.kind, near[0].sha, near[0].pull, digests.titled(repository, near[0]))
-        return Relation(named.kind, "", named.pull, named.title) if named.pull is not None else None
+        return near
 
     def _build(self, repository: Repository, language: str) -> Build:
         source = self._source_of(repository.name)
         return Build(
             repository,
             language,
-            patches=lambda commits: source.patches(repository.name, commits),
+            patches=lambda commits, paths=(): source.patches(repository.name, commits, paths),
             store=self.store,
             model=self.model.conversation() if self.model else None,
             concurrency=self._concurrency,
             progress=self.progress,
+            habits=self._habits_of(repository),
         )
+
+    def _habits_of(self, repository: Repository) -> tuple[str, ...]:
+        """The patterns of files in which a repository keeps its notes for users, as the operator sets them."""
+        names = {repository.name.lower(), repository.title.lower()}
+        return tuple(p for name, patterns in self._habits.items() if name.lower() in names for p in patterns)
 
     def _digest_key(
         self, repository: Repository, branch: str, scope: Scope, commits: Sequence[Commit], filtered: int

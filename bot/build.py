@@ -5,24 +5,51 @@ What a model cannot do falls to the next simpler form, at last to the rules, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Protocol
 
 from bot import analysis as asking
 from bot import patch, rules, triage
 from bot.analysis import Rejected
 from bot.asker import Conversation
+from bot.commits import notes
 from bot.commits.files import generated
 from bot.patch import Proof, Selection
 from bot.ports import DigestError, Progress, Store
 from bot.texts import Texts
 from bot.triage import Judgement
-from bot.values import Analysis, AnalysisKey, Commit, Entry, FilePatch, Grade, Importance, Question, Reply, Repository
+from bot.values import (
+    Analysis,
+    AnalysisKey,
+    Commit,
+    Entry,
+    FilePatch,
+    Grade,
+    Importance,
+    Note,
+    Question,
+    Reply,
+    Repository,
+)
 
 _DEPTHS = (Importance.HIGH, Importance.MEDIUM)
-Patches = Callable[[Sequence[Commit]], Iterator[tuple[str, tuple[FilePatch, ...]]]]
-"""Reads the patches of commits, in their order, as `CommitSource.patches` does."""
+
+
+_NOTE_FILES = 1_000
+"""Files with notes for users that are read for one digest: they are named to git in its arguments."""
+
+
+class Patches(Protocol):
+    """Reads the patches of commits, in their order, as `CommitSource.patches` does."""
+
+    def __call__(
+        self, commits: Sequence[Commit], paths: Collection[str] = ()
+    ) -> Iterator[tuple[str, tuple[FilePatch, ...]]]:
+        """For each commit its SHA and its patch, or with `paths` that of these files."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +71,10 @@ class _Read:
 
 
 class Build:
-    """One digest, or one commit, in the making; `faults` are the sentences that tell the reader what went wrong."""
+    """One digest, or one commit, in the making; `faults` are the sentences that tell the reader what went wrong.
+
+    `habits` are patterns of the files in which the repository keeps its notes for users, beyond the usual ones.
+    """
 
     def __init__(
         self,
@@ -56,6 +86,7 @@ class Build:
         model: Conversation | None,
         concurrency: int,
         progress: Progress,
+        habits: Sequence[str] = (),
     ) -> None:
         self.faults: dict[str, None] = {}
         self._repository = repository
@@ -66,30 +97,63 @@ class Build:
         self._model = model
         self._concurrency = concurrency
         self._progress = progress
+        self._habits = habits
+        self._noted: dict[str, tuple[Note, ...]] = {}
 
-    def entries(self, commits: Sequence[Commit]) -> tuple[Entry, ...]:
-        """Everything that is said of the commits of a period, in their order."""
-        grades = self.grades(commits)
+    def entries(
+        self, commits: Sequence[Commit], before: Sequence[Commit] = (), grave: Collection[str] = ()
+    ) -> tuple[Entry, ...]:
+        """Everything that is said of the commits of a period, in their order; `before`, `grave` as in `judge_page`."""
+        grades = self.grades(commits, before, grave)
         with ThreadPoolExecutor(self._concurrency) as pool:
             analyses = self._analyses(commits, grades, pool)
         return tuple(Entry(c, g, analyses[c.sha]) for c, g in zip(commits, grades, strict=True))
 
     # --- Grades ------------------------------------------------------------------------------
 
-    def grades(self, commits: Sequence[Commit]) -> list[Grade]:
-        """The grades of the commits of a period, in their order: by the rules, or by the model on top of them."""
-        judged = triage.judge(commits)
+    def grades(
+        self, commits: Sequence[Commit], before: Sequence[Commit] = (), grave: Collection[str] = ()
+    ) -> list[Grade]:
+        """The grades of the commits of a period, in their order: by the rules, or by the model on top of them.
+
+        A commit that was told of has the grade with which it was told of first.
+        """
+        page = triage.judge_page(commits, before, self._notes(commits), grave)
+        judged, rest = page[: len(commits)], page[len(commits) :]
         by_rules = {c.sha: rules.grade(c, j, self._texts) for c, j in zip(commits, judged, strict=True)}
+        told = self._store.told_grades(self._repository.name, [c.sha for c in commits])
         if not self._model or not commits:
-            return list(by_rules.values())
+            return [_as_told(by_rules[c.sha], told.get(c.sha)) for c in commits]
         starts = range(0, len(commits), asking.TRIAGE_SIZE)
         lists = [(commits[s : s + asking.TRIAGE_SIZE], judged[s : s + asking.TRIAGE_SIZE]) for s in starts]
         with ThreadPoolExecutor(self._concurrency) as pool:
             by_model = dict(pair for part in pool.map(lambda p: self._list_grades(*p), lists) for pair in part.items())
         by_model |= self._second_look(by_model, commits, judged)
         grades = [by_model.get(c.sha, by_rules[c.sha]) for c in commits]
-        kept = triage.budget([g.importance for g in grades], [g.score for g in grades], [j.always for j in judged])
-        return [replace(g, importance=i) for g, i in zip(grades, kept, strict=True)]
+        kept = triage.budget(
+            [*(g.importance for g in grades), *(j.importance for j in rest)],
+            [*(g.score for g in grades), *(j.score for j in rest)],
+            [j.always for j in page],
+        )
+        graded = [replace(g, importance=i) for g, i in zip(grades, kept, strict=False)]
+        return [_as_told(g, told.get(c.sha)) for c, g in zip(commits, graded, strict=True)]
+
+    def _notes(self, commits: Sequence[Commit]) -> dict[str, tuple[Note, ...]]:
+        """What commits themselves tell users, by SHA, the heaviest first: of few of them a file or two is read."""
+        said = {c.sha: (*notes.from_labels(c.reading.labels), *notes.from_message(c.body)) for c in commits}
+        telling = (f.path for c in commits for f in c.files if notes.is_telling(f.path, self._habits))
+        paths = set(islice(dict.fromkeys(telling), _NOTE_FILES))
+        asked = {c.sha: c for c in commits if any(f.path in paths for f in c.files)}
+        try:
+            for sha, patches in self._source(list(asked.values()), paths) if asked else ():
+                release = notes.prepares_release(asked[sha], patches)
+                told = notes.release_breaks(patches) if release else notes.notes(patches)
+                said[sha] += tuple(replace(note, release=release) for note in told)
+        except DigestError as error:
+            self._fault(error)
+        found = {sha: notes.heaviest_first(told) for sha, told in said.items() if told}
+        self._noted |= found
+        return found
 
     def _list_grades(self, commits: Sequence[Commit], judged: Sequence[Judgement]) -> Mapping[str, Grade]:
         question = asking.triage_question(self._repository, commits, judged, self._language)
@@ -150,7 +214,8 @@ class Build:
             yield {task.commit.sha: self._rules(task, patches)}
 
     def _rules(self, task: _Task, patches: Sequence[FilePatch]) -> Analysis:
-        return rules.analysis(task.commit, task.sentence, task.depth, patches, self._texts)
+        told = self._noted.get(task.commit.sha, ())
+        return rules.analysis(task.commit, task.sentence, task.depth, patches, self._texts, notes=told)
 
     def _by_model(self, tasks: Sequence[_Task], pool: ThreadPoolExecutor) -> Iterator[dict[str, Analysis]]:
         """High commits one by one, medium ones several at once, all of them as soon as their patch is there."""
@@ -247,6 +312,7 @@ class Build:
 
     def alone(self, commit: Commit, sentence: str) -> Analysis:
         """The full analysis of one commit, of as much of its patch as several questions hold."""
+        self._notes([commit])
         task = _Task(commit, sentence, Importance.HIGH)
         kept = self._kept(task)
         if kept and kept.coverage == 1:
@@ -317,3 +383,8 @@ class Build:
         """Tell the reader once what went wrong; an unusable answer is no news beyond that."""
         told = self._texts.error(error) if isinstance(error, DigestError) else self._texts("digest.model_unusable")
         self.faults[told] = None
+
+
+def _as_told(grade: Grade, told: Grade | None) -> Grade:
+    """A grade, as grave as it was when the commit was told of first."""
+    return replace(grade, importance=told.importance, types=told.types, score=told.score) if told else grade

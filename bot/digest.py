@@ -5,6 +5,7 @@ The words are the labels' or the analyses'; the layout of a message is decided h
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -381,6 +382,7 @@ def _bump_label(bump: Bump) -> str:
 
 def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts) -> Message:
     counts = {i: len(digest.by_importance[i]) for i in Importance}
+    said = Counter(e.grade.reason for e in entries)  # what many have in common tells nobody anything
     numbers = texts("digest.rest_of", medium=counts[Importance.MEDIUM], low=counts[Importance.LOW])
     title = f"{texts('digest.rest')} · {numbers}"
     lines = tuple(
@@ -388,7 +390,7 @@ def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts) -> Message:
             Span(f"{mark(e.grade.importance, texts)} "),
             Span(e.commit.short, digest.repository.commit_url(e.commit.sha), code=True),
             Span(f" {e.grade.sentence}"),
-            *([Span(f" · {e.grade.reason}")] if e.grade.reason else []),
+            *([Span(f" · {e.grade.reason}")] if e.grade.reason and said[e.grade.reason] == 1 else []),
             *(span for r in e.relations for span in (Span(" · "), *relation_line(digest.repository, r, texts))),
         )
         for e in entries

@@ -18,7 +18,7 @@ be told in the reader's language. Adapters translate foreign errors into these, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -33,17 +33,21 @@ from bot.values import (
     Digest,
     FilePatch,
     Form,
+    Grade,
     Message,
+    Period,
     Place,
     Post,
     Problem,
     Question,
     Quota,
+    Release,
     Reply,
     Repository,
     Request,
     Spending,
     Subscription,
+    Told,
     Usage,
 )
 
@@ -173,11 +177,30 @@ class CommitSource(Protocol):
         """The commit with which pull request `number` landed on the default branch. Raises NotFound."""
         ...
 
-    def patches(self, repo: str, commits: Sequence[Commit]) -> Iterator[tuple[str, tuple[FilePatch, ...]]]:
+    def patches(
+        self, repo: str, commits: Sequence[Commit], paths: Collection[str] = ()
+    ) -> Iterator[tuple[str, tuple[FilePatch, ...]]]:
         """For each commit its SHA and the patch against its first parent, in the order asked for.
 
+        With `paths` of those files alone, and only for commits that change one of them.
         Lazy: a patch is read when the iteration reaches it. A file is read to 256 KiB and a commit to 8 MiB, the rest
         is marked incomplete. Raises NotFound, Unavailable.
+        """
+        ...
+
+    def releases(self, repo: str) -> tuple[Release, ...]:
+        """The tags that name releases of `repo`, oldest first by when each was made, as far as they can be known.
+
+        Nightlies, tags that move and, in a repository with a line of its own, those of other packages are left out, see
+        `bot.commits.releases`. Raises NotFound, Forbidden, Unavailable.
+        """
+        ...
+
+    def first_releases(self, repo: str, shas: Sequence[str]) -> Mapping[str, Release]:
+        """By SHA (40 or 64 hex digits) the first of the releases from which each commit can be reached.
+
+        A commit is absent where none holds it, or where that cannot be known. Raises NotFound for an unknown
+        repository, or where the history does not reach far enough (a shallow clone); also Forbidden, Unavailable.
         """
         ...
 
@@ -350,6 +373,8 @@ class Store(Protocol):
     def keep_delivery(self, delivery: Delivery) -> None:
         """Keep how far a delivery got; the earlier state is replaced. What is given up unposted has told nothing.
 
+        Once its headline is posted, what it told of is remembered for good: see `told_of`.
+
         Raises NotFound where it was removed with its subscription: nothing more is to be posted for it. Raises
         Overtaken where it was tried more often since, or is settled.
         """
@@ -397,6 +422,18 @@ class Store(Protocol):
 
         Raises as `keep_delivery` does.
         """
+        ...
+
+    def told_of(self, repo: str, sha: str) -> tuple[Told, ...]:
+        """Where a commit was told of, the first place first; it outlives digests, deliveries and subscriptions."""
+        ...
+
+    def told_grades(self, repo: str, shas: Iterable[str]) -> dict[str, Grade]:
+        """By SHA the grade with which each commit was told of first, of those that were told of at all."""
+        ...
+
+    def told_digests(self, repo: str, branch: str, language: str, period: Period) -> dict[str, Digest]:
+        """By key the digests of a period, in its zone, that were posted, whichever version made them."""
         ...
 
     def add_usage(self, usage: Usage, purpose: str, now: datetime) -> None:

@@ -22,12 +22,16 @@ from bot.values import (
     Impact,
     Importance,
     Insight,
+    Note,
+    NoteLevel,
     Suggestion,
     one_line,
 )
 
 _MOST_COMPONENTS, _MOST_PATHS, _MOST_NAMES = 5, 3, 4
 _BODY_LIMIT = 600
+_WORDS = 120
+"""Characters of a commit's own words in a reason."""
 
 _DEFINED = (
     r"[ \t]*(?:export[ \t]+(?:default[ \t]+)?)?(?:pub(?:\([^)\n]*\))?[ \t]+)?"
@@ -53,15 +57,25 @@ def grade(commit: Commit, judgement: Judgement, texts: Texts) -> Grade:
     return Grade(
         importance=judgement.importance,
         types=commit.reading.types,
-        reason=texts(f"reason.{judgement.reason}"),
-        sentence=sentence(commit, texts),
+        reason=_reason(commit, judgement, texts),
+        sentence=sentence(commit, texts, judgement.features.note),
         score=judgement.score,
     )
 
 
-def sentence(commit: Commit, texts: Texts) -> str:
-    """What the commit does, in one sentence: its own title, and where it lands."""
-    what = one_line(commit.reading.title, 300).rstrip(".。") or commit.short
+def _reason(commit: Commit, judgement: Judgement, texts: Texts) -> str:
+    """Why, in a few words, with the commit's own where its sentence does not hold them already."""
+    reason = texts(f"reason.{judgement.reason}") if judgement.reason else ""
+    words = one_line(judgement.words, _WORDS).rstrip(".。")
+    if not words or words.casefold() in commit.reading.title.casefold():
+        return reason
+    return texts("reason.said", reason=reason, words=words)
+
+
+def sentence(commit: Commit, texts: Texts, note: Note | None = None) -> str:
+    """What the commit does, in one sentence: what it tells users, else its own title, and where it lands."""
+    told = whole_sentences(note.text, 300) if note and note.level is not NoteLevel.INTERNAL else ""
+    what = one_line(told or commit.reading.title, 300).rstrip(".。") or commit.short
     where = [texts("rules.root") if name == ROOT else name for name in _where(commit)]
     if not where:
         return texts("rules.sentence_nowhere", what=what)
@@ -91,16 +105,56 @@ def _lines(files: Sequence[FileChange], only: str = "") -> int:
 # --- Analyses --------------------------------------------------------------------------------
 
 
-def analysis(commit: Commit, first: str, importance: Importance, patch: Sequence[FilePatch], texts: Texts) -> Analysis:
+def analysis(
+    commit: Commit,
+    first: str,
+    importance: Importance,
+    patch: Sequence[FilePatch],
+    texts: Texts,
+    *,
+    notes: Sequence[Note] = (),
+) -> Analysis:
     """The rules' analysis, as deep as the importance (high or medium) asks for; nothing in it is guessed.
 
-    `first` is the sentence of the commit's grade, with which the summary begins.
+    `first` is the sentence of the commit's grade, with which the summary begins; `notes` is what it tells users, whose
+    words are quoted with their line, and end in what users must do, where they say it.
     """
-    found = Analysis(summary=_summary(commit, first, texts), impact=_impact(commit, patch, texts))
+    found = Analysis(
+        summary=_summary(commit, first, texts),
+        impact=_impact(commit, patch, texts),
+        insights=_told(notes),
+        suggestions=_asked(notes, texts),
+    )
     if importance is Importance.MEDIUM:
         return found
     removed = _removed_definitions(patch)
-    return replace(found, insights=_insights(removed, texts), suggestions=_suggestions(removed, texts))
+    return replace(
+        found,
+        insights=(*found.insights, *_insights(removed, texts)),
+        suggestions=(*found.suggestions, *_suggestions(removed, texts)),
+    )
+
+
+_ASPECTS = {
+    NoteLevel.BREAKING: Aspect.COMPATIBILITY,
+    NoteLevel.DEPRECATION: Aspect.COMPATIBILITY,
+    NoteLevel.SECURITY: Aspect.SECURITY,
+}
+
+
+def _told(notes: Sequence[Note]) -> tuple[Insight, ...]:
+    """What a commit tells users of what breaks, is deprecated or was a hole, each with where it stands."""
+    return tuple(
+        Insight(_ASPECTS[note.level], note.text, Evidence(note.path, note.path, note.line))
+        for note in notes[:_MOST_NAMES]
+        if note.level in _ASPECTS and note.text and note.path
+    )
+
+
+def _asked(notes: Sequence[Note], texts: Texts) -> tuple[Suggestion, ...]:
+    """What a commit asks of users, in its own words."""
+    asked = dict.fromkeys(note.action for note in notes if note.action)
+    return tuple(Suggestion(texts("rules.users"), action) for action in list(asked)[:_MOST_NAMES])
 
 
 def _summary(commit: Commit, first: str, texts: Texts) -> str:

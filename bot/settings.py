@@ -63,6 +63,7 @@ class Settings(BaseSettings):
         (), description="repositories that may be followed: owner/name, owner/*, paths; empty: any public one"
     )
     digest_hosts: str = Field("", description="what runs self-hosted code hosts: git.example.com=gitlab, …")
+    digest_notes: str = Field("", description="where repositories keep notes for users: owner/name=docs/changes/*, …")
     digest_lease: float = Field(60, ge=1, le=3600, description="seconds after which another process takes work over")
     digest_settle: float = Field(
         5, ge=0, le=60, description="seconds until a message whose sending was interrupted is looked for in the chat"
@@ -164,6 +165,20 @@ def webhooks(name: str, value: SecretStr, *, signed: bool) -> dict[str, Webhook]
             form = "team=https://… secret" if signed else "team=https://…"
             raise ConfigError("webhook_setting", name=name, number=number, form=form)
         found[known["name"]] = Webhook(SecretStr(known["url"]), SecretStr(known["secret"] or ""))
+    return found
+
+
+def habits(value: str) -> dict[str, tuple[str, ...]]:
+    """By repository the patterns of files in which it keeps notes for users, as the setting `DIGEST_NOTES` lists them.
+
+    Several entries may name one repository. Raises ConfigError that says which entry is wrong.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in filter(None, map(str.strip, value.split(","))):
+        repo, _, pattern = (part.strip() for part in entry.partition("="))
+        if not repo or not pattern:
+            raise ConfigError("notes_setting", entry=entry[:100])
+        found[repo] = (*found.get(repo, ()), pattern)
     return found
 
 

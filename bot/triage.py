@@ -9,18 +9,25 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from bot.commits.claims import is_advisory
 from bot.commits.files import FileKind, generated, kind
-from bot.values import ChangeType, Commit, Importance, Reading
+from bot.commits.related import is_named
+from bot.values import ChangeType, Commit, Importance, Note, NoteLevel, Reading
 
 # --- Features --------------------------------------------------------------------------------
 
 _MIGRATION = re.compile(r"\bbreaking\b|backwards?.incompat|\bmigrat|不兼容|迁移", re.IGNORECASE)
-_RELEASED_REVERT = re.compile(
-    r"\b(?:release|hotfix|regression|production|v?\d+\.\d+\.\d+)\b|线上|已发布", re.IGNORECASE
+_RELEASED = re.compile(
+    r"\b(?:(?:released|shipped|landed|broken|regress(?:ed|ion)) (?:in|with|since|from) "
+    r"(?:v?\d|the (?:last|latest|current))|(?:already|was) (?:released|shipped)"
+    r"|in production|hotfix|since v?\d+\.\d+)|线上|已发布",
+    re.IGNORECASE,
 )
+"""What a revert says of something that users have already."""
 _BUMP = re.compile(r"^(?:bump|upgrade|update|sync|pin|lock file|renovate)\b|^(?:升级|更新)", re.IGNORECASE)
 _SIDE_SCOPE = re.compile(r"test|\bci\b|e2e|deps|infra|release|docs|build|internal|flak", re.IGNORECASE)
 # What others call: a change there is felt elsewhere.
@@ -49,7 +56,13 @@ def _cue(name: str, today: float, mention: float, *words: str) -> _Cue:
 # The first of these that matches is the reason a reader is told; the rarer and more telling ones come first.
 _TELLING = (
     _cue("stable", 1.5, 0.3, r"\bstabili[sz](?:e|ed|ation)\b|\bgraduat|\bto (?:beta|stable|ga)\b", r"稳定版|转正"),
-    _cue("deprecate", 1.5, 0.3, r"\bdeprecat|\bobsolete", r"弃用|废弃"),
+    _cue(
+        "deprecate",
+        1.5,
+        0.3,
+        r"\bdeprecat(?!\w{0,4} (?:label|message|warning|notice|test|helper|decorator))|\bobsolete",
+        r"弃用|废弃",
+    ),
     _cue("default", 1.0, 0.2, r"\bdefaults?\b", r"默认"),
     _cue(
         "strict",
@@ -57,7 +70,12 @@ _TELLING = (
         0.4,
         r"\b(?:reject|require|enforce|disallow|forbid|prohibit|refuse|validate|honou?r|drop|no longer|stop|must)s?\b",
         r"\b(?:error|fail) (?:when|if|on|for)\b",
-        r"禁止|拒绝|必须|不再",
+        r"\b(?:raise|throw)s? .{0,40}(?:error|exception|err\b).{0,60}\b(?:when|if|for|on|unless|instead)\b",
+        r"\bprevent(?:s|ing)? (?!.{0,60}\b(?:crash|panic|deadlock|leak|race|hang|overflow|infinite|null|undefined|flak"
+        r"|duplicat|double|stale|error|fail|regress|warning|corrupt|loop|exception|conflict|los[st]|missing"
+        r"|unexpected))",
+        r"\b(?:don'?t|do not|never) allow\b|\b(?:only|must not) (?:allow|accept)",
+        r"禁止|拒绝|必须|不再|不允许|只允许|仅允许",
     ),
     _cue("remove", 0.8, 0.0, r"^(?:remove|delete|drop|get rid)\b", r"^(?:移除|删除)"),
     _cue(
@@ -76,14 +94,31 @@ _TELLING = (
         r"\bsupport(?:s|ed|ing)? (?:for|of)\b|\badd(?:s|ed|ing)? (?:support|an? option|a flag|the ability)",
         r"^(?:新增|添加|增加|支持|实现|引入)",
     ),
-    _cue("preview", 0.5, 0.0, r"\bfeature ?gate|\bexperimental|\balpha\b|\bbeta\b|\bpreview\b", r"实验性|预览"),
+    _cue(
+        "runtime",
+        0.0,
+        2.0,
+        r"\bpy(?:thon)?[ -]?3\.?\d{1,2}\b|\b(?:node(?:\.?js)?|java|jdk|ruby|php) ?v?\d|\b(?:go|rust) ?1\.\d|\bmsrv\b",
+        r"\bminimum (?:supported )?(?:\w+ )?version|requires-python",
+        r"最低版本",
+    ),
+    _cue(
+        "preview",
+        0.0,
+        0.0,
+        r"\bfeature ?gate|\bexperimental|\balpha\b|\bbeta\b|\bpreview\b|\bnightly|\bunstable\b",
+        r"实验性|预览",
+    ),
 )
 _OTHER = (
     _cue(
         "fault",
         -1.0,
         0.6,
-        r"^(?:fix|correct|avoid|prevent|handle|ensure|don'?t|do not|ignore|resolve|preserve|respect)",
+        r"^(?:fix|correct|avoid|handle|ensure|don'?t (?!allow)|do not (?!allow)|ignore|resolve|preserve|respect)",
+        r"^prevent.{0,60}\b(?:crash|panic|deadlock|leak|race|hang|overflow|infinite|null|undefined|flak|duplicat"
+        r"|double|stale"
+        r"|error|fail|regress|warning|corrupt|loop|exception|conflict|los[st]|missing|unexpected)",
         r"^(?:修复|解决|修正)",
     ),
     _cue(
@@ -121,19 +156,22 @@ _CUES = (*_TELLING, *_OTHER)
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What the rules look at: what a commit says, and what it touches.
+    """What the rules look at: what a commit says, what its maintainers tell users of it, and what it touches.
 
+    `unseen` says that nobody knows what it changes; `grave` that it takes back what users have, or what was high.
     `cues` names the title's telling words, `kinds` counts files by kind; `lines` are changed lines of source files,
     `grown` how many more of them are added than removed.
     """
 
     reading: Reading
-    released_revert: bool
+    note: Note | None
+    grave: bool
     noise: bool
     migration: bool
     cues: frozenset[str]
     kinds: dict[str, int]
     empty: bool
+    unseen: bool
     lines: int
     grown: int
     interface: bool
@@ -145,8 +183,8 @@ class Features:
         return self.reading.types[0]
 
 
-def features(commit: Commit) -> Features:
-    """The features of a commit, from its reading, paths and sizes alone."""
+def features(commit: Commit, note: Note | None = None, grave: bool = False) -> Features:
+    """The features of a commit, from its reading, paths and sizes; `note` is the heaviest that it tells users."""
     read = commit.reading
     hand = [f for f in commit.files if not generated(f.path)]
     source = [f for f in hand if kind(f.path) is FileKind.SOURCE]
@@ -155,12 +193,15 @@ def features(commit: Commit) -> Features:
         kinds[kind(file.path)] = kinds.get(kind(file.path), 0) + 1
     return Features(
         reading=read,
-        released_revert=read.types[0] is ChangeType.REVERT and bool(_RELEASED_REVERT.search(read.said)),
+        note=note,
+        grave=bool(read.reverts) and (grave or bool(_RELEASED.search(f"{read.title}\n{read.said}"))),
         noise=read.bot or bool(_BUMP.search(read.title)),
         migration=bool(_MIGRATION.search(f"{read.title}\n{read.said}")),
         cues=frozenset(cue.name for cue in _CUES if cue.words.search(read.title)),
         kinds=kinds,
         empty=not commit.files,
+        # A host may not show what a commit changes; a merge of what is there already has no number and changes nothing.
+        unseen=not commit.files and (commit.pull is not None or not commit.inner),
         lines=sum(f.added + f.removed for f in source),
         grown=sum(f.added - f.removed for f in source),
         interface=any(_INTERFACE.search(f.path) for f in source),
@@ -187,6 +228,23 @@ _PREFIX_MENTION: dict[ChangeType | None, float] = {
 }
 
 
+# What maintainers tell users of weighs more than any word of a title; a repair and inner work weigh less for it.
+_NOTE_TODAY: dict[NoteLevel | None, float] = {
+    NoteLevel.BREAKING: 5.0,
+    NoteLevel.SECURITY: 4.0,
+    NoteLevel.DEPRECATION: 4.0,
+    NoteLevel.FEATURE: 1.0,
+    NoteLevel.FIX: -1.0,
+    NoteLevel.INTERNAL: -2.0,
+}
+
+
+def _level(f: Features) -> NoteLevel | None:
+    """What the commit tells users of; nothing where it changes nothing but what is told."""
+    felt = f.unseen or not {FileKind.SOURCE, FileKind.CONFIG, FileKind.OTHER}.isdisjoint(f.kinds)
+    return f.note.level if f.note and felt else None
+
+
 def _today(f: Features) -> float:
     """Points for reading the commit today."""
     source, points = f.kinds.get("source", 0), sum(cue.today for cue in _CUES if cue.name in f.cues)
@@ -194,6 +252,7 @@ def _today(f: Features) -> float:
     points += 0.8 * max(0, f.grown) / (f.lines + 5)
     points += 0.6 * (source > 0 and "test" in f.kinds) + 0.8 * f.guide + 0.8 * f.interface
     points += 0.7 * f.migration + 0.3 * ("`" in f.reading.title)
+    points += _NOTE_TODAY.get(_level(f), 0.0)
     points -= 2.0 * (not source) + 1.5 * f.noise + 0.5 * (f.first is ChangeType.FIX)
     return points - _PREFIX_TODAY.get(f.reading.prefix, 0.0)
 
@@ -228,25 +287,81 @@ _WIDE = 500
 """Changed source lines from which a change is called wide."""
 
 
+PAGE = 29
+"""Commits of a page: on a quieter day commits are held against those before it as well, so that it stays quiet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The rules' view of one commit. `reason` is a key of the labels' `[reason]`; `always` lifts it over the budget."""
+    """The rules' view of one commit. `reason` is a key of the labels' `[reason]`, empty where nothing particular can be
+    said, `words` are the commit's own for it; `always` lifts it over the budget.
+    """
 
     importance: Importance
     score: float
     reason: str
+    words: str
     always: bool
     features: Features
 
 
 def judge(commits: Sequence[Commit]) -> tuple[Judgement, ...]:
-    """A judgement for each commit of a period, in the same order."""
-    seen = [features(c) for c in commits]
+    """A judgement for each commit of a period by itself, in the same order."""
+    return judge_page(commits)
+
+
+def judge_page(
+    commits: Sequence[Commit],
+    before: Sequence[Commit] = (),
+    notes: Mapping[str, Sequence[Note]] = MappingProxyType({}),
+    grave: Collection[str] = (),
+) -> tuple[Judgement, ...]:
+    """A judgement for each commit of a page, in the same order: those of a period, and behind them those before it.
+
+    `before` are the branch's commits before the period, newest first, of which as many count as fill a page; `notes`
+    are what commits tell users, by SHA, the heaviest first; `grave` are the SHAs of reverts of something grave.
+    """
+    page = [*commits, *before[: max(0, PAGE - len(commits))]]
+    seen = [features(c, next(iter(notes.get(c.sha, ())), None), c.sha in grave) for c in page]
+    undone = _undone(commits, grave)
     scores = [score(f) for f in seen]
-    wishes = [_wish(f, s) for f, s in zip(seen, scores, strict=True)]
-    always = [_always(f) for f in seen]
-    kept = budget(wishes, scores, always)
-    return tuple(Judgement(i, s, _reason(f, i), a, f) for i, s, f, a in zip(kept, scores, seen, always, strict=True))
+    always = [_always(f) and n not in undone for n, f in enumerate(seen)]
+    capped = [n in undone or (_syncs(c) and not always[n]) for n, c in enumerate(page)]
+    wishes = [_capped(_wish(f, s), low) for f, s, low in zip(seen, scores, capped, strict=True)]
+    kept = page_budget(wishes, scores, always, len(commits))
+    return tuple(Judgement(i, s, *_reason(f, i), a, f) for i, s, f, a in zip(kept, scores, seen, always, strict=True))
+
+
+def _undone(commits: Sequence[Commit], grave: Collection[str]) -> frozenset[int]:
+    """The places of a period's commits that are taken back in it, and of their reverts: nothing comes of them.
+
+    Unless they are released by then: then their users have them.
+    """
+    places: set[int] = set()
+    for n, commit in enumerate(commits):
+        reverts = bool(commit.reading.reverts) and commit.sha not in grave
+        named = [r for r in commit.reading.references if r.kind == "reverts"] if reverts else []
+        for m in range(n + 1, len(commits)):
+            if any(is_named(reference, commits[m]) for reference in named):
+                places |= {n, m}
+    return frozenset(places)
+
+
+_LINES = re.compile(
+    r"(?:(?:origin|upstream)/)?(?:main|master|trunk|dev(?:elop)?|stable|next|staging|releases?(?:[/-].*)?|hotfix/.*"
+    r"|v?\d+\.(?:x|\d+).*)$",
+    re.IGNORECASE,
+)
+_SYNC = re.compile(r"merge[sd]? .{1,40} (?:branch )?into ", re.IGNORECASE)
+
+
+def _syncs(commit: Commit) -> bool:
+    """Whether a merge brings one line of development up to another: what it holds was told of where it landed first."""
+    return bool(commit.inner) and bool(_LINES.match(commit.reading.branch) or _SYNC.match(commit.reading.title))
+
+
+def _capped(wish: Importance, low: bool) -> Importance:
+    return Importance.MEDIUM if low and wish is Importance.HIGH else wish
 
 
 def budget(wishes: Sequence[Importance], scores: Sequence[float], always: Sequence[bool]) -> tuple[Importance, ...]:
@@ -259,23 +374,67 @@ def budget(wishes: Sequence[Importance], scores: Sequence[float], always: Sequen
     )
 
 
+def page_budget(
+    wishes: Sequence[Importance], scores: Sequence[float], always: Sequence[bool], own: int
+) -> tuple[Importance, ...]:
+    """What stays high of a page, whose first `own` commits are a period's: one in eight of it, and of those."""
+    kept = budget(wishes, scores, always)
+    return (*budget(kept[:own], scores[:own], always[:own]), *kept[own:])
+
+
 def _always(f: Features) -> bool:
-    """Whether a commit is high whatever else there is: it breaks something, mends a hole, or takes a release back.
+    """Whether a commit is high whatever else there is, since it says so: it breaks something, mends a hole that has a
+    name, or takes back what users have.
 
     Without a source file only what calls itself a fix counts as security: bots' updates and pipelines name it daily.
     """
-    source = "source" in f.kinds
-    secures = bool(f.reading.security) or f.first is ChangeType.SECURITY
-    security = secures and (f.first is ChangeType.SECURITY or ChangeType.FIX in f.reading.types)
-    called = f.reading.prefix in (ChangeType.FIX, ChangeType.SECURITY) and not f.noise and "ci" not in f.kinds
+    read = f.reading
+    source = "source" in f.kinds or f.unseen
     felt = source or "config" in f.kinds or "other" in f.kinds
-    return felt and (bool(f.reading.breaking) or (security and (source or called)) or (f.released_revert and source))
+    advised = is_advisory(read.security) and not read.bot and source
+    secures = bool(read.security) and (f.first is ChangeType.SECURITY or not {*read.types}.isdisjoint(_MENDS))
+    called = read.prefix in (ChangeType.FIX, ChangeType.SECURITY) and not f.noise and "ci" not in f.kinds
+    said = bool(read.breaking) or advised or (secures and (source or called)) or (f.grave and source)
+    return (felt and said) or (_level(f) in _ALWAYS and f.note is not None and not f.note.release)
+
+
+_MENDS = (ChangeType.FIX, ChangeType.SECURITY)
+_ALWAYS = (NoteLevel.BREAKING, NoteLevel.SECURITY)
+"""What maintainers call so where they tell users is read today, however much there is of it."""
+_AT_LEAST = {
+    NoteLevel.DEPRECATION: Importance.HIGH,
+    NoteLevel.FEATURE: Importance.MEDIUM,
+    NoteLevel.FIX: Importance.MEDIUM,
+}
+_AT_MOST = {NoteLevel.FIX: Importance.MEDIUM, NoteLevel.INTERNAL: Importance.MEDIUM}
+"""How the maintainers' own word bounds a grade. A fix may still be high by what it says: see `_always`."""
 
 
 def _wish(f: Features, score_: float) -> Importance:
-    if _always(f) or (score_ >= 0.5 and not _small_feature(f)):
+    if _always(f):
         return Importance.HIGH
-    return Importance.MEDIUM if _mention(f) >= _MEDIUM else Importance.LOW
+    wish = _by_points(f, score_)
+    if is_advisory(f.reading.security) and not f.reading.bot:
+        wish = max(wish, Importance.MEDIUM, key=_RANK.index)
+    level = f.note.level if f.note else None
+    if level in _AT_LEAST:
+        wish = max(wish, _AT_LEAST[level], key=_RANK.index)
+    return min(wish, _AT_MOST[level], key=_RANK.index) if level in _AT_MOST else wish
+
+
+_RANK = [Importance.LOW, Importance.MEDIUM, Importance.HIGH]
+
+
+def _by_points(f: Features, score_: float) -> Importance:
+    if score_ >= 0.5 and not _small_feature(f):
+        return Importance.HIGH
+    mentioned = _mention(f) >= _MEDIUM or _runs_elsewhere(f) or ("strict" in f.cues and f.unseen)
+    return Importance.MEDIUM if mentioned else Importance.LOW
+
+
+def _runs_elsewhere(f: Features) -> bool:
+    """Whether a person changes on what the program runs: that is felt, though no source changes."""
+    return "runtime" in f.cues and not f.reading.bot and not {FileKind.CONFIG, FileKind.SOURCE}.isdisjoint(f.kinds)
 
 
 def _small_feature(f: Features) -> bool:
@@ -283,19 +442,25 @@ def _small_feature(f: Features) -> bool:
     return f.reading.prefix is ChangeType.FEATURE and "new" in f.cues and f.lines < _REACH and not f.interface
 
 
-def _reason(f: Features, importance: Importance) -> str:
-    """The key of the label that tells why."""
-    if f.reading.breaking:
-        return "breaking"
-    if f.reading.security or ChangeType.SECURITY in f.reading.types:
-        return "security"
+def _reason(f: Features, importance: Importance) -> tuple[str, str]:
+    """The key of the label that tells why, empty where nothing particular can be said, and the commit's own words."""
+    read = f.reading
+    if read.breaking:
+        return "breaking", read.breaking
+    if f.note and f.note.level in _NOTED:
+        return f"note_{f.note.level}", f.note.label
+    if read.security:
+        return "security", read.security
+    if read.reverts:
+        return "revert", ""
     telling = next((cue.name for cue in _TELLING if cue.name in f.cues), "")
-    if importance is not Importance.LOW and telling:
-        return telling
+    if importance is not Importance.LOW:
+        return telling or ("wide" if f.lines >= _WIDE else ""), ""
     if not f.kinds:
-        return "empty" if f.empty else "generated"
+        return "empty" if f.empty else "generated", ""
     if not f.kinds.get("source"):
-        return f"only_{next(iter(f.kinds))}" if len(f.kinds) == 1 else "only_other"
-    if f.lines >= _WIDE:
-        return "wide"
-    return f"type_{f.first}"
+        return f"only_{next(iter(f.kinds))}" if len(f.kinds) == 1 else "only_other", ""
+    return "", ""
+
+
+_NOTED = (NoteLevel.BREAKING, NoteLevel.SECURITY, NoteLevel.DEPRECATION)

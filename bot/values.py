@@ -141,6 +141,7 @@ class Reading:
     body says to a reader, what users must know first, without trailers, forms and comments. `people` wrote what landed,
     who wrote most first; `merger` is who merged it, where that is somebody else; `bot` says that no person wrote any
     of it. `branch` is what was merged. `breaking`, `security` and `reverts` hold the words that say so, else nothing.
+    `labels` are those of the change request, where the source tells them.
     """
 
     subject: str
@@ -162,6 +163,7 @@ class Reading:
     bumps: tuple[Bump, ...] = ()
     references: tuple[Reference, ...] = ()
     series: Series | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +307,46 @@ class Repository:
             return Links()
         commit, change = f"{self.url}/commit/{{sha}}", f"{self.url}/pull/{{number}}"
         return Links(commit, change, f"{self.url}/blob/{{sha}}/{{path}}", "#L{line}")
+
+
+class NoteLevel(StrEnum):
+    """What maintainers call a change where they tell users of it, by how much it asks of them."""
+
+    BREAKING = "breaking"
+    SECURITY = "security"
+    DEPRECATION = "deprecation"
+    FEATURE = "feature"
+    FIX = "fix"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a commit itself tells users: an entry of a changelog, a fragment of one, a changeset, or a label.
+
+    `text` is the sentence as written, on one line, empty for a label; `path` and `line` (in the new file) say where it
+    stands, `path` is empty and `label` set for a label of the change request. `heading` is under which it stands.
+    `action` is the sentence of it that says what users must do, empty where it says nothing; `release` says that it
+    stands in the notes of a release, which tell of earlier commits.
+    """
+
+    level: NoteLevel
+    text: str = ""
+    path: str = ""
+    line: int | None = None
+    heading: str = ""
+    label: str = ""
+    action: str = ""
+    release: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A tag that names a release: where it points, and when it was made, by its own time or else the commit's (UTC)."""
+
+    name: str
+    sha: str
+    made: datetime
 
 
 # --- Judgement -------------------------------------------------------------------------------
@@ -740,6 +782,16 @@ class Step:
     state: StepState
     begun: datetime
     thread: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """That a commit was told of: with which grade, when, and where; the place is the thread beneath the headline."""
+
+    sha: str
+    grade: Grade
+    place: Place
+    at: datetime
 
 
 class DeliveryState(StrEnum):

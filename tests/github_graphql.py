@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from github_repository import Tag
+
 _TOKEN = re.compile(r'\s*(?:(\.\.\.|[{}()\[\]:!$=@,])|([A-Za-z_]\w*)|(-?\d+)|"((?:[^"\\\n]|\\.)*)")')
 NODE_LIMIT = 500_000
 
@@ -139,7 +141,34 @@ class Parser:
             return token[1:-1]
         if token.lstrip("-").isdigit():
             return int(token)
+        if token == "{":
+            return self._object()
+        if token.isidentifier():
+            return Enum(token)
         raise QueryError(f"no value: {token}")
+
+    def _object(self) -> dict[str, Any]:
+        found = {}
+        while self._peek() != "}":
+            name = self._next()
+            self._next(":")
+            found[name] = self._value()
+        self._next("}")
+        return found
+
+
+class Enum(str):
+    """A value of an enumeration, which is written without quotes."""
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A branch or tag: its repository's Reader, its prefix, its name and the object that it points at."""
+
+    reader: Any
+    prefix: str
+    name: str
+    target: str
 
 
 @dataclass(frozen=True)
@@ -162,9 +191,17 @@ SCHEMA: dict[str, dict[str, Field]] = {
         "nameWithOwner": _SCALAR,
         "defaultBranchRef": Field("Ref"),
         "ref": Field("Ref", {"qualifiedName": "String!"}),
+        "refs": Field("RefConnection", {**_PAGE, "refPrefix": "String!", "orderBy": "RefOrder"}, True),
         "object": Field("GitObject", {"oid": "GitObjectID", "expression": "String"}),
     },
-    "Ref": {"target": Field("GitObject")},
+    "Ref": {
+        "name": _SCALAR,
+        "prefix": _SCALAR,
+        "target": Field("GitObject"),
+        "compare": Field("Comparison", {"headRef": "String!"}),
+    },
+    "Comparison": {"status": _SCALAR, "aheadBy": _SCALAR, "behindBy": _SCALAR},
+    "Tag": {"oid": _SCALAR, "name": _SCALAR, "tagger": Field("GitActor"), "target": Field("GitObject")},
     "GitObject": {"oid": _SCALAR},
     "Node": {"id": _SCALAR},
     "Blob": {"text": _SCALAR},
@@ -181,21 +218,23 @@ SCHEMA: dict[str, dict[str, Field]] = {
         "history": Field("CommitConnection", {**_PAGE, "since": "GitTimestamp", "until": "GitTimestamp"}, True),
         "associatedPullRequests": Field("PullRequestConnection", _PAGE, True),
     },
-    "GitActor": {"name": _SCALAR, "email": _SCALAR, "user": Field("User")},
+    "GitActor": {"name": _SCALAR, "email": _SCALAR, "date": _SCALAR, "user": Field("User")},
     "User": {"login": _SCALAR},
     "PullRequest": {
         "number": _SCALAR,
         "merged": _SCALAR,
         "mergeCommit": Field("Commit"),
         "commits": Field("PullRequestCommitConnection", _PAGE, True),
+        "labels": Field("LabelConnection", _PAGE, True),
         "files": Field("PullRequestChangedFileConnection", _PAGE, True),
     },
     "PullRequestChangedFile": {"path": _SCALAR, "additions": _SCALAR, "deletions": _SCALAR, "changeType": _SCALAR},
+    "Label": {"name": _SCALAR},
     "PullRequestCommit": {"commit": Field("Commit")},
     "PageInfo": {"hasNextPage": _SCALAR, "endCursor": _SCALAR},
     **{
         f"{name}Connection": {"totalCount": _SCALAR, "pageInfo": Field("PageInfo"), "nodes": Field(name)}
-        for name in ("Commit", "PullRequest", "PullRequestCommit", "PullRequestChangedFile")
+        for name in ("Commit", "Ref", "PullRequest", "PullRequestCommit", "PullRequestChangedFile", "Label")
     },
 }
 INTERFACES = {"GitObject", "Node"}
@@ -292,7 +331,7 @@ class _Run:
         for selection in selections:
             if selection.spread:
                 fragment = self._fragment(selection)
-                if fragment.on == kind or kind in INTERFACES:
+                if fragment.on == kind or (kind in INTERFACES and _is_a(fragment.on, value)):
                     found |= self.resolve(fragment.selections, fragment.on, value)
                 continue
             arguments = {name: self._value(given) for name, given in selection.arguments.items()}
@@ -313,7 +352,7 @@ class _Run:
         method: Callable[..., Any] = getattr(self, f"_{kind}_{name}")
         return method(value, **arguments)
 
-    # --- values: a repository is its Reader, a ref or commit is (Reader, SHA), a pull request (Reader, Pull) ---
+    # --- values: a repository is its Reader, a commit is (Reader, SHA), a pull request (Reader, Pull), a tag a Tag ---
 
     def _Query_repository(self, _: None, owner: str, name: str) -> Any:
         known = f"{owner}/{name}".lower()
@@ -339,8 +378,58 @@ class _Run:
         return self._Repository_ref(reader, f"refs/heads/{reader.default_branch}")
 
     def _Repository_ref(self, reader: Any, qualifiedName: str) -> Any:
-        sha = reader.branches.get(qualifiedName.removeprefix("refs/heads/"))
-        return {"target": (reader, sha)} if sha else None
+        for prefix, refs in (("refs/heads/", reader.branches), ("refs/tags/", reader.tags)):
+            if qualifiedName.startswith(prefix) and (sha := refs.get(qualifiedName.removeprefix(prefix))):
+                return Ref(reader, prefix, qualifiedName.removeprefix(prefix), sha)
+        return None
+
+    def _Repository_refs(
+        self, reader: Any, refPrefix: str, first: int, orderBy: dict[str, str], after: str = ""
+    ) -> dict[str, Any]:
+        """The tags by the dates of their commits, as `TAG_COMMIT_DATE` says; those of no commit come last."""
+        enums = all(isinstance(value, Enum) for value in orderBy.values())
+        if refPrefix != "refs/tags/" or orderBy != {"field": "TAG_COMMIT_DATE", "direction": "DESC"} or not enums:
+            raise QueryError(f"refs: {refPrefix} {orderBy}")
+        found = [Ref(reader, refPrefix, name, sha) for name, sha in sorted(reader.tags.items())]
+        dated = sorted(found, key=lambda ref: reader.tag_date(ref.target), reverse=True)
+        return _connection(dated, first, after)
+
+    def _Ref_name(self, ref: Ref) -> str:
+        return ref.name
+
+    def _Ref_prefix(self, ref: Ref) -> str:
+        return ref.prefix
+
+    def _Ref_target(self, ref: Ref) -> Any:
+        return ref.reader.object(ref.target)
+
+    def _Ref_compare(self, ref: Ref, headRef: str) -> Any:
+        """A comparison; null where one side is no commit, or nothing is common to both."""
+        base, head = ref.reader.peeled(ref.target), ref.reader.resolve(headRef)
+        counted = ref.reader.ahead_behind(base, head) if base and head else None
+        if counted is None:
+            self.errors.append({"type": "NOT_FOUND", "message": f"Could not compare {ref.name} with {headRef}"})
+            return None
+        ahead, behind = counted
+        status = {
+            (False, False): "IDENTICAL",
+            (True, False): "AHEAD",
+            (False, True): "BEHIND",
+            (True, True): "DIVERGED",
+        }
+        return {"status": status[bool(ahead), bool(behind)], "aheadBy": ahead, "behindBy": behind}
+
+    def _Tag_oid(self, tag: Any) -> str:
+        return tag.sha
+
+    def _Tag_name(self, tag: Any) -> str:
+        return tag.name
+
+    def _Tag_tagger(self, tag: Any) -> Any:
+        return {"name": "", "email": "", "date": tag.date, "user": None} if tag.date else None
+
+    def _Tag_target(self, tag: Any) -> Any:
+        return tag.reader.object(tag.target)
 
     def _Repository_object(self, reader: Any, oid: str = "", expression: str = "") -> Any:
         if expression:
@@ -405,6 +494,9 @@ class _Run:
     def _PullRequest_commits(self, pull: Any, first: int, after: str = "") -> dict[str, Any]:
         return {"totalCount": pull[1].commits, "nodes": [], "pageInfo": {}}
 
+    def _PullRequest_labels(self, pull: Any, first: int, after: str = "") -> dict[str, Any]:
+        return _connection([{"name": name} for name in pull[1].labels], first, after)
+
     def _PullRequest_files(self, pull: Any, first: int, after: str = "") -> dict[str, Any]:
         reader, one = pull
         files = [
@@ -417,6 +509,12 @@ class _Run:
             for file in reader.files(one.landed, one.base)
         ]
         return _connection(files, first, after)
+
+
+def _is_a(kind: str, value: Any) -> bool:
+    """Whether a value of an interface is of a type."""
+    known = {tuple: "Commit", dict: "Blob", Tag: "Tag"}
+    return known.get(type(value)) == kind
 
 
 def _connection(items: list[Any], first: int, after: str | None, cursor: str = "") -> dict[str, Any]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import re
+import subprocess
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from repositories import git
+from repositories import ENVIRONMENT, git
 
 _FIELDS = 6
 _LANDED = re.compile(r"\(#(\d+)\)\s*$|^Merge pull request #(\d+)\b")
@@ -61,6 +64,17 @@ class File:
         return entry | ({"patch": self.patch} if self.patch is not None else {})
 
 
+@dataclass(frozen=True)
+class Tag:
+    """An annotated tag: what it points at, and when it was made, empty where that is not said."""
+
+    reader: Reader
+    sha: str
+    name: str
+    target: str
+    date: str
+
+
 class Reader:
     """A repository called `name` at `path`, as it was when `load` was called last."""
 
@@ -76,6 +90,8 @@ class Reader:
         refs = git(self.path, "for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads")
         self.branches = {name: sha for sha, name in (line.split(" ", 1) for line in refs.splitlines())}
         self.commits = self._commits()
+        self.__dict__.pop("tags", None)
+        self.__dict__.pop("_tag_objects", None)
         self.__dict__.pop("_own_files", None)
         self.__dict__.pop("pulls", None)
         self.history = lru_cache(maxsize=None)(self._history)
@@ -89,6 +105,63 @@ class Reader:
         patches = git(self.path, *log, f"--format={_MARK}%H%n", "-p")
         records = (text.split(_MARK)[1:] for text in (raw, counts, patches))
         return {one[:40]: self._files(one[40:], two[40:], three[40:]) for one, two, three in zip(*records, strict=True)}
+
+    @cached_property
+    def tags(self) -> dict[str, str]:
+        """The object of each tag by its name."""
+        refs = git(self.path, "for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/tags")
+        return {name: sha for sha, name in (line.split(" ", 1) for line in refs.splitlines())}
+
+    def object(self, sha: str) -> Any:
+        """A commit as (Reader, SHA), a Tag, or itself for anything else."""
+        return (self, sha) if sha in self.commits else self._tag_objects.get(sha, sha)
+
+    @cached_property
+    def _tag_objects(self) -> dict[str, Tag]:
+        """The annotated tags, and the tags at which they point, as git-mktag(1) describes their objects."""
+        found: dict[str, Tag] = {}
+        asked = set(self.tags.values())
+        while asked := asked - self.commits.keys() - found.keys():
+            new = dict(self._read_tags(asked))
+            found |= new
+            asked = {tag.target for tag in new.values()}
+        return found
+
+    def _read_tags(self, shas: Iterable[str]) -> Iterator[tuple[str, Tag]]:
+        """Those of `shas` that are annotated tags."""
+        command = ["git", "-c", "safe.directory=*", "-C", str(self.path), "cat-file", "--batch"]
+        asked = "".join(f"{sha}\n" for sha in shas).encode()
+        said = io.BytesIO(subprocess.run(command, input=asked, env=ENVIRONMENT, capture_output=True, check=True).stdout)
+        while about := said.readline().decode().split():
+            sha, kind, size = about
+            text = said.read(int(size) + 1).decode(errors="replace")
+            if kind == "tag":
+                fields = dict(line.partition(" ")[::2] for line in text.partition("\n\n")[0].split("\n"))
+                seconds = re.search(r"> (\d+) [-+]\d{4}$", fields.get("tagger", ""))
+                date = stamp(datetime.fromtimestamp(int(seconds[1]), UTC)) if seconds else ""
+                yield sha, Tag(self, sha, fields["tag"], fields["object"], date)
+
+    def peeled(self, sha: str) -> str:
+        """The commit at which a tag's object points in the end, empty for none."""
+        found = self.object(sha)
+        while isinstance(found, Tag):
+            found = self.object(found.target)
+        return found[1] if isinstance(found, tuple) else ""
+
+    def tag_date(self, sha: str) -> str:
+        """The date of the commit of a tag, empty for one of something else."""
+        commit = self.peeled(sha)
+        return self.commits[commit].committed if commit else ""
+
+    def ahead_behind(self, base: str, head: str) -> tuple[int, int] | None:
+        """How many commits `head` has that `base` has not, and the reverse; None where nothing is common to both."""
+        behind, ahead = map(int, git(self.path, "rev-list", "--left-right", "--count", f"{base}...{head}").split())
+        try:
+            if ahead and behind:
+                git(self.path, "merge-base", base, head)
+        except AssertionError:  # git ends with 1 where there is none
+            return None
+        return ahead, behind
 
     def _commits(self) -> dict[str, Meta]:
         form = "%H%x00%P%x00%an%x00%ae%x00%ct%x00%B"

@@ -50,13 +50,14 @@ class Pull:
     """A pull request besides those that subjects of the default branch name.
 
     `landed` is the commit that it was merged as (empty: it is open), `base` what its files are compared with (empty:
-    the parent of that), `commits` how many it has.
+    the parent of that), `commits` how many it has, `labels` are its labels.
     """
 
     number: int
     landed: str = ""
     base: str = ""
     commits: int = 1
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

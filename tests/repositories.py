@@ -112,6 +112,7 @@ class Builder:
         self._marks: dict[str, int] = {}
         self._tips: dict[str, str] = {}
         self._refs: dict[str, str] = {}
+        self._tags: list[bytes] = []
         self._next = 1
 
     def commit(
@@ -152,12 +153,18 @@ class Builder:
         """Let `ref`, such as `refs/tags/v1`, point at the commit `name`."""
         self._refs[ref] = name
 
+    def tag(self, name: str, commit: str, at: datetime | int | str) -> None:
+        """Add the annotated tag `name` of a commit, made at `at`."""
+        tagger = b"tagger %s <%s> %s\n" % (raw(DEV_ONE[0]), raw(DEV_ONE[1]), _stamp(at))
+        self._tags.append(b"tag %s\nfrom :%d\n%s%s" % (name.encode(), self._marks[commit], tagger, _data(name)))
+
     def finish(self) -> History:
         """Write the repository."""
         self.path.mkdir(parents=True, exist_ok=True)
         git(self.path, *self._init)
         for ref, name in self._refs.items():
             self._stream.append(b"reset %s\nfrom :%d\n\n" % (ref.encode(), self._marks[name]))
+        self._stream += self._tags
         marks = self.path.parent / f"{self.path.name}.marks"
         options = ["--quiet", "--force", "--date-format=raw-permissive", f"--export-marks={marks}"]
         git(self.path, "fast-import", *options, stdin=b"".join(self._stream) + b"done\n")
@@ -272,3 +279,71 @@ def _write(path: Path, branch: str, commit: bytes) -> str:
     sha = git(path, "hash-object", "-t", "commit", "-w", "--stdin", stdin=commit)
     git(path, "update-ref", f"refs/heads/{branch}", sha)
     return sha
+
+
+def releases_history(path: Path) -> History:
+    """A repository with releases among other tags: bare, branches `main`, `maintenance`, `side` and `release/1.2.0`.
+
+    `v1.0.1` is the youngest release, of the oldest line. What is no release points at older commits than any that is.
+    """
+    build = Builder(path)
+    build.commit("root", at(-240), {"app.py": "1\n"})
+    build.commit("one", at(-200), {"app.py": "2\n"})
+    build.commit("fix", at(-150), {"app.py": "2.1\n"}, branch="maintenance", parents=["one"])
+    build.commit("beside", at(-140), {"side.py": "1\n"}, branch="side", parents=["one"])
+    for name, hour in (("two", -160), ("three", -140), ("four", -90), ("five", -70), ("six", -60), ("seven", -10)):
+        build.commit(name, at(hour), {"app.py": f"{name}\n"})
+    for tag, commit in (("v1.0.0", "one"), ("release/1.2.0", "five"), ("v1", "four"), ("latest", "six")):
+        build.ref(f"refs/tags/{tag}", commit)
+    for tag in (
+        "-x",
+        "-1.0.0",
+        "main",
+        "nightly-2026-02-01",
+        "lib-v3.0.0",
+        "tool@2.0.0",
+        "@team/tool@2.1.0",
+        "v1.0.0.dev1",
+    ):
+        build.ref(f"refs/tags/{tag}", "root")
+    build.ref("refs/heads/release/1.2.0", "root")
+    for tag, commit, hour in (("v1.1.0-rc1", "three", -100), ("v1.1.0", "four", -80), ("v1.0.1", "fix", -20)):
+        build.tag(tag, commit, at(hour))
+    history = build.finish()
+    _odd_tags(history)
+    return history
+
+
+def _odd_tags(history: History) -> None:
+    """A tag of a tag, `v1.3.0` of the commit `six`, and tags of a tree and a blob."""
+    form = "object {}\ntype {}\ntag {}\ntagger dev-one <dev-one@example.com> {}\n\nText\n"
+    sha = history.sha("six")
+    for kind, name, hour in (("commit", "inner", -50), ("tag", "v1.3.0", -40)):
+        text = form.format(sha, kind, name, _stamp(at(hour)).decode())
+        sha = git(history.path, "mktag", stdin=text.encode())
+    git(history.path, "update-ref", "refs/tags/v1.3.0", sha)
+    for name, what in (("v0.1.0", "HEAD^{tree}"), ("v0.2.0", "HEAD:app.py")):
+        git(history.path, "update-ref", f"refs/tags/{name}", git(history.path, "rev-parse", what))
+
+
+RELEASES = {
+    "v1.0.0": ("one", -200),
+    "v1.1.0-rc1": ("three", -100),
+    "v1.1.0": ("four", -80),
+    "release/1.2.0": ("five", -70),
+    "v1.3.0": ("six", -40),
+    "v1.0.1": ("fix", -20),
+}
+"""The releases of `releases_history`, oldest first: the commit and the hour of each."""
+
+FIRST_RELEASES = {
+    "root": "v1.0.0",
+    "one": "v1.0.0",
+    "two": "v1.1.0-rc1",
+    "three": "v1.1.0-rc1",
+    "four": "v1.1.0",
+    "five": "release/1.2.0",
+    "six": "v1.3.0",
+    "fix": "v1.0.1",
+}
+"""The first release of each commit of `releases_history` that is in any."""

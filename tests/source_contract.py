@@ -3,9 +3,10 @@
     class TestGit(SourceContract):
         @pytest.fixture(scope="class")
         @classmethod
-        def served(cls, tmp_path_factory): return Served(source, repo, history, empty, missing)
+        def served(cls, tmp_path_factory): return Served(source, repo, history, empty, missing, released, releases)
 
-`history` is `repositories.contract_history(path)`; a server for tests reads that repository with git.
+`history` is `repositories.contract_history(path)` and `releases` is `repositories.releases_history(path)`; a server for
+tests reads those repositories with git.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from repositories import DAY, HOSTILE, History, at, git
+from repositories import DAY, FIRST_RELEASES, HOSTILE, RELEASES, History, at, git
 
 from bot.ports import CommitSource, NotFound, UsageError
-from bot.values import Commit, FileChange, FileStatus, InnerCommit
+from bot.values import Commit, FileChange, FileStatus, InnerCommit, Release
 
 NEXT_DAY = DAY + timedelta(days=1)
 OF_THE_DAY = ["mention", "several", "binary", "remove", "rename", "merge", "squash", "start"]
@@ -25,13 +26,21 @@ OF_THE_DAY = ["mention", "several", "binary", "remove", "rename", "merge", "squa
 
 @dataclasses.dataclass(frozen=True)
 class Served:
-    """A source, the name by which it knows the contract's repository, that of an empty one, and one of none."""
+    """A source, and the names by which it knows the contract's repository, an empty one, none, and one of releases."""
 
     source: CommitSource
     repo: str
     history: History
     empty: str
     missing: str
+    released: str
+    releases: History
+
+    def firsts(self, names: list[str]) -> dict[str, str]:
+        """The first releases of commits of the repository with releases, by the builder's names."""
+        found = self.source.first_releases(self.released, [self.releases.sha(name) for name in names])
+        by_sha = {sha: name for name, sha in self.releases.shas.items()}
+        return {by_sha[sha]: release.name for sha, release in found.items()}
 
     def commit(self, name: str) -> Commit:
         """The commit that the builder calls `name`."""
@@ -253,6 +262,17 @@ class SourceContract:
     def test_a_first_commit_s_patch_adds_everything(self, served):
         assert served.patch("root")["README.md"] == "@@ -0,0 +1 @@\n+# Example"
 
+    def test_of_some_files_alone_only_commits_that_change_one_have_a_patch(self, served):
+        asked = [served.commit(name) for name in ("several", "remove", "mention")]
+        whole = [{f.path: f.text for f in files} for _, files in served.source.patches(served.repo, asked)]
+        paths = {"README.md", "src/main.py", "no/such.file", "-x", "*.md"}
+        some = [
+            (sha, {f.path: f.text for f in files}) for sha, files in served.source.patches(served.repo, asked, paths)
+        ]
+        wanted = [{path: text for path, text in files.items() if path in paths} for files in whole]
+        assert [sorted(files) for files in wanted] == [["README.md"], [], ["src/main.py"]]
+        assert some == [(commit.sha, files) for commit, files in zip(asked, wanted, strict=True) if files]
+
     def test_no_commits_have_no_patches(self, served):
         assert list(served.source.patches(served.repo, [])) == []
 
@@ -261,6 +281,41 @@ class SourceContract:
         with pytest.raises(NotFound) as caught:
             list(served.source.patches(served.repo, [gone]))
         assert caught.value.key == "commit_unknown"
+
+    # --- releases ---
+
+    def test_releases_come_oldest_first_with_their_commits_and_times(self, served):
+        assert served.source.releases(served.released) == tuple(
+            Release(name, served.releases.sha(commit), at(hour)) for name, (commit, hour) in RELEASES.items()
+        )
+
+    def test_each_commit_has_the_first_release_that_holds_it_or_none(self, served):
+        assert served.firsts(list(served.releases.shas)) == FIRST_RELEASES
+
+    @pytest.mark.parametrize("name", ["root", "two", "fix", "five", "six", "seven", "beside"])
+    def test_a_commit_asked_for_alone_has_the_same_first_release(self, served, name):
+        assert served.firsts([name]) == {n: release for n, release in FIRST_RELEASES.items() if n == name}
+
+    @pytest.mark.parametrize(
+        "odd", ["0123456789abcdef0123456789abcdef01234567", "", "-x", "main", "v1.0.0", "\x00", "é"]
+    )
+    def test_what_is_no_commit_is_in_no_release_and_costs_the_others_nothing(self, served, odd):
+        one = served.releases.sha("one")
+        found = served.source.first_releases(served.released, [odd, one, one[:12], one])
+        assert {sha: release.name for sha, release in found.items()} == {one: "v1.0.0"}
+
+    def test_no_commits_have_no_releases(self, served):
+        assert served.source.first_releases(served.released, []) == {}
+
+    def test_a_repository_without_tags_or_commits_has_no_releases(self, served):
+        assert served.source.releases(served.empty) == ()
+        assert served.source.first_releases(served.empty, [served.releases.sha("one")]) == {}
+
+    def test_an_unknown_repository_s_releases_are_not_found(self, served):
+        with pytest.raises(NotFound):
+            served.source.releases(served.missing)
+        with pytest.raises(NotFound):
+            served.source.first_releases(served.missing, [served.releases.sha("one")])
 
     # --- what is not there ---
 

@@ -54,6 +54,7 @@ from bot.values import (
     Subscription,
     Suggestion,
     Theme,
+    Told,
     Usage,
 )
 
@@ -838,6 +839,31 @@ class StoreContract:
         assert again.usage(START, START + timedelta(days=1)) == (Spending("m", "p", 1, 1, 1),)
         assert not again.claim("k", "two", START, START + timedelta(hours=1))
 
+    def test_what_a_posted_digest_told_of_outlives_its_subscription(self, store: Store, reopen) -> None:
+        number = store.subscribe(DAILY).id
+        store.keep_digest("k", digest(commit(1), commit(2)), START)
+        begun = planned(store, number)
+        assert store.told_of(REPO, commit(1).sha) == ()
+        step = Step("headline", StepState.DONE, START, "t1")
+        store.keep_delivery(replace(begun, digest="k", steps=(step,)))
+        store.unsubscribe(number)
+        store = reopen()
+        assert store.told_of(REPO, commit(1).sha) == (
+            Told(commit(1).sha, GRADE, replace(DAILY.place, thread="t1"), START),
+        )
+        assert store.told_grades(REPO, [commit(1).sha, commit(3).sha]) == {commit(1).sha: GRADE}
+        period = digest(commit(1)).period
+        assert list(store.told_digests(REPO, digest(commit(1)).branch, "en", period)) == ["k"]
+        assert store.told_digests(REPO, digest(commit(1)).branch, "zh", period) == {}
+
+    def test_a_digest_that_was_not_posted_told_nothing(self, store: Store) -> None:
+        number = store.subscribe(DAILY).id
+        store.keep_digest("k", digest(commit(1)), START)
+        step = Step("headline", StepState.INTENDED, START)
+        store.keep_delivery(replace(planned(store, number), digest="k", steps=(step,)))
+        assert store.told_grades(REPO, [commit(1).sha]) == {}
+        assert store.told_digests(REPO, digest(commit(1)).branch, "en", digest(commit(1)).period) == {}
+
     def test_counts_are_the_rows_of_each_table_and_the_size(self, store: Store) -> None:
         empty = store.counts()
         number = store.subscribe(DAILY).id
@@ -858,6 +884,7 @@ class StoreContract:
             "subscriptions": 1,
             "deliveries": 1,
             "told": 2,
+            "told_commits": 0,
             "usage": 1,
             "claims": 1,
         }

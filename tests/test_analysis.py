@@ -192,7 +192,7 @@ def test_what_a_reply_says_does_not_come_back_as_our_own_words():
 
 def test_only_grades_two_steps_apart_are_disputed():
     views = (Importance.HIGH, Importance.LOW, Importance.LOW)
-    rules = [triage.Judgement(view, 0.5, "new", False, JUDGED[0].features) for view in views]
+    rules = [triage.Judgement(view, 0.5, "new", "", False, JUDGED[0].features) for view in views]
     said = {"commits": [graded(1), graded(2, importance="high"), graded(3, importance="medium")]}
     grades = analysis.read_triage(reply(said), DAY, rules, "en")
     assert {c.sha for c in analysis.disputed(grades, DAY, rules)} == {sha(1), sha(2)}

@@ -171,7 +171,7 @@ def test_an_answer_of_which_nothing_can_be_verified_is_not_taken(tmp_path, clock
 def test_a_patch_that_cannot_be_read_costs_depth_and_nothing_else(tmp_path, clock, history, monkeypatch):
     world = World(tmp_path, clock, str(history.path))
 
-    def broken(repo, commits):
+    def broken(repo, commits, paths=()):
         yield from ()
         raise Unavailable("git_slow", repo="app")
 

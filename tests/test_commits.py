@@ -18,7 +18,7 @@ from bot.commits import message, people
 from bot.commits.filters import wanted
 from bot.commits.people import Signature
 from bot.texts import Texts
-from bot.values import Filters, Request
+from bot.values import Filters, Person, Request
 
 # --- People ----------------------------------------------------------------------------------
 
@@ -74,6 +74,127 @@ def test_of_several_the_row_names_two_and_how_many_more():
     assert merge.reading.merger == "Max"
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Co-authored-by: Ana <noreply@anthropic.com>\nCo-authored-by: Bo <bo@example.com>",
+        "Co-authored-by: Bo <bo@example.com>\nCo-authored-by: Bo <bo@example.com>",
+        "Co-authored-by: Claude <noreply@anthropic.com>",
+    ],
+)
+def test_a_trailer_takes_no_author_away(body):
+    assert commit("feat: lists", author="Ana", body=body).reading.people[0].name == "Ana"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Wang Ci", "Jan Bot", "Travis", "Marge", "Jenkins", "Peter Automation", "Bo Talbot", "Abbot", "robot-builder"],
+)
+def test_a_person_is_no_program_by_the_sound_of_the_name(name):
+    assert not people.is_bot(Person(name))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dependabot[bot]",
+        "Renovate Bot",
+        "k8s-ci-robot",
+        "OpenStack Proposal Bot",
+        "pyup-bot",
+        "Hosted Weblate",
+        "FooTestBot",
+    ],
+)
+def test_a_program_is_known_however_it_is_called(name):
+    assert people.is_bot(Person(name))
+
+
+def test_a_mailmap_makes_no_program_of_a_person():
+    mapped = people.mailmap("dependabot[bot] <cy@example.com>\n")
+    assert mapped(Signature("Cy", "cy@example.com")).name == "Cy"
+
+
+def test_a_bots_bump_stays_the_bots_whoever_brought_its_branch_up_to_date():
+    bump = commit(
+        "Bump serde from 1.0.1 to 1.0.2 (#7)",
+        change("Cargo.lock"),
+        author="dependabot[bot]",
+        body="Bumps serde from 1.0.1 to 1.0.2.\n\nCo-authored-by: Ana <ana@example.com>",
+    )
+    assert bump.reading.bot
+    assert [p.name for p in bump.reading.people] == ["dependabot[bot]", "Ana"]
+    assert not wanted(bump, Filters(bots=False))
+
+
+# --- Numbers and titles ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("subject", "body", "known", "expected"),
+    [
+        ("docs: a typo", "PR-URL: #123", 456, 456),
+        ("docs: a typo", "PR-URL: https://github.com/other/repo/pull/123", None, None),
+        ("docs: a typo", "Reviewed-on: https://evil.example/123", None, None),
+        ("docs: a typo", "Part-of: <https://gitlab.example.com/other/app/-/merge_requests/9>", None, None),
+        ("docs: a typo", "PR-URL: https://github.com/team/app/pull/123", None, 123),
+        ("docs: a typo (#7)", "PR-URL: #123", 456, 7),
+    ],
+)
+def test_a_body_takes_no_number_that_is_surer_known_or_of_another_place(subject, body, known, expected):
+    assert commit(subject, body=body, pull=known).pull == expected
+
+
+@pytest.mark.parametrize(
+    "subject", ["Update the docs on (#12) handling", "Release 1.2 (#12): notes", "fix(#12): an empty list"]
+)
+def test_a_number_within_a_sentence_stays_there(subject):
+    assert "#12" in commit(subject).reading.subject
+
+
+@pytest.mark.parametrize(
+    ("subject", "body", "inner", "title"),
+    [
+        (
+            "Merge branch 'main' into dev",
+            "Conflicts:\n\tREADME.md\n\tpom.xml",
+            ["Count a quota once"],
+            "Count a quota once",
+        ),
+        ("Merge branch 'main' into dev", "# Conflicts:\n#\tREADME.md", ["Count a quota once"], "Count a quota once"),
+        ("Merge \"Merge branch 'stable-2.15'\"", "", ["Close the file"], "Close the file"),
+        (
+            "Count each quota once, however many wo… (#8)",
+            "",
+            ["Count each quota once, however many workers ask"],
+            "Count each quota once, however many workers ask",
+        ),
+        (
+            "Count each quota once, however many wo…",
+            "* Count each quota once, however many workers ask",
+            [],
+            "Count each quota once, however many workers ask",
+        ),
+    ],
+)
+def test_a_title_is_found_where_it_stands_whole(subject, body, inner, title):
+    assert commit(subject, body=body, inner=inner).reading.title == title
+
+
+@pytest.mark.parametrize(
+    ("subject", "inner"),
+    [
+        ("Merge branch 'topic'", ["fixup! Add a page", "squash! Add a page"]),
+        ("[Take 2] Log each step", []),
+        ('Revert "Revert "Log each step""', []),
+        ("Merge branch 'topic'", ['Revert "Log a step"', "Log each step"]),
+    ],
+)
+def test_what_repairs_or_brings_back_neither_breaks_nor_reverts(subject, inner):
+    read = commit(subject, inner=inner, body="" if inner else "Reverts 0123abcd0123abcd").reading
+    assert (read.breaking, read.reverts) == ("", "")
+
+
 # --- Filters ---------------------------------------------------------------------------------
 
 
@@ -114,7 +235,7 @@ def world(tmp_path, clock):
 def test_a_commit_is_read_once(world, monkeypatch):
     counted = []
     read = message.read
-    monkeypatch.setattr(message, "read", lambda text: counted.append(text) or read(text))
+    monkeypatch.setattr(message, "read", lambda *a: counted.append(a) or read(*a))
     world.commands.run(Request("2026-02-18", HOME, ""))
     assert len(counted) == 29
     counted.clear()

@@ -25,12 +25,13 @@ from repositories import (
     git,
     lines,
     link,
+    releases_history,
     script,
     submodule,
 )
 from source_contract import NEXT_DAY, OF_THE_DAY, Served, SourceContract
 
-from adapters.sources.git import GitSource, from_settings
+from adapters.sources.git import GitSource, from_settings, process
 from adapters.sources.git import history as reading
 from adapters.sources.git.process import GitSlow, run
 from adapters.sources.git.remote import parse
@@ -61,7 +62,9 @@ class TestContract(SourceContract):
         history = contract_history(folder / "example.git")
         empty = Builder(folder / "empty.git").finish()
         source = GitSource(folder / "clones")
-        return Served(source, str(history.path), history, str(empty.path), str(folder / "missing"))
+        released = releases_history(folder / "released.git")
+        names = str(history.path), history, str(empty.path), str(folder / "missing"), str(released.path)
+        return Served(source, *names, released)
 
 
 @pytest.fixture
@@ -832,6 +835,144 @@ def test_several_threads_get_the_same(source, example):
         assert all(got == expected for got in pool.map(lambda _: everything(source, str(example.path)), range(8)))
 
 
+# --- releases ----------------------------------------------------------------------------------
+
+
+def _firsts(source: GitSource, history, *names: str) -> dict[str, str]:
+    """The first releases of commits by the builder's names."""
+    found = source.first_releases(str(history.path), [history.sha(name) for name in names])
+    return {name: found[history.sha(name)].name for name in names if history.sha(name) in found}
+
+
+def test_a_release_dated_before_what_it_holds_is_found_nonetheless(source, build):
+    build.commit("one", DAY)
+    build.commit("two", at(10))
+    build.tag("v1.0.0", "two", at(-2000))
+    build.commit("three", at(12))
+    build.tag("v1.1.0", "three", at(13))
+    history = build.finish()
+    assert _firsts(source, history, "one", "two", "three") == {"one": "v1.0.0", "two": "v1.0.0", "three": "v1.1.0"}
+    assert _firsts(source, history, "two", "three") == {"two": "v1.0.0", "three": "v1.1.0"}
+
+
+def test_dates_that_no_calendar_has_and_tags_without_one_cost_no_answer(source, build):
+    build.commit("one", "9999999999999 +0000")
+    build.ref("refs/tags/v1.0.0", "one")
+    build.commit("two", 0)
+    history = build.finish()
+    body = f"object {history.sha('two')}\ntype commit\ntag v1.1.0\ntagger nobody\n\nText\n"
+    sha = git(history.path, "hash-object", "-t", "tag", "-w", "--literally", "--stdin", stdin=body.encode())
+    git(history.path, "update-ref", "refs/tags/v1.1.0", sha)
+    assert [r.made.year for r in source.releases(str(history.path))] == [1970, 1970]
+    assert _firsts(source, history, "one", "two") == {"one": "v1.0.0", "two": "v1.1.0"}
+
+
+def test_a_merged_branch_is_released_with_its_merge(source, build):
+    build.commit("base", at(1))
+    build.commit("aside", at(2), branch="topic", parents=["base"])
+    build.commit("main", at(3), parents=["base"])
+    build.ref("refs/tags/v1.0", "main")
+    build.commit("merge", at(4), parents=["main", "aside"])
+    build.ref("refs/tags/v1.1", "merge")
+    expected = {"base": "v1.0", "aside": "v1.1", "main": "v1.0", "merge": "v1.1"}
+    assert _firsts(source, build.finish(), *expected) == expected
+
+
+def test_histories_without_anything_in_common_each_have_their_releases(source, build):
+    build.commit("one", at(1))
+    build.commit("other", at(2), branch="other")
+    build.ref("refs/tags/v1.0", "one")
+    build.ref("refs/tags/v2.0", "other")
+    assert _firsts(source, build.finish(), "one", "other") == {"one": "v1.0", "other": "v2.0"}
+
+
+def test_names_that_git_itself_does_not_allow_are_no_releases(source, build):
+    build.commit("one", at(1))
+    build.ref("refs/tags/v1.0", "one")
+    history = build.finish()
+    odd = ["v1.0\x1b[31m", "v1 0", "v1.3.lock", "v1..4"]
+    lines_ = [f"{history.sha('one')} refs/tags/{name}\n" for name in odd]
+    (history.path / "packed-refs").write_text("# pack-refs with: peeled\n" + "".join(lines_))
+    assert [release.name for release in source.releases(str(history.path))] == ["v1.0"]
+
+
+def test_the_line_is_that_of_the_name_by_which_a_repository_is_known(source, tmp_path):
+    build = Builder(tmp_path / "tool.git")
+    build.commit("one", at(1))
+    for tag in ("tool-1.0.0", "lib-1.0.0", "lib-1.1.0"):
+        build.ref(f"refs/tags/{tag}", "one")
+    history = build.finish()
+    assert [release.name for release in source.releases(str(history.path))] == ["tool-1.0.0"]
+    git(history.path, "remote", "add", "origin", "https://github.com/team/lib")
+    assert [release.name for release in source.releases(str(history.path))] == ["lib-1.0.0", "lib-1.1.0"]
+
+
+def test_twenty_thousand_tags_are_listed_once_and_walked_once(source, build, monkeypatch):
+    for number in range(20):
+        build.commit(f"c{number}", at(number))
+    history = build.finish()
+    shas = [history.sha(f"c{number}") for number in range(20)]
+    packed = sorted(f"refs/tags/{'pkg-' * (n % 2)}v{n // 1000}.{n}.0 {shas[n // 1000]}" for n in range(20_000))
+    rows = (line.rpartition(" ") for line in packed)
+    text = "".join(f"{sha} {ref}\n" for ref, _, sha in rows)
+    (history.path / "packed-refs").write_text("# pack-refs with: peeled fully-peeled sorted\n" + text)
+    commands = _watched(monkeypatch)
+    found = source.first_releases(str(history.path), shas)
+    assert [found[sha].name.split(".")[0] for sha in shas] == [f"v{number}" for number in range(20)]
+    assert [command[0] for command in commands if command[0] != "config"] == ["for-each-ref", "rev-list", "rev-list"]
+    assert not any("v1" in argument for command in commands for argument in command)
+    assert len(source.releases(str(history.path))) == 10_000
+
+
+def _watched(monkeypatch) -> list[tuple[str, ...]]:
+    """The arguments with which git is started from here on."""
+    commands = []
+    started = process._started
+
+    def watched(folder, arguments, *others):
+        commands.append(tuple(arguments))
+        return started(folder, arguments, *others)
+
+    monkeypatch.setattr(process, "_started", watched)
+    return commands
+
+
+def test_a_release_in_a_clone_follows_its_tag(example, server, tmp_path):
+    path = server.folder / "team" / "example.git"
+    shutil.copytree(example.path, path)
+    clock = Clock()
+    source = GitSource(tmp_path / "clones", clock=clock)
+    url = server.url("team/example.git")
+    assert [(r.name, r.sha) for r in source.releases(url)] == [("v1", example.sha("squash"))]
+    git(path, "tag", "-f", "v1", example.sha("start"))
+    git(path, "tag", "v2.0.0", example.sha("merge"))
+    clock.now += 60
+    assert [r.sha for r in source.releases(url)] == [example.sha("start"), example.sha("merge")]
+    git(path, "tag", "-d", "v1")
+    clock.now += 60
+    assert [r.name for r in source.releases(url)] == ["v2.0.0"]
+
+
+def test_a_clone_without_files_tells_releases_all_the_same(source, tmp_path):
+    history = releases_history(tmp_path / "origin.git")
+    git(history.path, "tag", "-d", "v0.1.0", "v0.2.0")  # of a tree and a blob, which such a clone cannot be made of
+    git(history.path, "config", "uploadpack.allowFilter", "true")
+    git(tmp_path, "clone", "-q", "--bare", "--filter=blob:none", f"file://{history.path}", "partial")
+    found = source.first_releases(str(tmp_path / "partial"), [history.sha("two")])
+    assert [release.name for release in found.values()] == ["v1.1.0-rc1"]
+
+
+def test_a_shallow_clone_in_which_a_release_may_be_missed_says_how_far_it_reaches(source, tmp_path):
+    history = releases_history(tmp_path / "origin.git")
+    options = ["--depth=2", "--no-single-branch", "--bare"]
+    git(tmp_path, "clone", "-q", *options, f"file://{history.path}", "shallow.git")
+    path = str(tmp_path / "shallow.git")
+    with pytest.raises(NotFound) as caught:
+        source.first_releases(path, [history.sha("root"), history.sha("seven")])
+    assert caught.value.key == "history_too_short"
+    assert source.first_releases(path, [history.sha("seven")]) == {}
+
+
 # --- shallow clones ---------------------------------------------------------------------------
 
 
@@ -1162,6 +1303,15 @@ def test_a_pull_request_is_its_newest_commit_whose_subject_names_it(source, buil
     history = build.finish()
     assert source.pull(str(history.path), 12).sha == history.sha("again")
     assert source.pull(str(history.path), 121).sha == history.sha("longer")
+
+
+def test_a_number_in_a_body_takes_no_pull_request_from_its_subject(source, build):
+    build.commit("one", at(1), message="feat: pay out the wages (#123)")
+    build.commit("two", at(2), message="docs: a typo\n\nPR-URL: #123")
+    build.commit("three", at(3), message="fix: a crash\n\nPR-URL: #124")
+    history = build.finish()
+    assert source.pull(str(history.path), 123).sha == history.sha("one")
+    assert source.pull(str(history.path), 124).sha == history.sha("three")
 
 
 # --- patches ----------------------------------------------------------------------------------

@@ -16,11 +16,12 @@ from types import SimpleNamespace
 import github
 import pytest
 from github import Auth
+from github_graphql import QueryError, execute
 from github_server import TOKEN, App, Fault, GitHubServer, Pull
-from repositories import BINARY, DAY, DEV_TWO, Builder, History, at, contract_history, lines, script
+from repositories import BINARY, DAY, DEV_TWO, Builder, History, at, contract_history, lines, releases_history, script
 from source_contract import NEXT_DAY, OF_THE_DAY, Served, SourceContract
 
-from adapters.sources.github import GitHubSource, answers, from_settings
+from adapters.sources.github import GitHubSource, answers, from_settings, tags
 from adapters.sources.github.client import Client
 from bot.commits import hosts
 from bot.ports import ConfigError, NotFound, UsageError
@@ -58,6 +59,11 @@ def empty(tmp_path_factory) -> History:
     return Builder(tmp_path_factory.mktemp("github") / "empty.git").finish()
 
 
+@pytest.fixture(scope="module")
+def released(tmp_path_factory) -> History:
+    return releases_history(tmp_path_factory.mktemp("github") / "product.git")
+
+
 @contextmanager
 def serving(history: History, **options: object) -> Iterator[GitHubServer]:
     """A server with one repository, `team/app`."""
@@ -70,9 +76,11 @@ class _Contract(SourceContract):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def served(cls, history, empty):
-        with GitHubServer({"team/app": history.path, "team/empty": empty.path}) as server:
-            yield Served(source(server, cls.token), "team/app", history, "team/empty", "team/none")
+    def served(cls, history, empty, released):
+        repos = {"team/app": history.path, "team/empty": empty.path, "team/product": released.path}
+        with GitHubServer(repos) as server:
+            names = "team/app", history, "team/empty", "team/none", "team/product"
+            yield Served(source(server, cls.token), *names, released)
 
     def test_the_start_of_two_shas_is_ambiguous(self, served):
         """GitHub does not say that a start is ambiguous: it finds no commit."""
@@ -88,9 +96,184 @@ class TestWithToken(_Contract):
 
 
 class TestWithoutToken(_Contract):
-    """The contract over REST alone."""
+    """The contract over REST alone, which tells nothing of releases."""
 
     token = ""
+
+    def test_releases_come_oldest_first_with_their_commits_and_times(self, served):
+        assert served.source.releases(served.released) == ()
+
+    def test_each_commit_has_the_first_release_that_holds_it_or_none(self, served):
+        assert served.firsts(list(served.releases.shas)) == {}
+
+    test_a_commit_asked_for_alone_has_the_same_first_release = None
+    test_what_is_no_commit_is_in_no_release_and_costs_the_others_nothing = None
+    test_an_unknown_repository_s_releases_are_not_found = None
+
+
+# --- releases --------------------------------------------------------------------------------
+
+
+def many_tags(path, count: int, *, other: int = 0) -> History:
+    """A repository with a commit and a release an hour, `other` packages' tags at the last, and one commit after it."""
+    build = Builder(path)
+    for number in range(count):
+        build.commit(f"c{number}", at(24 * number))
+        build.ref(f"refs/tags/v1.{number}.0", f"c{number}")
+    for number in range(other):
+        build.ref(f"refs/tags/lib-v1.{number}.0", f"c{count - 1}")
+    build.commit("last", at(24 * count))
+    return build.finish()
+
+
+@pytest.fixture(scope="module")
+def often(tmp_path_factory) -> History:
+    return many_tags(tmp_path_factory.mktemp("often") / "app.git", 250)
+
+
+def test_releases_take_a_request_for_each_hundred_tags(often):
+    with serving(often) as server:
+        found = source(server).releases("team/app")
+    assert [release.name for release in found] == [f"v1.{number}.0" for number in range(250)]
+    assert server.counts == {"graphql": 3}
+
+
+def test_of_too_many_tags_the_latest_are_read_and_earlier_commits_are_in_none(often, monkeypatch):
+    monkeypatch.setattr(tags, "PAGES", 2)
+    with serving(often) as server:
+        read = source(server)
+        assert len(read.releases("team/app")) == 200
+        asked = [often.sha(f"c{number}") for number in (0, 49, 60, 249)]
+        found = {sha: release.name for sha, release in read.first_releases("team/app", asked).items()}
+    assert found == {often.sha("c60"): "v1.60.0", often.sha("c249"): "v1.249.0"}
+
+
+def test_a_day_s_commits_take_a_request_for_their_dates_one_for_tags_and_one_for_comparisons(often):
+    with serving(often) as server:
+        found = source(server).first_releases("team/app", [often.sha("c248"), often.sha("c249"), often.sha("last")])
+    assert [release.name for release in found.values()] == ["v1.248.0", "v1.249.0"]
+    assert server.counts == {"graphql": 3}
+
+
+def test_tags_are_read_until_one_is_the_repository_s_own(tmp_path):
+    """Else the packages' tags, of which the first page is full, would be its releases."""
+    history = many_tags(tmp_path / "app.git", 2, other=120)
+    with serving(history) as server:
+        found = source(server).first_releases("team/app", [history.sha("c1"), history.sha("last")])
+    assert {sha: release.name for sha, release in found.items()} == {history.sha("c1"): "v1.1.0"}
+    assert server.counts == {"graphql": 4}
+
+
+def test_a_commit_is_compared_with_twice_as_many_releases_each_time(tmp_path):
+    build = Builder(tmp_path / "app.git")
+    build.commit("root", at(0))
+    build.commit("waits", at(1), branch="topic", parents=["root"])
+    for number in range(20):
+        build.commit(f"c{number}", at(2 + number), parents=["root"] if not number else None)
+        build.ref(f"refs/tags/v1.{number}.0", f"c{number}")
+    build.commit("merge", at(30), parents=["c19", "waits"])
+    build.ref("refs/tags/v2.0.0", "merge")
+    history = build.finish()
+    with serving(history) as server:
+        found = source(server).first_releases("team/app", [history.sha("waits")])
+    assert [release.name for release in found.values()] == ["v2.0.0"]
+    assert server.counts == {"graphql": 2 + 3}
+
+
+def test_a_commit_is_compared_with_so_many_releases_and_no_more(tmp_path, monkeypatch):
+    monkeypatch.setattr(tags, "MOST", 12)
+    build = Builder(tmp_path / "app.git")
+    build.commit("root", at(0))
+    for name in ("near", "far"):
+        build.commit(name, at(1), branch=name, parents=["root"])
+    for number in range(11):
+        build.commit(f"c{number}", at(2 + number), parents=["root"] if not number else None)
+        build.ref(f"refs/tags/v1.{number}.0", f"c{number}")
+    for number, name in enumerate(("near", "far")):
+        build.commit(f"merge-{name}", at(80 + number), parents=["c10" if name == "near" else "merge-near", name])
+        build.ref(f"refs/tags/v{2 + number}.0.0", f"merge-{name}")
+    history = build.finish()
+    with serving(history) as server:
+        found = source(server).first_releases("team/app", [history.sha("near"), history.sha("far")])
+    assert {sha: release.name for sha, release in found.items()} == {history.sha("near"): "v2.0.0"}
+
+
+def test_packages_that_were_released_together_take_one_comparison(tmp_path):
+    build = Builder(tmp_path / "app.git")
+    build.commit("aside", at(0), branch="aside")
+    build.commit("one", at(1))
+    for number in range(60):
+        build.ref(f"refs/tags/@team/p{number:02}@1.0.0", "one")
+    build.commit("two", at(2))
+    build.ref("refs/tags/@team/p00@1.1.0", "two")
+    history = build.finish()
+    with serving(history) as server:
+        found = source(server).first_releases("team/app", [history.sha(name) for name in ("aside", "one", "two")])
+    assert [release.name for release in found.values()] == ["@team/p00@1.0.0", "@team/p00@1.1.0"]
+    assert server.counts == {"graphql": 3}
+
+
+def test_comparisons_are_bounded_and_what_they_do_not_reach_is_absent(often, monkeypatch):
+    monkeypatch.setattr(tags, "COMPARISONS", 5)
+    with serving(often) as server:
+        found = source(server).first_releases("team/app", [often.sha("c248"), often.sha("c10"), often.sha("c20")])
+    assert sorted(release.name for release in found.values()) == ["v1.10.0", "v1.248.0"]
+
+
+def test_a_release_without_anything_in_common_with_a_commit_does_not_hold_it(tmp_path):
+    build = Builder(tmp_path / "app.git")
+    build.commit("one", at(0))
+    build.commit("other", at(1), branch="other")
+    build.ref("refs/tags/v1.0.0", "other")
+    build.tag("v2.0.0", "one", at(2))
+    history = build.finish()
+    with serving(history) as server:
+        found = source(server).first_releases("team/app", [history.sha("one"), history.sha("other")])
+    assert {sha: release.name for sha, release in found.items()} == {
+        history.sha("one"): "v2.0.0",
+        history.sha("other"): "v1.0.0",
+    }
+
+
+def test_without_a_token_releases_cost_no_request(often):
+    with serving(often) as server:
+        read = source(server, token="")
+        assert (read.releases("team/app"), read.first_releases("team/app", [often.sha("last")])) == ((), {})
+        with pytest.raises(UsageError):
+            read.releases("app")
+    assert not server.counts
+
+
+def test_a_renamed_repository_s_line_is_that_of_its_name_of_today(tmp_path):
+    build = Builder(tmp_path / "tool.git")
+    build.commit("one", at(1))
+    for tag in ("tool-1.0.0", "app-1.0.0", "app-1.1.0"):
+        build.ref(f"refs/tags/{tag}", "one")
+    history = build.finish()
+    with GitHubServer({"team/tool": history.path}, moved={"team/app": "team/tool"}) as server:
+        assert [release.name for release in source(server).releases("team/app")] == ["tool-1.0.0"]
+
+
+TAGS = 'refs(refPrefix: "refs/tags/", %s) { nodes { name } }'
+TAG = 'ref(qualifiedName: "refs/tags/v1") { %s }'
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ('refs(refPrefix: "refs/tags/") { nodes { name } }', "You must provide a `first`"),
+        (TAGS % "first: 101, orderBy: {field: TAG_COMMIT_DATE, direction: DESC}", "between 1 and 100"),
+        (TAGS % 'first: 9, orderBy: {field: "TAG_COMMIT_DATE", direction: "DESC"}', "refs: refs/tags/"),
+        (TAGS % "first: 9, orderBy: {field: DATE, direction: DESC}", "DATE"),
+        (TAGS % "first: 9, contains: 7", "doesn't accept argument 'contains'"),
+        (TAG % "compare { status }", "missing required argument 'headRef'"),
+        (TAG % 'compare(headRef: "main") { contains }', "doesn't exist on type"),
+        (TAG % "target { committedDate }", "doesn't exist on type 'GitObject'"),
+    ],
+)
+def test_the_server_takes_only_what_the_schema_has(history, query, problem):
+    with serving(history) as server, pytest.raises(QueryError, match=problem):
+        execute(f'query {{ repository(owner: "team", name: "app") {{ {query} }} }}', {}, server)
 
 
 # --- repositories ----------------------------------------------------------------------------
@@ -356,6 +539,21 @@ def test_a_pull_request_that_no_subject_names_is_known_with_a_token(tmp_path, to
         assert read.pull("team/app", 10).pull == 10
         if token:
             assert server.counts["commit"] == 2
+
+
+def test_the_labels_of_a_pull_request_come_in_the_request_that_is_made_anyway(tmp_path):
+    history = rebased(tmp_path / "app.git")
+    plain, labelled = (
+        Pull(10, history.sha("three")),
+        Pull(10, history.sha("three"), labels=("breaking-change", "area/x")),
+    )
+    requests = []
+    for pull, labels in ((plain, ()), (labelled, ("breaking-change", "area/x"))):
+        with serving(history, pulls={"team/app": [pull]}) as server:
+            three = source(server).commits("team/app", "", at(3), at(4))[0]
+            requests.append(server.counts)
+        assert three.reading.labels == labels
+    assert requests[0] == requests[1]
 
 
 def test_a_pull_request_that_is_not_merged_says_so(history):

@@ -243,7 +243,7 @@ def test_no_path_and_no_sha_breaks_out_of_an_address(sha, path):
         ("ssh://git@x.example.com:7999/~dev/app.git", "https://x.example.com/users/dev/repos/app", "~dev/app"),
         ("https://example.googlesource.com/app", "https://example.googlesource.com/app", "app"),
         ("ssh://me@review.example.com:29418/t/app", "https://review.example.com/plugins/gitiles/t/app", "t/app"),
-        ("git@gitolite.kernel.org:pub/scm/t/app.git", "https://git.kernel.org/pub/scm/t/app.git", "pub/scm/t/app"),
+        ("git@gitolite.kernel.org:pub/scm/t/app.git", "https://git.kernel.org/pub/scm/t/app.git", "t/app"),
         ("https://unknown.example.com/team/tree/app", "https://unknown.example.com/team/tree/app", "team/tree/app"),
         ("http://127.0.0.1:3000/team/app.git", "http://127.0.0.1:3000/team/app", "team/app"),
     ],

@@ -1,5 +1,6 @@
 """What is read out of messages as people and tools write them, and of text that nobody would write."""
 
+import re
 import tomllib
 import unicodedata
 from itertools import count
@@ -14,6 +15,8 @@ from bot.values import SUBJECT_LENGTH, inert
 
 CASES = tomllib.loads((Path(__file__).parent / "data/readings.toml").read_text("utf-8"))["case"]
 CASE_KEYS = {"kind", "message", "inner", "author", "inner_author", "files", "login", "expect"}
+PAGE = re.compile(r"https?://[^/\s]+/(?:c/)?([\w./-]+?)/(?:-/)?(?:pulls?|merge_requests|pull-requests|\+)/\d")
+"""An address of a change request: the case's repository is the one that it names."""
 SAID_LENGTH = 4_100
 BOUNDS = {**dict.fromkeys(("subject", "title", "summary"), SUBJECT_LENGTH), "said": SAID_LENGTH, "people": 20}
 
@@ -28,6 +31,7 @@ def named():
 
 def built(case):
     author = case.get("author", "dev-one")
+    at = PAGE.search(case["message"])
     messages = case.get("inner", ())
     by = case.get("inner_author", author)
     authors = by if isinstance(by, list) else [by] * len(messages)
@@ -36,6 +40,7 @@ def built(case):
         *map(change, case.get("files", ())),
         author=author,
         login=case.get("login"),
+        place=at[1] if at else "",
         inner=list(zip(authors, messages, strict=True)),
     )
 

@@ -9,7 +9,7 @@ import pytest
 import bot
 from bot.ports import NotFound
 from bot.texts import LANGUAGES, Texts, _labels, prompt
-from bot.triage import _TELLING
+from bot.triage import _NOTED, _TELLING
 from bot.values import Aspect, ChangeType, Importance
 
 ROOT = Path(bot.__file__).parent.parent
@@ -51,7 +51,8 @@ def test_every_value_that_is_shown_has_a_label(language):
     for importance in Importance:
         assert texts(f"importance.{importance}")
         assert texts(f"importance.{importance}_mark")
-    assert all(texts(f"type.{t}") and texts(f"reason.type_{t}") for t in ChangeType)
+    assert all(texts(f"type.{t}") for t in ChangeType)
+    assert all(texts(f"reason.note_{level}") for level in _NOTED)
     assert all(texts(f"aspect.{a}") for a in Aspect)
     assert all(texts(f"reason.{cue.name}") for cue in _TELLING)
 

@@ -79,7 +79,6 @@ def test_breaking_changes_and_security_are_always_high(subject, body, reason):
         ("Remove the legacy endpoint", "remove"),
         ("Read `--jobs` from the environment", "option"),
         ("Add a second backend", "new"),
-        ("Rename the preview resolver", "preview"),
         ("默认开启缓存", "default"),
         ("弃用旧接口", "deprecate"),
         ("新增导出功能", "new"),

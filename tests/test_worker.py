@@ -11,10 +11,10 @@ from world import World
 
 from adapters.chats.slack import SlackChat
 from adapters.chats.slack.workspaces import OneWorkspace
-from bot import operator
+from bot import operator, triage
 from bot.host import Host
 from bot.ports import Unavailable, UsageError
-from bot.values import DeliveryState, Filters, Place, Subscription
+from bot.values import DeliveryState, Filters, Importance, Place, Subscription
 from bot.worker import Leases, Worker, backoff
 
 CHANNEL = Place("slack", "T1/C1")
@@ -167,7 +167,7 @@ def test_channels_with_the_same_wish_share_a_digest_and_its_reading(bot, monkeyp
     monkeypatch.setattr(bot.world.source, "commits", lambda *a: asked.append(a) or read(*a))
     bot.at("19T09:00")
     assert [len(bot.tops(f"C{n}")) for n in (1, 2, 3)] == [1, 1, 1]
-    assert len(asked) == 1
+    assert len(asked) == 2  # the day, and what came before so quiet a one
     assert len({bot.store.deliveries(s.id)[0].digest for s in followed}) == 1
 
 
@@ -789,7 +789,7 @@ def test_a_digest_that_lacks_something_is_delivered_as_it_was_begun(bot, monkeyp
     bot.commit("one", DAY + timedelta(hours=3), "feat(api)!: replace one (#1)")
     patches = bot.world.source.patches
 
-    def fail(repo, commits):
+    def fail(repo, commits, paths=()):
         raise Unavailable("github_unavailable")
         yield
 
@@ -804,3 +804,58 @@ def test_a_digest_that_lacks_something_is_delivered_as_it_was_begun(bot, monkeyp
     ended = bot.store.delivery(begun.id)
     assert (ended.state, ended.digest) == (DeliveryState.DONE, begun.digest)
     assert bot.store.digest(begun.digest).degraded
+
+
+# --- What was told, for good -----------------------------------------------------------------
+
+
+def test_what_was_told_is_remembered_for_good(bot):
+    followed = bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3), "feat!: drop the old port (#7)")
+    bot.at("19T09:00")
+    repo, told = bot.repo, git(bot.folder / "repo", "rev-parse", "main").strip()
+    (where,) = bot.store.told_of(repo, told)
+    (headline,) = bot.tops()
+    assert where.place == replace(CHANNEL, thread=headline["ts"])
+    assert where.grade.importance is Importance.HIGH
+    bot.store.unsubscribe(followed.id)
+    assert bot.store.told_of(repo, told) == (where,)
+    assert bot.store.told_of(repo, "0" * 40) == ()
+
+
+def test_a_commit_keeps_the_grade_with_which_it_was_told_first(bot, monkeypatch):
+    bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3), "feat!: drop the old port (#7)")
+    bot.at("19T09:00")
+    # A later version that would say otherwise, in another language, with other filters.
+    monkeypatch.setattr(triage, "_always", lambda _: False)
+    bot.follow(Place("slack", "T1/C2"), language="zh", filters=Filters(paths=("src/",)), created=DAY)
+    bot.at("19T09:05")
+    assert "不兼容变更" in str(bot.said("C2")) or "🔴 1" in str(bot.said("C2"))
+    sha = git(bot.folder / "repo", "rev-parse", "main").strip()
+    assert {w.grade.importance for w in bot.store.told_of(bot.repo, sha)} == {Importance.HIGH}
+    assert "🔴" in bot.world.said(f"{bot.repo}@{sha[:10]}")
+
+
+def test_a_digest_that_was_posted_is_never_made_anew_by_an_upgrade(bot, monkeypatch):
+    bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    bot.at("19T09:00")
+    monkeypatch.setattr(triage, "VERSION", 99)
+    monkeypatch.setattr(bot.world.app, "made", lambda _: pytest.fail("made anew"))
+    bot.follow(Place("slack", "T1/C2"), created=DAY)
+    bot.at("19T09:05")
+    assert "fix: one" in str(bot.tops("C2"))
+    assert len(bot.store.told_of(bot.repo, git(bot.folder / "repo", "rev-parse", "main").strip())) == 2
+
+
+def test_a_digest_that_was_not_posted_is_made_by_the_version_of_today(bot, monkeypatch):
+    bot.commit("one", DAY + timedelta(hours=3))
+    bot.time.moment = DAY + timedelta(hours=30)
+    assert "fix: one" in bot.world.said(f"2026-02-18 {bot.repo}")
+    made = []
+    monkeypatch.setattr(triage, "VERSION", 99)
+    real = bot.world.app.made
+    monkeypatch.setattr(bot.world.app, "made", lambda sought: made.append(sought) or real(sought))
+    bot.world.said(f"2026-02-18 {bot.repo}")
+    assert len(made) == 1

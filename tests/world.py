@@ -50,6 +50,7 @@ class World:
         allow=(),
         language="en",
         limits=None,
+        habits=None,
     ):
         self.store = SqliteStore(folder / "digest.db")
         self.source = GitSource(folder / "clones")
@@ -62,6 +63,7 @@ class World:
             concurrency=8,
             progress=Progress(),
             limits=limits or Limits(),
+            habits=habits or {},
         )
         self.commands = Commands(self.app, Defaults(language, "UTC", "0 9 * * mon-fri", repo))
 

@@ -45,7 +45,6 @@ _BREAKING_TITLE = re.compile(
 )
 _TICKED = re.compile(r"\s{0,8}(?:[-*+]|\d{1,3}[.)])\s{1,3}\[[xX✓✔]\]\s{0,3}(?P<text>.{0,300})")
 _BOX = re.compile(r"\s{0,8}(?:[-*+]|\d{1,3}[.)])\s{1,3}\[[ xX✓✔]?\]")
-_YES = re.compile(r"[*_`\s]{0,3}(?:yes|是|有|y)\b|[*_`\s]{0,3}(?:是|有)", re.IGNORECASE)
 _NO = re.compile(
     r"[\s*_`>(-]{0,6}(?:n/?a|no(?:ne|pe|thing)?|not? (?:that|as far|expected|breaking|really|known|any|changes?"
     r"|applicable).{0,80}|false|nil|无|没有|否|不涉及|暂无|0)"
@@ -151,11 +150,11 @@ _KINDS = re.compile(
     r"|symlink (?:attack|race)s?"
     r"|vulnerabilit(?:y|ies)|exploit(?:s|able|ed)?)\b"
     r"|(?:tokens?|secrets?|passwords?|credentials?|api keys?|cookies?)\b.{0,40}\b(?:in(?:to)? (?:the )?(?:logs?|urls?"
-    r"|errors?|output|messages?)|leak\w{0,4}|expos\w{0,4}|disclos\w{0,5})"
+    r"|errors?|output|messages?)|(?:are|is|was|were|get|gets) (?:leak|expos|disclos)\w{0,4})"
     r"|(?:leak\w{0,4}|expos\w{0,4}|log(?:s|ged|ging)?) (?:of )?(?:\w{1,20} ){0,2}(?:tokens?|secrets?|passwords?"
     r"|credentials?|api keys?)\b"
     r"|漏洞|跨站(?:脚本|请求)|(?:sql|命令|代码|脚本|表达式|模板)\s?注入|(?:路径|目录)(?:穿越|遍历)|任意(?:文件|代码"
-    r"|命令)|远程(?:代码|命令)执行|反序列化"
+    r"|命令)|远程(?:代码|命令)执行|反序列化(?:漏洞|攻击|风险|安全)"
     r"|越权|提权|权限(?:绕过|提升)|绕过(?:认证|鉴权|权限|登录)|未授权(?:访问)?|(?:敏感|密码|密钥|令牌"
     r"|用户)信息泄[露漏]|(?:密码|密钥|令牌|凭[证据])泄[露漏]|请求伪造|拒绝服务|开放重定向|缓冲区溢出",
     re.IGNORECASE,
@@ -163,7 +162,7 @@ _KINDS = re.compile(
 _MENDS = re.compile(
     r"\b(?:fix|prevent|avoid|mitigat|patch|block|reject|sanitiz|sanitis|escap|harden|protect|guard|address|resolv"
     r"|clos|stop|disallow"
-    r"|refus|validat|secur|remov|redact|mask|hid|bump|upgrad|updat|against|plug|handle|correct|do not|don't|no longer"
+    r"|refus|validat|remov|redact|mask|hid|bump|upgrad|updat|against|plug|handle|correct|do not|don't|no longer"
     r"|never)"
     r"|修复|修正|防止|解决|避免|过滤|校验|禁止|加固|处理|升级|拦截|屏蔽|脱敏|防护|防范|存在",
     re.IGNORECASE,
@@ -182,6 +181,13 @@ _SECURITY_WORD = re.compile(
 )
 
 
+_MENDS_ADVISORY = re.compile(
+    r"\b(?:fix|mend|address|mitigat|resolv|patch|clos|for|security|prevent|against)\w{0,4}\b.{0,60}\b[a-z]{2,7}-\d"
+    r"|^\s{0,3}(?:cve|ghsa)\b|(?:修复|解决|针对).{0,40}(?:cve|cnvd)",
+    re.IGNORECASE,
+)
+
+
 def security(title: Title, bodies: Sequence[str], inner: Sequence[Title] = ()) -> str:
     """The words with which a commit says that it mends a hole: an advisory, a named kind of one, or that it secures.
 
@@ -192,8 +198,10 @@ def security(title: Title, bodies: Sequence[str], inner: Sequence[Title] = ()) -
         return _clean(text) if text != title.whole or len(text) > len(found[0]) else found[0]
     if _mends_hole(title):
         return _clean(text)
-    if found := next(filter(None, (_ADVISORY.search(body[:_BODY]) for body in bodies)), None):
-        return found[0]
+    if title.type not in (ChangeType.DOCS, ChangeType.TEST, ChangeType.BUILD):
+        lines = (line for body in bodies for line in body[:_BODY].split("\n") if _MENDS_ADVISORY.search(line))
+        if found := next(filter(None, map(_ADVISORY.search, lines)), None):
+            return found[0]
     return next((_clean(each.text) for each in inner if _ADVISORY.search(each.whole) or _mends_hole(each)), "")
 
 
@@ -260,11 +268,19 @@ _AGAIN = re.compile(
 )
 
 
-def reverts(title: Title, body: str, merged: Sequence[Title] = ()) -> str:
-    """The words with which a commit says that it takes something back; what takes back a revert brings something."""
-    if _AGAIN.search(title.text):
+_TWICE = re.compile(
+    r"revert\w{0,3}:? [\"“']?\W{0,3}(?:revert|roll(?:ed|ing)?[ -]?back)|rollback of (?:a )?rollback", re.IGNORECASE
+)
+
+
+def reverts(title: Title, body: str, merged: Sequence[Title] = (), *, own: bool = True) -> str:
+    """The words with which a commit says that it takes something back; what takes back a revert brings something.
+
+    `own` says that the title is the commit's own, not that of one that it merged: of several all must take back.
+    """
+    if _AGAIN.search(title.whole) or _TWICE.search(title.summary):
         return ""
-    if title_reverts(title) or (merged and all(title_reverts(each) for each in merged)):
+    if (own and title_reverts(title)) or (merged and all(title_reverts(each) for each in merged)):
         return _clean(title.whole)
     # A squashed branch lists its own commits: what one of them took back may be of the same branch.
     plain, _, _ = body[:_BODY].partition("\n* ")
@@ -273,7 +289,12 @@ def reverts(title: Title, body: str, merged: Sequence[Title] = ()) -> str:
 
 
 def title_reverts(title: Title) -> bool:
-    """Whether a title calls its commit a revert."""
+    """Whether a title calls its commit a revert; the revert of a revert brings something back."""
+    return names_reverted(title) and not _TWICE.search(title.summary)
+
+
+def names_reverted(title: Title) -> bool:
+    """Whether a title says that something is reverted, if only a revert."""
     names = {title.word, *(tag.lower() for tag in title.tags)}
     if title.type is ChangeType.REVERT or names & {"reverted", "rollback"}:
         return True

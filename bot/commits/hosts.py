@@ -242,9 +242,13 @@ def _spelt(text: str) -> _Spelt | None:
     return _Spelt(scheme.removeprefix("git+"), said.get("user", ""), host, port or None, parts, query, plain)
 
 
+_ALIAS = re.compile(r"^(github\.com|gitlab\.com|bitbucket\.org|gitee\.com)[-.][\w-]{1,60}$", re.ASCII)
+"""A name for a second account in somebody's ~/.ssh/config: docs.github.com, "Managing multiple accounts"."""
+
+
 def _web_host(spelt: _Spelt) -> str:
     """The host that has the web pages, for those that have git or the reviews apart."""
-    host = spelt.host.removeprefix("www.")
+    host = _ALIAS.sub(r"\1", spelt.host.removeprefix("www.")) if spelt.by_ssh else spelt.host.removeprefix("www.")
     if host == "vs-ssh.visualstudio.com":
         # learn.microsoft.com, Azure DevOps, "Use SSH key authentication": the organization is the user's name there.
         return "dev.azure.com" if spelt.parts[:1] == ("v3",) else f"{spelt.user.lower()}.visualstudio.com"
@@ -257,6 +261,8 @@ def _web_host(spelt: _Spelt) -> str:
 
 _OWNED = {Kind.GITHUB, Kind.GITEE, Kind.GITEA, Kind.FORGEJO, Kind.BITBUCKET, Kind.SOURCEHUT}
 """Hosts where a repository is an owner and a name, and nothing deeper."""
+_NO_OWNERS = {"orgs", "groups", "settings", "topics", "marketplace", "explore"}
+"""First folders of pages that are nobody's repository."""
 _CHANGES = ("pull", "pulls", "merge_requests", "pull-requests", "pullrequest")
 _COMMITS = ("commit", "commits")
 _PAGES = {*_CHANGES, *_COMMITS, "tree", "blob", "raw", "src", "blame", "browse", "issues", "branches", "tags"}
@@ -280,6 +286,8 @@ def _cut(kind: Kind | None, parts: Sequence[str], *, whole: bool) -> _Cut | None
         return _cut_bitbucket(parts)
     if kind in {Kind.GITILES, Kind.GERRIT} or (kind in {Kind.GITEA, None} and _is_review(parts)):
         return _cut_gerrit(parts)
+    if parts[:1] and parts[0] in _NO_OWNERS:
+        return None
     if kind in _OWNED:
         return _Cut((), parts[:2], parts[2:])
     end = len(parts) if whole else _end(kind, parts)

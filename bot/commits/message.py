@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from bot.values import ChangeType, inert, one_line
 
@@ -20,8 +21,8 @@ READ = 20_000
 """Characters of a body that are looked at."""
 SAID = 4_000
 """Characters kept of what a body says to a reader."""
-_TITLE = 1_000
-"""Characters of a title that are looked at."""
+_TITLE, _LONGEST = 1_000, 1_048_576
+"""Characters of a title that are looked at, and of a first line in whose end a number is looked for."""
 
 # --- What a commit calls itself --------------------------------------------------------------
 
@@ -29,7 +30,7 @@ TYPES: dict[str, ChangeType] = {
     word: type_
     for type_, words in {
         ChangeType.FEATURE: "feat feats feature features enhancement enh 新增 功能 特性 新功能 新特性 增加 添加",
-        ChangeType.FIX: "fix fixes fixed fixup bugfix bugfixes bug hotfix hotfixes patch 修复 修正 缺陷 纠正",
+        ChangeType.FIX: "fix fixes fixed bugfix bugfixes bug hotfix hotfixes patch 修复 修正 缺陷 纠正",
         ChangeType.PERFORMANCE: "perf performance speed 性能 性能优化",
         ChangeType.REFACTOR: "refactor refactoring refact cleanup 重构 整理",
         ChangeType.SECURITY: "security sec 安全",
@@ -38,7 +39,7 @@ TYPES: dict[str, ChangeType] = {
         ChangeType.BUILD: "ci build 构建 流水线",
         ChangeType.DEPENDENCIES: "deps dep dependencies dependency deps-dev 依赖 依赖升级",
         ChangeType.REVERT: "revert reverts 回退 回滚 撤销 还原",
-        ChangeType.OTHER: "misc chore chores style wip 杂项 其他 其它 样式 优化",
+        ChangeType.OTHER: "misc chore chores style wip optimize optimise opt improve 杂项 其他 其它 样式 优化",
     }.items()
     for word in words.split()
 }
@@ -154,8 +155,13 @@ class _Reader:
         return bool(self._take(_TICKET))
 
 
+_REPAIR = re.compile(r"(?:(?:fixup|squash|amend)! ){1,5}", re.IGNORECASE)
+"""With these git marks a commit that is to go into another (git-commit(1), `--fixup`)."""
+
+
 def parse(whole: str) -> Title:
     """A title on one line, taken apart: `[ABC-1] ✨ feat(api)!: page lists` and the like."""
+    whole = _REPAIR.sub("", whole) if _REPAIR.match(whole) else whole
     reader = _Reader(whole[:_TITLE])
     reader.marks()
     text, word, scope, bang = whole[reader.at :].strip(), "", "", False
@@ -204,19 +210,26 @@ _SKIP = re.compile(
 """What speaks to programs and reviewers only, at the end of a title."""
 _OTHERS = re.compile(r"(?:\W{0,5}(?:re)?(?:revert|undo|back ?port|port|cherry|follow|roll|back)|回退|回滚|撤销)", re.I)
 """With these a title speaks of another change: a number within it is that one's."""
-_QUOTED = re.compile(r"[\"“「][^\"”」]{0,400}[\"”」]")
-_NUMBER_LINES = re.compile(
-    r"(?:see merge request \S{0,200}?(?:!|/merge_requests/)"
-    r"|merge pull request !"
-    r"|merge[- ]requests?: ?\S{0,200}?(?:!|merge_requests/)"
-    r"|part-of: ?<?https?://\S{1,200}?/merge_requests/"
-    r"|(?:pr-url|pull[- ]request(?:[- ]resolved|-url)?|github-pr): ?<?(?:https?://\S{1,200}?/pulls?/|#)"
-    r"|imported from github pr https?://\S{1,200}?/pull/"
-    r"|reviewed-on: ?<?https?://\S{1,200}?/(?:pulls/|\+/|)"
-    r"|closes #(?=\d{1,9} from \S{1,100}(?:/|:)\S))"
-    r"(\d{1,9})\b",
-    re.IGNORECASE,
+_QUOTED = re.compile(r"[\"“「][^\"”」“「]{0,300}[\"”」]")
+_PAGE = r"<?https?://[^/\s]{1,100}/(?:c/)?(?P<at>[^\s<>]{1,200}?)/(?:-/)?"
+_NUMBER_LINES = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        # GitLab, Gitee and Bitbucket write these themselves, of their own project alone.
+        r"see merge request \S{0,200}?!(?P<number>\d{1,9})\b",
+        r"merge pull request !(?P<number>\d{1,9})\b",
+        r"merge[- ]requests?: ?!(?P<number>\d{1,9})\b",
+        r"closes #(?P<number>\d{1,9}) from \S{1,100}[/:]\S",  # Apache projects
+        r"(?:pr-url|pull[- ]request|github-pr): ?#(?P<number>\d{1,9})\b",
+        r"github-pull-request: ?(?P<at>[\w.-]{1,100}/[\w.-]{1,100})?#(?P<number>\d{1,9})\b",
+        rf"(?:see merge request|merge[- ]requests?:|part-of:|pr-url:|pull[- ]request(?:[- ]resolved|-url)?:"
+        rf"|reviewed-on:"
+        rf"|imported from github pr) ?{_PAGE}(?:pulls?|merge_requests|pull-requests"
+        rf"|pullrequest)/(?P<number>\d{{1,9}})\b",
+        rf"reviewed-on: ?{_PAGE}\+/(?P<number>\d{{1,9}})\b",  # Gerrit
+    )
 )
+"""Lines of a body with the number of its own change request; where they name a place, it must be the repository's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,15 +246,16 @@ def _numbered(title: str) -> _Numbered:
     title = _SKIP.sub("", title[:_TITLE])
     if front := _IN_FRONT.match(title):
         return _Numbered(title[front.end() :].strip(), int(front[1] or front[2]), True)
-    quoted = [(q.start(), q.end()) for q in _QUOTED.finditer(title)]
-    found = [n for n in _BRACKETED.finditer(title) if not any(a <= n.start() < b for a, b in quoted)]
+    found = list(_BRACKETED.finditer(title))
+    quoted = [(q.start(), q.end()) for q in _QUOTED.finditer(title)] if found else []
+    found = [n for n in found if not any(a <= n.start() < b for a, b in quoted)]
     if not found:
         return _Numbered(title.strip())
     last = found[-1]
     behind = title[last.end() :].strip(" .。")
     if behind and _OTHERS.match(title):
         return _Numbered(title.strip())
-    text = one_line(f"{title[: last.start()]} {title[last.end() :]}") if behind else title[: last.start()]
+    text = title if behind else title[: last.start()]
     return _Numbered(text.strip(), int(last[1] or last[2]), not behind)
 
 
@@ -293,6 +307,7 @@ _FORM_ROW = re.compile(
 _SHORTLOG = re.compile(
     r"\* (?:(?:tag|branch|commit) )?['\"]?[\w./+-]{1,200}['\"]?(?: of \S{1,200})?:(?: \(\d{1,5} commits?\))?\s{0,3}$"
 )
+_CONFLICTS = re.compile(r"\W{0,3}conflicts:\s{0,3}$", re.IGNORECASE)
 _CHECK = re.compile(r"\s{0,8}(?:[-*+]|\d{1,3}[.)])\s{1,3}\[(?P<mark>[ xX✓✔]?)\]")
 _HEADING = re.compile(
     r"\s{0,3}(?:#{1,6}\s{1,3}(?P<a>.{1,120}?)\s{0,3}#{0,6}|(?P<b>\*\*[^*]{1,100}\*\*"
@@ -364,7 +379,7 @@ def answers(lines: Iterable[str]) -> list[str]:
     kept: list[str] = []
     listed = False
     for line in lines:
-        if _SHORTLOG.match(line):
+        if _SHORTLOG.match(line) or _CONFLICTS.match(line):
             listed = True
         elif not listed or not line.startswith((" ", "\t")):
             listed = False
@@ -506,38 +521,39 @@ class Message:
     body: str
 
 
-def read(message: str) -> Message:
-    """A message, read: its title, wherever that stands, never a trailer or a merge's phrase."""
-    line, _, body = inert(message[: _TITLE + READ]).strip("\n").partition("\n")
-    line, body = one_line(line[: 2 * _TITLE])[:_TITLE], body[:READ]
+@lru_cache(maxsize=512)
+def read(message: str, place: str = "") -> Message:
+    """A message, read: its title, wherever that stands, never a trailer or a merge's phrase.
+
+    `place` is what people call the repository, `owner/name`: an address in the message counts only where it is there.
+    """
+    whole, _, body = inert(message[: _LONGEST + READ]).strip("\n").partition("\n")
+    line, body = one_line(whole[: 2 * _TITLE])[:_TITLE], body[:READ]
     if merge := _merge(line) or _merge(_numbered(line).text):
-        return _merged(line, body, merge)
+        return _merged(line, body, merge, place)
     line, rest = _whole_title(line, body)
-    found, named = _numbered(line), _number_in(body)
+    found = _numbered(line)
+    if len(whole) > _TITLE:
+        found = replace(found, number=_numbered(one_line(whole[-80:])).number)
     title = found.text if found.text and not _NO_TITLE.match(found.text) else _body_title(rest)
-    number = found.number if found.sure else named or found.number
-    return Message(line, title or line, number, found.sure or named is not None, False, "", rest)
+    # A body is anybody's prose: a number that it names is its own only where nothing surer is known.
+    number = found.number if found.sure else _number_in(body, place) or found.number
+    return Message(line, title or line, number, found.sure, False, "", rest)
 
 
 def _merge(line: str) -> re.Match[str] | None:
     return next((found for pattern in _MERGES if (found := pattern.match(line[:_TITLE]))), None)
 
 
-def _merged(line: str, body: str, merge: re.Match[str]) -> Message:
+def _merged(line: str, body: str, merge: re.Match[str], place: str) -> Message:
     """The message of a merge: its title stands in the subject, or in the body."""
     groups = merge.groupdict()
-    number = int(groups["number"]) if groups.get("number") else _numbered(line).number or _number_in(body)
+    number = int(groups["number"]) if groups.get("number") else _numbered(line).number
     title = groups.get("title") or _body_title(body)
-    inner = _numbered(one_line(title))
-    return Message(
-        line,
-        inner.text,
-        number or inner.number,
-        True,
-        True,
-        _branch_name(groups.get("branch") or ""),
-        _beyond(body, title),
-    )
+    inner = _numbered("" if _merge(title) else one_line(title))
+    found = number or _number_in(body, place) or inner.number
+    branch = _branch_name(groups.get("branch") or "")
+    return Message(line, inner.text, found, number is not None, True, branch, _beyond(body, title))
 
 
 def _beyond(body: str, title: str) -> str:
@@ -554,12 +570,18 @@ def _branch_name(text: str) -> str:
     return one_line(name.strip("`'\""), 100)
 
 
-def _number_in(body: str) -> int | None:
-    """The number that a line of the body names as this change's own."""
+def _number_in(body: str, place: str) -> int | None:
+    """The number that a line of the body names as this change's own, in the repository that people call `place`."""
     for line in body.split("\n"):
-        if len(line) < 400 and (found := _NUMBER_LINES.match(line.strip())):
-            return int(found[1])
+        if len(line) < 400 and _NUMBERED_LINE.match(line):
+            found = next((f for pattern in _NUMBER_LINES if (f := pattern.match(line.strip()))), None)
+            at = found.groupdict().get("at") if found else None
+            if found and (not at or "/" not in place or at.casefold() == place.casefold()):
+                return int(found["number"])
     return None
+
+
+_NUMBERED_LINE = re.compile(r"\s{0,8}(?:see|merge|closes|pr-|pull|github|part-of|reviewed|imported)", re.IGNORECASE)
 
 
 def _body_title(body: str) -> str:

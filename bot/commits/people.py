@@ -75,7 +75,9 @@ class Mailmap:
             return signed
         email = signed.email.lower()
         found = self.entries.get((email, signed.name.lower())) or self.entries.get((email, ""))
-        return replace(signed, name=found[0] or signed.name, email=found[1] or signed.email) if found else signed
+        known = replace(signed, name=found[0] or signed.name, email=found[1] or signed.email) if found else signed
+        # It is a file that anybody may propose to change: it makes no program of a person, whom a filter would drop.
+        return signed if is_bot(known.person) and not is_bot(signed.person) else known
 
 
 def mailmap(text: str) -> Mailmap:
@@ -92,31 +94,35 @@ def mailmap(text: str) -> Mailmap:
 
 # --- Programs --------------------------------------------------------------------------------
 
-# GitHub marks its apps' accounts with `[bot]`; these call themselves otherwise.
+# GitHub marks its apps' accounts with `[bot]`; these call themselves otherwise. Nobody is called so.
 _BOTS = frozenset(
     """
-    dependabot dependabot-preview renovate github-actions pre-commit-ci mergify greenkeeper weblate zuul bors copybara
-    copybara-service scala-steward snyk whitesource imgbot allcontributors codecov travis travis-ci semantic-release
-    transifex crowdin pontoon gitlocalize homu dotnet-maestro google-ml-automation tensorflower-gardener gardener
-    chromium-autoroll autoroll skia-autoroll rust-timer pyup release-please changesets lerna netlify restyled deepsource
-    sonatype-lift gerrit jenkins buildbot ghost-automation web-flow gitee-ci marge
+    dependabot dependabot-preview renovate github-actions pre-commit-ci mergify greenkeeper weblate zuul bors
+    borsng homu copybara copybara-service scala-steward snyk whitesource imgbot allcontributors codecov travis-ci
+    semantic-release transifex crowdin pontoon gitlocalize dotnet-maestro google-ml-automation tensorflower-
+    gardener chromium-autoroll skia-autoroll rust-timer pyup release-please netlify restyled deepsource sonatype-
+    lift hugoreleaser web-flow gitee-ci
     """.split()  # noqa: SIM905  # a list would take sixty lines
 )
 _BOT_NAME = re.compile(
-    r"\[bot\]|\(bot\)|(?:^|[\s_-])bot(?:$|[\s_-])|(?:^|[\s_-])robot$|^hosted weblate$|gerrit code review|l10n daemon"
+    r"\[bot\]|\(bot\)|[_-](?:bot|robot|ci)$|(?:^|[_-])bot[_-]|^hosted weblate$|gerrit code review|l10n daemon"
     r"|autoroller?$"
-    r"|^(?:github|gitlab) (?:actions?|ci|bot)\b|(?:^|[\s_-])ci$|service account|(?:^|[\s-])automation(?:$|[\s-])"
-    r"|机器人$",
+    r"|^(?:github|gitlab) (?:actions?|ci|bot)\b|service account"
+    r"|^(?:(?:\w+ ){2,4}|(?:renovate|release|merge|ci|crowdin|weblate|sync|update|github|gitlab|translation|deploy"
+    r"|build"
+    r"|version|dependency|lint|format|docs|backport|stale|automation) )bot$|机器人$",
     re.IGNORECASE,
 )
+_NAMED_BOT = re.compile(r"(?:[a-z]{2,}|[A-Z][\w]+)(?:bot|Bot)$")
+_PEOPLE = frozenset({"abbot", "talbot", "cabot", "turbot", "sabot", "gobot"})
 _TEAM = re.compile(r"^(?P<of>[\w.-]{1,60}) (?:authors|team|developers|contributors)$", re.IGNORECASE)
 
 
 # Assistants sign what somebody had them write: they are no noise, but whoever else signs goes before them.
 _ASSISTANT = re.compile(
-    r"claude (?:code|opus|sonnet|haiku)\b.*|(?:chat)?gpt[ -]?\d.*|chatgpt.*|(?:github )?copilot\b.*|(?:openai )?codex"
-    r"|devin[ -]ai\b.*"
-    r"|gemini (?:cli|code|\d).*|cursor(?: ?agent)?|aider \(.*|amp|windsurf|google-labs-jules",
+    r"(?:anthropic )?claude (?:ai|code|opus|sonnet|haiku|\d).*|(?:chat)?gpt[ -]?\d.*|chatgpt.*|(?:github )?copilot\b.*"
+    r"|(?:openai )?codex|devin[ -]ai\b.*|gemini (?:cli|code|\d).*|cursor(?: ?agent| ai| grok.*)?|grok \d.*|aider \(.*"
+    r"|windsurf|google-labs-jules",
     re.IGNORECASE,
 )
 _ASSISTANTS_EMAILS = frozenset(
@@ -134,27 +140,32 @@ def is_bot(person: Person) -> bool:
 
 
 def _is_program(name: str) -> bool:
-    plain = name.strip().lower()
-    return plain.replace(" ", "-") in _BOTS or bool(_BOT_NAME.search(plain))
+    plain = name.strip()
+    if plain.lower().replace(" ", "-") in _BOTS or _BOT_NAME.search(plain):
+        return True
+    return bool(_NAMED_BOT.fullmatch(plain)) and plain.lower() not in _PEOPLE
 
 
 # --- Who wrote it ----------------------------------------------------------------------------
 
 
 def writers(signed: Iterable[Sequence[Signature]]) -> tuple[Person, ...]:
-    """Who wrote commits, each given by its author and co-authors: who wrote most of them first, else in order.
+    """Who wrote commits, each given by its author and then its co-authors.
+
+    The author of most of them comes first, then who has a part in most, else they stand in order.
 
     Programs and assistants count only where nobody else wrote anything; so does a name that stands for a whole project
     (`jax authors`, under which exports are made).
     """
-    signatures = [signature for each in signed for signature in each]
-    assistants = {s.person.name.casefold() for s in signatures if _is_assistant(s)}
-    people = [signature.person for signature in signatures]
-    count = Counter(person.name.casefold() for person in people)
-    once = {person.name.casefold(): person for person in reversed(people)}
-    ordered = sorted(dict.fromkeys(person.name.casefold() for person in people), key=lambda name: -count[name])
-    everybody = [once[name] for name in ordered]
-    known = [p for p in everybody if not is_bot(p)]
-    persons = [p for p in known if p.name.casefold() not in assistants]
-    named = [p for p in persons if not _TEAM.match(p.name)]
-    return tuple((named or persons or known or everybody)[:_MOST])
+    commits = list(signed)
+    people: dict[str, Person] = {}
+    for signature in (each for commit in commits for each in commit):
+        people.setdefault(signature.person.name.casefold(), signature.person)
+    authored = Counter(commit[0].person.name.casefold() for commit in commits if commit)
+    parts = Counter(name for commit in commits for name in {each.person.name.casefold() for each in commit})
+    persons = {s.person.name.casefold() for commit in commits for s in commit if not _is_assistant(s)}
+    ordered = sorted(people, key=lambda name: (-authored[name], -parts[name]))
+    known = [name for name in ordered if not is_bot(people[name])]
+    unaided = [name for name in known if name in persons]
+    named = [name for name in unaided if not _TEAM.match(name)]
+    return tuple(people[name] for name in (named or unaided or known or ordered)[:_MOST])

@@ -21,7 +21,6 @@ from bot.values import (
     BODY_LENGTH,
     INNER_COMMITS,
     SUBJECT_LENGTH,
-    ChangeType,
     Commit,
     FileChange,
     InnerCommit,
@@ -31,8 +30,8 @@ from bot.values import (
 )
 
 NO_MAILMAP = Mailmap()
-_INNER_LENGTH = 4_000
-"""Characters of a merged commit's message that are read."""
+_INNER_LENGTH, _INNER_LENGTHS = 4_000, 100_000
+"""Characters of a merged commit's message that are read, and of all of them."""
 _MOST_TITLES = 2
 """Titles of merged commits that stand for a merge which has none of its own."""
 
@@ -56,10 +55,15 @@ def commit(
     changes: Sequence[FileChange],
     inner: Sequence[Written] = (),
     pull: int | None = None,
+    labels: Sequence[str] = (),
     mailmap: Mailmap = NO_MAILMAP,
+    place: str = "",
 ) -> Commit:
-    """A commit, read. `inner` are the commits that a merge brought in, oldest first, of which the first 250 count;
-    `pull` is the change request that the source knows of; `mailmap` tells the names of co-authors, whom messages name.
+    """A commit, read.
+
+    `inner` are the commits that a merge brought in, oldest first, of which the first 250 count; `pull` is the change
+    request that the source knows of, `labels` are those on it; `mailmap` tells the names of co-authors; `place` is what
+    people call the repository, `owner/name`, where `repo` is not.
     """
     subject, body = split_message(written.message)
     merged = tuple(InnerCommit(w.sha, split_message(w.message)[0], w.author.shown) for w in inner[:INNER_COMMITS])
@@ -71,6 +75,7 @@ def commit(
         merge=len(parents) > 1,
         pull=pull,
         mailmap=mailmap,
+        place=place or repo,
     )
     return Commit(
         repo=repo,
@@ -84,16 +89,11 @@ def commit(
         pull=number,
         files=tuple(changes),
         inner=merged,
-        reading=reading,
+        reading=replace(reading, labels=tuple(labels)),
     )
 
 
 # --- Messages as they are kept ---------------------------------------------------------------
-
-
-def first_line(text: str) -> str:
-    """The first line of a commit message, whole."""
-    return _first_line(text)[0]
 
 
 def _first_line(text: str) -> tuple[str, str]:
@@ -112,9 +112,9 @@ def split_message(text: str) -> tuple[str, str]:
     return line[:SUBJECT_LENGTH], body
 
 
-def number_of(text: str) -> tuple[int | None, bool]:
+def number_of(text: str, place: str = "") -> tuple[int | None, bool]:
     """The number of its own change request that a message names, and whether it stands where tools write it."""
-    found = message.read(text)
+    found = message.read(text.replace("\0", "\ufffd"), place)
     return found.number, found.sure
 
 
@@ -130,20 +130,23 @@ def _read(
     merge: bool,
     pull: int | None,
     mailmap: Mailmap,
+    place: str,
 ) -> tuple[int | None, Reading]:
-    told = message.read(written.message.replace("\0", "\ufffd"))
+    told = message.read(written.message.replace("\0", "\ufffd"), place)
     own = [w for w in inner if not w.merge] or list(inner)
-    parts = [message.read(w.message[:_INNER_LENGTH]) for w in own]
+    most = max(500, _INNER_LENGTHS // max(1, len(own)))
+    parts = [message.read(w.message[: min(most, _INNER_LENGTH)], place) for w in own]
     only = parts[0] if len(parts) == 1 else None
-    number = told.number if told.sure else pull or told.number or (only.number if only else None)
-    title = message.parse(told.title or _inner_title(parts) or told.subject)
-    wrote = _people(written, own, told, mailmap)
-    bot = all(map(people.is_bot, wrote))
+    number = told.number if told.sure else pull or told.number or (only.number if only and only.sure else None)
+    title = message.parse(_uncut(told.title or _inner_title(parts) or told.subject, parts, told.body))
+    wrote = _people(written, own, told, mailmap, merge)
     bodies = [told.body, *(part.body for part in parts)]
-    draft = Draft(repo, written.sha, title, f"{told.body}\n{only.body}" if only else told.body, number, changes, bot)
+    body = f"{told.body}\n{only.body}" if only else told.body
+    draft = Draft(repo, written.sha, title, body, number, changes, all(map(people.is_bot, wrote)))
+    draft, wrote = _bumped(draft, written.author.person, wrote)
     merger = written.author.person.name if merge or told.merge else ""
     reading = replace(
-        _claimed(draft, bodies, [message.parse(part.title) for part in parts], told.subject == _FROM_FORK),
+        _claimed(draft, bodies, [message.parse(part.title) for part in parts], told),
         said=message.said(told.body) or (message.said(only.body) if only else ""),
         people=wrote,
         merger="" if merger in {p.name for p in wrote} else merger,
@@ -152,14 +155,29 @@ def _read(
     return number, reading
 
 
-def _claimed(draft: Draft, bodies: Sequence[str], merged: Sequence[Title], advisory: bool) -> Reading:
-    """What a draft says of itself, and what the commits say that it merged; `advisory` says that it was kept secret."""
+def _bumped(draft: Draft, author: Person, wrote: tuple[Person, ...]) -> tuple[Draft, tuple[Person, ...]]:
+    """A draft that a program wrote and that raises dependencies alone stays the program's.
+
+    GitHub names as co-author whoever brings its branch up to date.
+    """
+    its = replace(draft, bot=True)
+    manifests = bool(draft.files) and all(files.is_manifest(f.path) for f in draft.files)
+    if draft.bot or not people.is_bot(author) or not manifests or not bumps(its):
+        return draft, wrote
+    return its, (author, *(person for person in wrote if person != author))
+
+
+def _claimed(draft: Draft, bodies: Sequence[str], merged: Sequence[Title], message_: Message) -> Reading:
+    """What a draft says of itself, and what the commits say that it merged."""
     title = draft.title
     raised = bumps(draft)
-    taken_back = claims.reverts(title, draft.body, merged)
-    # What a dependency's update quotes is its own history, of which only an advisory concerns whoever uses it.
-    told = () if raised or draft.bot else bodies
-    secured = claims.security(title, bodies, merged) or (title.text if advisory else "")
+    taken_back = claims.reverts(title, draft.body, merged, own=bool(message_.title))
+    # What a dependency's update quotes is that one's history: only what it says first may be about this repository.
+    quotes = bool(raised) or draft.bot
+    told = () if quotes else bodies
+    secured = claims.security(title, [body.partition("\n\n")[0] for body in bodies] if quotes else bodies, merged)
+    if message_.subject == _FROM_FORK:
+        secured = secured or title.text
     series = series_of(title)
     kinds, generated = _kinds(draft.files)
     called = {t.type for t in merged if t.type}
@@ -176,7 +194,8 @@ def _claimed(draft: Draft, bodies: Sequence[str], merged: Sequence[Title], advis
             called,
             kinds,
             generated=generated,
-            revert=bool(taken_back) and (claims.title_reverts(title) or title.type in (None, ChangeType.REVERT)),
+            revert=bool(taken_back) and claims.title_reverts(title),
+            takes_back=bool(taken_back),
             secures=bool(secured),
             bumps=bool(raised),
         ),
@@ -215,13 +234,29 @@ def _inner_title(parts: Sequence[Message]) -> str:
     return "; ".join([*telling[:_MOST_TITLES], "…"])
 
 
-def _people(written: Written, inner: Sequence[Written], told: Message, mailmap: Mailmap) -> tuple[Person, ...]:
+def _uncut(title: str, parts: Sequence[Message], body: str) -> str:
+    """A title that was cut off, as a merged commit's or a line of the body has it whole."""
+    stem = title.rstrip("….").rstrip()
+    if not title.endswith(("…", "...")) or len(stem) < _STEM:
+        return title
+    lines = (line.strip().lstrip("*-… ") for line in body.split("\n", 20)[:20])
+    whole = (text for text in (*(part.title for part in parts), *lines) if text.startswith(stem))
+    return next((one_line(text, SUBJECT_LENGTH) for text in whole if len(text) > len(stem)), title)
+
+
+_STEM = 20
+"""Characters by which a cut title is known again."""
+
+
+def _people(
+    written: Written, inner: Sequence[Written], told: Message, mailmap: Mailmap, merge: bool
+) -> tuple[Person, ...]:
     """Who wrote what landed: of a merge those who wrote what it merged."""
     wrote = people.writers([w.author, *map(mailmap, people.co_authors(w.message))] for w in inner or (written,))
     if inner:
         return wrote
     # Where a program merged what the source does not tell, its branch may name whose it was: `cy:paging`, `cy/paging`.
-    owner = re.match(r"([A-Za-z0-9][\w-]{0,60})[:/]\S", told.branch) if told.merge and told.number else None
+    owner = re.match(r"([A-Za-z0-9][\w-]{0,60})[:/]\S", told.branch) if merge and told.number else None
     return (Person(owner[1], owner[1]),) if owner and all(map(people.is_bot, wrote)) else wrote
 
 
@@ -241,6 +276,7 @@ def reread(kept: Commit) -> Commit:
         merge=len(kept.parents) > 1,
         pull=kept.pull,
         mailmap=NO_MAILMAP,
+        place=kept.repo,
     )
     return replace(kept, pull=kept.pull or number, reading=reading)
 
@@ -254,7 +290,7 @@ def as_it_was(kept: Commit) -> Commit:
     if kept.pull is not None:
         subject = subject.removesuffix(f"(#{kept.pull})").rstrip() or subject
     merge = message.read(f"{kept.subject}\n\n{kept.body}").merge
-    people_ = (Person(kept.author, kept.login),)
-    return replace(
-        kept, reading=replace(found, subject=subject, people=people_, merger="", bumps=() if merge else found.bumps)
-    )
+    author = Person(kept.author, kept.login)
+    raised = () if merge else found.bumps
+    was = replace(found, subject=subject, people=(author,), merger="", bot=people.is_bot(author), bumps=raised)
+    return replace(kept, reading=was)

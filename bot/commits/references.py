@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, cast
 
-from bot.commits.claims import title_reverts
+from bot.commits.claims import names_reverted
 from bot.commits.draft import Draft
 from bot.commits.message import TYPES, Title, parse
 from bot.values import Reference, Series, one_line
@@ -104,7 +104,7 @@ def _from_title(draft: Draft, series: Series | None) -> Iterator[Reference]:
         quoted, after = _quoted(title.summary[said.end() :])
         number = _BRACKETED.search(after)
         yield Reference("reverts", pull=int(number[1]) if number else None, title=f'Revert "{quoted}"')
-    elif title_reverts(title):
+    elif names_reverted(title):
         yield from _reverted(title)
     elif _PORTED.search(text) or any(map(_RELEASE.fullmatch, title.tags)):
         yield from (Reference("backports", pull=int(found[1])) for found in _BRACKETED.finditer(text))
@@ -148,7 +148,7 @@ def _from_body(draft: Draft) -> Iterator[Reference]:
     text = "\n".join(line for line in draft.body.split("\n") if not line.startswith(">"))
     # A squashed branch lists its own commits: what one of them reverted may be of the same branch.
     listed = _BULLET.search(text)
-    end = len(text) if listed is None or title_reverts(draft.title) else listed.start()
+    end = len(text) if listed is None or names_reverted(draft.title) else listed.start()
     for lead, reference in _led(draft, text, strict=True):
         if reference.kind != "reverts" or lead < end:
             yield reference
@@ -211,7 +211,7 @@ def _is_here(draft: Draft, place: str | None) -> bool:
 
 def series_of(title: Title) -> Series | None:
     """The series that a counter in a title speaks of; the counter of a revert is the other commit's."""
-    if title_reverts(title) or _REAPPLY.match(title.summary):
+    if names_reverted(title) or _REAPPLY.match(title.summary):
         return None
     for found in _COUNTER.finditer(title.whole):
         number, total = (g for g in found.groups() if g)

@@ -12,7 +12,8 @@ from bot.values import ChangeType
 _WORDS = (
     (
         ChangeType.DEPENDENCIES,
-        r"^(?:bump|upgrade|update|升级|更新)\b.*(?:\b(?:to|from|dependenc|version)|(?:=>|->|→)\s?v?\d)|\bdependenc"
+        r"^(?:bump|upgrade|update|升级|更新)\b(?!(?: \w+){0,2} versions?\b(?! of))"
+        r".*(?:\b(?:to|from) \S{0,30}\d|\bdependenc|\bversion|(?:=>|->|→)\s?v?\d)|\bdependenc"
         r"|\bdeps\b"
         r"|升级依赖|更新依赖|依赖升级|依赖版本|^(?:将|把).{1,60}(?:升级|更新)(?:到|至|为)|^(?:升级"
         r"|更新)\s?[A-Za-z@][\w./@-]{1,60}(?: 版本)?\s?(?:到|至|为|v?\d)",
@@ -27,8 +28,10 @@ _WORDS = (
     ),
     (
         ChangeType.PERFORMANCE,
-        r"\bperf\b|\bperformance\b(?! reviews?)|\bperformant|\bfaster\b|\bspeed|\boptimi[sz]|\bthroughput|\blatency"
-        # 优化, improving, may be about anything: only with speed beside it is it about speed.
+        # Optimizing, 优化, may be about anything: only with speed beside it is it about speed.
+        r"\bperf\b|\bperformance\b(?! reviews?)|\bperformant|\bfaster\b|\bspeed(?:s|ing)?[ -]?up\b"
+        r"|\b(?:reduc|improv|lower|cut|increas|boost|optimi[sz])\w{0,4}\b.{0,40}"
+        r"\b(?:latency|throughput|speed|memory|allocations?|quer(?:y|ies)|time|hot path|loops?)\b"
         r"|性能|提速|加速|提升.{0,10}(?:速度|效率|吞吐)|优化.{0,20}(?:速度|效率|耗时|延迟|吞吐|并发|内存占用|慢查询"
         r"|卡顿)"
         r"|(?:速度|效率|耗时|延迟|吞吐|慢查询|卡顿).{0,10}优化|减少.{0,10}(?:耗时|延迟|内存占用|查询次数)",
@@ -37,7 +40,9 @@ _WORDS = (
     (ChangeType.REFACTOR, r"\brefactor|\bclean ?up|\bsimplif|\brenam|\bmove\b|\bextract|\bdedup|重构|整理|清理|重命名"),
     (
         ChangeType.FEATURE,
-        r"\badd|\bsupport|\bimplement(?:s|ed|ing)?\b|\bintroduc|\ballow|\benable|新增|添加|支持|实现|引入|增加",
+        r"^(?!(?:remove|drop|delete|stop|no longer|disallow|don't|do not)).*"
+        r"(?:\badd(?:s|ed|ing)?\b|\bsupport|\bimplement(?:s|ed|ing)?\b|\bintroduc|\ballow|\benable)|新增|添加|支持"
+        r"|实现|引入|增加",
     ),
 )
 _CODE = re.compile(r"`[^`]{1,200}`")
@@ -54,34 +59,32 @@ def types(
     *,
     generated: bool,
     revert: bool,
+    takes_back: bool,
     secures: bool,
     bumps: bool,
 ) -> tuple[ChangeType, ...]:
     """One or two types of a commit.
 
     `merged` are the types that the commits of a merge call themselves; `kinds` counts files by what they are, and
-    `generated` says that a program wrote all of them.
+    `generated` says that a program wrote all of them. The title takes something back (`revert`), or the message does.
     """
-    said = _CODE.sub(" ", title.text)
-    words = [t for t, pattern in _WORD_TYPES if pattern.search(said) and _seen(t, kinds)]
     if revert:
         return (ChangeType.REVERT,)
+    said = _CODE.sub(" ", title.text)
+    words = [t for t, pattern in _WORD_TYPES if pattern.search(said) and _seen(t, kinds)]
     first = title.type
-    if (bumps or title.scope.lower() in _DEPENDENCIES) and first in (
-        None,
-        ChangeType.OTHER,
-        ChangeType.BUILD,
-        ChangeType.FIX,
-    ):
+    if (bumps or title.scope.lower() in _DEPENDENCIES) and first in _VAGUE:
         first = ChangeType.DEPENDENCIES
     if first is None or first is ChangeType.OTHER:
-        first = _by_files(kinds, generated) or _merged(merged) or (words[0] if words else ChangeType.OTHER)
+        vague = ChangeType.REVERT if takes_back else ChangeType.OTHER
+        first = _by_files(kinds, generated) or _merged(merged) or (words[0] if words else vague)
     if secures and first is ChangeType.OTHER:
         first = ChangeType.SECURITY
     second = ChangeType.SECURITY if secures else ChangeType.PERFORMANCE if ChangeType.PERFORMANCE in words else None
     return (first, second) if second and second is not first else (first,)
 
 
+_VAGUE = (None, ChangeType.OTHER, ChangeType.BUILD, ChangeType.FIX)
 _DEPENDENCIES = frozenset({"deps", "deps-dev", "dependencies", "dependency", "依赖"})
 
 

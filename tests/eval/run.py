@@ -156,7 +156,7 @@ def _grades(
     build = Build(
         Repository(name, name, "main", None, private=False),
         language,
-        patches=lambda some: ((c.sha, ()) for c in some),
+        patches=lambda some, paths=(): ((c.sha, ()) for c in some),
         store=store,
         model=asker.conversation() if asker else None,
         concurrency=8,

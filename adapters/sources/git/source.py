@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from adapters.sources.git import history, layout, patches
+from adapters.sources.git import history, layout, patches, tags
 from adapters.sources.git.process import GitFailed, GitSlow
 from adapters.sources.git.remote import Clones, Remote, locate, parse
 from bot.commits import hosts as code_hosts
@@ -19,12 +19,14 @@ from bot.commits import people, reading
 from bot.commits.hosts import Hosts
 from bot.commits.people import Mailmap
 from bot.commits.reading import Written
+from bot.commits.releases import main_line
 from bot.ports import NotFound, Unavailable, UsageError
 from bot.settings import Settings
-from bot.values import Commit, FilePatch, Links, Quota, Repository
+from bot.values import Commit, FilePatch, Links, Quota, Release, Repository
 
 _NO_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|\.\.|@\{|^[-/]|/$|\.$|//")
 _SHA = re.compile(r"[0-9a-f]{4,64}")
+_WHOLE = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _INCOMPLETE = re.compile(r"unable to read|[Cc]ould not (?:read|fetch)|missing (?:blob|tree|object)|bad object|promisor")
 _NAMED = 5
 
@@ -111,13 +113,17 @@ class GitSource:
         """
         with self._open(repo) as opened:
             tip = _tip(opened, "")
-            sha = _landed(opened.view, tip, number) if tip else None
+            sha = _landed(opened.view, tip, number, opened.title) if tip else None
             if not sha:
                 raise NotFound("pull_unknown", repo=opened.title, number=number)
             return _read(opened, [sha])[0]
 
-    def patches(self, repo: str, commits: Sequence[Commit]) -> Iterator[tuple[str, tuple[FilePatch, ...]]]:
+    def patches(
+        self, repo: str, commits: Sequence[Commit], paths: Collection[str] = ()
+    ) -> Iterator[tuple[str, tuple[FilePatch, ...]]]:
         """For each commit its SHA and its patch against its first parent, in the order asked for, each once.
+
+        With `paths` of those files alone, and only for commits that change one of them.
 
         One git process writes while the iteration reads; closing the iterator ends it. A file is kept to 256 KiB, a
         commit to 8 MiB and a line to 4,000 characters. Raises NotFound, Forbidden, Unavailable.
@@ -128,9 +134,28 @@ class GitSource:
         with self._open(repo, fresh=False) as opened:
             _refuse_unknown(opened, asked)
             mark = secrets.token_hex(16)
-            command = history.log(mark, ("%H",), *history.DIFF, "--raw", "--patch")
+            named = ("--", *(f":(literal,top){path}" for path in paths)) if paths else ()
+            command = history.log(mark, ("%H",), *history.DIFF, "--raw", "--patch", *named)
             with closing(opened.view.chunks(*command, stdin=_lines(asked))) as chunks:
                 yield from patches.read(chunks, mark)
+
+    def releases(self, repo: str) -> tuple[Release, ...]:
+        """The tags that name releases, oldest first, see `bot.commits.releases`.
+
+        One process lists every tag, one more finds what tags of tags point at. Raises NotFound, Forbidden, Unavailable.
+        """
+        with self._open(repo) as opened:
+            return _line(opened)
+
+    def first_releases(self, repo: str, shas: Sequence[str]) -> Mapping[str, Release]:
+        """By SHA the first release that holds each commit; one that is not here is in none.
+
+        However many commits and tags there are, the tags are listed once, the commits' dates once, and there is one
+        walk from the releases that are not older than the oldest commit. Raises NotFound where a shallow clone ends on
+        the way; also Forbidden, Unavailable.
+        """
+        with self._open(repo) as opened:
+            return _first_releases(opened, _line(opened), [sha for sha in shas if _WHOLE.fullmatch(sha)])
 
     def quota(self) -> Quota | None:
         """None: git knows no such limit."""
@@ -220,15 +245,64 @@ def _branches(opened: _Open) -> list[str]:
     return sorted(names, key=lambda name: name != opened.about.branch)
 
 
+def _line(opened: _Open) -> tuple[Release, ...]:
+    """The releases of a repository, oldest first."""
+    said = opened.view.run(*tags.LIST)
+    inner = tags.nested(said)
+    objects = _objects(opened.view, [f"{sha}^{{commit}}" for sha in inner]) if inner else []
+    peeled = {tag: sha for tag, (sha, kind) in zip(inner, objects, strict=True) if kind == "commit"}
+    return main_line(tags.releases(said, peeled), opened.title)
+
+
+def _first_releases(opened: _Open, line: Sequence[Release], shas: Sequence[str]) -> dict[str, Release]:
+    """The first of `line` that holds each of `shas`.
+
+    Releases that are older than all of them are taken to hold none, which spares the walk what lies before. A commit
+    that is reached from one of them nonetheless, as its date is wrong, is not met: then everything is walked.
+    """
+    asked = _dated(opened.view, shas)
+    if not asked:
+        return {}
+    old = [release for release in line if release.made < history.moment(min(asked.values()))]
+    found = dict(_held(opened, line[len(old) :], asked, old))
+    if missing := asked.keys() - found.keys():
+        found |= _held(opened, line, missing, ())
+    return {sha: release for sha in asked if (release := found.get(sha))}
+
+
+def _dated(view: layout.View, shas: Sequence[str]) -> dict[str, int]:
+    """SHA and committer time of those of `shas` that are commits here."""
+    found = map(tags.step, view.run(*tags.DATES, stdin=_lines(shas)).splitlines())
+    return {commit.sha: commit.time for commit in found if commit.sha in shas}
+
+
+def _held(
+    opened: _Open, line: Sequence[Release], asked: Collection[str], left_out: Iterable[Release]
+) -> Mapping[str, Release | None]:
+    """The first of `line` that holds each of `asked`, of those that none of `left_out` holds."""
+    starts = [*(release.sha for release in line), *asked, *(f"^{release.sha}" for release in left_out)]
+    with closing(_printed(opened.view, *tags.WALK, stdin=_lines(starts))) as printed:
+        walked = tags.holding(map(tags.step, printed), line, asked, opened.view.boundary())
+    if walked.cut is not None:
+        raise _too_short(opened, history.moment(walked.cut))
+    return walked.first
+
+
 def _walk(view: layout.View, tip: str) -> Generator[tuple[int, str], None, None]:
     """Committer time and SHA of `tip` and its first parents, as git writes them."""
+    with closing(_printed(view, "rev-list", "--first-parent", "--timestamp", tip, "--")) as printed:
+        for line in printed:
+            seconds, _, sha = line.decode("ascii").partition(" ")
+            yield history.seconds(seconds), sha
+
+
+def _printed(view: layout.View, *arguments: str, stdin: bytes = b"") -> Generator[bytes, None, None]:
+    """The lines that git prints, as they come; closing the iterator ends the process."""
     rest = b""
-    with closing(view.chunks("rev-list", "--first-parent", "--timestamp", tip, "--")) as chunks:
+    with closing(view.chunks(*arguments, stdin=stdin)) as chunks:
         for chunk in chunks:
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                seconds, _, sha = line.decode("ascii").partition(" ")
-                yield history.seconds(seconds), sha
+            *whole, rest = (rest + chunk).split(b"\n")
+            yield from whole
 
 
 def _read(opened: _Open, shas: Sequence[str]) -> tuple[Commit, ...]:
@@ -253,6 +327,7 @@ def _read(opened: _Open, shas: Sequence[str]) -> tuple[Commit, ...]:
             changes=each.files,
             inner=inner.get(each.written.sha, ()),
             mailmap=mailmap,
+            place=opened.title,
         )
         for each in found
     )
@@ -291,7 +366,7 @@ def _commits_by_prefix(view: layout.View, prefix: str) -> list[str]:
     return [sha for sha, kind in _objects(view, objects) if kind == "commit"]
 
 
-def _landed(view: layout.View, tip: str, number: int) -> str | None:
+def _landed(view: layout.View, tip: str, number: int, place: str) -> str | None:
     """The SHA of the newest first-parent commit of `tip` whose message names the change request as its own."""
     named = ["--extended-regexp", f"--grep=(^|[^0-9]){number}([^0-9]|$)"]
     mark = secrets.token_hex(16)
@@ -299,7 +374,7 @@ def _landed(view: layout.View, tip: str, number: int) -> str | None:
     likely = None
     with closing(view.chunks("log", "--first-parent", *form, *named, tip, "--")) as chunks:
         for sha, message, *_ in history.records(chunks, mark):
-            found, sure = reading.number_of(history.text(message))
+            found, sure = reading.number_of(history.text(message), place)
             if found == number and sure:
                 return history.text(sha)
             likely = likely or (history.text(sha) if found == number else None)

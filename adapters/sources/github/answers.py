@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic.alias_generators import to_camel
@@ -16,6 +16,7 @@ from pydantic.alias_generators import to_camel
 from bot.commits import hosts, reading
 from bot.commits.people import Mailmap, Signature
 from bot.commits.reading import Written
+from bot.ports import Unavailable
 from bot.values import (
     FILE_PATCH_BYTES,
     PATCH_BYTES,
@@ -23,6 +24,7 @@ from bot.values import (
     FileChange,
     FilePatch,
     FileStatus,
+    Release,
     Repository,
     shortened_lines,
 )
@@ -40,6 +42,17 @@ _STATUS = {
     "deleted": FileStatus.REMOVED,
     "renamed": FileStatus.RENAMED,
 }
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def read(model: type[_Model], data: object) -> _Model:
+    """An answer, checked. Raises Unavailable for one that is not as documented."""
+    try:
+        return model.model_validate(data)
+    except ValidationError:
+        raise Unavailable("github_unavailable") from None
 
 
 def _moment(value: object, parse: ValidatorFunctionWrapHandler) -> datetime:
@@ -282,6 +295,72 @@ class Next(BaseModel):
     repository: Later
 
 
+class TagTarget(_Camel):
+    """What a tag points at: a commit, another tag, or something else, of which nothing is told."""
+
+    oid: str = ""
+    committed_date: Moment = EPOCH
+    tagger: Actor | None = None
+    target: TagTarget | None = None
+
+
+class TagRef(BaseModel):
+    """A tag."""
+
+    name: str
+    target: TagTarget | None = None
+
+
+class TagRefs(_Camel):
+    """A page of the tags."""
+
+    page_info: PageInfo
+    nodes: tuple[TagRef | None, ...]
+
+
+class Tagged(_Camel):
+    """A repository with a page of its tags."""
+
+    name_with_owner: str
+    refs: TagRefs | None = None
+
+
+class Tags(BaseModel):
+    """The answer to a query for tags."""
+
+    repository: Tagged
+
+
+class Dated(_Camel):
+    """A commit's date; none where the object is no commit."""
+
+    committed_date: Moment | None = None
+
+
+class Dates(BaseModel):
+    """Commits by alias; None for one that is not there."""
+
+    repository: dict[str, Dated | None]
+
+
+class Standing(BaseModel):
+    """How a commit stands to a tag."""
+
+    status: str
+
+
+class Compared(BaseModel):
+    """A tag with a comparison, None where GitHub cannot make it."""
+
+    compare: Standing | None = None
+
+
+class Comparisons(BaseModel):
+    """Comparisons by alias; None for a tag that is not there any more."""
+
+    repository: dict[str, Compared | None]
+
+
 class PullFile(_Camel):
     """A file of a pull request."""
 
@@ -304,6 +383,18 @@ class Count(_Camel):
     total_count: int
 
 
+class Label(BaseModel):
+    """A label of a pull request."""
+
+    name: str
+
+
+class Labels(BaseModel):
+    """Those labels."""
+
+    nodes: tuple[Label, ...]
+
+
 class MergedPull(_Camel):
     """A pull request to which a commit belongs."""
 
@@ -311,6 +402,7 @@ class MergedPull(_Camel):
     merged: bool
     merge_commit: Oid | None = None
     commits: Count
+    labels: Labels | None = None
     files: PullFiles | None = None
 
 
@@ -364,11 +456,7 @@ class Told:
     message: str
     author: Signature
     pull: int | None = None
-
-    @property
-    def named_pull(self) -> int | None:
-        """The pull request that the message names as its own."""
-        return reading.number_of(self.message)[0]
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,6 +479,27 @@ def repository(answer: RestRepository) -> Repository:
     name, web = answer.full_name, answer.html_url
     links = hosts.links(hosts.Kind.GITHUB, web)
     return Repository(name, name, answer.default_branch, web, answer.private, links)
+
+
+def tag(ref: TagRef) -> tuple[Release, datetime] | None:
+    """A tag and the date of its commit; None for one that points at none."""
+    target = ref.target
+    tagger = target.tagger if target else None
+    while target and target.target:
+        target = target.target
+    if target is None or not target.oid:
+        return None
+    made = tagger.date if tagger and tagger.date != EPOCH else target.committed_date
+    return Release(ref.name, target.oid, made), target.committed_date
+
+
+def holds(compared: Compared | None) -> bool:
+    """Whether a tag holds a commit, which then is the same or behind it (GraphQL reference, ComparisonStatus).
+
+    Where no comparison can be made they have nothing in common: REST says so then, "No common ancestor between …".
+    """
+    status = compared.compare.status if compared and compared.compare else ""
+    return status in {"BEHIND", "IDENTICAL"}
 
 
 def landed(commit: RestCommit) -> Landed:
@@ -424,8 +533,10 @@ def detailed(detail: Detail) -> Told:
     """What a commit of GraphQL says."""
     author = detail.author or Actor()
     login = author.user.login if author.user else None
-    pull = detail.pull.number if detail.pull else None
-    return Told(detail.message, Signature(author.name or "", author.email or "", login), pull)
+    pull = detail.pull
+    labels = tuple(label.name for label in pull.labels.nodes) if pull and pull.labels else ()
+    signed = Signature(author.name or "", author.email or "", login)
+    return Told(detail.message, signed, pull.number if pull else None, labels)
 
 
 def commit(repo: str, place: Landed, words: Told, changes: Changes, mailmap: Mailmap) -> Commit:
@@ -438,6 +549,7 @@ def commit(repo: str, place: Landed, words: Told, changes: Changes, mailmap: Mai
         changes=changes.files,
         inner=[replace(each, author=mailmap(each.author)) for each in changes.inner],
         pull=words.pull,
+        labels=words.labels,
         mailmap=mailmap,
     )
 
@@ -508,6 +620,11 @@ def _whole_lines(text: str, limit: int) -> str:
     """As many whole lines of `text` as `limit` bytes hold."""
     raw = text.encode(errors="replace")
     return text if len(raw) <= limit else raw[: max(raw.rfind(b"\n", 0, limit + 1), 0)].decode()
+
+
+def names_pull(words: Told) -> bool:
+    """Whether a message names its own pull request for sure, so that GitHub need not be asked for it."""
+    return reading.number_of(words.message)[1]
 
 
 def proven_files(detail: Detail) -> tuple[FileChange, ...] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 _HISTORY = """
 fragment History on Commit {
   oid
@@ -62,6 +64,7 @@ query($ids: [ID!]!) {
         nodes {
           number merged mergeCommit { oid }
           commits(first: 1) { totalCount }
+          labels(first: 20) { nodes { name } }
           files(first: 100) { totalCount nodes { path additions deletions changeType } }
         }
       }
@@ -70,3 +73,47 @@ query($ids: [ID!]!) {
 }
 """
 """Commits with what can be known of them at once."""
+
+TAGS = """
+query($owner: String!, $name: String!, $after: String) {
+  repository(owner: $owner, name: $name) {
+    nameWithOwner
+    refs(refPrefix: "refs/tags/", first: 100, after: $after, orderBy: {field: TAG_COMMIT_DATE, direction: DESC}) {
+      pageInfo { hasNextPage endCursor }
+      nodes {
+        name
+        target { ...Commit ... on Tag { tagger { date } target { ...Commit ... on Tag { target { ...Commit } } } } }
+      }
+    }
+  }
+}
+fragment Commit on Commit { oid committedDate }
+"""
+"""A page of the tags, those of the newest commits first, each followed over at most one tag of a tag."""
+
+
+def dates(shas: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """A query for the committer dates of commits, `c0` for the first, and its variables."""
+    asked = " ".join(f"c{n}: object(oid: $c{n}) {{ ... on Commit {{ committedDate }} }}" for n in range(len(shas)))
+    declared = ", ".join(f"$c{n}: GitObjectID!" for n in range(len(shas)))
+    return _repository(declared, asked), {f"c{n}": sha for n, sha in enumerate(shas)}
+
+
+def comparisons(pairs: Sequence[tuple[str, str]]) -> tuple[str, dict[str, str]]:
+    """A query for how commits stand to tags, `p0` for the first pair of tag and SHA, and its variables.
+
+    `headRef` takes a SHA as well (docs.github.com, GraphQL changelog, 18 October 2022).
+    """
+    asked = " ".join(
+        f"p{n}: ref(qualifiedName: $t{n}) {{ compare(headRef: $c{n}) {{ status }} }}" for n in range(len(pairs))
+    )
+    declared = ", ".join(f"$t{n}: String!, $c{n}: String!" for n in range(len(pairs)))
+    tags = {f"t{n}": f"refs/tags/{tag}" for n, (tag, _) in enumerate(pairs)}
+    return _repository(declared, asked), tags | {f"c{n}": sha for n, (_, sha) in enumerate(pairs)}
+
+
+def _repository(declared: str, asked: str) -> str:
+    """A query for parts of a repository; what is asked is made of numbered names alone, all else are variables."""
+    return (
+        f"query($owner: String!, $name: String!, {declared}) {{ repository(owner: $owner, name: $name) {{ {asked} }} }}"
+    )

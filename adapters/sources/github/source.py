@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -16,17 +16,17 @@ from urllib.parse import quote
 
 from github import Auth
 from jwt.exceptions import PyJWTError
-from pydantic import BaseModel, ValidationError
 
 from adapters.sources.github import answers, queries
 from adapters.sources.github.answers import ChangedFile, Changes, Landed, RestCommit
 from adapters.sources.github.client import Client, Recent
+from adapters.sources.github.tags import Tags
 from bot.commits import people
 from bot.commits.people import Mailmap
 from bot.commits.reading import Written
 from bot.ports import ConfigError, NotFound, Unavailable, UsageError
 from bot.settings import Settings
-from bot.values import INNER_COMMITS, Commit, FilePatch, Quota, Repository, without_userinfo
+from bot.values import INNER_COMMITS, Commit, FilePatch, Quota, Release, Repository, without_userinfo
 
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 _SHA = re.compile(r"[0-9a-f]{4,64}")
@@ -40,7 +40,7 @@ AT_ONCE = 8
 """Requests of one call at the same time; GitHub allows 100 (docs.github.com, Rate limits for the REST API)."""
 
 BATCH = 50
-"""Commits described by one GraphQL request: about 5,000 nodes of the 500,000 that one may ask for."""
+"""Commits described by one GraphQL request: about 6,000 nodes of the 500,000 that one may ask for."""
 
 COMPARED = 300
 """A comparison names no more files (docs.github.com, Compare two commits)."""
@@ -57,7 +57,6 @@ NAMED = 5
 _NO_DIFF = "github_diff_too_long"
 _NOT_SHOWN = Changes((), shown=False)
 
-_Model = TypeVar("_Model", bound=BaseModel)
 _Result = TypeVar("_Result")
 
 
@@ -76,6 +75,7 @@ class GitHubSource:
         self._changes: Recent[tuple[str, str], Changes] = Recent(KEPT)
         self._names: dict[str, str] = {}
         self._mailmaps: dict[str, Mailmap] = {}
+        self._tags = Tags(client)
 
     def repository(self, repo: str) -> Repository:
         """Title, default branch and web page; the name is GitHub's spelling, that of today if it was renamed.
@@ -83,7 +83,7 @@ class GitHubSource:
         Raises UsageError for anything but `owner/name`; NotFound, Forbidden, Unavailable, ConfigError.
         """
         answer = self._client.get(f"/repos/{_checked(repo)}", _no_repository(repo), remember=True)
-        found = answers.repository(_read(answers.RestRepository, answer.data))
+        found = answers.repository(answers.read(answers.RestRepository, answer.data))
         self._names[repo] = found.name
         return found
 
@@ -117,8 +117,9 @@ class GitHubSource:
         if not found.sha.startswith(prefix):
             raise missing
         place, words = answers.landed(found), answers.told(found)
-        if self._client.authenticated and words.named_pull is None and (more := self._details([place]).get(place.sha)):
-            words = answers.detailed(more)
+        if self._client.authenticated and not answers.names_pull(words):
+            more = self._details([place]).get(place.sha)
+            words = answers.detailed(more) if more else words
         changes = self._changed(name, place, chain([found], pages)) if shown else _NOT_SHOWN
         return answers.commit(name, place, words, changes, self._mailmap(name))
 
@@ -129,22 +130,50 @@ class GitHubSource:
         """
         name = self._name(repo)
         missing = NotFound("pull_unknown", repo=name, number=number)
-        pull = _read(answers.Pull, self._client.get(f"/repos/{name}/pulls/{number}", missing).data)
+        pull = answers.read(answers.Pull, self._client.get(f"/repos/{name}/pulls/{number}", missing).data)
         if not pull.merged or not pull.merge_commit_sha:
             raise NotFound("pull_not_merged", repo=name, number=number)
         return replace(self.commit(name, pull.merge_commit_sha), pull=number)
 
-    def patches(self, repo: str, commits: Sequence[Commit]) -> Iterator[tuple[str, tuple[FilePatch, ...]]]:
+    def patches(
+        self, repo: str, commits: Sequence[Commit], paths: Collection[str] = ()
+    ) -> Iterator[tuple[str, tuple[FilePatch, ...]]]:
         """For each commit its SHA and its patch against its first parent, in the order asked for, each once.
+
+        With `paths` of those files alone, and only for commits that change one of them.
 
         A REST request for each commit of which nothing is kept. A file is kept to 256 KiB, a commit to 8 MiB and a line
         to 4,000 characters. Where GitHub cannot make a difference, an incomplete patch says so. Raises NotFound,
         Forbidden, Unavailable, ConfigError.
         """
-        for commit in {commit.sha: commit for commit in commits}.values():
+        asked = [c for c in commits if not paths or any(f.path in paths for f in c.files)]
+        for commit in {commit.sha: commit for commit in asked}.values():
             place = Landed(commit.sha, "", commit.committed, commit.parents)
             changes = self._changed(self._name(repo), place)
-            yield commit.sha, changes.patches if changes.shown else answers.unread(commit.files)
+            found = changes.patches if changes.shown else answers.unread(commit.files)
+            yield commit.sha, tuple(patch for patch in found if not paths or patch.path in paths)
+
+    def releases(self, repo: str) -> tuple[Release, ...]:
+        """The tags that name releases, oldest first, see `bot.commits.releases`; none without a token.
+
+        A GraphQL request for each 100 tags, at most 50: of more than 5,000 those of the oldest commits are missing.
+        REST names a tag's commit and no date (docs.github.com, List repository tags): without a token it would take one
+        of the 60 requests of an hour for each tag. Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError.
+        """
+        _checked(repo)
+        return self._tags.releases(repo, _no_repository(repo)) if self._client.authenticated else ()
+
+    def first_releases(self, repo: str, shas: Sequence[str]) -> Mapping[str, Release]:
+        """By SHA the first release that holds each commit; none without a token, see `releases`.
+
+        A GraphQL request for each 100 commits, one for each 100 tags, until they are older than the oldest of the
+        commits, and one for each 50 comparisons of a commit with a release, see `tags`. Absent are commits that are
+        older than the tags that were read, those that none of the first 124 releases since holds, and what would take
+        more than 2,000 comparisons in all. A release made more than a day before a commit is not compared with it.
+        Raises like `releases`.
+        """
+        _checked(repo)
+        return self._tags.first(repo, shas, _no_repository(repo)) if self._client.authenticated else {}
 
     def quota(self) -> Quota | None:
         """The requests left of this hour, of which asking takes none (docs.github.com, Get rate limit status).
@@ -155,7 +184,7 @@ class GitHubSource:
             answer = self._client.get("/rate_limit", NotFound("github_no_limits"))
         except NotFound:
             return None
-        core = _read(answers.RateLimits, answer.data).resources.core
+        core = answers.read(answers.RateLimits, answer.data).resources.core
         return Quota(core.remaining, core.limit, datetime.fromtimestamp(core.reset, UTC))
 
     # --- A period ----------------------------------------------------------------------------
@@ -180,7 +209,9 @@ class GitHubSource:
         found: dict[str, RestCommit] = {}
         for page in pages:
             if page.status != 409:
-                found |= {commit.sha: commit for commit in _read(answers.RestCommits, {"commits": page.data}).commits}
+                found |= {
+                    commit.sha: commit for commit in answers.read(answers.RestCommits, {"commits": page.data}).commits
+                }
         return found
 
     def _branch_tip(self, name: str, branch: str) -> str:
@@ -193,12 +224,12 @@ class GitHubSource:
         except NotFound:
             self._refuse_branch(name, branch)
             return ""
-        return _read(answers.Branch, answer.data).commit.sha
+        return answers.read(answers.Branch, answer.data).commit.sha
 
     def _refuse_branch(self, name: str, branch: str) -> None:
         """Raise NotFound that names similar branches; an empty repository has none and raises nothing."""
         answer = self._client.get(f"/repos/{name}/branches", _no_repository(name), per_page=100)
-        names = [known.name for known in _read(answers.Branches, {"branches": answer.data}).branches]
+        names = [known.name for known in answers.read(answers.Branches, {"branches": answer.data}).branches]
         if names:
             known = ", ".join(get_close_matches(branch, names, NAMED, 0))
             raise NotFound("branch_unknown", repo=name, branch=branch, known=known)
@@ -216,7 +247,7 @@ class GitHubSource:
         common: dict[str, object] = {"owner": owner, "name": title, "since": since}
         ref = {"ref": f"refs/heads/{branch}"} if branch else {}
         text = queries.BRANCH if branch else queries.DEFAULT
-        about = _read(answers.First, self._client.query(text, _no_repository(repo), **common, **ref)).repository
+        about = answers.read(answers.First, self._client.query(text, _no_repository(repo), **common, **ref)).repository
         self._names[repo] = about.name_with_owner
         self._mailmaps[about.name_with_owner] = people.mailmap((about.mailmap and about.mailmap.text) or "")
         if about.tip is None:
@@ -228,7 +259,7 @@ class GitHubSource:
         while page.page_info.has_next_page:
             position = {"tip": tip, "after": page.page_info.end_cursor}
             data = self._client.query(queries.NEXT, _no_repository(repo), **common, **position)
-            page = _read(answers.Next, data).repository.tip.history
+            page = answers.read(answers.Next, data).repository.tip.history
             found += page.nodes
         return about.name_with_owner, answers.first_parents(map(answers.listed, found), tip)
 
@@ -243,7 +274,7 @@ class GitHubSource:
                 if error.key != "github_unavailable":
                     raise
                 continue
-            found |= {node.oid: node for node in _read(answers.Details, data).nodes if node}
+            found |= {node.oid: node for node in answers.read(answers.Details, data).nodes if node}
         return found
 
     def _put_together(self, name: str, place: Landed, detail: answers.Detail | None) -> Commit:
@@ -265,7 +296,7 @@ class GitHubSource:
         if name not in self._mailmaps:
             try:
                 answer = self._client.get(f"/repos/{name}/contents/.mailmap", NotFound("commit_unknown"))
-                self._mailmaps[name] = people.mailmap(_decoded(_read(answers.TextFile, answer.data)))
+                self._mailmaps[name] = people.mailmap(_decoded(answers.read(answers.TextFile, answer.data)))
             except NotFound:
                 self._mailmaps[name] = Mailmap()
         return self._mailmaps[name]
@@ -276,14 +307,14 @@ class GitHubSource:
         Without `per_page` a page has 300 files (docs.github.com, Get a commit).
         """
         for page in self._client.pages(f"/repos/{name}/commits/{sha}", missing):
-            yield _read(RestCommit, page.data)
+            yield answers.read(RestCommit, page.data)
 
     def _without_files(self, name: str, sha: str, missing: NotFound, error: Unavailable) -> RestCommit:
         """A commit of which GitHub cannot make the files, from the history that starts in it; else raises `error`."""
         if error.key != _NO_DIFF:
             raise error
         answer = self._client.get(f"/repos/{name}/commits", missing, sha=sha, per_page=1)
-        return _read(answers.RestCommits, {"commits": answer.data}).commits[0]
+        return answers.read(answers.RestCommits, {"commits": answer.data}).commits[0]
 
     def _changed(self, name: str, place: Landed, pages: Iterable[RestCommit] = ()) -> Changes:
         """What a commit changes against its first parent, from memory, `pages` or GitHub."""
@@ -311,7 +342,7 @@ class GitHubSource:
             path = f"/repos/{name}/contents/{quote(folder, errors='replace')}".rstrip("/")
             with suppress(NotFound):
                 answer = self._client.get(path, NotFound("commit_unknown"), ref=place.parents[0])
-                listed = _read(answers.Folder, {"entries": answer.data})
+                listed = answers.read(answers.Folder, {"entries": answer.data})
                 found |= {entry.path: entry.sha for entry in listed.entries}
         return found
 
@@ -327,7 +358,7 @@ class GitHubSource:
         found: list[Written] = []
         files: Sequence[ChangedFile] = ()
         for page in self._client.pages(path, missing, per_page=100):
-            comparison = _read(answers.Comparison, page.data)
+            comparison = answers.read(answers.Comparison, page.data)
             files = files or comparison.files
             found += answers.inner_commits(comparison.commits, merge.sha)
             if len(found) >= INNER_COMMITS:
@@ -356,14 +387,6 @@ def _no_repository(repo: str) -> NotFound:
 def _stamp(since: datetime) -> str:
     """The moment from which a history is listed. GraphQL takes none before 1970 (its reference, `Commit.history`)."""
     return (max(since, answers.EPOCH + MARGIN) - MARGIN).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _read(model: type[_Model], data: object) -> _Model:
-    """An answer, checked. Raises Unavailable for one that is not as documented."""
-    try:
-        return model.model_validate(data)
-    except ValidationError:
-        raise Unavailable("github_unavailable") from None
 
 
 def _at_once(work: Callable[[Landed], _Result], places: Sequence[Landed]) -> list[_Result]:

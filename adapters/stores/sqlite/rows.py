@@ -57,6 +57,11 @@ def instant(time: datetime) -> int:
     return (time - _EPOCH) // _MICROSECOND
 
 
+def moment(instant: int) -> datetime:
+    """The time of microseconds since 1970."""
+    return _EPOCH + instant * _MICROSECOND
+
+
 # --- Whole values as JSON --------------------------------------------------------------------
 
 _ADAPTERS: dict[Any, TypeAdapter[Any]] = {}  # filled on first use: building them takes longer than opening a store

@@ -13,6 +13,7 @@ from sqlite_utils.db import ForeignKey
 MIGRATIONS = Migrations("commit-digest")
 
 TABLES = (
+    "told_commits",
     "repositories",
     "commits",
     "analyses",
@@ -173,3 +174,17 @@ def ledger(db: Database) -> None:
 def readings(db: Database) -> None:
     """What was read out of a commit when it was first seen; null for one that was kept before that was kept."""
     db.execute("ALTER TABLE commits ADD COLUMN reading TEXT")
+
+
+@MIGRATIONS()
+def told_commits(db: Database) -> None:
+    """Which commits were told of, with which grade, where and when: for good, whatever else is removed.
+
+    `told` is what is not told to a subscription again, and forgotten after a while. A digest that was posted is marked.
+    """
+    db.execute(
+        "CREATE TABLE told_commits (repo INTEGER NOT NULL REFERENCES repositories (id), sha TEXT NOT NULL, "
+        "place TEXT NOT NULL, at INTEGER NOT NULL, grade TEXT NOT NULL, PRIMARY KEY (repo, sha, place)) "
+        "STRICT, WITHOUT ROWID"
+    )
+    db.execute("ALTER TABLE digests ADD COLUMN told INTEGER NOT NULL DEFAULT 0")

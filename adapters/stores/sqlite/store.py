@@ -24,6 +24,7 @@ from adapters.stores.sqlite.rows import (
     instant,
     load,
     load_digest,
+    moment,
     to_json,
 )
 from adapters.stores.sqlite.schema import TABLES
@@ -37,9 +38,13 @@ from bot.values import (
     Delivery,
     DeliveryState,
     Digest,
+    Grade,
+    Period,
     Place,
     Spending,
+    StepState,
     Subscription,
+    Told,
     Usage,
 )
 
@@ -159,8 +164,9 @@ class SqliteStore:
         words = [analysis_words(entry.analysis) for entry in entries]
         with self._file.writing() as db:
             db.execute(
-                "INSERT OR REPLACE INTO digests (key, repo, branch, language, since, until, count, kept, body) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO digests (key, repo, branch, language, since, until, count, kept, body) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
+                "count = excluded.count, kept = excluded.kept, body = excluded.body, until = excluded.until",
                 row,
             )
             repositories = _put_commits(db, drafts)
@@ -326,6 +332,33 @@ class SqliteStore:
                 bound(delivery.subscription, instant(since)),
             )
             db.conn.executemany("INSERT INTO told VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
+
+    def told_of(self, repo: str, sha: str) -> tuple[Told, ...]:
+        """Where a commit was told of, the first place first; it outlives digests, deliveries and subscriptions."""
+        with self._file.reading() as db:
+            found = db.execute(
+                f"SELECT place, at, grade FROM told_commits WHERE repo = {_REPO} AND sha = ? ORDER BY at, place",  # noqa: S608
+                bound(repo, sha),
+            )
+            return tuple(Told(sha, load(Grade, grade), load(Place, place), moment(at)) for place, at, grade in found)
+
+    def told_grades(self, repo: str, shas: Iterable[str]) -> dict[str, Grade]:
+        """By SHA the grade with which each commit was told of first, of those that were told of at all."""
+        with self._file.reading() as db:
+            query = f"SELECT grade FROM told_commits WHERE repo = {_REPO} AND sha = ? ORDER BY at, place LIMIT 1"  # noqa: S608
+            found = ((sha, db.execute(query, bound(repo, sha)).fetchone()) for sha in shas)
+            return {sha: load(Grade, row[0]) for sha, row in found if row}
+
+    def told_digests(self, repo: str, branch: str, language: str, period: Period) -> dict[str, Digest]:
+        """By key the digests of a period, in its zone, that were posted, whichever version made them."""
+        with self._file.reading() as db:
+            found = db.execute(
+                "SELECT key, body FROM digests WHERE repo = ? AND branch = ? AND language = ? AND until = ? "
+                "AND since = ? AND told = 1 ORDER BY kept",
+                bound(repo, branch, language, instant(period.until), instant(period.since)),
+            )
+            made = {key: load_digest(body) for key, body in found}
+        return {key: digest for key, digest in made.items() if digest.period.zone == period.zone}
 
     # --- Usage and leases ---
 
@@ -538,8 +571,29 @@ def _keep_delivery(db: Database, delivery: Delivery) -> None:
     if kept[1] > delivery.attempts or kept[0] != DeliveryState.DUE:
         raise Overtaken("delivery_overtaken", id=delivery.id)
     _put_delivery(db, delivery)
+    _remember_told(db, delivery)
     if delivery.state is DeliveryState.FAILED and not delivery.sent:
         db.execute("DELETE FROM told WHERE delivery = ?", bound(delivery.id))
+
+
+def _remember_told(db: Database, delivery: Delivery) -> None:
+    """Remember what a delivery told of, in the moment in which its headline is posted: its first step that is done."""
+    done = [step for step in delivery.steps if step.state is StepState.DONE]
+    if len(done) != 1 or not delivery.digest:
+        return
+    row = db.execute("SELECT body FROM digests WHERE key = ?", bound(delivery.digest)).fetchone()
+    followed = db.execute("SELECT body FROM subscriptions WHERE id = ?", bound(delivery.subscription)).fetchone()
+    if not row or not followed:
+        return
+    digest, place = load_digest(row[0]), load(Subscription, followed[0]).place
+    repo, where, at = (
+        _repository(db, digest.repository.name),
+        dump(replace(place, thread=done[0].thread)),
+        done[0].begun,
+    )
+    rows = (bound(repo, e.commit.sha, where, instant(at), dump(e.grade)) for e in digest.entries)
+    db.conn.executemany("INSERT INTO told_commits VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
+    db.execute("UPDATE digests SET told = 1 WHERE key = ?", bound(delivery.digest))
 
 
 def _put_delivery(db: Database, delivery: Delivery) -> None:
