@@ -8,6 +8,9 @@ DEMO_REPO ?= .
 DEMO_OUT ?= $(WORK)/demo
 DEMO_ENV = DIGEST_DATABASE="$(DEMO_OUT)/digest.db" DIGEST_CLONES="$(DEMO_OUT)/clones"
 
+# One process more than two cores have: many tests wait for another process.
+PARALLEL := -n 3 --dist worksteal
+
 .PHONY: demo test check stress bench eval fmt
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -30,7 +33,7 @@ demo: $(INSTALLED)
 	@printf '\nThe full reports: %s\n' "$(DEMO_OUT)/report.md report.zh.md report.html report.json"
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -q -o cache_dir="$(VENV)/cache/pytest"
+	$(BIN)/python -m pytest -q $(PARALLEL) -o cache_dir="$(VENV)/cache/pytest"
 
 check: $(INSTALLED)
 	$(BIN)/ruff check --cache-dir "$(VENV)/cache/ruff" .
@@ -40,7 +43,7 @@ check: $(INSTALLED)
 
 # What takes longer than a test run may: every property with thousands of examples.
 stress: $(INSTALLED)
-	STRESS=1 $(BIN)/python -m pytest -q -o cache_dir="$(VENV)/cache/pytest"
+	STRESS=1 $(BIN)/python -m pytest -q $(PARALLEL) -o cache_dir="$(VENV)/cache/pytest"
 
 bench: $(INSTALLED)
 	$(BIN)/python tests/bench/run.py

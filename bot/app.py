@@ -14,10 +14,10 @@ from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
-from bot import analysis, rules, triage
+from bot import analysis, triage
 from bot import digest as digests
 from bot.asker import Asker, Limits
-from bot.build import Build
+from bot.build import Build, as_told
 from bot.commits import filters, related
 from bot.ports import (
     Chat,
@@ -60,8 +60,8 @@ GRACE = timedelta(hours=1)
 _MOST_RELATIONS = 5
 _WHOLE = (40, 64)
 """Hex digits of a SHA that is not shortened."""
-_LOOK_BACK = timedelta(days=60)
-"""How far back the commits before a quiet period are looked for."""
+_LOOK_BACK = (2, 12, 60)
+"""How many days back the commits before a quiet period are looked for, one step after the other."""
 _AFFORDED = 200
 """Requests that a source must still allow, for a look at commits before a period."""
 
@@ -256,11 +256,11 @@ class App:
     def expand(self, repository: Repository, commit: Commit, language: str) -> Entry:
         """One commit in full depth, analysed now unless that is kept."""
         texts = Texts(language)
-        judged = triage.judge((commit,))[0]
-        own = rules.grade(commit, judged, texts)
+        build = self._build(repository, language)
+        own = build.grade_alone(commit, self._grave(repository, (commit,)))
         kept = self._kept_grade(repository, commit, language)
-        grade = replace(own, importance=kept.importance, types=kept.types, score=kept.score) if kept else own
-        analysed = self._build(repository, language).alone(commit, grade.sentence)
+        grade = as_told(own, kept)
+        analysed = build.alone(commit, grade.sentence)
         if branch := self._gone_from(repository, commit):
             gone = texts("digest.gone", branch=branch)
             analysed = replace(analysed, note=" ".join(filter(None, (gone, analysed.note))))
@@ -342,22 +342,28 @@ class App:
                 return name, digest
         return key, kept if kept and [e.commit.sha for e in kept.entries] == shas else None
 
-    def _before(self, repository: Repository, scope: Scope, number: int) -> tuple[Commit, ...]:
-        """Up to `number` commits of a branch before a period, newest first: those kept of earlier days, else from afar.
+    def _before(self, repository: Repository, scope: Scope, commits: Sequence[Commit]) -> tuple[Commit, ...]:
+        """What fills the page of a period's commits, newest first: those kept of earlier days, else from afar.
 
-        They must cost no digest anything: where they cannot be had, or would take much of what the source still allows,
-        the period is graded by itself.
+        They must cost no digest anything: no more days are read than it takes, and where they cannot be had, or would
+        take much of what the source still allows, the period is graded by itself.
         """
         known: dict[str, Commit] = {}
         for language in LANGUAGES:
             for digest in self.store.recent_digests(repository.name, scope.branch, language, _RECENT):
-                if digest.filters == Filters() and digest.period.until <= scope.period.since:
+                if digest.filters in (Filters(), scope.filters) and digest.period.until <= scope.period.since:
                     known |= {e.commit.sha: e.commit for e in digest.entries}
+        own, missing = {c.sha for c in commits}, triage.PAGE - len(commits)
+        until = scope.period.since
         with suppress(DigestError):
-            if len(known) < number and self._affords(repository):
-                earlier = replace(scope.period, since=scope.period.since - _LOOK_BACK, until=scope.period.since)
+            for days in _LOOK_BACK:
+                if len(known.keys() - own) >= missing or not self._affords(repository):
+                    break
+                earlier = replace(scope.period, since=scope.period.since - timedelta(days=days), until=until)
                 known |= {c.sha: c for c in self.landed(repository, scope.branch, earlier)}
-        return tuple(sorted(known.values(), key=lambda c: c.committed, reverse=True)[:number])
+                until = earlier.since
+        found = (commit for sha, commit in known.items() if sha not in own)
+        return tuple(sorted(found, key=lambda c: c.committed, reverse=True)[:missing])
 
     def _affords(self, repository: Repository) -> bool:
         """Whether the source of a repository allows some hundred requests more."""
@@ -389,7 +395,7 @@ class App:
         repository, scope, commits, filtered = sought.repository, sought.scope, sought.commits, sought.filtered
         build, texts = self._build(repository, scope.language), Texts(scope.language)
         missing = triage.PAGE - len(commits)
-        before = self._before(repository, scope, missing) if commits and missing > 0 else ()
+        before = self._before(repository, scope, commits) if commits and missing > 0 else ()
         made_entries = build.entries(commits, before, self._grave(repository, commits))
         entries = tuple(replace(e, relations=self._relations(repository, e.commit, commits)) for e in made_entries)
         overview = build.overview(entries)

@@ -123,26 +123,31 @@ class Build:
         by_rules = {c.sha: rules.grade(c, j, self._texts) for c, j in zip(commits, judged, strict=True)}
         told = self._store.told_grades(self._repository.name, [c.sha for c in commits])
         if not self._model or not commits:
-            return [_as_told(by_rules[c.sha], told.get(c.sha)) for c in commits]
+            return [as_told(by_rules[c.sha], told.get(c.sha)) for c in commits]
         starts = range(0, len(commits), asking.TRIAGE_SIZE)
         lists = [(commits[s : s + asking.TRIAGE_SIZE], judged[s : s + asking.TRIAGE_SIZE]) for s in starts]
         with ThreadPoolExecutor(self._concurrency) as pool:
             by_model = dict(pair for part in pool.map(lambda p: self._list_grades(*p), lists) for pair in part.items())
         by_model |= self._second_look(by_model, commits, judged)
         grades = [by_model.get(c.sha, by_rules[c.sha]) for c in commits]
-        kept = triage.budget(
+        kept = triage.page_budget(
             [*(g.importance for g in grades), *(j.importance for j in rest)],
             [*(g.score for g in grades), *(j.score for j in rest)],
             [j.always for j in page],
+            len(commits),
         )
         graded = [replace(g, importance=i) for g, i in zip(grades, kept, strict=False)]
-        return [_as_told(g, told.get(c.sha)) for c, g in zip(commits, graded, strict=True)]
+        return [as_told(g, told.get(c.sha)) for c, g in zip(commits, graded, strict=True)]
 
     def _notes(self, commits: Sequence[Commit]) -> dict[str, tuple[Note, ...]]:
         """What commits themselves tell users, by SHA, the heaviest first: of few of them a file or two is read."""
-        said = {c.sha: (*notes.from_labels(c.reading.labels), *notes.from_message(c.body)) for c in commits}
-        telling = (f.path for c in commits for f in c.files if notes.is_telling(f.path, self._habits))
-        paths = set(islice(dict.fromkeys(telling), _NOTE_FILES))
+        # A bot's labels tell of what it updates, not of this repository.
+        labels = {c.sha: () if c.reading.bot else notes.from_labels(c.reading.labels) for c in commits}
+        said = {c.sha: (*labels[c.sha], *notes.from_message(c.body)) for c in commits}
+        telling = [f for c in commits for f in c.files if notes.is_telling(f.path, self._habits)]
+        # Git sees that a file has another name only where it is given both; else all of it would be new.
+        named = (path for f in telling for path in (f.path, f.previous) if path)
+        paths = set(islice(dict.fromkeys(named), _NOTE_FILES))
         asked = {c.sha: c for c in commits if any(f.path in paths for f in c.files)}
         try:
             for sha, patches in self._source(list(asked.values()), paths) if asked else ():
@@ -310,9 +315,16 @@ class Build:
 
     # --- One commit --------------------------------------------------------------------------
 
+    def grade_alone(self, commit: Commit, grave: Collection[str]) -> Grade:
+        """The grade of one commit by the rules, held against no other; `grave` as in `judge_page`."""
+        (judged,) = triage.judge_page((commit,), (), self._notes([commit]), grave)
+        return rules.grade(commit, judged, self._texts)
+
     def alone(self, commit: Commit, sentence: str) -> Analysis:
-        """The full analysis of one commit, of as much of its patch as several questions hold."""
-        self._notes([commit])
+        """The full analysis of one commit, of as much of its patch as several questions hold.
+
+        What it tells users is known from `grade_alone`.
+        """
         task = _Task(commit, sentence, Importance.HIGH)
         kept = self._kept(task)
         if kept and kept.coverage == 1:
@@ -385,6 +397,9 @@ class Build:
         self.faults[told] = None
 
 
-def _as_told(grade: Grade, told: Grade | None) -> Grade:
-    """A grade, as grave as it was when the commit was told of first."""
-    return replace(grade, importance=told.importance, types=told.types, score=told.score) if told else grade
+def as_told(grade: Grade, told: Grade | None) -> Grade:
+    """A grade, as grave as it was when the commit was told of first; a reason for another one is none for it."""
+    if not told:
+        return grade
+    reason = grade.reason if grade.importance is told.importance else ""
+    return replace(grade, importance=told.importance, types=told.types, score=told.score, reason=reason)

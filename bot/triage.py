@@ -77,7 +77,14 @@ _TELLING = (
         r"\b(?:don'?t|do not|never) allow\b|\b(?:only|must not) (?:allow|accept)",
         r"禁止|拒绝|必须|不再|不允许|只允许|仅允许",
     ),
-    _cue("remove", 0.8, 0.0, r"^(?:remove|delete|drop|get rid)\b", r"^(?:移除|删除)"),
+    _cue(
+        "remove",
+        0.8,
+        0.0,
+        r"^(?:remove|delete|drop|get rid)\b(?!.{0,50}\b(?:usages?|uses? of|call ?sites?|references to|mentions? of"
+        r"|leftovers?|duplicates?|unused|unreachable|dead)\b)(?!.{0,50}[ .`]_[a-z])",
+        r"^(?:移除|删除)(?!.{0,20}(?:无用|未使用|多余|重复|调用))",
+    ),
     _cue(
         "option",
         0.7,
@@ -279,7 +286,7 @@ HIGH_ONE_IN = 8
 """About one commit in eight is high on a normal day: what two minutes leave room for."""
 _HIGH, _MEDIUM = 4.75, 1.0
 """Points from which a commit is high, or medium."""
-VERSION = 3
+VERSION = 4
 """Changes with what the rules say, here or in `bot.rules`, so that a kept digest of older rules is made anew."""
 _REACH = 200
 """Changed source lines from which something new reaches far, wherever it is."""
@@ -325,8 +332,9 @@ def judge_page(
     seen = [features(c, next(iter(notes.get(c.sha, ())), None), c.sha in grave) for c in page]
     undone = _undone(commits, grave)
     scores = [score(f) for f in seen]
-    always = [_always(f) and n not in undone for n, f in enumerate(seen)]
-    capped = [n in undone or (_syncs(c) and not always[n]) for n, c in enumerate(page)]
+    syncs = [_syncs(c) for c in page]
+    always = [_always(f) and n not in undone and not syncs[n] for n, f in enumerate(seen)]
+    capped = [n in undone or syncs[n] for n in range(len(page))]
     wishes = [_capped(_wish(f, s), low) for f, s, low in zip(seen, scores, capped, strict=True)]
     kept = page_budget(wishes, scores, always, len(commits))
     return tuple(Judgement(i, s, *_reason(f, i), a, f) for i, s, f, a in zip(kept, scores, seen, always, strict=True))
@@ -395,7 +403,8 @@ def _always(f: Features) -> bool:
     secures = bool(read.security) and (f.first is ChangeType.SECURITY or not {*read.types}.isdisjoint(_MENDS))
     called = read.prefix in (ChangeType.FIX, ChangeType.SECURITY) and not f.noise and "ci" not in f.kinds
     said = bool(read.breaking) or advised or (secures and (source or called)) or (f.grave and source)
-    return (felt and said) or (_level(f) in _ALWAYS and f.note is not None and not f.note.release)
+    sure = f.note is not None and not f.note.release and not f.note.guessed
+    return (felt and said) or (sure and _level(f) in _ALWAYS)
 
 
 _MENDS = (ChangeType.FIX, ChangeType.SECURITY)
@@ -416,7 +425,9 @@ def _wish(f: Features, score_: float) -> Importance:
     wish = _by_points(f, score_)
     if is_advisory(f.reading.security) and not f.reading.bot:
         wish = max(wish, Importance.MEDIUM, key=_RANK.index)
-    level = f.note.level if f.note else None
+    if f.note and not _level(f) and f.note.level is not NoteLevel.INTERNAL:
+        return Importance.MEDIUM  # it tells users of what landed before
+    level = _level(f)
     if level in _AT_LEAST:
         wish = max(wish, _AT_LEAST[level], key=_RANK.index)
     return min(wish, _AT_MOST[level], key=_RANK.index) if level in _AT_MOST else wish

@@ -327,7 +327,7 @@ class Note:
     `text` is the sentence as written, on one line, empty for a label; `path` and `line` (in the new file) say where it
     stands, `path` is empty and `label` set for a label of the change request. `heading` is under which it stands.
     `action` is the sentence of it that says what users must do, empty where it says nothing; `release` says that it
-    stands in the notes of a release, which tell of earlier commits.
+    stands in the notes of a release, which tell of earlier commits, `guessed` that its level is in no heading or name.
     """
 
     level: NoteLevel
@@ -338,6 +338,7 @@ class Note:
     label: str = ""
     action: str = ""
     release: bool = False
+    guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def asked(chat, server, ask):
     try:
         server.socket.wait_connected()
         ask()
-        until = real_time.monotonic() + 10
+        until = real_time.monotonic() + 30
         while not told.requests:
             assert real_time.monotonic() < until, "nothing was told"
             real_time.sleep(0.01)

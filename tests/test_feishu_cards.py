@@ -454,6 +454,17 @@ def test_hostile_texts_in_every_place_are_told_whole(start):
         assert button["text"]["content"] == (one_line(text, limits.BUTTON_TEXT.ours) or "…")
 
 
+def test_a_link_that_is_cut_behind_a_blank_shows_its_address_nowhere():
+    blank = (Span(" " * 1_999), Span(" 00", URL))
+    rows = tuple(((Span(text),), (), (), (), blank, (Span("🔴 High"),)) for text in ("one", "two"))
+    message = Message("key", (), (Table(("a",) * 5 + ("b",), rows),))
+    for length in range(1_900, 2_100):
+        line = (Span(" " * length), Span(" 00", URL))
+        cut = replace(message, parts=(Table(("a", "b"), ((line, (Span("🔴 High"),)),)),))
+        assert_complete(cut, accepted(cut))
+    assert_complete(message, accepted(message))
+
+
 # --- Anything --------------------------------------------------------------------------------
 
 TEXTS = st.one_of(

@@ -71,7 +71,7 @@ class Feishu:
     def shown(self, messages):
         return "\n".join(map(self.server.shown, messages))
 
-    def wait(self, found, seconds=10.0):
+    def wait(self, found, seconds=30.0):
         """What `found` returns once it is something."""
         until = real_time.monotonic() + seconds
         while not (seen := found()):

@@ -87,7 +87,7 @@ def listening(chat, world, within=5.0):
     assert failed == []
 
 
-def wait(found, seconds=10.0):
+def wait(found, seconds=30.0):
     """What `found` returns once it is something."""
     until = real_time.monotonic() + seconds
     while not (seen := found()):

@@ -1,5 +1,6 @@
 """Grades that hold: what is said outright, what maintainers tell users, quiet days, and the grade that was told."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -84,6 +85,23 @@ def test_a_prevented_fault_is_a_repair(subject):
     found = judged(subject)
     assert found.reason == ""
     assert "fault" in found.features.cues
+
+
+@pytest.mark.parametrize(
+    ("subject", "removes"),
+    [
+        ("Remove the second backend", True),
+        ("Drop support for plain files", True),
+        ("Remove more call sites of the old parser", False),
+        ("Remove usages of the old parser", False),
+        ("Remove Parser._table", False),
+        ("Delete unreachable branches", False),
+        ("移除旧的解析器", True),
+        ("删除未使用的函数", False),
+    ],
+)
+def test_what_is_removed_is_only_what_people_may_use(subject, removes):
+    assert ("remove" in judged(subject, *WIDE).features.cues) == removes
 
 
 @pytest.mark.parametrize(
@@ -284,3 +302,97 @@ def test_a_wrong_entry_is_named_with_the_setting(wrong):
     for language in LANGUAGES:
         told_ = Texts(language).error(caught.value)
         assert all(word in told_ for word in ("DIGEST_NOTES", wrong))
+
+
+# --- Neighbours of what is said outright -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "fix: XSS in login page",
+        "Fix stored XSS in comment field",
+        "Fix open redirect on the login page",
+        "Fix path traversal in documentation server",
+        "修复接口文档未授权访问漏洞",
+        "fix: 修复文档上传任意文件写入漏洞",
+        "security: escape comments on page",
+        "Fix heap-buffer-overflow in decode_frame",
+        "fix(auth): tokens no longer logged",
+        "fix: 修复密码明文泄露",
+        "Remove the old API (breaking)",
+        "feat: 新配置（不兼容变更）",
+    ],
+)
+def test_a_hole_or_a_break_is_one_wherever_it_is(subject):
+    assert judged(subject).always
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "fix: handle unexpected tokens in error messages",
+        "fix: count tokens in messages",
+        "Fix memory leak of tokens in tokenizer",
+        "fix(ui): cookies in the message bar",
+        "fix: exploit cache locality in matmul",
+        "fix: vulnerability dashboard crashes",
+        "fix: 修复漏洞列表页面分页错误",
+        "修复未授权页面跳转",
+        "Fix typo in XSS docs",
+        "Fix docs on SQL injection",
+    ],
+)
+def test_everyday_words_are_no_holes(subject):
+    assert not judged(subject).always
+
+
+def test_a_guess_at_what_an_entry_is_lifts_nothing_over_the_budget():
+    guess = Note(NoteLevel.BREAKING, "Remove Vagrant.", "CHANGES.md", 5, guessed=True)
+    assert not judged("Tidy", note=guess).always
+    assert judged("Tidy", note=replace(guess, guessed=False)).always
+
+
+def test_a_merge_of_another_line_is_none_whatever_it_brings():
+    merged = judged("Merge branch 'main' into develop", *WIDE, inner=["feat!: drop the old port"])
+    assert (merged.always, merged.importance) == (False, Importance.MEDIUM)
+
+
+@pytest.mark.parametrize("level", [NoteLevel.BREAKING, NoteLevel.DEPRECATION, NoteLevel.FEATURE])
+def test_what_only_tells_users_of_what_landed_before_is_mentioned(level):
+    note = Note(level, "The second port is closed.", "CHANGES.md", 5)
+    assert judged("Update the changelog", change("CHANGES.md"), note=note).importance is Importance.MEDIUM
+    assert judged("Update the changelog", change("CHANGES.md")).importance is Importance.LOW
+
+
+def test_no_more_days_are_read_before_a_quiet_one_than_it_takes(tmp_path, clock, monkeypatch):
+    build = Builder(tmp_path / "app")
+    for n in range(60):
+        build.commit(f"c{n}", DAY - timedelta(hours=60 - n), {"src/app.py": lines(1, n + 1)})
+    build.commit("one", DAY + timedelta(hours=1), {"src/app.py": lines(1, 3)})
+    history = build.finish()
+    world = World(tmp_path, clock, str(history.path))
+    since = []
+    real = world.source.commits
+    monkeypatch.setattr(world.source, "commits", lambda r, b, s, u: since.append(s) or real(r, b, s, u))
+    assert set(entries((world, history))) == {"one"}
+    assert [(DAY - each).days for each in since] == [0, 2]
+    world.close()
+
+
+def test_a_moved_fragment_is_nothing_new(told):
+    world, history = told
+    path = history.path
+    build = Builder(path.parent / "moved")
+    text = CHANGESET.replace("Removes", "Has removed")
+    build.commit("root", DAY - timedelta(days=3), {"changes/1.removal.md": text, "src/app.py": lines(1, 9)})
+    moved = {"changes/1.removal.md": None, "newsfragments/1.removal.md": text, "src/app.py": lines(1, 8)}
+    build.commit("move", DAY + timedelta(hours=1), moved, message="chore: move the fragments")
+    found = entries((world, build.finish()))["move"]
+    assert found.grade.importance is Importance.LOW
+    assert found.analysis.insights == ()
+
+
+def test_one_commit_is_graded_alone_as_on_a_day(told):
+    world, history = told
+    assert "🔴" in world.said(f"{history.path}@{history.sha('log')}")

@@ -297,7 +297,7 @@ def test_a_text_from_outside_never_changes_the_shape_of_the_markdown(text: str) 
     tokens = parsed(markdown_of(with_hostile(text)))
     check_headings([int(t.tag[1]) for t in tokens if t.type == "heading_open"])
     check_links(markdown_links(tokens), markdown_anchors(tokens))
-    if collapsed(text):
+    if collapsed(text) and {".", ".."}.isdisjoint(text.split("/")):  # such a path has no page
         assert skeleton(tokens) == PLAIN_MARKDOWN
 
 
@@ -456,7 +456,7 @@ PLAIN_HTML = strictly(html_of(with_hostile("x"))).elements
 def test_a_text_from_outside_reads_in_html_as_it_was_written(text: str) -> None:
     page = strictly(html_of(with_hostile(text)))
     check_links(page.links, page.ids)
-    if collapsed(text):
+    if collapsed(text) and {".", ".."}.isdisjoint(text.split("/")):
         assert page.elements == PLAIN_HTML
         shown = inert(text).replace("\n", " ").replace("\t", " ").strip()
         assert "".join(page.texts["dd"]).count(shown) >= 1

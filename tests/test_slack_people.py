@@ -50,7 +50,7 @@ class Slack:
     def interact(self, payload):
         return self.send("interactive", payload)
 
-    def wait(self, found, seconds=10.0):
+    def wait(self, found, seconds=30.0):
         """What `found` returns once it is something."""
         until = real_time.monotonic() + seconds
         while not (seen := found()):

@@ -1,5 +1,6 @@
 """The worker on real parts: a git repository, a SQLite file, Slack over a socket, and a clock that is moved by hand."""
 
+import sqlite3
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from world import World
 
 from adapters.chats.slack import SlackChat
 from adapters.chats.slack.workspaces import OneWorkspace
+from adapters.stores.sqlite import SqliteStore
 from bot import operator, triage
 from bot.host import Host
 from bot.ports import Unavailable, UsageError
@@ -167,7 +169,7 @@ def test_channels_with_the_same_wish_share_a_digest_and_its_reading(bot, monkeyp
     monkeypatch.setattr(bot.world.source, "commits", lambda *a: asked.append(a) or read(*a))
     bot.at("19T09:00")
     assert [len(bot.tops(f"C{n}")) for n in (1, 2, 3)] == [1, 1, 1]
-    assert len(asked) == 2  # the day, and what came before so quiet a one
+    assert len(asked) == 4  # the day, and in three steps what came before so quiet a one
     assert len({bot.store.deliveries(s.id)[0].digest for s in followed}) == 1
 
 
@@ -859,3 +861,24 @@ def test_a_digest_that_was_not_posted_is_made_by_the_version_of_today(bot, monke
     monkeypatch.setattr(bot.world.app, "made", lambda sought: made.append(sought) or real(sought))
     bot.world.said(f"2026-02-18 {bot.repo}")
     assert len(made) == 1
+
+
+def test_what_an_earlier_version_told_of_is_remembered_too(bot):
+    bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3), "feat!: drop the old port (#7)")
+    bot.at("19T09:00")
+    told = git(bot.folder / "repo", "rev-parse", "main").strip()
+    known = bot.store.told_of(bot.repo, told)
+    key = bot.store.deliveries()[0].digest
+    assert known
+    with sqlite3.connect(bot.folder / "digest.db") as db:
+        db.execute("DROP TABLE told_commits")
+        db.execute("ALTER TABLE digests DROP COLUMN told")
+        db.execute("DELETE FROM _sqlite_migrations WHERE name = 'told_commits'")
+    db.close()
+    again = SqliteStore(bot.folder / "digest.db")
+    assert [(w.place, w.grade) for w in again.told_of(bot.repo, told)] == [(w.place, w.grade) for w in known]
+    assert abs(again.told_of(bot.repo, told)[0].at - known[0].at) < timedelta(seconds=1)
+    digest = again.digest(key)
+    assert list(again.told_digests(bot.repo, digest.branch, "en", digest.period)) == [key]
+    again.close()

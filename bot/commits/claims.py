@@ -74,9 +74,14 @@ _SAID_SO = re.compile(
 )
 
 
+_MARKED = re.compile(
+    r"[\[(（](?:api )?(?:breaking(?: changes?)?|(?:破坏性|不兼容)(?:变更|更新|改动|修改))[\])）]$", re.IGNORECASE
+)
+
+
 def _title_breaks(title: Title) -> str:
     tagged = title.word in BREAKING_WORDS or any(_BREAKING_TAG.fullmatch(tag) for tag in (*title.tags, title.scope))
-    marked = bool(re.search(r"\[breaking(?: change)?\]$", title.text, re.IGNORECASE))
+    marked = bool(_MARKED.search(title.text))
     return _clean(title.summary) if title.bang or tagged or marked or _BREAKING_TITLE.match(title.text) else ""
 
 
@@ -133,7 +138,7 @@ _KINDS = re.compile(
     r"\b(?:(?:stored |reflected |dom )?xss|cross[ -]site[ -](?:scripting|request)|csrf|xsrf|ssrf"
     r"|server[ -]side request forgery|xxe"
     r"|(?:sql|command|code|shell|ldap|crlf|header|template|html|log|argument|os command|nosql|xpath|script"
-    r"|prompt) injections?"
+    r"|prompt) injections?(?! order)"
     r"|(?:path|directory)[ -]traversal|zip[ -]?slip|tar[ -]?slip|remote code execution|rce|arbitrary (?:code|file"
     r"|command)s?"
     r"|open redirects?|(?:unsafe|insecure) deseriali[sz]ation|redos|catastrophic backtracking|denial[ -]of[ -]service"
@@ -142,21 +147,26 @@ _KINDS = re.compile(
     r"|signature) bypass"
     r"|bypass(?:es|ed|ing)? (?:of )?(?:the )?(?:auth\w{0,12}|permission|access|signature|sandbox|acl)\w{0,4}"
     r"|timing attacks?|side[ -]channels?"
-    r"|(?:(?:heap|stack)[ -])?buffer (?:over|under)[ -]?(?:flow|read|run)s?|heap overflows?|use[ -]after[ -]free"
+    r"|(?:(?:heap|stack|global)[ -])?buffer[ -](?:over|under)[ -]?(?:flow|read|run)s?|heap overflows?"
+    r"|use[ -]after[ -]free"
     r"|double[ -]free|out[ -]of[ -]bounds (?:read|write|access)s?"
     r"|prototype pollution|session (?:fixation|hijack\w{0,4})|clickjacking|request smuggling|request splitting"
     r"|cache poisoning"
     r"|information (?:disclosure|leak)|man[ -]in[ -]the[ -]middle|mitm|insecure direct object|idor|toctou"
     r"|symlink (?:attack|race)s?"
-    r"|vulnerabilit(?:y|ies)|exploit(?:s|able|ed)?)\b"
-    r"|(?:tokens?|secrets?|passwords?|credentials?|api keys?|cookies?)\b.{0,40}\b(?:in(?:to)? (?:the )?(?:logs?|urls?"
-    r"|errors?|output|messages?)|(?:are|is|was|were|get|gets) (?:leak|expos|disclos)\w{0,4})"
-    r"|(?:leak\w{0,4}|expos\w{0,4}|log(?:s|ged|ging)?) (?:of )?(?:\w{1,20} ){0,2}(?:tokens?|secrets?|passwords?"
-    r"|credentials?|api keys?)\b"
-    r"|漏洞|跨站(?:脚本|请求)|(?:sql|命令|代码|脚本|表达式|模板)\s?注入|(?:路径|目录)(?:穿越|遍历)|任意(?:文件|代码"
+    r"|vulnerabilit(?:y|ies)(?! (?:list|page|dashboard|report|scan|table|view|count|database|check|feed))"
+    r"|(?:an?|the|this|possible|known) exploits?|exploit(?:able|ed|ation))\b"
+    r"|(?:secrets?|passwords?|credentials?|api keys?|(?:access|auth|session|bearer|api|refresh|id) tokens?)\b.{0,40}"
+    r"\bin(?:to)? (?:the )?(?:logs?|urls?(?! form)|errors?|output|messages?)\b"
+    r"|(?:tokens?|cookies?)\b.{0,40}\bin(?:to)? (?:the )?(?:logs?|urls?)\b"
+    r"|(?:tokens?|secrets?|passwords?|credentials?|api keys?|cookies?)\b.{0,40}\b(?:are|is|was|were|gets?|no longer"
+    r"|not|never) (?:being )?(?:leak|expos|disclos|logged)\w{0,4}"
+    r"|(?<!memory )(?:leak\w{0,4}|expos\w{0,4}|log(?:s|ged|ging)?) (?:of )?(?:\w{1,20} ){0,2}(?:tokens?(?! ?iz)"
+    r"|secrets?|passwords?|credentials?|api keys?)\b"
+    r"|漏洞(?!列表|页|管理|库|扫描|报告|详情|数据)|跨站(?:脚本|请求)|(?:sql|命令|代码|脚本|表达式|模板)\s?注入|(?:路径|目录)(?:穿越|遍历)|任意(?:文件|代码"
     r"|命令)|远程(?:代码|命令)执行|反序列化(?:漏洞|攻击|风险|安全)"
-    r"|越权|提权|权限(?:绕过|提升)|绕过(?:认证|鉴权|权限|登录)|未授权(?:访问)?|(?:敏感|密码|密钥|令牌"
-    r"|用户)信息泄[露漏]|(?:密码|密钥|令牌|凭[证据])泄[露漏]|请求伪造|拒绝服务|开放重定向|缓冲区溢出",
+    r"|越权|提权|权限(?:绕过|提升)|绕过(?:认证|鉴权|权限|登录)|未授权(?:访问)?(?!页|跳转|提示)|(?:敏感|密码|密钥|令牌"
+    r"|用户)信息泄[露漏]|(?:密码|密钥|令牌|凭[证据])(?:明文)?泄[露漏]|请求伪造|拒绝服务|开放重定向|缓冲区溢出",
     re.IGNORECASE,
 )
 _MENDS = re.compile(
@@ -168,11 +178,13 @@ _MENDS = re.compile(
     re.IGNORECASE,
 )
 _ABOUT = re.compile(
-    r"\b(?:docs?|document\w{0,6}|typos?|readme|comment|policy page|page|scanner|scan(?:ning)? (?:job|workflow)"
-    r"|tests? for|example|lesson|tutorial|wording)\b"
-    r"|文档|拼写|注释|文案",
+    r"\b(?:typos?|readme|policy page|scanner|scan(?:ning)? (?:job|workflow)|tests? for|examples? (?:of|for|page|in)"
+    r"|(?:in|of|the) (?:an? |the )?examples?|lesson|tutorial|wording)\b"
+    r"|拼写|文案|(?:更新|补充|完善|添加|新增|修改|编写)\S{0,12}(?:文档|注释)|文档(?:中|里|说明|描述|错误)|注释(?:中|里)",
     re.IGNORECASE,
 )
+_WRITTEN = re.compile(r"\b(?:docs?|document(?:s|ed|ing|ation)?|comments?|the page)\b", re.IGNORECASE)
+"""What is written about a hole; what has a hole itself stands behind its kind: `XSS in the docs search`."""
 _SECURITY_WORD = re.compile(
     r"\[security\]|\bsecurity (?:fix|patch|issue|hole|bug|flaw|vulnerab|hardening|update|advisory|release|problem"
     r"|hot ?fix|improvement)"
@@ -213,7 +225,9 @@ def _mends_hole(title: Title) -> bool:
         return False
     if title.type is ChangeType.SECURITY or _CALLED.match(title.text):
         return True
-    named = _KINDS.search(title.text)
+    named, written = _KINDS.search(title.text), _WRITTEN.search(title.text)
+    if written and (not named or written.start() < named.start()):
+        return False
     return bool(
         _GUARD.search(title.text)
         or (named and (_MENDS.search(title.text) or title.word in _FIXES))
@@ -227,6 +241,13 @@ _GUARD = re.compile(
 _CALLED = re.compile(r"security\s?[:：]|安全\s?[:：]", re.IGNORECASE)
 """A second header behind the first: `fix: security: …`."""
 _FIXES = frozenset({"fix", "bugfix", "hotfix", "security", "sec", "修复", "安全"})
+
+
+def mends_hole(text: str) -> bool:
+    """Whether a sentence says that it mends a named kind of vulnerability. Argument: the sentence, on one line."""
+    if _ABOUT.search(text):
+        return False
+    return bool(_CALLED.match(text) or (_KINDS.search(text) and _MENDS.search(text)))
 
 
 def is_advisory(words: str) -> bool:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from bot.commits.claims import mends_hole
 from bot.values import NoteLevel, one_line
 
 _LONGEST = 120
@@ -140,6 +141,11 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 """Words of a note on upgrades that asks something of users: many tell only what will happen."""
+_ENDS = re.compile(
+    r"\bsupport for .{1,60}? (?:has been|have been|is|was) (?:now )?(?:dropped|removed)\b"
+    r"|\b(?:is|are) no longer supported\b",
+    re.IGNORECASE,
+)
 _REMOVALS = re.compile(r"remov|deprecat|移除|弃用", re.IGNORECASE)
 """towncrier's `removal` is a deprecation or a removal."""
 _REMOVES = re.compile(r"\bremov|\bno longer\b|\bdrop|移除|删除", re.IGNORECASE)
@@ -157,7 +163,12 @@ _BEGINS = tuple(
             r"|重构|单元测试|文档|升级.{1,60}(?:到|至)\s?v?\d|(?:移除|删除)(?:重复|无用|多余|未使用|冗余)"
             r"|(?:更新|升级|增加|补充)\S{0,30}(?:文档|测试用例|单元测试|单测|依赖|README)",
         ),
-        (NoteLevel.BREAKING, r"remov(?:e|es|ed|al)\b|drop(?:s|ped)?\b|renam(?:e|es|ed)\b|移除|删除|不再支持"),
+        (
+            NoteLevel.BREAKING,
+            r"(?:remov(?:e|es|ed|al)\b|drop(?:s|ped)?\b(?!-)|renam(?:e|es|ed)\b)(?!.{0,40}\b(?:leaks?|races?|warnings?"
+            r"|flicker|stale|deadlocks?|crash(?:es)?|frames|privileges|dialog|tests?|testing|duplicates?|unused)\b)"
+            r"|(?:移除|删除)(?!.{0,16}(?:泄[漏露]|警告|报错|错误|问题|异常|按钮|弹窗|闪烁))|不再支持",
+        ),
         (
             NoteLevel.FIX,
             r"(?:bug ?)?fix|correct|resolv|avoid|prevent|handl|repair|ensur|revert|restor|don't|do not"
@@ -178,7 +189,8 @@ _SAYS = tuple(
             NoteLevel.BREAKING,
             r"\bno longer supports?\b|\bdrop(?:s|ped)? support\b|\b(?:has|have) been (?:removed|renamed)\b"
             r"|\b(?:is|are|was|were) (?:now )?(?:removed|renamed)\b|\bminimum (?:supported )?(?:\w{1,20} )?version"
-            r"|\bnow requires?\b|移除|不再支持|改名为|重命名为",
+            r"|\bnow requires?\b"
+            r"|移除(?!.{0,16}(?:泄[漏露]|警告|报错|错误|问题|异常|按钮|弹窗|闪烁))|不再支持|改名为|重命名为",
         ),
         (
             NoteLevel.FIX,
@@ -213,9 +225,17 @@ def told(text: str, level: NoteLevel | None, heading: str = "") -> NoteLevel | N
         both = bool(_REMOVALS.search(heading)) and not _REMOVES.search(text[:_FIRST])
         only = both and _deprecates(text, NoteLevel.FEATURE)
         return NoteLevel.DEPRECATION if only else level
-    if _SECURES.search(text):
+    if _SECURES.search(text) or mends_hole(text[:_FIRST]):
         return NoteLevel.SECURITY
+    if _ENDS.search(text[:_FIRST]) and not _TRIED.search(text[:_FIRST]):
+        return NoteLevel.BREAKING
     return NoteLevel.DEPRECATION if _deprecates(text, level) else level or _own(text[:_FIRST])
+
+
+def is_said(text: str) -> bool:
+    """Whether an entry itself says in so many words that it breaks something. Argument: the entry on one line."""
+    text = text[:_READ]
+    return bool(_BEGINS_BREAKING.match(text) or _BREAKS.search(text) or _ENDS.search(text[:_FIRST]))
 
 
 def _deprecates(text: str, level: NoteLevel | None) -> bool:
@@ -272,9 +292,11 @@ _ACTIONS = tuple(
         rf"|\bmust (?:now |instead |also )?be\b"
         rf"|\bmake sure\b|\baction required\b|\bplease (?!see|refer|note|read)\w"
         r"|必须|务必|请(?!求|假)|需要(?:手动|将|把|修改|替换|升级|重新|先|在)|(?:用户|您|你|升级|迁移)[^。；]{0,20}需",
-        rf"\b{_WHO}\b[^.。]{{0,80}}\b(?:should (?!now (?:work|be))|(?:is|are) (?:encouraged|advised|expected) to\b)",
-        rf"(?:^|\b(?:if|to|when|otherwise|instead|then)\b[^.。]{{1,160}}[,，] (?:you can )?)(?:{_DO})\b"
-        r"|\buse\b[^.。]{1,100}\binstead\b|\breplace\b[^.。]{1,100}\bwith\b|改用|替换为|改为使用|应改为",
+        rf"\b{_WHO}\b[^.。]{{0,80}}\b(?:should (?:now |also |instead |not )?(?:{_DO}|verify|check|ensure|make"
+        r"|avoid|be)\b(?! data\b)|(?:is|are) (?:encouraged|advised|expected) to\b)",
+        rf"(?:^|(?:^to|\b(?:if|when|otherwise|instead|then))\b[^.。]{{1,160}}[,，] (?:you can )?)(?:{_DO})\b(?![,，])"
+        r"|(?:^|[,;:，；] ?|\bplease )use\b[^.。]{1,100}\binstead\b(?! of)"
+        r"|\breplace\b[^.。]{1,100}\bwith\b|改用|替换为|改为使用|应改为",
     )
 )
 _NEW_WAY = re.compile(
@@ -346,7 +368,9 @@ _FRONT = re.compile(
 (`area/security`) is no kind."""
 _ANNOUNCED = frozenset({"release note", "release notes", "needs release note"})
 """These say that users are told, and nothing of what."""
-_BUMPED = frozenset({"major", "minor", "patch"})
+_BUMPED = frozenset(
+    f"{front}{bump}" for front in ("", "semver ", "version ", "bump ") for bump in ("major", "minor", "patch")
+)
 _OF_OTHERS = frozenset({"dependencies", "dependency", "deps", "renovate", "依赖"})
 
 

@@ -110,6 +110,7 @@ _CLEANED = (
     (re.compile(r"``([^`]{1,200})``"), r"`\1`"),
     (re.compile(r"\*\*([^*]{1,300})\*\*"), r"\1"),
     (re.compile(r"\[\[?(#\d{1,9})\]?\]"), r"\1"),
+    (re.compile(r"\(merge [0-9a-f]{7,40} [^\s()]{1,80} later to maint(?:enance)?\)\.?"), ""),
     (re.compile(r"\s{1,9}([,.;])(?=\s|$)"), r"\1"),
 )
 _REFERENCE_FIRST = re.compile(
@@ -509,7 +510,11 @@ class _Log:
             telling = next((h for h in reversed(self.headings) if h.level), None)
             nearest = telling or (self.headings[-1] if self.headings else None)
             level = telling.level if telling else None
-            self.entries.append(_Entry(tuple(self._open), level, nearest.text if nearest else ""))
+            heading = nearest.text if nearest else ""
+            if self._open[0].changed:
+                self.entries.append(_Entry(tuple(self._open), level, heading))
+            else:  # what was said is amended; only an item that is new beneath it says something
+                self.entries += [_Entry(item, level, heading) for item in _new_items(self._open)]
         self._open, self._indent, self._gap = [], -1, False
 
     def _keep(self, line: _Line) -> None:
@@ -560,6 +565,20 @@ class _Log:
             self.close()
             self._indent = indent
         self._open.append(line)
+
+
+def _new_items(lines: Sequence[_Line]) -> Iterator[tuple[_Line, ...]]:
+    """The items that are added beneath an entry that was there, each with what is added to it."""
+    item: list[_Line] = []
+    for line in lines[1:]:
+        if not line.changed or _BULLET.match(line.text):
+            if item:
+                yield tuple(item)
+            item = [line] if line.changed else []
+        elif item:
+            item.append(line)
+    if item:
+        yield tuple(item)
 
 
 _LIST_HEAD = re.compile(
@@ -667,7 +686,13 @@ def _is_new(entry: _Entry, removed: Sequence[frozenset[str]]) -> bool:
     words = entry.words
     if entry.certain:
         return True
-    return bool(words) and all(len(words - before) > _SAME * len(words) for before in removed)
+    return bool(words) and not any(_same(words, before) for before in removed)
+
+
+def _same(words: frozenset[str], before: frozenset[str]) -> bool:
+    """Whether words are those that stood there before, but for a correction: a word of few, or a share of many."""
+    new = len(words - before)
+    return new < len(words) and new <= max(1, _SAME * len(words))
 
 
 def _read(patches: Sequence[FilePatch]) -> list[_File]:
@@ -701,10 +726,12 @@ def _note(path: str, entry: _Entry) -> Note | None:
     level = levels.told(everything, entry.level, entry.heading)
     if _NO_ENTRY.fullmatch(text) or level is None:
         return None
-    line = next(iter(entry.changed or entry.lines), None)
-    line = next((each for each in entry.changed if each.text.strip(" -#*`\"'|>")), line)
+    spoken = [each for each in (*entry.changed, *entry.lines) if each.text.strip(" -#*`\"'|>")]
+    line = next(iter(spoken or entry.lines), None)
+    guessed = level is NoteLevel.BREAKING and entry.level is not level and not levels.is_said(everything)
     heading = one_line(entry.heading, _HEADING)
-    return Note(level, text, path, line.number if line else None, heading, action=levels.action(everything, level))
+    action = levels.action(everything, level)
+    return Note(level, text, path, line.number if line else None, heading, action=action, guessed=guessed)
 
 
 def heaviest_first(found: Iterable[Note]) -> tuple[Note, ...]:
@@ -728,8 +755,10 @@ _RELEASE = re.compile(
     r"\W{0,6}(?:\[ci\]\s?)?(?:(?:chore|ci|build|release|ver)(?:\([\w/.@ -]{1,40}\))?[:：]\s{0,3})?"
     r"(?:(?:re)?release\b[ :：]{0,3}(?:version |of )?(?:\S{1,60} )?v?\d{1,5}\.\d|version packages\b"
     r"|releases?\s?(?:$|\()|(?:prepar(?:e|es|ing)|cut|tag|make|finali[sz]e)\b.{0,30}\breleas"
-    r"|(?:bump|set|update) (?:\w{1,30} )?versions?\b.{0,40}\d"
-    r"|v?\d{1,5}\.\d{1,5}(?:\.\d{1,5})?[\w.-]{0,20}\s?(?:$|\()|发布\s?v?\d{1,5}\.\d|(?:升级|更新)版本号?(?:至|到|为)?\s?v?\d)",
+    r"|(?:bump|set|update) (?:\w{1,30} )?versions?\b.{0,40}\d|(?:new )?version (?:bump )?(?:to )?v?\d{1,5}\.\d"
+    r"|(?:bump|prepare|git) (?:to )?v?\d{1,5}(?:\.\d{1,5}){1,2}[\w.-]{0,20}\s?(?:$|[;,(])"
+    r"|update (?:the )?change ?log for v?\d|(?:准备)?(?:发布|发版)(?:版本)?\s?v?\d{1,5}\.\d"
+    r"|v?\d{1,5}\.\d{1,5}(?:\.\d{1,5})?[\w.-]{0,20}\s?(?:$|\()|(?:升级|更新)版本号?(?:至|到|为)?\s?v?\d|版本号?(?:升级|更新)(?:至|到|为)?\s?v?\d)",
     re.IGNORECASE,
 )
 _NEXT = re.compile(r"\bdev\b|\.dev|snapshot|next (?:development|version)|post[- ]release", re.IGNORECASE)
@@ -752,6 +781,15 @@ def _is_release(files: Sequence[_File], said: Sequence[tuple[str, _Entry]]) -> b
         or sum(path in paths for path, _ in said) >= _MANY
         or len(said) > 3 * _MANY
     )
+
+
+_HISTORIES = 2
+"""Versions that a file names at once where it tells of releases: more are a history that was moved or written anew."""
+
+
+def _versions(file: _File) -> set[str]:
+    found = (re.search(r"\d{1,6}(?:\.\d{1,6}){1,3}", text) for text in file.headings if _VERSION.match(text))
+    return {each[0] for each in found if each}
 
 
 def _was_there(file: _File, heading: str) -> bool:
@@ -795,11 +833,12 @@ def prepares_release(commit: Commit, patches: Sequence[FilePatch]) -> bool:
 
 
 def release_breaks(patches: Sequence[FilePatch]) -> tuple[Note, ...]:
-    """What the notes of a release that a commit prepares say it breaks, in their order.
+    """What the notes of a release that a commit prepares say it breaks, in their order; a history is no release.
 
     Argument: as for `notes`.
     """
-    found = filter(None, (_note(*each) for each in _said(_read(patches))))
+    files = [file for file in _read(patches) if len(_versions(file)) <= _HISTORIES]
+    found = filter(None, (_note(*each) for each in _said(files)))
     return heaviest_first(note for note in found if note.level is NoteLevel.BREAKING)
 
 
@@ -813,7 +852,11 @@ def from_labels(labels: Sequence[str]) -> tuple[Note, ...]:
     )
 
 
-_NONE = re.compile(r"[\s\"'`*_-]{0,8}(?:none|n/?a|no|nil|not required|无|没有)[\s\"'`.*_-]{0,8}", re.IGNORECASE)
+_NONE = re.compile(
+    r"[\s\"'`*_-]{0,8}(?:\[x\]\s?)?(?:none(?: needed| required)?|n/?a|no|nil|todo|tbd|not (?:required|needed)"
+    r"|no (?:user[- ]facing|user[- ]visible|functional) changes?|无|没有|-)[\s\"'`.*_-]{0,8}",
+    re.IGNORECASE,
+)
 _ACTION_REQUIRED = re.compile(r"[\s*_`\[(-]{0,8}action[ -]required\b[\])*_`]{0,4}\s{0,3}[:：]?\s{0,3}", re.IGNORECASE)
 
 

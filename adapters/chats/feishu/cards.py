@@ -303,14 +303,18 @@ def _flanks(outside: str, inside: str) -> bool:
     return inside.isalnum() or not outside or outside.isspace() or outside in punctuation
 
 
+def _piece(span: Span, text: str) -> Span:
+    """A piece of a span; one of a link that shows nothing is none, or its address would stand there."""
+    return replace(span, text=text, url=span.url if text.strip() or not span.text.strip() else None)
+
+
 def _first(line: Line, count: int) -> tuple[Line, Line]:
     """The first `count` characters of a line, and the others."""
     head: list[Span] = []
     for number, span in enumerate(line):
         if len(span.text) > count:
-            left, right = span.text[:count], span.text[count:]
-            cut = [replace(span, text=left)] if left else []
-            return (*head, *cut), (replace(span, text=right), *line[number + 1 :])
+            left, right = (_piece(span, text) for text in (span.text[:count], span.text[count:]))
+            return (*head, *([left] if left.text else [])), (right, *line[number + 1 :])
         count -= len(span.text)
         head.append(span)
     return tuple(head), ()

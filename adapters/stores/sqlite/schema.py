@@ -188,3 +188,23 @@ def told_commits(db: Database) -> None:
         "STRICT, WITHOUT ROWID"
     )
     db.execute("ALTER TABLE digests ADD COLUMN told INTEGER NOT NULL DEFAULT 0")
+    db.execute(_TOLD_BEFORE)
+    db.execute(
+        "UPDATE digests SET told = 1 WHERE key IN (SELECT json_extract(d.body, '$.digest') FROM deliveries d, "
+        "json_each(d.body, '$.steps') s WHERE json_extract(s.value, '$.state') = 'done')"
+    )
+
+
+_TOLD_BEFORE = """
+    INSERT OR IGNORE INTO told_commits
+    SELECT r.id, json_extract(e.value, '$.commit.sha'),
+        json_set(json_extract(f.body, '$.place'), '$.thread', json_extract(d.body, s.fullkey || '.thread')),
+        strftime('%s', json_extract(s.value, '$.begun')) * 1000000, json_extract(e.value, '$.grade')
+    FROM deliveries d JOIN subscriptions f ON f.id = d.subscription
+        JOIN digests g ON g.key = json_extract(d.body, '$.digest')
+        JOIN repositories r ON r.name = json_extract(g.body, '$.repository.name'),
+        json_each(d.body, '$.steps') s, json_each(g.body, '$.entries') e
+    WHERE json_extract(s.value, '$.state') = 'done'
+    ORDER BY d.id, s.key
+"""
+"""What earlier versions told of: a headline is the first step of a delivery that is done."""
