@@ -225,7 +225,7 @@ _PREFIX_TODAY: dict[ChangeType | None, float] = {
     ChangeType.BUILD: 2.0,
     ChangeType.OTHER: 0.7,
     ChangeType.DOCS: 1.5,
-    ChangeType.TEST: 1.5,
+    ChangeType.TEST: 0.5,
 }
 _PREFIX_MENTION: dict[ChangeType | None, float] = {
     ChangeType.REFACTOR: 1.3,
