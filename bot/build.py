@@ -103,7 +103,7 @@ class Build:
     def entries(
         self, commits: Sequence[Commit], before: Sequence[Commit] = (), grave: Collection[str] = ()
     ) -> tuple[Entry, ...]:
-        """Everything that is said of the commits of a period, in their order; `before`, `grave` as in `judge_page`."""
+        """Everything that is said of the commits of a period, in their order; `before`, `grave` as in `judge`."""
         grades = self.grades(commits, before, grave)
         with ThreadPoolExecutor(self._concurrency) as pool:
             analyses = self._analyses(commits, grades, pool)
@@ -118,7 +118,7 @@ class Build:
 
         A commit that was told of has the grade with which it was told of first.
         """
-        page = triage.judge_page(commits, before, self._notes(commits), grave)
+        page = triage.judge(commits, before, self._notes(commits), grave)
         judged, rest = page[: len(commits)], page[len(commits) :]
         by_rules = {c.sha: rules.grade(c, j, self._texts) for c, j in zip(commits, judged, strict=True)}
         told = self._store.told_grades(self._repository.name, [c.sha for c in commits])
@@ -316,8 +316,8 @@ class Build:
     # --- One commit --------------------------------------------------------------------------
 
     def grade_alone(self, commit: Commit, grave: Collection[str]) -> Grade:
-        """The grade of one commit by the rules, held against no other; `grave` as in `judge_page`."""
-        (judged,) = triage.judge_page((commit,), (), self._notes([commit]), grave)
+        """The grade of one commit by the rules, held against no other; `grave` as in `judge`."""
+        (judged,) = triage.judge((commit,), (), self._notes([commit]), grave)
         return rules.grade(commit, judged, self._texts)
 
     def alone(self, commit: Commit, sentence: str) -> Analysis:

@@ -312,12 +312,7 @@ class Judgement:
     features: Features
 
 
-def judge(commits: Sequence[Commit]) -> tuple[Judgement, ...]:
-    """A judgement for each commit of a period by itself, in the same order."""
-    return judge_page(commits)
-
-
-def judge_page(
+def judge(
     commits: Sequence[Commit],
     before: Sequence[Commit] = (),
     notes: Mapping[str, Sequence[Note]] = MappingProxyType({}),

@@ -23,7 +23,7 @@ WIDE = [change(f"src/core/part{n}.py", 300, 80) for n in range(6)] + [change("te
 def judged(subject, *files, note=None, **more):
     made = commit(subject, *files, **more)
     notes = {made.sha: (note,)} if note else {}
-    return triage.judge_page([made], (), notes)[0]
+    return triage.judge([made], (), notes)[0]
 
 
 # --- Said outright ---------------------------------------------------------------------------
@@ -180,20 +180,20 @@ def before(number):
 
 def test_a_quiet_day_is_held_against_what_came_before():
     one = commit("Add a second backend", *WIDE)
-    assert triage.judge_page([one])[0].importance is Importance.HIGH
-    page = triage.judge_page([one], before(40))
+    assert triage.judge([one])[0].importance is Importance.HIGH
+    page = triage.judge([one], before(40))
     assert len(page) == triage.PAGE
     assert page[0].importance is Importance.MEDIUM
 
 
 def test_what_says_so_outright_is_high_on_any_page():
     one = commit("feat!: drop the first backend", *WIDE)
-    assert triage.judge_page([one], before(40))[0].importance is Importance.HIGH
+    assert triage.judge([one], before(40))[0].importance is Importance.HIGH
 
 
 def test_a_long_day_is_held_against_itself():
     day = [commit(f"Add backend {n}", *WIDE, sha=sha(n)) for n in range(1, 31)]
-    assert len(triage.judge_page(day, before(40))) == 30
+    assert len(triage.judge(day, before(40))) == 30
 
 
 # --- The whole way, on a real repository -----------------------------------------------------

@@ -243,7 +243,7 @@ _CALLED = re.compile(r"security\s?[:：]|安全\s?[:：]", re.IGNORECASE)
 _FIXES = frozenset({"fix", "bugfix", "hotfix", "security", "sec", "修复", "安全"})
 
 
-def mends_hole(text: str) -> bool:
+def secures(text: str) -> bool:
     """Whether a sentence says that it mends a named kind of vulnerability. Argument: the sentence, on one line."""
     if _ABOUT.search(text):
         return False

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bot.commits.claims import mends_hole
+from bot.commits.claims import secures
 from bot.values import NoteLevel, one_line
 
 _LONGEST = 120
@@ -225,7 +225,7 @@ def told(text: str, level: NoteLevel | None, heading: str = "") -> NoteLevel | N
         both = bool(_REMOVALS.search(heading)) and not _REMOVES.search(text[:_FIRST])
         only = both and _deprecates(text, NoteLevel.FEATURE)
         return NoteLevel.DEPRECATION if only else level
-    if _SECURES.search(text) or mends_hole(text[:_FIRST]):
+    if _SECURES.search(text) or secures(text[:_FIRST]):
         return NoteLevel.SECURITY
     if _ENDS.search(text[:_FIRST]) and not _TRIED.search(text[:_FIRST]):
         return NoteLevel.BREAKING
