@@ -277,3 +277,10 @@ def test_a_commit_of_an_earlier_version_is_read_when_it_is_found(tmp_path):
 def test_a_notebook_and_a_sample_are_no_tests_by_a_word():
     made = commit("[Misc] update dockerfile and e2e", change("Dockerfile"), change("Dockerfile.a2"), change("setup.py"))
     assert "test" not in made.reading.types
+
+
+def test_a_program_that_merges_a_person_s_update_wrote_none_of_it():
+    update = ("dev-one", "Update cc to 1.1.22")
+    manifests = change("Cargo.toml"), change("Cargo.lock")
+    found = commit("Auto merge of #14607 - one:cc, r=two", *manifests, author="bors", inner=[update])
+    assert ([person.name for person in found.reading.people], found.reading.merger) == (["dev-one"], "bors")

@@ -143,7 +143,8 @@ def _read(
     bodies = [told.body, *(part.body for part in parts)]
     body = f"{told.body}\n{only.body}" if only else told.body
     draft = Draft(repo, written.sha, title, body, number, changes, all(map(people.is_bot, wrote)))
-    draft, wrote = _bumped(draft, written.author.person, wrote)
+    authors = {w.author.person for w in own or (written,)}  # who merged wrote none of it
+    draft, wrote = _bumped(draft, authors.pop(), wrote) if len(authors) == 1 else (draft, wrote)
     merger = written.author.person.name if merge or told.merge else ""
     reading = replace(
         _claimed(draft, bodies, [message.parse(part.title) for part in parts], told),
