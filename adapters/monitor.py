@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from adapters.web import WebServer
-from bot.ports import ConfigError
+from bot.errors import ConfigError
 from bot.values import Measure
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from adapters.pace import Gates
-from bot.ports import Listener, NotFound, Once, Refused
+from bot.errors import NotFound, Refused
+from bot.ports import Idempotency, Listener
 from bot.settings import Webhook
 from bot.values import EPOCH, Message, Place
 
@@ -56,7 +57,7 @@ class WebhookChat(ABC, Generic[Page]):
             raise NotFound("webhook_unknown", webhook=name, setting=self.setting)
         return Place(self.name, name)
 
-    def post(self, place: Place, message: Message, once: Once | None = None) -> Place:
+    def post(self, place: Place, message: Message, once: Idempotency | None = None) -> Place:
         """Post `message`, on as many pages as it takes, and return the channel: there are no threads.
 
         Files, and buttons that ask the bot something, are left out; of nothing but files nothing is posted. A page that
@@ -65,15 +66,15 @@ class WebhookChat(ABC, Generic[Page]):
         Refused for a page that the platform does not take, where all others are posted.
         """
         channel = self.place(place.channel)
-        once = once or Once(uuid.uuid4().hex, EPOCH, False, lambda: None)
+        once = once or Idempotency(uuid.uuid4().hex, EPOCH, False, lambda: None)
         pages, refusal = self._pages(message), None
-        for number in range(self._arrived.get(once.name, 0), len(pages)):
+        for number in range(self._arrived.get(once.key, 0), len(pages)):
             try:
                 self._send(channel.channel, pages[number], once.check)
             except Refused as error:
                 refusal = error
-            self._arrived[once.name] = number + 1
-        self._arrived.pop(once.name, None)
+            self._arrived[once.key] = number + 1
+        self._arrived.pop(once.key, None)
         while len(self._arrived) > _REMEMBERED:  # of messages that were given up
             self._arrived.pop(next(iter(self._arrived)))
         if refusal:

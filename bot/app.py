@@ -14,24 +14,13 @@ from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
-from bot import analysis, triage
-from bot import digest as digests
-from bot.asker import Asker, Limits
-from bot.build import Build, as_told
 from bot.commits import filters, related
-from bot.ports import (
-    Chat,
-    CommitSource,
-    DigestError,
-    Forbidden,
-    LanguageModel,
-    NotFound,
-    Once,
-    Progress,
-    Refused,
-    Store,
-    Unavailable,
-)
+from bot.errors import DigestError, Forbidden, NotFound, Refused, Unavailable
+from bot.judgement import analysis, triage
+from bot.judgement.asker import Asker, Limits
+from bot.judgement.build import Build, as_told
+from bot.ports import Chat, CommitSource, Idempotency, LanguageModel, Progress, Store
+from bot.posts import post as digests
 from bot.texts import LANGUAGES, Texts
 from bot.values import (
     Commit,
@@ -50,7 +39,7 @@ from bot.values import (
     Repository,
     Spending,
     Subscription,
-    without_userinfo,
+    without_credentials,
 )
 
 _RECENT = 10
@@ -88,7 +77,7 @@ class Policy:
         """Refuse, before anything is touched, what only the operator may name. Raises Forbidden."""
         hosted = repo.count("/") == 1 and not repo.startswith((".", "/", "~")) and ":" not in repo
         if place.chat != self.operator_chat and not self.lists(repo) and (self.allow or not hosted):
-            raise Forbidden("repo_not_allowed", repo=without_userinfo(repo))
+            raise Forbidden("repo_not_allowed", repo=without_credentials(repo))
 
     def check(self, repository: Repository, place: Place) -> None:
         """Refuse a repository that this place may not see. Raises Forbidden."""
@@ -99,8 +88,8 @@ class Policy:
 
     def lists(self, name: str) -> bool:
         """Whether the operator has listed a repository by this name."""
-        patterns = (without_userinfo(pattern).lower() for pattern in self.allow)
-        return any(fnmatchcase(without_userinfo(name).lower(), pattern) for pattern in patterns)
+        patterns = (without_credentials(pattern).lower() for pattern in self.allow)
+        return any(fnmatchcase(without_credentials(name).lower(), pattern) for pattern in patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +104,7 @@ class Sought:
     kept: Digest | None
 
 
-def send(chat: Chat, place: Place, message: Message, texts: Texts, once: Once | None = None) -> Place:
+def send(chat: Chat, place: Place, message: Message, texts: Texts, once: Idempotency | None = None) -> Place:
     """Post a message and return the thread beneath it; of what the chat does not take, that is posted instead.
 
     Raises as `Chat.post` does.
@@ -126,7 +115,7 @@ def send(chat: Chat, place: Place, message: Message, texts: Texts, once: Once | 
         refusal = error
     begun = refusal.thread
     place = replace(place, thread=begun or place.thread)
-    for said, named in stand_ins(message, texts.error(refusal), texts, once):
+    for said, named in fallbacks(message, texts.error(refusal), texts, once):
         try:
             thread = chat.post(place, said, named)
         except Refused as error:
@@ -136,10 +125,12 @@ def send(chat: Chat, place: Place, message: Message, texts: Texts, once: Once | 
     raise refusal
 
 
-def stand_ins(message: Message, reason: str, texts: Texts, once: Once | None) -> list[tuple[Message, Once | None]]:
+def fallbacks(
+    message: Message, reason: str, texts: Texts, once: Idempotency | None
+) -> list[tuple[Message, Idempotency | None]]:
     """What stands in for a message that a chat does not take, the first choice first, each under a name of its own."""
     made = digests.withheld(message, reason, texts)
-    return [(said, replace(once, name=f"{once.name}/{name}") if once else None) for name, said in made.items()]
+    return [(said, replace(once, key=f"{once.key}/{name}") if once else None) for name, said in made.items()]
 
 
 class App:
@@ -241,7 +232,7 @@ class App:
         """Let a subscription go on that rested, at once with what is still to be posted."""
         now = self.clock()
         self.store.pause(subscription.id, "")
-        self.store.hasten(subscription.id, now, now + GRACE)
+        self.store.retry_soon(subscription.id, now, now + GRACE)
 
     # --- Delivering --------------------------------------------------------------------------
 
@@ -288,7 +279,7 @@ class App:
 
     def _kept_grade(self, repository: Repository, commit: Commit, language: str) -> Grade | None:
         """The grade with which the commit was told of first; else that of a recent digest, which compared it."""
-        if told := self.store.told_grades(repository.name, [commit.sha]):
+        if told := self.store.delivered_grades(repository.name, [commit.sha]):
             return told[commit.sha]
         recent = self.store.recent_digests(repository.name, repository.branch, language, _RECENT)
         return next((e.grade for d in recent for e in d.entries if e.commit.sha == commit.sha), None)
@@ -335,7 +326,7 @@ class App:
         kept = self.store.digest(key)
         if kept and not kept.degraded and [e.commit.sha for e in kept.entries] == shas:
             return key, kept
-        told = self.store.told_digests(repository.name, scope.branch, scope.language, scope.period)
+        told = self.store.delivered_digests(repository.name, scope.branch, scope.language, scope.period)
         for name, digest in told.items():
             same = [e.commit.sha for e in digest.entries] == shas and digest.filters == scope.filters
             if same and not digest.degraded:
@@ -377,7 +368,7 @@ class App:
             named = [r for r in commit.reading.references if r.kind == "reverts"] if commit.reading.reverts else []
             taken = {c.sha for reference in named[:_MOST_RELATIONS] for c in self._meant(commit, reference, commits)}
             taken |= {r.sha for r in named[:_MOST_RELATIONS] if len(r.sha) in _WHOLE}
-            grades = self.store.told_grades(repository.name, taken)
+            grades = self.store.delivered_grades(repository.name, taken)
             high = any(grade.importance is Importance.HIGH for grade in grades.values())
             if taken and (high or self._are_released(repository, taken)):
                 found.add(commit.sha)

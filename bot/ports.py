@@ -1,20 +1,4 @@
-"""What the core needs of the world, as protocols, and the errors that cross them.
-
-    DigestError                 base: an expected failure that a person may read
-    ├── UsageError              a command or an option that cannot be understood
-    ├── NotFound                a repository, branch, commit, pull request or channel that is not there
-    │   └── ThreadGone          the message that was to be answered was removed
-    ├── Forbidden               not allowed here
-    ├── Refused                 a chat does not take what a message says
-    ├── Unavailable             a service failed or is throttled: worth another try later
-    ├── Overtaken               another process does this meanwhile: leave it alone
-    ├── ModelError              a language model gave no usable answer
-    ├── StoreError              the database cannot be used as it is
-    └── ConfigError             a setting is missing or wrong
-
-An error carries the key of its text in `prompts/labels.*.toml` (`[errors]`) and the fields of that text, so that it can
-be told in the reader's language. Adapters translate foreign errors into these, once, at their edge.
-"""
+"""What the core needs of the world, as protocols."""
 
 from __future__ import annotations
 
@@ -24,10 +8,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from bot.errors import DigestError
 from bot.values import (
     Analysis,
     AnalysisKey,
     Commit,
+    DeliveredCommit,
     Delivery,
     DeliveryState,
     Digest,
@@ -47,63 +33,8 @@ from bot.values import (
     Request,
     Spending,
     Subscription,
-    Told,
     Usage,
 )
-
-
-class DigestError(Exception):
-    """An expected failure; `key` names its text, `fields` fill that text's blanks."""
-
-    def __init__(self, key: str, **fields: object) -> None:
-        super().__init__(key, fields)
-        self.key = key
-        self.fields = fields
-
-    def __str__(self) -> str:
-        return " ".join([self.key, *(f"{name}={value}" for name, value in self.fields.items())])
-
-
-class UsageError(DigestError):
-    """A command or an option that cannot be understood."""
-
-
-class NotFound(DigestError):
-    """A repository, branch, commit, pull request or channel that is not there."""
-
-
-class ThreadGone(NotFound):
-    """The message that was to be answered was removed."""
-
-
-class Forbidden(DigestError):
-    """Not allowed here."""
-
-
-class Refused(DigestError):
-    """A chat does not take a part of a message, whoever asks; `thread` is where the rest was posted, if it was."""
-
-    thread: str | None = None
-
-
-class Unavailable(DigestError):
-    """A service failed or is throttled: worth another try later."""
-
-
-class Overtaken(DigestError):
-    """Another process does this meanwhile, since this one stood still for too long: leave it alone."""
-
-
-class ModelError(DigestError):
-    """A language model gave no usable answer."""
-
-
-class StoreError(DigestError):
-    """The database cannot be used as it is."""
-
-
-class ConfigError(DigestError):
-    """A setting is missing or wrong."""
 
 
 class Verdict(StrEnum):
@@ -130,15 +61,15 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
+class Idempotency:
     """How a message is sent exactly once, across restarts and processes.
 
-    `name` is the same whenever it is sent; `begun` is when that was first intended. With `again` it may have been sent
+    `key` is the same whenever it is sent; `begun` is when that was first intended. With `again` it may have been sent
     by somebody who did not live to tell: the chat waits, and looks for it, before it sends. `check` is called right
-    before each send and raises Overtaken where another process has taken over.
+    before each send and raises LeaseLost where another process has taken over.
     """
 
-    name: str
+    key: str
     begun: datetime
     again: bool
     check: Callable[[], None]
@@ -285,7 +216,7 @@ class Chat(Protocol):
         """The name that stands in `Place.chat`."""
         ...
 
-    def post(self, place: Place, message: Message, once: Once | None = None) -> Place:
+    def post(self, place: Place, message: Message, once: Idempotency | None = None) -> Place:
         """Post `message` and return the thread beneath it; with `once` exactly once, wherever the platform lets us see.
 
         Raises NotFound where the channel is not there or has taken the bot out, ThreadGone, Forbidden, ConfigError,
@@ -373,14 +304,14 @@ class Store(Protocol):
     def keep_delivery(self, delivery: Delivery) -> None:
         """Keep how far a delivery got; the earlier state is replaced. What is given up unposted has told nothing.
 
-        Once its headline is posted, what it told of is remembered for good: see `told_of`.
+        Once its headline is posted, what it told of is remembered for good: see `delivered_to`.
 
         Raises NotFound where it was removed with its subscription: nothing more is to be posted for it. Raises
         Overtaken where it was tried more often since, or is settled.
         """
         ...
 
-    def hasten(self, subscription: int, retry: datetime, deadline: datetime) -> None:
+    def retry_soon(self, subscription: int, retry: datetime, deadline: datetime) -> None:
         """Let what is due of a subscription be tried at `retry`, and not be given up before `deadline`."""
         ...
 
@@ -413,26 +344,26 @@ class Store(Protocol):
         """How many deliveries are in each state."""
         ...
 
-    def told(self, subscription: int, but: int) -> frozenset[str]:
+    def delivered_shas(self, subscription: int, but: int) -> frozenset[str]:
         """SHAs of commits that a subscription was told of by deliveries but one, or that lay before its first."""
         ...
 
-    def tell(self, delivery: Delivery, landed: Iterable[Commit], since: datetime) -> None:
+    def mark_delivered(self, delivery: Delivery, landed: Iterable[Commit], since: datetime) -> None:
         """Keep a delivery, and that its subscription is told of `landed` by it; older ones than `since` are forgotten.
 
         Raises as `keep_delivery` does.
         """
         ...
 
-    def told_of(self, repo: str, sha: str) -> tuple[Told, ...]:
+    def delivered_to(self, repo: str, sha: str) -> tuple[DeliveredCommit, ...]:
         """Where a commit was told of, the first place first; it outlives digests, deliveries and subscriptions."""
         ...
 
-    def told_grades(self, repo: str, shas: Iterable[str]) -> dict[str, Grade]:
+    def delivered_grades(self, repo: str, shas: Iterable[str]) -> dict[str, Grade]:
         """By SHA the grade with which each commit was told of first, of those that were told of at all."""
         ...
 
-    def told_digests(self, repo: str, branch: str, language: str, period: Period) -> dict[str, Digest]:
+    def delivered_digests(self, repo: str, branch: str, language: str, period: Period) -> dict[str, Digest]:
         """By key the digests of a period, in its zone, that were posted, whichever version made them."""
         ...
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from importlib.resources import files
 from string import Template
 
-from bot.ports import DigestError
+from bot.errors import DigestError
 from bot.values import Failure
 
 LANGUAGES = ("en", "zh")

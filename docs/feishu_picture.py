@@ -24,8 +24,8 @@ from slack_picture import make_pictures  # noqa: E402
 
 from adapters.chats.feishu import forms  # noqa: E402
 from adapters.chats.feishu.cards import Card, render  # noqa: E402
-from bot import digest as digests  # noqa: E402
-from bot.forms import subscribe_form  # noqa: E402
+from bot.conversation.forms import subscribe_form  # noqa: E402
+from bot.posts import post as digests  # noqa: E402
 from bot.texts import Texts  # noqa: E402
 from bot.values import Message, Place, Subscription  # noqa: E402
 

@@ -14,7 +14,7 @@ from adapters.chats.terminal import HOME, Terminal
 from adapters.sources.git import GitSource
 from adapters.stores.sqlite import SqliteStore
 from bot.app import App, Policy
-from bot.commands import Commands, Defaults
+from bot.conversation.commands import Commands, Defaults
 from bot.ports import Progress
 from bot.texts import Texts
 from bot.values import Request

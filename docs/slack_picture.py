@@ -25,8 +25,8 @@ sys.path[:0] = [path for path in (str(ROOT), str(ROOT / "tests")) if path not in
 from samples import Language, digest  # noqa: E402
 
 from adapters.chats.slack.blocks import Page, render  # noqa: E402
-from bot import digest as digests  # noqa: E402
-from bot.report import attachments  # noqa: E402
+from bot.posts import post as digests  # noqa: E402
+from bot.posts.report import attachments  # noqa: E402
 from bot.texts import Texts  # noqa: E402
 from bot.values import Post  # noqa: E402
 

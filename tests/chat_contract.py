@@ -22,7 +22,8 @@ from typing import Any
 
 import pytest
 
-from bot.ports import NotFound, Once, Overtaken, ThreadGone
+from bot.errors import LeaseLost, NotFound, ThreadGone
+from bot.ports import Idempotency
 from bot.values import Attachment, Button, Buttons, Fields, Message, Place, Request, Span, Table, Text
 
 WHOLE = Message(
@@ -116,8 +117,10 @@ class ChatContract:
 class RemoteChatContract(ChatContract):
     """What a chat does besides that is somewhere else."""
 
-    def once(self, room: Any, **changes: Any) -> Once:
-        return replace(Once("d1/headline", datetime.fromtimestamp(room.time(), UTC), False, lambda: None), **changes)
+    def once(self, room: Any, **changes: Any) -> Idempotency:
+        return replace(
+            Idempotency("d1/headline", datetime.fromtimestamp(room.time(), UTC), False, lambda: None), **changes
+        )
 
     def test_a_channel_that_is_not_there_is_not_found(self, room: Any) -> None:
         with pytest.raises(NotFound):
@@ -134,7 +137,7 @@ class RemoteChatContract(ChatContract):
         """Also long after, when no platform knows a sending by its name any more."""
         first = self.once(room)
         thread = room.chat.post(room.place, HEADLINE, first)
-        reply = self.once(room, name="d1/reply")
+        reply = self.once(room, key="d1/reply")
         room.chat.post(thread, REPLY, reply)
         before = room.all()
         room.time.now += seconds
@@ -144,21 +147,21 @@ class RemoteChatContract(ChatContract):
 
     def test_what_was_not_sent_is_sent(self, room: Any) -> None:
         thread = room.chat.post(room.place, HEADLINE, self.once(room, again=True))
-        room.chat.post(thread, REPLY, self.once(room, name="d1/reply", again=True))
+        room.chat.post(thread, REPLY, self.once(room, key="d1/reply", again=True))
         assert "of a day" in room.all()
         assert "beneath it" in room.beneath(thread)
 
     def test_nothing_is_sent_by_who_was_overtaken(self, room: Any) -> None:
         def overtaken() -> None:
-            raise Overtaken("stopping")
+            raise LeaseLost("stopping")
 
-        with pytest.raises(Overtaken):
+        with pytest.raises(LeaseLost):
             room.chat.post(room.place, HEADLINE, self.once(room, check=overtaken))
         assert "Headline" not in room.all()
 
     def test_what_was_sent_is_found_by_who_may_send_no_more(self, room: Any) -> None:
         def overtaken() -> None:
-            raise Overtaken("stopping")
+            raise LeaseLost("stopping")
 
         first = self.once(room)
         thread = room.chat.post(room.place, HEADLINE, first)

@@ -26,9 +26,9 @@ from slack_server import SlackServer
 
 from adapters.chats.feishu.chat import _card_part
 from adapters.stores.sqlite import SqliteStore
-from bot.ports import Once
+from bot.delivery.worker import send_name
+from bot.ports import Idempotency
 from bot.values import Delivery, DeliveryState, Message, Place, StepState, Subscription
-from bot.worker import send_name
 
 HIGH, MEDIUM = 2, 3
 LEASE = 2.0
@@ -171,7 +171,7 @@ class FeishuRoom:
 def _uuid(subscription: Subscription, delivery: Delivery, key: str) -> str:
     """By what Feishu knows the card of a step again."""
     name = send_name(subscription, delivery, Message(key, ()))
-    return _card_part(Once(name, datetime.now(UTC), False, lambda: None), 0).uuid
+    return _card_part(Idempotency(name, datetime.now(UTC), False, lambda: None), 0).uuid
 
 
 @dataclass

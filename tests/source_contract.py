@@ -17,7 +17,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from repositories import DAY, FIRST_RELEASES, HOSTILE, RELEASES, History, at, git
 
-from bot.ports import CommitSource, NotFound, UsageError
+from bot.errors import NotFound, UsageError
+from bot.ports import CommitSource
 from bot.values import Commit, FileChange, FileStatus, InnerCommit, Release
 
 NEXT_DAY = DAY + timedelta(days=1)

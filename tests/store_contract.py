@@ -18,7 +18,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.ports import NotFound, Overtaken, Store
+from bot.errors import LeaseLost, NotFound
+from bot.ports import Store
 from bot.values import (
     Analysis,
     AnalysisKey,
@@ -26,6 +27,7 @@ from bot.values import (
     Bump,
     ChangeType,
     Commit,
+    DeliveredCommit,
     Delivery,
     DeliveryState,
     Digest,
@@ -54,7 +56,6 @@ from bot.values import (
     Subscription,
     Suggestion,
     Theme,
-    Told,
     Usage,
 )
 
@@ -630,10 +631,10 @@ class StoreContract:
         mine, others = replace(made, attempts=1), replace(made, attempts=2)
         store.keep_delivery(mine)
         store.keep_delivery(others)
-        with pytest.raises(Overtaken):
+        with pytest.raises(LeaseLost):
             store.keep_delivery(mine)
         store.keep_delivery(replace(others, state=DeliveryState.DONE))
-        with pytest.raises(Overtaken):
+        with pytest.raises(LeaseLost):
             store.keep_delivery(replace(others, attempts=3))
         assert store.delivery(made.id) == replace(others, state=DeliveryState.DONE)
 
@@ -641,16 +642,16 @@ class StoreContract:
         number, day = store.subscribe(DAILY).id, timedelta(days=1)
         made = planned(store, number)
         store.keep_delivery(made := replace(made, attempts=2, steps=(Step("a", StepState.INTENDED, START),)))
-        store.hasten(number, START, START + day)
+        store.retry_soon(number, START, START + day)
         made = replace(made, retry=START)
         assert store.delivery(made.id) == made
-        store.hasten(number, START, START + 9 * day)
+        store.retry_soon(number, START, START + 9 * day)
         made = replace(made, deadline=START + 9 * day)
         assert store.delivery(made.id) == made
         assert store.due_deliveries(START) == (made,)
         store.keep_delivery(done := replace(made, state=DeliveryState.DONE))
-        store.hasten(number, START + day, START + day)
-        store.hasten(99, START, START)
+        store.retry_soon(number, START + day, START + day)
+        store.retry_soon(99, START, START)
         assert store.delivery(made.id) == done
 
     def test_only_what_was_given_up_is_opened_again(self, store: Store) -> None:
@@ -696,27 +697,27 @@ class StoreContract:
     def test_what_was_told_is_known_to_later_deliveries_of_the_same_subscription(self, store: Store) -> None:
         one, two = store.subscribe(DAILY).id, store.subscribe(replace(DAILY, repo=OTHER)).id
         first = planned(store, one)
-        store.tell(replace(first, digest="k"), [commit(1), commit(2)], START - timedelta(days=99))
+        store.mark_delivered(replace(first, digest="k"), [commit(1), commit(2)], START - timedelta(days=99))
         assert store.delivery(first.id).digest == "k"
-        assert store.told(one, but=0) == {commit(1).sha, commit(2).sha}
-        assert store.told(one, but=first.id) == store.told(two, but=0) == frozenset()
+        assert store.delivered_shas(one, but=0) == {commit(1).sha, commit(2).sha}
+        assert store.delivered_shas(one, but=first.id) == store.delivered_shas(two, but=0) == frozenset()
         store.keep_delivery(replace(first, digest="k", state=DeliveryState.DONE))
         second = planned(store, one, first.id, until=START + timedelta(days=2))
-        store.tell(second, [commit(2), commit(3)], commit(2).committed)
-        assert store.told(one, but=second.id) == {commit(2).sha}
-        assert store.told(one, but=0) == {commit(2).sha, commit(3).sha}
+        store.mark_delivered(second, [commit(2), commit(3)], commit(2).committed)
+        assert store.delivered_shas(one, but=second.id) == {commit(2).sha}
+        assert store.delivered_shas(one, but=0) == {commit(2).sha, commit(3).sha}
 
     def test_what_is_given_up_unposted_has_told_nothing(self, store: Store) -> None:
         number = store.subscribe(DAILY).id
         first = planned(store, number)
-        store.tell(first, [commit(1)], START - timedelta(days=99))
+        store.mark_delivered(first, [commit(1)], START - timedelta(days=99))
         store.keep_delivery(replace(first, state=DeliveryState.FAILED, attempts=1))
-        assert store.told(number, but=0) == frozenset()
+        assert store.delivered_shas(number, but=0) == frozenset()
         second = planned(store, number, first.id, until=START + timedelta(days=2))
-        store.tell(second, [commit(2)], START - timedelta(days=99))
+        store.mark_delivered(second, [commit(2)], START - timedelta(days=99))
         step = Step("headline", StepState.DONE, START, "t")
         store.keep_delivery(replace(second, state=DeliveryState.FAILED, attempts=1, steps=(step,)))
-        assert store.told(number, but=0) == {commit(2).sha}
+        assert store.delivered_shas(number, but=0) == {commit(2).sha}
 
     # --- Usage ---
 
@@ -843,31 +844,31 @@ class StoreContract:
         number = store.subscribe(DAILY).id
         store.keep_digest("k", digest(commit(1), commit(2)), START)
         begun = planned(store, number)
-        assert store.told_of(REPO, commit(1).sha) == ()
+        assert store.delivered_to(REPO, commit(1).sha) == ()
         step = Step("headline", StepState.DONE, START, "t1")
         store.keep_delivery(replace(begun, digest="k", steps=(step,)))
         store.unsubscribe(number)
         store = reopen()
-        assert store.told_of(REPO, commit(1).sha) == (
-            Told(commit(1).sha, GRADE, replace(DAILY.place, thread="t1"), START),
+        assert store.delivered_to(REPO, commit(1).sha) == (
+            DeliveredCommit(commit(1).sha, GRADE, replace(DAILY.place, thread="t1"), START),
         )
-        assert store.told_grades(REPO, [commit(1).sha, commit(3).sha]) == {commit(1).sha: GRADE}
+        assert store.delivered_grades(REPO, [commit(1).sha, commit(3).sha]) == {commit(1).sha: GRADE}
         period = digest(commit(1)).period
-        assert list(store.told_digests(REPO, digest(commit(1)).branch, "en", period)) == ["k"]
-        assert store.told_digests(REPO, digest(commit(1)).branch, "zh", period) == {}
+        assert list(store.delivered_digests(REPO, digest(commit(1)).branch, "en", period)) == ["k"]
+        assert store.delivered_digests(REPO, digest(commit(1)).branch, "zh", period) == {}
 
     def test_a_digest_that_was_not_posted_told_nothing(self, store: Store) -> None:
         number = store.subscribe(DAILY).id
         store.keep_digest("k", digest(commit(1)), START)
         step = Step("headline", StepState.INTENDED, START)
         store.keep_delivery(replace(planned(store, number), digest="k", steps=(step,)))
-        assert store.told_grades(REPO, [commit(1).sha]) == {}
-        assert store.told_digests(REPO, digest(commit(1)).branch, "en", digest(commit(1)).period) == {}
+        assert store.delivered_grades(REPO, [commit(1).sha]) == {}
+        assert store.delivered_digests(REPO, digest(commit(1)).branch, "en", digest(commit(1)).period) == {}
 
     def test_counts_are_the_rows_of_each_table_and_the_size(self, store: Store) -> None:
         empty = store.counts()
         number = store.subscribe(DAILY).id
-        store.tell(planned(store, number), [commit(1), commit(2)], START - timedelta(days=99))
+        store.mark_delivered(planned(store, number), [commit(1), commit(2)], START - timedelta(days=99))
         store.keep_digest("k", digest(commit(1), commit(2)), START)
         store.keep_analysis(AnalysisKey(REPO, commit(1).sha, "p", "m", "en"), ANALYSIS)
         store.add_usage(Usage("m"), "p", START)

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make import PATCH, REPOSITORY, change, commit, sha
 
-from bot import analysis, patch, triage
-from bot.analysis import Rejected
-from bot.patch import Proof
+from bot.commits import patch
+from bot.commits.patch import EvidenceIndex
+from bot.judgement import analysis, triage
+from bot.judgement.analysis import Rejected
 from bot.values import Analysis, Aspect, Entry, Finish, Grade, Importance, Reply, Usage
 
 DAY = [commit("feat: retries (#1)", sha=sha(1)), commit("fix: pool (#2)", sha=sha(2)), commit("docs: x", sha=sha(3))]
@@ -223,7 +224,9 @@ def test_a_model_cannot_lower_what_the_rules_always_keep_high():
 
 
 def checked(data, language="en", finish=Finish.STOP):
-    return analysis.read_analysis(reply(data, finish), commit(), Proof(commit(), [PATCH]), SEEN.coverage, language)
+    return analysis.read_analysis(
+        reply(data, finish), commit(), EvidenceIndex(commit(), [PATCH]), SEEN.coverage, language
+    )
 
 
 def test_statements_with_evidence_are_kept_and_others_dropped():

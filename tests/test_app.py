@@ -10,9 +10,9 @@ from model_server import Fault, ModelServer
 from world import DAY, HOME, World, busy_day, words
 
 from adapters.llms.openai import OpenAIModel
-from bot import schedule
 from bot.app import Scope
-from bot.ports import Unavailable
+from bot.delivery import schedule
+from bot.errors import Unavailable
 from bot.values import RULES, Importance
 
 

@@ -9,8 +9,8 @@ from repositories import Builder
 from test_app import Talking
 from world import DAY, HOME, words
 
-from bot import analysis
-from bot.asker import Limits
+from bot.judgement import analysis
+from bot.judgement.asker import Limits
 from bot.values import RULES, Importance
 
 

@@ -157,7 +157,7 @@ def test_completion_knows_the_grammar():
 
 
 def test_help_needs_no_part_of_the_bot():
-    code = "import sys; sys.argv = ['digest', '--help']\nimport bot.__main__ as m\n"
+    code = "import sys; sys.argv = ['digest', '--help']\nimport bot.cli as m\n"
     code += "try: m.main()\nexcept SystemExit: pass\n"
     code += "print(sorted({'pydantic', 'rich', 'openai', 'github', 'sqlite_utils', 'lark_oapi'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

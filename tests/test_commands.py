@@ -10,10 +10,10 @@ from repositories import Builder, git
 from world import CHANNEL, DAY, HOME, World, busy_day, words
 
 from bot.app import Policy
-from bot.commands import Commands, Defaults, Reference, reference, references
-from bot.commands import words as split
 from bot.commits.hosts import Hosts, Kind
-from bot.ports import Forbidden, NotFound, UsageError
+from bot.conversation.commands import Commands, Defaults, Reference, reference, references
+from bot.conversation.commands import words as split
+from bot.errors import Forbidden, NotFound, UsageError
 from bot.values import Buttons, Place, Repository, Request, Subscription
 
 
@@ -678,7 +678,7 @@ def test_the_last_digest_is_this_channels_own(tmp_path, clock, history):
 
 
 def test_a_long_list_of_finds_says_that_there_is_more(world, monkeypatch):
-    monkeypatch.setattr("bot.commands._FOUND_LIMIT", 5)
+    monkeypatch.setattr("bot.conversation.commands._FOUND_LIMIT", 5)
     world.ask("2026-02-18")
     assert "the newest 5 commits" in world.said("search src")
     assert "the newest" not in world.said("search endpoint 3")

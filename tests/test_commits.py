@@ -13,10 +13,10 @@ from samples import digest as sample
 from world import HOME, World, busy_day, words
 
 from adapters.stores.sqlite import SqliteStore
-from bot import report
 from bot.commits import message, people
 from bot.commits.filters import wanted
 from bot.commits.people import Signature
+from bot.posts import report
 from bot.texts import Texts
 from bot.values import Filters, Person, Request
 
@@ -66,7 +66,7 @@ def test_a_mailmap_of_one_endless_line_is_bounded():
 
 
 def test_of_several_the_row_names_two_and_how_many_more():
-    from bot.digest import people_label
+    from bot.posts.post import people_label
 
     inner = [("Ana", "one"), ("Bo", "two"), ("Bo", "three"), ("Cy", "four\n\nCo-authored-by: Dee <dee@example.com>")]
     merge = commit("Merge branch 'x'", inner=inner, author="Max")

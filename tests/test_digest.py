@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 import pytest
 from make import REPOSITORY, change, commit, sha
 
-from bot import digest as digests
-from bot import report, rules, schedule, triage
 from bot.commits.filters import wanted
+from bot.delivery import schedule
+from bot.judgement import rules, triage
+from bot.posts import post as digests
+from bot.posts import report
 from bot.texts import Texts
 from bot.values import (
     Analysis,

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make import commit, sha
 
-from bot import schedule
-from bot.ports import UsageError
-from bot.schedule import Told, due
+from bot.delivery import schedule
+from bot.delivery.schedule import Watermark, due
+from bot.delivery.worker import planned_delivery, undelivered
+from bot.errors import UsageError
 from bot.values import DeliveryState, Place, Step, StepState, Subscription
-from bot.worker import planned_delivery, to_tell
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -24,11 +24,11 @@ def utc(text: str) -> datetime:
 
 def walk(expression, zone, created, until, step=HOUR):
     """What is due while a bot looks every hour and posts at once: (slot, since, until) of each digest."""
-    told, now, found = schedule.untold(expression, zone, created), created, []
+    told, now, found = schedule.first_watermark(expression, zone, created), created, []
     while now <= until:
         if made := due(expression, zone, told, now):
             found.append(made)
-            told = Told(made.slot, made.until, made.until)
+            told = Watermark(made.slot, made.until, made.until)
         now += step
     return found
 
@@ -104,7 +104,7 @@ def test_moving_from_shanghai_to_los_angeles_loses_and_repeats_nothing():
 
 
 def test_what_was_missed_is_made_up_for_in_one_digest():
-    told = Told(utc("2026-02-16T09:00"), utc("2026-02-16T00:00"), utc("2026-02-16T00:00"))
+    told = Watermark(utc("2026-02-16T09:00"), utc("2026-02-16T00:00"), utc("2026-02-16T00:00"))
     made = due("0 9 * * *", "UTC", told, utc("2026-02-20T03:00"))
     assert (made.slot, made.since, made.until, made.merged) == (
         utc("2026-02-19T09:00"),
@@ -115,7 +115,7 @@ def test_what_was_missed_is_made_up_for_in_one_digest():
 
 
 def test_at_most_seven_days_are_made_up_for():
-    told = Told(utc("2026-01-05T09:00"), utc("2026-01-05T00:00"), utc("2026-01-05T00:00"))
+    told = Watermark(utc("2026-01-05T09:00"), utc("2026-01-05T00:00"), utc("2026-01-05T00:00"))
     made = due("0 9 * * *", "UTC", told, utc("2026-02-20T10:00"))
     assert (made.cursor, made.since, made.until) == (
         utc("2026-01-05T00:00"),
@@ -125,14 +125,14 @@ def test_at_most_seven_days_are_made_up_for():
 
 
 def test_a_monthly_digest_covers_its_month_also_after_one_was_missed():
-    told = Told(utc("2026-01-01T09:00"), utc("2026-01-01T00:00"), utc("2026-01-01T00:00"))
+    told = Watermark(utc("2026-01-01T09:00"), utc("2026-01-01T00:00"), utc("2026-01-01T00:00"))
     assert due("0 9 1 * *", "UTC", told, utc("2026-02-01T10:00")).since == utc("2026-01-01T00:00")
     late = due("0 9 1 * *", "UTC", told, utc("2026-03-05T10:00"))
     assert (late.since, late.until, late.merged) == (utc("2026-02-01T00:00"), utc("2026-03-01T00:00"), 1)
 
 
 def test_a_schedule_that_is_none_is_refused_and_one_that_never_fires_is_never_due():
-    told = Told(utc("2026-01-05T09:00"), utc("2026-01-05T00:00"), utc("2026-01-05T00:00"))
+    told = Watermark(utc("2026-01-05T09:00"), utc("2026-01-05T00:00"), utc("2026-01-05T00:00"))
     assert due("0 9 31 2 *", "UTC", told, utc("2026-02-20T10:00")) is None
     with pytest.raises(UsageError):
         due("every morning", "UTC", told, utc("2026-02-20T10:00"))
@@ -185,7 +185,7 @@ def test_each_commit_is_in_exactly_one_digest(start, first, changes, landed):
             assert made.cursor <= made.since
             assert ended in (None, made.cursor), "periods follow each other"
             window = [c for c, pushed in commits if pushed <= now and made.since - 7 * DAY <= c.committed < made.until]
-            chosen = to_tell(made, window, known)
+            chosen = undelivered(made, window, known)
             state = {"d": DeliveryState.DONE, "f": DeliveryState.FAILED, "p": DeliveryState.FAILED}[outcome]
             last = replace(made, id=(last.id if last else 0) + 1, state=state)
             if outcome == "p":  # posted in part

@@ -14,7 +14,7 @@ from model_server import ModelServer
 from recorded import Recorded
 from world import busy_day
 
-from bot.ports import ModelError
+from bot.errors import ModelError
 from bot.values import FileChange, FileStatus, Question
 
 RECORD = {

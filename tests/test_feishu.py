@@ -17,9 +17,9 @@ from adapters.chats.feishu.calls import Api
 from adapters.chats.feishu.chat import FeishuChat, from_settings
 from adapters.chats.feishu.doctor import SCOPES
 from adapters.chats.feishu.transports import LongConnection
-from bot import digest as digests
-from bot.ports import ConfigError
-from bot.report import attachments
+from bot.errors import ConfigError
+from bot.posts import post as digests
+from bot.posts.report import attachments
 from bot.settings import Settings, load
 from bot.texts import Texts
 from bot.values import Place

@@ -18,10 +18,10 @@ from test_slack import DAYS
 
 from adapters.chats.feishu import forms, limits
 from adapters.chats.feishu.cards import markdown, render
-from bot import digest as digests
-from bot.forms import subscribe_form
-from bot.ports import UsageError
-from bot.report import attachments
+from bot.conversation.forms import subscribe_form
+from bot.errors import UsageError
+from bot.posts import post as digests
+from bot.posts.report import attachments
 from bot.texts import LANGUAGES, Texts
 from bot.values import (
     Attachment,

@@ -27,7 +27,8 @@ from adapters.chats.feishu.calls import Answer, Api, Caller, Gate
 from adapters.chats.feishu.chat import FeishuChat
 from adapters.chats.feishu.transports import LongConnection
 from bot.app import send
-from bot.ports import ConfigError, Forbidden, NotFound, Once, Overtaken, Refused, ThreadGone, Unavailable
+from bot.errors import ConfigError, Forbidden, LeaseLost, NotFound, Refused, ThreadGone, Unavailable
+from bot.ports import Idempotency
 from bot.texts import Texts
 from bot.values import Attachment, Button, Buttons, Message, Place, Span, Text
 
@@ -61,7 +62,7 @@ def chat_of(server, time, secret=APP_SECRET):
 
 
 def once(time, *, again=False, name="d1/headline", check=lambda: None):
-    return Once(name, datetime.fromtimestamp(time.now, UTC), again, check)
+    return Idempotency(name, datetime.fromtimestamp(time.now, UTC), again, check)
 
 
 def cards(server, group="oc_1"):
@@ -498,10 +499,10 @@ def test_who_was_overtaken_during_an_upload_sends_no_file(server, time, chat):
     def check():
         asked.append(len(server.uploads))
         if server.uploads:
-            raise Overtaken("stopping")
+            raise LeaseLost("stopping")
 
     thread = chat.post(GROUP, HELLO)
-    with pytest.raises(Overtaken):
+    with pytest.raises(LeaseLost):
         chat.post(thread, FILES, once(time, check=check))
     assert files(server) == []
 
@@ -517,10 +518,10 @@ def test_a_file_is_put_up_once_however_often_its_message_is_sent(server, chat, f
 
 def test_who_may_send_no_more_uploads_nothing(server, time, chat):
     def overtaken():
-        raise Overtaken("stopping")
+        raise LeaseLost("stopping")
 
     thread = chat.post(GROUP, HELLO)
-    with pytest.raises(Overtaken):
+    with pytest.raises(LeaseLost):
         chat.post(thread, FILES, once(time, again=True, check=overtaken))
     assert server.uploads == {}
 

@@ -19,7 +19,7 @@ from adapters.chats.feishu.calls import Api
 from adapters.chats.feishu.chat import FeishuChat
 from adapters.chats.feishu.transports import Http, LongConnection
 from bot.app import Policy
-from bot.host import Host
+from bot.conversation.host import Host
 from bot.values import Place, Subscription
 
 GROUP = Place("feishu", "oc_1")

@@ -10,7 +10,7 @@ from samples import HOSTILE, digest
 
 from adapters.chats.feishu import forms
 from adapters.chats.feishu.cards import render
-from bot import digest as digests
+from bot.posts import post as digests
 from bot.texts import LANGUAGES, Texts
 from bot.values import Button, Buttons, Fields, Form, Input, InputKind, Message, Problem, Span, Table, Text
 

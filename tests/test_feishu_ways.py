@@ -24,9 +24,9 @@ from adapters.chats.feishu.calls import Api
 from adapters.chats.feishu.chat import FeishuChat, from_settings
 from adapters.chats.feishu.doctor import SCOPES
 from adapters.chats.feishu.transports import Http, LongConnection
-from bot.__main__ import cli
-from bot.host import Host
-from bot.ports import ConfigError, Unavailable
+from bot.cli import cli
+from bot.conversation.host import Host
+from bot.errors import ConfigError, Unavailable
 from bot.settings import Settings
 from bot.texts import Texts
 from bot.values import Place

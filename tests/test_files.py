@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make import change, commit
 
-from bot import patch
-from bot.commits import files, notebooks
+from bot.commits import files, notebooks, patch
 from bot.values import FilePatch
 
 SOURCE = """

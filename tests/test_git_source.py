@@ -36,7 +36,7 @@ from adapters.sources.git import history as reading
 from adapters.sources.git.process import GitSlow, run
 from adapters.sources.git.remote import parse
 from bot.commits.hosts import Hosts
-from bot.ports import ConfigError, Forbidden, NotFound, Unavailable, UsageError
+from bot.errors import ConfigError, Forbidden, NotFound, Unavailable, UsageError
 from bot.settings import Settings
 from bot.texts import Texts
 from bot.values import FileChange, FileStatus

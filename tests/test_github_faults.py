@@ -14,7 +14,7 @@ from repositories import DAY, Builder, History, at
 
 from adapters.sources.github import GitHubSource, answers
 from adapters.sources.github.client import MAX_WAIT, Answer, Client, Recent, failure, limit, pause
-from bot.ports import ConfigError, DigestError, Forbidden, NotFound, Unavailable
+from bot.errors import ConfigError, DigestError, Forbidden, NotFound, Unavailable
 from bot.values import FilePatch
 
 NOW = datetime(2026, 2, 18, 9, tzinfo=UTC)

@@ -24,7 +24,7 @@ from source_contract import NEXT_DAY, OF_THE_DAY, Served, SourceContract
 from adapters.sources.github import GitHubSource, answers, from_settings, tags
 from adapters.sources.github.client import Client
 from bot.commits import hosts
-from bot.ports import ConfigError, NotFound, UsageError
+from bot.errors import ConfigError, NotFound, UsageError
 from bot.settings import Settings
 from bot.values import FileChange, FileStatus
 

@@ -8,9 +8,10 @@ from make import MOMENT, change, commit, sha
 from repositories import Builder, git, lines
 from world import DAY, HOME, World
 
-from bot import rules, schedule, triage
 from bot.app import Scope
-from bot.ports import ConfigError, Unavailable
+from bot.delivery import schedule
+from bot.errors import ConfigError, Unavailable
+from bot.judgement import rules, triage
 from bot.settings import habits
 from bot.texts import LANGUAGES, Texts
 from bot.values import Importance, Note, NoteLevel

@@ -9,8 +9,8 @@ import pytest
 from repositories import Builder
 from world import DAY, HOME, World, words
 
-from bot import schedule
 from bot.app import Scope
+from bot.delivery import schedule
 
 LRE, PDF, ZERO = "\u202a\u202e\u2066", "\u202c", "\u200b"
 MESSAGES = [

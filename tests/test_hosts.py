@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from bot.commits import hosts
 from bot.commits.hosts import Hosts, Kind, from_settings
-from bot.ports import ConfigError
+from bot.errors import ConfigError
 from bot.settings import Settings
 from bot.texts import LANGUAGES, Texts
 from bot.values import Links, Repository

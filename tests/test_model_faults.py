@@ -25,7 +25,7 @@ from repositories import Builder, lines
 from world import DAY, World, words
 
 from adapters.llms.openai import OpenAIModel
-from bot import report
+from bot.posts import report
 from bot.texts import Texts
 from bot.values import RULES, Digest, Importance, Post, Table
 

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.monitor import Monitor
-from bot.ports import ConfigError
+from bot.errors import ConfigError
 from bot.values import Measure
 
 COUNTED = Measure(

@@ -42,7 +42,8 @@ from adapters.llms.openai import (
     strict_schema,
     without_thoughts,
 )
-from bot.ports import ConfigError, DigestError, LanguageModel, ModelError, Unavailable
+from bot.errors import ConfigError, DigestError, ModelError, Unavailable
+from bot.ports import LanguageModel
 from bot.settings import Settings
 from bot.values import Finish, Question, Usage
 

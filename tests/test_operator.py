@@ -22,9 +22,9 @@ from slack_server import APP_TOKEN, BROKEN, TOKEN, SlackServer
 from world import World
 
 from adapters.stores.sqlite import SqliteStore
-from bot import operator
-from bot.__main__ import cli
-from bot.ports import UsageError
+from bot.cli import cli
+from bot.conversation import operator
+from bot.errors import UsageError
 from bot.texts import Texts
 from bot.values import DeliveryState, Filters, Place, Subscription
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make import PATCH, change, commit
 
-from bot import patch
+from bot.commits import patch
 from bot.values import Evidence, FileChange, FilePatch, FileStatus
 
 
@@ -70,7 +70,7 @@ def test_the_estimate_counts_chinese_by_its_bytes():
 
 
 def find(quote, path="src/app.py"):
-    return patch.Proof(commit("fix: x"), [PATCH]).find(path, quote)
+    return patch.EvidenceIndex(commit("fix: x"), [PATCH]).find(path, quote)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_what_is_not_there_is_not_found(path, quote):
 
 def test_words_of_the_message_are_evidence_for_a_path_of_the_commit():
     said = commit("fix: x", body="This drops support for the v1 protocol.")
-    proof = patch.Proof(said, [PATCH])
+    proof = patch.EvidenceIndex(said, [PATCH])
     assert proof.find("src/app.py", "drops support for the v1 protocol") is not None
     assert proof.find("src/other.py", "drops support for the v1 protocol") is None
 
@@ -128,7 +128,7 @@ def test_a_long_new_file_is_shown_in_part_with_its_lines_numbered():
     assert 0.1 < seen.coverage < 0.9
     assert "@@ line 81 @@" in seen.text
     assert "+value_81 = 81" in seen.text.split("@@ line 81 @@")[1].splitlines()[1]
-    assert patch.Proof(made, [FilePatch("src/new.py", text)]).find("src/new.py", "value_333 = 333").line == 333
+    assert patch.EvidenceIndex(made, [FilePatch("src/new.py", text)]).find("src/new.py", "value_333 = 333").line == 333
 
 
 def test_a_large_patch_is_read_in_parts_that_together_hold_it_once():

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from make import PATCH, REPOSITORY, change, commit, sha
 
-from bot import analysis, patch, triage
+from bot.commits import patch
+from bot.judgement import analysis, triage
 from bot.texts import prompt
 from bot.values import Analysis, Aspect, Entry, Evidence, Grade, Impact, Importance, Insight, Question, Risk, Suggestion
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make import change, commit
 
-from bot.values import SUBJECT_LENGTH, inert
+from bot.values import SUBJECT_LENGTH, sanitize
 
 CASES = tomllib.loads((Path(__file__).parent / "data/readings.toml").read_text("utf-8"))["case"]
 CASE_KEYS = {"kind", "message", "inner", "author", "inner_author", "files", "login", "expect"}
@@ -228,7 +228,7 @@ def test_any_message_is_read_and_no_control_character_survives(message, inner):
 @given(MESSAGES)
 def test_a_message_with_a_letter_has_a_title(message):
     reading = commit(message).reading
-    if any(c.isalpha() for c in inert(message)):
+    if any(c.isalpha() for c in sanitize(message)):
         assert reading.subject
         assert reading.title
         assert reading.summary

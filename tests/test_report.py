@@ -23,7 +23,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from samples import HOSTILE, REPOSITORY, commit, digest, entry, hostile_entry
 
-from bot import report
+from bot.posts import report
 from bot.texts import LANGUAGES, Texts
 from bot.values import (
     Analysis,
@@ -32,7 +32,7 @@ from bot.values import (
     FileChange,
     InnerCommit,
     Period,
-    inert,
+    sanitize,
 )
 
 EN = Texts("en")
@@ -269,7 +269,7 @@ WILD = st.text(
 
 
 def collapsed(text: str) -> str:
-    return re.sub(r"\s", " ", inert(text)).strip()
+    return re.sub(r"\s", " ", sanitize(text)).strip()
 
 
 def skeleton(tokens: list[Token]) -> list[str]:
@@ -458,7 +458,7 @@ def test_a_text_from_outside_reads_in_html_as_it_was_written(text: str) -> None:
     check_links(page.links, page.ids)
     if collapsed(text) and {".", ".."}.isdisjoint(text.split("/")):
         assert page.elements == PLAIN_HTML
-        shown = inert(text).replace("\n", " ").replace("\t", " ").strip()
+        shown = sanitize(text).replace("\n", " ").replace("\t", " ").strip()
         assert "".join(page.texts["dd"]).count(shown) >= 1
         assert page.texts["p"].count(shown) == 3  # overview, summary, note
 
@@ -492,7 +492,7 @@ def test_json_is_text_that_can_be_written_and_shown() -> None:
     text = report.json([digest("hostile", overview="\ud800\u202eok\x1b[2J")])
     text.encode()
     assert json.loads(text)["digests"][0]["overview"] == "ok"
-    assert inert(text) == text
+    assert sanitize(text) == text
 
 
 # --- The same again --------------------------------------------------------------------------
@@ -500,7 +500,7 @@ def test_json_is_text_that_can_be_written_and_shown() -> None:
 
 def test_the_same_digests_give_the_same_bytes_in_every_process() -> None:
     program = (
-        "import hashlib, sys; from samples import digest; from bot import report; from bot.texts import Texts;"
+        "import hashlib, sys; from samples import digest; from bot.posts import report; from bot.texts import Texts;"
         "ds = [digest(k, 'zh') for k in ('normal', 'empty', 'hostile')]; t = Texts('zh');"
         "print(hashlib.sha256((report.markdown(ds, t) + report.html(ds, t) + report.json(ds)).encode()).hexdigest())"
     )

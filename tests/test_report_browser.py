@@ -4,7 +4,7 @@ import pytest
 from browser import browser, executable
 from samples import digest, hostile_entry
 
-from bot import report
+from bot.posts import report
 from bot.texts import Texts
 
 pytestmark = pytest.mark.skipif(executable() is None, reason="no Chromium or Chrome found: apt-get install chromium")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make import PATCH, change, commit
 
-from bot import rules, triage
+from bot.judgement import rules, triage
 from bot.texts import Texts
 from bot.values import RULES, Aspect, Evidence, FilePatch, Importance
 

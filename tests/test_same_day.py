@@ -11,9 +11,10 @@ from world import HOME, World, busy_day, words
 
 from adapters.sources import github
 from adapters.sources.git import GitSource
-from bot import report, schedule
 from bot.app import Scope
 from bot.commits.hosts import Hosts, Kind
+from bot.delivery import schedule
+from bot.posts import report
 from bot.settings import Settings
 from bot.texts import Texts
 from bot.values import Repository

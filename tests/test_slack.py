@@ -16,10 +16,10 @@ from slack_server import BROKEN, BUSY, DROPPED, INTERNAL, LOST, TOKEN, SlackServ
 from adapters.chats.slack import SlackChat, limits
 from adapters.chats.slack.blocks import render, rendered_length
 from adapters.chats.slack.workspaces import OneWorkspace
-from bot import digest as digests
-from bot import schedule
-from bot.ports import ConfigError, Forbidden, NotFound, Unavailable
-from bot.report import attachments
+from bot.delivery import schedule
+from bot.errors import ConfigError, Forbidden, NotFound, Unavailable
+from bot.posts import post as digests
+from bot.posts.report import attachments
 from bot.texts import Texts
 from bot.values import (
     Analysis,

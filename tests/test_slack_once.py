@@ -15,7 +15,8 @@ from adapters.chats.slack import SlackChat, limits
 from adapters.chats.slack.calls import SETTLE, Caller, Gate
 from adapters.chats.slack.workspaces import OneWorkspace
 from adapters.pace import Pace, Rate
-from bot.ports import Once, Overtaken, ThreadGone, Unavailable
+from bot.errors import LeaseLost, ThreadGone, Unavailable
+from bot.ports import Idempotency
 from bot.texts import Texts
 from bot.values import Attachment, Message, Place, Span, Text
 
@@ -47,7 +48,7 @@ def chat_of(server, time, **more):
 
 
 def once(time, *, again=False, name="d1/headline", check=lambda: None):
-    return Once(name, datetime.fromtimestamp(time.now, UTC), again, check)
+    return Idempotency(name, datetime.fromtimestamp(time.now, UTC), again, check)
 
 
 def all_in(server, channel="C1"):
@@ -71,7 +72,7 @@ def shares(server, channel="C1"):
 def test_what_is_there_is_not_sent_again_and_its_thread_is_returned(server, time, chat):
     first = once(time)
     thread = chat.post(CHANNEL, HELLO, first)
-    reply = replace(first, name="d1/reply")
+    reply = replace(first, key="d1/reply")
     chat.post(thread, HELLO, reply)
     time.now += 600
     other = chat_of(server, time)  # another process
@@ -254,7 +255,7 @@ class Checked:
     def __call__(self):
         self.seen.append(len(self.server.requests))
         if len(self.seen) >= self.fails_at:
-            raise Overtaken("overtaken")
+            raise LeaseLost("overtaken")
 
 
 def test_the_check_is_right_before_each_send(server, time, chat):
@@ -269,7 +270,7 @@ def test_the_check_is_right_before_each_send(server, time, chat):
 def test_the_check_is_before_each_repetition_and_ends_it(server, time, chat, fault):
     server.queue(fault)
     check = Checked(server, fails_at=2)
-    with pytest.raises(Overtaken):
+    with pytest.raises(LeaseLost):
         chat.post(CHANNEL, HELLO, once(time, check=check))
     assert server.requests.count("chat.postMessage") == 1
     assert server.messages["C1"] == []
@@ -284,7 +285,7 @@ def test_the_check_comes_after_the_wait_for_the_channel(server, time, chat):
 
 @pytest.mark.parametrize(("fails_at", "messages", "files"), [(1, 0, 0), (2, 1, 0)])
 def test_who_was_overtaken_sends_nothing_more(server, time, chat, fails_at, messages, files):
-    with pytest.raises(Overtaken):
+    with pytest.raises(LeaseLost):
         chat.post(CHANNEL, FILES, once(time, check=Checked(server, fails_at)))
     assert (len(keys(server)), len(shares(server))) == (messages, files)
 

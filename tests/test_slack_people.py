@@ -14,7 +14,7 @@ from adapters.chats.slack import inbound
 from adapters.chats.slack.chat import SlackChat
 from adapters.chats.slack.transports import Socket
 from adapters.chats.slack.workspaces import OneWorkspace
-from bot.host import Host
+from bot.conversation.host import Host
 from bot.values import Place, Subscription
 
 C1 = Place("slack", "T1/C1")

@@ -9,7 +9,7 @@ from pictures import Read, loaded
 from samples import HOSTILE, digest
 
 from adapters.chats.slack.blocks import Page, render
-from bot import digest as digests
+from bot.posts import post as digests
 from bot.texts import Texts
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "slack_picture.py"

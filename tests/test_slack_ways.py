@@ -19,9 +19,9 @@ from world import World
 from adapters.chats.slack.chat import SlackChat, from_settings
 from adapters.chats.slack.transports import Http, Socket
 from adapters.chats.slack.workspaces import InstalledWorkspaces, OneWorkspace
-from bot.__main__ import cli
-from bot.host import Host
-from bot.ports import ConfigError, NotFound
+from bot.cli import cli
+from bot.conversation.host import Host
+from bot.errors import ConfigError, NotFound
 from bot.settings import Settings
 from bot.texts import Texts
 from bot.values import Message, Place, Span, Subscription

@@ -27,7 +27,7 @@ from adapters.stores.sqlite import SqliteStore, from_settings
 from adapters.stores.sqlite.file import CHECKED_BYTES, SqliteFile
 from adapters.stores.sqlite.schema import MIGRATIONS
 from adapters.stores.sqlite.store import DELIVERIES
-from bot.ports import StoreError, Unavailable
+from bot.errors import StoreError, Unavailable
 from bot.settings import Settings
 from bot.values import Analysis, AnalysisKey, DeliveryState, FileChange, Step, StepState
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from world import HOME, World, busy_day
 
 from adapters.chats.terminal import NAME, Terminal, console
-from bot.host import Host
+from bot.conversation.host import Host
 from bot.values import Attachment, Button, Buttons, Fields, Message, Place, Request, Span, Table, Text
 
 MESSAGE = Message(

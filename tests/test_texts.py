@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import bot
-from bot.ports import NotFound
+from bot.errors import NotFound
+from bot.judgement.triage import _NOTED, _TELLING
 from bot.texts import LANGUAGES, Texts, _labels, prompt
-from bot.triage import _NOTED, _TELLING
 from bot.values import Aspect, ChangeType, Importance
 
 ROOT = Path(bot.__file__).parent.parent

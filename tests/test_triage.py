@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make import change, commit, sha
 
-from bot import triage
+from bot.judgement import triage
 from bot.values import ChangeType, Importance
 
 WIDE = [change(f"src/core/part{n}.py", 300, 80) for n in range(6)] + [change("tests/test_core.py", 200, 3)]

@@ -33,14 +33,15 @@ from adapters.chats.feishu.webhook import FeishuWebhook
 from adapters.chats.slack import webhook as slack_webhook
 from adapters.chats.slack.webhook import SlackWebhook
 from adapters.stores.sqlite import SqliteStore
-from bot import digest as digests
 from bot.app import send
-from bot.ports import ConfigError, Forbidden, NotFound, Once, Overtaken, Refused, Unavailable
-from bot.report import attachments
+from bot.delivery.worker import Worker
+from bot.errors import ConfigError, Forbidden, LeaseLost, NotFound, Refused, Unavailable
+from bot.ports import Idempotency
+from bot.posts import post as digests
+from bot.posts.report import attachments
 from bot.settings import SecretStr, Webhook, load, webhooks
 from bot.texts import Texts
 from bot.values import EPOCH, Attachment, Button, Buttons, Message, Place, Span, Subscription, Text
-from bot.worker import Worker
 
 SLACK, FEISHU = "slack-webhook", "feishu-webhook"
 BOTH = pytest.mark.parametrize("kind", [SLACK, FEISHU])
@@ -215,7 +216,7 @@ def place(kind):
 
 
 def once(name="a", again=False, check=lambda: None):
-    return Once(name, EPOCH, again, check)
+    return Idempotency(name, EPOCH, again, check)
 
 
 def deliver(chat, place, post):
@@ -392,10 +393,10 @@ def test_who_was_overtaken_sends_nothing_more(kind, chat, place, hooks):
 
     def check():
         if not left:
-            raise Overtaken("delivery_overtaken", id=1)
+            raise LeaseLost("delivery_overtaken", id=1)
         left.pop()
 
-    with pytest.raises(Overtaken):
+    with pytest.raises(LeaseLost):
         chat.post(place, LONG, once(check=check))
     assert len(hooks.taken[kind]) == 2
 

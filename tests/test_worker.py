@@ -13,11 +13,12 @@ from world import World
 from adapters.chats.slack import SlackChat
 from adapters.chats.slack.workspaces import OneWorkspace
 from adapters.stores.sqlite import SqliteStore
-from bot import operator, triage
-from bot.host import Host
-from bot.ports import Unavailable, UsageError
+from bot.conversation import operator
+from bot.conversation.host import Host
+from bot.delivery.worker import Leases, Worker, backoff
+from bot.errors import Unavailable, UsageError
+from bot.judgement import triage
 from bot.values import DeliveryState, Filters, Importance, Place, Subscription
-from bot.worker import Leases, Worker, backoff
 
 CHANNEL = Place("slack", "T1/C1")
 DAY = datetime(2026, 2, 18, tzinfo=UTC)
@@ -816,13 +817,13 @@ def test_what_was_told_is_remembered_for_good(bot):
     bot.commit("one", DAY + timedelta(hours=3), "feat!: drop the old port (#7)")
     bot.at("19T09:00")
     repo, told = bot.repo, git(bot.folder / "repo", "rev-parse", "main").strip()
-    (where,) = bot.store.told_of(repo, told)
+    (where,) = bot.store.delivered_to(repo, told)
     (headline,) = bot.tops()
     assert where.place == replace(CHANNEL, thread=headline["ts"])
     assert where.grade.importance is Importance.HIGH
     bot.store.unsubscribe(followed.id)
-    assert bot.store.told_of(repo, told) == (where,)
-    assert bot.store.told_of(repo, "0" * 40) == ()
+    assert bot.store.delivered_to(repo, told) == (where,)
+    assert bot.store.delivered_to(repo, "0" * 40) == ()
 
 
 def test_a_commit_keeps_the_grade_with_which_it_was_told_first(bot, monkeypatch):
@@ -835,7 +836,7 @@ def test_a_commit_keeps_the_grade_with_which_it_was_told_first(bot, monkeypatch)
     bot.at("19T09:05")
     assert "不兼容变更" in str(bot.said("C2")) or "🔴 1" in str(bot.said("C2"))
     sha = git(bot.folder / "repo", "rev-parse", "main").strip()
-    assert {w.grade.importance for w in bot.store.told_of(bot.repo, sha)} == {Importance.HIGH}
+    assert {w.grade.importance for w in bot.store.delivered_to(bot.repo, sha)} == {Importance.HIGH}
     assert "🔴" in bot.world.said(f"{bot.repo}@{sha[:10]}")
 
 
@@ -848,7 +849,7 @@ def test_a_digest_that_was_posted_is_never_made_anew_by_an_upgrade(bot, monkeypa
     bot.follow(Place("slack", "T1/C2"), created=DAY)
     bot.at("19T09:05")
     assert "fix: one" in str(bot.tops("C2"))
-    assert len(bot.store.told_of(bot.repo, git(bot.folder / "repo", "rev-parse", "main").strip())) == 2
+    assert len(bot.store.delivered_to(bot.repo, git(bot.folder / "repo", "rev-parse", "main").strip())) == 2
 
 
 def test_a_digest_that_was_not_posted_is_made_by_the_version_of_today(bot, monkeypatch):
@@ -868,7 +869,7 @@ def test_what_an_earlier_version_told_of_is_remembered_too(bot):
     bot.commit("one", DAY + timedelta(hours=3), "feat!: drop the old port (#7)")
     bot.at("19T09:00")
     told = git(bot.folder / "repo", "rev-parse", "main").strip()
-    known = bot.store.told_of(bot.repo, told)
+    known = bot.store.delivered_to(bot.repo, told)
     key = bot.store.deliveries()[0].digest
     assert known
     with sqlite3.connect(bot.folder / "digest.db") as db:
@@ -877,8 +878,8 @@ def test_what_an_earlier_version_told_of_is_remembered_too(bot):
         db.execute("DELETE FROM _sqlite_migrations WHERE name = 'told_commits'")
     db.close()
     again = SqliteStore(bot.folder / "digest.db")
-    assert [(w.place, w.grade) for w in again.told_of(bot.repo, told)] == [(w.place, w.grade) for w in known]
-    assert abs(again.told_of(bot.repo, told)[0].at - known[0].at) < timedelta(seconds=1)
+    assert [(w.place, w.grade) for w in again.delivered_to(bot.repo, told)] == [(w.place, w.grade) for w in known]
+    assert abs(again.delivered_to(bot.repo, told)[0].at - known[0].at) < timedelta(seconds=1)
     digest = again.digest(key)
-    assert list(again.told_digests(bot.repo, digest.branch, "en", digest.period)) == [key]
+    assert list(again.delivered_digests(bot.repo, digest.branch, "en", digest.period)) == [key]
     again.close()

@@ -8,8 +8,8 @@ from repositories import Builder, History, lines
 from adapters.sources.git import GitSource
 from adapters.stores.sqlite import SqliteStore
 from bot.app import App, Policy
-from bot.asker import Limits
-from bot.commands import Commands, Defaults
+from bot.conversation.commands import Commands, Defaults
+from bot.judgement.asker import Limits
 from bot.ports import LanguageModel, Progress
 from bot.values import Buttons, Fields, Message, Place, Post, Request, Span, Table, Text
 

@@ -20,7 +20,7 @@ from rich.style import Style
 from rich.table import Table as Grid
 from rich.text import Text as Styled
 
-from bot.ports import Listener, Once, Progress
+from bot.ports import Idempotency, Listener, Progress
 from bot.settings import Settings
 from bot.values import (
     Attachment,
@@ -61,7 +61,7 @@ class Terminal:
 
     # --- Out ---------------------------------------------------------------------------------
 
-    def post(self, place: Place, message: Message, once: Once | None = None) -> Place:  # noqa: ARG002  # it is at hand
+    def post(self, place: Place, message: Message, once: Idempotency | None = None) -> Place:  # noqa: ARG002  # it is at hand
         """Show `message`, beneath its thread when `place` is one, and return the thread beneath it."""
         if place.thread is not None:
             number = int(place.thread)

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import httpx2
 import openai
 
-from bot.ports import ConfigError, DigestError, ModelError, Unavailable
+from bot.errors import ConfigError, DigestError, ModelError, Unavailable
 from bot.settings import Settings
 from bot.values import Finish, Question, Reply, Usage, one_line
 

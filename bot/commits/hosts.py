@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from urllib.parse import unquote, urlsplit
 
-from bot.ports import ConfigError
+from bot.errors import ConfigError
 from bot.settings import Settings
 from bot.values import Links
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from bot.values import ChangeType, inert, one_line
+from bot.values import ChangeType, one_line, sanitize
 
 READ = 20_000
 """Characters of a body that are looked at."""
@@ -527,7 +527,7 @@ def read(message: str, place: str = "") -> Message:
 
     `place` is what people call the repository, `owner/name`: an address in the message counts only where it is there.
     """
-    whole, _, body = inert(message[: _LONGEST + READ]).strip("\n").partition("\n")
+    whole, _, body = sanitize(message[: _LONGEST + READ]).strip("\n").partition("\n")
     line, body = one_line(whole[: 2 * _TITLE])[:_TITLE], body[:READ]
     if merge := _merge(line) or _merge(_numbered(line).text):
         return _merged(line, body, merge, place)

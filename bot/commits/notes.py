@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 
 from bot.commits import levels
 from bot.commits.files import is_manifest, is_note
-from bot.values import Commit, FilePatch, Note, NoteLevel, inert, one_line
+from bot.values import Commit, FilePatch, Note, NoteLevel, one_line, sanitize
 
 _FILES, _READ, _LINE, _ALL = 400, 120_000, 2_000, 2_000_000
 """Files of a commit that are looked at, characters of each one's patch, of a line, and of all patches."""
@@ -68,7 +68,7 @@ def _hunks(text: str) -> list[_Hunk]:
     """The hunks of a file's patch. Only a header starts with `@@`: every other line has its mark in front."""
     found: list[_Hunk] = []
     number = 0
-    for raw in inert(text[:_READ]).split("\n"):
+    for raw in sanitize(text[:_READ]).split("\n"):
         line = raw[:_LINE]
         if header := _HEADER.match(line):
             number = int(header[1])
@@ -865,7 +865,7 @@ def from_message(body: str) -> tuple[Note, ...]:
 
     `NONE` says that users need not know. Argument: the body as written.
     """
-    lines = [_Line(line[:_LINE], 0, True) for line in inert(body[:20_000]).split("\n")]
+    lines = [_Line(line[:_LINE], 0, True) for line in sanitize(body[:20_000]).split("\n")]
     return heaviest_first(note for entry in _fenced(lines)[:_MOST] if (note := _announced(entry)))
 
 

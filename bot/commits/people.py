@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bot.values import Person, inert, one_line
+from bot.values import Person, one_line, sanitize
 
 _MOST = 20
 """People of one commit that are kept."""
@@ -51,7 +51,7 @@ _CO_AUTHOR = re.compile(r"\s{0,3}co-authored-by:\s{0,3}([^<>\n]{0,200}?)\s{0,3}<
 
 def co_authors(body: str) -> list[Signature]:
     """Whom `Co-authored-by` trailers name (docs.github.com, "Creating a commit with multiple authors")."""
-    lines = inert(body[-_TRAILERS:]).split("\n")
+    lines = sanitize(body[-_TRAILERS:]).split("\n")
     found = (_CO_AUTHOR.match(line) for line in lines if line.lstrip()[:2].lower() == "co")
     return [Signature(each[1], each[2]) for each in found if each][:_MOST]
 

@@ -21,8 +21,9 @@ from repositories import Builder, lines
 from world import DAY, HOME, World, busy_day
 
 from adapters.llms.openai import OpenAIModel
-from bot import report, schedule
 from bot.app import Scope
+from bot.delivery import schedule
+from bot.posts import report
 from bot.texts import Texts
 from bot.values import Period
 

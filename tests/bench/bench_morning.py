@@ -29,11 +29,11 @@ from adapters.chats.slack.workspaces import OneWorkspace
 from adapters.sources import github
 from adapters.stores.sqlite import SqliteStore
 from bot.app import App, Policy
-from bot.asker import Limits
+from bot.delivery.worker import Worker
+from bot.judgement.asker import Limits
 from bot.ports import Progress
 from bot.settings import Settings
 from bot.values import DeliveryState, Place, Subscription
-from bot.worker import Worker
 
 HERE = Path(__file__).parent
 CHANNELS, REPOSITORIES, SPEED = 1_000, 100, 10.0

@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from make import change, commit
 
-from bot import patch
-from bot.analysis import ALONE_TOKENS, HIGH_TOKENS, PARTS
+from bot.commits import patch
+from bot.judgement.analysis import ALONE_TOKENS, HIGH_TOKENS, PARTS
 from bot.values import Commit, FilePatch
 
 CLAIMS = 12
@@ -28,7 +28,7 @@ def run() -> list[dict[str, object]]:
     quotes = [*real, "not_there(1)", "value_7 = nothing"]
 
     def check() -> None:
-        proof = patch.Proof(small, patches)
+        proof = patch.EvidenceIndex(small, patches)
         found = [proof.find(small.files[n % 10].path, quote) for n, quote in enumerate(quotes)]
         assert sum(evidence is not None for evidence in found) == len(real)
 

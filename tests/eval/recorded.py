@@ -8,7 +8,8 @@ import threading
 from dataclasses import asdict
 from pathlib import Path
 
-from bot.ports import LanguageModel, ModelError
+from bot.errors import ModelError
+from bot.ports import LanguageModel
 from bot.values import Finish, Question, Reply, Usage
 
 

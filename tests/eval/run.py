@@ -26,11 +26,13 @@ from rich.table import Table
 from adapters.llms import openai
 from adapters.sources.git import GitSource
 from adapters.stores.sqlite import SqliteStore
-from bot import analysis, schedule
 from bot.app import App, Policy, Scope
-from bot.asker import Asker, Limits
-from bot.build import Build
-from bot.ports import DigestError, LanguageModel, Progress
+from bot.delivery import schedule
+from bot.errors import DigestError
+from bot.judgement import analysis
+from bot.judgement.asker import Asker, Limits
+from bot.judgement.build import Build
+from bot.ports import LanguageModel, Progress
 from bot.settings import load
 from bot.texts import Texts
 from bot.values import RULES, Commit, Digest, Grade, Importance, Place, Repository, Spending

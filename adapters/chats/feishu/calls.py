@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from adapters.chats.feishu import limits
 from adapters.pace import Gates, Rate
-from bot.ports import ConfigError, DigestError, Forbidden, NotFound, Refused, ThreadGone, Unavailable
+from bot.errors import ConfigError, DigestError, Forbidden, NotFound, Refused, ThreadGone, Unavailable
 from bot.values import one_line
 
 NAME = "feishu"

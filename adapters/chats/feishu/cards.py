@@ -22,7 +22,7 @@ from unicodedata import east_asian_width
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from adapters.chats.feishu import limits
-from bot.values import Attachment, Button, Buttons, Fields, Line, Message, Part, Span, Table, Text, inert, one_line
+from bot.values import Attachment, Button, Buttons, Fields, Line, Message, Part, Span, Table, Text, one_line, sanitize
 
 Card = dict[str, Any]
 
@@ -396,7 +396,7 @@ def _columns(parts: Sequence[Sequence[Card]], mode: str, **more: str | int) -> C
 
 
 def _button(button: Button) -> Card:
-    behavior: Card = {"type": "callback", "value": {"command": inert(button.command)}}
+    behavior: Card = {"type": "callback", "value": {"command": sanitize(button.command)}}
     if button.url:
         behavior = {"type": "open_url", "default_url": _address(button.url)}
     made: Card = {
@@ -588,7 +588,7 @@ class _Packer:
 
     def text(self, part: Text) -> None:
         """Paragraphs or a list; a list of marked lines becomes a panel for each mark, a long one a panel of its own."""
-        heading, lines = inert(part.heading), [line for line in part.lines if markdown(line)]
+        heading, lines = sanitize(part.heading), [line for line in part.lines if markdown(line)]
         if part.bullets and lines and not heading and all(map(_mark, lines)):
             for mark, marked in groupby(lines, _mark):
                 bare = [_without(line, mark) for line in marked]
@@ -657,7 +657,7 @@ class _Packer:
 
     def table(self, table: Table) -> None:
         """A table, whose columns stand again on each page that it goes on on."""
-        if heading := inert(table.heading).strip():
+        if heading := sanitize(table.heading).strip():
             self.flow([("", (Span(heading, strong=True),))])
         if len(table.columns) > limits.TABLE_COLUMNS.ours:
             self._records(table)
@@ -693,7 +693,7 @@ class _Packer:
     def _records(self, table: Table) -> None:
         """A table with too many columns: each row as a line of labelled values."""
         for row in table.rows:
-            pairs = zip(map(inert, table.columns), row, strict=True)
+            pairs = zip(map(sanitize, table.columns), row, strict=True)
             spans = [(Span(f"{title}: ", strong=True), *cell, Span(" ")) for title, cell in pairs]
             self.flow([("- ", tuple(span for some in spans for span in some))])
 

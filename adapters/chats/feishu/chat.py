@@ -19,7 +19,8 @@ from adapters.chats.feishu.calls import NAME, NO_TOPIC_HERE, NO_TOPICS, Answer, 
 from adapters.chats.feishu.cards import Card, render
 from adapters.chats.feishu.inbound import Inbound
 from adapters.chats.feishu.transports import Http, LongConnection, Transport
-from bot.ports import ConfigError, Forbidden, Listener, NotFound, Once, Refused, Unavailable
+from bot.errors import ConfigError, Forbidden, NotFound, Refused, Unavailable
+from bot.ports import Idempotency, Listener
 from bot.settings import Settings
 from bot.values import Attachment, Message, Place
 
@@ -71,7 +72,7 @@ class FeishuChat:
 
     # --- Out ---------------------------------------------------------------------------------
 
-    def post(self, place: Place, message: Message, once: Once | None = None) -> Place:
+    def post(self, place: Place, message: Message, once: Idempotency | None = None) -> Place:
         """Post `message` and return the thread beneath it; what one card cannot hold goes on in the thread.
 
         Every message bears a `uuid`, so that a second sending within an hour is none. Raises NotFound and Forbidden for
@@ -79,7 +80,7 @@ class FeishuChat:
         Unavailable where a later try may succeed, Overtaken, and at the end Refused for a part that Feishu does not
         take, where all others are posted.
         """
-        once = once or Once(uuid.uuid4().hex, datetime.fromtimestamp(self._now(), UTC), False, lambda: None)
+        once = once or Idempotency(uuid.uuid4().hex, datetime.fromtimestamp(self._now(), UTC), False, lambda: None)
         rendered = render(message, lambda number: _card_part(once, number).mark)
         cards = [_card_part(once, number) for number in range(len(rendered.pages))]
         files = [_file_part(once, file) for file in rendered.files]
@@ -102,7 +103,7 @@ class FeishuChat:
 
     def show(self, place: Place, card: Card, name: str) -> str:
         """Post a card that is no message of the bot's own; its id. `name` is the same when it is shown again."""
-        once = Once(name, datetime.fromtimestamp(self._now(), UTC), False, lambda: None)
+        once = Idempotency(name, datetime.fromtimestamp(self._now(), UTC), False, lambda: None)
         return self._send(place, _card_part(once, 0), partial(_content, card), once)
 
     def update(self, message: str, card: Card) -> None:
@@ -115,7 +116,7 @@ class FeishuChat:
             lambda: self._api.ask("PATCH", f"{_MESSAGES}/{message}", body={"content": _content(card)}),
         )
 
-    def _send(self, place: Place, part: _Part, content: Callable[[], str], once: Once) -> str:
+    def _send(self, place: Place, part: _Part, content: Callable[[], str], once: Idempotency) -> str:
         """The id of a message that was posted, now or by an earlier sending of the same name."""
         answers: list[Answer] = []
 
@@ -150,7 +151,7 @@ class FeishuChat:
             return self._api.ask("POST", path, body=body | {"reply_in_thread": False})
         return answer
 
-    def _uploaded(self, file: Attachment, once: Once) -> str:
+    def _uploaded(self, file: Attachment, once: Idempotency) -> str:
         """The content of a message with a file, which Feishu has by then. Raises Refused for one too large or empty."""
         raw = file.text.encode()
         if not 0 < len(raw) <= limits.FILE_BYTES.ours:
@@ -162,7 +163,7 @@ class FeishuChat:
     # --- What is there already ---------------------------------------------------------------
 
     def _found(
-        self, place: Place, cards: list[_Part], files: list[_Part], once: Once
+        self, place: Place, cards: list[_Part], files: list[_Part], once: Idempotency
     ) -> tuple[dict[str, str], str | None]:
         """What is there of a message that was perhaps sent before: ids by mark; and the one that begins its thread.
 
@@ -183,7 +184,7 @@ class FeishuChat:
             found |= self._look(Place(NAME, place.channel, top), missing, once)
         return found, top
 
-    def _look(self, place: Place, parts: list[_Part], once: Once) -> dict[str, str]:
+    def _look(self, place: Place, parts: list[_Part], once: Idempotency) -> dict[str, str]:
         """The ids of the messages in a group or thread that are the wanted ones, by mark, as far as they are seen."""
         found: dict[str, str] = {}
         for message in self._since(place, once):
@@ -194,7 +195,7 @@ class FeishuChat:
                 break
         return found
 
-    def _since(self, place: Place, once: Once) -> Iterator[Json]:
+    def _since(self, place: Place, once: Idempotency) -> Iterator[Json]:
         """The bot's messages in a group or thread since something was first to be sent; none where it may not read.
 
         A history that may not be read settles nothing: a rare double is better than a loss. Raises Unavailable where a
@@ -269,15 +270,15 @@ class FeishuChat:
         self._transport.stop()
 
 
-def _card_part(once: Once, number: int) -> _Part:
+def _card_part(once: Idempotency, number: int) -> _Part:
     """The card of one page. Its mark is a name that an element may have: 20 letters and digits."""
-    name = hashlib.sha256(f"{once.name}/{number}".encode()).hexdigest()
+    name = hashlib.sha256(f"{once.key}/{number}".encode()).hexdigest()
     return _Part("interactive", f"d{name[: limits.ELEMENT_ID.ours - 1]}", name[: limits.UUID.ours])
 
 
-def _file_part(once: Once, file: Attachment) -> _Part:
+def _file_part(once: Idempotency, file: Attachment) -> _Part:
     """The message of one file, which a history shows with its name only."""
-    name = hashlib.sha256(f"{once.name}/{file.name}".encode()).hexdigest()
+    name = hashlib.sha256(f"{once.key}/{file.name}".encode()).hexdigest()
     return _Part("file", file.name, name[: limits.UUID.ours])
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 from adapters.chats.feishu.calls import Answer, Api, Gate, translated
 from adapters.chats.feishu.transports import endpoint, refused
-from bot.ports import DigestError, Finding, Verdict
+from bot.errors import DigestError
+from bot.ports import Finding, Verdict
 from bot.settings import Settings
 
 SCOPES = (

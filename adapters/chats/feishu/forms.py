@@ -11,8 +11,8 @@ from typing import Any, assert_never
 
 from adapters.chats.feishu import limits
 from adapters.chats.feishu.cards import Card
-from bot.ports import UsageError
-from bot.values import Form, Input, InputKind, Problem, inert, one_line
+from bot.errors import UsageError
+from bot.values import Form, Input, InputKind, Problem, one_line, sanitize
 
 FORM = "form"
 """The key of what a form's button brings back: what the form must know again, beside what is filled in."""
@@ -74,7 +74,7 @@ def _plain(text: str, limit: int = 0) -> Card:
 
 
 def _words(text: str, **more: str) -> Card:
-    return {"tag": "div", "text": {"tag": "plain_text", "content": inert(text).strip() or "…", **more}}
+    return {"tag": "div", "text": {"tag": "plain_text", "content": sanitize(text).strip() or "…", **more}}
 
 
 def _elements(asked: Input) -> Iterator[Card]:

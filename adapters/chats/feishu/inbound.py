@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from adapters.chats.feishu import forms
 from adapters.chats.feishu.calls import NAME, Json
 from adapters.chats.feishu.transports import Busy
-from bot.ports import DigestError, Listener, Unavailable
+from bot.errors import DigestError, Unavailable
+from bot.ports import Listener
 from bot.values import Button, Buttons, Form, Message, Place, Problem, Request, Span, Text
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from adapters.chats.feishu import limits
 from adapters.chats.feishu.calls import Answer, Api, Gate, Json, sdk, translated
 from adapters.web import WebTransport
-from bot.ports import ConfigError, DigestError, Unavailable
+from bot.errors import ConfigError, DigestError, Unavailable
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment

@@ -17,7 +17,7 @@ from adapters.chats.feishu import limits
 from adapters.chats.feishu.cards import Card, render
 from adapters.pace import Rate
 from adapters.webhooks import WebhookChat
-from bot.ports import ConfigError, DigestError, NotFound, Refused, Unavailable
+from bot.errors import ConfigError, DigestError, NotFound, Refused, Unavailable
 from bot.settings import Settings, Webhook, webhooks
 from bot.values import Attachment, Message, one_line
 

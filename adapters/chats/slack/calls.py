@@ -16,7 +16,7 @@ from slack_sdk.http_retry import RetryHandler
 
 from adapters.chats.slack import limits
 from adapters.pace import Gates, Rate
-from bot.ports import ConfigError, DigestError, Forbidden, NotFound, ThreadGone, Unavailable, UsageError
+from bot.errors import ConfigError, DigestError, Forbidden, NotFound, ThreadGone, Unavailable, UsageError
 from bot.values import one_line
 
 NO_RETRIES: list[RetryHandler] = []

@@ -22,7 +22,8 @@ from adapters.chats.slack.calls import NO_RETRIES, SETTLE, TIMEOUT, Caller, Gate
 from adapters.chats.slack.inbound import Inbound
 from adapters.chats.slack.transports import Http, Socket, Transport
 from adapters.chats.slack.workspaces import NAME, InstalledWorkspaces, OneWorkspace, Workspaces, parts_of, place_of
-from bot.ports import ConfigError, DigestError, Forbidden, Listener, NotFound, Once
+from bot.errors import ConfigError, DigestError, Forbidden, NotFound
+from bot.ports import Idempotency, Listener
 from bot.settings import Settings
 from bot.values import Attachment, Message, Place
 
@@ -71,7 +72,7 @@ class SlackChat:
 
     # --- Out ---------------------------------------------------------------------------------
 
-    def post(self, place: Place, message: Message, once: Once | None = None) -> Place:
+    def post(self, place: Place, message: Message, once: Idempotency | None = None) -> Place:
         """Post `message` and return the thread beneath it; what one message cannot hold goes on in the thread.
 
         For a viewer it is shown to that person alone, and files go into their direct messages. Raises NotFound and
@@ -81,14 +82,14 @@ class SlackChat:
         team, channel = parts_of(place)
         client = self._workspaces.client(team)
         rendered = render(message)
-        once = once or Once(uuid.uuid4().hex, datetime.fromtimestamp(self._now(), UTC), False, lambda: None)
+        once = once or Idempotency(uuid.uuid4().hex, datetime.fromtimestamp(self._now(), UTC), False, lambda: None)
         if place.viewer and not channel.startswith("D"):  # direct messages are for the two of them anyway
             for page in rendered.pages:
                 self._whisper(client, place, page, last=message.key == "error")
             if rendered.files:
                 self._share(client, place_of(team, self.direct(team, place.viewer)), rendered.files, once)
             return place
-        keys = [f"{_short(once.name)}/{number}" for number in range(len(rendered.pages))]
+        keys = [f"{_short(once.key)}/{number}" for number in range(len(rendered.pages))]
         names = _names(file.name for file in rendered.files)
         found = self._found(client, place, [*keys, names] if names else keys, once) if once.again else {}
         thread = place.thread
@@ -100,7 +101,7 @@ class SlackChat:
             self._share(client, beneath, rendered.files, once)
         return beneath
 
-    def _send(self, client: WebClient, place: Place, page: Page, key: str, once: Once) -> str:
+    def _send(self, client: WebClient, place: Place, page: Page, key: str, once: Idempotency) -> str:
         """The timestamp of a page that was posted, which names it within its channel."""
         team, channel = parts_of(place)
         sent: dict[str, Any] = {
@@ -121,7 +122,7 @@ class SlackChat:
         )
         return answer if isinstance(answer, str) else str(answer["ts"])
 
-    def _share(self, client: WebClient, place: Place, files: Sequence[Attachment], once: Once) -> None:
+    def _share(self, client: WebClient, place: Place, files: Sequence[Attachment], once: Idempotency) -> None:
         """Put files into a channel or thread, all in one message."""
         team, channel = parts_of(place)
         tried: set[str] = set()
@@ -154,7 +155,7 @@ class SlackChat:
 
     # --- What is there already ---------------------------------------------------------------
 
-    def _found(self, client: WebClient, place: Place, wanted: Sequence[_Mark], once: Once) -> dict[_Mark, str]:
+    def _found(self, client: WebClient, place: Place, wanted: Sequence[_Mark], once: Idempotency) -> dict[_Mark, str]:
         """What is there of a message that was perhaps sent before: timestamps by mark, of which the first comes first.
 
         All else is sent after the first page, into its thread where it begins one.
@@ -168,7 +169,7 @@ class SlackChat:
             found |= self._look(client, Place(NAME, place.channel, found[first]), wanted[1:], once)
         return found
 
-    def _look(self, client: WebClient, place: Place, wanted: Sequence[_Mark], once: Once) -> dict[_Mark, str]:
+    def _look(self, client: WebClient, place: Place, wanted: Sequence[_Mark], once: Idempotency) -> dict[_Mark, str]:
         """The timestamps of the messages in a channel or thread that have the wanted marks, as far as they are seen."""
         found: dict[_Mark, str] = {}
         for message in self._since(client, place, once):
@@ -178,7 +179,7 @@ class SlackChat:
                 break
         return found
 
-    def _since(self, client: WebClient, place: Place, once: Once) -> Iterator[dict[str, Any]]:
+    def _since(self, client: WebClient, place: Place, once: Idempotency) -> Iterator[dict[str, Any]]:
         """The messages of a channel or thread since something was first to be sent; none where it may not read them.
 
         A history that may not be read settles nothing: a rare double is better than a loss. Raises Unavailable where a

@@ -11,7 +11,8 @@ from slack_sdk.web import WebClient
 from adapters.chats.slack.blocks import render
 from adapters.chats.slack.calls import Gate, translated
 from adapters.chats.slack.workspaces import SCOPES, web_client
-from bot.ports import Finding, Unavailable, Verdict
+from bot.errors import Unavailable
+from bot.ports import Finding, Verdict
 from bot.settings import Settings
 from bot.values import Message
 

@@ -21,7 +21,8 @@ from slack_bolt import Ack, App
 from adapters.chats.slack import views
 from adapters.chats.slack.blocks import ACTION, blocks_of
 from adapters.chats.slack.workspaces import NAME, parts_of, place_of
-from bot.ports import DigestError, Listener, UsageError
+from bot.errors import DigestError, UsageError
+from bot.ports import Listener
 from bot.values import Form, Message, Place, Problem, Request, Span
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from slack_sdk.socket_mode.websocket_client import SocketModeClient
 from adapters.chats.slack.calls import Gate, translated
 from adapters.chats.slack.workspaces import web_client
 from adapters.web import WebTransport
-from bot.ports import ConfigError, Unavailable
+from bot.errors import ConfigError, Unavailable
 
 _log = logging.getLogger("digest.slack")
 

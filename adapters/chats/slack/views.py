@@ -11,7 +11,7 @@ from typing import Any, assert_never
 
 from adapters.chats.slack import limits
 from adapters.chats.slack.blocks import Block, json_length, plain
-from bot.ports import UsageError
+from bot.errors import UsageError
 from bot.values import Form, Input, InputKind, Problem, one_line
 
 View = dict[str, Any]

@@ -16,7 +16,7 @@ from adapters.chats.slack.blocks import Page, render
 from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, TRIES
 from adapters.pace import Rate
 from adapters.webhooks import WebhookChat
-from bot.ports import ConfigError, DigestError, Forbidden, NotFound, Refused, Unavailable
+from bot.errors import ConfigError, DigestError, Forbidden, NotFound, Refused, Unavailable
 from bot.settings import Settings, webhooks
 from bot.values import Attachment, Buttons, Message, Part, Span, Text
 

@@ -23,7 +23,7 @@ from slack_sdk.oauth.state_store.sqlite3 import SQLite3OAuthStateStore
 from slack_sdk.web import WebClient
 
 from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, Gate, translated
-from bot.ports import ConfigError, NotFound, Unavailable
+from bot.errors import ConfigError, NotFound, Unavailable
 from bot.values import Place
 
 SCOPES = (

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from adapters.sources.git import process
-from bot.ports import Forbidden, NotFound
+from bot.errors import Forbidden, NotFound
 
 _HEAD = re.compile(r"(?:ref: (refs/[^\0\n]+)|[0-9a-f]{40}|[0-9a-f]{64})\s*")
 _NO_ATTRIBUTES = {

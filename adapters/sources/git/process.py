@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
-from bot.ports import ConfigError
+from bot.errors import ConfigError
 
 OLDEST = (2, 32)
 """The first git that knows GIT_CONFIG_GLOBAL, by which a user's own configuration is kept out (its release notes)."""

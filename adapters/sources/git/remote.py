@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from adapters.sources.git import process
 from bot.commits.hosts import Address, Hosts
-from bot.ports import DigestError, Forbidden, NotFound, Unavailable, UsageError
+from bot.errors import DigestError, Forbidden, NotFound, Unavailable, UsageError
 
 _FRESH = 60.0
 _FETCH = 900.0

@@ -20,7 +20,7 @@ from bot.commits.hosts import Hosts
 from bot.commits.people import Mailmap
 from bot.commits.reading import Written
 from bot.commits.releases import main_line
-from bot.ports import NotFound, Unavailable, UsageError
+from bot.errors import NotFound, Unavailable, UsageError
 from bot.settings import Settings
 from bot.values import Commit, FilePatch, Links, Quota, Release, Repository
 

@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_camel
 from bot.commits import hosts, reading
 from bot.commits.people import Mailmap, Signature
 from bot.commits.reading import Written
-from bot.ports import Unavailable
+from bot.errors import Unavailable
 from bot.values import (
     FILE_PATCH_BYTES,
     PATCH_BYTES,
@@ -450,7 +450,7 @@ class Landed:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DeliveredCommit:
     """What a commit says of itself, and the pull request that GitHub knows of."""
 
     message: str
@@ -524,22 +524,22 @@ def first_parents(commits: Iterable[Landed], tip: str) -> tuple[Landed, ...]:
     return tuple(line)
 
 
-def told(commit: RestCommit) -> Told:
+def told(commit: RestCommit) -> DeliveredCommit:
     """What a commit of the REST API says."""
-    return Told(commit.commit.message, _signature(commit))
+    return DeliveredCommit(commit.commit.message, _signature(commit))
 
 
-def detailed(detail: Detail) -> Told:
+def detailed(detail: Detail) -> DeliveredCommit:
     """What a commit of GraphQL says."""
     author = detail.author or Actor()
     login = author.user.login if author.user else None
     pull = detail.pull
     labels = tuple(label.name for label in pull.labels.nodes) if pull and pull.labels else ()
     signed = Signature(author.name or "", author.email or "", login)
-    return Told(detail.message, signed, pull.number if pull else None, labels)
+    return DeliveredCommit(detail.message, signed, pull.number if pull else None, labels)
 
 
-def commit(repo: str, place: Landed, words: Told, changes: Changes, mailmap: Mailmap) -> Commit:
+def commit(repo: str, place: Landed, words: DeliveredCommit, changes: Changes, mailmap: Mailmap) -> Commit:
     """A commit, put together and read."""
     return reading.commit(
         repo,
@@ -622,7 +622,7 @@ def _whole_lines(text: str, limit: int) -> str:
     return text if len(raw) <= limit else raw[: max(raw.rfind(b"\n", 0, limit + 1), 0)].decode()
 
 
-def names_pull(words: Told) -> bool:
+def names_pull(words: DeliveredCommit) -> bool:
     """Whether a message names its own pull request for sure, so that GitHub need not be asked for it."""
     return reading.number_of(words.message)[1]
 

@@ -24,7 +24,7 @@ import requests
 from github import Auth, Github, GithubException
 from github.Requester import Requester
 
-from bot.ports import ConfigError, DigestError, Forbidden, Unavailable
+from bot.errors import ConfigError, DigestError, Forbidden, Unavailable
 
 TIMEOUT = 20
 """Seconds without a byte. GitHub ends a request after 10 itself (docs.github.com, Troubleshooting the REST API)."""

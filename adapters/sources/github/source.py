@@ -24,9 +24,9 @@ from adapters.sources.github.tags import Tags
 from bot.commits import people
 from bot.commits.people import Mailmap
 from bot.commits.reading import Written
-from bot.ports import ConfigError, NotFound, Unavailable, UsageError
+from bot.errors import ConfigError, NotFound, Unavailable, UsageError
 from bot.settings import Settings
-from bot.values import INNER_COMMITS, Commit, FilePatch, Quota, Release, Repository, without_userinfo
+from bot.values import INNER_COMMITS, Commit, FilePatch, Quota, Release, Repository, without_credentials
 
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 _SHA = re.compile(r"[0-9a-f]{4,64}")
@@ -405,7 +405,7 @@ def _at_once(work: Callable[[Landed], _Result], places: Sequence[Landed]) -> lis
 def from_settings(settings: Settings) -> GitHubSource:
     """The source for a GitHub App if one is set, else for a token, else for public repositories. Raises ConfigError."""
     if not re.match(r"https?://[^/\s]", settings.github_url):
-        raise ConfigError("github_url_wrong", url=without_userinfo(settings.github_url))
+        raise ConfigError("github_url_wrong", url=without_credentials(settings.github_url))
     return GitHubSource(Client(_auth(settings), settings.github_url.rstrip("/")))
 
 

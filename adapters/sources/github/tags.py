@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from adapters.sources.github import answers, queries
 from adapters.sources.github.client import Client
 from bot.commits import releases
-from bot.ports import NotFound
+from bot.errors import NotFound
 from bot.values import Release
 
 PAGES = 50

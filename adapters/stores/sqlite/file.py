@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from sqlite_utils import Database, Migrations
 
 from adapters.stores.sqlite.schema import MIGRATIONS
-from bot.ports import DigestError, StoreError, Unavailable
+from bot.errors import DigestError, StoreError, Unavailable
 
 CHECKED_BYTES = 16 * 2**20
 """A file up to this size is checked whole when opened, in some 20 ms; of a larger one, only what is read."""

@@ -29,12 +29,13 @@ from adapters.stores.sqlite.rows import (
 )
 from adapters.stores.sqlite.schema import TABLES
 from adapters.stores.sqlite.words import query, repository_token
-from bot.ports import NotFound, Overtaken
+from bot.errors import LeaseLost, NotFound
 from bot.settings import Settings
 from bot.values import (
     Analysis,
     AnalysisKey,
     Commit,
+    DeliveredCommit,
     Delivery,
     DeliveryState,
     Digest,
@@ -44,7 +45,6 @@ from bot.values import (
     Spending,
     StepState,
     Subscription,
-    Told,
     Usage,
 )
 
@@ -250,7 +250,7 @@ class SqliteStore:
         with self._file.writing() as db:
             _keep_delivery(db, delivery)
 
-    def hasten(self, subscription: int, retry: datetime, deadline: datetime) -> None:
+    def retry_soon(self, subscription: int, retry: datetime, deadline: datetime) -> None:
         """Let what is due of a subscription be tried at `retry`, and not be given up before `deadline`."""
         with self._file.writing() as db:
             found = db.execute(
@@ -311,7 +311,7 @@ class SqliteStore:
             counted = dict(db.execute("SELECT state, count(*) FROM deliveries GROUP BY state").fetchall())
         return {state: counted.get(state, 0) for state in DeliveryState}
 
-    def told(self, subscription: int, but: int) -> frozenset[str]:
+    def delivered_shas(self, subscription: int, but: int) -> frozenset[str]:
         """SHAs of commits that a subscription was told of by deliveries but one, or that lay before its first."""
         with self._file.reading() as db:
             found = db.execute(
@@ -319,7 +319,7 @@ class SqliteStore:
             )
             return frozenset(sha for (sha,) in found)
 
-    def tell(self, delivery: Delivery, landed: Iterable[Commit], since: datetime) -> None:
+    def mark_delivered(self, delivery: Delivery, landed: Iterable[Commit], since: datetime) -> None:
         """Keep a delivery, and that its subscription is told of `landed` by it; older ones than `since` are forgotten.
 
         Raises as `keep_delivery` does.
@@ -333,23 +333,25 @@ class SqliteStore:
             )
             db.conn.executemany("INSERT INTO told VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
 
-    def told_of(self, repo: str, sha: str) -> tuple[Told, ...]:
+    def delivered_to(self, repo: str, sha: str) -> tuple[DeliveredCommit, ...]:
         """Where a commit was told of, the first place first; it outlives digests, deliveries and subscriptions."""
         with self._file.reading() as db:
             found = db.execute(
                 f"SELECT place, at, grade FROM told_commits WHERE repo = {_REPO} AND sha = ? ORDER BY at, place",  # noqa: S608
                 bound(repo, sha),
             )
-            return tuple(Told(sha, load(Grade, grade), load(Place, place), moment(at)) for place, at, grade in found)
+            return tuple(
+                DeliveredCommit(sha, load(Grade, grade), load(Place, place), moment(at)) for place, at, grade in found
+            )
 
-    def told_grades(self, repo: str, shas: Iterable[str]) -> dict[str, Grade]:
+    def delivered_grades(self, repo: str, shas: Iterable[str]) -> dict[str, Grade]:
         """By SHA the grade with which each commit was told of first, of those that were told of at all."""
         with self._file.reading() as db:
             query = f"SELECT grade FROM told_commits WHERE repo = {_REPO} AND sha = ? ORDER BY at, place LIMIT 1"  # noqa: S608
             found = ((sha, db.execute(query, bound(repo, sha)).fetchone()) for sha in shas)
             return {sha: load(Grade, row[0]) for sha, row in found if row}
 
-    def told_digests(self, repo: str, branch: str, language: str, period: Period) -> dict[str, Digest]:
+    def delivered_digests(self, repo: str, branch: str, language: str, period: Period) -> dict[str, Digest]:
         """By key the digests of a period, in its zone, that were posted, whichever version made them."""
         with self._file.reading() as db:
             found = db.execute(
@@ -569,7 +571,7 @@ def _keep_delivery(db: Database, delivery: Delivery) -> None:
     if not kept:
         raise NotFound("delivery_unknown", id=delivery.id)
     if kept[1] > delivery.attempts or kept[0] != DeliveryState.DUE:
-        raise Overtaken("delivery_overtaken", id=delivery.id)
+        raise LeaseLost("delivery_overtaken", id=delivery.id)
     _put_delivery(db, delivery)
     _remember_told(db, delivery)
     if delivery.state is DeliveryState.FAILED and not delivery.sent:

@@ -16,9 +16,9 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
-from bot.patch import Proof, Selection
+from bot.commits.patch import EvidenceIndex, Selection
+from bot.judgement.triage import Judgement
 from bot.texts import prompt
-from bot.triage import Judgement
 from bot.values import (
     Analysis,
     Aspect,
@@ -36,8 +36,8 @@ from bot.values import (
     Repository,
     Risk,
     Suggestion,
-    inert,
     one_line,
+    sanitize,
 )
 
 TRIAGE, SECOND, OVERVIEW = "triage.v1", "second.v1", "overview.v1"
@@ -208,7 +208,7 @@ def _tamed(text: str) -> str:
 
 
 def _question(name: str, shape: type[BaseModel], data: str, data_name: str, max_tokens: int, **blanks: str) -> Question:
-    data = _tamed(inert(data))
+    data = _tamed(sanitize(data))
     # The mark depends on the data, so that nothing in the data can hold it and end the data early.
     mark = hashlib.sha256(data.encode("utf-8", "replace")).hexdigest()[:16]
     blanks |= {data_name: data, "mark": mark, "language": _LANGUAGES[blanks["language"]]}
@@ -545,7 +545,7 @@ class Checked:
         return self.stated == len(self.problems) >= _INVENTED
 
 
-def read_analysis(reply: Reply, commit: Commit, proof: Proof, coverage: float, language: str) -> Checked:
+def read_analysis(reply: Reply, commit: Commit, proof: EvidenceIndex, coverage: float, language: str) -> Checked:
     """The full analysis of one commit. Raises Rejected; statements without evidence are dropped and told."""
     answer = _parsed(reply, AnalysisReply)
     _check_language(language, answer.summary)
@@ -583,7 +583,9 @@ def joined(parts: Sequence[Analysis]) -> Analysis:
 _Claim = TypeVar("_Claim", _InsightReply, _RiskReply)
 
 
-def _proven(kind: str, claims: Sequence[_Claim], proof: Proof) -> tuple[list[tuple[_Claim, Evidence]], list[str]]:
+def _proven(
+    kind: str, claims: Sequence[_Claim], proof: EvidenceIndex
+) -> tuple[list[tuple[_Claim, Evidence]], list[str]]:
     """The claims whose evidence is really there, and the places of the others."""
     good: list[tuple[_Claim, Evidence]] = []
     bad: list[str] = []

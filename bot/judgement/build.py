@@ -11,16 +11,17 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol
 
-from bot import analysis as asking
-from bot import patch, rules, triage
-from bot.analysis import Rejected
-from bot.asker import Conversation
-from bot.commits import notes
+from bot.commits import notes, patch
 from bot.commits.files import generated
-from bot.patch import Proof, Selection
-from bot.ports import DigestError, Progress, Store
+from bot.commits.patch import EvidenceIndex, Selection
+from bot.errors import DigestError
+from bot.judgement import analysis as asking
+from bot.judgement import rules, triage
+from bot.judgement.analysis import Rejected
+from bot.judgement.asker import Conversation
+from bot.judgement.triage import Judgement
+from bot.ports import Progress, Store
 from bot.texts import Texts
-from bot.triage import Judgement
 from bot.values import (
     Analysis,
     AnalysisKey,
@@ -121,7 +122,7 @@ class Build:
         page = triage.judge(commits, before, self._notes(commits), grave)
         judged, rest = page[: len(commits)], page[len(commits) :]
         by_rules = {c.sha: rules.grade(c, j, self._texts) for c, j in zip(commits, judged, strict=True)}
-        told = self._store.told_grades(self._repository.name, [c.sha for c in commits])
+        told = self._store.delivered_grades(self._repository.name, [c.sha for c in commits])
         if not self._model or not commits:
             return [as_told(by_rules[c.sha], told.get(c.sha)) for c in commits]
         starts = range(0, len(commits), asking.TRIAGE_SIZE)
@@ -269,11 +270,11 @@ class Build:
         commit = read.task.commit
         question = asking.analysis_question(self._repository, commit, read.seen, self._language)
         try:
-            return self._checked(question, commit, Proof(commit, read.patches), read.seen.coverage)
+            return self._checked(question, commit, EvidenceIndex(commit, read.patches), read.seen.coverage)
         except (Rejected, DigestError) as error:
             return self._fallback(error, read)
 
-    def _checked(self, question: Question, commit: Commit, proof: Proof, coverage: float) -> Analysis:
+    def _checked(self, question: Question, commit: Commit, proof: EvidenceIndex, coverage: float) -> Analysis:
         """The analysis with proven statements only; asked once more where some were not, and the better one taken."""
         assert self._model is not None
 
@@ -350,7 +351,7 @@ class Build:
         whole = asking.joined(parts)
         question = asking.merge_question(self._repository, task.commit, parts, self._language)
         try:
-            made = self._checked(question, task.commit, Proof(task.commit, patches), whole.coverage)
+            made = self._checked(question, task.commit, EvidenceIndex(task.commit, patches), whole.coverage)
         except (Rejected, DigestError) as error:
             self._fault(error)
             return whole

@@ -1,13 +1,13 @@
 """Delivers every digest that is due, exactly once: plans it, builds it, posts it, and writes down how far it got.
 
-    tick       what `bot.schedule` says is due becomes a row, in one process only
+    tick       what `bot.delivery.schedule` says is due becomes a row, in one process only
     build      the commits are read once for everybody who waits for them, and one digest is made of the same commits
     send       each message is written down as intended, sent, and written down as done, with what the chat calls it
 
 All that another process needs is in the store. Who works on a delivery holds a lease, prolonged by `renew`; who was
 killed holds it no longer than that. Before each message the lease and the row are looked at again, so that a process
 that stood still for too long sends nothing more. A message that was intended and not done may have been sent: the chat
-is asked first (`Once`).
+is asked first (`Idempotency`).
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from bot import digest as digests
-from bot import report, schedule
-from bot.app import GRACE, App, Scope, Sought, send, stand_ins
-from bot.ports import Chat, DigestError, Forbidden, NotFound, Once, Overtaken, Store, ThreadGone
+from bot.app import GRACE, App, Scope, Sought, fallbacks, send
+from bot.delivery import schedule
+from bot.errors import DigestError, Forbidden, LeaseLost, NotFound, ThreadGone
+from bot.ports import Chat, Idempotency, Store
+from bot.posts import post as digests
+from bot.posts import report
 from bot.texts import Texts
 from bot.values import (
     EPOCH,
-    LEFT,
+    UNREACHABLE,
     Commit,
     Delivery,
     DeliveryState,
@@ -118,7 +120,7 @@ class Worker:
         before = self._submitted
         now = self._app.clock()
         ours = {s.id: s for s in self._store.subscriptions() if s.place.chat in self._chats}
-        followed = {s.id: s for s in ours.values() if not s.paused or s.paused in LEFT}
+        followed = {s.id: s for s in ours.values() if not s.paused or s.paused in UNREACHABLE}
         self._plan(list(followed.values()), now)
         self._begin_all(followed, now)
         return self._submitted > before
@@ -224,12 +226,12 @@ class Worker:
         """The delivery, with a message done that was begun, if the chat shows it."""
 
         def send_nothing() -> None:
-            raise Overtaken("stopping")
+            raise LeaseLost("stopping")
 
         headline = job.delivery.steps[0]
         place = job.subscription.place if begun is headline else replace(job.subscription.place, thread=headline.thread)
-        once = Once(send_name(job.subscription, job.delivery, message), begun.begun, True, send_nothing)
-        for said, named in ((message, once), *stand_ins(message, "", texts, once)):
+        once = Idempotency(send_name(job.subscription, job.delivery, message), begun.begun, True, send_nothing)
+        for said, named in ((message, once), *fallbacks(message, "", texts, once)):
             with suppress(DigestError):
                 thread = self._chats[place.chat].post(place, said, named)
                 return job.at(steps=_done(job.delivery.steps, begun, thread))
@@ -307,10 +309,10 @@ class Worker:
         subscription, delivery = job.subscription, job.delivery
         period = Period(delivery.since, delivery.until, subscription.zone)
         scope = Scope(subscription.repo, period, subscription.language, subscription.branch, subscription.filters)
-        sought = self._app.sought(repository, scope, to_tell(delivery, landed, self._told(delivery)))
+        sought = self._app.sought(repository, scope, undelivered(delivery, landed, self._told(delivery)))
         silent = not sought.commits and not subscription.quiet and delivery.cursor == delivery.since
         job = job.at(state=DeliveryState.QUIET) if silent else job.at(digest=self._digest(subscription, sought))
-        self._store.tell(job.delivery, landed, delivery.cursor - LATE)
+        self._store.mark_delivered(job.delivery, landed, delivery.cursor - LATE)
         if silent:
             _event(logging.INFO, "nothing to tell", delivery=delivery.id, **_named(subscription))
         return job
@@ -345,7 +347,7 @@ class Worker:
         earlier = (d for d in known if d.id < delivery.id)
         if not any(d.sent or d.state is DeliveryState.QUIET for d in earlier):
             return None
-        return self._store.told(delivery.subscription, but=delivery.id)
+        return self._store.delivered_shas(delivery.subscription, but=delivery.id)
 
     @contextmanager
     def _alone(self, key: str) -> Iterator[None]:
@@ -422,11 +424,13 @@ class Worker:
         again = step is not None
         step = step or Step(message.key, StepState.INTENDED, self._app.clock())
         if self._stopping.is_set():
-            raise Overtaken("stopping")
+            raise LeaseLost("stopping")
         if not again:
             job = job.at(steps=(*job.delivery.steps, step))
             self._store.keep_delivery(job.delivery)
-        once = Once(send_name(job.subscription, job.delivery, message), step.begun, again, lambda: self._check(job))
+        once = Idempotency(
+            send_name(job.subscription, job.delivery, message), step.begun, again, lambda: self._check(job)
+        )
         with self._posting.counted():
             try:
                 thread = send(chat, place, message, texts, once)
@@ -441,7 +445,7 @@ class Worker:
     def _awake(self, job: _Job) -> _Job:
         """The delivery of a channel in which the bot can post again, though nobody said so: all of it goes on."""
         for each in self._store.subscriptions(job.subscription.place):
-            if each.paused in LEFT:
+            if each.paused in UNREACHABLE:
                 self._app.resume(each)
         _event(logging.INFO, "goes on", **_named(job.subscription))
         deadline = max(job.delivery.deadline, self._app.clock() + GRACE)
@@ -450,10 +454,10 @@ class Worker:
     def _check(self, job: _Job) -> None:
         """Whether this process may still send. Raises Overtaken."""
         if self._stopping.is_set():
-            raise Overtaken("stopping")
+            raise LeaseLost("stopping")
         kept = self._store.delivery(job.delivery.id) if self._leases.hold(job.key) else None
         if kept is None or kept.state is not DeliveryState.DUE or kept.attempts != job.delivery.attempts:
-            raise Overtaken("delivery_overtaken", id=job.delivery.id)
+            raise LeaseLost("delivery_overtaken", id=job.delivery.id)
 
     # --- When something goes wrong -----------------------------------------------------------
 
@@ -466,7 +470,7 @@ class Worker:
         keep_lease = threading.Event()
         try:
             yield keep_lease.set
-        except Overtaken as error:
+        except LeaseLost as error:
             _event(logging.WARNING, "left alone", delivery=job.delivery.id, reason=str(error))
         except Exception as error:
             self._went_wrong(job, error)
@@ -527,7 +531,7 @@ _LOOKED_BACK = 30
 def planned_delivery(subscription: Subscription, last: Delivery | None, now: datetime) -> Delivery | None:
     """The delivery that is due; None where none is. Raises UsageError for a schedule that cannot be understood."""
     expression, zone = subscription.schedule, subscription.zone
-    due = schedule.due(expression, zone, told_so_far(subscription, last), now)
+    due = schedule.due(expression, zone, watermark(subscription, last), now)
     if due is None:
         return None
     deadline = schedule.slot_after(expression, zone, due.slot) or due.slot + LAST_CHANCE
@@ -543,18 +547,18 @@ def planned_delivery(subscription: Subscription, last: Delivery | None, now: dat
     )
 
 
-def told_so_far(subscription: Subscription, last: Delivery | None) -> schedule.Told:
+def watermark(subscription: Subscription, last: Delivery | None) -> schedule.Watermark:
     """How far the digests of a subscription got. What was given up unposted is for the next one to tell."""
     if last is None:
-        first = schedule.untold(subscription.schedule, subscription.zone, subscription.created)
+        first = schedule.first_watermark(subscription.schedule, subscription.zone, subscription.created)
         return replace(first, slot=max(first.slot, subscription.scheduled))
     slot = max(last.slot, subscription.scheduled)
     if last.state is DeliveryState.FAILED and not last.sent:
-        return schedule.Told(slot, last.until, last.cursor, last.merged + 1)
-    return schedule.Told(slot, last.until, last.until)
+        return schedule.Watermark(slot, last.until, last.cursor, last.merged + 1)
+    return schedule.Watermark(slot, last.until, last.until)
 
 
-def to_tell(delivery: Delivery, landed: Sequence[Commit], told: frozenset[str] | None) -> tuple[Commit, ...]:
+def undelivered(delivery: Delivery, landed: Sequence[Commit], told: frozenset[str] | None) -> tuple[Commit, ...]:
     """The commits of a delivery: those of its period, and those pushed late that no earlier digest `told` of."""
     return tuple(
         commit

@@ -204,7 +204,7 @@ _NOTHING = frozenset(
 )
 
 
-class Proof:
+class EvidenceIndex:
     """Where quotes stand in a commit's patch or message. Made once a commit, asked for each statement."""
 
     def __init__(self, commit: Commit, patches: Sequence[FilePatch]) -> None:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.cron import CronTrigger
 
-from bot.ports import UsageError
+from bot.errors import UsageError
 from bot.values import Period
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -152,7 +152,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Watermark:
     """How far a subscription's digests got: `slot` is the last one that was theirs, `until` its end.
 
     `cursor` is the end of what was posted; it lies before `until` where the last digests could not be posted, of which
@@ -165,7 +165,7 @@ class Told:
     missed: int = 0
 
 
-def due(expression: str, zone: str, told: Told, now: datetime) -> Due | None:
+def due(expression: str, zone: str, told: Watermark, now: datetime) -> Due | None:
     """The latest slot after `told.slot` that has passed, with everything since `told.cursor`; None where none has.
 
     Where nobody was there when slots passed, the time that is made up for is at most `CATCH_UP` long, or one slot's
@@ -182,7 +182,7 @@ def due(expression: str, zone: str, told: Told, now: datetime) -> Due | None:
     return Due(slot, told.cursor, since, until, told.missed + len(passed) - 1)
 
 
-def _passed(expression: str, zone: str, told: Told, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+def _passed(expression: str, zone: str, told: Watermark, now: datetime) -> Iterator[tuple[datetime, datetime]]:
     """The slots after `told.slot` up to `now`, each with its end."""
     after = told.slot + timedelta(microseconds=1)
     while (slot := _fires(expression, zone, after)) and slot <= now:
@@ -192,13 +192,13 @@ def _passed(expression: str, zone: str, told: Told, now: datetime) -> Iterator[t
         after = this.until
 
 
-def untold(expression: str, zone: str, created: datetime) -> Told:
+def first_watermark(expression: str, zone: str, created: datetime) -> Watermark:
     """Where a new subscription begins: its first digest covers the day that was the last whole one before its slot."""
     first, begun = _fires(expression, zone, created), today(created, zone)
     if first and today(first, zone) == begun:
         begun -= timedelta(days=1)
     cursor = midnight(begun, zone)
-    return Told(created, cursor, cursor)
+    return Watermark(created, cursor, cursor)
 
 
 def slot_after(expression: str, zone: str, slot: datetime) -> datetime | None:

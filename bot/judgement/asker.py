@@ -15,10 +15,11 @@ from datetime import datetime, time, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from bot import analysis
-from bot.analysis import Rejected
-from bot.patch import tokens
-from bot.ports import ConfigError, DigestError, LanguageModel, ModelError, Store, Unavailable
+from bot.commits.patch import tokens
+from bot.errors import ConfigError, DigestError, ModelError, Unavailable
+from bot.judgement import analysis
+from bot.judgement.analysis import Rejected
+from bot.ports import LanguageModel, Store
 from bot.values import Question, Reply, Spending, Usage
 
 _PATIENCE = 3

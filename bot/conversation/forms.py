@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from bot import schedule
-from bot.ports import DigestError
+from bot.delivery import schedule
+from bot.errors import DigestError
 from bot.texts import LANGUAGES, Texts
 from bot.values import Form, Input, InputKind, Subscription
 

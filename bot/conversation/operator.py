@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from bot import schedule
 from bot.app import App, Scope
-from bot.digest import local
-from bot.ports import DigestError, Finding, UsageError, Verdict
+from bot.delivery import schedule
+from bot.errors import DigestError, UsageError
+from bot.ports import Finding, Verdict
+from bot.posts.post import local
 from bot.settings import check_zone
 from bot.texts import Texts
 from bot.values import (

@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from bot import forms
 from bot.app import App
-from bot.commands import Commands, publicly
-from bot.ports import Chat, ConfigError, DigestError, Forbidden, NotFound
+from bot.conversation import forms
+from bot.conversation.commands import Commands, publicly
+from bot.errors import ConfigError, DigestError, Forbidden, NotFound
+from bot.ports import Chat
 from bot.values import (
-    LEFT,
+    UNREACHABLE,
     Attachment,
     Form,
     Line,
@@ -114,7 +115,7 @@ class Host:
     def joined(self, place: Place) -> None:
         """The bot can post in a channel again: what rested for that goes on."""
         for subscription in self._app.store.subscriptions(place.whole):
-            if subscription.paused in LEFT:
+            if subscription.paused in UNREACHABLE:
                 self._app.resume(subscription)
 
     def removed(self, belongs: Callable[[Place], bool]) -> None:

@@ -287,7 +287,7 @@ HIGH_ONE_IN = 8
 _HIGH, _MEDIUM = 4.75, 1.0
 """Points from which a commit is high, or medium."""
 VERSION = 4
-"""Changes with what the rules say, here or in `bot.rules`, so that a kept digest of older rules is made anew."""
+"""Changes with what the rules say, here or in `judgement.rules`, so that a digest of older rules is made anew."""
 _REACH = 200
 """Changed source lines from which something new reaches far, wherever it is."""
 _WIDE = 500

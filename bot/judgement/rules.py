@@ -8,9 +8,9 @@ from dataclasses import replace
 from functools import lru_cache
 
 from bot.commits.files import ROOT, component, generated, kind
-from bot.patch import Hunk, hunks
+from bot.commits.patch import Hunk, hunks
+from bot.judgement.triage import Judgement
 from bot.texts import Texts
-from bot.triage import Judgement
 from bot.values import (
     Analysis,
     Aspect,

@@ -23,7 +23,7 @@ from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from bot.commits.files import ROOT, component, generated
-from bot.digest import (
+from bot.posts.post import (
     SUBJECT_LIMIT,
     days,
     evidence_line,
@@ -50,8 +50,8 @@ from bot.values import (
     Repository,
     Span,
     Theme,
-    inert,
     one_line,
+    sanitize,
 )
 
 Markdown = NewType("Markdown", str)
@@ -280,7 +280,7 @@ def _link(url: str | None) -> str:
         return ""
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         return ""
-    return quote(inert(url), safe="%/:?#@!$&+,;=~")
+    return quote(sanitize(url), safe="%/:?#@!$&+,;=~")
 
 
 # --- Markdown --------------------------------------------------------------------------------
@@ -371,7 +371,7 @@ _START = re.compile(r"^(?:(\d{1,9})(?=[.)](?:\s|$))|(?=[-+=#]))")
 _END = re.compile(r"#+$")
 
 # GitHub links these in the text after Markdown is done, so no escape reaches them: addresses, mentions, issue numbers.
-# A zero-width space in them does, and cannot stand in a text from outside, since `inert` removes it.
+# A zero-width space in them does, and cannot stand in a text from outside, since `sanitize` removes it.
 _AUTOLINK = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\S)|(?<=#)(?=\d)|(?<=\bGH-)(?=\d)", re.IGNORECASE)
 _BREAK = "\u200b"
 
@@ -450,7 +450,7 @@ def _metadata() -> list[Html]:
 
 
 def _text(text: str) -> Html:
-    return Html(escape(inert(text)))
+    return Html(escape(sanitize(text)))
 
 
 _BLOCKS = frozenset(
@@ -463,7 +463,7 @@ _BLOCKS = frozenset(
 def _tag(element: str, /, *content: Html, **attributes: str) -> Html:
     """An element. A trailing `_` of an attribute's name is dropped, another `_` is a dash; the values are escaped."""
     said = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(inert(value))}"' for key, value in attributes.items()
+        f' {key.rstrip("_").replace("_", "-")}="{escape(sanitize(value))}"' for key, value in attributes.items()
     )
     end = "" if element == "meta" else f"{''.join(content)}</{element}>"
     return Html(f"<{element}{said}>{end}" + ("\n" if element in _BLOCKS else ""))
@@ -752,4 +752,4 @@ def _jsonable(value: object, zone: ZoneInfo) -> object:
         return [_jsonable(item, zone) for item in value]
     if isinstance(value, Enum):
         return value.value
-    return inert(value) if isinstance(value, str) else value
+    return sanitize(value) if isinstance(value, str) else value

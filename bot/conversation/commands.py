@@ -24,11 +24,13 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
-from bot import digest as digests
-from bot import forms, operator, report, schedule
 from bot.app import App, Scope
 from bot.commits.hosts import Hosts
-from bot.ports import DigestError, NotFound, UsageError
+from bot.conversation import forms, operator
+from bot.delivery import schedule
+from bot.errors import DigestError, NotFound, UsageError
+from bot.posts import post as digests
+from bot.posts import report
 from bot.settings import check_zone
 from bot.texts import LANGUAGES, Texts
 from bot.values import (
@@ -55,7 +57,7 @@ from bot.values import (
     Table,
     Text,
     one_line,
-    without_userinfo,
+    without_credentials,
 )
 
 _TEXT_LIMIT = 2_000
@@ -329,7 +331,7 @@ class Commands:
             return name
         if self._app.is_operator(asked.place) or self._app.is_listed(word) or word.startswith(("/", ".", "~")):
             return word
-        raise UsageError("repository_unclear", text=one_line(without_userinfo(word), 60))
+        raise UsageError("repository_unclear", text=one_line(without_credentials(word), 60))
 
     def _is(self, repo: str, word: str) -> bool:
         """Whether the name `repo` and a word are spellings of one repository."""

@@ -1,0 +1,73 @@
+"""The errors that cross the ports: expected failures, each with a text that a person may read.
+
+    DigestError                 base: an expected failure that a person may read
+    ├── UsageError              a command or an option that cannot be understood
+    ├── NotFound                a repository, branch, commit, pull request or channel that is not there
+    │   └── ThreadGone          the message that was to be answered was removed
+    ├── Forbidden               not allowed here
+    ├── Refused                 a chat does not take what a message says
+    ├── Unavailable             a service failed or is throttled: worth another try later
+    ├── Overtaken               another process does this meanwhile: leave it alone
+    ├── ModelError              a language model gave no usable answer
+    ├── StoreError              the database cannot be used as it is
+    └── ConfigError             a setting is missing or wrong
+
+An error carries the key of its text in `prompts/labels.*.toml` (`[errors]`) and the fields of that text, so that it can
+be told in the reader's language. Adapters translate foreign errors into these, once, at their edge.
+"""
+
+from __future__ import annotations
+
+
+class DigestError(Exception):
+    """An expected failure; `key` names its text, `fields` fill that text's blanks."""
+
+    def __init__(self, key: str, **fields: object) -> None:
+        super().__init__(key, fields)
+        self.key = key
+        self.fields = fields
+
+    def __str__(self) -> str:
+        return " ".join([self.key, *(f"{name}={value}" for name, value in self.fields.items())])
+
+
+class UsageError(DigestError):
+    """A command or an option that cannot be understood."""
+
+
+class NotFound(DigestError):
+    """A repository, branch, commit, pull request or channel that is not there."""
+
+
+class ThreadGone(NotFound):
+    """The message that was to be answered was removed."""
+
+
+class Forbidden(DigestError):
+    """Not allowed here."""
+
+
+class Refused(DigestError):
+    """A chat does not take a part of a message, whoever asks; `thread` is where the rest was posted, if it was."""
+
+    thread: str | None = None
+
+
+class Unavailable(DigestError):
+    """A service failed or is throttled: worth another try later."""
+
+
+class LeaseLost(DigestError):
+    """Another process does this meanwhile, since this one stood still for too long: leave it alone."""
+
+
+class ModelError(DigestError):
+    """A language model gave no usable answer."""
+
+
+class StoreError(DigestError):
+    """The database cannot be used as it is."""
+
+
+class ConfigError(DigestError):
+    """A setting is missing or wrong."""

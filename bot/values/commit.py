@@ -1,0 +1,311 @@
+"""A commit, its files and patches, what is read out of it, and the repository and releases it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+from urllib.parse import quote
+
+
+class FileStatus(StrEnum):
+    """What happened to a file; a copy counts as added, a change of type or mode as modified."""
+
+    ADDED = "added"
+    MODIFIED = "modified"
+    REMOVED = "removed"
+    RENAMED = "renamed"
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One file of a commit. `previous` is the path it was renamed from; counts are lines, 0 for binary."""
+
+    path: str
+    status: FileStatus = FileStatus.MODIFIED
+    added: int = 0
+    removed: int = 0
+    previous: str | None = None
+    binary: bool = False
+
+
+class ChangeType(StrEnum):
+    """What kind of change a commit is."""
+
+    FEATURE = "feature"
+    FIX = "fix"
+    PERFORMANCE = "performance"
+    REFACTOR = "refactor"
+    ARCHITECTURE = "architecture"
+    SECURITY = "security"
+    DOCS = "docs"
+    TEST = "test"
+    BUILD = "build"
+    DEPENDENCIES = "dependencies"
+    REVERT = "revert"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who wrote a commit or a part of it: the name that is shown, and the account where it is known."""
+
+    name: str
+    login: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bump:
+    """A dependency that a commit raises; a version that the commit does not name is empty."""
+
+    package: str
+    old: str = ""
+    new: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A commit that another one names: by the start of its SHA, its pull request's number, or its title.
+
+    `kind` is `reverts`, `backports` or `stacked`, which means: comes after it. A counter as in `[2/3]` names the rest
+    of its series by the title they share.
+    """
+
+    kind: Literal["reverts", "backports", "stacked"]
+    sha: str = ""
+    pull: int | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A counter in a title, such as `[2/3]`: of how many, what remains without it, and the tags and scope it shares."""
+
+    total: str
+    rest: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is read out of a commit once, when it is first seen, and kept with it: nobody else looks into its message.
+
+    `subject` is the title as people wrote it, without the number of its own change request: that of what was merged
+    where the commit is a merge. `title` is the sentence without what stands in front of it (`feat(api):`, `[Core]`,
+    a ticket, an emoji), `summary` also without an unknown part's name (`parser:`); `word` is what the header says,
+    lower-case, `prefix` the type that it or a tag names, `types` one or two of what the commit is. `said` is what the
+    body says to a reader, what users must know first, without trailers, forms and comments. `people` wrote what landed,
+    who wrote most first; `merger` is who merged it, where that is somebody else; `bot` says that no person wrote any
+    of it. `branch` is what was merged. `breaking`, `security` and `reverts` hold the words that say so, else nothing.
+    `labels` are those of the change request, where the source tells them.
+    """
+
+    subject: str
+    title: str
+    summary: str
+    said: str = ""
+    word: str = ""
+    prefix: ChangeType | None = None
+    scope: str = ""
+    tags: tuple[str, ...] = ()
+    types: tuple[ChangeType, ...] = (ChangeType.OTHER,)
+    people: tuple[Person, ...] = ()
+    merger: str = ""
+    bot: bool = False
+    branch: str = ""
+    breaking: str = ""
+    security: str = ""
+    reverts: str = ""
+    bumps: tuple[Bump, ...] = ()
+    references: tuple[Reference, ...] = ()
+    series: Series | None = None
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InnerCommit:
+    """A commit that a merge brought in: listed under the merge, never an entry of its own."""
+
+    sha: str
+    subject: str
+    author: str
+
+
+SUBJECT_LENGTH, BODY_LENGTH = 1_000, 65_536
+"""Characters kept of a message: what a subject has beyond begins the body."""
+
+
+INNER_COMMITS = 250
+"""Commits listed of a merge; GitHub lists as many of a pull request (REST API, "List commits on a pull request")."""
+
+
+FILE_PATCH_BYTES, PATCH_BYTES, PATCH_LINE_LENGTH = 256 * 1024, 8 * 1024 * 1024, 4_000
+"""Bytes kept of a file's patch and of a commit's, and characters of one of its lines."""
+
+
+def shortened_lines(hunks: str) -> tuple[str, bool]:
+    """A patch without the ends of lines that are too long, and whether there was none such."""
+    if len(hunks) <= PATCH_LINE_LENGTH:
+        return hunks, True
+    lines = hunks.split("\n")
+    if max(map(len, lines)) <= PATCH_LINE_LENGTH:
+        return hunks, True
+    cut = PATCH_LINE_LENGTH - 1
+    return "\n".join(line if len(line) <= PATCH_LINE_LENGTH else f"{line[:cut]}…" for line in lines), False
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One entry of a branch's first-parent history. `committed` is the committer date, when it landed.
+
+    `subject` and `body` are the message as written, decoded, with NUL replaced and the body kept to 64 KiB;
+    `author` made it: of a merge, who merged. `pull` is the pull request's number; `inner` the commits a merge brought
+    in, oldest first; `reading` is what all of that says.
+    """
+
+    repo: str
+    sha: str
+    subject: str
+    body: str
+    author: str
+    login: str | None
+    committed: datetime
+    parents: tuple[str, ...]
+    pull: int | None
+    files: tuple[FileChange, ...]
+    inner: tuple[InnerCommit, ...] = ()
+    reading: Reading = field(kw_only=True)
+
+    @property
+    def short(self) -> str:
+        """The first seven hex digits of the SHA."""
+        return self.sha[:7]
+
+    @property
+    def added(self) -> int:
+        """Lines added over all files."""
+        return sum(f.added for f in self.files)
+
+    @property
+    def removed(self) -> int:
+        """Lines removed over all files."""
+        return sum(f.removed for f in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class FilePatch:
+    """The hunks of one file, from the first `@@` on, without `diff --git` headers; empty for binary files.
+
+    `complete` is False where the source left lines out (a file or a commit above the size it reads or serves).
+    """
+
+    path: str
+    text: str
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where a repository's pages are on its host: templates with `{sha}`, `{number}`, `{path}` and `{line}` in them.
+
+    `commit`, `change` (a pull or merge request) and `file` are whole addresses, `line` is what follows a file's. An
+    empty one says that the host has no such page, or that nobody knows its form. `sign` stands before the number of a
+    change request, as the host writes it.
+    """
+
+    commit: str = ""
+    change: str = ""
+    file: str = ""
+    line: str = ""
+    sign: str = "#"
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """What a source says of a repository: `title` is shown to people, `url` its web page (None: no links).
+
+    Without `links`, as in what earlier versions kept, the pages are those that GitHub has below `url`.
+    """
+
+    name: str
+    title: str
+    branch: str
+    url: str | None
+    private: bool
+    links: Links | None = None
+
+    def commit_url(self, sha: str) -> str | None:
+        """The web page of a commit; None where there is none that we know of."""
+        return self._pages.commit.replace("{sha}", quote(sha, safe="")) or None
+
+    def pull_url(self, number: int) -> str | None:
+        """The web page of a pull or merge request; None where there is none that we know of."""
+        return self._pages.change.replace("{number}", str(number)) or None
+
+    def file_url(self, sha: str, path: str, line: int | None = None) -> str | None:
+        """The web page of a file as it was at a commit, at a line of it; None where there is none that we know of.
+
+        A path with `..` in it has none: a browser would leave the repository with it.
+        """
+        parts = path.split("/")
+        if not {".", ".."}.isdisjoint(parts):
+            return None
+        # An empty part, which no path in git has, stays where it is: it may not begin another address.
+        place = "/".join(quote(part, safe="", errors="replace") or "%2F" for part in parts)
+        page = self._pages.file.replace("{sha}", quote(sha, safe="")).replace("{path}", place)
+        return page + (self._pages.line.replace("{line}", str(line)) if page and line else "") or None
+
+    def number(self, number: int) -> str:
+        """A pull or merge request as its host writes it: `#12`, or `!12`."""
+        return f"{self._pages.sign}{number}"
+
+    @property
+    def _pages(self) -> Links:
+        if self.links is not None:
+            return self.links
+        if self.url is None:
+            return Links()
+        commit, change = f"{self.url}/commit/{{sha}}", f"{self.url}/pull/{{number}}"
+        return Links(commit, change, f"{self.url}/blob/{{sha}}/{{path}}", "#L{line}")
+
+
+class NoteLevel(StrEnum):
+    """What maintainers call a change where they tell users of it, by how much it asks of them."""
+
+    BREAKING = "breaking"
+    SECURITY = "security"
+    DEPRECATION = "deprecation"
+    FEATURE = "feature"
+    FIX = "fix"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a commit itself tells users: an entry of a changelog, a fragment of one, a changeset, or a label.
+
+    `text` is the sentence as written, on one line, empty for a label; `path` and `line` (in the new file) say where it
+    stands, `path` is empty and `label` set for a label of the change request. `heading` is under which it stands.
+    `action` is the sentence of it that says what users must do, empty where it says nothing; `release` says that it
+    stands in the notes of a release, which tell of earlier commits, `guessed` that its level is in no heading or name.
+    """
+
+    level: NoteLevel
+    text: str = ""
+    path: str = ""
+    line: int | None = None
+    heading: str = ""
+    label: str = ""
+    action: str = ""
+    release: bool = False
+    guessed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A tag that names a release: where it points, and when it was made, by its own time or else the commit's (UTC)."""
+
+    name: str
+    sha: str
+    made: datetime

@@ -1,0 +1,136 @@
+"""Who gets which digest and when, how far its delivery got, and what is measured of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from bot.values.digest import Filters, Grade
+from bot.values.message import Place
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+UNREACHABLE = ("left", "archived", "gone", "closed")
+"""Why a channel's subscriptions can rest, because the bot cannot post there: keys of `[paused]`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A place that gets the digests of a repository.
+
+    `branch` empty means the default one; `schedule` is a crontab expression in the IANA `zone`; `quiet` says whether a
+    period without commits is posted; `paused` holds the reason while it rests. `created` is when it began, and
+    `scheduled` since when its schedule and zone are as they are: what they would have made due before is not. `id` is 0
+    until the store gives one.
+    """
+
+    place: Place
+    repo: str
+    schedule: str
+    zone: str
+    language: str
+    branch: str = ""
+    filters: Filters = field(default_factory=Filters)
+    quiet: bool = False
+    paused: str = ""
+    created: datetime = EPOCH
+    scheduled: datetime = EPOCH
+    id: int = 0
+
+
+class StepState(StrEnum):
+    """How far one message of a delivery got: written down before it is sent, and after."""
+
+    INTENDED = "intended"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One message of a delivery: since when it is to be sent; once sent, what the chat calls the thread beneath it."""
+
+    key: str
+    state: StepState
+    begun: datetime
+    thread: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveredCommit:
+    """That a commit was told of: with which grade, when, and where; the place is the thread beneath the headline."""
+
+    sha: str
+    grade: Grade
+    place: Place
+    at: datetime
+
+
+class DeliveryState(StrEnum):
+    """What became of a delivery: it is due or under way; it is posted; nothing was to be told; it was given up."""
+
+    DUE = "due"
+    DONE = "done"
+    QUIET = "quiet"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error as it is kept, so that it can be told in the reader's language: its key, and the fields of its text."""
+
+    key: str
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One subscription's digest of the period `[since, until)`, due at `slot`, and how far its messages got.
+
+    `cursor` is how far the earlier ones got: where it lies before `since`, the time between is left out. `merged`
+    counts the slots that passed before without a digest. `deadline` is when it is given up; `retry` is when it is next
+    tried. `attempts` only ever grows, so that who was overtaken finds out; `failures` are those that failed. `digest`
+    is the key under which what is posted is kept, once it is made.
+    """
+
+    subscription: int
+    slot: datetime
+    cursor: datetime
+    since: datetime
+    until: datetime
+    deadline: datetime
+    retry: datetime
+    merged: int = 0
+    digest: str = ""
+    state: DeliveryState = DeliveryState.DUE
+    attempts: int = 0
+    failures: int = 0
+    failure: Failure | None = None
+    steps: tuple[Step, ...] = ()
+    id: int = 0
+
+    @property
+    def sent(self) -> bool:
+        """Whether anything of it is known to be posted."""
+        return any(step.state is StepState.DONE for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What is measured of the running bot: a `counter` or a `gauge` with its samples, each with its labels."""
+
+    name: str
+    help: str
+    kind: str
+    samples: tuple[tuple[Mapping[str, str], float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How many requests a service still allows until `reset`, and of how many."""
+
+    left: int
+    limit: int
+    reset: datetime

@@ -1,0 +1,220 @@
+"""What is said of commits: their grades, their analyses, and the digest of a period."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+
+from bot.values.commit import ChangeType, Commit, Repository
+
+
+class Importance(StrEnum):
+    """How soon a reader should know: high means read this today."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Aspect(StrEnum):
+    """What a technical insight is about."""
+
+    ARCHITECTURE = "architecture"
+    PERFORMANCE = "performance"
+    SECURITY = "security"
+    COMPATIBILITY = "compatibility"
+
+
+RULES = "rules"
+"""The name that stands in `by` where no language model was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """A commit's importance, one or two types, and why, in a few words. `sentence` says what the commit does.
+
+    `theme` names the commits it belongs with, empty for none; `score` (0..1) ranks within a day; `by` is the
+    model's name or `rules`.
+    """
+
+    importance: Importance
+    types: tuple[ChangeType, ...]
+    reason: str
+    sentence: str
+    score: float
+    theme: str = ""
+    by: str = RULES
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where a statement can be checked: a path of the commit and a quote that stands in its patch.
+
+    `line` is the quote's line in the new file; None for a removed line, or where only the message holds it.
+    """
+
+    path: str
+    quote: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """A component that the commit changes, with its paths, and what changes for it."""
+
+    component: str
+    paths: tuple[str, ...]
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Insight:
+    """A technical observation with the evidence for it."""
+
+    aspect: Aspect
+    text: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """What can go wrong, where that can be seen, and what to do about it."""
+
+    text: str
+    evidence: Evidence
+    mitigation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Who should do what."""
+
+    who: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What is said of one commit. Low has only a summary, medium adds impact and suggestions, high everything.
+
+    `coverage` is the share (0..1) of changed lines that were read; `dropped` counts statements left out because
+    their evidence was not found; `note` says, in the reader's language, why an analysis is simpler than asked.
+    """
+
+    summary: str
+    impact: tuple[Impact, ...] = ()
+    insights: tuple[Insight, ...] = ()
+    risks: tuple[Risk, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
+    by: str = RULES
+    coverage: float = 1.0
+    dropped: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisKey:
+    """An analysis is kept once for each of these; `prompt` names the prompt and its version."""
+
+    repo: str
+    sha: str
+    prompt: str
+    model: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The half-open time `[since, until)` in UTC, and the IANA zone in which it is shown."""
+
+    since: datetime
+    until: datetime
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What of a repository a subscription wants.
+
+    `authors`: names or logins; with a leading `-`, everyone but them. `paths`: folders or files; a commit counts
+    when it touches one. `bots`: whether bots' commits count.
+    """
+
+    authors: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    bots: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """An earlier commit that a commit says it `reverts`, `backports` or is `stacked` on.
+
+    `sha` and `title` are empty where only its pull request's number is known.
+    """
+
+    kind: str
+    sha: str
+    pull: int | None
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One commit of a digest with what is said of it, and the commits it names."""
+
+    commit: Commit
+    grade: Grade
+    analysis: Analysis
+    relations: tuple[Relation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """Commits of the period that belong together, by SHA, in table order."""
+
+    title: str
+    shas: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Digest:
+    """A period of one branch of one repository: everything that is said of it, before any layout.
+
+    `entries` are newest first; `usual` is the median number of commits of comparable earlier digests (None: too few);
+    `notices` are sentences for the reader about what is missing and why; `degraded` says that a model or a patch was
+    missing, so that a later try may tell more.
+    """
+
+    repository: Repository
+    branch: str
+    period: Period
+    language: str
+    filters: Filters
+    entries: tuple[Entry, ...]
+    overview: str
+    themes: tuple[Theme, ...] = ()
+    usual: int | None = None
+    notices: tuple[str, ...] = ()
+    degraded: bool = False
+
+    @cached_property
+    def by_importance(self) -> dict[Importance, tuple[Entry, ...]]:
+        """The entries of each importance, in table order."""
+        return {i: tuple(e for e in self.entries if e.grade.importance is i) for i in Importance}
+
+    @property
+    def added(self) -> int:
+        """Lines added over all entries."""
+        return sum(e.commit.added for e in self.entries)
+
+    @property
+    def removed(self) -> int:
+        """Lines removed over all entries."""
+        return sum(e.commit.removed for e in self.entries)
+
+    @property
+    def authors(self) -> int:
+        """How many people (or bots) wrote the entries."""
+        return len({person.name for e in self.entries for person in e.commit.reading.people})

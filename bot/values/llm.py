@@ -1,0 +1,60 @@
+"""What a language model is asked, what it answers, and what that takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a language model is asked. `schema` is the JSON Schema of the answer, `name` says which prompt it is."""
+
+    name: str
+    system: str
+    user: str
+    schema: dict[str, object]
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that requests took: prompt, completion, and the number of requests."""
+
+    model: str
+    prompt: int = 0
+    completion: int = 0
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What questions of one purpose (a prompt's name) took of one model, and how well their answers held.
+
+    `stated` counts statements that name evidence, `dropped` those of them whose evidence was not found.
+    """
+
+    model: str
+    purpose: str
+    prompt: int = 0
+    completion: int = 0
+    requests: int = 0
+    stated: int = 0
+    dropped: int = 0
+
+
+class Finish(StrEnum):
+    """Why a model stopped: it was done, it ran out of tokens, or it (or its filter) would not."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A model's answer as it came, and what it took."""
+
+    text: str
+    finish: Finish
+    usage: Usage

@@ -1,0 +1,176 @@
+"""What the bot says and is asked, neutral to every chat: posts out, requests and forms in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.values.text import sanitize
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A run of text within a line, made inert here, so that no renderer can forget it; `url` makes it a link."""
+
+    text: str
+    url: str | None = None
+    strong: bool = False
+    code: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", sanitize(self.text).replace("\n", " ").replace("\t", " "))
+
+
+Line = tuple[Span, ...]
+"""One line of spans."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Paragraphs, or with `bullets` a list. `heading` stands above them, empty for none."""
+
+    lines: tuple[Line, ...]
+    heading: str = ""
+    bullets: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with a header row; every row has as many cells as there are columns."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Line, ...], ...]
+    heading: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Short labelled values that a platform may set side by side."""
+
+    items: tuple[tuple[str, Line], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """Something to press: it either sends `command` as if it had been typed, or opens `url`.
+
+    `confirm` is what is asked before something is taken away.
+    """
+
+    label: str
+    command: str = ""
+    url: str = ""
+    confirm: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Buttons:
+    """Buttons in a row."""
+
+    items: tuple[Button, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file: its name and its text."""
+
+    name: str
+    text: str
+
+
+Part = Text | Table | Fields | Buttons | Attachment
+"""What a message is made of; renderers match on it with `assert_never`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One neutral message. `key` is unique within its post and stable, `title` also serves as the notification."""
+
+    key: str
+    title: Line
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Everything the bot says at once: a headline and the replies threaded beneath it."""
+
+    headline: Message
+    replies: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A channel of a chat, or with `thread` a thread in it; with `viewer` only that person sees what is posted.
+
+    What a channel, a thread and a viewer are called is the chat's business. A file for a viewer goes to where only the
+    two of them write, since no platform shows a file to one person in a channel.
+    """
+
+    chat: str
+    channel: str
+    thread: str | None = None
+    viewer: str | None = None
+
+    @property
+    def whole(self) -> Place:
+        """The channel itself, for everybody in it."""
+        return Place(self.chat, self.channel)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody typed, where, and who. `id` is the same when a chat hands it over again; empty: it never does."""
+
+    text: str
+    place: Place
+    user: str
+    id: str = ""
+
+
+class InputKind(StrEnum):
+    """How an input is filled in: a line of text, a time of day, one of the choices, or several of them."""
+
+    TEXT = "text"
+    TIME = "time"
+    ONE = "one"
+    SEVERAL = "several"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input of a form. `choices` are (value, label); of `SEVERAL`, `value` holds them with commas between."""
+
+    name: str
+    label: str
+    value: str = ""
+    hint: str = ""
+    kind: InputKind = InputKind.TEXT
+    choices: tuple[tuple[str, str], ...] = ()
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A line of the grammar to fill in, for a chat that can show one.
+
+    `fixed` are values that go with it unseen; `fresh` says that nothing was set before, so that a chat may put in what
+    it knows of the person, such as their time zone; `done` is told once it was taken, `waiting` until then.
+    """
+
+    title: str
+    submit: str
+    cancel: str
+    waiting: str
+    done: str
+    inputs: tuple[Input, ...]
+    fixed: tuple[tuple[str, str], ...] = ()
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a form: the name of the input, and what to do about it."""
+
+    input: str
+    text: str

@@ -1,0 +1,36 @@
+"""Text from outside, made to show and do nothing else."""
+
+from __future__ import annotations
+
+import re
+
+# What a terminal or a browser acts on instead of showing: ANSI sequences, control characters,
+# direction overrides and isolates, zero-width and other invisible formatting characters, surrogates.
+# A sequence that is not ended takes nothing of the next line with it. The invisible ones are Unicode's
+# Default_Ignorable_Code_Point; of variation selectors only one U+FE0F stays, which emoji need.
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[^\n]?)")
+
+
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff\ud800-\udfff]|(?<=\ufe0f)\ufe0f"
+)
+
+
+def sanitize(text: str) -> str:
+    """Text that only shows: no control, direction or invisible character; spaces for tabs and line ends kept."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _UNSAFE.sub("", _ANSI.sub("", text.replace("\r\n", "\n")))
+
+
+def without_credentials(address: str) -> str:
+    """An address without the name and the password that may stand before its host; any other text as it is."""
+    return re.sub(r"(?<=://)[^/@\s]*@", "", address)
+
+
+def one_line(text: str, limit: int = 0) -> str:
+    """`text` on one line with single spaces; with a `limit` (characters) shortened, ending in `…`."""
+    line = " ".join(sanitize(text).split())
+    return line if not limit or len(line) <= limit else line[: limit - 1].rstrip() + "…"
