@@ -247,7 +247,7 @@ def test_a_long_thread_is_read_back_to_when_the_sending_began_and_no_further(ser
     assert chat_of(server, time).post(thread, HELLO, replace(first, again=True)) == thread
     assert len(cards(server)) == 122
     assert sum(r == "GET /open-apis/im/v1/messages" for r in server.requests) == 1
-    chat_of(server, time).post(thread, HELLO, replace(first, again=True, name="another"))
+    chat_of(server, time).post(thread, HELLO, replace(first, again=True, key="another"))
     assert sum(r == "GET /open-apis/im/v1/messages" for r in server.requests) == 2
 
 
