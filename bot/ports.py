@@ -234,8 +234,8 @@ class Chat(Protocol):
         ...
 
 
-class Store(Protocol):
-    """What must be remembered. Safe for several threads and several processes on one database."""
+class Archive(Protocol):
+    """Commits, analyses and digests that were read or made, and which of them were delivered."""
 
     def keep_commits(self, commits: Iterable[Commit]) -> None:
         """Keep commits; one that is known already is replaced."""
@@ -277,6 +277,22 @@ class Store(Protocol):
         """Kept digests of `repo` and `branch` in `language`, the latest period first."""
         ...
 
+    def delivered_to(self, repo: str, sha: str) -> tuple[DeliveredCommit, ...]:
+        """Where a commit was told of, the first place first; it outlives digests, deliveries and subscriptions."""
+        ...
+
+    def delivered_grades(self, repo: str, shas: Iterable[str]) -> dict[str, Grade]:
+        """By SHA the grade with which each commit was told of first, of those that were told of at all."""
+        ...
+
+    def delivered_digests(self, repo: str, branch: str, language: str, period: Period) -> dict[str, Digest]:
+        """By key the digests of a period, in its zone, that were posted, whichever version made them."""
+        ...
+
+
+class Subscriptions(Protocol):
+    """Who follows what."""
+
     def subscribe(self, subscription: Subscription) -> Subscription:
         """Keep a subscription and return it with its id; one for the same place, repo and branch is replaced."""
         ...
@@ -292,6 +308,10 @@ class Store(Protocol):
     def subscriptions(self, place: Place | None = None) -> tuple[Subscription, ...]:
         """All subscriptions by id, or those of one channel or thread."""
         ...
+
+
+class Ledger(Protocol):
+    """How far every delivery got, written down before and after each step."""
 
     def plan(self, delivery: Delivery, last: int) -> Delivery | None:
         """Keep a new delivery and return it with its id, where the subscription's latest one is still number `last`.
@@ -355,17 +375,9 @@ class Store(Protocol):
         """
         ...
 
-    def delivered_to(self, repo: str, sha: str) -> tuple[DeliveredCommit, ...]:
-        """Where a commit was told of, the first place first; it outlives digests, deliveries and subscriptions."""
-        ...
 
-    def delivered_grades(self, repo: str, shas: Iterable[str]) -> dict[str, Grade]:
-        """By SHA the grade with which each commit was told of first, of those that were told of at all."""
-        ...
-
-    def delivered_digests(self, repo: str, branch: str, language: str, period: Period) -> dict[str, Digest]:
-        """By key the digests of a period, in its zone, that were posted, whichever version made them."""
-        ...
+class Meter(Protocol):
+    """What language models took."""
 
     def add_usage(self, usage: Usage, purpose: str, now: datetime) -> None:
         """Add what a request took."""
@@ -378,6 +390,10 @@ class Store(Protocol):
     def usage(self, since: datetime, until: datetime) -> tuple[Spending, ...]:
         """Sums per model and purpose for `since <= at < until`, in that order."""
         ...
+
+
+class Leases(Protocol):
+    """Who works on what, so that nobody else does; a lease that nobody renews runs out."""
 
     def claim(self, key: str, holder: str, now: datetime, until: datetime) -> bool:
         """Take the lease on `key` until `until`, or prolong one's own; False while another holder's is unexpired."""
@@ -395,6 +411,10 @@ class Store(Protocol):
         """Give a lease back; another holder's stays."""
         ...
 
+
+class Database(Protocol):
+    """The one place in which all of it is kept."""
+
     def counts(self) -> dict[str, int]:
         """Rows of each table, and `bytes`, the size of the database."""
         ...
@@ -402,3 +422,7 @@ class Store(Protocol):
     def close(self) -> None:
         """Let go of every connection."""
         ...
+
+
+class Store(Archive, Subscriptions, Ledger, Meter, Leases, Database, Protocol):
+    """All that must be remembered. Safe for several threads and several processes on one database."""
