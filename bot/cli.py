@@ -371,7 +371,7 @@ def _sample(texts: Texts) -> Message:
 
     columns = tuple(texts(f"table.{name}") for name in ("time", "author", "message", "importance"))
     row = tuple((Span(word),) for word in ("09:00", "commit-digest", "feat: …", texts("importance.high")))
-    return Message("headline", (Span("Commit Digest"),), (Table(columns, (row,)),))
+    return Message("sample", (Span("Commit Digest"),), (Table(columns, (row,)),))
 
 
 @cli.command()

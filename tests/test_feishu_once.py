@@ -30,7 +30,7 @@ from bot.app import send
 from bot.errors import ConfigError, Forbidden, LeaseLost, NotFound, Refused, ThreadGone, Unavailable
 from bot.ports import Idempotency
 from bot.texts import Texts
-from bot.values import Attachment, Button, Buttons, Message, Place, Span, Text
+from bot.values import Attachment, Button, Buttons, Message, MessageKind, Place, Span, Text
 
 GROUP = Place("feishu", "oc_1")
 HELLO = Message("headline", (Span("Hello"),), (Text(((Span("world"),),)),))
@@ -342,7 +342,8 @@ def test_what_is_refused_is_replaced_by_a_card_that_says_so(server, time, chat, 
 
 
 def test_a_refused_headline_keeps_its_title_and_its_buttons_or_else_only_says_so(server, time, chat):
-    headline = replace(TITLED, parts=(*TITLED.parts, Buttons((Button("Full report", "report o/r 2026-02-18"),))))
+    buttons = Buttons((Button("Full report", "report o/r 2026-02-18"),))
+    headline = replace(TITLED, parts=(*TITLED.parts, buttons), kind=MessageKind.HEADLINE)
     for count, shown in ((1, True), (2, False)):
         server.queue(*[SENSITIVE] * count)
         send(chat, GROUP, headline, Texts("en"), once(time, name=f"d{count}/headline"))

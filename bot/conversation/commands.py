@@ -44,6 +44,7 @@ from bot.values import (
     Form,
     Line,
     Message,
+    MessageKind,
     Part,
     Period,
     Place,
@@ -263,14 +264,14 @@ class Commands:
             return self.run(request)
         except DigestError as error:
             texts = self._asked(request).texts
-            return (Post(Message("error", (Span(texts.error(error)),))),)
+            return (Post(Message("error", (Span(texts.error(error)),), kind=MessageKind.ERROR)),)
 
     def run(self, request: Request) -> tuple[Post, ...]:
         """What is answered. Raises DigestError for what cannot be."""
         asked = self._asked(request)
         posts = self._answer(asked, words(request.text))
         told = dict.fromkeys(asked.texts.error(error) for error in asked.failed)
-        return (*posts, *(Post(Message("error", (Span(text),))) for text in told))
+        return (*posts, *(Post(Message("error", (Span(text),), kind=MessageKind.ERROR)) for text in told))
 
     def _answer(self, asked: _Asked, typed: list[str]) -> tuple[Post, ...]:
         _check_length(asked.request.text)
@@ -472,7 +473,7 @@ class Commands:
     @staticmethod
     def _files(made: Digest, texts: Texts) -> Post:
         title = f"{texts('digest.report')}: {made.repository.title} · {digests.day_label(made.period, texts)}"
-        return Post(Message("report", (Span(title),), report.attachments(made, texts)))
+        return Post(Message("report", (Span(title),), report.attachments(made, texts), kind=MessageKind.REPORT))
 
     # --- One commit --------------------------------------------------------------------------
 
@@ -545,7 +546,11 @@ class Commands:
             for repository, _, name in found
         )
         title = texts("answer.which", text=named.sha or found[0][0].number(named.pull or 0))
-        return Post(Message("which", (Span(title),), (Text(tuple(lines), bullets=True), Buttons(buttons))))
+        return Post(
+            Message(
+                "which", (Span(title),), (Text(tuple(lines), bullets=True), Buttons(buttons)), kind=MessageKind.QUESTION
+            )
+        )
 
     # --- Search ------------------------------------------------------------------------------
 
@@ -588,7 +593,8 @@ class Commands:
         self._app.resume(kept)
         texts = Texts(kept.language)
         title = texts("answer.subscribed", repo=repository.title)
-        return (Post(Message("subscribed", (Span(title),), (self._described(kept, texts),))),)
+        parts = (self._described(kept, texts),)
+        return (Post(Message("subscribed", (Span(title),), parts, kind=MessageKind.ANNOUNCEMENT)),)
 
     def _begun(self, asked: _Asked, wanted: Subscription) -> Subscription:
         """A subscription with when it began, and since when its schedule holds; a change does not make it a new one."""
@@ -701,9 +707,8 @@ class Commands:
         named = {self._title(asked, s.repo) for s in gone}
         for subscription in gone:
             self._app.store.unsubscribe(subscription.id)
-        return (
-            Post(Message("unsubscribed", (Span(asked.texts("answer.unsubscribed", repo=", ".join(sorted(named)))),))),
-        )
+        title = asked.texts("answer.unsubscribed", repo=", ".join(sorted(named)))
+        return (Post(Message("unsubscribed", (Span(title),), kind=MessageKind.ANNOUNCEMENT)),)
 
     def _here(self, asked: _Asked, typed: Sequence[str]) -> list[Subscription]:
         """The subscriptions of this channel that somebody named. Raises NotFound where there is none."""

@@ -22,6 +22,7 @@ from bot.values import (
     Form,
     Line,
     Message,
+    MessageKind,
     Place,
     Post,
     Problem,
@@ -34,8 +35,6 @@ _log = logging.getLogger("digest")
 
 _REMEMBERED = timedelta(days=1)
 """How long a request is known again: Slack repeats an event for five minutes, Feishu for seven hours."""
-_SHARED = ("subscribed", "unsubscribed")
-"""Answers that concern everybody in a channel, whoever asked."""
 
 
 class Host:
@@ -132,10 +131,10 @@ class Host:
         What concerns everybody is for everybody, unless the chat does not let the bot in: then the person is told. An
         error is for the person alone.
         """
-        place, key, texts = request.place, post.headline.key, self._commands.texts(request.place)
-        if key == "error":
+        place, kind, texts = request.place, post.headline.kind, self._commands.texts(request.place)
+        if kind is MessageKind.ERROR:
             place = _private(request)
-        elif key in _SHARED and place.viewer:
+        elif kind is MessageKind.ANNOUNCEMENT and place.viewer:
             try:
                 self._app.deliver(self._chat, replace(place, viewer=None), post, texts)
             except (NotFound, Forbidden) as error:
@@ -173,7 +172,7 @@ class Host:
 
     def _tell(self, place: Place, text: str) -> None:
         try:
-            self._chat.post(place, Message("error", (Span(text),)))
+            self._chat.post(place, Message("error", (Span(text),), kind=MessageKind.ERROR))
         except DigestError as error:
             _log.warning("an answer could not be told: %s", error.key)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,7 @@ from bot.values import (
     Button,
     Buttons,
     Commit,
+    Count,
     Digest,
     Entry,
     Evidence,
@@ -28,6 +30,7 @@ from bot.values import (
     Importance,
     Line,
     Message,
+    MessageKind,
     Part,
     Period,
     Post,
@@ -78,12 +81,28 @@ def period_label(digest: Digest, texts: Texts) -> str:
 def statistics(digest: Digest, texts: Texts) -> tuple[str, ...]:
     """`29 commits`, `🔴 4`, `🟡 12`, `🟢 13`, `+4,120 −1,985`, `14 authors`, and the usual number where it is known."""
     parts = [texts.count("commits", len(digest.entries))]
-    parts += [f"{mark(i, texts)} {len(digest.by_importance[i])}" for i in Importance]
+    parts += [count.label for count in counts(digest, texts)]
     parts += [texts("digest.lines", added=f"{digest.added:,}", removed=f"{digest.removed:,}")]
     parts += [texts.count("authors", digest.authors)]
     if digest.usual is not None:
         parts.append(texts("digest.usual", n=digest.usual))
     return tuple(parts)
+
+
+def counts(digest: Digest, texts: Texts) -> tuple[Count, ...]:
+    """How many commits of each importance, the gravest first."""
+    numbers = {i: len(found) for i, found in digest.by_importance.items()}
+    return tuple(Count(i, n, f"{mark(i, texts)} {n}", grade_label(i, texts)) for i, n in numbers.items())
+
+
+def gravest(entries: Sequence[Entry]) -> Importance | None:
+    """The gravest importance of some commits; None of no commits."""
+    return max((e.grade.importance for e in entries), key=_RANK.index, default=None)
+
+
+def grade_label(importance: Importance | None, texts: Texts) -> str:
+    """`🔴 High`; nothing for no importance."""
+    return f"{mark(importance, texts)} {texts(f'importance.{importance}')}" if importance else ""
 
 
 def mark(importance: Importance, texts: Texts) -> str:
@@ -94,9 +113,7 @@ def mark(importance: Importance, texts: Texts) -> str:
 def importance_label(entry: Entry, texts: Texts) -> str:
     """`🔴 High: breaking change`."""
     grade = entry.grade
-    return f"{mark(grade.importance, texts)} {texts(f'importance.{grade.importance}')}" + (
-        f" · {grade.reason}" if grade.reason else ""
-    )
+    return grade_label(grade.importance, texts) + (f" · {grade.reason}" if grade.reason else "")
 
 
 def types_label(entry: Entry, texts: Texts) -> str:
@@ -209,7 +226,9 @@ def commit_message(repository: Repository, entry: Entry, zone: str, texts: Texts
     landed = f"{local(entry.commit.committed, zone):%Y-%m-%d %H:%M}"
     known = Fields(facts(repository, entry, landed, texts))
     parts = (known, *_analysis_parts(repository, entry, texts))
-    return Message(key=f"commit:{entry.commit.sha}", title=title, parts=parts)
+    return Message(
+        f"commit:{entry.commit.sha}", title, parts, kind=MessageKind.COMMIT, importance=entry.grade.importance
+    )
 
 
 def _analysis_parts(repository: Repository, entry: Entry, texts: Texts) -> tuple[Part, ...]:
@@ -277,7 +296,7 @@ def post(digest: Digest, texts: Texts, attachments: Sequence[Attachment] = (), n
     if rest := [e for i in (Importance.MEDIUM, Importance.LOW) for e in digest.by_importance[i]]:
         replies.append(_rest(digest, rest, texts))
     if attachments and digest.entries:
-        replies.append(Message("report", _plain(texts("digest.report")), tuple(attachments)))
+        replies.append(Message("report", _plain(texts("digest.report")), tuple(attachments), kind=MessageKind.REPORT))
     return Post(_headline(digest, texts, notes), tuple(replies))
 
 
@@ -291,11 +310,12 @@ def withheld(message: Message, reason: str, texts: Texts) -> dict[str, Message]:
     links = tuple((Span(one_line(s.url, SUBJECT_LIMIT), s.url),) for s in message.title if s.url)
     told = (_plain(reason), *links)
     buttons = (part for part in message.parts if isinstance(part, Buttons))
-    if message.key == "headline":
-        fuller = Message(message.key, message.title, (Text((title, *told)), *buttons))
+    bare = replace(message, title=title, parts=())
+    if message.kind is MessageKind.HEADLINE:
+        fuller = replace(message, parts=(Text((title, *told)), *buttons))
     else:
-        fuller = Message(message.key, title, (Text(told), *buttons))
-    return {"withheld": fuller, "bare": Message(message.key, title)}
+        fuller = replace(bare, parts=(Text(told), *buttons))
+    return {"withheld": fuller, "bare": bare}
 
 
 def _headline(digest: Digest, texts: Texts, notes: Sequence[str]) -> Message:
@@ -314,7 +334,14 @@ def _headline(digest: Digest, texts: Texts, notes: Sequence[str]) -> Message:
     if digest.entries:
         parts.append(table(digest, texts))
     parts += [Text(tuple(_plain(n) for n in digest.notices))] if digest.notices else []
-    return Message("headline", _plain(title), (*parts, _buttons(digest, texts)))
+    return Message(
+        "headline",
+        _plain(title),
+        (*parts, _buttons(digest, texts)),
+        kind=MessageKind.HEADLINE,
+        importance=gravest(digest.entries),
+        counts=counts(digest, texts),
+    )
 
 
 def _buttons(digest: Digest, texts: Texts) -> Buttons:
@@ -344,7 +371,7 @@ def _row(digest: Digest, entries: Sequence[Entry], clock: str, texts: Texts) -> 
         _plain(_time(newest.commit, digest.period, clock, texts)),
         _plain(", ".join(authors)),
         message,
-        _plain(_grade_label(max((e.grade.importance for e in entries), key=_RANK.index), texts)),
+        _plain(grade_label(gravest(entries), texts)),
     )
 
 
@@ -356,10 +383,6 @@ def _time(commit: Commit, period: Period, clock: str, texts: Texts) -> str:
 
 
 _RANK = [Importance.LOW, Importance.MEDIUM, Importance.HIGH]
-
-
-def _grade_label(importance: Importance, texts: Texts) -> str:
-    return f"{mark(importance, texts)} {texts(f'importance.{importance}')}"
 
 
 def _bumps(digest: Digest, entries: Sequence[Entry], texts: Texts) -> Line:
@@ -395,4 +418,10 @@ def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts) -> Message:
         )
         for e in entries
     )
-    return Message("rest", _plain(title), (Text(lines, bullets=True),))
+    return Message(
+        "rest",
+        _plain(title),
+        (Text(lines, bullets=True),),
+        kind=MessageKind.REST,
+        importance=gravest(entries),
+    )

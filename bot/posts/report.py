@@ -28,6 +28,7 @@ from bot.posts.post import (
     days,
     evidence_line,
     facts,
+    grade_label,
     local,
     mark,
     path_url,
@@ -168,12 +169,11 @@ class _Chapter:
     def row(self, entry: Entry) -> tuple[Line, ...]:
         """Time, author, message, and the importance as a link to the analysis."""
         importance = entry.grade.importance
-        label = f"{mark(importance, self.texts)} {self.texts(f'importance.{importance}')}"
         return (
             _plain(_clock(self.landed(entry))),
             _plain(people_label(entry.commit)),
             self.subject(entry, SUBJECT_LIMIT),
-            (Span(label, f"#{self.anchor_of(entry)}"),),
+            (Span(grade_label(importance, self.texts), f"#{self.anchor_of(entry)}"),),
         )
 
     def facts(self, entry: Entry) -> tuple[tuple[str, Line], ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.values.digest import Importance
 from bot.values.text import sanitize
 
 
@@ -82,13 +83,48 @@ Part = Text | Table | Fields | Buttons | Attachment
 """What a message is made of; renderers match on it with `assert_never`."""
 
 
+class MessageKind(StrEnum):
+    """What a message is: part of a digest, or of what is answered to somebody.
+
+    A `QUESTION` asks which of several things is meant; an `ANNOUNCEMENT` concerns everybody in a channel, whoever
+    caused it; an `ERROR` and a `NOTE` are for who asked.
+    """
+
+    HEADLINE = "headline"
+    COMMIT = "commit"
+    REST = "rest"
+    REPORT = "report"
+    ANSWER = "answer"
+    QUESTION = "question"
+    ANNOUNCEMENT = "announcement"
+    ERROR = "error"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many commits of a message have an importance; `label` is the number and its mark, `name` is in words."""
+
+    importance: Importance
+    number: int
+    label: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One neutral message. `key` is unique within its post and stable, `title` also serves as the notification."""
+    """One neutral message. `key` is unique within its post and stable, `title` also serves as the notification.
+
+    `importance` is the gravest that it tells of, None where it tells of no commit; `counts` are its commits by
+    importance, the gravest first, where it says how many.
+    """
 
     key: str
     title: Line
     parts: tuple[Part, ...] = ()
+    kind: MessageKind = MessageKind.ANSWER
+    importance: Importance | None = None
+    counts: tuple[Count, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from adapters.chats.feishu.calls import NAME, Json
 from adapters.chats.feishu.transports import Busy
 from bot.errors import DigestError, Unavailable
 from bot.ports import Listener
-from bot.values import Button, Buttons, Form, Message, Place, Problem, Request, Span, Text
+from bot.values import Button, Buttons, Form, Message, MessageKind, Place, Problem, Request, Span, Text
 
 if TYPE_CHECKING:
     from adapters.chats.feishu.chat import FeishuChat
@@ -134,7 +134,7 @@ class Inbound:
     def _tell(self, place: Place, key: str) -> None:
         """Say something; where that cannot be said, nothing more can be done."""
         try:
-            self._chat.post(place, Message("note", (Span(self._listener.text(place, key)),)))
+            self._chat.post(place, Message("note", (Span(self._listener.text(place, key)),), kind=MessageKind.NOTE))
         except DigestError:
             return
 
@@ -207,7 +207,7 @@ class Inbound:
     def _say(self, place: Place, problem: Problem | None) -> None:
         """Say beneath a form that can be changed no more what is wrong with it."""
         if problem:
-            self._chat.post(place, Message("error", (Span(problem.text),)))
+            self._chat.post(place, Message("error", (Span(problem.text),), kind=MessageKind.ERROR))
 
     # --- Where the bot is --------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from adapters.chats.slack.workspaces import NAME, InstalledWorkspaces, OneWorksp
 from bot.errors import ConfigError, DigestError, Forbidden, NotFound
 from bot.ports import Idempotency, Listener
 from bot.settings import Settings
-from bot.values import Attachment, Message, Place
+from bot.values import Attachment, Message, MessageKind, Place
 
 _bolt_log = logging.getLogger("digest.slack.bolt")
 _bolt_log.setLevel(logging.ERROR)  # its warnings are hints for who writes listeners
@@ -85,7 +85,7 @@ class SlackChat:
         once = once or Idempotency(uuid.uuid4().hex, datetime.fromtimestamp(self._now(), UTC), False, lambda: None)
         if place.viewer and not channel.startswith("D"):  # direct messages are for the two of them anyway
             for page in rendered.pages:
-                self._whisper(client, place, page, last=message.key == "error")
+                self._whisper(client, place, page, last=message.kind is MessageKind.ERROR)
             if rendered.files:
                 self._share(client, place_of(team, self.direct(team, place.viewer)), rendered.files, once)
             return place

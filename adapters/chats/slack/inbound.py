@@ -23,7 +23,7 @@ from adapters.chats.slack.blocks import ACTION, blocks_of
 from adapters.chats.slack.workspaces import NAME, parts_of, place_of
 from bot.errors import DigestError, UsageError
 from bot.ports import Listener
-from bot.values import Form, Message, Place, Problem, Request, Span
+from bot.values import Form, Message, MessageKind, Place, Problem, Request, Span
 
 if TYPE_CHECKING:
     from adapters.chats.slack.chat import SlackChat
@@ -144,7 +144,7 @@ class Inbound:
     def _tell(self, place: Place, key: str) -> None:
         """Say something to one person; where that cannot be said, nothing more can be done."""
         try:
-            self._chat.post(place, Message("error", (Span(self._listener.text(place, key)),)))
+            self._chat.post(place, Message("error", (Span(self._listener.text(place, key)),), kind=MessageKind.ERROR))
         except DigestError:
             return
 
