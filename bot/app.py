@@ -39,6 +39,7 @@ from bot.values import (
     Repository,
     Spending,
     Subscription,
+    local,
     without_credentials,
 )
 
@@ -215,7 +216,7 @@ class App:
         for back in (7, 60, 730, 20_000):
             since = now - timedelta(days=back)
             if found := self._source_of(repository.name).commits(repository.name, branch, since, now):
-                return digests.local(found[0].committed, zone).date()
+                return local(found[0].committed, zone).date()
         raise NotFound("no_commits", repo=repository.title)
 
     def spent_today(self) -> tuple[Spending, ...]:
@@ -401,6 +402,7 @@ class App:
             filters=scope.filters,
             entries=entries,
             overview=overview,
+            rows=related.rows(entries),
             themes=related.themes(commits, [e.grade for e in entries]),
             notices=(*late_said, *left_out, *build.faults),
             degraded=bool(build.faults),
@@ -418,7 +420,7 @@ class App:
     ) -> Relation | None:
         near = self._meant(commit, named, day)
         if len(near) == 1 and near[0].sha != commit.sha and near[0].committed <= commit.committed:
-            return Relation(named.kind, near[0].sha, near[0].pull, digests.titled(repository, near[0]))
+            return Relation(named.kind, near[0].sha, near[0].pull, repository.titled(near[0]))
         return Relation(named.kind, "", named.pull, named.title) if named.pull is not None else None
 
     def _meant(self, commit: Commit, named: Reference, day: Sequence[Commit]) -> list[Commit]:

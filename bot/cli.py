@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bot.ports import Chat, CommitSource, Finding, Progress
     from bot.settings import Settings
     from bot.texts import Texts
-    from bot.values import Digest, Message, Place, Post
+    from bot.values import Message, Place, Post
 
 _VERBS = (
     "today",
@@ -57,6 +57,36 @@ _HELP = """What changed in a repository, what matters, and why.
 Settings come from the environment or a .env file; without any, the rules write the digest, with no account and no
 network. Set OPENAI_MODEL for a language model and GITHUB_TOKEN for GitHub.
 """
+
+
+class _Known(click.ParamType[str]):
+    """One of several names, which are only looked up when they are needed, so that `--help` of all is fast."""
+
+    name = "name"
+
+    def __init__(self, names: Callable[[], Iterable[str]]) -> None:
+        self._names = names
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return click.Choice(tuple(self._names())).get_metavar(param, ctx) or ""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return click.Choice(tuple(self._names())).convert(value, param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return click.Choice(tuple(self._names())).shell_complete(ctx, param, incomplete)
+
+
+def _formats() -> Iterable[str]:
+    from bot.posts.report import FORMATS
+
+    return FORMATS
+
+
+def _languages() -> Iterable[str]:
+    from bot.texts import LANGUAGES
+
+    return LANGUAGES
 
 
 class _Grammar(click.Group):
@@ -203,14 +233,14 @@ def _deliver(begun: list[Worker]) -> None:
 @click.option(
     "--date", "day", default="yesterday", show_default=True, help="today, yesterday, week, latest or 2026-02-18"
 )
-@click.option("--lang", type=click.Choice(["en", "zh"]), help="language of the report  [default: DIGEST_LANGUAGE]")
+@click.option("--lang", type=_Known(_languages), help="language of the report  [default: DIGEST_LANGUAGE]")
 @click.option("--zone", default="", help="IANA time zone of the day  [default: DIGEST_ZONE]")
-@click.option("--format", "form", type=click.Choice(["md", "html", "json"]), default="md", show_default=True)
+@click.option("--format", "form", type=_Known(_formats), default="md", show_default=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="a file instead of the terminal")
 def report(repos: tuple[str, ...], day: str, lang: str | None, zone: str, form: str, output: Path | None) -> None:
     """Write the full report of one or several repositories."""
     from bot.conversation.commands import is_repository
-    from bot.posts import report as reports
+    from bot.posts.report import FORMATS
     from bot.texts import Texts
 
     days = [word for word in repos if not is_repository(word)] or [day]
@@ -218,13 +248,7 @@ def report(repos: tuple[str, ...], day: str, lang: str | None, zone: str, form: 
     with _told_kindly(), _app(lang, zone) as (app, settings):
         commands = _commands(app, settings, "")
         made = [d for repo in named or [""] for d in commands.digests(_request(_line((*days, repo))))]
-        texts = Texts(settings.digest_language)
-        writers: dict[str, Callable[[list[Digest]], str]] = {
-            "md": lambda d: reports.markdown(d, texts),
-            "html": lambda d: reports.html(d, texts),
-            "json": reports.json,
-        }
-        _write(writers[form](made), output)
+        _write(FORMATS[form].write(made, Texts(settings.digest_language)), output)
 
 
 @cli.command()
@@ -258,14 +282,14 @@ def retry(number: int) -> None:
 @click.option("--from", "first", required=True, help="the first day: 2026-02-18")
 @click.option("--to", "last", required=True, help="the last day")
 @click.option("--branch", default="", help="a branch  [default: the repository's own]")
-@click.option("--lang", type=click.Choice(["en", "zh"]), help="language  [default: DIGEST_LANGUAGE]")
+@click.option("--lang", type=_Known(_languages), help="language  [default: DIGEST_LANGUAGE]")
 @click.option("--zone", default="", help="IANA time zone of the days  [default: DIGEST_ZONE]")
 def backfill(repo: str, first: str, last: str, branch: str, lang: str | None, zone: str) -> None:
     """Make the digests of past days and keep them, without posting them: for search, and for what is usual."""
     from adapters.chats import terminal
     from bot.conversation import operator
     from bot.conversation.commands import parse_date
-    from bot.posts.post import day_label
+    from bot.posts.labels import day_label
     from bot.texts import Texts
     from bot.values import Subscription
 

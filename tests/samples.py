@@ -12,7 +12,7 @@ import make
 
 from bot.commits.people import Signature
 from bot.commits.reading import Written
-from bot.commits.related import themes
+from bot.commits.related import rows, themes
 from bot.texts import Texts
 from bot.values import (
     Analysis,
@@ -100,7 +100,8 @@ def digest(kind: Kind = "normal", language: Language = "en", **changes: object) 
         usual=22 if kind == "normal" else None,
         notices=HOSTILE if kind == "hostile" else (),
     )
-    return replace(value, **changes)  # type: ignore[arg-type]
+    value = replace(value, **changes)  # type: ignore[arg-type]
+    return replace(value, rows=rows(value.entries))
 
 
 def commit(subject: str, **changes: object) -> Commit:

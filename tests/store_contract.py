@@ -119,6 +119,7 @@ def digest(*commits: Commit, day: int = 0, analysis: Analysis = ANALYSIS, **chan
         filters=Filters(("-bot",), ("src/",), bots=False),
         entries=tuple(Entry(each, GRADE, analysis) for each in commits),
         overview="A quiet day.",
+        rows=tuple((each.sha,) for each in commits),
         themes=(Theme("login", tuple(each.sha for each in commits)),),
         usual=4,
         notices=("Something is missing.",),

@@ -66,7 +66,7 @@ def test_a_mailmap_of_one_endless_line_is_bounded():
 
 
 def test_of_several_the_row_names_two_and_how_many_more():
-    from bot.posts.post import people_label
+    from bot.posts.labels import people_label
 
     inner = [("Ana", "one"), ("Bo", "two"), ("Bo", "three"), ("Cy", "four\n\nCo-authored-by: Dee <dee@example.com>")]
     merge = commit("Merge branch 'x'", inner=inner, author="Max")

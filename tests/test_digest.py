@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 import pytest
 from make import REPOSITORY, change, commit, sha
 
+from bot.commits import related
 from bot.commits.filters import wanted
 from bot.delivery import schedule
 from bot.judgement import rules, triage
+from bot.posts import labels, report
 from bot.posts import post as digests
-from bot.posts import report
 from bot.texts import Texts
 from bot.values import (
     Analysis,
@@ -40,7 +41,9 @@ def entry(number, importance=Importance.LOW, subject="fix: a thing (#1)", **more
 
 def digest(*entries, language="en", **more) -> Digest:
     period = schedule.day(datetime(2026, 2, 18).date(), "Asia/Shanghai")
-    return Digest(REPOSITORY, "main", period, language, Filters(), entries, "An overview.", **more)
+    return Digest(
+        REPOSITORY, "main", period, language, Filters(), entries, "An overview.", related.rows(entries), **more
+    )
 
 
 MIXED = digest(
@@ -60,9 +63,9 @@ def words(message) -> str:
 
 
 def test_the_statistics_count_everything_once():
-    assert digests.statistics(MIXED, EN) == ("4 commits", "🔴 1", "🟡 1", "🟢 2", "+40 −8", "2 authors")
-    assert digests.statistics(MIXED, ZH) == ("4 个提交", "🔴 1", "🟡 1", "🟢 2", "+40 −8", "2 位作者")
-    assert digests.statistics(digest(entry(1), usual=24), EN)[-2:] == ("1 author", "usually 24")
+    assert labels.statistics(MIXED, EN) == ("4 commits", "🔴 1", "🟡 1", "🟢 2", "+40 −8", "2 authors")
+    assert labels.statistics(MIXED, ZH) == ("4 个提交", "🔴 1", "🟡 1", "🟢 2", "+40 −8", "2 位作者")
+    assert labels.statistics(digest(entry(1), usual=24), EN)[-2:] == ("1 author", "usually 24")
     assert "4 commits | 🔴 1 | 🟡 1 | 🟢 2 | +40 −8 | 2 authors" in words(digests.post(MIXED, EN).headline)
 
 
@@ -146,8 +149,8 @@ def test_a_file_that_leaves_a_folder_touches_it():
 
 def test_a_removed_file_links_to_where_it_was():
     gone = commit("fix: x", FileChange("src/old.py", FileStatus.REMOVED, removed=9), change("src/app.py"))
-    assert digests.path_url(REPOSITORY, gone, "src/old.py") == f"{REPOSITORY.url}/blob/{'0' * 40}/src/old.py"
-    assert digests.path_url(REPOSITORY, gone, "src/app.py") == f"{REPOSITORY.url}/blob/{'a' * 40}/src/app.py"
+    assert labels.path_url(REPOSITORY, gone, "src/old.py") == f"{REPOSITORY.url}/blob/{'0' * 40}/src/old.py"
+    assert labels.path_url(REPOSITORY, gone, "src/app.py") == f"{REPOSITORY.url}/blob/{'a' * 40}/src/app.py"
     assert REPOSITORY.file_url("a" * 40, "src/\udc80.py")
 
 
@@ -159,14 +162,16 @@ def test_bots_are_known_by_account_or_name():
 
 def test_a_very_long_subject_is_shortened_in_rows_only():
     one = commit("fix: " + "long " * 1000, change())
-    assert len(digests.subject_line(REPOSITORY, one)[0].text) <= 200
+    assert len(labels.subject_line(REPOSITORY, one)[0].text) <= 200
 
 
 def test_a_period_longer_than_a_day_shows_dates_in_the_table():
     week = schedule.week(datetime(2026, 2, 20, tzinfo=UTC), "UTC")
     (table,) = [
         p
-        for p in digests.post(Digest(REPOSITORY, "main", week, "en", Filters(), (entry(1),), "x"), EN).headline.parts
+        for p in digests.post(
+            Digest(REPOSITORY, "main", week, "en", Filters(), (entry(1),), "x", ((entry(1).commit.sha,),)), EN
+        ).headline.parts
         if isinstance(p, Table)
     ]
     assert table.rows[0][0][0].text == "02-18 15:00"

@@ -29,7 +29,7 @@ from world import DAY, HOME, World, spans
 from adapters.chats.terminal import Terminal
 from adapters.llms.openai import OpenAIModel
 from bot.app import Scope
-from bot.commits import patch
+from bot.commits import patch, related
 from bot.commits.reading import split_message
 from bot.delivery import schedule
 from bot.judgement import analysis, rules, triage
@@ -229,7 +229,7 @@ class Attacked:
         kept = {c.sha for c in (self.commits[item.name], *self.innocent(item.language)[::4])}
         entries = tuple(e for e in whole.entries if e.commit.sha in kept)
         themes = (replace(whole.themes[0], shas=(self.commits[item.name].sha,)),) if whole.themes else ()
-        return replace(whole, entries=entries, themes=themes)
+        return replace(whole, entries=entries, themes=themes, rows=related.rows(entries))
 
 
 def digest_of(world: World, repository: Repository, language: str) -> Digest:

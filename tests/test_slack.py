@@ -16,6 +16,7 @@ from slack_server import BROKEN, BUSY, DROPPED, INTERNAL, LOST, TOKEN, SlackServ
 from adapters.chats.slack import SlackChat, limits
 from adapters.chats.slack.blocks import render, rendered_length
 from adapters.chats.slack.workspaces import OneWorkspace
+from bot.commits import related
 from bot.delivery import schedule
 from bot.errors import ConfigError, Forbidden, NotFound, Unavailable
 from bot.posts import post as digests
@@ -111,7 +112,8 @@ def entry(number, importance, text):
 def day(count, highs=0, text="短。"):
     entries = tuple(entry(n, Importance.HIGH if n < highs else Importance.LOW, text) for n in range(count))
     period = schedule.day(datetime(2026, 2, 18, tzinfo=UTC).date(), "UTC")
-    return Digest(REPOSITORY, "main", period, "zh", Filters(), entries, "今天的概述。" if count else "没有提交。")
+    overview = "今天的概述。" if count else "没有提交。"
+    return Digest(REPOSITORY, "main", period, "zh", Filters(), entries, overview, related.rows(entries))
 
 
 DAYS = {

@@ -29,8 +29,8 @@ from bot.commits.hosts import Hosts
 from bot.conversation import forms, operator
 from bot.delivery import schedule
 from bot.errors import DigestError, NotFound, UsageError
+from bot.posts import labels, report
 from bot.posts import post as digests
-from bot.posts import report
 from bot.settings import check_zone
 from bot.texts import LANGUAGES, Texts
 from bot.values import (
@@ -57,6 +57,7 @@ from bot.values import (
     Subscription,
     Table,
     Text,
+    local,
     one_line,
     without_credentials,
 )
@@ -472,7 +473,7 @@ class Commands:
 
     @staticmethod
     def _files(made: Digest, texts: Texts) -> Post:
-        title = f"{texts('digest.report')}: {made.repository.title} · {digests.day_label(made.period, texts)}"
+        title = f"{texts('digest.report')}: {made.repository.title} · {labels.day_label(made.period, texts)}"
         return Post(Message("report", (Span(title),), report.attachments(made, texts), kind=MessageKind.REPORT))
 
     # --- One commit --------------------------------------------------------------------------
@@ -538,7 +539,7 @@ class Commands:
     def _ask_back(self, asked: _Asked, named: Reference, found: Sequence[tuple[Repository, Commit, str]]) -> Post:
         texts = asked.texts
         lines: list[Line] = [
-            (Span(f"{repository.title} {commit.short}: ", code=True), *digests.subject_line(repository, commit, 100))
+            (Span(f"{repository.title} {commit.short}: ", code=True), *labels.subject_line(repository, commit, 100))
             for repository, commit, _ in found
         ]
         buttons = tuple(
@@ -565,9 +566,9 @@ class Commands:
             raise NotFound("search_nothing", text=one_line(wanted, 60))
         rows = tuple(
             (
-                (Span(f"{digests.local(c.committed, asked.zone):%Y-%m-%d}"),),
-                (Span(digests.people_label(c, digests.AUTHOR_LIMIT)),),
-                digests.subject_line(by_name[c.repo], c),
+                (Span(f"{local(c.committed, asked.zone):%Y-%m-%d}"),),
+                (Span(labels.people_label(c, labels.AUTHOR_LIMIT)),),
+                labels.subject_line(by_name[c.repo], c),
                 (Span(c.short, by_name[c.repo].commit_url(c.sha), code=True),),
             )
             for c in found
@@ -691,7 +692,7 @@ class Commands:
         filters = subscription.filters
         items = [
             ("schedule", f"{subscription.schedule} ({subscription.zone})"),
-            ("next", f"{digests.local(due, subscription.zone):%Y-%m-%d %H:%M}" if due else texts("answer.never")),
+            ("next", f"{local(due, subscription.zone):%Y-%m-%d %H:%M}" if due else texts("answer.never")),
             ("language", subscription.language),
             ("branch", subscription.branch),
             ("paths", ", ".join(filters.paths)),
@@ -793,7 +794,7 @@ class Commands:
             return asked.texts.error(error)
         if quota is None:
             return ""
-        reset = f"{digests.local(quota.reset, asked.zone):%H:%M}"
+        reset = f"{local(quota.reset, asked.zone):%H:%M}"
         return asked.texts("status.quota_of", left=f"{quota.left:,}", limit=f"{quota.limit:,}", reset=reset)
 
     def _due(self, asked: _Asked, shown: Sequence[Subscription], everything: bool) -> Table:
@@ -807,7 +808,7 @@ class Commands:
             cells = {
                 "repo": each.repo if everything else self._title(asked, each.repo),
                 "channel": f"{each.place.chat}:{each.place.channel}",
-                "next": f"{digests.local(due, each.zone):%Y-%m-%d %H:%M} ({each.zone})" if due else "–",
+                "next": f"{local(due, each.zone):%Y-%m-%d %H:%M} ({each.zone})" if due else "–",
                 "last": texts(f"paused.{each.paused}")
                 if each.paused
                 else operator.stand(latest.get(each.id), each.zone, texts),

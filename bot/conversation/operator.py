@@ -13,7 +13,6 @@ from bot.app import App, Scope
 from bot.delivery import schedule
 from bot.errors import DigestError, UsageError
 from bot.ports import Finding, Verdict
-from bot.posts.post import local
 from bot.settings import check_zone
 from bot.texts import Texts
 from bot.values import (
@@ -30,6 +29,7 @@ from bot.values import (
     Span,
     Subscription,
     Table,
+    local,
     one_line,
 )
 

@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import Literal
 from urllib.parse import quote
 
+from bot.values.text import one_line
+
 
 class FileStatus(StrEnum):
     """What happened to a file; a copy counts as added, a change of type or mode as modified."""
@@ -259,6 +261,12 @@ class Repository:
     def number(self, number: int) -> str:
         """A pull or merge request as its host writes it: `#12`, or `!12`."""
         return f"{self._pages.sign}{number}"
+
+    def titled(self, commit: Commit, limit: int = 0) -> str:
+        """A commit's title with the number of its change request; one that says the number says it once."""
+        subject = one_line(commit.reading.subject, limit) or commit.short
+        number = self.number(commit.pull) if commit.pull is not None else ""
+        return subject if number in subject else f"{subject} ({number})"
 
     @property
     def _pages(self) -> Links:

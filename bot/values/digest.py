@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
+from zoneinfo import ZoneInfo
 
 from bot.values.commit import ChangeType, Commit, Repository
 
@@ -133,6 +134,16 @@ class Period:
     until: datetime
     zone: str
 
+    @property
+    def days(self) -> tuple[datetime, datetime]:
+        """Its first and its last local moment; both are on the same date when it is one day."""
+        return local(self.since, self.zone), local(self.until - timedelta(microseconds=1), self.zone)
+
+
+def local(moment: datetime, zone: str) -> datetime:
+    """`moment` on the clock of an IANA zone."""
+    return moment.astimezone(ZoneInfo(zone))
+
 
 @dataclass(frozen=True, slots=True)
 class Filters:
@@ -182,7 +193,8 @@ class Theme:
 class Digest:
     """A period of one branch of one repository: everything that is said of it, before any layout.
 
-    `entries` are newest first; `usual` is the median number of commits of comparable earlier digests (None: too few);
+    `entries` are newest first, `rows` are those of its table by SHA, in the same order, where several may share one;
+    `usual` is the median number of commits of comparable earlier digests (None: too few);
     `notices` are sentences for the reader about what is missing and why; `degraded` says that a model or a patch was
     missing, so that a later try may tell more.
     """
@@ -194,6 +206,7 @@ class Digest:
     filters: Filters
     entries: tuple[Entry, ...]
     overview: str
+    rows: tuple[tuple[str, ...], ...] = ()
     themes: tuple[Theme, ...] = ()
     usual: int | None = None
     notices: tuple[str, ...] = ()

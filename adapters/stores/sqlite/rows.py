@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from adapters.stores.sqlite.words import segmented
+from bot.commits import related
 from bot.commits.reading import as_it_was, reread
 from bot.values import Analysis, Commit, Digest, FileChange, FileStatus, InnerCommit, Reading
 
@@ -92,7 +93,13 @@ def load_digest(text: str) -> Digest:
     """The digest that `dump` wrote, by whichever version. Raises pydantic.ValidationError.
 
     What was kept before commits had readings looks as it did: its commits get the reading that was made at sight then.
+    So does what was kept without the rows of its table.
     """
+    digest = _with_readings(text)
+    return digest if digest.rows else replace(digest, rows=related.rows(digest.entries))
+
+
+def _with_readings(text: str) -> Digest:
     try:
         return load(Digest, text)
     except ValidationError as error:

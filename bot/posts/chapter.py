@@ -1,0 +1,187 @@
+"""One digest of the report in words: gathered once, as lines of spans, and laid out by each form. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from urllib.parse import quote, urlsplit
+
+from bot.posts.labels import (
+    SUBJECT_LIMIT,
+    facts,
+    grade_label,
+    mark,
+    people_label,
+    plain,
+    statistics,
+    subject_line,
+)
+from bot.posts.outline import Item, Section, outline
+from bot.texts import Texts
+from bot.values import Digest, Entry, Importance, Line, Span, Theme, local, sanitize
+
+_CONTENTS_LIMIT = 100
+"""Characters of a subject in the contents; the heading has it whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """A line with lines that belong beneath it."""
+
+    line: Line
+    below: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of an analysis: a list, or with `prose` paragraphs. `heading` is empty where none is needed."""
+
+    heading: str
+    items: tuple[Nested, ...]
+    prose: bool
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One digest of the report, in words. `number` counts the digests from 1 and makes the anchors unique."""
+
+    digest: Digest
+    number: int
+    texts: Texts
+
+    @property
+    def anchor(self) -> str:
+        """The name of the chapter within the report."""
+        return f"r{self.number}"
+
+    def tier_anchor(self, importance: Importance) -> str:
+        """The name of a tier within the report."""
+        return f"{self.anchor}-{importance}"
+
+    def anchor_of(self, entry: Entry) -> str:
+        """The name of a commit's analysis within the report."""
+        return f"{self.anchor}-{self._names[entry.commit.sha]}"
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """Each commit's short SHA, or the whole one where two begin alike."""
+        count = Counter(e.commit.short for e in self.digest.entries)
+        return {e.commit.sha: e.commit.short if count[e.commit.short] == 1 else e.commit.sha for e in self.entries}
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The commits, newest first."""
+        return self.digest.entries
+
+    @property
+    def tiers(self) -> list[tuple[Importance, tuple[Entry, ...]]]:
+        """The tiers that have commits; the statistics say which have none."""
+        return [(importance, found) for importance, found in self.digest.by_importance.items() if found]
+
+    def tier_title(self, importance: Importance) -> str:
+        """A tier with the number of its commits."""
+        name, count = self.texts(f"report.{importance}"), len(self.digest.by_importance[importance])
+        return self.texts("report.tier", mark=mark(importance, self.texts), name=name, n=count)
+
+    @property
+    def opening(self) -> list[Line]:
+        """The overview and what is missing."""
+        overview = self.digest.overview or ("" if self.entries else self.texts("digest.none"))
+        return [plain(text) for text in (overview, *self.digest.notices)]
+
+    @property
+    def statistics(self) -> tuple[str, ...]:
+        """The numbers of the day, each with its noun."""
+        return statistics(self.digest, self.texts)
+
+    def theme(self, theme: Theme) -> Nested:
+        """A theme, with links to its commits."""
+        members = {e.commit.sha: e for e in self.entries}
+        count = self.texts.count("commits", len(theme.shas))
+        title = self.texts("digest.theme", title=theme.title, count=count)
+        return Nested(plain(title), tuple(self.to_analysis(members[s]) for s in theme.shas if s in members))
+
+    def to_analysis(self, entry: Entry) -> Line:
+        """The subject as a link to the commit's place in this report."""
+        subject = self.digest.repository.titled(entry.commit, _CONTENTS_LIMIT)
+        return (Span(subject, f"#{self.anchor_of(entry)}"),)
+
+    def subject(self, entry: Entry, limit: int = 0) -> Line:
+        """The subject with its links, in `limit` characters, 0 for all of it."""
+        return subject_line(self.digest.repository, entry.commit, limit)
+
+    def landed(self, entry: Entry) -> datetime:
+        """When a commit landed, on the clock of the period."""
+        return local(entry.commit.committed, self.digest.period.zone)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The heads of the table's columns."""
+        return tuple(self.texts(f"table.{c}") for c in ("time", "author", "message", "importance"))
+
+    def row(self, entry: Entry) -> tuple[Line, ...]:
+        """Time, author, message, and the importance as a link to the analysis."""
+        importance = entry.grade.importance
+        return (
+            plain(_clock(self.landed(entry))),
+            plain(people_label(entry.commit)),
+            self.subject(entry, SUBJECT_LIMIT),
+            (Span(grade_label(importance, self.texts), f"#{self.anchor_of(entry)}"),),
+        )
+
+    def facts(self, entry: Entry) -> tuple[tuple[str, Line], ...]:
+        """What is known of a commit, by label."""
+        return facts(self.digest.repository, entry, _clock(self.landed(entry)), self.texts)
+
+    def parts(self, entry: Entry) -> list[Part]:
+        """What is said of the commit; a low one's only sentence needs no heading."""
+        quiet = entry.grade.importance is Importance.LOW
+        return [
+            Part("" if quiet and s.prose else s.heading, tuple(self._nested(i, s) for i in s.items), s.prose)
+            for s in outline(self.digest.repository, entry, self.texts)
+        ]
+
+    def _nested(self, item: Item, section: Section) -> Nested:
+        """An item with its places, and what to do about it, beneath."""
+        places = [self._labelled("evidence", place) if section.proven else place for place in item.places]
+        remedy = [self._labelled("mitigation", plain(item.remedy))] if item.remedy else []
+        bare = bool(places) and len(item.line) == 1  # it has no name in front that stands out
+        line = tuple(replace(span, strong=True) for span in item.line) if bare else item.line
+        return Nested(line, (*places, *remedy))
+
+    def _labelled(self, name: str, line: Line) -> Line:
+        return (Span(self.texts(f"report.{name}") + self.texts("report.colon")), *line)
+
+
+def chapters_of(digests: Sequence[Digest], texts: Texts) -> list[Chapter]:
+    """The chapters of a report."""
+    return [Chapter(digest, number, texts) for number, digest in enumerate(digests, 1)]
+
+
+def title_of(digests: Sequence[Digest], texts: Texts) -> str:
+    """The title of a report: its day, or both ends of its days."""
+    ends = [digest.period.days for digest in digests]
+    first, last = min(first.date() for first, _ in ends), max(last.date() for _, last in ends)
+    if first == last:
+        return texts("report.title", day=first.isoformat())
+    return texts("report.title_days", days=texts("digest.days", first=first.isoformat(), last=last.isoformat()))
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def link(url: str | None) -> str:
+    """`url` where it may be a link: an anchor of ours or http(s), every other character that could end it encoded."""
+    if not url or url.startswith("#"):
+        return url or ""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        return ""
+    return quote(sanitize(url), safe="%/:?#@!$&+,;=~")

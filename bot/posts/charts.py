@@ -1,0 +1,123 @@
+"""The report's charts, as SVG within its HTML. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from bot.commits.files import ROOT, component, generated
+from bot.posts.chapter import Chapter
+from bot.posts.tags import Html, tag, text
+from bot.values import one_line
+
+_WIDTH = 400
+"""The width of a chart's own units; a chart is drawn about this wide, so that its text keeps its size."""
+
+
+_COMPONENTS = 6
+"""Components that get a bar of their own."""
+
+
+def charts(chapter: Chapter) -> list[Html]:
+    """A bar of the importances, columns of when commits landed, and bars of what changed most."""
+    components = _changed(chapter)
+    return [
+        _importance_chart(chapter),
+        _time_chart(chapter),
+        *([_component_chart(chapter, components)] if components else []),
+    ]
+
+
+def _figure(
+    chapter: Chapter, name: str, values: Iterable[tuple[str, int]], height: int, shapes: Iterable[Html]
+) -> Html:
+    """A chart with its title, and for those who do not see it all its values in words."""
+    texts, anchor = chapter.texts, f"{chapter.anchor}-{name}"
+    said = texts("report.chart_separator").join(
+        texts("report.chart_value", name=value, n=f"{number:,}") for value, number in values
+    )
+    title = text(texts(f"report.chart_{name}"))
+    drawing = tag(
+        "svg",
+        tag("title", title, id=f"{anchor}-title"),
+        tag("desc", text(said), id=f"{anchor}-desc"),
+        *shapes,
+        viewBox=f"0 0 {_WIDTH} {height}",
+        role="img",
+        aria_labelledby=f"{anchor}-title",
+        aria_describedby=f"{anchor}-desc",
+    )
+    return tag("figure", tag("figcaption", title), drawing, class_=name)
+
+
+def _rect(x: float, y: float, width: float, height: float, class_: str) -> Html:
+    return tag("rect", x=f"{x:.1f}", y=f"{y:.1f}", width=f"{width:.1f}", height=f"{height:.1f}", rx="2", class_=class_)
+
+
+def _label(x: float, y: float, words: str, class_: str = "") -> Html:
+    return tag("text", text(words), x=f"{x:.1f}", y=f"{y:.1f}", **({"class_": class_} if class_ else {}))
+
+
+def _importance_chart(chapter: Chapter) -> Html:
+    """One bar, divided; beneath it a name and a number for each importance."""
+    counts = {i: len(found) for i, found in chapter.digest.by_importance.items()}
+    names = {i: chapter.texts(f"importance.{i}") for i in counts}
+    scale, x = (_WIDTH - 4) / sum(counts.values()), 0.0
+    shapes = []
+    for column, (importance, count) in enumerate(counts.items()):
+        if count:
+            shapes.append(_rect(x, 2, count * scale - 2, 18, f"fill-{importance}"))
+        x += count * scale
+        shapes.append(_rect(column * 132, 34, 10, 10, f"fill-{importance}"))
+        shapes.append(_label(column * 132 + 16, 43.5, f"{names[importance]} {count}"))
+    return _figure(chapter, "importance", [(names[i], n) for i, n in counts.items()], 52, shapes)
+
+
+def _time_chart(chapter: Chapter) -> Html:
+    """Commits by hour of the day, or by day where the period is longer."""
+    first, last = (moment.date() for moment in chapter.digest.period.days)
+    landed = [chapter.landed(entry) for entry in chapter.entries]
+    if first == last:
+        hours = Counter(moment.hour for moment in landed)
+        return _columns(chapter, "hours", [(f"{hour:02}", hours[hour]) for hour in range(24)], 6)
+    dates = Counter(moment.date() for moment in landed)
+    span = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    return _columns(chapter, "days", [(f"{date:%m-%d}", dates[date]) for date in span], -(-len(span) // 7))
+
+
+def _columns(chapter: Chapter, name: str, values: Sequence[tuple[str, int]], step: int) -> Html:
+    """Columns with their numbers above; every `step`th has its name below."""
+    height, most, width = 84, max(number for _, number in values) or 1, _WIDTH / len(values)
+    shapes = [_rect(0, height + 20, _WIDTH, 1, "axis")]
+    for column, (label, number) in enumerate(values):
+        size, middle = number / most * height, (column + 0.5) * width
+        if number:
+            shapes.append(_rect(column * width + 1, height + 18 - size, max(width - 2, 1), size, "fill"))
+            shapes += [_label(middle, height + 13 - size, f"{number}", "middle")] if len(values) <= 31 else []
+        shapes += [_label(middle, height + 36, label, "middle muted")] if column % step == 0 else []
+    return _figure(chapter, name, [value for value in values if value[1]], height + 42, shapes)
+
+
+def _changed(chapter: Chapter) -> list[tuple[str, int]]:
+    """Changed lines of the components that changed most, and of all others together; generated files do not count."""
+    lines: Counter[str] = Counter()
+    for entry in chapter.entries:
+        for file in entry.commit.files:
+            if not generated(file.path) and file.added + file.removed:
+                lines[component(file.path)] += file.added + file.removed
+    ranked = sorted(lines.items(), key=lambda item: (-item[1], item[0]))
+    named = [(chapter.texts("rules.root") if name == ROOT else one_line(name, 44), n) for name, n in ranked]
+    rest = sum(number for _, number in named[_COMPONENTS:])
+    return [*named[:_COMPONENTS], *([(chapter.texts("report.other"), rest)] if rest else [])]
+
+
+def _component_chart(chapter: Chapter, values: Sequence[tuple[str, int]]) -> Html:
+    """A bar for each component, its name above it and its number at the right."""
+    most = max(number for _, number in values)
+    shapes = []
+    for row, (name, number) in enumerate(values):
+        y = row * 37
+        shapes += [_label(0, y + 12, name), _label(_WIDTH, y + 12, f"{number:,}", "end")]
+        shapes.append(_rect(0, y + 17, max(number / most * _WIDTH, 2), 6, "fill"))
+    return _figure(chapter, "components", values, len(values) * 37 - 8, shapes)

@@ -1,0 +1,50 @@
+"""The report as JSON. Pure."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from zoneinfo import ZoneInfo
+
+from bot.values import Commit, Digest, Person, Repository, sanitize
+
+SCHEMA = 1
+"""The version of the JSON form; it grows when a name or a meaning changes."""
+
+
+def json(digests: Sequence[Digest]) -> str:
+    """The report of one or more digests as JSON, indented, ending in a newline.
+
+    `{"schema": 1, "digests": […]}`. A digest has the fields of `bot.values.Digest` by their names, all the way down, in
+    their order; a moment is `{"local": …, "utc": …}`, both ISO 8601, the local one on the clock of the period's zone.
+    Control, direction and invisible characters are taken out of texts. Left out is what depends on how this machine
+    reached the repository: the name by which its source knows it (perhaps a path), whether it is private, and accounts;
+    and the rows of the table, which follow from the rest.
+    """
+    plain = [_jsonable(digest, ZoneInfo(digest.period.zone)) for digest in digests]
+    return jsonlib.dumps({"schema": SCHEMA, "digests": plain}, ensure_ascii=False, indent=2) + "\n"
+
+
+_LEFT_OUT: dict[type, tuple[str, ...]] = {
+    Repository: ("name", "private", "links"),
+    Digest: ("rows",),
+    Commit: ("repo", "login"),
+    Person: ("login",),
+}
+
+
+def _jsonable(value: object, zone: ZoneInfo) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        left_out = _LEFT_OUT.get(type(value), ())
+        return {f.name: _jsonable(getattr(value, f.name), zone) for f in fields(value) if f.name not in left_out}
+    if isinstance(value, datetime):
+        utc = value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return {"local": value.astimezone(zone).isoformat(), "utc": utc}
+    if isinstance(value, tuple):
+        return [_jsonable(item, zone) for item in value]
+    if isinstance(value, Enum):
+        return value.value
+    return sanitize(value) if isinstance(value, str) else value

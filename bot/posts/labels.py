@@ -1,0 +1,192 @@
+"""The words and lines that every form of a digest shares: days, numbers, names, links. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.texts import Texts
+from bot.values import (
+    RULES,
+    Bump,
+    Commit,
+    Count,
+    Digest,
+    Entry,
+    Evidence,
+    FileStatus,
+    Importance,
+    Line,
+    Period,
+    Relation,
+    Repository,
+    Span,
+    local,
+    one_line,
+)
+
+AUTHOR_LIMIT = 60
+"""Characters of a name in a row."""
+
+
+SUBJECT_LIMIT = 200
+"""Characters of a subject in a row or a title: longer ones end in `…` and stand whole in the full report."""
+
+
+def day_label(period: Period, texts: Texts) -> str:
+    """`2026-02-18 Wednesday`, or both ends of a longer period."""
+    first, last = period.days
+    if first.date() == last.date():
+        return texts("digest.day", date=f"{first:%Y-%m-%d}", weekday=texts(f"weekday.{first.weekday()}"))
+    return texts("digest.days", first=f"{first:%Y-%m-%d}", last=f"{last:%Y-%m-%d}")
+
+
+def period_label(digest: Digest, texts: Texts) -> str:
+    """Both ends of the period and its zone, which is named here and nowhere else, and the branch."""
+    since, until = (local(m, digest.period.zone) for m in (digest.period.since, digest.period.until))
+    span = texts(
+        "digest.period", since=f"{since:%Y-%m-%d %H:%M}", until=f"{until:%Y-%m-%d %H:%M}", zone=digest.period.zone
+    )
+    return f"{span} · {texts('digest.branch', branch=digest.branch)}"
+
+
+def statistics(digest: Digest, texts: Texts) -> tuple[str, ...]:
+    """`29 commits`, `🔴 4`, `🟡 12`, `🟢 13`, `+4,120 −1,985`, `14 authors`, and the usual number where it is known."""
+    parts = [texts.count("commits", len(digest.entries))]
+    parts += [count.label for count in counts(digest, texts)]
+    parts += [texts("digest.lines", added=f"{digest.added:,}", removed=f"{digest.removed:,}")]
+    parts += [texts.count("authors", digest.authors)]
+    if digest.usual is not None:
+        parts.append(texts("digest.usual", n=digest.usual))
+    return tuple(parts)
+
+
+def counts(digest: Digest, texts: Texts) -> tuple[Count, ...]:
+    """How many commits of each importance, the gravest first."""
+    numbers = {i: len(found) for i, found in digest.by_importance.items()}
+    return tuple(Count(i, n, f"{mark(i, texts)} {n}", grade_label(i, texts)) for i, n in numbers.items())
+
+
+def grade_label(importance: Importance | None, texts: Texts) -> str:
+    """`🔴 High`; nothing for no importance."""
+    return f"{mark(importance, texts)} {texts(f'importance.{importance}')}" if importance else ""
+
+
+def mark(importance: Importance, texts: Texts) -> str:
+    """The coloured mark of an importance."""
+    return texts(f"importance.{importance}_mark")
+
+
+def importance_label(entry: Entry, texts: Texts) -> str:
+    """`🔴 High: breaking change`."""
+    grade = entry.grade
+    return grade_label(grade.importance, texts) + (f" · {grade.reason}" if grade.reason else "")
+
+
+def types_label(entry: Entry, texts: Texts) -> str:
+    """`Fix / Security`."""
+    return " / ".join(texts(f"type.{t}") for t in entry.grade.types)
+
+
+def people_label(commit: Commit, limit: int = 0) -> str:
+    """Who wrote what landed, for a row: the first two, each in `limit` characters, and how many more."""
+    names = [one_line(person.name, limit) for person in commit.reading.people]
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" +{more}" if more > 0 else "")
+
+
+_NAMED = 2
+
+
+def by_label(by: str, texts: Texts) -> str:
+    """Who wrote an analysis."""
+    return texts("digest.by_rules") if by == RULES else texts("digest.by_model", model=by)
+
+
+def size_label(commit: Commit, texts: Texts) -> str:
+    """`+120 −8, 5 files`."""
+    lines = texts("digest.lines", added=f"{commit.added:,}", removed=f"{commit.removed:,}")
+    return f"{lines}, {texts.count('files', len(commit.files))}"
+
+
+def coverage_label(coverage: float, texts: Texts) -> str:
+    """How much of a patch was read, rounded down, so that only a whole patch is 100 %."""
+    return texts("digest.coverage", percent=int(coverage * 100))
+
+
+def subject_line(repository: Repository, commit: Commit, limit: int = SUBJECT_LIMIT) -> Line:
+    """The subject as a link to the commit, and its pull request's number as a link of its own."""
+    subject = one_line(commit.reading.subject, limit) or commit.short
+    spans = []
+    if commit.pull is not None:
+        spans = [Span(" ("), Span(repository.number(commit.pull), repository.pull_url(commit.pull)), Span(")")]
+    return (Span(subject, repository.commit_url(commit.sha)), *spans)
+
+
+def path_url(repository: Repository, commit: Commit, path: str) -> str | None:
+    """The web page of a file as a commit left it, or as it was before, where the commit removed it."""
+    removed = any(f.path == path and f.status is FileStatus.REMOVED for f in commit.files)
+    return repository.file_url(commit.parents[0] if removed and commit.parents else commit.sha, path)
+
+
+def evidence_line(repository: Repository, sha: str, evidence: Evidence) -> Line:
+    """The path and line of a piece of evidence as a link, and the words quoted."""
+    where = f"{evidence.path}:{evidence.line}" if evidence.line else evidence.path
+    url = repository.file_url(sha, evidence.path, evidence.line) if evidence.line else repository.commit_url(sha)
+    spans = [Span(where, url, code=True)]
+    if evidence.quote and evidence.quote != evidence.path:
+        spans += [Span(" "), Span(one_line(evidence.quote, 120), code=True)]
+    return tuple(spans)
+
+
+def relation_line(repository: Repository, relation: Relation, texts: Texts) -> Line:
+    """`reverts 9a93eb7 Retry a failed start`, linked to the commit, or to the pull request where only that is known."""
+    kind, title = texts(f"relation.{relation.kind}"), one_line(relation.title, SUBJECT_LIMIT)
+    if relation.sha:
+        named = Span(relation.sha[:7], repository.commit_url(relation.sha), code=True)
+    else:
+        number = relation.pull or 0
+        named = Span(repository.number(number), repository.pull_url(number))
+    return (Span(f"{kind} "), named, *([Span(f" {title}")] if title else []))
+
+
+def facts(repository: Repository, entry: Entry, landed: str, texts: Texts) -> tuple[tuple[str, Line], ...]:
+    """What is known of a commit, which landed at the time `landed`, and of how its analysis came about, by label."""
+    commit, analysis = entry.commit, entry.analysis
+    known = [
+        (texts("digest.type"), types_label(entry, texts)),
+        (texts("digest.importance"), importance_label(entry, texts)),
+        (texts("digest.author"), ", ".join(person.name for person in commit.reading.people)),
+        *([(texts("digest.merged_by"), commit.reading.merger)] if commit.reading.merger else []),
+        (texts("digest.landed"), landed),
+        (texts("digest.size"), size_label(commit, texts)),
+        (texts("digest.source"), by_label(analysis.by, texts)),
+    ]
+    if analysis.coverage < 1:
+        known.append((texts("digest.read"), coverage_label(analysis.coverage, texts)))
+    if analysis.dropped:
+        known.append((texts("digest.left_out"), texts("digest.dropped", n=analysis.dropped)))
+    named = ("SHA", (Span(commit.short, repository.commit_url(commit.sha), code=True),))
+    return (named, *((label, plain(text)) for label, text in known))
+
+
+def plain(text: str) -> Line:
+    """A line of words alone."""
+    return (Span(text),)
+
+
+def bumps_line(repository: Repository, entries: Sequence[Entry], texts: Texts) -> Line:
+    """`4 dependency updates: requests 2.31 → 2.32, …`, each linked to its commit."""
+    spans = [Span(texts("digest.bumps", count=texts.count("commits", len(entries))))]
+    for number, entry in enumerate(entries):
+        named = ", ".join(_bump_label(bump) for bump in entry.commit.reading.bumps[:_MOST_BUMPS])
+        spans += [Span(", ")] if number else []
+        spans.append(Span(one_line(named, SUBJECT_LIMIT), repository.commit_url(entry.commit.sha)))
+    return tuple(spans)
+
+
+_MOST_BUMPS = 5
+
+
+def _bump_label(bump: Bump) -> str:
+    versions = " → ".join(v for v in (bump.old, bump.new) if v)
+    return f"{bump.package} {versions}".rstrip()

@@ -1,0 +1,152 @@
+"""The report as Markdown. Pure.
+
+Texts from outside reach it only through `_markdown_line`; the type `Markdown` keeps them apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NewType
+
+from bot.posts.chapter import Chapter, Nested, chapters_of, link, title_of
+from bot.posts.labels import period_label, plain
+from bot.texts import Texts
+from bot.values import Digest, Entry, Importance, Line, Span
+
+Markdown = NewType("Markdown", str)
+"""CommonMark with the tables of GitHub's dialect; everything from outside in it is escaped."""
+
+
+def markdown(digests: Sequence[Digest], texts: Texts) -> str:
+    """The report of one or more digests as Markdown, that is CommonMark with the tables of GitHub's dialect.
+
+    The only HTML in it are the anchors before headings; it ends in a newline.
+    """
+    chapters = chapters_of(digests, texts)
+    blocks = [_heading(1, plain(title_of(digests, texts)))]
+    if len(chapters) > 1:
+        blocks.append(_list(Nested((Span(c.digest.repository.title, f"#{c.anchor}"),)) for c in chapters))
+    for chapter in chapters:
+        blocks += _markdown_chapter(chapter)
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _markdown_chapter(chapter: Chapter) -> list[Markdown]:
+    digest, texts = chapter.digest, chapter.texts
+    blocks = [
+        _heading(2, plain(digest.repository.title), chapter.anchor),
+        _markdown_line(plain(period_label(digest, texts))),
+        *(_markdown_line(line) for line in chapter.opening),
+    ]
+    if not chapter.entries:
+        return blocks
+    blocks += [_markdown_table(chapter), _heading(3, plain(f"📊 {texts('report.statistics')}"))]
+    blocks.append(_markdown_line(plain(" · ".join(chapter.statistics))))
+    if digest.themes:
+        blocks += [_heading(3, plain(texts("digest.themes"))), _list(chapter.theme(t) for t in digest.themes)]
+    blocks += [_heading(3, plain(f"📋 {texts('report.contents')}")), _markdown_contents(chapter)]
+    for importance, entries in chapter.tiers:
+        blocks.append(_heading(3, plain(chapter.tier_title(importance)), chapter.tier_anchor(importance)))
+        for entry in entries:
+            blocks += _markdown_entry(chapter, entry)
+    return blocks
+
+
+def _markdown_table(chapter: Chapter) -> Markdown:
+    rows = [tuple(plain(c) for c in chapter.columns), *map(chapter.row, chapter.entries)]
+    lines = ["| " + " | ".join(map(_markdown_line, row)) + " |" for row in rows]
+    return Markdown("\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]]))
+
+
+def _markdown_contents(chapter: Chapter) -> Markdown:
+    items = []
+    for importance, entries in chapter.tiers:
+        title = (Span(chapter.tier_title(importance), f"#{chapter.tier_anchor(importance)}"),)
+        items.append(Nested(title, tuple(map(chapter.to_analysis, entries))))
+    return _list(items)
+
+
+def _markdown_entry(chapter: Chapter, entry: Entry) -> list[Markdown]:
+    blocks = [_heading(4, chapter.subject(entry), chapter.anchor_of(entry))]
+    colon = chapter.texts("report.colon")
+    facts = [(Span(name, strong=True), Span(colon), *line) for name, line in chapter.facts(entry)]
+    if entry.grade.importance is Importance.HIGH:
+        blocks.append(_list(map(Nested, facts)))
+    else:
+        blocks.append(Markdown(" · ".join(map(_markdown_line, facts))))
+    for part in chapter.parts(entry):
+        blocks += [_heading(5, plain(part.heading))] if part.heading else []
+        blocks += [_markdown_line(item.line) for item in part.items] if part.prose else [_list(part.items)]
+    return blocks
+
+
+def _heading(level: int, line: Line, anchor: str = "") -> Markdown:
+    heading = f"{'#' * level} {_markdown_line(line)}"
+    return Markdown(f'<a id="{anchor}"></a>\n\n{heading}' if anchor else heading)
+
+
+def _list(items: Iterable[Nested]) -> Markdown:
+    lines = []
+    for item in items:
+        lines.append(f"- {_markdown_line(item.line)}")
+        lines += [f"  - {_markdown_line(line)}" for line in item.below]
+    return Markdown("\n".join(lines))
+
+
+# A backslash takes every meaning from these (CommonMark 2.4); `&`, `<` and `>` are entities, which older readers know.
+_SYNTAX = re.compile(r"[\\`*_~^\[\]|$]")
+
+
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+
+
+# What a line may not begin with (headings, lists, rules), and the closing run that a heading would lose.
+_START = re.compile(r"^(?:(\d{1,9})(?=[.)](?:\s|$))|(?=[-+=#]))")
+
+
+_END = re.compile(r"#+$")
+
+
+# GitHub links these in the text after Markdown is done, so no escape reaches them: addresses, mentions, issue numbers.
+# A zero-width space in them does, and cannot stand in a text from outside, since `sanitize` removes it.
+_AUTOLINK = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\S)|(?<=#)(?=\d)|(?<=\bGH-)(?=\d)", re.IGNORECASE)
+
+
+_BREAK = "\u200b"
+
+
+def _markdown_line(line: Line) -> Markdown:
+    """A line as Markdown that stays one line and means only its text, its bold, its code and its links."""
+    joined = "".join(map(_markdown_span, line)).strip()
+    joined = _END.sub(lambda run: r"\#" * len(run.group()), joined)
+    if joined.startswith("[`") and "]:" in joined:
+        # `[…]:` at the start of a paragraph defines a link before code is looked for (CommonMark 4.7).
+        return Markdown(f"&#8203;{joined}")
+    return Markdown(_START.sub(r"\1\\", joined))
+
+
+def _markdown_span(span: Span) -> str:
+    text = re.sub(r"\s", " ", span.text)
+    url = link(span.url).replace("&", "&amp;")
+    if not text.strip():
+        return " " if text else ""
+    if span.code:
+        body = _code(text)
+    else:
+        body = _escaped(text if url else _AUTOLINK.sub(_BREAK, text)).replace(_BREAK, "&#8203;")
+    body = f"[{body}]({url})" if url else body
+    return f"**{body.strip()}**" if span.strong else body
+
+
+def _escaped(text: str) -> str:
+    escaped = _SYNTAX.sub(r"\\\g<0>", text)
+    return re.sub("[&<>]", lambda found: _ENTITIES[found.group()], escaped)
+
+
+def _code(text: str) -> str:
+    """A code span: fenced by one backtick more than the longest run in it, padded where it begins or ends with one."""
+    fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
+    text = text.strip()
+    pad = " " if "`" in (text[0], text[-1]) else ""
+    return f"{fence}{pad}{text}{pad}{fence}"

@@ -1,0 +1,78 @@
+"""What is said of one commit, in order, as lines: decided once, for a chat and for every form of the report. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bot.posts.labels import evidence_line, path_url, plain, relation_line
+from bot.texts import Texts
+from bot.values import Commit, Entry, Impact, InnerCommit, Line, Repository, Span, one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that is said: a line, the places where it can be seen, and what to do about it, empty for nothing."""
+
+    line: Line
+    places: tuple[Line, ...] = ()
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Items under a heading, empty for none; with `prose` they are paragraphs, with `proven` their places evidence."""
+
+    name: str
+    heading: str
+    items: tuple[Item, ...]
+    prose: bool = False
+    proven: bool = False
+
+
+def outline(repository: Repository, entry: Entry, texts: Texts, limit: int = 0) -> tuple[Section, ...]:
+    """What is said of a commit: as deep as its analysis, and nothing empty.
+
+    Titles of merged commits are kept to `limit` characters, 0 for all of them.
+    """
+    analysis, commit = entry.analysis, entry.commit
+
+    def section(name: str, items: Iterable[Item], *, prose: bool = False, proven: bool = False) -> Section:
+        return Section(name, texts(f"digest.{name}") if name else "", tuple(items), prose, proven)
+
+    def pair(name: str, text: str) -> Line:
+        name = one_line(name)
+        return (Span(name, strong=True), Span(texts("report.colon") if name and text else ""), Span(text))
+
+    insights = (
+        Item(pair(texts(f"aspect.{i.aspect}"), i.text), (evidence_line(repository, commit.sha, i.evidence),))
+        for i in analysis.insights
+    )
+    risks = (
+        Item(plain(r.text), (evidence_line(repository, commit.sha, r.evidence),), r.mitigation) for r in analysis.risks
+    )
+    sections = (
+        section("summary", [Item(plain(analysis.summary))], prose=True),
+        section("relations", (Item(relation_line(repository, r, texts)) for r in entry.relations)),
+        section(
+            "impact",
+            (Item(pair(i.component, i.effect), _paths(repository, commit, i)) for i in analysis.impact),
+        ),
+        section("insight", insights, proven=True),
+        section("risks", risks, proven=True),
+        section("suggestions", (Item(pair(s.who, s.action)) for s in analysis.suggestions)),
+        section("inner", (Item(_inner_line(repository, inner, limit)) for inner in commit.inner)),
+        section("", [Item(plain(analysis.note))] if analysis.note else [], prose=True),
+    )
+    return tuple(section for section in sections if section.items)
+
+
+def _paths(repository: Repository, commit: Commit, impact: Impact) -> tuple[Line, ...]:
+    return tuple((Span(path, path_url(repository, commit, path), code=True),) for path in impact.paths)
+
+
+def _inner_line(repository: Repository, inner: InnerCommit, limit: int) -> Line:
+    return (
+        Span(inner.sha[:7], repository.commit_url(inner.sha), code=True),
+        Span(f" {one_line(inner.subject, limit)} · {inner.author}"),
+    )
