@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from bot.commits import filters, related
 from bot.errors import DigestError, Forbidden, NotFound, Refused, Unavailable
-from bot.judgement import analysis, triage
+from bot.judgement import questions, triage
 from bot.judgement.asker import Asker, Limits
 from bot.judgement.build import Build, as_told
 from bot.ports import Chat, CommitSource, Idempotency, LanguageModel, Progress, Store
@@ -460,7 +460,7 @@ class App:
         time = (scope.period.since, until, scope.period.zone)
         place = (repository.name, repository.title, repository.url, branch)
         shas = tuple(c.sha for c in commits) if until else ()
-        named = (place, time, shas, scope.language, scope.filters, filtered, model, analysis.PROMPTS, triage.VERSION)
+        named = (place, time, shas, scope.language, scope.filters, filtered, model, questions.PROMPTS, triage.VERSION)
         return hashlib.sha256(repr(named).encode()).hexdigest()
 
     def _usual(self, made: Digest) -> int | None:

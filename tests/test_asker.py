@@ -9,8 +9,8 @@ import pytest
 
 from adapters.stores.sqlite import SqliteStore
 from bot.errors import ConfigError, ModelError, Unavailable
-from bot.judgement.analysis import Rejected
 from bot.judgement.asker import Asker, Limits, most
+from bot.judgement.replies import Rejected
 from bot.values import Finish, Question, Reply, Spending, Usage
 
 USED = Usage("some-model", 200, 100, 1)

@@ -9,7 +9,7 @@ from repositories import Builder
 from test_app import Talking
 from world import DAY, HOME, words
 
-from bot.judgement import analysis
+from bot.judgement import questions
 from bot.judgement.asker import Limits
 from bot.values import RULES, Importance
 
@@ -167,7 +167,7 @@ def test_a_large_commit_is_read_in_parts_and_merged(talk, large):
 def test_a_commit_beyond_all_parts_says_how_much_was_read(talk, large):
     talking = talk(large, merging)
     said = talking.said("#8")
-    assert purposes(talking.server).count("analysis") == analysis.PARTS
+    assert purposes(talking.server).count("analysis") == questions.PARTS
     assert "of the changed lines were read" in said
     asked = len(talking.server.bodies)
     assert talking.said("#8") == said  # more cannot be read, so nothing is asked again

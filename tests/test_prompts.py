@@ -9,7 +9,8 @@ import pytest
 from make import PATCH, REPOSITORY, change, commit, sha
 
 from bot.commits import patch
-from bot.judgement import analysis, triage
+from bot.judgement import questions as asking
+from bot.judgement import triage
 from bot.texts import prompt
 from bot.values import Analysis, Aspect, Entry, Evidence, Grade, Impact, Importance, Insight, Question, Risk, Suggestion
 
@@ -35,22 +36,22 @@ def questions(language: str) -> dict[str, Question]:
     """One question of each prompt."""
     entries = [Entry(c, GRADE, PART) for c in DAY]
     made = (
-        analysis.triage_question(REPOSITORY, DAY, triage.judge(DAY), language),
-        analysis.second_question(REPOSITORY, [(DAY[0], SEEN)], language),
-        analysis.analysis_question(REPOSITORY, DAY[0], SEEN, language),
-        analysis.batch_question(REPOSITORY, [(DAY[0], SEEN), (DAY[1], patch.select(DAY[1], [], 9))], language),
-        analysis.merge_question(REPOSITORY, DAY[0], [PART, PART], language),
-        analysis.overview_question(REPOSITORY, entries, language),
+        asking.triage_question(REPOSITORY, DAY, triage.judge(DAY), language),
+        asking.second_question(REPOSITORY, [(DAY[0], SEEN)], language),
+        asking.analysis_question(REPOSITORY, DAY[0], SEEN, language),
+        asking.batch_question(REPOSITORY, [(DAY[0], SEEN), (DAY[1], patch.select(DAY[1], [], 9))], language),
+        asking.merge_question(REPOSITORY, DAY[0], [PART, PART], language),
+        asking.overview_question(REPOSITORY, entries, language),
     )
     return {question.name: question for question in made}
 
 
 def test_every_prompt_is_in_use_and_every_prompt_in_use_is_there():
     there = {path.name.removesuffix(".md") for path in files("prompts").iterdir() if path.name.endswith(".md")}
-    assert there == set(analysis.PROMPTS) == set(questions("en"))
+    assert there == set(asking.PROMPTS) == set(questions("en"))
 
 
-@pytest.mark.parametrize("name", analysis.PROMPTS)
+@pytest.mark.parametrize("name", asking.PROMPTS)
 def test_a_prompt_is_short_and_in_no_language(name):
     system, user = (files("prompts") / f"{name}.md").read_text(encoding="utf-8").split("\n---\n")
     assert patch.tokens(system) + patch.tokens(user) < 1_500
@@ -58,7 +59,7 @@ def test_a_prompt_is_short_and_in_no_language(name):
     assert system.isascii()
 
 
-@pytest.mark.parametrize("name", analysis.PROMPTS)
+@pytest.mark.parametrize("name", asking.PROMPTS)
 def test_a_prompt_fences_its_data_and_says_that_they_are_no_instructions(name):
     system, user = (files("prompts") / f"{name}.md").read_text(encoding="utf-8").split("\n---\n")
     assert user.count("DATA $mark") == 2
@@ -66,7 +67,7 @@ def test_a_prompt_fences_its_data_and_says_that_they_are_no_instructions(name):
     assert "praise" in system
 
 
-@pytest.mark.parametrize("name", analysis.PROMPTS)
+@pytest.mark.parametrize("name", asking.PROMPTS)
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_prompt_is_sent_word_for_word(name, language):
     question = questions(language)[name]
@@ -78,7 +79,7 @@ def test_a_prompt_is_sent_word_for_word(name, language):
     assert sent == path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", analysis.PROMPTS)
+@pytest.mark.parametrize("name", asking.PROMPTS)
 def test_a_blank_that_is_not_filled_is_refused(name):
     with pytest.raises(KeyError):
         prompt(name, language="English", mark="m")

@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo
 
 from bot.commits.patch import tokens
 from bot.errors import ConfigError, DigestError, ModelError, Unavailable
-from bot.judgement import analysis
-from bot.judgement.analysis import Rejected
+from bot.judgement import questions
+from bot.judgement.replies import Rejected
 from bot.ports import LanguageModel, Store
 from bot.values import Question, Reply, Spending, Usage
 
@@ -120,7 +120,7 @@ class Conversation:
         try:
             return read(self.reply(question))
         except Rejected as rejected:
-            return read(self.reply(analysis.again(question, str(rejected), longer=rejected.longer)))
+            return read(self.reply(questions.again(question, str(rejected), longer=rejected.longer)))
 
     def ask_list(self, question: Question, read: Callable[[Reply], Mapping[str, _T]]) -> Mapping[str, _T]:
         """The answers as `read` takes them, by SHA; of two answers with faults, what is right in either.
@@ -133,7 +133,7 @@ class Conversation:
             first = rejected
         found: dict[str, Any] = dict(first.found)
         try:
-            return read(self.reply(analysis.again(question, str(first), longer=first.longer)))
+            return read(self.reply(questions.again(question, str(first), longer=first.longer)))
         except Rejected as rejected:
             found |= rejected.found
             if not found:

@@ -15,10 +15,9 @@ from bot.commits import notes, patch
 from bot.commits.files import generated
 from bot.commits.patch import EvidenceIndex, Selection
 from bot.errors import DigestError
-from bot.judgement import analysis as asking
-from bot.judgement import rules, triage
-from bot.judgement.analysis import Rejected
+from bot.judgement import questions, replies, rules, triage
 from bot.judgement.asker import Conversation
+from bot.judgement.replies import Rejected
 from bot.judgement.triage import Judgement
 from bot.ports import Progress, Store
 from bot.texts import Texts
@@ -125,8 +124,8 @@ class Build:
         told = self._store.delivered_grades(self._repository.name, [c.sha for c in commits])
         if not self._model or not commits:
             return [as_told(by_rules[c.sha], told.get(c.sha)) for c in commits]
-        starts = range(0, len(commits), asking.TRIAGE_SIZE)
-        lists = [(commits[s : s + asking.TRIAGE_SIZE], judged[s : s + asking.TRIAGE_SIZE]) for s in starts]
+        starts = range(0, len(commits), questions.TRIAGE_SIZE)
+        lists = [(commits[s : s + questions.TRIAGE_SIZE], judged[s : s + questions.TRIAGE_SIZE]) for s in starts]
         with ThreadPoolExecutor(self._concurrency) as pool:
             by_model = dict(pair for part in pool.map(lambda p: self._list_grades(*p), lists) for pair in part.items())
         by_model |= self._second_look(by_model, commits, judged)
@@ -162,24 +161,24 @@ class Build:
         return found
 
     def _list_grades(self, commits: Sequence[Commit], judged: Sequence[Judgement]) -> Mapping[str, Grade]:
-        question = asking.triage_question(self._repository, commits, judged, self._language)
-        return self._listed(question, commits, lambda r: asking.read_triage(r, commits, judged, self._language))
+        question = questions.triage_question(self._repository, commits, judged, self._language)
+        return self._listed(question, commits, lambda r: replies.read_triage(r, commits, judged, self._language))
 
     def _second_look(
         self, grades: Mapping[str, Grade], commits: Sequence[Commit], judged: Sequence[Judgement]
     ) -> Mapping[str, Grade]:
         """The grades of commits on which model and rules are two steps apart, decided with their patches."""
-        disputed = asking.disputed(grades, commits, judged)
+        disputed = replies.disputed(grades, commits, judged)
         if not disputed:
             return {}
-        budgets = self._budgets(disputed, asking.SECOND_TOKENS)
+        budgets = self._budgets(disputed, questions.SECOND_TOKENS)
         tasks = [_Task(c, "", Importance.MEDIUM) for c in disputed]
         read = [(t.commit, patch.select(t.commit, p, budgets[t.commit.sha])) for t, p in self._read_patches(tasks)]
         prior = {c.sha: j for c, j in zip(commits, judged, strict=True)}
         views = [prior[c.sha] for c in disputed]
-        question = asking.second_question(self._repository, read, self._language)
+        question = questions.second_question(self._repository, read, self._language)
         return self._listed(
-            question, disputed, lambda r: asking.read_second(r, grades, disputed, views, self._language)
+            question, disputed, lambda r: replies.read_second(r, grades, disputed, views, self._language)
         )
 
     def _listed(
@@ -228,12 +227,12 @@ class Build:
         high = [t for t in tasks if t.depth is Importance.HIGH]
         medium = [t for t in tasks if t.depth is Importance.MEDIUM]
         asked: list[Future[dict[str, Analysis]]] = []
-        for read in self._read(high, asking.HIGH_TOKENS):
+        for read in self._read(high, questions.HIGH_TOKENS):
             asked.append(pool.submit(lambda r: {r.task.commit.sha: self._full(r)}, read))
         batch: list[_Read] = []
-        for number, read in enumerate(self._read(medium, asking.MEDIUM_TOKENS), start=1):
+        for number, read in enumerate(self._read(medium, questions.MEDIUM_TOKENS), start=1):
             batch.append(read)
-            if len(batch) == asking.BATCH_SIZE or number == len(medium):
+            if len(batch) == questions.BATCH_SIZE or number == len(medium):
                 asked.append(pool.submit(self._batch, batch))
                 batch = []
         for answered in asked:
@@ -249,7 +248,7 @@ class Build:
     def _budgets(commits: Sequence[Commit], average: int) -> dict[str, int]:
         # About twelve tokens a changed line, and room for the lines around it.
         sizes = [100 + 20 * sum(f.added + f.removed for f in c.files if not generated(f.path)) for c in commits]
-        return dict(zip((c.sha for c in commits), asking.shares(sizes, average), strict=True))
+        return dict(zip((c.sha for c in commits), questions.shares(sizes, average), strict=True))
 
     def _read_patches(self, tasks: Sequence[_Task]) -> Iterator[tuple[_Task, tuple[FilePatch, ...]]]:
         """Every commit with its patch; with none where it cannot be read."""
@@ -264,11 +263,11 @@ class Build:
     def _full(self, read: _Read) -> Analysis:
         """The full analysis by the model, which is kept, else by the rules."""
         made = self._analysed(read)
-        return made if made.note else self._keep(read.task.commit, asking.ANALYSIS, made)
+        return made if made.note else self._keep(read.task.commit, questions.ANALYSIS, made)
 
     def _analysed(self, read: _Read) -> Analysis:
         commit = read.task.commit
-        question = asking.analysis_question(self._repository, commit, read.seen, self._language)
+        question = questions.analysis_question(self._repository, commit, read.seen, self._language)
         try:
             return self._checked(question, commit, EvidenceIndex(commit, read.patches), read.seen.coverage)
         except (Rejected, DigestError) as error:
@@ -278,13 +277,13 @@ class Build:
         """The analysis with proven statements only; asked once more where some were not, and the better one taken."""
         assert self._model is not None
 
-        def read(reply: Reply) -> asking.Checked:
-            return asking.read_analysis(reply, commit, proof, coverage, self._language)
+        def read(reply: Reply) -> replies.Checked:
+            return replies.read_analysis(reply, commit, proof, coverage, self._language)
 
         made = self._model.ask(question, read)
         if made.problems:
             try:
-                second = read(self._model.reply(asking.again(question, " ".join(made.problems))))
+                second = read(self._model.reply(questions.again(question, " ".join(made.problems))))
                 made = min(made, second, key=lambda c: len(c.problems))
             except (Rejected, DigestError):
                 pass  # the first answer stands, without what could not be proven
@@ -296,15 +295,15 @@ class Build:
     def _batch(self, batch: Sequence[_Read]) -> dict[str, Analysis]:
         assert self._model is not None
         seen = [(read.task.commit, read.seen) for read in batch]
-        question = asking.batch_question(self._repository, seen, self._language)
+        question = questions.batch_question(self._repository, seen, self._language)
         error: Exception = Rejected("incomplete")
         made: Mapping[str, Analysis] = {}
         try:
-            made = self._model.ask_list(question, lambda r: asking.read_batch(r, seen, self._language))
+            made = self._model.ask_list(question, lambda r: replies.read_batch(r, seen, self._language))
         except (Rejected, DigestError) as problem:
             error = problem
         return {
-            r.task.commit.sha: self._keep(r.task.commit, asking.BATCH, made[r.task.commit.sha])
+            r.task.commit.sha: self._keep(r.task.commit, questions.BATCH, made[r.task.commit.sha])
             if r.task.commit.sha in made
             else self._fallback(error, r)
             for r in batch
@@ -333,7 +332,7 @@ class Build:
         ((_, patches),) = self._read_patches([task])
         if not self._model:
             return self._rules(task, patches)
-        pages = patch.parts(commit, patches, asking.ALONE_TOKENS, asking.PARTS)
+        pages = patch.parts(commit, patches, questions.ALONE_TOKENS, questions.PARTS)
         if kept and kept.coverage >= sum(page.coverage for page in pages):
             return kept
         if len(pages) == 1:
@@ -348,21 +347,21 @@ class Build:
         parts = [a for a in analyses if not a.note]
         if not parts:
             return analyses[0]
-        whole = asking.joined(parts)
-        question = asking.merge_question(self._repository, task.commit, parts, self._language)
+        whole = replies.joined(parts)
+        question = questions.merge_question(self._repository, task.commit, parts, self._language)
         try:
             made = self._checked(question, task.commit, EvidenceIndex(task.commit, patches), whole.coverage)
         except (Rejected, DigestError) as error:
             self._fault(error)
             return whole
-        return self._keep(task.commit, asking.MERGE, replace(made, dropped=made.dropped + whole.dropped))
+        return self._keep(task.commit, questions.MERGE, replace(made, dropped=made.dropped + whole.dropped))
 
     # --- Keeping -----------------------------------------------------------------------------
 
     def _kept(self, task: _Task) -> Analysis | None:
         if not self._model:
             return None
-        prompts = (asking.MERGE, asking.ANALYSIS) if task.depth is Importance.HIGH else (asking.BATCH,)
+        prompts = (questions.MERGE, questions.ANALYSIS) if task.depth is Importance.HIGH else (questions.BATCH,)
         found = (self._store.analysis(self._key(task.commit, prompt)) for prompt in prompts)
         return next((analysis for analysis in found if analysis), None)
 
@@ -382,9 +381,9 @@ class Build:
         if not entries:
             return self._texts("digest.overview_none")
         if self._model:
-            question = asking.overview_question(self._repository, entries, self._language)
+            question = questions.overview_question(self._repository, entries, self._language)
             try:
-                return self._model.ask(question, lambda r: asking.read_overview(r, question, self._language))
+                return self._model.ask(question, lambda r: replies.read_overview(r, question, self._language))
             except (Rejected, DigestError) as error:
                 self._fault(error)
         high = [

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from make import change, commit
 
 from bot.commits import patch
-from bot.judgement.analysis import ALONE_TOKENS, HIGH_TOKENS, PARTS
+from bot.judgement.questions import ALONE_TOKENS, HIGH_TOKENS, PARTS
 from bot.values import Commit, FilePatch
 
 CLAIMS = 12

@@ -29,7 +29,7 @@ from adapters.stores.sqlite import SqliteStore
 from bot.app import App, Policy, Scope
 from bot.delivery import schedule
 from bot.errors import DigestError
-from bot.judgement import analysis
+from bot.judgement import questions
 from bot.judgement.asker import Asker, Limits
 from bot.judgement.build import Build
 from bot.ports import LanguageModel, Progress
@@ -92,7 +92,7 @@ def _evaluate(asked: argparse.Namespace, console: Console) -> dict[str, Any]:
     made: dict[str, Any] = {
         "program": version.stdout.strip(),
         "model": model.name if model else RULES,
-        "prompts": list(analysis.PROMPTS) if model else [],
+        "prompts": list(questions.PROMPTS) if model else [],
     }
     limits = Limits(prompt_price=asked.price_in, completion_price=asked.price_out)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,0 +1,360 @@
+"""How a language model's answers are read and checked. Pure.
+
+An answer is taken only when it is complete, has the right shape, is in the right language, speaks of the commits that
+were asked about, and gives evidence that is really there. `Rejected` says, for the model, what was wrong, so that it
+can be asked once more.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from bot.commits.patch import EvidenceIndex, Selection
+from bot.judgement.questions import _LANGUAGES, SECOND_SIZE, names
+from bot.judgement.shapes import (
+    AnalysisReply,
+    DecisionReply,
+    DescriptionReply,
+    GradeReply,
+    ImpactReply,
+    InsightReply,
+    NamedReply,
+    OverviewReply,
+    RiskReply,
+    SuggestionReply,
+)
+from bot.judgement.triage import Judgement
+from bot.values import (
+    Analysis,
+    Commit,
+    Evidence,
+    Finish,
+    Grade,
+    Impact,
+    Importance,
+    Insight,
+    Question,
+    Reply,
+    Risk,
+    Suggestion,
+)
+
+
+class Rejected(Exception):
+    """A reply that cannot be used; the message tells the model what was wrong, in our words alone.
+
+    What the reply says never stands in the message: it may be copied from a commit, and would leave the data's fence.
+    `found` holds what of a list is right, by SHA; `longer` says that the answer needs more room.
+    """
+
+    def __init__(self, problem: str, *, found: Mapping[str, Any] | None = None, longer: bool = False) -> None:
+        super().__init__(problem)
+        self.found = found or {}
+        self.longer = longer
+
+
+_Shape = TypeVar("_Shape", bound=BaseModel)
+
+
+_Record = TypeVar("_Record", bound=NamedReply)
+
+
+_Made = TypeVar("_Made")
+
+
+_CJK = re.compile(r"[\u3400-\u9fff]")
+
+
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+def _parsed(reply: Reply, shape: type[_Shape]) -> _Shape:
+    """The reply in its shape. Raises Rejected when it is cut off, refused, no JSON, or of another shape."""
+    if reply.finish is Finish.LENGTH:
+        raise Rejected("it was cut off; be shorter.", longer=True)
+    if reply.finish is Finish.REFUSED:
+        raise Rejected("it was refused; only describe the change.")
+    return _shaped(_json(reply.text), shape)
+
+
+def _shaped(answer: object, shape: type[_Shape]) -> _Shape:
+    try:
+        return shape.model_validate(answer)
+    except ValidationError as error:
+        problems = error.errors(include_input=False, include_url=False, include_context=False)[:5]
+        told = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg'].removeprefix('Value error, ')}" for p in problems)
+        raise Rejected(f"fields are wrong: {told}.") from None
+
+
+def _json(text: str) -> object:
+    """The JSON object in a text, whatever stands around it."""
+    start = text.find("{")
+    if start < 0:
+        raise Rejected("it held no JSON object.")
+    try:
+        found, _ = json.JSONDecoder(strict=False).raw_decode(text, start)
+    except (ValueError, RecursionError):  # ValueError: also a number of more digits than Python reads
+        raise Rejected("its JSON was not complete or not valid.", longer=True) from None
+    return found
+
+
+def _in_language(text: str, language: str) -> bool:
+    """Whether a text reads as the language: identifiers and names in it are often not."""
+    letters, chinese = len(_LETTER.findall(text)), len(_CJK.findall(text))
+    if language == "zh":
+        return letters < 20 or chinese >= letters * 0.08
+    return chinese < 4 or chinese <= letters * 0.3
+
+
+def _check_language(language: str, *texts: str) -> None:
+    if not _in_language(" ".join(texts), language):
+        raise Rejected(f"it was not in {_LANGUAGES[language]}.")
+
+
+class _List(BaseModel):
+    commits: list[object]
+
+
+def _records(reply: Reply, shape: type[_Record], commits: Sequence[Commit]) -> tuple[dict[str, _Record], list[str]]:
+    """The records of a list that are right, by SHA, and what is wrong with the others.
+
+    One that is wrong costs no other its place; of a commit that is answered twice neither answer counts.
+    """
+    found: dict[str, _Record] = {}
+    problems: list[str] = []
+    doubled: set[str] = set()
+    for number, answer in enumerate(_parsed(reply, _List).commits):
+        try:
+            record = _shaped(answer, shape)
+        except Rejected as rejected:
+            problems.append(f"entry {number}: {rejected}")
+            continue
+        said = record.sha.strip().lower()
+        match = [c.sha for c in commits if len(said) >= 7 and c.sha.startswith(said)]
+        if len(match) != 1:
+            problems.append(f"entry {number}: its commit is not in the list.")
+        elif match[0] in found or match[0] in doubled:
+            problems.append(f"entry {number}: its commit is doubled.")
+            doubled.add(match[0])
+            found.pop(match[0], None)
+        else:
+            found[match[0]] = record
+    return found, problems
+
+
+def _complete(found: Mapping[str, _Made], problems: Sequence[str], commits: Sequence[Commit]) -> Mapping[str, _Made]:
+    """`found`, where it holds every commit and nothing was wrong. Raises Rejected with what is right.
+
+    Of an answer that leaves out most of the list nothing counts: it may be one that a commit dictated.
+    """
+    called = names(commits)
+    missing = [called[c.sha] for c in commits if c.sha not in found]
+    told = [*problems[:5], *([f"these commits are missing: {', '.join(missing[:20])}."] if missing else [])]
+    if told:
+        raise Rejected(" ".join(told), found=found if 2 * len(found) >= len(commits) else None)
+    return found
+
+
+def _spoken(
+    found: Mapping[str, _Record], language: str, *texts: Callable[[_Record], str]
+) -> tuple[dict[str, _Record], list[str]]:
+    """The records whose `texts` are each in the language, and what is wrong with the others."""
+    right = {sha: r for sha, r in found.items() if all(_in_language(text(r), language) for text in texts)}
+    wrong = len(found) - len(right)
+    return right, [f"{wrong} entries are not in {_LANGUAGES[language]}."] if wrong else []
+
+
+def read_triage(
+    reply: Reply, commits: Sequence[Commit], judged: Sequence[Judgement], language: str
+) -> Mapping[str, Grade]:
+    """Grades by SHA. Raises Rejected, with the grades that are right, unless each commit is graded once."""
+    found, problems = _records(reply, GradeReply, commits)
+    spoken, foreign = _spoken(found, language, lambda r: f"{r.sentence} {r.reason} {r.theme}")
+    prior = {c.sha: j for c, j in zip(commits, judged, strict=True)}
+    grades = {sha: _grade(answer, prior[sha], reply.usage.model) for sha, answer in spoken.items()}
+    return _complete(grades, [*problems, *foreign], commits)
+
+
+def _grade(answer: GradeReply, judged: Judgement, model: str) -> Grade:
+    wish = Importance.HIGH if judged.always else answer.importance
+    return Grade(
+        importance=wish,
+        types=tuple(dict.fromkeys(answer.types))[:2],
+        reason=answer.reason,
+        sentence=answer.sentence,
+        score=_rank(wish, judged),
+        theme=answer.theme,
+        by=model,
+    )
+
+
+def _rank(wish: Importance, judged: Judgement) -> float:
+    """The rank within a day: the model's grade first, the rules' score among equals."""
+    return (2 - _ORDER.index(wish) + judged.score) / 3
+
+
+_ORDER = list(Importance)
+
+
+def disputed(grades: Mapping[str, Grade], commits: Sequence[Commit], judged: Sequence[Judgement]) -> tuple[Commit, ...]:
+    """Commits that model and rules grade two steps apart, best scored first: those that are looked at again."""
+    apart = [
+        (c, j)
+        for c, j in zip(commits, judged, strict=True)
+        if c.sha in grades and abs(_ORDER.index(grades[c.sha].importance) - _ORDER.index(j.importance)) == 2
+    ]
+    return tuple(c for c, _ in sorted(apart, key=lambda pair: -pair[1].score)[:SECOND_SIZE])
+
+
+def read_second(
+    reply: Reply, grades: Mapping[str, Grade], commits: Sequence[Commit], judged: Sequence[Judgement], language: str
+) -> Mapping[str, Grade]:
+    """The disputed grades as the second look decides them. Raises Rejected as `read_triage` does."""
+    found, problems = _records(reply, DecisionReply, commits)
+    spoken, foreign = _spoken(found, language, lambda r: r.reason)
+    prior = {c.sha: j for c, j in zip(commits, judged, strict=True)}
+    decided = {
+        sha: replace(
+            grades[sha],
+            importance=answer.importance,
+            reason=answer.reason,
+            score=_rank(answer.importance, prior[sha]),
+        )
+        for sha, answer in spoken.items()
+        if not prior[sha].always
+    }
+    return _complete(decided, [*problems, *foreign], commits)
+
+
+_INVENTED = 3
+"""Statements without evidence, beside none with it, from which an answer is taken for an invention."""
+
+
+def _words(answer: AnalysisReply) -> list[str]:
+    """Every text of an answer that is in the reader's language."""
+    claims = [*(i.text for i in answer.insights), *(w for r in answer.risks for w in (r.text, r.mitigation))]
+    return [*claims, *_effects(answer.impact, answer.suggestions)]
+
+
+def _effects(impact: Sequence[ImpactReply], suggestions: Sequence[SuggestionReply]) -> list[str]:
+    return [*(i.effect for i in impact), *(s.action for s in suggestions)]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An analysis with only the proven of its `stated` statements, and what was wrong with the others."""
+
+    analysis: Analysis
+    problems: tuple[str, ...]
+    stated: int
+
+    @property
+    def invented(self) -> bool:
+        """Whether so many statements have no evidence, and none has, that the rest is not to be trusted either."""
+        return self.stated == len(self.problems) >= _INVENTED
+
+
+def read_analysis(reply: Reply, commit: Commit, proof: EvidenceIndex, coverage: float, language: str) -> Checked:
+    """The full analysis of one commit. Raises Rejected; statements without evidence are dropped and told."""
+    answer = _parsed(reply, AnalysisReply)
+    _check_language(language, answer.summary)
+    _check_language(language, *_words(answer))
+    insights, bad_insights = _proven("insights", answer.insights, proof)
+    risks, bad_risks = _proven("risks", answer.risks, proof)
+    problems = (*bad_insights, *bad_risks)
+    analysis = Analysis(
+        summary=answer.summary,
+        impact=_impacts(answer.impact, commit),
+        insights=tuple(dict.fromkeys(Insight(i.aspect, i.text, e) for i, e in insights)),
+        risks=tuple(dict.fromkeys(Risk(r.text, e, r.mitigation) for r, e in risks)),
+        suggestions=_suggestions(answer.suggestions),
+        by=reply.usage.model,
+        coverage=coverage,
+        dropped=len(problems),
+    )
+    return Checked(analysis, problems, len(answer.insights) + len(answer.risks))
+
+
+def joined(parts: Sequence[Analysis]) -> Analysis:
+    """One analysis out of those of a commit's parts, in their order, as long as one may be."""
+    return replace(
+        parts[0],
+        summary=" ".join(part.summary for part in parts),
+        impact=tuple(i for part in parts for i in part.impact)[:6],
+        insights=tuple(i for part in parts for i in part.insights)[:4],
+        risks=tuple(r for part in parts for r in part.risks)[:4],
+        suggestions=tuple(s for part in parts for s in part.suggestions)[:3],
+        coverage=min(1.0, sum(part.coverage for part in parts)),
+        dropped=sum(part.dropped for part in parts),
+    )
+
+
+_Claim = TypeVar("_Claim", InsightReply, RiskReply)
+
+
+def _proven(
+    kind: str, claims: Sequence[_Claim], proof: EvidenceIndex
+) -> tuple[list[tuple[_Claim, Evidence]], list[str]]:
+    """The claims whose evidence is really there, and the places of the others."""
+    good: list[tuple[_Claim, Evidence]] = []
+    bad: list[str] = []
+    for number, claim in enumerate(claims):
+        if evidence := proof.find(claim.path.strip("` "), claim.quote):
+            good.append((claim, evidence))
+        else:
+            bad.append(f"{kind}.{number}: the quote does not stand in the patch of that path.")
+    return good, bad
+
+
+def _impacts(answers: Sequence[ImpactReply], commit: Commit) -> tuple[Impact, ...]:
+    """Impacts with only those paths that the commit really changes; one that names none of them is left out."""
+    known = {f.path for f in commit.files}
+    found = (Impact(a.component, tuple(p for p in dict.fromkeys(a.paths) if p in known), a.effect) for a in answers)
+    return tuple(dict.fromkeys(impact for impact in found if impact.component and impact.paths))
+
+
+def _suggestions(answers: Sequence[SuggestionReply]) -> tuple[Suggestion, ...]:
+    return tuple(dict.fromkeys(Suggestion(a.who, a.action) for a in answers if a.who))
+
+
+def read_batch(reply: Reply, commits: Sequence[tuple[Commit, Selection]], language: str) -> Mapping[str, Analysis]:
+    """Analyses by SHA. Raises Rejected, with those that are right, unless each commit is described once."""
+    asked = [commit for commit, _ in commits]
+    found, problems = _records(reply, DescriptionReply, asked)
+    spoken, foreign = _spoken(
+        found, language, lambda r: r.summary, lambda r: " ".join(_effects(r.impact, r.suggestions))
+    )
+    described = {
+        commit.sha: Analysis(
+            summary=spoken[commit.sha].summary,
+            impact=_impacts(spoken[commit.sha].impact, commit),
+            suggestions=_suggestions(spoken[commit.sha].suggestions),
+            by=reply.usage.model,
+            coverage=seen.coverage,
+        )
+        for commit, seen in commits
+        if commit.sha in spoken
+    }
+    return _complete(described, [*problems, *foreign], asked)
+
+
+_NAME = re.compile(r"[A-Za-z0-9_]*[0-9_][A-Za-z0-9_]*")
+
+
+def read_overview(reply: Reply, asked: Question, language: str) -> str:
+    """The digest's opening sentences. Raises Rejected, also where they name what no commit of the question does.
+
+    Nobody can check an overview line by line, so no number, version or identifier in it may be of its own making.
+    """
+    answer = _parsed(reply, OverviewReply).overview
+    _check_language(language, answer)
+    told = {name.casefold() for name in _NAME.findall(asked.user)}
+    if any(name.casefold() not in told for name in _NAME.findall(answer)):
+        raise Rejected("it names a number or an identifier that is not in the list.")
+    return answer

@@ -1,0 +1,158 @@
+"""The shapes of a language model's answers: their fields, and what fits into each. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+
+from bot.values import Aspect, ChangeType, Importance, one_line
+
+
+def _lowered(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _cleaned(value: object) -> object:
+    return one_line(value) if isinstance(value, str) else value
+
+
+_ENDED = re.compile(r"[.!?。！？…:：][)\]}\"'`*’”」』）】》]*$")
+
+
+def _ended(value: str) -> str:
+    """A text that ends as a sentence does: one that does not was cut off, whatever the service says."""
+    if not _ENDED.search(value):
+        raise ValueError("does not end as a sentence does")
+    return value
+
+
+def _first(most: int) -> BeforeValidator:
+    """The first of a list: a model that goes on loses what is beyond, not the answer."""
+    return BeforeValidator(lambda value: value[:most] if isinstance(value, list) else value)
+
+
+_Word = BeforeValidator(_lowered)
+
+
+_Text = Annotated[str, BeforeValidator(_cleaned)]
+
+
+_Short = Annotated[_Text, Field(max_length=300)]
+
+
+_Reason = Annotated[_Text, Field(min_length=1, max_length=200)]
+
+
+_Effect = Annotated[_Text, Field(max_length=600)]
+
+
+_Sentence = Annotated[_Text, Field(min_length=1, max_length=600), AfterValidator(_ended)]
+
+
+_Long = Annotated[_Text, Field(min_length=1, max_length=2000), AfterValidator(_ended)]
+
+
+class ImpactReply(BaseModel):
+    """What changes for a component."""
+
+    component: _Short
+    paths: Annotated[list[str], _first(5), Field(max_length=5)]
+    effect: _Effect
+
+
+class InsightReply(BaseModel):
+    """An observation with its evidence."""
+
+    aspect: Annotated[Aspect, _Word]
+    text: _Long
+    path: str
+    quote: str
+
+
+class RiskReply(BaseModel):
+    """A risk with its evidence."""
+
+    text: _Long
+    path: str
+    quote: str
+    mitigation: Annotated[_Text, Field(max_length=1000)]
+
+
+class SuggestionReply(BaseModel):
+    """Who should do what."""
+
+    who: _Short
+    action: Annotated[_Text, Field(min_length=1, max_length=600)]
+
+
+_Impacts = Annotated[list[ImpactReply], _first(8), Field(max_length=8)]
+
+
+_Suggestions = Annotated[list[SuggestionReply], _first(4), Field(max_length=4)]
+
+
+class AnalysisReply(BaseModel):
+    """The answer to an analysis question."""
+
+    summary: _Long
+    impact: _Impacts
+    insights: Annotated[list[InsightReply], _first(6), Field(max_length=6)]
+    risks: Annotated[list[RiskReply], _first(6), Field(max_length=6)]
+    suggestions: _Suggestions
+
+
+class NamedReply(BaseModel):
+    """What is said of one commit of a list."""
+
+    sha: str
+
+
+class GradeReply(NamedReply):
+    """A grade."""
+
+    importance: Annotated[Importance, _Word]
+    types: Annotated[list[Annotated[ChangeType, _Word]], _first(2), Field(min_length=1, max_length=2)]
+    theme: Annotated[_Text, Field(max_length=80)]
+    reason: _Reason
+    sentence: _Sentence
+
+
+class TriageReply(BaseModel):
+    """The answer to a triage question."""
+
+    commits: list[GradeReply]
+
+
+class DecisionReply(NamedReply):
+    """A disputed grade, decided."""
+
+    importance: Annotated[Importance, _Word]
+    reason: _Reason
+
+
+class SecondReply(BaseModel):
+    """The answer to a question about disputed grades."""
+
+    commits: list[DecisionReply]
+
+
+class DescriptionReply(NamedReply):
+    """A medium analysis."""
+
+    summary: _Long
+    impact: _Impacts
+    suggestions: _Suggestions
+
+
+class BatchReply(BaseModel):
+    """The answer to a question about several commits."""
+
+    commits: list[DescriptionReply]
+
+
+class OverviewReply(BaseModel):
+    """The answer to an overview question."""
+
+    overview: Annotated[_Text, Field(min_length=1, max_length=1500), AfterValidator(_ended)]
