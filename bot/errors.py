@@ -9,6 +9,7 @@
     ├── Unavailable             a service failed or is throttled: worth another try later
     ├── Overtaken               another process does this meanwhile: leave it alone
     ├── ModelError              a language model gave no usable answer
+    │   └── BudgetSpent         the tokens of a day or a digest are spent
     ├── StoreError              the database cannot be used as it is
     └── ConfigError             a setting is missing or wrong
 
@@ -20,7 +21,12 @@ from __future__ import annotations
 
 
 class DigestError(Exception):
-    """An expected failure; `key` names its text, `fields` fill that text's blanks."""
+    """An expected failure; `key` names its text, `fields` fill that text's blanks.
+
+    `option` is the option of a subscription that it is about, empty for none.
+    """
+
+    option = ""
 
     def __init__(self, key: str, **fields: object) -> None:
         super().__init__(key, fields)
@@ -63,6 +69,10 @@ class LeaseLost(DigestError):
 
 class ModelError(DigestError):
     """A language model gave no usable answer."""
+
+
+class BudgetSpent(ModelError):
+    """The tokens of a day or a digest are spent: nothing more is asked."""
 
 
 class StoreError(DigestError):

@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from bot.commits.patch import tokens
-from bot.errors import ConfigError, DigestError, ModelError, Unavailable
+from bot.errors import BudgetSpent, ConfigError, DigestError, Unavailable
 from bot.judgement import questions
 from bot.judgement.replies import Rejected
-from bot.ports import LanguageModel, Store
+from bot.ports import LanguageModel, Meter
 from bot.values import Question, Reply, Spending, Usage
 
 _PATIENCE = 3
@@ -49,54 +49,69 @@ class Limits:
         return sum(s.prompt * self.prompt_price + s.completion * self.completion_price for s in spent) / 1_000_000
 
 
-class Asker:
-    """A language model, the store that knows what it took today, and the limits."""
+class Bill:
+    """What language models took, as the store knows it from every process, and what that costs."""
 
-    def __init__(self, model: LanguageModel, store: Store, clock: Callable[[], datetime], limits: Limits) -> None:
+    def __init__(self, meter: Meter, limits: Limits, clock: Callable[[], datetime]) -> None:
+        self.meter = meter
+        self.limits = limits
+        self.clock = clock
+
+    def today(self) -> tuple[Spending, ...]:
+        """What was taken since the last midnight of the operator's zone."""
+        return self.since(self.limits.midnight(self.clock()))
+
+    def since(self, moment: datetime) -> tuple[Spending, ...]:
+        """What was taken since a moment."""
+        return self.meter.usage(moment, self.clock() + timedelta(seconds=1))
+
+
+class Asker:
+    """A language model within the day's limit."""
+
+    def __init__(self, model: LanguageModel, bill: Bill) -> None:
         self.name = model.name
         self._model = model
-        self._store = store
-        self._clock = clock
-        self._limits = limits
+        self._bill = bill
         self._lock = threading.Lock()
         self._reserved = 0
 
     def conversation(self) -> Conversation:
         """The questions of one digest, which share its limit and its patience."""
-        return Conversation(self, self._limits.digest)
+        return Conversation(self, self._bill.limits.digest)
 
     def reply(self, question: Question) -> Reply:
         """The model's answer as it came; what it took is kept. Raises ModelError where the day's budget is spent."""
+        used: object = None
         with self._reservation(most(question)):
             try:
                 reply = self._model.ask(question)
+                used = reply.usage
+                return reply
             except DigestError as error:
-                if isinstance(used := error.fields.get("usage"), Usage):
-                    self._store.add_usage(used, question.name, self._clock())
+                used = error.fields.get("usage")
                 raise
-            self._store.add_usage(reply.usage, question.name, self._clock())
-            return reply
+            finally:
+                if isinstance(used, Usage):
+                    self._bill.meter.add_usage(used, question.name, self._bill.clock())
 
     def checked(self, question: Question, stated: int, dropped: int) -> None:
         """Keep how many statements an answer made, and how many of them could not be verified."""
-        self._store.add_checks(self.name, question.name, stated, dropped, self._clock())
+        self._bill.meter.add_checks(self.name, question.name, stated, dropped, self._bill.clock())
 
     @contextmanager
     def _reservation(self, tokens_: int) -> Iterator[None]:
+        limit = self._bill.limits.day
         with self._lock:
-            if self._limits.day and self._spent() + self._reserved + tokens_ > self._limits.day:
-                raise ModelError("model_budget_day", tokens=f"{self._limits.day:,}")
+            spent = sum(s.prompt + s.completion for s in self._bill.today()) if limit else 0
+            if limit and spent + self._reserved + tokens_ > limit:
+                raise BudgetSpent("model_budget_day", tokens=f"{limit:,}")
             self._reserved += tokens_
         try:
             yield
         finally:
             with self._lock:
                 self._reserved -= tokens_
-
-    def _spent(self) -> int:
-        now = self._clock()
-        today = self._store.usage(self._limits.midnight(now), now + timedelta(seconds=1))
-        return sum(s.prompt + s.completion for s in today)
 
 
 def most(question: Question) -> int:
@@ -150,7 +165,7 @@ class Conversation:
             if self._gave_up:
                 raise self._gave_up
             if self.limit and self._taken + reserved > self.limit:
-                self._gave_up = ModelError("model_budget_digest", tokens=f"{self.limit:,}")
+                self._gave_up = BudgetSpent("model_budget_digest", tokens=f"{self.limit:,}")
                 raise self._gave_up
             self._taken += reserved
         used: Any = Usage(self.asker.name)
@@ -170,6 +185,6 @@ class Conversation:
         """Give up after a fault that will not pass, or after too many that should have."""
         with self._lock:
             self._outages += isinstance(error, Unavailable)
-            lasting = isinstance(error, ConfigError) or error.key == "model_budget_day"
+            lasting = isinstance(error, ConfigError | BudgetSpent)
             if lasting or self._outages >= _PATIENCE:
                 self._gave_up = error

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from pydantic import BaseModel
 
+from bot.commits.files import generated
 from bot.commits.patch import Selection
 from bot.judgement.shapes import (
     AnalysisReply,
@@ -22,7 +23,7 @@ from bot.judgement.shapes import (
     TriageReply,
 )
 from bot.judgement.triage import Judgement
-from bot.texts import prompt
+from bot.texts import LANGUAGES, prompt
 from bot.values import Analysis, Commit, Entry, Importance, Question, Repository, one_line, sanitize
 
 TRIAGE, SECOND, OVERVIEW = "triage.v1", "second.v1", "overview.v1"
@@ -59,9 +60,6 @@ _SHARE_LIMIT = 4
 """A commit gets at most so many times the average."""
 
 
-_LANGUAGES = {"en": "English", "zh": "Simplified Chinese (简体中文)"}
-
-
 # What tokenizers of chat models read as the end of a turn or of a thought, wherever it stands (ChatML, Llama 2 and 3,
 # Gemma, DeepSeek). With a space in it, it is text; evidence is found whatever its white space.
 _CONTROL = re.compile(r"<[|｜]|[|｜]>|<</?SYS>>|</?s>|</?think>|\[/?INST\]|<(?:start|end)_of_turn>", re.IGNORECASE)
@@ -75,7 +73,7 @@ def _question(name: str, shape: type[BaseModel], data: str, data_name: str, max_
     data = _tamed(sanitize(data))
     # The mark depends on the data, so that nothing in the data can hold it and end the data early.
     mark = hashlib.sha256(data.encode("utf-8", "replace")).hexdigest()[:16]
-    blanks |= {data_name: data, "mark": mark, "language": _LANGUAGES[blanks["language"]]}
+    blanks |= {data_name: data, "mark": mark, "language": LANGUAGES[blanks["language"]].prompt}
     blanks["repository"] = _tamed(one_line(blanks["repository"], 200))
     system, user = prompt(name, **blanks)
     return Question(name, system, user, shape.model_json_schema(), max_tokens)
@@ -202,6 +200,13 @@ def _indented(body: str, limit: int) -> str:
     if len(body) > limit:
         body = f"{body[:limit]}\n[the message goes on]"
     return "\n".join(f"    {line}" for line in body.split("\n")) if body else ""
+
+
+def budgets(commits: Sequence[Commit], average: int) -> dict[str, int]:
+    """By SHA, the tokens of patch that each commit of a list gets, within `average` for each of them."""
+    # About twelve tokens a changed line, and room for the lines around it.
+    sizes = [100 + 20 * sum(f.added + f.removed for f in c.files if not generated(f.path)) for c in commits]
+    return dict(zip((c.sha for c in commits), shares(sizes, average), strict=True))
 
 
 def shares(sizes: Sequence[int], average: int) -> tuple[int, ...]:

@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bot.commits.patch import EvidenceIndex, Selection
-from bot.judgement.questions import _LANGUAGES, SECOND_SIZE, names
+from bot.judgement.questions import names
+from bot.texts import LANGUAGES
 from bot.judgement.shapes import (
     AnalysisReply,
     DecisionReply,
@@ -107,14 +108,14 @@ def _json(text: str) -> object:
 def _in_language(text: str, language: str) -> bool:
     """Whether a text reads as the language: identifiers and names in it are often not."""
     letters, chinese = len(_LETTER.findall(text)), len(_CJK.findall(text))
-    if language == "zh":
+    if LANGUAGES[language].chinese:
         return letters < 20 or chinese >= letters * 0.08
     return chinese < 4 or chinese <= letters * 0.3
 
 
 def _check_language(language: str, *texts: str) -> None:
     if not _in_language(" ".join(texts), language):
-        raise Rejected(f"it was not in {_LANGUAGES[language]}.")
+        raise Rejected(f"it was not in {LANGUAGES[language].prompt}.")
 
 
 class _List(BaseModel):
@@ -167,7 +168,7 @@ def _spoken(
     """The records whose `texts` are each in the language, and what is wrong with the others."""
     right = {sha: r for sha, r in found.items() if all(_in_language(text(r), language) for text in texts)}
     wrong = len(found) - len(right)
-    return right, [f"{wrong} entries are not in {_LANGUAGES[language]}."] if wrong else []
+    return right, [f"{wrong} entries are not in {LANGUAGES[language].prompt}."] if wrong else []
 
 
 def read_triage(

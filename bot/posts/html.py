@@ -10,7 +10,7 @@ from bot.posts.chapter import Chapter, Nested, Part, chapters_of, link, title_of
 from bot.posts.charts import charts
 from bot.posts.labels import period_label
 from bot.posts.tags import Html, tag, text
-from bot.texts import Texts, style
+from bot.texts import LANGUAGES, Texts, style
 from bot.values import Digest, Entry, Importance, Line, Span
 
 
@@ -29,11 +29,7 @@ def html(digests: Sequence[Digest], texts: Texts) -> str:
         tag("main", *map(_html_chapter, chapters), id="main"),
     )
     head = tag("head", *_metadata(), tag("title", title), tag("style", Html(style())))
-    return f"<!doctype html>\n{tag('html', head, body, lang=_LANGUAGE_TAGS.get(texts.language, texts.language))}\n"
-
-
-# The script of Chinese is said, since browsers choose the shapes of characters by it (BCP 47).
-_LANGUAGE_TAGS = {"zh": "zh-Hans"}
+    return f"<!doctype html>\n{tag('html', head, body, lang=LANGUAGES[texts.language].tag)}\n"
 
 
 def _metadata() -> list[Html]:

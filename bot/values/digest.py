@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -156,6 +156,17 @@ class Filters:
     authors: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     bots: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which commits a digest is about, and for whom. `branch` empty means the default one."""
+
+    repo: str
+    period: Period
+    language: str
+    branch: str = ""
+    filters: Filters = field(default_factory=Filters)
 
 
 @dataclass(frozen=True, slots=True)

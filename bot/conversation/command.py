@@ -1,0 +1,115 @@
+"""What a command is: one record, from which parsing, the nearest match, help, completion and docs are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.app import App
+from bot.commits.hosts import Hosts
+from bot.conversation.grammar import EVERYBODYS
+from bot.conversation.naming import Naming
+from bot.errors import UsageError
+from bot.judgement.asker import Bill
+from bot.ports import Archive, Database, Ledger, Subscriptions
+from bot.texts import Texts
+from bot.values import Form, Place, Post, Request, Scope, Subscription, Period, one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds where a place has no subscription that says otherwise.
+
+    `repo` is the repository that somebody works in who has a terminal open there: it comes before what is followed.
+    `asked_language` and `asked_zone` are what somebody asked for by name: they come before what a subscription says.
+    `hosts` reads addresses of repositories.
+    """
+
+    language: str
+    zone: str
+    schedule: str
+    repo: str = ""
+    asked_language: str = ""
+    asked_zone: str = ""
+    hosts: Hosts = EVERYBODYS
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What commands work with."""
+
+    app: App
+    archive: Archive
+    subscriptions: Subscriptions
+    ledger: Ledger
+    database: Database
+    bill: Bill
+    defaults: Defaults
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A request, read once: its words, its command, and what its place has set.
+
+    `place` is where the answer goes, `here` what is followed there, `naming` finds what is meant.
+    """
+
+    request: Request
+    words: tuple[str, ...]
+    command: Command | None
+    place: Place
+    here: tuple[Subscription, ...]
+    texts: Texts
+    zone: str
+    naming: Naming
+    services: Services
+
+    @property
+    def now(self) -> datetime:
+        """The time, in UTC."""
+        return self.services.app.clock()
+
+    def subscribed(self, repo: str) -> Subscription:
+        """The place's subscription of `repo`, or what a new one would be."""
+        return next((s for s in self.here if s.repo == repo), self.fresh(repo))
+
+    def fresh(self, repo: str = "") -> Subscription:
+        """What a new subscription would be."""
+        return Subscription(self.place, repo, self.services.defaults.schedule, self.zone, self.texts.language)
+
+    def scope(self, repo: str, period: Period) -> Scope:
+        """A period as this place sees it."""
+        followed = self.subscribed(repo)
+        return Scope(repo, period, self.texts.language, followed.branch, followed.filters)
+
+
+Handler = Callable[[Context, Sequence[str]], tuple[Post, ...]]
+"""Answers a line whose words behind the command are given. Raises DigestError for what cannot be answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing that people can ask for by a word.
+
+    `name` names its words in the labels of each language (`[words]`), `help` its help there (`[help]`, `name` if empty);
+    `run` answers. `form` gives the form instead, in a chat that can show one, where the words ask for it, else None. The
+    words of a `free` one can be anything. One that is `about_place` concerns what a place follows: in a terminal `--to`
+    names that place, which must be set up where something `begins` there. `files` says that it answers with files.
+    """
+
+    name: str
+    run: Handler
+    help: str = ""
+    form: Callable[[Context, Sequence[str]], Form | None] = lambda *_: None
+    free: bool = False
+    about_place: bool = False
+    begins: bool = False
+    files: bool = False
+
+
+def unknown(word: str, near: Sequence[str] = ()) -> UsageError:
+    """The error for a word that nobody knows, with the nearest one that is known."""
+    if near:
+        return UsageError("command_near", word=one_line(word, 60), near=near[0])
+    return UsageError("command_unknown", word=one_line(word, 60))

@@ -1,0 +1,100 @@
+"""One commit in full, by any of its names, and those that a text links to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bot.conversation.command import Command, Context
+from bot.conversation.grammar import Reference, quoted, references
+from bot.errors import DigestError, UsageError
+from bot.posts.labels import subject_line
+from bot.posts.post import commit_message
+from bot.values import Button, Buttons, Commit, Line, Message, MessageKind, Post, Repository, Span, Text, one_line
+
+_EXPLAINED = 3
+"""Commits of one text that are explained at once: each can be long."""
+
+_Found = tuple[Repository, Commit, str]
+"""A commit in its repository, and its number or `@sha`, by which it is named there."""
+
+
+def expand(context: Context, named: Reference) -> tuple[Post, ...]:
+    """One commit in full, or the question which is meant."""
+    found = _candidates(context, named)
+    if len(found) > 1:
+        return (_which(context, named, found),)
+    repository, commit, _ = found[0]
+    followed = context.services.subscriptions.subscriptions() if context.services.app.is_recent(commit) else ()
+    branches = {s.branch for s in followed if s.repo == repository.name and s.branch}
+    entry = context.services.app.expand(repository, commit, context.texts, sorted(branches))
+    return (Post(commit_message(repository, entry, context.zone, context.texts)),)
+
+
+def _explain(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
+    """The commits that a text links to: one in full, or the first few of them."""
+    found = references(" ".join(words), context.services.defaults.hosts)
+    if not found:
+        raise UsageError("explain_nothing")
+    answers = context.naming.each(found[:_EXPLAINED], lambda one: expand(context, one))
+    posts = [post for answer in answers for post in answer]
+    if len(found) > _EXPLAINED:
+        more = context.texts("answer.explained", n=_EXPLAINED, of=len(found))
+        posts.append(Post(Message("more", (Span(more),))))
+    return tuple(posts)
+
+
+def _candidates(context: Context, named: Reference) -> list[_Found]:
+    """Every commit that the reference can mean."""
+    found: dict[tuple[str, str], _Found] = {}
+    missing: list[DigestError] = []
+    for repository in context.naming.meant(named.repo):
+        for look in _looks(context, repository, named):
+            try:
+                commit, name = look()
+            except UsageError:
+                raise
+            except DigestError as error:
+                missing.append(error)
+            else:
+                found.setdefault((repository.name, commit.sha), (repository, commit, name))
+    if not found:
+        raise missing[0]
+    return list(found.values())
+
+
+def _looks(context: Context, repository: Repository, named: Reference) -> list[Callable[[], tuple[Commit, str]]]:
+    """The ways to look a reference up.
+
+    A bare number of up to six digits is a pull request; only a SHA that the bot has told of can make it ambiguous,
+    since in a large repository nearly every short number starts some SHA.
+    """
+    repositories = context.services.app.repositories
+    looks: list[Callable[[], tuple[Commit, str]]] = []
+    if (number := named.pull) is not None:
+        looks.append(lambda: (repositories.pull(repository, number), repository.number(number)))
+    if named.sha and (named.pull is None or len(named.sha) >= 7):
+        looks.append(lambda: _with_name(repositories.commit(repository, named.sha)))
+    elif named.sha:
+        looks += [lambda kept=kept: _with_name(kept) for kept in repositories.kept(repository, named.sha)]
+    return looks
+
+
+def _with_name(commit: Commit) -> tuple[Commit, str]:
+    return commit, f"@{commit.sha}"
+
+
+def _which(context: Context, named: Reference, found: Sequence[_Found]) -> Post:
+    lines: list[Line] = [
+        (Span(f"{repository.title} {commit.short}: ", code=True), *subject_line(repository, commit, 100))
+        for repository, commit, _ in found
+    ]
+    buttons = tuple(
+        Button(f"{one_line(repository.title, 60)}{name[:10]}", quoted(f"{repository.name}{name}"))
+        for repository, _, name in found
+    )
+    title = context.texts("answer.which", text=named.sha or found[0][0].number(named.pull or 0))
+    parts = (Text(tuple(lines), bullets=True), Buttons(buttons))
+    return Post(Message("which", (Span(title),), parts, kind=MessageKind.QUESTION))
+
+
+COMMANDS = (Command("explain", _explain),)

@@ -1,0 +1,178 @@
+"""What a place follows: begun, changed, listed and ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.conversation import forms
+from bot.conversation.command import Command, Context
+from bot.conversation.grammar import is_repository, quoted
+from bot.conversation.options import ANYTHING, about, branch_of, typed_options, with_options
+from bot.delivery import schedule
+from bot.delivery.ledger import resume
+from bot.errors import NotFound, UsageError
+from bot.texts import Texts
+from bot.values import (
+    Button,
+    Buttons,
+    Fields,
+    Form,
+    Message,
+    MessageKind,
+    Part,
+    Post,
+    Span,
+    Subscription,
+    Text,
+    local,
+    one_line,
+)
+
+# --- Subscribing -----------------------------------------------------------------------------
+
+
+def _subscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
+    repository = context.naming.new(_named(words))
+    wanted = _wanted(context, repository.name, words)
+    with about("branch"):
+        context.services.app.repositories.check_branch(repository, wanted.branch)
+    subscriptions = context.services.subscriptions
+    begun = replace(_begun(context, wanted), place=context.place.whole, repo=repository.name, paused="")
+    kept = subscriptions.subscribe(begun)
+    resume(kept, subscriptions, context.services.ledger, context.now)
+    texts = Texts(kept.language)
+    title, parts = texts("answer.subscribed", repo=repository.title), (_described(context, kept, texts),)
+    return (Post(Message("subscribed", (Span(title),), parts, kind=MessageKind.ANNOUNCEMENT)),)
+
+
+def check(context: Context) -> None:
+    """Refuse a line that nothing can be subscribed by, without asking anybody. Raises DigestError."""
+    words = context.words[1:]
+    name = context.naming.spelled(_named(words))
+    context.services.app.repositories.policy.check_name(name, context.place)
+    _wanted(context, name, words)
+
+
+def _named(words: Sequence[str]) -> str:
+    """The word for the repository. Raises UsageError."""
+    if not words or not is_repository(words[0]):
+        raise UsageError("subscribe_what")
+    return words[0]
+
+
+def _wanted(context: Context, repo: str, words: Sequence[str]) -> Subscription:
+    """The subscription of `repo`, of the branch that the options name, with what they ask. Raises UsageError."""
+    options, current = typed_options(words[1:]), context.subscribed(repo)
+    if "branch" in options and (branch := branch_of(options["branch"])) != current.branch:
+        others = (s for s in context.here if (s.repo, s.branch) == (repo, branch))
+        current = next(others, replace(current, id=0))
+    wanted = with_options(current, options)
+    return replace(wanted, schedule=schedule.check(wanted.schedule))
+
+
+def _begun(context: Context, wanted: Subscription) -> Subscription:
+    """A subscription with when it began, and since when its schedule holds; a change does not make it a new one."""
+    now = context.now
+    known = next((s for s in context.here if s.id == wanted.id), None)
+    if known is None:
+        return replace(wanted, created=now, scheduled=now)
+    same = (known.schedule, known.zone) == (wanted.schedule, wanted.zone)
+    return wanted if same else replace(wanted, scheduled=now)
+
+
+def _new_form(context: Context, words: Sequence[str]) -> Form | None:
+    """The form for a new subscription, where nothing else is said."""
+    return None if words else forms.subscribe_form(context.fresh(), False, context.texts)
+
+
+# --- Ending ----------------------------------------------------------------------------------
+
+
+def _unsubscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
+    gone = _here(context, words)
+    for subscription in gone:
+        context.services.subscriptions.unsubscribe(subscription.id)
+    named = sorted({context.naming.title(s.repo) for s in gone})
+    title = context.texts("answer.unsubscribed", repo=", ".join(named))
+    return (Post(Message("unsubscribed", (Span(title),), kind=MessageKind.ANNOUNCEMENT)),)
+
+
+def _here(context: Context, words: Sequence[str]) -> list[Subscription]:
+    """The subscriptions of this channel that somebody named. Raises NotFound where there is none."""
+    if found := _named_here(context, words):
+        return found
+    followed = ", ".join(context.naming.title(s.repo) for s in context.here) or "–"
+    raise NotFound("not_subscribed", repo=one_line(" ".join(words), 60) or "–", followed=followed)
+
+
+def _named_here(context: Context, words: Sequence[str]) -> list[Subscription]:
+    """The subscriptions of this channel that `owner/repo [branch B]` names. Raises UsageError."""
+    branch = typed_options(words[1:]).get("branch")
+    found = context.naming.followed(words[0] if words else "")
+    return [s for s in found if branch is None or s.branch == branch_of(branch)]
+
+
+# --- Listing ---------------------------------------------------------------------------------
+
+
+def listed(context: Context, words: Sequence[str] = ()) -> tuple[Post, ...]:
+    """What the place follows, or what of it is named, with its settings and what can be done with them."""
+    texts = context.texts
+    follow = Buttons((Button(texts("answer.follow"), "subscribe"),))
+    if not context.here:
+        return (Post(Message("list", (Span(texts("answer.follows_nothing")),), (follow,))),)
+    shown = _here(context, words) if words else context.here
+    parts = [part for subscription in shown for part in _subscription(context, subscription)]
+    change = texts("answer.change_how", repo=context.naming.title(shown[0].repo))
+    parts.append(Text(((Span(change),),)) if words else follow)
+    title = texts("answer.follows", n=len(context.here))
+    return (Post(Message("list", (Span(title),), tuple(parts))),)
+
+
+def _subscription(context: Context, subscription: Subscription) -> tuple[Part, ...]:
+    """One subscription: its repository, its settings, and what can be done with it."""
+    texts, title = context.texts, context.naming.title(subscription.repo)
+    several = sum(s.repo == subscription.repo for s in context.here) > 1
+    branch = subscription.branch or (ANYTHING if several else "")
+    named = " ".join([quoted(title), *(["branch", branch] if branch else [])])
+    gone = Button(texts("answer.unfollow"), f"unsubscribe {named}", confirm=texts("answer.unfollow_sure", repo=title))
+    return (
+        Text(((Span(title, strong=True),),)),
+        _described(context, subscription, texts),
+        Buttons((Button(texts("answer.change"), f"settings {named}"), gone)),
+    )
+
+
+def _described(context: Context, subscription: Subscription, texts: Texts) -> Fields:
+    try:
+        due = schedule.next_slot(subscription.schedule, subscription.zone, context.now)
+    except UsageError:
+        due = None  # kept by an older program, or changed by hand: it is shown, and never due
+    filters = subscription.filters
+    items = [
+        ("schedule", f"{subscription.schedule} ({subscription.zone})"),
+        ("next", f"{local(due, subscription.zone):%Y-%m-%d %H:%M}" if due else texts("answer.never")),
+        ("language", subscription.language),
+        ("branch", subscription.branch),
+        ("paths", ", ".join(filters.paths)),
+        ("authors", ", ".join(filters.authors)),
+        ("bots", "" if filters.bots else texts("answer.no")),
+        ("quiet", texts("answer.yes") if subscription.quiet else ""),
+        ("paused", texts(f"paused.{subscription.paused}") if subscription.paused else ""),
+    ]
+    return Fields(tuple((texts(f"setting.{name}"), (Span(value),)) for name, value in items if value))
+
+
+def _form(context: Context, words: Sequence[str]) -> Form | None:
+    """The form of the one subscription that is named."""
+    found = _named_here(context, words) if words else []
+    return forms.subscribe_form(found[0], True, context.texts) if len(found) == 1 else None
+
+
+COMMANDS = (
+    Command("subscribe", _subscribe, form=_new_form, about_place=True, begins=True),
+    Command("unsubscribe", _unsubscribe, about_place=True),
+    Command("list", listed, about_place=True),
+    Command("settings", listed, help="list", form=_form, about_place=True),
+)

@@ -1,0 +1,25 @@
+"""What can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.conversation.command import Command, Context
+from bot.values import Line, Message, Post, Span, Text
+
+_PUBLIC = "post"
+"""Only where a person is answered alone is there anything to make public."""
+
+
+def _help(context: Context, _: Sequence[str]) -> tuple[Post, ...]:
+    texts = context.texts
+    names = [key.removesuffix("_line") for key in texts.keys("help") if key.endswith("_line")]
+    lines: tuple[Line, ...] = tuple(
+        (Span(texts(f"help.{name}_line"), code=True), Span(f" {texts(f'help.{name}')}"))
+        for name in names
+        if name != _PUBLIC or context.place.viewer
+    )
+    return (Post(Message("help", (Span(texts("help.title")),), (Text(lines, bullets=True),))),)
+
+
+COMMANDS = (Command("help", _help),)

@@ -1,0 +1,118 @@
+"""How a line of `/digest …` reads: its words, and the commits, repositories and dates among them. Pure.
+
+    /digest                        the last digest again
+    /digest 6344 | #6344 | !6344 | 9a93eb7 | owner/repo#6344 | owner/repo@9a93eb7 | a commit's or pull request's URL
+    /digest today | yesterday | week | latest | 2026-02-18  [owner/repo]
+    /digest COMMAND …              the records in `bot.conversation.commands`
+
+A repository is `owner/repo`, a path, or its address in any spelling. `post` at the end answers where everybody sees it,
+in a chat that answers a person alone. Everything that is richer in a chat (buttons, forms) ends as such a line.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+from bot.commits.hosts import Hosts
+from bot.errors import UsageError
+from bot.values import one_line
+
+_TEXT_LIMIT = 2_000
+_LEAD = re.compile(r"^\s*[/／]?\s*(?:digest(?:\s+|$)|日报\s*)", re.IGNORECASE)
+_WIDE = str.maketrans("＃＠／", "#@/")
+"""What a Chinese keyboard writes for characters of the grammar."""
+_STOPS = "。，、；？！"
+"""What ends a sentence in Chinese is no part of a word."""
+_SLACK_LINK = re.compile(r"<(https?://[^|>\s]+)(?:\|[^>]*)?>")
+_WORD = re.compile(r'(?<!\S)[“"]([^"“”]+)[”"](?!\S)|(\S+)')
+_DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
+_FIRST_YEAR = 1970
+_LINK = re.compile(r"https?://\S+", re.IGNORECASE)
+_REF = re.compile(r"(?P<repo>.*?)(?:[#!](?P<pull>\d{1,9})|@(?P<at>[0-9a-f]{4,64}))", re.IGNORECASE)
+_BARE = re.compile(r"[0-9a-f]{4,64}|\d{1,9}", re.IGNORECASE)
+
+EVERYBODYS = Hosts()
+"""The code hosts that everybody knows, where the operator has named none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A commit as people name it; a bare number may be both a pull request and the start of a SHA.
+
+    `repo` is a name or an address of the repository, empty for none.
+    """
+
+    repo: str = ""
+    pull: int | None = None
+    sha: str = ""
+
+
+def words(text: str) -> list[str]:
+    """The words of a line without `/digest`, with links that a chat wrapped taken out of their brackets.
+
+    What stands between double quotes is one word: a path may hold spaces.
+    """
+    line = _SLACK_LINK.sub(r"\1", _LEAD.sub("", one_line(text[:_TEXT_LIMIT]))).translate(_WIDE)
+    return [quoted or plain.rstrip(_STOPS) or plain for quoted, plain in _WORD.findall(line)]
+
+
+def quoted(value: str) -> str:
+    """A value as one word of the grammar, which has no way to write a quote within quotes."""
+    plain = value.replace('"', "").replace("“", "").replace("”", "")
+    return f'"{plain}"' if " " in plain else plain
+
+
+def check_length(line: str) -> None:
+    """Refuse a line that would be cut. Raises UsageError."""
+    if len(line) > _TEXT_LIMIT:
+        raise UsageError("line_long", limit=f"{_TEXT_LIMIT:,}", length=f"{len(line):,}")
+
+
+def reference(word: str, hosts: Hosts = EVERYBODYS) -> Reference | None:
+    """What commit a word names, or None. `hosts` reads addresses."""
+    if found := _page(word, hosts):
+        return found
+    if named := _REF.fullmatch(word):
+        return Reference(named["repo"], int(named["pull"]) if named["pull"] else None, (named["at"] or "").lower())
+    if _BARE.fullmatch(word):
+        number = int(word) if word.isdigit() and len(word) <= 9 else None
+        return Reference(pull=number, sha=word.lower() if len(word) >= 4 else "")
+    return None
+
+
+def references(text: str, hosts: Hosts = EVERYBODYS) -> tuple[Reference, ...]:
+    """The commits and pull requests that a text links to, each once, in order. `hosts` reads addresses."""
+    links = ((word, _LINK.search(word)) for word in words(text))
+    found = (_page(link[0] if link else word, hosts) for word, link in links)
+    return tuple(dict.fromkeys(named for named in found if named))
+
+
+def _page(word: str, hosts: Hosts) -> Reference | None:
+    """The commit or pull request whose web page a word is."""
+    page = hosts.page(word)
+    if page and (page.number is not None or page.sha):
+        return Reference(page.repository.typed, page.number, page.sha)
+    return None
+
+
+def is_repository(word: str) -> bool:
+    """Whether a word can name a repository: `owner/repo`, a path, or an address."""
+    return "/" in word or word in (".", "..") or word.startswith("~")
+
+
+def is_date(word: str) -> bool:
+    """Whether a word is written as a date is."""
+    return bool(_DATE.fullmatch(word))
+
+
+def parse_date(word: str) -> date:
+    """The date of `2026-02-18`. Raises UsageError for a day that no calendar has, or that is before the Unix epoch."""
+    try:
+        found = date(*(int(part) for part in word.split("-")))
+    except ValueError:
+        found = date.min
+    if found.year < _FIRST_YEAR:
+        raise UsageError("date_invalid", text=word)
+    return found

@@ -1,0 +1,116 @@
+"""Takes one line, finds what it asks for, and answers with posts: the same in every chat and in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from bot.conversation import forms, grammar
+from bot.conversation.command import Context, Services, unknown
+from bot.conversation.commands import WORDS, commit, digests, following, nearest
+from bot.conversation.naming import Naming
+from bot.errors import DigestError
+from bot.texts import Texts, words_of
+from bot.values import Digest, Form, Message, MessageKind, Place, Post, Problem, Request, Span
+
+
+class Interpreter:
+    """Answers requests, each of which is read once into its context."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def context(self, request: Request) -> Context:
+        """The request with its words, its command, and what its channel has set. Raises StoreError, Unavailable."""
+        defaults, repositories = self._services.defaults, self._services.app.repositories
+        words = grammar.words(request.text)
+        command = WORDS.get(words[0].lower()) if words else None
+        place = request.place
+        if len(words) > 1 and words[-1].lower() in words_of("post") and not (command and command.free):
+            words, place = words[:-1], replace(place, viewer=None)  # for everybody to see
+        here = self._services.subscriptions.subscriptions(place.whole)
+        naming = Naming(repositories, defaults.hosts, place, here, defaults.repo)
+        named = next((word for word in words if grammar.is_repository(word)), defaults.repo)
+        followed = next((s for s in here if naming.same(s.repo, named)), here[0] if here else None)
+        language = defaults.asked_language or (followed.language if followed else defaults.language)
+        zone = defaults.asked_zone or (followed.zone if followed else defaults.zone)
+        texts = Texts(language)
+        return Context(request, tuple(words), command, place, here, texts, zone, naming, self._services)
+
+    # --- Answering ---------------------------------------------------------------------------
+
+    def answer(self, request: Request) -> tuple[Post, ...]:
+        """What is answered; an expected failure is answered with its text in the place's language."""
+        context = self.context(request)
+        try:
+            return self.run(context)
+        except DigestError as error:
+            return (_error(context.texts.error(error)),)
+
+    def run(self, context: Context) -> tuple[Post, ...]:
+        """What is answered, with what failed beside it. Raises DigestError for what cannot be answered."""
+        posts = self._run(context)
+        failed = dict.fromkeys(context.texts.error(error) for error in context.naming.failed)
+        return (*posts, *map(_error, failed))
+
+    @staticmethod
+    def _run(context: Context) -> tuple[Post, ...]:
+        grammar.check_length(context.request.text)
+        words = context.words
+        if not words:
+            return digests.last(context)
+        if context.command:
+            return context.command.run(context, words[1:])
+        if any(map(grammar.is_date, words)):
+            return digests.day(context, words)
+        if len(words) == 1 and (named := grammar.reference(words[0], context.services.defaults.hosts)):
+            return commit.expand(context, named)
+        if len(words) <= 2 and grammar.is_repository(words[0]):
+            return digests.day(context, [*(words[1:] or ["yesterday"]), words[0]])
+        raise unknown(words[0], nearest(words[0]))
+
+    def digests(self, request: Request) -> tuple[Digest, ...]:
+        """The digests of `yesterday owner/repo` and the like, before any layout. Raises DigestError."""
+        context = self.context(request)
+        return digests.digests(context, context.words)
+
+    def followed(self, place: Place) -> Post | None:
+        """What a place follows, with its settings and what can be done with them; None where it follows nothing."""
+        context = self.context(Request("", place, ""))
+        return following.listed(context)[0] if context.here else None
+
+    # --- Forms -------------------------------------------------------------------------------
+
+    @staticmethod
+    def form(context: Context) -> Form | None:
+        """The form that a line asks for; None for a line that wants an answer. Raises UsageError."""
+        return context.command.form(context, context.words[1:]) if context.command else None
+
+    def filled_form(self, place: Place, values: Mapping[str, str]) -> Form:
+        """The form that was filled in with `values`, as it was filled in."""
+        context = self.context(Request("", place, ""))
+        known = [s for s in context.here if (s.repo, s.branch) == (values.get("repo"), values.get("branch", ""))]
+        shown = forms.subscribe_form(known[0] if known else context.fresh(), bool(known), context.texts)
+        return forms.filled(shown, values)
+
+    def problem(self, place: Place, values: Mapping[str, str]) -> Problem | None:
+        """What is wrong with a filled-in form, as far as that can be told without asking anybody."""
+        context = self.context(Request(forms.line(values), place, ""))
+        try:
+            grammar.check_length(context.request.text)
+            following.check(context)
+        except DigestError as error:
+            return self.complaint(place, values, error)
+        return None
+
+    def complaint(self, place: Place, values: Mapping[str, str], error: DigestError) -> Problem:
+        """An error beside the input of the form that it is about."""
+        return Problem(forms.about(error, self.filled_form(place, values)), self.texts(place).error(error))
+
+    def texts(self, place: Place | None) -> Texts:
+        """The labels in the language of a place; without one, in the operator's."""
+        return self.context(Request("", place, "")).texts if place else Texts(self._services.defaults.language)
+
+
+def _error(text: str) -> Post:
+    return Post(Message("error", (Span(text),), kind=MessageKind.ERROR))

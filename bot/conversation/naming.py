@@ -1,0 +1,166 @@
+"""Which repository a word means in a place: by its name, its title, its path, or any spelling of its address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+from bot.commits.hosts import Hosts
+from bot.errors import DigestError, UsageError
+from bot.repositories import Repositories
+from bot.values import Place, Repository, Subscription, one_line, without_credentials
+
+_T = TypeVar("_T")
+_Made = TypeVar("_Made")
+
+
+class Naming:
+    """The repositories that are meant in one place, each looked up once. `here` is what is followed there.
+
+    `worked_in` is the repository that somebody works in who has a terminal open there, empty for none: it comes before
+    what is followed. `failed` is what went wrong beside an answer that could be given.
+    """
+
+    def __init__(
+        self, repositories: Repositories, hosts: Hosts, place: Place, here: Sequence[Subscription], worked_in: str = ""
+    ) -> None:
+        self.failed: list[DigestError] = []
+        self._repositories = repositories
+        self._hosts = hosts
+        self._place = place
+        self._here = here
+        self._worked_in = worked_in
+        self._found: dict[str, Repository | DigestError] = {}
+
+    def find(self, name: str) -> Repository:
+        """The repository of that name. Raises DigestError, the same each time."""
+        if name not in self._found:
+            try:
+                self._found[name] = self._repositories.find(name, self._place)
+            except DigestError as error:
+                self._found[name] = error
+        found = self._found[name]
+        if isinstance(found, DigestError):
+            raise found
+        return found
+
+    def title(self, name: str) -> str:
+        """What people call a repository; its own name where it cannot be reached any more."""
+        with suppress(DigestError):
+            return self.find(name).title
+        return name
+
+    def spelled(self, word: str) -> str:
+        """The name of the repository that a word means, as far as its spelling tells.
+
+        That is what is followed here under another spelling. Else an address as git takes it stays what git clones from
+        if the operator types it, or has listed it; any other address means GitHub's `owner/name`, or what git clones.
+        Raises UsageError for what means none.
+        """
+        if followed := next((s.repo for s in self._here if self.same(s.repo, word)), ""):
+            return followed
+        page = self._hosts.page(word)
+        if page is None:
+            return self._name_or_path(word)
+        if self._is_clone(word):
+            return word
+        names = self._hosts.names(page.repository)
+        return next(filter(self._repositories.policy.lists, names), names[0])
+
+    def _name_or_path(self, word: str) -> str:
+        """`word` as `owner/name`, or as a path, which only the operator may name. Raises UsageError."""
+        name, operator = word.rstrip("/").removesuffix(".git"), self._repositories.policy.is_operator(self._place)
+        if self._hosts.is_name(name) and (self._hosts.is_name(word) or not operator):
+            return name
+        if operator or self._repositories.policy.lists(word) or word.startswith(("/", ".", "~")):
+            return word
+        raise UsageError("repository_unclear", text=one_line(without_credentials(word), 60))
+
+    def same(self, repo: str, word: str) -> bool:
+        """Whether the name `repo` and a word are spellings of one repository."""
+        return repo == word or (bool(key := self._hosts.key(word)) and self._hosts.key(repo) == key)
+
+    def _is_clone(self, word: str) -> bool:
+        """Whether a word is an address to clone from as it stands, and somebody wants just that."""
+        page, policy = self._hosts.page(word), self._repositories.policy
+        return bool(page and page.plain and (policy.is_operator(self._place) or policy.lists(word)))
+
+    # --- What is meant -----------------------------------------------------------------------
+
+    def repository(self, word: str, at_hand: Sequence[str]) -> Repository:
+        """The repository that a word means: the one at hand that is called so, or lives there, else any other.
+
+        Raises DigestError.
+        """
+        name = self.spelled(word)
+        known = None if name in at_hand else self._titled(at_hand, word)
+        return known or self.find(name)
+
+    def new(self, word: str) -> Repository:
+        """The repository that a word means where somebody wants to follow it. Raises DigestError."""
+        # What clones are of only they can tell.
+        return self.repository(word, [s.repo for s in self._here if not self._hosts.key(s.repo)])
+
+    def meant(self, named: str = "", *, cloned: bool = False) -> list[Repository]:
+        """The repositories that are meant: the one named, else the one worked in, else those followed here.
+
+        With `cloned` an address to clone from means a clone of its own, also where one is at hand. Raises DigestError.
+        """
+        worked_in = [self.spelled(self._worked_in)] if self._worked_in else []
+        at_hand = worked_in or list(dict.fromkeys(s.repo for s in self._here))
+        if named:
+            return [self.repository(named, () if cloned and self._is_clone(named) else at_hand)]
+        if not at_hand:
+            raise UsageError("repo_missing")
+        return self.each(at_hand, self.find)
+
+    def each(self, things: Sequence[_T], work: Callable[[_T], _Made]) -> list[_Made]:
+        """`work` on each of several; one that fails costs no other its answer, and is told at the end.
+
+        Raises the first failure where all fail.
+        """
+        made: list[_Made] = []
+        failed: list[DigestError] = []
+        for thing in things:
+            try:
+                made.append(work(thing))
+            except DigestError as error:
+                failed.append(error)
+        if failed and not made:
+            raise failed[0]
+        self.failed.extend(failed)
+        return made
+
+    def _titled(self, at_hand: Sequence[str], word: str) -> Repository | None:
+        """The clone at hand whose title or address a word is, so that a link from the web finds the clone worked in."""
+        for repo in at_hand:
+            with suppress(DigestError):  # one that is out of reach cannot be the one that is meant
+                repository = self.find(repo)
+                if repository.title.lower() == word.lower() or self.same(repository.url or "", word):
+                    return repository
+        return None
+
+    # --- What is followed --------------------------------------------------------------------
+
+    def followed(self, word: str) -> list[Subscription]:
+        """The subscriptions of this place to what is called so, or lives at that address."""
+        return self._living_at(word) if self._hosts.page(word) else self._called(word)
+
+    def _living_at(self, address: str) -> list[Subscription]:
+        """The subscriptions to the repository at an address, also to a clone of it."""
+        if found := [s for s in self._here if self.same(s.repo, address)]:
+            return found
+        known = self._titled(list(dict.fromkeys(s.repo for s in self._here)), address)
+        return [s for s in self._here if known and s.repo == known.name]
+
+    def _called(self, name: str) -> list[Subscription]:
+        """The subscriptions to what is called so: by a name, a title, or a relative path."""
+        with suppress(UsageError):  # what nobody could follow is no other error than what nobody follows
+            name = self.spelled(name)
+        named = {name.lower()}
+        if name:
+            with suppress(DigestError):
+                repository = self.find(name)
+                named |= {repository.title.lower(), repository.name}
+        return [s for s in self._here if named & {s.repo, s.repo.lower(), self.title(s.repo).lower()}]

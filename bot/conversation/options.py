@@ -1,0 +1,156 @@
+"""The options of a subscription, each described once: how it is typed, what it changes, how a form asks. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from bot.delivery import schedule
+from bot.errors import DigestError, UsageError
+from bot.settings import check_zone
+from bot.texts import LANGUAGES, Texts
+from bot.values import InputKind, Subscription, one_line
+
+ANYTHING = "any"
+"""The value of an option that takes back what was set before: `paths any`."""
+_YES_NO = ("yes", "no")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of `subscribe`.
+
+    `read` gives a subscription the value that was typed, and raises UsageError; `value` is how a form shows the one it
+    has. `choices` are (value, label) of an input that has such. A form leaves what is `optional` empty for anything;
+    only an option that names the subscription is `naming`: it stays as it is where that is there already.
+    """
+
+    name: str
+    read: Callable[[Subscription, str], Subscription]
+    value: Callable[[Subscription], str]
+    kind: InputKind = InputKind.TEXT
+    choices: Callable[[Texts], tuple[tuple[str, str], ...]] = lambda _: ()
+    optional: bool = False
+    naming: bool = False
+
+
+def _at(wanted: Subscription, value: str) -> Subscription:
+    return replace(wanted, schedule=schedule.crontab(value, schedule.parts(wanted.schedule)[1]))
+
+
+def _on(wanted: Subscription, value: str) -> Subscription:
+    return replace(wanted, schedule=schedule.crontab(schedule.parts(wanted.schedule)[0], value))
+
+
+def _branch(wanted: Subscription, value: str) -> Subscription:
+    return replace(wanted, branch=branch_of(value))
+
+
+def branch_of(value: str) -> str:
+    """The branch that a value names, empty for the default one."""
+    return "" if value.lower() == ANYTHING else value
+
+
+def _filtered(field: str) -> Callable[[Subscription, str], Subscription]:
+    def read(wanted: Subscription, value: str) -> Subscription:
+        parts = () if value.lower() == ANYTHING else tuple(part for part in re.split("[,，]", value) if part)
+        return replace(wanted, filters=replace(wanted.filters, **{field: parts}))
+
+    return read
+
+
+def _bots(wanted: Subscription, value: str) -> Subscription:
+    return replace(wanted, filters=replace(wanted.filters, bots=_choice("bots", value, _YES_NO) == "yes"))
+
+
+def _choice(option: str, value: str, known: Sequence[str]) -> str:
+    if value.lower() not in known:
+        raise UsageError("option_choice", option=option, value=one_line(value, 60), known=", ".join(known))
+    return value.lower()
+
+
+def zone_named(name: str) -> str:
+    """`name` as the time zone is spelt. Raises UsageError."""
+    try:
+        return check_zone(name)
+    except ValueError:
+        raise UsageError("zone_unknown", name=one_line(name, 60)) from None
+
+
+def _yes_no(texts: Texts) -> tuple[tuple[str, str], ...]:
+    return tuple((answer, texts(f"answer.{answer}")) for answer in _YES_NO)
+
+
+def _said(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+OPTIONS = {
+    option.name: option
+    for option in (
+        Option("at", _at, lambda s: schedule.parts(s.schedule)[0], InputKind.TIME),
+        Option(
+            "on",
+            _on,
+            lambda s: ",".join(schedule.weekdays(schedule.parts(s.schedule)[1])),
+            InputKind.SEVERAL,
+            lambda texts: tuple((d, texts(f"weekday.{n}")) for n, d in enumerate(schedule.WEEK)),
+        ),
+        Option("zone", lambda s, value: replace(s, zone=zone_named(value)), lambda s: s.zone),
+        Option(
+            "lang",
+            lambda s, value: replace(s, language=_choice("lang", value, tuple(LANGUAGES))),
+            lambda s: s.language,
+            InputKind.ONE,
+            lambda _: tuple((language.code, language.name) for language in LANGUAGES.values()),
+        ),
+        Option("branch", _branch, lambda s: s.branch, optional=True, naming=True),
+        Option("paths", _filtered("paths"), lambda s: ", ".join(s.filters.paths), optional=True),
+        Option("authors", _filtered("authors"), lambda s: ", ".join(s.filters.authors), optional=True),
+        Option("bots", _bots, lambda s: _said(s.filters.bots), InputKind.ONE, _yes_no),
+        Option(
+            "quiet",
+            lambda s, value: replace(s, quiet=_choice("quiet", value, _YES_NO) == "yes"),
+            lambda s: _said(s.quiet),
+            InputKind.ONE,
+            _yes_no,
+        ),
+    )
+}
+"""Every option, in the order in which a form asks."""
+
+
+def typed_options(typed: Sequence[str]) -> dict[str, str]:
+    """`at 09:00 on mon-fri` as a mapping. Raises UsageError for an option nobody knows or one without a value."""
+    found: dict[str, str] = {}
+    for name, value in zip(typed[::2], [*typed[1::2], ""], strict=False):
+        if name.lower() not in OPTIONS:
+            near = difflib.get_close_matches(name.lower(), OPTIONS, n=1, cutoff=0)
+            raise UsageError("option_unknown", word=one_line(name, 60), near=near[0] if near else "at")
+        with about(name.lower()):
+            if not value:
+                raise UsageError("option_empty", option=name.lower())
+        found[name.lower()] = value
+    return found
+
+
+def with_options(wanted: Subscription, options: Mapping[str, str]) -> Subscription:
+    """A subscription with what was asked for. Raises UsageError, which bears the name of its option."""
+    for name, option in OPTIONS.items():
+        if name in options:
+            with about(name):
+                wanted = option.read(wanted, options[name])
+    return wanted
+
+
+@contextmanager
+def about(option: str) -> Iterator[None]:
+    """An error that is raised here is about that option."""
+    try:
+        yield
+    except DigestError as error:
+        error.option = option
+        raise

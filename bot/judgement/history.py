@@ -1,0 +1,170 @@
+"""What came before: the commits, grades and digests that those of a period are held against."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from functools import cache
+
+from bot.commits import related
+from bot.errors import DigestError
+from bot.judgement import triage
+from bot.ports import Archive, CommitSource
+from bot.texts import LANGUAGES
+from bot.values import (
+    Commit,
+    Digest,
+    Filters,
+    Grade,
+    Importance,
+    Period,
+    Reference,
+    Relation,
+    Repository,
+    Scope,
+)
+
+_RECENT = 10
+_MOST_RELATIONS = 5
+_WHOLE = (40, 64)
+"""Hex digits of a SHA that is not shortened."""
+_LOOK_BACK = (2, 12, 60)
+"""How many days back the commits before a quiet period are looked for, one step after the other."""
+_AFFORDED = 200
+"""Requests that a source must still allow, for a look at commits before a period."""
+
+
+class History:
+    """What is known of a repository's earlier commits, from the archive and from its source."""
+
+    def __init__(self, repository: Repository, source: CommitSource, archive: Archive) -> None:
+        self._repository = repository
+        self._source = source
+        self._archive = archive
+        self._recent = cache(self._read_recent)
+
+    def before(self, scope: Scope, commits: Sequence[Commit]) -> tuple[Commit, ...]:
+        """What fills the page of a period's commits, newest first: those kept of earlier days, else from afar.
+
+        They must cost no digest anything: no more days are read than it takes, and where they cannot be had, or would
+        take much of what the source still allows, the period is graded by itself.
+        """
+        missing = triage.PAGE - len(commits)
+        if not commits or missing <= 0:
+            return ()
+        known: dict[str, Commit] = {}
+        for language in LANGUAGES:
+            for digest in self._recent(scope.branch, language):
+                if digest.filters in (Filters(), scope.filters) and digest.period.until <= scope.period.since:
+                    known |= {e.commit.sha: e.commit for e in digest.entries}
+        own, until = {c.sha for c in commits}, scope.period.since
+        with suppress(DigestError):
+            for days in _LOOK_BACK:
+                if len(known.keys() - own) >= missing or not self._affords():
+                    break
+                since = scope.period.since - timedelta(days=days)
+                found = self._source.commits(self._repository.name, scope.branch, since, until)
+                known |= {c.sha: c for c in found}
+                until = since
+        earlier = (commit for sha, commit in known.items() if sha not in own)
+        return tuple(sorted(earlier, key=lambda c: c.committed, reverse=True)[:missing])
+
+    def _affords(self) -> bool:
+        """Whether the source allows some hundred requests more."""
+        quota = self._source.quota()
+        return quota is None or quota.left >= _AFFORDED
+
+    def _read_recent(self, branch: str, language: str) -> tuple[Digest, ...]:
+        return self._archive.recent_digests(self._repository.name, branch, language, _RECENT)
+
+    # --- What commits name -------------------------------------------------------------------
+
+    def grave(self, commits: Sequence[Commit]) -> frozenset[str]:
+        """The SHAs of commits that take back what was delivered as high, or what is in a release."""
+        found: set[str] = set()
+        for commit in commits:
+            named = [r for r in commit.reading.references if r.kind == "reverts"] if commit.reading.reverts else []
+            taken = {c.sha for reference in named[:_MOST_RELATIONS] for c in self._meant(commit, reference, commits)}
+            taken |= {r.sha for r in named[:_MOST_RELATIONS] if len(r.sha) in _WHOLE}
+            grades = self._archive.delivered_grades(self._repository.name, taken) if taken else {}
+            high = any(grade.importance is Importance.HIGH for grade in grades.values())
+            if taken and (high or self._are_released(taken)):
+                found.add(commit.sha)
+        return frozenset(found)
+
+    def _are_released(self, shas: Collection[str]) -> bool:
+        """Whether any of some commits is in a release, as far as the source can tell."""
+        try:
+            return bool(self._source.first_releases(self._repository.name, sorted(shas)))
+        except DigestError:
+            return False
+
+    def relations(self, commit: Commit, day: Sequence[Commit] = ()) -> tuple[Relation, ...]:
+        """The commits that a commit names: of its day, or of an earlier one that is kept; else only their number."""
+        named = commit.reading.references[:_MOST_RELATIONS]
+        found = (self._relation(commit, reference, day) for reference in named)
+        return tuple(relation for relation in found if relation)
+
+    def _relation(self, commit: Commit, named: Reference, day: Sequence[Commit]) -> Relation | None:
+        near = self._meant(commit, named, day)
+        if len(near) == 1 and near[0].sha != commit.sha and near[0].committed <= commit.committed:
+            return Relation(named.kind, near[0].sha, near[0].pull, self._repository.titled(near[0]))
+        return Relation(named.kind, "", named.pull, named.title) if named.pull is not None else None
+
+    def _meant(self, commit: Commit, named: Reference, day: Sequence[Commit]) -> list[Commit]:
+        """The earlier commits that a reference can mean: of the same day, else those that are kept."""
+        near = [c for c in _older(commit, day) if related.is_named(named, c)]
+        if not near and named.sha:
+            near = list(self._archive.commits_by_sha(commit.repo, named.sha))
+        if not near and named.pull is not None:
+            near = list(self._archive.commits_by_pull(commit.repo, named.pull))
+        return near
+
+    # --- What was delivered ------------------------------------------------------------------
+
+    def grade(self, commit: Commit, language: str) -> Grade | None:
+        """The grade with which a commit was delivered first; else that of a recent digest, which compared it."""
+        if delivered := self._archive.delivered_grades(self._repository.name, [commit.sha]):
+            return delivered[commit.sha]
+        recent = self._recent(self._repository.branch, language)
+        return next((e.grade for d in recent for e in d.entries if e.commit.sha == commit.sha), None)
+
+    def gone_from(self, commit: Commit, branches: Sequence[str]) -> str:
+        """The branch, of some, whose digest told of a commit that is not on it any more; empty where it is, or nobody
+        knows.
+        """
+        wanted = [(branch, language) for branch in branches for language in LANGUAGES]
+        recent = (self._recent(*each) for each in wanted)
+        digest = next((d for some in recent for d in some if any(e.commit.sha == commit.sha for e in d.entries)), None)
+        if digest is None:
+            return ""
+        since, until = commit.committed, commit.committed + timedelta(seconds=1)
+        try:
+            there = self._source.commits(self._repository.name, digest.branch, since, until)
+        except DigestError:
+            return ""
+        return "" if any(c.sha == commit.sha for c in there) else digest.branch
+
+    def usual(self, made: Digest) -> int | None:
+        """The median number of commits of at least three earlier digests that are as long and filtered alike."""
+        length = _length(made.period)
+        alike = {
+            d.period: len(d.entries)
+            for d in self._recent(made.branch, made.language)
+            if d.period.until <= made.period.since
+            and abs(_length(d.period) - length) <= timedelta(hours=1)
+            and (d.filters, d.period.zone) == (made.filters, made.period.zone)
+        }.values()
+        return round(statistics.median(alike)) if len(alike) >= 3 else None
+
+
+def _length(period: Period) -> timedelta:
+    return period.until - period.since
+
+
+def _older(commit: Commit, day: Sequence[Commit]) -> Sequence[Commit]:
+    """The commits of a period, newest first, that landed before one of them."""
+    place = next((n for n, c in enumerate(day) if c.sha == commit.sha), len(day))
+    return day[place + 1 :]

@@ -1,0 +1,110 @@
+"""Which repositories there are for whom, and what their sources and the archive know of their commits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from fnmatch import fnmatchcase
+
+from bot.errors import Forbidden, NotFound, Unavailable
+from bot.ports import Archive, CommitSource
+from bot.values import Commit, Period, Place, Quota, Repository, local, without_credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What may be followed: patterns of repositories, and the chat whose user is the operator."""
+
+    allow: tuple[str, ...] = ()
+    operator_chat: str = "terminal"
+
+    def check_name(self, repo: str, place: Place) -> None:
+        """Refuse, before anything is touched, what only the operator may name. Raises Forbidden."""
+        hosted = repo.count("/") == 1 and not repo.startswith((".", "/", "~")) and ":" not in repo
+        if not self.is_operator(place) and not self.lists(repo) and (self.allow or not hosted):
+            raise Forbidden("repo_not_allowed", repo=without_credentials(repo))
+
+    def check(self, repository: Repository, place: Place) -> None:
+        """Refuse a repository that this place may not see. Raises Forbidden."""
+        if self.lists(repository.name) or self.lists(repository.title):
+            return
+        if self.allow or (repository.private and not self.is_operator(place)):
+            raise Forbidden("repo_not_allowed", repo=repository.title)
+
+    def lists(self, name: str) -> bool:
+        """Whether the operator has listed a repository by this name, so that it may be followed from everywhere."""
+        patterns = (without_credentials(pattern).lower() for pattern in self.allow)
+        return any(fnmatchcase(without_credentials(name).lower(), pattern) for pattern in patterns)
+
+    def is_operator(self, place: Place) -> bool:
+        """Whether a place is the operator's own."""
+        return place.chat == self.operator_chat
+
+
+class Repositories:
+    """Repositories by name. `source_of` names the source of one, `clock` gives the time in UTC."""
+
+    def __init__(
+        self,
+        source_of: Callable[[str], CommitSource],
+        archive: Archive,
+        policy: Policy,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.policy = policy
+        self.source_of = source_of
+        self._archive = archive
+        self._clock = clock
+
+    def find(self, repo: str, place: Place) -> Repository:
+        """What is known of `repo`. Raises NotFound, Unavailable, and Forbidden where `place` may not see it."""
+        self.policy.check_name(repo, place)
+        repository = self.source_of(repo).repository(repo)
+        self.policy.check(repository, place)
+        return repository
+
+    def check_branch(self, repository: Repository, branch: str) -> None:
+        """Make sure that a branch is there. Raises NotFound."""
+        now = self._clock()
+        self.source_of(repository.name).commits(repository.name, branch, now, now)
+
+    def commits(self, repository: Repository, branch: str, period: Period) -> tuple[Commit, ...]:
+        """The commits of a branch (empty: the default one) in a period, newest first. Raises NotFound, Unavailable."""
+        return self.source_of(repository.name).commits(repository.name, branch, period.since, period.until)
+
+    def commit(self, repository: Repository, sha: str) -> Commit:
+        """The commit that starts with `sha`, from what is kept or from the source. Raises NotFound, UsageError."""
+        kept = self.kept(repository, sha) if len(sha) >= 7 else ()
+        return kept[0] if len(kept) == 1 else self._keep(self.source_of(repository.name).commit(repository.name, sha))
+
+    def kept(self, repository: Repository, sha: str) -> tuple[Commit, ...]:
+        """The commits that start with `sha`, of those that the bot has met."""
+        return self._archive.commits_by_sha(repository.name, sha)
+
+    def pull(self, repository: Repository, number: int) -> Commit:
+        """The commit with which a pull request landed. Raises NotFound."""
+        try:
+            return self._keep(self.source_of(repository.name).pull(repository.name, number))
+        except (NotFound, Unavailable):
+            # A kept commit may be of another branch, onto which the same pull request was ported: it comes second.
+            if kept := self._archive.commits_by_pull(repository.name, number):
+                return kept[0]
+            raise
+
+    def _keep(self, commit: Commit) -> Commit:
+        self._archive.keep_commits((commit,))
+        return commit
+
+    def latest(self, repository: Repository, zone: str, branch: str = "") -> date:
+        """The latest day with a commit on a branch (empty: the default one). Raises NotFound where there is none."""
+        now = self._clock()
+        for back in (7, 60, 730, 20_000):
+            if found := self.commits(repository, branch, Period(now - timedelta(days=back), now, zone)):
+                return local(found[0].committed, zone).date()
+        raise NotFound("no_commits", repo=repository.title)
+
+    def quota(self, repos: Iterable[str]) -> Quota | None:
+        """The requests that the source of any of some repositories still allows. Raises Unavailable, ConfigError."""
+        sources = {id(source): source for source in map(self.source_of, repos)}
+        return next((quota for source in sources.values() if (quota := source.quota())), None)
