@@ -15,11 +15,11 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 
 from bot.commits import filters, related
-from bot.errors import DigestError, Forbidden, NotFound, Refused, Unavailable
+from bot.errors import DigestError, Forbidden, NotFound, Unavailable
 from bot.judgement import analysis, triage
 from bot.judgement.asker import Asker, Limits
 from bot.judgement.build import Build, as_told
-from bot.ports import Chat, CommitSource, Idempotency, LanguageModel, Progress, Store
+from bot.ports import CommitSource, LanguageModel, Progress, Store
 from bot.posts import post as digests
 from bot.texts import LANGUAGES, Texts
 from bot.values import (
@@ -29,23 +29,18 @@ from bot.values import (
     Filters,
     Grade,
     Importance,
-    Message,
     Period,
     Place,
-    Post,
     Quota,
     Reference,
     Relation,
     Repository,
     Spending,
-    Subscription,
     without_credentials,
 )
 
 _RECENT = 10
 _REWRITTEN = timedelta(days=30)
-GRACE = timedelta(hours=1)
-"""So long a delivery is tried at least, however late it is."""
 _MOST_RELATIONS = 5
 _WHOLE = (40, 64)
 """Hex digits of a SHA that is not shortened."""
@@ -102,35 +97,6 @@ class Sought:
     commits: tuple[Commit, ...]
     filtered: int
     kept: Digest | None
-
-
-def send(chat: Chat, place: Place, message: Message, texts: Texts, once: Idempotency | None = None) -> Place:
-    """Post a message and return the thread beneath it; of what the chat does not take, that is posted instead.
-
-    Raises as `Chat.post` does.
-    """
-    try:
-        return chat.post(place, message, once)
-    except Refused as error:
-        refusal = error
-    begun = refusal.thread
-    place = replace(place, thread=begun or place.thread)
-    for said, named in fallbacks(message, texts.error(refusal), texts, once):
-        try:
-            thread = chat.post(place, said, named)
-        except Refused as error:
-            refusal = error
-        else:
-            return place if begun else thread
-    raise refusal
-
-
-def fallbacks(
-    message: Message, reason: str, texts: Texts, once: Idempotency | None
-) -> list[tuple[Message, Idempotency | None]]:
-    """What stands in for a message that a chat does not take, the first choice first, each under a name of its own."""
-    made = digests.withheld(message, reason, texts)
-    return [(said, replace(once, key=f"{once.key}/{name}") if once else None) for name, said in made.items()]
 
 
 class App:
@@ -227,20 +193,6 @@ class App:
         """The requests that the source of what is followed still allows. Raises Unavailable, ConfigError."""
         sources = {id(source): source for s in self.store.subscriptions() if (source := self._source_of(s.repo))}
         return next((quota for source in sources.values() if (quota := source.quota())), None)
-
-    def resume(self, subscription: Subscription) -> None:
-        """Let a subscription go on that rested, at once with what is still to be posted."""
-        now = self.clock()
-        self.store.pause(subscription.id, "")
-        self.store.retry_soon(subscription.id, now, now + GRACE)
-
-    # --- Delivering --------------------------------------------------------------------------
-
-    def deliver(self, chat: Chat, place: Place, post: Post, texts: Texts) -> None:
-        """Post the headline, and the replies in the thread beneath it."""
-        thread = send(chat, place, post.headline, texts)
-        for reply in post.replies:
-            send(chat, thread, reply, texts)
 
     # --- One commit --------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ from typing import TypeVar
 from bot.app import App, Scope
 from bot.commits.hosts import Hosts
 from bot.conversation import forms, operator
-from bot.delivery import schedule
+from bot.delivery import resting, schedule
 from bot.errors import DigestError, NotFound, UsageError
 from bot.posts import post as digests
 from bot.posts import report
@@ -590,7 +590,7 @@ class Commands:
         kept = self._app.store.subscribe(
             replace(self._begun(asked, wanted), place=asked.place.whole, repo=repository.name, paused="")
         )
-        self._app.resume(kept)
+        resting.resume(kept, self._app.clock(), self._app.store, self._app.store)
         texts = Texts(kept.language)
         title = texts("answer.subscribed", repo=repository.title)
         parts = (self._described(kept, texts),)

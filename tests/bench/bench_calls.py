@@ -14,7 +14,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from world import CHANNEL, DAY, World, busy_day
 
-from bot.delivery.worker import Worker
 from bot.ports import CommitSource, Idempotency, Store
 from bot.values import DeliveryState, Message, Place, Subscription
 
@@ -67,12 +66,8 @@ def _count(part: object, port: type, name: str, calls: Counter[str]) -> None:
         setattr(part, method, counted(method, getattr(type(part), method).__get__(part)))
 
 
-def _worker(world: World) -> Worker:
-    return Worker(world.app, {"slack": Chat()}, timedelta(seconds=60))
-
-
 def _deliver(world: World) -> None:
-    worker = _worker(world)
+    worker = world.worker({"slack": Chat()})
     assert worker.tick()
     assert worker.drain(60)
     worker.stop(5)
@@ -80,7 +75,7 @@ def _deliver(world: World) -> None:
 
 STEPS = {
     "a delivery of 29 commits": _deliver,
-    "a look at nothing due": lambda world: _worker(world).tick(),
+    "a look at nothing due": lambda world: world.worker({"slack": Chat()}).tick(),
     "/digest #100": lambda world: world.ask("#100", CHANNEL),
     "/digest settings": lambda world: world.ask("settings", CHANNEL),
 }
