@@ -126,6 +126,7 @@ def cli(ctx: click.Context) -> None:
 def ask(words: tuple[str, ...], as_json: bool, repo: str, to: str) -> None:
     """Answer one line of the chat's grammar. What a place follows is changed and listed with `--to`, and told here."""
     from bot.conversation.commands import verb_of
+    from bot.delivery.sending import deliver
     from bot.errors import UsageError
     from bot.texts import Texts
 
@@ -145,7 +146,7 @@ def ask(words: tuple[str, ...], as_json: bool, repo: str, to: str) -> None:
             _print_json(posts)
             return
         for post in posts:
-            app.deliver(chat, place, post, Texts(settings.digest_language))
+            deliver(chat, place, post, Texts(settings.digest_language))
 
 
 _FOLLOWED = ("unsubscribe", "list", "settings")
@@ -551,7 +552,13 @@ def _service(once: bool) -> Iterator[tuple[App, Settings, Worker, dict[str, Chat
             chats[terminal.HOME.chat] = terminal.from_settings(settings)
         elif not chats:
             raise ConfigError("chat_none")
-        yield app, settings, Worker(app, chats, timedelta(seconds=settings.digest_lease)), chats
+        store, lease = app.store, timedelta(seconds=settings.digest_lease)
+        yield (
+            app,
+            settings,
+            Worker(app, chats, lease, archive=store, subscriptions=store, ledger=store, leases=store),
+            chats,
+        )
 
 
 _TICK = 5

@@ -15,6 +15,7 @@ from adapters.sources.git import GitSource
 from adapters.stores.sqlite import SqliteStore
 from bot.app import App, Policy
 from bot.conversation.commands import Commands, Defaults
+from bot.delivery.sending import deliver
 from bot.ports import Progress
 from bot.texts import Texts
 from bot.values import Request
@@ -36,7 +37,7 @@ def main(repo: str, day: str, out: str) -> None:
         )
         chat = Terminal(console)
         for post in Commands(app, Defaults("en", "UTC", "0 9 * * mon-fri", repo)).run(Request(day, HOME, "you")):
-            app.deliver(chat, HOME, post, Texts("en"))
+            deliver(chat, HOME, post, Texts("en"))
         store.close()
     svg = console.export_svg(title="digest yesterday", theme=MONOKAI)
     # The picture stands for itself: no font is fetched from anywhere.

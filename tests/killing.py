@@ -26,9 +26,9 @@ from slack_server import SlackServer
 
 from adapters.chats.feishu.chat import _card_part
 from adapters.stores.sqlite import SqliteStore
-from bot.delivery.worker import send_name
+from bot.delivery.ledger import idempotency_key
 from bot.ports import Idempotency
-from bot.values import Delivery, DeliveryState, Message, Place, StepState, Subscription
+from bot.values import Delivery, DeliveryState, Place, StepState, Subscription
 
 HIGH, MEDIUM = 2, 3
 LEASE = 2.0
@@ -170,7 +170,7 @@ class FeishuRoom:
 
 def _uuid(subscription: Subscription, delivery: Delivery, key: str) -> str:
     """By what Feishu knows the card of a step again."""
-    name = send_name(subscription, delivery, Message(key, ()))
+    name = idempotency_key(subscription, delivery, key)
     return _card_part(Idempotency(name, datetime.now(UTC), False, lambda: None), 0).uuid
 
 

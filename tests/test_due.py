@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from make import commit, sha
 
 from bot.delivery import schedule
+from bot.delivery.ledger import planned_delivery, undelivered
 from bot.delivery.schedule import Watermark, due
-from bot.delivery.worker import planned_delivery, undelivered
 from bot.errors import UsageError
 from bot.values import DeliveryState, Place, Step, StepState, Subscription
 

@@ -26,7 +26,7 @@ from adapters.chats.feishu import limits
 from adapters.chats.feishu.calls import Answer, Api, Caller, Gate
 from adapters.chats.feishu.chat import FeishuChat
 from adapters.chats.feishu.transports import LongConnection
-from bot.app import send
+from bot.delivery.sending import send
 from bot.errors import ConfigError, Forbidden, LeaseLost, NotFound, Refused, ThreadGone, Unavailable
 from bot.ports import Idempotency
 from bot.texts import Texts

@@ -26,6 +26,7 @@ from adapters.chats.feishu.doctor import SCOPES
 from adapters.chats.feishu.transports import Http, LongConnection
 from bot.cli import cli
 from bot.conversation.host import Host
+from bot.delivery.sending import deliver
 from bot.errors import ConfigError, Unavailable
 from bot.settings import Settings
 from bot.texts import Texts
@@ -308,7 +309,7 @@ def test_fifty_cuts_among_commands_and_a_delivery_lose_nothing_and_double_nothin
     (post,) = world.ask(f"2026-02-18 {history.path}", GROUP)
     server.add_group("oc_calm")
     chat = chat_of(server)
-    world.app.deliver(chat, replace(GROUP, channel="oc_calm"), post, Texts("en"))
+    deliver(chat, replace(GROUP, channel="oc_calm"), post, Texts("en"))
     asked, threads, connections = [], set(), set()
     with listening(chat, world):
         delivering = threading.Thread(target=world.app.deliver, args=(chat, GROUP, post, Texts("en")))

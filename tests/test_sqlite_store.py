@@ -25,8 +25,8 @@ from store_contract import DAILY, REPO, START, StoreContract, commit, digest, ex
 
 from adapters.stores.sqlite import SqliteStore, from_settings
 from adapters.stores.sqlite.file import CHECKED_BYTES, SqliteFile
+from adapters.stores.sqlite.ledger import DELIVERIES
 from adapters.stores.sqlite.schema import MIGRATIONS
-from adapters.stores.sqlite.store import DELIVERIES
 from bot.errors import StoreError, Unavailable
 from bot.settings import Settings
 from bot.values import Analysis, AnalysisKey, DeliveryState, FileChange, Step, StepState
@@ -141,7 +141,7 @@ def test_a_digest_that_fails_halfway_leaves_nothing(store: SqliteStore, monkeypa
     def fail(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("adapters.stores.sqlite.store._index_analysis", fail)
+    monkeypatch.setattr("adapters.stores.sqlite.archive.index_analysis", fail)
     with pytest.raises(RuntimeError):
         store.keep_digest("k", digest(commit(1)), START)
     assert store.digest("k") is None

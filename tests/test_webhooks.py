@@ -33,8 +33,7 @@ from adapters.chats.feishu.webhook import FeishuWebhook
 from adapters.chats.slack import webhook as slack_webhook
 from adapters.chats.slack.webhook import SlackWebhook
 from adapters.stores.sqlite import SqliteStore
-from bot.app import send
-from bot.delivery.worker import Worker
+from bot.delivery.sending import send
 from bot.errors import ConfigError, Forbidden, LeaseLost, NotFound, Refused, Unavailable
 from bot.ports import Idempotency
 from bot.posts import post as digests
@@ -612,7 +611,7 @@ class Bot:
             SLACK: SlackWebhook(known[SLACK], **pace),
             FEISHU: FeishuWebhook(known[FEISHU], now=time.seconds, **pace),
         }
-        self.worker = Worker(self.world.app, self.chats, timedelta(seconds=60))
+        self.worker = self.world.worker(self.chats)
         self.followed = {kind: self.follow(kind, str(folder / "repo")) for kind in PATHS}
 
     def follow(self, kind, repo):

@@ -15,7 +15,8 @@ from adapters.chats.slack.workspaces import OneWorkspace
 from adapters.stores.sqlite import SqliteStore
 from bot.conversation import operator
 from bot.conversation.host import Host
-from bot.delivery.worker import Leases, Worker, backoff
+from bot.delivery.leases import LeaseHolder
+from bot.delivery.ledger import backoff
 from bot.errors import Unavailable, UsageError
 from bot.judgement import triage
 from bot.values import DeliveryState, Filters, Importance, Place, Subscription
@@ -58,7 +59,7 @@ class Bot:
         self.worker = self.another()
 
     def another(self):
-        return Worker(self.world.app, {"slack": self.chat}, timedelta(seconds=60))
+        return self.world.worker({"slack": self.chat})
 
     def commit(self, name, at, subject="", folder="src"):
         self.build.commit(name, at, {f"{folder}/{name}.py": lines(1, 20, name)}, message=subject or f"fix: {name}")
@@ -423,15 +424,15 @@ def test_a_process_that_stood_still_past_its_lease_sends_nothing(bot, monkeypatc
 
 
 def test_a_lease_is_one_threads(bot):
-    leases = Leases(bot.store, bot.time, timedelta(seconds=60))
-    assert leases.take("k")
-    assert not leases.take("k")
-    leases.give("k")
-    assert leases.take("k")
+    leases = LeaseHolder(bot.store, bot.time, timedelta(seconds=60))
+    assert leases.acquire("k")
+    assert not leases.acquire("k")
+    leases.release("k")
+    assert leases.acquire("k")
     bot.time.sleep(50)
     leases.renew()
     bot.time.sleep(50)
-    assert not Leases(bot.store, bot.time, timedelta(seconds=60)).take("k")
+    assert not LeaseHolder(bot.store, bot.time, timedelta(seconds=60)).acquire("k")
 
 
 def test_a_fault_of_our_own_is_kept_and_costs_no_other_channel_its_digest(bot, monkeypatch, caplog):

@@ -9,6 +9,7 @@ from adapters.sources.git import GitSource
 from adapters.stores.sqlite import SqliteStore
 from bot.app import App, Policy
 from bot.conversation.commands import Commands, Defaults
+from bot.delivery.worker import Worker
 from bot.judgement.asker import Limits
 from bot.ports import LanguageModel, Progress
 from bot.values import Buttons, Fields, Message, Place, Post, Request, Span, Table, Text
@@ -66,6 +67,11 @@ class World:
             habits=habits or {},
         )
         self.commands = Commands(self.app, Defaults(language, "UTC", "0 9 * * mon-fri", repo))
+
+    def worker(self, chats) -> Worker:
+        """A worker on the database, with leases of a minute."""
+        known = dict.fromkeys(("archive", "subscriptions", "ledger", "leases"), self.store)
+        return Worker(self.app, chats, timedelta(seconds=60), **known)
 
     def ask(self, text: str, place: Place = HOME) -> tuple[Post, ...]:
         return self.commands.answer(Request(text, place, "somebody"))

@@ -14,10 +14,11 @@ from datetime import timedelta
 from bot.app import App
 from bot.conversation import forms
 from bot.conversation.commands import Commands, publicly
+from bot.delivery import resting
+from bot.delivery.sending import deliver
 from bot.errors import ConfigError, DigestError, Forbidden, NotFound
 from bot.ports import Chat
 from bot.values import (
-    UNREACHABLE,
     Attachment,
     Form,
     Line,
@@ -108,14 +109,11 @@ class Host:
 
     def left(self, place: Place, reason: str) -> None:
         """The bot can post in a channel no more: its subscriptions rest."""
-        for subscription in self._app.store.subscriptions(place.whole):
-            self._app.store.pause(subscription.id, reason)
+        resting.rest(place.whole, reason, self._app.store)
 
     def joined(self, place: Place) -> None:
         """The bot can post in a channel again: what rested for that goes on."""
-        for subscription in self._app.store.subscriptions(place.whole):
-            if subscription.paused in UNREACHABLE:
-                self._app.resume(subscription)
+        resting.wake(place.whole, self._app.clock(), self._app.store, self._app.store)
 
     def removed(self, belongs: Callable[[Place], bool]) -> None:
         """The bot was taken out of a whole workspace: its subscriptions are removed."""
@@ -136,12 +134,12 @@ class Host:
             place = _private(request)
         elif kind is MessageKind.ANNOUNCEMENT and place.viewer:
             try:
-                self._app.deliver(self._chat, replace(place, viewer=None), post, texts)
+                deliver(self._chat, replace(place, viewer=None), post, texts)
             except (NotFound, Forbidden) as error:
-                self._app.deliver(self._chat, place, post, texts)
+                deliver(self._chat, place, post, texts)
                 self._tell(place, texts.error(error))
             return
-        self._app.deliver(self._chat, place, self._with_files_named(place, post) if place.viewer else post, texts)
+        deliver(self._chat, place, self._with_files_named(place, post) if place.viewer else post, texts)
 
     def _with_files_named(self, place: Place, post: Post) -> Post:
         """A post for one person, which says where its files are."""

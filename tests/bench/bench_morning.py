@@ -115,7 +115,8 @@ def work(database: str, hub: str, slack: str, begun: str) -> None:
         limits=Limits(),
     )
     chat = SlackChat(OneWorkspace(TOKEN, slack), clock=clock, sleep=lambda s: time.sleep(s / SPEED), now=clock)
-    worker = Worker(app, {"slack": chat}, timedelta(seconds=60 * SPEED))
+    ports = dict.fromkeys(("archive", "subscriptions", "ledger", "leases"), store)
+    worker = Worker(app, {"slack": chat}, timedelta(seconds=60 * SPEED), **ports)
     ended = threading.Event()
 
     def renew() -> None:

@@ -1,7 +1,9 @@
 """The store on one SQLite file, through sqlite-utils.
 
-store      `SqliteStore`, the methods of `bot.ports.Store`
-file       the file: opened, checked, migrated; connections, transactions, errors
+store      `SqliteStore`, which joins a class for each port of `bot.ports` that remembers:
+           archive, subscriptions, ledger, meter, leases
+commits    commits and their words, within a transaction
+file       the file: opened, checked, migrated; connections, transactions, errors; what all parts share
 schema     the tables, as migrations
 rows       values to rows and back
 words      text to what the full-text index takes, and queries to what it understands

@@ -14,16 +14,19 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 from sqlite_utils import Database, Migrations
 
+from adapters.stores.sqlite.rows import Cell, bound
 from adapters.stores.sqlite.schema import MIGRATIONS
 from bot.errors import DigestError, StoreError, Unavailable
+
+T = TypeVar("T")
 
 CHECKED_BYTES = 16 * 2**20
 """A file up to this size is checked whole when opened, in some 20 ms; of a larger one, only what is read."""
@@ -220,6 +223,23 @@ class SqliteFile:
         if code in _KEYS:
             return StoreError(_KEYS[code], path=str(self.path))
         return StoreError("database_failed", path=str(self.path), problem=str(error))
+
+
+class Part:
+    """One part of a store: what the rows of its tables are, in a file that all parts share."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+
+    def _read(self, make: Callable[..., T], query: str, *values: Cell) -> tuple[T, ...]:
+        """What `make` makes of the cells of each row."""
+        with self._file.reading() as db:
+            return tuple(make(*row) for row in db.execute(query, bound(*values)))
+
+    def _write(self, statement: str, *values: Cell) -> None:
+        """A transaction of one statement."""
+        with self._file.writing() as db:
+            db.execute(statement, bound(*values))
 
 
 def _names(migrations: Migrations) -> set[str]:

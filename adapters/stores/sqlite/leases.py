@@ -1,0 +1,39 @@
+"""Who works on what: a row for each lease, in the table `claims`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from adapters.stores.sqlite.file import Part
+from adapters.stores.sqlite.rows import bound, instant
+
+
+class SqliteLeases(Part):
+    """A `bot.ports.Leases`."""
+
+    def claim(self, key: str, holder: str, now: datetime, until: datetime) -> bool:
+        """Take the lease on `key` until `until`, or prolong one's own; False while another holder's is unexpired."""
+        with self._file.writing() as db:
+            db.execute("DELETE FROM claims WHERE until <= ?", bound(instant(now)))
+            taken = db.execute(
+                "INSERT INTO claims (key, holder, until) VALUES (?, ?, ?) "
+                "ON CONFLICT (key) DO UPDATE SET holder = excluded.holder, until = excluded.until "
+                "WHERE holder = excluded.holder RETURNING key",
+                bound(key, holder, instant(until)),
+            ).fetchone()
+        return taken is not None
+
+    def renew(self, keys: Iterable[str], holder: str, now: datetime, until: datetime) -> None:
+        """Prolong those leases of a holder that have not run out."""
+        rows = [bound(instant(until), key, holder, instant(now)) for key in keys]
+        with self._file.writing() as db:
+            db.conn.executemany("UPDATE claims SET until = ? WHERE key = ? AND holder = ? AND until > ?", rows)
+
+    def release_all(self, holder: str) -> None:
+        """Give every lease of a holder back."""
+        self._write("DELETE FROM claims WHERE holder = ?", holder)
+
+    def release(self, key: str, holder: str) -> None:
+        """Give a lease back; another holder's stays."""
+        self._write("DELETE FROM claims WHERE key = ? AND holder = ?", key, holder)

@@ -1,0 +1,176 @@
+"""How far every delivery got, and which commits it told of: the tables `deliveries`, `told` and `told_commits`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from sqlite_utils import Database
+
+from adapters.stores.sqlite.commits import repository_number
+from adapters.stores.sqlite.file import Part
+from adapters.stores.sqlite.rows import bound, dump, instant, load, load_digest
+from bot.errors import LeaseLost, NotFound
+from bot.values import Commit, Delivery, DeliveryState, StepState, Subscription
+
+DELIVERIES = 100
+"""Deliveries of a subscription that are kept: three months of mornings, of some two kilobytes each."""
+
+
+class SqliteLedger(Part):
+    """A `bot.ports.Ledger`."""
+
+    def plan(self, delivery: Delivery, last: int) -> Delivery | None:
+        """Keep a new delivery and return it with its id, where the subscription's latest one is still number `last`.
+
+        `last` is 0 where there was none. None where another process was first, or the subscription is gone. Of settled
+        ones the latest `DELIVERIES` of a subscription are kept.
+        """
+        number = bound(delivery.subscription)
+        with self._file.writing() as db:
+            if not db.execute("SELECT 1 FROM subscriptions WHERE id = ?", number).fetchone():
+                return None
+            latest = "SELECT id, state FROM deliveries WHERE subscription = ? ORDER BY id DESC LIMIT 1"
+            kept = db.execute(latest, number).fetchone() or (0, "")
+            if kept[0] != last or kept[1] == DeliveryState.DUE:
+                return None
+            row = db.execute(
+                "INSERT INTO deliveries (subscription, until, state, attempts, retry, body) VALUES (?, ?, ?, ?, ?, ?) "
+                "RETURNING id",
+                bound(delivery.subscription, instant(delivery.until), *_columns(delivery)),
+            ).fetchone()
+            db.execute(
+                "DELETE FROM deliveries WHERE subscription = ? AND state != 'due' AND id <= "
+                "(SELECT id FROM deliveries WHERE subscription = ? ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                bound(delivery.subscription, delivery.subscription, DELIVERIES),
+            )
+        return replace(delivery, id=row[0])
+
+    def keep_delivery(self, delivery: Delivery) -> None:
+        """Keep how far a delivery got; the earlier state is replaced. What is given up unposted has told nothing.
+
+        Raises NotFound where it was removed with its subscription: nothing more is to be posted for it. Raises
+        LeaseLost where it was tried more often since, or is settled.
+        """
+        with self._file.writing() as db:
+            _keep(db, delivery)
+
+    def mark_delivered(self, delivery: Delivery, landed: Iterable[Commit], since: datetime) -> None:
+        """Keep a delivery, and that its subscription is told of `landed` by it; older ones than `since` are forgotten.
+
+        Raises as `keep_delivery` does.
+        """
+        rows = [bound(delivery.subscription, c.sha, delivery.id, instant(c.committed)) for c in landed]
+        with self._file.writing() as db:
+            _keep(db, delivery)
+            db.execute(
+                "DELETE FROM told WHERE subscription = ? AND committed < ?",
+                bound(delivery.subscription, instant(since)),
+            )
+            db.conn.executemany("INSERT INTO told VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
+
+    def retry_soon(self, subscription: int, retry: datetime, deadline: datetime) -> None:
+        """Let what is due of a subscription be tried at `retry`, and not be given up before `deadline`."""
+        with self._file.writing() as db:
+            found = db.execute(
+                "SELECT id, body FROM deliveries WHERE subscription = ? AND state = 'due'", bound(subscription)
+            ).fetchall()
+            for kept in (_delivery(*row) for row in found):
+                _put(db, replace(kept, retry=retry, deadline=max(kept.deadline, deadline)))
+
+    def reopen(self, delivery: Delivery) -> bool:
+        """Keep a settled delivery as due again; whether it is still the one that was given up.
+
+        One of which nothing was posted must still be the latest: else a later one tells its commits.
+        """
+        with self._file.writing() as db:
+            kept = db.execute("SELECT state, attempts FROM deliveries WHERE id = ?", bound(delivery.id)).fetchone()
+            if not kept or kept[0] != DeliveryState.FAILED or kept[1] >= delivery.attempts:
+                return False
+            later = "SELECT 1 FROM deliveries WHERE subscription = ? AND id > ?"
+            if not delivery.sent and db.execute(later, bound(delivery.subscription, delivery.id)).fetchone():
+                return False
+            _put(db, delivery)
+            return True
+
+    def delivery(self, number: int) -> Delivery:
+        """The delivery of that number. Raises NotFound."""
+        found = self._deliveries("WHERE id = ?", number)
+        if not found:
+            raise NotFound("delivery_unknown", id=number)
+        return found[0]
+
+    def deliveries(
+        self, subscription: int | None = None, state: DeliveryState | None = None, limit: int = 1_000
+    ) -> tuple[Delivery, ...]:
+        """Deliveries, the latest first: of all subscriptions or one, in any state or one, at most `limit`."""
+        wanted = {"subscription = ?": subscription, "state = ?": state}
+        given = {condition: value for condition, value in wanted.items() if value is not None}
+        where = f"WHERE {' AND '.join(given)}" if given else ""
+        return self._deliveries(f"{where} ORDER BY id DESC LIMIT ?", *given.values(), max(limit, 0))
+
+    def latest_deliveries(self) -> tuple[Delivery, ...]:
+        """The latest delivery of each subscription that has any."""
+        return self._deliveries("WHERE id IN (SELECT max(id) FROM deliveries GROUP BY subscription)")
+
+    def due_deliveries(self, now: datetime) -> tuple[Delivery, ...]:
+        """The deliveries that are due and to be tried now, the one that waits the longest first."""
+        return self._deliveries("WHERE state = 'due' AND retry <= ? ORDER BY retry, id", instant(now))
+
+    def delivery_states(self) -> dict[DeliveryState, int]:
+        """How many deliveries are in each state."""
+        rows = self._read(lambda *row: row, "SELECT state, count(*) FROM deliveries GROUP BY state")
+        return {state: dict(rows).get(state, 0) for state in DeliveryState}
+
+    def delivered_shas(self, subscription: int, but: int) -> frozenset[str]:
+        """SHAs of commits that a subscription was told of by deliveries but one, or that lay before its first."""
+        return frozenset(
+            self._read(str, "SELECT sha FROM told WHERE subscription = ? AND delivery != ?", subscription, but)
+        )
+
+    def _deliveries(self, rest: str, *values: str | int) -> tuple[Delivery, ...]:
+        return self._read(_delivery, f"SELECT id, body FROM deliveries {rest}", *values)  # noqa: S608  # constants
+
+
+def _delivery(number: int, body: str) -> Delivery:
+    return replace(load(Delivery, body), id=number)
+
+
+def _columns(delivery: Delivery) -> tuple[str, int, int, str]:
+    return delivery.state, delivery.attempts, instant(delivery.retry), dump(delivery)
+
+
+def _put(db: Database, delivery: Delivery) -> None:
+    db.execute(
+        "UPDATE deliveries SET state = ?, attempts = ?, retry = ?, body = ? WHERE id = ?",
+        bound(*_columns(delivery), delivery.id),
+    )
+
+
+def _keep(db: Database, delivery: Delivery) -> None:
+    kept = db.execute("SELECT state, attempts FROM deliveries WHERE id = ?", bound(delivery.id)).fetchone()
+    if not kept:
+        raise NotFound("delivery_unknown", id=delivery.id)
+    if kept[1] > delivery.attempts or kept[0] != DeliveryState.DUE:
+        raise LeaseLost("delivery_overtaken", id=delivery.id)
+    _put(db, delivery)
+    _remember_told(db, delivery)
+    if delivery.state is DeliveryState.FAILED and not delivery.sent:
+        db.execute("DELETE FROM told WHERE delivery = ?", bound(delivery.id))
+
+
+def _remember_told(db: Database, delivery: Delivery) -> None:
+    """Remember what a delivery told of, in the moment in which its headline is posted: its first step that is done."""
+    done = [step for step in delivery.steps if step.state is StepState.DONE]
+    if len(done) != 1 or not delivery.digest:
+        return
+    row = db.execute("SELECT body FROM digests WHERE key = ?", bound(delivery.digest)).fetchone()
+    followed = db.execute("SELECT body FROM subscriptions WHERE id = ?", bound(delivery.subscription)).fetchone()
+    if not row or not followed:
+        return
+    digest, place = load_digest(row[0]), load(Subscription, followed[0]).place
+    repo, where = repository_number(db, digest.repository.name), dump(replace(place, thread=done[0].thread))
+    rows = (bound(repo, e.commit.sha, where, instant(done[0].begun), dump(e.grade)) for e in digest.entries)
+    db.conn.executemany("INSERT INTO told_commits VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
+    db.execute("UPDATE digests SET told = 1 WHERE key = ?", bound(delivery.digest))

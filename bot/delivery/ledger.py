@@ -1,0 +1,158 @@
+"""What the row of a delivery says, and what it is to say next. Pure; `now` is always passed in.
+
+Each message of a delivery is a step: written down as intended before it is sent, and as done after. One that is
+intended and not done may have been sent. `Delivery.attempts` is the fence: whoever works on a delivery raises it first,
+and a process with a lower number, which stood still for too long, keeps and sends nothing more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from bot.delivery import schedule
+from bot.errors import DigestError
+from bot.values import EPOCH, Commit, Delivery, DeliveryState, Failure, Place, Step, StepState, Subscription, one_line
+
+GRACE = timedelta(hours=1)
+"""So long a delivery is tried at least, however late it is."""
+LAST_CHANCE = timedelta(days=7)
+"""When a delivery is given up that no other follows."""
+LATE = timedelta(days=7)
+"""So far back a commit may be dated that is pushed late: older ones are never looked for."""
+BACKOFF, LONGEST_BACKOFF = timedelta(seconds=30), timedelta(minutes=30)
+"""How long a delivery that failed waits: twice as long each time, up to the longest."""
+LOOKED_BACK = 30
+"""How many earlier deliveries of a subscription are looked at."""
+
+# --- When a delivery is planned, and when it is given up ---------------------------------------
+
+
+def planned_delivery(subscription: Subscription, last: Delivery | None, now: datetime) -> Delivery | None:
+    """The delivery that is due; None where none is. Raises UsageError for a schedule that cannot be understood."""
+    expression, zone = subscription.schedule, subscription.zone
+    due = schedule.due(expression, zone, watermark(subscription, last), now)
+    if due is None:
+        return None
+    deadline = schedule.slot_after(expression, zone, due.slot) or due.slot + LAST_CHANCE
+    return Delivery(
+        subscription.id,
+        due.slot,
+        due.cursor,
+        due.since,
+        due.until,
+        max(deadline, now + GRACE),
+        retry=now,
+        merged=due.merged,
+    )
+
+
+def watermark(subscription: Subscription, last: Delivery | None) -> schedule.Watermark:
+    """How far the digests of a subscription got. What was given up unposted is for the next one to tell."""
+    if last is None:
+        first = schedule.first_watermark(subscription.schedule, subscription.zone, subscription.created)
+        return replace(first, slot=max(first.slot, subscription.scheduled))
+    slot = max(last.slot, subscription.scheduled)
+    if last.state is DeliveryState.FAILED and not last.sent:
+        return schedule.Watermark(slot, last.until, last.cursor, last.merged + 1)
+    return schedule.Watermark(slot, last.until, last.until)
+
+
+def is_late(subscription: Subscription, delivery: Delivery, now: datetime) -> bool:
+    """Whether a delivery is to be given up; one that rests is tried until the bot is back in its channel."""
+    return delivery.deadline <= now and not subscription.paused
+
+
+# --- What it tells -----------------------------------------------------------------------------
+
+
+def undelivered(delivery: Delivery, landed: Sequence[Commit], told: frozenset[str] | None) -> tuple[Commit, ...]:
+    """The commits of a delivery: those of its period, and those pushed late that no earlier digest `told` of."""
+    return tuple(
+        commit
+        for commit in landed
+        if delivery.since <= commit.committed < delivery.until
+        or (told is not None and commit.committed < delivery.cursor and commit.sha not in told)
+    )
+
+
+def is_first(delivery: Delivery, known: Iterable[Delivery]) -> bool:
+    """Whether none of the deliveries `known` came before this one and told something, or had nothing to tell."""
+    return not any(d.id < delivery.id and (d.sent or d.state is DeliveryState.QUIET) for d in known)
+
+
+def failed_before(delivery: Delivery, known: Iterable[Delivery]) -> tuple[Delivery, ...]:
+    """The deliveries that were given up since the last one that was posted, of those `known`, the latest first."""
+    failed = []
+    for earlier in known:
+        if earlier.id < delivery.id:
+            if earlier.state is not DeliveryState.FAILED:
+                break
+            failed.append(earlier)
+            if earlier.sent:
+                break
+    return tuple(failed)
+
+
+# --- Its messages, one after the other -----------------------------------------------------------
+
+
+def advanced(delivery: Delivery, keys: Iterable[str], now: datetime) -> Delivery:
+    """The delivery with the first of the messages `keys` intended that is not posted; done, where all of them are."""
+    posted = messages_in(delivery, StepState.DONE)
+    following = next((key for key in keys if key not in posted), None)
+    if following is None:
+        return replace(delivery, state=DeliveryState.DONE, failure=None)
+    if following in messages_in(delivery, StepState.INTENDED):
+        return delivery
+    return replace(delivery, steps=(*delivery.steps, Step(following, StepState.INTENDED, now)))
+
+
+def messages_in(delivery: Delivery, state: StepState) -> dict[str, Step]:
+    """The messages that got so far and no further, by key."""
+    return {step.key: step for step in delivery.steps if step.state is state}
+
+
+def mark_posted(delivery: Delivery, key: str, thread: str | None) -> Delivery:
+    """The delivery with one of its messages posted; `thread` is what its chat calls the thread beneath it."""
+    steps = (replace(s, state=StepState.DONE, thread=thread) if s.key == key else s for s in delivery.steps)
+    return replace(delivery, steps=tuple(steps))
+
+
+def place_of(subscription: Subscription, delivery: Delivery, step: Step) -> Place:
+    """Where a message belongs: the headline, which is the first, in the subscription's place, all others beneath it."""
+    headline = delivery.steps[0]
+    return subscription.place if step.key == headline.key else replace(subscription.place, thread=headline.thread)
+
+
+def idempotency_key(subscription: Subscription, delivery: Delivery, message: str) -> str:
+    """By what its chat knows a message again: the same for the same delivery, and for no other of any database.
+
+    `message` is its key within the post.
+    """
+    place = subscription.place
+    moments = [(moment - EPOCH) // timedelta(microseconds=1) for moment in (subscription.created, delivery.until)]
+    named = (place.chat, place.channel, subscription.repo, subscription.branch, delivery.id, *moments)
+    return f"{hashlib.sha256(repr(named).encode()).hexdigest()[:24]}/{message}"
+
+
+# --- When it fails -------------------------------------------------------------------------------
+
+
+def failure_of(error: DigestError) -> Failure:
+    """An error as it is kept."""
+    return Failure(error.key, tuple((name, one_line(str(value), 200)) for name, value in error.fields.items()))
+
+
+def failed(delivery: Delivery, error: DigestError, now: datetime) -> Delivery:
+    """The delivery after one more failure, to be tried again after a pause."""
+    failures = delivery.failures + 1
+    return replace(delivery, failure=failure_of(error), failures=failures, retry=now + backoff(failures))
+
+
+def backoff(failures: int) -> timedelta:
+    """How long a delivery waits that has failed so often."""
+    doubled = int(2 ** min(max(failures, 1) - 1, 20))
+    return min(BACKOFF * doubled, LONGEST_BACKOFF)

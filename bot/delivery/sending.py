@@ -1,0 +1,244 @@
+"""From a digest to the messages in its channel, each sent once.
+
+Before each message the lease and the row are looked at again, so that a process that stood still for too long sends
+nothing more. A message that was intended and not done may have been sent: the chat is asked first (`Idempotency`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
+
+from bot.delivery.job import ChannelUnreachable, Job, TryLater
+from bot.delivery.leases import LeaseHolder
+from bot.delivery.ledger import GRACE, advanced, idempotency_key, mark_posted, messages_in, place_of
+from bot.delivery.resting import wake
+from bot.errors import DigestError, Forbidden, LeaseLost, NotFound, Refused, ThreadGone
+from bot.ports import Archive, Chat, Idempotency, Ledger, Subscriptions
+from bot.posts import post as digests
+from bot.posts import report
+from bot.texts import Texts
+from bot.values import Delivery, DeliveryState, Message, Period, Place, Post, Step, StepState
+
+# --- What a chat is given ------------------------------------------------------------------------
+
+
+def deliver(chat: Chat, place: Place, post: Post, texts: Texts) -> None:
+    """Post the headline, and the replies in the thread beneath it. Raises as `Chat.post` does."""
+    thread = send(chat, place, post.headline, texts)
+    for reply in post.replies:
+        send(chat, thread, reply, texts)
+
+
+def send(chat: Chat, place: Place, message: Message, texts: Texts, once: Idempotency | None = None) -> Place:
+    """Post a message and return the thread beneath it; of what the chat does not take, that is posted instead.
+
+    Raises as `Chat.post` does.
+    """
+    try:
+        return chat.post(place, message, once)
+    except Refused as error:
+        refusal = error
+    begun = refusal.thread
+    place = replace(place, thread=begun or place.thread)
+    for said, named in fallbacks(message, texts.error(refusal), texts, once):
+        try:
+            thread = chat.post(place, said, named)
+        except Refused as error:
+            refusal = error
+        else:
+            return place if begun else thread
+    raise refusal
+
+
+def fallbacks(
+    message: Message, reason: str, texts: Texts, once: Idempotency | None
+) -> list[tuple[Message, Idempotency | None]]:
+    """What stands in for a message that a chat does not take, the first choice first, each under a key of its own."""
+    made = digests.withheld(message, reason, texts)
+    return [(said, replace(once, key=f"{once.key}/{name}") if once else None) for name, said in made.items()]
+
+
+def missed_notes(delivery: Delivery, failed: Iterable[Delivery], period: Period, texts: Texts) -> tuple[str, ...]:
+    """What a headline says of digests that were missed, or could not be posted: `failed`, the latest first."""
+    failed, said = tuple(failed), []
+    if failed:
+        taken_over = failed[0].since >= delivery.since
+        key = "digest.failed_part" if failed[0].sent else "digest.failed_all" if taken_over else "digest.failed_gone"
+        day = digests.day_label(Period(failed[0].since, failed[0].until, period.zone), texts)
+        said.append(texts(key, day=day, reason=texts.failure(failed[0].failure)))
+    if (missed := delivery.merged - sum(not d.sent for d in failed)) > 0:
+        said.append(texts("digest.merged", count=missed))
+    if delivery.cursor < delivery.since:
+        ends = (digests.local(moment, period.zone) for moment in (delivery.cursor, delivery.since))
+        since, until = (f"{moment:%Y-%m-%d %H:%M}" for moment in ends)
+        said.append(texts("digest.gap", since=since, until=until))
+    return tuple(said)
+
+
+# --- A delivery, message by message --------------------------------------------------------------
+
+
+class Sender:
+    """Posts the digests of deliveries. Safe for several threads."""
+
+    def __init__(
+        self,
+        chats: Mapping[str, Chat],
+        *,
+        archive: Archive,
+        ledger: Ledger,
+        subscriptions: Subscriptions,
+        leases: LeaseHolder,
+        clock: Callable[[], datetime],
+        stopping: threading.Event,
+    ) -> None:
+        """`chats` are by name; once `stopping` is set, nothing more is sent."""
+        self.in_flight = InFlight()
+        self._chats = chats
+        self._archive = archive
+        self._ledger = ledger
+        self._subscriptions = subscriptions
+        self._leases = leases
+        self._clock = clock
+        self._stopping = stopping
+        self._turns: dict[Place, threading.Lock] = {}
+
+    def send(self, job: Job) -> Job:
+        """The delivery, done: every message that was not posted yet is.
+
+        Raises TryLater while another digest is being posted in its place, or where its own is kept no more;
+        ChannelUnreachable; ThreadGone; LeaseLost; and what the chat and the store raise.
+        """
+        messages, texts = self._messages(job)
+        posted, uncertain = (messages_in(job.delivery, state) for state in (StepState.DONE, StepState.INTENDED))
+        with self._turn(job.subscription.place):
+            job = self._advance(job, messages)
+            for key, message in messages.items():
+                if key not in posted:
+                    with self.in_flight.counted():
+                        job = self._post(job, message, texts, again=key in uncertain)
+                        job = self._advance(job, messages)
+                    job = self._wake(job) if job.subscription.paused else job
+        return job
+
+    def last_look(self, job: Job) -> Job:
+        """The delivery before it is given up: the message that may have been sent is posted if its chat shows it.
+
+        It is done where nothing is missing. Raises as `send` does; nothing is sent.
+        """
+        if not job.delivery.steps:
+            return job
+        messages, texts = self._messages(job)
+        for key, step in messages_in(job.delivery, StepState.INTENDED).items():
+            job = self._looked_for(job, step, messages[key], texts) if key in messages else job
+        whole = messages.keys() <= messages_in(job.delivery, StepState.DONE).keys()
+        return job.at(state=DeliveryState.DONE, failure=None) if whole else job
+
+    def _messages(self, job: Job) -> tuple[dict[str, Message], Texts]:
+        """What is posted, by key and in order, the same however often it is begun; and the labels."""
+        digest = job.digest or self._archive.digest(job.delivery.digest)
+        if digest is None:
+            self._ledger.keep_delivery(job.at(digest="").delivery)
+            raise TryLater
+        texts = Texts(digest.language)  # as it was made, whatever the subscription says by now
+        notes = missed_notes(job.delivery, job.failed, digest.period, texts)
+        post = digests.post(digest, texts, report.attachments(digest, texts), notes)
+        return {message.key: message for message in (post.headline, *post.replies)}, texts
+
+    @contextmanager
+    def _turn(self, place: Place) -> Iterator[None]:
+        """Post a digest while no other one is posted there: one must not stand within another. Raises TryLater."""
+        turn = self._turns.setdefault(place, threading.Lock())
+        if not turn.acquire(blocking=False):
+            raise TryLater
+        try:
+            yield
+        finally:
+            turn.release()
+
+    def _advance(self, job: Job, messages: Iterable[str]) -> Job:
+        """Write down what was posted, together with what follows: a message that is intended, or that all is done."""
+        following = advanced(job.delivery, messages, self._clock())
+        if self._stopping.is_set() and following.state is DeliveryState.DUE:
+            self._ledger.keep_delivery(job.delivery)
+            raise LeaseLost("stopping")
+        self._ledger.keep_delivery(following)
+        return replace(job, delivery=following)
+
+    def _post(self, job: Job, message: Message, texts: Texts, *, again: bool) -> Job:
+        """The delivery with a message posted that is intended; `again` where it may have been sent before."""
+        step = messages_in(job.delivery, StepState.INTENDED)[message.key]
+        place = place_of(job.subscription, job.delivery, step)
+        once = self._idempotency(job, step, again, lambda: self._check(job))
+        try:
+            thread = send(self._chats[place.chat], place, message, texts, once)
+        except ThreadGone:
+            raise
+        except (NotFound, Forbidden) as error:
+            raise ChannelUnreachable(error) from None
+        return replace(job, delivery=mark_posted(job.delivery, step.key, thread.thread))
+
+    def _idempotency(self, job: Job, step: Step, again: bool, check: Callable[[], None]) -> Idempotency:
+        return Idempotency(idempotency_key(job.subscription, job.delivery, step.key), step.begun, again, check)
+
+    def _check(self, job: Job) -> None:
+        """Whether this process may still send. Raises LeaseLost."""
+        if self._stopping.is_set():
+            raise LeaseLost("stopping")
+        kept = self._ledger.delivery(job.delivery.id) if self._leases.extend(job.lease) else None
+        if kept is None or kept.state is not DeliveryState.DUE or kept.attempts != job.delivery.attempts:
+            raise LeaseLost("delivery_overtaken", id=job.delivery.id)
+
+    def _looked_for(self, job: Job, step: Step, message: Message, texts: Texts) -> Job:
+        """The delivery, with a message posted that may have been sent, if the chat shows it."""
+
+        def send_nothing() -> None:
+            raise LeaseLost("stopping")
+
+        place = place_of(job.subscription, job.delivery, step)
+        once = self._idempotency(job, step, True, send_nothing)
+        for said, named in ((message, once), *fallbacks(message, "", texts, once)):
+            with suppress(DigestError):
+                thread = self._chats[place.chat].post(place, said, named)
+                return replace(job, delivery=mark_posted(job.delivery, step.key, thread.thread))
+        return job
+
+    def _wake(self, job: Job) -> Job:
+        """The delivery of a channel in which the bot can post again, though nobody said so: all of it goes on."""
+        wake(job.subscription.place, self._clock(), self._subscriptions, self._ledger)
+        job.log(logging.INFO, "goes on")
+        deadline = max(job.delivery.deadline, self._clock() + GRACE)
+        return replace(job, subscription=replace(job.subscription, paused="")).at(deadline=deadline)
+
+
+class InFlight:
+    """Counts what is under way, and lets somebody wait until nothing is."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self.number = 0
+
+    def add(self, number: int) -> None:
+        """Count so many more, or with a negative number fewer."""
+        with self._changed:
+            self.number += number
+            self._changed.notify_all()
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """One more, while this lasts."""
+        self.add(1)
+        try:
+            yield
+        finally:
+            self.add(-1)
+
+    def wait_none(self, seconds: float | None) -> bool:
+        """Wait until nothing is under way; whether that came within `seconds`, or None: however long it takes."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.number <= 0, seconds)
