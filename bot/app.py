@@ -6,7 +6,7 @@ A digest always goes out: a model or a patch that cannot be had costs a row's de
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -66,17 +66,19 @@ class App:
 
     # --- One commit --------------------------------------------------------------------------
 
-    def expand(self, repository: Repository, commit: Commit, texts: Texts, branches: Sequence[str] = ()) -> Entry:
+    def expand(
+        self, repository: Repository, commit: Commit, texts: Texts, followed: Callable[[], Collection[str]] = tuple
+    ) -> Entry:
         """One commit in full depth, analysed now unless that is kept.
 
-        `branches` are those that somebody follows: it is said where a commit is gone from one that it was told of.
+        It is said where a commit is gone from a branch whose digest told of it: the default one, or one of `followed`.
         """
         history, brief = self._history(repository), self._brief(repository, texts)
         delivered = history.grade(commit, texts.language)
         grade, analysis = Build(brief, self._progress).one(commit, delivered, history.grave((commit,)))
         # Only what landed while branches are still rewritten is looked for: the way there is long.
         recent = self.clock() - commit.committed <= _REWRITTEN
-        if recent and (branch := history.gone_from(commit, [repository.branch, *sorted(branches)])):
+        if recent and (branch := history.gone_from(commit, [repository.branch, *sorted(followed())])):
             gone = texts("digest.gone", branch=branch)
             analysis = replace(analysis, note=" ".join(filter(None, (gone, analysis.note))))
         return Entry(commit, grade, analysis, history.relations(commit))

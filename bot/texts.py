@@ -16,7 +16,6 @@ from bot.errors import DigestError
 from bot.values import Failure
 
 
-
 @dataclass(frozen=True, slots=True)
 class Language:
     """A language that people can choose: its labels are in `prompts/labels.CODE.toml`.
@@ -42,6 +41,9 @@ LANGUAGES = {
 }
 """Every language, by code."""
 
+BASE = "en"
+"""The language that is spoken where nobody has chosen one; its labels are complete."""
+
 
 @lru_cache
 def _labels(language: str) -> dict[str, dict[str, str]]:
@@ -66,6 +68,12 @@ def style() -> str:
     return files("prompts").joinpath("report.css").read_text(encoding="utf-8")
 
 
+def words_of(name: str) -> frozenset[str]:
+    """The words of every language for a thing of the grammar, in lower case."""
+    labels = (_labels(language)["words"] for language in LANGUAGES)
+    return frozenset(word for words in labels for word in words.get(name, "").split())
+
+
 class Texts:
     """The labels of one language."""
 
@@ -77,6 +85,10 @@ class Texts:
         """The label `section.name` with its `{blanks}` filled."""
         section, name = key.split(".")
         return self._labels[section][name].format(**fields)
+
+    def keys(self, section: str) -> tuple[str, ...]:
+        """The names of a section's labels, in their order."""
+        return tuple(self._labels[section])
 
     def count(self, name: str, number: int) -> str:
         """A number with its noun in the right form: `1 commit`, `1,234 commits`."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from bot.app import App
@@ -13,8 +14,8 @@ from bot.conversation.naming import Naming
 from bot.errors import UsageError
 from bot.judgement.asker import Bill
 from bot.ports import Archive, Database, Ledger, Subscriptions
-from bot.texts import Texts
-from bot.values import Form, Place, Post, Request, Scope, Subscription, Period, one_line
+from bot.texts import BASE, Texts, words_of
+from bot.values import Form, Period, Place, Post, Request, Scope, Subscription, one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +93,10 @@ Handler = Callable[[Context, Sequence[str]], tuple[Post, ...]]
 class Command:
     """One thing that people can ask for by a word.
 
-    `name` names its words in the labels of each language (`[words]`), `help` its help there (`[help]`, `name` if empty);
-    `run` answers. `form` gives the form instead, in a chat that can show one, where the words ask for it, else None. The
-    words of a `free` one can be anything. One that is `about_place` concerns what a place follows: in a terminal `--to`
-    names that place, which must be set up where something `begins` there. `files` says that it answers with files.
+    `name` names its words in the labels (`[words]`), and its help there (`[help]`) where `help` names no other; `run`
+    answers. `form` gives the form instead, in a chat that can show one, where the words ask for it, else None. The words
+    of a `free` one can be anything. One that is `about_place` concerns what a place follows: in a terminal `--to` names
+    that place, which must be set up where something `begins` there. `files` says that it answers with files.
     """
 
     name: str
@@ -108,8 +109,13 @@ class Command:
     files: bool = False
 
 
-def unknown(word: str, near: Sequence[str] = ()) -> UsageError:
+PUBLIC = "post"
+"""The thing of the grammar which, at the end of a line, lets everybody see the answer."""
+
+
+def unknown(word: str) -> UsageError:
     """The error for a word that nobody knows, with the nearest one that is known."""
-    if near:
+    known = [each for name in Texts(BASE).keys("words") if name != PUBLIC for each in words_of(name)]
+    if near := difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6):
         return UsageError("command_near", word=one_line(word, 60), near=near[0])
     return UsageError("command_unknown", word=one_line(word, 60))

@@ -1,6 +1,6 @@
 """The bot as a chat sees it: takes what people do there, answers where they did it, and never lets an error escape.
 
-Everything that a chat tells comes through here: lines, forms, and the channels it was let into or taken out of.
+Everything that comes from a chat comes through here: lines, forms, and the channels it was let into or taken out of.
 """
 
 from __future__ import annotations
@@ -9,28 +9,16 @@ import logging
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from bot.app import App
 from bot.conversation import forms
-from bot.conversation.commands import Commands, publicly
-from bot.delivery import resting
+from bot.conversation.interpreter import Interpreter
+from bot.delivery.resting import rest, wake
 from bot.delivery.sending import deliver
 from bot.errors import ConfigError, DigestError, Forbidden, NotFound
-from bot.ports import Chat
-from bot.values import (
-    Attachment,
-    Form,
-    Line,
-    Message,
-    MessageKind,
-    Place,
-    Post,
-    Problem,
-    Request,
-    Span,
-    Text,
-)
+from bot.ports import Chat, Leases, Ledger, Subscriptions
+from bot.texts import Texts
+from bot.values import Attachment, Form, Line, Message, MessageKind, Place, Post, Problem, Request, Span, Text
 
 _log = logging.getLogger("digest")
 
@@ -39,142 +27,153 @@ _REMEMBERED = timedelta(days=1)
 
 
 class Host:
-    """The `Listener` of one chat."""
+    """The `Listener` of one chat. `clock` gives the time in UTC."""
 
-    def __init__(self, app: App, commands: Commands, chat: Chat) -> None:
-        self._app = app
-        self._commands = commands
+    def __init__(
+        self,
+        interpreter: Interpreter,
+        chat: Chat,
+        *,
+        subscriptions: Subscriptions,
+        ledger: Ledger,
+        leases: Leases,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._interpreter = interpreter
         self._chat = chat
+        self._subscriptions = subscriptions
+        self._ledger = ledger
+        self._leases = leases
+        self._clock = clock
 
     # --- What people ask ---------------------------------------------------------------------
 
     def request(self, request: Request, show: Callable[[Form], None] | None = None) -> None:
         """Answer a request where it was made, once."""
-        request = publicly(request)
 
         def answer() -> None:
             if request.id and not self.first(request.id):
                 return
-            if show and (form := self._commands.form(request)):
+            context = self._interpreter.context(request)
+            if show and (form := self._interpreter.form(context)):
                 show(form)
                 return
-            for post in self._commands.answer(request):
-                self._deliver(request, post)
+            for post in self._interpreter.answer(context):
+                self._deliver(context.place, request, post, context.texts)
 
         self._guarded(request, answer)
 
     def problem(self, place: Place, values: Mapping[str, str]) -> Problem | None:
-        """What is wrong with a filled-in form, as far as that can be told without asking anybody."""
-        return self._commands.problem(place, values)
+        """What is wrong with a filled-in form, as far as that can be known without asking anybody."""
+        return self._interpreter.problem(place, values)
 
     def submit(self, request: Request, values: Mapping[str, str]) -> Problem | None:
-        """Do what a filled-in form asks, and tell its place; or say what is wrong with it."""
+        """Do what a filled-in form asks, and announce it; or say what is wrong with it."""
         try:
-            posts = self._commands.run(replace(request, text=forms.line(values)))
+            context = self._interpreter.context(replace(request, text=forms.line(values)))
+            posts = self._interpreter.run(context)
         except DigestError as error:
-            return self._commands.told(request.place, values, error)
+            return self._interpreter.complaint(request.place, values, error)
 
-        def tell() -> None:
+        def announce() -> None:
+            texts = self._interpreter.texts(request.place)  # in the language that was just chosen
             for post in posts:
-                self._deliver(request, post)
+                self._deliver(request.place, request, post, texts)
 
-        self._guarded(request, tell)
+        self._guarded(request, announce)
         return None
 
     def first(self, name: str) -> bool:
         """Whether something that people did comes for the first time, to whichever process."""
-        now = self._app.clock()
-        return self._app.store.claim(f"request:{name}", uuid.uuid4().hex, now, now + _REMEMBERED)
+        now = self._clock()
+        return self._leases.claim(f"request:{name}", uuid.uuid4().hex, now, now + _REMEMBERED)
 
     def form(self, place: Place, values: Mapping[str, str]) -> Form:
         """The form again as somebody filled it in."""
-        return self._commands.filled_form(place, values)
+        return self._interpreter.filled_form(place, values)
 
     def followed(self, place: Place) -> Post | None:
         """What a channel follows; None where it follows nothing."""
-        if not self._app.store.subscriptions(place.whole):
-            return None
-        return self._commands.answer(Request("settings", place, ""))[0]
+        return self._interpreter.followed(place)
 
     def followed_in(self, chat: str) -> tuple[Place, ...]:
         """The channels of a chat that follow something."""
-        places = (s.place for s in self._app.store.subscriptions() if s.place.chat == chat)
+        places = (s.place for s in self._subscriptions.subscriptions() if s.place.chat == chat)
         return tuple(dict.fromkeys(places))
 
     def text(self, place: Place | None, key: str, **fields: object) -> str:
         """A label in the language of a place, or in the operator's."""
-        return self._commands.texts(place)(key, **fields)
+        return self._interpreter.texts(place)(key, **fields)
 
     # --- Where the bot is --------------------------------------------------------------------
 
     def left(self, place: Place, reason: str) -> None:
         """The bot can post in a channel no more: its subscriptions rest."""
-        resting.rest(place.whole, reason, self._app.store)
+        rest(place.whole, reason, self._subscriptions)
 
     def joined(self, place: Place) -> None:
         """The bot can post in a channel again: what rested for that goes on."""
-        resting.wake(place.whole, self._app.clock(), self._app.store, self._app.store)
+        wake(place.whole, self._clock(), self._subscriptions, self._ledger)
 
     def removed(self, belongs: Callable[[Place], bool]) -> None:
         """The bot was taken out of a whole workspace: its subscriptions are removed."""
-        for subscription in self._app.store.subscriptions():
+        for subscription in self._subscriptions.subscriptions():
             if belongs(subscription.place):
-                self._app.store.unsubscribe(subscription.id)
+                self._subscriptions.unsubscribe(subscription.id)
 
     # --- Answering ---------------------------------------------------------------------------
 
-    def _deliver(self, request: Request, post: Post) -> None:
-        """Post an answer where it was asked for.
+    def _deliver(self, place: Place, request: Request, post: Post, texts: Texts) -> None:
+        """Post an answer at a place.
 
         What concerns everybody is for everybody, unless the chat does not let the bot in: then the person is told. An
         error is for the person alone.
         """
-        place, kind, texts = request.place, post.headline.kind, self._commands.texts(request.place)
+        kind = post.headline.kind
         if kind is MessageKind.ERROR:
-            place = _private(request)
+            place = _private(place, request)
         elif kind is MessageKind.ANNOUNCEMENT and place.viewer:
             try:
                 deliver(self._chat, replace(place, viewer=None), post, texts)
             except (NotFound, Forbidden) as error:
                 deliver(self._chat, place, post, texts)
-                self._tell(place, texts.error(error))
+                self._complain(place, texts.error(error))
             return
-        deliver(self._chat, place, self._with_files_named(place, post) if place.viewer else post, texts)
-
-    def _with_files_named(self, place: Place, post: Post) -> Post:
-        """A post for one person, which says where its files are."""
-
-        def named(message: Message) -> Message:
-            if not any(isinstance(part, Attachment) for part in message.parts):
-                return message
-            note: Line = (Span(self.text(place, "answer.files_apart")),)
-            return replace(message, parts=(*message.parts, Text((note,))))
-
-        return Post(named(post.headline), tuple(named(reply) for reply in post.replies))
+        deliver(self._chat, place, _with_files_named(post, texts) if place.viewer else post, texts)
 
     def _guarded(self, request: Request, work: Callable[[], object]) -> None:
-        """Do `work`; what goes wrong is told to the person who asked, and nobody else."""
-        private = _private(request)
+        """Do `work`; what goes wrong is for the person who asked, and nobody else."""
+        private = _private(request.place, request)
         try:
             work()
-        except ConfigError as error:
-            # A setting is the operator's business; who asked can only hand it on.
-            _log.error("request failed: %s", error)
-            self._tell(private, self._commands.texts(private).error(error))
         except DigestError as error:
-            self._tell(private, self._commands.texts(private).error(error))
+            if isinstance(error, ConfigError):
+                # A setting is the operator's business; who asked can only hand it on.
+                _log.error("request failed: %s", error)
+            self._complain(private, self._interpreter.texts(private).error(error))
         except Exception:
             reference = uuid.uuid4().hex[:8]
             _log.exception("request failed, reference %s", reference)
-            self._tell(private, self.text(private, "answer.failed", reference=reference))
+            self._complain(private, self.text(private, "answer.failed", reference=reference))
 
-    def _tell(self, place: Place, text: str) -> None:
+    def _complain(self, place: Place, text: str) -> None:
         try:
             self._chat.post(place, Message("error", (Span(text),), kind=MessageKind.ERROR))
         except DigestError as error:
-            _log.warning("an answer could not be told: %s", error.key)
+            _log.warning("an answer could not be posted: %s", error.key)
 
 
-def _private(request: Request) -> Place:
+def _with_files_named(post: Post, texts: Texts) -> Post:
+    """A post for one person, which says where its files are."""
+    note: Line = (Span(texts("answer.files_apart")),)
+
+    def named(message: Message) -> Message:
+        files = any(isinstance(part, Attachment) for part in message.parts)
+        return replace(message, parts=(*message.parts, Text((note,)))) if files else message
+
+    return Post(named(post.headline), tuple(map(named, post.replies)))
+
+
+def _private(place: Place, request: Request) -> Place:
     """Where only the person who asked reads."""
-    return replace(request.place, viewer=request.user or None)
+    return replace(place, viewer=request.user or None)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.conversation import forms, grammar
-from bot.conversation.command import Context, Services, unknown
-from bot.conversation.commands import WORDS, commit, digests, following, nearest
+from bot.conversation.command import PUBLIC, Context, Services, unknown
+from bot.conversation.commands import WORDS, commit, digests, following
 from bot.conversation.naming import Naming
 from bot.errors import DigestError
 from bot.texts import Texts, words_of
@@ -26,7 +26,7 @@ class Interpreter:
         words = grammar.words(request.text)
         command = WORDS.get(words[0].lower()) if words else None
         place = request.place
-        if len(words) > 1 and words[-1].lower() in words_of("post") and not (command and command.free):
+        if len(words) > 1 and words[-1].lower() in words_of(PUBLIC) and not (command and command.free):
             words, place = words[:-1], replace(place, viewer=None)  # for everybody to see
         here = self._services.subscriptions.subscriptions(place.whole)
         naming = Naming(repositories, defaults.hosts, place, here, defaults.repo)
@@ -39,9 +39,8 @@ class Interpreter:
 
     # --- Answering ---------------------------------------------------------------------------
 
-    def answer(self, request: Request) -> tuple[Post, ...]:
+    def answer(self, context: Context) -> tuple[Post, ...]:
         """What is answered; an expected failure is answered with its text in the place's language."""
-        context = self.context(request)
         try:
             return self.run(context)
         except DigestError as error:
@@ -67,7 +66,7 @@ class Interpreter:
             return commit.expand(context, named)
         if len(words) <= 2 and grammar.is_repository(words[0]):
             return digests.day(context, [*(words[1:] or ["yesterday"]), words[0]])
-        raise unknown(words[0], nearest(words[0]))
+        raise unknown(words[0])
 
     def digests(self, request: Request) -> tuple[Digest, ...]:
         """The digests of `yesterday owner/repo` and the like, before any layout. Raises DigestError."""

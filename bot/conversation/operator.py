@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from bot.app import App, Scope
+from bot.app import App
 from bot.delivery import schedule
 from bot.errors import DigestError, UsageError
-from bot.ports import Finding, Verdict
+from bot.ports import Database, Finding, Ledger, Store, Subscriptions, Verdict
 from bot.settings import check_zone
-from bot.texts import Texts
+from bot.texts import BASE, LANGUAGES, Texts
 from bot.values import (
     EPOCH,
     Delivery,
@@ -26,6 +26,7 @@ from bot.values import (
     Place,
     Question,
     Quota,
+    Scope,
     Span,
     Subscription,
     Table,
@@ -36,18 +37,17 @@ from bot.values import (
 # --- How it stands ---------------------------------------------------------------------------
 
 
-def unready(app: App) -> str:
+def unready(ledger: Ledger) -> str:
     """Why the bot cannot work, empty where it can: its store answers."""
     try:
-        app.store.delivery_states()
+        ledger.delivery_states()
     except DigestError as error:
-        return Texts("en").error(error)
+        return Texts(BASE).error(error)
     return ""
 
 
-def measures(app: App, quota: Quota | None) -> Iterator[Measure]:
+def measures(store: Store, now: datetime, quota: Quota | None) -> Iterator[Measure]:
     """What is measured of the bot, from the store, so that it is the same from every process; `quota` as last known."""
-    now, store = app.clock(), app.store
     counts, states = store.counts(), store.delivery_states()
     yield Measure("digests", "Digests that were made and are kept.", "gauge", (({}, counts["digests"]),))
     yield Measure("subscriptions", "Subscriptions.", "gauge", (({}, counts["subscriptions"]),))
@@ -89,7 +89,7 @@ def due_next(subscription: Subscription, now: datetime) -> datetime | None:
         return None
 
 
-def stand(delivery: Delivery | None, zone: str, texts: Texts) -> str:
+def delivery_status(delivery: Delivery | None, zone: str, texts: Texts) -> str:
     """How a delivery stands, in a few words."""
     if delivery is None:
         return texts("delivery.none")
@@ -101,10 +101,10 @@ def stand(delivery: Delivery | None, zone: str, texts: Texts) -> str:
     return texts(f"delivery.{delivery.state}")
 
 
-def listed(app: App, failed: bool, limit: int, zone: str, texts: Texts) -> Message:
+def listed(store: Store, texts: Texts, zone: str, *, failed: bool, limit: int) -> Message:
     """The latest deliveries, or of those that were given up."""
-    found = app.store.deliveries(state=DeliveryState.FAILED if failed else None, limit=limit)
-    known = {s.id: s for s in app.store.subscriptions()}
+    found = store.deliveries(state=DeliveryState.FAILED if failed else None, limit=limit)
+    known = {s.id: s for s in store.subscriptions()}
     found = tuple(d for d in found if d.subscription in known)
     title = (Span(texts("delivery.title" if found else "delivery.empty")),)
     if not found:
@@ -122,13 +122,13 @@ def listed(app: App, failed: bool, limit: int, zone: str, texts: Texts) -> Messa
 def _cells(delivery: Delivery, subscription: Subscription, zone: str, texts: Texts) -> tuple[str, ...]:
     where = f"{subscription.place.chat}:{subscription.place.channel}"
     slot = f"{local(delivery.slot, zone):%Y-%m-%d %H:%M}"
-    return (str(delivery.id), subscription.repo, where, slot, stand(delivery, zone, texts))
+    return (str(delivery.id), subscription.repo, where, slot, delivery_status(delivery, zone, texts))
 
 
-def retry(app: App, number: int) -> Delivery:
+def retry(ledger: Ledger, number: int, now: datetime) -> Delivery:
     """Let a delivery be tried again that was given up. Raises NotFound, UsageError."""
-    delivery, now = app.store.delivery(number), app.clock()
-    latest = max((d.id for d in app.store.deliveries(delivery.subscription, limit=1)), default=number)
+    delivery = ledger.delivery(number)
+    latest = max((d.id for d in ledger.deliveries(delivery.subscription, limit=1)), default=number)
     if delivery.state is DeliveryState.FAILED and not delivery.sent and latest != number:
         raise UsageError("delivery_made_up", id=number)
     again = replace(
@@ -139,7 +139,7 @@ def retry(app: App, number: int) -> Delivery:
         deadline=now + timedelta(days=1),
         digest=delivery.digest if delivery.sent else "",
     )
-    if not app.store.reopen(again):
+    if not ledger.reopen(again):
         raise UsageError("delivery_not_failed", id=number)
     return again
 
@@ -150,22 +150,22 @@ _TOO_FAR = timedelta(hours=1, minutes=5)
 """GitHub's limits begin anew within the hour (docs.github.com, Rate limits for the REST API)."""
 
 
-def examine(app: App, database: str) -> Iterator[Finding]:
+def examine(app: App, database: Database, subscriptions: Subscriptions, path: str) -> Iterator[Finding]:
     """Look at the database, GitHub, the clock, the language model, and every followed repository."""
-    counts = app.store.counts()
-    known = {"path": database, "size": f"{counts['bytes'] / 2**20:.1f}", "n": counts["subscriptions"]}
+    counts, followed = database.counts(), subscriptions.subscriptions()
+    known = {"path": path, "size": f"{counts['bytes'] / 2**20:.1f}", "n": counts["subscriptions"]}
     yield Finding("database", Verdict.FINE, "fine", known)
-    yield from _github(app)
+    yield from _github(app, followed)
     yield _model(app)
-    for repo, place in {s.repo: s.place for s in app.store.subscriptions()}.items():
+    for repo, place in {s.repo: s.place for s in followed}.items():
         yield _repository(app, repo, place)
 
 
-def _github(app: App) -> Iterator[Finding]:
+def _github(app: App, followed: Sequence[Subscription]) -> Iterator[Finding]:
     """Whether GitHub answers, and whether its clock and ours agree."""
     now = app.clock()
     try:
-        quota = app.quota()
+        quota = app.repositories.quota(s.repo for s in followed)
     except DigestError as error:
         yield Finding("github", Verdict.FAILED, "error", error=error)
         return
@@ -198,7 +198,7 @@ def _model(app: App) -> Finding:
 
 def _repository(app: App, repo: str, place: Place) -> Finding:
     try:
-        found = app.repository(repo, place)
+        found = app.repositories.find(repo, place)
     except DigestError as error:
         return Finding("repository", Verdict.FAILED, "error", error=error)
     return Finding("repository", Verdict.FINE, "fine", {"repo": found.title, "branch": found.branch})
@@ -214,7 +214,7 @@ def backfill(app: App, wanted: Subscription, first: date, last: date) -> Iterato
         raise UsageError("dates_reversed", first=first.isoformat(), last=last.isoformat())
     if schedule.day(last, wanted.zone).until > now:
         raise UsageError("date_unfinished", date=last.isoformat())
-    repository = app.repository(wanted.repo, wanted.place)
+    repository = app.repositories.find(wanted.repo, wanted.place)
     for number in range((last - first).days + 1):
         period = schedule.day(first + timedelta(days=number), wanted.zone)
         yield app.digest(repository, Scope(wanted.repo, period, wanted.language, wanted.branch, wanted.filters))
@@ -223,14 +223,14 @@ def backfill(app: App, wanted: Subscription, first: date, last: date) -> Iterato
 # --- Subscriptions as a file -----------------------------------------------------------------
 
 
-def follow(app: App, subscriptions: Sequence[Subscription]) -> None:
+def follow(store: Subscriptions, wanted: Sequence[Subscription]) -> None:
     """Keep subscriptions; one that is kept already gets new settings, and goes on where its digests ended."""
-    known = {(s.place, s.repo, s.branch): s for s in app.store.subscriptions()}
-    for each in subscriptions:
+    known = {(s.place, s.repo, s.branch): s for s in store.subscriptions()}
+    for each in wanted:
         kept = known.get((each.place, each.repo, each.branch), each)
         same = (kept.schedule, kept.zone) == (each.schedule, each.zone)
         scheduled = kept.scheduled if same else each.scheduled
-        app.store.subscribe(replace(each, created=kept.created, scheduled=scheduled))
+        store.subscribe(replace(each, created=kept.created, scheduled=scheduled))
 
 
 class _Record(BaseModel):
@@ -243,7 +243,7 @@ class _Record(BaseModel):
     repo: str = Field(min_length=1)
     schedule: str
     zone: str
-    language: Literal["en", "zh"]
+    language: str
     branch: str = ""
     authors: list[str] = []
     paths: list[str] = []
@@ -255,6 +255,13 @@ class _Record(BaseModel):
     @classmethod
     def _zone(cls, value: str) -> str:
         return check_zone(value)
+
+    @field_validator("language")
+    @classmethod
+    def _language(cls, value: str) -> str:
+        if value not in LANGUAGES:
+            raise ValueError(f"use one of {', '.join(LANGUAGES)}")
+        return value
 
     @field_validator("schedule")
     @classmethod
@@ -277,7 +284,7 @@ def _record(subscription: Subscription) -> _Record:
         repo=subscription.repo,
         schedule=subscription.schedule,
         zone=subscription.zone,
-        language=subscription.language,  # type: ignore[arg-type]  # checked here
+        language=subscription.language,
         branch=subscription.branch,
         authors=list(subscription.filters.authors),
         paths=list(subscription.filters.paths),

@@ -54,12 +54,16 @@ def branch_of(value: str) -> str:
     return "" if value.lower() == ANYTHING else value
 
 
-def _filtered(field: str) -> Callable[[Subscription, str], Subscription]:
-    def read(wanted: Subscription, value: str) -> Subscription:
-        parts = () if value.lower() == ANYTHING else tuple(part for part in re.split("[,，]", value) if part)
-        return replace(wanted, filters=replace(wanted.filters, **{field: parts}))
+def _paths(wanted: Subscription, value: str) -> Subscription:
+    return replace(wanted, filters=replace(wanted.filters, paths=_parts(value)))
 
-    return read
+
+def _authors(wanted: Subscription, value: str) -> Subscription:
+    return replace(wanted, filters=replace(wanted.filters, authors=_parts(value)))
+
+
+def _parts(value: str) -> tuple[str, ...]:
+    return () if value.lower() == ANYTHING else tuple(part for part in re.split("[,，]", value) if part)
 
 
 def _bots(wanted: Subscription, value: str) -> Subscription:
@@ -108,8 +112,8 @@ OPTIONS = {
             lambda _: tuple((language.code, language.name) for language in LANGUAGES.values()),
         ),
         Option("branch", _branch, lambda s: s.branch, optional=True, naming=True),
-        Option("paths", _filtered("paths"), lambda s: ", ".join(s.filters.paths), optional=True),
-        Option("authors", _filtered("authors"), lambda s: ", ".join(s.filters.authors), optional=True),
+        Option("paths", _paths, lambda s: ", ".join(s.filters.paths), optional=True),
+        Option("authors", _authors, lambda s: ", ".join(s.filters.authors), optional=True),
         Option("bots", _bots, lambda s: _said(s.filters.bots), InputKind.ONE, _yes_no),
         Option(
             "quiet",

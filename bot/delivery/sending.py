@@ -21,8 +21,9 @@ from bot.errors import DigestError, Forbidden, LeaseLost, NotFound, Refused, Thr
 from bot.ports import Archive, Chat, Idempotency, Ledger, Subscriptions
 from bot.posts import post as digests
 from bot.posts import report
+from bot.posts.labels import day_label
 from bot.texts import Texts
-from bot.values import Delivery, DeliveryState, Message, Period, Place, Post, Step, StepState
+from bot.values import Delivery, DeliveryState, Message, Period, Place, Post, Step, StepState, local
 
 # --- What a chat is given ------------------------------------------------------------------------
 
@@ -69,12 +70,12 @@ def missed_notes(delivery: Delivery, failed: Iterable[Delivery], period: Period,
     if failed:
         taken_over = failed[0].since >= delivery.since
         key = "digest.failed_part" if failed[0].sent else "digest.failed_all" if taken_over else "digest.failed_gone"
-        day = digests.day_label(Period(failed[0].since, failed[0].until, period.zone), texts)
+        day = day_label(Period(failed[0].since, failed[0].until, period.zone), texts)
         said.append(texts(key, day=day, reason=texts.failure(failed[0].failure)))
     if (missed := delivery.merged - sum(not d.sent for d in failed)) > 0:
         said.append(texts("digest.merged", count=missed))
     if delivery.cursor < delivery.since:
-        ends = (digests.local(moment, period.zone) for moment in (delivery.cursor, delivery.since))
+        ends = (local(moment, period.zone) for moment in (delivery.cursor, delivery.since))
         since, until = (f"{moment:%Y-%m-%d %H:%M}" for moment in ends)
         said.append(texts("digest.gap", since=since, until=until))
     return tuple(said)

@@ -37,8 +37,8 @@ class Brief:
 
     def fault(self, error: Exception) -> None:
         """Tell the reader once what went wrong; an unusable answer is no news beyond that."""
-        expected = isinstance(error, DigestError)
-        self.faults[self.texts.error(error) if expected else self.texts("digest.model_unusable")] = None
+        unusable = self.texts("digest.model_unusable")
+        self.faults[self.texts.error(error) if isinstance(error, DigestError) else unusable] = None
 
     def patches(
         self, commits: Sequence[Commit], paths: Collection[str] = ()

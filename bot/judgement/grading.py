@@ -79,7 +79,7 @@ class Grader:
         lists = [(commits[s : s + questions.TRIAGE_SIZE], judged[s : s + questions.TRIAGE_SIZE]) for s in starts]
         with ThreadPoolExecutor(self._brief.concurrency) as pool:
             found = dict(pair for part in pool.map(lambda p: self._list(*p), lists) for pair in part.items())
-        return found | self._second_look(found, commits, judged)
+        return {**found, **self._second_look(found, commits, judged)}
 
     def _list(self, commits: Sequence[Commit], judged: Sequence[Judgement]) -> Mapping[str, Grade]:
         brief = self._brief

@@ -16,8 +16,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bot.commits.patch import EvidenceIndex, Selection
-from bot.judgement.questions import names
-from bot.texts import LANGUAGES
+from bot.judgement.questions import SECOND_SIZE, names
 from bot.judgement.shapes import (
     AnalysisReply,
     DecisionReply,
@@ -31,6 +30,7 @@ from bot.judgement.shapes import (
     SuggestionReply,
 )
 from bot.judgement.triage import Judgement
+from bot.texts import LANGUAGES
 from bot.values import (
     Analysis,
     Commit,

@@ -6,7 +6,6 @@ How a line reads belongs to `grammar`, which repository is meant to `naming`.
 
 from __future__ import annotations
 
-import difflib
 import pkgutil
 from importlib import import_module
 
@@ -22,8 +21,3 @@ COMMANDS: dict[str, Command] = {
 
 WORDS = {word: command for command in COMMANDS.values() for word in words_of(command.name)}
 """Every word that starts a command, in lower case."""
-
-
-def nearest(word: str) -> list[str]:
-    """The word of a command that is nearest to another word, if one is near."""
-    return difflib.get_close_matches(word.lower(), WORDS, n=1, cutoff=0.6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from bot.conversation.command import Command, Context
 from bot.conversation.grammar import Reference, quoted, references
@@ -24,9 +25,12 @@ def expand(context: Context, named: Reference) -> tuple[Post, ...]:
     if len(found) > 1:
         return (_which(context, named, found),)
     repository, commit, _ = found[0]
-    followed = context.services.subscriptions.subscriptions() if context.services.app.is_recent(commit) else ()
-    branches = {s.branch for s in followed if s.repo == repository.name and s.branch}
-    entry = context.services.app.expand(repository, commit, context.texts, sorted(branches))
+
+    def followed() -> set[str]:
+        everywhere = context.services.subscriptions.subscriptions()
+        return {s.branch for s in everywhere if s.repo == repository.name and s.branch}
+
+    entry = context.services.app.expand(repository, commit, context.texts, followed)
     return (Post(commit_message(repository, entry, context.zone, context.texts)),)
 
 
@@ -75,7 +79,7 @@ def _looks(context: Context, repository: Repository, named: Reference) -> list[C
     if named.sha and (named.pull is None or len(named.sha) >= 7):
         looks.append(lambda: _with_name(repositories.commit(repository, named.sha)))
     elif named.sha:
-        looks += [lambda kept=kept: _with_name(kept) for kept in repositories.kept(repository, named.sha)]
+        looks += [partial(_with_name, kept) for kept in repositories.kept(repository, named.sha)]
     return looks
 
 

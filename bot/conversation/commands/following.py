@@ -10,7 +10,7 @@ from bot.conversation.command import Command, Context
 from bot.conversation.grammar import is_repository, quoted
 from bot.conversation.options import ANYTHING, about, branch_of, typed_options, with_options
 from bot.delivery import schedule
-from bot.delivery.ledger import resume
+from bot.delivery.resting import resume
 from bot.errors import NotFound, UsageError
 from bot.texts import Texts
 from bot.values import (
@@ -40,7 +40,7 @@ def _subscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     subscriptions = context.services.subscriptions
     begun = replace(_begun(context, wanted), place=context.place.whole, repo=repository.name, paused="")
     kept = subscriptions.subscribe(begun)
-    resume(kept, subscriptions, context.services.ledger, context.now)
+    resume(kept, context.now, subscriptions, context.services.ledger)
     texts = Texts(kept.language)
     title, parts = texts("answer.subscribed", repo=repository.title), (_described(context, kept, texts),)
     return (Post(Message("subscribed", (Span(title),), parts, kind=MessageKind.ANNOUNCEMENT)),)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.conversation.command import Command, Context
+from bot.conversation.command import PUBLIC, Command, Context
 from bot.values import Line, Message, Post, Span, Text
-
-_PUBLIC = "post"
-"""Only where a person is answered alone is there anything to make public."""
 
 
 def _help(context: Context, _: Sequence[str]) -> tuple[Post, ...]:
@@ -17,7 +14,7 @@ def _help(context: Context, _: Sequence[str]) -> tuple[Post, ...]:
     lines: tuple[Line, ...] = tuple(
         (Span(texts(f"help.{name}_line"), code=True), Span(f" {texts(f'help.{name}')}"))
         for name in names
-        if name != _PUBLIC or context.place.viewer
+        if name != PUBLIC or context.place.viewer  # else there is nothing to make public
     )
     return (Post(Message("help", (Span(texts("help.title")),), (Text(lines, bullets=True),))),)
 
