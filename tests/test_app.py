@@ -9,7 +9,7 @@ from answers import answer
 from model_server import Fault, ModelServer
 from world import DAY, HOME, World, busy_day, words
 
-from adapters.llms.openai import OpenAIModel
+from adapters.llms.openai.model import OpenAIModel
 from bot.app import Scope
 from bot.delivery import schedule
 from bot.errors import Unavailable

@@ -23,11 +23,11 @@ from adapters.chats.feishu import calls, inbound, transports
 from adapters.chats.feishu.calls import Api
 from adapters.chats.feishu.chat import FeishuChat, from_settings
 from adapters.chats.feishu.doctor import SCOPES
+from adapters.chats.feishu.settings import FeishuSettings
 from adapters.chats.feishu.transports import Http, LongConnection
 from bot.cli import cli
 from bot.conversation.host import Host
 from bot.errors import ConfigError, Unavailable
-from bot.settings import Settings
 from bot.texts import Texts
 from bot.values import Place
 
@@ -577,14 +577,14 @@ def test_a_port_that_is_taken_is_told(feishu, server):
 )
 def test_what_is_missing_is_told_by_its_setting(given, key):
     with pytest.raises(ConfigError) as refused:
-        from_settings(Settings(_env_file=None, **given))
+        from_settings(FeishuSettings(_env_file=None, **given))
     assert refused.value.key == key
     assert "FEISHU_" in Texts("en").error(refused.value)
 
 
 def test_http_without_a_key_can_post_but_not_listen():
     given = {"feishu_app_id": APP_ID, "feishu_app_secret": APP_SECRET, "feishu_mode": "http"}
-    chat = from_settings(Settings(_env_file=None, **given))
+    chat = from_settings(FeishuSettings(_env_file=None, **given))
     with pytest.raises(ConfigError) as refused:
         chat._transport.run(lambda _: {})
     assert refused.value.key == "feishu_no_key"

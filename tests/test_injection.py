@@ -27,7 +27,7 @@ from test_report import check_headings, check_links, leaves, markdown_anchors, m
 from world import DAY, HOME, World, spans
 
 from adapters.chats.terminal import Terminal
-from adapters.llms.openai import OpenAIModel
+from adapters.llms.openai.model import OpenAIModel
 from bot.app import Scope
 from bot.commits import patch
 from bot.commits.reading import split_message

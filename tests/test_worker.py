@@ -10,7 +10,7 @@ from repositories import Builder, git, lines
 from slack_server import BROKEN, DROPPED, TOKEN, SlackServer
 from world import World
 
-from adapters.chats.slack import SlackChat
+from adapters.chats.slack.chat import SlackChat
 from adapters.chats.slack.workspaces import OneWorkspace
 from adapters.stores.sqlite import SqliteStore
 from bot.conversation import operator

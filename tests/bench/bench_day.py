@@ -20,7 +20,7 @@ from model_server import ModelServer
 from repositories import Builder, lines
 from world import DAY, HOME, World, busy_day
 
-from adapters.llms.openai import OpenAIModel
+from adapters.llms.openai.model import OpenAIModel
 from bot.app import Scope
 from bot.delivery import schedule
 from bot.posts import report

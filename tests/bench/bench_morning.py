@@ -26,13 +26,13 @@ from slack_server import TOKEN, faster
 from adapters.chats.slack import limits
 from adapters.chats.slack.chat import SlackChat
 from adapters.chats.slack.workspaces import OneWorkspace
-from adapters.sources import github
+from adapters.sources.github import source as github
+from adapters.sources.github.settings import GitHubSettings
 from adapters.stores.sqlite import SqliteStore
 from bot.app import App, Policy
 from bot.delivery.worker import Worker
 from bot.judgement.asker import Limits
 from bot.ports import Progress
-from bot.settings import Settings
 from bot.values import DeliveryState, Place, Subscription
 
 HERE = Path(__file__).parent
@@ -103,7 +103,7 @@ def work(database: str, hub: str, slack: str, begun: str) -> None:
     """The other process: deliver everything, and tell how long that took by its faster clock."""
     clock, started = faster(float(begun), SPEED), time.monotonic()
     store = SqliteStore(Path(database))
-    source = github.from_settings(Settings(github_url=hub, _env_file=None))
+    source = github.from_settings(GitHubSettings(github_url=hub, _env_file=None))
     app = App(
         store=store,
         source_of=lambda _: source,

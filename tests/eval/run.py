@@ -23,7 +23,8 @@ from recorded import Recorded
 from rich.console import Console
 from rich.table import Table
 
-from adapters.llms import openai
+from adapters.llms.openai import model as openai
+from adapters.llms.openai.settings import OpenAISettings
 from adapters.sources.git import GitSource
 from adapters.stores.sqlite import SqliteStore
 from bot.app import App, Policy, Scope
@@ -112,7 +113,7 @@ def _evaluate(asked: argparse.Namespace, console: Console) -> dict[str, Any]:
 def _model(asked: argparse.Namespace) -> LanguageModel | None:
     if asked.model == "rules":
         return None
-    settings = load()
+    settings = load(OpenAISettings)
     if asked.model == "recorded" and not asked.record:
         raise Unreadable("A recorded model needs its answers: RECORD=answers.jsonl.")
     live = openai.from_settings(settings) if asked.model == "live" else None
