@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from pydantic import SecretStr
+
 from adapters.pace import Gates
-from bot.errors import NotFound, Refused
+from bot.errors import ConfigError, NotFound, Refused
 from bot.ports import Idempotency, Listener
-from bot.settings import Webhook
+from bot.settings import HOST, LAST_PORT
 from bot.values import EPOCH, Message, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where a group bot is posted to, and with what its messages are signed, empty for nothing. Both are secret."""
+
+    url: SecretStr
+    secret: SecretStr
+
+
+_WEBHOOK = re.compile(rf"(?P<name>[\w.-]{{1,60}})=(?P<url>https?://{HOST}/[!-~]+)(?:\s+(?P<secret>[!-~]+))?")
+
+
+def webhooks(name: str, value: SecretStr, *, signed: bool) -> dict[str, Webhook]:
+    """The webhooks that the setting `name` lists, by their own names; with `signed` a secret may stand behind each.
+
+    Raises ConfigError that says which entry is wrong, never what stands there.
+    """
+    found: dict[str, Webhook] = {}
+    entries = filter(None, map(str.strip, value.get_secret_value().split(",")))
+    for number, entry in enumerate(entries, 1):
+        known = _WEBHOOK.fullmatch(entry)
+        fits = known and known["name"] not in found and int(known["port"] or 0) <= LAST_PORT
+        if not known or not fits or (known["secret"] and not signed):
+            form = "team=https://… secret" if signed else "team=https://…"
+            raise ConfigError("webhook_setting", name=name, number=number, form=form)
+        found[known["name"]] = Webhook(SecretStr(known["url"]), SecretStr(known["secret"] or ""))
+    return found
+
 
 Page = TypeVar("Page")
 

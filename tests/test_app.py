@@ -9,11 +9,10 @@ from answers import answer
 from model_server import Fault, ModelServer
 from world import DAY, HOME, World, busy_day, words
 
-from adapters.llms.openai import OpenAIModel
-from bot.app import Scope
+from adapters.llms.openai.model import OpenAIModel
 from bot.delivery import schedule
 from bot.errors import Unavailable
-from bot.values import RULES, Importance
+from bot.values import RULES, Importance, Scope
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +30,7 @@ class Talking(World):
         super().__init__(folder, clock, str(history.path), model=model, **more)
 
     def digest(self, language="en"):
-        repository = self.app.repository(self.commands._defaults.repo, HOME)
+        repository = self.repositories.find(self.defaults.repo, HOME)
         return self.app.digest(repository, Scope(repository.name, schedule.day(DAY.date(), "UTC"), language))
 
     def close(self):
@@ -192,7 +191,7 @@ def test_the_usual_number_is_known_after_three_days(tmp_path, clock, history):
 
 def test_the_usual_number_counts_a_day_once(tmp_path, clock, history):
     world = World(tmp_path, clock, str(history.path))
-    repository = world.app.repository(str(history.path), HOME)
+    repository = world.repositories.find(str(history.path), HOME)
     for zone in ("UTC", "Asia/Shanghai", "America/New_York", "Europe/Berlin"):
         world.app.digest(repository, Scope(repository.name, schedule.day(DAY.date() - timedelta(days=2), zone), "en"))
     assert "usually" not in words(world.ask("2026-02-18")[0].headline)

@@ -9,7 +9,7 @@ import pytest
 
 from adapters.stores.sqlite import SqliteStore
 from bot.errors import ConfigError, ModelError, Unavailable
-from bot.judgement.asker import Asker, Limits, most
+from bot.judgement.asker import Asker, Bill, Limits, most
 from bot.judgement.replies import Rejected
 from bot.values import Finish, Question, Reply, Spending, Usage
 
@@ -48,7 +48,7 @@ def test_a_question_takes_at_most_its_words_and_its_room():
 
 def test_the_day_has_a_limit_that_no_question_goes_past(store, clock):
     model = Model()
-    asker = Asker(model, store, clock, Limits(day=2_000))
+    asker = Asker(model, Bill(store, Limits(day=2_000), clock))
     asker.reply(QUESTION)
     asker.reply(QUESTION)
     asker.reply(QUESTION)
@@ -60,14 +60,14 @@ def test_the_day_has_a_limit_that_no_question_goes_past(store, clock):
 
 
 def test_another_process_on_the_same_database_keeps_the_same_limit(store, clock):
-    Asker(Model(usage=Usage("some-model", 900, 200, 1)), store, clock, Limits(day=2_000)).reply(QUESTION)
+    Asker(Model(usage=Usage("some-model", 900, 200, 1)), Bill(store, Limits(day=2_000), clock)).reply(QUESTION)
     with pytest.raises(ModelError):
-        Asker(Model(), store, clock, Limits(day=2_000)).reply(QUESTION)
+        Asker(Model(), Bill(store, Limits(day=2_000), clock)).reply(QUESTION)
 
 
 def test_what_is_being_asked_counts_at_most(store, clock):
     model, started, go_on = Model(), threading.Event(), threading.Event()
-    asker = Asker(model, store, clock, Limits(day=1_500))
+    asker = Asker(model, Bill(store, Limits(day=1_500), clock))
 
     def wait():
         started.set()
@@ -85,7 +85,10 @@ def test_what_is_being_asked_counts_at_most(store, clock):
 
 
 def test_the_next_day_of_the_operators_zone_begins_anew(store, clock):
-    asker = Asker(Model(usage=Usage("some-model", 1_500, 0, 1)), store, clock, Limits(day=2_000, zone="Asia/Shanghai"))
+    limits = Limits(day=2_000, zone="Asia/Shanghai")
+    asker = Asker(Model(usage=Usage("some-model", 1_500, 0, 1)), Bill(store, limits, clock))
+        Model(usage=Usage("some-model", 1_500, 0, 1)), Bill(store, Limits(day=2_000, zone="Asia/Shanghai"), clock)
+    )
     asker.reply(QUESTION)
     with pytest.raises(ModelError):
         asker.reply(QUESTION)
@@ -97,7 +100,7 @@ def test_the_next_day_of_the_operators_zone_begins_anew(store, clock):
 
 def test_tokens_of_a_failed_answer_count(store, clock):
     failed = Unavailable("model_timeout", model="m", seconds=1, usage=Usage("some-model", 1_900, 0, 3))
-    asker = Asker(Model(failed), store, clock, Limits(day=2_500))
+    asker = Asker(Model(failed), Bill(store, Limits(day=2_500), clock))
     with pytest.raises(Unavailable):
         asker.reply(QUESTION)
     with pytest.raises(ModelError):
@@ -105,7 +108,7 @@ def test_tokens_of_a_failed_answer_count(store, clock):
 
 
 def test_a_digest_has_a_limit_of_its_own(store, clock):
-    talk = Asker(Model(), store, clock, Limits(digest=1_500)).conversation()
+    talk = Asker(Model(), Bill(store, Limits(digest=1_500), clock)).conversation()
     talk.reply(QUESTION)
     talk.reply(QUESTION)
     with pytest.raises(ModelError) as spent:
@@ -125,7 +128,7 @@ def test_a_digest_has_a_limit_of_its_own(store, clock):
 )
 def test_a_model_that_cannot_answer_is_left_alone(store, clock, error, asked):
     model = Model(*[error] * 9)
-    talk = Asker(model, store, clock, Limits()).conversation()
+    talk = Asker(model, Bill(store, Limits(), clock)).conversation()
     for _ in range(5):
         with pytest.raises(type(error)):
             talk.reply(QUESTION)
@@ -151,7 +154,7 @@ def read_list(reply):
     ],
 )
 def test_of_two_lists_with_faults_what_is_right_in_either_is_taken(store, clock, answers, expected):
-    talk = Asker(Model(*answers), store, clock, Limits()).conversation()
+    talk = Asker(Model(*answers), Bill(store, Limits(), clock)).conversation()
     assert talk.ask_list(QUESTION, read_list) == expected
 
 
@@ -160,7 +163,7 @@ def test_of_two_lists_with_faults_what_is_right_in_either_is_taken(store, clock,
     [(["", ""], Rejected), (["", Unavailable("model_unavailable", model="m", status=500)], Unavailable)],
 )
 def test_two_lists_of_which_nothing_is_right_are_none(store, clock, answers, error):
-    talk = Asker(Model(*answers), store, clock, Limits()).conversation()
+    talk = Asker(Model(*answers), Bill(store, Limits(), clock)).conversation()
     with pytest.raises(error):
         talk.ask_list(QUESTION, read_list)
 

@@ -11,6 +11,7 @@ from world import DAY, HOME, words
 
 from bot.judgement import questions
 from bot.judgement.asker import Limits
+from bot.texts import Texts
 from bot.values import RULES, Importance
 
 
@@ -188,7 +189,7 @@ def test_parts_that_cannot_be_merged_are_set_side_by_side(talk, large):
 
     talking = talk(large, answers)
     entry = talking.app.expand(
-        talking.app.repository(str(large.path), HOME), talking.source.pull(str(large.path), 7), "en"
+        talking.repositories.find(str(large.path), HOME), talking.source.pull(str(large.path), 7), Texts("en")
     )
     assert entry.analysis.coverage == 1
     assert len(entry.analysis.risks) == 3

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from repositories import Builder, git
 from world import CHANNEL, DAY, HOME, World, busy_day, words
 
-from bot.app import Policy
 from bot.commits.hosts import Hosts, Kind
-from bot.conversation.commands import Commands, Defaults, Reference, reference, references
-from bot.conversation.commands import words as split
+from bot.conversation.grammar import Reference, reference, references
+from bot.conversation.grammar import words as split
 from bot.errors import Forbidden, NotFound, UsageError
-from bot.values import Buttons, Place, Repository, Request, Subscription
+from bot.repositories import Policy
+from bot.values import Buttons, Place, Repository, Subscription
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,7 @@ def test_a_commit_keeps_the_importance_it_had_in_its_digest(world):
 @pytest.mark.parametrize("line", ["#9999", "9999", "deadbeef", "ffffffffffffffffffffffffffffffffffffffff"])
 def test_an_unknown_commit_is_told_by_name(world, line):
     with pytest.raises(NotFound):
-        world.commands.run(Request(line, HOME, "x"))
+        world.run(line)
     assert line.strip("#") in world.said(line)
 
 
@@ -288,7 +288,7 @@ def test_without_a_repository_the_way_to_one_is_told(tmp_path, clock):
     world = World(tmp_path, clock)
     assert "Which repository?" in world.said("yesterday")
     with pytest.raises(UsageError):
-        world.commands.run(Request("6344", HOME, "x"))
+        world.run("6344")
     world.close()
 
 
@@ -426,10 +426,8 @@ def test_an_address_that_the_operator_listed_is_cloned_in_a_channel_too(tmp_path
 
 def test_hosts_that_the_operator_named_are_understood(tmp_path, clock):
     world = World(tmp_path, clock, allow=["*"])
-    world.commands = Commands(
-        world.app,
-        Defaults("en", "UTC", "0 9 * * mon-fri", hosts=Hosts({"code.example.com": Kind.GITLAB}, "ghe.example.com")),
-    )
+    hosts = Hosts({"code.example.com": Kind.GITLAB}, "ghe.example.com")
+    world.interpreter = world.speaking(replace(world.defaults, hosts=hosts))
     world.source = Everything()
     world.ask("yesterday code.example.com/group/part/app/-/tree/main", CHANNEL)
     world.ask("yesterday ghe.example.com/team/app/tree/main", CHANNEL)
@@ -601,7 +599,7 @@ def test_where_every_repository_is_gone_that_is_the_answer(tmp_path, clock):
     world.ask(f"subscribe {path}", HOME)
     path.rename(tmp_path / "moved")
     with pytest.raises(NotFound):
-        world.commands.run(Request("yesterday", HOME, "somebody"))
+        world.run("yesterday")
     world.close()
 
 
@@ -611,7 +609,7 @@ def test_a_quoted_path_is_one_word_and_two_repositories_are_refused(tmp_path, cl
     assert split('say "this') == ["say", '"this']
     world = World(tmp_path, clock)
     with pytest.raises(UsageError) as refused:
-        world.commands.run(Request("yesterday a/b c/d", HOME, "somebody"))
+        world.run("yesterday a/b c/d")
     assert refused.value.key == "repo_one"
     world.close()
 
@@ -643,9 +641,9 @@ def test_what_is_not_named_stays_as_it_is(world, history):
 
 def test_a_schedule_that_is_wrong_is_not_kept_and_breaks_no_list(tmp_path, clock, history):
     world = World(tmp_path, clock, str(history.path))
-    world.commands._defaults = replace(world.commands._defaults, schedule="0 9 * * mon-fry")
+    world.interpreter = world.speaking(replace(world.defaults, schedule="0 9 * * mon-fry"))
     with pytest.raises(UsageError):
-        world.commands.run(Request(f"subscribe {history.path}", HOME, "somebody"))
+        world.run(f"subscribe {history.path}")
     assert world.store.subscriptions() == ()
     world.store.subscribe(Subscription(HOME, str(history.path), "0 9 * * mon-fry", "UTC", "en"))
     assert "mon-fry" in world.said("list")
@@ -661,7 +659,7 @@ def test_unsubscribing_takes_the_names_that_subscribing_takes(world, history, mo
 
 def test_what_is_asked_for_by_name_comes_before_what_is_followed(world, history):
     world.ask(f"subscribe {history.path} lang en zone UTC")
-    world.commands._defaults = replace(world.commands._defaults, asked_language="zh", asked_zone="Asia/Shanghai")
+    world.interpreter = world.speaking(replace(world.defaults, asked_language="zh", asked_zone="Asia/Shanghai"))
     assert "Asia/Shanghai" in world.said("2026-02-18")
     assert "星期三" in world.said("2026-02-18")
 
@@ -678,7 +676,7 @@ def test_the_last_digest_is_this_channels_own(tmp_path, clock, history):
 
 
 def test_a_long_list_of_finds_says_that_there_is_more(world, monkeypatch):
-    monkeypatch.setattr("bot.conversation.commands._FOUND_LIMIT", 5)
+    monkeypatch.setattr("bot.conversation.commands.search.FOUND_LIMIT", 5)
     world.ask("2026-02-18")
     assert "the newest 5 commits" in world.said("search src")
     assert "the newest" not in world.said("search endpoint 3")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make import change, commit
 from samples import digest as sample
-from world import HOME, World, busy_day, words
+from world import World, busy_day, words
 
 from adapters.stores.sqlite import SqliteStore
 from bot.commits import message, people
@@ -18,7 +18,7 @@ from bot.commits.filters import wanted
 from bot.commits.people import Signature
 from bot.posts import report
 from bot.texts import Texts
-from bot.values import Filters, Person, Request
+from bot.values import Filters, Person
 
 # --- People ----------------------------------------------------------------------------------
 
@@ -236,11 +236,11 @@ def test_a_commit_is_read_once(world, monkeypatch):
     counted = []
     read = message.read
     monkeypatch.setattr(message, "read", lambda *a: counted.append(a) or read(*a))
-    world.commands.run(Request("2026-02-18", HOME, ""))
+    world.run("2026-02-18")
     assert len(counted) == 29
     counted.clear()
     monkeypatch.setattr(world.source, "commits", lambda *_: pytest.fail("the source is asked again"))
-    (found,) = world.commands.run(Request("search endpoint", HOME, ""))
+    (found,) = world.run("search endpoint")
     assert "replace endpoint" in words(found.headline)
     assert counted == []
 

@@ -16,11 +16,12 @@ from adapters.chats.feishu import inbound
 from adapters.chats.feishu.calls import Api
 from adapters.chats.feishu.chat import FeishuChat, from_settings
 from adapters.chats.feishu.doctor import SCOPES
+from adapters.chats.feishu.settings import FeishuSettings
 from adapters.chats.feishu.transports import LongConnection
 from bot.errors import ConfigError
 from bot.posts import post as digests
 from bot.posts.report import attachments
-from bot.settings import Settings, load
+from bot.settings import load
 from bot.texts import Texts
 from bot.values import Place
 
@@ -89,7 +90,7 @@ def test_the_guides_name_what_the_application_needs(guide):
 
 @pytest.mark.parametrize("url", ["https://open.larksuite.com", "https://open.feishu.cn/", "http://127.0.0.1:8080"])
 def test_an_address_that_the_sdk_takes_is_taken(url):
-    settings = Settings(feishu_app_id="cli_1", feishu_app_secret="secret", feishu_url=url, _env_file=None)
+    settings = FeishuSettings(feishu_app_id="cli_1", feishu_app_secret="secret", feishu_url=url, _env_file=None)
     assert from_settings(settings)._api._sdk_client() is not None
 
 
@@ -97,7 +98,7 @@ def test_an_address_that_the_sdk_takes_is_taken(url):
 def test_another_address_is_refused_with_what_to_write(url, monkeypatch):
     monkeypatch.setenv("FEISHU_URL", url or "x")
     with pytest.raises(ConfigError) as told:
-        load()
+        load(FeishuSettings)
     assert "FEISHU_URL" in Texts("en").error(told.value)
     assert "https://open.feishu.cn" in Texts("en").error(told.value)
 
@@ -105,4 +106,4 @@ def test_another_address_is_refused_with_what_to_write(url, monkeypatch):
 @pytest.mark.parametrize("url", ["https://open.feishu.cn:99999", "https://..", "https://-", "http://localhost:70000"])
 def test_an_address_that_no_machine_can_have_is_refused(url):
     with pytest.raises(ValidationError):
-        Settings(feishu_url=url, _env_file=None)
+        FeishuSettings(feishu_url=url, _env_file=None)

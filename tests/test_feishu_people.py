@@ -18,8 +18,7 @@ from adapters.chats.feishu import inbound
 from adapters.chats.feishu.calls import Api
 from adapters.chats.feishu.chat import FeishuChat
 from adapters.chats.feishu.transports import Http, LongConnection
-from bot.app import Policy
-from bot.conversation.host import Host
+from bot.repositories import Policy
 from bot.values import Place, Subscription
 
 GROUP = Place("feishu", "oc_1")
@@ -137,7 +136,7 @@ def listening(server, world):
     time = server._clock
     api = Api(APP_ID, APP_SECRET, server.root, now=time)
     chat = FeishuChat(api, LongConnection(api), clock=time, sleep=time.sleep, now=time)
-    thread = threading.Thread(target=chat.listen, args=(Host(world.app, world.commands, chat),))
+    thread = threading.Thread(target=chat.listen, args=(world.host(chat),))
     thread.start()
     server.socket.wait_connected(seconds=60)  # the first one waits for the import of the SDK
     yield chat
@@ -446,7 +445,7 @@ def test_a_message_that_comes_again_under_another_event_is_answered_once(feishu)
 def test_two_processes_that_are_told_of_one_message_answer_it_once(feishu):
     # Another chat of the same store, which takes what it is told without a connection of its own.
     other = FeishuChat(feishu.chat._api, Http("key", "", "127.0.0.1", 0), clock=feishu.time, sleep=feishu.time.sleep)
-    second = inbound.Inbound(other, Host(feishu.world.app, feishu.world.commands, other))
+    second = inbound.Inbound(other, feishu.world.host(other))
     for n in range(10):
         asked = feishu.server.group("oc_1").post_by(USER, f"/digest help {n}")
         event = feishu.server.message_event(asked)
@@ -466,7 +465,7 @@ def test_what_can_mean_two_commits_is_asked_back_with_buttons(feishu, tmp_path):
     build = Builder(tmp_path / "two")
     build.commit("a", datetime(2026, 2, 18, tzinfo=UTC), {"a.py": "a"}, message="fix: the other one (#203)")
     other = str(build.finish().path)
-    feishu.world.app._policy = Policy((feishu.path, other))
+    feishu.world.repositories.policy = Policy((feishu.path, other))
     for path in (feishu.path, other):
         feishu.follow(path)
     (asked_back,) = feishu.ask("203")
@@ -564,8 +563,8 @@ def test_what_turns_out_wrong_later_is_told_in_the_form_with_everything_filled_i
 
 
 def test_a_form_that_is_sent_twice_counts_once(feishu, form, monkeypatch):
-    held, run = threading.Event(), feishu.world.commands.run
-    monkeypatch.setattr(feishu.world.commands, "run", lambda request: held.wait(10) and run(request))
+    held, run = threading.Event(), feishu.world.interpreter.run
+    monkeypatch.setattr(feishu.world.interpreter, "run", lambda request: held.wait(10) and run(request))
     acks = [feishu.server.submit(form, {"repo": feishu.path}) for _ in range(3)]
     assert all(ack.data["toast"]["type"] == "info" and ack.seconds < 1 for ack in acks)
     held.set()
@@ -685,8 +684,8 @@ def test_news_of_a_group_that_come_again_later_count_once(feishu):
 
 @pytest.mark.parametrize("feishu", [0.0], indirect=True)
 def test_who_waits_is_told_that_the_bot_is_at_it(feishu, monkeypatch):
-    held, answer = threading.Event(), feishu.world.commands.answer
-    monkeypatch.setattr(feishu.world.commands, "answer", lambda request: held.wait(10) and answer(request))
+    held, answer = threading.Event(), feishu.world.interpreter.answer
+    monkeypatch.setattr(feishu.world.interpreter, "answer", lambda request: held.wait(10) and answer(request))
     asked = feishu.server.say("help")
     (told,) = feishu.wait(feishu.posted)
     assert "Working on it" in feishu.server.shown(told)
@@ -697,9 +696,9 @@ def test_who_waits_is_told_that_the_bot_is_at_it(feishu, monkeypatch):
 
 
 def test_everybody_is_acknowledged_within_a_second_while_fifty_wait(feishu, monkeypatch):
-    held, answer = threading.Event(), feishu.world.commands.answer
+    held, answer = threading.Event(), feishu.world.interpreter.answer
     (card,) = feishu.ask("settings")
-    monkeypatch.setattr(feishu.world.commands, "answer", lambda request: held.wait(20) and answer(request))
+    monkeypatch.setattr(feishu.world.interpreter, "answer", lambda request: held.wait(20) and answer(request))
     asked = [feishu.server.say("help") for _ in range(50)]
     assert feishu.server.press(card, "Follow a repository").data["toast"]["type"] == "info"
     assert feishu.posted() == [card]
@@ -711,10 +710,10 @@ def test_everybody_is_acknowledged_within_a_second_while_fifty_wait(feishu, monk
 
 
 def test_what_is_too_much_at_once_is_pushed_again_and_nothing_is_lost(feishu, monkeypatch):
-    held, answer = threading.Event(), feishu.world.commands.answer
+    held, answer = threading.Event(), feishu.world.interpreter.answer
     (card,) = feishu.ask("settings")
     monkeypatch.setattr(inbound, "_WAITING", 4)
-    monkeypatch.setattr(feishu.world.commands, "answer", lambda request: held.wait(20) and answer(request))
+    monkeypatch.setattr(feishu.world.interpreter, "answer", lambda request: held.wait(20) and answer(request))
     asked = [feishu.server.say("help", wait=n < 12) for n in range(30)]
     feishu.wait(lambda: feishu.server.socket.unacked == 18)
     assert "try again" in feishu.server.press(card, "Follow a repository").data["toast"]["content"]
@@ -728,7 +727,7 @@ def test_what_is_too_much_at_once_is_pushed_again_and_nothing_is_lost(feishu, mo
 
 
 def test_a_fault_of_the_program_is_told_with_a_reference_and_no_detail(feishu, monkeypatch, caplog):
-    monkeypatch.setattr(feishu.world.commands, "answer", lambda _: 1 / 0)
+    monkeypatch.setattr(feishu.world.interpreter, "answer", lambda _: 1 / 0)
     (told,) = feishu.ask("help")
     assert "went wrong" in feishu.server.shown(told)
     assert "division" not in feishu.server.shown(told)
@@ -744,8 +743,8 @@ def test_what_feishus_content_review_does_not_take_is_said(feishu):
 
 
 def test_a_question_that_was_recalled_is_answered_to_nobody(feishu, monkeypatch, caplog):
-    held, answer = threading.Event(), feishu.world.commands.answer
-    monkeypatch.setattr(feishu.world.commands, "answer", lambda request: held.wait(10) and answer(request))
+    held, answer = threading.Event(), feishu.world.interpreter.answer
+    monkeypatch.setattr(feishu.world.interpreter, "answer", lambda request: held.wait(10) and answer(request))
     asked = feishu.server.say("help")
     feishu.server.recall(asked["message_id"])
     held.set()

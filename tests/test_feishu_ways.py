@@ -23,12 +23,11 @@ from adapters.chats.feishu import calls, inbound, transports
 from adapters.chats.feishu.calls import Api
 from adapters.chats.feishu.chat import FeishuChat, from_settings
 from adapters.chats.feishu.doctor import SCOPES
+from adapters.chats.feishu.settings import FeishuSettings
 from adapters.chats.feishu.transports import Http, LongConnection
 from bot.cli import cli
-from bot.conversation.host import Host
 from bot.delivery.sending import deliver
 from bot.errors import ConfigError, Unavailable
-from bot.settings import Settings
 from bot.texts import Texts
 from bot.values import Place
 
@@ -71,7 +70,7 @@ def listening(chat, world, within=5.0):
 
     def listen():
         try:
-            chat.listen(Host(world.app, world.commands, chat))
+            chat.listen(world.host(chat))
         except Exception as error:
             failed.append(error)
 
@@ -117,7 +116,7 @@ def once(asked):
 def test_an_application_that_feishu_does_not_know_is_told_at_once(server, world):
     chat = chat_of(server, secret="not-the-secret")
     with pytest.raises(ConfigError) as refused:
-        chat.listen(Host(world.app, world.commands, chat))
+        chat.listen(world.host(chat))
     assert refused.value.key == "feishu_secret"
     assert "FEISHU_APP_SECRET" in Texts("en").error(refused.value)
     assert "not-the-secret" not in repr(refused.value)
@@ -312,7 +311,7 @@ def test_fifty_cuts_among_commands_and_a_delivery_lose_nothing_and_double_nothin
     deliver(chat, replace(GROUP, channel="oc_calm"), post, Texts("en"))
     asked, threads, connections = [], set(), set()
     with listening(chat, world):
-        delivering = threading.Thread(target=world.app.deliver, args=(chat, GROUP, post, Texts("en")))
+        delivering = threading.Thread(target=deliver, args=(chat, GROUP, post, Texts("en")))
         for n in range(50):
             server.socket.wait_connected()
             connections.add(server.socket.connections)
@@ -358,8 +357,8 @@ def test_an_event_in_many_pieces_is_put_together(server, world):
 
 
 def test_what_was_acknowledged_before_the_end_is_answered_and_the_rest_by_the_next_process(server, world, monkeypatch):
-    held, answer = threading.Event(), world.commands.answer
-    monkeypatch.setattr(world.commands, "answer", lambda request: held.wait(10) and answer(request))
+    held, answer = threading.Event(), world.interpreter.answer
+    monkeypatch.setattr(world.interpreter, "answer", lambda request: held.wait(10) and answer(request))
     with listening(chat_of(server), world):
         taken = [server.say("help") for _ in range(20)]
         server.socket.drop_before_ack = 3
@@ -578,14 +577,14 @@ def test_a_port_that_is_taken_is_told(feishu, server):
 )
 def test_what_is_missing_is_told_by_its_setting(given, key):
     with pytest.raises(ConfigError) as refused:
-        from_settings(Settings(_env_file=None, **given))
+        from_settings(FeishuSettings(_env_file=None, **given))
     assert refused.value.key == key
     assert "FEISHU_" in Texts("en").error(refused.value)
 
 
 def test_http_without_a_key_can_post_but_not_listen():
     given = {"feishu_app_id": APP_ID, "feishu_app_secret": APP_SECRET, "feishu_mode": "http"}
-    chat = from_settings(Settings(_env_file=None, **given))
+    chat = from_settings(FeishuSettings(_env_file=None, **given))
     with pytest.raises(ConfigError) as refused:
         chat._transport.run(lambda _: {})
     assert refused.value.key == "feishu_no_key"

@@ -35,9 +35,10 @@ from adapters.sources.git import GitSource, from_settings, process
 from adapters.sources.git import history as reading
 from adapters.sources.git.process import GitSlow, run
 from adapters.sources.git.remote import parse
+from adapters.sources.git.settings import GitSettings
+from bot.commits import hosts
 from bot.commits.hosts import Hosts
 from bot.errors import ConfigError, Forbidden, NotFound, Unavailable, UsageError
-from bot.settings import Settings
 from bot.texts import Texts
 from bot.values import FileChange, FileStatus
 
@@ -496,7 +497,8 @@ def test_title_and_web_page_come_from_the_remote(source, build, url, title, web)
 def test_links_are_those_of_the_host_as_the_settings_name_it(tmp_path, build, named, page):
     path = build.finish().path
     git(path, "config", "remote.origin.url", "git@example.com:team/tool.git")
-    read = from_settings(Settings(_env_file=None, digest_clones=tmp_path / "clones", digest_hosts=named))
+    settings = GitSettings(_env_file=None, digest_clones=tmp_path / "clones", digest_hosts=named)
+    read = from_settings(settings, hosts.from_settings(settings, ""))
     assert read.repository(str(path)).pull_url(12) == page
 
 
@@ -713,8 +715,8 @@ def test_the_settings_give_the_folder_and_the_credentials(example, server, tmp_p
     shutil.copytree(example.path, server.folder / "team" / "example.git")
     server.password = "user:s3cr3t"
     url = server.url("team/example.git")
-    settings = Settings(digest_clones=tmp_path / "here", digest_repo=url.replace("://", "://user:s3cr3t@"))
-    assert from_settings(settings).repository(url).private
+    settings = GitSettings(digest_clones=tmp_path / "here", digest_repo=url.replace("://", "://user:s3cr3t@"))
+    assert from_settings(settings, Hosts()).repository(url).private
     assert [path.suffix for path in (tmp_path / "here").iterdir() if path.is_dir()] == [".git"]
 
 

@@ -12,8 +12,9 @@ from github import Auth
 from github_server import TOKEN, App, Fault, GitHubServer
 from repositories import DAY, Builder, History, at
 
-from adapters.sources.github import GitHubSource, answers
+from adapters.sources.github import answers
 from adapters.sources.github.client import MAX_WAIT, Answer, Client, Recent, failure, limit, pause
+from adapters.sources.github.source import GitHubSource
 from bot.errors import ConfigError, DigestError, Forbidden, NotFound, Unavailable
 from bot.values import FilePatch
 

@@ -21,11 +21,12 @@ from github_server import TOKEN, App, Fault, GitHubServer, Pull
 from repositories import BINARY, DAY, DEV_TWO, Builder, History, at, contract_history, lines, releases_history, script
 from source_contract import NEXT_DAY, OF_THE_DAY, Served, SourceContract
 
-from adapters.sources.github import GitHubSource, answers, from_settings, tags
+from adapters.sources.github import answers, tags
 from adapters.sources.github.client import Client
+from adapters.sources.github.settings import GitHubSettings
+from adapters.sources.github.source import GitHubSource, from_settings
 from bot.commits import hosts
 from bot.errors import ConfigError, NotFound, UsageError
-from bot.settings import Settings
 from bot.values import FileChange, FileStatus
 
 
@@ -44,9 +45,9 @@ def _no_pause(monkeypatch):
     monkeypatch.setattr("github.Requester.time", SimpleNamespace(sleep=_no_sleep))
 
 
-def settings(**values: object) -> Settings:
+def settings(**values: object) -> GitHubSettings:
     """Settings of which only `values` are set."""
-    return Settings(_env_file=None, **values)
+    return GitHubSettings(_env_file=None, **values)
 
 
 @pytest.fixture(scope="module")

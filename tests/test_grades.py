@@ -8,13 +8,12 @@ from make import MOMENT, change, commit, sha
 from repositories import Builder, git, lines
 from world import DAY, HOME, World
 
-from bot.app import Scope
 from bot.delivery import schedule
 from bot.errors import ConfigError, Unavailable
 from bot.judgement import rules, triage
 from bot.settings import habits
 from bot.texts import LANGUAGES, Texts
-from bot.values import Importance, Note, NoteLevel
+from bot.values import Importance, Note, NoteLevel, Scope
 
 EN = Texts("en")
 RANK = [Importance.LOW, Importance.MEDIUM, Importance.HIGH]
@@ -225,7 +224,7 @@ def told(tmp_path, clock):
 
 def entries(told, language="en"):
     world, history = told
-    repository = world.app.repository(str(history.path), HOME)
+    repository = world.repositories.find(str(history.path), HOME)
     digest = world.app.digest(repository, Scope(repository.name, schedule.day(DAY.date(), "UTC"), language))
     names = {sha_: name for name, sha_ in history.shas.items()}
     return {names[e.commit.sha]: e for e in digest.entries}

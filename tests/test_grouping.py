@@ -106,8 +106,8 @@ def test_a_pull_request_that_was_ported_is_found_where_it_landed(tmp_path, clock
     history = build.finish()
     world = World(tmp_path, clock, str(history.path))
     world.store.keep_commits([world.source.commit(str(history.path), history.sha("ported"))])
-    repository = world.app.repository(str(history.path), HOME)
-    assert world.app.pull(repository, 12).sha == history.sha("landed")
+    repository = world.repositories.find(str(history.path), HOME)
+    assert world.repositories.pull(repository, 12).sha == history.sha("landed")
     world.close()
 
 
@@ -118,7 +118,7 @@ def test_a_series_is_a_theme(world):
 
 def test_the_report_tells_the_same(world, history):
     world.ask("2026-02-17")
-    repository = world.app.repository(str(history.path), HOME)
+    repository = world.repositories.find(str(history.path), HOME)
     (post,) = world.ask("report 2026-02-18")
     text = "\n".join(part.text for m in (post.headline, *post.replies) for part in m.parts if hasattr(part, "name"))
     assert repository.title in text

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from bot.commits import hosts
-from bot.commits.hosts import Hosts, Kind, from_settings
+from bot.commits.hosts import Hosts, Kind
 from bot.errors import ConfigError
-from bot.settings import Settings
+from bot.parts import AllSettings
 from bot.texts import LANGUAGES, Texts
 from bot.values import Links, Repository
 
@@ -508,12 +508,13 @@ def test_every_spelling_has_one_key():
 # --- The setting -----------------------------------------------------------------------------
 
 
-def settings(**values) -> Settings:
-    return Settings(_env_file=None, **values)
+def from_settings(**values) -> Hosts:
+    settings = AllSettings(_env_file=None, **values)
+    return hosts.from_settings(settings, settings.github_url)
 
 
 def test_the_setting_names_hosts_and_comes_before_what_a_name_says():
-    known = from_settings(settings(digest_hosts="gitlab.example.com=gitea, Code.Example.com:8443 = GitLab,"))
+    known = from_settings(digest_hosts="gitlab.example.com=gitea, Code.Example.com:8443 = GitLab,")
     assert known.remote("git@gitlab.example.com:t/app.git").kind is Kind.GITEA
     assert known.remote("git@code.example.com:t/app.git").web == "https://code.example.com:8443/t/app"
     assert known.remote("https://code.example.com/t/app.git").kind is None, "another port is another host"
@@ -524,7 +525,7 @@ def test_the_setting_names_hosts_and_comes_before_what_a_name_says():
 )
 def test_a_wrong_entry_is_named_with_the_setting_and_the_known_kinds(wrong):
     with pytest.raises(ConfigError) as caught:
-        from_settings(settings(digest_hosts=f"git.example.com=gitlab,{wrong}"))
+        from_settings(digest_hosts=f"git.example.com=gitlab,{wrong}")
     for language in LANGUAGES:
         told = Texts(language).error(caught.value)
         assert all(word in told for word in ("DIGEST_HOSTS", wrong, *Kind))
@@ -540,6 +541,6 @@ def test_a_wrong_entry_is_named_with_the_setting_and_the_known_kinds(wrong):
     ],
 )
 def test_an_enterprise_host_is_github_without_being_named(url, host):
-    known = from_settings(settings(github_url=url))
+    known = from_settings(github_url=url)
     assert known.page(f"https://{host}/team/app").repository.kind is Kind.GITHUB
     assert known.names(known.page(f"https://{host}/team/app").repository)[0] == "team/app"

@@ -27,8 +27,7 @@ from test_report import check_headings, check_links, leaves, markdown_anchors, m
 from world import DAY, HOME, World, spans
 
 from adapters.chats.terminal import Terminal
-from adapters.llms.openai import OpenAIModel
-from bot.app import Scope
+from adapters.llms.openai.model import OpenAIModel
 from bot.commits import patch, related
 from bot.commits.reading import split_message
 from bot.delivery import schedule
@@ -51,6 +50,7 @@ from bot.values import (
     Question,
     Reply,
     Repository,
+    Scope,
     Usage,
     sanitize,
 )
@@ -250,7 +250,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
     with ModelServer(answer=Obedient(by_short)) as server:
         ruled = World(tmp_path_factory.mktemp("ruled"), clock, str(history.path))
         obeying = World(tmp_path_factory.mktemp("obeying"), clock, str(history.path), model=model_of(server))
-        repository = ruled.app.repository(str(history.path), HOME)
+        repository = ruled.repositories.find(str(history.path), HOME)
         made = {
             (name, language): digest_of(world, repository, language)
             for name, world in (("rules", ruled), ("obeys", obeying))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from adapters.logs import Formatter, configure, secrets_of
+from bot.parts import AllSettings
 from bot.settings import Settings
 
 MOMENT = 1771405203.25  # 2026-02-18T09:00:03.25Z
@@ -190,9 +191,9 @@ def test_a_long_secret_is_hidden_before_a_shorter_one_within_it():
 
 
 def test_every_secret_setting_is_known_and_each_of_several_keys():
-    names = [name for name, field in Settings.model_fields.items() if field.annotation is SecretStr]
+    names = [name for name, field in AllSettings.model_fields.items() if field.annotation is SecretStr]
     several = {"slack_token_key": "new-key, old-key", "feishu_webhooks": "a=https://x/1 sign, b=https://x/2"}
-    settings = Settings(**{name: f" {name}-value " for name in names} | several)
+    settings = AllSettings(**{name: f" {name}-value " for name in names} | several)
     told = {f"{name}-value" for name in names if name not in several}
     told |= {"new-key", "old-key", *several.values()}
     told |= {"a=https://x/1 sign", "b=https://x/2", "https://x/1", "sign", "https://x/2"}
@@ -200,7 +201,7 @@ def test_every_secret_setting_is_known_and_each_of_several_keys():
 
 
 def test_a_secret_that_is_empty_or_too_short_hides_nothing():
-    assert secrets_of(Settings(github_token="abc")) == frozenset()
+    assert secrets_of(AllSettings(github_token="abc")) == frozenset()
     assert line("abc", secrets=[]).endswith(" abc")
 
 
@@ -234,7 +235,7 @@ def test_own_events_are_told_from_info_and_those_of_libraries_from_warning_on(st
 
 
 def test_a_librarys_event_holds_no_secret_either(stderr):
-    configure(Settings(digest_log="json", github_token="my/own/token"))
+    configure(AllSettings(digest_log="json", github_token="my/own/token"))
     logging.getLogger("library").error("GET /?t=%s with %s", "my%2Fown%2ftoken", {"t": "my/own/token"})
     assert [json.loads(told)["event"] for told in stderr()] == ["GET /?t=*** with {'t': '***'}"]
 
@@ -250,8 +251,8 @@ UNCAUGHT = """
 import sys, threading, warnings
 from pydantic import SecretStr
 from adapters import logs
-from bot.settings import Settings
-logs.configure(Settings(_env_file=None, digest_log="json", github_token=SecretStr("very-secret-value")))
+from bot.parts import AllSettings
+logs.configure(AllSettings(_env_file=None, digest_log="json", github_token=SecretStr("very-secret-value")))
 logs.catch()
 def fail():
     raise RuntimeError("very-secret-value is wrong")

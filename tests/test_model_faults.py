@@ -24,7 +24,7 @@ from model_server import Fault, ModelServer
 from repositories import Builder, lines
 from world import DAY, World, words
 
-from adapters.llms.openai import OpenAIModel
+from adapters.llms.openai.model import OpenAIModel
 from bot.posts import report
 from bot.texts import Texts
 from bot.values import RULES, Digest, Importance, Post, Table

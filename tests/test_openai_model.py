@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from model_server import FORMATS, Fault, ModelServer, Refused, Seen, check_strict
 from pydantic import BaseModel, Field, SecretStr
 
-from adapters.llms.openai import (
+from adapters.llms.openai.model import (
     LADDERS,
     TRIES,
     Dialect,
@@ -42,9 +42,9 @@ from adapters.llms.openai import (
     strict_schema,
     without_thoughts,
 )
+from adapters.llms.openai.settings import OpenAISettings
 from bot.errors import ConfigError, DigestError, ModelError, Unavailable
 from bot.ports import LanguageModel
-from bot.settings import Settings
 from bot.values import Finish, Question, Usage
 
 SCHEMA: dict[str, object] = {
@@ -633,8 +633,8 @@ def test_a_refusal_keeps_the_servers_reason_on_one_short_line(server: ModelServe
     assert caught.value.fields["reason"] == "Something else is wrong with …. user invalid_value invalid_request_error"
 
 
-def settings(url: str, key: str = "k") -> Settings:
-    return Settings(
+def settings(url: str, key: str = "k") -> OpenAISettings:
+    return OpenAISettings(
         _env_file=None,
         openai_model="test-model",
         openai_api_key=SecretStr(key),

@@ -130,7 +130,7 @@ def test_what_is_followed_already_goes_on_where_its_digests_ended(tmp_path, cloc
     world = World(tmp_path, clock)
     kept = world.store.subscribe(WEEKDAYS)
     clock.pass_time(days=3)
-    operator.follow(world.app, operator.imported(operator.exported([WEEKDAYS]), clock()))
+    operator.follow(world.store, operator.imported(operator.exported([WEEKDAYS]), clock()))
     assert world.store.subscriptions() == (kept,)
     world.close()
 

@@ -47,10 +47,10 @@ def test_a_package_that_only_tests_import_is_for_development_only():
 
 
 def test_every_setting_is_in_the_example_and_in_the_readme():
-    from bot.settings import Settings
+    from bot.parts import AllSettings
 
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     readmes = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md")]
-    for name in (field.upper() for field in Settings.model_fields):
+    for name in (field.upper() for field in AllSettings.model_fields):
         assert f"# {name}=" in example
         assert all(f"`{name}`" in readme for readme in readmes)

@@ -9,15 +9,14 @@ from github_server import TOKEN, GitHubServer
 from repositories import contract_history
 from world import HOME, World, busy_day, words
 
-from adapters.sources import github
 from adapters.sources.git import GitSource
-from bot.app import Scope
+from adapters.sources.github import source as github
+from adapters.sources.github.settings import GitHubSettings
 from bot.commits.hosts import Hosts, Kind
 from bot.delivery import schedule
 from bot.posts import report
-from bot.settings import Settings
 from bot.texts import Texts
-from bot.values import Repository
+from bot.values import Repository, Scope
 
 
 @pytest.fixture(scope="module", params=["busy", "contract"])
@@ -45,11 +44,11 @@ def told(tmp_path, clock, day):
             folder.mkdir()
             world = World(folder, clock, repo)
             hosts = Hosts({server.web.partition("://")[2]: Kind.GITHUB})
-            world.app._source_of = lambda _, f=folder, h=hosts: GitSource(f / "clones", hosts=h)
+            world.repositories.source_of = lambda _, f=folder, h=hosts: GitSource(f / "clones", hosts=h)
             if name != "git":
-                settings = Settings(github_token=token, github_url=server.url)
-                world.app._source_of = lambda _, s=settings: github.from_settings(s)
-            repository = world.app.repository(repo, HOME)
+                settings = GitHubSettings(github_token=token, github_url=server.url)
+                world.repositories.source_of = lambda _, s=settings: github.from_settings(s)
+            repository = world.repositories.find(repo, HOME)
             made[name] = (world.app.digest(repository, Scope(repository.name, period, "en")), world)
         yield made
         for _, world in made.values():

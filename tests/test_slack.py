@@ -13,8 +13,9 @@ from samples import HOSTILE
 from samples import digest as sample
 from slack_server import BROKEN, BUSY, DROPPED, INTERNAL, LOST, TOKEN, SlackServer, Time
 
-from adapters.chats.slack import SlackChat, limits
+from adapters.chats.slack import limits
 from adapters.chats.slack.blocks import render, rendered_length
+from adapters.chats.slack.chat import SlackChat
 from adapters.chats.slack.workspaces import OneWorkspace
 from bot.commits import related
 from bot.delivery import schedule

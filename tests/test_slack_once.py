@@ -11,8 +11,9 @@ from urllib.request import urlopen
 import pytest
 from slack_server import BROKEN, BUSY, DROPPED, INTERNAL, LOST, TOKEN, SlackServer, Time
 
-from adapters.chats.slack import SlackChat, limits
+from adapters.chats.slack import limits
 from adapters.chats.slack.calls import SETTLE, Caller, Gate
+from adapters.chats.slack.chat import SlackChat
 from adapters.chats.slack.workspaces import OneWorkspace
 from adapters.pace import Pace, Rate
 from bot.errors import LeaseLost, ThreadGone, Unavailable

@@ -14,7 +14,6 @@ from adapters.chats.slack import inbound
 from adapters.chats.slack.chat import SlackChat
 from adapters.chats.slack.transports import Socket
 from adapters.chats.slack.workspaces import OneWorkspace
-from bot.conversation.host import Host
 from bot.values import Place, Subscription
 
 C1 = Place("slack", "T1/C1")
@@ -83,7 +82,7 @@ def slack(tmp_path, clock, repository, request, monkeypatch):
     with SlackServer(time, private=("G1",)) as server:
         transport = Socket(slack_server.APP_TOKEN, server.url)
         chat = SlackChat(OneWorkspace(TOKEN, server.url), transport, clock=time, sleep=time.sleep, now=time)
-        listening = threading.Thread(target=chat.listen, args=(Host(world.app, world.commands, chat),))
+        listening = threading.Thread(target=chat.listen, args=(world.host(chat),))
         listening.start()
         server.socket.wait_connected()
         yield Slack(server, chat, world, str(repository.path))
@@ -209,7 +208,7 @@ def test_a_repeated_envelope_is_acknowledged_and_done_once(slack):
 
 
 def test_a_fault_of_the_program_is_told_with_a_reference_and_no_detail(slack, monkeypatch, caplog):
-    monkeypatch.setattr(slack.world.commands, "answer", lambda _: 1 / 0)
+    monkeypatch.setattr(slack.world.interpreter, "answer", lambda _: 1 / 0)
     (told,) = slack.type("help")
     assert "went wrong" in text_of(told)
     assert "division" not in text_of(told)
@@ -219,8 +218,8 @@ def test_a_fault_of_the_program_is_told_with_a_reference_and_no_detail(slack, mo
 @pytest.mark.parametrize("slack", [0.0], indirect=True)
 def test_who_waits_is_told_that_the_bot_is_at_it(slack, monkeypatch):
     held = threading.Event()
-    answer = slack.world.commands.answer
-    monkeypatch.setattr(slack.world.commands, "answer", lambda request: held.wait(10) and answer(request))
+    answer = slack.world.interpreter.answer
+    monkeypatch.setattr(slack.world.interpreter, "answer", lambda request: held.wait(10) and answer(request))
     (told,) = slack.type("help")
     assert "Working on it" in text_of(told)
     held.set()
@@ -230,7 +229,7 @@ def test_who_waits_is_told_that_the_bot_is_at_it(slack, monkeypatch):
 
 def test_too_much_at_once_is_said_in_the_acknowledgement(slack, monkeypatch):
     held = threading.Event()
-    monkeypatch.setattr(slack.world.commands, "answer", lambda _: held.wait(20) and ())
+    monkeypatch.setattr(slack.world.interpreter, "answer", lambda _: held.wait(20) and ())
     for _ in range(inbound._WORKERS + inbound._WAITING):
         slack.server.socket.send_nowait(slack.server.socket.envelope("slash_commands", slack.server.slash("help")))
     slack.wait(lambda: len(slack.server.socket.acks) == inbound._WORKERS + inbound._WAITING, 20)
@@ -443,7 +442,9 @@ def test_a_form_that_comes_too_late_is_told(slack):
 def test_a_number_that_means_two_things_is_asked_back_and_the_button_answers(slack, tmp_path, repository):
     slack.follow()
     other = busy_day(tmp_path / "other")
-    slack.world.app._policy = replace(slack.world.app._policy, allow=(str(repository.path), str(other.path)))
+    slack.world.repositories.policy = replace(
+        slack.world.repositories.policy, allow=(str(repository.path), str(other.path))
+    )
     slack.world.store.subscribe(Subscription(C1, str(other.path), "0 9 * * *", "UTC", "en"))
     event = slack.server.mention("#203")
     slack.event(event)
@@ -460,7 +461,7 @@ def test_a_number_that_means_two_things_is_asked_back_and_the_button_answers(sla
 
 def test_the_shortcut_explains_what_a_message_links_to(slack, monkeypatch):
     seen = []
-    monkeypatch.setattr(slack.world.commands, "answer", lambda request: seen.append(request) or ())
+    monkeypatch.setattr(slack.world.interpreter, "answer", lambda context: seen.append(context.request) or ())
     link = "https://github.com/team/app/commit/9a93eb7"
     message = {"ts": "5.000001", "text": f"see <{link}|this> &amp; <https://github.com/team/app/pull/7>"}
     slack.interact(slack.server.shortcut("C1", message, inbound.EXPLAIN))

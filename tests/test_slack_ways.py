@@ -17,12 +17,11 @@ from slack_server import APP_TOKEN, CLIENT_ID, CLIENT_SECRET, TOKEN, SlackServer
 from world import World
 
 from adapters.chats.slack.chat import SlackChat, from_settings
+from adapters.chats.slack.settings import SlackSettings
 from adapters.chats.slack.transports import Http, Socket
 from adapters.chats.slack.workspaces import InstalledWorkspaces, OneWorkspace
 from bot.cli import cli
-from bot.conversation.host import Host
 from bot.errors import ConfigError, NotFound
-from bot.settings import Settings
 from bot.texts import Texts
 from bot.values import Message, Place, Span, Subscription
 
@@ -52,9 +51,7 @@ class Listening:
         self.server = server
         self.http = Http(SECRET, "127.0.0.1", 0)
         self.chat = SlackChat(workspaces, self.http)
-        self.thread = threading.Thread(
-            target=self.chat.listen, args=(Host(self.world.app, self.world.commands, self.chat),)
-        )
+        self.thread = threading.Thread(target=self.chat.listen, args=(self.world.host(self.chat),))
 
     def __enter__(self):
         self.thread.start()
@@ -237,7 +234,7 @@ def test_tokens_kept_before_there_was_a_key_are_encrypted_and_keys_can_be_change
 )
 def test_what_is_missing_is_told_by_its_setting(given, key):
     with pytest.raises(ConfigError) as refused:
-        from_settings(Settings(_env_file=None, **given))
+        from_settings(SlackSettings(_env_file=None, **given))
     assert refused.value.key == key
     assert "SLACK_" in Texts("en").error(refused.value)
 
@@ -256,7 +253,7 @@ def test_a_token_that_slack_does_not_take_ends_the_start(server, tmp_path, clock
     world = World(tmp_path, clock)
     chat = SlackChat(OneWorkspace(bot, server.url), Socket(app, server.url))
     with pytest.raises(ConfigError) as refused:
-        chat.listen(Host(world.app, world.commands, chat))
+        chat.listen(world.host(chat))
     assert refused.value.key == key
     world.close()
 

@@ -7,8 +7,7 @@ from rich.console import Console
 from world import HOME, World, busy_day
 
 from adapters.chats.terminal import NAME, Terminal, console
-from bot.conversation.host import Host
-from bot.values import Attachment, Button, Buttons, Fields, Message, Place, Request, Span, Table, Text
+from bot.values import Attachment, Button, Buttons, Fields, Message, Place, Span, Table, Text
 
 MESSAGE = Message(
     "key",
@@ -76,14 +75,14 @@ def test_a_conversation_with_threads(tmp_path, clock):
     typed = ["2026-02-18", "thread 1", "#305", "back", "thread 9", "helpp", "exit", "never"]
     chat = Terminal(console(out), folded=True, lines=iter(typed))
     asked = []
-    answer = world.commands.answer
+    answer = world.interpreter.answer
 
-    def noted(request: Request):
-        asked.append((request.text, request.place.thread))
-        return answer(request)
+    def noted(context):
+        asked.append((context.request.text, context.request.place.thread))
+        return answer(context)
 
-    world.commands.answer = noted
-    chat.listen(Host(world.app, world.commands, chat))
+    world.interpreter.answer = noted
+    chat.listen(world.host(chat))
     said = out.getvalue()
     assert asked == [("2026-02-18", None), ("#305", "1"), ("helpp", None)]
     assert "↳ 8" in said

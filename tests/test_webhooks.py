@@ -29,16 +29,19 @@ from test_worker import Time as Moving
 from world import World
 
 from adapters.chats.feishu import webhook as feishu_webhook
+from adapters.chats.feishu.settings import FeishuSettings
 from adapters.chats.feishu.webhook import FeishuWebhook
 from adapters.chats.slack import webhook as slack_webhook
+from adapters.chats.slack.settings import SlackSettings
 from adapters.chats.slack.webhook import SlackWebhook
 from adapters.stores.sqlite import SqliteStore
+from adapters.webhooks import SecretStr, Webhook, webhooks
 from bot.delivery.sending import send
 from bot.errors import ConfigError, Forbidden, LeaseLost, NotFound, Refused, Unavailable
 from bot.ports import Idempotency
 from bot.posts import post as digests
 from bot.posts.report import attachments
-from bot.settings import SecretStr, Webhook, load, webhooks
+from bot.settings import load
 from bot.texts import Texts
 from bot.values import EPOCH, Attachment, Button, Buttons, Message, Place, Span, Subscription, Text
 
@@ -567,7 +570,7 @@ def test_the_settings_name_webhooks():
 def test_a_wrong_setting_is_named_and_never_shown(value, monkeypatch):
     monkeypatch.setenv("FEISHU_WEBHOOKS", value)
     with pytest.raises(ConfigError) as wrong:
-        feishu_webhook.from_settings(load())
+        feishu_webhook.from_settings(load(FeishuSettings))
     told = Texts("en").error(wrong.value) + repr(wrong.value) + str(wrong.value)
     assert "FEISHU_WEBHOOKS is wrong at entry" in told
     assert not any(secret in told for secret in (TOKEN, SECRET, "a.example"))
@@ -576,7 +579,7 @@ def test_a_wrong_setting_is_named_and_never_shown(value, monkeypatch):
 def test_slack_knows_no_secret_behind_an_address(monkeypatch):
     monkeypatch.setenv("SLACK_WEBHOOKS", f"team=https://a.example/{TOKEN} {SECRET}")
     with pytest.raises(ConfigError) as wrong:
-        slack_webhook.from_settings(load())
+        slack_webhook.from_settings(load(SlackSettings))
     assert wrong.value.fields == {"name": "SLACK_WEBHOOKS", "number": 1, "form": "team=https://…"}
 
 

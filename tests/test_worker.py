@@ -10,11 +10,10 @@ from repositories import Builder, git, lines
 from slack_server import BROKEN, DROPPED, TOKEN, SlackServer
 from world import World
 
-from adapters.chats.slack import SlackChat
+from adapters.chats.slack.chat import SlackChat
 from adapters.chats.slack.workspaces import OneWorkspace
 from adapters.stores.sqlite import SqliteStore
 from bot.conversation import operator
-from bot.conversation.host import Host
 from bot.delivery.leases import LeaseHolder
 from bot.delivery.ledger import backoff
 from bot.errors import Unavailable, UsageError
@@ -258,7 +257,7 @@ def test_a_failing_slack_is_tried_again_later_and_nothing_is_doubled(bot):
     waiting = bot.store.deliveries(followed.id)[0]
     assert waiting.failure.key == "slack_failed"
     assert waiting.retry > bot.time.moment
-    assert "next try" in operator.stand(waiting, "UTC", bot.world.commands.texts(CHANNEL))
+    assert "next try" in operator.delivery_status(waiting, "UTC", bot.world.interpreter.texts(CHANNEL))
     bot.tick()
     assert bot.tops() == []  # not before its time
     bot.time.sleep(31)
@@ -286,7 +285,7 @@ def test_what_could_not_be_posted_at_all_is_in_the_next_digest_which_says_so(bot
     assert "makes up for" not in str(headline)
     assert bot.states(followed)[-2:] == ["failed", "done"]
     with pytest.raises(UsageError) as refused:
-        operator.retry(bot.world.app, bot.store.deliveries(followed.id)[1].id)
+        operator.retry(bot.store, bot.store.deliveries(followed.id)[1].id, bot.time.moment)
     assert refused.value.key == "delivery_made_up"
 
 
@@ -306,13 +305,13 @@ def test_what_was_posted_in_part_is_said_in_the_next_and_can_be_tried_again(bot)
     assert "fix: two" in str(second)
     assert "replace one" not in str(second)
     failed = next(d for d in bot.store.deliveries(followed.id) if d.state is DeliveryState.FAILED)
-    operator.retry(bot.world.app, failed.id)
+    operator.retry(bot.store, failed.id, bot.time.moment)
     bot.tick()
     thread = bot.server.thread("C1", bot.tops()[0]["ts"])
     assert sum("replace one" in str(m) for m in thread) >= 1
     assert bot.store.delivery(failed.id).state is DeliveryState.DONE
     with pytest.raises(UsageError) as refused:
-        operator.retry(bot.world.app, failed.id)
+        operator.retry(bot.store, failed.id, bot.time.moment)
     assert refused.value.key == "delivery_not_failed"
 
 
@@ -325,7 +324,7 @@ def test_a_channel_that_is_gone_rests_and_goes_on_when_the_bot_is_back(bot):
     bot.at("20T09:00")
     assert len([d for d in bot.store.deliveries(followed.id) if d.state is DeliveryState.DUE]) == 1
     bot.server.channels["C1"].members.add("U0BOT")
-    Host(bot.world.app, bot.world.commands, bot.chat).joined(CHANNEL)
+    bot.world.host(bot.chat).joined(CHANNEL)
     bot.tick()
     (headline,) = bot.tops()
     assert "fix: one" in str(headline)
@@ -683,7 +682,7 @@ def test_a_channel_that_is_told_to_go_on_does_so_at_once(bot, how):
     bot.at("19T09:00")
     bot.server.channels["C1"].members.add("U0BOT")
     if how == "joined":
-        Host(bot.world.app, bot.world.commands, bot.chat).joined(CHANNEL)
+        bot.world.host(bot.chat).joined(CHANNEL)
     else:
         bot.world.said(f"subscribe {bot.repo}", CHANNEL)
     bot.tick()
@@ -723,7 +722,7 @@ def test_what_was_begun_before_a_long_rest_is_ended_after_it(bot):
     bot.tick()
     bot.at("22T10:00")
     bot.server.channels["C1"].members.add("U0BOT")
-    Host(bot.world.app, bot.world.commands, bot.chat).joined(CHANNEL)
+    bot.world.host(bot.chat).joined(CHANNEL)
     bot.tick()
     first = bot.tops()[0]
     assert "replace one" in str(bot.server.thread("C1", first["ts"]))
@@ -846,7 +845,7 @@ def test_a_digest_that_was_posted_is_never_made_anew_by_an_upgrade(bot, monkeypa
     bot.commit("one", DAY + timedelta(hours=3))
     bot.at("19T09:00")
     monkeypatch.setattr(triage, "VERSION", 99)
-    monkeypatch.setattr(bot.world.app, "made", lambda _: pytest.fail("made anew"))
+    monkeypatch.setattr(bot.world.app, "build", lambda _: pytest.fail("made anew"))
     bot.follow(Place("slack", "T1/C2"), created=DAY)
     bot.at("19T09:05")
     assert "fix: one" in str(bot.tops("C2"))
@@ -859,8 +858,8 @@ def test_a_digest_that_was_not_posted_is_made_by_the_version_of_today(bot, monke
     assert "fix: one" in bot.world.said(f"2026-02-18 {bot.repo}")
     made = []
     monkeypatch.setattr(triage, "VERSION", 99)
-    real = bot.world.app.made
-    monkeypatch.setattr(bot.world.app, "made", lambda sought: made.append(sought) or real(sought))
+    real = bot.world.app.build
+    monkeypatch.setattr(bot.world.app, "build", lambda request: made.append(request) or real(request))
     bot.world.said(f"2026-02-18 {bot.repo}")
     assert len(made) == 1
 

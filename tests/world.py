@@ -7,11 +7,14 @@ from repositories import Builder, History, lines
 
 from adapters.sources.git import GitSource
 from adapters.stores.sqlite import SqliteStore
-from bot.app import App, Policy
-from bot.conversation.commands import Commands, Defaults
+from bot.app import App
+from bot.conversation.command import Defaults, Services
+from bot.conversation.host import Host
+from bot.conversation.interpreter import Interpreter
 from bot.delivery.worker import Worker
-from bot.judgement.asker import Limits
+from bot.judgement.asker import Asker, Bill, Limits
 from bot.ports import LanguageModel, Progress
+from bot.repositories import Policy, Repositories
 from bot.values import Buttons, Fields, Message, Place, Post, Request, Span, Table, Text
 
 HOME = Place("terminal", "here")
@@ -55,18 +58,29 @@ class World:
     ):
         self.store = SqliteStore(folder / "digest.db")
         self.source = GitSource(folder / "clones")
+        self.bill = Bill(self.store, limits or Limits(), clock)
+        self.repositories = Repositories(lambda _: self.source, self.store, Policy(tuple(allow)), clock)
         self.app = App(
-            store=self.store,
-            source_of=lambda _: self.source,
-            model=model,
-            policy=Policy(tuple(allow)),
+            repositories=self.repositories,
+            archive=self.store,
+            model=Asker(model, self.bill) if model else None,
             clock=clock,
             concurrency=8,
             progress=Progress(),
-            limits=limits or Limits(),
             habits=habits or {},
         )
-        self.commands = Commands(self.app, Defaults(language, "UTC", "0 9 * * mon-fri", repo))
+        self.defaults = Defaults(language, "UTC", "0 9 * * mon-fri", repo)
+        self.interpreter = self.speaking(self.defaults)
+
+    def speaking(self, defaults: Defaults) -> Interpreter:
+        """Who answers, where nothing is set."""
+        store = self.store
+        return Interpreter(Services(self.app, store, store, store, store, self.bill, defaults))
+
+    def host(self, chat) -> Host:
+        """Who listens to a chat."""
+        known = dict.fromkeys(("subscriptions", "ledger", "leases"), self.store)
+        return Host(self.interpreter, chat, **known, clock=self.app.clock)
 
     def worker(self, chats) -> Worker:
         """A worker on the database, with leases of a minute."""
@@ -74,7 +88,11 @@ class World:
         return Worker(self.app, chats, timedelta(seconds=60), **known)
 
     def ask(self, text: str, place: Place = HOME) -> tuple[Post, ...]:
-        return self.commands.answer(Request(text, place, "somebody"))
+        return self.interpreter.answer(self.interpreter.context(Request(text, place, "somebody")))
+
+    def run(self, text: str, place: Place = HOME) -> tuple[Post, ...]:
+        """The answer, or the error that there is instead."""
+        return self.interpreter.run(self.interpreter.context(Request(text, place, "somebody")))
 
     def said(self, text: str, place: Place = HOME) -> str:
         """The whole answer to a line, as words."""

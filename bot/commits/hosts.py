@@ -531,9 +531,12 @@ def named(value: str) -> dict[str, Kind]:
     return found
 
 
-def from_settings(settings: Settings) -> Hosts:
-    """The hosts as the settings name them; that of `GITHUB_URL` is GitHub's. Raises ConfigError."""
-    return Hosts(named(settings.digest_hosts), _github(settings.github_url))
+def from_settings(settings: Settings, github_url: str) -> Hosts:
+    """The hosts as the settings name them; `github_url`, the address of GitHub's API, says which is GitHub's.
+
+    Raises ConfigError.
+    """
+    return Hosts(named(settings.digest_hosts), _github(github_url))
 
 
 def _github(url: str) -> str:

@@ -94,8 +94,8 @@ class Command:
     """One thing that people can ask for by a word.
 
     `name` names its words in the labels (`[words]`), and its help there (`[help]`) where `help` names no other; `run`
-    answers. `form` gives the form instead, in a chat that can show one, where the words ask for it, else None. The words
-    of a `free` one can be anything. One that is `about_place` concerns what a place follows: in a terminal `--to` names
+    answers. `form` gives the form instead, in a chat that can show one, where the words ask for it, else None. A `free`
+    one takes any words. One that is `about_place` concerns what a place follows: in a terminal `--to` names
     that place, which must be set up where something `begins` there. `files` says that it answers with files.
     """
 

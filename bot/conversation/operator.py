@@ -13,8 +13,8 @@ from bot.app import App
 from bot.delivery import schedule
 from bot.errors import DigestError, UsageError
 from bot.ports import Database, Finding, Ledger, Store, Subscriptions, Verdict
-from bot.settings import check_zone
-from bot.texts import BASE, LANGUAGES, Texts
+from bot.settings import check_language, check_zone
+from bot.texts import BASE, Texts
 from bot.values import (
     EPOCH,
     Delivery,
@@ -259,9 +259,7 @@ class _Record(BaseModel):
     @field_validator("language")
     @classmethod
     def _language(cls, value: str) -> str:
-        if value not in LANGUAGES:
-            raise ValueError(f"use one of {', '.join(LANGUAGES)}")
-        return value
+        return check_language(value)
 
     @field_validator("schedule")
     @classmethod

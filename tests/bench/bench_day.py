@@ -20,12 +20,11 @@ from model_server import ModelServer
 from repositories import Builder, lines
 from world import DAY, HOME, World, busy_day
 
-from adapters.llms.openai import OpenAIModel
-from bot.app import Scope
+from adapters.llms.openai.model import OpenAIModel
 from bot.delivery import schedule
 from bot.posts import report
 from bot.texts import Texts
-from bot.values import Period
+from bot.values import Period, Scope
 
 COMMITS = 1_000
 CLOCK = lambda: datetime(2026, 2, 20, tzinfo=UTC)  # noqa: E731
@@ -101,7 +100,7 @@ def _measured(what: str, repo: str, folder: str) -> None:
         for _ in world.source.patches(repo, commits):
             pass
     else:
-        repository = world.app.repository(repo, HOME)
+        repository = world.repositories.find(repo, HOME)
         report.markdown((world.app.digest(repository, Scope(repository.name, period, "en")),), Texts("en"))
     seconds = time.perf_counter() - started
     world.close()
@@ -116,7 +115,7 @@ def _with_a_model(folder: Path) -> list[dict]:
     with ModelServer(answer=answer, delay=1.0, limit=8) as server:
         model = OpenAIModel("test-model", server.key, server.url, timeout=60, concurrency=8)
         world = World(folder, CLOCK, str(history.path), model=model)
-        repository = world.app.repository(str(history.path), HOME)
+        repository = world.repositories.find(str(history.path), HOME)
         started = time.perf_counter()
         digest = world.app.digest(repository, Scope(repository.name, schedule.day(DAY.date(), "UTC"), "en"))
         seconds = time.perf_counter() - started

@@ -26,13 +26,13 @@ from slack_server import TOKEN, faster
 from adapters.chats.slack import limits
 from adapters.chats.slack.chat import SlackChat
 from adapters.chats.slack.workspaces import OneWorkspace
-from adapters.sources import github
+from adapters.sources.github import source as github
+from adapters.sources.github.settings import GitHubSettings
 from adapters.stores.sqlite import SqliteStore
-from bot.app import App, Policy
+from bot.app import App
 from bot.delivery.worker import Worker
-from bot.judgement.asker import Limits
 from bot.ports import Progress
-from bot.settings import Settings
+from bot.repositories import Policy, Repositories
 from bot.values import DeliveryState, Place, Subscription
 
 HERE = Path(__file__).parent
@@ -103,17 +103,13 @@ def work(database: str, hub: str, slack: str, begun: str) -> None:
     """The other process: deliver everything, and tell how long that took by its faster clock."""
     clock, started = faster(float(begun), SPEED), time.monotonic()
     store = SqliteStore(Path(database))
-    source = github.from_settings(Settings(github_url=hub, _env_file=None))
-    app = App(
-        store=store,
-        source_of=lambda _: source,
-        model=None,
-        policy=Policy(()),
-        clock=lambda: datetime.fromtimestamp(clock(), UTC),
-        concurrency=8,
-        progress=Progress(),
-        limits=Limits(),
-    )
+    source = github.from_settings(GitHubSettings(github_url=hub, _env_file=None))
+
+    def now() -> datetime:
+        return datetime.fromtimestamp(clock(), UTC)
+
+    repositories = Repositories(lambda _: source, store, Policy(()), now)
+    app = App(repositories=repositories, archive=store, model=None, clock=now, concurrency=8, progress=Progress())
     chat = SlackChat(OneWorkspace(TOKEN, slack), clock=clock, sleep=lambda s: time.sleep(s / SPEED), now=clock)
     ports = dict.fromkeys(("archive", "subscriptions", "ledger", "leases"), store)
     worker = Worker(app, {"slack": chat}, timedelta(seconds=60 * SPEED), **ports)

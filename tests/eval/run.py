@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -23,19 +23,22 @@ from recorded import Recorded
 from rich.console import Console
 from rich.table import Table
 
-from adapters.llms import openai
+from adapters.llms.openai import model as openai
+from adapters.llms.openai.settings import OpenAISettings
 from adapters.sources.git import GitSource
 from adapters.stores.sqlite import SqliteStore
-from bot.app import App, Policy, Scope
+from bot.app import App
 from bot.delivery import schedule
 from bot.errors import DigestError
 from bot.judgement import questions
-from bot.judgement.asker import Asker, Limits
-from bot.judgement.build import Build
+from bot.judgement.asker import Asker, Bill, Limits
+from bot.judgement.brief import Brief
+from bot.judgement.grading import Grader
 from bot.ports import LanguageModel, Progress
+from bot.repositories import Policy, Repositories
 from bot.settings import load
 from bot.texts import Texts
-from bot.values import RULES, Commit, Digest, Grade, Importance, Place, Repository, Spending
+from bot.values import RULES, Commit, Digest, Grade, Importance, Place, Repository, Scope, Spending
 
 HERE = Path(__file__).parent
 ALL = Limits()
@@ -112,7 +115,7 @@ def _evaluate(asked: argparse.Namespace, console: Console) -> dict[str, Any]:
 def _model(asked: argparse.Namespace) -> LanguageModel | None:
     if asked.model == "rules":
         return None
-    settings = load()
+    settings = load(OpenAISettings)
     if asked.model == "recorded" and not asked.record:
         raise Unreadable("A recorded model needs its answers: RECORD=answers.jsonl.")
     live = openai.from_settings(settings) if asked.model == "live" else None
@@ -154,17 +157,20 @@ def _page(name: str, graded: Sequence[Graded], language: str, model: LanguageMod
 def _grades(
     name: str, commits: Sequence[Commit], language: str, model: LanguageModel | None, store: SqliteStore
 ) -> list[Grade]:
-    asker = Asker(model, store, lambda: datetime.now(UTC), ALL) if model else None
-    build = Build(
-        Repository(name, name, "main", None, private=False),
-        language,
-        patches=lambda some, paths=(): ((c.sha, ()) for c in some),
-        store=store,
-        model=asker.conversation() if asker else None,
-        concurrency=8,
-        progress=Progress(),
-    )
-    return build.grades(commits)
+    model_ = Asker(model, Bill(store, ALL, _now)).conversation() if model else None
+    repository = Repository(name, name, "main", None, private=False)
+    return Grader(Brief(repository, Texts(language), _NoPatches(), store, model_, 8)).grades(commits, (), ())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class _NoPatches:
+    """A source that has no patch of any commit."""
+
+    def patches(self, _: str, commits: Sequence[Commit], paths: Collection[str] = ()) -> Iterator[tuple[str, tuple]]:
+        return ((commit.sha, ()) for commit in commits)
 
 
 # --- A real day ------------------------------------------------------------------------------
@@ -174,18 +180,17 @@ def _day(
     asked: argparse.Namespace, model: LanguageModel | None, store: SqliteStore, limits: Limits, clones: Path
 ) -> dict[str, Any]:
     source = GitSource(clones)
+    repositories = Repositories(lambda _: source, store, Policy(), _now)
     app = App(
-        store=store,
-        source_of=lambda _: source,
-        model=model,
-        policy=Policy(),
-        clock=lambda: datetime.now(UTC),
-        concurrency=load().openai_concurrency,
+        repositories=repositories,
+        archive=store,
+        model=Asker(model, Bill(store, limits, _now)) if model else None,
+        clock=_now,
+        concurrency=load(OpenAISettings).openai_concurrency,
         progress=Progress(),
-        limits=limits,
     )
-    repository = app.repository(asked.repo, Place("terminal", ""))
-    day = asked.date or app.latest(repository, asked.zone)
+    repository = repositories.find(asked.repo, Place("terminal", ""))
+    day = asked.date or repositories.latest(repository, asked.zone)
     before = store.usage(datetime.min.replace(tzinfo=UTC), datetime.now(UTC))
     digest = app.digest(repository, Scope(repository.name, schedule.day(day, asked.zone), asked.lang))
     after = store.usage(datetime.min.replace(tzinfo=UTC), datetime.now(UTC))

@@ -7,10 +7,7 @@ forms       forms as cards, and what was filled in
 calls       calling Feishu: its token, its rates, its patience, its codes in our own terms
 transports  the long connection and HTTP
 webhook     a group's custom bot, which only takes messages
+settings    how it is reached
 doctor      what `digest doctor feishu` looks at
 limits      what Feishu takes, each with its source
 """
-
-from adapters.chats.feishu.chat import FeishuChat, from_settings
-
-__all__ = ["FeishuChat", "from_settings"]

@@ -18,10 +18,10 @@ from adapters.chats.feishu import limits
 from adapters.chats.feishu.calls import NAME, NO_TOPIC_HERE, NO_TOPICS, Answer, Api, Caller, Gate, Json
 from adapters.chats.feishu.cards import Card, render
 from adapters.chats.feishu.inbound import Inbound
+from adapters.chats.feishu.settings import FeishuSettings
 from adapters.chats.feishu.transports import Http, LongConnection, Transport
 from bot.errors import ConfigError, Forbidden, NotFound, Refused, Unavailable
 from bot.ports import Idempotency, Listener
-from bot.settings import Settings
 from bot.values import Attachment, Message, Place
 
 _log = logging.getLogger("digest.feishu")
@@ -303,7 +303,7 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) or (isinstance(value, str) and value.isdecimal()) else 0.0
 
 
-def from_settings(settings: Settings) -> FeishuChat:
+def from_settings(settings: FeishuSettings) -> FeishuChat:
     """Feishu as it is set up. Raises ConfigError."""
     secret = settings.feishu_app_secret.get_secret_value()
     if not (settings.feishu_app_id and secret):
@@ -312,7 +312,7 @@ def from_settings(settings: Settings) -> FeishuChat:
     return FeishuChat(api, _transport(settings, api))
 
 
-def _transport(settings: Settings, api: Api) -> Transport:
+def _transport(settings: FeishuSettings, api: Api) -> Transport:
     if settings.feishu_mode == "socket":
         return LongConnection(api)
     key = settings.feishu_encrypt_key.get_secret_value()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from adapters.chats.feishu.calls import Answer, Api, Gate, translated
+from adapters.chats.feishu.settings import FeishuSettings
 from adapters.chats.feishu.transports import endpoint, refused
 from bot.errors import DigestError
 from bot.ports import Finding, Verdict
-from bot.settings import Settings
 
 SCOPES = (
     ("im:message:send_as_bot", "im:message"),
@@ -27,7 +27,7 @@ OPTIONAL = ("im:message.group_msg",)
 """Without it all works, but what was being sent when the bot was killed may come twice after more than an hour."""
 
 
-def examine(settings: Settings, group: str) -> Iterator[Finding]:
+def examine(settings: FeishuSettings, group: str) -> Iterator[Finding]:
     """Look at one thing after the other; what depends on a failed one is left out.
 
     `group` is the id of a group to look at, empty for none.
@@ -92,7 +92,7 @@ def _group(api: Api, group: str) -> Finding:
     return _told("feishu_group", lambda: api.ask("GET", f"/open-apis/im/v1/chats/{group}"), look, group)
 
 
-def _way_in(settings: Settings, api: Api) -> Finding:
+def _way_in(settings: FeishuSettings, api: Api) -> Finding:
     """The long connection: whether Feishu gives one; HTTP: whether there is a key to check requests by."""
     if settings.feishu_mode == "http":
         known = bool(settings.feishu_encrypt_key.get_secret_value())

@@ -15,10 +15,10 @@ from urllib.request import Request, urlopen
 
 from adapters.chats.feishu import limits
 from adapters.chats.feishu.cards import Card, render
+from adapters.chats.feishu.settings import FeishuSettings
 from adapters.pace import Rate
-from adapters.webhooks import WebhookChat
+from adapters.webhooks import Webhook, WebhookChat, webhooks
 from bot.errors import ConfigError, DigestError, NotFound, Refused, Unavailable
-from bot.settings import Settings, Webhook, webhooks
 from bot.values import Attachment, Message, one_line
 
 _SETTING = "FEISHU_WEBHOOKS"
@@ -146,6 +146,6 @@ def refused(answer: _Answer, name: str) -> DigestError:
     return Refused("webhook_refused", webhook=name, error=f"{code} {one_line(answer.message, 120)}".strip())
 
 
-def from_settings(settings: Settings) -> FeishuWebhook:
+def from_settings(settings: FeishuSettings) -> FeishuWebhook:
     """The custom bots that are set up. Raises ConfigError."""
     return FeishuWebhook(webhooks(_SETTING, settings.feishu_webhooks, signed=True))

@@ -7,10 +7,7 @@ views       forms and the Home as Slack's views
 calls       calling Slack: its pace, its patience, its errors in our own terms
 transports  Socket Mode and HTTP
 workspaces  tokens: one, or those of everybody who installed the app
+settings    how it is reached
 doctor      what `digest doctor slack` looks at
 limits      what Slack takes, each with its source
 """
-
-from adapters.chats.slack.chat import SlackChat, from_settings
-
-__all__ = ["SlackChat", "from_settings"]

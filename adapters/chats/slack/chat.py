@@ -20,11 +20,11 @@ from adapters.chats.slack import limits
 from adapters.chats.slack.blocks import Page, render
 from adapters.chats.slack.calls import NO_RETRIES, SETTLE, TIMEOUT, Caller, Gate, put
 from adapters.chats.slack.inbound import Inbound
+from adapters.chats.slack.settings import SlackSettings
 from adapters.chats.slack.transports import Http, Socket, Transport
 from adapters.chats.slack.workspaces import NAME, InstalledWorkspaces, OneWorkspace, Workspaces, parts_of, place_of
 from bot.errors import ConfigError, DigestError, Forbidden, NotFound
 from bot.ports import Idempotency, Listener
-from bot.settings import Settings
 from bot.values import Attachment, Message, MessageKind, Place
 
 _bolt_log = logging.getLogger("digest.slack.bolt")
@@ -314,12 +314,12 @@ def _mark(message: dict[str, Any]) -> _Mark:
     return str((metadata.get("event_payload") or {}).get("key", "")) if metadata.get("event_type") == _EVENT else ""
 
 
-def from_settings(settings: Settings) -> SlackChat:
+def from_settings(settings: SlackSettings) -> SlackChat:
     """Slack as it is set up: to post only, to listen too, for one workspace or several. Raises ConfigError."""
     return SlackChat(_workspaces(settings), _transport(settings), settle=settings.digest_settle)
 
 
-def _workspaces(settings: Settings) -> Workspaces:
+def _workspaces(settings: SlackSettings) -> Workspaces:
     secret = settings.slack_client_secret.get_secret_value()
     if settings.slack_client_id or secret:
         if not (settings.slack_client_id and secret):
@@ -333,7 +333,7 @@ def _workspaces(settings: Settings) -> Workspaces:
     raise ConfigError("slack_no_token")
 
 
-def _transport(settings: Settings) -> Transport | None:
+def _transport(settings: SlackSettings) -> Transport | None:
     """The way in; None where nothing is set up to listen, which posting does not need. Raises ConfigError."""
     if settings.slack_mode == "http":
         if not (secret := settings.slack_signing_secret.get_secret_value()):

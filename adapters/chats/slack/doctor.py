@@ -10,14 +10,14 @@ from slack_sdk.web import WebClient
 
 from adapters.chats.slack.blocks import render
 from adapters.chats.slack.calls import Gate, translated
+from adapters.chats.slack.settings import SlackSettings
 from adapters.chats.slack.workspaces import SCOPES, web_client
 from bot.errors import Unavailable
 from bot.ports import Finding, Verdict
-from bot.settings import Settings
 from bot.values import Message
 
 
-def examine(settings: Settings, channel: str, sample: Message) -> Iterator[Finding]:
+def examine(settings: SlackSettings, channel: str, sample: Message) -> Iterator[Finding]:
     """Look at one thing after the other; what depends on a failed one is left out.
 
     `channel` is the ID of a channel to look at, empty for none; `sample` is a message that Slack is asked about without
@@ -92,7 +92,7 @@ def _channel(client: WebClient, channel: str) -> Finding:
     return _told("slack_channel", "conversations.info", look)
 
 
-def _way_in(settings: Settings) -> Finding:
+def _way_in(settings: SlackSettings) -> Finding:
     """Socket Mode: whether a connection can be opened; HTTP: whether there is a secret to check requests by."""
     if settings.slack_mode == "http":
         known = bool(settings.slack_signing_secret.get_secret_value())

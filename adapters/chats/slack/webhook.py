@@ -14,10 +14,10 @@ from slack_sdk.webhook import WebhookClient, WebhookResponse
 from adapters.chats.slack import limits
 from adapters.chats.slack.blocks import Page, render
 from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, TRIES
+from adapters.chats.slack.settings import SlackSettings
 from adapters.pace import Rate
-from adapters.webhooks import WebhookChat
+from adapters.webhooks import WebhookChat, webhooks
 from bot.errors import ConfigError, DigestError, Forbidden, NotFound, Refused, Unavailable
-from bot.settings import Settings, webhooks
 from bot.values import Attachment, Buttons, Message, Part, Span, Text
 
 _SETTING = "SLACK_WEBHOOKS"
@@ -106,6 +106,6 @@ def refused(answer: WebhookResponse, name: str) -> tuple[DigestError, float | No
     return Unavailable("webhook_refused", webhook=name, error=said if _WORD.fullmatch(said) else status), None
 
 
-def from_settings(settings: Settings) -> SlackWebhook:
+def from_settings(settings: SlackSettings) -> SlackWebhook:
     """The webhooks that are set up. Raises ConfigError."""
     return SlackWebhook(webhooks(_SETTING, settings.slack_webhooks, signed=False))

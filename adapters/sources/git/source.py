@@ -14,14 +14,13 @@ from pathlib import Path
 from adapters.sources.git import history, layout, patches, tags
 from adapters.sources.git.process import GitFailed, GitSlow
 from adapters.sources.git.remote import Clones, Remote, locate, parse
-from bot.commits import hosts as code_hosts
+from adapters.sources.git.settings import GitSettings
 from bot.commits import people, reading
 from bot.commits.hosts import Hosts
 from bot.commits.people import Mailmap
 from bot.commits.reading import Written
 from bot.commits.releases import main_line
 from bot.errors import NotFound, Unavailable, UsageError
-from bot.settings import Settings
 from bot.values import Commit, FilePatch, Links, Quota, Release, Repository
 
 _NO_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|\.\.|@\{|^[-/]|/$|\.$|//")
@@ -398,10 +397,10 @@ def _too_short(opened: _Open, reaches: datetime) -> NotFound:
     return NotFound("history_too_short", repo=opened.title, reaches=f"{reaches:%Y-%m-%d}")
 
 
-def from_settings(settings: Settings) -> GitSource:
+def from_settings(settings: GitSettings, hosts: Hosts) -> GitSource:
     """A source that clones into the folder that `settings` names and uses the credentials in its default repository.
 
     Raises ConfigError.
     """
     credentials = [settings.digest_repo, *settings.digest_allow]
-    return GitSource(settings.digest_clones, credentials, hosts=code_hosts.from_settings(settings))
+    return GitSource(settings.digest_clones, credentials, hosts=hosts)

@@ -20,12 +20,12 @@ from jwt.exceptions import PyJWTError
 from adapters.sources.github import answers, queries
 from adapters.sources.github.answers import ChangedFile, Changes, Landed, RestCommit
 from adapters.sources.github.client import Client, Recent
+from adapters.sources.github.settings import GitHubSettings
 from adapters.sources.github.tags import Tags
 from bot.commits import people
 from bot.commits.people import Mailmap
 from bot.commits.reading import Written
 from bot.errors import ConfigError, NotFound, Unavailable, UsageError
-from bot.settings import Settings
 from bot.values import INNER_COMMITS, Commit, FilePatch, Quota, Release, Repository, without_credentials
 
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
@@ -402,21 +402,21 @@ def _at_once(work: Callable[[Landed], _Result], places: Sequence[Landed]) -> lis
 # --- Settings --------------------------------------------------------------------------------
 
 
-def from_settings(settings: Settings) -> GitHubSource:
+def from_settings(settings: GitHubSettings) -> GitHubSource:
     """The source for a GitHub App if one is set, else for a token, else for public repositories. Raises ConfigError."""
     if not re.match(r"https?://[^/\s]", settings.github_url):
         raise ConfigError("github_url_wrong", url=without_credentials(settings.github_url))
     return GitHubSource(Client(_auth(settings), settings.github_url.rstrip("/")))
 
 
-def _auth(settings: Settings) -> Auth.Auth | None:
+def _auth(settings: GitHubSettings) -> Auth.Auth | None:
     if settings.github_app_id or settings.github_app_key or settings.github_app_installation:
         return _app(settings)
     token = settings.github_token.get_secret_value().strip()
     return Auth.Token(token) if token else None
 
 
-def _app(settings: Settings) -> Auth.Auth:
+def _app(settings: GitHubSettings) -> Auth.Auth:
     """An App's authentication, its key tried once. PyGithub renews its tokens."""
     path = settings.github_app_key
     if not settings.github_app_id or not path or not settings.github_app_installation:

@@ -24,11 +24,11 @@ from urllib.parse import urlsplit
 import httpx2
 import openai
 
+from adapters.llms.openai.settings import OpenAISettings
 from bot.errors import ConfigError, DigestError, ModelError, Unavailable
-from bot.settings import Settings
 from bot.values import Finish, Question, Reply, Usage, one_line
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("adapters.llms.openai")
 
 TRIES = 3
 """How often a question is sent before a failing service is called unavailable."""
@@ -519,7 +519,7 @@ def _plain_address(url: str) -> bool:
     return named and "@" not in parts.netloc and not parts.query
 
 
-def from_settings(settings: Settings) -> OpenAIModel:
+def from_settings(settings: OpenAISettings) -> OpenAIModel:
     """The model that the settings name. Raises ConfigError for an address or a key that cannot be used."""
     key = settings.openai_api_key.get_secret_value().strip()
     if not (key.isascii() and key.isprintable()):

@@ -1,0 +1,49 @@
+"""How Feishu or Lark is reached: an application, or groups' custom bots."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from bot.settings import HOST, LAST_PORT, Base
+
+_ORIGIN = re.compile(rf"https://{HOST}|http://(?:localhost|127\.0\.0\.1|\[::1\])(?::(?P<own_port>\d{{1,5}}))?")
+
+
+def _origin(value: str) -> str:
+    """An address without a path, over TLS unless it is this machine's: what Feishu's SDK takes."""
+    known = _ORIGIN.fullmatch(value.rstrip("/"))
+    if not known or int(known["port"] or known["own_port"] or 0) > LAST_PORT:
+        raise ValueError("write it as https://open.feishu.cn or https://open.larksuite.com, without a path")
+    return value.rstrip("/")
+
+
+class FeishuSettings(
+    Base, title="Feishu or Lark: docs/feishu.md shows how in ten minutes, docs/webhooks.md without an application"
+):
+    """An application's, and the custom bots."""
+
+    feishu_app_id: str = Field("", description="App ID of a Feishu or Lark application (`cli_…`)")
+    feishu_app_secret: SecretStr = Field(SecretStr(""), description="its App Secret")
+    feishu_url: Annotated[str, AfterValidator(_origin)] = Field(
+        "https://open.feishu.cn", description="`https://open.larksuite.com` for Lark"
+    )
+    feishu_mode: Literal["socket", "http"] = Field(
+        "socket", description="`http`: Feishu calls the bot at a public address instead of a long connection"
+    )
+    feishu_encrypt_key: SecretStr = Field(
+        SecretStr(""), description="over HTTP: by which requests are known to be Feishu's"
+    )
+    feishu_verification_token: SecretStr = Field(SecretStr(""), description="over HTTP: looked at too, where it is set")
+    feishu_host: str = Field(
+        "127.0.0.1", description="over HTTP: the address to listen on, behind a proxy that speaks TLS"
+    )
+    feishu_port: int = Field(3001, ge=0, le=LAST_PORT, description="over HTTP: the port")
+    feishu_webhooks: SecretStr = Field(
+        SecretStr(""),
+        description="[custom bots](docs/webhooks.md) of Feishu groups, for digests without an application: "
+        "`name=url secret`, commas between",
+        examples=["team=https://open.feishu.cn/open-apis/bot/v2/hook/… signing-secret"],
+    )

@@ -1,0 +1,46 @@
+"""How Slack is reached: an app in one workspace or several, or incoming webhooks."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from bot.settings import LAST_PORT, Settings
+
+
+class SlackSettings(Settings, title="Slack: docs/slack.md shows how in five minutes, docs/webhooks.md without an app"):
+    """Besides the core's: the database holds the workspaces' tokens."""
+
+    slack_bot_token: SecretStr = Field(
+        SecretStr(""), description="bot token of a Slack app (`xoxb-…`), for one workspace"
+    )
+    slack_app_token: SecretStr = Field(
+        SecretStr(""),
+        description="app-level token (`xapp-…`) for Socket Mode, so that `digest run` hears what people ask",
+    )
+    slack_mode: Literal["socket", "http"] = Field(
+        "socket", description="`http`: Slack calls the bot at a public address instead"
+    )
+    slack_signing_secret: SecretStr = Field(
+        SecretStr(""), description="over HTTP: by which requests are known to be Slack's"
+    )
+    slack_host: str = Field(
+        "127.0.0.1", description="over HTTP: the address to listen on, behind a proxy that speaks TLS"
+    )
+    slack_port: int = Field(3000, ge=0, le=LAST_PORT, description="over HTTP: the port")
+    slack_client_id: str = Field(
+        "", description="several workspaces: the app's client id; people install at `/slack/install`"
+    )
+    slack_client_secret: SecretStr = Field(SecretStr(""), description="several workspaces: the app's client secret")
+    slack_token_key: SecretStr = Field(
+        SecretStr(""),
+        description="several workspaces: encrypts their tokens at rest (`openssl rand -base64 32`); "
+        "earlier keys behind commas",
+    )
+    slack_url: str = Field("https://slack.com/api/", description="address of Slack's Web API")
+    slack_webhooks: SecretStr = Field(
+        SecretStr(""),
+        description="[incoming webhooks](docs/webhooks.md), for digests without an app: `name=url`, commas between",
+        examples=["team=https://hooks.slack.com/services/…"],
+    )

@@ -1,0 +1,295 @@
+"""What each command of the command line does, on the program's real parts. `bot.cli` says how it is typed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec
+
+import click
+import yaml
+from pydantic import TypeAdapter
+
+from adapters.chats import terminal
+from bot import parts
+from bot.conversation import operator
+from bot.conversation.commands import WORDS
+from bot.conversation.grammar import is_repository, parse_date, quoted, words
+from bot.delivery.sending import deliver
+from bot.delivery.worker import Worker
+from bot.errors import ConfigError, DigestError, UsageError
+from bot.ports import Verdict
+from bot.posts.labels import day_label
+from bot.posts.report import FORMATS
+from bot.settings import Settings, load
+from bot.texts import BASE, Texts
+from bot.values import Post, Request, Subscription, sanitize
+
+_P = ParamSpec("_P")
+
+
+def _kindly(work: Callable[_P, None]) -> Callable[_P, None]:
+    """An expected failure ends the program with its text: exit code 2 for a wrong command, 1 for everything else."""
+
+    @wraps(work)
+    def kindly(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            work(*args, **kwargs)
+        except DigestError as error:
+            click.echo(f"digest: {sanitize(_texts().error(error))}", err=True)
+            sys.exit(2 if isinstance(error, UsageError) else 1)
+        except BrokenPipeError:
+            # The reader of a pipe (head, less) has gone: nothing is left to say, also not at shutdown.
+            sys.stderr.close()
+            sys.exit(1)
+
+    return kindly
+
+
+def _texts() -> Texts:
+    """The labels in the operator's language, in the usual one where the settings cannot be read."""
+    try:
+        return Texts(load(Settings).digest_language)
+    except ConfigError:
+        return Texts(BASE)
+
+
+def _line(typed: Iterable[str]) -> str:
+    """Words as one line of the grammar, which takes what stands between quotes as one word."""
+    return " ".join(map(quoted, typed))
+
+
+# --- Asking ----------------------------------------------------------------------------------
+
+
+@_kindly
+def ask(typed: Sequence[str], repo: str, to: str, *, as_json: bool) -> None:
+    """Answer one line of the grammar, in the terminal or where `to` says."""
+    line = _line(typed)
+    command = WORDS.get(next(iter(words(line)), "").lower())
+    about_place, files = command is not None and command.about_place, command is not None and command.files
+    with parts.program() as program:
+        # A webhook that is set up no more can still be unfollowed.
+        chat, place = parts.chat(program.settings, to, known=not about_place or (command and command.begins) or False)
+        if files and parts.is_webhook(place.chat):
+            raise UsageError("webhook_files")
+        asked = terminal.HOME
+        if about_place:
+            if place.chat == "slack" and "/" not in place.channel:
+                raise UsageError("place_workspace", place=to)
+            asked = place
+            chat, place = parts.chat(program.settings, "")
+        interpreter = program.in_terminal(repo)
+        posts = interpreter.run(interpreter.context(Request(line, asked, terminal.USER)))
+        if as_json:
+            click.echo(TypeAdapter(tuple[Post, ...]).dump_json(posts, indent=2).decode())
+            return
+        for post in posts:
+            deliver(chat, place, post, program.texts)
+
+
+@_kindly
+def chat(repo: str) -> None:
+    """Answer in the terminal as in a channel."""
+    with parts.program() as program:
+        channel = terminal.Terminal(terminal.console(), folded=True)
+        channel.listen(program.host(program.in_terminal(repo), channel))
+
+
+@_kindly
+def report(named: Sequence[str], day: str, form: str, output: Path | None, *, lang: str | None, zone: str) -> None:
+    """Write the full report of one or several repositories."""
+    days = [word for word in named if not is_repository(word)] or [day]
+    repos = [word for word in named if is_repository(word)] or [""]
+    with parts.program(lang, zone) as program:
+        interpreter = program.in_terminal()
+        requests = (Request(_line((*days, repo)), terminal.HOME, terminal.USER) for repo in repos)
+        made = [digest for request in requests for digest in interpreter.digests(request)]
+        text = FORMATS[form].write(made, program.texts)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError("output_unwritable", path=str(output), problem=error.strerror) from None
+
+
+# --- Running ---------------------------------------------------------------------------------
+
+_TICK = 5
+"""Seconds between two looks at what is due."""
+_PATIENCE = 8.0
+"""Seconds that a message which is just being sent is waited for: service managers kill after ten."""
+
+
+def run(once: bool) -> None:
+    """Deliver every digest when it is due, and listen in every chat, until stopped; with `once` what is due now."""
+    begun: list[Worker] = []
+    try:
+        _deliver_once() if once else _deliver(begun)
+    except SystemExit as ended:
+        if begun:
+            _leave(1 if ended.code else 0)
+        raise
+    except BaseException:
+        if begun:
+            logging.getLogger("digest").critical("uncaught", exc_info=True)
+            _leave(1)
+        raise
+    if begun:
+        _leave(0)
+
+
+@_kindly
+def _deliver_once() -> None:
+    with parts.service(once=True) as (program, chats), parts.clock() as clock:
+        worker = program.worker(chats)
+        clock.every(program.settings.digest_lease / 3, worker.renew, "leases")
+        delivered = worker.deliver_all(time.sleep)
+    sys.exit(0 if delivered else 1)
+
+
+@_kindly
+def _deliver(begun: list[Worker]) -> None:
+    """Deliver and listen until stopped; `begun` holds the worker, once it has threads that would outlive this."""
+    with parts.service(once=False) as (program, chats):
+        sys.setswitchinterval(0.001)  # an acknowledgement waits for the thread that builds a digest at every step
+        worker, interpreter = program.worker(chats), program.in_chats()
+        deadline: list[float] = []
+
+        def stop(*_: object) -> None:
+            deadline.append(time.monotonic() + _PATIENCE)
+            worker.halt()
+            for chat in chats.values():
+                chat.close()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+        listening = [lambda chat=chat: chat.listen(program.host(interpreter, chat)) for chat in chats.values()]
+        with parts.clock() as clock, parts.monitor(program, clock):
+            begun.append(worker)
+            clock.every(program.settings.digest_lease / 3, worker.renew, "leases")
+            clock.every(_TICK, worker.tick, "due")
+            try:
+                _together(listening, stop)
+            finally:
+                worker.stop(max(0.5, deadline[0] - time.monotonic()) if deadline else _PATIENCE)
+
+
+def _leave(code: int) -> None:
+    """End at once: what a thread is still building would only be thrown away, and made again by the next process."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody may be reading any more
+            stream.flush()
+    os._exit(code)
+
+
+def _together(works: Sequence[Callable[[], None]], stop: Callable[[], None]) -> None:
+    """Do several things at the same time, until the last one ends; the first failure stops the others and is raised."""
+    with ThreadPoolExecutor(len(works)) as pool:
+        going = [pool.submit(work) for work in works]
+        # A signal that another thread takes does not wake a main thread that waits without end.
+        while any(not future.done() for future in going):
+            ended, _ = wait(going, timeout=0.5, return_when=FIRST_EXCEPTION)
+            if any(future.exception() for future in ended):
+                stop()
+    for future in going:
+        future.result()
+
+
+# --- Operating -------------------------------------------------------------------------------
+
+
+@_kindly
+def deliveries(limit: int, *, failed: bool) -> None:
+    """List the latest deliveries."""
+    with parts.program() as program:
+        zone = program.settings.digest_zone
+        message = operator.listed(program.store, program.texts, zone, failed=failed, limit=limit)
+        terminal.from_settings(program.settings).post(terminal.HOME, message)
+
+
+@_kindly
+def retry(number: int) -> None:
+    """Try a delivery again that was given up."""
+    with parts.program() as program:
+        operator.retry(program.store, number, program.app.clock())
+        click.echo(program.texts("delivery.again", id=number))
+
+
+@_kindly
+def backfill(repo: str, first: str, last: str, *, branch: str, lang: str | None, zone: str) -> None:
+    """Make the digests of past days and keep them, without posting them."""
+    with parts.program(lang, zone) as program:
+        texts, settings, home = program.texts, program.settings, terminal.HOME
+        name = program.in_terminal().context(Request("", home, terminal.USER)).naming.spelled(repo)
+        wanted = Subscription(home, name, "", settings.digest_zone, settings.digest_language, branch)
+        for made in operator.backfill(program.app, wanted, parse_date(first), parse_date(last)):
+            count = texts.count("commits", len(made.entries))
+            click.echo(texts("delivery.backfilled", day=day_label(made.period, texts), count=count))
+
+
+@_kindly
+def export() -> None:
+    """Print all subscriptions as YAML."""
+    with parts.program() as program:
+        records = operator.exported(program.store.subscriptions())
+        click.echo(yaml.safe_dump(records, allow_unicode=True, sort_keys=False), nl=False)
+
+
+@_kindly
+def import_(file: Path) -> None:
+    """Follow what a YAML file of `export` lists, or standard input for `-`."""
+    with parts.program() as program:
+        subscriptions = operator.imported(_yaml(file), program.app.clock())
+        operator.follow(program.store, subscriptions)
+        click.echo(program.texts("delivery.imported", n=len(subscriptions)))
+
+
+def _yaml(file: Path) -> object:
+    """What a YAML file holds. Raises UsageError."""
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+        return yaml.safe_load(text)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        problem = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        raise UsageError("import_unreadable", path=str(file), problem=problem) from None
+
+
+@_kindly
+def doctor(what: str | None, channel: str) -> None:
+    """Look at how the bot, or only one chat, is set up."""
+    failed, texts = False, Texts(load(Settings).digest_language)
+    for finding in parts.findings(what, channel):
+        failed |= finding.verdict is Verdict.FAILED
+        outcome = (
+            texts.error(finding.error)
+            if finding.error
+            else texts(f"doctor.{finding.subject}_{finding.outcome}", **finding.fields)
+        )
+        click.echo(f"{texts(f'doctor.{finding.verdict}_mark')} {texts(f'doctor.{finding.subject}')}: {outcome}")
+    sys.exit(1 if failed else 0)
+
+
+@_kindly
+def db(*, as_json: bool) -> None:
+    """Show where the database is, its size, and what it holds."""
+    with parts.program() as program:
+        path, counts = program.settings.digest_database, program.store.counts()
+        if as_json:
+            click.echo(json.dumps({"path": str(path), **counts}, ensure_ascii=False))
+            return
+        click.echo(f"{path}  {counts.pop('bytes'):,} bytes")
+        for table, rows in counts.items():
+            click.echo(f"{rows:>12,}  {table}")

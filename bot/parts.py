@@ -1,0 +1,327 @@
+"""The one place where the real parts are joined. A part that a command does not need is not imported for it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from adapters import logs
+from adapters.chats import terminal
+from adapters.chats.feishu.settings import FeishuSettings
+from adapters.chats.slack.settings import SlackSettings
+from adapters.clock import Clock
+from adapters.llms.openai.settings import OpenAISettings
+from adapters.monitor import Monitor
+from adapters.sources.git.settings import GitSettings
+from adapters.sources.github.settings import GitHubSettings
+from adapters.stores import sqlite
+from adapters.stores.sqlite import SqliteStore
+from bot.app import App
+from bot.commits import hosts
+from bot.conversation import operator
+from bot.conversation.command import Defaults, Services
+from bot.conversation.host import Host
+from bot.conversation.interpreter import Interpreter
+from bot.conversation.options import zone_named
+from bot.delivery.worker import Worker
+from bot.errors import ConfigError, DigestError, UsageError
+from bot.judgement.asker import Asker, Bill, Limits
+from bot.ports import Chat, CommitSource, Finding, LanguageModel, Progress, Verdict
+from bot.repositories import Policy, Repositories
+from bot.settings import habits, load, misspelt
+from bot.texts import Texts
+from bot.values import Message, Place, Quota, Span, Table
+
+
+class AllSettings(OpenAISettings, FeishuSettings, SlackSettings, GitHubSettings, GitSettings):
+    """Every setting: the core's, then each adapter's, from the last base to the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The program with its real parts."""
+
+    settings: AllSettings
+    store: SqliteStore
+    bill: Bill
+    app: App
+
+    @property
+    def texts(self) -> Texts:
+        """The labels in the operator's language."""
+        return Texts(self.settings.digest_language)
+
+    def in_terminal(self, repo: str = "") -> Interpreter:
+        """Answers the operator; `repo`, or else the checkout we are in, is meant where a line names none."""
+        settings, asked = self.settings, self.settings.model_fields_set  # what the user set, anywhere
+        return self._interpreter(
+            repo=repo or settings.digest_repo or _checkout(),
+            asked_language=settings.digest_language if "digest_language" in asked else "",
+            asked_zone=settings.digest_zone if "digest_zone" in asked else "",
+        )
+
+    def in_chats(self) -> Interpreter:
+        """Answers in channels, which follow what they say and not what the operator works in."""
+        return self._interpreter()
+
+    def _interpreter(self, **asked: str) -> Interpreter:
+        settings, store = self.settings, self.store
+        kept = (settings.digest_language, settings.digest_zone, settings.digest_schedule)
+        defaults = Defaults(*kept, hosts=_hosts(settings), **asked)
+        return Interpreter(Services(self.app, store, store, store, store, self.bill, defaults))
+
+    def host(self, interpreter: Interpreter, chat: Chat) -> Host:
+        """Who listens to a chat."""
+        store = self.store
+        return Host(interpreter, chat, subscriptions=store, ledger=store, leases=store, clock=self.app.clock)
+
+    def worker(self, chats: Mapping[str, Chat]) -> Worker:
+        """Who delivers in some chats."""
+        lease, store = timedelta(seconds=self.settings.digest_lease), self.store
+        return Worker(self.app, chats, lease, archive=store, subscriptions=store, ledger=store, leases=store)
+
+
+@contextmanager
+def program(lang: str | None = None, zone: str = "") -> Iterator[Program]:
+    """The program, closed at the end; `lang` and `zone` come before the settings'. Raises DigestError."""
+    asked = {"digest_language": lang, "digest_zone": zone and zone_named(zone)}
+    settings = load(AllSettings).model_copy(update={name: value for name, value in asked.items() if value})
+    store = sqlite.from_settings(settings)
+    try:
+        with _progress() as progress:
+            yield _joined(settings, store, progress)
+    finally:
+        store.close()
+
+
+def _joined(settings: AllSettings, store: SqliteStore, progress: Progress) -> Program:
+    limits = Limits(
+        day=settings.openai_daily_tokens,
+        digest=settings.openai_digest_tokens,
+        zone=settings.digest_zone,
+        prompt_price=settings.openai_prompt_price,
+        completion_price=settings.openai_completion_price,
+    )
+    bill, model = Bill(store, limits, _now), _model(settings)
+    app = App(
+        repositories=Repositories(_sources(settings), store, Policy(settings.digest_allow), _now),
+        archive=store,
+        model=Asker(model, bill) if model else None,
+        clock=_now,
+        concurrency=settings.openai_concurrency,
+        progress=progress,
+        habits=habits(settings.digest_notes),
+    )
+    return Program(settings, store, bill, app)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _model(settings: OpenAISettings) -> LanguageModel | None:
+    if not settings.openai_model:
+        return None
+    from adapters.llms.openai import model
+
+    return model.from_settings(settings)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Progress on a terminal's error stream, with the time left; silence elsewhere."""
+    if not sys.stderr.isatty():
+        yield Progress()
+        return
+    with terminal.drawn_progress() as drawn:
+        yield drawn
+
+
+def _hosts(settings: AllSettings) -> hosts.Hosts:
+    return hosts.from_settings(settings, settings.github_url)
+
+
+def _sources(settings: AllSettings) -> Callable[[str], CommitSource]:
+    """The source of a repository by its name: `owner/name` is GitHub's, a path or a URL is git's."""
+
+    @cache
+    def made(hosted: bool) -> CommitSource:
+        if hosted:
+            from adapters.sources.github import source
+
+            return source.from_settings(settings)
+        from adapters.sources import git
+
+        return git.from_settings(settings, _hosts(settings))
+
+    return lambda repo: made(_hosted(repo))
+
+
+def _hosted(repo: str) -> bool:
+    return repo.count("/") == 1 and not repo.startswith(("/", ".", "~")) and ":" not in repo
+
+
+# --- Chats -----------------------------------------------------------------------------------
+
+_CHATS: dict[str, tuple[str, Callable[[AllSettings], bool]]] = {
+    "slack": ("adapters.chats.slack.chat", lambda s: bool(s.slack_bot_token or s.slack_client_id)),
+    "feishu": ("adapters.chats.feishu.chat", lambda s: bool(s.feishu_app_id)),
+    "slack-webhook": ("adapters.chats.slack.webhook", lambda s: bool(s.slack_webhooks)),
+    "feishu-webhook": ("adapters.chats.feishu.webhook", lambda s: bool(s.feishu_webhooks)),
+}
+"""Every chat besides the terminal: the module that makes it, and whether it is set up."""
+
+
+def is_webhook(name: str) -> bool:
+    """Whether a chat, by its name, only takes messages."""
+    return name.endswith("-webhook")
+
+
+def chat(settings: AllSettings, to: str, *, known: bool = True) -> tuple[Chat, Place]:
+    """The chat that `slack:C0123456789` names, and the channel in it; the terminal for none.
+
+    With `known` a webhook must be set up. Raises UsageError, NotFound, ConfigError.
+    """
+    if not to:
+        return terminal.from_settings(settings), terminal.HOME
+    name, _, channel = to.partition(":")
+    if name not in _CHATS or not channel:
+        raise UsageError("place_unknown", place=to)
+    made = _made(settings, name)
+    return made, made.place(channel) if known and is_webhook(name) else Place(name, channel)
+
+
+def _made(settings: AllSettings, name: str) -> Any:
+    """A chat. Raises ConfigError."""
+    return import_module(_CHATS[name][0]).from_settings(settings)
+
+
+def _chats(settings: AllSettings) -> dict[str, Chat]:
+    """Every chat that is set up, by name."""
+    return {name: _made(settings, name) for name, (_, is_set_up) in _CHATS.items() if is_set_up(settings)}
+
+
+def _checkout() -> str:
+    """The folder we are in, where it belongs to a git repository."""
+    here = Path.cwd()
+    return str(here) if any((folder / ".git").exists() for folder in (here, *here.parents)) else ""
+
+
+# --- Running ---------------------------------------------------------------------------------
+
+_QUOTA = 60
+"""Seconds between two looks at what GitHub still allows."""
+
+
+@contextmanager
+def service(once: bool) -> Iterator[tuple[Program, dict[str, Chat]]]:
+    """The program with its chats. Raises ConfigError where there is none to listen in."""
+    with program() as made:
+        logs.configure(made.settings)
+        logs.catch()
+        chats = _chats(made.settings)
+        if once:
+            chats[terminal.HOME.chat] = terminal.from_settings(made.settings)
+        elif not chats:
+            raise ConfigError("chat_none")
+        yield made, chats
+
+
+@contextmanager
+def clock() -> Iterator[Clock]:
+    """A metronome, which ticks while this lasts."""
+    made = Clock()
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@contextmanager
+def monitor(made: Program, clock: Clock) -> Iterator[None]:
+    """The operator's port, where one is set."""
+    settings, store = made.settings, made.store
+    if not settings.digest_monitor_port:
+        yield
+        return
+    known: list[Quota | None] = [None]
+
+    def look() -> None:
+        with suppress(DigestError):
+            known[0] = made.app.repositories.quota(s.repo for s in store.subscriptions())
+
+    clock.every(_QUOTA, look, "quota")  # apart, so that a slow GitHub makes no answer slow
+    port = Monitor(
+        settings.digest_monitor_host,
+        settings.digest_monitor_port,
+        lambda: operator.unready(store),
+        lambda: operator.measures(store, made.app.clock(), known[0]),
+    )
+    port.start()
+    try:
+        yield
+    finally:
+        port.stop()
+
+
+# --- The doctor ------------------------------------------------------------------------------
+
+_FEISHU_GROUP = "oc_"
+
+
+def findings(what: str | None, channel: str) -> Iterator[Finding]:
+    """What is found of everything, or of one chat."""
+    settings = load(AllSettings)
+    yield from _settings_findings(settings, what)
+    if what is None:
+        with program() as made:
+            yield from operator.examine(made.app, made.store, made.store, str(settings.digest_database))
+    group = channel.startswith(_FEISHU_GROUP)  # so that one of a chat is not looked for in the other
+    if what == "slack" or (what is None and _CHATS["slack"][1](settings)):
+        from adapters.chats.slack import doctor
+
+        sample = _sample(Texts(settings.digest_language))
+        yield from doctor.examine(settings, "" if group and what is None else channel, sample)
+    if what == "feishu" or (what is None and _CHATS["feishu"][1](settings)):
+        from adapters.chats.feishu import doctor as feishu_doctor
+
+        yield from feishu_doctor.examine(settings, channel if group or what else "")
+    if what is None:
+        yield from (_webhook_finding(settings, name) for name in _CHATS if is_webhook(name))
+
+
+def _settings_findings(settings: AllSettings, what: str | None) -> Iterator[Finding]:
+    """The names of the settings that are set, of which any value may be a secret; and names that may be misspelt."""
+    if what is None:
+        names = ", ".join(name.upper() for name in type(settings).model_fields if name in settings.model_fields_set)
+        outcome, verdict = ("fine", Verdict.FINE) if names else ("none", Verdict.SKIPPED)
+        yield Finding("settings", verdict, outcome, {"names": names})
+    for name, near in misspelt(type(settings)).items():
+        yield Finding("settings", Verdict.WARNING, "misspelt", {"name": name, "near": near})
+
+
+def _webhook_finding(settings: AllSettings, name: str) -> Finding:
+    """Whether a setting with webhooks can be read; whether they work only a message would tell."""
+    subject = name.replace("-", "_")
+    if not _CHATS[name][1](settings):
+        return Finding(subject, Verdict.SKIPPED, "none")
+    try:
+        names = ", ".join(_made(settings, name).names)
+    except ConfigError as error:
+        return Finding(subject, Verdict.FAILED, "error", error=error)
+    return Finding(subject, Verdict.FINE, "fine", {"names": names})
+
+
+def _sample(texts: Texts) -> Message:
+    """A message with a table, as a digest has."""
+    columns = tuple(texts(f"table.{name}") for name in ("time", "author", "message", "importance"))
+    row = tuple((Span(word),) for word in ("09:00", "commit-digest", "feat: …", texts("importance.high")))
+    return Message("sample", (Span("Commit Digest"),), (Table(columns, (row,)),))

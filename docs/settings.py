@@ -1,0 +1,96 @@
+"""Write the settings into `.env.example` and the READMEs' tables: `python docs/settings.py`.
+
+All that is written stands in the fields of the `settings` modules; the Chinese of it in `settings.zh.toml`.
+"""
+
+import re
+import sys
+import textwrap
+import tomllib
+from collections.abc import Iterator, Mapping
+from inspect import get_annotations
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from bot.parts import AllSettings  # noqa: E402
+from bot.settings import Base  # noqa: E402
+
+CHINESE = tomllib.loads((ROOT / "docs" / "settings.zh.toml").read_text(encoding="utf-8"))
+HEAD = """\
+# Copy to ~/.config/commit-digest/.env, or to .env in a folder of your own, and keep what you need.
+# Every line may stay away: the defaults work with no account. Written by docs/settings.py.
+"""
+HEADS = {"README.md": "| Setting | Default | Meaning |", "README.zh.md": "| 设置 | 默认 | 含义 |"}
+RULE = "| --- | --- | --- |"
+BEGIN, END = "<!-- Written by docs/settings.py -->\n", "<!-- / -->\n"
+COLUMN, WIDTH = 40, 120
+
+
+def example(kind: type[Base]) -> str:
+    """`.env.example`: each setting as it may be set, in a comment, with what it means behind it."""
+    blocks = [HEAD]
+    for title, names in groupby(kind.model_fields, lambda name: _title(kind, name)):
+        lines = [line for name in names for line in _lines(name, kind.model_fields[name])]
+        blocks.append("\n".join([f"# --- {title} ---", *lines, ""]))
+    return "\n".join(blocks)
+
+
+def table(kind: type[Base], head: str, translated: Mapping[str, Any]) -> str:
+    """The table of settings in Markdown; `translated` holds descriptions by name, and `default`, likewise."""
+    rows = [_row(name.upper(), field, translated) for name, field in kind.model_fields.items()]
+    return "\n".join([head, RULE, *rows, ""])
+
+
+def written() -> dict[Path, str]:
+    """By file all that is to stand in it."""
+    files = {ROOT / ".env.example": example(AllSettings)}
+    for name, head in HEADS.items():
+        before, _, rest = (ROOT / name).read_text(encoding="utf-8").partition(BEGIN)
+        made = table(AllSettings, head, CHINESE if name.endswith(".zh.md") else {})
+        files[ROOT / name] = "".join([before, BEGIN, made, END, rest.partition(END)[2]])
+    return files
+
+
+def _title(kind: type[Base], name: str) -> str:
+    """The title of the class that a setting belongs to."""
+    owner = next(each for each in kind.__mro__ if name in get_annotations(each))
+    return str(owner.model_config["title"])
+
+
+def _lines(name: str, field: FieldInfo) -> Iterator[str]:
+    plain = re.sub(r"\[([^]]+)]\(([^)#]+)[^)]*\)", r"\1 (\2)", field.description or "").replace("`", "")
+    value = (field.examples or [_value(field)])[0]
+    line = f'# {name.upper()}="{value}"' if " " in value else f"# {name.upper()}={value}"
+    if len(line) >= COLUMN:
+        yield line
+        line = "#"
+    for part in textwrap.wrap(plain, WIDTH - COLUMN - 2):
+        yield f"{line:<{COLUMN - 1}} # {part}"
+        line = "#"
+
+
+def _row(name: str, field: FieldInfo, translated: Mapping[str, Any]) -> str:
+    extra = field.json_schema_extra
+    told = extra.get("default") if isinstance(extra, dict) else None
+    value = _value(field) if field.default_factory is None else str((field.examples or [""])[0])
+    default = translated.get("default", {}).get(name, told) if told is not None else f"`{value}`" if value else ""
+    return f"| `{name}` | {default} | {translated.get(name, field.description)} |".replace("|  |", "| |")
+
+
+def _value(field: FieldInfo) -> str:
+    """The default as the environment gives it; empty for none."""
+    value = field.default
+    if value is None or value == () or field.default_factory:
+        return ""
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+if __name__ == "__main__":
+    for path, text in written().items():
+        path.write_text(text, encoding="utf-8")
