@@ -40,6 +40,8 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check --cache-dir "$(VENV)/cache/ruff" .
 	$(BIN)/mypy --cache-dir "$(VENV)/cache/mypy"
 	$(BIN)/lint-imports --cache-dir "$(VENV)/cache/import-linter"
+	$(BIN)/deptry .
+	$(BIN)/deptry tests tests/bench tests/eval docs --exclude '\.venv' --ignore DEP002,DEP004
 
 # What takes longer than a test run may: every property with thousands of examples.
 stress: $(INSTALLED)

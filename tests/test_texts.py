@@ -1,7 +1,8 @@
 """Labels and prompts: the same keys and blanks in every language, and a text for every error."""
 
-import re
+import ast
 import string
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,6 @@ from bot.values import Aspect, ChangeType, Importance
 
 ROOT = Path(bot.__file__).parent.parent
 CODE = [*ROOT.glob("bot/**/*.py"), *ROOT.glob("adapters/**/*.py")]
-RAISED = re.compile(
-    r"\b(?:UsageError|NotFound|Forbidden|Unavailable|ModelError|StoreError|ConfigError)\(\s*[\"'](\w+)[\"']"
-)
 
 
 def blanks(text: str) -> set[str]:
@@ -34,15 +32,54 @@ def test_every_language_has_the_same_keys_with_the_same_blanks():
         assert {k: blanks(v) for k, v in other.items()} == {k: blanks(v) for k, v in english.items()}
 
 
-def test_every_error_that_is_raised_has_a_text():
-    raised = {key for path in CODE for key in RAISED.findall(path.read_text(encoding="utf-8"))}
-    assert len(raised) > 20
-    assert raised - _labels("en")["errors"].keys() == set()
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in CODE}
 
 
-def test_every_error_text_belongs_to_an_error():
-    code = "\n".join(path.read_text(encoding="utf-8") for path in CODE)
-    assert [key for key in _labels("en")["errors"] if f'"{key}"' not in code] == []
+def named(node: ast.expr) -> str:
+    """The last name of `name` or `module.name`."""
+    return getattr(node, "id", "") or getattr(node, "attr", "")
+
+
+@cache
+def kinds() -> set[str]:
+    """The names of DigestError and of every class beneath it, and of `Failure`, which keeps an error's key."""
+    classes = [node for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    found, before = {"DigestError"}, set()
+    while found != before:
+        before = set(found)
+        found |= {node.name for node in classes if found & {named(base) for base in node.bases}}
+    return found | {"Failure"}
+
+
+def words(node: ast.expr, tree: ast.Module) -> set[str]:
+    """The keys that an argument may be: itself, each side of a choice, or what a table of its module holds."""
+    if isinstance(node, ast.Constant):
+        return {node.value}
+    if isinstance(node, ast.IfExp):
+        return words(node.body, tree) | words(node.orelse, tree)
+    if isinstance(node, ast.Subscript):
+        table = {named(a.targets[0]): a.value for a in tree.body if isinstance(a, ast.Assign)}[named(node.value)]
+        return {key for value in table.values for key in words(value, tree)}
+    assert isinstance(node, ast.Attribute), f"{ast.unparse(node)}: write the key where the error is made, or in a table"
+    assert node.attr == "key", "another error's"
+    return set()
+
+
+def keys(path: Path) -> set[str]:
+    calls = [node for node in ast.walk(TREES[path]) if isinstance(node, ast.Call) and named(node.func) in kinds()]
+    return {key for call in calls for key in words(call.args[0], TREES[path])}
+
+
+def test_every_error_class_is_found():
+    assert {"DigestError", "ThreadGone", "Refused", "LeaseLost", "Failure"} < kinds()
+    made = [path for path in CODE if keys(path)]
+    assert len(made) > 20
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_error_has_a_text_and_every_text_an_error(language):
+    raised = {key for path in CODE for key in keys(path)}
+    assert raised == _labels(language)["errors"].keys()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
