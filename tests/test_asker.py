@@ -87,8 +87,6 @@ def test_what_is_being_asked_counts_at_most(store, clock):
 def test_the_next_day_of_the_operators_zone_begins_anew(store, clock):
     limits = Limits(day=2_000, zone="Asia/Shanghai")
     asker = Asker(Model(usage=Usage("some-model", 1_500, 0, 1)), Bill(store, limits, clock))
-        Model(usage=Usage("some-model", 1_500, 0, 1)), Bill(store, Limits(day=2_000, zone="Asia/Shanghai"), clock)
-    )
     asker.reply(QUESTION)
     with pytest.raises(ModelError):
         asker.reply(QUESTION)

@@ -769,4 +769,4 @@ def test_a_secret_that_was_revoked_stands_in_the_log_by_its_setting_alone(feishu
 def test_a_group_that_takes_no_messages_is_left_alone(feishu, caplog, code):
     feishu.server.errors["/open-apis/im/v1/messages"] = code
     assert feishu.ask("help") == []
-    assert "could not be told" in caplog.text
+    assert "could not be posted" in caplog.text
