@@ -27,11 +27,12 @@ from bot.conversation.grammar import is_repository, parse_date, quoted, words
 from bot.delivery.sending import deliver
 from bot.delivery.worker import Worker
 from bot.errors import ConfigError, DigestError, UsageError
+from bot.languages import BASE
 from bot.ports import Verdict
 from bot.posts.labels import day_label
 from bot.posts.report import FORMATS
 from bot.settings import Settings, load
-from bot.texts import BASE, Texts
+from bot.texts import Texts
 from bot.values import Post, Request, Subscription, sanitize
 
 _P = ParamSpec("_P")

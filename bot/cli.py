@@ -61,7 +61,7 @@ def _formats() -> Iterable[str]:
 
 
 def _languages() -> Iterable[str]:
-    from bot.texts import LANGUAGES
+    from bot.languages import LANGUAGES
 
     return LANGUAGES
 

@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSou
 from tzlocal import get_localzone_name
 
 from bot.errors import ConfigError
-from bot.texts import BASE, LANGUAGES
+from bot.languages import BASE, LANGUAGES
 
 LAST_PORT = 65_535
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"

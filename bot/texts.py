@@ -7,42 +7,13 @@ filled in is never read for blanks again, so text from outside can hold `$` and 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from string import Template
 
 from bot.errors import DigestError
+from bot.languages import LANGUAGES
 from bot.values import Failure
-
-
-@dataclass(frozen=True, slots=True)
-class Language:
-    """A language that people can choose: its labels are in `prompts/labels.CODE.toml`.
-
-    `name` is what its speakers call it, `prompt` what a language model is told, `tag` what a browser is told (BCP 47);
-    `chinese` says that it is written in Chinese characters.
-    """
-
-    code: str
-    name: str
-    prompt: str
-    tag: str
-    chinese: bool = False
-
-
-LANGUAGES = {
-    language.code: language
-    for language in (
-        Language("en", "English", "English", "en"),
-        # The script is said, since browsers choose the shapes of characters by it.
-        Language("zh", "中文", "Simplified Chinese (简体中文)", "zh-Hans", chinese=True),
-    )
-}
-"""Every language, by code."""
-
-BASE = "en"
-"""The language that is spoken where nobody has chosen one; its labels are complete."""
 
 
 @lru_cache

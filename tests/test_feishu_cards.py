@@ -20,9 +20,10 @@ from adapters.chats.feishu import forms, limits
 from adapters.chats.feishu.cards import markdown, render
 from bot.conversation.forms import subscribe_form
 from bot.errors import UsageError
+from bot.languages import LANGUAGES
 from bot.posts import post as digests
 from bot.posts.report import attachments
-from bot.texts import LANGUAGES, Texts
+from bot.texts import Texts
 from bot.values import (
     Attachment,
     Button,

@@ -10,8 +10,9 @@ from samples import HOSTILE, digest
 
 from adapters.chats.feishu import forms
 from adapters.chats.feishu.cards import render
+from bot.languages import LANGUAGES
 from bot.posts import post as digests
-from bot.texts import LANGUAGES, Texts
+from bot.texts import Texts
 from bot.values import Button, Buttons, Fields, Form, Input, InputKind, Message, Problem, Span, Table, Text
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "feishu_picture.py"

@@ -11,8 +11,9 @@ from world import DAY, HOME, World
 from bot.delivery import schedule
 from bot.errors import ConfigError, Unavailable
 from bot.judgement import rules, triage
+from bot.languages import LANGUAGES
 from bot.settings import habits
-from bot.texts import LANGUAGES, Texts
+from bot.texts import Texts
 from bot.values import Importance, Note, NoteLevel, Scope
 
 EN = Texts("en")

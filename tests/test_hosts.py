@@ -11,8 +11,9 @@ from pydantic import TypeAdapter
 from bot.commits import hosts
 from bot.commits.hosts import Hosts, Kind
 from bot.errors import ConfigError
+from bot.languages import LANGUAGES
 from bot.parts import AllSettings
-from bot.texts import LANGUAGES, Texts
+from bot.texts import Texts
 from bot.values import Links, Repository
 
 SHA = "9a93eb75cd0123456789abcdef0123456789abcd"

@@ -23,8 +23,9 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from samples import HOSTILE, REPOSITORY, commit, digest, entry, hostile_entry
 
+from bot.languages import LANGUAGES
 from bot.posts import report
-from bot.texts import LANGUAGES, Texts
+from bot.texts import Texts
 from bot.values import (
     Analysis,
     Commit,

@@ -10,7 +10,8 @@ import pytest
 import bot
 from bot.errors import NotFound
 from bot.judgement.triage import _NOTED, _TELLING
-from bot.texts import LANGUAGES, Texts, _labels, prompt
+from bot.languages import LANGUAGES
+from bot.texts import Texts, _labels, prompt
 from bot.values import Aspect, ChangeType, Importance
 
 ROOT = Path(bot.__file__).parent.parent

@@ -13,8 +13,9 @@ from bot.conversation.grammar import EVERYBODYS
 from bot.conversation.naming import Naming
 from bot.errors import UsageError
 from bot.judgement.asker import Bill
+from bot.languages import BASE
 from bot.ports import Archive, Database, Ledger, Subscriptions
-from bot.texts import BASE, Texts, words_of
+from bot.texts import Texts, words_of
 from bot.values import Form, Period, Place, Post, Request, Scope, Subscription, one_line
 
 

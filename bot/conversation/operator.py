@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from bot.app import App
 from bot.delivery import schedule
 from bot.errors import DigestError, UsageError
+from bot.languages import BASE
 from bot.ports import Database, Finding, Ledger, Store, Subscriptions, Verdict
 from bot.settings import check_language, check_zone
-from bot.texts import BASE, Texts
+from bot.texts import Texts
 from bot.values import (
     EPOCH,
     Delivery,

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 from bot.delivery import schedule
 from bot.errors import DigestError, UsageError
+from bot.languages import LANGUAGES
 from bot.settings import check_zone
-from bot.texts import LANGUAGES, Texts
+from bot.texts import Texts
 from bot.values import InputKind, Subscription, one_line
 
 ANYTHING = "any"

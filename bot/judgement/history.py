@@ -11,8 +11,8 @@ from functools import cache
 from bot.commits import related
 from bot.errors import DigestError
 from bot.judgement import triage
+from bot.languages import LANGUAGES
 from bot.ports import Archive, CommitSource
-from bot.texts import LANGUAGES
 from bot.values import (
     Commit,
     Digest,

@@ -23,7 +23,8 @@ from bot.judgement.shapes import (
     TriageReply,
 )
 from bot.judgement.triage import Judgement
-from bot.texts import LANGUAGES, prompt
+from bot.languages import LANGUAGES
+from bot.texts import prompt
 from bot.values import Analysis, Commit, Entry, Importance, Question, Repository, one_line, sanitize
 
 TRIAGE, SECOND, OVERVIEW = "triage.v1", "second.v1", "overview.v1"

@@ -30,7 +30,7 @@ from bot.judgement.shapes import (
     SuggestionReply,
 )
 from bot.judgement.triage import Judgement
-from bot.texts import LANGUAGES
+from bot.languages import LANGUAGES
 from bot.values import (
     Analysis,
     Commit,

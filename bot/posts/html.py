@@ -6,11 +6,12 @@ import base64
 import hashlib
 from collections.abc import Sequence
 
+from bot.languages import LANGUAGES
 from bot.posts.chapter import Chapter, Nested, Part, chapters_of, link, title_of
 from bot.posts.charts import charts
 from bot.posts.labels import period_label
 from bot.posts.tags import Html, tag, text
-from bot.texts import LANGUAGES, Texts, style
+from bot.texts import Texts, style
 from bot.values import Digest, Entry, Importance, Line, Span
 
 
