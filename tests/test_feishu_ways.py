@@ -312,7 +312,7 @@ def test_fifty_cuts_among_commands_and_a_delivery_lose_nothing_and_double_nothin
     deliver(chat, replace(GROUP, channel="oc_calm"), post, Texts("en"))
     asked, threads, connections = [], set(), set()
     with listening(chat, world):
-        delivering = threading.Thread(target=world.app.deliver, args=(chat, GROUP, post, Texts("en")))
+        delivering = threading.Thread(target=deliver, args=(chat, GROUP, post, Texts("en")))
         for n in range(50):
             server.socket.wait_connected()
             connections.add(server.socket.connections)
