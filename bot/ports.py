@@ -220,7 +220,7 @@ class Chat(Protocol):
         """Post `message` and return the thread beneath it; with `once` exactly once, wherever the platform lets us see.
 
         Raises NotFound where the channel is not there or has taken the bot out, ThreadGone, Forbidden, ConfigError,
-        Unavailable where a later try may succeed, Overtaken, and at the end Refused for a part that the platform does
+        Unavailable where a later try may succeed, LeaseLost, and at the end Refused for a part that the platform does
         not take, where all others are posted.
         """
         ...
@@ -327,7 +327,7 @@ class Ledger(Protocol):
         Once its headline is posted, what it told of is remembered for good: see `delivered_to`.
 
         Raises NotFound where it was removed with its subscription: nothing more is to be posted for it. Raises
-        Overtaken where it was tried more often since, or is settled.
+        LeaseLost where it was tried more often since, or is settled.
         """
         ...
 

@@ -18,7 +18,7 @@ from bot.delivery.leases import LeaseHolder
 from bot.delivery.ledger import backoff
 from bot.errors import Unavailable, UsageError
 from bot.judgement import triage
-from bot.values import DeliveryState, Filters, Importance, Place, Subscription
+from bot.values import DeliveryState, Filters, Importance, Place, StepState, Subscription
 
 CHANNEL = Place("slack", "T1/C1")
 DAY = datetime(2026, 2, 18, tzinfo=UTC)
@@ -599,6 +599,68 @@ def test_a_message_that_was_sent_just_before_a_kill_is_found_and_not_sent_again(
     bot.tick()
     keys = [m["metadata"]["event_payload"]["key"] for m in bot.server.messages["C1"]]
     assert len(keys) == len(set(keys)) == 3
+
+
+def test_a_message_that_was_intended_and_not_sent_before_a_kill_is_sent_after_it(bot, monkeypatch):
+    """What is posted and what follows are written down in one: killed right after that."""
+    bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    post = bot.chat.post
+
+    def die(place, message, once=None):
+        if message.key != "headline":
+            raise KeyboardInterrupt
+        return post(place, message, once)
+
+    monkeypatch.setattr(bot.chat, "post", die)
+    bot.time.moment = DAY + timedelta(hours=33)
+    bot.worker.tick()
+    bot.worker.drain(60)
+    monkeypatch.undo()
+    begun = bot.store.deliveries()[0]
+    assert [step.state for step in begun.steps] == [StepState.DONE, StepState.INTENDED]
+    bot.worker = bot.another()
+    bot.time.sleep(61)
+    bot.tick()
+    keys = [m["metadata"]["event_payload"]["key"] for m in bot.server.messages["C1"]]
+    assert len(keys) == len(set(keys)) == 3
+
+
+def test_who_is_stopped_amid_a_delivery_ends_its_message_and_intends_no_other(bot, monkeypatch):
+    bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    post, again = bot.chat.post, []
+
+    def halt(place, message, once=None):
+        again.append(once.again)
+        thread = post(place, message, once)
+        bot.worker.halt()
+        return thread
+
+    monkeypatch.setattr(bot.chat, "post", halt)
+    bot.time.moment = DAY + timedelta(hours=33)
+    for steps in (1, 2, 3):
+        bot.worker.tick()
+        bot.worker.drain(60)
+        assert [s.state for s in bot.store.deliveries()[0].steps] == [StepState.DONE] * steps
+        bot.worker.stop(5)
+        bot.worker = bot.another()
+    assert again == [False] * 3  # nobody need look for what was not begun
+    assert bot.store.deliveries()[0].state is DeliveryState.DONE
+
+
+def test_a_delivery_of_long_ago_that_is_tried_again_is_found(bot, monkeypatch):
+    followed = bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3), "feat(api)!: replace one (#1)")
+    bot.server.queue("", *[BROKEN] * 4)
+    bot.at("19T09:00")
+    bot.at("20T09:00")
+    bot.at("21T09:00")
+    failed = next(d for d in bot.store.deliveries(followed.id) if d.state is DeliveryState.FAILED)
+    monkeypatch.setattr("bot.delivery.worker.LOOKED_BACK", 1)
+    operator.retry(bot.world.app, failed.id)
+    bot.tick()
+    assert bot.store.delivery(failed.id).state is DeliveryState.DONE
 
 
 def test_who_stood_still_while_another_tried_and_failed_sends_nothing(bot, monkeypatch):

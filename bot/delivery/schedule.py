@@ -125,14 +125,10 @@ def _spelt(found: re.Match[str]) -> str:
     return ",".join(WEEK[n % 7] for n in range(first, last + 8))
 
 
+@lru_cache(maxsize=1 << 14)
 def next_slot(expression: str, zone: str, now: datetime) -> datetime | None:
     """When the schedule is due next, in UTC; None for one that never is (31 February)."""
-    return _fires(expression, zone, now)
-
-
-@lru_cache(maxsize=1 << 14)
-def _fires(expression: str, zone: str, since: datetime) -> datetime | None:
-    found = CronTrigger.from_crontab(check(expression), timezone=ZoneInfo(zone)).get_next_fire_time(None, since)
+    found = CronTrigger.from_crontab(check(expression), timezone=ZoneInfo(zone)).get_next_fire_time(None, now)
     return found.astimezone(ZoneInfo("UTC")) if found else None
 
 
@@ -185,7 +181,7 @@ def due(expression: str, zone: str, told: Watermark, now: datetime) -> Due | Non
 def _passed(expression: str, zone: str, told: Watermark, now: datetime) -> Iterator[tuple[datetime, datetime]]:
     """The slots after `told.slot` up to `now`, each with its end."""
     after = told.slot + timedelta(microseconds=1)
-    while (slot := _fires(expression, zone, after)) and slot <= now:
+    while (slot := next_slot(expression, zone, after)) and slot <= now:
         this = day(today(slot, zone), zone)
         if this.since > told.until:
             yield slot, this.since
@@ -194,7 +190,7 @@ def _passed(expression: str, zone: str, told: Watermark, now: datetime) -> Itera
 
 def first_watermark(expression: str, zone: str, created: datetime) -> Watermark:
     """Where a new subscription begins: its first digest covers the day that was the last whole one before its slot."""
-    first, begun = _fires(expression, zone, created), today(created, zone)
+    first, begun = next_slot(expression, zone, created), today(created, zone)
     if first and today(first, zone) == begun:
         begun -= timedelta(days=1)
     cursor = midnight(begun, zone)
@@ -203,4 +199,4 @@ def first_watermark(expression: str, zone: str, created: datetime) -> Watermark:
 
 def slot_after(expression: str, zone: str, slot: datetime) -> datetime | None:
     """The next slot on a later local day, in UTC; None where there is none."""
-    return _fires(expression, zone, day(today(slot, zone), zone).until)
+    return next_slot(expression, zone, day(today(slot, zone), zone).until)

@@ -167,13 +167,13 @@ class Worker:
             if self._in_hand.number >= IN_HAND or self._stopping.is_set():
                 return
             if taken := [job for job in group if self._leases.acquire(job.lease)]:
-                self._submit(self._build_pool, self._build, taken)
+                self._submit(self._build_pool, self._build, *taken)
 
     def _give_up_soon(self, job: Job) -> None:
         if self._in_hand.number < IN_HAND and self._leases.acquire(job.lease):
-            self._submit(self._send_pool, self._give_up, [job])
+            self._submit(self._send_pool, self._give_up, job)
 
-    def _submit(self, pool: ThreadPoolExecutor, work: Callable[[list[Job]], None], jobs: list[Job]) -> None:
+    def _submit(self, pool: ThreadPoolExecutor, work: Callable[..., None], *jobs: Job) -> None:
         self._in_hand.add(len(jobs))
         self._submitted += 1
 
@@ -183,7 +183,7 @@ class Worker:
                 _log.error("a worker failed", exc_info=error)
 
         try:
-            pool.submit(work, jobs).add_done_callback(ended)
+            pool.submit(work, *jobs).add_done_callback(ended)
         except RuntimeError:  # the pool is shut down: we are stopping
             self._in_hand.add(-len(jobs))
 
@@ -199,7 +199,7 @@ class Worker:
 
     # --- Working -----------------------------------------------------------------------------
 
-    def _build(self, jobs: list[Job]) -> None:
+    def _build(self, *jobs: Job) -> None:
         """Make the digests of deliveries of the same repository and period, and go on to send them."""
         opened: list[Job] = []
         for job in jobs:
@@ -213,22 +213,20 @@ class Worker:
                 built = job if job.delivery.digest else self._builder.build(job, *commits(job))
                 if built.delivery.state is DeliveryState.DUE:
                     hand_on()
-                    self._submit(self._send_pool, self._send, [built])
+                    self._submit(self._send_pool, self._send, built)
 
-    def _send(self, jobs: list[Job]) -> None:
+    def _send(self, job: Job) -> None:
         """Post what has not been posted of a delivery, and settle it."""
-        for job in jobs:
-            with self._accounted(job):
-                sent = self._sender.send(job)
-                seconds = round((self._clock() - job.delivery.slot).total_seconds(), 1)
-                sent.log(logging.INFO, "delivered", messages=len(sent.delivery.steps), seconds=seconds)
+        with self._accounted(job):
+            sent = self._sender.send(job)
+            seconds = round((self._clock() - job.delivery.slot).total_seconds(), 1)
+            sent.log(logging.INFO, "delivered", messages=len(sent.delivery.steps), seconds=seconds)
 
-    def _give_up(self, jobs: list[Job]) -> None:
+    def _give_up(self, job: Job) -> None:
         """Give a delivery up, after a last look for the message of which nobody knows whether it was sent."""
-        for job in jobs:
-            with self._accounted(job):
-                if opened := self._open(job):
-                    self._settle(self._looked_at(opened))
+        with self._accounted(job):
+            if opened := self._open(job):
+                self._settle(self._looked_at(opened))
 
     def _looked_at(self, job: Job) -> Job:
         try:
@@ -273,38 +271,39 @@ class Worker:
         try:
             kept = replace(job, delivery=self._ledger.delivery(job.delivery.id))
             if kept.delivery.state is DeliveryState.DUE and self._leases.extend(job.lease):
-                self._ledger.keep_delivery(self._after(kept, error))
+                self._failures += not isinstance(error, TryLater | ThreadGone)
+                self._ledger.keep_delivery(_after(kept, error, self._clock(), self._subscriptions))
         except DigestError as second:  # the store itself fails, or the subscription is gone
             job.log(logging.WARNING, "not kept", reason=str(second))
 
-    def _after(self, job: Job, error: Exception) -> Delivery:
-        """The delivery after an error: to be tried again, done, or resting with its subscription."""
-        delivery, now = job.delivery, self._clock()
-        if isinstance(error, TryLater):
-            return replace(delivery, retry=now + _A_MOMENT)
-        if isinstance(error, ChannelUnreachable):
-            (cause,) = error.args
-            self._rest(job, "left" if isinstance(cause, NotFound) else "closed")
-            return replace(delivery, failure=failure_of(cause), retry=now + PROBE)
-        if isinstance(error, ThreadGone):
-            job.log(logging.WARNING, "its message was removed", reason=str(error))
-            return replace(delivery, failure=failure_of(error), state=DeliveryState.DONE)
-        if not isinstance(error, DigestError):
-            reference = uuid.uuid4().hex[:8]
-            _log.error("a delivery failed, reference %s", reference, exc_info=error)
-            error = NotFound("delivery_crashed", reference=reference)
-        self._failures += 1
-        delivery = failed(delivery, error, now)
-        wait = (delivery.retry - now).total_seconds()
-        job.log(logging.WARNING, "failed", reason=str(error), tries=delivery.failures, again_in=wait)
-        return delivery
 
-    def _rest(self, job: Job, reason: str) -> None:
-        """Let every subscription of a channel rest that cannot be posted in."""
-        self._failures += 1
+def _after(job: Job, error: Exception, now: datetime, subscriptions: Subscriptions) -> Delivery:
+    """The delivery after an error: to be tried again, done, or resting with its subscription."""
+    delivery = job.delivery
+    if isinstance(error, TryLater):
+        return replace(delivery, retry=now + _A_MOMENT)
+    if isinstance(error, ChannelUnreachable):
+        (cause,) = error.args
         if not job.subscription.paused:
-            rest(job.subscription.place, reason, self._subscriptions)
+            reason = "left" if isinstance(cause, NotFound) else "closed"
+            rest(job.subscription.place, reason, subscriptions)
             job.log(logging.WARNING, "resting", reason=reason)
+        return replace(delivery, failure=failure_of(cause), retry=now + PROBE)
+    if isinstance(error, ThreadGone):
+        job.log(logging.WARNING, "its message was removed", reason=str(error))
+        return replace(delivery, failure=failure_of(error), state=DeliveryState.DONE)
+    known = error if isinstance(error, DigestError) else _fault(error)
+    delivery = failed(delivery, known, now)
+    wait = (delivery.retry - now).total_seconds()
+    job.log(logging.WARNING, "failed", reason=str(known), tries=delivery.failures, again_in=wait)
+    return delivery
+
+
+def _fault(error: Exception) -> DigestError:
+    """A fault of our own, logged under a reference that people are told."""
+    reference = uuid.uuid4().hex[:8]
+    _log.error("a delivery failed, reference %s", reference, exc_info=error)
+    return NotFound("delivery_crashed", reference=reference)
 
 
 def _together(job: Job) -> tuple[object, ...]:

@@ -21,6 +21,7 @@ from adapters.stores.sqlite.rows import (
     to_json,
 )
 from adapters.stores.sqlite.words import query
+from bot.ports import Archive
 from bot.values import Analysis, AnalysisKey, Commit, DeliveredCommit, Digest, Grade, Period, Place
 
 BATCH = 5_000
@@ -32,7 +33,7 @@ LOOKED_UP = 10
 _REPO = "(SELECT id FROM repositories WHERE name = ?)"
 
 
-class SqliteArchive(Part):
+class SqliteArchive(Part, Archive):
     """A `bot.ports.Archive`."""
 
     # --- Commits ---
@@ -49,12 +50,10 @@ class SqliteArchive(Part):
                 put_commits(db, batch)
 
     def commits_by_sha(self, repo: str, prefix: str) -> tuple[Commit, ...]:
-        """Known commits of `repo` whose SHA starts with `prefix` (lower-case hex), newest first, at most 10."""
         after = prefix + "g"  # sorts behind every hex digit, so the look-up is a range of the index
         return self._commits(repo, "sha >= ? AND sha < ?", prefix, after)
 
     def commits_by_pull(self, repo: str, number: int) -> tuple[Commit, ...]:
-        """Known commits of `repo` that belong to pull request `number`, newest first, at most 10."""
         return self._commits(repo, "pull = ?", number)
 
     def search(self, words: str, repos: Sequence[str], limit: int) -> tuple[Commit, ...]:
@@ -86,7 +85,6 @@ class SqliteArchive(Part):
     # --- Analyses ---
 
     def analysis(self, key: AnalysisKey) -> Analysis | None:
-        """The kept analysis, or None."""
         found = self._read(
             lambda body: load(Analysis, body),
             f"SELECT body FROM analyses WHERE repo = {_REPO} "  # noqa: S608  # a constant
@@ -114,11 +112,9 @@ class SqliteArchive(Part):
     # --- Digests ---
 
     def digest(self, key: str) -> Digest | None:
-        """The digest kept under `key`, or None."""
         return next(iter(self._digests("WHERE key = ?", key).values()), None)
 
     def keep_digest(self, key: str, digest: Digest, now: datetime) -> None:
-        """Keep a digest, its commits and its analyses' texts for search, in one transaction."""
         row = bound(key, *_digest_columns(digest), instant(now), dump(digest))
         entries = sorted(digest.entries, key=lambda entry: entry.commit.committed)
         drafts = [Draft.of(entry.commit) for entry in entries]
@@ -135,19 +131,16 @@ class SqliteArchive(Part):
                 index_analysis(db, repositories[draft.repo], draft.sha, digest.language, text)
 
     def recent_digests(self, repo: str, branch: str, language: str, limit: int) -> tuple[Digest, ...]:
-        """Kept digests of `repo` and `branch` in `language`, the latest period first."""
         where = "WHERE repo = ? AND branch = ? AND language = ? ORDER BY until DESC, since DESC LIMIT ?"
         return tuple(self._digests(where, repo, branch, language, max(limit, 0)).values())
 
     def _digests(self, where: str, *values: str | int) -> dict[str, Digest]:
-        """Digests by key, in the order asked for."""
         made = "SELECT key, body FROM digests"
         return dict(self._read(lambda key, body: (key, load_digest(body)), f"{made} {where}", *values))
 
     # --- What was delivered ---
 
     def delivered_to(self, repo: str, sha: str) -> tuple[DeliveredCommit, ...]:
-        """Where a commit was told of, the first place first; it outlives digests, deliveries and subscriptions."""
         return self._read(
             lambda place, at, grade: DeliveredCommit(sha, load(Grade, grade), load(Place, place), moment(at)),
             f"SELECT place, at, grade FROM told_commits WHERE repo = {_REPO} AND sha = ? ORDER BY at, place",  # noqa: S608
@@ -155,7 +148,6 @@ class SqliteArchive(Part):
         )
 
     def delivered_grades(self, repo: str, shas: Iterable[str]) -> dict[str, Grade]:
-        """By SHA the grade with which each commit was told of first, of those that were told of at all."""
         found = self._read(
             lambda sha, grade: (sha, load(Grade, grade)),
             f"SELECT sha, grade FROM told_commits WHERE repo = {_REPO} "  # noqa: S608  # a constant
@@ -165,7 +157,6 @@ class SqliteArchive(Part):
         return dict(found)  # of several the last one counts: the first that was told
 
     def delivered_digests(self, repo: str, branch: str, language: str, period: Period) -> dict[str, Digest]:
-        """By key the digests of a period, in its zone, that were posted, whichever version made them."""
         found = self._digests(
             "WHERE repo = ? AND branch = ? AND language = ? AND until = ? AND since = ? AND told = 1 ORDER BY kept",
             *(repo, branch, language, instant(period.until), instant(period.since)),

@@ -7,13 +7,13 @@ from datetime import datetime
 
 from adapters.stores.sqlite.file import Part
 from adapters.stores.sqlite.rows import bound, instant
+from bot.ports import Leases
 
 
-class SqliteLeases(Part):
+class SqliteLeases(Part, Leases):
     """A `bot.ports.Leases`."""
 
     def claim(self, key: str, holder: str, now: datetime, until: datetime) -> bool:
-        """Take the lease on `key` until `until`, or prolong one's own; False while another holder's is unexpired."""
         with self._file.writing() as db:
             db.execute("DELETE FROM claims WHERE until <= ?", bound(instant(now)))
             taken = db.execute(
@@ -25,15 +25,12 @@ class SqliteLeases(Part):
         return taken is not None
 
     def renew(self, keys: Iterable[str], holder: str, now: datetime, until: datetime) -> None:
-        """Prolong those leases of a holder that have not run out."""
         rows = [bound(instant(until), key, holder, instant(now)) for key in keys]
         with self._file.writing() as db:
             db.conn.executemany("UPDATE claims SET until = ? WHERE key = ? AND holder = ? AND until > ?", rows)
 
     def release_all(self, holder: str) -> None:
-        """Give every lease of a holder back."""
         self._write("DELETE FROM claims WHERE holder = ?", holder)
 
     def release(self, key: str, holder: str) -> None:
-        """Give a lease back; another holder's stays."""
         self._write("DELETE FROM claims WHERE key = ? AND holder = ?", key, holder)

@@ -12,13 +12,14 @@ from adapters.stores.sqlite.commits import repository_number
 from adapters.stores.sqlite.file import Part
 from adapters.stores.sqlite.rows import bound, dump, instant, load, load_digest
 from bot.errors import LeaseLost, NotFound
+from bot.ports import Ledger
 from bot.values import Commit, Delivery, DeliveryState, StepState, Subscription
 
 DELIVERIES = 100
 """Deliveries of a subscription that are kept: three months of mornings, of some two kilobytes each."""
 
 
-class SqliteLedger(Part):
+class SqliteLedger(Part, Ledger):
     """A `bot.ports.Ledger`."""
 
     def plan(self, delivery: Delivery, last: int) -> Delivery | None:
@@ -48,19 +49,10 @@ class SqliteLedger(Part):
         return replace(delivery, id=row[0])
 
     def keep_delivery(self, delivery: Delivery) -> None:
-        """Keep how far a delivery got; the earlier state is replaced. What is given up unposted has told nothing.
-
-        Raises NotFound where it was removed with its subscription: nothing more is to be posted for it. Raises
-        LeaseLost where it was tried more often since, or is settled.
-        """
         with self._file.writing() as db:
             _keep(db, delivery)
 
     def mark_delivered(self, delivery: Delivery, landed: Iterable[Commit], since: datetime) -> None:
-        """Keep a delivery, and that its subscription is told of `landed` by it; older ones than `since` are forgotten.
-
-        Raises as `keep_delivery` does.
-        """
         rows = [bound(delivery.subscription, c.sha, delivery.id, instant(c.committed)) for c in landed]
         with self._file.writing() as db:
             _keep(db, delivery)
@@ -71,7 +63,6 @@ class SqliteLedger(Part):
             db.conn.executemany("INSERT INTO told VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
 
     def retry_soon(self, subscription: int, retry: datetime, deadline: datetime) -> None:
-        """Let what is due of a subscription be tried at `retry`, and not be given up before `deadline`."""
         with self._file.writing() as db:
             found = db.execute(
                 "SELECT id, body FROM deliveries WHERE subscription = ? AND state = 'due'", bound(subscription)
@@ -80,10 +71,6 @@ class SqliteLedger(Part):
                 _put(db, replace(kept, retry=retry, deadline=max(kept.deadline, deadline)))
 
     def reopen(self, delivery: Delivery) -> bool:
-        """Keep a settled delivery as due again; whether it is still the one that was given up.
-
-        One of which nothing was posted must still be the latest: else a later one tells its commits.
-        """
         with self._file.writing() as db:
             kept = db.execute("SELECT state, attempts FROM deliveries WHERE id = ?", bound(delivery.id)).fetchone()
             if not kept or kept[0] != DeliveryState.FAILED or kept[1] >= delivery.attempts:
@@ -95,7 +82,6 @@ class SqliteLedger(Part):
             return True
 
     def delivery(self, number: int) -> Delivery:
-        """The delivery of that number. Raises NotFound."""
         found = self._deliveries("WHERE id = ?", number)
         if not found:
             raise NotFound("delivery_unknown", id=number)
@@ -104,27 +90,22 @@ class SqliteLedger(Part):
     def deliveries(
         self, subscription: int | None = None, state: DeliveryState | None = None, limit: int = 1_000
     ) -> tuple[Delivery, ...]:
-        """Deliveries, the latest first: of all subscriptions or one, in any state or one, at most `limit`."""
         wanted = {"subscription = ?": subscription, "state = ?": state}
         given = {condition: value for condition, value in wanted.items() if value is not None}
         where = f"WHERE {' AND '.join(given)}" if given else ""
         return self._deliveries(f"{where} ORDER BY id DESC LIMIT ?", *given.values(), max(limit, 0))
 
     def latest_deliveries(self) -> tuple[Delivery, ...]:
-        """The latest delivery of each subscription that has any."""
         return self._deliveries("WHERE id IN (SELECT max(id) FROM deliveries GROUP BY subscription)")
 
     def due_deliveries(self, now: datetime) -> tuple[Delivery, ...]:
-        """The deliveries that are due and to be tried now, the one that waits the longest first."""
         return self._deliveries("WHERE state = 'due' AND retry <= ? ORDER BY retry, id", instant(now))
 
     def delivery_states(self) -> dict[DeliveryState, int]:
-        """How many deliveries are in each state."""
         rows = self._read(lambda *row: row, "SELECT state, count(*) FROM deliveries GROUP BY state")
         return {state: dict(rows).get(state, 0) for state in DeliveryState}
 
     def delivered_shas(self, subscription: int, but: int) -> frozenset[str]:
-        """SHAs of commits that a subscription was told of by deliveries but one, or that lay before its first."""
         return frozenset(
             self._read(str, "SELECT sha FROM told WHERE subscription = ? AND delivery != ?", subscription, but)
         )

@@ -6,21 +6,20 @@ from datetime import datetime
 
 from adapters.stores.sqlite.file import Part
 from adapters.stores.sqlite.rows import instant
+from bot.ports import Meter
 from bot.values import Spending, Usage
 
 
-class SqliteMeter(Part):
+class SqliteMeter(Part, Meter):
     """A `bot.ports.Meter`."""
 
     def add_usage(self, usage: Usage, purpose: str, now: datetime) -> None:
-        """Add what a request took."""
         self._write(
             "INSERT INTO usage (at, model, purpose, prompt, completion, requests) VALUES (?, ?, ?, ?, ?, ?)",
             *(instant(now), usage.model, purpose, usage.prompt, usage.completion, usage.requests),
         )
 
     def add_checks(self, model: str, purpose: str, stated: int, dropped: int, now: datetime) -> None:
-        """Add how many statements an answer made, and how many of them were dropped."""
         self._write(
             "INSERT INTO usage (at, model, purpose, prompt, completion, requests, stated, dropped) "
             "VALUES (?, ?, ?, 0, 0, 0, ?, ?)",
@@ -28,7 +27,6 @@ class SqliteMeter(Part):
         )
 
     def usage(self, since: datetime, until: datetime) -> tuple[Spending, ...]:
-        """Sums per model and purpose for `since <= at < until`, in that order."""
         return self._read(
             Spending,
             "SELECT model, purpose, sum(prompt), sum(completion), sum(requests), sum(stated), sum(dropped) "

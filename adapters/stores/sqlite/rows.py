@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -65,13 +66,9 @@ def moment(instant: int) -> datetime:
 
 # --- Whole values as JSON --------------------------------------------------------------------
 
-_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}  # filled on first use: building them takes longer than opening a store
 
-
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    if kind not in _ADAPTERS:
-        _ADAPTERS[kind] = TypeAdapter(kind)
-    return _ADAPTERS[kind]
+_adapter: Callable[[Any], TypeAdapter[Any]] = lru_cache(TypeAdapter)
+"""The adapter of a type, made on first use: making one takes longer than opening a store."""
 
 
 def dump(value: object) -> str:

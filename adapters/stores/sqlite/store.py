@@ -11,10 +11,11 @@ from adapters.stores.sqlite.ledger import SqliteLedger
 from adapters.stores.sqlite.meter import SqliteMeter
 from adapters.stores.sqlite.schema import TABLES
 from adapters.stores.sqlite.subscriptions import SqliteSubscriptions
+from bot.ports import Database
 from bot.settings import Settings
 
 
-class SqliteStore(SqliteArchive, SqliteSubscriptions, SqliteLedger, SqliteMeter, SqliteLeases):
+class SqliteStore(SqliteArchive, SqliteSubscriptions, SqliteLedger, SqliteMeter, SqliteLeases, Database):
     """Every port of `bot.ports` that remembers, on one SQLite file. Safe for several threads and several processes.
 
     Every method raises StoreError where the file cannot be used and Unavailable where another process keeps it locked
@@ -27,12 +28,10 @@ class SqliteStore(SqliteArchive, SqliteSubscriptions, SqliteLedger, SqliteMeter,
         super().__init__(SqliteFile(path, busy_timeout))
 
     def counts(self) -> dict[str, int]:
-        """Rows of each table, and `bytes`, the size of the database with its write-ahead log."""
         with self._file.reading() as db:
             return {name: db.table(name).count for name in TABLES} | {"bytes": self._file.size()}
 
     def close(self) -> None:
-        """Let go of every connection; any later call raises StoreError."""
         self._file.close()
 
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from adapters.stores.sqlite.file import Part
 from adapters.stores.sqlite.rows import bound, dump, load, to_json
+from bot.ports import Subscriptions
 from bot.values import Place, Subscription
 
 
-class SqliteSubscriptions(Part):
+class SqliteSubscriptions(Part, Subscriptions):
     """A `bot.ports.Subscriptions`."""
 
     def subscribe(self, subscription: Subscription) -> Subscription:
-        """Keep a subscription and return it with its id; one for the same place, repo and branch is replaced."""
         with self._file.writing() as db:
             row = db.execute(
                 "INSERT INTO subscriptions (place, repo, branch, body) VALUES (?, ?, ?, ?) "
@@ -23,15 +23,12 @@ class SqliteSubscriptions(Part):
         return replace(subscription, id=row[0])
 
     def unsubscribe(self, subscription: int) -> None:
-        """Remove a subscription and its deliveries. One that is not there is no error."""
         self._write("DELETE FROM subscriptions WHERE id = ?", subscription)
 
     def pause(self, subscription: int, reason: str) -> None:
-        """Let a subscription rest for a reason, or with none go on. One that is not there is no error."""
         self._write("UPDATE subscriptions SET body = json_set(body, '$.paused', ?) WHERE id = ?", reason, subscription)
 
     def subscriptions(self, place: Place | None = None) -> tuple[Subscription, ...]:
-        """All subscriptions by id, or those of one channel or thread."""
         where, values = ("WHERE place = ?", (_place_key(place),)) if place else ("", ())
         return self._read(
             lambda number, body: replace(load(Subscription, body), id=number),
