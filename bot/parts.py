@@ -134,7 +134,7 @@ def chat(settings: AllSettings, to: str, *, known: bool = True) -> tuple[Chat, P
     With `known` a webhook must be set up. Raises UsageError, NotFound, ConfigError.
     """
     if not to:
-        return terminal.from_settings(settings), terminal.HOME
+        return terminal.Terminal(terminal.console()), terminal.HOME
     name, _, channel = to.partition(":")
     if name not in _CHATS or not channel:
         raise UsageError("place_unknown", place=to)
@@ -197,7 +197,7 @@ def service(once: bool) -> Iterator[tuple[App, AllSettings, Worker, dict[str, Ch
         logs.catch()
         chats = _chats(settings)
         if once:
-            chats[terminal.HOME.chat] = terminal.from_settings(settings)
+            chats[terminal.HOME.chat], _ = chat(settings, "")
         elif not chats:
             raise ConfigError("chat_none")
         yield made, settings, Worker(made, chats, timedelta(seconds=settings.digest_lease)), chats
