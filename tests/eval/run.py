@@ -181,7 +181,7 @@ def _day(
         model=model,
         policy=Policy(),
         clock=lambda: datetime.now(UTC),
-        concurrency=load().openai_concurrency,
+        concurrency=load(OpenAISettings).openai_concurrency,
         progress=Progress(),
         limits=limits,
     )
