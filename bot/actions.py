@@ -218,7 +218,8 @@ def deliveries(limit: int, *, failed: bool) -> None:
     with parts.program() as program:
         zone = program.settings.digest_zone
         message = operator.listed(program.store, program.texts, zone, failed=failed, limit=limit)
-        terminal.from_settings(program.settings).post(terminal.HOME, message)
+        chat, place = parts.chat(program.settings, "")
+        chat.post(place, message)
 
 
 @_kindly

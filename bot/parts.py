@@ -190,7 +190,7 @@ def chat(settings: AllSettings, to: str, *, known: bool = True) -> tuple[Chat, P
     With `known` a webhook must be set up. Raises UsageError, NotFound, ConfigError.
     """
     if not to:
-        return terminal.from_settings(settings), terminal.HOME
+        return terminal.Terminal(terminal.console()), terminal.HOME
     name, _, channel = to.partition(":")
     if name not in _CHATS or not channel:
         raise UsageError("place_unknown", place=to)
@@ -228,7 +228,7 @@ def service(once: bool) -> Iterator[tuple[Program, dict[str, Chat]]]:
         logs.catch()
         chats = _chats(made.settings)
         if once:
-            chats[terminal.HOME.chat] = terminal.from_settings(made.settings)
+            chats[terminal.HOME.chat], _ = chat(made.settings, "")
         elif not chats:
             raise ConfigError("chat_none")
         yield made, chats

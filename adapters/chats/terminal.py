@@ -21,7 +21,6 @@ from rich.table import Table as Grid
 from rich.text import Text as Styled
 
 from bot.ports import Idempotency, Listener, Progress
-from bot.settings import Settings
 from bot.values import (
     Attachment,
     Buttons,
@@ -249,8 +248,3 @@ def drawn_progress() -> Iterator[_Drawn]:
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
         yield _Drawn(bar)
-
-
-def from_settings(_: Settings) -> Terminal:
-    """The terminal of this process."""
-    return Terminal(console())

@@ -88,11 +88,13 @@ class History:
             named = [r for r in commit.reading.references if r.kind == "reverts"] if commit.reading.reverts else []
             taken = {c.sha for reference in named[:_MOST_RELATIONS] for c in self._meant(commit, reference, commits)}
             taken |= {r.sha for r in named[:_MOST_RELATIONS] if len(r.sha) in _WHOLE}
-            grades = self._archive.delivered_grades(self._repository.name, taken) if taken else {}
-            high = any(grade.importance is Importance.HIGH for grade in grades.values())
-            if taken and (high or self._are_released(taken)):
+            if taken and (self._was_high(taken) or self._are_released(taken)):
                 found.add(commit.sha)
         return frozenset(found)
+
+    def _was_high(self, shas: Collection[str]) -> bool:
+        grades = self._archive.delivered_grades(self._repository.name, shas)
+        return any(grade.importance is Importance.HIGH for grade in grades.values())
 
     def _are_released(self, shas: Collection[str]) -> bool:
         """Whether any of some commits is in a release, as far as the source can tell."""

@@ -5,12 +5,23 @@ Sources: docs.github.com, REST API endpoints for commits, for pull requests and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from functools import cache
+from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    AliasGenerator,
+    AliasPath,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic.alias_generators import to_camel
 
 from bot.commits import hosts, reading
@@ -44,13 +55,14 @@ _STATUS = {
 }
 
 
-_Model = TypeVar("_Model", bound=BaseModel)
+_Kind = TypeVar("_Kind")
+_adapter: Callable[[object], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
-def read(model: type[_Model], data: object) -> _Model:
+def read(kind: type[_Kind], data: object) -> _Kind:
     """An answer, checked. Raises Unavailable for one that is not as documented."""
     try:
-        return model.model_validate(data)
+        return cast(_Kind, _adapter(kind).validate_python(data))
     except ValidationError:
         raise Unavailable("github_unavailable") from None
 
@@ -71,33 +83,19 @@ Moment = Annotated[datetime, WrapValidator(_moment)]
 # --- REST ------------------------------------------------------------------------------------
 
 
-class Account(BaseModel):
-    """A user of GitHub; nameless where the account is gone."""
-
-    login: str | None = None
-
-
 class Actor(BaseModel):
-    """An author or committer as the commit names it."""
+    """An author or committer as the commit names it; without `login` where the account is gone, and in REST."""
 
     name: str | None = None
     email: str | None = None
     date: Moment = EPOCH
-    user: Account | None = None
+    login: str | None = Field(default=None, validation_alias=AliasPath("user", "login"))
 
 
 class Parent(BaseModel):
     """A parent of a commit."""
 
     sha: str
-
-
-class Message(BaseModel):
-    """The git part of a commit."""
-
-    message: str
-    author: Actor | None = None
-    committer: Actor | None = None
 
 
 class ChangedFile(BaseModel):
@@ -113,16 +111,10 @@ class ChangedFile(BaseModel):
 
 
 class Content(BaseModel):
-    """An entry of a folder; a file's `sha` is that of its content."""
+    """An entry of a folder, of which GitHub lists 1,000 (docs.github.com, Get repository content)."""
 
     path: str
     sha: str
-
-
-class Folder(BaseModel):
-    """What lies in a folder, at most 1,000 files of it (docs.github.com, Get repository content)."""
-
-    entries: tuple[Content, ...]
 
 
 class TextFile(BaseModel):
@@ -137,8 +129,10 @@ class RestCommit(BaseModel):
 
     sha: str
     node_id: str
-    commit: Message
-    author: Account | None = None
+    message: str = Field(validation_alias=AliasPath("commit", "message"))
+    author: Actor | None = Field(default=None, validation_alias=AliasPath("commit", "author"))
+    committer: Actor | None = Field(default=None, validation_alias=AliasPath("commit", "committer"))
+    login: str | None = Field(default=None, validation_alias=AliasPath("author", "login"))
     parents: tuple[Parent, ...]
     files: tuple[ChangedFile, ...] = ()
 
@@ -163,7 +157,7 @@ class Branch(BaseModel):
     """A branch and its tip."""
 
     name: str
-    commit: Parent
+    tip: str = Field(validation_alias=AliasPath("commit", "sha"))
 
 
 class Pull(BaseModel):
@@ -175,35 +169,15 @@ class Pull(BaseModel):
 
 
 class RateLimit(BaseModel):
-    """What is left of a limit, and the epoch second at which it begins anew."""
+    """What is left of the limit on REST's requests, and the epoch second at which it begins anew."""
+
+    model_config = ConfigDict(
+        alias_generator=AliasGenerator(validation_alias=lambda name: AliasPath("resources", "core", name))
+    )
 
     limit: int
     remaining: int
     reset: int
-
-
-class Resources(BaseModel):
-    """Limits by what they are of: `core` is REST's."""
-
-    core: RateLimit
-
-
-class RateLimits(BaseModel):
-    """Every limit."""
-
-    resources: Resources
-
-
-class RestCommits(BaseModel):
-    """A page of a history."""
-
-    commits: tuple[RestCommit, ...]
-
-
-class Branches(BaseModel):
-    """A page of the branches."""
-
-    branches: tuple[Branch, ...]
 
 
 # --- GraphQL ---------------------------------------------------------------------------------
@@ -221,32 +195,25 @@ class Oid(BaseModel):
     oid: str
 
 
-class Oids(BaseModel):
-    """Some of them."""
-
-    nodes: tuple[Oid, ...]
-
-
 class Listed(_Camel):
     """A commit of a history, as light as can be."""
 
     id: str
     oid: str
     committed_date: Moment
-    parents: Oids
+    parents: tuple[Oid, ...] = Field(validation_alias=AliasPath("parents", "nodes"))
 
 
-class PageInfo(_Camel):
-    """Where the next page starts."""
+class _Page(_Camel):
+    """A page of a list, and where the next one starts."""
 
-    has_next_page: bool
-    end_cursor: str | None = None
+    has_next_page: bool = Field(validation_alias=AliasPath("pageInfo", "hasNextPage"))
+    end_cursor: str | None = Field(default=None, validation_alias=AliasPath("pageInfo", "endCursor"))
 
 
-class History(_Camel):
+class History(_Page):
     """A page of a history."""
 
-    page_info: PageInfo
     nodes: tuple[Listed, ...]
 
 
@@ -257,42 +224,18 @@ class Tip(BaseModel):
     history: History
 
 
-class Ref(BaseModel):
-    """A branch."""
-
-    target: Tip
-
-
-class Blob(BaseModel):
-    """A file's text, None for a binary one."""
-
-    text: str | None = None
-
-
-class Overview(_Camel):
+class First(BaseModel):
     """A repository with the first page of a branch's history; no `tip`: no such branch, or none at all."""
 
-    name_with_owner: str
-    mailmap: Blob | None = None
-    tip: Ref | None = None
-
-
-class First(BaseModel):
-    """The answer to the first query for a history."""
-
-    repository: Overview
-
-
-class Later(BaseModel):
-    """A repository with a later page."""
-
-    tip: Tip
+    name: str = Field(validation_alias=AliasPath("repository", "nameWithOwner"))
+    mailmap: str | None = Field(default=None, validation_alias=AliasPath("repository", "mailmap", "text"))
+    tip: Tip | None = Field(default=None, validation_alias=AliasPath("repository", "tip", "target"))
 
 
 class Next(BaseModel):
-    """The answer to a query for a later page."""
+    """A later page."""
 
-    repository: Later
+    history: History = Field(validation_alias=AliasPath("repository", "tip", "history"))
 
 
 class TagTarget(_Camel):
@@ -311,24 +254,17 @@ class TagRef(BaseModel):
     target: TagTarget | None = None
 
 
-class TagRefs(_Camel):
+class TagRefs(_Page):
     """A page of the tags."""
 
-    page_info: PageInfo
     nodes: tuple[TagRef | None, ...]
 
 
-class Tagged(_Camel):
+class Tags(BaseModel):
     """A repository with a page of its tags."""
 
-    name_with_owner: str
-    refs: TagRefs | None = None
-
-
-class Tags(BaseModel):
-    """The answer to a query for tags."""
-
-    repository: Tagged
+    name: str = Field(validation_alias=AliasPath("repository", "nameWithOwner"))
+    refs: TagRefs | None = Field(default=None, validation_alias=AliasPath("repository", "refs"))
 
 
 class Dated(_Camel):
@@ -343,16 +279,10 @@ class Dates(BaseModel):
     repository: dict[str, Dated | None]
 
 
-class Standing(BaseModel):
-    """How a commit stands to a tag."""
-
-    status: str
-
-
 class Compared(BaseModel):
-    """A tag with a comparison, None where GitHub cannot make it."""
+    """How a commit stands to a tag, empty where GitHub cannot make the comparison."""
 
-    compare: Standing | None = None
+    status: str = Field(default="", validation_alias=AliasPath("compare", "status"))
 
 
 class Comparisons(BaseModel):
@@ -370,46 +300,22 @@ class PullFile(_Camel):
     change_type: str
 
 
-class PullFiles(_Camel):
-    """The files of a pull request, at most a hundred of them."""
-
-    total_count: int
-    nodes: tuple[PullFile, ...]
-
-
-class Count(_Camel):
-    """How many there are."""
-
-    total_count: int
-
-
 class Label(BaseModel):
     """A label of a pull request."""
 
     name: str
 
 
-class Labels(BaseModel):
-    """Those labels."""
-
-    nodes: tuple[Label, ...]
-
-
 class MergedPull(_Camel):
-    """A pull request to which a commit belongs."""
+    """A pull request to which a commit belongs; of its files at most a hundred."""
 
     number: int
     merged: bool
-    merge_commit: Oid | None = None
-    commits: Count
-    labels: Labels | None = None
-    files: PullFiles | None = None
-
-
-class MergedPulls(BaseModel):
-    """Those pull requests."""
-
-    nodes: tuple[MergedPull, ...]
+    merge_commit: str | None = Field(default=None, validation_alias=AliasPath("mergeCommit", "oid"))
+    commit_count: int = Field(validation_alias=AliasPath("commits", "totalCount"))
+    labels: tuple[Label, ...] = Field(default=(), validation_alias=AliasPath("labels", "nodes"))
+    files: tuple[PullFile, ...] | None = Field(default=None, validation_alias=AliasPath("files", "nodes"))
+    file_count: int = Field(default=0, validation_alias=AliasPath("files", "totalCount"))
 
 
 class Detail(_Camel):
@@ -421,13 +327,12 @@ class Detail(_Camel):
     additions: int
     deletions: int
     changed_files_if_available: int | None = None
-    associated_pull_requests: MergedPulls | None = None
+    pulls: tuple[MergedPull, ...] = Field(default=(), validation_alias=AliasPath("associatedPullRequests", "nodes"))
 
     @property
     def pull(self) -> MergedPull | None:
         """The merged pull request that brought the commit in."""
-        found = self.associated_pull_requests.nodes if self.associated_pull_requests else ()
-        return next((pull for pull in found if pull.merged), None)
+        return next((pull for pull in self.pulls if pull.merged), None)
 
 
 class Details(BaseModel):
@@ -498,19 +403,18 @@ def holds(compared: Compared | None) -> bool:
 
     Where no comparison can be made they have nothing in common: REST says so then, "No common ancestor between …".
     """
-    status = compared.compare.status if compared and compared.compare else ""
-    return status in {"BEHIND", "IDENTICAL"}
+    return compared is not None and compared.status in {"BEHIND", "IDENTICAL"}
 
 
 def landed(commit: RestCommit) -> Landed:
     """Where a commit of the REST API stands."""
-    when = (commit.commit.committer or Actor()).date
+    when = (commit.committer or Actor()).date
     return Landed(commit.sha, commit.node_id, when, tuple(p.sha for p in commit.parents))
 
 
 def listed(commit: Listed) -> Landed:
     """Where a commit of GraphQL stands."""
-    parents = tuple(parent.oid for parent in commit.parents.nodes)
+    parents = tuple(parent.oid for parent in commit.parents)
     return Landed(commit.oid, commit.id, commit.committed_date, parents)
 
 
@@ -526,16 +430,14 @@ def first_parents(commits: Iterable[Landed], tip: str) -> tuple[Landed, ...]:
 
 def told(commit: RestCommit) -> DeliveredCommit:
     """What a commit of the REST API says."""
-    return DeliveredCommit(commit.commit.message, _signature(commit))
+    return DeliveredCommit(commit.message, _signature(commit.author, commit.login))
 
 
 def detailed(detail: Detail) -> DeliveredCommit:
     """What a commit of GraphQL says."""
-    author = detail.author or Actor()
-    login = author.user.login if author.user else None
     pull = detail.pull
-    labels = tuple(label.name for label in pull.labels.nodes) if pull and pull.labels else ()
-    signed = Signature(author.name or "", author.email or "", login)
+    labels = tuple(label.name for label in pull.labels) if pull else ()
+    signed = _signature(detail.author, detail.author.login if detail.author else None)
     return DeliveredCommit(detail.message, signed, pull.number if pull else None, labels)
 
 
@@ -554,17 +456,17 @@ def commit(repo: str, place: Landed, words: DeliveredCommit, changes: Changes, m
     )
 
 
-def _signature(commit: RestCommit) -> Signature:
-    author = commit.commit.author or Actor()
-    return Signature(author.name or "", author.email or "", commit.author.login if commit.author else None)
+def _signature(author: Actor | None, login: str | None) -> Signature:
+    author = author or Actor()
+    return Signature(author.name or "", author.email or "", login)
 
 
 def inner_commits(commits: Iterable[RestCommit], merge: str) -> tuple[Written, ...]:
     """Of the commits up to the merge `merge` those that it brought in."""
     return tuple(
-        Written(commit.sha, commit.commit.message[:INNER_LENGTH], _signature(commit), len(commit.parents) > 1)
-        for commit in commits
-        if commit.sha != merge
+        Written(each.sha, each.message[:INNER_LENGTH], _signature(each.author, each.login), len(each.parents) > 1)
+        for each in commits
+        if each.sha != merge
     )
 
 
@@ -635,12 +537,12 @@ def proven_files(detail: Detail) -> tuple[FileChange, ...] | None:
     file's former path, and whether a file without lines is binary, are not told: then REST has to be asked.
     """
     pull = detail.pull
-    if pull is None or pull.files is None or pull.merge_commit is None or pull.merge_commit.oid != detail.oid:
+    if pull is None or pull.files is None or pull.merge_commit != detail.oid:
         return None
-    files = pull.files.nodes
-    squashed = pull.commits.total_count == 1 or reading.number_of(detail.message)[0] == pull.number
+    files = pull.files
+    squashed = pull.commit_count == 1 or reading.number_of(detail.message)[0] == pull.number
     sizes = (len(files), sum(f.additions for f in files), sum(f.deletions for f in files))
-    same = pull.files.total_count == detail.changed_files_if_available == len(files) and sizes[1:] == (
+    same = pull.file_count == detail.changed_files_if_available == len(files) and sizes[1:] == (
         detail.additions,
         detail.deletions,
     )

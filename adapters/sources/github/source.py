@@ -184,7 +184,7 @@ class GitHubSource:
             answer = self._client.get("/rate_limit", NotFound("github_no_limits"))
         except NotFound:
             return None
-        core = answers.read(answers.RateLimits, answer.data).resources.core
+        core = answers.read(answers.RateLimit, answer.data)
         return Quota(core.remaining, core.limit, datetime.fromtimestamp(core.reset, UTC))
 
     # --- A period ----------------------------------------------------------------------------
@@ -209,9 +209,7 @@ class GitHubSource:
         found: dict[str, RestCommit] = {}
         for page in pages:
             if page.status != 409:
-                found |= {
-                    commit.sha: commit for commit in answers.read(answers.RestCommits, {"commits": page.data}).commits
-                }
+                found |= {commit.sha: commit for commit in answers.read(tuple[RestCommit, ...], page.data)}
         return found
 
     def _branch_tip(self, name: str, branch: str) -> str:
@@ -224,12 +222,12 @@ class GitHubSource:
         except NotFound:
             self._refuse_branch(name, branch)
             return ""
-        return answers.read(answers.Branch, answer.data).commit.sha
+        return answers.read(answers.Branch, answer.data).tip
 
     def _refuse_branch(self, name: str, branch: str) -> None:
         """Raise NotFound that names similar branches; an empty repository has none and raises nothing."""
         answer = self._client.get(f"/repos/{name}/branches", _no_repository(name), per_page=100)
-        names = [known.name for known in answers.read(answers.Branches, {"branches": answer.data}).branches]
+        names = [known.name for known in answers.read(tuple[answers.Branch, ...], answer.data)]
         if names:
             known = ", ".join(get_close_matches(branch, names, NAMED, 0))
             raise NotFound("branch_unknown", repo=name, branch=branch, known=known)
@@ -247,21 +245,21 @@ class GitHubSource:
         common: dict[str, object] = {"owner": owner, "name": title, "since": since}
         ref = {"ref": f"refs/heads/{branch}"} if branch else {}
         text = queries.BRANCH if branch else queries.DEFAULT
-        about = answers.read(answers.First, self._client.query(text, _no_repository(repo), **common, **ref)).repository
-        self._names[repo] = about.name_with_owner
-        self._mailmaps[about.name_with_owner] = people.mailmap((about.mailmap and about.mailmap.text) or "")
+        about = answers.read(answers.First, self._client.query(text, _no_repository(repo), **common, **ref))
+        self._names[repo] = about.name
+        self._mailmaps[about.name] = people.mailmap(about.mailmap or "")
         if about.tip is None:
             if branch:
-                self._refuse_branch(about.name_with_owner, branch)
-            return about.name_with_owner, ()
-        tip, page = about.tip.target.oid, about.tip.target.history
+                self._refuse_branch(about.name, branch)
+            return about.name, ()
+        tip, page = about.tip.oid, about.tip.history
         found = list(page.nodes)
-        while page.page_info.has_next_page:
-            position = {"tip": tip, "after": page.page_info.end_cursor}
+        while page.has_next_page:
+            position = {"tip": tip, "after": page.end_cursor}
             data = self._client.query(queries.NEXT, _no_repository(repo), **common, **position)
-            page = answers.read(answers.Next, data).repository.tip.history
+            page = answers.read(answers.Next, data).history
             found += page.nodes
-        return about.name_with_owner, answers.first_parents(map(answers.listed, found), tip)
+        return about.name, answers.first_parents(map(answers.listed, found), tip)
 
     def _details(self, places: Sequence[Landed]) -> dict[str, answers.Detail]:
         """What GraphQL says of commits, by SHA; those that it cannot describe are left to REST."""
@@ -314,7 +312,7 @@ class GitHubSource:
         if error.key != _NO_DIFF:
             raise error
         answer = self._client.get(f"/repos/{name}/commits", missing, sha=sha, per_page=1)
-        return answers.read(answers.RestCommits, {"commits": answer.data}).commits[0]
+        return answers.read(tuple[RestCommit, ...], answer.data)[0]
 
     def _changed(self, name: str, place: Landed, pages: Iterable[RestCommit] = ()) -> Changes:
         """What a commit changes against its first parent, from memory, `pages` or GitHub."""
@@ -342,8 +340,7 @@ class GitHubSource:
             path = f"/repos/{name}/contents/{quote(folder, errors='replace')}".rstrip("/")
             with suppress(NotFound):
                 answer = self._client.get(path, NotFound("commit_unknown"), ref=place.parents[0])
-                listed = answers.read(answers.Folder, {"entries": answer.data})
-                found |= {entry.path: entry.sha for entry in listed.entries}
+                found |= {e.path: e.sha for e in answers.read(tuple[answers.Content, ...], answer.data)}
         return found
 
     def _compared(

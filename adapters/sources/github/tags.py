@@ -87,16 +87,16 @@ class Tags:
         title, after, reaches = repo, None, None
         for _ in range(PAGES):
             data = self._ask(repo, queries.TAGS, missing, after=after)
-            about = answers.read(answers.Tags, data).repository
-            title, page = about.name_with_owner, about.refs
+            about = answers.read(answers.Tags, data)
+            title, page = about.name, about.refs
             read = [tag for node in (page.nodes if page else ()) if node and (tag := answers.tag(node))]
             tags += [release for release, _ in read]
             reaches = min((committed for _, committed in read), default=reaches)
-            if page is None or not page.page_info.has_next_page:
+            if page is None or not page.has_next_page:
                 return Line(releases.main_line(tags, title))
             if reaches and reaches < since and releases.settled((tag.name for tag in tags), title):
                 break
-            after = page.page_info.end_cursor
+            after = page.end_cursor
         return Line(releases.main_line(tags, title), reaches)
 
     def _dates(self, repo: str, shas: Sequence[str], missing: NotFound) -> dict[str, datetime]:
