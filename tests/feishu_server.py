@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import feishu_checks
+import feishu_limits as limits
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 from feishu_checks import Refused
@@ -38,8 +39,6 @@ from slack_server import Time, faster
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
-
-from adapters.chats.feishu import limits
 
 __all__ = ["Time"]
 

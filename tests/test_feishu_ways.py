@@ -19,7 +19,8 @@ from feishu_server import APP_ID, APP_SECRET, USER, VERIFICATION, Ack, FeishuSer
 from service import ROOT, environment, feishu_settings
 from world import World, busy_day
 
-from adapters.chats.feishu import calls, inbound, transports
+from adapters.chats import inbox
+from adapters.chats.feishu import calls, transports
 from adapters.chats.feishu.calls import Api
 from adapters.chats.feishu.chat import FeishuChat, from_settings
 from adapters.chats.feishu.doctor import SCOPES
@@ -97,7 +98,7 @@ def wait(found, seconds=30.0):
 
 
 def idle(chat):
-    wait(lambda: chat._inbound and chat._inbound.idle)
+    wait(lambda: chat._inbound and chat._inbound.inbox.idle)
 
 
 def answered(server, chat="oc_1"):
@@ -416,7 +417,7 @@ class Feishu:
         return asked, self.server.message_event(asked)
 
     def idle(self):
-        wait(lambda: self.chat._inbound.idle)
+        wait(lambda: self.chat._inbound.inbox.idle)
 
 
 @pytest.fixture
@@ -547,7 +548,7 @@ def test_what_is_elsewhere_no_post_or_far_too_large_is_refused(feishu):
 
 
 def test_what_is_too_much_at_once_is_to_be_pushed_again(feishu, server, monkeypatch):
-    monkeypatch.setattr(inbound, "_WAITING", -inbound._WORKERS)
+    monkeypatch.setattr(inbox, "_WAITING", -inbox._WORKERS)
     asked, event = feishu.asks()
     assert server.deliver(event).code == 503
     monkeypatch.undo()

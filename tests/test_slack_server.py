@@ -11,6 +11,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 import slack_checks
+import slack_limits as limits
 import slack_server
 from slack_checks import Refused
 from slack_sdk.errors import SlackApiError
@@ -19,8 +20,6 @@ from slack_sdk.socket_mode import SocketModeClient
 from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web import WebClient
 from slack_server import APP_TOKEN, BOT, DROPPED, TOKEN, SlackServer, Time
-
-from adapters.chats.slack import limits
 
 HELLO = {"text": "Hello", "unfurl_links": False, "unfurl_media": False}
 

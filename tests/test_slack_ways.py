@@ -76,7 +76,7 @@ class Listening:
 
     def idle(self):
         until = real_time.monotonic() + 30
-        while not self.chat._inbound.idle:
+        while not self.chat._inbound.inbox.idle:
             assert real_time.monotonic() < until
             real_time.sleep(0.01)
 

@@ -28,6 +28,7 @@ from test_slack import DAYS, HELLO, words
 from test_worker import Time as Moving
 from world import World
 
+from adapters.chats import retry
 from adapters.chats.feishu import webhook as feishu_webhook
 from adapters.chats.feishu.webhook import FeishuWebhook
 from adapters.chats.slack import webhook as slack_webhook
@@ -341,7 +342,7 @@ def test_who_stays_busy_is_tried_later(kind, chat, place, hooks):
 
 
 def test_a_long_pause_is_not_waited_for(hooks, time, monkeypatch):
-    monkeypatch.setattr(slack_webhook, "_PATIENCE", 6)
+    monkeypatch.setattr(retry, "PATIENCE", 6)
     hooks.queue(BUSY)
     with pytest.raises(Unavailable):
         chat_of(SLACK, hooks.url(SLACK), time).post(Place(SLACK, "team"), HELLO)
@@ -380,7 +381,7 @@ def test_a_service_that_comes_back_gets_the_message_once(kind, time):
             back.append(Hooks(time, now=time, port=port).__enter__())
 
     chat = chat_of(kind, gone.url(kind), time)
-    chat._gates._sleep = sleep
+    chat._retrier.limiter._sleep = sleep
     chat.post(Place(kind, "team"), HELLO)
     (hooks,) = back
     hooks.__exit__()
@@ -493,7 +494,7 @@ def test_a_wrong_secret_and_a_wrong_clock_are_told(hooks, time):
 
 def test_a_long_wait_makes_no_signature_too_old(hooks, time):
     chat = chat_of(FEISHU, hooks.url(FEISHU), time)
-    chat._gates.pause("team", 4_000)
+    chat._retrier.limiter.pause("team", 4_000)
     chat.post(Place(FEISHU, "team"), HELLO)
     assert int(hooks.taken[FEISHU][0]["timestamp"]) >= 5_000
 

@@ -364,14 +364,14 @@ def table(digest: Digest, texts: Texts) -> Table:
 
 def _row(digest: Digest, entries: Sequence[Entry], clock: str, texts: Texts) -> tuple[Line, ...]:
     """The row of a commit, or of bots' dependency bumps, which share one."""
-    newest = entries[0]
+    newest, importance = entries[0], gravest(entries)
     authors = dict.fromkeys(people_label(e.commit, AUTHOR_LIMIT) for e in entries)
     message = subject_line(digest.repository, newest.commit) if len(entries) == 1 else _bumps(digest, entries, texts)
     return (
         _plain(_time(newest.commit, digest.period, clock, texts)),
         _plain(", ".join(authors)),
         message,
-        _plain(grade_label(gravest(entries), texts)),
+        (Span(grade_label(importance, texts), importance=importance),),
     )
 
 
@@ -410,7 +410,7 @@ def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts) -> Message:
     title = f"{texts('digest.rest')} · {numbers}"
     lines = tuple(
         (
-            Span(f"{mark(e.grade.importance, texts)} "),
+            Span(f"{mark(e.grade.importance, texts)} ", importance=e.grade.importance),
             Span(e.commit.short, digest.repository.commit_url(e.commit.sha), code=True),
             Span(f" {e.grade.sentence}"),
             *([Span(f" · {e.grade.reason}")] if e.grade.reason and said[e.grade.reason] == 1 else []),

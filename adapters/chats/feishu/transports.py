@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from adapters.chats.feishu import limits
 from adapters.chats.feishu.calls import Answer, Api, Gate, Json, sdk, translated
+from adapters.chats.inbox import Busy
 from adapters.web import WebTransport
 from bot.errors import ConfigError, DigestError, Unavailable
 
@@ -26,11 +27,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("digest.feishu")
 
 Take = Callable[[Json], Json]
-"""Takes an event or a callback, as Feishu pushes it, and says at once what to answer. Raises Busy."""
-
-
-class Busy(Exception):
-    """An event cannot be taken now: Feishu is to push it again."""
+"""Takes an event or a callback, as Feishu pushes it, and says at once what to answer. Raises Busy, upon
+which Feishu is to push it again."""
 
 
 class Transport(Protocol):

@@ -8,30 +8,24 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from http.client import HTTPException
 from typing import NamedTuple
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from adapters.chats.feishu import limits
 from adapters.chats.feishu.cards import Card, render
-from adapters.pace import Rate
-from adapters.webhooks import WebhookChat
+from adapters.chats.ratelimit import RateLimit
+from adapters.chats.retry import Retryable
+from adapters.chats.webhooks import WebhookChat
 from bot.errors import ConfigError, DigestError, NotFound, Refused, Unavailable
 from bot.settings import Settings, Webhook, webhooks
-from bot.values import Attachment, Message, one_line
+from bot.values import Message, one_line
 
 _SETTING = "FEISHU_WEBHOOKS"
 _TIMEOUT = 15
 """Seconds one request may take."""
-_TRIES = 5
-"""How often a card is sent before Feishu is called unavailable."""
 _BURST = 30
 """Cards that may follow each other at the rate of a second, of a minute's number."""
-_RATES = (
-    Rate(1 / limits.WEBHOOK_RATE.ours),
-    Rate(60 / (limits.WEBHOOKS_A_MINUTE.ours - _BURST), _BURST),  # both together are within the minute's number
-)
 # Codes of open.feishu.cn/document/client-docs/bot-v3/add-custom-bot, and 99991400 of server-docs/api-call-guide.
 _BUSY = frozenset({11232, 99991400})
 _NO_BOT = 19001
@@ -46,6 +40,11 @@ class FeishuWebhook(WebhookChat[Card]):
 
     name = "feishu-webhook"
     setting = _SETTING
+    rates = (
+        RateLimit(1 / limits.WEBHOOK_RATE.ours),
+        RateLimit(60 / (limits.WEBHOOKS_A_MINUTE.ours - _BURST), _BURST),  # both together are within the minute's
+    )
+    tries = 5
 
     def __init__(
         self,
@@ -59,32 +58,13 @@ class FeishuWebhook(WebhookChat[Card]):
         self._now = now
 
     def _pages(self, message: Message) -> Sequence[Card]:
-        if message.parts and all(isinstance(part, Attachment) for part in message.parts):
-            return ()
         return render(message, buttons=False, limit=limits.WEBHOOK_BYTES.ours).pages
 
-    def _send(self, name: str, page: Card, check: Callable[[], None]) -> None:
-        """Send a card, again only where it certainly did not arrive: it was refused for now, or Feishu not reached."""
+    def _send(self, name: str, page: Card) -> None:
         webhook = self._known[name]
-        last: DigestError = Unavailable("webhook_failed", webhook=name, error="connection")
-        for attempt in range(_TRIES):
-            self._gates.wait({name: _RATES})
-            check()
-            try:
-                answer = _asked(webhook.url.get_secret_value(), self._body(webhook, page))
-            except URLError:  # no connection, or not all of it was written
-                last = Unavailable("webhook_failed", webhook=name, error="connection")
-            except (OSError, HTTPException):
-                raise Unavailable("webhook_unclear", webhook=name) from None
-            else:
-                if answer.code == 0:
-                    return
-                last = refused(answer, name)
-                if last.key != "webhook_busy":
-                    raise last
-            if attempt + 1 < _TRIES:
-                self._gates.pause(name, 2.0**attempt)  # Feishu does not say how long
-        raise last
+        answer = _asked(webhook.url.get_secret_value(), self._body(webhook, page))
+        if answer.code != 0:
+            raise refused(answer, name)
 
     def _body(self, webhook: Webhook, card: Card) -> bytes:
         """The request with a card, signed anew each time: a signature is good for an hour."""
@@ -128,11 +108,14 @@ def _read(status: int, content: bytes) -> _Answer:
         return _Answer(None, "", status)
 
 
-def refused(answer: _Answer, name: str) -> DigestError:
-    """The error in the bot's terms. Feishu's words are told, a proxy's are not: they may hold the address."""
+def refused(answer: _Answer, name: str) -> DigestError | Retryable:
+    """The error in the bot's terms, retryable where Feishu asks for patience; for how long, it does not say.
+
+    Feishu's words are told, a proxy's are not: they may hold the address.
+    """
     code, status = answer.code, answer.status
     if code in _BUSY or status == 429:
-        return Unavailable("webhook_busy", webhook=name)
+        return Retryable(Unavailable("webhook_busy", webhook=name), name)
     if code == _NO_BOT or (code is None and status in (404, 410)):
         return NotFound("webhook_gone", webhook=name, setting=_SETTING)
     if code == _SIGNATURE:

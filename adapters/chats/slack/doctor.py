@@ -44,7 +44,7 @@ def _told(name: str, method: str, look: Callable[[], Finding]) -> Finding:
     try:
         return look()
     except SlackApiError as error:
-        return Finding(name, Verdict.FAILED, "error", error=translated(error, Gate(method, ""))[0])
+        return Finding(name, Verdict.FAILED, "error", error=translated(error, Gate(method, "")))
     except OSError:
         return Finding(name, Verdict.FAILED, "error", error=Unavailable("slack_failed", error="connection"))
 

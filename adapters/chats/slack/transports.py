@@ -56,7 +56,7 @@ class Socket:
             handler.connect()  # type: ignore[no-untyped-call]
             self._stopped.wait()
         except SlackApiError as error:
-            raise translated(error, Gate("apps.connections.open", ""))[0] from None
+            raise translated(error, Gate("apps.connections.open", "")) from None
         except OSError:
             raise Unavailable("slack_failed", error="connection") from None
         finally:
