@@ -1209,7 +1209,7 @@ class Sockets:
     def close(self) -> None:
         """End the server."""
         self._closed.set()
-        self._again.join()
+        self._again.join(5)
         end(self._server, self._serving)
         self.drop()
 

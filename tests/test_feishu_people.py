@@ -138,7 +138,7 @@ def listening(server, world):
     time = server._clock
     api = Api(APP_ID, APP_SECRET, server.root, now=time)
     chat = FeishuChat(api, LongConnection(api), clock=time, sleep=time.sleep, now=time)
-    thread = threading.Thread(target=chat.listen, args=(Host(world.app, world.commands, chat),))
+    thread = threading.Thread(target=chat.listen, args=(Host(world.app, world.commands, chat),), daemon=True)
     thread.start()
     server.socket.wait_connected(seconds=60)  # the first one waits for the import of the SDK
     yield chat
@@ -451,10 +451,10 @@ def test_two_processes_that_are_told_of_one_message_answer_it_once(feishu):
     for n in range(10):
         asked = feishu.server.group("oc_1").post_by(USER, f"/digest help {n}")
         event = feishu.server.message_event(asked)
-        taken = threading.Thread(target=second.take, args=(event,))
+        taken = threading.Thread(target=second.take, args=(event,), daemon=True)
         taken.start()
         feishu.server.deliver(feishu.server.message_event(asked))
-        taken.join()
+        taken.join(10)
         feishu.wait(lambda: second.inbox.idle)
         assert len(feishu.answers(asked)) == 1
     second.inbox.drain()

@@ -363,7 +363,9 @@ def test_several_threads_keep_the_pace_together():
     call, went = Caller(), []
     gates = [Gate("chat.postMessage", "T1", f"C{n % 2}") for n in range(6)]
     threads = [
-        threading.Thread(target=call, args=(gate, lambda g=gate: went.append((g.channel, real_time.monotonic()))))
+        threading.Thread(
+            target=call, args=(gate, lambda g=gate: went.append((g.channel, real_time.monotonic()))), daemon=True
+        )
         for gate in gates
     ]
     for thread in threads:

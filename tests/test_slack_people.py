@@ -84,7 +84,7 @@ def slack(tmp_path, clock, repository, request, monkeypatch):
     with SlackServer(time, private=("G1",)) as server:
         transport = Socket(slack_server.APP_TOKEN, server.url)
         chat = SlackChat(OneWorkspace(TOKEN, server.url), transport, clock=time, sleep=time.sleep, now=time)
-        listening = threading.Thread(target=chat.listen, args=(Host(world.app, world.commands, chat),))
+        listening = threading.Thread(target=chat.listen, args=(Host(world.app, world.commands, chat),), daemon=True)
         listening.start()
         server.socket.wait_connected()
         yield Slack(server, chat, world, str(repository.path))

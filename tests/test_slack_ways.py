@@ -53,7 +53,7 @@ class Listening:
         self.http = Http(SECRET, "127.0.0.1", 0)
         self.chat = SlackChat(workspaces, self.http)
         self.thread = threading.Thread(
-            target=self.chat.listen, args=(Host(self.world.app, self.world.commands, self.chat),)
+            target=self.chat.listen, args=(Host(self.world.app, self.world.commands, self.chat),), daemon=True
         )
 
     def __enter__(self):

@@ -584,7 +584,7 @@ def test_slack_knows_no_secret_behind_an_address(monkeypatch):
 
 @BOTH
 def test_listening_ends_when_it_is_closed(kind, chat):
-    listening = threading.Thread(target=chat.listen, args=(None,))
+    listening = threading.Thread(target=chat.listen, args=(None,), daemon=True)
     listening.start()
     listening.join(0.05)
     assert listening.is_alive()

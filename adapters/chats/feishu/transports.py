@@ -10,7 +10,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
@@ -48,6 +48,8 @@ class Transport(Protocol):
 _ENDPOINT = "/callback/ws/endpoint"
 _CONNECT = 10.0
 """Seconds that opening a connection may take."""
+_ALIVE = 10.0
+"""Seconds between two pings, and within which one must be answered."""
 _STOP = 1.0
 """Seconds after which a thread that does not end is left to itself."""
 _LONGEST = 30.0
@@ -63,12 +65,12 @@ class LongConnection:
 
     Each connection gets a client of the SDK's and an event loop of its own, which ends with it: the SDK's client has no
     way to stop, waits for ever in several places, and keeps its loop in the module. It is given an address that is
-    fetched with a time limit, is never let reconnect by itself, and is pinged every `alive` seconds.
+    fetched with a time limit, is never let reconnect by itself, and is pinged; `sleep` (seconds) waits between two pings.
     """
 
-    def __init__(self, api: Api, *, alive: float = 10.0) -> None:
+    def __init__(self, api: Api, *, sleep: Callable[[float], Coroutine[Any, Any, object]] = asyncio.sleep) -> None:
         self._api = api
-        self._alive = alive
+        self._sleep = sleep
         self._stopped = threading.Event()
         self._ending: Callable[[], None] = lambda: None
         self._failure: DigestError | None = None
@@ -154,8 +156,12 @@ class LongConnection:
         """Come back once the other side answers no ping any more, though the connection looks open."""
         with suppress(Exception):
             while True:
-                await asyncio.sleep(self._alive)
-                await asyncio.wait_for(await link.ping(), self._alive)
+                await self._sleep(_ALIVE)
+                pong, late = await link.ping(), asyncio.ensure_future(self._sleep(_ALIVE))
+                await asyncio.wait([pong, late], return_when=asyncio.FIRST_COMPLETED)
+                late.cancel()
+                if not pong.done():
+                    return
 
 
 class _Handler:
