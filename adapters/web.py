@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from waitress.server import create_server
 
+from bot.errors import ConfigError
+
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
@@ -59,11 +61,14 @@ class WebServer:
 
 
 class WebTransport:
-    """A way in that a platform calls: an application that is served until it is stopped."""
+    """A way in that a platform calls: an application that is served until it is stopped.
 
-    def __init__(self, host: str, port: int, name: str) -> None:
+    `chat` names the platform, in the thread's name and in the key of the error where the port cannot be opened.
+    """
+
+    def __init__(self, host: str, port: int, chat: str) -> None:
         self._host, self._port = host, port
-        self._name = name
+        self._chat = chat
         self._stopped = threading.Event()
         self.listening = threading.Event()
 
@@ -73,9 +78,12 @@ class WebTransport:
         return self._port
 
     def serve(self, app: WSGIApplication) -> None:
-        """Serve `app` until `stop` is called. Raises OSError where the port cannot be opened."""
-        server = WebServer(app, self._host, self._port, self._name, _LARGEST_BODY)
-        server.start()
+        """Serve `app` until `stop` is called. Raises ConfigError where the port cannot be opened."""
+        server = WebServer(app, self._host, self._port, f"{self._chat}-http", _LARGEST_BODY)
+        try:
+            server.start()
+        except OSError as error:
+            raise ConfigError(f"{self._chat}_port", port=self._port, problem=error.strerror) from None
         self._port = server.port
         self.listening.set()
         self._stopped.wait()

@@ -297,7 +297,7 @@ def test_a_connection_that_looks_open_but_is_dead_is_noticed_and_replaced(server
     sleeps = Sleeps()
     chat = chat_of(server, sleep=sleeps)
     with listening(chat, world):
-        server.socket.wait_connected()
+        server.socket.wait_connected(seconds=60)  # the first one waits for the import of the SDK
         for n in range(2, 5):
             begun = sleeps.end()  # a ping, which is answered before the time for it has passed
             wait(lambda begun=begun: sleeps.begun >= begun + 2)

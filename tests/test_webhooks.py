@@ -290,7 +290,7 @@ def test_a_send_whose_answer_is_lost_is_for_a_later_try_which_may_double_but_los
 
 @BOTH
 def test_an_answer_that_does_not_come_is_no_answer(kind, chat, place, hooks, monkeypatch):
-    module, name = (slack_webhook, "TIMEOUT") if kind == SLACK else (feishu_webhook, "_TIMEOUT")
+    module, name = (slack_webhook, "TIMEOUT") if kind == SLACK else (feishu_webhook, "TIMEOUT")
     monkeypatch.setattr(module, name, 0.2)
     with hooks._lock, pytest.raises(Unavailable) as failed:  # it answers when the lock is free
         chat.post(place, HELLO, once())

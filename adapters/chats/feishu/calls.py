@@ -42,7 +42,8 @@ NO_TOPIC_HERE = frozenset({230072})
 """A message that was forwarded with others cannot begin a topic; the group's others can."""
 _GROUP_BUSY = 230020
 _BUSY = frozenset({99991400, _GROUP_BUSY})
-_UNCLEAR = frozenset({230049, 2200, 1500, 99991500})
+NO_ANSWER = -1
+_UNCLEAR = frozenset({NO_ANSWER, 230049, 2200, 1500, 99991500})
 _SECRET = frozenset({10003, 10012, 10014, 10015})
 _TOKEN = frozenset({99991661, 99991663, 99991664, 99991668, 99991671})
 _SCOPE = frozenset({99991672, 99991679, 230027})
@@ -58,7 +59,7 @@ _LATE = frozenset({230031})
 
 @dataclass(frozen=True)
 class Answer:
-    """What Feishu said: 0 is success. `status` is HTTP's, 0 where there was no answer at all."""
+    """What Feishu said: 0 is success, `NO_ANSWER` that it said nothing. `status` is HTTP's, 0 where there was none."""
 
     code: int
     message: str = ""
@@ -74,17 +75,13 @@ class Answer:
     @property
     def after(self) -> float | None:
         """Seconds after which a busy Feishu wants to be asked again, where it says so."""
-        seconds = _number(self.headers.get("x-ogw-ratelimit-reset"), -1.0)
+        seconds = number(self.headers.get("x-ogw-ratelimit-reset"), -1.0)
         return max(seconds, 0.5) if seconds >= 0 else None
 
     @property
     def unclear(self) -> bool:
         """Whether what was asked may have been done all the same."""
-        return self.code != 0 and self.code not in _BUSY and (self.code in _UNCLEAR or self.status in (0, *_BROKEN))
-
-
-_BROKEN = range(500, 600)
-_NO_ANSWER = -1
+        return self.code != 0 and self.code not in _BUSY and (self.code in _UNCLEAR or self.status >= 500)
 
 
 class Gate(NamedTuple):
@@ -153,10 +150,10 @@ class Api:
         answer = self.ask_plainly("POST", "/open-apis/auth/v3/tenant_access_token/internal", body)
         token = answer.data.get("tenant_access_token") if answer.code == 0 else None
         if not token:
-            return "", answer if answer.code else Answer(_NO_ANSWER, "no token", status=502)
+            return "", answer if answer.code else Answer(NO_ANSWER, "no token", status=502)
         with self._lock:
             self._token = str(token)
-            self._until = self._now() + _number(answer.data.get("expire"), 2 * _EARLY) - _EARLY
+            self._until = self._now() + number(answer.data.get("expire"), 2 * _EARLY) - _EARLY
             return self._token, answer
 
     def _forget(self, token: str) -> None:
@@ -186,10 +183,10 @@ class Api:
         try:
             raw = send(option).raw
         except OSError:  # requests' errors are such
-            return Answer(_NO_ANSWER, "connection", status=0)
+            return Answer(NO_ANSWER, "connection", status=0)
         except (ValueError, AttributeError, TypeError):  # the SDK reads any answer as an object of JSON
-            return Answer(_NO_ANSWER, "no JSON", status=502)
-        return _read(raw.status_code, raw.headers, raw.content)
+            return Answer(NO_ANSWER, "no JSON", status=502)
+        return read(raw.status_code, raw.headers, raw.content)
 
     def _sdk_client(self) -> Any:
         if self._client is None:
@@ -215,7 +212,7 @@ def _written(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _number(value: object, default: float) -> float:
+def number(value: object, default: float) -> float:
     """A number as it came, or another one where none did."""
     try:
         return float(str(value))
@@ -223,14 +220,17 @@ def _number(value: object, default: float) -> float:
         return default
 
 
-def _read(status: int, headers: Mapping[str, str], content: bytes) -> Answer:
-    """An answer as it came. Some lie beside the code instead of in `data`: the token, what the bot is."""
+def read(status: int, headers: Mapping[str, str], content: bytes) -> Answer:
+    """An answer as it came. Some lie beside the code instead of in `data`: the token, what the bot is.
+
+    A custom bot's older answers have only `StatusCode`, which newer ones keep beside `code`.
+    """
     known = {name.lower(): value for name, value in headers.items()}
     try:
         told = json.loads(content)
-        code, data = int(told["code"]), told.get("data")
-    except (ValueError, KeyError, TypeError):
-        return Answer(_NO_ANSWER, "no JSON", status=status if status in _BROKEN else 502, headers=known)
+        code, data = int(told.get("code", told.get("StatusCode"))), told.get("data")
+    except (ValueError, AttributeError, TypeError):
+        return Answer(NO_ANSWER, "no JSON", status=status, headers=known)
     beside = {name: told[name] for name in told if name not in ("code", "msg", "data")}
     return Answer(code, str(told.get("msg", "")), beside | (data if isinstance(data, dict) else {}), status, known)
 
@@ -302,7 +302,7 @@ def translated(answer: Answer, gate: Gate) -> DigestError:
     if answer.busy:
         return Unavailable("feishu_busy")
     if answer.unclear:
-        return Unavailable("feishu_failed", error=code if code != _NO_ANSWER else answer.message)
+        return Unavailable("feishu_failed", error=code if code != NO_ANSWER else answer.message)
     return Unavailable("feishu_refused", error=f"{code} {one_line(answer.message, 120)}")
 
 

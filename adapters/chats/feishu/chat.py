@@ -11,7 +11,7 @@ from functools import cache, partial
 from typing import NamedTuple
 
 from adapters.chats.feishu import limits
-from adapters.chats.feishu.calls import NAME, NO_TOPIC_HERE, NO_TOPICS, Answer, Api, Caller, Gate, Json
+from adapters.chats.feishu.calls import NAME, NO_TOPIC_HERE, NO_TOPICS, Answer, Api, Caller, Gate, Json, number
 from adapters.chats.feishu.cards import Card, render
 from adapters.chats.feishu.inbound import Inbound
 from adapters.chats.feishu.transports import Http, LongConnection, Transport
@@ -167,7 +167,7 @@ class FeishuChat:
         """The bot's messages in a group or thread since something was first to be sent. Raises Unavailable."""
         begun = int(once.begun.timestamp()) - 60  # the clocks of two machines differ
         for message in readable(self._history(place, begun)):
-            if _number(message.get("create_time")) / 1_000 < begun:
+            if number(message.get("create_time"), 0) / 1_000 < begun:
                 return
             if (message.get("sender") or {}).get("id") == self._api.app_id:
                 yield message
@@ -260,10 +260,6 @@ def _bears(place: Place, message: Json, mark: _Mark) -> bool:
 
 def _content(card: Card) -> str:
     return json.dumps(card, ensure_ascii=False)
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) or (isinstance(value, str) and value.isdecimal()) else 0.0
 
 
 def from_settings(settings: Settings) -> FeishuChat:

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
 from adapters.chats.feishu import limits
-from adapters.chats.feishu.calls import Answer, Api, Gate, Json, sdk, translated
+from adapters.chats.feishu.calls import NO_ANSWER, Answer, Api, Gate, Json, sdk, translated
 from adapters.chats.inbox import Busy
 from adapters.web import WebTransport
 from bot.errors import ConfigError, DigestError, Unavailable
@@ -57,7 +57,7 @@ _LONGEST = 30.0
 _STEADY = 10.0
 """Seconds after which a connection counts as one that works."""
 # Feishu's own trouble, after which another try may succeed; and too many connections, of which one may end.
-_PASSING = frozenset({1, 1000040343, 1000040350})
+_PASSING = frozenset({NO_ANSWER, 1, 1000040343, 1000040350})
 
 
 class LongConnection:
@@ -65,7 +65,7 @@ class LongConnection:
 
     Each connection gets a client of the SDK's and an event loop of its own, which ends with it: the SDK's client has no
     way to stop, waits for ever in several places, and keeps its loop in the module. It is given an address that is
-    fetched with a time limit, is never let reconnect by itself, and is pinged; `sleep` (seconds) waits between two pings.
+    fetched with a time limit, is never let reconnect by itself, and is pinged; `sleep` waits between pings.
     """
 
     def __init__(self, api: Api, *, sleep: Callable[[float], Coroutine[Any, Any, object]] = asyncio.sleep) -> None:
@@ -222,7 +222,7 @@ class Http(WebTransport):
     """
 
     def __init__(self, key: str, token: str, host: str, port: int, now: Callable[[], float] = time.time) -> None:
-        super().__init__(host, port, "feishu-http")
+        super().__init__(host, port, "feishu")
         self._key = key
         self._token = token
         self._now = now
@@ -238,10 +238,7 @@ class Http(WebTransport):
             start(f"{status.value} {status.phrase}", [("Content-Type", "application/json; charset=utf-8")])
             return [json.dumps(body, ensure_ascii=False).encode()]
 
-        try:
-            self.serve(respond)
-        except OSError as error:
-            raise ConfigError("feishu_port", port=self.port, problem=error.strerror) from None
+        self.serve(respond)
 
     def _answered(self, environ: WSGIEnvironment, take: Take) -> tuple[HTTPStatus, Json]:
         """The answer to a request; one that is not Feishu's learns nothing from it."""

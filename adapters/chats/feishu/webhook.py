@@ -8,11 +8,11 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from adapters.chats.feishu import limits
+from adapters.chats.feishu.calls import NO_ANSWER, TIMEOUT, Answer, read
 from adapters.chats.feishu.cards import Card, render
 from adapters.chats.ratelimit import RateLimit
 from adapters.chats.retry import Retryable
@@ -22,14 +22,12 @@ from bot.settings import Settings, Webhook, webhooks
 from bot.values import Message, one_line
 
 _SETTING = "FEISHU_WEBHOOKS"
-_TIMEOUT = 15
-"""Seconds one request may take."""
 _BURST = 30
 """Cards that may follow each other at the rate of a second, of a minute's number."""
 # Codes of open.feishu.cn/document/client-docs/bot-v3/add-custom-bot, and 99991400 of server-docs/api-call-guide.
 _BUSY = frozenset({11232, 99991400})
 _NO_BOT = 19001
-_SIGNATURE, _MACHINE, _KEYWORD = 19021, 19022, 19024
+_SETTINGS = {19021: "webhook_signature", 19022: "webhook_machine", 19024: "webhook_keyword"}
 
 
 class FeishuWebhook(WebhookChat[Card]):
@@ -80,35 +78,18 @@ def signature(timestamp: str, secret: str) -> str:
     return base64.b64encode(hmac.new(f"{timestamp}\n{secret}".encode(), b"", hashlib.sha256).digest()).decode()
 
 
-class _Answer(NamedTuple):
-    """What Feishu said: 0 is success, None where what answered was not Feishu. `status` is HTTP's."""
-
-    code: int | None
-    message: str
-    status: int
-
-
-def _asked(url: str, body: bytes) -> _Answer:
+def _asked(url: str, body: bytes) -> Answer:
     """The answer to a request. Raises URLError where it was not sent whole, OSError or HTTPException after that."""
     request = Request(url, body, {"Content-Type": "application/json; charset=utf-8"})  # noqa: S310  # the settings' own
     try:
-        with urlopen(request, timeout=_TIMEOUT) as said:  # noqa: S310
-            return _read(said.status, said.read())
+        with urlopen(request, timeout=TIMEOUT) as said:  # noqa: S310
+            return read(said.status, dict(said.headers), said.read())
     except HTTPError as error:
         with error:
-            return _read(error.code, error.read())
+            return read(error.code, dict(error.headers), error.read())
 
 
-def _read(status: int, content: bytes) -> _Answer:
-    """An answer as it came. Older ones have only `StatusCode`, which newer ones keep beside `code`."""
-    try:
-        said = json.loads(content)
-        return _Answer(int(said.get("code", said.get("StatusCode"))), str(said.get("msg", "")), status)
-    except (ValueError, TypeError, AttributeError):
-        return _Answer(None, "", status)
-
-
-def refused(answer: _Answer, name: str) -> DigestError | Retryable:
+def refused(answer: Answer, name: str) -> DigestError | Retryable:
     """The error in the bot's terms, retryable where Feishu asks for patience; for how long, it does not say.
 
     Feishu's words are told, a proxy's are not: they may hold the address.
@@ -116,15 +97,11 @@ def refused(answer: _Answer, name: str) -> DigestError | Retryable:
     code, status = answer.code, answer.status
     if code in _BUSY or status == 429:
         return Retryable(Unavailable("webhook_busy", webhook=name), name)
-    if code == _NO_BOT or (code is None and status in (404, 410)):
+    if code == _NO_BOT or (code == NO_ANSWER and status in (404, 410)):
         return NotFound("webhook_gone", webhook=name, setting=_SETTING)
-    if code == _SIGNATURE:
-        return ConfigError("webhook_signature", webhook=name)
-    if code == _MACHINE:
-        return ConfigError("webhook_machine", webhook=name)
-    if code == _KEYWORD:
-        return ConfigError("webhook_keyword", webhook=name)
-    if code is None or status >= 500:
+    if code in _SETTINGS:
+        return ConfigError(_SETTINGS[code], webhook=name)
+    if code == NO_ANSWER or status >= 500:
         return Unavailable("webhook_failed", webhook=name, error=status)
     return Refused("webhook_refused", webhook=name, error=f"{code} {one_line(answer.message, 120)}".strip())
 
