@@ -21,25 +21,20 @@ _LARGEST_BODY = 1_000_000
 class WebServer:
     """Serves an application in threads of its own.
 
-    `largest` is the most bytes that a request may have. Port 0 is any free one.
+    `largest` is the most bytes that a request may have. Port 0 is any free one, which `port` is once it is listened on.
     """
 
     def __init__(self, app: WSGIApplication, host: str, port: int, name: str, largest: int) -> None:
         self._app = app
-        self._host, self._port = host, port
+        self._host, self.port = host, port
         self._name = name
         self._largest = largest
-
-    @property
-    def port(self) -> int:
-        """The port that is listened on, once it is."""
-        return self._port
 
     def start(self) -> None:
         """Serve from now on. Raises OSError where the port cannot be opened."""
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        opened = socket.create_server((self._host, self._port), family=family)
-        self._port = opened.getsockname()[1]
+        opened = socket.create_server((self._host, self.port), family=family)
+        self.port = opened.getsockname()[1]
         self._server = create_server(
             self._app, sockets=[opened], threads=8, max_request_body_size=self._largest, ident=""
         )
@@ -63,28 +58,24 @@ class WebServer:
 class WebTransport:
     """A way in that a platform calls: an application that is served until it is stopped.
 
-    `chat` names the platform, in the thread's name and in the key of the error where the port cannot be opened.
+    `port` is the one that is listened on, once it is. `chat` names the platform, in the thread's name and in the key of
+    the error where the port cannot be opened.
     """
 
     def __init__(self, host: str, port: int, chat: str) -> None:
-        self._host, self._port = host, port
+        self._host, self.port = host, port
         self._chat = chat
         self._stopped = threading.Event()
         self.listening = threading.Event()
 
-    @property
-    def port(self) -> int:
-        """The port that is listened on, once it is."""
-        return self._port
-
     def serve(self, app: WSGIApplication) -> None:
         """Serve `app` until `stop` is called. Raises ConfigError where the port cannot be opened."""
-        server = WebServer(app, self._host, self._port, f"{self._chat}-http", _LARGEST_BODY)
+        server = WebServer(app, self._host, self.port, f"{self._chat}-http", _LARGEST_BODY)
         try:
             server.start()
         except OSError as error:
-            raise ConfigError(f"{self._chat}_port", port=self._port, problem=error.strerror) from None
-        self._port = server.port
+            raise ConfigError(f"{self._chat}_port", port=self.port, problem=error.strerror) from None
+        self.port = server.port
         self.listening.set()
         self._stopped.wait()
         server.stop()

@@ -1168,7 +1168,7 @@ class Sockets:
         with self._changed:
             return sum(not delivery.done and not delivery.callback for delivery in self._deliveries.values())
 
-    def wait_connected(self, n: int = 1, seconds: float = 10.0) -> None:
+    def wait_connected(self, n: int = 1, seconds: float = 60.0) -> None:
         """Wait for `n` connections."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self._open) >= n, seconds), f"{len(self._open)} are connected"

@@ -87,8 +87,8 @@ class Inbox:
         try:
             work()
         except DigestError as error:
-            told = error if isinstance(error, Unavailable) else error.key
-            self._log.warning("a request in %s failed: %s", self._chat, told)
+            shown = error if isinstance(error, Unavailable) else error.key
+            self._log.warning("a request in %s failed: %s", self._chat, shown)
         except Exception:
             self._log.exception("a request in %s failed", self._chat)
         finally:

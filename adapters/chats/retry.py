@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from adapters.chats.ratelimit import RateLimit, RateLimiter
@@ -19,17 +20,16 @@ PATIENCE = 60.0
 """A longer pause than so many seconds is not waited for: whoever called tries again later."""
 
 
+@dataclass(eq=False)
 class Retryable(Exception):
     """An attempt failed with `error`, and another one may succeed.
 
     `key` is what is left alone until then, for `after` seconds; None: a second, and each time twice as long.
     """
 
-    def __init__(self, error: DigestError, key: Hashable, after: float | None = None) -> None:
-        super().__init__(error, key, after)
-        self.error = error
-        self.key = key
-        self.after = after
+    error: DigestError
+    key: Hashable
+    after: float | None = None
 
 
 class Retrier:

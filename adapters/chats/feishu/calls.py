@@ -227,12 +227,12 @@ def read(status: int, headers: Mapping[str, str], content: bytes) -> Answer:
     """
     known = {name.lower(): value for name, value in headers.items()}
     try:
-        told = json.loads(content)
-        code, data = int(told.get("code", told.get("StatusCode"))), told.get("data")
+        parsed = json.loads(content)
+        code, data = int(parsed.get("code", parsed.get("StatusCode"))), parsed.get("data")
     except (ValueError, AttributeError, TypeError):
         return Answer(NO_ANSWER, "no JSON", status=status, headers=known)
-    beside = {name: told[name] for name in told if name not in ("code", "msg", "data")}
-    return Answer(code, str(told.get("msg", "")), beside | (data if isinstance(data, dict) else {}), status, known)
+    beside = {name: parsed[name] for name in parsed if name not in ("code", "msg", "data")}
+    return Answer(code, str(parsed.get("msg", "")), beside | (data if isinstance(data, dict) else {}), status, known)
 
 
 class Caller:

@@ -126,9 +126,9 @@ class _Head:
 
     def card(self, elements: Sequence[Card], number: int, count: int, *, wide: bool) -> Card:
         """Page `number` of `count`, from 0 on; `wide` lets it be as wide as the chat."""
-        told = f" ({number + 1}/{count})" if number else ""
-        config = {"update_multi": True, "summary": {"content": f"{self.summary}{told}"}}
-        header: Card = {"title": _plain(f"{self.title}{told}"), "template": self.template}
+        counter = f" ({number + 1}/{count})" if number else ""
+        config = {"update_multi": True, "summary": {"content": f"{self.summary}{counter}"}}
+        header: Card = {"title": _plain(f"{self.title}{counter}"), "template": self.template}
         if self.tags and not number:
             header["text_tag_list"] = [
                 {"tag": "text_tag", "text": _plain(text), "color": color} for text, color in self.tags
@@ -142,15 +142,15 @@ class _Head:
 
 
 def _head(message: Message) -> _Head:
-    whole = one_line(words(_said(message.title)))
+    whole = one_line(words(_visible(message.title)))
     title, only = _shortened(whole or "…"), _links_of(message)
     links = (only,) if only else ()
     if title != (whole or "…"):
         links = (tuple(Span(span.text, span.url, strong=True, code=span.code) for span in message.title),)
-    said = " · ".join(filter(None, (whole, opening(message))))
+    summary = " · ".join(filter(None, (whole, opening(message))))
     colour = _COLOURS[message.importance] if message.importance else "blue"
     tags = [(count.label, _COLOURS[count.importance]) for count in message.counts if count.number]
-    return _Head(title, one_line(said, _SUMMARY) or "…", colour, tuple(tags[: limits.HEADER_TAGS.ours]), links)
+    return _Head(title, one_line(summary, _SUMMARY) or "…", colour, tuple(tags[: limits.HEADER_TAGS.ours]), links)
 
 
 def _cards(head: _Head, pages: Sequence[_Page], marks: Callable[[int], str] | None) -> Iterator[Card]:
@@ -234,7 +234,7 @@ def _span(span: Span, before: str) -> str:
 def markdown(line: Line) -> str:
     """A line as Markdown; neighbours of one weight stand between one pair of asterisks."""
     groups: list[tuple[bool, str]] = []
-    for strong, spans in groupby(_said(line), lambda span: span.strong):
+    for strong, spans in groupby(_visible(line), lambda span: span.strong):
         text = ""
         for span in spans:
             text += _span(span, text or (groups[-1][1] if groups else ""))
@@ -246,7 +246,7 @@ def markdown(line: Line) -> str:
     return made.strip()
 
 
-def _said(line: Line) -> Line:
+def _visible(line: Line) -> Line:
     """The spans that say anything; a link without words shows its address."""
     spans = (span if span.text.strip() or not span.url else replace(span, text=span.url) for span in line)
     return tuple(span for span in spans if span.text)
@@ -446,7 +446,7 @@ def _frame(columns: Sequence[_Column]) -> Card:
 
 def _rows(columns: Sequence[_Column], row: Sequence[Line]) -> Iterator[Card]:
     """A row, or as many as a row with long cells takes."""
-    left = [_said(cell) for cell in row]
+    left = [_visible(cell) for cell in row]
     while True:
         cells: Card = {}
         for number, column in enumerate(columns):
@@ -556,7 +556,7 @@ class _Packer(Packer):
         make = make or _markdown_holder
         inside, again = None, False
         for lead, line in rows:
-            rest = _said(line)
+            rest = _visible(line)
             while markdown(rest):
                 frame, fresh = make(again)
                 opening, count = _cost(frame), _count(frame)

@@ -47,6 +47,8 @@ class FeishuChat:
     `clock` and `sleep` are monotonic seconds, `now` is seconds since 1970.
     """
 
+    name = NAME
+
     def __init__(
         self,
         api: Api,
@@ -63,11 +65,6 @@ class FeishuChat:
         self._plain: dict[str, float] = {}
         self._me = ""
         self._inbound: Inbound | None = None
-
-    @property
-    def name(self) -> str:
-        """The name that stands in `Place.chat`."""
-        return NAME
 
     # --- Out ---------------------------------------------------------------------------------
 
@@ -186,18 +183,18 @@ class FeishuChat:
 
     def _pages(self, container: Mapping[str, object], order: str) -> Generator[Json, None, bool]:
         """The messages of some pages of a history, and whether there are no more."""
-        asked: dict[str, object] = {
+        query: dict[str, object] = {
             **container,
             "sort_type": f"ByCreateTime{order}",
             "page_size": limits.HISTORY.ours,
             "card_msg_content_type": "user_card_content",  # cards as they were sent, with their marks
         }
         for _ in range(_HISTORY_PAGES):
-            page = self._call(Gate("list"), lambda: self._api.ask("GET", _MESSAGES, query=asked)).data
+            page = self._call(Gate("list"), lambda: self._api.ask("GET", _MESSAGES, query=query)).data
             yield from (item for item in page.get("items") or () if isinstance(item, dict))
             if not (page.get("has_more") and page.get("page_token")):
                 return True
-            asked["page_token"] = page["page_token"]
+            query["page_token"] = page["page_token"]
         return False
 
     def _topic(self, message: str) -> str:

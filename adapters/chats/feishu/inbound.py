@@ -34,19 +34,15 @@ class Outbound(Protocol):
 
     def me(self) -> str:
         """The open id of the bot. Raises ConfigError, Unavailable."""
-        ...
 
     def post(self, place: Place, message: Message) -> object:
         """Post a message. Raises DigestError."""
-        ...
 
     def show(self, place: Place, card: Card, name: str) -> object:
         """Post a card that is no message; `name` is the same when it is shown again. Raises DigestError."""
-        ...
 
     def update(self, message: str, card: Card) -> None:
         """Put another card in the place of one. Raises DigestError."""
-        ...
 
 
 class Inbound:
@@ -86,7 +82,7 @@ class Inbound:
             return
         if message.get("message_type") not in ("text", "post"):  # a picture, a sticker: no line at all
             return
-        text, named = self._said(message)
+        text, named = self._line(message)
         direct = message.get("chat_type") == "p2p"
         if not (direct or named or _COMMAND.match(text)):
             return
@@ -94,9 +90,9 @@ class Inbound:
         thread = None if direct and not message.get("thread_id") else message["message_id"]
         user = str((sender.get("sender_id") or {}).get("open_id", ""))
         place = Place(NAME, message["chat_id"], thread)
-        self._asked(Request(text, place, user, f"feishu:{message['message_id']}"))
+        self._answer(Request(text, place, user, f"feishu:{message['message_id']}"))
 
-    def _said(self, message: Json) -> tuple[str, bool]:
+    def _line(self, message: Json) -> tuple[str, bool]:
         """What a message says without its mentions, which only call people, and whether the bot is one of them."""
         text = _LINK.sub(lambda found: f" {found[1] or found[2]} ", "".join(_texts(message)))
         mentions = [mention for mention in message.get("mentions") or () if isinstance(mention, dict)]
@@ -110,7 +106,7 @@ class Inbound:
             return any(mention.get("mentioned_type") == "bot" for mention in mentions)
         return any((mention.get("id") or {}).get("open_id") == me for mention in mentions)
 
-    def _asked(self, request: Request) -> None:
+    def _answer(self, request: Request) -> None:
         """Answer a request, as a form where it asks for one, and say so where that takes a while."""
 
         def show(form: Form) -> None:
@@ -137,7 +133,7 @@ class Inbound:
         try:
             if isinstance(kept := value.get(forms.FORM), dict):
                 return self._on_form(request, {str(name): str(text) for name, text in kept.items()}, action)
-            self.inbox.accept(lambda: self._asked(request))
+            self.inbox.accept(lambda: self._answer(request))
         except Busy:
             return _toast("warning", self._listener.text(place, "feishu.busy"))
         return _toast("info", self._listener.text(place, "feishu.working"))

@@ -97,7 +97,7 @@ class LongConnection:
         self._stopped.set()
 
     def _stay(self, take: Take) -> None:
-        failures, once, told = 0, False, set[int]()
+        failures, once, reported = 0, False, set[int]()
         while not self._stopped.is_set():
             answer = endpoint(self._api)
             begun = time.monotonic()
@@ -113,10 +113,10 @@ class LongConnection:
                 return
             failures += 1
             if time.monotonic() - begun > _STEADY:
-                failures, told = 0, set()
+                failures, reported = 0, set()
             if not self._stopped.is_set():
-                if answer.code not in told:  # each reason once, not at every try
-                    told.add(answer.code)
+                if answer.code not in reported:  # each reason once, not at every try
+                    reported.add(answer.code)
                     _log.warning("the long connection to Feishu ended (%s), opening another", answer.code)
                 self._stopped.wait(_pause(failures))
 
@@ -247,28 +247,28 @@ class Http(WebTransport):
         if environ["REQUEST_METHOD"] != "POST":
             return HTTPStatus.METHOD_NOT_ALLOWED, {}
         body = environ["wsgi.input"].read()
-        told = self._opened(body)
-        if told is None:
+        event = self._opened(body)
+        if event is None:
             return HTTPStatus.UNAUTHORIZED, {}
-        if told.get("type") == "url_verification":  # sent once, when somebody saves the address
-            return HTTPStatus.OK, {"challenge": str(told.get("challenge", ""))}
+        if event.get("type") == "url_verification":  # sent once, when somebody saves the address
+            return HTTPStatus.OK, {"challenge": str(event.get("challenge", ""))}
         if not self._signed(environ, body):
             return HTTPStatus.UNAUTHORIZED, {}
         try:
-            return HTTPStatus.OK, take(told)
+            return HTTPStatus.OK, take(event)
         except Busy:
             return HTTPStatus.SERVICE_UNAVAILABLE, {}
 
     def _opened(self, body: bytes) -> Json | None:
         """What an encrypted request holds; None where it was not encrypted with our key, or bears another token."""
         try:
-            told = json.loads(sdk().AESCipher(self._key).decrypt_str(json.loads(body)["encrypt"]))
+            event = json.loads(sdk().AESCipher(self._key).decrypt_str(json.loads(body)["encrypt"]))
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
-        if not isinstance(told, dict):
+        if not isinstance(event, dict):
             return None
-        said = told.get("token") or (told.get("header") or {}).get("token") or ""
-        return told if not self._token or hmac.compare_digest(str(said).encode(), self._token.encode()) else None
+        token = event.get("token") or (event.get("header") or {}).get("token") or ""
+        return event if not self._token or hmac.compare_digest(str(token).encode(), self._token.encode()) else None
 
     def _signed(self, environ: WSGIEnvironment, body: bytes) -> bool:
         """Whether a request is signed with our key, and was so lately."""

@@ -60,7 +60,7 @@ class FeishuWebhook(WebhookChat[Card]):
 
     def _send(self, name: str, page: Card) -> None:
         webhook = self._known[name]
-        answer = _asked(webhook.url.get_secret_value(), self._body(webhook, page))
+        answer = _request(webhook.url.get_secret_value(), self._body(webhook, page))
         if answer.code != 0:
             raise refused(answer, name)
 
@@ -78,12 +78,12 @@ def signature(timestamp: str, secret: str) -> str:
     return base64.b64encode(hmac.new(f"{timestamp}\n{secret}".encode(), b"", hashlib.sha256).digest()).decode()
 
 
-def _asked(url: str, body: bytes) -> Answer:
+def _request(url: str, body: bytes) -> Answer:
     """The answer to a request. Raises URLError where it was not sent whole, OSError or HTTPException after that."""
     request = Request(url, body, {"Content-Type": "application/json; charset=utf-8"})  # noqa: S310  # the settings' own
     try:
-        with urlopen(request, timeout=TIMEOUT) as said:  # noqa: S310
-            return read(said.status, dict(said.headers), said.read())
+        with urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
+            return read(response.status, dict(response.headers), response.read())
     except HTTPError as error:
         with error:
             return read(error.code, dict(error.headers), error.read())

@@ -61,8 +61,8 @@ def _pages(title: str, message: Message, packed: Sequence[_Packed]) -> Iterable[
     for number, page in enumerate(packed, start=1):
         count = f" ({number}/{len(packed)})" if len(packed) > 1 else ""
         more = [_context(f"{one_line(title, 150)}{count}")] if number > 1 else []
-        said = title if number > 1 else f"{title}\n{opening(message, limits.FALLBACK.ours // 3)}".strip()
-        yield Page(escaped(f"{said}{count}"), (*more, *page.blocks))
+        text = title if number > 1 else f"{title}\n{opening(message, limits.FALLBACK.ours // 3)}".strip()
+        yield Page(escaped(f"{text}{count}"), (*more, *page.blocks))
 
 
 def escaped(text: str) -> str:

@@ -114,12 +114,12 @@ class Caller:
         return self._retrier(_rates(gate), attempt, check)
 
     def pages(
-        self, gate: Gate, read: Callable[..., SlackResponse], asked: Mapping[str, Any]
+        self, gate: Gate, read: Callable[..., SlackResponse], arguments: Mapping[str, Any]
     ) -> Iterator[SlackResponse]:
         """The answers of a method that gives what it has in pages, each once it is wanted."""
         more: dict[str, Any] = {}
         for _ in range(_PAGES):
-            page: SlackResponse = self(gate, partial(read, **asked, **more))
+            page: SlackResponse = self(gate, partial(read, **arguments, **more))
             yield page
             more = {"cursor": (page.get("response_metadata") or {}).get("next_cursor")}
             if not more["cursor"]:

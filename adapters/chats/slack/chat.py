@@ -42,6 +42,8 @@ class SlackChat:
     how many seconds after it was perhaps sent a message is looked for: a history may show it late.
     """
 
+    name = NAME
+
     def __init__(
         self,
         workspaces: Workspaces,
@@ -60,11 +62,6 @@ class SlackChat:
         self._settle = settle
         self._people = People(workspaces, self._call, clock)
         self._inbound: Inbound | None = None
-
-    @property
-    def name(self) -> str:
-        """The name that stands in `Place.chat`."""
-        return NAME
 
     # --- Out ---------------------------------------------------------------------------------
 
@@ -161,7 +158,7 @@ class SlackChat:
     def _since(self, client: WebClient, place: Place, once: Idempotency) -> Iterator[Json]:
         """The messages of a channel or thread since something was first to be sent. Raises Unavailable."""
         team, channel = parts_of(place)
-        asked: dict[str, Any] = {
+        arguments: dict[str, Any] = {
             "channel": channel,
             "oldest": f"{once.begun.timestamp() - 60:.6f}",  # the clocks of two machines differ
             "limit": limits.HISTORY.ours,
@@ -170,7 +167,7 @@ class SlackChat:
         }
         read = client.conversations_replies if place.thread else client.conversations_history
         gate = Gate(f"conversations.{'replies' if place.thread else 'history'}", team, channel)
-        return readable(message for page in self._call.pages(gate, read, asked) for message in page["messages"])
+        return readable(message for page in self._call.pages(gate, read, arguments) for message in page["messages"])
 
     # --- In ----------------------------------------------------------------------------------
 

@@ -74,7 +74,7 @@ class Inbound:
     def _on_command(self, ack: Ack, body: Body) -> None:
         place = place_of(body["team_id"], body["channel_id"], viewer=body["user_id"])
         request = Request(_plain(body.get("text") or ""), place, body["user_id"], f"slack:{body['trigger_id']}")
-        self._accept(ack, lambda: self._asked(request, body))
+        self._accept(ack, lambda: self._answer(request, body))
 
     def _on_mention(self, body: Body, context: Mapping[str, Any]) -> None:
         event = body["event"]
@@ -82,7 +82,7 @@ class Inbound:
             return
         text = re.sub(rf"<@{re.escape(str(context.get('bot_user_id')))}(?:\|[^>]*)?>", " ", event.get("text") or "")
         place = place_of(body["team_id"], event["channel"], event.get("thread_ts") or event["ts"])
-        self._accept(None, lambda: self._asked(self._said(body, _plain(text), place), body))
+        self._accept(None, lambda: self._answer(self._request(body, _plain(text), place), body))
 
     def _on_message(self, body: Body) -> None:
         """A direct message; what the bot or another one wrote, and changes of messages, are none of its business."""
@@ -90,10 +90,10 @@ class Inbound:
         if event.get("channel_type") != "im" or event.get("subtype") or event.get("bot_id"):
             return
         place = place_of(body["team_id"], event["channel"], event.get("thread_ts"))
-        self._accept(None, lambda: self._asked(self._said(body, _plain(event.get("text") or ""), place), body))
+        self._accept(None, lambda: self._answer(self._request(body, _plain(event.get("text") or ""), place), body))
 
     @staticmethod
-    def _said(body: Body, text: str, place: Place) -> Request:
+    def _request(body: Body, text: str, place: Place) -> Request:
         """What an event says; it is known again by the message, which two kinds of events may tell of."""
         event = body["event"]
         return Request(text, place, event["user"], f"slack:{place.channel}:{event['ts']}")
@@ -104,9 +104,9 @@ class Inbound:
         place = place_of(body["team"]["id"], body["channel"]["id"], thread, viewer=user)
         links = " ".join(list(dict.fromkeys(_links(message)))[:_LINKS])
         request = Request(f"explain {links}", place, user, f"slack:{body['trigger_id']}")
-        self._accept(self._or_busy(ack, body), lambda: self._asked(request, body))
+        self._accept(self._or_busy(ack, body), lambda: self._answer(request, body))
 
-    def _asked(self, request: Request, body: Body) -> None:
+    def _answer(self, request: Request, body: Body) -> None:
         """Answer a request, as a form where it asks for one, and say so where that takes a while."""
         if request.place.viewer and (url := body.get("response_url")):
             self._people.waits(request.place, url)
@@ -132,7 +132,7 @@ class Inbound:
         place = place_of(body["team"]["id"], body["channel"]["id"], thread, viewer=user)
         if body["actions"][0]["action_id"].startswith(_QUESTION) and not container.get("is_ephemeral"):
             place = replace(place, thread=thread or message.get("ts"), viewer=None)
-        self._asked(Request(command, place, user, f"slack:{body['trigger_id']}"), body)
+        self._answer(Request(command, place, user, f"slack:{body['trigger_id']}"), body)
 
     def _pressed_at_home(self, body: Body, command: str) -> None:
         """A button of the Home, in the channel that it names, if that is one of the person's."""
@@ -146,7 +146,7 @@ class Inbound:
         if not self._surfaces.is_theirs(team, user, place):
             self.inbox.tell(place_of(team, self._people.direct(team, user)), "slack.not_yours")
             return
-        self._asked(Request(command, place, user, f"slack:{body['trigger_id']}"), body)
+        self._answer(Request(command, place, user, f"slack:{body['trigger_id']}"), body)
         self._surfaces.publish(team, user)
 
     # --- The form ----------------------------------------------------------------------------

@@ -35,18 +35,18 @@ class People:
     def channels_of(self, team: str, user: str) -> dict[str, str]:
         """The channels that somebody is in, and the bot may know of, with their names."""
         client = self._workspaces.client(team)
-        asked = {"user": user, "types": "public_channel,private_channel", "limit": 999}
-        pages = self._call.pages(Gate("users.conversations", team), client.users_conversations, asked)
+        arguments = {"user": user, "types": "public_channel,private_channel", "limit": 999}
+        pages = self._call.pages(Gate("users.conversations", team), client.users_conversations, arguments)
         return {str(c["id"]): str(c.get("name", c["id"])) for page in pages for c in page["channels"]}
 
     def zone_of(self, team: str, user: str) -> str:
         """The time zone of somebody's profile; empty where Slack does not say."""
         client = self._workspaces.client(team)
         try:
-            said = self._call(Gate("users.info", team), lambda: client.users_info(user=user))
+            response = self._call(Gate("users.info", team), lambda: client.users_info(user=user))
         except DigestError:
             return ""
-        return str(said["user"].get("tz") or "")
+        return str(response["user"].get("tz") or "")
 
     def show(self, team: str, method: str, **view: Any) -> None:
         """Open, update or publish a view: `views.open` and the like. Raises UsageError for one that comes too late."""
@@ -87,10 +87,10 @@ class People:
             return False
         webhook = WebhookClient(url, timeout=TIMEOUT, retry_handlers=NO_RETRIES)
         try:
-            said = webhook.send(text=page.text, blocks=list(page.blocks), response_type="ephemeral")
+            response = webhook.send(text=page.text, blocks=list(page.blocks), response_type="ephemeral")
         except OSError:
             return False
-        return said.status_code == 200
+        return response.status_code == 200
 
 
 class ResponseUrls:

@@ -67,21 +67,21 @@ def refused(answer: WebhookResponse, name: str) -> DigestError | Retryable:
 
     The words of an answer are told only where they are one of Slack's: a proxy's page may hold the address.
     """
-    status, said = answer.status_code, answer.body.strip()
+    status, reason = answer.status_code, answer.body.strip()
     if status == 429:
         after = str(answer.headers.get("Retry-After", ""))
         return Retryable(Unavailable("webhook_busy", webhook=name), name, float(after) if after.isdecimal() else 1.0)
-    if said in _CLOSED:
+    if reason in _CLOSED:
         return Forbidden("webhook_closed", webhook=name)
-    if said == "invalid_token":
+    if reason == "invalid_token":
         return ConfigError("webhook_token", webhook=name, setting=_SETTING)
-    if said in _GONE or status in (404, 410):
+    if reason in _GONE or status in (404, 410):
         return NotFound("webhook_gone", webhook=name, setting=_SETTING)
     if status >= 500 or status < 400:  # a page of somebody in between, or an error after which it may have arrived
         return Unavailable("webhook_failed", webhook=name, error=status)
-    if said in _CONTENT:
-        return Refused("webhook_refused", webhook=name, error=said)
-    return Unavailable("webhook_refused", webhook=name, error=said if _WORD.fullmatch(said) else status)
+    if reason in _CONTENT:
+        return Refused("webhook_refused", webhook=name, error=reason)
+    return Unavailable("webhook_refused", webhook=name, error=reason if _WORD.fullmatch(reason) else status)
 
 
 def from_settings(settings: Settings) -> SlackWebhook:
