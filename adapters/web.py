@@ -58,23 +58,23 @@ class WebServer:
 class WebTransport:
     """A way in that a platform calls: an application that is served until it is stopped.
 
-    `port` is the one that is listened on, once it is. `chat` names the platform, in the thread's name and in the key of
-    the error where the port cannot be opened.
+    `port` is the one that is listened on, once it is; `name` is the thread's, `closed` the key of the error where it
+    cannot be opened.
     """
 
-    def __init__(self, host: str, port: int, chat: str) -> None:
+    def __init__(self, host: str, port: int, name: str, closed: str) -> None:
         self._host, self.port = host, port
-        self._chat = chat
+        self._name, self._closed = name, closed
         self._stopped = threading.Event()
         self.listening = threading.Event()
 
     def serve(self, app: WSGIApplication) -> None:
         """Serve `app` until `stop` is called. Raises ConfigError where the port cannot be opened."""
-        server = WebServer(app, self._host, self.port, f"{self._chat}-http", _LARGEST_BODY)
+        server = WebServer(app, self._host, self.port, self._name, _LARGEST_BODY)
         try:
             server.start()
         except OSError as error:
-            raise ConfigError(f"{self._chat}_port", port=self.port, problem=error.strerror) from None
+            raise ConfigError(self._closed, port=self.port, problem=error.strerror) from None
         self.port = server.port
         self.listening.set()
         self._stopped.wait()
