@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from waitress.server import create_server
 
+from bot.errors import ConfigError
+
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
@@ -19,25 +21,20 @@ _LARGEST_BODY = 1_000_000
 class WebServer:
     """Serves an application in threads of its own.
 
-    `largest` is the most bytes that a request may have. Port 0 is any free one.
+    `largest` is the most bytes that a request may have. Port 0 is any free one, which `port` is once it is listened on.
     """
 
     def __init__(self, app: WSGIApplication, host: str, port: int, name: str, largest: int) -> None:
         self._app = app
-        self._host, self._port = host, port
+        self._host, self.port = host, port
         self._name = name
         self._largest = largest
-
-    @property
-    def port(self) -> int:
-        """The port that is listened on, once it is."""
-        return self._port
 
     def start(self) -> None:
         """Serve from now on. Raises OSError where the port cannot be opened."""
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        opened = socket.create_server((self._host, self._port), family=family)
-        self._port = opened.getsockname()[1]
+        opened = socket.create_server((self._host, self.port), family=family)
+        self.port = opened.getsockname()[1]
         self._server = create_server(
             self._app, sockets=[opened], threads=8, max_request_body_size=self._largest, ident=""
         )
@@ -59,24 +56,26 @@ class WebServer:
 
 
 class WebTransport:
-    """A way in that a platform calls: an application that is served until it is stopped."""
+    """A way in that a platform calls: an application that is served until it is stopped.
 
-    def __init__(self, host: str, port: int, name: str) -> None:
-        self._host, self._port = host, port
-        self._name = name
+    `port` is the one that is listened on, once it is; `name` is the thread's, `closed` the key of the error where it
+    cannot be opened.
+    """
+
+    def __init__(self, host: str, port: int, name: str, closed: str) -> None:
+        self._host, self.port = host, port
+        self._name, self._closed = name, closed
         self._stopped = threading.Event()
         self.listening = threading.Event()
 
-    @property
-    def port(self) -> int:
-        """The port that is listened on, once it is."""
-        return self._port
-
     def serve(self, app: WSGIApplication) -> None:
-        """Serve `app` until `stop` is called. Raises OSError where the port cannot be opened."""
-        server = WebServer(app, self._host, self._port, self._name, _LARGEST_BODY)
-        server.start()
-        self._port = server.port
+        """Serve `app` until `stop` is called. Raises ConfigError where the port cannot be opened."""
+        server = WebServer(app, self._host, self.port, self._name, _LARGEST_BODY)
+        try:
+            server.start()
+        except OSError as error:
+            raise ConfigError(self._closed, port=self.port, problem=error.strerror) from None
+        self.port = server.port
         self.listening.set()
         self._stopped.wait()
         server.stop()

@@ -1,6 +1,6 @@
 """What Feishu refuses of a card, what a reader sees of one, and what our bot must never write. Pure.
 
-The numbers are `adapters.chats.feishu.limits`'s `feishu` ones. Names of properties are those of the pages of the
+The numbers are `feishu_limits`'s `feishu` ones. Names of properties are those of the pages of the
 components (open.feishu.cn/document/feishu-cards/card-json-v2-components). What is not known here is refused: a fake
 that lets things pass is worth nothing.
 """
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from adapters.chats.feishu import limits
+import feishu_limits as limits
 
 Json = dict[str, Any]
 

@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import feishu_checks
+import feishu_limits as limits
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 from feishu_checks import Refused
@@ -38,8 +39,6 @@ from slack_server import Time, faster
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
-
-from adapters.chats.feishu import limits
 
 __all__ = ["Time"]
 
@@ -1169,7 +1168,7 @@ class Sockets:
         with self._changed:
             return sum(not delivery.done and not delivery.callback for delivery in self._deliveries.values())
 
-    def wait_connected(self, n: int = 1, seconds: float = 10.0) -> None:
+    def wait_connected(self, n: int = 1, seconds: float = 60.0) -> None:
         """Wait for `n` connections."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self._open) >= n, seconds), f"{len(self._open)} are connected"
@@ -1210,7 +1209,7 @@ class Sockets:
     def close(self) -> None:
         """End the server."""
         self._closed.set()
-        self._again.join()
+        self._again.join(5)
         end(self._server, self._serving)
         self.drop()
 

@@ -24,7 +24,7 @@ from repositories import Builder, lines
 from service import ROOT, environment, feishu_settings, quiet_zone, slack_settings
 from slack_server import SlackServer
 
-from adapters.chats.feishu.chat import _card_part
+from adapters.chats.feishu.chat import _card_mark
 from adapters.stores.sqlite import SqliteStore
 from bot.delivery.ledger import idempotency_key
 from bot.ports import Idempotency
@@ -171,7 +171,7 @@ class FeishuRoom:
 def _uuid(subscription: Subscription, delivery: Delivery, key: str) -> str:
     """By what Feishu knows the card of a step again."""
     name = idempotency_key(subscription, delivery, key)
-    return _card_part(Idempotency(name, datetime.now(UTC), False, lambda: None), 0).uuid
+    return _card_mark(Idempotency(name, datetime.now(UTC), False, lambda: None), 0).uuid
 
 
 @dataclass

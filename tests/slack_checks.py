@@ -1,6 +1,6 @@
 """What Slack refuses of a message or a view, and what our bot must never write although Slack takes it. Pure.
 
-The numbers are `adapters.chats.slack.limits`'s `slack` ones. Names of keys are those of slack_sdk.models and of
+The numbers are `slack_limits`'s `slack` ones. Names of keys are those of slack_sdk.models and of
 docs.slack.dev/reference/block-kit. What is not known here is refused: a fake that lets things pass is worth nothing.
 """
 
@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapters.chats.slack import limits
+import slack_limits as limits
+
 from adapters.chats.slack.blocks import json_length, rendered_length
 
 Json = dict[str, Any]

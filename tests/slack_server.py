@@ -31,13 +31,12 @@ from zoneinfo import ZoneInfo
 
 import serving
 import slack_checks
+import slack_limits as limits
 from serving import Handler, HttpServer, lateness
 from slack_checks import Refused, check_message
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
-
-from adapters.chats.slack import limits
 
 __all__ = ["Refused", "check_message"]
 

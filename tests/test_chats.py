@@ -24,7 +24,7 @@ from bot.values import Place
 def asked(chat, server, ask):
     """What a listener is told of while `ask` asks something."""
     told = Recorder()
-    listening = threading.Thread(target=chat.listen, args=(told,))
+    listening = threading.Thread(target=chat.listen, args=(told,), daemon=True)
     listening.start()
     try:
         server.socket.wait_connected()

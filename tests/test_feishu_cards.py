@@ -28,8 +28,10 @@ from bot.values import (
     Attachment,
     Button,
     Buttons,
+    Count,
     Fields,
     Form,
+    Importance,
     Input,
     InputKind,
     Message,
@@ -43,6 +45,7 @@ from bot.values import (
 )
 
 URL = "https://github.com/team/app/commit/1"
+HIGH = Span("🔴 High", importance=Importance.HIGH)
 
 
 def body(card) -> int:
@@ -240,7 +243,7 @@ def test_the_rest_is_a_panel_for_each_mark():
 
 def test_a_short_list_of_marked_lines_is_open_and_goes_on_in_a_panel_of_the_next_page():
     def listed(count, text):
-        lines = tuple((Span("🟢 "), Span(f"{number} {text}")) for number in range(count))
+        lines = tuple((Span("🟢 ", importance=Importance.LOW), Span(f"{number} {text}")) for number in range(count))
         return Message("rest", (Span("Rest"),), (Text(lines, bullets=True),))
 
     (panel,) = elements(accepted(listed(5, "short")), "collapsible_panel")
@@ -457,11 +460,11 @@ def test_hostile_texts_in_every_place_are_told_whole(start):
 
 def test_a_link_that_is_cut_behind_a_blank_shows_its_address_nowhere():
     blank = (Span(" " * 1_999), Span(" 00", URL))
-    rows = tuple(((Span(text),), (), (), (), blank, (Span("🔴 High"),)) for text in ("one", "two"))
+    rows = tuple(((Span(text),), (), (), (), blank, (HIGH,)) for text in ("one", "two"))
     message = Message("key", (), (Table(("a",) * 5 + ("b",), rows),))
     for length in range(1_900, 2_100):
         line = (Span(" " * length), Span(" 00", URL))
-        cut = replace(message, parts=(Table(("a", "b"), ((line, (Span("🔴 High"),)),)),))
+        cut = replace(message, parts=(Table(("a", "b"), ((line, (HIGH,)),)),))
         assert_complete(cut, accepted(cut))
     assert_complete(message, accepted(message))
 
@@ -475,7 +478,9 @@ TEXTS = st.one_of(
 )
 SPANS = st.builds(Span, TEXTS, url=st.sampled_from([None, URL, "x:y"]), strong=st.booleans(), code=st.booleans())
 LINES = st.lists(SPANS, max_size=4).map(tuple)
-GRADES = st.sampled_from(["🔴 High", "🟡 中", "🟢 Low"]).map(lambda text: (Span(text),))
+GRADES = st.sampled_from(
+    [(HIGH,), (Span("🟡 中", importance=Importance.MEDIUM),), (Span("🟢 Low", importance=Importance.LOW),)]
+)
 
 
 def table(columns):
@@ -493,13 +498,20 @@ PARTS = st.one_of(
 )
 
 
+COUNTS = st.lists(st.integers(0, 9_999), max_size=3).map(
+    lambda numbers: tuple(Count(i, n, f"{i} {n}", i) for i, n in zip(Importance, numbers, strict=False))
+)
+
+
 @given(
     title=LINES,
     parts=st.lists(PARTS, max_size=5),
     limit=st.sampled_from([limits.BODY_BYTES.ours, limits.WEBHOOK_BYTES.ours]),
+    importance=st.sampled_from([None, *Importance]),
+    counts=COUNTS,
 )
-def test_whatever_a_message_holds_feishu_takes_it_and_nothing_is_left_out(title, parts, limit):
-    message = Message("key", title, tuple(parts))
+def test_whatever_a_message_holds_feishu_takes_it_and_nothing_is_left_out(title, parts, limit, importance, counts):
+    message = Message("key", title, tuple(parts), importance=importance, counts=counts)
     pages = accepted(message, limit)
     assert_complete(message, pages)
     assert all(url == URL for page in pages for url in links(page))

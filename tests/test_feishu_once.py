@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import feishu_limits as limits
 import pytest
 from feishu_server import (
     APP_ID,
@@ -22,7 +23,6 @@ from feishu_server import (
     Time,
 )
 
-from adapters.chats.feishu import limits
 from adapters.chats.feishu.calls import Answer, Api, Caller, Gate
 from adapters.chats.feishu.chat import FeishuChat
 from adapters.chats.feishu.transports import LongConnection

@@ -14,6 +14,7 @@ from feishu_server import APP_ID, APP_SECRET, BOT, SENSITIVE, USER, FeishuServer
 from repositories import Builder, git
 from world import World, busy_day
 
+from adapters.chats import inbox
 from adapters.chats.feishu import inbound
 from adapters.chats.feishu.calls import Api
 from adapters.chats.feishu.chat import FeishuChat
@@ -80,7 +81,7 @@ class Feishu:
 
     def idle(self):
         """Wait until nothing is worked on any more."""
-        self.wait(lambda: self.chat._inbound.idle)
+        self.wait(lambda: self.chat._inbound.inbox.idle)
 
     def follow(self, path="", **fields):
         made = Subscription(GROUP, path or self.path, "0 9 * * mon-fri", "UTC", "en", **fields)
@@ -123,7 +124,7 @@ def server():
 @pytest.fixture
 def feishu(server, world, repository, monkeypatch, request, caplog):
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(inbound, "_SLOW", getattr(request, "param", 30))
+    monkeypatch.setattr(inbox, "_SLOW", getattr(request, "param", 30))
     with listening(server, world) as chat:
         yield Feishu(server, chat, world, str(repository.path), server._clock)
     told = caplog.text + json.dumps(server.written(), ensure_ascii=False)
@@ -136,7 +137,7 @@ def listening(server, world):
     time = server._clock
     api = Api(APP_ID, APP_SECRET, server.root, now=time)
     chat = FeishuChat(api, LongConnection(api), clock=time, sleep=time.sleep, now=time)
-    thread = threading.Thread(target=chat.listen, args=(world.host(chat),))
+    thread = threading.Thread(target=chat.listen, args=(world.host(chat),), daemon=True)
     thread.start()
     server.socket.wait_connected(seconds=60)  # the first one waits for the import of the SDK
     yield chat
@@ -449,13 +450,13 @@ def test_two_processes_that_are_told_of_one_message_answer_it_once(feishu):
     for n in range(10):
         asked = feishu.server.group("oc_1").post_by(USER, f"/digest help {n}")
         event = feishu.server.message_event(asked)
-        taken = threading.Thread(target=second.take, args=(event,))
+        taken = threading.Thread(target=second.take, args=(event,), daemon=True)
         taken.start()
         feishu.server.deliver(feishu.server.message_event(asked))
-        taken.join()
-        feishu.wait(lambda: second.idle)
+        taken.join(10)
+        feishu.wait(lambda: second.inbox.idle)
         assert len(feishu.answers(asked)) == 1
-    second.drain()
+    second.inbox.drain()
 
 
 # --- Buttons ---------------------------------------------------------------------------------
@@ -613,7 +614,7 @@ def test_settings_are_changed_in_a_form(feishu):
 
 
 def test_too_much_at_once_is_told_to_who_sends_a_form_and_it_can_be_sent_again(feishu, form, monkeypatch):
-    monkeypatch.setattr(inbound, "_WAITING", -inbound._WORKERS)
+    monkeypatch.setattr(inbox, "_WAITING", -inbox._WORKERS)
     ack = feishu.server.submit(form, {"repo": feishu.path})
     assert "try again" in ack.data["toast"]["content"]
     monkeypatch.undo()
@@ -712,7 +713,7 @@ def test_everybody_is_acknowledged_within_a_second_while_fifty_wait(feishu, monk
 def test_what_is_too_much_at_once_is_pushed_again_and_nothing_is_lost(feishu, monkeypatch):
     held, answer = threading.Event(), feishu.world.interpreter.answer
     (card,) = feishu.ask("settings")
-    monkeypatch.setattr(inbound, "_WAITING", 4)
+    monkeypatch.setattr(inbox, "_WAITING", 4)
     monkeypatch.setattr(feishu.world.interpreter, "answer", lambda request: held.wait(20) and answer(request))
     asked = [feishu.server.say("help", wait=n < 12) for n in range(30)]
     feishu.wait(lambda: feishu.server.socket.unacked == 18)

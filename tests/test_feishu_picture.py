@@ -13,7 +13,21 @@ from adapters.chats.feishu.cards import render
 from bot.languages import LANGUAGES
 from bot.posts import post as digests
 from bot.texts import Texts
-from bot.values import Button, Buttons, Fields, Form, Input, InputKind, Message, Problem, Span, Table, Text
+from bot.values import (
+    Button,
+    Buttons,
+    Count,
+    Fields,
+    Form,
+    Importance,
+    Input,
+    InputKind,
+    Message,
+    Problem,
+    Span,
+    Table,
+    Text,
+)
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "feishu_picture.py"
 TAGS = {
@@ -83,13 +97,13 @@ def cards(kind, language):
 def everything(word="word"):
     """A message and a form with every element, and `word` wherever one stands."""
     line = (Span(word), Span(word, URL), Span(word, strong=True), Span("a1b2c3d", code=True))
-    row = (line, (Span(word),), (Span("🔴 High"),))
+    row = (line, (Span(word),), (Span("🔴 High", importance=Importance.HIGH),))
     parts = (
         Text((line,), heading=word),
         Text((line,) * 6, heading="many", bullets=True),
-        Text(((Span("🟢 "), *line),) * 3, bullets=True),
+        Text(((Span("🟢 ", importance=Importance.LOW), *line),) * 3, bullets=True),
         Fields(((word, (Span(word),)),) * 5),
-        Table((word, "b", "c"), ((*row[:2], (Span("🟢 Low"),)), *(row,) * 11)),
+        Table((word, "b", "c"), ((*row[:2], (Span("🟢 Low", importance=Importance.LOW),)), *(row,) * 11)),
         Buttons((Button(word, "a"), Button(word, "b", confirm=word))),
     )
     asked = (
@@ -101,7 +115,8 @@ def everything(word="word"):
         Input("f", "Label", "", kind=InputKind.ONE, choices=(("x", word),)),
     )
     form = forms.card(Form(word, "Save", "Cancel", "", "", asked), {}, problem=Problem("a", word))
-    return [*render(Message("key", (Span(word),), parts)).pages, form]
+    counts = (Count(Importance.HIGH, 11, "🔴 11", "🔴 High"), Count(Importance.LOW, 1, "🟢 1", "🟢 Low"))
+    return [*render(Message("key", (Span(word),), parts, counts=counts)).pages, form]
 
 
 # --- What the HTML says ----------------------------------------------------------------------

@@ -19,14 +19,13 @@ from urllib.parse import urlencode, urlsplit
 from urllib.request import Request, urlopen
 
 import feishu_checks
+import feishu_limits as limits
 import feishu_server
 import pytest
 from feishu_checks import Refused, check_card, links, shown, unwanted
 from feishu_server import APP_ID, APP_SECRET, BOT, USER, FeishuServer, Hook, Time, signed, webhook_sign
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
-
-from adapters.chats.feishu import limits
 
 IM = "/open-apis/im/v1"
 TOKEN = "/open-apis/auth/v3/tenant_access_token/internal"

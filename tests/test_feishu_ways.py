@@ -19,7 +19,8 @@ from feishu_server import APP_ID, APP_SECRET, USER, VERIFICATION, Ack, FeishuSer
 from service import ROOT, environment, feishu_settings
 from world import World, busy_day
 
-from adapters.chats.feishu import calls, inbound, transports
+from adapters.chats import inbox
+from adapters.chats.feishu import calls, transports
 from adapters.chats.feishu.calls import Api
 from adapters.chats.feishu.chat import FeishuChat, from_settings
 from adapters.chats.feishu.doctor import SCOPES
@@ -74,7 +75,7 @@ def listening(chat, world, within=5.0):
         except Exception as error:
             failed.append(error)
 
-    thread = threading.Thread(target=listen)
+    thread = threading.Thread(target=listen, daemon=True)
     thread.start()
     try:
         yield thread
@@ -97,7 +98,7 @@ def wait(found, seconds=30.0):
 
 
 def idle(chat):
-    wait(lambda: chat._inbound and chat._inbound.idle)
+    wait(lambda: chat._inbound and chat._inbound.inbox.idle)
 
 
 def answered(server, chat="oc_1"):
@@ -248,7 +249,7 @@ def test_an_endpoint_that_answers_nothing_is_no_connection_that_lasted(server, m
     monkeypatch.setattr(calls, "TIMEOUT", 0.2)
     server.hang_endpoint = True
     way = LongConnection(Api(APP_ID, APP_SECRET, server.root))
-    running = threading.Thread(target=way.run, args=(lambda _: {},))
+    running = threading.Thread(target=way.run, args=(lambda _: {},), daemon=True)
     running.start()
     real_time.sleep(1)
     way.stop()
@@ -263,13 +264,49 @@ def test_the_pause_between_two_tries_grows_to_half_a_minute_and_no_further(failu
     assert failures < 100 or transports._pause(failures) >= 15
 
 
+class Sleeps:
+    """A sleep that lasts until it is told that its time has passed."""
+
+    def __init__(self):
+        self.begun = 0
+        self._asleep = []
+
+    async def __call__(self, seconds):
+        loop = asyncio.get_running_loop()
+        woken = loop.create_future()
+        self._asleep.append((loop, woken))
+        self.begun += 1
+        await woken
+
+    def end(self):
+        """Let the next sleep end, once somebody sleeps; how many had begun by then."""
+        loop, woken = wait(self._next)
+        begun = self.begun
+        loop.call_soon_threadsafe(lambda: woken.done() or woken.set_result(None))
+        return begun
+
+    def _next(self):
+        while self._asleep:
+            loop, woken = self._asleep.pop(0)
+            if not woken.done():
+                return loop, woken
+        return None
+
+
 def test_a_connection_that_looks_open_but_is_dead_is_noticed_and_replaced(server, world, swift):
-    chat = chat_of(server, alive=0.1)
-    with listening(chat, world, within=2):
-        server.socket.wait_connected()
+    sleeps = Sleeps()
+    chat = chat_of(server, sleep=sleeps)
+    with listening(chat, world):
+        server.socket.wait_connected(seconds=60)  # the first one waits for the import of the SDK
         for n in range(2, 5):
+            begun = sleeps.end()  # a ping, which is answered before the time for it has passed
+            wait(lambda begun=begun: sleeps.begun >= begun + 2)
+            assert server.socket.opened == n - 1
             server.socket.freeze()
-            asked = server.say("help")  # which waits for another connection
+            asked = server.say("help", wait=False)  # which waits for another connection
+            sleeps.end()  # a ping
+            sleeps.end()  # which is not answered
+            wait(lambda asked=asked: answered(server).get(asked["message_id"]))
             idle(chat)
             assert answered(server)[asked["message_id"]] == 1
             assert server.socket.opened == n
@@ -311,7 +348,7 @@ def test_fifty_cuts_among_commands_and_a_delivery_lose_nothing_and_double_nothin
     deliver(chat, replace(GROUP, channel="oc_calm"), post, Texts("en"))
     asked, threads, connections = [], set(), set()
     with listening(chat, world):
-        delivering = threading.Thread(target=deliver, args=(chat, GROUP, post, Texts("en")))
+        delivering = threading.Thread(target=deliver, args=(chat, GROUP, post, Texts("en")), daemon=True)
         for n in range(50):
             server.socket.wait_connected()
             connections.add(server.socket.connections)
@@ -416,7 +453,7 @@ class Feishu:
         return asked, self.server.message_event(asked)
 
     def idle(self):
-        wait(lambda: self.chat._inbound.idle)
+        wait(lambda: self.chat._inbound.inbox.idle)
 
 
 @pytest.fixture
@@ -547,7 +584,7 @@ def test_what_is_elsewhere_no_post_or_far_too_large_is_refused(feishu):
 
 
 def test_what_is_too_much_at_once_is_to_be_pushed_again(feishu, server, monkeypatch):
-    monkeypatch.setattr(inbound, "_WAITING", -inbound._WORKERS)
+    monkeypatch.setattr(inbox, "_WAITING", -inbox._WORKERS)
     asked, event = feishu.asks()
     assert server.deliver(event).code == 503
     monkeypatch.undo()
@@ -698,11 +735,12 @@ def test_the_doctor_as_a_program_speaks_the_operators_language(tmp_path, server)
         assert code == 1
         said[language] = told.splitlines()
 
-    threads = [threading.Thread(target=run, args=(language,)) for language in ("en", "zh")]
+    threads = [threading.Thread(target=run, args=(language,), daemon=True) for language in ("en", "zh")]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
+        assert not thread.is_alive()
     assert said["en"][0] == "✓ Feishu application: Commit Digest (cli_test)"
     assert said["en"][1].startswith(f"✗ Feishu permissions: missing: {SCOPELESS}.")
     assert said["zh"][0] == "✓ 飞书应用: Commit Digest（cli_test）"

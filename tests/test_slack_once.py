@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from urllib.request import urlopen
 
 import pytest
+import slack_limits as limits
 from slack_server import BROKEN, BUSY, DROPPED, INTERNAL, LOST, TOKEN, SlackServer, Time
 
-from adapters.chats.slack import limits
+from adapters.chats.ratelimit import RateLimit, RateLimiter
 from adapters.chats.slack.calls import SETTLE, Caller, Gate
 from adapters.chats.slack.chat import SlackChat
 from adapters.chats.slack.workspaces import OneWorkspace
-from adapters.pace import Pace, Rate
 from bot.errors import LeaseLost, ThreadGone, Unavailable
 from bot.ports import Idempotency
 from bot.texts import Texts
@@ -302,12 +302,12 @@ def test_a_thread_that_was_removed_is_told(server, time, chat):
 # --- Pace ------------------------------------------------------------------------------------
 
 
-def test_a_pace_allows_a_burst_and_then_one_after_the_other():
-    pace, went = Pace(Rate(2.0, burst=3)), []
+def test_a_rate_limit_allows_a_burst_and_then_one_after_the_other(time):
+    limiter, begun, went = RateLimiter(time, time.sleep), time.now, []
     for asked in (0, 0, 0, 0, 0, 100, 100, 100, 100):
-        now = max(asked, pace.opens)
-        pace.take(now)
-        went.append(now)
+        time.now = max(time.now, begun + asked)
+        limiter.wait({"key": (RateLimit(2.0, burst=3),)})
+        went.append(time.now - begun)
     assert went == [0, 0, 0, 2, 4, 100, 100, 100, 102]
 
 
@@ -350,7 +350,7 @@ def test_a_method_that_is_refused_is_left_alone_in_all_of_the_workspace(server, 
     waits = []
 
     def sleep(seconds):
-        waits.append(chat._call._gates._enter({Gate("conversations.history", ""): ()}))
+        waits.append(chat._call._retrier.limiter._acquire({Gate("conversations.history", ""): ()}))
         time.sleep(seconds)
 
     chat = SlackChat(OneWorkspace(TOKEN, server.url), clock=time, sleep=sleep, now=time)
@@ -363,7 +363,9 @@ def test_several_threads_keep_the_pace_together():
     call, went = Caller(), []
     gates = [Gate("chat.postMessage", "T1", f"C{n % 2}") for n in range(6)]
     threads = [
-        threading.Thread(target=call, args=(gate, lambda g=gate: went.append((g.channel, real_time.monotonic()))))
+        threading.Thread(
+            target=call, args=(gate, lambda g=gate: went.append((g.channel, real_time.monotonic()))), daemon=True
+        )
         for gate in gates
     ]
     for thread in threads:

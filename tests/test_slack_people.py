@@ -10,6 +10,7 @@ from slack_server import BOT, TEAM, TOKEN, SlackServer
 from test_slack import Time, words
 from world import World, busy_day
 
+from adapters.chats import inbox
 from adapters.chats.slack import inbound
 from adapters.chats.slack.chat import SlackChat
 from adapters.chats.slack.transports import Socket
@@ -59,7 +60,7 @@ class Slack:
 
     def idle(self):
         """Wait until nothing is worked on any more."""
-        self.wait(lambda: self.chat._inbound.idle)
+        self.wait(lambda: self.chat._inbound.inbox.idle)
 
     def follow(self, **fields):
         made = Subscription(C1, self.path, "0 9 * * mon-fri", "UTC", "en", **fields)
@@ -76,13 +77,13 @@ def repository(tmp_path_factory):
 
 @pytest.fixture
 def slack(tmp_path, clock, repository, request, monkeypatch):
-    monkeypatch.setattr(inbound, "_SLOW", getattr(request, "param", 30))
+    monkeypatch.setattr(inbox, "_SLOW", getattr(request, "param", 30))
     time = Time()
     world = World(tmp_path, clock, allow=[str(repository.path)])
     with SlackServer(time, private=("G1",)) as server:
         transport = Socket(slack_server.APP_TOKEN, server.url)
         chat = SlackChat(OneWorkspace(TOKEN, server.url), transport, clock=time, sleep=time.sleep, now=time)
-        listening = threading.Thread(target=chat.listen, args=(world.host(chat),))
+        listening = threading.Thread(target=chat.listen, args=(world.host(chat),), daemon=True)
         listening.start()
         server.socket.wait_connected()
         yield Slack(server, chat, world, str(repository.path))
@@ -230,9 +231,9 @@ def test_who_waits_is_told_that_the_bot_is_at_it(slack, monkeypatch):
 def test_too_much_at_once_is_said_in_the_acknowledgement(slack, monkeypatch):
     held = threading.Event()
     monkeypatch.setattr(slack.world.interpreter, "answer", lambda _: held.wait(20) and ())
-    for _ in range(inbound._WORKERS + inbound._WAITING):
+    for _ in range(inbox._WORKERS + inbox._WAITING):
         slack.server.socket.send_nowait(slack.server.socket.envelope("slash_commands", slack.server.slash("help")))
-    slack.wait(lambda: len(slack.server.socket.acks) == inbound._WORKERS + inbound._WAITING, 20)
+    slack.wait(lambda: len(slack.server.socket.acks) == inbox._WORKERS + inbox._WAITING, 20)
     ack = slack.send("slash_commands", slack.server.slash("help"))
     button = {
         "type": "button",

@@ -11,6 +11,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 import slack_checks
+import slack_limits as limits
 import slack_server
 from slack_checks import Refused
 from slack_sdk.errors import SlackApiError
@@ -19,8 +20,6 @@ from slack_sdk.socket_mode import SocketModeClient
 from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web import WebClient
 from slack_server import APP_TOKEN, BOT, DROPPED, TOKEN, SlackServer, Time
-
-from adapters.chats.slack import limits
 
 HELLO = {"text": "Hello", "unfurl_links": False, "unfurl_media": False}
 
@@ -641,12 +640,14 @@ def test_a_request_is_signed_as_the_sdk_checks_it():
 
 def test_many_callers_are_counted_one_by_one(server):
     threads = [
-        threading.Thread(target=bot(server).chat_postMessage, kwargs={"channel": "C1", **HELLO}) for _ in range(20)
+        threading.Thread(target=bot(server).chat_postMessage, kwargs={"channel": "C1", **HELLO}, daemon=True)
+        for _ in range(20)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(20)
+        assert not thread.is_alive()
     assert len({m["ts"] for m in server.messages["C1"]}) == 20
     assert server.too_fast == 19
 

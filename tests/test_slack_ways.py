@@ -51,7 +51,7 @@ class Listening:
         self.server = server
         self.http = Http(SECRET, "127.0.0.1", 0)
         self.chat = SlackChat(workspaces, self.http)
-        self.thread = threading.Thread(target=self.chat.listen, args=(self.world.host(self.chat),))
+        self.thread = threading.Thread(target=self.chat.listen, args=(self.world.host(self.chat),), daemon=True)
 
     def __enter__(self):
         self.thread.start()
@@ -73,7 +73,7 @@ class Listening:
 
     def idle(self):
         until = real_time.monotonic() + 30
-        while not self.chat._inbound.idle:
+        while not self.chat._inbound.inbox.idle:
             assert real_time.monotonic() < until
             real_time.sleep(0.01)
 

@@ -28,14 +28,15 @@ from test_slack import DAYS, HELLO, words
 from test_worker import Time as Moving
 from world import World
 
+from adapters.chats import retry
 from adapters.chats.feishu import webhook as feishu_webhook
 from adapters.chats.feishu.settings import FeishuSettings
 from adapters.chats.feishu.webhook import FeishuWebhook
 from adapters.chats.slack import webhook as slack_webhook
 from adapters.chats.slack.settings import SlackSettings
 from adapters.chats.slack.webhook import SlackWebhook
+from adapters.chats.webhooks import SecretStr, Webhook, webhooks
 from adapters.stores.sqlite import SqliteStore
-from adapters.webhooks import SecretStr, Webhook, webhooks
 from bot.delivery.sending import send
 from bot.errors import ConfigError, Forbidden, LeaseLost, NotFound, Refused, Unavailable
 from bot.ports import Idempotency
@@ -291,7 +292,7 @@ def test_a_send_whose_answer_is_lost_is_for_a_later_try_which_may_double_but_los
 
 @BOTH
 def test_an_answer_that_does_not_come_is_no_answer(kind, chat, place, hooks, monkeypatch):
-    module, name = (slack_webhook, "TIMEOUT") if kind == SLACK else (feishu_webhook, "_TIMEOUT")
+    module, name = (slack_webhook, "TIMEOUT") if kind == SLACK else (feishu_webhook, "TIMEOUT")
     monkeypatch.setattr(module, name, 0.2)
     with hooks._lock, pytest.raises(Unavailable) as failed:  # it answers when the lock is free
         chat.post(place, HELLO, once())
@@ -343,7 +344,7 @@ def test_who_stays_busy_is_tried_later(kind, chat, place, hooks):
 
 
 def test_a_long_pause_is_not_waited_for(hooks, time, monkeypatch):
-    monkeypatch.setattr(slack_webhook, "_PATIENCE", 6)
+    monkeypatch.setattr(retry, "PATIENCE", 6)
     hooks.queue(BUSY)
     with pytest.raises(Unavailable):
         chat_of(SLACK, hooks.url(SLACK), time).post(Place(SLACK, "team"), HELLO)
@@ -382,7 +383,7 @@ def test_a_service_that_comes_back_gets_the_message_once(kind, time):
             back.append(Hooks(time, now=time, port=port).__enter__())
 
     chat = chat_of(kind, gone.url(kind), time)
-    chat._gates._sleep = sleep
+    chat._retrier.limiter._sleep = sleep
     chat.post(Place(kind, "team"), HELLO)
     (hooks,) = back
     hooks.__exit__()
@@ -495,7 +496,7 @@ def test_a_wrong_secret_and_a_wrong_clock_are_told(hooks, time):
 
 def test_a_long_wait_makes_no_signature_too_old(hooks, time):
     chat = chat_of(FEISHU, hooks.url(FEISHU), time)
-    chat._gates.pause("team", 4_000)
+    chat._retrier.limiter.pause("team", 4_000)
     chat.post(Place(FEISHU, "team"), HELLO)
     assert int(hooks.taken[FEISHU][0]["timestamp"]) >= 5_000
 
@@ -585,7 +586,7 @@ def test_slack_knows_no_secret_behind_an_address(monkeypatch):
 
 @BOTH
 def test_listening_ends_when_it_is_closed(kind, chat):
-    listening = threading.Thread(target=chat.listen, args=(None,))
+    listening = threading.Thread(target=chat.listen, args=(None,), daemon=True)
     listening.start()
     listening.join(0.05)
     assert listening.is_alive()

@@ -20,6 +20,7 @@ from rich.style import Style
 from rich.table import Table as Grid
 from rich.text import Text as Styled
 
+from adapters.chats.rendering import words
 from bot.ports import Idempotency, Listener, Progress
 from bot.values import (
     Attachment,
@@ -196,7 +197,7 @@ def _file(part: Attachment) -> str:
 
 
 def _plain(message: Message, reply: bool) -> str:
-    title = f"{'-- ' if reply else ''}{_words(message.title)}"
+    title = f"{'-- ' if reply else ''}{words(message.title)}"
     return "\n".join([title, *(line for part in message.parts for line in _plain_part(part)), "", ""])
 
 
@@ -205,22 +206,18 @@ def _plain_part(part: Part) -> Iterator[str]:
         case Text():
             if part.heading:
                 yield f"\n{part.heading}"
-            yield from (f"{'• ' if part.bullets else ''}{_words(line)}" for line in part.lines)
+            yield from (f"{'• ' if part.bullets else ''}{words(line)}" for line in part.lines)
         case Table():
             yield "\t".join(part.columns)
-            yield from ("\t".join(_words(cell).replace("\t", " ") for cell in row) for row in part.rows)
+            yield from ("\t".join(words(cell).replace("\t", " ") for cell in row) for row in part.rows)
         case Fields():
-            yield from (f"{label}: {_words(value)}" for label, value in part.items)
+            yield from (f"{label}: {words(value)}" for label, value in part.items)
         case Buttons():
             yield _pressed(part)
         case Attachment():
             yield _file(part)
         case _:
             assert_never(part)
-
-
-def _words(line: Line) -> str:
-    return "".join(span.text for span in line)
 
 
 # --- Progress --------------------------------------------------------------------------------

@@ -108,9 +108,9 @@ def withheld(message: Message, reason: str, texts: Texts) -> dict[str, Message]:
     links = tuple((Span(one_line(s.url, SUBJECT_LIMIT), s.url),) for s in message.title if s.url)
     why = (plain(reason), *links)
     buttons = (part for part in message.parts if isinstance(part, Buttons))
-    bare = replace(message, title=title, parts=())
+    bare = replace(message, title=title, parts=(), importance=None, counts=())
     if message.kind is MessageKind.HEADLINE:
-        fuller = replace(message, parts=(Text((title, *why)), *buttons))
+        fuller = replace(bare, title=message.title, parts=(Text((title, *why)), *buttons))
     else:
         fuller = replace(bare, parts=(Text(why), *buttons))
     return {"withheld": fuller, "bare": bare}
@@ -162,14 +162,14 @@ def table(digest: Digest, texts: Texts) -> Table:
 
 def _row(digest: Digest, entries: Sequence[Entry], clock: str, texts: Texts) -> tuple[Line, ...]:
     """The row of a commit, or of bots' dependency bumps, which share one."""
-    newest = entries[0].commit
+    newest, importance = entries[0].commit, _gravest(entries)
     authors = dict.fromkeys(people_label(e.commit, AUTHOR_LIMIT) for e in entries)
     alone = len(entries) == 1
     return (
         plain(_time(newest, digest.period, clock, texts)),
         plain(", ".join(authors)),
         subject_line(digest.repository, newest) if alone else bumps_line(digest.repository, entries, texts),
-        plain(grade_label(_gravest(entries), texts)),
+        (Span(grade_label(importance, texts), importance=importance),),
     )
 
 
@@ -194,7 +194,7 @@ def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts) -> Message:
     reasons = Counter(e.grade.reason for e in entries)  # what many have in common tells nobody anything
     lines = tuple(
         (
-            Span(f"{mark(e.grade.importance, texts)} "),
+            Span(f"{mark(e.grade.importance, texts)} ", importance=e.grade.importance),
             Span(e.commit.short, digest.repository.commit_url(e.commit.sha), code=True),
             Span(f" {e.grade.sentence}"),
             *([Span(f" · {e.grade.reason}")] if e.grade.reason and reasons[e.grade.reason] == 1 else []),

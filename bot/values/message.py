@@ -11,12 +11,16 @@ from bot.values.text import sanitize
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A run of text within a line, made inert here, so that no renderer can forget it; `url` makes it a link."""
+    """A run of text within a line, made inert here, so that no renderer can forget it; `url` makes it a link.
+
+    With `importance` it is the mark or the name of that importance, which a chat may show as a colour.
+    """
 
     text: str
     url: str | None = None
     strong: bool = False
     code: bool = False
+    importance: Importance | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", sanitize(self.text).replace("\n", " ").replace("\t", " "))

@@ -14,10 +14,12 @@ import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from adapters.chats.feishu import limits
-from adapters.pace import Gates, Rate
+from adapters.chats.ratelimit import RateLimit
+from adapters.chats.retry import Retrier, Retryable
 from bot.errors import ConfigError, DigestError, Forbidden, NotFound, Refused, ThreadGone, Unavailable
 from bot.values import one_line
 
@@ -28,8 +30,6 @@ TIMEOUT = 15
 TRIES = 4
 """How often something is sent before Feishu is called unavailable."""
 
-_PATIENCE = 60.0
-"""A longer pause than so many seconds is not waited for: whoever called tries again later."""
 _EARLY = 600
 """Seconds before its end after which a token is not used any more."""
 
@@ -40,8 +40,10 @@ Json = dict[str, Any]
 NO_TOPICS = frozenset({230071})
 NO_TOPIC_HERE = frozenset({230072})
 """A message that was forwarded with others cannot begin a topic; the group's others can."""
-_BUSY = frozenset({99991400, 230020})
-_UNCLEAR = frozenset({230049, 2200, 1500, 99991500})
+_GROUP_BUSY = 230020
+_BUSY = frozenset({99991400, _GROUP_BUSY})
+NO_ANSWER = -1
+_UNCLEAR = frozenset({NO_ANSWER, 230049, 2200, 1500, 99991500})
 _SECRET = frozenset({10003, 10012, 10014, 10015})
 _TOKEN = frozenset({99991661, 99991663, 99991664, 99991668, 99991671})
 _SCOPE = frozenset({99991672, 99991679, 230027})
@@ -57,7 +59,7 @@ _LATE = frozenset({230031})
 
 @dataclass(frozen=True)
 class Answer:
-    """What Feishu said: 0 is success. `status` is HTTP's, 0 where there was no answer at all."""
+    """What Feishu said: 0 is success, `NO_ANSWER` that it said nothing. `status` is HTTP's, 0 where there was none."""
 
     code: int
     message: str = ""
@@ -66,13 +68,20 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def busy(self) -> bool:
+        """Whether what was asked is refused for now."""
+        return self.code in _BUSY or self.status == HTTPStatus.TOO_MANY_REQUESTS
+
+    @property
+    def after(self) -> float | None:
+        """Seconds after which a busy Feishu wants to be asked again, where it says so."""
+        seconds = number(self.headers.get("x-ogw-ratelimit-reset"), -1.0)
+        return max(seconds, 0.5) if seconds >= 0 else None
+
+    @property
     def unclear(self) -> bool:
         """Whether what was asked may have been done all the same."""
-        return self.code != 0 and self.code not in _BUSY and (self.code in _UNCLEAR or self.status in (0, *_BROKEN))
-
-
-_BROKEN = range(500, 600)
-_NO_ANSWER = -1
+        return self.code != 0 and self.code not in _BUSY and (self.code in _UNCLEAR or self.status >= 500)
 
 
 class Gate(NamedTuple):
@@ -141,10 +150,10 @@ class Api:
         answer = self.ask_plainly("POST", "/open-apis/auth/v3/tenant_access_token/internal", body)
         token = answer.data.get("tenant_access_token") if answer.code == 0 else None
         if not token:
-            return "", answer if answer.code else Answer(_NO_ANSWER, "no token", status=502)
+            return "", answer if answer.code else Answer(NO_ANSWER, "no token", status=502)
         with self._lock:
             self._token = str(token)
-            self._until = self._now() + _number(answer.data.get("expire"), 2 * _EARLY) - _EARLY
+            self._until = self._now() + number(answer.data.get("expire"), 2 * _EARLY) - _EARLY
             return self._token, answer
 
     def _forget(self, token: str) -> None:
@@ -174,10 +183,10 @@ class Api:
         try:
             raw = send(option).raw
         except OSError:  # requests' errors are such
-            return Answer(_NO_ANSWER, "connection", status=0)
+            return Answer(NO_ANSWER, "connection", status=0)
         except (ValueError, AttributeError, TypeError):  # the SDK reads any answer as an object of JSON
-            return Answer(_NO_ANSWER, "no JSON", status=502)
-        return _read(raw.status_code, raw.headers, raw.content)
+            return Answer(NO_ANSWER, "no JSON", status=502)
+        return read(raw.status_code, raw.headers, raw.content)
 
     def _sdk_client(self) -> Any:
         if self._client is None:
@@ -203,7 +212,7 @@ def _written(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _number(value: object, default: float) -> float:
+def number(value: object, default: float) -> float:
     """A number as it came, or another one where none did."""
     try:
         return float(str(value))
@@ -211,75 +220,66 @@ def _number(value: object, default: float) -> float:
         return default
 
 
-def _read(status: int, headers: Mapping[str, str], content: bytes) -> Answer:
-    """An answer as it came. Some lie beside the code instead of in `data`: the token, what the bot is."""
+def read(status: int, headers: Mapping[str, str], content: bytes) -> Answer:
+    """An answer as it came. Some lie beside the code instead of in `data`: the token, what the bot is.
+
+    A custom bot's older answers have only `StatusCode`, which newer ones keep beside `code`.
+    """
     known = {name.lower(): value for name, value in headers.items()}
     try:
-        told = json.loads(content)
-        code, data = int(told["code"]), told.get("data")
-    except (ValueError, KeyError, TypeError):
-        return Answer(_NO_ANSWER, "no JSON", status=status if status in _BROKEN else 502, headers=known)
-    beside = {name: told[name] for name in told if name not in ("code", "msg", "data")}
-    return Answer(code, str(told.get("msg", "")), beside | (data if isinstance(data, dict) else {}), status, known)
+        parsed = json.loads(content)
+        code, data = int(parsed.get("code", parsed.get("StatusCode"))), parsed.get("data")
+    except (ValueError, AttributeError, TypeError):
+        return Answer(NO_ANSWER, "no JSON", status=status, headers=known)
+    beside = {name: parsed[name] for name in parsed if name not in ("code", "msg", "data")}
+    return Answer(code, str(parsed.get("msg", "")), beside | (data if isinstance(data, dict) else {}), status, known)
 
 
 class Caller:
-    """Keeps Feishu's rates, and has patience. Safe for several threads; `clock` and `sleep` are monotonic seconds."""
+    """Calls Feishu within its rates. Safe for several threads; `clock` and `sleep` are monotonic seconds."""
 
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._gates = Gates(clock, sleep)
+        self._retrier = Retrier(TRIES, clock, sleep)
 
     def __call__(self, gate: Gate, send: Callable[[], Answer], check: Callable[[], None] | None = None) -> Answer:
         """The answer to `send`, repeated while it is refused for now or unclear: it must do no harm twice.
 
         `check` is called right before each `send`, and what it raises ends it all. Raises the bot's own errors.
         """
-        answer = Answer(_NO_ANSWER, status=0)
-        for attempt in range(TRIES):
-            self._gates.wait(_gates(gate))
-            if check:
-                check()
+
+        def attempt() -> Answer:
             answer = send()
             if answer.code == 0:
                 return answer
-            if (wait := _patience(answer, attempt)) is None:
-                break
-            if attempt + 1 < TRIES:
-                # What is refused for now is refused to all of the application, but for a group's own rate.
-                own = answer.unclear or answer.code == 230020
-                self._gates.pause(gate.shared if own else Gate(gate.method), wait)
-        raise translated(answer, gate)
+            failure = translated(answer, gate)
+            if not (answer.busy or answer.unclear):
+                raise failure
+            # What is refused for now is refused to all of the application, but for a group's own rate.
+            key = gate.shared if answer.unclear or answer.code == _GROUP_BUSY else Gate(gate.method)
+            raise Retryable(failure, key, answer.after if answer.busy else None)
 
-
-def _patience(answer: Answer, attempt: int) -> float | None:
-    """The seconds after which another try may succeed; None where none will, or only much later."""
-    if answer.code in _BUSY or answer.status == 429:
-        wait = _number(answer.headers.get("x-ogw-ratelimit-reset"), 2.0**attempt)
-        return max(wait, 0.5) if wait <= _PATIENCE else None
-    return 2.0**attempt if answer.unclear else None
+        return self._retrier(_rates(gate), attempt, check)
 
 
 _BURST = 30
-"""Calls that may follow each other at once, of a minute's and a second's number."""
+"""Calls that may follow each other at once, of a minute's number, and of the 50 of a second (…/message/create)."""
 
 
-def _gates(gate: Gate) -> dict[Hashable, Sequence[Rate]]:
-    """What a call goes through, and the rates there. A burst and what follows are within a minute's number together."""
-    whole = Rate(60 / (limits.CALLS_A_MINUTE.ours - _BURST), _BURST)
-    gates: dict[Hashable, Sequence[Rate]] = {Gate(gate.method): (whole,)}
+def _rates(gate: Gate) -> dict[Hashable, Sequence[RateLimit]]:
+    """What a call counts for, and the rates there. A burst and what follows are within a minute's number together."""
+    whole = RateLimit(60 / (limits.CALLS_A_MINUTE.ours - _BURST), _BURST)
+    rates: dict[Hashable, Sequence[RateLimit]] = {Gate(gate.method): (whole,)}
     if gate.target:
-        rate = Rate(1 / limits.PATCH_RATE.ours) if gate.method == "patch" else Rate(1 / limits.GROUP_RATE.ours)
-        gates[gate.shared] = (rate,)
-    return gates
+        rates[gate.shared] = (RateLimit(1 / (limits.PATCH_RATE if gate.method == "patch" else limits.GROUP_RATE).ours),)
+    return rates
 
 
 def translated(answer: Answer, gate: Gate) -> DigestError:
     """The answer's code as an error in the bot's terms."""
     code, group = answer.code, gate.target
     simple: tuple[tuple[frozenset[int], DigestError], ...] = (
-        (_BUSY, Unavailable("feishu_busy")),
         (_SECRET, ConfigError("feishu_secret")),
         (_TOKEN, ConfigError("feishu_secret")),
         (_SCOPE, ConfigError("feishu_scope", scope=_scope(answer))),
@@ -299,10 +299,10 @@ def translated(answer: Answer, gate: Gate) -> DigestError:
         return ThreadGone("feishu_thread")
     if code == 230001 and "receive_id" in answer.message:
         return NotFound("feishu_group", group=group)
-    if answer.status == 429:
+    if answer.busy:
         return Unavailable("feishu_busy")
     if answer.unclear:
-        return Unavailable("feishu_failed", error=code if code != _NO_ANSWER else answer.message)
+        return Unavailable("feishu_failed", error=code if code != NO_ANSWER else answer.message)
     return Unavailable("feishu_refused", error=f"{code} {one_line(answer.message, 120)}")
 
 

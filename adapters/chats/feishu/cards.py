@@ -12,22 +12,35 @@ import json
 import re
 import sys
 from bisect import bisect
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from string import punctuation
-from typing import Any, assert_never
+from typing import Any
 from unicodedata import east_asian_width
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from adapters.chats.feishu import limits
-from bot.values import Attachment, Button, Buttons, Fields, Line, Message, Part, Span, Table, Text, one_line, sanitize
+from adapters.chats.rendering import Packer, Rendered, closed, opening, words
+from bot.values import (
+    Button,
+    Count,
+    Fields,
+    Importance,
+    Line,
+    Message,
+    Part,
+    Span,
+    Table,
+    Text,
+    one_line,
+    sanitize,
+)
 
 Card = dict[str, Any]
 
-_COLOURS = {"🔴": "red", "🟡": "orange", "🟢": "green"}
-"""The mark of each importance, the strongest first, and its colour in Feishu."""
+_COLOURS = {Importance.HIGH: "red", Importance.MEDIUM: "orange", Importance.LOW: "green"}
+_SHADES = {Importance.HIGH: "#F54A45", Importance.MEDIUM: "#FF8800", Importance.LOW: "#34C724"}
 _ENVELOPE = 400
 """Bytes kept for what stands around the card in a request: the chat, the type and the `uuid`."""
 _NUMBER = 20
@@ -49,7 +62,7 @@ _CELL_BYTES = 2_500
 _LABEL = 16
 """Columns of a coloured label, which is never broken."""
 _CHARTED = 8
-"""Rows from which on a table has a chart of its marks."""
+"""Rows from which on a table of importances has a chart of them."""
 _ROW = 5
 """Buttons in a row."""
 _CONFIRM = 500
@@ -62,38 +75,29 @@ _ADDRESS = 2_000
 """Characters of a link's address: the words of a longer one stand without it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """A neutral message as Feishu's: at least one page, and the files that go with it."""
-
-    pages: tuple[Card, ...]
-    files: tuple[Attachment, ...]
-
-
 def render(
     message: Message,
     marks: Callable[[int], str] | None = None,
     *,
     buttons: bool = True,
     limit: int = limits.BODY_BYTES.ours,
-) -> Rendered:
+) -> Rendered[Card]:
     """Everything the message says, on as many pages as it takes; buttons at its end stand on the first one.
 
     `marks` names the first element of page number n, from 0 on, by which the message is known again. Without `buttons`
     those with a command are left out, where nobody would hear of them. `limit` is in bytes of a whole request.
     """
-    *before, last = message.parts or (Text(()),)
-    closing = last.items if isinstance(last, Buttons) else ()
+    parts, closing = closed(message)
     head = _head(message)
-    packer = _Packer(limit - head.size, head.numbers, buttons=buttons)
+    packer = _Packer(limit - head.size, message.counts, buttons=buttons)
     packer.reserve(closing)
     packer.flow([("", line) for line in head.links])
-    files = packer.parts(before if closing else message.parts)
+    files = packer.parts(parts)
     packer.close(closing)
     if not packer.pages[0].elements:
         head = replace(head, shown=False)
         packer.flow([("", message.title if markdown(message.title) else (Span("…"),))])
-    return Rendered(tuple(_cards(head, packer.pages, marks)), tuple(files))
+    return Rendered(tuple(_cards(head, packer.pages, marks)), files)
 
 
 # --- The frame -------------------------------------------------------------------------------
@@ -120,16 +124,11 @@ class _Head:
         marked = {"element_id": "x" * limits.ELEMENT_ID.ours}
         return _ENVELOPE + 2 * _NUMBER + _sent(_dumped(self.card([marked], 0, 1, wide=True)))
 
-    @property
-    def numbers(self) -> dict[str, int]:
-        """The number of each mark that the tags say."""
-        return {text[0]: int(re.sub(r"\D", "", text)) for text, _ in self.tags}
-
     def card(self, elements: Sequence[Card], number: int, count: int, *, wide: bool) -> Card:
         """Page `number` of `count`, from 0 on; `wide` lets it be as wide as the chat."""
-        told = f" ({number + 1}/{count})" if number else ""
-        config = {"update_multi": True, "summary": {"content": f"{self.summary}{told}"}}
-        header: Card = {"title": _plain(f"{self.title}{told}"), "template": self.template}
+        counter = f" ({number + 1}/{count})" if number else ""
+        config = {"update_multi": True, "summary": {"content": f"{self.summary}{counter}"}}
+        header: Card = {"title": _plain(f"{self.title}{counter}"), "template": self.template}
         if self.tags and not number:
             header["text_tag_list"] = [
                 {"tag": "text_tag", "text": _plain(text), "color": color} for text, color in self.tags
@@ -143,13 +142,15 @@ class _Head:
 
 
 def _head(message: Message) -> _Head:
-    whole = one_line("".join(span.text for span in _said(message.title)))
+    whole = one_line(words(_visible(message.title)))
     title, only = _shortened(whole or "…"), _links_of(message)
     links = (only,) if only else ()
     if title != (whole or "…"):
         links = (tuple(Span(span.text, span.url, strong=True, code=span.code) for span in message.title),)
-    said = " · ".join(filter(None, (whole, _opening(message))))
-    return _Head(title, one_line(said, _SUMMARY) or "…", _template(message), _tags(message), links)
+    summary = " · ".join(filter(None, (whole, opening(message))))
+    colour = _COLOURS[message.importance] if message.importance else "blue"
+    tags = [(count.label, _COLOURS[count.importance]) for count in message.counts if count.number]
+    return _Head(title, one_line(summary, _SUMMARY) or "…", colour, tuple(tags[: limits.HEADER_TAGS.ours]), links)
 
 
 def _cards(head: _Head, pages: Sequence[_Page], marks: Callable[[int], str] | None) -> Iterator[Card]:
@@ -158,13 +159,6 @@ def _cards(head: _Head, pages: Sequence[_Page], marks: Callable[[int], str] | No
         if marks:
             elements = [{"tag": elements[0]["tag"], "element_id": marks(number), **elements[0]}, *elements[1:]]
         yield head.card(elements, number, len(pages), wide=page.tables > 0)
-
-
-def _opening(message: Message) -> str:
-    """The first words after the title that are no table, for a notification."""
-    texts = (part for part in message.parts if isinstance(part, Text))
-    lines = ["".join(span.text for span in line) for part in texts for line in part.lines]
-    return one_line(" · ".join(lines[:3]))
 
 
 def _links_of(message: Message) -> Line:
@@ -184,34 +178,6 @@ def _lines_of(part: Part) -> Iterator[Line]:
             yield from (cell for row in part.rows for cell in row)
         case _:
             pass
-
-
-def _template(message: Message) -> str:
-    """The colour of the strongest mark that the title, a line, or the last cell of a row begins with."""
-    found = {_mark(message.title)}
-    for part in message.parts:
-        if isinstance(part, Text):
-            found |= set(map(_mark, part.lines))
-        if isinstance(part, Table):
-            found |= {_mark(row[-1]) for row in part.rows if row}
-    return next((color for mark, color in _COLOURS.items() if mark in found), "blue")
-
-
-def _mark(line: Line) -> str:
-    """The mark that a line begins with, or nothing."""
-    text = "".join(span.text for span in line[:2]).lstrip()
-    return next((mark for mark in _COLOURS if text.startswith(mark)), "")
-
-
-def _tags(message: Message) -> tuple[tuple[str, str], ...]:
-    """The marks with their numbers (`🔴 4`) out of a line of such facts, with bars between."""
-    for part in message.parts:
-        for line in part.lines if isinstance(part, Text) and not part.bullets else ():
-            if len(line) == 1 and line[0].strong:
-                facts = [fact.strip() for fact in line[0].text.split("|")]
-                found = [(f, _COLOURS[f[0]]) for f in facts if re.fullmatch(r"[🔴🟡🟢]\s*[1-9][\d,]*", f)]
-                return tuple(found[: limits.HEADER_TAGS.ours])
-    return ()
 
 
 def _width(text: str) -> int:
@@ -268,7 +234,7 @@ def _span(span: Span, before: str) -> str:
 def markdown(line: Line) -> str:
     """A line as Markdown; neighbours of one weight stand between one pair of asterisks."""
     groups: list[tuple[bool, str]] = []
-    for strong, spans in groupby(_said(line), lambda span: span.strong):
+    for strong, spans in groupby(_visible(line), lambda span: span.strong):
         text = ""
         for span in spans:
             text += _span(span, text or (groups[-1][1] if groups else ""))
@@ -280,7 +246,7 @@ def markdown(line: Line) -> str:
     return made.strip()
 
 
-def _said(line: Line) -> Line:
+def _visible(line: Line) -> Line:
     """The spans that say anything; a link without words shows its address."""
     spans = (span if span.text.strip() or not span.url else replace(span, text=span.url) for span in line)
     return tuple(span for span in spans if span.text)
@@ -322,7 +288,7 @@ def _first(line: Line, count: int) -> tuple[Line, Line]:
 
 def _fitting(line: Line, room: int, cost: Callable[[Line], int], longest: int = sys.maxsize) -> tuple[Line, Line]:
     """As much of a line as costs no more than `room`, ending with a word where there are any; at least a character."""
-    text = "".join(span.text for span in line)
+    text = words(line)
     if len(text) <= longest and cost(line) <= room:
         return line, ()
     most = range(1, min(len(text), longest) + 1)
@@ -435,10 +401,9 @@ class _Column:
 
     def value(self, cell: Line) -> object:
         """A cell as it stands in a row."""
-        text = "".join(span.text for span in cell)
         if self.kind == "options":
-            return [{"text": text.strip(), "color": _COLOURS[_mark(cell)]}] if text.strip() else []
-        return markdown(cell) if self.kind == "markdown" else text
+            return [{"text": s.text.strip(), "color": _COLOURS[s.importance]} for s in cell if s.importance]
+        return markdown(cell) if self.kind == "markdown" else words(cell)
 
     def cost(self, cell: Line) -> int:
         """Bytes that a cell adds to a request."""
@@ -451,14 +416,14 @@ def _table_columns(table: Table) -> tuple[_Column, ...]:
 
 
 def _column(number: int, title: str, cells: Sequence[Line]) -> _Column:
-    """How a column is written: marked words as coloured labels, links and weights as Markdown, others as they are.
+    """How a column is written: importances as coloured labels, links and weights as Markdown, others as they are.
 
     A width is at least 80 px; on a phone, which shows some 320 px, those behind the first move beneath the finger.
     """
-    texts = ["".join(span.text for span in cell) for cell in cells]
-    widest = max(map(_width, (title, *texts)))
+    widest = max(map(_width, (title, *map(words, cells))))
+    labels = all(len(cell) == 1 and cell[0].importance for cell in cells)
     styled = any(span.url or span.strong or span.code for cell in cells for span in cell)
-    if widest <= _LABEL and not styled and all(map(_mark, cells)):
+    if widest <= _LABEL and not styled and labels:
         kind, most = "options", 140
     else:
         kind, most = ("markdown", 300) if styled else ("text", 130)
@@ -481,7 +446,7 @@ def _frame(columns: Sequence[_Column]) -> Card:
 
 def _rows(columns: Sequence[_Column], row: Sequence[Line]) -> Iterator[Card]:
     """A row, or as many as a row with long cells takes."""
-    left = [_said(cell) for cell in row]
+    left = [_visible(cell) for cell in row]
     while True:
         cells: Card = {}
         for number, column in enumerate(columns):
@@ -492,29 +457,23 @@ def _rows(columns: Sequence[_Column], row: Sequence[Line]) -> Iterator[Card]:
             return
 
 
-def _chart(table: Table, numbers: Mapping[str, int]) -> Card | None:
-    """How many bear each mark, as a ring; None where there is nothing to compare.
-
-    A row can tell of several, so that the `numbers` that the message itself says come before those of the rows.
-    """
-    rows = Counter("".join(span.text for span in row[-1]).strip() for row in table.rows)
-    ordered = sorted(rows, key=lambda text: [*_COLOURS].index(text[0]))
-    if not 2 <= len(ordered) <= len(_COLOURS):
+def _chart(counts: Sequence[Count]) -> Card | None:
+    """How many have each importance, as a ring; None where there is nothing to compare."""
+    found = [count for count in counts if count.number]
+    if len(found) < 2:
         return None
-    found = {text: numbers.get(text[0], rows[text]) for text in ordered}
-    shades = {"red": "#F54A45", "orange": "#FF8800", "green": "#34C724"}
     return {
         "tag": "chart",
         "height": "140px",
         "preview": False,
         "chart_spec": {
             "type": "pie",
-            "data": {"values": [{"name": f"{text} {found[text]}", "value": found[text]} for text in ordered]},
+            "data": {"values": [{"name": f"{each.name} {each.number}", "value": each.number} for each in found]},
             "categoryField": "name",
             "valueField": "value",
             "outerRadius": 0.9,
             "innerRadius": 0.6,
-            "color": [shades[_COLOURS[text[0]]] for text in ordered],
+            "color": [_SHADES[each.importance] for each in found],
             "legends": {"visible": True, "orient": "right"},
         },
     }
@@ -546,12 +505,12 @@ _Holder = tuple[Card, Card]
 """An element, and the Markdown in it that lines are put into."""
 
 
-class _Packer:
-    """Puts elements on pages; what does not fit on one goes on on the next."""
+class _Packer(Packer):
+    """Puts elements on pages of `size` bytes. Without `buttons` those with a command are left out."""
 
-    def __init__(self, size: int, numbers: Mapping[str, int], *, buttons: bool) -> None:
+    def __init__(self, size: int, counts: Sequence[Count], *, buttons: bool) -> None:
         self._whole = size
-        self._numbers = numbers
+        self._counts = counts
         self._pressed = buttons
         self._reserved: list[Card] = []
         self.pages = [self._page()]
@@ -559,25 +518,6 @@ class _Packer:
     def _page(self) -> _Page:
         header = 2 + 2 * limits.HEADER_TAGS.ours
         return _Page(self._whole, limits.ELEMENTS.ours - header)
-
-    def parts(self, parts: Sequence[Part]) -> list[Attachment]:
-        """Put every part on pages; the files, which stand on none, are returned."""
-        files: list[Attachment] = []
-        for part in parts:
-            match part:
-                case Text():
-                    self.text(part)
-                case Fields():
-                    self.fields(part)
-                case Table():
-                    self.table(part)
-                case Buttons():
-                    self._put(self._button_rows(part.items))
-                case Attachment():
-                    files.append(part)
-                case _:
-                    assert_never(part)
-        return files
 
     def _put(self, elements: Iterable[Card]) -> None:
         for element in elements:
@@ -587,12 +527,12 @@ class _Packer:
     # --- Text --------------------------------------------------------------------------------
 
     def text(self, part: Text) -> None:
-        """Paragraphs or a list; a list of marked lines becomes a panel for each mark, a long one a panel of its own."""
+        """Paragraphs or a list; lines that begin with importances are a panel for each, a long list is one panel."""
         heading, lines = sanitize(part.heading), [line for line in part.lines if markdown(line)]
-        if part.bullets and lines and not heading and all(map(_mark, lines)):
-            for mark, marked in groupby(lines, _mark):
-                bare = [_without(line, mark) for line in marked]
-                self._panels(f"{mark} {len(bare)}", bare)
+        if part.bullets and lines and not heading and all(line[0].importance for line in lines):
+            for mark, alike in groupby(lines, lambda line: line[0]):
+                some = [line[1:] for line in alike]
+                self._panels(f"{mark.text.strip()} {len(some)}", some)
         elif part.bullets and 0 < _width(heading) <= _SHORT and len(lines) > _OPEN:
             self._panels(f"{heading} ({len(lines)})", lines)
         else:
@@ -616,7 +556,7 @@ class _Packer:
         make = make or _markdown_holder
         inside, again = None, False
         for lead, line in rows:
-            rest = _said(line)
+            rest = _visible(line)
             while markdown(rest):
                 frame, fresh = make(again)
                 opening, count = _cost(frame), _count(frame)
@@ -644,7 +584,7 @@ class _Packer:
     def fields(self, part: Fields) -> None:
         """Labelled values: short ones in two columns, others beneath each other."""
         lines: list[Line] = [(Span(f"{label}: ", strong=True), *value) for label, value in part.items]
-        if len(lines) >= _PAIRS and all(_width("".join(s.text for s in line)) <= _SHORT for line in lines):
+        if len(lines) >= _PAIRS and all(_width(words(line)) <= _SHORT for line in lines):
             half = (len(lines) + 1) // 2
             sides = [[_markdown_element("\n".join(map(markdown, some)))] for some in (lines[:half], lines[half:])]
             pair = _columns(sides, "bisect", width="weighted", weight=1)
@@ -664,7 +604,7 @@ class _Packer:
             return
         columns = _table_columns(table) if table.rows else ()
         if columns and columns[-1].kind == "options" and len(table.rows) >= _CHARTED:
-            self._chart(table)
+            self._chart()
         opened: Card | None = None
         for row in table.rows if columns else ():
             for cells in _rows(columns, row):
@@ -684,8 +624,8 @@ class _Packer:
         page.add(table)
         page.tables += 1
 
-    def _chart(self, table: Table) -> None:
-        chart = _chart(table, self._numbers)
+    def _chart(self) -> None:
+        chart = _chart(self._counts)
         if chart and self.pages[-1].charts < limits.CHARTS.ours:
             self._put([chart])
             self.pages[-1].charts += 1
@@ -698,6 +638,10 @@ class _Packer:
             self.flow([("- ", tuple(span for some in spans for span in some))])
 
     # --- Buttons -----------------------------------------------------------------------------
+
+    def buttons(self, items: Sequence[Button]) -> None:
+        """Buttons where they stand in a message."""
+        self._put(self._button_rows(items))
 
     def reserve(self, items: Sequence[Button]) -> None:
         """Keep room on the first page for the buttons at the end, if they take no more than half of it."""
@@ -713,7 +657,7 @@ class _Packer:
         if self._reserved:
             self.pages[0].elements += self._reserved
         else:
-            self._put(self._button_rows(items))
+            self.buttons(items)
 
     def _button_rows(self, items: Sequence[Button]) -> list[Card]:
         """Buttons side by side, a few in a row; one that stands alone needs none."""
@@ -734,10 +678,3 @@ class _Packer:
 def _markdown_holder(_: bool) -> _Holder:
     made = _markdown_element()
     return made, made
-
-
-def _without(line: Line, mark: str) -> Line:
-    """A line without the mark it begins with."""
-    number = next(n for n, span in enumerate(line) if span.text.strip())
-    bare = line[number].text.lstrip().removeprefix(mark).lstrip()
-    return (replace(line[number], text=bare), *line[number + 1 :])

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import time
-import uuid
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from datetime import UTC, datetime
 from functools import cache, partial
 from typing import NamedTuple
 
 from adapters.chats.feishu import limits
-from adapters.chats.feishu.calls import NAME, NO_TOPIC_HERE, NO_TOPICS, Answer, Api, Caller, Gate, Json
+from adapters.chats.feishu.calls import NAME, NO_TOPIC_HERE, NO_TOPICS, Answer, Api, Caller, Gate, Json, number
 from adapters.chats.feishu.cards import Card, render
 from adapters.chats.feishu.inbound import Inbound
 from adapters.chats.feishu.settings import FeishuSettings
 from adapters.chats.feishu.transports import Http, LongConnection, Transport
-from bot.errors import ConfigError, Forbidden, NotFound, Refused, Unavailable
+from adapters.chats.sending import Part, fresh, matching, readable, send_parts
+from bot.errors import ConfigError, Refused, Unavailable
 from bot.ports import Idempotency, Listener
 from bot.values import Attachment, Message, Place
-
-_log = logging.getLogger("digest.feishu")
 
 _MESSAGES = "/open-apis/im/v1/messages"
 _HISTORY_PAGES = 20
@@ -32,11 +27,15 @@ _ASK_AGAIN = 86_400.0
 """Seconds after which it is tried again whether a group allows topics by now."""
 
 
-class _Part(NamedTuple):
-    """One message of Feishu's: its kind, and by what it is known again in a history: a mark, or a file's name."""
+_CARD, _FILE = "interactive", "file"
+"""The kinds of messages that are sent."""
+
+
+class _Mark(NamedTuple):
+    """By what a message of some kind is known again: in a history by its name, within the hour by its `uuid`."""
 
     kind: str
-    mark: str
+    name: str
     uuid: str
 
 
@@ -47,6 +46,8 @@ class FeishuChat:
     message is for one person alone in a group: what is meant for a viewer stands in the thread, where it was asked for.
     `clock` and `sleep` are monotonic seconds, `now` is seconds since 1970.
     """
+
+    name = NAME
 
     def __init__(
         self,
@@ -65,11 +66,6 @@ class FeishuChat:
         self._me = ""
         self._inbound: Inbound | None = None
 
-    @property
-    def name(self) -> str:
-        """The name that stands in `Place.chat`."""
-        return NAME
-
     # --- Out ---------------------------------------------------------------------------------
 
     def post(self, place: Place, message: Message, once: Idempotency | None = None) -> Place:
@@ -80,31 +76,16 @@ class FeishuChat:
         Unavailable where a later try may succeed, Overtaken, and at the end Refused for a part that Feishu does not
         take, where all others are posted.
         """
-        once = once or Idempotency(uuid.uuid4().hex, datetime.fromtimestamp(self._now(), UTC), False, lambda: None)
-        rendered = render(message, lambda number: _card_part(once, number).mark)
-        cards = [_card_part(once, number) for number in range(len(rendered.pages))]
-        files = [_file_part(once, file) for file in rendered.files]
-        found, top = self._found(place, cards, files, once) if once.again else ({}, None)
-        beneath, refusal = Place(NAME, place.channel, place.thread or top), None
-        contents: list[Callable[[], str]] = [partial(_content, card) for card in rendered.pages]
-        contents += [cache(partial(self._uploaded, file, once)) for file in rendered.files]
-        for part, content in zip([*cards, *files], contents, strict=True):
-            try:
-                posted = found.get(part.mark) or self._send(beneath, part, content, once)
-            except Refused as error:
-                _log.warning("Feishu did not take a part of a message: %s", error)
-                refusal = error
-            else:
-                beneath = replace(beneath, thread=beneath.thread or posted)
-        if refusal:
-            refusal.thread = beneath.thread
-            raise refusal
-        return beneath
+        once = once or fresh(self._now())
+        rendered = render(message, lambda number: _card_mark(once, number).name)
+        pages = [self._card(card, once, number) for number, card in enumerate(rendered.pages)]
+        contents = [(_file_mark(once, file), cache(partial(self._uploaded, file, once))) for file in rendered.files]
+        files = [Part(mark, partial(self._send, mark, content, once)) for mark, content in contents]
+        return send_parts(place, pages, files, partial(self._sent, once) if once.again else None)
 
     def show(self, place: Place, card: Card, name: str) -> str:
         """Post a card that is no message of the bot's own; its id. `name` is the same when it is shown again."""
-        once = Idempotency(name, datetime.fromtimestamp(self._now(), UTC), False, lambda: None)
-        return self._send(place, _card_part(once, 0), partial(_content, card), once)
+        return self._card(card, fresh(self._now(), name), 0).send(place)
 
     def update(self, message: str, card: Card) -> None:
         """Put another card in the place of one. Raises NotFound where it is gone or too old, ConfigError, Unavailable.
@@ -116,12 +97,16 @@ class FeishuChat:
             lambda: self._api.ask("PATCH", f"{_MESSAGES}/{message}", body={"content": _content(card)}),
         )
 
-    def _send(self, place: Place, part: _Part, content: Callable[[], str], once: Idempotency) -> str:
+    def _card(self, card: Card, once: Idempotency, number: int) -> Part[_Mark]:
+        mark = _card_mark(once, number)
+        return Part(mark, partial(self._send, mark, partial(_content, card), once))
+
+    def _send(self, mark: _Mark, content: Callable[[], str], once: Idempotency, place: Place) -> str:
         """The id of a message that was posted, now or by an earlier sending of the same name."""
         answers: list[Answer] = []
 
         def send() -> Answer:
-            answers.append(self._posted(place, part, content()))
+            answers.append(self._posted(place, mark, content()))
             return answers[-1]
 
         try:
@@ -133,13 +118,13 @@ class FeishuChat:
             failure = error
         # It may have been taken all the same, and Feishu does not say what it answers to a uuid that it knows.
         perhaps = any(answer.unclear or answer.code == 0 for answer in answers)
-        if perhaps and (found := self._look(place, [part], once).get(part.mark)):
+        if perhaps and (found := self._look(once, place, [mark]).get(mark)):
             return found
         raise failure
 
-    def _posted(self, place: Place, part: _Part, content: str) -> Answer:
+    def _posted(self, place: Place, mark: _Mark, content: str) -> Answer:
         """What Feishu says to a message: in a topic where the group has such, else as a plain reply."""
-        body = {"msg_type": part.kind, "content": content, "uuid": part.uuid}
+        body = {"msg_type": mark.kind, "content": content, "uuid": mark.uuid}
         if not place.thread:
             query = {"receive_id_type": "chat_id"}
             return self._api.ask("POST", _MESSAGES, query=query, body=body | {"receive_id": place.channel})
@@ -162,54 +147,27 @@ class FeishuChat:
 
     # --- What is there already ---------------------------------------------------------------
 
-    def _found(
-        self, place: Place, cards: list[_Part], files: list[_Part], once: Idempotency
-    ) -> tuple[dict[str, str], str | None]:
-        """What is there of a message that was perhaps sent before: ids by mark; and the one that begins its thread.
+    def _sent(self, once: Idempotency, place: Place, wanted: Sequence[_Mark]) -> dict[_Mark, str]:
+        """What is there of a message that was perhaps sent before.
 
-        What comes after the first card stands in its thread, where it begins one. Files are known by their names only,
-        which others may have too: within the hour of their `uuid` they are sent again instead, and none of them is ours
-        where no card is.
+        Files are known by their names only, which others may have too: within the hour of their `uuid` they are sent
+        again instead.
         """
-        if self._now() - once.begun.timestamp() < limits.UUID_SECONDS.ours:
-            files = []
-        if place.thread:
-            found = self._look(place, [*cards, *files], once)
-            return (found, None) if any(card.mark in found for card in cards) else ({}, None)
-        # Where the first card was refused, another one begins the thread.
-        found = self._look(place, cards[:1], once) or (self._look(place, cards[1:], once) if cards[1:] else {})
-        top = next((found[card.mark] for card in cards if card.mark in found), None)
-        missing = [part for part in (*cards, *files) if part.mark not in found]
-        if top and missing:
-            found |= self._look(Place(NAME, place.channel, top), missing, once)
-        return found, top
+        recent = self._now() - once.begun.timestamp() < limits.UUID_SECONDS.ours
+        return self._look(once, place, [mark for mark in wanted if not (recent and mark.kind == _FILE)])
 
-    def _look(self, place: Place, parts: list[_Part], once: Idempotency) -> dict[str, str]:
-        """The ids of the messages in a group or thread that are the wanted ones, by mark, as far as they are seen."""
-        found: dict[str, str] = {}
-        for message in self._since(place, once):
-            for part in parts:
-                if message.get("msg_type") == part.kind and _bears(message, part, place):
-                    found[part.mark] = str(message.get("message_id"))
-            if len(found) == len(parts):
-                break
-        return found
+    def _look(self, once: Idempotency, place: Place, wanted: Sequence[_Mark]) -> dict[_Mark, str]:
+        """The ids of the messages in a group or thread that are the wanted ones, as far as they are seen."""
+        return matching(self._since(place, once), wanted, partial(_bears, place), "message_id")
 
     def _since(self, place: Place, once: Idempotency) -> Iterator[Json]:
-        """The bot's messages in a group or thread since something was first to be sent; none where it may not read.
-
-        A history that may not be read settles nothing: a rare double is better than a loss. Raises Unavailable where a
-        later look may tell.
-        """
+        """The bot's messages in a group or thread since something was first to be sent. Raises Unavailable."""
         begun = int(once.begun.timestamp()) - 60  # the clocks of two machines differ
-        try:
-            for message in self._history(place, begun):
-                if _number(message.get("create_time")) / 1_000 < begun:
-                    return
-                if (message.get("sender") or {}).get("id") == self._api.app_id:
-                    yield message
-        except (NotFound, Forbidden, ConfigError):
-            return
+        for message in readable(self._history(place, begun)):
+            if number(message.get("create_time"), 0) / 1_000 < begun:
+                return
+            if (message.get("sender") or {}).get("id") == self._api.app_id:
+                yield message
 
     def _history(self, place: Place, begun: int) -> Iterator[Json]:
         """The messages of a thread, the newest first; or of a group since some time, at whose ends they are looked for.
@@ -225,18 +183,18 @@ class FeishuChat:
 
     def _pages(self, container: Mapping[str, object], order: str) -> Generator[Json, None, bool]:
         """The messages of some pages of a history, and whether there are no more."""
-        asked: dict[str, object] = {
+        query: dict[str, object] = {
             **container,
             "sort_type": f"ByCreateTime{order}",
             "page_size": limits.HISTORY.ours,
             "card_msg_content_type": "user_card_content",  # cards as they were sent, with their marks
         }
         for _ in range(_HISTORY_PAGES):
-            page = self._call(Gate("list"), lambda: self._api.ask("GET", _MESSAGES, query=asked)).data
+            page = self._call(Gate("list"), lambda: self._api.ask("GET", _MESSAGES, query=query)).data
             yield from (item for item in page.get("items") or () if isinstance(item, dict))
             if not (page.get("has_more") and page.get("page_token")):
                 return True
-            asked["page_token"] = page["page_token"]
+            query["page_token"] = page["page_token"]
         return False
 
     def _topic(self, message: str) -> str:
@@ -263,44 +221,42 @@ class FeishuChat:
         try:
             self._transport.run(self._inbound.take)
         finally:
-            self._inbound.drain()
+            self._inbound.inbox.drain()
 
     def close(self) -> None:
         """Stop listening, after what is being answered, or after some seconds."""
         self._transport.stop()
 
 
-def _card_part(once: Idempotency, number: int) -> _Part:
-    """The card of one page. Its mark is a name that an element may have: 20 letters and digits."""
+def _card_mark(once: Idempotency, number: int) -> _Mark:
+    """The card of one page. Its name is one that an element may have: 20 letters and digits."""
     name = hashlib.sha256(f"{once.key}/{number}".encode()).hexdigest()
-    return _Part("interactive", f"d{name[: limits.ELEMENT_ID.ours - 1]}", name[: limits.UUID.ours])
+    return _Mark(_CARD, f"d{name[: limits.ELEMENT_ID.ours - 1]}", name[: limits.UUID.ours])
 
 
-def _file_part(once: Idempotency, file: Attachment) -> _Part:
+def _file_mark(once: Idempotency, file: Attachment) -> _Mark:
     """The message of one file, which a history shows with its name only."""
     name = hashlib.sha256(f"{once.key}/{file.name}".encode()).hexdigest()
-    return _Part("file", file.name, name[: limits.UUID.ours])
+    return _Mark(_FILE, file.name, name[: limits.UUID.ours])
 
 
-def _bears(message: Json, part: _Part, place: Place) -> bool:
-    """Whether a message is the wanted one: a card by its mark, a file by its name and what it answers."""
+def _bears(place: Place, message: Json, mark: _Mark) -> bool:
+    """Whether a message is the wanted one: a card by its element's name, a file by its name and what it answers."""
     content = str((message.get("body") or {}).get("content", ""))
-    if part.kind == "interactive":
-        return part.mark in content
+    if message.get("msg_type") != mark.kind:
+        return False
+    if mark.kind == _CARD:
+        return mark.name in content
     if not message.get("thread_id") and place.thread not in (message.get("root_id"), message.get("parent_id")):
         return False  # a plain reply to something else; a thread is looked through by itself
     try:
-        return bool(json.loads(content).get("file_name") == part.mark)
+        return bool(json.loads(content).get("file_name") == mark.name)
     except (ValueError, AttributeError):
         return False
 
 
 def _content(card: Card) -> str:
     return json.dumps(card, ensure_ascii=False)
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) or (isinstance(value, str) and value.isdecimal()) else 0.0
 
 
 def from_settings(settings: FeishuSettings) -> FeishuChat:

@@ -46,7 +46,7 @@ def examine(settings: FeishuSettings, group: str) -> Iterator[Finding]:
     yield _way_in(settings, api)
 
 
-def _told(name: str, ask: Callable[[], Answer], look: Callable[[Answer], Finding], target: str = "") -> Finding:
+def _finding(name: str, ask: Callable[[], Answer], look: Callable[[Answer], Finding], target: str = "") -> Finding:
     """What `look` finds in an answer; one that is an error is a finding too."""
     try:
         answer = ask()
@@ -64,7 +64,7 @@ def _bot(api: Api) -> Finding:
         bot = answer.data.get("bot") or {}
         return Finding("feishu_app", Verdict.FINE, "fine", {"name": bot.get("app_name", "?"), "app": api.app_id})
 
-    return _told("feishu_app", lambda: api.ask("GET", "/open-apis/bot/v3/info"), look)
+    return _finding("feishu_app", lambda: api.ask("GET", "/open-apis/bot/v3/info"), look)
 
 
 def _scopes(api: Api) -> Finding:
@@ -78,7 +78,7 @@ def _scopes(api: Api) -> Finding:
         outcome = {Verdict.FAILED: "missing", Verdict.WARNING: "optional", Verdict.FINE: "fine"}[verdict]
         return Finding("feishu_scopes", verdict, outcome, {"scopes": ", ".join(missing), "n": len(SCOPES)})
 
-    return _told("feishu_scopes", lambda: api.ask("GET", "/open-apis/application/v6/scopes"), look)
+    return _finding("feishu_scopes", lambda: api.ask("GET", "/open-apis/application/v6/scopes"), look)
 
 
 def _group(api: Api, group: str) -> Finding:
@@ -89,7 +89,7 @@ def _group(api: Api, group: str) -> Finding:
         closed = answer.data.get("chat_status") not in (None, "normal")
         return Finding("feishu_group", Verdict.FAILED if closed else Verdict.FINE, "gone" if closed else "fine", named)
 
-    return _told("feishu_group", lambda: api.ask("GET", f"/open-apis/im/v1/chats/{group}"), look, group)
+    return _finding("feishu_group", lambda: api.ask("GET", f"/open-apis/im/v1/chats/{group}"), look, group)
 
 
 def _way_in(settings: FeishuSettings, api: Api) -> Finding:

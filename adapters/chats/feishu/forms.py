@@ -32,9 +32,9 @@ def card(form: Form, kept: dict[str, str], *, problem: Problem | None = None) ->
         "form_action_type": "submit",
         "behaviors": [{"type": "callback", "value": {FORM: kept}}],
     }
-    asked = [element for each in form.inputs for element in _elements(each)]
-    told = [_words(_told(form, problem), text_color="red")] if problem else []
-    return _card(form.title, *told, {"tag": "form", "name": FORM, "elements": [*asked, submit]})
+    elements = [element for each in form.inputs for element in _elements(each)]
+    notes = [_words(_explained(form, problem), text_color="red")] if problem else []
+    return _card(form.title, *notes, {"tag": "form", "name": FORM, "elements": [*elements, submit]})
 
 
 def note(title: str, text: str) -> Card:
@@ -54,8 +54,8 @@ def _filled(value: object) -> str:
     return re.sub(r"^(\d{2}:\d{2}) [+-]\d{4}$", r"\1", text)
 
 
-def _told(form: Form, problem: Problem) -> str:
-    label = next((asked.label for asked in form.inputs if asked.name == problem.input), "")
+def _explained(form: Form, problem: Problem) -> str:
+    label = next((field.label for field in form.inputs if field.name == problem.input), "")
     return f"{label}: {problem.text}" if label else problem.text
 
 
@@ -77,32 +77,32 @@ def _words(text: str, **more: str) -> Card:
     return {"tag": "div", "text": {"tag": "plain_text", "content": sanitize(text).strip() or "…", **more}}
 
 
-def _elements(asked: Input) -> Iterator[Card]:
+def _elements(field: Input) -> Iterator[Card]:
     """The label of an input, the input, and its hint where no placeholder can show it, since something is filled in."""
-    yield _words(asked.label)
-    yield {"name": asked.name, "required": not asked.optional, "width": "fill", **_element(asked)}
-    if asked.hint and (asked.value or len(asked.hint) > limits.PLACEHOLDER.ours):
-        yield _words(asked.hint, text_size="notation", text_color="grey")
+    yield _words(field.label)
+    yield {"name": field.name, "required": not field.optional, "width": "fill", **_element(field)}
+    if field.hint and (field.value or len(field.hint) > limits.PLACEHOLDER.ours):
+        yield _words(field.hint, text_size="notation", text_color="grey")
 
 
-def _element(asked: Input) -> Card:
-    hint = {"placeholder": _plain(asked.hint, limits.PLACEHOLDER.ours)} if asked.hint else {}
-    values = [value for value, _ in asked.choices]
-    options = [{"text": _plain(label, limits.BUTTON_TEXT.ours), "value": value} for value, label in asked.choices]
-    match asked.kind:
+def _element(field: Input) -> Card:
+    hint = {"placeholder": _plain(field.hint, limits.PLACEHOLDER.ours)} if field.hint else {}
+    values = [value for value, _ in field.choices]
+    options = [{"text": _plain(label, limits.BUTTON_TEXT.ours), "value": value} for value, label in field.choices]
+    match field.kind:
         case InputKind.TEXT:
-            return {"tag": "input", "max_length": limits.INPUT_TEXT.ours, **hint, **_default(asked.value)}
+            return {"tag": "input", "max_length": limits.INPUT_TEXT.ours, **hint, **_default(field.value)}
         case InputKind.TIME:
-            return {"tag": "picker_time", "placeholder": _plain(asked.hint or asked.label)} | _initial(asked.value)
+            return {"tag": "picker_time", "placeholder": _plain(field.hint or field.label)} | _initial(field.value)
         case InputKind.ONE:
             # By its number: of an option's value and its label, Feishu's page does not say which one is meant.
-            chosen = {"initial_index": values.index(asked.value) + 1} if asked.value in values else {}
+            chosen = {"initial_index": values.index(field.value) + 1} if field.value in values else {}
             return {"tag": "select_static", "options": options, **hint, **chosen}
         case InputKind.SEVERAL:
-            ticked = [value for value in values if value in asked.value.split(",")]
+            ticked = [value for value in values if value in field.value.split(",")]
             return {"tag": "multi_select_static", "options": options, "selected_values": ticked, **hint}
         case _:
-            assert_never(asked.kind)
+            assert_never(field.kind)
 
 
 def _default(value: str) -> Card:

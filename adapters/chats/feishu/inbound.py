@@ -7,30 +7,19 @@ come again until they are taken, and sometimes after: a message is known by its 
 from __future__ import annotations
 
 import json
-import logging
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from adapters.chats.feishu import forms
 from adapters.chats.feishu.calls import NAME, Json
-from adapters.chats.feishu.transports import Busy
+from adapters.chats.feishu.cards import Card
+from adapters.chats.inbox import Busy, Inbox
 from bot.errors import DigestError, Unavailable
 from bot.ports import Listener
 from bot.values import Button, Buttons, Form, Message, MessageKind, Place, Problem, Request, Span, Text
 
-if TYPE_CHECKING:
-    from adapters.chats.feishu.chat import FeishuChat
-
-_log = logging.getLogger("digest.feishu")
-
-_WORKERS = 8
-_WAITING = 200
-"""Requests that may wait for a worker; beyond, Feishu is asked to push them again."""
-_SLOW = 2.5
-"""Seconds after which somebody who waits is told that the bot is at it."""
 _DRAIN = 3.5
 """Seconds that are left to what is being answered when the bot stops."""
 _COMMAND = re.compile(r"^\s*[/／]\s*(?:digest(?=\s|$)|日报(?=[\s\d#＃]|$))", re.IGNORECASE)
@@ -40,31 +29,31 @@ _MENTION = re.compile(r"@_(?:user_\d+|all)")
 _LEFT = {"im.chat.member.bot.deleted_v1": "left", "im.chat.disbanded_v1": "gone"}
 
 
+class Outbound(Protocol):
+    """What the answers need of the chat that they go out of."""
+
+    def me(self) -> str:
+        """The open id of the bot. Raises ConfigError, Unavailable."""
+
+    def post(self, place: Place, message: Message) -> object:
+        """Post a message. Raises DigestError."""
+
+    def show(self, place: Place, card: Card, name: str) -> object:
+        """Post a card that is no message; `name` is the same when it is shown again. Raises DigestError."""
+
+    def update(self, message: str, card: Card) -> None:
+        """Put another card in the place of one. Raises DigestError."""
+
+
 class Inbound:
     """Takes what Feishu pushes, for one chat."""
 
-    def __init__(self, chat: FeishuChat, listener: Listener) -> None:
+    def __init__(self, chat: Outbound, listener: Listener) -> None:
         self._chat = chat
         self._listener = listener
-        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="feishu")
-        self._counting = threading.Lock()
-        self._at_work = 0
-        self._ended = False
+        self.inbox = Inbox(NAME, chat.post, listener, drain=_DRAIN)
+        self._lock = threading.Lock()
         self._submitting: set[str] = set()
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is worked on or waits."""
-        with self._counting:
-            return self._at_work == 0
-
-    def drain(self) -> None:
-        """Let what is being answered come to its end, for some seconds; what comes now is for the next process."""
-        with self._counting:
-            self._ended = True
-        ended = threading.Thread(target=self._workers.shutdown, daemon=True)
-        ended.start()
-        ended.join(_DRAIN)
 
     def take(self, body: Json) -> Json:
         """Take an event or a callback, and say at once what to answer. Raises Busy for an event.
@@ -77,11 +66,11 @@ class Inbound:
         if kind == "card.action.trigger":
             return self._on_action(name, event)
         if kind == "im.message.receive_v1":
-            self._accept(lambda: self._on_message(event))
+            self.inbox.accept(lambda: self._on_message(event))
         elif kind == "im.chat.member.bot.added_v1":
-            self._accept(lambda: self._on_added(name, Place(NAME, event["chat_id"])))
+            self.inbox.accept(lambda: self._on_added(name, Place(NAME, event["chat_id"])))
         elif reason := _LEFT.get(kind):
-            self._accept(lambda: self._on_left(name, Place(NAME, event["chat_id"]), reason))
+            self.inbox.accept(lambda: self._on_left(name, Place(NAME, event["chat_id"]), reason))
         return {}
 
     # --- Lines -------------------------------------------------------------------------------
@@ -93,7 +82,7 @@ class Inbound:
             return
         if message.get("message_type") not in ("text", "post"):  # a picture, a sticker: no line at all
             return
-        text, named = self._said(message)
+        text, named = self._line(message)
         direct = message.get("chat_type") == "p2p"
         if not (direct or named or _COMMAND.match(text)):
             return
@@ -101,9 +90,9 @@ class Inbound:
         thread = None if direct and not message.get("thread_id") else message["message_id"]
         user = str((sender.get("sender_id") or {}).get("open_id", ""))
         place = Place(NAME, message["chat_id"], thread)
-        self._asked(Request(text, place, user, f"feishu:{message['message_id']}"))
+        self._answer(Request(text, place, user, f"feishu:{message['message_id']}"))
 
-    def _said(self, message: Json) -> tuple[str, bool]:
+    def _line(self, message: Json) -> tuple[str, bool]:
         """What a message says without its mentions, which only call people, and whether the bot is one of them."""
         text = _LINK.sub(lambda found: f" {found[1] or found[2]} ", "".join(_texts(message)))
         mentions = [mention for mention in message.get("mentions") or () if isinstance(mention, dict)]
@@ -117,26 +106,13 @@ class Inbound:
             return any(mention.get("mentioned_type") == "bot" for mention in mentions)
         return any((mention.get("id") or {}).get("open_id") == me for mention in mentions)
 
-    def _asked(self, request: Request) -> None:
+    def _answer(self, request: Request) -> None:
         """Answer a request, as a form where it asks for one, and say so where that takes a while."""
 
         def show(form: Form) -> None:
             self._chat.show(request.place, forms.card(form, dict(form.fixed)), f"form:{request.id}")
 
-        slow = threading.Timer(_SLOW, self._tell, (request.place, "feishu.working"))
-        slow.daemon = True
-        slow.start()
-        try:
-            self._listener.request(request, show)
-        finally:
-            slow.cancel()
-
-    def _tell(self, place: Place, key: str) -> None:
-        """Say something; where that cannot be said, nothing more can be done."""
-        try:
-            self._chat.post(place, Message("note", (Span(self._listener.text(place, key)),), kind=MessageKind.NOTE))
-        except DigestError:
-            return
+        self.inbox.answer(request, show, request.place)
 
     # --- Buttons and forms -------------------------------------------------------------------
 
@@ -157,7 +133,7 @@ class Inbound:
         try:
             if isinstance(kept := value.get(forms.FORM), dict):
                 return self._on_form(request, {str(name): str(text) for name, text in kept.items()}, action)
-            self._accept(lambda: self._asked(request))
+            self.inbox.accept(lambda: self._answer(request))
         except Busy:
             return _toast("warning", self._listener.text(place, "feishu.busy"))
         return _toast("info", self._listener.text(place, "feishu.working"))
@@ -178,7 +154,7 @@ class Inbound:
                 self._submitting.discard(str(request.place.thread))
 
         try:
-            self._accept(work)
+            self.inbox.accept(work)
         except Busy:
             self._submitting.discard(str(request.place.thread))
             raise
@@ -186,7 +162,7 @@ class Inbound:
 
     def _begin(self, card: str) -> bool:
         """Whether a form is not being worked on already: somebody may press twice."""
-        with self._counting:
+        with self._lock:
             if card in self._submitting:
                 return False
             self._submitting.add(card)
@@ -229,29 +205,6 @@ class Inbound:
         things = tuple((Span(text(f"feishu.hello_{name}")),) for name in ("follow", "ask", "help"))
         follow = Buttons((Button(text("answer.follow"), "subscribe"),))
         return Message("hello", (Span(text("feishu.hello")),), (Text(things, bullets=True), follow))
-
-    # --- Work --------------------------------------------------------------------------------
-
-    def _accept(self, work: Callable[[], Any]) -> None:
-        """Let a worker do it. Raises Busy with too much to do already, or where the bot is ending."""
-        with self._counting:
-            if self._ended or self._at_work >= _WORKERS + _WAITING:
-                raise Busy
-            self._at_work += 1
-            self._workers.submit(self._worked, work)  # before `drain` can shut them
-
-    def _worked(self, work: Callable[[], Any]) -> None:
-        try:
-            work()
-        except Unavailable as error:
-            _log.warning("a Feishu request failed: %s", error)
-        except DigestError as error:
-            _log.warning("a Feishu request failed: %s", error.key)
-        except Exception:
-            _log.exception("a Feishu request failed")
-        finally:
-            with self._counting:
-                self._at_work -= 1
 
 
 def _toast(kind: str, text: str) -> Json:

@@ -1,7 +1,6 @@
 """What Feishu takes, and what is sent: each limit once, with the number Feishu refuses beyond, ours, and the source.
 
 Lark (open.larksuite.com) has the same. "measured" is what somebody saw on a real tenant where no page names a number.
-Some are kept by what the bot never does (a text, a second connection of a process); the tests' server holds it to all.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from typing import NamedTuple
 
 
 class Limit(NamedTuple):
-    """`feishu` is the largest value that is taken, `ours` what the bot keeps to; 0 for what it never sends."""
+    """`feishu` is the largest value that is taken, `ours` what the bot keeps to."""
 
     feishu: int
     ours: int
@@ -23,7 +22,6 @@ _CARD = f"{_DOCS}/feishu-cards"
 _TABLE = f"{_CARD}/card-json-v2-components/content-components/table"
 
 BODY_BYTES = Limit(30_720, 28_000, f"{_CREATE}: body of a request with a card, 230025 beyond")
-TEXT_BYTES = Limit(153_600, 0, f"{_CREATE}: body of a request with a text")
 UUID = Limit(50, 50, f"{_CREATE}: characters of uuid")
 UUID_SECONDS = Limit(3_600, 3_000, f"{_CREATE}: how long a uuid is known again")
 ELEMENTS = Limit(199, 150, f"{_CARD}/card-json-v2-structure: nested ones too; measured: 180 taken, 200 refused (11310)")
@@ -31,7 +29,6 @@ TABLES = Limit(5, 2, f"{_TABLE}: of a card, tables in Markdown counted; measured
 TABLE_COLUMNS = Limit(50, 6, f"{_TABLE}: columns")
 TABLE_PAGE = Limit(10, 10, f"{_TABLE}: page_size, rows shown at once")
 TABLE_ROWS = Limit(500, 100, "no number is published; the size of the body bounds it")
-NESTING = Limit(5, 3, f"{_CARD}/card-json-v2-components/containers: levels of containers")
 ELEMENT_ID = Limit(20, 20, f"{_CARD}/card-json-v2-structure: element_id, a letter, then letters, digits, _")
 HEADER_TAGS = Limit(3, 3, f"{_CARD}/card-json-v2-components/content-components/title: text_tag_list")
 BUTTON_TEXT = Limit(100, 75, f"{_CARD}/card-json-v2-components/interactive-components/button: characters")
@@ -40,18 +37,10 @@ PLACEHOLDER = Limit(100, 100, f"{_CARD}/card-json-v2-components/interactive-comp
 CHARTS = Limit(5, 1, f"{_CARD}/card-json-v2-components/content-components/chart: advised")
 HISTORY = Limit(50, 50, f"{_DOCS}/server-docs/im-v1/message/list: page_size")
 FILE_BYTES = Limit(30_000_000, 30_000_000, f"{_DOCS}/server-docs/im-v1/file/create: 30 MB, 234006 beyond; none empty")
-PATCH_SECONDS = Limit(1_209_600, 1_209_600, f"{_DOCS}/server-docs/im-v1/message-card/patch: 14 days, then 230031")
 GROUP_RATE = Limit(5, 4, f"{_CREATE}: messages a second of a group, shared by its bots; of a person as many")
-CALL_RATE = Limit(50, 45, f"{_CREATE}: calls a second of a method by an application")
 CALLS_A_MINUTE = Limit(1_000, 900, f"{_CREATE}: calls a minute of a method by an application")
 PATCH_RATE = Limit(5, 2, f"{_DOCS}/server-docs/im-v1/message-card/patch: a second of a message")
 WEBHOOK_BYTES = Limit(20_480, 19_000, f"{_DOCS}/client-docs/bot-v3/add-custom-bot: body of a request")
 WEBHOOK_RATE = Limit(5, 4, f"{_DOCS}/client-docs/bot-v3/add-custom-bot: a second of a bot, 11232 beyond")
 WEBHOOKS_A_MINUTE = Limit(100, 90, f"{_DOCS}/client-docs/bot-v3/add-custom-bot: a minute of a bot, 11232 beyond")
-WEBHOOK_SIGN_SECONDS = Limit(3_600, 0, f"{_DOCS}/client-docs/bot-v3/add-custom-bot: age of a signature")
-EVENT_SECONDS = Limit(3, 1, f"{_DOCS}/server-docs/event-subscription-guide: an answer within 3 s, else again")
-CALLBACK_SECONDS = Limit(3, 1, f"{_CARD}/card-callback-communication: an answer within 3 s, never again")
 CALLBACK_AGE = Limit(300, 300, "ours: a signed request whose time is further off is refused as a replay")
-SOCKETS = Limit(
-    50, 1, f"{_DOCS}/server-docs/event-subscription-guide: connections of an application; a process has one"
-)

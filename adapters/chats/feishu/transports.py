@@ -10,13 +10,14 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
 from adapters.chats.feishu import limits
-from adapters.chats.feishu.calls import Answer, Api, Gate, Json, sdk, translated
+from adapters.chats.feishu.calls import NO_ANSWER, Answer, Api, Gate, Json, sdk, translated
+from adapters.chats.inbox import Busy
 from adapters.web import WebTransport
 from bot.errors import ConfigError, DigestError, Unavailable
 
@@ -26,11 +27,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("digest.feishu")
 
 Take = Callable[[Json], Json]
-"""Takes an event or a callback, as Feishu pushes it, and says at once what to answer. Raises Busy."""
-
-
-class Busy(Exception):
-    """An event cannot be taken now: Feishu is to push it again."""
+"""Takes an event or a callback, as Feishu pushes it, and says at once what to answer. Raises Busy, upon
+which Feishu is to push it again."""
 
 
 class Transport(Protocol):
@@ -50,6 +48,8 @@ class Transport(Protocol):
 _ENDPOINT = "/callback/ws/endpoint"
 _CONNECT = 10.0
 """Seconds that opening a connection may take."""
+_ALIVE = 10.0
+"""Seconds between two pings, and within which one must be answered."""
 _STOP = 1.0
 """Seconds after which a thread that does not end is left to itself."""
 _LONGEST = 30.0
@@ -57,7 +57,7 @@ _LONGEST = 30.0
 _STEADY = 10.0
 """Seconds after which a connection counts as one that works."""
 # Feishu's own trouble, after which another try may succeed; and too many connections, of which one may end.
-_PASSING = frozenset({1, 1000040343, 1000040350})
+_PASSING = frozenset({NO_ANSWER, 1, 1000040343, 1000040350})
 
 
 class LongConnection:
@@ -65,12 +65,12 @@ class LongConnection:
 
     Each connection gets a client of the SDK's and an event loop of its own, which ends with it: the SDK's client has no
     way to stop, waits for ever in several places, and keeps its loop in the module. It is given an address that is
-    fetched with a time limit, is never let reconnect by itself, and is pinged every `alive` seconds.
+    fetched with a time limit, is never let reconnect by itself, and is pinged; `sleep` waits between pings.
     """
 
-    def __init__(self, api: Api, *, alive: float = 10.0) -> None:
+    def __init__(self, api: Api, *, sleep: Callable[[float], Coroutine[Any, Any, object]] = asyncio.sleep) -> None:
         self._api = api
-        self._alive = alive
+        self._sleep = sleep
         self._stopped = threading.Event()
         self._ending: Callable[[], None] = lambda: None
         self._failure: DigestError | None = None
@@ -97,7 +97,7 @@ class LongConnection:
         self._stopped.set()
 
     def _stay(self, take: Take) -> None:
-        failures, once, told = 0, False, set[int]()
+        failures, once, reported = 0, False, set[int]()
         while not self._stopped.is_set():
             answer = endpoint(self._api)
             begun = time.monotonic()
@@ -113,10 +113,10 @@ class LongConnection:
                 return
             failures += 1
             if time.monotonic() - begun > _STEADY:
-                failures, told = 0, set()
+                failures, reported = 0, set()
             if not self._stopped.is_set():
-                if answer.code not in told:  # each reason once, not at every try
-                    told.add(answer.code)
+                if answer.code not in reported:  # each reason once, not at every try
+                    reported.add(answer.code)
                     _log.warning("the long connection to Feishu ended (%s), opening another", answer.code)
                 self._stopped.wait(_pause(failures))
 
@@ -156,8 +156,12 @@ class LongConnection:
         """Come back once the other side answers no ping any more, though the connection looks open."""
         with suppress(Exception):
             while True:
-                await asyncio.sleep(self._alive)
-                await asyncio.wait_for(await link.ping(), self._alive)
+                await self._sleep(_ALIVE)
+                pong, late = await link.ping(), asyncio.ensure_future(self._sleep(_ALIVE))
+                await asyncio.wait([pong, late], return_when=asyncio.FIRST_COMPLETED)
+                late.cancel()
+                if not pong.done():
+                    return
 
 
 class _Handler:
@@ -218,7 +222,7 @@ class Http(WebTransport):
     """
 
     def __init__(self, key: str, token: str, host: str, port: int, now: Callable[[], float] = time.time) -> None:
-        super().__init__(host, port, "feishu-http")
+        super().__init__(host, port, "feishu-http", "feishu_port")
         self._key = key
         self._token = token
         self._now = now
@@ -234,10 +238,7 @@ class Http(WebTransport):
             start(f"{status.value} {status.phrase}", [("Content-Type", "application/json; charset=utf-8")])
             return [json.dumps(body, ensure_ascii=False).encode()]
 
-        try:
-            self.serve(respond)
-        except OSError as error:
-            raise ConfigError("feishu_port", port=self.port, problem=error.strerror) from None
+        self.serve(respond)
 
     def _answered(self, environ: WSGIEnvironment, take: Take) -> tuple[HTTPStatus, Json]:
         """The answer to a request; one that is not Feishu's learns nothing from it."""
@@ -246,28 +247,28 @@ class Http(WebTransport):
         if environ["REQUEST_METHOD"] != "POST":
             return HTTPStatus.METHOD_NOT_ALLOWED, {}
         body = environ["wsgi.input"].read()
-        told = self._opened(body)
-        if told is None:
+        event = self._opened(body)
+        if event is None:
             return HTTPStatus.UNAUTHORIZED, {}
-        if told.get("type") == "url_verification":  # sent once, when somebody saves the address
-            return HTTPStatus.OK, {"challenge": str(told.get("challenge", ""))}
+        if event.get("type") == "url_verification":  # sent once, when somebody saves the address
+            return HTTPStatus.OK, {"challenge": str(event.get("challenge", ""))}
         if not self._signed(environ, body):
             return HTTPStatus.UNAUTHORIZED, {}
         try:
-            return HTTPStatus.OK, take(told)
+            return HTTPStatus.OK, take(event)
         except Busy:
             return HTTPStatus.SERVICE_UNAVAILABLE, {}
 
     def _opened(self, body: bytes) -> Json | None:
         """What an encrypted request holds; None where it was not encrypted with our key, or bears another token."""
         try:
-            told = json.loads(sdk().AESCipher(self._key).decrypt_str(json.loads(body)["encrypt"]))
+            event = json.loads(sdk().AESCipher(self._key).decrypt_str(json.loads(body)["encrypt"]))
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
-        if not isinstance(told, dict):
+        if not isinstance(event, dict):
             return None
-        said = told.get("token") or (told.get("header") or {}).get("token") or ""
-        return told if not self._token or hmac.compare_digest(str(said).encode(), self._token.encode()) else None
+        token = event.get("token") or (event.get("header") or {}).get("token") or ""
+        return event if not self._token or hmac.compare_digest(str(token).encode(), self._token.encode()) else None
 
     def _signed(self, environ: WSGIEnvironment, body: bytes) -> bool:
         """Whether a request is signed with our key, and was so lately."""

@@ -8,34 +8,26 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from http.client import HTTPException
-from typing import NamedTuple
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from adapters.chats.feishu import limits
+from adapters.chats.feishu.calls import NO_ANSWER, TIMEOUT, Answer, read
 from adapters.chats.feishu.cards import Card, render
 from adapters.chats.feishu.settings import FeishuSettings
-from adapters.pace import Rate
-from adapters.webhooks import Webhook, WebhookChat, webhooks
+from adapters.chats.ratelimit import RateLimit
+from adapters.chats.retry import Retryable
+from adapters.chats.webhooks import Webhook, WebhookChat, webhooks
 from bot.errors import ConfigError, DigestError, NotFound, Refused, Unavailable
-from bot.values import Attachment, Message, one_line
+from bot.values import Message, one_line
 
 _SETTING = "FEISHU_WEBHOOKS"
-_TIMEOUT = 15
-"""Seconds one request may take."""
-_TRIES = 5
-"""How often a card is sent before Feishu is called unavailable."""
 _BURST = 30
 """Cards that may follow each other at the rate of a second, of a minute's number."""
-_RATES = (
-    Rate(1 / limits.WEBHOOK_RATE.ours),
-    Rate(60 / (limits.WEBHOOKS_A_MINUTE.ours - _BURST), _BURST),  # both together are within the minute's number
-)
 # Codes of open.feishu.cn/document/client-docs/bot-v3/add-custom-bot, and 99991400 of server-docs/api-call-guide.
 _BUSY = frozenset({11232, 99991400})
 _NO_BOT = 19001
-_SIGNATURE, _MACHINE, _KEYWORD = 19021, 19022, 19024
+_SETTINGS = {19021: "webhook_signature", 19022: "webhook_machine", 19024: "webhook_keyword"}
 
 
 class FeishuWebhook(WebhookChat[Card]):
@@ -46,6 +38,11 @@ class FeishuWebhook(WebhookChat[Card]):
 
     name = "feishu-webhook"
     setting = _SETTING
+    rates = (
+        RateLimit(1 / limits.WEBHOOK_RATE.ours),
+        RateLimit(60 / (limits.WEBHOOKS_A_MINUTE.ours - _BURST), _BURST),  # both together are within the minute's
+    )
+    tries = 5
 
     def __init__(
         self,
@@ -59,32 +56,13 @@ class FeishuWebhook(WebhookChat[Card]):
         self._now = now
 
     def _pages(self, message: Message) -> Sequence[Card]:
-        if message.parts and all(isinstance(part, Attachment) for part in message.parts):
-            return ()
         return render(message, buttons=False, limit=limits.WEBHOOK_BYTES.ours).pages
 
-    def _send(self, name: str, page: Card, check: Callable[[], None]) -> None:
-        """Send a card, again only where it certainly did not arrive: it was refused for now, or Feishu not reached."""
+    def _send(self, name: str, page: Card) -> None:
         webhook = self._known[name]
-        last: DigestError = Unavailable("webhook_failed", webhook=name, error="connection")
-        for attempt in range(_TRIES):
-            self._gates.wait({name: _RATES})
-            check()
-            try:
-                answer = _asked(webhook.url.get_secret_value(), self._body(webhook, page))
-            except URLError:  # no connection, or not all of it was written
-                last = Unavailable("webhook_failed", webhook=name, error="connection")
-            except (OSError, HTTPException):
-                raise Unavailable("webhook_unclear", webhook=name) from None
-            else:
-                if answer.code == 0:
-                    return
-                last = refused(answer, name)
-                if last.key != "webhook_busy":
-                    raise last
-            if attempt + 1 < _TRIES:
-                self._gates.pause(name, 2.0**attempt)  # Feishu does not say how long
-        raise last
+        answer = _request(webhook.url.get_secret_value(), self._body(webhook, page))
+        if answer.code != 0:
+            raise refused(answer, name)
 
     def _body(self, webhook: Webhook, card: Card) -> bytes:
         """The request with a card, signed anew each time: a signature is good for an hour."""
@@ -100,48 +78,30 @@ def signature(timestamp: str, secret: str) -> str:
     return base64.b64encode(hmac.new(f"{timestamp}\n{secret}".encode(), b"", hashlib.sha256).digest()).decode()
 
 
-class _Answer(NamedTuple):
-    """What Feishu said: 0 is success, None where what answered was not Feishu. `status` is HTTP's."""
-
-    code: int | None
-    message: str
-    status: int
-
-
-def _asked(url: str, body: bytes) -> _Answer:
+def _request(url: str, body: bytes) -> Answer:
     """The answer to a request. Raises URLError where it was not sent whole, OSError or HTTPException after that."""
     request = Request(url, body, {"Content-Type": "application/json; charset=utf-8"})  # noqa: S310  # the settings' own
     try:
-        with urlopen(request, timeout=_TIMEOUT) as said:  # noqa: S310
-            return _read(said.status, said.read())
+        with urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
+            return read(response.status, dict(response.headers), response.read())
     except HTTPError as error:
         with error:
-            return _read(error.code, error.read())
+            return read(error.code, dict(error.headers), error.read())
 
 
-def _read(status: int, content: bytes) -> _Answer:
-    """An answer as it came. Older ones have only `StatusCode`, which newer ones keep beside `code`."""
-    try:
-        said = json.loads(content)
-        return _Answer(int(said.get("code", said.get("StatusCode"))), str(said.get("msg", "")), status)
-    except (ValueError, TypeError, AttributeError):
-        return _Answer(None, "", status)
+def refused(answer: Answer, name: str) -> DigestError | Retryable:
+    """The error in the bot's terms, retryable where Feishu asks for patience; for how long, it does not say.
 
-
-def refused(answer: _Answer, name: str) -> DigestError:
-    """The error in the bot's terms. Feishu's words are told, a proxy's are not: they may hold the address."""
+    Feishu's words are told, a proxy's are not: they may hold the address.
+    """
     code, status = answer.code, answer.status
     if code in _BUSY or status == 429:
-        return Unavailable("webhook_busy", webhook=name)
-    if code == _NO_BOT or (code is None and status in (404, 410)):
+        return Retryable(Unavailable("webhook_busy", webhook=name), name)
+    if code == _NO_BOT or (code == NO_ANSWER and status in (404, 410)):
         return NotFound("webhook_gone", webhook=name, setting=_SETTING)
-    if code == _SIGNATURE:
-        return ConfigError("webhook_signature", webhook=name)
-    if code == _MACHINE:
-        return ConfigError("webhook_machine", webhook=name)
-    if code == _KEYWORD:
-        return ConfigError("webhook_keyword", webhook=name)
-    if code is None or status >= 500:
+    if code in _SETTINGS:
+        return ConfigError(_SETTINGS[code], webhook=name)
+    if code == NO_ANSWER or status >= 500:
         return Unavailable("webhook_failed", webhook=name, error=status)
     return Refused("webhook_refused", webhook=name, error=f"{code} {one_line(answer.message, 120)}".strip())
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, assert_never
+from typing import Any
 
+from adapters.chats.rendering import Packer, Rendered, closed, opening, words
 from adapters.chats.slack import limits
-from bot.values import Attachment, Button, Buttons, Fields, Line, Message, Part, Span, Table, Text, one_line
+from bot.values import Button, Fields, Line, Message, Span, Table, Text, one_line
 
 Block = dict[str, Any]
 
@@ -32,52 +33,36 @@ class Page:
     blocks: tuple[Block, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """A neutral message as Slack's: at least one page, and the files that go with it."""
-
-    pages: tuple[Page, ...]
-    files: tuple[Attachment, ...]
-
-
-def render(message: Message) -> Rendered:
+def render(message: Message) -> Rendered[Page]:
     """Everything the message says, on as many pages as it takes; buttons at its end stand on the first one."""
-    *parts, last = message.parts or (Text(()),)
-    closing = last.items if isinstance(last, Buttons) else ()
-    packer = _Packer(message.key)
+    parts, closing = closed(message)
+    packer = _Packer(message.kind)
     if closing:
         packer.pages[0].size += _BUTTONS
     packer.title(message.title)
-    files = packer.parts(parts if closing else message.parts)
+    files = packer.parts(parts)
     packer.close(closing)
-    title = one_line("".join(span.text for span in message.title), limits.FALLBACK.ours // 2) or "…"
-    return Rendered(tuple(_pages(title, message, packer.pages)), tuple(files))
+    title = one_line(words(message.title), limits.FALLBACK.ours // 2) or "…"
+    return Rendered(tuple(_pages(title, message, packer.pages)), files)
 
 
 def blocks_of(message: Message, prefix: str) -> list[Block]:
     """The blocks of a message without its title, for a view; `prefix` begins the names of its rows of buttons."""
-    packer = _Packer(f"{message.key}:{prefix}", prefix)
+    packer = _Packer(f"{message.kind}:{prefix}", prefix)
     packer.parts(message.parts)
     return [block for page in packer.pages for block in page.blocks]
 
 
 ACTION = "digest:"
-"""The name of a button begins so, followed by its message's key."""
+"""The name of a button begins so, followed by its message's kind."""
 
 
 def _pages(title: str, message: Message, packed: Sequence[_Packed]) -> Iterable[Page]:
     for number, page in enumerate(packed, start=1):
         count = f" ({number}/{len(packed)})" if len(packed) > 1 else ""
         more = [_context(f"{one_line(title, 150)}{count}")] if number > 1 else []
-        said = title if number > 1 else f"{title}\n{_opening(message)}".strip()
-        yield Page(escaped(f"{said}{count}"), (*more, *page.blocks))
-
-
-def _opening(message: Message) -> str:
-    """The first words after the title that are no table, for a notification."""
-    texts = (part for part in message.parts if isinstance(part, Text))
-    lines = ("".join(span.text for span in line) for part in texts for line in part.lines)
-    return one_line(" · ".join(list(lines)[:3]), limits.FALLBACK.ours // 3)
+        text = title if number > 1 else f"{title}\n{opening(message, limits.FALLBACK.ours // 3)}".strip()
+        yield Page(escaped(f"{text}{count}"), (*more, *page.blocks))
 
 
 def escaped(text: str) -> str:
@@ -163,33 +148,20 @@ class _Packed:
         self.size += sum(json_length(thing) + 60 for thing in things)
 
 
-class _Packer:
-    """Puts blocks on pages; what does not fit on one goes on on the next."""
+class _Packer(Packer):
+    """Puts blocks on pages. `name` stands in the names of buttons, `prefix` begins those of their rows."""
 
-    def __init__(self, key: str, prefix: str = "") -> None:
+    def __init__(self, name: str, prefix: str = "") -> None:
         self.pages = [_Packed()]
-        self._key = one_line(key, 100)
+        self._name = name
         self._prefix = prefix
         self._buttons = 0
 
-    def parts(self, parts: Sequence[Part]) -> list[Attachment]:
-        """Put every part on pages; the files, which stand on none, are returned."""
-        files: list[Attachment] = []
-        for part in parts:
-            match part:
-                case Text():
-                    self.lines(part.heading, part.lines, bullets=part.bullets)
-                case Fields():
-                    self.lines("", [(Span(f"{label}: ", strong=True), *value) for label, value in part.items])
-                case Table():
-                    self.table(part)
-                case Buttons():
-                    self.buttons(part.items)
-                case Attachment():
-                    files.append(part)
-                case _:
-                    assert_never(part)
-        return files
+    def text(self, part: Text) -> None:
+        self.lines(part.heading, part.lines, bullets=part.bullets)
+
+    def fields(self, part: Fields) -> None:
+        self.lines("", [(Span(f"{label}: ", strong=True), *value) for label, value in part.items])
 
     def _room(self, *things: Block) -> _Packed:
         """The page on which `things` fit: the last one, or a new one."""
@@ -203,7 +175,7 @@ class _Packer:
         page.count(block)
 
     def title(self, line: Line) -> None:
-        text = "".join(span.text for span in line)
+        text = words(line)
         if any(span.url for span in line) or not 0 < len(text) <= limits.HEADER.ours:
             self.lines("", [tuple(Span(s.text, s.url, strong=True, code=s.code) for s in line)])
         else:
@@ -281,7 +253,7 @@ class _Packer:
         self._buttons += 1
         made: Block = {
             "type": "button",
-            "action_id": f"{ACTION}{self._key}:{self._buttons}",
+            "action_id": f"{ACTION}{self._name}:{self._buttons}",
             "text": plain(button.label, limits.BUTTON_TEXT.ours),
         }
         if button.confirm:

@@ -6,16 +6,19 @@ No handler of the SDK's is used: its own repeats a post whose connection dropped
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from functools import partial
 from http.client import HTTPException
 from typing import Any, NamedTuple
 from urllib.request import Request, urlopen
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry import RetryHandler
+from slack_sdk.web import SlackResponse
 
+from adapters.chats.ratelimit import RateLimit
+from adapters.chats.retry import Retrier, Retryable
 from adapters.chats.slack import limits
-from adapters.pace import Gates, Rate
 from bot.errors import ConfigError, DigestError, Forbidden, NotFound, ThreadGone, Unavailable, UsageError
 from bot.values import one_line
 
@@ -28,8 +31,8 @@ TRIES = 4
 SETTLE = 5.0
 """Seconds until a message that was taken is looked for: a history may show it late."""
 
-_PATIENCE = 60.0
-"""A longer pause than so many seconds is not waited for: whoever called tries again later."""
+_PAGES = 60
+"""Pages of one answer that are read at most."""
 # Errors after which the message may stand in the channel all the same (chat.postMessage, "Errors").
 _UNCLEAR = frozenset({"internal_error", "fatal_error", "request_timeout", "service_unavailable", "team_added_to_org"})
 _GONE = frozenset({"channel_not_found", "not_in_channel", "user_not_in_channel"})
@@ -62,7 +65,7 @@ class Gate(NamedTuple):
 
 
 class Caller:
-    """Keeps the pace of every gate. Safe for several threads; `clock` and `sleep` are monotonic seconds.
+    """Calls Slack at the pace of every gate. Safe for several threads; `clock` and `sleep` are monotonic seconds.
 
     `settle` is how many seconds after an unclear call is looked for what came of it.
     """
@@ -73,7 +76,7 @@ class Caller:
         sleep: Callable[[float], None] = time.sleep,
         settle: float = SETTLE,
     ) -> None:
-        self._gates = Gates(clock, sleep)
+        self._retrier = Retrier(TRIES, clock, sleep)
         self._sleep = sleep
         self._settle = settle
 
@@ -89,41 +92,49 @@ class Caller:
         Without `settle` an unclear call is repeated: it must do no harm twice. `check` is called right before each
         `send`, and what it raises ends it all. Raises the bot's own errors.
         """
-        last: DigestError = Unavailable("slack_failed", error="timeout")
-        for attempt in range(TRIES):
-            self._gates.wait(_gates(gate))
-            if check:
-                check()
+
+        def attempt() -> Any:
             try:
                 return send()
             except SlackApiError as error:
-                last, wait = translated(error, gate)
-                if wait is None or wait > _PATIENCE:
-                    raise last from None
-                unclear = code(error) in _UNCLEAR or error.response.status_code >= 500
+                failure = translated(error, gate)
+                if _busy(error):  # a method is refused in all of a workspace, a post perhaps in its channel only
+                    key = gate if gate.method == _POST else gate.whole
+                    raise Retryable(failure, key, float(error.response.headers.get("Retry-After", 1))) from None
+                if not _unclear(error):
+                    raise failure from None
             except (OSError, HTTPException):
-                wait, unclear = 1.0, True
-            if unclear and settle:
+                failure = Unavailable("slack_failed", error="timeout")
+            if settle:
                 self._sleep(self._settle)
                 if (found := settle()) is not None:
                     return found
-            if attempt + 1 < TRIES:
-                if unclear:
-                    self._gates.pause(gate, wait * 2**attempt)
-                else:  # a method is refused in all of a workspace, a post perhaps in its channel only
-                    self._gates.pause(gate if gate.method == _POST else gate.whole, wait)
-        raise last
+            raise Retryable(failure, gate)
+
+        return self._retrier(_rates(gate), attempt, check)
+
+    def pages(
+        self, gate: Gate, read: Callable[..., SlackResponse], arguments: Mapping[str, Any]
+    ) -> Iterator[SlackResponse]:
+        """The answers of a method that gives what it has in pages, each once it is wanted."""
+        more: dict[str, Any] = {}
+        for _ in range(_PAGES):
+            page: SlackResponse = self(gate, partial(read, **arguments, **more))
+            yield page
+            more = {"cursor": (page.get("response_metadata") or {}).get("next_cursor")}
+            if not more["cursor"]:
+                return
 
 
-def _gates(gate: Gate) -> dict[Hashable, Sequence[Rate]]:
-    """What a call goes through, in its channel and its workspace at once, and the rates there.
+def _rates(gate: Gate) -> dict[Hashable, Sequence[RateLimit]]:
+    """What a call counts for, in its channel and its workspace at once, and the rates there.
 
     A burst and what follows are within the number of a minute together.
     """
     if gate.method == _POST:
-        return {gate.whole: (Rate(60 / limits.WORKSPACE.ours),), gate: (Rate(limits.PACE),)}
+        return {gate.whole: (RateLimit(60 / limits.WORKSPACE.ours),), gate: (RateLimit(limits.PACE),)}
     limit = _TIERS.get(gate.method)
-    return {gate: (), gate.whole: (Rate(60 / (limit.ours - _BURST), _BURST),) if limit else ()}
+    return {gate: (), gate.whole: (RateLimit(60 / (limit.ours - _BURST), _BURST),) if limit else ()}
 
 
 def put(url: str, raw: bytes) -> None:
@@ -138,25 +149,34 @@ def code(error: SlackApiError) -> str:
     return str(data.get("error", "")) if isinstance(data, dict) else ""
 
 
-def translated(error: SlackApiError, gate: Gate) -> tuple[DigestError, float | None]:
-    """The error in the bot's terms, and the seconds after which another try may succeed; None for never."""
+def _busy(error: SlackApiError) -> bool:
+    return error.response.status_code == 429 or code(error) in _BUSY
+
+
+def _unclear(error: SlackApiError) -> bool:
+    return code(error) in _UNCLEAR or error.response.status_code >= 500
+
+
+def translated(error: SlackApiError, gate: Gate) -> DigestError:
+    """The error in the bot's terms."""
     name, response = code(error), error.response
-    if response.status_code == 429 or name in _BUSY:
-        return Unavailable("slack_busy"), float(response.headers.get("Retry-After", 1))
-    if name in _GONE:
-        return NotFound("slack_channel", channel=gate.channel), None
-    if name in _THREAD:
-        return ThreadGone("slack_thread", channel=gate.channel), None
-    if name in _CLOSED:
-        return Forbidden("slack_closed", channel=gate.channel), None
-    if name in _TRIGGER:
-        return UsageError("slack_form_expired"), None
-    if name == "not_allowed_token_type" or (name in _TOKEN and gate.method == "apps.connections.open"):
-        return ConfigError("slack_app_token"), None
-    if name in _TOKEN:
-        return ConfigError("slack_token"), None
+    if _busy(error):
+        return Unavailable("slack_busy")
+    if name in _TOKEN and gate.method == "apps.connections.open":
+        return ConfigError("slack_app_token")
+    named: tuple[tuple[frozenset[str], DigestError], ...] = (
+        (_GONE, NotFound("slack_channel", channel=gate.channel)),
+        (_THREAD, ThreadGone("slack_thread", channel=gate.channel)),
+        (_CLOSED, Forbidden("slack_closed", channel=gate.channel)),
+        (_TRIGGER, UsageError("slack_form_expired")),
+        (frozenset({"not_allowed_token_type"}), ConfigError("slack_app_token")),
+        (_TOKEN, ConfigError("slack_token")),
+    )
+    for names, failure in named:
+        if name in names:
+            return failure
     if name == "missing_scope":
-        return ConfigError("slack_scope", scope=one_line(str(response.get("needed", "?")), 80)), None
-    if name in _UNCLEAR or response.status_code >= 500:
-        return Unavailable("slack_failed", error=name or str(response.status_code)), 1.0
-    return Unavailable("slack_refused", error=one_line(name, 80)), None
+        return ConfigError("slack_scope", scope=one_line(str(response.get("needed", "?")), 80))
+    if _unclear(error):
+        return Unavailable("slack_failed", error=name or str(response.status_code))
+    return Unavailable("slack_refused", error=one_line(name, 80))

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 import time
-import uuid
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from slack_sdk.web import WebClient
-from slack_sdk.webhook import WebhookClient
 
+from adapters.chats.sending import Json, Part, fresh, matching, readable, send_parts
 from adapters.chats.slack import limits
 from adapters.chats.slack.blocks import Page, render
-from adapters.chats.slack.calls import NO_RETRIES, SETTLE, TIMEOUT, Caller, Gate, put
+from adapters.chats.slack.calls import SETTLE, Caller, Gate, put
 from adapters.chats.slack.inbound import Inbound
+from adapters.chats.slack.people import People
 from adapters.chats.slack.settings import SlackSettings
 from adapters.chats.slack.transports import Http, Socket, Transport
 from adapters.chats.slack.workspaces import NAME, InstalledWorkspaces, OneWorkspace, Workspaces, parts_of, place_of
-from bot.errors import ConfigError, DigestError, Forbidden, NotFound
+from bot.errors import ConfigError
 from bot.ports import Idempotency, Listener
 from bot.values import Attachment, Message, MessageKind, Place
 
@@ -31,7 +28,6 @@ _bolt_log = logging.getLogger("digest.slack.bolt")
 _bolt_log.setLevel(logging.ERROR)  # its warnings are hints for who writes listeners
 
 _EVENT = "commit_digest"
-_HISTORY_PAGES = 60
 _NAME = 100
 """A longer name of a sending is told by its digest: metadata holds little."""
 
@@ -45,6 +41,8 @@ class SlackChat:
     `clock` and `sleep` are monotonic seconds, `now` is seconds since 1970, by which Slack names messages. `settle` is
     how many seconds after it was perhaps sent a message is looked for: a history may show it late.
     """
+
+    name = NAME
 
     def __init__(
         self,
@@ -62,13 +60,8 @@ class SlackChat:
         self._sleep = sleep
         self._now = now
         self._settle = settle
-        self._answers = ResponseUrls(clock)
+        self._people = People(workspaces, self._call, clock)
         self._inbound: Inbound | None = None
-
-    @property
-    def name(self) -> str:
-        """The name that stands in `Place.chat`."""
-        return NAME
 
     # --- Out ---------------------------------------------------------------------------------
 
@@ -81,27 +74,29 @@ class SlackChat:
         """
         team, channel = parts_of(place)
         client = self._workspaces.client(team)
-        rendered = render(message)
-        once = once or Idempotency(uuid.uuid4().hex, datetime.fromtimestamp(self._now(), UTC), False, lambda: None)
+        rendered, once = render(message), once or fresh(self._now())
+        share = partial(self._share, client, rendered.files, once)
         if place.viewer and not channel.startswith("D"):  # direct messages are for the two of them anyway
             for page in rendered.pages:
-                self._whisper(client, place, page, last=message.kind is MessageKind.ERROR)
+                self._people.whisper(place, page, last=message.kind in (MessageKind.ERROR, MessageKind.NOTE))
             if rendered.files:
-                self._share(client, place_of(team, self.direct(team, place.viewer)), rendered.files, once)
+                share(place_of(team, self._people.direct(team, place.viewer)))
             return place
         keys = [f"{_short(once.key)}/{number}" for number in range(len(rendered.pages))]
-        names = _names(file.name for file in rendered.files)
-        found = self._found(client, place, [*keys, names] if names else keys, once) if once.again else {}
-        thread = place.thread
-        for key, page in zip(keys, rendered.pages, strict=True):
-            posted = found.get(key) or self._send(client, Place(NAME, place.channel, thread), page, key, once)
-            thread = thread or posted
-        beneath = Place(NAME, place.channel, thread)
-        if names and names not in found:
-            self._share(client, beneath, rendered.files, once)
-        return beneath
+        pages = [
+            Part[_Mark](key, partial(self._send, client, page, key, once))
+            for key, page in zip(keys, rendered.pages, strict=True)
+        ]
+        files = [Part[_Mark](names, share)] if (names := _names(file.name for file in rendered.files)) else []
 
-    def _send(self, client: WebClient, place: Place, page: Page, key: str, once: Idempotency) -> str:
+        def look(place: Place, wanted: Sequence[_Mark]) -> dict[_Mark, str]:  # only the first page begins a thread
+            return self._look(client, once, place, wanted if place.thread else [m for m in wanted if m == keys[0]])
+
+        if once.again:
+            self._sleep(self._settle)
+        return send_parts(place, pages, files, look if once.again else None)
+
+    def _send(self, client: WebClient, page: Page, key: str, once: Idempotency, place: Place) -> str:
         """The timestamp of a page that was posted, which names it within its channel."""
         team, channel = parts_of(place)
         sent: dict[str, Any] = {
@@ -115,15 +110,15 @@ class SlackChat:
         }
 
         def settle() -> str | None:
-            return self._look(client, place, [key], once).get(key)
+            return self._look(client, once, place, [key]).get(key)
 
         answer = self._call(
             Gate("chat.postMessage", team, channel), lambda: client.chat_postMessage(**sent), settle, once.check
         )
         return answer if isinstance(answer, str) else str(answer["ts"])
 
-    def _share(self, client: WebClient, place: Place, files: Sequence[Attachment], once: Idempotency) -> None:
-        """Put files into a channel or thread, all in one message."""
+    def _share(self, client: WebClient, files: Sequence[Attachment], once: Idempotency, place: Place) -> str:
+        """Put files into a channel or thread, all in one message, of which Slack tells no timestamp."""
         team, channel = parts_of(place)
         tried: set[str] = set()
 
@@ -142,6 +137,7 @@ class SlackChat:
             return next((str(m["ts"]) for m in messages if tried & {f.get("id") for f in m.get("files") or ()}), None)
 
         self._call(Gate("files.completeUploadExternal", team, channel), send, settle)
+        return ""
 
     def _upload(self, client: WebClient, team: str, file: Attachment) -> str:
         """The id of a file that Slack has, and that nobody sees before it is shared."""
@@ -155,38 +151,14 @@ class SlackChat:
 
     # --- What is there already ---------------------------------------------------------------
 
-    def _found(self, client: WebClient, place: Place, wanted: Sequence[_Mark], once: Idempotency) -> dict[_Mark, str]:
-        """What is there of a message that was perhaps sent before: timestamps by mark, of which the first comes first.
-
-        All else is sent after the first page, into its thread where it begins one.
-        """
-        self._sleep(self._settle)
-        first = wanted[0]
-        found = self._look(client, place, wanted if place.thread else wanted[:1], once)
-        if first not in found:
-            return {}  # files of the same names are another message's
-        if not place.thread and wanted[1:]:
-            found |= self._look(client, Place(NAME, place.channel, found[first]), wanted[1:], once)
-        return found
-
-    def _look(self, client: WebClient, place: Place, wanted: Sequence[_Mark], once: Idempotency) -> dict[_Mark, str]:
+    def _look(self, client: WebClient, once: Idempotency, place: Place, wanted: Sequence[_Mark]) -> dict[_Mark, str]:
         """The timestamps of the messages in a channel or thread that have the wanted marks, as far as they are seen."""
-        found: dict[_Mark, str] = {}
-        for message in self._since(client, place, once):
-            if (mark := _mark(message)) in wanted:
-                found[mark] = str(message["ts"])
-            if len(found) == len(wanted):
-                break
-        return found
+        return matching(self._since(client, place, once), wanted, lambda message, mark: _mark(message) == mark, "ts")
 
-    def _since(self, client: WebClient, place: Place, once: Idempotency) -> Iterator[dict[str, Any]]:
-        """The messages of a channel or thread since something was first to be sent; none where it may not read them.
-
-        A history that may not be read settles nothing: a rare double is better than a loss. Raises Unavailable where a
-        later look may tell.
-        """
+    def _since(self, client: WebClient, place: Place, once: Idempotency) -> Iterator[Json]:
+        """The messages of a channel or thread since something was first to be sent. Raises Unavailable."""
         team, channel = parts_of(place)
-        asked: dict[str, Any] = {
+        arguments: dict[str, Any] = {
             "channel": channel,
             "oldest": f"{once.begun.timestamp() - 60:.6f}",  # the clocks of two machines differ
             "limit": limits.HISTORY.ours,
@@ -195,88 +167,7 @@ class SlackChat:
         }
         read = client.conversations_replies if place.thread else client.conversations_history
         gate = Gate(f"conversations.{'replies' if place.thread else 'history'}", team, channel)
-        for _ in range(_HISTORY_PAGES):
-            try:
-                page = self._call(gate, lambda: read(**asked))
-            except (NotFound, Forbidden, ConfigError):
-                return
-            yield from page["messages"]
-            asked["cursor"] = (page.get("response_metadata") or {}).get("next_cursor")
-            if not asked["cursor"]:
-                return
-
-    # --- For one person ----------------------------------------------------------------------
-
-    def _whisper(self, client: WebClient, place: Place, page: Page, *, last: bool) -> None:
-        """Show a page to one person: by the answer that Slack waits for, where there is one, else as ephemeral.
-
-        Only the former reaches a channel that the bot is not in, and only a few times; one is kept for what must be
-        said at last. Raises NotFound where neither is possible.
-        """
-        team, channel = parts_of(place)
-        viewer = str(place.viewer)
-        url = None if place.thread else self._answers.take(place.channel, viewer, spare=0 if last else 1)
-        if url and self._answer(url, page):
-            return
-        shown: dict[str, Any] = {"thread_ts": place.thread} if place.thread else {}
-        try:
-            self._call(
-                Gate("chat.postEphemeral", team, channel),
-                lambda: client.chat_postEphemeral(
-                    channel=channel, user=viewer, text=page.text, blocks=list(page.blocks), **shown
-                ),
-            )
-        except (NotFound, Forbidden):
-            url = self._answers.take(place.channel, viewer, spare=0 if last else 1)
-            if not (url and self._answer(url, page)):
-                raise NotFound("slack_elsewhere") from None
-
-    def _answer(self, url: str, page: Page) -> bool:
-        """Answer a command or a click; whether Slack took it."""
-        webhook = WebhookClient(url, timeout=TIMEOUT, retry_handlers=NO_RETRIES)
-        try:
-            said = webhook.send(text=page.text, blocks=list(page.blocks), response_type="ephemeral")
-        except OSError:
-            return False
-        return said.status_code == 200
-
-    def heard(self, place: Place, response_url: str) -> None:
-        """Somebody asked something, and Slack waits for the answer."""
-        self._answers.add(place.channel, str(place.viewer), response_url)
-
-    # --- Who and where -----------------------------------------------------------------------
-
-    def direct(self, team: str, user: str) -> str:
-        """The channel of direct messages with somebody. Raises ConfigError, Unavailable."""
-        client = self._workspaces.client(team)
-        opened = self._call(Gate("conversations.open", team), lambda: client.conversations_open(users=user))
-        return str(opened["channel"]["id"])
-
-    def channels_of(self, team: str, user: str) -> dict[str, str]:
-        """The channels that somebody is in, and the bot may know of, with their names."""
-        client = self._workspaces.client(team)
-        found: dict[str, str] = {}
-        asked: dict[str, Any] = {"user": user, "types": "public_channel,private_channel", "limit": 999}
-        while True:
-            page = self._call(Gate("users.conversations", team), lambda: client.users_conversations(**asked))
-            found |= {str(c["id"]): str(c.get("name", c["id"])) for c in page["channels"]}
-            asked["cursor"] = (page.get("response_metadata") or {}).get("next_cursor")
-            if not asked["cursor"]:
-                return found
-
-    def zone_of(self, team: str, user: str) -> str:
-        """The time zone of somebody's profile; empty where Slack does not say."""
-        client = self._workspaces.client(team)
-        try:
-            said = self._call(Gate("users.info", team), lambda: client.users_info(user=user))
-        except DigestError:
-            return ""
-        return str(said["user"].get("tz") or "")
-
-    def show(self, team: str, method: str, **view: Any) -> None:
-        """Open, update or publish a view: `views.open` and the like. Raises UsageError for one that comes too late."""
-        client = self._workspaces.client(team)
-        self._call(Gate(method, team), lambda: client.api_call(method, json=view))
+        return readable(message for page in self._call.pages(gate, read, arguments) for message in page["messages"])
 
     # --- In ----------------------------------------------------------------------------------
 
@@ -285,11 +176,11 @@ class SlackChat:
         if self._transport is None:
             raise ConfigError("slack_no_app_token")
         app = self._workspaces.app(_bolt_log, self._transport.secret)
-        self._inbound = Inbound(app, self, listener, self._workspaces.forget)
+        self._inbound = Inbound(app, self._people, self.post, listener, self._workspaces.forget)
         try:
             self._transport.run(app)
         finally:
-            self._inbound.drain()
+            self._inbound.inbox.drain()
 
     def close(self) -> None:
         """Stop listening, after what is being answered, or after some seconds."""
@@ -341,46 +232,3 @@ def _transport(settings: SlackSettings) -> Transport | None:
         return Http(secret, settings.slack_host, settings.slack_port)
     token = settings.slack_app_token.get_secret_value()
     return Socket(token, settings.slack_url) if token else None
-
-
-class ResponseUrls:
-    """Where Slack waits for answers: each address serves a few times within half an hour.
-
-    They are kept by channel and person, since an answer knows no more; `clock` is monotonic seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._kept: dict[tuple[str, str], list[_ResponseUrl]] = defaultdict(list)
-
-    def add(self, channel: str, user: str, url: str) -> None:
-        """Keep an address."""
-        until = self._clock() + limits.RESPONSE_SECONDS.ours
-        with self._lock:
-            self._forget()
-            self._kept[channel, user].append(_ResponseUrl(url, limits.RESPONSE_USES.slack, until))
-
-    def take(self, channel: str, user: str, *, spare: int) -> str | None:
-        """An address to answer to, of which `spare` uses stay; None where there is none."""
-        with self._lock:
-            self._forget()
-            usable = [each for each in self._kept.get((channel, user), ()) if each.uses > spare]
-            if not usable:
-                return None
-            usable[-1].uses -= 1
-            return usable[-1].url
-
-    def _forget(self) -> None:
-        now = self._clock()
-        for who, urls in list(self._kept.items()):
-            urls[:] = [each for each in urls if each.uses and each.until > now]
-            if not urls:
-                del self._kept[who]
-
-
-@dataclass
-class _ResponseUrl:
-    url: str
-    uses: int
-    until: float

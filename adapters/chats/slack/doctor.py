@@ -39,12 +39,12 @@ def examine(settings: SlackSettings, channel: str, sample: Message) -> Iterator[
     yield _dry_run(web_client(None, settings.slack_url), sample)
 
 
-def _told(name: str, method: str, look: Callable[[], Finding]) -> Finding:
+def _finding(name: str, method: str, look: Callable[[], Finding]) -> Finding:
     """What `look` finds; an answer of Slack's that is an error is a finding too."""
     try:
         return look()
     except SlackApiError as error:
-        return Finding(name, Verdict.FAILED, "error", error=translated(error, Gate(method, ""))[0])
+        return Finding(name, Verdict.FAILED, "error", error=translated(error, Gate(method, "")))
     except OSError:
         return Finding(name, Verdict.FAILED, "error", error=Unavailable("slack_failed", error="connection"))
 
@@ -55,10 +55,10 @@ def _token(client: WebClient, token: str) -> Finding:
         return Finding("slack_token", Verdict.FAILED, "kind", {"kind": token.partition("-")[0][:5]})
 
     def look() -> Finding:
-        said = client.auth_test()
-        return Finding("slack_token", Verdict.FINE, "fine", {"team": said["team"], "user": said["user"]})
+        response = client.auth_test()
+        return Finding("slack_token", Verdict.FINE, "fine", {"team": response["team"], "user": response["user"]})
 
-    return _told("slack_token", "auth.test", look)
+    return _finding("slack_token", "auth.test", look)
 
 
 def _scopes(client: WebClient) -> Finding:
@@ -75,7 +75,7 @@ def _scopes(client: WebClient) -> Finding:
             {"scopes": named, "n": len(SCOPES)},
         )
 
-    return _told("slack_scopes", "auth.test", look)
+    return _finding("slack_scopes", "auth.test", look)
 
 
 def _channel(client: WebClient, channel: str) -> Finding:
@@ -89,7 +89,7 @@ def _channel(client: WebClient, channel: str) -> Finding:
         member = bool(found.get("is_member") or found.get("is_im"))
         return Finding("slack_channel", Verdict.FINE if member else Verdict.FAILED, "fine" if member else "out", named)
 
-    return _told("slack_channel", "conversations.info", look)
+    return _finding("slack_channel", "conversations.info", look)
 
 
 def _way_in(settings: SlackSettings) -> Finding:
@@ -108,7 +108,7 @@ def _way_in(settings: SlackSettings) -> Finding:
         web_client(None, settings.slack_url).apps_connections_open(app_token=token)
         return Finding("slack_way_in", Verdict.FINE, "socket")
 
-    return _told("slack_way_in", "apps.connections.open", look)
+    return _finding("slack_way_in", "apps.connections.open", look)
 
 
 def _dry_run(client: WebClient, sample: Message) -> Finding:
@@ -120,4 +120,4 @@ def _dry_run(client: WebClient, sample: Message) -> Finding:
             client.api_call("blocks.validate", params={"message": json.dumps(message, ensure_ascii=False)})
         return Finding("slack_message", Verdict.FINE, "fine")
 
-    return _told("slack_message", "blocks.validate", look)
+    return _finding("slack_message", "blocks.validate", look)

@@ -15,7 +15,7 @@ from slack_sdk.socket_mode.websocket_client import SocketModeClient
 from adapters.chats.slack.calls import Gate, translated
 from adapters.chats.slack.workspaces import web_client
 from adapters.web import WebTransport
-from bot.errors import ConfigError, Unavailable
+from bot.errors import Unavailable
 
 _log = logging.getLogger("digest.slack")
 
@@ -56,7 +56,7 @@ class Socket:
             handler.connect()  # type: ignore[no-untyped-call]
             self._stopped.wait()
         except SlackApiError as error:
-            raise translated(error, Gate("apps.connections.open", ""))[0] from None
+            raise translated(error, Gate("apps.connections.open", "")) from None
         except OSError:
             raise Unavailable("slack_failed", error="connection") from None
         finally:
@@ -85,12 +85,9 @@ class Http(WebTransport):
     """HTTP: Slack calls `/slack/events` at a public address, which leads to this host and port."""
 
     def __init__(self, secret: str, host: str, port: int) -> None:
-        super().__init__(host, port, "slack-http")
+        super().__init__(host, port, "slack-http", "slack_port")
         self.secret = secret
 
     def run(self, app: App) -> None:
         """Serve until stopped. Raises ConfigError where the port cannot be opened."""
-        try:
-            self.serve(SlackRequestHandler(app))
-        except OSError as error:
-            raise ConfigError("slack_port", port=self.port, problem=error.strerror) from None
+        self.serve(SlackRequestHandler(app))

@@ -31,8 +31,8 @@ def modal(form: Form, metadata: str, *, problem: Problem | None = None, channel:
     `metadata` comes back with what is filled in; `problem` is told above the inputs; `channel`, a label and a hint,
     asks for the channel too, where the form was not opened in one.
     """
-    told = [_note(f"⚠️ {problem.text}")] if problem else []
-    asked = [_channel(*channel)] if channel else []
+    notes = [_note(f"⚠️ {problem.text}")] if problem else []
+    chosen = [_channel(*channel)] if channel else []
     return {
         "type": "modal",
         "callback_id": FORM,
@@ -40,7 +40,7 @@ def modal(form: Form, metadata: str, *, problem: Problem | None = None, channel:
         "title": plain(form.title, limits.VIEW_TITLE.ours),
         "submit": plain(form.submit, limits.VIEW_SUBMIT.ours),
         "close": plain(form.cancel, limits.VIEW_SUBMIT.ours),
-        "blocks": [*told, *asked, *map(_input, form.inputs)],
+        "blocks": [*notes, *chosen, *map(_input, form.inputs)],
     }
 
 
@@ -67,26 +67,26 @@ def _channel(label: str, hint: str) -> Block:
     }
 
 
-def _input(asked: Input) -> Block:
+def _input(field: Input) -> Block:
     block: Block = {
         "type": "input",
-        "block_id": asked.name,
-        "label": plain(asked.label, limits.INPUT_LABEL.ours),
-        "optional": asked.optional,
-        "element": {"action_id": asked.name, **_element(asked)},
+        "block_id": field.name,
+        "label": plain(field.label, limits.INPUT_LABEL.ours),
+        "optional": field.optional,
+        "element": {"action_id": field.name, **_element(field)},
     }
-    return block | ({"hint": plain(asked.hint, limits.INPUT_HINT.ours)} if asked.hint else {})
+    return block | ({"hint": plain(field.hint, limits.INPUT_HINT.ours)} if field.hint else {})
 
 
-def _element(asked: Input) -> Block:
-    options = [_option(value, label) for value, label in asked.choices]
-    chosen = set(asked.value.split(","))
-    match asked.kind:
+def _element(field: Input) -> Block:
+    options = [_option(value, label) for value, label in field.choices]
+    chosen = set(field.value.split(","))
+    match field.kind:
         case InputKind.TEXT:
-            value = {"initial_value": asked.value} if asked.value else {}
+            value = {"initial_value": field.value} if field.value else {}
             return {"type": "plain_text_input", **value}
         case InputKind.TIME:
-            return {"type": "timepicker", "initial_time": asked.value}
+            return {"type": "timepicker", "initial_time": field.value}
         case InputKind.ONE:
             picked = [option for option in options if option["value"] in chosen]
             return {"type": "static_select", "options": options, **({"initial_option": picked[0]} if picked else {})}
@@ -94,7 +94,7 @@ def _element(asked: Input) -> Block:
             picked = [option for option in options if option["value"] in chosen]
             return {"type": "checkboxes", "options": options, **({"initial_options": picked} if picked else {})}
         case _:
-            assert_never(asked.kind)
+            assert_never(field.kind)
 
 
 def _option(value: str, label: str) -> Block:

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from http.client import HTTPException
-from urllib.error import URLError
 
 from slack_sdk.webhook import WebhookClient, WebhookResponse
 
+from adapters.chats.ratelimit import RateLimit
+from adapters.chats.retry import Retryable
 from adapters.chats.slack import limits
 from adapters.chats.slack.blocks import Page, render
 from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, TRIES
 from adapters.chats.slack.settings import SlackSettings
-from adapters.pace import Rate
-from adapters.webhooks import WebhookChat, webhooks
+from adapters.chats.webhooks import WebhookChat, webhooks
 from bot.errors import ConfigError, DigestError, Forbidden, NotFound, Refused, Unavailable
 from bot.values import Attachment, Buttons, Message, Part, Span, Text
 
 _SETTING = "SLACK_WEBHOOKS"
 _sdk_log = logging.getLogger("digest.slack.webhook")
 _sdk_log.setLevel(logging.CRITICAL)  # what fails is raised, and the SDK's own words may hold an address
-_RATE = Rate(limits.PACE)
-_PATIENCE = 60.0
-"""A longer pause than so many seconds is not waited for: whoever called tries again later."""
 # What Slack answers (docs.slack.dev/messaging/sending-messages-using-incoming-webhooks, "Handling errors").
 _GONE = frozenset({"no_service", "no_service_id", "no_active_hooks", "no_team", "team_disabled", "channel_not_found"})
 _CLOSED = frozenset({"channel_is_archived", "action_prohibited", "posting_to_general_channel_denied"})
@@ -38,40 +34,22 @@ class SlackWebhook(WebhookChat[Page]):
 
     name = "slack-webhook"
     setting = _SETTING
+    rates = (RateLimit(limits.PACE),)
+    tries = TRIES
 
     def _pages(self, message: Message) -> Sequence[Page]:
-        return render(carried).pages if (carried := without_answers(message)) else ()
+        return render(without_answers(message)).pages
 
-    def _send(self, name: str, page: Page, check: Callable[[], None]) -> None:
-        """Send a page, again only where it certainly did not arrive: it was refused for now, or Slack not reached."""
+    def _send(self, name: str, page: Page) -> None:
         url = self._known[name].url.get_secret_value()
         client = WebhookClient(url, timeout=TIMEOUT, retry_handlers=NO_RETRIES, logger=_sdk_log)
-        last: DigestError = Unavailable("webhook_failed", webhook=name, error="connection")
-        for attempt in range(TRIES):
-            self._gates.wait({name: (_RATE,)})
-            check()
-            try:
-                answer = client.send(text=page.text, blocks=list(page.blocks), unfurl_links=False, unfurl_media=False)
-            except URLError:  # no connection, or not all of it was written
-                last, wait = Unavailable("webhook_failed", webhook=name, error="connection"), 2.0**attempt
-            except (OSError, HTTPException, ValueError, LookupError):
-                raise Unavailable("webhook_unclear", webhook=name) from None
-            else:
-                if answer.status_code == 200 and answer.body.strip() == "ok":
-                    return
-                last, pause = refused(answer, name)
-                if pause is None or pause > _PATIENCE:
-                    raise last
-                wait = pause
-            if attempt + 1 < TRIES:
-                self._gates.pause(name, wait)
-        raise last
+        answer = client.send(text=page.text, blocks=list(page.blocks), unfurl_links=False, unfurl_media=False)
+        if answer.status_code != 200 or answer.body.strip() != "ok":
+            raise refused(answer, name)
 
 
-def without_answers(message: Message) -> Message | None:
-    """What a webhook can carry of a message: no files, and of buttons the links. None where only files are in it."""
-    if message.parts and all(isinstance(part, Attachment) for part in message.parts):
-        return None
+def without_answers(message: Message) -> Message:
+    """What a webhook can carry of a message: no files, and of buttons the links."""
     parts = (_carried(part) for part in message.parts if not isinstance(part, Attachment))
     return replace(message, parts=tuple(part for part in parts if part))
 
@@ -84,26 +62,26 @@ def _carried(part: Part) -> Part | None:
     return Text(links) if links else None
 
 
-def refused(answer: WebhookResponse, name: str) -> tuple[DigestError, float | None]:
-    """The error in the bot's terms, and the seconds after which another try may succeed; None where it may not.
+def refused(answer: WebhookResponse, name: str) -> DigestError | Retryable:
+    """The error in the bot's terms, retryable where Slack asks for patience.
 
     The words of an answer are told only where they are one of Slack's: a proxy's page may hold the address.
     """
-    status, said = answer.status_code, answer.body.strip()
+    status, reason = answer.status_code, answer.body.strip()
     if status == 429:
         after = str(answer.headers.get("Retry-After", ""))
-        return Unavailable("webhook_busy", webhook=name), float(after) if after.isdecimal() else 1.0
-    if said in _CLOSED:
-        return Forbidden("webhook_closed", webhook=name), None
-    if said == "invalid_token":
-        return ConfigError("webhook_token", webhook=name, setting=_SETTING), None
-    if said in _GONE or status in (404, 410):
-        return NotFound("webhook_gone", webhook=name, setting=_SETTING), None
+        return Retryable(Unavailable("webhook_busy", webhook=name), name, float(after) if after.isdecimal() else 1.0)
+    if reason in _CLOSED:
+        return Forbidden("webhook_closed", webhook=name)
+    if reason == "invalid_token":
+        return ConfigError("webhook_token", webhook=name, setting=_SETTING)
+    if reason in _GONE or status in (404, 410):
+        return NotFound("webhook_gone", webhook=name, setting=_SETTING)
     if status >= 500 or status < 400:  # a page of somebody in between, or an error after which it may have arrived
-        return Unavailable("webhook_failed", webhook=name, error=status), None
-    if said in _CONTENT:
-        return Refused("webhook_refused", webhook=name, error=said), None
-    return Unavailable("webhook_refused", webhook=name, error=said if _WORD.fullmatch(said) else status), None
+        return Unavailable("webhook_failed", webhook=name, error=status)
+    if reason in _CONTENT:
+        return Refused("webhook_refused", webhook=name, error=reason)
+    return Unavailable("webhook_refused", webhook=name, error=reason if _WORD.fullmatch(reason) else status)
 
 
 def from_settings(settings: SlackSettings) -> SlackWebhook:

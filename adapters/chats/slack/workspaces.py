@@ -102,7 +102,7 @@ class OneWorkspace:
             try:
                 self._team = str(self._client.auth_test()["team_id"])
             except SlackApiError as error:
-                raise translated(error, Gate("auth.test", ""))[0] from None
+                raise translated(error, Gate("auth.test", "")) from None
             except OSError:
                 raise Unavailable("slack_failed", error="connection") from None
         return self._team

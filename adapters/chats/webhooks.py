@@ -5,19 +5,24 @@ from __future__ import annotations
 import re
 import threading
 import time
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from http.client import HTTPException
 from typing import Generic, TypeVar
+from urllib.error import URLError
 
 from pydantic import SecretStr
 
-from adapters.pace import Gates
-from bot.errors import ConfigError, NotFound, Refused
+from adapters.chats.ratelimit import RateLimit
+from adapters.chats.rendering import is_files
+from adapters.chats.retry import Retrier, Retryable
+from adapters.chats.sending import fresh
+from bot.errors import ConfigError, NotFound, Refused, Unavailable
 from bot.ports import Idempotency, Listener
 from bot.settings import HOST, LAST_PORT
-from bot.values import EPOCH, Message, Place
+from bot.values import Message, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,10 @@ class WebhookChat(ABC, Generic[Page]):
     """The name that stands in `Place.chat`; the channel is the webhook's name in the settings."""
     setting: str
     """The setting that lists the webhooks."""
+    rates: Sequence[RateLimit]
+    """How fast messages may follow each other to a webhook."""
+    tries: int
+    """How often a page is sent before the platform is called unavailable."""
 
     def __init__(
         self,
@@ -75,7 +84,7 @@ class WebhookChat(ABC, Generic[Page]):
     ) -> None:
         """`clock` and `sleep` are monotonic seconds."""
         self._known = known
-        self._gates = Gates(clock, sleep)
+        self._retrier = Retrier(self.tries, clock, sleep)
         self._arrived: dict[str, int] = {}
         self._closing = threading.Event()
 
@@ -99,11 +108,13 @@ class WebhookChat(ABC, Generic[Page]):
         Refused for a page that the platform does not take, where all others are posted.
         """
         channel = self.place(place.channel)
-        once = once or Idempotency(uuid.uuid4().hex, EPOCH, False, lambda: None)
-        pages, refusal = self._pages(message), None
+        once = once or fresh(0)
+        pages, refusal = () if is_files(message) else self._pages(message), None
         for number in range(self._arrived.get(once.key, 0), len(pages)):
             try:
-                self._send(channel.channel, pages[number], once.check)
+                self._retrier(
+                    {channel.channel: self.rates}, partial(self._attempt, channel.channel, pages[number]), once.check
+                )
             except Refused as error:
                 refusal = error
             self._arrived[once.key] = number + 1
@@ -116,11 +127,20 @@ class WebhookChat(ABC, Generic[Page]):
 
     @abstractmethod
     def _pages(self, message: Message) -> Sequence[Page]:
-        """The pages of a message; none where only files are in it."""
+        """The pages of a message without its files."""
+
+    def _attempt(self, name: str, page: Page) -> None:
+        """Send a page; again only where it certainly did not arrive: it was refused for now, or could not be sent."""
+        try:
+            self._send(name, page)
+        except URLError:  # no connection, or not all of it was written
+            raise Retryable(Unavailable("webhook_failed", webhook=name, error="connection"), name) from None
+        except (OSError, HTTPException, ValueError, LookupError):
+            raise Unavailable("webhook_unclear", webhook=name) from None
 
     @abstractmethod
-    def _send(self, name: str, page: Page, check: Callable[[], None]) -> None:
-        """Send a page, again only where it certainly did not arrive: it was refused for now, or could not be sent."""
+    def _send(self, name: str, page: Page) -> None:
+        """Send a page once. Raises Retryable where it was refused for now, URLError where it was not sent whole."""
 
     def listen(self, listener: Listener) -> None:  # noqa: ARG002  # nobody can ask anything here
         """Wait until `close` is called."""

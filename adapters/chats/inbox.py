@@ -1,0 +1,96 @@
+"""What people ask in a chat: taken at once, since no platform waits long, and answered by threads of our own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from bot.errors import DigestError, Unavailable
+from bot.ports import Listener
+from bot.values import Form, Message, MessageKind, Place, Request, Span
+
+_WORKERS = 8
+_WAITING = 200
+"""Requests that may wait for a worker."""
+_SLOW = 2.5
+"""Seconds after which somebody who waits is told that the bot is at it."""
+
+
+class Busy(Exception):
+    """There is too much to do already, or the bot is stopping: nothing more can be taken now."""
+
+
+class Inbox:
+    """A bounded pool of threads that answers. Safe for several threads.
+
+    `chat` names it, in the log and in the texts' keys; `post` posts in it; `drain` is how many seconds are left to what
+    was taken when the bot stops.
+    """
+
+    def __init__(
+        self, chat: str, post: Callable[[Place, Message], object], listener: Listener, *, drain: float
+    ) -> None:
+        self._chat = chat
+        self._post = post
+        self._listener = listener
+        self._drain = drain
+        self._log = logging.getLogger(f"digest.{chat}")
+        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix=chat)
+        self._lock = threading.Lock()
+        self._taken = 0
+        self._ended = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is worked on or waits."""
+        with self._lock:
+            return self._taken == 0
+
+    def accept(self, work: Callable[[], object], acknowledge: Callable[[], object] = lambda: None) -> None:
+        """Acknowledge, then let a thread do the work. Raises Busy, and does neither, where it cannot be taken."""
+        with self._lock:  # also while it is handed over: `drain` ends the pool
+            if self._ended or self._taken >= _WORKERS + _WAITING:
+                raise Busy
+            acknowledge()
+            self._taken += 1
+            self._pool.submit(self._run, work)
+
+    def drain(self) -> None:
+        """Take nothing more, and let what was taken come to its end, for some seconds; what waits then is dropped."""
+        with self._lock:
+            self._ended = True
+        ending = threading.Thread(target=self._pool.shutdown, daemon=True)
+        ending.start()
+        ending.join(self._drain)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def answer(self, request: Request, show: Callable[[Form], None] | None, note: Place) -> None:
+        """Let a request be answered, as a form where it asks for one; where that takes a while, `note` is told."""
+        slow = threading.Timer(_SLOW, self.tell, (note, f"{self._chat}.working"))
+        slow.daemon = True
+        slow.start()
+        try:
+            self._listener.request(request, show)
+        finally:
+            slow.cancel()
+
+    def tell(self, place: Place, key: str) -> None:
+        """Say a text of the bot's; where that cannot be said, nothing more can be done."""
+        with suppress(DigestError):
+            text = self._listener.text(place, key)
+            self._post(place, Message("note", (Span(text),), kind=MessageKind.NOTE))
+
+    def _run(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except DigestError as error:
+            shown = error if isinstance(error, Unavailable) else error.key
+            self._log.warning("a request in %s failed: %s", self._chat, shown)
+        except Exception:
+            self._log.exception("a request in %s failed", self._chat)
+        finally:
+            with self._lock:
+                self._taken -= 1

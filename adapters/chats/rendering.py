@@ -1,0 +1,81 @@
+"""What every chat does to a neutral message before it is the platform's own: its parts in order, on pages. Pure."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar, assert_never
+
+from bot.values import Attachment, Button, Buttons, Fields, Line, Message, Part, Table, Text, one_line
+
+_Page = TypeVar("_Page")
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered(Generic[_Page]):
+    """A neutral message as a platform's: at least one page, and the files that go with it."""
+
+    pages: tuple[_Page, ...]
+    files: tuple[Attachment, ...]
+
+
+def words(line: Line) -> str:
+    """The text of a line."""
+    return "".join(span.text for span in line)
+
+
+def opening(message: Message, limit: int = 0) -> str:
+    """The first words after the title that are no table, for a notification; `limit` is in characters."""
+    lines = [words(line) for part in message.parts if isinstance(part, Text) for line in part.lines]
+    return one_line(" · ".join(lines[:3]), limit)
+
+
+def is_files(message: Message) -> bool:
+    """Whether a message is nothing but files."""
+    return bool(message.parts) and all(isinstance(part, Attachment) for part in message.parts)
+
+
+def closed(message: Message) -> tuple[Sequence[Part], tuple[Button, ...]]:
+    """The parts of a message, and apart from them the buttons at its end, which belong on its first page."""
+    *before, last = message.parts or (Text(()),)
+    return (before, last.items) if isinstance(last, Buttons) else (message.parts, ())
+
+
+class Packer(ABC):
+    """Puts parts on pages; what does not fit on one goes on on the next."""
+
+    def parts(self, parts: Sequence[Part]) -> tuple[Attachment, ...]:
+        """Put every part on pages; the files, which stand on none, are returned."""
+        files: list[Attachment] = []
+        for part in parts:
+            match part:
+                case Text():
+                    self.text(part)
+                case Fields():
+                    self.fields(part)
+                case Table():
+                    self.table(part)
+                case Buttons():
+                    self.buttons(part.items)
+                case Attachment():
+                    files.append(part)
+                case _:
+                    assert_never(part)
+        return tuple(files)
+
+    @abstractmethod
+    def text(self, part: Text) -> None:
+        """Paragraphs or a list."""
+
+    @abstractmethod
+    def fields(self, part: Fields) -> None:
+        """Labelled values."""
+
+    @abstractmethod
+    def table(self, part: Table) -> None:
+        """A table, whose header stands again on each page that it goes on on."""
+
+    @abstractmethod
+    def buttons(self, items: Sequence[Button]) -> None:
+        """Buttons in rows."""

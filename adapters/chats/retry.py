@@ -1,0 +1,69 @@
+"""Trying again: within the rate limits, after the pause that a service asks for, or with exponential backoff.
+
+The pause is everybody's who calls under the same key, not only that of the thread that was refused: that is why it is
+the rate limiter's, and no library for retries can sleep it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from adapters.chats.ratelimit import RateLimit, RateLimiter
+from bot.errors import DigestError
+
+_T = TypeVar("_T")
+
+PATIENCE = 60.0
+"""A longer pause than so many seconds is not waited for: whoever called tries again later."""
+
+
+@dataclass(eq=False)
+class Retryable(Exception):
+    """An attempt failed with `error`, and another one may succeed.
+
+    `key` is what is left alone until then, for `after` seconds; None: a second, and each time twice as long.
+    """
+
+    error: DigestError
+    key: Hashable
+    after: float | None = None
+
+
+class Retrier:
+    """Makes at most `tries` attempts at a call. Safe for several threads; `clock`, `sleep` are monotonic seconds."""
+
+    def __init__(
+        self,
+        tries: int,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._tries = tries
+        self.limiter = RateLimiter(clock, sleep)
+
+    def __call__(
+        self,
+        limits: Mapping[Hashable, Sequence[RateLimit]],
+        attempt: Callable[[], _T],
+        check: Callable[[], None] | None = None,
+    ) -> _T:
+        """What `attempt` returns, made again while it raises Retryable; the last one's error is raised.
+
+        `check` is called right before each attempt, and what it raises ends it all.
+        """
+        failures = 0
+        while True:
+            self.limiter.wait(limits)
+            if check:
+                check()
+            try:
+                return attempt()
+            except Retryable as failed:
+                pause = 2.0**failures if failed.after is None else failed.after
+                failures += 1
+                if failures == self._tries or pause > PATIENCE:
+                    raise failed.error from None
+                self.limiter.pause(failed.key, pause)

@@ -1,0 +1,136 @@
+"""Who and where people are in Slack, and what is shown to one of them alone: views, and messages that others miss."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from slack_sdk.webhook import WebhookClient
+
+from adapters.chats.slack import limits
+from adapters.chats.slack.blocks import Page
+from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, Caller, Gate
+from adapters.chats.slack.workspaces import Workspaces, parts_of
+from bot.errors import DigestError, Forbidden, NotFound
+from bot.values import Place
+
+
+class People:
+    """The people of the workspaces. Safe to call from several threads; `clock` is monotonic seconds."""
+
+    def __init__(self, workspaces: Workspaces, call: Caller, clock: Callable[[], float]) -> None:
+        self._workspaces = workspaces
+        self._call = call
+        self._answers = ResponseUrls(clock)
+
+    def direct(self, team: str, user: str) -> str:
+        """The channel of direct messages with somebody. Raises ConfigError, Unavailable."""
+        client = self._workspaces.client(team)
+        opened = self._call(Gate("conversations.open", team), lambda: client.conversations_open(users=user))
+        return str(opened["channel"]["id"])
+
+    def channels_of(self, team: str, user: str) -> dict[str, str]:
+        """The channels that somebody is in, and the bot may know of, with their names."""
+        client = self._workspaces.client(team)
+        arguments = {"user": user, "types": "public_channel,private_channel", "limit": 999}
+        pages = self._call.pages(Gate("users.conversations", team), client.users_conversations, arguments)
+        return {str(c["id"]): str(c.get("name", c["id"])) for page in pages for c in page["channels"]}
+
+    def zone_of(self, team: str, user: str) -> str:
+        """The time zone of somebody's profile; empty where Slack does not say."""
+        client = self._workspaces.client(team)
+        try:
+            response = self._call(Gate("users.info", team), lambda: client.users_info(user=user))
+        except DigestError:
+            return ""
+        return str(response["user"].get("tz") or "")
+
+    def show(self, team: str, method: str, **view: Any) -> None:
+        """Open, update or publish a view: `views.open` and the like. Raises UsageError for one that comes too late."""
+        client = self._workspaces.client(team)
+        self._call(Gate(method, team), lambda: client.api_call(method, json=view))
+
+    def waits(self, place: Place, response_url: str) -> None:
+        """Somebody asked something, and Slack waits for the answer."""
+        self._answers.add(place.channel, str(place.viewer), response_url)
+
+    def whisper(self, place: Place, page: Page, *, last: bool) -> None:
+        """Show a page to one person: by the answer that Slack waits for, where there is one, else as ephemeral.
+
+        Only the former reaches a channel that the bot is not in, and only a few times; one is kept for what must be
+        said at last. Raises NotFound where neither is possible.
+        """
+        if (place.thread is None and self._answered(place, page, last=last)) or self._shown(place, page):
+            return
+        if not self._answered(place, page, last=last):
+            raise NotFound("slack_elsewhere")
+
+    def _shown(self, place: Place, page: Page) -> bool:
+        """Show a page as an ephemeral message; whether the bot may do so there."""
+        team, channel = parts_of(place)
+        client = self._workspaces.client(team)
+        shown: dict[str, Any] = {"channel": channel, "user": place.viewer, "text": page.text, "blocks": [*page.blocks]}
+        shown |= {"thread_ts": place.thread} if place.thread else {}
+        try:
+            self._call(Gate("chat.postEphemeral", team, channel), lambda: client.chat_postEphemeral(**shown))
+        except (NotFound, Forbidden):
+            return False
+        return True
+
+    def _answered(self, place: Place, page: Page, *, last: bool) -> bool:
+        """Answer a command or a click that Slack waits for; whether there was one, and Slack took it."""
+        url = self._answers.take(place.channel, str(place.viewer), spare=0 if last else 1)
+        if url is None:
+            return False
+        webhook = WebhookClient(url, timeout=TIMEOUT, retry_handlers=NO_RETRIES)
+        try:
+            response = webhook.send(text=page.text, blocks=list(page.blocks), response_type="ephemeral")
+        except OSError:
+            return False
+        return response.status_code == 200
+
+
+class ResponseUrls:
+    """Where Slack waits for answers: each address serves a few times within half an hour.
+
+    They are kept by channel and person, since an answer knows no more; `clock` is monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: dict[tuple[str, str], list[_ResponseUrl]] = defaultdict(list)
+
+    def add(self, channel: str, user: str, url: str) -> None:
+        """Keep an address."""
+        until = self._clock() + limits.RESPONSE_SECONDS.ours
+        with self._lock:
+            self._forget()
+            self._kept[channel, user].append(_ResponseUrl(url, limits.RESPONSE_USES.slack, until))
+
+    def take(self, channel: str, user: str, *, spare: int) -> str | None:
+        """An address to answer to, of which `spare` uses stay; None where there is none."""
+        with self._lock:
+            self._forget()
+            usable = [each for each in self._kept.get((channel, user), ()) if each.uses > spare]
+            if not usable:
+                return None
+            usable[-1].uses -= 1
+            return usable[-1].url
+
+    def _forget(self) -> None:
+        now = self._clock()
+        for who, urls in list(self._kept.items()):
+            urls[:] = [each for each in urls if each.uses and each.until > now]
+            if not urls:
+                del self._kept[who]
+
+
+@dataclass
+class _ResponseUrl:
+    url: str
+    uses: int
+    until: float
