@@ -58,13 +58,12 @@ class WebServer:
 class WebTransport:
     """A way in that a platform calls: an application that is served until it is stopped.
 
-    `port` is the one that is listened on, once it is; `name` is the thread's, `closed` the key of the error where it
-    cannot be opened.
+    `port` is the one that is listened on, once it is; `name` is the thread's, `setting` chooses the port.
     """
 
-    def __init__(self, host: str, port: int, name: str, closed: str) -> None:
+    def __init__(self, host: str, port: int, name: str, setting: str) -> None:
         self._host, self.port = host, port
-        self._name, self._closed = name, closed
+        self._name, self._setting = name, setting
         self._stopped = threading.Event()
         self.listening = threading.Event()
 
@@ -74,7 +73,7 @@ class WebTransport:
         try:
             server.start()
         except OSError as error:
-            raise ConfigError(self._closed, port=self.port, problem=error.strerror) from None
+            raise ConfigError("port_closed", port=self.port, problem=error.strerror, setting=self._setting) from None
         self.port = server.port
         self.listening.set()
         self._stopped.wait()

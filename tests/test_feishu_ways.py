@@ -597,7 +597,7 @@ def test_a_port_that_is_taken_is_told(feishu, server):
     taken = Http(KEY, "", "127.0.0.1", feishu.http.port)
     with pytest.raises(ConfigError) as refused:
         chat_of(server, taken).listen(None)
-    assert refused.value.key == "feishu_port"
+    assert refused.value.key == "port_closed"
     assert "FEISHU_PORT" in Texts("en").error(refused.value)
 
 

@@ -138,7 +138,7 @@ def test_a_port_that_is_taken_is_told(over_http, server):
     taken = Http(SECRET, "127.0.0.1", over_http.http.port)
     with pytest.raises(ConfigError) as refused:
         SlackChat(OneWorkspace(TOKEN, server.url), taken).listen(None)
-    assert refused.value.key == "slack_port"
+    assert refused.value.key == "port_closed"
 
 
 # --- Several workspaces ----------------------------------------------------------------------

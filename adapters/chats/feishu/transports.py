@@ -222,7 +222,7 @@ class Http(WebTransport):
     """
 
     def __init__(self, key: str, token: str, host: str, port: int, now: Callable[[], float] = time.time) -> None:
-        super().__init__(host, port, "feishu-http", "feishu_port")
+        super().__init__(host, port, "feishu-http", "FEISHU_PORT")
         self._key = key
         self._token = token
         self._now = now

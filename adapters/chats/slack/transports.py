@@ -85,7 +85,7 @@ class Http(WebTransport):
     """HTTP: Slack calls `/slack/events` at a public address, which leads to this host and port."""
 
     def __init__(self, secret: str, host: str, port: int) -> None:
-        super().__init__(host, port, "slack-http", "slack_port")
+        super().__init__(host, port, "slack-http", "SLACK_PORT")
         self.secret = secret
 
     def run(self, app: App) -> None:
