@@ -1,7 +1,5 @@
 """A metronome on APScheduler. It holds no schedule of its own: what is due is data in the store."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Callable

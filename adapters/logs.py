@@ -3,8 +3,6 @@
 What is redacted is redacted by the formatter, so that it holds for every logger, a library's too.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import math

@@ -1,12 +1,10 @@
 """The operator's port: whether the process lives and is ready, and what it measures, for probes and for Prometheus."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -15,9 +13,6 @@ from prometheus_client.registry import Collector
 from adapters.web import WebServer
 from bot.errors import ConfigError
 from bot.values import Measure
-
-if TYPE_CHECKING:
-    from wsgiref.types import StartResponse, WSGIEnvironment
 
 _log = logging.getLogger("digest.monitor")
 

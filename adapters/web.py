@@ -1,18 +1,12 @@
 """A WSGI application (PEP 3333) on a port of this machine, for whoever calls the bot: a platform, a probe."""
 
-from __future__ import annotations
-
 import socket
 import threading
-from typing import TYPE_CHECKING
+from wsgiref.types import WSGIApplication
 
 from waitress.server import create_server
 
 from bot.errors import ConfigError
-
-if TYPE_CHECKING:
-    from wsgiref.types import WSGIApplication
-
 
 _LARGEST_BODY = 1_000_000
 """Bytes of a request from a platform, which are some kilobytes; a stranger's may be anything."""

@@ -1,7 +1,5 @@
 """What each command of the command line does, on the program's real parts. `bot.cli` says how it is typed."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os
@@ -16,7 +14,6 @@ from pathlib import Path
 from typing import ParamSpec
 
 import click
-import yaml
 from pydantic import TypeAdapter
 
 from adapters.chats import terminal
@@ -245,6 +242,8 @@ def backfill(repo: str, first: str, last: str, *, branch: str, lang: str | None,
 @_kindly
 def export() -> None:
     """Print all subscriptions as YAML."""
+    import yaml
+
     with parts.program() as program:
         records = operator.exported(program.store.subscriptions())
         click.echo(yaml.safe_dump(records, allow_unicode=True, sort_keys=False), nl=False)
@@ -261,6 +260,8 @@ def import_(file: Path) -> None:
 
 def _yaml(file: Path) -> object:
     """What a YAML file holds. Raises UsageError."""
+    import yaml
+
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
         return yaml.safe_load(text)

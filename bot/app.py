@@ -3,8 +3,6 @@
 A digest always goes out: a model or a patch that cannot be had costs a row's depth, and the row says so.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace

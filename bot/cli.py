@@ -3,8 +3,6 @@
 Only click is imported before a command runs, so that `--help` and completion answer at once.
 """
 
-from __future__ import annotations
-
 import io
 import sys
 from collections.abc import Callable, Iterable

@@ -17,8 +17,6 @@ An error carries the key of its text in `prompts/labels.*.toml` (`[errors]`) and
 be told in the reader's language. Adapters translate foreign errors into these, once, at their edge.
 """
 
-from __future__ import annotations
-
 
 class DigestError(Exception):
     """An expected failure; `key` names its text, `fields` fill that text's blanks.

@@ -1,7 +1,5 @@
 """The languages that people can choose, each a record; its labels are in `prompts/labels.CODE.toml`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

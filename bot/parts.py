@@ -1,7 +1,5 @@
 """The one place where the real parts are joined. A part that a command does not need is not imported for it."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -10,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adapters import logs
 from adapters.chats import terminal
@@ -38,6 +36,9 @@ from bot.repositories import Policy, Repositories
 from bot.settings import habits, load, misspelt
 from bot.texts import Texts
 from bot.values import Message, Place, Quota, Span, Table
+
+if TYPE_CHECKING:
+    from adapters.clock import Clock
 
 
 class AllSettings(OpenAISettings, FeishuSettings, SlackSettings, GitHubSettings, GitSettings):
@@ -157,7 +158,7 @@ def _sources(settings: AllSettings) -> Callable[[str], CommitSource]:
             from adapters.sources.github import source
 
             return source.from_settings(settings)
-        from adapters.sources import git
+        from adapters.sources.git import source as git
 
         return git.from_settings(settings, _hosts(settings))
 
@@ -235,8 +236,10 @@ def service(once: bool) -> Iterator[tuple[Program, dict[str, Chat]]]:
 
 
 @contextmanager
-def clock() -> Iterator[Clock]:
+def clock() -> Iterator["Clock"]:
     """A metronome, which ticks while this lasts."""
+    from adapters.clock import Clock
+
     made = Clock()
     made.start()
     try:
@@ -246,12 +249,13 @@ def clock() -> Iterator[Clock]:
 
 
 @contextmanager
-def monitor(made: Program, clock: Clock) -> Iterator[None]:
+def monitor(made: Program, clock: "Clock") -> Iterator[None]:
     """The operator's port, where one is set."""
     settings, store = made.settings, made.store
     if not settings.digest_monitor_port:
         yield
         return
+
     known: list[Quota | None] = [None]
 
     def look() -> None:

@@ -1,7 +1,5 @@
 """Which repositories there are for whom, and what their sources and the archive know of their commits."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta

@@ -5,8 +5,6 @@ An adapter's own are in the `settings` module of its folder; `bot.parts.AllSetti
 and `digest doctor` are made from these.
 """
 
-from __future__ import annotations
-
 import os
 from difflib import get_close_matches
 from pathlib import Path

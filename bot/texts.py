@@ -4,8 +4,6 @@ A blank that is not filled, or a text that is not there, is a fault of the progr
 filled in is never read for blanks again, so text from outside can hold `$` and `{}` freely.
 """
 
-from __future__ import annotations
-
 import tomllib
 from functools import lru_cache
 from importlib.resources import files

@@ -31,11 +31,12 @@ from repositories import (
 )
 from source_contract import NEXT_DAY, OF_THE_DAY, Served, SourceContract
 
-from adapters.sources.git import GitSource, from_settings, process
 from adapters.sources.git import history as reading
+from adapters.sources.git import process
 from adapters.sources.git.process import GitSlow, run
 from adapters.sources.git.remote import parse
 from adapters.sources.git.settings import GitSettings
+from adapters.sources.git.source import GitSource, from_settings
 from bot.commits import hosts
 from bot.commits.hosts import Hosts
 from bot.errors import ConfigError, Forbidden, NotFound, Unavailable, UsageError

@@ -9,7 +9,7 @@ from github_server import TOKEN, GitHubServer
 from repositories import contract_history
 from world import HOME, World, busy_day, words
 
-from adapters.sources.git import GitSource
+from adapters.sources.git.source import GitSource
 from adapters.sources.github import source as github
 from adapters.sources.github.settings import GitHubSettings
 from bot.commits.hosts import Hosts, Kind

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from repositories import Builder, History, lines
 
-from adapters.sources.git import GitSource
+from adapters.sources.git.source import GitSource
 from adapters.stores.sqlite import SqliteStore
 from bot.app import App
 from bot.conversation.command import Defaults, Services

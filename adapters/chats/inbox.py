@@ -1,7 +1,5 @@
 """What people ask in a chat: taken at once, since no platform waits long, and answered by threads of our own."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Keeping to the rate limits of a service, and to the pauses that it asks for."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """What every chat does to a neutral message before it is the platform's own: its parts in order, on pages. Pure."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass

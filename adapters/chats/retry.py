@@ -4,8 +4,6 @@ The pause is everybody's who calls under the same key, not only that of the thre
 the rate limiter's, and no library for retries can sleep it.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass

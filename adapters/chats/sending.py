@@ -1,7 +1,5 @@
 """Sending a message exactly once: what was perhaps sent before is looked for, and only what is not there is sent."""
 
-from __future__ import annotations
-
 import logging
 import uuid
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence

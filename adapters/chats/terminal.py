@@ -4,8 +4,6 @@ On a terminal posts are drawn with rich; piped, they are plain text. Text from o
 objects, so that no markup in it is read, and `Span` has taken out every control character.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

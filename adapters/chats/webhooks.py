@@ -1,7 +1,5 @@
 """What every chat behind webhooks does: messages out, in pages, and nothing in. The platform's own is in its folder."""
 
-from __future__ import annotations
-
 import re
 import threading
 import time

@@ -4,8 +4,6 @@ Everything is read from messages that anybody may write: lines are looked at one
 pattern is bounded.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 

@@ -4,8 +4,6 @@ Each answer is the words that say so, for the reader to see, or nothing. A phras
 name in running text, an unticked box, `none`) says nothing.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 

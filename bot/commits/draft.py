@@ -1,7 +1,5 @@
 """A commit while it is read: what the parts of a reading are made from."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from bot.commits.message import Title

@@ -5,8 +5,6 @@ use everywhere. A folder whose name products bear as well (`sample`, `testing`, 
 samples and tests do: at the top of a repository or of one of its packages.
 """
 
-from __future__ import annotations
-
 import re
 from enum import StrEnum
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Which commits a subscription wants. Pure."""
 
-from __future__ import annotations
-
 from bot.values import Commit, Filters
 
 

@@ -4,8 +4,6 @@ The one place that knows hosts. An address is text from outside: what is no addr
 error, and a form that nobody knows gives no link.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -12,8 +12,6 @@ repositories have in their `.github/release.yml`.
 All texts are untrusted: repetitions in patterns are bounded or unambiguous, and texts are cut before they are read.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

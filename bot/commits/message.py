@@ -8,8 +8,6 @@ message templates"), Gitee, Gitea ("Merge message templates"), Bitbucket Cloud a
 Zuul, bors and homu, git-merge(1) with `--log`, Copybara.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace

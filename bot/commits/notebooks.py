@@ -6,8 +6,6 @@ one value a line, indented by a fixed step, so that the depth of a line tells wh
 well: a cell's keys stand three steps deep, the lines of its source four, and what belongs to an output five or more.
 """
 
-from __future__ import annotations
-
 import re
 
 _CELL_KEY = re.compile(r'^[ +-]([ \t]+)"(?:cell_type|source|outputs)":', re.MULTILINE)

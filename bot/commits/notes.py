@@ -7,8 +7,6 @@ and of an alias or a tag nothing may come. Where a fragment's format is document
 Patches are untrusted: a file is read up to a bound, line by line, and every repetition in a pattern is bounded.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field

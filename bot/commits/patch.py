@@ -1,7 +1,5 @@
 """Reading patches: which hunks a language model sees within a token budget, and where a quote stands. Pure."""
 
-from __future__ import annotations
-
 import math
 import re
 from bisect import bisect_right

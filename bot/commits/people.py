@@ -1,7 +1,5 @@
 """Who wrote what landed, by signatures and trailers: people apart from programs, under the names they go by. Pure."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -3,8 +3,6 @@
 A source says what it has (`Written`); `commit` reads it. Everything else in the program asks the reading.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -4,8 +4,6 @@ Everything is read from messages that anybody may write: lines are looked at one
 is bounded, and a hostile message costs what an ordinary one of its length costs.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, cast

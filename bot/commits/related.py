@@ -1,7 +1,5 @@
 """Which commits of a period belong together, and which of its rows. Pure: all that a commit says is in its reading."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -188,7 +186,7 @@ class _Period:
                 yield self._move_title(key, [moves[n] for n in left]), left
 
     @staticmethod
-    def _move_title(key: tuple[str, ...], moves: Sequence[_Move]) -> str:
+    def _move_title(key: tuple[str, ...], moves: "Sequence[_Move]") -> str:
         newest = moves[0]
         if key[0] == "to":
             return one_line(newest.goal, _TITLE_LIMIT)

@@ -6,8 +6,6 @@ libxml2, abseil, astro, changesets, serde, tokio and actions/checkout, and what 
 pre-release; `tests/test_releases.py` has them.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable

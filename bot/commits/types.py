@@ -1,7 +1,5 @@
 """What kind of change a commit is, by what it calls itself, by its words, and by its files. Pure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping
 

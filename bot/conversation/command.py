@@ -1,7 +1,5 @@
 """What a command is: one record, from which parsing, the nearest match, help, completion and docs are made."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -59,7 +57,7 @@ class Context:
 
     request: Request
     words: tuple[str, ...]
-    command: Command | None
+    command: "Command | None"
     place: Place
     here: tuple[Subscription, ...]
     texts: Texts

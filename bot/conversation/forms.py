@@ -3,8 +3,6 @@
 A chat that can show a form shows this one; what was filled in ends as the line that somebody could have typed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 

@@ -9,8 +9,6 @@ A repository is `owner/repo`, a path, or its address in any spelling. `post` at 
 in a chat that answers a person alone. Everything that is richer in a chat (buttons, forms) ends as such a line.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from datetime import date

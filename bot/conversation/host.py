@@ -3,8 +3,6 @@
 Everything that comes from a chat comes through here: lines, forms, and the channels it was let into or taken out of.
 """
 
-from __future__ import annotations
-
 import logging
 import uuid
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Takes one line, finds what it asks for, and answers with posts: the same in every chat and in the terminal."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 

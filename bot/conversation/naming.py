@@ -1,7 +1,5 @@
 """Which repository a word means in a place: by its name, its title, its path, or any spelling of its address."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar

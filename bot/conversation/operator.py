@@ -1,7 +1,5 @@
 """What the operator sees and does: how deliveries stand, what is measured, subscriptions as a file, days made ahead."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta

@@ -1,7 +1,5 @@
 """The options of a subscription, each described once: how it is typed, what it changes, how a form asks. Pure."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence

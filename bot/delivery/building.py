@@ -1,7 +1,5 @@
 """From a delivery to its digest, which is built once for everybody who asks for the same."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from dataclasses import replace

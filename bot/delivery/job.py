@@ -1,7 +1,5 @@
 """A delivery in the hands of this process, and why it may have to let go of it."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass, replace
 
@@ -37,7 +35,7 @@ class Job:
         """The key of its lease."""
         return f"delivery:{self.delivery.id}"
 
-    def at(self, **changes: object) -> Job:
+    def at(self, **changes: object) -> "Job":
         """The same delivery, further on."""
         return replace(self, delivery=replace(self.delivery, **changes))  # type: ignore[arg-type]
 

@@ -1,7 +1,5 @@
 """The leases of one process: who works on what, so that nobody else does."""
 
-from __future__ import annotations
-
 import threading
 import uuid
 from collections.abc import Callable, Iterator

@@ -5,8 +5,6 @@ intended and not done may have been sent. `Delivery.attempts` is the fence: whoe
 and a process with a lower number, which stood still for too long, keeps and sends nothing more.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

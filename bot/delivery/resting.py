@@ -1,7 +1,5 @@
 """Subscriptions that rest while the bot cannot post in their channel, and go on when it can again."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from bot.delivery.ledger import GRACE

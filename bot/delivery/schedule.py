@@ -6,8 +6,6 @@ without an overlap, however often its schedule or its zone is changed: a slot wh
 one has nothing to tell, and is none.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

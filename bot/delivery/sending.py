@@ -4,8 +4,6 @@ Before each message the lease and the row are looked at again, so that a process
 nothing more. A message that was intended and not done may have been sent: the chat is asked first (`Idempotency`).
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -8,8 +8,6 @@ All that another process needs is in the store. Who works on a delivery holds a 
 killed holds it no longer than that.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import uuid

@@ -3,8 +3,6 @@
 What a model cannot do falls to the next simpler form, at last to the rules.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace

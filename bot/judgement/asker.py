@@ -5,8 +5,6 @@ is asked, what it can take at most is reserved; only processes that ask in the s
 questions they have open.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -76,7 +74,7 @@ class Asker:
         self._lock = threading.Lock()
         self._reserved = 0
 
-    def conversation(self) -> Conversation:
+    def conversation(self) -> "Conversation":
         """The questions of one digest, which share its limit and its patience."""
         return Conversation(self, self._bill.limits.digest)
 

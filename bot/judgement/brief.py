@@ -1,7 +1,5 @@
 """What everybody shares who works on one digest: its repository and language, its patches, its model, its faults."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 

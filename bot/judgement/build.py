@@ -1,7 +1,5 @@
 """Building a digest, or one commit's analysis: collected commits in, everything that is said of them out."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 
 from bot.errors import DigestError

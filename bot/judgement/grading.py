@@ -1,7 +1,5 @@
 """How much each commit of a digest matters: the rules' grades, or a model's on top of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What came before: the commits, grades and digests that those of a period are held against."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Collection, Sequence
 from contextlib import suppress

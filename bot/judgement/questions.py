@@ -1,7 +1,5 @@
 """What a language model is asked: which prompt, with which data behind which fence, and how much of it. Pure."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ were asked about, and gives evidence that is really there. `Rejected` says, for 
 can be asked once more.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence

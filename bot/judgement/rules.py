@@ -1,7 +1,5 @@
 """What can be said of a commit without any language model: only what its message, paths, sizes and patch show. Pure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The shapes of a language model's answers: their fields, and what fits into each. Pure."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated
 

@@ -5,8 +5,6 @@ for mentioning it at all. The points are round numbers set by hand and held agai
 their release notes (docs/triage.md has the figures, `make eval` makes them anew).
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence

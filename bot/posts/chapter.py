@@ -1,7 +1,5 @@
 """One digest of the report in words: gathered once, as lines of spans, and laid out by each form. Pure."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """The report's charts, as SVG within its HTML. Pure."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """The report as JSON. Pure."""
 
-from __future__ import annotations
-
 import json as jsonlib
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass

@@ -1,7 +1,5 @@
 """The report as one HTML file without script or outside resource. Pure; texts reach it only through `tags`."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The words and lines that every form of a digest shares: days, numbers, names, links. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from bot.texts import Texts

@@ -3,8 +3,6 @@
 Texts from outside reach it only through `_markdown_line`; the type `Markdown` keeps them apart.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from typing import NewType

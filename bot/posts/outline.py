@@ -1,7 +1,5 @@
 """What is said of one commit, in order, as lines: decided once, for a chat and for every form of the report. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 The words are the labels' or the analyses'; the layout of a message is decided here, its looks by each chat.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The full report of one or more digests, in every form that it has. The same digests give the same bytes. Pure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """HTML elements, and the only way in which texts from outside get into them. Pure."""
 
-from __future__ import annotations
-
 from html import escape
 from typing import NewType
 

@@ -1,7 +1,5 @@
 """A commit, its files and patches, what is read out of it, and the repository and releases it belongs to."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum

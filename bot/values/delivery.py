@@ -1,7 +1,5 @@
 """Who gets which digest and when, how far its delivery got, and what is measured of it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """What is said of commits: their grades, their analyses, and the digest of a period."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """What a language model is asked, what it answers, and what that takes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

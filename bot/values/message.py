@@ -1,7 +1,5 @@
 """What the bot says and is asked, neutral to every chat: posts out, requests and forms in."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -153,7 +151,7 @@ class Place:
     viewer: str | None = None
 
     @property
-    def whole(self) -> Place:
+    def whole(self) -> "Place":
         """The channel itself, for everybody in it."""
         return Place(self.chat, self.channel)
 

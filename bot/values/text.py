@@ -1,7 +1,5 @@
 """Text from outside, made to show and do nothing else."""
 
-from __future__ import annotations
-
 import re
 
 # What a terminal or a browser acts on instead of showing: ANSI sequences, control characters,

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from repositories import DAY, ENVIRONMENT, Builder
 
-from adapters.sources.git import GitSource
+from adapters.sources.git.source import GitSource
 from bot.values import Commit
 
 COMMITS = 1000

@@ -25,7 +25,7 @@ from rich.table import Table
 
 from adapters.llms.openai import model as openai
 from adapters.llms.openai.settings import OpenAISettings
-from adapters.sources.git import GitSource
+from adapters.sources.git.source import GitSource
 from adapters.stores.sqlite import SqliteStore
 from bot.app import App
 from bot.delivery import schedule

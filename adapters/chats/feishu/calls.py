@@ -4,8 +4,6 @@ lark_oapi takes seconds to import, which happens with the first client. Its clie
 its answers is a code, whatever the HTTP status says, and the codes are read here, once.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import logging
@@ -91,7 +89,7 @@ class Gate(NamedTuple):
     target: str = ""
 
     @property
-    def shared(self) -> Gate:
+    def shared(self) -> "Gate":
         """What is counted for the target: messages and replies as one, anything else by itself."""
         return Gate("send" if self.method in ("messages", "reply") else self.method, self.target)
 

@@ -6,8 +6,6 @@ reads as an entity, so that nothing in it is read as a mention, an emoji, an ima
 written: of it no page says that it decodes entities.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys
@@ -153,7 +151,7 @@ def _head(message: Message) -> _Head:
     return _Head(title, one_line(summary, _SUMMARY) or "…", colour, tuple(tags[: limits.HEADER_TAGS.ours]), links)
 
 
-def _cards(head: _Head, pages: Sequence[_Page], marks: Callable[[int], str] | None) -> Iterator[Card]:
+def _cards(head: _Head, pages: "Sequence[_Page]", marks: Callable[[int], str] | None) -> Iterator[Card]:
     for number, page in enumerate(pages):
         elements = page.elements
         if marks:

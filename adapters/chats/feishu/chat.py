@@ -1,7 +1,5 @@
 """Feishu as a chat: messages out, as cards in a group, a direct chat or a thread; what people do there, in."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import time

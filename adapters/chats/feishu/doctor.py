@@ -1,7 +1,5 @@
 """What `digest doctor feishu` looks at: the application, its bot and permissions, the way in, and a group."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 from adapters.chats.feishu.calls import Answer, Api, Gate, translated

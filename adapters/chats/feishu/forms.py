@@ -3,8 +3,6 @@
 As in messages, text from outside stands only in plain text, and in what is to be edited.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, assert_never

@@ -4,8 +4,6 @@ Feishu waits three seconds for an answer, so that everything is only taken here,
 come again until they are taken, and sometimes after: a message is known by its id. Clicks never come again.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import threading

@@ -3,8 +3,6 @@
 Lark (open.larksuite.com) has the same. "measured" is what somebody saw on a real tenant where no page names a number.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

@@ -1,7 +1,5 @@
 """How Feishu or Lark is reached: an application, or groups' custom bots."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """How Feishu's events reach the bot: over a long connection that the bot opens, or over HTTP that Feishu calls."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import hmac
@@ -13,16 +11,14 @@ import time
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from adapters.chats.feishu import limits
 from adapters.chats.feishu.calls import NO_ANSWER, Answer, Api, Gate, Json, sdk, translated
 from adapters.chats.inbox import Busy
 from adapters.web import WebTransport
 from bot.errors import ConfigError, DigestError, Unavailable
-
-if TYPE_CHECKING:
-    from wsgiref.types import StartResponse, WSGIEnvironment
 
 _log = logging.getLogger("digest.feishu")
 

@@ -1,7 +1,5 @@
 """Feishu over a group's custom bots, for a team that may not install an application."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

@@ -4,8 +4,6 @@ Text from outside stands only in `rich_text` leaves, `raw_text` cells and `plain
 that nothing in it is read as a mention, a link or a style (docs.slack.dev, "Formatting message text").
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -57,7 +55,7 @@ ACTION = "digest:"
 """The name of a button begins so, followed by its message's kind."""
 
 
-def _pages(title: str, message: Message, packed: Sequence[_Packed]) -> Iterable[Page]:
+def _pages(title: str, message: Message, packed: "Sequence[_Packed]") -> Iterable[Page]:
     for number, page in enumerate(packed, start=1):
         count = f" ({number}/{len(packed)})" if len(packed) > 1 else ""
         more = [_context(f"{one_line(title, 150)}{count}")] if number > 1 else []

@@ -3,8 +3,6 @@
 No handler of the SDK's is used: its own repeats a post whose connection dropped, and doubles the message.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import partial
@@ -59,7 +57,7 @@ class Gate(NamedTuple):
     channel: str = ""
 
     @property
-    def whole(self) -> Gate:
+    def whole(self) -> "Gate":
         """The method in all of the workspace."""
         return Gate(self.method, self.team)
 

@@ -1,7 +1,5 @@
 """Slack as a chat: messages out, in the channel, a thread or for one person; what people do there, in."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import time

@@ -1,7 +1,5 @@
 """What `digest doctor slack` looks at: tokens, scopes, the way in, a channel, and a message that is not posted."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 

@@ -4,8 +4,6 @@ Bolt's listeners only acknowledge and queue: Slack waits three seconds and repea
 done by threads of our own; what was done once is not done again, since the listener knows a request by its id.
 """
 
-from __future__ import annotations
-
 import html
 import json
 import re

@@ -1,7 +1,5 @@
 """What Slack takes, and what is sent: each limit once, with the number Slack refuses beyond, ours, and the source."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

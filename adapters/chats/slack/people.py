@@ -1,7 +1,5 @@
 """Who and where people are in Slack, and what is shown to one of them alone: views, and messages that others miss."""
 
-from __future__ import annotations
-
 import threading
 from collections import defaultdict
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """How Slack is reached: an app in one workspace or several, or incoming webhooks."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field, SecretStr

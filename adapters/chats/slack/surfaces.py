@@ -1,7 +1,5 @@
 """What Slack shows beside messages (docs.slack.dev/surfaces): a form as a modal, and the App Home."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from adapters.chats.slack import views

@@ -1,7 +1,5 @@
 """How Slack's events reach the bot: over a socket that the bot opens, or over HTTP that Slack calls."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from typing import Protocol

@@ -3,8 +3,6 @@
 As in messages, text from outside stands only in plain text and in leaves of rich text.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any, assert_never

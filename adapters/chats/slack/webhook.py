@@ -1,7 +1,5 @@
 """Slack over incoming webhooks, for a team that may not install an app."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Sequence

@@ -3,8 +3,6 @@
 Installations are kept by slack_sdk's store, in the bot's own database file; with a key, tokens are encrypted there.
 """
 
-from __future__ import annotations
-
 import copy
 import logging
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ Endpoints differ in what they take. Each difference is a ladder of ways to ask (
 thing refused leads one rung down, and how far down a model stands is kept for the life of the process.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import random
@@ -46,7 +44,7 @@ class Dialect(NamedTuple):
     limit: int = 0
     temperature: int = 0
 
-    def joined(self, other: Dialect) -> Dialect:
+    def joined(self, other: "Dialect") -> "Dialect":
         """The lower rung of each; the order of joins does not matter, so threads cannot pull to and fro."""
         return Dialect(*map(max, self, other))
 

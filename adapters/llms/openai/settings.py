@@ -1,7 +1,5 @@
 """Which language model is asked, and what it may take."""
 
-from __future__ import annotations
-
 from pydantic import Field, SecretStr
 
 from bot.settings import Base

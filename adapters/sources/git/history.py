@@ -1,7 +1,5 @@
 """What git says of commits: which it is asked for, and how its answer is read. Pure: no process, no disk."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

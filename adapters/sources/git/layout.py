@@ -7,8 +7,6 @@ temporary folder, with a configuration of our own and symbolic links to the repo
 (`safe.directory`) has nothing to object to, and as nothing of the repository's is run, it needs not.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import tempfile

@@ -1,7 +1,5 @@
 """Reading a stream of patches with bounded memory. Pure: no process, no disk."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 from adapters.sources.git.history import changes, pieces, text

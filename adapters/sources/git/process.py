@@ -1,7 +1,5 @@
 """Running the `git` command so that nothing but its arguments decides what it does."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Repositories given by URL: what a URL says, and a clone of it on this machine."""
 
-from __future__ import annotations
-
 import base64
 import fcntl
 import hashlib

@@ -1,7 +1,5 @@
 """Where git keeps what it fetches."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from bot.settings import Settings, UserPath, data_folder

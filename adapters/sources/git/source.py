@@ -1,7 +1,5 @@
 """The commits of git repositories, read with the `git` command."""
 
-from __future__ import annotations
-
 import re
 import secrets
 import time

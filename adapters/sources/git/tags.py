@@ -1,7 +1,5 @@
 """What git says of tags, and which of them hold a commit: what it is asked, and how its answer is read. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 

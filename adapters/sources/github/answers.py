@@ -3,8 +3,6 @@
 Sources: docs.github.com, REST API endpoints for commits, for pull requests and for repositories; GraphQL reference.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -244,7 +242,7 @@ class TagTarget(_Camel):
     oid: str = ""
     committed_date: Moment = EPOCH
     tagger: Actor | None = None
-    target: TagTarget | None = None
+    target: "TagTarget | None" = None
 
 
 class TagRef(BaseModel):

@@ -5,8 +5,6 @@ would send each other's: every request borrows a requester of its own. Its retry
 long, and knows no 429: it is switched off, and waiting is decided here.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import re

@@ -1,7 +1,5 @@
 """The GraphQL queries (docs.github.com, GraphQL reference: Query, Repository, Commit, PullRequest)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 _HISTORY = """

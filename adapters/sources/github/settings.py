@@ -1,7 +1,5 @@
 """How GitHub is reached."""
 
-from __future__ import annotations
-
 from pydantic import Field, SecretStr
 
 from bot.settings import Base, UserPath

@@ -1,7 +1,5 @@
 """The commits of repositories on GitHub or GitHub Enterprise."""
 
-from __future__ import annotations
-
 import base64
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

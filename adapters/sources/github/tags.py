@@ -6,8 +6,6 @@ would be wrong, as a later release of an older line holds less. But what is rele
 releases since the commit are compared first, and few comparisons are enough for most.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Commits, analyses and digests that were read or made, and which of them were delivered."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import islice

@@ -1,7 +1,5 @@
 """Commits and the words by which they are found, within a transaction."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -23,7 +21,7 @@ class Draft(NamedTuple):
     words: str
 
     @classmethod
-    def of(cls, commit: Commit) -> Draft:
+    def of(cls, commit: Commit) -> "Draft":
         """The draft of a commit."""
         row = commit_row(commit)
         return cls(str(bound(commit.repo)[0]), str(row[0]), row, commit_words(commit))
@@ -56,7 +54,7 @@ def _insert_commits(db: Database, drafts: Sequence[tuple[int, Draft]]) -> None:
     )
 
 
-def _replace_commit(db: Database, repo: int, old: _Kept, draft: Draft) -> None:
+def _replace_commit(db: Database, repo: int, old: "_Kept", draft: Draft) -> None:
     columns = ", ".join(f"{name} = ?" for name in COMMIT_COLUMNS.split(", "))
     db.execute(f"UPDATE commits SET {columns} WHERE id = ?", (*draft.row, old.id))  # noqa: S608
     said = _said(db, old.id).values()

@@ -8,8 +8,6 @@ and a delivery step that was kept must not be forgotten; foreign keys on; a busy
 `BEGIN IMMEDIATE`: one that reads first and then writes fails at once under a second writer, whatever the timeout.
 """
 
-from __future__ import annotations
-
 import os
 import sqlite3
 import threading
@@ -54,7 +52,7 @@ class _Connection(NamedTuple):
     db: Database
 
     @classmethod
-    def of(cls, path: Path, busy_timeout: float) -> _Connection:
+    def of(cls, path: Path, busy_timeout: float) -> "_Connection":
         """A connection for this thread."""
         # Each thread has its own, so the check is off only for those who close another thread's.
         raw = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, check_same_thread=False)

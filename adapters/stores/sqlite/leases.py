@@ -1,7 +1,5 @@
 """Who works on what: a row for each lease, in the table `claims`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 

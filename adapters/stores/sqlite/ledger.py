@@ -1,7 +1,5 @@
 """How far every delivery got, and which commits it told of: the tables `deliveries`, `told` and `told_commits`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime

@@ -1,7 +1,5 @@
 """What language models took, one row each."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from adapters.stores.sqlite.file import Part

@@ -5,8 +5,6 @@ number beyond 64 bits as the nearest that fits. A commit's time is kept in whole
 time in microseconds, both since 1970 in UTC.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Sequence

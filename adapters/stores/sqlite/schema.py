@@ -5,8 +5,6 @@ written by a later version. Times are numbers since 1970 in UTC: `commits.commit
 microseconds.
 """
 
-from __future__ import annotations
-
 from sqlite_utils import Database, Migrations
 from sqlite_utils.db import ForeignKey
 

@@ -1,7 +1,5 @@
 """`SqliteStore`: everything that must be remembered, in one SQLite file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from adapters.stores.sqlite.archive import SqliteArchive

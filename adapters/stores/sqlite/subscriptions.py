@@ -1,7 +1,5 @@
 """Who follows what: a row for each subscription, found by its place."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from adapters.stores.sqlite.file import Part

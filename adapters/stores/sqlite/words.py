@@ -14,8 +14,6 @@ A change to this module must come with a migration that builds the index anew: t
 forgets must be cut as it was when it was indexed.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator

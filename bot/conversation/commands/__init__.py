@@ -4,8 +4,6 @@ To add a command, add a file here with its `COMMANDS`, and its words and its hel
 How a line reads belongs to `grammar`, which repository is meant to `naming`.
 """
 
-from __future__ import annotations
-
 import pkgutil
 from importlib import import_module
 

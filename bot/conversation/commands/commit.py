@@ -1,7 +1,5 @@
 """One commit in full, by any of its names, and those that a text links to."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Digests of a day or of several, again or anew, and their full reports."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date, datetime
 

@@ -1,7 +1,5 @@
 """What a place follows: begun, changed, listed and ended."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """What can be asked."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from bot.conversation.command import PUBLIC, Command, Context

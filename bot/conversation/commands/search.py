@@ -1,7 +1,5 @@
 """Commits whose message, paths or analysis hold some words."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from bot.conversation.command import Command, Context

@@ -1,7 +1,5 @@
 """How the bot stands: what is due, what went wrong, and what the language model takes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import timedelta
 
