@@ -7,7 +7,7 @@
     ├── Forbidden               not allowed here
     ├── Refused                 a chat does not take what a message says
     ├── Unavailable             a service failed or is throttled: worth another try later
-    ├── Overtaken               another process does this meanwhile: leave it alone
+    ├── LeaseLost               another process does this meanwhile: leave it alone
     ├── ModelError              a language model gave no usable answer
     │   └── BudgetSpent         the tokens of a day or a digest are spent
     ├── StoreError              the database cannot be used as it is

@@ -14,9 +14,7 @@ from adapters import logs
 from adapters.chats import terminal
 from adapters.chats.feishu.settings import FeishuSettings
 from adapters.chats.slack.settings import SlackSettings
-from adapters.clock import Clock
 from adapters.llms.openai.settings import OpenAISettings
-from adapters.monitor import Monitor
 from adapters.sources.git.settings import GitSettings
 from adapters.sources.github.settings import GitHubSettings
 from adapters.stores import sqlite
@@ -32,7 +30,8 @@ from bot.delivery.worker import Worker
 from bot.errors import ConfigError, DigestError, UsageError
 from bot.judgement.asker import Asker, Bill, Limits
 from bot.ports import Chat, CommitSource, Finding, LanguageModel, Progress, Verdict
-from bot.repositories import Policy, Repositories
+from bot.posts.labels import columns
+from bot.repositories import Policy, Repositories, is_hosted
 from bot.settings import habits, load, misspelt
 from bot.texts import Texts
 from bot.values import Message, Place, Quota, Span, Table
@@ -162,11 +161,7 @@ def _sources(settings: AllSettings) -> Callable[[str], CommitSource]:
 
         return git.from_settings(settings, _hosts(settings))
 
-    return lambda repo: made(_hosted(repo))
-
-
-def _hosted(repo: str) -> bool:
-    return repo.count("/") == 1 and not repo.startswith(("/", ".", "~")) and ":" not in repo
+    return lambda repo: made(is_hosted(repo))
 
 
 # --- Chats -----------------------------------------------------------------------------------
@@ -256,6 +251,8 @@ def monitor(made: Program, clock: "Clock") -> Iterator[None]:
         yield
         return
 
+    from adapters.monitor import Monitor
+
     known: list[Quota | None] = [None]
 
     def look() -> None:
@@ -326,6 +323,5 @@ def _webhook_finding(settings: AllSettings, name: str) -> Finding:
 
 def _sample(texts: Texts) -> Message:
     """A message with a table, as a digest has."""
-    columns = tuple(texts(f"table.{name}") for name in ("time", "author", "message", "importance"))
     row = tuple((Span(word),) for word in ("09:00", "commit-digest", "feat: …", texts("importance.high")))
-    return Message("sample", (Span("Commit Digest"),), (Table(columns, (row,)),))
+    return Message("sample", (Span("Commit Digest"),), (Table(columns(texts), (row,)),))

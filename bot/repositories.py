@@ -10,6 +10,11 @@ from bot.ports import Archive, CommitSource
 from bot.values import Commit, Period, Place, Quota, Repository, local, without_credentials
 
 
+def is_hosted(repo: str) -> bool:
+    """Whether a name is `owner/name`, no path and no address."""
+    return repo.count("/") == 1 and not repo.startswith((".", "/", "~")) and ":" not in repo
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What may be followed: patterns of repositories, and the chat whose user is the operator."""
@@ -19,8 +24,7 @@ class Policy:
 
     def check_name(self, repo: str, place: Place) -> None:
         """Refuse, before anything is touched, what only the operator may name. Raises Forbidden."""
-        hosted = repo.count("/") == 1 and not repo.startswith((".", "/", "~")) and ":" not in repo
-        if not self.is_operator(place) and not self.lists(repo) and (self.allow or not hosted):
+        if not self.is_operator(place) and not self.lists(repo) and (self.allow or not is_hosted(repo)):
             raise Forbidden("repo_not_allowed", repo=without_credentials(repo))
 
     def check(self, repository: Repository, place: Place) -> None:

@@ -10,7 +10,7 @@ from repositories import Builder, git
 from world import CHANNEL, DAY, HOME, World, busy_day, words
 
 from bot.commits.hosts import Hosts, Kind
-from bot.conversation.grammar import Reference, reference, references
+from bot.conversation.grammar import CommitName, reference, references
 from bot.conversation.grammar import words as split
 from bot.errors import Forbidden, NotFound, UsageError
 from bot.repositories import Policy
@@ -35,26 +35,26 @@ def world(tmp_path, clock, history):
 @pytest.mark.parametrize(
     ("word", "expected"),
     [
-        ("6344", Reference(pull=6344, sha="6344")),
-        ("42", Reference(pull=42)),
-        ("#6344", Reference(pull=6344)),
-        ("9a93eb7", Reference(sha="9a93eb7")),
-        ("9A93EB7", Reference(sha="9a93eb7")),
-        ("1234567", Reference(pull=1234567, sha="1234567")),
-        ("1234567890", Reference(sha="1234567890")),
-        ("team/app#12", Reference("team/app", pull=12)),
-        ("team/app@9a93eb7", Reference("team/app", sha="9a93eb7")),
-        ("/srv/git/app#12", Reference("/srv/git/app", pull=12)),
-        ("!129", Reference(pull=129)),
-        ("team/app!129", Reference("team/app", pull=129)),
-        ("https://gitlab.com/group/part/app!129", Reference("https://gitlab.com/group/part/app", pull=129)),
-        ("https://github.com/team/app/pull/12", Reference("github.com/team/app", pull=12)),
-        ("https://github.com/team/app/pull/12/files#diff", Reference("github.com/team/app", pull=12)),
-        ("https://github.com/team/app/pull/12/commits/9a93eb75cd", Reference("github.com/team/app", pull=12)),
-        ("https://github.com/team/app/commit/9a93eb75cd", Reference("github.com/team/app", sha="9a93eb75cd")),
-        ("gitlab.com/group/part/app/-/merge_requests/129", Reference("gitlab.com/group/part/app", pull=129)),
-        ("https://bitbucket.org/team/app/pull-requests/131", Reference("bitbucket.org/team/app", pull=131)),
-        ("https://git.example.com/team/app/pulls/7", Reference("https://git.example.com/team/app", pull=7)),
+        ("6344", CommitName(pull=6344, sha="6344")),
+        ("42", CommitName(pull=42)),
+        ("#6344", CommitName(pull=6344)),
+        ("9a93eb7", CommitName(sha="9a93eb7")),
+        ("9A93EB7", CommitName(sha="9a93eb7")),
+        ("1234567", CommitName(pull=1234567, sha="1234567")),
+        ("1234567890", CommitName(sha="1234567890")),
+        ("team/app#12", CommitName("team/app", pull=12)),
+        ("team/app@9a93eb7", CommitName("team/app", sha="9a93eb7")),
+        ("/srv/git/app#12", CommitName("/srv/git/app", pull=12)),
+        ("!129", CommitName(pull=129)),
+        ("team/app!129", CommitName("team/app", pull=129)),
+        ("https://gitlab.com/group/part/app!129", CommitName("https://gitlab.com/group/part/app", pull=129)),
+        ("https://github.com/team/app/pull/12", CommitName("github.com/team/app", pull=12)),
+        ("https://github.com/team/app/pull/12/files#diff", CommitName("github.com/team/app", pull=12)),
+        ("https://github.com/team/app/pull/12/commits/9a93eb75cd", CommitName("github.com/team/app", pull=12)),
+        ("https://github.com/team/app/commit/9a93eb75cd", CommitName("github.com/team/app", sha="9a93eb75cd")),
+        ("gitlab.com/group/part/app/-/merge_requests/129", CommitName("gitlab.com/group/part/app", pull=129)),
+        ("https://bitbucket.org/team/app/pull-requests/131", CommitName("bitbucket.org/team/app", pull=131)),
+        ("https://git.example.com/team/app/pulls/7", CommitName("https://git.example.com/team/app", pull=7)),
         ("hello", None),
         ("team/app", None),
         ("abc", None),
@@ -463,9 +463,9 @@ def test_links_of_every_host_are_found_in_a_text():
         "bitbucket.org/team/app/pull-requests/131. Again: https://github.com/team/app/pull/12/files, no https://x.example/"
     )
     assert references(text) == (
-        Reference("github.com/team/app", pull=12),
-        Reference("gitlab.com/g/p/app", pull=129),
-        Reference("bitbucket.org/team/app", pull=131),
+        CommitName("github.com/team/app", pull=12),
+        CommitName("gitlab.com/g/p/app", pull=129),
+        CommitName("bitbucket.org/team/app", pull=131),
     )
 
 

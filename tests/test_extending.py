@@ -36,6 +36,17 @@ class House:
         assert text.count(before) == 1, f"{before!r} is in {path} {text.count(before)} times"
         self.write(path, text.replace(before, f"{line}\n{before}"))
 
+    def replace(self, path: str, old: str, new: str) -> None:
+        text = (self.folder / path).read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        self.write(path, text.replace(old, new))
+
+    def check(self) -> None:
+        """Hold the layers of the copy."""
+        lint = Path(sys.executable).with_name("lint-imports")
+        done = subprocess.run([lint, "--no-cache"], cwd=self.folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
     def run(self, *words: str, fails: bool = False, **settings: str) -> str:
         """What a command prints; `fails` says that it must end with an error, which is returned."""
         told = environment(self.folder, DIGEST_ZONE="UTC", PYTHONPATH=str(self.folder), **settings)
@@ -56,6 +67,7 @@ class House:
 def house(tmp_path):
     for name in ("bot", "adapters", "prompts"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return House(tmp_path, str(busy_day(tmp_path / "app").path))
 
 
@@ -168,6 +180,17 @@ def test_a_form_of_the_report_is_one_file_and_one_record(house):
     told = house.run("report", house.repo, "--date", DATE, "--format", "txt")
     assert len(told.splitlines()) == 29
     assert "replace endpoint 0" in told
+    house.replace("pyproject.toml", '"markdown | html | data"', '"markdown | html | data | plain_text"')
+    house.check()
+
+
+def test_a_number_of_the_headline_is_one_line(house):
+    house.line(
+        "bot/posts/labels.py",
+        '    parts += [texts.count("authors", digest.authors)]',
+        '    parts += [texts.count("files", sum(len(e.commit.files) for e in digest.entries))]',
+    )
+    assert "35 files" in house.run(DATE, house.repo)
 
 
 def test_a_signal_of_the_grades_is_one_cue_and_its_label(house):
@@ -238,6 +261,8 @@ def test_a_chat_is_one_file_and_one_line(house):
     posted = (house.folder / "out.txt").read_text(encoding="utf-8").splitlines()
     assert posted[0].startswith("app · 2026-02-18")
     assert len(posted) > 3
+    house.replace("pyproject.toml", '"feishu | slack | terminal"', '"feishu | slack | terminal | pager"')
+    house.check()
 
 
 TOY = '''"""A source of one commit, on a fixed day."""
@@ -275,9 +300,9 @@ def test_a_commit_source_is_one_file_and_one_line(house):
     house.write("adapters/sources/toy.py", TOY)
     house.line(
         "bot/parts.py",
-        "    return lambda repo: made(_hosted(repo))",
+        "    return lambda repo: made(is_hosted(repo))",
         '    toy = import_module("adapters.sources.toy").from_settings(settings)\n'
-        '    return lambda repo: toy if repo.startswith("/toy") else made(_hosted(repo))',
+        '    return lambda repo: toy if repo.startswith("/toy") else made(is_hosted(repo))',
     )
     told = house.run(DATE, "/toy/box")
     assert "feat: play" in told

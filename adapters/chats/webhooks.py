@@ -102,7 +102,7 @@ class WebhookChat(ABC, Generic[Page]):
 
         Files, and buttons that ask the bot something, are left out; of nothing but files nothing is posted. A page that
         is known to have arrived is not sent again when the same message is tried later. Raises NotFound for a webhook
-        that was removed, Forbidden, ConfigError, Unavailable where a later try may succeed, Overtaken, and at the end
+        that was removed, Forbidden, ConfigError, Unavailable where a later try may succeed, LeaseLost, and at the end
         Refused for a page that the platform does not take, where all others are posted.
         """
         channel = self.place(place.channel)

@@ -17,13 +17,12 @@ _HINTED = (InputKind.TEXT, InputKind.TIME)
 """Kinds of inputs whose label does not say what may be put in."""
 
 
-def subscribe_form(current: Subscription, known: bool, texts: Texts, title: str = "") -> Form:
+def subscribe_form(current: Subscription, known: bool, texts: Texts) -> Form:
     """The form for a subscription as it is now, or as a new one would be.
 
-    `known` says that it is there already: its repository and branch, which name it, stay. `title` is what people call
-    its repository.
+    `known` says that it is there already: its repository and branch, which name it, stay.
     """
-    repo = Input("repo", texts("form.repo"), title or current.repo, texts("form.repo_hint"))
+    repo = Input("repo", texts("form.repo"), current.repo, texts("form.repo_hint"))
     options = (_input(option, current, texts) for option in OPTIONS.values() if not (known and option.naming))
     named = (("repo", current.repo), *((("branch", current.branch),) if current.branch else ()))
     return Form(
@@ -72,7 +71,7 @@ def _list(value: str) -> Sequence[str]:
     return [part.strip() for part in value.replace("，", ",").split(",") if part.strip()]
 
 
-def about(error: DigestError, form: Form) -> str:
+def input_of(error: DigestError, form: Form) -> str:
     """The input that an error is about, where the form has it; else the first one."""
     names = [i.name for i in form.inputs]
     return error.option if error.option in names else names[0]

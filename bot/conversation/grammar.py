@@ -36,7 +36,7 @@ EVERYBODYS = Hosts()
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class CommitName:
     """A commit as people name it; a bare number may be both a pull request and the start of a SHA.
 
     `repo` is a name or an address of the repository, empty for none.
@@ -68,30 +68,30 @@ def check_length(line: str) -> None:
         raise UsageError("line_long", limit=f"{_TEXT_LIMIT:,}", length=f"{len(line):,}")
 
 
-def reference(word: str, hosts: Hosts = EVERYBODYS) -> Reference | None:
+def reference(word: str, hosts: Hosts = EVERYBODYS) -> CommitName | None:
     """What commit a word names, or None. `hosts` reads addresses."""
     if found := _page(word, hosts):
         return found
     if named := _REF.fullmatch(word):
-        return Reference(named["repo"], int(named["pull"]) if named["pull"] else None, (named["at"] or "").lower())
+        return CommitName(named["repo"], int(named["pull"]) if named["pull"] else None, (named["at"] or "").lower())
     if _BARE.fullmatch(word):
         number = int(word) if word.isdigit() and len(word) <= 9 else None
-        return Reference(pull=number, sha=word.lower() if len(word) >= 4 else "")
+        return CommitName(pull=number, sha=word.lower() if len(word) >= 4 else "")
     return None
 
 
-def references(text: str, hosts: Hosts = EVERYBODYS) -> tuple[Reference, ...]:
+def references(text: str, hosts: Hosts = EVERYBODYS) -> tuple[CommitName, ...]:
     """The commits and pull requests that a text links to, each once, in order. `hosts` reads addresses."""
     links = ((word, _LINK.search(word)) for word in words(text))
     found = (_page(link[0] if link else word, hosts) for word, link in links)
     return tuple(dict.fromkeys(named for named in found if named))
 
 
-def _page(word: str, hosts: Hosts) -> Reference | None:
+def _page(word: str, hosts: Hosts) -> CommitName | None:
     """The commit or pull request whose web page a word is."""
     page = hosts.page(word)
     if page and (page.number is not None or page.sha):
-        return Reference(page.repository.typed, page.number, page.sha)
+        return CommitName(page.repository.typed, page.number, page.sha)
     return None
 
 

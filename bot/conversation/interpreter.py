@@ -102,7 +102,7 @@ class Interpreter:
 
     def complaint(self, place: Place, values: Mapping[str, str], error: DigestError) -> Problem:
         """An error beside the input of the form that it is about."""
-        return Problem(forms.about(error, self.filled_form(place, values)), self.texts(place).error(error))
+        return Problem(forms.input_of(error, self.filled_form(place, values)), self.texts(place).error(error))
 
     def texts(self, place: Place | None) -> Texts:
         """The labels in the language of a place; without one, in the operator's."""

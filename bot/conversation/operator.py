@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bot.app import App
+from bot.conversation.options import continued
 from bot.delivery import schedule
 from bot.errors import DigestError, UsageError
 from bot.languages import BASE
@@ -16,6 +17,7 @@ from bot.settings import check_language, check_zone
 from bot.texts import Texts
 from bot.values import (
     EPOCH,
+    UNREACHABLE,
     Delivery,
     DeliveryState,
     Digest,
@@ -226,10 +228,7 @@ def follow(store: Subscriptions, wanted: Sequence[Subscription]) -> None:
     """Keep subscriptions; one that is kept already gets new settings, and goes on where its digests ended."""
     known = {(s.place, s.repo, s.branch): s for s in store.subscriptions()}
     for each in wanted:
-        kept = known.get((each.place, each.repo, each.branch), each)
-        same = (kept.schedule, kept.zone) == (each.schedule, each.zone)
-        scheduled = kept.scheduled if same else each.scheduled
-        store.subscribe(replace(each, created=kept.created, scheduled=scheduled))
+        store.subscribe(continued(each, known.get((each.place, each.repo, each.branch)), each.created))
 
 
 class _Record(BaseModel):
@@ -248,7 +247,7 @@ class _Record(BaseModel):
     paths: list[str] = []
     bots: bool = True
     quiet: bool = False
-    paused: Literal["", "left", "archived", "gone", "closed"] = ""
+    paused: str = ""
 
     @field_validator("zone")
     @classmethod
@@ -259,6 +258,13 @@ class _Record(BaseModel):
     @classmethod
     def _language(cls, value: str) -> str:
         return check_language(value)
+
+    @field_validator("paused")
+    @classmethod
+    def _paused(cls, value: str) -> str:
+        if value and value not in UNREACHABLE:
+            raise ValueError(f"use one of {', '.join(UNREACHABLE)}")
+        return value
 
     @field_validator("schedule")
     @classmethod
@@ -287,7 +293,7 @@ def _record(subscription: Subscription) -> _Record:
         paths=list(subscription.filters.paths),
         bots=subscription.filters.bots,
         quiet=subscription.quiet,
-        paused=subscription.paused,  # type: ignore[arg-type]
+        paused=subscription.paused,
     )
 
 

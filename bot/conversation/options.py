@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from bot.delivery import schedule
 from bot.errors import DigestError, UsageError
@@ -133,7 +134,7 @@ def typed_options(typed: Sequence[str]) -> dict[str, str]:
         if name.lower() not in OPTIONS:
             near = difflib.get_close_matches(name.lower(), OPTIONS, n=1, cutoff=0)
             raise UsageError("option_unknown", word=one_line(name, 60), near=near[0] if near else "at")
-        with about(name.lower()):
+        with blaming(name.lower()):
             if not value:
                 raise UsageError("option_empty", option=name.lower())
         found[name.lower()] = value
@@ -144,13 +145,21 @@ def with_options(wanted: Subscription, options: Mapping[str, str]) -> Subscripti
     """A subscription with what was asked for. Raises UsageError, which bears the name of its option."""
     for name, option in OPTIONS.items():
         if name in options:
-            with about(name):
+            with blaming(name):
                 wanted = option.read(wanted, options[name])
     return wanted
 
 
+def continued(wanted: Subscription, known: Subscription | None, now: datetime) -> Subscription:
+    """A subscription with when it began, and since when its schedule holds; a change makes no new one of it."""
+    if known is None:
+        return replace(wanted, created=now, scheduled=now)
+    same = (known.schedule, known.zone) == (wanted.schedule, wanted.zone)
+    return replace(wanted, created=known.created, scheduled=known.scheduled if same else now)
+
+
 @contextmanager
-def about(option: str) -> Iterator[None]:
+def blaming(option: str) -> Iterator[None]:
     """An error that is raised here is about that option."""
     try:
         yield

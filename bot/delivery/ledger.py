@@ -66,18 +66,18 @@ def is_late(subscription: Subscription, delivery: Delivery, now: datetime) -> bo
 # --- What it tells -----------------------------------------------------------------------------
 
 
-def undelivered(delivery: Delivery, landed: Sequence[Commit], told: frozenset[str] | None) -> tuple[Commit, ...]:
-    """The commits of a delivery: those of its period, and those pushed late that no earlier digest `told` of."""
+def undelivered(delivery: Delivery, landed: Sequence[Commit], delivered: frozenset[str] | None) -> tuple[Commit, ...]:
+    """The commits of a delivery: those of its period, and those pushed late that are not among the `delivered` ones."""
     return tuple(
         commit
         for commit in landed
         if delivery.since <= commit.committed < delivery.until
-        or (told is not None and commit.committed < delivery.cursor and commit.sha not in told)
+        or (delivered is not None and commit.committed < delivery.cursor and commit.sha not in delivered)
     )
 
 
 def is_first(delivery: Delivery, known: Iterable[Delivery]) -> bool:
-    """Whether none of the deliveries `known` came before this one and told something, or had nothing to tell."""
+    """Whether none of the deliveries `known` came before this one and delivered something, or had nothing to tell."""
     return not any(d.id < delivery.id and (d.sent or d.state is DeliveryState.QUIET) for d in known)
 
 

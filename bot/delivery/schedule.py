@@ -159,29 +159,29 @@ class Watermark:
     missed: int = 0
 
 
-def due(expression: str, zone: str, told: Watermark, now: datetime) -> Due | None:
-    """The latest slot after `told.slot` that has passed, with everything since `told.cursor`; None where none has.
+def due(expression: str, zone: str, mark: Watermark, now: datetime) -> Due | None:
+    """The latest slot after `mark.slot` that has passed, with everything since `mark.cursor`; None where none has.
 
     Where nobody was there when slots passed, the time that is made up for is at most `CATCH_UP` long, or one slot's
     where that is longer. Raises UsageError for what is no crontab expression.
     """
-    passed = list(_passed(expression, zone, told, now))
+    passed = list(_passed(expression, zone, mark, now))
     if not passed:
         return None
     slot, until = passed[-1]
-    since = told.cursor
+    since = mark.cursor
     if len(passed) > 1:
         earliest = midnight(today(until, zone) - CATCH_UP, zone)
-        since = max(told.cursor, min(passed[-2][1], earliest))
-    return Due(slot, told.cursor, since, until, told.missed + len(passed) - 1)
+        since = max(mark.cursor, min(passed[-2][1], earliest))
+    return Due(slot, mark.cursor, since, until, mark.missed + len(passed) - 1)
 
 
-def _passed(expression: str, zone: str, told: Watermark, now: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """The slots after `told.slot` up to `now`, each with its end."""
-    after = told.slot + timedelta(microseconds=1)
+def _passed(expression: str, zone: str, mark: Watermark, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The slots after `mark.slot` up to `now`, each with its end."""
+    after = mark.slot + timedelta(microseconds=1)
     while (slot := next_slot(expression, zone, after)) and slot <= now:
         this = day(today(slot, zone), zone)
-        if this.since > told.until:
+        if this.since > mark.until:
             yield slot, this.since
         after = this.until
 

@@ -301,7 +301,7 @@ def _fault(error: Exception) -> DigestError:
     """A fault of our own, logged under a reference that people are told."""
     reference = uuid.uuid4().hex[:8]
     _log.error("a delivery failed, reference %s", reference, exc_info=error)
-    return NotFound("delivery_crashed", reference=reference)
+    return DigestError("delivery_crashed", reference=reference)
 
 
 def _together(job: Job) -> tuple[object, ...]:

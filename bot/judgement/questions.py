@@ -157,7 +157,7 @@ def batch_question(repository: Repository, commits: Sequence[tuple[Commit, Selec
 
 def overview_question(repository: Repository, entries: Sequence[Entry], language: str) -> Question:
     """Ask for the digest's opening sentences."""
-    order = sorted(entries, key=lambda e: (list(Importance).index(e.grade.importance), -e.grade.score))[:TRIAGE_SIZE]
+    order = sorted(entries, key=lambda e: (-e.grade.importance.rank, -e.grade.score))[:TRIAGE_SIZE]
     data = "\n".join(
         f"{e.grade.importance} | {e.grade.theme or 'no theme'} | {_titled(e.commit, 120)}"
         + (f" | {one_line(e.analysis.summary, 300)}" if e.grade.importance is Importance.HIGH else "")

@@ -195,10 +195,7 @@ def _grade(answer: GradeReply, judged: Judgement, model: str) -> Grade:
 
 def _rank(wish: Importance, judged: Judgement) -> float:
     """The rank within a day: the model's grade first, the rules' score among equals."""
-    return (2 - _ORDER.index(wish) + judged.score) / 3
-
-
-_ORDER = list(Importance)
+    return (wish.rank + judged.score) / 3
 
 
 def disputed(grades: Mapping[str, Grade], commits: Sequence[Commit], judged: Sequence[Judgement]) -> tuple[Commit, ...]:
@@ -206,7 +203,7 @@ def disputed(grades: Mapping[str, Grade], commits: Sequence[Commit], judged: Seq
     apart = [
         (c, j)
         for c, j in zip(commits, judged, strict=True)
-        if c.sha in grades and abs(_ORDER.index(grades[c.sha].importance) - _ORDER.index(j.importance)) == 2
+        if c.sha in grades and abs(grades[c.sha].importance.rank - j.importance.rank) == 2
     ]
     return tuple(c for c, _ in sorted(apart, key=lambda pair: -pair[1].score)[:SECOND_SIZE])
 

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from types import MappingProxyType
 
 from bot.commits.claims import is_advisory
@@ -417,16 +418,16 @@ def _wish(f: Features, score_: float) -> Importance:
         return Importance.HIGH
     wish = _by_points(f, score_)
     if is_advisory(f.reading.security) and not f.reading.bot:
-        wish = max(wish, Importance.MEDIUM, key=_RANK.index)
+        wish = max(wish, Importance.MEDIUM, key=_rank)
     if f.note and not _level(f) and f.note.level is not NoteLevel.INTERNAL:
         return Importance.MEDIUM  # it tells users of what landed before
     level = _level(f)
     if level in _AT_LEAST:
-        wish = max(wish, _AT_LEAST[level], key=_RANK.index)
-    return min(wish, _AT_MOST[level], key=_RANK.index) if level in _AT_MOST else wish
+        wish = max(wish, _AT_LEAST[level], key=_rank)
+    return min(wish, _AT_MOST[level], key=_rank) if level in _AT_MOST else wish
 
 
-_RANK = [Importance.LOW, Importance.MEDIUM, Importance.HIGH]
+_rank = attrgetter("rank")
 
 
 def _by_points(f: Features, score_: float) -> Importance:

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from bot.posts.labels import (
     SUBJECT_LIMIT,
+    columns,
     facts,
     grade_label,
     mark,
@@ -118,7 +119,7 @@ class Chapter:
     @property
     def columns(self) -> tuple[str, ...]:
         """The heads of the table's columns."""
-        return tuple(self.texts(f"table.{c}") for c in ("time", "author", "message", "importance"))
+        return columns(self.texts)
 
     def row(self, entry: Entry) -> tuple[Line, ...]:
         """Time, author, message, and the importance as a link to the analysis."""

@@ -172,6 +172,11 @@ def plain(text: str) -> Line:
     return (Span(text),)
 
 
+def columns(texts: Texts) -> tuple[str, ...]:
+    """The heads of a table of commits: time, author, message, importance."""
+    return tuple(texts(f"table.{name}") for name in ("time", "author", "message", "importance"))
+
+
 def bumps_line(repository: Repository, entries: Sequence[Entry], texts: Texts) -> Line:
     """`4 dependency updates: requests 2.31 → 2.32, …`, each linked to its commit."""
     spans = [Span(texts("digest.bumps", count=texts.count("commits", len(entries))))]

@@ -11,6 +11,7 @@ from bot.posts.labels import (
     AUTHOR_LIMIT,
     SUBJECT_LIMIT,
     bumps_line,
+    columns,
     counts,
     day_label,
     facts,
@@ -155,7 +156,7 @@ def table(digest: Digest, texts: Texts) -> Table:
     clock = "%H:%M" if first.date() == last.date() else "%m-%d %H:%M"
     entries = {e.commit.sha: e for e in digest.entries}
     rows = tuple(_row(digest, [entries[sha] for sha in shas], clock, texts) for shas in digest.rows)
-    return Table(tuple(texts(f"table.{c}") for c in ("time", "author", "message", "importance")), rows)
+    return Table(columns(texts), rows)
 
 
 def _row(digest: Digest, entries: Sequence[Entry], clock: str, texts: Texts) -> tuple[Line, ...]:
@@ -178,12 +179,9 @@ def _time(commit: Commit, period: Period, clock: str, texts: Texts) -> str:
     return format(local(commit.committed, period.zone), clock)
 
 
-_RANK = [Importance.LOW, Importance.MEDIUM, Importance.HIGH]
-
-
 def _gravest(entries: Sequence[Entry]) -> Importance | None:
     """The gravest importance of some commits; None of no commits."""
-    return max((e.grade.importance for e in entries), key=_RANK.index, default=None)
+    return max((e.grade.importance for e in entries), key=lambda i: i.rank, default=None)
 
 
 def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts) -> Message:

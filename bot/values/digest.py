@@ -16,6 +16,11 @@ class Importance(StrEnum):
     MEDIUM = "medium"
     LOW = "low"
 
+    @property
+    def rank(self) -> int:
+        """0 for low, up to 2 for high."""
+        return ("low", "medium", "high").index(self)
+
 
 class Aspect(StrEnum):
     """What a technical insight is about."""

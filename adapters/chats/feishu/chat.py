@@ -71,7 +71,7 @@ class FeishuChat:
 
         Every message bears a `uuid`, so that a second sending within an hour is none. Raises NotFound and Forbidden for
         a group that the bot cannot write to, ThreadGone, ConfigError for an application that Feishu does not take,
-        Unavailable where a later try may succeed, Overtaken, and at the end Refused for a part that Feishu does not
+        Unavailable where a later try may succeed, LeaseLost, and at the end Refused for a part that Feishu does not
         take, where all others are posted.
         """
         once = once or fresh(self._now())

@@ -68,7 +68,7 @@ class SlackChat:
 
         For a viewer it is shown to that person alone, and files go into their direct messages. Raises NotFound and
         Forbidden for a channel that the bot cannot write to, ThreadGone, ConfigError for a token that Slack does not
-        take, Unavailable where a later try may succeed, and Overtaken.
+        take, Unavailable where a later try may succeed, and LeaseLost.
         """
         team, channel = parts_of(place)
         client = self._workspaces.client(team)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from bot.conversation.command import Command, Context
-from bot.conversation.grammar import Reference, quoted, references
+from bot.conversation.grammar import CommitName, quoted, references
 from bot.errors import DigestError, UsageError
 from bot.posts.labels import subject_line
 from bot.posts.post import commit_message
@@ -17,7 +17,7 @@ _Found = tuple[Repository, Commit, str]
 """A commit in its repository, and its number or `@sha`, by which it is named there."""
 
 
-def expand(context: Context, named: Reference) -> tuple[Post, ...]:
+def expand(context: Context, named: CommitName) -> tuple[Post, ...]:
     """One commit in full, or the question which is meant."""
     found = _candidates(context, named)
     if len(found) > 1:
@@ -45,7 +45,7 @@ def _explain(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     return tuple(posts)
 
 
-def _candidates(context: Context, named: Reference) -> list[_Found]:
+def _candidates(context: Context, named: CommitName) -> list[_Found]:
     """Every commit that the reference can mean."""
     found: dict[tuple[str, str], _Found] = {}
     missing: list[DigestError] = []
@@ -64,7 +64,7 @@ def _candidates(context: Context, named: Reference) -> list[_Found]:
     return list(found.values())
 
 
-def _looks(context: Context, repository: Repository, named: Reference) -> list[Callable[[], tuple[Commit, str]]]:
+def _looks(context: Context, repository: Repository, named: CommitName) -> list[Callable[[], tuple[Commit, str]]]:
     """The ways to look a reference up.
 
     A bare number of up to six digits is a pull request; only a SHA that the bot has told of can make it ambiguous,
@@ -85,7 +85,7 @@ def _with_name(commit: Commit) -> tuple[Commit, str]:
     return commit, f"@{commit.sha}"
 
 
-def _which(context: Context, named: Reference, found: Sequence[_Found]) -> Post:
+def _which(context: Context, named: CommitName, found: Sequence[_Found]) -> Post:
     lines: list[Line] = [
         (Span(f"{repository.title} {commit.short}: ", code=True), *subject_line(repository, commit, 100))
         for repository, commit, _ in found

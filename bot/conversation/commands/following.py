@@ -6,7 +6,7 @@ from dataclasses import replace
 from bot.conversation import forms
 from bot.conversation.command import Command, Context
 from bot.conversation.grammar import is_repository, quoted
-from bot.conversation.options import ANYTHING, about, branch_of, typed_options, with_options
+from bot.conversation.options import ANYTHING, blaming, branch_of, continued, typed_options, with_options
 from bot.delivery import schedule
 from bot.delivery.resting import resume
 from bot.errors import NotFound, UsageError
@@ -33,10 +33,11 @@ from bot.values import (
 def _subscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     repository = context.naming.new(_named(words))
     wanted = _wanted(context, repository.name, words)
-    with about("branch"):
+    with blaming("branch"):
         context.services.app.repositories.check_branch(repository, wanted.branch)
     subscriptions = context.services.subscriptions
-    begun = replace(_begun(context, wanted), place=context.place.whole, repo=repository.name, paused="")
+    known = next((s for s in context.here if s.id == wanted.id), None)
+    begun = replace(continued(wanted, known, context.now), place=context.place.whole, repo=repository.name, paused="")
     kept = subscriptions.subscribe(begun)
     resume(kept, context.now, subscriptions, context.services.ledger)
     texts = Texts(kept.language)
@@ -67,16 +68,6 @@ def _wanted(context: Context, repo: str, words: Sequence[str]) -> Subscription:
         current = next(others, replace(current, id=0))
     wanted = with_options(current, options)
     return replace(wanted, schedule=schedule.check(wanted.schedule))
-
-
-def _begun(context: Context, wanted: Subscription) -> Subscription:
-    """A subscription with when it began, and since when its schedule holds; a change does not make it a new one."""
-    now = context.now
-    known = next((s for s in context.here if s.id == wanted.id), None)
-    if known is None:
-        return replace(wanted, created=now, scheduled=now)
-    same = (known.schedule, known.zone) == (wanted.schedule, wanted.zone)
-    return wanted if same else replace(wanted, scheduled=now)
 
 
 def _new_form(context: Context, words: Sequence[str]) -> Form | None:
