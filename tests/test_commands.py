@@ -695,3 +695,8 @@ def test_the_allow_list_sees_through_credentials(tmp_path, clock):
     policy.check_name("https://other:x@example.com/o/n", CHANNEL)
     with pytest.raises(Forbidden):
         policy.check_name("https://example.com/else/n", CHANNEL)
+
+
+def test_post_is_a_word_like_others_outside_of_a_channel(world, history):
+    world.run(f"subscribe {history.path} authors post")
+    assert world.store.subscriptions(HOME)[0].filters.authors == ("post",)

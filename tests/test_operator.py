@@ -19,14 +19,14 @@ from hypothesis import strategies as st
 from repositories import Builder, lines
 from service import ROOT, environment, quiet_zone, slack_settings
 from slack_server import APP_TOKEN, BROKEN, TOKEN, SlackServer
-from world import World
+from world import World, busy_day
 
 from adapters.stores.sqlite import SqliteStore
 from bot.cli import cli
 from bot.conversation import operator
-from bot.errors import UsageError
+from bot.errors import NotFound, Unavailable, UsageError
 from bot.texts import Texts
-from bot.values import DeliveryState, Filters, Place, Subscription
+from bot.values import DeliveryState, Filters, Place, Request, Subscription
 
 NOW = datetime(2026, 2, 20, 1, 0, tzinfo=UTC)
 WEEKDAYS = Subscription(Place("slack", "T1/C1"), "team/app", "0 9 * * mon-fri", "Asia/Shanghai", "zh", created=NOW)
@@ -300,3 +300,24 @@ def test_the_doctor_says_what_does_not_work(service):
     assert "✗ GitHub: " in said
     assert "✗ Language model: " in said
     assert "✗ Repository: " in said
+
+
+@pytest.mark.parametrize(
+    ("error", "about"),
+    [
+        (NotFound("branch_unknown", branch="x", repo="r", known="main"), "branch"),
+        (Unavailable("github_unavailable"), "repo"),
+    ],
+)
+def test_only_a_branch_that_is_not_there_is_the_branchs_fault(tmp_path, clock, monkeypatch, error, about):
+    world = World(tmp_path, clock, allow=["*"])
+
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr(world.repositories, "check_branch", refuse)
+    history = busy_day(tmp_path / "app")
+    request = Request("", Place("slack", "C1"), "U1")
+    problem = world.host(None).submit(request, {"repo": str(history.path), "branch": ""})
+    assert problem.input == about
+    world.close()

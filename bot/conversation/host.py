@@ -52,12 +52,15 @@ class Host:
         def answer() -> None:
             if request.id and not self.first(request.id):
                 return
-            context = self._interpreter.context(request)
+            context = self._interpreter.context(request, in_public=True)
             if show and (form := self._interpreter.form(context)):
                 show(form)
                 return
-            for post in self._interpreter.answer(context):
-                self._deliver(context.place, request, post, context.texts)
+            posts, texts = self._interpreter.answer(context), context.texts
+            if context.command and context.command.begins:
+                texts = self._interpreter.texts(context.place)  # in the language that was just chosen
+            for post in posts:
+                self._deliver(context.place, request, post, texts)
 
         self._guarded(request, answer)
 

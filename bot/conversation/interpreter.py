@@ -18,14 +18,17 @@ class Interpreter:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def context(self, request: Request) -> Context:
-        """The request with its words, its command, and what its channel has set. Raises StoreError, Unavailable."""
+    def context(self, request: Request, *, in_public: bool = False) -> Context:
+        """The request with its words, its command, and what its channel has set. Raises StoreError, Unavailable.
+
+        With `in_public` a line that ends in `post` is answered where everybody sees it.
+        """
         defaults, repositories = self._services.defaults, self._services.app.repositories
         words = grammar.words(request.text)
         command = WORDS.get(words[0].lower()) if words else None
         place = request.place
-        if len(words) > 1 and words[-1].lower() in words_of(PUBLIC) and not (command and command.free):
-            words, place = words[:-1], replace(place, viewer=None)  # for everybody to see
+        if in_public and len(words) > 1 and words[-1].lower() in words_of(PUBLIC) and not (command and command.free):
+            words, place = words[:-1], replace(place, viewer=None)
         here = self._services.subscriptions.subscriptions(place.whole)
         naming = Naming(repositories, defaults.hosts, place, here, defaults.repo)
         named = next((word for word in words if grammar.is_repository(word)), defaults.repo)

@@ -159,10 +159,10 @@ def continued(wanted: Subscription, known: Subscription | None, now: datetime) -
 
 
 @contextmanager
-def blaming(option: str) -> Iterator[None]:
-    """An error that is raised here is about that option."""
+def blaming(option: str, kind: type[DigestError] = DigestError) -> Iterator[None]:
+    """An error of that kind, raised here, is about that option."""
     try:
         yield
-    except DigestError as error:
+    except kind as error:
         error.option = option
         raise

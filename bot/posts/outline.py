@@ -28,10 +28,11 @@ class Section:
     proven: bool = False
 
 
-def outline(repository: Repository, entry: Entry, texts: Texts, limit: int = 0) -> tuple[Section, ...]:
+def outline(repository: Repository, entry: Entry, texts: Texts, *, colon: str, limit: int = 0) -> tuple[Section, ...]:
     """What is said of a commit: as deep as its analysis, and nothing empty.
 
-    Titles of merged commits are kept to `limit` characters, 0 for all of them.
+    `colon` is set between a name and what is said of it. Titles of merged commits are kept to `limit` characters, 0 for
+    all of them.
     """
     analysis, commit = entry.analysis, entry.commit
 
@@ -40,7 +41,7 @@ def outline(repository: Repository, entry: Entry, texts: Texts, limit: int = 0) 
 
     def pair(name: str, text: str) -> Line:
         name = one_line(name)
-        return (Span(name, strong=True), Span(texts("report.colon") if name and text else ""), Span(text))
+        return (Span(name, strong=True), Span(f"{colon}{text}" if name and text else text))
 
     insights = (
         Item(pair(texts(f"aspect.{i.aspect}"), i.text), (evidence_line(repository, commit.sha, i.evidence),))

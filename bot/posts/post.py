@@ -56,7 +56,7 @@ def commit_message(repository: Repository, entry: Entry, zone: str, texts: Texts
     """Everything that is said of one commit: self-contained, in the depth of its analysis."""
     title = (Span(f"{mark(entry.grade.importance, texts)} "), *subject_line(repository, entry.commit))
     landed = f"{local(entry.commit.committed, zone):%Y-%m-%d %H:%M}"
-    parts = (_text(section, texts) for section in outline(repository, entry, texts, SUBJECT_LIMIT))
+    parts = (_text(section, texts) for section in outline(repository, entry, texts, colon=": ", limit=SUBJECT_LIMIT))
     return Message(
         f"commit:{entry.commit.sha}",
         title,

@@ -29,7 +29,8 @@ EXPLAIN = "digest:explain"
 """The message shortcut's name in the manifest."""
 _DRAIN = 8.0
 """Seconds that are left to what is being answered when the bot stops."""
-_QUESTION = f"{ACTION}{MessageKind.QUESTION}:"
+_QUESTION = (f"{ACTION}{MessageKind.QUESTION}:", f"{ACTION}which:")
+"""How the buttons of a question are named, also those that an earlier version posted."""
 _LINKS = 10
 _LINK = re.compile(r"https?://[^\s<>|\"]+")
 _LEFT = {"channel_left": "left", "group_left": "left", "channel_archive": "archived", "group_archive": "archived"}

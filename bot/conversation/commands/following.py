@@ -33,7 +33,7 @@ from bot.values import (
 def _subscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     repository = context.naming.new(_named(words))
     wanted = _wanted(context, repository.name, words)
-    with blaming("branch"):
+    with blaming("branch", NotFound):
         context.services.app.repositories.check_branch(repository, wanted.branch)
     subscriptions = context.services.subscriptions
     known = next((s for s in context.here if s.id == wanted.id), None)
@@ -67,7 +67,8 @@ def _wanted(context: Context, repo: str, words: Sequence[str]) -> Subscription:
         others = (s for s in context.here if (s.repo, s.branch) == (repo, branch))
         current = next(others, replace(current, id=0))
     wanted = with_options(current, options)
-    return replace(wanted, schedule=schedule.check(wanted.schedule))
+    with blaming("on"):
+        return replace(wanted, schedule=schedule.check(wanted.schedule))
 
 
 def _new_form(context: Context, words: Sequence[str]) -> Form | None:
