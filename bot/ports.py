@@ -18,6 +18,7 @@ from bot.values import (
     FilePatch,
     Form,
     Grade,
+    Look,
     Message,
     Period,
     Place,
@@ -29,6 +30,7 @@ from bot.values import (
     Reply,
     Repository,
     Request,
+    Sight,
     Spending,
     Subscription,
     Usage,
@@ -130,6 +132,14 @@ class CommitSource(Protocol):
 
         A commit is absent where none holds it, or where that cannot be known. Raises NotFound for an unknown
         repository, or where the history does not reach far enough (a shallow clone); also Forbidden, Unavailable.
+        """
+        ...
+
+    def look(self, repo: str, commit: Commit, looks: Sequence[Look]) -> tuple[Sight, ...]:
+        """What each of `looks` finds in the tree at `commit`, in their order; `bot.commits.lookup` has the limits.
+
+        What cannot be looked up is refused in its own Sight. Raises NotFound, Forbidden, Unavailable for the repository
+        itself.
         """
         ...
 

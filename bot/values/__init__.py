@@ -10,5 +10,6 @@ from bot.values.commit import *
 from bot.values.delivery import *
 from bot.values.digest import *
 from bot.values.llm import *
+from bot.values.look import *
 from bot.values.message import *
 from bot.values.text import *

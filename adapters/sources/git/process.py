@@ -2,10 +2,12 @@
 
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -78,17 +80,33 @@ def run(folder: Path, *arguments: str, stdin: bytes = b"", seconds: float = 120,
     return out
 
 
-def chunks(folder: Path, *arguments: str, stdin: bytes = b"", env: Mapping[str, str]) -> Generator[bytes, None, None]:
-    """What git prints, in pieces as it comes. Closing the iterator early ends the process. Raises GitFailed."""
+def chunks(
+    folder: Path, *arguments: str, stdin: bytes = b"", seconds: float | None = None, env: Mapping[str, str]
+) -> Generator[bytes, None, None]:
+    """What git prints, in pieces as it comes. Closing the iterator early ends the process.
+
+    Raises GitFailed; GitSlow after `seconds`, None for no limit.
+    """
     with tempfile.TemporaryFile() as errors, _started(folder, arguments, stdin, errors, env) as process:
         assert process.stdout is not None
         try:
-            while chunk := os.read(process.stdout.fileno(), _CHUNK):
-                yield chunk
+            yield from _pieces(process.stdout.fileno(), seconds)
             process.wait()
         finally:
             _end(process)
         _check(process, errors)
+
+
+def _pieces(descriptor: int, seconds: float | None) -> Iterator[bytes]:
+    """What can be read, as it comes. Raises GitSlow where the end has not come after `seconds`."""
+    ready = select.poll()
+    ready.register(descriptor)
+    end = None if seconds is None else time.monotonic() + seconds
+    while ready.poll(None if end is None else max(0, end - time.monotonic()) * 1000):
+        if not (chunk := os.read(descriptor, _CHUNK)):
+            return
+        yield chunk
+    raise GitSlow(f"no end after {seconds:.0f} s")
 
 
 @contextmanager

@@ -13,13 +13,14 @@ from adapters.sources.git import history, layout, patches, tags
 from adapters.sources.git.process import GitFailed, GitSlow
 from adapters.sources.git.remote import Clones, Remote, locate, parse
 from adapters.sources.git.settings import GitSettings
-from bot.commits import people, reading
+from adapters.sources.git.tree import GitTree
+from bot.commits import lookup, people, reading
 from bot.commits.hosts import Hosts
 from bot.commits.people import Mailmap
 from bot.commits.reading import Written
 from bot.commits.releases import main_line
 from bot.errors import NotFound, Unavailable, UsageError
-from bot.values import Commit, FilePatch, Links, Quota, Release, Repository
+from bot.values import Commit, FilePatch, Links, Look, Quota, Release, Repository, Sight
 
 _NO_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|\.\.|@\{|^[-/]|/$|\.$|//")
 _SHA = re.compile(r"[0-9a-f]{4,64}")
@@ -153,6 +154,18 @@ class GitSource:
         """
         with self._open(repo) as opened:
             return _first_releases(opened, _line(opened), [sha for sha in shas if _WHOLE.fullmatch(sha)])
+
+    def look(self, repo: str, commit: Commit, looks: Sequence[Look]) -> tuple[Sight, ...]:
+        """What each of `looks` finds in the tree at `commit`, in their order, see `bot.commits.lookup`.
+
+        One process searches for all words, one reads all files; a tree of which a partial clone lacks files is not
+        searched. Raises NotFound for an unknown commit, Forbidden, Unavailable.
+        """
+        with self._open(repo, fresh=False) as opened:
+            known = _objects(opened.view, [commit.sha]) if _WHOLE.fullmatch(commit.sha) else []
+            if known != [(commit.sha, "commit")]:
+                raise NotFound("commit_unknown", repo=opened.title, sha=commit.sha)
+            return lookup.answer(commit, looks, GitTree(opened.view, commit.sha))
 
     def quota(self) -> Quota | None:
         """None: git knows no such limit."""

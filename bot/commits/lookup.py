@@ -1,0 +1,381 @@
+"""Looking things up in the tree at a commit: what may be asked, which places are shown, and how much of them. Pure.
+
+A source reads (`Tree`); what is read becomes excerpts here, alike for every source.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, zip_longest
+from typing import Protocol
+
+from bot.commits.files import FileKind, component, generated, kind
+from bot.values import Commit, Excerpt, Look, LookKind, Sight
+
+LOOKS = 20
+"""Looks that one call answers."""
+
+COMMON = 300
+"""Files above which a word is too common to be looked up."""
+
+EXCERPTS, AROUND = 12, 3
+"""Excerpts shown of a word, and the lines on each side of a use."""
+
+WINDOW = 60
+"""Lines shown of a place."""
+
+FILE_BYTES = 1_000_000
+"""Bytes of a file that is read; GitHub's API gives no more as JSON (docs.github.com, Get repository content)."""
+
+LINE_LENGTH, ROOM = 300, 24_000
+"""Characters of a line, and of all excerpts of one call."""
+
+WORD_LENGTH, PATH_LENGTH = 200, 1_000
+
+NO_PATH, BINARY, TOO_LARGE = "no such path", "a binary file", "larger than 1 MB"
+UNREADABLE, UNSEARCHABLE = "could not be read", "cannot be searched here"
+TOO_COMMON = f"too common: in more than {COMMON} files"
+NOTHING_BEFORE = "nothing was before: the first commit"
+
+_BINARY_BYTES = 8_000
+"""A NUL among so many first bytes makes a file binary, as in git (its `buffer_is_binary`)."""
+
+_BACK = 40
+"""Lines between the beginning of a window and the line that was asked for, at most."""
+
+_UNDEFINED = 10
+"""Lines shown before a line that stands in no definition."""
+
+_WHOLE = re.compile(r"[A-Za-z0-9_\u0080-\U0010ffff]")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+# --- What a source reads -----------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Uses:
+    """How often each file uses a word, and why that is not known where it is not."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    refused: str = ""
+
+    def add(self, path: str, hits: int) -> None:
+        """Count what a part of a file holds; a word that is in too many files is given up."""
+        if hits and not self.refused:
+            self.counts[path] = self.counts.get(path, 0) + hits
+            if len(self.counts) > COMMON:
+                self.counts, self.refused = {}, TOO_COMMON
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A file at a commit."""
+
+    sha: str
+    path: str
+
+
+Content = bytes | str
+"""What a file holds, or why it cannot be read."""
+
+
+class Tree(Protocol):
+    """How a source reads the files of a commit. Raises nothing that is not about the repository itself."""
+
+    def uses(self, words: Sequence[str]) -> Mapping[str, Uses]:
+        """How each of `words` is used."""
+        ...
+
+    def contents(self, spots: Sequence[Spot]) -> Iterator[tuple[Spot, Content]]:
+        """What each of `spots`, which are different ones, holds."""
+        ...
+
+
+def pattern(word: str) -> re.Pattern[bytes]:
+    """Finds a word literally and whole: where it begins or ends as an identifier does, the identifier does too.
+
+    Letters are ASCII's, as in `git grep --word-regexp`, so that a name within a Chinese sentence is found. With the
+    word in front a search is twenty times as fast as with what may not stand before it.
+    """
+    plain = re.escape(word.encode())
+    before = b"(?<![A-Za-z0-9_]%s)" % plain if _WHOLE.match(word[:1]) else b""
+    after = b"(?![A-Za-z0-9_])" if _WHOLE.match(word[-1:]) else b""
+    return re.compile(plain + before + after)
+
+
+def core(word: str) -> str:
+    """A word without the signs around it, as in `run(` or `--flag`: what a search for whole words can find."""
+    ends = [at for at, letter in enumerate(word) if _WHOLE.match(letter)]
+    return word[ends[0] : ends[-1] + 1] if ends else ""
+
+
+def is_binary(content: bytes) -> bool:
+    """Whether git would call a file binary."""
+    return b"\0" in content[:_BINARY_BYTES]
+
+
+# --- What may be asked -------------------------------------------------------------------------
+
+
+def answer(commit: Commit, looks: Sequence[Look], tree: Tree) -> tuple[Sight, ...]:
+    """What each of `looks` finds, in their order. Raises what `tree` raises."""
+    asked = [_Asked(look, commit, _refusal(look, commit) if n < LOOKS else "too many") for n, look in enumerate(looks)]
+    words = dict.fromkeys(one.word for one in asked if one.searches)
+    uses = tree.uses(tuple(words)) if words else {}
+    for one in asked:
+        if one.searches:
+            one.count(uses[one.word])
+    wanted: dict[Spot, list[_Asked]] = {}
+    for one in asked:
+        for spot in one.spots:
+            wanted.setdefault(spot, []).append(one)
+    for spot, content in tree.contents(tuple(wanted)) if wanted else ():
+        for one in wanted[spot]:
+            one.read(spot, content)
+    return _within_room([one.sight() for one in asked])
+
+
+def _refusal(look: Look, commit: Commit) -> str:
+    """Why a look is not even tried, empty where it is."""
+    if look.kind is LookKind.WORD:
+        return _word_refusal(look.word.strip())
+    if reason := _path_refusal(look.path):
+        return reason
+    if look.kind is LookKind.BEFORE and not commit.parents:
+        return NOTHING_BEFORE
+    return _word_refusal(look.word.strip()) if look.word.strip() else ""
+
+
+def _word_refusal(word: str) -> str:
+    if not core(word):
+        return "empty word"
+    if len(word) > WORD_LENGTH:
+        return "the word is too long"
+    return "no word: it holds a control character" if _UNSAFE.search(word) else ""
+
+
+def _path_refusal(path: str) -> str:
+    """A path is one of git's: relative, without empty, `.` or `..` parts, without what ends a line."""
+    unsafe = _UNSAFE.search(path) or len(path) > PATH_LENGTH
+    return NO_PATH if unsafe or not {"", ".", ".."}.isdisjoint(path.split("/")) else ""
+
+
+class _Asked:
+    """A look on its way: what it needs to read, and what was found so far."""
+
+    def __init__(self, look: Look, commit: Commit, refused: str) -> None:
+        self.look = look
+        self.word = look.word.strip()
+        self.searches = look.kind is LookKind.WORD and not refused
+        self.spots: tuple[Spot, ...] = ()
+        self._commit = commit
+        self._refused = refused
+        self._counts: Mapping[str, int] = {}
+        self._shown: dict[Spot, list[Excerpt]] = {}
+        if not refused and not self.searches:
+            self.spots = (_spot(look, commit),)
+
+    def count(self, uses: Uses) -> None:
+        """Take what a search found, and choose the files that are shown."""
+        self._counts, self._refused = uses.counts, uses.refused
+        chosen = _in_order((path for path in uses.counts if not generated(path)), self._commit)
+        self.spots = tuple(Spot(self._commit.sha, path) for path in chosen[:EXCERPTS])
+
+    def read(self, spot: Spot, content: Content) -> None:
+        """Take what a file holds, or why it does not."""
+        if isinstance(content, bytes):
+            content = _refused_content(content) or content
+        if isinstance(content, str):
+            self._refused = self._refused or ("" if self.searches else content)
+            return
+        lines = content.removesuffix(b"\n").split(b"\n")
+        if self.searches:
+            self._shown[spot] = [_excerpt(spot, lines, *around) for around in _telling_places(lines, self.word)]
+        else:
+            self._place(spot, lines)
+
+    def _place(self, spot: Spot, lines: Sequence[bytes]) -> None:
+        """Show a window of a file."""
+        line = self.look.line
+        self._counts = {spot.path: 0}
+        if self.word:
+            wanted = pattern(self.word)
+            found = [n for n, text in enumerate(lines, 1) if wanted.search(text)]
+            self._counts = {spot.path: len(found)} if found else {}
+            if not line and not found:
+                return
+            line = line or min(found, key=lambda n: (_telling(lines[n - 1], self.word), n))
+        if line > len(lines):
+            self._refused = f"the file has {len(lines)} lines"
+            return
+        start = _beginning(lines, line) if line > 0 else 1
+        self._shown[spot] = [_excerpt(spot, lines, start, start + WINDOW - 1)]
+
+    def sight(self) -> Sight:
+        """What was found: of a word the most telling use of every file before a second one of any."""
+        if self._refused:
+            return Sight(self.look, refused=self._refused)
+        by_file = [self._shown.get(spot, []) for spot in self.spots]
+        shown = [each for rank in zip_longest(*by_file) for each in rank if each][:EXCERPTS]
+        order = {spot.path: n for n, spot in enumerate(self.spots)}
+        shown.sort(key=lambda each: (order[each.path], each.start))
+        return Sight(self.look, tuple(shown), sum(self._counts.values()), len(self._counts))
+
+
+def _spot(look: Look, commit: Commit) -> Spot:
+    """The file that a place is in; what the commit renamed had its former path before."""
+    if look.kind is not LookKind.BEFORE:
+        return Spot(commit.sha, look.path)
+    former = next((f.previous for f in commit.files if f.path == look.path and f.previous), None)
+    return Spot(commit.parents[0], former or look.path)
+
+
+def _refused_content(content: bytes) -> str:
+    """Why a file's content cannot be shown, empty where it can."""
+    if len(content) > FILE_BYTES:
+        return TOO_LARGE
+    return "an empty file" if not content else BINARY if is_binary(content) else ""
+
+
+def _in_order(paths: Iterable[str], commit: Commit) -> list[str]:
+    """Files as they are shown: those of the commit's own parts of the repository first, then by kind and path."""
+    own = {component(file.path) for file in commit.files}
+    return sorted(paths, key=lambda path: (component(path) not in own, _RANK[kind(path)], path))
+
+
+_RANK = {
+    FileKind.SOURCE: 0,
+    FileKind.CONFIG: 1,
+    FileKind.CI: 1,
+    FileKind.OTHER: 1,
+    FileKind.TEST: 2,
+    FileKind.EXAMPLE: 3,
+    FileKind.DOCS: 4,
+}
+
+
+# --- Which lines are shown ---------------------------------------------------------------------
+
+_MODIFIER = (
+    r"(?:abstract|async|const|constexpr|declare|default|export|extern(?:\s+\"C\")?|final|inline|internal|local|open"
+    r"|override|private|protected|pub(?:\([^)]*\))?|public|readonly|sealed|static|suspend|unsafe|virtual)\s+"
+)
+_KEYWORD = (
+    r"(?:class|const|def|enum|extension|fn|fun|func|function\*?|impl|interface|let|macro_rules!|mod|module|namespace"
+    r"|object|protocol|record|static|struct|sub|trait|type|typedef|union|var|val)"
+)
+_NO_STATEMENT = (
+    r"(?!(?:assert|await|catch|do|elif|else|for|if|match|raise|return|switch|throw|unless|until|when|while|with|yield)"
+    r"\b)"
+)
+# What may enclose a line: no variable, but a function that is one, a method, C's functions at the margin.
+_DEFINITION = re.compile(
+    rf"\s*(?:{_MODIFIER}){{0,5}}(?:(?!const\b|let\b|static\b|var\b|val\b){_KEYWORD}\b"
+    r"|(?:const|let|var)\s+[\w$]+\s*(?::[^=]{0,200})?=\s*(?:async\b\s*)?(?:function\b|\(|[\w$]+\s*=>)"
+    rf"|{_NO_STATEMENT}(?:async\s+|get\s+|set\s+|\*\s*)?[#\w$]+\s*\([^;]{{0,400}}\{{\s*$)"
+    rf"|{_NO_STATEMENT}[A-Za-z_]\w*[\s*&:<>,~][\w\s*&:<>,~]{{0,200}}\([^;]{{0,400}}$"
+)
+_IMPORT = re.compile(
+    r"\s*(?:import\b|from\s+\S+\s+import\b|(?:pub(?:\([^)]*\))?\s+)?use\s|using\s|#\s*include\b|include\b|require\b"
+    r"|export\s*(?:type\s*)?[*{]|extern\s+crate\b|package\s|@import\b|\}\s*from\b|[\w$]+(?:\s+as\s+[\w$]+)?,?\s*$"
+    r"|.{0,200}=\s*require\()"
+)
+_COMMENT = re.compile(r"\s*(?:#(?![\[!]|\s*(?:define|if|elif|undef)\b)|//|/\*|\*(?:\s|/|$)|--\s|;|<!--|%|\"\"\"|''')")
+
+
+def _text(line: bytes) -> str:
+    """A line as it is shown."""
+    text = line.removesuffix(b"\r").decode(errors="replace")
+    return text if len(text) <= LINE_LENGTH else f"{text[: LINE_LENGTH - 1]}…"
+
+
+def _telling(line: bytes, word: str) -> int:
+    """How little a use of a word tells: 0 its definition, 1 a call or an assignment, then any; imports, comments."""
+    text = _text(line)
+    if _COMMENT.match(text):
+        return 4
+    named = re.escape(core(word))
+    if re.search(rf"(?:^|[\s(]){_KEYWORD}\s+(?:\([^)]*\)\s*)?(?:[\w.:<>]+[.:])?{named}(?![\w$])", text):
+        return 0
+    if _IMPORT.match(text):
+        return 3
+    return 1 if re.search(rf"(?<![\w$]){named}(?:<[^<>]*>)?!?\s*(?:\(|[:?]?=[^=]|:\s)", text) else 2
+
+
+def _telling_places(lines: Sequence[bytes], word: str) -> Iterator[tuple[int, int]]:
+    """First and last line number around the uses of a word, the most telling use first, no line twice."""
+    wanted = pattern(word)
+    found = sorted((_telling(text, word), n) for n, text in enumerate(lines, 1) if wanted.search(text))
+    taken: list[int] = []
+    for _, line in found:
+        if len(taken) == EXCERPTS:
+            break
+        if all(abs(line - other) > 2 * AROUND for other in taken):
+            taken.append(line)
+            yield line - AROUND, line + AROUND
+
+
+def _excerpt(spot: Spot, lines: Sequence[bytes], first: int, last: int) -> Excerpt:
+    """Lines `first` to `last` of a file, as far as it has them."""
+    first = max(first, 1)
+    return Excerpt(spot.path, first, tuple(map(_text, lines[first - 1 : last])), spot.sha)
+
+
+def _beginning(lines: Sequence[bytes], line: int) -> int:
+    """The number of the line that begins the definition around `line`; a near one where that is far, or none is."""
+    inner = _indent(lines[line - 1])
+    for number in range(line, max(line - _BACK, 1) - 1, -1):
+        text = lines[number - 1]
+        outer = number == line or (text.strip() and _indent(text) < inner)
+        if outer and _DEFINITION.match(_text(text)):
+            return number
+        inner = min(inner, _indent(text)) if text.strip() else inner
+    return max(line - _UNDEFINED, 1)
+
+
+def _indent(line: bytes) -> int:
+    return len(line) - len(line.lstrip())
+
+
+# --- How much is shown -------------------------------------------------------------------------
+
+
+def _within_room(sights: Sequence[Sight]) -> tuple[Sight, ...]:
+    """Sights that together hold no more than ROOM: who needs little gets all of it, the others equal shares."""
+    needs = [sum(map(_size, sight.excerpts)) for sight in sights]
+    shares, left = list(needs), ROOM
+    for done, n in enumerate(sorted(range(len(needs)), key=needs.__getitem__)):
+        shares[n] = min(needs[n], left // (len(needs) - done))
+        left -= shares[n]
+    return tuple(s if need <= share else _cut(s, share) for s, need, share in zip(sights, needs, shares, strict=True))
+
+
+def _size(excerpt: Excerpt) -> int:
+    """About how many characters an excerpt takes in a question, with its path and the numbers of its lines."""
+    return len(excerpt.path) + 20 + sum(len(line) + 7 for line in excerpt.lines)
+
+
+def _cut(sight: Sight, room: int) -> Sight:
+    """A sight with the excerpts that fit: of a place its first lines, of a word the first places, one at least."""
+    kept: list[Excerpt] = []
+    for excerpt in sight.excerpts:
+        room -= _size(excerpt)
+        if room >= 0:
+            kept.append(excerpt)
+        elif not kept:
+            kept.append(_shortened(excerpt, room + _size(excerpt), sight.look.kind))
+            break
+        else:
+            break
+    return replace(sight, excerpts=tuple(kept))
+
+
+def _shortened(excerpt: Excerpt, room: int, kind_of_look: LookKind) -> Excerpt:
+    """An excerpt in `room` characters: fewer lines of a place, shorter ones around a use."""
+    room -= len(excerpt.path) + 20
+    if kind_of_look is LookKind.WORD:
+        length = max(room // len(excerpt.lines) - 7, 0)
+        return replace(excerpt, lines=tuple(line[:length] for line in excerpt.lines))
+    sizes = accumulate(len(line) + 7 for line in excerpt.lines)
+    return replace(excerpt, lines=excerpt.lines[: sum(size <= room for size in sizes)])

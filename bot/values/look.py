@@ -1,0 +1,46 @@
+"""What is looked up in the tree at a commit, and what was found there."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class LookKind(StrEnum):
+    """What is looked up: every place that uses a word, a place in a file, or that place at the first parent."""
+
+    WORD = "word"
+    PLACE = "place"
+    BEFORE = "before"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One thing to look up. `line` counts from 1; 0 is the top, or where `word` stands in the file if one is given."""
+
+    kind: LookKind
+    word: str = ""
+    path: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Lines of a file from line number `start` on, in the tree of the commit `sha` (of BEFORE: the first parent)."""
+
+    path: str
+    start: int
+    lines: tuple[str, ...]
+    sha: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a look found: `hits` uses of its word in `files` files, of which `excerpts` show some.
+
+    `refused` says why nothing was looked up, in English for the model. No hits and no refusal is a finding.
+    """
+
+    look: Look
+    excerpts: tuple[Excerpt, ...] = ()
+    hits: int = 0
+    files: int = 0
+    refused: str = ""
