@@ -156,7 +156,7 @@ def _sources(settings: AllSettings) -> Callable[[str], CommitSource]:
         if hosted:
             from adapters.sources.github import source
 
-            return source.from_settings(settings)
+            return source.from_settings(settings, settings.digest_clones / "archives")
         from adapters.sources.git import source as git
 
         return git.from_settings(settings, _hosts(settings))

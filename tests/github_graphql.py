@@ -435,7 +435,7 @@ class _Run:
         if expression:
             ref, _, path = expression.partition(":")
             text = reader.file(reader.default_branch if ref == "HEAD" else ref, path)
-            return None if text is None else {"text": text}
+            return None if text is None else {"text": text.decode(errors="replace")}
         return (reader, oid) if oid in reader.commits else None
 
     def _Commit_id(self, commit: Any) -> str:

@@ -193,12 +193,21 @@ class Reader:
         entries = [entry.split("\t", 1) for entry in git(self.path, "ls-tree", "-z", tree).split("\0")[:-1]]
         return [(f"{path}/{name}".lstrip("/"), about.split()[2]) for about, name in entries]
 
-    def file(self, ref: str, path: str) -> str | None:
-        """The text of a file of a commit; None where there is none."""
-        blob = f"{self.resolve(ref)}:{path}"
-        if git(self.path, "cat-file", "--batch-check=%(objecttype)", stdin=f"{blob}\n".encode()) != "blob":
-            return None
-        return git(self.path, "cat-file", "blob", blob)
+    def file(self, ref: str, path: str) -> bytes | None:
+        """What a file of a commit holds; None where there is none."""
+        return self.output("cat-file", "blob", f"{self.resolve(ref)}:{path}")
+
+    def archive(self, ref: str, prefix: str) -> bytes:
+        """The archive of a commit, in which `prefix` stands before every path."""
+        made = self.output("archive", "--format=tar.gz", f"--prefix={prefix}", self.resolve(ref))
+        assert made is not None
+        return made
+
+    def output(self, *arguments: str) -> bytes | None:
+        """The bytes that git prints; None where it fails."""
+        command = ["git", "-c", "safe.directory=*", "-C", str(self.path), *arguments]
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, check=False)
+        return None if done.returncode else done.stdout
 
     def between(self, base: str, head: str) -> list[str]:
         """The commits of `git log base..head`, oldest first."""

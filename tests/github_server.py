@@ -28,6 +28,7 @@ from github_repository import Reader, stamp
 
 API_VERSION = "2022-11-28"
 TOKEN = "ghp_test0token1of2the3contract4tests"
+ARCHIVE_TOKEN = "ARCHIVE0TOKEN"
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,10 @@ PARAMETERS = {
     "compare": {"per_page", "page"},
     "branches": {"protected", "per_page", "page"},
     "contents": {"ref"},
+    "codeload": {"token"},
 }
+LARGEST_CONTENT = 1024 * 1024
+"""Bytes above which the contents of a file are left out (docs.github.com, Get repository content)."""
 ROUTES = (
     ("repository", r""),
     ("branches", r"/branches"),
@@ -104,7 +108,9 @@ ROUTES = (
     ("compare", r"/compare/(?P<base>[0-9a-f]{40})\.\.\.(?P<head>[0-9a-f]{40})"),
     ("contents", r"/contents(?:/(?P<path>.+))?"),
     ("pull", r"/pulls/(?P<number>[0-9]+)"),
+    ("tarball", r"/tarball/(?P<ref>[^/]+)"),
 )
+CODELOAD = re.compile(r"/(?P<name>[^/]+/[^/]+)/legacy\.tar\.gz/(?P<ref>[0-9a-f]{40})")
 
 
 class GitHubServer:
@@ -112,7 +118,7 @@ class GitHubServer:
 
     `token` is what requests may carry (empty: none is known); `private` repositories need it. `moved` maps former names
     to those of today. With `prefix` the API lies below it as on GitHub Enterprise (`/api/v3`). `logins` maps email
-    addresses to accounts, besides the noreply ones.
+    addresses to accounts, besides the noreply ones. `codeload` is the host that archives are fetched from.
     """
 
     def __init__(
@@ -126,6 +132,7 @@ class GitHubServer:
         pulls: Mapping[str, Sequence[Pull]] | None = None,
         prefix: str = "",
         logins: Mapping[str, str] | None = None,
+        codeload: str = "127.0.0.1",
     ) -> None:
         self.repos = {name.lower(): Reader(name, path) for name, path in repos.items()}
         self.ids = {name.lower(): str(1000 + at) for at, name in enumerate(repos)}
@@ -136,6 +143,7 @@ class GitHubServer:
         self.tokens = {token} if token else set()
         self.prefix = prefix
         self.logins = logins or {}
+        self.codeload = codeload
         self.problems: list[str] = []
         self.counts: Counter[str] = Counter()
         self.remaining = 5000
@@ -210,6 +218,8 @@ class GitHubServer:
             return "token", found.groupdict()
         if verb == "GET" and path == "/rate_limit":
             return "limits", {}
+        if verb == "GET" and (found := CODELOAD.fullmatch(path)):
+            return "codeload", found.groupdict()
         for kind, pattern in ROUTES:
             form = rf"(?:/repos/(?P<name>[^/]+/[^/]+)|/repositories/(?P<number_of>\d+)){pattern}"
             if verb == "GET" and (found := re.fullmatch(form, path)):
@@ -224,6 +234,10 @@ class GitHubServer:
         if not headers.get("user-agent") or "python-requests" in headers["user-agent"]:
             self.problem(f"{kind}: no User-Agent of its own")
             raise Refused(403, "Request forbidden by administrative rules.")
+        if kind == "codeload":
+            for name in {"authorization", "cookie"} & headers.keys():
+                self.problem(f"codeload: {name}")
+            return
         if headers.get("x-github-api-version") != API_VERSION:
             self.problem(f"{kind}: X-GitHub-Api-Version {headers.get('x-github-api-version')}")
         if kind not in {"graphql", "token"} and headers.get("accept") != "application/vnd.github+json":
@@ -364,12 +378,30 @@ class GitHubServer:
         ref = query.get("ref", reader.default_branch)
         found = reader.folder(ref, path)
         if found is None:
-            text = reader.file(ref, path)
-            if text is None:
+            held = reader.file(ref, path)
+            if held is None:
                 raise Refused(404, NOT_FOUND)
-            content = base64.encodebytes(text.encode()).decode()
-            return Reply(200, {"type": "file", "path": path, "sha": "", "encoding": "base64", "content": content})
+            small = len(held) <= LARGEST_CONTENT
+            content = base64.encodebytes(held).decode() if small else ""
+            encoding = "base64" if small else "none"
+            return Reply(200, {"type": "file", "path": path, "sha": "", "encoding": encoding, "content": content})
         return Reply(200, [{"type": "file", "path": entry, "sha": blob} for entry, blob in found[:1000]])
+
+    def _tarball(self, known: bool, ref: str, name: str = "", number_of: str = "", **_: object) -> Reply:
+        """docs.github.com, Download a repository archive: where it is; of a private one with a token of its own."""
+        reader = self.reader(known, name, number_of, f"/tarball/{ref}")
+        sha = reader.resolve(ref)
+        if not sha:
+            raise Refused(404, NOT_FOUND)
+        secret = f"?token={ARCHIVE_TOKEN}" if reader.name.lower() in self.private else ""
+        port = self._http.server_address[1]
+        where = f"http://{self.codeload}:{port}/{reader.name}/legacy.tar.gz/{sha}{secret}"
+        return Reply(302, {}, {"Location": where})
+
+    def _codeload(self, ref: str, query: dict[str, str], name: str, **_: object) -> Reply:
+        """The archive, whose paths lie in a folder named after owner, repository and commit."""
+        reader = self.reader(query.get("token") == ARCHIVE_TOKEN, name)
+        return Reply(200, reader.archive(ref, f"{reader.name.replace('/', '-')}-{ref[:7]}/"))
 
     def _pull(self, known: bool, number: str, name: str = "", number_of: str = "", **_: object) -> Reply:
         reader = self.reader(known, name, number_of, f"/pulls/{number}")
@@ -468,17 +500,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         state = self.server_state
-        text = json.dumps(reply.body).encode()
+        text = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
         etag = f'W/"{hashlib.sha256(text).hexdigest()}"'
         unchanged = self.command == "GET" and reply.status == 200 and headers.get("if-none-match") == etag
         if unchanged:
             reply, text = Reply(304, None, reply.headers), b""
             state.counts["unchanged"] += 1
-        if not (unchanged and "authorization" in headers):
+        if not (unchanged and "authorization" in headers) and not isinstance(reply.body, bytes):
             state.remaining -= 1
         text = text[: len(text) // 2] if how == "cut" else text
         self.send_response(reply.status)
-        self.send_header("Content-Type", "application/json; charset=utf-8")
+        kind = "application/x-gzip" if isinstance(reply.body, bytes) else "application/json; charset=utf-8"
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(text) + (100 if how == "short" else 0)))
         if self.command == "GET" and reply.status in {200, 304}:
             self.send_header("ETag", etag)

@@ -3,23 +3,39 @@
     class TestGit(SourceContract):
         @pytest.fixture(scope="class")
         @classmethod
-        def served(cls, tmp_path_factory): return Served(source, repo, history, empty, missing, released, releases)
+        def served(cls, tmp_path_factory): return Served(source, repo, history, empty, missing, released, releases,
+            looked, looks)
 
-`history` is `repositories.contract_history(path)` and `releases` is `repositories.releases_history(path)`; a server for
-tests reads those repositories with git.
+`history` is `repositories.contract_history(path)`, `releases` is `repositories.releases_history(path)` and `looks` is
+`looks_history(path)`; a server for tests reads those repositories with git.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
-from repositories import DAY, FIRST_RELEASES, HOSTILE, RELEASES, History, at, git
+from repositories import (
+    BINARY,
+    DAY,
+    FIRST_RELEASES,
+    HOSTILE,
+    RELEASES,
+    Builder,
+    History,
+    at,
+    git,
+    lines,
+    link,
+    submodule,
+)
 
+from bot.commits import lookup
 from bot.errors import NotFound, UsageError
 from bot.ports import CommitSource
-from bot.values import Commit, FileChange, FileStatus, InnerCommit, Release
+from bot.values import Commit, FileChange, FileStatus, InnerCommit, Look, LookKind, Release, Sight
 
 NEXT_DAY = DAY + timedelta(days=1)
 OF_THE_DAY = ["mention", "several", "binary", "remove", "rename", "merge", "squash", "start"]
@@ -27,7 +43,9 @@ OF_THE_DAY = ["mention", "several", "binary", "remove", "rename", "merge", "squa
 
 @dataclasses.dataclass(frozen=True)
 class Served:
-    """A source, and the names by which it knows the contract's repository, an empty one, none, and one of releases."""
+    """A source, and the names by which it knows the contract's repository, an empty one, none, one of releases, and
+    one of things to look up.
+    """
 
     source: CommitSource
     repo: str
@@ -36,6 +54,24 @@ class Served:
     missing: str
     released: str
     releases: History
+    looked: str
+    looks: History
+
+    def look(self, name: str, *looks: Look) -> tuple[Sight, ...]:
+        """What looks find at the commit `name` of the repository of things to look up."""
+        return self.source.look(self.looked, self.source.commit(self.looked, self.looks.sha(name)), looks)
+
+    def word(self, word: str, name: str = "change") -> Sight:
+        """Where a word is used."""
+        return self.look(name, Look(LookKind.WORD, word))[0]
+
+    def place(self, path: str, line: int = 0, word: str = "", name: str = "change") -> Sight:
+        """A place in a file."""
+        return self.look(name, Look(LookKind.PLACE, word, path, line))[0]
+
+    def before(self, path: str, line: int = 0, word: str = "", name: str = "change") -> Sight:
+        """A place in a file at the first parent."""
+        return self.look(name, Look(LookKind.BEFORE, word, path, line))[0]
 
     def firsts(self, names: list[str]) -> dict[str, str]:
         """The first releases of commits of the repository with releases, by the builder's names."""
@@ -53,6 +89,73 @@ class Served:
         assert sha == self.history.sha(name)
         assert all(file.complete for file in files)
         return {file.path: file.text for file in files}
+
+
+USERS = """import os
+from src.names import load_user
+
+# load_user is kept for a minute
+
+
+def load_user(name):
+    return os.environ[name]
+"""
+SERVER = """from src.users import (
+    load_user,
+)
+
+
+class Server:
+    limit = 3
+
+    def start(self, port):
+        # load_user is slow
+        user = load_user(port)
+        return user
+
+    def stop(self):
+        self.limit = 0
+        return reload_users(a.b*c, a_bxc, "--flag")
+"""
+
+
+def looks_history(path: Path) -> History:
+    """A repository of things to look up: `root`, `change`, which renames, removes and edits, `side`, and `merge`."""
+    build = Builder(path)
+    many = {f"many/f{n:03}.txt": "everywhere and nearly_everywhere\n" for n in range(lookup.COMMON)}
+    root = {
+        **many,
+        "many/last.txt": "everywhere\n",
+        "src/users.py": USERS,
+        "src/server.py": SERVER,
+        "src/gone.py": "def gone():\n    return load_user('gone')\n",
+        "src/long.py": "class Long:\n" + lines(1, 30, "    a") + "    def inner(self):\n" + lines(1, 100, "        b"),
+        "src/-O": "odd_name = 1\n",
+        "src/empty.py": "",
+        "tests/test_users.py": "assert load_user('x')\n",
+        "docs/guide.md": "Call load_user.\n",
+        "docs/größe ü.md": "Die Größe: 用load_user函数\n",
+        "web/app.js": "load_user('web')\n",
+        "yarn.lock": "load_user load_user\n",
+        "assets/logo.bin": BINARY + b" load_user ",
+        "data/huge.txt": "load_user of a huge file\n" * 50_000,
+        "data/wide.txt": "wide_word " + "x" * 5_000 + "\n",
+        "link": link("src/users.py"),
+        "vendored": submodule("1" * 40),
+    }
+    build.commit("root", at(0), root)
+    moved = {"src/users.py": None, "src/accounts.py": USERS.replace("os.environ", "os.sys")}
+    build.commit("change", at(1), {**moved, "src/gone.py": None, "src/server.py": SERVER.replace("= 3", "= 4")})
+    build.commit("side", at(2), {"src/side.py": "side_only = 1\n"}, branch="side", parents=["root"])
+    build.commit("merge", at(3), {"src/side.py": "side_only = 1\n"}, parents=["change", "side"])
+    return build.finish()
+
+
+def shown(sight: Sight) -> list[str]:
+    """The paths of which a sight shows something, each once, after it was checked for its limits."""
+    assert all(len(line) <= lookup.LINE_LENGTH for excerpt in sight.excerpts for line in excerpt.lines)
+    assert len(sight.excerpts) <= lookup.EXCERPTS
+    return list(dict.fromkeys(excerpt.path for excerpt in sight.excerpts))
 
 
 def by_path(commit: Commit) -> dict[str, FileChange]:
@@ -317,6 +420,195 @@ class SourceContract:
             served.source.releases(served.missing)
         with pytest.raises(NotFound):
             served.source.first_releases(served.missing, [served.releases.sha("one")])
+
+    # --- looking things up ---
+
+    def test_a_word_is_found_in_every_file_and_shown_where_it_tells_most(self, served):
+        sight = served.word("load_user")
+        assert (sight.hits, sight.files, sight.refused) == (12, 7, "")
+        assert shown(sight) == [
+            "src/accounts.py",
+            "src/server.py",
+            "web/app.js",
+            "tests/test_users.py",
+            "docs/größe ü.md",
+            "docs/guide.md",
+        ]
+        first, second = sight.excerpts[:2]
+        assert (first.start, first.lines[3], len(first.lines)) == (4, "def load_user(name):", 5)
+        assert second.lines[3] == "        user = load_user(port)"
+        assert {excerpt.sha for excerpt in sight.excerpts} == {served.looks.sha("change")}
+
+    def test_what_nobody_uses_is_a_finding(self, served):
+        assert served.word("load_users") == Sight(Look(LookKind.WORD, "load_users"))
+        assert served.word("Load_user").hits == 0
+
+    def test_a_word_is_looked_for_at_the_commit_itself(self, served):
+        assert [served.word("gone", name).hits for name in ("root", "change")] == [2, 0]
+        assert [served.word("side_only", name).hits for name in ("root", "change", "side", "merge")] == [0, 0, 1, 1]
+
+    def test_a_word_that_too_many_files_use_is_refused_and_hides_no_other(self, served):
+        asked = [Look(LookKind.WORD, word) for word in ("everywhere", "nearly_everywhere", "odd_name")]
+        common, nearly, odd = served.look("change", *asked)
+        assert common.refused.startswith("too common")
+        assert (common.hits, common.excerpts) == (0, ())
+        assert (nearly.hits, nearly.files, nearly.refused) == (lookup.COMMON, lookup.COMMON, "")
+        assert len(nearly.excerpts) == lookup.EXCERPTS
+        assert (odd.hits, shown(odd)) == (1, ["src/-O"])
+
+    @pytest.mark.parametrize(
+        ("word", "hits"),
+        [
+            ("a.b*c", 1),
+            ("a.bxc", 0),
+            ("--flag", 1),
+            ("flag", 1),
+            ("load_user(port)", 1),
+            ("self.limit", 1),
+            (".limit", 1),
+            ("limit", 2),
+            ("Größe", 1),
+            (" side_only ", 0),
+            ("-O", 0),
+            ("--open-files-in-pager=touch", 0),
+            (":(glob)**", 0),
+            ("../users", 0),
+            ("use.*", 0),
+            ("[a-z]+", 0),
+            (r"\w+", 0),
+            ("(x", 0),
+        ],
+    )
+    def test_a_word_is_whole_and_literal_whatever_it_looks_like(self, served, word, hits):
+        sight = served.word(word)
+        assert (sight.hits, sight.refused) == (hits, "")
+
+    @pytest.mark.parametrize("word", ["", " ", "\n", "*", "::", "a\nb", "a\0b", "x" * 500, "a\udc80"])
+    def test_what_is_no_word_is_refused_and_costs_the_others_nothing(self, served, word):
+        odd, other = served.look("change", Look(LookKind.WORD, word), Look(LookKind.WORD, "odd_name"))
+        assert odd.refused
+        assert (other.hits, other.refused) == (1, "")
+
+    def test_a_long_line_is_cut(self, served):
+        (excerpt,) = served.word("wide_word").excerpts
+        assert len(excerpt.lines[0]) == lookup.LINE_LENGTH
+
+    def test_a_place_begins_at_the_definition_around_it(self, served):
+        (server,) = served.place("src/server.py", 11).excerpts
+        assert (server.start, server.lines[0], server.lines[-1]) == (
+            9,
+            "    def start(self, port):",
+            '        return reload_users(a.b*c, a_bxc, "--flag")',
+        )
+        (inner,) = served.place("src/long.py", 50).excerpts
+        assert (inner.start, inner.lines[0], len(inner.lines)) == (32, "    def inner(self):", lookup.WINDOW)
+        (deep,) = served.place("src/long.py", 130).excerpts
+        assert deep.start <= 130 < deep.start + len(deep.lines)
+
+    def test_a_place_without_a_line_is_the_top_or_where_its_word_stands(self, served):
+        assert served.place("src/server.py").excerpts[0].start == 1
+        sight = served.place("src/accounts.py", word="load_user")
+        assert (sight.hits, sight.excerpts[0].lines[0]) == (3, "def load_user(name):")
+        nowhere = served.place("src/server.py", word="nowhere")
+        assert (nowhere.hits, nowhere.excerpts, nowhere.refused) == (0, (), "")
+
+    def test_what_was_before_is_the_first_parent_s(self, served):
+        before, now = served.before("src/server.py", 7), served.place("src/server.py", 7)
+        assert "    limit = 3" in before.excerpts[0].lines
+        assert "    limit = 4" in now.excerpts[0].lines
+        assert (before.excerpts[0].sha, now.excerpts[0].sha) == (served.looks.sha("root"), served.looks.sha("change"))
+        assert served.before("src/side.py", name="merge").refused == "no such path"
+        assert served.place("src/side.py", name="merge").excerpts[0].lines == ("side_only = 1",)
+
+    def test_a_removed_file_and_a_renamed_one_are_found_before(self, served):
+        assert served.place("src/gone.py").refused == "no such path"
+        assert served.before("src/gone.py").excerpts[0].lines[0] == "def gone():"
+        for path in ("src/accounts.py", "src/users.py"):
+            (excerpt,) = served.before(path, word="os.environ").excerpts
+            assert (excerpt.path, excerpt.sha) == ("src/users.py", served.looks.sha("root"))
+
+    def test_nothing_was_before_a_first_commit(self, served):
+        assert "first commit" in served.before("src/server.py", name="root").refused
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "src/none.py",
+            "none/at/all",
+            "",
+            "/",
+            "/etc/passwd",
+            "..",
+            "../x",
+            "src/../src/server.py",
+            "src//server.py",
+            "./src/server.py",
+            "-O",
+            "--help",
+            "src/*.py",
+            ":(glob)src/*.py",
+            ":/src/server.py",
+            ":!src",
+            "src/server.py\0",
+            "src/server.py\nx",
+            "src/server.py/",
+            "SRC/SERVER.PY",
+            "src/\udc80",
+            "x" * 5_000,
+            "%2e%2e/x",
+            "src/server.py?ref=main",
+            "src/server.py#1",
+        ],
+    )
+    def test_an_unknown_path_is_refused_whatever_it_looks_like(self, served, path):
+        odd, before, other = served.look(
+            "change",
+            Look(LookKind.PLACE, path=path),
+            Look(LookKind.BEFORE, path=path, line=3),
+            Look(LookKind.PLACE, path="src/-O"),
+        )
+        assert (odd.refused, odd.excerpts) == ("no such path", ())
+        assert before.refused == "no such path"
+        assert other.excerpts[0].lines == ("odd_name = 1",)
+
+    @pytest.mark.parametrize("path", ["assets/logo.bin", "data/huge.txt", "src/empty.py", "src", "link", "vendored"])
+    def test_what_cannot_be_shown_says_why(self, served, path):
+        sight = served.place(path)
+        assert sight.refused
+        assert sight.refused != "no such path"
+        assert sight.excerpts == ()
+
+    def test_a_line_that_a_file_has_not_is_refused(self, served):
+        assert served.place("src/-O", 2).refused == "the file has 1 lines"
+        assert served.place("src/-O", -1).excerpts[0].start == 1
+
+    def test_a_path_may_have_any_letters(self, served):
+        assert served.place("docs/größe ü.md").excerpts[0].lines == ("Die Größe: 用load_user函数",)
+
+    def test_twenty_looks_are_answered_in_order_and_no_more(self, served):
+        asked = [Look(LookKind.PLACE, path="src/server.py", line=n % 15 + 1) for n in range(25)]
+        sights = served.look("change", *asked)
+        assert [sight.look for sight in sights] == asked
+        assert [bool(sight.refused) for sight in sights] == [False] * 20 + [True] * 5
+
+    def test_an_answer_has_room_which_is_shared_by_need(self, served):
+        large = [
+            Look(kind, path="src/long.py", line=n) for n in (33, 60, 90) for kind in LookKind if kind != "word"
+        ] * 3
+        sights = served.look(
+            "change", Look(LookKind.WORD, "odd_name"), Look(LookKind.WORD, "nearly_everywhere"), *large
+        )
+        every = [excerpt for sight in sights for excerpt in sight.excerpts]
+        assert sum(len(line) for excerpt in every for line in excerpt.lines) <= lookup.ROOM
+        assert len(sights[0].excerpts) == 1
+        assert all(sight.excerpts for sight in sights)
+
+    def test_nothing_looked_up_is_nothing_found(self, served):
+        assert served.look("change") == ()
+
+    def test_an_unknown_repository_cannot_be_looked_into(self, served, day):
+        with pytest.raises(NotFound):
+            served.source.look(served.missing, day[0], [Look(LookKind.WORD, "word")])
 
     # --- what is not there ---
 

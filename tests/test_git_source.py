@@ -29,7 +29,7 @@ from repositories import (
     script,
     submodule,
 )
-from source_contract import NEXT_DAY, OF_THE_DAY, Served, SourceContract
+from source_contract import NEXT_DAY, OF_THE_DAY, Served, SourceContract, looks_history
 
 from adapters.sources.git import history as reading
 from adapters.sources.git import process
@@ -65,8 +65,9 @@ class TestContract(SourceContract):
         empty = Builder(folder / "empty.git").finish()
         source = GitSource(folder / "clones")
         released = releases_history(folder / "released.git")
+        looks = looks_history(folder / "looks.git")
         names = str(history.path), history, str(empty.path), str(folder / "missing"), str(released.path)
-        return Served(source, *names, released)
+        return Served(source, *names, released, str(looks.path), looks)
 
 
 @pytest.fixture

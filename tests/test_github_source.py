@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import github
@@ -19,9 +20,9 @@ from github import Auth
 from github_graphql import QueryError, execute
 from github_server import TOKEN, App, Fault, GitHubServer, Pull
 from repositories import BINARY, DAY, DEV_TWO, Builder, History, at, contract_history, lines, releases_history, script
-from source_contract import NEXT_DAY, OF_THE_DAY, Served, SourceContract
+from source_contract import NEXT_DAY, OF_THE_DAY, Served, SourceContract, looks_history
 
-from adapters.sources.github import answers, tags
+from adapters.sources.github import answers, tags, tree
 from adapters.sources.github.client import Client
 from adapters.sources.github.settings import GitHubSettings
 from adapters.sources.github.source import GitHubSource, from_settings
@@ -30,9 +31,9 @@ from bot.errors import ConfigError, NotFound, UsageError
 from bot.values import FileChange, FileStatus
 
 
-def source(server: GitHubServer, token: str = TOKEN) -> GitHubSource:
+def source(server: GitHubServer, token: str = TOKEN, archives: Path | None = None) -> GitHubSource:
     """A source for `server` that never waits."""
-    return GitHubSource(Client(Auth.Token(token) if token else None, server.url, sleep=_no_sleep))
+    return GitHubSource(Client(Auth.Token(token) if token else None, server.url, sleep=_no_sleep), archives)
 
 
 def _no_sleep(seconds: float) -> None:
@@ -65,6 +66,11 @@ def released(tmp_path_factory) -> History:
     return releases_history(tmp_path_factory.mktemp("github") / "product.git")
 
 
+@pytest.fixture(scope="module")
+def looks(tmp_path_factory) -> History:
+    return looks_history(tmp_path_factory.mktemp("github") / "looks.git")
+
+
 @contextmanager
 def serving(history: History, **options: object) -> Iterator[GitHubServer]:
     """A server with one repository, `team/app`."""
@@ -77,11 +83,13 @@ class _Contract(SourceContract):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def served(cls, history, empty, released):
+    def served(cls, history, empty, released, looks, tmp_path_factory):
         repos = {"team/app": history.path, "team/empty": empty.path, "team/product": released.path}
-        with GitHubServer(repos) as server:
+        with GitHubServer({**repos, "team/looks": looks.path}) as server, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tree, "SINGLE_FILES", 1_000)  # all tests here ask on behalf of the same few commits
             names = "team/app", history, "team/empty", "team/none", "team/product"
-            yield Served(source(server, cls.token), *names, released)
+            made = source(server, cls.token, tmp_path_factory.mktemp("archives"))
+            yield Served(made, *names, released, "team/looks", looks)
 
     def test_the_start_of_two_shas_is_ambiguous(self, served):
         """GitHub does not say that a start is ambiguous: it finds no commit."""

@@ -33,6 +33,7 @@ LINE_LENGTH, ROOM = 300, 24_000
 WORD_LENGTH, PATH_LENGTH = 200, 1_000
 
 NO_PATH, BINARY, TOO_LARGE = "no such path", "a binary file", "larger than 1 MB"
+FOLDER, LINK, SUBMODULE = "a folder", "a symbolic link", "a submodule"
 UNREADABLE, UNSEARCHABLE = "could not be read", "cannot be searched here"
 TOO_COMMON = f"too common: in more than {COMMON} files"
 NOTHING_BEFORE = "nothing was before: the first commit"
@@ -284,6 +285,10 @@ _IMPORT = re.compile(
 _COMMENT = re.compile(r"\s*(?:#(?![\[!]|\s*(?:define|if|elif|undef)\b)|//|/\*|\*(?:\s|/|$)|--\s|;|<!--|%|\"\"\"|''')")
 
 
+_DEFINED, _CALLED, _USED, _IMPORTED, _COMMENTED = range(5)
+"""How a line uses a word, from what tells most on; an assignment counts as a call."""
+
+
 def _text(line: bytes) -> str:
     """A line as it is shown."""
     text = line.removesuffix(b"\r").decode(errors="replace")
@@ -291,25 +296,28 @@ def _text(line: bytes) -> str:
 
 
 def _telling(line: bytes, word: str) -> int:
-    """How little a use of a word tells: 0 its definition, 1 a call or an assignment, then any; imports, comments."""
+    """How a line uses a word."""
     text = _text(line)
     if _COMMENT.match(text):
-        return 4
+        return _COMMENTED
     named = re.escape(core(word))
     if re.search(rf"(?:^|[\s(]){_KEYWORD}\s+(?:\([^)]*\)\s*)?(?:[\w.:<>]+[.:])?{named}(?![\w$])", text):
-        return 0
+        return _DEFINED
     if _IMPORT.match(text):
-        return 3
-    return 1 if re.search(rf"(?<![\w$]){named}(?:<[^<>]*>)?!?\s*(?:\(|[:?]?=[^=]|:\s)", text) else 2
+        return _IMPORTED
+    return _CALLED if re.search(rf"(?<![\w$]){named}(?:<[^<>]*>)?!?\s*(?:\(|[:?]?=[^=]|:\s)", text) else _USED
 
 
 def _telling_places(lines: Sequence[bytes], word: str) -> Iterator[tuple[int, int]]:
-    """First and last line number around the uses of a word, the most telling use first, no line twice."""
+    """First and last line number around the uses of a word, the most telling use first, no line twice.
+
+    An import or a comment is shown only where a file has nothing better.
+    """
     wanted = pattern(word)
     found = sorted((_telling(text, word), n) for n, text in enumerate(lines, 1) if wanted.search(text))
     taken: list[int] = []
-    for _, line in found:
-        if len(taken) == EXCERPTS:
+    for telling, line in found:
+        if len(taken) == EXCERPTS or (taken and telling >= _IMPORTED):
             break
         if all(abs(line - other) > 2 * AROUND for other in taken):
             taken.append(line)

@@ -52,6 +52,7 @@ _NOT_HERE = "the commit before is not here: the history was cut off"
 class _Entry:
     """An entry of a tree; the size is None for what is no file, and for one that is missing."""
 
+    mode: bytes
     kind: bytes
     oid: bytes
     size: int | None
@@ -170,7 +171,7 @@ class GitTree:
         """The entries of a tree by path (git-ls-tree(1)). Raises GitFailed."""
         said = self._view.run("ls-tree", "-l", "-z", *arguments, seconds=SECONDS)
         rows = filter(None, map(_ENTRY.fullmatch, said.split(b"\0")))
-        return {row[5]: _Entry(row[2], row[3], int(row[4]) if row[4].isdigit() else None) for row in rows}
+        return {row[5]: _Entry(row[1], row[2], row[3], int(row[4]) if row[4].isdigit() else None) for row in rows}
 
     def _blobs(self, oids: Sequence[bytes]) -> Iterator[bytes]:
         """What objects that are here hold, in their order (git-cat-file(1), batch output). Raises GitFailed."""
@@ -191,7 +192,9 @@ def _readable(entry: _Entry | None) -> _Entry | str:
     if entry is None:
         return lookup.NO_PATH
     if entry.kind != b"blob":
-        return "a submodule" if entry.kind == b"commit" else "a folder"
+        return lookup.SUBMODULE if entry.kind == b"commit" else lookup.FOLDER
+    if entry.mode == b"120000":
+        return lookup.LINK
     if entry.size is None:
         return lookup.UNREADABLE
     return entry if entry.size <= lookup.FILE_BYTES else lookup.TOO_LARGE

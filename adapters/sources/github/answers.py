@@ -3,6 +3,7 @@
 Sources: docs.github.com, REST API endpoints for commits, for pull requests and for repositories; GraphQL reference.
 """
 
+import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,7 +23,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from bot.commits import hosts, reading
+from bot.commits import hosts, lookup, reading
+from bot.commits.lookup import Content as FileContent
 from bot.commits.people import Mailmap, Signature
 from bot.commits.reading import Written
 from bot.errors import Unavailable
@@ -118,6 +120,7 @@ class Content(BaseModel):
 class TextFile(BaseModel):
     """A file with its content, which GitHub leaves out above 1 MB (docs.github.com, Get repository content)."""
 
+    type: str = "file"
     content: str = ""
     encoding: str = ""
 
@@ -375,6 +378,16 @@ class Changes:
     def size(self) -> int:
         """About how many bytes of memory it takes."""
         return sum(len(p.text) + 300 for p in self.patches) + sum(len(w.message) + 300 for w in self.inner) + 300
+
+
+def content(data: object) -> FileContent:
+    """What a path of a commit holds, or why that cannot be read. Raises Unavailable."""
+    if isinstance(data, list):
+        return lookup.FOLDER
+    file = read(TextFile, data)
+    if file.type != "file":
+        return {"symlink": lookup.LINK, "submodule": lookup.SUBMODULE}.get(file.type, lookup.UNREADABLE)
+    return base64.b64decode(file.content, validate=False) if file.encoding == "base64" else lookup.TOO_LARGE
 
 
 def repository(answer: RestRepository) -> Repository:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import requests
 from github import Auth, Github, GithubException
@@ -38,6 +38,11 @@ SECONDARY_WAIT = 60.0
 REMEMBERED = 8 * 1024 * 1024
 """Bytes of answers kept to be asked for again with their ETag."""
 
+ARCHIVE_HOSTS = {"api.github.com": "codeload.github.com"}
+"""By the API's host the one that serves archives (docs.github.com, Download a repository archive); else the same one."""
+
+_AGENT = "commit-digest"
+_PIECE = 1 << 16
 _API_VERSION = "2022-11-28"
 _ACCEPT = "application/vnd.github+json"
 _NEXT = re.compile(r'<([^<>]+)>;\s*rel="next"')
@@ -180,16 +185,22 @@ class Client:
         self._auth = auth
         self._url = url
         self._sleep = sleep
-        self._now = now
+        self.now = now
         self._lock = threading.Lock()
         self._idle: deque[Requester] = deque()
         self._closed: dict[str, datetime] = {}
         self._remembered: Recent[str, Answer] = Recent(REMEMBERED)
+        self._spare = True
 
     @property
     def authenticated(self) -> bool:
         """Whether requests carry a token; GraphQL needs one (docs.github.com, Forming calls with GraphQL)."""
         return self._auth is not None
+
+    @property
+    def spare(self) -> bool:
+        """Whether half of an hour's requests are left, as far as we know: what can be done without leaves the rest."""
+        return self._spare
 
     def get(
         self, path: str, missing: DigestError, *, allow: int = 200, remember: bool = False, **query: str | int
@@ -226,8 +237,33 @@ class Client:
         self._checked(answer, missing)
         return answer.data
 
+    @contextmanager
+    def download(self, path: str, missing: DigestError) -> Iterator[Iterator[bytes]]:
+        """What lies where `GET path` redirects to, in pieces as it comes, asked for once and without credentials.
+
+        Only the host that is known to serve archives is asked; the address may hold a secret, and is named nowhere.
+        Raises like `get`.
+        """
+        location = self.get(path, missing, allow=302).headers.get("location", "")
+        api, target = urlsplit(self._url), urlsplit(location)
+        if (target.scheme, target.hostname) != (api.scheme, ARCHIVE_HOSTS.get(api.hostname or "", api.hostname)):
+            raise Unavailable("github_unavailable")
+        self._refuse_while_closed("archive")
+        options = {"User-Agent": _AGENT}
+        try:
+            with requests.get(
+                location, headers=options, timeout=TIMEOUT, stream=True, allow_redirects=False, auth=_as_nobody
+            ) as response:
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                answer = Answer(response.status_code, headers)
+                self._close("archive", answer)
+                self._checked(answer, missing)
+                yield response.iter_content(_PIECE)
+        except requests.RequestException:
+            raise Unavailable("github_unavailable") from None
+
     def _checked(self, answer: Answer, missing: DigestError, allow: int = 200) -> Answer:
-        error = failure(answer, missing, self._now())
+        error = failure(answer, missing, self.now())
         if error is not None and answer.status != allow:
             raise error
         return answer
@@ -237,15 +273,25 @@ class Client:
         meter = "core" if verb == "GET" else "graphql"
         answer = Answer(_NO_ANSWER)
         for attempt in range(TRIES):
-            if (reset := self._closed.get(meter)) and reset > self._now():
-                raise rate_limited(reset)
+            self._refuse_while_closed(meter)
             answer = self._send(verb, address, dict(headers), body)
-            if (seconds := pause(answer, attempt, self._now())) is None:
+            if (seconds := pause(answer, attempt, self.now())) is None:
                 break
             self._sleep(seconds)
-        if (left := limit(answer, self._now())) is not None:
-            self._closed[meter] = self._now() + timedelta(seconds=left)
+        self._close(meter, answer)
+        if meter == "core":
+            self._spare = half_left(answer, self._spare)
         return answer
+
+    def _refuse_while_closed(self, meter: str) -> None:
+        """Raise Unavailable while a limit is known to hold."""
+        if (reset := self._closed.get(meter)) and reset > self.now():
+            raise rate_limited(reset)
+
+    def _close(self, meter: str, answer: Answer) -> None:
+        """Remember until when the limit holds that an answer tells of."""
+        if (left := limit(answer, self.now())) is not None:
+            self._closed[meter] = self.now() + timedelta(seconds=left)
 
     def _send(self, verb: str, address: str, headers: dict[str, str], body: object) -> Answer:
         try:
@@ -273,7 +319,7 @@ class Client:
             auth=self._auth,
             base_url=self._url,
             timeout=TIMEOUT,
-            user_agent="commit-digest",
+            user_agent=_AGENT,
             per_page=100,
             retry=None,
             seconds_between_requests=None,
@@ -281,6 +327,17 @@ class Client:
             lazy=True,
             api_version=_API_VERSION,
         ).requester
+
+
+def _as_nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Credentials: none, also none of a `.netrc`, which `requests` looks for where nothing is given."""
+    return request
+
+
+def half_left(answer: Answer, before: bool) -> bool:
+    """Whether half of the requests of an hour are left; an answer that does not say changes nothing."""
+    remaining, most = (answer.headers.get(f"x-ratelimit-{name}", "") for name in ("remaining", "limit"))
+    return int(remaining) * 2 >= int(most) if remaining.isdigit() and most.isdigit() else before
 
 
 def _answer(status: int, headers: Mapping[str, str], text: str) -> Answer:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from itertools import chain
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -17,17 +18,20 @@ from jwt.exceptions import PyJWTError
 
 from adapters.sources.github import answers, queries
 from adapters.sources.github.answers import ChangedFile, Changes, Landed, RestCommit
+from adapters.sources.github.archives import Archives
 from adapters.sources.github.client import Client, Recent
 from adapters.sources.github.settings import GitHubSettings
 from adapters.sources.github.tags import Tags
-from bot.commits import people
+from adapters.sources.github.tree import Files, GitHubTree
+from bot.commits import lookup, people
 from bot.commits.people import Mailmap
 from bot.commits.reading import Written
 from bot.errors import ConfigError, NotFound, Unavailable, UsageError
-from bot.values import INNER_COMMITS, Commit, FilePatch, Quota, Release, Repository, without_credentials
+from bot.values import INNER_COMMITS, Commit, FilePatch, Look, Quota, Release, Repository, Sight, without_credentials
 
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 _SHA = re.compile(r"[0-9a-f]{4,64}")
+_WHOLE = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _NO_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|^[-/]|/$|\.$|//")
 """What no branch is called (git-check-ref-format(1)), and GitHub would read as something else than a name."""
 
@@ -65,11 +69,14 @@ class GitHubSource:
     request for each commit whose files GraphQL cannot prove (`answers.proven_files`). Without a token it costs two REST
     requests and one for each commit. Where a changed mode looks like a changed binary file, it costs one for each of up
     to five folders. GitHub names at most 3,000 files of a commit (docs.github.com, Get a commit), and leaves patches
-    out of long answers; those are marked incomplete.
+    out of long answers; those are marked incomplete. What is looked up costs an archive, kept below `archives` for a
+    day, or where there is no such folder or no room in the limits a request for each file.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, archives: Path | None = None) -> None:
         self._client = client
+        self._archives = Archives(archives, client)
+        self._files = Files(client)
         self._changes: Recent[tuple[str, str], Changes] = Recent(KEPT)
         self._names: dict[str, str] = {}
         self._mailmaps: dict[str, Mailmap] = {}
@@ -172,6 +179,19 @@ class GitHubSource:
         """
         _checked(repo)
         return self._tags.first(repo, shas, _no_repository(repo)) if self._client.authenticated else {}
+
+    def look(self, repo: str, commit: Commit, looks: Sequence[Look]) -> tuple[Sight, ...]:
+        """What each of `looks` finds in the tree at `commit`, in their order, see `bot.commits.lookup`.
+
+        Words are searched for in an archive of the commit; as many are fetched in a day as its limits allow, which are
+        those of `archives`. Other files, and those of the first parent, are asked for one by one, at most 20 a commit
+        and while half of the hour's requests are left. Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError
+        for the repository itself; what else fails is refused.
+        """
+        name = self._name(repo)
+        if not _WHOLE.fullmatch(commit.sha):
+            raise NotFound("commit_unknown", repo=name, sha=commit.sha)
+        return lookup.answer(commit, looks, GitHubTree(name, commit.sha, self._archives, self._files))
 
     def quota(self) -> Quota | None:
         """The requests left of this hour, of which asking takes none (docs.github.com, Get rate limit status).
@@ -397,11 +417,14 @@ def _at_once(work: Callable[[Landed], _Result], places: Sequence[Landed]) -> lis
 # --- Settings --------------------------------------------------------------------------------
 
 
-def from_settings(settings: GitHubSettings) -> GitHubSource:
-    """The source for a GitHub App if one is set, else for a token, else for public repositories. Raises ConfigError."""
+def from_settings(settings: GitHubSettings, archives: Path | None = None) -> GitHubSource:
+    """The source for a GitHub App if one is set, else for a token, else for public repositories.
+
+    Archives are kept below the folder `archives`. Raises ConfigError.
+    """
     if not re.match(r"https?://[^/\s]", settings.github_url):
         raise ConfigError("github_url_wrong", url=without_credentials(settings.github_url))
-    return GitHubSource(Client(_auth(settings), settings.github_url.rstrip("/")))
+    return GitHubSource(Client(_auth(settings), settings.github_url.rstrip("/")), archives)
 
 
 def _auth(settings: GitHubSettings) -> Auth.Auth | None:
