@@ -39,7 +39,7 @@ REMEMBERED = 8 * 1024 * 1024
 """Bytes of answers kept to be asked for again with their ETag."""
 
 ARCHIVE_HOSTS = {"api.github.com": "codeload.github.com"}
-"""By the API's host the one that serves archives (docs.github.com, Download a repository archive); else the same one."""
+"""By the API's host the one that serves archives (docs.github.com, Download a repository archive); else it itself."""
 
 _AGENT = "commit-digest"
 _PIECE = 1 << 16

@@ -1,0 +1,99 @@
+"""What else landed at the time of a commit and touches the same things, and why it is taken to. Pure."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+
+from bot.commits.files import generated, is_note
+from bot.values import Commit, FilePatch
+
+WITHIN = timedelta(hours=24)
+"""How long before and after a commit its neighbours landed."""
+
+MOST = 8
+"""Neighbours of one commit."""
+
+COMMON = 5
+"""A name that stands in more patches than this says nothing on two of them, nor does a changelog that more touch."""
+
+_SHOWN = 3
+"""Files and names that a reason lists."""
+
+_NAME = re.compile(r"(?<![\w$])[A-Za-z_$][\w$]{3,79}(?![\w$])")
+_CHANGED = re.compile(r"^[+-](.*)", re.MULTILINE)
+_DEFINED = re.compile(
+    r"\b(?:class|const|def|enum|fn|fun|func|function|interface|let|macro_rules!|mod|module|object|record|static|struct"
+    r"|trait|type|typedef|union|val|var)\s+([A-Za-z_$][\w$]{3,79})"
+)
+_COMPOUND = re.compile(r".+_.*\w|[a-z$].*[A-Z]|[A-Z][A-Z\d]*[a-z]\w*[A-Z]")
+"""A name that no sentence has as a word: `load_user`, `loadUser`, `LoadUser`."""
+
+
+def neighbours(
+    commit: Commit,
+    patches: Sequence[FilePatch],
+    others: Iterable[Commit],
+    patches_of: Mapping[str, Sequence[FilePatch]],
+) -> tuple[tuple[Commit, str], ...]:
+    """Of `others` those that have to do with `commit`, each with a reason in English, the nearest in time first.
+
+    They landed within a day, and touch a file that it touches, also a changeset, or name what its `patches` change, in
+    the title or in their own patch, which is in `patches_of` by SHA where it is known. At most 8.
+    """
+    near = [other for other in others if other.sha != commit.sha and _distance(commit, other) <= WITHIN]
+    words = {other.sha: _names(patches_of.get(other.sha, ())) for other in near}
+    names = _telling(patches, words.values())
+    files = _paths(commit) - _common_notes(near)
+    found = [
+        (other, reason)
+        for other in sorted(near, key=lambda each: (_distance(commit, each), each.sha))
+        if (reason := _reason(other, files, names, words[other.sha]))
+    ]
+    return tuple(found[:MOST])
+
+
+def _distance(one: Commit, other: Commit) -> timedelta:
+    return abs(one.committed - other.committed)
+
+
+def _paths(commit: Commit) -> set[str]:
+    """The files that somebody wrote of those that a commit touches, by their former paths too."""
+    touched = {path for file in commit.files for path in (file.path, file.previous) if path}
+    return {path for path in touched if not generated(path)}
+
+
+def _common_notes(commits: Iterable[Commit]) -> set[str]:
+    """Changelogs that nearly every commit writes to."""
+    touched = Counter(path for commit in commits for path in _paths(commit) if is_note(path))
+    return {path for path, number in touched.items() if number > COMMON}
+
+
+def _names(patches: Iterable[FilePatch]) -> set[str]:
+    """The names on the lines that patches change, but for generated files."""
+    return {name for line in _lines(patches) for name in _NAME.findall(line)}
+
+
+def _lines(patches: Iterable[FilePatch]) -> Iterable[str]:
+    return (line for patch in patches if not generated(patch.path) for line in _CHANGED.findall(patch.text))
+
+
+def _telling(patches: Sequence[FilePatch], words: Iterable[set[str]]) -> set[str]:
+    """The names a patch defines, and those on its changed lines that are no words, unless many patches have them."""
+    own = {name for name in _names(patches) if _COMPOUND.match(name)}
+    own |= {name for line in _lines(patches) for name in _DEFINED.findall(line)}
+    used = Counter(name for some in words for name in own & some)
+    return {name for name in own if used[name] + 1 <= COMMON}
+
+
+def _reason(other: Commit, files: set[str], names: set[str], words: set[str]) -> str:
+    """Why a commit is a neighbour, empty where it is none."""
+    same, named = files & _paths(other), names & set(_NAME.findall(other.reading.subject))
+    reasons = [("touches", same), ("names in its title", named), ("changes lines with", (names & words) - named)]
+    return "; ".join(f"{what} {_listed(some)}" for what, some in reasons if some)
+
+
+def _listed(some: set[str]) -> str:
+    """Up to three of them, and how many more there are."""
+    more = f" and {len(some) - _SHOWN} more" if len(some) > _SHOWN else ""
+    return ", ".join(sorted(some)[:_SHOWN]) + more
