@@ -32,7 +32,7 @@ from repositories import (
 from source_contract import NEXT_DAY, OF_THE_DAY, Served, SourceContract, looks_history
 
 from adapters.sources.git import history as reading
-from adapters.sources.git import process
+from adapters.sources.git import process, tree
 from adapters.sources.git.process import GitSlow, run
 from adapters.sources.git.remote import parse
 from adapters.sources.git.settings import GitSettings
@@ -41,7 +41,7 @@ from bot.commits import hosts
 from bot.commits.hosts import Hosts
 from bot.errors import ConfigError, Forbidden, NotFound, Unavailable, UsageError
 from bot.texts import Texts
-from bot.values import FileChange, FileStatus
+from bot.values import FileChange, FileStatus, Look, LookKind
 
 EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
 
@@ -1433,3 +1433,216 @@ def test_a_stream_is_split_alike_however_it_is_cut(chunks, delimiter):
             part = b""
     assert part == b""
     assert parts == b"".join(chunks).split(delimiter)
+
+
+# --- looking things up ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def looks(tmp_path_factory):
+    return looks_history(tmp_path_factory.mktemp("looks") / "looks.git")
+
+
+WORDS = [Look(LookKind.WORD, word) for word in ("load_user", "everywhere", "nowhere")]
+PLACES = [Look(LookKind.PLACE, path="src/server.py"), Look(LookKind.BEFORE, path="src/gone.py")]
+
+
+def looked(source, path, commit, *asked):
+    """What looks find, without the repository's name in anything."""
+    return source.look(str(path), commit, asked or (*WORDS, *PLACES))
+
+
+def test_all_words_are_one_search_and_all_files_one_reading(source, looks, monkeypatch):
+    commit = source.commit(str(looks.path), looks.sha("change"))
+    run, commands = process.run, []
+
+    def counted(folder, *arguments, **more):
+        commands.append(arguments[0])
+        return run(folder, *arguments, **more)
+
+    monkeypatch.setattr(process, "run", counted)
+    asked = [Look(LookKind.WORD, word) for word in ("load_user", "odd_name", "wide_word", "side_only")]
+    sights = looked(source, looks.path, commit, *asked, *PLACES)
+    assert [bool(sight.excerpts) for sight in sights] == [True, True, True, False, True, True]
+    assert commands.count("grep") == 1
+    assert commands.count("cat-file") == 3  # whether the commit is here, counting the uses, reading what is shown
+
+
+def test_what_a_commit_s_tree_says_is_read_and_not_the_checkout(source, build, tmp_path):
+    build.commit("one", at(0), {"a.py": "old_name = 1\n"})
+    build.commit("two", at(1), {"a.py": "new_name = 1\n"})
+    history = build.finish()
+    git(tmp_path, "clone", "-q", str(history.path), "checkout")
+    (tmp_path / "checkout" / "b.py").write_text("old_name = new_name\n")
+    commit = source.commit(str(tmp_path / "checkout"), history.sha("one"))
+    old, new = looked(
+        source, tmp_path / "checkout", commit, *(Look(LookKind.WORD, word) for word in ("old_name", "new_name"))
+    )
+    assert (old.hits, new.hits) == (1, 0)
+
+
+@pytest.mark.parametrize("trap", ["external diff", "textconv", "filter", "fsmonitor", "alias", "hooks"])
+def test_looking_runs_no_program_that_a_repository_names(source, example, checkout, canary, trap):
+    bird, sung = canary
+    _spring(checkout, bird, trap)
+    commit = source.commit(str(checkout), example.sha("several"))
+    sights = looked(
+        source, checkout, commit, Look(LookKind.WORD, "cache"), Look(LookKind.BEFORE, path="README.md", line=1)
+    )
+    assert [bool(sight.excerpts) for sight in sights] == [True, True]
+    assert not sung.exists()
+
+
+def test_what_is_found_depends_on_no_configuration(source, looks, tmp_path):
+    commit = source.commit(str(looks.path), looks.sha("change"))
+    expected = looked(source, looks.path, commit)
+    git(tmp_path, "clone", "-q", "--bare", str(looks.path), "odd.git")
+    odd = {"patternType": "perl", "extendedRegexp": "true", "lineNumber": "true", "column": "true", "threads": "9"}
+    for name, value in odd.items():
+        git(tmp_path / "odd.git", "config", f"grep.{name}", value)
+    git(tmp_path / "odd.git", "config", "color.ui", "always")
+    (tmp_path / "odd.git" / "info").mkdir(exist_ok=True)
+    (tmp_path / "odd.git" / "info" / "attributes").write_text("* binary export-ignore\n")
+    assert looked(source, tmp_path / "odd.git", commit) == expected
+
+
+@pytest.mark.parametrize("word", ["-O", "--open-files-in-pager=touch canary", "-f", "--no-index", "--ext-grep"])
+def test_a_word_is_never_an_option(source, looks, tmp_path, monkeypatch, word):
+    monkeypatch.chdir(tmp_path)
+    commit = source.commit(str(looks.path), looks.sha("change"))
+    asked = [Look(LookKind.WORD, word), Look(LookKind.PLACE, path=word), Look(LookKind.BEFORE, word, word)]
+    assert [(s.hits, s.excerpts) for s in looked(source, looks.path, commit, *asked)] == [(0, ())] * 3
+    assert not list(tmp_path.glob("canary*"))
+
+
+def test_300_000_hits_neither_fill_memory_nor_hide_a_rare_word(source, build, tmp_path):
+    many = {f"src/part{n % 9}/f{n}.py": "common = common + common\n" * 50 for n in range(2_000)}
+    history = (build.commit("one", at(0), {**many, "src/rare.py": "rare = common\n"}), build.finish())[1]
+    commit = source.commit(str(history.path), history.sha("one"))
+    tracemalloc.start()
+    common, rare = looked(source, history.path, commit, Look(LookKind.WORD, "common"), Look(LookKind.WORD, "rare"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert common.refused.startswith("too common")
+    assert (rare.hits, rare.files, rare.excerpts[0].lines) == (1, 1, ("rare = common",))
+    assert peak < 20_000_000
+
+
+def test_words_that_are_only_middling_common_are_counted_exactly(source, build):
+    files = {
+        f"src/f{n}.py": ("first_word\n" if n % 9 == 0 else "x\n") + "second\n" * (n % 7 == 0) for n in range(2_000)
+    }
+    history = (build.commit("one", at(0), files), build.finish())[1]
+    commit = source.commit(str(history.path), history.sha("one"))
+    first, second = looked(source, history.path, commit, *(Look(LookKind.WORD, w) for w in ("first_word", "second")))
+    assert (first.hits, first.files) == (223, 223)
+    assert (second.hits, second.files) == (286, 286)
+
+
+def test_a_file_of_a_gigabyte_is_neither_searched_nor_read(source, build, tmp_path):
+    build.commit("one", at(0), {"small.py": "a_word\n"})
+    history = build.finish()
+    huge = tmp_path / "huge"
+    with huge.open("wb") as file:
+        file.write(b"a_word\n")
+        file.truncate(1 << 30)
+    git(tmp_path, "clone", "-q", str(history.path), "checkout")
+    checkout = tmp_path / "checkout"
+    blob = git(checkout, "-c", "core.bigFileThreshold=1m", "-c", "core.compression=1", "hash-object", "-w", str(huge))
+    huge.unlink()
+    entry = f"100644 blob {blob}\thuge.bin\n" + git(checkout, "ls-tree", "HEAD") + "\n"
+    tree = git(checkout, "mktree", stdin=entry.encode())
+    sha = git(checkout, "-c", "user.name=a", "-c", "user.email=a@b", "commit-tree", tree, "-m", "huge")
+    commit = dataclasses.replace(source.commit(str(checkout), history.sha("one")), sha=sha)
+    word, place = looked(
+        source, checkout, commit, Look(LookKind.WORD, "a_word"), Look(LookKind.PLACE, path="huge.bin", line=1)
+    )
+    assert (word.hits, word.files) == (1, 1)
+    assert place.refused == "larger than 1 MB"
+
+
+def test_too_many_large_files_cannot_be_searched_and_places_can(source, looks, monkeypatch):
+    monkeypatch.setattr(tree, "EXCLUDED", 0)
+    commit = source.commit(str(looks.path), looks.sha("change"))
+    word, place = looked(source, looks.path, commit, WORDS[0], PLACES[0])
+    assert word.refused == "cannot be searched here"
+    assert place.excerpts
+
+
+def test_what_is_too_much_to_read_is_refused(source, looks, monkeypatch):
+    monkeypatch.setattr(tree, "SEARCHED_BYTES", 300)
+    monkeypatch.setattr(tree, "READ_BYTES", 600)
+    commit = source.commit(str(looks.path), looks.sha("change"))
+    asked = [WORDS[0], *[Look(LookKind.PLACE, path=path) for path in ("src/server.py", "src/accounts.py", "src/-O")]]
+    word, *places = looked(source, looks.path, commit, *asked)
+    assert word.refused.startswith("too common")
+    assert "could not be read" in {place.refused for place in places}
+    assert any(place.excerpts for place in places)
+
+
+def test_a_search_that_takes_too_long_is_refused_and_the_rest_works(source, looks, tmp_path, monkeypatch):
+    commit = source.commit(str(looks.path), looks.sha("change"))
+    real = shutil.which("git")
+    script = f'for a; do [ "$a" = grep ] && exec sleep 60; done\nexec {real} "$@"'
+    _wrapped(tmp_path / "bin", script, monkeypatch)
+    monkeypatch.setattr(tree, "SECONDS", 1)
+    word, place = looked(source, looks.path, commit, WORDS[0], PLACES[0])
+    assert word.refused == "could not be searched in time"
+    assert place.excerpts
+
+
+@pytest.mark.parametrize("broken", ["grep", "cat-file --batch --buffer", "ls-tree"])
+def test_a_git_that_fails_costs_the_looks_alone(source, looks, tmp_path, monkeypatch, broken):
+    commit = source.commit(str(looks.path), looks.sha("change"))
+    real = shutil.which("git")
+    script = f'case "$*" in *"{broken}"*) echo oops >&2; exit 128;; esac\nexec {real} "$@"'
+    _wrapped(tmp_path / "bin", script, monkeypatch)
+    sights = looked(source, looks.path, commit, WORDS[0], PLACES[0])
+    assert "could not be read" in {sight.refused for sight in sights}
+
+
+def test_a_partial_clone_is_not_searched_and_reads_what_it_has(source, looks, tmp_path):
+    git(tmp_path, "clone", "-q", "--bare", str(looks.path), "origin.git")
+    git(tmp_path / "origin.git", "config", "uploadpack.allowFilter", "true")
+    origin = f"file://{tmp_path}/origin.git"
+    git(tmp_path, "clone", "-q", "--no-checkout", "--filter=blob:limit=1k", origin, "partial")
+    commit = source.commit(str(looks.path), looks.sha("change"))
+    word, here, missing = looked(
+        source, tmp_path / "partial", commit, WORDS[0], PLACES[0], Look(LookKind.PLACE, path="src/long.py")
+    )
+    assert word.refused == "could not be read: not all of the tree is here"
+    assert here.excerpts
+    assert missing.refused == "could not be read"
+
+
+def test_the_commit_before_a_shallow_clone_s_last_is_refused_kindly(source, looks, tmp_path):
+    git(tmp_path, "clone", "-q", "--depth=1", f"file://{looks.path}", "shallow")
+    commit = source.commit(str(looks.path), looks.sha("merge"))
+    word, place, before = looked(source, tmp_path / "shallow", commit, WORDS[0], *PLACES)
+    assert word.hits
+    assert place.excerpts
+    assert before.refused == "the commit before is not here: the history was cut off"
+
+
+@pytest.mark.parametrize("sha", ["0" * 40, "HEAD", "--help", "", "1" * 64])
+def test_a_commit_that_is_not_here_cannot_be_looked_into(source, looks, sha):
+    commit = dataclasses.replace(source.commit(str(looks.path), looks.sha("change")), sha=sha)
+    with pytest.raises(NotFound) as caught:
+        looked(source, looks.path, commit)
+    assert caught.value.key == "commit_unknown"
+
+
+def test_a_path_with_a_line_end_or_no_utf_8_is_counted_and_harms_nobody(source, build):
+    files = {b"a\nb.py": "a_word\n", b"\xff.py": "a_word\n", "c\td.py": "a_word = 1\n"}
+    history = (build.commit("one", at(0), files), build.finish())[1]
+    commit = source.commit(str(history.path), history.sha("one"))
+    (sight,) = looked(source, history.path, commit, Look(LookKind.WORD, "a_word"))
+    assert (sight.hits, sight.files) == (3, 3)
+    assert "c\td.py" in [excerpt.path for excerpt in sight.excerpts]
+
+
+def test_several_threads_look_at_once(source, looks):
+    commit = source.commit(str(looks.path), looks.sha("change"))
+    expected = looked(source, looks.path, commit)
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(lambda _: looked(source, looks.path, commit), range(12))) == [expected] * 12
