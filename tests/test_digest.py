@@ -116,6 +116,23 @@ def test_a_commit_says_all_that_is_known_with_evidence_as_a_link():
     ]
 
 
+@pytest.mark.parametrize(
+    ("evidence", "shown", "url"),
+    [
+        (Evidence("src/b.py", "a()", 7, removed=True), "src/a.py:7 (removed) a()", f"blob/{'0' * 40}/src/a.py#L7"),
+        (Evidence("src/b.py", "made()", 7), "src/b.py:7 made()", f"blob/{sha(1)}/src/b.py#L7"),
+        (Evidence("", "drops v1"), "commit message drops v1", f"commit/{sha(1)}"),
+    ],
+)
+def test_evidence_links_to_where_it_stands(evidence, shown, url):
+    renamed = FileChange("src/b.py", FileStatus.RENAMED, 1, 1, "src/a.py")
+    one = entry(1, changes=(renamed,), analysis=Analysis("Sum.", risks=(Risk("It may hang.", evidence, ""),)))
+    message = digests.commit_message(REPOSITORY, one, "UTC", EN)
+    assert shown in " ".join(words(message).split())
+    links = [s.url for p in message.parts if isinstance(p, Text) for line in p.lines for s in line if s.url]
+    assert links == [f"https://github.com/team/app/{url}"]
+
+
 def test_merged_commits_are_listed_under_their_merge():
     message = digests.commit_message(REPOSITORY, entry(1, inner=(("dev-two", "part one"),)), "UTC", EN)
     assert "part one · dev-two" in words(message)

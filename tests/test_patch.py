@@ -1,5 +1,7 @@
 """Reading patches: hunks, what a model sees within its budget, and where a quote stands."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,6 +71,241 @@ def test_the_estimate_counts_chinese_by_its_bytes():
     assert patch.tokens("中" * 100) > 3 * patch.tokens("a" * 100) - 3
 
 
+# --- Where room is short ---------------------------------------------------------------------
+
+
+def replaced(first, count, word="value", around=3):
+    """A hunk that replaces `count` lines, with `around` lines of context on either side."""
+    context = [f" {word} context {first + n}" for n in range(around)]
+    old = [f"-{word} old {first + n}" for n in range(count)]
+    new = [f"+{word} new {first + n}" for n in range(count)]
+    size = count + 2 * around
+    return "\n".join((f"@@ -{first},{size} +{first},{size} @@ def {word}():", *context, *old, *new, *context))
+
+
+def made(texts, **more):
+    """A commit of files with these patches, and the patches."""
+    files = [
+        change(p, len(re.findall(r"(?m)^\+", text)), len(re.findall(r"(?m)^-", text))) for p, text in texts.items()
+    ]
+    return commit("feat: x", *files, **more), [FilePatch(p, text) for p, text in texts.items()]
+
+
+def headed(text):
+    return [line.split(" (")[0].removeprefix("=== ") for line in text.splitlines() if re.match(r"=== .*\(", line)]
+
+
+def test_a_patch_that_fits_is_shown_whole_whatever_its_files_are():
+    texts = {
+        "src/app.py": replaced(1, 120),
+        "tests/test_app.py": replaced(1, 300, "check"),
+        "docs/a.md": replaced(1, 90, "words"),
+        ".changeset/big-cat.md": "@@ -0,0 +1 @@\n+It is new.",
+    }
+    seen = patch.select(*made(texts), 40_000)
+    assert (seen.coverage, seen.left_out) == (1, ())
+    shown = set(seen.text.splitlines())
+    assert all(line in shown for text in texts.values() for line in text.splitlines()[1:])
+
+
+def test_the_first_piece_of_every_file_comes_before_any_second():
+    texts = {f"src/part{n}.py": replaced(1, 200, f"part{n}") for n in range(9)}
+    seen = patch.select(*made(texts), 6_000)
+    assert sorted(headed(seen.text)) == sorted(texts)
+    assert all(f"part{n} old 1" in seen.text for n in range(9))
+
+
+def test_of_long_hunks_the_heads_are_shown_and_not_the_tails():
+    text = "\n".join(replaced(1 + 1_000 * n, 200, f"hunk{n}") for n in range(3))
+    seen = patch.select(*made({"src/app.py": text}), 2_000)
+    assert all(f"-hunk{n} old {1 + 1_000 * n}\n" in seen.text for n in range(3))
+    assert not any(f"hunk{n} new {200 + 1_000 * n}" in seen.text for n in range(3))
+
+
+def test_one_line_stands_around_a_change_with_its_number():
+    texts = {"src/app.py": "\n".join(replaced(10 + 100 * n, 2, f"part{n}") for n in range(30))}
+    seen = patch.select(*made(texts), 1_000)
+    assert seen.coverage < 1
+    assert "@@ line 12 @@ def part0():\n part0 context 12\n-part0 old 10" in seen.text
+    assert "part0 context 11" not in seen.text
+
+
+def test_changes_that_recur_are_shown_once_with_their_files():
+    texts = {
+        f"src/{'deep/' * 8}part{n}.py": f"@@ -1,2 +1,5 @@\n import a{n}\n+# licence\n+{'word ' * 40}\n+\n import b"
+        for n in range(80)
+    }
+    seen = patch.select(*made(texts), 4_000)
+    assert seen.text.count("# licence") == 1
+    assert "recurs 79×, in src/" in seen.text
+    assert seen.coverage == 1
+    named = set(re.findall(r"src/[\w/]+part\d+\.py", seen.text + " ".join(seen.left_out)))
+    assert named == set(texts)
+    assert all(", changed as src/" in line for line in seen.left_out)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "difference"),
+    [
+        ("line {}", "line {}\r", "only their line ends differ"),
+        ("line {}", "\tline {}", "only their indentation differs"),
+    ],
+)
+def test_lines_that_differ_in_white_space_alone_are_named_and_count_as_read(old, new, difference):
+    removed = [f"-{old.format(n)}" for n in range(100)]
+    added = [f"+{new.format(n)}" for n in range(100)]
+    added[50] = "+the real change"
+    texts = {"src/app.py": "\n".join(("@@ -1,100 +1,100 @@", *removed, *added))}
+    seen = patch.select(*made(texts), 300)
+    assert seen.coverage == 1
+    assert f"=== Not shown, since {difference}: 198 changed lines of src/app.py" in seen.text
+    assert [line for line in seen.text.splitlines() if line[0] in "+-"] == ["-line 50", "+the real change"]
+
+
+def test_notes_come_first_and_stand_in_every_part():
+    texts = {f"src/part{n}.py": replaced(1, 100, f"part{n}") for n in range(6)}
+    texts[".changeset/big-cat.md"] = "@@ -0,0 +1 @@\n+Users must do something."
+    pages = patch.parts(*made(texts), 4_000, 4)
+    assert len(pages) > 1
+    assert all(page.text.startswith("=== .changeset/big-cat.md") for page in pages)
+    assert all("Users must do something." in page.text for page in pages)
+    assert sum(page.coverage for page in pages) == 1
+
+
+def test_where_a_repository_keeps_its_notes_can_be_said():
+    texts = {"src/a.py": replaced(1, 2), "stories/one.txt": replaced(1, 1, "story")}
+    seen = patch.select(*made(texts), 1_000, telling=lambda path: path.startswith("stories/"))
+    assert headed(seen.text) == ["stories/one.txt", "src/a.py"]
+
+
+def test_pages_with_commands_come_before_tests_and_other_pages_after():
+    texts = {
+        "docs/story.md": replaced(1, 3, "story"),
+        "tests/test_app.py": replaced(1, 3, "check"),
+        "docs/install.md": "@@ -1 +1,2 @@\n text\n+    pip install thing",
+        "docs/block.md": "@@ -1 +1,4 @@\n text\n+```\n+x\n+```",
+        "config.toml": replaced(1, 3, "key"),
+        "src/app.py": replaced(1, 1),
+    }
+    order = headed(patch.select(*made(texts), 5_000).text)
+    assert order == [
+        "src/app.py",
+        "config.toml",
+        "docs/block.md",
+        "docs/install.md",
+        "tests/test_app.py",
+        "docs/story.md",
+    ]
+
+
+def test_tests_get_a_fifth_unless_nothing_else_needs_the_room():
+    tests = {f"tests/test_part{n}.py": replaced(1, 200, f"check{n}") for n in range(9)}
+    seen = patch.select(*made({"src/app.py": replaced(1, 2_000), **tests}), 5_000)
+    share = sum(len(line) + 1 for line in seen.text.splitlines() if "check" in line) / len(seen.text)
+    assert 0.1 < share < 0.22
+    alone = patch.select(*made(tests), 5_000)
+    assert patch.tokens(alone.text) > 4_500
+
+
+def test_renames_take_no_more_than_a_tenth_and_are_named_elsewhere():
+    moved = [FileChange(f"src/new/{n}.py", FileStatus.RENAMED, previous=f"src/old/{n}.py") for n in range(300)]
+    one, patches = made({"src/app.py": replaced(1, 500)})
+    seen = patch.select(commit("refactor: x", *moved, *one.files), patches, 3_000)
+    assert seen.text.count("(renamed") < 30
+    assert (
+        seen.text.count("(renamed") + sum(line.endswith("no line changed), not shown") for line in seen.left_out) == 300
+    )
+
+
+def test_files_stay_together_where_they_can():
+    texts = {f"src/part{n}.py": replaced(1, 30, f"part{n}") for n in range(8)}
+    pages = patch.parts(*made(texts), 2_000, 4)
+    assert sorted(path for page in pages for path in headed(page.text)) == sorted(texts)
+
+
+def test_few_lines_of_vendored_code_are_shown_and_many_only_counted():
+    few = patch.select(
+        *made({"third_party/xla/revision.bzl": replaced(1, 2), "uv.lock": replaced(1, 2, "lock")}), 5_000
+    )
+    assert "value new 1" in few.text
+    assert few.left_out == ("uv.lock (modified, +2 -2), generated",)
+    tight, patches = made({"src/a.py": replaced(1, 60), "third_party/xla/revision.bzl": replaced(1, 40)})
+    alone = patch.select(tight, patches[:1], 3_000)
+    seen = patch.select(tight, patches, patch.tokens(alone.text) + 20)
+    assert (seen.text, seen.coverage) == (alone.text, 1)
+    many = patch.select(*made({"third_party/xla/xla.cc": replaced(1, 200), "src/a.py": replaced(1, 1)}), 50_000)
+    assert many.left_out == ("third_party/xla/xla.cc (modified, +200 -200), generated",)
+
+
+PATHS = [
+    "src/a.py",
+    "src/b.py",
+    "src/c/d.go",
+    "config.toml",
+    "docs/guide.md",
+    "docs/deep/er.md",
+    "CHANGELOG.md",
+    ".changeset/a-b.md",
+    "tests/test_a.py",
+    "tests/test_b.py",
+    "uv.lock",
+    "vendor/x.go",
+    "logo.svg",
+]
+LINES = st.sampled_from(["a = 1", "    a = 1", "a = 1\r", "b(2)", "```", "", "一些中文 " * 9, "word " * 30])
+
+
+@st.composite
+def changes(draw):
+    """A commit of some files with their patches, whose counts are right."""
+    texts = {}
+    for path in draw(st.lists(st.sampled_from(PATHS), max_size=9, unique=True)):
+        found = draw(st.lists(st.lists(st.tuples(st.sampled_from(" +-"), LINES), max_size=60), max_size=4))
+        texts[path] = "\n".join(
+            "\n".join((f"@@ -{1 + 99 * n},9 +{1 + 99 * n},9 @@ part", *(mark + line for mark, line in block)))
+            for n, block in enumerate(found)
+        )
+    return made(texts) if texts else (commit("feat: x", change(added=0, removed=0)), [])
+
+
+def missed(seen):
+    found = (re.search(r", (\d+) changed lines not shown$", line) for line in seen.left_out)
+    return sum(int(number[1]) for number in found if number)
+
+
+@given(each=changes(), budget=st.integers(0, 3_000), most=st.integers(1, 4))
+def test_whatever_a_patch_holds_its_parts_hold_to_the_rules(each, budget, most):
+    one, patches = each
+    pages = patch.parts(one, patches, budget, most)
+    assert pages == patch.parts(one, patches[::-1], budget, most)
+    assert 1 <= len(pages) <= most
+    assert all(not page.text or patch.tokens(page.text) <= budget for page in pages)
+    assert all(0 <= page.coverage <= 1 for page in pages)
+    read = sum(page.coverage for page in pages)
+    assert read <= 1
+    everything = "\n".join((*(page.text for page in pages), *pages[0].left_out))
+    assert all(f.path in everything for f in one.files)
+    generated = [line for line in pages[0].left_out if line.endswith(", generated")]
+    total = sum(f.added + f.removed for f in one.files if not any(line.startswith(f"{f.path} (") for line in generated))
+    assert read * total == pytest.approx(total - missed(pages[0])) or not total
+
+
+@given(each=changes(), most=st.integers(1, 4))
+def test_what_fits_is_whole(each, most):
+    one, patches = each
+    (whole,) = patch.parts(one, patches, 1_000_000, most)
+    assert (whole.coverage, missed(whole)) == (1, 0)
+    shown = set(whole.text.split("\n"))
+    for file in patches:
+        if not any(line.startswith(f"{file.path} (") for line in whole.left_out):
+            assert all(line in shown for line in file.text.split("\n") if line[:1] in ("+", "-"))
+    again = patch.parts(one, patches, max(patch.tokens(whole.text) * 2, 60), most)
+    assert again == (whole,)
+
+
+# --- Evidence --------------------------------------------------------------------------------
+
+
 def find(quote, path="src/app.py"):
     return patch.EvidenceIndex(commit("fix: x"), [PATCH]).find(path, quote)
 
@@ -80,7 +317,7 @@ def find(quote, path="src/app.py"):
         ("RETURN  start(token,\tretries=3)", 12),
         ("`new_name`", 11),
         ("limit = 8", 42),
-        ("old_name(token)", None),
+        ("old_name(token)", 11),
         ("done()", 13),
         ("+    return start(token, retries=3)", 12),
     ],
@@ -112,6 +349,79 @@ def test_a_quote_over_two_lines_is_found():
 )
 def test_what_is_not_there_is_not_found(path, quote):
     assert find(quote, path) is None
+
+
+def test_a_removed_line_is_found_in_the_old_file():
+    assert find("old_name(token)") == Evidence("src/app.py", "old_name(token)", 11, removed=True)
+    assert find("size = 4") == Evidence("src/app.py", "size = 4", 41)
+    shifted = FilePatch("src/app.py", "@@ -7,3 +1,2 @@\n a\n-gone(1)\n b")
+    found = patch.EvidenceIndex(commit("fix: x"), [shifted]).find("src/app.py", "gone(1)")
+    assert (found.line, found.removed) == (8, True)
+
+
+@pytest.mark.parametrize(
+    ("quote", "line", "removed"),
+    [
+        ("token = Token()\n    new_name(token)", 10, False),
+        ("token = Token()\n    old_name(token)\n    done()", 10, False),
+        ("old_name(token)\n    done()", 11, True),
+        ("-    old_name(token)\n+    new_name(token)", 11, True),
+    ],
+)
+def test_lines_are_found_as_they_stood_before_or_after(quote, line, removed):
+    found = find(quote)
+    assert (found.line, found.removed) == (line, removed)
+
+
+@pytest.mark.parametrize(
+    ("line", "quote", "shown"),
+    [
+        ('name = "value"', 'name = "value"', 'name = "value"'),
+        ('name = "value"', '"value"', '"value"'),
+        ('name = "value"', '"name = ', "name ="),
+        ("name = value", '"name = value"', "name = value"),
+        ("use `the_tool` here", "`the_tool`", "`the_tool`"),
+        ("say('it')", "'say('it')'", "say('it')"),
+        ('raise Fault("Gone.\\nTry again")', "Try again", "Try again"),
+        ('raise Fault("Gone.\\nTry again")', "Gone.\nTry again", "Gone.\nTry again"),
+        ('put("{\\"name\\": 1}")', '{"name": 1}', '{"name": 1}'),
+        ('put("name", 1)', 'put(\\"name\\", 1)', 'put( "name ", 1)'),
+        ("C:\\new\\table", "C:\\new\\table", "C:\\new\\table"),
+    ],
+)
+def test_quotation_marks_stay_in_pairs_and_an_escaped_character_is_no_part_of_a_word(line, quote, shown):
+    text = FilePatch("src/app.py", f"@@ -0,0 +1 @@\n+{line}")
+    found = patch.EvidenceIndex(commit("fix: x"), [text]).find("src/app.py", quote)
+    assert found == Evidence("src/app.py", shown, 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("queue/pool.ts", "packages/x/queue/pool.ts"),
+        ("pool.ts", None),
+        ("ueue/pool.ts", None),
+        ("lib/pool.ts", "lib/pool.ts"),
+        ("old/spot.ts", "packages/x/spot.ts"),
+        ("packages/old/spot.ts", "packages/x/spot.ts"),
+    ],
+)
+def test_a_unique_end_of_a_path_is_that_path(path, found):
+    files = [
+        change("packages/x/queue/pool.ts", 1, 0),
+        change("lib/pool.ts", 1, 0),
+        change("packages/y/lib/pool.ts", 1, 0),
+        change("packages/x/spot.ts", 1, 0, status=FileStatus.RENAMED, previous="packages/old/spot.ts"),
+    ]
+    index = patch.EvidenceIndex(commit("fix: x", *files), [FilePatch(f.path, "@@ -0,0 +1 @@\n+grow()") for f in files])
+    evidence = index.find(path, "grow()")
+    assert (evidence and evidence.path) == found
+
+
+def test_words_of_the_message_are_the_message_s_own():
+    index = patch.EvidenceIndex(commit("fix: x", body="It drops support for the v1 protocol."), [PATCH])
+    own = Evidence("", "drops support for the v1 protocol")
+    assert index.find("src/app.py", own.quote) == index.find("", own.quote) == own
 
 
 def test_words_of_the_message_are_evidence_for_a_path_of_the_commit():

@@ -211,8 +211,8 @@ _LOCK = _any(
     r"[\w.-]*\.txt|[^/]+\.lock)$",
 )
 _OUTPUT = _any(
-    # Minified and bundled code, source maps, snapshots, wrappers that build tools put into a repository.
-    r"\.min\.(?:m?js|css)$|\.(?:bundle|chunk)\.js$|\.map$|\.(?:snap|ambr)$|\.term\.svg$|\.approved\.\w+$",
+    # Minified and bundled code, source maps, wrappers that build tools put into a repository.
+    r"\.min\.(?:m?js|css)$|\.(?:bundle|chunk)\.js$|\.map$",
     r"(?:^|/)(?:gradlew(?:\.bat)?|mvnw(?:\.cmd)?)$|(?:^|/)(?:\.yarn/releases|gradle/wrapper|\.mvn/wrapper)/",
     # protoc and its plugins; Kubernetes' and other generators of Go; Dart, C#.
     r"_pb2(?:_grpc)?\.pyi?$|\.pb(?:\.\w+)?\.(?:go|cc|h|swift|dart)$|\.pb(?:json|enum|server)\.dart$|_pb\.(?:d\.ts|[jt]s)$",
@@ -220,11 +220,16 @@ _OUTPUT = _any(
     r"\.(?:g|gr|freezed|mocks)\.dart$|\.(?:g|g\.i|designer)\.cs$",
 )
 _OUTPUT_PLACE = _any(
-    r"(?:^|/)(?:vendor|_?vendored|_vendor|third_party|thirdparty|node_modules|bower_components|__snapshots__|__generated__"
-    r"|generated|clientset/versioned|informers/externalversions|applyconfiguration)/",
+    r"(?:^|/)(?:vendor|_?vendored|_vendor|third_party|thirdparty|node_modules|bower_components|__generated__|generated"
+    r"|clientset/versioned|informers/externalversions|applyconfiguration)/",
     r"(?:^|/)dist/(?:[^/]+/)*[^/]+\.(?:[cm]?js|css|d\.[cm]?ts|html|wasm)$",
-    # What controller-gen makes of Go types; containerd's `snapshots/` is a package, a folder of data is not.
-    r"(?:^|/)crd/bases/|(?:^|/)snapshots/(?:[^/]+/)*[^/]+(?<!\.go)(?<!\.rs)(?<!\.py)(?<!\.java)(?<!\.kt)$",
+    r"(?:^|/)crd/bases/",  # what controller-gen makes of Go types
+)
+_SNAPSHOT = re.compile(r"\.(?:snap|ambr)$|\.term\.svg$|\.approved\.\w+$", re.IGNORECASE)
+_SNAPSHOT_PLACE = _any(
+    r"(?:^|/)__snapshots__/",
+    # containerd's `snapshots/` is a package, a folder of data is not.
+    r"(?:^|/)snapshots/(?:[^/]+/)*[^/]+(?<!\.go)(?<!\.rs)(?<!\.py)(?<!\.java)(?<!\.kt)$",
 )
 _PACKAGE = re.compile(r"((?:^|/)src/(?:main|[a-z]+Main)/(?:java|kotlin|scala|groovy)/).*")
 
@@ -233,9 +238,13 @@ _PACKAGE = re.compile(r"((?:^|/)src/(?:main|[a-z]+Main)/(?:java|kotlin|scala|gro
 def generated(path: str) -> bool:
     """Whether a program wrote a file: lock files, vendored, minified, snapshot and generated code, by path."""
     path = path[-_LONGEST:]
-    if _LOCK.search(path) or _OUTPUT.search(path):
-        return True
-    return bool(_OUTPUT_PLACE.search(_PACKAGE.sub(r"\1", path)))
+    return recorded(path) or bool(_OUTPUT.search(path) or _OUTPUT_PLACE.search(_PACKAGE.sub(r"\1", path)))
+
+
+def recorded(path: str) -> bool:
+    """Whether a generated file records a state that nobody reads line by line: a lock file, a snapshot of a test."""
+    path = path[-_LONGEST:]
+    return bool(_LOCK.search(path) or _SNAPSHOT.search(path) or _SNAPSHOT_PLACE.search(_PACKAGE.sub(r"\1", path)))
 
 
 # --- Components ------------------------------------------------------------------------------

@@ -2,20 +2,24 @@
 
 import math
 import re
+import sys
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from itertools import accumulate, chain, compress, cycle, groupby, islice, takewhile
+from operator import itemgetter, not_
 
 from bot.commits import notebooks
-from bot.commits.files import FileKind, generated, is_notebook, kind
+from bot.commits.files import FileKind, generated, is_notebook, kind, recorded
+from bot.commits.notes import is_telling
 from bot.values import Commit, Evidence, FileChange, FilePatch, FileStatus, one_line
 
 # With the line end in front the pattern starts with literal text, which is found ten times faster than a `^`.
-_HEADER = re.compile(r"\n@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@ ?(.*)")
+_HEADER = re.compile(r"\n@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@ ?(.*)")
 _PATH_LIMIT = 200
 """Characters of a path that a model sees; of the longer ones nothing can be proven."""
-_ORDER = ("source", "config", "other", "ci", "test", "example", "docs")
-_RANK = {FileKind(name): rank for rank, name in enumerate(_ORDER)}
 
 
 def tokens(text: str) -> int:
@@ -28,11 +32,15 @@ def tokens(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """One hunk: its first line number in the new file, the section git names (a function), and its lines as text."""
+    """One hunk: its first line number in the new file, the section git names (a function), and its lines as text.
+
+    `old` is its first line number in the old file.
+    """
 
     start: int
     section: str
     body: str
+    old: int = 1
 
     @property
     def lines(self) -> list[str]:
@@ -42,7 +50,7 @@ class Hunk:
     @property
     def changed(self) -> int:
         """Lines added and removed."""
-        return sum(line[0] in "+-" for line in self.lines)
+        return _changed(self.lines)
 
 
 def hunks(text: str) -> tuple[Hunk, ...]:
@@ -50,44 +58,26 @@ def hunks(text: str) -> tuple[Hunk, ...]:
     text = f"\n{text}"
     headers = list(_HEADER.finditer(text))
     ends = [*(header.start() for header in headers[1:]), len(text)]
-    return tuple(Hunk(int(h[1]), h[2], text[h.end() : end]) for h, end in zip(headers, ends, strict=False))
+    return tuple(Hunk(int(h[2]), h[3], text[h.end() : end], int(h[1])) for h, end in zip(headers, ends, strict=False))
 
 
-_ANY = re.compile("")
-_PIECE = 40
-"""Lines of a hunk that are kept or left out together: a new file is one hunk, and may be long."""
+def _changed(lines: Iterable[str]) -> int:
+    return sum(line[0] in "+-" for line in lines)
 
 
-def _pieces(path: str, text: str) -> Iterator[Hunk]:
-    """What somebody wrote of a file's hunks, long ones in pieces that each know their line number."""
-    written = _written(path, text)
-    for hunk in hunks(text):
-        lines, start = hunk.lines, hunk.start
-        for first in range(0, len(lines), _PIECE):
-            part = lines[first : first + _PIECE]
-            piece = Hunk(start, hunk.section, "\n".join(filter(written.match, part)))
-            start += sum(line[0] not in "-\\" for line in part)
-            if piece.changed:
-                yield piece
+def _numbered(lines: Iterable[str]) -> int:
+    """How many of these lines the new file has."""
+    return sum(line[0] not in "-\\" for line in lines)
 
 
-def _written(path: str, text: str) -> re.Pattern[str]:
-    """What a line of a file's patch matches where somebody wrote it: of a notebook its source, of others any."""
-    return notebooks.written(text) if is_notebook(path) else _ANY
-
-
-def _size(file: FileChange, text: str) -> int:
-    """The changed lines of a file that somebody wrote; what a patch does not show is taken to be like the rest."""
-    size = file.added + file.removed
-    shown = sum(hunk.changed for hunk in hunks(text)) if is_notebook(file.path) else 0
-    return math.ceil(size * sum(piece.changed for piece in _pieces(file.path, text)) / shown) if shown else size
+# --- What is shown ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """What a model sees of a patch: a text, the share of changed lines in it, and a line on each file left out.
 
-    `left_out` names what no part holds, where a patch is read in parts.
+    `left_out` names what no part holds, where a patch is read in parts; the shares of parts add up to what is read.
     """
 
     text: str
@@ -95,89 +85,99 @@ class Selection:
     left_out: tuple[str, ...]
 
 
-def ranked(files: Iterable[FileChange]) -> list[FileChange]:
-    """Files in the order in which they are shown: source first, then interfaces and configuration, tests, docs."""
-    return sorted(files, key=lambda f: (_RANK[kind(f.path)], -(f.added + f.removed), f.path))
+def select(
+    commit: Commit, patches: Sequence[FilePatch], budget: int, *, telling: Callable[[str], bool] = is_telling
+) -> Selection:
+    """The whole patch where `budget` (tokens) holds it, else the most telling of it; by `telling`, notes come first.
 
-
-def select(commit: Commit, patches: Sequence[FilePatch], budget: int) -> Selection:
-    """Whole hunks while `budget` (tokens) lasts, the most telling files first.
-
-    Generated and binary files, and what of notebooks nobody wrote, are named, never shown, and do not count for
-    coverage.
+    Where room is short, the first piece of every file comes before any second, with one line around each change.
+    Changes that recur are shown once, pairs of lines that differ in white space alone not at all: they are named in
+    a line, and count as read. Tests get at most a fifth, unless nothing else needs the room. Binary files, generated
+    ones (but for a few lines of code in a patch that is shown whole) and what of notebooks nobody wrote are named, not
+    shown, and do not count for coverage.
     """
-    return parts(commit, patches, budget, 1)[0]
+    return parts(commit, patches, budget, 1, telling=telling)[0]
 
 
-def parts(commit: Commit, patches: Sequence[FilePatch], budget: int, most: int) -> tuple[Selection, ...]:
-    """Like `select`, for a patch that is read in up to `most` parts (at least one) of `budget` tokens each."""
+def parts(
+    commit: Commit,
+    patches: Sequence[FilePatch],
+    budget: int,
+    most: int,
+    *,
+    telling: Callable[[str], bool] = is_telling,
+) -> tuple[Selection, ...]:
+    """Like `select`, for a patch that is read in as few parts as it needs, up to `most`, of `budget` tokens each.
+
+    Files stay together where they can; notes stand in every part.
+    """
     texts = {p.path: p.text for p in patches}
-    pages = [_Page(budget) for _ in range(most)]
-    left_out: list[str] = []
-    total = 0
-    for file in ranked(commit.files):
-        if generated(file.path) or file.binary:
+    files = sorted(commit.files, key=lambda f: _order(f, texts.get(f.path, ""), telling))
+    own = (f for f in files if not (f.binary or generated(f.path)))
+    sources = {f.path: _Source(f, texts.get(f.path, "")) for f in own}
+    page = _Page(budget)
+    if all(map(page.take, chain.from_iterable(source.pieces for source in sources.values()))):
+        output = {f.path: _Source(f, texts[f.path]) for f in _small_output(files, patches)}
+        if page.take(*chain.from_iterable(source.pieces for source in output.values())):
+            sources |= output
+        return _selections(files, sources, {}, [page])
+    short = _Short(tuple(sources.values()), budget)
+    pages = _packed(*short.chosen(most, telling), budget, most)
+    return _selections(files, sources, short.unnamed, pages)
+
+
+_SMALL = 1_000
+"""Tokens up to which code that a program wrote, or somebody else, is shown where there is room for all."""
+
+
+def _small_output(files: Iterable[FileChange], patches: Iterable[FilePatch]) -> list[FileChange]:
+    """Generated and vendored files whose changes are few: a revision, a repair. Lock files and snapshots never are."""
+    sizes = {p.path: tokens(p.text) for p in patches if p.complete and p.text}
+    found = [f for f in files if f.path in sizes and generated(f.path) and not recorded(f.path)]
+    return found if sum(sizes[f.path] for f in found) < _SMALL else []
+
+
+_ORDER = ("source", "config", "other", "ci", "commands", "test", "example", "docs")
+_RANK = {name: rank for rank, name in enumerate(_ORDER)}
+"""The order of files by their kind; `commands` stands for pages that tell users what to type."""
+_COMMANDS = re.compile(
+    r"\n[ +-][ \t>]*(?:```|~~~|\$ |\.\. (?:code|prompt)|(?:sudo|pip3?|pipx|uv|conda|npm|npx|pnpm|yarn|cargo|git|docker"
+    r"|kubectl|helm|brew|apt(?:-get)?|python3? -m|go (?:get|install|run)) [\w./-])"
+)
+
+
+def _order(file: FileChange, text: str, telling: Callable[[str], bool]) -> tuple[int, int, str]:
+    """Notes first, then source, interfaces and configuration, pages with commands, tests; the largest of each first."""
+    found: str = kind(file.path)
+    if found == FileKind.DOCS and _COMMANDS.search(text):
+        found = "commands"
+    return -1 if telling(file.path) else _RANK[found], -(file.added + file.removed), file.path
+
+
+def _selections(
+    files: Iterable[FileChange], sources: Mapping[str, "_Source"], unnamed: Mapping[str, str], pages: Sequence["_Page"]
+) -> tuple[Selection, ...]:
+    """The pages as parts, with what none of them holds."""
+    total = sum(source.written for source in sources.values())
+    unread = {path: source.written for path, source in sources.items()}
+    shares: list[float] = []
+    for page in pages:
+        for path, lines in page.read.items():
+            unread[path] -= min(lines, unread[path])
+        read = total - sum(unread.values())
+        shares.append((read / total if total else 1.0) - sum(shares))  # so that they add up to 1 where all is read
+    headed = {path for page in pages for path in page.blocks}
+    left_out = ["what stands in the other parts of this patch"] if len(pages) > 1 else []
+    for file in files:
+        if source := sources.get(file.path):
+            missed = source.missed(unread[file.path], file.path in headed, unnamed.get(file.path, ""))
+            left_out += [f"{_describe(file)}, {what}" for what in missed]
+        else:
             left_out.append(f"{_describe(file)}{'' if file.binary else ', generated'}")
-            continue
-        text = texts.get(file.path, "")
-        written = _size(file, text)
-        total += written
-        lines = _place(file, text, pages)
-        if outputs := file.added + file.removed - written:
-            left_out.append(f"{_describe(file)}, {outputs} changed lines of a notebook's outputs and metadata")
-        if lines < written:
-            left_out.append(f"{_describe(file)}, {written - lines} changed lines not shown")
-    filled = [page for page in pages if page.blocks] or pages[:1]
-    shares = [min(page.changed / total, 1.0) if total else 1.0 for page in filled]
-    others = ["what stands in the other parts of this patch"] if len(filled) > 1 else []
-    return tuple(Selection(p.text, share, (*others, *left_out)) for p, share in zip(filled, shares, strict=True))
+    return tuple(Selection(page.text, share, tuple(left_out)) for page, share in zip(pages, shares, strict=True))
 
 
-class _Page:
-    """One part of a patch: what is in it, by file, how many changed lines, and how many tokens are left."""
-
-    def __init__(self, budget: int) -> None:
-        self.left = budget
-        self.changed = 0
-        self.blocks: dict[str, list[str]] = {}
-
-    @property
-    def text(self) -> str:
-        return "\n".join(line for block in self.blocks.values() for line in block)
-
-    def take(self, file: FileChange, body: str, changed: int) -> bool:
-        """Put a piece of a file here, beneath a line that names the file, where both fit."""
-        head = [] if file.path in self.blocks else [f"=== {_describe(file)}"]
-        lines = [*head, body] if body else head
-        cost = sum(map(tokens, lines))
-        if cost > self.left:
-            return False
-        self.left -= cost
-        self.changed += changed
-        self.blocks.setdefault(file.path, []).extend(lines)
-        return True
-
-
-_LEAST = 12
-"""Tokens that the smallest piece takes: a page with less left is full."""
-
-
-def _place(file: FileChange, text: str, pages: Sequence[_Page]) -> int:
-    """Put the pieces of a file on the pages where they fit; the changed lines that found a place."""
-    if not (file.added or file.removed):
-        any(page.take(file, "", 0) for page in pages)  # a rename or a change of mode, in a line
-        return 0
-    placed = 0
-    for piece in _pieces(file.path, text):
-        open_pages = [page for page in pages if page.left >= _LEAST]
-        if not open_pages:
-            break
-        body = "\n".join((f"@@ line {piece.start} @@ {piece.section}".rstrip(), *piece.lines))
-        changed = piece.changed
-        placed += changed * any(page.take(file, body, changed) for page in open_pages)
-    return placed
-
-
+@lru_cache(1 << 12)
 def _describe(file: FileChange) -> str:
     """A file in one line, whatever its path holds."""
     renamed = f", was {one_line(file.previous or '', _PATH_LIMIT)}" if file.status is FileStatus.RENAMED else ""
@@ -185,10 +185,380 @@ def _describe(file: FileChange) -> str:
     return f"{one_line(file.path, _PATH_LIMIT)} ({file.status}{renamed}, {'binary' if file.binary else size})"
 
 
+# --- Pieces ----------------------------------------------------------------------------------
+
+_PIECE, _PIECE_LENGTH = 40, 6_000
+"""Lines and characters of a hunk that are kept or left out together: a new file is one hunk, and may be long."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Lines of a file that are shown or left out together, beneath a line that says where they stand.
+
+    `read` counts the changed lines, by file, that a reader of them knows; `place` orders the pieces of a file; a
+    `notice` stands at the end of the page. A notice alone has no file.
+    """
+
+    file: FileChange | None
+    text: str = ""
+    read: Mapping[str, int] = field(default_factory=dict)
+    place: tuple[int, int] = (0, 0)
+    notice: str = ""
+
+    @property
+    def cost(self) -> int:
+        """Tokens, without the line that names the file."""
+        return sum(tokens(text) for text in (self.text, self.notice) if text)
+
+
+class _Source:
+    """A file that may be shown: its hunks as somebody wrote them, and how many lines that are."""
+
+    def __init__(self, file: FileChange, text: str) -> None:
+        self.file = file
+        self.hunks = hunks(text)
+        self.written = size = file.added + file.removed
+        if is_notebook(file.path) and (shown := sum(hunk.changed for hunk in self.hunks)):
+            self.hunks = tuple(_of_people(self.hunks, text))
+            # What a patch does not show is taken to be like the rest.
+            self.written = math.ceil(size * sum(hunk.changed for hunk in self.hunks) / shown)
+
+    @property
+    def pieces(self) -> Iterator[_Piece]:
+        """All of it, in order; a rename or a change of mode is a line."""
+        if not (self.file.added or self.file.removed):
+            return iter([_Piece(self.file)])
+        return chain.from_iterable(_pieces(self.file, hunk, n) for n, hunk in enumerate(self.hunks))
+
+    def missed(self, unread: int, headed: bool, unnamed: str) -> Iterator[str]:
+        """What of it no page has: `unread` lines, the line that names it, or a place in a list of names."""
+        size = self.file.added + self.file.removed
+        if outputs := size - self.written:
+            yield f"{outputs} changed lines of a notebook's outputs and metadata"
+        if unread:
+            yield f"{unread} changed lines not shown"
+        elif not size and not headed:
+            yield "not shown"
+        elif unnamed:
+            yield unnamed
+
+
+def _of_people(found: Iterable[Hunk], text: str) -> Iterator[Hunk]:
+    """What of a notebook's hunks somebody wrote, in pieces that each know their line number."""
+    written = notebooks.written(text)
+    for hunk in found:
+        start = hunk.start
+        for lines in _chunks(hunk):
+            piece = Hunk(start, hunk.section, "\n".join(filter(written.match, lines)))
+            start += _numbered(lines)
+            if piece.changed:
+                yield piece
+
+
+def _chunks(hunk: Hunk) -> Iterator[list[str]]:
+    """The lines of a hunk, so many at a time as make a piece."""
+    lines = hunk.lines
+    if len(lines) <= _PIECE and len(hunk.body) <= _PIECE_LENGTH:
+        yield lines
+        return
+    chunk: list[str] = []
+    length = 0
+    for line in lines:
+        if len(chunk) == _PIECE or (chunk and length + len(line) > _PIECE_LENGTH):
+            yield chunk
+            chunk, length = [], 0
+        chunk.append(line)
+        length += len(line)
+    yield chunk
+
+
+def _pieces(
+    file: FileChange, hunk: Hunk, number: int, copies: Sequence[str] = (), notice: str = ""
+) -> Iterator[_Piece]:
+    """A hunk, the `number`th of its file, in pieces; `copies` names a file for each place where it stands as well."""
+    start = hunk.start
+    times = Counter((file.path, *copies)) if copies else {file.path: 1}
+    for order, lines in enumerate(_chunks(hunk)):
+        if changed := _changed(lines):
+            text = "\n".join((f"@@ line {start} @@ {hunk.section}".rstrip(), *lines))
+            read = {path: n * changed for path, n in times.items()}
+            yield _Piece(file, text, read, (number, order), notice if not order else "")
+        start += _numbered(lines)
+
+
+# --- Where room is short ---------------------------------------------------------------------
+
+
+class _Short:
+    """A patch that is larger than its room: each change once, with one line around it.
+
+    `unnamed` says of files that no list of names had room for what they have in common with others, by path.
+    """
+
+    def __init__(self, sources: Sequence[_Source], budget: int) -> None:
+        self._sources, self._budget = sources, budget
+        self._spared: dict[str, Counter[str]] = defaultdict(Counter)
+        self.unnamed: dict[str, str] = {}
+        same: dict[str, list[_Place]] = defaultdict(list)
+        near = ((s.file.path, each) for s in sources for hunk in s.hunks for each in self._near(s, hunk))
+        for number, (path, hunk) in enumerate(near):
+            changes = hunk.body if "\n " not in hunk.body else "\n".join(x for x in hunk.lines if x[0] in "+-")
+            same[changes].append(_Place(path, number, hunk))
+        self._places: dict[str, list[_Place]] = defaultdict(list)
+        for place in sorted(chain.from_iterable(map(_joined, same.values())), key=lambda place: place.number):
+            self._places[place.path].append(place)
+
+    def _near(self, source: _Source, hunk: Hunk) -> Iterator[Hunk]:
+        """The changes of a hunk, each with one line around it, without pairs that differ in white space alone."""
+        replaces = "\n-" in hunk.body and "\n+" in hunk.body
+        if is_notebook(source.file.path) or not (replaces or "\n " in hunk.body):
+            return iter([hunk])
+        lines, spared = hunk.lines, set()
+        for old, new, difference in _pairs(lines) if replaces else ():
+            spared |= {old, new}
+            self._spared[difference][source.file.path] += 2
+        return _trimmed(hunk, lines, [line[0] in "+-" and n not in spared for n, line in enumerate(lines)])
+
+    def chosen(self, most: int, telling: Callable[[str], bool]) -> tuple[list[_Piece], list[_Piece]]:
+        """The pieces that stand on each of `most` pages, which are of notes, and those that stand on one of them."""
+        every = _Room(self._budget // 4)
+        pinned: list[_Piece] = []
+        queues: list[Iterator[_Piece]] = []
+        for source in self._sources:
+            pieces = self._of(source)
+            if telling(source.file.path):
+                found = list(pieces)
+                kept = [every.take(piece) for piece in found]
+                pinned += compress(found, kept)
+                pieces = compress(found, map(not_, kept))
+            queues.append(pieces)
+        room = _Room(most * (self._budget - self._budget // 4 + every.left))
+        chosen = _within(room, chain(self._differences(), _in_turn(queues)))
+        order = {source.file.path: n for n, source in enumerate(self._sources)}
+        return pinned, sorted(chosen, key=lambda p: (order[p.file.path] if p.file else -1, p.place))
+
+    def _of(self, source: _Source) -> Iterator[_Piece]:
+        """The pieces of a file, the heads of its hunks first."""
+        if not (source.file.added or source.file.removed):
+            return iter([_Piece(source.file)])
+        return _in_turn([self._place(source.file, place) for place in self._places[source.file.path]])
+
+    def _place(self, file: FileChange, place: "_Place") -> Iterator[_Piece]:
+        notice = ""
+        if place.copies:
+            where = f"{one_line(file.path, _PATH_LIMIT)} line {place.hunk.start}"
+            names = self._names(place.copies, f"changed as {where}")
+            notice = f"=== The change at {where} recurs {len(place.copies)}×, in {names}"
+        return _pieces(file, place.hunk, place.number, place.copies, notice)
+
+    def _differences(self) -> Iterator[_Piece]:
+        """A notice of the pairs of lines that are not shown, for each difference."""
+        for difference, spared in sorted(self._spared.items()):
+            names = self._names(spared, difference)
+            notice = f"=== Not shown, since {difference}: {spared.total()} changed lines of {names}"
+            yield _Piece(None, read=spared, notice=notice)
+
+    def _names(self, paths: Iterable[str], reason: str) -> str:
+        """The paths, as many as a tenth of a page holds."""
+        paths = list(dict.fromkeys(paths))
+        names = [one_line(path, _PATH_LIMIT) for path in paths]
+        ends = list(accumulate(len(name.encode("utf-8", "replace")) + 2 for name in names))
+        count = bisect_right(ends, self._budget * 3 // 10)
+        self.unnamed.update(dict.fromkeys(paths[count:], reason))
+        return ", ".join(names[:count]) + (f" and {len(names) - count} more" if count < len(names) else "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A change, the `number`th of a patch, where it stands, and a file for each place where it stands as well."""
+
+    path: str
+    number: int
+    hunk: Hunk
+    copies: tuple[str, ...] = ()
+
+
+def _joined(places: Sequence[_Place]) -> Sequence[_Place]:
+    """The same change in several places as one, unless to name these takes more room than to show it in each."""
+    if len(places) == 1:
+        return places
+    first, *others = places
+    named = sum(len(path) + 2 for path in {place.path for place in others})
+    if sum(len(place.hunk.body) + _LINE_OF_PLACE for place in others) <= named + len(first.path) + _LINE_OF_PLACE:
+        return places
+    return [replace(first, copies=tuple(place.path for place in others))]
+
+
+_LINE_OF_PLACE = 30
+"""Characters of a line that says where something stands, but for names."""
+
+
+_ENDS, _INDENTATION = "only their line ends differ", "only their indentation differs"
+
+
+_REPLACED = re.compile(r"((?:\n-.*)+)((?:\n\\.*)?)((?:\n\+.*)+)")
+
+
+def _pairs(lines: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+    """Removed and added lines at either end of a replacement that differ in white space alone: where, and in what."""
+    text = "\n".join(("", *lines))
+    for found in _REPLACED.finditer(text):
+        old, new = found[1].split("\n-")[1:], found[3].split("\n+")[1:]
+        first = text.count("\n", 0, found.start())
+        second = first + len(old) + bool(found[2])
+        head = _alike(old, new)
+        yield from ((first + n, second + n, difference) for n, difference in enumerate(head))
+        tail = _alike(old[len(head) :][::-1], new[len(head) :][::-1])
+        last, end = first + len(old) - 1, second + len(new) - 1
+        yield from ((last - n, end - n, difference) for n, difference in enumerate(tail))
+
+
+def _alike(old: Iterable[str], new: Iterable[str]) -> list[str]:
+    """The differences of lines from the beginning on, as long as they are white space alone."""
+    return list(takewhile(bool, map(_difference, old, new)))
+
+
+def _difference(old: str, new: str) -> str:
+    """In what two lines differ, if it is white space alone."""
+    old, new = old.rstrip("\r"), new.rstrip("\r")
+    if old == new:
+        return _ENDS
+    return _INDENTATION if old.lstrip(" \t") == new.lstrip(" \t") else ""
+
+
+def _trimmed(hunk: Hunk, lines: Sequence[str], shown: Sequence[bool]) -> Iterator[Hunk]:
+    """The lines of a hunk that are shown, and of its context those beside them, in as many hunks as that leaves."""
+    near = [False, *shown, False]
+    visible = [near[n + 1] or (line[0] not in "+-" and (near[n] or near[n + 2])) for n, line in enumerate(lines)]
+    start, section = hunk.start, hunk.section
+    for seen, run in groupby(zip(visible, lines, strict=True), itemgetter(0)):
+        part = [line for _, line in run]
+        if seen:
+            yield Hunk(start, section, "\n".join(("", *part)))
+            section = ""
+        start += _numbered(part)
+
+
+def _in_turn(queues: Sequence[Iterator[_Piece]]) -> Iterator[_Piece]:
+    """The first of each, then the second of each, and so on: itertools' recipe `roundrobin`."""
+    turns = iter(queues)
+    for left in range(len(queues), 0, -1):
+        turns = cycle(islice(turns, left))
+        yield from map(next, turns)
+
+
+_LEAST, _MISSES = 12, 100
+"""Tokens that the smallest piece takes: a page with less left is full, as is one for which so many were too large."""
+
+
+def _within(room: "_Room", pieces: Iterable[_Piece]) -> list[_Piece]:
+    """Those that fit, in their order; tests and files without a changed line get no more than a share at first."""
+    shares = {"test": _Room(room.left // 5), "": _Room(room.left // 10)}
+    later: list[_Piece] = []
+    misses = 0
+    chosen: list[_Piece] = []
+    for piece in pieces:
+        if room.left < _LEAST or misses == _MISSES:
+            break
+        share = shares.get(_group(piece))
+        if share and not share.take(piece):
+            later.append(piece)
+        elif room.take(piece):
+            chosen.append(piece)
+            misses = 0
+        else:
+            misses += 1
+    return chosen + [piece for piece in later if room.take(piece)]
+
+
+def _group(piece: _Piece) -> str:
+    if piece.file is None:
+        return "notice"
+    return kind(piece.file.path) if piece.text else ""
+
+
+# --- Pages -----------------------------------------------------------------------------------
+
+
+class _Page:
+    """One part of a patch: what is in it, by file, the changed lines that it tells of, and how many tokens are left."""
+
+    def __init__(self, budget: int) -> None:
+        self.left = budget
+        self.read: Counter[str] = Counter()
+        self.blocks: dict[str, list[str]] = {}
+        self._notices: list[str] = []
+
+    @property
+    def text(self) -> str:
+        return "\n".join(chain(chain.from_iterable(self.blocks.values()), self._notices))
+
+    def take(self, *pieces: _Piece) -> bool:
+        """Put pieces of a file here, beneath a line that names the file, where all of them fit."""
+        heads = {p.file.path: f"=== {_describe(p.file)}" for p in pieces if p.file and p.file.path not in self.blocks}
+        cost = sum(piece.cost for piece in pieces) + sum(map(tokens, heads.values()))
+        if cost > self.left:
+            return False
+        self.left -= cost
+        self.blocks.update({path: [head] for path, head in heads.items()})
+        for piece in pieces:
+            self.read.update(piece.read)
+            if piece.file and piece.text:
+                self.blocks[piece.file.path].append(piece.text)
+            if piece.notice:
+                self._notices.append(piece.notice)
+        return True
+
+
+class _Room(_Page):
+    """A page to try what fits: of a hunk nothing behind a piece that did not."""
+
+    def __init__(self, budget: int) -> None:
+        super().__init__(budget)
+        self._ended: set[tuple[str, int]] = set()
+
+    def take(self, *pieces: _Piece) -> bool:
+        """Like that of a page, for pieces of one hunk."""
+        hunks_of = {(piece.file.path, piece.place[0]) for piece in pieces if piece.file}
+        if hunks_of.isdisjoint(self._ended) and super().take(*pieces):
+            return True
+        self._ended |= hunks_of
+        return False
+
+
+def _packed(pinned: Sequence[_Piece], pieces: Sequence[_Piece], budget: int, most: int) -> list[_Page]:
+    """As few pages as hold the pieces, in their order, up to `most`, with the pinned ones on each."""
+    files = [list(group) for _, group in groupby(pieces, lambda p: p.file and p.file.path)]
+    all_of_it, empty = _Page(sys.maxsize), _Page(budget)
+    for group in files:
+        all_of_it.take(*group)
+    empty.take(*pinned)
+    least = -(-(sys.maxsize - all_of_it.left) // max(empty.left, 1))
+    for number in range(max(1, min(least, most)), most + 1):
+        pages = [_Page(budget) for _ in range(number)]
+        for page in pages:
+            page.take(*pinned)
+        if sum(_placed(group, pages) for group in files) == len(files):
+            break
+    return [page for page in pages if page.left < empty.left] or pages[:1]
+
+
+def _placed(group: Sequence[_Piece], pages: Sequence[_Page]) -> bool:
+    """Put the pieces of a file on one page where one holds them, else on several, and whether all found a place."""
+    return any(page.take(*group) for page in pages) or sum(_put(piece, pages) for piece in group) == len(group)
+
+
+def _put(piece: _Piece, pages: Sequence[_Page]) -> bool:
+    return any(page.take(piece) for page in pages)
+
+
 # --- Evidence --------------------------------------------------------------------------------
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _MARK = re.compile(r"^[+-]", re.MULTILINE)
+_QUOTATION = "`'\""
+_ESCAPED = re.compile(r"\\[abfnrtv]|\\(?=[\"'`])")
+"""What of a string in source code stands for no letter: an escaped character, the backslash before a quotation mark."""
 _QUOTE_LIMIT = 300
 """Characters of a quote: a longer one is no quote of a line."""
 # Quotes of nothing but these are in every patch: they prove nothing.
@@ -206,7 +576,8 @@ class EvidenceIndex:
     """Where quotes stand in a commit's patch or message. Made once a commit, asked for each statement."""
 
     def __init__(self, commit: Commit, patches: Sequence[FilePatch]) -> None:
-        self._known = {f.path for f in commit.files} | {f.previous for f in commit.files if f.previous}
+        renamed = {f.previous: f.path for f in commit.files if f.previous}
+        self._known = renamed | {f.path: f.path for f in commit.files}
         self._message = f"{commit.reading.subject}\n{commit.subject}\n{commit.body}\n{commit.reading.said}"
         self._patches = {p.path: p.text for p in patches}
         self._texts: dict[str, _Lines] = {}
@@ -214,23 +585,43 @@ class EvidenceIndex:
     def find(self, path: str, quote: str) -> Evidence | None:
         """Where `quote` stands in the patch of `path`, whatever its case and white space; None where it does not.
 
-        An added or kept line is named by its number in the new file, a removed one has none. A quote that only the
-        message holds is accepted for a path of the commit. A part of a word is no quote, nor is a bare keyword.
+        An added or kept line is named by its number in the new file, a removed one by that in the old file. `path` is
+        one of the commit, or how exactly one of them ends. A quote that only the message holds is accepted for those
+        and for an empty path, and is the message's own. A part of a word is no quote, nor is a bare keyword.
         """
-        quote = quote.strip("`'\" \n\t")
-        if path not in self._known or len(quote) > _QUOTE_LIMIT:
+        known = self._path(path)
+        if known is None or len(quote) > _QUOTE_LIMIT:
             return None
-        # A model may copy a line with the mark that the patch has in front of it.
-        tried = dict.fromkeys((quote, _MARK.sub("", quote)))
-        return next((found for said in tried if (found := self._find(path, said))), None)
+        tried = [(said, wanted) for said in _readings(quote) if (wanted := _pattern(said))]
+        found = (look(known, *each) for look in (self._in_file, self._in_message) for each in tried)
+        return next(filter(None, found), None)
 
-    def _find(self, path: str, quote: str) -> Evidence | None:
-        wanted = _pattern(quote)
-        if wanted is None:
-            return None
+    def _path(self, path: str) -> str | None:
+        """The path of the commit that is meant, empty for its message."""
+        if path in self._known or not path:
+            return self._known.get(path, "")
+        ends = {known for name, known in self._known.items() if name.endswith(f"/{path}")}
+        return ends.pop() if len(ends) == 1 else None
+
+    def _in_file(self, path: str, quote: str, wanted: re.Pattern[str]) -> Evidence | None:
         lines = self._texts.setdefault(path, _Lines(self._patches.get(path, "")))
-        found, number = lines.find(wanted)
-        return Evidence(path, quote, number) if found or wanted.search(self._message) or wanted.search(path) else None
+        if place := lines.find(wanted):
+            return Evidence(path, quote, place[0], removed=place[1])
+        return Evidence(path, quote) if wanted.search(path) else None
+
+    def _in_message(self, _: str, quote: str, wanted: re.Pattern[str]) -> Evidence | None:
+        return Evidence("", quote) if wanted.search(self._message) else None
+
+
+def _readings(quote: str) -> Iterable[str]:
+    """A quote as it may be meant: marks of the patch and quotation marks around it, and escapes, may be the model's."""
+    quote = quote.strip()
+    for mark in _QUOTATION:
+        if quote.count(mark) % 2:
+            quote = quote.strip(mark)
+    bare = quote.strip(f"{_QUOTATION} \n\t")
+    plain = _MARK.sub("", bare)
+    return dict.fromkeys((quote, _MARK.sub("", quote), bare, plain, _ESCAPED.sub(" ", plain)))
 
 
 def _pattern(quote: str) -> re.Pattern[str] | None:
@@ -247,30 +638,47 @@ def _pattern(quote: str) -> re.Pattern[str] | None:
 
 
 class _Lines:
-    """The lines of a file's patch without their marks, in one text, each with its number in the new file."""
+    """The lines of a file's patch: those of the new file, of the old one, and all as the patch has them."""
 
     def __init__(self, text: str) -> None:
+        self._text = text
+        self._views: dict[str, _View] = {}
+
+    def find(self, wanted: re.Pattern[str]) -> tuple[int, bool] | None:
+        """The place of the first line that has a quote, in the new file before the old one."""
+        for marks in ("+ ", "- ", "+- ") if "\n-" in self._text else ("+ ",):
+            view = self._views.get(marks) or self._views.setdefault(marks, _View(self._text, marks))
+            if place := view.find(wanted):
+                return place
+        return None
+
+
+class _View:
+    """The lines with some of the marks, in one text without these; of each its number, and whether it is removed."""
+
+    def __init__(self, text: str, marks: str) -> None:
         self._starts: list[int] = []
-        self._numbers: list[int | None] = []
+        self._places: list[tuple[int, bool]] = []
         lines: list[str] = []
         at = 0
         for hunk in hunks(text):
-            number = hunk.start
+            old, new = hunk.old, hunk.start
             for line in hunk.lines:
-                if line[0] == "\\":
-                    continue
-                self._starts.append(at)
-                self._numbers.append(None if line[0] == "-" else number)
-                lines.append(line[1:])
-                at += len(line)
-                number += line[0] != "-"
+                mark = line[0]
+                if mark in marks:
+                    self._starts.append(at)
+                    self._places.append((old, True) if mark == "-" else (new, False))
+                    lines.append(line[1:])
+                    at += len(line)
+                old += mark in "- "
+                new += mark in "+ "
         self._text = "\n".join(lines)
 
-    def find(self, wanted: re.Pattern[str]) -> tuple[bool, int | None]:
-        """Whether a quote is here, and the line number of the first place that has one."""
-        found = False
-        for match in wanted.finditer(self._text):
-            found = True
-            if number := self._numbers[bisect_right(self._starts, match.start()) - 1]:
-                return True, number
-        return found, None
+    def find(self, wanted: re.Pattern[str]) -> tuple[int, bool] | None:
+        """The place of the first line that has a quote, as written or with its escaped characters as white space."""
+        found = wanted.search(self._text) or wanted.search(self._read)
+        return self._places[bisect_right(self._starts, found.start()) - 1] if found else None
+
+    @cached_property
+    def _read(self) -> str:
+        return _ESCAPED.sub(lambda escaped: " " * len(escaped[0]), self._text)

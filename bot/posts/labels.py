@@ -126,11 +126,19 @@ def path_url(repository: Repository, commit: Commit, path: str) -> str | None:
     return repository.file_url(commit.parents[0] if removed and commit.parents else commit.sha, path)
 
 
-def evidence_line(repository: Repository, sha: str, evidence: Evidence) -> Line:
-    """The path and line of a piece of evidence as a link, and the words quoted."""
-    where = f"{evidence.path}:{evidence.line}" if evidence.line else evidence.path
-    url = repository.file_url(sha, evidence.path, evidence.line) if evidence.line else repository.commit_url(sha)
-    spans = [Span(where, url, code=True)]
+def evidence_line(repository: Repository, commit: Commit, evidence: Evidence, texts: Texts) -> Line:
+    """The path and line of a piece of evidence as a link, that of a removed line as it was, and the words quoted.
+
+    Words of the message are shown as such.
+    """
+    at, path, line = commit.sha, evidence.path, evidence.line
+    if evidence.removed and commit.parents:
+        at, path = commit.parents[0], next((f.previous or path for f in commit.files if f.path == path), path)
+    url = repository.file_url(at, path, line) if line else repository.commit_url(commit.sha)
+    where = f"{path}:{line}" if line else path
+    spans = [Span(where, url, code=True) if path else Span(texts("digest.message"), url)]
+    if evidence.removed:
+        spans.append(Span(f" ({texts('digest.removed')})"))
     if evidence.quote and evidence.quote != evidence.path:
         spans += [Span(" "), Span(one_line(evidence.quote, 120), code=True)]
     return tuple(spans)

@@ -44,11 +44,12 @@ def outline(repository: Repository, entry: Entry, texts: Texts, *, colon: str, l
         return (Span(name, strong=True), Span(f"{colon}{text}" if name and text else text))
 
     insights = (
-        Item(pair(texts(f"aspect.{i.aspect}"), i.text), (evidence_line(repository, commit.sha, i.evidence),))
+        Item(pair(texts(f"aspect.{i.aspect}"), i.text), (evidence_line(repository, commit, i.evidence, texts),))
         for i in analysis.insights
     )
     risks = (
-        Item(plain(r.text), (evidence_line(repository, commit.sha, r.evidence),), r.mitigation) for r in analysis.risks
+        Item(plain(r.text), (evidence_line(repository, commit, r.evidence, texts),), r.mitigation)
+        for r in analysis.risks
     )
     sections = (
         section("summary", [Item(plain(analysis.summary))], prose=True),

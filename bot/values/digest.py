@@ -56,12 +56,14 @@ class Grade:
 class Evidence:
     """Where a statement can be checked: a path of the commit and a quote that stands in its patch.
 
-    `line` is the quote's line in the new file; None for a removed line, or where only the message holds it.
+    `line` is the quote's line in the new file, or that in the old file where it is `removed`; None where no line is
+    known. `path` is empty where the commit's message says it.
     """
 
     path: str
     quote: str
     line: int | None = None
+    removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def run() -> list[dict[str, object]]:
     with tempfile.TemporaryDirectory() as folder:
         path = os.environ.get("BENCH_REPO") or str(_generated(Path(folder) / "bench.git"))
         source = GitSource(Path(folder) / "clones")
-        since, until = _range(source, path)
+        since, until = newest(source, path)
         shas = [commit.sha for commit in source.commits(path, "", since, until)]
         metadata = _ratio(lambda: _metadata(source, path, since, until), lambda: _raw(path, shas, "--numstat"))
         both = _ratio(lambda: _both(source, path, since, until), lambda: _raw(path, shas, "--patch", "--numstat"))
@@ -56,7 +56,7 @@ def _generated(path: Path) -> Path:
     return build.finish().path
 
 
-def _range(source: GitSource, path: str) -> tuple[datetime, datetime]:
+def newest(source: GitSource, path: str) -> tuple[datetime, datetime]:
     """The period of the newest commits that are measured."""
     command = ["git", "-c", "safe.directory=*", "-C", path, "log", "--first-parent", f"-{COMMITS}", "--format=%ct"]
     said = subprocess.run(command, env=ENVIRONMENT, capture_output=True, check=True).stdout
