@@ -36,7 +36,7 @@ class Fault:
     """What happens to a request instead of an answer.
 
     With `status` that answer is given; else the answer is `drop`ped with its connection, `cut` in the middle of its
-    JSON, or `short`: fewer bytes than it says.
+    JSON, or `short`: fewer bytes than it says. A `body` of bytes is sent as it is.
     """
 
     status: int = 0

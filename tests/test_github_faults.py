@@ -16,7 +16,7 @@ from adapters.sources.github import answers
 from adapters.sources.github.client import MAX_WAIT, Answer, Client, Recent, failure, limit, pause
 from adapters.sources.github.source import GitHubSource
 from bot.errors import ConfigError, DigestError, Forbidden, NotFound, Unavailable
-from bot.values import FilePatch
+from bot.values import FilePatch, Look, LookKind
 
 NOW = datetime(2026, 2, 18, 9, tzinfo=UTC)
 NEXT_DAY = DAY + timedelta(days=1)
@@ -312,6 +312,80 @@ def test_a_graphql_answer_without_data_has_the_error_of_its_type(server, read, k
 def test_the_first_error_of_a_day_ends_it(server, anonymous):
     server.fault("commit", Fault(403, "Resource not accessible by integration"))
     assert error_of(lambda: day(anonymous)).key == "github_forbidden"
+
+
+# --- looking things up -----------------------------------------------------------------------
+
+LOOKS = (Look(LookKind.WORD, "a"), Look(LookKind.PLACE, path="d", line=1), Look(LookKind.BEFORE, path="c", line=1))
+
+
+@pytest.fixture
+def archived(server, watch, tmp_path) -> GitHubSource:
+    return GitHubSource(Client(Auth.Token(TOKEN), server.url, watch.sleep, lambda: watch.now), tmp_path)
+
+
+@pytest.mark.parametrize("expected", FAULTS, ids=lambda expected: f"{expected[0].status}{expected[0].how}")
+@pytest.mark.parametrize("kind", ["tarball", "codeload"])
+def test_a_fault_of_an_archive_costs_the_search_alone(server, archived, history, expected, kind):
+    commit = archived.commit("team/app", history.sha("three"))
+    server.fault(kind, *[expected[0]] * 3)
+    word, *places = archived.look("team/app", commit, LOOKS)
+    assert word.refused == "cannot be searched here"
+    limited = kind == "tarball" and expected[2] == "github_rate_limited"
+    assert [place.refused for place in places] == (["could not be read"] * 2 if limited else ["", ""])
+
+
+def test_an_archive_that_did_not_come_is_asked_for_at_the_next_look(server, archived, history):
+    commit = archived.commit("team/app", history.sha("three"))
+    server.fault("codeload", Fault(503, "Service unavailable"))
+    assert archived.look("team/app", commit, LOOKS)[0].refused
+    assert not archived.look("team/app", commit, LOOKS)[0].refused
+
+
+def test_archives_wait_for_their_own_limit_to_end(server, archived, history, watch):
+    commit = archived.commit("team/app", history.sha("three"))
+    server.fault("codeload", Fault(429, "Too Many Requests", {"Retry-After": "90"}))
+    for _ in range(3):
+        assert archived.look("team/app", commit, LOOKS[:1])[0].refused
+    assert server.counts["codeload"] == 1
+    watch.now += timedelta(seconds=91)
+    assert not archived.look("team/app", commit, LOOKS[:1])[0].refused
+
+
+@pytest.mark.parametrize(
+    "where", ["", "/elsewhere", "ftp://127.0.0.1/x", "https://127.0.0.1/x", "http://[::1/x", "//x"]
+)
+def test_an_archive_s_address_that_is_none_is_not_followed(server, archived, history, where):
+    commit = archived.commit("team/app", history.sha("three"))
+    server.fault("tarball", *[Fault(302, "Found", {"Location": where} if where else {})] * 3)
+    assert archived.look("team/app", commit, LOOKS)[0].refused == "cannot be searched here"
+
+
+def test_an_archive_that_leads_elsewhere_is_not_followed(server, archived, history):
+    commit = archived.commit("team/app", history.sha("three"))
+    with GitHubServer({"team/app": history.path}) as other:
+        server.fault("codeload", Fault(302, "Found", {"Location": f"{other.url}/x"}))
+        assert archived.look("team/app", commit, LOOKS)[0].refused == "cannot be searched here"
+        assert not other.counts
+
+
+@pytest.mark.parametrize("expected", FAULTS, ids=lambda expected: f"{expected[0].status}{expected[0].how}")
+def test_a_file_that_does_not_come_is_refused(server, read, history, expected):
+    commit = read.commit("team/app", history.sha("three"))
+    server.fault("contents", *[expected[0]] * 6)
+    refused = {sight.refused for sight in read.look("team/app", commit, LOOKS[1:])}
+    assert refused <= {"could not be read", "a folder"}
+
+
+def test_a_file_whose_content_cannot_be_decoded_is_refused(server, read, history):
+    commit = read.commit("team/app", history.sha("three"))
+    server.fault("contents", Fault(200, body={"type": "file", "encoding": "base64", "content": "a"}))
+    assert read.look("team/app", commit, LOOKS[1:2])[0].refused == "could not be read"
+
+
+def test_an_unknown_repository_s_looks_raise_and_hold_no_secret(read, history):
+    commit = read.commit("team/app", history.sha("three"))
+    assert error_of(lambda: read.look("team/none", commit, LOOKS)).key == "repository_unknown"
 
 
 # --- redirects -------------------------------------------------------------------------------

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import functools
+import io
 import logging
 import operator
+import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,13 +25,13 @@ from github_server import TOKEN, App, Fault, GitHubServer, Pull
 from repositories import BINARY, DAY, DEV_TWO, Builder, History, at, contract_history, lines, releases_history, script
 from source_contract import NEXT_DAY, OF_THE_DAY, Served, SourceContract, looks_history
 
-from adapters.sources.github import answers, tags, tree
+from adapters.sources.github import answers, archives, client, tags, tree
 from adapters.sources.github.client import Client
 from adapters.sources.github.settings import GitHubSettings
 from adapters.sources.github.source import GitHubSource, from_settings
 from bot.commits import hosts
 from bot.errors import ConfigError, NotFound, UsageError
-from bot.values import FileChange, FileStatus
+from bot.values import FileChange, FileStatus, Look, LookKind
 
 
 def source(server: GitHubServer, token: str = TOKEN, archives: Path | None = None) -> GitHubSource:
@@ -892,3 +895,251 @@ def test_one_doubt_is_enough_to_ask_rest(path, value):
 def test_a_pull_request_of_one_commit_needs_no_number_in_the_subject():
     detail = changed(f"{PULL}.commits.totalCount", 1) | {"message": "Add it"}
     assert answers.proven_files(answers.Detail.model_validate(detail)) is not None
+
+
+# --- looking things up -----------------------------------------------------------------------
+
+WORD = Look(LookKind.WORD, "load_user")
+PLACES = (Look(LookKind.PLACE, path="src/server.py"), Look(LookKind.BEFORE, path="src/gone.py"))
+
+
+def asked(read: GitHubSource, looks: History, name: str = "change"):
+    """A commit of the repository of things to look up."""
+    return read.commit("team/app", looks.sha(name))
+
+
+def look(read: GitHubSource, commit, *asked: Look):
+    return read.look("team/app", commit, asked or (WORD, *PLACES))
+
+
+def test_an_archive_is_fetched_once_and_a_file_of_the_parent_once(looks, tmp_path):
+    with serving(looks) as server:
+        read = source(server, archives=tmp_path)
+        commit = asked(read, looks)
+        server.counts.clear()
+        first, again = look(read, commit), look(read, commit)
+        assert first == again
+        assert all(sight.excerpts for sight in first)
+        # The contents are those of `.gitattributes`, which may leave files out, and of the file before.
+        assert server.counts == {"tarball": 1, "codeload": 1, "contents": 2}
+        assert look(source(server, archives=tmp_path), commit) == first, "another process has it too"
+        assert server.counts["codeload"] == 1
+
+
+def test_places_alone_fetch_no_archive(looks, tmp_path):
+    with serving(looks) as server:
+        read = source(server, archives=tmp_path)
+        commit = asked(read, looks)
+        server.counts.clear()
+        assert all(sight.excerpts for sight in look(read, commit, *PLACES))
+        assert server.counts == {"contents": 2}
+
+
+def test_a_private_repository_s_archive_is_fetched_with_its_own_token_alone(looks, tmp_path, caplog):
+    with serving(looks, private=["team/app"]) as server, caplog.at_level(logging.DEBUG):
+        read = source(server, archives=tmp_path)
+        assert look(read, asked(read, looks))[0].hits == 12
+    assert TOKEN not in caplog.text.replace("urllib3", "")
+    assert TOKEN not in "".join(path.read_text(errors="replace") for path in tmp_path.rglob("*.json"))
+
+
+def test_an_archive_comes_from_the_host_that_the_table_names_and_from_no_other(looks, tmp_path, monkeypatch):
+    with serving(looks, codeload="localhost") as server:
+        read = source(server, archives=tmp_path)
+        commit = asked(read, looks)
+        word, *places = look(read, commit)
+        assert word.refused == "cannot be searched here"
+        assert all(place.excerpts for place in places)
+        assert not server.counts["codeload"]
+        monkeypatch.setitem(client.ARCHIVE_HOSTS, "127.0.0.1", "localhost")
+        assert look(read, commit)[0].hits == 12
+    assert client.ARCHIVE_HOSTS["api.github.com"] == "codeload.github.com"
+
+
+def test_without_a_folder_for_archives_files_are_asked_for_one_by_one(looks):
+    with serving(looks) as server:
+        read = source(server)
+        word, *places = look(read, asked(read, looks))
+        assert word.refused == "cannot be searched here"
+        assert all(place.excerpts for place in places)
+        assert not server.counts["tarball"]
+
+
+def test_of_one_commit_twenty_files_are_asked_for(looks):
+    with serving(looks) as server:
+        read = source(server)
+        commit = asked(read, looks)
+        many = [Look(LookKind.PLACE, path=f"many/f{n:03}.txt") for n in range(25)]
+        first = look(read, commit, *many[:15])
+        second = look(read, commit, *many[10:])
+        assert [bool(sight.excerpts) for sight in (*first, *second)] == [True] * 25 + [False] * 5
+        assert {sight.refused for sight in second[-5:]} == {"could not be read"}
+        assert look(read, asked(read, looks, "merge"), many[24])[0].excerpts
+
+
+def test_half_of_an_hour_s_requests_are_left_for_what_must_be_read(looks):
+    with serving(looks) as server:
+        read = source(server)
+        commit = asked(read, looks)
+        server.remaining = 2_501
+        first = look(read, commit, PLACES[0])
+        read.commit("team/app", looks.sha("root"))
+        server.counts.clear()
+        second = look(read, commit, PLACES[1])
+        assert (bool(first[0].excerpts), second[0].refused) == (True, "could not be read")
+        assert not server.counts["contents"]
+
+
+def limited(looks, tmp_path, monkeypatch, **limits: float):
+    """What a search finds at three commits, one after the other, under other limits; and how many were fetched."""
+    for name, value in limits.items():
+        monkeypatch.setattr(archives, name, value)
+    with serving(looks) as server:
+        read = source(server, archives=tmp_path)
+        found = [look(read, asked(read, looks, name), WORD)[0] for name in ("change", "root", "merge", "change")]
+        return [sight.refused for sight in found], server.counts["codeload"]
+
+
+UNSEARCHABLE = "cannot be searched here"
+
+
+@pytest.mark.parametrize("name", ["ARCHIVE_BYTES", "ARCHIVE_SECONDS", "UNPACKED_BYTES", "ARCHIVE_FILES"])
+def test_an_archive_beyond_a_limit_is_given_up_once_and_for_the_day(looks, tmp_path, monkeypatch, name):
+    refused, fetched = limited(looks, tmp_path, monkeypatch, **{name: 0})
+    assert refused == [UNSEARCHABLE] * 4
+    assert fetched == (3 if name == "ARCHIVE_FILES" else 1)
+    assert not list(tmp_path.rglob("*.files"))
+
+
+def test_another_commit_s_archive_is_fetched_while_one_as_large_is_within_the_day_s_limit(looks, tmp_path, monkeypatch):
+    with serving(looks) as server:
+        size = len(server.repos["team/app"].archive(looks.sha("root"), "x/"))
+    refused, fetched = limited(looks, tmp_path, monkeypatch, ARCHIVE_BYTES=size * 2.5)
+    assert refused == ["", "", UNSEARCHABLE, ""]
+    assert fetched == 2
+
+
+def test_archives_are_kept_for_a_day(looks, tmp_path):
+    now = [at(9)]
+    with serving(looks) as server:
+        made = Client(Auth.Token(TOKEN), server.url, sleep=_no_sleep, now=lambda: now[0])
+        read = GitHubSource(made, tmp_path)
+        commit = asked(read, looks)
+        for hour, fetched in ((9, 1), (23, 1), (24, 2), (50, 3)):
+            now[0] = at(hour)
+            assert look(read, commit, WORD)[0].hits == 12
+            assert server.counts["codeload"] == fetched
+            assert [path.name for path in tmp_path.iterdir()] == [f"{at(hour):%Y-%m-%d}"]
+
+
+def test_an_archive_that_leaves_files_out_proves_no_absence(tmp_path):
+    build = Builder(tmp_path / "app.git")
+    ignore = "/tests export-ignore\n/.gitattributes export-ignore\n"
+    build.commit("one", at(1), {".gitattributes": ignore, "tests/a.py": "hidden = 1\n", "b.py": "shown = 1\n"})
+    history = build.finish()
+    with serving(history) as server:
+        read = source(server, archives=tmp_path / "archives")
+        asked = [Look(LookKind.WORD, "shown"), Look(LookKind.WORD, "hidden"), Look(LookKind.PLACE, path="tests/a.py")]
+        shown, hidden, place = look(read, read.commit("team/app", history.sha("one")), *asked)
+    assert (shown.hits, shown.refused) == (1, "")
+    assert hidden.refused.startswith("could not be searched in full")
+    assert place.excerpts[0].lines == ("hidden = 1",)
+
+
+def packed(*members: tuple[str, bytes, dict[str, object]]) -> bytes:
+    """A tar.gz of files, of which each may have attributes of a TarInfo."""
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w:gz") as tar:
+        for name, content, more in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            for key, value in more.items():
+                setattr(info, key, value)
+            tar.addfile(info, io.BytesIO(content)) if info.size == len(content) else tar.fileobj.write(info.tobuf())
+    return held.getvalue()
+
+
+def test_nothing_in_an_archive_is_written_anywhere_but_where_it_is_kept(looks, tmp_path):
+    hostile = packed(
+        ("../../escaped", b"load_user", {}),
+        ("/tmp/escaped", b"load_user", {}),
+        ("x/a.py", b"load_user = 1\n", {}),
+        ("x/link", b"", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}),
+        ("x/hard", b"", {"type": tarfile.LNKTYPE, "linkname": "/etc/passwd"}),
+        ("x/null", b"", {"type": tarfile.CHRTYPE}),
+        ("x/pipe", b"", {"type": tarfile.FIFOTYPE}),
+        ("nofolder", b"load_user", {}),
+    )
+    with serving(looks) as server:
+        read = source(server, archives=tmp_path / "archives")
+        commit = asked(read, looks)
+        server.fault("codeload", Fault(200, body=hostile))
+        places = [Look(LookKind.PLACE, path=path) for path in ("a.py", "link", "hard", "null")]
+        word, *found = look(read, commit, WORD, *places)
+    assert "a.py" in [excerpt.path for excerpt in word.excerpts]
+    assert [sight.refused for sight in found] == ["", "a symbolic link", "no such path", "no such path"]
+    kept = sorted(path.suffix for path in tmp_path.rglob("*") if path.is_file())
+    assert kept == [".files", ".json"]
+
+
+def test_an_archive_that_unpacks_to_too_much_is_given_up_before_it_does(looks, tmp_path):
+    bomb = packed(("x/a.py", b"load_user", {}), ("x/zeros", b"\0" * 2_000_000, {}), ("x/b", b"", {"size": 10**12}))
+    with serving(looks) as server:
+        read = source(server, archives=tmp_path)
+        commit = asked(read, looks)
+        server.fault("codeload", Fault(200, body=bomb))
+        assert look(read, commit, WORD)[0].refused == UNSEARCHABLE
+
+
+@pytest.mark.parametrize(
+    "held", ["", "{", "[]", "null", '{"paths": []}', '{"paths": 3, "spent": {}}', '{"spent": {"odd": 1}}']
+)
+def test_what_somebody_did_to_the_kept_files_costs_the_search_alone(looks, tmp_path, held):
+    with serving(looks) as server:
+        read = source(server, archives=tmp_path)
+        commit = asked(read, looks)
+        look(read, commit)
+        for path in tmp_path.rglob("*.json"):
+            path.write_text(held)
+        word, *places = look(read, commit)
+        assert word.refused
+        assert all(place.excerpts for place in places)
+
+
+def test_an_archive_that_is_gone_from_the_disk_costs_the_search_alone(looks, tmp_path):
+    with serving(looks) as server:
+        read = source(server, archives=tmp_path)
+        commit = asked(read, looks)
+        look(read, commit)
+        for path in tmp_path.rglob("*.files"):
+            path.unlink()
+        word, *places = look(read, commit)
+        assert word.refused == "could not be read"
+        assert all(place.excerpts for place in places)
+
+
+def test_a_disk_that_cannot_be_written_to_costs_the_search_alone(looks, tmp_path):
+    (tmp_path / "file").write_text("")
+    with serving(looks) as server:
+        read = source(server, archives=tmp_path / "file" / "archives")
+        word, *places = look(read, asked(read, looks))
+        assert word.refused == UNSEARCHABLE
+        assert all(place.excerpts for place in places)
+
+
+def test_several_threads_fetch_one_archive(looks, tmp_path):
+    with serving(looks) as server:
+        read = source(server, archives=tmp_path)
+        commit = asked(read, looks)
+        with ThreadPoolExecutor(6) as pool:
+            found = list(pool.map(lambda _: look(read, commit), range(12)))
+        assert found == [found[0]] * 12
+        assert server.counts["codeload"] == 1
+
+
+def test_what_is_no_commit_cannot_be_looked_into(looks):
+    with serving(looks) as server:
+        read = source(server)
+        commit = replace(asked(read, looks), sha="../../user")
+        with pytest.raises(NotFound):
+            look(read, commit)

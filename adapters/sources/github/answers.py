@@ -24,7 +24,6 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from bot.commits import hosts, lookup, reading
-from bot.commits.lookup import Content as FileContent
 from bot.commits.people import Mailmap, Signature
 from bot.commits.reading import Written
 from bot.errors import Unavailable
@@ -380,14 +379,19 @@ class Changes:
         return sum(len(p.text) + 300 for p in self.patches) + sum(len(w.message) + 300 for w in self.inner) + 300
 
 
-def content(data: object) -> FileContent:
+def content(data: object) -> lookup.Content:
     """What a path of a commit holds, or why that cannot be read. Raises Unavailable."""
     if isinstance(data, list):
         return lookup.FOLDER
     file = read(TextFile, data)
     if file.type != "file":
         return {"symlink": lookup.LINK, "submodule": lookup.SUBMODULE}.get(file.type, lookup.UNREADABLE)
-    return base64.b64decode(file.content, validate=False) if file.encoding == "base64" else lookup.TOO_LARGE
+    if file.encoding != "base64":
+        return lookup.TOO_LARGE if file.encoding == "none" else lookup.UNREADABLE
+    try:
+        return base64.b64decode(file.content, validate=False)
+    except ValueError:
+        raise Unavailable("github_unavailable") from None
 
 
 def repository(answer: RestRepository) -> Repository:

@@ -1,6 +1,5 @@
 """The commits of repositories on GitHub or GitHub Enterprise."""
 
-import base64
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -312,7 +311,9 @@ class GitHubSource:
         if name not in self._mailmaps:
             try:
                 answer = self._client.get(f"/repos/{name}/contents/.mailmap", NotFound("commit_unknown"))
-                self._mailmaps[name] = people.mailmap(_decoded(answers.read(answers.TextFile, answer.data)))
+                held = answers.content(answer.data)
+                text = held.decode(errors="replace") if isinstance(held, bytes) else ""
+                self._mailmaps[name] = people.mailmap(text)
             except NotFound:
                 self._mailmaps[name] = Mailmap()
         return self._mailmaps[name]
@@ -386,13 +387,6 @@ def _checked(repo: str) -> str:
     if not _REPO.fullmatch(repo):
         raise UsageError("repository_syntax", text=repo)
     return repo
-
-
-def _decoded(file: answers.TextFile) -> str:
-    """The text of a file; nothing where GitHub leaves it out."""
-    if file.encoding != "base64":
-        return ""
-    return base64.b64decode(file.content, validate=False).decode(errors="replace")
 
 
 def _no_repository(repo: str) -> NotFound:
