@@ -21,7 +21,7 @@ import github
 import pytest
 from github import Auth
 from github_graphql import QueryError, execute
-from github_server import TOKEN, App, Fault, GitHubServer, Pull
+from github_server import ARCHIVE_TOKEN, TOKEN, App, Fault, GitHubServer, Pull
 from repositories import BINARY, DAY, DEV_TWO, Builder, History, at, contract_history, lines, releases_history, script
 from source_contract import NEXT_DAY, OF_THE_DAY, Served, SourceContract, looks_history
 
@@ -935,12 +935,17 @@ def test_places_alone_fetch_no_archive(looks, tmp_path):
         assert server.counts == {"contents": 2}
 
 
-def test_a_private_repository_s_archive_is_fetched_with_its_own_token_alone(looks, tmp_path, caplog):
+def test_a_private_repository_s_archive_is_fetched_with_its_own_token_alone(looks, tmp_path, caplog, monkeypatch):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login dev-one password netrc0secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    kept = tmp_path / "archives"
     with serving(looks, private=["team/app"]) as server, caplog.at_level(logging.DEBUG):
-        read = source(server, archives=tmp_path)
+        read = source(server, archives=kept)
         assert look(read, asked(read, looks))[0].hits == 12
-    assert TOKEN not in caplog.text.replace("urllib3", "")
-    assert TOKEN not in "".join(path.read_text(errors="replace") for path in tmp_path.rglob("*.json"))
+        assert server.counts["codeload"] == 1
+    told = caplog.text + "".join(path.read_text(errors="replace") for path in kept.rglob("*.json"))
+    assert TOKEN not in told
+    assert ARCHIVE_TOKEN not in told
 
 
 def test_an_archive_comes_from_the_host_that_the_table_names_and_from_no_other(looks, tmp_path, monkeypatch):

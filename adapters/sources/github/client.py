@@ -182,6 +182,8 @@ class Client:
     ) -> None:
         # At DEBUG PyGithub logs whole answers: private code, and the token that an App is given.
         logging.getLogger("github.Requester").setLevel(logging.INFO)
+        # What is beneath it logs addresses: that of a private repository's archive has a token in it.
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
         self._auth = auth
         self._url = url
         self._sleep = sleep
