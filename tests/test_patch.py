@@ -237,6 +237,14 @@ def test_few_lines_of_vendored_code_are_shown_and_many_only_counted():
     assert many.left_out == ("third_party/xla/xla.cc (modified, +200 -200), generated",)
 
 
+def test_a_patch_that_is_made_to_be_slow_takes_its_size_in_time():
+    """Removed lines without end, and more files than a chain of iterators could hold."""
+    removed = {"src/a.py": "\n".join(("@@ -1,9 +1,9 @@", *["-x"] * 100_000, " y", "+z"))}
+    assert patch.select(*made(removed), 1_000).coverage < 1
+    many = {f"src/part{n}.py": f"@@ -1 +1 @@\n-a{n}\n+b{n}" for n in range(12_000)}
+    assert patch.select(*made(many), 1_000).coverage < 1
+
+
 PATHS = [
     "src/a.py",
     "src/b.py",

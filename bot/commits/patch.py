@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from itertools import accumulate, chain, compress, cycle, groupby, islice, takewhile
+from itertools import accumulate, chain, compress, groupby, takewhile
 from operator import itemgetter, not_
 
 from bot.commits import notebooks
@@ -396,16 +396,18 @@ _LINE_OF_PLACE = 30
 _ENDS, _INDENTATION = "only their line ends differ", "only their indentation differs"
 
 
-_REPLACED = re.compile(r"((?:\n-.*)+)((?:\n\\.*)?)((?:\n\+.*)+)")
+# What may be missing behind the removed lines does not fail, else each of them would be tried as the first.
+_REPLACED = re.compile(r"((?:\n-.*)+)((?:\n\\.*)?)((?:\n\+.*)*)")
 
 
 def _pairs(lines: Sequence[str]) -> Iterator[tuple[int, int, str]]:
     """Removed and added lines at either end of a replacement that differ in white space alone: where, and in what."""
     text = "\n".join(("", *lines))
+    at = first = 0
     for found in _REPLACED.finditer(text):
         old, new = found[1].split("\n-")[1:], found[3].split("\n+")[1:]
-        first = text.count("\n", 0, found.start())
-        second = first + len(old) + bool(found[2])
+        first += text.count("\n", at, found.start())
+        at, second = found.start(), first + len(old) + bool(found[2])
         head = _alike(old, new)
         yield from ((first + n, second + n, difference) for n, difference in enumerate(head))
         tail = _alike(old[len(head) :][::-1], new[len(head) :][::-1])
@@ -440,11 +442,14 @@ def _trimmed(hunk: Hunk, lines: Sequence[str], shown: Sequence[bool]) -> Iterato
 
 
 def _in_turn(queues: Sequence[Iterator[_Piece]]) -> Iterator[_Piece]:
-    """The first of each, then the second of each, and so on: itertools' recipe `roundrobin`."""
-    turns = iter(queues)
-    for left in range(len(queues), 0, -1):
-        turns = cycle(islice(turns, left))
-        yield from map(next, turns)
+    """The first of each, then the second of each, and so on."""
+    while queues:
+        left = []
+        for queue in queues:
+            if piece := next(queue, None):
+                yield piece
+                left.append(queue)
+        queues = left
 
 
 _LEAST, _MISSES = 12, 100

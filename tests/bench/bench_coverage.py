@@ -97,16 +97,15 @@ def _tokens(patches: Sequence[FilePatch]) -> int:
 # Tokens of the patches of a day, as they were in the quantiles of busy repositories.
 _HIGHS = (1_200, 2_700, 5_000, 9_000, 15_000, 22_000, 60_000, 100_000, 180_000)
 _MEDIUMS = (80, 290, 720, 960, 1_400, 1_900, 2_900, 5_000, 10_000, 28_000, 80_000)
-_LOWS = (80, 120, 160, 250, 350, 500, 700, 1_300, 2_700)
 
 
 def _made(path: Path) -> Path:
     """Days of such commits: in each every fourth line of some files is another one."""
-    kinds = (("feat(api)!: replace", _HIGHS[::3]), ("fix: repair", _MEDIUMS * 2), ("docs: tell of", _LOWS * 2))
+    kinds = (("feat(api)!: replace", _HIGHS), ("fix: repair", _MEDIUMS * 4))
     sized = [
         (f"{what} part {day}-{n} ({size})", DAY + timedelta(days=day, minutes=n), _sizes(f"part{day}_{n}", size))
         for day in range(DAYS)
-        for n, (what, size) in enumerate((what, size) for what, sizes in kinds for size in sizes[day % 2 :: 2])
+        for n, (what, size) in enumerate((what, size) for what, sizes in kinds for size in sizes[day % 3 :: 3])
     ]
     build = Builder(path)
     before = {name: lines(1, count) for *_, files in sized for name, count in files.items()}
