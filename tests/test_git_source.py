@@ -1571,7 +1571,7 @@ def test_too_many_large_files_cannot_be_searched_and_places_can(source, looks, m
 
 def test_what_is_too_much_to_read_is_refused(source, looks, monkeypatch):
     monkeypatch.setattr(tree, "SEARCHED_BYTES", 300)
-    monkeypatch.setattr(tree, "READ_BYTES", 600)
+    monkeypatch.setattr(tree, "READ_BYTES", 400)
     commit = source.commit(str(looks.path), looks.sha("change"))
     asked = [WORDS[0], *[Look(LookKind.PLACE, path=path) for path in ("src/server.py", "src/accounts.py", "src/-O")]]
     word, *places = looked(source, looks.path, commit, *asked)

@@ -91,14 +91,15 @@ class GitTree:
             _refuse(found, _MISSING)
         elif len(skipped) > EXCLUDED:
             _refuse(found, lookup.UNSEARCHABLE)
-        _refuse({word: found[word] for word in self._likely(found, small)}, lookup.TOO_COMMON)
+        else:
+            _refuse({word: found[word] for word in self._likely(found, small)}, lookup.TOO_COMMON)
         if left := {word: uses for word, uses in found.items() if not uses.refused}:
             self._count(left, self._naming(left, skipped))
 
-    def _likely(self, found: Mapping[str, Uses], paths: Sequence[bytes]) -> list[str]:
+    def _likely(self, words: Iterable[str], paths: Sequence[bytes]) -> list[str]:
         """The words that a sample shows to be far too common."""
         some = paths[:: len(paths) // SAMPLE] if len(paths) > 2 * SAMPLE else ()
-        sample = {word: Uses() for word, uses in found.items() if not uses.refused}
+        sample = {word: Uses() for word in words}
         self._count(sample, some)
         least = max(LIKELY, 2 * lookup.COMMON * len(some) / max(len(paths), 1))
         return [word for word, uses in sample.items() if uses.refused or len(uses.counts) >= least]
@@ -126,7 +127,7 @@ class GitTree:
                 _refuse(found, "too common: too much to read")
                 return
             for word, wanted, uses in sought:
-                if not uses.refused and word in content:
+                if not uses.refused and word in content and not lookup.is_binary(content):
                     uses.add(history.text(path), len(wanted.findall(content)))
 
     def _read(self, paths: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:

@@ -183,7 +183,7 @@ class Client:
         # At DEBUG PyGithub logs whole answers: private code, and the token that an App is given.
         logging.getLogger("github.Requester").setLevel(logging.INFO)
         # What is beneath it logs addresses: that of a private repository's archive has a token in it.
-        logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+        logging.getLogger("urllib3.connectionpool").addFilter(_without_token)
         self._auth = auth
         self._url = url
         self._sleep = sleep
@@ -329,6 +329,11 @@ class Client:
             lazy=True,
             api_version=_API_VERSION,
         ).requester
+
+
+def _without_token(record: logging.LogRecord) -> bool:
+    """Whether what is logged names no address with a token."""
+    return "token=" not in record.getMessage()
 
 
 def _as_nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
