@@ -15,6 +15,7 @@ from bot.judgement.asker import Asker
 from bot.judgement.brief import Brief
 from bot.judgement.build import Build
 from bot.judgement.history import History
+from bot.judgement.questions import Depth
 from bot.ports import Archive, Progress
 from bot.repositories import Repositories
 from bot.texts import Texts
@@ -40,7 +41,8 @@ class App:
     """Everything the bot knows to say of commits, on the parts it is given.
 
     `model` None means the rules alone; `clock` gives the time in UTC; `concurrency` is how many questions may be open
-    at once; `habits` are by repository the patterns of files in which it keeps its notes for users, beyond the usual.
+    at once, `depth` how much is done for one commit; `habits` are by repository the patterns of files in which it keeps
+    its notes for users, beyond the usual.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class App:
         clock: Callable[[], datetime],
         concurrency: int,
         progress: Progress,
+        depth: Depth = Depth.NORMAL,
         habits: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     ) -> None:
         self.repositories = repositories
@@ -60,6 +63,7 @@ class App:
         self._archive = archive
         self._concurrency = concurrency
         self._progress = progress
+        self._depth = depth
         self._habits = habits
 
     # --- One commit --------------------------------------------------------------------------
@@ -148,7 +152,7 @@ class App:
         """A new digest, which is not kept yet."""
         repository, scope, commits = request.repository, request.scope, request.commits
         texts = Texts(scope.language)
-        history, brief = self._history(repository), self._brief(repository, texts)
+        history, brief = self._history(repository), self._brief(repository, texts, scope.branch)
         build = Build(brief, self._progress)
         entries = tuple(
             replace(entry, relations=history.relations(entry.commit, commits))
@@ -176,14 +180,16 @@ class App:
     def _history(self, repository: Repository) -> History:
         return History(repository, self.repositories.source_of(repository.name), self._archive)
 
-    def _brief(self, repository: Repository, texts: Texts) -> Brief:
+    def _brief(self, repository: Repository, texts: Texts, branch: str = "") -> Brief:
         return Brief(
             repository,
+            branch or repository.branch,
             texts,
             self.repositories.source_of(repository.name),
             self._archive,
             self.model.conversation() if self.model else None,
             self._concurrency,
+            self._depth,
             self._habits_of(repository),
         )
 

@@ -9,6 +9,7 @@
     ├── Unavailable             a service failed or is throttled: worth another try later
     ├── LeaseLost               another process does this meanwhile: leave it alone
     ├── ModelError              a language model gave no usable answer
+    │   ├── ContextExceeded     a question is longer than the model's context
     │   └── BudgetSpent         the tokens of a day or a digest are spent
     ├── StoreError              the database cannot be used as it is
     └── ConfigError             a setting is missing or wrong
@@ -67,6 +68,10 @@ class LeaseLost(DigestError):
 
 class ModelError(DigestError):
     """A language model gave no usable answer."""
+
+
+class ContextExceeded(ModelError):
+    """A question is longer than the model's context: a shorter one may fit."""
 
 
 class BudgetSpent(ModelError):

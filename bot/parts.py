@@ -29,12 +29,13 @@ from bot.conversation.options import zone_named
 from bot.delivery.worker import Worker
 from bot.errors import ConfigError, DigestError, UsageError
 from bot.judgement.asker import Asker, Bill, Limits
+from bot.judgement.questions import EARLIER, Depth
 from bot.ports import Chat, CommitSource, Finding, LanguageModel, Progress, Verdict
 from bot.posts.labels import columns
 from bot.repositories import Policy, Repositories, is_hosted
 from bot.settings import habits, load, misspelt
 from bot.texts import Texts
-from bot.values import Message, Place, Quota, Span, Table
+from bot.values import EPOCH, Message, Place, Quota, Span, Table
 
 if TYPE_CHECKING:
     from adapters.clock import Clock
@@ -110,16 +111,26 @@ def _joined(settings: AllSettings, store: SqliteStore, progress: Progress) -> Pr
         completion_price=settings.openai_completion_price,
     )
     bill, model = Bill(store, limits, _now), _model(settings)
+    concurrency = settings.openai_concurrency
     app = App(
         repositories=Repositories(_sources(settings), store, Policy(settings.digest_allow), _now),
         archive=store,
-        model=Asker(model, bill) if model else None,
+        model=Asker(model, bill, concurrency) if model else None,
         clock=_now,
-        concurrency=settings.openai_concurrency,
+        concurrency=concurrency,
+        depth=_depth(settings, bill),
         progress=progress,
         habits=habits(settings.digest_notes),
     )
     return Program(settings, store, bill, app)
+
+
+def _depth(settings: OpenAISettings, bill: Bill) -> Depth:
+    """The depth that is set; else what a new installation has, and an old one had."""
+    if settings.openai_depth:
+        return Depth(settings.openai_depth)
+    old = any(spent.purpose in EARLIER for spent in bill.since(EPOCH))
+    return Depth.BRIEF if old else Depth.NORMAL
 
 
 def _now() -> datetime:

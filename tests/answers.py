@@ -9,13 +9,23 @@ SHOWN = re.compile(r"^=== (\S+) \(", re.MULTILINE)
 ADDED = re.compile(r"^\+(.*\w{3}.*)$", re.MULTILINE)
 
 
+CLAIM = re.compile(r'"number":(\d+)')
+
+
 def answer(body: dict) -> str:
     """The answer to a chat completion request."""
     system, user = body["messages"][0]["content"], body["messages"][-1]["content"]
-    chinese = "Chinese" in system
+    chinese = "Chinese" in system or "Write in Simplified Chinese" in user
     if "grade the commits" in system:
         return json.dumps({"commits": [graded(sha, prior, chinese) for sha, prior in LISTED.findall(user)]})
-    if "analyse one commit" in system:
+    if "Draft what you would say" in user:
+        return json.dumps(drafted(user))
+    if "go through the claims" in user:
+        judged = [
+            {"number": int(n), "outcome": "kept", "becomes": "It stays."} for n in dict.fromkeys(CLAIM.findall(user))
+        ]
+        return json.dumps({"claims": judged, **analysed(user, chinese)})
+    if "Analyse this commit" in user or "analysed by itself" in system:
         return json.dumps(analysed(user, chinese))
     if "describe several commits" in system:
         return json.dumps({"commits": [described(sha, chinese) for sha in DESCRIBED.findall(user)]})
@@ -27,6 +37,22 @@ def answer(body: dict) -> str:
     return json.dumps({"overview": words})
 
 
+def drafted(user: str) -> dict:
+    """A draft of one claim, and a look at where the first name of the patch is used."""
+    path, quote = shown(user)
+    word = (re.findall(r"[A-Za-z_]\w{3,}", quote) or ["none"])[0]
+    return {
+        "claims": [{"number": 1, "text": "A start fails.", "path": path, "quote": quote, "refuted_by": "A guard."}],
+        "looks": [{"kind": "word", "word": word, "path": "", "line": 0, "why": "1"}],
+    }
+
+
+def shown(user: str) -> tuple[str, str]:
+    """A path of the patch that was shown, and a quote of it."""
+    path = (SHOWN.findall(user) or ["none"])[0]
+    return path, (ADDED.findall(user.split(path, 1)[-1]) or [path])[0]
+
+
 def graded(sha: str, prior: str, chinese: bool = False) -> dict:
     words = f"提交 {sha} 改变了启动方式。" if chinese else f"Commit {sha} changes how the server starts."
     reason = "改变启动方式" if chinese else "changes the start"
@@ -35,21 +61,21 @@ def graded(sha: str, prior: str, chinese: bool = False) -> dict:
 
 def described(sha: str, chinese: bool = False) -> dict:
     words = f"提交 {sha} 让启动失败时重试。" if chinese else f"Commit {sha} makes the server try again."
-    return {"sha": sha, "summary": words, "impact": [], "suggestions": []}
+    return {"sha": sha, "summary": words, "impact": [], "risks": [], "suggestions": []}
 
 
 def analysed(user: str, chinese: bool = False) -> dict:
     """An analysis whose evidence stands in the patch that was shown, where one was."""
-    path = (SHOWN.findall(user) or ["none"])[0]
-    quote = (ADDED.findall(user.split(path, 1)[-1]) or [path])[0]
+    path, quote = shown(user)
     words = (
         "服务器在启动失败时会重试，最多三次。"
         if chinese
         else "The server tries again when a start fails, three times at most."
     )
     return {
+        "verdict": words,
         "summary": words,
-        "impact": [{"component": "server", "paths": [path], "effect": words}],
+        "impact": [{"component": "server", "paths": [path], "before": words, "effect": words}],
         "insights": [{"aspect": "performance", "text": words, "path": path, "quote": quote}],
         "risks": [{"text": words, "path": path, "quote": quote, "mitigation": words}],
         "suggestions": [{"who": "operators", "action": words}],

@@ -109,8 +109,11 @@ def _analysis(words: str, path: str, quote: str) -> str:
     claim = {"text": f"{words} {_PINGED}", "path": path, "quote": quote}
     return json.dumps(
         {
+            "verdict": f"{words} {_PINGED}",
             "summary": f"{words} {_PINGED}",
-            "impact": [{"component": words, "paths": [path, "src/of-another.py"], "effect": _PINGED}],
+            "impact": [
+                {"component": words, "paths": [path, "src/of-another.py"], "before": _PINGED, "effect": _PINGED}
+            ],
             "insights": [{"aspect": "security", **claim}],
             "risks": [{**claim, "mitigation": _PINGED}],
             "suggestions": [{"who": "@channel", "action": words}],
@@ -120,7 +123,7 @@ def _analysis(words: str, path: str, quote: str) -> str:
 
 
 def _batch(words: str, *shas: str) -> str:
-    told = [{"sha": sha, "summary": words, "impact": [], "suggestions": []} for sha in shas]
+    told = [{"sha": sha, "summary": words, "impact": [], "risks": [], "suggestions": []} for sha in shas]
     return json.dumps({"commits": told}, ensure_ascii=False)
 
 

@@ -63,12 +63,12 @@ def test_usage_is_kept(talking):
     assert {s.model for s in used} == {"test-model"}
     assert {s.purpose: s.requests for s in used} == {
         "triage.v1": 1,
-        "analysis.v1": 6,
-        "batch.v1": 2,
+        "analysis.v2": 6,
+        "batch.v2": 2,
         "overview.v1": 1,
     }
     assert sum(s.prompt for s in used) > 1000
-    assert {s.purpose: (s.stated, s.dropped) for s in used if s.stated} == {"analysis.v1": (12, 0)}
+    assert {s.purpose: (s.stated, s.dropped) for s in used if s.stated} == {"analysis.v2": (12, 0)}
 
 
 def test_what_was_analysed_once_is_not_asked_again(talking):
@@ -136,7 +136,7 @@ def test_statements_without_evidence_are_asked_for_again_and_then_dropped(tmp_pa
         text = answer(body)
         return (
             text.replace('"quote": "', '"quote": "invented ')
-            if "analyse one commit" in body["messages"][0]["content"]
+            if "Analyse this commit" in body["messages"][-1]["content"]
             else text
         )
 
@@ -163,7 +163,7 @@ def test_an_answer_of_which_nothing_can_be_verified_is_not_taken(tmp_path, clock
     assert all(e.analysis.note for e in high)
     assert {
         s.purpose: (s.stated, s.dropped) for s in talking.store.usage(DAY, DAY + timedelta(days=9)) if s.stated
-    } == {"analysis.v1": (18, 18)}
+    } == {"analysis.v2": (18, 18)}
     talking.close()
 
 

@@ -20,13 +20,15 @@ def purposes(server) -> list[str]:
     told = {
         "grade the commits": "triage",
         "first looks": "second",
-        "analyse one commit": "analysis",
-        "several commits": "batch",
+        "describe several commits": "batch",
         "read in": "merge",
+        "Draft what you would say": "draft",
+        "go through the claims": "look",
+        "Analyse this commit": "analysis",
         "open the morning digest": "overview",
     }
-    systems = [body["messages"][0]["content"] for body in server.bodies]
-    return [next(name for words, name in told.items() if words in system) for system in systems]
+    asked = ["\n".join(message["content"] for message in body["messages"]) for body in server.bodies]
+    return [next(name for words, name in told.items() if words in question) for question in asked]
 
 
 @pytest.fixture
@@ -150,6 +152,7 @@ def merging(body):
 
 def test_a_large_commit_is_read_in_parts_and_merged(talk, large):
     talking = talk(large, merging)
+    talking.app.model.room = 12_000
     said = talking.said("#7")
     assert sorted(purposes(talking.server)) == ["analysis"] * 3 + ["merge"]
     assert "of the changed lines were read" not in said
@@ -167,6 +170,7 @@ def test_a_large_commit_is_read_in_parts_and_merged(talk, large):
 
 def test_a_commit_beyond_all_parts_says_how_much_was_read(talk, large):
     talking = talk(large, merging)
+    talking.app.model.room = 12_000
     said = talking.said("#8")
     assert purposes(talking.server).count("analysis") == questions.PARTS
     assert "of the changed lines were read" in said
@@ -175,12 +179,14 @@ def test_a_commit_beyond_all_parts_says_how_much_was_read(talk, large):
     assert len(talking.server.bodies) == asked
 
 
-def test_what_a_digest_read_in_part_is_read_whole_when_asked_for(talk, large):
+def test_a_digest_reads_a_commit_whole(talk, large):
     talking = talk(large, merging)
     digest = talking.digest()
     entry = next(e for e in digest.entries if e.commit.sha == large.sha("large"))
-    assert entry.analysis.coverage < 1
+    assert entry.analysis.coverage == 1
+    asked = len(talking.server.bodies)
     assert "of the changed lines were read" not in talking.said("#7")
+    assert len(talking.server.bodies) == asked
 
 
 def test_parts_that_cannot_be_merged_are_set_side_by_side(talk, large):
@@ -188,6 +194,7 @@ def test_parts_that_cannot_be_merged_are_set_side_by_side(talk, large):
         return "no" if "read in" in body["messages"][0]["content"] else answer(body)
 
     talking = talk(large, answers)
+    talking.app.model.room = 12_000
     entry = talking.app.expand(
         talking.repositories.find(str(large.path), HOME), talking.source.pull(str(large.path), 7), Texts("en")
     )
@@ -225,7 +232,7 @@ def test_usage_is_shown_by_prompt_with_its_cost_and_what_was_dropped(talk, dispu
     said = talking.said("usage")
     assert "of 2,000,000 tokens" in said
     assert "Cost of the last 30 days" in said
-    assert {"triage.v1", "analysis.v1", "overview.v1"} <= set(said.split())
+    assert {"triage.v1", "analysis.v2", "overview.v1"} <= set(said.split())
     assert "0 of 2 (0 %)" in said
     assert "Cost today" in talking.said("status")
     assert "用量" in words(talking.ask("用量")[0].headline) or "language model" in words(

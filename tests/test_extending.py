@@ -125,7 +125,7 @@ def test_a_model_is_asked_in_a_new_language(bilingual):
     asked = []
 
     def answers(body):
-        asked.append(body["messages"][0]["content"])
+        asked.append("\n".join(message["content"] for message in body["messages"]))
         return answer(body)
 
     with ModelServer(answer=answers) as server:
@@ -207,21 +207,21 @@ def test_a_signal_of_the_grades_is_one_cue_and_its_label(house):
 
 
 def test_a_prompt_is_one_file_and_its_name(house):
-    system, user = (ROOT / "prompts/analysis.v1.md").read_text(encoding="utf-8").split("\n---\n")
-    house.write("prompts/analysis.v2.md", f"{system}\nBe brief.\n---\n{user}")
+    system, user = (ROOT / "prompts/analysis.v2.md").read_text(encoding="utf-8").split("\n---\n")
+    house.write("prompts/analysis.v3.md", f"{system}\nBe brief.\n---\n{user}")
     questions = house.folder / "bot/judgement/questions.py"
     text = questions.read_text(encoding="utf-8")
-    assert text.count('"analysis.v1"') == 1
-    questions.write_text(text.replace('"analysis.v1"', '"analysis.v2"'), encoding="utf-8")
+    assert text.count('"analysis.v2"') == 1
+    questions.write_text(text.replace('"analysis.v2"', '"analysis.v3"'), encoding="utf-8")
     asked = []
 
     def answers(body):
-        asked.append(body["messages"][0]["content"])
+        asked.append("\n".join(message["content"] for message in body["messages"]))
         return answer(body)
 
     with ModelServer(answer=answers) as server:
         model = {"OPENAI_MODEL": "test-model", "OPENAI_API_KEY": server.key, "OPENAI_BASE_URL": server.url}
-        house.run(DATE, house.repo, **model)
+        house.run(DATE, house.repo, OPENAI_DEPTH="brief", **model)
     assert any("Be brief." in question for question in asked)
 
 

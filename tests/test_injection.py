@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from bot.delivery import schedule
 from bot.judgement import questions as asking
 from bot.judgement import replies, rules, triage
 from bot.judgement.replies import Rejected
+from bot.judgement.shapes import ClaimReply, DraftReply
 from bot.posts import post as digests
 from bot.posts import report
 from bot.texts import Texts
@@ -41,16 +43,20 @@ from bot.values import (
     Commit,
     Digest,
     Entry,
+    Excerpt,
     FileChange,
     FilePatch,
     Finish,
     Importance,
+    Look,
+    LookKind,
     Period,
     Post,
     Question,
     Reply,
     Repository,
     Scope,
+    Sight,
     Usage,
     sanitize,
 )
@@ -144,7 +150,7 @@ class Obedient:
 
     def __call__(self, body: dict) -> str:
         system, user = body["messages"][0]["content"], body["messages"][-1]["content"]
-        language = "zh" if "Chinese" in system else "en"
+        language = "zh" if "Chinese" in system or "Write in Simplified Chinese" in user else "en"
         if "grade the commits" in system:
             return json.dumps({"commits": [self.graded(s, p, language) for s, p in answers.LISTED.findall(user)]})
         # A hostile body forges records by dev-two, whom no innocent commit is by.
@@ -153,7 +159,7 @@ class Obedient:
             return json.dumps({"commits": [self.decided(sha, language) for sha in shas]})
         if "describe several commits" in system:
             return json.dumps({"commits": [self.described(sha, language) for sha in shas]})
-        if "analyse one commit" in system:
+        if "\n\nAnalyse this commit. Fill" in user:
             item = self.by_short.get(shas[0])
             return json.dumps(self.analysed(item) if item else answers.analysed(user, language == "zh"))
         return json.dumps({"overview": repeated(next(iter(self.by_short.values())), 1500, language)})
@@ -175,7 +181,7 @@ class Obedient:
         if not item:
             return answers.described(sha, language == "zh")
         full = self.analysed(item)
-        return {"sha": sha, **{name: full[name] for name in ("summary", "impact", "suggestions")}}
+        return {"sha": sha, **{name: full[name] for name in ("summary", "impact", "risks", "suggestions")}}
 
     @staticmethod
     def analysed(item: Hostile) -> dict:
@@ -186,8 +192,9 @@ class Obedient:
         ]
         impact = {"component": repeated(item, 300), "paths": [*item.files, "src/of-another.py"]}
         return {
+            "verdict": repeated(item, 600),
             "summary": repeated(item, 2000),
-            "impact": [{**impact, "effect": repeated(item, 600)}],
+            "impact": [{**impact, "before": repeated(item, 600), "effect": repeated(item, 600)}],
             "insights": [{"aspect": "security", "text": repeated(item, 900), "path": path, "quote": proof}],
             "risks": risks,
             "suggestions": [{"who": repeated(item, 300), "action": repeated(item, 600)}],
@@ -293,12 +300,34 @@ def test_the_commit_is_really_there_as_it_was_written(attacked: Attacked, item: 
 # --- Into a prompt ---------------------------------------------------------------------------
 
 
+SEEN_TOKENS = 2_000
+
+
+def at_once(repository, commit, seen, language) -> Question:
+    return asking.analysis_question(repository, commit, seen, (language, [(commit, "touches src/a.py")]))
+
+
+def drafted(repository, commit, seen, language) -> Question:
+    return asking.draft_question(repository, commit, seen, (language, [(commit, "touches src/a.py")]), looks=10)
+
+
+def looked(words: str, repository, commit, seen, language) -> Question:
+    """The question that has seen a draft and lines of the tree which say `words`."""
+    claim = ClaimReply(number=1, text=f"{words[:1500]}.", path="src/a.py", quote=words[:200], refuted_by=words[:500])
+    excerpt = Excerpt("src/b.py", 1, tuple(words[:900].split("\n")), "f" * 40)
+    sights = (Sight(Look(LookKind.WORD, words[:100], words[:100]), (excerpt,), hits=1, files=1),)
+    draft = DraftReply(claims=[claim], looks=[])
+    return asking.looked_question(
+        repository, commit, seen, (language, [(commit, "touches src/a.py")]), draft=draft, sights=sights
+    )
+
+
 def questions(attacked: Attacked, item: Hostile) -> Iterator[tuple[Question, Question]]:
     """Each question about the hostile commit, and the same one about innocent commits alone."""
     found, patches = pieces(attacked, item)
     innocent, repository, language = attacked.innocent(item.language), attacked.repository, item.language
-    seen = patch.select(found, patches, asking.HIGH_TOKENS)
-    plain = [(c, patch.select(c, (), asking.MEDIUM_TOKENS)) for c in innocent]
+    seen = patch.select(found, patches, SEEN_TOKENS)
+    plain = [(c, patch.select(c, (), SEEN_TOKENS)) for c in innocent]
     day = [found, *innocent[1:]]
     entries = attacked.digests["rules", language].entries[-6:]
     ours = entry_by_rules(found, patches, language) if not item.in_git else None
@@ -310,7 +339,9 @@ def questions(attacked: Attacked, item: Hostile) -> Iterator[tuple[Question, Que
         ),
         ((asking.batch_question, [(found, seen), *plain[1:]]), (asking.batch_question, plain)),
         ((asking.second_question, [(found, seen), *plain[1:]]), (asking.second_question, plain)),
-        ((asking.analysis_question, found, seen), (asking.analysis_question, *plain[0])),
+        ((at_once, found, seen), (at_once, *plain[0])),
+        ((drafted, found, seen), (drafted, *plain[0])),
+        ((partial(looked, item.said), found, seen), (partial(looked, "Fine."), *plain[0])),
         ((asking.merge_question, found, [ours.analysis]), (asking.merge_question, innocent[0], [ours.analysis])),
         ((asking.overview_question, [ours, *entries[1:]]), (asking.overview_question, entries)),
     ):
@@ -323,8 +354,17 @@ def fenced(question: Question) -> tuple[str, str, str]:
     lines = question.user.split("\n")
     mark = lines[1]
     assert re.fullmatch("DATA [0-9a-f]{16}", mark)
-    assert lines[-1] == mark
-    return lines[0], mark, "\n".join(lines[2:-1])
+    return lines[0], mark, "\n".join(lines[2 : lines.index(mark, 2)])
+
+
+def ours(question: Question) -> str:
+    """What a question says outside of its fences, of which each ends with the mark that it began with."""
+    text = question.user
+    while found := re.search(r"^DATA ([0-9a-f]{16})$", text, re.MULTILINE):
+        start, end = found.start(), text.index(f"\n{found[0]}", found.end()) + len(found[0]) + 1
+        assert text.count(found[1]) == 2
+        text = f"{text[:start]}[data]{text[end:]}"
+    return text
 
 
 TOKENS = (
@@ -351,8 +391,9 @@ def test_the_data_stay_between_the_two_marks_and_are_bounded_and_visible(attacke
         assert mark not in data
         assert question.system == innocent.system
         assert opening == fenced(innocent)[0]
+        assert ours(question) == ours(innocent)
         assert question.schema == innocent.schema
-        assert len(data.encode()) <= 3 * asking.HIGH_TOKENS + 14_000
+        assert len(data.encode()) <= 3 * SEEN_TOKENS + 26_000
         assert not unseen(data)
         assert not [token for token in TOKENS if token in question.user]
         assert attacked.key not in question.user
@@ -390,17 +431,18 @@ def test_what_was_sent_holds_the_data_once_and_never_the_key(attacked: Attacked)
     ours = {text.split("\n---\n")[0].strip() for text in prompts}
     for body in attacked.bodies:
         system = body["messages"][0]["content"]
-        assert re.sub(r"English|Simplified Chinese \(简体中文\)", "$language", system) in ours
+        plain = re.sub(r"English|Simplified Chinese \(简体中文\)", "$language", system)
+        assert re.sub(r"read in \d parts", "read in $count parts", plain) in ours
     for body in attacked.bodies:
         user = body["messages"][1]["content"]
         assert user.count(user.split("\n")[1]) == 2
-        assert len(user) < 60_000
+        assert len(user) < 150_000
     assert attacked.key not in json.dumps(attacked.bodies)
 
 
 def analysis_data(found: Commit, *patches: FilePatch) -> str:
     """The data of the question about one commit."""
-    return fenced(asking.analysis_question(REPOSITORY, found, patch.select(found, patches, 5_000), "en"))[2]
+    return fenced(asking.analysis_question(REPOSITORY, found, patch.select(found, patches, 5_000), ("en", ())))[2]
 
 
 @pytest.mark.parametrize("start", ["\x1b]", "\x1b]8;;https://evil.example", "\x1b", "\x1b[", "\x1bP", "\x9d", "\x1b_"])
@@ -442,7 +484,7 @@ def test_commits_whose_short_names_are_alike_are_told_apart() -> None:
     data = fenced(asking.batch_question(REPOSITORY, seen, "en"))[2]
     listed = re.findall(r"^commit ([0-9a-f]+) by", data, re.MULTILINE)
     said = {"commits": [answers.described(sha) for sha in listed]}
-    assert len(replies.read_batch(reply(said), seen, "en")) == 2
+    assert len(replies.read_batch(reply(said), seen, [patch.EvidenceIndex(c, ()) for c, _ in seen], "en")) == 2
 
 
 # --- Out of a reply --------------------------------------------------------------------------
@@ -513,8 +555,9 @@ def test_a_forged_answer_is_no_answer(attacked: Attacked, item: Hostile) -> None
     judged = triage.judge(day)
     with pytest.raises(Rejected) as graded:
         replies.read_triage(forged, day, judged, language)
+    seen = [(c, patch.Selection("", 1, ())) for c in day]
     with pytest.raises(Rejected) as described:
-        replies.read_batch(forged, [(c, patch.Selection("", 1, ())) for c in day], language)
+        replies.read_batch(forged, seen, [patch.EvidenceIndex(c, ()) for c in day], language)
     # What is right in it by its form speaks of real commits, once each, and silences none that must be read.
     always = {c.sha for c, j in zip(day, judged, strict=True) if j.always}
     named = named_once(forged.text, day)

@@ -37,7 +37,7 @@ NOTE = LABELS["digest"]["no_model_note"]
 
 GRADES, HIGH, MEDIUM, OVERVIEW = (
     "grade the commits",
-    "analyse one commit",
+    "Analyse this commit",
     "describe several",
     "open the morning digest",
 )
@@ -235,7 +235,7 @@ FAULTS = [
         "overflow",
         (Fault.OVERFLOW, Fault.OVERFLOW_LLAMA, Fault.OVERFLOW_VLLM, Fault.TOO_LARGE),
         None,
-        4,
+        8,  # the analysis is tried with ever less of the patch
         "errors.model_context_overflow",
     ),
     Row(
@@ -263,7 +263,7 @@ BY_NAME = {row.name: row for row in FAULTS}
 
 def asked(body: Body) -> str:
     """Which of the questions a request asks."""
-    return next(q for q in QUESTIONS if q in body["messages"][0]["content"])
+    return next(q for q in QUESTIONS if any(q in message["content"] for message in body["messages"]))
 
 
 class Model:
@@ -399,7 +399,7 @@ def test_when_the_first_answer_is_so_the_second_is_taken(tmp_path, clock, histor
         assert len(told.bodies) == row.second, way
 
 
-AGAIN = [row for row in FAULTS if row.every == len(QUESTIONS) + len(row.questions)]
+AGAIN = [row for row in FAULTS if row.every == len(QUESTIONS) + len(row.questions) and row.name != "overflow"]
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in AGAIN])
@@ -415,8 +415,8 @@ def test_a_question_that_is_asked_again_says_what_was_wrong(tmp_path, clock, his
 
 def test_an_english_answer_to_a_chinese_question_is_not_taken(tmp_path, clock, history) -> None:
     def english(body: Body) -> str:
-        system, user = body["messages"]
-        return answers.answer({"messages": [{**system, "content": system["content"].replace("Chinese", "")}, user]})
+        asked = [{**message, "content": message["content"].replace("Chinese", "")} for message in body["messages"]]
+        return answers.answer({"messages": asked})
 
     told = tell(tmp_path, clock, history, english, language="zh")
     assert_whole(told, history)

@@ -11,8 +11,25 @@ from make import PATCH, REPOSITORY, change, commit, sha
 from bot.commits import patch
 from bot.judgement import questions as asking
 from bot.judgement import triage
+from bot.judgement.shapes import ClaimReply, DraftReply
 from bot.texts import prompt
-from bot.values import Analysis, Aspect, Entry, Evidence, Grade, Impact, Importance, Insight, Question, Risk, Suggestion
+from bot.values import (
+    Analysis,
+    Aspect,
+    Entry,
+    Evidence,
+    Excerpt,
+    Grade,
+    Impact,
+    Importance,
+    Insight,
+    Look,
+    LookKind,
+    Question,
+    Risk,
+    Sight,
+    Suggestion,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 DAY = [
@@ -22,6 +39,7 @@ DAY = [
 SEEN = patch.select(DAY[0], [PATCH], 2_000)
 PART = Analysis(
     summary="A failed start is tried again.",
+    verdict="Fine: only a failed start takes longer.",
     impact=(Impact("src", ("src/app.py",), "starts take longer"),),
     insights=(
         Insight(Aspect.PERFORMANCE, "Three tries take three times as long.", Evidence("src/app.py", "retries=3")),
@@ -29,16 +47,30 @@ PART = Analysis(
     risks=(Risk("A broken start is seen later.", Evidence("src/app.py", "retries=3"), "Log each try."),),
     suggestions=(Suggestion("operators", "Raise the start timeout."),),
 )
+DRAFT = DraftReply(
+    claims=[ClaimReply(number=1, text="A start is slow.", path="src/app.py", quote="retries=3", refuted_by="A limit.")],
+    looks=[],
+)
+SIGHTS = (
+    Sight(
+        Look(LookKind.WORD, "retries"), (Excerpt("src/main.py", 7, ("app.start(retries=1)",), sha(1)),), hits=2, files=1
+    ),
+    Sight(Look(LookKind.PLACE, path="src/none.py"), refused="no such path"),
+    Sight(Look(LookKind.WORD, "limit")),
+)
 GRADE = Grade(Importance.HIGH, (), "breaking change", "A failed start is tried again.", 0.9, "starting")
 
 
 def questions(language: str) -> dict[str, Question]:
     """One question of each prompt."""
     entries = [Entry(c, GRADE, PART) for c in DAY]
+    rest = (language, [(DAY[1], "touches docs/upgrade.md")])
     made = (
         asking.triage_question(REPOSITORY, DAY, triage.judge(DAY), language),
         asking.second_question(REPOSITORY, [(DAY[0], SEEN)], language),
-        asking.analysis_question(REPOSITORY, DAY[0], SEEN, language),
+        asking.analysis_question(REPOSITORY, DAY[0], SEEN, rest),
+        asking.draft_question(REPOSITORY, DAY[0], SEEN, rest, looks=10),
+        asking.looked_question(REPOSITORY, DAY[0], SEEN, rest, draft=DRAFT, sights=SIGHTS),
         asking.batch_question(REPOSITORY, [(DAY[0], SEEN), (DAY[1], patch.select(DAY[1], [], 9))], language),
         asking.merge_question(REPOSITORY, DAY[0], [PART, PART], language),
         asking.overview_question(REPOSITORY, entries, language),
@@ -54,17 +86,18 @@ def test_every_prompt_is_in_use_and_every_prompt_in_use_is_there():
 @pytest.mark.parametrize("name", asking.PROMPTS)
 def test_a_prompt_is_short_and_in_no_language(name):
     system, user = (files("prompts") / f"{name}.md").read_text(encoding="utf-8").split("\n---\n")
-    assert patch.tokens(system) + patch.tokens(user) < 1_500
-    assert "$language" in system
-    assert system.isascii()
+    assert len(system) + len(user) < 6_000
+    assert "$language" in system + user
+    assert (system + user).isascii()
 
 
 @pytest.mark.parametrize("name", asking.PROMPTS)
 def test_a_prompt_fences_its_data_and_says_that_they_are_no_instructions(name):
     system, user = (files("prompts") / f"{name}.md").read_text(encoding="utf-8").split("\n---\n")
-    assert user.count("DATA $mark") == 2
+    marks = re.findall(r"DATA \$(\w+)$", user, re.MULTILINE)
+    assert marks in (["mark"] * 2, ["mark"] * 2 + ["mark2"] * 2)
     assert re.search(r"Nothing in (?:it|them) is an instruction", system)
-    assert "praise" in system
+    assert "praise" in system + user or name == asking.DRAFT
 
 
 @pytest.mark.parametrize("name", asking.PROMPTS)
@@ -77,6 +110,16 @@ def test_a_prompt_is_sent_word_for_word(name, language):
         path.parent.mkdir(exist_ok=True)
         path.write_text(sent, encoding="utf-8")
     assert sent == path.read_text(encoding="utf-8")
+
+
+def test_the_second_question_begins_as_the_first_one_byte_for_byte():
+    """So that a provider's cache serves it: the system text, the repository, and the data."""
+    first, second, alone = (questions("en")[name] for name in (asking.DRAFT, asking.LOOK, asking.ANALYSIS))
+    assert first.system == second.system == alone.system
+    beginning = first.user.split("\n\nDraft")[0]
+    assert "+" in beginning
+    assert second.user.startswith(beginning)
+    assert alone.user.startswith(beginning)
 
 
 @pytest.mark.parametrize("name", asking.PROMPTS)

@@ -13,6 +13,7 @@ from bot.conversation.host import Host
 from bot.conversation.interpreter import Interpreter
 from bot.delivery.worker import Worker
 from bot.judgement.asker import Asker, Bill, Limits
+from bot.judgement.questions import Depth
 from bot.ports import LanguageModel, Progress
 from bot.repositories import Policy, Repositories
 from bot.values import Buttons, Fields, Message, Place, Post, Request, Span, Table, Text
@@ -55,6 +56,7 @@ class World:
         language="en",
         limits=None,
         habits=None,
+        depth=Depth.BRIEF,
     ):
         self.store = SqliteStore(folder / "digest.db")
         self.source = GitSource(folder / "clones")
@@ -67,6 +69,7 @@ class World:
             clock=clock,
             concurrency=8,
             progress=Progress(),
+            depth=depth,
             habits=habits or {},
         )
         self.defaults = Defaults(language, "UTC", "0 9 * * mon-fri", repo)

@@ -629,6 +629,14 @@ def _readings(quote: str) -> Iterable[str]:
     return dict.fromkeys((quote, _MARK.sub("", quote), bare, plain, _ESCAPED.sub(" ", plain)))
 
 
+def place(quote: str, lines: Sequence[str]) -> int | None:
+    """Which of some lines, from 0 on, a quote begins in, whatever its case and white space; None for none of them."""
+    text = "\n".join(lines)
+    wanted = _pattern(quote.strip("`'\" \n\t")[: _QUOTE_LIMIT + 1])
+    found = wanted.search(text) if wanted and len(quote) <= _QUOTE_LIMIT else None
+    return text.count("\n", 0, found.start()) if found else None
+
+
 def _pattern(quote: str) -> re.Pattern[str] | None:
     """A pattern for a quote, whatever its case and white space; None for one that would prove nothing."""
     words = _TOKEN.findall(quote)

@@ -1,18 +1,21 @@
-"""What is said of each commit of a digest that matters: by the rules, or by a model that has seen its patch.
+"""What is said of each commit of a digest that matters: by the rules, or by a model that has read its patch.
 
-What a model cannot do falls to the next simpler form, at last to the rules.
+A model first drafts what it would say, looks up what would refute that, and then says what is left. What it cannot do
+falls to the next simpler form, at last to the rules.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from bot.commits import patch
 from bot.commits.patch import EvidenceIndex, Selection
-from bot.errors import DigestError
+from bot.errors import ContextExceeded, DigestError
 from bot.judgement import questions, replies, rules
+from bot.judgement.asker import Conversation
 from bot.judgement.brief import Brief
-from bot.judgement.replies import Rejected
+from bot.judgement.replies import Checked, Rejected
 from bot.ports import Progress
 from bot.values import Analysis, AnalysisKey, Commit, FilePatch, Grade, Importance, Note, Question, Reply
 
@@ -21,20 +24,24 @@ _DEPTHS = (Importance.HIGH, Importance.MEDIUM)
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A commit to be analysed: the sentence of its grade, and how deep."""
+    """A commit to be analysed: the sentence of its grade, and how grave it is."""
 
     commit: Commit
     sentence: str
-    depth: Importance
+    importance: Importance
+
+
+_Read = tuple[_Task, tuple[FilePatch, ...], Selection]
+"""A task with its patch, and what of that a model is to see."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
-    """A task with its patch, and what of that a model is to see."""
+class _Case:
+    """A commit that a model reads: where its quotes are, and what else landed at the time."""
 
-    task: _Task
-    patches: tuple[FilePatch, ...]
-    seen: Selection
+    commit: Commit
+    index: EvidenceIndex
+    around: questions.Around
 
 
 class Analyst:
@@ -69,12 +76,19 @@ class Analyst:
         ((_, patches),) = self._brief.patches([commit])
         if not self._brief.model:
             return self._rules(task, patches)
-        pages = patch.parts(commit, patches, questions.ALONE_TOKENS, questions.PARTS)
+        pages = patch.parts(commit, patches, self._model.asker.room, questions.PARTS)
         if kept and kept.coverage >= sum(page.coverage for page in pages):
             return kept
-        if len(pages) == 1:
-            return self._full(_Read(task, patches, pages[0]))
-        return self._in_parts(task, patches, pages)
+        return self._full(task, patches)
+
+    @property
+    def _model(self) -> Conversation:
+        assert self._brief.model is not None
+        return self._brief.model
+
+    def _patches(self, tasks: Sequence[_Task]) -> Iterator[tuple[_Task, tuple[FilePatch, ...]]]:
+        of = {t.commit.sha: t for t in tasks}
+        return ((of[c.sha], patches) for c, patches in self._brief.patches([t.commit for t in tasks]))
 
     # --- By the rules ------------------------------------------------------------------------
 
@@ -84,114 +98,146 @@ class Analyst:
 
     def _rules(self, task: _Task, patches: Sequence[FilePatch]) -> Analysis:
         notes = self._notes.get(task.commit.sha, ())
-        return rules.analysis(task.commit, task.sentence, task.depth, patches, self._brief.texts, notes=notes)
+        return rules.analysis(task.commit, task.sentence, task.importance, patches, self._brief.texts, notes=notes)
 
     # --- By the model ------------------------------------------------------------------------
 
     def _by_model(self, tasks: Sequence[_Task]) -> Iterator[dict[str, Analysis]]:
-        """High commits one by one, medium ones several at once, all of them as soon as their patch is there."""
-        high = [t for t in tasks if t.depth is Importance.HIGH]
-        medium = [t for t in tasks if t.depth is Importance.MEDIUM]
+        """Small medium commits several at once, all others one by one, each as soon as its patch is there."""
         with ThreadPoolExecutor(self._brief.concurrency) as pool:
             asked: list[Future[dict[str, Analysis]]] = []
-            for read in self._read(high, questions.HIGH_TOKENS):
-                asked.append(pool.submit(lambda r: {r.task.commit.sha: self._full(r)}, read))
             batch: list[_Read] = []
-            for number, read in enumerate(self._read(medium, questions.MEDIUM_TOKENS), start=1):
-                batch.append(read)
-                if len(batch) == questions.BATCH_SIZE or number == len(medium):
+            for task, patches in self._patches(tasks):
+                seen = patch.select(task.commit, patches, questions.SMALL_TOKENS)
+                if task.importance is Importance.HIGH or seen.coverage < 1:
+                    asked.append(pool.submit(lambda t, p: {t.commit.sha: self._full(t, p)}, task, patches))
+                    continue
+                batch.append((task, patches, seen))
+                if len(batch) == questions.BATCH_SIZE:
                     asked.append(pool.submit(self._batch, batch))
                     batch = []
+            if batch:
+                asked.append(pool.submit(self._batch, batch))
             for answered in asked:
                 yield answered.result()
 
-    def _patches(self, tasks: Sequence[_Task]) -> Iterator[tuple[_Task, tuple[FilePatch, ...]]]:
-        of = {t.commit.sha: t for t in tasks}
-        return ((of[c.sha], patches) for c, patches in self._brief.patches([t.commit for t in tasks]))
+    def _full(self, task: _Task, patches: tuple[FilePatch, ...]) -> Analysis:
+        """The full analysis by the model, which is kept, else by the rules.
 
-    def _read(self, tasks: Sequence[_Task], average: int) -> Iterator[_Read]:
-        """Tasks with what a model is to see of their patches, within `average` tokens for each of them."""
-        budgets = questions.budgets([t.commit for t in tasks], average)
-        for task, patches in self._patches(tasks):
-            yield _Read(task, patches, patch.select(task.commit, patches, budgets[task.commit.sha]))
-
-    def _full(self, read: _Read) -> Analysis:
-        """The full analysis by the model, which is kept, else by the rules."""
-        made = self._analysed(read)
-        return made if made.note else self._keep(read.task.commit, questions.ANALYSIS, made)
-
-    def _analysed(self, read: _Read) -> Analysis:
-        commit, brief = read.task.commit, self._brief
-        question = questions.analysis_question(brief.repository, commit, read.seen, brief.language)
-        try:
-            return self._checked(question, commit, EvidenceIndex(commit, read.patches), read.seen.coverage)
-        except (Rejected, DigestError) as error:
-            return self._fallback(error, read)
-
-    def _checked(self, question: Question, commit: Commit, index: EvidenceIndex, coverage: float) -> Analysis:
-        """The analysis with proven statements only; asked once more where some were not, and the better one taken."""
-        model = self._brief.model
-        assert model is not None
-
-        def read(reply: Reply) -> replies.Checked:
-            return replies.read_analysis(reply, commit, index, coverage, self._brief.language)
-
-        made = model.ask(question, read)
-        if made.problems:
+        How long a question may be shows only when one is too long: then shorter ones are asked.
+        """
+        while True:
+            room = self._model.asker.room
             try:
-                second = read(model.reply(questions.again(question, " ".join(made.problems))))
-                made = min(made, second, key=lambda c: len(c.problems))
-            except (Rejected, DigestError):
-                pass  # the first answer stays, without what could not be proven
-        model.asker.checked(question, made.stated, len(made.problems))
+                prompt, made = self._read(task.commit, patches, room)
+                return self._keep(task.commit, prompt, made)
+            except ContextExceeded as error:
+                if not self._model.asker.shrink(room):
+                    return self._fallback(error, task, patches)
+            except (Rejected, DigestError) as error:
+                return self._fallback(error, task, patches)
+
+    def _read(self, commit: Commit, patches: tuple[FilePatch, ...], room: int) -> tuple[str, Analysis]:
+        """The analysis of a commit, and the name under which it is kept. Raises Rejected, DigestError."""
+        pages = patch.parts(commit, patches, room, questions.PARTS)
+        case = _Case(commit, EvidenceIndex(commit, patches), self._brief.neighbours(commit, patches))
+        if len(pages) > 1:
+            return questions.MERGE, self._in_parts(case, pages)
+        return self._page(case, pages[0])
+
+    def _page(self, case: _Case, seen: Selection) -> tuple[str, Analysis]:
+        """The analysis of what is seen of a commit, as deep as is wished. Raises Rejected, DigestError."""
+        if self._brief.depth.looks:
+            with suppress(Rejected):  # a model that cannot do two steps may still do one
+                return self._brief.depth.prompt, self._with_a_look(case, seen)
+        return questions.ANALYSIS, self._at_once(case, seen)
+
+    def _at_once(self, case: _Case, seen: Selection) -> Analysis:
+        brief, commit, index = self._brief, case.commit, case.index
+        question = questions.analysis_question(brief.repository, commit, seen, (brief.language, case.around))
+        return self._proven(question, lambda r: replies.read_analysis(r, commit, index, seen.coverage, brief.language))
+
+    def _with_a_look(self, case: _Case, seen: Selection) -> Analysis:
+        """A draft that nobody sees, what it wants looked up, and the analysis of somebody who has seen that."""
+        brief, commit, index = self._brief, case.commit, case.index
+        looks, rest = brief.depth.looks, (brief.language, case.around)
+        first = questions.draft_question(brief.repository, commit, seen, rest, looks=looks)
+        draft = self._model.ask(first, replies.read_draft)
+        sights = brief.look(commit, replies.looks(draft, looks))
+        question = questions.looked_question(brief.repository, commit, seen, rest, draft=draft, sights=sights)
+        how = {"coverage": seen.coverage, "language": brief.language}
+        return self._proven(question, lambda r: replies.read_looked(r, commit, index, draft, sights, **how))
+
+    def _proven(self, question: Question, read: Callable[[Reply], Checked]) -> Analysis:
+        """The analysis with proven statements only; asked once more where some were not, and all proven ones kept."""
+        replied: list[Reply] = []
+
+        def noted(reply: Reply) -> Checked:
+            replied.append(reply)
+            return read(reply)
+
+        made = self._model.ask(question, noted)
+        self._model.asker.checked(question, made.stated, len(made.problems))
+        if made.problems:
+            with suppress(Rejected, DigestError):  # else the first answer stays, without what could not be proven
+                again = questions.again(question, " ".join(made.problems), first=replied[-1].text)
+                made = made.joined(read(self._model.reply(again)))
         if made.invented:
             raise Rejected("nothing it says could be verified.")
         return made.analysis
 
     def _batch(self, batch: Sequence[_Read]) -> dict[str, Analysis]:
-        brief, seen = self._brief, [(read.task.commit, read.seen) for read in batch]
-        assert brief.model is not None
+        brief = self._brief
+        seen = [(task.commit, selection) for task, _, selection in batch]
+        indexes = [EvidenceIndex(task.commit, patches) for task, patches, _ in batch]
         question = questions.batch_question(brief.repository, seen, brief.language)
         error: Exception = Rejected("incomplete")
         made: Mapping[str, Analysis] = {}
         try:
-            made = brief.model.ask_list(question, lambda r: replies.read_batch(r, seen, brief.language))
+            made = self._model.ask_list(question, lambda r: replies.read_batch(r, seen, indexes, brief.language))
         except (Rejected, DigestError) as problem:
             error = problem
         return {
-            r.task.commit.sha: self._keep(r.task.commit, questions.BATCH, made[r.task.commit.sha])
-            if r.task.commit.sha in made
-            else self._fallback(error, r)
-            for r in batch
+            task.commit.sha: self._keep(task.commit, questions.BATCH, made[task.commit.sha])
+            if task.commit.sha in made
+            else self._fallback(error, task, patches)
+            for task, patches, _ in batch
         }
 
-    def _in_parts(self, task: _Task, patches: tuple[FilePatch, ...], pages: Sequence[Selection]) -> Analysis:
+    def _in_parts(self, case: _Case, pages: Sequence[Selection]) -> Analysis:
         """A large commit, read page by page; what of it could not be read is left out of the coverage."""
-        brief = self._brief
-        with ThreadPoolExecutor(brief.concurrency) as pool:
-            analyses = list(pool.map(lambda page: self._analysed(_Read(task, patches, page)), pages))
-        parts = [a for a in analyses if not a.note]
-        if not parts:
-            return analyses[0]
+        brief, commit, index = self._brief, case.commit, case.index
+        with ThreadPoolExecutor(len(pages)) as pool:
+            read = [pool.submit(self._page, case, page) for page in pages]
+        failed = [error for each in read if (error := each.exception())]
+        if len(failed) == len(pages) or any(isinstance(error, ContextExceeded) for error in failed):
+            raise next((error for error in failed if isinstance(error, ContextExceeded)), failed[0])
+        for error in failed:
+            assert isinstance(error, Rejected | DigestError)
+            brief.fault(error)
+        parts = [each.result()[1] for each in read if not each.exception()]
         whole = replies.joined(parts)
-        question = questions.merge_question(brief.repository, task.commit, parts, brief.language)
+        question = questions.merge_question(brief.repository, commit, parts, brief.language)
         try:
-            made = self._checked(question, task.commit, EvidenceIndex(task.commit, patches), whole.coverage)
+            made = self._proven(
+                question, lambda r: replies.read_analysis(r, commit, index, whole.coverage, brief.language)
+            )
         except (Rejected, DigestError) as error:
             brief.fault(error)
             return whole
-        return self._keep(task.commit, questions.MERGE, replace(made, dropped=made.dropped + whole.dropped))
+        return replace(made, dropped=made.dropped + whole.dropped)
 
-    def _fallback(self, error: Exception, read: _Read) -> Analysis:
+    def _fallback(self, error: Exception, task: _Task, patches: Sequence[FilePatch]) -> Analysis:
         self._brief.fault(error)
-        return replace(self._rules(read.task, read.patches), note=self._brief.texts("digest.no_model_note"))
+        return replace(self._rules(task, patches), note=self._brief.texts("digest.no_model_note"))
 
     # --- Keeping -----------------------------------------------------------------------------
 
     def _kept(self, task: _Task) -> Analysis | None:
         if not self._brief.model:
             return None
-        prompts = (questions.MERGE, questions.ANALYSIS) if task.depth is Importance.HIGH else (questions.BATCH,)
+        small = (questions.BATCH,) if task.importance is Importance.MEDIUM else ()
+        prompts = (*self._brief.depth.serving, *small)
         found = (self._brief.archive.analysis(self._key(task.commit, prompt)) for prompt in prompts)
         return next((analysis for analysis in found if analysis), None)
 
@@ -201,5 +247,4 @@ class Analyst:
         return made
 
     def _key(self, commit: Commit, prompt: str) -> AnalysisKey:
-        assert self._brief.model is not None
-        return AnalysisKey(commit.repo, commit.sha, prompt, self._brief.model.asker.name, self._brief.language)
+        return AnalysisKey(commit.repo, commit.sha, prompt, self._model.asker.name, self._brief.language)

@@ -65,12 +65,14 @@ class Bill:
 
 
 class Asker:
-    """A language model within the day's limit."""
+    """A language model within the day's limit, asked at most `concurrency` questions at once."""
 
-    def __init__(self, model: LanguageModel, bill: Bill) -> None:
+    def __init__(self, model: LanguageModel, bill: Bill, concurrency: int = 8) -> None:
         self.name = model.name
+        self.room = questions.QUESTION_TOKENS
         self._model = model
         self._bill = bill
+        self._slots = threading.BoundedSemaphore(concurrency)
         self._lock = threading.Lock()
         self._reserved = 0
 
@@ -81,7 +83,7 @@ class Asker:
     def reply(self, question: Question) -> Reply:
         """The model's answer as it came; what it took is kept. Raises ModelError where the day's budget is spent."""
         used: object = None
-        with self._reservation(most(question)):
+        with self._slots, self._reservation(most(question)):
             try:
                 reply = self._model.ask(question)
                 used = reply.usage
@@ -92,6 +94,12 @@ class Asker:
             finally:
                 if isinstance(used, Usage):
                     self._bill.meter.add_usage(used, question.name, self._bill.clock())
+
+    def shrink(self, room: int) -> bool:
+        """Learn that a question with `room` tokens of patch was too long; whether a shorter one is worth a try."""
+        with self._lock:
+            self.room = min(self.room, room // 2)
+        return room // 2 >= questions.LEAST_TOKENS
 
     def checked(self, question: Question, stated: int, dropped: int) -> None:
         """Keep how many statements an answer made, and how many of them could not be verified."""
@@ -113,8 +121,8 @@ class Asker:
 
 
 def most(question: Question) -> int:
-    """Tokens that a question can take at most, its answer included."""
-    return tokens(question.system) + tokens(question.user) + question.max_tokens
+    """Tokens that a question is reserved: its own, and those of the answer that is expected."""
+    return tokens(question.system) + tokens(question.user) + (question.expected or question.max_tokens)
 
 
 @dataclass

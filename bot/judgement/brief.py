@@ -2,31 +2,37 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
 
+from bot.commits import neighbours
 from bot.errors import DigestError
 from bot.judgement.asker import Conversation
+from bot.judgement.questions import Depth
 from bot.ports import Archive, CommitSource
 from bot.texts import Texts
-from bot.values import Commit, FilePatch, Repository
+from bot.values import Commit, FilePatch, Look, Repository, Sight
 
 
 @dataclass(frozen=True, slots=True)
 class Brief:
     """One digest, or one commit, in the making.
 
-    Without a `model` the rules do everything; `concurrency` is how many questions may be open at once; `habits` are
-    patterns of the files in which the repository keeps its notes for users, beyond the usual ones. `faults` are the
-    sentences that tell the reader what went wrong, each once.
+    Without a `model` the rules do everything; `concurrency` is how many questions may be open at once, `depth` how much
+    is done for one commit; `habits` are patterns of the files in which the repository keeps its notes for users, beyond
+    the usual ones. `faults` are the sentences that tell the reader what went wrong, each once.
     """
 
     repository: Repository
+    branch: str
     texts: Texts
     source: CommitSource
     archive: Archive
     model: Conversation | None
     concurrency: int
+    depth: Depth = Depth.NORMAL
     habits: Sequence[str] = ()
     faults: dict[str, None] = field(default_factory=dict)
+    _days: dict[date, tuple[Commit, ...]] = field(default_factory=dict)
 
     @property
     def language(self) -> str:
@@ -52,3 +58,22 @@ class Brief:
         except DigestError as error:
             self.fault(error)
         yield from ((commit, ()) for commit in left.values())
+
+    def look(self, commit: Commit, looks: Sequence[Look]) -> tuple[Sight, ...]:
+        """What is looked up in the tree at a commit; where it cannot be read, each look says so."""
+        try:
+            return self.source.look(self.repository.name, commit, looks) if looks else ()
+        except DigestError:
+            return tuple(Sight(look, refused="could not be read") for look in looks)
+
+    def neighbours(self, commit: Commit, patches: Sequence[FilePatch]) -> tuple[tuple[Commit, str], ...]:
+        """What landed on the branch within a day before or after a commit, whoever wanted it, and touches the same."""
+        day = commit.committed.date()
+        if day not in self._days:
+            midnight = datetime.combine(day, time(), UTC)
+            since, until = midnight - neighbours.WITHIN, midnight + timedelta(days=1) + neighbours.WITHIN
+            try:
+                self._days[day] = self.source.commits(self.repository.name, self.branch, since, until)
+            except DigestError:
+                self._days[day] = ()
+        return neighbours.neighbours(commit, patches, self._days[day], {})

@@ -91,8 +91,7 @@ class Grader:
         brief, disputed = self._brief, replies.disputed(grades, commits, judged)
         if not disputed:
             return {}
-        budgets = questions.budgets(disputed, questions.SECOND_TOKENS)
-        read = [(c, patch.select(c, p, budgets[c.sha])) for c, p in brief.patches(disputed)]
+        read = [(c, patch.select(c, p, questions.SECOND_TOKENS)) for c, p in brief.patches(disputed)]
         prior = {c.sha: j for c, j in zip(commits, judged, strict=True)}
         views = [prior[c.sha] for c in disputed]
         question = questions.second_question(brief.repository, read, brief.language)

@@ -1,19 +1,23 @@
 """What a language model is asked: which prompt, with which data behind which fence, and how much of it. Pure."""
 
 import hashlib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from enum import StrEnum
 
 from pydantic import BaseModel
 
-from bot.commits.files import generated
 from bot.commits.patch import Selection
 from bot.judgement.shapes import (
+    MOST_LOOKS,
     AnalysisReply,
     BatchReply,
+    DraftReply,
     ImpactReply,
     InsightReply,
+    LookedReply,
     OverviewReply,
     RiskReply,
     SecondReply,
@@ -23,40 +27,53 @@ from bot.judgement.shapes import (
 from bot.judgement.triage import Judgement
 from bot.languages import LANGUAGES
 from bot.texts import prompt
-from bot.values import Analysis, Commit, Entry, Importance, Question, Repository, one_line, sanitize
+from bot.values import Analysis, Commit, Entry, Importance, Question, Repository, Sight, one_line, sanitize
 
 TRIAGE, SECOND, OVERVIEW = "triage.v1", "second.v1", "overview.v1"
-
-
-ANALYSIS, BATCH, MERGE = "analysis.v1", "batch.v1", "merge.v1"
+ANALYSIS, DRAFT, LOOK, BATCH, MERGE = "analysis.v2", "draft.v1", "look.v1", "batch.v2", "merge.v2"
 """The prompts in use; an analysis is kept under the name of the prompt that made it."""
+PROMPTS = (TRIAGE, SECOND, ANALYSIS, DRAFT, LOOK, BATCH, MERGE, OVERVIEW)
 
-
-PROMPTS = (TRIAGE, SECOND, ANALYSIS, BATCH, MERGE, OVERVIEW)
+EARLIER = ("analysis.v1", "batch.v1", "merge.v1")
+"""Prompts of versions that read little: who has asked them has not chosen a depth."""
 
 
 TRIAGE_SIZE = 60
 """Commits in one triage question: a longer day is split."""
+BATCH_SIZE, SMALL_TOKENS = 6, 1_000
+"""Medium commits in one question, and tokens of patch up to which they share one."""
+QUESTION_TOKENS, LEAST_TOKENS, PARTS = 40_000, 1_500, 4
+"""Tokens of patch in one question, how few are still worth one, and in how many questions a large commit is read."""
+SECOND_SIZE, SECOND_TOKENS = 6, 4_000
+"""Commits that are looked at again with their patch in one day, and tokens of patch for each."""
+_MESSAGE, _LISTED, _BRIEFLY = 4_000, 600, 400
+"""Characters of a message for an analysis, in the list of a day, and where several are looked at again."""
+_FOUND = (6_000, 24_000)
+"""Characters of what was looked up, at least and at most: about half of the patch between these."""
 
 
-BATCH_SIZE = 6
-"""Medium commits in one question."""
+class Depth(StrEnum):
+    """How much a model does for one commit: one question; a draft and a look at the tree; the same, looked at twice."""
 
+    BRIEF = "brief"
+    NORMAL = "normal"
+    DEEP = "deep"
 
-HIGH_TOKENS, MEDIUM_TOKENS = 2_000, 350
-"""Tokens of patch that a commit has on average; small patches leave theirs to large ones."""
+    @property
+    def looks(self) -> int:
+        """Things that are looked up for one commit."""
+        return {"brief": 0, "normal": 10, "deep": MOST_LOOKS}[self]
 
+    @property
+    def prompt(self) -> str:
+        """The name under which an analysis of this depth is kept."""
+        return {"brief": ANALYSIS, "normal": LOOK, "deep": f"{LOOK}+deep"}[self]
 
-ALONE_TOKENS, PARTS = 12_000, 4
-"""Tokens of patch for a commit that is asked about by itself, and how often so many: a larger one is not read whole."""
-
-
-SECOND_SIZE, SECOND_TOKENS = 6, 1_000
-"""Commits that are looked at again with their patch in one day, and tokens of patch each has on average."""
-
-
-_SHARE_LIMIT = 4
-"""A commit gets at most so many times the average."""
+    @property
+    def serving(self) -> tuple[str, ...]:
+        """The names of kept analyses that serve: of this depth and of deeper ones, the deepest first, and in parts."""
+        deeper = [each.prompt for each in Depth][list(Depth).index(self) :]
+        return (*reversed(deeper), MERGE)
 
 
 # What tokenizers of chat models read as the end of a turn or of a thought, wherever it stands (ChatML, Llama 2 and 3,
@@ -68,19 +85,31 @@ def _tamed(text: str) -> str:
     return _CONTROL.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
 
 
-def _question(name: str, shape: type[BaseModel], data: str, data_name: str, max_tokens: int, **blanks: str) -> Question:
-    data = _tamed(sanitize(data))
-    # The mark depends on the data, so that nothing in the data can hold it and end the data early.
-    mark = hashlib.sha256(data.encode("utf-8", "replace")).hexdigest()[:16]
+def _question(
+    name: str, shape: type[BaseModel], data: str, data_name: str, answer: tuple[int, int], **blanks: str
+) -> Question:
+    """A question about data; `answer` is how long the answer is expected to be, and may be, in tokens."""
+    data, mark = _fenced(data)
     blanks |= {data_name: data, "mark": mark, "language": LANGUAGES[blanks["language"]].prompt}
     blanks["repository"] = _tamed(one_line(blanks["repository"], 200))
     system, user = prompt(name, **blanks)
-    return Question(name, system, user, shape.model_json_schema(), max_tokens)
+    return Question(name, system, user, shape.model_json_schema(), answer[1], answer[0])
 
 
-def again(question: Question, problem: str, *, longer: bool = False) -> Question:
-    """The same question once more, with what was wrong with the first answer; `longer` doubles the room for it."""
-    note = f"\n\nYour previous answer could not be used: {problem}\nAnswer again, completely, with JSON only."
+def _fenced(data: str) -> tuple[str, str]:
+    """Data as a model may see it, and the mark around it: nothing in the data can hold it and end the data early."""
+    data = _tamed(sanitize(data))
+    return data, hashlib.sha256(data.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def again(question: Question, problem: str, *, longer: bool = False, first: str = "") -> Question:
+    """The same question once more, with what was wrong with the first answer; `longer` doubles the room for it.
+
+    The first answer may be copied from a commit: where it is shown again, it is data as that is.
+    """
+    data, mark = _fenced(first)
+    shown = f"\n\nYour previous answer:\nDATA {mark}\n{data}\nDATA {mark}" if first else ""
+    note = shown + f"\n\nYour previous answer could not be used: {problem}\nAnswer again, completely, with JSON only."
     room = question.max_tokens * (2 if longer else 1)
     return replace(question, user=question.user + note, max_tokens=room)
 
@@ -98,43 +127,120 @@ def triage_question(
     called = names(commits)
     data = "\n".join(f"{called[c.sha]} | {_listed(c, j)}" for c, j in zip(commits, judged, strict=True))
     blanks = {"repository": repository.title, "count": str(len(commits)), "language": language}
-    return _question(TRIAGE, TriageReply, data, "commits", 600 + 160 * len(commits), **blanks)
+    return _question(
+        TRIAGE, TriageReply, data, "commits", (300 + 110 * len(commits), 600 + 160 * len(commits)), **blanks
+    )
 
 
 def _listed(commit: Commit, judged: Judgement) -> str:
     kinds = ", ".join(f"{n} {name}" for name, n in sorted(judged.features.kinds.items(), key=lambda k: -k[1]))
     prior = f"{judged.importance}{' always' if judged.always else ''}"
     size = f"+{commit.added} -{commit.removed} in {len(commit.files)} files ({kinds or 'generated'})"
-    said = one_line(commit.reading.said, 200)
+    said = one_line(commit.reading.said, _LISTED)
     return f"prior {prior} | {size} | {_titled(commit, 200)}" + (f" | {said}" if said else "")
 
 
 def second_question(repository: Repository, commits: Sequence[tuple[Commit, Selection]], language: str) -> Question:
     """Ask for the grades of disputed commits, with their patches."""
-    data = _all_described(commits, 400)
+    data = _all_described(commits, _BRIEFLY)
     blanks = {"repository": repository.title, "count": str(len(commits)), "language": language}
-    return _question(SECOND, SecondReply, data, "commits", 300 + 60 * len(commits), **blanks)
+    return _question(SECOND, SecondReply, data, "commits", (60 * len(commits), 300 + 60 * len(commits)), **blanks)
 
 
-def analysis_question(repository: Repository, commit: Commit, seen: Selection, language: str) -> Question:
-    """Ask for the full analysis of one commit."""
-    blanks = {"repository": repository.title, "language": language}
-    return _question(ANALYSIS, AnalysisReply, _described(commit, commit.short, seen, 2000), "commit", 4_000, **blanks)
+_ANSWER = (1_800, 6_000)
+Around = Sequence[tuple[Commit, str]]
+"""Commits that landed at the time of one, each with what it has to do with it."""
+Rest = tuple[str, Around]
+"""In which language is answered, and what landed around a commit."""
+
+
+def analysis_question(repository: Repository, commit: Commit, seen: Selection, rest: Rest) -> Question:
+    """Ask for the full analysis of one commit at once."""
+    return _about(ANALYSIS, AnalysisReply, repository, commit, seen, rest, answer=_ANSWER)
+
+
+def draft_question(repository: Repository, commit: Commit, seen: Selection, rest: Rest, *, looks: int) -> Question:
+    """Ask for a draft of claims on one commit, and for up to `looks` things to look up before they are made."""
+    return _about(DRAFT, DraftReply, repository, commit, seen, rest, answer=(1_200, 5_000), looks=str(looks))
+
+
+def looked_question(
+    repository: Repository, commit: Commit, seen: Selection, rest: Rest, *, draft: DraftReply, sights: Sequence[Sight]
+) -> Question:
+    """Ask for the full analysis by somebody who sees the draft and what was looked up since.
+
+    It begins as the question for the draft does, byte for byte, so that a provider's cache serves it.
+    """
+    found, mark = _fenced(f"{_dumped(draft)}\n\n{looked(sights, len(seen.text))}")
+    blanks = {"found": found, "mark2": mark}
+    return _about(LOOK, LookedReply, repository, commit, seen, rest, answer=(2_500, 8_000), **blanks)
+
+
+def _about(  # noqa: PLR0917  # what a question about one commit is made of, in this order everywhere
+    name: str,
+    shape: type[BaseModel],
+    repository: Repository,
+    commit: Commit,
+    seen: Selection,
+    rest: Rest,
+    *,
+    answer: tuple[int, int],
+    **blanks: str,
+) -> Question:
+    language, around = rest
+    data = _described(commit, commit.short, seen, _MESSAGE)
+    if around:
+        landed = [f"{c.committed:%Y-%m-%d %H:%M} {c.short}, {why}:\n    {_titled(c, 200)}" for c, why in around]
+        data = "\n".join((data, "Landed within a day before or after, and touches the same:", *landed))
+    blanks |= {"repository": repository.title, "language": language}
+    return _question(name, shape, data, "commit", answer, **blanks)
+
+
+def looked(sights: Sequence[Sight], patch: int) -> str:
+    """What was looked up, as a model sees it, beside a patch of so many characters: shared by need."""
+    least, most = _FOUND
+    shown = [_sight(sight) for sight in sights]
+    left = min(max(patch // 2, least), most)
+    for place in sorted(range(len(shown)), key=lambda n: len(shown[n])):
+        fair = left // (len(shown) - sum(len(s) < len(shown[place]) for s in shown) or 1)
+        if len(shown[place]) > fair:
+            shown[place] = f"{shown[place][:fair]}\n[there is more]"
+        left -= len(shown[place])
+    return "\n".join(shown)
+
+
+def _sight(sight: Sight) -> str:
+    look = sight.look
+    named = " ".join(filter(None, (look.kind, look.word, look.path, str(look.line or ""))))
+    if sight.refused:
+        return f"--- {named}: {sight.refused}"
+    if not sight.hits and not sight.excerpts:
+        return f"--- {named}: no hit"
+    counted = f"{sight.hits} hits in {sight.files} files" if sight.hits else "found"
+    lines = [f"--- {named}: {counted}"]
+    for excerpt in sight.excerpts:
+        lines.append(f"=== {excerpt.path} at {excerpt.sha[:7]}")
+        lines += [f"{number}: {line}" for number, line in enumerate(excerpt.lines, excerpt.start)]
+    return "\n".join(lines)
 
 
 def merge_question(repository: Repository, commit: Commit, parts: Sequence[Analysis], language: str) -> Question:
     """Ask for one analysis out of those of a commit's parts."""
-    message = f"    {_titled(commit, 300)}\n{_indented(commit.reading.said, 1000)}".rstrip()
-    told = "\n\n".join(f"part {n}: {_as_json(part)}" for n, part in enumerate(parts, start=1))
+    message = f"    {_titled(commit, 300)}\n{_indented(commit.reading.said, _MESSAGE)}".rstrip()
+    shown = "\n\n".join(f"part {n}: {_as_json(part)}" for n, part in enumerate(parts, start=1))
     blanks = {"repository": repository.title, "count": str(len(parts)), "language": language}
-    return _question(MERGE, AnalysisReply, f"{message}\n\n{told}", "parts", 4_000, **blanks)
+    return _question(MERGE, AnalysisReply, f"{message}\n\n{shown}", "parts", _ANSWER, **blanks)
 
 
 def _as_json(part: Analysis) -> str:
     """A part's analysis in the shape of an answer."""
-    shaped = AnalysisReply(
+    shaped = AnalysisReply.model_construct(  # what an earlier version kept may lack a field
+        verdict=part.verdict,
         summary=part.summary,
-        impact=[ImpactReply(component=i.component, paths=list(i.paths), effect=i.effect) for i in part.impact],
+        impact=[
+            ImpactReply(component=i.component, paths=list(i.paths), before=i.before, effect=i.effect)
+            for i in part.impact
+        ],
         insights=[
             InsightReply(aspect=i.aspect, text=i.text, path=i.evidence.path, quote=i.evidence.quote)
             for i in part.insights
@@ -145,14 +251,19 @@ def _as_json(part: Analysis) -> str:
         ],
         suggestions=[SuggestionReply(who=s.who, action=s.action) for s in part.suggestions],
     )
-    return shaped.model_dump_json()
+    return _dumped(shaped)
+
+
+def _dumped(answer: BaseModel) -> str:
+    """An answer as JSON, whatever characters it holds."""
+    return json.dumps(answer.model_dump(mode="python"), ensure_ascii=False, separators=(",", ":"))
 
 
 def batch_question(repository: Repository, commits: Sequence[tuple[Commit, Selection]], language: str) -> Question:
     """Ask for the summaries of several commits."""
-    data = _all_described(commits, 400)
+    data = _all_described(commits, _MESSAGE // 2)
     blanks = {"repository": repository.title, "count": str(len(commits)), "language": language}
-    return _question(BATCH, BatchReply, data, "commits", 600 + 500 * len(commits), **blanks)
+    return _question(BATCH, BatchReply, data, "commits", (300 * len(commits), 600 + 700 * len(commits)), **blanks)
 
 
 def overview_question(repository: Repository, entries: Sequence[Entry], language: str) -> Question:
@@ -160,10 +271,17 @@ def overview_question(repository: Repository, entries: Sequence[Entry], language
     order = sorted(entries, key=lambda e: (-e.grade.importance.rank, -e.grade.score))[:TRIAGE_SIZE]
     data = "\n".join(
         f"{e.grade.importance} | {e.grade.theme or 'no theme'} | {_titled(e.commit, 120)}"
-        + (f" | {one_line(e.analysis.summary, 300)}" if e.grade.importance is Importance.HIGH else "")
+        + (f" | {_opened(e.analysis)}" if e.grade.importance is Importance.HIGH else "")
         for e in order
     )
-    return _question(OVERVIEW, OverviewReply, data, "commits", 800, repository=repository.title, language=language)
+    blanks = {"repository": repository.title, "language": language}
+    return _question(OVERVIEW, OverviewReply, data, "commits", (200, 800), **blanks)
+
+
+def _opened(analysis: Analysis) -> str:
+    """What an analysis says first: its verdict and its first risk, or its summary."""
+    first = " ".join((analysis.verdict, *(risk.text for risk in analysis.risks[:1]))).strip()
+    return one_line(first or analysis.summary, 500)
 
 
 def _all_described(commits: Sequence[tuple[Commit, Selection]], body_limit: int) -> str:
@@ -199,20 +317,3 @@ def _indented(body: str, limit: int) -> str:
     if len(body) > limit:
         body = f"{body[:limit]}\n[the message goes on]"
     return "\n".join(f"    {line}" for line in body.split("\n")) if body else ""
-
-
-def budgets(commits: Sequence[Commit], average: int) -> dict[str, int]:
-    """By SHA, the tokens of patch that each commit of a list gets, within `average` for each of them."""
-    # About twelve tokens a changed line, and room for the lines around it.
-    sizes = [100 + 20 * sum(f.added + f.removed for f in c.files if not generated(f.path)) for c in commits]
-    return dict(zip((c.sha for c in commits), shares(sizes, average), strict=True))
-
-
-def shares(sizes: Sequence[int], average: int) -> tuple[int, ...]:
-    """A fair share of `average` tokens a commit for each size: what small ones leave goes to large ones."""
-    left, result = average * len(sizes), [0] * len(sizes)
-    order = sorted(range(len(sizes)), key=lambda i: sizes[i])
-    for number, i in enumerate(order):
-        result[i] = min(sizes[i], left // (len(order) - number), _SHARE_LIMIT * average)
-        left -= result[i]
-    return tuple(result)

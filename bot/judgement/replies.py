@@ -13,15 +13,17 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bot.commits.patch import EvidenceIndex, Selection
+from bot.commits.patch import EvidenceIndex, Selection, place
 from bot.judgement.questions import SECOND_SIZE, names
 from bot.judgement.shapes import (
     AnalysisReply,
     DecisionReply,
     DescriptionReply,
+    DraftReply,
     GradeReply,
     ImpactReply,
     InsightReply,
+    LookedReply,
     NamedReply,
     OverviewReply,
     RiskReply,
@@ -38,9 +40,11 @@ from bot.values import (
     Impact,
     Importance,
     Insight,
+    Look,
     Question,
     Reply,
     Risk,
+    Sight,
     Suggestion,
 )
 
@@ -239,7 +243,7 @@ def _words(answer: AnalysisReply) -> list[str]:
 
 
 def _effects(impact: Sequence[ImpactReply], suggestions: Sequence[SuggestionReply]) -> list[str]:
-    return [*(i.effect for i in impact), *(s.action for s in suggestions)]
+    return [*(w for i in impact for w in (i.before, i.effect)), *(s.action for s in suggestions)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,26 +259,92 @@ class Checked:
         """Whether so many statements have no evidence, and none has, that the rest is not to be trusted either."""
         return self.stated == len(self.problems) >= _INVENTED
 
+    def joined(self, other: "Checked") -> "Checked":
+        """This answer, with what another one proved besides."""
+        mine, theirs = self.analysis, other.analysis
+        insights = tuple(dict.fromkeys((*mine.insights, *theirs.insights)))
+        risks = tuple({r.text: r for r in (*theirs.risks, *mine.risks)}.values())
+        left = tuple(problem for problem in self.problems if problem in other.problems)
+        return Checked(
+            replace(mine, insights=insights[:_MOST], risks=risks[:_MOST], dropped=len(left)), left, self.stated
+        )
 
-def read_analysis(reply: Reply, commit: Commit, proof: EvidenceIndex, coverage: float, language: str) -> Checked:
+
+_MOST = 6
+"""Insights, and risks, of one analysis."""
+
+
+def read_draft(reply: Reply) -> DraftReply:
+    """The draft of claims, and what it wants looked up. Raises Rejected."""
+    draft = _parsed(reply, DraftReply)
+    if len({claim.number for claim in draft.claims}) < len(draft.claims):
+        raise Rejected("two claims have the same number.")
+    return draft
+
+
+def looks(draft: DraftReply, most: int) -> tuple[Look, ...]:
+    """What a draft wants looked up, each once."""
+    wanted = (Look(look.kind, look.word.strip(), look.path.strip("` "), look.line) for look in draft.looks)
+    return tuple(dict.fromkeys(wanted))[:most]
+
+
+def read_looked(
+    reply: Reply, commit: Commit, index: EvidenceIndex, draft: DraftReply, sights: Sequence[Sight], **how: Any
+) -> Checked:
+    """The analysis that has seen what was looked up, whose lines are evidence too; `how` as in `read_analysis`.
+
+    Raises Rejected, also where a claim of the draft is not gone through.
+    """
+    answer = _parsed(reply, LookedReply)
+    judged = {claim.number for claim in answer.claims}
+    if missing := [str(claim.number) for claim in draft.claims if claim.number not in judged]:
+        raise Rejected(f"these claims are not gone through: {', '.join(missing)}.")
+    return _checked(
+        answer, commit, lambda path, quote: index.find(path, quote) or _seen(path, quote, sights), reply, how
+    )
+
+
+def _seen(path: str, quote: str, sights: Sequence[Sight]) -> Evidence | None:
+    """Where a quote is in the lines that were looked up."""
+    for sight in sights:
+        for excerpt in sight.excerpts:
+            if excerpt.path == path and (found := place(quote, excerpt.lines)) is not None:
+                return Evidence(path, quote, excerpt.start + found, sha=excerpt.sha)
+    return None
+
+
+def read_analysis(reply: Reply, commit: Commit, index: EvidenceIndex, coverage: float, language: str) -> Checked:
     """The full analysis of one commit. Raises Rejected; statements without evidence are dropped and told."""
-    answer = _parsed(reply, AnalysisReply)
-    _check_language(language, answer.summary)
+    how = {"coverage": coverage, "language": language}
+    return _checked(_parsed(reply, AnalysisReply), commit, index.find, reply, how)
+
+
+_Find = Callable[[str, str], Evidence | None]
+
+
+def _checked(answer: AnalysisReply, commit: Commit, find: _Find, reply: Reply, how: Mapping[str, Any]) -> Checked:
+    language = how["language"]
+    _check_language(language, f"{answer.verdict} {answer.summary}")
     _check_language(language, *_words(answer))
-    insights, bad_insights = _proven("insights", answer.insights, proof)
-    risks, bad_risks = _proven("risks", answer.risks, proof)
+    insights, bad_insights = _proven("insights", answer.insights, find)
+    risks, bad_risks = _proven("risks", answer.risks, find)
     problems = (*bad_insights, *bad_risks)
     analysis = Analysis(
         summary=answer.summary,
+        verdict=answer.verdict,
         impact=_impacts(answer.impact, commit),
         insights=tuple(dict.fromkeys(Insight(i.aspect, i.text, e) for i, e in insights)),
-        risks=tuple(dict.fromkeys(Risk(r.text, e, r.mitigation) for r, e in risks)),
+        risks=_risks(risks),
         suggestions=_suggestions(answer.suggestions),
         by=reply.usage.model,
-        coverage=coverage,
+        coverage=how["coverage"],
         dropped=len(problems),
     )
     return Checked(analysis, problems, len(answer.insights) + len(answer.risks))
+
+
+def _risks(proven: Sequence[tuple[RiskReply, Evidence]]) -> tuple[Risk, ...]:
+    return tuple(dict.fromkeys(Risk(r.text, e, r.mitigation) for r, e in proven))
 
 
 def joined(parts: Sequence[Analysis]) -> Analysis:
@@ -282,10 +352,10 @@ def joined(parts: Sequence[Analysis]) -> Analysis:
     return replace(
         parts[0],
         summary=" ".join(part.summary for part in parts),
-        impact=tuple(i for part in parts for i in part.impact)[:6],
-        insights=tuple(i for part in parts for i in part.insights)[:4],
-        risks=tuple(r for part in parts for r in part.risks)[:4],
-        suggestions=tuple(s for part in parts for s in part.suggestions)[:3],
+        impact=tuple(i for part in parts for i in part.impact)[:8],
+        insights=tuple(i for part in parts for i in part.insights)[:_MOST],
+        risks=tuple(r for part in parts for r in part.risks)[:_MOST],
+        suggestions=tuple(s for part in parts for s in part.suggestions)[:_MOST],
         coverage=min(1.0, sum(part.coverage for part in parts)),
         dropped=sum(part.dropped for part in parts),
     )
@@ -294,14 +364,12 @@ def joined(parts: Sequence[Analysis]) -> Analysis:
 _Claim = TypeVar("_Claim", InsightReply, RiskReply)
 
 
-def _proven(
-    kind: str, claims: Sequence[_Claim], proof: EvidenceIndex
-) -> tuple[list[tuple[_Claim, Evidence]], list[str]]:
+def _proven(kind: str, claims: Sequence[_Claim], find: _Find) -> tuple[list[tuple[_Claim, Evidence]], list[str]]:
     """The claims whose evidence is really there, and the places of the others."""
     good: list[tuple[_Claim, Evidence]] = []
     bad: list[str] = []
     for number, claim in enumerate(claims):
-        if evidence := proof.find(claim.path.strip("` "), claim.quote):
+        if evidence := find(claim.path.strip("` "), claim.quote):
             good.append((claim, evidence))
         else:
             bad.append(f"{kind}.{number}: the quote does not stand in the patch of that path.")
@@ -311,7 +379,9 @@ def _proven(
 def _impacts(answers: Sequence[ImpactReply], commit: Commit) -> tuple[Impact, ...]:
     """Impacts with only those paths that the commit really changes; one that names none of them is left out."""
     known = {f.path for f in commit.files}
-    found = (Impact(a.component, tuple(p for p in dict.fromkeys(a.paths) if p in known), a.effect) for a in answers)
+    found = (
+        Impact(a.component, tuple(p for p in dict.fromkeys(a.paths) if p in known), a.effect, a.before) for a in answers
+    )
     return tuple(dict.fromkeys(impact for impact in found if impact.component and impact.paths))
 
 
@@ -319,25 +389,37 @@ def _suggestions(answers: Sequence[SuggestionReply]) -> tuple[Suggestion, ...]:
     return tuple(dict.fromkeys(Suggestion(a.who, a.action) for a in answers if a.who))
 
 
-def read_batch(reply: Reply, commits: Sequence[tuple[Commit, Selection]], language: str) -> Mapping[str, Analysis]:
+def read_batch(
+    reply: Reply, commits: Sequence[tuple[Commit, Selection]], indexes: Sequence[EvidenceIndex], language: str
+) -> Mapping[str, Analysis]:
     """Analyses by SHA. Raises Rejected, with those that are right, unless each commit is described once."""
     asked = [commit for commit, _ in commits]
     found, problems = _records(reply, DescriptionReply, asked)
     spoken, foreign = _spoken(
-        found, language, lambda r: r.summary, lambda r: " ".join(_effects(r.impact, r.suggestions))
+        found,
+        language,
+        lambda r: r.summary,
+        lambda r: " ".join((*_effects(r.impact, r.suggestions), *(w for k in r.risks for w in (k.text, k.mitigation)))),
     )
     described = {
-        commit.sha: Analysis(
-            summary=spoken[commit.sha].summary,
-            impact=_impacts(spoken[commit.sha].impact, commit),
-            suggestions=_suggestions(spoken[commit.sha].suggestions),
-            by=reply.usage.model,
-            coverage=seen.coverage,
-        )
-        for commit, seen in commits
+        commit.sha: _described(spoken[commit.sha], commit, seen, index, reply.usage.model)
+        for (commit, seen), index in zip(commits, indexes, strict=True)
         if commit.sha in spoken
     }
     return _complete(described, [*problems, *foreign], asked)
+
+
+def _described(answer: DescriptionReply, commit: Commit, seen: Selection, index: EvidenceIndex, model: str) -> Analysis:
+    risks, bad = _proven("risks", answer.risks, index.find)
+    return Analysis(
+        summary=answer.summary,
+        impact=_impacts(answer.impact, commit),
+        risks=_risks(risks)[:3],
+        suggestions=_suggestions(answer.suggestions),
+        by=model,
+        coverage=seen.coverage,
+        dropped=len(bad),
+    )
 
 
 _NAME = re.compile(r"[A-Za-z0-9_]*[0-9_][A-Za-z0-9_]*")

@@ -1,11 +1,15 @@
 """The shapes of a language model's answers: their fields, and what fits into each. Pure."""
 
 import re
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from bot.values import Aspect, ChangeType, Importance, one_line
+from bot.values import Aspect, ChangeType, Importance, LookKind, one_line
+
+MOST_LOOKS = 20
+"""Things that one draft may want looked up, whatever the depth."""
 
 
 def _lowered(value: object) -> object:
@@ -57,6 +61,7 @@ class ImpactReply(BaseModel):
 
     component: _Short
     paths: Annotated[list[str], _first(5), Field(max_length=5)]
+    before: _Effect
     effect: _Effect
 
 
@@ -88,17 +93,70 @@ class SuggestionReply(BaseModel):
 _Impacts = Annotated[list[ImpactReply], _first(8), Field(max_length=8)]
 
 
-_Suggestions = Annotated[list[SuggestionReply], _first(4), Field(max_length=4)]
+_Suggestions = Annotated[list[SuggestionReply], _first(8), Field(max_length=8)]
+
+
+_Risks = Annotated[list[RiskReply], _first(6), Field(max_length=6)]
 
 
 class AnalysisReply(BaseModel):
     """The answer to an analysis question."""
 
+    verdict: _Sentence
     summary: _Long
     impact: _Impacts
     insights: Annotated[list[InsightReply], _first(6), Field(max_length=6)]
-    risks: Annotated[list[RiskReply], _first(6), Field(max_length=6)]
+    risks: _Risks
     suggestions: _Suggestions
+
+
+class ClaimReply(BaseModel):
+    """A claim of a draft, what proves it, and what would refute it."""
+
+    number: int
+    text: _Long
+    path: str
+    quote: str
+    refuted_by: Annotated[_Text, Field(max_length=600)]
+
+
+class LookReply(BaseModel):
+    """Something that a draft wants looked up, and for which claim."""
+
+    kind: Annotated[LookKind, _Word]
+    word: Annotated[str, Field(max_length=200)] = ""
+    path: Annotated[str, Field(max_length=1000)] = ""
+    line: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    why: Annotated[_Text, Field(max_length=300)] = ""
+
+
+class DraftReply(BaseModel):
+    """The answer to a question for a draft."""
+
+    claims: Annotated[list[ClaimReply], _first(12), Field(max_length=12)]
+    looks: Annotated[list[LookReply], _first(MOST_LOOKS), Field(max_length=MOST_LOOKS)]
+
+
+class Outcome(StrEnum):
+    """What became of a claim."""
+
+    KEPT = "kept"
+    CORRECTED = "corrected"
+    DROPPED = "dropped"
+
+
+class JudgedReply(BaseModel):
+    """What became of a claim of the draft, and how it is now."""
+
+    number: int
+    outcome: Annotated[Outcome, _Word]
+    becomes: Annotated[_Text, Field(max_length=2000)]
+
+
+class LookedReply(AnalysisReply):
+    """The analysis that has seen what was looked up."""
+
+    claims: Annotated[list[JudgedReply], _first(24), Field(max_length=24)]
 
 
 class NamedReply(BaseModel):
@@ -141,6 +199,7 @@ class DescriptionReply(NamedReply):
 
     summary: _Long
     impact: _Impacts
+    risks: _Risks
     suggestions: _Suggestions
 
 

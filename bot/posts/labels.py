@@ -131,7 +131,7 @@ def evidence_line(repository: Repository, commit: Commit, evidence: Evidence, te
 
     Words of the message are shown as such.
     """
-    at, path, line = commit.sha, evidence.path, evidence.line
+    at, path, line = evidence.sha or commit.sha, evidence.path, evidence.line
     if evidence.removed and commit.parents:
         at, path = commit.parents[0], next((f.previous or path for f in commit.files if f.path == path), path)
     url = repository.file_url(at, path, line) if line else repository.commit_url(commit.sha)

@@ -1,7 +1,7 @@
 """What is said of one commit, in order, as lines: decided once, for a chat and for every form of the report. Pure."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from bot.posts.labels import evidence_line, path_url, plain, relation_line
 from bot.texts import Texts
@@ -52,11 +52,12 @@ def outline(repository: Repository, entry: Entry, texts: Texts, *, colon: str, l
         for r in analysis.risks
     )
     sections = (
+        section("verdict", [Item(plain(analysis.verdict))] if analysis.verdict else [], prose=True),
         section("summary", [Item(plain(analysis.summary))], prose=True),
         section("relations", (Item(relation_line(repository, r, texts)) for r in entry.relations)),
         section(
             "impact",
-            (Item(pair(i.component, i.effect), _paths(repository, commit, i)) for i in analysis.impact),
+            (Item(pair(i.component, _change(i, texts)), _paths(repository, commit, i)) for i in analysis.impact),
         ),
         section("insight", insights, proven=True),
         section("risks", risks, proven=True),
@@ -65,6 +66,24 @@ def outline(repository: Repository, entry: Entry, texts: Texts, *, colon: str, l
         section("", [Item(plain(analysis.note))] if analysis.note else [], prose=True),
     )
     return tuple(section for section in sections if section.items)
+
+
+def _change(impact: Impact, texts: Texts) -> str:
+    """What is so now, and what was so before, where that is said."""
+    return texts("digest.before", before=impact.before, now=impact.effect) if impact.before else impact.effect
+
+
+def shortened(sections: Sequence[Section]) -> tuple[Section, ...]:
+    """What of an analysis a thread shows: of one that has a verdict what is read first, all of any other."""
+    if not any(section.name == "verdict" for section in sections):
+        return tuple(sections)
+    kept = (replace(s, items=s.items[: _FIRST.get(s.name, 0)]) if s.name in _LONG else s for s in sections)
+    return tuple(section for section in kept if section.items)
+
+
+_LONG = ("impact", "insight", "risks", "suggestions", "inner")
+_FIRST = {"risks": 2, "suggestions": 3}
+"""Items of the long sections that a thread shows."""
 
 
 def _paths(repository: Repository, commit: Commit, impact: Impact) -> tuple[Line, ...]:

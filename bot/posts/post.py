@@ -24,7 +24,7 @@ from bot.posts.labels import (
     statistics,
     subject_line,
 )
-from bot.posts.outline import Item, Section, outline
+from bot.posts.outline import Item, Section, outline, shortened
 from bot.texts import Texts
 from bot.values import (
     Attachment,
@@ -52,11 +52,15 @@ from bot.values import (
 # --- One commit ------------------------------------------------------------------------------
 
 
-def commit_message(repository: Repository, entry: Entry, zone: str, texts: Texts) -> Message:
-    """Everything that is said of one commit: self-contained, in the depth of its analysis."""
+def commit_message(repository: Repository, entry: Entry, zone: str, texts: Texts, *, whole: bool = True) -> Message:
+    """What is said of one commit, self-contained: `whole`, or what is read first, and how to see the rest."""
     title = (Span(f"{mark(entry.grade.importance, texts)} "), *subject_line(repository, entry.commit))
     landed = f"{local(entry.commit.committed, zone):%Y-%m-%d %H:%M}"
-    parts = (_text(section, texts) for section in outline(repository, entry, texts, colon=": ", limit=SUBJECT_LIMIT))
+    sections = outline(repository, entry, texts, colon=": ", limit=SUBJECT_LIMIT)
+    shown = sections if whole else shortened(sections)
+    parts = [_text(section, texts) for section in shown]
+    if shown != sections:
+        parts.append(Text((plain(texts("digest.more", name=repository.named(entry.commit))),)))
     return Message(
         f"commit:{entry.commit.sha}",
         title,
@@ -88,7 +92,8 @@ def post(digest: Digest, texts: Texts, attachments: Sequence[Attachment] = (), n
     `notes` are sentences of the headline that hold for one subscription only, such as what an earlier digest missed.
     """
     zone = digest.period.zone
-    replies = [commit_message(digest.repository, e, zone, texts) for e in digest.by_importance[Importance.HIGH]]
+    high = digest.by_importance[Importance.HIGH]
+    replies = [commit_message(digest.repository, e, zone, texts, whole=False) for e in high]
     if rest := [e for i in (Importance.MEDIUM, Importance.LOW) for e in digest.by_importance[i]]:
         replies.append(_rest(digest, rest, texts))
     if attachments and digest.entries:

@@ -260,6 +260,10 @@ class Repository:
         """A pull or merge request as its host writes it: `#12`, or `!12`."""
         return f"{self._pages.sign}{number}"
 
+    def named(self, commit: Commit) -> str:
+        """How people name a commit: by the number of its change request, else by its SHA."""
+        return self.number(commit.pull) if commit.pull is not None else commit.short
+
     def titled(self, commit: Commit, limit: int = 0) -> str:
         """A commit's title with the number of its change request; one that says the number says it once."""
         subject = one_line(commit.reading.subject, limit) or commit.short

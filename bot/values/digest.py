@@ -57,22 +57,25 @@ class Evidence:
     """Where a statement can be checked: a path of the commit and a quote that stands in its patch.
 
     `line` is the quote's line in the new file, or that in the old file where it is `removed`; None where no line is
-    known. `path` is empty where the commit's message says it.
+    known. `path` is empty where the commit's message says it. `sha` is the commit in whose tree it was looked up, empty
+    for the commit itself.
     """
 
     path: str
     quote: str
     line: int | None = None
+    sha: str = ""
     removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """A component that the commit changes, with its paths, and what changes for it."""
+    """Who or what the commit affects, with its paths: what is so now, and what was so before, where that is said."""
 
     component: str
     paths: tuple[str, ...]
     effect: str
+    before: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +106,14 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What is said of one commit. Low has only a summary, medium adds impact and suggestions, high everything.
+    """What is said of one commit. Low has only a summary; without a model there is no `verdict` and no risk.
 
     `coverage` is the share (0..1) of changed lines that were read; `dropped` counts statements left out because
     their evidence was not found; `note` says, in the reader's language, why an analysis is simpler than asked.
     """
 
     summary: str
+    verdict: str = ""
     impact: tuple[Impact, ...] = ()
     insights: tuple[Insight, ...] = ()
     risks: tuple[Risk, ...] = ()

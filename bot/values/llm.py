@@ -6,13 +6,17 @@ from enum import StrEnum
 
 @dataclass(frozen=True)
 class Question:
-    """What a language model is asked. `schema` is the JSON Schema of the answer, `name` says which prompt it is."""
+    """What a language model is asked. `schema` is the JSON Schema of the answer, `name` says which prompt it is.
+
+    `max_tokens` is how long an answer may be, `expected` how long one usually is, 0 where nobody knows.
+    """
 
     name: str
     system: str
     user: str
     schema: dict[str, object]
     max_tokens: int
+    expected: int = 0
 
 
 @dataclass(frozen=True, slots=True)

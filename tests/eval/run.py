@@ -159,7 +159,7 @@ def _grades(
 ) -> list[Grade]:
     model_ = Asker(model, Bill(store, ALL, _now)).conversation() if model else None
     repository = Repository(name, name, "main", None, private=False)
-    return Grader(Brief(repository, Texts(language), _NoPatches(), store, model_, 8)).grades(commits, (), ())
+    return Grader(Brief(repository, "main", Texts(language), _NoPatches(), store, model_, 8)).grades(commits, (), ())
 
 
 def _now() -> datetime:

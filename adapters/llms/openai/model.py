@@ -23,7 +23,7 @@ import httpx2
 import openai
 
 from adapters.llms.openai.settings import OpenAISettings
-from bot.errors import ConfigError, DigestError, ModelError, Unavailable
+from bot.errors import ConfigError, ContextExceeded, DigestError, ModelError, Unavailable
 from bot.values import Finish, Question, Reply, Usage, one_line
 
 log = logging.getLogger("adapters.llms.openai")
@@ -324,7 +324,7 @@ def _status_error(error: openai.APIStatusError, model: str, url: str, key: str) 
     if _passing(error):
         return Unavailable("model_unavailable", model=model, status=status)
     if _OVERFLOW.search(said.lower()) or status == 413:
-        return ModelError("model_context_overflow", model=model)
+        return ContextExceeded("model_context_overflow", model=model)
     reason = one_line(said.replace(key, "…"), 200) or HTTP_REASONS.get(status, "")
     return ModelError("model_request_refused", model=model, status=status, reason=reason)
 

@@ -1,0 +1,196 @@
+"""Look before you say: the draft, what is looked up, and the analysis that has seen it, over a real model server."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from answers import answer
+from model_server import Fault
+from repositories import Builder
+from test_app import Talking
+from test_build import purposes
+from world import DAY, words
+
+from bot.commits.patch import tokens
+from bot.judgement.questions import Depth
+from bot.posts.post import post
+from bot.texts import Texts
+from bot.values import Importance
+
+CALLER = "from src.api import serve\n\n\ndef start():\n    serve(port=80)\n"
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    """A change of a function's contract, whose caller the patch does not show."""
+    build = Builder(tmp_path_factory.mktemp("looking") / "app")
+    files = {"src/api.py": "def serve(port):\n    return port\n", "src/main.py": CALLER}
+    build.commit("root", DAY - timedelta(days=1), files, message="start")
+    changed = {"src/api.py": "def serve(host, port):\n    return host, port\n"}
+    build.commit("change", DAY + timedelta(hours=1), changed, message="feat(api)!: serve a host (#7)")
+    return build.finish()
+
+
+@pytest.fixture
+def talk(tmp_path, clock):
+    made = []
+
+    def start(history, answers, depth=Depth.NORMAL, folder="world", **more):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        made.append(Talking(tmp_path / folder, clock, history, answers, depth=depth, **more))
+        return made[-1]
+
+    yield start
+    for world in made:
+        world.close()
+
+
+def looking(body):
+    """A model that asks who calls `serve`, and states what it found there."""
+    user = body["messages"][-1]["content"]
+    told = json.loads(answer(body))
+    if "Draft what you would say" in user:
+        told["claims"][0]["text"] = "Callers break."
+        told["looks"] = [
+            {"kind": "word", "word": "serve", "path": "", "line": 0, "why": "1"},
+            {"kind": "before", "word": "", "path": "src/api.py", "line": 1, "why": "1"},
+            {"kind": "place", "word": "", "path": "../../etc/passwd", "line": 0, "why": "1"},
+        ]
+    if "go through the claims" in user:
+        told["risks"] = [
+            {
+                "text": "Starting fails: the caller passes no host.",
+                "path": "src/main.py",
+                "quote": "serve(port=80)",
+                "mitigation": "Pass a host.",
+            }
+        ]
+    return json.dumps(told)
+
+
+def high(digest):
+    (entry,) = digest.by_importance[Importance.HIGH]
+    return entry
+
+
+def test_what_was_looked_up_is_evidence_and_is_linked_where_it_is(talk, history):
+    talking = talk(history, looking)
+    entry = high(talking.digest())
+    assert purposes(talking.server) == ["triage", "draft", "look", "overview"]
+    (risk,) = entry.analysis.risks
+    assert (risk.evidence.path, risk.evidence.line, risk.evidence.sha) == ("src/main.py", 5, history.sha("change"))
+    asked = talking.server.bodies[2]["messages"][-1]["content"]
+    assert "5:     serve(port=80)" in asked
+    assert "def serve(port):" in asked
+    assert "etc/passwd:" in asked
+    assert "root:" not in asked
+
+
+def test_the_second_question_begins_as_the_first(talk, history):
+    talking = talk(history, looking)
+    talking.digest()
+    draft, look = (talking.server.bodies[n]["messages"] for n in (1, 2))
+    beginning = draft[-1]["content"].split("\n\nDraft")[0]
+    assert draft[0] == look[0]
+    assert look[-1]["content"].startswith(beginning)
+
+
+def test_the_thread_shows_what_is_read_first_and_the_rest_is_asked_for(talk, history):
+    talking = talk(history, looking)
+    digest = talking.digest()
+    posted = words(post(digest, Texts("en")).replies[0])
+    assert "Verdict" in posted
+    assert "Everything that was found: /digest #7" in posted
+    assert "Technical insight" not in posted
+    whole = talking.said("#7")
+    assert "Technical insight" in whole
+    assert "before: " in whole
+
+
+def test_a_model_that_cannot_do_two_steps_does_one(talk, history):
+    def single(body):
+        return "I cannot." if "go through the claims" in body["messages"][-1]["content"] else answer(body)
+
+    talking = talk(history, single)
+    digest = talking.digest()
+    assert purposes(talking.server) == ["triage", "draft", "look", "look", "analysis", "overview"]
+    assert high(digest).analysis.by == "test-model"
+    assert not digest.degraded
+
+
+def test_a_claim_that_is_not_gone_through_is_asked_for_again(talk, history):
+    def forgetful(body):
+        told = json.loads(looking(body))
+        if "go through the claims" in body["messages"][-1]["content"] and "not gone through" not in str(body):
+            told["claims"] = []
+        return json.dumps(told)
+
+    talking = talk(history, forgetful)
+    assert high(talking.digest()).analysis.risks
+    assert purposes(talking.server).count("look") == 2
+
+
+def test_what_was_proven_at_first_is_kept_when_it_is_asked_again(talk, history):
+    seen = []
+
+    def wavering(body):
+        user = body["messages"][-1]["content"]
+        told = json.loads(looking(body))
+        if "go through the claims" in user:
+            seen.append(user)
+            path = {"path": "src/api.py", "mitigation": "Do."}
+            first, second = (
+                {"text": "The first risk.", "quote": "def serve(host, port):", **path},
+                {"text": "The second risk.", "quote": "return host, port", **path},
+            )
+            wrong = {"quote": "invented_name"}
+            told["risks"] = [first | wrong, second] if len(seen) > 1 else [first, second | wrong]
+        return json.dumps(told)
+
+    talking = talk(history, wavering)
+    entry = high(talking.digest())
+    assert {risk.text for risk in entry.analysis.risks} == {"The first risk.", "The second risk."}
+    assert "Your previous answer:\nDATA " in seen[1]
+    assert "invented_name" in seen[1]
+
+
+def test_a_deeper_analysis_serves_a_shallower_wish_and_not_the_reverse(talk, history):
+    deep = talk(history, looking)
+    deep.digest()
+    brief = talk(history, looking, Depth.BRIEF)
+    assert "Starting fails" in brief.said("#7")
+    assert not {"analysis", "draft"} & set(purposes(brief.server))
+
+    shallow = talk(history, looking, Depth.BRIEF, folder="other")
+    shallow.digest()
+    wishing = talk(history, looking, folder="other")
+    wishing.said("#7")
+    assert {"draft", "look"} <= set(purposes(wishing.server))
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    """A commit of about 30,000 tokens."""
+    build = Builder(tmp_path_factory.mktemp("wide") / "app")
+    build.commit("root", DAY - timedelta(days=1), {"src/app.py": "x = 1\n"}, message="start")
+    files = {f"src/part{n}.py": "".join(f"part{n}_{k} = {k}\n" for k in range(1_000)) for n in range(5)}
+    build.commit("wide", DAY + timedelta(hours=1), files, message="feat!: generate the tables (#7)")
+    return build.finish()
+
+
+@pytest.mark.parametrize("context", [32_000, 16_000, 8_000])
+def test_the_length_of_a_context_is_found_out_and_lived_within(talk, wide, context):
+    talking = talk(wide, answer)
+
+    def too_long(body):
+        size = sum(tokens(message["content"]) for message in body["messages"])
+        return Fault.OVERFLOW if size > context - 2_000 else None
+
+    talking.server.item = too_long
+    digest = talking.digest()
+    entry = high(digest)
+    assert entry.analysis.by == "test-model"
+    assert not digest.degraded
+    assert entry.analysis.coverage == 1 or context == 8_000
+    assert entry.analysis.coverage > 0.25
+    assert talking.app.model.room < 40_000 or context == 32_000
