@@ -4,7 +4,7 @@ reading    the one reading of a commit, made of message, people, claims, types, 
 related    which commits of a period belong together; filters which of them somebody wants
 notes      what a commit itself tells users; levels how maintainers call it
 patch      which hunks a model sees, and where a quote is
-files      what kind of file a path is; notebooks what of one somebody wrote
+files      what kind of file a path is; interfaces what others call or set; notebooks what of one somebody wrote
 hosts      code hosts and their addresses; releases what tags name
 
 Here belongs everything that looks into a message, a path, a patch or an address. How much a commit matters, and what is

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from bot.commits import patch
+from bot.commits.interfaces import touches_interface
 from bot.commits.patch import EvidenceIndex, Selection
 from bot.errors import ContextExceeded, DigestError
 from bot.judgement import questions, replies, rules
@@ -103,13 +104,13 @@ class Analyst:
     # --- By the model ------------------------------------------------------------------------
 
     def _by_model(self, tasks: Sequence[_Task]) -> Iterator[dict[str, Analysis]]:
-        """Small medium commits several at once, all others one by one, each as soon as its patch is there."""
+        """Small medium commits that touch no interface several at once, all others one by one, as patches arrive."""
         with ThreadPoolExecutor(self._brief.concurrency) as pool:
             asked: list[Future[dict[str, Analysis]]] = []
             batch: list[_Read] = []
             for task, patches in self._patches(tasks):
                 seen = patch.select(task.commit, patches, questions.SMALL_TOKENS)
-                if task.importance is Importance.HIGH or seen.coverage < 1:
+                if task.importance is Importance.HIGH or seen.coverage < 1 or touches_interface(patches):
                     asked.append(pool.submit(lambda t, p: {t.commit.sha: self._full(t, p)}, task, patches))
                     continue
                 batch.append((task, patches, seen))

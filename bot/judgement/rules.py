@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from bot.commits.files import ROOT, component, generated, kind
+from bot.commits.interfaces import DEFINED
 from bot.commits.patch import Hunk, hunks
 from bot.judgement.triage import Judgement
 from bot.texts import Texts
@@ -31,14 +32,9 @@ _BODY_LIMIT = 600
 _WORDS = 120
 """Characters of a commit's own words in a reason."""
 
-_DEFINED = (
-    r"[ \t]*(?:export[ \t]+(?:default[ \t]+)?)?(?:pub(?:\([^)\n]*\))?[ \t]+)?"
-    r"(?:(?:public|static|async|abstract|final)[ \t]+)*"
-    r"(?:def|fn|func|function|class|struct|enum|trait|interface|type)[ \t]+(?:\([^)\n]*\)[ \t]*)?([A-Za-z_]\w{2,})"
-)
-_SECTION = re.compile(_DEFINED)
-_LINE = re.compile(rf"\n[ +-]{_DEFINED}")
-_REMOVED = re.compile(rf"\n-({_DEFINED}.*)")
+_SECTION = re.compile(DEFINED)
+_LINE = re.compile(rf"\n[ +-]{DEFINED}")
+_REMOVED = re.compile(rf"\n-({DEFINED}.*)")
 _LEFT = re.compile(r"^[+ ].*", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z_]\w{2,}")
 _FENCED = re.compile(r"^\s{0,3}(```|~~~).*?(?:^\s{0,3}\1|\Z)", re.MULTILINE | re.DOTALL)

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from bot.commits.claims import is_advisory
 from bot.commits.files import FileKind, generated, kind
+from bot.commits.interfaces import is_interface
 from bot.commits.related import is_named
 from bot.values import ChangeType, Commit, Importance, Note, NoteLevel, Reading
 
@@ -29,12 +30,6 @@ _RELEASED = re.compile(
 """What a revert says of something that users have already."""
 _BUMP = re.compile(r"^(?:bump|upgrade|update|sync|pin|lock file|renovate)\b|^(?:升级|更新)", re.IGNORECASE)
 _SIDE_SCOPE = re.compile(r"test|\bci\b|e2e|deps|infra|release|docs|build|internal|flak", re.IGNORECASE)
-# What others call: a change there is felt elsewhere.
-_INTERFACE = re.compile(
-    r"(?:^|/)(?:api|apis|cli|public|schemas?|types|settings?|options|config|crd|proto|keps?)(?:/|[._-]|$)"
-    r"|\.proto$|\.d\.ts$|schema\.json$|-cli/",
-    re.IGNORECASE,
-)
 _GUIDE = re.compile(r"(?:^|/)(?:docs?|site|website|examples?|guides?)/|\.mdx?$", re.IGNORECASE)
 
 
@@ -210,7 +205,7 @@ def features(commit: Commit, note: Note | None = None, grave: bool = False) -> F
         unseen=not commit.files and (commit.pull is not None or not commit.inner),
         lines=sum(f.added + f.removed for f in source),
         grown=sum(f.added - f.removed for f in source),
-        interface=any(_INTERFACE.search(f.path) for f in source),
+        interface=any(is_interface(f.path) for f in source),
         guide=bool(source) and any(_GUIDE.search(f.path) for f in commit.files),
     )
 
