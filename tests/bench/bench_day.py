@@ -1,4 +1,4 @@
-"""A day from source to report: against the reading alone, in memory, and with a model that takes a second an answer.
+"""A day from source to report: against the reading alone, and in memory.
 
 BENCH_REPO names a repository with at least 1,000 first-parent commits; without it one is made.
 """
@@ -15,13 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from answers import answer
-from model_server import ModelServer
 from repositories import Builder, lines
-from world import DAY, HOME, World, busy_day
+from world import DAY, HOME, World
 
-from adapters.llms.openai.model import OpenAIModel
-from bot.delivery import schedule
 from bot.posts import report
 from bot.texts import Texts
 from bot.values import Period, Scope
@@ -40,7 +36,6 @@ def run() -> list[dict]:
             row("1,000 commits, rules, source to report / reading alone", whole[0] / reading[0], 3, "×"),
             row("… its peak memory", whole[1], 250, "MB"),
             row("… with one 100 MB patch in the day, peak memory", huge[1], 300, "MB"),
-            *_with_a_model(Path(folder)),
             row("digest --help, CPU", _help(), 0.25, "s"),
         ]
 
@@ -107,25 +102,6 @@ def _measured(what: str, repo: str, folder: str) -> None:
     # Not ru_maxrss: Linux starts it at the parent's memory, which an exec hands down.
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     print(seconds, int(status.split("VmHWM:")[1].split()[0]) / 1024)
-
-
-def _with_a_model(folder: Path) -> list[dict]:
-    """29 commits, 6 high and 12 medium; the longest chain is triage, an analysis, the overview: three answers."""
-    history = busy_day(folder / "busy")
-    with ModelServer(answer=answer, delay=1.0, limit=8) as server:
-        model = OpenAIModel("test-model", server.key, server.url, timeout=60, concurrency=8)
-        world = World(folder, CLOCK, str(history.path), model=model)
-        repository = world.repositories.find(str(history.path), HOME)
-        started = time.perf_counter()
-        digest = world.app.digest(repository, Scope(repository.name, schedule.day(DAY.date(), "UTC"), "en"))
-        seconds = time.perf_counter() - started
-        world.close()
-        assert not digest.degraded, digest.notices
-        return [
-            row("29 commits with a model: requests", len(server.statuses), 12, ""),
-            row("… prompt characters", server.prompt_characters, 90_000, ""),
-            row("… wall time / longest chain of answers", seconds / 3, 1.25, "×"),
-        ]
 
 
 @contextmanager

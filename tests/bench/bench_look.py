@@ -43,12 +43,17 @@ def run() -> list[dict[str, object]]:
     ]
 
 
+def tree() -> dict[str, str]:
+    """The files of a tree that is large enough for a look-up to cost something."""
+    chance = random.Random(7)
+    return {f"packages/part_{n % 40}/src/module_{n}.py": _module(n, chance) for n in range(FILES)}
+
+
 def _generated(path: Path) -> Path:
     """A repository of 7,000 files of 120 lines; names are used by one file, by some, and by nearly all."""
-    chance = random.Random(7)
-    files = {f"packages/part_{n % 40}/src/module_{n}.py": _module(n, chance) for n in range(FILES)}
     build = Builder(path)
-    build.commit("base", DAY, files)
+    build.commit("base", DAY, tree())
+    chance = random.Random(8)
     build.commit("change", DAY, {f"packages/part_{n}/src/module_{n}.py": _module(n, chance) for n in range(5)})
     built = build.finish().path
     git(built, "repack", "-adq")
@@ -83,13 +88,13 @@ def _least(call: Callable[[], object]) -> float:
     """The least CPU seconds of some calls, those of ended processes included."""
     taken = []
     for _ in range(ROUNDS):
-        before = _used()
+        before = used()
         call()
-        taken.append(_used() - before)
+        taken.append(used() - before)
     return round(min(taken), 4)
 
 
-def _used() -> float:
+def used() -> float:
     """CPU seconds of this process and of those that it started and that have ended."""
     both = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in both)
