@@ -42,5 +42,6 @@ def test_a_change_within_touches_none(path, changed):
 
 
 def test_a_path_says_whether_others_call_it():
-    assert is_interface("proto/service.proto") and is_interface("packages/app-cli/main.ts")
+    assert is_interface("proto/service.proto")
+    assert is_interface("packages/app-cli/main.ts")
     assert not is_interface("src/deep/apish.py")
