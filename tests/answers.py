@@ -9,7 +9,7 @@ SHOWN = re.compile(r"^=== (\S+) \(", re.MULTILINE)
 ADDED = re.compile(r"^\+(.*\w{3}.*)$", re.MULTILINE)
 
 
-CLAIM = re.compile(r'"number":(\d+)')
+CLAIM = re.compile(r"^(\d+)\. ", re.MULTILINE)
 
 
 def answer(body: dict) -> str:
@@ -21,9 +21,8 @@ def answer(body: dict) -> str:
     if "Draft what you would say" in user:
         return json.dumps(drafted(user))
     if "go through the claims" in user:
-        judged = [
-            {"number": int(n), "outcome": "kept", "becomes": "It stays."} for n in dict.fromkeys(CLAIM.findall(user))
-        ]
+        claims = CLAIM.findall(user.split("DATA ")[3])
+        judged = [{"number": int(n), "outcome": "kept", "becomes": "It stays."} for n in claims]
         return json.dumps({"claims": judged, **analysed(user, chinese)})
     if "Analyse this commit" in user or "analysed by itself" in system:
         return json.dumps(analysed(user, chinese))

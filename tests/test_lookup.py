@@ -102,9 +102,18 @@ def test_files_come_from_the_own_part_then_by_kind_and_generated_ones_are_only_c
 def test_a_few_files_are_shown_more_than_once_and_no_line_twice():
     text = "".join(f"run({n})\n" + "\n" * (n % 2) * 20 for n in range(40))
     excerpts = word({"a.py": text}, "run").excerpts
-    assert len(excerpts) == lookup.EXCERPTS
+    assert sum(len(excerpt.lines) > 1 for excerpt in excerpts) == lookup.WINDOWED
+    assert sum(len(excerpt.lines) == 1 for excerpt in excerpts) == lookup.SINGLE
     numbers = [excerpt.start + n for excerpt in excerpts for n in range(len(excerpt.lines))]
     assert numbers == sorted(set(numbers))
+
+
+def test_files_that_are_not_shown_are_named_with_their_uses():
+    files = {f"src/a{n:02}.py": "run(1)\nrun(2)\n" for n in range(lookup.EXCERPTS + lookup.ELSEWHERE + 5)}
+    sight = word(files, "run")
+    assert len({excerpt.path for excerpt in sight.excerpts}) == lookup.EXCERPTS
+    first = f"src/a{lookup.EXCERPTS:02}.py (2)"
+    assert (len(sight.elsewhere), sight.elsewhere[0]) == (lookup.ELSEWHERE, first)
 
 
 def begins(text, line):

@@ -6,11 +6,11 @@ A source reads (`Tree`); what is read becomes excerpts here, alike for every sou
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate, zip_longest
+from itertools import accumulate, islice, zip_longest
 from typing import Protocol
 
 from bot.commits.files import FileKind, component, generated, kind
-from bot.values import Commit, Excerpt, Look, LookKind, Sight
+from bot.values import Commit, Excerpt, Look, LookKind, Sight, one_line
 
 LOOKS = 20
 """Looks that one call answers."""
@@ -21,13 +21,16 @@ COMMON = 300
 EXCERPTS, AROUND = 12, 3
 """Excerpts shown of a word, and the lines on each side of a use."""
 
+SINGLE, ELSEWHERE = 24, 20
+"""Further uses shown by their line alone, and files named that use a word and are not shown."""
+
 WINDOW = 60
 """Lines shown of a place."""
 
 FILE_BYTES = 1_000_000
 """Bytes of a file that is read; GitHub's API gives no more as JSON (docs.github.com, Get repository content)."""
 
-LINE_LENGTH, ROOM = 300, 24_000
+LINE_LENGTH, ROOM = 300, 30_000
 """Characters of a line, and of all excerpts of one call."""
 
 WORD_LENGTH, PATH_LENGTH = 200, 1_000
@@ -40,6 +43,9 @@ NOTHING_BEFORE = "nothing was before: the first commit"
 
 _BINARY_BYTES = 8_000
 """A NUL among so many first bytes makes a file binary, as in git (its `buffer_is_binary`)."""
+
+WINDOWED = 3
+"""Uses of a word in one file that are shown with the lines around them."""
 
 _BACK = 40
 """Lines between the beginning of a window and the line that was asked for, at most."""
@@ -134,7 +140,7 @@ def answer(commit: Commit, looks: Sequence[Look], tree: Tree) -> tuple[Sight, ..
     for spot, content in tree.contents(tuple(wanted)) if wanted else ():
         for one in wanted[spot]:
             one.read(spot, content)
-    return _within_room([one.sight() for one in asked])
+    return within([one.sight() for one in asked], ROOM)
 
 
 def _refusal(look: Look, commit: Commit) -> str:
@@ -217,11 +223,21 @@ class _Asked:
         """What was found: of a word the most telling use of every file before a second one of any."""
         if self._refused:
             return Sight(self.look, refused=self._refused)
+        shown = self._places_shown()
+        paths = {each.path for each in shown}
+        others = (f"{one_line(path, 200)} ({n})" for path, n in self._counts.items() if path not in paths)
+        elsewhere = tuple(islice(others, ELSEWHERE)) if self.searches else ()
+        return Sight(self.look, shown, sum(self._counts.values()), len(self._counts), elsewhere=elsewhere)
+
+    def _places_shown(self) -> tuple[Excerpt, ...]:
+        """Those with lines around them first, then single lines, of every file one before a second one of any."""
         by_file = [self._shown.get(spot, []) for spot in self.spots]
-        shown = [each for rank in zip_longest(*by_file) for each in rank if each][:EXCERPTS]
+        found = [each for rank in zip_longest(*by_file) for each in rank if each]
+        windows = [each for each in found if len(each.lines) > 1 or not self.searches]
+        single = [each for each in found if each not in windows]
         order = {spot.path: n for n, spot in enumerate(self.spots)}
-        shown.sort(key=lambda each: (order[each.path], each.start))
-        return Sight(self.look, tuple(shown), sum(self._counts.values()), len(self._counts))
+        shown = windows[:EXCERPTS] + single[:SINGLE]
+        return tuple(sorted(shown, key=lambda each: (order[each.path], each.start)))
 
 
 def _spot(look: Look, commit: Commit) -> Spot:
@@ -311,17 +327,23 @@ def _telling(line: bytes, word: str) -> int:
 def _telling_places(lines: Sequence[bytes], word: str) -> Iterator[tuple[int, int]]:
     """First and last line number around the uses of a word, the most telling use first, no line twice.
 
-    An import or a comment is shown only where a file has nothing better.
+    Where a file has many uses, the later ones are shown by their line alone. An import or a comment is shown only where
+    a file has nothing better.
     """
     wanted = pattern(word)
     found = sorted((_telling(text, word), n) for n, text in enumerate(lines, 1) if wanted.search(text))
-    taken: list[int] = []
-    for telling, line in found:
-        if len(taken) == EXCERPTS or (taken and telling >= _IMPORTED):
+    shown: set[int] = set()
+    for number, (telling, line) in enumerate(found):
+        if number == EXCERPTS + SINGLE or (number and telling >= _IMPORTED):
             break
-        if all(abs(line - other) > 2 * AROUND for other in taken):
-            taken.append(line)
-            yield line - AROUND, line + AROUND
+        if line in shown:
+            continue
+        around = AROUND if len(shown) < WINDOWED * (2 * AROUND + 1) else 0
+        first, last = line - around, line + around
+        if around and not shown.isdisjoint(range(first, last + 1)):
+            first = last = line
+        shown.update(range(first, last + 1))
+        yield first, last
 
 
 def _excerpt(spot: Spot, lines: Sequence[bytes], first: int, last: int) -> Excerpt:
@@ -349,10 +371,10 @@ def _indent(line: bytes) -> int:
 # --- How much is shown -------------------------------------------------------------------------
 
 
-def _within_room(sights: Sequence[Sight]) -> tuple[Sight, ...]:
-    """Sights that together hold no more than ROOM: who needs little gets all of it, the others equal shares."""
+def within(sights: Sequence[Sight], room: int) -> tuple[Sight, ...]:
+    """Sights that together hold no more than `room` characters: who needs little gets all, the others equal shares."""
     needs = [sum(map(_size, sight.excerpts)) for sight in sights]
-    shares, left = list(needs), ROOM
+    shares, left = list(needs), room
     for done, n in enumerate(sorted(range(len(needs)), key=needs.__getitem__)):
         shares[n] = min(needs[n], left // (len(needs) - done))
         left -= shares[n]

@@ -6,9 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
+from itertools import groupby
 
 from pydantic import BaseModel
 
+from bot.commits import lookup
 from bot.commits.patch import Selection
 from bot.judgement.shapes import (
     MOST_LOOKS,
@@ -48,7 +50,7 @@ SECOND_SIZE, SECOND_TOKENS = 6, 4_000
 """Commits that are looked at again with their patch in one day, and tokens of patch for each."""
 _MESSAGE, _LISTED, _BRIEFLY = 4_000, 600, 400
 """Characters of a message for an analysis, in the list of a day, and where several are looked at again."""
-_FOUND = (6_000, 24_000)
+_FOUND = (10_000, 24_000)
 """Characters of what was looked up, at least and at most: about half of the patch between these."""
 
 
@@ -171,7 +173,8 @@ def looked_question(
 
     It begins as the question for the draft does, byte for byte, so that a provider's cache serves it.
     """
-    found, mark = _fenced(f"{_dumped(draft)}\n\n{looked(sights, len(seen.text))}")
+    claims = "\n".join(f"{c.number}. {c.text} ({c.path}: {c.quote})" for c in draft.claims)
+    found, mark = _fenced(f"{claims}\n\n{looked(sights, len(seen.text))}")
     blanks = {"found": found, "mark2": mark}
     return _about(LOOK, LookedReply, repository, commit, seen, rest, answer=(2_500, 8_000), **blanks)
 
@@ -197,19 +200,13 @@ def _about(  # noqa: PLR0917  # what a question about one commit is made of, in 
 
 
 def looked(sights: Sequence[Sight], patch: int) -> str:
-    """What was looked up, as a model sees it, beside a patch of so many characters: shared by need."""
+    """What was looked up, as a model sees it, beside a patch of so many characters."""
     least, most = _FOUND
-    shown = [_sight(sight) for sight in sights]
-    left = min(max(patch // 2, least), most)
-    for place in sorted(range(len(shown)), key=lambda n: len(shown[n])):
-        fair = left // (len(shown) - sum(len(s) < len(shown[place]) for s in shown) or 1)
-        if len(shown[place]) > fair:
-            shown[place] = f"{shown[place][:fair]}\n[there is more]"
-        left -= len(shown[place])
-    return "\n".join(shown)
+    shown = lookup.within(sights, min(max(patch // 2, least), most))
+    return "\n".join(_sight(cut, is_cut=cut != whole) for cut, whole in zip(shown, sights, strict=True))
 
 
-def _sight(sight: Sight) -> str:
+def _sight(sight: Sight, *, is_cut: bool) -> str:
     look = sight.look
     named = " ".join(filter(None, (look.kind, look.word, look.path, str(look.line or ""))))
     if sight.refused:
@@ -218,10 +215,14 @@ def _sight(sight: Sight) -> str:
         return f"--- {named}: no hit"
     counted = f"{sight.hits} hits in {sight.files} files" if sight.hits else "found"
     lines = [f"--- {named}: {counted}"]
-    for excerpt in sight.excerpts:
-        lines.append(f"=== {excerpt.path} at {excerpt.sha[:7]}")
-        lines += [f"{number}: {line}" for number, line in enumerate(excerpt.lines, excerpt.start)]
-    return "\n".join(lines)
+    for (path, sha), excerpts in groupby(sight.excerpts, lambda e: (e.path, e.sha)):
+        lines.append(f"=== {path} at {sha[:7]}")
+        for number, excerpt in enumerate(excerpts):
+            lines += ["…"] * (number > 0 and len(excerpt.lines) > 1)
+            lines += [f"{at}: {line}" for at, line in enumerate(excerpt.lines, excerpt.start)]
+    if sight.elsewhere:
+        lines.append(f"=== also used in {', '.join(sight.elsewhere)}")
+    return "\n".join(lines + ["[there is more]"] * is_cut)
 
 
 def merge_question(repository: Repository, commit: Commit, parts: Sequence[Analysis], language: str) -> Question:

@@ -36,7 +36,8 @@ class Excerpt:
 class Sight:
     """What a look found: `hits` uses of its word in `files` files, of which `excerpts` show some.
 
-    `refused` says why nothing was looked up, in English for the model. No hits and no refusal is a finding.
+    `elsewhere` names files that use it and are not shown, each with its number of uses. `refused` says why nothing was
+    looked up, in English for the model. No hits and no refusal is a finding.
     """
 
     look: Look
@@ -44,3 +45,4 @@ class Sight:
     hits: int = 0
     files: int = 0
     refused: str = ""
+    elsewhere: tuple[str, ...] = ()
