@@ -26,6 +26,7 @@ from bot.values import (
     Look,
     LookKind,
     Question,
+    Release,
     Risk,
     Sight,
     Suggestion,
@@ -64,7 +65,8 @@ GRADE = Grade(Importance.HIGH, (), "breaking change", "A failed start is tried a
 def questions(language: str) -> dict[str, Question]:
     """One question of each prompt."""
     entries = [Entry(c, GRADE, PART) for c in DAY]
-    rest = (language, [(DAY[1], "touches docs/upgrade.md")])
+    released = (Release("v1.2.0", sha(9), DAY[0].committed), True)
+    rest = (language, asking.Around([(DAY[1], "touches docs/upgrade.md")], [released]))
     made = (
         asking.triage_question(REPOSITORY, DAY, triage.judge(DAY), language),
         asking.second_question(REPOSITORY, [(DAY[0], SEEN)], language),

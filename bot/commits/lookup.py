@@ -319,6 +319,8 @@ def _telling(line: bytes, word: str) -> int:
     named = re.escape(core(word))
     if re.search(rf"(?:^|[\s(]){_KEYWORD}\s+(?:\([^)]*\)\s*)?(?:[\w.:<>]+[.:])?{named}(?![\w$])", text):
         return _DEFINED
+    if _DEFINITION.match(text) and re.match(rf"[^(=]*(?<![\w$.]){named}\s*\(", text):
+        return _DEFINED
     if _IMPORT.match(text):
         return _IMPORTED
     return _CALLED if re.search(rf"(?<![\w$]){named}(?:<[^<>]*>)?!?\s*(?:\(|[:?]?=[^=]|:\s)", text) else _USED
@@ -394,18 +396,27 @@ def _cut(sight: Sight, room: int) -> Sight:
         if room >= 0:
             kept.append(excerpt)
         elif not kept:
-            kept.append(_shortened(excerpt, room + _size(excerpt), sight.look.kind))
+            kept.append(_shortened(excerpt, room + _size(excerpt), sight.look))
             break
         else:
             break
     return replace(sight, excerpts=tuple(kept))
 
 
-def _shortened(excerpt: Excerpt, room: int, kind_of_look: LookKind) -> Excerpt:
+def _shortened(excerpt: Excerpt, room: int, look: Look) -> Excerpt:
     """An excerpt in `room` characters: fewer lines of a place, shorter ones around a use."""
     room -= len(excerpt.path) + 20
-    if kind_of_look is LookKind.WORD:
+    if look.kind is LookKind.WORD:
         length = max(room // len(excerpt.lines) - 7, 0)
         return replace(excerpt, lines=tuple(line[:length] for line in excerpt.lines))
-    sizes = accumulate(len(line) + 7 for line in excerpt.lines)
-    return replace(excerpt, lines=excerpt.lines[: sum(size <= room for size in sizes)])
+    start = _nearest(excerpt, look, room)
+    sizes = accumulate(len(line) + 7 for line in excerpt.lines[start:])
+    end = start + sum(size <= room for size in sizes)
+    return replace(excerpt, start=excerpt.start + start, lines=excerpt.lines[start:end])
+
+
+def _nearest(excerpt: Excerpt, look: Look, room: int) -> int:
+    """The line of a window from which on `room` characters hold the line asked for, two thirds of them above it."""
+    asked = max(min(look.line - excerpt.start, len(excerpt.lines) - 1), 0)
+    above = accumulate(len(line) + 7 for line in reversed(excerpt.lines[: asked + 1]))
+    return max(asked + 1 - sum(size <= room * 2 // 3 for size in above), 0)

@@ -38,7 +38,7 @@ _Read = tuple[_Task, tuple[FilePatch, ...], Selection]
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A commit that a model reads: where its quotes are, and what else landed at the time."""
+    """A commit that a model reads: where its quotes are, and what else happened at the time."""
 
     commit: Commit
     index: EvidenceIndex
@@ -141,7 +141,7 @@ class Analyst:
     def _read(self, commit: Commit, patches: tuple[FilePatch, ...], room: int) -> tuple[str, Analysis]:
         """The analysis of a commit, and the name under which it is kept. Raises Rejected, DigestError."""
         pages = patch.parts(commit, patches, room, questions.PARTS)
-        case = _Case(commit, EvidenceIndex(commit, patches), self._brief.neighbours(commit, patches))
+        case = _Case(commit, EvidenceIndex(commit, patches), self._brief.around(commit, patches))
         if len(pages) > 1:
             return questions.MERGE, self._in_parts(case, pages)
         return self._page(case, pages[0])

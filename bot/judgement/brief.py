@@ -1,16 +1,19 @@
 """What everybody shares who works on one digest: its repository and language, its patches, its model, its faults."""
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 from bot.commits import neighbours
 from bot.errors import DigestError
 from bot.judgement.asker import Conversation
-from bot.judgement.questions import Depth
+from bot.judgement.questions import Around, Depth
 from bot.ports import Archive, CommitSource
 from bot.texts import Texts
-from bot.values import Commit, FilePatch, Look, Repository, Sight
+from bot.values import Commit, FilePatch, Look, Release, Repository, Sight
+
+_MOST_RELEASES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Brief:
     habits: Sequence[str] = ()
     faults: dict[str, None] = field(default_factory=dict)
     _days: dict[date, tuple[Commit, ...]] = field(default_factory=dict)
+    _releases: list[tuple[Release, ...]] = field(default_factory=list)
 
     @property
     def language(self) -> str:
@@ -66,14 +70,29 @@ class Brief:
         except DigestError:
             return tuple(Sight(look, refused="could not be read") for look in looks)
 
-    def neighbours(self, commit: Commit, patches: Sequence[FilePatch]) -> tuple[tuple[Commit, str], ...]:
-        """What landed on the branch within a day before or after a commit, whoever wanted it, and touches the same."""
-        day = commit.committed.date()
+    def around(self, commit: Commit, patches: Sequence[FilePatch]) -> Around:
+        """What landed on the branch at the time of a commit and touches the same, and what was released.
+
+        Whatever the channel wants to see. Where it cannot be read, a commit is analysed without.
+        """
+        near = neighbours.neighbours(commit, patches, self._day(commit.committed.date()), {})
+        return Around(near, self._released(commit))
+
+    def _day(self, day: date) -> tuple[Commit, ...]:
         if day not in self._days:
             midnight = datetime.combine(day, time(), UTC)
             since, until = midnight - neighbours.WITHIN, midnight + timedelta(days=1) + neighbours.WITHIN
-            try:
+            self._days[day] = ()
+            with suppress(DigestError):
                 self._days[day] = self.source.commits(self.repository.name, self.branch, since, until)
-            except DigestError:
-                self._days[day] = ()
-        return neighbours.neighbours(commit, patches, self._days[day], {})
+        return self._days[day]
+
+    def _released(self, commit: Commit) -> tuple[tuple[Release, bool], ...]:
+        try:
+            if not self._releases:
+                self._releases.append(self.source.releases(self.repository.name))
+            near = [r for r in self._releases[0] if abs(r.made - commit.committed) <= neighbours.WITHIN]
+            first = self.source.first_releases(self.repository.name, [commit.sha]) if near else {}
+        except DigestError:
+            return ()
+        return tuple((release, first.get(commit.sha) == release) for release in near[-_MOST_RELEASES:])

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
 
@@ -29,7 +29,7 @@ from bot.judgement.shapes import (
 from bot.judgement.triage import Judgement
 from bot.languages import LANGUAGES
 from bot.texts import prompt
-from bot.values import Analysis, Commit, Entry, Importance, Question, Repository, Sight, one_line, sanitize
+from bot.values import Analysis, Commit, Entry, Importance, Question, Release, Repository, Sight, one_line, sanitize
 
 TRIAGE, SECOND, OVERVIEW = "triage.v1", "second.v1", "overview.v1"
 ANALYSIS, DRAFT, LOOK, BATCH, MERGE = "analysis.v2", "draft.v1", "look.v1", "batch.v2", "merge.v2"
@@ -150,10 +150,32 @@ def second_question(repository: Repository, commits: Sequence[tuple[Commit, Sele
 
 
 _ANSWER = (1_800, 6_000)
-Around = Sequence[tuple[Commit, str]]
-"""Commits that landed at the time of one, each with what it has to do with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What else happened at the time of a commit: commits, each with what it has to do with it, and releases.
+
+    The first release that holds the commit is marked, where one of them is it.
+    """
+
+    landed: Sequence[tuple[Commit, str]] = ()
+    released: Sequence[tuple[Release, bool]] = ()
+
+    def lines(self) -> Iterator[str]:
+        """As a model sees it."""
+        if self.landed:
+            yield "Landed within a day before or after, and touches the same:"
+        for commit, why in self.landed:
+            yield f"{commit.committed:%Y-%m-%d %H:%M} {commit.short}, {why}:\n    {_titled(commit, 200)}"
+        if self.released:
+            yield "Released within a day before or after:"
+        for release, first in self.released:
+            yield f"{release.made:%Y-%m-%d %H:%M} {one_line(release.name, 80)}" + ", the first with this commit" * first
+
+
 Rest = tuple[str, Around]
-"""In which language is answered, and what landed around a commit."""
+"""In which language is answered, and what happened around a commit."""
 
 
 def analysis_question(repository: Repository, commit: Commit, seen: Selection, rest: Rest) -> Question:
@@ -192,9 +214,7 @@ def _about(  # noqa: PLR0917  # what a question about one commit is made of, in 
 ) -> Question:
     language, around = rest
     data = _described(commit, commit.short, seen, _MESSAGE)
-    if around:
-        landed = [f"{c.committed:%Y-%m-%d %H:%M} {c.short}, {why}:\n    {_titled(c, 200)}" for c, why in around]
-        data = "\n".join((data, "Landed within a day before or after, and touches the same:", *landed))
+    data = "\n".join((data, *around.lines()))
     blanks |= {"repository": repository.title, "language": language}
     return _question(name, shape, data, "commit", answer, **blanks)
 

@@ -74,6 +74,9 @@ _Made = TypeVar("_Made")
 _CJK = re.compile(r"[\u3400-\u9fff]")
 
 
+_NUMBER = re.compile(r"^\d+: ")
+
+
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -305,7 +308,8 @@ def read_looked(
 
 
 def _seen(path: str, quote: str, sights: Sequence[Sight]) -> Evidence | None:
-    """Where a quote is in the lines that were looked up."""
+    """Where a quote is in the lines that were looked up, each of which was shown behind its number."""
+    quote = _NUMBER.sub("", quote)
     for sight in sights:
         for excerpt in sight.excerpts:
             if excerpt.path == path and (found := place(quote, excerpt.lines)) is not None:
