@@ -172,6 +172,13 @@ class Ref:
 
 
 @dataclass(frozen=True)
+class _Named:
+    """A repository of which no more than its name is known here."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class Field:
     """A field of a type: what it is (empty for a scalar), and the types of its arguments."""
 
@@ -223,6 +230,10 @@ SCHEMA: dict[str, dict[str, Field]] = {
     "PullRequest": {
         "number": _SCALAR,
         "merged": _SCALAR,
+        "title": _SCALAR,
+        "body": _SCALAR,
+        "repository": Field("Repository"),
+        "closingIssuesReferences": Field("IssueConnection", _PAGE, True),
         "mergeCommit": Field("Commit"),
         "commits": Field("PullRequestCommitConnection", _PAGE, True),
         "labels": Field("LabelConnection", _PAGE, True),
@@ -230,11 +241,12 @@ SCHEMA: dict[str, dict[str, Field]] = {
     },
     "PullRequestChangedFile": {"path": _SCALAR, "additions": _SCALAR, "deletions": _SCALAR, "changeType": _SCALAR},
     "Label": {"name": _SCALAR},
+    "Issue": {"number": _SCALAR, "title": _SCALAR, "repository": Field("Repository")},
     "PullRequestCommit": {"commit": Field("Commit")},
     "PageInfo": {"hasNextPage": _SCALAR, "endCursor": _SCALAR},
     **{
         f"{name}Connection": {"totalCount": _SCALAR, "pageInfo": Field("PageInfo"), "nodes": Field(name)}
-        for name in ("Commit", "Ref", "PullRequest", "PullRequestCommit", "PullRequestChangedFile", "Label")
+        for name in ("Commit", "Ref", "PullRequest", "PullRequestCommit", "PullRequestChangedFile", "Label", "Issue")
     },
 }
 INTERFACES = {"GitObject", "Node"}
@@ -487,6 +499,25 @@ class _Run:
 
     def _PullRequest_merged(self, pull: Any) -> bool:
         return bool(pull[1].landed)
+
+    def _PullRequest_title(self, pull: Any) -> str:
+        return self._server.title_of(*pull)
+
+    def _PullRequest_body(self, pull: Any) -> str:
+        return pull[1].body
+
+    def _PullRequest_repository(self, pull: Any) -> Any:
+        return pull[0]
+
+    def _PullRequest_closingIssuesReferences(self, pull: Any, first: int, after: str = "") -> Any:
+        """Issues as (number, title, repository); null for one that a token may not read, or for all of them."""
+        found = pull[1].issues
+        if found is None or None in found:
+            text = "Resource not accessible by personal access token"
+            self.errors.append({"type": "FORBIDDEN", "message": text})
+        names = ("number", "title", "repository")
+        made = [issue and dict(zip(names, (*issue[:2], _Named(issue[2])), strict=True)) for issue in found or ()]
+        return None if found is None else _connection(made, first, after)
 
     def _PullRequest_mergeCommit(self, pull: Any) -> Any:
         return (pull[0], pull[1].landed) if pull[1].landed else None

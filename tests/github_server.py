@@ -51,7 +51,9 @@ class Pull:
     """A pull request besides those that subjects of the default branch name.
 
     `landed` is the commit that it was merged as (empty: it is open), `base` what its files are compared with (empty:
-    the parent of that), `commits` how many it has, `labels` are its labels.
+    the parent of that), `commits` how many it has, `labels` are its labels. Without a `title` it has that of the
+    commit, as GitHub proposes it. `issues` are those it closes, as (number, title, repository); None for one that a
+    token may not read, or for all of them.
     """
 
     number: int
@@ -59,6 +61,9 @@ class Pull:
     base: str = ""
     commits: int = 1
     labels: tuple[str, ...] = ()
+    title: str = ""
+    body: str = ""
+    issues: tuple[tuple[int, str, str] | None, ...] | None = ()
 
 
 @dataclass(frozen=True)
@@ -410,7 +415,17 @@ class GitHubServer:
             raise Refused(404, NOT_FOUND)
         # An open pull request holds the SHA of a test merge here (docs.github.com, Get a pull request).
         landed = pull.landed or "f" * 40
-        return Reply(200, {"number": pull.number, "merged": bool(pull.landed), "merge_commit_sha": landed})
+        told = {"title": self.title_of(reader, pull), "body": pull.body or None}
+        labels = [{"id": at, "name": name, "color": "ededed"} for at, name in enumerate(pull.labels)]
+        merged = {"merged": bool(pull.landed), "merge_commit_sha": landed}
+        return Reply(200, {"number": pull.number, **told, "labels": labels, **merged})
+
+    @staticmethod
+    def title_of(reader: Reader, pull: Pull) -> str:
+        """The title of a pull request: its own, else that of the commit which it landed as."""
+        lines = reader.commits[pull.landed].message.split("\n") if pull.landed else []
+        told = [line for line in lines if line.strip() and not line.startswith("Merge pull request ")]
+        return pull.title or (told or ["A pull request"])[0].removesuffix(f" (#{pull.number})")
 
     def pulls_of(self, reader: Reader) -> dict[int, Pull]:
         """The pull requests of a repository: those that subjects name, and those that were given."""

@@ -25,6 +25,7 @@ from bot.values import (
     AnalysisKey,
     Aspect,
     Bump,
+    ChangeRequest,
     ChangeType,
     Commit,
     DeliveredCommit,
@@ -154,6 +155,7 @@ READINGS = st.builds(
     bumps=st.lists(st.builds(Bump, TEXT, TEXT, TEXT), max_size=2).map(tuple),
     references=st.lists(st.builds(Reference, st.just("reverts"), TEXT, st.none() | COUNT, TEXT), max_size=2).map(tuple),
     series=st.none() | st.builds(Series, TEXT, TEXT, st.lists(TEXT, max_size=2).map(tuple)),
+    request=st.none() | st.builds(ChangeRequest, TEXT, TEXT, st.lists(TEXT, max_size=2).map(tuple)),
 )
 COMMITS = st.builds(
     Commit,
@@ -170,7 +172,7 @@ COMMITS = st.builds(
     inner=st.lists(st.builds(InnerCommit, TEXT, TEXT, TEXT), max_size=2).map(tuple),
     reading=READINGS,
 )
-EVIDENCE = st.builds(Evidence, TEXT, TEXT, st.none() | COUNT)
+EVIDENCE = st.builds(Evidence, TEXT, TEXT, st.none() | COUNT, request=st.booleans())
 ANALYSES = st.builds(
     Analysis,
     summary=TEXT,

@@ -11,7 +11,7 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,18 +20,18 @@ from types import SimpleNamespace
 import github
 import pytest
 from github import Auth
-from github_graphql import QueryError, execute
+from github_graphql import NODE_LIMIT, Parser, QueryError, _Run, execute
 from github_server import ARCHIVE_TOKEN, TOKEN, App, Fault, GitHubServer, Pull
 from repositories import BINARY, DAY, DEV_TWO, Builder, History, at, contract_history, lines, releases_history, script
 from source_contract import NEXT_DAY, OF_THE_DAY, Served, SourceContract, looks_history
 
-from adapters.sources.github import answers, archives, client, tags, tree
+from adapters.sources.github import answers, archives, client, queries, tags, tree
 from adapters.sources.github.client import Client
 from adapters.sources.github.settings import GitHubSettings
-from adapters.sources.github.source import GitHubSource, from_settings
+from adapters.sources.github.source import BATCH, GitHubSource, from_settings
 from bot.commits import hosts
 from bot.errors import ConfigError, NotFound, UsageError
-from bot.values import FileChange, FileStatus, Look, LookKind
+from bot.values import ChangeRequest, FileChange, FileStatus, Look, LookKind, sanitize
 
 
 def source(server: GitHubServer, token: str = TOKEN, archives: Path | None = None) -> GitHubSource:
@@ -566,6 +566,107 @@ def test_the_labels_of_a_pull_request_come_in_the_request_that_is_made_anyway(tm
             requests.append(server.counts)
         assert three.reading.labels == labels
     assert requests[0] == requests[1]
+
+
+ASKED = Pull(
+    10,
+    landed="three",
+    labels=("breaking-change",),
+    title="Keep c",
+    body="<!-- a form -->\r\n## Why\r\n\r\nNobody had a `c`.\r\n\r\n- [x] tested\r\n\r\nCloses #4\r\n",
+    issues=((4, "There is no c", "team/app"), (5, "A secret plan", "team/private"), None),
+)
+WRITTEN = ChangeRequest("Keep c", "Nobody had a `c`.", ("There is no c",))
+
+
+def asking(history, pull: Pull) -> AbstractContextManager[GitHubServer]:
+    """A server of `rebased` where a pull request landed as its commit `three`."""
+    return serving(history, pulls={"team/app": [replace(pull, landed=history.sha("three"))]})
+
+
+def test_what_people_wrote_in_a_pull_request_comes_in_the_request_that_is_made_anyway(tmp_path):
+    """Of the issues those of this repository: who reads here need not be allowed to read the others."""
+    history = rebased(tmp_path / "app.git")
+    requests = []
+    for pull, written in ((Pull(10), None), (ASKED, WRITTEN)):
+        with asking(history, pull) as server:
+            three = source(server).commits("team/app", "", at(3), at(4))[0]
+            requests.append(server.counts)
+            assert source(server).commit("team/app", three.sha) == three
+        assert three.reading.request == written
+    assert requests[0] == requests[1]
+
+
+def test_a_pull_request_that_says_what_its_commit_says_tells_nothing_more(history):
+    with serving(history) as server:
+        found = source(server).commits("team/app", "", DAY, NEXT_DAY)
+    assert any(commit.pull for commit in found)
+    assert not any(commit.reading.request for commit in found)
+
+
+@pytest.mark.parametrize("issues", [None, (None,), ()])
+def test_a_token_that_may_not_read_issues_reads_the_rest(tmp_path, issues):
+    history = rebased(tmp_path / "app.git")
+    with asking(history, replace(ASKED, issues=issues)) as server:
+        three = source(server).commits("team/app", "", at(3), at(4))[0]
+        assert server.counts["commit"] == 0
+    assert three.reading.request == replace(WRITTEN, issues=())
+
+
+@pytest.mark.parametrize("token", [TOKEN, ""])
+def test_a_commit_that_is_asked_for_by_its_pull_request_has_what_that_answer_tells(tmp_path, token):
+    build = Builder(tmp_path / "app.git")
+    build.commit("root", at(1), {"a": "1\n"})
+    build.commit("three", at(2), {"a": "2\n"}, message="feat: c (#10)")
+    history = build.finish()
+    with asking(history, ASKED) as server:
+        found = source(server, token).pull("team/app", 10)
+        assert (server.counts["graphql"], server.counts["pull"], server.counts["commit"]) == (0, 1, 1)
+        assert source(server, token).commit("team/app", found.sha).reading.request is None
+    assert found.reading.request == replace(WRITTEN, issues=())
+    assert found.reading.labels == ("breaking-change",)
+
+
+@pytest.mark.parametrize("letter", ["x ", "<!-- ", "\x1b[2J\u202e", "@everyone\n\n", "字"])
+def test_a_description_of_a_megabyte_is_read_to_its_limit(tmp_path, letter):
+    history = rebased(tmp_path / "app.git")
+    huge = replace(ASKED, body="First.\n\n" + letter * (1_000_000 // len(letter)), title=letter * 1_000)
+    with asking(history, huge) as server:
+        made = source(server)
+        kept = [made.commits("team/app", "", at(3), at(4))[0], made.pull("team/app", 10)]
+    for commit in kept:
+        written = commit.reading.request
+        assert written.said.startswith("First.")
+        assert len(written.said) <= 4_001
+        assert len(written.title) <= 300
+        assert sanitize(written.said) == written.said
+
+
+def test_a_batch_of_details_asks_for_as_many_nodes_as_it_says():
+    parsed = Parser(queries.DETAILS)
+    run = _Run(parsed, {"ids": [str(n) for n in range(BATCH)]}, None)
+    run.check(parsed.query, "Query", 1)
+    assert run.nodes + BATCH == 6_400 < NODE_LIMIT
+    assert "= 6,400 nodes" in (Path(queries.__file__)).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "bodyMarkdown",
+        "closingIssues(first: 5) { nodes { title } }",
+        "closingIssuesReferences { nodes { title } }",
+        "closingIssuesReferences(first: 500) { nodes { title } }",
+        "closingIssuesReferences(first: 5, state: OPEN) { nodes { title } }",
+        "closingIssuesReferences(first: 5) { nodes { name } }",
+        "repository",
+    ],
+)
+def test_the_tests_server_refuses_what_a_pull_request_of_github_has_not(field):
+    assert execute(queries.DETAILS, {"ids": []}, None) == ({"nodes": []}, [])
+    query = queries.DETAILS.replace("number merged", f"number merged {field}")
+    with pytest.raises(QueryError):
+        execute(query, {"ids": []}, None)
 
 
 def test_a_pull_request_that_is_not_merged_says_so(history):

@@ -9,6 +9,7 @@ import pytest
 from make import PATCH, REPOSITORY, change, commit, sha
 
 from bot.commits import patch
+from bot.commits.request import Requested
 from bot.judgement import questions as asking
 from bot.judgement import triage
 from bot.judgement.shapes import ClaimReply, DraftReply
@@ -34,7 +35,15 @@ from bot.values import (
 
 GOLDEN = Path(__file__).parent / "golden"
 DAY = [
-    commit("feat(api)!: retry a failed start (#1)", change(added=3, removed=1), sha=sha(1), body="It failed at night."),
+    commit(
+        "feat(api)!: retry a failed start (#1)",
+        change(added=3, removed=1),
+        sha=sha(1),
+        body="It failed at night.",
+        pull=1,
+        labels=("breaking-change",),
+        request=Requested("Try a start three times", "Ports are taken for a second.", ("Starts fail at night",)),
+    ),
     commit("docs: 说明如何升级 (#2)", change("docs/upgrade.md", 9, 0), sha=sha(2)),
 ]
 SEEN = patch.select(DAY[0], [PATCH], 2_000)

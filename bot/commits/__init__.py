@@ -1,6 +1,6 @@
 """What a commit says and touches: read once, when it is first seen, and kept with it.
 
-reading    the one reading of a commit, made of message, people, claims, types, bumps, references, draft
+reading    the one reading of a commit, made of message, request, people, claims, types, bumps, references, draft
 related    which commits of a period belong together; filters which of them somebody wants
 notes      what a commit itself tells users; levels how maintainers call it
 patch      which hunks a model sees, and where a quote is

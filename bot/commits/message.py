@@ -9,7 +9,7 @@ Zuul, bors and homu, git-merge(1) with `--log`, Copybara.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -386,21 +386,30 @@ def answers(lines: Iterable[str]) -> list[str]:
     return kept
 
 
-def said(body: str) -> str:
-    """What a body says to a reader, as written: what users must know first, then the rest, up to `SAID` characters."""
+def said(body: str, heard: Container[str] = ()) -> str:
+    """What a body says to a reader, as written: what users must know first, then the rest, up to `SAID` characters.
+
+    Paragraphs that are `heard` already are left out.
+    """
     kept = [
-        (not s.for_users, s.heading if s.for_users else "", answers(s.lines)) for s in sections(body) if not s.aside
+        (not s.for_users, s.heading if s.for_users else "", _news(answers(s.lines), heard))
+        for s in sections(body)
+        if not s.aside
     ]
     blocks = [
-        "\n".join([*([heading] if heading else []), *lines]).strip()
-        for _, heading, lines in sorted(kept, key=_first)
-        if any(map(str.strip, lines))
+        (f"{heading}\n{news}" if heading else news).strip()
+        for _, heading, news in sorted(kept, key=_first)
+        if news.strip()
     ]
     text = re.sub(r"\n{3,}", "\n\n", "\n\n".join(block for block in blocks if block))
     return text if len(text) <= SAID else text[:SAID].rstrip() + "…"
 
 
-def _first(block: tuple[bool, str, list[str]]) -> bool:
+def _news(lines: Sequence[str], heard: Container[str]) -> str:
+    return "\n\n".join(paragraph for paragraph in "\n".join(lines).split("\n\n") if paragraph not in heard)
+
+
+def _first(block: tuple[bool, str, str]) -> bool:
     return block[0]
 
 

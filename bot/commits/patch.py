@@ -14,7 +14,7 @@ from operator import itemgetter, not_
 from bot.commits import notebooks
 from bot.commits.files import FileKind, generated, is_notebook, kind, recorded
 from bot.commits.notes import is_telling
-from bot.values import Commit, Evidence, FileChange, FilePatch, FileStatus, one_line
+from bot.values import ChangeRequest, Commit, Evidence, FileChange, FilePatch, FileStatus, one_line
 
 # With the line end in front the pattern starts with literal text, which is found ten times faster than a `^`.
 _HEADER = re.compile(r"\n@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@ ?(.*)")
@@ -578,12 +578,14 @@ _NOTHING = frozenset(
 
 
 class EvidenceIndex:
-    """Where quotes stand in a commit's patch or message. Made once a commit, asked for each statement."""
+    """Where quotes stand in a commit's patch, message or change request; made once, asked for each statement."""
 
     def __init__(self, commit: Commit, patches: Sequence[FilePatch]) -> None:
         renamed = {f.previous: f.path for f in commit.files if f.previous}
         self._known = renamed | {f.path: f.path for f in commit.files}
         self._message = f"{commit.reading.subject}\n{commit.subject}\n{commit.body}\n{commit.reading.said}"
+        request = commit.reading.request or ChangeRequest()
+        self._request = "\n".join((request.title, request.said, *request.issues, *commit.reading.labels))
         self._patches = {p.path: p.text for p in patches}
         self._texts: dict[str, _Lines] = {}
 
@@ -592,13 +594,14 @@ class EvidenceIndex:
 
         An added or kept line is named by its number in the new file, a removed one by that in the old file. `path` is
         one of the commit, or how exactly one of them ends. A quote that only the message holds is accepted for those
-        and for an empty path, and is the message's own. A part of a word is no quote, nor is a bare keyword.
+        and for an empty path, and is the message's own; so is one that only the change request holds. A part of a word
+        is no quote, nor is a bare keyword.
         """
         known = self._path(path)
         if known is None or len(quote) > _QUOTE_LIMIT:
             return None
         tried = [(said, wanted) for said in _readings(quote) if (wanted := _pattern(said))]
-        found = (look(known, *each) for look in (self._in_file, self._in_message) for each in tried)
+        found = (look(known, *each) for look in (self._in_file, self._in_message, self._in_request) for each in tried)
         return next(filter(None, found), None)
 
     def _path(self, path: str) -> str | None:
@@ -616,6 +619,9 @@ class EvidenceIndex:
 
     def _in_message(self, _: str, quote: str, wanted: re.Pattern[str]) -> Evidence | None:
         return Evidence("", quote) if wanted.search(self._message) else None
+
+    def _in_request(self, _: str, quote: str, wanted: re.Pattern[str]) -> Evidence | None:
+        return Evidence("", quote, request=True) if wanted.search(self._request) else None
 
 
 def _readings(quote: str) -> Iterable[str]:

@@ -14,6 +14,7 @@ from bot.commits.draft import Draft
 from bot.commits.message import Message, Title
 from bot.commits.people import Mailmap, Signature
 from bot.commits.references import refers, series_of
+from bot.commits.request import Requested, beyond
 from bot.commits.types import types
 from bot.values import (
     BODY_LENGTH,
@@ -54,14 +55,15 @@ def commit(
     inner: Sequence[Written] = (),
     pull: int | None = None,
     labels: Sequence[str] = (),
+    request: Requested | None = None,
     mailmap: Mailmap = NO_MAILMAP,
     place: str = "",
 ) -> Commit:
     """A commit, read.
 
     `inner` are the commits that a merge brought in, oldest first, of which the first 250 count; `pull` is the change
-    request that the source knows of, `labels` are those on it; `mailmap` tells the names of co-authors; `place` is what
-    people call the repository, `owner/name`, where `repo` is not.
+    request that the source knows of, `labels` are those on it, `request` is what is written in it; `mailmap` tells the
+    names of co-authors; `place` is what people call the repository, `owner/name`, where `repo` is not.
     """
     subject, body = split_message(written.message)
     merged = tuple(InnerCommit(w.sha, split_message(w.message)[0], w.author.shown) for w in inner[:INNER_COMMITS])
@@ -75,6 +77,8 @@ def commit(
         mailmap=mailmap,
         place=place or repo,
     )
+    # What a program writes there is a history of something else, and a message may name another change request.
+    told = request if request and pull == number and not reading.bot else Requested()
     return Commit(
         repo=repo,
         sha=written.sha,
@@ -87,7 +91,7 @@ def commit(
         pull=number,
         files=tuple(changes),
         inner=merged,
-        reading=replace(reading, labels=tuple(labels)),
+        reading=replace(reading, labels=tuple(labels), request=beyond(told, subject, body, reading.said)),
     )
 
 

@@ -29,7 +29,19 @@ from bot.judgement.shapes import (
 from bot.judgement.triage import Judgement
 from bot.languages import LANGUAGES
 from bot.texts import prompt
-from bot.values import Analysis, Commit, Entry, Importance, Question, Release, Repository, Sight, one_line, sanitize
+from bot.values import (
+    Analysis,
+    ChangeRequest,
+    Commit,
+    Entry,
+    Importance,
+    Question,
+    Release,
+    Repository,
+    Sight,
+    one_line,
+    sanitize,
+)
 
 TRIAGE, SECOND, OVERVIEW = "triage.v1", "second.v1", "overview.v1"
 ANALYSIS, DRAFT, LOOK, BATCH, MERGE = "analysis.v2", "draft.v1", "look.v1", "batch.v2", "merge.v2"
@@ -50,6 +62,8 @@ SECOND_SIZE, SECOND_TOKENS = 6, 4_000
 """Commits that are looked at again with their patch in one day, and tokens of patch for each."""
 _MESSAGE, _LISTED, _BRIEFLY = 4_000, 600, 400
 """Characters of a message for an analysis, in the list of a day, and where several are looked at again."""
+_LABELS, _LABEL = 10, 50
+"""Labels of a change request that are shown, and characters of one (GitHub takes no longer ones)."""
 _FOUND = (10_000, 24_000)
 """Characters of what was looked up, at least and at most: about half of the patch between these."""
 
@@ -139,7 +153,10 @@ def _listed(commit: Commit, judged: Judgement) -> str:
     prior = f"{judged.importance}{' always' if judged.always else ''}"
     size = f"+{commit.added} -{commit.removed} in {len(commit.files)} files ({kinds or 'generated'})"
     said = one_line(commit.reading.said, _LISTED)
-    return f"prior {prior} | {size} | {_titled(commit, 200)}" + (f" | {said}" if said else "")
+    more = one_line("; ".join(_requested(commit, _LISTED)), _LISTED - len(said)) if len(said) < _LISTED else ""
+    labels = f"labels {_labels(commit)}" if commit.reading.labels else ""
+    asked = f"its pull request: {more}" if more else ""
+    return " | ".join(filter(None, (f"prior {prior}", size, _titled(commit, 200), labels, said, asked)))
 
 
 def second_question(repository: Repository, commits: Sequence[tuple[Commit, Selection]], language: str) -> Question:
@@ -247,7 +264,7 @@ def _sight(sight: Sight, *, is_cut: bool) -> str:
 
 def merge_question(repository: Repository, commit: Commit, parts: Sequence[Analysis], language: str) -> Question:
     """Ask for one analysis out of those of a commit's parts."""
-    message = f"    {_titled(commit, 300)}\n{_indented(commit.reading.said, _MESSAGE)}".rstrip()
+    message = "\n".join(_written(commit, _MESSAGE))
     shown = "\n\n".join(f"part {n}: {_as_json(part)}" for n, part in enumerate(parts, start=1))
     blanks = {"repository": repository.title, "count": str(len(parts)), "language": language}
     return _question(MERGE, AnalysisReply, f"{message}\n\n{shown}", "parts", _ANSWER, **blanks)
@@ -311,16 +328,12 @@ def _all_described(commits: Sequence[tuple[Commit, Selection]], body_limit: int)
 
 
 def _described(commit: Commit, name: str, seen: Selection, body_limit: int) -> str:
-    """A commit as a model sees it: message, the patch's chosen hunks, and what of it is not shown.
+    """A commit as a model sees it: what people wrote, the patch's chosen hunks, and what of it is not shown.
 
-    The message is indented, as git shows it: only our own lines start with `commit` or `===`.
+    What people wrote is indented, as git shows a message: only our own lines start with `commit`, `===` or a word.
     """
-    lines = [
-        f"commit {name} by {one_line(commit.reading.people[0].name, 80)}",
-        f"    {_titled(commit, 300)}",
-        _indented(commit.reading.said, body_limit),
-        seen.text,
-    ]
+    author = one_line(commit.reading.people[0].name, 80)
+    lines = [f"commit {name} by {author}", *_written(commit, body_limit), seen.text]
     if seen.left_out:
         named = list(seen.left_out[:20])
         if len(seen.left_out) > 20:
@@ -332,6 +345,29 @@ def _described(commit: Commit, name: str, seen: Selection, body_limit: int) -> s
 def _titled(commit: Commit, limit: int) -> str:
     """A commit's title with the number of its change request, as people write it."""
     return one_line(commit.reading.subject + (f" (#{commit.pull})" if commit.pull else ""), limit)
+
+
+def _written(commit: Commit, limit: int) -> list[str]:
+    """What people wrote of a commit: its message, and marked as such what its change request says beyond it."""
+    said = commit.reading.said
+    lines = [f"    {_titled(commit, 300)}", _indented(said, limit)]
+    asked = _requested(commit, max(limit - len(said), limit // 4))
+    if commit.reading.labels:
+        asked.append(f"labels: {_labels(commit)}")
+    if asked:
+        lines += ["In its pull request people wrote, beyond the message:", *(_indented(each, limit) for each in asked)]
+    return [line for line in lines if line.strip()]
+
+
+def _requested(commit: Commit, limit: int) -> list[str]:
+    """What a change request says beyond the message: title, issues and, up to `limit` characters, description."""
+    request = commit.reading.request or ChangeRequest()
+    said = request.said if len(request.said) <= limit else f"{request.said[:limit]}\n[the description goes on]"
+    return [part for part in (request.title, *(f"closes: {issue}" for issue in request.issues), said) if part]
+
+
+def _labels(commit: Commit) -> str:
+    return ", ".join(one_line(label, _LABEL) for label in commit.reading.labels[:_LABELS])
 
 
 def _indented(body: str, limit: int) -> str:

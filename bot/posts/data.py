@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from zoneinfo import ZoneInfo
 
-from bot.values import Commit, Digest, Person, Repository, sanitize
+from bot.values import Commit, Digest, Evidence, Person, Reading, Repository, sanitize
 
 SCHEMA = 1
 """The version of the JSON form; it grows when a name or a meaning changes."""
@@ -20,7 +20,7 @@ def json(digests: Sequence[Digest]) -> str:
     their order; a moment is `{"local": …, "utc": …}`, both ISO 8601, the local one on the clock of the period's zone.
     Control, direction and invisible characters are taken out of texts. Left out is what depends on how this machine
     reached the repository: the name by which its source knows it (perhaps a path), whether it is private, and accounts;
-    and the rows of the table, which follow from the rest.
+    and the rows of the table, which follow from the rest. What tells of a change request is there where one tells it.
     """
     plain = [_jsonable(digest, ZoneInfo(digest.period.zone)) for digest in digests]
     return jsonlib.dumps({"schema": SCHEMA, "digests": plain}, ensure_ascii=False, indent=2) + "\n"
@@ -34,9 +34,13 @@ _LEFT_OUT: dict[type, tuple[str, ...]] = {
 }
 
 
+_WHERE_TOLD: dict[type, tuple[str, ...]] = {Reading: ("request",), Evidence: ("request",)}
+
+
 def _jsonable(value: object, zone: ZoneInfo) -> object:
     if is_dataclass(value) and not isinstance(value, type):
-        left_out = _LEFT_OUT.get(type(value), ())
+        untold = (name for name in _WHERE_TOLD.get(type(value), ()) if not getattr(value, name))
+        left_out = {*_LEFT_OUT.get(type(value), ()), *untold}
         return {f.name: _jsonable(getattr(value, f.name), zone) for f in fields(value) if f.name not in left_out}
     if isinstance(value, datetime):
         utc = value.astimezone(UTC).isoformat().replace("+00:00", "Z")

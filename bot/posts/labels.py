@@ -129,7 +129,7 @@ def path_url(repository: Repository, commit: Commit, path: str) -> str | None:
 def evidence_line(repository: Repository, commit: Commit, evidence: Evidence, texts: Texts) -> Line:
     """The path and line of a piece of evidence as a link, that of a removed line as it was, and the words quoted.
 
-    Words of the message are shown as such.
+    Words of the message and of the change request are shown as such.
     """
     at, path, line = evidence.sha or commit.sha, evidence.path, evidence.line
     if evidence.removed and commit.parents:
@@ -137,6 +137,8 @@ def evidence_line(repository: Repository, commit: Commit, evidence: Evidence, te
     url = repository.file_url(at, path, line) if line else repository.commit_url(commit.sha)
     where = f"{path}:{line}" if line else path
     spans = [Span(where, url, code=True) if path else Span(texts("digest.message"), url)]
+    if evidence.request and commit.pull is not None:
+        spans = [Span(texts("digest.request"), repository.pull_url(commit.pull))]
     if evidence.removed:
         spans.append(Span(f" ({texts('digest.removed')})"))
     if evidence.quote and evidence.quote != evidence.path:

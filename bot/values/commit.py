@@ -88,6 +88,19 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeRequest:
+    """What people wrote in a commit's change request (a pull or merge request) that its message does not say.
+
+    `title` is on one line; `said` is what the description says to a reader, as a message's is; `issues` are the titles
+    of issues that it closes. All of it is inert and bounded.
+    """
+
+    title: str = ""
+    said: str = ""
+    issues: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What is read out of a commit once, when it is first seen, and kept with it: nobody else looks into its message.
 
@@ -98,7 +111,8 @@ class Reading:
     body says to a reader, what users must know first, without trailers, forms and comments. `people` wrote what landed,
     who wrote most first; `merger` is who merged it, where that is somebody else; `bot` says that no person wrote any
     of it. `branch` is what was merged. `breaking`, `security` and `reverts` hold the words that say so, else nothing.
-    `labels` are those of the change request, where the source tells them.
+    `labels` are those of the change request, and `request` is what people wrote in it beyond the message, where the
+    source tells them.
     """
 
     subject: str
@@ -121,6 +135,7 @@ class Reading:
     references: tuple[Reference, ...] = ()
     series: Series | None = None
     labels: tuple[str, ...] = ()
+    request: ChangeRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,8 +57,8 @@ class Evidence:
     """Where a statement can be checked: a path of the commit and a quote that stands in its patch.
 
     `line` is the quote's line in the new file, or that in the old file where it is `removed`; None where no line is
-    known. `path` is empty where the commit's message says it. `sha` is the commit in whose tree it was looked up, empty
-    for the commit itself.
+    known. `path` is empty where the commit's message says it, or with `request` people in its change request. `sha` is
+    the commit in whose tree it was looked up, empty for the commit itself.
     """
 
     path: str
@@ -66,6 +66,7 @@ class Evidence:
     line: int | None = None
     sha: str = ""
     removed: bool = False
+    request: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import (
+    AfterValidator,
     AliasGenerator,
     AliasPath,
     BaseModel,
@@ -23,9 +24,10 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from bot.commits import hosts, lookup, reading
+from bot.commits import hosts, lookup, reading, request
 from bot.commits.people import Mailmap, Signature
 from bot.commits.reading import Written
+from bot.commits.request import Requested
 from bot.errors import Unavailable
 from bot.values import (
     FILE_PATCH_BYTES,
@@ -77,6 +79,8 @@ def _moment(value: object, parse: ValidatorFunctionWrapHandler) -> datetime:
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Moment = Annotated[datetime, WrapValidator(_moment)]
+Description = Annotated[str | None, AfterValidator(lambda text: text and text[: request.READ])]
+"""A description, of which no more is held than is read."""
 
 
 # --- REST ------------------------------------------------------------------------------------
@@ -160,12 +164,21 @@ class Branch(BaseModel):
     tip: str = Field(validation_alias=AliasPath("commit", "sha"))
 
 
+class Label(BaseModel):
+    """A label of a pull request."""
+
+    name: str
+
+
 class Pull(BaseModel):
     """A pull request."""
 
     number: int
     merged: bool
     merge_commit_sha: str | None = None
+    title: str = ""
+    body: Description = None
+    labels: tuple[Label, ...] = ()
 
 
 class RateLimit(BaseModel):
@@ -300,17 +313,27 @@ class PullFile(_Camel):
     change_type: str
 
 
-class Label(BaseModel):
-    """A label of a pull request."""
+class Issue(BaseModel):
+    """An issue that a pull request closes, and the repository it is in."""
 
-    name: str
+    title: str
+    repository: str = Field(validation_alias=AliasPath("repository", "nameWithOwner"))
 
 
 class MergedPull(_Camel):
-    """A pull request to which a commit belongs; of its files at most a hundred."""
+    """A pull request to which a commit belongs; of its files at most a hundred.
+
+    A token without rights on issues is told none, or null for each (GraphQL reference, PullRequest).
+    """
 
     number: int
     merged: bool
+    title: str = ""
+    body: Description = None
+    repository: str = Field(default="", validation_alias=AliasPath("repository", "nameWithOwner"))
+    issues: tuple[Issue | None, ...] | None = Field(
+        default=None, validation_alias=AliasPath("closingIssuesReferences", "nodes")
+    )
     merge_commit: str | None = Field(default=None, validation_alias=AliasPath("mergeCommit", "oid"))
     commit_count: int = Field(validation_alias=AliasPath("commits", "totalCount"))
     labels: tuple[Label, ...] = Field(default=(), validation_alias=AliasPath("labels", "nodes"))
@@ -362,6 +385,7 @@ class DeliveredCommit:
     author: Signature
     pull: int | None = None
     labels: tuple[str, ...] = ()
+    request: Requested | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,9 +475,24 @@ def told(commit: RestCommit) -> DeliveredCommit:
 def detailed(detail: Detail) -> DeliveredCommit:
     """What a commit of GraphQL says."""
     pull = detail.pull
-    labels = tuple(label.name for label in pull.labels) if pull else ()
     signed = _signature(detail.author, detail.author.login if detail.author else None)
-    return DeliveredCommit(detail.message, signed, pull.number if pull else None, labels)
+    if pull is None:
+        return DeliveredCommit(detail.message, signed)
+    # Who may read here need not be allowed to read other repositories, whose issues may be closed from here.
+    issues = tuple(issue.title for issue in pull.issues or () if issue and issue.repository == pull.repository)
+    written = Requested(pull.title, pull.body or "", issues)
+    return DeliveredCommit(detail.message, signed, pull.number, _names(pull.labels), written)
+
+
+def asked(words: DeliveredCommit, pull: Pull) -> DeliveredCommit:
+    """What a commit says, with what its pull request says that was asked for by its number, unless that is known."""
+    if words.request:
+        return words
+    return replace(words, pull=pull.number, labels=_names(pull.labels), request=Requested(pull.title, pull.body or ""))
+
+
+def _names(labels: Iterable[Label]) -> tuple[str, ...]:
+    return tuple(label.name for label in labels)
 
 
 def commit(repo: str, place: Landed, words: DeliveredCommit, changes: Changes, mailmap: Mailmap) -> Commit:
@@ -467,6 +506,7 @@ def commit(repo: str, place: Landed, words: DeliveredCommit, changes: Changes, m
         inner=[replace(each, author=mailmap(each.author)) for each in changes.inner],
         pull=words.pull,
         labels=words.labels,
+        request=words.request,
         mailmap=mailmap,
     )
 

@@ -41,7 +41,7 @@ AT_ONCE = 8
 """Requests of one call at the same time; GitHub allows 100 (docs.github.com, Rate limits for the REST API)."""
 
 BATCH = 50
-"""Commits described by one GraphQL request: about 6,000 nodes of the 500,000 that one may ask for."""
+"""Commits described by one GraphQL request, see `queries.DETAILS` for what that costs."""
 
 COMPARED = 300
 """A comparison names no more files (docs.github.com, Compare two commits)."""
@@ -112,7 +112,10 @@ class GitHubSource:
         if not _SHA.fullmatch(prefix):
             raise UsageError("sha_invalid", sha=sha)
         name = self._name(repo)
-        missing = NotFound("commit_unknown", repo=name, sha=sha)
+        return self._alone(name, prefix, NotFound("commit_unknown", repo=name, sha=sha))
+
+    def _alone(self, name: str, prefix: str, missing: NotFound, pull: answers.Pull | None = None) -> Commit:
+        """A commit by the start of its SHA, asked for alone; `pull` is the pull request that landed as it, if known."""
         pages = self._commit_pages(name, prefix, missing)
         try:
             found, shown = next(pages), True
@@ -124,6 +127,7 @@ class GitHubSource:
         if self._client.authenticated and not answers.names_pull(words):
             more = self._details([place]).get(place.sha)
             words = answers.detailed(more) if more else words
+        words = answers.asked(words, pull) if pull else words
         changes = self._changed(name, place, chain([found], pages)) if shown else _NOT_SHOWN
         return answers.commit(name, place, words, changes, self._mailmap(name))
 
@@ -137,7 +141,9 @@ class GitHubSource:
         pull = answers.read(answers.Pull, self._client.get(f"/repos/{name}/pulls/{number}", missing).data)
         if not pull.merged or not pull.merge_commit_sha:
             raise NotFound("pull_not_merged", repo=name, number=number)
-        return replace(self.commit(name, pull.merge_commit_sha), pull=number)
+        sha = pull.merge_commit_sha
+        found = self._alone(name, sha, NotFound("commit_unknown", repo=name, sha=sha), pull)
+        return replace(found, pull=number)
 
     def patches(
         self, repo: str, commits: Sequence[Commit], paths: Collection[str] = ()
