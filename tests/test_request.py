@@ -159,9 +159,9 @@ def test_an_analysis_shows_it_marked_beneath_the_message() -> None:
     data = fenced(about(asked(labels=LABELS)))
     shown = [line for line in data.split("\n=== ")[0].split("\n") if line.strip()]
     assert shown[1:4] == ["    feat: retry (#7)", "    It failed at night.", MARKED]
-    assert shown[4:7] == [f"    {ASKED.title}", *(f"    closes: {issue}" for issue in ISSUES)]
-    assert shown[7:10] == [f"    {line}" for line in SAID.split("\n\n")]
-    assert shown[10:] == ["    labels: breaking-change, area/x"]
+    assert shown[4] == "    labels: breaking-change, area/x"
+    assert shown[5:8] == [f"    {ASKED.title}", *(f"    closes: {issue}" for issue in ISSUES)]
+    assert shown[8:] == [f"    {line}" for line in SAID.split("\n\n")]
 
 
 def test_the_list_of_a_day_shows_it_behind_the_message() -> None:
@@ -182,11 +182,12 @@ def test_a_commit_without_it_is_shown_as_before(make) -> None:
 def test_each_question_shows_no_more_of_it_than_of_a_message() -> None:
     long = asked(Requested("Title " * 40, "word " * 3_900), body="said " * 2_000, labels=["label " * 20] * 50)
     assert len(long.reading.request.said) <= 4_001
-    assert len(fenced(about(long))) < 4_000 + 1_000 + 3 * 300 + 600 + len(PATCH.text) + 400
+    assert len(fenced(about(long))) < 4_000 + 1_000 + 300 + len(PATCH.text) + 400
     assert len(listed(long)) < 600 + 200 + 600 + 100
-    short = asked(Requested("Title", "word " * 3_900), body="")
-    assert "[the description goes on]" not in fenced(about(short))
-    assert fenced(about(short)).count("word") > 790
+    assert fenced(about(long)).count("\n    [there is more]\n") == 1
+    short = asked(Requested("Title", "word " * 700), body="")
+    assert "[there is more]" not in fenced(about(short))
+    assert fenced(about(short)).count("word") == 700
     assert listed(short).endswith("…")
     assert len(listed(short).partition("its pull request: ")[2]) == 600
 

@@ -153,7 +153,7 @@ def _listed(commit: Commit, judged: Judgement) -> str:
     prior = f"{judged.importance}{' always' if judged.always else ''}"
     size = f"+{commit.added} -{commit.removed} in {len(commit.files)} files ({kinds or 'generated'})"
     said = one_line(commit.reading.said, _LISTED)
-    more = one_line("; ".join(_requested(commit, _LISTED)), _LISTED - len(said)) if len(said) < _LISTED else ""
+    more = one_line("; ".join(_requested(commit)), _LISTED - len(said)) if len(said) < _LISTED else ""
     labels = f"labels {_labels(commit)}" if commit.reading.labels else ""
     asked = f"its pull request: {more}" if more else ""
     return " | ".join(filter(None, (f"prior {prior}", size, _titled(commit, 200), labels, said, asked)))
@@ -351,19 +351,17 @@ def _written(commit: Commit, limit: int) -> list[str]:
     """What people wrote of a commit: its message, and marked as such what its change request says beyond it."""
     said = commit.reading.said
     lines = [f"    {_titled(commit, 300)}", _indented(said, limit)]
-    asked = _requested(commit, max(limit - len(said), limit // 4))
-    if commit.reading.labels:
-        asked.append(f"labels: {_labels(commit)}")
-    if asked:
-        lines += ["In its pull request people wrote, beyond the message:", *(_indented(each, limit) for each in asked)]
+    labels = [f"labels: {_labels(commit)}"] if commit.reading.labels else []
+    if asked := "\n".join(labels + _requested(commit)):
+        room = max(limit - len(said), limit // 4)
+        lines += ["In its pull request people wrote, beyond the message:", _indented(asked, room)]
     return [line for line in lines if line.strip()]
 
 
-def _requested(commit: Commit, limit: int) -> list[str]:
-    """What a change request says beyond the message: title, issues and, up to `limit` characters, description."""
+def _requested(commit: Commit) -> list[str]:
+    """What a change request says beyond the message: its title, the issues that it closes, its description."""
     request = commit.reading.request or ChangeRequest()
-    said = request.said if len(request.said) <= limit else f"{request.said[:limit]}\n[the description goes on]"
-    return [part for part in (request.title, *(f"closes: {issue}" for issue in request.issues), said) if part]
+    return [part for part in (request.title, *(f"closes: {issue}" for issue in request.issues), request.said) if part]
 
 
 def _labels(commit: Commit) -> str:
@@ -372,5 +370,5 @@ def _labels(commit: Commit) -> str:
 
 def _indented(body: str, limit: int) -> str:
     if len(body) > limit:
-        body = f"{body[:limit]}\n[the message goes on]"
+        body = f"{body[:limit]}\n[there is more]"
     return "\n".join(f"    {line}" for line in body.split("\n")) if body else ""
