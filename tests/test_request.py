@@ -71,7 +71,7 @@ def asked(requested: Requested = ASKED, subject: str = "feat: retry (#7)", **mor
 
 
 def about(found: Commit) -> Question:
-    return asking.analysis_question(REPOSITORY, found, patch.select(found, [PATCH], 5_000), ("en", ()))
+    return asking.analysis_question(REPOSITORY, found, patch.select(found, [PATCH], 5_000), ("en", asking.Around()))
 
 
 def listed(found: Commit) -> str:
