@@ -118,6 +118,35 @@ def test_a_model_that_cannot_do_two_steps_does_one(talk, history):
     assert not digest.degraded
 
 
+def test_deep_settles_what_is_open_with_a_third_question(talk, history):
+    def wondering(body):
+        told = json.loads(looking(body))
+        if "further things to look up" in body["messages"][-1]["content"]:
+            look = {"kind": "word", "word": "start", "path": "", "line": 0, "why": "1"}
+            told = {**told, "risks": [], "looks": [look]}
+        return json.dumps(told)
+
+    talking = talk(history, wondering, Depth.DEEP)
+    entry = high(talking.digest())
+    asked = purposes(talking.server)
+    assert asked == ["triage", "draft", "look", "look", "overview"]
+    third = talking.server.bodies[3]["messages"][-1]["content"]
+    assert "--- word start: 1 hits in 1 files" in third
+    assert "further things to look up" not in third
+    assert "It stays." in third  # the claim as the second answer left it
+    assert [risk.text for risk in entry.analysis.risks] == ["Starting fails: the caller passes no host."]
+
+
+def test_deep_asks_no_third_question_where_nothing_is_open(talk, history):
+    def sure(body):
+        told = json.loads(looking(body))
+        return json.dumps({**told, "looks": told.get("looks", [])})
+
+    talking = talk(history, sure, Depth.DEEP)
+    talking.digest()
+    assert purposes(talking.server) == ["triage", "draft", "look", "overview"]
+
+
 def test_a_claim_that_is_not_gone_through_is_asked_for_again(talk, history):
     def forgetful(body):
         told = json.loads(looking(body))

@@ -17,8 +17,9 @@ from bot.judgement import questions, replies, rules
 from bot.judgement.asker import Conversation
 from bot.judgement.brief import Brief
 from bot.judgement.replies import Checked, Rejected
+from bot.judgement.shapes import DraftReply
 from bot.ports import Progress
-from bot.values import Analysis, AnalysisKey, Commit, FilePatch, Grade, Importance, Note, Question, Reply
+from bot.values import Analysis, AnalysisKey, Commit, FilePatch, Grade, Importance, Note, Question, Reply, Sight
 
 _DEPTHS = (Importance.HIGH, Importance.MEDIUM)
 
@@ -156,7 +157,10 @@ class Analyst:
     def _at_once(self, case: _Case, seen: Selection) -> Analysis:
         brief, commit, index = self._brief, case.commit, case.index
         question = questions.analysis_question(brief.repository, commit, seen, (brief.language, case.around))
-        return self._proven(question, lambda r: replies.read_analysis(r, commit, index, seen.coverage, brief.language))
+        made, _ = self._proven(
+            question, lambda r: replies.read_analysis(r, commit, index, seen.coverage, brief.language)
+        )
+        return made
 
     def _with_a_look(self, case: _Case, seen: Selection) -> Analysis:
         """A draft that nobody sees, what it wants looked up, and the analysis of somebody who has seen that."""
@@ -165,12 +169,27 @@ class Analyst:
         first = questions.draft_question(brief.repository, commit, seen, rest, looks=looks)
         draft = self._model.ask(first, replies.read_draft)
         sights = brief.look(commit, replies.looks(draft, looks))
-        question = questions.looked_question(brief.repository, commit, seen, rest, draft=draft, sights=sights)
         how = {"coverage": seen.coverage, "language": brief.language}
-        return self._proven(question, lambda r: replies.read_looked(r, commit, index, draft, sights, **how))
 
-    def _proven(self, question: Question, read: Callable[[Reply], Checked]) -> Analysis:
-        """The analysis with proven statements only; asked once more where some were not, and all proven ones kept."""
+        def ask(draft: DraftReply, sights: Sequence[Sight], *, more: bool) -> tuple[Analysis, Reply]:
+            about = brief.repository, commit, seen, rest
+            question = questions.looked_question(*about, draft=draft, sights=sights, more=more)
+            return self._proven(question, lambda r: replies.read_looked(r, commit, index, draft, sights, **how))
+
+        made, reply = ask(draft, sights, more=brief.depth.settles)
+        if brief.depth.settles:
+            with suppress(Rejected, DigestError):  # else the second answer stays
+                left = replies.still_open(reply, draft)
+                if left.looks:
+                    sights += brief.look(commit, replies.looks(left, looks))
+                    made, _ = ask(left, sights, more=False)
+        return made
+
+    def _proven(self, question: Question, read: Callable[[Reply], Checked]) -> tuple[Analysis, Reply]:
+        """The analysis with proven statements only, and the first answer.
+
+        Asked once more where some were not proven; what either answer proved is kept.
+        """
         replied: list[Reply] = []
 
         def noted(reply: Reply) -> Checked:
@@ -185,7 +204,7 @@ class Analyst:
                 made = made.joined(read(self._model.reply(again)))
         if made.invented:
             raise Rejected("nothing it says could be verified.")
-        return made.analysis
+        return made.analysis, replied[-1]
 
     def _batch(self, batch: Sequence[_Read]) -> dict[str, Analysis]:
         brief = self._brief
@@ -220,7 +239,7 @@ class Analyst:
         whole = replies.joined(parts)
         question = questions.merge_question(brief.repository, commit, parts, brief.language)
         try:
-            made = self._proven(
+            made, _ = self._proven(
                 question, lambda r: replies.read_analysis(r, commit, index, whole.coverage, brief.language)
             )
         except (Rejected, DigestError) as error:

@@ -20,6 +20,7 @@ from bot.judgement.shapes import (
     ImpactReply,
     InsightReply,
     LookedReply,
+    OpenReply,
     OverviewReply,
     RiskReply,
     SecondReply,
@@ -79,6 +80,11 @@ class Depth(StrEnum):
     def looks(self) -> int:
         """Things that are looked up for one commit."""
         return {"brief": 0, "normal": 10, "deep": MOST_LOOKS}[self]
+
+    @property
+    def settles(self) -> bool:
+        """Whether what is open after a look is looked up too."""
+        return self is Depth.DEEP
 
     @property
     def prompt(self) -> str:
@@ -206,16 +212,30 @@ def draft_question(repository: Repository, commit: Commit, seen: Selection, rest
 
 
 def looked_question(
-    repository: Repository, commit: Commit, seen: Selection, rest: Rest, *, draft: DraftReply, sights: Sequence[Sight]
+    repository: Repository,
+    commit: Commit,
+    seen: Selection,
+    rest: Rest,
+    *,
+    draft: DraftReply,
+    sights: Sequence[Sight],
+    more: bool = False,
 ) -> Question:
     """Ask for the full analysis by somebody who sees the draft and what was looked up since.
 
-    It begins as the question for the draft does, byte for byte, so that a provider's cache serves it.
+    With `more` also for what would settle what is then still open. It begins as the question for the draft does, byte
+    for byte, so that a provider's cache serves it.
     """
     claims = "\n".join(f"{c.number}. {c.text} ({c.path}: {c.quote})" for c in draft.claims)
     found, mark = _fenced(f"{claims}\n\n{looked(sights, len(seen.text))}")
-    blanks = {"found": found, "mark2": mark}
-    return _about(LOOK, LookedReply, repository, commit, seen, rest, answer=(2_500, 8_000), **blanks)
+    blanks = {"found": found, "mark2": mark, "more": _MORE if more else ""}
+    return _about(
+        LOOK, OpenReply if more else LookedReply, repository, commit, seen, rest, answer=(2_500, 8_000), **blanks
+    )
+
+
+_MORE = """
+- looks: up to 6 further things to look up, as the draft could: only what settles something that is still open."""
 
 
 def _about(  # noqa: PLR0917  # what a question about one commit is made of, in this order everywhere

@@ -25,6 +25,8 @@ from bot.judgement.shapes import (
     InsightReply,
     LookedReply,
     NamedReply,
+    OpenReply,
+    Outcome,
     OverviewReply,
     RiskReply,
     SuggestionReply,
@@ -285,10 +287,18 @@ def read_draft(reply: Reply) -> DraftReply:
     return draft
 
 
-def looks(draft: DraftReply, most: int) -> tuple[Look, ...]:
-    """What a draft wants looked up, each once."""
-    wanted = (Look(look.kind, look.word.strip(), look.path.strip("` "), look.line) for look in draft.looks)
+def looks(answer: DraftReply | OpenReply, most: int) -> tuple[Look, ...]:
+    """What an answer wants looked up, each once."""
+    wanted = (Look(look.kind, look.word.strip(), look.path.strip("` "), look.line) for look in answer.looks)
     return tuple(dict.fromkeys(wanted))[:most]
+
+
+def still_open(reply: Reply, draft: DraftReply) -> DraftReply:
+    """The draft as an answer judged it, with what would have to be looked up to settle the rest. Raises Rejected."""
+    answer = _parsed(reply, OpenReply)
+    left = {claim.number: claim.becomes for claim in answer.claims if claim.outcome is not Outcome.DROPPED}
+    claims = [c.model_copy(update={"text": left[c.number]}) for c in draft.claims if c.number in left]
+    return DraftReply(claims=claims, looks=answer.looks)
 
 
 def read_looked(

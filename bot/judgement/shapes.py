@@ -159,6 +159,12 @@ class LookedReply(AnalysisReply):
     claims: Annotated[list[JudgedReply], _first(24), Field(max_length=24)]
 
 
+class OpenReply(LookedReply):
+    """The same, with what would have to be looked up to settle what is still open."""
+
+    looks: Annotated[list[LookReply], _first(6), Field(max_length=6)]
+
+
 class NamedReply(BaseModel):
     """What is said of one commit of a list."""
 
