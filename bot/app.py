@@ -41,8 +41,8 @@ class App:
     """Everything the bot knows to say of commits, on the parts it is given.
 
     `model` None means the rules alone; `clock` gives the time in UTC; `concurrency` is how many questions may be open
-    at once, `depth` how much is done for one commit; `habits` are by repository the patterns of files in which it keeps
-    its notes for users, beyond the usual.
+    at once, `depth` how much is done for one commit, and `chosen` whether somebody has set that; `habits` are by
+    repository the patterns of files in which it keeps its notes for users, beyond the usual.
     """
 
     def __init__(
@@ -55,15 +55,17 @@ class App:
         concurrency: int,
         progress: Progress,
         depth: Depth = Depth.NORMAL,
+        chosen: bool = True,
         habits: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     ) -> None:
         self.repositories = repositories
         self.model = model
         self.clock = clock
+        self.depth = depth
+        self.chosen = chosen
         self._archive = archive
         self._concurrency = concurrency
         self._progress = progress
-        self._depth = depth
         self._habits = habits
 
     # --- One commit --------------------------------------------------------------------------
@@ -189,7 +191,7 @@ class App:
             self._archive,
             self.model.conversation() if self.model else None,
             self._concurrency,
-            self._depth,
+            self.depth,
             self._habits_of(repository),
         )
 

@@ -109,6 +109,7 @@ def _joined(settings: AllSettings, store: SqliteStore, progress: Progress) -> Pr
         zone=settings.digest_zone,
         prompt_price=settings.openai_prompt_price,
         completion_price=settings.openai_completion_price,
+        cached_price=settings.openai_cached_price,
     )
     bill, model = Bill(store, limits, _now), _model(settings)
     concurrency = settings.openai_concurrency
@@ -119,6 +120,7 @@ def _joined(settings: AllSettings, store: SqliteStore, progress: Progress) -> Pr
         clock=_now,
         concurrency=concurrency,
         depth=_depth(settings, bill),
+        chosen=bool(settings.openai_depth),
         progress=progress,
         habits=habits(settings.digest_notes),
     )
@@ -295,7 +297,7 @@ def findings(what: str | None, channel: str) -> Iterator[Finding]:
     yield from _settings_findings(settings, what)
     if what is None:
         with program() as made:
-            yield from operator.examine(made.app, made.store, made.store, str(settings.digest_database))
+            yield from operator.examine(made.app, made.store, str(settings.digest_database))
     group = channel.startswith(_FEISHU_GROUP)  # so that one of a chat is not looked for in the other
     if what == "slack" or (what is None and _CHATS["slack"][1](settings)):
         from adapters.chats.slack import doctor

@@ -307,6 +307,7 @@ class ModelServer:
         self.item, self.retry_after = item, retry_after
         self.formats, self.limits, self.fixed_temperature = formats, limits, fixed_temperature
         self.delay, self.limit, self.keep_alive = delay, limit, keep_alive
+        self.counts: dict[str, Any] = {}  # what it counts otherwise, or beside the rest
         self.seen: list[Seen] = []
         self.most_at_once = 0
         self.abandoned = threading.Event()  # set when a client went away from an unfinished answer
@@ -420,6 +421,14 @@ class ModelServer:
         """Wait; True when the server ends meanwhile."""
         return self._ending.wait(seconds)
 
+    def _cached(self, body: dict[str, Any]) -> int:
+        """How much of a prompt began an earlier one: from 1,024 tokens on, by 128 (OpenAI, "Prompt caching")."""
+        text = _asked(body)
+        with self._lock:
+            earlier = [_asked(seen.body) for seen in self.seen if seen.status[0] == 200]
+        begun = max((_shared(text, other) for other in earlier), default=0) // 4
+        return begun - begun % 128 if begun >= 1024 else 0
+
     def completion(self, body: dict[str, Any], item: Fault | str | None) -> dict[str, Any]:
         """The body of an answer, changed as the fault says."""
         text = item if isinstance(item, str) else self.answer(body)
@@ -427,11 +436,26 @@ class ModelServer:
         choice: dict[str, Any] = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
         prompt, answered = -(-sum(len(m["content"]) for m in body["messages"]) // 4), -(-len(text) // 4)
         usage: Any = {"prompt_tokens": prompt, "completion_tokens": answered, "total_tokens": prompt + answered}
+        usage["prompt_tokens_details"] = {"cached_tokens": self._cached(body), "audio_tokens": 0}
+        usage |= self.counts
         whole = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1767225600, "model": body["model"],
                  "choices": [choice], "usage": usage, "system_fingerprint": None}  # fmt: skip
         if isinstance(item, Fault):
             _spoil(item, whole, choice, message)
         return whole
+
+
+def _asked(body: dict[str, Any]) -> str:
+    return "".join(message["content"] for message in body["messages"])
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    same, differs = 0, min(len(one), len(other)) + 1
+    while differs - same > 1:
+        middle = (same + differs) // 2
+        same, differs = (middle, differs) if one.startswith(other[:middle]) else (same, middle)
+    return same
 
 
 def _spoil(fault: Fault, whole: dict[str, Any], choice: dict[str, Any], message: dict[str, Any]) -> None:

@@ -727,7 +727,8 @@ class StoreContract:
     def test_usage_is_summed_per_model_and_purpose_within_the_half_open_time(self, store: Store) -> None:
         day = timedelta(days=1)
         store.add_usage(Usage("b", 1, 2, 1), "triage", START)
-        store.add_usage(Usage("b", 10, 20, 1), "analysis", START + day - timedelta(microseconds=1))
+        store.add_usage(Usage("b", 10, 20, 1, cached=8), "analysis", START + day - timedelta(microseconds=1))
+        store.add_usage(Usage("b", 0, 0, 0, cached=1), "analysis", START)
         store.add_usage(Usage("a", 5, 5, 2), "analysis", START)
         store.add_usage(Usage("a", 99, 99, 9), "analysis", START + day)
         store.add_usage(Usage("a", 99, 99, 9), "analysis", START - timedelta(microseconds=1))
@@ -735,7 +736,7 @@ class StoreContract:
         store.add_checks("b", "analysis", 3, 1, START)
         assert store.usage(START, START + day) == (
             Spending("a", "analysis", 5, 5, 2),
-            Spending("b", "analysis", 10, 20, 1, 10, 3),
+            Spending("b", "analysis", 10, 20, 1, 10, 3, 9),
             Spending("b", "triage", 1, 2, 1),
         )
         assert store.usage(START + day * 9, START + day * 10) == ()

@@ -2,7 +2,7 @@
 
 import threading
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -170,3 +170,18 @@ def test_costs_need_a_price():
     spent = [Spending("m", "p", 2_000_000, 500_000, 9)]
     assert Limits().cost(spent) is None
     assert Limits(prompt_price=0.5, completion_price=2).cost(spent) == pytest.approx(2.0)
+
+
+def test_what_was_cached_costs_as_the_rest_unless_it_has_a_price():
+    spent = [Spending("m", "p", 2_000_000, 500_000, 9, cached=1_500_000)]
+    assert Limits(prompt_price=0.5, completion_price=2).cost(spent) == pytest.approx(2.0)
+    priced = Limits(prompt_price=0.5, completion_price=2, cached_price=0.1)
+    assert priced.cost(spent) == pytest.approx(0.25 + 0.15 + 1.0)
+
+
+def test_a_day_is_the_operators_whole_one(store, clock):
+    bill = Bill(store, Limits(zone="Europe/Berlin"), clock)
+    clock.now = datetime(2026, 3, 30, 12, tzinfo=UTC)  # the day before had 23 hours
+    for at, prompt in (("28T22:59", 1), ("28T23:00", 2), ("29T21:59", 4), ("29T22:00", 8)):
+        store.add_usage(Usage("m", prompt, 0, 1), "p", datetime.fromisoformat(f"2026-03-{at}:00+00:00"))
+    assert [sum(s.prompt for s in bill.day(back)) for back in (0, 1, 2)] == [8, 6, 1]

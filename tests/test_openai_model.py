@@ -161,6 +161,42 @@ def test_usage_that_the_server_did_not_count_is_estimated(server: ModelServer, c
 
 
 @pytest.mark.parametrize(
+    ("counts", "cached"),
+    [
+        ({"prompt_tokens_details": {"cached_tokens": 5}}, 5),
+        ({"prompt_tokens_details": {"cached_tokens": 7}}, 7),
+        ({"prompt_tokens_details": None, "prompt_cache_hit_tokens": 6, "prompt_cache_miss_tokens": 1}, 6),
+        ({"prompt_tokens_details": {"cached_tokens": 0}, "prompt_cache_hit_tokens": 6}, 0),
+        ({"prompt_tokens_details": {"cached_tokens": None}}, 0),
+        ({"prompt_tokens_details": {}}, 0),
+        ({"prompt_tokens_details": None}, 0),
+        ({"prompt_tokens_details": {"cached_tokens": 8}}, 0),
+        ({"prompt_tokens_details": {"cached_tokens": -1}}, 0),
+        ({"prompt_tokens_details": {"cached_tokens": "many"}}, 0),
+        ({"prompt_tokens_details": {"cached_tokens": 5.5}}, 0),
+        ({"prompt_tokens_details": {"cached_tokens": 10**30}}, 0),
+        ({"prompt_tokens_details": ["cached_tokens"]}, 0),
+        ({"prompt_tokens_details": "cached"}, 0),
+        ({"prompt_tokens_details": None, "prompt_cache_hit_tokens": -6}, 0),
+        ({"prompt_tokens_details": {"cached_tokens": 5}, "prompt_tokens": None}, 5),
+        ({"prompt_tokens_details": {"cached_tokens": 11}, "prompt_tokens": None}, 0),
+    ],
+)
+def test_what_the_service_had_cached_is_believed_where_it_can_be(
+    server: ModelServer, connect: Connect, counts: dict[str, Any], cached: int
+) -> None:
+    server.counts = counts
+    usage = connect(server).ask(QUESTION).usage
+    assert usage == Usage("test-model", 10 if "prompt_tokens" in counts else 7, 3, 1, cached)
+
+
+def test_a_prompt_that_begins_as_an_earlier_one_is_cached(server: ModelServer, connect: Connect) -> None:
+    model, long = connect(server), "line\n" * 2_000
+    assert model.ask(replace(QUESTION, user=long + "one")).usage.cached == 0
+    assert 2_000 < model.ask(replace(QUESTION, user=long + "two")).usage.cached <= 2_500
+
+
+@pytest.mark.parametrize(
     "fault",
     [
         Fault.NO_CHOICES,

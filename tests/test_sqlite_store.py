@@ -26,10 +26,11 @@ from store_contract import DAILY, REPO, START, StoreContract, commit, digest, ex
 from adapters.stores.sqlite import SqliteStore, from_settings
 from adapters.stores.sqlite.file import CHECKED_BYTES, SqliteFile
 from adapters.stores.sqlite.ledger import DELIVERIES
+from adapters.stores.sqlite.rows import instant
 from adapters.stores.sqlite.schema import MIGRATIONS
 from bot.errors import StoreError, Unavailable
 from bot.settings import Settings
-from bot.values import Analysis, AnalysisKey, DeliveryState, FileChange, Step, StepState
+from bot.values import Analysis, AnalysisKey, DeliveryState, FileChange, Spending, Step, StepState, Usage
 
 
 @pytest.fixture
@@ -394,6 +395,20 @@ def test_a_database_of_an_earlier_version_is_brought_up_to_date(path: Path, coun
         store.keep_digest("k", digest(commit(1)), START)
         assert store.search("replay", [REPO], 1) == (commit(1),)
         assert store.claim("k", "one", START, START)
+
+
+def test_what_was_taken_before_cached_tokens_were_kept_had_none(path: Path) -> None:
+    earlier = SqliteFile(path, 1, first_migrations(13))
+    with earlier.writing() as db:
+        db.execute(
+            "INSERT INTO usage (at, model, purpose, prompt, completion, requests, stated) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (instant(START), "m", "analysis.v1", 900, 70, 3, 2),
+        )
+    earlier.close()
+    with closing(SqliteStore(path)) as store:
+        store.add_usage(Usage("m", 10, 1, 1, cached=8), "analysis.v1", START)
+        (spent,) = store.usage(START, START + timedelta(days=1))
+    assert spent == Spending("m", "analysis.v1", 910, 71, 4, 2, 0, 8)
 
 
 def test_a_migration_that_fails_changes_nothing(filled: Path) -> None:

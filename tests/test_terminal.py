@@ -36,6 +36,16 @@ def test_a_pipe_gets_plain_text():
     )
 
 
+def test_a_table_has_its_heading_and_numbers_beneath_each_other():
+    rows = tuple(tuple((Span(cell),) for cell in row) for row in (("a", "1,234", "x"), ("b", "5", "y")))
+    message = Message("k", (Span("T"),), (Table(("A", "N", "Z"), rows, "Heading", numbers=(1,)),))
+    assert shown(message) == "T\n\nHeading\nA\tN\tZ\na\t1,234\tx\nb\t5\ty\n\n"
+    drawn = [line for line in shown(message, force_terminal=True, no_color=True).splitlines() if "│" in line]
+    first, second = (next(line for line in drawn if f"  {word} " in line) for word in "ab")
+    assert first.index("1,234") + 4 == second.index("5")
+    assert first.index("x") == second.index("y")
+
+
 def test_a_terminal_gets_a_panel_with_links():
     drawn = shown(MESSAGE, force_terminal=True)
     assert "╭" in drawn

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, assert_never
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
@@ -168,7 +168,9 @@ def _bullet(line: Line) -> Grid:
 def _grid(part: Table) -> Grid:
     grid = Grid(box=None, padding=(0, 1), header_style="bold", title=part.heading or None)
     for number, name in enumerate(part.columns):
-        grid.add_column(name, overflow="fold", no_wrap=number in (0, len(part.columns) - 1))
+        justify: JustifyMethod = "right" if number in part.numbers else "left"
+        no_wrap = number in (0, len(part.columns) - 1, *part.numbers)
+        grid.add_column(name, justify=justify, overflow="fold", no_wrap=no_wrap)
     for row in part.rows:
         grid.add_row(*(_styled(cell) for cell in row))
     return grid
@@ -206,6 +208,8 @@ def _plain_part(part: Part) -> Iterator[str]:
                 yield f"\n{part.heading}"
             yield from (f"{'• ' if part.bullets else ''}{words(line)}" for line in part.lines)
         case Table():
+            if part.heading:
+                yield f"\n{part.heading}"
             yield "\t".join(part.columns)
             yield from ("\t".join(words(cell).replace("\t", " ") for cell in row) for row in part.rows)
         case Fields():

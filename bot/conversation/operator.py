@@ -11,8 +11,11 @@ from bot.app import App
 from bot.conversation.options import continued
 from bot.delivery import schedule
 from bot.errors import DigestError, UsageError
+from bot.judgement import cost
+from bot.judgement.asker import Bill, Limits
+from bot.judgement.questions import EARLIER, PROMPTS, Depth
 from bot.languages import BASE
-from bot.ports import Database, Finding, Ledger, Store, Subscriptions, Verdict
+from bot.ports import Finding, Ledger, Store, Subscriptions, Verdict
 from bot.settings import check_language, check_zone
 from bot.texts import Texts
 from bot.values import (
@@ -29,6 +32,7 @@ from bot.values import (
     Quota,
     Scope,
     Span,
+    Spending,
     Subscription,
     Table,
     local,
@@ -76,6 +80,8 @@ def measures(store: Store, now: datetime, quota: Quota | None) -> Iterator[Measu
             for kind, number in (("prompt", u.prompt), ("completion", u.completion))
         ),
     )
+    cached = tuple((labels, float(u.cached)) for labels, u in named)
+    yield Measure("model_cached_tokens", "Tokens of prompts that the service had cached.", "counter", cached)
     if quota:
         yield Measure("github_quota_left", "Requests that GitHub still allows.", "gauge", (({}, quota.left),))
 
@@ -147,17 +153,21 @@ def retry(ledger: Ledger, number: int, now: datetime) -> Delivery:
 
 # --- Whether everything works ---------------------------------------------------------------
 
+DOCTOR = "doctor"
+"""The purpose of the question whether a model answers."""
 _TOO_FAR = timedelta(hours=1, minutes=5)
 """GitHub's limits begin anew within the hour (docs.github.com, Rate limits for the REST API)."""
 
 
-def examine(app: App, database: Database, subscriptions: Subscriptions, path: str) -> Iterator[Finding]:
-    """Look at the database, GitHub, the clock, the language model, and every followed repository."""
-    counts, followed = database.counts(), subscriptions.subscriptions()
+def examine(app: App, store: Store, path: str) -> Iterator[Finding]:
+    """Look at the database, GitHub, the clock, the language model and its depth, and every followed repository."""
+    counts, followed = store.counts(), store.subscriptions()
     known = {"path": path, "size": f"{counts['bytes'] / 2**20:.1f}", "n": counts["subscriptions"]}
     yield Finding("database", Verdict.FINE, "fine", known)
     yield from _github(app, followed)
     yield _model(app)
+    if app.model:
+        yield _depth(app, app.model.bill, store)
     for repo, place in {s.repo: s.place for s in followed}.items():
         yield _repository(app, repo, place)
 
@@ -191,10 +201,41 @@ def _model(app: App) -> Finding:
         "additionalProperties": False,
     }
     try:
-        app.model.reply(Question("doctor", "Answer in JSON.", 'Answer {"ok": true}.', schema, 500))
+        app.model.reply(Question(DOCTOR, "Answer in JSON.", 'Answer {"ok": true}.', schema, 500))
     except DigestError as error:
         return Finding("model", Verdict.FAILED, "error", error=error)
     return Finding("model", Verdict.FINE, "fine", {"model": app.model.name})
+
+
+def _depth(app: App, bill: Bill, store: Store) -> Finding:
+    """How deep analyses go, and about what each depth takes; where nobody has chosen, what to set."""
+    asked = any(spent.purpose in (*PROMPTS, *EARLIER) for spent in bill.since(EPOCH))
+    if app.chosen or (asked and app.depth is not Depth.BRIEF):
+        outcome, verdict = "fine", Verdict.FINE
+    else:
+        outcome, verdict = "stays" if asked else "asks", Verdict.WARNING
+    known = None if outcome == "asks" else measured(bill, app.depth) or _of_digests(store)
+    day, costs = known or (None, cost.of_one())
+    takes = {str(depth): _amount(spent, bill.limits) for depth, spent in costs.items()}
+    fields = {"depth": app.depth, "day": day, **takes}
+    return Finding("depth", verdict, f"{outcome}_{'day' if day else 'each'}", fields)
+
+
+def _amount(spent: Spending, limits: Limits) -> str:
+    """About how many tokens, with what they cost where prices are set."""
+    price = limits.cost([spent])
+    return f"{cost.about(spent.tokens):,}" + ("" if price is None else f" ({price_label(price)})")
+
+
+def _of_digests(store: Store) -> tuple[date, cost.Costs] | None:
+    """The last day that digests were posted of, and about what its commits take."""
+    keys = {delivery.digest for delivery in store.latest_deliveries() if delivery.digest}
+    digests = [digest for key in sorted(keys) if (digest := store.digest(key))]
+    if not digests:
+        return None
+    day = max(digest.period.days[1].date() for digest in digests)
+    entries = {e.commit.sha: e for d in digests if d.period.days[1].date() == day for e in d.entries}
+    return day, cost.of_commits(entries.values())
 
 
 def _repository(app: App, repo: str, place: Place) -> Finding:
@@ -203,6 +244,25 @@ def _repository(app: App, repo: str, place: Place) -> Finding:
     except DigestError as error:
         return Finding("repository", Verdict.FAILED, "error", error=error)
     return Finding("repository", Verdict.FINE, "fine", {"repo": found.title, "branch": found.branch})
+
+
+# --- What depth takes ------------------------------------------------------------------------
+
+_LOOKED_BACK = 30
+"""Days before today in which one is looked for on which something was asked."""
+
+
+def measured(bill: Bill, at: Depth) -> tuple[date, cost.Costs] | None:
+    """The last day on which commits were analysed, today at last, and what its questions take at each depth."""
+    for back in (*range(1, _LOOKED_BACK + 1), 0):
+        if costs := cost.of_day(bill.day(back), at):
+            return bill.limits.date(bill.clock(), back), costs
+    return None
+
+
+def price_label(price: float) -> str:
+    """A cost with as many digits as tell something."""
+    return f"{price:,.2f}" if price >= 1 else f"{price:.4f}"
 
 
 # --- Days made ahead -------------------------------------------------------------------------

@@ -8,6 +8,8 @@ from bot.app import App, DigestRequest
 from bot.delivery.job import Job
 from bot.delivery.leases import LeaseHolder
 from bot.delivery.ledger import LATE, undelivered
+from bot.judgement import cost
+from bot.judgement.questions import Depth
 from bot.ports import Archive, Ledger
 from bot.values import Commit, DeliveryState, Period, Repository, Scope
 
@@ -20,6 +22,7 @@ class Builder:
         self._archive = archive
         self._ledger = ledger
         self._leases = leases
+        self._told = False
 
     def commits(self, job: Job) -> tuple[Repository, tuple[Commit, ...]]:
         """The commits of a delivery's period, and of the time before it, in which some may have been pushed late."""
@@ -60,7 +63,18 @@ class Builder:
             key = _degraded_key(request) if digest.degraded else request.key
             self._archive.keep_digest(key, digest, self._app.clock())
             job.log(logging.INFO, "built", commits=len(digest.entries), degraded=digest.degraded)
+            self._tell_depths(job)
             return replace(job.at(digest=key), digest=digest)
+
+    def _tell_depths(self, job: Job) -> None:
+        """Tell once what each depth takes, by what was asked today, where analyses stay brief since nobody chose."""
+        app = self._app
+        if self._told or app.chosen or app.depth is not Depth.BRIEF or not app.model:
+            return
+        if costs := cost.of_day(app.model.bill.today(), app.depth):
+            self._told = True
+            takes = {f"tokens_{depth}": cost.about(spent.tokens) for depth, spent in costs.items()}
+            job.log(logging.INFO, "stays brief, since OPENAI_DEPTH is not set", **takes, next="OPENAI_DEPTH=normal")
 
     def _kept_key(self, request: DigestRequest) -> str:
         """The key of the digest that is kept: a whole one, else one that lacks something; empty for none."""

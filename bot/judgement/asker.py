@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -27,24 +27,37 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Tokens a day of `zone` and a digest, 0 for no limit; prices for a million tokens, 0 where none is set."""
+    """Tokens a day of `zone` and a digest, 0 for no limit; prices for a million tokens, 0 where none is set.
+
+    What a service had cached costs as the rest of a prompt does, unless it has a price of its own.
+    """
 
     day: int = 0
     digest: int = 0
     zone: str = "UTC"
     prompt_price: float = 0
     completion_price: float = 0
+    cached_price: float = 0
 
-    def midnight(self, now: datetime) -> datetime:
-        """The last local midnight, when the day's budget began."""
-        zone = ZoneInfo(self.zone)
-        return datetime.combine(now.astimezone(zone).date(), time(), zone)
+    def date(self, now: datetime, back: int = 0) -> date:
+        """The local date, or that of so many days before."""
+        return now.astimezone(ZoneInfo(self.zone)).date() - timedelta(days=back)
+
+    def midnight(self, now: datetime, back: int = 0) -> datetime:
+        """The last local midnight, when the day's budget began, or that of so many days before."""
+        return datetime.combine(self.date(now, back), time(), ZoneInfo(self.zone))
 
     def cost(self, spent: Iterable[Spending]) -> float | None:
         """What tokens cost, in the unit of the prices; None where no price is set."""
         if not (self.prompt_price or self.completion_price):
             return None
-        return sum(s.prompt * self.prompt_price + s.completion * self.completion_price for s in spent) / 1_000_000
+        return sum(map(self._cost, spent)) / 1_000_000
+
+    def _cost(self, spent: Spending) -> float:
+        """What a million times these tokens cost."""
+        fresh = (spent.prompt - spent.cached) * self.prompt_price
+        cached = spent.cached * (self.cached_price or self.prompt_price)
+        return fresh + cached + spent.completion * self.completion_price
 
 
 class Bill:
@@ -59,6 +72,11 @@ class Bill:
         """What was taken since the last midnight of the operator's zone."""
         return self.since(self.limits.midnight(self.clock()))
 
+    def day(self, back: int) -> tuple[Spending, ...]:
+        """What was taken on the whole day of the operator's zone that was so many days before today."""
+        now = self.clock()
+        return self.meter.usage(self.limits.midnight(now, back), self.limits.midnight(now, back - 1))
+
     def since(self, moment: datetime) -> tuple[Spending, ...]:
         """What was taken since a moment."""
         return self.meter.usage(moment, self.clock() + timedelta(seconds=1))
@@ -70,15 +88,15 @@ class Asker:
     def __init__(self, model: LanguageModel, bill: Bill, concurrency: int = 8) -> None:
         self.name = model.name
         self.room = questions.QUESTION_TOKENS
+        self.bill = bill
         self._model = model
-        self._bill = bill
         self._slots = threading.BoundedSemaphore(concurrency)
         self._lock = threading.Lock()
         self._reserved = 0
 
     def conversation(self) -> "Conversation":
         """The questions of one digest, which share its limit and its patience."""
-        return Conversation(self, self._bill.limits.digest)
+        return Conversation(self, self.bill.limits.digest)
 
     def reply(self, question: Question) -> Reply:
         """The model's answer as it came; what it took is kept. Raises ModelError where the day's budget is spent."""
@@ -93,7 +111,7 @@ class Asker:
                 raise
             finally:
                 if isinstance(used, Usage):
-                    self._bill.meter.add_usage(used, question.name, self._bill.clock())
+                    self.bill.meter.add_usage(used, question.name, self.bill.clock())
 
     def shrink(self, room: int) -> bool:
         """Learn that a question with `room` tokens of patch was too long; whether a shorter one is worth a try."""
@@ -103,13 +121,13 @@ class Asker:
 
     def checked(self, question: Question, stated: int, dropped: int) -> None:
         """Keep how many statements an answer made, and how many of them could not be verified."""
-        self._bill.meter.add_checks(self.name, question.name, stated, dropped, self._bill.clock())
+        self.bill.meter.add_checks(self.name, question.name, stated, dropped, self.bill.clock())
 
     @contextmanager
     def _reservation(self, tokens_: int) -> Iterator[None]:
-        limit = self._bill.limits.day
+        limit = self.bill.limits.day
         with self._lock:
-            spent = sum(s.prompt + s.completion for s in self._bill.today()) if limit else 0
+            spent = sum(s.tokens for s in self.bill.today()) if limit else 0
             if limit and spent + self._reserved + tokens_ > limit:
                 raise BudgetSpent("model_budget_day", tokens=f"{limit:,}")
             self._reserved += tokens_

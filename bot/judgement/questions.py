@@ -65,7 +65,7 @@ _MESSAGE, _LISTED, _BRIEFLY = 4_000, 600, 400
 """Characters of a message for an analysis, in the list of a day, and where several are looked at again."""
 _LABELS, _LABEL = 10, 50
 """Labels of a change request that are shown, and characters of one (GitHub takes no longer ones)."""
-_FOUND = (10_000, 24_000)
+FOUND = (10_000, 24_000)
 """Characters of what was looked up, at least and at most: about half of the patch between these."""
 
 
@@ -172,7 +172,8 @@ def second_question(repository: Repository, commits: Sequence[tuple[Commit, Sele
     return _question(SECOND, SecondReply, data, "commits", (60 * len(commits), 300 + 60 * len(commits)), **blanks)
 
 
-_ANSWER = (1_800, 6_000)
+ANSWER, DRAFTED = (1_800, 6_000), (1_200, 5_000)
+"""How long an analysis and a draft are expected to be, and may be, in tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,12 +204,12 @@ Rest = tuple[str, Around]
 
 def analysis_question(repository: Repository, commit: Commit, seen: Selection, rest: Rest) -> Question:
     """Ask for the full analysis of one commit at once."""
-    return _about(ANALYSIS, AnalysisReply, repository, commit, seen, rest, answer=_ANSWER)
+    return _about(ANALYSIS, AnalysisReply, repository, commit, seen, rest, answer=ANSWER)
 
 
 def draft_question(repository: Repository, commit: Commit, seen: Selection, rest: Rest, *, looks: int) -> Question:
     """Ask for a draft of claims on one commit, and for up to `looks` things to look up before they are made."""
-    return _about(DRAFT, DraftReply, repository, commit, seen, rest, answer=(1_200, 5_000), looks=str(looks))
+    return _about(DRAFT, DraftReply, repository, commit, seen, rest, answer=DRAFTED, looks=str(looks))
 
 
 def looked_question(
@@ -258,7 +259,7 @@ def _about(  # noqa: PLR0917  # what a question about one commit is made of, in 
 
 def looked(sights: Sequence[Sight], patch: int) -> str:
     """What was looked up, as a model sees it, beside a patch of so many characters."""
-    least, most = _FOUND
+    least, most = FOUND
     shown = lookup.within(sights, min(max(patch // 2, least), most))
     return "\n".join(_sight(cut, is_cut=cut != whole) for cut, whole in zip(shown, sights, strict=True))
 
@@ -287,7 +288,7 @@ def merge_question(repository: Repository, commit: Commit, parts: Sequence[Analy
     message = "\n".join(_written(commit, _MESSAGE))
     shown = "\n\n".join(f"part {n}: {_as_json(part)}" for n, part in enumerate(parts, start=1))
     blanks = {"repository": repository.title, "count": str(len(parts)), "language": language}
-    return _question(MERGE, AnalysisReply, f"{message}\n\n{shown}", "parts", _ANSWER, **blanks)
+    return _question(MERGE, AnalysisReply, f"{message}\n\n{shown}", "parts", ANSWER, **blanks)
 
 
 def _as_json(part: Analysis) -> str:

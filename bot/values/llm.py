@@ -21,19 +21,24 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that requests took: prompt, completion, and the number of requests."""
+    """Tokens that requests took: prompt, completion, and the number of requests.
+
+    `cached` is how much of the prompt the service knew from a request before, as far as it says so.
+    """
 
     model: str
     prompt: int = 0
     completion: int = 0
     requests: int = 0
+    cached: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Spending:
     """What questions of one purpose (a prompt's name) took of one model, and how well their answers held.
 
-    `stated` counts statements that name evidence, `dropped` those of them whose evidence was not found.
+    `stated` counts statements that name evidence, `dropped` those of them whose evidence was not found; `cached` is the
+    part of the prompt that the service had cached.
     """
 
     model: str
@@ -43,6 +48,12 @@ class Spending:
     requests: int = 0
     stated: int = 0
     dropped: int = 0
+    cached: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """All that was asked and answered."""
+        return self.prompt + self.completion
 
 
 class Finish(StrEnum):

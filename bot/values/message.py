@@ -39,11 +39,15 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with a header row; every row has as many cells as there are columns."""
+    """A table with a header row; every row has as many cells as there are columns.
+
+    `numbers` are the places of the columns that hold numbers, which a chat may align.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Line, ...], ...]
     heading: str = ""
+    numbers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,6 +208,17 @@ def _counted(counts: object, name: str) -> int | None:
     return number if type(number) is int and 0 <= number < _MOST_TOKENS else None
 
 
+def _cached(counts: object, prompt: int) -> int:
+    """How many of the prompt's tokens came from a cache; 0 where the server does not say, or says more than there were.
+
+    Sources: OpenAI API reference, "The chat completion object", prompt_tokens_details; DeepSeek API, "Context Caching",
+    prompt_cache_hit_tokens.
+    """
+    told = _counted(getattr(counts, "prompt_tokens_details", None), "cached_tokens")
+    cached = _counted(counts, "prompt_cache_hit_tokens") if told is None else told
+    return cached if cached and cached <= prompt else 0
+
+
 def _content(message: object) -> str | None:
     """The text of a message. Mistral's reasoning models send parts, of which those of type "text" are the answer."""
     content = getattr(message, "content", None)
@@ -237,10 +248,12 @@ def reply_of(completion: object, body: Mapping[str, Any], spent: Usage) -> Reply
     text = content or ""
     counts = getattr(completion, "usage", None)
     prompt, answered = _counted(counts, "prompt_tokens"), _counted(counts, "completion_tokens")
+    asked = asked_tokens(body) if prompt is None else prompt
     usage = replace(
         spent,
-        prompt=spent.prompt + (asked_tokens(body) if prompt is None else prompt),
+        prompt=spent.prompt + asked,
         completion=estimated_tokens(text) if answered is None else answered,
+        cached=_cached(counts, asked),
     )
     if content is None and finish is Finish.STOP:
         raise ModelError("model_answer_unreadable", model=usage.model, usage=usage)

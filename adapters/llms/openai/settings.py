@@ -27,4 +27,7 @@ class OpenAISettings(Base, title="A language model: any OpenAI-compatible endpoi
     )
     openai_digest_tokens: int = Field(1_000_000, ge=0, description="tokens one digest may take. `0`: no limit")
     openai_prompt_price: float = Field(0, ge=0, description="price of a million prompt tokens, for `digest usage`")
+    openai_cached_price: float = Field(
+        0, ge=0, description="price of a million prompt tokens that the service had cached. `0`: as the others"
+    )
     openai_completion_price: float = Field(0, ge=0, description="price of a million answered tokens")

@@ -13,8 +13,8 @@ class SqliteMeter(Part, Meter):
 
     def add_usage(self, usage: Usage, purpose: str, now: datetime) -> None:
         self._write(
-            "INSERT INTO usage (at, model, purpose, prompt, completion, requests) VALUES (?, ?, ?, ?, ?, ?)",
-            *(instant(now), usage.model, purpose, usage.prompt, usage.completion, usage.requests),
+            "INSERT INTO usage (at, model, purpose, prompt, completion, requests, cached) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            *(instant(now), usage.model, purpose, usage.prompt, usage.completion, usage.requests, usage.cached),
         )
 
     def add_checks(self, model: str, purpose: str, stated: int, dropped: int, now: datetime) -> None:
@@ -27,7 +27,7 @@ class SqliteMeter(Part, Meter):
     def usage(self, since: datetime, until: datetime) -> tuple[Spending, ...]:
         return self._read(
             Spending,
-            "SELECT model, purpose, sum(prompt), sum(completion), sum(requests), sum(stated), sum(dropped) "
-            "FROM usage WHERE at >= ? AND at < ? GROUP BY model, purpose ORDER BY model, purpose",
+            "SELECT model, purpose, sum(prompt), sum(completion), sum(requests), sum(stated), sum(dropped), "
+            "sum(cached) FROM usage WHERE at >= ? AND at < ? GROUP BY model, purpose ORDER BY model, purpose",
             *(instant(since), instant(until)),
         )

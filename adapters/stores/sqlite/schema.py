@@ -206,3 +206,9 @@ _TOLD_BEFORE = """
     ORDER BY d.id, s.key
 """
 """What earlier versions told of: a headline is the first step of a delivery that is done."""
+
+
+@MIGRATIONS()
+def cached_tokens(db: Database) -> None:
+    """How much of a prompt the service had cached; 0 for requests that were made before that was kept."""
+    db.table("usage").add_column("cached", int, not_null_default=0)

@@ -6,8 +6,24 @@ from datetime import timedelta
 from bot.conversation import operator
 from bot.conversation.command import Command, Context
 from bot.errors import DigestError
+from bot.judgement import cost
+from bot.judgement.asker import Bill
+from bot.judgement.questions import PROMPTS, Depth
 from bot.texts import Texts
-from bot.values import DeliveryState, Fields, Message, Part, Post, Span, Spending, Subscription, Table, Text, local
+from bot.values import (
+    DeliveryState,
+    Fields,
+    Line,
+    Message,
+    Part,
+    Post,
+    Span,
+    Spending,
+    Subscription,
+    Table,
+    Text,
+    local,
+)
 
 _COUNTED = (("waiting", DeliveryState.DUE), ("failed", DeliveryState.FAILED))
 _MONTH = timedelta(days=30)
@@ -19,11 +35,11 @@ def _status(context: Context, _: Sequence[str]) -> tuple[Post, ...]:
     everything = services.app.repositories.policy.is_operator(context.place)
     shown = services.subscriptions.subscriptions() if everything else context.here
     used = services.bill.today()
-    cost = services.bill.limits.cost(used)
+    price = services.bill.limits.cost(used)
     items = [
         ("model", services.app.model.name if services.app.model else texts("digest.by_rules")),
         ("tokens", f"{_tokens(context, used)} ({sum(u.requests for u in used):,})"),
-        ("cost", "" if cost is None else _price(cost)),
+        ("cost", "" if price is None else operator.price_label(price)),
         ("follows", str(len(shown))),
         ("commits", f"{services.database.counts()['commits']:,}"),
     ]
@@ -70,36 +86,93 @@ def _due(context: Context, shown: Sequence[Subscription], everything: bool) -> T
 
 def _tokens(context: Context, used: Sequence[Spending]) -> str:
     """Tokens taken today, and of how many."""
-    tokens, limit = sum(u.prompt + u.completion for u in used), context.services.bill.limits.day
+    tokens, limit = sum(u.tokens for u in used), context.services.bill.limits.day
     return context.texts("usage.of" if limit else "usage.tokens", tokens=f"{tokens:,}", limit=f"{limit:,}")
 
 
 def _usage(context: Context, _: Sequence[str]) -> tuple[Post, ...]:
-    texts, bill = context.texts, context.services.bill
+    """What was asked in a month, by kind of question, and what a day takes at each depth."""
+    texts, bill, app = context.texts, context.services.bill, context.services.app
     month = bill.since(context.now - _MONTH)
     title = (Span(texts("usage.title")),)
     if not month:
         return (Post(Message("usage", title, (Text(((Span(texts("usage.none")),),)),))),)
-    items = [("today", _tokens(context, bill.today()))]
-    if (cost := bill.limits.cost(month)) is not None:
-        items.append(("cost", _price(cost)))
-    fields = Fields(tuple((texts(f"usage.{name}"), (Span(value),)) for name, value in items))
-    columns = ("model", "purpose", "requests", "prompt", "completion", "dropped")
-    rows = tuple(tuple((Span(cell),) for cell in _row(spent, texts)) for spent in month)
-    table = Table(tuple(texts(f"usage.{c}") for c in columns), rows, heading=texts("usage.month"))
-    return (Post(Message("usage", title, (fields, table))),)
+    price, models = bill.limits.cost(month), list(dict.fromkeys(spent.model for spent in month))
+    items = [
+        ("today", _tokens(context, bill.today())),
+        ("cost", "" if price is None else operator.price_label(price)),
+        ("model", models[0] if len(models) == 1 else ""),
+        ("depth", texts("usage.chosen" if app.chosen else "usage.not_chosen", depth=app.depth) if app.model else ""),
+    ]
+    fields = Fields(tuple((texts(f"usage.{name}"), (Span(value),)) for name, value in items if value))
+    parts = (fields, _by_question(month, bill, texts), *([_by_depth(context)] if app.model else ()))
+    return (Post(Message("usage", title, parts)),)
 
 
-def _price(cost: float) -> str:
-    """A cost with as many digits as tell something."""
-    return f"{cost:,.2f}" if cost >= 1 else f"{cost:.4f}"
+_NUMBERS = ("requests", "prompt", "cached", "completion", "price")
+_COLUMNS = ("model", "purpose", *_NUMBERS, "dropped")
 
 
-def _row(spent: Spending, texts: Texts) -> tuple[str, ...]:
-    numbers = (f"{n:,}" for n in (spent.requests, spent.prompt, spent.completion))
+def _by_question(month: Sequence[Spending], bill: Bill, texts: Texts) -> Table:
+    """A row for each kind of question, of each model where several were asked, and one for all."""
+    several, priced = len({spent.model for spent in month}) > 1, bill.limits.cost(month) is not None
+    shown = {"model": several, "price": priced}
+    names = [name for name in _COLUMNS if shown.get(name, True)]
+    ordered = sorted(month, key=lambda spent: (spent.model, _place(spent.purpose)))
+    rows = [_cells(spent, bill, texts) for spent in (*ordered, cost.total(month, _ALL))]
+    lines = tuple(tuple((Span(row[name]),) for name in names) for row in rows)
+    numbers = tuple(place for place, name in enumerate(names) if name in _NUMBERS)
+    return Table(tuple(texts(f"usage.{name}") for name in names), lines, texts("usage.month"), numbers)
+
+
+_ALL = "all"
+
+
+def _cells(spent: Spending, bill: Bill, texts: Texts) -> dict[str, str]:
+    """Every cell that a row may have, by the name of its column."""
+    counted = {name: f"{getattr(spent, name):,}" for name in _NUMBERS[:-1]}
     percent = round(100 * spent.dropped / spent.stated) if spent.stated else 0
     share = texts("usage.share", dropped=spent.dropped, stated=spent.stated, percent=percent) if spent.stated else ""
-    return (spent.model, spent.purpose, *numbers, share)
+    named = {"model": spent.model, "purpose": _question(spent.purpose, texts), "dropped": share}
+    return {**counted, **named, "price": _price(spent, bill)}
+
+
+_NAMED = (*PROMPTS, operator.DOCTOR, _ALL)
+
+
+def _place(purpose: str) -> int:
+    """Questions stand in the order in which they are asked, those of an earlier version behind them."""
+    return _NAMED.index(purpose) if purpose in _NAMED else len(_NAMED)
+
+
+def _question(purpose: str, texts: Texts) -> str:
+    """What a kind of question is called; those of an earlier version have the name of their prompt."""
+    return texts(f"question.{purpose.partition('.')[0]}") if purpose in _NAMED else purpose
+
+
+def _by_depth(context: Context) -> Table | Text:
+    """About what the last day would have taken at each depth, as far as that is known."""
+    texts, bill, app = context.texts, context.services.bill, context.services.app
+    if (known := operator.measured(bill, app.depth)) is None:
+        return Text(((Span(texts("usage.depths_unknown")),),))
+    day, costs = known
+    priced = bill.limits.cost(()) is not None
+    columns = ("depth", "requests", "taken", *(("price",) if priced else ()))
+    rows = tuple(_depth_row(depth, spent, bill)[: len(columns)] for depth, spent in costs.items())
+    heading = texts("usage.depths", day=day)
+    return Table(tuple(texts(f"usage.{name}") for name in columns), rows, heading, tuple(range(1, len(columns))))
+
+
+def _depth_row(depth: Depth, spent: Spending, bill: Bill) -> tuple[Line, ...]:
+    """A depth and about what it takes."""
+    cells = (str(depth), f"{spent.requests:,}", f"{cost.about(spent.tokens):,}", _price(spent, bill))
+    return tuple((Span(cell),) for cell in cells)
+
+
+def _price(spent: Spending, bill: Bill) -> str:
+    """What was spent costs, empty where no price is set."""
+    price = bill.limits.cost([spent])
+    return "" if price is None else operator.price_label(price)
 
 
 COMMANDS = (Command("status", _status), Command("usage", _usage))
