@@ -1,10 +1,11 @@
 """What each depth takes: told from what was measured or from commits, by a command, the doctor and the log."""
 
 import logging
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from answers import answer
+from click.testing import CliRunner
 from make import change, commit
 from make import sha as numbered
 from model_server import ModelServer
@@ -16,6 +17,8 @@ from test_worker import DAY as WORKING_DAY
 from world import DAY
 
 from adapters.llms.openai.model import OpenAIModel
+from bot import parts
+from bot.cli import cli
 from bot.conversation import operator
 from bot.judgement import cost
 from bot.judgement.asker import Asker, Limits
@@ -29,6 +32,7 @@ BATCH = Spending("m", "batch.v2", 2_000, 300, 1)
 DRAFT = Spending("m", "draft.v1", 40_000, 4_000, 4, cached=1_000)
 LOOK = Spending("m", "look.v1", 52_000, 8_000, 4, stated=9, cached=30_000)
 ANALYSIS = Spending("m", "analysis.v2", 40_000, 8_000, 4)
+NOW = datetime(2026, 2, 20, tzinfo=UTC)
 OLD = Spending("m", "analysis.v1", 9_000, 2_000, 4)
 
 
@@ -182,11 +186,8 @@ def test_usage_shows_each_kind_of_question_with_what_was_cached_and_its_cost(tal
     (spent,) = [s for s in talking.bill.today() if s.purpose == "look.v1"]
     assert 0 < spent.cached < spent.prompt
     price = ((spent.prompt - spent.cached) * 10 + spent.cached + spent.completion * 10) / 1_000_000
-    assert rows["look"][:5] == [
-        "1",
-        *(f"{n:,}" for n in (spent.prompt, spent.cached, spent.completion)),
-        f"{price:.4f}",
-    ]
+    taken = (spent.requests, spent.prompt, spent.cached, spent.completion)
+    assert rows["look"][:5] == [*(f"{n:,}" for n in taken), f"{price:.4f}"]
     assert rows["all"][0] == str(sum(s.requests for s in talking.bill.today()))
 
 
@@ -224,6 +225,16 @@ def test_a_brief_estimate_is_near_what_brief_then_takes(talk, tmp_path):
     took = sum(s.tokens for s in brief.bill.today())
     brief.close()
     assert told == pytest.approx(took, rel=0.1)
+
+
+def test_cached_tokens_are_measured_apart_from_those_they_are_part_of(talk):
+    talking = talk(depth=Depth.NORMAL)
+    talking.digest()
+    measured = {m.name: m.samples for m in operator.measures(talking.store, talking.app.clock() + timedelta(1), None)}
+    cached = {labels["purpose"]: number for labels, number in measured["model_cached_tokens"]}
+    asked = {labels["purpose"]: number for labels, number in measured["model_tokens"] if labels["kind"] == "prompt"}
+    assert 0 < cached["look.v1"] < asked["look.v1"]
+    assert {labels["kind"] for labels, _ in measured["model_tokens"]} == {"prompt", "completion"}
 
 
 def test_before_anything_was_analysed_nothing_is_made_up(talk, clock):
@@ -275,6 +286,23 @@ def test_an_installation_that_stays_brief_is_told_what_to_set(talk, clock, langu
 def test_a_depth_that_is_set_is_told_with_what_it_takes(talk):
     verdict, said = found(talk(depth=Depth.DEEP), chosen=True)
     assert (verdict, said.startswith("deep. ")) == (Verdict.FINE, True)
+
+
+def test_the_settings_say_whether_somebody_chose_and_what_a_cached_token_costs(monkeypatch):
+    with ModelServer() as model:
+        for name, value in {"MODEL": "test-model", "API_KEY": model.key, "BASE_URL": model.url}.items():
+            monkeypatch.setenv(f"OPENAI_{name}", value)
+        said = CliRunner().invoke(cli, ["doctor"]).output
+        assert "! Depth: how deep should analyses go?" in said
+        monkeypatch.setenv("OPENAI_DEPTH", "deep")
+        monkeypatch.setenv("OPENAI_CACHED_PRICE", "0.25")
+        assert "✓ Depth: deep. " in CliRunner().invoke(cli, ["doctor"]).output
+        with parts.program() as program:
+            assert program.bill.limits.cached_price == 0.25
+            program.store.add_usage(Usage("test-model", 9, 9, 1), "batch.v1", NOW)
+    monkeypatch.delenv("OPENAI_DEPTH")
+    with parts.program() as program:
+        assert (program.app.depth, program.app.chosen) == (Depth.BRIEF, False)
 
 
 def test_without_a_model_there_is_no_depth(talk):
