@@ -48,10 +48,20 @@ def test_a_day_with_looks_tells_exactly_what_it_took_and_from_that_the_others():
     assert tokens(costs) == {
         "brief": (1_000 + 2_000 + 40_000, 500 + 300 + 8_000),
         "normal": (1_000 + 2_000 + 40_000 + 52_000, 500 + 300 + 4_000 + 8_000),
-        "deep": (1_000 + 2_000 + 40_000 + 52_000 + 12_000, 500 + 300 + 4_000 + 8_000),
+        "deep": (3_000 + 40_000 + 52_000 + 52_000 + 2 * 12_000, 800 + 4_000 + 8_000 + 4 * 1_800),
     }
-    assert [spent.requests for spent in costs.values()] == [6, 10, 10]
+    assert [spent.requests for spent in costs.values()] == [6, 10, 14]
     assert [spent.cached for spent in costs.values()] == [1_000, 31_000, 31_000]
+
+
+def test_a_deep_day_tells_what_it_took_and_without_third_questions_the_others():
+    both = Spending("m", "look.v1", 90_000, 12_000, 6)
+    costs = cost.of_day([TRIAGE, DRAFT, both], Depth.DEEP)
+    assert tokens(costs) == {
+        "brief": (1_000 + 40_000, 500 + 8_000),
+        "normal": (1_000 + 40_000 + 40_000 + 10_000, 500 + 4_000 + 8_000),
+        "deep": (1_000 + 40_000 + 90_000, 500 + 4_000 + 12_000),
+    }
 
 
 def test_a_deep_day_has_found_twice_as_much():
@@ -66,11 +76,11 @@ def test_a_brief_day_tells_exactly_what_it_took_and_expects_drafts_and_what_is_f
     assert tokens(costs) == {
         "brief": (41_000, 8_500),
         "normal": (41_000 + 40_000 + found, 8_500 + 4 * 1_200),
-        "deep": (41_000 + 40_000 + 2 * found, 8_500 + 4 * 1_200),
+        "deep": (41_000 + 80_000 + 4 * found, 8_500 + 4 * 1_200 + 4 * 1_800),
     }
 
 
-@pytest.mark.parametrize(("prompt", "found"), [(100, 2_000), (10_000, 5_000), (40_000, 8_000)])
+@pytest.mark.parametrize(("prompt", "found"), [(100, 3_333), (10_000, 5_000), (40_000, 8_000)])
 def test_what_is_found_has_bounds(prompt, found):
     costs = cost.of_day([Spending("m", "analysis.v2", prompt, 0, 1)], Depth.BRIEF)
     assert costs[Depth.NORMAL].prompt == 2 * prompt + found
@@ -118,7 +128,7 @@ def test_commits_are_taken_by_grade_and_size():
     assert tokens(high) == {
         "brief": (150 + 11_000, 110 + 1_800),
         "normal": (150 + 2 * 11_000 + 5_500, 110 + 1_800 + 1_200),
-        "deep": (150 + 2 * 11_000 + 2 * 5_500, 110 + 1_800 + 1_200),
+        "deep": (150 + 3 * 11_000 + 4 * 5_500, 110 + 1_800 + 1_200 + 1_800),
     }
 
 

@@ -41,12 +41,17 @@ def of_day(spent: Iterable[Spending], at: Depth) -> Costs | None:
         return None
     alone, draft, look = (_total(by.get(purpose, ())) for purpose in _ABOUT_ONE)
     shared = _total(s for purpose, found in by.items() if purpose not in _ABOUT_ONE for s in found)
+    third = _share(look, max(look.requests - draft.requests, 0)) if at is Depth.DEEP else None
+    look = _share(look, draft.requests) if third else look
     seen = max(look.prompt - draft.prompt, 0)
     found = seen // 2 if at is Depth.DEEP else seen
     more, more_found = _looked(alone, (draft, found) if draft.requests else None)
     once = _total((shared, alone, replace(draft, completion=look.completion)))
     beyond = replace(look, prompt=look.prompt - seen + found, completion=draft.completion)
-    return _at_each(once, _total((beyond, more)), found + more_found)
+    more = _total((beyond, more))
+    if third:
+        third = replace(third, prompt=third.prompt + seen - found)
+    return _at_each(once, more, third or _third(more, found + more_found))
 
 
 def of_commits(entries: Iterable[Entry]) -> Costs:
@@ -80,14 +85,27 @@ def total(spent: Iterable[Spending], purpose: str) -> Spending:
 
 def _estimated(shared: Spending, alone: Spending) -> Costs:
     more, found = _looked(alone, None)
-    return _at_each(_total((shared, alone)), more, found)
+    return _at_each(_total((shared, alone)), more, _third(more, found))
 
 
-def _at_each(once: Spending, more: Spending, found: int) -> Costs:
-    """Costs at each depth: `normal` takes more than a question at once, and `deep` is shown twice what was found."""
+def _at_each(once: Spending, more: Spending, third: Spending) -> Costs:
+    """Costs at each depth: `normal` takes more than a question at once, and `deep` a third question beyond that."""
     normal = _total((once, more))
-    deep = replace(normal, prompt=normal.prompt + found)
-    return dict(zip(Depth, (once, normal, deep), strict=True))
+    return dict(zip(Depth, (once, normal, _total((normal, third))), strict=True))
+
+
+def _third(more: Spending, found: int) -> Spending:
+    """What the third question takes at most, which not every commit needs: the second one, with as much found again.
+
+    So much again is found for the second one too.
+    """
+    return Spending("", "", more.prompt + 2 * found, more.requests * questions.ANSWER[0], more.requests)
+
+
+def _share(spent: Spending, requests: int) -> Spending:
+    """What so many of the requests took, as the average."""
+    part = {name: getattr(spent, name) * requests // (spent.requests or 1) for name in _COUNTED}
+    return replace(spent, **part)
 
 
 def _looked(alone: Spending, measured: tuple[Spending, int] | None) -> tuple[Spending, int]:
