@@ -9,6 +9,8 @@ SHOWN = re.compile(r"^=== (\S+) \(", re.MULTILINE)
 ADDED = re.compile(r"^\+(.*\w{3}.*)$", re.MULTILINE)
 
 
+NOTHING_WRONG = {"types": [], "theme": "", "sentence": ""}
+RANKS = {"high": 8, "medium": 5, "low": 1}
 CLAIM = re.compile(r"^(\d+)\. ", re.MULTILINE)
 
 
@@ -55,12 +57,13 @@ def shown(user: str) -> tuple[str, str]:
 def graded(sha: str, prior: str, chinese: bool = False) -> dict:
     words = f"提交 {sha} 改变了启动方式。" if chinese else f"Commit {sha} changes how the server starts."
     reason = "改变启动方式" if chinese else "changes the start"
-    return {"sha": sha, "importance": prior, "types": ["fix"], "theme": "", "reason": reason, "sentence": words}
+    said = {"importance": prior, "rank": RANKS[prior], "types": ["fix"], "theme": ""}
+    return {"sha": sha, **said, "reason": reason, "sentence": words}
 
 
 def described(sha: str, chinese: bool = False) -> dict:
     words = f"提交 {sha} 让启动失败时重试。" if chinese else f"Commit {sha} makes the server try again."
-    return {"sha": sha, "summary": words, "impact": [], "risks": [], "suggestions": []}
+    return {"sha": sha, "summary": words, "impact": [], "risks": [], "suggestions": [], "correction": NOTHING_WRONG}
 
 
 def analysed(user: str, chinese: bool = False) -> dict:
@@ -78,4 +81,5 @@ def analysed(user: str, chinese: bool = False) -> dict:
         "insights": [{"aspect": "performance", "text": words, "path": path, "quote": quote}],
         "risks": [{"text": words, "path": path, "quote": quote, "mitigation": words}],
         "suggestions": [{"who": "operators", "action": words}],
+        "correction": NOTHING_WRONG,
     }

@@ -386,7 +386,7 @@ def hostile_entry(text: str, number: int = 0) -> Entry:
             text,
             sha=sha1(f"{number} {text}".encode("utf-8", "replace")).hexdigest(),
             author=text,
-            pull=12,
+            pull=987_654,  # which no hostile text names: in an overview it would be a link
             files=(FileChange(f"folder {text}/a", added=1 + number), FileChange("b")),
             inner=(Written("ab" * 20, text, Signature(text)),),
         ),

@@ -62,10 +62,10 @@ def test_usage_is_kept(talking):
     used = talking.store.usage(DAY, DAY + timedelta(days=9))
     assert {s.model for s in used} == {"test-model"}
     assert {s.purpose: s.requests for s in used} == {
-        "triage.v1": 1,
+        "triage.v2": 1,
         "analysis.v2": 6,
         "batch.v2": 2,
-        "overview.v1": 1,
+        "overview.v2": 1,
     }
     assert sum(s.prompt for s in used) > 1000
     assert {s.purpose: (s.stated, s.dropped) for s in used if s.stated} == {"analysis.v2": (12, 0)}

@@ -5,14 +5,16 @@ from datetime import timedelta
 
 import pytest
 from answers import answer
+from model_server import Fault
 from repositories import Builder
 from test_app import Talking
 from world import DAY, HOME, words
 
+from bot.commits.patch import tokens
 from bot.judgement import questions
 from bot.judgement.asker import Limits
 from bot.texts import Texts
-from bot.values import RULES, Importance
+from bot.values import RULES, ChangeType, Importance
 
 
 def purposes(server) -> list[str]:
@@ -97,6 +99,92 @@ def test_grades_two_steps_apart_are_decided_with_the_patch(talk, disputed):
     for name in ("docs", "wide"):
         found = grades[disputed.sha(name)]
         assert (found.importance, found.reason) == (Importance.MEDIUM, "seen in the patch")
+    assert not digest.degraded
+
+
+def test_a_lift_to_high_that_the_rules_do_not_share_is_looked_at_with_its_patch(talk, disputed):
+    """What the rules call medium, the list high, and the patch medium."""
+
+    def lifting(body):
+        system, user = body["messages"][0]["content"], body["messages"][-1]["content"]
+        told = json.loads(answer(body))
+        if "grade the commits" in system:
+            for record in told["commits"]:
+                if record["sha"] == disputed.sha("fix2")[:7]:
+                    record.update({"importance": "high", "rank": 9})
+        if "first looks" in system:
+            shas = [line.split()[1] for line in user.splitlines() if line.startswith("commit ")]
+            told = {"commits": [{"sha": s, "importance": "medium", "rank": 4, "reason": "a constant"} for s in shas]}
+        return json.dumps(told)
+
+    talking = talk(disputed, lifting)
+    grades = {e.commit.sha: e.grade for e in talking.digest().entries}
+    asked = talking.server.bodies[purposes(talking.server).index("second")]["messages"][-1]["content"]
+    assert [line.split()[1] for line in asked.splitlines() if line.startswith("commit ")] == [disputed.sha("fix2")[:7]]
+    found = grades[disputed.sha("fix2")]
+    assert (found.importance, found.reason) == (Importance.MEDIUM, "a constant")
+
+
+def test_who_has_read_the_patch_corrects_the_row_and_never_how_grave_it_is(talk, disputed):
+    right = {"types": ["revert"], "theme": "", "sentence": "It takes the constants back.", "importance": "low"}
+
+    def correcting(body):
+        told = json.loads(answer(body))
+        for record in (told, *told.get("commits", [])):
+            if "importance" in record and record["sha"] == disputed.sha("fix1")[:7]:
+                record["importance"] = "medium"
+            if "correction" in record:
+                record["correction"] = right
+        return json.dumps(told)
+
+    talking = talk(disputed, correcting)
+    digest = talking.digest()
+    deep = [e for i in (Importance.HIGH, Importance.MEDIUM) for e in digest.by_importance[i]]
+    assert [e.commit.sha for e in deep] == [
+        disputed.sha(name) for name in ("wide", "fix1")
+    ]  # one alone, one of a batch
+    assert {(e.grade.types, e.grade.sentence) for e in deep} == {((ChangeType.REVERT,), "It takes the constants back.")}
+    low = digest.by_importance[Importance.LOW]
+    assert not [e for e in low if ChangeType.REVERT in e.grade.types]
+    assert "It takes the constants back." in talking.said("2026-02-18")
+    repository, wide = talking.repositories.find(str(disputed.path), HOME), deep[0].commit
+    alone = talking.app.expand(repository, wide, Texts("en")).grade
+    assert (alone.importance, alone.types) == (Importance.HIGH, (ChangeType.REVERT,))
+
+
+@pytest.mark.parametrize("context", [8_000, 4_000])
+def test_a_list_that_is_too_long_for_a_context_is_asked_in_halves(talk, tmp_path, context):
+    build = Builder(tmp_path / "app")
+    said = "It was so before, and now it is otherwise. " * 14
+    for n in range(30):
+        build.commit(
+            f"c{n}", DAY + timedelta(minutes=n), {f"src/f{n}.py": f"x = {n}\n"}, message=f"fix: part {n}\n\n{said}"
+        )
+    history = build.finish()
+    talking = talk(history)
+
+    def too_long(body):
+        size = sum(tokens(message["content"]) for message in body["messages"])
+        return Fault.OVERFLOW if size > context else None
+
+    talking.server.item = too_long
+    digest = talking.digest()
+    assert {e.grade.by for e in digest.entries} == {"test-model"}
+    assert purposes(talking.server).count("triage") > 2
+
+
+def test_a_second_look_lives_within_a_small_context(talk, disputed):
+    talking = talk(disputed, contrary("medium"))
+
+    def too_long(body):
+        small = "first looks" not in body["messages"][0]["content"]
+        size = sum(tokens(message["content"]) for message in body["messages"])
+        return None if small or size < 3_000 else Fault.OVERFLOW
+
+    talking.server.item = too_long
+    digest = talking.digest()
+    assert purposes(talking.server).count("second") > 1
+    assert {e.grade.reason for e in digest.entries} >= {"seen in the patch"}
     assert not digest.degraded
 
 

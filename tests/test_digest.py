@@ -1,5 +1,6 @@
 """From judged commits to the post: statistics, filters, themes, and what a message holds."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -24,6 +25,7 @@ from bot.values import (
     Filters,
     Grade,
     Importance,
+    Links,
     Risk,
     Table,
     Text,
@@ -46,6 +48,7 @@ def digest(*entries, language="en", **more) -> Digest:
     )
 
 
+GRADE = Grade(Importance.LOW, (), "small", "It does.", 0.1)
 MIXED = digest(
     entry(1, Importance.HIGH, committed=datetime(2026, 2, 18, 15, 59, tzinfo=UTC)),
     entry(2, Importance.MEDIUM, author="dev-two"),
@@ -67,6 +70,85 @@ def test_the_statistics_count_everything_once():
     assert labels.statistics(MIXED, ZH) == ("4 个提交", "🔴 1", "🟡 1", "🟢 2", "+40 −8", "2 位作者")
     assert labels.statistics(digest(entry(1), usual=24), EN)[-2:] == ("1 author", "usually 24")
     assert "4 commits | 🔴 1 | 🟡 1 | 🟢 2 | +40 −8 | 2 authors" in words(digests.post(MIXED, EN).headline)
+
+
+# --- The overview's links --------------------------------------------------------------------
+
+LINKED = digest(entry(1, subject="fix: a (#6344)"), entry(2, subject="fix: b"), entry(3, subject="fix: c (#7)"))
+COMMITS, PULLS = f"{REPOSITORY.url}/commit", f"{REPOSITORY.url}/pull"
+
+
+def linked(overview, value=LINKED) -> dict[str, str]:
+    line = labels.overview_line(replace(value, overview=overview))
+    assert "".join(span.text for span in line) == overview
+    return {span.text: span.url for span in line if span.url}
+
+
+def test_an_overview_links_the_commits_it_names_by_number_or_sha():
+    assert linked(f"Read #6344, then {sha(2)[:7]}: both.") == {
+        "#6344": f"{PULLS}/6344",
+        sha(2)[:7]: f"{COMMITS}/{sha(2)}",
+    }
+    assert linked("先读#6344（以及#7）。") == {"#6344": f"{PULLS}/6344", "#7": f"{PULLS}/7"}
+    assert linked(sha(2)[:12]) == {sha(2)[:12]: f"{COMMITS}/{sha(2)}"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#6345 is not of this day.",
+        "#63444 and #634 neither.",
+        "other/repo#7 and a#7 and &#7; are others.",
+        "https://evil.example/#7 and https://evil.example/0000002",
+        "0000009 is no commit, and 00000 is too short.",
+        "x0000002, 0000002x and 0000002@evil.example",
+        "!7 is how others write it.",
+        "<!channel> <@U012AB3CD> @everyone",
+        "",
+    ],
+)
+def test_what_names_no_commit_of_the_digest_is_no_link(text):
+    assert linked(text) == {}
+
+
+def test_a_sha_that_two_begin_with_is_no_link():
+    twins = digest(*(Entry(commit("x", sha="abcdef1" + d * 33), GRADE, Analysis("x.")) for d in "01"))
+    assert linked("abcdef1 and abcdef10", twins) == {"abcdef10": f"{COMMITS}/abcdef1{'0' * 33}"}
+
+
+def test_numbers_are_named_and_linked_as_the_host_writes_them():
+    links = Links("https://git.example/c/{sha}", "https://git.example/mr/{number}", sign="!")
+    host = replace(LINKED, repository=replace(REPOSITORY, links=links))
+    assert linked("Read !7, not #7.", host) == {"!7": "https://git.example/mr/7"}
+    bare = replace(LINKED, repository=replace(REPOSITORY, links=replace(links, change="")))
+    assert linked("!7", bare) == {"!7": f"https://git.example/c/{sha(3)}"}
+    assert linked("#7", replace(LINKED, repository=replace(REPOSITORY, url=None))) == {}
+
+
+HOSTILE_OVERVIEW = (
+    "[#7](https://evil.example/a) <https://evil.example|#7> <a href='https://evil.example'>#7</a> <!channel> @everyone "
+    "**#6344** `#7` | #7 | evil/repo#7 https://evil.example/#7 \x1b]8;;https://evil.example\x07#7"
+)
+
+
+@pytest.mark.parametrize("texts", [EN, ZH])
+def test_a_hostile_overview_links_to_this_digest_alone_and_stays_text(texts):
+    value = replace(LINKED, overview=HOSTILE_OVERVIEW)
+    (line,) = [p.lines[0] for p in digests.post(value, texts).headline.parts if isinstance(p, Text)][1:2]
+    urls = {span.url for span in line if span.url}
+    assert urls == {f"{PULLS}/7", f"{PULLS}/6344"}
+    shown = report.markdown([value], texts)
+    assert "](https://evil" not in shown.replace("\\]", "")
+    assert "<a href" not in shown
+    page = report.html([value], texts)
+    assert 'href="https://evil' not in page
+    assert f'href="{PULLS}/7"' in page
+
+
+def test_the_rules_overview_names_what_to_read_with_links():
+    high = [entry(n, Importance.HIGH, f"feat: part {n} (#{n})") for n in (1, 2)]
+    said = rules.overview(REPOSITORY, [e.commit for e in high], 2, EN)
+    assert linked(said, digest(*high)) == {"#1": f"{PULLS}/1", "#2": f"{PULLS}/2"}
 
 
 def test_a_message_and_the_report_tell_the_same_facts_of_a_commit():

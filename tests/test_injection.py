@@ -169,19 +169,22 @@ class Obedient:
         if not item:
             return answers.graded(sha, prior, language == "zh")
         words = {"theme": repeated(item, 80), "reason": repeated(item, 200), "sentence": repeated(item, 600)}
-        return {"sha": sha, "importance": item.wish or prior, "types": ["docs", "security"], **words}
+        return {"sha": sha, "importance": item.wish or prior, "rank": 10, "types": ["docs", "security"], **words}
 
     def decided(self, sha: str, language: str) -> dict:
         item = self.by_short.get(sha)
         reason = repeated(item, 200) if item else answers.graded(sha, "low", language == "zh")["reason"]
-        return {"sha": sha, "importance": (item and item.wish) or "medium", "reason": reason}
+        return {"sha": sha, "importance": (item and item.wish) or "medium", "rank": 10, "reason": reason}
 
     def described(self, sha: str, language: str) -> dict:
         item = self.by_short.get(sha)
         if not item:
             return answers.described(sha, language == "zh")
         full = self.analysed(item)
-        return {"sha": sha, **{name: full[name] for name in ("summary", "impact", "risks", "suggestions")}}
+        return {
+            "sha": sha,
+            **{name: full[name] for name in ("summary", "impact", "risks", "suggestions", "correction")},
+        }
 
     @staticmethod
     def analysed(item: Hostile) -> dict:
@@ -198,6 +201,12 @@ class Obedient:
             "insights": [{"aspect": "security", "text": repeated(item, 900), "path": path, "quote": proof}],
             "risks": risks,
             "suggestions": [{"who": repeated(item, 300), "action": repeated(item, 600)}],
+            "correction": {
+                "importance": item.wish or "low",
+                "types": ["docs"],
+                "theme": repeated(item, 80),
+                "sentence": repeated(item, 600),
+            },
         }
 
 
@@ -304,11 +313,13 @@ SEEN_TOKENS = 2_000
 
 
 def at_once(repository, commit, seen, language) -> Question:
-    return asking.analysis_question(repository, commit, seen, (language, [(commit, "touches src/a.py")]))
+    return asking.analysis_question(repository, commit, seen, asking.Rest(language, [(commit, "touches src/a.py")]))
 
 
 def drafted(repository, commit, seen, language) -> Question:
-    return asking.draft_question(repository, commit, seen, (language, [(commit, "touches src/a.py")]), looks=10)
+    return asking.draft_question(
+        repository, commit, seen, asking.Rest(language, [(commit, "touches src/a.py")]), looks=10
+    )
 
 
 def looked(words: str, repository, commit, seen, language) -> Question:
@@ -318,7 +329,7 @@ def looked(words: str, repository, commit, seen, language) -> Question:
     sights = (Sight(Look(LookKind.WORD, words[:100], words[:100]), (excerpt,), hits=1, files=1),)
     draft = DraftReply(claims=[claim], looks=[])
     return asking.looked_question(
-        repository, commit, seen, (language, [(commit, "touches src/a.py")]), draft=draft, sights=sights
+        repository, commit, seen, asking.Rest(language, [(commit, "touches src/a.py")]), draft=draft, sights=sights
     )
 
 
@@ -404,10 +415,7 @@ def test_in_the_list_of_a_day_each_commit_is_one_line_and_keeps_its_prior(attack
     day = [pieces(attacked, item)[0], *attacked.innocent(item.language)]
     judged = triage.judge(day)
     _, _, data = fenced(asking.triage_question(attacked.repository, day, judged, item.language))
-    starts = [
-        f"{c.short} | prior {j.importance}{' always' * j.always} | +{c.added} -"
-        for c, j in zip(day, judged, strict=True)
-    ]
+    starts = [f"{c.short} | prior {j.importance}{' always' * j.always}" for c, j in zip(day, judged, strict=True)]
     lines = data.split("\n")
     assert len(lines) == len(starts)
     assert all(line.startswith(start) for line, start in zip(lines, starts, strict=True))
@@ -442,7 +450,9 @@ def test_what_was_sent_holds_the_data_once_and_never_the_key(attacked: Attacked)
 
 def analysis_data(found: Commit, *patches: FilePatch) -> str:
     """The data of the question about one commit."""
-    return fenced(asking.analysis_question(REPOSITORY, found, patch.select(found, patches, 5_000), ("en", ())))[2]
+    return fenced(asking.analysis_question(REPOSITORY, found, patch.select(found, patches, 5_000), asking.Rest("en")))[
+        2
+    ]
 
 
 @pytest.mark.parametrize("start", ["\x1b]", "\x1b]8;;https://evil.example", "\x1b", "\x1b[", "\x1bP", "\x9d", "\x1b_"])

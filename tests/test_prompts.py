@@ -75,7 +75,7 @@ def questions(language: str) -> dict[str, Question]:
     """One question of each prompt."""
     entries = [Entry(c, GRADE, PART) for c in DAY]
     released = (Release("v1.2.0", sha(9), DAY[0].committed), True)
-    rest = (language, asking.Around([(DAY[1], "touches docs/upgrade.md")], [released]))
+    rest = asking.Rest(language, asking.Around([(DAY[1], "touches docs/upgrade.md")], [released]), GRADE)
     made = (
         asking.triage_question(REPOSITORY, DAY, triage.judge(DAY), language),
         asking.second_question(REPOSITORY, [(DAY[0], SEEN)], language),

@@ -26,10 +26,10 @@ _DEPTHS = (Importance.HIGH, Importance.MEDIUM)
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A commit to be analysed: the sentence of its grade, and how grave it is."""
+    """A commit to be analysed: the row that a digest has of it, and how deep."""
 
     commit: Commit
-    sentence: str
+    row: Grade
     importance: Importance
 
 
@@ -39,11 +39,11 @@ _Read = tuple[_Task, tuple[FilePatch, ...], Selection]
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A commit that a model reads: where its quotes are, and what else happened at the time."""
+    """A commit that a model reads: where its quotes are, and what it is told besides."""
 
     commit: Commit
     index: EvidenceIndex
-    around: questions.Around
+    rest: questions.Rest
 
 
 class Analyst:
@@ -58,7 +58,7 @@ class Analyst:
         """By SHA, as deep as the grade asks for: what is kept, else made now."""
         graded = list(zip(commits, grades, strict=True))
         found = {c.sha: Analysis(summary=g.sentence, by=g.by) for c, g in graded}
-        deep = [_Task(c, g.sentence, g.importance) for c, g in graded if g.importance in _DEPTHS]
+        deep = [_Task(c, g, g.importance) for c, g in graded if g.importance in _DEPTHS]
         kept = {t.commit.sha: k for t in deep if (k := self._kept(t))}
         todo = [t for t in deep if t.commit.sha not in kept]
         found.update(kept)
@@ -69,9 +69,9 @@ class Analyst:
             self._progress.analysing(done, len(todo))
         return found
 
-    def alone(self, commit: Commit, sentence: str) -> Analysis:
+    def alone(self, commit: Commit, row: Grade) -> Analysis:
         """The full analysis of one commit, of as much of its patch as several questions hold."""
-        task = _Task(commit, sentence, Importance.HIGH)
+        task = _Task(commit, row, Importance.HIGH)
         kept = self._kept(task)
         if kept and kept.coverage == 1:
             return kept
@@ -100,7 +100,7 @@ class Analyst:
 
     def _rules(self, task: _Task, patches: Sequence[FilePatch]) -> Analysis:
         notes = self._notes.get(task.commit.sha, ())
-        return rules.analysis(task.commit, task.sentence, task.importance, patches, self._brief.texts, notes=notes)
+        return rules.analysis(task.commit, task.row.sentence, task.importance, patches, self._brief.texts, notes=notes)
 
     # --- By the model ------------------------------------------------------------------------
 
@@ -131,7 +131,7 @@ class Analyst:
         while True:
             room = self._model.asker.room
             try:
-                prompt, made = self._read(task.commit, patches, room)
+                prompt, made = self._read(task, patches, room)
                 return self._keep(task.commit, prompt, made)
             except ContextExceeded as error:
                 if not self._model.asker.shrink(room):
@@ -139,10 +139,12 @@ class Analyst:
             except (Rejected, DigestError) as error:
                 return self._fallback(error, task, patches)
 
-    def _read(self, commit: Commit, patches: tuple[FilePatch, ...], room: int) -> tuple[str, Analysis]:
+    def _read(self, task: _Task, patches: tuple[FilePatch, ...], room: int) -> tuple[str, Analysis]:
         """The analysis of a commit, and the name under which it is kept. Raises Rejected, DigestError."""
+        commit, brief = task.commit, self._brief
         pages = patch.parts(commit, patches, room, questions.PARTS)
-        case = _Case(commit, EvidenceIndex(commit, patches), self._brief.around(commit, patches))
+        rest = questions.Rest(brief.language, brief.around(commit, patches), task.row)
+        case = _Case(commit, EvidenceIndex(commit, patches), rest)
         if len(pages) > 1:
             return questions.MERGE, self._in_parts(case, pages)
         return self._page(case, pages[0])
@@ -156,7 +158,7 @@ class Analyst:
 
     def _at_once(self, case: _Case, seen: Selection) -> Analysis:
         brief, commit, index = self._brief, case.commit, case.index
-        question = questions.analysis_question(brief.repository, commit, seen, (brief.language, case.around))
+        question = questions.analysis_question(brief.repository, commit, seen, case.rest)
         made, _ = self._proven(
             question, lambda r: replies.read_analysis(r, commit, index, seen.coverage, brief.language)
         )
@@ -165,7 +167,7 @@ class Analyst:
     def _with_a_look(self, case: _Case, seen: Selection) -> Analysis:
         """A draft that nobody sees, what it wants looked up, and the analysis of somebody who has seen that."""
         brief, commit, index = self._brief, case.commit, case.index
-        looks, rest = brief.depth.looks, (brief.language, case.around)
+        looks, rest = brief.depth.looks, case.rest
         first = questions.draft_question(brief.repository, commit, seen, rest, looks=looks)
         draft = self._model.ask(first, replies.read_draft)
         sights = brief.look(commit, replies.looks(draft, looks))
@@ -210,7 +212,8 @@ class Analyst:
         brief = self._brief
         seen = [(task.commit, selection) for task, _, selection in batch]
         indexes = [EvidenceIndex(task.commit, patches) for task, patches, _ in batch]
-        question = questions.batch_question(brief.repository, seen, brief.language)
+        rows = {task.commit.sha: task.row for task, _, _ in batch}
+        question = questions.batch_question(brief.repository, seen, brief.language, rows)
         error: Exception = Rejected("incomplete")
         made: Mapping[str, Analysis] = {}
         try:

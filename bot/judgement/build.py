@@ -23,15 +23,20 @@ class Build:
     def entries(
         self, commits: Sequence[Commit], before: Sequence[Commit] = (), grave: Collection[str] = ()
     ) -> tuple[Entry, ...]:
-        """Everything that is said of the commits of a period, in their order; `before`, `grave` as in `judge`."""
+        """Everything that is said of the commits of a period, in their order; `before`, `grave` as in `judge`.
+
+        Who has read a patch may correct what the list says of the commit, but not how grave it is.
+        """
         grades = self._grader.grades(commits, before, grave)
         analyses = self._analyst.analyses(commits, grades)
-        return tuple(Entry(c, g, analyses[c.sha]) for c, g in zip(commits, grades, strict=True))
+        said = ((c, g, analyses[c.sha]) for c, g in zip(commits, grades, strict=True))
+        return tuple(Entry(c, a.correction.of(g), a) for c, g, a in said)
 
     def one(self, commit: Commit, delivered: Grade | None, grave: Collection[str]) -> tuple[Grade, Analysis]:
         """The grade of one commit, as grave as it was delivered, and its full analysis."""
         grade = as_delivered(self._grader.alone(commit, grave), delivered)
-        return grade, self._analyst.alone(commit, grade.sentence)
+        analysis = self._analyst.alone(commit, grade)
+        return analysis.correction.of(grade), analysis
 
     def overview(self, entries: Sequence[Entry]) -> str:
         """The digest's opening sentences."""
@@ -47,4 +52,4 @@ class Build:
         high = [
             e.commit for e in sorted(entries, key=lambda e: -e.grade.score) if e.grade.importance is Importance.HIGH
         ]
-        return rules.overview(high, len(entries), brief.texts)
+        return rules.overview(brief.repository, high, len(entries), brief.texts)

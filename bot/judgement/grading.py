@@ -6,8 +6,9 @@ from dataclasses import replace
 from itertools import islice
 
 from bot.commits import notes, patch
-from bot.errors import DigestError
+from bot.errors import ContextExceeded, DigestError
 from bot.judgement import questions, replies, rules, triage
+from bot.judgement.asker import Conversation
 from bot.judgement.brief import Brief
 from bot.judgement.replies import Rejected
 from bot.judgement.triage import Judgement
@@ -71,6 +72,11 @@ class Grader:
 
     # --- By the model ------------------------------------------------------------------------
 
+    @property
+    def _model(self) -> Conversation:
+        assert self._brief.model is not None
+        return self._brief.model
+
     def _by_model(self, commits: Sequence[Commit], judged: Sequence[Judgement]) -> Mapping[str, Grade]:
         """The model's grades by SHA; of what it got wrong none."""
         starts = range(0, len(commits), questions.TRIAGE_SIZE)
@@ -80,30 +86,52 @@ class Grader:
         return {**found, **self._second_look(found, commits, judged)}
 
     def _list(self, commits: Sequence[Commit], judged: Sequence[Judgement]) -> Mapping[str, Grade]:
+        """The grades of a list; of one that is too long for the model's context those of its halves."""
         brief = self._brief
         question = questions.triage_question(brief.repository, commits, judged, brief.language)
-        return self._ask(question, commits, lambda r: replies.read_triage(r, commits, judged, brief.language))
+        try:
+            return self._ask(question, commits, lambda r: replies.read_triage(r, commits, judged, brief.language))
+        except ContextExceeded as error:
+            if len(commits) <= questions.TRIAGE_LEAST:
+                brief.fault(error)
+                return {}
+            half = len(commits) // 2
+            return {**self._list(commits[:half], judged[:half]), **self._list(commits[half:], judged[half:])}
 
     def _second_look(
         self, grades: Mapping[str, Grade], commits: Sequence[Commit], judged: Sequence[Judgement]
     ) -> Mapping[str, Grade]:
-        """The grades of commits on which model and rules are two steps apart, decided with their patches."""
-        brief, disputed = self._brief, replies.disputed(grades, commits, judged)
-        if not disputed:
-            return {}
-        read = [(c, patch.select(c, p, questions.SECOND_TOKENS)) for c, p in brief.patches(disputed)]
+        """The grades of commits on which model and rules disagree, decided with their patches."""
+        disputed, asker = replies.disputed(grades, commits, judged), self._model.asker
         prior = {c.sha: j for c, j in zip(commits, judged, strict=True)}
         views = [prior[c.sha] for c in disputed]
+        while disputed:
+            room = asker.room
+            try:
+                return self._decided(grades, disputed, views, min(questions.SECOND_TOKENS, room // len(disputed)))
+            except ContextExceeded as error:
+                if not asker.shrink(room):
+                    self._brief.fault(error)
+                    break
+        return {}
+
+    def _decided(
+        self, grades: Mapping[str, Grade], disputed: Sequence[Commit], views: Sequence[Judgement], room: int
+    ) -> Mapping[str, Grade]:
+        """The grades of disputed commits, with `room` tokens of each patch."""
+        brief = self._brief
+        read = [(c, patch.select(c, p, room)) for c, p in brief.patches(disputed)]
         question = questions.second_question(brief.repository, read, brief.language)
         return self._ask(question, disputed, lambda r: replies.read_second(r, grades, disputed, views, brief.language))
 
     def _ask(
         self, question: Question, commits: Sequence[Commit], read: Callable[[Reply], Mapping[str, Grade]]
     ) -> Mapping[str, Grade]:
-        """What the model says of each commit of a list; nothing of those that it got wrong."""
-        assert self._brief.model is not None
+        """What the model says of each commit of a list; nothing of those that it got wrong. Raises ContextExceeded."""
         try:
-            found = self._brief.model.ask_list(question, read)
+            found = self._model.ask_list(question, read)
+        except ContextExceeded:
+            raise
         except (Rejected, DigestError) as error:
             self._brief.fault(error)
             return {}

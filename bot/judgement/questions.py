@@ -3,19 +3,24 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
+from types import MappingProxyType
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
 from bot.commits import lookup
+from bot.commits.files import FileKind, generated, is_note, kind
 from bot.commits.patch import Selection
+from bot.judgement import rules
 from bot.judgement.shapes import (
     MOST_LOOKS,
     AnalysisReply,
     BatchReply,
+    CorrectionReply,
     DraftReply,
     ImpactReply,
     InsightReply,
@@ -29,13 +34,16 @@ from bot.judgement.shapes import (
 )
 from bot.judgement.triage import Judgement
 from bot.languages import LANGUAGES
-from bot.texts import prompt
+from bot.texts import Texts, prompt
 from bot.values import (
     Analysis,
     ChangeRequest,
     Commit,
     Entry,
+    FileChange,
+    Grade,
     Importance,
+    Note,
     Question,
     Release,
     Repository,
@@ -44,7 +52,7 @@ from bot.values import (
     sanitize,
 )
 
-TRIAGE, SECOND, OVERVIEW = "triage.v1", "second.v1", "overview.v1"
+TRIAGE, SECOND, OVERVIEW = "triage.v2", "second.v2", "overview.v2"
 ANALYSIS, DRAFT, LOOK, BATCH, MERGE = "analysis.v2", "draft.v1", "look.v1", "batch.v2", "merge.v2"
 """The prompts in use; an analysis is kept under the name of the prompt that made it."""
 PROMPTS = (TRIAGE, SECOND, ANALYSIS, DRAFT, LOOK, BATCH, MERGE, OVERVIEW)
@@ -53,13 +61,13 @@ EARLIER = ("analysis.v1", "batch.v1", "merge.v1")
 """Prompts of versions that read little: who has asked them has not chosen a depth."""
 
 
-TRIAGE_SIZE = 60
-"""Commits in one triage question: a longer day is split."""
+TRIAGE_SIZE, TRIAGE_LEAST = 60, 8
+"""Commits in one triage question, and how few are still split where a model's context does not hold them."""
 BATCH_SIZE, SMALL_TOKENS = 6, 1_000
 """Medium commits in one question, and tokens of patch up to which they share one."""
 QUESTION_TOKENS, LEAST_TOKENS, PARTS = 40_000, 1_500, 4
 """Tokens of patch in one question, how few are still worth one, and in how many questions a large commit is read."""
-SECOND_SIZE, SECOND_TOKENS = 6, 4_000
+SECOND_SIZE, SECOND_TOKENS = 8, 4_000
 """Commits that are looked at again with their patch in one day, and tokens of patch for each."""
 _MESSAGE, _LISTED, _BRIEFLY = 4_000, 600, 400
 """Characters of a message for an analysis, in the list of a day, and where several are looked at again."""
@@ -150,26 +158,82 @@ def triage_question(
     data = "\n".join(f"{called[c.sha]} | {_listed(c, j)}" for c, j in zip(commits, judged, strict=True))
     blanks = {"repository": repository.title, "count": str(len(commits)), "language": language}
     return _question(
-        TRIAGE, TriageReply, data, "commits", (300 + 110 * len(commits), 600 + 160 * len(commits)), **blanks
+        TRIAGE, TriageReply, data, "commits", (300 + 120 * len(commits), 600 + 170 * len(commits)), **blanks
     )
 
 
 def _listed(commit: Commit, judged: Judgement) -> str:
-    kinds = ", ".join(f"{n} {name}" for name, n in sorted(judged.features.kinds.items(), key=lambda k: -k[1]))
-    prior = f"{judged.importance}{' always' if judged.always else ''}"
-    size = f"+{commit.added} -{commit.removed} in {len(commit.files)} files ({kinds or 'generated'})"
+    """A commit of the list, on one line: its prior with the reason, its title, what its maintainers call it, its files
+    and its message.
+    """
     said = one_line(commit.reading.said, _LISTED)
     more = one_line("; ".join(_requested(commit)), _LISTED - len(said)) if len(said) < _LISTED else ""
-    labels = f"labels {_labels(commit)}" if commit.reading.labels else ""
-    asked = f"its pull request: {more}" if more else ""
-    return " | ".join(filter(None, (f"prior {prior}", size, _titled(commit, 200), labels, said, asked)))
+    parts = (
+        f"prior {judged.importance}{' always' if judged.always else ''}{_because(commit, judged)}",
+        _titled(commit, 200),
+        _called(judged.features.note, commit.reading.labels),
+        _changed(commit),
+        said,
+        f"its pull request: {more}" if more else "",
+    )
+    return " | ".join(part for part in parts if part)
+
+
+_ENGLISH = Texts("en")
+_NAMED, _PATH = 3, 90
+"""Paths of one kind, and characters of a path, that stand in the list."""
+
+
+def _because(commit: Commit, judged: Judgement) -> str:
+    reason = rules.reason(commit, judged, _ENGLISH)
+    return f" ({reason})" if reason else ""
+
+
+def _called(note: Note | None, labels: Sequence[str]) -> str:
+    """The maintainers' own word: the heaviest note of a commit, and the labels of its change request."""
+    said = []
+    if note:
+        where = one_line(note.heading or note.label or note.path, 80)
+        what = f"{note.level}, of earlier commits" if note.release else note.level
+        said.append(" ".join(filter(None, (f"{what} ({where})" if where else what, one_line(note.text, 200)))))
+    if labels:
+        said.append(f"labels {_labels(labels)}")
+    return f"maintainers: {'; '.join(said)}" if said else ""
+
+
+def _changed(commit: Commit) -> str:
+    """What a commit changes, by kind of file, with the paths that change most; what tells most comes first."""
+    kinds: dict[str, list[FileChange]] = {name: [] for name in (_NOTE, *FileKind, _WRITTEN)}
+    for file in commit.files:
+        kinds[_kind(file.path)].append(file)
+    return "; ".join(_sized(name, files) for name, files in kinds.items() if files) or "no file changed"
+
+
+_NOTE, _WRITTEN = "note to users", "generated"
+
+
+def _kind(path: str) -> str:
+    if generated(path):
+        return _WRITTEN
+    return _NOTE if is_note(path) else kind(path)
+
+
+def _sized(name: str, files: Sequence[FileChange]) -> str:
+    """`source +80 -10 in 4 files: src/a.py, src/b.py, src/c.py, 1 more`; of a long path the end tells most."""
+    by_size = sorted(files, key=lambda f: (-(f.added + f.removed), f.path))
+    named = [one_line(f.path) for f in by_size[:_NAMED]]
+    paths = [path if len(path) <= _PATH else f"…{path[1 - _PATH :]}" for path in named]
+    more = [f"{len(files) - _NAMED} more"] if len(files) > _NAMED else []
+    lines = f"+{sum(f.added for f in files)} -{sum(f.removed for f in files)}"
+    count = f"{len(files)} file{'s' if len(files) > 1 else ''}"
+    return f"{name} {lines} in {count}" + ("" if name == _WRITTEN else f": {', '.join((*paths, *more))}")
 
 
 def second_question(repository: Repository, commits: Sequence[tuple[Commit, Selection]], language: str) -> Question:
     """Ask for the grades of disputed commits, with their patches."""
     data = _all_described(commits, _BRIEFLY)
     blanks = {"repository": repository.title, "count": str(len(commits)), "language": language}
-    return _question(SECOND, SecondReply, data, "commits", (60 * len(commits), 300 + 60 * len(commits)), **blanks)
+    return _question(SECOND, SecondReply, data, "commits", (70 * len(commits), 300 + 70 * len(commits)), **blanks)
 
 
 ANSWER, DRAFTED = (1_800, 6_000), (1_200, 5_000)
@@ -198,8 +262,12 @@ class Around:
             yield f"{release.made:%Y-%m-%d %H:%M} {one_line(release.name, 80)}" + ", the first with this commit" * first
 
 
-Rest = tuple[str, Around]
-"""In which language is answered, and what happened around a commit."""
+class Rest(NamedTuple):
+    """In which language is answered, what happened around a commit, and the row that a digest has of it."""
+
+    language: str
+    around: Around = Around()
+    row: Grade | None = None
 
 
 def analysis_question(repository: Repository, commit: Commit, seen: Selection, rest: Rest) -> Question:
@@ -250,10 +318,9 @@ def _about(  # noqa: PLR0917  # what a question about one commit is made of, in 
     answer: tuple[int, int],
     **blanks: str,
 ) -> Question:
-    language, around = rest
-    data = _described(commit, commit.short, seen, _MESSAGE)
-    data = "\n".join((data, *around.lines()))
-    blanks |= {"repository": repository.title, "language": language}
+    data = _described(commit, commit.short, seen, _MESSAGE, rest.row)
+    data = "\n".join((data, *rest.around.lines()))
+    blanks |= {"repository": repository.title, "language": rest.language}
     return _question(name, shape, data, "commit", answer, **blanks)
 
 
@@ -309,6 +376,9 @@ def _as_json(part: Analysis) -> str:
             for r in part.risks
         ],
         suggestions=[SuggestionReply(who=s.who, action=s.action) for s in part.suggestions],
+        correction=CorrectionReply(
+            types=list(part.correction.types), theme=part.correction.theme, sentence=part.correction.sentence
+        ),
     )
     return _dumped(shaped)
 
@@ -318,49 +388,73 @@ def _dumped(answer: BaseModel) -> str:
     return json.dumps(answer.model_dump(mode="python"), ensure_ascii=False, separators=(",", ":"))
 
 
-def batch_question(repository: Repository, commits: Sequence[tuple[Commit, Selection]], language: str) -> Question:
-    """Ask for the summaries of several commits."""
-    data = _all_described(commits, _MESSAGE // 2)
+def batch_question(
+    repository: Repository,
+    commits: Sequence[tuple[Commit, Selection]],
+    language: str,
+    rows: Mapping[str, Grade] = MappingProxyType({}),
+) -> Question:
+    """Ask for the summaries of several commits; `rows` are, by SHA, what a digest says of them."""
+    data = _all_described(commits, _MESSAGE // 2, rows)
     blanks = {"repository": repository.title, "count": str(len(commits)), "language": language}
     return _question(BATCH, BatchReply, data, "commits", (300 * len(commits), 600 + 700 * len(commits)), **blanks)
 
 
 def overview_question(repository: Repository, entries: Sequence[Entry], language: str) -> Question:
-    """Ask for the digest's opening sentences."""
+    """Ask for the digest's opening sentences, from what the analyses found."""
     order = sorted(entries, key=lambda e: (-e.grade.importance.rank, -e.grade.score))[:TRIAGE_SIZE]
-    data = "\n".join(
-        f"{e.grade.importance} | {e.grade.theme or 'no theme'} | {_titled(e.commit, 120)}"
-        + (f" | {_opened(e.analysis)}" if e.grade.importance is Importance.HIGH else "")
-        for e in order
-    )
+    data = "\n".join(_told(repository, entry) for entry in order)
     blanks = {"repository": repository.title, "language": language}
     return _question(OVERVIEW, OverviewReply, data, "commits", (200, 800), **blanks)
 
 
-def _opened(analysis: Analysis) -> str:
-    """What an analysis says first: its verdict and its first risk, or its summary."""
-    first = " ".join((analysis.verdict, *(risk.text for risk in analysis.risks[:1]))).strip()
-    return one_line(first or analysis.summary, 500)
+def _told(repository: Repository, entry: Entry) -> str:
+    """A commit of the overview's list, by the name under which a reader finds it."""
+    grade, title = entry.grade, one_line(entry.commit.reading.subject, 120)
+    parts = (grade.importance, repository.named(entry.commit), grade.theme or "no theme", title, _opened(entry))
+    return " | ".join(part for part in parts if part)
 
 
-def _all_described(commits: Sequence[tuple[Commit, Selection]], body_limit: int) -> str:
+def _opened(entry: Entry) -> str:
+    """What the analysis of a commit says first: its verdict, its first risk and what it asks for, or its summary.
+
+    Of what is not high only a verdict counts.
+    """
+    analysis = entry.analysis
+    asked = [f"{s.who}: {s.action}" for s in analysis.suggestions[:1]]
+    first = " ".join((analysis.verdict, *(risk.text for risk in analysis.risks[:1]), *asked)).strip()
+    if entry.grade.importance is Importance.HIGH:
+        return one_line(first or analysis.summary, 700)
+    return one_line(analysis.verdict, 200)
+
+
+def _all_described(
+    commits: Sequence[tuple[Commit, Selection]], body_limit: int, rows: Mapping[str, Grade] = MappingProxyType({})
+) -> str:
     called = names([commit for commit, _ in commits])
-    return "\n\n".join(_described(commit, called[commit.sha], seen, body_limit) for commit, seen in commits)
+    return "\n\n".join(_described(c, called[c.sha], seen, body_limit, rows.get(c.sha)) for c, seen in commits)
 
 
-def _described(commit: Commit, name: str, seen: Selection, body_limit: int) -> str:
-    """A commit as a model sees it: what people wrote, the patch's chosen hunks, and what of it is not shown.
+def _described(commit: Commit, name: str, seen: Selection, body_limit: int, row: Grade | None = None) -> str:
+    """A commit as a model sees it: what people wrote, its row, the chosen hunks of its patch, and what is not shown.
 
     What people wrote is indented, as git shows a message: only our own lines start with `commit`, `===` or a word.
     """
     author = one_line(commit.reading.people[0].name, 80)
-    lines = [f"commit {name} by {author}", *_written(commit, body_limit), seen.text]
+    row_ = [_row(row)] if row else []
+    lines = [f"commit {name} by {author}", *_written(commit, body_limit), *row_, seen.text]
     if seen.left_out:
         named = list(seen.left_out[:20])
         if len(seen.left_out) > 20:
             named.append(f"and {len(seen.left_out) - 20} more files")
         lines.append("Not shown: " + "; ".join(named))
     return "\n".join(line for line in lines if line)
+
+
+def _row(grade: Grade) -> str:
+    """What a digest's row says of a commit, but how grave it is: who has read the patch may correct the one only."""
+    types = ", ".join(grade.types)
+    return f"row of the digest: {types} | theme {one_line(grade.theme, 80) or '-'} | {one_line(grade.sentence, 600)}"
 
 
 def _titled(commit: Commit, limit: int) -> str:
@@ -372,7 +466,7 @@ def _written(commit: Commit, limit: int) -> list[str]:
     """What people wrote of a commit: its message, and marked as such what its change request says beyond it."""
     said = commit.reading.said
     lines = [f"    {_titled(commit, 300)}", _indented(said, limit)]
-    labels = [f"labels: {_labels(commit)}"] if commit.reading.labels else []
+    labels = [f"labels: {_labels(commit.reading.labels)}"] if commit.reading.labels else []
     if asked := "\n".join(labels + _requested(commit)):
         room = max(limit - len(said), limit // 4)
         lines += ["In its pull request people wrote, beyond the message:", _indented(asked, room)]
@@ -385,8 +479,8 @@ def _requested(commit: Commit) -> list[str]:
     return [part for part in (request.title, *(f"closes: {issue}" for issue in request.issues), request.said) if part]
 
 
-def _labels(commit: Commit) -> str:
-    return ", ".join(one_line(label, _LABEL) for label in commit.reading.labels[:_LABELS])
+def _labels(labels: Sequence[str]) -> str:
+    return ", ".join(one_line(label, _LABEL) for label in labels[:_LABELS])
 
 
 def _indented(body: str, limit: int) -> str:

@@ -16,7 +16,9 @@ from pydantic import BaseModel, ValidationError
 from bot.commits.patch import EvidenceIndex, Selection, place
 from bot.judgement.questions import SECOND_SIZE, names
 from bot.judgement.shapes import (
+    MOST_RANK,
     AnalysisReply,
+    CorrectionReply,
     DecisionReply,
     DescriptionReply,
     DraftReply,
@@ -36,6 +38,7 @@ from bot.languages import LANGUAGES
 from bot.values import (
     Analysis,
     Commit,
+    Correction,
     Evidence,
     Finish,
     Grade,
@@ -196,25 +199,41 @@ def _grade(answer: GradeReply, judged: Judgement, model: str) -> Grade:
         types=tuple(dict.fromkeys(answer.types))[:2],
         reason=answer.reason,
         sentence=answer.sentence,
-        score=_rank(wish, judged),
+        score=_score(answer, wish, judged),
         theme=answer.theme,
         by=model,
     )
 
 
-def _rank(wish: Importance, judged: Judgement) -> float:
-    """The rank within a day: the model's grade first, the rules' score among equals."""
-    return (wish.rank + judged.score) / 3
+_RANKS = {Importance.HIGH: 8, Importance.MEDIUM: 5, Importance.LOW: 1}
+"""The rank that goes with a grade, of a model that gives none."""
+
+
+def _score(answer: GradeReply | DecisionReply, wish: Importance, judged: Judgement) -> float:
+    """What orders a day: the model's rank; among equals the grade, and then the rules' score.
+
+    What is high whatever the model says ranks no lower than that.
+    """
+    rank = _RANKS[answer.importance] if answer.rank is None else answer.rank
+    if wish is not answer.importance:
+        rank = max(rank, _RANKS[wish])
+    return (rank + (wish.rank + judged.score) / 3) / (MOST_RANK + 1)
 
 
 def disputed(grades: Mapping[str, Grade], commits: Sequence[Commit], judged: Sequence[Judgement]) -> tuple[Commit, ...]:
-    """Commits that model and rules grade two steps apart, best scored first: those that are looked at again."""
-    apart = [
-        (c, j)
-        for c, j in zip(commits, judged, strict=True)
-        if c.sha in grades and abs(grades[c.sha].importance.rank - j.importance.rank) == 2
-    ]
-    return tuple(c for c, _ in sorted(apart, key=lambda pair: -pair[1].score)[:SECOND_SIZE])
+    """Commits that are looked at again: model and rules grade them two steps apart, or only the model calls them high.
+
+    Those two steps apart come first, then the best ranked, as far as one question holds them.
+    """
+    steps = {c.sha: _steps(grades[c.sha], j) for c, j in zip(commits, judged, strict=True) if c.sha in grades}
+    apart = [c for c in commits if steps.get(c.sha)]
+    return tuple(sorted(apart, key=lambda c: (-steps[c.sha], -grades[c.sha].score))[:SECOND_SIZE])
+
+
+def _steps(grade: Grade, judged: Judgement) -> int:
+    """How many steps apart model and rules are, where that needs another look."""
+    steps = abs(grade.importance.rank - judged.importance.rank)
+    return steps if steps == 2 or grade.importance is Importance.HIGH else 0
 
 
 def read_second(
@@ -229,7 +248,7 @@ def read_second(
             grades[sha],
             importance=answer.importance,
             reason=answer.reason,
-            score=_rank(answer.importance, prior[sha]),
+            score=_score(answer, answer.importance, prior[sha]),
         )
         for sha, answer in spoken.items()
         if not prior[sha].always
@@ -353,8 +372,17 @@ def _checked(answer: AnalysisReply, commit: Commit, find: _Find, reply: Reply, h
         by=reply.usage.model,
         coverage=how["coverage"],
         dropped=len(problems),
+        correction=_correction(answer.correction, language),
     )
     return Checked(analysis, problems, len(answer.insights) + len(answer.risks))
+
+
+def _correction(answer: CorrectionReply, language: str) -> Correction:
+    """What the row should say; of words in another language none."""
+    types = tuple(dict.fromkeys(answer.types))
+    if not _in_language(f"{answer.sentence} {answer.theme}", language):
+        return Correction(types)
+    return Correction(types, answer.theme, answer.sentence)
 
 
 def _risks(proven: Sequence[tuple[RiskReply, Evidence]]) -> tuple[Risk, ...]:
@@ -372,6 +400,7 @@ def joined(parts: Sequence[Analysis]) -> Analysis:
         suggestions=tuple(s for part in parts for s in part.suggestions)[:_MOST],
         coverage=min(1.0, sum(part.coverage for part in parts)),
         dropped=sum(part.dropped for part in parts),
+        correction=Correction(),  # what is wrong of a part need not be so of the whole
     )
 
 
@@ -419,6 +448,9 @@ def read_batch(
         commit.sha: _described(spoken[commit.sha], commit, seen, index, reply.usage.model)
         for (commit, seen), index in zip(commits, indexes, strict=True)
         if commit.sha in spoken
+    }
+    described = {
+        sha: replace(made, correction=_correction(spoken[sha].correction, language)) for sha, made in described.items()
     }
     return _complete(described, [*problems, *foreign], asked)
 

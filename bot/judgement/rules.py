@@ -23,6 +23,7 @@ from bot.values import (
     Insight,
     Note,
     NoteLevel,
+    Repository,
     Suggestion,
     one_line,
 )
@@ -51,19 +52,19 @@ def grade(commit: Commit, judgement: Judgement, texts: Texts) -> Grade:
     return Grade(
         importance=judgement.importance,
         types=commit.reading.types,
-        reason=_reason(commit, judgement, texts),
+        reason=reason(commit, judgement, texts),
         sentence=sentence(commit, texts, judgement.features.note),
         score=judgement.score,
     )
 
 
-def _reason(commit: Commit, judgement: Judgement, texts: Texts) -> str:
+def reason(commit: Commit, judgement: Judgement, texts: Texts) -> str:
     """Why, in a few words, with the commit's own where its sentence does not hold them already."""
-    reason = texts(f"reason.{judgement.reason}") if judgement.reason else ""
+    told = texts(f"reason.{judgement.reason}") if judgement.reason else ""
     words = one_line(judgement.words, _WORDS).rstrip(".。")
     if not words or words.casefold() in commit.reading.title.casefold():
-        return reason
-    return texts("reason.said", reason=reason, words=words)
+        return told
+    return texts("reason.said", reason=told, words=words)
 
 
 def sentence(commit: Commit, texts: Texts, note: Note | None = None) -> str:
@@ -270,14 +271,16 @@ def _suggestions(removed: Sequence[tuple[str, Evidence]], texts: Texts) -> tuple
     return (Suggestion(texts("rules.callers"), texts("rules.search", names=names)),)
 
 
-def overview(entries_high: Sequence[Commit], total: int, texts: Texts) -> str:
-    """The overview where no model writes one: how many, and the subjects of the high ones."""
+def overview(repository: Repository, high: Sequence[Commit], total: int, texts: Texts) -> str:
+    """The overview where no model writes one: how many, and the subjects of the high ones with their names."""
     count = texts.count("commits", total)
-    if not entries_high:
+    if not high:
         return texts("rules.overview_quiet", count=count)
-    listed = texts("rules.semicolon").join(_shortened(c.reading.title, 90) for c in entries_high[:3])
-    key = "rules.overview_more" if len(entries_high) > 3 else "rules.overview"
-    return re.sub(r"…[.。]", "…", texts(key, count=count, high=len(entries_high), names=listed))
+    listed = texts("rules.semicolon").join(
+        f"{_shortened(c.reading.title, 90)} ({repository.named(c)})" for c in high[:3]
+    )
+    key = "rules.overview_more" if len(high) > 3 else "rules.overview"
+    return texts(key, count=count, high=len(high), names=listed)
 
 
 def _shortened(text: str, limit: int) -> str:

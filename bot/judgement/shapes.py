@@ -4,7 +4,16 @@ import re
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
 
 from bot.values import Aspect, ChangeType, Importance, LookKind, one_line
 
@@ -99,6 +108,28 @@ _Suggestions = Annotated[list[SuggestionReply], _first(8), Field(max_length=8)]
 _Risks = Annotated[list[RiskReply], _first(6), Field(max_length=6)]
 
 
+_Types = Annotated[list[Annotated[ChangeType, _Word]], _first(2), Field(max_length=2)]
+
+
+class CorrectionReply(BaseModel):
+    """What the digest's row of a commit should say instead; empty where it is right."""
+
+    types: _Types = []
+    theme: Annotated[_Text, Field(max_length=80)] = ""
+    sentence: Annotated[_Text, Field(max_length=600), AfterValidator(lambda value: value and _ended(value))] = ""
+
+
+def _else_none(value: object, read: ValidatorFunctionWrapHandler) -> object:
+    """A correction that cannot be used costs nothing but itself."""
+    try:
+        return read(value)
+    except ValidationError:
+        return CorrectionReply()
+
+
+_Correction = Annotated[CorrectionReply, WrapValidator(_else_none)]
+
+
 class AnalysisReply(BaseModel):
     """The answer to an analysis question."""
 
@@ -108,6 +139,7 @@ class AnalysisReply(BaseModel):
     insights: Annotated[list[InsightReply], _first(6), Field(max_length=6)]
     risks: _Risks
     suggestions: _Suggestions
+    correction: _Correction = CorrectionReply()
 
 
 class ClaimReply(BaseModel):
@@ -171,11 +203,26 @@ class NamedReply(BaseModel):
     sha: str
 
 
+def _ranked(value: object) -> object:
+    """A rank from 0 to 10, to the nearest whole one; of a model that gives another or none, the grade has to do."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return round(value) if number and 0 <= value <= MOST_RANK else None  # type: ignore[operator,call-overload]
+
+
+MOST_RANK = 10
+_Rank = Annotated[
+    int | None,
+    BeforeValidator(_ranked),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MOST_RANK}),
+]
+
+
 class GradeReply(NamedReply):
-    """A grade."""
+    """A grade, and how much is lost for who does not hear of the commit."""
 
     importance: Annotated[Importance, _Word]
-    types: Annotated[list[Annotated[ChangeType, _Word]], _first(2), Field(min_length=1, max_length=2)]
+    rank: _Rank = None
+    types: Annotated[_Types, Field(min_length=1)]
     theme: Annotated[_Text, Field(max_length=80)]
     reason: _Reason
     sentence: _Sentence
@@ -191,6 +238,7 @@ class DecisionReply(NamedReply):
     """A disputed grade, decided."""
 
     importance: Annotated[Importance, _Word]
+    rank: _Rank = None
     reason: _Reason
 
 
@@ -207,6 +255,7 @@ class DescriptionReply(NamedReply):
     impact: _Impacts
     risks: _Risks
     suggestions: _Suggestions
+    correction: _Correction = CorrectionReply()
 
 
 class BatchReply(BaseModel):

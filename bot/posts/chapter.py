@@ -13,6 +13,7 @@ from bot.posts.labels import (
     facts,
     grade_label,
     mark,
+    overview_line,
     people_label,
     plain,
     statistics,
@@ -88,8 +89,10 @@ class Chapter:
     @property
     def opening(self) -> list[Line]:
         """The overview and what is missing."""
-        overview = self.digest.overview or ("" if self.entries else self.texts("digest.none"))
-        return [plain(text) for text in (overview, *self.digest.notices)]
+        overview = (
+            overview_line(self.digest) if self.digest.overview or self.entries else plain(self.texts("digest.none"))
+        )
+        return [overview, *(plain(notice) for notice in self.digest.notices)]
 
     @property
     def statistics(self) -> tuple[str, ...]:

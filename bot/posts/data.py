@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from zoneinfo import ZoneInfo
 
-from bot.values import Commit, Digest, Evidence, Person, Reading, Repository, sanitize
+from bot.values import Analysis, Commit, Digest, Evidence, Person, Reading, Repository, sanitize
 
 SCHEMA = 1
 """The version of the JSON form; it grows when a name or a meaning changes."""
@@ -20,7 +20,8 @@ def json(digests: Sequence[Digest]) -> str:
     their order; a moment is `{"local": …, "utc": …}`, both ISO 8601, the local one on the clock of the period's zone.
     Control, direction and invisible characters are taken out of texts. Left out is what depends on how this machine
     reached the repository: the name by which its source knows it (perhaps a path), whether it is private, and accounts;
-    and the rows of the table, which follow from the rest. What tells of a change request is there where one tells it.
+    and what follows from the rest: the rows of the table, and what analyses corrected, which the grades say already.
+    What tells of a change request is there where one tells it.
     """
     plain = [_jsonable(digest, ZoneInfo(digest.period.zone)) for digest in digests]
     return jsonlib.dumps({"schema": SCHEMA, "digests": plain}, ensure_ascii=False, indent=2) + "\n"
@@ -29,6 +30,7 @@ def json(digests: Sequence[Digest]) -> str:
 _LEFT_OUT: dict[type, tuple[str, ...]] = {
     Repository: ("name", "private", "links"),
     Digest: ("rows",),
+    Analysis: ("correction",),
     Commit: ("repo", "login"),
     Person: ("login",),
 }

@@ -1,5 +1,6 @@
 """The words and lines that every form of a digest shares: days, numbers, names, links. Pure."""
 
+import re
 from collections.abc import Sequence
 
 from bot.texts import Texts
@@ -118,6 +119,33 @@ def subject_line(repository: Repository, commit: Commit, limit: int = SUBJECT_LI
     if commit.pull is not None:
         spans = [Span(" ("), Span(repository.number(commit.pull), repository.pull_url(commit.pull)), Span(")")]
     return (Span(subject, repository.commit_url(commit.sha)), *spans)
+
+
+# A number with a host's sign, or the start of a SHA, that is no part of a word, a path or an address.
+_NAMED_COMMIT = re.compile(r"(?<![\w/.#!&@-])(?:[#!]\d{1,9}|[0-9a-f]{7,64})(?![\w/@-]|\.\w)", re.ASCII)
+
+
+def overview_line(digest: Digest) -> Line:
+    """The overview, with a link where it names a commit of this digest by its number or the start of its SHA.
+
+    The links are this repository's; whatever else the text holds stays text.
+    """
+    spans, text, at = [], digest.overview, 0
+    for found in _NAMED_COMMIT.finditer(text):
+        if url := _url_of(digest, found[0]):
+            spans += [Span(text[at : found.start()]), Span(found[0], url)]
+            at = found.end()
+    return tuple(span for span in (*spans, Span(text[at:])) if span.text) or plain("")
+
+
+def _url_of(digest: Digest, name: str) -> str | None:
+    """The page of the commit, or change request, of a digest that has a name; None where none has, or several."""
+    repository = digest.repository
+    for commit in (e.commit for e in digest.entries):
+        if commit.pull is not None and repository.number(commit.pull) == name:
+            return repository.pull_url(commit.pull) or repository.commit_url(commit.sha)
+    shas = [e.commit.sha for e in digest.entries if e.commit.sha.startswith(name)]
+    return repository.commit_url(shas[0]) if len(shas) == 1 else None
 
 
 def path_url(repository: Repository, commit: Commit, path: str) -> str | None:

@@ -17,6 +17,7 @@ from bot.posts.labels import (
     facts,
     grade_label,
     mark,
+    overview_line,
     people_label,
     period_label,
     plain,
@@ -124,7 +125,7 @@ def _headline(digest: Digest, texts: Texts, notes: Sequence[str]) -> Message:
     title = texts("digest.title", title=digest.repository.title, day=day_label(digest.period, texts))
     parts: list[Part] = [Text((plain(period_label(digest, texts)),))]
     parts += [Text(tuple(plain(note) for note in notes))] if notes else []
-    parts.append(Text((plain(digest.overview),)))
+    parts.append(Text((overview_line(digest),)))
     if digest.entries:
         parts.append(Text(((Span(" | ".join(statistics(digest, texts)), strong=True),),)))
     if digest.themes:

@@ -1,6 +1,6 @@
 """What is said of commits: their grades, their analyses, and the digest of a period."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -106,11 +106,29 @@ class Suggestion:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """What a digest's row should say of a commit instead, as its patch shows: what is empty is right as it is.
+
+    A theme of `-` says that it belongs to none. How grave a commit is no analysis corrects.
+    """
+
+    types: tuple[ChangeType, ...] = ()
+    theme: str = ""
+    sentence: str = ""
+
+    def of(self, grade: Grade) -> Grade:
+        """A grade as it should be told."""
+        theme = "" if self.theme == "-" else self.theme or grade.theme
+        return replace(grade, types=self.types or grade.types, theme=theme, sentence=self.sentence or grade.sentence)
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
     """What is said of one commit. Low has only a summary; without a model there is no `verdict` and no risk.
 
     `coverage` is the share (0..1) of changed lines that were read; `dropped` counts statements left out because
     their evidence was not found; `note` says, in the reader's language, why an analysis is simpler than asked.
+    `correction` is what the commit's row should say instead.
     """
 
     summary: str
@@ -123,6 +141,7 @@ class Analysis:
     coverage: float = 1.0
     dropped: int = 0
     note: str = ""
+    correction: Correction = Correction()
 
 
 @dataclass(frozen=True, slots=True)

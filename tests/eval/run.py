@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--graded", type=Path, help="commits that maintainers graded")
-    parser.add_argument("--pages", type=int, default=0, help="pages of a repository, 0 for all")
+    parser.add_argument("--pages", type=int, default=0, help="pages of a repository, evenly spread, 0 for all")
     parser.add_argument("--rounds", type=int, default=200, help="draws for the intervals")
     parser.add_argument("--repo", help="a git repository to make a digest of")
     parser.add_argument("--date", type=date.fromisoformat, help="the day of it")
@@ -126,7 +127,12 @@ def _model(asked: argparse.Namespace) -> LanguageModel | None:
 
 
 def _triage(asked: argparse.Namespace, model: LanguageModel | None, store: SqliteStore) -> dict[str, Any]:
-    repositories = {name: _pages(name, graded, asked, model, store) for name, graded in read(asked.graded).items()}
+    with ThreadPoolExecutor(load(OpenAISettings).openai_concurrency) as pool:
+        asked_for = {
+            name: [pool.submit(_page, name, page, asked.lang, model, store) for page in _pages(graded, asked.pages)]
+            for name, graded in read(asked.graded).items()
+        }
+    repositories = {name: [page.result() for page in pages] for name, pages in asked_for.items()}
     per = {name: measure(pages) for name, pages in repositories.items()}
     return {
         "commits": sum(len(page.truth) for pages in repositories.values() for page in pages),
@@ -136,11 +142,11 @@ def _triage(asked: argparse.Namespace, model: LanguageModel | None, store: Sqlit
     }
 
 
-def _pages(
-    name: str, graded: Sequence[Graded], asked: argparse.Namespace, model: LanguageModel | None, store: SqliteStore
-) -> list[Page]:
-    starts = list(range(0, len(graded), PAGE))[: asked.pages or None]
-    return [_page(name, graded[start : start + PAGE], asked.lang, model, store) for start in starts]
+def _pages(graded: Sequence[Graded], most: int) -> list[Sequence[Graded]]:
+    """The pages of a repository, or some of them from all of its time: highs come in clusters."""
+    starts = list(range(0, len(graded), PAGE))
+    apart = max(1, len(starts) // most) if most else 1
+    return [graded[start : start + PAGE] for start in starts[::apart][: most or None]]
 
 
 def _page(name: str, graded: Sequence[Graded], language: str, model: LanguageModel | None, store: SqliteStore) -> Page:
