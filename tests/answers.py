@@ -63,7 +63,7 @@ def graded(sha: str, prior: str, chinese: bool = False) -> dict:
 
 def described(sha: str, chinese: bool = False) -> dict:
     words = f"提交 {sha} 让启动失败时重试。" if chinese else f"Commit {sha} makes the server try again."
-    return {"sha": sha, "summary": words, "impact": [], "risks": [], "suggestions": [], "correction": NOTHING_WRONG}
+    return {"sha": sha, "correction": NOTHING_WRONG, "summary": words, "impact": [], "risks": [], "suggestions": []}
 
 
 def analysed(user: str, chinese: bool = False) -> dict:
@@ -75,11 +75,11 @@ def analysed(user: str, chinese: bool = False) -> dict:
         else "The server tries again when a start fails, three times at most."
     )
     return {
+        "correction": NOTHING_WRONG,
         "verdict": words,
         "summary": words,
         "impact": [{"component": "server", "paths": [path], "before": words, "effect": words}],
         "insights": [{"aspect": "performance", "text": words, "path": path, "quote": quote}],
         "risks": [{"text": words, "path": path, "quote": quote, "mitigation": words}],
         "suggestions": [{"who": "operators", "action": words}],
-        "correction": NOTHING_WRONG,
     }
