@@ -522,6 +522,14 @@ def test_the_overview_is_written_from_verdicts_and_first_risks_the_best_ranked_f
     ]
 
 
+def test_what_the_rules_wrote_opens_with_its_summary():
+    ruled = Analysis("It retries.", suggestions=(Suggestion("Users", "Search your code."),))
+    question = questions.overview_question(
+        REPOSITORY, [Entry(DAY[0], replace(GRADE, importance=Importance.HIGH), ruled)], "en"
+    )
+    assert "| feat: retries | It retries. Users: Search your code.\n" in question.user
+
+
 def overview(text):
     question = questions.overview_question(REPOSITORY, [Entry(c, GRADE, Analysis("It retries.")) for c in DAY], "en")
     return replies.read_overview(reply({"overview": text}), question, "en")

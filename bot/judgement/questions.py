@@ -62,7 +62,7 @@ EARLIER = ("analysis.v1", "batch.v1", "merge.v1")
 
 
 TRIAGE_SIZE, TRIAGE_LEAST = 60, 8
-"""Commits in one triage question, and how few are still split where a model's context does not hold them."""
+"""Commits in one triage question, and how few are not split any more where a model's context does not hold them."""
 BATCH_SIZE, SMALL_TOKENS = 6, 1_000
 """Medium commits in one question, and tokens of patch up to which they share one."""
 QUESTION_TOKENS, LEAST_TOKENS, PARTS = 40_000, 1_500, 4
@@ -421,11 +421,11 @@ def _opened(entry: Entry) -> str:
     Of what is not high only a verdict counts.
     """
     analysis = entry.analysis
+    if entry.grade.importance is not Importance.HIGH:
+        return one_line(analysis.verdict, 200)
+    first = " ".join((analysis.verdict, *(risk.text for risk in analysis.risks[:1]))).strip()
     asked = [f"{s.who}: {s.action}" for s in analysis.suggestions[:1]]
-    first = " ".join((analysis.verdict, *(risk.text for risk in analysis.risks[:1]), *asked)).strip()
-    if entry.grade.importance is Importance.HIGH:
-        return one_line(first or analysis.summary, 700)
-    return one_line(analysis.verdict, 200)
+    return one_line(" ".join((first or analysis.summary, *asked)), 700)
 
 
 def _all_described(
