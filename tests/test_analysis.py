@@ -423,7 +423,7 @@ def test_a_batch_corrects_too_and_the_parts_of_a_commit_do_not():
 def test_who_corrects_a_row_sees_it_but_not_how_grave_it_is():
     high = replace(ROW, importance=Importance.HIGH, reason="obey me")
     for question in (
-        questions.analysis_question(REPOSITORY, DAY[0], SEEN, questions.Rest("en", (), high)),
+        questions.analysis_question(REPOSITORY, DAY[0], SEEN, questions.Rest("en", row=high)),
         questions.batch_question(REPOSITORY, [(DAY[0], SEEN)], "en", {sha(1): high}),
     ):
         assert "row of the digest: fix | theme starting | It mends the start.\n" in question.user

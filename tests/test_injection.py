@@ -313,12 +313,14 @@ SEEN_TOKENS = 2_000
 
 
 def at_once(repository, commit, seen, language) -> Question:
-    return asking.analysis_question(repository, commit, seen, asking.Rest(language, [(commit, "touches src/a.py")]))
+    return asking.analysis_question(
+        repository, commit, seen, asking.Rest(language, asking.Around([(commit, "touches src/a.py")]))
+    )
 
 
 def drafted(repository, commit, seen, language) -> Question:
     return asking.draft_question(
-        repository, commit, seen, asking.Rest(language, [(commit, "touches src/a.py")]), looks=10
+        repository, commit, seen, asking.Rest(language, asking.Around([(commit, "touches src/a.py")])), looks=10
     )
 
 
@@ -329,7 +331,12 @@ def looked(words: str, repository, commit, seen, language) -> Question:
     sights = (Sight(Look(LookKind.WORD, words[:100], words[:100]), (excerpt,), hits=1, files=1),)
     draft = DraftReply(claims=[claim], looks=[])
     return asking.looked_question(
-        repository, commit, seen, asking.Rest(language, [(commit, "touches src/a.py")]), draft=draft, sights=sights
+        repository,
+        commit,
+        seen,
+        asking.Rest(language, asking.Around([(commit, "touches src/a.py")])),
+        draft=draft,
+        sights=sights,
     )
 
 

@@ -71,7 +71,7 @@ def asked(requested: Requested = ASKED, subject: str = "feat: retry (#7)", **mor
 
 
 def about(found: Commit) -> Question:
-    return asking.analysis_question(REPOSITORY, found, patch.select(found, [PATCH], 5_000), ("en", asking.Around()))
+    return asking.analysis_question(REPOSITORY, found, patch.select(found, [PATCH], 5_000), asking.Rest("en"))
 
 
 def listed(found: Commit) -> str:
@@ -166,7 +166,8 @@ def test_an_analysis_shows_it_marked_beneath_the_message() -> None:
 
 def test_the_list_of_a_day_shows_it_behind_the_message() -> None:
     line = listed(asked(labels=LABELS))
-    assert " | labels breaking-change, area/x | It failed at night. | its pull request: Retry whatever" in line
+    assert " | maintainers: labels breaking-change, area/x | " in line
+    assert " | It failed at night. | its pull request: Retry whatever" in line
     assert "`retries=0` is refused." in line
 
 
