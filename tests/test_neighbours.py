@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from make import MOMENT, change, commit, sha
 
-from bot.commits.neighbours import neighbours
+from bot.commits.neighbours import names, neighbours
 from bot.values import FilePatch, FileStatus
 
 
@@ -24,7 +24,10 @@ OWN = patch("-    load_user(name)", "+def fetch(name):", "+    loadUser(name, Re
 
 
 def found(*others, patches=OWN, known=None, of=CENTRE):
-    return [(c.sha[:7].strip("0"), reason) for c, reason in neighbours(of, patches, others, known or {})]
+    return [
+        (c.sha[:7].strip("0"), reason)
+        for c, reason in neighbours(of, patches, others, {sha: names(p) for sha, p in (known or {}).items()})
+    ]
 
 
 @pytest.mark.parametrize("path", ["src/app.py", ".changeset/red-fox.md"])

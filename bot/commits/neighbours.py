@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import timedelta
+from itertools import islice
 
 from bot.commits.files import generated, is_note
 from bot.values import Commit, FilePatch
@@ -16,6 +17,9 @@ MOST = 8
 
 COMMON = 5
 """A name that stands in more patches than this says nothing on two of them, nor does a changelog that more touch."""
+
+_READ, _WIDE = 5_000, 500
+"""Changed lines of one commit, and characters of a line, that are searched for names."""
 
 _SHOWN = 3
 """Files and names that a reason lists."""
@@ -34,21 +38,21 @@ def neighbours(
     commit: Commit,
     patches: Sequence[FilePatch],
     others: Iterable[Commit],
-    patches_of: Mapping[str, Sequence[FilePatch]],
+    names_of: Mapping[str, Set[str]],
 ) -> tuple[tuple[Commit, str], ...]:
     """Of `others` those that have to do with `commit`, each with a reason in English, the nearest in time first.
 
     They landed within a day, and touch a file that it touches, also a changeset, or name what its `patches` change, in
-    the title or in their own patch, which is in `patches_of` by SHA where it is known. At most 8.
+    the title or in their own patch, whose `names` are in `names_of` by SHA where they are known. At most 8.
     """
     near = [other for other in others if other.sha != commit.sha and _distance(commit, other) <= WITHIN]
-    words = {other.sha: _names(patches_of.get(other.sha, ())) for other in near}
-    names = _telling(patches, words.values())
+    words: dict[str, Set[str]] = {other.sha: names_of.get(other.sha, frozenset()) for other in near}
+    telling = _telling(patches, words.values())
     files = _paths(commit) - _common_notes(near)
     found = [
         (other, reason)
         for other in sorted(near, key=lambda each: (_distance(commit, each), each.sha))
-        if (reason := _reason(other, files, names, words[other.sha]))
+        if (reason := _reason(other, files, telling, words[other.sha]))
     ]
     return tuple(found[:MOST])
 
@@ -69,24 +73,24 @@ def _common_notes(commits: Iterable[Commit]) -> set[str]:
     return {path for path, number in touched.items() if number > COMMON}
 
 
-def _names(patches: Iterable[FilePatch]) -> set[str]:
-    """The names on the lines that patches change, but for generated files."""
-    return {name for line in _lines(patches) for name in _NAME.findall(line)}
+def names(patches: Iterable[FilePatch]) -> set[str]:
+    """The names on the lines that patches change, but for generated files; of a long patch of its beginning."""
+    return {name for line in islice(_lines(patches), _READ) for name in _NAME.findall(line[:_WIDE])}
 
 
 def _lines(patches: Iterable[FilePatch]) -> Iterable[str]:
     return (line for patch in patches if not generated(patch.path) for line in _CHANGED.findall(patch.text))
 
 
-def _telling(patches: Sequence[FilePatch], words: Iterable[set[str]]) -> set[str]:
+def _telling(patches: Sequence[FilePatch], words: Iterable[Set[str]]) -> set[str]:
     """The names a patch defines, and those on its changed lines that are no words, unless many patches have them."""
-    own = {name for name in _names(patches) if _COMPOUND.match(name)}
+    own = {name for name in names(patches) if _COMPOUND.match(name)}
     own |= {name for line in _lines(patches) for name in _DEFINED.findall(line)}
     used = Counter(name for some in words for name in own & some)
     return {name for name in own if used[name] + 1 <= COMMON}
 
 
-def _reason(other: Commit, files: set[str], names: set[str], words: set[str]) -> str:
+def _reason(other: Commit, files: set[str], names: set[str], words: Set[str]) -> str:
     """Why a commit is a neighbour, empty where it is none."""
     same, named = files & _paths(other), names & set(_NAME.findall(other.reading.subject))
     reasons = [("touches", same), ("names in its title", named), ("changes lines with", (names & words) - named)]

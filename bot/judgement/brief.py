@@ -1,22 +1,19 @@
 """What everybody shares who works on one digest: its repository and language, its patches, its model, its faults."""
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 
-from bot.commits import neighbours
 from bot.errors import DigestError
 from bot.judgement.asker import Conversation
 from bot.judgement.questions import Around, Depth
+from bot.judgement.times import Times
 from bot.ports import Archive, CommitSource
 from bot.texts import Texts
-from bot.values import Commit, FilePatch, Look, Release, Repository, Sight
-
-_MOST_RELEASES = 8
+from bot.values import Commit, FilePatch, Look, Repository, Sight
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Brief:
     """One digest, or one commit, in the making.
 
@@ -35,8 +32,10 @@ class Brief:
     depth: Depth = Depth.NORMAL
     habits: Sequence[str] = ()
     faults: dict[str, None] = field(default_factory=dict)
-    _days: dict[date, tuple[Commit, ...]] = field(default_factory=dict)
-    _releases: list[tuple[Release, ...]] = field(default_factory=list)
+
+    @cached_property
+    def _times(self) -> Times:
+        return Times(self.source, self.repository.name, self.branch)
 
     @property
     def language(self) -> str:
@@ -71,28 +70,5 @@ class Brief:
             return tuple(Sight(look, refused="could not be read") for look in looks)
 
     def around(self, commit: Commit, patches: Sequence[FilePatch]) -> Around:
-        """What landed on the branch at the time of a commit and touches the same, and what was released.
-
-        Whatever the channel wants to see. Where it cannot be read, a commit is analysed without.
-        """
-        near = neighbours.neighbours(commit, patches, self._day(commit.committed.date()), {})
-        return Around(near, self._released(commit))
-
-    def _day(self, day: date) -> tuple[Commit, ...]:
-        if day not in self._days:
-            midnight = datetime.combine(day, time(), UTC)
-            since, until = midnight - neighbours.WITHIN, midnight + timedelta(days=1) + neighbours.WITHIN
-            self._days[day] = ()
-            with suppress(DigestError):
-                self._days[day] = self.source.commits(self.repository.name, self.branch, since, until)
-        return self._days[day]
-
-    def _released(self, commit: Commit) -> tuple[tuple[Release, bool], ...]:
-        try:
-            if not self._releases:
-                self._releases.append(self.source.releases(self.repository.name))
-            near = [r for r in self._releases[0] if abs(r.made - commit.committed) <= neighbours.WITHIN]
-            first = self.source.first_releases(self.repository.name, [commit.sha]) if near else {}
-        except DigestError:
-            return ()
-        return tuple((release, first.get(commit.sha) == release) for release in near[-_MOST_RELEASES:])
+        """What landed on the branch at the time of a commit and has to do with it, and what was released then."""
+        return self._times.around(commit, patches)

@@ -1,11 +1,13 @@
 """Draws the commits on which analyses are judged blind, by a rule that nobody can bend afterwards.
 
-    python tests/eval/draw.py PATH…       one day of each repository, and six commits of that day
+    python tests/eval/draw.py PATH…                 one day of each repository, and six commits of that day
+    python tests/eval/draw.py --highs 15 PATH…      so many highs of the whole window, for what became of them
 
 The rule: from the days of `WINDOW` (UTC) whose commits the rules grade with at least two highs, and with at least six
 highs and mediums together, the one whose SHA-256 of "seed repository date" is the smallest; of its highs the four with
 the smallest SHA-256 of "seed SHA", and of the mediums as many as make six (of the highs more, where mediums are too
-few). A day that a trial has used is left out. The window ends early enough that 30 days of hindsight follow.
+few). A day that a trial has used is left out. The window ends early enough that 30 days of hindsight follow. Highs of
+the whole window are those with the smallest SHA-256 of "seed SHA".
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from adapters.sources.git.source import GitSource
@@ -35,10 +38,12 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("repositories", nargs="+", metavar="PATH", help="a clone; its folder's name counts")
     parser.add_argument("--seed", default=SEED)
+    parser.add_argument("--highs", type=int, default=0, metavar="N", help="draw highs of the whole window instead")
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         source = GitSource(Path(folder))
-        drawn = {_name(path): _draw(source, path, asked.seed) for path in asked.repositories}
+        draw = partial(_highs, number=asked.highs) if asked.highs else _draw
+        drawn = {_name(path): draw(source, path, asked.seed) for path in asked.repositories}
     print(json.dumps(drawn, indent=1))
     return 0
 
@@ -61,6 +66,11 @@ def _draw(source: GitSource, path: str, seed: str) -> dict[str, object]:
         "high": [c.sha for c in highs[:number]],
         "medium": [c.sha for c in mediums[: ALL - len(highs[:number])]],
     }
+
+
+def _highs(source: GitSource, path: str, seed: str, number: int) -> list[str]:
+    found = [c.sha for _, day in _days(source, path) for c, importance in day if importance is Importance.HIGH]
+    return sorted(found, key=lambda sha: _hash(seed, sha))[:number]
 
 
 def _days(source: GitSource, path: str) -> Iterator[tuple[date, list[tuple[Commit, Importance]]]]:
