@@ -126,6 +126,8 @@ def report(named: Sequence[str], day: str, form: str, output: Path | None, *, la
 
 _TICK = 5
 """Seconds between two looks at what is due."""
+_AHEAD = 60
+"""Seconds between two looks at what is due soon."""
 _PATIENCE = 8.0
 """Seconds that a message which is just being sent is waited for: service managers kill after ten."""
 
@@ -178,6 +180,7 @@ def _deliver(begun: list[Worker]) -> None:
             begun.append(worker)
             clock.every(program.settings.digest_lease / 3, worker.renew, "leases")
             clock.every(_TICK, worker.tick, "due")
+            clock.every(_AHEAD, worker.early.begin, "early")
             try:
                 _together(listening, stop)
             finally:

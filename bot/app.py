@@ -6,7 +6,7 @@ A digest always goes out: a model or a patch that cannot be had costs a row's de
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from bot.commits import filters, related
@@ -143,8 +143,10 @@ class App:
         """What a digest depends on; of a period that is still running, beside its commits."""
         model = self.model.name if self.model else RULES
         # A period that is still running ends later each time it is asked for: its digest is kept once, and replaced.
-        until = scope.period.until if scope.period.until < self.clock() else None
-        time = (scope.period.since, until, scope.period.zone)
+        # One moment may be written in several ways: a planned one is of another kind of UTC than one that was kept.
+        since, ends = (moment.astimezone(UTC) for moment in (scope.period.since, scope.period.until))
+        until = ends if ends < self.clock() else None
+        time = (since, until, scope.period.zone)
         place = (repository.name, repository.title, repository.url, scope.branch)
         shas = tuple(c.sha for c in commits) if until else ()
         named = (place, time, shas, scope.language, scope.filters, filtered, model, questions.PROMPTS, triage.VERSION)

@@ -282,7 +282,7 @@ class Archive(Protocol):
         ...
 
     def recent_digests(self, repo: str, branch: str, language: str, limit: int) -> tuple[Digest, ...]:
-        """Kept digests of `repo` and `branch` in `language`, the latest period first."""
+        """Kept digests of `repo` and `branch` in `language`, the latest period first, of one what was kept last."""
         ...
 
     def delivered_to(self, repo: str, sha: str) -> tuple[DeliveredCommit, ...]:

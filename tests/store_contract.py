@@ -523,6 +523,13 @@ class StoreContract:
         assert store.recent_digests(REPO, "main", "en", 0) == store.recent_digests(REPO, "main", "en", -1) == ()
         assert store.recent_digests(REPO, "gone", "en", 3) == ()
 
+    def test_of_one_period_what_was_kept_last_comes_first(self, store: Store) -> None:
+        for minute in (2, 0, 3, 1):
+            made = digest(overview=f"At {minute}.")
+            store.keep_digest(f"k{minute}", made, START + timedelta(days=1, minutes=minute))
+        said = [each.overview for each in store.recent_digests(REPO, "main", "en", 3)]
+        assert said == ["At 3.", "At 2.", "At 1."]
+
     # --- Subscriptions ---
 
     def test_a_subscription_comes_back_with_an_id(self, store: Store) -> None:

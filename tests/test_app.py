@@ -3,6 +3,7 @@
 import json
 import threading
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from answers import answer
@@ -12,7 +13,7 @@ from world import DAY, HOME, World, busy_day, words
 from adapters.llms.openai.model import OpenAIModel
 from bot.delivery import schedule
 from bot.errors import Unavailable
-from bot.values import RULES, Importance, Scope
+from bot.values import RULES, Importance, Period, Scope
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,17 @@ def test_every_commit_is_graded_and_described_by_the_model_in_few_requests(talki
     high = digest.by_importance[Importance.HIGH][0]
     assert high.analysis.risks[0].evidence.line is not None
     assert high.analysis.coverage == 1
+
+
+def test_a_digest_has_one_key_however_its_period_is_written(talking):
+    repository, day = talking.repositories.find(talking.defaults.repo, HOME), schedule.day(DAY.date(), "UTC")
+    shanghai = (moment.astimezone(ZoneInfo("Asia/Shanghai")) for moment in (day.since, day.until))
+    written = (day, Period(DAY, DAY + timedelta(days=1), "UTC"), Period(*shanghai, "UTC"))
+    assert len({repr(period) for period in written}) == 3
+    assert len({talking.app.request(repository, Scope(repository.name, p, "en"), ()).key for p in written}) == 1
+    other = Period(DAY, DAY + timedelta(hours=23), "UTC")
+    keys = {talking.app.request(repository, Scope(repository.name, p, "en"), ()).key for p in (day, other)}
+    assert len(keys) == 2
 
 
 def test_usage_is_kept(talking):

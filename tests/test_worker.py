@@ -45,12 +45,12 @@ class Time:
 class Bot:
     """A worker, what it works with, and the channels it posts in."""
 
-    def __init__(self, folder, server, time):
+    def __init__(self, folder, server, time, model=None):
         self.time, self.server, self.folder = time, server, folder
         self.build = Builder(folder / "repo")
         self.repo = str(folder / "repo")
         self.commit("root", DAY - timedelta(days=30))
-        self.world = World(folder, time, allow=(str(folder / "*"),))
+        self.world = World(folder, time, allow=(str(folder / "*"),), model=model)
         self.store = self.world.store
         self.chat = SlackChat(
             OneWorkspace(TOKEN, server.url), clock=time.seconds, sleep=time.sleep, now=time.seconds, settle=4

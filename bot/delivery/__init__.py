@@ -6,6 +6,7 @@ job        a delivery in the hands of this process
 leases     the leases of this process
 resting    subscriptions that rest while nothing can be posted in their channel
 building   from a delivery to its digest
+early      what a model takes its time for, built before it is due
 sending    from a digest to the messages in its channel, each sent once
 worker     the hands: looks what is due, builds and sends it, and keeps what goes wrong
 

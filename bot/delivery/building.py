@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.app import App, DigestRequest
-from bot.delivery.job import Job
+from bot.delivery.job import Job, log
 from bot.delivery.leases import LeaseHolder
 from bot.delivery.ledger import LATE, undelivered
 from bot.judgement import cost
 from bot.judgement.questions import Depth
 from bot.ports import Archive, Ledger
-from bot.values import Commit, DeliveryState, Period, Repository, Scope
+from bot.values import Commit, DeliveryState, Digest, Period, Repository, Scope
 
 
 class Builder:
@@ -36,17 +36,41 @@ class Builder:
 
         Raises TryLater while another process builds the same, and what the repository and the store raise.
         """
-        subscription, delivery = job.subscription, job.delivery
-        period = Period(delivery.since, delivery.until, subscription.zone)
-        scope = Scope(subscription.repo, period, subscription.language, subscription.branch, subscription.filters)
-        delivered = None if job.first else self._ledger.delivered_shas(subscription.id, but=delivery.id)
-        request = self._app.request(repository, scope, undelivered(delivery, commits, delivered))
-        silent = not request.commits and not subscription.quiet and delivery.cursor == delivery.since
+        delivery, request = job.delivery, self._request(job, repository, commits)
+        silent = not request.commits and not job.subscription.quiet and delivery.cursor == delivery.since
         job = job.at(state=DeliveryState.QUIET) if silent else self._with_digest(job, request)
         self._ledger.mark_delivered(job.delivery, commits, delivery.cursor - LATE)
         if silent:
             job.log(logging.INFO, "nothing to tell")
         return job
+
+    def prepare(self, job: Job, repository: Repository, commits: Sequence[Commit]) -> None:
+        """Build the digest of a delivery that is not due yet, so that it is kept when it is; nothing else is done.
+
+        One that lacks something is not kept: when it is due, what was missing may be there. Raises as `build` does.
+        """
+        request = self._request(job, repository, commits)
+        lease = f"digest:{request.key}"
+        if not request.commits or _is_whole(request.kept):
+            return
+        with self._leases.alone(lease):
+            if _is_whole(self._archive.digest(request.key)):
+                return
+            digest = self._app.build(request)
+            if digest.degraded:
+                log(logging.WARNING, "not built early", job.subscription, reason=" ".join(digest.notices))
+            # Who stood still past the lease must not replace what another process made, and may be posting.
+            elif self._leases.extend(lease) and not _is_whole(self._archive.digest(request.key)):
+                self._archive.keep_digest(request.key, digest, self._app.clock())
+                log(logging.INFO, "built early", job.subscription, commits=len(digest.entries))
+
+    def _request(self, job: Job, repository: Repository, commits: Sequence[Commit]) -> DigestRequest:
+        """The digest of a delivery's part of `commits`."""
+        subscription, delivery = job.subscription, job.delivery
+        period = Period(delivery.since, delivery.until, subscription.zone)
+        scope = Scope(subscription.repo, period, subscription.language, subscription.branch, subscription.filters)
+        delivered = None if job.first else self._ledger.delivered_shas(subscription.id, but=delivery.id)
+        return self._app.request(repository, scope, undelivered(delivery, commits, delivered))
 
     def _with_digest(self, job: Job, request: DigestRequest) -> Job:
         """The delivery with the digest that is asked for, which is built now unless it is kept.
@@ -54,7 +78,7 @@ class Builder:
         One that lacks something is kept apart: who asks for that day later may get a better one, but what is being
         delivered must not change.
         """
-        if request.kept and not request.kept.degraded:
+        if _is_whole(request.kept):
             return job.at(digest=request.key)
         with self._leases.alone(f"digest:{request.key}"):
             if kept := self._kept_key(request):
@@ -78,10 +102,14 @@ class Builder:
 
     def _kept_key(self, request: DigestRequest) -> str:
         """The key of the digest that is kept: a whole one, else one that lacks something; empty for none."""
-        whole = self._archive.digest(request.key)
-        if whole and not whole.degraded:
+        if _is_whole(self._archive.digest(request.key)):
             return request.key
         return _degraded_key(request) if self._archive.digest(_degraded_key(request)) else ""
+
+
+def _is_whole(digest: Digest | None) -> bool:
+    """Whether there is a digest that lacks nothing."""
+    return digest is not None and not digest.degraded
 
 
 def _degraded_key(request: DigestRequest) -> str:

@@ -44,6 +44,13 @@ class Job:
         log(level, event, self.subscription, delivery=self.delivery.id, **fields)
 
 
+def together(job: Job) -> tuple[object, ...]:
+    """What deliveries have in common that are built of the same commits."""
+    subscription, delivery = job.subscription, job.delivery
+    where = (subscription.place.chat, subscription.repo, subscription.branch, subscription.zone)
+    return (*where, delivery.cursor, delivery.since, delivery.until)
+
+
 def log(level: int, event: str, subscription: Subscription, **fields: object) -> None:
     """Log an event of a subscription."""
     named = {"subscription": subscription.id, "repo": subscription.repo, "channel": subscription.place.channel}

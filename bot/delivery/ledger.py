@@ -16,6 +16,8 @@ from bot.values import EPOCH, Commit, Delivery, DeliveryState, Failure, Place, S
 
 GRACE = timedelta(hours=1)
 """So long a delivery is tried at least, however late it is."""
+EARLY = timedelta(minutes=30)
+"""So long before its slot a digest may be built."""
 LAST_CHANCE = timedelta(days=7)
 """When a delivery is given up that no other follows."""
 LATE = timedelta(days=7)
@@ -45,6 +47,18 @@ def planned_delivery(subscription: Subscription, last: Delivery | None, now: dat
         retry=now,
         merged=due.merged,
     )
+
+
+def coming_delivery(subscription: Subscription, last: Delivery | None, now: datetime) -> Delivery | None:
+    """What will be due within `EARLY`, of a period that has ended; None where nothing will, or something still waits.
+
+    It is no row of the ledger, and has no number: it is planned when its slot is there, from what is known then.
+    Raises UsageError for a schedule that cannot be understood.
+    """
+    if (last and last.state is DeliveryState.DUE) or planned_delivery(subscription, last, now):
+        return None
+    coming = planned_delivery(subscription, last, now + EARLY)
+    return coming if coming and coming.until < now else None
 
 
 def watermark(subscription: Subscription, last: Delivery | None) -> schedule.Watermark:
@@ -77,8 +91,12 @@ def undelivered(delivery: Delivery, landed: Sequence[Commit], delivered: frozens
 
 
 def is_first(delivery: Delivery, known: Iterable[Delivery]) -> bool:
-    """Whether none of the deliveries `known` came before this one and delivered something, or had nothing to tell."""
-    return not any(d.id < delivery.id and (d.sent or d.state is DeliveryState.QUIET) for d in known)
+    """Whether none of the deliveries `known` came before this one and delivered something, or had nothing to tell.
+
+    Before one that has no number yet all of them came.
+    """
+    before = (d for d in known if d.id < delivery.id or not delivery.id)
+    return not any(d.sent or d.state is DeliveryState.QUIET for d in before)
 
 
 def failed_before(delivery: Delivery, known: Iterable[Delivery]) -> tuple[Delivery, ...]:

@@ -21,7 +21,8 @@ from typing import TypeVar
 
 from bot.app import App
 from bot.delivery.building import Builder
-from bot.delivery.job import ChannelUnreachable, Job, TryLater, log
+from bot.delivery.early import Early
+from bot.delivery.job import ChannelUnreachable, Job, TryLater, log, together
 from bot.delivery.leases import LeaseHolder
 from bot.delivery.ledger import LOOKED_BACK, failed, failed_before, failure_of, is_first, is_late, planned_delivery
 from bot.delivery.resting import rest
@@ -73,6 +74,14 @@ class Worker:
             clock=app.clock,
             stopping=self._stopping,
         )
+        self.early = Early(
+            app,
+            self._builder,
+            followed=self._followed,
+            ledger=ledger,
+            leases=self._leases,
+            stopping=self._stopping,
+        )
         self._build_pool = ThreadPoolExecutor(_BUILDERS, "build")
         self._send_pool = ThreadPoolExecutor(_SENDERS, "send")
         self._in_hand = InFlight()
@@ -120,6 +129,7 @@ class Worker:
         self.halt()
         for pool in (self._build_pool, self._send_pool):
             pool.shutdown(wait=False, cancel_futures=True)
+        self.early.stop()
         if self._sender.in_flight.wait_none(seconds):
             self._leases.release_all()  # nobody need wait until they run out
 
@@ -161,7 +171,7 @@ class Worker:
                 self._give_up_soon(Job(subscription, delivery))
             elif subscription:  # else it belongs to another process's chat
                 waiting.append(Job(subscription, delivery))
-        for _, group in groupby(sorted(waiting, key=_together), key=_together):
+        for _, group in groupby(sorted(waiting, key=together), key=together):
             if self._in_hand.number >= IN_HAND or self._stopping.is_set():
                 return
             if taken := [job for job in group if self._leases.acquire(job.lease)]:
@@ -302,13 +312,6 @@ def _fault(error: Exception) -> DigestError:
     reference = uuid.uuid4().hex[:8]
     _log.error("a delivery failed, reference %s", reference, exc_info=error)
     return DigestError("delivery_crashed", reference=reference)
-
-
-def _together(job: Job) -> tuple[object, ...]:
-    """What deliveries have in common that are built of the same commits."""
-    subscription, delivery = job.subscription, job.delivery
-    where = (subscription.place.chat, subscription.repo, subscription.branch, subscription.zone)
-    return (*where, delivery.cursor, delivery.since, delivery.until)
 
 
 def _shared(read: Callable[[Job], T]) -> Callable[[Job], T]:

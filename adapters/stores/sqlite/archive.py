@@ -129,7 +129,7 @@ class SqliteArchive(Part, Archive):
                 index_analysis(db, repositories[draft.repo], draft.sha, digest.language, text)
 
     def recent_digests(self, repo: str, branch: str, language: str, limit: int) -> tuple[Digest, ...]:
-        where = "WHERE repo = ? AND branch = ? AND language = ? ORDER BY until DESC, since DESC LIMIT ?"
+        where = "WHERE repo = ? AND branch = ? AND language = ? ORDER BY until DESC, since DESC, kept DESC LIMIT ?"
         return tuple(self._digests(where, repo, branch, language, max(limit, 0)).values())
 
     def _digests(self, where: str, *values: str | int) -> dict[str, Digest]:
