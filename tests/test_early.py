@@ -409,14 +409,17 @@ def test_a_delivery_waits_for_an_early_build_that_still_runs(bot):
 
 
 def test_an_early_build_holds_up_no_other_delivery(bot):
-    for n in range(6):
-        bot.follow(Place("slack", f"T1/X{n}"), schedule="20 9 * * *", language="zh", branch="main" if n else "")
-    bot.follow(Place("slack", "T1/C2"))
+    """As many as there are threads for them, and one more."""
     bot.commit("one", DAY + timedelta(hours=3), ONE)
+    for n in range(5):
+        git(bot.folder / "repo", "branch", f"b{n}")
+        bot.follow(branch=f"b{n}", schedule="20 9 * * *", language="zh")
+    bot.follow(Place("slack", "T1/C2"))
     bot.waits = (OVERVIEW, "Chinese")
     bot.time.moment = DAY + timedelta(hours=33)
     bot.worker.early.begin()
     assert bot.waiting.wait(60)
+    assert bot.worker.early.in_hand.number == 4
     bot.tick()
     assert len(bot.tops("C2")) == 1
 
