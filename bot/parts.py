@@ -19,6 +19,7 @@ from adapters.sources.git.settings import GitSettings
 from adapters.sources.github.settings import GitHubSettings
 from adapters.stores import sqlite
 from adapters.stores.sqlite import SqliteStore
+from bot import addresses
 from bot.app import App
 from bot.commits import hosts
 from bot.conversation import operator
@@ -90,19 +91,22 @@ class Program:
 
 
 @contextmanager
-def program(lang: str | None = None, zone: str = "") -> Iterator[Program]:
-    """The program, closed at the end; `lang` and `zone` come before the settings'. Raises DigestError."""
+def program(lang: str | None = None, zone: str = "", *, strangers: bool = False) -> Iterator[Program]:
+    """The program, closed at the end; `lang` and `zone` come before the settings'. Raises DigestError.
+
+    With `strangers` others than the operator name repositories: not every host is then reached.
+    """
     asked = {"digest_language": lang, "digest_zone": zone and zone_named(zone)}
     settings = load(AllSettings).model_copy(update={name: value for name, value in asked.items() if value})
     store = sqlite.from_settings(settings)
     try:
         with _progress() as progress:
-            yield _joined(settings, store, progress)
+            yield _joined(settings, store, progress, strangers)
     finally:
         store.close()
 
 
-def _joined(settings: AllSettings, store: SqliteStore, progress: Progress) -> Program:
+def _joined(settings: AllSettings, store: SqliteStore, progress: Progress, strangers: bool) -> Program:
     limits = Limits(
         day=settings.openai_daily_tokens,
         digest=settings.openai_digest_tokens,
@@ -112,9 +116,10 @@ def _joined(settings: AllSettings, store: SqliteStore, progress: Progress) -> Pr
         cached_price=settings.openai_cached_price,
     )
     bill, model = Bill(store, limits, _now), _model(settings)
+    sources = _sources(settings, _named(settings, store) if strangers else None)
     concurrency = settings.openai_concurrency
     app = App(
-        repositories=Repositories(_sources(settings), store, Policy(settings.digest_allow), _now),
+        repositories=Repositories(sources, store, Policy(settings.digest_allow), _now),
         archive=store,
         model=Asker(model, bill, concurrency) if model else None,
         clock=_now,
@@ -161,8 +166,23 @@ def _hosts(settings: AllSettings) -> hosts.Hosts:
     return hosts.from_settings(settings, settings.github_url)
 
 
-def _sources(settings: AllSettings) -> Callable[[str], CommitSource]:
-    """The source of a repository by its name: `owner/name` is GitHub's, a path or a URL is git's."""
+def _named(settings: AllSettings, store: SqliteStore) -> Callable[[str], bool]:
+    """Whether the operator named a host: in the settings, or by what they follow in their own terminal."""
+    given = addresses.hosts_of((settings.digest_repo, *settings.digest_allow, settings.github_url))
+    known = given | {place.partition(":")[0] for place in hosts.named(settings.digest_hosts)}
+
+    def named(host: str) -> bool:
+        followed = (s.repo for s in store.subscriptions() if s.place.chat == terminal.HOME.chat)
+        return host in known or host in addresses.hosts_of(followed)
+
+    return named
+
+
+def _sources(settings: AllSettings, named: Callable[[str], bool] | None) -> Callable[[str], CommitSource]:
+    """The source of a repository by its name: `owner/name` is GitHub's, a path or a URL is git's.
+
+    `named` says which hosts the operator named, None that nobody else asks.
+    """
 
     @cache
     def made(hosted: bool) -> CommitSource:
@@ -172,7 +192,7 @@ def _sources(settings: AllSettings) -> Callable[[str], CommitSource]:
             return source.from_settings(settings, settings.digest_clones / "archives")
         from adapters.sources.git import source as git
 
-        return git.from_settings(settings, _hosts(settings))
+        return git.from_settings(settings, _hosts(settings), named)
 
     return lambda repo: made(is_hosted(repo))
 
@@ -232,7 +252,7 @@ _QUOTA = 60
 @contextmanager
 def service(once: bool) -> Iterator[tuple[Program, dict[str, Chat]]]:
     """The program with its chats. Raises ConfigError where there is none to listen in."""
-    with program() as made:
+    with program(strangers=True) as made:
         logs.configure(made.settings)
         logs.catch()
         chats = _chats(made.settings)
@@ -296,7 +316,7 @@ def findings(what: str | None, channel: str) -> Iterator[Finding]:
     settings = load(AllSettings)
     yield from _settings_findings(settings, what)
     if what is None:
-        with program() as made:
+        with program(strangers=True) as made:
             yield from operator.examine(made.app, made.store, str(settings.digest_database))
     group = channel.startswith(_FEISHU_GROUP)  # so that one of a chat is not looked for in the other
     if what == "slack" or (what is None and _CHATS["slack"][1](settings)):

@@ -14,7 +14,8 @@ from repositories import ENVIRONMENT
 class GitServer:
     """Serves the repositories in `folder`; with `password` (`user:secret`) only to who has it.
 
-    `status`, when set, is the answer to everything; `requests` are the paths asked for.
+    `status`, when set, is the answer to everything; `requests` are the paths asked for. `moved` says by the beginning
+    of a path where it lies now, `sends_posts` to which server every POST is sent; a `dumb` one serves files alone.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -23,6 +24,9 @@ class GitServer:
         self.password = ""
         self.status = 0
         self.requests: list[str] = []
+        self.moved: dict[str, str] = {}
+        self.sends_posts = ""
+        self.dumb = False
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
 
@@ -54,6 +58,12 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
                 self.send_error(server.status)
             elif server.password and self.headers.get("Authorization") != wanted:
                 self._refuse()
+            elif self.command == "POST" and server.sends_posts:
+                self._send_to(f"{server.sends_posts}{self.path}")
+            elif old := next((old for old in server.moved if self.path.startswith(f"{old}/")), ""):
+                self._send_to(f"http://{self.headers['Host']}{server.moved[old]}{self.path[len(old) :]}")
+            elif server.dumb:
+                self._serve_file()
             else:
                 self._serve()
 
@@ -67,6 +77,23 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
             self.send_header("WWW-Authenticate", 'Basic realm="git"')
             self.send_header("Content-Length", "0")
             self.end_headers()
+
+        def _send_to(self, address: str) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(301 if self.command == "GET" else 307)
+            self.send_header("Location", address)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def _serve_file(self) -> None:
+            file = server.folder / self.path.partition("?")[0].lstrip("/")
+            if not file.is_file():
+                self.send_error(404)
+                return
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain")
+            self.end_headers()
+            self.wfile.write(file.read_bytes())
 
         def _serve(self) -> None:
             """Answer as CGI says (git-http-backend(1))."""

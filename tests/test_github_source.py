@@ -25,10 +25,12 @@ from github_server import ARCHIVE_TOKEN, TOKEN, App, Fault, GitHubServer, Pull
 from repositories import BINARY, DAY, DEV_TWO, Builder, History, at, contract_history, lines, releases_history, script
 from source_contract import NEXT_DAY, OF_THE_DAY, Served, SourceContract, looks_history
 
-from adapters.sources.github import answers, archives, client, queries, tags, tree
+from adapters.sources.github import answers, archives, queries, tags, tree
 from adapters.sources.github.client import Client
 from adapters.sources.github.settings import GitHubSettings
 from adapters.sources.github.source import BATCH, GitHubSource, from_settings
+from bot import addresses
+from bot.addresses import Service
 from bot.commits import hosts
 from bot.errors import ConfigError, NotFound, UsageError
 from bot.values import ChangeRequest, FileChange, FileStatus, Look, LookKind, sanitize
@@ -1057,9 +1059,8 @@ def test_an_archive_comes_from_the_host_that_the_table_names_and_from_no_other(l
         assert word.refused == "cannot be searched here"
         assert all(place.excerpts for place in places)
         assert not server.counts["codeload"]
-        monkeypatch.setitem(client.ARCHIVE_HOSTS, "127.0.0.1", "localhost")
+        monkeypatch.setattr(addresses, "serves", lambda service, asked, url: service is Service.GITHUB)
         assert look(read, commit)[0].hits == 12
-    assert client.ARCHIVE_HOSTS["api.github.com"] == "codeload.github.com"
 
 
 def test_without_a_folder_for_archives_files_are_asked_for_one_by_one(looks):

@@ -11,9 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Any, NamedTuple
+
+import requests
 
 from adapters.chats.feishu import limits
 from adapters.chats.ratelimit import RateLimit
@@ -196,8 +199,14 @@ class Api:
 
 @cache
 def sdk() -> Any:
-    """lark_oapi, imported when it is first needed, and silenced: it prints to standard output, tickets among it."""
+    """lark_oapi, imported when it is first needed, and silenced: it prints to standard output, tickets among it.
+
+    It is kept from following redirects: it would take the application's secret along, in the body.
+    """
     import lark_oapi  # noqa: PLC0415
+    from lark_oapi.core.http import transport  # noqa: PLC0415
+
+    transport.requests = SimpleNamespace(request=partial(requests.request, allow_redirects=False))
 
     logger = logging.getLogger("Lark")
     logger.handlers.clear()
@@ -224,6 +233,8 @@ def read(status: int, headers: Mapping[str, str], content: bytes) -> Answer:
     A custom bot's older answers have only `StatusCode`, which newer ones keep beside `code`.
     """
     known = {name.lower(): value for name, value in headers.items()}
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return Answer(NO_ANSWER, "redirect", status=status, headers=known)  # somebody's in between, not Feishu's
     try:
         parsed = json.loads(content)
         code, data = int(parsed.get("code", parsed.get("StatusCode"))), parsed.get("data")

@@ -11,13 +11,18 @@ import time
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Any, Protocol
 from wsgiref.types import StartResponse, WSGIEnvironment
+
+from websockets.asyncio.client import connect
 
 from adapters.chats.feishu import limits
 from adapters.chats.feishu.calls import NO_ANSWER, Answer, Api, Gate, Json, sdk, translated
 from adapters.chats.inbox import Busy
 from adapters.web import WebTransport
+from bot import addresses
+from bot.addresses import Service
 from bot.errors import ConfigError, DigestError, Unavailable
 
 _log = logging.getLogger("digest.feishu")
@@ -120,6 +125,10 @@ class LongConnection:
         """One connection, from opening it to its end."""
         from lark_oapi.ws import client as ws  # noqa: PLC0415
 
+        if not addresses.serves(Service.FEISHU, self._api.domain, str(answer.data.get("URL"))):
+            _log.warning("Feishu named a host for the long connection that is none of Feishu's: see docs/security.md")
+            raise Unavailable("feishu_failed", error="socket")
+        ws.websockets = SimpleNamespace(connect=_Staying)
         if not ws.loop.is_running():
             ws.loop.close()  # the one that importing the SDK made
         ws.loop = loop = asyncio.get_running_loop()
@@ -158,6 +167,14 @@ class LongConnection:
                 late.cancel()
                 if not pong.done():
                     return
+
+
+class _Staying(connect):
+    """A connection that stays with its host: the library's own follows up to ten redirects to anywhere."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        """Follow nothing."""
+        return exc
 
 
 class _Handler:

@@ -7,8 +7,9 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.request import Request
 
+from adapters import outgoing
 from adapters.chats.feishu import limits
 from adapters.chats.feishu.calls import NO_ANSWER, TIMEOUT, Answer, read
 from adapters.chats.feishu.cards import Card, render
@@ -80,7 +81,7 @@ def _request(url: str, body: bytes) -> Answer:
     """The answer to a request. Raises URLError where it was not sent whole, OSError or HTTPException after that."""
     request = Request(url, body, {"Content-Type": "application/json; charset=utf-8"})  # noqa: S310  # the settings' own
     try:
-        with urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
+        with outgoing.ask(request, TIMEOUT) as response:
             return read(response.status, dict(response.headers), response.read())
     except HTTPError as error:
         with error:

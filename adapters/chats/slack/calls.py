@@ -6,17 +6,21 @@ No handler of the SDK's is used: its own repeats a post whose connection dropped
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import partial
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from typing import Any, NamedTuple
-from urllib.request import Request, urlopen
+from urllib.request import Request
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry import RetryHandler
-from slack_sdk.web import SlackResponse
+from slack_sdk.web import SlackResponse, WebClient
+from slack_sdk.webhook import WebhookClient, WebhookResponse
 
+from adapters import outgoing
 from adapters.chats.ratelimit import RateLimit
 from adapters.chats.retry import Retrier, Retryable
 from adapters.chats.slack import limits
+from bot import addresses
+from bot.addresses import Service
 from bot.errors import ConfigError, DigestError, Forbidden, NotFound, ThreadGone, Unavailable, UsageError
 from bot.values import one_line
 
@@ -47,6 +51,29 @@ _TIERS = {
 }
 _BURST = 4
 """Calls of such a method that may follow each other at once, of a minute's number."""
+
+
+class StayingClient(WebClient):
+    """The SDK's client, which would follow a redirect anywhere with its token; this one follows none.
+
+    Bolt copies it for each request.
+    """
+
+    def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, Any]:  # noqa: ARG002
+        with outgoing.ask(req, self.timeout) as answer:
+            return {"status": answer.status, "headers": answer.headers, "body": _text(answer)}
+
+
+class StayingWebhook(WebhookClient):
+    """The SDK's client of an address that is itself a secret; it follows no redirect."""
+
+    def _perform_http_request_internal(self, url: str, req: Request) -> WebhookResponse:
+        with outgoing.ask(req, self.timeout) as answer:
+            return WebhookResponse(url=url, status_code=answer.status, body=_text(answer), headers=dict(answer.headers))
+
+
+def _text(answer: HTTPResponse) -> str:
+    return answer.read().decode(answer.headers.get_content_charset() or "utf-8")
 
 
 class Gate(NamedTuple):
@@ -135,9 +162,14 @@ def _rates(gate: Gate) -> dict[Hashable, Sequence[RateLimit]]:
     return {gate: (), gate.whole: (RateLimit(60 / (limit.ours - _BURST), _BURST),) if limit else ()}
 
 
-def put(url: str, raw: bytes) -> None:
-    """Put the bytes of a file where Slack waits for them. Raises OSError."""
-    with urlopen(Request(url, raw), timeout=TIMEOUT) as answer:  # noqa: S310  # Slack's own address
+def put(asked: str, url: str, raw: bytes) -> None:
+    """Put the bytes of a file where Slack waits for them, as an answer from `asked` said. Raises OSError, Unavailable.
+
+    They go to no host that is not Slack's.
+    """
+    if not addresses.serves(Service.SLACK, asked, url):
+        raise Unavailable("slack_failed", error="upload_url")
+    with outgoing.ask(Request(url, raw), TIMEOUT) as answer:  # noqa: S310  # Slack's own address
         answer.read()
 
 
@@ -152,7 +184,8 @@ def _busy(error: SlackApiError) -> bool:
 
 
 def _unclear(error: SlackApiError) -> bool:
-    return code(error) in _UNCLEAR or error.response.status_code >= 500
+    """Whether what was asked may have been done all the same; a redirect is somebody's in between."""
+    return code(error) in _UNCLEAR or error.response.status_code >= 500 or 300 <= error.response.status_code < 400
 
 
 def translated(error: SlackApiError, gate: Gate) -> DigestError:

@@ -144,7 +144,7 @@ class SlackChat:
             Gate("files.getUploadURLExternal", team),
             lambda: client.files_getUploadURLExternal(filename=file.name, length=len(raw)),
         )
-        self._call(Gate("upload", team), lambda: put(str(address["upload_url"]), raw))
+        self._call(Gate("upload", team), lambda: put(client.base_url, str(address["upload_url"]), raw))
         return str(address["file_id"])
 
     # --- What is there already ---------------------------------------------------------------

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from slack_sdk.webhook import WebhookClient
-
 from adapters.chats.slack import limits
 from adapters.chats.slack.blocks import Page
-from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, Caller, Gate
+from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, Caller, Gate, StayingWebhook
 from adapters.chats.slack.workspaces import Workspaces, parts_of
+from bot import addresses
+from bot.addresses import Service
 from bot.errors import DigestError, Forbidden, NotFound
 from bot.values import Place
 
@@ -81,9 +81,10 @@ class People:
     def _answered(self, place: Place, page: Page, *, last: bool) -> bool:
         """Answer a command or a click that Slack waits for; whether there was one, and Slack took it."""
         url = self._answers.take(place.channel, str(place.viewer), spare=0 if last else 1)
-        if url is None:
+        asked = self._workspaces.client(parts_of(place)[0]).base_url
+        if url is None or not addresses.serves(Service.SLACK, asked, url):
             return False
-        webhook = WebhookClient(url, timeout=TIMEOUT, retry_handlers=NO_RETRIES)
+        webhook = StayingWebhook(url, timeout=TIMEOUT, retry_handlers=NO_RETRIES)
         try:
             response = webhook.send(text=page.text, blocks=list(page.blocks), response_type="ephemeral")
         except OSError:

@@ -2,17 +2,21 @@
 
 import logging
 import threading
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode.websocket_client import SocketModeHandler
 from slack_bolt.adapter.wsgi import SlackRequestHandler
 from slack_sdk.errors import SlackApiError
 from slack_sdk.socket_mode.websocket_client import SocketModeClient
+from websocket import WebSocket, _app
 
 from adapters.chats.slack.calls import Gate, translated
 from adapters.chats.slack.workspaces import web_client
 from adapters.web import WebTransport
+from bot import addresses
+from bot.addresses import Service
 from bot.errors import Unavailable
 
 _log = logging.getLogger("digest.slack")
@@ -50,6 +54,8 @@ class Socket:
         handler = SocketModeHandler(
             app, self._token, logger=_log, web_client=web_client(None, self._url), ping_interval=10
         )
+        listed = self._listed(handler.client.issue_new_wss_url)
+        handler.client.issue_new_wss_url = listed  # type: ignore[method-assign]
         try:
             handler.connect()  # type: ignore[no-untyped-call]
             self._stopped.wait()
@@ -60,9 +66,31 @@ class Socket:
         finally:
             _close(handler.client)
 
+    def _listed(self, issue: Callable[[], str]) -> Callable[[], str]:
+        """`issue`, which asks Slack where to connect to; Unavailable for a host that is not Slack's."""
+
+        def issued() -> str:
+            url = issue()
+            if not addresses.serves(Service.SLACK, self._url, url):
+                raise Unavailable("slack_failed", error="socket")
+            return url
+
+        return issued
+
     def stop(self) -> None:
         """End `run`."""
         self._stopped.set()
+
+
+class _Staying(WebSocket):
+    """The connection beneath the SDK's, which would follow three redirects to anywhere; this one follows none."""
+
+    def connect(self, url: str, **options: Any) -> None:
+        """Connect to `url` alone."""
+        super().connect(url, **options, redirect_limit=0)  # type: ignore[no-untyped-call]
+
+
+_app.WebSocket = _Staying  # type: ignore[attr-defined]  # what the SDK opens takes no other
 
 
 def _close(client: SocketModeClient) -> None:

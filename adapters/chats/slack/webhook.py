@@ -5,13 +5,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from slack_sdk.webhook import WebhookClient, WebhookResponse
+from slack_sdk.webhook import WebhookResponse
 
 from adapters.chats.ratelimit import RateLimit
 from adapters.chats.retry import Retryable
 from adapters.chats.slack import limits
 from adapters.chats.slack.blocks import Page, render
-from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, TRIES
+from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, TRIES, StayingWebhook
 from adapters.chats.slack.settings import SlackSettings
 from adapters.chats.webhooks import WebhookChat, webhooks
 from bot.errors import ConfigError, DigestError, Forbidden, NotFound, Refused, Unavailable
@@ -40,7 +40,7 @@ class SlackWebhook(WebhookChat[Page]):
 
     def _send(self, name: str, page: Page) -> None:
         url = self._known[name].url.get_secret_value()
-        client = WebhookClient(url, timeout=TIMEOUT, retry_handlers=NO_RETRIES, logger=_sdk_log)
+        client = StayingWebhook(url, timeout=TIMEOUT, retry_handlers=NO_RETRIES, logger=_sdk_log)
         answer = client.send(text=page.text, blocks=list(page.blocks), unfurl_links=False, unfurl_media=False)
         if answer.status_code != 200 or answer.body.strip() != "ok":
             raise refused(answer, name)

@@ -20,7 +20,7 @@ from slack_sdk.oauth.installation_store.sqlite3 import SQLite3InstallationStore
 from slack_sdk.oauth.state_store.sqlite3 import SQLite3OAuthStateStore
 from slack_sdk.web import WebClient
 
-from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, Gate, translated
+from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, Gate, StayingClient, translated
 from bot.errors import ConfigError, NotFound, Unavailable
 from bot.values import Place
 
@@ -61,8 +61,8 @@ def parts_of(place: Place) -> tuple[str, str]:
 
 
 def web_client(token: str | None, url: str) -> WebClient:
-    """A client that repeats nothing by itself."""
-    return WebClient(token, base_url=url, timeout=TIMEOUT, retry_handlers=NO_RETRIES)
+    """A client that repeats nothing by itself, and goes nowhere else."""
+    return StayingClient(token, base_url=url, timeout=TIMEOUT, retry_handlers=NO_RETRIES)
 
 
 class Workspaces(Protocol):

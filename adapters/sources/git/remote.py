@@ -5,6 +5,8 @@ import fcntl
 import hashlib
 import os
 import re
+import shlex
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +15,8 @@ from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from adapters.sources.git import process
+from adapters.sources.git.reach import Reach
+from bot import addresses
 from bot.commits.hosts import Address, Hosts
 from bot.errors import DigestError, Forbidden, NotFound, Unavailable, UsageError
 
@@ -33,6 +37,12 @@ _PASSED = (
     "ALL_PROXY",
     "SSH_AUTH_SOCK",
 )
+_REDIRECTS = 3
+"""Addresses at which a repository is asked for, one after the other."""
+_REFS = "/info/refs"
+_MOVED = re.compile("returned error: 30[12378]")
+_LOCATION = re.compile(rb"<= Recv header: location: (\S{1,2000})", re.I)
+"""A redirect in the trace that git writes of curl (git(1), GIT_TRACE_CURL)."""
 _SSH = "ssh -oBatchMode=yes -oConnectTimeout=30 -oServerAliveInterval=15 -oServerAliveCountMax=4"
 
 _REFUSED = re.compile(
@@ -112,9 +122,10 @@ def locate(repo: str, hosts: Hosts) -> Remote | str:
 class Clones:
     """Clones of remote repositories in `folder`, each fetched at most once a minute of `clock` (seconds)."""
 
-    def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float], reach: Reach) -> None:
         self._folder = folder
         self._clock = clock
+        self._reach = reach
         self._fetched: dict[str, float] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -131,7 +142,7 @@ class Clones:
             with self._alone(remote.url, path):
                 known = self._fetched.get(remote.url)
                 if known is None or (fresh and self._clock() - known >= _FRESH):
-                    _fetch(remote, path)
+                    _fetch(remote, path, self._reach)
                     self._fetched[remote.url] = self._clock()
         except process.GitFailed as failed:
             raise _error(str(failed), remote.title or remote.url) from None
@@ -152,19 +163,49 @@ class Clones:
                 yield
 
 
-def _fetch(remote: Remote, path: Path) -> None:
+def _fetch(remote: Remote, path: Path, reach: Reach) -> None:
     """Bring the branches, tags and HEAD of a bare clone up to date; make it first where there is none."""
     path.mkdir(exist_ok=True, mode=0o700)
     local = {"GIT_DIR": str(path)}
     if not (path / "objects").is_dir():
         process.run(path, "init", "--quiet", "--bare", "--template=", ".", env=local)
-    network = {**local, **_network(remote)}
+    said, remote = _asked(remote, path, reach)
+    network = {**local, **_network(remote, reach)}
     refs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
     options = ["--quiet", "--prune", "--no-write-fetch-head", "--no-recurse-submodules"]
-    said = process.run(path, "ls-remote", "--symref", "--", remote.url, "HEAD", env=network)
     process.run(path, "fetch", *options, "--", remote.url, *refs, seconds=_FETCH, env=network)
     if branch := _default(said.decode(errors="replace"), path, local):
         process.run(path, "symbolic-ref", "HEAD", branch, env=local)
+
+
+def _asked(remote: Remote, path: Path, reach: Reach) -> tuple[bytes, Remote]:
+    """What the server says of HEAD, and the remote by the address at which it says so. Raises NotFound, GitFailed.
+
+    Git itself would follow a redirect to any host, with the credentials in hand. So it follows none, and is asked again
+    at the new address where that is the same host's, as a repository that was renamed has there.
+    """
+    for _ in range(_REDIRECTS):
+        with tempfile.TemporaryDirectory(prefix="commit-digest-") as folder:
+            trace = Path(folder) / "trace"
+            network = {**_network(remote, reach), "GIT_DIR": str(path), "GIT_TRACE_CURL": str(trace)}
+            network |= {"GIT_TRACE_CURL_NO_DATA": "1"}
+            try:
+                return process.run(path, "ls-remote", "--symref", "--", remote.url, "HEAD", env=network), remote
+            except process.GitFailed as failed:
+                if not _MOVED.search(str(failed)):
+                    raise
+                remote = replace(remote, url=_moved(remote, trace.read_bytes() if trace.exists() else b""))
+    raise NotFound("address_moved", repo=remote.title or remote.url)
+
+
+def _moved(remote: Remote, trace: bytes) -> str:
+    """The address to which the last answer in a trace of curl's redirects. Raises NotFound where it is elsewhere."""
+    found = _LOCATION.findall(trace)
+    location = found[-1].decode("ascii", errors="replace").partition("?")[0] if found else ""
+    url = addresses.moved(f"{remote.url}{_REFS}", location) if location.endswith(_REFS) else None
+    if not url:
+        raise NotFound("address_moved", repo=remote.title or remote.url)
+    return url.removesuffix(_REFS)
 
 
 def _default(said: str, path: Path, local: dict[str, str]) -> str:
@@ -183,18 +224,23 @@ def _usual(ref: str) -> tuple[bool, str]:
     return ref not in {"refs/heads/main", "refs/heads/master"}, ref
 
 
-def _network(remote: Remote) -> dict[str, str]:
-    """What git needs to reach a server. Credentials go into the environment: arguments can be read by other users."""
+def _network(remote: Remote, reach: Reach) -> dict[str, str]:
+    """What git needs to reach a server, and that alone. Raises Unavailable for one that nobody may reach.
+
+    Credentials go into the environment: arguments can be read by other users.
+    """
     passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
+    pinned = reach.pinned(remote.url, proxied=any("proxy" in name.lower() for name in passed))
     config = {"http.lowSpeedLimit": "1000", "http.lowSpeedTime": "60", "gc.autoDetach": "false"}
+    config |= {"http.followRedirects": "false", **pinned.config}
     if remote.credentials:
         pair = remote.credentials if ":" in remote.credentials else f"{remote.credentials}:"
         basic = base64.b64encode(pair.encode()).decode()
         config[f"http.{remote.url}.extraHeader"] = f"Authorization: Basic {basic}"
     pairs = {f"GIT_CONFIG_KEY_{i}": key for i, key in enumerate(config)}
     pairs |= {f"GIT_CONFIG_VALUE_{i}": value for i, value in enumerate(config.values())}
-    allowed = {"GIT_ALLOW_PROTOCOL": "http:https:ssh", "GIT_SSH_COMMAND": _SSH, "GIT_CONFIG_COUNT": str(len(config))}
-    return {**passed, **allowed, **pairs}
+    ssh = {"GIT_SSH_COMMAND": " ".join((_SSH, *map(shlex.quote, pinned.ssh)))}  # which a shell reads
+    return {**passed, **ssh, **pairs, "GIT_ALLOW_PROTOCOL": "http:https:ssh", "GIT_CONFIG_COUNT": str(len(config))}
 
 
 def _error(said: str, repo: str) -> DigestError:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from adapters.sources.git import history, layout, patches, tags
 from adapters.sources.git.process import GitFailed, GitSlow
+from adapters.sources.git.reach import Reach
 from adapters.sources.git.remote import Clones, Remote, locate, parse
 from adapters.sources.git.settings import GitSettings
 from adapters.sources.git.tree import GitTree
@@ -47,7 +48,7 @@ class GitSource:
     A repository's `name` is the real path of its top folder (that of a bare one is itself), or its URL without
     credentials. Nothing that a repository holds or says is ever executed, see `layout`. `credentials` are URLs with
     a user or a token in them, used whenever the same URL is asked for without; `clock` counts seconds; `hosts` knows
-    where the pages of a repository lie.
+    where the pages of a repository lie; `reach` which hosts may be asked, all where there is none.
     """
 
     def __init__(
@@ -56,8 +57,9 @@ class GitSource:
         credentials: Iterable[str] = (),
         clock: Callable[[], float] = time.monotonic,
         hosts: Hosts | None = None,
+        reach: Reach | None = None,
     ) -> None:
-        self._clones = Clones(clones, clock)
+        self._clones = Clones(clones, clock, reach or Reach())
         self._hosts = hosts or Hosts()
         self._secrets: dict[str, Remote] = {}
         for url in credentials:
@@ -408,10 +410,10 @@ def _too_short(opened: _Open, reaches: datetime) -> NotFound:
     return NotFound("history_too_short", repo=opened.title, reaches=f"{reaches:%Y-%m-%d}")
 
 
-def from_settings(settings: GitSettings, hosts: Hosts) -> GitSource:
+def from_settings(settings: GitSettings, hosts: Hosts, named: Callable[[str], bool] | None = None) -> GitSource:
     """A source that clones into the folder that `settings` names and uses the credentials in its default repository.
 
-    Raises ConfigError.
+    `named` says which hosts the operator named, None that nobody else asks. Raises ConfigError.
     """
     credentials = [settings.digest_repo, *settings.digest_allow]
-    return GitSource(settings.digest_clones, credentials, hosts=hosts)
+    return GitSource(settings.digest_clones, credentials, hosts=hosts, reach=Reach(named))

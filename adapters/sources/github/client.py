@@ -16,12 +16,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import requests
 from github import Auth, Github, GithubException
 from github.Requester import Requester
 
+from bot import addresses
+from bot.addresses import Service
 from bot.errors import ConfigError, DigestError, Forbidden, Unavailable
 
 TIMEOUT = 20
@@ -37,9 +39,6 @@ SECONDARY_WAIT = 60.0
 
 REMEMBERED = 8 * 1024 * 1024
 """Bytes of answers kept to be asked for again with their ETag."""
-
-ARCHIVE_HOSTS = {"api.github.com": "codeload.github.com"}
-"""By the API's host the one that serves archives (docs.github.com, Download a repository archive); else it itself."""
 
 _AGENT = "commit-digest"
 _PIECE = 1 << 16
@@ -243,12 +242,11 @@ class Client:
     def download(self, path: str, missing: DigestError) -> Iterator[Iterator[bytes]]:
         """What lies where `GET path` redirects to, in pieces as it comes, asked for once and without credentials.
 
-        Only the host that is known to serve archives is asked; the address may hold a secret, and is named nowhere.
+        Only a host that is known to serve archives is asked; the address may hold a secret, and is named nowhere.
         Raises like `get`.
         """
         location = self.get(path, missing, allow=302).headers.get("location", "")
-        api, target = urlsplit(self._url), urlsplit(location)
-        if (target.scheme, target.hostname) != (api.scheme, ARCHIVE_HOSTS.get(api.hostname or "", api.hostname)):
+        if not addresses.serves(Service.GITHUB, self._url, location):
             raise Unavailable("github_unavailable")
         self._refuse_while_closed("archive")
         options = {"User-Agent": _AGENT}

@@ -1,0 +1,130 @@
+"""Where the bot may go: which hosts an answer may name, which addresses are nobody's but ours. Pure.
+
+A name or a URL is text from outside here: what cannot be read names no host, and is never an error.
+"""
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from bot.values import without_credentials
+
+
+class Service(StrEnum):
+    """A service whose authenticated answers name addresses of its own."""
+
+    SLACK = "slack"
+    FEISHU = "feishu"
+    GITHUB = "github"
+
+
+HOSTS: dict[Service, tuple[str, ...]] = {
+    # docs.slack.dev: files.getUploadURLExternal (files.slack.com), "Handling user interaction" (hooks.slack.com),
+    # "Using Socket Mode" (wss-*.slack.com); GovSlack has the same below a domain of its own.
+    Service.SLACK: ("slack.com", ".slack.com", ".slack-gov.com"),
+    # What the long connection's endpoint answers: msg-frontier.feishu.cn, msg-frontier-*.larksuite.com.
+    Service.FEISHU: (".feishu.cn", ".larksuite.com"),
+    # docs.github.com, "Download a repository archive"; of a host of its own, GitHub Enterprise Server, see `serves`.
+    Service.GITHUB: ("codeload.github.com",),
+}
+"""By service the hosts that its answers may name beside the one that was asked; with a dot all below a domain."""
+
+_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+_SECURE = {"https", "wss"}
+
+
+def serves(service: Service, asked: str, url: str) -> bool:
+    """Whether a request may go to `url`, which `service` named in an answer from `asked`, the address in the settings.
+
+    That host itself may serve at any port; GitHub Enterprise Server has archives below `codeload.` where it isolates
+    subdomains (docs.github.com, "Enabling subdomain isolation"). A secure address leads to secure ones only.
+    """
+    to, base = _split(url), _split(asked)
+    if not to or not base or to.scheme not in _PORTS or (base.scheme in _SECURE and to.scheme not in _SECURE):
+        return False
+    own = {base.hostname, f"codeload.{base.hostname}"} if service is Service.GITHUB else {base.hostname}
+    if to.hostname in own:
+        return True
+    listed = any(f"{'.' if host[0] == '.' else ''}{to.hostname}".endswith(host) for host in _listed(service, to))
+    return listed and to.scheme in _SECURE and _port(to) == _PORTS[to.scheme]
+
+
+def _listed(service: Service, to: SplitResult) -> Iterable[str]:
+    """The entries of a service that may fit: those of a domain, and the host itself."""
+    return (host for host in HOSTS[service] if host[0] == "." or host == to.hostname)
+
+
+def moved(url: str, location: str) -> str | None:
+    """Where `location`, to which `url` was redirected, leads; None where that is another host, or no more secure.
+
+    The same host, scheme and port; or from http to https of the same host, each at its own port.
+    """
+    at, to = _split(url), _split(location, url)
+    if not at or not to or to.hostname != at.hostname or to.username or to.password:
+        return None
+    same = (to.scheme, _port(to)) == (at.scheme, _port(at))
+    secured = (at.scheme, _port(at), to.scheme, _port(to)) == ("http", 80, "https", 443)
+    return to.geturl() if same or secured else None
+
+
+_PLAIN = re.compile(r"[!-\[\]-~]{1,2000}")
+"""What an address is written with. Other clients end a host at a backslash, Python's does not."""
+
+
+def _split(url: str, base: str = "") -> SplitResult | None:
+    """An address taken apart, as it is meant on a page at `base`; None for what is none."""
+    try:
+        found = urlsplit(urljoin(base, url)) if _PLAIN.fullmatch(url) else None
+        return found if found and found.hostname and _port(found) else None
+    except ValueError:
+        return None
+
+
+def _port(url: SplitResult) -> int:
+    return url.port or _PORTS.get(url.scheme, 0)
+
+
+# --- Names from a chat -----------------------------------------------------------------------
+
+_HOST = re.compile(
+    r"(?:[a-z+]{2,10}://(?:[^/@\s]{0,200}@)?|[\w.-]{1,100}@(?=[^/]{1,260}:))([a-z0-9.-]{1,255})(?=[:/]|$)"
+)
+
+
+def host_of(name: str) -> str:
+    """The host that a repository's address, or a pattern of addresses, names in full; empty where it names none."""
+    found = _HOST.match(without_credentials(name).lower())
+    return found[1] if found else ""
+
+
+def hosts_of(names: Iterable[str]) -> frozenset[str]:
+    """The hosts that some addresses and patterns name."""
+    return frozenset(filter(None, map(host_of, names)))
+
+
+_GLOBAL = IPv6Network("2000::/3")
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the internet: not this machine's, a private or link-local network's, or reserved.
+
+    Source: the IANA special-purpose address registries, as `ipaddress` has them; RFC 6052 and RFC 3056 for addresses in
+    which another one lies.
+    """
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return False
+    return _is_public6(ip) if isinstance(ip, IPv6Address) else _is_public4(ip)
+
+
+def _is_public4(ip: IPv4Address) -> bool:
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+def _is_public6(ip: IPv6Address) -> bool:
+    inner = IPv4Address(ip.packed[-4:]) if ip in _NAT64 else ip.ipv4_mapped or ip.sixtofour
+    return _is_public4(inner) if inner else ip in _GLOBAL and ip.is_global
