@@ -1,4 +1,4 @@
-"""Where the bot may go: which hosts an answer may name, which addresses are nobody's but ours. Pure.
+"""Where the bot may go: which hosts an answer may name, which addresses are ours alone, and how names are spelt. Pure.
 
 A name or a URL is text from outside here: what cannot be read names no host, and is never an error.
 """
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from bot.values import without_credentials
 
@@ -87,6 +87,40 @@ def _port(url: SplitResult) -> int:
 
 
 # --- Names from a chat -----------------------------------------------------------------------
+
+_FILE = "file://"
+_BEFORE_PATH = re.compile(r"[a-z+]+://[^/]*/?|[\w.-]+@[^/:]*:/?", re.IGNORECASE)
+_NO_NAME = re.compile(r"[\x00-\x1f\x7f\\]")
+
+
+def is_path(name: str) -> bool:
+    """Whether a repository's name is a path of this machine: no address, and no `owner/name`."""
+    return name.startswith(("/", ".", "~", _FILE)) or not (_BEFORE_PATH.match(name) or name.count("/") == 1)
+
+
+def spelt(name: str) -> str:
+    """The one spelling of a repository's name by which rights are looked up; empty for a name that has no right to one.
+
+    That is what leads elsewhere than it says (`..`, `//`, `%2e%2e`, a backslash, a dot at the end): a server, or this
+    machine, would read it as another name. Paths keep their case, names of hosts and what they hold have none.
+    """
+    text = without_credentials(name)
+    if text.startswith(f"{_FILE}/"):
+        text = unquote(text.removeprefix(_FILE))
+    if is_path(text):
+        path = text.rstrip("/") or text
+        return path if path.startswith("/") and is_straight(path[1:]) else ""
+    before = _BEFORE_PATH.match(text)
+    return text.lower() if is_straight(text[before.end() if before else 0 :].rstrip("/"), encoded=True) else ""
+
+
+def is_straight(path: str, *, encoded: bool = False) -> bool:
+    """Whether every part of a path is a name, and none leads elsewhere; one of an address may be percent-encoded."""
+    if not encoded:
+        return not any(part in {"", ".", ".."} or _NO_NAME.search(part) for part in path.split("/"))
+    parts = [unquote(unquote(part)) for part in path.split("/")]  # twice: some servers decode what others have decoded
+    return not any(not part or part[-1] == "." or "/" in part or _NO_NAME.search(part) for part in parts)
+
 
 _HOST = re.compile(
     r"(?:[a-z+]{2,10}://(?:[^/@\s]{0,200}@)?|[\w.-]{1,100}@(?=[^/]{1,260}:))([a-z0-9.-]{1,255})(?=[:/]|$)"

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
 
-from bot.errors import Forbidden, NotFound, Unavailable
+from bot import addresses
+from bot.errors import DigestError, Forbidden, NotFound, Unavailable
 from bot.ports import Archive, CommitSource
 from bot.values import Commit, Period, Place, Quota, Repository, local, without_credentials
 
@@ -27,17 +28,34 @@ class Policy:
         if not self.is_operator(place) and not self.lists(repo) and (self.allow or not is_hosted(repo)):
             raise Forbidden("repo_not_allowed", repo=without_credentials(repo))
 
-    def check(self, repository: Repository, place: Place) -> None:
-        """Refuse a repository that this place may not see. Raises Forbidden."""
-        if self.lists(repository.name) or self.lists(repository.title):
+    def check(self, repo: str, repository: Repository, place: Place) -> None:
+        """Refuse a repository, asked for as `repo`, that this place may not see. Raises Forbidden.
+
+        What it is read from counts beside its name. Its title, which is what it says of itself, gives a right to the
+        operator alone, who may read everything here anyway.
+        """
+        operator = self.is_operator(place)
+        if all(map(self.lists, (repository.name, *repository.beside))):
             return
-        if self.allow or (repository.private and not self.is_operator(place)):
-            raise Forbidden("repo_not_allowed", repo=repository.title)
+        if operator and (self.lists(repository.name) or self.lists(repository.title)):
+            return
+        if self.allow or (repository.private and not operator):
+            raise Forbidden("repo_not_allowed", repo=without_credentials(repo))
+
+    def refusal(self, repo: str, place: Place, error: DigestError) -> DigestError:
+        """What a place is told instead of `error` where that would tell which repositories there are."""
+        if self.is_operator(place):
+            return error
+        if addresses.is_path(repo):
+            return NotFound("path_unknown", path=repo)
+        return error if self.lists(repo) else NotFound("repository_unseen", repo=without_credentials(repo))
 
     def lists(self, name: str) -> bool:
         """Whether the operator has listed a repository by this name, so that it may be followed from everywhere."""
-        patterns = (without_credentials(pattern).lower() for pattern in self.allow)
-        return any(fnmatchcase(without_credentials(name).lower(), pattern) for pattern in patterns)
+        plain = addresses.spelt(name)
+        cased = addresses.is_path(plain)
+        patterns = (without_credentials(p) if cased else without_credentials(p).lower() for p in self.allow)
+        return bool(plain) and any(fnmatchcase(plain, pattern) for pattern in patterns)
 
     def is_operator(self, place: Place) -> bool:
         """Whether a place is the operator's own."""
@@ -62,8 +80,11 @@ class Repositories:
     def find(self, repo: str, place: Place) -> Repository:
         """What is known of `repo`. Raises NotFound, Unavailable, and Forbidden where `place` may not see it."""
         self.policy.check_name(repo, place)
-        repository = self.source_of(repo).repository(repo)
-        self.policy.check(repository, place)
+        try:
+            repository = self.source_of(repo).repository(repo)
+            self.policy.check(repo, repository, place)
+        except (NotFound, Forbidden) as error:
+            raise self.policy.refusal(repo, place, error) from None
         return repository
 
     def check_branch(self, repository: Repository, branch: str) -> None:

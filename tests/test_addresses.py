@@ -1,10 +1,13 @@
 """Where the bot may go, by tables: hosts that answers may name, redirects to follow, addresses of nobody else."""
 
+import posixpath
+from urllib.parse import unquote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.addresses import HOSTS, Service, host_of, is_public, moved, serves
+from bot.addresses import HOSTS, Service, host_of, is_public, moved, serves, spelt
 
 SLACK, FEISHU, LARK = "https://slack.com/api/", "https://open.feishu.cn", "https://open.larksuite.com"
 GITHUB, ENTERPRISE = "https://api.github.com", "https://ghe.example.com/api/v3"
@@ -167,3 +170,84 @@ def test_addresses_of_the_internet(address):
 )
 def test_addresses_of_nobody_else(address):
     assert not is_public(address)
+
+
+# --- How names are spelt -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("/srv/git/App", "/srv/git/App"),
+        ("/srv/git/app/", "/srv/git/app"),
+        ("/srv/git/my app.git", "/srv/git/my app.git"),
+        ("/srv/git/a%2e%2eb", "/srv/git/a%2e%2eb"),
+        ("file:///srv/git/app", "/srv/git/app"),
+        ("file:///srv/git/a%20b", "/srv/git/a b"),
+        ("Owner/Name", "owner/name"),
+        ("owner/.github", "owner/.github"),
+        ("https://Git.Example.com/team/app.git", "https://git.example.com/team/app.git"),
+        ("https://bot:secret@git.example.com/team/app", "https://git.example.com/team/app"),
+        ("git@git.example.com:team/app", "git@git.example.com:team/app"),
+        ("git@git.example.com:/team/app", "git@git.example.com:/team/app"),
+        ("ssh://git.example.com:2222/~dev/app", "ssh://git.example.com:2222/~dev/app"),
+        ("https://git.example.com/a%20b/c", "https://git.example.com/a%20b/c"),
+    ],
+)
+def test_a_name_has_one_spelling(name, plain):
+    assert spelt(name) == plain
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/allowed/../secret",
+        "/allowed/..",
+        "/allowed/./app",
+        "/allowed//app",
+        "//allowed/app",
+        "/allowed/..\\secret",
+        "/allowed/a\0b",
+        "file:///allowed/../secret",
+        "file:///allowed/%2e%2e/secret",
+        "file:///allowed%2f..%2fsecret",
+        "file://host/allowed",
+        "../secret",
+        "./secret",
+        "secret/deeper/app",
+        "~/secret",
+        "owner/..",
+        "owner/.",
+        "owner/name.",
+        "http://h.example/pub/../priv/x",
+        "http://h.example/pub/./x",
+        "http://h.example/pub//x",
+        "http://h.example//pub/x",
+        "http://h.example/pub/%2e%2e/priv/x",
+        "http://h.example/pub/%2E./priv/x",
+        "http://h.example/pub/%252e%252e/priv/x",
+        "http://h.example/pub/..%2fpriv/x",
+        "http://h.example/pub%2f..%2fpriv/x",
+        "http://h.example/pub/..\\priv/x",
+        "http://h.example/pub\\..\\priv/x",
+        "http://h.example/pub/%5c..%5cpriv/x",
+        "http://h.example/pub/x.",
+        "http://h.example/pub./x",
+        "http://h.example/pub/x%00",
+        "git@h.example:pub/../priv/x",
+        "git@h.example:../priv/x",
+        "ssh://git@h.example/pub/../priv/x",
+        "",
+    ],
+)
+def test_a_name_that_leads_elsewhere_than_it_says_has_none(name):
+    assert spelt(name) == ""
+
+
+@given(st.lists(st.sampled_from(["a", "..", ".", "", "%2e", "%2e%2e", "\\", "b.", "%2f", "%5c", "~"]), max_size=6))
+def test_what_has_a_spelling_is_read_as_it_is_written(parts):
+    path = "/" + "/".join(parts)
+    if plain := spelt(path):
+        assert posixpath.normpath(path) == plain
+    if plain := spelt(f"http://h.example{path}"):
+        assert posixpath.normpath(unquote(unquote(path))) == unquote(unquote(path.rstrip("/")))

@@ -28,7 +28,7 @@ def json(digests: Sequence[Digest]) -> str:
 
 
 _LEFT_OUT: dict[type, tuple[str, ...]] = {
-    Repository: ("name", "private", "links"),
+    Repository: ("name", "private", "links", "beside"),
     Digest: ("rows",),
     Analysis: ("correction",),
     Commit: ("repo", "login"),

@@ -240,7 +240,8 @@ class Links:
 class Repository:
     """What a source says of a repository: `title` is shown to people, `url` its web page (None: no links).
 
-    Without `links`, as in what earlier versions kept, the pages are those that GitHub has below `url`.
+    Without `links`, as in what earlier versions kept, the pages are those that GitHub has below `url`. `beside` are
+    other repositories of this machine that it is read from: a worktree's own, and those that lend it objects.
     """
 
     name: str
@@ -249,6 +250,7 @@ class Repository:
     url: str | None
     private: bool
     links: Links | None = None
+    beside: tuple[str, ...] = ()
 
     def commit_url(self, sha: str) -> str | None:
         """The web page of a commit; None where there is none that we know of."""

@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,6 +40,13 @@ _CONFIG = """[core]
 [attr]
 	tree = {attributes}
 """
+
+
+_ALTERNATES = 64 * 1024
+"""Characters of a file that names folders of objects."""
+
+_BORROWED = 100
+"""Folders of objects that are looked at, of those that lend each other theirs; git follows five in a row."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,57 @@ def _common(own: Path) -> Path:
     """The directory that worktrees share (git-worktree(1)), `own` where it shares nothing."""
     pointer = own / "commondir"
     return (own / _beginning(pointer).strip()).resolve() if pointer.is_file() else own
+
+
+def beside(layout: Layout) -> tuple[str, ...]:
+    """The tops of other repositories that this one is read from, which whoever may write to it can choose.
+
+    A `.git` file and `commondir` lead to them, symbolic links, and `alternates` of objects (gitrepository-layout(5)).
+    """
+    reached = {layout.own, layout.common, *_links(layout.own), *_links(layout.common), *_links(layout.common / "refs")}
+    for objects in _stores(layout.common / "objects"):
+        reached |= {objects, *_links(objects)}
+        with suppress(OSError), os.scandir(objects) as folders:
+            reached |= {link for folder in folders if folder.is_dir() for link in _links(Path(folder.path))}
+    found = (Path(os.path.realpath(path)) for path in reached)
+    return tuple(sorted({str(_top(path)) for path in found if not path.is_relative_to(layout.top)}))
+
+
+def _links(folder: Path) -> Iterator[Path]:
+    """The symbolic links in a folder, and the folder where it is behind one."""
+    yield folder
+    with suppress(OSError), os.scandir(folder) as entries:
+        yield from (Path(entry.path) for entry in entries if entry.is_symlink())
+
+
+def _stores(objects: Path) -> tuple[Path, ...]:
+    """Folders of objects: a repository's own, and those that it and they in turn borrow from; the root for too many."""
+    found, waiting = dict[Path, None](), [objects]
+    while waiting and len(found) < _BORROWED:
+        store = waiting.pop()
+        found[store] = None
+        waiting += [path for path in _alternates(store) if path not in found]
+    return (*found, Path("/")) if waiting else tuple(found)
+
+
+def _alternates(store: Path) -> tuple[Path, ...]:
+    """Where a folder of objects borrows; the root, which nobody may see, for what git reads otherwise than we do."""
+    try:
+        with (store / "info" / "alternates").open("rb") as file:
+            said = os.fsdecode(file.read(_ALTERNATES + 1))
+    except OSError:
+        return ()
+    if len(said) > _ALTERNATES or "\0" in said or '\n"' in f"\n{said}":  # in quotes a path has escapes
+        return (Path("/"),)
+    return tuple(Path(os.path.realpath(store / line)) for line in said.split("\n") if line and line[0] != "#")
+
+
+def _top(path: Path) -> Path:
+    """The top folder of the repository that a path in its git directory belongs to; the path itself where none is."""
+    if ".git" in path.parts:
+        return Path(*path.parts[: path.parts.index(".git")])
+    folders = (folder for folder in (path, *path.parents) if (folder / "HEAD").is_file())
+    return next((folder for folder in folders if (folder / "objects").is_dir()), path)
 
 
 def _beginning(path: Path) -> str:

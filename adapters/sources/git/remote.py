@@ -93,6 +93,8 @@ def parse(url: str, hosts: Hosts) -> Remote | None:
     path = split.path.strip("/")
     if split.scheme not in {*_WEB, "ssh"} or not _HOST.fullmatch(split.hostname or "") or not _PATH.fullmatch(path):
         return None
+    if not addresses.is_straight(path, encoded=True):
+        return None
     if split.scheme == "ssh" and not _HOST.fullmatch(split.username or "git"):
         return None
     remote = _remote(split, f"{split.hostname}", port, path)

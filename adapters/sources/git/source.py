@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -36,6 +36,7 @@ class _Open:
 
     about: Repository
     view: layout.View
+    layout: layout.Layout
 
     @property
     def title(self) -> str:
@@ -69,10 +70,11 @@ class GitSource:
         """Title, default branch and web page, by the URL of the remote `origin` or the URL itself.
 
         Local repositories, those reached by ssh or with credentials count as private; the branch of a detached HEAD
-        is empty. Raises NotFound, Forbidden, Unavailable; UsageError for a URL that is not supported.
+        is empty. What else of this machine it is read from stands in `beside`. Raises NotFound, Forbidden, Unavailable;
+        UsageError for a URL that is not supported.
         """
         with self._open(repo) as opened:
-            return opened.about
+            return replace(opened.about, beside=layout.beside(opened.layout))
 
     def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """The first-parent commits of a local or remote-tracking branch or tag with `since <= committed < until`.
@@ -190,7 +192,7 @@ class GitSource:
         about = _about(found, remote, remote or parse(entries.get("remote.origin.url", ""), self._hosts))
         try:
             with layout.view(found, entries) as view:
-                yield _Open(about, view)
+                yield _Open(about, view, found)
         except GitFailed as failed:
             raise _error(failed, about.title) from None
 
