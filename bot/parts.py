@@ -1,5 +1,6 @@
 """The one place where the real parts are joined. A part that a command does not need is not imported for it."""
 
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -34,12 +35,14 @@ from bot.judgement.questions import EARLIER, Depth
 from bot.ports import Chat, CommitSource, Finding, LanguageModel, Progress, Verdict
 from bot.posts.labels import columns
 from bot.repositories import Policy, Repositories, is_hosted
-from bot.settings import habits, load, misspelt
+from bot.settings import habits, load, misspelt, unread
 from bot.texts import Texts
 from bot.values import EPOCH, Message, Place, Quota, Span, Table
 
 if TYPE_CHECKING:
     from adapters.clock import Clock
+
+_log = logging.getLogger("digest")
 
 
 class AllSettings(OpenAISettings, FeishuSettings, SlackSettings, GitHubSettings, GitSettings):
@@ -255,6 +258,8 @@ def service(once: bool) -> Iterator[tuple[Program, dict[str, Chat]]]:
     with program(strangers=True) as made:
         logs.configure(made.settings)
         logs.catch()
+        if path := unread(AllSettings):
+            _log.warning("%s is not read: it may be somebody else's; DIGEST_ENV_FILE names a file to read", path)
         chats = _chats(made.settings)
         if once:
             chats[terminal.HOME.chat], _ = chat(made.settings, "")
@@ -338,6 +343,8 @@ def _settings_findings(settings: AllSettings, what: str | None) -> Iterator[Find
         names = ", ".join(name.upper() for name in type(settings).model_fields if name in settings.model_fields_set)
         outcome, verdict = ("fine", Verdict.FINE) if names else ("none", Verdict.SKIPPED)
         yield Finding("settings", verdict, outcome, {"names": names})
+    if path := unread(type(settings)):
+        yield Finding("settings", Verdict.WARNING, "unread", {"path": str(path)})
     for name, near in misspelt(type(settings)).items():
         yield Finding("settings", Verdict.WARNING, "misspelt", {"name": name, "near": near})
 

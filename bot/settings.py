@@ -6,6 +6,7 @@ and `digest doctor` are made from these.
 """
 
 import os
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -22,6 +23,7 @@ LAST_PORT = 65_535
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HOST = rf"(?:{_LABEL}\.)*{_LABEL}(?::(?P<port>\d{{1,5}}))?"
 """A pattern for a host's name and its port."""
+_ENV_FILE = "DIGEST_ENV_FILE"
 _NEAR = 0.75
 """From which likeness on (`difflib`, 0 to 1) a name is a misspelt one: GITHUB_API_URL, which CI sets, is none."""
 
@@ -35,15 +37,19 @@ def _local_zone() -> str:
 
 
 def _files() -> tuple[Path, ...]:
-    """The `.env` files that are read, the later one stronger: the user's own, and the current folder's.
+    """The `.env` files that are read, the later one stronger: the user's own, and one that the environment names.
 
-    A `.env` in a checkout is the repository's, not the user's: it could send a key to another server. So it is not
-    read there, except in this program's own checkout.
+    A `.env` in the current folder may be a repository's, cloned or unpacked, and not the user's: it could send a key to
+    another server. So it is not read, except in this program's own checkout.
     """
     config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "commit-digest"
-    here = Path.cwd()
-    foreign = here != Path(__file__).parent.parent and any((f / ".git").exists() for f in (here, *here.parents))
-    return (config / ".env",) if foreign else (config / ".env", here / ".env")
+    own = (_here(),) if Path.cwd() == Path(__file__).parent.parent else ()
+    named = os.environ.get(_ENV_FILE, "")
+    return (config / ".env", *own, *((_expanded(Path(named)),) if named else ()))
+
+
+def _here() -> Path:
+    return Path.cwd() / ".env"
 
 
 def data_folder() -> Path:
@@ -105,6 +111,12 @@ class Settings(Base, title="What is followed, how it reads, and how it is delive
         examples=["owner/repo"],
         json_schema_extra={"default": "the checkout you are in"},
     )
+    digest_env_file: UserPath | None = Field(
+        None,
+        description="a file with settings, named in the environment; "
+        "a `.env` in the folder you are in may be somebody else's and is not read",
+        examples=["/etc/commit-digest.env"],
+    )
     digest_language: Annotated[str, AfterValidator(check_language)] = Field(
         BASE, description=f"language of digests and answers: {' or '.join(f'`{code}`' for code in LANGUAGES)}"
     )
@@ -162,6 +174,8 @@ _Settings = TypeVar("_Settings", bound=Base)
 def load(kind: type[_Settings]) -> _Settings:
     """The settings of this process. Raises ConfigError that names the setting, never its value (it may be a secret)."""
     try:
+        if (named := os.environ.get(_ENV_FILE)) and not _expanded(Path(named)).is_file():
+            raise ConfigError("setting_invalid", name=_ENV_FILE, problem="there is no such file")
         return kind(_env_file=_files())  # type: ignore[call-arg]  # fields come from the environment
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
@@ -170,6 +184,17 @@ def load(kind: type[_Settings]) -> _Settings:
     except UnicodeDecodeError:
         files = " / ".join(str(path) for path in _files() if path.exists())
         raise ConfigError("setting_invalid", name=files, problem="the file is not UTF-8 text") from None
+
+
+def unread(kind: type[Base]) -> Path | None:
+    """A `.env` in the current folder that is not read though it has settings of ours, None where there is none."""
+    read = {path.resolve() for path in _files()}
+    if _here().resolve() in read:
+        return None
+    with suppress(UnicodeDecodeError, OSError):
+        given = DotEnvSettingsSource(kind, env_file=_here(), env_file_encoding="utf-8").env_vars
+        return _here() if given.keys() & kind.model_fields.keys() else None
+    return None
 
 
 def misspelt(kind: type[Base]) -> dict[str, str]:

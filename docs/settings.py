@@ -23,7 +23,7 @@ from bot.settings import Base  # noqa: E402
 
 CHINESE = tomllib.loads((ROOT / "docs" / "settings.zh.toml").read_text(encoding="utf-8"))
 HEAD = """\
-# Copy to ~/.config/commit-digest/.env, or to .env in a folder of your own, and keep what you need.
+# Copy to ~/.config/commit-digest/.env, or to a file that DIGEST_ENV_FILE names, and keep what you need.
 # Every line may stay away: the defaults work with no account. Written by docs/settings.py.
 """
 HEADS = {"README.md": "| Setting | Default | Meaning |", "README.zh.md": "| 设置 | 默认 | 含义 |"}

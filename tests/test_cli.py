@@ -19,6 +19,7 @@ def history(tmp_path_factory):
 
 def run(*words: str, cwd: Path | None = None, stdin: str = "", **settings: str) -> subprocess.CompletedProcess:
     environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "DIGEST_ZONE": "UTC", **settings}
+    environment["PYTHONPATH"] = str(Path(__file__).parent.parent)  # what these tests stand beside, installed or not
     return subprocess.run(
         [*DIGEST, *words],
         capture_output=True,
@@ -105,20 +106,31 @@ def test_a_secret_is_never_shown(history):
 
 
 def test_settings_come_from_a_file_too(history):
-    Path(".env").write_text(f"DIGEST_REPO={history.path}\nDIGEST_LANGUAGE=zh\n", encoding="utf-8")
-    assert "29 个提交" in run("2026-02-18").stdout
+    Path("own.env").write_text(f"DIGEST_REPO={history.path}\nDIGEST_LANGUAGE=zh\n", encoding="utf-8")
+    assert "29 个提交" in run("2026-02-18", DIGEST_ENV_FILE="own.env").stdout
+    done = run("2026-02-18", DIGEST_ENV_FILE="none.env")
+    assert (done.returncode, "DIGEST_ENV_FILE" in done.stderr) == (1, True)
 
 
-def test_a_settings_file_of_a_repository_is_not_read(history, tmp_path):
+@pytest.mark.parametrize("how", ["cloned", "unpacked", "unpacked deep"])
+def test_a_settings_file_of_a_repository_is_not_read(history, tmp_path, how):
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "-q", str(history.path), str(clone)], check=True)
+    if how != "cloned":
+        settings_repo, clone = clone, tmp_path / how.replace(" ", "/") / "app-main"
+        clone.mkdir(parents=True)
+        archive = subprocess.run(["git", "-C", str(settings_repo), "archive", "HEAD"], capture_output=True, check=True)
+        subprocess.run(["tar", "-x", "-C", str(clone)], input=archive.stdout, check=True)
     (clone / ".env").write_text("DIGEST_LANGUAGE=zh\nOPENAI_MODEL=m\nOPENAI_BASE_URL=http://127.0.0.1:9/v1\n")
-    done = run("2026-02-18", cwd=clone)
+    asked = ("2026-02-18", str(history.path))
+    done = run(*asked, cwd=clone)
     assert "29 commits" in done.stdout
+    told = run("doctor", "slack", cwd=clone, SLACK_URL="http://127.0.0.1:9/").stdout
+    assert f"{clone}/.env is not read" in " ".join(told.split())
     own = Path(os.environ["HOME"]) / ".config/commit-digest/.env"
     own.parent.mkdir(parents=True)
     own.write_text("DIGEST_LANGUAGE=zh\n")
-    assert "29 个提交" in run("2026-02-18", cwd=clone).stdout
+    assert "29 个提交" in run(*asked, cwd=clone).stdout
 
 
 def test_an_error_shows_no_control_characters():
@@ -201,15 +213,16 @@ def test_an_option_comes_before_what_is_followed(history):
 
 
 def test_the_language_of_errors_is_that_of_the_settings_file(tmp_path):
-    (tmp_path / ".env").write_text("DIGEST_LANGUAGE=zh\n")
-    assert "帮助" in run("nonsense", cwd=tmp_path).stderr or "不认识" in run("nonsense", cwd=tmp_path).stderr
+    (tmp_path / "own.env").write_text("DIGEST_LANGUAGE=zh\n")
+    said = run("nonsense", cwd=tmp_path, DIGEST_ENV_FILE="own.env").stderr
+    assert "帮助" in said or "不认识" in said
 
 
 def test_a_settings_file_that_is_no_text_is_named(tmp_path):
-    (tmp_path / ".env").write_bytes(b"DIGEST_REPO=caf\xe9\n")
-    done = run("yesterday", cwd=tmp_path)
+    (tmp_path / "own.env").write_bytes(b"DIGEST_REPO=caf\xe9\n")
+    done = run("yesterday", DIGEST_ENV_FILE=str(tmp_path / "own.env"))
     assert done.returncode == 1
-    assert str(tmp_path / ".env") in done.stderr
+    assert str(tmp_path / "own.env") in done.stderr
     assert "Traceback" not in done.stderr
     done = run("yesterday", DIGEST_DATABASE="~nosuchuser/x.db")
     assert "DIGEST_DATABASE" in done.stderr

@@ -25,6 +25,9 @@ def examine(settings: SlackSettings, channel: str, sample: Message) -> Iterator[
     if not token:
         named = bool(settings.slack_client_id)
         yield Finding("slack_token", Verdict.SKIPPED if named else Verdict.FAILED, "oauth" if named else "none")
+        if named:
+            closed = bool(settings.slack_token_key.get_secret_value())
+            yield Finding("slack_key", Verdict.FINE if closed else Verdict.WARNING, "fine" if closed else "none")
     else:
         client = web_client(token, settings.slack_url)
         yield (known := _token(client, token))

@@ -43,6 +43,7 @@ SCOPES = (
 NAME = "slack"
 """The name that stands in `Place.chat`."""
 
+_log = logging.getLogger("digest.slack")
 _SECRET = ("bot_token", "bot_refresh_token", "user_token", "user_refresh_token", "incoming_webhook_url")
 _MARK = "fernet:"
 _STATE_SECONDS = 600
@@ -121,6 +122,7 @@ class InstalledWorkspaces:
         self._client_id, self._client_secret = client_id, client_secret
         self._url = url
         self._database = database
+        self._encrypted = bool(key)
         self._installations = EncryptedInstallations(database, client_id, fernet(key))
 
     def client(self, team: str) -> WebClient:
@@ -132,6 +134,8 @@ class InstalledWorkspaces:
 
     def app(self, logger: logging.Logger, secret: str) -> App:
         """Bolt's application with its pages for installing."""
+        if not self._encrypted:
+            _log.warning("tokens of workspaces are kept as they are: set SLACK_TOKEN_KEY, which encrypts them")
         client = web_client(None, self._url)
         flow = OAuthFlow(
             client=client,
@@ -172,8 +176,9 @@ class EncryptedInstallations(SQLite3InstallationStore):
             self._close_kept()
 
     def _close_kept(self) -> None:
-        """Encrypt what was kept before there was a key."""
+        """Encrypt what was kept before there was a key, and leave nothing of it where it stood in the file."""
         with self.connect() as db:
+            db.execute("PRAGMA secure_delete = ON")
             for table in ("slack_bots", "slack_installations"):
                 columns = {row[1] for row in db.execute(f"PRAGMA table_info({table})")} & set(_SECRET)
                 for name in columns:
@@ -181,6 +186,8 @@ class EncryptedInstallations(SQLite3InstallationStore):
                     for number, value in db.execute(plain).fetchall():
                         closed = f"UPDATE {table} SET {name} = ? WHERE id = ?"  # noqa: S608
                         db.execute(closed, (self._encrypted(value), number))
+            db.commit()
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def save(self, installation: Installation) -> None:
         """Keep an installation."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from adapters import private
 from adapters.sources.git import process
 from adapters.sources.git.reach import Reach
 from bot import addresses
@@ -159,7 +160,7 @@ class Clones:
         with self._guard:
             lock = self._locks.setdefault(url, threading.Lock())
         with lock:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private.folder(path.parent)
             with path.with_suffix(".lock").open("w") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 yield

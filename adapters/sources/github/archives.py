@@ -18,6 +18,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import IO, Any, cast
 
+from adapters import private
 from adapters.sources.github import answers
 from adapters.sources.github.client import Client
 from bot.commits import lookup
@@ -140,7 +141,7 @@ class Archives:
     def _kept(self, folder: Path, name: str, sha: str, fetch: bool) -> Archive | None:
         index, files = folder / f"{sha}.json", folder / f"{sha}.files"
         if fetch and not index.exists():
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private.folder(folder)
             self._fetch(name, sha, index, files)
         known = json.loads(index.read_text()) if index.exists() else {}
         return Archive(files, known) if "paths" in known else None

@@ -20,6 +20,7 @@ from typing import NamedTuple, TypeVar
 from pydantic import ValidationError
 from sqlite_utils import Database, Migrations
 
+from adapters import private
 from adapters.stores.sqlite.rows import Cell, bound
 from adapters.stores.sqlite.schema import MIGRATIONS
 from bot.errors import DigestError, StoreError, Unavailable
@@ -137,7 +138,7 @@ class SqliteFile:
     def _check_path(self) -> None:
         """What SQLite does not tell: it would open a file that it may not write to for reading only."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            private.folder(self.path.parent)
         except OSError as error:
             raise StoreError("database_folder", path=str(self.path), problem=error.strerror) from error
         if self.path.exists() and not self.path.is_file():
@@ -147,6 +148,16 @@ class SqliteFile:
             raise StoreError("database_no_access", path=str(self.path))
         if self.path.exists() and self.path.stat().st_size == 1:  # SQLite takes it for empty and would overwrite it
             raise StoreError("database_invalid", path=str(self.path))
+        self._keep_private()
+
+    def _keep_private(self) -> None:
+        """Let no other user read it: SQLite gives what it makes beside it the file's own rights (sqlite.org, WAL)."""
+        try:
+            private.file(self.path)
+        except OSError:
+            raise StoreError("database_no_access", path=str(self.path)) from None
+        for part in ("-wal", "-shm", "-journal"):
+            private.close(Path(f"{self.path}{part}"))
 
     def _prepare(self) -> None:
         with self.reading() as db, db.atomic():  # one view of the file, which another process may be creating
