@@ -90,7 +90,8 @@ class Program:
     def worker(self, chats: Mapping[str, Chat]) -> Worker:
         """Who delivers in some chats."""
         lease, store = timedelta(seconds=self.settings.digest_lease), self.store
-        return Worker(self.app, chats, lease, archive=store, subscriptions=store, ledger=store, leases=store)
+        kept = {"archive": store, "subscriptions": store, "ledger": store, "leases": store, "memory": store}
+        return Worker(self.app, chats, lease, **kept)
 
 
 @contextmanager
@@ -102,6 +103,7 @@ def program(lang: str | None = None, zone: str = "", *, strangers: bool = False)
     asked = {"digest_language": lang, "digest_zone": zone and zone_named(zone)}
     settings = load(AllSettings).model_copy(update={name: value for name, value in asked.items() if value})
     store = sqlite.from_settings(settings)
+    store.count_in(settings.digest_clones / "counts")
     try:
         with _progress() as progress:
             yield _joined(settings, store, progress, strangers)
@@ -260,6 +262,8 @@ def service(once: bool) -> Iterator[tuple[Program, dict[str, Chat]]]:
         logs.catch()
         if path := unread(AllSettings):
             _log.warning("%s is not read: it may be somebody else's; DIGEST_ENV_FILE names a file to read", path)
+        if made.store.begin(made.app.clock()):
+            _log.warning("restored: nothing is posted in a channel before its history was read")
         chats = _chats(made.settings)
         if once:
             chats[terminal.HOME.chat], _ = chat(made.settings, "")

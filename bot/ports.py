@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from bot.errors import DigestError
@@ -73,6 +74,14 @@ class Idempotency:
     begun: datetime
     again: bool
     check: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What stands in a channel or thread: by its name each wanted message's thread, and the names of all files."""
+
+    threads: Mapping[str, str]
+    files: frozenset[str] = frozenset()
 
 
 class Progress:
@@ -230,6 +239,14 @@ class Chat(Protocol):
         Raises NotFound where the channel is not there or has taken the bot out, ThreadGone, Forbidden, ConfigError,
         Unavailable where a later try may succeed, LeaseLost, and at the end Refused for a part that the platform does
         not take, where all others are posted.
+        """
+        ...
+
+    def posted(self, place: Place, names: Collection[str], since: datetime) -> Posted:
+        """Which messages stand in a channel or thread that were sent since some time under one of `names`.
+
+        A name is an `Idempotency.key`. Whoever was killed just before may still have been sending: the chat waits for
+        that. Raises Forbidden where the history cannot be read, whoever asks when; NotFound, ConfigError, Unavailable.
         """
         ...
 
@@ -420,6 +437,33 @@ class Leases(Protocol):
         ...
 
 
+class Memory(Protocol):
+    """Whether what is remembered is all that was: a restored backup, or a lost log of writes, has forgotten the last.
+
+    Each write of the ledger is counted, in the database and, after that, in a file elsewhere: where the database is
+    behind that file, it has forgotten something. A database may also be marked as restored.
+    """
+
+    def count_in(self, folder: Path) -> None:
+        """Count in a folder too, from now on, which is not restored or lost together with the database."""
+        ...
+
+    def begin(self, now: datetime) -> bool:
+        """Count a start; whether something was forgotten. Then every place that follows something is unsettled."""
+        ...
+
+    def unsettled(self) -> Mapping[Place, datetime]:
+        """The places of which nobody knows what was posted there last, each with when that was found out."""
+        ...
+
+    def settle(self, place: Place, deliveries: Sequence[Delivery]) -> None:
+        """Keep what was found out of a place: deliveries that are new have no number. It is unsettled no more.
+
+        All in one, so that a kill leaves all of it for another time.
+        """
+        ...
+
+
 class Database(Protocol):
     """The one place in which all of it is kept."""
 
@@ -432,5 +476,5 @@ class Database(Protocol):
         ...
 
 
-class Store(Archive, Subscriptions, Ledger, Meter, Leases, Database, Protocol):
+class Store(Archive, Subscriptions, Ledger, Meter, Leases, Memory, Database, Protocol):
     """All that must be remembered. Safe for several threads and several processes on one database."""

@@ -166,3 +166,25 @@ class RemoteChatContract(ChatContract):
         first = self.once(room)
         thread = room.chat.post(room.place, HEADLINE, first)
         assert room.other().post(room.place, HEADLINE, replace(first, again=True, check=overtaken)) == thread
+
+    def test_what_stands_there_is_told_by_its_names(self, room: Any) -> None:
+        since = datetime.fromtimestamp(room.time() - 10, UTC)
+        thread = room.chat.post(room.place, HEADLINE, self.once(room))
+        files = (Attachment("report.md", "# Report"), Attachment("report.html", "<p>"))
+        room.chat.post(thread, Message("report", (Span("Report"),), files), self.once(room, key="d1/report"))
+        room.chat.post(room.place, HEADLINE, self.once(room, key="d2/headline"))
+        asked = ("d1/headline", "d1/report", "d3/headline")
+        found = room.other().posted(room.place, asked, since)
+        assert found.threads["d1/headline"] == thread.thread
+        assert "d2/headline" not in found.threads
+        assert "d3/headline" not in found.threads
+        beneath = room.other().posted(thread, asked, since)
+        assert beneath.threads["d1/report"] == thread.thread
+        assert {*beneath.files} == {"report.md", "report.html"}
+        room.time.now += 1_000
+        later = datetime.fromtimestamp(room.time() - 10, UTC)
+        assert room.other().posted(room.place, asked, later).threads == {}
+
+    def test_what_stands_in_a_channel_that_is_not_there_is_not_found(self, room: Any) -> None:
+        with pytest.raises(NotFound):
+            room.chat.posted(room.nowhere, ("d1/headline",), datetime.fromtimestamp(room.time(), UTC))

@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -69,8 +71,11 @@ class Room(Protocol):
         """A process was just killed or stopped; the seconds that pass until anything else happens."""
         ...
 
-    def told(self, subscription: Subscription, delivery: Delivery) -> Counter[str]:
-        """How often each step's message stands in the subscription's channel, under `files` all its files."""
+    def told(self, subscription: Subscription, delivery: Delivery, keys: Collection[str]) -> Counter[str]:
+        """How often each message stands in the subscription's channel, under `files` all its files.
+
+        `keys` are those of the steps that any delivery had: one that was restored knows its own no more.
+        """
         ...
 
     def threads(self, place: Place, top: str | None) -> set[str | None]:
@@ -105,7 +110,7 @@ class SlackRoom:
     def _messages(self, place: Place) -> list[dict]:
         return self._server.channels[place.channel.removeprefix("T1/")].messages
 
-    def told(self, subscription: Subscription, delivery: Delivery) -> Counter[str]:
+    def told(self, subscription: Subscription, delivery: Delivery, keys: Collection[str]) -> Counter[str]:
         messages = self._messages(subscription.place)
         told = Counter(m["metadata"]["event_payload"]["key"].split("/")[1] for m in messages if not m.get("files"))
         told["files"] = sum(len(m["files"]) == 2 for m in messages if m.get("files"))
@@ -148,9 +153,9 @@ class FeishuRoom:
         self._passed += seconds
         return seconds
 
-    def told(self, subscription: Subscription, delivery: Delivery) -> Counter[str]:
+    def told(self, subscription: Subscription, delivery: Delivery, keys: Collection[str]) -> Counter[str]:
         messages = self._server.groups[subscription.place.channel].messages
-        names = [(step.key, name) for step in delivery.steps for name in (step.key, f"{step.key}/withheld")]
+        names = [(key, name) for key in keys for name in (key, f"{key}/withheld")]
         steps = {_uuid(subscription, delivery, name): key for key, name in names}
         cards = [m for m in messages if m["msg_type"] == "interactive"]
         told = Counter(steps.get(m["uuid"], f"a stranger: {self._server.shown(m)[:80]}") for m in cards)
@@ -170,7 +175,7 @@ class FeishuRoom:
 
 def _uuid(subscription: Subscription, delivery: Delivery, key: str) -> str:
     """By what Feishu knows the card of a step again."""
-    name = idempotency_key(subscription, delivery, key)
+    name = idempotency_key(subscription, delivery.until, key)
     return _card_mark(Idempotency(name, datetime.now(UTC), False, lambda: None), 0).uuid
 
 
@@ -183,6 +188,7 @@ class Run:
     doubled: list[str] = field(default_factory=list)
     kills: int = 0
     in_a_send: int = 0
+    forgotten: int = 0
     faults: list[str] = field(default_factory=list)
 
     @property
@@ -194,14 +200,25 @@ class Morning:
     """One morning of two channels that follow one repository, with processes that are killed and started again."""
 
     def __init__(
-        self, folder: Path, github: GitHubServer, seed: int, room: Room, *, settle: float, racing: bool
+        self,
+        folder: Path,
+        github: GitHubServer,
+        seed: int,
+        room: Room,
+        *,
+        settle: float,
+        racing: bool,
+        forgetting: bool = False,
     ) -> None:
+        """With `forgetting` the database is, after each kill, a backup or one whose log is gone."""
         self._chance = random.Random(seed)
         self._folder = folder
         self._database = folder / "digest.db"
         self._github = github
         self._settle = settle
         self._racing = racing
+        self._forgetting = forgetting
+        self._keys: set[str] = set()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._room = room
         self.run = Run(seed)
@@ -213,13 +230,16 @@ class Morning:
         created = now - timedelta(hours=24)
         for place in self._room.places:
             store.subscribe(Subscription(place, "team/app", "0 6 * * *", quiet_zone(now), "en", created=created))
+        if self._forgetting:
+            store = self._reopened(store)
+            self._back_up(store)
         try:
             with self._room:
                 self._start()
                 self._wait(store.deliveries, "nothing is due")
                 for _ in range(self._chance.choice((1, 1, 2))):
                     self._await_a_moment(store)
-                    self._strike(store)
+                    store = self._forget(store) if self._forgetting else self._strike(store)
                 self._wait(lambda: self._ended(store), "not all is posted")
                 self._end()
                 self._count(store)
@@ -235,8 +255,11 @@ class Morning:
         if self._chance.random() < 0.5:
             time.sleep(self._chance.uniform(0, 7))
             return
-        seen = _steps(store)
-        self._wait(lambda: _steps(store) > seen or self._ended(store), "nothing goes on")
+        for _ in range(self._chance.choice((1, 2, 3)) if self._forgetting else 1):
+            seen = _steps(store)
+            self._wait(lambda seen=seen: _steps(store) > seen or self._ended(store), "nothing goes on")
+            if self._forgetting and self._chance.random() < 0.5:
+                self._back_up(store)
         time.sleep(self._chance.uniform(0, 0.4))
 
     def _start(self) -> None:
@@ -255,7 +278,7 @@ class Morning:
                     subprocess.Popen(command, env=told, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
                 )
 
-    def _strike(self, store: SqliteStore) -> None:
+    def _strike(self, store: SqliteStore) -> SqliteStore:
         """Kill a process, or let it stand still past its lease; then let there be as many as before."""
         self.run.kills += 1
         victim = self._chance.choice(self._processes)
@@ -265,7 +288,7 @@ class Morning:
             self.run.in_a_send += _in_a_send(store)
             time.sleep(LEASE + self._chance.uniform(0.5, 3))
             victim.send_signal(signal.SIGCONT)
-            return
+            return store
         victim.kill()
         victim.wait()
         self._pass(store)
@@ -273,6 +296,49 @@ class Morning:
         self._processes.remove(victim)
         time.sleep(self._chance.uniform(0, 1))
         self._start()
+        return store
+
+    # --- What the database forgets ---
+
+    def _forget(self, store: SqliteStore) -> SqliteStore:
+        """Kill all; then the database is a backup, or has lost its write-ahead log, of which a part may be kept."""
+        self.run.kills += 1
+        for process in self._processes:
+            process.kill()
+        for process in self._processes:
+            process.wait()
+        self._processes.clear()
+        self.run.in_a_send += _in_a_send(store)
+        self._see(store)
+        before, lost = _steps(store), self._chance.random() < 0.5
+        taken = self._folder / ("lost.db" if lost else "backup.db")
+        if lost:
+            shutil.copy(self._database, taken)  # without the log, as long as somebody has it open
+        store.close()
+        for name in ("", "-wal", "-shm"):
+            Path(f"{self._database}{name}").unlink(missing_ok=True)
+        shutil.copy(taken, self._database)
+        store = SqliteStore(self._database)
+        self.run.forgotten += before - _steps(store)
+        time.sleep(self._chance.uniform(0, 1))
+        self._start()
+        return store
+
+    def _reopened(self, store: SqliteStore) -> SqliteStore:
+        """The store again, with all of it in the file itself."""
+        store.close()
+        return SqliteStore(self._database)
+
+    def _back_up(self, store: SqliteStore) -> None:
+        """Keep a backup, or have SQLite move what it logged into the file: both as it may be at any time."""
+        with closing(sqlite3.connect(self._database)) as db:
+            if self._chance.random() < 0.3:
+                db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            with closing(sqlite3.connect(self._folder / "backup.db")) as target:
+                db.backup(target)
+
+    def _see(self, store: SqliteStore) -> None:
+        self._keys |= {step.key for delivery in store.deliveries() for step in delivery.steps}
 
     def _pass(self, store: SqliteStore) -> None:
         """Let time pass: for the program, what it began is so much longer ago."""
@@ -298,7 +364,9 @@ class Morning:
 
     def _ended(self, store: SqliteStore) -> bool:
         found = store.deliveries()
-        return len(found) == len(self._room.places) and all(d.state is DeliveryState.DONE for d in found)
+        self._see(store)
+        ended = (DeliveryState.DONE, DeliveryState.RESTORED)
+        return len(found) == len(self._room.places) and all(d.state in ended for d in found)
 
     def _wait(self, condition, problem: str, seconds: float = 120) -> None:
         until = time.monotonic() + seconds
@@ -315,9 +383,11 @@ class Morning:
 
     def _count_channel(self, subscription: Subscription, delivery: Delivery) -> None:
         steps = [step.key for step in delivery.steps]
+        told = self._room.told(subscription, delivery, {*self._keys, *steps})
+        if delivery.state is DeliveryState.RESTORED:
+            steps = [key for key in told if key != "files"]
         if len(steps) != MESSAGES or len(set(steps)) != MESSAGES:
             self.run.faults.append(f"steps {steps}")
-        told = self._room.told(subscription, delivery)
         (top,) = {s.thread for s in delivery.steps if s.key == "headline"}
         for key in (*steps, "files"):
             self.run.lost += [key] if not told[key] else []

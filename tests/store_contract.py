@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import make
@@ -702,7 +703,55 @@ class StoreContract:
             DeliveryState.DONE: 1,
             DeliveryState.QUIET: 0,
             DeliveryState.FAILED: 1,
+            DeliveryState.RESTORED: 0,
         }
+
+    # --- Whether something was forgotten ---
+
+    def test_a_database_that_is_behind_its_number_has_forgotten_something(self, store: Store, tmp_path: Path) -> None:
+        store.count_in(tmp_path / "counts")
+        store.subscribe(DAILY)
+        assert not store.begin(START)
+        (number,) = [each for each in (tmp_path / "counts").iterdir() if not each.suffix]
+        planned(store, 1)
+        assert not store.begin(START)
+        number.write_text(f"{int(number.read_text()) + 1}\n")
+        assert store.begin(START)
+        assert store.unsettled() == {DAILY.place: START}
+        assert not store.begin(START + timedelta(days=1))
+        assert store.unsettled() == {DAILY.place: START}
+
+    def test_a_number_that_cannot_be_read_or_written_stops_nobody(self, store: Store, tmp_path: Path) -> None:
+        (tmp_path / "counts").write_text("a file")
+        store.count_in(tmp_path / "counts")
+        store.subscribe(DAILY)
+        assert not store.begin(START)
+        planned(store, 1)
+
+    def test_what_was_found_out_of_a_place_is_kept_in_one_and_once(self, store: Store, tmp_path: Path) -> None:
+        store.count_in(tmp_path / "counts")
+        subscription = store.subscribe(DAILY).id
+        due = planned(store, subscription)
+        (number,) = [each for each in (tmp_path / "counts").iterdir() if not each.suffix]
+        number.write_text("99\n")
+        assert store.begin(START)
+        known = replace(due, state=DeliveryState.RESTORED)
+        found = delivery(subscription, until=START + timedelta(days=2), state=DeliveryState.RESTORED)
+        strange = delivery(99, state=DeliveryState.RESTORED)
+        store.settle(DAILY.place, (known, found, strange))
+        assert store.unsettled() == {}
+        second, first = store.deliveries()
+        assert (first, second) == (replace(known, attempts=due.attempts + 1), replace(found, id=second.id))
+        with pytest.raises(LeaseLost):
+            store.keep_delivery(due)
+        store.settle(DAILY.place, (replace(found, state=DeliveryState.DUE),))  # somebody stood still meanwhile
+        assert store.deliveries() == (second, first)
+
+    def test_what_was_settled_after_a_restore_can_be_posted_all_the_same(self, store: Store) -> None:
+        made = planned(store, store.subscribe(DAILY).id)
+        store.keep_delivery(replace(made, state=DeliveryState.RESTORED))
+        planned(store, made.subscription, made.id, until=START + timedelta(days=2))
+        assert store.reopen(replace(made, attempts=1))
 
     def test_what_was_told_is_known_to_later_deliveries_of_the_same_subscription(self, store: Store) -> None:
         one, two = store.subscribe(DAILY).id, store.subscribe(replace(DAILY, repo=OTHER)).id

@@ -22,6 +22,8 @@ SERIES = {
     "impatient": ("slack", 40 if STRESS else 3, 3.0, 0.5, False),
     "feishu": ("feishu", 200 if STRESS else 6, 3.0, 0.5, True),
     "feishu, later": ("feishu, later", 100 if STRESS else 4, 0.0, 0.5, True),
+    "forgotten": ("slack", 100 if STRESS else 8, 0.0, 0.5, True),
+    "feishu, forgotten": ("feishu", 100 if STRESS else 4, 0.0, 0.5, True),
 }
 
 
@@ -45,7 +47,8 @@ def mornings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, lis
             place = room(chat, hidden, random.Random(seed) if chaos else None)
             # Where an hour passes with a kill, nobody else may be within a send, for whom none would have passed.
             racing = bool(seed % 2) and not chat.endswith("later")
-            return Morning(own, github, seed, place, settle=settle, racing=racing).play()
+            forgetting = name.endswith("forgotten")
+            return Morning(own, github, seed, place, settle=settle, racing=racing, forgetting=forgetting).play()
 
         yield {name: [pool.submit(play, name, n) for n in range(series[1])] for name, series in SERIES.items()}
 
@@ -86,3 +89,10 @@ def test_in_feishu_the_history_tells_after_the_hour_of_a_uuid(mornings):
     found = runs(mornings, "feishu, later")
     assert [r for r in found if not r.clean] == []
     assert sum(r.in_a_send for r in found) > 0, "no kill came at an interesting moment"
+
+
+@pytest.mark.parametrize("series", ["forgotten", "feishu, forgotten"])
+def test_a_restored_backup_and_a_lost_log_of_writes_lose_and_double_nothing(mornings, series):
+    found = runs(mornings, series)
+    assert [r for r in found if not r.clean] == []
+    assert sum(r.forgotten for r in found) > 0, "nothing was forgotten"

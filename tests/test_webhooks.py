@@ -328,6 +328,13 @@ def test_pages_that_arrived_are_not_sent_again_when_the_message_is_tried_later(k
 
 
 @BOTH
+def test_what_was_posted_cannot_be_found_out(kind, chat, place):
+    with pytest.raises(Forbidden) as said:
+        chat.posted(place, ("d1/headline",), datetime.now(UTC))
+    assert said.value.key == "webhook_history"
+
+
+@BOTH
 def test_a_pause_is_kept(kind, chat, place, hooks, time):
     hooks.queue(BUSY)
     chat.post(place, HELLO)

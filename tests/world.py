@@ -87,7 +87,7 @@ class World:
 
     def worker(self, chats) -> Worker:
         """A worker on the database, with leases of a minute."""
-        known = dict.fromkeys(("archive", "subscriptions", "ledger", "leases"), self.store)
+        known = dict.fromkeys(("archive", "subscriptions", "ledger", "leases", "memory"), self.store)
         return Worker(self.app, chats, timedelta(seconds=60), **known)
 
     def ask(self, text: str, place: Place = HOME) -> tuple[Post, ...]:

@@ -3,7 +3,7 @@
 import logging
 import uuid
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -86,6 +86,17 @@ def matching(
         if len(found) == len(wanted):
             break
     return found
+
+
+@contextmanager
+def legible(scope: str) -> Iterator[None]:
+    """Read a history, for which an application that lacks a right, told as ConfigError `scope`, is forbidden to."""
+    try:
+        yield
+    except ConfigError as error:
+        if error.key == scope:
+            raise Forbidden("history_closed", right=error.fields.get("scope", "")) from None
+        raise
 
 
 def readable(messages: Iterable[Json]) -> Iterator[Json]:

@@ -5,8 +5,9 @@ objects, so that no markup in it is read, and `Span` has taken out every control
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import IO, assert_never
 
 from rich.console import Console, Group, JustifyMethod, RenderableType
@@ -19,7 +20,7 @@ from rich.table import Table as Grid
 from rich.text import Text as Styled
 
 from adapters.chats.rendering import words
-from bot.ports import Idempotency, Listener, Progress
+from bot.ports import Idempotency, Listener, Posted, Progress
 from bot.values import (
     Attachment,
     Buttons,
@@ -78,6 +79,10 @@ class Terminal:
             self._out.print(Padding(_drawn(message, reply), (0, 0, 1, 2 if reply else 0), expand=False))
         else:
             self._out.file.write(_plain(message, reply))
+
+    def posted(self, place: Place, names: Collection[str], since: datetime) -> Posted:  # noqa: ARG002  # it forgets
+        """Nothing stands in a terminal that was only just opened."""
+        return Posted({})
 
     # --- In ----------------------------------------------------------------------------------
 

@@ -4,8 +4,9 @@ import re
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from http.client import HTTPException
 from typing import Generic, TypeVar
@@ -17,8 +18,8 @@ from adapters.chats.ratelimit import RateLimit
 from adapters.chats.rendering import is_files
 from adapters.chats.retry import Retrier, Retryable
 from adapters.chats.sending import fresh
-from bot.errors import ConfigError, NotFound, Refused, Unavailable
-from bot.ports import Idempotency, Listener
+from bot.errors import ConfigError, Forbidden, NotFound, Refused, Unavailable
+from bot.ports import Idempotency, Listener, Posted
 from bot.settings import HOST, LAST_PORT
 from bot.values import Message, Place
 
@@ -122,6 +123,10 @@ class WebhookChat(ABC, Generic[Page]):
         if refusal:
             raise refusal
         return channel
+
+    def posted(self, place: Place, names: Collection[str], since: datetime) -> Posted:  # noqa: ARG002  # none of it helps
+        """There is no history. Raises Forbidden, and NotFound for a webhook that was removed."""
+        raise Forbidden("webhook_history", webhook=self.place(place.channel).channel)
 
     @abstractmethod
     def _pages(self, message: Message) -> Sequence[Page]:

@@ -105,6 +105,8 @@ def delivery_status(delivery: Delivery | None, zone: str, texts: Texts) -> str:
         return texts("delivery.retrying", reason=texts.failure(delivery.failure), n=delivery.failures, at=retry)
     if delivery.state is DeliveryState.FAILED:
         return texts("delivery.failed_why", reason=texts.failure(delivery.failure), n=delivery.failures)
+    if delivery.state is DeliveryState.RESTORED and not delivery.sent:
+        return texts("delivery.doubtful", id=delivery.id)
     return texts(f"delivery.{delivery.state}")
 
 

@@ -36,17 +36,22 @@ def planned_delivery(subscription: Subscription, last: Delivery | None, now: dat
     due = schedule.due(expression, zone, watermark(subscription, last), now)
     if due is None:
         return None
-    deadline = schedule.slot_after(expression, zone, due.slot) or due.slot + LAST_CHANCE
     return Delivery(
         subscription.id,
         due.slot,
         due.cursor,
         due.since,
         due.until,
-        max(deadline, now + GRACE),
+        deadline_of(subscription, due.slot, now),
         retry=now,
         merged=due.merged,
     )
+
+
+def deadline_of(subscription: Subscription, slot: datetime, now: datetime) -> datetime:
+    """When the delivery of a slot is given up that is begun now. Raises UsageError as `planned_delivery` does."""
+    following = schedule.slot_after(subscription.schedule, subscription.zone, slot)
+    return max(following or slot + LAST_CHANCE, now + GRACE)
 
 
 def coming_delivery(subscription: Subscription, last: Delivery | None, now: datetime) -> Delivery | None:
@@ -91,20 +96,26 @@ def undelivered(delivery: Delivery, landed: Sequence[Commit], delivered: frozens
 
 
 def is_first(delivery: Delivery, known: Iterable[Delivery]) -> bool:
-    """Whether none of the deliveries `known` came before this one and delivered something, or had nothing to tell.
+    """Whether nothing is known of what was told before this delivery, by those `known`, the latest first.
 
-    Before one that has no number yet all of them came.
+    None of them delivered something or had nothing to tell; or what the last of these told was forgotten with a
+    restore. Before one that has no number yet all of them came.
     """
     before = (d for d in known if d.id < delivery.id or not delivery.id)
-    return not any(d.sent or d.state is DeliveryState.QUIET for d in before)
+    told = (d for d in before if d.sent or d.state in (DeliveryState.QUIET, DeliveryState.RESTORED))
+    return next((d.state is DeliveryState.RESTORED for d in told), True)
 
 
 def failed_before(delivery: Delivery, known: Iterable[Delivery]) -> tuple[Delivery, ...]:
-    """The deliveries that were given up since the last one that was posted, of those `known`, the latest first."""
+    """The deliveries that were given up since the last one that was posted, of those `known`, the latest first.
+
+    What nobody can tell of after a restore counts as given up.
+    """
     failed = []
     for earlier in known:
         if earlier.id < delivery.id:
-            if earlier.state is not DeliveryState.FAILED:
+            doubtful = earlier.state is DeliveryState.RESTORED and not earlier.sent
+            if earlier.state is not DeliveryState.FAILED and not doubtful:
                 break
             failed.append(earlier)
             if earlier.sent:
@@ -123,7 +134,8 @@ def advanced(delivery: Delivery, keys: Iterable[str], now: datetime) -> Delivery
         return replace(delivery, state=DeliveryState.DONE, failure=None)
     if following in messages_in(delivery, StepState.INTENDED):
         return delivery
-    return replace(delivery, steps=(*delivery.steps, Step(following, StepState.INTENDED, now)))
+    begun = delivery.looked_since or now
+    return replace(delivery, steps=(*delivery.steps, Step(following, StepState.INTENDED, begun)))
 
 
 def messages_in(delivery: Delivery, state: StepState) -> dict[str, Step]:
@@ -143,14 +155,15 @@ def place_of(subscription: Subscription, delivery: Delivery, step: Step) -> Plac
     return subscription.place if step.key == headline.key else replace(subscription.place, thread=headline.thread)
 
 
-def idempotency_key(subscription: Subscription, delivery: Delivery, message: str) -> str:
+def idempotency_key(subscription: Subscription, until: datetime, message: str) -> str:
     """By what its chat knows a message again: the same for the same delivery, and for no other of any database.
 
+    `until` is the delivery's, of which a subscription has one: its number may be another one's after a restore.
     `message` is its key within the post.
     """
     place = subscription.place
-    moments = [(moment - EPOCH) // timedelta(microseconds=1) for moment in (subscription.created, delivery.until)]
-    named = (place.chat, place.channel, subscription.repo, subscription.branch, delivery.id, *moments)
+    moments = [(moment - EPOCH) // timedelta(microseconds=1) for moment in (subscription.created, until)]
+    named = (place.chat, place.channel, place.thread, subscription.repo, subscription.branch, *moments)
     return f"{hashlib.sha256(repr(named).encode()).hexdigest()[:24]}/{message}"
 
 

@@ -65,12 +65,15 @@ def fallbacks(
 def missed_notes(delivery: Delivery, failed: Iterable[Delivery], period: Period, texts: Texts) -> tuple[str, ...]:
     """What a headline says of digests that were missed, or could not be posted: `failed`, the latest first."""
     failed, said = tuple(failed), []
-    if failed:
+    if failed and failed[0].state is DeliveryState.RESTORED:
+        doubtful = Period(failed[0].since, failed[0].until, period.zone)
+        said.append(texts("digest.doubtful", day=day_label(doubtful, texts)))
+    elif failed:
         taken_over = failed[0].since >= delivery.since
         key = "digest.failed_part" if failed[0].sent else "digest.failed_all" if taken_over else "digest.failed_gone"
         day = day_label(Period(failed[0].since, failed[0].until, period.zone), texts)
         said.append(texts(key, day=day, reason=texts.failure(failed[0].failure)))
-    if (missed := delivery.merged - sum(not d.sent for d in failed)) > 0:
+    if (missed := delivery.merged - sum(d.state is DeliveryState.FAILED and not d.sent for d in failed)) > 0:
         said.append(texts("digest.merged", count=missed))
     if delivery.cursor < delivery.since:
         ends = (local(moment, period.zone) for moment in (delivery.cursor, delivery.since))
@@ -120,7 +123,8 @@ class Sender:
             for key, message in messages.items():
                 if key not in posted:
                     with self.in_flight.counted():
-                        job = self._post(job, message, texts, again=key in uncertain)
+                        again = key in uncertain or job.delivery.looked_since is not None
+                        job = self._post(job, message, texts, again=again)
                         job = self._advance(job, messages)
                     job = self._wake(job) if job.subscription.paused else job
         return job
@@ -183,7 +187,7 @@ class Sender:
         return replace(job, delivery=mark_posted(job.delivery, step.key, thread.thread))
 
     def _idempotency(self, job: Job, step: Step, again: bool, check: Callable[[], None]) -> Idempotency:
-        return Idempotency(idempotency_key(job.subscription, job.delivery, step.key), step.begun, again, check)
+        return Idempotency(idempotency_key(job.subscription, job.delivery.until, step.key), step.begun, again, check)
 
     def _check(self, job: Job) -> None:
         """Whether this process may still send. Raises LeaseLost."""

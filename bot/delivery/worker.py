@@ -26,10 +26,11 @@ from bot.delivery.job import ChannelUnreachable, Job, TryLater, log, together
 from bot.delivery.leases import LeaseHolder
 from bot.delivery.ledger import LOOKED_BACK, failed, failed_before, failure_of, is_first, is_late, planned_delivery
 from bot.delivery.resting import rest
+from bot.delivery.restoring import Restorer
 from bot.delivery.sending import InFlight, Sender
 from bot.errors import DigestError, LeaseLost, NotFound, ThreadGone
-from bot.ports import Archive, Chat, Leases, Ledger, Subscriptions
-from bot.values import UNREACHABLE, Delivery, DeliveryState, Failure, Subscription
+from bot.ports import Archive, Chat, Leases, Ledger, Memory, Subscriptions
+from bot.values import UNREACHABLE, Delivery, DeliveryState, Failure, Place, Subscription
 
 T = TypeVar("T")
 
@@ -56,6 +57,7 @@ class Worker:
         subscriptions: Subscriptions,
         ledger: Ledger,
         leases: Leases,
+        memory: Memory,
     ) -> None:
         """`chats` are those that it may post in, by name; `lease` is how long a process may be silent."""
         self._chats = chats
@@ -74,13 +76,11 @@ class Worker:
             clock=app.clock,
             stopping=self._stopping,
         )
+        self._restorer = Restorer(
+            chats, memory=memory, subscriptions=subscriptions, ledger=ledger, leases=self._leases, clock=app.clock
+        )
         self.early = Early(
-            app,
-            self._builder,
-            followed=self._followed,
-            ledger=ledger,
-            leases=self._leases,
-            stopping=self._stopping,
+            app, self._builder, followed=self._followed, ledger=ledger, leases=self._leases, stopping=self._stopping
         )
         self._build_pool = ThreadPoolExecutor(_BUILDERS, "build")
         self._send_pool = ThreadPoolExecutor(_SENDERS, "send")
@@ -96,6 +96,8 @@ class Worker:
         if self._stopping.is_set():
             return False
         before, now = self._submitted, self._clock()
+        for place in self._restorer.take():
+            self._submit(self._send_pool, self._settle_place, place)
         followed = self._followed()
         self._plan(followed, now)
         self._begin(followed, now)
@@ -116,7 +118,8 @@ class Worker:
                 self.drain()
             active = {number for number, subscription in self._followed().items() if not subscription.paused}
             soon = self._clock() + 2 * _A_MOMENT
-            if not any(d.subscription in active for d in self._ledger.due_deliveries(soon)):
+            waits = self._restorer.waits or any(d.subscription in active for d in self._ledger.due_deliveries(soon))
+            if not waits:
                 return not self._failures
             sleep(_A_MOMENT.total_seconds())  # another process has them in hand
 
@@ -134,8 +137,9 @@ class Worker:
             self._leases.release_all()  # nobody need wait until they run out
 
     def _followed(self) -> dict[int, Subscription]:
-        """The subscriptions of our chats by id, but for those that somebody let rest."""
-        ours = (s for s in self._subscriptions.subscriptions() if s.place.chat in self._chats)
+        """The subscriptions of our chats by id, but for those that somebody let rest, or whose place is unsettled."""
+        held = self._restorer.unsettled()
+        ours = (s for s in self._subscriptions.subscriptions() if s.place.chat in self._chats and s.place not in held)
         return {s.id: s for s in ours if not s.paused or s.paused in UNREACHABLE}
 
     # --- Planning ----------------------------------------------------------------------------
@@ -181,7 +185,10 @@ class Worker:
         if self._in_hand.number < IN_HAND and self._leases.acquire(job.lease):
             self._submit(self._send_pool, self._give_up, job)
 
-    def _submit(self, pool: ThreadPoolExecutor, work: Callable[..., None], *jobs: Job) -> None:
+    def _settle_place(self, place: Place) -> None:
+        self._failures += not self._restorer.settle(place)
+
+    def _submit(self, pool: ThreadPoolExecutor, work: Callable[..., None], *jobs: Job | Place) -> None:
         self._in_hand.add(len(jobs))
         self._submitted += 1
 

@@ -50,6 +50,11 @@ from bot.values import (
     one_line,
 )
 
+HEADLINE, REPORT = "headline", "report"
+"""The keys of a digest's first message and of its last."""
+WITHHELD = ("withheld", "bare")
+"""By what the names of what is posted instead of a message differ from its own, the fuller one first."""
+
 # --- One commit ------------------------------------------------------------------------------
 
 
@@ -99,7 +104,7 @@ def post(digest: Digest, texts: Texts, attachments: Sequence[Attachment] = (), n
         replies.append(_rest(digest, rest, texts))
     if attachments and digest.entries:
         title = plain(texts("digest.report"))
-        replies.append(Message("report", title, tuple(attachments), kind=MessageKind.REPORT))
+        replies.append(Message(REPORT, title, tuple(attachments), kind=MessageKind.REPORT))
     return Post(_headline(digest, texts, notes), tuple(replies))
 
 
@@ -118,7 +123,7 @@ def withheld(message: Message, reason: str, texts: Texts) -> dict[str, Message]:
         fuller = replace(bare, title=message.title, parts=(Text((title, *why)), *buttons))
     else:
         fuller = replace(bare, parts=(Text(why), *buttons))
-    return {"withheld": fuller, "bare": bare}
+    return dict(zip(WITHHELD, (fuller, bare), strict=True))
 
 
 def _headline(digest: Digest, texts: Texts, notes: Sequence[str]) -> Message:
@@ -138,7 +143,7 @@ def _headline(digest: Digest, texts: Texts, notes: Sequence[str]) -> Message:
         parts.append(table(digest, texts))
     parts += [Text(tuple(plain(n) for n in digest.notices))] if digest.notices else []
     return Message(
-        "headline",
+        HEADLINE,
         plain(title),
         (*parts, _buttons(digest, texts)),
         kind=MessageKind.HEADLINE,

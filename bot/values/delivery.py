@@ -67,12 +67,17 @@ class DeliveredCommit:
 
 
 class DeliveryState(StrEnum):
-    """What became of a delivery: it is due or under way; it is posted; nothing was to be told; it was given up."""
+    """What became of a delivery: it is due or under way; it is posted; nothing was to be told; it was given up.
+
+    `restored` is what was settled after a restore: the ledger had forgotten it. It was posted where it has steps; else
+    nobody can find out, and it is not posted again.
+    """
 
     DUE = "due"
     DONE = "done"
     QUIET = "quiet"
     FAILED = "failed"
+    RESTORED = "restored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,8 @@ class Delivery:
     `cursor` is how far the earlier ones got: where it lies before `since`, the time between is left out. `merged`
     counts the slots that passed before without a digest. `deadline` is when it is given up; `retry` is when it is next
     tried. `attempts` only ever grows, so that who was overtaken finds out; `failures` are those that failed. `digest`
-    is the key under which what is posted is kept, once it is made.
+    is the key under which what is posted is kept, once it is made. `looked_since` is set after a restore: since
+    then its messages may have been sent, of which the ledger knows nothing, so that each is looked for first.
     """
 
     subscription: int
@@ -107,6 +113,7 @@ class Delivery:
     failures: int = 0
     failure: Failure | None = None
     steps: tuple[Step, ...] = ()
+    looked_since: datetime | None = None
     id: int = 0
 
     @property

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import re
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import cache, partial
+from itertools import count
 from typing import NamedTuple
 
 from adapters.chats.feishu import limits
@@ -14,9 +17,9 @@ from adapters.chats.feishu.cards import Card, render
 from adapters.chats.feishu.inbound import Inbound
 from adapters.chats.feishu.settings import FeishuSettings
 from adapters.chats.feishu.transports import Http, LongConnection, Transport
-from adapters.chats.sending import Part, fresh, matching, readable, send_parts
+from adapters.chats.sending import Part, fresh, legible, matching, readable, send_parts
 from bot.errors import ConfigError, Refused, Unavailable
-from bot.ports import Idempotency, Listener
+from bot.ports import Idempotency, Listener, Posted
 from bot.values import Attachment, Message, Place
 
 _MESSAGES = "/open-apis/im/v1/messages"
@@ -145,6 +148,21 @@ class FeishuChat:
 
     # --- What is there already ---------------------------------------------------------------
 
+    def posted(self, place: Place, names: Collection[str], since: datetime) -> Posted:
+        """Which messages stand in a group or thread that were sent since some time under one of `names`.
+
+        Raises Forbidden where the application may not read the history; NotFound, ConfigError, Unavailable.
+        """
+        wanted = {_card_name(name, 0)[0]: name for name in names}
+        threads, files = {}, set[str]()
+        with legible("feishu_scope"):
+            for message in self._messages(place, since, None):
+                if message.get("msg_type") == _FILE and _is_beneath(place, message):
+                    files.add(_file_name(message))
+                for known in wanted.keys() & set(_NAMED.findall(_body(message))):
+                    threads[wanted[known]] = place.thread or str(message.get("message_id"))
+        return Posted(threads, frozenset(files))
+
     def _sent(self, once: Idempotency, place: Place, wanted: Sequence[_Mark]) -> dict[_Mark, str]:
         """What is there of a message that was perhaps sent before.
 
@@ -160,26 +178,30 @@ class FeishuChat:
 
     def _since(self, place: Place, once: Idempotency) -> Iterator[Json]:
         """The bot's messages in a group or thread since something was first to be sent. Raises Unavailable."""
-        begun = int(once.begun.timestamp()) - 60  # the clocks of two machines differ
-        for message in readable(self._history(place, begun)):
+        return readable(self._messages(place, once.begun, _HISTORY_PAGES))
+
+    def _messages(self, place: Place, since: datetime, pages: int | None) -> Iterator[Json]:
+        """The bot's messages in a group or thread since some time, of so many pages at each end, or all."""
+        begun = int(since.timestamp()) - 60  # the clocks of two machines differ
+        for message in self._history(place, begun, pages):
             if number(message.get("create_time"), 0) / 1_000 < begun:
                 return
             if (message.get("sender") or {}).get("id") == self._api.app_id:
                 yield message
 
-    def _history(self, place: Place, begun: int) -> Iterator[Json]:
+    def _history(self, place: Place, begun: int, pages: int | None) -> Iterator[Json]:
         """The messages of a thread, the newest first; or of a group since some time, at whose ends they are looked for.
 
         A thread's history takes no times, and a group's has the replies that are in no thread.
         """
         if place.thread and (topic := self._topic(place.thread)):
-            yield from self._pages({"container_id_type": "thread", "container_id": topic}, "Desc")
+            yield from self._pages({"container_id_type": "thread", "container_id": topic}, "Desc", pages)
             return
         group = {"container_id_type": "chat", "container_id": place.channel, "start_time": begun}
-        if not (yield from self._pages(group, "Asc")):
-            yield from self._pages(group, "Desc")
+        if not (yield from self._pages(group, "Asc", pages)):
+            yield from self._pages(group, "Desc", pages)
 
-    def _pages(self, container: Mapping[str, object], order: str) -> Generator[Json, None, bool]:
+    def _pages(self, container: Mapping[str, object], order: str, most: int | None) -> Generator[Json, None, bool]:
         """The messages of some pages of a history, and whether there are no more."""
         query: dict[str, object] = {
             **container,
@@ -187,7 +209,7 @@ class FeishuChat:
             "page_size": limits.HISTORY.ours,
             "card_msg_content_type": "user_card_content",  # cards as they were sent, with their marks
         }
-        for _ in range(_HISTORY_PAGES):
+        for _ in count() if most is None else range(most):
             page = self._call(Gate("list"), lambda: self._api.ask("GET", _MESSAGES, query=query)).data
             yield from (item for item in page.get("items") or () if isinstance(item, dict))
             if not (page.get("has_more") and page.get("page_token")):
@@ -228,8 +250,16 @@ class FeishuChat:
 
 def _card_mark(once: Idempotency, number: int) -> _Mark:
     """The card of one page. Its name is one that an element may have: 20 letters and digits."""
-    name = hashlib.sha256(f"{once.key}/{number}".encode()).hexdigest()
-    return _Mark(_CARD, f"d{name[: limits.ELEMENT_ID.ours - 1]}", name[: limits.UUID.ours])
+    return _Mark(_CARD, *_card_name(once.key, number))
+
+
+_NAMED = re.compile(rf"\bd[0-9a-f]{{{limits.ELEMENT_ID.ours - 1}}}\b")
+
+
+def _card_name(key: str, number: int) -> tuple[str, str]:
+    """The name of an element of a card by which a history tells it, and the card's `uuid`."""
+    name = hashlib.sha256(f"{key}/{number}".encode()).hexdigest()
+    return f"d{name[: limits.ELEMENT_ID.ours - 1]}", name[: limits.UUID.ours]
 
 
 def _file_mark(once: Idempotency, file: Attachment) -> _Mark:
@@ -240,17 +270,28 @@ def _file_mark(once: Idempotency, file: Attachment) -> _Mark:
 
 def _bears(place: Place, message: Json, mark: _Mark) -> bool:
     """Whether a message is the wanted one: a card by its element's name, a file by its name and what it answers."""
-    content = str((message.get("body") or {}).get("content", ""))
     if message.get("msg_type") != mark.kind:
         return False
     if mark.kind == _CARD:
-        return mark.name in content
-    if not message.get("thread_id") and place.thread not in (message.get("root_id"), message.get("parent_id")):
-        return False  # a plain reply to something else; a thread is looked through by itself
+        return mark.name in _body(message)
+    return _is_beneath(place, message) and _file_name(message) == mark.name
+
+
+def _body(message: Json) -> str:
+    return str((message.get("body") or {}).get("content", ""))
+
+
+def _is_beneath(place: Place, message: Json) -> bool:
+    """Whether it is no plain reply to something else; a thread is looked through by itself."""
+    return bool(message.get("thread_id")) or place.thread in (message.get("root_id"), message.get("parent_id"))
+
+
+def _file_name(message: Json) -> str:
+    """The name of the file that a message is; empty where it is none."""
     try:
-        return bool(json.loads(content).get("file_name") == mark.name)
+        return str(json.loads(_body(message)).get("file_name") or "")
     except (ValueError, AttributeError):
-        return False
+        return ""
 
 
 def _content(card: Card) -> str:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from http.client import HTTPException, HTTPResponse
+from itertools import count
 from typing import Any, NamedTuple
 from urllib.request import Request
 
@@ -33,8 +34,8 @@ TRIES = 4
 SETTLE = 5.0
 """Seconds until a message that was taken is looked for: a history may show it late."""
 
-_PAGES = 60
-"""Pages of one answer that are read at most."""
+LOOKED_AT = 60
+"""Pages of a history in which a message is looked for that was just sent."""
 # Errors after which the message may stand in the channel all the same (chat.postMessage, "Errors").
 _UNCLEAR = frozenset({"internal_error", "fatal_error", "request_timeout", "service_unavailable", "team_added_to_org"})
 _GONE = frozenset({"channel_not_found", "not_in_channel", "user_not_in_channel"})
@@ -139,11 +140,15 @@ class Caller:
         return self._retrier(_rates(gate), attempt, check)
 
     def pages(
-        self, gate: Gate, read: Callable[..., SlackResponse], arguments: Mapping[str, Any]
+        self,
+        gate: Gate,
+        read: Callable[..., SlackResponse],
+        arguments: Mapping[str, Any],
+        most: int | None = LOOKED_AT,
     ) -> Iterator[SlackResponse]:
-        """The answers of a method that gives what it has in pages, each once it is wanted."""
+        """The answers of a method that gives what it has in pages, each once it is wanted; None: as many as it has."""
         more: dict[str, Any] = {}
-        for _ in range(_PAGES):
+        for _ in count() if most is None else range(most):
             page: SlackResponse = self(gate, partial(read, **arguments, **more))
             yield page
             more = {"cursor": (page.get("response_metadata") or {}).get("next_cursor")}

@@ -3,23 +3,24 @@
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from slack_sdk.web import WebClient
 
-from adapters.chats.sending import Json, Part, fresh, matching, readable, send_parts
+from adapters.chats.sending import Json, Part, fresh, legible, matching, readable, send_parts
 from adapters.chats.slack import limits
 from adapters.chats.slack.blocks import Page, render
-from adapters.chats.slack.calls import SETTLE, Caller, Gate, put
+from adapters.chats.slack.calls import LOOKED_AT, SETTLE, Caller, Gate, put
 from adapters.chats.slack.inbound import Inbound
 from adapters.chats.slack.people import People
 from adapters.chats.slack.settings import SlackSettings
 from adapters.chats.slack.transports import Http, Socket, Transport
 from adapters.chats.slack.workspaces import NAME, InstalledWorkspaces, OneWorkspace, Workspaces, parts_of, place_of
 from bot.errors import ConfigError
-from bot.ports import Idempotency, Listener
+from bot.ports import Idempotency, Listener, Posted
 from bot.values import Attachment, Message, MessageKind, Place
 
 _bolt_log = logging.getLogger("digest.slack.bolt")
@@ -149,23 +150,46 @@ class SlackChat:
 
     # --- What is there already ---------------------------------------------------------------
 
+    def posted(self, place: Place, names: Collection[str], since: datetime) -> Posted:
+        """Which messages stand in a channel or thread that were sent since some time under one of `names`.
+
+        Raises Forbidden where the app may not read the history; NotFound, ConfigError, Unavailable.
+        """
+        self._sleep(self._settle)
+        team, _ = parts_of(place)
+        wanted = {f"{_short(name)}/0": name for name in names}
+        threads, files = {}, set[str]()
+        with legible("slack_scope"):
+            for message in self._messages(self._workspaces.client(team), place, since):
+                mark = _mark(message)
+                if isinstance(mark, tuple):
+                    files |= {*mark}
+                elif mark in wanted:
+                    threads[wanted[mark]] = place.thread or str(message["ts"])
+        return Posted(threads, frozenset(files))
+
     def _look(self, client: WebClient, once: Idempotency, place: Place, wanted: Sequence[_Mark]) -> dict[_Mark, str]:
         """The timestamps of the messages in a channel or thread that have the wanted marks, as far as they are seen."""
         return matching(self._since(client, place, once), wanted, lambda message, mark: _mark(message) == mark, "ts")
 
     def _since(self, client: WebClient, place: Place, once: Idempotency) -> Iterator[Json]:
-        """The messages of a channel or thread since something was first to be sent. Raises Unavailable."""
+        """The last messages of a channel or thread since something was first to be sent. Raises Unavailable."""
+        return readable(self._messages(client, place, once.begun, LOOKED_AT))
+
+    def _messages(self, client: WebClient, place: Place, since: datetime, pages: int | None = None) -> Iterator[Json]:
+        """The messages of a channel or thread since some time, the newest `pages` or all of them."""
         team, channel = parts_of(place)
         arguments: dict[str, Any] = {
             "channel": channel,
-            "oldest": f"{once.begun.timestamp() - 60:.6f}",  # the clocks of two machines differ
+            "oldest": f"{since.timestamp() - 60:.6f}",  # the clocks of two machines differ
             "limit": limits.HISTORY.ours,
             "include_all_metadata": True,
             **({"ts": place.thread} if place.thread else {}),
         }
         read = client.conversations_replies if place.thread else client.conversations_history
         gate = Gate(f"conversations.{'replies' if place.thread else 'history'}", team, channel)
-        return readable(message for page in self._call.pages(gate, read, arguments) for message in page["messages"])
+        for page in self._call.pages(gate, read, arguments, pages):
+            yield from page["messages"]
 
     # --- In ----------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from sqlite_utils import Database, Migrations
 from adapters import private
 from adapters.stores.sqlite.rows import Cell, bound
 from adapters.stores.sqlite.schema import MIGRATIONS
+from adapters.stores.sqlite.twin import Twin
 from bot.errors import DigestError, StoreError, Unavailable
 
 T = TypeVar("T")
@@ -91,6 +92,7 @@ class SqliteFile:
         self.path = path
         self._busy_timeout = busy_timeout
         self._migrations = migrations
+        self.twin: Twin | None = None
         self._local = threading.local()
         self._lock = threading.Lock()
         self._open: list[_Connection] = []
@@ -120,6 +122,23 @@ class SqliteFile:
                 with suppress(sqlite3.Error):  # the first error is the one to tell
                     db.rollback()
                 raise
+
+    @contextmanager
+    def counting(self) -> Iterator[Database]:
+        """A transaction of the ledger, which is counted here and, once it is kept, in the database's twin.
+
+        Where the twin is ahead, this database is an older one, and is marked as restored.
+        """
+        with self.writing() as db:
+            name, count = db.execute("SELECT name, count FROM memory").fetchone()
+            ahead = self.twin.read(name) if self.twin else 0
+            if ahead > count:
+                db.execute("UPDATE memory SET restored = 1")
+            count = max(count, ahead) + 1
+            db.execute("UPDATE memory SET count = ?", bound(count))
+            yield db
+        if self.twin:
+            self.twin.raise_to(name, count)
 
     def size(self) -> int:
         """Bytes of the file and of its write-ahead log."""

@@ -17,6 +17,9 @@ DELIVERIES = 100
 """Deliveries of a subscription that are kept: three months of mornings, of some two kilobytes each."""
 
 
+_SETTLED_UNPOSTED = (DeliveryState.FAILED, DeliveryState.RESTORED)
+
+
 class SqliteLedger(Part, Ledger):
     """A `bot.ports.Ledger`."""
 
@@ -27,7 +30,7 @@ class SqliteLedger(Part, Ledger):
         ones the latest `DELIVERIES` of a subscription are kept.
         """
         number = bound(delivery.subscription)
-        with self._file.writing() as db:
+        with self._file.counting() as db:
             if not db.execute("SELECT 1 FROM subscriptions WHERE id = ?", number).fetchone():
                 return None
             latest = "SELECT id, state FROM deliveries WHERE subscription = ? ORDER BY id DESC LIMIT 1"
@@ -37,7 +40,7 @@ class SqliteLedger(Part, Ledger):
             row = db.execute(
                 "INSERT INTO deliveries (subscription, until, state, attempts, retry, body) VALUES (?, ?, ?, ?, ?, ?) "
                 "RETURNING id",
-                bound(delivery.subscription, instant(delivery.until), *_columns(delivery)),
+                bound(delivery.subscription, instant(delivery.until), *delivery_columns(delivery)),
             ).fetchone()
             db.execute(
                 "DELETE FROM deliveries WHERE subscription = ? AND state != 'due' AND id <= "
@@ -47,12 +50,12 @@ class SqliteLedger(Part, Ledger):
         return replace(delivery, id=row[0])
 
     def keep_delivery(self, delivery: Delivery) -> None:
-        with self._file.writing() as db:
+        with self._file.counting() as db:
             _keep(db, delivery)
 
     def mark_delivered(self, delivery: Delivery, landed: Iterable[Commit], since: datetime) -> None:
         rows = [bound(delivery.subscription, c.sha, delivery.id, instant(c.committed)) for c in landed]
-        with self._file.writing() as db:
+        with self._file.counting() as db:
             _keep(db, delivery)
             db.execute(
                 "DELETE FROM told WHERE subscription = ? AND committed < ?",
@@ -61,7 +64,7 @@ class SqliteLedger(Part, Ledger):
             db.conn.executemany("INSERT INTO told VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
 
     def retry_soon(self, subscription: int, retry: datetime, deadline: datetime) -> None:
-        with self._file.writing() as db:
+        with self._file.counting() as db:
             found = db.execute(
                 "SELECT id, body FROM deliveries WHERE subscription = ? AND state = 'due'", bound(subscription)
             ).fetchall()
@@ -69,12 +72,13 @@ class SqliteLedger(Part, Ledger):
                 _put(db, replace(kept, retry=retry, deadline=max(kept.deadline, deadline)))
 
     def reopen(self, delivery: Delivery) -> bool:
-        with self._file.writing() as db:
+        with self._file.counting() as db:
             kept = db.execute("SELECT state, attempts FROM deliveries WHERE id = ?", bound(delivery.id)).fetchone()
-            if not kept or kept[0] != DeliveryState.FAILED or kept[1] >= delivery.attempts:
+            if not kept or kept[0] not in _SETTLED_UNPOSTED or kept[1] >= delivery.attempts:
                 return False
             later = "SELECT 1 FROM deliveries WHERE subscription = ? AND id > ?"
-            if not delivery.sent and db.execute(later, bound(delivery.subscription, delivery.id)).fetchone():
+            made_up = kept[0] == DeliveryState.FAILED and not delivery.sent
+            if made_up and db.execute(later, bound(delivery.subscription, delivery.id)).fetchone():
                 return False
             _put(db, delivery)
             return True
@@ -116,14 +120,15 @@ def _delivery(number: int, body: str) -> Delivery:
     return replace(load(Delivery, body), id=number)
 
 
-def _columns(delivery: Delivery) -> tuple[str, int, int, str]:
+def delivery_columns(delivery: Delivery) -> tuple[str, int, int, str]:
+    """The columns `state`, `attempts`, `retry` and `body` of a delivery."""
     return delivery.state, delivery.attempts, instant(delivery.retry), dump(delivery)
 
 
 def _put(db: Database, delivery: Delivery) -> None:
     db.execute(
         "UPDATE deliveries SET state = ?, attempts = ?, retry = ?, body = ? WHERE id = ?",
-        bound(*_columns(delivery), delivery.id),
+        bound(*delivery_columns(delivery), delivery.id),
     )
 
 

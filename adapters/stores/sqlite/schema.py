@@ -5,6 +5,8 @@ written by a later version. Times are numbers since 1970 in UTC: `commits.commit
 microseconds.
 """
 
+import uuid
+
 from sqlite_utils import Database, Migrations
 from sqlite_utils.db import ForeignKey
 
@@ -212,3 +214,14 @@ _TOLD_BEFORE = """
 def cached_tokens(db: Database) -> None:
     """How much of a prompt the service had cached; 0 for requests that were made before that was kept."""
     db.table("usage").add_column("cached", int, not_null_default=0)
+
+
+@MIGRATIONS()
+def memory(db: Database) -> None:
+    """One row: what this database is called, how often its ledger was written, and whether it is a restored one.
+
+    A copy has the same name. `unsettled` holds the places in which nobody knows what was posted last.
+    """
+    db.execute("CREATE TABLE memory (name TEXT NOT NULL, count INTEGER NOT NULL, restored INTEGER NOT NULL) STRICT")
+    db.execute("INSERT INTO memory VALUES (?, 0, 0)", (uuid.uuid4().hex,))
+    db.execute("CREATE TABLE unsettled (place TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID")

@@ -6,6 +6,7 @@ from adapters.stores.sqlite.archive import SqliteArchive
 from adapters.stores.sqlite.file import SqliteFile
 from adapters.stores.sqlite.leases import SqliteLeases
 from adapters.stores.sqlite.ledger import SqliteLedger
+from adapters.stores.sqlite.memory import SqliteMemory
 from adapters.stores.sqlite.meter import SqliteMeter
 from adapters.stores.sqlite.schema import TABLES
 from adapters.stores.sqlite.subscriptions import SqliteSubscriptions
@@ -13,7 +14,7 @@ from bot.ports import Database
 from bot.settings import Settings
 
 
-class SqliteStore(SqliteArchive, SqliteSubscriptions, SqliteLedger, SqliteMeter, SqliteLeases, Database):
+class SqliteStore(SqliteArchive, SqliteSubscriptions, SqliteLedger, SqliteMeter, SqliteLeases, SqliteMemory, Database):
     """Every port of `bot.ports` that remembers, on one SQLite file. Safe for several threads and several processes.
 
     Every method raises StoreError where the file cannot be used and Unavailable where another process keeps it locked

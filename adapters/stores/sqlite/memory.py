@@ -1,0 +1,59 @@
+"""Whether the database is the one that was written last: the tables `memory` and `unsettled`."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from adapters.stores.sqlite.file import Part
+from adapters.stores.sqlite.ledger import delivery_columns
+from adapters.stores.sqlite.rows import bound, dump, instant, load, moment
+from adapters.stores.sqlite.twin import Twin
+from bot.ports import Memory
+from bot.values import Delivery, Place, Subscription
+
+
+class SqliteMemory(Part, Memory):
+    """A `bot.ports.Memory`."""
+
+    def count_in(self, folder: Path) -> None:
+        self._file.twin = Twin(folder)
+
+    def begin(self, now: datetime) -> bool:
+        with self._file.counting() as db:
+            (forgot,) = db.execute("SELECT restored FROM memory").fetchone()
+            if forgot:
+                _unsettle(db, now)
+                db.execute("UPDATE memory SET restored = 0")
+        return bool(forgot)
+
+    def unsettled(self) -> Mapping[Place, datetime]:
+        found = self._read(lambda place, at: (load(Place, place), moment(at)), "SELECT place, at FROM unsettled")
+        return dict(found)
+
+    def settle(self, place: Place, deliveries: Sequence[Delivery]) -> None:
+        with self._file.counting() as db:
+            known = db.execute("DELETE FROM unsettled WHERE place = ? RETURNING at", bound(dump(place))).fetchone()
+            for delivery in deliveries if known else ():  # else another process was first
+                _put(db, delivery)
+
+
+def _unsettle(db: Database, now: datetime) -> None:
+    """Nobody knows what was posted last in the places that follow something."""
+    bodies = db.execute("SELECT body FROM subscriptions").fetchall()
+    places = {dump(load(Subscription, body).place) for (body,) in bodies}
+    rows = (bound(place, instant(now)) for place in sorted(places))
+    db.conn.executemany("INSERT INTO unsettled (place, at) VALUES (?, ?) ON CONFLICT DO NOTHING", rows)
+
+
+def _put(db: Database, delivery: Delivery) -> None:
+    """Keep a delivery, a new one too, whoever works on it: it is overtaken. One without a subscription is not kept."""
+    values = (delivery.subscription, instant(delivery.until), *delivery_columns(delivery))
+    db.execute(
+        "INSERT INTO deliveries (subscription, until, state, attempts, retry, body) "
+        "SELECT ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM subscriptions WHERE id = ?) "
+        "ON CONFLICT (subscription, until) DO UPDATE SET state = excluded.state, retry = excluded.retry, "
+        "attempts = attempts + 1, body = json_set(excluded.body, '$.attempts', attempts + 1)",
+        bound(*values, delivery.subscription),
+    )

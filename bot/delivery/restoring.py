@@ -1,0 +1,228 @@
+"""After a restore the ledger has forgotten what it kept last: one look into each channel's history tells what it was.
+
+Until then nothing is posted there. Every message bears its name (`ledger.idempotency_key`), which is made of what the
+database still knows, so that the headlines of all deliveries that may have been are looked for at once:
+
+    found             what a headline names was posted; it counts as told, whatever the ledger says
+    the newest one    may have been interrupted: unless all of it stands there it goes on, each message looked for first
+    not found         it was not posted, and is planned as ever
+    no history        nobody can tell: what may have been posted is not posted again, and its channel is told
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from bot.delivery import schedule
+from bot.delivery.leases import LeaseHolder
+from bot.delivery.ledger import GRACE, LOOKED_BACK, backoff, deadline_of, idempotency_key, planned_delivery
+from bot.errors import DigestError, Forbidden, ThreadGone
+from bot.ports import Chat, Ledger, Memory, Subscriptions
+from bot.posts.post import HEADLINE, REPORT, WITHHELD
+from bot.posts.report import FORMATS
+from bot.values import EPOCH, Delivery, DeliveryState, Place, Step, StepState, Subscription
+
+LONGEST = timedelta(days=62)
+"""So far back deliveries are looked for: two months, since a subscription may be due once a month."""
+_QUARTER = timedelta(minutes=15)
+"""All zones' midnights are multiples of it, so that those of a zone that was set meanwhile are among them too."""
+_FILES = sum(form.attached for form in FORMATS.values())
+_log = logging.getLogger("digest.worker")
+
+
+# --- What may have been posted -----------------------------------------------------------------
+
+
+def known_until(subscription: Subscription, last: Delivery | None) -> datetime:
+    """Up to where it is certain what a subscription was told, by its latest delivery that is known."""
+    if last is None:
+        return subscription.created - timedelta(days=3)  # its first period ends after that, in any zone
+    open_ended = last.state is DeliveryState.DUE or (last.state is DeliveryState.FAILED and not last.sent)
+    return last.cursor if open_ended else last.until
+
+
+def headlines(subscription: Subscription, since: datetime, now: datetime) -> dict[str, datetime]:
+    """By the name of its headline the end of every period that may have been told since some time."""
+    first = max(since, now - LONGEST)
+    begun = EPOCH + ((first - EPOCH) // _QUARTER + 1) * _QUARTER
+    untils = (begun + n * _QUARTER for n in range((now - begun) // _QUARTER + 1))
+    return {name: until for until in untils for name in names(subscription, until, HEADLINE)}
+
+
+def names(subscription: Subscription, until: datetime, key: str) -> tuple[str, ...]:
+    """What a message may be called, or what was posted in its place."""
+    name = idempotency_key(subscription, until, key)
+    return (name, *(f"{name}/{instead}" for instead in WITHHELD))
+
+
+# --- What is kept of it ------------------------------------------------------------------------
+
+
+def found_again(
+    subscription: Subscription, known: Sequence[Delivery], posted: Mapping[datetime, str], whole: bool, now: datetime
+) -> Iterator[Delivery]:
+    """The deliveries of which headlines were found, by the end of their periods with the threads beneath them.
+
+    `known` are those that the ledger has, the latest first; `whole` says whether all of the newest one was posted.
+    """
+    if not posted:
+        return
+    kept, newest, since = {d.until: d for d in known}, max(posted), known_until(subscription, next(iter(known), None))
+    yield from (
+        _settled(d) for d in known if d.state is DeliveryState.DUE and d.until < newest and d.until not in posted
+    )
+    for until in sorted(posted):
+        delivery = kept.get(until) or _forgotten(subscription, since, until, now)
+        if not delivery.sent:
+            step = Step(HEADLINE, StepState.DONE, until, posted[until])
+            delivery = replace(delivery, steps=(step,))
+        goes_on = until == newest and not whole
+        yield _going_on(subscription, delivery, now) if goes_on else _settled(delivery)
+        since = until
+
+
+def in_doubt(subscription: Subscription, last: Delivery | None, now: datetime) -> Iterator[Delivery]:
+    """The deliveries of which nobody can tell whether they were posted."""
+    if last and last.state is DeliveryState.DUE:
+        last = _settled(last)
+        yield last
+    if planned := planned_delivery(subscription, last, now):
+        yield _settled(planned)
+
+
+def _settled(delivery: Delivery) -> Delivery:
+    return replace(delivery, state=DeliveryState.RESTORED, failure=None)
+
+
+def _going_on(subscription: Subscription, delivery: Delivery, now: datetime) -> Delivery:
+    deadline = max(delivery.deadline, deadline_of(subscription, delivery.slot, now))
+    again = replace(delivery, state=DeliveryState.DUE, failure=None, deadline=deadline, retry=now)
+    return replace(again, looked_since=delivery.until)
+
+
+def _forgotten(subscription: Subscription, since: datetime, until: datetime, now: datetime) -> Delivery:
+    """A delivery of which only its headline is left."""
+    slot = schedule.next_slot(subscription.schedule, subscription.zone, until)
+    slot = slot if slot and slot < min(now, until + timedelta(days=1)) else until
+    since = min(since, until)
+    return Delivery(subscription.id, slot, since, since, until, now + GRACE, now)
+
+
+# --- Looking -----------------------------------------------------------------------------------
+
+
+class Restorer:
+    """Settles the places of this process's chats. Safe for several threads and several processes."""
+
+    def __init__(
+        self,
+        chats: Mapping[str, Chat],
+        *,
+        memory: Memory,
+        subscriptions: Subscriptions,
+        ledger: Ledger,
+        leases: LeaseHolder,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """`chats` are by name."""
+        self._chats = chats
+        self._memory = memory
+        self._subscriptions = subscriptions
+        self._ledger = ledger
+        self._leases = leases
+        self._clock = clock
+        self._failures: dict[Place, int] = {}
+        self._retry: dict[Place, datetime] = {}
+        self.waits = False
+        """Whether another process has a place in hand."""
+
+    def unsettled(self) -> frozenset[Place]:
+        """The places in which nothing may be posted yet."""
+        return frozenset(place for place in self._memory.unsettled() if place.chat in self._chats)
+
+    def take(self) -> list[Place]:
+        """The places that this process is to settle now: it holds their leases, until `settle` gives them back."""
+        now, self.waits = self._clock(), False
+        taken = []
+        for place in sorted(self.unsettled(), key=str):
+            if self._retry.get(place, now) > now:
+                continue
+            if self._leases.acquire(_lease(place)):
+                taken.append(place)
+            else:
+                self.waits = True
+        return taken
+
+    def settle(self, place: Place) -> bool:
+        """Find out what was posted in a place, and keep it; whether that is done. Else it is tried again later."""
+        try:
+            at = self._memory.unsettled().get(place)
+            if at is not None:
+                self._memory.settle(place, self._found(place, at))
+        except DigestError as error:
+            self._put_off(place, str(error))
+            return False
+        except Exception:
+            _log.exception("a history could not be read")
+            self._put_off(place, "unexpected")
+            return False
+        finally:
+            self._leases.release(_lease(place))
+        return True
+
+    def _put_off(self, place: Place, reason: str) -> None:
+        failures = self._failures[place] = self._failures.get(place, 0) + 1
+        self._retry[place] = self._clock() + backoff(failures)
+        _say(logging.WARNING, "not settled", place, reason=reason, tries=failures)
+
+    def _found(self, place: Place, at: datetime) -> list[Delivery]:
+        """What is to be kept of a place. Raises what `Chat.posted` raises, but for Forbidden."""
+        followed = self._subscriptions.subscriptions(place)
+        known = {s.id: self._ledger.deliveries(s.id, limit=LOOKED_BACK) for s in followed}
+        try:
+            posted = self._headlines(place, followed, known)
+            found = [delivery for s in posted for delivery in self._of(s, known[s.id], posted[s])]
+        except Forbidden as error:
+            found = [d for s in followed for d in in_doubt(s, next(iter(known[s.id]), None), at)]
+            _say(logging.WARNING, "in doubt", place, reason=str(error), deliveries=len(found))
+        else:
+            _say(logging.INFO, "settled", place, deliveries=len(found))
+        return found
+
+    def _headlines(
+        self, place: Place, followed: Sequence[Subscription], known: Mapping[int, Sequence[Delivery]]
+    ) -> dict[Subscription, dict[datetime, str]]:
+        """By subscription what was posted in its place: the end of each period, and the thread beneath its headline."""
+        now = self._clock()
+        since = {s: known_until(s, next(iter(known[s.id]), None)) for s in followed}
+        wanted = {s: headlines(s, since[s], now) for s in followed}
+        if not any(wanted.values()):
+            return {}
+        oldest = max(min(since.values()), now - LONGEST)
+        threads = self._chats[place.chat].posted(place, {n for each in wanted.values() for n in each}, oldest).threads
+        return {s: {until: threads[n] for n, until in wanted[s].items() if n in threads} for s in followed}
+
+    def _of(
+        self, subscription: Subscription, known: Sequence[Delivery], posted: Mapping[datetime, str]
+    ) -> list[Delivery]:
+        whole = bool(posted) and self._is_whole(subscription, max(posted), posted[max(posted)])
+        return list(found_again(subscription, known, posted, whole, self._clock()))
+
+    def _is_whole(self, subscription: Subscription, until: datetime, thread: str) -> bool:
+        """Whether the last message of a digest stands in its thread, with its files."""
+        chat, place = self._chats[subscription.place.chat], replace(subscription.place, thread=thread)
+        wanted = names(subscription, until, REPORT)
+        try:
+            posted = chat.posted(place, wanted, until)
+        except ThreadGone:  # somebody removed the headline, and with it what hangs beneath
+            return True
+        return wanted[0] in posted.threads and len(posted.files) >= _FILES
+
+
+def _lease(place: Place) -> str:
+    return f"restoring:{place}"
+
+
+def _say(level: int, event: str, place: Place, **fields: object) -> None:
+    _log.log(level, event, extra={"fields": {**fields, "chat": place.chat, "channel": place.channel}})
