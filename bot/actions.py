@@ -23,7 +23,7 @@ from bot.conversation.commands import WORDS
 from bot.conversation.grammar import is_repository, parse_date, quoted, words
 from bot.delivery.sending import deliver
 from bot.delivery.worker import Worker
-from bot.errors import ConfigError, DigestError, UsageError
+from bot.errors import ConfigError, DigestError, NotFound, UsageError
 from bot.languages import BASE
 from bot.ports import Verdict
 from bot.posts.labels import day_label
@@ -128,6 +128,8 @@ _TICK = 5
 """Seconds between two looks at what is due."""
 _AHEAD = 60
 """Seconds between two looks at what is due soon."""
+_DAY = 86_400
+"""Seconds between two looks at what is kept for too long."""
 _PATIENCE = 8.0
 """Seconds that a message which is just being sent is waited for: service managers kill after ten."""
 
@@ -181,6 +183,7 @@ def _deliver(begun: list[Worker]) -> None:
             clock.every(program.settings.digest_lease / 3, worker.renew, "leases")
             clock.every(_TICK, worker.tick, "due")
             clock.every(_AHEAD, worker.early.begin, "early")
+            clock.every(_DAY, lambda: parts.retain(program), "retention")
             try:
                 _together(listening, stop)
             finally:
@@ -286,6 +289,39 @@ def doctor(what: str | None, channel: str) -> None:
         )
         click.echo(f"{texts(f'doctor.{finding.verdict}_mark')} {texts(f'doctor.{finding.subject}')}: {outcome}")
     sys.exit(1 if failed else 0)
+
+
+@_kindly
+def backup(file: Path) -> None:
+    """Copy the database, whatever is being written."""
+    with parts.program() as program:
+        size = program.store.back_up(file.absolute())
+        click.echo(program.texts("keeping.backed_up", path=file, size=_megabytes(size)))
+
+
+@_kindly
+def restore(file: Path) -> None:
+    """Put a backup in the place of the database."""
+    database, aside = parts.restore(file)
+    texts = _texts()
+    click.echo(texts("keeping.restored", path=database))
+    if aside:
+        click.echo(texts("keeping.aside", path=aside))
+
+
+@_kindly
+def forget(what: str) -> None:
+    """Remove all that is kept of a repository or a person, and tell how much room that made."""
+    with parts.program() as program:
+        before = parts.kept_bytes(program)
+        if not parts.forget(program, what):
+            raise NotFound("forget_unknown", what=what)
+        after = parts.kept_bytes(program)
+        click.echo(program.texts("keeping.forgotten", what=what, before=_megabytes(before), after=_megabytes(after)))
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 2**20:.1f}"
 
 
 @_kindly

@@ -197,6 +197,27 @@ def db(as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def backup(file: Path) -> None:
+    """Copy the database to a file, also while the bot runs: a plain copy of a file in use is no backup."""
+    _actions().backup(file)
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def restore(file: Path) -> None:
+    """Put a backup in the place of the database, while nothing runs; the old one is kept beside it."""
+    _actions().restore(file)
+
+
+@cli.command()
+@click.argument("what", metavar="REPOSITORY|PERSON")
+def forget(what: str) -> None:
+    """Remove all that is kept of a repository, or of a person of a chat (slack:T0123/U0123, feishu:ou_…)."""
+    _actions().forget(what)
+
+
+@cli.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the completion script of a shell: eval "$(digest completion bash)"."""

@@ -37,10 +37,11 @@ from bot.posts.labels import columns
 from bot.repositories import Policy, Repositories, is_hosted
 from bot.settings import habits, load, misspelt, unread
 from bot.texts import Texts
-from bot.values import EPOCH, Message, Place, Quota, Span, Table
+from bot.values import EPOCH, Message, Place, Quota, Request, Span, Table
 
 if TYPE_CHECKING:
     from adapters.clock import Clock
+    from adapters.sources.git.source import GitSource
 
 _log = logging.getLogger("digest")
 
@@ -313,6 +314,54 @@ def monitor(made: Program, clock: "Clock") -> Iterator[None]:
         yield
     finally:
         port.stop()
+
+
+# --- What is kept ----------------------------------------------------------------------------
+
+
+def restore(backup: Path) -> tuple[Path, Path | None]:
+    """Put a backup in the place of the database; its path, and the old one's. Raises StoreError, ConfigError."""
+    settings = load(AllSettings)
+    return settings.digest_database, sqlite.restore_from(settings, backup, _now())
+
+
+def _clones(made: Program) -> "GitSource":
+    from adapters.sources.git import source as git
+
+    return git.from_settings(made.settings, _hosts(made.settings))
+
+
+def kept_bytes(made: Program) -> int:
+    """Bytes of the database and of all clones."""
+    return made.store.counts()["bytes"] + _clones(made).size()
+
+
+def forget(made: Program, what: str) -> bool:
+    """Remove all that is kept of a repository, or of a person of a chat; whether there was anything."""
+    if what.partition(":")[0] in _CHATS:
+        found = bool(made.store.forget_person(what))
+    else:
+        asked = made.in_terminal().context(Request("", terminal.HOME, terminal.USER))
+        repo = asked.naming.spelled(what)
+        found = made.store.forget_repository(repo)
+        found = _clones(made).forget(repo) or found
+    if found:
+        made.store.compact()
+    return found
+
+
+def retain(made: Program) -> None:
+    """Remove what nobody follows and nothing came of for as long as the settings say."""
+    if not (days := made.settings.digest_keep_days):
+        return
+    since, followed = _now() - timedelta(days=days), [s.repo for s in made.store.subscriptions()]
+    gone = made.store.retain(since, followed)
+    clones = _clones(made).retain(followed, since)
+    if gone:
+        made.store.compact()
+    if gone or clones:
+        fields = {"repositories": gone, "clones": clones}
+        logging.getLogger("digest").info("forgotten", extra={"fields": fields})
 
 
 # --- The doctor ------------------------------------------------------------------------------

@@ -475,6 +475,36 @@ class Database(Protocol):
         """Let go of every connection."""
         ...
 
+    def free(self) -> int:
+        """Bytes that are left on its disk."""
+        ...
+
+    def back_up(self, target: Path) -> int:
+        """Copy all of it into a file that only its owner may read, while it is used; the copy's bytes.
+
+        What stood there before is replaced once the copy is whole. Raises StoreError.
+        """
+        ...
+
+    def forget_repository(self, repo: str) -> bool:
+        """Remove all that is kept of a repository, its subscriptions too; whether there was anything."""
+        ...
+
+    def forget_person(self, person: str) -> int:
+        """Remove the rows of a person of a chat (`slack:T1/U1`), and what is followed with them alone; how many."""
+        ...
+
+    def retain(self, since: datetime, followed: Collection[str]) -> int:
+        """Remove commits, analyses and digests of repositories of which nothing came since, but `followed`; how many.
+
+        That a commit was told of is remembered for good.
+        """
+        ...
+
+    def compact(self) -> None:
+        """Give space back to the disk that is used no more; deliveries need not wait for it."""
+        ...
+
 
 class Store(Archive, Subscriptions, Ledger, Meter, Leases, Memory, Database, Protocol):
     """All that must be remembered. Safe for several threads and several processes on one database."""

@@ -42,13 +42,17 @@ from bot.values import (
 # --- How it stands ---------------------------------------------------------------------------
 
 
-def unready(ledger: Ledger) -> str:
-    """Why the bot cannot work, empty where it can: its store answers."""
+_LITTLE, _NONE = 200 * 2**20, 2**20
+"""With fewer bytes left on the database's disk somebody should make room; with fewer nothing can be kept."""
+
+
+def unready(store: Store) -> str:
+    """Why the bot cannot work, empty where it can: its store answers, and there is room on its disk."""
     try:
-        ledger.delivery_states()
+        store.delivery_states()
     except DigestError as error:
         return Texts(BASE).error(error)
-    return ""
+    return Texts(BASE)("keeping.disk_full") if store.free() < _NONE else ""
 
 
 def measures(store: Store, now: datetime, quota: Quota | None) -> Iterator[Measure]:
@@ -166,6 +170,11 @@ def examine(app: App, store: Store, path: str) -> Iterator[Finding]:
     counts, followed = store.counts(), store.subscriptions()
     known = {"path": path, "size": f"{counts['bytes'] / 2**20:.1f}", "n": counts["subscriptions"]}
     yield Finding("database", Verdict.FINE, "fine", known)
+    if (free := store.free()) < _LITTLE:
+        room = {"free": f"{free / 2**20:.1f}"}
+        yield Finding("disk", Verdict.WARNING if free >= _NONE else Verdict.FAILED, "little", room)
+    if unsettled := len(store.unsettled()):
+        yield Finding("restored", Verdict.WARNING, "unsettled", {"n": unsettled})
     yield from _github(app, followed)
     yield _model(app)
     if app.model:

@@ -1,14 +1,16 @@
 """Repositories given by URL: what a URL says, and a clone of it on this machine."""
 
 import base64
+import errno
 import fcntl
 import hashlib
 import os
 import re
 import shlex
+import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,6 +52,9 @@ _REFUSED = re.compile(
     "Authentication failed|could not read (?:Username|Password)|Permission denied|Access denied|returned error: 40[13]"
 )
 _ABSENT = re.compile("not found|does not exist|does not appear to be a git repository|returned error: 4(?:04|10)", re.I)
+
+_FULL = re.compile("No space left on device|Disk quota exceeded")
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True)
@@ -139,8 +144,7 @@ class Clones:
         The first time in a process it is always fetched: the server decides whether it may still be read.
         Raises NotFound, Forbidden, Unavailable.
         """
-        name = re.sub(r"[^A-Za-z0-9]+", "-", remote.path.removesuffix(".git")).strip("-")[-60:]
-        path = self._folder / f"{name}-{hashlib.sha256(remote.url.encode()).hexdigest()[:16]}.git"
+        path = self._path(remote)
         try:
             with self._alone(remote.url, path):
                 known = self._fetched.get(remote.url)
@@ -150,9 +154,36 @@ class Clones:
         except process.GitFailed as failed:
             raise _error(str(failed), remote.title or remote.url) from None
         except OSError as failed:
+            if failed.errno in _NO_ROOM:
+                raise Unavailable("clone_disk_full", repo=remote.title or remote.url) from None
             problem = failed.strerror or type(failed).__name__
             raise Unavailable("clone_failed", repo=remote.title or remote.url, problem=problem) from None
         return path
+
+    def forget(self, remote: Remote) -> bool:
+        """Remove the clone of a remote, once nobody uses it; whether there was one."""
+        path = self._path(remote)
+        with self._alone(remote.url, path):
+            self._fetched.pop(remote.url, None)
+            return _removed(path)
+
+    def retain(self, followed: Iterable[Remote], since: float) -> int:
+        """Remove the clones that nobody used since some time (seconds since 1970), but of `followed`; how many."""
+        kept, gone = {self._path(remote) for remote in followed}, 0
+        for path in self._folder.glob("*.git"):
+            lock = path.with_suffix(".lock")
+            if path not in kept and lock.exists() and lock.stat().st_mtime < since:
+                with self._alone(str(path), path):
+                    gone += _removed(path)
+        return gone
+
+    def size(self) -> int:
+        """Bytes of all clones."""
+        return sum(file.stat().st_size for file in self._folder.rglob("*") if file.is_file())
+
+    def _path(self, remote: Remote) -> Path:
+        name = re.sub(r"[^A-Za-z0-9]+", "-", remote.path.removesuffix(".git")).strip("-")[-60:]
+        return self._folder / f"{name}-{hashlib.sha256(remote.url.encode()).hexdigest()[:16]}.git"
 
     @contextmanager
     def _alone(self, url: str, path: Path) -> Iterator[None]:
@@ -164,6 +195,13 @@ class Clones:
             with path.with_suffix(".lock").open("w") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 yield
+
+
+def _removed(path: Path) -> bool:
+    """Whether there was a clone, which is gone now; its lock stays, which others may hold."""
+    there = path.exists()
+    shutil.rmtree(path, ignore_errors=True)
+    return there
 
 
 def _fetch(remote: Remote, path: Path, reach: Reach) -> None:
@@ -251,6 +289,8 @@ def _error(said: str, repo: str) -> DigestError:
 
     A hosting service answers alike for what is private and what is not there.
     """
+    if _FULL.search(said):
+        return Unavailable("clone_disk_full", repo=repo)
     if _REFUSED.search(said):
         return Forbidden("repository_forbidden", repo=repo)
     if _ABSENT.search(said):

@@ -175,6 +175,20 @@ class GitSource:
         """None: git knows no such limit."""
         return None
 
+    def forget(self, repo: str) -> bool:
+        """Remove the clone of a repository; whether there was one."""
+        place = locate(repo, self._hosts)
+        return isinstance(place, Remote) and self._clones.forget(place)
+
+    def retain(self, followed: Iterable[str], since: datetime) -> int:
+        """Remove the clones that nobody used since some time, but those of `followed` repositories; how many."""
+        places = (parse(repo, self._hosts) for repo in followed)
+        return self._clones.retain(filter(None, places), since.timestamp())
+
+    def size(self) -> int:
+        """Bytes of all clones."""
+        return self._clones.size()
+
     def _remember(self, remote: Remote | None) -> Remote | None:
         """`remote`, with the credentials last seen for its URL where it has none."""
         if remote and remote.credentials:

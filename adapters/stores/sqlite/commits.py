@@ -77,12 +77,27 @@ def index_analysis(db: Database, repo: int, sha: str, language: str, words: str)
     _reindex(db, kept.id, _document(repo, kept.words, *said.values()), _document(repo, kept.words, *now.values()))
 
 
+def forget_commits(db: Database, name: str, most: int) -> bool:
+    """Remove commits of a repository, `most` at a time, with their words; whether there may be more."""
+    found = db.execute(
+        f"SELECT repo, id, {COMMIT_COLUMNS} FROM commits "  # noqa: S608  # constants
+        "WHERE repo = (SELECT id FROM repositories WHERE name = ?) LIMIT ?",
+        bound(name, most),
+    ).fetchall()
+    for repo, number, *row in found:
+        kept = _Kept(number, tuple(row))
+        _reindex(db, number, _document(repo, kept.words, *_said(db, number).values()), "")
+        db.execute("DELETE FROM commits WHERE id = ?", (number,))
+    return len(found) == most
+
+
 def _reindex(db: Database, number: int, old: str, new: str) -> None:
     """Replace a document. An index without content is told what to forget (https://sqlite.org/fts5.html, "delete")."""
     if old == new:
         return
     db.execute("INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", bound(number, old))
-    db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", bound(number, new))
+    if new:
+        db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", bound(number, new))
 
 
 def _document(repo: int, *words: str) -> str:

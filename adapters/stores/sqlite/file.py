@@ -9,6 +9,7 @@ and a delivery step that was kept must not be forgotten; foreign keys on; a busy
 """
 
 import os
+import shutil
 import sqlite3
 import threading
 import time
@@ -43,6 +44,10 @@ _KEYS = {
     sqlite3.SQLITE_FULL: "database_full",
     sqlite3.SQLITE_CANTOPEN: "database_no_access",
 }
+_NO_ROOM = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+"""What SQLite says besides SQLITE_FULL where it can make no room for the files beside the database."""
+NEEDED_BYTES = 2**20
+"""With fewer bytes left nothing can be written."""
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
@@ -144,6 +149,10 @@ class SqliteFile:
         """Bytes of the file and of its write-ahead log."""
         return sum(part.stat().st_size for part in (self.path, Path(f"{self.path}-wal")) if part.exists())
 
+    def free(self) -> int:
+        """Bytes that are left on its disk."""
+        return free_bytes(self.path)
+
     def close(self) -> None:
         """Close the connections of all threads, each when its call is over; a later call raises StoreError."""
         self._closed = True
@@ -184,6 +193,8 @@ class SqliteFile:
             self._check_pages(db)
             pending = self._migrations.pending(db)
         if pending:
+            with self.reading() as db:
+                db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file: it can give space back in steps
             with self.writing() as db:
                 self._check_origin(db)
                 self._migrations.apply(db)
@@ -240,17 +251,29 @@ class SqliteFile:
         try:
             yield
         except sqlite3.Error as error:
-            raise self._error(error) from error
+            raise error_of(error, self.path) from error
         except ValidationError as error:  # JSON that no version of this program wrote; its text may be anything
             raise StoreError("database_damaged", path=str(self.path)) from error
 
-    def _error(self, error: sqlite3.Error) -> DigestError:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # 0: raised by Python's module itself
-        if code in _BUSY:
-            return Unavailable("database_busy", path=str(self.path))
-        if code in _KEYS:
-            return StoreError(_KEYS[code], path=str(self.path))
-        return StoreError("database_failed", path=str(self.path), problem=str(error))
+
+def error_of(error: sqlite3.Error, path: Path) -> DigestError:
+    """What SQLite says of the file at `path`, in the bot's terms."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # 0: raised by Python's module itself
+    if code in _BUSY:
+        return Unavailable("database_busy", path=str(path))
+    if code in _NO_ROOM and free_bytes(path) < NEEDED_BYTES:
+        return StoreError("database_full", path=str(path))
+    if code in _KEYS:
+        return StoreError(_KEYS[code], path=str(path))
+    return StoreError("database_failed", path=str(path), problem=str(error))
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes that are left on the disk of a file."""
+    try:
+        return shutil.disk_usage(path.parent).free
+    except OSError:
+        return 0
 
 
 class Part:

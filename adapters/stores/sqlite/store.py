@@ -1,9 +1,11 @@
 """`SqliteStore`: everything that must be remembered, in one SQLite file."""
 
+from datetime import datetime
 from pathlib import Path
 
 from adapters.stores.sqlite.archive import SqliteArchive
 from adapters.stores.sqlite.file import SqliteFile
+from adapters.stores.sqlite.keeping import SqliteKeeping, restore
 from adapters.stores.sqlite.leases import SqliteLeases
 from adapters.stores.sqlite.ledger import SqliteLedger
 from adapters.stores.sqlite.memory import SqliteMemory
@@ -14,7 +16,9 @@ from bot.ports import Database
 from bot.settings import Settings
 
 
-class SqliteStore(SqliteArchive, SqliteSubscriptions, SqliteLedger, SqliteMeter, SqliteLeases, SqliteMemory, Database):
+class SqliteStore(
+    SqliteArchive, SqliteSubscriptions, SqliteLedger, SqliteMeter, SqliteLeases, SqliteMemory, SqliteKeeping, Database
+):
     """Every port of `bot.ports` that remembers, on one SQLite file. Safe for several threads and several processes.
 
     Every method raises StoreError where the file cannot be used and Unavailable where another process keeps it locked
@@ -37,3 +41,8 @@ class SqliteStore(SqliteArchive, SqliteSubscriptions, SqliteLedger, SqliteMeter,
 def from_settings(settings: Settings) -> SqliteStore:
     """The store at `digest_database`. Raises StoreError, Unavailable."""
     return SqliteStore(settings.digest_database)
+
+
+def restore_from(settings: Settings, backup: Path, now: datetime) -> Path | None:
+    """Put a backup in the place of `digest_database`, see `restore`. Raises StoreError."""
+    return restore(settings.digest_database, backup, now)
