@@ -34,6 +34,7 @@ from bot.values import (
     Sight,
     Spending,
     Subscription,
+    Unreadable,
     Usage,
 )
 
@@ -473,6 +474,13 @@ class Database(Protocol):
 
     def close(self) -> None:
         """Let go of every connection."""
+        ...
+
+    def unreadable(self) -> tuple[Unreadable, ...]:
+        """The rows that no version of this program wrote, as far as deliveries and digests depend on them.
+
+        Nothing that lists rows gives such a one: it costs what hangs on it, and nobody else.
+        """
         ...
 
     def free(self) -> int:

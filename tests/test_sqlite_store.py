@@ -316,12 +316,17 @@ def test_damage_that_opening_did_not_look_for_is_told_when_it_is_met(
         store.commits_by_sha(REPO, "00000")
 
 
-def test_json_that_no_version_wrote_is_told_as_damage(store: SqliteStore, path: Path) -> None:
+def test_json_that_no_version_wrote_is_none(store: SqliteStore, path: Path) -> None:
     store.keep_digest("k", digest(commit(1)), START)
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE digests SET body = '{}'")
-    with pytest.raises(StoreError, match="database_damaged"):
-        store.digest("k")
+        connection.execute("UPDATE commits SET parents = 'oops'")
+    assert store.digest("k") is None
+    assert store.commits_by_sha(REPO, commit(1).sha) == ()
+    assert [(row.table, row.key) for row in store.unreadable()] == [("digests", "k")]
+    store.keep_digest("k", digest(commit(1)), START)
+    assert store.digest("k") == digest(commit(1))
+    assert store.commits_by_sha(REPO, commit(1).sha) == (commit(1),)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from bot.app import App
 from bot.conversation.options import continued
 from bot.delivery import schedule
+from bot.delivery.ledger import is_sound
 from bot.errors import DigestError, UsageError
 from bot.judgement import cost
 from bot.judgement.asker import Bill, Limits
@@ -92,12 +93,9 @@ def measures(store: Store, now: datetime, quota: Quota | None) -> Iterator[Measu
 
 def due_next(subscription: Subscription, now: datetime) -> datetime | None:
     """When a subscription's digest is due next; None while it rests, or where it never is."""
-    if subscription.paused:
+    if subscription.paused or not is_sound(subscription):
         return None
-    try:
-        return schedule.next_slot(subscription.schedule, subscription.zone, now)
-    except UsageError:
-        return None
+    return schedule.next_slot(subscription.schedule, subscription.zone, now)
 
 
 def delivery_status(delivery: Delivery | None, zone: str, texts: Texts) -> str:
@@ -173,6 +171,12 @@ def examine(app: App, store: Store, path: str) -> Iterator[Finding]:
     if (free := store.free()) < _LITTLE:
         room = {"free": f"{free / 2**20:.1f}"}
         yield Finding("disk", Verdict.WARNING if free >= _NONE else Verdict.FAILED, "little", room)
+    for row in store.unreadable():
+        yield Finding("row", Verdict.FAILED, "unreadable", {"table": row.table, "row": row.key, "place": row.place})
+    for each in followed:
+        if not is_sound(each):
+            wrong = {"id": each.id, "repo": each.repo, "channel": f"{each.place.chat}:{each.place.channel}"}
+            yield Finding("row", Verdict.FAILED, "unsound", wrong)
     if unsettled := len(store.unsettled()):
         yield Finding("restored", Verdict.WARNING, "unsettled", {"n": unsettled})
     yield from _github(app, followed)
@@ -352,7 +356,7 @@ def exported(subscriptions: Sequence[Subscription]) -> list[dict[str, Any]]:
 
 
 def _record(subscription: Subscription) -> _Record:
-    return _Record(
+    return _Record.model_construct(  # also what is wrong: who reads it in is told
         chat=subscription.place.chat,
         channel=subscription.place.channel,
         repo=subscription.repo,

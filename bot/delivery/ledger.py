@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from bot.delivery import schedule
 from bot.errors import DigestError
+from bot.languages import LANGUAGES
 from bot.values import EPOCH, Commit, Delivery, DeliveryState, Failure, Place, Step, StepState, Subscription, one_line
 
 GRACE = timedelta(hours=1)
@@ -28,6 +29,11 @@ LOOKED_BACK = 30
 """How many earlier deliveries of a subscription are looked at."""
 
 # --- When a delivery is planned, and when it is given up ---------------------------------------
+
+
+def is_sound(subscription: Subscription) -> bool:
+    """Whether a subscription says what can be done: there are such a schedule, such a zone and such a language."""
+    return schedule.is_sound(subscription.schedule, subscription.zone) and subscription.language in LANGUAGES
 
 
 def planned_delivery(subscription: Subscription, last: Delivery | None, now: datetime) -> Delivery | None:

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from bot.delivery import schedule
 from bot.delivery.leases import LeaseHolder
-from bot.delivery.ledger import GRACE, LOOKED_BACK, backoff, deadline_of, idempotency_key, planned_delivery
+from bot.delivery.ledger import GRACE, LOOKED_BACK, backoff, deadline_of, idempotency_key, is_sound, planned_delivery
 from bot.errors import DigestError, Forbidden, ThreadGone
 from bot.ports import Chat, Ledger, Memory, Subscriptions
 from bot.posts.post import HEADLINE, REPORT, WITHHELD
@@ -178,7 +178,7 @@ class Restorer:
 
     def _found(self, place: Place, at: datetime) -> list[Delivery]:
         """What is to be kept of a place. Raises what `Chat.posted` raises, but for Forbidden."""
-        followed = self._subscriptions.subscriptions(place)
+        followed = [s for s in self._subscriptions.subscriptions(place) if is_sound(s)]
         known = {s.id: self._ledger.deliveries(s.id, limit=LOOKED_BACK) for s in followed}
         try:
             posted = self._headlines(place, followed, known)

@@ -115,6 +115,15 @@ def check(expression: str) -> str:
     return " ".join(fields)
 
 
+def is_sound(expression: str, zone: str) -> bool:
+    """Whether a schedule can be understood, in a zone that there is."""
+    try:
+        next_slot(expression, zone, datetime(2000, 1, 1, tzinfo=ZoneInfo("UTC")))
+    except (UsageError, ValueError, LookupError, OSError):  # of a zone's name anything may be asked of the disk
+        return False
+    return True
+
+
 def _spelt(found: re.Match[str]) -> str:
     """A range of days that ends before it begins, as `sun-thu` does for APScheduler, day by day."""
     first, last = (WEEK.index(found[n]) for n in (1, 2))

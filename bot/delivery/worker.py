@@ -24,11 +24,20 @@ from bot.delivery.building import Builder
 from bot.delivery.early import Early
 from bot.delivery.job import ChannelUnreachable, Job, TryLater, log, together
 from bot.delivery.leases import LeaseHolder
-from bot.delivery.ledger import LOOKED_BACK, failed, failed_before, failure_of, is_first, is_late, planned_delivery
+from bot.delivery.ledger import (
+    LOOKED_BACK,
+    failed,
+    failed_before,
+    failure_of,
+    is_first,
+    is_late,
+    is_sound,
+    planned_delivery,
+)
 from bot.delivery.resting import rest
 from bot.delivery.restoring import Restorer
 from bot.delivery.sending import InFlight, Sender
-from bot.errors import DigestError, LeaseLost, NotFound, ThreadGone
+from bot.errors import DigestError, LeaseLost, NotFound, ThreadGone, UsageError
 from bot.ports import Archive, Chat, Leases, Ledger, Memory, Subscriptions
 from bot.values import UNREACHABLE, Delivery, DeliveryState, Failure, Place, Subscription
 
@@ -156,6 +165,8 @@ class Worker:
                 self._unplanned.add(number)
 
     def _plan_one(self, subscription: Subscription, last: Delivery | None, now: datetime) -> None:
+        if not is_sound(subscription):
+            raise UsageError("subscription_unsound", id=subscription.id)
         if last and last.state is DeliveryState.DUE:
             if is_late(subscription, last, now):
                 self._give_up_soon(Job(subscription, last))
@@ -173,7 +184,7 @@ class Worker:
             subscription = followed.get(delivery.subscription)
             if subscription and is_late(subscription, delivery, now):
                 self._give_up_soon(Job(subscription, delivery))
-            elif subscription:  # else it belongs to another process's chat
+            elif subscription and subscription.id not in self._unplanned:  # else it is another process's chat's
                 waiting.append(Job(subscription, delivery))
         for _, group in groupby(sorted(waiting, key=together), key=together):
             if self._in_hand.number >= IN_HAND or self._stopping.is_set():

@@ -123,6 +123,15 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A row that cannot be read: the table it is in, its key, and the place it is about, as far as that is known."""
+
+    table: str
+    key: str
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Measure:
     """What is measured of the running bot: a `counter` or a `gauge` with its samples, each with its labels."""
 

@@ -182,7 +182,9 @@ class EncryptedInstallations(SQLite3InstallationStore):
             for table in ("slack_bots", "slack_installations"):
                 columns = {row[1] for row in db.execute(f"PRAGMA table_info({table})")} & set(_SECRET)
                 for name in columns:
-                    plain = f"SELECT id, {name} FROM {table} WHERE {name} NOT LIKE '{_MARK}%'"  # noqa: S608
+                    plain = (
+                        f"SELECT id, {name} FROM {table} WHERE typeof({name}) = 'text' AND {name} NOT LIKE '{_MARK}%'"  # noqa: S608
+                    )
                     for number, value in db.execute(plain).fetchall():
                         closed = f"UPDATE {table} SET {name} = ? WHERE id = ?"  # noqa: S608
                         db.execute(closed, (self._encrypted(value), number))
@@ -199,7 +201,10 @@ class EncryptedInstallations(SQLite3InstallationStore):
 
     def find_bot(self, *, team_id: str | None, **_: Any) -> Bot | None:
         """The bot of a workspace. Raises ConfigError where its token cannot be decrypted."""
-        return self._opened(super().find_bot(enterprise_id=None, team_id=team_id, is_enterprise_install=False))
+        try:
+            return self._opened(super().find_bot(enterprise_id=None, team_id=team_id, is_enterprise_install=False))
+        except (ValueError, TypeError, AttributeError):  # a row that nobody wrote as it is
+            raise ConfigError("slack_token_unreadable") from None
 
     def find_installation(self, *, team_id: str | None, user_id: str | None = None, **_: Any) -> Installation | None:
         """The installation of a workspace. Raises ConfigError where its tokens cannot be decrypted."""

@@ -12,6 +12,7 @@ from adapters.stores.sqlite.rows import (
     bound,
     commit_of,
     dump,
+    dump_checked,
     instant,
     load,
     load_digest,
@@ -65,7 +66,8 @@ class SqliteArchive(Part, Archive):
         match = query(words, numbers)
         if not match or limit < 1:
             return ()
-        return self._read(
+        return self._read_each(
+            "commits",
             lambda repo, *row: commit_of(repo, row),
             f"SELECT (SELECT name FROM repositories WHERE id = repo), {COMMIT_COLUMNS} FROM commits "  # noqa: S608
             "WHERE id IN (SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid DESC LIMIT ?) ORDER BY id DESC",
@@ -73,7 +75,8 @@ class SqliteArchive(Part, Archive):
         )
 
     def _commits(self, repo: str, condition: str, *values: str | int) -> tuple[Commit, ...]:
-        return self._read(
+        return self._read_each(
+            "commits",
             lambda *row: commit_of(repo, row),
             f"SELECT {COMMIT_COLUMNS} FROM commits WHERE repo = {_REPO} AND {condition} "  # noqa: S608  # constants
             f"ORDER BY committed DESC, id DESC LIMIT {LOOKED_UP}",
@@ -83,9 +86,10 @@ class SqliteArchive(Part, Archive):
     # --- Analyses ---
 
     def analysis(self, key: AnalysisKey) -> Analysis | None:
-        found = self._read(
-            lambda body: load(Analysis, body),
-            f"SELECT body FROM analyses WHERE repo = {_REPO} "  # noqa: S608  # a constant
+        found = self._read_each(
+            "analyses",
+            lambda _, body: load(Analysis, body),
+            f"SELECT sha, body FROM analyses WHERE repo = {_REPO} "  # noqa: S608  # a constant
             "AND sha = ? AND prompt = ? AND model = ? AND language = ?",
             *(key.repo, key.sha, key.prompt, key.model, key.language),
         )
@@ -113,7 +117,7 @@ class SqliteArchive(Part, Archive):
         return next(iter(self._digests("WHERE key = ?", key).values()), None)
 
     def keep_digest(self, key: str, digest: Digest, now: datetime) -> None:
-        row = bound(key, *_digest_columns(digest), instant(now), dump(digest))
+        row = bound(key, *_digest_columns(digest), instant(now), dump_checked(digest))
         entries = sorted(digest.entries, key=lambda entry: entry.commit.committed)
         drafts = [Draft.of(entry.commit) for entry in entries]
         words = [analysis_words(entry.analysis) for entry in entries]
@@ -134,19 +138,21 @@ class SqliteArchive(Part, Archive):
 
     def _digests(self, where: str, *values: str | int) -> dict[str, Digest]:
         made = "SELECT key, body FROM digests"
-        return dict(self._read(lambda key, body: (key, load_digest(body)), f"{made} {where}", *values))
+        return dict(self._read_each("digests", lambda key, body: (key, load_digest(body)), f"{made} {where}", *values))
 
     # --- What was delivered ---
 
     def delivered_to(self, repo: str, sha: str) -> tuple[DeliveredCommit, ...]:
-        return self._read(
+        return self._read_each(
+            "told_commits",
             lambda place, at, grade: DeliveredCommit(sha, load(Grade, grade), load(Place, place), moment(at)),
             f"SELECT place, at, grade FROM told_commits WHERE repo = {_REPO} AND sha = ? ORDER BY at, place",  # noqa: S608
             *(repo, sha),
         )
 
     def delivered_grades(self, repo: str, shas: Iterable[str]) -> dict[str, Grade]:
-        found = self._read(
+        found = self._read_each(
+            "told_commits",
             lambda sha, grade: (sha, load(Grade, grade)),
             f"SELECT sha, grade FROM told_commits WHERE repo = {_REPO} "  # noqa: S608  # a constant
             "AND sha IN (SELECT value FROM json_each(?)) ORDER BY at DESC, place DESC",

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlite_utils import Database
 
-from adapters.stores.sqlite.rows import COMMIT_COLUMNS, Row, bound, commit_of, commit_row, commit_words
+from adapters.stores.sqlite.rows import COMMIT_COLUMNS, UNREADABLE, Row, bound, commit_of, commit_row, commit_words
 from adapters.stores.sqlite.words import repository_token
 from bot.values import Commit
 
@@ -112,7 +112,10 @@ class _Kept(NamedTuple):
 
     @property
     def words(self) -> str:
-        return commit_words(commit_of("", self.row))
+        try:
+            return commit_words(commit_of("", self.row))
+        except UNREADABLE:  # nobody knows by what it is found; it is replaced all the same
+            return ""
 
 
 def _kept(db: Database, repo: int, sha: str) -> _Kept | None:

@@ -8,6 +8,7 @@ and a delivery step that was kept must not be forgotten; foreign keys on; a busy
 `BEGIN IMMEDIATE`: one that reads first and then writes fails at once under a second writer, whatever the timeout.
 """
 
+import logging
 import os
 import shutil
 import sqlite3
@@ -22,12 +23,13 @@ from pydantic import ValidationError
 from sqlite_utils import Database, Migrations
 
 from adapters import private
-from adapters.stores.sqlite.rows import Cell, bound
+from adapters.stores.sqlite.rows import UNREADABLE, Cell, bound
 from adapters.stores.sqlite.schema import MIGRATIONS
 from adapters.stores.sqlite.twin import Twin
 from bot.errors import DigestError, StoreError, Unavailable
 
 T = TypeVar("T")
+_log = logging.getLogger("digest.store")
 
 CHECKED_BYTES = 16 * 2**20
 """A file up to this size is checked whole when opened, in some 20 ms; of a larger one, only what is read."""
@@ -102,6 +104,7 @@ class SqliteFile:
         self._lock = threading.Lock()
         self._open: list[_Connection] = []
         self._closed = False
+        self._unreadable: set[tuple[str, str]] = set()
         self._check_path()
         try:
             self._prepare()
@@ -149,6 +152,14 @@ class SqliteFile:
         """Bytes of the file and of its write-ahead log."""
         return sum(part.stat().st_size for part in (self.path, Path(f"{self.path}-wal")) if part.exists())
 
+    def tell_unreadable(self, table: str, key: str) -> None:
+        """Log that a row cannot be read, once."""
+        with self._lock:
+            new = (table, key) not in self._unreadable
+            self._unreadable.add((table, key))
+        if new:
+            _log.error("a row cannot be read: see digest doctor", extra={"fields": {"table": table, "key": key}})
+
     def free(self) -> int:
         """Bytes that are left on its disk."""
         return free_bytes(self.path)
@@ -194,7 +205,8 @@ class SqliteFile:
             pending = self._migrations.pending(db)
         if pending:
             with self.reading() as db:
-                db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file: it can give space back in steps
+                if not db.table_names():
+                    db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # a new file can give space back in steps
             with self.writing() as db:
                 self._check_origin(db)
                 self._migrations.apply(db)
@@ -276,6 +288,20 @@ def free_bytes(path: Path) -> int:
         return 0
 
 
+@contextmanager
+def _any_text(db: Database) -> Iterator[None]:
+    """Read text that is no UTF-8 too, which would end a whole query: a row that holds such cannot be read."""
+    db.conn.text_factory = _text
+    try:
+        yield
+    finally:
+        db.conn.text_factory = str
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode(errors="replace")
+
+
 class Part:
     """One part of a store: what the rows of its tables are, in a file that all parts share."""
 
@@ -286,6 +312,21 @@ class Part:
         """What `make` makes of the cells of each row."""
         with self._file.reading() as db:
             return tuple(make(*row) for row in db.execute(query, bound(*values)))
+
+    def _read_each(self, table: str, make: Callable[..., T], query: str, *values: Cell) -> tuple[T, ...]:
+        """What `make` makes of each row of a table, but for those that cannot be read, which are told once.
+
+        The first cell of a row is its key.
+        """
+        with self._file.reading() as db, _any_text(db):
+            rows = db.execute(query, bound(*values)).fetchall()
+        found = []
+        for row in rows:
+            try:
+                found.append(make(*row))
+            except UNREADABLE:
+                self._file.tell_unreadable(table, str(row[0]))
+        return tuple(found)
 
     def _write(self, statement: str, *values: Cell) -> None:
         """A transaction of one statement."""

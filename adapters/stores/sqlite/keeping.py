@@ -6,7 +6,7 @@ Whatever takes long is done in steps, each a transaction of some hundredths of a
 import os
 import sqlite3
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -15,9 +15,14 @@ from sqlite_utils import Database
 
 from adapters.stores.sqlite.commits import forget_commits
 from adapters.stores.sqlite.file import Part, SqliteFile, error_of
-from adapters.stores.sqlite.rows import bound, instant, to_json
+from adapters.stores.sqlite.ledger import load_delivery
+from adapters.stores.sqlite.rows import UNREADABLE, bound, instant, load_digest, to_json
+from adapters.stores.sqlite.subscriptions import load_subscription
 from bot.errors import StoreError, Unavailable
+from bot.values import Unreadable
 
+_LOOKED_AT = 200
+"""Digests that are looked at, the newest."""
 _BATCH = 200
 """Commits that are forgotten in one transaction."""
 _PAGES = 500
@@ -104,6 +109,25 @@ class SqliteKeeping(Part):
             with self._file.writing() as db:
                 more = forget_commits(db, name, _BATCH)
 
+    # --- What cannot be read ---
+
+    def unreadable(self) -> tuple[Unreadable, ...]:
+        newest = "id IN (SELECT max(id) FROM deliveries GROUP BY subscription)"
+        of = "(SELECT place FROM subscriptions s WHERE s.id = d.subscription)"
+        checked: tuple[tuple[str, Callable[..., object], str], ...] = (
+            ("subscriptions", load_subscription, "SELECT id, body, place FROM subscriptions"),
+            ("deliveries", load_delivery, f"SELECT id, body, {of} FROM deliveries d WHERE state = 'due' OR {newest}"),  # noqa: S608
+            ("digests", _load_digest, f"SELECT key, body, repo FROM digests ORDER BY kept DESC LIMIT {_LOOKED_AT}"),  # noqa: S608
+        )
+        return tuple(found for table, make, query in checked for found in self._wrong(table, make, query))
+
+    def _wrong(self, table: str, make: Callable[..., object], query: str) -> Iterator[Unreadable]:
+        for key, body, place in self._read_each(table, lambda *row: row, query):
+            try:
+                make(key, body)
+            except UNREADABLE:
+                yield Unreadable(table, str(key), str(place or ""))
+
     # --- Space ---
 
     def compact(self) -> None:
@@ -131,6 +155,10 @@ class SqliteKeeping(Part):
 
     def free(self) -> int:
         return self._file.free()
+
+
+def _load_digest(_: str, body: str) -> object:
+    return load_digest(body)
 
 
 def _columns_of_people(db: Database) -> Iterator[tuple[str, str]]:

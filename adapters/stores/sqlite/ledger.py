@@ -8,7 +8,7 @@ from sqlite_utils import Database
 
 from adapters.stores.sqlite.commits import repository_number
 from adapters.stores.sqlite.file import Part
-from adapters.stores.sqlite.rows import bound, dump, instant, load, load_digest
+from adapters.stores.sqlite.rows import bound, check_times, dump, dump_checked, instant, load, load_digest
 from bot.errors import LeaseLost, NotFound
 from bot.ports import Ledger
 from bot.values import Commit, Delivery, DeliveryState, StepState, Subscription
@@ -68,7 +68,7 @@ class SqliteLedger(Part, Ledger):
             found = db.execute(
                 "SELECT id, body FROM deliveries WHERE subscription = ? AND state = 'due'", bound(subscription)
             ).fetchall()
-            for kept in (_delivery(*row) for row in found):
+            for kept in (load_delivery(*row) for row in found):
                 _put(db, replace(kept, retry=retry, deadline=max(kept.deadline, deadline)))
 
     def reopen(self, delivery: Delivery) -> bool:
@@ -113,16 +113,17 @@ class SqliteLedger(Part, Ledger):
         )
 
     def _deliveries(self, rest: str, *values: str | int) -> tuple[Delivery, ...]:
-        return self._read(_delivery, f"SELECT id, body FROM deliveries {rest}", *values)  # noqa: S608  # constants
+        return self._read_each("deliveries", load_delivery, f"SELECT id, body FROM deliveries {rest}", *values)  # noqa: S608  # constants
 
 
-def _delivery(number: int, body: str) -> Delivery:
-    return replace(load(Delivery, body), id=number)
+def load_delivery(number: int, body: str) -> Delivery:
+    """The delivery of a row. Raises ValueError for one that cannot be read."""
+    return replace(check_times(load(Delivery, body)), id=number)
 
 
 def delivery_columns(delivery: Delivery) -> tuple[str, int, int, str]:
     """The columns `state`, `attempts`, `retry` and `body` of a delivery."""
-    return delivery.state, delivery.attempts, instant(delivery.retry), dump(delivery)
+    return delivery.state, delivery.attempts, instant(delivery.retry), dump_checked(delivery)
 
 
 def _put(db: Database, delivery: Delivery) -> None:

@@ -9,6 +9,7 @@ from sqlite_utils import Database
 from adapters.stores.sqlite.file import Part
 from adapters.stores.sqlite.ledger import delivery_columns
 from adapters.stores.sqlite.rows import bound, dump, instant, load, moment
+from adapters.stores.sqlite.subscriptions import load_subscription
 from adapters.stores.sqlite.twin import Twin
 from bot.ports import Memory
 from bot.values import Delivery, Place, Subscription
@@ -21,15 +22,17 @@ class SqliteMemory(Part, Memory):
         self._file.twin = Twin(folder)
 
     def begin(self, now: datetime) -> bool:
+        followed = self._read_each("subscriptions", load_subscription, "SELECT id, body FROM subscriptions")
         with self._file.counting() as db:
             (forgot,) = db.execute("SELECT restored FROM memory").fetchone()
             if forgot:
-                _unsettle(db, now)
+                _unsettle(db, followed, now)
                 db.execute("UPDATE memory SET restored = 0")
         return bool(forgot)
 
     def unsettled(self) -> Mapping[Place, datetime]:
-        found = self._read(lambda place, at: (load(Place, place), moment(at)), "SELECT place, at FROM unsettled")
+        query = "SELECT place, at FROM unsettled"
+        found = self._read_each("unsettled", lambda place, at: (load(Place, place), moment(at)), query)
         return dict(found)
 
     def settle(self, place: Place, deliveries: Sequence[Delivery]) -> None:
@@ -39,10 +42,9 @@ class SqliteMemory(Part, Memory):
                 _put(db, delivery)
 
 
-def _unsettle(db: Database, now: datetime) -> None:
+def _unsettle(db: Database, followed: Sequence[Subscription], now: datetime) -> None:
     """Nobody knows what was posted last in the places that follow something."""
-    bodies = db.execute("SELECT body FROM subscriptions").fetchall()
-    places = {dump(load(Subscription, body).place) for (body,) in bodies}
+    places = {dump(subscription.place) for subscription in followed}
     rows = (bound(place, instant(now)) for place in sorted(places))
     db.conn.executemany("INSERT INTO unsettled (place, at) VALUES (?, ?) ON CONFLICT DO NOTHING", rows)
 

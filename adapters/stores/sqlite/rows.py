@@ -8,7 +8,7 @@ time in microseconds, both since 1970 in UTC.
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from pydantic_core import PydanticSerializationError
 from adapters.stores.sqlite.words import segmented
 from bot.commits import related
 from bot.commits.reading import as_it_was, reread
+from bot.errors import StoreError
 from bot.values import Analysis, Commit, Digest, FileChange, FileStatus, InnerCommit, Reading
 
 T = TypeVar("T")
@@ -28,6 +29,8 @@ Row = tuple[Cell, ...]
 COMMIT_COLUMNS = "sha, subject, body, author, login, committed, parents, pull, files, inner_commits, reading"
 """The columns of `commit_row`, in its order."""
 
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
+"""What reading a row raises that no version of this program wrote; pydantic's errors are ValueErrors."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 _MICROSECOND = timedelta(microseconds=1)
@@ -76,6 +79,25 @@ def dump(value: object) -> str:
         return adapter.dump_json(value).decode()
     except PydanticSerializationError:  # a lone surrogate
         return _SURROGATE.sub("\ufffd", to_json(adapter.dump_python(value, mode="json")))
+
+
+def dump_checked(value: object) -> str:
+    """A frozen dataclass as JSON that can be read again. Raises StoreError where it could not."""
+    body = dump(value)
+    try:
+        check_times(load(type(value), body))
+    except ValueError:  # pydantic's error is one
+        raise StoreError("row_invalid", kind=type(value).__name__) from None
+    return body
+
+
+def check_times(value: T) -> T:
+    """The value, where each of its times has a zone: others cannot be compared. Raises ValueError."""
+    for field in fields(value):  # type: ignore[arg-type]  # a dataclass
+        time = getattr(value, field.name)
+        if isinstance(time, datetime) and time.tzinfo is None:
+            raise ValueError(f"{field.name} has no zone")
+    return value
 
 
 def load(kind: type[T], text: str) -> T:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from adapters.stores.sqlite.file import Part
-from adapters.stores.sqlite.rows import bound, dump, load, to_json
+from adapters.stores.sqlite.rows import bound, check_times, dump_checked, load, to_json
 from bot.ports import Subscriptions
 from bot.values import Place, Subscription
 
@@ -12,11 +12,12 @@ class SqliteSubscriptions(Part, Subscriptions):
     """A `bot.ports.Subscriptions`."""
 
     def subscribe(self, subscription: Subscription) -> Subscription:
+        body = dump_checked(subscription)
         with self._file.writing() as db:
             row = db.execute(
                 "INSERT INTO subscriptions (place, repo, branch, body) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (place, repo, branch) DO UPDATE SET body = excluded.body RETURNING id",
-                bound(_place_key(subscription.place), subscription.repo, subscription.branch, dump(subscription)),
+                bound(_place_key(subscription.place), subscription.repo, subscription.branch, body),
             ).fetchone()
         return replace(subscription, id=row[0])
 
@@ -28,11 +29,17 @@ class SqliteSubscriptions(Part, Subscriptions):
 
     def subscriptions(self, place: Place | None = None) -> tuple[Subscription, ...]:
         where, values = ("WHERE place = ?", (_place_key(place),)) if place else ("", ())
-        return self._read(
-            lambda number, body: replace(load(Subscription, body), id=number),
+        return self._read_each(
+            "subscriptions",
+            load_subscription,
             f"SELECT id, body FROM subscriptions {where} ORDER BY id",  # noqa: S608  # constants
             *values,
         )
+
+
+def load_subscription(number: int, body: str) -> Subscription:
+    """The subscription of a row. Raises ValueError for one that cannot be read."""
+    return replace(check_times(load(Subscription, body)), id=number)
 
 
 def _place_key(place: Place) -> str:

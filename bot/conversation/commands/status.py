@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from bot.conversation import operator
 from bot.conversation.command import Command, Context
+from bot.delivery.ledger import is_sound
 from bot.errors import DigestError
 from bot.judgement import cost
 from bot.judgement.asker import Bill
@@ -46,6 +47,8 @@ def _status(context: Context, _: Sequence[str]) -> tuple[Post, ...]:
     if everything:
         states = services.ledger.delivery_states()
         items.append(("quota", _quota(context, shown)))
+        unreadable = services.database.unreadable()
+        items.append(("unreadable", f"{len(unreadable):,}" if unreadable else ""))
         items += [(name, f"{states[state]:,}" if states[state] else "") for name, state in _COUNTED]
     fields = Fields(tuple((texts(f"status.{name}"), (Span(value),)) for name, value in items if value))
     parts: list[Part] = [fields, *([_due(context, shown, everything)] if shown else [])]
@@ -78,6 +81,8 @@ def _due(context: Context, shown: Sequence[Subscription], everything: bool) -> T
             "next": f"{local(due, each.zone):%Y-%m-%d %H:%M} ({each.zone})" if due else "–",
             "last": texts(f"paused.{each.paused}")
             if each.paused
+            else texts("delivery.unsound", id=each.id)
+            if not is_sound(each)
             else operator.delivery_status(latest.get(each.id), each.zone, texts),
         }
         rows.append(tuple((Span(cells[name]),) for name in names))
