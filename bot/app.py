@@ -67,6 +67,12 @@ class App:
         self._concurrency = concurrency
         self._progress = progress
         self._habits = habits
+        self.clock_ahead: timedelta | None = None
+        """How far this machine's clock is ahead of the chats', where that is too far."""
+
+    def tell_clock(self, ahead: timedelta | None) -> None:
+        """Keep what is wrong with the clock, for whoever asks how the bot stands."""
+        self.clock_ahead = ahead
 
     # --- One commit --------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from bot.conversation.command import Defaults, Services
 from bot.conversation.host import Host
 from bot.conversation.interpreter import Interpreter
 from bot.conversation.options import zone_named
+from bot.delivery.planning import clock_error
 from bot.delivery.worker import Worker
 from bot.errors import ConfigError, DigestError, UsageError
 from bot.judgement.asker import Asker, Bill, Limits
@@ -306,7 +307,7 @@ def monitor(made: Program, clock: "Clock") -> Iterator[None]:
     port = Monitor(
         settings.digest_monitor_host,
         settings.digest_monitor_port,
-        lambda: operator.unready(store),
+        lambda: operator.unready(store, made.app.clock_ahead),
         lambda: operator.measures(store, made.app.clock(), known[0]),
     )
     port.start()
@@ -376,6 +377,7 @@ def findings(what: str | None, channel: str) -> Iterator[Finding]:
     if what is None:
         with program(strangers=True) as made:
             yield from operator.examine(made.app, made.store, str(settings.digest_database))
+    yield from _clock_finding(settings, what)
     group = channel.startswith(_FEISHU_GROUP)  # so that one of a chat is not looked for in the other
     if what == "slack" or (what is None and _CHATS["slack"][1](settings)):
         from adapters.chats.slack import doctor
@@ -388,6 +390,14 @@ def findings(what: str | None, channel: str) -> Iterator[Finding]:
         yield from feishu_doctor.examine(settings, channel if group or what else "")
     if what is None:
         yield from (_webhook_finding(settings, name) for name in _CHATS if is_webhook(name))
+
+
+def _clock_finding(settings: AllSettings, what: str | None) -> Iterator[Finding]:
+    """Whether this machine's clock is near those of the chats, where they are answered."""
+    with suppress(ConfigError):  # told beside
+        chats = _chats(settings).values() if what is None else ()
+        if (ahead := clock_error(chats)) is not None:
+            yield Finding("clock", Verdict.FAILED, "far", {"hours": operator.hours(ahead)})
 
 
 def _settings_findings(settings: AllSettings, what: str | None) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -248,6 +248,13 @@ class Chat(Protocol):
 
         A name is an `Idempotency.key`. Whoever was killed just before may still have been sending: the chat waits for
         that. Raises Forbidden where the history cannot be read, whoever asks when; NotFound, ConfigError, Unavailable.
+        """
+        ...
+
+    def ahead(self) -> timedelta | None:
+        """How far this machine's clock is ahead of the chat's, by an answer that only the chat itself can have given.
+
+        None where it gave none. Raises what asking for one raises.
         """
         ...
 

@@ -199,6 +199,7 @@ class FeishuServer:
         self.too_fast = self.refused = 0
         self.hidden = hidden
         self._clock = clock
+        self.date = clock
         self._throttle = throttle
         self._chaos = chaos
         self._closed = False
@@ -746,6 +747,9 @@ class FeishuServer:
         server = self
 
         class Answering(Handler):
+            def time(self) -> float:
+                return server.date()
+
             def answered(self, raw: bytes) -> tuple[Answer | None, float]:
                 parts = urlsplit(self.path)
                 endpoint, name = _endpoint_of(self.command, unquote(parts.path))

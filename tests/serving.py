@@ -33,6 +33,14 @@ class Handler(BaseHTTPRequestHandler):
         """The answer to a request with this body, or None for a connection that drops; and how many seconds late."""
         raise NotImplementedError
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The `Date` of an answer, by the server's own clock."""
+        return super().date_time_string(self.time() if timestamp is None else timestamp)
+
+    def time(self) -> float:
+        """Seconds since 1970."""
+        return time.time()
+
     def log_message(self, *_: object) -> None:
         """Nobody reads it."""
 

@@ -186,6 +186,7 @@ class SlackServer:
         self.too_fast = self.refused = 0
         self.hidden = hidden
         self._clock = clock
+        self.date = clock
         self._throttle = throttle
         self._chaos = chaos
         self._revoked: set[str] = set()
@@ -645,6 +646,9 @@ class SlackServer:
         server = self
 
         class Answering(Handler):
+            def time(self) -> float:
+                return server.date()
+
             def answered(self, raw: bytes) -> tuple[serving.Answer | None, float]:
                 parts = urlsplit(self.path)
                 kind, _, name = parts.path.strip("/").partition("/")

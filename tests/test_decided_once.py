@@ -28,6 +28,9 @@ class Silent:
         self.posted.append(message)
         return replace(place, thread="1")
 
+    def ahead(self):
+        return None
+
 
 @pytest.fixture
 def history(tmp_path):

@@ -84,6 +84,9 @@ class Terminal:
         """Nothing stands in a terminal that was only just opened."""
         return Posted({})
 
+    def ahead(self) -> None:
+        """None: it has no clock of its own."""
+
     # --- In ----------------------------------------------------------------------------------
 
     def listen(self, listener: Listener) -> None:

@@ -128,6 +128,9 @@ class WebhookChat(ABC, Generic[Page]):
         """There is no history. Raises Forbidden, and NotFound for a webhook that was removed."""
         raise Forbidden("webhook_history", webhook=self.place(place.channel).channel)
 
+    def ahead(self) -> None:
+        """None: whoever answers need not prove who it is."""
+
     @abstractmethod
     def _pages(self, message: Message) -> Sequence[Page]:
         """The pages of a message without its files."""

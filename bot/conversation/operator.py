@@ -47,13 +47,20 @@ _LITTLE, _NONE = 200 * 2**20, 2**20
 """With fewer bytes left on the database's disk somebody should make room; with fewer nothing can be kept."""
 
 
-def unready(store: Store) -> str:
-    """Why the bot cannot work, empty where it can: its store answers, and there is room on its disk."""
+def unready(store: Store, ahead: timedelta | None = None) -> str:
+    """Why the bot cannot work, empty where it can: its store answers, there is room on its disk, its clock is right."""
+    if ahead is not None:
+        return Texts(BASE)("keeping.clock_wrong", hours=hours(ahead))
     try:
         store.delivery_states()
     except DigestError as error:
         return Texts(BASE).error(error)
     return Texts(BASE)("keeping.disk_full") if store.free() < _NONE else ""
+
+
+def hours(ahead: timedelta) -> str:
+    """How far a clock is ahead, in hours; with a minus where it is behind."""
+    return f"{ahead / timedelta(hours=1):+,.1f}"
 
 
 def measures(store: Store, now: datetime, quota: Quota | None) -> Iterator[Measure]:

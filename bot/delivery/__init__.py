@@ -5,6 +5,7 @@ ledger     what the row of a delivery says, and what it says next; pure
 job        a delivery in the hands of this process
 leases     the leases of this process
 resting    subscriptions that rest while nothing can be posted in their channel
+planning   what has become due gets a row, unless the clock is wrong
 restoring  what was posted that the ledger has forgotten, found out after a restore
 building   from a delivery to its digest
 early      what a model takes its time for, built before it is due

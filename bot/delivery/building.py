@@ -70,7 +70,13 @@ class Builder:
         period = Period(delivery.since, delivery.until, subscription.zone)
         scope = Scope(subscription.repo, period, subscription.language, subscription.branch, subscription.filters)
         delivered = None if job.first else self._ledger.delivered_shas(subscription.id, but=delivery.id)
-        return self._app.request(repository, scope, undelivered(delivery, commits, delivered))
+        told = undelivered(delivery, commits, delivered)
+        return self._app.request(repository, scope, self._untold(job, told) if job.ahead else told)
+
+    def _untold(self, job: Job, commits: Sequence[Commit]) -> tuple[Commit, ...]:
+        """The commits that nobody was told of in the subscription's channel, by what is remembered for good."""
+        place, told = job.subscription.place, self._archive.delivered_to
+        return tuple(c for c in commits if all(t.place.whole != place.whole for t in told(c.repo, c.sha)))
 
     def _with_digest(self, job: Job, request: DigestRequest) -> Job:
         """The delivery with the digest that is asked for, which is built now unless it is kept.

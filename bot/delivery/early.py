@@ -54,7 +54,7 @@ class Early:
 
     def begin(self) -> None:
         """Begin with what is due soon and not built yet, and wait for none of it. Twice does no harm."""
-        if not self._app.model or self._stopping.is_set():
+        if not self._app.model or self._stopping.is_set() or self._app.clock_ahead:
             return
         for _, group in groupby(sorted(self._unseen(self._app.clock()), key=together), key=together):
             jobs = tuple(group)

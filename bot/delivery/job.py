@@ -21,13 +21,15 @@ class Job:
     """A delivery whose lease this process holds.
 
     `failed` are the deliveries that were given up since the last one that was posted, the latest first; with `first`
-    the subscription got no digest before. `digest` is what is to be posted, where it was only just made.
+    nothing is known of what was told before; with `ahead` an earlier delivery is of a later time, by a clock that was
+    wrong, and told of commits of this one. `digest` is what is to be posted, where it was only just made.
     """
 
     subscription: Subscription
     delivery: Delivery
     failed: tuple[Delivery, ...] = ()
     first: bool = True
+    ahead: bool = False
     digest: Digest | None = None
 
     @property

@@ -112,6 +112,11 @@ def is_first(delivery: Delivery, known: Iterable[Delivery]) -> bool:
     return next((d.state is DeliveryState.RESTORED for d in told), True)
 
 
+def is_ahead(delivery: Delivery, known: Iterable[Delivery]) -> bool:
+    """Whether one of the deliveries `known` came before this one, and is of a later time: a clock was wrong."""
+    return any(d.until > delivery.until and (d.id < delivery.id or not delivery.id) for d in known)
+
+
 def failed_before(delivery: Delivery, known: Iterable[Delivery]) -> tuple[Delivery, ...]:
     """The deliveries that were given up since the last one that was posted, of those `known`, the latest first.
 

@@ -1,6 +1,6 @@
 """Delivers every digest that is due, exactly once: plans it, builds it, posts it, and writes down how far it got.
 
-    tick       what `bot.delivery.schedule` says is due becomes a row, in one process only
+    tick       what `bot.delivery.planning` says is due becomes a row, in one process only
     build      the commits are read once for everybody who waits for them, and one digest is made of the same commits
     send       each message is written down as intended, sent, and written down as done, with what the chat calls it
 
@@ -22,22 +22,22 @@ from typing import TypeVar
 from bot.app import App
 from bot.delivery.building import Builder
 from bot.delivery.early import Early
-from bot.delivery.job import ChannelUnreachable, Job, TryLater, log, together
+from bot.delivery.job import ChannelUnreachable, Job, TryLater, together
 from bot.delivery.leases import LeaseHolder
 from bot.delivery.ledger import (
     LOOKED_BACK,
     failed,
     failed_before,
     failure_of,
+    is_ahead,
     is_first,
     is_late,
-    is_sound,
-    planned_delivery,
 )
+from bot.delivery.planning import Planner
 from bot.delivery.resting import rest
 from bot.delivery.restoring import Restorer
 from bot.delivery.sending import InFlight, Sender
-from bot.errors import DigestError, LeaseLost, NotFound, ThreadGone, UsageError
+from bot.errors import DigestError, LeaseLost, NotFound, ThreadGone
 from bot.ports import Archive, Chat, Leases, Ledger, Memory, Subscriptions
 from bot.values import UNREACHABLE, Delivery, DeliveryState, Failure, Place, Subscription
 
@@ -85,6 +85,7 @@ class Worker:
             clock=app.clock,
             stopping=self._stopping,
         )
+        self._planner = Planner(chats, subscriptions=subscriptions, ledger=ledger, tell=app.tell_clock)
         self._restorer = Restorer(
             chats, memory=memory, subscriptions=subscriptions, ledger=ledger, leases=self._leases, clock=app.clock
         )
@@ -96,19 +97,19 @@ class Worker:
         self._in_hand = InFlight()
         self._failures = 0
         self._submitted = 0
-        self._unplanned: set[int] = set()
 
     # --- Running -----------------------------------------------------------------------------
 
     def tick(self) -> bool:
         """Plan what has become due, and begin with what waits; whether there was any. Twice does no harm."""
-        if self._stopping.is_set():
+        if self._stopping.is_set() or self._planner.clock_is_wrong():
             return False
         before, now = self._submitted, self._clock()
         for place in self._restorer.take():
             self._submit(self._send_pool, self._settle_place, place)
         followed = self._followed()
-        self._plan(followed, now)
+        for late in self._planner.plan(followed, now):
+            self._give_up_soon(late)
         self._begin(followed, now)
         return self._submitted > before
 
@@ -151,30 +152,6 @@ class Worker:
         ours = (s for s in self._subscriptions.subscriptions() if s.place.chat in self._chats and s.place not in held)
         return {s.id: s for s in ours if not s.paused or s.paused in UNREACHABLE}
 
-    # --- Planning ----------------------------------------------------------------------------
-
-    def _plan(self, followed: Mapping[int, Subscription], now: datetime) -> None:
-        latest = {d.subscription: d for d in self._ledger.latest_deliveries()}
-        for number, subscription in followed.items():
-            try:
-                self._plan_one(subscription, latest.get(number), now)
-                self._unplanned.discard(number)
-            except Exception as error:  # one that cannot be planned must keep nobody else's from being
-                if number not in self._unplanned:  # said once, not at every tick
-                    log(logging.ERROR, "not planned", subscription, reason=str(error))
-                self._unplanned.add(number)
-
-    def _plan_one(self, subscription: Subscription, last: Delivery | None, now: datetime) -> None:
-        if not is_sound(subscription):
-            raise UsageError("subscription_unsound", id=subscription.id)
-        if last and last.state is DeliveryState.DUE:
-            if is_late(subscription, last, now):
-                self._give_up_soon(Job(subscription, last))
-            return
-        planned = planned_delivery(subscription, last, now)
-        if planned and (made := self._ledger.plan(planned, last.id if last else 0)):
-            Job(subscription, made).log(logging.INFO, "due", until=made.until.isoformat())
-
     # --- Beginning ---------------------------------------------------------------------------
 
     def _begin(self, followed: Mapping[int, Subscription], now: datetime) -> None:
@@ -184,7 +161,7 @@ class Worker:
             subscription = followed.get(delivery.subscription)
             if subscription and is_late(subscription, delivery, now):
                 self._give_up_soon(Job(subscription, delivery))
-            elif subscription and subscription.id not in self._unplanned:  # else it is another process's chat's
+            elif subscription and subscription.id not in self._planner.unplanned:  # else it is another process's chat's
                 waiting.append(Job(subscription, delivery))
         for _, group in groupby(sorted(waiting, key=together), key=together):
             if self._in_hand.number >= IN_HAND or self._stopping.is_set():
@@ -221,7 +198,8 @@ class Worker:
             return None
         opened = replace(kept, attempts=kept.attempts + 1)
         self._ledger.keep_delivery(opened)
-        return Job(job.subscription, opened, failed_before(kept, known), is_first(kept, known))
+        ahead = is_ahead(kept, known)
+        return Job(job.subscription, opened, failed_before(kept, known), is_first(kept, known), ahead)
 
     # --- Working -----------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ import requests
 from adapters.chats.feishu import limits
 from adapters.chats.ratelimit import RateLimit
 from adapters.chats.retry import Retrier, Retryable
+from adapters.chats.wall import Wall
 from bot.errors import ConfigError, DigestError, Forbidden, NotFound, Refused, ThreadGone, Unavailable
 from bot.values import one_line
 
@@ -112,6 +113,7 @@ class Api:
         self._token = ""
         self._until = 0.0
         self._lock = threading.Lock()
+        self.wall = Wall(now)
 
     def ask(self, method: str, path: str, *, query: Mapping[str, object] | None = None, body: object = None) -> Answer:
         """What Feishu answers, with the application's token, which is fetched anew once where it is refused.
@@ -133,6 +135,8 @@ class Api:
         if not token:
             return answer
         answer = send(token)
+        if answer.code == 0:
+            self.wall.hear(answer.headers)
         if answer.code in _TOKEN:
             self._forget(token)
             token, answer = self._fresh_token()

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache, partial
 from itertools import count
 from typing import NamedTuple
@@ -23,6 +23,7 @@ from bot.ports import Idempotency, Listener, Posted
 from bot.values import Attachment, Message, Place
 
 _MESSAGES = "/open-apis/im/v1/messages"
+_INFO = "/open-apis/bot/v3/info"
 _HISTORY_PAGES = 20
 _ASK_AGAIN = 86_400.0
 """Seconds after which it is tried again whether a group allows topics by now."""
@@ -222,12 +223,16 @@ class FeishuChat:
         answer = self._call(Gate("get"), lambda: self._api.ask("GET", f"{_MESSAGES}/{message}"))
         return next((str(item.get("thread_id") or "") for item in answer.data.get("items") or ()), "")
 
+    def ahead(self) -> timedelta | None:
+        """How far this machine's clock is ahead of Feishu's; None where its token was not answered yet."""
+        return self._api.wall.ahead(partial(self._api.ask, "GET", _INFO))
+
     # --- Who ---------------------------------------------------------------------------------
 
     def me(self) -> str:
         """The open id of the bot, by which mentions name it. Raises ConfigError, Unavailable."""
         if not self._me:
-            answer = self._call(Gate("info"), lambda: self._api.ask("GET", "/open-apis/bot/v3/info"))
+            answer = self._call(Gate("info"), lambda: self._api.ask("GET", _INFO))
             self._me = str((answer.data.get("bot") or {}).get("open_id", ""))
         return self._me
 

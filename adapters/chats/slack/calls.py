@@ -101,10 +101,13 @@ class Caller:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         settle: float = SETTLE,
+        hear: Callable[[Mapping[str, str]], None] = lambda _: None,
     ) -> None:
+        """`hear` gets the headers of every answer that Slack gave to a token."""
         self._retrier = Retrier(TRIES, clock, sleep)
         self._sleep = sleep
         self._settle = settle
+        self._hear = hear
 
     def __call__(
         self,
@@ -121,7 +124,10 @@ class Caller:
 
         def attempt() -> Any:
             try:
-                return send()
+                answer = send()
+                if isinstance(answer, SlackResponse):
+                    self._hear(answer.headers)
+                return answer
             except SlackApiError as error:
                 failure = translated(error, gate)
                 if _busy(error):  # a method is refused in all of a workspace, a post perhaps in its channel only

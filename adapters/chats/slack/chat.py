@@ -4,7 +4,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from adapters.chats.slack.people import People
 from adapters.chats.slack.settings import SlackSettings
 from adapters.chats.slack.transports import Http, Socket, Transport
 from adapters.chats.slack.workspaces import NAME, InstalledWorkspaces, OneWorkspace, Workspaces, parts_of, place_of
+from adapters.chats.wall import Wall
 from bot.errors import ConfigError
 from bot.ports import Idempotency, Listener, Posted
 from bot.values import Attachment, Message, MessageKind, Place
@@ -55,7 +56,8 @@ class SlackChat:
     ) -> None:
         self._workspaces = workspaces
         self._transport = transport
-        self._call = Caller(clock, sleep, settle)
+        self._wall = Wall(now)
+        self._call = Caller(clock, sleep, settle, self._wall.hear)
         self._sleep = sleep
         self._now = now
         self._settle = settle
@@ -190,6 +192,15 @@ class SlackChat:
         gate = Gate(f"conversations.{'replies' if place.thread else 'history'}", team, channel)
         for page in self._call.pages(gate, read, arguments, pages):
             yield from page["messages"]
+
+    def ahead(self) -> timedelta | None:
+        """How far this machine's clock is ahead of Slack's; None where no workspace's token was answered yet."""
+        return self._wall.ahead(self._greet)
+
+    def _greet(self) -> None:
+        """Let Slack answer something, where there is a token of the settings' own. Raises what calling raises."""
+        if client := self._workspaces.own():
+            self._call(Gate("auth.test", ""), client.auth_test)
 
     # --- In ----------------------------------------------------------------------------------
 

@@ -73,6 +73,10 @@ class Workspaces(Protocol):
         """A client with the token of a workspace; empty: of the only one. Raises NotFound, ConfigError, Unavailable."""
         ...
 
+    def own(self) -> WebClient | None:
+        """The client with the token of the settings, where there is one."""
+        ...
+
     def app(self, logger: logging.Logger, secret: str) -> App:
         """Bolt's application, which checks signatures with `secret`; empty over a socket. Raises ConfigError."""
         ...
@@ -93,6 +97,10 @@ class OneWorkspace:
         """The client, for its own workspace. Raises NotFound for another one."""
         if team and team != self.team():
             raise NotFound("slack_workspace")
+        return self._client
+
+    def own(self) -> WebClient:
+        """The client."""
         return self._client
 
     def team(self) -> str:
@@ -131,6 +139,9 @@ class InstalledWorkspaces:
         if found is None:
             raise NotFound("slack_workspace")
         return web_client(found.bot_token, self._url)
+
+    def own(self) -> None:
+        """None: each workspace has a token of its own."""
 
     def app(self, logger: logging.Logger, secret: str) -> App:
         """Bolt's application with its pages for installing."""

@@ -7,6 +7,9 @@ from adapters.stores.sqlite.file import Part
 from adapters.stores.sqlite.rows import bound, instant
 from bot.ports import Leases
 
+_FAR = 3_600_000_000
+"""Microseconds: a lease that outlasts another one of its key by so much was taken by a clock that was wrong."""
+
 
 class SqliteLeases(Part, Leases):
     """A `bot.ports.Leases`."""
@@ -17,8 +20,8 @@ class SqliteLeases(Part, Leases):
             taken = db.execute(
                 "INSERT INTO claims (key, holder, until) VALUES (?, ?, ?) "
                 "ON CONFLICT (key) DO UPDATE SET holder = excluded.holder, until = excluded.until "
-                "WHERE holder = excluded.holder RETURNING key",
-                bound(key, holder, instant(until)),
+                "WHERE holder = excluded.holder OR claims.until > excluded.until + ? RETURNING key",
+                bound(key, holder, instant(until), _FAR),
             ).fetchone()
         return taken is not None
 

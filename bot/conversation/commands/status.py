@@ -44,6 +44,9 @@ def _status(context: Context, _: Sequence[str]) -> tuple[Post, ...]:
         ("follows", str(len(shown))),
         ("commits", f"{services.database.counts()['commits']:,}"),
     ]
+    if services.app.clock_ahead is not None:
+        wrong = texts("keeping.clock_wrong", hours=operator.hours(services.app.clock_ahead))
+        items.insert(0, ("clock", wrong))
     if everything:
         states = services.ledger.delivery_states()
         items.append(("quota", _quota(context, shown)))
