@@ -6,6 +6,7 @@ Whatever takes long is done in steps, each a transaction of some hundredths of a
 import os
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
@@ -25,6 +26,8 @@ _LOOKED_AT = 200
 """Digests that are looked at, the newest."""
 _BATCH = 200
 """Commits that are forgotten in one transaction."""
+PAUSE = 0.12
+"""Seconds between two transactions: who waits for the file looks every tenth of one (sqliteDefaultBusyCallback)."""
 _PAGES = 500
 """Pages that are given back to the disk in one transaction."""
 _BUSY = 0.2
@@ -108,6 +111,7 @@ class SqliteKeeping(Part):
         while more:
             with self._file.writing() as db:
                 more = forget_commits(db, name, _BATCH)
+            time.sleep(PAUSE)
 
     # --- What cannot be read ---
 
@@ -137,9 +141,11 @@ class SqliteKeeping(Part):
                 db.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 db.execute("VACUUM")
             while (free := db.execute("PRAGMA freelist_count").fetchone()[0]) > 0:
-                db.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
+                # Each step of the statement is a page; a cursor would end after the first, since it has no columns.
+                db.conn.executescript(f"PRAGMA incremental_vacuum({_PAGES});")
                 if db.execute("PRAGMA freelist_count").fetchone()[0] >= free:
                     break
+                time.sleep(PAUSE)
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _merge_words(self) -> None:
@@ -152,6 +158,7 @@ class SqliteKeeping(Part):
                 if db.conn.total_changes - before < 2:
                     return
             pages = _PAGES
+            time.sleep(PAUSE)
 
     def free(self) -> int:
         return self._file.free()

@@ -7,7 +7,7 @@ from adapters.stores.sqlite.file import Part
 from adapters.stores.sqlite.rows import bound, instant
 from bot.ports import Leases
 
-_FAR = 3_600_000_000
+_FAR = 7 * 86_400 * 1_000_000
 """Microseconds: a lease that outlasts another one of its key by so much was taken by a clock that was wrong."""
 
 
