@@ -1601,7 +1601,7 @@ def test_a_git_that_fails_costs_the_looks_alone(source, looks, tmp_path, monkeyp
     assert "could not be read" in {sight.refused for sight in sights}
 
 
-def test_a_partial_clone_is_not_searched_and_reads_what_it_has(source, looks, tmp_path):
+def test_a_partial_clone_is_searched_as_far_as_it_is_here(source, looks, tmp_path, monkeypatch):
     git(tmp_path, "clone", "-q", "--bare", str(looks.path), "origin.git")
     git(tmp_path / "origin.git", "config", "uploadpack.allowFilter", "true")
     origin = f"file://{tmp_path}/origin.git"
@@ -1610,9 +1610,17 @@ def test_a_partial_clone_is_not_searched_and_reads_what_it_has(source, looks, tm
     word, here, missing = looked(
         source, tmp_path / "partial", commit, WORDS[0], PLACES[0], Look(LookKind.PLACE, path="src/long.py")
     )
-    assert word.refused == "could not be read: not all of the tree is here"
+    (whole,) = looked(source, looks.path, commit, WORDS[0])
+    sizes = [row.split()[3] for row in git(looks.path, "ls-tree", "-r", "-l", looks.sha("change")).splitlines()]
+    large = sum(size.isdigit() and int(size) >= 1024 for size in sizes)
+    assert large
+    assert (word.refused, word.unread, whole.unread) == ("", large, 0)
+    assert word.hits == whole.hits
     assert here.excerpts
     assert missing.refused == "could not be read"
+    monkeypatch.setattr(tree, "EXCLUDED", 0)
+    (refused,) = looked(source, tmp_path / "partial", commit, WORDS[0])
+    assert refused.refused == "could not be read: not all of the tree is here"
 
 
 def test_the_commit_before_a_shallow_clone_s_last_is_refused_kindly(source, looks, tmp_path):

@@ -62,10 +62,11 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 @dataclass(slots=True)
 class Uses:
-    """How often each file uses a word, and why that is not known where it is not."""
+    """How often each file uses a word, and why that is not known where it is not; `unread` files are not here."""
 
     counts: dict[str, int] = field(default_factory=dict)
     refused: str = ""
+    unread: int = 0
 
     def add(self, path: str, hits: int) -> None:
         """Count what a part of a file holds; a word that is in too many files is given up."""
@@ -179,13 +180,14 @@ class _Asked:
         self._commit = commit
         self._refused = refused
         self._counts: Mapping[str, int] = {}
+        self._unread = 0
         self._shown: dict[Spot, list[Excerpt]] = {}
         if not refused and not self.searches:
             self.spots = (_spot(look, commit),)
 
     def count(self, uses: Uses) -> None:
         """Take what a search found, and choose the files that are shown."""
-        self._counts, self._refused = uses.counts, uses.refused
+        self._counts, self._refused, self._unread = uses.counts, uses.refused, uses.unread
         chosen = _in_order((path for path in uses.counts if not generated(path)), self._commit)
         self.spots = tuple(Spot(self._commit.sha, path) for path in chosen[:EXCERPTS])
 
@@ -227,7 +229,8 @@ class _Asked:
         paths = {each.path for each in shown}
         others = (f"{one_line(path, 200)} ({n})" for path, n in self._counts.items() if path not in paths)
         elsewhere = tuple(islice(others, ELSEWHERE)) if self.searches else ()
-        return Sight(self.look, shown, sum(self._counts.values()), len(self._counts), elsewhere=elsewhere)
+        hits, files = sum(self._counts.values()), len(self._counts)
+        return Sight(self.look, shown, hits, files, elsewhere=elsewhere, unread=self._unread)
 
     def _places_shown(self) -> tuple[Excerpt, ...]:
         """Those with lines around them first, then single lines, of every file one before a second one of any."""

@@ -336,9 +336,10 @@ def _sight(sight: Sight, *, is_cut: bool) -> str:
     named = " ".join(filter(None, (look.kind, look.word, look.path, str(look.line or ""))))
     if sight.refused:
         return f"--- {named}: {sight.refused}"
+    unread = f" ({sight.unread} files of the tree could not be searched)" if sight.unread else ""
     if not sight.hits and not sight.excerpts:
-        return f"--- {named}: no hit"
-    counted = f"{sight.hits} hits in {sight.files} files" if sight.hits else "found"
+        return f"--- {named}: no hit{unread}"
+    counted = f"{sight.hits} hits in {sight.files} files{unread}" if sight.hits else "found"
     lines = [f"--- {named}: {counted}"]
     for (path, sha), excerpts in groupby(sight.excerpts, lambda e: (e.path, e.sha)):
         lines.append(f"=== {path} at {sha[:7]}")

@@ -23,7 +23,7 @@ PIECE = 8 * 1024 * 1024
 """Bytes of files that are held at once while uses are counted."""
 
 EXCLUDED = 1_000
-"""Files that a search can leave out by name, as they are too large."""
+"""Files that a search can leave out by name, as they are too large or, in a partial clone, not here."""
 
 SAMPLE = 400
 """Files, of all parts of a large tree, by which words that are far too common are told before the search."""
@@ -86,13 +86,14 @@ class GitTree:
     def _search(self, found: Mapping[str, Uses]) -> None:
         blobs = [(path, entry.size) for path, entry in self._all.items() if entry.kind == b"blob"]
         small = [path for path, size in blobs if size is not None and size <= lookup.FILE_BYTES]
-        skipped = [path for path, size in blobs if size is not None and size > lookup.FILE_BYTES]
-        if any(size is None for _, size in blobs):
-            _refuse(found, _MISSING)
-        elif len(skipped) > EXCLUDED:
-            _refuse(found, lookup.UNSEARCHABLE)
+        skipped = [path for path, size in blobs if size is None or size > lookup.FILE_BYTES]
+        missing = sum(size is None for _, size in blobs)
+        if len(skipped) > EXCLUDED:
+            _refuse(found, _MISSING if missing > EXCLUDED else lookup.UNSEARCHABLE)
         else:
             _refuse({word: found[word] for word in self._likely(found, small)}, lookup.TOO_COMMON)
+        for uses in found.values():
+            uses.unread = missing
         if left := {word: uses for word, uses in found.items() if not uses.refused}:
             self._count(left, self._naming(left, skipped))
 
