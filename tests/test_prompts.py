@@ -67,6 +67,7 @@ SIGHTS = (
     ),
     Sight(Look(LookKind.PLACE, path="src/none.py"), refused="no such path"),
     Sight(Look(LookKind.WORD, "limit")),
+    Sight(Look(LookKind.WORD, "pause"), unread=3),
 )
 GRADE = Grade(Importance.HIGH, (), "breaking change", "A failed start is tried again.", 0.9, "starting")
 
