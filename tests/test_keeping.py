@@ -16,6 +16,7 @@ from service import ROOT, environment
 from store_contract import ANALYSIS, DAILY, OTHER, START, commit, delivery, digest
 
 from adapters.sources.git import remote
+from adapters.sources.git.reach import Reach
 from adapters.sources.git.source import GitSource
 from adapters.stores.sqlite import SqliteStore
 from bot.commits.hosts import Hosts
@@ -300,12 +301,12 @@ def test_what_nobody_follows_is_kept_for_so_many_days(store, path):
 
 
 def test_clones_that_nobody_follows_go_too(tmp_path, monkeypatch):
-    def fetch(found, path):
+    def fetch(found, path, reach):
         path.mkdir()
         (path / "pack").write_bytes(b"x" * 10_000)
 
     monkeypatch.setattr(remote, "_fetch", fetch)
-    clones, source = remote.Clones(tmp_path, lambda: 0.0), GitSource(tmp_path)
+    clones, source = remote.Clones(tmp_path, lambda: 0.0, Reach()), GitSource(tmp_path)
     gone, followed = "https://a.example/x", "https://a.example/y"
     for url in (gone, followed):
         clones.path(remote.parse(url, Hosts()), fresh=True)
@@ -329,7 +330,7 @@ def test_a_clone_on_a_full_disk_says_so(said):
 
 
 def test_a_folder_on_a_full_disk_says_so(tmp_path, monkeypatch):
-    def full(found, path):
+    def full(found, path, reach):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(remote, "_fetch", full)
