@@ -11,7 +11,8 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -260,6 +261,50 @@ def reply_of(completion: object, body: Mapping[str, Any], spent: Usage) -> Reply
     return Reply(without_thoughts(text), finish, usage)
 
 
+_LARGEST = 2_000_000
+"""Bytes of an answer, unpacked: 64,000 tokens of thoughts in Chinese, with every character escaped, are a third."""
+_PIECE = 65_536
+_FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+_GZIP = 47  # zlib's own word for "gzip or zlib, whichever the header says"
+
+
+def unpacked(pieces: Iterable[bytes], coding: str) -> bytes | None:
+    """A body, its pieces unpacked by their Content-Encoding; None for one that is too large or cannot be unpacked.
+
+    Never more than the bound and one piece are held, however well the body is packed. `coding` may be gzip or deflate:
+    other codings are not asked for (RFC 9110, section 8.4.1).
+    """
+    if coding.strip().lower() in {"", "identity"}:
+        return _bounded(pieces)
+    if coding.strip().lower() not in {"gzip", "x-gzip", "deflate"}:
+        return None
+    try:
+        return _bounded(_inflated(pieces))
+    except zlib.error:
+        return None
+
+
+def _bounded(pieces: Iterable[bytes]) -> bytes | None:
+    body = bytearray()
+    for piece in pieces:
+        if len(body) + len(piece) > _LARGEST:
+            return None
+        body += piece
+    return bytes(body)
+
+
+def _inflated(pieces: Iterable[bytes]) -> Iterable[bytes]:
+    """The unpacked pieces, none above `_PIECE` bytes. What follows the end of the packed stream is not read."""
+    stream = zlib.decompressobj(_GZIP)
+    for piece in pieces:
+        packed = piece
+        while packed and not stream.eof:
+            yield stream.decompress(packed, _PIECE)
+            packed = stream.unconsumed_tail
+        if stream.eof:
+            return
+
+
 # --- What fails ------------------------------------------------------------------------------
 
 
@@ -389,20 +434,33 @@ class _Cutoff:
 class _BoundedClient(httpx2.Client):
     """An HTTP client whose read timeout bounds the whole exchange, from connecting to the last byte of the body.
 
-    Only the resolution of the host's name is outside: the resolver has its own timeouts.
+    Only the resolution of the host's name is outside: the resolver has its own timeouts. A body that `unpacked` does
+    not take is an empty one, which no answer is.
     """
 
     def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         with _Cutoff(request.extensions["timeout"]["read"]) as cutoff:
             request.extensions["trace"] = cutoff.watch
             try:
-                response = super().send(request, **options)
+                response = _read(super().send(request, **options | {"stream": True}))
             except httpx2.TransportError:
                 if not cutoff.over:
                     raise
         if cutoff.over:  # also where the end of file looked like the end of the answer
             raise httpx2.ReadTimeout("the answer took too long", request=request)
         return response
+
+
+def _read(response: httpx2.Response) -> httpx2.Response:
+    """`response` with its whole body in memory. The client's own way unpacks a piece of any size at once."""
+    try:
+        body = unpacked(response.iter_raw(), response.headers.get("content-encoding", ""))
+    finally:
+        response.close()
+    if body is None:
+        log.warning("an answer was dropped: more than %s bytes unpacked, or packed in a way not asked for", _LARGEST)
+    headers = [(name, value) for name, value in response.headers.multi_items() if name not in _FRAMING]
+    return httpx2.Response(response.status_code, headers=headers, content=body or b"", request=response.request)
 
 
 class OpenAIModel:
@@ -434,7 +492,9 @@ class OpenAIModel:
         # A connection of its own for each request: the cutoff learns a socket when it connects, and a handshake is
         # nothing beside the seconds of an answer.
         # No redirects: what is asked holds code, and goes to the address that was set.
-        http = _BoundedClient(limits=httpx2.Limits(max_keepalive_connections=0), follow_redirects=False)
+        # Nothing packed: an answer is small, and what comes packed all the same has to be unpacked with care.
+        plain = {"Accept-Encoding": "identity"}
+        http = _BoundedClient(headers=plain, limits=httpx2.Limits(max_keepalive_connections=0), follow_redirects=False)
         self._client = openai.OpenAI(api_key=self._key, base_url=base_url, max_retries=0, http_client=http)
 
     @property
