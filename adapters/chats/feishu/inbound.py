@@ -22,7 +22,7 @@ _DRAIN = 3.5
 """Seconds that are left to what is being answered when the bot stops."""
 _COMMAND = re.compile(r"^\s*[/／]\s*(?:digest(?=\s|$)|日报(?=[\s\d#＃]|$))", re.IGNORECASE)
 # A link that Feishu wrapped, or one that was typed: in Chinese, words stand beside it without a space.
-_LINK = re.compile(r"\[[^\[\]\n]*\]\((https?://[^)\s]+)\)|(https?://[!-~]+)")
+_LINK = re.compile(r"\[[^\[\]\n]*\]\((https?://[^)\s]{1,2000})\)|(https?://[!-~]+)")
 _MENTION = re.compile(r"@_(?:user_\d+|all)")
 _LEFT = {"im.chat.member.bot.deleted_v1": "left", "im.chat.disbanded_v1": "gone"}
 

@@ -79,7 +79,7 @@ class Inbound:
         event = body["event"]
         if event.get("bot_id") or not event.get("user"):  # another bot's mention: two bots would never stop
             return
-        text = re.sub(rf"<@{re.escape(str(context.get('bot_user_id')))}(?:\|[^>]*)?>", " ", event.get("text") or "")
+        text = without_mention(event.get("text") or "", str(context.get("bot_user_id")))
         place = place_of(body["team_id"], event["channel"], event.get("thread_ts") or event["ts"])
         self._accept(None, lambda: self._answer(self._request(body, _plain(text), place), body))
 
@@ -264,3 +264,11 @@ def _links(value: object) -> Iterator[str]:
     elif isinstance(value, list):
         for part in value:
             yield from _links(part)
+
+
+def without_mention(text: str, user: str) -> str:
+    """A text without the mentions of a user.
+
+    The name in one is short: without a bound, openings that never end cost the square of their number.
+    """
+    return re.sub(rf"<@{re.escape(user)}(?:\|[^<>]{{0,100}})?>", " ", text)
