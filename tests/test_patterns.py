@@ -32,7 +32,7 @@ def text_of(seed: str, length: int) -> str:
 
 def squared(work: Callable[[object], object], give: Callable[[int], object]) -> bool:
     """Whether a text four times as long takes more than nine times as long: sixteen times is the square."""
-    if taken(work, give(1_000)) < 0.002:  # a square of this length is not so fast
+    if taken(work, give(4_000)) < 0.002:  # a square of this length is not so fast
         return False
     return taken(work, give(8_000), 2) > 9 * taken(work, give(2_000), 2)
 
