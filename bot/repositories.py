@@ -16,6 +16,16 @@ def is_hosted(repo: str) -> bool:
     return repo.count("/") == 1 and not repo.startswith((".", "/", "~")) and ":" not in repo
 
 
+def host_of(repo: str) -> str:
+    """The host, with its port, that serves a repository; `github` for `owner/name`, empty for this machine."""
+    if is_hosted(repo):
+        return "github"
+    _, full, rest = repo.partition("://")
+    authority, short, _ = rest.partition("/") if full else repo.partition(":")
+    remote = full or (short and "@" in authority and "/" not in authority)
+    return authority.rpartition("@")[2].lower() if remote else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What may be followed: patterns of repositories, and the chat whose user is the operator."""

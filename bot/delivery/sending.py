@@ -129,6 +129,11 @@ class Sender:
                     job = self._wake(job) if job.subscription.paused else job
         return job
 
+    def is_posting(self, place: Place) -> bool:
+        """Whether a digest is just being posted in a place, so that no other one can be."""
+        turn = self._turns.get(place)
+        return turn is not None and turn.locked()
+
     def last_look(self, job: Job) -> Job:
         """The delivery before it is given up: the message that may have been sent is posted if its chat shows it.
 

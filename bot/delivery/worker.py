@@ -1,7 +1,8 @@
 """Delivers every digest that is due, exactly once: plans it, builds it, posts it, and writes down how far it got.
 
     tick       what `bot.delivery.planning` says is due becomes a row, in one process only
-    build      the commits are read once for everybody who waits for them, and one digest is made of the same commits
+    build      the commits are read once for everybody who waits for them, and one digest is made of the same commits;
+               `bot.delivery.fairness` says whose turn it is
     send       each message is written down as intended, sent, and written down as done, with what the chat calls it
 
 All that another process needs is in the store. Who works on a delivery holds a lease, prolonged by `renew`; who was
@@ -11,18 +12,19 @@ killed holds it no longer than that.
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import groupby
+from functools import partial
 from typing import TypeVar
 
 from bot.app import App
 from bot.delivery.building import Builder
 from bot.delivery.early import Early
-from bot.delivery.job import ChannelUnreachable, Job, TryLater, together
+from bot.delivery.fairness import MOST, Hand, Turns
+from bot.delivery.job import ChannelUnreachable, Job, TryLater
 from bot.delivery.leases import LeaseHolder
 from bot.delivery.ledger import (
     LOOKED_BACK,
@@ -39,16 +41,18 @@ from bot.delivery.restoring import Restorer
 from bot.delivery.sending import InFlight, Sender
 from bot.errors import DigestError, LeaseLost, NotFound, ThreadGone
 from bot.ports import Archive, Chat, Leases, Ledger, Memory, Subscriptions
-from bot.values import UNREACHABLE, Delivery, DeliveryState, Failure, Place, Subscription
+from bot.values import UNREACHABLE, Commit, Delivery, DeliveryState, Failure, Place, Repository, Subscription
 
 T = TypeVar("T")
+Commits = Callable[[Job], tuple[Repository, tuple[Commit, ...]]]
+"""Reads the commits of a delivery."""
 
 PROBE = timedelta(hours=1)
 """How often a resting channel is tried: a chat may not tell that the bot is back, or nobody may be listening then."""
 IN_HAND = 128
 """Deliveries of one process at a time: the others are left to other processes."""
 
-_BUILDERS, _SENDERS = 4, 32
+_SENDERS = 32
 _A_MOMENT = timedelta(seconds=1)
 _log = logging.getLogger("digest.worker")
 
@@ -92,8 +96,9 @@ class Worker:
         self.early = Early(
             app, self._builder, followed=self._followed, ledger=ledger, leases=self._leases, stopping=self._stopping
         )
-        self._build_pool = ThreadPoolExecutor(_BUILDERS, "build")
+        self._build_pool = ThreadPoolExecutor(MOST, "build")
         self._send_pool = ThreadPoolExecutor(_SENDERS, "send")
+        self._turns = Turns(lambda job: bool(job.delivery.digest) and self._sender.is_posting(job.subscription.place))
         self._in_hand = InFlight()
         self._failures = 0
         self._submitted = 0
@@ -124,8 +129,8 @@ class Worker:
     def deliver_all(self, sleep: Callable[[float], None]) -> bool:
         """Deliver everything that is due, each tried once; whether all of it went out."""
         while True:
-            while self.tick():
-                self.drain()
+            while self.tick() or self._in_hand.number:
+                self.drain(_A_MOMENT.total_seconds())  # a host may turn out to be slow, and leave hands to others
             active = {number for number, subscription in self._followed().items() if not subscription.paused}
             soon = self._clock() + 2 * _A_MOMENT
             waits = self._restorer.waits or any(d.subscription in active for d in self._ledger.due_deliveries(soon))
@@ -155,7 +160,7 @@ class Worker:
     # --- Beginning ---------------------------------------------------------------------------
 
     def _begin(self, followed: Mapping[int, Subscription], now: datetime) -> None:
-        """Begin with the deliveries that wait, those of one repository and period together."""
+        """Begin with the deliveries that wait, and let those wait whose turn comes later."""
         waiting = []
         for delivery in self._ledger.due_deliveries(now):
             subscription = followed.get(delivery.subscription)
@@ -163,11 +168,20 @@ class Worker:
                 self._give_up_soon(Job(subscription, delivery))
             elif subscription and subscription.id not in self._planner.unplanned:  # else it is another process's chat's
                 waiting.append(Job(subscription, delivery))
-        for _, group in groupby(sorted(waiting, key=together), key=together):
-            if self._in_hand.number >= IN_HAND or self._stopping.is_set():
-                return
-            if taken := [job for job in group if self._leases.acquire(job.lease)]:
-                self._submit(self._build_pool, self._build, *taken)
+        self._turns.wait(waiting)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Begin with those whose turn it is, as long as there are hands."""
+        while self._in_hand.number < IN_HAND and not self._stopping.is_set() and (turn := self._turns.take()):
+            (hand, group), taken = turn, list[Job]()
+            try:
+                taken += (job for job in group if self._leases.acquire(job.lease))
+            finally:  # also where the store fails
+                if taken:
+                    self._submit(self._build_pool, partial(self._build, hand), *taken)
+                else:
+                    self._turns.done(hand)
 
     def _give_up_soon(self, job: Job) -> None:
         if self._in_hand.number < IN_HAND and self._leases.acquire(job.lease):
@@ -181,9 +195,11 @@ class Worker:
         self._submitted += 1
 
         def ended(future: Future[None]) -> None:
-            self._in_hand.add(-len(jobs))
             if not future.cancelled() and (error := future.exception()):
                 _log.error("a worker failed", exc_info=error)
+            with self._in_hand.counted():  # what goes on now was in hand all the time
+                self._in_hand.add(-len(jobs))
+                self._go_on()
 
         try:
             pool.submit(work, *jobs).add_done_callback(ended)
@@ -203,15 +219,18 @@ class Worker:
 
     # --- Working -----------------------------------------------------------------------------
 
-    def _build(self, *jobs: Job) -> None:
+    def _build(self, hand: Hand, *jobs: Job) -> None:
         """Make the digests of deliveries of the same repository and period, and go on to send them."""
+        with self._turns.held(hand):
+            self._build_all(_shared(self._turns.timed(hand, self._builder.commits, self._go_on)), jobs)
+
+    def _build_all(self, commits: Commits, jobs: Iterable[Job]) -> None:
         opened: list[Job] = []
         for job in jobs:
             with self._accounted(job) as hand_on:
                 if again := self._open(job):
                     opened.append(again)
                     hand_on()
-        commits = _shared(self._builder.commits)
         for job in opened:
             with self._accounted(job) as hand_on:
                 built = job if job.delivery.digest else self._builder.build(job, *commits(job))
@@ -243,14 +262,9 @@ class Worker:
 
     def _settle(self, job: Job) -> None:
         """Keep a delivery that is done after all, or is given up."""
-        if job.delivery.state is DeliveryState.DONE:
-            self._ledger.keep_delivery(job.delivery)
-            return
-        failure = job.delivery.failure or Failure("delivery_late")
-        self._ledger.keep_delivery(job.at(state=DeliveryState.FAILED, failure=failure).delivery)
-        self._failures += 1
-        reason = " ".join([failure.key, *(f"{name}={value}" for name, value in failure.fields)])
-        job.log(logging.ERROR, "given up", tries=job.delivery.failures, reason=reason)
+        given_up = job.delivery.state is not DeliveryState.DONE
+        self._ledger.keep_delivery((_given_up(job) if given_up else job).delivery)
+        self._failures += given_up
 
     # --- When something goes wrong -----------------------------------------------------------
 
@@ -301,6 +315,14 @@ def _after(job: Job, error: Exception, now: datetime, subscriptions: Subscriptio
     wait = (delivery.retry - now).total_seconds()
     job.log(logging.WARNING, "failed", reason=str(known), tries=delivery.failures, again_in=wait)
     return delivery
+
+
+def _given_up(job: Job) -> Job:
+    """The delivery, which is tried no more."""
+    failure = job.delivery.failure or Failure("delivery_late")
+    reason = " ".join([failure.key, *(f"{name}={value}" for name, value in failure.fields)])
+    job.log(logging.ERROR, "given up", tries=job.delivery.failures, reason=reason)
+    return job.at(state=DeliveryState.FAILED, failure=failure)
 
 
 def _fault(error: Exception) -> DigestError:

@@ -81,11 +81,11 @@ def run(folder: Path, *arguments: str, stdin: bytes = b"", seconds: float = 120,
 
 
 def chunks(
-    folder: Path, *arguments: str, stdin: bytes = b"", seconds: float | None = None, env: Mapping[str, str]
+    folder: Path, *arguments: str, stdin: bytes = b"", seconds: float = 900, env: Mapping[str, str]
 ) -> Generator[bytes, None, None]:
     """What git prints, in pieces as it comes. Closing the iterator early ends the process.
 
-    Raises GitFailed; GitSlow after `seconds`, None for no limit.
+    Raises GitFailed; GitSlow after `seconds`.
     """
     with tempfile.TemporaryFile() as errors, _started(folder, arguments, stdin, errors, env) as process:
         assert process.stdout is not None
@@ -97,12 +97,12 @@ def chunks(
         _check(process, errors)
 
 
-def _pieces(descriptor: int, seconds: float | None) -> Iterator[bytes]:
+def _pieces(descriptor: int, seconds: float) -> Iterator[bytes]:
     """What can be read, as it comes. Raises GitSlow where the end has not come after `seconds`."""
     ready = select.poll()
     ready.register(descriptor)
-    end = None if seconds is None else time.monotonic() + seconds
-    while ready.poll(None if end is None else max(0, end - time.monotonic()) * 1000):
+    end = time.monotonic() + seconds
+    while ready.poll(max(0, end - time.monotonic()) * 1000):
         if not (chunk := os.read(descriptor, _CHUNK)):
             return
         yield chunk
