@@ -5,6 +5,7 @@
     ├── NotFound                a repository, branch, commit, pull request or channel that is not there
     │   └── ThreadGone          the message that was to be answered was removed
     ├── Forbidden               not allowed here
+    │   └── NoRight             a repository that is not for those who would read, or is not there
     ├── Refused                 a chat does not take what a message says
     ├── Unavailable             a service failed or is throttled: worth another try later
     ├── LeaseLost               another process does this meanwhile: leave it alone
@@ -50,6 +51,10 @@ class ThreadGone(NotFound):
 
 class Forbidden(DigestError):
     """Not allowed here."""
+
+
+class NoRight(Forbidden):
+    """A repository that is not for those who would read of it, or is not there: nobody is told which."""
 
 
 class Refused(DigestError):

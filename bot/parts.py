@@ -35,7 +35,8 @@ from bot.judgement.asker import Asker, Bill, Limits
 from bot.judgement.questions import EARLIER, Depth
 from bot.ports import Chat, CommitSource, Finding, LanguageModel, Progress, Verdict
 from bot.posts.labels import columns
-from bot.repositories import Policy, Repositories, is_hosted
+from bot.repositories import Repositories
+from bot.rights import Rights, granted, is_hosted
 from bot.settings import habits, load, misspelt, unread
 from bot.texts import Texts
 from bot.values import EPOCH, Message, Place, Quota, Request, Span, Table
@@ -59,6 +60,7 @@ class Program:
     store: SqliteStore
     bill: Bill
     app: App
+    chats: "Chats"
 
     @property
     def texts(self) -> Texts:
@@ -69,6 +71,7 @@ class Program:
         """Answers the operator; `repo`, or else the checkout we are in, is meant where a line names none."""
         settings, asked = self.settings, self.settings.model_fields_set  # what the user set, anywhere
         return self._interpreter(
+            True,
             repo=repo or settings.digest_repo or _checkout(),
             asked_language=settings.digest_language if "digest_language" in asked else "",
             asked_zone=settings.digest_zone if "digest_zone" in asked else "",
@@ -76,13 +79,13 @@ class Program:
 
     def in_chats(self) -> Interpreter:
         """Answers in channels, which follow what they say and not what the operator works in."""
-        return self._interpreter()
+        return self._interpreter(False)
 
-    def _interpreter(self, **asked: str) -> Interpreter:
+    def _interpreter(self, by_operator: bool, **asked: str) -> Interpreter:
         settings, store = self.settings, self.store
         kept = (settings.digest_language, settings.digest_zone, settings.digest_schedule)
         defaults = Defaults(*kept, hosts=_hosts(settings), **asked)
-        return Interpreter(Services(self.app, store, store, store, store, self.bill, defaults))
+        return Interpreter(Services(self.app, store, store, store, store, self.bill, defaults, by_operator))
 
     def host(self, interpreter: Interpreter, chat: Chat) -> Host:
         """Who listens to a chat."""
@@ -122,11 +125,18 @@ def _joined(settings: AllSettings, store: SqliteStore, progress: Progress, stran
         completion_price=settings.openai_completion_price,
         cached_price=settings.openai_cached_price,
     )
-    bill, model = Bill(store, limits, _now), _model(settings)
+    bill, model, chats = Bill(store, limits, _now), _model(settings), Chats(settings)
     sources = _sources(settings, _named(settings, store) if strangers else None)
     concurrency = settings.openai_concurrency
     app = App(
-        repositories=Repositories(sources, store, Policy(settings.digest_allow), _now),
+        repositories=Repositories(
+            sources,
+            store,
+            _rights(settings),
+            _now,
+            readers=lambda place, person: chats.get(place.chat).readers(place, person),
+            followed=store.subscriptions,
+        ),
         archive=store,
         model=Asker(model, bill, concurrency) if model else None,
         clock=_now,
@@ -136,7 +146,12 @@ def _joined(settings: AllSettings, store: SqliteStore, progress: Progress, stran
         progress=progress,
         habits=habits(settings.digest_notes),
     )
-    return Program(settings, store, bill, app)
+    return Program(settings, store, bill, app, chats)
+
+
+def _rights(settings: AllSettings) -> Rights:
+    """Who may see what. Where people can install the app themselves, a list without a channel is no right."""
+    return Rights(settings.digest_allow, granted(settings.digest_rights), inherits=not settings.slack_client_id)
 
 
 def _depth(settings: OpenAISettings, bill: Bill) -> Depth:
@@ -175,7 +190,8 @@ def _hosts(settings: AllSettings) -> hosts.Hosts:
 
 def _named(settings: AllSettings, store: SqliteStore) -> Callable[[str], bool]:
     """Whether the operator named a host: in the settings, or by what they follow in their own terminal."""
-    given = addresses.hosts_of((settings.digest_repo, *settings.digest_allow, settings.github_url))
+    listed = (*settings.digest_allow, *(right.pattern for right in granted(settings.digest_rights)))
+    given = addresses.hosts_of((settings.digest_repo, *listed, settings.github_url))
     known = given | {place.partition(":")[0] for place in hosts.named(settings.digest_hosts)}
 
     def named(host: str) -> bool:
@@ -239,9 +255,22 @@ def _made(settings: AllSettings, name: str) -> Any:
     return import_module(_CHATS[name][0]).from_settings(settings)
 
 
-def _chats(settings: AllSettings) -> dict[str, Chat]:
-    """Every chat that is set up, by name."""
-    return {name: _made(settings, name) for name, (_, is_set_up) in _CHATS.items() if is_set_up(settings)}
+class Chats:
+    """The chats, each made once it is needed."""
+
+    def __init__(self, settings: AllSettings) -> None:
+        self._settings = settings
+        self._made: dict[str, Chat] = {}
+
+    def get(self, name: str) -> Chat:
+        """A chat. Raises ConfigError."""
+        if name not in self._made:
+            self._made[name] = _made(self._settings, name)
+        return self._made[name]
+
+    def set_up(self) -> dict[str, Chat]:
+        """Every chat that is set up, by name. Raises ConfigError."""
+        return {name: self.get(name) for name, (_, is_set_up) in _CHATS.items() if is_set_up(self._settings)}
 
 
 def _checkout() -> str:
@@ -266,7 +295,7 @@ def service(once: bool) -> Iterator[tuple[Program, dict[str, Chat]]]:
             _log.warning("%s is not read: it may be somebody else's; DIGEST_ENV_FILE names a file to read", path)
         if made.store.begin(made.app.clock()):
             _log.warning("restored: nothing is posted in a channel before its history was read")
-        chats = _chats(made.settings)
+        chats = made.chats.set_up()
         if once:
             chats[terminal.HOME.chat], _ = chat(made.settings, "")
         elif not chats:
@@ -395,7 +424,7 @@ def findings(what: str | None, channel: str) -> Iterator[Finding]:
 def _clock_finding(settings: AllSettings, what: str | None) -> Iterator[Finding]:
     """Whether this machine's clock is near those of the chats, where they are answered."""
     with suppress(ConfigError):  # told beside
-        chats = _chats(settings).values() if what is None else ()
+        chats = Chats(settings).set_up().values() if what is None else ()
         if (ahead := clock_error(chats)) is not None:
             yield Finding("clock", Verdict.FAILED, "far", {"hours": operator.hours(ahead)})
 

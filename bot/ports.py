@@ -85,6 +85,20 @@ class Posted:
     files: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Who reads what is said at a place, as far as its chat can tell; what it cannot tell is taken for the worst.
+
+    `alone`: one person and nobody else, `person` where the chat knows who. `guest`: somebody is no full member of the
+    workspace. `shared`: the channel is one of several organisations.
+    """
+
+    alone: bool = False
+    person: str = ""
+    guest: bool = False
+    shared: bool = False
+
+
 class Progress:
     """Told how far a digest is. This one keeps silent; a chat that can show progress overrides it."""
 
@@ -202,7 +216,7 @@ class Listener(Protocol):
         ...
 
     def followed(self, place: Place) -> Post | None:
-        """What a channel follows, with its settings and what can be done with them; None where it follows nothing."""
+        """What a channel follows, as far as the place's viewer may know, and what can be done; None for nothing."""
         ...
 
     def followed_in(self, chat: str) -> tuple[Place, ...]:
@@ -255,6 +269,13 @@ class Chat(Protocol):
         """How far this machine's clock is ahead of the chat's, by an answer that only the chat itself can have given.
 
         None where it gave none. Raises what asking for one raises.
+        """
+        ...
+
+    def readers(self, place: Place, person: str) -> Readers:
+        """Who reads at a place, asked of the chat for `person` (empty: nobody in particular), and remembered a while.
+
+        Raises ConfigError, and Unavailable where that can be told later; what cannot be told is taken for the worst.
         """
         ...
 

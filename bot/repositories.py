@@ -1,19 +1,32 @@
 """Which repositories there are for whom, and what their sources and the archive know of their commits."""
 
+import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import date, datetime, timedelta
-from fnmatch import fnmatchcase
 
 from bot import addresses
-from bot.errors import DigestError, Forbidden, NotFound, Unavailable
-from bot.ports import Archive, CommitSource
-from bot.values import Commit, Period, Place, Quota, Repository, local, without_credentials
+from bot.errors import DigestError, Forbidden, NoRight, NotFound, Unavailable
+from bot.ports import Archive, CommitSource, Readers
+from bot.rights import Right, Rights, Who, is_hosted
+from bot.values import (
+    Commit,
+    Period,
+    Place,
+    Quota,
+    Repository,
+    Subscription,
+    local,
+    one_line,
+    without_credentials,
+)
 
+_log = logging.getLogger("digest.rights")
+_REMEMBERED = 10_000
+"""Rights whose first use was told, of which no more are remembered."""
 
-def is_hosted(repo: str) -> bool:
-    """Whether a name is `owner/name`, no path and no address."""
-    return repo.count("/") == 1 and not repo.startswith((".", "/", "~")) and ":" not in repo
+OPERATOR = Who(Place("terminal", ""))
+"""The operator, who sees everything."""
 
 
 def host_of(repo: str) -> str:
@@ -26,76 +39,123 @@ def host_of(repo: str) -> str:
     return authority.rpartition("@")[2].lower() if remote else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What may be followed: patterns of repositories, and the chat whose user is the operator."""
-
-    allow: tuple[str, ...] = ()
-    operator_chat: str = "terminal"
-
-    def check_name(self, repo: str, place: Place) -> None:
-        """Refuse, before anything is touched, what only the operator may name. Raises Forbidden."""
-        if not self.is_operator(place) and not self.lists(repo) and (self.allow or not is_hosted(repo)):
-            raise Forbidden("repo_not_allowed", repo=without_credentials(repo))
-
-    def check(self, repo: str, repository: Repository, place: Place) -> None:
-        """Refuse a repository, asked for as `repo`, that this place may not see. Raises Forbidden.
-
-        What it is read from counts beside its name. Its title, which is what it says of itself, gives a right to the
-        operator alone, who may read everything here anyway.
-        """
-        operator = self.is_operator(place)
-        if all(map(self.lists, (repository.name, *repository.beside))):
-            return
-        if operator and (self.lists(repository.name) or self.lists(repository.title)):
-            return
-        if self.allow or (repository.private and not operator):
-            raise Forbidden("repo_not_allowed", repo=without_credentials(repo))
-
-    def refusal(self, repo: str, place: Place, error: DigestError) -> DigestError:
-        """What a place is told instead of `error` where that would tell which repositories there are."""
-        if self.is_operator(place):
-            return error
-        if addresses.is_path(repo):
-            return NotFound("path_unknown", path=repo)
-        return error if self.lists(repo) else NotFound("repository_unseen", repo=without_credentials(repo))
-
-    def lists(self, name: str) -> bool:
-        """Whether the operator has listed a repository by this name, so that it may be followed from everywhere."""
-        plain = addresses.spelt(name)
-        cased = addresses.is_path(plain)
-        patterns = (without_credentials(p) if cased else without_credentials(p).lower() for p in self.allow)
-        return bool(plain) and any(fnmatchcase(plain, pattern) for pattern in patterns)
-
-    def is_operator(self, place: Place) -> bool:
-        """Whether a place is the operator's own."""
-        return place.chat == self.operator_chat
-
-
 class Repositories:
-    """Repositories by name. `source_of` names the source of one, `clock` gives the time in UTC."""
+    """Repositories by name, each for who may see it: nothing of one is told to anybody that did not come from `find`.
+
+    `source_of` names the source of one, `readers` asks a chat who reads at a place, `followed` are the subscriptions of
+    a place, `clock` gives the time in UTC.
+    """
 
     def __init__(
         self,
         source_of: Callable[[str], CommitSource],
         archive: Archive,
-        policy: Policy,
+        rights: Rights,
         clock: Callable[[], datetime],
+        *,
+        readers: Callable[[Place, str], Readers],
+        followed: Callable[[Place], Iterable[Subscription]],
     ) -> None:
-        self.policy = policy
+        self.rights = rights
         self.source_of = source_of
         self._archive = archive
         self._clock = clock
+        self._readers = readers
+        self._followed = followed
+        self._used: set[tuple[str, str, str]] = set()
 
-    def find(self, repo: str, place: Place) -> Repository:
-        """What is known of `repo`. Raises NotFound, Unavailable, and Forbidden where `place` may not see it."""
-        self.policy.check_name(repo, place)
+    # --- Who may see one ---------------------------------------------------------------------
+
+    def find(self, repo: str, who: Who, look: Callable[[str], Repository] | None = None) -> Repository:
+        """What is known of `repo`; `look` reads that, where it was read already. Raises Unavailable.
+
+        Raises NotFound only for who may see it, there or not: for anybody else it is NoRight either way, and alike.
+        """
+        self.check_name(repo, who)
+        right = self._right(repo, who)
+        if not (self.rights.sees_all(who) or right or self.rights.may_be_public(repo)):
+            raise self._refused(repo, who)
         try:
-            repository = self.source_of(repo).repository(repo)
-            self.policy.check(repo, repository, place)
+            return self.check((look or self.source_of(repo).repository)(repo), who, repo)
         except (NotFound, Forbidden) as error:
-            raise self.policy.refusal(repo, place, error) from None
+            raise self._told_instead(repo, who, right, error) from None
+
+    def _told_instead(self, repo: str, who: Who, right: Right | None, error: DigestError) -> DigestError:
+        """What somebody is told instead of an error that would tell which repositories there are.
+
+        Of a folder that they have a right to, where a link in it leads, too.
+        """
+        if self.rights.sees_all(who):
+            return error
+        if not right:
+            return error if isinstance(error, NoRight) else self._refused(repo, who)
+        return NotFound("path_unknown", path=repo) if addresses.is_path(repo) else error
+
+    def check_name(self, repo: str, who: Who) -> None:
+        """Refuse, before anything is touched or asked, what nobody there can have a right to. Raises NoRight."""
+        known = self.rights.may_be_public(repo) or self.rights.concerning(repo, self._with_follows(who))
+        if not known and not self.rights.sees_all(who):
+            raise self._refused(repo, who)
+
+    def check(self, repository: Repository, who: Who, asked: str = "") -> Repository:
+        """The repository, for who may see it; `asked` is the name that it was asked for by. Raises NoRight.
+
+        What it is read from counts beside its name; its title, which is what it says of itself, does not.
+        """
+        if not (self.rights.sees_all(who) or self._may_see(repository, who, asked)):
+            raise self._refused(asked or repository.name, who)
         return repository
+
+    def _may_see(self, repository: Repository, who: Who, asked: str) -> bool:
+        named = dict.fromkeys(filter(None, (asked, repository.name)))
+        if not repository.private and any(map(self.rights.may_be_public, named)):
+            return True
+        if is_hosted(repository.name):  # it may have been renamed
+            return any(self._right(name, who) for name in named)
+        return all(self._right(name, who) for name in (*named, *repository.beside))  # a folder may lead elsewhere
+
+    def is_stranger(self, who: Who) -> bool:
+        """Whether guests, or people of another organisation, read what is told to somebody; also where that is unknown.
+
+        They are not told either what a channel follows. Raises ConfigError.
+        """
+        if self.rights.sees_all(who):
+            return False
+        try:
+            readers = self._readers(who.place, who.person)
+        except Unavailable:
+            return True
+        return readers.guest or readers.shared
+
+    def _with_follows(self, who: Who) -> Who:
+        return replace(who, follows=frozenset(s.repo for s in self._followed(who.place.whole)))
+
+    def _right(self, repo: str, who: Who) -> Right | None:
+        """The right by which somebody may see a repository. The chat is asked who reads only where that decides."""
+        who = self._with_follows(who)
+        if not self.rights.concerning(repo, who):
+            return None
+        found = self.rights.right(repo, who)
+        if not found:
+            found = self.rights.right(repo, who.told(self._readers(who.place, who.person)))
+        if found:
+            self._tell_used(found, repo, who)
+        return found
+
+    def _tell_used(self, right: Right, repo: str, who: Who) -> None:
+        """Log that a right is used, the first time in this process."""
+        used = (str(right), who.place.channel, repo)
+        if used not in self._used and len(self._used) < _REMEMBERED:
+            self._used.add(used)
+            _log.info("a right is used", extra={"fields": {"right": str(right), **_told(repo, who)}})
+
+    @staticmethod
+    def _refused(repo: str, who: Who) -> NoRight:
+        """The refusal, which is the same whatever there is of that name; the log has it too."""
+        _log.warning("refused", extra={"fields": _told(repo, who)})
+        return NoRight("repo_not_allowed", repo=one_line(without_credentials(repo), 100))
+
+    # --- What is in one ----------------------------------------------------------------------
 
     def check_branch(self, repository: Repository, branch: str) -> None:
         """Make sure that a branch is there. Raises NotFound."""
@@ -141,3 +201,9 @@ class Repositories:
         """The requests that the source of any of some repositories still allows. Raises Unavailable, ConfigError."""
         sources = {id(source): source for source in map(self.source_of, repos)}
         return next((quota for source in sources.values() if (quota := source.quota())), None)
+
+
+def _told(repo: str, who: Who) -> dict[str, str]:
+    """Who asked for what, as the log has it."""
+    where = {"workspace": who.workspace, "channel": who.channel, "person": who.person}
+    return {"repo": one_line(without_credentials(repo), 200)} | {n: one_line(v, 100) for n, v in where.items() if v}

@@ -129,9 +129,22 @@ class Settings(Base, title="What is followed, how it reads, and how it is delive
     digest_schedule: str = Field("0 9 * * mon-fri", description="crontab expression of a new subscription")
     digest_allow: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)] = Field(
         (),
-        description="comma-separated `owner/name`, `owner/*`, paths; needed for private ones in a chat",
+        description="comma-separated `owner/name`, `owner/*`, paths: no other repository may be followed in a chat",
         examples=["owner/*,/srv/git/*"],
         json_schema_extra={"default": "any public repository"},
+    )
+    digest_rights: str = Field(
+        "",
+        description="who may see what is not public: `WORKSPACE=owner/*`, `WORKSPACE/CHANNEL=owner/name`, "
+        "`WORKSPACE/PERSON=/srv/git/*`, [with commas between](docs/security.md#1-rights)",
+        examples=["T0123456789/C0123456789=owner/name"],
+        json_schema_extra={"default": "nobody"},
+    )
+    digest_workspaces: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)] = Field(
+        (),
+        description="several Slack workspaces: the ids of those that may install the app",
+        examples=["T0123456789,T0123456780"],
+        json_schema_extra={"default": "none"},
     )
     digest_hosts: str = Field(
         "",

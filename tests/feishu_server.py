@@ -122,7 +122,7 @@ class Group:
     """A chat and who is in it. A message in it is as it is told, with what was sent besides.
 
     `kind` is group, topic or p2p; without `topics` nobody can reply in a topic; `muted` lets only its owner write,
-    `forbids` says that no bot may.
+    `forbids` says that no bot may; an `external` one has people of other organisations.
     """
 
     name: str
@@ -132,6 +132,7 @@ class Group:
     muted: bool = False
     forbids: bool = False
     dissolved: bool = False
+    external: bool = False
     messages: list[Json] = field(default_factory=list)
     keep: Callable[..., Json] = field(default=lambda *_, **__: {}, repr=False)
 
@@ -372,7 +373,7 @@ class FeishuServer:
         if BOT not in group.members:
             raise Refused(232011, "Operator can NOT be out of the chat.")
         people = len(group.members - {BOT})
-        told = {"name": f"Name of {group.name}", "avatar": "", "description": "", "external": False}
+        told = {"name": f"Name of {group.name}", "avatar": "", "description": "", "external": group.external}
         told |= {"chat_mode": group.kind, "chat_type": "private", "group_message_type": "chat", "tenant_key": TENANT}
         return {"data": {**told, "user_count": str(people), "bot_count": "1", "chat_status": "normal"}}
 

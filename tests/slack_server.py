@@ -57,13 +57,16 @@ _RANGE = f"oldest latest inclusive include_all_metadata {_PAGE}"
 # the kind of the channel, `+` the kinds that are asked for. An argument that is not here is one our bot has no use for.
 METHODS: dict[str, tuple[str, str, str]] = {
     "auth.test": ("", "", "team_id"),
+    "auth.revoke": ("", "", "test"),
     "chat.postMessage": ("chat:write", "channel", "text blocks metadata unfurl_links unfurl_media thread_ts"),
     "chat.postEphemeral": ("chat:write", "channel user", "text blocks thread_ts"),
     "conversations.history": ("*:history", "channel", _RANGE),
     "conversations.replies": ("*:history", "channel ts", _RANGE),
     "conversations.info": ("*:read", "channel", ""),
+    "conversations.members": ("*:read", "channel", _PAGE),
     "conversations.open": ("im:write", "users", ""),
     "users.info": ("users:read", "user", "include_locale"),
+    "users.list": ("users:read", "", f"include_locale {_PAGE}"),
     "users.conversations": ("+:read", "", f"user types exclude_archived {_PAGE}"),
     "views.open": ("", "trigger_id view", ""),
     "views.update": ("", "view_id view", "hash"),
@@ -100,8 +103,10 @@ _TIERS = {
         limits.TIER_3.slack,
     ),
     **dict.fromkeys(
-        ("views.open", "views.update", "views.publish", "users.info", "chat.postEphemeral"), limits.TIER_4.slack
+        ("views.open", "views.update", "views.publish", "users.info", "conversations.members", "chat.postEphemeral"),
+        limits.TIER_4.slack,
     ),
+    "users.list": limits.TIER_2.slack,
     **dict.fromkeys(("files.getUploadURLExternal", "files.completeUploadExternal"), limits.TIER_4.slack),
 }
 
@@ -115,13 +120,17 @@ class Ack(NamedTuple):
 
 @dataclass
 class Channel:
-    """A channel and who is in it. A message in it has the keys that were sent, and those that Slack adds."""
+    """A channel and who is in it, `shared` with another organisation by Slack Connect or not.
+
+    A message in it has the keys that were sent, and those that Slack adds.
+    """
 
     team: str
     name: str
     members: set[str] = field(default_factory=lambda: {"U1", BOT})
     private: bool = False
     archived: bool = False
+    shared: bool = False
     messages: list[Json] = field(default_factory=list)
 
     @property
@@ -342,6 +351,12 @@ class SlackServer:
         told = {"url": "https://team.slack.test/", "is_enterprise_install": False}
         return known | told | {"_headers": {"x-oauth-scopes": scopes}}
 
+    def _auth_revoke(self, body: Json, _: str) -> Json:
+        """docs.slack.dev/reference/methods/auth.revoke."""
+        if not _true(body.get("test")):
+            self._revoked.add(str(body["token"]))
+        return {"revoked": not _true(body.get("test"))}
+
     def _chat_postMessage(self, body: Json, team: str) -> Json:
         channel = self._writable(body["channel"], team, body)
         self._look(body, unfurls=True)
@@ -433,6 +448,11 @@ class SlackServer:
             "is_member": BOT in channel.members,
             "is_archived": channel.archived,
             "is_im": channel.kind == "im",
+            "is_shared": channel.shared,
+            "is_ext_shared": channel.shared,
+            "is_org_shared": False,
+            "is_pending_ext_shared": False,
+            **({"user": next(iter(channel.members - {BOT}), BOT)} if channel.kind == "im" else {}),
         }
 
     def _conversations_open(self, body: Json, team: str) -> Json:
@@ -450,11 +470,29 @@ class SlackServer:
     def _users_info(self, body: Json, team: str) -> Json:
         if body["user"] not in self.users:
             raise Refused("user_not_found")
-        known = self.users[body["user"]]
+        return {"user": self._person(str(body["user"]), body, team)}
+
+    def _person(self, name: str, body: Json, team: str) -> Json:
+        """docs.slack.dev/reference/objects/user-object; a test says who is a guest."""
+        known = self.users.get(name, {})
         hidden = set() if _true(body.get("include_locale")) else {"locale"}
         shift = datetime.fromtimestamp(self._clock(), ZoneInfo(known.get("tz", "UTC"))).utcoffset()
         told = {name: value for name, value in known.items() if name not in hidden}
-        return {"user": {"id": body["user"], "team_id": team, "tz_offset": int(shift.total_seconds()), **told}}
+        flags = {"deleted": False, "is_restricted": False, "is_ultra_restricted": False, "is_bot": False}
+        here = {"id": name, "team_id": team, "tz_offset": int(shift.total_seconds())}
+        return {**here, **flags, **told}
+
+    def _users_list(self, body: Json, team: str) -> Json:
+        inside = {each for channel in self.channels.values() if channel.team == team for each in channel.members}
+        found = [self._person(name, body, team) for name in sorted({*self.users, *inside, BOT})]
+        shown, cursor = _page(found, body, 999, 999)
+        return {"members": shown, "response_metadata": {"next_cursor": cursor}}
+
+    def _conversations_members(self, body: Json, team: str) -> Json:
+        """docs.slack.dev/reference/methods/conversations.members."""
+        found = sorted(self._channel(body["channel"], team).members)
+        shown, cursor = _page([{"id": each} for each in found], body, 100, 1_000)
+        return {"members": [each["id"] for each in shown], "response_metadata": {"next_cursor": cursor}}
 
     def _users_conversations(self, body: Json, team: str) -> Json:
         """The channels of somebody; private ones only where the bot is in them too."""

@@ -13,6 +13,7 @@ from world import DAY, HOME, World, busy_day, words
 from adapters.llms.openai.model import OpenAIModel
 from bot.delivery import schedule
 from bot.errors import Unavailable
+from bot.rights import Who
 from bot.values import RULES, Importance, Period, Scope
 
 
@@ -31,7 +32,7 @@ class Talking(World):
         super().__init__(folder, clock, str(history.path), model=model, **more)
 
     def digest(self, language="en"):
-        repository = self.repositories.find(self.defaults.repo, HOME)
+        repository = self.repositories.find(self.defaults.repo, Who(HOME))
         return self.app.digest(repository, Scope(repository.name, schedule.day(DAY.date(), "UTC"), language))
 
     def close(self):
@@ -59,7 +60,7 @@ def test_every_commit_is_graded_and_described_by_the_model_in_few_requests(talki
 
 
 def test_a_digest_has_one_key_however_its_period_is_written(talking):
-    repository, day = talking.repositories.find(talking.defaults.repo, HOME), schedule.day(DAY.date(), "UTC")
+    repository, day = talking.repositories.find(talking.defaults.repo, Who(HOME)), schedule.day(DAY.date(), "UTC")
     shanghai = (moment.astimezone(ZoneInfo("Asia/Shanghai")) for moment in (day.since, day.until))
     written = (day, Period(DAY, DAY + timedelta(days=1), "UTC"), Period(*shanghai, "UTC"))
     assert len({repr(period) for period in written}) == 3
@@ -203,7 +204,7 @@ def test_the_usual_number_is_known_after_three_days(tmp_path, clock, history):
 
 def test_the_usual_number_counts_a_day_once(tmp_path, clock, history):
     world = World(tmp_path, clock, str(history.path))
-    repository = world.repositories.find(str(history.path), HOME)
+    repository = world.repositories.find(str(history.path), Who(HOME))
     for zone in ("UTC", "Asia/Shanghai", "America/New_York", "Europe/Berlin"):
         world.app.digest(repository, Scope(repository.name, schedule.day(DAY.date() - timedelta(days=2), zone), "en"))
     assert "usually" not in words(world.ask("2026-02-18")[0].headline)

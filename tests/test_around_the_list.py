@@ -8,7 +8,7 @@ from world import World
 
 from adapters.sources.git.source import GitSource
 from bot.errors import Forbidden, NotFound, UsageError
-from bot.repositories import Policy
+from bot.rights import Right, Rights, Who
 from bot.values import Place, Repository
 
 CHANNEL, HOME = Place("slack", "C1"), Place("terminal", "here")
@@ -35,7 +35,7 @@ def world(folders, clock):
 def refused(world, name, place=CHANNEL):
     """The error for a repository, which must be one."""
     with pytest.raises((Forbidden, NotFound, UsageError)) as caught:
-        world.repositories.find(str(name), place)
+        world.repositories.find(str(name), Who(place))
     return caught.value
 
 
@@ -43,8 +43,8 @@ def refused(world, name, place=CHANNEL):
 
 
 def test_what_is_listed_is_seen(world, folders):
-    assert world.repositories.find(f"{folders}/allowed/app.git", CHANNEL).name == f"{folders}/allowed/app.git"
-    assert world.repositories.find(f"file://{folders}/allowed/app.git", CHANNEL).branch == "main"
+    assert world.repositories.find(f"{folders}/allowed/app.git", Who(CHANNEL)).name == f"{folders}/allowed/app.git"
+    assert world.repositories.find(f"file://{folders}/allowed/app.git", Who(CHANNEL)).branch == "main"
 
 
 @pytest.mark.parametrize(
@@ -81,11 +81,12 @@ def test_no_spelling_of_a_path_leads_out_of_the_list(world, folders, form):
     ],
 )
 def test_no_spelling_of_an_address_leads_out_of_the_list(name):
-    policy = Policy(("http://h.example/pub/*", "git@h.example:pub/*"))
-    policy.check_name("http://h.example/pub/x", CHANNEL)
-    policy.check_name("git@h.example:pub/x", CHANNEL)
-    with pytest.raises(Forbidden):
-        policy.check_name(name, CHANNEL)
+    who, patterns = Who(CHANNEL), ("http://h.example/pub/*", "git@h.example:pub/*")
+    rights = Rights(patterns, tuple(Right("slack", "C1", pattern) for pattern in patterns))
+    assert rights.right("http://h.example/pub/x", who)
+    assert rights.right("git@h.example:pub/x", who)
+    assert rights.right(name, who) is None
+    assert not rights.lists(name, who)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +183,7 @@ def test_it_is_one_where_both_are_in_the_list(folders, clock, how):
     if how == "alternates, quoted":  # which nobody writes, and we do not read
         assert refused(world, name).key == "path_unknown"
     else:
-        assert world.repositories.find(name, CHANNEL).branch == "main"
+        assert world.repositories.find(name, Who(CHANNEL)).branch == "main"
     world.close()
 
 
@@ -190,7 +191,7 @@ def test_it_is_one_where_both_are_in_the_list(folders, clock, how):
 def test_the_operator_reads_what_is_theirs(folders, clock, how):
     name = pretend(folders, how)
     world = World(folders, clock)
-    assert world.repositories.find(name, HOME).branch == "main"
+    assert world.repositories.find(name, Who(HOME)).branch == "main"
     world.close()
 
 
@@ -202,7 +203,7 @@ def test_a_worktree_and_a_submodule_are_read_where_what_they_belong_to_is_listed
     assert refused(alone, folders / "trees" / "second").key == "path_unknown"
     alone.close()
     both = World(folders, clock, allow=[f"{folders}/trees/*", str(checkout)])
-    found = both.repositories.find(f"{folders}/trees/second", CHANNEL)
+    found = both.repositories.find(f"{folders}/trees/second", Who(CHANNEL))
     assert (found.branch, found.beside) == ("second", (str(checkout),))
     both.close()
 
@@ -219,7 +220,7 @@ def test_repositories_that_borrow_from_each_other_are_read(folders, clock):
         git(folders, "clone", "-q", "--bare", str(folders / "allowed" / "app.git"), str(folders / "both" / name))
         (folders / "both" / name / "objects" / "info" / "alternates").write_text(f"../../{other}/objects\n")
     world = World(folders, clock, allow=[f"{folders}/both/*"])
-    assert world.repositories.find(f"{folders}/both/one", CHANNEL).beside == (f"{folders}/both/two",)
+    assert world.repositories.find(f"{folders}/both/one", Who(CHANNEL)).beside == (f"{folders}/both/two",)
     world.close()
 
 
@@ -228,12 +229,13 @@ def test_repositories_that_borrow_from_each_other_are_read(folders, clock):
 
 def test_a_folder_s_title_is_no_name_of_it(folders, clock):
     git(folders / "secret" / "app.git", "config", "remote.origin.url", "https://github.com/allowed/app.git")
-    title = Policy(("allowed/*", f"{folders}/*/x"))
+    world = World(folders, clock, allow=("allowed/*", f"{folders}/*/x"))
     about = GitSource(folders / "clones").repository(f"{folders}/secret/app.git")
     assert about.title == "allowed/app"
     with pytest.raises(Forbidden):
-        title.check(about.name, about, CHANNEL)
-    title.check(about.name, about, HOME)
+        world.repositories.check(about, Who(CHANNEL))
+    world.repositories.check(about, Who(HOME))
+    world.close()
 
 
 @pytest.mark.parametrize("there", ["secret/app.git", "secret", "closed/app.git", "nowhere"])
@@ -266,7 +268,7 @@ class Hosted:
 @pytest.mark.parametrize("allow", [(), ("else/*",), ("team/old",)])
 def test_a_private_repository_of_a_host_is_refused_like_one_that_there_is_not(world, allow):
     world.repositories.source_of = lambda _: Hosted()
-    world.repositories.policy = Policy(allow)
+    world.repositories.rights = Rights(allow)
     told = {str(refused(world, name)).replace(name, "X") for name in ("team/app", "team/none")}
     assert len(told) == 1
     assert "other/new" not in str(refused(world, "team/old"))
@@ -274,7 +276,7 @@ def test_a_private_repository_of_a_host_is_refused_like_one_that_there_is_not(wo
 
 def test_the_operator_is_told_what_it_is(folders, clock):
     world = World(folders, clock, allow=[f"{folders}/allowed/*"])
-    assert refused(world, folders / "secret" / "app.git", HOME).key == "repo_not_allowed"
+    assert world.repositories.find(f"{folders}/secret/app.git", Who(HOME)).branch == "main"
     assert refused(world, folders / "secret" / "nothing", HOME).key == "path_unknown"
     world.close()
     assert os.listdir(folders / "secret") == ["app.git"]

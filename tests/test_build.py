@@ -13,6 +13,7 @@ from world import DAY, HOME, words
 from bot.commits.patch import tokens
 from bot.judgement import questions
 from bot.judgement.asker import Limits
+from bot.rights import Who
 from bot.texts import Texts
 from bot.values import RULES, ChangeType, Importance
 
@@ -147,7 +148,7 @@ def test_who_has_read_the_patch_corrects_the_row_and_never_how_grave_it_is(talk,
     low = digest.by_importance[Importance.LOW]
     assert not [e for e in low if ChangeType.REVERT in e.grade.types]
     assert "It takes the constants back." in talking.said("2026-02-18")
-    repository, wide = talking.repositories.find(str(disputed.path), HOME), deep[0].commit
+    repository, wide = talking.repositories.find(str(disputed.path), Who(HOME)), deep[0].commit
     alone = talking.app.expand(repository, wide, Texts("en")).grade
     assert (alone.importance, alone.types) == (Importance.HIGH, (ChangeType.REVERT,))
 
@@ -284,7 +285,7 @@ def test_parts_that_cannot_be_merged_are_set_side_by_side(talk, large):
     talking = talk(large, answers)
     talking.app.model.room = 12_000
     entry = talking.app.expand(
-        talking.repositories.find(str(large.path), HOME), talking.source.pull(str(large.path), 7), Texts("en")
+        talking.repositories.find(str(large.path), Who(HOME)), talking.source.pull(str(large.path), 7), Texts("en")
     )
     assert entry.analysis.coverage == 1
     assert len(entry.analysis.risks) == 3

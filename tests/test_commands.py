@@ -12,8 +12,8 @@ from world import CHANNEL, DAY, HOME, World, busy_day, words
 from bot.commits.hosts import Hosts, Kind
 from bot.conversation.grammar import CommitName, reference, references
 from bot.conversation.grammar import words as split
-from bot.errors import Forbidden, NotFound, UsageError
-from bot.repositories import Policy
+from bot.errors import NotFound, UsageError
+from bot.rights import Right, Rights, Who
 from bot.values import Buttons, Place, Repository, Subscription
 
 
@@ -509,9 +509,10 @@ def test_a_channel_cannot_name_a_path_unless_it_is_allowed(tmp_path, clock, hist
     allowed.close()
 
 
-def test_a_path_outside_the_allow_list_is_refused_in_the_terminal_too(tmp_path, clock, history):
+def test_the_operator_at_the_terminal_sees_what_no_list_has(tmp_path, clock, history):
     world = World(tmp_path, clock, allow=["/elsewhere/*"])
-    assert "may not be followed here" in world.said(f"yesterday {history.path}")
+    assert "29 commits" in world.said(f"2026-02-18 {history.path}")
+    assert "may not be followed here" in world.said(f"2026-02-18 {history.path}", CHANNEL)
     world.close()
 
 
@@ -690,11 +691,11 @@ def test_no_password_of_an_address_is_repeated(tmp_path, clock):
     world.close()
 
 
-def test_the_allow_list_sees_through_credentials(tmp_path, clock):
-    policy = Policy(("https://bot:token@example.com/o/*",))
-    policy.check_name("https://other:x@example.com/o/n", CHANNEL)
-    with pytest.raises(Forbidden):
-        policy.check_name("https://example.com/else/n", CHANNEL)
+def test_a_list_and_a_right_see_through_credentials():
+    rights = Rights(("https://bot:token@example.com/o/*",), (Right("slack", "", "https://bot:token@example.com/o/*"),))
+    assert rights.concerning("https://other:x@example.com/o/n", Who(CHANNEL))
+    assert not rights.concerning("https://example.com/else/n", Who(CHANNEL))
+    assert not rights.lists("https://example.com/else/n", Who(CHANNEL))
 
 
 def test_post_is_a_word_like_others_outside_of_a_channel(world, history):

@@ -12,6 +12,7 @@ from bot.conversation import grammar, interpreter
 from bot.judgement import triage
 from bot.posts.post import post
 from bot.posts.report import attachments
+from bot.rights import Who
 from bot.texts import Texts
 from bot.values import Period, Request, Scope
 
@@ -104,7 +105,7 @@ def test_bumps_are_looked_for_once_a_commit(world, monkeypatch):
 
     monkeypatch.setattr(reading, "bumps", counting)
     period = Period(DAY, DAY + timedelta(days=1), "UTC")
-    repository = world.repositories.find(world.store.subscriptions()[0].repo, CHANNEL)
+    repository = world.repositories.find(world.store.subscriptions()[0].repo, Who(CHANNEL))
     commits = world.repositories.commits(repository, "", period)
     assert looked == Counter(commit.sha for commit in commits)
     looked.clear()

@@ -36,6 +36,7 @@ from bot import addresses
 from bot.commits.hosts import Hosts
 from bot.errors import DigestError, NotFound, Unavailable
 from bot.parts import AllSettings, program
+from bot.rights import Who
 from bot.texts import Texts
 from bot.values import Attachment, Message, Place, Span, Subscription
 
@@ -203,8 +204,9 @@ def test_a_service_reaches_what_its_operator_named_and_the_terminal_everything(t
     url, other = served.url("team/app.git"), served.url("team/app.git").replace("127.0.0.1", "localhost")
     monkeypatch.setenv("DIGEST_DATABASE", str(tmp_path / "digest.db"))
     monkeypatch.setenv("DIGEST_CLONES", str(tmp_path / "clones"))
-    monkeypatch.setenv("DIGEST_ALLOW", f"http://*,{url}")
-    channel, home = Place("slack", "C1"), Place("terminal", "here")
+    monkeypatch.setenv("DIGEST_RIGHTS", f"slack/C1=http://*,slack/C1={url}")
+    home = Place("terminal", "here")
+    channel, operator = Who(Place("slack", "C1")), Who(home)
     with program(strangers=True) as made:
         repositories = made.app.repositories
         assert repositories.find(url, channel).name == url
@@ -214,7 +216,7 @@ def test_a_service_reaches_what_its_operator_named_and_the_terminal_everything(t
         made.store.subscribe(Subscription(home, other, "0 9 * * *", "UTC", "en"))
         assert repositories.find(other, channel).name == other
     with program() as made:
-        assert made.app.repositories.find(other, home).name == other
+        assert made.app.repositories.find(other, operator).name == other
 
 
 @pytest.mark.parametrize(
@@ -256,8 +258,10 @@ def test_the_client_that_bolt_copies_stays_too(tmp_path):
     from slack_bolt.util.utils import create_copy
 
     with elsewhere() as thief, elsewhere(lambda path: f"{thief.url}{path}", status=302) as slack:
-        spaces = InstalledWorkspaces("1.2", "client-secret", tmp_path / "digest.db", "", f"{slack.url}/api/")
-        app = spaces.app(logging.getLogger("test"), "secret")
+        spaces = InstalledWorkspaces(
+            "1.2", "client-secret", tmp_path / "digest.db", "", f"{slack.url}/api/", invited=()
+        )
+        app = spaces.app(logging.getLogger("test"), "secret", str)
         for client in (create_copy(app.client), app.oauth_flow.client):
             client.token = "xoxb-secret"
             with pytest.raises(Exception, match="Slack API"):

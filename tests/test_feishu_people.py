@@ -19,7 +19,7 @@ from adapters.chats.feishu import inbound
 from adapters.chats.feishu.calls import Api
 from adapters.chats.feishu.chat import FeishuChat
 from adapters.chats.feishu.transports import Http, LongConnection
-from bot.repositories import Policy
+from bot.rights import Right, Rights
 from bot.values import Place, Subscription
 
 GROUP = Place("feishu", "oc_1")
@@ -466,7 +466,7 @@ def test_what_can_mean_two_commits_is_asked_back_with_buttons(feishu, tmp_path):
     build = Builder(tmp_path / "two")
     build.commit("a", datetime(2026, 2, 18, tzinfo=UTC), {"a.py": "a"}, message="fix: the other one (#203)")
     other = str(build.finish().path)
-    feishu.world.repositories.policy = Policy((feishu.path, other))
+    feishu.world.repositories.rights = Rights((), (Right("feishu", "", "/*"),))
     for path in (feishu.path, other):
         feishu.follow(path)
     (asked_back,) = feishu.ask("203")

@@ -12,6 +12,7 @@ from bot.delivery import schedule
 from bot.errors import ConfigError, Unavailable
 from bot.judgement import rules, triage
 from bot.languages import LANGUAGES
+from bot.rights import Who
 from bot.settings import habits
 from bot.texts import Texts
 from bot.values import Importance, Note, NoteLevel, Scope
@@ -225,7 +226,7 @@ def told(tmp_path, clock):
 
 def entries(told, language="en"):
     world, history = told
-    repository = world.repositories.find(str(history.path), HOME)
+    repository = world.repositories.find(str(history.path), Who(HOME))
     digest = world.app.digest(repository, Scope(repository.name, schedule.day(DAY.date(), "UTC"), language))
     names = {sha_: name for name, sha_ in history.shas.items()}
     return {names[e.commit.sha]: e for e in digest.entries}

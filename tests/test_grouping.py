@@ -6,6 +6,7 @@ import pytest
 from repositories import Builder
 from world import DAY, HOME, World, words
 
+from bot.rights import Who
 from bot.values import Table
 
 PATH = "src/app.py"
@@ -106,7 +107,7 @@ def test_a_pull_request_that_was_ported_is_found_where_it_landed(tmp_path, clock
     history = build.finish()
     world = World(tmp_path, clock, str(history.path))
     world.store.keep_commits([world.source.commit(str(history.path), history.sha("ported"))])
-    repository = world.repositories.find(str(history.path), HOME)
+    repository = world.repositories.find(str(history.path), Who(HOME))
     assert world.repositories.pull(repository, 12).sha == history.sha("landed")
     world.close()
 
@@ -118,7 +119,7 @@ def test_a_series_is_a_theme(world):
 
 def test_the_report_tells_the_same(world, history):
     world.ask("2026-02-17")
-    repository = world.repositories.find(str(history.path), HOME)
+    repository = world.repositories.find(str(history.path), Who(HOME))
     (post,) = world.ask("report 2026-02-18")
     text = "\n".join(part.text for m in (post.headline, *post.replies) for part in m.parts if hasattr(part, "name"))
     assert repository.title in text

@@ -10,6 +10,7 @@ from repositories import Builder
 from world import DAY, HOME, World, words
 
 from bot.delivery import schedule
+from bot.rights import Who
 from bot.values import Scope
 
 LRE, PDF, ZERO = "\u202a\u202e\u2066", "\u202c", "\u200b"
@@ -76,7 +77,7 @@ def digests(tmp_path_factory, history):
     from conftest import Clock
 
     world = World(tmp_path_factory.mktemp("world"), Clock(DAY + timedelta(days=2)), str(history.path))
-    repository = world.repositories.find(str(history.path), HOME)
+    repository = world.repositories.find(str(history.path), Who(HOME))
     made = {
         language: world.app.digest(repository, Scope(repository.name, schedule.day(DAY.date(), "UTC"), language))
         for language in ("en", "zh")

@@ -38,6 +38,7 @@ from bot.judgement.replies import Rejected
 from bot.judgement.shapes import ClaimReply, DraftReply
 from bot.posts import post as digests
 from bot.posts import report
+from bot.rights import Who
 from bot.texts import Texts
 from bot.values import (
     Commit,
@@ -266,7 +267,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
     with ModelServer(answer=Obedient(by_short)) as server:
         ruled = World(tmp_path_factory.mktemp("ruled"), clock, str(history.path))
         obeying = World(tmp_path_factory.mktemp("obeying"), clock, str(history.path), model=model_of(server))
-        repository = ruled.repositories.find(str(history.path), HOME)
+        repository = ruled.repositories.find(str(history.path), Who(HOME))
         made = {
             (name, language): digest_of(world, repository, language)
             for name, world in (("rules", ruled), ("obeys", obeying))

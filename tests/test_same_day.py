@@ -15,6 +15,7 @@ from adapters.sources.github.settings import GitHubSettings
 from bot.commits.hosts import Hosts, Kind
 from bot.delivery import schedule
 from bot.posts import report
+from bot.rights import Who
 from bot.texts import Texts
 from bot.values import Repository, Scope
 
@@ -48,7 +49,7 @@ def told(tmp_path, clock, day):
             if name != "git":
                 settings = GitHubSettings(github_token=token, github_url=server.url)
                 world.repositories.source_of = lambda _, s=settings: github.from_settings(s)
-            repository = world.repositories.find(repo, HOME)
+            repository = world.repositories.find(repo, Who(HOME))
             made[name] = (world.app.digest(repository, Scope(repository.name, period, "en")), world)
         yield made
         for _, world in made.values():

@@ -15,6 +15,7 @@ from adapters.chats.slack import inbound
 from adapters.chats.slack.chat import SlackChat
 from adapters.chats.slack.transports import Socket
 from adapters.chats.slack.workspaces import OneWorkspace
+from bot.rights import Right, Rights
 from bot.values import Place, Subscription
 
 C1 = Place("slack", "T1/C1")
@@ -443,9 +444,7 @@ def test_a_form_that_comes_too_late_is_told(slack):
 def test_a_number_that_means_two_things_is_asked_back_and_the_button_answers(slack, tmp_path, repository):
     slack.follow()
     other = busy_day(tmp_path / "other")
-    slack.world.repositories.policy = replace(
-        slack.world.repositories.policy, allow=(str(repository.path), str(other.path))
-    )
+    slack.world.repositories.rights = Rights((), (Right("T1", "", "/*"),))
     slack.world.store.subscribe(Subscription(C1, str(other.path), "0 9 * * *", "UTC", "en"))
     event = slack.server.mention("#203")
     slack.event(event)

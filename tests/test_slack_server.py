@@ -492,6 +492,34 @@ def test_a_response_is_checked_like_a_message(server, body):
     assert server.responses == []
 
 
+# --- Who is there ----------------------------------------------------------------------------
+
+
+def test_it_tells_who_is_a_guest_and_what_is_shared(server, client):
+    server.users["U8"] = {"is_restricted": True}
+    server.channels["C2"].shared = True
+    assert client.users_info(user="U8")["user"]["is_restricted"] is True
+    assert client.users_info(user="U1")["user"]["is_restricted"] is False
+    flags = [client.conversations_info(channel=c)["channel"]["is_ext_shared"] for c in ("C1", "C2")]
+    assert flags == [False, True]
+    listed = {user["id"]: user["is_restricted"] for user in client.users_list()["members"]}
+    assert listed == {BOT: False, "U1": False, "U8": True}
+    assert client.conversations_members(channel="C1", limit=1)["response_metadata"]["next_cursor"]
+    assert client.conversations_members(channel="C1")["members"] == [BOT, "U1"]
+    server.leave("G1")
+    assert refused(client.conversations_members, channel="G1") == "channel_not_found"
+    assert refused(client.users_list, limit=1_000) == "invalid_limit"
+    server.scopes[TOKEN].discard("users:read")
+    assert refused(client.users_list) == "missing_scope"
+
+
+def test_a_token_that_was_given_back_is_good_no_more(server, client):
+    assert client.auth_revoke(test=True)["revoked"] is False
+    assert client.auth_test()["ok"]
+    assert client.auth_revoke()["revoked"] is True
+    assert refused(client.auth_test) == "token_revoked"
+
+
 # --- Rates and faults ------------------------------------------------------------------------
 
 

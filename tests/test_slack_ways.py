@@ -146,9 +146,9 @@ def test_a_port_that_is_taken_is_told(over_http, server):
 KEY = Fernet.generate_key().decode()
 
 
-def installed(tmp_path, server, key=KEY):
+def installed(tmp_path, server, key=KEY, invited=("T1", "T2")):
     World(tmp_path, None).close()  # the file is the bot's first
-    return InstalledWorkspaces(CLIENT_ID, CLIENT_SECRET, tmp_path / "digest.db", key, server.url)
+    return InstalledWorkspaces(CLIENT_ID, CLIENT_SECRET, tmp_path / "digest.db", key, server.url, invited=invited)
 
 
 def rows(path, table="slack_bots"):
@@ -204,6 +204,40 @@ def test_an_installation_with_a_forged_state_is_refused(tmp_path, clock, server)
         status, _, _ = call(f"{listening.url}/slack/oauth_redirect?code=code-1&state=mine", headers=forged)
         assert status >= 400
         assert "code-1" in server.codes
+
+
+@pytest.mark.parametrize("invited", [(), ("T1",)])
+def test_a_workspace_that_is_on_no_list_is_told_so_and_nothing_of_it_is_kept(tmp_path, clock, server, invited, caplog):
+    server.add_workspace("T2", "xoxb-second", ("C7",))
+    with Listening(tmp_path, clock, server, installed(tmp_path, server, invited=invited)) as listening:
+        (status, headers, page), _ = install(listening, server, "T2")
+        assert status == 403
+        assert headers["Content-Type"] == "text/html; charset=utf-8"
+        assert "The workspace T2 may not install" in page
+        assert "DIGEST_WORKSPACES" in page
+        assert rows(tmp_path / "digest.db") == rows(tmp_path / "digest.db", "slack_installations") == []
+        assert server.requests[-1] == "auth.revoke"
+        assert "xoxb-second" in server._revoked
+        assert ("an installation was refused", "T2") in {
+            (r.message, r.fields["workspace"]) for r in caplog.records if r.name == "digest.slack"
+        }
+        assert "xoxb" not in caplog.text
+        with pytest.raises(NotFound):
+            listening.chat.post(Place("slack", "T2/C7"), HELLO)
+
+
+def test_a_workspace_that_is_taken_off_the_list_is_served_no_more(tmp_path, clock, server):
+    with Listening(tmp_path, clock, server, installed(tmp_path, server)) as listening:
+        install(listening, server, "T1")
+    kept = installed(tmp_path, server, invited=())  # as before there was a list
+    assert kept.client("T1").token == TOKEN
+    with Listening(tmp_path, clock, server, installed(tmp_path, server, invited=("T9",))) as listening:
+        listening.send(server.slash("help"))
+        listening.idle()
+        assert "reinstall" in str(server.responses)  # Bolt's own word, and none of ours
+        assert "/digest" not in str(server.responses)
+        with pytest.raises(NotFound):
+            listening.chat.post(Place("slack", "T1/C1"), HELLO)
 
 
 def test_tokens_kept_before_there_was_a_key_are_encrypted_and_keys_can_be_changed(tmp_path, clock, server):

@@ -14,12 +14,14 @@ from bot.conversation.interpreter import Interpreter
 from bot.delivery.worker import Worker
 from bot.judgement.asker import Asker, Bill, Limits
 from bot.judgement.questions import Depth
-from bot.ports import LanguageModel, Progress
-from bot.repositories import Policy, Repositories
+from bot.ports import LanguageModel, Progress, Readers
+from bot.repositories import Repositories
+from bot.rights import Right, Rights
 from bot.values import Buttons, Fields, Message, Place, Post, Request, Span, Table, Text
 
 HOME = Place("terminal", "here")
 CHANNEL = Place("slack", "C1")
+WORKSPACES = ("T1", "slack", "feishu", "slack-webhook", "feishu-webhook")
 DAY = datetime.fromisoformat("2026-02-18T00:00:00+00:00")
 
 
@@ -57,11 +59,22 @@ class World:
         limits=None,
         habits=None,
         depth=Depth.BRIEF,
+        rights=None,
     ):
+        """What `allow` lists everybody in the workspaces of the tests may see, unless `rights` say who."""
+        self.chats = {}
+        granted = [Right(team, "", pattern) for team in WORKSPACES for pattern in allow] if rights is None else rights
         self.store = SqliteStore(folder / "digest.db")
         self.source = GitSource(folder / "clones")
         self.bill = Bill(self.store, limits or Limits(), clock)
-        self.repositories = Repositories(lambda _: self.source, self.store, Policy(tuple(allow)), clock)
+        self.repositories = Repositories(
+            lambda _: self.source,
+            self.store,
+            Rights(tuple(allow), tuple(granted)),
+            clock,
+            readers=self.readers,
+            followed=lambda place: self.store.subscriptions(place),  # noqa: PLW0108  # a test may restore another
+        )
         self.app = App(
             repositories=self.repositories,
             archive=self.store,
@@ -80,22 +93,29 @@ class World:
         store = self.store
         return Interpreter(Services(self.app, store, store, store, store, self.bill, defaults))
 
+    def readers(self, place, person) -> Readers:
+        """Who reads, as the chat says; members, where the world is in no such chat, or in one that says nothing."""
+        chat = self.chats.get(place.chat)
+        return chat.readers(place, person) if hasattr(chat, "readers") else Readers()
+
     def host(self, chat) -> Host:
         """Who listens to a chat."""
+        self.chats[getattr(chat, "name", "")] = chat
         known = dict.fromkeys(("subscriptions", "ledger", "leases"), self.store)
         return Host(self.interpreter, chat, **known, clock=self.app.clock)
 
     def worker(self, chats) -> Worker:
         """A worker on the database, with leases of a minute."""
+        self.chats |= chats
         known = dict.fromkeys(("archive", "subscriptions", "ledger", "leases", "memory"), self.store)
         return Worker(self.app, chats, timedelta(seconds=60), **known)
 
     def ask(self, text: str, place: Place = HOME) -> tuple[Post, ...]:
-        return self.interpreter.answer(self.interpreter.context(Request(text, place, "somebody")))
+        return self.interpreter.answer(self.interpreter.context(Request(text, place, "U1")))
 
     def run(self, text: str, place: Place = HOME) -> tuple[Post, ...]:
         """The answer, or the error that there is instead."""
-        return self.interpreter.run(self.interpreter.context(Request(text, place, "somebody")))
+        return self.interpreter.run(self.interpreter.context(Request(text, place, "U1")))
 
     def said(self, text: str, place: Place = HOME) -> str:
         """The whole answer to a line, as words."""

@@ -20,7 +20,7 @@ from rich.table import Table as Grid
 from rich.text import Text as Styled
 
 from adapters.chats.rendering import words
-from bot.ports import Idempotency, Listener, Posted, Progress
+from bot.ports import Idempotency, Listener, Posted, Progress, Readers
 from bot.values import (
     Attachment,
     Buttons,
@@ -86,6 +86,10 @@ class Terminal:
 
     def ahead(self) -> None:
         """None: it has no clock of its own."""
+
+    def readers(self, place: Place, person: str) -> Readers:  # noqa: ARG002  # it is one person's
+        """The operator."""
+        return Readers(alone=True)
 
     # --- In ----------------------------------------------------------------------------------
 

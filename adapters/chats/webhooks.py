@@ -19,7 +19,7 @@ from adapters.chats.rendering import is_files
 from adapters.chats.retry import Retrier, Retryable
 from adapters.chats.sending import fresh
 from bot.errors import ConfigError, Forbidden, NotFound, Refused, Unavailable
-from bot.ports import Idempotency, Listener, Posted
+from bot.ports import Idempotency, Listener, Posted, Readers
 from bot.settings import HOST, LAST_PORT
 from bot.values import Message, Place
 
@@ -130,6 +130,10 @@ class WebhookChat(ABC, Generic[Page]):
 
     def ahead(self) -> None:
         """None: whoever answers need not prove who it is."""
+
+    def readers(self, place: Place, person: str) -> Readers:  # noqa: ARG002  # nobody can be asked
+        """Nobody in particular: who reads there, the operator knows, who named it."""
+        return Readers()
 
     @abstractmethod
     def _pages(self, message: Message) -> Sequence[Page]:

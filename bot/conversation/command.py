@@ -13,6 +13,7 @@ from bot.errors import UsageError
 from bot.judgement.asker import Bill
 from bot.languages import BASE
 from bot.ports import Archive, Database, Ledger, Subscriptions
+from bot.rights import Who
 from bot.texts import Texts, words_of
 from bot.values import Form, Period, Place, Post, Request, Scope, Subscription, one_line
 
@@ -37,7 +38,7 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What commands work with."""
+    """What commands work with; `by_operator` says that the operator types, also where another place is meant."""
 
     app: App
     archive: Archive
@@ -46,20 +47,21 @@ class Services:
     database: Database
     bill: Bill
     defaults: Defaults
+    by_operator: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """A request, read once: its words, its command, and what its place has set.
 
-    `place` is where the answer goes, `here` what is followed there, `naming` finds what is meant.
+    `place` is where the answer goes, `who` who reads it, `naming` finds what is meant for them.
     """
 
     request: Request
     words: tuple[str, ...]
     command: "Command | None"
     place: Place
-    here: tuple[Subscription, ...]
+    who: Who
     texts: Texts
     zone: str
     naming: Naming
@@ -70,9 +72,14 @@ class Context:
         """The time, in UTC."""
         return self.services.app.clock()
 
+    @property
+    def here(self) -> tuple[Subscription, ...]:
+        """What is followed here, as far as who asks may know of it."""
+        return self.naming.here
+
     def subscribed(self, repo: str) -> Subscription:
         """The place's subscription of `repo`, or what a new one would be."""
-        return next((s for s in self.here if s.repo == repo), self.fresh(repo))
+        return self.naming.subscribed(repo) or self.fresh(repo)
 
     def fresh(self, repo: str = "") -> Subscription:
         """What a new subscription would be."""

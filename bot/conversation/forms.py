@@ -17,6 +17,10 @@ _HINTED = (InputKind.TEXT, InputKind.TIME)
 """Kinds of inputs whose label does not say what may be put in."""
 
 
+KNOWN = "known"
+"""What goes unseen with the form of a subscription that is there, which was shown to somebody who may know of it."""
+
+
 def subscribe_form(current: Subscription, known: bool, texts: Texts) -> Form:
     """The form for a subscription as it is now, or as a new one would be.
 
@@ -24,7 +28,7 @@ def subscribe_form(current: Subscription, known: bool, texts: Texts) -> Form:
     """
     repo = Input("repo", texts("form.repo"), current.repo, texts("form.repo_hint"))
     options = (_input(option, current, texts) for option in OPTIONS.values() if not (known and option.naming))
-    named = (("repo", current.repo), *((("branch", current.branch),) if current.branch else ()))
+    named = ((KNOWN, "1"), ("repo", current.repo), *((("branch", current.branch),) if current.branch else ()))
     return Form(
         title=texts("form.change" if known else "form.follow"),
         submit=texts("form.submit"),

@@ -94,7 +94,7 @@ class Host:
         return self._interpreter.filled_form(place, values)
 
     def followed(self, place: Place) -> Post | None:
-        """What a channel follows; None where it follows nothing."""
+        """What a channel follows, as far as the viewer of the place may know of it; None for nothing."""
         return self._interpreter.followed(place)
 
     def followed_in(self, chat: str) -> tuple[Place, ...]:

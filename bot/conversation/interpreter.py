@@ -8,6 +8,7 @@ from bot.conversation.command import PUBLIC, Context, Services, unknown
 from bot.conversation.commands import WORDS, commit, digests, following
 from bot.conversation.naming import Naming
 from bot.errors import DigestError
+from bot.rights import Who
 from bot.texts import Texts, words_of
 from bot.values import Digest, Form, Message, MessageKind, Place, Post, Problem, Request, Span
 
@@ -30,13 +31,14 @@ class Interpreter:
         if in_public and len(words) > 1 and words[-1].lower() in words_of(PUBLIC) and not (command and command.free):
             words, place = words[:-1], replace(place, viewer=None)
         here = self._services.subscriptions.subscriptions(place.whole)
-        naming = Naming(repositories, defaults.hosts, place, here, defaults.repo)
+        who = Who(place, request.user or place.viewer or "", by_operator=self._services.by_operator)
+        naming = Naming(repositories, defaults.hosts, who, here, defaults.repo)
         named = next((word for word in words if grammar.is_repository(word)), defaults.repo)
         followed = next((s for s in here if naming.same(s.repo, named)), here[0] if here else None)
         language = defaults.asked_language or (followed.language if followed else defaults.language)
         zone = defaults.asked_zone or (followed.zone if followed else defaults.zone)
         texts = Texts(language)
-        return Context(request, tuple(words), command, place, here, texts, zone, naming, self._services)
+        return Context(request, tuple(words), command, place, who, texts, zone, naming, self._services)
 
     # --- Answering ---------------------------------------------------------------------------
 
@@ -75,7 +77,10 @@ class Interpreter:
         return digests.digests(context, context.words)
 
     def followed(self, place: Place) -> Post | None:
-        """What a place follows, with its settings and what can be done with them; None where it follows nothing."""
+        """What a place follows, with its settings and what can be done with them; None where it follows nothing.
+
+        For its viewer, as far as they may know of it.
+        """
         context = self.context(Request("", place, ""))
         return following.listed(context)[0] if context.here else None
 
@@ -89,8 +94,8 @@ class Interpreter:
     def filled_form(self, place: Place, values: Mapping[str, str]) -> Form:
         """The form that was filled in with `values`, as it was filled in."""
         context = self.context(Request("", place, ""))
-        known = [s for s in context.here if (s.repo, s.branch) == (values.get("repo"), values.get("branch", ""))]
-        shown = forms.subscribe_form(known[0] if known else context.fresh(), bool(known), context.texts)
+        known = context.naming.kept(values["repo"], values.get("branch", "")) if forms.KNOWN in values else None
+        shown = forms.subscribe_form(known or context.fresh(), known is not None, context.texts)
         return forms.filled(shown, values)
 
     def problem(self, place: Place, values: Mapping[str, str]) -> Problem | None:

@@ -2,32 +2,35 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import TypeVar
 
 from bot.commits.hosts import Hosts
 from bot.errors import DigestError, UsageError
 from bot.repositories import Repositories
-from bot.values import Place, Repository, Subscription, one_line, without_credentials
+from bot.rights import Who
+from bot.values import Repository, Subscription, one_line, without_credentials
 
 _T = TypeVar("_T")
 _Made = TypeVar("_Made")
 
 
 class Naming:
-    """The repositories that are meant in one place, each looked up once. `here` is what is followed there.
+    """The repositories that `who` asks may mean, each looked up once; `followed` is what is followed in their place.
 
     `worked_in` is the repository that somebody works in who has a terminal open there, empty for none: it comes before
     what is followed. `failed` is what went wrong beside an answer that could be given.
     """
 
     def __init__(
-        self, repositories: Repositories, hosts: Hosts, place: Place, here: Sequence[Subscription], worked_in: str = ""
+        self, repositories: Repositories, hosts: Hosts, who: Who, followed: Sequence[Subscription], worked_in: str = ""
     ) -> None:
         self.failed: list[DigestError] = []
         self._repositories = repositories
         self._hosts = hosts
-        self._place = place
-        self._here = here
+        self._who = who
+        self._operator = repositories.rights.is_operator(who.place)
+        self._all = followed
         self._worked_in = worked_in
         self._found: dict[str, Repository | DigestError] = {}
 
@@ -35,13 +38,39 @@ class Naming:
         """The repository of that name. Raises DigestError, the same each time."""
         if name not in self._found:
             try:
-                self._found[name] = self._repositories.find(name, self._place)
+                self._found[name] = self._repositories.find(name, self._who)
             except DigestError as error:
                 self._found[name] = error
         found = self._found[name]
         if isinstance(found, DigestError):
             raise found
         return found
+
+    @cached_property
+    def here(self) -> tuple[Subscription, ...]:
+        """What the place follows, as far as who asks may know of it."""
+        return tuple(s for s in self._all if self._is_known(s.repo))
+
+    def subscribed(self, repo: str) -> Subscription | None:
+        """The place's subscription of a repository, as far as who asks may know of it."""
+        found = next((s for s in self._all if s.repo == repo), None)
+        return found if found and self._is_known(repo) else None
+
+    def kept(self, repo: str, branch: str) -> Subscription | None:
+        """The place's subscription of a repository and branch, whoever asks."""
+        return next((s for s in self._all if (s.repo, s.branch) == (repo, branch)), None)
+
+    def _is_known(self, name: str) -> bool:
+        """Whether who asks may know that a repository is followed: it may be seen, or no stranger reads the answer."""
+        try:
+            self.find(name)
+        except DigestError:
+            return not self._strangers
+        return True
+
+    @cached_property
+    def _strangers(self) -> bool:
+        return self._repositories.is_stranger(self._who)
 
     def title(self, name: str) -> str:
         """What people call a repository; its own name where it cannot be reached any more."""
@@ -56,7 +85,7 @@ class Naming:
         if the operator types it, or has listed it; any other address means GitHub's `owner/name`, or what git clones.
         Raises UsageError for what means none.
         """
-        if followed := next((s.repo for s in self._here if self.same(s.repo, word)), ""):
+        if followed := next((s.repo for s in self._all if self.same(s.repo, word)), ""):
             return followed
         page = self._hosts.page(word)
         if page is None:
@@ -64,16 +93,19 @@ class Naming:
         if self._is_clone(word):
             return word
         names = self._hosts.names(page.repository)
-        return next(filter(self._repositories.policy.lists, names), names[0])
+        return next(filter(self._lists, names), names[0])
 
     def _name_or_path(self, word: str) -> str:
         """`word` as `owner/name`, or as a path, which only the operator may name. Raises UsageError."""
-        name, operator = word.rstrip("/").removesuffix(".git"), self._repositories.policy.is_operator(self._place)
+        name, operator = word.rstrip("/").removesuffix(".git"), self._operator
         if self._hosts.is_name(name) and (self._hosts.is_name(word) or not operator):
             return name
-        if operator or self._repositories.policy.lists(word) or word.startswith(("/", ".", "~")):
+        if operator or self._lists(word) or word.startswith(("/", ".", "~")):
             return word
         raise UsageError("repository_unclear", text=one_line(without_credentials(word), 60))
+
+    def _lists(self, name: str) -> bool:
+        return self._repositories.rights.lists(name, self._who)
 
     def same(self, repo: str, word: str) -> bool:
         """Whether the name `repo` and a word are spellings of one repository."""
@@ -81,8 +113,8 @@ class Naming:
 
     def _is_clone(self, word: str) -> bool:
         """Whether a word is an address to clone from as it stands, and somebody wants just that."""
-        page, policy = self._hosts.page(word), self._repositories.policy
-        return bool(page and page.plain and (policy.is_operator(self._place) or policy.lists(word)))
+        page = self._hosts.page(word)
+        return bool(page and page.plain and (self._operator or self._lists(word)))
 
     # --- What is meant -----------------------------------------------------------------------
 
@@ -98,7 +130,7 @@ class Naming:
     def new(self, word: str) -> Repository:
         """The repository that a word means where somebody wants to follow it. Raises DigestError."""
         # What clones are of only they can tell.
-        return self.repository(word, [s.repo for s in self._here if not self._hosts.key(s.repo)])
+        return self.repository(word, [s.repo for s in self._all if not self._hosts.key(s.repo)])
 
     def meant(self, named: str = "", *, cloned: bool = False) -> list[Repository]:
         """The repositories that are meant: the one named, else the one worked in, else those followed here.
@@ -106,10 +138,10 @@ class Naming:
         With `cloned` an address to clone from means a clone of its own, also where one is at hand. Raises DigestError.
         """
         worked_in = [self.spelled(self._worked_in)] if self._worked_in else []
-        at_hand = worked_in or list(dict.fromkeys(s.repo for s in self._here))
         if named:
+            at_hand = worked_in or list(dict.fromkeys(s.repo for s in self._all))
             return [self.repository(named, () if cloned and self._is_clone(named) else at_hand)]
-        if not at_hand:
+        if not (at_hand := worked_in or list(dict.fromkeys(s.repo for s in self.here))):
             raise UsageError("repo_missing")
         return self.each(at_hand, self.find)
 
@@ -147,10 +179,10 @@ class Naming:
 
     def _living_at(self, address: str) -> list[Subscription]:
         """The subscriptions to the repository at an address, also to a clone of it."""
-        if found := [s for s in self._here if self.same(s.repo, address)]:
+        if found := [s for s in self.here if self.same(s.repo, address)]:
             return found
-        known = self._titled(list(dict.fromkeys(s.repo for s in self._here)), address)
-        return [s for s in self._here if known and s.repo == known.name]
+        known = self._titled(list(dict.fromkeys(s.repo for s in self.here)), address)
+        return [s for s in self.here if known and s.repo == known.name]
 
     def _called(self, name: str) -> list[Subscription]:
         """The subscriptions to what is called so: by a name, a title, or a relative path."""
@@ -161,4 +193,4 @@ class Naming:
             with suppress(DigestError):
                 repository = self.find(name)
                 named |= {repository.title.lower(), repository.name}
-        return [s for s in self._here if named & {s.repo, s.repo.lower(), self.title(s.repo).lower()}]
+        return [s for s in self.here if named & {s.repo, s.repo.lower(), self.title(s.repo).lower()}]

@@ -17,11 +17,13 @@ from bot.judgement.asker import Bill, Limits
 from bot.judgement.questions import EARLIER, PROMPTS, Depth
 from bot.languages import BASE
 from bot.ports import Finding, Ledger, Store, Subscriptions, Verdict
+from bot.repositories import OPERATOR
+from bot.rights import Rights, written
 from bot.settings import check_language, check_zone
 from bot.texts import Texts
 from bot.values import (
     EPOCH,
-    UNREACHABLE,
+    TRIED,
     Delivery,
     DeliveryState,
     Digest,
@@ -31,6 +33,7 @@ from bot.values import (
     Place,
     Question,
     Quota,
+    Repository,
     Scope,
     Span,
     Spending,
@@ -190,8 +193,13 @@ def examine(app: App, store: Store, path: str) -> Iterator[Finding]:
     yield _model(app)
     if app.model:
         yield _depth(app, app.model.bill, store)
-    for repo, place in {s.repo: s.place for s in followed}.items():
-        yield _repository(app, repo, place)
+    private = set()
+    for repo in dict.fromkeys(s.repo for s in followed):
+        found, finding = _repository(app, repo)
+        yield finding
+        if found is None or found.private or not app.repositories.rights.may_be_public(repo):
+            private.add(repo)
+    yield _rights(app.repositories.rights, [s for s in followed if s.repo in private])
 
 
 def _github(app: App, followed: Sequence[Subscription]) -> Iterator[Finding]:
@@ -260,12 +268,23 @@ def _of_digests(store: Store) -> tuple[date, cost.Costs] | None:
     return day, cost.of_commits(entries.values())
 
 
-def _repository(app: App, repo: str, place: Place) -> Finding:
+def _repository(app: App, repo: str) -> tuple[Repository | None, Finding]:
     try:
-        found = app.repositories.find(repo, place)
+        found = app.repositories.find(repo, OPERATOR)
     except DigestError as error:
-        return Finding("repository", Verdict.FAILED, "error", error=error)
-    return Finding("repository", Verdict.FINE, "fine", {"repo": found.title, "branch": found.branch})
+        return None, Finding("repository", Verdict.FAILED, "error", error=error)
+    return found, Finding("repository", Verdict.FINE, "fine", {"repo": found.title, "branch": found.branch})
+
+
+def _rights(rights: Rights, private: Sequence[Subscription]) -> Finding:
+    """Whether each channel has a right to what it follows that is not public; else the line that grants them."""
+    lacking = list(dict.fromkeys(right for s in private if (right := rights.lacking(s.repo, s.place))))
+    if not lacking:
+        verdict = Verdict.FINE if rights.rights else Verdict.SKIPPED
+        return Finding("rights", verdict, "fine" if rights.rights else "none", {"n": len(rights.rights)})
+    line = f'DIGEST_RIGHTS="{written((*rights.rights, *lacking))}"'
+    old = rights.inherits and not rights.rights
+    return Finding("rights", Verdict.WARNING if old else Verdict.FAILED, "old" if old else "missing", {"line": line})
 
 
 # --- What depth takes ------------------------------------------------------------------------
@@ -297,7 +316,7 @@ def backfill(app: App, wanted: Subscription, first: date, last: date) -> Iterato
         raise UsageError("dates_reversed", first=first.isoformat(), last=last.isoformat())
     if schedule.day(last, wanted.zone).until > now:
         raise UsageError("date_unfinished", date=last.isoformat())
-    repository = app.repositories.find(wanted.repo, wanted.place)
+    repository = app.repositories.find(wanted.repo, OPERATOR)
     for number in range((last - first).days + 1):
         period = schedule.day(first + timedelta(days=number), wanted.zone)
         yield app.digest(repository, Scope(wanted.repo, period, wanted.language, wanted.branch, wanted.filters))
@@ -344,8 +363,8 @@ class _Record(BaseModel):
     @field_validator("paused")
     @classmethod
     def _paused(cls, value: str) -> str:
-        if value and value not in UNREACHABLE:
-            raise ValueError(f"use one of {', '.join(UNREACHABLE)}")
+        if value and value not in TRIED:
+            raise ValueError(f"use one of {', '.join(TRIED)}")
         return value
 
     @field_validator("schedule")

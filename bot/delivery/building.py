@@ -1,7 +1,7 @@
 """From a delivery to its digest, which is built once for everybody who asks for the same."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bot.app import App, DigestRequest
@@ -11,6 +11,8 @@ from bot.delivery.ledger import LATE, undelivered
 from bot.judgement import cost
 from bot.judgement.questions import Depth
 from bot.ports import Archive, Ledger
+from bot.repositories import OPERATOR
+from bot.rights import Who
 from bot.values import Commit, DeliveryState, Digest, Period, Repository, Scope
 
 
@@ -24,12 +26,23 @@ class Builder:
         self._leases = leases
         self._told = False
 
-    def commits(self, job: Job) -> tuple[Repository, tuple[Commit, ...]]:
+    def look(self, job: Job) -> Repository:
+        """What is known of a delivery's repository, whoever may see it. Raises NotFound, Forbidden, Unavailable."""
+        return self._app.repositories.find(job.subscription.repo, OPERATOR)
+
+    def repository(self, job: Job, look: Callable[[Job], Repository]) -> Repository:
+        """The repository, where the delivery's channel may see it; `look` may have read it for others too.
+
+        Raises NoRight, NotFound, Unavailable.
+        """
+        subscription = job.subscription
+        return self._app.repositories.find(subscription.repo, Who(subscription.place), lambda _: look(job))
+
+    def commits(self, job: Job, repository: Repository) -> tuple[Commit, ...]:
         """The commits of a delivery's period, and of the time before it, in which some may have been pushed late."""
         subscription, delivery = job.subscription, job.delivery
-        repository = self._app.repositories.find(subscription.repo, subscription.place)
         period = Period(delivery.since - LATE, delivery.until, subscription.zone)
-        return repository, self._app.repositories.commits(repository, subscription.branch, period)
+        return self._app.repositories.commits(repository, subscription.branch, period)
 
     def build(self, job: Job, repository: Repository, commits: Sequence[Commit]) -> Job:
         """The delivery with its digest built of its part of `commits`; settled, where there is nothing to tell.

@@ -18,7 +18,7 @@ from bot.delivery.job import Job, TryLater, log, together
 from bot.delivery.leases import LeaseHolder
 from bot.delivery.ledger import LOOKED_BACK, coming_delivery, is_first
 from bot.delivery.sending import InFlight
-from bot.errors import DigestError
+from bot.errors import DigestError, NoRight
 from bot.ports import Ledger
 from bot.values import Delivery, Subscription
 
@@ -98,14 +98,17 @@ class Early:
     def _prepare(self, jobs: Sequence[Job]) -> None:
         """Build the digests of deliveries of the same repository and period."""
         try:
-            repository, commits = self._builder.commits(jobs[0])
+            look = self._builder.look(jobs[0])
+            commits = self._builder.commits(jobs[0], look)
             for job in jobs:
                 if self._stopping.is_set():
                     return
                 try:
-                    self._builder.prepare(job, repository, commits)
+                    self._builder.prepare(job, self._builder.repository(job, lambda _: look), commits)
                 except TryLater:  # somebody builds the same, and is looked after once more
                     continue
+                except NoRight:  # which its slot says
+                    pass
                 self._see(job)
         except DigestError as error:
             log(logging.WARNING, "not built early", jobs[0].subscription, reason=str(error))

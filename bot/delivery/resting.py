@@ -1,4 +1,4 @@
-"""Subscriptions that rest while the bot cannot post in their channel, and go on when it can again."""
+"""Subscriptions that rest while the bot cannot, or may not, post in their channel, and go on when it can again."""
 
 from datetime import datetime
 

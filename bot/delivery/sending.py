@@ -14,14 +14,29 @@ from datetime import datetime
 from bot.delivery.job import ChannelUnreachable, Job, TryLater
 from bot.delivery.leases import LeaseHolder
 from bot.delivery.ledger import GRACE, advanced, idempotency_key, mark_posted, messages_in, place_of
-from bot.delivery.resting import wake
+from bot.delivery.resting import resume, wake
 from bot.errors import DigestError, Forbidden, LeaseLost, NotFound, Refused, ThreadGone
 from bot.ports import Archive, Chat, Idempotency, Ledger, Subscriptions
 from bot.posts import post as digests
 from bot.posts import report
 from bot.posts.labels import day_label
+from bot.rights import Who
 from bot.texts import Texts
-from bot.values import Delivery, DeliveryState, Message, Period, Place, Post, Step, StepState, local
+from bot.values import (
+    DENIED,
+    Delivery,
+    DeliveryState,
+    Digest,
+    Message,
+    Period,
+    Place,
+    Post,
+    Repository,
+    Span,
+    Step,
+    StepState,
+    local,
+)
 
 # --- What a chat is given ------------------------------------------------------------------------
 
@@ -98,8 +113,9 @@ class Sender:
         leases: LeaseHolder,
         clock: Callable[[], datetime],
         stopping: threading.Event,
+        may_see: Callable[[Repository, Who, str], object],
     ) -> None:
-        """`chats` are by name; once `stopping` is set, nothing more is sent."""
+        """`chats` are by name; once `stopping` is set, nothing more is sent; `may_see` raises NoRight."""
         self.in_flight = InFlight()
         self._chats = chats
         self._archive = archive
@@ -108,15 +124,19 @@ class Sender:
         self._leases = leases
         self._clock = clock
         self._stopping = stopping
+        self._may_see = may_see
         self._turns: dict[Place, threading.Lock] = {}
 
     def send(self, job: Job) -> Job:
         """The delivery, done: every message that was not posted yet is.
 
         Raises TryLater while another digest is being posted in its place, or where its own is kept no more;
-        ChannelUnreachable; ThreadGone; LeaseLost; and what the chat and the store raise.
+        ChannelUnreachable; ThreadGone; LeaseLost; NoRight where its channel may not see the repository any more; and
+        what the chat and the store raise.
         """
-        messages, texts = self._messages(job)
+        digest = self._digest(job)
+        self._may_see(digest.repository, Who(job.subscription.place), job.subscription.repo)
+        messages, texts = _messages(job, digest)
         posted, uncertain = (messages_in(job.delivery, state) for state in (StepState.DONE, StepState.INTENDED))
         with self._turn(job.subscription.place):
             job = self._advance(job, messages)
@@ -126,7 +146,7 @@ class Sender:
                         again = key in uncertain or job.delivery.looked_since is not None
                         job = self._post(job, message, texts, again=again)
                         job = self._advance(job, messages)
-                    job = self._wake(job) if job.subscription.paused else job
+                    job = self.wake(job) if job.subscription.paused else job
         return job
 
     def is_posting(self, place: Place) -> bool:
@@ -141,22 +161,33 @@ class Sender:
         """
         if not job.delivery.steps:
             return job
-        messages, texts = self._messages(job)
+        messages, texts = _messages(job, self._digest(job))
         for key, step in messages_in(job.delivery, StepState.INTENDED).items():
             job = self._looked_for(job, step, messages[key], texts) if key in messages else job
         whole = messages.keys() <= messages_in(job.delivery, StepState.DONE).keys()
         return job.at(state=DeliveryState.DONE, failure=None) if whole else job
 
-    def _messages(self, job: Job) -> tuple[dict[str, Message], Texts]:
-        """What is posted, by key and in order, the same however often it is begun; and the labels."""
+    def tell_denied(self, job: Job) -> None:
+        """Say in the channel of a delivery that it may not see the repository any more, without naming that.
+
+        Who reads there may be why. It is looked for first, and may fail: the operator has the log.
+        """
+        subscription, delivery = job.subscription, job.delivery
+        step = Step(DENIED, StepState.INTENDED, delivery.slot)
+        once = self._idempotency(job, step, True, lambda: self._check(job))
+        said = Texts(subscription.language)("digest.denied", id=subscription.id)
+        try:
+            self._chats[subscription.place.chat].post(subscription.place, Message(DENIED, (Span(said),)), once)
+        except DigestError as error:
+            job.log(logging.WARNING, "its channel could not be told", reason=str(error))
+
+    def _digest(self, job: Job) -> Digest:
+        """What is to be posted. Raises TryLater where it is kept no more."""
         digest = job.digest or self._archive.digest(job.delivery.digest)
         if digest is None:
             self._ledger.keep_delivery(job.at(digest="").delivery)
             raise TryLater
-        texts = Texts(digest.language)  # as it was made, whatever the subscription says by now
-        notes = missed_notes(job.delivery, job.failed, digest.period, texts)
-        post = digests.post(digest, texts, report.attachments(digest, texts), notes)
-        return {message.key: message for message in (post.headline, *post.replies)}, texts
+        return digest
 
     @contextmanager
     def _turn(self, place: Place) -> Iterator[None]:
@@ -216,12 +247,26 @@ class Sender:
                 return replace(job, delivery=mark_posted(job.delivery, step.key, thread.thread))
         return job
 
-    def _wake(self, job: Job) -> Job:
-        """The delivery of a channel in which the bot can post again, though nobody said so: all of it goes on."""
-        wake(job.subscription.place, self._clock(), self._subscriptions, self._ledger)
+    def wake(self, job: Job) -> Job:
+        """The delivery of a channel in which the bot can post again, though nobody said so: all of it goes on.
+
+        Of one that rested because the channel had no right, that alone goes on.
+        """
+        if job.subscription.paused == DENIED:
+            resume(job.subscription, self._clock(), self._subscriptions, self._ledger)
+        else:
+            wake(job.subscription.place, self._clock(), self._subscriptions, self._ledger)
         job.log(logging.INFO, "goes on")
         deadline = max(job.delivery.deadline, self._clock() + GRACE)
         return replace(job, subscription=replace(job.subscription, paused="")).at(deadline=deadline)
+
+
+def _messages(job: Job, digest: Digest) -> tuple[dict[str, Message], Texts]:
+    """What is posted, by key and in order, the same however often it is begun; and the labels."""
+    texts = Texts(digest.language)  # as it was made, whatever the subscription says by now
+    notes = missed_notes(job.delivery, job.failed, digest.period, texts)
+    post = digests.post(digest, texts, report.attachments(digest, texts), notes)
+    return {message.key: message for message in (post.headline, *post.replies)}, texts
 
 
 class InFlight:

@@ -39,13 +39,14 @@ from bot.delivery.planning import Planner
 from bot.delivery.resting import rest
 from bot.delivery.restoring import Restorer
 from bot.delivery.sending import InFlight, Sender
-from bot.errors import DigestError, LeaseLost, NotFound, ThreadGone
+from bot.errors import DigestError, LeaseLost, NoRight, NotFound, ThreadGone
 from bot.ports import Archive, Chat, Leases, Ledger, Memory, Subscriptions
-from bot.values import UNREACHABLE, Commit, Delivery, DeliveryState, Failure, Place, Repository, Subscription
+from bot.values import DENIED, TRIED, Commit, Delivery, DeliveryState, Failure, Place, Repository, Subscription
 
 T = TypeVar("T")
-Commits = Callable[[Job], tuple[Repository, tuple[Commit, ...]]]
-"""Reads the commits of a delivery."""
+Look = Callable[[Job], Repository]
+Commits = Callable[[Job], tuple[Commit, ...]]
+"""Read the repository, and the commits, of a delivery."""
 
 PROBE = timedelta(hours=1)
 """How often a resting channel is tried: a chat may not tell that the bot is back, or nobody may be listening then."""
@@ -88,6 +89,7 @@ class Worker:
             leases=self._leases,
             clock=app.clock,
             stopping=self._stopping,
+            may_see=app.repositories.check,
         )
         self._planner = Planner(chats, subscriptions=subscriptions, ledger=ledger, tell=app.tell_clock)
         self._restorer = Restorer(
@@ -155,7 +157,7 @@ class Worker:
         """The subscriptions of our chats by id, but for those that somebody let rest, or whose place is unsettled."""
         held = self._restorer.unsettled()
         ours = (s for s in self._subscriptions.subscriptions() if s.place.chat in self._chats and s.place not in held)
-        return {s.id: s for s in ours if not s.paused or s.paused in UNREACHABLE}
+        return {s.id: s for s in ours if not s.paused or s.paused in TRIED}
 
     # --- Beginning ---------------------------------------------------------------------------
 
@@ -222,9 +224,14 @@ class Worker:
     def _build(self, hand: Hand, *jobs: Job) -> None:
         """Make the digests of deliveries of the same repository and period, and go on to send them."""
         with self._turns.held(hand):
-            self._build_all(_shared(self._turns.timed(hand, self._builder.commits, self._go_on)), jobs)
+            look = _shared(self._turns.timed(hand, self._builder.look, self._go_on))
+            read = partial(self._commits, look)
+            self._build_all(look, _shared(self._turns.timed(hand, read, self._go_on)), jobs)
 
-    def _build_all(self, commits: Commits, jobs: Iterable[Job]) -> None:
+    def _commits(self, look: Look, job: Job) -> tuple[Commit, ...]:
+        return self._builder.commits(job, look(job))
+
+    def _build_all(self, look: Look, commits: Commits, jobs: Iterable[Job]) -> None:
         opened: list[Job] = []
         for job in jobs:
             with self._accounted(job) as hand_on:
@@ -233,10 +240,16 @@ class Worker:
                     hand_on()
         for job in opened:
             with self._accounted(job) as hand_on:
-                built = job if job.delivery.digest else self._builder.build(job, *commits(job))
+                built = job if job.delivery.digest else self._built(job, look, commits)
                 if built.delivery.state is DeliveryState.DUE:
                     hand_on()
                     self._submit(self._send_pool, self._send, built)
+
+    def _built(self, job: Job, look: Look, commits: Commits) -> Job:
+        """The delivery with its digest, where its channel may see the repository that others wait for too."""
+        repository = self._builder.repository(job, look)
+        job = self._sender.wake(job) if job.subscription.paused == DENIED else job
+        return self._builder.build(job, repository, commits(job))
 
     def _send(self, job: Job) -> None:
         """Post what has not been posted of a delivery, and settle it."""
@@ -289,6 +302,8 @@ class Worker:
         try:
             kept = replace(job, delivery=self._ledger.delivery(job.delivery.id))
             if kept.delivery.state is DeliveryState.DUE and self._leases.extend(job.lease):
+                if isinstance(error, NoRight) and not job.subscription.paused:
+                    self._sender.tell_denied(kept)
                 self._failures += not isinstance(error, TryLater | ThreadGone)
                 self._ledger.keep_delivery(_after(kept, error, self._clock(), self._subscriptions))
         except DigestError as second:  # the store itself fails, or the subscription is gone
@@ -307,6 +322,11 @@ def _after(job: Job, error: Exception, now: datetime, subscriptions: Subscriptio
             rest(job.subscription.place, reason, subscriptions)
             job.log(logging.WARNING, "resting", reason=reason)
         return replace(delivery, failure=failure_of(cause), retry=now + PROBE)
+    if isinstance(error, NoRight):
+        if not job.subscription.paused:
+            subscriptions.pause(job.subscription.id, DENIED)
+            job.log(logging.WARNING, "resting", reason=DENIED)
+        return replace(delivery, failure=failure_of(error), retry=now + PROBE)
     if isinstance(error, ThreadGone):
         job.log(logging.WARNING, "its message was removed", reason=str(error))
         return replace(delivery, failure=failure_of(error), state=DeliveryState.DONE)

@@ -14,6 +14,12 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNREACHABLE = ("left", "archived", "gone", "closed")
 """Why a channel's subscriptions can rest, because the bot cannot post there: keys of `[paused]`."""
 
+DENIED = "denied"
+"""Why one subscription can rest: its channel may see the repository no more. A key of `[paused]`."""
+
+TRIED = (*UNREACHABLE, DENIED)
+"""The reasons to rest that may end without anybody saying so: it is tried again and again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subscription:

@@ -19,6 +19,7 @@ from repositories import Builder, lines
 from world import DAY, HOME, World
 
 from bot.posts import report
+from bot.rights import Who
 from bot.texts import Texts
 from bot.values import Period, Scope
 
@@ -95,7 +96,7 @@ def _measured(what: str, repo: str, folder: str) -> None:
         for _ in world.source.patches(repo, commits):
             pass
     else:
-        repository = world.repositories.find(repo, HOME)
+        repository = world.repositories.find(repo, Who(HOME))
         report.markdown((world.app.digest(repository, Scope(repository.name, period, "en")),), Texts("en"))
     seconds = time.perf_counter() - started
     world.close()

@@ -29,6 +29,7 @@ from world import HOME, World
 from adapters.llms.openai.model import OpenAIModel
 from bot.delivery import schedule
 from bot.judgement.questions import Depth
+from bot.rights import Who
 from bot.values import Digest, Importance, Scope
 
 Rows = list[dict[str, object]]
@@ -58,7 +59,7 @@ def _rows(repo: str, depth: Depth, folder: Path) -> Rows:
     with server:
         model = OpenAIModel("test-model", server.key, server.url, timeout=60, concurrency=AT_ONCE)
         world = World(folder, _clock, repo, model=model, depth=depth)
-        repository = world.repositories.find(repo, HOME)
+        repository = world.repositories.find(repo, Who(HOME))
         days = list(_days(world, repo))
         seconds, cpu, digests = 0.0, 0.0, []
         for day in days:

@@ -31,8 +31,9 @@ from adapters.sources.github.settings import GitHubSettings
 from adapters.stores.sqlite import SqliteStore
 from bot.app import App
 from bot.delivery.worker import Worker
-from bot.ports import Progress
-from bot.repositories import Policy, Repositories
+from bot.ports import Progress, Readers
+from bot.repositories import Repositories
+from bot.rights import Rights
 from bot.values import DeliveryState, Place, Subscription
 
 HERE = Path(__file__).parent
@@ -108,7 +109,9 @@ def work(database: str, hub: str, slack: str, begun: str) -> None:
     def now() -> datetime:
         return datetime.fromtimestamp(clock(), UTC)
 
-    repositories = Repositories(lambda _: source, store, Policy(()), now)
+    repositories = Repositories(
+        lambda _: source, store, Rights(), now, readers=lambda *_: Readers(), followed=store.subscriptions
+    )
     app = App(repositories=repositories, archive=store, model=None, clock=now, concurrency=8, progress=Progress())
     chat = SlackChat(OneWorkspace(TOKEN, slack), clock=clock, sleep=lambda s: time.sleep(s / SPEED), now=clock)
     ports = dict.fromkeys(("archive", "subscriptions", "ledger", "leases"), store)

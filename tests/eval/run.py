@@ -35,8 +35,9 @@ from bot.judgement import questions
 from bot.judgement.asker import Asker, Bill, Limits
 from bot.judgement.brief import Brief
 from bot.judgement.grading import Grader
-from bot.ports import LanguageModel, Progress
-from bot.repositories import Policy, Repositories
+from bot.ports import LanguageModel, Progress, Readers
+from bot.repositories import Repositories
+from bot.rights import Rights
 from bot.settings import load
 from bot.texts import Texts
 from bot.values import RULES, Commit, Digest, Grade, Importance, Place, Repository, Scope, Spending
@@ -186,7 +187,9 @@ def _day(
     asked: argparse.Namespace, model: LanguageModel | None, store: SqliteStore, limits: Limits, clones: Path
 ) -> dict[str, Any]:
     source = GitSource(clones)
-    repositories = Repositories(lambda _: source, store, Policy(), _now)
+    repositories = Repositories(
+        lambda _: source, store, Rights(), _now, readers=lambda *_: Readers(), followed=store.subscriptions
+    )
     app = App(
         repositories=repositories,
         archive=store,

@@ -12,6 +12,7 @@ from itertools import count
 from typing import NamedTuple
 
 from adapters.chats.feishu import limits
+from adapters.chats.feishu.audience import Audience
 from adapters.chats.feishu.calls import NAME, NO_TOPIC_HERE, NO_TOPICS, Answer, Api, Caller, Gate, Json, number
 from adapters.chats.feishu.cards import Card, render
 from adapters.chats.feishu.inbound import Inbound
@@ -19,7 +20,7 @@ from adapters.chats.feishu.settings import FeishuSettings
 from adapters.chats.feishu.transports import Http, LongConnection, Transport
 from adapters.chats.sending import Part, fresh, legible, matching, readable, send_parts
 from bot.errors import ConfigError, Refused, Unavailable
-from bot.ports import Idempotency, Listener, Posted
+from bot.ports import Idempotency, Listener, Posted, Readers
 from bot.values import Attachment, Message, Place
 
 _MESSAGES = "/open-apis/im/v1/messages"
@@ -64,6 +65,7 @@ class FeishuChat:
         self._transport = transport
         self._call = Caller(clock, sleep)
         self._now = now
+        self._audience = Audience(api, self._call, clock)
         self._plain: dict[str, float] = {}
         self._me = ""
         self._inbound: Inbound | None = None
@@ -235,6 +237,10 @@ class FeishuChat:
             answer = self._call(Gate("info"), lambda: self._api.ask("GET", _INFO))
             self._me = str((answer.data.get("bot") or {}).get("open_id", ""))
         return self._me
+
+    def readers(self, place: Place, person: str) -> Readers:  # noqa: ARG002  # Feishu tells of chats alone
+        """Who reads at a place, as Feishu said within the last minutes. Raises ConfigError, Unavailable."""
+        return self._audience.readers(place)
 
     # --- In ----------------------------------------------------------------------------------
 

@@ -39,6 +39,7 @@ LOOKED_AT = 60
 # Errors after which the message may stand in the channel all the same (chat.postMessage, "Errors").
 _UNCLEAR = frozenset({"internal_error", "fatal_error", "request_timeout", "service_unavailable", "team_added_to_org"})
 _GONE = frozenset({"channel_not_found", "not_in_channel", "user_not_in_channel"})
+_NOBODY = frozenset({"user_not_found", "user_not_visible", "users_not_found"})
 _THREAD = frozenset({"thread_not_found", "message_not_found"})
 _CLOSED = frozenset({"is_archived", "restricted_action", "restricted_action_read_only_channel", "not_allowed"})
 _TOKEN = frozenset({"not_authed", "invalid_auth", "account_inactive", "token_revoked", "token_expired"})
@@ -48,6 +49,9 @@ _POST = "chat.postMessage"
 # Methods that one digest calls several times, or all at once after a restart.
 _TIERS = {
     **dict.fromkeys(("conversations.history", "conversations.replies", "users.conversations"), limits.TIER_3),
+    "conversations.info": limits.TIER_3,
+    "users.list": limits.TIER_2,
+    **dict.fromkeys(("users.info", "conversations.members"), limits.TIER_4),
     **dict.fromkeys(("files.getUploadURLExternal", "files.completeUploadExternal"), limits.TIER_4),
 }
 _BURST = 4
@@ -208,6 +212,7 @@ def translated(error: SlackApiError, gate: Gate) -> DigestError:
         return ConfigError("slack_app_token")
     named: tuple[tuple[frozenset[str], DigestError], ...] = (
         (_GONE, NotFound("slack_channel", channel=gate.channel)),
+        (_NOBODY, NotFound("slack_person")),
         (_THREAD, ThreadGone("slack_thread", channel=gate.channel)),
         (_CLOSED, Forbidden("slack_closed", channel=gate.channel)),
         (_TRIGGER, UsageError("slack_form_expired")),

@@ -12,6 +12,7 @@ from slack_sdk.web import WebClient
 
 from adapters.chats.sending import Json, Part, fresh, legible, matching, readable, send_parts
 from adapters.chats.slack import limits
+from adapters.chats.slack.audience import Audience
 from adapters.chats.slack.blocks import Page, render
 from adapters.chats.slack.calls import LOOKED_AT, SETTLE, Caller, Gate, put
 from adapters.chats.slack.inbound import Inbound
@@ -21,7 +22,7 @@ from adapters.chats.slack.transports import Http, Socket, Transport
 from adapters.chats.slack.workspaces import NAME, InstalledWorkspaces, OneWorkspace, Workspaces, parts_of, place_of
 from adapters.chats.wall import Wall
 from bot.errors import ConfigError
-from bot.ports import Idempotency, Listener, Posted
+from bot.ports import Idempotency, Listener, Posted, Readers
 from bot.values import Attachment, Message, MessageKind, Place
 
 _bolt_log = logging.getLogger("digest.slack.bolt")
@@ -62,6 +63,7 @@ class SlackChat:
         self._now = now
         self._settle = settle
         self._people = People(workspaces, self._call, clock)
+        self._audience = Audience(workspaces, self._call, clock)
         self._inbound: Inbound | None = None
 
     # --- Out ---------------------------------------------------------------------------------
@@ -150,6 +152,10 @@ class SlackChat:
         self._call(Gate("upload", team), lambda: put(client.base_url, str(address["upload_url"]), raw))
         return str(address["file_id"])
 
+    def readers(self, place: Place, person: str) -> Readers:
+        """Who reads at a place, where `person` asked, as Slack said minutes ago. Raises ConfigError, Unavailable."""
+        return self._audience.readers(place, person)
+
     # --- What is there already ---------------------------------------------------------------
 
     def posted(self, place: Place, names: Collection[str], since: datetime) -> Posted:
@@ -208,7 +214,9 @@ class SlackChat:
         """Tell `listener` what people do, until `close` is called. Raises ConfigError, Unavailable."""
         if self._transport is None:
             raise ConfigError("slack_no_app_token")
-        app = self._workspaces.app(_bolt_log, self._transport.secret)
+        app = self._workspaces.app(
+            _bolt_log, self._transport.secret, lambda team: listener.text(None, "slack.not_invited", workspace=team)
+        )
         self._inbound = Inbound(app, self._people, self.post, listener, self._workspaces.forget)
         try:
             self._transport.run(app)
@@ -251,7 +259,14 @@ def _workspaces(settings: SlackSettings) -> Workspaces:
         if settings.slack_mode != "http":
             raise ConfigError("slack_oauth_mode")
         key = settings.slack_token_key.get_secret_value()
-        return InstalledWorkspaces(settings.slack_client_id, secret, settings.digest_database, key, settings.slack_url)
+        return InstalledWorkspaces(
+            settings.slack_client_id,
+            secret,
+            settings.digest_database,
+            key,
+            settings.slack_url,
+            invited=settings.digest_workspaces,
+        )
     if token := settings.slack_bot_token.get_secret_value():
         return OneWorkspace(token, settings.slack_url)
     raise ConfigError("slack_no_token")

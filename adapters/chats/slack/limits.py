@@ -37,6 +37,7 @@ CONFIRM_TEXT = Limit(300, 300, "docs.slack.dev/reference/block-kit/composition-o
 CONFIRM_BUTTON = Limit(30, 30, "docs.slack.dev/reference/block-kit/composition-objects/confirmation-dialog-object")
 RESPONSE_USES = Limit(5, 4, "docs.slack.dev/interactivity/handling-user-interaction: message responses")
 RESPONSE_SECONDS = Limit(1_800, 1_500, "docs.slack.dev/interactivity/handling-user-interaction: message responses")
+TIER_2 = Limit(20, 19, "docs.slack.dev/apis/web-api/rate-limits: calls a minute of a method in a workspace")
 TIER_3 = Limit(50, 48, "docs.slack.dev/apis/web-api/rate-limits: calls a minute of a method in a workspace")
 TIER_4 = Limit(100, 96, "docs.slack.dev/apis/web-api/rate-limits: calls a minute of a method in a workspace")
 WORKSPACE = Limit(

@@ -60,7 +60,7 @@ class Surfaces:
             named[self._people.direct(team, user)] = text(None, "slack.direct")
         sections = [
             (named[channel], blocks_of(post.headline, f"{views.HOME}:{place.channel}"))
-            for place in followed
+            for place in (replace(each, viewer=user) for each in followed)
             if (channel := parts_of(place)[1]) in named and (post := self._listener.followed(place))
         ]
         shown = views.home(

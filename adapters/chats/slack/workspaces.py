@@ -4,15 +4,19 @@ Installations are kept by slack_sdk's store, in the bot's own database file; wit
 """
 
 import copy
+import html
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from slack_bolt import App
+from slack_bolt import App, BoltRequest, BoltResponse
 from slack_bolt.authorization.authorize import InstallationStoreAuthorize
+from slack_bolt.error import BoltError
 from slack_bolt.oauth import OAuthFlow
+from slack_bolt.oauth.callback_options import CallbackOptions, FailureArgs
 from slack_bolt.oauth.oauth_settings import OAuthSettings
 from slack_sdk.errors import SlackApiError
 from slack_sdk.oauth.installation_store import Bot, Installation
@@ -44,6 +48,7 @@ NAME = "slack"
 """The name that stands in `Place.chat`."""
 
 _log = logging.getLogger("digest.slack")
+_SETTING = "DIGEST_WORKSPACES"
 _SECRET = ("bot_token", "bot_refresh_token", "user_token", "user_refresh_token", "incoming_webhook_url")
 _MARK = "fernet:"
 _STATE_SECONDS = 600
@@ -77,8 +82,11 @@ class Workspaces(Protocol):
         """The client with the token of the settings, where there is one."""
         ...
 
-    def app(self, logger: logging.Logger, secret: str) -> App:
-        """Bolt's application, which checks signatures with `secret`; empty over a socket. Raises ConfigError."""
+    def app(self, logger: logging.Logger, secret: str, page: Callable[[str], str]) -> App:
+        """Bolt's application, which checks signatures with `secret`; empty over a socket. Raises ConfigError.
+
+        `page` is what somebody reads whose workspace, by its id, may not install the app.
+        """
         ...
 
     def forget(self, team: str) -> None:
@@ -114,7 +122,7 @@ class OneWorkspace:
                 raise Unavailable("slack_failed", error="connection") from None
         return self._team
 
-    def app(self, logger: logging.Logger, secret: str) -> App:
+    def app(self, logger: logging.Logger, secret: str, page: Callable[[str], str]) -> App:  # noqa: ARG002  # none installs
         """Bolt's application for the one token. Raises ConfigError where Slack does not take it."""
         self.team()
         return App(logger=logger, client=self._client, signing_secret=secret, request_verification_enabled=bool(secret))
@@ -124,14 +132,20 @@ class OneWorkspace:
 
 
 class InstalledWorkspaces:
-    """Every workspace where somebody installed the app through OAuth."""
+    """The workspaces where somebody installed the app through OAuth, of those that may: `invited`, by their ids.
 
-    def __init__(self, client_id: str, client_secret: str, database: Path, key: str, url: str) -> None:
+    While none is invited, those that have it already keep it; who is on no list is told, and served, no more.
+    """
+
+    def __init__(
+        self, client_id: str, client_secret: str, database: Path, key: str, url: str, *, invited: Collection[str]
+    ) -> None:
         self._client_id, self._client_secret = client_id, client_secret
         self._url = url
         self._database = database
         self._encrypted = bool(key)
-        self._installations = EncryptedInstallations(database, client_id, fernet(key))
+        self._invited = frozenset(invited)
+        self._installations = EncryptedInstallations(database, client_id, fernet(key), self._invited)
 
     def client(self, team: str) -> WebClient:
         """A client with the token of a workspace. Raises NotFound where the app is not installed, ConfigError."""
@@ -143,12 +157,13 @@ class InstalledWorkspaces:
     def own(self) -> None:
         """None: each workspace has a token of its own."""
 
-    def app(self, logger: logging.Logger, secret: str) -> App:
+    def app(self, logger: logging.Logger, secret: str, page: Callable[[str], str]) -> App:
         """Bolt's application with its pages for installing."""
         if not self._encrypted:
             _log.warning("tokens of workspaces are kept as they are: set SLACK_TOKEN_KEY, which encrypts them")
         client = web_client(None, self._url)
-        flow = OAuthFlow(
+        flow = _InvitedOnly(
+            self._invited,
             client=client,
             logger=logger,
             settings=OAuthSettings(
@@ -158,6 +173,7 @@ class InstalledWorkspaces:
                 installation_store=self._installations,
                 installation_store_bot_only=True,
                 state_store=SQLite3OAuthStateStore(expiration_seconds=_STATE_SECONDS, database=str(self._database)),
+                callback_options=CallbackOptions(lambda args: args.default.success(args), _refusing(page)),
                 logger=logger,
             ),
         )
@@ -173,16 +189,54 @@ class InstalledWorkspaces:
         self._installations.delete_all(enterprise_id=None, team_id=team)
 
 
+class _NotInvited(BoltError):
+    """A workspace that is on no list; its id is the message."""
+
+
+class _InvitedOnly(OAuthFlow):
+    """Keeps no installation but those of invited workspaces; a token that came all the same is given back at once."""
+
+    def __init__(self, invited: Collection[str], **known: Any) -> None:
+        super().__init__(**known)
+        self._workspaces = frozenset(invited)
+
+    def store_installation(self, request: BoltRequest, installation: Installation) -> None:
+        """Keep an installation. Raises BoltError for a workspace that is not invited."""
+        team = installation.team_id or ""
+        if installation.is_enterprise_install or team not in self._workspaces:
+            _log.warning("an installation was refused", extra={"fields": {"workspace": team, "set": _SETTING}})
+            with suppress(SlackApiError, OSError):
+                self.client.auth_revoke(token=installation.bot_token)
+            raise _NotInvited(team)
+        super().store_installation(request, installation)
+
+
+def _refusing(page: Callable[[str], str]) -> Callable[[FailureArgs], BoltResponse]:
+    """What is shown where an installation fails: `page`, where it was refused, else Bolt's own."""
+
+    def failure(args: FailureArgs) -> BoltResponse:
+        if not isinstance(args.error, _NotInvited):
+            return args.default.failure(args)
+        body = f'<!doctype html><meta charset="utf-8"><p>{html.escape(page(str(args.error)))}</p>'
+        return BoltResponse(status=403, body=body, headers={"Content-Type": "text/html; charset=utf-8"})
+
+    return failure
+
+
 class EncryptedInstallations(SQLite3InstallationStore):
     """slack_sdk's store, with tokens encrypted by a key where there is one.
 
     A workspace's id is unique across organisations, so installations are found by it alone: a place knows no more.
-    Without a key tokens are kept as they are; one that is set later encrypts them.
+    Without a key tokens are kept as they are; one that is set later encrypts them. Where workspaces are `invited`, all
+    others are as if they had never installed the app.
     """
 
-    def __init__(self, database: Path, client_id: str, key: MultiFernet | None) -> None:
+    def __init__(
+        self, database: Path, client_id: str, key: MultiFernet | None, invited: Collection[str] = frozenset()
+    ) -> None:
         super().__init__(database=str(database), client_id=client_id)
         self._key = key
+        self._invited = invited
         if key:
             self._close_kept()
 
@@ -212,6 +266,8 @@ class EncryptedInstallations(SQLite3InstallationStore):
 
     def find_bot(self, *, team_id: str | None, **_: Any) -> Bot | None:
         """The bot of a workspace. Raises ConfigError where its token cannot be decrypted."""
+        if self._invited and team_id not in self._invited:
+            return None
         try:
             return self._opened(super().find_bot(enterprise_id=None, team_id=team_id, is_enterprise_install=False))
         except (ValueError, TypeError, AttributeError):  # a row that nobody wrote as it is
@@ -219,6 +275,8 @@ class EncryptedInstallations(SQLite3InstallationStore):
 
     def find_installation(self, *, team_id: str | None, user_id: str | None = None, **_: Any) -> Installation | None:
         """The installation of a workspace. Raises ConfigError where its tokens cannot be decrypted."""
+        if self._invited and team_id not in self._invited:
+            return None
         found = super().find_installation(
             enterprise_id=None, team_id=team_id, user_id=user_id, is_enterprise_install=False
         )

@@ -1,6 +1,6 @@
 """What a place follows: begun, changed, listed and ended."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bot.conversation import forms
@@ -32,11 +32,12 @@ from bot.values import (
 
 def _subscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     repository = context.naming.new(_named(words))
+    context.services.app.repositories.check(repository, context.who.everybody)  # the channel will read it
     wanted = _wanted(context, repository.name, words)
     with blaming("branch", NotFound):
         context.services.app.repositories.check_branch(repository, wanted.branch)
     subscriptions = context.services.subscriptions
-    known = next((s for s in context.here if s.id == wanted.id), None)
+    known = context.naming.kept(repository.name, wanted.branch)
     begun = replace(continued(wanted, known, context.now), place=context.place.whole, repo=repository.name, paused="")
     kept = subscriptions.subscribe(begun)
     resume(kept, context.now, subscriptions, context.services.ledger)
@@ -49,8 +50,8 @@ def check(context: Context) -> None:
     """Refuse a line that nothing can be subscribed by, without asking anybody. Raises DigestError."""
     words = context.words[1:]
     name = context.naming.spelled(_named(words))
-    context.services.app.repositories.policy.check_name(name, context.place)
-    _wanted(context, name, words)
+    context.services.app.repositories.check_name(name, context.who)
+    _asked(context.fresh(name), typed_options(words[1:]))
 
 
 def _named(words: Sequence[str]) -> str:
@@ -66,6 +67,11 @@ def _wanted(context: Context, repo: str, words: Sequence[str]) -> Subscription:
     if "branch" in options and (branch := branch_of(options["branch"])) != current.branch:
         others = (s for s in context.here if (s.repo, s.branch) == (repo, branch))
         current = next(others, replace(current, id=0))
+    return _asked(current, options)
+
+
+def _asked(current: Subscription, options: Mapping[str, str]) -> Subscription:
+    """A subscription with what options ask for. Raises UsageError."""
     wanted = with_options(current, options)
     with blaming("on"):
         return replace(wanted, schedule=schedule.check(wanted.schedule))

@@ -33,7 +33,7 @@ _MONTH = timedelta(days=30)
 def _status(context: Context, _: Sequence[str]) -> tuple[Post, ...]:
     """What is due and what went wrong: of this channel, or of all of them for the operator."""
     texts, services = context.texts, context.services
-    everything = services.app.repositories.policy.is_operator(context.place)
+    everything = services.app.repositories.rights.is_operator(context.place)
     shown = services.subscriptions.subscriptions() if everything else context.here
     used = services.bill.today()
     price = services.bill.limits.cost(used)

@@ -1,0 +1,42 @@
+"""Who reads at a place in Feishu: an external group has people of other organisations."""
+
+from collections.abc import Callable
+
+from adapters.chats.feishu.calls import Api, Caller, Gate, Json
+from adapters.chats.remembered import Remembered
+from bot.errors import ConfigError, DigestError, Unavailable
+from bot.ports import Readers
+from bot.values import Place
+
+
+class Audience:
+    """The readers of the chats. Safe to call from several threads; `clock` is monotonic seconds.
+
+    Feishu tells of a chat whether it is external, and of nobody in it whether they are guests.
+    """
+
+    def __init__(self, api: Api, call: Caller, clock: Callable[[], float]) -> None:
+        self._api = api
+        self._call = call
+        self._known = Remembered[Json](clock)
+
+    def readers(self, place: Place) -> Readers:
+        """Who reads at a place. Raises ConfigError, Unavailable; what Feishu does not tell is the worst.
+
+        Source: open.feishu.cn/document/server-docs/group/chat/get-2 (`external`, `chat_mode`).
+        """
+        found = self._chat(place.channel)
+        return Readers(alone=found.get("chat_mode") == "p2p", shared=found.get("external") is not False)
+
+    def _chat(self, name: str) -> Json:
+        """What Feishu says of a chat, nothing where it does not."""
+
+        def read() -> Json:
+            try:
+                return self._call(Gate("chat"), lambda: self._api.ask("GET", f"/open-apis/im/v1/chats/{name}")).data
+            except (ConfigError, Unavailable):
+                raise
+            except DigestError:
+                return {}
+
+        return self._known.get(name, read)

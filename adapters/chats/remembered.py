@@ -1,0 +1,33 @@
+"""What a chat said of people and channels, remembered for a while, so that not every answer waits for it."""
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+SECONDS = 300.0
+"""How long what a chat said counts: so long somebody who became a guest may be taken for a member."""
+_MOST = 10_000
+
+
+class Remembered(Generic[T]):
+    """Answers by what was asked. Safe for several threads; `clock` is monotonic seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: dict[Hashable, tuple[float, T]] = {}
+
+    def get(self, key: Hashable, ask: Callable[[], T]) -> T:
+        """The answer, asked for where it is not known or too old; what `ask` raises is not remembered."""
+        with self._lock:
+            until, known = self._kept.get(key, (float("-inf"), None))
+            if self._clock() < until:
+                return known  # type: ignore[return-value]  # it is one where there is a time
+        answer = ask()
+        with self._lock:
+            while len(self._kept) >= _MOST:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[key] = self._clock() + SECONDS, answer
+        return answer

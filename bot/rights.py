@@ -1,0 +1,175 @@
+"""Who may see what: the one policy, which every path asks through `bot.repositories`. Pure.
+
+    a public repository of the code host    everybody, within `DIGEST_ALLOW` where that is set
+    anything else                           who has a right to it by `DIGEST_RIGHTS`, and nobody besides
+    the operator at the terminal            everything
+
+A right is granted to a workspace, a channel or a person, in the settings and nowhere else. One that names the channel,
+or the person where nobody else reads, holds as it stands. One of a whole workspace does not hold where guests read, nor
+in a channel that is shared with another organisation.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from bot.addresses import is_path, spelt
+from bot.errors import ConfigError
+from bot.ports import Readers
+from bot.values import Place, without_credentials
+
+_UNKNOWN = Readers(guest=True, shared=True)
+
+
+def is_hosted(repo: str) -> bool:
+    """Whether a name is `owner/name`, no path and no address."""
+    return repo.count("/") == 1 and not repo.startswith((".", "/", "~")) and ":" not in repo
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who asks, or gets a digest by itself: a place, and the person there who asked, empty for none.
+
+    `readers` is what the chat says of those who read the answer, at first the worst. `follows` are the repositories
+    that the channel follows. With `by_operator` it is the operator who types, of that channel; `in_public` is about
+    what everybody there will read.
+    """
+
+    place: Place
+    person: str = ""
+    readers: Readers = _UNKNOWN
+    follows: frozenset[str] = frozenset()
+    by_operator: bool = False
+    in_public: bool = False
+
+    @property
+    def workspace(self) -> str:
+        """The workspace, by the id that its channels begin with; a chat without such is one workspace."""
+        return self.place.channel.rpartition("/")[0] or self.place.chat
+
+    @property
+    def channel(self) -> str:
+        """The channel, as its workspace calls it."""
+        return self.place.channel.rpartition("/")[2]
+
+    @property
+    def alone(self) -> bool:
+        """Whether nobody but the person reads the answer."""
+        return bool(self.person) and (self.place.viewer is not None or self.readers.alone)
+
+    def told(self, readers: Readers) -> "Who":
+        """The same, with what the chat says of the readers, of whom one may be the only person in a direct chat."""
+        return replace(self, readers=readers, person=self.person or readers.person)
+
+    @property
+    def everybody(self) -> "Who":
+        """The same, where everybody in the channel reads."""
+        return replace(self, place=self.place.whole, in_public=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """That a workspace, or in it `name`, a channel or a person, may see the repositories of a pattern."""
+
+    workspace: str
+    name: str
+    pattern: str
+
+    def __str__(self) -> str:
+        where = "/".join(filter(None, (self.workspace, self.name)))
+        return f"{where}={without_credentials(self.pattern)}"
+
+    def concerns(self, repo: str, who: Who) -> bool:
+        """Whether it is about this repository and this workspace, whoever has it there."""
+        return self.workspace == who.workspace and matches(self.pattern, repo)
+
+    def holds(self, who: Who) -> bool:
+        """Whether one that concerns somebody is theirs, and holds for all who read the answer."""
+        if not self.name:
+            return not (who.readers.guest or who.readers.shared)
+        return self.name == who.channel or (who.alone and self.name == who.person)
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What the operator has set: `allow` bounds what may be followed, `rights` say who may see what is not public.
+
+    With `inherits`, while no right is set, what `allow` lists stays visible in channels that follow it already, as if
+    each had a right by name.
+    """
+
+    allow: tuple[str, ...] = ()
+    rights: tuple[Right, ...] = ()
+    inherits: bool = True
+    operator_chat: str = "terminal"
+
+    def is_operator(self, place: Place) -> bool:
+        """Whether a place is the operator's own."""
+        return place.chat == self.operator_chat
+
+    def sees_all(self, who: Who) -> bool:
+        """Whether it is the operator who reads, and nobody else."""
+        return self.is_operator(who.place) or (who.by_operator and not who.in_public)
+
+    def lists(self, name: str, who: Who) -> bool:
+        """Whether the operator has written down a repository of this name, for everybody or for that workspace."""
+        return any(matches(pattern, name) for pattern in self.allow) or bool(self.concerning(name, who))
+
+    def may_be_public(self, repo: str) -> bool:
+        """Whether a repository is one that everybody may see if it is public."""
+        return is_hosted(repo) and (not self.allow or any(matches(pattern, repo) for pattern in self.allow))
+
+    def concerning(self, repo: str, who: Who) -> tuple[Right, ...]:
+        """The rights to a repository that somebody may have, those of channels and people first."""
+        found = sorted((right for right in self.rights if right.concerns(repo, who)), key=lambda right: not right.name)
+        return (*found, *([Right(who.workspace, who.channel, repo)] if self._inherited(repo, who) else []))
+
+    def _inherited(self, repo: str, who: Who) -> bool:
+        """Whether an earlier version let a channel follow a repository, by a list that was everybody's."""
+        if self.rights or not self.inherits or not any(matches(pattern, repo) for pattern in self.allow):
+            return False
+        return who.by_operator or any(same(repo, followed) for followed in who.follows)
+
+    def lacking(self, repo: str, place: Place) -> Right | None:
+        """The right that a channel needs to follow what is not public, and that nobody has written down; else None."""
+        who = Who(place)
+        if self.is_operator(place) or any(r.concerns(repo, who) and r.name in ("", who.channel) for r in self.rights):
+            return None
+        return Right(who.workspace, who.channel, repo)
+
+    def right(self, repo: str, who: Who) -> Right | None:
+        """The right by which somebody may see a repository, whatever it is; None where there is none."""
+        return next((right for right in self.concerning(repo, who) if right.holds(who)), None)
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether a repository is one of a pattern, by the one spelling of its name; one that has none is of no pattern."""
+    plain, known = spelt(name), without_credentials(pattern)
+    known = known if is_path(plain) else known.lower()
+    return bool(plain) and (plain == known or fnmatchcase(plain, known))
+
+
+def same(repo: str, other: str) -> bool:
+    """Whether two names have the same spelling."""
+    return bool(spelt(repo)) and spelt(repo) == spelt(other)
+
+
+def granted(value: str) -> tuple[Right, ...]:
+    """The rights that the setting `DIGEST_RIGHTS` grants: `WORKSPACE=PATTERN`, `WORKSPACE/CHANNEL=PATTERN`, commas.
+
+    Raises ConfigError that says which entry is wrong.
+    """
+    return tuple(_right(entry) for entry in filter(None, map(str.strip, value.split(","))))
+
+
+def _right(entry: str) -> Right:
+    where, _, pattern = (part.strip() for part in entry.partition("="))
+    workspace, slash, name = where.partition("/")
+    if not (workspace and pattern) or (slash and not name) or "/" in name or any(c in where for c in "* :"):
+        raise ConfigError("rights_setting", entry=without_credentials(entry)[:100])
+    return Right(workspace, name, pattern)
+
+
+def written(rights: Iterable[Right]) -> str:
+    """Rights as the setting takes them, without passwords."""
+    return ",".join(dict.fromkeys(map(str, rights)))
