@@ -16,6 +16,7 @@ from bot.delivery import fairness
 from bot.delivery.fairness import HANDS, SHARE, SLOW, Turns
 from bot.delivery.job import Job
 from bot.repositories import host_of
+from bot.rights import Right, Rights
 from bot.values import Delivery, Place, Subscription
 
 BUSY, OTHER = (Place("slack", f"T1/C{n}") for n in (1, 2))
@@ -210,7 +211,7 @@ class Silent:
 
 def test_twelve_hosts_that_hang_do_not_keep_a_good_one_from_being_read(bot, monkeypatch):
     monkeypatch.setattr(fairness, "SLOW", 0.1)
-    bot.world.repositories.policy = type(bot.world.repositories.policy)(("*",))
+    bot.world.repositories.rights = Rights(("*",), (Right("T1", "", "*"),))
     bot.commit("one", DAY + timedelta(hours=3))
     with ExitStack() as stack:
         hosts = [stack.enter_context(Silent()) for _ in range(12)]
