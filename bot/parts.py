@@ -135,7 +135,6 @@ def _joined(settings: AllSettings, store: SqliteStore, progress: Progress, stran
             _rights(settings),
             _now,
             readers=lambda place, person: chats.get(place.chat).readers(place, person),
-            followed=store.subscriptions,
         ),
         archive=store,
         model=Asker(model, bill, concurrency) if model else None,

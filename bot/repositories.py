@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from bot import addresses
@@ -15,7 +14,6 @@ from bot.values import (
     Place,
     Quota,
     Repository,
-    Subscription,
     local,
     one_line,
     without_credentials,
@@ -42,8 +40,8 @@ def host_of(repo: str) -> str:
 class Repositories:
     """Repositories by name, each for who may see it: nothing of one is told to anybody that did not come from `find`.
 
-    `source_of` names the source of one, `readers` asks a chat who reads at a place, `followed` are the subscriptions of
-    a place, `clock` gives the time in UTC.
+    `source_of` names the source of one, `readers` asks a chat who reads at a place, `clock` gives the
+    time in UTC.
     """
 
     def __init__(
@@ -54,14 +52,12 @@ class Repositories:
         clock: Callable[[], datetime],
         *,
         readers: Callable[[Place, str], Readers],
-        followed: Callable[[Place], Iterable[Subscription]],
     ) -> None:
         self.rights = rights
         self.source_of = source_of
         self._archive = archive
         self._clock = clock
         self._readers = readers
-        self._followed = followed
         self._used: set[tuple[str, str, str]] = set()
 
     # --- Who may see one ---------------------------------------------------------------------
@@ -93,7 +89,7 @@ class Repositories:
 
     def check_name(self, repo: str, who: Who) -> None:
         """Refuse, before anything is touched or asked, what nobody there can have a right to. Raises NoRight."""
-        known = self.rights.may_be_public(repo) or self.rights.concerning(repo, self._with_follows(who))
+        known = self.rights.may_be_public(repo) or self.rights.concerning(repo, who)
         if not known and not self.rights.sees_all(who):
             raise self._refused(repo, who)
 
@@ -127,12 +123,8 @@ class Repositories:
             return True
         return readers.guest or readers.shared
 
-    def _with_follows(self, who: Who) -> Who:
-        return replace(who, follows=frozenset(s.repo for s in self._followed(who.place.whole)))
-
     def _right(self, repo: str, who: Who) -> Right | None:
         """The right by which somebody may see a repository. The chat is asked who reads only where that decides."""
-        who = self._with_follows(who)
         if not self.rights.concerning(repo, who):
             return None
         found = self.rights.right(repo, who)

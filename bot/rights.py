@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from bot.addresses import is_path, spelt
 from bot.errors import ConfigError
 from bot.ports import Readers
-from bot.values import Place, without_credentials
+from bot.values import Place, Subscription, without_credentials
 
 _UNKNOWN = Readers(guest=True, shared=True)
 
@@ -41,6 +41,11 @@ class Who:
     follows: frozenset[str] = frozenset()
     by_operator: bool = False
     in_public: bool = False
+
+    @classmethod
+    def gets(cls, subscription: Subscription) -> "Who":
+        """The channel of a subscription, which gets its digests."""
+        return cls(subscription.place, follows=frozenset((subscription.repo,)))
 
     @property
     def workspace(self) -> str:

@@ -73,7 +73,6 @@ class World:
             Rights(tuple(allow), tuple(granted)),
             clock,
             readers=self.readers,
-            followed=lambda place: self.store.subscriptions(place),  # noqa: PLW0108  # a test may restore another
         )
         self.app = App(
             repositories=self.repositories,

@@ -31,7 +31,8 @@ class Interpreter:
         if in_public and len(words) > 1 and words[-1].lower() in words_of(PUBLIC) and not (command and command.free):
             words, place = words[:-1], replace(place, viewer=None)
         here = self._services.subscriptions.subscriptions(place.whole)
-        who = Who(place, request.user or place.viewer or "", by_operator=self._services.by_operator)
+        follows, by_operator = frozenset(s.repo for s in here), self._services.by_operator
+        who = Who(place, request.user or place.viewer or "", follows=follows, by_operator=by_operator)
         naming = Naming(repositories, defaults.hosts, who, here, defaults.repo)
         named = next((word for word in words if grammar.is_repository(word)), defaults.repo)
         followed = next((s for s in here if naming.same(s.repo, named)), here[0] if here else None)

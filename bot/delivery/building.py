@@ -36,7 +36,7 @@ class Builder:
         Raises NoRight, NotFound, Unavailable.
         """
         subscription = job.subscription
-        return self._app.repositories.find(subscription.repo, Who(subscription.place), lambda _: look(job))
+        return self._app.repositories.find(subscription.repo, Who.gets(subscription), lambda _: look(job))
 
     def commits(self, job: Job, repository: Repository) -> tuple[Commit, ...]:
         """The commits of a delivery's period, and of the time before it, in which some may have been pushed late."""

@@ -135,7 +135,7 @@ class Sender:
         what the chat and the store raise.
         """
         digest = self._digest(job)
-        self._may_see(digest.repository, Who(job.subscription.place), job.subscription.repo)
+        self._may_see(digest.repository, Who.gets(job.subscription), job.subscription.repo)
         messages, texts = _messages(job, digest)
         posted, uncertain = (messages_in(job.delivery, state) for state in (StepState.DONE, StepState.INTENDED))
         with self._turn(job.subscription.place):

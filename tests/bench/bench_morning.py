@@ -110,7 +110,11 @@ def work(database: str, hub: str, slack: str, begun: str) -> None:
         return datetime.fromtimestamp(clock(), UTC)
 
     repositories = Repositories(
-        lambda _: source, store, Rights(), now, readers=lambda *_: Readers(), followed=store.subscriptions
+        lambda _: source,
+        store,
+        Rights(),
+        now,
+        readers=lambda *_: Readers(),
     )
     app = App(repositories=repositories, archive=store, model=None, clock=now, concurrency=8, progress=Progress())
     chat = SlackChat(OneWorkspace(TOKEN, slack), clock=clock, sleep=lambda s: time.sleep(s / SPEED), now=clock)

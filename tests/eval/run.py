@@ -36,11 +36,11 @@ from bot.judgement.asker import Asker, Bill, Limits
 from bot.judgement.brief import Brief
 from bot.judgement.grading import Grader
 from bot.ports import LanguageModel, Progress, Readers
-from bot.repositories import Repositories
+from bot.repositories import OPERATOR, Repositories
 from bot.rights import Rights
 from bot.settings import load
 from bot.texts import Texts
-from bot.values import RULES, Commit, Digest, Grade, Importance, Place, Repository, Scope, Spending
+from bot.values import RULES, Commit, Digest, Grade, Importance, Repository, Scope, Spending
 
 HERE = Path(__file__).parent
 ALL = Limits()
@@ -188,7 +188,11 @@ def _day(
 ) -> dict[str, Any]:
     source = GitSource(clones)
     repositories = Repositories(
-        lambda _: source, store, Rights(), _now, readers=lambda *_: Readers(), followed=store.subscriptions
+        lambda _: source,
+        store,
+        Rights(),
+        _now,
+        readers=lambda *_: Readers(),
     )
     app = App(
         repositories=repositories,
@@ -198,7 +202,7 @@ def _day(
         concurrency=load(OpenAISettings).openai_concurrency,
         progress=Progress(),
     )
-    repository = repositories.find(asked.repo, Place("terminal", ""))
+    repository = repositories.find(asked.repo, OPERATOR)
     day = asked.date or repositories.latest(repository, asked.zone)
     before = store.usage(datetime.min.replace(tzinfo=UTC), datetime.now(UTC))
     digest = app.digest(repository, Scope(repository.name, schedule.day(day, asked.zone), asked.lang))
