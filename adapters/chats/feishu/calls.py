@@ -7,7 +7,6 @@ its answers is a code, whatever the HTTP status says, and the codes are read her
 import io
 import json
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -311,7 +310,7 @@ def translated(answer: Answer, gate: Gate) -> DigestError:
             return error
     if code == 230001 and "message_id" in answer.message:
         return ThreadGone("feishu_thread")
-    if code == 230001 and re.search(r"receive_id|container_id(?!_type)", answer.message):
+    if code == 230001 and "receive_id" in answer.message:
         return NotFound("feishu_group", group=group)
     if answer.busy:
         return Unavailable("feishu_busy")

@@ -19,7 +19,7 @@ from adapters.chats.feishu.inbound import Inbound
 from adapters.chats.feishu.settings import FeishuSettings
 from adapters.chats.feishu.transports import Http, LongConnection, Transport
 from adapters.chats.sending import Part, fresh, legible, matching, readable, send_parts
-from bot.errors import ConfigError, Refused, Unavailable
+from bot.errors import ConfigError, NotFound, Refused, Unavailable
 from bot.ports import Idempotency, Listener, Posted, Readers
 from bot.values import Attachment, Message, Place
 
@@ -201,7 +201,13 @@ class FeishuChat:
             yield from self._pages({"container_id_type": "thread", "container_id": topic}, "Desc", pages)
             return
         group = {"container_id_type": "chat", "container_id": place.channel, "start_time": begun}
-        if not (yield from self._pages(group, "Asc", pages)):
+        try:
+            whole = yield from self._pages(group, "Asc", pages)
+        except Unavailable as error:
+            if not place.thread and "invalid container_id" in str(error):
+                raise NotFound("feishu_group", group=place.channel) from None
+            raise
+        if not whole:
             yield from self._pages(group, "Desc", pages)
 
     def _pages(self, container: Mapping[str, object], order: str, most: int | None) -> Generator[Json, None, bool]:
