@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from operator import attrgetter
 
 import pytest
 from repositories import git
@@ -133,6 +134,33 @@ def test_what_was_interrupted_goes_on_with_what_does_not_stand_there(bot, monkey
     assert sorted(keys) == sorted({*keys})
     assert len(keys) == 4
     assert bot.states(bot.store.subscriptions()[0]) == ["quiet", "done"]
+
+
+def test_a_first_digest_of_which_nothing_is_known_goes_on_with_the_same_period(bot, monkeypatch):
+    """Killed after the headline, and the database has no delivery at all."""
+    bot.time.moment = DAY + timedelta(hours=2)
+    bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3), "feat(api)!: replace one (#1)")
+    backup, post = kept(bot), bot.chat.post
+
+    def die(place, message, once=None):
+        if message.key != "headline":
+            raise KeyboardInterrupt
+        return post(place, message, once)
+
+    monkeypatch.setattr(bot.chat, "post", die)
+    bot.time.moment = DAY + timedelta(hours=33)
+    bot.worker.tick()
+    bot.worker.drain(60)
+    monkeypatch.undo()
+    (before,) = bot.store.deliveries()
+    bot.time.sleep(300)
+    assert restart(bot, backup)
+    bot.tick()
+    (after,) = bot.store.deliveries()
+    planned = attrgetter("slot", "cursor", "since", "until")
+    assert planned(after) == planned(before)
+    assert after.state is DeliveryState.DONE
 
 
 def test_a_restart_without_a_loss_reads_no_history(bot, monkeypatch):

@@ -68,18 +68,17 @@ def found_again(
     """
     if not posted:
         return
-    kept, newest, since = {d.until: d for d in known}, max(posted), known_until(subscription, next(iter(known), None))
+    kept, newest, last = {d.until: d for d in known}, max(posted), next(iter(known), None)
     yield from (
         _settled(d) for d in known if d.state is DeliveryState.DUE and d.until < newest and d.until not in posted
     )
     for until in sorted(posted):
-        delivery = kept.get(until) or _forgotten(subscription, since, until, now)
+        delivery = last = kept.get(until) or _forgotten(subscription, last, until, now)
         if not delivery.sent:
             step = Step(HEADLINE, StepState.DONE, until, posted[until])
             delivery = replace(delivery, steps=(step,))
         goes_on = until == newest and not whole
         yield _going_on(subscription, delivery, now) if goes_on else _settled(delivery)
-        since = until
 
 
 def in_doubt(subscription: Subscription, last: Delivery | None, now: datetime) -> Iterator[Delivery]:
@@ -101,11 +100,14 @@ def _going_on(subscription: Subscription, delivery: Delivery, now: datetime) -> 
     return replace(again, looked_since=delivery.until)
 
 
-def _forgotten(subscription: Subscription, since: datetime, until: datetime, now: datetime) -> Delivery:
-    """A delivery of which only its headline is left."""
+def _forgotten(subscription: Subscription, last: Delivery | None, until: datetime, now: datetime) -> Delivery:
+    """A delivery of which only its headline is left, as it was planned after `last`; else of all that is not known."""
     slot = schedule.next_slot(subscription.schedule, subscription.zone, until)
     slot = slot if slot and slot < min(now, until + timedelta(days=1)) else until
-    since = min(since, until)
+    planned = planned_delivery(subscription, last, slot)
+    if planned and planned.until == until:
+        return replace(planned, deadline=now + GRACE, retry=now)
+    since = min(known_until(subscription, last), until)
     return Delivery(subscription.id, slot, since, since, until, now + GRACE, now)
 
 

@@ -98,6 +98,10 @@ class Gate(NamedTuple):
         return Gate("send" if self.method in ("messages", "reply") else self.method, self.target)
 
 
+class NoHistory(Unavailable):
+    """Feishu has no history of that name: of a group that is not there, or of a topic that is too new."""
+
+
 class Api:
     """The application's client. Safe for several threads.
 
@@ -312,6 +316,8 @@ def translated(answer: Answer, gate: Gate) -> DigestError:
         return ThreadGone("feishu_thread")
     if code == 230001 and "receive_id" in answer.message:
         return NotFound("feishu_group", group=group)
+    if code == 230001 and "container_id" in answer.message:
+        return NoHistory("feishu_refused", error=f"{code} {one_line(answer.message, 120)}")
     if answer.busy:
         return Unavailable("feishu_busy")
     if answer.unclear:

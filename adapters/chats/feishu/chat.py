@@ -13,7 +13,18 @@ from typing import NamedTuple
 
 from adapters.chats.feishu import limits
 from adapters.chats.feishu.audience import Audience
-from adapters.chats.feishu.calls import NAME, NO_TOPIC_HERE, NO_TOPICS, Answer, Api, Caller, Gate, Json, number
+from adapters.chats.feishu.calls import (
+    NAME,
+    NO_TOPIC_HERE,
+    NO_TOPICS,
+    Answer,
+    Api,
+    Caller,
+    Gate,
+    Json,
+    NoHistory,
+    number,
+)
 from adapters.chats.feishu.cards import Card, render
 from adapters.chats.feishu.inbound import Inbound
 from adapters.chats.feishu.settings import FeishuSettings
@@ -203,10 +214,8 @@ class FeishuChat:
         group = {"container_id_type": "chat", "container_id": place.channel, "start_time": begun}
         try:
             whole = yield from self._pages(group, "Asc", pages)
-        except Unavailable as error:
-            if not place.thread and "invalid container_id" in str(error):
-                raise NotFound("feishu_group", group=place.channel) from None
-            raise
+        except NoHistory:
+            raise NotFound("feishu_group", group=place.channel) from None
         if not whole:
             yield from self._pages(group, "Desc", pages)
 
