@@ -93,6 +93,11 @@ _BEFORE_PATH = re.compile(r"[a-z+]+://[^/]*/?|[\w.-]+@[^/:]*:/?", re.IGNORECASE)
 _NO_NAME = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
+def is_hosted(repo: str) -> bool:
+    """Whether a name is `owner/name`, no path and no address."""
+    return repo.count("/") == 1 and not repo.startswith((".", "/", "~")) and ":" not in repo
+
+
 def is_path(name: str) -> bool:
     """Whether a repository's name is a path of this machine: no address, and no `owner/name`."""
     return name.startswith(("/", ".", "~", _FILE)) or not (_BEFORE_PATH.match(name) or name.count("/") == 1)
@@ -131,6 +136,16 @@ def host_of(name: str) -> str:
     """The host that a repository's address, or a pattern of addresses, names in full; empty where it names none."""
     found = _HOST.match(without_credentials(name).lower())
     return found[1] if found else ""
+
+
+def server_of(repo: str) -> str:
+    """The host, with its port, that serves a repository; `github` for `owner/name`, empty for this machine."""
+    if is_hosted(repo):
+        return "github"
+    _, full, rest = repo.partition("://")
+    authority, short, _ = rest.partition("/") if full else repo.partition(":")
+    remote = full or (short and "@" in authority and "/" not in authority)
+    return authority.rpartition("@")[2].lower() if remote else ""
 
 
 def hosts_of(names: Iterable[str]) -> frozenset[str]:

@@ -36,7 +36,7 @@ from bot.judgement.questions import EARLIER, Depth
 from bot.ports import Chat, CommitSource, Finding, LanguageModel, Progress, Verdict
 from bot.posts.labels import columns
 from bot.repositories import Repositories
-from bot.rights import Rights, granted, is_hosted
+from bot.rights import Rights, granted
 from bot.settings import habits, load, misspelt, unread
 from bot.texts import Texts
 from bot.values import EPOCH, Message, Place, Quota, Request, Span, Table
@@ -216,7 +216,7 @@ def _sources(settings: AllSettings, named: Callable[[str], bool] | None) -> Call
 
         return git.from_settings(settings, _hosts(settings), named)
 
-    return lambda repo: made(is_hosted(repo))
+    return lambda repo: made(addresses.is_hosted(repo))
 
 
 # --- Chats -----------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from bot import addresses
 from bot.errors import DigestError, Forbidden, NoRight, NotFound, Unavailable
 from bot.ports import Archive, CommitSource, Readers
-from bot.rights import Right, Rights, Who, is_hosted
+from bot.rights import Right, Rights, Who
 from bot.values import (
     Commit,
     Period,
@@ -25,16 +25,6 @@ _REMEMBERED = 10_000
 
 OPERATOR = Who(Place("terminal", ""))
 """The operator, who sees everything."""
-
-
-def host_of(repo: str) -> str:
-    """The host, with its port, that serves a repository; `github` for `owner/name`, empty for this machine."""
-    if is_hosted(repo):
-        return "github"
-    _, full, rest = repo.partition("://")
-    authority, short, _ = rest.partition("/") if full else repo.partition(":")
-    remote = full or (short and "@" in authority and "/" not in authority)
-    return authority.rpartition("@")[2].lower() if remote else ""
 
 
 class Repositories:
@@ -106,7 +96,7 @@ class Repositories:
         named = dict.fromkeys(filter(None, (asked, repository.name)))
         if not repository.private and any(map(self.rights.may_be_public, named)):
             return True
-        if is_hosted(repository.name):  # it may have been renamed
+        if addresses.is_hosted(repository.name):  # it may have been renamed
             return any(self._right(name, who) for name in named)
         return all(self._right(name, who) for name in (*named, *repository.beside))  # a folder may lead elsewhere
 

@@ -13,17 +13,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from bot.addresses import is_path, spelt
+from bot.addresses import is_hosted, is_path, spelt
 from bot.errors import ConfigError
 from bot.ports import Readers
 from bot.values import Place, Subscription, without_credentials
 
 _UNKNOWN = Readers(guest=True, shared=True)
-
-
-def is_hosted(repo: str) -> bool:
-    """Whether a name is `owner/name`, no path and no address."""
-    return repo.count("/") == 1 and not repo.startswith((".", "/", "~")) and ":" not in repo
 
 
 @dataclass(frozen=True, slots=True)

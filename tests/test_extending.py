@@ -300,9 +300,9 @@ def test_a_commit_source_is_one_file_and_one_line(house):
     house.write("adapters/sources/toy.py", TOY)
     house.line(
         "bot/parts.py",
-        "    return lambda repo: made(is_hosted(repo))",
+        "    return lambda repo: made(addresses.is_hosted(repo))",
         '    toy = import_module("adapters.sources.toy").from_settings(settings)\n'
-        '    return lambda repo: toy if repo.startswith("/toy") else made(is_hosted(repo))',
+        '    return lambda repo: toy if repo.startswith("/toy") else made(addresses.is_hosted(repo))',
     )
     told = house.run(DATE, "/toy/box")
     assert "feat: play" in told

@@ -9,13 +9,12 @@ from datetime import timedelta
 
 import pytest
 from git_server import GitServer
-from slack_server import SlackServer
-from test_worker import DAY, Bot, Time
+from test_worker import DAY, Time, opened
 
+from bot.addresses import server_of
 from bot.delivery import fairness
 from bot.delivery.fairness import HANDS, SHARE, SLOW, Turns
 from bot.delivery.job import Job
-from bot.repositories import host_of
 from bot.rights import Right, Rights
 from bot.values import Delivery, Place, Subscription
 
@@ -24,12 +23,8 @@ BUSY, OTHER = (Place("slack", f"T1/C{n}") for n in (1, 2))
 
 @pytest.fixture
 def bot(tmp_path):
-    time = Time(DAY - timedelta(hours=12))
-    with SlackServer(time.seconds, channels=("C1", "C2")) as server:
-        made = Bot(tmp_path, server, time)
+    with opened(tmp_path, Time(DAY - timedelta(hours=12))) as made:
         yield made
-        made.worker.stop(5)
-        made.world.close()
 
 
 @pytest.mark.parametrize(
@@ -43,8 +38,8 @@ def bot(tmp_path):
         ("./owner/name", ""),
     ],
 )
-def test_the_host_of_a_repository(repo, host):
-    assert host_of(repo) == host
+def test_the_server_of_a_repository(repo, host):
+    assert server_of(repo) == host
 
 
 # --- What decides ----------------------------------------------------------------------------

@@ -15,11 +15,12 @@ from test_github_source import source
 from test_worker import CHANNEL, Bot, Time
 from world import HOME, World, busy_day, words
 
+from bot.addresses import is_hosted
 from bot.conversation import operator
 from bot.conversation.interpreter import Interpreter
 from bot.errors import ConfigError
 from bot.ports import Readers
-from bot.rights import Right, Rights, Who, granted, is_hosted, written
+from bot.rights import Right, Rights, Who, granted, written
 from bot.values import DENIED, Place, Subscription
 
 C1, C2 = Place("slack", "T1/C1"), Place("slack", "T1/C2")

@@ -22,7 +22,8 @@ from test_slack_ways import Listening, call, install, installed
 from adapters.chats.slack import inbound
 from adapters.chats.slack.chat import SlackChat
 from adapters.chats.slack.transports import Http
-from bot.rights import Rights, granted, is_hosted
+from bot.addresses import is_hosted
+from bot.rights import Rights, granted
 from bot.values import Place, Subscription
 
 DAY = datetime(2026, 2, 18, tzinfo=UTC)

@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 
 import pytest
 from slack_sdk.oauth.installation_store import Bot as Installed
-from slack_server import SlackServer
 from store_contract import DAILY, planned
-from test_worker import DAY, Bot, Time
+from test_worker import DAY, Time, opened
 
 from adapters.chats.slack.workspaces import EncryptedInstallations, fernet
 from adapters.stores.sqlite import SqliteStore
@@ -49,11 +48,8 @@ def time():
 
 @pytest.fixture
 def bot(tmp_path, time):
-    with SlackServer(time.seconds, channels=("C1", "C2", "C3")) as server:
-        made = Bot(tmp_path, server, time)
+    with opened(tmp_path, time) as made:
         yield made
-        made.worker.stop(5)
-        made.world.close()
 
 
 def spoil(bot, table, change, where):

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from feishu_server import APP_ID, APP_SECRET, FeishuServer
-from slack_server import BROKEN, TOKEN, SlackServer
-from test_worker import DAY, Bot, Time
+from slack_server import BROKEN, TOKEN
+from test_worker import DAY, Time, opened
 
 from adapters.chats.feishu.calls import Api
 from adapters.chats.feishu.chat import FeishuChat
@@ -29,12 +29,8 @@ def time():
 
 @pytest.fixture
 def bot(tmp_path, time):
-    with SlackServer(time.seconds, channels=("C1", "C2", "C3")) as server:
-        made = Bot(tmp_path, server, time)
+    with opened(tmp_path, time) as made:
         yield made
-        made.worker.stop(5)
-        made.world.close()
-        assert (server.unknown, server.violations) == ([], [])
 
 
 def another_process(bot):

@@ -15,8 +15,8 @@ from functools import cache
 from itertools import count
 from typing import TypeVar
 
+from bot import addresses
 from bot.delivery.job import Job, together
-from bot.repositories import host_of
 from bot.values import Place
 
 T = TypeVar("T")
@@ -157,4 +157,4 @@ def _age(job: Job) -> tuple[datetime, int]:
 
 def _grouped(jobs: tuple[Job, ...]) -> Group:
     channels = frozenset(job.subscription.place.whole for job in jobs)
-    return Group(jobs, host_of(jobs[0].subscription.repo), channels, min(map(_age, jobs)))
+    return Group(jobs, addresses.server_of(jobs[0].subscription.repo), channels, min(map(_age, jobs)))
