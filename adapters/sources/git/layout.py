@@ -9,6 +9,7 @@ temporary folder, with a configuration of our own and symbolic links to the repo
 
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -76,7 +77,7 @@ def find(repo: str) -> Layout:
 def _readable(layout: Layout) -> Layout:
     """`layout`, whose parts this process may read. Raises PermissionError."""
     for path in (layout.own / "HEAD", layout.common / "config", layout.common / "objects", layout.common / "refs"):
-        if path.exists() and not os.access(path, os.R_OK, effective_ids=True):
+        if _mode(path) and not os.access(path, os.R_OK, effective_ids=True):
             raise PermissionError(path)
     return layout
 
@@ -84,16 +85,30 @@ def _readable(layout: Layout) -> Layout:
 def _git_folder(folder: Path) -> Path | None:
     """The git directory of the checkout or bare repository `folder`, None where it is neither."""
     inner = folder / ".git"
-    if inner.is_file():
+    if stat.S_ISREG(_mode(inner)):
         target = _beginning(inner)
         inner = (folder / target.removeprefix("gitdir:").strip()).resolve() if target.startswith("gitdir:") else inner
-    return next((f for f in (inner, folder) if (f / "HEAD").is_file() and (_common(f) / "objects").is_dir()), None)
+    return next((f for f in (inner, folder) if stat.S_ISREG(_mode(f / "HEAD")) and _has_objects(_common(f))), None)
+
+
+def _has_objects(common: Path) -> bool:
+    return stat.S_ISDIR(_mode(common / "objects"))
+
+
+def _mode(path: Path) -> int:
+    """What stands at `path`, 0 for nothing. Raises PermissionError, which `Path` hides from Python 3.14 on."""
+    try:
+        return path.stat().st_mode
+    except PermissionError:
+        raise
+    except OSError:
+        return 0
 
 
 def _common(own: Path) -> Path:
     """The directory that worktrees share (git-worktree(1)), `own` where it shares nothing."""
     pointer = own / "commondir"
-    return (own / _beginning(pointer).strip()).resolve() if pointer.is_file() else own
+    return (own / _beginning(pointer).strip()).resolve() if stat.S_ISREG(_mode(pointer)) else own
 
 
 def beside(layout: Layout) -> tuple[str, ...]:

@@ -139,7 +139,8 @@ class GitSource:
             named = ("--", *(f":(literal,top){path}" for path in paths)) if paths else ()
             command = history.log(mark, ("%H",), *history.DIFF, "--raw", "--patch", *named)
             with closing(opened.view.chunks(*command, stdin=_lines(asked))) as chunks:
-                yield from patches.read(chunks, mark)
+                # From git 2.50 or so on a commit that changes none of the paths is printed without a patch.
+                yield from ((sha, files) for sha, files in patches.read(chunks, mark) if files or not paths)
 
     def releases(self, repo: str) -> tuple[Release, ...]:
         """The tags that name releases, oldest first, see `bot.commits.releases`.
