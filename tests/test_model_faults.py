@@ -147,7 +147,13 @@ LISTS = (GRADES, MEDIUM)
 
 FAULTS = [
     # Taken as it is: four questions, four requests.
-    Row("think", (Fault.THINK, Fault.THINK_END_ONLY, Fault.REASONING_FIELD, Fault.REASONING_PARTS), 4, 4, ""),
+    Row(
+        "think",
+        (Fault.THINK, Fault.THINK_END_ONLY, Fault.REASONING_FIELD, Fault.REASONING_PARTS, Fault.ANSWER_AS_THOUGHTS),
+        4,
+        4,
+        "",
+    ),
     Row("prose", (lambda text, body: f"Sure! Here it is:\n\n{text}\n\nAnything else?",), 4, 4, ""),
     Row("fence", (lambda text, body: f"```json\n{text}\n```", lambda text, body: f"```\n{text}"), 4, 4, ""),
     Row("no-usage", (Fault.NO_USAGE, Fault.NULL_USAGE_COUNTS, Fault.ABSURD_USAGE), 4, 4, ""),
