@@ -248,6 +248,11 @@ def test_each_server_is_asked_in_a_way_that_it_takes(store: SqliteStore, row: Se
     assert max(map(asked_for, server.bodies[taken:])) == row.most
 
 
+def refusing(test: Test, status: int, body: object) -> Callable[[Body], Refused | None]:
+    """A server that refuses, whatever it is asked for else."""
+    return lambda asked: Refused.with_body(status, body) if test(asked) else None
+
+
 def test_without_a_database_the_way_is_known_to_the_process(store: SqliteStore) -> None:
     with ModelServer(
         lambda body: ANSWER, refuse=lambda b: (schema(b) and Refused.with_body(400, "")) or None
@@ -288,15 +293,14 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_two_digests_of_the_whole_bot_the_second_after_a_restart(tmp_path: Path, clock: Any, history: Any) -> None:
     taken, statuses = [], []
-    refuse = {"refuse": lambda b: (schema(b) and Refused.with_body(422, CHINESE)) or None}
-    with ModelServer(answers.answer, **refuse) as server:
-        for repository in ("first", "second"):
+    with ModelServer(answers.answer, refuse=refusing(schema, 422, CHINESE)) as server:
+        for day in ("2026-02-18", "2026-02-15"):
             with_store = World(tmp_path, clock, str(history.path))
             model = OpenAIModel("test-model", server.key, server.url, 60, 8, learned=with_store.store)
             with_store.app.model = Asker(model, Bill(with_store.store, Limits(), clock))
-            with_store.ask("2026-02-18" if repository == "first" else "2026-02-15")
+            with_store.ask(day)
             (made, *_) = with_store.store.recent_digests(str(history.path), "main", "en", 1)
-            assert not made.degraded, repository
+            assert not made.degraded, day
             with_store.close()
             taken.append(len(server.seen))
             statuses.append(server.statuses.count(422))
