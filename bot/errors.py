@@ -8,6 +8,7 @@
     │   └── NoRight             a repository that is not for those who would read, or is not there
     ├── Refused                 a chat does not take what a message says
     ├── Unavailable             a service failed or is throttled: worth another try later
+    │   └── Paused              it asks for a longer pause than anybody waits here
     ├── LeaseLost               another process does this meanwhile: leave it alone
     ├── ModelError              a language model gave no usable answer
     │   ├── ContextExceeded     a question is longer than the model's context
@@ -65,6 +66,10 @@ class Refused(DigestError):
 
 class Unavailable(DigestError):
     """A service failed or is throttled: worth another try later."""
+
+
+class Paused(Unavailable):
+    """A service asks for a longer pause than anybody waits here: until it is over nothing is asked."""
 
 
 class LeaseLost(DigestError):

@@ -125,7 +125,7 @@ def _joined(settings: AllSettings, store: SqliteStore, progress: Progress, stran
         completion_price=settings.openai_completion_price,
         cached_price=settings.openai_cached_price,
     )
-    bill, model, chats = Bill(store, limits, _now), _model(settings), Chats(settings)
+    bill, model, chats = Bill(store, limits, _now), _model(settings, store), Chats(settings)
     sources = _sources(settings, _named(settings, store) if strangers else None)
     concurrency = settings.openai_concurrency
     app = App(
@@ -165,12 +165,12 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _model(settings: OpenAISettings) -> LanguageModel | None:
+def _model(settings: OpenAISettings, store: SqliteStore) -> LanguageModel | None:
     if not settings.openai_model:
         return None
     from adapters.llms.openai import model
 
-    return model.from_settings(settings)
+    return model.from_settings(settings, store)
 
 
 @contextmanager

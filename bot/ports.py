@@ -446,6 +446,18 @@ class Meter(Protocol):
         ...
 
 
+class Learned(Protocol):
+    """What was found out of a service by asking it, so that the next process need not find it out again."""
+
+    def learned(self, about: str, since: datetime) -> str:
+        """What was kept last about a service; empty where nothing was, or only before `since`."""
+        ...
+
+    def learn(self, about: str, what: str, now: datetime) -> None:
+        """Keep it, in the place of what was kept before."""
+        ...
+
+
 class Leases(Protocol):
     """Who works on what, so that nobody else does; a lease that nobody renews runs out."""
 
@@ -542,5 +554,5 @@ class Database(Protocol):
         ...
 
 
-class Store(Archive, Subscriptions, Ledger, Meter, Leases, Memory, Database, Protocol):
+class Store(Archive, Subscriptions, Ledger, Meter, Learned, Leases, Memory, Database, Protocol):
     """All that must be remembered. Safe for several threads and several processes on one database."""

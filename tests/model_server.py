@@ -45,6 +45,7 @@ class Fault(Enum):
     THINK_UNCLOSED = auto()
     THINK_END_ONLY = auto()  # the chat template opened the block in the prompt
     REASONING_FIELD = auto()  # thoughts in reasoning_content, where they belong
+    ANSWER_AS_THOUGHTS = auto()  # the whole answer in reasoning_content, null content: vLLM issue 16182
     REASONING_PARTS = auto()  # content as a list of parts, thoughts first: Mistral's dialect
     NO_USAGE = auto()
     NULL_USAGE_COUNTS = auto()
@@ -104,7 +105,14 @@ class Refused(Exception):
     def __init__(self, status: int, message: str, code: str | None = None, param: str | None = None) -> None:
         super().__init__(message)
         self.status = status
-        self.body = error_body(message, code, param)
+        self.body: object = error_body(message, code, param)
+
+    @classmethod
+    def with_body(cls, status: int, body: object) -> Refused:
+        """A refusal in another dialect: `body` is all that is said."""
+        refused = cls(status, "")
+        refused.body = body
+        return refused
 
 
 def error_body(message: str, code: str | None = None, param: str | None = None) -> dict[str, Any]:
@@ -284,6 +292,8 @@ class ModelServer:
     `formats` and `limits` are what it accepts, `fixed_temperature` refuses any; `delay` is seconds an answer takes;
     more than `limit` answers at once get 429; `retry_after` goes with every error status that was not queued.
     `key` and `model` are the only ones it knows, `model` None takes any name; with `tls` it speaks HTTPS.
+    `refuse(body)` is what it does not take beside what the API does not, `fields` are fields of its own that it takes;
+    with `azure`, an API version, it is one of Azure's; `streams` answers with a stream, asked or not.
     With `keep_alive` a connection may carry several requests; without, a client that keeps it cannot delay the end.
     """
 
@@ -302,7 +312,12 @@ class ModelServer:
         limit: int | None = None,
         tls: ssl.SSLContext | None = None,
         keep_alive: bool = False,
+        refuse: Callable[[dict[str, Any]], Refused | None] = lambda body: None,
+        fields: frozenset[str] = frozenset(),
+        azure: str = "",
+        streams: bool = False,
     ) -> None:
+        self.refuse, self.fields, self.azure, self.streams = refuse, fields, azure, streams
         self.answer, self.key, self.model = answer, key, model
         self.item, self.retry_after = item, retry_after
         self.formats, self.limits, self.fixed_temperature = formats, limits, fixed_temperature
@@ -336,8 +351,9 @@ class ModelServer:
 
     @property
     def url(self) -> str:
-        """The base URL, ending in /v1."""
-        return f"{self._scheme}://127.0.0.1:{self._http.server_address[1]}/v1"
+        """The base URL, ending in /v1; of one of Azure's the address without a path, with its version."""
+        host = f"{self._scheme}://127.0.0.1:{self._http.server_address[1]}"
+        return f"{host}/?api-version={self.azure}" if self.azure else f"{host}/v1"
 
     @property
     def bodies(self) -> list[dict[str, Any]]:
@@ -364,16 +380,21 @@ class ModelServer:
         """Raise Refused for what the API does not accept."""
         if seen.method != "POST":
             raise Refused(405, f"Not allowed to {seen.method} on {seen.path}.")
-        if seen.path != PATH:
+        deployed = f"/openai/deployments/{self.model}/chat/completions?api-version={self.azure}"
+        if seen.path != (deployed if self.azure else PATH):
             raise Refused(404, f"Invalid URL ({seen.method} {seen.path})")
-        if seen.headers.get("authorization") != f"Bearer {self.key}":
+        if self.azure and seen.headers.get("api-key") != self.key:
+            raise Refused(401, "Access denied due to invalid subscription key or wrong API endpoint.", "401")
+        if not self.azure and seen.headers.get("authorization") != f"Bearer {self.key}":
             raise Refused(401, f"Incorrect API key provided: {seen.headers.get('authorization')}", "invalid_api_key")
         if seen.headers.get("content-type", "").partition(";")[0] != "application/json":
             raise Refused(400, "Unsupported content type.")
         self._check_body(seen.body)
 
     def _check_body(self, body: dict[str, Any]) -> None:
-        if unknown := set(body) - _FIELDS:
+        if refused := self.refuse(body):
+            raise refused
+        if unknown := set(body) - _FIELDS - self.fields:
             raise Refused(400, f"Unknown parameter: '{min(unknown)}'.", "unknown_parameter", min(unknown))
         if self.model is not None and body.get("model") != self.model:
             raise Refused(404, f"The model `{body.get('model')}` does not exist.", "model_not_found")
@@ -445,6 +466,25 @@ class ModelServer:
         return whole
 
 
+def streamed(whole: dict[str, Any], body: dict[str, Any]) -> str:
+    """A completion as server-sent events: a comment, pieces of seven characters, why it ended, and what was asked for.
+
+    Source: OpenAI API reference, "The chat completion chunk object".
+    """
+    (choice,) = whole["choices"]
+    start = {key: whole[key] for key in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
+    for key in ("reasoning_content", "content"):
+        text = choice["message"].get(key) or ""
+        deltas += [{key: text[at : at + 7]} for at in range(0, len(text), 7)]
+    chunks = [start | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    chunks.append(start | {"choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]})
+    if body.get("stream_options", {}).get("include_usage"):
+        chunks.append(start | {"choices": [], "usage": whole["usage"]})
+    events = [json.dumps(chunk, ensure_ascii=False) for chunk in chunks]
+    return ": keep-alive\r\n\r\n" + "".join(f"data: {event}\n\n" for event in [*events, "[DONE]"])
+
+
 def _asked(body: dict[str, Any]) -> str:
     return "".join(message["content"] for message in body["messages"])
 
@@ -472,6 +512,7 @@ def _spoil(fault: Fault, whole: dict[str, Any], choice: dict[str, Any], message:
         Fault.THINK_UNCLOSED: (message, {"content": f"<think>\nWell, {text}"}),
         Fault.THINK_END_ONLY: (message, {"content": f"Well, {{so}}.\n</think>\n\n{text}"}),
         Fault.REASONING_FIELD: (message, {"reasoning_content": "Well, {so}."}),
+        Fault.ANSWER_AS_THOUGHTS: (message, {"content": None, "reasoning_content": text}),
         Fault.REASONING_PARTS: (
             message,
             {
@@ -557,7 +598,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif isinstance(item, Fault) and item in _SPECIAL:
             _SPECIAL[item](self)
         elif not (self.model.delay and self.model.wait(self.model.delay)):
-            self._json(200, self.model.completion(self.seen.body, item))
+            whole = self.model.completion(self.seen.body, item)
+            if self.model.streams or self.seen.body.get("stream"):
+                self._send(200, "text/event-stream; charset=utf-8", streamed(whole, self.seen.body))
+            else:
+                self._json(200, whole)
 
     def _json(self, status: int, body: object, headers: Mapping[str, str] | None = None) -> None:
         self._send(status, "application/json", json.dumps(body), headers)

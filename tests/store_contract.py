@@ -780,6 +780,15 @@ class StoreContract:
 
     # --- Usage ---
 
+    def test_what_was_learned_last_is_kept_for_a_while(self, store: Store, reopen: Callable[[], Store]) -> None:
+        assert store.learned("server", START) == ""
+        store.learn("server", "one", START)
+        store.learn("server", "两", START + timedelta(hours=1))
+        again = reopen()
+        assert again.learned("server", START + timedelta(hours=1)) == "两"
+        assert again.learned("server", START + timedelta(hours=1, microseconds=1)) == ""
+        assert again.learned("other", START) == ""
+
     def test_usage_is_summed_per_model_and_purpose_within_the_half_open_time(self, store: Store) -> None:
         day = timedelta(days=1)
         store.add_usage(Usage("b", 1, 2, 1), "triage", START)

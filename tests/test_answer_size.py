@@ -10,7 +10,7 @@ from itertools import chain, repeat
 
 import pytest
 
-from adapters.llms.openai.model import _LARGEST, unpacked
+from adapters.llms.openai.model import _LARGEST, _LARGEST_STREAM, unpacked
 
 MEGABYTE = 1_000_000
 MOST = 96 * MEGABYTE
@@ -49,6 +49,17 @@ def endless() -> Iterator[bytes]:
     return chain([START, b'"'], repeat(b"x" * 65_536, GIGABYTE // 65_536))
 
 
+def endless_stream() -> Iterator[bytes]:
+    """A gigabyte of chunks."""
+    return repeat(b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n' * 1_000, GIGABYTE // 50_000)
+
+
+def long_stream() -> Iterator[bytes]:
+    """As many chunks as a stream of the largest size can hold."""
+    chunk = b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n'
+    return repeat(chunk * 1_000, _LARGEST_STREAM // (len(chunk) * 1_000))
+
+
 def packed(pieces: Iterator[bytes], wbits: int = 31) -> Iterator[bytes]:
     """The pieces as gzip, in large writes as a bomb's."""
     stream = zlib.compressobj(9, wbits=wbits)
@@ -69,6 +80,8 @@ ANSWERS: dict[str, tuple[int, str, Pieces, str]] = {
     "another coding": (200, "zstd", lambda: iter([b"\x28\xb5\x2f\xfd" * 99]), "model_answer_unreadable"),
     "no gzip": (200, "gzip", lambda: iter([SMALL]), "model_answer_unreadable"),
     "many parts": (200, "", lambda: iter([PARTS]), "ok"),
+    "endless stream": (200, "", endless_stream, "model_answer_unreadable"),
+    "long stream": (200, "", long_stream, "x" * 20),
     "packed": (200, "gzip", lambda: iter([SMALL_PACKED]), "ok"),
     "plain": (200, "", lambda: iter([SMALL]), "ok"),
 }
@@ -91,7 +104,8 @@ def serve() -> Iterator[Callable[[int, str, Pieces], str]]:
                 Handler.asked += 1
                 first = Handler.asked == 1
                 self.send_response(200 if first else status)
-                self.send_header("Content-Type", "application/json")
+                streamed = "stream" in pieces.__name__ and not first
+                self.send_header("Content-Type", "text/event-stream" if streamed else "application/json")
                 if coding and not first:
                     self.send_header("Content-Encoding", coding)
                 self.end_headers()

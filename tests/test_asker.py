@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from adapters.stores.sqlite import SqliteStore
-from bot.errors import ConfigError, ModelError, Unavailable
+from bot.errors import ConfigError, ModelError, Paused, Unavailable
 from bot.judgement.asker import Asker, Bill, Limits, most
 from bot.judgement.replies import Rejected
 from bot.values import Finish, Question, Reply, Spending, Usage
@@ -120,6 +120,7 @@ def test_a_digest_has_a_limit_of_its_own(store, clock):
     ("error", "asked"),
     [
         (ConfigError("model_key_invalid", url="u"), 1),
+        (Paused("model_paused", model="m", seconds="300"), 1),
         (Unavailable("model_unavailable", model="m", status=500), 3),
         (ModelError("model_answer_unreadable", model="m"), 5),
     ],

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from bot.commits.patch import tokens
-from bot.errors import BudgetSpent, ConfigError, DigestError, Unavailable
+from bot.errors import BudgetSpent, ConfigError, DigestError, Paused, Unavailable
 from bot.judgement import questions
 from bot.judgement.replies import Rejected
 from bot.ports import LanguageModel, Meter
@@ -206,9 +206,9 @@ class Conversation:
                 self._taken += used.prompt + used.completion - reserved
 
     def _consider(self, error: DigestError) -> None:
-        """Give up after a fault that will not pass, or after too many that should have."""
+        """Give up after a fault that will not pass in this digest's time, or after too many that should have."""
         with self._lock:
             self._outages += isinstance(error, Unavailable)
-            lasting = isinstance(error, ConfigError | BudgetSpent)
+            lasting = isinstance(error, ConfigError | BudgetSpent | Paused)
             if lasting or self._outages >= _PATIENCE:
                 self._gave_up = error

@@ -1,13 +1,11 @@
 """Any language model behind an OpenAI-compatible chat completions endpoint, hosted or local.
 
-Endpoints differ in what they take. Each difference is a ladder of ways to ask (`LADDERS`); a 400 or 422 that names the
-thing refused leads one rung down, and how far down a model stands is kept for the life of the process.
+Endpoints differ in what they take: `dialect` knows the ways to ask, `forms` finds the one that works. The pauses that
+they ask for are kept by everybody (`gate`).
 """
 
-import json
 import logging
 import random
-import re
 import socket
 import threading
 import time
@@ -15,16 +13,31 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http.client import responses as HTTP_REASONS
-from typing import Any, NamedTuple, Self
-from urllib.parse import urlsplit
+from typing import Any, Self
 
 import httpx2
 import openai
 
+from adapters.llms.openai.complaints import (
+    about_the_form,
+    bad_key,
+    complaint,
+    error_within,
+    filtered,
+    no_model,
+    no_money,
+    status_of,
+    too_long,
+)
+from adapters.llms.openai.dialect import names_a_field
+from adapters.llms.openai.endpoint import endpoint
+from adapters.llms.openai.forms import Forms, Walk
+from adapters.llms.openai.gate import Gate, retry_after
+from adapters.llms.openai.reading import asked_tokens, completion, reply_of, thought
 from adapters.llms.openai.settings import OpenAISettings
-from bot.errors import ConfigError, ContextExceeded, DigestError, ModelError, Unavailable
+from bot.errors import ConfigError, ContextExceeded, DigestError, ModelError, Paused, Unavailable
+from bot.ports import Learned
 from bot.values import Finish, Question, Reply, Usage, one_line
 
 log = logging.getLogger("adapters.llms.openai")
@@ -34,260 +47,39 @@ TRIES = 3
 
 _CONNECT_SECONDS = 5.0
 _BACKOFF_SECONDS = 0.5
-
-# --- What an endpoint takes ------------------------------------------------------------------
-
-
-class Dialect(NamedTuple):
-    """How far an endpoint has pushed us down each ladder: the rung, counted from 0, that is used now."""
-
-    format: int = 0
-    limit: int = 0
-    temperature: int = 0
-
-    def joined(self, other: "Dialect") -> "Dialect":
-        """The lower rung of each; the order of joins does not matter, so threads cannot pull to and fro."""
-        return Dialect(*map(max, self, other))
-
-    def rungs(self) -> tuple[str, ...]:
-        """The names of the rungs stood on, one a ladder."""
-        return tuple(ladder[rung] for ladder, rung in zip(LADDERS, self, strict=True))
-
-
-LADDERS = (
-    # Without a bound, a small model fills a list until its answer is cut off. OpenAI and llama.cpp take maxItems, Azure
-    # and fine-tuned models do not. Sources: OpenAI, "Structured model outputs"; Azure OpenAI, "Structured outputs".
-    ("json_schema with maxItems", "json_schema", "json_object", "text"),
-    # OpenAI calls max_tokens deprecated, and its reasoning models refuse it by name. Ollama and LM Studio know nothing
-    # else and ignore max_completion_tokens without a word: the loud refusal makes max_tokens the safe first try.
-    # Sources: OpenAI API reference, "Create chat completion"; ollama/ollama issue 7125.
-    ("max_tokens", "max_completion_tokens"),
-    # Reasoning models take no temperature but the default ("unsupported_value").
-    ("temperature 0", "default temperature"),
-)
-"""The ways to ask, best first; in the order of the fields of `Dialect`."""
-
-_REFUSED = re.compile(
-    r"unsupported|not support|unknown|unrecogni|unexpected|not permitted|not allowed|not available|extra|instead|"
-    r"deprecated"
-)
-_FORMAT = re.compile(r"response_format|json_schema|json_object|json.?mode|structured.?output|schema|grammar")
-_LIMIT = re.compile(r"max_(?:completion_)?tokens")
-_TEMPERATURE = re.compile(r"temperature")
-# `context_length_exceeded` is OpenAI's code, `exceed_context_size_error` llama.cpp's type; vLLM has only sentences.
-_OVERFLOW = re.compile(
-    r"context.?(?:length|size|window)|maximum context|prompt is too long|too many tokens|reduce the length|"
-    r"max_tokens must be at least 1, got -"
-)
-# OpenAI and Azure `content_filter`, Alibaba `data_inspection_failed`, DeepSeek "Content Exists Risk", OpenRouter
-# "flagged".
-_FILTERED = re.compile(
-    r"content_filter|content.policy|content management|data_?inspection|content exists risk|moderation|flagged"
-)
-_NO_MODEL = re.compile(
-    r"model_not_found|not a valid model|(?:invalid|unknown|no such) model|\bmodel\b.*\bnot (?:exist|found)"
-)
 _QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
-_COMPLAINT_KEYS = ("message", "msg", "loc", "param", "code", "type", "error", "detail", "metadata", "raw")
-
-
-_COMPLAINT_DEPTH = 8  # levels of an error body that are read; some servers wrap the error of another in theirs
-
-
-def complaint(body: object, depth: int = _COMPLAINT_DEPTH) -> str:
-    """What an error body says, of its telling fields only: FastAPI servers echo the whole request beside them."""
-    if isinstance(body, Mapping | list) and not depth:
-        return ""
-    if isinstance(body, Mapping):
-        return " ".join(filter(None, (complaint(body.get(key), depth - 1) for key in _COMPLAINT_KEYS)))
-    if isinstance(body, list):
-        return " ".join(complaint(part, depth - 1) for part in body)
-    return "" if body is None else str(body)[:2000]
-
-
-def next_dialect(dialect: Dialect, said: str) -> Dialect | None:
-    """One rung down each ladder that the complaint names; None where it is about something else."""
-    said = said.lower()
-    if _OVERFLOW.search(said) or _FILTERED.search(said) or _NO_MODEL.search(said):
-        return None
-    limit = _LIMIT.search(said) and _REFUSED.search(said)
-    named = (_FORMAT.search(said), limit, _TEMPERATURE.search(said))
-    last = (len(ladder) - 1 for ladder in LADDERS)
-    lower = Dialect(*(min(rung + bool(hit), end) for rung, hit, end in zip(dialect, named, last, strict=True)))
-    return lower if lower != dialect else None
-
-
-# --- What is sent ----------------------------------------------------------------------------
-
-_THOUGHT_TOKENS = 16_000
-"""Room for the thoughts of a model that wants `max_completion_tokens`, which counts them (`max_tokens` never did).
-
-Without it a model that thinks for long answers nothing at all, with finish_reason "length". It is a ceiling, and seldom
-reached. Source: OpenAI API reference, "Create chat completion", max_completion_tokens.
-"""
-
-_KEPT_KEYWORDS = ("type", "description", "enum", "const")
-
-
-def strict_schema(schema: Mapping[str, Any], *, bounded: bool = False) -> dict[str, Any]:
-    """`schema` as strict structured outputs take it: objects closed, every property required, no constraints.
-
-    Lengths, patterns, bounds and defaults go, but `maxItems` where `bounded`: some models refuse them, and the reply is
-    checked against the full schema anyway. Source: OpenAI, "Structured model outputs", supported schemas.
-    """
-    if "$ref" in schema:  # a reference may have no sibling
-        return {"$ref": schema["$ref"]}
-    kept = (*_KEPT_KEYWORDS, "maxItems") if bounded else _KEPT_KEYWORDS
-    strict: dict[str, Any] = {key: schema[key] for key in kept if key in schema}
-    if "properties" in schema:
-        parts = schema["properties"].items()
-        strict["properties"] = {name: strict_schema(part, bounded=bounded) for name, part in parts}
-        strict |= {"required": list(strict["properties"]), "additionalProperties": False}
-    if "items" in schema:
-        strict["items"] = strict_schema(schema["items"], bounded=bounded)
-    if "anyOf" in schema:
-        strict["anyOf"] = [strict_schema(part, bounded=bounded) for part in schema["anyOf"]]
-    if "$defs" in schema:
-        strict["$defs"] = {name: strict_schema(part, bounded=bounded) for name, part in schema["$defs"].items()}
-    return strict
-
-
-def request_body(model: str, question: Question, dialect: Dialect) -> dict[str, Any]:
-    """The body of a chat completion that asks `question` the way `dialect` says."""
-    form, limit, _ = dialect.rungs()
-    system = question.system
-    room = _THOUGHT_TOKENS if limit == "max_completion_tokens" else 0
-    body: dict[str, Any] = {"model": model, limit: question.max_tokens + room}
-    if not dialect.temperature:
-        body["temperature"] = 0
-    if form.startswith("json_schema"):
-        name = re.sub(r"[^A-Za-z0-9_-]", "_", question.name)[:64] or "answer"  # OpenAI: these characters, at most 64
-        schema = {"name": name, "strict": True, "schema": strict_schema(question.schema, bounded=form != "json_schema")}
-        body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    else:
-        system += "\n\nAnswer with one JSON object and nothing else. It must follow this JSON Schema:\n"
-        system += json.dumps(question.schema, ensure_ascii=False)
-    if form == "json_object":
-        body["response_format"] = {"type": form}
-    body["messages"] = [{"role": "system", "content": system}, {"role": "user", "content": question.user}]
-    return body
-
 
 # --- What comes back -------------------------------------------------------------------------
 
-# "model_length" is Mistral's word; every other reason there is means that the model was done.
-_FINISHES = {"length": Finish.LENGTH, "model_length": Finish.LENGTH, "content_filter": Finish.REFUSED}
-
-
-def without_thoughts(text: str) -> str:
-    """`text` without a leading `<think>` block; one that never ends leaves nothing.
-
-    A block goes to its last end that has an object behind it, for thoughts may quote an end of thoughts. Chat templates
-    that open the block in the prompt leave only its end in the answer, so what stands before a lone `</think>` goes as
-    well, except in an answer that starts as JSON or a code fence: there it is a quotation.
-    """
-    start = text.lstrip()
-    _, end, rest = start.partition("</think>")
-    if start.startswith("<think>"):
-        while "{" in rest.rpartition("</think>")[2] and "</think>" in rest:
-            rest = rest.rpartition("</think>")[2]
-        return rest.strip()
-    return rest.strip() if end and not start.startswith(("{", "[", "`")) else text
-
-
-def estimated_tokens(*texts: str) -> int:
-    """A third of the UTF-8 bytes: measured to over-count slightly for diffs, Chinese and mixed text."""
-    return -(-sum(len(text.encode("utf-8", "replace")) for text in texts) // 3)
-
-
-_MOST_TOKENS = 10**9  # a larger count is nonsense, and might be one that no database holds
-
-
-def _counted(counts: object, name: str) -> int | None:
-    """A token count that a server gave; None where it gave none or nonsense."""
-    number = getattr(counts, name, None)
-    return number if type(number) is int and 0 <= number < _MOST_TOKENS else None
-
-
-def _cached(counts: object, prompt: int) -> int:
-    """How many of the prompt's tokens came from a cache; 0 where the server does not say, or says more than there were.
-
-    Sources: OpenAI API reference, "The chat completion object", prompt_tokens_details; DeepSeek API, "Context Caching",
-    prompt_cache_hit_tokens.
-    """
-    told = _counted(getattr(counts, "prompt_tokens_details", None), "cached_tokens")
-    cached = _counted(counts, "prompt_cache_hit_tokens") if told is None else told
-    return cached if cached and cached <= prompt else 0
-
-
-def _content(message: object) -> str | None:
-    """The text of a message. Mistral's reasoning models send parts, of which those of type "text" are the answer."""
-    content = getattr(message, "content", None)
-    if isinstance(content, list):
-        parts = [part for part in content if isinstance(part, Mapping) and part.get("type") == "text"]
-        return "".join(str(part.get("text", "")) for part in parts)
-    if content is None and message is not None:
-        return ""  # all of it was thoughts: an empty answer, which is asked for again like any other
-    return content if isinstance(content, str) else None
-
-
-def asked_tokens(body: Mapping[str, Any]) -> int:
-    """An estimate of the tokens of a request's messages."""
-    return estimated_tokens(*(part["content"] for part in body["messages"]))
-
-
-def reply_of(completion: object, body: Mapping[str, Any], spent: Usage) -> Reply:
-    """The reply in a completion; its usage is `spent` and what the server counted, or an estimate if it counted none.
-
-    Raises ModelError where there is no message at all: no choice, a page of HTML.
-    """
-    choices = getattr(completion, "choices", None)
-    first = choices[0] if isinstance(choices, list) and choices else None
-    message = getattr(first, "message", None)
-    content, refusal = _content(message), getattr(message, "refusal", None)
-    finish = Finish.REFUSED if refusal else _FINISHES.get(str(getattr(first, "finish_reason", "")), Finish.STOP)
-    text = content or ""
-    counts = getattr(completion, "usage", None)
-    prompt, answered = _counted(counts, "prompt_tokens"), _counted(counts, "completion_tokens")
-    asked = asked_tokens(body) if prompt is None else prompt
-    usage = replace(
-        spent,
-        prompt=spent.prompt + asked,
-        completion=estimated_tokens(text) if answered is None else answered,
-        cached=_cached(counts, asked),
-    )
-    if content is None and finish is Finish.STOP:
-        raise ModelError("model_answer_unreadable", model=usage.model, usage=usage)
-    return Reply(without_thoughts(text), finish, usage)
-
-
 _LARGEST = 2_000_000
 """Bytes of an answer, unpacked: 64,000 tokens of thoughts in Chinese, with every character escaped, are a third."""
+_LARGEST_STREAM = 12_000_000
+"""Bytes of an answer in pieces, each of which comes in some 300 bytes around it: 40,000 tokens."""
 _PIECE = 65_536
 _FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 _GZIP = 47  # zlib's own word for "gzip or zlib, whichever the header says"
 
 
-def unpacked(pieces: Iterable[bytes], coding: str) -> bytes | None:
-    """A body, its pieces unpacked by their Content-Encoding; None for one that is too large or cannot be unpacked.
+def unpacked(pieces: Iterable[bytes], coding: str, most: int = _LARGEST) -> bytes | None:
+    """A body, its pieces unpacked by their Content-Encoding; None for one above `most` bytes, or wrongly packed.
 
     Never more than the bound and one piece are held, however well the body is packed. `coding` may be gzip or deflate:
     other codings are not asked for (RFC 9110, section 8.4.1).
     """
     if coding.strip().lower() in {"", "identity"}:
-        return _bounded(pieces)
+        return _bounded(pieces, most)
     if coding.strip().lower() not in {"gzip", "x-gzip", "deflate"}:
         return None
     try:
-        return _bounded(_inflated(pieces))
+        return _bounded(_inflated(pieces), most)
     except zlib.error:
         return None
 
 
-def _bounded(pieces: Iterable[bytes]) -> bytes | None:
+def _bounded(pieces: Iterable[bytes], most: int) -> bytes | None:
     body = bytearray()
     for piece in pieces:
-        if len(body) + len(piece) > _LARGEST:
+        if len(body) + len(piece) > most:
             return None
         body += piece
     return bytes(body)
@@ -308,36 +100,16 @@ def _inflated(pieces: Iterable[bytes]) -> Iterable[bytes]:
 # --- What fails ------------------------------------------------------------------------------
 
 
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that a server asks us to wait (RFC 9110, Retry-After: a number or a date); None where it does not say.
-
-    A date is measured against the response's own `Date`, so that a wrong clock on either side does no harm.
-    """
-    value = headers.get("retry-after", "").strip()
-    if value.isdecimal():
-        return float(value)
-    until = _http_date(value)
-    return max(0.0, (until - (_http_date(headers.get("date", "")) or now)).total_seconds()) if until else None
+def asked_pause(error: openai.APIError) -> float | None:
+    """Seconds that a service which fails for the moment asks us to wait; None where it does not say."""
+    if isinstance(error, openai.APIStatusError) and _passing(error):
+        return retry_after(error.response.headers, datetime.now(UTC))
+    return None
 
 
-def _http_date(value: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def pause(error: openai.APIError, failures: int, left: float, jitter: float) -> float | None:
-    """Seconds to wait before the next try; None where none would help or `left`, the time that remains, is too short.
-
-    `failures` counts the failed tries so far; `jitter` (0..1) spreads them between half and the whole of the backoff.
-    """
-    if failures >= TRIES or not _passing(error):
-        return None
-    asked = retry_after(error.response.headers, datetime.now(UTC)) if isinstance(error, openai.APIStatusError) else None
-    wait = _BACKOFF_SECONDS * 2 ** (failures - 1) * (1 + jitter) / 2 if asked is None else asked
-    return wait if wait < left else None
+def backoff(failures: int, jitter: float) -> float:
+    """Seconds to wait after so many failures; `jitter` (0..1) spreads them between half and the whole."""
+    return _BACKOFF_SECONDS * float(2 ** (failures - 1)) * (1 + jitter) / 2
 
 
 def _passing(error: openai.APIError) -> bool:
@@ -354,8 +126,9 @@ def _lost(error: openai.APIError) -> bool:
 
 
 def _spent(error: openai.APIStatusError) -> bool:
-    """Whether the account has no money left; OpenAI says so with 429 and a code, DeepSeek with 402."""
-    return error.status_code == 402 or bool(_QUOTA_CODES & {str(error.code), str(error.type)})
+    """Whether the account has no money left; OpenAI says so with 429 and a code, DeepSeek with 402, others in words."""
+    coded = error.status_code == 402 or bool(_QUOTA_CODES & {str(error.code), str(error.type)})
+    return coded or (error.status_code < 500 and no_money(complaint(error.body)))
 
 
 def _outside_error(error: openai.APIError, model: str, url: str, seconds: float, key: str) -> DigestError:
@@ -371,9 +144,9 @@ def _status_error(error: openai.APIStatusError, model: str, url: str, key: str) 
     status, said = error.status_code, complaint(error.body)
     if _spent(error):
         return ConfigError("model_quota_spent", model=model)
-    if _NO_MODEL.search(said.lower()) and status in {400, 403, 404}:
+    if no_model(said) and status in {400, 403, 404}:
         return ConfigError("model_unknown", model=model)
-    if status in {401, 403}:
+    if status in {401, 403} or (status == 400 and bad_key(said)):
         return ConfigError("model_key_invalid", url=url)
     if status in {404, 405} or status < 400:
         return ConfigError("model_endpoint_wrong", url=url)
@@ -381,7 +154,7 @@ def _status_error(error: openai.APIStatusError, model: str, url: str, key: str) 
         return Unavailable("model_throttled", model=model)
     if _passing(error):
         return Unavailable("model_unavailable", model=model, status=status)
-    if _OVERFLOW.search(said.lower()) or status == 413:
+    if too_long(said) or status == 413:
         return ContextExceeded("model_context_overflow", model=model)
     reason = one_line(said.replace(key, "…"), 200) or HTTP_REASONS.get(status, "")
     return ModelError("model_request_refused", model=model, status=status, reason=reason)
@@ -453,12 +226,14 @@ class _BoundedClient(httpx2.Client):
 
 def _read(response: httpx2.Response) -> httpx2.Response:
     """`response` with its whole body in memory. The client's own way unpacks a piece of any size at once."""
+    streamed = response.headers.get("content-type", "").startswith("text/event-stream")
+    most = _LARGEST_STREAM if streamed else _LARGEST
     try:
-        body = unpacked(response.iter_raw(), response.headers.get("content-encoding", ""))
+        body = unpacked(response.iter_raw(), response.headers.get("content-encoding", ""), most)
     finally:
         response.close()
     if body is None:
-        log.warning("an answer was dropped: more than %s bytes unpacked, or packed in a way not asked for", _LARGEST)
+        log.warning("an answer was dropped: more than %s bytes unpacked, or packed in a way not asked for", most)
     headers = [(name, value) for name, value in response.headers.multi_items() if name not in _FRAMING]
     return httpx2.Response(response.status_code, headers=headers, content=body or b"", request=response.request)
 
@@ -466,8 +241,10 @@ def _read(response: httpx2.Response) -> httpx2.Response:
 class OpenAIModel:
     """`LanguageModel` on an OpenAI-compatible endpoint.
 
-    `base_url` ends where `/chat/completions` begins; an empty `key` is fine for a local server; `timeout` (seconds)
-    bounds a whole answer with its retries; at most `concurrency` questions are under way at once, further ones wait.
+    `base_url` ends where `/chat/completions` begins, or is an address of Azure's with its `api-version`; an empty `key`
+    is fine for a local server; `timeout` (seconds) bounds a whole answer with its retries and pauses; at most
+    `concurrency` questions are under way at once, further ones wait. How the server wants to be asked is kept in
+    `learned`, where there is such; `now` is what time that is.
     """
 
     def __init__(
@@ -481,13 +258,17 @@ class OpenAIModel:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
+        learned: Learned | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._model, self._timeout = model, timeout
         self._sleep, self._clock, self._jitter = sleep, clock, jitter
         self._key = key or "no-key-needed"  # the SDK insists on one
-        self._url = base_url
+        self._endpoint = endpoint(base_url)
+        self._url = self._endpoint.url
         self._places = threading.BoundedSemaphore(concurrency)
-        self._dialect, self._dialect_lock = Dialect(), threading.Lock()
+        self._forms = Forms(model, self._url, learned, now)
+        self._gate = Gate(clock, sleep)
         self._first, self._probed = threading.Lock(), False
         # A connection of its own for each request: the cutoff learns a socket when it connects, and a handshake is
         # nothing beside the seconds of an answer.
@@ -495,7 +276,7 @@ class OpenAIModel:
         # Nothing packed: an answer is small, and what comes packed all the same has to be unpacked with care.
         plain = {"Accept-Encoding": "identity"}
         http = _BoundedClient(headers=plain, limits=httpx2.Limits(max_keepalive_connections=0), follow_redirects=False)
-        self._client = openai.OpenAI(api_key=self._key, base_url=base_url, max_retries=0, http_client=http)
+        self._client = self._endpoint.client(self._key, http)
 
     @property
     def name(self) -> str:
@@ -519,49 +300,59 @@ class OpenAIModel:
 
     def _answer(self, question: Question) -> Reply:
         with self._places:  # the time starts when the question's turn comes
-            ends = self._clock() + self._timeout
+            ends, walk = self._clock() + self._timeout, self._forms.begin(question)
             spent, failures = Usage(self._model), 0
             while True:
-                spent, dialect = replace(spent, requests=spent.requests + 1), self._dialect
-                body = request_body(self._model, question, dialect)
+                self._pass_gate(ends, spent)
+                spent, body = replace(spent, requests=spent.requests + 1), walk.body
                 outcome = self._send(body, ends - self._clock(), spent)
                 if isinstance(outcome, Reply):
+                    walk.taken()
                     return outcome
-                if self._adapted(dialect, outcome):
+                if _refused(walk, outcome):
                     continue
                 if _filtered(outcome):
                     return Reply("", Finish.REFUSED, spent)
                 if _lost(outcome):
                     spent = replace(spent, prompt=spent.prompt + asked_tokens(body))
                 failures += 1
-                wait = pause(outcome, failures, ends - self._clock(), self._jitter())
-                if wait is None:
+                if not self._waited(outcome, failures, ends):
                     raise self._told(outcome, spent)
-                self._sleep(wait)
+
+    def _pass_gate(self, ends: float, spent: Usage) -> None:
+        """Wait as long as the service wants everybody to. Raises Paused where that is longer than there is time."""
+        asked = self._gate.passed(ends)
+        if asked is not None:
+            raise Paused("model_paused", model=self._model, seconds=f"{asked:,.0f}", usage=spent)
+
+    def _waited(self, error: openai.APIError, failures: int, ends: float) -> bool:
+        """Whether the question is to be sent again, after the backoff; a pause that was asked for is the gate's."""
+        asked = asked_pause(error)
+        if asked is not None:
+            self._gate.close(asked)
+        if failures >= TRIES or not _passing(error):
+            return False
+        wait = backoff(failures, self._jitter()) if asked is None else 0
+        if wait >= ends - self._clock():
+            return False
+        if wait:
+            self._sleep(wait)
+        return True
 
     def _send(self, body: dict[str, Any], left: float, spent: Usage) -> Reply | openai.APIError:
         """One HTTP request. Errors are returned: raised anew inside `except`, they would drag the SDK's words along."""
         try:
             timeout = httpx2.Timeout(max(left, 0.001), connect=max(min(left, _CONNECT_SECONDS), 0.001))
-            completion = self._client.chat.completions.create(**body, timeout=timeout)
+            asked = {"model": body["model"], "messages": body["messages"], "extra_body": body, "timeout": timeout}
+            raw = self._client.chat.completions.with_raw_response.create(**asked)
         except openai.APIError as error:
             return error
-        except (ValueError, RecursionError):  # a body that calls itself JSON and is not, or is nested without end
-            completion = None
-        return reply_of(completion, body, spent)
-
-    def _adapted(self, used: Dialect, error: openai.APIError) -> bool:
-        """Whether the endpoint refused the way of asking and there is another; it is remembered."""
-        if not isinstance(error, openai.APIStatusError) or error.status_code not in {400, 422}:
-            return False
-        lower = next_dialect(used, complaint(error.body))
-        if lower is None:
-            return False
-        with self._dialect_lock:
-            known, self._dialect = self._dialect, self._dialect.joined(lower)
-        if known != self._dialect:
-            log.warning("%s refuses %s; going on with %s", self._model, _changes(used, lower), _changes(lower, used))
-        return True
+        answer = completion(raw.http_response.content)
+        if error_body := error_within(answer):
+            return _status_error_within(error_body, raw.http_response)
+        if thought(answer):
+            self._forms.thinks()
+        return reply_of(answer, body, spent)
 
     def _told(self, error: openai.APIError, spent: Usage) -> DigestError:
         told = _outside_error(error, self._model, self._url, self._timeout, self._key)
@@ -569,34 +360,37 @@ class OpenAIModel:
         return told
 
 
+def _refused(walk: Walk, error: openai.APIError) -> bool:
+    """Whether the way of asking may be what was refused, and there is a simpler one, which is asked next.
+
+    Some say so with a server's error, and OpenRouter with 404 where no provider takes all of it: then only by name.
+    """
+    if not isinstance(error, openai.APIStatusError) or _spent(error):
+        return False
+    status, said = error.status_code, complaint(error.body)
+    mute = status in {400, 415, 422, 501}
+    if not about_the_form(said) or not (mute or (status in {404, 500} and names_a_field(said))):
+        return False
+    return walk.refused(said, mute=mute or status == 404)
+
+
+def _status_error_within(body: object, response: httpx2.Response) -> openai.APIStatusError:
+    """The error that stands in an answer with status 200, as if it had come with its own."""
+    told = httpx2.Response(status_of(body), headers=response.headers, request=response.request)
+    return openai.APIStatusError("an error within an answer", response=told, body=body)
+
+
 def _filtered(error: openai.APIError) -> bool:
     """Whether a filter stopped the question before the model saw it."""
-    status = getattr(error, "status_code", 0)
-    return 400 <= status < 500 and _FILTERED.search(complaint(error.body).lower()) is not None
+    return 400 <= getattr(error, "status_code", 0) < 500 and filtered(complaint(error.body))
 
 
-def _changes(one: Dialect, other: Dialect) -> str:
-    """The rungs of `one` that `other` does not stand on."""
-    return ", ".join(mine for mine, theirs in zip(one.rungs(), other.rungs(), strict=True) if mine != theirs)
-
-
-def _plain_address(url: str) -> bool:
-    """Whether `url` is an HTTP address that may be shown: errors name it, and httpx2 logs it at INFO."""
-    try:
-        parts = urlsplit(url)
-        named = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-    return named and "@" not in parts.netloc and not parts.query
-
-
-def from_settings(settings: OpenAISettings) -> OpenAIModel:
+def from_settings(settings: OpenAISettings, learned: Learned | None = None) -> OpenAIModel:
     """The model that the settings name. Raises ConfigError for an address or a key that cannot be used."""
     key = settings.openai_api_key.get_secret_value().strip()
     if not (key.isascii() and key.isprintable()):
         raise ConfigError("setting_invalid", name="OPENAI_API_KEY", problem="a key has only plain ASCII characters")
     url = settings.openai_base_url.strip()
-    if not _plain_address(url):
-        problem = "use http:// or https://, a host and a path, without user, password and query"
-        raise ConfigError("setting_invalid", name="OPENAI_BASE_URL", problem=problem)
-    return OpenAIModel(settings.openai_model, key, url, settings.openai_timeout, settings.openai_concurrency)
+    endpoint(url)
+    timeout, concurrency = settings.openai_timeout, settings.openai_concurrency
+    return OpenAIModel(settings.openai_model, key, url, timeout, concurrency, learned=learned)

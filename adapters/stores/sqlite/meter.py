@@ -1,10 +1,10 @@
-"""What language models took, one row each."""
+"""What language models took, one row each; and what was found out of services, in the table `learned`."""
 
 from datetime import datetime
 
 from adapters.stores.sqlite.file import Part
-from adapters.stores.sqlite.rows import instant
-from bot.ports import Meter
+from adapters.stores.sqlite.rows import bound, instant
+from bot.ports import Learned, Meter
 from bot.values import Spending, Usage
 
 
@@ -30,4 +30,21 @@ class SqliteMeter(Part, Meter):
             "SELECT model, purpose, sum(prompt), sum(completion), sum(requests), sum(stated), sum(dropped), "
             "sum(cached) FROM usage WHERE at >= ? AND at < ? GROUP BY model, purpose ORDER BY model, purpose",
             *(instant(since), instant(until)),
+        )
+
+
+class SqliteLearned(Part, Learned):
+    """A `bot.ports.Learned`."""
+
+    def learned(self, about: str, since: datetime) -> str:
+        with self._file.reading() as db:
+            query = "SELECT what FROM learned WHERE about = ? AND at >= ?"
+            found = db.execute(query, bound(about, instant(since))).fetchone()
+        return str(found[0]) if found else ""
+
+    def learn(self, about: str, what: str, now: datetime) -> None:
+        self._write(
+            "INSERT INTO learned (about, what, at) VALUES (?, ?, ?) "
+            "ON CONFLICT (about) DO UPDATE SET what = excluded.what, at = excluded.at",
+            *(about, what, instant(now)),
         )

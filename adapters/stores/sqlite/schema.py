@@ -225,3 +225,9 @@ def memory(db: Database) -> None:
     db.execute("CREATE TABLE memory (name TEXT NOT NULL, count INTEGER NOT NULL, restored INTEGER NOT NULL) STRICT")
     db.execute("INSERT INTO memory VALUES (?, 0, 0)", (uuid.uuid4().hex,))
     db.execute("CREATE TABLE unsettled (place TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID")
+
+
+@MIGRATIONS()
+def learned(db: Database) -> None:
+    """What was found out of a service by asking it. It can be found out again, and counts for nothing then."""
+    db.execute("CREATE TABLE learned (about TEXT PRIMARY KEY, what TEXT NOT NULL, at INTEGER NOT NULL) STRICT")

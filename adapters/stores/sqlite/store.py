@@ -9,7 +9,7 @@ from adapters.stores.sqlite.keeping import SqliteKeeping, restore
 from adapters.stores.sqlite.leases import SqliteLeases
 from adapters.stores.sqlite.ledger import SqliteLedger
 from adapters.stores.sqlite.memory import SqliteMemory
-from adapters.stores.sqlite.meter import SqliteMeter
+from adapters.stores.sqlite.meter import SqliteLearned, SqliteMeter
 from adapters.stores.sqlite.schema import TABLES
 from adapters.stores.sqlite.subscriptions import SqliteSubscriptions
 from bot.ports import Database
@@ -17,7 +17,15 @@ from bot.settings import Settings
 
 
 class SqliteStore(
-    SqliteArchive, SqliteSubscriptions, SqliteLedger, SqliteMeter, SqliteLeases, SqliteMemory, SqliteKeeping, Database
+    SqliteArchive,
+    SqliteSubscriptions,
+    SqliteLedger,
+    SqliteMeter,
+    SqliteLearned,
+    SqliteLeases,
+    SqliteMemory,
+    SqliteKeeping,
+    Database,
 ):
     """Every port of `bot.ports` that remembers, on one SQLite file. Safe for several threads and several processes.
 
