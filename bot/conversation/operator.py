@@ -23,6 +23,8 @@ from bot.settings import check_language, check_zone
 from bot.texts import Texts
 from bot.values import (
     EPOCH,
+    MOST_TOP,
+    TOP,
     TRIED,
     Delivery,
     DeliveryState,
@@ -348,6 +350,7 @@ class _Record(BaseModel):
     paths: list[str] = []
     bots: bool = True
     quiet: bool = False
+    top: int = Field(TOP, ge=1, le=MOST_TOP)
     paused: str = ""
 
     @field_validator("zone")
@@ -394,6 +397,7 @@ def _record(subscription: Subscription) -> _Record:
         paths=list(subscription.filters.paths),
         bots=subscription.filters.bots,
         quiet=subscription.quiet,
+        top=subscription.top,
         paused=subscription.paused,
     )
 
@@ -425,4 +429,5 @@ def _subscription(number: int, value: object, now: datetime) -> Subscription:
         record.paused,
         now,
         now,
+        top=record.top,
     )

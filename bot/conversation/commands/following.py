@@ -155,6 +155,7 @@ def _described(context: Context, subscription: Subscription, texts: Texts) -> Fi
         ("authors", ", ".join(filters.authors)),
         ("bots", "" if filters.bots else texts("answer.no")),
         ("quiet", texts("answer.yes") if subscription.quiet else ""),
+        ("top", texts("answer.at_most", n=subscription.top)),
         ("paused", texts(f"paused.{subscription.paused}") if subscription.paused else ""),
     ]
     return Fields(tuple((texts(f"setting.{name}"), (Span(value),)) for name, value in items if value))
