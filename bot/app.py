@@ -163,9 +163,9 @@ class App:
         repository, scope, commits = request.repository, request.scope, request.commits
         texts = Texts(scope.language)
         history, brief = self._history(repository), self._brief(repository, texts, scope.branch)
-        build = Build(brief, self._progress)
+        build, landed = Build(brief, self._progress), related.Landed(commits)
         entries = tuple(
-            replace(entry, relations=history.relations(entry.commit, commits))
+            replace(entry, relations=history.relations(entry.commit, landed))
             for entry in build.entries(commits, history.before(scope, commits), history.grave(commits))
         )
         overview = build.overview(entries)

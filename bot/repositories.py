@@ -1,7 +1,8 @@
 """Which repositories there are for whom, and what their sources and the archive know of their commits."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 
 from bot import addresses
@@ -60,7 +61,7 @@ class Repositories:
         self.check_name(repo, who)
         right = self._right(repo, who)
         if not (self.rights.sees_all(who) or right or self.rights.may_be_public(repo)):
-            raise self._refused(repo, who)
+            raise self._refused(repo)
         try:
             return self.check((look or self.source_of(repo).repository)(repo), who, repo)
         except (NotFound, Forbidden) as error:
@@ -74,14 +75,14 @@ class Repositories:
         if self.rights.sees_all(who):
             return error
         if not right:
-            return error if isinstance(error, NoRight) else self._refused(repo, who)
+            return error if isinstance(error, NoRight) else self._refused(repo)
         return NotFound("path_unknown", path=repo) if addresses.is_path(repo) else error
 
     def check_name(self, repo: str, who: Who) -> None:
         """Refuse, before anything is touched or asked, what nobody there can have a right to. Raises NoRight."""
         known = self.rights.may_be_public(repo) or self.rights.concerning(repo, who)
         if not known and not self.rights.sees_all(who):
-            raise self._refused(repo, who)
+            raise self._refused(repo)
 
     def check(self, repository: Repository, who: Who, asked: str = "") -> Repository:
         """The repository, for who may see it; `asked` is the name that it was asked for by. Raises NoRight.
@@ -89,7 +90,7 @@ class Repositories:
         What it is read from counts beside its name; its title, which is what it says of itself, does not.
         """
         if not (self.rights.sees_all(who) or self._may_see(repository, who, asked)):
-            raise self._refused(asked or repository.name, who)
+            raise self._refused(asked or repository.name)
         return repository
 
     def _may_see(self, repository: Repository, who: Who, asked: str) -> bool:
@@ -132,10 +133,33 @@ class Repositories:
             _log.info("a right is used", extra={"fields": {"right": str(right), **_told(repo, who)}})
 
     @staticmethod
-    def _refused(repo: str, who: Who) -> NoRight:
-        """The refusal, which is the same whatever there is of that name; the log has it too."""
-        _log.warning("refused", extra={"fields": _told(repo, who)})
+    def _refused(repo: str) -> NoRight:
+        """The refusal, which is the same whatever there is of that name."""
         return NoRight("repo_not_allowed", repo=one_line(without_credentials(repo), 100))
+
+    @staticmethod
+    @contextmanager
+    def logged(repo: str, who: Who) -> Iterator[None]:
+        """Log a refusal that is raised here: somebody asked for that by name, or chose it."""
+        try:
+            yield
+        except NoRight:
+            _log.warning("refused", extra={"fields": _told(repo, who)})
+            raise
+
+    def lacking(self, repo: str, place: Place) -> Right | None:
+        """The right by name that a channel needs to follow what is not public; None where it has one.
+
+        That of a whole workspace is none while guests, or people of another organisation, read there.
+        """
+        if lacking := self.rights.lacking(repo, place):
+            return lacking
+        who = Who(place)
+        try:
+            held = self.rights.sees_all(who) or self._right(repo, who)
+        except DigestError:  # who reads there is not known: nothing is told that may not be so
+            return None
+        return None if held else Right(who.workspace, who.channel, repo)
 
     # --- What is in one ----------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from bot.posts import post as digests
 from bot.posts.report import attachments
 from bot.settings import load
 from bot.texts import Texts
-from bot.values import Place
+from bot.values import MOST_TOP, Place
 
 GROUP = Place("feishu", "oc_1")
 
@@ -46,7 +46,7 @@ def chat(server):
 @pytest.mark.parametrize("name", DAYS)
 def test_a_day_is_taken_whole_and_read_back_complete(chat, server, name):
     made, texts = DAYS[name], Texts("zh")
-    deliver(chat, digests.post(made, texts, attachments(made, texts)), GROUP)
+    deliver(chat, digests.post(made, texts, attachments(made, texts), top=MOST_TOP), GROUP)
     (headline,) = server.tops("oc_1")
     replies = server.thread("oc_1", headline["message_id"])
     assert len(replies) == len(server.group("oc_1").messages) - 1

@@ -41,6 +41,7 @@ from bot.posts import report
 from bot.rights import Who
 from bot.texts import Texts
 from bot.values import (
+    MOST_TOP,
     Commit,
     Digest,
     Entry,
@@ -780,7 +781,7 @@ def strings(value: object) -> Iterator[str]:
 def posted(value: Digest, **options: object) -> tuple[str, Post]:
     texts, out = Texts(value.language), io.StringIO()
     chat = Terminal(Console(file=out, width=100, highlight=False, emoji=False, markup=False, **options))  # type: ignore[arg-type]
-    post = digests.post(value, texts)
+    post = digests.post(value, texts, top=MOST_TOP)
     thread = chat.post(HOME, post.headline)
     for message in post.replies:
         chat.post(thread, message)
@@ -793,7 +794,7 @@ def check_piped(value: Digest) -> None:
     assert [line.count("\t") for line in table[: len(value.entries) + 1]] == [3] * len(value.entries) + [0]
     assert not unseen(text)
     high = len(value.by_importance[Importance.HIGH])
-    assert len(post.replies) == high + (high < len(value.entries))
+    assert len(post.replies) == min(high, MOST_TOP) + (high < len(value.entries))
     assert sum(line.startswith("-- ") for line in text.split("\n")) == len(post.replies)
     assert not [span for m in (post.headline, *post.replies) for span in spans(m) if "\n" in span.text]
 

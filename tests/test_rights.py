@@ -21,6 +21,7 @@ from bot.conversation.interpreter import Interpreter
 from bot.errors import ConfigError
 from bot.ports import Readers
 from bot.rights import Right, Rights, Who, granted, written
+from bot.texts import Texts
 from bot.values import DENIED, Place, Subscription
 
 C1, C2 = Place("slack", "T1/C1"), Place("slack", "T1/C2")
@@ -198,8 +199,7 @@ def test_search_and_the_last_digest_are_of_what_may_be_seen(world):
         world.store.subscribe(Subscription(C1, repo, "0 9 * * *", "UTC", "en"))
         world.ask(f"2026-02-18 {repo}", HOME)
     for line in ("search endpoint", "", "2026-02-18", "#203", "list", "status", "unsubscribe nothing/here"):
-        member = world.said(line, C1)
-        assert SECRET in member or line == "unsubscribe nothing/here"  # by name, as what the channel once was told
+        assert "acme" not in world.said(line, C1), line
     world.readers = None
     world.repositories._readers = lambda *_: GUEST
     for line in ("search endpoint", "", "2026-02-18", "#203", "list", "status", "unsubscribe nothing/here"):
@@ -208,6 +208,51 @@ def test_search_and_the_last_digest_are_of_what_may_be_seen(world):
         assert "open/app" in guest or "2026-02-18" in guest or "wrong part" in guest, line
     assert "not followed here" in world.said(f"unsubscribe {SECRET}", C1)
     assert len(world.store.subscriptions()) == 2
+
+
+def test_a_list_says_that_something_rests_and_not_what_it_is_where_that_may_not_be_seen(world):
+    world.store.subscribe(Subscription(C1, OPEN, "0 9 * * *", "UTC", "en"))
+    secret = world.store.subscribe(Subscription(C1, SECRET, "0 9 * * *", "UTC", "en"))
+    grant(world, "T1=acme/*")
+    assert SECRET in world.said("list", C1)
+    grant(world, "T1/C9=acme/*")
+    said = world.said("list", C1)
+    assert "Followed here: 2" in said
+    assert f"a repository that may not be shown here (subscription {secret.id})" in said
+    assert "has no right to the repository any more" in said
+    assert "acme" not in said
+    assert "acme" not in world.said(f"settings {secret.id}", C1)
+    assert world.interpreter.followed(replace(C1, viewer="U1")) is not None
+    world.repositories._readers = lambda *_: GUEST
+    assert "Followed here: 1" in world.said("list", C1)
+    assert "not followed here" in world.said(f"unsubscribe {secret.id}", C1)
+    world.repositories._readers = lambda *_: MEMBER
+    assert f"(subscription {secret.id})" in world.said(f"unsubscribe {secret.id}", C1)
+    assert [s.repo for s in world.store.subscriptions()] == [OPEN]
+
+
+@pytest.mark.parametrize("line", [*LINES, "yesterday https://github.com/{}", "subscribe HTTPS://github.com/{}.git"])
+def test_no_refusal_tells_that_something_is_followed_that_may_not_be_seen(world, line):
+    world.store.subscribe(Subscription(C1, OPEN, "0 9 * * *", "UTC", "en"))
+    world.store.subscribe(Subscription(C1, SECRET, "0 9 * * *", "Asia/Shanghai", "zh"))
+    world.store.subscribe(Subscription(C1, "https://github.com/acme/hidden", "0 9 * * *", "UTC", "zh"))
+    for name in (SECRET, SECRET.title(), "acme/hidden"):
+        said, missing = (world.said(line.format(each), C1) for each in (name, f"{name}x"))
+        assert said.replace(name, f"{name}x") == missing
+
+
+def test_a_refusal_is_logged_once_and_only_where_somebody_asked(world, caplog):
+    caplog.set_level(logging.INFO, "digest.rights")
+    for repo in (OPEN, SECRET):
+        world.store.subscribe(Subscription(C1, repo, "0 9 * * *", "UTC", "en"))
+    for line in ("list", "help", "status", "search endpoint", f"2026-02-18 {OPEN}", f"unsubscribe {MISSING}x"):
+        caplog.clear()
+        world.ask(line, C1)
+        assert SECRET not in {r.fields["repo"] for r in caplog.records}, line
+    for line in (f"2026-02-18 {SECRET}", f"subscribe {SECRET}", f"{SECRET}#100"):
+        caplog.clear()
+        world.ask(line, C1)
+        assert [(r.message, r.fields["repo"]) for r in caplog.records] == [("refused", SECRET)], line
 
 
 def test_the_operator_who_types_for_a_channel_sees_it_all_and_gives_it_only_what_it_may_see(world):
@@ -327,6 +372,26 @@ def test_while_slack_does_not_say_who_reads_a_digest_waits_and_nobody_is_denied(
     assert bot.store.subscriptions()[0].paused == ""
     bot.at("19T09:30")
     assert "fix: one" in str(bot.said())
+
+
+def test_the_doctor_tells_where_a_guest_made_the_right_of_a_workspace_none(bot, caplog):
+    caplog.set_level(logging.INFO, "digest.rights")
+    bot.follow()
+    allow(bot, "")
+    bot.server.channels["C1"].shared = True
+    bot.at("19T09:00")
+    bot.at("19T13:00")
+    assert not [r for r in caplog.records if r.message == "refused"]  # nobody asked: that it rests is told
+    (found,) = [f for f in operator.examine(bot.world.app, bot.store, "") if f.subject == "rights"]
+    assert (found.outcome, found.fields["channels"]) == ("strangers", "T1/C1")
+    line = found.fields["line"]
+    assert line == f'DIGEST_RIGHTS="T1={bot.folder}/*,T1/C1={bot.repo}"'
+    assert line in Texts("zh")("doctor.rights_strangers", **found.fields)
+    bot.world.repositories.rights = Rights((), granted(line.split("=", 1)[1].strip('"')))
+    bot.at("19T15:00")
+    assert "fix: one" in str(bot.said())
+    (found,) = [f for f in operator.examine(bot.world.app, bot.store, "") if f.subject == "rights"]
+    assert found.outcome == "fine"
 
 
 # --- What exists goes on, and the doctor -----------------------------------------------------

@@ -24,6 +24,7 @@ from bot.posts import post as digests
 from bot.posts.report import attachments
 from bot.texts import Texts
 from bot.values import (
+    MOST_TOP,
     Analysis,
     Aspect,
     Attachment,
@@ -128,7 +129,7 @@ DAYS = {
 @pytest.mark.parametrize("name", DAYS)
 def test_a_day_is_taken_whole_and_read_back_complete(chat, server, name):
     made, texts = DAYS[name], Texts("zh")
-    post = digests.post(made, texts, attachments(made, texts))
+    post = digests.post(made, texts, attachments(made, texts), top=MOST_TOP)
     deliver(chat, post)
     (headline,) = server.thread("C1", None)
     replies = server.thread("C1", headline["ts"])

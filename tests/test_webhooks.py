@@ -44,7 +44,7 @@ from bot.posts import post as digests
 from bot.posts.report import attachments
 from bot.settings import load
 from bot.texts import Texts
-from bot.values import EPOCH, Attachment, Button, Buttons, Message, Place, Span, Subscription, Text
+from bot.values import EPOCH, MOST_TOP, Attachment, Button, Buttons, Message, Place, Span, Subscription, Text
 
 SLACK, FEISHU = "slack-webhook", "feishu-webhook"
 BOTH = pytest.mark.parametrize("kind", [SLACK, FEISHU])
@@ -238,7 +238,7 @@ LONG = Message("long", (Span("Long"),), tuple(Text(((Span(f"part {n} " + "word "
 @pytest.mark.parametrize("name", DAYS)
 def test_a_day_is_taken_whole_and_read_back_complete(kind, chat, place, hooks, name):
     made, texts = DAYS[name], Texts("zh")
-    deliver(chat, place, digests.post(made, texts, attachments(made, texts)))
+    deliver(chat, place, digests.post(made, texts, attachments(made, texts), top=MOST_TOP))
     everything = "".join(hooks.said(kind)).replace("\n", "")
     for e in made.entries:
         assert f"第 {e.commit.pull} 种情况" in everything

@@ -1,6 +1,7 @@
 """Which commits of a period belong together, and which of its rows. Pure: all that a commit says is in its reading."""
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,13 +17,41 @@ _TITLE_LIMIT = 80
 """Characters of a title that are kept."""
 
 
-def is_named(reference: Reference, commit: Commit) -> bool:
-    """Whether a reference can mean a commit of the same repository."""
-    if reference.sha:
-        return commit.sha.startswith(reference.sha)
-    if reference.pull is not None:
-        return commit.pull == reference.pull
-    return reference.kind != "stacked" and commit.reading.subject.casefold() == reference.title.casefold()
+class Landed:
+    """The commits of a period, newest first, each found by what another one says of it."""
+
+    def __init__(self, commits: Sequence[Commit] = ()) -> None:
+        self.commits = commits
+        self._places = {c.sha: n for n, c in enumerate(commits)}
+        self._shas = sorted(self._places)
+        self._pulls: dict[int, list[int]] = {}
+        self._titles: dict[str, list[int]] = {}
+        for n, commit in enumerate(commits):
+            self._titles.setdefault(commit.reading.subject.casefold(), []).append(n)
+            if commit.pull is not None:
+                self._pulls.setdefault(commit.pull, []).append(n)
+
+    def older(self, commit: Commit, reference: Reference) -> list[Commit]:
+        """The commits that one of the period can mean by a reference: those that landed before it."""
+        places = self.before(self._places[commit.sha], reference) if commit.sha in self._places else ()
+        return [self.commits[n] for n in places]
+
+    def before(self, place: int, reference: Reference) -> list[int]:
+        """The places of the commits that the one at a place can mean by a reference, in order."""
+        return [n for n in self._named(reference) if n > place]
+
+    def _named(self, reference: Reference) -> Sequence[int]:
+        if reference.sha:
+            return sorted(self._beginning(reference.sha))
+        if reference.pull is not None:
+            return self._pulls.get(reference.pull, ())
+        return () if reference.kind == "stacked" else self._titles.get(reference.title.casefold(), ())
+
+    def _beginning(self, sha: str) -> Iterator[int]:
+        for n in range(bisect_left(self._shas, sha), len(self._shas)):
+            if not self._shas[n].startswith(sha):
+                return
+            yield self._places[self._shas[n]]
 
 
 # --- Series ----------------------------------------------------------------------------------

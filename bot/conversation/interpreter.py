@@ -1,6 +1,6 @@
 """Takes one line, finds what it asks for, and answers with posts: the same in every chat and in the terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bot.conversation import forms, grammar
@@ -10,7 +10,7 @@ from bot.conversation.naming import Naming
 from bot.errors import DigestError
 from bot.rights import Who
 from bot.texts import Texts, words_of
-from bot.values import Digest, Form, Message, MessageKind, Place, Post, Problem, Request, Span
+from bot.values import Digest, Form, Message, MessageKind, Place, Post, Problem, Request, Span, Subscription
 
 
 class Interpreter:
@@ -35,11 +35,21 @@ class Interpreter:
         who = Who(place, request.user or place.viewer or "", follows=follows, by_operator=by_operator)
         naming = Naming(repositories, defaults.hosts, who, here, defaults.repo)
         named = next((word for word in words if grammar.is_repository(word)), defaults.repo)
-        followed = next((s for s in here if naming.same(s.repo, named)), here[0] if here else None)
+        followed = self._spoken_of(naming, here, named)
         language = defaults.asked_language or (followed.language if followed else defaults.language)
         zone = defaults.asked_zone or (followed.zone if followed else defaults.zone)
         texts = Texts(language)
         return Context(request, tuple(words), command, place, who, texts, zone, naming, self._services)
+
+    @staticmethod
+    def _spoken_of(naming: Naming, here: Sequence[Subscription], named: str) -> Subscription | None:
+        """The subscription whose language and zone hold: of what is named, as far as who asks may know of it.
+
+        Else the first one here: another language would tell that what is refused is followed.
+        """
+        first = here[0] if here else None
+        alike = (s for s in here if naming.same(s.repo, named))
+        return next((s for s in alike if _speaks_like(s, first) or naming.is_known(s)), first)
 
     # --- Answering ---------------------------------------------------------------------------
 
@@ -83,7 +93,7 @@ class Interpreter:
         For its viewer, as far as they may know of it.
         """
         context = self.context(Request("", place, ""))
-        return following.listed(context)[0] if context.here else None
+        return following.listed(context)[0] if context.here or context.naming.unnamed else None
 
     # --- Forms -------------------------------------------------------------------------------
 
@@ -116,6 +126,10 @@ class Interpreter:
     def texts(self, place: Place | None) -> Texts:
         """The labels in the language of a place; without one, in the operator's."""
         return self.context(Request("", place, "")).texts if place else Texts(self._services.defaults.language)
+
+
+def _speaks_like(one: Subscription, other: Subscription | None) -> bool:
+    return other is not None and (one.language, one.zone) == (other.language, other.zone)
 
 
 def _error(text: str) -> Post:

@@ -6,10 +6,10 @@ from functools import cached_property
 from typing import TypeVar
 
 from bot.commits.hosts import Hosts
-from bot.errors import DigestError, UsageError
+from bot.errors import DigestError, NoRight, UsageError
 from bot.repositories import Repositories
 from bot.rights import Who
-from bot.values import Repository, Subscription, one_line, without_credentials
+from bot.values import DENIED, Repository, Subscription, one_line, without_credentials
 
 _T = TypeVar("_T")
 _Made = TypeVar("_Made")
@@ -33,9 +33,21 @@ class Naming:
         self._all = followed
         self._worked_in = worked_in
         self._found: dict[str, Repository | DigestError] = {}
+        self._asked: set[str] = set()
 
     def find(self, name: str) -> Repository:
-        """The repository of that name. Raises DigestError, the same each time."""
+        """The repository of that name, which somebody asks for. Raises DigestError, the same each time.
+
+        That it is refused is logged, once.
+        """
+        if name in self._asked:
+            return self._look(name)
+        self._asked.add(name)
+        with self._repositories.logged(name, self._who):
+            return self._look(name)
+
+    def _look(self, name: str) -> Repository:
+        """The repository of that name, also where nobody asks for it. Raises DigestError, the same each time."""
         if name not in self._found:
             try:
                 self._found[name] = self._repositories.find(name, self._who)
@@ -46,26 +58,47 @@ class Naming:
             raise found
         return found
 
+    def check_name(self, name: str) -> None:
+        """Refuse what nobody here can have a right to, without asking anybody. Raises NoRight, which is logged."""
+        with self._repositories.logged(name, self._who):
+            self._repositories.check_name(name, self._who)
+
+    def check_everybody(self, repository: Repository) -> None:
+        """Refuse what not everybody here may see, who will read of it. Raises NoRight, which is logged."""
+        with self._repositories.logged(repository.name, self._who.everybody):
+            self._repositories.check(repository, self._who.everybody)
+
     @cached_property
     def here(self) -> tuple[Subscription, ...]:
         """What the place follows, as far as who asks may know of it."""
-        return tuple(s for s in self._all if self._is_known(s.repo))
+        return tuple(s for s in self._all if self.is_known(s))
+
+    @cached_property
+    def unnamed(self) -> tuple[Subscription, ...]:
+        """What the place follows besides: that there is something, but not what, is known where no stranger reads."""
+        left = tuple(s for s in self._all if s not in self.here)
+        return () if left and self._strangers else left
 
     def subscribed(self, repo: str) -> Subscription | None:
         """The place's subscription of a repository, as far as who asks may know of it."""
         found = next((s for s in self._all if s.repo == repo), None)
-        return found if found and self._is_known(repo) else None
+        return found if found and self.is_known(found) else None
 
     def kept(self, repo: str, branch: str) -> Subscription | None:
         """The place's subscription of a repository and branch, whoever asks."""
         return next((s for s in self._all if (s.repo, s.branch) == (repo, branch)), None)
 
-    def _is_known(self, name: str) -> bool:
-        """Whether who asks may know that a repository is followed: it may be seen, or no stranger reads the answer."""
+    def is_known(self, subscription: Subscription) -> bool:
+        """Whether who asks may know what a subscription is of: they may see that.
+
+        Where it cannot be found out, since a host does not answer, no stranger may, and nobody where it was denied.
+        """
         try:
-            self.find(name)
+            self._look(subscription.repo)
+        except NoRight:
+            return False
         except DigestError:
-            return not self._strangers
+            return subscription.paused != DENIED and not self._strangers
         return True
 
     @cached_property
@@ -75,18 +108,24 @@ class Naming:
     def title(self, name: str) -> str:
         """What people call a repository; its own name where it cannot be reached any more."""
         with suppress(DigestError):
-            return self.find(name).title
+            return self._look(name).title
         return name
 
     def spelled(self, word: str) -> str:
         """The name of the repository that a word means, as far as its spelling tells.
 
-        That is what is followed here under another spelling. Else an address as git takes it stays what git clones from
-        if the operator types it, or has listed it; any other address means GitHub's `owner/name`, or what git clones.
-        Raises UsageError for what means none.
+        That is what is followed here under another spelling, where who asks may know of it. Else an address as git
+        takes it stays what git clones from if the operator types it, or has listed it; any other address means GitHub's
+        `owner/name`, or what git clones. Raises UsageError for what means none.
         """
-        if followed := next((s.repo for s in self._all if self.same(s.repo, word)), ""):
-            return followed
+        alike = [s for s in self._all if self.same(s.repo, word)]
+        with suppress(UsageError):
+            if alike and (plain := self._plainly(word)) in [s.repo for s in alike]:
+                return plain
+        return next((s.repo for s in alike if self.is_known(s)), "") or self._plainly(word)
+
+    def _plainly(self, word: str) -> str:
+        """The name of the repository that a word means, whatever is followed here. Raises UsageError."""
         page = self._hosts.page(word)
         if page is None:
             return self._name_or_path(word)
@@ -166,7 +205,7 @@ class Naming:
         """The clone at hand whose title or address a word is, so that a link from the web finds the clone worked in."""
         for repo in at_hand:
             with suppress(DigestError):  # one that is out of reach cannot be the one that is meant
-                repository = self.find(repo)
+                repository = self._look(repo)
                 if repository.title.lower() == word.lower() or self.same(repository.url or "", word):
                     return repository
         return None

@@ -17,12 +17,14 @@ from bot.judgement.asker import Bill, Limits
 from bot.judgement.questions import EARLIER, PROMPTS, Depth
 from bot.languages import BASE
 from bot.ports import Finding, Ledger, Store, Subscriptions, Verdict
-from bot.repositories import OPERATOR
-from bot.rights import Rights, written
+from bot.repositories import OPERATOR, Repositories
+from bot.rights import written
 from bot.settings import check_language, check_zone
 from bot.texts import Texts
 from bot.values import (
     EPOCH,
+    MOST_TOP,
+    TOP,
     TRIED,
     Delivery,
     DeliveryState,
@@ -199,7 +201,7 @@ def examine(app: App, store: Store, path: str) -> Iterator[Finding]:
         yield finding
         if found is None or found.private or not app.repositories.rights.may_be_public(repo):
             private.add(repo)
-    yield _rights(app.repositories.rights, [s for s in followed if s.repo in private])
+    yield from _rights(app.repositories, [s for s in followed if s.repo in private])
 
 
 def _github(app: App, followed: Sequence[Subscription]) -> Iterator[Finding]:
@@ -276,15 +278,26 @@ def _repository(app: App, repo: str) -> tuple[Repository | None, Finding]:
     return found, Finding("repository", Verdict.FINE, "fine", {"repo": found.title, "branch": found.branch})
 
 
-def _rights(rights: Rights, private: Sequence[Subscription]) -> Finding:
-    """Whether each channel has a right to what it follows that is not public; else the line that grants them."""
-    lacking = list(dict.fromkeys(right for s in private if (right := rights.lacking(s.repo, s.place))))
-    if not lacking:
-        verdict = Verdict.FINE if rights.rights else Verdict.SKIPPED
-        return Finding("rights", verdict, "fine" if rights.rights else "none", {"n": len(rights.rights)})
-    line = f'DIGEST_RIGHTS="{written((*rights.rights, *lacking))}"'
+def _rights(repositories: Repositories, private: Sequence[Subscription]) -> Iterator[Finding]:
+    """Whether each channel has a right to what it follows that is not public; else the line that grants them.
+
+    Where only the right of its workspace stands, which does not hold where guests read, that is told by itself.
+    """
+    rights = repositories.rights
+    lacking = dict.fromkeys(right for s in private if (right := rights.lacking(s.repo, s.place)))
+    read = dict.fromkeys(right for s in private if (right := repositories.lacking(s.repo, s.place)))
+    strangers = [right for right in read if right not in lacking]
+    line = f'DIGEST_RIGHTS="{written((*rights.rights, *lacking, *strangers))}"'
     old = rights.inherits and not rights.rights
-    return Finding("rights", Verdict.WARNING if old else Verdict.FAILED, "old" if old else "missing", {"line": line})
+    if lacking:
+        verdict = Verdict.WARNING if old else Verdict.FAILED
+        yield Finding("rights", verdict, "old" if old else "missing", {"line": line})
+    if strangers:
+        channels = ", ".join(dict.fromkeys(f"{right.workspace}/{right.name}" for right in strangers))
+        yield Finding("rights", Verdict.FAILED, "strangers", {"line": line, "channels": channels})
+    if not read:
+        verdict = Verdict.FINE if rights.rights else Verdict.SKIPPED
+        yield Finding("rights", verdict, "fine" if rights.rights else "none", {"n": len(rights.rights)})
 
 
 # --- What depth takes ------------------------------------------------------------------------
@@ -348,6 +361,7 @@ class _Record(BaseModel):
     paths: list[str] = []
     bots: bool = True
     quiet: bool = False
+    top: int = Field(TOP, ge=1, le=MOST_TOP)
     paused: str = ""
 
     @field_validator("zone")
@@ -394,6 +408,7 @@ def _record(subscription: Subscription) -> _Record:
         paths=list(subscription.filters.paths),
         bots=subscription.filters.bots,
         quiet=subscription.quiet,
+        top=subscription.top,
         paused=subscription.paused,
     )
 
@@ -425,4 +440,5 @@ def _subscription(number: int, value: object, now: datetime) -> Subscription:
         record.paused,
         now,
         now,
+        top=record.top,
     )

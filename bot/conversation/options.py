@@ -12,7 +12,7 @@ from bot.errors import DigestError, UsageError
 from bot.languages import LANGUAGES
 from bot.settings import check_zone
 from bot.texts import Texts
-from bot.values import InputKind, Subscription, one_line
+from bot.values import MOST_TOP, InputKind, Subscription, one_line
 
 ANYTHING = "any"
 """The value of an option that takes back what was set before: `paths any`."""
@@ -76,6 +76,13 @@ def _choice(option: str, value: str, known: Sequence[str]) -> str:
     return value.lower()
 
 
+def _top(wanted: Subscription, value: str) -> Subscription:
+    number = int(value) if value.isdecimal() and len(value) <= len(str(MOST_TOP)) else 0
+    if not 1 <= number <= MOST_TOP:
+        raise UsageError("option_number", option="top", value=one_line(value, 60), least=1, most=MOST_TOP)
+    return replace(wanted, top=number)
+
+
 def zone_named(name: str) -> str:
     """`name` as the time zone is spelt. Raises UsageError."""
     try:
@@ -122,6 +129,7 @@ OPTIONS = {
             InputKind.ONE,
             _yes_no,
         ),
+        Option("top", _top, lambda s: str(s.top)),
     )
 }
 """Every option, in the order in which a form asks."""

@@ -51,6 +51,8 @@ class Builder:
         """
         delivery, request = job.delivery, self._request(job, repository, commits)
         silent = not request.commits and not job.subscription.quiet and delivery.cursor == delivery.since
+        if not delivery.steps:  # else its messages are begun, and must stay what they are
+            job = job.at(top=job.subscription.top)
         job = job.at(state=DeliveryState.QUIET) if silent else self._with_digest(job, request)
         self._ledger.mark_delivered(job.delivery, commits, delivery.cursor - LATE)
         if silent:

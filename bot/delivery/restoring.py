@@ -96,7 +96,8 @@ def _settled(delivery: Delivery) -> Delivery:
 
 def _going_on(subscription: Subscription, delivery: Delivery, now: datetime) -> Delivery:
     deadline = max(delivery.deadline, deadline_of(subscription, delivery.slot, now))
-    again = replace(delivery, state=DeliveryState.DUE, failure=None, deadline=deadline, retry=now)
+    top = delivery.top if delivery.digest else subscription.top  # what was built was posted as it is
+    again = replace(delivery, state=DeliveryState.DUE, failure=None, deadline=deadline, retry=now, top=top)
     return replace(again, looked_since=delivery.until)
 
 

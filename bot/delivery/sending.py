@@ -265,7 +265,7 @@ def _messages(job: Job, digest: Digest) -> tuple[dict[str, Message], Texts]:
     """What is posted, by key and in order, the same however often it is begun; and the labels."""
     texts = Texts(digest.language)  # as it was made, whatever the subscription says by now
     notes = missed_notes(job.delivery, job.failed, digest.period, texts)
-    post = digests.post(digest, texts, report.attachments(digest, texts), notes)
+    post = digests.post(digest, texts, report.attachments(digest, texts), notes, job.delivery.top)
     return {message.key: message for message in (post.headline, *post.replies)}, texts
 
 

@@ -19,7 +19,19 @@ from bot.judgement.brief import Brief
 from bot.judgement.replies import Checked, Rejected
 from bot.judgement.shapes import DraftReply
 from bot.ports import Progress
-from bot.values import Analysis, AnalysisKey, Commit, FilePatch, Grade, Importance, Note, Question, Reply, Sight
+from bot.values import (
+    MOST_TOP,
+    Analysis,
+    AnalysisKey,
+    Commit,
+    FilePatch,
+    Grade,
+    Importance,
+    Note,
+    Question,
+    Reply,
+    Sight,
+)
 
 _DEPTHS = (Importance.HIGH, Importance.MEDIUM)
 
@@ -55,15 +67,18 @@ class Analyst:
         self._progress = progress
 
     def analyses(self, commits: Sequence[Commit], grades: Sequence[Grade]) -> dict[str, Analysis]:
-        """By SHA, as deep as the grade asks for: what is kept, else made now."""
-        graded = list(zip(commits, grades, strict=True))
+        """By SHA, as deep as the grade asks for: what is kept, else made now, the weightiest first.
+
+        So a budget that ends costs the others. Of high commits that no thread has, however long, no model is asked.
+        """
+        graded = sorted(zip(commits, grades, strict=True), key=lambda each: each[1].weight, reverse=True)
         found = {c.sha: Analysis(summary=g.sentence, by=g.by) for c, g in graded}
         deep = [_Task(c, g, g.importance) for c, g in graded if g.importance in _DEPTHS]
         kept = {t.commit.sha: k for t in deep if (k := self._kept(t))}
         todo = [t for t in deep if t.commit.sha not in kept]
         found.update(kept)
         done = 0
-        for made in self._by_model(todo) if self._brief.model else self._by_rules(todo):
+        for made in self._beside_model(todo, deep) if self._brief.model else self._by_rules(todo):
             found.update(made)
             done += len(made)
             self._progress.analysing(done, len(todo))
@@ -103,6 +118,16 @@ class Analyst:
         return rules.analysis(task.commit, task.row.sentence, task.importance, patches, self._brief.texts, notes=notes)
 
     # --- By the model ------------------------------------------------------------------------
+
+    def _beside_model(self, todo: Sequence[_Task], deep: Sequence[_Task]) -> Iterator[dict[str, Analysis]]:
+        """What the model says; of high commits beyond those that any thread has, the rules, and why."""
+        high = [task.commit for task in deep if task.importance is Importance.HIGH]
+        beyond = {commit.sha for commit in high[MOST_TOP:]}
+        yield from self._by_model([task for task in todo if task.commit.sha not in beyond])
+        for task, patches in self._patches([task for task in todo if task.commit.sha in beyond]):
+            name = self._brief.repository.named(task.commit)
+            note = self._brief.texts("digest.beyond_top", n=MOST_TOP, of=f"{len(high):,}", name=name)
+            yield {task.commit.sha: replace(self._rules(task, patches), note=note)}
 
     def _by_model(self, tasks: Sequence[_Task]) -> Iterator[dict[str, Analysis]]:
         """Small medium commits that touch no interface several at once, all others one by one, as patches arrive."""

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 
-from bot.commits import related
+from bot.commits.related import Landed
 from bot.errors import DigestError
 from bot.judgement import triage
 from bot.languages import LANGUAGES
@@ -32,6 +32,7 @@ _LOOK_BACK = (2, 12, 60)
 """How many days back the commits before a quiet period are looked for, one step after the other."""
 _AFFORDED = 200
 """Requests that a source must still allow, for a look at commits before a period."""
+_NOTHING = Landed()
 
 
 class History:
@@ -82,9 +83,10 @@ class History:
     def grave(self, commits: Sequence[Commit]) -> frozenset[str]:
         """The SHAs of commits that take back what was delivered as high, or what is in a release."""
         found: set[str] = set()
+        landed = Landed(commits)
         for commit in commits:
             named = [r for r in commit.reading.references if r.kind == "reverts"] if commit.reading.reverts else []
-            taken = {c.sha for reference in named[:_MOST_RELATIONS] for c in self._meant(commit, reference, commits)}
+            taken = {c.sha for reference in named[:_MOST_RELATIONS] for c in self._meant(commit, reference, landed)}
             taken |= {r.sha for r in named[:_MOST_RELATIONS] if len(r.sha) in _WHOLE}
             if taken and (self._was_high(taken) or self._are_released(taken)):
                 found.add(commit.sha)
@@ -101,21 +103,21 @@ class History:
         except DigestError:
             return False
 
-    def relations(self, commit: Commit, day: Sequence[Commit] = ()) -> tuple[Relation, ...]:
+    def relations(self, commit: Commit, day: Landed = _NOTHING) -> tuple[Relation, ...]:
         """The commits that a commit names: of its day, or of an earlier one that is kept; else only their number."""
         named = commit.reading.references[:_MOST_RELATIONS]
         found = (self._relation(commit, reference, day) for reference in named)
         return tuple(relation for relation in found if relation)
 
-    def _relation(self, commit: Commit, named: Reference, day: Sequence[Commit]) -> Relation | None:
+    def _relation(self, commit: Commit, named: Reference, day: Landed) -> Relation | None:
         near = self._meant(commit, named, day)
         if len(near) == 1 and near[0].sha != commit.sha and near[0].committed <= commit.committed:
             return Relation(named.kind, near[0].sha, near[0].pull, self._repository.titled(near[0]))
         return Relation(named.kind, "", named.pull, named.title) if named.pull is not None else None
 
-    def _meant(self, commit: Commit, named: Reference, day: Sequence[Commit]) -> list[Commit]:
+    def _meant(self, commit: Commit, named: Reference, day: Landed) -> list[Commit]:
         """The earlier commits that a reference can mean: of the same day, else those that are kept."""
-        near = [c for c in _older(commit, day) if related.is_named(named, c)]
+        near = day.older(commit, named)
         if not near and named.sha:
             near = list(self._archive.commits_by_sha(commit.repo, named.sha))
         if not near and named.pull is not None:
@@ -162,9 +164,3 @@ class History:
 
 def _length(period: Period) -> timedelta:
     return period.until - period.since
-
-
-def _older(commit: Commit, day: Sequence[Commit]) -> Sequence[Commit]:
-    """The commits of a period, newest first, that landed before one of them."""
-    place = next((n for n, c in enumerate(day) if c.sha == commit.sha), len(day))
-    return day[place + 1 :]

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from bot.commits.claims import is_advisory
 from bot.commits.files import FileKind, generated, kind
 from bot.commits.interfaces import is_interface
-from bot.commits.related import is_named
+from bot.commits.related import Landed
 from bot.values import ChangeType, Commit, Importance, Note, NoteLevel, Reading
 
 # --- Features --------------------------------------------------------------------------------
@@ -280,7 +280,7 @@ HIGH_ONE_IN = 8
 """About one commit in eight is high on a normal day: what two minutes leave room for."""
 _HIGH, _MEDIUM = 4.75, 1.0
 """Points from which a commit is high, or medium."""
-VERSION = 4
+VERSION = 5
 """Changes with what the rules say, here or in `judgement.rules`, so that a digest of older rules is made anew."""
 _REACH = 200
 """Changed source lines from which something new reaches far, wherever it is."""
@@ -295,7 +295,7 @@ PAGE = 29
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """The rules' view of one commit. `reason` is a key of the labels' `[reason]`, empty where nothing particular can be
-    said, `words` are the commit's own for it; `always` lifts it over the budget.
+    said, `words` are the commit's own for it; `always` lifts it over the budget, and leaves it its rank among the high.
     """
 
     importance: Importance
@@ -326,7 +326,8 @@ def judge(
     capped = [n in undone or syncs[n] for n in range(len(page))]
     wishes = [_capped(_wish(f, s), low) for f, s, low in zip(seen, scores, capped, strict=True)]
     kept = page_budget(wishes, scores, always, len(commits))
-    return tuple(Judgement(i, s, *_reason(f, i), a, f) for i, s, f, a in zip(kept, scores, seen, always, strict=True))
+    weights = [(1 + s) / 2 if a else s for s, a in zip(scores, always, strict=True)]  # high begins at a half
+    return tuple(Judgement(i, w, *_reason(f, i), a, f) for i, w, f, a in zip(kept, weights, seen, always, strict=True))
 
 
 def _undone(commits: Sequence[Commit], grave: Collection[str]) -> frozenset[int]:
@@ -335,12 +336,12 @@ def _undone(commits: Sequence[Commit], grave: Collection[str]) -> frozenset[int]
     Unless they are released by then: then their users have them.
     """
     places: set[int] = set()
+    landed = Landed(commits)
     for n, commit in enumerate(commits):
         reverts = bool(commit.reading.reverts) and commit.sha not in grave
         named = [r for r in commit.reading.references if r.kind == "reverts"] if reverts else []
-        for m in range(n + 1, len(commits)):
-            if any(is_named(reference, commits[m]) for reference in named):
-                places |= {n, m}
+        if taken := {m for reference in named for m in landed.before(n, reference)}:
+            places |= {n, *taken}
     return frozenset(places)
 
 

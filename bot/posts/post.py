@@ -4,8 +4,9 @@ The words are the labels' or the analyses'; the layout of a message is decided h
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from bot.posts.labels import (
     AUTHOR_LIMIT,
@@ -28,6 +29,7 @@ from bot.posts.labels import (
 from bot.posts.outline import Item, Section, outline, shortened
 from bot.texts import Texts
 from bot.values import (
+    TOP,
     Attachment,
     Button,
     Buttons,
@@ -54,6 +56,9 @@ HEADLINE, REPORT = "headline", "report"
 """The keys of a digest's first message and of its last."""
 WITHHELD = ("withheld", "bare")
 """By what the names of what is posted instead of a message differ from its own, the fuller one first."""
+ROWS = 300
+"""Rows of the table, and lines of the rest, that a chat shows: nobody reads more there, and the report has all."""
+_Thing = TypeVar("_Thing")
 
 # --- One commit ------------------------------------------------------------------------------
 
@@ -92,20 +97,40 @@ def _flat(item: Item, texts: Texts) -> Line:
 # --- A whole digest --------------------------------------------------------------------------
 
 
-def post(digest: Digest, texts: Texts, attachments: Sequence[Attachment] = (), notes: Sequence[str] = ()) -> Post:
+def post(
+    digest: Digest,
+    texts: Texts,
+    attachments: Sequence[Attachment] = (),
+    notes: Sequence[str] = (),
+    top: int | None = TOP,
+) -> Post:
     """The headline with overview, statistics and table; beneath it the high commits, the rest, and the report.
 
     `notes` are sentences of the headline that hold for one subscription only, such as what an earlier digest missed.
+    `top` high commits have a reply at most, the weightiest, and the table and the rest are bounded too: what is left
+    out is said, and stands in the report. None is for a digest that an earlier version began: it has no bounds.
     """
-    zone = digest.period.zone
-    high = digest.by_importance[Importance.HIGH]
+    zone, rows = digest.period.zone, None if top is None else ROWS
+    high = _weightiest(digest.by_importance[Importance.HIGH], top, _weight)
     replies = [commit_message(digest.repository, e, zone, texts, whole=False) for e in high]
     if rest := [e for i in (Importance.MEDIUM, Importance.LOW) for e in digest.by_importance[i]]:
-        replies.append(_rest(digest, rest, texts))
+        replies.append(_rest(digest, rest, texts, rows))
     if attachments and digest.entries:
         title = plain(texts("digest.report"))
         replies.append(Message(REPORT, title, tuple(attachments), kind=MessageKind.REPORT))
-    return Post(_headline(digest, texts, notes), tuple(replies))
+    return Post(_headline(digest, texts, notes, len(high), rows), tuple(replies))
+
+
+def _weightiest(
+    things: Sequence[_Thing], most: int | None, weight: Callable[[_Thing], tuple[int, float]]
+) -> list[_Thing]:
+    """At most so many of some things, in their order; None for all of them. Among equals the first ones stay."""
+    order = sorted(range(len(things)), key=lambda n: weight(things[n]), reverse=True)
+    return [things[n] for n in sorted(order[:most])]
+
+
+def _weight(entry: Entry) -> tuple[int, float]:
+    return entry.grade.weight
 
 
 def withheld(message: Message, reason: str, texts: Texts) -> dict[str, Message]:
@@ -126,13 +151,16 @@ def withheld(message: Message, reason: str, texts: Texts) -> dict[str, Message]:
     return dict(zip(WITHHELD, (fuller, bare), strict=True))
 
 
-def _headline(digest: Digest, texts: Texts, notes: Sequence[str]) -> Message:
+def _headline(digest: Digest, texts: Texts, notes: Sequence[str], replies: int, most: int | None) -> Message:
+    """The first message; `replies` high commits have one of their own, and the table has at most so many rows."""
     title = texts("digest.title", title=digest.repository.title, day=day_label(digest.period, texts))
     parts: list[Part] = [Text((plain(period_label(digest, texts)),))]
     parts += [Text(tuple(plain(note) for note in notes))] if notes else []
     parts.append(Text((overview_line(digest),)))
     if digest.entries:
         parts.append(Text(((Span(" | ".join(statistics(digest, texts)), strong=True),),)))
+    if left_out := _left_out(digest, texts, replies, most):
+        parts.append(Text(tuple(map(plain, left_out))))
     if digest.themes:
         lines = tuple(
             plain(texts("digest.theme", title=t.title, count=texts.count("commits", len(t.shas))))
@@ -140,7 +168,7 @@ def _headline(digest: Digest, texts: Texts, notes: Sequence[str]) -> Message:
         )
         parts.append(Text(lines, heading=texts("digest.themes"), bullets=True))
     if digest.entries:
-        parts.append(table(digest, texts))
+        parts.append(table(digest, texts, most))
     parts += [Text(tuple(plain(n) for n in digest.notices))] if digest.notices else []
     return Message(
         HEADLINE,
@@ -152,6 +180,17 @@ def _headline(digest: Digest, texts: Texts, notes: Sequence[str]) -> Message:
     )
 
 
+def _left_out(digest: Digest, texts: Texts, replies: int, most: int | None) -> list[str]:
+    """What the reader is told of what stands in the report alone, or in the table and there."""
+    high, rows, said = len(digest.by_importance[Importance.HIGH]), len(digest.rows), []
+    cut = most is not None and rows > most
+    if replies < high:
+        said.append(texts("digest.top_report" if cut else "digest.top", n=replies, of=f"{high:,}"))
+    if cut:
+        said.append(texts("digest.rows", n=most, of=f"{rows:,}"))
+    return said
+
+
 def _buttons(digest: Digest, texts: Texts) -> Buttons:
     first, last = digest.period.days
     until = f" {last:%Y-%m-%d}" if first.date() != last.date() else ""
@@ -161,13 +200,14 @@ def _buttons(digest: Digest, texts: Texts) -> Buttons:
     return Buttons((Button(texts("digest.report_button"), report), Button(texts("digest.settings_button"), "settings")))
 
 
-def table(digest: Digest, texts: Texts) -> Table:
-    """The table of all commits, newest first: time, author, message, importance."""
+def table(digest: Digest, texts: Texts, most: int | None = None) -> Table:
+    """The table of all commits, newest first: time, author, message, importance; of its `most` weightiest rows."""
     first, last = digest.period.days
     clock = "%H:%M" if first.date() == last.date() else "%m-%d %H:%M"
     entries = {e.commit.sha: e for e in digest.entries}
-    rows = tuple(_row(digest, [entries[sha] for sha in shas], clock, texts) for shas in digest.rows)
-    return Table(columns(texts), rows)
+    grouped = [[entries[sha] for sha in shas] for shas in digest.rows]
+    shown = _weightiest(grouped, most, lambda row: max(map(_weight, row)))
+    return Table(columns(texts), tuple(_row(digest, row, clock, texts) for row in shown))
 
 
 def _row(digest: Digest, entries: Sequence[Entry], clock: str, texts: Texts) -> tuple[Line, ...]:
@@ -195,7 +235,7 @@ def _gravest(entries: Sequence[Entry]) -> Importance | None:
     return max((e.grade.importance for e in entries), key=lambda i: i.rank, default=None)
 
 
-def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts) -> Message:
+def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts, most: int | None) -> Message:
     numbers = {i: len(digest.by_importance[i]) for i in Importance}
     of = texts("digest.rest_of", medium=numbers[Importance.MEDIUM], low=numbers[Importance.LOW])
     reasons = Counter(e.grade.reason for e in entries)  # what many have in common tells nobody anything
@@ -207,8 +247,10 @@ def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts) -> Message:
             *([Span(f" · {e.grade.reason}")] if e.grade.reason and reasons[e.grade.reason] == 1 else []),
             *(span for r in e.relations for span in (Span(" · "), *relation_line(digest.repository, r, texts))),
         )
-        for e in entries
+        for e in _weightiest(entries, most, _weight)
     )
+    if more := len(entries) - len(lines):
+        lines = (*lines, plain(texts("digest.rest_more", n=f"{more:,}")))
     title = plain(f"{texts('digest.rest')} · {of}")
     parts = (Text(lines, bullets=True),)
     return Message("rest", title, parts, kind=MessageKind.REST, importance=_gravest(entries))

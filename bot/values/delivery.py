@@ -20,6 +20,9 @@ DENIED = "denied"
 TRIED = (*UNREACHABLE, DENIED)
 """The reasons to rest that may end without anybody saying so: it is tried again and again."""
 
+TOP, MOST_TOP = 12, 50
+"""How many high commits a thread has where nobody says so, and at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
@@ -27,8 +30,8 @@ class Subscription:
 
     `branch` empty means the default one; `schedule` is a crontab expression in the IANA `zone`; `quiet` says whether a
     period without commits is posted; `paused` holds the reason while it rests. `created` is when it began, and
-    `scheduled` since when its schedule and zone are as they are: what they would have made due before is not. `id` is 0
-    until the store gives one.
+    `scheduled` since when its schedule and zone are as they are: what they would have made due before is not. `top` is
+    how many high commits its threads have at most. `id` is 0 until the store gives one.
     """
 
     place: Place
@@ -43,6 +46,7 @@ class Subscription:
     created: datetime = EPOCH
     scheduled: datetime = EPOCH
     id: int = 0
+    top: int = TOP
 
 
 class StepState(StrEnum):
@@ -102,7 +106,8 @@ class Delivery:
     counts the slots that passed before without a digest. `deadline` is when it is given up; `retry` is when it is next
     tried. `attempts` only ever grows, so that who was overtaken finds out; `failures` are those that failed. `digest`
     is the key under which what is posted is kept, once it is made. `looked_since` is set after a restore: since
-    then its messages may have been sent, of which the ledger knows nothing, so that each is looked for first.
+    then its messages may have been sent, of which the ledger knows nothing, so that each is looked for first. `top` is
+    the subscription's when the digest was made; None for one that an earlier version began, which had no bounds.
     """
 
     subscription: int
@@ -121,6 +126,7 @@ class Delivery:
     steps: tuple[Step, ...] = ()
     looked_since: datetime | None = None
     id: int = 0
+    top: int | None = None
 
     @property
     def sent(self) -> bool:

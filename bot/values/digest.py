@@ -51,6 +51,11 @@ class Grade:
     theme: str = ""
     by: str = RULES
 
+    @property
+    def weight(self) -> tuple[int, float]:
+        """What orders commits: how grave they are, and among equals their rank."""
+        return self.importance.rank, self.score
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:

@@ -76,7 +76,8 @@ def _span(now: datetime, zone: str, first: date, last: date) -> Period:
 
 
 def _post(context: Context, digest: Digest) -> Post:
-    return post(digest, context.texts, report.attachments(digest, context.texts))
+    top = context.subscribed(digest.repository.name).top
+    return post(digest, context.texts, report.attachments(digest, context.texts), top=top)
 
 
 def _report(context: Context, words: Sequence[str]) -> tuple[Post, ...]:

@@ -1,5 +1,6 @@
 """What a place follows: begun, changed, listed and ended."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from bot.delivery.resting import resume
 from bot.errors import NotFound, UsageError
 from bot.texts import Texts
 from bot.values import (
+    DENIED,
     Button,
     Buttons,
     Fields,
@@ -32,7 +34,7 @@ from bot.values import (
 
 def _subscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     repository = context.naming.new(_named(words))
-    context.services.app.repositories.check(repository, context.who.everybody)  # the channel will read it
+    context.naming.check_everybody(repository)  # the channel will read it
     wanted = _wanted(context, repository.name, words)
     with blaming("branch", NotFound):
         context.services.app.repositories.check_branch(repository, wanted.branch)
@@ -50,7 +52,7 @@ def check(context: Context) -> None:
     """Refuse a line that nothing can be subscribed by, without asking anybody. Raises DigestError."""
     words = context.words[1:]
     name = context.naming.spelled(_named(words))
-    context.services.app.repositories.check_name(name, context.who)
+    context.naming.check_name(name)
     _asked(context.fresh(name), typed_options(words[1:]))
 
 
@@ -86,10 +88,10 @@ def _new_form(context: Context, words: Sequence[str]) -> Form | None:
 
 
 def _unsubscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
-    gone = _here(context, words)
+    gone = _unnamed(context, words) or _here(context, words)
     for subscription in gone:
         context.services.subscriptions.unsubscribe(subscription.id)
-    named = sorted({context.naming.title(s.repo) for s in gone})
+    named = sorted({_title(context, s) for s in gone})
     title = context.texts("answer.unsubscribed", repo=", ".join(named))
     return (Post(Message("unsubscribed", (Span(title),), kind=MessageKind.ANNOUNCEMENT)),)
 
@@ -100,6 +102,22 @@ def _here(context: Context, words: Sequence[str]) -> list[Subscription]:
         return found
     followed = ", ".join(context.naming.title(s.repo) for s in context.here) or "–"
     raise NotFound("not_subscribed", repo=one_line(" ".join(words), 60) or "–", followed=followed)
+
+
+def _unnamed(context: Context, words: Sequence[str]) -> list[Subscription]:
+    """The subscription of this channel that is meant by its number, since what it is of is not told here."""
+    number = int(words[0]) if len(words) == 1 and _NUMBER.fullmatch(words[0]) else 0
+    return [s for s in context.naming.unnamed if s.id == number]
+
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
+
+
+def _title(context: Context, subscription: Subscription) -> str:
+    """What a subscription is of, or which one it is, where who asks may not see that."""
+    if subscription in context.naming.unnamed:
+        return context.texts("answer.unnamed", id=subscription.id)
+    return context.naming.title(subscription.repo)
 
 
 def _named_here(context: Context, words: Sequence[str]) -> list[Subscription]:
@@ -116,13 +134,17 @@ def listed(context: Context, words: Sequence[str] = ()) -> tuple[Post, ...]:
     """What the place follows, or what of it is named, with its settings and what can be done with them."""
     texts = context.texts
     follow = Buttons((Button(texts("answer.follow"), "subscribe"),))
-    if not context.here:
+    unnamed = () if words else context.naming.unnamed
+    if not context.here and not unnamed:
         return (Post(Message("list", (Span(texts("answer.follows_nothing")),), (follow,))),)
     shown = _here(context, words) if words else context.here
     parts = [part for subscription in shown for part in _subscription(context, subscription)]
-    change = texts("answer.change_how", repo=context.naming.title(shown[0].repo))
-    parts.append(Text(((Span(change),),)) if words else follow)
-    title = texts("answer.follows", n=len(context.here))
+    parts += [part for subscription in unnamed for part in _resting(context, subscription)]
+    if words:
+        parts.append(Text(((Span(texts("answer.change_how", repo=context.naming.title(shown[0].repo))),),)))
+    else:
+        parts.append(follow)
+    title = texts("answer.follows", n=len(context.here) + len(unnamed))
     return (Post(Message("list", (Span(title),), tuple(parts))),)
 
 
@@ -140,6 +162,15 @@ def _subscription(context: Context, subscription: Subscription) -> tuple[Part, .
     )
 
 
+def _resting(context: Context, subscription: Subscription) -> tuple[Part, ...]:
+    """One subscription of what who asks may not see: that it rests, why, and how it is ended."""
+    texts, title = context.texts, _title(context, subscription)
+    sure = texts("answer.unfollow_sure", repo=title)
+    gone = Button(texts("answer.unfollow"), f"unsubscribe {subscription.id}", confirm=sure)
+    why = Fields(((texts("setting.paused"), (Span(texts(f"paused.{DENIED}")),)),))
+    return (Text(((Span(title, strong=True),),)), why, Buttons((gone,)))
+
+
 def _described(context: Context, subscription: Subscription, texts: Texts) -> Fields:
     try:
         due = schedule.next_slot(subscription.schedule, subscription.zone, context.now)
@@ -155,6 +186,7 @@ def _described(context: Context, subscription: Subscription, texts: Texts) -> Fi
         ("authors", ", ".join(filters.authors)),
         ("bots", "" if filters.bots else texts("answer.no")),
         ("quiet", texts("answer.yes") if subscription.quiet else ""),
+        ("top", texts("answer.at_most", n=subscription.top)),
         ("paused", texts(f"paused.{subscription.paused}") if subscription.paused else ""),
     ]
     return Fields(tuple((texts(f"setting.{name}"), (Span(value),)) for name, value in items if value))
