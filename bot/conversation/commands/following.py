@@ -47,7 +47,7 @@ def _subscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     begun = replace(continued(wanted, known, context.now), place=context.place.whole, repo=repository.name, paused="")
     kept = subscriptions.subscribe(begun)
     resume(kept, context.now, subscriptions, context.services.ledger)
-    texts = Texts(kept.language)
+    texts = context.services.texts(kept.language)
     title, parts = texts("answer.subscribed", repo=repository.title), (_described(context, kept, texts, _SHOWN),)
     return (Post(Message("subscribed", (Span(title),), parts, kind=MessageKind.ANNOUNCEMENT)),)
 
