@@ -29,7 +29,7 @@ from bot.ports import Verdict
 from bot.posts.labels import day_label
 from bot.posts.report import FORMATS
 from bot.settings import Settings, load
-from bot.texts import Texts
+from bot.texts import SHELL, Texts
 from bot.values import Post, Request, Subscription, sanitize
 
 _P = ParamSpec("_P")
@@ -56,9 +56,9 @@ def _kindly(work: Callable[_P, None]) -> Callable[_P, None]:
 def _texts() -> Texts:
     """The labels in the operator's language, in the usual one where the settings cannot be read."""
     try:
-        return Texts(load(Settings).digest_language)
+        return Texts(load(Settings).digest_language, SHELL)
     except ConfigError:
-        return Texts(BASE)
+        return Texts(BASE, SHELL)
 
 
 def _line(typed: Iterable[str]) -> str:
@@ -86,8 +86,9 @@ def ask(typed: Sequence[str], repo: str, to: str, *, as_json: bool) -> None:
                 raise UsageError("place_workspace", place=to)
             asked = place
             chat, place = parts.chat(program.settings, "")
-        interpreter = program.in_terminal(repo)
-        posts = interpreter.run(interpreter.context(Request(line, asked, terminal.USER)))
+        interpreter = program.in_terminal(repo, place.chat)
+        with program.working():
+            posts = interpreter.run(interpreter.context(Request(line, asked, terminal.USER)))
         if as_json:
             click.echo(TypeAdapter(tuple[Post, ...]).dump_json(posts, indent=2).decode())
             return
@@ -106,12 +107,13 @@ def chat(repo: str) -> None:
 @_kindly
 def report(named: Sequence[str], day: str, form: str, output: Path | None, *, lang: str | None, zone: str) -> None:
     """Write the full report of one or several repositories."""
-    days = [word for word in named if not is_repository(word)] or [day]
-    repos = [word for word in named if is_repository(word)] or [""]
+    repos = [word for word in named if is_repository(word) or parts.is_repository(word)]
+    days = [word for word in named if word not in repos] or [day]
     with parts.program(lang, zone) as program:
         interpreter = program.in_terminal()
-        requests = (Request(_line((*days, repo)), terminal.HOME, terminal.USER) for repo in repos)
-        made = [digest for request in requests for digest in interpreter.digests(request)]
+        requests = (Request(_line((*days, repo)), terminal.HOME, terminal.USER) for repo in repos or [""])
+        with program.working():
+            made = [digest for request in requests for digest in interpreter.digests(request)]
         text = FORMATS[form].write(made, program.texts)
     if output is None:
         click.echo(text, nl=False)
@@ -120,6 +122,7 @@ def report(named: Sequence[str], day: str, form: str, output: Path | None, *, la
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError("output_unwritable", path=str(output), problem=error.strerror) from None
+    click.echo(program.texts("answer.written", path=output, size=f"{output.stat().st_size:,}"))
 
 
 # --- Running ---------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ A digest always goes out: a model or a patch that cannot be had costs a row's de
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -85,7 +86,8 @@ class App:
         """
         history, brief = self._history(repository), self._brief(repository, texts)
         delivered = history.grade(commit, texts.language)
-        grade, analysis = Build(brief, self._progress).one(commit, delivered, history.grave((commit,)))
+        with self._shown(repository):
+            grade, analysis = Build(brief, self._progress).one(commit, delivered, history.grave((commit,)))
         # Only what landed while branches are still rewritten is looked for: the way there is long.
         recent = self.clock() - commit.committed <= _REWRITTEN
         if recent and (branch := history.gone_from(commit, [repository.branch, *sorted(followed())])):
@@ -100,14 +102,23 @@ class App:
 
         Raises NotFound and Unavailable when the commits themselves cannot be read.
         """
+        with self._shown(repository):
+            commits = self.repositories.commits(repository, scope.branch, scope.period)
+            request = self.request(repository, scope, commits)
+            if request.kept and not request.kept.degraded:
+                return request.kept
+            made = self.build(request)
+            self._archive.keep_digest(request.key, made, self.clock())
+            return made
+
+    @contextmanager
+    def _shown(self, repository: Repository) -> Iterator[None]:
+        """Progress is shown while this lasts."""
         self._progress.collecting(repository.title)
-        commits = self.repositories.commits(repository, scope.branch, scope.period)
-        request = self.request(repository, scope, commits)
-        if request.kept and not request.kept.degraded:
-            return request.kept
-        made = self.build(request)
-        self._archive.keep_digest(request.key, made, self.clock())
-        return made
+        try:
+            yield
+        finally:
+            self._progress.over()
 
     def last(self, repository: Repository, scope: Scope) -> Digest:
         """The last digest that is kept of a branch, in this language and zone and so filtered; else that of `scope`.

@@ -38,7 +38,7 @@ from bot.posts.labels import columns
 from bot.repositories import Repositories
 from bot.rights import Rights, granted
 from bot.settings import habits, load, misspelt, unread
-from bot.texts import Texts
+from bot.texts import COMMAND, SHELL, Texts
 from bot.values import EPOCH, Message, Place, Quota, Request, Span, Table
 
 if TYPE_CHECKING:
@@ -61,17 +61,34 @@ class Program:
     bill: Bill
     app: App
     chats: "Chats"
+    progress: Progress
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Progress is shown from the beginning: a clone may take a while before any digest is begun."""
+        self.progress.collecting("")
+        try:
+            yield
+        finally:
+            self.progress.over()
 
     @property
     def texts(self) -> Texts:
         """The labels in the operator's language."""
         return Texts(self.settings.digest_language)
 
-    def in_terminal(self, repo: str = "") -> Interpreter:
-        """Answers the operator; `repo`, or else the checkout we are in, is meant where a line names none."""
+    def in_terminal(self, repo: str = "", shown_in: str = terminal.NAME) -> Interpreter:
+        """Answers the operator; `repo`, or else the checkout we are in, is meant where a line names none.
+
+        `shown_in` is the chat whose readers see the answer.
+        """
         settings, asked = self.settings, self.settings.model_fields_set  # what the user set, anywhere
         return self._interpreter(
-            True,
+            {
+                "by_operator": True,
+                "command": SHELL if shown_in == terminal.NAME else COMMAND,
+                "is_folder": is_repository,
+            },
             repo=repo or settings.digest_repo or _checkout(),
             asked_language=settings.digest_language if "digest_language" in asked else "",
             asked_zone=settings.digest_zone if "digest_zone" in asked else "",
@@ -79,13 +96,13 @@ class Program:
 
     def in_chats(self) -> Interpreter:
         """Answers in channels, which follow what they say and not what the operator works in."""
-        return self._interpreter(False)
+        return self._interpreter({})
 
-    def _interpreter(self, by_operator: bool, **asked: str) -> Interpreter:
+    def _interpreter(self, typing: Mapping[str, Any], **asked: str) -> Interpreter:
         settings, store = self.settings, self.store
         kept = (settings.digest_language, settings.digest_zone, settings.digest_schedule)
         defaults = Defaults(*kept, hosts=_hosts(settings), **asked)
-        return Interpreter(Services(self.app, store, store, store, store, self.bill, defaults, by_operator))
+        return Interpreter(Services(self.app, store, store, store, store, self.bill, defaults, **typing))
 
     def host(self, interpreter: Interpreter, chat: Chat) -> Host:
         """Who listens to a chat."""
@@ -110,8 +127,9 @@ def program(lang: str | None = None, zone: str = "", *, strangers: bool = False)
     store = sqlite.from_settings(settings)
     store.count_in(settings.digest_clones / "counts")
     try:
-        with _progress() as progress:
-            yield _joined(settings, store, progress, strangers)
+        # Who serves strangers tells a log how it goes, or nobody.
+        drawn = sys.stderr.isatty() and not strangers
+        yield _joined(settings, store, terminal.DrawnProgress() if drawn else Progress(), strangers)
     finally:
         store.close()
 
@@ -145,7 +163,7 @@ def _joined(settings: AllSettings, store: SqliteStore, progress: Progress, stran
         progress=progress,
         habits=habits(settings.digest_notes),
     )
-    return Program(settings, store, bill, app, chats)
+    return Program(settings, store, bill, app, chats, progress)
 
 
 def _rights(settings: AllSettings) -> Rights:
@@ -171,16 +189,6 @@ def _model(settings: OpenAISettings, store: SqliteStore) -> LanguageModel | None
     from adapters.llms.openai import model
 
     return model.from_settings(settings, store)
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """Progress on a terminal's error stream, with the time left; silence elsewhere."""
-    if not sys.stderr.isatty():
-        yield Progress()
-        return
-    with terminal.drawn_progress() as drawn:
-        yield drawn
 
 
 def _hosts(settings: AllSettings) -> hosts.Hosts:
@@ -270,6 +278,14 @@ class Chats:
     def set_up(self) -> dict[str, Chat]:
         """Every chat that is set up, by name. Raises ConfigError."""
         return {name: self.get(name) for name, (_, is_set_up) in _CHATS.items() if is_set_up(self._settings)}
+
+
+def is_repository(word: str) -> bool:
+    """Whether a word is the path of a folder that holds a git repository, bare or not."""
+    with suppress(OSError, ValueError):  # of what is typed anything may be asked of the disk
+        folder = Path(word)
+        return (folder / ".git").exists() or all((folder / name).exists() for name in ("HEAD", "objects", "refs"))
+    return False
 
 
 def _checkout() -> str:

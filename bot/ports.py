@@ -100,13 +100,19 @@ class Readers:
 
 
 class Progress:
-    """Told how far a digest is. This one keeps silent; a chat that can show progress overrides it."""
+    """Told how far a digest is. This one keeps silent; a chat that can show progress overrides it.
+
+    It shows from `collecting` until `over`: nothing else is shown in between.
+    """
 
     def collecting(self, repo: str) -> None:
         """The commits of `repo` are being read."""
 
     def analysing(self, done: int, total: int) -> None:
         """`done` of `total` high and medium commits are analysed."""
+
+    def over(self) -> None:
+        """The work ended, well or not: there is an answer to show."""
 
 
 class CommitSource(Protocol):

@@ -16,7 +16,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 from tzlocal import get_localzone_name
 
-from bot.errors import ConfigError
+from bot import crontab
+from bot.errors import ConfigError, UsageError
 from bot.languages import BASE, LANGUAGES
 
 LAST_PORT = 65_535
@@ -73,6 +74,15 @@ def check_language(code: str) -> str:
     return code
 
 
+def _schedule(text: str) -> str:
+    """`text` as a crontab expression is kept. Raises ValueError with what of it cannot be read."""
+    try:
+        return crontab.expression(text)
+    except UsageError as error:
+        wrong = ", ".join(str(value) for value in error.fields.values())
+        raise ValueError(f"{wrong} cannot be read; use a crontab expression such as 0 9 * * mon-fri") from None
+
+
 def _parts(value: object) -> object:
     """A comma-separated list, as the environment gives it."""
     if not isinstance(value, str):
@@ -126,7 +136,9 @@ class Settings(Base, title="What is followed, how it reads, and how it is delive
         examples=["Asia/Shanghai"],
         json_schema_extra={"default": "this machine's"},
     )
-    digest_schedule: str = Field("0 9 * * mon-fri", description="crontab expression of a new subscription")
+    digest_schedule: Annotated[str, AfterValidator(_schedule)] = Field(
+        "0 9 * * mon-fri", description="crontab expression of a new subscription"
+    )
     digest_allow: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)] = Field(
         (),
         description="comma-separated `owner/name`, `owner/*`, paths: no other repository may be followed in a chat",

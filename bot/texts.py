@@ -43,17 +43,24 @@ def words_of(name: str) -> frozenset[str]:
     return frozenset(word for words in labels for word in words.get(name, "").split())
 
 
-class Texts:
-    """The labels of one language."""
+COMMAND = "/digest"
+"""What the labels write before a line of the grammar, as one types it in a chat."""
+SHELL = "digest"
+"""What one types in a terminal instead: there `/digest` is a file that is not there."""
 
-    def __init__(self, language: str) -> None:
+
+class Texts:
+    """The labels of one language; `command` is what their reader types before a line of the grammar."""
+
+    def __init__(self, language: str, command: str = COMMAND) -> None:
         self.language = language
         self._labels = _labels(language)
+        self._command = command
 
     def __call__(self, key: str, **fields: object) -> str:
         """The label `section.name` with its `{blanks}` filled."""
         section, name = key.split(".")
-        return self._labels[section][name].format(**fields)
+        return self._labels[section][name].replace(COMMAND, self._command).format(**fields)
 
     def keys(self, section: str) -> tuple[str, ...]:
         """The names of a section's labels, in their order."""

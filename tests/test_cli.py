@@ -64,7 +64,7 @@ def test_reports_are_the_same_every_time(history, tmp_path, form, lang):
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (["nonsense"], 2, "/digest help"),
+        (["nonsense"], 2, "Type digest help"),
         (["yesterdya"], 2, "Did you mean"),
         (["yesterday", "/nowhere/at/all"], 1, "/nowhere/at/all"),
         (["2026-02-18"], 2, "Which repository?"),
@@ -181,6 +181,13 @@ def test_a_reader_that_leaves_a_pipe_is_no_error(history):
     command = f"{sys.executable} -m bot 2026-02-18 {history.path} | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
+
+
+def test_a_report_says_what_it_wrote_and_takes_a_folder_by_its_name(history, tmp_path):
+    subprocess.run(["git", "clone", "-q", str(history.path), str(tmp_path / "clone")], check=True)
+    done = run("report", "clone", "--date", "2026-02-18", "-o", "report.md", cwd=tmp_path)
+    size = (tmp_path / "report.md").stat().st_size
+    assert (done.returncode, done.stdout) == (0, f"Written: report.md ({size:,} bytes)\n")
 
 
 def test_a_report_that_cannot_be_written_is_told(history):

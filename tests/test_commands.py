@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -10,11 +11,15 @@ from repositories import Builder, git
 from world import CHANNEL, DAY, HOME, World, busy_day, words
 
 from bot.commits.hosts import Hosts, Kind
+from bot.conversation import forms, operator
 from bot.conversation.grammar import CommitName, reference, references
 from bot.conversation.grammar import words as split
 from bot.errors import NotFound, UsageError
+from bot.languages import LANGUAGES
+from bot.ports import Verdict
 from bot.rights import Right, Rights, Who
-from bot.values import Buttons, Place, Repository, Subscription
+from bot.texts import Texts
+from bot.values import Buttons, Delivery, DeliveryState, Place, Repository, Subscription
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +245,7 @@ def test_following_listing_and_leaving(world, history):
     said = world.said(f"subscribe {history.path} {options}")
     assert "本频道已订阅 app" in said
     assert "30 8 * * mon,wed (Asia/Shanghai)" in said
-    assert "2026-02-23 08:30" in said
+    assert "2026-02-23 星期一 08:30, 2026-02-25 星期三 08:30, 2026-03-02 星期一 08:30" in said
     (kept,) = world.store.subscriptions(HOME)
     assert (kept.filters.paths, kept.filters.authors, kept.branch) == (("src/", "docs/"), ("-bot",), "main")
     assert "订阅了 1 个" in world.said("list")
@@ -259,7 +264,7 @@ def test_following_again_changes_what_is_said_and_keeps_the_rest(world, history)
     ("options", "told"),
     [
         ("at 25:00", "25:00 is no time of day"),
-        ("on funday", "is no schedule"),
+        ("on funday", "cannot read “funday” as days"),
         ("zone Mars/Base", "no time zone Mars/Base"),
         ("lang fr", "lang cannot be fr"),
         ("branch nowhere", "nowhere"),
@@ -649,6 +654,63 @@ def test_a_schedule_that_is_wrong_is_not_kept_and_breaks_no_list(tmp_path, clock
     world.store.subscribe(Subscription(HOME, str(history.path), "0 9 * * mon-fry", "UTC", "en"))
     assert "mon-fry" in world.said("list")
     world.close()
+
+
+MISREAD = "0 9 * * mon–fri"
+"""What an earlier version kept of days with a phone's dash; it was due on Mondays only."""
+
+
+def test_a_schedule_that_was_misread_goes_on_until_somebody_says_otherwise(world, history):
+    world.store.subscribe(Subscription(HOME, str(history.path), MISREAD, "UTC", "en"))
+    assert "Monday 2026-02-23 09:00, Monday 2026-03-02 09:00" in world.said(f"subscribe {history.path} lang en")
+    assert world.store.subscriptions(HOME)[0].schedule == MISREAD
+    assert "Monday 2026-02-23 10:00, Monday 2026-03-02 10:00" in world.said(f"subscribe {history.path} at 10:00")
+    said = world.said(f"subscribe {history.path} on mon–fri")
+    assert "Friday 2026-02-20 10:00, Monday 2026-02-23 10:00, Tuesday 2026-02-24 10:00" in said
+    assert world.store.subscriptions(HOME)[0].schedule == "0 10 * * mon-fri"
+
+
+def test_the_doctor_names_what_was_misread_and_changes_nothing(world, history):
+    schedules = {"mon-fri": "0 9 * * mon-fri", "dash": MISREAD, "both": "0 9 1 * mon", "none": "now and then"}
+    for branch, schedule in schedules.items():
+        world.store.subscribe(Subscription(HOME, str(history.path), schedule, "UTC", "en", branch))
+    kept = world.store.subscriptions()
+    found = [f for f in operator.examine(world.app, world.store, "") if f.subject == "schedule"]
+    assert [(f.verdict, f.outcome, f.fields["schedule"], f.fields["times"]) for f in found] == [
+        (Verdict.WARNING, "misread", MISREAD, "mon 2026-02-23 09:00, mon 2026-03-02 09:00, mon 2026-03-09 09:00"),
+        (Verdict.WARNING, "misread", "0 9 1 * mon", "mon 2026-06-01 09:00, mon 2027-02-01 09:00, mon 2027-03-01 09:00"),
+    ]
+    assert world.store.subscriptions() == kept
+    for language in LANGUAGES:
+        assert MISREAD in Texts(language)(f"doctor.{found[0].subject}_{found[0].outcome}", **found[0].fields)
+
+
+def test_the_next_times_are_those_that_have_something_to_tell(world, history):
+    """The day was told at 09:00 already: its second slot of today is none."""
+    world.ask(f"subscribe {history.path} at 09:00 on daily")
+    (kept,) = world.store.subscriptions(HOME)
+    slot = world.app.clock() - timedelta(hours=1)
+    until = slot.replace(hour=0, minute=0, second=0, microsecond=0)
+    told = Delivery(kept.id, slot, until, until, until, slot + timedelta(days=1), state=DeliveryState.DONE, retry=slot)
+    assert world.store.plan(told, 0)
+    late = f"{world.app.clock() + timedelta(hours=1):%H:%M}"
+    said = world.said(f"subscribe {history.path} at {late}")
+    tomorrow = world.app.clock() + timedelta(days=1)
+    assert f"{tomorrow:%A %Y-%m-%d} {late}" in said
+    assert f"{world.app.clock():%Y-%m-%d} {late}" not in said
+
+
+@pytest.mark.parametrize("schedule", ["0 9 1 * *", "0 9 * feb mon", "0 */2 * * *"])
+def test_a_form_that_cannot_show_a_schedule_leaves_it_as_it_is(world, history, schedule):
+    kept = Subscription(HOME, str(history.path), schedule, "UTC", "en")
+    world.store.subscribe(kept)
+    form = forms.subscribe_form(world.store.subscriptions()[0], True, Texts("en"))
+    shown = {asked.name: asked for asked in form.inputs}
+    assert shown["at" if "/" in schedule else "on"].optional
+    assert not shown["lang"].optional
+    world.ask(forms.line({**dict(form.fixed), **{a.name: a.value for a in form.inputs if a.name != "at" or a.value}}))
+    (after,) = world.store.subscriptions(HOME)
+    assert schedule == after.schedule
 
 
 def test_unsubscribing_takes_the_names_that_subscribing_takes(world, history, monkeypatch):

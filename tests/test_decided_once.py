@@ -8,7 +8,8 @@ import pytest
 from world import CHANNEL, DAY, World, busy_day
 
 from bot.commits import bumps, reading
-from bot.conversation import grammar, interpreter
+from bot.conversation import grammar
+from bot.conversation.command import Services
 from bot.judgement import triage
 from bot.posts.post import post
 from bot.posts.report import attachments
@@ -63,7 +64,7 @@ def counted(world, monkeypatch):
     count(grammar, "words", "split")
     count(world.store, "subscriptions", "subscriptions")
     count(world.source, "repository", "source")
-    count(interpreter, "Texts", "texts")
+    count(Services, "texts", "texts")
     return calls
 
 

@@ -162,7 +162,7 @@ def test_a_command_is_one_file_and_its_labels(house):
         )
     assert "Hello Ada!" in house.run("hello", "Ada")
     assert "Hello you!" in house.run("你好")
-    assert "/digest hello" in house.run("help")
+    assert "• digest hello" in house.run("help")
     assert "hello" in house.run("helo", fails=True)
     completed = house.run(COMP_WORDS="digest hel", COMP_CWORD="1", _DIGEST_COMPLETE="bash_complete")
     assert {"plain,hello", "plain,help"} <= set(completed.split())

@@ -359,6 +359,21 @@ def test_the_settings_are_changed_in_a_form(slack):
     assert "保存" in words(slack.server.views[name]["blocks"])
 
 
+def test_the_form_of_a_schedule_that_it_cannot_show_opens_and_leaves_it(slack):
+    slack.world.store.subscribe(Subscription(C1, slack.path, "0 */2 1 * *", "UTC", "en"))
+    slack.send("slash_commands", slack.server.slash(f"settings {slack.path}"))
+    (name,) = slack.wait(lambda: list(slack.server.views))
+    blocks = {b["block_id"]: b for b in slack.server.views[name]["blocks"]}
+    assert "initial_time" not in blocks["at"]["element"]
+    assert "initial_options" not in blocks["on"]["element"]
+    empty = {"at": {"type": "timepicker", "selected_time": None}, "on": {"type": "checkboxes", "selected_options": []}}
+    assert slack.interact(slack.server.submit(name, filled(zone="UTC", lang="zh", paths="") | empty))
+    slack.wait(lambda: slack.server.messages["C1"])
+    slack.idle()
+    (changed,) = slack.world.store.subscriptions(C1)
+    assert (changed.schedule, changed.language) == ("0 */2 1 * *", "zh")
+
+
 def filled(**values):
     kinds = {"at": "timepicker", "on": "checkboxes", "lang": "static_select", "bots": "static_select"}
     kinds |= {"quiet": "static_select", "channel": "conversations_select"}

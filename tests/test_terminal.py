@@ -32,7 +32,7 @@ def shown(message: Message, **options) -> str:
 def test_a_pipe_gets_plain_text():
     assert shown(MESSAGE) == (
         "Title\n\nHeading\nfirst strong\n• one\n• two\nA\tB\n1\t2\nLabel: value\n"
-        "Press: /digest status   Open: https://example.com\nfile.md (4 bytes)\n\n"
+        "Press: digest status   Open: https://example.com\nfile.md (4 bytes)\n\n"
     )
 
 

@@ -6,14 +6,13 @@ objects, so that no markup in it is read, and `Span` has taken out every control
 
 import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import IO, assert_never
 
 from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.style import Style
 from rich.table import Table as Grid
@@ -95,6 +94,8 @@ class Terminal:
 
     def listen(self, listener: Listener) -> None:
         """Hand on every line. `thread 2` opens a thread, `back` leaves it, `exit` or the end of input ends."""
+        if self._lines is None and sys.stdin.isatty():
+            self._out.print(Styled(listener.text(HOME, "answer.leave"), style="dim"))
         for line in self._lines or _typed(self._prompt):
             word, _, rest = line.strip().removeprefix("/").partition(" ")
             if word in ("exit", "quit"):
@@ -130,11 +131,13 @@ class Terminal:
 
 
 def _typed(prompt: Callable[[], str]) -> Iterator[str]:
-    """Lines as they are typed, until the end of input."""
+    """Lines as they are typed, until the end of input (Ctrl+D) or an interrupt (Ctrl+C)."""
     while True:
         try:
             yield input(prompt() if sys.stdin.isatty() else "")
-        except EOFError:
+        except (EOFError, KeyboardInterrupt):
+            if sys.stdin.isatty():
+                sys.stdout.write("\n")  # what the shell says next stands on a line of its own
             return
 
 
@@ -198,7 +201,7 @@ def _styled(line: Line) -> Styled:
 
 def _pressed(part: Buttons) -> str:
     """What to type instead of pressing a button."""
-    return "   ".join(f"{b.label}: {b.url or f'/digest {b.command}'}" for b in part.items)
+    return "   ".join(f"{b.label}: {b.url or f'digest {b.command}'}" for b in part.items)
 
 
 def _file(part: Attachment) -> str:
@@ -237,25 +240,37 @@ def _plain_part(part: Part) -> Iterator[str]:
 # --- Progress --------------------------------------------------------------------------------
 
 
-class _Drawn(Progress):
-    """Progress of a digest as a line on the error stream: what is being done, n of m, and the time left."""
+class DrawnProgress(Progress):
+    """Progress of a digest as a line on a stream (standard error): what is being done, n of m, and the time left.
 
-    def __init__(self, bar: Bar) -> None:
-        self._bar = bar
-        self._task = bar.add_task("", total=None)
+    The line is drawn again and again where the cursor is, so it is there only while nothing else is written.
+    """
+
+    def __init__(self, out: Console | None = None) -> None:
+        self._out = out or Console(stderr=True)
+        self._bar: Bar | None = None
 
     def collecting(self, repo: str) -> None:
         """The commits of `repo` are being read."""
-        self._bar.update(self._task, description=repo, total=None, completed=0)
+        if self._bar is None:
+            columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn())
+            left = (MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Bar(*columns, *left, console=self._out, transient=True)
+            self._bar.add_task("", total=None)
+            self._bar.start()
+        self._bar.update(_LINE, description=repo, total=None, completed=0)
 
     def analysing(self, done: int, total: int) -> None:
         """`done` of `total` commits are analysed."""
-        self._bar.update(self._task, total=total, completed=done)
+        if self._bar:
+            self._bar.update(_LINE, total=total, completed=done)
+
+    def over(self) -> None:
+        """The line is gone, and the cursor is where it was."""
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
 
 
-@contextmanager
-def drawn_progress() -> Iterator[_Drawn]:
-    """Progress on the error stream, gone when it is over."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-    with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
-        yield _Drawn(bar)
+_LINE = TaskID(0)
+"""The one line of progress."""

@@ -14,7 +14,7 @@ from bot.judgement.asker import Bill
 from bot.languages import BASE
 from bot.ports import Archive, Database, Ledger, Subscriptions
 from bot.rights import Who
-from bot.texts import Texts, words_of
+from bot.texts import COMMAND, Texts, words_of
 from bot.values import Form, Period, Place, Post, Request, Scope, Subscription, one_line
 
 
@@ -38,7 +38,11 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What commands work with; `by_operator` says that the operator types, also where another place is meant."""
+    """What commands work with; `by_operator` says that the operator types, also where another place is meant.
+
+    `command` is what who reads the answer types before a line; `is_folder` says of a word whether it names a repository
+    in the folder that the operator works in.
+    """
 
     app: App
     archive: Archive
@@ -48,6 +52,12 @@ class Services:
     bill: Bill
     defaults: Defaults
     by_operator: bool = False
+    command: str = COMMAND
+    is_folder: Callable[[str], bool] = lambda _: False
+
+    def texts(self, language: str) -> Texts:
+        """The labels for who reads the answer."""
+        return Texts(language, self.command)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,14 +43,15 @@ def subscribe_form(current: Subscription, known: bool, texts: Texts) -> Form:
 
 def _input(option: Option, current: Subscription, texts: Texts) -> Input:
     hint = texts(f"form.{option.name}_hint") if option.kind in _HINTED else ""
+    value = option.value(current)
     return Input(
         option.name,
         texts(f"form.{option.name}"),
-        option.value(current),
+        value,
         hint,
         option.kind,
         option.choices(texts),
-        option.optional,
+        option.optional or not value,  # a schedule that no form can show stays as it is
     )
 
 

@@ -2,6 +2,7 @@
 
     /digest                        the last digest again
     /digest 6344 | #6344 | !6344 | 9a93eb7 | owner/repo#6344 | owner/repo@9a93eb7 | a commit's or pull request's URL
+    /digest owner/repo 6344        the same in another order
     /digest today | yesterday | week | latest | 2026-02-18  [owner/repo]
     /digest COMMAND …              the records in `bot.conversation.commands`
 
@@ -10,7 +11,8 @@ in a chat that answers a person alone. Everything that is richer in a chat (butt
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 from bot.commits.hosts import Hosts
@@ -78,6 +80,16 @@ def reference(word: str, hosts: Hosts = EVERYBODYS) -> CommitName | None:
         number = int(word) if word.isdigit() and len(word) <= 9 else None
         return CommitName(pull=number, sha=word.lower() if len(word) >= 4 else "")
     return None
+
+
+def named_commit(words: Sequence[str], hosts: Hosts = EVERYBODYS) -> CommitName | None:
+    """What commit a whole line names: `6344`, or `owner/repo 6344` in any order; else None."""
+    found = [(word, reference(word, hosts)) for word in words]
+    named = [each for _, each in found if each]
+    repos = [word for word, each in found if not each and is_repository(word)]
+    if len(named) != 1 or len(named) + len(repos) != len(words) or len(repos) > 1 or (repos and named[0].repo):
+        return None
+    return replace(named[0], repo=repos[0]) if repos else named[0]
 
 
 def references(text: str, hosts: Hosts = EVERYBODYS) -> tuple[CommitName, ...]:

@@ -1,10 +1,10 @@
 """Takes one line, finds what it asks for, and answers with posts: the same in every chat and in the terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from bot.conversation import forms, grammar
-from bot.conversation.command import PUBLIC, Context, Services, unknown
+from bot.conversation.command import PUBLIC, Command, Context, Services, unknown
 from bot.conversation.commands import WORDS, commit, digests, following
 from bot.conversation.naming import Naming
 from bot.errors import DigestError
@@ -31,6 +31,7 @@ class Interpreter:
         if in_public and len(words) > 1 and words[-1].lower() in words_of(PUBLIC) and not (command and command.free):
             words, place = words[:-1], replace(place, viewer=None)
         here = self._services.subscriptions.subscriptions(place.whole)
+        words = self._with_folders(words, command, {s.repo for s in here})
         follows, by_operator = frozenset(s.repo for s in here), self._services.by_operator
         who = Who(place, request.user or place.viewer or "", follows=follows, by_operator=by_operator)
         naming = Naming(repositories, defaults.hosts, who, here, defaults.repo)
@@ -38,7 +39,7 @@ class Interpreter:
         followed = self._spoken_of(naming, here, named)
         language = defaults.asked_language or (followed.language if followed else defaults.language)
         zone = defaults.asked_zone or (followed.zone if followed else defaults.zone)
-        texts = Texts(language)
+        texts = self._services.texts(language)
         return Context(request, tuple(words), command, place, who, texts, zone, naming, self._services)
 
     @staticmethod
@@ -50,6 +51,19 @@ class Interpreter:
         first = here[0] if here else None
         alike = (s for s in here if naming.same(s.repo, named))
         return next((s for s in alike if _speaks_like(s, first) or naming.is_known(s)), first)
+
+    def _with_folders(self, words: Sequence[str], command: Command | None, followed: Collection[str]) -> list[str]:
+        """The words with `./` before those that name a repository in the folder somebody works in."""
+        if command and command.free:
+            return list(words)
+        last = 2 if command and command.about_place else len(words)
+
+        def is_folder(number: int, word: str) -> bool:
+            taken = word in followed or word.startswith(("/", ".", "~")) or grammar.is_date(word)
+            named = (1 if command else 0) <= number < last and not taken and grammar.reference(word) is None
+            return named and self._services.is_folder(word)
+
+        return [f"./{word}" if is_folder(number, word) else word for number, word in enumerate(words)]
 
     # --- Answering ---------------------------------------------------------------------------
 
@@ -76,7 +90,7 @@ class Interpreter:
             return context.command.run(context, words[1:])
         if any(map(grammar.is_date, words)):
             return digests.day(context, words)
-        if len(words) == 1 and (named := grammar.reference(words[0], context.services.defaults.hosts)):
+        if named := grammar.named_commit(words, context.services.defaults.hosts):
             return commit.expand(context, named)
         if len(words) <= 2 and grammar.is_repository(words[0]):
             return digests.day(context, [*(words[1:] or ["yesterday"]), words[0]])
@@ -125,7 +139,11 @@ class Interpreter:
 
     def texts(self, place: Place | None) -> Texts:
         """The labels in the language of a place; without one, in the operator's."""
-        return self.context(Request("", place, "")).texts if place else Texts(self._services.defaults.language)
+        return (
+            self.context(Request("", place, "")).texts
+            if place
+            else self._services.texts(self._services.defaults.language)
+        )
 
 
 def _speaks_like(one: Subscription, other: Subscription | None) -> bool:

@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from bot import crontab
 from bot.app import App
 from bot.conversation.options import continued
 from bot.delivery import schedule
-from bot.delivery.ledger import is_sound
+from bot.delivery.ledger import is_sound, watermark
 from bot.errors import DigestError, UsageError
 from bot.judgement import cost
 from bot.judgement.asker import Bill, Limits
@@ -185,10 +187,7 @@ def examine(app: App, store: Store, path: str) -> Iterator[Finding]:
         yield Finding("disk", Verdict.WARNING if free >= _NONE else Verdict.FAILED, "little", room)
     for row in store.unreadable():
         yield Finding("row", Verdict.FAILED, "unreadable", {"table": row.table, "row": row.key, "place": row.place})
-    for each in followed:
-        if not is_sound(each):
-            wrong = {"id": each.id, "repo": each.repo, "channel": f"{each.place.chat}:{each.place.channel}"}
-            yield Finding("row", Verdict.FAILED, "unsound", wrong)
+    yield from _followed(followed, app.clock())
     if unsettled := len(store.unsettled()):
         yield Finding("restored", Verdict.WARNING, "unsettled", {"n": unsettled})
     yield from _github(app, followed)
@@ -202,6 +201,20 @@ def examine(app: App, store: Store, path: str) -> Iterator[Finding]:
         if found is None or found.private or not app.repositories.rights.may_be_public(repo):
             private.add(repo)
     yield from _rights(app.repositories, [s for s in followed if s.repo in private])
+
+
+def _followed(followed: Sequence[Subscription], now: datetime) -> Iterator[Finding]:
+    """What was followed and cannot be done, or is done otherwise than its schedule says."""
+    for each in followed:
+        place = f"{each.place.chat}:{each.place.channel}"
+        known = {"id": each.id, "repo": each.repo, "channel": place}
+        if not is_sound(each):
+            yield Finding("row", Verdict.FAILED, "unsound", known)
+        elif schedule.is_misread(each.schedule):
+            slots = islice(schedule.coming(each.schedule, each.zone, watermark(each, None), now), 3)
+            moments = [local(slot, each.zone) for slot in slots]
+            times = ", ".join(f"{crontab.WEEK[m.weekday()]} {m:%Y-%m-%d %H:%M}" for m in moments) or "–"
+            yield Finding("schedule", Verdict.WARNING, "misread", {**known, "schedule": each.schedule, "times": times})
 
 
 def _github(app: App, followed: Sequence[Subscription]) -> Iterator[Finding]:
@@ -385,9 +398,9 @@ class _Record(BaseModel):
     @classmethod
     def _schedule(cls, value: str) -> str:
         try:
-            return schedule.check(value)
-        except UsageError:
-            raise ValueError("no crontab expression") from None
+            return crontab.expression(value)
+        except UsageError as error:
+            raise ValueError(Texts(BASE).error(error)) from None
 
 
 def exported(subscriptions: Sequence[Subscription]) -> list[dict[str, Any]]:

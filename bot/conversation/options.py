@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bot import crontab
 from bot.delivery import schedule
 from bot.errors import DigestError, UsageError
 from bot.languages import LANGUAGES
@@ -25,7 +26,8 @@ class Option:
 
     `read` gives a subscription the value that was typed, and raises UsageError; `value` is how a form shows the one it
     has. `choices` are (value, label) of an input that has such. A form leaves what is `optional` empty for anything;
-    only an option that names the subscription is `naming`: it stays as it is where that is there already.
+    only an option that names the subscription is `naming`: it stays as it is where that is there already. `goes_on`
+    says of a word behind the value whether it is still part of it: `at 9 am`, `on every monday`.
     """
 
     name: str
@@ -35,14 +37,15 @@ class Option:
     choices: Callable[[Texts], tuple[tuple[str, str], ...]] = lambda _: ()
     optional: bool = False
     naming: bool = False
+    goes_on: Callable[[str], bool] = lambda _: False
 
 
 def _at(wanted: Subscription, value: str) -> Subscription:
-    return replace(wanted, schedule=schedule.crontab(value, schedule.parts(wanted.schedule)[1]))
+    return replace(wanted, schedule=crontab.at(wanted.schedule, value))
 
 
 def _on(wanted: Subscription, value: str) -> Subscription:
-    return replace(wanted, schedule=schedule.crontab(schedule.parts(wanted.schedule)[0], value))
+    return replace(wanted, schedule=crontab.on(wanted.schedule, value))
 
 
 def _branch(wanted: Subscription, value: str) -> Subscription:
@@ -102,13 +105,14 @@ def _said(value: bool) -> str:
 OPTIONS = {
     option.name: option
     for option in (
-        Option("at", _at, lambda s: schedule.parts(s.schedule)[0], InputKind.TIME),
+        Option("at", _at, lambda s: schedule.time_of(s.schedule), InputKind.TIME, goes_on=crontab.goes_on_time),
         Option(
             "on",
             _on,
-            lambda s: ",".join(schedule.weekdays(schedule.parts(s.schedule)[1])),
+            lambda s: ",".join(schedule.days_of(s.schedule)),
             InputKind.SEVERAL,
-            lambda texts: tuple((d, texts(f"weekday.{n}")) for n, d in enumerate(schedule.WEEK)),
+            lambda texts: tuple((d, texts(f"weekday.{n}")) for n, d in enumerate(crontab.WEEK)),
+            goes_on=crontab.goes_on_days,
         ),
         Option("zone", lambda s, value: replace(s, zone=zone_named(value)), lambda s: s.zone),
         Option(
@@ -138,7 +142,7 @@ OPTIONS = {
 def typed_options(typed: Sequence[str]) -> dict[str, str]:
     """`at 09:00 on mon-fri` as a mapping. Raises UsageError for an option nobody knows or one without a value."""
     found: dict[str, str] = {}
-    for name, value in zip(typed[::2], [*typed[1::2], ""], strict=False):
+    for name, value in _pairs(typed):
         if name.lower() not in OPTIONS:
             near = difflib.get_close_matches(name.lower(), OPTIONS, n=1, cutoff=0)
             raise UsageError("option_unknown", word=one_line(name, 60), near=near[0] if near else "at")
@@ -147,6 +151,17 @@ def typed_options(typed: Sequence[str]) -> dict[str, str]:
                 raise UsageError("option_empty", option=name.lower())
         found[name.lower()] = value
     return found
+
+
+def _pairs(typed: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each option's name with its value, which is empty where nothing is behind it."""
+    rest = list(typed)
+    while rest:
+        name, value, rest = rest[0], rest[1:2], rest[2:]
+        option = OPTIONS.get(name.lower())
+        while option and rest and option.goes_on(rest[0]):
+            value.append(rest.pop(0))
+        yield name, " ".join(value)
 
 
 def with_options(wanted: Subscription, options: Mapping[str, str]) -> Subscription:

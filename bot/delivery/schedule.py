@@ -4,23 +4,27 @@ A slot is the first time of a local day at which a schedule fires. Its digest co
 ended to the last local midnight before the slot. So the periods of a subscription follow each other without a gap and
 without an overlap, however often its schedule or its zone is changed: a slot whose midnight lies not behind the last
 one has nothing to tell, and is none.
+
+What is typed is read by `bot.crontab`, and kept as every version reads it. What an earlier version kept goes on as that
+one read it: `mon–fri`, with a dash that is none of crontab's, were Mondays.
 """
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.cron import CronTrigger
 
+from bot import crontab
+from bot.crontab import WEEK
 from bot.errors import UsageError
 from bot.values import Period
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-WEEK = (*_DAYS[1:], _DAYS[0])
-"""The days of the week by name, Monday first, as `Texts` numbers them."""
 _RANGE = re.compile(rf"\b({'|'.join(_DAYS)})-({'|'.join(_DAYS)})\b(?!/)")
 CATCH_UP = timedelta(days=7)
 """So far back a digest reaches that makes up for missed ones."""
@@ -58,23 +62,20 @@ def week(now: datetime, zone: str) -> Period:
     return Period(midnight(end - timedelta(days=7), zone), midnight(end, zone), zone)
 
 
-def crontab(at: str, on: str) -> str:
-    """The crontab expression of `at 09:00 on mon-fri`. Raises UsageError for what is no time or no days."""
-    found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", at)
-    if not found:
-        raise UsageError("time_invalid", text=at)
-    return check(f"{int(found[2])} {int(found[1])} * * {_weekdays(on)}")
+def time_of(expression: str) -> str:
+    """The time of day at which a schedule is due, `09:00`; empty where it has not one alone."""
+    found = re.match(r"(\d{1,2}) (\d{1,2}) ", expression)
+    return f"{int(found[2]):02}:{int(found[1]):02}" if found else ""
 
 
-def parts(expression: str) -> tuple[str, str]:
-    """Time and days of a schedule that `crontab` made; 09:00 and mon-fri where another one is more than that."""
-    found = re.fullmatch(r"(\d{1,2}) (\d{1,2}) \* \* (\S+)", expression)
-    return (f"{int(found[2]):02}:{int(found[1]):02}", found[3]) if found else ("09:00", "mon-fri")
+def days_of(expression: str) -> tuple[str, ...]:
+    """The days of the week on which a schedule is due, Monday first; none where it asks for other dates too."""
+    return weekdays(expression) if re.fullmatch(r"\S+ \S+ \* \* \S+", expression) else ()
 
 
-def weekdays(on: str) -> tuple[str, ...]:
-    """The days that `mon-fri` or the like names, Monday first."""
-    fields = CronTrigger.from_crontab(check(f"0 0 * * {_weekdays(on)}"), timezone=ZoneInfo("UTC")).fields
+def weekdays(expression: str) -> tuple[str, ...]:
+    """The days of the week that a schedule allows, Monday first. Raises UsageError."""
+    fields = CronTrigger.from_crontab(_as_kept(expression), timezone=ZoneInfo("UTC")).fields
     (field,) = (f for f in fields if f.name == "day_of_week")
     monday = date(2024, 1, 1)
     return tuple(
@@ -82,6 +83,14 @@ def weekdays(on: str) -> tuple[str, ...]:
         for number, name in enumerate(WEEK)
         if field.get_next_value(datetime.combine(monday + timedelta(days=number), time())) == number
     )
+
+
+def is_misread(expression: str) -> bool:
+    """Whether a sound schedule, kept by an earlier version, is due otherwise than its text says, or than crontab's."""
+    try:
+        return weekdays(crontab.expression(expression)) != weekdays(expression)
+    except UsageError:
+        return True
 
 
 def days_named(names: Sequence[str]) -> str:
@@ -94,14 +103,10 @@ def days_named(names: Sequence[str]) -> str:
     return ",".join(sorted(chosen, key=lambda name: (WEEK.index(name) if name in WEEK else 7, name)))
 
 
-def _weekdays(on: str) -> str:
-    names = {"daily": "*", "每天": "*", "weekdays": "mon-fri", "工作日": "mon-fri"}
-    return names.get(on.lower(), on.lower())
+def _as_kept(expression: str) -> str:
+    """A schedule as the library is to read it. Raises UsageError where it cannot.
 
-
-def check(expression: str) -> str:
-    """`expression` with days of the week by name. Raises UsageError where it is no crontab expression.
-
+    What `crontab.expression` spelt stays as it is. All else was kept by an earlier version and is read as it read it:
     crontab(5) counts Sunday as 0 and 7; APScheduler counts Monday as 0, so numbers are turned into names first.
     """
     fields = expression.split()
@@ -135,7 +140,7 @@ def _spelt(found: re.Match[str]) -> str:
 @lru_cache(maxsize=1 << 14)
 def next_slot(expression: str, zone: str, now: datetime) -> datetime | None:
     """When the schedule is due next, in UTC; None for one that never is (31 February)."""
-    found = CronTrigger.from_crontab(check(expression), timezone=ZoneInfo(zone)).get_next_fire_time(None, now)
+    found = CronTrigger.from_crontab(_as_kept(expression), timezone=ZoneInfo(zone)).get_next_fire_time(None, now)
     return found.astimezone(ZoneInfo("UTC")) if found else None
 
 
@@ -187,8 +192,18 @@ def due(expression: str, zone: str, mark: Watermark, now: datetime) -> Due | Non
 
 def _passed(expression: str, zone: str, mark: Watermark, now: datetime) -> Iterator[tuple[datetime, datetime]]:
     """The slots after `mark.slot` up to `now`, each with its end."""
+    return takewhile(lambda found: found[0] <= now, _slots(expression, zone, mark))
+
+
+def coming(expression: str, zone: str, mark: Watermark, now: datetime) -> Iterator[datetime]:
+    """The slots after `now`, in UTC, the next one first. Raises UsageError for what is no crontab expression."""
+    return (slot for slot, _ in _slots(expression, zone, replace(mark, slot=max(mark.slot, now))))
+
+
+def _slots(expression: str, zone: str, mark: Watermark) -> Iterator[tuple[datetime, datetime]]:
+    """The slots after `mark.slot`, each with its end."""
     after = mark.slot + timedelta(microseconds=1)
-    while (slot := next_slot(expression, zone, after)) and slot <= now:
+    while slot := next_slot(expression, zone, after):
         this = day(today(slot, zone), zone)
         if this.since > mark.until:
             yield slot, this.since

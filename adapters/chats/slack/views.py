@@ -84,7 +84,7 @@ def _element(field: Input) -> Block:
             value = {"initial_value": field.value} if field.value else {}
             return {"type": "plain_text_input", **value}
         case InputKind.TIME:
-            return {"type": "timepicker", "initial_time": field.value}
+            return {"type": "timepicker", **({"initial_time": field.value} if field.value else {})}
         case InputKind.ONE:
             picked = [option for option in options if option["value"] in chosen]
             return {"type": "static_select", "options": options, **({"initial_option": picked[0]} if picked else {})}

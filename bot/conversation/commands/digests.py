@@ -1,17 +1,18 @@
 """Digests of a day or of several, again or anew, and their full reports."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 from bot.conversation.command import Command, Context, unknown
-from bot.conversation.grammar import is_date, is_repository, parse_date
+from bot.conversation.grammar import is_date, is_repository, parse_date, quoted
 from bot.delivery import schedule
 from bot.errors import UsageError
 from bot.posts import report
 from bot.posts.labels import day_label
 from bot.posts.post import post
 from bot.texts import words_of
-from bot.values import Digest, Message, MessageKind, Period, Post, Repository, Span, one_line
+from bot.values import Digest, Message, MessageKind, Period, Post, Repository, Span, Text, one_line
 
 _PERIODS = {"today": schedule.so_far, "yesterday": schedule.yesterday, "week": schedule.week}
 _LATEST = "latest"
@@ -20,16 +21,16 @@ _LATEST = "latest"
 def last(context: Context) -> tuple[Post, ...]:
     """The last digest of each repository again; yesterday's where there is none yet."""
 
-    def again(repository: Repository) -> Post:
+    def again(repository: Repository) -> Digest:
         scope = context.scope(repository.name, schedule.yesterday(context.now, context.zone))
-        return _post(context, context.services.app.last(repository, scope))
+        return context.services.app.last(repository, scope)
 
-    return tuple(context.naming.each(context.naming.meant(), again))
+    return _posts(context, context.naming.each(context.naming.meant(), again))
 
 
 def day(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     """The digests of a time, of the repository that is named among the words or those that are meant."""
-    return tuple(_post(context, made) for made in digests(context, words))
+    return _posts(context, digests(context, words))
 
 
 def digests(context: Context, words: Sequence[str]) -> tuple[Digest, ...]:
@@ -73,6 +74,18 @@ def _span(now: datetime, zone: str, first: date, last: date) -> Period:
         raise UsageError("date_future", date=last.isoformat())
     until = now if last == today else schedule.day(last, zone).until
     return Period(schedule.day(first, zone).since, until, zone)
+
+
+def _posts(context: Context, made: Sequence[Digest]) -> tuple[Post, ...]:
+    """The digests; where nothing at all landed, with the line that asks for a day on which something did."""
+    texts = context.texts
+    posts = [_post(context, digest) for digest in made]
+    asked = any(word.lower() in words_of(_LATEST) for word in context.words)
+    if not asked and not any(digest.entries for digest in made):
+        line = " ".join([_LATEST, *(quoted(word) for word in context.words if is_repository(word))])
+        hint = Text(((Span(texts("answer.latest", line=line)),),))
+        posts[-1] = replace(posts[-1], headline=replace(posts[-1].headline, parts=(*posts[-1].headline.parts, hint)))
+    return tuple(posts)
 
 
 def _post(context: Context, digest: Digest) -> Post:

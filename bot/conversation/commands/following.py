@@ -3,12 +3,15 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from itertools import islice
 
+from bot import crontab
 from bot.conversation import forms
 from bot.conversation.command import Command, Context
 from bot.conversation.grammar import is_repository, quoted
 from bot.conversation.options import ANYTHING, blaming, branch_of, continued, typed_options, with_options
-from bot.delivery import schedule
+from bot.delivery import ledger, schedule
 from bot.delivery.resting import resume
 from bot.errors import NotFound, UsageError
 from bot.texts import Texts
@@ -31,6 +34,9 @@ from bot.values import (
 
 # --- Subscribing -----------------------------------------------------------------------------
 
+_SHOWN = 3
+"""So many of the next digests are named to somebody who has just said when they are to come."""
+
 
 def _subscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     repository = context.naming.new(_named(words))
@@ -43,8 +49,8 @@ def _subscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     begun = replace(continued(wanted, known, context.now), place=context.place.whole, repo=repository.name, paused="")
     kept = subscriptions.subscribe(begun)
     resume(kept, context.now, subscriptions, context.services.ledger)
-    texts = Texts(kept.language)
-    title, parts = texts("answer.subscribed", repo=repository.title), (_described(context, kept, texts),)
+    texts = context.services.texts(kept.language)
+    title, parts = texts("answer.subscribed", repo=repository.title), (_described(context, kept, texts, _SHOWN),)
     return (Post(Message("subscribed", (Span(title),), parts, kind=MessageKind.ANNOUNCEMENT)),)
 
 
@@ -75,8 +81,10 @@ def _wanted(context: Context, repo: str, words: Sequence[str]) -> Subscription:
 def _asked(current: Subscription, options: Mapping[str, str]) -> Subscription:
     """A subscription with what options ask for. Raises UsageError."""
     wanted = with_options(current, options)
+    if current.id and schedule.is_sound(wanted.schedule, wanted.zone):
+        return wanted  # what an earlier version kept goes on as it is
     with blaming("on"):
-        return replace(wanted, schedule=schedule.check(wanted.schedule))
+        return replace(wanted, schedule=crontab.expression(wanted.schedule))
 
 
 def _new_form(context: Context, words: Sequence[str]) -> Form | None:
@@ -171,15 +179,11 @@ def _resting(context: Context, subscription: Subscription) -> tuple[Part, ...]:
     return (Text(((Span(title, strong=True),),)), why, Buttons((gone,)))
 
 
-def _described(context: Context, subscription: Subscription, texts: Texts) -> Fields:
-    try:
-        due = schedule.next_slot(subscription.schedule, subscription.zone, context.now)
-    except UsageError:
-        due = None  # kept by an older program, or changed by hand: it is shown, and never due
+def _described(context: Context, subscription: Subscription, texts: Texts, times: int = 1) -> Fields:
     filters = subscription.filters
     items = [
         ("schedule", f"{subscription.schedule} ({subscription.zone})"),
-        ("next", f"{local(due, subscription.zone):%Y-%m-%d %H:%M}" if due else texts("answer.never")),
+        ("next" if times == 1 else "coming", _coming(context, subscription, texts, times)),
         ("language", subscription.language),
         ("branch", subscription.branch),
         ("paths", ", ".join(filters.paths)),
@@ -190,6 +194,24 @@ def _described(context: Context, subscription: Subscription, texts: Texts) -> Fi
         ("paused", texts(f"paused.{subscription.paused}") if subscription.paused else ""),
     ]
     return Fields(tuple((texts(f"setting.{name}"), (Span(value),)) for name, value in items if value))
+
+
+def _coming(context: Context, subscription: Subscription, texts: Texts, times: int) -> str:
+    """When the next digests are due, with the day of the week, which a schedule is mostly about."""
+    last = next(iter(context.services.ledger.deliveries(subscription.id, limit=1)), None)
+    try:
+        slots = schedule.coming(
+            subscription.schedule, subscription.zone, ledger.watermark(subscription, last), context.now
+        )
+        moments = [local(slot, subscription.zone) for slot in islice(slots, times)]
+    except UsageError:
+        moments = []  # kept by an older program, or changed by hand: it is shown, and never due
+    return ", ".join(_moment(moment, texts) for moment in moments) or texts("answer.never")
+
+
+def _moment(moment: datetime, texts: Texts) -> str:
+    weekday = texts(f"weekday.{moment.weekday()}")
+    return texts("answer.moment", weekday=weekday, date=f"{moment:%Y-%m-%d}", time=f"{moment:%H:%M}")
 
 
 def _form(context: Context, words: Sequence[str]) -> Form | None:
