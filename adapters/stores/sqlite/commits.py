@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from sqlite_utils import Database
 
-from adapters.stores.sqlite.rows import COMMIT_COLUMNS, UNREADABLE, Row, bound, commit_of, commit_row, commit_words
-from adapters.stores.sqlite.words import repository_token
+from adapters.stores.rows import COMMIT_COLUMNS, UNREADABLE, Row, bound, commit_of, commit_row, commit_words
+from adapters.stores.words import repository_token
 from bot.values import Commit
 
 _BY_SHA = f"SELECT id, {COMMIT_COLUMNS} FROM commits WHERE repo = ? AND sha = ?"  # noqa: S608

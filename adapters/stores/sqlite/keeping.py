@@ -14,16 +14,23 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from adapters.stores.rows import (
+    LOOKED_AT,
+    PERSONAL,
+    UNREADABLE,
+    bound,
+    instant,
+    load_delivery,
+    load_digest,
+    load_subscription,
+    names_of,
+    to_json,
+)
 from adapters.stores.sqlite.commits import forget_commits
 from adapters.stores.sqlite.file import Part, SqliteFile, error_of
-from adapters.stores.sqlite.ledger import load_delivery
-from adapters.stores.sqlite.rows import UNREADABLE, bound, instant, load_digest, to_json
-from adapters.stores.sqlite.subscriptions import load_subscription
 from bot.errors import StoreError, Unavailable
 from bot.values import Unreadable
 
-_LOOKED_AT = 200
-"""Digests that are looked at, the newest."""
 _BATCH = 200
 """Commits that are forgotten in one transaction."""
 PAUSE = 0.12
@@ -33,8 +40,6 @@ _PAGES = 500
 _BUSY = 0.2
 """Seconds that a restore waits for other processes to let go."""
 _NO_BACKUP = {"database_invalid", "database_foreign", "database_damaged", "database_no_access"}
-_PERSONAL = ("person", "user_id")
-"""The columns that hold a person of a chat, in this program's tables and in those of slack_sdk."""
 
 
 class SqliteKeeping(Part):
@@ -64,7 +69,7 @@ class SqliteKeeping(Part):
         return bool(gone or known)
 
     def forget_person(self, person: str) -> int:
-        names = to_json([person, person.rpartition(":")[2], person.rpartition(":")[2].rpartition("/")[2]])
+        names = to_json(names_of(person))
         chat, _, channel = person.partition(":")
         with self._file.counting() as db:
             gone = db.execute(
@@ -121,7 +126,7 @@ class SqliteKeeping(Part):
         checked: tuple[tuple[str, Callable[..., object], str], ...] = (
             ("subscriptions", load_subscription, "SELECT id, body, place FROM subscriptions"),
             ("deliveries", load_delivery, f"SELECT id, body, {of} FROM deliveries d WHERE state = 'due' OR {newest}"),  # noqa: S608
-            ("digests", _load_digest, f"SELECT key, body, repo FROM digests ORDER BY kept DESC LIMIT {_LOOKED_AT}"),  # noqa: S608
+            ("digests", _load_digest, f"SELECT key, body, repo FROM digests ORDER BY kept DESC LIMIT {LOOKED_AT}"),  # noqa: S608
         )
         return tuple(found for table, make, query in checked for found in self._wrong(table, make, query))
 
@@ -172,7 +177,7 @@ def _columns_of_people(db: Database) -> Iterator[tuple[str, str]]:
     tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()]
     for table in tables:
         names = {row[1] for row in db.execute(f'PRAGMA table_info("{table}")').fetchall()}
-        yield from ((f'"{table}"', column) for column in _PERSONAL if column in names)
+        yield from ((f'"{table}"', column) for column in PERSONAL if column in names)
 
 
 # --- A file beside, and in its place -------------------------------------------------------------

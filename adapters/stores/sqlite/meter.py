@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
+from adapters.stores.rows import bound, instant
 from adapters.stores.sqlite.file import Part
-from adapters.stores.sqlite.rows import bound, instant
 from bot.ports import Learned, Meter
 from bot.values import Spending, Usage
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 from pathlib import Path
 
+from adapters.stores.rows import TABLES
 from adapters.stores.sqlite.archive import SqliteArchive
 from adapters.stores.sqlite.file import SqliteFile
 from adapters.stores.sqlite.keeping import SqliteKeeping, restore
@@ -10,7 +11,6 @@ from adapters.stores.sqlite.leases import SqliteLeases
 from adapters.stores.sqlite.ledger import SqliteLedger
 from adapters.stores.sqlite.memory import SqliteMemory
 from adapters.stores.sqlite.meter import SqliteLearned, SqliteMeter
-from adapters.stores.sqlite.schema import TABLES
 from adapters.stores.sqlite.subscriptions import SqliteSubscriptions
 from bot.ports import Database
 from bot.settings import Settings
@@ -31,7 +31,7 @@ class SqliteStore(
 
     Every method raises StoreError where the file cannot be used and Unavailable where another process keeps it locked
     for longer than the busy timeout. What SQLite cannot hold is kept as near as it can: see
-    `adapters.stores.sqlite.rows`.
+    `adapters.stores.rows`.
     """
 
     def __init__(self, path: Path, busy_timeout: float = 10) -> None:
