@@ -331,9 +331,9 @@ def _megabytes(size: int) -> str:
 def db(*, as_json: bool) -> None:
     """Show where the database is, its size, and what it holds."""
     with parts.program() as program:
-        path, counts = program.settings.digest_database, program.store.counts()
+        path, counts = program.store.name, program.store.counts()
         if as_json:
-            click.echo(json.dumps({"path": str(path), **counts}, ensure_ascii=False))
+            click.echo(json.dumps({"path": path, **counts}, ensure_ascii=False))
             return
         click.echo(f"{path}  {counts.pop('bytes'):,} bytes")
         for table, rows in counts.items():

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ from adapters.llms.openai.settings import OpenAISettings
 from adapters.sources.git.settings import GitSettings
 from adapters.sources.github.settings import GitHubSettings
 from adapters.stores import sqlite
-from adapters.stores.sqlite import SqliteStore
 from bot import addresses
 from bot.app import App
 from bot.commits import hosts
@@ -30,10 +30,10 @@ from bot.conversation.interpreter import Interpreter
 from bot.conversation.options import zone_named
 from bot.delivery.planning import clock_error
 from bot.delivery.worker import Worker
-from bot.errors import ConfigError, DigestError, UsageError
+from bot.errors import ConfigError, DigestError, StoreError, Unavailable, UsageError
 from bot.judgement.asker import Asker, Bill, Limits
 from bot.judgement.questions import EARLIER, Depth
-from bot.ports import Chat, CommitSource, Finding, LanguageModel, Progress, Verdict
+from bot.ports import Chat, CommitSource, Finding, LanguageModel, Progress, Store, Verdict
 from bot.posts.labels import columns
 from bot.repositories import Repositories
 from bot.rights import Rights, granted
@@ -57,7 +57,7 @@ class Program:
     """The program with its real parts."""
 
     settings: AllSettings
-    store: SqliteStore
+    store: Store
     bill: Bill
     app: App
     chats: "Chats"
@@ -117,14 +117,17 @@ class Program:
 
 
 @contextmanager
-def program(lang: str | None = None, zone: str = "", *, strangers: bool = False) -> Iterator[Program]:
+def program(
+    lang: str | None = None, zone: str = "", *, strangers: bool = False, patient: bool = False
+) -> Iterator[Program]:
     """The program, closed at the end; `lang` and `zone` come before the settings'. Raises DigestError.
 
-    With `strangers` others than the operator name repositories: not every host is then reached.
+    With `strangers` others than the operator name repositories: not every host is then reached. `patient` waits for a
+    database server that does not answer.
     """
     asked = {"digest_language": lang, "digest_zone": zone and zone_named(zone)}
     settings = load(AllSettings).model_copy(update={name: value for name, value in asked.items() if value})
-    store = sqlite.from_settings(settings)
+    store = _awaited(settings) if patient else stored(settings)
     store.count_in(settings.digest_clones / "counts")
     try:
         # Who serves strangers tells a log how it goes, or nobody.
@@ -134,7 +137,39 @@ def program(lang: str | None = None, zone: str = "", *, strangers: bool = False)
         store.close()
 
 
-def _joined(settings: AllSettings, store: SqliteStore, progress: Progress, strangers: bool) -> Program:
+def stored(settings: AllSettings) -> Store:
+    """Where all is kept: an SQLite file, or a PostgreSQL database. Raises ConfigError, StoreError, Unavailable."""
+    if isinstance(settings.digest_database, Path):
+        return sqlite.from_settings(settings)
+    try:
+        from adapters.stores import postgres
+    except ImportError:
+        raise ConfigError("postgres_missing") from None
+    return postgres.from_settings(settings)
+
+
+_SERVER = 5.0
+"""Seconds between two looks whether a database server answers."""
+
+
+def _awaited(settings: AllSettings) -> Store:
+    """The same, once its server answers; that one is waited for is said when it begins and when it ends."""
+    waited = False
+    while True:
+        try:
+            store = stored(settings)
+        except Unavailable as error:
+            if not waited:
+                _log.warning("the database is waited for: %s", Texts(settings.digest_language).error(error))
+            waited = True
+            time.sleep(_SERVER)
+            continue
+        if waited:
+            _log.warning("the database answers")
+        return store
+
+
+def _joined(settings: AllSettings, store: Store, progress: Progress, strangers: bool) -> Program:
     limits = Limits(
         day=settings.openai_daily_tokens,
         digest=settings.openai_digest_tokens,
@@ -183,7 +218,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _model(settings: OpenAISettings, store: SqliteStore) -> LanguageModel | None:
+def _model(settings: OpenAISettings, store: Store) -> LanguageModel | None:
     if not settings.openai_model:
         return None
     from adapters.llms.openai import model
@@ -195,7 +230,7 @@ def _hosts(settings: AllSettings) -> hosts.Hosts:
     return hosts.from_settings(settings, settings.github_url)
 
 
-def _named(settings: AllSettings, store: SqliteStore) -> Callable[[str], bool]:
+def _named(settings: AllSettings, store: Store) -> Callable[[str], bool]:
     """Whether the operator named a host: in the settings, or by what they follow in their own terminal."""
     listed = (*settings.digest_allow, *(right.pattern for right in granted(settings.digest_rights)))
     given = addresses.hosts_of((settings.digest_repo, *listed, settings.github_url))
@@ -303,9 +338,9 @@ _QUOTA = 60
 @contextmanager
 def service(once: bool) -> Iterator[tuple[Program, dict[str, Chat]]]:
     """The program with its chats. Raises ConfigError where there is none to listen in."""
-    with program(strangers=True) as made:
-        logs.configure(made.settings)
-        logs.catch()
+    logs.configure(load(AllSettings))
+    logs.catch()
+    with program(strangers=True, patient=not once) as made:
         if path := unread(AllSettings):
             _log.warning("%s is not read: it may be somebody else's; DIGEST_ENV_FILE names a file to read", path)
         if made.store.begin(made.app.clock()):
@@ -366,8 +401,10 @@ def monitor(made: Program, clock: "Clock") -> Iterator[None]:
 
 def restore(backup: Path) -> tuple[Path, Path | None]:
     """Put a backup in the place of the database; its path, and the old one's. Raises StoreError, ConfigError."""
-    settings = load(AllSettings)
-    return settings.digest_database, sqlite.restore_from(settings, backup, _now())
+    database = load(AllSettings).digest_database
+    if not isinstance(database, Path):
+        raise StoreError("postgres_restore")
+    return database, sqlite.restore(database, backup, _now())
 
 
 def _clones(made: Program) -> "GitSource":
@@ -420,7 +457,7 @@ def findings(what: str | None, channel: str) -> Iterator[Finding]:
     yield from _settings_findings(settings, what)
     if what is None:
         with program(strangers=True) as made:
-            yield from operator.examine(made.app, made.store, str(settings.digest_database))
+            yield from operator.examine(made.app, made.store, made.store.name)
     yield from _clock_finding(settings, what)
     group = channel.startswith(_FEISHU_GROUP)  # so that one of a chat is not looked for in the other
     if what == "slack" or (what is None and _CHATS["slack"][1](settings)):

@@ -78,9 +78,6 @@ DELIVERIES = 100
 FAR = 7 * 86_400 * 1_000_000
 """Microseconds: a lease that outlasts another one of its key by so much was taken by a clock that was wrong."""
 
-LOOKED_AT = 200
-"""Digests that are looked at for rows that cannot be read, the newest."""
-
 PERSONAL = ("person", "user_id")
 """The columns that hold a person of a chat, in this program's tables and in those of slack_sdk."""
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from adapters.stores.rows import (
-    LOOKED_AT,
     PERSONAL,
     UNREADABLE,
     bound,
@@ -31,6 +30,8 @@ from adapters.stores.sqlite.file import Part, SqliteFile, error_of
 from bot.errors import StoreError, Unavailable
 from bot.values import Unreadable
 
+_LOOKED_AT = 200
+"""Digests that are looked at, the newest."""
 _BATCH = 200
 """Commits that are forgotten in one transaction."""
 PAUSE = 0.12
@@ -126,7 +127,7 @@ class SqliteKeeping(Part):
         checked: tuple[tuple[str, Callable[..., object], str], ...] = (
             ("subscriptions", load_subscription, "SELECT id, body, place FROM subscriptions"),
             ("deliveries", load_delivery, f"SELECT id, body, {of} FROM deliveries d WHERE state = 'due' OR {newest}"),  # noqa: S608
-            ("digests", _load_digest, f"SELECT key, body, repo FROM digests ORDER BY kept DESC LIMIT {LOOKED_AT}"),  # noqa: S608
+            ("digests", _load_digest, f"SELECT key, body, repo FROM digests ORDER BY kept DESC LIMIT {_LOOKED_AT}"),  # noqa: S608
         )
         return tuple(found for table, make, query in checked for found in self._wrong(table, make, query))
 

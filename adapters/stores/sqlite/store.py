@@ -1,12 +1,11 @@
 """`SqliteStore`: everything that must be remembered, in one SQLite file."""
 
-from datetime import datetime
 from pathlib import Path
 
 from adapters.stores.rows import TABLES
 from adapters.stores.sqlite.archive import SqliteArchive
 from adapters.stores.sqlite.file import SqliteFile
-from adapters.stores.sqlite.keeping import SqliteKeeping, restore
+from adapters.stores.sqlite.keeping import SqliteKeeping
 from adapters.stores.sqlite.leases import SqliteLeases
 from adapters.stores.sqlite.ledger import SqliteLedger
 from adapters.stores.sqlite.memory import SqliteMemory
@@ -38,6 +37,10 @@ class SqliteStore(
         """Open the file at `path`, created where missing; `busy_timeout` is in seconds. Raises as every method does."""
         super().__init__(SqliteFile(path, busy_timeout))
 
+    @property
+    def name(self) -> str:
+        return str(self._file.path)
+
     def counts(self) -> dict[str, int]:
         with self._file.reading() as db:
             return {name: db.table(name).count for name in TABLES} | {"bytes": self._file.size()}
@@ -47,10 +50,6 @@ class SqliteStore(
 
 
 def from_settings(settings: Settings) -> SqliteStore:
-    """The store at `digest_database`. Raises StoreError, Unavailable."""
+    """The store at `digest_database`, where that is a path. Raises StoreError, Unavailable."""
+    assert isinstance(settings.digest_database, Path)
     return SqliteStore(settings.digest_database)
-
-
-def restore_from(settings: Settings, backup: Path, now: datetime) -> Path | None:
-    """Put a backup in the place of `digest_database`, see `restore`. Raises StoreError."""
-    return restore(settings.digest_database, backup, now)

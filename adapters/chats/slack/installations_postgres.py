@@ -1,0 +1,142 @@
+"""The workspaces where somebody installed the app, in the PostgreSQL database that DIGEST_DATABASE names.
+
+slack_sdk's own stores are for SQLite, SQLAlchemy and files. Of a workspace the last installation counts, so that there
+is one row for each workspace, and one for each of its people who gave a token of their own.
+"""
+
+import json
+import uuid
+from collections.abc import Collection
+from typing import Any
+
+from cryptography.fernet import MultiFernet
+from pydantic import SecretStr
+from slack_sdk.oauth.installation_store import Bot, Installation, InstallationStore
+from slack_sdk.oauth.state_store import OAuthStateStore
+
+from adapters.chats.slack.installations import SECRET, Encrypting
+from adapters.postgres import Connection, Server
+
+_LOCK = 0x6469676573740002
+"""The key of the lock under which one process makes the tables; `adapters.stores.postgres.schema` has another."""
+_TABLES = """
+    CREATE TABLE IF NOT EXISTS slack_bots (
+        client_id text NOT NULL, team_id text NOT NULL, body text NOT NULL, PRIMARY KEY (client_id, team_id)
+    );
+    CREATE TABLE IF NOT EXISTS slack_installations (
+        client_id text NOT NULL, team_id text NOT NULL, user_id text NOT NULL, installed_at double precision NOT NULL,
+        body text NOT NULL, PRIMARY KEY (client_id, team_id, user_id)
+    );
+    CREATE TABLE IF NOT EXISTS slack_states (state text PRIMARY KEY, until timestamptz NOT NULL)
+"""
+
+
+class _Rows(InstallationStore):
+    """What slack_sdk asks of a store, in rows of JSON."""
+
+    def __init__(self, server: Server, client_id: str) -> None:
+        self.server = server
+        self._client = client_id
+        if not server.read(lambda db: db.execute("SELECT to_regclass('slack_states')").fetchone() != (None,)):
+            server.write(_make_tables)
+
+    def save(self, installation: Installation) -> None:
+        """Keep an installation, and its bot's token."""
+        if installation.bot_token:
+            self.save_bot(installation.to_bot())
+        row = (self._client, installation.team_id or "", installation.user_id or "", installation.installed_at)
+        query = (
+            "INSERT INTO slack_installations VALUES (%s, %s, %s, %s, %s) ON CONFLICT (client_id, team_id, user_id) "
+            "DO UPDATE SET installed_at = excluded.installed_at, body = excluded.body"
+        )
+        self.server.write(lambda db: db.execute(query, (*row, _dumped(installation))))
+
+    def save_bot(self, bot: Bot) -> None:
+        """Keep a bot's token."""
+        query = (
+            "INSERT INTO slack_bots VALUES (%s, %s, %s) "
+            "ON CONFLICT (client_id, team_id) DO UPDATE SET body = excluded.body"
+        )
+        self.server.write(lambda db: db.execute(query, (self._client, bot.team_id or "", _dumped(bot))))
+
+    def find_bot(self, *, team_id: str | None, **_: Any) -> Bot | None:
+        """The bot of a workspace."""
+        query = "SELECT body FROM slack_bots WHERE client_id = %s AND team_id = %s"
+        row = self.server.read(lambda db: db.execute(query, (self._client, team_id or "")).fetchone())
+        return Bot(**json.loads(row[0])) if row else None
+
+    def find_installation(self, *, team_id: str | None, user_id: str | None = None, **_: Any) -> Installation | None:
+        """The last installation of a workspace, or a person's."""
+        query = (
+            "SELECT body FROM slack_installations WHERE client_id = %s AND team_id = %s "
+            "AND (%s::text IS NULL OR user_id = %s) ORDER BY installed_at DESC LIMIT 1"
+        )
+        values = (self._client, team_id or "", user_id, user_id)
+        row = self.server.read(lambda db: db.execute(query, values).fetchone())
+        return Installation(**json.loads(row[0])) if row else None
+
+    def delete_bot(self, *, team_id: str | None, **_: Any) -> None:
+        """Remove a bot's token."""
+        query = "DELETE FROM slack_bots WHERE client_id = %s AND team_id = %s"
+        self.server.write(lambda db: db.execute(query, (self._client, team_id or "")))
+
+    def delete_installation(self, *, team_id: str | None, user_id: str | None = None, **_: Any) -> None:
+        """Remove the installations of a workspace, or a person's."""
+        query = (
+            "DELETE FROM slack_installations WHERE client_id = %s AND team_id = %s "
+            "AND (%s::text IS NULL OR user_id = %s)"
+        )
+        self.server.write(lambda db: db.execute(query, (self._client, team_id or "", user_id, user_id)))
+
+
+class PostgresInstallations(Encrypting, _Rows):
+    """The installations of an app, with tokens encrypted."""
+
+    def __init__(
+        self, address: SecretStr, client_id: str, key: MultiFernet | None, invited: Collection[str] = frozenset()
+    ) -> None:
+        """Raises ConfigError, StoreError, Unavailable."""
+        super().__init__(Server(address), client_id)
+        self._key, self._invited = key, invited
+        if key:
+            self.server.write(self._close_kept)
+
+    def _close_kept(self, db: Connection) -> None:
+        """Encrypt what was kept before there was a key."""
+        for table in ("slack_bots", "slack_installations"):
+            query = f"SELECT ctid::text, body FROM {table} WHERE client_id = %s FOR UPDATE"  # noqa: S608
+            for row, body in db.execute(query, (self._client,)).fetchall():
+                kept = json.loads(body)
+                closed = kept | {name: self.encrypted(kept[name]) for name in SECRET if kept.get(name)}
+                if closed != kept:
+                    changed = f"UPDATE {table} SET body = %s WHERE ctid = %s::tid"  # noqa: S608
+                    db.execute(changed, (json.dumps(closed), row))
+
+
+class PostgresStates(OAuthStateStore):
+    """What is to come back from Slack's page, once and within some seconds, to whichever process."""
+
+    def __init__(self, server: Server, seconds: int) -> None:
+        self._server, self._seconds = server, seconds
+
+    def issue(self, *_: Any, **__: Any) -> str:
+        """A new one."""
+        state = str(uuid.uuid4())
+        query = "INSERT INTO slack_states VALUES (%s, now() + %s * interval '1 second')"
+        self._server.write(lambda db: db.execute(query, (state, self._seconds)))
+        return state
+
+    def consume(self, state: str) -> bool:
+        """Whether it was given out and came back in time; those that did not are removed."""
+        query = "DELETE FROM slack_states WHERE until < now() OR state = %s RETURNING state, until >= now()"
+        found = self._server.write(lambda db: db.execute(query, (state.replace("\0", ""),)).fetchall())
+        return (state, True) in found
+
+
+def _make_tables(db: Connection) -> None:
+    db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    db.execute(_TABLES)
+
+
+def _dumped(kept: Bot | Installation) -> str:
+    return json.dumps(kept.to_dict_for_copying(), default=lambda time: time.isoformat())

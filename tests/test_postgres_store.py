@@ -1,0 +1,396 @@
+"""The PostgreSQL store: the contract, and what only a server can do: be cut off, down, crowded, shared or forbidden."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+from postgres import Postgres, postgres
+from pydantic import SecretStr
+from store_contract import StoreContract
+
+from adapters.stores.postgres import PostgresStore
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    with postgres() as made:
+        yield made
+
+
+@pytest.fixture
+def address(server: Postgres) -> SecretStr:
+    return server.cleared()
+
+
+@pytest.fixture
+def store(address: SecretStr) -> Iterator[PostgresStore]:
+    with closing(PostgresStore(address)) as store:
+        yield store
+
+
+class TestPostgresStore(StoreContract):
+    @pytest.fixture
+    def reopen(self, store: PostgresStore, address: SecretStr) -> Iterator[Callable[[], PostgresStore]]:
+        opened: list[PostgresStore] = []
+
+        def again() -> PostgresStore:
+            store.close()
+            opened.append(PostgresStore(address))
+            return opened[-1]
+
+        yield again
+        for each in opened:
+            each.close()
+
+
+# --- What PostgreSQL itself holds ------------------------------------------------------------
+
+
+def test_a_nul_becomes_a_replacement_character_and_any_text_is_kept(store: PostgresStore) -> None:
+    odd = commit(1, subject="a\0b \udc80", files=(FileChange("x\0"),))
+    store.keep_commits([odd])
+    kept = store.commits_by_sha(REPO, odd.sha)[0]
+    assert (kept.subject, kept.files) == ("a\ufffdb \ufffd", (FileChange("x\0"),))
+    kept = store.subscribe(replace(DAILY, branch="a\0b"))
+    store.pause(kept.id, "left\0")
+    assert store.subscriptions() == (replace(kept, paused="left\0"),)
+
+
+def test_words_follow_each_other_wherever_they_stand_in_a_very_long_commit(store: PostgresStore) -> None:
+    """A tsvector knows 16,383 positions, 256 of each word, and a mebibyte."""
+    files = tuple(FileChange(f"src/part{n:05}/{'x' * 50}{n}/end.py") for n in range(9_000))
+    store.keep_commits([commit(1, files=files), commit(2, files=(FileChange("end/src.py"),))])
+    for query in ("src/part08999", f"{'x' * 50}8999/end", "x" * 45):
+        assert shas(store.search(query, [REPO], 9)) == [commit(1).sha], query
+    assert store.search(f"{'x' * 60}", [REPO], 9) == ()
+    assert shas(store.search("end/src", [REPO], 9)) == [commit(2).sha]
+
+
+def test_a_search_looks_further_where_candidates_hold_the_words_apart(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.stores.postgres.archive._LOOKED_THROUGH", 2)
+    store.keep_commits([commit(0, subject="http.cancel"), *(commit(n, subject="cancel the http") for n in range(1, 8))])
+    assert shas(store.search("http.cancel", [REPO], 1)) == [commit(0).sha]
+
+
+def test_json_that_no_version_wrote_is_none(store: PostgresStore, server: Postgres) -> None:
+    store.keep_digest("k", digest(commit(1)), START)
+    server.sql("UPDATE digests SET body = '{}'", SHARED)
+    server.sql("UPDATE commits SET parents = 'oops'", SHARED)
+    assert store.digest("k") is None
+    assert store.commits_by_sha(REPO, commit(1).sha) == store.search("change", [REPO], 9) == ()
+    assert [(row.table, row.key) for row in store.unreadable()] == [("digests", "k")]
+    store.keep_digest("k", digest(commit(1)), START)
+    assert store.digest("k") == digest(commit(1))
+    assert store.commits_by_sha(REPO, commit(1).sha) == (commit(1),)
+
+
+def test_a_digest_that_fails_halfway_leaves_nothing(store: PostgresStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("adapters.stores.postgres.archive.index_analyses", fail)
+    with pytest.raises(RuntimeError):
+        store.keep_digest("k", digest(commit(1)), START)
+    assert {name for name, rows in store.counts().items() if rows} == {"bytes"}
+
+
+def test_old_deliveries_are_forgotten_unless_they_are_still_due(store: PostgresStore) -> None:
+    number, day = store.subscribe(DAILY).id, timedelta(days=1)
+    first = last = planned(store, number)
+    for n in range(1, DELIVERIES + 5):
+        store.keep_delivery(replace(last, state=DeliveryState.FAILED, attempts=1))
+        last = planned(store, number, last.id, until=START + (n + 1) * day)
+        if n == 3:
+            posted = (Step("headline", StepState.DONE, START, "t"),)
+            assert store.reopen(replace(first, attempts=2, steps=posted))
+    kept = [each.id for each in store.deliveries(number)]
+    assert kept == [*range(last.id, last.id - DELIVERIES, -1), first.id]
+
+
+def test_a_repository_and_a_person_are_forgotten_and_what_is_old_goes(store: PostgresStore, server: Postgres) -> None:
+    store.keep_digest("k", digest(commit(1)), START)
+    store.keep_commits([commit(2, repo=OTHER)])
+    store.keep_analysis(AnalysisKey(REPO, commit(1).sha, "p", "m", "en"), Analysis("Alpha"))
+    store.subscribe(DAILY)
+    store.subscribe(replace(DAILY, place=Place("slack", "T1/U1"), repo=OTHER))
+    server.sql("CREATE TABLE IF NOT EXISTS slack_people (user_id text, token text)", SHARED)
+    server.sql("INSERT INTO slack_people VALUES ('U1', 'x'), ('U2', 'y')", SHARED)
+    assert store.forget_person("slack:T1/U1") == 2
+    assert server.sql("SELECT user_id FROM slack_people", SHARED) == [("U2",)]
+    assert store.retain(START + timedelta(days=9), [REPO.upper()]) == 1
+    assert store.commits_by_sha(OTHER, commit(2).sha) == ()
+    assert store.forget_repository(REPO.upper())
+    assert not store.forget_repository(REPO)
+    store.compact()
+    left = {name for name, rows in store.counts().items() if rows}
+    assert left == {"bytes", "repositories"}  # of what was old the name is kept: what was told of it is remembered
+    server.sql("DROP TABLE slack_people", SHARED)
+
+
+def test_a_copy_is_pg_dumps(store: PostgresStore, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="postgres_backup"):
+        store.back_up(tmp_path / "copy")
+    assert store.free() is None
+
+
+# --- Connections that are cut ----------------------------------------------------------------
+
+
+def cutting(monkeypatch: pytest.MonkeyPatch, server: Postgres, begins: str, *, after: bool) -> list[str]:
+    """Cut every connection once, right before or after the server did the next statement that begins so."""
+    execute, done = psycopg.Connection.execute, []
+
+    def cut(db: psycopg.Connection, query: object, *rest: object, **more: object) -> object:
+        meant = not done and str(query).startswith(begins)
+        if meant:
+            done.append(str(query))
+        if meant and not after:
+            server.cut(SHARED)
+        made = execute(db, query, *rest, **more)
+        if meant and after:
+            server.cut(SHARED)
+            raise psycopg.OperationalError("the answer was lost") from lost(db)
+        return made
+
+    def lost(db: psycopg.Connection) -> None:
+        db.close()
+
+    monkeypatch.setattr(psycopg.Connection, "execute", cut)
+    return done
+
+
+@pytest.mark.parametrize(
+    ("begins", "after"),
+    [
+        ("BEGIN", False),
+        ("INSERT INTO deliveries", False),
+        ("SELECT name, count FROM memory", False),
+        ("COMMIT", False),
+        ("COMMIT", True),
+    ],
+)
+def test_a_transaction_that_is_cut_anywhere_is_done_once(
+    store: PostgresStore, server: Postgres, monkeypatch: pytest.MonkeyPatch, begins: str, after: bool
+) -> None:
+    number = store.subscribe(DAILY).id
+    done = cutting(monkeypatch, server, begins, after=after)
+    made = store.plan(delivery(number), 0)
+    assert done, "nothing was cut"
+    assert made is not None
+    assert store.deliveries() == (made,)
+    done = cutting(monkeypatch, server, begins.replace("INSERT INTO deliveries", "UPDATE deliveries"), after=after)
+    store.keep_delivery(settled := replace(made, state=DeliveryState.DONE))
+    assert done, "nothing was cut"
+    assert store.deliveries() == (settled,)
+
+
+def test_what_was_taken_is_counted_once_though_the_answer_is_lost(
+    store: PostgresStore, server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cutting(monkeypatch, server, "COMMIT", after=True) == []
+    store.add_usage(Usage("m", 1, 1, 1), "p", START)
+    assert store.usage(START, START + timedelta(days=1)) == (Spending("m", "p", 1, 1, 1),)
+
+
+def test_reading_goes_on_though_every_connection_was_cut(store: PostgresStore, server: Postgres) -> None:
+    store.keep_commits([commit(1)])
+    with ThreadPoolExecutor(4) as pool:  # several connections are open
+        list(pool.map(lambda _: store.counts(), range(8)))
+    server.cut(SHARED)
+    assert store.commits_by_sha(REPO, commit(1).sha) == (commit(1),)
+
+
+def test_two_who_wait_for_each_other_both_get_done(store: PostgresStore) -> None:
+    """The server ends one of them (40P01), which is repeated."""
+    store.keep_commits([commit(1)])
+    barrier, calls = threading.Barrier(2, timeout=9), []
+
+    def crossed(first: int, second: int) -> None:
+        def work(db: psycopg.Connection) -> None:
+            calls.append(first)
+            db.execute("SELECT pg_advisory_xact_lock(%s)", (first,))
+            with suppress(threading.BrokenBarrierError):
+                barrier.wait()
+            barrier.abort()
+            db.execute("SELECT pg_advisory_xact_lock(%s)", (second,))
+
+        store._server.write(work)
+
+    with ThreadPoolExecutor(2) as pool:
+        for each in [pool.submit(crossed, 1, 2), pool.submit(crossed, 2, 1)]:
+            each.result()
+    assert len(calls) == 3
+
+
+# --- Leases by the server's clock ------------------------------------------------------------
+
+
+def test_a_machine_whose_clock_is_wrong_takes_nobodys_lease(store: PostgresStore, address: SecretStr) -> None:
+    now, minute = datetime.now(UTC), timedelta(minutes=1)
+    assert store.claim("k", "one", now, now + minute)
+    for wrong in (timedelta(hours=3), timedelta(hours=-3)):
+        with closing(PostgresStore(address, clock=lambda wrong=wrong: datetime.now(UTC) + wrong)) as other:
+            there = now + wrong
+            assert not other.claim("k", "two", there, there + minute)
+            assert other.claim(f"k{wrong}", "two", there, there + minute)
+            assert not store.claim(f"k{wrong}", "one", now, now + minute)
+            other.renew([f"k{wrong}"], "two", there, there + 2 * minute)
+            assert not store.claim(f"k{wrong}", "one", now + 1.5 * minute, now + 3 * minute)
+            assert store.claim(f"k{wrong}", "one", now + 2.5 * minute, now + 3 * minute)
+
+
+# --- Servers and databases that cannot be used -----------------------------------------------
+
+
+def refused(address: SecretStr, kind: type[DigestError], key: str) -> str:
+    """What is said of an address; asserts that it is this, names the setting, and shows no password."""
+    with pytest.raises(DigestError) as caught:
+        PostgresStore(address, timeout=0.3)
+    assert (type(caught.value), caught.value.key) == (kind, key)
+    said = Texts("en").error(caught.value)
+    assert "s3cr" not in f"{said} {caught.value}"
+    assert caught.value.__cause__ is None or "s3cr" not in str(caught.value.__cause__)
+    return said
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://bot:s3cr/et@host/db",
+        "postgresql://bot:s3cr@et@host/db",
+        "postgresql://bot:s3cr#et@host/db",
+        "postgresql://bot:s3cr%et@host/db",
+        "postgresql://bot:pw@host:s3cr/db",
+        "postgresql://bot:pw@host/db?s3cr=1",
+        "postgresql://",
+    ],
+)
+def test_an_address_that_is_none_is_refused_and_not_shown(address: str) -> None:
+    assert "DIGEST_DATABASE" in refused(SecretStr(address), ConfigError, "postgres_address")
+
+
+def test_a_server_that_does_not_answer_is_waited_for_later(tmp_path: Path) -> None:
+    said = refused(SecretStr(f"postgresql://bot:s3cret@/db?host={tmp_path}"), Unavailable, "postgres_down")
+    assert "DIGEST_DATABASE" in said
+    assert "No such file" in said
+
+
+def test_a_login_that_is_refused_or_a_database_that_is_not_there_is_named(server: Postgres) -> None:
+    refused(server.address("nowhere"), StoreError, "postgres_no_database")
+    refused(server.address(SHARED, "nobody", "s3cret"), StoreError, "postgres_login")
+    server.sql("CREATE ROLE locked LOGIN PASSWORD 'right'")
+    hba = Path(server.sql("SHOW hba_file")[0][0])
+    plain = hba.read_text()
+    hba.write_text(f"local all locked scram-sha-256\n{plain}")
+    server.sql("SELECT pg_reload_conf()")
+    try:
+        refused(server.address(SHARED, "locked", "s3cret"), StoreError, "postgres_login")
+        refused(server.address(SHARED, "locked"), StoreError, "postgres_login")
+    finally:
+        hba.write_text(plain)
+        server.sql("SELECT pg_reload_conf()")
+
+
+def test_a_user_without_rights_is_told_which(server: Postgres) -> None:
+    server.sql("CREATE ROLE stranger LOGIN")
+    bare = server.fresh("template0")
+    assert "CREATE" in refused(server.address(bare, "stranger"), StoreError, "postgres_rights")
+    assert server.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", bare) == [(0,)]
+    refused(server.address(server.fresh(), "stranger"), StoreError, "postgres_rights")
+
+
+def test_an_owner_who_may_create_nothing_else_is_enough(server: Postgres) -> None:
+    server.sql("CREATE ROLE owner LOGIN NOSUPERUSER NOCREATEDB")
+    name = server.fresh("template0", "OWNER owner")
+    with closing(PostgresStore(server.address(name, "owner"))) as store:
+        store.keep_commits([commit(1)])
+        assert shas(store.search("change", [REPO], 9)) == [commit(1).sha]
+        assert store.name == f"postgresql://owner@{server._folder}/{name}"
+
+
+def test_a_database_of_a_later_version_another_program_or_encoding_is_refused(server: Postgres) -> None:
+    later = server.fresh()
+    server.sql(f"INSERT INTO digest_schema (version) VALUES ({len(MIGRATIONS) + 1})", later)
+    refused(server.address(later), StoreError, "postgres_newer")
+    foreign = server.fresh("template0")
+    server.sql("CREATE TABLE commits (id int)", foreign)
+    refused(server.address(foreign), StoreError, "postgres_foreign")
+    assert server.sql("SELECT to_regclass('digest_schema')::text", foreign) == [(None,)]
+    latin = server.fresh("template0", "ENCODING 'SQL_ASCII' LOCALE 'C'")
+    refused(server.address(latin), StoreError, "postgres_encoding")
+
+
+def test_a_server_that_takes_no_changes_or_no_connections_says_so(server: Postgres) -> None:
+    name = server.fresh()
+    with closing(PostgresStore(server.address(name), timeout=0.3)) as store:
+        server.sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        server.cut(name)
+        with pytest.raises(StoreError, match="postgres_readonly"):
+            store.subscribe(DAILY)
+        server.sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+        server.cut(name)
+        with pytest.raises(Unavailable, match="postgres_down"):
+            store.subscriptions()
+        server.sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+        server.sql(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        assert eventually(lambda: store.subscribe(DAILY)).id == 1
+
+
+def eventually(work: Callable[[], T]) -> T:
+    """What comes of a call, once its server answers."""
+    for _ in range(50):
+        with suppress(Unavailable):
+            return work()
+    return work()
+
+
+def test_many_who_open_a_new_database_at_once_migrate_it_once(server: Postgres) -> None:
+    name = server.fresh("template0")
+    with ThreadPoolExecutor(4) as pool:
+        for store in pool.map(lambda _: PostgresStore(server.address(name)), range(4)):
+            store.close()
+    assert server.sql("SELECT version FROM digest_schema", name) == [(n + 1,) for n in range(len(MIGRATIONS))]
+    assert server.sql("SELECT count(*) FROM memory", name) == [(1,)]
+
+
+def test_a_migration_that_fails_changes_nothing(server: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = server.fresh()
+    failing = (
+        *MIGRATIONS,
+        lambda db: db.execute("CREATE TABLE more (id int)"),
+        lambda db: db.execute("SELECT nothing"),
+    )
+    monkeypatch.setattr("adapters.stores.postgres.schema.MIGRATIONS", failing)
+    refused(server.address(name), StoreError, "postgres_failed")
+    assert server.sql("SELECT to_regclass('more')::text, (SELECT count(*) FROM digest_schema)", name) == [(None, 1)]
+    monkeypatch.undo()
+    PostgresStore(server.address(name)).close()
+
+
+def test_a_closed_store_says_so(store: PostgresStore) -> None:
+    store.counts()
+    store.close()
+    for call in (store.counts, lambda: store.claim("k", "one", START, START)):
+        with pytest.raises(StoreError, match="database_closed"):
+            call()
+
+
+def test_nothing_is_left_in_a_session(store: PostgresStore, server: Postgres) -> None:
+    """So that a pooler in transaction mode may give the next transaction to another session."""
+    store.keep_digest("k", digest(commit(1), commit(2)), START)
+    for _ in range(9):
+        store.subscriptions()
+        store.claim("k", "one", START, START + timedelta(hours=1))
+
+    def left(db: psycopg.Connection) -> list[tuple[object, ...]]:
+        return db.execute(
+            "SELECT (SELECT count(*) FROM pg_prepared_statements), (SELECT count(*) FROM pg_cursors WHERE name != ''), "
+            "(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'), "
+            "(SELECT count(*) FROM pg_settings WHERE source = 'session')"
+        ).fetchall()
+
+    assert store._server.read(left) == [(0, 0, 0, 0)]
