@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, TypeVar
-from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import errors
@@ -165,6 +164,9 @@ class Server:
             yield db
         except _SERIAL as error:
             raise _CutError from error
+        except errors.ReadOnlySqlTransaction:
+            db.close()  # the next one may reach the new primary
+            raise
         except psycopg.Error as error:
             if db.broken or db.closed:
                 raise _CutError from error
@@ -241,13 +243,12 @@ def _done(db: Connection, work: Work[T]) -> T:
 
 def _parts(address: SecretStr) -> dict[str, Any]:
     """What libpq reads in an address. Raises ConfigError, which shows nothing of it: all of it may be a password."""
-    value = address.get_secret_value()
     try:
-        whole = urlsplit(value).netloc.count("@") <= 1
-        known: dict[str, Any] = dict(conninfo_to_dict(value)) if whole else {}
-    except (psycopg.Error, ValueError):
+        known: dict[str, Any] = dict(conninfo_to_dict(address.get_secret_value()))
+    except psycopg.Error:
         known = {}
-    if not known or not str(known.get("port", "0")).replace(",", "").isdigit():
+    misread = "@" in f"{known.get('host', '')}{known.get('dbname', '')}"  # a part of a password that is not encoded
+    if not known or misread or not str(known.get("port", "0")).replace(",", "").isdigit():
         raise ConfigError("postgres_address")
     return known
 

@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
 
+import psycopg
 import pytest
-from postgres import Postgres, postgres
+from click.testing import CliRunner
+from postgres import SHARED, Postgres, postgres
 from pydantic import SecretStr
-from store_contract import StoreContract
+from slack_sdk.oauth.installation_store import Installation
+from store_contract import DAILY, OTHER, REPO, START, StoreContract, commit, delivery, digest, planned, shas
 
+from adapters.chats.slack.installations import fernet
+from adapters.chats.slack.installations_postgres import PostgresInstallations, PostgresStates
+from adapters.chats.slack.workspaces import InstalledWorkspaces
+from adapters.logs import Formatter, secrets_of
 from adapters.stores.postgres import PostgresStore
+from adapters.stores.postgres.schema import MIGRATIONS
+from adapters.stores.rows import DELIVERIES
+from bot import parts
+from bot.cli import cli
+from bot.errors import ConfigError, DigestError, NotFound, StoreError, Unavailable
+from bot.settings import Settings
+from bot.texts import Texts
+from bot.values import Analysis, AnalysisKey, DeliveryState, FileChange, Place, Spending, Step, StepState, Usage
+
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +257,7 @@ def test_two_who_wait_for_each_other_both_get_done(store: PostgresStore) -> None
 
 def test_a_machine_whose_clock_is_wrong_takes_nobodys_lease(store: PostgresStore, address: SecretStr) -> None:
     now, minute = datetime.now(UTC), timedelta(minutes=1)
-    assert store.claim("k", "one", now, now + minute)
+    assert store.claim("k", "one", now, now + 60 * minute)
     for wrong in (timedelta(hours=3), timedelta(hours=-3)):
         with closing(PostgresStore(address, clock=lambda wrong=wrong: datetime.now(UTC) + wrong)) as other:
             there = now + wrong
@@ -262,7 +288,8 @@ def refused(address: SecretStr, kind: type[DigestError], key: str) -> str:
     [
         "postgresql://bot:s3cr/et@host/db",
         "postgresql://bot:s3cr@et@host/db",
-        "postgresql://bot:s3cr#et@host/db",
+        "postgresql://bot:pw#s3cr@et@host/db",
+        "postgresql://bot:12/s3cr@host/db",
         "postgresql://bot:s3cr%et@host/db",
         "postgresql://bot:pw@host:s3cr/db",
         "postgresql://bot:pw@host/db?s3cr=1",
@@ -335,8 +362,8 @@ def test_a_server_that_takes_no_changes_or_no_connections_says_so(server: Postgr
         server.cut(name)
         with pytest.raises(Unavailable, match="postgres_down"):
             store.subscriptions()
-        server.sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
         server.sql(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        server.sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
         assert eventually(lambda: store.subscribe(DAILY)).id == 1
 
 
@@ -394,3 +421,161 @@ def test_nothing_is_left_in_a_session(store: PostgresStore, server: Postgres) ->
         ).fetchall()
 
     assert store._server.read(left) == [(0, 0, 0, 0)]
+
+
+# --- The program on it -----------------------------------------------------------------------
+
+PASSWORD = "s3cr/et@home"
+
+
+@pytest.fixture
+def set_up(server: Postgres, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The settings name an empty database, with a password; its name."""
+    server.cleared()
+    monkeypatch.setenv("DIGEST_DATABASE", server.address(SHARED, password=PASSWORD).get_secret_value())
+    return f"postgresql://postgres@{server._folder}/{SHARED}"
+
+
+def test_the_address_is_the_whole_switch(set_up: str, server: Postgres) -> None:
+    with parts.program() as program:
+        program.store.subscribe(DAILY)
+        findings = {each.subject: each for each in parts.findings(None, "")}
+    assert server.sql("SELECT count(*) FROM subscriptions", SHARED) == [(1,)]
+    assert findings["database"].fields["path"] == set_up
+    assert "disk" not in findings
+    told = CliRunner().invoke(cli, ["db"]).output
+    assert told.startswith(set_up)
+    assert "s3cr" not in told
+
+
+def test_what_only_a_file_can_do_names_what_does_it(set_up: str, tmp_path: Path) -> None:
+    for command in ("backup", "restore"):
+        done = CliRunner().invoke(cli, [command, str(tmp_path / "copy")])
+        assert done.exit_code == 1
+        assert ("pg_dump" if command == "backup" else "pg_restore") in done.output
+        assert "s3cr" not in done.output
+
+
+def test_a_bot_that_starts_without_its_server_says_so_once_and_waits(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name, waits = server.fresh(), []
+    monkeypatch.setenv("DIGEST_DATABASE", server.address(name, password=PASSWORD).get_secret_value())
+    server.sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            server.sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+
+    monkeypatch.setattr(parts.time, "sleep", wait)
+    with monkeypatch.context() as mine:
+        mine.setattr(sys, "excepthook", sys.excepthook)
+        mine.setattr(threading, "excepthook", threading.excepthook)
+        handlers, level = logging.root.handlers[:], logging.root.level
+        try:
+            with pytest.raises(ConfigError, match="chat_none"), parts.service(once=False):
+                pass
+        finally:
+            logging.captureWarnings(False)
+            logging.root.handlers[:], logging.root.level = handlers, level
+    said = capfd.readouterr().err
+    assert len(waits) == 3
+    assert said.count("is waited for") == said.count("the database answers") == 1
+    assert "s3cr" not in said
+    server.sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+    assert CliRunner().invoke(cli, ["db"]).exit_code == 1, "a command does not wait"
+
+
+def test_a_log_never_shows_the_password(server: Postgres) -> None:
+    settings = Settings(_env_file=None, digest_database=server.address(SHARED, password=PASSWORD).get_secret_value())
+    assert "s3cr" not in repr(settings)
+    formatter = Formatter(secrets_of(settings), as_json=False)
+    for text in (PASSWORD, quote(PASSWORD, safe=""), settings.digest_database.get_secret_value()):
+        record = logging.makeLogRecord(
+            {"name": "digest", "levelname": "INFO", "msg": f"lost {text}", "fields": {"at": text}}
+        )
+        assert "s3cr" not in formatter.format(record)
+
+
+def test_without_the_driver_what_to_install_is_named(set_up: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith(("adapters.stores.postgres", "adapters.postgres"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("adapters.stores.postgres", raising=False)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    done = CliRunner().invoke(cli, ["db"])
+    assert "commit-digest[postgres]" in done.output
+
+
+# --- Slack's installations -------------------------------------------------------------------
+
+KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+
+
+def installation(team: str, user: str, **more: object) -> Installation:
+    return Installation(
+        app_id="A",
+        team_id=team,
+        user_id=user,
+        user_token=f"xoxp-{user}",
+        bot_token=f"xoxb-{team}",
+        bot_id="B",
+        bot_user_id="U",
+        bot_scopes=["chat:write", "commands"],
+        installed_at=1_700_000_000.5,
+        **more,
+    )
+
+
+@pytest.fixture
+def installed(server: Postgres) -> Iterator[Callable[..., PostgresInstallations]]:
+    address, made = server.cleared(), []
+
+    def installations(key: str = "", **more: object) -> PostgresInstallations:
+        made.append(PostgresInstallations(address, "client", fernet(key), **more))
+        return made[-1]
+
+    yield installations
+    for each in made:
+        each.server.close()
+
+
+def test_installations_are_kept_in_the_database_and_encrypted_once_there_is_a_key(installed, server: Postgres) -> None:
+    first = installed()
+    for team, user in (("T1", "U1"), ("T1", "U2"), ("T2", "U3")):
+        first.save(installation(team, user))
+    assert first.find_bot(team_id="T1").bot_scopes == ["chat:write", "commands"]
+    server.sql("INSERT INTO slack_bots VALUES ('client', 'T3', 'oops')", SHARED)
+    then = installed(KEY)
+    bodies = server.sql("SELECT body FROM slack_bots UNION ALL SELECT body FROM slack_installations", SHARED)
+    assert not any("xox" in body for (body,) in bodies)
+    assert then.find_bot(team_id="T1").bot_token == "xoxb-T1"
+    assert then.find_installation(team_id="T1", user_id="U2").user_token == "xoxp-U2"
+    assert then.find_installation(team_id="T2").installed_at == 1_700_000_000.5
+    assert then.find_bot(team_id="T9") is None
+    assert installed(KEY, invited={"T2"}).find_bot(team_id="T1") is None
+    for team, store in (("T3", then), ("T1", installed())):  # one row cannot be read, and one needs the key
+        with pytest.raises(ConfigError, match="slack_token_unreadable"):
+            store.find_bot(team_id=team)
+    then.delete_all(enterprise_id=None, team_id="T1")
+    assert then.find_bot(team_id="T1") is then.find_installation(team_id="T1") is None
+    assert then.find_bot(team_id="T2").bot_token == "xoxb-T2"
+
+
+def test_what_comes_back_from_slacks_page_counts_once_and_in_time(installed) -> None:
+    states = PostgresStates(installed().server, 600)
+    state = states.issue()
+    assert [states.consume(each) for each in (state, state, "made up", "\0")] == [True, False, False, False]
+    late = PostgresStates(installed().server, -1)
+    assert not late.consume(late.issue())
+
+
+def test_the_workspaces_of_an_address_are_in_the_database(server: Postgres, installed) -> None:
+    installed().save(installation("T1", "U1"))
+    spaces = InstalledWorkspaces("client", "secret", server.address(SHARED), "", "http://localhost/api/", invited=())
+    assert spaces.client("T1").token == "xoxb-T1"
+    spaces.app(logging.getLogger("test"), "secret", str)
+    spaces.forget("T1")
+    with pytest.raises(NotFound):
+        spaces.client("T1")
+    spaces._installations.server.close()

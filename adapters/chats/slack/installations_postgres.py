@@ -7,6 +7,7 @@ is one row for each workspace, and one for each of its people who gave a token o
 import json
 import uuid
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
 from cryptography.fernet import MultiFernet
@@ -106,11 +107,16 @@ class PostgresInstallations(Encrypting, _Rows):
         for table in ("slack_bots", "slack_installations"):
             query = f"SELECT ctid::text, body FROM {table} WHERE client_id = %s FOR UPDATE"  # noqa: S608
             for row, body in db.execute(query, (self._client,)).fetchall():
-                kept = json.loads(body)
-                closed = kept | {name: self.encrypted(kept[name]) for name in SECRET if kept.get(name)}
-                if closed != kept:
+                closed = self._closed_body(body)
+                if closed != body:
                     changed = f"UPDATE {table} SET body = %s WHERE ctid = %s::tid"  # noqa: S608
-                    db.execute(changed, (json.dumps(closed), row))
+                    db.execute(changed, (closed, row))
+
+    def _closed_body(self, body: str) -> str:
+        with suppress(ValueError, TypeError, AttributeError):  # a row that nobody wrote as it is
+            kept = json.loads(body)
+            return json.dumps(kept | {name: self.encrypted(kept[name]) for name in SECRET if kept.get(name)})
+        return body
 
 
 class PostgresStates(OAuthStateStore):
