@@ -36,25 +36,23 @@ _UNKNOWN = 5.0
 _ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 """After how long a silent peer counts as gone (https://www.postgresql.org/docs/current/libpq-connect.html)."""
 
-_KEYS: dict[str, tuple[type[DigestError], str]] = {
-    "28000": (StoreError, "postgres_login"),
-    "28P01": (StoreError, "postgres_login"),
-    "3D000": (StoreError, "postgres_no_database"),
-    "42501": (StoreError, "postgres_rights"),
-    "3F000": (StoreError, "postgres_rights"),
-    "25006": (StoreError, "postgres_readonly"),
-    "53100": (StoreError, "postgres_full"),
-    "53300": (Unavailable, "postgres_crowded"),
-    "55P03": (Unavailable, "database_busy"),
-    "57014": (Unavailable, "database_busy"),
-    "XX001": (StoreError, "database_damaged"),
-    "XX002": (StoreError, "database_damaged"),
+# By SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html
+_KEYS = {
+    "28000": "postgres_login",
+    "28P01": "postgres_login",
+    "3D000": "postgres_no_database",
+    "42501": "postgres_rights",
+    "3F000": "postgres_rights",
+    "25006": "postgres_readonly",
+    "53100": "postgres_full",
 }
-"""By SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
+_CROWDED = "53300"
+_BUSY = {"55P03", "57014"}
+_DAMAGED = {"XX001", "XX002"}
 _REFUSED = (
     (re.compile("password authentication failed|no password supplied|role .* does not exist|pg_hba"), "28P01"),
     (re.compile("database .* does not exist"), "3D000"),
-    (re.compile("too many (?:clients|connections)|connection slots"), "53300"),
+    (re.compile("too many (?:clients|connections)|connection slots"), _CROWDED),
     (re.compile("permission denied for database"), "42501"),
 )
 """Of a connection that is refused libpq tells a text and no SQLSTATE."""
@@ -196,9 +194,8 @@ class Server:
         """Raise what a failed connection means. Its text may hold what was taken for a host: none of it is told."""
         said = str(error)
         for pattern, state in _REFUSED:
-            if pattern.search(said):
-                kind, key = _KEYS[state]
-                raise kind(key, server=self.name) from None
+            if pattern.search(said) and (known := self._known_error(state)):
+                raise known from None
         problem = " ".join(_QUOTED.sub("…", said.partition("\n")[0]).split())
         raise Unavailable("postgres_down", server=self.name, problem=problem) from None
 
@@ -214,11 +211,19 @@ class Server:
             raise StoreError("database_damaged", path=self.name) from error
 
     def _error_of(self, error: psycopg.Error) -> DigestError:
-        kind, key = _KEYS.get(error.sqlstate or "", (StoreError, "postgres_failed"))
-        if key == "postgres_failed":
-            said = error.diag.message_primary or type(error).__name__
-            return kind(key, server=self.name, problem=f"{error.sqlstate or ''} {said}".strip())
-        return kind(key, **{"path" if key.startswith("database") else "server": self.name})
+        state = error.sqlstate or ""
+        if state in _BUSY:
+            return Unavailable("database_busy", path=self.name)
+        if state in _DAMAGED:
+            return StoreError("database_damaged", path=self.name)
+        said = error.diag.message_primary or type(error).__name__
+        failed = StoreError("postgres_failed", server=self.name, problem=f"{state} {said}".strip())
+        return self._known_error(state) or failed
+
+    def _known_error(self, state: str) -> DigestError | None:
+        if state == _CROWDED:
+            return Unavailable("postgres_crowded", server=self.name)
+        return StoreError(_KEYS[state], server=self.name) if state in _KEYS else None
 
 
 def _begun(db: Connection) -> str:
