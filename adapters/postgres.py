@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn, TypeVar
+from typing import Any, LiteralString, NoReturn, TypeVar
 
 import psycopg
 from psycopg import errors
@@ -97,6 +97,22 @@ class Server:
     def write(self, work: Work[T]) -> T:
         """What `work` makes of one transaction, all or nothing; it may be called again, and changes nothing else."""
         return self._repeated(lambda: self._write(work))
+
+    @contextmanager
+    def transaction(self, begin: LiteralString) -> Iterator[Connection]:
+        """A transaction of many steps, which is not repeated where it is cut; `begin` begins it."""
+        try:
+            with self._translated(), self._connection() as db:
+                db.execute(begin)
+                try:
+                    yield db
+                    db.execute("COMMIT")
+                except BaseException:
+                    with suppress(psycopg.Error):  # the first error is the one to tell
+                        db.execute("ROLLBACK")
+                    raise
+        except _CutError:
+            raise Unavailable("postgres_down", server=self.name, problem="the connection was cut") from None
 
     def close(self) -> None:
         """Let go of every connection; a later call raises StoreError."""

@@ -313,6 +313,15 @@ def restore(file: Path) -> None:
 
 
 @_kindly
+def move(source: str, target: str) -> None:
+    """Copy all that is kept into another, empty database."""
+    moved = parts.move(source, target)
+    for table, rows in moved.items():
+        click.echo(f"{rows:>12,}  {table}")
+    click.echo(_texts()("keeping.moved", n=f"{sum(moved.values()):,}"))
+
+
+@_kindly
 def forget(what: str) -> None:
     """Remove all that is kept of a repository or a person, and tell how much room that made."""
     with parts.program() as program:

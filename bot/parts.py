@@ -4,13 +4,15 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import SecretStr
 
 from adapters import logs
 from adapters.chats import terminal
@@ -20,6 +22,7 @@ from adapters.llms.openai.settings import OpenAISettings
 from adapters.sources.git.settings import GitSettings
 from adapters.sources.github.settings import GitHubSettings
 from adapters.stores import sqlite
+from adapters.stores.moving import move as move_rows
 from bot import addresses
 from bot.app import App
 from bot.commits import hosts
@@ -37,13 +40,15 @@ from bot.ports import Chat, CommitSource, Finding, LanguageModel, Progress, Stor
 from bot.posts.labels import columns
 from bot.repositories import Repositories
 from bot.rights import Rights, granted
-from bot.settings import habits, load, misspelt, unread
+from bot.settings import database_of, habits, load, misspelt, unread
 from bot.texts import COMMAND, SHELL, Texts
 from bot.values import EPOCH, Message, Place, Quota, Request, Span, Table
 
 if TYPE_CHECKING:
     from adapters.clock import Clock
     from adapters.sources.git.source import GitSource
+    from adapters.stores.postgres import PostgresStore
+    from adapters.stores.sqlite import SqliteStore
 
 _log = logging.getLogger("digest")
 
@@ -405,6 +410,39 @@ def restore(backup: Path) -> tuple[Path, Path | None]:
     if not isinstance(database, Path):
         raise StoreError("postgres_restore")
     return database, sqlite.restore(database, backup, _now())
+
+
+def move(source: str, target: str) -> dict[str, int]:
+    """Copy all that is kept from one database into another, empty one; how many rows of each table.
+
+    Raises UsageError, ConfigError, StoreError, Unavailable.
+    """
+    ends = [_database(source), _database(target)]
+    if isinstance(ends[0], Path) and not ends[0].is_file():
+        raise UsageError("move_no_source", path=source)
+    settings = load(AllSettings)
+    with closing(_movable(settings, ends[0])) as old, closing(_movable(settings, ends[1])) as new:
+        if any(rows for name, rows in new.counts().items() if name not in {"bytes", "claims"}):
+            raise UsageError("move_not_empty", path=new.name)
+        from adapters.chats.slack.moving import move_installations
+
+        installed = move_installations(*ends)
+        with old.source() as here, new.target() as there:
+            return {**move_rows(here, there), "slack_installations": installed}
+
+
+def _database(value: str) -> Path | SecretStr:
+    try:
+        found = database_of(value)
+    except ValueError:
+        raise UsageError("move_no_source", path=value) from None
+    assert isinstance(found, Path | SecretStr)
+    return found
+
+
+def _movable(settings: AllSettings, database: Path | SecretStr) -> "SqliteStore | PostgresStore":
+    made = stored(settings.model_copy(update={"digest_database": database}))
+    return cast("SqliteStore | PostgresStore", made)
 
 
 def _clones(made: Program) -> "GitSource":

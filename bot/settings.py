@@ -102,7 +102,7 @@ UserPath = Annotated[Path, AfterValidator(_expanded)]
 """A path in which `~` is the user's home, as in a shell."""
 
 
-def _database(value: object) -> object:
+def database_of(value: object) -> object:
     """The address of a server, which may hold a password, or else a path."""
     if isinstance(value, str):
         return SecretStr(value) if value.lower().startswith(_SERVERS) else _expanded(Path(value))
@@ -180,7 +180,7 @@ class Settings(Base, title="What is followed, how it reads, and how it is delive
         examples=["owner/name=docs/changes/*"],
         json_schema_extra={"default": "the usual places"},
     )
-    digest_database: Annotated[Path | SecretStr, BeforeValidator(_database)] = Field(
+    digest_database: Annotated[Path | SecretStr, BeforeValidator(database_of)] = Field(
         default_factory=lambda: data_folder() / "digest.db",
         description="the SQLite file, or the address of a [PostgreSQL database](docs/postgres.md), "
         "`postgresql://USER:PASSWORD@HOST/NAME`",

@@ -68,7 +68,7 @@ class Postgres:
             ).fetchone()[0]
             db.execute("SET lock_timeout = '5s'")
             db.execute(f"TRUNCATE {tables} RESTART IDENTITY")
-            db.execute("UPDATE memory SET name = md5(random()::text), count = 0, restored = false")
+            db.execute("UPDATE memory SET name = md5(random()::text), count = 0, restored = 0")
         return self.address(SHARED)
 
     @contextmanager

@@ -22,16 +22,19 @@ from pydantic import SecretStr
 from slack_sdk.oauth.installation_store import Installation
 from store_contract import DAILY, OTHER, REPO, START, StoreContract, commit, delivery, digest, planned, shas
 
-from adapters.chats.slack.installations import fernet
+from adapters.chats.slack.installations import EncryptedInstallations, fernet
 from adapters.chats.slack.installations_postgres import PostgresInstallations, PostgresStates
 from adapters.chats.slack.workspaces import InstalledWorkspaces
 from adapters.logs import Formatter, secrets_of
 from adapters.stores.postgres import PostgresStore
+from adapters.stores.postgres.moving import _PostgresSide
 from adapters.stores.postgres.schema import MIGRATIONS
 from adapters.stores.rows import DELIVERIES
+from adapters.stores.sqlite import SqliteStore
 from bot import parts
 from bot.cli import cli
 from bot.errors import ConfigError, DigestError, NotFound, StoreError, Unavailable
+from bot.ports import Store
 from bot.settings import Settings
 from bot.texts import Texts
 from bot.values import Analysis, AnalysisKey, DeliveryState, FileChange, Place, Spending, Step, StepState, Usage
@@ -579,3 +582,109 @@ def test_the_workspaces_of_an_address_are_in_the_database(server: Postgres, inst
     with pytest.raises(NotFound):
         spaces.client("T1")
     spaces._installations.server.close()
+
+
+# --- From one database into another ----------------------------------------------------------
+
+
+def lived_in(store: Store, folder: Path) -> None:
+    """A store in which something of every table is kept, and something was removed."""
+    store.count_in(folder / "counts")
+    store.begin(START)
+    gone = store.subscribe(replace(DAILY, branch="gone"))
+    kept = [store.subscribe(replace(DAILY, branch=name)) for name in ("", "next")]
+    for day in range(20):
+        made = [commit(day * 10 + n, subject=f"Fix 登录 CancelToken {n}", pull=day) for n in range(5)]
+        store.keep_digest(f"k{day}", digest(*made, day=day), START + timedelta(days=day))
+        last = max((each.id for each in store.deliveries(kept[0].id)), default=0)
+        delivered = planned(store, kept[0].id, last, until=START + timedelta(days=day + 1), digest=f"k{day}")
+        store.mark_delivered(delivered, made, START - timedelta(days=99))
+        done = replace(delivered, state=DeliveryState.DONE, steps=(Step("headline", StepState.DONE, START, f"t{day}"),))
+        store.keep_delivery(done)
+    planned(store, kept[1].id)
+    planned(store, gone.id)
+    store.keep_analysis(AnalysisKey(REPO, commit(1).sha, "p", "m", "zh"), Analysis("会话会过期"))
+    store.keep_commits([commit(999, repo=OTHER, subject="odd \0 \udc80")])
+    store.add_usage(Usage("m", 1, 2, 3, cached=4), "p", START)
+    store.learn("server", "两", START)
+    store.claim("k", "one", START, START + timedelta(hours=1))
+    number = store.subscribe(replace(DAILY, branch="last")).id
+    store.unsubscribe(number)
+    store.unsubscribe(gone.id)
+
+
+def answers(store: Store) -> list[object]:
+    """What a store says of what `lived_in` kept."""
+    day = timedelta(days=1)
+    one = commit(1).sha
+    return [
+        [store.commits_by_sha(REPO, f"{n:07x}") for n in range(100)],
+        [store.commits_by_pull(REPO, n) for n in range(20)],
+        [
+            store.search(words, [REPO], 50)
+            for words in ("登录", "cancel", "canceltoken 3", "过期", "replay skew", "录登")
+        ],
+        store.recent_digests(REPO, "main", "en", 50),
+        store.analysis(AnalysisKey(REPO, one, "p", "m", "zh")),
+        store.delivered_to(REPO, one),
+        store.delivered_grades(REPO, [one, commit(2).sha]),
+        store.delivered_digests(REPO, "main", "en", digest().period),
+        store.subscriptions(),
+        store.deliveries(),
+        store.latest_deliveries(),
+        store.due_deliveries(START + 99 * day),
+        store.delivered_shas(2, but=0),
+        store.usage(START, START + day),
+        store.learned("server", START),
+        store.unsettled(),
+    ]
+
+
+def test_all_moves_there_and_back_and_answers_as_before(
+    server: Postgres, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, there, back = tmp_path / "digest.db", server.address(server.fresh()), tmp_path / "back.db"
+    with closing(SqliteStore(first)) as store:
+        lived_in(store, tmp_path)
+        known, old = answers(store), store.counts()
+    EncryptedInstallations(first, "client", fernet(KEY)).save(installation("T1", "U1"))
+    parts.move(str(first), there.get_secret_value())
+    parts.move(there.get_secret_value(), str(back))
+    installations = PostgresInstallations(there, "client", fernet(KEY))
+    with closing(installations.server), closing(PostgresStore(there)) as middle, closing(SqliteStore(back)) as last:
+        assert installations.find_bot(team_id="T1").bot_token == "xoxb-T1"
+        for store in (middle, last):
+            assert answers(store) == known
+            new = store.counts()
+            assert {**new, "claims": 1, "bytes": 0} == {**old, "bytes": 0}
+            store.count_in(tmp_path / "counts")
+            assert not store.begin(START), "it is the same database, which has forgotten nothing"
+            assert store.subscribe(replace(DAILY, branch="new")).id == 5
+            assert store.plan(delivery(5), 0).id == 23
+            store.keep_commits([commit(1, subject="Changed")])
+            assert shas(store.search("changed", [REPO], 9)) == [commit(1).sha]
+            assert commit(1).sha not in shas(store.search("登录", [REPO], 999))
+    assert EncryptedInstallations(back, "client", fernet(KEY)).find_bot(team_id="T1").bot_token == "xoxb-T1"
+
+
+def test_a_row_that_does_not_arrive_leaves_the_new_database_empty(
+    server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, name = tmp_path / "digest.db", server.fresh()
+    target = server.address(name, password=PASSWORD).get_secret_value()
+    with closing(SqliteStore(path)) as store:
+        lived_in(store, tmp_path)
+    fill = _PostgresSide.fill
+    with monkeypatch.context() as broken:
+        broken.setattr(_PostgresSide, "fill", lambda side, table, rows: fill(side, table, list(rows)[:-1]))
+        failed = CliRunner().invoke(cli, ["move", str(path), target])
+    assert (failed.exit_code, "did not arrive" in failed.output) == (1, True)
+    assert server.sql("SELECT (SELECT count(*) FROM commits), (SELECT count(*) FROM memory)", name) == [(0, 1)]
+    moved = CliRunner().invoke(cli, ["move", str(path), target])
+    assert moved.exit_code == 0
+    assert "DIGEST_DATABASE" in moved.output
+    again = CliRunner().invoke(cli, ["move", str(path), target])
+    missing = CliRunner().invoke(cli, ["move", str(tmp_path / "none.db"), target])
+    assert again.exit_code == missing.exit_code == 2
+    assert "untouched" in again.output
+    assert "s3cr" not in failed.output + moved.output + again.output

@@ -32,8 +32,8 @@ _TABLES = """
 """
 
 
-class _Rows(InstallationStore):
-    """What slack_sdk asks of a store, in rows of JSON."""
+class PlainInstallations(InstallationStore):
+    """What slack_sdk asks of a store, in rows of JSON, with tokens as they come."""
 
     def __init__(self, server: Server, client_id: str) -> None:
         self.server = server
@@ -90,7 +90,7 @@ class _Rows(InstallationStore):
         self.server.write(lambda db: db.execute(query, (self._client, team_id or "", user_id, user_id)))
 
 
-class PostgresInstallations(Encrypting, _Rows):
+class PostgresInstallations(Encrypting, PlainInstallations):
     """The installations of an app, with tokens encrypted."""
 
     def __init__(
@@ -137,6 +137,27 @@ class PostgresStates(OAuthStateStore):
         query = "DELETE FROM slack_states WHERE until < now() OR state = %s RETURNING state, until >= now()"
         found = self._server.write(lambda db: db.execute(query, (state.replace("\0", ""),)).fetchall())
         return (state, True) in found
+
+
+class ServerEnd:
+    """A database as one end of `adapters.chats.slack.moving`."""
+
+    def __init__(self, address: SecretStr) -> None:
+        self._server = Server(address)
+
+    def kept(self) -> list[tuple[str, str, str]]:
+        """The app, the workspace and the person of each installation."""
+        query = "SELECT client_id, team_id, user_id FROM slack_installations"
+        known = self._server.read(lambda db: db.execute("SELECT to_regclass('slack_installations')").fetchone())
+        return self._server.read(lambda db: db.execute(query).fetchall()) if known != (None,) else []
+
+    def store(self, client: str) -> InstallationStore:
+        """The installations of an app."""
+        return PlainInstallations(self._server, client)
+
+    def close(self) -> None:
+        """Let go of the server."""
+        self._server.close()
 
 
 def _make_tables(db: Connection) -> None:

@@ -174,7 +174,8 @@ class PostgresArchive(Part, Archive):
 
     def delivered_digests(self, repo: str, branch: str, language: str, period: Period) -> dict[str, Digest]:
         found = self._digests(
-            "WHERE repo = %s AND branch = %s AND language = %s AND until = %s AND since = %s AND told ORDER BY kept",
+            "WHERE repo = %s AND branch = %s AND language = %s AND until = %s AND since = %s AND told = 1 "
+            "ORDER BY kept",
             *(repo, branch, language, instant(period.until), instant(period.since)),
         )
         return {key: digest for key, digest in found.items() if digest.period.zone == period.zone}

@@ -14,6 +14,8 @@ from bot.values import Commit
 
 COLUMNS: LiteralString = COMMIT_COLUMNS
 _HELD = f"SELECT id, repo, {COLUMNS} FROM commits WHERE repo = ANY(%s) AND sha = ANY(%s)"  # noqa: S608
+_EVERY = f"SELECT id, repo, {COLUMNS} FROM commits WHERE id > %s ORDER BY id LIMIT %s"  # noqa: S608
+_AT_ONCE = 1_000
 _INSERTED = f"INSERT INTO commits (id, repo, {COLUMNS}) VALUES (%s, %s, {', '.join(['%s'] * 11)})"  # noqa: S608
 _REPLACED = f"UPDATE commits SET ({COLUMNS}) = ({', '.join(['%s'] * 11)}) WHERE id = %s"  # noqa: S608
 _NUMBERS = "SELECT nextval(pg_get_serial_sequence('commits', 'id')) FROM generate_series(1, %s)"
@@ -101,6 +103,16 @@ def index_analyses(db: Connection, found: Mapping[Key, str], language: str) -> N
 def _index(db: Connection, documents: Iterable[tuple[int, list[str]]]) -> None:
     with db.cursor() as cursor:
         cursor.executemany(_INDEXED, list(documents))
+
+
+def index_commits(db: Connection) -> None:
+    """Let every commit be found, where none is in the index yet."""
+    after = -1
+    while rows := db.execute(_EVERY, (after, _AT_ONCE)).fetchall():
+        kept = [Kept(row[0], row[1], row[2:]) for row in rows]
+        said = said_of(db, [each.id for each in kept])
+        _index(db, [(each.id, lexemes(each.repo, each.words, *said[each.id].values())) for each in kept])
+        after = kept[-1].id
 
 
 def _ordered(said: Mapping[str, str]) -> list[str]:

@@ -176,4 +176,4 @@ def _remember_told(db: Connection, delivery: Delivery) -> None:
     rows = told_rows(repository_number(db, digest.repository.name), place, step, digest)
     with db.cursor() as cursor:
         cursor.executemany(_TOLD_COMMITS, [bound(*each) for each in rows])
-    db.execute("UPDATE digests SET told = true WHERE key = %s", bound(delivery.digest))
+    db.execute("UPDATE digests SET told = 1 WHERE key = %s", bound(delivery.digest))

@@ -38,10 +38,10 @@ class PostgresMemory(Part, Memory):
 
     def _forgot(self, db: Connection, followed: Sequence[Subscription], now: datetime) -> bool:
         self._count(db)
-        (forgot,) = db.execute("SELECT restored FROM memory").fetchone() or (False,)
+        (forgot,) = db.execute("SELECT restored FROM memory").fetchone() or (0,)
         if forgot:
             _unsettle(db, followed, now)
-            db.execute("UPDATE memory SET restored = false")
+            db.execute("UPDATE memory SET restored = 0")
         return bool(forgot)
 
 

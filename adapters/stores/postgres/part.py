@@ -48,7 +48,7 @@ class Part:
         name, count = db.execute("SELECT name, count FROM memory FOR UPDATE").fetchone() or ("", 0)
         ahead = self._twin.read(name) if self._twin else 0
         following = max(count, ahead) + 1
-        db.execute("UPDATE memory SET count = %s, restored = restored OR %s", (following, ahead > count))
+        db.execute("UPDATE memory SET count = %s, restored = greatest(restored, %s)", (following, int(ahead > count)))
         return name, following
 
 

@@ -13,6 +13,7 @@ from adapters.stores.postgres.leases import PostgresLeases
 from adapters.stores.postgres.ledger import PostgresLedger
 from adapters.stores.postgres.memory import PostgresMemory
 from adapters.stores.postgres.meter import PostgresLearned, PostgresMeter
+from adapters.stores.postgres.moving import PostgresMoving
 from adapters.stores.postgres.schema import is_current, migrate
 from adapters.stores.postgres.subscriptions import PostgresSubscriptions
 from adapters.stores.rows import TABLES
@@ -29,6 +30,7 @@ class PostgresStore(
     PostgresLeases,
     PostgresMemory,
     PostgresKeeping,
+    PostgresMoving,
     Database,
 ):
     """Every port of `bot.ports` that remembers, in one database. Safe for several threads and several processes.

@@ -279,7 +279,7 @@ def free_bytes(path: Path) -> int:
 
 
 @contextmanager
-def _any_text(db: Database) -> Iterator[None]:
+def any_text(db: Database) -> Iterator[None]:
     """Read text that is no UTF-8 too, which would end a whole query: a row that holds such cannot be read."""
     db.conn.text_factory = _text
     try:
@@ -308,7 +308,7 @@ class Part:
 
         The first cell of a row is its key.
         """
-        with self._file.reading() as db, _any_text(db):
+        with self._file.reading() as db, any_text(db):
             rows = db.execute(query, bound(*values)).fetchall()
         return tuple(self._file.unread.readable(table, make, rows))
 

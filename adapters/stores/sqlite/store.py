@@ -10,6 +10,7 @@ from adapters.stores.sqlite.leases import SqliteLeases
 from adapters.stores.sqlite.ledger import SqliteLedger
 from adapters.stores.sqlite.memory import SqliteMemory
 from adapters.stores.sqlite.meter import SqliteLearned, SqliteMeter
+from adapters.stores.sqlite.moving import SqliteMoving
 from adapters.stores.sqlite.subscriptions import SqliteSubscriptions
 from bot.ports import Database
 from bot.settings import Settings
@@ -24,6 +25,7 @@ class SqliteStore(
     SqliteLeases,
     SqliteMemory,
     SqliteKeeping,
+    SqliteMoving,
     Database,
 ):
     """Every port of `bot.ports` that remembers, on one SQLite file. Safe for several threads and several processes.
