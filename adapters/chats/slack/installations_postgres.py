@@ -147,7 +147,7 @@ class ServerEnd:
 
     def kept(self) -> list[tuple[str, str, str]]:
         """The app, the workspace and the person of each installation."""
-        query = "SELECT client_id, team_id, user_id FROM slack_installations"
+        query = "SELECT client_id, team_id, user_id FROM slack_installations ORDER BY installed_at"
         known = self._server.read(lambda db: db.execute("SELECT to_regclass('slack_installations')").fetchone())
         return self._server.read(lambda db: db.execute(query).fetchall()) if known != (None,) else []
 

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Protocol
 
 from pydantic import SecretStr
-from slack_sdk.oauth.installation_store import InstallationStore
+from slack_sdk.oauth.installation_store import Bot, InstallationStore
 from slack_sdk.oauth.installation_store.sqlite3 import SQLite3InstallationStore
 
 from bot.errors import StoreError
 
 _Kept = tuple[str, str, str]
-_KEPT = "SELECT DISTINCT client_id, team_id, user_id FROM slack_installations"
+_KEPT = (
+    "SELECT client_id, team_id, user_id FROM slack_installations "
+    "GROUP BY client_id, team_id, user_id ORDER BY max(installed_at)"
+)
 
 
 class _End(Protocol):
@@ -41,8 +44,13 @@ def _move(old: InstallationStore, new: InstallationStore, team: str, user: str) 
     if bot := old.find_bot(enterprise_id=None, team_id=team):  # that of the last installation
         new.save_bot(bot)
         again = new.find_bot(enterprise_id=None, team_id=team)
-        if again is None or again.to_dict() != bot.to_dict():
+        if again is None or _without_time(again) != _without_time(bot):
             raise StoreError("move_differs", table="slack_bots", row=team)
+
+
+def _without_time(bot: Bot) -> dict[str, object]:
+    """A bot but for when it was installed: slack_sdk's store in a file takes the time of writing for that."""
+    return {**bot.to_dict(), "installed_at": None}
 
 
 class _FileEnd:
