@@ -233,6 +233,19 @@ def test_reading_goes_on_though_every_connection_was_cut(store: PostgresStore, s
     assert store.commits_by_sha(REPO, commit(1).sha) == (commit(1),)
 
 
+def test_a_server_that_crashed_and_came_back_is_met_again_with_all_that_was_kept(
+    store: PostgresStore, server: Postgres
+) -> None:
+    number = store.subscribe(DAILY).id
+    made = planned(store, number)
+    with ThreadPoolExecutor(4) as pool:  # several connections are open
+        list(pool.map(lambda _: store.counts(), range(8)))
+    server.sql("CHECKPOINT")  # the tests' server need not survive a crash otherwise
+    server.crash()
+    store.keep_delivery(replace(made, state=DeliveryState.DONE))
+    assert [each.state for each in store.deliveries(number)] == [DeliveryState.DONE]
+
+
 def test_two_who_wait_for_each_other_both_get_done(store: PostgresStore) -> None:
     """The server ends one of them (40P01), which is repeated."""
     store.keep_commits([commit(1)])
