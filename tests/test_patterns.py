@@ -6,6 +6,7 @@ Each is run as its module runs it, on texts of what is repeated in patterns, its
 import ast
 import importlib
 import inspect
+import itertools
 import pkgutil
 import re
 import time
@@ -214,15 +215,12 @@ def run(pattern: re.Pattern[Any], how: str) -> Callable[[Any], object]:
     return lambda text: pattern.sub(pattern.pattern[:0], text)
 
 
-def slow(pattern: re.Pattern[Any], how: frozenset[str] = frozenset({"sub"})) -> list[tuple[str, str, str]]:
+def slow(pattern: re.Pattern[Any], how: frozenset[str] = frozenset({"sub"})) -> Iterator[tuple[str, str, str]]:
     """The texts for which a pattern takes the square of their length."""
     encode = str.encode if isinstance(pattern.pattern, bytes) else str
-    return [
-        (way, lead, piece)
-        for way in how
-        for lead, piece in sorted(texts(pattern))
-        if squared(run(pattern, way), lambda n, lead=lead, piece=piece: encode(text_of(piece, n, lead)))
-    ]
+    for way, (lead, piece) in itertools.product(sorted(how), sorted(texts(pattern))):
+        if squared(run(pattern, way), lambda n, lead=lead, piece=piece: encode(text_of(piece, n, lead))):
+            yield way, lead, piece
 
 
 def test_the_patterns_are_found() -> None:
@@ -234,7 +232,7 @@ def test_the_patterns_are_found() -> None:
 
 @pytest.mark.parametrize("pattern", [r"\s+$", r"<[^>]*>", r"x*\d+y", r"^\s*a?\s*b", r"^(?:a|a)*b"])
 def test_a_pattern_that_takes_the_square_is_noticed(pattern: str) -> None:
-    assert slow(re.compile(pattern))
+    assert any(slow(re.compile(pattern)))
 
 
 BOUNDED = frozenset({"_NOTE", "_ORDER", "_LOCK", "_OUTPUT_PLACE", "_SOURCE"})
@@ -243,7 +241,7 @@ BOUNDED = frozenset({"_NOTE", "_ORDER", "_LOCK", "_OUTPUT_PLACE", "_SOURCE"})
 
 def test_no_pattern_takes_the_square() -> None:
     bounded = {name for name in patterns() if re.match(rf"bot\.commits\.files\.(?:{'|'.join(BOUNDED)})#", name)}
-    found = {name: slow(*each) for name, each in patterns().items() if name not in bounded}
+    found = {name: list(slow(*each)) for name, each in patterns().items() if name not in bounded}
     assert {name: bad for name, bad in found.items() if bad} == {}
 
 
