@@ -27,8 +27,9 @@ from bot.commits import files, lookup
 from bot.conversation import grammar
 from bot.values import one_line
 
-SEEDS = (" ", "\n", "a", "1", "_", "-", ".", "/", "(", "[", "`", "<", "#", ":", "'", "中", "a ", "a_", "a.", "a-", "“a")
-MORE = ("a: ", "[a](", "a/", "x\n", "a@", "http://", "<http://a|", "[](http://中", "<!--", "```\n", "<@U1|", "post ")
+SEEDS = (" ", "\n", "a", "1", "-", ".", "/", "<", "#", "中", "a ", "a_")
+MORE = ("_", "(", "[", "`", ":", "'", "a.", "a-", "“a", "a: ", "[a](", "a/", "x\n", "a@", "http://", "<http://a|")
+MORE += ("[](http://中", "<!--", "```\n", "<@U1|", "post ")
 
 METHODS = frozenset({"match", "fullmatch", "search", "sub", "subn", "split", "findall", "finditer"})
 END = "\x00"
