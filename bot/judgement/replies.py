@@ -468,7 +468,7 @@ def _described(answer: DescriptionReply, commit: Commit, seen: Selection, index:
     )
 
 
-_NAME = re.compile(r"[A-Za-z0-9_]*[0-9_][A-Za-z0-9_]*")
+_NAME = re.compile(r"(?<![A-Za-z0-9_])[A-Za-z]*[0-9_][A-Za-z0-9_]*")
 
 
 def read_overview(reply: Reply, asked: Question, language: str) -> str:

@@ -289,5 +289,5 @@ class Http(WebTransport):
             str(environ.get(f"HTTP_X_LARK_{name}", "")) for name in ("REQUEST_TIMESTAMP", "REQUEST_NONCE", "SIGNATURE")
         )
         expected = hashlib.sha256(f"{at}{nonce}{self._key}".encode() + body).hexdigest()
-        fresh = at.isdecimal() and abs(self._now() - int(at)) <= limits.CALLBACK_AGE.ours
-        return fresh and hmac.compare_digest(expected.encode(), signature.encode())
+        known = hmac.compare_digest(expected.encode(), signature.encode())
+        return known and at.isdecimal() and abs(self._now() - int(at)) <= limits.CALLBACK_AGE.ours

@@ -1,9 +1,15 @@
 """How Slack's events reach the bot: over a socket that the bot opens, or over HTTP that Slack calls."""
 
+import hashlib
+import hmac
+import io
 import logging
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any, Protocol
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode.websocket_client import SocketModeHandler
@@ -14,7 +20,7 @@ from websocket import WebSocket, _app
 
 from adapters.chats.slack.calls import Gate, translated
 from adapters.chats.slack.workspaces import web_client
-from adapters.web import WebTransport
+from adapters.web import LIMITS, Limits, WebTransport
 from bot import addresses
 from bot.addresses import Service
 from bot.errors import Unavailable
@@ -107,13 +113,58 @@ def _close(client: SocketModeClient) -> None:
     client.message_workers.shutdown()
 
 
+_FRESH = 300.0
+"""Seconds for which a signature counts (docs.slack.dev/authentication/verifying-requests-from-slack)."""
+_PAGES = 2
+"""Pages for installing that are made at a time: anybody may ask for one, and each may ask Slack."""
+
+
 class Http(WebTransport):
     """HTTP: Slack calls `/slack/events` at a public address, which leads to this host and port."""
 
-    def __init__(self, secret: str, host: str, port: int) -> None:
-        super().__init__(host, port, "slack-http", "SLACK_PORT")
+    def __init__(self, secret: str, host: str, port: int, limits: Limits = LIMITS) -> None:
+        super().__init__(host, port, "slack-http", "SLACK_PORT", limits)
         self.secret = secret
+        self._pages = threading.BoundedSemaphore(_PAGES)
 
     def run(self, app: App) -> None:
         """Serve until stopped. Raises ConfigError where the port cannot be opened."""
-        self.serve(SlackRequestHandler(app))
+        handler = SlackRequestHandler(app)
+
+        def respond(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+            if environ["REQUEST_METHOD"] != "POST":
+                return self._page(handler, environ, start)
+            if environ["PATH_INFO"] != handler.path:
+                return _refused(HTTPStatus.NOT_FOUND, start)
+            body = environ["wsgi.input"].read()
+            if not self._signed(environ, body):
+                return _refused(HTTPStatus.UNAUTHORIZED, start)
+            return handler(_with(environ, body), start)
+
+        self.serve(respond)
+
+    def _page(self, handler: SlackRequestHandler, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        """A page for somebody's browser, which sends no body."""
+        if not self._pages.acquire(blocking=False):
+            return _refused(HTTPStatus.TOO_MANY_REQUESTS, start)
+        try:
+            return handler(_with(environ, b""), start)
+        finally:
+            self._pages.release()
+
+    def _signed(self, environ: WSGIEnvironment, body: bytes) -> bool:
+        """Whether Slack signed a request, and lately; Bolt asks only once it has read, and logged, what was sent."""
+        at, signature = (str(environ.get(f"HTTP_X_SLACK_{name}", "")) for name in ("REQUEST_TIMESTAMP", "SIGNATURE"))
+        signed = hmac.new(self.secret.encode(), f"v0:{at}:".encode() + body, hashlib.sha256).hexdigest()
+        known = hmac.compare_digest(f"v0={signed}".encode(), signature.encode())
+        return known and abs(time.time() - int(at)) <= _FRESH
+
+
+def _with(environ: WSGIEnvironment, body: bytes) -> WSGIEnvironment:
+    return environ | {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+
+
+def _refused(status: HTTPStatus, start: StartResponse) -> Iterable[bytes]:
+    """The answer to who is not Slack; they learn nothing from it."""
+    start(f"{status.value} {status.phrase}", [("Content-Type", "text/plain; charset=utf-8")])
+    return [f"{status.phrase}\n".encode()]

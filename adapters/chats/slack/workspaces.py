@@ -4,8 +4,12 @@ Installations are kept by slack_sdk's store, in the bot's own database file; wit
 """
 
 import copy
+import hashlib
+import hmac
 import html
 import logging
+import secrets
+import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +25,7 @@ from slack_bolt.oauth.oauth_settings import OAuthSettings
 from slack_sdk.errors import SlackApiError
 from slack_sdk.oauth.installation_store import Bot, Installation
 from slack_sdk.oauth.installation_store.sqlite3 import SQLite3InstallationStore
-from slack_sdk.oauth.state_store.sqlite3 import SQLite3OAuthStateStore
+from slack_sdk.oauth.state_store import OAuthStateStore
 from slack_sdk.web import WebClient
 
 from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, Gate, StayingClient, translated
@@ -142,7 +146,6 @@ class InstalledWorkspaces:
     ) -> None:
         self._client_id, self._client_secret = client_id, client_secret
         self._url = url
-        self._database = database
         self._encrypted = bool(key)
         self._invited = frozenset(invited)
         self._installations = EncryptedInstallations(database, client_id, fernet(key), self._invited)
@@ -172,7 +175,7 @@ class InstalledWorkspaces:
                 scopes=SCOPES,
                 installation_store=self._installations,
                 installation_store_bot_only=True,
-                state_store=SQLite3OAuthStateStore(expiration_seconds=_STATE_SECONDS, database=str(self._database)),
+                state_store=_SignedStates(self._client_secret),
                 callback_options=CallbackOptions(lambda args: args.default.success(args), _refusing(page)),
                 logger=logger,
             ),
@@ -209,6 +212,29 @@ class _InvitedOnly(OAuthFlow):
                 self.client.auth_revoke(token=installation.bot_token)
             raise _NotInvited(team)
         super().store_installation(request, installation)
+
+
+class _SignedStates(OAuthStateStore):
+    """What an installation carries to Slack and back (RFC 6749, 10.12): signed and short-lived, and kept nowhere.
+
+    Anybody may open the page for installing, any number of times. Bolt's cookie tells that it is the same browser.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._key = hashlib.sha256(f"oauth-state:{secret}".encode()).digest()
+
+    def issue(self, *_: Any, **__: Any) -> str:
+        """A new one."""
+        return self._closed(f"{time.time() + _STATE_SECONDS:.0f}.{secrets.token_hex(16)}")
+
+    def consume(self, state: str) -> bool:
+        """Whether it is one of ours that has not expired."""
+        said = state.rpartition(".")[0]
+        ours = hmac.compare_digest(self._closed(said).encode(), state.encode())
+        return ours and time.time() < int(said.partition(".")[0])
+
+    def _closed(self, said: str) -> str:
+        return f"{said}.{hmac.new(self._key, said.encode(), hashlib.sha256).hexdigest()}"
 
 
 def _refusing(page: Callable[[str], str]) -> Callable[[FailureArgs], BoltResponse]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from adapters.sources.git import process
 from bot.errors import Forbidden, NotFound
 
-_HEAD = re.compile(r"(?:ref: (refs/[^\0\n]+)|[0-9a-f]{40}|[0-9a-f]{64})\s*")
+_HEAD = re.compile(r"(?:ref: (refs/[^\0\n]*[^\0\s])|[0-9a-f]{40}|[0-9a-f]{64})\s*")
 _NO_ATTRIBUTES = {
     "sha1": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
     "sha256": "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",

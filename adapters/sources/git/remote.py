@@ -122,7 +122,7 @@ def locate(repo: str, hosts: Hosts) -> Remote | str:
         return unquote(repo.removeprefix("file://"))
     if remote := parse(repo, hosts):
         return remote
-    if repo.startswith("-") or "://" in repo or re.match(r"[\w.+-]+::|[^/]*@[^/]*:", repo) or not repo:
+    if repo.startswith("-") or "://" in repo or re.match(r"[\w.+-]+::|[^/@]*@[^/]*:", repo) or not repo:
         raise UsageError("repository_url_refused")  # without the URL: it may hold a password
     return repo
 
