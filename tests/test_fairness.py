@@ -6,11 +6,15 @@ from datetime import timedelta
 
 import pytest
 from git_server import GitServer
+from github import Auth
+from github_server import TOKEN, Fault, GitHubServer
 from hanging import Silent, repeat
 from test_worker import DAY, Time, opened
 
-from bot.addresses import server_of
-from bot.delivery import fairness
+from adapters.sources.github.client import Client
+from adapters.sources.github.source import GitHubSource
+from bot.addresses import is_hosted, server_of
+from bot.delivery import fairness, worker
 from bot.delivery.fairness import HANDS, LONG, MOST, SHARE, SLOW, Hosts, Turns
 from bot.delivery.job import Job
 from bot.rights import Right, Rights
@@ -281,4 +285,43 @@ def test_a_channel_that_follows_very_much_does_not_keep_another_waiting(bot):
     repeat(bot.worker.tick, lambda: any("fix: one" in str(m) for m in bot.tops("C2")))
     bot.worker.halt()
     assert asked.index(bot.repo) < 10  # though its name and its number are the last
+    assert bot.worker.drain(60)
+
+
+def test_a_host_that_lists_commits_at_once_and_hangs_on_patches_keeps_no_other_waiting(bot, monkeypatch):
+    monkeypatch.setattr(fairness, "SLOW", 0.1)
+    bot.world.repositories.rights = Rights(("*",), (Right("T1", "", "*"),))
+    bot.commit("one", DAY + timedelta(hours=3))
+    names = [f"team/app{n}" for n in range(2 * HANDS)]
+    with GitHubServer(dict.fromkeys(names, bot.folder / "repo")) as hub:
+        hub.fault("commit", *[Fault(how="hang")] * 100)
+        github = GitHubSource(Client(Auth.Token(TOKEN), hub.url))
+        bot.world.sources = lambda repo: github if is_hosted(repo) else bot.world.source
+        for name in names:
+            bot.store.subscribe(Subscription(BUSY, name, "0 9 * * *", "UTC", "en", created=bot.time.moment))
+        bot.time.moment = DAY + timedelta(hours=33)
+        repeat(bot.worker.tick, lambda: hub.counts["commit"] >= HANDS)
+        assert hub.counts["graphql"] >= HANDS  # they were listed
+        bot.store.subscribe(Subscription(OTHER, bot.repo, "0 9 * * *", "UTC", "en", created=DAY))
+        repeat(bot.worker.tick, lambda: any("fix: one" in str(m) for m in bot.tops("C2")), 40)
+        assert hub.counts["commit"] < len(names)
+        bot.worker.halt()
+    assert bot.worker.drain(60)
+
+
+def test_a_host_that_hangs_on_very_many_channels_keeps_no_other_waiting(bot, monkeypatch):
+    monkeypatch.setattr(fairness, "SLOW", 0.1)
+    monkeypatch.setattr(worker, "IN_HAND", 8)
+    bot.world.repositories.rights = Rights(("*",), (Right("T1", "", "*"),))
+    bot.commit("one", DAY + timedelta(hours=3))
+    with Silent() as host:
+        for n in range(worker.IN_HAND):
+            place = Place("slack", "T1/C1", f"{n}.0")
+            url = f"{host.url}/a/b.git"
+            bot.store.subscribe(Subscription(place, url, "0 9 * * *", "UTC", "en", created=bot.time.moment))
+        bot.time.moment = DAY + timedelta(hours=33)
+        bot.worker.tick()
+        bot.store.subscribe(Subscription(OTHER, bot.repo, "0 9 * * *", "UTC", "en", created=DAY))
+        repeat(bot.worker.tick, lambda: any("fix: one" in str(m) for m in bot.tops("C2")), 40)
+        bot.worker.halt()
     assert bot.worker.drain(60)
