@@ -1,7 +1,8 @@
 """Whose turn it is: a busy channel and a host that does not answer keep nobody else waiting."""
 
 import shutil
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
 import pytest
@@ -19,6 +20,7 @@ from bot.delivery.fairness import HANDS, LONG, MOST, SHARE, SLOW, Hosts, Turns
 from bot.delivery.job import Job
 from bot.rights import Right, Rights
 from bot.values import Delivery, Place, Subscription
+from bot.watched import watched, watching
 
 BUSY, OTHER = (Place("slack", f"T1/C{n}") for n in (1, 2))
 
@@ -241,6 +243,44 @@ def test_who_else_reads_tells_which_hosts_are_slow(hosts, clock, reading):
     assert [hand.host for hand in begun(turns)] == [*["h"] * SHARE, "other"]
 
 
+class Told:
+    """A source that tells when it is asked."""
+
+    def __init__(self, events):
+        self._events = events
+
+    def patches(self, repo, commits, paths=()):
+        for sha in commits:
+            self._events.append(sha)
+            yield sha, ()
+
+    def releases(self, repo):
+        self._events.append("releases")
+        return ()
+
+
+def test_each_patch_is_a_reading_and_what_is_done_with_it_is_none():
+    events = []
+
+    @contextmanager
+    def watch():
+        events.append("[")
+        yield
+        events.append("]")
+
+    unwatched = watched(Told(events))
+    with watching(watch):
+        source = watched(Told(events))
+    for sha, _ in source.patches("r", ["a", "b"]):
+        events.append(f"{sha} is read")
+    assert " ".join(events) == "[ a ] a is read [ b ] b is read [ ]"
+    events.clear()
+    with ThreadPoolExecutor(1) as pool:  # whoever reads it later
+        pool.submit(source.releases, "r").result()
+    unwatched.releases("r")
+    assert " ".join(events) == "[ releases ] releases"
+
+
 # --- On real parts ---------------------------------------------------------------------------
 
 
@@ -288,10 +328,10 @@ def test_a_channel_that_follows_very_much_does_not_keep_another_waiting(bot):
     assert bot.worker.drain(60)
 
 
-def test_a_host_that_lists_commits_at_once_and_hangs_on_patches_keeps_no_other_waiting(bot, monkeypatch):
-    monkeypatch.setattr(fairness, "SLOW", 0.1)
+def test_a_host_that_lists_commits_at_once_and_hangs_afterwards_keeps_no_other_waiting(bot, monkeypatch):
+    monkeypatch.setattr(fairness, "SLOW", 1.0)  # what is listed takes less
     bot.world.repositories.rights = Rights(("*",), (Right("T1", "", "*"),))
-    bot.commit("one", DAY + timedelta(hours=3))
+    bot.commit("one", DAY + timedelta(hours=3), "fix: one (#1)")
     names = [f"team/app{n}" for n in range(2 * HANDS)]
     with GitHubServer(dict.fromkeys(names, bot.folder / "repo")) as hub:
         hub.fault("commit", *[Fault(how="hang")] * 100)
