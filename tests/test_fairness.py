@@ -335,7 +335,7 @@ def test_a_host_that_lists_commits_at_once_and_hangs_afterwards_keeps_no_other_w
     names = [f"team/app{n}" for n in range(2 * HANDS)]
     with GitHubServer(dict.fromkeys(names, bot.folder / "repo")) as hub:
         hub.fault("commit", *[Fault(how="hang")] * 100)
-        github = GitHubSource(Client(Auth.Token(TOKEN), hub.url))
+        github = GitHubSource(Client(Auth.Token(TOKEN), hub.url, lambda _: None))
         bot.world.sources = lambda repo: github if is_hosted(repo) else bot.world.source
         for name in names:
             bot.store.subscribe(Subscription(BUSY, name, "0 9 * * *", "UTC", "en", created=bot.time.moment))
