@@ -301,7 +301,7 @@ def test_what_nobody_follows_is_kept_for_so_many_days(store, path):
 
 
 def test_clones_that_nobody_follows_go_too(tmp_path, monkeypatch):
-    def fetch(found, path, reach):
+    def fetch(found, path, reach, limits):
         path.mkdir()
         (path / "pack").write_bytes(b"x" * 10_000)
 
@@ -330,7 +330,7 @@ def test_a_clone_on_a_full_disk_says_so(said):
 
 
 def test_a_folder_on_a_full_disk_says_so(tmp_path, monkeypatch):
-    def full(found, path, reach):
+    def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(remote, "_fetch", full)

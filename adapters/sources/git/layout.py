@@ -200,10 +200,12 @@ def _pair(entry: str) -> tuple[str, str]:
 class View:
     """A private git directory on a repository: what git is run in."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, limits: process.Limits) -> None:
         self.folder = folder
-        self.run = partial(process.run, folder, env={"GIT_DIR": str(folder)})
-        self.chunks = partial(process.chunks, folder, env={"GIT_DIR": str(folder)})
+        self.limits = limits
+        env = {"GIT_DIR": str(folder)}
+        self.run = partial(process.run, folder, seconds=limits.answer, env=env)
+        self.chunks = partial(process.chunks, folder, seconds=limits.stream, env=env)
 
     def boundary(self) -> frozenset[str]:
         """The SHAs at which a shallow clone's history was cut off; their parents are missing."""
@@ -212,7 +214,7 @@ class View:
 
 
 @contextmanager
-def view(layout: Layout, entries: dict[str, str]) -> Iterator[View]:
+def view(layout: Layout, entries: dict[str, str], limits: process.Limits) -> Iterator[View]:
     """A view of the repository whose config has `entries`, removed again at the end. Raises NotFound, Forbidden."""
     with tempfile.TemporaryDirectory(prefix="commit-digest-") as name:
         folder = Path(name)
@@ -223,4 +225,4 @@ def view(layout: Layout, entries: dict[str, str]) -> Iterator[View]:
         (folder / "HEAD").write_text(head(layout), errors="surrogateescape")
         for shared in ("objects", "refs", "packed-refs", "shallow"):
             (folder / shared).symlink_to(layout.common / shared)  # one that is not there reads as absent, as it is
-        yield View(folder)
+        yield View(folder, limits)

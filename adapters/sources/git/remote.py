@@ -18,13 +18,13 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from adapters import private
 from adapters.sources.git import process
+from adapters.sources.git.process import Limits
 from adapters.sources.git.reach import Reach
 from bot import addresses
 from bot.commits.hosts import Address, Hosts
 from bot.errors import DigestError, Forbidden, NotFound, Unavailable, UsageError
 
 _FRESH = 60.0
-_FETCH = 900.0
 _WEB = {"http", "https"}
 _PLAIN = re.compile(r"[\x21-\x7e]+")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
@@ -130,8 +130,9 @@ def locate(repo: str, hosts: Hosts) -> Remote | str:
 class Clones:
     """Clones of remote repositories in `folder`, each fetched at most once a minute of `clock` (seconds)."""
 
-    def __init__(self, folder: Path, clock: Callable[[], float], reach: Reach) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float], reach: Reach, limits: Limits = process.LIMITS) -> None:
         self._folder = folder
+        self._limits = limits
         self._clock = clock
         self._reach = reach
         self._fetched: dict[str, float] = {}
@@ -149,7 +150,7 @@ class Clones:
             with self._alone(remote.url, path):
                 known = self._fetched.get(remote.url)
                 if known is None or (fresh and self._clock() - known >= _FRESH):
-                    _fetch(remote, path, self._reach)
+                    _fetch(remote, path, self._reach, self._limits)
                     self._fetched[remote.url] = self._clock()
         except process.GitFailed as failed:
             raise _error(str(failed), remote.title or remote.url) from None
@@ -204,22 +205,22 @@ def _removed(path: Path) -> bool:
     return there
 
 
-def _fetch(remote: Remote, path: Path, reach: Reach) -> None:
+def _fetch(remote: Remote, path: Path, reach: Reach, limits: Limits) -> None:
     """Bring the branches, tags and HEAD of a bare clone up to date; make it first where there is none."""
     path.mkdir(exist_ok=True, mode=0o700)
     local = {"GIT_DIR": str(path)}
     if not (path / "objects").is_dir():
         process.run(path, "init", "--quiet", "--bare", "--template=", ".", env=local)
-    said, remote = _asked(remote, path, reach)
-    network = {**local, **_network(remote, reach)}
+    said, remote = _asked(remote, path, reach, limits)
+    network = {**local, **_network(remote, reach, limits)}
     refs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
     options = ["--quiet", "--prune", "--no-write-fetch-head", "--no-recurse-submodules"]
-    process.run(path, "fetch", *options, "--", remote.url, *refs, seconds=_FETCH, env=network)
+    process.run(path, "fetch", *options, "--", remote.url, *refs, seconds=limits.fetch, env=network)
     if branch := _default(said.decode(errors="replace"), path, local):
         process.run(path, "symbolic-ref", "HEAD", branch, env=local)
 
 
-def _asked(remote: Remote, path: Path, reach: Reach) -> tuple[bytes, Remote]:
+def _asked(remote: Remote, path: Path, reach: Reach, limits: Limits) -> tuple[bytes, Remote]:
     """What the server says of HEAD, and the remote by the address at which it says so. Raises NotFound, GitFailed.
 
     Git itself would follow a redirect to any host, with the credentials in hand. So it follows none, and is asked again
@@ -228,10 +229,11 @@ def _asked(remote: Remote, path: Path, reach: Reach) -> tuple[bytes, Remote]:
     for _ in range(_REDIRECTS):
         with tempfile.TemporaryDirectory(prefix="commit-digest-") as folder:
             trace = Path(folder) / "trace"
-            network = {**_network(remote, reach), "GIT_DIR": str(path), "GIT_TRACE_CURL": str(trace)}
+            network = {**_network(remote, reach, limits), "GIT_DIR": str(path), "GIT_TRACE_CURL": str(trace)}
             network |= {"GIT_TRACE_CURL_NO_DATA": "1"}
             try:
-                return process.run(path, "ls-remote", "--symref", "--", remote.url, "HEAD", env=network), remote
+                asked = ("ls-remote", "--symref", "--", remote.url, "HEAD")
+                return process.run(path, *asked, seconds=limits.answer, env=network), remote
             except process.GitFailed as failed:
                 if not _MOVED.search(str(failed)):
                     raise
@@ -265,14 +267,14 @@ def _usual(ref: str) -> tuple[bool, str]:
     return ref not in {"refs/heads/main", "refs/heads/master"}, ref
 
 
-def _network(remote: Remote, reach: Reach) -> dict[str, str]:
+def _network(remote: Remote, reach: Reach, limits: Limits) -> dict[str, str]:
     """What git needs to reach a server, and that alone. Raises Unavailable for one that nobody may reach.
 
     Credentials go into the environment: arguments can be read by other users.
     """
     passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
     pinned = reach.pinned(remote.url, proxied=any("proxy" in name.lower() for name in passed))
-    config = {"http.lowSpeedLimit": "1000", "http.lowSpeedTime": "60", "gc.autoDetach": "false"}
+    config = {"http.lowSpeedLimit": "1000", "http.lowSpeedTime": str(limits.stall), "gc.autoDetach": "false"}
     config |= {"http.followRedirects": "false", **pinned.config}
     if remote.credentials:
         pair = remote.credentials if ":" in remote.credentials else f"{remote.credentials}:"

@@ -22,12 +22,11 @@ import requests
 from github import Auth, Github, GithubException
 from github.Requester import Requester
 
+from adapters.sources.github import waits
+from adapters.sources.github.waits import Waits
 from bot import addresses
 from bot.addresses import Service
 from bot.errors import ConfigError, DigestError, Forbidden, Unavailable
-
-TIMEOUT = 20
-"""Seconds without a byte. GitHub ends a request after 10 itself (docs.github.com, Troubleshooting the REST API)."""
 
 TRIES = 3
 
@@ -169,6 +168,9 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+_PATIENCE = Waits()
+
+
 class Client:
     """Asks GitHub, waits where waiting helps, and raises the errors of `bot.ports`. Safe for several threads."""
 
@@ -178,7 +180,9 @@ class Client:
         url: str,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = _now,
+        patience: Waits = _PATIENCE,
     ) -> None:
+        waits.bound()
         # At DEBUG PyGithub logs whole answers: private code, and the token that an App is given.
         logging.getLogger("github.Requester").setLevel(logging.INFO)
         # What is beneath it logs addresses: that of a private repository's archive has a token in it.
@@ -187,6 +191,7 @@ class Client:
         self._url = url
         self._sleep = sleep
         self.now = now
+        self._patience = patience
         self._lock = threading.Lock()
         self._idle: deque[Requester] = deque()
         self._closed: dict[str, datetime] = {}
@@ -251,9 +256,11 @@ class Client:
         self._refuse_while_closed("archive")
         options = {"User-Agent": _AGENT}
         try:
-            with requests.get(
-                location, headers=options, timeout=TIMEOUT, stream=True, allow_redirects=False, auth=_as_nobody
-            ) as response:
+            with (
+                waits.within(self._patience),
+                waits.session() as session,
+                session.get(location, headers=options, stream=True, allow_redirects=False, auth=_as_nobody) as response,
+            ):
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 answer = Answer(response.status_code, headers)
                 self._close("archive", answer)
@@ -295,7 +302,7 @@ class Client:
 
     def _send(self, verb: str, address: str, headers: dict[str, str], body: object) -> Answer:
         try:
-            with self._requester() as requester:
+            with waits.within(self._patience), self._requester() as requester:
                 answer = _answer(*requester.requestJson(verb, address or requester.graphql_url, None, headers, body))
         except GithubException as error:
             return _app_refused(error)
@@ -318,7 +325,6 @@ class Client:
         return Github(
             auth=self._auth,
             base_url=self._url,
-            timeout=TIMEOUT,
             user_agent=_AGENT,
             per_page=100,
             retry=None,
