@@ -320,8 +320,9 @@ def test_usage_status_doctor_and_metrics_tell_what_was_asked_for(talking, clock)
     used_up(talking, BEN, 410_000)
     measured = {m.name: m.samples for m in operator.measures(talking.store, clock(), None)}
     assert measured["model_asked_tokens"] == (({"model": "test-model", "purpose": "analysis.v2"}, 505_000.0),)
-    (finding,) = [f for f in operator.examine(talking.app, talking.store, "digest.db") if f.subject == "tokens"]
-    assert finding.verdict is Verdict.WARNING
+    found = {f.subject: f for f in operator.examine(talking.app, talking.store, "digest.db")}
+    finding = found["tokens"]
+    assert {found["model"].verdict, finding.verdict} == {Verdict.WARNING}
     for language in ("en", "zh"):
         told = Texts(language)(f"doctor.tokens_{finding.outcome}", **finding.fields)
         assert all(part in told for part in ("512,000", "1,000,000", "505,000", "500,000", "100,000", "250,000"))

@@ -11,7 +11,7 @@ from bot.app import App
 from bot.conversation.options import continued
 from bot.delivery import schedule
 from bot.delivery.ledger import is_sound
-from bot.errors import DigestError, UsageError
+from bot.errors import BudgetSpent, DigestError, UsageError
 from bot.judgement import cost
 from bot.judgement.asker import Bill, Limits
 from bot.judgement.questions import EARLIER, PROMPTS, Depth
@@ -237,7 +237,8 @@ def _model(app: App) -> Finding:
     try:
         app.model.reply(Question(DOCTOR, "Answer in JSON.", 'Answer {"ok": true}.', schema, 500))
     except DigestError as error:
-        return Finding("model", Verdict.FAILED, "error", error=error)
+        verdict = Verdict.WARNING if isinstance(error, BudgetSpent) else Verdict.FAILED  # it was not even asked
+        return Finding("model", verdict, "error", error=error)
     return Finding("model", Verdict.FINE, "fine", {"model": app.model.name})
 
 
