@@ -917,7 +917,7 @@ def test_a_digest_that_was_posted_is_never_made_anew_by_an_upgrade(bot, monkeypa
     bot.commit("one", DAY + timedelta(hours=3))
     bot.at("19T09:00")
     monkeypatch.setattr(triage, "VERSION", 99)
-    monkeypatch.setattr(bot.world.app, "build", lambda _: pytest.fail("made anew"))
+    monkeypatch.setattr(bot.world.app, "build", lambda *_: pytest.fail("made anew"))
     bot.follow(Place("slack", "T1/C2"), created=DAY)
     bot.at("19T09:05")
     assert "fix: one" in str(bot.tops("C2"))
@@ -931,7 +931,7 @@ def test_a_digest_that_was_not_posted_is_made_by_the_version_of_today(bot, monke
     made = []
     monkeypatch.setattr(triage, "VERSION", 99)
     real = bot.world.app.build
-    monkeypatch.setattr(bot.world.app, "build", lambda request: made.append(request) or real(request))
+    monkeypatch.setattr(bot.world.app, "build", lambda request, account: made.append(request) or real(request, account))
     bot.world.said(f"2026-02-18 {bot.repo}")
     assert len(made) == 1
 
