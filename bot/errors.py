@@ -13,6 +13,7 @@
     ├── ModelError              a language model gave no usable answer
     │   ├── ContextExceeded     a question is longer than the model's context
     │   └── BudgetSpent         the tokens of a day or a digest are spent
+    │       └── ShareSpent      those of a person, a channel, or of all who ask: there are some for others
     ├── StoreError              the database cannot be used as it is
     └── ConfigError             a setting is missing or wrong
 
@@ -86,6 +87,10 @@ class ContextExceeded(ModelError):
 
 class BudgetSpent(ModelError):
     """The tokens of a day or a digest are spent: nothing more is asked."""
+
+
+class ShareSpent(BudgetSpent):
+    """The day's tokens of a person, of a channel, or of all who ask are spent: there are some for others."""
 
 
 class StoreError(DigestError):

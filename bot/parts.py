@@ -138,6 +138,9 @@ def _joined(settings: AllSettings, store: SqliteStore, progress: Progress, stran
     limits = Limits(
         day=settings.openai_daily_tokens,
         digest=settings.openai_digest_tokens,
+        person=settings.share("person"),
+        channel=settings.share("channel"),
+        scheduled=settings.share("scheduled"),
         zone=settings.digest_zone,
         prompt_price=settings.openai_prompt_price,
         completion_price=settings.openai_completion_price,

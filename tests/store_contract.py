@@ -791,12 +791,12 @@ class StoreContract:
 
     def test_usage_is_summed_per_model_and_purpose_within_the_half_open_time(self, store: Store) -> None:
         day = timedelta(days=1)
-        store.add_usage(Usage("b", 1, 2, 1), "triage", START)
-        store.add_usage(Usage("b", 10, 20, 1, cached=8), "analysis", START + day - timedelta(microseconds=1))
-        store.add_usage(Usage("b", 0, 0, 0, cached=1), "analysis", START)
-        store.add_usage(Usage("a", 5, 5, 2), "analysis", START)
-        store.add_usage(Usage("a", 99, 99, 9), "analysis", START + day)
-        store.add_usage(Usage("a", 99, 99, 9), "analysis", START - timedelta(microseconds=1))
+        make.spend(store, Usage("b", 1, 2, 1), "triage", START)
+        make.spend(store, Usage("b", 10, 20, 1, cached=8), "analysis", START + day - timedelta(microseconds=1))
+        make.spend(store, Usage("b", 0, 0, 0, cached=1), "analysis", START)
+        make.spend(store, Usage("a", 5, 5, 2), "analysis", START)
+        make.spend(store, Usage("a", 99, 99, 9), "analysis", START + day)
+        make.spend(store, Usage("a", 99, 99, 9), "analysis", START - timedelta(microseconds=1))
         store.add_checks("b", "analysis", 7, 2, START)
         store.add_checks("b", "analysis", 3, 1, START)
         assert store.usage(START, START + day) == (
@@ -883,7 +883,7 @@ class StoreContract:
             for n in range(10):
                 mine = commit(worker * 100 + n, pull=worker)
                 store.keep_commits([mine])
-                store.add_usage(Usage("m", 1, 1, 1), "p", START)
+                make.spend(store, Usage("m", 1, 1, 1), "p", START)
                 assert mine in store.commits_by_pull(REPO, worker)
 
         with ThreadPoolExecutor(4) as pool:
@@ -898,7 +898,7 @@ class StoreContract:
         key = AnalysisKey(REPO, commit(1).sha, "p", "m", "en")
         store.keep_digest("k", digest(commit(1)), START)
         store.keep_analysis(key, ANALYSIS)
-        store.add_usage(Usage("m", 1, 1, 1), "p", START)
+        make.spend(store, Usage("m", 1, 1, 1), "p", START)
         store.claim("k", "one", START, START + timedelta(hours=1))
         again = reopen()
         assert again.digest("k") == digest(commit(1))
@@ -940,7 +940,7 @@ class StoreContract:
         store.mark_delivered(planned(store, number), [commit(1), commit(2)], START - timedelta(days=99))
         store.keep_digest("k", digest(commit(1), commit(2)), START)
         store.keep_analysis(AnalysisKey(REPO, commit(1).sha, "p", "m", "en"), ANALYSIS)
-        store.add_usage(Usage("m"), "p", START)
+        make.spend(store, Usage("m"), "p", START)
         store.claim("k", "one", START, START)
         counts = store.counts()
         size = counts.pop("bytes")

@@ -380,7 +380,7 @@ def test_a_fault_of_our_own_is_logged_and_left_to_the_slot(bot, monkeypatch, cap
     bot.follow(Place("slack", "T1/C2"), schedule="now and then")
     bot.follow()
     bot.commit("one", DAY + timedelta(hours=3), ONE)
-    monkeypatch.setattr(bot.world.app, "build", lambda _: 1 / 0)
+    monkeypatch.setattr(bot.world.app, "build", lambda *_: 1 / 0)
     bot.early("19T08:30")
     bot.early("19T08:31")
     monkeypatch.undo()

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from make import spend
 from sqlite_utils import Database, Migrations
 from store_contract import DAILY, REPO, START, StoreContract, commit, digest, examples, planned, shas
 
@@ -411,7 +412,7 @@ def test_what_was_taken_before_cached_tokens_were_kept_had_none(path: Path) -> N
         )
     earlier.close()
     with closing(SqliteStore(path)) as store:
-        store.add_usage(Usage("m", 10, 1, 1, cached=8), "analysis.v1", START)
+        spend(store, Usage("m", 10, 1, 1, cached=8), "analysis.v1", START)
         (spent,) = store.usage(START, START + timedelta(days=1))
     assert spent == Spending("m", "analysis.v1", 910, 71, 4, 2, 0, 8)
 

@@ -13,7 +13,7 @@ from bot.app import App
 from bot.conversation.options import continued
 from bot.delivery import schedule
 from bot.delivery.ledger import is_sound, watermark
-from bot.errors import DigestError, UsageError
+from bot.errors import BudgetSpent, DigestError, UsageError
 from bot.judgement import cost
 from bot.judgement.asker import Bill, Limits
 from bot.judgement.questions import EARLIER, PROMPTS, Depth
@@ -26,6 +26,7 @@ from bot.texts import Texts
 from bot.values import (
     EPOCH,
     MOST_TOP,
+    SCHEDULED,
     TOP,
     TRIED,
     Delivery,
@@ -101,6 +102,8 @@ def measures(store: Store, now: datetime, quota: Quota | None) -> Iterator[Measu
     )
     cached = tuple((labels, float(u.cached)) for labels, u in named)
     yield Measure("model_cached_tokens", "Tokens of prompts that the service had cached.", "counter", cached)
+    asked = tuple((labels, float(u.asked)) for labels, u in named)
+    yield Measure("model_asked_tokens", "Tokens that people asked for.", "counter", asked)
     if quota:
         yield Measure("github_quota_left", "Requests that GitHub still allows.", "gauge", (({}, quota.left),))
 
@@ -193,6 +196,7 @@ def examine(app: App, store: Store, path: str) -> Iterator[Finding]:
     yield from _github(app, followed)
     yield _model(app)
     if app.model:
+        yield _tokens(app.model.bill)
         yield _depth(app, app.model.bill, store)
     private = set()
     for repo in dict.fromkeys(s.repo for s in followed):
@@ -248,8 +252,24 @@ def _model(app: App) -> Finding:
     try:
         app.model.reply(Question(DOCTOR, "Answer in JSON.", 'Answer {"ok": true}.', schema, 500))
     except DigestError as error:
-        return Finding("model", Verdict.FAILED, "error", error=error)
+        verdict = Verdict.WARNING if isinstance(error, BudgetSpent) else Verdict.FAILED  # it was not even asked
+        return Finding("model", verdict, "error", error=error)
     return Finding("model", Verdict.FINE, "fine", {"model": app.model.name})
+
+
+def _tokens(bill: Bill) -> Finding:
+    """What was taken today of what there is, and of what people may ask for."""
+    limits, taken = bill.limits, bill.taken(SCHEDULED)
+    if not limits.day:
+        return Finding("tokens", Verdict.SKIPPED, "none")
+    spent = taken.total >= limits.day or (bool(limits.scheduled) and taken.asked >= limits.asked)
+    asked = limits.asked if limits.scheduled else limits.day
+    numbers = {"total": taken.total, "day": limits.day, "asked": taken.asked, "all": asked}
+    fields = {name: f"{number:,}" for name, number in numbers.items()}
+    for name, bound in (("person", limits.person), ("channel", limits.channel)):
+        fields[name] = f"{bound:,}" if bound else "∞"
+    verdict, outcome = (Verdict.WARNING, "spent") if spent else (Verdict.FINE, "fine")
+    return Finding("tokens", verdict, outcome, {**fields, "reset": limits.reset(bill.clock())})
 
 
 def _depth(app: App, bill: Bill, store: Store) -> Finding:

@@ -35,6 +35,11 @@ _BUSY = 0.2
 _NO_BACKUP = {"database_invalid", "database_foreign", "database_damaged", "database_no_access"}
 _PERSONAL = ("person", "user_id")
 """The columns that hold a person of a chat, in this program's tables and in those of slack_sdk."""
+_NOT_ASKED = (
+    "UPDATE usage SET channel = '', asker = '' WHERE chat = ? AND channel != '' "
+    "AND (channel = ? OR asker != '' AND asker IN (SELECT value FROM json_each(?)))"
+)
+"""Takes who asked, and where, from what the language model took; the day's sum stays."""
 
 
 class SqliteKeeping(Part):
@@ -71,6 +76,7 @@ class SqliteKeeping(Part):
                 "DELETE FROM subscriptions WHERE json_extract(place, '$[0]') = ? AND json_extract(place, '$[1]') = ?",
                 bound(chat, channel),
             ).rowcount
+            gone += db.execute(_NOT_ASKED, bound(chat, channel, names)).rowcount
             for table, column in _columns_of_people(db):
                 removal = f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))"  # noqa: S608
                 gone += db.execute(removal, (names,)).rowcount
