@@ -8,6 +8,7 @@
     │   └── NoRight             a repository that is not for those who would read, or is not there
     ├── Refused                 a chat does not take what a message says
     ├── Unavailable             a service failed or is throttled: worth another try later
+    │   └── Unreachable         as the network is set up, nothing gets there: another try at once is worth nothing
     ├── LeaseLost               another process does this meanwhile: leave it alone
     ├── ModelError              a language model gave no usable answer
     │   ├── ContextExceeded     a question is longer than the model's context
@@ -65,6 +66,10 @@ class Refused(DigestError):
 
 class Unavailable(DigestError):
     """A service failed or is throttled: worth another try later."""
+
+
+class Unreachable(Unavailable):
+    """As the network is set up nothing gets there: a certificate, a name or a proxy that somebody has to mend first."""
 
 
 class LeaseLost(DigestError):

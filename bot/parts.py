@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adapters import logs
+from adapters import logs, network
 from adapters.chats import terminal
 from adapters.chats.feishu.settings import FeishuSettings
 from adapters.chats.slack.settings import SlackSettings
@@ -99,6 +99,13 @@ class Program:
         return Worker(self.app, chats, lease, **kept)
 
 
+def read() -> AllSettings:
+    """The settings, after which this process trusts whom they name. Raises ConfigError."""
+    settings = load(AllSettings)
+    network.trust(settings.digest_ca_file)
+    return settings
+
+
 @contextmanager
 def program(lang: str | None = None, zone: str = "", *, strangers: bool = False) -> Iterator[Program]:
     """The program, closed at the end; `lang` and `zone` come before the settings'. Raises DigestError.
@@ -106,7 +113,7 @@ def program(lang: str | None = None, zone: str = "", *, strangers: bool = False)
     With `strangers` others than the operator name repositories: not every host is then reached.
     """
     asked = {"digest_language": lang, "digest_zone": zone and zone_named(zone)}
-    settings = load(AllSettings).model_copy(update={name: value for name, value in asked.items() if value})
+    settings = read().model_copy(update={name: value for name, value in asked.items() if value})
     store = sqlite.from_settings(settings)
     store.count_in(settings.digest_clones / "counts")
     try:
@@ -274,7 +281,10 @@ class Chats:
 
 def _checkout() -> str:
     """The folder we are in, where it belongs to a git repository."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:  # it is gone
+        return ""
     return str(here) if any((folder / ".git").exists() for folder in (here, *here.parents)) else ""
 
 
@@ -400,7 +410,7 @@ _FEISHU_GROUP = "oc_"
 
 def findings(what: str | None, channel: str) -> Iterator[Finding]:
     """What is found of everything, or of one chat."""
-    settings = load(AllSettings)
+    settings = read()
     yield from _settings_findings(settings, what)
     if what is None:
         with program(strangers=True) as made:

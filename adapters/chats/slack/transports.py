@@ -12,6 +12,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.socket_mode.websocket_client import SocketModeClient
 from websocket import WebSocket, _app
 
+from adapters import network
 from adapters.chats.slack.calls import Gate, translated
 from adapters.chats.slack.workspaces import web_client
 from adapters.web import WebTransport
@@ -83,11 +84,29 @@ class Socket:
 
 
 class _Staying(WebSocket):
-    """The connection beneath the SDK's, which would follow three redirects to anywhere; this one follows none."""
+    """The connection beneath the SDK's, which would follow three redirects to anywhere; this one follows none.
+
+    It goes as `adapters.network` says: the library knows some of the usual variables, and the machine's roots alone.
+    """
 
     def connect(self, url: str, **options: Any) -> None:
-        """Connect to `url` alone."""
-        super().connect(url, **options, redirect_limit=0)  # type: ignore[no-untyped-call]
+        """Connect to `url` alone. Raises ConfigError and Unreachable where the network is not set up for it."""
+        way = _way(network.proxy_for(url))
+        self.sock_opt.sslopt["context"] = network.context()
+        try:
+            super().connect(url, **options | way, redirect_limit=0)  # type: ignore[no-untyped-call]
+        except Exception as error:
+            if lasting := network.obstacle(error, url):
+                raise lasting from None
+            raise
+
+
+def _way(proxy: network.Proxy | None) -> dict[str, Any]:
+    """How the library is told of a proxy, or of none: it would look for one itself where it is told of nothing."""
+    if proxy is None:
+        return {"http_proxy_host": "none", "http_proxy_port": 1, "http_no_proxy": ["*"]}
+    auth = (proxy.user, proxy.password) if proxy.credentials else None
+    return {"http_proxy_host": proxy.host, "http_proxy_port": proxy.port, "http_proxy_auth": auth, "proxy_type": "http"}
 
 
 _app.WebSocket = _Staying  # type: ignore[attr-defined]  # what the SDK opens takes no other

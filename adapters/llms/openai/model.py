@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from http.client import responses as HTTP_REASONS
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -23,8 +24,9 @@ from urllib.parse import urlsplit
 import httpx2
 import openai
 
+from adapters import network
 from adapters.llms.openai.settings import OpenAISettings
-from bot.errors import ConfigError, ContextExceeded, DigestError, ModelError, Unavailable
+from bot.errors import ConfigError, ContextExceeded, DigestError, ModelError, Unavailable, Unreachable
 from bot.values import Finish, Question, Reply, Usage, one_line
 
 log = logging.getLogger("adapters.llms.openai")
@@ -362,6 +364,8 @@ def _outside_error(error: openai.APIError, model: str, url: str, seconds: float,
     """What an error of the SDK means to a person. The server's words are kept only without the key."""
     if isinstance(error, openai.APIStatusError):
         return _status_error(error, model, url, key)
+    if lasting := network.obstacle(error, url):
+        return lasting
     if isinstance(error, openai.APITimeoutError) and not isinstance(error.__cause__, httpx2.ConnectTimeout):
         return Unavailable("model_timeout", model=model, seconds=f"{seconds:g}")
     return Unavailable("model_unreachable", url=url)
@@ -371,6 +375,8 @@ def _status_error(error: openai.APIStatusError, model: str, url: str, key: str) 
     status, said = error.status_code, complaint(error.body)
     if _spent(error):
         return ConfigError("model_quota_spent", model=model)
+    if status == 407 and (proxy := network.proxy_for(url)):
+        return network.refusal(status, proxy, url)
     if _NO_MODEL.search(said.lower()) and status in {400, 403, 404}:
         return ConfigError("model_unknown", model=model)
     if status in {401, 403}:
@@ -489,13 +495,27 @@ class OpenAIModel:
         self._places = threading.BoundedSemaphore(concurrency)
         self._dialect, self._dialect_lock = Dialect(), threading.Lock()
         self._first, self._probed = threading.Lock(), False
+
+    @cached_property
+    def _client(self) -> openai.OpenAI:
+        """The SDK's client, made with the first question, which then says what the network is not set up for.
+
+        Raises ConfigError.
+        """
         # A connection of its own for each request: the cutoff learns a socket when it connects, and a handshake is
         # nothing beside the seconds of an answer.
         # No redirects: what is asked holds code, and goes to the address that was set.
         # Nothing packed: an answer is small, and what comes packed all the same has to be unpacked with care.
-        plain = {"Accept-Encoding": "identity"}
-        http = _BoundedClient(headers=plain, limits=httpx2.Limits(max_keepalive_connections=0), follow_redirects=False)
-        self._client = openai.OpenAI(api_key=self._key, base_url=base_url, max_retries=0, http_client=http)
+        proxy = network.proxy_for(self._url)
+        http = _BoundedClient(
+            headers={"Accept-Encoding": "identity"},
+            limits=httpx2.Limits(max_keepalive_connections=0),
+            follow_redirects=False,
+            verify=network.context(),
+            proxy=proxy.url if proxy else None,
+            trust_env=False,
+        )
+        return openai.OpenAI(api_key=self._key, base_url=self._url, max_retries=0, http_client=http)
 
     @property
     def name(self) -> str:
@@ -534,9 +554,10 @@ class OpenAIModel:
                 if _lost(outcome):
                     spent = replace(spent, prompt=spent.prompt + asked_tokens(body))
                 failures += 1
+                told = self._told(outcome, spent)
                 wait = pause(outcome, failures, ends - self._clock(), self._jitter())
-                if wait is None:
-                    raise self._told(outcome, spent)
+                if wait is None or isinstance(told, Unreachable):
+                    raise told
                 self._sleep(wait)
 
     def _send(self, body: dict[str, Any], left: float, spent: Usage) -> Reply | openai.APIError:

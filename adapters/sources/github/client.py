@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
 import requests
 from github import Auth, Github, GithubException
-from github.Requester import Requester
+from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass, Requester
 
+from adapters import network, sessions
 from bot import addresses
 from bot.addresses import Service
 from bot.errors import ConfigError, DigestError, Forbidden, Unavailable
@@ -251,16 +252,19 @@ class Client:
         self._refuse_while_closed("archive")
         options = {"User-Agent": _AGENT}
         try:
-            with requests.get(
-                location, headers=options, timeout=TIMEOUT, stream=True, allow_redirects=False, auth=_as_nobody
-            ) as response:
+            with (
+                sessions.equip(requests.Session()) as session,
+                session.get(
+                    location, headers=options, timeout=TIMEOUT, stream=True, allow_redirects=False, auth=_as_nobody
+                ) as response,
+            ):
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 answer = Answer(response.status_code, headers)
                 self._close("archive", answer)
                 self._checked(answer, missing)
                 yield response.iter_content(_PIECE)
-        except requests.RequestException:
-            raise Unavailable("github_unavailable") from None
+        except OSError as error:  # requests' errors are such
+            raise network.obstacle(error, location) or Unavailable("github_unavailable") from None
 
     def _checked(self, answer: Answer, missing: DigestError, allow: int = 200) -> Answer:
         error = failure(answer, missing, self.now())
@@ -299,7 +303,9 @@ class Client:
                 answer = _answer(*requester.requestJson(verb, address or requester.graphql_url, None, headers, body))
         except GithubException as error:
             return _app_refused(error)
-        except (requests.RequestException, ValueError):
+        except (OSError, ValueError) as error:  # requests' errors are such
+            if lasting := network.obstacle(error, self._url):
+                raise lasting from None
             return Answer(_NO_ANSWER)
         except RuntimeError:  # PyGithub's word for a redirect to another host or from http to https
             raise ConfigError("github_url_wrong", url=self._url) from None
@@ -327,6 +333,27 @@ class Client:
             lazy=True,
             api_version=_API_VERSION,
         ).requester
+
+
+class _Https(HTTPSRequestsConnectionClass):
+    """PyGithub's connection, which goes through the proxy and trusts the certificates that `adapters.network` names."""
+
+    def __init__(self, *positional: Any, **named: Any) -> None:
+        super().__init__(*positional, **named)
+        sessions.equip(self.session)
+
+
+class _Http(HTTPRequestsConnectionClass):
+    """The same without TLS."""
+
+    def __init__(self, *positional: Any, **named: Any) -> None:
+        super().__init__(*positional, **named)
+        sessions.equip(self.session)
+
+
+# `injectConnectionClasses` would do it too, and end every connection after one request.
+for _name, _kind in (("http", _Http), ("https", _Https)):
+    setattr(Requester, f"_Requester__{_name}ConnectionClass", _kind)
 
 
 def _without_token(record: logging.LogRecord) -> bool:
