@@ -1,7 +1,7 @@
 """A company's proxy on the loopback interface: it asks for a password, lets some hosts through, and may open TLS.
 
-Names lead where `hosts` says, whatever DNS knows: what arrives has come through here. TLS ends here, with certificates of
-an authority of its own, as behind a proxy that looks into what passes; beneath it lies plain HTTP, or a WebSocket.
+Names lead where `hosts` says, whatever DNS knows: what arrives has come through here. TLS ends here, with certificates
+of an authority of its own, as behind a proxy that looks into what passes; beneath it lies plain HTTP, or a WebSocket.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def no_variables(monkeypatch):
 
 
 class Company:
-    """A network in which nothing is reached but through its proxy; every service stands behind it, under its own name."""
+    """A network in which nothing is reached but through its proxy; each service stands behind it, by its own name."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -93,6 +93,11 @@ class Terminal:
 
     # --- In ----------------------------------------------------------------------------------
 
+    @property
+    def connected(self) -> bool:
+        """It is there."""
+        return True
+
     def listen(self, listener: Listener) -> None:
         """Hand on every line. `thread 2` opens a thread, `back` leaves it, `exit` or the end of input ends."""
         for line in self._lines or _typed(self._prompt):

@@ -40,6 +40,11 @@ class Transport(Protocol):
         """Hand what Feishu pushes to `take` until `stop` is called. Raises ConfigError, Unavailable."""
         ...
 
+    @property
+    def connected(self) -> bool:
+        """Whether it is open."""
+        ...
+
     def stop(self) -> None:
         """End `run`, from another thread, within five seconds."""
         ...
@@ -76,6 +81,7 @@ class LongConnection:
         self._stopped = threading.Event()
         self._ending: Callable[[], None] = lambda: None
         self._failure: DigestError | None = None
+        self.connected = False
 
     def run(self, take: Take) -> None:
         """Stay connected until stopped.
@@ -161,11 +167,13 @@ class LongConnection:
         self._ending = lambda: _call(loop, stopped.set)
         if self._stopped.is_set():
             stopped.set()
+        self.connected = True
         ends = [asyncio.ensure_future(each) for each in (link.wait_closed(), stopped.wait(), self._watch(link))]
         ping = asyncio.ensure_future(client._ping_loop())
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self.connected = False
             ping.cancel()
             with suppress(Exception):
                 await asyncio.wait_for(link.close(), 1)

@@ -35,6 +35,11 @@ class Transport(Protocol):
         """Hand requests to `app` until `stop` is called. Raises ConfigError, Unavailable."""
         ...
 
+    @property
+    def connected(self) -> bool:
+        """Whether it is open."""
+        ...
+
     def stop(self) -> None:
         """End `run`, from another thread."""
         ...
@@ -49,12 +54,14 @@ class Socket:
         self._token = app_token
         self._url = url
         self._stopped = threading.Event()
+        self._client: SocketModeClient | None = None
 
     def run(self, app: App) -> None:
         """Stay connected until stopped. Raises ConfigError for a token that Slack does not take, Unavailable."""
         handler = SocketModeHandler(
             app, self._token, logger=_log, web_client=web_client(None, self._url), ping_interval=10
         )
+        self._client = handler.client
         listed = self._listed(handler.client.issue_new_wss_url)
         handler.client.issue_new_wss_url = listed  # type: ignore[method-assign]
         try:
@@ -65,6 +72,7 @@ class Socket:
         except OSError:
             raise Unavailable("slack_failed", error="connection") from None
         finally:
+            self._client = None
             _close(handler.client)
 
     def _listed(self, issue: Callable[[], str]) -> Callable[[], str]:
@@ -77,6 +85,32 @@ class Socket:
             return url
 
         return issued
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection, of which Slack has answered the handshake."""
+        session = self._client.current_session if self._client else None
+        return bool(session and session.sock and session.sock.connected)
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopped.set()
+
+
+class Silence:
+    """No way in: messages go out, and nothing that people do is heard."""
+
+    secret = ""
+
+    def __init__(self) -> None:
+        self._stopped, self.connected = threading.Event(), False
+
+    def run(self, app: App) -> None:  # noqa: ARG002  # it is never called
+        """Wait until stopped."""
+        _log.warning("in Slack nothing is heard, only posted: SLACK_APP_TOKEN is not set; docs/slack.md says how")
+        self.connected = True
+        self._stopped.wait()
+        self.connected = False
 
     def stop(self) -> None:
         """End `run`."""
@@ -104,7 +138,7 @@ class _Staying(WebSocket):
 def _way(proxy: network.Proxy | None) -> dict[str, Any]:
     """How the library is told of a proxy, or of none: it would look for one itself where it is told of nothing."""
     if proxy is None:
-        return {"http_proxy_host": "none", "http_proxy_port": 1, "http_no_proxy": ["*"]}
+        return {"http_proxy_host": "none", "http_proxy_port": 1, "http_no_proxy": ["*"], "proxy_type": "http"}
     auth = (proxy.user, proxy.password) if proxy.credentials else None
     return {"http_proxy_host": proxy.host, "http_proxy_port": proxy.port, "http_proxy_auth": auth, "proxy_type": "http"}
 
