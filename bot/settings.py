@@ -87,7 +87,7 @@ def _folder(variable: str, usual: str) -> Path | None:
         home = Path.home()
     except RuntimeError:
         return None
-    return home / usual / "commit-digest" if home.is_absolute() else None
+    return home / usual / "commit-digest" if os.environ.get("HOME") != "" else None  # the empty one would mean /
 
 
 def data_folder() -> Path:
