@@ -172,6 +172,7 @@ def _deliver(begun: list[Worker]) -> None:
         sys.setswitchinterval(0.001)  # an acknowledgement waits for the thread that builds a digest at every step
         supervisor, worker = parts.supervisor(program), program.worker(program.chats.made)
         parts.introduce(program)
+        supervisor.prepare()
         deadline: list[float] = []
 
         def stop(*_: object) -> None:

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -59,6 +60,12 @@ class Supervisor:
         self._stopped, self._looking = threading.Event(), threading.Lock()
         self._wait = wait or self._stopped.wait
 
+    def prepare(self) -> None:
+        """Make what can be made, so that whoever looks which chats there are finds them from the beginning."""
+        for name, state in self._states.items():
+            with suppress(DigestError):  # it is told when it is tried again
+                state.chat = self._makers.make(name)
+
     def run(self) -> None:
         """Listen until `stop` is called. Raises ConfigError where no chat can work, as they are set up."""
         threads = [threading.Thread(target=self._keep, args=(name,), name=name, daemon=True) for name in self._states]
@@ -78,14 +85,14 @@ class Supervisor:
     def stop(self) -> None:
         """End `run`."""
         self._stopped.set()
-        for state in self._states.values():
-            if state.chat:
-                state.chat.close()
+        for chat in [state.chat for state in self._states.values()]:
+            if chat:
+                chat.close()
 
     def unready(self) -> DigestError | None:
         """Why nobody can be reached, None where somebody can; before the first chat is connected nobody can."""
         self._look()
-        if any(state.chat and state.chat.connected for state in self._states.values()):
+        if any(chat and chat.connected for chat in [state.chat for state in self._states.values()]):
             return None
         troubles = (state.trouble for state in self._states.values())
         return next(filter(None, troubles), Unavailable("chat_connecting", names=", ".join(self._states)))
@@ -101,7 +108,8 @@ class Supervisor:
     def _keep(self, name: str) -> None:
         failures, state = 0, self._states[name]
         while not self._stopped.is_set():
-            state.chat, trouble = None, self._attempt(name, state)
+            trouble = self._attempt(name, state)
+            state.chat = None
             if trouble:
                 failures = 0 if state.trouble is None else failures
                 failures += 1
@@ -111,9 +119,9 @@ class Supervisor:
     def _attempt(self, name: str, state: _State) -> DigestError | None:
         """Make a chat and listen in it; what it failed of, None where it was closed."""
         try:
-            state.chat = self._makers.make(name)
+            chat = state.chat = state.chat or self._makers.make(name)
             if not self._stopped.is_set():
-                self._listen(state.chat)
+                self._listen(chat)
         except DigestError as error:
             return error
         except Exception:
@@ -142,6 +150,6 @@ class Supervisor:
     def refresh(self) -> None:
         """Begin anew with the chats whose settings were changed meanwhile."""
         for name, state in self._states.items():
-            if state.chat and self._makers.is_outdated(name):
+            if (chat := state.chat) and self._makers.is_outdated(name):
                 _log.info("its settings were changed", extra={"fields": {"chat": name}})
-                state.chat.close()
+                chat.close()

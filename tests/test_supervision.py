@@ -113,6 +113,12 @@ def test_a_chat_that_cannot_begin_takes_no_other_along_and_begins_again(monkeypa
     assert sorted(record.fields["chat"] for record in told) == ["slack", "webhook"]  # each reason once
 
 
+def test_what_can_be_made_is_there_from_the_beginning():
+    fakes = Fakes(slack=[], webhook=[ConfigError("webhook_setting", name="X", number=1, form="…")])
+    fakes.supervisor.prepare()
+    assert fakes.made == ["slack", "webhook"]
+
+
 def test_the_pauses_grow_up_to_a_minute(monkeypatch):
     fakes = Fakes(slack=[Unavailable("slack_failed", error="connection")] * 9)
     with running(fakes, monkeypatch):
