@@ -284,6 +284,11 @@ class WebTransport:
         self._stopped.wait()
         server.stop()
 
+    @property
+    def connected(self) -> bool:
+        """Whether it can be called."""
+        return self.listening.is_set() and not self._stopped.is_set()
+
     def stop(self) -> None:
         """End `serve`, from another thread."""
         self._stopped.set()

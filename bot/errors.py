@@ -8,7 +8,8 @@
     │   └── NoRight             a repository that is not for those who would read, or is not there
     ├── Refused                 a chat does not take what a message says
     ├── Unavailable             a service failed or is throttled: worth another try later
-    │   └── Paused              it asks for a longer pause than anybody waits here
+    │   ├── Paused              it asks for a longer pause than anybody waits here
+    │   └── Unreachable         as the network is set up, nothing gets there: another try at once is worth nothing
     ├── LeaseLost               another process does this meanwhile: leave it alone
     ├── ModelError              a language model gave no usable answer
     │   ├── ContextExceeded     a question is longer than the model's context
@@ -71,6 +72,10 @@ class Unavailable(DigestError):
 
 class Paused(Unavailable):
     """A service asks for a longer pause than anybody waits here: until it is over nothing is asked."""
+
+
+class Unreachable(Unavailable):
+    """As the network is set up nothing gets there: a certificate, a name or a proxy that somebody has to mend first."""
 
 
 class LeaseLost(DigestError):

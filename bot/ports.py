@@ -292,6 +292,11 @@ class Chat(Protocol):
         """Tell `listener` what people do, until there is no more or `close` is called. Raises ConfigError."""
         ...
 
+    @property
+    def connected(self) -> bool:
+        """Whether what people do there is told, or would be if there were a way in. It asks nobody."""
+        ...
+
     def close(self) -> None:
         """Stop listening, after what is being answered, or after some seconds."""
         ...

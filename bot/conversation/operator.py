@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -55,8 +55,13 @@ _LITTLE, _NONE = 200 * 2**20, 2**20
 """With fewer bytes left on the database's disk somebody should make room; with fewer nothing can be kept."""
 
 
-def unready(store: Store, ahead: timedelta | None = None) -> str:
-    """Why the bot cannot work, empty where it can: its store answers, there is room on its disk, its clock is right."""
+def unready(store: Store, ahead: timedelta | None = None, unheard: DigestError | None = None) -> str:
+    """Why the bot cannot work, empty where it can: its store answers, there is room on its disk, its clock is right.
+
+    `unheard` is why it can reach nobody.
+    """
+    if unheard is not None:
+        return Texts(BASE).error(unheard)
     if ahead is not None:
         return Texts(BASE)("keeping.clock_wrong", hours=hours(ahead))
     try:
@@ -113,6 +118,14 @@ def due_next(subscription: Subscription, now: datetime) -> datetime | None:
     if subscription.paused or not is_sound(subscription):
         return None
     return schedule.next_slot(subscription.schedule, subscription.zone, now)
+
+
+def followed(subscriptions: Sequence[Subscription], now: datetime) -> dict[str, object]:
+    """How many repositories are followed, and when the next digest is due, for the log."""
+    times = filter(None, (due_next(each, now) for each in subscriptions))
+    soonest = min(times, default=None)
+    next_ = soonest.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if soonest else "none"
+    return {"repositories": len({each.repo for each in subscriptions}), "next": next_}
 
 
 def delivery_status(delivery: Delivery | None, zone: str, texts: Texts) -> str:

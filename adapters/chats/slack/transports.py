@@ -18,6 +18,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.socket_mode.websocket_client import SocketModeClient
 from websocket import WebSocket, _app
 
+from adapters import network
 from adapters.chats.slack.calls import Gate, translated
 from adapters.chats.slack.workspaces import web_client
 from adapters.web import LIMITS, Limits, WebTransport
@@ -40,6 +41,11 @@ class Transport(Protocol):
         """Hand requests to `app` until `stop` is called. Raises ConfigError, Unavailable."""
         ...
 
+    @property
+    def connected(self) -> bool:
+        """Whether it is open."""
+        ...
+
     def stop(self) -> None:
         """End `run`, from another thread."""
         ...
@@ -54,12 +60,14 @@ class Socket:
         self._token = app_token
         self._url = url
         self._stopped = threading.Event()
+        self._client: SocketModeClient | None = None
 
     def run(self, app: App) -> None:
         """Stay connected until stopped. Raises ConfigError for a token that Slack does not take, Unavailable."""
         handler = SocketModeHandler(
             app, self._token, logger=_log, web_client=web_client(None, self._url), ping_interval=10
         )
+        self._client = handler.client
         listed = self._listed(handler.client.issue_new_wss_url)
         handler.client.issue_new_wss_url = listed  # type: ignore[method-assign]
         try:
@@ -70,6 +78,7 @@ class Socket:
         except OSError:
             raise Unavailable("slack_failed", error="connection") from None
         finally:
+            self._client = None
             _close(handler.client)
 
     def _listed(self, issue: Callable[[], str]) -> Callable[[], str]:
@@ -83,17 +92,61 @@ class Socket:
 
         return issued
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection, of which Slack has answered the handshake."""
+        session = self._client.current_session if self._client else None
+        return bool(session and session.sock and session.sock.connected)
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopped.set()
+
+
+class Silence:
+    """No way in: messages go out, and nothing that people do is heard."""
+
+    secret = ""
+
+    def __init__(self) -> None:
+        self._stopped, self.connected = threading.Event(), False
+
+    def run(self, app: App) -> None:  # noqa: ARG002  # it is never called
+        """Wait until stopped."""
+        _log.warning("in Slack nothing is heard, only posted: SLACK_APP_TOKEN is not set; docs/slack.md says how")
+        self.connected = True
+        self._stopped.wait()
+        self.connected = False
+
     def stop(self) -> None:
         """End `run`."""
         self._stopped.set()
 
 
 class _Staying(WebSocket):
-    """The connection beneath the SDK's, which would follow three redirects to anywhere; this one follows none."""
+    """The connection beneath the SDK's, which would follow three redirects to anywhere; this one follows none.
+
+    It goes as `adapters.network` says: the library knows some of the usual variables, and the machine's roots alone.
+    """
 
     def connect(self, url: str, **options: Any) -> None:
-        """Connect to `url` alone."""
-        super().connect(url, **options, redirect_limit=0)  # type: ignore[no-untyped-call]
+        """Connect to `url` alone. Raises ConfigError and Unreachable where the network is not set up for it."""
+        way = _way(network.proxy_for(url))
+        self.sock_opt.sslopt["context"] = network.context()
+        try:
+            super().connect(url, **options | way, redirect_limit=0)  # type: ignore[no-untyped-call]
+        except Exception as error:
+            if lasting := network.obstacle(error, url):
+                raise lasting from None
+            raise
+
+
+def _way(proxy: network.Proxy | None) -> dict[str, Any]:
+    """How the library is told of a proxy, or of none: it would look for one itself where it is told of nothing."""
+    if proxy is None:
+        return {"http_proxy_host": "none", "http_proxy_port": 1, "http_no_proxy": ["*"], "proxy_type": "http"}
+    auth = (proxy.user, proxy.password) if proxy.credentials else None
+    return {"http_proxy_host": proxy.host, "http_proxy_port": proxy.port, "http_proxy_auth": auth, "proxy_type": "http"}
 
 
 _app.WebSocket = _Staying  # type: ignore[attr-defined]  # what the SDK opens takes no other

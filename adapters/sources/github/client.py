@@ -22,6 +22,7 @@ import requests
 from github import Auth, Github, GithubException
 from github.Requester import Requester
 
+from adapters import network
 from adapters.sources.github import waits
 from adapters.sources.github.waits import Waits
 from bot import addresses
@@ -266,8 +267,8 @@ class Client:
                 self._close("archive", answer)
                 self._checked(answer, missing)
                 yield response.iter_content(_PIECE)
-        except requests.RequestException:
-            raise Unavailable("github_unavailable") from None
+        except OSError as error:  # requests' errors are such
+            raise network.obstacle(error, location) or Unavailable("github_unavailable") from None
 
     def _checked(self, answer: Answer, missing: DigestError, allow: int = 200) -> Answer:
         error = failure(answer, missing, self.now())
@@ -306,7 +307,9 @@ class Client:
                 answer = _answer(*requester.requestJson(verb, address or requester.graphql_url, None, headers, body))
         except GithubException as error:
             return _app_refused(error)
-        except (requests.RequestException, ValueError):
+        except (OSError, ValueError) as error:  # requests' errors are such
+            if lasting := network.obstacle(error, self._url):
+                raise lasting from None
             return Answer(_NO_ANSWER)
         except RuntimeError:  # PyGithub's word for a redirect to another host or from http to https
             raise ConfigError("github_url_wrong", url=self._url) from None

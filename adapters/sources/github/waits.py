@@ -15,9 +15,10 @@ from typing import Any
 
 import requests
 from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass, Requester
-from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from adapters import sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,7 @@ def within(waits: Waits) -> Iterator[None]:
 
 def session() -> requests.Session:
     """A session whose requests keep to the time of `within`."""
-    made = requests.Session()
-    for scheme in ("http://", "https://"):
-        made.mount(scheme, _Adapter())
-    return made
+    return sessions.equip(requests.Session(), _Adapter)
 
 
 def bound() -> None:
@@ -109,16 +107,16 @@ def bound() -> None:
 class _Http(HTTPRequestsConnectionClass):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.session.mount("http://", _Adapter(max_retries=self.retry))
+        sessions.equip(self.session, _Adapter)
 
 
 class _Https(HTTPSRequestsConnectionClass):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.session.mount("https://", _Adapter(max_retries=self.retry))
+        sessions.equip(self.session, _Adapter)
 
 
-class _Adapter(HTTPAdapter):
+class _Adapter(sessions.Adapter):
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)
         _watched(self.poolmanager)
