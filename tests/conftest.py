@@ -2,6 +2,7 @@
 
 import os
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import pytest
 from hypothesis import settings
@@ -14,13 +15,21 @@ settings.register_profile(
 settings.load_profile("commit-digest")
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory):
+    """New folders beneath one of their own: pytest's would look through thousands of its others for each."""
+    folder = tmp_path_factory.mktemp("homes")
+    return (folder / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def own_world(tmp_path_factory, monkeypatch):
+def own_world(homes, monkeypatch):
     """Every test starts in an empty folder, with no setting of the user's and no home of theirs."""
     for name in os.environ:
         if name.startswith(("DIGEST_", "GITHUB_", "OPENAI_", "GIT_", "SLACK_", "FEISHU_")):
             monkeypatch.delenv(name)
-    home = tmp_path_factory.mktemp("home")
+    home = next(homes)
+    home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     monkeypatch.chdir(home)

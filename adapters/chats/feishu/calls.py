@@ -4,6 +4,7 @@ lark_oapi takes seconds to import, which happens with the first client. Its clie
 its answers is a code, whatever the HTTP status says, and the codes are read here, once.
 """
 
+import gc
 import io
 import json
 import logging
@@ -211,8 +212,13 @@ def sdk() -> Any:
 
     It is kept from following redirects: it would take the application's secret along, in the body.
     """
-    import lark_oapi  # noqa: PLC0415
-    from lark_oapi.core.http import transport  # noqa: PLC0415
+    gc.disable()  # a third of the time would go into looking for garbage among ten thousand new modules
+    try:
+        import lark_oapi  # noqa: PLC0415
+        from lark_oapi.core.http import transport  # noqa: PLC0415
+    finally:
+        gc.enable()
+    gc.freeze()  # they stay, so that no later collection looks through them either
 
     transport.requests = SimpleNamespace(request=partial(requests.request, allow_redirects=False))
 
