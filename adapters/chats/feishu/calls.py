@@ -4,7 +4,6 @@ lark_oapi takes seconds to import, which happens with the first client. Its clie
 its answers is a code, whatever the HTTP status says, and the codes are read here, once.
 """
 
-import gc
 import io
 import json
 import logging
@@ -23,6 +22,7 @@ from adapters.chats.feishu import limits
 from adapters.chats.ratelimit import RateLimit
 from adapters.chats.retry import Retrier, Retryable
 from adapters.chats.wall import Wall
+from bot import imports
 from bot.errors import ConfigError, DigestError, Forbidden, NotFound, Refused, ThreadGone, Unavailable
 from bot.values import one_line
 
@@ -212,13 +212,9 @@ def sdk() -> Any:
 
     It is kept from following redirects: it would take the application's secret along, in the body.
     """
-    gc.disable()  # a third of the time would go into looking for garbage among ten thousand new modules
-    try:
+    with imports.of_much():
         import lark_oapi  # noqa: PLC0415
         from lark_oapi.core.http import transport  # noqa: PLC0415
-    finally:
-        gc.enable()
-    gc.freeze()  # they stay, so that no later collection looks through them either
 
     transport.requests = SimpleNamespace(request=partial(requests.request, allow_redirects=False))
 
