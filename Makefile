@@ -11,6 +11,9 @@ DEMO_ENV = DIGEST_DATABASE="$(DEMO_OUT)/digest.db" DIGEST_CLONES="$(DEMO_OUT)/cl
 # One process more than two cores have: many tests wait for another process.
 PARALLEL := -n 3 --dist worksteal
 
+# Hundreds of tests start the program, which compiles itself anew each time where keeping bytecode is turned off.
+test stress: export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test check stress bench eval fmt
 
 $(INSTALLED): pyproject.toml constraints.txt

@@ -6,12 +6,15 @@ Only click is imported before a command runs, so that `--help` and completion an
 import io
 import sys
 from collections.abc import Callable, Iterable
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
+
+from bot import imports
 
 _HELP = """What changed in a repository, what matters, and why.
 
@@ -29,9 +32,11 @@ network. Set OPENAI_MODEL for a language model and GITHUB_TOKEN for GitHub.
 """
 
 
+@cache
 def _actions() -> Any:
     """What commands do, imported when the first one runs."""
-    return import_module("bot.actions")
+    with imports.of_much():
+        return import_module("bot.actions")
 
 
 class _Known(click.ParamType[str]):

@@ -8,6 +8,7 @@ and `digest doctor` are made from these.
 import os
 from contextlib import suppress
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
@@ -101,11 +102,17 @@ def data_folder() -> Path:
 
 def check_zone(name: str) -> str:
     """`name` as an IANA time zone is spelt, whatever its case. Raises ValueError where there is none."""
-    spelt = {zone.lower(): zone for zone in available_timezones()}.get(name.lower())
+    spelt = _zones().get(name.lower())
     if spelt is None:
         raise ValueError("no such time zone; use a name such as Europe/Berlin, Asia/Shanghai or UTC")
     ZoneInfo(spelt)
     return spelt
+
+
+@cache
+def _zones() -> dict[str, str]:
+    """Every time zone by its name in lower case; a walk through many files."""
+    return {zone.lower(): zone for zone in available_timezones()}
 
 
 def check_language(code: str) -> str:

@@ -34,10 +34,13 @@ class _Stay(HTTPRedirectHandler):
         return None
 
 
+OPENER = build_opener(_Stay)
+
+
 def call(url, data=None, headers=None):
     """Status, headers and body of an answer."""
     try:
-        with build_opener(_Stay).open(Request(url, data, headers or {}), timeout=10) as answer:
+        with OPENER.open(Request(url, data, headers or {}), timeout=10) as answer:
             return answer.status, answer.headers, answer.read().decode()
     except HTTPError as error:
         return error.code, error.headers, error.read().decode()

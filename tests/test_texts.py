@@ -33,7 +33,10 @@ def test_every_language_has_the_same_keys_with_the_same_blanks():
         assert {k: blanks(v) for k, v in other.items()} == {k: blanks(v) for k, v in english.items()}
 
 
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in CODE}
+@cache
+def trees() -> dict[Path, ast.Module]:
+    """Each file, read as Python once a test needs it: whoever only collects tests does not wait for it."""
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in CODE}
 
 
 def named(node: ast.expr) -> str:
@@ -44,7 +47,7 @@ def named(node: ast.expr) -> str:
 @cache
 def kinds() -> set[str]:
     """The names of DigestError and of every class beneath it, and of `Failure`, which keeps an error's key."""
-    classes = [node for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    classes = [node for tree in trees().values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     found, before = {"DigestError"}, set()
     while found != before:
         before = set(found)
@@ -67,8 +70,8 @@ def words(node: ast.expr, tree: ast.Module) -> set[str]:
 
 
 def keys(path: Path) -> set[str]:
-    calls = [node for node in ast.walk(TREES[path]) if isinstance(node, ast.Call) and named(node.func) in kinds()]
-    return {key for call in calls for key in words(call.args[0], TREES[path])}
+    calls = [node for node in ast.walk(trees()[path]) if isinstance(node, ast.Call) and named(node.func) in kinds()]
+    return {key for call in calls for key in words(call.args[0], trees()[path])}
 
 
 def test_every_error_class_is_found():

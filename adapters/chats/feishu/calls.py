@@ -23,6 +23,7 @@ from adapters.chats.feishu import limits
 from adapters.chats.ratelimit import RateLimit
 from adapters.chats.retry import Retrier, Retryable
 from adapters.chats.wall import Wall
+from bot import imports
 from bot.errors import ConfigError, DigestError, Forbidden, NotFound, Refused, ThreadGone, Unavailable
 from bot.values import one_line
 
@@ -216,8 +217,9 @@ def sdk() -> Any:
     It is kept from following redirects: it would take the application's secret along, in the body. It reaches Feishu as
     `adapters.network` says.
     """
-    import lark_oapi  # noqa: PLC0415
-    from lark_oapi.core.http import transport  # noqa: PLC0415
+    with imports.of_much():
+        import lark_oapi  # noqa: PLC0415
+        from lark_oapi.core.http import transport  # noqa: PLC0415
 
     transport.requests = SimpleNamespace(request=_request)
 
