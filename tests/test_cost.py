@@ -192,7 +192,7 @@ def test_usage_shows_each_kind_of_question_with_what_was_cached_and_its_cost(tal
     talking.digest()
     asked, _ = tables(talking)
     rows = {row[0]: row[1:] for row in cells(asked)}
-    assert list(rows) == ["grades", "draft", "look", "summaries", "overview", "all"]
+    assert list(rows) == ["grades", "draft", "look", "overview", "all"]
     (spent,) = [s for s in talking.bill.today() if s.purpose == "look.v1"]
     assert 0 < spent.cached < spent.prompt
     price = ((spent.prompt - spent.cached) * 10 + spent.cached + spent.completion * 10) / 1_000_000

@@ -107,6 +107,31 @@ def test_the_thread_shows_what_is_read_first_and_the_rest_is_asked_for(talk, his
     assert "before: " in whole
 
 
+@pytest.mark.parametrize(
+    ("path", "depth", "asked"),
+    [
+        ("src/limits.py", Depth.NORMAL, ["draft", "look"]),
+        ("src/limits.py", Depth.BRIEF, ["batch"]),
+        ("docs/limits.md", Depth.NORMAL, ["batch"]),
+    ],
+)
+def test_a_small_change_of_code_is_looked_into_too(tmp_path, talk, path, depth, asked):
+    build = Builder(tmp_path / "small")
+    build.commit("root", DAY - timedelta(days=1), {path: "old = 1\n"}, message="start")
+    build.commit("fix", DAY + timedelta(hours=1), {path: "old = 2\n"}, message="fix: it (#7)")
+
+    def medium(body):
+        told = json.loads(answer(body))
+        for record in told.get("commits", []):
+            if "importance" in record:
+                record["importance"] = "medium"
+        return json.dumps(told)
+
+    talking = talk(build.finish(), medium, depth)
+    assert len(talking.digest().by_importance[Importance.MEDIUM]) == 1
+    assert [p for p in purposes(talking.server) if p in {"draft", "look", "analysis", "batch"}] == asked
+
+
 def test_a_model_that_cannot_do_two_steps_does_one(talk, history):
     def single(body):
         return "I cannot." if "go through the claims" in body["messages"][-1]["content"] else answer(body)

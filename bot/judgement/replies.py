@@ -316,7 +316,7 @@ def still_open(reply: Reply, draft: DraftReply) -> DraftReply:
     """The draft as an answer judged it, with what would have to be looked up to settle the rest. Raises Rejected."""
     answer = _parsed(reply, OpenReply)
     left = {claim.number: claim.becomes for claim in answer.claims if claim.outcome is not Outcome.DROPPED}
-    claims = [c.model_copy(update={"text": left[c.number]}) for c in draft.claims if c.number in left]
+    claims = [c.model_copy(update={"text": left[c.number] or c.text}) for c in draft.claims if c.number in left]
     return DraftReply(claims=claims, looks=answer.looks)
 
 
@@ -350,6 +350,22 @@ def read_analysis(reply: Reply, commit: Commit, index: EvidenceIndex, coverage: 
     """The full analysis of one commit. Raises Rejected; statements without evidence are dropped and told."""
     how = {"coverage": coverage, "language": language}
     return _checked(_parsed(reply, AnalysisReply), commit, index.find, reply, how)
+
+
+def read_merged(reply: Reply, commit: Commit, index: EvidenceIndex, parts: Sequence[Analysis], **how: Any) -> Checked:
+    """The analysis made of those of a commit's parts, whose evidence holds on; `how` as in `read_analysis`.
+
+    Raises Rejected.
+    """
+    shown = [e for part in parts for e in (*(i.evidence for i in part.insights), *(r.evidence for r in part.risks))]
+    known = {(evidence.path, evidence.quote): evidence for evidence in shown}
+    return _checked(
+        _parsed(reply, AnalysisReply),
+        commit,
+        lambda path, quote: known.get((path, quote)) or index.find(path, quote),
+        reply,
+        how,
+    )
 
 
 _Find = Callable[[str, str], Evidence | None]
