@@ -58,7 +58,7 @@ def packed(pieces: Iterator[bytes], wbits: int = 31) -> Iterator[bytes]:
 
 @cache
 def bomb() -> bytes:
-    """So much in a third of a megabyte. Packing it takes a second, for which whoever only collects tests does not wait."""
+    """So much in a third of a megabyte: packing takes a second, for which whoever only collects tests need not wait."""
     return b"".join(packed(endless()))
 
 
