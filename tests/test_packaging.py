@@ -52,5 +52,5 @@ def test_every_setting_is_in_the_example_and_in_the_readme():
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     readmes = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md")]
     for name in (field.upper() for field in AllSettings.model_fields):
-        assert f"# {name}=" in example
+        assert f"\n#{name}=" in example
         assert all(f"`{name}`" in readme for readme in readmes)

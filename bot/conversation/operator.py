@@ -300,7 +300,7 @@ def _rights(repositories: Repositories, private: Sequence[Subscription]) -> Iter
     lacking = dict.fromkeys(right for s in private if (right := rights.lacking(s.repo, s.place)))
     read = dict.fromkeys(right for s in private if (right := repositories.lacking(s.repo, s.place)))
     strangers = [right for right in read if right not in lacking]
-    line = f'DIGEST_RIGHTS="{written((*rights.rights, *lacking, *strangers))}"'
+    line = f"DIGEST_RIGHTS={written((*rights.rights, *lacking, *strangers))}"
     old = rights.inherits and not rights.rights
     if lacking:
         verdict = Verdict.WARNING if old else Verdict.FAILED
