@@ -29,7 +29,6 @@ ENV PATH=/opt/commit-digest/bin:$PATH \
 USER 10001:10001
 WORKDIR /data
 VOLUME /data
-EXPOSE 9464
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python3", "-c", "import os, urllib.request as r; r.urlopen(f\"http://127.0.0.1:{os.environ['DIGEST_MONITOR_PORT']}/healthz\", timeout=4)"]
 ENTRYPOINT ["digest"]

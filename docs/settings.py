@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+from bot import DOCUMENTATION  # noqa: E402
 from bot.parts import AllSettings  # noqa: E402
 from bot.settings import Base  # noqa: E402
 
@@ -42,7 +43,8 @@ def example(kind: type[Base]) -> str:
     """
     blocks = [HEAD]
     for title, names in groupby(kind.model_fields, lambda name: _title(kind, name)):
-        blocks += [f"# --- {title} ---\n", *(_block(name, kind.model_fields[name]) for name in names)]
+        name, _, how = title.partition(": ")
+        blocks += [f"# --- {name} ---\n{_comment(how)}", *(_block(name, kind.model_fields[name]) for name in names)]
     return "\n".join(blocks)
 
 
@@ -70,8 +72,13 @@ def _title(kind: type[Base], name: str) -> str:
 
 def _block(name: str, field: FieldInfo) -> str:
     plain = re.sub(r"\[([^]]+)]\(([^)#]+)[^)]*\)", r"\1 (\2)", field.description or "").replace("`", "")
-    told = textwrap.wrap(plain, WIDTH, initial_indent="# ", subsequent_indent="# ")
-    return "\n".join([*told, f"#{name.upper()}={(field.examples or [_value(field)])[0]}", ""])
+    return f"{_comment(plain)}#{name.upper()}={(field.examples or [_value(field)])[0]}\n"
+
+
+def _comment(text: str) -> str:
+    """Lines of a comment. Pages are named by their addresses: the file is also read far from docs/."""
+    named = re.sub(r"\bdocs/(?=[\w.]+\.md)", f"{DOCUMENTATION}/", text)
+    return "".join(f"# {line}\n" for line in textwrap.wrap(named, WIDTH - 2, break_on_hyphens=False))
 
 
 def _row(name: str, field: FieldInfo, translated: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Labels and prompts: the same keys and blanks in every language, and a text for every error."""
 
 import ast
+import re
 import string
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,14 @@ def test_every_language_has_the_same_keys_with_the_same_blanks():
     for other in others:
         assert other.keys() == english.keys()
         assert {k: blanks(v) for k, v in other.items()} == {k: blanks(v) for k, v in english.items()}
+
+
+def test_a_page_is_named_by_the_address_that_it_has():
+    for text in (text for language in LANGUAGES for text in labels(language).values()):
+        assert "<docs>" not in text
+        assert not re.search(r"(?<!main/)docs/[\w.]+\.md", text), text
+        for page in re.findall(rf"{re.escape(bot.DOCUMENTATION)}/([\w.]+\.md)", text):
+            assert (ROOT / "docs" / page).is_file()
 
 
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in CODE}
