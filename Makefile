@@ -84,5 +84,5 @@ release:
 	"$(RELEASE)/fresh/bin/pip" install --quiet --disable-pip-version-check --no-deps "$(RELEASE)"/dist/*.whl
 	cd "$(RELEASE)" && $(FRESH) fresh/bin/digest --version
 	cd "$(RELEASE)" && $(FRESH) fresh/bin/digest doctor
-	$(FRESH) "$(RELEASE)/fresh/bin/digest" latest "$(DEMO_REPO)"
-	@printf '\nMade and tried: %s\n' "$(RELEASE)"/dist/*
+	$(FRESH) "$(RELEASE)/fresh/bin/digest" latest "$(DEMO_REPO)" >"$(RELEASE)/latest.txt"
+	@printf '\nMade and tried:\n' && ls -l "$(RELEASE)"/dist/*
