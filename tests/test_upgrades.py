@@ -1,7 +1,7 @@
 """Databases that earlier versions wrote: each opens with all that it holds, and a copy of it stays as it was.
 
-`tests/data/databases` holds one of each milestone that changed the tables, made by that version's own code: the digest of
-a day of three commits in /tmp/app, and a subscription.
+`tests/data/databases` holds one of each milestone that changed the tables, made by that version's own code: the digest
+of a day of three commits in /tmp/app, and a subscription.
 """
 
 import gzip
