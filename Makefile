@@ -14,7 +14,7 @@ PARALLEL := -n 3 --dist worksteal
 # Hundreds of tests start the program, which compiles itself anew each time where keeping bytecode is turned off.
 test stress: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check stress bench eval fmt
+.PHONY: demo test check stress bench eval fmt lock release
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
@@ -66,3 +66,26 @@ eval: $(INSTALLED)
 fmt: $(INSTALLED)
 	$(BIN)/ruff check --fix-only --cache-dir "$(VENV)/cache/ruff" .
 	$(BIN)/ruff format --cache-dir "$(VENV)/cache/ruff" .
+
+# The lock with hashes, beside the ranges of pyproject.toml and the versions of constraints.txt; needs uv.
+lock:
+	uv pip compile pyproject.toml -c constraints.txt --universal --generate-hashes --python-version 3.11 --no-header \
+		--no-annotate --quiet -o requirements.lock
+
+# Wheel and sdist in build/release/dist, looked at by twine, and the wheel tried in a fresh environment. Nothing is uploaded.
+RELEASE = $(shell $(PYTHON) -c 'import os, sys; print(os.path.abspath(sys.argv[1]))' "$(WORK)")/build/release
+FRESH = DIGEST_DATABASE="$(RELEASE)/digest.db" DIGEST_CLONES="$(RELEASE)/clones" PYTHONPATH=
+release:
+	rm -rf "$(RELEASE)"
+	@mkdir -p "$(RELEASE)"
+	$(PYTHON) -m venv "$(RELEASE)/tools"
+	"$(RELEASE)/tools/bin/pip" install --quiet --disable-pip-version-check -c constraints.txt build twine
+	"$(RELEASE)/tools/bin/python" -m build --outdir "$(RELEASE)/dist" .
+	"$(RELEASE)/tools/bin/twine" check --strict "$(RELEASE)"/dist/*
+	$(PYTHON) -m venv "$(RELEASE)/fresh"
+	"$(RELEASE)/fresh/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	"$(RELEASE)/fresh/bin/pip" install --quiet --disable-pip-version-check --no-deps "$(RELEASE)"/dist/*.whl
+	cd "$(RELEASE)" && $(FRESH) fresh/bin/digest --version
+	cd "$(RELEASE)" && $(FRESH) fresh/bin/digest doctor
+	$(FRESH) "$(RELEASE)/fresh/bin/digest" latest "$(DEMO_REPO)" >"$(RELEASE)/latest.txt"
+	@printf '\nMade and tried:\n' && ls -l "$(RELEASE)"/dist/*

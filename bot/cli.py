@@ -14,7 +14,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from bot import imports
+from bot import __version__, imports
 
 _HELP = """What changed in a repository, what matters, and why.
 
@@ -98,7 +98,7 @@ _REPO = click.option("--repo", default="", help="the repository, where a line na
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "ignore_unknown_options": True, "max_content_width": 120},
 )
-@click.version_option(package_name="commit-digest", prog_name="digest")
+@click.version_option(__version__, prog_name="digest")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Run what was asked; nothing asked means the last digest again."""

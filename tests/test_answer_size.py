@@ -51,8 +51,8 @@ def endless() -> Iterator[bytes]:
 
 
 def endless_stream() -> Iterator[bytes]:
-    """A gigabyte of chunks."""
-    return repeat(b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n' * 1_000, GIGABYTE // 50_000)
+    """Chunks without an end."""
+    return repeat(b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n' * 1_000, HUGE // 50_000)
 
 
 def long_stream() -> Iterator[bytes]:

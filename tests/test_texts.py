@@ -1,6 +1,7 @@
 """Labels and prompts: the same keys and blanks in every language, and a text for every error."""
 
 import ast
+import re
 import string
 from functools import cache
 from pathlib import Path
@@ -37,6 +38,14 @@ def test_every_language_has_the_same_keys_with_the_same_blanks():
 def trees() -> dict[Path, ast.Module]:
     """Each file, read as Python once a test needs it: whoever only collects tests does not wait for it."""
     return {path: ast.parse(path.read_text(encoding="utf-8")) for path in CODE}
+
+
+def test_a_page_is_named_by_the_address_that_it_has():
+    for text in (text for language in LANGUAGES for text in labels(language).values()):
+        assert "<docs>" not in text
+        assert not re.search(r"(?<!main/)docs/[\w.]+\.md", text), text
+        for page in re.findall(rf"{re.escape(bot.DOCUMENTATION)}/([\w.]+\.md)", text):
+            assert (ROOT / "docs" / page).is_file()
 
 
 def named(node: ast.expr) -> str:

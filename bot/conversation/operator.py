@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from bot import crontab
+from bot import __version__, crontab
 from bot.app import App
 from bot.conversation.options import continued
 from bot.delivery import schedule
@@ -79,6 +79,7 @@ def hours(ahead: timedelta) -> str:
 def measures(store: Store, now: datetime, quota: Quota | None) -> Iterator[Measure]:
     """What is measured of the bot, from the store, so that it is the same from every process; `quota` as last known."""
     counts, states = store.counts(), store.delivery_states()
+    yield Measure("build_info", "The version that runs.", "gauge", (({"version": __version__}, 1.0),))
     yield Measure("digests", "Digests that were made and are kept.", "gauge", (({}, counts["digests"]),))
     yield Measure("subscriptions", "Subscriptions.", "gauge", (({}, counts["subscriptions"]),))
     outcomes = tuple(({"outcome": str(state)}, float(number)) for state, number in states.items())
@@ -333,7 +334,7 @@ def _rights(repositories: Repositories, private: Sequence[Subscription]) -> Iter
     lacking = dict.fromkeys(right for s in private if (right := rights.lacking(s.repo, s.place)))
     read = dict.fromkeys(right for s in private if (right := repositories.lacking(s.repo, s.place)))
     strangers = [right for right in read if right not in lacking]
-    line = f'DIGEST_RIGHTS="{written((*rights.rights, *lacking, *strangers))}"'
+    line = f"DIGEST_RIGHTS={written((*rights.rights, *lacking, *strangers))}"
     old = rights.inherits and not rights.rights
     if lacking:
         verdict = Verdict.WARNING if old else Verdict.FAILED

@@ -22,7 +22,7 @@ from adapters.chats.feishu import limits
 from adapters.chats.feishu.calls import NO_ANSWER, Answer, Api, Gate, Json, sdk, translated
 from adapters.chats.inbox import Busy
 from adapters.web import WebTransport
-from bot import addresses
+from bot import DOCUMENTATION, addresses
 from bot.addresses import Service
 from bot.errors import ConfigError, DigestError, Unavailable
 
@@ -145,7 +145,10 @@ class LongConnection:
         from lark_oapi.ws import client as ws  # noqa: PLC0415
 
         if not addresses.serves(Service.FEISHU, self._api.domain, str(answer.data.get("URL"))):
-            _log.warning("Feishu named a host for the long connection that is none of Feishu's: see docs/security.md")
+            _log.warning(
+                "Feishu named a host for the long connection that is none of Feishu's: see %s/security.md",
+                DOCUMENTATION,
+            )
             raise Unavailable("feishu_failed", error="socket")
         ws.websockets = SimpleNamespace(connect=_Staying)
         if not ws.loop.is_running():

@@ -3,6 +3,7 @@
 Whatever takes long is done in steps, each a transaction of some hundredths of a second, so that no delivery waits.
 """
 
+import logging
 import os
 import sqlite3
 import tempfile
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -19,8 +21,11 @@ from adapters.stores.sqlite.file import Part, SqliteFile, error_of
 from adapters.stores.sqlite.ledger import load_delivery
 from adapters.stores.sqlite.rows import UNREADABLE, bound, instant, load_digest, to_json
 from adapters.stores.sqlite.subscriptions import load_subscription
+from bot import __version__
 from bot.errors import StoreError, Unavailable
 from bot.values import Unreadable
+
+_log = logging.getLogger("digest.store")
 
 _LOOKED_AT = 200
 """Digests that are looked at, the newest."""
@@ -219,6 +224,24 @@ def _told_of(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise error_of(error, path) from None
+
+
+def keep_before(database: Path) -> Path:
+    """Copy a database that this version is about to change to `NAME.before-VERSION` beside it.
+
+    Where there is one already, which an earlier change of the same version left, a number stands behind it. Raises
+    StoreError.
+    """
+    endings = chain([""], (f"-{number}" for number in count(2)))
+    targets = (database.with_name(f"{database.name}.before-{__version__}{ending}") for ending in endings)
+    target = next(path for path in targets if not path.exists())
+    readable = f"{database.absolute().as_uri()}?mode=ro"
+    with _beside(target) as path:
+        with _told_of(target), closing(sqlite3.connect(readable, uri=True)) as source:
+            _copied(source, path, target)
+        path.replace(target)
+    _log.info("copied before it is changed", extra={"fields": {"copy": str(target)}})
+    return target
 
 
 def restore(database: Path, backup: Path, now: datetime) -> Path | None:
