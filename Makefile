@@ -14,7 +14,7 @@ PARALLEL := -n 3 --dist worksteal
 # Hundreds of tests start the program, which compiles itself anew each time where keeping bytecode is turned off.
 test stress: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check stress bench eval fmt lock release
+.PHONY: demo test check stress bench eval fmt lock release pictures
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
@@ -62,6 +62,14 @@ eval: $(INSTALLED)
 		$(if $(ANSWERS_IN),--lang $(ANSWERS_IN)) $(if $(MODEL),--model $(MODEL)) $(if $(RECORD),--record "$(RECORD)") \
 		$(if $(PRICE_IN),--price-in $(PRICE_IN)) $(if $(PRICE_OUT),--price-out $(PRICE_OUT)) \
 		$(if $(COMPARE),--compare $(COMPARE))
+
+# Every picture that the pages show, and a day's report, made anew from what the program really puts out.
+PICTURED := 2026-11-27
+pictures: $(INSTALLED)
+	$(BIN)/python docs/picture.py . $(PICTURED) docs/digest.svg
+	DIGEST_DATABASE="$(DEMO_OUT)/pictures.db" DIGEST_ZONE=UTC $(BIN)/digest report . --date $(PICTURED) --format html -o docs/report.html
+	$(BIN)/python docs/slack_picture.py
+	$(BIN)/python docs/feishu_picture.py
 
 fmt: $(INSTALLED)
 	$(BIN)/ruff check --fix-only --cache-dir "$(VENV)/cache/ruff" .
