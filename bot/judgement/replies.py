@@ -332,17 +332,20 @@ def read_looked(
     if missing := [str(claim.number) for claim in draft.claims if claim.number not in judged]:
         raise Rejected(f"these claims are not gone through: {', '.join(missing)}.")
     return _checked(
-        answer, commit, lambda path, quote: index.find(path, quote) or _seen(path, quote, sights), reply, how
+        answer, commit, lambda path, quote: index.find(path, quote) or _seen(path, quote, sights, commit), reply, how
     )
 
 
-def _seen(path: str, quote: str, sights: Sequence[Sight]) -> Evidence | None:
-    """Where a quote is in the lines that were looked up, each of which was shown behind its number."""
+def _seen(path: str, quote: str, sights: Sequence[Sight], commit: Commit) -> Evidence | None:
+    """Where a quote is in the lines that were looked up, each of which was shown behind its number.
+
+    A line that is there at the commit is shown there, whatever else was looked up before it.
+    """
     quote = _NUMBER.sub("", quote)
-    for sight in sights:
-        for excerpt in sight.excerpts:
-            if excerpt.path == path and (found := place(quote, excerpt.lines)) is not None:
-                return Evidence(path, quote, excerpt.start + found, sha=excerpt.sha)
+    excerpts = [excerpt for sight in sights for excerpt in sight.excerpts if excerpt.path == path]
+    for excerpt in sorted(excerpts, key=lambda each: each.sha != commit.sha):
+        if (found := place(quote, excerpt.lines)) is not None:
+            return Evidence(path, quote, excerpt.start + found, sha=excerpt.sha)
     return None
 
 

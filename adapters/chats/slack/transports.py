@@ -22,7 +22,7 @@ from adapters import network
 from adapters.chats.slack.calls import Gate, translated
 from adapters.chats.slack.workspaces import web_client
 from adapters.web import LIMITS, Limits, WebTransport
-from bot import addresses
+from bot import DOCUMENTATION, addresses
 from bot.addresses import Service
 from bot.errors import Unavailable
 
@@ -113,7 +113,9 @@ class Silence:
 
     def run(self, app: App) -> None:  # noqa: ARG002  # it is never called
         """Wait until stopped."""
-        _log.warning("in Slack nothing is heard, only posted: SLACK_APP_TOKEN is not set; docs/slack.md says how")
+        _log.warning(
+            "in Slack nothing is heard, only posted: SLACK_APP_TOKEN is not set; see %s/slack.md", DOCUMENTATION
+        )
         self.connected = True
         self._stopped.wait()
         self.connected = False
