@@ -11,7 +11,10 @@ DEMO_ENV = DIGEST_DATABASE="$(DEMO_OUT)/digest.db" DIGEST_CLONES="$(DEMO_OUT)/cl
 # One process more than two cores have: many tests wait for another process.
 PARALLEL := -n 3 --dist worksteal
 
-.PHONY: demo test check stress bench eval fmt
+# Hundreds of tests start the program, which compiles itself anew each time where keeping bytecode is turned off.
+test stress: export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: demo test check stress bench eval fmt lock release pictures
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
@@ -60,6 +63,37 @@ eval: $(INSTALLED)
 		$(if $(PRICE_IN),--price-in $(PRICE_IN)) $(if $(PRICE_OUT),--price-out $(PRICE_OUT)) \
 		$(if $(COMPARE),--compare $(COMPARE))
 
+# Every picture that the pages show, and a day's report, made anew from what the program really puts out.
+PICTURED := 2026-11-27
+pictures: $(INSTALLED)
+	$(BIN)/python docs/picture.py . $(PICTURED) docs/digest.svg
+	DIGEST_DATABASE="$(DEMO_OUT)/pictures.db" DIGEST_ZONE=UTC $(BIN)/digest report . --date $(PICTURED) --format html -o docs/report.html
+	$(BIN)/python docs/slack_picture.py
+	$(BIN)/python docs/feishu_picture.py
+
 fmt: $(INSTALLED)
 	$(BIN)/ruff check --fix-only --cache-dir "$(VENV)/cache/ruff" .
 	$(BIN)/ruff format --cache-dir "$(VENV)/cache/ruff" .
+
+# The lock with hashes, beside the ranges of pyproject.toml and the versions of constraints.txt; needs uv.
+lock:
+	uv pip compile pyproject.toml -c constraints.txt --universal --generate-hashes --python-version 3.11 --no-header \
+		--no-annotate --quiet -o requirements.lock
+
+# Wheel and sdist in build/release/dist, looked at by twine, and the wheel tried in a fresh environment. Nothing is uploaded.
+RELEASE = $(shell $(PYTHON) -c 'import os, sys; print(os.path.abspath(sys.argv[1]))' "$(WORK)")/build/release
+FRESH = DIGEST_DATABASE="$(RELEASE)/digest.db" DIGEST_CLONES="$(RELEASE)/clones" PYTHONPATH=
+release:
+	rm -rf "$(RELEASE)"
+	@mkdir -p "$(RELEASE)"
+	$(PYTHON) -m venv "$(RELEASE)/tools"
+	"$(RELEASE)/tools/bin/pip" install --quiet --disable-pip-version-check -c constraints.txt build twine
+	"$(RELEASE)/tools/bin/python" -m build --outdir "$(RELEASE)/dist" .
+	"$(RELEASE)/tools/bin/twine" check --strict "$(RELEASE)"/dist/*
+	$(PYTHON) -m venv "$(RELEASE)/fresh"
+	"$(RELEASE)/fresh/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	"$(RELEASE)/fresh/bin/pip" install --quiet --disable-pip-version-check --no-deps "$(RELEASE)"/dist/*.whl
+	cd "$(RELEASE)" && $(FRESH) fresh/bin/digest --version
+	cd "$(RELEASE)" && $(FRESH) fresh/bin/digest doctor
+	$(FRESH) "$(RELEASE)/fresh/bin/digest" latest "$(DEMO_REPO)" >"$(RELEASE)/latest.txt"
+	@printf '\nMade and tried:\n' && ls -l "$(RELEASE)"/dist/*

@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, gener
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from adapters.web import WebServer
+from adapters.web import Limits, WebServer
 from bot.errors import ConfigError
 from bot.values import Measure
 
@@ -20,8 +20,7 @@ _PREFIX = "commit_digest_"
 _Family = CounterMetricFamily | GaugeMetricFamily
 _FAMILIES: dict[str, type[_Family]] = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily}
 _TEXT = "text/plain; charset=utf-8"
-_LARGEST_BODY = 10_000
-"""Bytes of a request: none that is answered has any."""
+_LIMITS = Limits(body=10_000)  # none that is answered has any
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +40,14 @@ class Monitor:
     """
 
     def __init__(
-        self, host: str, port: int, ready: Callable[[], str], measures: Callable[[], Iterable[Measure]]
+        self,
+        host: str,
+        port: int,
+        ready: Callable[[], str],
+        measures: Callable[[], Iterable[Measure]],
+        limits: Limits = _LIMITS,
     ) -> None:
-        self._server = WebServer(self._respond, host, port, "monitor", _LARGEST_BODY)
+        self._server = WebServer(self._respond, host, port, "monitor", limits)
         self._measures = measures
         self._ready = ready
         self._routes = {"/healthz": _alive, "/readyz": self._readiness, "/metrics": self._metrics}

@@ -1,9 +1,13 @@
 """Requests that stay with the host they were meant for: nothing here follows a redirect, which would take along what is
 in hand, a token in a header or a secret in an address."""
 
+from functools import lru_cache
 from http.client import HTTPResponse
+from ssl import SSLContext
 from typing import Any
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
+
+from adapters import network
 
 
 class _Stay(HTTPRedirectHandler):
@@ -11,10 +15,24 @@ class _Stay(HTTPRedirectHandler):
         """Follow nothing: the redirect itself is the answer, as an HTTPError."""
 
 
-_OPENER = build_opener(_Stay)
+@lru_cache(8)
+def _opener(proxy: str, context: SSLContext) -> OpenerDirector:
+    proxies = ProxyHandler({"http": proxy, "https": proxy} if proxy else {})
+    return build_opener(_Stay, proxies, HTTPSHandler(context=context))
 
 
 def ask(request: Request, seconds: float) -> HTTPResponse:
-    """The answer to `request`, within `seconds` for each wait. Raises OSError, of which HTTPError is one."""
-    answer: HTTPResponse = _OPENER.open(request, timeout=seconds)
+    """The answer to `request`, within `seconds` for each wait.
+
+    Raises OSError, of which HTTPError is one; ConfigError and Unreachable where the network is not set up for it.
+    """
+    url = request.full_url
+    proxy = network.proxy_for(url)
+    opener = _opener(proxy.url if proxy else "", network.context())
+    try:
+        answer: HTTPResponse = opener.open(request, timeout=seconds)
+    except OSError as error:
+        if told := network.obstacle(error, url):
+            raise told from None
+        raise
     return answer

@@ -243,8 +243,11 @@ class Server:
 
 
 def _begun(db: Connection) -> str:
-    """Begin a transaction; its number. Both at once, so that it costs no way to the server more."""
-    cursor = db.execute("BEGIN; SELECT pg_current_xact_id()::text")
+    """Begin a transaction; its number. Both at once, so that it costs no way to the server more.
+
+    Whatever the server's default: what stands behind a lock sees what others did before they let go of it.
+    """
+    cursor = db.execute("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_current_xact_id()::text")
     cursor.nextset()
     (number,) = cursor.fetchone() or ("",)
     return str(number)

@@ -7,7 +7,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
@@ -133,6 +132,8 @@ _AHEAD = 60
 """Seconds between two looks at what is due soon."""
 _DAY = 86_400
 """Seconds between two looks at what is kept for too long."""
+_CHANGED = 60
+"""Seconds between two looks at whether the settings of a chat were changed."""
 _PATIENCE = 8.0
 """Seconds that a message which is just being sent is waited for: service managers kill after ten."""
 
@@ -157,38 +158,42 @@ def run(once: bool) -> None:
 
 @_kindly
 def _deliver_once() -> None:
-    with parts.service(once=True) as (program, chats), parts.clock() as clock:
-        worker = program.worker(chats)
+    with parts.service(once=True) as program, parts.clock() as clock:
+        wrong = parts.set_up(program)
+        worker = program.worker(program.chats.made)
         clock.every(program.settings.digest_lease / 3, worker.renew, "leases")
         delivered = worker.deliver_all(time.sleep)
+    for error in wrong.values():
+        raise error
     sys.exit(0 if delivered else 1)
 
 
 @_kindly
 def _deliver(begun: list[Worker]) -> None:
     """Deliver and listen until stopped; `begun` holds the worker, once it has threads that would outlive this."""
-    with parts.service(once=False) as (program, chats):
+    with parts.service(once=False) as program:
         sys.setswitchinterval(0.001)  # an acknowledgement waits for the thread that builds a digest at every step
-        worker, interpreter = program.worker(chats), program.in_chats()
+        supervisor, worker = parts.supervisor(program), program.worker(program.chats.made)
+        parts.introduce(program)
+        supervisor.prepare()
         deadline: list[float] = []
 
         def stop(*_: object) -> None:
             deadline.append(time.monotonic() + _PATIENCE)
             worker.halt()
-            for chat in chats.values():
-                chat.close()
+            supervisor.stop()
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
-        listening = [lambda chat=chat: chat.listen(program.host(interpreter, chat)) for chat in chats.values()]
-        with parts.clock() as clock, parts.monitor(program, clock):
+        with parts.clock() as clock, parts.monitor(program, clock, supervisor):
             begun.append(worker)
             clock.every(program.settings.digest_lease / 3, worker.renew, "leases")
             clock.every(_TICK, worker.tick, "due")
             clock.every(_AHEAD, worker.early.begin, "early")
             clock.every(_DAY, lambda: parts.retain(program), "retention")
+            clock.every(_CHANGED, supervisor.refresh, "settings")
             try:
-                _together(listening, stop)
+                supervisor.run()
             finally:
                 worker.stop(max(0.5, deadline[0] - time.monotonic()) if deadline else _PATIENCE)
 
@@ -200,19 +205,6 @@ def _leave(code: int) -> None:
         with suppress(OSError, ValueError):  # nobody may be reading any more
             stream.flush()
     os._exit(code)
-
-
-def _together(works: Sequence[Callable[[], None]], stop: Callable[[], None]) -> None:
-    """Do several things at the same time, until the last one ends; the first failure stops the others and is raised."""
-    with ThreadPoolExecutor(len(works)) as pool:
-        going = [pool.submit(work) for work in works]
-        # A signal that another thread takes does not wake a main thread that waits without end.
-        while any(not future.done() for future in going):
-            ended, _ = wait(going, timeout=0.5, return_when=FIRST_EXCEPTION)
-            if any(future.exception() for future in ended):
-                stop()
-    for future in going:
-        future.result()
 
 
 # --- Operating -------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from bot.judgement.questions import Depth
 from bot.ports import Archive, Progress
 from bot.repositories import Repositories
 from bot.texts import Texts
-from bot.values import RULES, Commit, Digest, Entry, Repository, Scope
+from bot.values import RULES, TERMINAL, Account, Commit, Digest, Entry, Repository, Scope
 
 _RECENT = 20
 _REWRITTEN = timedelta(days=30)
@@ -78,16 +78,22 @@ class App:
     # --- One commit --------------------------------------------------------------------------
 
     def expand(
-        self, repository: Repository, commit: Commit, texts: Texts, followed: Callable[[], Collection[str]] = tuple
+        self,
+        repository: Repository,
+        commit: Commit,
+        texts: Texts,
+        followed: Callable[[], Collection[str]] = tuple,
+        account: Account = TERMINAL,
     ) -> Entry:
-        """One commit in full depth, analysed now unless that is kept.
+        """One commit in full depth, analysed now unless that is kept; what of that failed is said.
 
         It is said where a commit is gone from a branch whose digest told of it: the default one, or one of `followed`.
         """
-        history, brief = self._history(repository), self._brief(repository, texts)
+        history, brief = self._history(repository), self._brief(repository, texts, account=account)
         delivered = history.grade(commit, texts.language)
         with self._shown(repository):
             grade, analysis = Build(brief, self._progress).one(commit, delivered, history.grave((commit,)))
+        analysis = replace(analysis, note=" ".join(filter(None, (analysis.note, *brief.faults))))
         # Only what landed while branches are still rewritten is looked for: the way there is long.
         recent = self.clock() - commit.committed <= _REWRITTEN
         if recent and (branch := history.gone_from(commit, [repository.branch, *sorted(followed())])):
@@ -97,18 +103,21 @@ class App:
 
     # --- A period ----------------------------------------------------------------------------
 
-    def digest(self, repository: Repository, scope: Scope) -> Digest:
+    def digest(self, repository: Repository, scope: Scope, account: Account = TERMINAL) -> Digest:
         """The digest of a period: the kept one, where its commits are still the same, else a new one, which is kept.
 
-        Raises NotFound and Unavailable when the commits themselves cannot be read.
+        One that lacks something since who asks has no tokens left is for them alone. Raises NotFound and Unavailable
+        when the commits themselves cannot be read.
         """
         with self._shown(repository):
             commits = self.repositories.commits(repository, scope.branch, scope.period)
             request = self.request(repository, scope, commits)
             if request.kept and not request.kept.degraded:
                 return request.kept
-            made = self.build(request)
-            self._archive.keep_digest(request.key, made, self.clock())
+            brief = self._brief_of(request, account)
+            made = self._made(request, brief)
+            if not (made.degraded and brief.model and brief.model.out_of_share):
+                self._archive.keep_digest(request.key, made, self.clock())
             return made
 
     @contextmanager
@@ -120,7 +129,7 @@ class App:
         finally:
             self._progress.over()
 
-    def last(self, repository: Repository, scope: Scope) -> Digest:
+    def last(self, repository: Repository, scope: Scope, account: Account = TERMINAL) -> Digest:
         """The last digest that is kept of a branch, in this language and zone and so filtered; else that of `scope`.
 
         Raises as `digest` does.
@@ -128,7 +137,8 @@ class App:
         branch = scope.branch or repository.branch
         recent = self._archive.recent_digests(repository.name, branch, scope.language, _RECENT)
         wanted = (scope.filters, scope.period.zone)
-        return next((d for d in recent if (d.filters, d.period.zone) == wanted), None) or self.digest(repository, scope)
+        kept = next((d for d in recent if (d.filters, d.period.zone) == wanted), None)
+        return kept or self.digest(repository, scope, account)
 
     def request(self, repository: Repository, scope: Scope, landed: Sequence[Commit]) -> DigestRequest:
         """The digest that is to be made of the commits that landed; `kept` where there is one of the same."""
@@ -169,11 +179,13 @@ class App:
         named = (place, time, shas, scope.language, scope.filters, filtered, model, questions.PROMPTS, triage.VERSION)
         return hashlib.sha256(repr(named).encode()).hexdigest()
 
-    def build(self, request: DigestRequest) -> Digest:
+    def build(self, request: DigestRequest, account: Account = TERMINAL) -> Digest:
         """A new digest, which is not kept yet."""
+        return self._made(request, self._brief_of(request, account))
+
+    def _made(self, request: DigestRequest, brief: Brief) -> Digest:
         repository, scope, commits = request.repository, request.scope, request.commits
-        texts = Texts(scope.language)
-        history, brief = self._history(repository), self._brief(repository, texts, scope.branch)
+        texts, history = brief.texts, self._history(repository)
         build, landed = Build(brief, self._progress), related.Landed(commits)
         entries = tuple(
             replace(entry, relations=history.relations(entry.commit, landed))
@@ -201,14 +213,17 @@ class App:
     def _history(self, repository: Repository) -> History:
         return History(repository, self.repositories.source_of(repository.name), self._archive)
 
-    def _brief(self, repository: Repository, texts: Texts, branch: str = "") -> Brief:
+    def _brief_of(self, request: DigestRequest, account: Account) -> Brief:
+        return self._brief(request.repository, Texts(request.scope.language), request.scope.branch, account=account)
+
+    def _brief(self, repository: Repository, texts: Texts, branch: str = "", *, account: Account) -> Brief:
         return Brief(
             repository,
             branch or repository.branch,
             texts,
             self.repositories.source_of(repository.name),
             self._archive,
-            self.model.conversation() if self.model else None,
+            self.model.conversation(account) if self.model else None,
             self._concurrency,
             self.depth,
             self._habits_of(repository),

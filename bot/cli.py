@@ -6,12 +6,15 @@ Only click is imported before a command runs, so that `--help` and completion an
 import io
 import sys
 from collections.abc import Callable, Iterable
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
+
+from bot import __version__, imports
 
 _HELP = """What changed in a repository, what matters, and why.
 
@@ -29,9 +32,11 @@ network. Set OPENAI_MODEL for a language model and GITHUB_TOKEN for GitHub.
 """
 
 
+@cache
 def _actions() -> Any:
     """What commands do, imported when the first one runs."""
-    return import_module("bot.actions")
+    with imports.of_much():
+        return import_module("bot.actions")
 
 
 class _Known(click.ParamType[str]):
@@ -93,7 +98,7 @@ _REPO = click.option("--repo", default="", help="the repository, where a line na
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "ignore_unknown_options": True, "max_content_width": 120},
 )
-@click.version_option(package_name="commit-digest", prog_name="digest")
+@click.version_option(__version__, prog_name="digest")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Run what was asked; nothing asked means the last digest again."""

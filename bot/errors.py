@@ -8,11 +8,13 @@
     │   └── NoRight             a repository that is not for those who would read, or is not there
     ├── Refused                 a chat does not take what a message says
     ├── Unavailable             a service failed or is throttled: worth another try later
-    │   └── Paused              it asks for a longer pause than anybody waits here
+    │   ├── Paused              it asks for a longer pause than anybody waits here
+    │   └── Unreachable         as the network is set up, nothing gets there: another try at once is worth nothing
     ├── LeaseLost               another process does this meanwhile: leave it alone
     ├── ModelError              a language model gave no usable answer
     │   ├── ContextExceeded     a question is longer than the model's context
     │   └── BudgetSpent         the tokens of a day or a digest are spent
+    │       └── ShareSpent      those of a person, a channel, or of all who ask: there are some for others
     ├── StoreError              the database cannot be used as it is
     └── ConfigError             a setting is missing or wrong
 
@@ -72,6 +74,10 @@ class Paused(Unavailable):
     """A service asks for a longer pause than anybody waits here: until it is over nothing is asked."""
 
 
+class Unreachable(Unavailable):
+    """As the network is set up nothing gets there: a certificate, a name or a proxy that somebody has to mend first."""
+
+
 class LeaseLost(DigestError):
     """Another process does this meanwhile, since this one stood still for too long: leave it alone."""
 
@@ -86,6 +92,10 @@ class ContextExceeded(ModelError):
 
 class BudgetSpent(ModelError):
     """The tokens of a day or a digest are spent: nothing more is asked."""
+
+
+class ShareSpent(BudgetSpent):
+    """The day's tokens of a person, of a channel, or of all who ask are spent: there are some for others."""
 
 
 class StoreError(DigestError):

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import SecretStr
 
-from adapters import logs
+from adapters import logs, network
 from adapters.chats import terminal
 from adapters.chats.feishu.settings import FeishuSettings
 from adapters.chats.slack.settings import SlackSettings
@@ -41,6 +42,7 @@ from bot.posts.labels import columns
 from bot.repositories import Repositories
 from bot.rights import Rights, granted
 from bot.settings import database_of, habits, load, misspelt, unread
+from bot.supervision import Supervisor
 from bot.texts import COMMAND, SHELL, Texts
 from bot.values import EPOCH, Message, Place, Quota, Request, Span, Table
 
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from adapters.stores.sqlite import SqliteStore
 
 _log = logging.getLogger("digest")
+_DISTRIBUTION = "commit-digest"
 
 
 class AllSettings(OpenAISettings, FeishuSettings, SlackSettings, GitHubSettings, GitSettings):
@@ -121,6 +124,13 @@ class Program:
         return Worker(self.app, chats, lease, **kept)
 
 
+def read() -> AllSettings:
+    """The settings, after which this process trusts whom they name. Raises ConfigError."""
+    settings = load(AllSettings)
+    network.trust(settings.digest_ca_file)
+    return settings
+
+
 @contextmanager
 def program(
     lang: str | None = None, zone: str = "", *, strangers: bool = False, patient: bool = False
@@ -131,7 +141,7 @@ def program(
     database server that does not answer.
     """
     asked = {"digest_language": lang, "digest_zone": zone and zone_named(zone)}
-    settings = load(AllSettings).model_copy(update={name: value for name, value in asked.items() if value})
+    settings = read().model_copy(update={name: value for name, value in asked.items() if value})
     store = _awaited(settings) if patient else stored(settings)
     store.count_in(settings.digest_clones / "counts")
     try:
@@ -178,6 +188,9 @@ def _joined(settings: AllSettings, store: Store, progress: Progress, strangers: 
     limits = Limits(
         day=settings.openai_daily_tokens,
         digest=settings.openai_digest_tokens,
+        person=settings.share("person"),
+        channel=settings.share("channel"),
+        scheduled=settings.share("scheduled"),
         zone=settings.digest_zone,
         prompt_price=settings.openai_prompt_price,
         completion_price=settings.openai_completion_price,
@@ -303,21 +316,43 @@ def _made(settings: AllSettings, name: str) -> Any:
 
 
 class Chats:
-    """The chats, each made once it is needed."""
+    """The chats, each made once it is needed, and anew where its settings were changed. Safe for several threads."""
 
     def __init__(self, settings: AllSettings) -> None:
         self._settings = settings
-        self._made: dict[str, Chat] = {}
+        self._own: dict[str, Mapping[str, object]] = {}
+        self.made: dict[str, Chat] = {}
+        """Those that could be made, by name: the same mapping all the time."""
+        self.set_up = tuple(name for name, (_, is_set_up) in _CHATS.items() if is_set_up(settings))
+        """The names of all that are set up."""
 
     def get(self, name: str) -> Chat:
         """A chat. Raises ConfigError."""
-        if name not in self._made:
-            self._made[name] = _made(self._settings, name)
-        return self._made[name]
+        if name not in self.made:
+            self.made[name] = _made(self._settings, name)
+        return self.made[name]
 
-    def set_up(self) -> dict[str, Chat]:
-        """Every chat that is set up, by name. Raises ConfigError."""
-        return {name: self.get(name) for name, (_, is_set_up) in _CHATS.items() if is_set_up(self._settings)}
+    def make(self, name: str) -> Chat:
+        """A chat made anew, by the settings as they are now. Raises ConfigError."""
+        settings = read()
+        if settings != self._settings:  # a secret may be new
+            self._settings = settings
+            logs.configure(settings)
+        self._own[name] = _settings_of(settings, name)
+        self.made[name] = _made(settings, name)
+        return self.made[name]
+
+    def is_outdated(self, name: str) -> bool:
+        """Whether the settings of a chat are others by now, and can be read."""
+        with suppress(ConfigError):
+            return name in self._own and _settings_of(load(AllSettings), name) != self._own[name]
+        return False
+
+
+def _settings_of(settings: AllSettings, name: str) -> Mapping[str, object]:
+    """The settings that a chat is made of."""
+    service = name.partition("-")[0]
+    return {field: getattr(settings, field) for field in type(settings).model_fields if field.startswith(service)}
 
 
 def is_repository(word: str) -> bool:
@@ -330,7 +365,10 @@ def is_repository(word: str) -> bool:
 
 def _checkout() -> str:
     """The folder we are in, where it belongs to a git repository."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:  # it is gone
+        return ""
     return str(here) if any((folder / ".git").exists() for folder in (here, *here.parents)) else ""
 
 
@@ -341,21 +379,62 @@ _QUOTA = 60
 
 
 @contextmanager
-def service(once: bool) -> Iterator[tuple[Program, dict[str, Chat]]]:
-    """The program with its chats. Raises ConfigError where there is none to listen in."""
-    logs.configure(load(AllSettings))
+def service(once: bool) -> Iterator[Program]:
+    """The program as a service, which waits for its database server, unless it works `once`."""
+    logs.configure(read())
     logs.catch()
     with program(strangers=True, patient=not once) as made:
         if path := unread(AllSettings):
             _log.warning("%s is not read: it may be somebody else's; DIGEST_ENV_FILE names a file to read", path)
         if made.store.begin(made.app.clock()):
             _log.warning("restored: nothing is posted in a channel before its history was read")
-        chats = made.chats.set_up()
-        if once:
-            chats[terminal.HOME.chat], _ = chat(made.settings, "")
-        elif not chats:
-            raise ConfigError("chat_none")
-        yield made, chats
+        yield made
+
+
+def introduce(made: Program) -> None:
+    """Say in one line of the log what this process is."""
+    settings = made.settings
+    known = {
+        "version": version(_DISTRIBUTION),
+        "chats": ", ".join(made.chats.set_up),
+        **operator.followed(made.store.subscriptions(), made.app.clock()),
+        "model": settings.openai_model or "none",
+        "port": settings.digest_monitor_port or "none",
+    }
+    _log.info("started", extra={"fields": known})
+
+
+def set_up(made: Program) -> dict[str, ConfigError]:
+    """Make every chat that is set up, and the terminal; why not, by the names of those that cannot be made."""
+    wrong = {}
+    made.chats.made[terminal.HOME.chat], _ = chat(made.settings, "")
+    for name in made.chats.set_up:
+        try:
+            made.chats.get(name)
+        except ConfigError as error:
+            wrong[name] = error
+            _log.error("a chat does not work", extra={"fields": {"chat": name, "reason": error}})
+    return wrong
+
+
+def supervisor(made: Program) -> Supervisor:
+    """Who listens in every chat that is set up. Raises ConfigError where there is none."""
+    chats, store = made.chats, made.store
+    if not chats.set_up:
+        raise ConfigError("chat_none")
+    interpreter = made.in_chats()
+
+    def mended(name: str) -> None:
+        """What waits since a chat failed is tried at once."""
+        now = made.app.clock()
+        for each in store.subscriptions():
+            if each.place.chat == name:
+                store.retry_soon(each.id, now, now)
+
+    def listen(chat: Chat) -> None:
+        chat.listen(made.host(interpreter, chat))
+
+    return Supervisor(chats.set_up, chats, listen, mended)
 
 
 @contextmanager
@@ -372,7 +451,7 @@ def clock() -> Iterator["Clock"]:
 
 
 @contextmanager
-def monitor(made: Program, clock: "Clock") -> Iterator[None]:
+def monitor(made: Program, clock: "Clock", supervised: Supervisor) -> Iterator[None]:
     """The operator's port, where one is set."""
     settings, store = made.settings, made.store
     if not settings.digest_monitor_port:
@@ -391,7 +470,7 @@ def monitor(made: Program, clock: "Clock") -> Iterator[None]:
     port = Monitor(
         settings.digest_monitor_host,
         settings.digest_monitor_port,
-        lambda: operator.unready(store, made.app.clock_ahead),
+        lambda: operator.unready(store, made.app.clock_ahead, supervised.unready()),
         lambda: operator.measures(store, made.app.clock(), known[0]),
     )
     port.start()
@@ -491,7 +570,7 @@ _FEISHU_GROUP = "oc_"
 
 def findings(what: str | None, channel: str) -> Iterator[Finding]:
     """What is found of everything, or of one chat."""
-    settings = load(AllSettings)
+    settings = read()
     yield from _settings_findings(settings, what)
     if what is None:
         with program(strangers=True) as made:
@@ -514,8 +593,9 @@ def findings(what: str | None, channel: str) -> Iterator[Finding]:
 def _clock_finding(settings: AllSettings, what: str | None) -> Iterator[Finding]:
     """Whether this machine's clock is near those of the chats, where they are answered."""
     with suppress(ConfigError):  # told beside
-        chats = Chats(settings).set_up().values() if what is None else ()
-        if (ahead := clock_error(chats)) is not None:
+        chats = Chats(settings)
+        made = [chats.get(name) for name in chats.set_up] if what is None else []
+        if (ahead := clock_error(made)) is not None:
             yield Finding("clock", Verdict.FAILED, "far", {"hours": operator.hours(ahead)})
 
 

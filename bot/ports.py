@@ -9,6 +9,7 @@ from typing import Protocol
 
 from bot.errors import DigestError
 from bot.values import (
+    Account,
     Analysis,
     AnalysisKey,
     Commit,
@@ -31,9 +32,11 @@ from bot.values import (
     Reply,
     Repository,
     Request,
+    Reservation,
     Sight,
     Spending,
     Subscription,
+    Taken,
     Unreadable,
     Usage,
 )
@@ -289,6 +292,11 @@ class Chat(Protocol):
         """Tell `listener` what people do, until there is no more or `close` is called. Raises ConfigError."""
         ...
 
+    @property
+    def connected(self) -> bool:
+        """Whether what people do there is told, or would be if there were a way in. It asks nobody."""
+        ...
+
     def close(self) -> None:
         """Stop listening, after what is being answered, or after some seconds."""
         ...
@@ -437,10 +445,25 @@ class Ledger(Protocol):
 
 
 class Meter(Protocol):
-    """What language models took."""
+    """What language models took, and on whose account: of that, persons and channels only until the day is over."""
 
-    def add_usage(self, usage: Usage, purpose: str, now: datetime) -> None:
-        """Add what a request took."""
+    def reserve(self, wanted: Reservation, since: datetime, until: datetime, allow: Callable[[Taken], None]) -> str:
+        """Reserve what a question may take, and return the reservation's name.
+
+        `allow` gets what was taken and is reserved from `since` to `until`, the day, and raises where that is too much
+        already: then nothing is reserved. No other process reserves meanwhile. Who asked before `since` is forgotten.
+        """
+        ...
+
+    def charge(self, reservation: str, usage: Usage | None) -> None:
+        """Keep what a question took instead of what was reserved for it; None: it took nothing.
+
+        One that is never charged, since its process was killed, counts as taken: a service bills it all the same.
+        """
+        ...
+
+    def taken(self, account: Account, since: datetime, until: datetime) -> Taken:
+        """What was taken and is reserved for `since <= at < until`."""
         ...
 
     def add_checks(self, model: str, purpose: str, stated: int, dropped: int, now: datetime) -> None:

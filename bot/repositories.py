@@ -19,6 +19,7 @@ from bot.values import (
     one_line,
     without_credentials,
 )
+from bot.watched import watched
 
 _log = logging.getLogger("digest.rights")
 _REMEMBERED = 10_000
@@ -45,11 +46,15 @@ class Repositories:
         readers: Callable[[Place, str], Readers],
     ) -> None:
         self.rights = rights
-        self.source_of = source_of
+        self._sources = source_of
         self._archive = archive
         self._clock = clock
         self._readers = readers
         self._used: set[tuple[str, str, str]] = set()
+
+    def source_of(self, repo: str) -> CommitSource:
+        """The source of a repository by its name, watched where somebody watches. Raises ConfigError."""
+        return watched(self._sources(repo))
 
     # --- Who may see one ---------------------------------------------------------------------
 
@@ -205,7 +210,7 @@ class Repositories:
 
     def quota(self, repos: Iterable[str]) -> Quota | None:
         """The requests that the source of any of some repositories still allows. Raises Unavailable, ConfigError."""
-        sources = {id(source): source for source in map(self.source_of, repos)}
+        sources = {id(source): source for source in map(self._sources, repos)}
         return next((quota for source in sources.values() if (quota := source.quota())), None)
 
 

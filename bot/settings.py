@@ -8,11 +8,12 @@ and `digest doctor` are made from these.
 import os
 from contextlib import suppress
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 from tzlocal import get_localzone_name
 
@@ -31,11 +32,30 @@ _NEAR = 0.75
 
 
 def _local_zone() -> str:
-    """This machine's time zone, UTC where it has none that has a name."""
+    """This machine's time zone, UTC where it has none that has a name. Raises ConfigError for a `TZ` that names none.
+
+    `TZ` may be a name, a file of one, or a rule (POSIX.1, 8.3), which has no name that a subscription could keep.
+    """
+    said = unquoted(os.environ.get("TZ", "")).removeprefix(":")
+    name = said.partition("zoneinfo/")[2] if said.startswith("/") else said
+    try:
+        if name:
+            return check_zone(name)
+    except ValueError as error:
+        raise ConfigError("setting_invalid", name="TZ", problem=f"{error}, or set DIGEST_ZONE") from None
     try:
         return check_zone(get_localzone_name() or "UTC")
     except (ValueError, LookupError):
         return "UTC"
+
+
+def unquoted(value: str) -> str:
+    """A value as it was meant: without spaces around it, and without the quotes that some tools hand on.
+
+    A shell and systemd take quotes off; `docker run --env-file` does not, and an editor may leave a carriage return.
+    """
+    bare = value.strip()
+    return bare[1:-1].strip() if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'" else bare
 
 
 def _files() -> tuple[Path, ...]:
@@ -44,28 +64,56 @@ def _files() -> tuple[Path, ...]:
     A `.env` in the current folder may be a repository's, cloned or unpacked, and not the user's: it could send a key to
     another server. So it is not read, except in this program's own checkout.
     """
-    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "commit-digest"
-    own = (_here(),) if Path.cwd() == Path(__file__).parent.parent else ()
-    named = os.environ.get(_ENV_FILE, "")
-    return (config / ".env", *own, *((_expanded(Path(named)),) if named else ()))
+    config, here, named = _folder("XDG_CONFIG_HOME", ".config"), _here(), _named_file()
+    own = here if here and here.parent == Path(__file__).parent.parent else None
+    return tuple(path for path in (config and config / ".env", own, named) if path)
 
 
-def _here() -> Path:
-    return Path.cwd() / ".env"
+def _here() -> Path | None:
+    """The `.env` of the current folder; None where that folder is gone."""
+    try:
+        return Path.cwd() / ".env"
+    except OSError:
+        return None
+
+
+def _named_file() -> Path | None:
+    named = unquoted(os.environ.get(_ENV_FILE, ""))
+    return _expanded(Path(named)) if named else None
+
+
+def _folder(variable: str, usual: str) -> Path | None:
+    """Our folder of a kind (XDG Base Directory Specification); None for a user without a home."""
+    if named := unquoted(os.environ.get(variable, "")):
+        return Path(named) / "commit-digest"
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    return home / usual / "commit-digest" if os.environ.get("HOME") != "" else None  # the empty one would mean /
 
 
 def data_folder() -> Path:
-    """Where a user's programs keep data (XDG Base Directory Specification)."""
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "commit-digest"
+    """Where a user's programs keep data. Raises ConfigError for a user without a home."""
+    if folder := _folder("XDG_DATA_HOME", ".local/share"):
+        return folder
+    problem = "this user has no home folder; set HOME, or DIGEST_DATABASE and DIGEST_CLONES"
+    raise ConfigError("setting_invalid", name="HOME", problem=problem)
 
 
 def check_zone(name: str) -> str:
     """`name` as an IANA time zone is spelt, whatever its case. Raises ValueError where there is none."""
-    spelt = {zone.lower(): zone for zone in available_timezones()}.get(name.lower())
+    spelt = _zones().get(name.lower())
     if spelt is None:
         raise ValueError("no such time zone; use a name such as Europe/Berlin, Asia/Shanghai or UTC")
     ZoneInfo(spelt)
     return spelt
+
+
+@cache
+def _zones() -> dict[str, str]:
+    """Every time zone by its name in lower case; a walk through many files."""
+    return {zone.lower(): zone for zone in available_timezones()}
 
 
 def check_language(code: str) -> str:
@@ -119,6 +167,13 @@ class Base(BaseSettings):
 
     model_config = SettingsConfigDict(env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_meant(cls, given: dict[str, object]) -> dict[str, object]:
+        """The values without what tools leave around them; one of which nothing is left is not set."""
+        meant = {name: unquoted(value) if isinstance(value, str) else value for name, value in given.items()}
+        return {name: value for name, value in meant.items() if value != ""}
+
 
 class Settings(Base, title="What is followed, how it reads, and how it is delivered"):
     """The core's own, and those that several adapters need."""
@@ -134,6 +189,12 @@ class Settings(Base, title="What is followed, how it reads, and how it is delive
         description="a file with settings, named in the environment; "
         "a `.env` in the folder you are in may be somebody else's and is not read",
         examples=["/etc/commit-digest.env"],
+    )
+    digest_ca_file: UserPath | None = Field(
+        None,
+        description="a file with certificates (PEM), such as your company's own, that are trusted besides the public "
+        "ones, [whatever is reached](docs/operating.md#proxies-and-certificates)",
+        examples=["/etc/ssl/company.pem"],
     )
     digest_language: Annotated[str, AfterValidator(check_language)] = Field(
         BASE, description=f"language of digests and answers: {' or '.join(f'`{code}`' for code in LANGUAGES)}"
@@ -214,7 +275,7 @@ _Settings = TypeVar("_Settings", bound=Base)
 def load(kind: type[_Settings]) -> _Settings:
     """The settings of this process. Raises ConfigError that names the setting, never its value (it may be a secret)."""
     try:
-        if (named := os.environ.get(_ENV_FILE)) and not _expanded(Path(named)).is_file():
+        if (named := _named_file()) and not named.is_file():
             raise ConfigError("setting_invalid", name=_ENV_FILE, problem="there is no such file")
         return kind(_env_file=_files())  # type: ignore[call-arg]  # fields come from the environment
     except ValidationError as error:
@@ -224,16 +285,21 @@ def load(kind: type[_Settings]) -> _Settings:
     except UnicodeDecodeError:
         files = " / ".join(str(path) for path in _files() if path.exists())
         raise ConfigError("setting_invalid", name=files, problem="the file is not UTF-8 text") from None
+    except OSError as error:
+        problem = f"it cannot be read ({error.strerror})"
+        raise ConfigError("setting_invalid", name=error.filename or _ENV_FILE, problem=problem) from None
+    except ValueError:  # of a home that there is not
+        raise ConfigError("setting_invalid", name=_ENV_FILE, problem="there is no such user's home") from None
 
 
 def unread(kind: type[Base]) -> Path | None:
     """A `.env` in the current folder that is not read though it has settings of ours, None where there is none."""
-    read = {path.resolve() for path in _files()}
-    if _here().resolve() in read:
+    here = _here()
+    if here is None or here.resolve() in {path.resolve() for path in _files()}:
         return None
     with suppress(UnicodeDecodeError, OSError):
-        given = DotEnvSettingsSource(kind, env_file=_here(), env_file_encoding="utf-8").env_vars
-        return _here() if given.keys() & kind.model_fields.keys() else None
+        given = DotEnvSettingsSource(kind, env_file=here, env_file_encoding="utf-8").env_vars
+        return here if given.keys() & kind.model_fields.keys() else None
     return None
 
 

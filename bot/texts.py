@@ -9,14 +9,19 @@ from functools import lru_cache
 from importlib.resources import files
 from string import Template
 
+from bot import DOCUMENTATION
 from bot.errors import DigestError
 from bot.languages import LANGUAGES
 from bot.values import Failure
 
+_PAGES = "<docs>"
+"""What the labels write for where the pages of docs/ are: who has installed the program has no such folder."""
+
 
 @lru_cache
 def _labels(language: str) -> dict[str, dict[str, str]]:
-    return tomllib.loads(files("prompts").joinpath(f"labels.{language}.toml").read_text(encoding="utf-8"))
+    text = files("prompts").joinpath(f"labels.{language}.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text.replace(_PAGES, DOCUMENTATION))
 
 
 @lru_cache

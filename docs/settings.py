@@ -7,7 +7,7 @@ import re
 import sys
 import textwrap
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from inspect import get_annotations
 from itertools import groupby
 from pathlib import Path
@@ -18,26 +18,33 @@ from pydantic.fields import FieldInfo
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+from bot import DOCUMENTATION  # noqa: E402
 from bot.parts import AllSettings  # noqa: E402
 from bot.settings import Base  # noqa: E402
 
 CHINESE = tomllib.loads((ROOT / "docs" / "settings.zh.toml").read_text(encoding="utf-8"))
 HEAD = """\
-# Copy to ~/.config/commit-digest/.env, or to a file that DIGEST_ENV_FILE names, and keep what you need.
+# Copy to ~/.config/commit-digest/.env, or to a file that DIGEST_ENV_FILE names, and keep what you need. The same file
+# serves systemd (EnvironmentFile=), docker (--env-file) and compose (env_file). Put no quotes around a value and no
+# comment behind it: docker takes both for a part of the value.
+#
 # Every line may stay away: the defaults work with no account. Written by docs/settings.py.
 """
 HEADS = {"README.md": "| Setting | Default | Meaning |", "README.zh.md": "| 设置 | 默认 | 含义 |"}
 RULE = "| --- | --- | --- |"
 BEGIN, END = "<!-- Written by docs/settings.py -->\n", "<!-- / -->\n"
-COLUMN, WIDTH = 40, 120
+WIDTH = 120
 
 
 def example(kind: type[Base]) -> str:
-    """`.env.example`: each setting as it may be set, in a comment, with what it means behind it."""
+    """`.env.example`: each setting as it may be set, commented out, beneath what it means.
+
+    What systemd, docker and python-dotenv all take alike: comments on lines of their own, values without quotes.
+    """
     blocks = [HEAD]
     for title, names in groupby(kind.model_fields, lambda name: _title(kind, name)):
-        lines = [line for name in names for line in _lines(name, kind.model_fields[name])]
-        blocks.append("\n".join([f"# --- {title} ---", *lines, ""]))
+        name, _, how = title.partition(": ")
+        blocks += [f"# --- {name} ---\n{_comment(how)}", *(_block(name, kind.model_fields[name]) for name in names)]
     return "\n".join(blocks)
 
 
@@ -63,16 +70,15 @@ def _title(kind: type[Base], name: str) -> str:
     return str(owner.model_config["title"])
 
 
-def _lines(name: str, field: FieldInfo) -> Iterator[str]:
+def _block(name: str, field: FieldInfo) -> str:
     plain = re.sub(r"\[([^]]+)]\(([^)#]+)[^)]*\)", r"\1 (\2)", field.description or "").replace("`", "")
-    value = (field.examples or [_value(field)])[0]
-    line = f'# {name.upper()}="{value}"' if " " in value else f"# {name.upper()}={value}"
-    if len(line) >= COLUMN:
-        yield line
-        line = "#"
-    for part in textwrap.wrap(plain, WIDTH - COLUMN - 2):
-        yield f"{line:<{COLUMN - 1}} # {part}"
-        line = "#"
+    return f"{_comment(plain)}#{name.upper()}={(field.examples or [_value(field)])[0]}\n"
+
+
+def _comment(text: str) -> str:
+    """Lines of a comment. Pages are named by their addresses: the file is also read far from docs/."""
+    named = re.sub(r"\bdocs/(?=[\w.]+\.md)", f"{DOCUMENTATION}/", text)
+    return "".join(f"# {line}\n" for line in textwrap.wrap(named, WIDTH - 2, break_on_hyphens=False))
 
 
 def _row(name: str, field: FieldInfo, translated: Mapping[str, Any]) -> str:

@@ -15,7 +15,8 @@ class GitServer:
     """Serves the repositories in `folder`; with `password` (`user:secret`) only to who has it.
 
     `status`, when set, is the answer to everything; `requests` are the paths asked for. `moved` says by the beginning
-    of a path where it lies now, `sends_posts` to which server every POST is sent; a `dumb` one serves files alone.
+    of a path where it lies now, `sends_posts` to which server every POST is sent; a `dumb` one serves files alone. One
+    that `hangs` says what there is, and answers nothing to who fetches it, until it is closed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -27,6 +28,8 @@ class GitServer:
         self.moved: dict[str, str] = {}
         self.sends_posts = ""
         self.dumb = False
+        self.hangs = False
+        self.ended = threading.Event()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
 
@@ -39,6 +42,7 @@ class GitServer:
 
     def close(self) -> None:
         """Stop; a second time does nothing."""
+        self.ended.set()
         if self._thread.is_alive():
             self._http.shutdown()
             self._thread.join()
@@ -110,6 +114,9 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
                 "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding") or "",
                 "GIT_PROTOCOL": self.headers.get("Git-Protocol") or "",
             }
+            if server.hangs and b"command=fetch" in body:
+                server.ended.wait()
+                return
             command = ["git", "-c", "safe.directory=*", "http-backend"]
             said = subprocess.run(command, env=environment, input=body, capture_output=True, check=False).stdout
             head, _, content = said.partition(b"\r\n\r\n")

@@ -15,6 +15,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,7 +37,8 @@ class Fault:
     """What happens to a request instead of an answer.
 
     With `status` that answer is given; else the answer is `drop`ped with its connection, `cut` in the middle of its
-    JSON, or `short`: fewer bytes than it says. A `body` of bytes is sent as it is.
+    JSON, or `short`: fewer bytes than it says. With `hang` there is none, with `drip` a byte now and then, until the
+    server ends. A `body` of bytes is sent as it is.
     """
 
     status: int = 0
@@ -153,6 +155,7 @@ class GitHubServer:
         self.counts: Counter[str] = Counter()
         self.remaining = 5000
         self.lock = threading.Lock()
+        self.ended = threading.Event()
         self._faults: dict[str, deque[Fault]] = {}
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"server_state": self}))
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -172,6 +175,7 @@ class GitHubServer:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
+        self.ended.set()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
@@ -511,10 +515,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._write(reply, headers, fault.how if fault else "")
 
     def _write(self, reply: Reply, headers: Mapping[str, str], how: str) -> None:
-        if how == "drop":
+        state = self.server_state
+        if how == "hang":
+            state.ended.wait()
+        if how in {"drop", "hang"}:
             self.close_connection = True
             return
-        state = self.server_state
         text = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
         etag = f'W/"{hashlib.sha256(text).hexdigest()}"'
         unchanged = self.command == "GET" and reply.status == 200 and headers.get("if-none-match") == etag
@@ -537,9 +543,22 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in reply.headers.items():
             self.send_header(name, value)
         self.end_headers()
+        if how == "drip":
+            self._drip(text)
+            return
         self.wfile.write(text)
         self.wfile.flush()
         self.close_connection = how == "short"
+
+    def _drip(self, text: bytes) -> None:
+        self.close_connection = True
+        with suppress(OSError):
+            for at in range(len(text) - 1):
+                if self.server_state.ended.wait(0.02):
+                    break
+                self.wfile.write(text[at : at + 1])
+                self.wfile.flush()
+            self.server_state.ended.wait()
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

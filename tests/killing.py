@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import signal
@@ -252,7 +253,10 @@ class Morning:
         return self.run
 
     def _await_a_moment(self, store: SqliteStore) -> None:
-        """Let some time pass: any, or a little after something new is to be sent."""
+        """Let some time pass: any, or a little after something new is to be sent, or until something is being sent."""
+        if self.run.seed % 4 == 0 and not self.run.kills:
+            self._stop_in_a_send(store)
+            return
         if self._chance.random() < 0.5:
             time.sleep(self._chance.uniform(0, 7))
             return
@@ -262,6 +266,17 @@ class Morning:
             if self._forgetting and self._chance.random() < 0.5:
                 self._back_up(store)
         time.sleep(self._chance.uniform(0, 0.4))
+
+    def _stop_in_a_send(self, store: SqliteStore) -> None:
+        """Stop the process with a message half sent, however long a send takes, so that it is killed just there."""
+        (process,) = self._processes
+        while not self._ended(store):
+            process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+            if _in_a_send(store):
+                return
+            process.send_signal(signal.SIGCONT)
+            time.sleep(0.02)
 
     def _start(self) -> None:
         told = environment(

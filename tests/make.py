@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from bot.commits import reading
 from bot.commits.people import Signature
 from bot.commits.reading import Written
-from bot.values import Commit, FileChange, FilePatch, FileStatus, Repository
+from bot.ports import Meter
+from bot.values import EPOCH, SCHEDULED, Commit, FileChange, FilePatch, FileStatus, Repository, Reservation, Usage
 
 REPOSITORY = Repository("team/app", "team/app", "main", "https://github.com/team/app", private=False)
 MOMENT = datetime(2026, 2, 18, 15, 0, tzinfo=UTC)
@@ -64,3 +65,9 @@ PATCH = FilePatch(
  # end""",
 )
 RENAMED = FileStatus.RENAMED
+
+
+def spend(meter: Meter, usage: Usage, purpose: str, at: datetime, account=SCHEDULED) -> None:
+    """A question that was asked and answered, within any limit."""
+    wanted = Reservation(account, usage.model, purpose, 0, at)
+    meter.charge(meter.reserve(wanted, EPOCH, at, lambda _: None), usage)

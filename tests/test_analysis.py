@@ -349,6 +349,17 @@ def checked(data, language="en", finish=Finish.STOP):
     )
 
 
+def test_what_a_part_found_elsewhere_in_the_tree_is_evidence_for_the_whole_too():
+    found = Evidence("src/caller.py", "serve(port=80)", 5, sha=sha(2))
+    part = replace(checked(full()).analysis, risks=(Risk("The caller fails.", found, ""),))
+    merged = full(risks=[claim(path=found.path, quote=found.quote), claim(path="src/none.py")])
+    made = replies.read_merged(
+        reply(merged), commit(), EvidenceIndex(commit(), [PATCH]), [part], coverage=1.0, language="en"
+    )
+    assert [risk.evidence for risk in made.analysis.risks] == [found]
+    assert len(made.problems) == 1
+
+
 def test_statements_with_evidence_are_kept_and_others_dropped():
     made = checked(
         full(

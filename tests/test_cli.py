@@ -1,4 +1,4 @@
-"""The command line as a real process: what a person types, sees, and gets as exit code."""
+"""The command line: what a person types, sees, and gets as exit code, as a real process where that matters."""
 
 import json
 import os
@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from typed import process, run
 from world import busy_day
-
-DIGEST = [sys.executable, "-m", "bot"]
 
 
 @pytest.fixture(scope="module")
@@ -17,24 +16,8 @@ def history(tmp_path_factory):
     return busy_day(tmp_path_factory.mktemp("busy") / "app")
 
 
-def run(*words: str, cwd: Path | None = None, stdin: str = "", **settings: str) -> subprocess.CompletedProcess:
-    environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "DIGEST_ZONE": "UTC", **settings}
-    environment["PYTHONPATH"] = str(Path(__file__).parent.parent)  # what these tests stand beside, installed or not
-    return subprocess.run(
-        [*DIGEST, *words],
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        env=environment,
-        cwd=cwd,
-        input=stdin,
-        timeout=60,
-        check=False,
-    )
-
-
 def test_a_digest_of_the_repository_one_stands_in(history, tmp_path):
-    done = run("2026-02-18", str(history.path))
+    done = process("2026-02-18", str(history.path))
     assert (done.returncode, done.stderr) == (0, "")
     assert "29 commits | 🔴 6 | 🟡 12 | 🟢 11" in done.stdout
     clone = tmp_path / "clone"
@@ -56,7 +39,7 @@ def test_reports_are_the_same_every_time(history, tmp_path, form, lang):
     words = ["report", str(history.path), "--date", "2026-02-18", "--lang", lang, "--format", form]
     first = run(*words)
     assert first.returncode == 0, first.stderr
-    assert run(*words, "-o", "report.txt").returncode == 0
+    assert process(*words, "-o", "report.txt").returncode == 0
     assert Path("report.txt").read_text(encoding="utf-8") == first.stdout
     assert "replace endpoint 3" in first.stdout
 
@@ -81,7 +64,7 @@ def test_failures_have_a_sentence_and_an_exit_code_and_no_traceback(words, code,
 
 
 def test_errors_come_in_the_language_that_is_set():
-    assert "不认识" in run("nonsense", DIGEST_LANGUAGE="zh").stderr
+    assert "不认识" in process("nonsense", DIGEST_LANGUAGE="zh").stderr
 
 
 @pytest.mark.parametrize(
@@ -97,7 +80,7 @@ def test_a_secret_is_never_shown(history):
     secret = "sk-never-to-be-seen-1234567890"
     settings = {"OPENAI_MODEL": "m", "OPENAI_API_KEY": secret, "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
     settings |= {"GITHUB_TOKEN": secret, "OPENAI_TIMEOUT": "1"}
-    done = run("2026-02-18", str(history.path), **settings)
+    done = process("2026-02-18", str(history.path), **settings)
     assert done.returncode == 0, done.stderr
     assert "29 commits" in done.stdout
     assert secret not in done.stdout + done.stderr
@@ -134,7 +117,7 @@ def test_a_settings_file_of_a_repository_is_not_read(history, tmp_path, how):
 
 
 def test_an_error_shows_no_control_characters():
-    done = run("yesterday", "/no\x1b[31mwhere")
+    done = process("yesterday", "/no\x1b[31mwhere")
     assert "\x1b" not in done.stderr
     assert "/nowhere" in done.stderr
 
@@ -146,7 +129,7 @@ def test_following_makes_plain_digest_enough(history):
 
 
 def test_the_conversation_reads_lines_until_they_end(history):
-    done = run("chat", "--repo", str(history.path), stdin="2026-02-18\nthread 1\nexit\n")
+    done = process("chat", "--repo", str(history.path), stdin="2026-02-18\nthread 1\nexit\n")
     assert done.returncode == 0, done.stderr
     assert "29 commits" in done.stdout
     assert "-- 🔴" in done.stdout
@@ -164,7 +147,7 @@ def test_shells_get_their_completion(shell):
 
 
 def test_completion_knows_the_grammar():
-    done = run(_DIGEST_COMPLETE="bash_complete", COMP_WORDS="digest sub", COMP_CWORD="1")
+    done = process(_DIGEST_COMPLETE="bash_complete", COMP_WORDS="digest sub", COMP_CWORD="1")
     assert "subscribe" in done.stdout
 
 
@@ -237,7 +220,7 @@ def test_a_settings_file_that_is_no_text_is_named(tmp_path):
 
 
 def test_a_terminal_that_knows_few_characters_still_shows_the_digest(history):
-    done = run("2026-02-18", str(history.path), PYTHONIOENCODING="latin-1")
+    done = process("2026-02-18", str(history.path), PYTHONIOENCODING="latin-1")
     assert done.returncode == 0
     assert "29 commits" in done.stdout
 

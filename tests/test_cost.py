@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from answers import answer
 from click.testing import CliRunner
-from make import change, commit
+from make import change, commit, spend
 from make import sha as numbered
 from model_server import ModelServer
 from repositories import Builder
@@ -192,7 +192,7 @@ def test_usage_shows_each_kind_of_question_with_what_was_cached_and_its_cost(tal
     talking.digest()
     asked, _ = tables(talking)
     rows = {row[0]: row[1:] for row in cells(asked)}
-    assert list(rows) == ["grades", "draft", "look", "summaries", "overview", "all"]
+    assert list(rows) == ["grades", "draft", "look", "overview", "all"]
     (spent,) = [s for s in talking.bill.today() if s.purpose == "look.v1"]
     assert 0 < spent.cached < spent.prompt
     price = ((spent.prompt - spent.cached) * 10 + spent.cached + spent.completion * 10) / 1_000_000
@@ -203,7 +203,7 @@ def test_usage_shows_each_kind_of_question_with_what_was_cached_and_its_cost(tal
 
 def test_without_prices_no_cost_is_shown_and_several_models_have_a_column(talk):
     talking = talk(depth=Depth.NORMAL)
-    talking.store.add_usage(Usage("other", 1, 1, 1), "analysis.v1", DAY)
+    spend(talking.store, Usage("other", 1, 1, 1), "analysis.v1", DAY)
     talking.digest()
     asked, depths = tables(talking)
     assert asked.columns[:2] == ("Model", "Question")
@@ -216,7 +216,7 @@ def test_usage_tells_what_yesterday_would_have_taken_at_each_depth(talk, clock):
     talking.digest()
     spent = sum(s.tokens for s in talking.bill.today())
     clock.pass_time(days=1)
-    talking.store.add_usage(Usage("test-model", 5, 5, 1), "triage.v1", clock())  # today's count for nothing
+    spend(talking.store, Usage("test-model", 5, 5, 1), "triage.v1", clock())  # today's count for nothing
     _, depths = tables(talking)
     assert depths.heading == "2026-02-20 at each depth, about"
     rows = {row[0]: row[1:] for row in cells(depths)}
@@ -249,7 +249,7 @@ def test_cached_tokens_are_measured_apart_from_those_they_are_part_of(talk):
 
 def test_before_anything_was_analysed_nothing_is_made_up(talk, clock):
     talking = talk(depth=Depth.NORMAL)
-    talking.store.add_usage(Usage("test-model", 5, 5, 1), "triage.v1", clock())
+    spend(talking.store, Usage("test-model", 5, 5, 1), "triage.v1", clock())
     assert "can be told after the first digest" in talking.said("usage")
 
 
@@ -279,7 +279,7 @@ def test_a_new_installation_is_asked_with_what_each_depth_does_and_takes_until_s
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_an_installation_that_stays_brief_is_told_what_to_set(talk, clock, language):
     talking = talk(depth=Depth.BRIEF, limits=Limits(prompt_price=1, completion_price=4))
-    talking.store.add_usage(Usage("test-model", 9_000, 2_000, 4), "analysis.v1", clock() - timedelta(days=1))
+    spend(talking.store, Usage("test-model", 9_000, 2_000, 4), "analysis.v1", clock() - timedelta(days=1))
     verdict, said = found(talking, language)
     assert verdict is Verdict.WARNING
     assert "OPENAI_DEPTH=normal" in said
@@ -309,7 +309,7 @@ def test_the_settings_say_whether_somebody_chose_and_what_a_cached_token_costs(m
         assert "✓ Depth: deep. " in CliRunner().invoke(cli, ["doctor"]).output
         with parts.program() as program:
             assert program.bill.limits.cached_price == 0.25
-            program.store.add_usage(Usage("test-model", 9, 9, 1), "batch.v1", NOW)
+            spend(program.store, Usage("test-model", 9, 9, 1), "batch.v1", NOW)
     monkeypatch.delenv("OPENAI_DEPTH")
     with parts.program() as program:
         assert (program.app.depth, program.app.chosen) == (Depth.BRIEF, False)
@@ -380,7 +380,7 @@ def test_the_doctor_takes_the_commits_of_the_last_digests_that_were_posted_where
     bot.commit("one", WORKING_DAY + timedelta(hours=3), "feat(api)!: replace it")
     bot.at("19T09:00")
     bot.world.app.model = model
-    bot.store.add_usage(Usage("test-model", 9, 9, 1), "analysis.v1", WORKING_DAY)
+    spend(bot.store, Usage("test-model", 9, 9, 1), "analysis.v1", WORKING_DAY)
     _, said = found(bot.world)
     assert "2026-02-18" in said
     (digest,) = bot.store.recent_digests(bot.repo, "main", "en", 9)

@@ -3,12 +3,13 @@
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from answers import answer
+from hanging import Silent, repeat
 from hypothesis import given
 from hypothesis import strategies as st
 from model_server import Fault, ModelServer
@@ -19,8 +20,9 @@ from test_build import purposes
 from test_worker import CHANNEL, DAY, Bot, Time
 
 from adapters.llms.openai.model import OpenAIModel
-from bot.delivery import schedule
+from bot.delivery import fairness, schedule
 from bot.delivery.ledger import EARLY, coming_delivery, planned_delivery
+from bot.rights import Right, Rights
 from bot.values import DeliveryState, Filters, Importance, Place, Subscription
 
 LIST, ANALYSIS, OVERVIEW = "grade the commits", "Analyse this commit", "open the morning digest"
@@ -378,7 +380,7 @@ def test_a_fault_of_our_own_is_logged_and_left_to_the_slot(bot, monkeypatch, cap
     bot.follow(Place("slack", "T1/C2"), schedule="now and then")
     bot.follow()
     bot.commit("one", DAY + timedelta(hours=3), ONE)
-    monkeypatch.setattr(bot.world.app, "build", lambda _: 1 / 0)
+    monkeypatch.setattr(bot.world.app, "build", lambda *_: 1 / 0)
     bot.early("19T08:30")
     bot.early("19T08:31")
     monkeypatch.undo()
@@ -525,3 +527,40 @@ def test_who_is_killed_amid_an_early_build_leaves_the_slot_as_it_was(tmp_path, d
         assert sent.state is DeliveryState.DONE
         assert not bot.store.digest(sent.digest).degraded
         assert len(bot.tops()) == 1
+
+
+# --- Whose turn it is ------------------------------------------------------------------------
+
+
+def test_a_channel_that_follows_very_much_does_not_keep_another_s_from_being_built(bot):
+    bot.commit("one", DAY + timedelta(hours=3), ONE)
+    for n in range(40):
+        (bot.folder / f"a{n:02}").symlink_to(bot.folder / "repo")
+        bot.store.subscribe(replace(bot.follow(), id=0, repo=str(bot.folder / f"a{n:02}")))
+    bot.follow(Place("slack", "T1/C2"))
+    asked, find = [], bot.world.source.repository
+
+    def repository(name):
+        asked.append(name)
+        return find(name)
+
+    bot.world.source.repository = repository
+    bot.early("19T08:30")
+    assert len(asked) >= 41  # though nobody begins anew
+    assert asked.index(bot.repo) < 10  # though its name and its number are the last
+
+
+def test_hosts_that_hang_do_not_keep_another_s_from_being_built(bot, monkeypatch):
+    monkeypatch.setattr(fairness, "SLOW", 0.1)
+    bot.world.repositories.rights = Rights(("*",), (Right("T1", "", "*"),))
+    bot.commit("one", DAY + timedelta(hours=3), ONE)
+    with ExitStack() as stack:
+        for _ in range(12):
+            host = stack.enter_context(Silent())
+            for n in range(fairness.SHARE + 1):
+                bot.store.subscribe(replace(bot.follow(), id=0, repo=f"{host.url}/a/{n}.git"))
+        bot.follow(Place("slack", "T1/C2"))
+        bot.time.moment = datetime.fromisoformat("2026-02-19T08:30:00+00:00")
+        repeat(bot.worker.early.begin, lambda: "overview" in bot.asked)
+        assert bot.worker.early.in_hand.number > fairness.HANDS
+        bot.worker.halt()

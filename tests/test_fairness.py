@@ -1,22 +1,26 @@
 """Whose turn it is: a busy channel and a host that does not answer keep nobody else waiting."""
 
 import shutil
-import socket
-import threading
-import time as real
-from contextlib import ExitStack, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
 import pytest
 from git_server import GitServer
+from github import Auth
+from github_server import TOKEN, Fault, GitHubServer
+from hanging import Silent, repeat
 from test_worker import DAY, Time, opened
 
-from bot.addresses import server_of
-from bot.delivery import fairness
-from bot.delivery.fairness import HANDS, SHARE, SLOW, Turns
+from adapters.sources.github.client import Client
+from adapters.sources.github.source import GitHubSource
+from bot.addresses import is_hosted, server_of
+from bot.delivery import fairness, worker
+from bot.delivery.fairness import HANDS, LONG, MOST, SHARE, SLOW, Hosts, Turns
 from bot.delivery.job import Job
 from bot.rights import Right, Rights
 from bot.values import Delivery, Place, Subscription
+from bot.watched import watched, watching
 
 BUSY, OTHER = (Place("slack", f"T1/C{n}") for n in (1, 2))
 
@@ -58,8 +62,28 @@ def clock():
 
 
 @pytest.fixture
-def turns(clock):
-    return Turns(lambda _: False, clock)
+def hosts(clock):
+    return Hosts(clock)
+
+
+@pytest.fixture
+def turns(hosts):
+    return Turns(lambda _: False, hosts)
+
+
+@pytest.fixture
+def reading(hosts):
+    """Begins to read something with a hand, and returns what ends it."""
+
+    begun = []  # else one that is forgotten would end
+
+    def begin(hand, changed=lambda: None):
+        stack = ExitStack()
+        stack.enter_context(hosts.reading(hand, changed))
+        begun.append(stack)
+        return stack.close
+
+    return begin
 
 
 def job(number, repo, place=BUSY, slot=DAY):
@@ -67,12 +91,12 @@ def job(number, repo, place=BUSY, slot=DAY):
     return Job(subscription, Delivery(number, slot, DAY, DAY, DAY, DAY, slot, id=number))
 
 
-def known(turns, *hosts):
+def known(turns, reading, *quick):
     """Let hosts be quick ones."""
-    for number, host in enumerate(hosts):
+    for number, host in enumerate(quick):
         turns.wait([job(900_000 + number, f"https://{host}/a")])
         hand, _ = turns.take()
-        turns.timed(hand, lambda _: None, lambda: None)(None)
+        reading(hand)()
         turns.done(hand)
 
 
@@ -113,95 +137,151 @@ def test_deliveries_of_the_same_commits_take_one_turn(turns):
     assert order(turns) == [1, 3, 2]
 
 
-def test_what_could_not_go_on_is_not_begun(clock):
-    turns = Turns(lambda each: each.delivery.id == 1, clock)
+def test_what_could_not_go_on_is_not_begun(hosts):
+    turns = Turns(lambda each: each.delivery.id == 1, hosts)
     turns.wait([job(1, "https://h/a"), job(2, "https://h/b"), job(3, "https://h/a", OTHER)])
     assert order(turns) == [3, 2]
 
 
-class Reading:
-    """Begins to read, and does not end before it is told."""
-
-    def __init__(self, turns, hand):
-        self._began, self._end = threading.Event(), threading.Event()
-
-        def wait(_):
-            self._began.set()
-            assert self._end.wait(20)
-
-        self._thread = threading.Thread(target=turns.timed(hand, wait, lambda: None), args=(None,))
-        self._thread.start()
-        assert self._began.wait(20)
-
-    def end(self):
-        self._end.set()
-        self._thread.join()
+def begun(turns):
+    """Every hand that can begin now."""
+    return [turn[0] for turn in iter(turns.take, None)]
 
 
-def test_a_host_of_which_nothing_is_known_has_one_hand_and_a_quick_one_all(turns):
+def test_a_host_of_which_nothing_is_known_has_one_hand_and_a_quick_one_all(turns, reading):
     turns.wait(job(n, f"https://h/{n}") for n in range(1, 20))
-    hand, _ = turns.take()
-    assert turns.take() is None
-    turns.timed(hand, lambda _: None, lambda: None)(None)
-    assert sum(turns.take() is not None for _ in range(19)) == HANDS - 1
+    (hand,) = begun(turns)
+    reading(hand)()
+    assert len(begun(turns)) == HANDS - 1
 
 
-def test_a_slow_host_has_no_more_than_its_share_and_takes_nobody_elses_hand(turns, clock):
-    known(turns, "good", "slow")
+def test_a_slow_host_has_no_more_than_its_share_and_takes_nobody_elses_hand(turns, clock, reading):
+    known(turns, reading, "good", "slow")
     turns.wait(
         [*(job(n, f"https://slow/{n}") for n in range(1, 50)), job(99, "https://good/a", slot=DAY + timedelta(1))]
     )
-    readings = [Reading(turns, turns.take()[0]) for _ in range(HANDS)]
-    assert turns.take() is None
+    hands = begun(turns)
+    assert [hand.host for hand in hands] == ["slow"] * HANDS
+    for hand in hands:
+        reading(hand)
     clock.now = SLOW
     _, group = turns.take()  # it had all hands when nobody knew: it gets no other
     assert group[0].delivery.id == 99
-    for reading in readings[: HANDS - SHARE]:
-        reading.end()
+    for hand in hands[: HANDS - SHARE]:
+        turns.done(hand)
     assert turns.take() is None
-    for reading in readings[HANDS - SHARE :]:
-        reading.end()
 
 
-def test_a_host_is_slow_until_it_is_quick_again(turns, clock):
-    turns.wait(job(n, f"https://h/{n}") for n in range(1, 20))
-    hand, _ = turns.take()
-    reading = Reading(turns, hand)
+def test_a_host_that_lists_commits_at_once_and_hangs_on_patches_is_a_slow_one(turns, clock, reading):
+    known(turns, reading, "slow")
+    turns.wait(job(n, f"https://slow/{n}") for n in range(1, 50))
+    hands = begun(turns)
+    for hand in hands:
+        reading(hand)()  # its commits
+        reading(hand)  # its patches
+    turns.wait(job(n, f"https://other/{n}") for n in range(1, 3))
+    assert begun(turns) == []
     clock.now = SLOW
-    reading.end()
+    assert [hand.host for hand in begun(turns)] == ["other"]
+
+
+def test_a_host_that_answers_every_time_just_in_time_is_a_slow_one(turns, clock, reading):
+    known(turns, reading, "drips")
+    turns.wait(job(n, f"https://drips/{n}") for n in range(1, 50))
+    hands = begun(turns)
+    while clock.now < LONG:
+        ends = [reading(hand) for hand in hands]
+        clock.now += SLOW * 0.9
+        for end in ends:
+            end()
+    turns.wait([job(99, "https://other/a")])
+    assert [hand.host for hand in begun(turns)] == ["other"]
+
+
+def test_a_host_is_slow_until_it_is_quick_again(turns, clock, reading):
+    turns.wait(job(n, f"https://h/{n}") for n in range(1, 20))
+    (hand,) = begun(turns)
+    end = reading(hand)
+    clock.now = SLOW
+    end()
     turns.done(hand)
-    hands = [turns.take()[0] for _ in range(SHARE)]
-    assert turns.take() is None
-    turns.timed(hands[0], lambda _: None, lambda: None)(None)
-    assert turns.take() is not None
+    hands = begun(turns)
+    assert len(hands) == SHARE
+    reading(hands[0])()
+    assert len(begun(turns)) == HANDS - SHARE
+
+
+def test_who_shows_its_speed_is_gone_on_with_at_once(turns, clock, reading):
+    turns.wait(job(n, f"https://h/{n}") for n in range(1, 20))
+    (hand,), told = begun(turns), []
+    reading(hand, lambda: told.append("quick"))()
+    reading(hand, lambda: told.append("as before"))()
+    end = reading(hand, lambda: told.append("slow"))
+    clock.now = SLOW
+    end()
+    assert told == ["quick", "slow"]
+
+
+def test_many_hosts_that_hang_leave_hands_to_those_that_are_quick(turns, clock, reading):
+    known(turns, reading, "good")
+    for n in range(MOST):
+        turns.wait([job(n + 1, f"https://slow{n}/a")])
+        for hand in begun(turns):
+            reading(hand)
+        clock.now += SLOW
+    turns.wait(job(n, f"https://good/{n}") for n in range(1, 20))
+    assert len(begun(turns)) == HANDS
+
+
+def test_who_else_reads_tells_which_hosts_are_slow(hosts, clock, reading):
+    early, turns = Turns(lambda _: False, hosts), Turns(lambda _: False, hosts)
+    early.wait([job(1, "https://h/1")])
+    (hand,) = begun(early)
+    reading(hand)
+    clock.now = SLOW
+    turns.wait([*(job(n, f"https://h/{n}") for n in range(2, 20)), job(99, "https://other/a")])
+    assert [hand.host for hand in begun(turns)] == [*["h"] * SHARE, "other"]
+
+
+class Told:
+    """A source that tells when it is asked."""
+
+    def __init__(self, events):
+        self._events = events
+
+    def patches(self, repo, commits, paths=()):
+        for sha in commits:
+            self._events.append(sha)
+            yield sha, ()
+
+    def releases(self, repo):
+        self._events.append("releases")
+        return ()
+
+
+def test_each_patch_is_a_reading_and_what_is_done_with_it_is_none():
+    events = []
+
+    @contextmanager
+    def watch():
+        events.append("[")
+        yield
+        events.append("]")
+
+    unwatched = watched(Told(events))
+    with watching(watch):
+        source = watched(Told(events))
+    for sha, _ in source.patches("r", ["a", "b"]):
+        events.append(f"{sha} is read")
+    assert " ".join(events) == "[ a ] a is read [ b ] b is read [ ]"
+    events.clear()
+    with ThreadPoolExecutor(1) as pool:  # whoever reads it later
+        pool.submit(source.releases, "r").result()
+    unwatched.releases("r")
+    assert " ".join(events) == "[ releases ] releases"
 
 
 # --- On real parts ---------------------------------------------------------------------------
-
-
-def repeat(step, until, seconds=60):
-    """Do something until something holds."""
-    end = real.monotonic() + seconds
-    while not until():
-        assert real.monotonic() < end
-        step()
-        threading.Event().wait(0.02)
-
-
-class Silent:
-    """A host that takes connections, and answers nothing."""
-
-    def __init__(self):
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=16)
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
 
 
 def test_twelve_hosts_that_hang_do_not_keep_a_good_one_from_being_read(bot, monkeypatch):
@@ -245,4 +325,43 @@ def test_a_channel_that_follows_very_much_does_not_keep_another_waiting(bot):
     repeat(bot.worker.tick, lambda: any("fix: one" in str(m) for m in bot.tops("C2")))
     bot.worker.halt()
     assert asked.index(bot.repo) < 10  # though its name and its number are the last
+    assert bot.worker.drain(60)
+
+
+def test_a_host_that_lists_commits_at_once_and_hangs_afterwards_keeps_no_other_waiting(bot, monkeypatch):
+    monkeypatch.setattr(fairness, "SLOW", 1.0)  # what is listed takes less
+    bot.world.repositories.rights = Rights(("*",), (Right("T1", "", "*"),))
+    bot.commit("one", DAY + timedelta(hours=3), "fix: one (#1)")
+    names = [f"team/app{n}" for n in range(2 * HANDS)]
+    with GitHubServer(dict.fromkeys(names, bot.folder / "repo")) as hub:
+        hub.fault("commit", *[Fault(how="hang")] * 100)
+        github = GitHubSource(Client(Auth.Token(TOKEN), hub.url, lambda _: None))
+        bot.world.sources = lambda repo: github if is_hosted(repo) else bot.world.source
+        for name in names:
+            bot.store.subscribe(Subscription(BUSY, name, "0 9 * * *", "UTC", "en", created=bot.time.moment))
+        bot.time.moment = DAY + timedelta(hours=33)
+        repeat(bot.worker.tick, lambda: hub.counts["commit"] >= HANDS)
+        assert hub.counts["graphql"] >= HANDS  # they were listed
+        bot.store.subscribe(Subscription(OTHER, bot.repo, "0 9 * * *", "UTC", "en", created=DAY))
+        repeat(bot.worker.tick, lambda: any("fix: one" in str(m) for m in bot.tops("C2")), 40)
+        assert hub.counts["commit"] < len(names)
+        bot.worker.halt()
+    assert bot.worker.drain(60)
+
+
+def test_a_host_that_hangs_on_very_many_channels_keeps_no_other_waiting(bot, monkeypatch):
+    monkeypatch.setattr(fairness, "SLOW", 0.1)
+    monkeypatch.setattr(worker, "IN_HAND", 8)
+    bot.world.repositories.rights = Rights(("*",), (Right("T1", "", "*"),))
+    bot.commit("one", DAY + timedelta(hours=3))
+    with Silent() as host:
+        for n in range(worker.IN_HAND):
+            place = Place("slack", "T1/C1", f"{n}.0")
+            url = f"{host.url}/a/b.git"
+            bot.store.subscribe(Subscription(place, url, "0 9 * * *", "UTC", "en", created=bot.time.moment))
+        bot.time.moment = DAY + timedelta(hours=33)
+        bot.worker.tick()
+        bot.store.subscribe(Subscription(OTHER, bot.repo, "0 9 * * *", "UTC", "en", created=DAY))
+        repeat(bot.worker.tick, lambda: any("fix: one" in str(m) for m in bot.tops("C2")), 40)
+        bot.worker.halt()
     assert bot.worker.drain(60)

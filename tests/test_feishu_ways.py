@@ -465,6 +465,17 @@ def feishu(server, world):
         yield made
 
 
+def test_a_request_that_is_not_feishus_costs_one_line_of_all_and_never_a_traceback(feishu, caplog):
+    bodies = (b"", b"\xff", b"{x", b"[" * 90_000, b'{"encrypt": 1}', b'{"encrypt": "%s"}' % (b"A" * 88), b"[]", b'""')
+    for body in bodies:
+        assert feishu.send({"X-Lark-Request-Timestamp": "1" * 5000}, body)[0] == 401
+    headers, body = feishu.signed({"type": "event"})
+    assert feishu.send(headers | {"X-Lark-Request-Timestamp": "1" * 5000}, body)[0] == 401
+    refused = [(r.message, r.fields["latest"], r.exc_info) for r in caplog.records if r.name == "digest.web"]
+    assert refused == [("requests were refused", "401 Unauthorized", None)]
+    assert not any(record.exc_info for record in caplog.records)
+
+
 def test_feishus_first_question_is_answered(feishu):
     asked = {"challenge": "abc-é", "type": "url_verification"}
     headers, body = feishu.signed(asked)
@@ -640,7 +651,7 @@ def digest(tmp_path, *words, **settings):
 def test_the_program_does_not_start_with_http_that_anybody_could_call(tmp_path, server):
     code, said = digest(tmp_path, "run", FEISHU_MODE="http", **feishu_settings(server.root))
     assert code == 1
-    assert said.startswith("digest: Feishu over HTTP needs the Encrypt Key")
+    assert "digest: Feishu over HTTP needs the Encrypt Key" in said
     assert "FEISHU_ENCRYPT_KEY" in said
     assert "Traceback" not in said
 

@@ -1539,13 +1539,13 @@ def test_words_that_are_only_middling_common_are_counted_exactly(source, build):
     assert (second.hits, second.files) == (286, 286)
 
 
-def test_a_file_of_a_gigabyte_is_neither_searched_nor_read(source, build, tmp_path):
+def test_a_file_of_a_hundred_megabytes_is_neither_searched_nor_read(source, build, tmp_path):
     build.commit("one", at(0), {"small.py": "a_word\n"})
     history = build.finish()
     huge = tmp_path / "huge"
     with huge.open("wb") as file:
         file.write(b"a_word\n")
-        file.truncate(1 << 30)
+        file.truncate(100 << 20)
     git(tmp_path, "clone", "-q", str(history.path), "checkout")
     checkout = tmp_path / "checkout"
     blob = git(checkout, "-c", "core.bigFileThreshold=1m", "-c", "core.compression=1", "hash-object", "-w", str(huge))

@@ -15,6 +15,7 @@ from repositories import DAY, Builder, History, at
 from adapters.sources.github import answers
 from adapters.sources.github.client import MAX_WAIT, Answer, Client, Recent, failure, limit, pause
 from adapters.sources.github.source import GitHubSource
+from adapters.sources.github.waits import Waits
 from bot.errors import ConfigError, DigestError, Forbidden, NotFound, Unavailable
 from bot.values import FilePatch, Look, LookKind
 
@@ -432,11 +433,11 @@ def test_an_app_that_github_refuses_is_a_wrong_setting(history, keys, watch, app
     assert server.counts == {"token": 1}
 
 
-@pytest.mark.parametrize("fault", [Fault(502, "Bad Gateway"), Fault(how="drop"), Fault(how="cut")])
+@pytest.mark.parametrize("fault", [Fault(502, "Bad Gateway"), Fault(how="drop"), Fault(how="cut"), Fault(how="drip")])
 def test_an_app_s_token_that_does_not_come_is_asked_for_again(history, keys, watch, fault):
     with GitHubServer({"team/app": history.path}, token="", app=App("4711", keys[1], 99)) as server:
         auth = Auth.AppAuth("4711", keys[0]).get_installation_auth(99)
-        source = GitHubSource(Client(auth, server.url, watch.sleep, lambda: watch.now))
+        source = GitHubSource(Client(auth, server.url, watch.sleep, lambda: watch.now, Waits(whole=1)))
         server.fault("token", fault)
         assert day(source) == ALL
         assert watch.slept == [0.5]

@@ -12,7 +12,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from service import ROOT, environment
+import typed
+from service import ROOT
 from store_contract import ANALYSIS, DAILY, OTHER, START, commit, delivery, digest
 
 from adapters.sources.git import remote
@@ -38,11 +39,9 @@ def store(path):
         yield opened
 
 
-def run(folder, *words, **settings):
-    """A command of the real program, on the database of a folder."""
-    told = environment(folder, PYTHONPATH=str(ROOT), **settings)
-    command = [sys.executable, "-m", "bot", *words]
-    return subprocess.run(command, env=told, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+def run(folder, *words, how=typed.run):
+    """A command on the database of a folder."""
+    return how(*words, cwd=folder, HOME=str(folder), DIGEST_DATABASE=str(folder / "digest.db"))
 
 
 def many(store, number, repo=REPO):
@@ -80,7 +79,7 @@ def test_a_backup_is_whole_while_others_write_and_only_its_owner_may_read_it(sto
         for n in range(5):
             while len(written) < 20 * (n + 1):
                 assert writer.is_alive()
-            done = run(tmp_path, "backup", f"kept-{n}.db")
+            done = run(tmp_path, "backup", f"kept-{n}.db", how=typed.process)
             assert (done.returncode, done.stderr) == (0, "")
     finally:
         ended.set()
@@ -113,7 +112,7 @@ def test_a_restore_keeps_the_old_database_and_marks_the_new_one(tmp_path, path):
     assert run(tmp_path, "backup", "kept.db").returncode == 0
     with closing(SqliteStore(path)) as store:
         store.subscribe(replace(DAILY, repo=OTHER))
-    done = run(tmp_path, "restore", "kept.db")
+    done = run(tmp_path, "restore", "kept.db", how=typed.process)
     assert (done.returncode, done.stderr) == (0, "")
     (aside,) = tmp_path.glob("digest.db.before-*")
     assert str(aside) in done.stdout
@@ -301,7 +300,7 @@ def test_what_nobody_follows_is_kept_for_so_many_days(store, path):
 
 
 def test_clones_that_nobody_follows_go_too(tmp_path, monkeypatch):
-    def fetch(found, path, reach):
+    def fetch(found, path, reach, limits):
         path.mkdir()
         (path / "pack").write_bytes(b"x" * 10_000)
 
@@ -330,7 +329,7 @@ def test_a_clone_on_a_full_disk_says_so(said):
 
 
 def test_a_folder_on_a_full_disk_says_so(tmp_path, monkeypatch):
-    def full(found, path, reach):
+    def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(remote, "_fetch", full)

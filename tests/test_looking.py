@@ -86,6 +86,27 @@ def test_what_was_looked_up_is_evidence_and_is_linked_where_it_is(talk, history)
     assert "root:" not in asked
 
 
+def test_a_line_that_is_still_there_is_shown_where_it_is_now(talk, tmp_path):
+    build = Builder(tmp_path / "kept")
+    kept = "\n".join(["def kept():", "    return 1", *(f"line_{n} = {n}" for n in range(12))])
+    build.commit("root", DAY - timedelta(days=1), {"src/api.py": f"{kept}\nx = 1\n"}, message="start")
+    grown = {"src/api.py": f"import os\n\n{kept}\nx = 2\n"}
+    build.commit("change", DAY + timedelta(hours=1), grown, message="feat(api)!: another x (#7)")
+
+    def answers(body):
+        told = json.loads(looking(body))
+        if "Draft what you would say" in body["messages"][-1]["content"]:
+            place = {"word": "", "path": "src/api.py", "line": 1, "why": "1"}
+            told["looks"] = [{"kind": "before", **place}, {"kind": "place", **place}]
+        if "go through the claims" in body["messages"][-1]["content"]:
+            told["risks"] = [{"text": "It stays.", "path": "src/api.py", "quote": "line_5 = 5", "mitigation": ""}]
+        return json.dumps(told)
+
+    history = build.finish()
+    (risk,) = high(talk(history, answers).digest()).analysis.risks
+    assert (risk.evidence.line, risk.evidence.sha) == (10, history.sha("change"))
+
+
 def test_the_second_question_begins_as_the_first(talk, history):
     talking = talk(history, looking)
     talking.digest()
@@ -105,6 +126,31 @@ def test_the_thread_shows_what_is_read_first_and_the_rest_is_asked_for(talk, his
     whole = talking.said("#7")
     assert "Technical insight" in whole
     assert "before: " in whole
+
+
+@pytest.mark.parametrize(
+    ("path", "depth", "asked"),
+    [
+        ("src/limits.py", Depth.NORMAL, ["draft", "look"]),
+        ("src/limits.py", Depth.BRIEF, ["batch"]),
+        ("docs/limits.md", Depth.NORMAL, ["batch"]),
+    ],
+)
+def test_a_small_change_of_code_is_looked_into_too(tmp_path, talk, path, depth, asked):
+    build = Builder(tmp_path / "small")
+    build.commit("root", DAY - timedelta(days=1), {path: "old = 1\n"}, message="start")
+    build.commit("fix", DAY + timedelta(hours=1), {path: "old = 2\n"}, message="fix: it (#7)")
+
+    def medium(body):
+        told = json.loads(answer(body))
+        for record in told.get("commits", []):
+            if "importance" in record:
+                record["importance"] = "medium"
+        return json.dumps(told)
+
+    talking = talk(build.finish(), medium, depth)
+    assert len(talking.digest().by_importance[Importance.MEDIUM]) == 1
+    assert [p for p in purposes(talking.server) if p in {"draft", "look", "analysis", "batch"}] == asked
 
 
 def test_a_model_that_cannot_do_two_steps_does_one(talk, history):

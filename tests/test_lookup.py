@@ -218,6 +218,27 @@ def test_a_hostile_line_takes_no_time(line):
     assert time.process_time() - start < 2
 
 
+def test_where_there_is_little_room_every_place_is_shown_by_its_line_before_any_with_what_is_around_it():
+    around = "".join(f"filler_{n} = {n}\n" for n in range(12))
+    files = {f"packages/core/src/{name}.py": f"{around}run({name})\n{around}" for name in "bcdef"}
+    sight = word(files, "run")
+    assert {len(excerpt.lines) for excerpt in sight.excerpts} == {7}
+    (cut,) = lookup.within([sight], 400)
+    assert [excerpt.path for excerpt in cut.excerpts] == list(files)
+    assert [line for excerpt in cut.excerpts for line in excerpt.lines if "run" in line] == [
+        f"run({n})" for n in "bcdef"
+    ]
+    assert [len(excerpt.lines) for excerpt in cut.excerpts] == [7, 1, 1, 1, 1]
+    assert {excerpt.start for excerpt in cut.excerpts[1:]} == {13}
+
+
+def test_files_that_find_no_room_are_named():
+    files = {f"packages/core/src/{name}.py": f"run({name})\n" for name in "bcdef"}
+    (cut,) = lookup.within([word(files, "run")], 120)
+    assert [excerpt.path for excerpt in cut.excerpts] == list(files)[:2]
+    assert cut.elsewhere == tuple(list(files)[2:])
+
+
 def test_a_spot_of_what_was_renamed_is_its_former_path():
     moved = commit("move", change("new.py", previous="old.py"))
     (sight,) = look({"old.py": "x"}, Look(LookKind.BEFORE, path="new.py"), of=moved)

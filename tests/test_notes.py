@@ -1,7 +1,7 @@
 """The maintainers' own word, read from patches, labels and messages. Texts are in the manner of real repositories."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from make import change, commit
 
@@ -826,7 +826,6 @@ PATHS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(PATHS, LINES, st.lists(st.sampled_from("+- \\"), min_size=1), st.integers(0, 10**9))
 def test_any_patch_is_read(path, lines, marks, start):
     text = "\n".join(marks[n % len(marks)] + line for n, line in enumerate(lines))

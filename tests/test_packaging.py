@@ -3,9 +3,14 @@
 import ast
 import importlib.util
 import re
+import subprocess
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
+
+import pytest
+
+import bot
 
 ROOT = Path(__file__).parent.parent
 
@@ -47,11 +52,53 @@ def test_a_package_that_only_tests_import_is_for_development_only():
     assert asked - imported == set()
 
 
+def test_every_page_that_the_program_names_is_below_the_projects_own_addresses():
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
+    assert urls["Documentation"] == bot.DOCUMENTATION
+    assert all(url.startswith(urls["Homepage"]) for url in urls.values())
+    for file in (file for folder in ("bot", "adapters") for file in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in {"warning", "error", "info"}:
+                told = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+                assert not any(re.search(r"docs/\w+\.md", text) for text in told), file
+
+
+def test_a_source_distribution_holds_all_that_is_kept_here():
+    kept = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]
+    given = {name.removeprefix("/") for name in kept["targets"]["sdist"]["include"]}
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("this is no checkout")
+    tracked = {line.partition("/")[0] for line in done.stdout.splitlines()}
+    assert tracked - {".ci", ".gitignore", "pyproject.toml"} == given
+
+
+def test_the_lock_has_every_pinned_version_of_what_the_program_needs():
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    locked = dict(re.findall(r"^([\w.-]+)==(\S+)", lock, re.M))
+    pinned = (line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines())
+    versions = {re.sub(r"[_.]", "-", name.lower()): version for name, version in pinned}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = {re.split("[><=]", a)[0].lower().replace("_", "-") for a in project["dependencies"]}
+    assert needed <= locked.keys()
+    assert {name: version for name, version in locked.items() if name in versions} == {
+        name: version for name, version in versions.items() if name in locked
+    }
+    assert len(re.findall(r"^\S+==[^\n]*\\\n    --hash=sha256:", lock, re.M)) == len(locked)
+
+
+def test_the_changelog_has_a_dated_section_of_this_version():
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (.*)$", changes, re.M)
+    assert headings[0] == "Unreleased"
+    assert re.fullmatch(rf"{re.escape(bot.__version__)} - \d{{4}}-\d\d-\d\d", headings[1])
+
+
 def test_every_setting_is_in_the_example_and_in_the_readme():
     from bot.parts import AllSettings
 
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     readmes = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md")]
     for name in (field.upper() for field in AllSettings.model_fields):
-        assert f"# {name}=" in example
+        assert f"\n#{name}=" in example
         assert all(f"`{name}`" in readme for readme in readmes)

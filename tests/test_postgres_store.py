@@ -17,13 +17,14 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from click.testing import CliRunner
+from make import spend
 from postgres import SHARED, Postgres, postgres
 from pydantic import SecretStr
 from slack_sdk.oauth.installation_store import Installation
-from store_contract import DAILY, OTHER, REPO, START, StoreContract, commit, delivery, digest, planned, shas
+from store_contract import ANNA, DAILY, OTHER, REPO, START, StoreContract, commit, delivery, digest, planned, shas
 
 from adapters.chats.slack.installations import EncryptedInstallations, fernet
-from adapters.chats.slack.installations_postgres import PostgresInstallations, PostgresStates
+from adapters.chats.slack.installations_postgres import PostgresInstallations
 from adapters.chats.slack.workspaces import InstalledWorkspaces
 from adapters.logs import Formatter, secrets_of
 from adapters.stores.postgres import PostgresStore
@@ -37,7 +38,20 @@ from bot.errors import ConfigError, DigestError, NotFound, StoreError, Unavailab
 from bot.ports import Store
 from bot.settings import Settings
 from bot.texts import Texts
-from bot.values import Analysis, AnalysisKey, DeliveryState, FileChange, Place, Spending, Step, StepState, Usage
+from bot.values import (
+    SCHEDULED,
+    Analysis,
+    AnalysisKey,
+    DeliveryState,
+    FileChange,
+    Place,
+    Reservation,
+    Spending,
+    Step,
+    StepState,
+    Taken,
+    Usage,
+)
 
 T = TypeVar("T")
 
@@ -220,8 +234,10 @@ def test_a_transaction_that_is_cut_anywhere_is_done_once(
 def test_what_was_taken_is_counted_once_though_the_answer_is_lost(
     store: PostgresStore, server: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    wanted = Reservation(SCHEDULED, "m", "p", 9, START)
+    reservation = store.reserve(wanted, START, START + timedelta(days=1), lambda _: None)
     assert cutting(monkeypatch, server, "COMMIT", after=True) == []
-    store.add_usage(Usage("m", 1, 1, 1), "p", START)
+    store.charge(reservation, Usage("m", 1, 1, 1))
     assert store.usage(START, START + timedelta(days=1)) == (Spending("m", "p", 1, 1, 1),)
 
 
@@ -231,6 +247,20 @@ def test_reading_goes_on_though_every_connection_was_cut(store: PostgresStore, s
         list(pool.map(lambda _: store.counts(), range(8)))
     server.cut(SHARED)
     assert store.commits_by_sha(REPO, commit(1).sha) == (commit(1),)
+
+
+def test_a_lock_holds_whatever_isolation_the_server_has_as_its_default(server: Postgres) -> None:
+    name, day = server.fresh(), (START, START + timedelta(days=1))
+    server.sql(f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")
+    seen: list[Taken] = []
+    with closing(PostgresStore(server.address(name))) as store:
+
+        def reserve(_: int) -> None:
+            store.reserve(Reservation(ANNA, "m", "p", 1, START), *day, seen.append)
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(reserve, range(40)))
+    assert [taken.person for taken in seen] == [*range(40)]
 
 
 def test_a_server_that_crashed_and_came_back_is_met_again_with_all_that_was_kept(
@@ -490,8 +520,8 @@ def test_a_bot_that_starts_without_its_server_says_so_once_and_waits(
         mine.setattr(threading, "excepthook", threading.excepthook)
         handlers, level = logging.root.handlers[:], logging.root.level
         try:
-            with pytest.raises(ConfigError, match="chat_none"), parts.service(once=False):
-                pass
+            with parts.service(once=False) as made:
+                assert made.store.subscriptions() == ()
         finally:
             logging.captureWarnings(False)
             logging.root.handlers[:], logging.root.level = handlers, level
@@ -578,14 +608,6 @@ def test_installations_are_kept_in_the_database_and_encrypted_once_there_is_a_ke
     assert then.find_bot(team_id="T2").bot_token == "xoxb-T2"
 
 
-def test_what_comes_back_from_slacks_page_counts_once_and_in_time(installed) -> None:
-    states = PostgresStates(installed().server, 600)
-    state = states.issue()
-    assert [states.consume(each) for each in (state, state, "made up", "\0")] == [True, False, False, False]
-    late = PostgresStates(installed().server, -1)
-    assert not late.consume(late.issue())
-
-
 def test_the_workspaces_of_an_address_are_in_the_database(server: Postgres, installed) -> None:
     installed().save(installation("T1", "U1"))
     spaces = InstalledWorkspaces("client", "secret", server.address(SHARED), "", "http://localhost/api/", invited=())
@@ -618,7 +640,8 @@ def lived_in(store: Store, folder: Path) -> None:
     planned(store, gone.id)
     store.keep_analysis(AnalysisKey(REPO, commit(1).sha, "p", "m", "zh"), Analysis("会话会过期"))
     store.keep_commits([commit(999, repo=OTHER, subject="odd \0 \udc80")])
-    store.add_usage(Usage("m", 1, 2, 3, cached=4), "p", START)
+    spend(store, Usage("m", 1, 2, 3, cached=4), "p", START, ANNA)
+    store.reserve(Reservation(ANNA, "m", "p", 5, START), START, START + timedelta(days=1), lambda _: None)
     store.learn("server", "两", START)
     store.claim("k", "one", START, START + timedelta(hours=1))
     number = store.subscribe(replace(DAILY, branch="last")).id
@@ -648,6 +671,7 @@ def answers(store: Store) -> list[object]:
         store.due_deliveries(START + 99 * day),
         store.delivered_shas(2, but=0),
         store.usage(START, START + day),
+        store.taken(ANNA, START, START + day),
         store.learned("server", START),
         store.unsettled(),
     ]

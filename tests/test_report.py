@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -292,7 +292,6 @@ def with_examples(test: object) -> object:
 
 
 @with_examples
-@settings(max_examples=150, deadline=None)
 @given(text=WILD)
 def test_a_text_from_outside_never_changes_the_shape_of_the_markdown(text: str) -> None:
     tokens = parsed(markdown_of(with_hostile(text)))
@@ -314,7 +313,6 @@ def test_a_heading_keeps_the_signs_at_its_end() -> None:
 
 
 @with_examples
-@settings(max_examples=150, deadline=None)
 @given(text=WILD)
 def test_a_text_from_outside_reads_in_markdown_as_it_was_written(text: str) -> None:
     tokens = parsed(markdown_of(with_hostile("A" + text + "Z")))
@@ -452,7 +450,6 @@ PLAIN_HTML = strictly(html_of(with_hostile("x"))).elements
 
 
 @with_examples
-@settings(max_examples=100, deadline=None)
 @given(text=WILD)
 def test_a_text_from_outside_reads_in_html_as_it_was_written(text: str) -> None:
     page = strictly(html_of(with_hostile(text)))

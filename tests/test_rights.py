@@ -385,7 +385,7 @@ def test_the_doctor_tells_where_a_guest_made_the_right_of_a_workspace_none(bot, 
     (found,) = [f for f in operator.examine(bot.world.app, bot.store, "") if f.subject == "rights"]
     assert (found.outcome, found.fields["channels"]) == ("strangers", "T1/C1")
     line = found.fields["line"]
-    assert line == f'DIGEST_RIGHTS="T1={bot.folder}/*,T1/C1={bot.repo}"'
+    assert line == f"DIGEST_RIGHTS=T1={bot.folder}/*,T1/C1={bot.repo}"
     assert line in Texts("zh")("doctor.rights_strangers", **found.fields)
     bot.world.repositories.rights = Rights((), granted(line.split("=", 1)[1].strip('"')))
     bot.at("19T15:00")
@@ -407,7 +407,7 @@ def test_a_channel_that_follows_today_goes_on_and_the_doctor_has_the_line_that_k
     (found,) = [f for f in operator.examine(bot.world.app, bot.store, "") if f.subject == "rights"]
     assert found.outcome == "old"
     line = found.fields["line"]
-    assert line == f'DIGEST_RIGHTS="T1/C1={bot.repo}"'
+    assert line == f"DIGEST_RIGHTS=T1/C1={bot.repo}"
     bot.world.repositories.rights = Rights((f"{bot.folder}/*",), granted(line.split("=", 1)[1].strip('"')))
     bot.commit("two", DAY + timedelta(days=1, hours=3))
     bot.at("20T09:00")

@@ -6,7 +6,7 @@ import threading
 import time as real_time
 from http.client import HTTPConnection
 from urllib.error import HTTPError
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import pytest
@@ -34,10 +34,13 @@ class _Stay(HTTPRedirectHandler):
         return None
 
 
+OPENER = build_opener(_Stay)
+
+
 def call(url, data=None, headers=None):
     """Status, headers and body of an answer."""
     try:
-        with build_opener(_Stay).open(Request(url, data, headers or {}), timeout=10) as answer:
+        with OPENER.open(Request(url, data, headers or {}), timeout=10) as answer:
             return answer.status, answer.headers, answer.read().decode()
     except HTTPError as error:
         return error.code, error.headers, error.read().decode()
@@ -204,6 +207,36 @@ def test_an_installation_with_a_forged_state_is_refused(tmp_path, clock, server)
         status, _, _ = call(f"{listening.url}/slack/oauth_redirect?code=code-1&state=mine", headers=forged)
         assert status >= 400
         assert "code-1" in server.codes
+
+
+def test_the_page_for_installing_keeps_nothing_however_often_it_is_opened(tmp_path, clock, server, caplog):
+    def kept():
+        with sqlite3.connect(tmp_path / "digest.db") as db:
+            tables = [
+                name
+                for (name,) in db.execute(
+                    "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE 'CREATE TABLE%'"
+                )
+            ]
+            return {name: db.execute(f"SELECT count(*) FROM {name}").fetchone() for name in tables}
+
+    def come_back(state, cookie=None):
+        headers = {"Cookie": f"slack-app-oauth-state={cookie or unquote(state)}".encode()}
+        return call(f"{listening.url}/slack/oauth_redirect?code=code-1&state={state}", headers=headers)[0]
+
+    with Listening(tmp_path, clock, server, installed(tmp_path, server)) as listening:
+        before = kept()
+        given = [call(f"{listening.url}/slack/install")[1]["Set-Cookie"].split(";")[0] for _ in range(5)]
+        first, second, *_ = (each.partition("=")[2] for each in given)
+        assert len(set(given)) == 5
+        assert kept() == before
+        server.codes["code-1"] = "T1"
+        expired = f"1{first[1:]}" if first[0] != "1" else f"0{first[1:]}"
+        for state, cookie in ((first, second), (expired, None), ("", None), ("..", None), ("%C3%A9.1", None)):
+            assert come_back(state, cookie) >= 400
+        assert "code-1" in server.codes
+        assert come_back(first) == 200
+    assert not any(record.exc_info for record in caplog.records)
 
 
 @pytest.mark.parametrize("invited", [(), ("T1",)])

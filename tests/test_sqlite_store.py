@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -20,13 +21,16 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from make import spend
 from sqlite_utils import Database, Migrations
 from store_contract import DAILY, REPO, START, StoreContract, commit, digest, examples, planned, shas
 
 from adapters.stores.rows import DELIVERIES, instant
 from adapters.stores.sqlite import SqliteStore, from_settings
 from adapters.stores.sqlite.file import CHECKED_BYTES, SqliteFile
+from adapters.stores.sqlite.keeping import keep_before, restore
 from adapters.stores.sqlite.schema import MIGRATIONS
+from bot import __version__
 from bot.errors import StoreError, Unavailable
 from bot.settings import Settings
 from bot.values import Analysis, AnalysisKey, DeliveryState, FileChange, Spending, Step, StepState, Usage
@@ -410,7 +414,7 @@ def test_what_was_taken_before_cached_tokens_were_kept_had_none(path: Path) -> N
         )
     earlier.close()
     with closing(SqliteStore(path)) as store:
-        store.add_usage(Usage("m", 10, 1, 1, cached=8), "analysis.v1", START)
+        spend(store, Usage("m", 10, 1, 1, cached=8), "analysis.v1", START)
         (spent,) = store.usage(START, START + timedelta(days=1))
     assert spent == Spending("m", "analysis.v1", 910, 71, 4, 2, 0, 8)
 
@@ -424,6 +428,71 @@ def test_a_migration_that_fails_changes_nothing(filled: Path) -> None:
         SqliteFile(filled, 1, failing)
     assert filled.read_bytes() == before
     SqliteStore(filled).close()
+
+
+def copies(path: Path) -> list[str]:
+    return sorted(file.name for file in path.parent.iterdir() if ".before-" in file.name)
+
+
+def test_what_an_earlier_version_kept_is_copied_before_it_is_changed(path: Path) -> None:
+    earlier = SqliteFile(path, 1, first_migrations(13))
+    with earlier.writing() as db:
+        db.execute("INSERT INTO repositories (name) VALUES ('acme/rocket')")  # only in the write-ahead log as yet
+    SqliteStore(path).close()
+    earlier.close()
+    name = f"{path.name}.before-{__version__}"
+    assert copies(path) == [name]
+    assert (path.parent / name).stat().st_mode & 0o777 == 0o600
+    again = SqliteFile(path.parent / name, 1, first_migrations(13))
+    with again.reading() as db:
+        assert db.execute("SELECT name FROM repositories").fetchall() == [("acme/rocket",)]
+    again.close()
+    with closing(sqlite3.connect(path)) as connection, connection:  # as one more change of the same version
+        connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'learned'")
+        connection.execute("DROP TABLE learned")
+    SqliteStore(path).close()
+    assert copies(path) == [name, f"{name}-2"]
+
+
+def test_nothing_is_copied_where_nothing_is_changed(path: Path) -> None:
+    SqliteStore(path).close()
+    SqliteStore(path).close()
+    assert copies(path) == []
+
+
+def test_a_change_that_fails_leaves_no_copy_at_every_start(filled: Path) -> None:
+    failing = first_migrations(99)
+    failing(name="fails")(lambda db: db.execute("INSERT INTO nowhere VALUES (1)"))
+    with pytest.raises(StoreError, match="database_failed"):
+        SqliteFile(filled, 1, failing, before_change=keep_before)
+    assert copies(filled) == []
+
+
+def test_without_room_for_the_copy_nothing_is_changed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    SqliteFile(path, 1, first_migrations(13)).close()
+    before = path.read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    with pytest.raises(StoreError, match="file_unwritable"):
+        SqliteStore(path)
+    assert path.read_bytes() == before
+
+
+def test_who_goes_back_puts_the_copy_in_the_place_of_what_is_refused(path: Path) -> None:
+    SqliteFile(path, 1, first_migrations(13)).close()
+    SqliteStore(path).close()
+    (copy,) = copies(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE _sqlite_migrations SET name = 'from_the_future' WHERE name = 'learned'")
+    refused(path, "database_newer")
+    aside = restore(path, path.parent / copy, START)
+    with closing(SqliteStore(path)) as store:
+        assert store.begin(START)  # as after any restore: the channels are looked into first
+    assert aside is not None
+    refused(aside, "database_newer")
 
 
 def test_opening_a_database_that_is_up_to_date_changes_nothing(filled: Path) -> None:

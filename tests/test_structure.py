@@ -2,6 +2,7 @@
 
 import ast
 import statistics
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,16 @@ import bot
 
 ROOT = Path(bot.__file__).parent.parent
 FILES = [*ROOT.glob("bot/**/*.py"), *ROOT.glob("adapters/**/*.py")]
-TREES = {path.relative_to(ROOT): ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+
+
+@cache
+def trees():
+    """Each file, read as Python once a test needs it: whoever only collects tests does not wait for it."""
+    return {path.relative_to(ROOT): ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 
 def classes(*folders):
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         if path.parts[0] in folders:
             yield from ((path, node) for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
 
@@ -37,11 +43,11 @@ def test_a_class_of_the_core_has_at_most_250_lines():
 
 def test_functions_are_short():
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    lines = [n.end_lineno - n.lineno + 1 for tree in TREES.values() for n in ast.walk(tree) if isinstance(n, kinds)]
+    lines = [n.end_lineno - n.lineno + 1 for tree in trees().values() for n in ast.walk(tree) if isinstance(n, kinds)]
     assert statistics.median(lines) <= 9
 
 
 @pytest.mark.parametrize("room", ["values", "commits", "judgement", "posts", "delivery", "conversation"])
 def test_a_room_says_what_belongs_there_and_what_does_not(room):
-    said = ast.get_docstring(TREES[Path("bot", room, "__init__.py")])
+    said = ast.get_docstring(trees()[Path("bot", room, "__init__.py")])
     assert len(said.split("\n\n")) >= 2

@@ -1,6 +1,7 @@
 """Labels and prompts: the same keys and blanks in every language, and a text for every error."""
 
 import ast
+import re
 import string
 from functools import cache
 from pathlib import Path
@@ -33,7 +34,18 @@ def test_every_language_has_the_same_keys_with_the_same_blanks():
         assert {k: blanks(v) for k, v in other.items()} == {k: blanks(v) for k, v in english.items()}
 
 
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in CODE}
+@cache
+def trees() -> dict[Path, ast.Module]:
+    """Each file, read as Python once a test needs it: whoever only collects tests does not wait for it."""
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in CODE}
+
+
+def test_a_page_is_named_by_the_address_that_it_has():
+    for text in (text for language in LANGUAGES for text in labels(language).values()):
+        assert "<docs>" not in text
+        assert not re.search(r"(?<!main/)docs/[\w.]+\.md", text), text
+        for page in re.findall(rf"{re.escape(bot.DOCUMENTATION)}/([\w.]+\.md)", text):
+            assert (ROOT / "docs" / page).is_file()
 
 
 def named(node: ast.expr) -> str:
@@ -44,7 +56,7 @@ def named(node: ast.expr) -> str:
 @cache
 def kinds() -> set[str]:
     """The names of DigestError and of every class beneath it, and of `Failure`, which keeps an error's key."""
-    classes = [node for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    classes = [node for tree in trees().values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     found, before = {"DigestError"}, set()
     while found != before:
         before = set(found)
@@ -67,8 +79,8 @@ def words(node: ast.expr, tree: ast.Module) -> set[str]:
 
 
 def keys(path: Path) -> set[str]:
-    calls = [node for node in ast.walk(TREES[path]) if isinstance(node, ast.Call) and named(node.func) in kinds()]
-    return {key for call in calls for key in words(call.args[0], TREES[path])}
+    calls = [node for node in ast.walk(trees()[path]) if isinstance(node, ast.Call) and named(node.func) in kinds()]
+    return {key for call in calls for key in words(call.args[0], trees()[path])}
 
 
 def test_every_error_class_is_found():

@@ -23,9 +23,9 @@ from samples import digest as sample
 from service import quiet_zone
 from serving import Handler, HttpServer
 from slack_server import Time
-from test_cli import DIGEST, run
 from test_slack import DAYS, HELLO, words
 from test_worker import Time as Moving
+from typed import DIGEST, process, run
 from world import World
 
 from adapters.chats import retry
@@ -731,22 +731,30 @@ def morning(tmp_path, real):
 
 
 def test_one_run_delivers_to_both_and_ends_well(real, morning):
-    done = run("run", "--once", **morning)
+    done = process("run", "--once", **morning)
     assert done.returncode == 0, done.stderr
     assert all("fix: one" in real.said(kind)[0] and len(real.taken[kind]) == 2 for kind in PATHS)
     assert real.too_fast == 0
     assert (TOKEN in done.stdout + done.stderr, SECRET in done.stdout + done.stderr) == (False, False)
-    assert run("run", "--once", **morning).returncode == 0
+    assert process("run", "--once", **morning).returncode == 0
     assert all(len(real.taken[kind]) == 2 for kind in PATHS)
 
 
 def test_one_run_ends_badly_where_one_channel_does_not_take_its_digest(real, morning):
     gone = f"team=http://127.0.0.1:{real.port}/services/T1/B1/{TOKEN}gone"
-    done = run("run", "--once", **{**morning, "SLACK_WEBHOOKS": gone})
+    done = process("run", "--once", **{**morning, "SLACK_WEBHOOKS": gone})
     assert done.returncode == 1
     assert len(real.taken[FEISHU]) == 2
     assert "resting" in done.stderr
     assert TOKEN not in done.stderr
+
+
+def test_a_webhook_that_is_malformed_takes_no_other_digest_along(real, morning):
+    done = run("run", "--once", **{**morning, "SLACK_WEBHOOKS": TOKEN})
+    assert done.returncode == 1
+    assert "SLACK_WEBHOOKS is wrong" in done.stderr
+    assert TOKEN not in done.stderr
+    assert (len(real.taken[FEISHU]), len(real.taken[SLACK])) == (2, 0)
 
 
 def test_a_service_with_nothing_but_webhooks_runs_until_it_is_stopped(real, morning, tmp_path):
@@ -792,7 +800,6 @@ def test_a_place_can_be_told_what_to_follow(real, morning):
         (("subscribe", "REPO", "--to", "slack-webhook:"), {}, 2, "slack-webhook:"),
         (("报告", "REPO", "--to", "slack-webhook:team"), {}, 2, "takes no files"),
         (("yesterday", "REPO", "--to", "slack-webhook:team"), {"SLACK_WEBHOOKS": TOKEN}, 1, "SLACK_WEBHOOKS is wrong"),
-        (("run", "--once"), {"SLACK_WEBHOOKS": TOKEN}, 1, "SLACK_WEBHOOKS is wrong"),
     ],
 )
 def test_what_cannot_be_done_with_a_webhook_is_told(real, morning, words, settings, code, told):

@@ -66,9 +66,10 @@ class World:
         granted = [Right(team, "", pattern) for team in WORKSPACES for pattern in allow] if rights is None else rights
         self.store = SqliteStore(folder / "digest.db")
         self.source = GitSource(folder / "clones")
+        self.sources = lambda _: self.source
         self.bill = Bill(self.store, limits or Limits(), clock)
         self.repositories = Repositories(
-            lambda _: self.source,
+            lambda repo: self.sources(repo),  # noqa: PLW0108  # a test may name others later
             self.store,
             Rights(tuple(allow), tuple(granted)),
             clock,

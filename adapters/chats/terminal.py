@@ -92,6 +92,11 @@ class Terminal:
 
     # --- In ----------------------------------------------------------------------------------
 
+    @property
+    def connected(self) -> bool:
+        """It is there."""
+        return True
+
     def listen(self, listener: Listener) -> None:
         """Hand on every line. `thread 2` opens a thread, `back` leaves it, `exit` or the end of input ends."""
         if self._lines is None and sys.stdin.isatty():

@@ -156,6 +156,11 @@ class WebhookChat(ABC, Generic[Page]):
         """Wait until `close` is called."""
         self._closing.wait()
 
+    @property
+    def connected(self) -> bool:
+        """Whether messages may be sent: nothing ever comes in."""
+        return not self._closing.is_set()
+
     def close(self) -> None:
         """Let `listen` end."""
         self._closing.set()

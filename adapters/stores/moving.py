@@ -25,6 +25,10 @@ class Table(NamedTuple):
         return f"SELECT {self.columns} FROM {self.name} ORDER BY {order}"  # noqa: S608  # constants
 
 
+_USAGE: LiteralString = (
+    "at, model, purpose, prompt, completion, requests, stated, dropped, cached, "
+    "chat, channel, asker, reservation, reserved"
+)
 MOVED = (
     Table("repositories", "id, name", 1),
     Table("commits", f"id, repo, {COMMIT_COLUMNS}", 1),
@@ -35,7 +39,7 @@ MOVED = (
     Table("deliveries", "id, subscription, until, state, attempts, retry, body", 1),
     Table("told", "subscription, sha, delivery, committed", 2),
     Table("told_commits", "repo, sha, place, at, grade", 3),
-    Table("usage", "at, model, purpose, prompt, completion, requests, stated, dropped, cached", 9),
+    Table("usage", _USAGE, 14),
     Table("unsettled", "place, at", 1),
     Table("learned", "about, what, at", 1),
     Table("memory", "name, count, restored", 1),

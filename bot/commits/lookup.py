@@ -392,18 +392,46 @@ def _size(excerpt: Excerpt) -> int:
 
 
 def _cut(sight: Sight, room: int) -> Sight:
-    """A sight with the excerpts that fit: of a place its first lines, of a word the first places, one at least."""
-    kept: list[Excerpt] = []
-    for excerpt in sight.excerpts:
-        room -= _size(excerpt)
-        if room >= 0:
-            kept.append(excerpt)
-        elif not kept:
-            kept.append(_shortened(excerpt, room + _size(excerpt), sight.look))
+    """A sight with what fits into `room` characters, something at least."""
+    if sight.look.kind is LookKind.WORD:
+        return _thinned(sight, room)
+    return replace(sight, excerpts=tuple(_shortened(each, room, sight.look) for each in sight.excerpts[:1]))
+
+
+def _thinned(sight: Sight, room: int) -> Sight:
+    """A word's places, each by its line alone before any has the lines around it; files left out are named.
+
+    Which callers there are decides more often than what stands around the first of them.
+    """
+    files: dict[str, list[int]] = {}
+    for n, excerpt in enumerate(sight.excerpts):
+        files.setdefault(excerpt.path, []).append(n)
+    order = [n for rank in zip_longest(*files.values()) for n in rank if n is not None]
+    kept: dict[int, Excerpt] = {}
+    for n in order:
+        line = _line_alone(sight.excerpts[n], sight.look.word)
+        if not kept and _size(line) > room:
+            line = _shortened(line, room, sight.look)
+        if _size(line) > room and kept:
             break
-        else:
-            break
-    return replace(sight, excerpts=tuple(kept))
+        kept[n] = line
+        room -= _size(line)
+    for n in order:
+        more = _size(sight.excerpts[n]) - _size(kept[n]) if n in kept else room + 1
+        if more <= room:
+            kept[n] = sight.excerpts[n]
+            room -= more
+    shown = tuple(kept[n] for n in sorted(kept))
+    left_out = (one_line(path, 200) for path in files if path not in {each.path for each in shown})
+    return replace(sight, excerpts=shown, elsewhere=(*islice(left_out, ELSEWHERE), *sight.elsewhere)[:ELSEWHERE])
+
+
+def _line_alone(excerpt: Excerpt, word: str) -> Excerpt:
+    """The line of an excerpt that uses the word, the one nearest its middle."""
+    middle, wanted = len(excerpt.lines) // 2, pattern(word.strip())
+    uses = [n for n, line in enumerate(excerpt.lines) if wanted.search(line.encode())]
+    at = min(uses, key=lambda n: abs(n - middle), default=middle)
+    return replace(excerpt, start=excerpt.start + at, lines=excerpt.lines[at : at + 1])
 
 
 def _shortened(excerpt: Excerpt, room: int, look: Look) -> Excerpt:

@@ -15,7 +15,7 @@ from bot.languages import BASE
 from bot.ports import Archive, Database, Ledger, Subscriptions
 from bot.rights import Who
 from bot.texts import COMMAND, Texts, words_of
-from bot.values import Form, Period, Place, Post, Request, Scope, Subscription, one_line
+from bot.values import TERMINAL, Account, Form, Period, Place, Post, Request, Scope, Subscription, one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,13 @@ class Context:
     def here(self) -> tuple[Subscription, ...]:
         """What is followed here, as far as who asks may know of it."""
         return self.naming.here
+
+    @property
+    def account(self) -> Account:
+        """On whose account the language model is asked."""
+        if self.who.by_operator or self.services.app.repositories.rights.is_operator(self.place):
+            return TERMINAL
+        return Account(self.place.chat, self.place.channel, self.who.person)
 
     def subscribed(self, repo: str) -> Subscription:
         """The place's subscription of `repo`, or what a new one would be."""

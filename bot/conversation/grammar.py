@@ -20,12 +20,12 @@ from bot.errors import UsageError
 from bot.values import one_line
 
 _TEXT_LIMIT = 2_000
-_LEAD = re.compile(r"^\s*[/／]?\s*(?:digest(?:\s+|$)|日报\s*)", re.IGNORECASE)
+_LEAD = re.compile(r"^\s*(?:[/／]\s*)?(?:digest(?:\s+|$)|日报\s*)", re.IGNORECASE)
 _WIDE = str.maketrans("＃＠／", "#@/")
 """What a Chinese keyboard writes for characters of the grammar."""
 _STOPS = "。，、；？！"
 """What ends a sentence in Chinese is no part of a word."""
-_SLACK_LINK = re.compile(r"<(https?://[^|>\s]+)(?:\|[^>]*)?>")
+_SLACK_LINK = re.compile(r"<(https?://[^|<>\s]+)(?:\|[^<>]*)?>")
 _WORD = re.compile(r'(?<!\S)[“"]([^"“”]+)[”"](?!\S)|(\S+)')
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
 _FIRST_YEAR = 1970

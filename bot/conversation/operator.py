@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from bot import crontab
+from bot import __version__, crontab
 from bot.app import App
 from bot.conversation.options import continued
 from bot.delivery import schedule
 from bot.delivery.ledger import is_sound, watermark
-from bot.errors import DigestError, UsageError
+from bot.errors import BudgetSpent, DigestError, UsageError
 from bot.judgement import cost
 from bot.judgement.asker import Bill, Limits
 from bot.judgement.questions import EARLIER, PROMPTS, Depth
@@ -26,6 +26,7 @@ from bot.texts import Texts
 from bot.values import (
     EPOCH,
     MOST_TOP,
+    SCHEDULED,
     TOP,
     TRIED,
     Delivery,
@@ -54,8 +55,13 @@ _LITTLE, _NONE = 200 * 2**20, 2**20
 """With fewer bytes left on the database's disk somebody should make room; with fewer nothing can be kept."""
 
 
-def unready(store: Store, ahead: timedelta | None = None) -> str:
-    """Why the bot cannot work, empty where it can: its store answers, there is room on its disk, its clock is right."""
+def unready(store: Store, ahead: timedelta | None = None, unheard: DigestError | None = None) -> str:
+    """Why the bot cannot work, empty where it can: its store answers, there is room on its disk, its clock is right.
+
+    `unheard` is why it can reach nobody.
+    """
+    if unheard is not None:
+        return Texts(BASE).error(unheard)
     if ahead is not None:
         return Texts(BASE)("keeping.clock_wrong", hours=hours(ahead))
     try:
@@ -74,6 +80,7 @@ def hours(ahead: timedelta) -> str:
 def measures(store: Store, now: datetime, quota: Quota | None) -> Iterator[Measure]:
     """What is measured of the bot, from the store, so that it is the same from every process; `quota` as last known."""
     counts, states = store.counts(), store.delivery_states()
+    yield Measure("build_info", "The version that runs.", "gauge", (({"version": __version__}, 1.0),))
     yield Measure("digests", "Digests that were made and are kept.", "gauge", (({}, counts["digests"]),))
     yield Measure("subscriptions", "Subscriptions.", "gauge", (({}, counts["subscriptions"]),))
     outcomes = tuple(({"outcome": str(state)}, float(number)) for state, number in states.items())
@@ -102,6 +109,8 @@ def measures(store: Store, now: datetime, quota: Quota | None) -> Iterator[Measu
     )
     cached = tuple((labels, float(u.cached)) for labels, u in named)
     yield Measure("model_cached_tokens", "Tokens of prompts that the service had cached.", "counter", cached)
+    asked = tuple((labels, float(u.asked)) for labels, u in named)
+    yield Measure("model_asked_tokens", "Tokens that people asked for.", "counter", asked)
     if quota:
         yield Measure("github_quota_left", "Requests that GitHub still allows.", "gauge", (({}, quota.left),))
 
@@ -111,6 +120,14 @@ def due_next(subscription: Subscription, now: datetime) -> datetime | None:
     if subscription.paused or not is_sound(subscription):
         return None
     return schedule.next_slot(subscription.schedule, subscription.zone, now)
+
+
+def followed(subscriptions: Sequence[Subscription], now: datetime) -> dict[str, object]:
+    """How many repositories are followed, and when the next digest is due, for the log."""
+    times = filter(None, (due_next(each, now) for each in subscriptions))
+    soonest = min(times, default=None)
+    next_ = soonest.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if soonest else "none"
+    return {"repositories": len({each.repo for each in subscriptions}), "next": next_}
 
 
 def delivery_status(delivery: Delivery | None, zone: str, texts: Texts) -> str:
@@ -194,6 +211,7 @@ def examine(app: App, store: Store, path: str) -> Iterator[Finding]:
     yield from _github(app, followed)
     yield _model(app)
     if app.model:
+        yield _tokens(app.model.bill)
         yield _depth(app, app.model.bill, store)
     private = set()
     for repo in dict.fromkeys(s.repo for s in followed):
@@ -249,8 +267,24 @@ def _model(app: App) -> Finding:
     try:
         app.model.reply(Question(DOCTOR, "Answer in JSON.", 'Answer {"ok": true}.', schema, 500))
     except DigestError as error:
-        return Finding("model", Verdict.FAILED, "error", error=error)
+        verdict = Verdict.WARNING if isinstance(error, BudgetSpent) else Verdict.FAILED  # it was not even asked
+        return Finding("model", verdict, "error", error=error)
     return Finding("model", Verdict.FINE, "fine", {"model": app.model.name})
+
+
+def _tokens(bill: Bill) -> Finding:
+    """What was taken today of what there is, and of what people may ask for."""
+    limits, taken = bill.limits, bill.taken(SCHEDULED)
+    if not limits.day:
+        return Finding("tokens", Verdict.SKIPPED, "none")
+    spent = taken.total >= limits.day or (bool(limits.scheduled) and taken.asked >= limits.asked)
+    asked = limits.asked if limits.scheduled else limits.day
+    numbers = {"total": taken.total, "day": limits.day, "asked": taken.asked, "all": asked}
+    fields = {name: f"{number:,}" for name, number in numbers.items()}
+    for name, bound in (("person", limits.person), ("channel", limits.channel)):
+        fields[name] = f"{bound:,}" if bound else "∞"
+    verdict, outcome = (Verdict.WARNING, "spent") if spent else (Verdict.FINE, "fine")
+    return Finding("tokens", verdict, outcome, {**fields, "reset": limits.reset(bill.clock())})
 
 
 def _depth(app: App, bill: Bill, store: Store) -> Finding:
@@ -301,7 +335,7 @@ def _rights(repositories: Repositories, private: Sequence[Subscription]) -> Iter
     lacking = dict.fromkeys(right for s in private if (right := rights.lacking(s.repo, s.place)))
     read = dict.fromkeys(right for s in private if (right := repositories.lacking(s.repo, s.place)))
     strangers = [right for right in read if right not in lacking]
-    line = f'DIGEST_RIGHTS="{written((*rights.rights, *lacking, *strangers))}"'
+    line = f"DIGEST_RIGHTS={written((*rights.rights, *lacking, *strangers))}"
     old = rights.inherits and not rights.rights
     if lacking:
         verdict = Verdict.WARNING if old else Verdict.FAILED

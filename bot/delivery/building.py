@@ -13,7 +13,7 @@ from bot.judgement.questions import Depth
 from bot.ports import Archive, Ledger
 from bot.repositories import OPERATOR
 from bot.rights import Who
-from bot.values import Commit, DeliveryState, Digest, Period, Repository, Scope
+from bot.values import SCHEDULED, Commit, DeliveryState, Digest, Period, Repository, Scope
 
 
 class Builder:
@@ -71,7 +71,7 @@ class Builder:
         with self._leases.alone(lease):
             if _is_whole(self._archive.digest(request.key)):
                 return
-            digest = self._app.build(request)
+            digest = self._app.build(request, SCHEDULED)
             if digest.degraded:
                 log(logging.WARNING, "not built early", job.subscription, reason=" ".join(digest.notices))
             # Who stood still past the lease must not replace what another process made, and may be posting.
@@ -104,7 +104,7 @@ class Builder:
         with self._leases.alone(f"digest:{request.key}"):
             if kept := self._kept_key(request):
                 return job.at(digest=kept)
-            digest = self._app.build(request)
+            digest = self._app.build(request, SCHEDULED)
             key = _degraded_key(request) if digest.degraded else request.key
             self._archive.keep_digest(key, digest, self._app.clock())
             job.log(logging.INFO, "built", commits=len(digest.entries), degraded=digest.degraded)

@@ -1,4 +1,5 @@
 """Builds digests before their slots, where a model takes its time, so that they stand in the channel when they are due.
+Whose turn it is says `bot.delivery.fairness`, as for deliveries.
 
 It is preparation and nothing else: what it leaves is a digest and analyses in the archive, where the slot finds them if
 what landed is still the same. It posts nothing, plans nothing, and holds nothing that a delivery needs, but for the
@@ -10,10 +11,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
-from itertools import groupby
 
 from bot.app import App
 from bot.delivery.building import Builder
+from bot.delivery.fairness import MOST, Hand, Hosts, Turns
 from bot.delivery.job import Job, TryLater, log, together
 from bot.delivery.leases import LeaseHolder
 from bot.delivery.ledger import LOOKED_BACK, coming_delivery, is_first
@@ -22,8 +23,6 @@ from bot.errors import DigestError, NoRight
 from bot.ports import Ledger
 from bot.values import Delivery, Subscription
 
-_BUILDERS = 4
-"""Digests of one process that are built early at a time: the others wait, or are another process's."""
 _log = logging.getLogger("digest.worker")
 
 
@@ -34,13 +33,17 @@ class Early:
         self,
         app: App,
         builder: Builder,
-        *,
+        hosts: Hosts,
         followed: Callable[[], Mapping[int, Subscription]],
+        *,
         ledger: Ledger,
         leases: LeaseHolder,
         stopping: threading.Event,
     ) -> None:
-        """`followed` gives the subscriptions by id; once `stopping` is set, nothing more is begun."""
+        """`hosts` knows which are slow, also by what is read for deliveries; `followed` gives the subscriptions by id.
+
+        Once `stopping` is set, nothing more is begun.
+        """
         self.in_hand = InFlight()
         self._app = app
         self._builder = builder
@@ -48,7 +51,8 @@ class Early:
         self._ledger = ledger
         self._leases = leases
         self._stopping = stopping
-        self._pool = ThreadPoolExecutor(_BUILDERS, "early")
+        self._pool = ThreadPoolExecutor(MOST, "early")
+        self._turns = Turns(lambda _: False, hosts)
         self._lock = threading.Lock()
         self._seen: set[tuple[Subscription, datetime]] = set()
 
@@ -56,13 +60,9 @@ class Early:
         """Begin with what is due soon and not built yet, and wait for none of it. Twice does no harm."""
         if not self._app.model or self._stopping.is_set() or self._app.clock_ahead:
             return
-        for _, group in groupby(sorted(self._unseen(self._app.clock()), key=together), key=together):
-            jobs = tuple(group)
-            lease = f"early:{together(jobs[0])}"
-            if self.in_hand.number >= _BUILDERS:
-                return
-            if self._leases.acquire(lease):
-                self._submit(lease, jobs)
+        unseen = self._unseen(self._app.clock())
+        self._turns.wait(job for job in unseen if not self._leases.holds(_lease(job)))
+        self._go_on()
 
     def stop(self) -> None:
         """Begin nothing more; what is being built is not waited for."""
@@ -82,20 +82,39 @@ class Early:
         known = self._ledger.deliveries(subscription.id, limit=LOOKED_BACK)
         return Job(subscription, coming, first=is_first(coming, known))
 
-    def _submit(self, lease: str, jobs: Sequence[Job]) -> None:
+    def _go_on(self) -> None:
+        """Begin with those whose turn it is, as long as there are hands."""
+        while not self._stopping.is_set() and (turn := self._turns.take()):
+            hand, jobs = turn
+            acquired = False
+            try:
+                acquired = self._leases.acquire(_lease(jobs[0]))
+            finally:  # also where the store fails
+                if not acquired:
+                    self._turns.done(hand)
+            if acquired:
+                self._submit(hand, jobs)
+
+    def _submit(self, hand: Hand, jobs: Sequence[Job]) -> None:
         self.in_hand.add(1)
 
         def ended(_: Future[None]) -> None:
-            self._leases.release(lease)
-            self.in_hand.add(-1)
+            self._leases.release(_lease(jobs[0]))
+            with self.in_hand.counted():  # what goes on now was in hand all the time
+                self.in_hand.add(-1)
+                self._go_on()
 
         try:
-            self._pool.submit(self._prepare, jobs).add_done_callback(ended)
+            self._pool.submit(self._prepare, hand, jobs).add_done_callback(ended)
         except RuntimeError:  # the pool is shut down: we are stopping
-            self._leases.release(lease)
+            self._leases.release(_lease(jobs[0]))
             self.in_hand.add(-1)
 
-    def _prepare(self, jobs: Sequence[Job]) -> None:
+    def _prepare(self, hand: Hand, jobs: Sequence[Job]) -> None:
+        with self._turns.held(hand, self._go_on):
+            self._build(jobs)
+
+    def _build(self, jobs: Sequence[Job]) -> None:
         """Build the digests of deliveries of the same repository and period."""
         try:
             look = self._builder.look(jobs[0])
@@ -121,6 +140,11 @@ class Early:
     def _see(self, *jobs: Job) -> None:
         with self._lock:
             self._seen.update((job.subscription, job.delivery.slot) for job in jobs)
+
+
+def _lease(job: Job) -> str:
+    """The key of the lease on what is built together with a delivery."""
+    return f"early:{together(job)}"
 
 
 def _coming(subscription: Subscription, last: Delivery | None, now: datetime) -> Delivery | None:

@@ -8,27 +8,28 @@ gets no more than its share.
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from itertools import count
-from typing import TypeVar
 
 from bot import addresses
 from bot.delivery.job import Job, together
+from bot.errors import DigestError
 from bot.values import Place
-
-T = TypeVar("T")
+from bot.watched import watching
 
 HANDS = 4
-"""Groups that are read and built at a time, beside those that wait for a slow host."""
+"""Groups that are read and built at a time, beside those of slow hosts."""
 MOST = 64
-"""Groups at a time, with those that wait for slow hosts."""
+"""Groups at a time, with those of slow hosts; the last HANDS are for hosts that are known to be quick."""
 SHARE = 3
 """Groups of one slow host at a time."""
 SLOW = 5.0
-"""Seconds of reading after which a host is a slow one, until it has been read in less."""
+"""Seconds of one reading after which a host is a slow one, until it has been read in less."""
+LONG = 60.0
+"""Seconds of reading for one group, however short each was, after which its host is a slow one."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -43,24 +44,85 @@ class Group:
 
 @dataclass(eq=False, slots=True)
 class Hand:
-    """Works on a group: on which host's, and since when it has been reading, None while it is not."""
+    """Works on so many deliveries of a host: since when it is reading what, and how long it has read before."""
 
     host: str
-    since: float | None = None
+    jobs: int
+    since: list[float] = field(default_factory=list)
+    spent: float = 0.0
+
+    def is_late(self, now: float) -> bool:
+        """Whether its host keeps it waiting."""
+        waits = now - min(self.since, default=now)
+        return waits >= SLOW or self.spent + waits >= LONG
+
+
+class Hosts:
+    """Which hosts are slow and which are quick, by all that is read of them. Safe for several threads."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` counts seconds."""
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._reading: set[Hand] = set()
+        self._slow: set[str] = set()
+        self._quick: set[str] = set()
+
+    def known(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The slow ones, among them those that just keep somebody waiting, and the quick ones."""
+        with self._lock:
+            self._notice()
+            return frozenset(self._slow), frozenset(self._quick)
+
+    @contextmanager
+    def reading(self, hand: Hand, changed: Callable[[], object]) -> Iterator[None]:
+        """Read something for a hand; `changed` is called where that shows the host to be quicker or slower."""
+        began = self._begin(hand)
+        try:
+            yield
+        finally:
+            if self._end(hand, began):
+                with suppress(DigestError):  # of the store, which is no fault of what was read
+                    changed()
+
+    def _begin(self, hand: Hand) -> float:
+        with self._lock:
+            began = self._clock()
+            hand.since.append(began)
+            self._reading.add(hand)
+        return began
+
+    def _end(self, hand: Hand, began: float) -> bool:
+        with self._lock:
+            before, now = (hand.host in self._slow, hand.host in self._quick), self._clock()
+            self._notice()
+            if not any(each.host == hand.host and each.is_late(now) for each in self._reading):
+                self._slow.discard(hand.host)
+                self._quick.add(hand.host)
+            hand.since.remove(began)
+            hand.spent += now - began
+            if not hand.since:
+                self._reading.discard(hand)
+            return before != (hand.host in self._slow, hand.host in self._quick)
+
+    def _notice(self) -> None:
+        """Find the hosts that keep somebody waiting."""
+        now = self._clock()
+        late = {hand.host for hand in self._reading if hand.is_late(now)}
+        self._slow |= late
+        self._quick -= late
 
 
 class Turns:
     """Groups that wait, and the hands that work. Safe for several threads."""
 
-    def __init__(self, blocked: Callable[[Job], bool], clock: Callable[[], float] = time.monotonic) -> None:
-        """`blocked` says that a delivery could not go on if it were begun; `clock` counts seconds."""
+    def __init__(self, blocked: Callable[[Job], bool], hosts: Hosts) -> None:
+        """`blocked` says that a delivery could not go on if it were begun; `hosts` may know what others read too."""
         self._blocked = blocked
-        self._clock = clock
+        self._hosts = hosts
         self._lock = threading.Lock()
         self._waiting: list[Group] = []
         self._hands: set[Hand] = set()
-        self._slow: set[str] = set()
-        self._quick: set[str] = set()
         self._turn = count(1)
         self._served: dict[Place, int] = {}
 
@@ -77,40 +139,29 @@ class Turns:
     def take(self) -> tuple[Hand, tuple[Job, ...]] | None:
         """The group whose turn it is, and a hand for it; None where nothing can be begun now."""
         with self._lock:
-            self._notice()
-            may = cache(self._may)
+            may = cache(partial(self._may, *self._hosts.known()))
             for group in sorted(self._waiting, key=self._order):
                 jobs = [job for job in group.jobs if not self._blocked(job)] if may(group.host) else []
-                if jobs and len(self._hands) < MOST:
-                    return self._begin(group), tuple(jobs)
+                if jobs:
+                    return self._begin(group, len(jobs)), tuple(jobs)
         return None
 
-    def _begin(self, group: Group) -> Hand:
-        self._waiting.remove(group)
-        turn = next(self._turn)
-        self._served.update(dict.fromkeys(group.channels, turn))
-        hand = Hand(group.host)
-        self._hands.add(hand)
-        return hand
-
-    def timed(self, hand: Hand, read: Callable[[Job], T], after: Callable[[], None]) -> Callable[[Job], T]:
-        """`read`, and `after` it; how long it takes says whether the host is slow."""
-
-        def get(job: Job) -> T:
-            began = self._begin_reading(hand)
-            try:
-                return read(job)
-            finally:
-                self._end_reading(hand, began)
-                after()
-
-        return get
+    @property
+    def apart(self) -> int:
+        """Deliveries in the hands of slow hosts."""
+        slow, _ = self._hosts.known()
+        with self._lock:
+            return sum(hand.jobs for hand in self._hands if hand.host in slow)
 
     @contextmanager
-    def held(self, hand: Hand) -> Iterator[None]:
-        """The hand is free when this ends."""
+    def held(self, hand: Hand, changed: Callable[[], object]) -> Iterator[None]:
+        """Work with a hand, which is free when this ends: what this thread reads of its host is timed.
+
+        `changed` is called when more, or less, of that host may be begun.
+        """
         try:
-            yield
+            with watching(partial(self._hosts.reading, hand, changed)):
+                yield
         finally:
             self.done(hand)
 
@@ -119,31 +170,23 @@ class Turns:
         with self._lock:
             self._hands.discard(hand)
 
-    def _begin_reading(self, hand: Hand) -> float:
-        with self._lock:
-            hand.since = began = self._clock()
-        return began
+    def _begin(self, group: Group, jobs: int) -> Hand:
+        self._waiting.remove(group)
+        turn = next(self._turn)
+        self._served.update(dict.fromkeys(group.channels, turn))
+        hand = Hand(group.host, jobs)
+        self._hands.add(hand)
+        return hand
 
-    def _end_reading(self, hand: Hand, began: float) -> None:
-        with self._lock:
-            hand.since = None
-            slow = self._clock() - began >= SLOW
-            (self._slow if slow else self._quick).add(hand.host)
-            (self._quick if slow else self._slow).discard(hand.host)
-
-    def _notice(self) -> None:
-        """Find the hosts that keep somebody waiting."""
-        late = {h.host for h in self._hands if h.since is not None and self._clock() - h.since >= SLOW}
-        self._slow |= late
-        self._quick -= late
-
-    def _may(self, host: str) -> bool:
+    def _may(self, slow: frozenset[str], quick: frozenset[str], host: str) -> bool:
         """Whether a group of a host may begin. One of which nothing is known yet shows first how quick it is."""
         held = sum(hand.host == host for hand in self._hands)
-        if host in self._slow:
-            return held < SHARE
-        busy = sum(hand.since is None or hand.host not in self._slow for hand in self._hands)
-        return busy < HANDS and (host in self._quick or not held)
+        busy = sum(hand.host not in slow for hand in self._hands)
+        if host in quick:
+            return busy < HANDS and len(self._hands) < MOST
+        if len(self._hands) >= MOST - HANDS:
+            return False
+        return held < SHARE if host in slow else busy < HANDS and not held
 
     def _order(self, group: Group) -> tuple[object, ...]:
         """Whose turn comes first: the channel that was served the longest ago, then who waits longest."""

@@ -36,6 +36,11 @@ class LeaseHolder:
                 self._forget(key)
         return acquired
 
+    def holds(self, key: str) -> bool:
+        """Whether this process holds a lease, as far as it knows."""
+        with self._lock:
+            return key in self._held
+
     def extend(self, key: str) -> bool:
         """Prolong a lease; whether it is still, or again, this process's."""
         now = self._clock()

@@ -57,7 +57,7 @@ class Planner:
 
     def clock_is_wrong(self) -> bool:
         """Whether this machine's clock is too far from the chats'; it is logged when that changes."""
-        wrong = clock_error(self._chats.values())
+        wrong = clock_error(tuple(self._chats.values()))  # others may add to them
         if wrong is not None and self._wrong is None:
             _log.error(
                 "the clock is wrong: nothing is planned",

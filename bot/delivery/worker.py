@@ -23,7 +23,7 @@ from typing import TypeVar
 from bot.app import App
 from bot.delivery.building import Builder
 from bot.delivery.early import Early
-from bot.delivery.fairness import MOST, Hand, Turns
+from bot.delivery.fairness import MOST, Hand, Hosts, Turns
 from bot.delivery.job import ChannelUnreachable, Job, TryLater
 from bot.delivery.leases import LeaseHolder
 from bot.delivery.ledger import (
@@ -51,7 +51,7 @@ Commits = Callable[[Job], tuple[Commit, ...]]
 PROBE = timedelta(hours=1)
 """How often a resting channel is tried: a chat may not tell that the bot is back, or nobody may be listening then."""
 IN_HAND = 128
-"""Deliveries of one process at a time: the others are left to other processes."""
+"""Deliveries of one process at a time, beside those of slow hosts: the others are left to other processes."""
 
 _SENDERS = 32
 _A_MOMENT = timedelta(seconds=1)
@@ -95,12 +95,14 @@ class Worker:
         self._restorer = Restorer(
             chats, memory=memory, subscriptions=subscriptions, ledger=ledger, leases=self._leases, clock=app.clock
         )
+        hosts = Hosts()
         self.early = Early(
-            app, self._builder, followed=self._followed, ledger=ledger, leases=self._leases, stopping=self._stopping
+            app, self._builder, hosts, self._followed, ledger=ledger, leases=self._leases, stopping=self._stopping
         )
         self._build_pool = ThreadPoolExecutor(MOST, "build")
         self._send_pool = ThreadPoolExecutor(_SENDERS, "send")
-        self._turns = Turns(lambda job: bool(job.delivery.digest) and self._sender.is_posting(job.subscription.place))
+        posting = self._sender.is_posting
+        self._turns = Turns(lambda job: bool(job.delivery.digest) and posting(job.subscription.place), hosts)
         self._in_hand = InFlight()
         self._failures = 0
         self._submitted = 0
@@ -170,12 +172,12 @@ class Worker:
                 self._give_up_soon(Job(subscription, delivery))
             elif subscription and subscription.id not in self._planner.unplanned:  # else it is another process's chat's
                 waiting.append(Job(subscription, delivery))
-        self._turns.wait(waiting)
+        self._turns.wait(job for job in waiting if not self._leases.holds(job.lease))
         self._go_on()
 
     def _go_on(self) -> None:
         """Begin with those whose turn it is, as long as there are hands."""
-        while self._in_hand.number < IN_HAND and not self._stopping.is_set() and (turn := self._turns.take()):
+        while self._has_room() and not self._stopping.is_set() and (turn := self._turns.take()):
             (hand, group), taken = turn, list[Job]()
             try:
                 taken += (job for job in group if self._leases.acquire(job.lease))
@@ -185,8 +187,11 @@ class Worker:
                 else:
                     self._turns.done(hand)
 
+    def _has_room(self) -> bool:
+        return self._in_hand.number - self._turns.apart < IN_HAND
+
     def _give_up_soon(self, job: Job) -> None:
-        if self._in_hand.number < IN_HAND and self._leases.acquire(job.lease):
+        if self._has_room() and self._leases.acquire(job.lease):
             self._submit(self._send_pool, self._give_up, job)
 
     def _settle_place(self, place: Place) -> None:
@@ -223,10 +228,9 @@ class Worker:
 
     def _build(self, hand: Hand, *jobs: Job) -> None:
         """Make the digests of deliveries of the same repository and period, and go on to send them."""
-        with self._turns.held(hand):
-            look = _shared(self._turns.timed(hand, self._builder.look, self._go_on))
-            read = partial(self._commits, look)
-            self._build_all(look, _shared(self._turns.timed(hand, read, self._go_on)), jobs)
+        with self._turns.held(hand, self._go_on):
+            look = _shared(self._builder.look)
+            self._build_all(look, _shared(partial(self._commits, look)), jobs)
 
     def _commits(self, look: Look, job: Job) -> tuple[Commit, ...]:
         return self._builder.commits(job, look(job))
@@ -262,16 +266,7 @@ class Worker:
         """Give a delivery up, after a last look for the message of which nobody knows whether it was sent."""
         with self._accounted(job):
             if opened := self._open(job):
-                self._settle(self._looked_at(opened))
-
-    def _looked_at(self, job: Job) -> Job:
-        try:
-            return self._sender.last_look(job)
-        except TryLater:  # its digest is kept no more
-            return job
-        except Exception:  # whatever stands in the way must not keep the next digest from being planned
-            _log.exception("a last look failed")
-            return job
+                self._settle(_looked_at(opened, self._sender.last_look))
 
     def _settle(self, job: Job) -> None:
         """Keep a delivery that is done after all, or is given up."""
@@ -308,6 +303,17 @@ class Worker:
                 self._ledger.keep_delivery(_after(kept, error, self._clock(), self._subscriptions))
         except DigestError as second:  # the store itself fails, or the subscription is gone
             job.log(logging.WARNING, "not kept", reason=str(second))
+
+
+def _looked_at(job: Job, look: Callable[[Job], Job]) -> Job:
+    """The delivery after a last look, if that was possible."""
+    try:
+        return look(job)
+    except TryLater:  # its digest is kept no more
+        return job
+    except Exception:  # whatever stands in the way must not keep the next digest from being planned
+        _log.exception("a last look failed")
+        return job
 
 
 def _after(job: Job, error: Exception, now: datetime, subscriptions: Subscriptions) -> Delivery:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from bot.commits import patch
+from bot.commits.files import FileKind, kind
 from bot.commits.interfaces import touches_interface
 from bot.commits.patch import EvidenceIndex, Selection
 from bot.errors import ContextExceeded, DigestError
@@ -130,13 +131,13 @@ class Analyst:
             yield {task.commit.sha: replace(self._rules(task, patches), note=note)}
 
     def _by_model(self, tasks: Sequence[_Task]) -> Iterator[dict[str, Analysis]]:
-        """Small medium commits that touch no interface several at once, all others one by one, as patches arrive."""
+        """Small medium commits that need no look several at once, all others one by one, as patches arrive."""
         with ThreadPoolExecutor(self._brief.concurrency) as pool:
             asked: list[Future[dict[str, Analysis]]] = []
             batch: list[_Read] = []
             for task, patches in self._patches(tasks):
                 seen = patch.select(task.commit, patches, questions.SMALL_TOKENS)
-                if task.importance is Importance.HIGH or seen.coverage < 1 or touches_interface(patches):
+                if task.importance is Importance.HIGH or seen.coverage < 1 or self._needs_a_look(patches):
                     asked.append(pool.submit(lambda t, p: {t.commit.sha: self._full(t, p)}, task, patches))
                     continue
                 batch.append((task, patches, seen))
@@ -147,6 +148,11 @@ class Analyst:
                 asked.append(pool.submit(self._batch, batch))
             for answered in asked:
                 yield answered.result()
+
+    def _needs_a_look(self, patches: Sequence[FilePatch]) -> bool:
+        """Whether others decide what a patch means: who meets an interface; where looks are had, who calls code."""
+        code = any(kind(file.path) is FileKind.SOURCE for file in patches)
+        return touches_interface(patches) or (code and self._brief.depth.looks > 0)
 
     def _full(self, task: _Task, patches: tuple[FilePatch, ...]) -> Analysis:
         """The full analysis by the model, which is kept, else by the rules.
@@ -266,10 +272,9 @@ class Analyst:
         parts = [each.result()[1] for each in read if not each.exception()]
         whole = replies.joined(parts)
         question = questions.merge_question(brief.repository, commit, parts, brief.language)
+        how = {"coverage": whole.coverage, "language": brief.language}
         try:
-            made, _ = self._proven(
-                question, lambda r: replies.read_analysis(r, commit, index, whole.coverage, brief.language)
-            )
+            made, _ = self._proven(question, lambda r: replies.read_merged(r, commit, index, parts, **how))
         except (Rejected, DigestError) as error:
             brief.fault(error)
             return whole

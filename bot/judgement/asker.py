@@ -1,39 +1,44 @@
 """The language model within its token budget, with what it took written down.
 
 A budget is held against rows of the store, so that every process on one database keeps the same one. Before a question
-is asked, what it can take at most is reserved; only processes that ask in the same moment can go past a limit, by the
-questions they have open.
+is asked, what it can take at most is reserved there, in one step with the look at what is left.
 """
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from bot.commits.patch import tokens
-from bot.errors import BudgetSpent, ConfigError, DigestError, Paused, Unavailable
+from bot.errors import BudgetSpent, ConfigError, DigestError, Paused, ShareSpent, Unavailable
 from bot.judgement import questions
 from bot.judgement.replies import Rejected
 from bot.ports import LanguageModel, Meter
-from bot.values import Question, Reply, Spending, Usage
+from bot.values import SCHEDULED, TERMINAL, Account, Question, Reply, Reservation, Spending, Taken, Usage
 
 _PATIENCE = 3
 """Outages of a model in one digest after which it is asked nothing more: each has cost several tries already."""
+_SHARES = {"person": "model_budget_person", "channel": "model_budget_channel", "asked": "model_budget_asked"}
+"""By whose limit is reached, what is told of it."""
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Tokens a day of `zone` and a digest, 0 for no limit; prices for a million tokens, 0 where none is set.
+    """Tokens, 0 for no limit; prices for a million of them, 0 where none is set.
 
-    What a service had cached costs as the rest of a prompt does, unless it has a price of its own.
+    A `day` is one of `zone`. Of it `scheduled` are for scheduled digests alone, which may take all; of the rest a
+    `person` and a `channel` may ask for so many. What a service had cached costs as the rest of a prompt does, unless
+    it has a price of its own.
     """
 
     day: int = 0
     digest: int = 0
+    person: int = 0
+    channel: int = 0
+    scheduled: int = 0
     zone: str = "UTC"
     prompt_price: float = 0
     completion_price: float = 0
@@ -46,6 +51,35 @@ class Limits:
     def midnight(self, now: datetime, back: int = 0) -> datetime:
         """The last local midnight, when the day's budget began, or that of so many days before."""
         return datetime.combine(self.date(now, back), time(), ZoneInfo(self.zone))
+
+    def reset(self, now: datetime) -> str:
+        """When the day's budget begins anew."""
+        return f"{self.midnight(now, -1):%Y-%m-%d %H:%M} ({self.zone})"
+
+    @property
+    def asked(self) -> int:
+        """Tokens a day that all who ask may take, where there is a limit."""
+        return max(self.day - self.scheduled, 0)
+
+    def check(self, taken: Taken, account: Account, tokens_: int, now: datetime) -> None:
+        """Whether so many tokens more are within the day's limits. Raises BudgetSpent, of the nearest that is not."""
+        for name, used, limit in self._held(taken, account):
+            if used + tokens_ > limit:
+                fields = {"tokens": f"{limit:,}", "reset": self.reset(now)}
+                if name == "day":
+                    raise BudgetSpent("model_budget_day", **fields)
+                raise ShareSpent(_SHARES[name], **fields)
+
+    def _held(self, taken: Taken, account: Account) -> Iterator[tuple[str, int, int]]:
+        """The limits that hold for an account, the nearest first, each with what was taken of it."""
+        if account.person and self.person:
+            yield "person", taken.person, self.person
+        if account.channel and self.channel:
+            yield "channel", taken.channel, self.channel
+        if account != SCHEDULED and self.day and self.scheduled:
+            yield "asked", taken.asked, self.asked
+        if self.day:
+            yield "day", taken.total, self.day
 
     def cost(self, spent: Iterable[Spending]) -> float | None:
         """What tokens cost, in the unit of the prices; None where no price is set."""
@@ -81,6 +115,23 @@ class Bill:
         """What was taken since a moment."""
         return self.meter.usage(moment, self.clock() + timedelta(seconds=1))
 
+    def reserve(self, account: Account, model: str, question: Question) -> str:
+        """Reserve what a question takes at most, and return the reservation's name. Raises BudgetSpent."""
+        now, wanted = self.clock(), most(question)
+        return self.meter.reserve(
+            Reservation(account, model, question.name, wanted, now),
+            *self._bounds(now),
+            lambda taken: self.limits.check(taken, account, wanted, now),
+        )
+
+    def taken(self, account: Account) -> Taken:
+        """What was taken today and is reserved, of everything and of an account."""
+        return self.meter.taken(account, *self._bounds(self.clock()))
+
+    def _bounds(self, now: datetime) -> tuple[datetime, datetime]:
+        """When the day of a moment begins and ends."""
+        return self.limits.midnight(now), self.limits.midnight(now, -1)
+
 
 class Asker:
     """A language model within the day's limit, asked at most `concurrency` questions at once."""
@@ -92,26 +143,23 @@ class Asker:
         self._model = model
         self._slots = threading.BoundedSemaphore(concurrency)
         self._lock = threading.Lock()
-        self._reserved = 0
 
-    def conversation(self) -> "Conversation":
+    def conversation(self, account: Account = TERMINAL) -> "Conversation":
         """The questions of one digest, which share its limit and its patience."""
-        return Conversation(self, self.bill.limits.digest)
+        return Conversation(self, account, self.bill.limits.digest)
 
-    def reply(self, question: Question) -> Reply:
+    def reply(self, question: Question, account: Account = TERMINAL) -> Reply:
         """The model's answer as it came; what it took is kept. Raises ModelError where the day's budget is spent."""
-        used: object = None
-        with self._slots, self._reservation(most(question)):
+        with self._slots:
+            reservation = self.bill.reserve(account, self.name, question)
             try:
                 reply = self._model.ask(question)
-                used = reply.usage
-                return reply
             except DigestError as error:
                 used = error.fields.get("usage")
+                self.bill.meter.charge(reservation, used if isinstance(used, Usage) else None)
                 raise
-            finally:
-                if isinstance(used, Usage):
-                    self.bill.meter.add_usage(used, question.name, self.bill.clock())
+            self.bill.meter.charge(reservation, reply.usage)
+            return reply
 
     def shrink(self, room: int) -> bool:
         """Learn that a question with `room` tokens of patch was too long; whether a shorter one is worth a try."""
@@ -122,20 +170,6 @@ class Asker:
     def checked(self, question: Question, stated: int, dropped: int) -> None:
         """Keep how many statements an answer made, and how many of them could not be verified."""
         self.bill.meter.add_checks(self.name, question.name, stated, dropped, self.bill.clock())
-
-    @contextmanager
-    def _reservation(self, tokens_: int) -> Iterator[None]:
-        limit = self.bill.limits.day
-        with self._lock:
-            spent = sum(s.tokens for s in self.bill.today()) if limit else 0
-            if limit and spent + self._reserved + tokens_ > limit:
-                raise BudgetSpent("model_budget_day", tokens=f"{limit:,}")
-            self._reserved += tokens_
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._reserved -= tokens_
 
 
 def most(question: Question) -> int:
@@ -148,6 +182,7 @@ class Conversation:
     """What is asked for one digest: within its limit, and no more once the model has shown that it cannot answer."""
 
     asker: Asker
+    account: Account
     limit: int
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _taken: int = 0
@@ -194,7 +229,7 @@ class Conversation:
             self._taken += reserved
         used: Any = Usage(self.asker.name)
         try:
-            reply = self.asker.reply(question)
+            reply = self.asker.reply(question, self.account)
             used = reply.usage
             return reply
         except DigestError as error:
@@ -204,6 +239,11 @@ class Conversation:
         finally:
             with self._lock:
                 self._taken += used.prompt + used.completion - reserved
+
+    @property
+    def out_of_share(self) -> bool:
+        """Whether it gave up for want of tokens that others still have."""
+        return isinstance(self._gave_up, ShareSpent)
 
     def _consider(self, error: DigestError) -> None:
         """Give up after a fault that will not pass in this digest's time, or after too many that should have."""

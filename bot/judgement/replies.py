@@ -316,7 +316,7 @@ def still_open(reply: Reply, draft: DraftReply) -> DraftReply:
     """The draft as an answer judged it, with what would have to be looked up to settle the rest. Raises Rejected."""
     answer = _parsed(reply, OpenReply)
     left = {claim.number: claim.becomes for claim in answer.claims if claim.outcome is not Outcome.DROPPED}
-    claims = [c.model_copy(update={"text": left[c.number]}) for c in draft.claims if c.number in left]
+    claims = [c.model_copy(update={"text": left[c.number] or c.text}) for c in draft.claims if c.number in left]
     return DraftReply(claims=claims, looks=answer.looks)
 
 
@@ -332,17 +332,20 @@ def read_looked(
     if missing := [str(claim.number) for claim in draft.claims if claim.number not in judged]:
         raise Rejected(f"these claims are not gone through: {', '.join(missing)}.")
     return _checked(
-        answer, commit, lambda path, quote: index.find(path, quote) or _seen(path, quote, sights), reply, how
+        answer, commit, lambda path, quote: index.find(path, quote) or _seen(path, quote, sights, commit), reply, how
     )
 
 
-def _seen(path: str, quote: str, sights: Sequence[Sight]) -> Evidence | None:
-    """Where a quote is in the lines that were looked up, each of which was shown behind its number."""
+def _seen(path: str, quote: str, sights: Sequence[Sight], commit: Commit) -> Evidence | None:
+    """Where a quote is in the lines that were looked up, each of which was shown behind its number.
+
+    A line that is there at the commit is shown there, whatever else was looked up before it.
+    """
     quote = _NUMBER.sub("", quote)
-    for sight in sights:
-        for excerpt in sight.excerpts:
-            if excerpt.path == path and (found := place(quote, excerpt.lines)) is not None:
-                return Evidence(path, quote, excerpt.start + found, sha=excerpt.sha)
+    excerpts = [excerpt for sight in sights for excerpt in sight.excerpts if excerpt.path == path]
+    for excerpt in sorted(excerpts, key=lambda each: each.sha != commit.sha):
+        if (found := place(quote, excerpt.lines)) is not None:
+            return Evidence(path, quote, excerpt.start + found, sha=excerpt.sha)
     return None
 
 
@@ -350,6 +353,22 @@ def read_analysis(reply: Reply, commit: Commit, index: EvidenceIndex, coverage: 
     """The full analysis of one commit. Raises Rejected; statements without evidence are dropped and told."""
     how = {"coverage": coverage, "language": language}
     return _checked(_parsed(reply, AnalysisReply), commit, index.find, reply, how)
+
+
+def read_merged(reply: Reply, commit: Commit, index: EvidenceIndex, parts: Sequence[Analysis], **how: Any) -> Checked:
+    """The analysis made of those of a commit's parts, whose evidence holds on; `how` as in `read_analysis`.
+
+    Raises Rejected.
+    """
+    shown = [e for part in parts for e in (*(i.evidence for i in part.insights), *(r.evidence for r in part.risks))]
+    known = {(evidence.path, evidence.quote): evidence for evidence in shown}
+    return _checked(
+        _parsed(reply, AnalysisReply),
+        commit,
+        lambda path, quote: known.get((path, quote)) or index.find(path, quote),
+        reply,
+        how,
+    )
 
 
 _Find = Callable[[str, str], Evidence | None]
@@ -468,7 +487,7 @@ def _described(answer: DescriptionReply, commit: Commit, seen: Selection, index:
     )
 
 
-_NAME = re.compile(r"[A-Za-z0-9_]*[0-9_][A-Za-z0-9_]*")
+_NAME = re.compile(r"(?<![A-Za-z0-9_])[A-Za-z]*[0-9_][A-Za-z0-9_]*")
 
 
 def read_overview(reply: Reply, asked: Question, language: str) -> str:

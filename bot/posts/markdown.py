@@ -103,7 +103,7 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _START = re.compile(r"^(?:(\d{1,9})(?=[.)](?:\s|$))|(?=[-+=#]))")
 
 
-_END = re.compile(r"#+$")
+_END = re.compile(r"(?<!#)#+$")
 
 
 # GitHub links these in the text after Markdown is done, so no escape reaches them: addresses, mentions, issue numbers.

@@ -1,6 +1,7 @@
 """What a language model is asked, what it answers, and what that takes."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -38,7 +39,7 @@ class Spending:
     """What questions of one purpose (a prompt's name) took of one model, and how well their answers held.
 
     `stated` counts statements that name evidence, `dropped` those of them whose evidence was not found; `cached` is the
-    part of the prompt that the service had cached.
+    part of the prompt that the service had cached, and `asked` the tokens of all that people asked for.
     """
 
     model: str
@@ -49,11 +50,54 @@ class Spending:
     stated: int = 0
     dropped: int = 0
     cached: int = 0
+    asked: int = 0
 
     @property
     def tokens(self) -> int:
         """All that was asked and answered."""
         return self.prompt + self.completion
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """On whose account a question is: a person's, who asked in a channel of a chat. Empty for scheduled digests.
+
+    Without a person it is the channel's, without a channel the whole chat's.
+    """
+
+    chat: str = ""
+    channel: str = ""
+    person: str = ""
+
+
+SCHEDULED = Account()
+"""Digests that are due, also where they are built before their slot."""
+TERMINAL = Account("terminal")
+"""The operator's, whom no limit of a person or a channel concerns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What a question may take of a model at most, from when it is asked until it is known what it took."""
+
+    account: Account
+    model: str
+    purpose: str
+    tokens: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Tokens that were taken or are reserved: of everything, of what people asked for, in one channel, by one person.
+
+    Channel and person are those of an account; 0 where it has none.
+    """
+
+    total: int = 0
+    asked: int = 0
+    channel: int = 0
+    person: int = 0
 
 
 class Finish(StrEnum):

@@ -11,17 +11,19 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import requests
 
+from adapters import network, sessions
 from adapters.chats.feishu import limits
 from adapters.chats.ratelimit import RateLimit
 from adapters.chats.retry import Retrier, Retryable
 from adapters.chats.wall import Wall
+from bot import imports
 from bot.errors import ConfigError, DigestError, Forbidden, NotFound, Refused, ThreadGone, Unavailable
 from bot.values import one_line
 
@@ -122,7 +124,8 @@ class Api:
     def ask(self, method: str, path: str, *, query: Mapping[str, object] | None = None, body: object = None) -> Answer:
         """What Feishu answers, with the application's token, which is fetched anew once where it is refused.
 
-        Where no token is to be had, the answer is the one to the question for it.
+        Where no token is to be had, the answer is the one to the question for it. Raises Unreachable and ConfigError
+        where the network is not set up for it.
         """
         return self._with_token(lambda token: self._request(method, path, query, body, token))
 
@@ -191,7 +194,9 @@ class Api:
         option = sdk().RequestOption.builder().tenant_access_token(token).build()
         try:
             raw = send(option).raw
-        except OSError:  # requests' errors are such
+        except OSError as error:  # requests' errors are such
+            if lasting := network.obstacle(error, self.domain):
+                raise lasting from None
             return Answer(NO_ANSWER, "connection", status=0)
         except (ValueError, AttributeError, TypeError):  # the SDK reads any answer as an object of JSON
             return Answer(NO_ANSWER, "no JSON", status=502)
@@ -209,18 +214,25 @@ class Api:
 def sdk() -> Any:
     """lark_oapi, imported when it is first needed, and silenced: it prints to standard output, tickets among it.
 
-    It is kept from following redirects: it would take the application's secret along, in the body.
+    It is kept from following redirects: it would take the application's secret along, in the body. It reaches Feishu as
+    `adapters.network` says.
     """
-    import lark_oapi  # noqa: PLC0415
-    from lark_oapi.core.http import transport  # noqa: PLC0415
+    with imports.of_much():
+        import lark_oapi  # noqa: PLC0415
+        from lark_oapi.core.http import transport  # noqa: PLC0415
 
-    transport.requests = SimpleNamespace(request=partial(requests.request, allow_redirects=False))
+    transport.requests = SimpleNamespace(request=_request)
 
     logger = logging.getLogger("Lark")
     logger.handlers.clear()
     logger.propagate = False
     logger.addHandler(logging.NullHandler())
     return lark_oapi
+
+
+def _request(method: str, url: str, **options: Any) -> requests.Response:
+    with sessions.equip(requests.Session()) as session:
+        return session.request(method, url, **options, allow_redirects=False)
 
 
 def _written(value: object) -> str:

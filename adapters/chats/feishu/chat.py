@@ -269,6 +269,11 @@ class FeishuChat:
         finally:
             self._inbound.inbox.drain()
 
+    @property
+    def connected(self) -> bool:
+        """Whether the way in is open."""
+        return self._transport.connected
+
     def close(self) -> None:
         """Stop listening, after what is being answered, or after some seconds."""
         self._transport.stop()

@@ -44,14 +44,21 @@ def examine(settings: FeishuSettings, group: str) -> Iterator[Finding]:
     yield _way_in(settings, api)
 
 
-def _finding(name: str, ask: Callable[[], Answer], look: Callable[[Answer], Finding], target: str = "") -> Finding:
+def _finding(
+    name: str,
+    ask: Callable[[], Answer],
+    look: Callable[[Answer], Finding],
+    target: str = "",
+    tell: Callable[[Answer], DigestError] | None = None,
+) -> Finding:
     """What `look` finds in an answer; one that is an error is a finding too."""
     try:
         answer = ask()
     except DigestError as error:
         return Finding(name, Verdict.FAILED, "error", error=error)
     if answer.code:
-        return Finding(name, Verdict.FAILED, "error", error=translated(answer, Gate("doctor", target)))
+        told = tell(answer) if tell else translated(answer, Gate("doctor", target))
+        return Finding(name, Verdict.FAILED, "error", error=told)
     return look(answer)
 
 
@@ -96,6 +103,8 @@ def _way_in(settings: FeishuSettings, api: Api) -> Finding:
         known = bool(settings.feishu_encrypt_key.get_secret_value())
         shown = {"address": f"{settings.feishu_host}:{settings.feishu_port}"}
         return Finding("feishu_way_in", Verdict.FINE if known else Verdict.FAILED, "http" if known else "no_key", shown)
-    if (answer := endpoint(api)).code:
-        return Finding("feishu_way_in", Verdict.FAILED, "error", error=refused(answer))
-    return Finding("feishu_way_in", Verdict.FINE, "socket")
+
+    def look(_: Answer) -> Finding:
+        return Finding("feishu_way_in", Verdict.FINE, "socket")
+
+    return _finding("feishu_way_in", lambda: endpoint(api), look, tell=refused)

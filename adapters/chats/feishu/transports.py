@@ -17,11 +17,12 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from websockets.asyncio.client import connect
 
+from adapters import network
 from adapters.chats.feishu import limits
 from adapters.chats.feishu.calls import NO_ANSWER, Answer, Api, Gate, Json, sdk, translated
 from adapters.chats.inbox import Busy
 from adapters.web import WebTransport
-from bot import addresses
+from bot import DOCUMENTATION, addresses
 from bot.addresses import Service
 from bot.errors import ConfigError, DigestError, Unavailable
 
@@ -37,6 +38,11 @@ class Transport(Protocol):
 
     def run(self, take: Take) -> None:
         """Hand what Feishu pushes to `take` until `stop` is called. Raises ConfigError, Unavailable."""
+        ...
+
+    @property
+    def connected(self) -> bool:
+        """Whether it is open."""
         ...
 
     def stop(self) -> None:
@@ -75,6 +81,7 @@ class LongConnection:
         self._stopped = threading.Event()
         self._ending: Callable[[], None] = lambda: None
         self._failure: DigestError | None = None
+        self.connected = False
 
     def run(self, take: Take) -> None:
         """Stay connected until stopped.
@@ -100,15 +107,19 @@ class LongConnection:
     def _stay(self, take: Take) -> None:
         failures, once, reported = 0, False, set[int]()
         while not self._stopped.is_set():
-            answer = endpoint(self._api)
+            try:
+                answer = endpoint(self._api)
+            except DigestError as error:  # the network is not set up for it
+                self._failure = error
+                return
             begun = time.monotonic()
             if self._stopped.is_set():  # while it was waited for
                 return
             if answer.code == 0:
                 once = True
-                # Whatever the SDK raises, the next connection is another one's.
-                with suppress(Exception, asyncio.CancelledError):
-                    asyncio.run(self._connected(answer, take))
+                self._failure = self._ended(answer, take)
+                if self._failure:
+                    return
             elif not once and answer.status == HTTPStatus.OK and answer.code not in _PASSING:
                 self._failure = refused(answer)
                 return
@@ -121,12 +132,23 @@ class LongConnection:
                     _log.warning("the long connection to Feishu ended (%s), opening another", answer.code)
                 self._stopped.wait(_pause(failures))
 
+    def _ended(self, answer: Answer, take: Take) -> DigestError | None:
+        """How one connection ended: with what has to be mended first, None where another one may do."""
+        try:
+            asyncio.run(self._connected(answer, take))
+        except (Exception, asyncio.CancelledError) as error:  # whatever the SDK raises
+            return network.obstacle(error, str(answer.data.get("URL")))
+        return None
+
     async def _connected(self, answer: Answer, take: Take) -> None:
         """One connection, from opening it to its end."""
         from lark_oapi.ws import client as ws  # noqa: PLC0415
 
         if not addresses.serves(Service.FEISHU, self._api.domain, str(answer.data.get("URL"))):
-            _log.warning("Feishu named a host for the long connection that is none of Feishu's: see docs/security.md")
+            _log.warning(
+                "Feishu named a host for the long connection that is none of Feishu's: see %s/security.md",
+                DOCUMENTATION,
+            )
             raise Unavailable("feishu_failed", error="socket")
         ws.websockets = SimpleNamespace(connect=_Staying)
         if not ws.loop.is_running():
@@ -148,11 +170,13 @@ class LongConnection:
         self._ending = lambda: _call(loop, stopped.set)
         if self._stopped.is_set():
             stopped.set()
+        self.connected = True
         ends = [asyncio.ensure_future(each) for each in (link.wait_closed(), stopped.wait(), self._watch(link))]
         ping = asyncio.ensure_future(client._ping_loop())
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self.connected = False
             ping.cancel()
             with suppress(Exception):
                 await asyncio.wait_for(link.close(), 1)
@@ -170,7 +194,17 @@ class LongConnection:
 
 
 class _Staying(connect):
-    """A connection that stays with its host: the library's own follows up to ten redirects to anywhere."""
+    """A connection that stays with its host: the library's own follows up to ten redirects to anywhere.
+
+    It goes as `adapters.network` says. The SDK wants it to go around every proxy, and the library would take a password
+    as it is encoded.
+    """
+
+    def __init__(self, uri: str, **options: Any) -> None:
+        way: dict[str, Any] = {"ssl": network.context()} if uri.startswith("wss:") else {}
+        if proxy := network.proxy_for(uri):
+            way["sock"] = network.tunnel(proxy, uri, _CONNECT)
+        super().__init__(uri, **options | way | {"proxy": None})
 
     def process_redirect(self, exc: Exception) -> Exception:
         """Follow nothing."""
@@ -289,5 +323,5 @@ class Http(WebTransport):
             str(environ.get(f"HTTP_X_LARK_{name}", "")) for name in ("REQUEST_TIMESTAMP", "REQUEST_NONCE", "SIGNATURE")
         )
         expected = hashlib.sha256(f"{at}{nonce}{self._key}".encode() + body).hexdigest()
-        fresh = at.isdecimal() and abs(self._now() - int(at)) <= limits.CALLBACK_AGE.ours
-        return fresh and hmac.compare_digest(expected.encode(), signature.encode())
+        known = hmac.compare_digest(expected.encode(), signature.encode())
+        return known and at.isdecimal() and abs(self._now() - int(at)) <= limits.CALLBACK_AGE.ours

@@ -18,7 +18,7 @@ from adapters.chats.slack.calls import LOOKED_AT, SETTLE, Caller, Gate, put
 from adapters.chats.slack.inbound import Inbound
 from adapters.chats.slack.people import People
 from adapters.chats.slack.settings import SlackSettings
-from adapters.chats.slack.transports import Http, Socket, Transport
+from adapters.chats.slack.transports import Http, Silence, Socket, Transport
 from adapters.chats.slack.workspaces import NAME, InstalledWorkspaces, OneWorkspace, Workspaces, parts_of, place_of
 from adapters.chats.wall import Wall
 from bot.errors import ConfigError
@@ -56,7 +56,7 @@ class SlackChat:
         settle: float = SETTLE,
     ) -> None:
         self._workspaces = workspaces
-        self._transport = transport
+        self._transport = transport or Silence()
         self._wall = Wall(now)
         self._call = Caller(clock, sleep, settle, self._wall.hear)
         self._sleep = sleep
@@ -212,8 +212,6 @@ class SlackChat:
 
     def listen(self, listener: Listener) -> None:
         """Tell `listener` what people do, until `close` is called. Raises ConfigError, Unavailable."""
-        if self._transport is None:
-            raise ConfigError("slack_no_app_token")
         app = self._workspaces.app(
             _bolt_log, self._transport.secret, lambda team: listener.text(None, "slack.not_invited", workspace=team)
         )
@@ -223,10 +221,14 @@ class SlackChat:
         finally:
             self._inbound.inbox.drain()
 
+    @property
+    def connected(self) -> bool:
+        """Whether the way in is open."""
+        return self._transport.connected
+
     def close(self) -> None:
         """Stop listening, after what is being answered, or after some seconds."""
-        if self._transport:
-            self._transport.stop()
+        self._transport.stop()
 
 
 def _short(name: str) -> str:
@@ -272,11 +274,11 @@ def _workspaces(settings: SlackSettings) -> Workspaces:
     raise ConfigError("slack_no_token")
 
 
-def _transport(settings: SlackSettings) -> Transport | None:
-    """The way in; None where nothing is set up to listen, which posting does not need. Raises ConfigError."""
+def _transport(settings: SlackSettings) -> Transport:
+    """The way in; none where nothing is set up to listen, which posting does not need. Raises ConfigError."""
     if settings.slack_mode == "http":
         if not (secret := settings.slack_signing_secret.get_secret_value()):
             raise ConfigError("slack_no_secret")
         return Http(secret, settings.slack_host, settings.slack_port)
     token = settings.slack_app_token.get_secret_value()
-    return Socket(token, settings.slack_url) if token else None
+    return Socket(token, settings.slack_url) if token else Silence()

@@ -10,7 +10,7 @@ from adapters.chats.slack.blocks import render
 from adapters.chats.slack.calls import Gate, translated
 from adapters.chats.slack.settings import SlackSettings
 from adapters.chats.slack.workspaces import SCOPES, web_client
-from bot.errors import Unavailable
+from bot.errors import DigestError, Unavailable
 from bot.ports import Finding, Verdict
 from bot.values import Message
 
@@ -46,6 +46,8 @@ def _finding(name: str, method: str, look: Callable[[], Finding]) -> Finding:
         return look()
     except SlackApiError as error:
         return Finding(name, Verdict.FAILED, "error", error=translated(error, Gate(method, "")))
+    except DigestError as error:
+        return Finding(name, Verdict.FAILED, "error", error=error)
     except OSError:
         return Finding(name, Verdict.FAILED, "error", error=Unavailable("slack_failed", error="connection"))
 

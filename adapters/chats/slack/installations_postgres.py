@@ -5,7 +5,6 @@ is one row for each workspace, and one for each of its people who gave a token o
 """
 
 import json
-import uuid
 from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 from cryptography.fernet import MultiFernet
 from pydantic import SecretStr
 from slack_sdk.oauth.installation_store import Bot, Installation, InstallationStore
-from slack_sdk.oauth.state_store import OAuthStateStore
 
 from adapters.chats.slack.installations import SECRET, Encrypting
 from adapters.postgres import Connection, Server
@@ -27,8 +25,7 @@ _TABLES = """
     CREATE TABLE IF NOT EXISTS slack_installations (
         client_id text NOT NULL, team_id text NOT NULL, user_id text NOT NULL, installed_at double precision NOT NULL,
         body text NOT NULL, PRIMARY KEY (client_id, team_id, user_id)
-    );
-    CREATE TABLE IF NOT EXISTS slack_states (state text PRIMARY KEY, until timestamptz NOT NULL)
+    )
 """
 
 
@@ -38,7 +35,7 @@ class PlainInstallations(InstallationStore):
     def __init__(self, server: Server, client_id: str) -> None:
         self.server = server
         self._client = client_id
-        if not server.read(lambda db: db.execute("SELECT to_regclass('slack_states')").fetchone() != (None,)):
+        if not server.read(lambda db: db.execute("SELECT to_regclass('slack_installations')").fetchone() != (None,)):
             server.write(_make_tables)
 
     def save(self, installation: Installation) -> None:
@@ -117,26 +114,6 @@ class PostgresInstallations(Encrypting, PlainInstallations):
             kept = json.loads(body)
             return json.dumps(kept | {name: self.encrypted(kept[name]) for name in SECRET if kept.get(name)})
         return body
-
-
-class PostgresStates(OAuthStateStore):
-    """What is to come back from Slack's page, once and within some seconds, to whichever process."""
-
-    def __init__(self, server: Server, seconds: int) -> None:
-        self._server, self._seconds = server, seconds
-
-    def issue(self, *_: Any, **__: Any) -> str:
-        """A new one."""
-        state = str(uuid.uuid4())
-        query = "INSERT INTO slack_states VALUES (%s, now() + %s * interval '1 second')"
-        self._server.write(lambda db: db.execute(query, (state, self._seconds)))
-        return state
-
-    def consume(self, state: str) -> bool:
-        """Whether it was given out and came back in time; those that did not are removed."""
-        query = "DELETE FROM slack_states WHERE until < now() OR state = %s RETURNING state, until >= now()"
-        found = self._server.write(lambda db: db.execute(query, (state.replace("\0", ""),)).fetchall())
-        return (state, True) in found
 
 
 class ServerEnd:

@@ -12,7 +12,7 @@ from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, Caller, Gate, Stayin
 from adapters.chats.slack.workspaces import Workspaces, parts_of
 from bot import addresses
 from bot.addresses import Service
-from bot.errors import DigestError, Forbidden, NotFound
+from bot.errors import DigestError, Forbidden, NotFound, Unavailable
 from bot.values import Place
 
 
@@ -87,7 +87,7 @@ class People:
         webhook = StayingWebhook(url, timeout=TIMEOUT, retry_handlers=NO_RETRIES)
         try:
             response = webhook.send(text=page.text, blocks=list(page.blocks), response_type="ephemeral")
-        except OSError:
+        except (OSError, Unavailable):
             return False
         return response.status_code == 200
 

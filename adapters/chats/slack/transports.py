@@ -1,9 +1,15 @@
 """How Slack's events reach the bot: over a socket that the bot opens, or over HTTP that Slack calls."""
 
+import hashlib
+import hmac
+import io
 import logging
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any, Protocol
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode.websocket_client import SocketModeHandler
@@ -12,10 +18,11 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.socket_mode.websocket_client import SocketModeClient
 from websocket import WebSocket, _app
 
+from adapters import network
 from adapters.chats.slack.calls import Gate, translated
 from adapters.chats.slack.workspaces import web_client
-from adapters.web import WebTransport
-from bot import addresses
+from adapters.web import LIMITS, Limits, WebTransport
+from bot import DOCUMENTATION, addresses
 from bot.addresses import Service
 from bot.errors import Unavailable
 
@@ -34,6 +41,11 @@ class Transport(Protocol):
         """Hand requests to `app` until `stop` is called. Raises ConfigError, Unavailable."""
         ...
 
+    @property
+    def connected(self) -> bool:
+        """Whether it is open."""
+        ...
+
     def stop(self) -> None:
         """End `run`, from another thread."""
         ...
@@ -48,12 +60,14 @@ class Socket:
         self._token = app_token
         self._url = url
         self._stopped = threading.Event()
+        self._client: SocketModeClient | None = None
 
     def run(self, app: App) -> None:
         """Stay connected until stopped. Raises ConfigError for a token that Slack does not take, Unavailable."""
         handler = SocketModeHandler(
             app, self._token, logger=_log, web_client=web_client(None, self._url), ping_interval=10
         )
+        self._client = handler.client
         listed = self._listed(handler.client.issue_new_wss_url)
         handler.client.issue_new_wss_url = listed  # type: ignore[method-assign]
         try:
@@ -64,6 +78,7 @@ class Socket:
         except OSError:
             raise Unavailable("slack_failed", error="connection") from None
         finally:
+            self._client = None
             _close(handler.client)
 
     def _listed(self, issue: Callable[[], str]) -> Callable[[], str]:
@@ -77,17 +92,63 @@ class Socket:
 
         return issued
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection, of which Slack has answered the handshake."""
+        session = self._client.current_session if self._client else None
+        return bool(session and session.sock and session.sock.connected)
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopped.set()
+
+
+class Silence:
+    """No way in: messages go out, and nothing that people do is heard."""
+
+    secret = ""
+
+    def __init__(self) -> None:
+        self._stopped, self.connected = threading.Event(), False
+
+    def run(self, app: App) -> None:  # noqa: ARG002  # it is never called
+        """Wait until stopped."""
+        _log.warning(
+            "in Slack nothing is heard, only posted: SLACK_APP_TOKEN is not set; see %s/slack.md", DOCUMENTATION
+        )
+        self.connected = True
+        self._stopped.wait()
+        self.connected = False
+
     def stop(self) -> None:
         """End `run`."""
         self._stopped.set()
 
 
 class _Staying(WebSocket):
-    """The connection beneath the SDK's, which would follow three redirects to anywhere; this one follows none."""
+    """The connection beneath the SDK's, which would follow three redirects to anywhere; this one follows none.
+
+    It goes as `adapters.network` says: the library knows some of the usual variables, and the machine's roots alone.
+    """
 
     def connect(self, url: str, **options: Any) -> None:
-        """Connect to `url` alone."""
-        super().connect(url, **options, redirect_limit=0)  # type: ignore[no-untyped-call]
+        """Connect to `url` alone. Raises ConfigError and Unreachable where the network is not set up for it."""
+        way = _way(network.proxy_for(url))
+        self.sock_opt.sslopt["context"] = network.context()
+        try:
+            super().connect(url, **options | way, redirect_limit=0)  # type: ignore[no-untyped-call]
+        except Exception as error:
+            if lasting := network.obstacle(error, url):
+                raise lasting from None
+            raise
+
+
+def _way(proxy: network.Proxy | None) -> dict[str, Any]:
+    """How the library is told of a proxy, or of none: it would look for one itself where it is told of nothing."""
+    if proxy is None:
+        return {"http_proxy_host": "none", "http_proxy_port": 1, "http_no_proxy": ["*"], "proxy_type": "http"}
+    auth = (proxy.user, proxy.password) if proxy.credentials else None
+    return {"http_proxy_host": proxy.host, "http_proxy_port": proxy.port, "http_proxy_auth": auth, "proxy_type": "http"}
 
 
 _app.WebSocket = _Staying  # type: ignore[attr-defined]  # what the SDK opens takes no other
@@ -107,13 +168,58 @@ def _close(client: SocketModeClient) -> None:
     client.message_workers.shutdown()
 
 
+_FRESH = 300.0
+"""Seconds for which a signature counts (docs.slack.dev/authentication/verifying-requests-from-slack)."""
+_PAGES = 2
+"""Pages for installing that are made at a time: anybody may ask for one, and each may ask Slack."""
+
+
 class Http(WebTransport):
     """HTTP: Slack calls `/slack/events` at a public address, which leads to this host and port."""
 
-    def __init__(self, secret: str, host: str, port: int) -> None:
-        super().__init__(host, port, "slack-http", "SLACK_PORT")
+    def __init__(self, secret: str, host: str, port: int, limits: Limits = LIMITS) -> None:
+        super().__init__(host, port, "slack-http", "SLACK_PORT", limits)
         self.secret = secret
+        self._pages = threading.BoundedSemaphore(_PAGES)
 
     def run(self, app: App) -> None:
         """Serve until stopped. Raises ConfigError where the port cannot be opened."""
-        self.serve(SlackRequestHandler(app))
+        handler = SlackRequestHandler(app)
+
+        def respond(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+            if environ["REQUEST_METHOD"] != "POST":
+                return self._page(handler, environ, start)
+            if environ["PATH_INFO"] != handler.path:
+                return _refused(HTTPStatus.NOT_FOUND, start)
+            body = environ["wsgi.input"].read()
+            if not self._signed(environ, body):
+                return _refused(HTTPStatus.UNAUTHORIZED, start)
+            return handler(_with(environ, body), start)
+
+        self.serve(respond)
+
+    def _page(self, handler: SlackRequestHandler, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        """A page for somebody's browser, which sends no body."""
+        if not self._pages.acquire(blocking=False):
+            return _refused(HTTPStatus.TOO_MANY_REQUESTS, start)
+        try:
+            return handler(_with(environ, b""), start)
+        finally:
+            self._pages.release()
+
+    def _signed(self, environ: WSGIEnvironment, body: bytes) -> bool:
+        """Whether Slack signed a request, and lately; Bolt asks only once it has read, and logged, what was sent."""
+        at, signature = (str(environ.get(f"HTTP_X_SLACK_{name}", "")) for name in ("REQUEST_TIMESTAMP", "SIGNATURE"))
+        signed = hmac.new(self.secret.encode(), f"v0:{at}:".encode() + body, hashlib.sha256).hexdigest()
+        known = hmac.compare_digest(f"v0={signed}".encode(), signature.encode())
+        return known and abs(time.time() - int(at)) <= _FRESH
+
+
+def _with(environ: WSGIEnvironment, body: bytes) -> WSGIEnvironment:
+    return environ | {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+
+
+def _refused(status: HTTPStatus, start: StartResponse) -> Iterable[bytes]:
+    """The answer to who is not Slack; they learn nothing from it."""
+    start(f"{status.value} {status.phrase}", [("Content-Type", "text/plain; charset=utf-8")])
+    return [f"{status.phrase}\n".encode()]

@@ -3,8 +3,12 @@
 Installations are kept in the bot's own database; with a key, tokens are encrypted there.
 """
 
+import hashlib
+import hmac
 import html
 import logging
+import secrets
+import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +25,6 @@ from slack_bolt.oauth.oauth_settings import OAuthSettings
 from slack_sdk.errors import SlackApiError
 from slack_sdk.oauth.installation_store import Installation, InstallationStore
 from slack_sdk.oauth.state_store import OAuthStateStore
-from slack_sdk.oauth.state_store.sqlite3 import SQLite3OAuthStateStore
 from slack_sdk.web import WebClient
 
 from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, Gate, StayingClient, translated
@@ -149,7 +152,7 @@ class InstalledWorkspaces:
         self._url = url
         self._encrypted = bool(key)
         self._invited = frozenset(invited)
-        self._installations, self._states = _kept_in(database, client_id, fernet(key), self._invited)
+        self._installations = _kept_in(database, client_id, fernet(key), self._invited)
 
     def client(self, team: str) -> WebClient:
         """A client with the token of a workspace. Raises NotFound where the app is not installed, ConfigError."""
@@ -176,7 +179,7 @@ class InstalledWorkspaces:
                 scopes=SCOPES,
                 installation_store=self._installations,
                 installation_store_bot_only=True,
-                state_store=self._states,
+                state_store=_SignedStates(self._client_secret),
                 callback_options=CallbackOptions(lambda args: args.default.success(args), _refusing(page)),
                 logger=logger,
             ),
@@ -195,15 +198,13 @@ class InstalledWorkspaces:
 
 def _kept_in(
     database: Path | SecretStr, client_id: str, key: MultiFernet | None, invited: Collection[str]
-) -> tuple[InstallationStore, OAuthStateStore]:
-    """Where installations are kept, and what is to come back from Slack's page. Raises what opening a database does."""
+) -> InstallationStore:
+    """Where installations are kept. Raises what opening a database does."""
     if isinstance(database, Path):
-        states = SQLite3OAuthStateStore(expiration_seconds=_STATE_SECONDS, database=str(database))
-        return EncryptedInstallations(database, client_id, key, invited), states
-    from adapters.chats.slack.installations_postgres import PostgresInstallations, PostgresStates  # noqa: PLC0415
+        return EncryptedInstallations(database, client_id, key, invited)
+    from adapters.chats.slack.installations_postgres import PostgresInstallations  # noqa: PLC0415  # it may not be there
 
-    kept = PostgresInstallations(database, client_id, key, invited)
-    return kept, PostgresStates(kept.server, _STATE_SECONDS)
+    return PostgresInstallations(database, client_id, key, invited)
 
 
 class _NotInvited(BoltError):
@@ -226,6 +227,29 @@ class _InvitedOnly(OAuthFlow):
                 self.client.auth_revoke(token=installation.bot_token)
             raise _NotInvited(team)
         super().store_installation(request, installation)
+
+
+class _SignedStates(OAuthStateStore):
+    """What an installation carries to Slack and back (RFC 6749, 10.12): signed and short-lived, and kept nowhere.
+
+    Anybody may open the page for installing, any number of times. Bolt's cookie tells that it is the same browser.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._key = hashlib.sha256(f"oauth-state:{secret}".encode()).digest()
+
+    def issue(self, *_: Any, **__: Any) -> str:
+        """A new one."""
+        return self._closed(f"{time.time() + _STATE_SECONDS:.0f}.{secrets.token_hex(16)}")
+
+    def consume(self, state: str) -> bool:
+        """Whether it is one of ours that has not expired."""
+        said = state.rpartition(".")[0]
+        ours = hmac.compare_digest(self._closed(said).encode(), state.encode())
+        return ours and time.time() < int(said.partition(".")[0])
+
+    def _closed(self, said: str) -> str:
+        return f"{said}.{hmac.new(self._key, said.encode(), hashlib.sha256).hexdigest()}"
 
 
 def _refusing(page: Callable[[str], str]) -> Callable[[FailureArgs], BoltResponse]:

@@ -13,12 +13,14 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from http.client import responses as HTTP_REASONS
 from typing import Any, Self
 
 import httpx2
 import openai
 
+from adapters import network
 from adapters.llms.openai.complaints import (
     about_the_form,
     bad_key,
@@ -36,7 +38,7 @@ from adapters.llms.openai.forms import Forms, Walk
 from adapters.llms.openai.gate import Gate, retry_after
 from adapters.llms.openai.reading import asked_tokens, completion, reply_of, thought
 from adapters.llms.openai.settings import OpenAISettings
-from bot.errors import ConfigError, ContextExceeded, DigestError, ModelError, Paused, Unavailable
+from bot.errors import ConfigError, ContextExceeded, DigestError, ModelError, Paused, Unavailable, Unreachable
 from bot.ports import Learned
 from bot.values import Finish, Question, Reply, Usage, one_line
 
@@ -135,6 +137,8 @@ def _outside_error(error: openai.APIError, model: str, url: str, seconds: float,
     """What an error of the SDK means to a person. The server's words are kept only without the key."""
     if isinstance(error, openai.APIStatusError):
         return _status_error(error, model, url, key)
+    if lasting := network.obstacle(error, url):
+        return lasting
     if isinstance(error, openai.APITimeoutError) and not isinstance(error.__cause__, httpx2.ConnectTimeout):
         return Unavailable("model_timeout", model=model, seconds=f"{seconds:g}")
     return Unavailable("model_unreachable", url=url)
@@ -144,6 +148,8 @@ def _status_error(error: openai.APIStatusError, model: str, url: str, key: str) 
     status, said = error.status_code, complaint(error.body)
     if _spent(error):
         return ConfigError("model_quota_spent", model=model)
+    if status == 407 and (proxy := network.proxy_for(url)):
+        return network.refusal(status, proxy, url)
     if no_model(said) and status in {400, 403, 404}:
         return ConfigError("model_unknown", model=model)
     if status in {401, 403} or (status == 400 and bad_key(said)):
@@ -270,13 +276,27 @@ class OpenAIModel:
         self._forms = Forms(model, self._url, learned, now)
         self._gate = Gate(clock, sleep)
         self._first, self._probed = threading.Lock(), False
+
+    @cached_property
+    def _client(self) -> openai.OpenAI:
+        """The SDK's client, made with the first question, which then says what the network is not set up for.
+
+        Raises ConfigError.
+        """
         # A connection of its own for each request: the cutoff learns a socket when it connects, and a handshake is
         # nothing beside the seconds of an answer.
         # No redirects: what is asked holds code, and goes to the address that was set.
         # Nothing packed: an answer is small, and what comes packed all the same has to be unpacked with care.
-        plain = {"Accept-Encoding": "identity"}
-        http = _BoundedClient(headers=plain, limits=httpx2.Limits(max_keepalive_connections=0), follow_redirects=False)
-        self._client = self._endpoint.client(self._key, http)
+        proxy = network.proxy_for(self._url)
+        http = _BoundedClient(
+            headers={"Accept-Encoding": "identity"},
+            limits=httpx2.Limits(max_keepalive_connections=0),
+            follow_redirects=False,
+            verify=network.context(),
+            proxy=proxy.url if proxy else None,
+            trust_env=False,
+        )
+        return self._endpoint.client(self._key, http)
 
     @property
     def name(self) -> str:
@@ -316,8 +336,9 @@ class OpenAIModel:
                 if _lost(outcome):
                     spent = replace(spent, prompt=spent.prompt + asked_tokens(body))
                 failures += 1
-                if not self._waited(outcome, failures, ends):
-                    raise self._told(outcome, spent)
+                told = self._told(outcome, spent)
+                if isinstance(told, Unreachable) or not self._waited(outcome, failures, ends):
+                    raise told
 
     def _pass_gate(self, ends: float, spent: Usage) -> None:
         """Wait as long as the service wants everybody to. Raises Paused where that is longer than there is time."""

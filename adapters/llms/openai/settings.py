@@ -6,6 +6,9 @@ from pydantic import Field, SecretStr
 
 from bot.settings import Base
 
+_PARTS = {"scheduled": 2, "channel": 4, "person": 10}
+"""Which part of the day's tokens is whose, where nothing is set."""
+
 
 class OpenAISettings(Base, title="A language model: any OpenAI-compatible endpoint"):
     """The endpoint's, and the budgets."""
@@ -25,9 +28,35 @@ class OpenAISettings(Base, title="A language model: any OpenAI-compatible endpoi
     openai_daily_tokens: int = Field(
         10_000_000, ge=0, description="tokens a day; when they are spent, the rules write the rest. `0`: no limit"
     )
+    openai_daily_tokens_scheduled: int | None = Field(
+        None,
+        ge=0,
+        description="of these, for scheduled digests alone, which may take all. `0`: none",
+        examples=["5000000"],
+        json_schema_extra={"default": "half of `OPENAI_DAILY_TOKENS`"},
+    )
+    openai_daily_tokens_channel: int | None = Field(
+        None,
+        ge=0,
+        description="tokens a day that people may ask for in one channel. `0`: no limit",
+        examples=["2500000"],
+        json_schema_extra={"default": "a quarter of `OPENAI_DAILY_TOKENS`"},
+    )
+    openai_daily_tokens_person: int | None = Field(
+        None,
+        ge=0,
+        description="tokens a day that one person may ask for. `0`: no limit",
+        examples=["1000000"],
+        json_schema_extra={"default": "a tenth of `OPENAI_DAILY_TOKENS`"},
+    )
     openai_digest_tokens: int = Field(1_000_000, ge=0, description="tokens one digest may take. `0`: no limit")
     openai_prompt_price: float = Field(0, ge=0, description="price of a million prompt tokens, for `digest usage`")
     openai_cached_price: float = Field(
         0, ge=0, description="price of a million prompt tokens that the service had cached. `0`: as the others"
     )
     openai_completion_price: float = Field(0, ge=0, description="price of a million answered tokens")
+
+    def share(self, whose: Literal["scheduled", "channel", "person"]) -> int:
+        """The part of the day's tokens that is set, else the usual one; 0 for none."""
+        given: int | None = getattr(self, f"openai_daily_tokens_{whose}")
+        return self.openai_daily_tokens // _PARTS[whose] if given is None else given

@@ -20,7 +20,7 @@ from pathlib import Path
 from adapters.sources.git import process
 from bot.errors import Forbidden, NotFound
 
-_HEAD = re.compile(r"(?:ref: (refs/[^\0\n]+)|[0-9a-f]{40}|[0-9a-f]{64})\s*")
+_HEAD = re.compile(r"(?:ref: (refs/[^\0\n]*[^\0\s])|[0-9a-f]{40}|[0-9a-f]{64})\s*")
 _NO_ATTRIBUTES = {
     "sha1": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
     "sha256": "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
@@ -200,10 +200,12 @@ def _pair(entry: str) -> tuple[str, str]:
 class View:
     """A private git directory on a repository: what git is run in."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, limits: process.Limits) -> None:
         self.folder = folder
-        self.run = partial(process.run, folder, env={"GIT_DIR": str(folder)})
-        self.chunks = partial(process.chunks, folder, env={"GIT_DIR": str(folder)})
+        self.limits = limits
+        env = {"GIT_DIR": str(folder)}
+        self.run = partial(process.run, folder, seconds=limits.answer, env=env)
+        self.chunks = partial(process.chunks, folder, seconds=limits.stream, env=env)
 
     def boundary(self) -> frozenset[str]:
         """The SHAs at which a shallow clone's history was cut off; their parents are missing."""
@@ -212,7 +214,7 @@ class View:
 
 
 @contextmanager
-def view(layout: Layout, entries: dict[str, str]) -> Iterator[View]:
+def view(layout: Layout, entries: dict[str, str], limits: process.Limits) -> Iterator[View]:
     """A view of the repository whose config has `entries`, removed again at the end. Raises NotFound, Forbidden."""
     with tempfile.TemporaryDirectory(prefix="commit-digest-") as name:
         folder = Path(name)
@@ -223,4 +225,4 @@ def view(layout: Layout, entries: dict[str, str]) -> Iterator[View]:
         (folder / "HEAD").write_text(head(layout), errors="surrogateescape")
         for shared in ("objects", "refs", "packed-refs", "shallow"):
             (folder / shared).symlink_to(layout.common / shared)  # one that is not there reads as absent, as it is
-        yield View(folder)
+        yield View(folder, limits)

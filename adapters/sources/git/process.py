@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import IO
@@ -34,6 +35,19 @@ _BASE = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ALLOW_PROTOCOL": "",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds that git may take: to answer, to print a stream, to fetch; and with next to nothing from a server."""
+
+    answer: float = 120
+    stream: float = 900
+    fetch: float = 900
+    stall: int = 60
+
+
+LIMITS = Limits()
 
 
 class GitFailed(Exception):
@@ -67,7 +81,9 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), **_BASE, **extra}
 
 
-def run(folder: Path, *arguments: str, stdin: bytes = b"", seconds: float = 120, env: Mapping[str, str]) -> bytes:
+def run(
+    folder: Path, *arguments: str, stdin: bytes = b"", seconds: float = LIMITS.answer, env: Mapping[str, str]
+) -> bytes:
     """What git prints, run in `folder` with `env` in its environment. Raises GitFailed; GitSlow after `seconds`."""
     with tempfile.TemporaryFile() as errors, _started(folder, arguments, stdin, errors, env) as process:
         try:
@@ -81,32 +97,34 @@ def run(folder: Path, *arguments: str, stdin: bytes = b"", seconds: float = 120,
 
 
 def chunks(
-    folder: Path, *arguments: str, stdin: bytes = b"", seconds: float = 900, env: Mapping[str, str]
+    folder: Path, *arguments: str, stdin: bytes = b"", seconds: float = LIMITS.stream, env: Mapping[str, str]
 ) -> Generator[bytes, None, None]:
     """What git prints, in pieces as it comes. Closing the iterator early ends the process.
 
-    Raises GitFailed; GitSlow after `seconds`.
+    Raises GitFailed; GitSlow after `seconds`, however much has come until then.
     """
+    end = time.monotonic() + seconds
     with tempfile.TemporaryFile() as errors, _started(folder, arguments, stdin, errors, env) as process:
         assert process.stdout is not None
         try:
-            yield from _pieces(process.stdout.fileno(), seconds)
-            process.wait()
+            yield from _pieces(process.stdout.fileno(), end)
+            process.wait(max(0, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            raise GitSlow(f"no end after {seconds:.0f} s") from None
         finally:
             _end(process)
         _check(process, errors)
 
 
-def _pieces(descriptor: int, seconds: float) -> Iterator[bytes]:
-    """What can be read, as it comes. Raises GitSlow where the end has not come after `seconds`."""
+def _pieces(descriptor: int, end: float) -> Iterator[bytes]:
+    """What can be read, as it comes. Raises TimeoutExpired where that goes on at `end`, a time of the steady clock."""
     ready = select.poll()
     ready.register(descriptor)
-    end = time.monotonic() + seconds
-    while ready.poll(max(0, end - time.monotonic()) * 1000):
+    while (left := end - time.monotonic()) > 0 and ready.poll(left * 1000):
         if not (chunk := os.read(descriptor, _CHUNK)):
             return
         yield chunk
-    raise GitSlow(f"no end after {seconds:.0f} s")
+    raise subprocess.TimeoutExpired("git", 0)
 
 
 @contextmanager

@@ -16,30 +16,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from adapters import private
+from adapters import network, private
 from adapters.sources.git import process
+from adapters.sources.git.process import Limits
 from adapters.sources.git.reach import Reach
 from bot import addresses
 from bot.commits.hosts import Address, Hosts
-from bot.errors import DigestError, Forbidden, NotFound, Unavailable, UsageError
+from bot.errors import DigestError, Forbidden, NotFound, Unavailable, Unreachable, UsageError
 
 _FRESH = 60.0
-_FETCH = 900.0
 _WEB = {"http", "https"}
 _PLAIN = re.compile(r"[\x21-\x7e]+")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 _PATH = re.compile(r"[\w.~+%-]+(?:/[\w.~+%-]+)*", re.ASCII)
 _SHORT = re.compile(r"(?P<user>\w[\w.-]*)@(?P<host>[\w.-]+):(?!:)(?P<path>.+)")
-_PASSED = (
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "all_proxy",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "ALL_PROXY",
-    "SSH_AUTH_SOCK",
-)
+_PASSED = ("SSH_AUTH_SOCK",)
+_ROOTS = "roots.pem"
+"""The file beside the clones with whom git trusts, where somebody is named whom the machine does not."""
 _REDIRECTS = 3
 """Addresses at which a repository is asked for, one after the other."""
 _REFS = "/info/refs"
@@ -52,6 +45,11 @@ _REFUSED = re.compile(
     "Authentication failed|could not read (?:Username|Password)|Permission denied|Access denied|returned error: 40[13]"
 )
 _ABSENT = re.compile("not found|does not exist|does not appear to be a git repository|returned error: 4(?:04|10)", re.I)
+
+_UNTRUSTED = re.compile("certificate (?:verification failed|problem|verify failed)|SSL peer certificate", re.I)
+_EXPIRED, _UNKNOWN = "certificate has expired", "unable to get local issuer certificate"
+_PROXY_SAID = re.compile(r"(?:HTTP code|tunnel failed, response) (\d{3})")
+_PROXY_GONE = re.compile("Could not resolve proxy|Failed to connect|Connection refused|Can't complete SOCKS", re.I)
 
 _FULL = re.compile("No space left on device|Disk quota exceeded")
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
@@ -122,7 +120,7 @@ def locate(repo: str, hosts: Hosts) -> Remote | str:
         return unquote(repo.removeprefix("file://"))
     if remote := parse(repo, hosts):
         return remote
-    if repo.startswith("-") or "://" in repo or re.match(r"[\w.+-]+::|[^/]*@[^/]*:", repo) or not repo:
+    if repo.startswith("-") or "://" in repo or re.match(r"[\w.+-]+::|[^/@]*@[^/]*:", repo) or not repo:
         raise UsageError("repository_url_refused")  # without the URL: it may hold a password
     return repo
 
@@ -130,8 +128,9 @@ def locate(repo: str, hosts: Hosts) -> Remote | str:
 class Clones:
     """Clones of remote repositories in `folder`, each fetched at most once a minute of `clock` (seconds)."""
 
-    def __init__(self, folder: Path, clock: Callable[[], float], reach: Reach) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float], reach: Reach, limits: Limits = process.LIMITS) -> None:
         self._folder = folder
+        self._limits = limits
         self._clock = clock
         self._reach = reach
         self._fetched: dict[str, float] = {}
@@ -149,10 +148,10 @@ class Clones:
             with self._alone(remote.url, path):
                 known = self._fetched.get(remote.url)
                 if known is None or (fresh and self._clock() - known >= _FRESH):
-                    _fetch(remote, path, self._reach)
+                    _fetch(remote, path, self._reach, self._limits)
                     self._fetched[remote.url] = self._clock()
         except process.GitFailed as failed:
-            raise _error(str(failed), remote.title or remote.url) from None
+            raise _lasting(str(failed), remote) or _error(str(failed), remote.title or remote.url) from None
         except OSError as failed:
             if failed.errno in _NO_ROOM:
                 raise Unavailable("clone_disk_full", repo=remote.title or remote.url) from None
@@ -204,22 +203,22 @@ def _removed(path: Path) -> bool:
     return there
 
 
-def _fetch(remote: Remote, path: Path, reach: Reach) -> None:
+def _fetch(remote: Remote, path: Path, reach: Reach, limits: Limits) -> None:
     """Bring the branches, tags and HEAD of a bare clone up to date; make it first where there is none."""
     path.mkdir(exist_ok=True, mode=0o700)
     local = {"GIT_DIR": str(path)}
     if not (path / "objects").is_dir():
         process.run(path, "init", "--quiet", "--bare", "--template=", ".", env=local)
-    said, remote = _asked(remote, path, reach)
-    network = {**local, **_network(remote, reach)}
+    said, remote = _asked(remote, path, reach, limits)
+    env = {**local, **_network(remote, path.parent, reach, limits)}
     refs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
     options = ["--quiet", "--prune", "--no-write-fetch-head", "--no-recurse-submodules"]
-    process.run(path, "fetch", *options, "--", remote.url, *refs, seconds=_FETCH, env=network)
+    process.run(path, "fetch", *options, "--", remote.url, *refs, seconds=limits.fetch, env=env)
     if branch := _default(said.decode(errors="replace"), path, local):
         process.run(path, "symbolic-ref", "HEAD", branch, env=local)
 
 
-def _asked(remote: Remote, path: Path, reach: Reach) -> tuple[bytes, Remote]:
+def _asked(remote: Remote, path: Path, reach: Reach, limits: Limits) -> tuple[bytes, Remote]:
     """What the server says of HEAD, and the remote by the address at which it says so. Raises NotFound, GitFailed.
 
     Git itself would follow a redirect to any host, with the credentials in hand. So it follows none, and is asked again
@@ -228,10 +227,11 @@ def _asked(remote: Remote, path: Path, reach: Reach) -> tuple[bytes, Remote]:
     for _ in range(_REDIRECTS):
         with tempfile.TemporaryDirectory(prefix="commit-digest-") as folder:
             trace = Path(folder) / "trace"
-            network = {**_network(remote, reach), "GIT_DIR": str(path), "GIT_TRACE_CURL": str(trace)}
-            network |= {"GIT_TRACE_CURL_NO_DATA": "1"}
+            env = {**_network(remote, path.parent, reach, limits), "GIT_DIR": str(path), "GIT_TRACE_CURL": str(trace)}
+            env |= {"GIT_TRACE_CURL_NO_DATA": "1"}
             try:
-                return process.run(path, "ls-remote", "--symref", "--", remote.url, "HEAD", env=network), remote
+                asked = ("ls-remote", "--symref", "--", remote.url, "HEAD")
+                return process.run(path, *asked, seconds=limits.answer, env=env), remote
             except process.GitFailed as failed:
                 if not _MOVED.search(str(failed)):
                     raise
@@ -265,15 +265,19 @@ def _usual(ref: str) -> tuple[bool, str]:
     return ref not in {"refs/heads/main", "refs/heads/master"}, ref
 
 
-def _network(remote: Remote, reach: Reach) -> dict[str, str]:
-    """What git needs to reach a server, and that alone. Raises Unavailable for one that nobody may reach.
+def _network(remote: Remote, folder: Path, reach: Reach, limits: Limits) -> dict[str, str]:
+    """What git needs to reach a server, and that alone; `folder` is where the clones are.
 
-    Credentials go into the environment: arguments can be read by other users.
+    Credentials go into the environment: arguments can be read by other users. Raises Unavailable for a server that
+    nobody may reach, ConfigError.
     """
     passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
-    pinned = reach.pinned(remote.url, proxied=any("proxy" in name.lower() for name in passed))
-    config = {"http.lowSpeedLimit": "1000", "http.lowSpeedTime": "60", "gc.autoDetach": "false"}
-    config |= {"http.followRedirects": "false", **pinned.config}
+    proxy = _proxy(remote)
+    pinned = reach.pinned(remote.url, proxied=proxy is not None)
+    config = {"http.lowSpeedLimit": "1000", "http.lowSpeedTime": str(limits.stall), "gc.autoDetach": "false"}
+    config |= {"http.followRedirects": "false", "http.proxy": proxy.url if proxy else "", **pinned.config}
+    if roots := network.bundle():
+        config["http.sslCAInfo"] = str(_kept(folder / _ROOTS, roots))
     if remote.credentials:
         pair = remote.credentials if ":" in remote.credentials else f"{remote.credentials}:"
         basic = base64.b64encode(pair.encode()).decode()
@@ -282,6 +286,33 @@ def _network(remote: Remote, reach: Reach) -> dict[str, str]:
     pairs |= {f"GIT_CONFIG_VALUE_{i}": value for i, value in enumerate(config.values())}
     ssh = {"GIT_SSH_COMMAND": " ".join((_SSH, *map(shlex.quote, pinned.ssh)))}  # which a shell reads
     return {**passed, **ssh, **pairs, "GIT_ALLOW_PROTOCOL": "http:https:ssh", "GIT_CONFIG_COUNT": str(len(config))}
+
+
+def _proxy(remote: Remote) -> network.Proxy | None:
+    """The proxy through which git reaches a server; over ssh there is none. Raises ConfigError."""
+    return network.proxy_for(remote.url, socks=True) if remote.url.startswith("http") else None
+
+
+def _kept(file: Path, raw: bytes) -> Path:
+    """A file that holds `raw`, put in its place at once: another process may be reading it. Raises OSError."""
+    if not file.is_file() or file.read_bytes() != raw:
+        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as made:
+            made.write(raw)
+        os.replace(made.name, file)
+    return file
+
+
+def _lasting(said: str, remote: Remote) -> DigestError | None:
+    """What git's words tell of a certificate or a proxy that has to be mended first; None where they tell of none."""
+    host = urlsplit(remote.url).hostname or ""
+    if _UNTRUSTED.search(said):
+        return Unreachable("certificate_untrusted", host=host, problem=_EXPIRED if "expired" in said else _UNKNOWN)
+    if not (proxy := _proxy(remote)):
+        return None
+    if refused := _PROXY_SAID.search(said):
+        return network.refusal(int(refused[1]), proxy, host)
+    absent = _PROXY_GONE.search(said)
+    return Unreachable("proxy_absent", name=proxy.variable, problem=absent[0]) if absent else None
 
 
 def _error(said: str, repo: str) -> DigestError:

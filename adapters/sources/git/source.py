@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from adapters.sources.git import history, layout, patches, tags
-from adapters.sources.git.process import GitFailed, GitSlow
+from adapters.sources.git.process import LIMITS, GitFailed, GitSlow, Limits
 from adapters.sources.git.reach import Reach
 from adapters.sources.git.remote import Clones, Remote, locate, parse
 from adapters.sources.git.settings import GitSettings
@@ -49,7 +49,8 @@ class GitSource:
     A repository's `name` is the real path of its top folder (that of a bare one is itself), or its URL without
     credentials. Nothing that a repository holds or says is ever executed, see `layout`. `credentials` are URLs with
     a user or a token in them, used whenever the same URL is asked for without; `clock` counts seconds; `hosts` knows
-    where the pages of a repository lie; `reach` which hosts may be asked, all where there is none.
+    where the pages of a repository lie; `reach` which hosts may be asked, all where there is none; `limits`
+    how long git may take.
     """
 
     def __init__(
@@ -59,8 +60,11 @@ class GitSource:
         clock: Callable[[], float] = time.monotonic,
         hosts: Hosts | None = None,
         reach: Reach | None = None,
+        *,
+        limits: Limits = LIMITS,
     ) -> None:
-        self._clones = Clones(clones, clock, reach or Reach())
+        self._clones = Clones(clones, clock, reach or Reach(), limits)
+        self._limits = limits
         self._hosts = hosts or Hosts()
         self._secrets: dict[str, Remote] = {}
         for url in credentials:
@@ -206,7 +210,7 @@ class GitSource:
         entries = layout.config(found)
         about = _about(found, remote, remote or parse(entries.get("remote.origin.url", ""), self._hosts))
         try:
-            with layout.view(found, entries) as view:
+            with layout.view(found, entries, self._limits) as view:
                 yield _Open(about, view, found)
         except GitFailed as failed:
             raise _error(failed, about.title) from None
@@ -377,7 +381,7 @@ def _mailmap(view: layout.View) -> Mailmap:
 def _inner(view: layout.View, merges: Sequence[Sequence[str]], mailmap: Mailmap) -> dict[str, tuple[Written, ...]]:
     """The commits that each of `merges`, (SHA, parents …) newest first, brought in: two processes for all of them."""
     span = [merges[0][0], f"^{merges[-1][1]}", "--"]
-    said = view.run("rev-list", "--parents", "--date-order", *span, seconds=600)
+    said = view.run("rev-list", "--parents", "--date-order", *span, seconds=view.limits.stream)
     rows = (line.split() for line in said.decode("ascii").splitlines())
     brought = history.brought(merges, {sha: parents for sha, *parents in rows})
     mark = secrets.token_hex(16)

@@ -28,6 +28,9 @@ from bot.errors import DigestError, NotFound
 ARCHIVE_BYTES, ARCHIVE_SECONDS = 200_000_000, 60.0
 """Bytes that are fetched of a repository in a day, and seconds that this may take."""
 
+WAITED = 1.0
+"""Seconds that count although nothing came of them: who refuses at once may be asked again."""
+
 UNPACKED_BYTES, ARCHIVE_FILES = 500_000_000, 200_000
 """Bytes that a day's archives of a repository may hold, and files of one of them."""
 
@@ -159,7 +162,7 @@ class Archives:
             before.add(each)
         if expected.within:
             said = self._fetched(name, sha, files, before)
-            if said["spent"]["fetched"]:
+            if said["spent"]["fetched"] or said["spent"]["seconds"] >= WAITED:
                 part = index.with_suffix(f".{threading.get_ident()}")
                 part.write_text(json.dumps(said))
                 part.rename(index)
@@ -175,6 +178,8 @@ class Archives:
         except (DigestError, _TooMuch, tarfile.TarError, EOFError, OSError):
             files.unlink(missing_ok=True)
             index = {}
+        finally:
+            download.stop()
         return {**index, "spent": asdict(download.spent)}
 
     def _is_whole(self, name: str, sha: str) -> bool:
@@ -224,8 +229,12 @@ class _Download:
         given, self._rest = self._rest[:size], self._rest[size:]
         return given
 
-    def _check(self) -> None:
+    def stop(self) -> None:
+        """Count the time that it took, also if nothing came."""
         self.spent.seconds = time.monotonic() - self._begun
+
+    def _check(self) -> None:
+        self.stop()
         both = Spent(**asdict(self.spent))
         both.add(self._before)
         if not both.within or len(self._paths) > ARCHIVE_FILES:

@@ -22,12 +22,12 @@ import requests
 from github import Auth, Github, GithubException
 from github.Requester import Requester
 
+from adapters import network
+from adapters.sources.github import waits
+from adapters.sources.github.waits import Waits
 from bot import addresses
 from bot.addresses import Service
 from bot.errors import ConfigError, DigestError, Forbidden, Unavailable
-
-TIMEOUT = 20
-"""Seconds without a byte. GitHub ends a request after 10 itself (docs.github.com, Troubleshooting the REST API)."""
 
 TRIES = 3
 
@@ -169,6 +169,9 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+_PATIENCE = Waits()
+
+
 class Client:
     """Asks GitHub, waits where waiting helps, and raises the errors of `bot.ports`. Safe for several threads."""
 
@@ -178,7 +181,9 @@ class Client:
         url: str,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = _now,
+        patience: Waits = _PATIENCE,
     ) -> None:
+        waits.bound()
         # At DEBUG PyGithub logs whole answers: private code, and the token that an App is given.
         logging.getLogger("github.Requester").setLevel(logging.INFO)
         # What is beneath it logs addresses: that of a private repository's archive has a token in it.
@@ -187,6 +192,7 @@ class Client:
         self._url = url
         self._sleep = sleep
         self.now = now
+        self._patience = patience
         self._lock = threading.Lock()
         self._idle: deque[Requester] = deque()
         self._closed: dict[str, datetime] = {}
@@ -251,16 +257,18 @@ class Client:
         self._refuse_while_closed("archive")
         options = {"User-Agent": _AGENT}
         try:
-            with requests.get(
-                location, headers=options, timeout=TIMEOUT, stream=True, allow_redirects=False, auth=_as_nobody
-            ) as response:
+            with (
+                waits.within(self._patience),
+                waits.session() as session,
+                session.get(location, headers=options, stream=True, allow_redirects=False, auth=_as_nobody) as response,
+            ):
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 answer = Answer(response.status_code, headers)
                 self._close("archive", answer)
                 self._checked(answer, missing)
                 yield response.iter_content(_PIECE)
-        except requests.RequestException:
-            raise Unavailable("github_unavailable") from None
+        except OSError as error:  # requests' errors are such
+            raise network.obstacle(error, location) or Unavailable("github_unavailable") from None
 
     def _checked(self, answer: Answer, missing: DigestError, allow: int = 200) -> Answer:
         error = failure(answer, missing, self.now())
@@ -295,11 +303,13 @@ class Client:
 
     def _send(self, verb: str, address: str, headers: dict[str, str], body: object) -> Answer:
         try:
-            with self._requester() as requester:
+            with waits.within(self._patience), self._requester() as requester:
                 answer = _answer(*requester.requestJson(verb, address or requester.graphql_url, None, headers, body))
         except GithubException as error:
             return _app_refused(error)
-        except (requests.RequestException, ValueError):
+        except (OSError, ValueError) as error:  # requests' errors are such
+            if lasting := network.obstacle(error, self._url):
+                raise lasting from None
             return Answer(_NO_ANSWER)
         except RuntimeError:  # PyGithub's word for a redirect to another host or from http to https
             raise ConfigError("github_url_wrong", url=self._url) from None
@@ -318,7 +328,6 @@ class Client:
         return Github(
             auth=self._auth,
             base_url=self._url,
-            timeout=TIMEOUT,
             user_agent=_AGENT,
             per_page=100,
             retry=None,

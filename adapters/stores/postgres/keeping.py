@@ -28,6 +28,11 @@ from bot.values import Unreadable
 _BATCH = 1_000
 """Commits that are forgotten in one transaction."""
 _REPO: LiteralString = "(SELECT id FROM repositories WHERE name = %s)"
+_NOT_ASKED: LiteralString = (
+    "UPDATE usage SET channel = '', asker = '' WHERE chat = %s AND channel != '' "
+    "AND (channel = %s OR asker != '' AND asker = ANY(%s))"
+)
+"""Takes who asked, and where, from what the language model took; the day's sum stays."""
 
 
 class PostgresKeeping(Part):
@@ -57,12 +62,14 @@ class PostgresKeeping(Part):
 
     def forget_person(self, person: str) -> int:
         chat, _, channel = person.partition(":")
+        names = list(bound(*names_of(person)))
 
         def forget(db: Connection) -> int:
             rows = db.execute("SELECT id, place FROM subscriptions").fetchall()
             alone = [number for number, place in rows if _parts(place)[:2] == [chat, channel]]
             gone = db.execute("DELETE FROM subscriptions WHERE id = ANY(%s)", (alone,)).rowcount
-            return gone + sum(db.execute(each, (list(names_of(person)),)).rowcount for each in _removals(db))
+            gone += db.execute(_NOT_ASKED, (*bound(chat, channel), names)).rowcount
+            return gone + sum(db.execute(each, (names,)).rowcount for each in _removals(db))
 
         return self._counted(forget)
 

@@ -93,10 +93,15 @@ _TABLES: tuple[LiteralString, ...] = (
     CREATE TABLE usage (
         at bigint NOT NULL, model text COLLATE "C" NOT NULL, purpose text COLLATE "C" NOT NULL,
         prompt bigint NOT NULL, completion bigint NOT NULL, requests bigint NOT NULL,
-        stated bigint NOT NULL DEFAULT 0, dropped bigint NOT NULL DEFAULT 0, cached bigint NOT NULL DEFAULT 0
+        stated bigint NOT NULL DEFAULT 0, dropped bigint NOT NULL DEFAULT 0, cached bigint NOT NULL DEFAULT 0,
+        chat text COLLATE "C" NOT NULL DEFAULT '', channel text COLLATE "C" NOT NULL DEFAULT '',
+        asker text COLLATE "C" NOT NULL DEFAULT '', reservation text COLLATE "C" NOT NULL DEFAULT '',
+        reserved bigint NOT NULL DEFAULT 0
     )
     """,
     "CREATE INDEX usage_by_time ON usage (at)",
+    "CREATE INDEX usage_of_channels ON usage (at) WHERE channel != ''",
+    "CREATE UNIQUE INDEX usage_reserved ON usage (reservation) WHERE reservation != ''",
     'CREATE TABLE claims (key text COLLATE "C" PRIMARY KEY, holder text COLLATE "C" NOT NULL, until bigint NOT NULL)',
     "CREATE INDEX claims_by_end ON claims (until)",
     "CREATE INDEX claims_by_holder ON claims (holder)",

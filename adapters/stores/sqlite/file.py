@@ -88,13 +88,21 @@ class _Connection(NamedTuple):
 class SqliteFile:
     """One database file. Safe for threads; other processes may use the same file."""
 
-    def __init__(self, path: Path, busy_timeout: float, migrations: Migrations = MIGRATIONS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        busy_timeout: float,
+        migrations: Migrations = MIGRATIONS,
+        before_change: Callable[[Path], Path] | None = None,
+    ) -> None:
         """Open `path`, creating it and its folder where missing, and bring it up to date.
 
-        `busy_timeout` is how many seconds to wait for another writer. Raises StoreError, and Unavailable where another
-        process does not let go of the file.
+        `busy_timeout` is how many seconds to wait for another writer. `before_change` makes a copy of `path` before
+        what an earlier version kept is migrated, while nobody can write. Raises StoreError, and Unavailable where
+        another process does not let go of the file.
         """
         self.path = path
+        self._before_change = before_change
         self._busy_timeout = busy_timeout
         self._migrations = migrations
         self.twin: Twin | None = None
@@ -199,9 +207,21 @@ class SqliteFile:
                     db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # a new file can give space back in steps
             with self.writing() as db:
                 self._check_origin(db)
-                self._migrations.apply(db)
+                self._migrate(db)
         with self.reading() as db:
             self._enable_wal(db)
+
+    def _migrate(self, db: Database) -> None:
+        """Apply what another process has not applied meanwhile. The copy stays, unless the file stays as it is."""
+        copy: Path | None = None
+        if self._before_change and self._migrations.applied(db) and self._migrations.pending(db):
+            copy = self._before_change(self.path)
+        try:
+            self._migrations.apply(db)
+        except BaseException:
+            if copy:
+                copy.unlink(missing_ok=True)
+            raise
 
     def _check_pages(self, db: Database) -> None:
         if self.size() <= CHECKED_BYTES and db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":

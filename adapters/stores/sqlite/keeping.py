@@ -3,6 +3,7 @@
 Whatever takes long is done in steps, each a transaction of some hundredths of a second, so that no delivery waits.
 """
 
+import logging
 import os
 import sqlite3
 import tempfile
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -27,8 +29,11 @@ from adapters.stores.rows import (
 )
 from adapters.stores.sqlite.commits import forget_commits
 from adapters.stores.sqlite.file import Part, SqliteFile, error_of
+from bot import __version__
 from bot.errors import StoreError, Unavailable
 from bot.values import Unreadable
+
+_log = logging.getLogger("digest.store")
 
 _LOOKED_AT = 200
 """Digests that are looked at, the newest."""
@@ -41,6 +46,11 @@ _PAGES = 500
 _BUSY = 0.2
 """Seconds that a restore waits for other processes to let go."""
 _NO_BACKUP = {"database_invalid", "database_foreign", "database_damaged", "database_no_access"}
+_NOT_ASKED = (
+    "UPDATE usage SET channel = '', asker = '' WHERE chat = ? AND channel != '' "
+    "AND (channel = ? OR asker != '' AND asker IN (SELECT value FROM json_each(?)))"
+)
+"""Takes who asked, and where, from what the language model took; the day's sum stays."""
 
 
 class SqliteKeeping(Part):
@@ -77,6 +87,7 @@ class SqliteKeeping(Part):
                 "DELETE FROM subscriptions WHERE json_extract(place, '$[0]') = ? AND json_extract(place, '$[1]') = ?",
                 bound(chat, channel),
             ).rowcount
+            gone += db.execute(_NOT_ASKED, bound(chat, channel, names)).rowcount
             for table, column in _columns_of_people(db):
                 removal = f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))"  # noqa: S608
                 gone += db.execute(removal, (names,)).rowcount
@@ -219,6 +230,24 @@ def _told_of(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise error_of(error, path) from None
+
+
+def keep_before(database: Path) -> Path:
+    """Copy a database that this version is about to change to `NAME.before-VERSION` beside it.
+
+    Where there is one already, which an earlier change of the same version left, a number stands behind it. Raises
+    StoreError.
+    """
+    endings = chain([""], (f"-{number}" for number in count(2)))
+    targets = (database.with_name(f"{database.name}.before-{__version__}{ending}") for ending in endings)
+    target = next(path for path in targets if not path.exists())
+    readable = f"{database.absolute().as_uri()}?mode=ro"
+    with _beside(target) as path:
+        with _told_of(target), closing(sqlite3.connect(readable, uri=True)) as source:
+            _copied(source, path, target)
+        path.replace(target)
+    _log.info("copied before it is changed", extra={"fields": {"copy": str(target)}})
+    return target
 
 
 def restore(database: Path, backup: Path, now: datetime) -> Path | None:

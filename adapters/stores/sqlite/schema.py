@@ -217,3 +217,17 @@ def memory(db: Database) -> None:
 def learned(db: Database) -> None:
     """What was found out of a service by asking it. It can be found out again, and counts for nothing then."""
     db.execute("CREATE TABLE learned (about TEXT PRIMARY KEY, what TEXT NOT NULL, at INTEGER NOT NULL) STRICT")
+
+
+@MIGRATIONS()
+def accounts(db: Database) -> None:
+    """On whose account each request was, and what is reserved for one that is being asked.
+
+    The person's column is called `asker`: rows with a `person` are removed when one is forgotten, and these count on.
+    What an earlier version took counts as taken by scheduled digests.
+    """
+    for name in ("chat", "channel", "asker", "reservation"):
+        db.table("usage").add_column(name, str, not_null_default="")
+    db.table("usage").add_column("reserved", int, not_null_default=0)
+    db.execute("CREATE INDEX usage_of_channels ON usage (at) WHERE channel != ''")
+    db.execute("CREATE UNIQUE INDEX usage_reserved ON usage (reservation) WHERE reservation != ''")

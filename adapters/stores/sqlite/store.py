@@ -5,7 +5,7 @@ from pathlib import Path
 from adapters.stores.rows import TABLES
 from adapters.stores.sqlite.archive import SqliteArchive
 from adapters.stores.sqlite.file import SqliteFile
-from adapters.stores.sqlite.keeping import SqliteKeeping
+from adapters.stores.sqlite.keeping import SqliteKeeping, keep_before
 from adapters.stores.sqlite.leases import SqliteLeases
 from adapters.stores.sqlite.ledger import SqliteLedger
 from adapters.stores.sqlite.memory import SqliteMemory
@@ -36,8 +36,11 @@ class SqliteStore(
     """
 
     def __init__(self, path: Path, busy_timeout: float = 10) -> None:
-        """Open the file at `path`, created where missing; `busy_timeout` is in seconds. Raises as every method does."""
-        super().__init__(SqliteFile(path, busy_timeout))
+        """Open the file at `path`, created where missing; `busy_timeout` is in seconds. Raises as every method does.
+
+        What an earlier version kept is copied before it is changed, see `keep_before`.
+        """
+        super().__init__(SqliteFile(path, busy_timeout, before_change=keep_before))
 
     @property
     def name(self) -> str:

@@ -28,7 +28,7 @@ def expand(context: Context, named: CommitName) -> tuple[Post, ...]:
         everywhere = context.services.subscriptions.subscriptions()
         return {s.branch for s in everywhere if s.repo == repository.name and s.branch}
 
-    entry = context.services.app.expand(repository, commit, context.texts, followed)
+    entry = context.services.app.expand(repository, commit, context.texts, followed, context.account)
     return (Post(commit_message(repository, entry, context.zone, context.texts)),)
 
 

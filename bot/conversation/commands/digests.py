@@ -23,7 +23,7 @@ def last(context: Context) -> tuple[Post, ...]:
 
     def again(repository: Repository) -> Digest:
         scope = context.scope(repository.name, schedule.yesterday(context.now, context.zone))
-        return context.services.app.last(repository, scope)
+        return context.services.app.last(repository, scope, context.account)
 
     return _posts(context, context.naming.each(context.naming.meant(), again))
 
@@ -42,7 +42,7 @@ def digests(context: Context, words: Sequence[str]) -> tuple[Digest, ...]:
 
     def make(repository: Repository) -> Digest:
         scope = context.scope(repository.name, _period(context, repository, time))
-        return context.services.app.digest(repository, scope)
+        return context.services.app.digest(repository, scope, context.account)
 
     return tuple(context.naming.each(context.naming.meant(*named, cloned=True), make))
 

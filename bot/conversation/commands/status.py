@@ -22,6 +22,7 @@ from bot.values import (
     Spending,
     Subscription,
     Table,
+    Taken,
     Text,
     local,
 )
@@ -35,11 +36,11 @@ def _status(context: Context, _: Sequence[str]) -> tuple[Post, ...]:
     texts, services = context.texts, context.services
     everything = services.app.repositories.rights.is_operator(context.place)
     shown = services.subscriptions.subscriptions() if everything else context.here
-    used = services.bill.today()
-    price = services.bill.limits.cost(used)
+    used, limits, taken = services.bill.today(), services.bill.limits, services.bill.taken(context.account)
+    price = limits.cost(used)
     items = [
         ("model", services.app.model.name if services.app.model else texts("digest.by_rules")),
-        ("tokens", f"{_tokens(context, used)} ({sum(u.requests for u in used):,})"),
+        ("tokens", f"{_tokens(context, taken.total, limits.day)} ({sum(u.requests for u in used):,})"),
         ("cost", "" if price is None else operator.price_label(price)),
         ("follows", str(len(shown))),
         ("commits", f"{services.database.counts()['commits']:,}"),
@@ -53,7 +54,9 @@ def _status(context: Context, _: Sequence[str]) -> tuple[Post, ...]:
         unreadable = services.database.unreadable()
         items.append(("unreadable", f"{len(unreadable):,}" if unreadable else ""))
         items += [(name, f"{states[state]:,}" if states[state] else "") for name, state in _COUNTED]
-    fields = Fields(tuple((texts(f"status.{name}"), (Span(value),)) for name, value in items if value))
+    named = [(f"status.{name}", value) for name, value in items]
+    named += _asked(context, taken) if services.app.model else ()
+    fields = Fields(tuple((texts(name), (Span(value),)) for name, value in named if value))
     parts: list[Part] = [fields, *([_due(context, shown, everything)] if shown else [])]
     return (Post(Message("status", (Span(texts("status.title")),), tuple(parts))),)
 
@@ -92,9 +95,17 @@ def _due(context: Context, shown: Sequence[Subscription], everything: bool) -> T
     return Table(tuple(texts(f"status.{name}") for name in names), tuple(rows), texts("status.deliveries"))
 
 
-def _tokens(context: Context, used: Sequence[Spending]) -> str:
+def _asked(context: Context, taken: Taken) -> tuple[tuple[str, str], ...]:
+    """By label, tokens that were asked for today: by everybody, in this channel, and by who reads this."""
+    limits, account = context.services.bill.limits, context.account
+    channel = _tokens(context, taken.channel, limits.channel) if account.channel else ""
+    person = _tokens(context, taken.person, limits.person) if account.person else ""
+    everybody = _tokens(context, taken.asked, limits.asked if limits.scheduled else limits.day)
+    return ("usage.asked", everybody), ("usage.channel", channel), ("usage.person", person)
+
+
+def _tokens(context: Context, tokens: int, limit: int) -> str:
     """Tokens taken today, and of how many."""
-    tokens, limit = sum(u.tokens for u in used), context.services.bill.limits.day
     return context.texts("usage.of" if limit else "usage.tokens", tokens=f"{tokens:,}", limit=f"{limit:,}")
 
 
@@ -102,19 +113,26 @@ def _usage(context: Context, _: Sequence[str]) -> tuple[Post, ...]:
     """What was asked in a month, by kind of question, and what a day takes at each depth."""
     texts, bill, app = context.texts, context.services.bill, context.services.app
     month = bill.since(context.now - _MONTH)
-    title = (Span(texts("usage.title")),)
+    title, taken = (Span(texts("usage.title")),), bill.taken(context.account)
     if not month:
         return (Post(Message("usage", title, (Text(((Span(texts("usage.none")),),)),))),)
     price, models = bill.limits.cost(month), list(dict.fromkeys(spent.model for spent in month))
     items = [
-        ("today", _tokens(context, bill.today())),
-        ("cost", "" if price is None else operator.price_label(price)),
-        ("model", models[0] if len(models) == 1 else ""),
-        ("depth", texts("usage.chosen" if app.chosen else "usage.not_chosen", depth=app.depth) if app.model else ""),
+        ("usage.today", _tokens(context, taken.total, bill.limits.day)),
+        *_asked(context, taken),
+        ("usage.cost", "" if price is None else operator.price_label(price)),
+        ("usage.model", models[0] if len(models) == 1 else ""),
+        ("usage.depth", _depth(context) if app.model else ""),
     ]
-    fields = Fields(tuple((texts(f"usage.{name}"), (Span(value),)) for name, value in items if value))
+    fields = Fields(tuple((texts(name), (Span(value),)) for name, value in items if value))
     parts = (fields, _by_question(month, bill, texts), *([_by_depth(context)] if app.model else ()))
     return (Post(Message("usage", title, parts)),)
+
+
+def _depth(context: Context) -> str:
+    """How deep analyses go, and whether somebody has set that."""
+    app = context.services.app
+    return context.texts("usage.chosen" if app.chosen else "usage.not_chosen", depth=app.depth)
 
 
 _NUMBERS = ("requests", "prompt", "cached", "completion", "price")

@@ -1,0 +1,43 @@
+"""Sessions of `requests` for the clients that stand on it: they reach the world as `adapters.network` says."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from adapters import network
+
+
+class Adapter(HTTPAdapter):
+    """Goes through the proxy, and trusts the certificates, that `adapters.network` names."""
+
+    def init_poolmanager(self, *positional: Any, **named: Any) -> None:
+        """The connections that go straight to a host."""
+        super().init_poolmanager(*positional, **named, ssl_context=network.context())
+
+    def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
+        """The connections that go through a proxy."""
+        return super().proxy_manager_for(proxy, **named, ssl_context=network.context())
+
+    def send(  # noqa: PLR0917  # the library's own
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: bool | str = True,
+        cert: Any = None,
+        proxies: Mapping[str, str] | None = None,  # noqa: ARG002  # what the library found
+    ) -> requests.Response:
+        """One answer; the proxy is the one that `adapters.network` names, whatever the library found."""
+        proxy = network.proxy_for(request.url or "")
+        told = {"http": proxy.url, "https": proxy.url} if proxy else {}
+        return super().send(request, stream, timeout, verify, cert, told)
+
+
+def equip(session: requests.Session, adapter: type[Adapter] = Adapter) -> requests.Session:
+    """`session`, which reads no variables any more. Raises ConfigError for one that names no certificates."""
+    session.trust_env = False
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, adapter(max_retries=0))
+    return session

@@ -1,0 +1,155 @@
+"""Keeps every chat going by itself: each begins, fails, says so and begins again, and none takes the others along."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bot.errors import ConfigError, DigestError, Unavailable
+from bot.ports import Chat
+
+_log = logging.getLogger("digest.chats")
+
+FIRST, LONGEST = 1.0, 60.0
+"""Seconds until a chat that failed begins again: after the first time, and at most."""
+LOOK = 0.5
+"""Seconds between two looks at whether a chat is connected."""
+
+
+class Makers(Protocol):
+    """Makes chats from what is set now."""
+
+    def make(self, name: str) -> Chat:
+        """A chat by its name, which from now on is the one of that name. Raises ConfigError."""
+        ...
+
+    def is_outdated(self, name: str) -> bool:
+        """Whether a chat's settings have been changed since it was made."""
+        ...
+
+
+@dataclass
+class _State:
+    """How a chat is doing: what it failed of last, and whether it has ever been connected."""
+
+    chat: Chat | None = None
+    trouble: DigestError | None = None
+    connected: bool = False
+    told: set[str] = field(default_factory=set)
+
+
+class Supervisor:
+    """Listens in chats, each in a thread of its own, until it is stopped.
+
+    `listen` listens in a chat until that is closed, and raises DigestError; `mended` is called with the name of a chat
+    that is connected again. `wait` waits some seconds, or until it is stopped, and says whether it is.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        makers: Makers,
+        listen: Callable[[Chat], None],
+        mended: Callable[[str], None] = lambda _: None,
+        wait: Callable[[float], bool] | None = None,
+    ) -> None:
+        self._states = {name: _State() for name in names}
+        self._makers, self._listen, self._mended = makers, listen, mended
+        self._stopped, self._looking = threading.Event(), threading.Lock()
+        self._wait = wait or self._stopped.wait
+
+    def prepare(self) -> None:
+        """Make what can be made, so that whoever looks which chats there are finds them from the beginning."""
+        for name, state in self._states.items():
+            with suppress(DigestError):  # it is told when it is tried again
+                state.chat = self._makers.make(name)
+
+    def run(self) -> None:
+        """Listen until `stop` is called. Raises ConfigError where no chat can work, as they are set up."""
+        threads = [threading.Thread(target=self._keep, args=(name,), name=name, daemon=True) for name in self._states]
+        for thread in threads:
+            thread.start()
+        # A signal that another thread takes does not wake a main thread that waits without end.
+        while any(thread.is_alive() for thread in threads) and not self._hopeless():
+            self._look()
+            self._stopped.wait(LOOK)
+        hopeless = self._hopeless()
+        self.stop()
+        for thread in threads:
+            thread.join()
+        if hopeless:
+            raise hopeless
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopped.set()
+        for chat in [state.chat for state in self._states.values()]:
+            if chat:
+                chat.close()
+
+    def unready(self) -> DigestError | None:
+        """Why nobody can be reached, None where somebody can; before the first chat is connected nobody can."""
+        self._look()
+        if any(chat and chat.connected for chat in [state.chat for state in self._states.values()]):
+            return None
+        troubles = (state.trouble for state in self._states.values())
+        return next(filter(None, troubles), Unavailable("chat_connecting", names=", ".join(self._states)))
+
+    def _hopeless(self) -> ConfigError | None:
+        """What is wrong with the first chat, where each has to be set up in another way, and none ever worked."""
+        troubles = [None if state.connected else state.trouble for state in self._states.values()]
+        wrong = [trouble for trouble in troubles if isinstance(trouble, ConfigError)]
+        return wrong[0] if len(wrong) == len(troubles) else None
+
+    # --- One chat ----------------------------------------------------------------------------
+
+    def _keep(self, name: str) -> None:
+        failures, state = 0, self._states[name]
+        while not self._stopped.is_set():
+            trouble = self._attempt(name, state)
+            state.chat = None
+            if trouble:
+                failures = 0 if state.trouble is None else failures
+                failures += 1
+                self._tell(name, state, trouble)
+                self._wait(min(LONGEST, FIRST * 2.0 ** (failures - 1)))
+
+    def _attempt(self, name: str, state: _State) -> DigestError | None:
+        """Make a chat and listen in it; what it failed of, None where it was closed."""
+        try:
+            chat = state.chat = state.chat or self._makers.make(name)
+            if not self._stopped.is_set():
+                self._listen(chat)
+        except DigestError as error:
+            return error
+        except Exception:
+            _log.exception("a chat failed", extra={"fields": {"chat": name}})
+            return DigestError("chat_crashed", chat=name)
+        return None
+
+    def _tell(self, name: str, state: _State, trouble: DigestError) -> None:
+        """Say once what a chat failed of, until it works again."""
+        state.trouble = trouble
+        if str(trouble) not in state.told:
+            state.told.add(str(trouble))
+            _log.error("a chat does not work; it is tried again", extra={"fields": {"chat": name, "reason": trouble}})
+
+    def _look(self) -> None:
+        """Notice which chats are connected by now."""
+        with self._looking:
+            for name, state in self._states.items():
+                chat, trouble = state.chat, state.trouble
+                if chat and chat.connected and (trouble or not state.connected):
+                    state.connected, state.trouble, state.told = True, None, set()
+                    _log.info("connected", extra={"fields": {"chat": name}})
+                    if trouble:
+                        self._mended(name)
+
+    def refresh(self) -> None:
+        """Begin anew with the chats whose settings were changed meanwhile."""
+        for name, state in self._states.items():
+            if (chat := state.chat) and self._makers.is_outdated(name):
+                _log.info("its settings were changed", extra={"fields": {"chat": name}})
+                chat.close()

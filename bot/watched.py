@@ -1,0 +1,94 @@
+"""Sources of commits of which every reading is watched, so that a host that hangs is noticed while it does.
+
+Who builds a digest says once, for its own thread, who watches; a source that is got there is watched from then on,
+whichever thread it is read in.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+
+from bot.ports import CommitSource
+from bot.values import Commit, FilePatch, Look, Quota, Release, Repository, Sight
+
+Watch = Callable[[], AbstractContextManager[None]]
+"""Holds for as long as one reading takes."""
+
+_watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
+
+
+@contextmanager
+def watching(watch: Watch) -> Iterator[None]:
+    """Have `watch` hold during every reading of the sources that this thread gets meanwhile."""
+    token = _watch.set(watch)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
+
+
+def watched(source: CommitSource) -> CommitSource:
+    """The source, watched where somebody in this thread watches."""
+    watch = _watch.get()
+    return Watched(source, watch) if watch else source
+
+
+class Watched:
+    """A `CommitSource` whose readings are watched; that of patches each by itself, not what is done with them."""
+
+    def __init__(self, source: CommitSource, watch: Watch) -> None:
+        self._source = source
+        self._watch = watch
+
+    def repository(self, repo: str) -> Repository:
+        """As the source's."""
+        with self._watch():
+            return self._source.repository(repo)
+
+    def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
+        """As the source's."""
+        with self._watch():
+            return self._source.commits(repo, branch, since, until)
+
+    def commit(self, repo: str, sha: str) -> Commit:
+        """As the source's."""
+        with self._watch():
+            return self._source.commit(repo, sha)
+
+    def pull(self, repo: str, number: int) -> Commit:
+        """As the source's."""
+        with self._watch():
+            return self._source.pull(repo, number)
+
+    def patches(
+        self, repo: str, commits: Sequence[Commit], paths: Collection[str] = ()
+    ) -> Iterator[tuple[str, tuple[FilePatch, ...]]]:
+        """As the source's."""
+        found = self._source.patches(repo, commits, paths)
+        while True:
+            with self._watch():
+                read = next(found, None)
+            if read is None:
+                return
+            yield read
+
+    def releases(self, repo: str) -> tuple[Release, ...]:
+        """As the source's."""
+        with self._watch():
+            return self._source.releases(repo)
+
+    def first_releases(self, repo: str, shas: Sequence[str]) -> Mapping[str, Release]:
+        """As the source's."""
+        with self._watch():
+            return self._source.first_releases(repo, shas)
+
+    def look(self, repo: str, commit: Commit, looks: Sequence[Look]) -> tuple[Sight, ...]:
+        """As the source's."""
+        with self._watch():
+            return self._source.look(repo, commit, looks)
+
+    def quota(self) -> Quota | None:
+        """As the source's."""
+        with self._watch():
+            return self._source.quota()
