@@ -1,0 +1,99 @@
+"""What arrived on a branch since its subscription was told of it last, and what became of one that was rewritten.
+
+A rewrite brings back under new names what was told before: a commit is the same where its patch is, or where its
+author, the time it was written and its title are. It is counted, and not told again; what did not come back is named.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.texts import Texts
+from bot.values import Commit, FilePatch, Landing, Mark, one_line
+
+Patches = Callable[[Sequence[Commit]], Iterable[tuple[str, tuple[FilePatch, ...]]]]
+"""Read the patches of commits, by SHA."""
+
+COMPARED = 200
+"""So many commits of either line are compared by their patches, which takes reading them."""
+_NAMED, _TITLE = 5, 80
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What is to be told, newest first, and up to where a branch is told then.
+
+    Where it was rewritten, `old` is where it was, `back` what was told before and came back, `gone` what did not.
+    `dated` and `lost` are a Landing's.
+    """
+
+    mark: Mark
+    commits: tuple[Commit, ...] = ()
+    old: str = ""
+    back: tuple[Commit, ...] = ()
+    gone: tuple[Commit, ...] = ()
+    dated: bool = False
+    lost: bool = False
+
+
+def arrival(mark: Mark, before: Mark | None, landing: Landing, patches: Patches) -> Arrival:
+    """What arrived, of what landed. Raises what `patches` raises."""
+    found = returned((*landing.waiting, *landing.commits), landing, patches) if landing.gone else {}
+    back = tuple(c for c in (*landing.waiting, *landing.commits) if c.sha in found)
+    return Arrival(
+        mark,
+        tuple(c for c in landing.commits if c.sha not in found),
+        before.tip if before else "",
+        back,
+        tuple(c for c in landing.gone if c.sha not in found.values()),
+        landing.dated,
+        landing.lost,
+    )
+
+
+def returned(new: Sequence[Commit], landing: Landing, patches: Patches) -> dict[str, str]:
+    """By the SHA of each commit that came back the one that it had; each comes back once."""
+    found = paired(new, landing.gone, landing.origins)
+    left = [c for c in new if c.sha not in found][:COMPARED]
+    lacking = [c for c in landing.gone if c.sha not in found.values()][:COMPARED]
+    if not left or not lacking:
+        return found
+    ids = {sha: name for sha, files in patches([*left, *lacking]) if (name := patch_id(files))}
+    return found | paired(left, lacking, ids)
+
+
+def paired(new: Iterable[Commit], gone: Iterable[Commit], names: Mapping[str, str]) -> dict[str, str]:
+    """Which of the new commits go by the same name as one that is gone, by SHA; of several alike each once."""
+    waiting: dict[str, list[str]] = {}
+    for commit in gone:
+        waiting.setdefault(names.get(commit.sha, ""), []).append(commit.sha)
+    waiting.pop("", None)
+    return {commit.sha: alike.pop(0) for commit in new if (alike := waiting.get(names.get(commit.sha, "")))}
+
+
+def patch_id(files: Iterable[FilePatch]) -> str:
+    """What a patch does, without line numbers and white space; empty where it is not known whole."""
+    made = hashlib.sha256()
+    known = False
+    for file in files:
+        if not file.complete:
+            return ""
+        lines = ("".join(line.split()) for line in file.text.splitlines() if not line.startswith("@@"))
+        made.update("\n".join((file.path, *lines)).encode(errors="replace"))
+        known = known or bool(file.text)
+    return made.hexdigest() if known else ""
+
+
+def said(arrival: Arrival, texts: Texts) -> tuple[str, ...]:
+    """What a digest says of a branch that was rewritten, or that dates decided."""
+    old, notices = arrival.old[:7], []
+    if arrival.back:
+        notices.append(texts("branch.back", old=old, count=texts.count("commits", len(arrival.back))))
+    if arrival.gone:
+        names = [f"{c.short} {one_line(c.reading.subject or c.subject, _TITLE)}" for c in arrival.gone[:_NAMED]]
+        more = len(arrival.gone) - len(names)
+        names += [texts("branch.more", n=more)] if more else []
+        notices.append(texts("branch.gone", old=old, names=texts("branch.between").join(names)))
+    notices += [texts("branch.lost", old=old)] if arrival.lost else []
+    notices += [texts("branch.dated")] if arrival.dated else []
+    return tuple(notices)
