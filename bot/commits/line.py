@@ -95,12 +95,11 @@ def by_dates(
 
 
 def _left(lines: Lines[P], tips: tuple[str, str], new: Sequence[P], told: Sequence[P], old: Sequence[P]) -> Landing:
-    """What is told where the branch left its old tip, the second of `tips`: nothing while all that is new waits."""
-    if new and not told:
-        return Landing(tips[1])
+    """What is told where the branch left its old tip, the second of `tips`, which stays while all that is new waits."""
+    tip = told[0].sha if told else tips[bool(new)]
     above = lines.read(new[: len(new) - len(told)])
     origins = {**lines.origins(new), **lines.origins(old)}
-    return Landing(told[0].sha if told else tips[0], lines.read(told), above, lines.read(old), origins)
+    return Landing(tip, lines.read(told), above, lines.read(old), origins)
 
 
 def beyond(pages: Iterable[Sequence[P]], tip: str, reached: Callable[[str], bool]) -> Stretch[P]:

@@ -36,15 +36,22 @@ class Arrival:
     lost: bool = False
 
 
-def arrival(mark: Mark, before: Mark | None, landing: Landing, patches: Patches) -> Arrival:
-    """What arrived, of what landed. Raises what `patches` raises."""
+def arrival(branch: str, before: Mark | None, landing: Landing, patches: Patches) -> Arrival:
+    """What arrived, of what landed. Raises what `patches` raises.
+
+    What came back waits for nothing, nor does what lies below it: of the next rewrite it could not be told any more.
+    Where all that is new waits, a rewrite is told with it.
+    """
     found = returned((*landing.waiting, *landing.commits), landing, patches) if landing.gone else {}
-    back = tuple(c for c in (*landing.waiting, *landing.commits) if c.sha in found)
+    if landing.waiting and not landing.commits and not found:
+        return Arrival(Mark(branch, landing.tip))
+    first = next((n for n, commit in enumerate(landing.waiting) if commit.sha in found), len(landing.waiting))
+    told = (*landing.waiting[first:], *landing.commits)
     return Arrival(
-        mark,
-        tuple(c for c in landing.commits if c.sha not in found),
+        Mark(branch, told[0].sha if landing.gone and told else landing.tip),
+        tuple(c for c in told if c.sha not in found),
         before.tip if before else "",
-        back,
+        tuple(c for c in told if c.sha in found),
         tuple(c for c in landing.gone if c.sha not in found.values()),
         landing.dated,
         landing.lost,

@@ -16,7 +16,7 @@ from bot.ports import Archive, Ledger
 from bot.repositories import OPERATOR
 from bot.rights import Who
 from bot.texts import Texts
-from bot.values import Commit, DeliveryState, Digest, Mark, Period, Repository, Scope
+from bot.values import Commit, DeliveryState, Digest, Period, Repository, Scope
 
 
 class Builder:
@@ -54,7 +54,7 @@ class Builder:
         if before and before.branch != branch and (landing.lost or landing.gone):
             landing, before = read(None, period), None
         source = self._app.repositories.source_of(repository.name)
-        return arrival(Mark(branch, landing.tip), before, landing, partial(source.patches, repository.name))
+        return arrival(branch, before, landing, partial(source.patches, repository.name))
 
     def build(self, job: Job, repository: Repository, arrival: Arrival) -> Job:
         """The delivery with its digest built of what arrived; settled, where there is nothing to tell.
