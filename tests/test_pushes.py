@@ -254,10 +254,11 @@ def told_of(seed: int, folder: Path, kind: str) -> Follower:
         for day in range(1, 11):
             for hour in sorted(chance.uniform(-20, -0.1) for _ in range(chance.randint(0, 3))):
                 now = START + day * DAY - 3 * HOUR + hour * HOUR
-                if day <= upgraded + 1 and upgraded:
-                    pushes.dated(now, -2, 0)  # a branch that is rewritten just then leaves no trace
-                else:
+                if not upgraded or (day > upgraded and follower.last and follower.last.mark):
                     pushes.another(now)
+                else:  # a branch that is rewritten just then leaves no trace
+                    kinds = ((-2, 0), (-9_000, -24 * 20), (0.1, 900)) if day > upgraded else ((-2, 0),)
+                    pushes.dated(now, *chance.choice(kinds))
             outcome = "o" if day <= upgraded else chance.choice("dddddfp-") if day < 10 else "d"
             if outcome != "-":
                 with fresh:

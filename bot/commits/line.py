@@ -8,7 +8,7 @@ left. Pure, but for those questions.
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
 from bot.errors import NotFound
@@ -16,6 +16,10 @@ from bot.values import Commit, Landing, Window
 
 MOST, PAGES = 5_000, 50
 """So many commits of a line, and pages of it, are read to find the old tip; past that its dates decide."""
+
+
+LATE = timedelta(days=7)
+"""So far back a commit might be dated that versions before this one told of."""
 
 
 class Point(Protocol):
@@ -87,11 +91,23 @@ def landing(lines: Lines[P], head: str, tip: str | None, window: Window, row: in
 def by_dates(
     lines: Lines[P], head: str, window: Window, row: int, *, dated: bool = False, lost: bool = False
 ) -> Landing:
-    """What is dated since some time, up to the newest commit that does not wait."""
+    """What is dated since some time, and what lies above all that may have been told, up to what waits.
+
+    Versions before this one told of dates up to `LATE` back: what is older and lies above those never was. With `dated`
+    there is too much of it.
+    """
     line = recent(lines.pages(head), window.since, row)
-    told = line[waiting(line, window) :]
-    found = lines.read([point for point in told if point.committed >= window.since])
-    return Landing(told[0].sha if told else "", found, dated=dated, lost=lost)
+    start = waiting(line, window)
+    above = 0 if dated else _above(line, window.since)
+    told = [point for n, point in enumerate(line) if n >= start and (n < above or point.committed >= window.since)]
+    return Landing(line[start].sha if line[start:] else "", lines.read(told), dated=dated, lost=lost)
+
+
+def _above(line: Sequence[Point], since: datetime) -> int:
+    """How many of a line's first commits lie above the newest of the time before, best of its last week."""
+    before = [n for n, point in enumerate(line) if point.committed < since]
+    near = (n for n in before if line[n].committed >= since - LATE)
+    return next(near, next(iter(before), len(line)))
 
 
 def _left(lines: Lines[P], tips: tuple[str, str], new: Sequence[P], told: Sequence[P], old: Sequence[P]) -> Landing:
