@@ -252,7 +252,7 @@ class SourceContract:
 
     def test_of_more_than_is_read_dates_decide(self, served, day, monkeypatch):
         monkeypatch.setattr("bot.commits.line.MOST", 1)
-        monkeypatch.setattr("adapters.sources.git.history.OUT_OF_ORDER", 2)
+        monkeypatch.setattr("adapters.sources.git.source.PAGE", 2)
         monkeypatch.setattr("bot.commits.line.PAGES", 1)
         landed = served.source.landed(served.repo, "", "", Window(DAY, NEXT_DAY, NEXT_DAY + timedelta(hours=9)))
         assert (landed.commits, landed.tip, landed.dated) == (day, served.history.sha("mention"), True)

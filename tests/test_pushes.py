@@ -284,7 +284,7 @@ def test_each_commit_that_lands_is_told_once_whatever_its_date(tmp_path, monkeyp
         folder = tmp_path / str(seed)
         folder.mkdir()
         # Small pages in every other, so that lines are longer than one.
-        monkeypatch.setattr("adapters.sources.git.history.OUT_OF_ORDER", 1_000 if seed % 2 else 3)
+        monkeypatch.setattr("adapters.sources.git.source.PAGE", 1_000 if seed % 2 else 3)
         follower = told_of(seed, folder, kind)
         check(seed, follower)
         said.update(word for notice in follower.notices for word in ("came back", "no longer has") if word in notice)

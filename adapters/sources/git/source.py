@@ -31,6 +31,9 @@ _WHOLE = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _INCOMPLETE = re.compile(r"unable to read|[Cc]ould not (?:read|fetch)|missing (?:blob|tree|object)|bad object|promisor")
 _NAMED = 5
 
+PAGE = 1_000
+"""Commits of a line after which it is asked whether the old tip was left."""
+
 
 @dataclass(frozen=True)
 class _Open:
@@ -357,7 +360,7 @@ class _Walks:
         page: list[_Point] = []
         with closing(_walk(self._view, tip)) as walk:
             points = (_Point(sha, history.moment(time)) for time, sha in walk)
-            while some := list(islice(points, history.OUT_OF_ORDER)):
+            while some := list(islice(points, PAGE)):
                 page = some
                 yield page
         if page and page[-1].sha in self._view.boundary():
