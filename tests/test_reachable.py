@@ -66,7 +66,7 @@ def test_of_a_rewritten_branch_only_what_is_new_is_told_and_the_rest_is_counted_
     bot.at("20T09:00")
     said = last(bot)
     assert "fix: three" in said
-    assert f"The branch was rewritten (before: {old}); 1 commit told of before came back" in said
+    assert f"The branch was rewritten (before: {old}). What came back is not told again: 1 commit." in said
     assert f"no longer has what was told of: {old} fix: two" in said
     assert "1 commit |" in said
     bot.at("21T09:00")
@@ -76,7 +76,7 @@ def test_of_a_rewritten_branch_only_what_is_new_is_told_and_the_rest_is_counted_
 def test_a_rewrite_of_this_morning_is_told_at_once_and_not_again(bot):
     rewrite(bot, "one", "two", at=DAY + 50 * HOUR)
     bot.at("20T09:00")
-    assert "2 commits told of before came back" in last(bot)
+    assert "What came back is not told again: 2 commits." in last(bot)
     bot.at("21T09:00")
     assert len(bot.tops()) == 2
 
