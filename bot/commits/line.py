@@ -22,13 +22,21 @@ LATE = timedelta(days=7)
 """So far back a commit might be dated that versions before this one told of."""
 
 
-class Point(Protocol):
-    """A commit's place in a line."""
+COMPARED = 200
+"""So many commits of either line are compared by their patches, where a branch was rewritten: it takes reading them."""
+
+
+class Named(Protocol):
+    """Something that goes by a SHA."""
 
     @property
     def sha(self) -> str:
-        """Its SHA."""
+        """It."""
         ...
+
+
+class Point(Named, Protocol):
+    """A commit's place in a line."""
 
     @property
     def committed(self) -> datetime:
@@ -111,11 +119,25 @@ def _above(line: Sequence[Point], since: datetime) -> int:
 
 
 def _left(lines: Lines[P], tips: tuple[str, str], new: Sequence[P], told: Sequence[P], old: Sequence[P]) -> Landing:
-    """What is told where the branch left its old tip, the second of `tips`, which stays while all that is new waits."""
-    tip = told[0].sha if told else tips[bool(new)]
+    """What is told where the branch left its old tip, the second of `tips`, which stays while all that is new waits.
+
+    Of what is gone no more is read than somebody compares: a whole branch may be.
+    """
+    returned = paired(new, old, {**lines.origins(new), **lines.origins(old)})
+    back = set(returned.values())
+    gone = [point for point in old if point.sha not in back]
     above = lines.read(new[: len(new) - len(told)])
-    origins = {**lines.origins(new), **lines.origins(old)}
-    return Landing(tip, lines.read(told), above, lines.read(old), origins)
+    tip = told[0].sha if told else tips[bool(new)]
+    return Landing(tip, lines.read(told), above, lines.read(gone[:COMPARED]), len(gone), returned)
+
+
+def paired(new: Iterable[Named], old: Iterable[Named], names: Mapping[str, str]) -> dict[str, str]:
+    """Which of the new commits go by the same of `names` as an old one, by SHA; of several alike each once."""
+    left: dict[str, list[str]] = {}
+    for one in old:
+        left.setdefault(names.get(one.sha, ""), []).append(one.sha)
+    left.pop("", None)
+    return {one.sha: alike.pop(0) for one in new if (alike := left.get(names.get(one.sha, "")))}
 
 
 def beyond(pages: Iterable[Sequence[P]], tip: str, reached: Callable[[str], bool]) -> Stretch[P]:

@@ -5,17 +5,16 @@ author, the time it was written and its title are. It is counted, and not told a
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from bot.commits.line import COMPARED, paired
 from bot.texts import Texts
 from bot.values import Commit, FilePatch, Landing, Mark, one_line
 
 Patches = Callable[[Sequence[Commit]], Iterable[tuple[str, tuple[FilePatch, ...]]]]
 """Read the patches of commits, by SHA."""
 
-COMPARED = 200
-"""So many commits of either line are compared by their patches, which takes reading them."""
 _NAMED, _TITLE = 5, 80
 
 
@@ -23,7 +22,8 @@ _NAMED, _TITLE = 5, 80
 class Arrival:
     """What is to be told, newest first, and up to where a branch is told then.
 
-    Where it was rewritten, `old` is where it was, `back` what was told before and came back, `gone` what did not.
+    Where it was rewritten, `old` is where it was, `back` what was told before and came back; `missing`
+    commits did not, of which `gone` are the newest.
     `dated` and `lost` are a Landing's.
     """
 
@@ -32,6 +32,7 @@ class Arrival:
     old: str = ""
     back: tuple[Commit, ...] = ()
     gone: tuple[Commit, ...] = ()
+    missing: int = 0
     dated: bool = False
     lost: bool = False
 
@@ -42,40 +43,32 @@ def arrival(branch: str, before: Mark | None, landing: Landing, patches: Patches
     What came back waits for nothing, nor does what lies below it: of the next rewrite it could not be told any more.
     Where all that is new waits, a rewrite is told with it.
     """
-    found = returned((*landing.waiting, *landing.commits), landing, patches) if landing.gone else {}
+    new = (*landing.waiting, *landing.commits)
+    same = _by_patch([c for c in new if c.sha not in landing.returned], landing.gone, patches)
+    found = {**landing.returned, **same}
     if landing.waiting and not landing.commits and not found:
         return Arrival(Mark(branch, landing.tip))
     first = next((n for n, commit in enumerate(landing.waiting) if commit.sha in found), len(landing.waiting))
     told = (*landing.waiting[first:], *landing.commits)
     return Arrival(
-        Mark(branch, told[0].sha if landing.gone and told else landing.tip),
+        Mark(branch, told[0].sha if told and first < len(landing.waiting) else landing.tip),
         tuple(c for c in told if c.sha not in found),
         before.tip if before else "",
         tuple(c for c in told if c.sha in found),
-        tuple(c for c in landing.gone if c.sha not in found.values()),
+        tuple(c for c in landing.gone if c.sha not in same.values()),
+        landing.missing - len(same),
         landing.dated,
         landing.lost,
     )
 
 
-def returned(new: Sequence[Commit], landing: Landing, patches: Patches) -> dict[str, str]:
-    """By the SHA of each commit that came back the one that it had; each comes back once."""
-    found = paired(new, landing.gone, landing.origins)
-    left = [c for c in new if c.sha not in found][:COMPARED]
-    lacking = [c for c in landing.gone if c.sha not in found.values()][:COMPARED]
-    if not left or not lacking:
-        return found
-    ids = {sha: name for sha, files in patches([*left, *lacking]) if (name := patch_id(files))}
-    return found | paired(left, lacking, ids)
-
-
-def paired(new: Iterable[Commit], gone: Iterable[Commit], names: Mapping[str, str]) -> dict[str, str]:
-    """Which of the new commits go by the same name as one that is gone, by SHA; of several alike each once."""
-    waiting: dict[str, list[str]] = {}
-    for commit in gone:
-        waiting.setdefault(names.get(commit.sha, ""), []).append(commit.sha)
-    waiting.pop("", None)
-    return {commit.sha: alike.pop(0) for commit in new if (alike := waiting.get(names.get(commit.sha, "")))}
+def _by_patch(new: Sequence[Commit], gone: Sequence[Commit], patches: Patches) -> dict[str, str]:
+    """Which of the new commits do the same as one that is gone, by SHA."""
+    if not new or not gone:
+        return {}
+    left = new[:COMPARED]
+    ids = {sha: name for sha, files in patches([*left, *gone]) if (name := patch_id(files))}
+    return paired(left, gone, ids)
 
 
 def patch_id(files: Iterable[FilePatch]) -> str:
@@ -98,7 +91,7 @@ def said(arrival: Arrival, texts: Texts) -> tuple[str, ...]:
         notices.append(texts("branch.back", old=old, count=texts.count("commits", len(arrival.back))))
     if arrival.gone:
         names = [f"{c.short} {one_line(c.reading.subject or c.subject, _TITLE)}" for c in arrival.gone[:_NAMED]]
-        more = len(arrival.gone) - len(names)
+        more = arrival.missing - len(names)
         names += [texts("branch.more", n=more)] if more else []
         notices.append(texts("branch.gone", old=old, names=texts("branch.between").join(names)))
     notices += [texts("branch.lost", old=old)] if arrival.lost else []

@@ -51,7 +51,7 @@ class Builder:
         read = partial(self._app.repositories.landed, repository, subscription.branch)
         branch = subscription.branch or repository.branch
         landing = read(before.tip if before else None, period)
-        if before and before.branch != branch and (landing.lost or landing.gone):
+        if before and before.branch != branch and (landing.lost or landing.missing):
             landing, before = read(None, period), None
         source = self._app.repositories.source_of(repository.name)
         return arrival(branch, before, landing, partial(source.patches, repository.name))

@@ -234,16 +234,18 @@ class Window:
 class Landing:
     """What a branch has now that it had not at an earlier tip, newest first, and up to which `tip` that is told.
 
-    Where the branch left that tip, `gone` is what can be reached no more, `waiting` what is not told yet, and `origins`
-    says by SHA who wrote a commit when, and its title. `dated` says that dates decided, since the line is too long, and
-    `lost` that they did since the earlier tip is not there any more.
+    Where the branch left that tip, `waiting` is what is not told yet, `returned` says by SHA what came back and what it
+    was called before, by who wrote it when and its title; `missing` commits did not, of which `gone` are the newest.
+    `dated` says that dates decided, since the line is too long, and `lost` that they did since the earlier tip is not
+    there any more.
     """
 
     tip: str
     commits: tuple[Commit, ...] = ()
     waiting: tuple[Commit, ...] = ()
     gone: tuple[Commit, ...] = ()
-    origins: Mapping[str, str] = field(default_factory=dict)
+    missing: int = 0
+    returned: Mapping[str, str] = field(default_factory=dict)
     dated: bool = False
     lost: bool = False
 
