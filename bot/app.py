@@ -28,7 +28,7 @@ _REWRITTEN = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class DigestRequest:
-    """A digest that is wanted of some commits: its key, what it is of, and the one that is kept."""
+    """A digest that is wanted of some commits: its key, what it is of and has to say, and the one that is kept."""
 
     key: str
     repository: Repository
@@ -36,6 +36,7 @@ class DigestRequest:
     commits: tuple[Commit, ...]
     filtered: int
     kept: Digest | None
+    notices: tuple[str, ...] = ()
 
 
 class App:
@@ -140,34 +141,38 @@ class App:
         kept = next((d for d in recent if (d.filters, d.period.zone) == wanted), None)
         return kept or self.digest(repository, scope, account)
 
-    def request(self, repository: Repository, scope: Scope, landed: Sequence[Commit]) -> DigestRequest:
-        """The digest that is to be made of the commits that landed; `kept` where there is one of the same."""
+    def request(
+        self, repository: Repository, scope: Scope, landed: Sequence[Commit], notices: tuple[str, ...] = ()
+    ) -> DigestRequest:
+        """The digest that is to be made of the commits that landed; `kept` where there is one of the same.
+
+        `notices` are what it has to say of the branch.
+        """
         scope = replace(scope, branch=scope.branch or repository.branch)
         commits = tuple(c for c in landed if filters.wanted(c, scope.filters))
-        filtered = len(landed) - len(commits)
-        key, kept = self._kept(repository, scope, self._key(repository, scope, commits, filtered), commits)
+        request = DigestRequest("", repository, scope, commits, len(landed) - len(commits), None, notices)
+        key, kept = self._kept(replace(request, key=self._key(request)))
         kept = replace(kept, period=scope.period, repository=repository) if kept else None
-        return DigestRequest(key, repository, scope, commits, filtered, kept)
+        return replace(request, key=key, kept=kept)
 
-    def _kept(
-        self, repository: Repository, scope: Scope, key: str, commits: Sequence[Commit]
-    ) -> tuple[str, Digest | None]:
-        """The digest that is kept of `commits`, and its key: one that was delivered is not made anew by an upgrade."""
-        shas = [c.sha for c in commits]
-        kept = self._archive.digest(key)
+    def _kept(self, request: DigestRequest) -> tuple[str, Digest | None]:
+        """The digest that is kept of the same, and its key: one that was delivered is not made anew by an upgrade."""
+        scope, shas, said = request.scope, [c.sha for c in request.commits], request.notices
+        kept = self._archive.digest(request.key)
         if kept and [e.commit.sha for e in kept.entries] != shas:
             kept = None
         if kept and not kept.degraded:
-            return key, kept
-        delivered = self._archive.delivered_digests(repository.name, scope.branch, scope.language, scope.period)
-        for name, digest in delivered.items():
+            return request.key, kept
+        repo = request.repository.name
+        for name, digest in self._archive.delivered_digests(repo, scope.branch, scope.language, scope.period).items():
             same = [e.commit.sha for e in digest.entries] == shas and digest.filters == scope.filters
-            if same and not digest.degraded:
+            if same and not digest.degraded and digest.notices[: len(said)] == said:
                 return name, digest
-        return key, kept
+        return request.key, kept
 
-    def _key(self, repository: Repository, scope: Scope, commits: Sequence[Commit], filtered: int) -> str:
+    def _key(self, request: DigestRequest) -> str:
         """What a digest depends on; of a period that is still running, beside its commits."""
+        repository, scope = request.repository, request.scope
         model = self.model.name if self.model else RULES
         # A period that is still running ends later each time it is asked for: its digest is kept once, and replaced.
         # One moment may be written in several ways: a planned one is of another kind of UTC than one that was kept.
@@ -175,8 +180,9 @@ class App:
         until = ends if ends < self.clock() else None
         time = (since, until, scope.period.zone)
         place = (repository.name, repository.title, repository.url, scope.branch)
-        shas = tuple(c.sha for c in commits) if until else ()
-        named = (place, time, shas, scope.language, scope.filters, filtered, model, questions.PROMPTS, triage.VERSION)
+        shas = tuple(c.sha for c in request.commits) if until else ()
+        about = (place, time, shas, scope.language, scope.filters, request.filtered)
+        named = (*about, model, questions.PROMPTS, triage.VERSION, *request.notices)
         return hashlib.sha256(repr(named).encode()).hexdigest()
 
     def build(self, request: DigestRequest, account: Account = TERMINAL) -> Digest:
@@ -192,8 +198,8 @@ class App:
             for entry in build.entries(commits, history.before(scope, commits), history.grave(commits))
         )
         overview = build.overview(entries)
-        late = sum(c.committed < scope.period.since for c in commits)
-        noticed = (("digest.late_said", late), ("digest.filtered", request.filtered))
+        dated = sum(not scope.period.since <= c.committed < scope.period.until for c in commits)
+        noticed = (("digest.dated_said", dated), ("digest.filtered", request.filtered))
         notices = [texts(key, count=texts.count("commits", number)) for key, number in noticed if number]
         made = Digest(
             repository=repository,
@@ -205,7 +211,7 @@ class App:
             overview=overview,
             rows=related.rows(entries),
             themes=related.themes(commits, [e.grade for e in entries]),
-            notices=(*notices, *brief.faults),
+            notices=(*request.notices, *notices, *brief.faults),
             degraded=bool(brief.faults),
         )
         return replace(made, usual=history.usual(made))

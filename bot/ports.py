@@ -20,6 +20,7 @@ from bot.values import (
     FilePatch,
     Form,
     Grade,
+    Landing,
     Look,
     Message,
     Period,
@@ -39,6 +40,7 @@ from bot.values import (
     Taken,
     Unreadable,
     Usage,
+    Window,
 )
 
 
@@ -130,6 +132,15 @@ class CommitSource(Protocol):
 
         Raises NotFound for an unknown repository or branch, or where the history does not reach back to `since`
         (a shallow clone); an empty repository has none and raises nothing. Also Forbidden, Unavailable.
+        """
+        ...
+
+    def landed(self, repo: str, branch: str, tip: str | None, window: Window) -> Landing:
+        """What `branch` has that it had not at its old `tip`, whatever its dates say; empty: there was nothing then.
+
+        Told is all up to the newest commit that is dated before the window's end or after its `now`. Without a tip
+        (None), where it is not there any more, and where more lies between than is read, it is what is dated from the
+        window's start on. Raises as `commits` does.
         """
         ...
 
@@ -433,11 +444,11 @@ class Ledger(Protocol):
         ...
 
     def delivered_shas(self, subscription: int, but: int) -> frozenset[str]:
-        """SHAs of commits that a subscription was told of by deliveries but one, or that lay before its first."""
+        """SHAs of commits that a subscription was told of by deliveries but one."""
         ...
 
-    def mark_delivered(self, delivery: Delivery, landed: Iterable[Commit], since: datetime) -> None:
-        """Keep a delivery, and that its subscription is told of `landed` by it; older ones than `since` are forgotten.
+    def mark_delivered(self, delivery: Delivery, landed: Iterable[Commit]) -> None:
+        """Keep a delivery, and that its subscription is told of `landed` by it, as long as the delivery is kept.
 
         Raises as `keep_delivery` does.
         """

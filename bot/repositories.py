@@ -11,10 +11,12 @@ from bot.ports import Archive, CommitSource, Readers
 from bot.rights import Right, Rights, Who
 from bot.values import (
     Commit,
+    Landing,
     Period,
     Place,
     Quota,
     Repository,
+    Window,
     local,
     one_line,
     without_credentials,
@@ -176,6 +178,11 @@ class Repositories:
     def commits(self, repository: Repository, branch: str, period: Period) -> tuple[Commit, ...]:
         """The commits of a branch (empty: the default one) in a period, newest first. Raises NotFound, Unavailable."""
         return self.source_of(repository.name).commits(repository.name, branch, period.since, period.until)
+
+    def landed(self, repository: Repository, branch: str, tip: str | None, period: Period) -> Landing:
+        """What a branch has that it had not at its old `tip`, see `CommitSource.landed`. Raises as `commits` does."""
+        source, name = self.source_of(repository.name), repository.name
+        return source.landed(name, branch, tip, Window(period.since, period.until, self._clock()))
 
     def commit(self, repository: Repository, sha: str) -> Commit:
         """The commit that starts with `sha`, from what is kept or from the source. Raises NotFound, UsageError."""

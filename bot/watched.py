@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from datetime import datetime
 
 from bot.ports import CommitSource
-from bot.values import Commit, FilePatch, Look, Quota, Release, Repository, Sight
+from bot.values import Commit, FilePatch, Landing, Look, Quota, Release, Repository, Sight, Window
 
 Watch = Callable[[], AbstractContextManager[None]]
 """Holds for as long as one reading takes."""
@@ -50,6 +50,11 @@ class Watched:
         """As the source's."""
         with self._watch():
             return self._source.commits(repo, branch, since, until)
+
+    def landed(self, repo: str, branch: str, tip: str | None, window: Window) -> Landing:
+        """As the source's."""
+        with self._watch():
+            return self._source.landed(repo, branch, tip, window)
 
     def commit(self, repo: str, sha: str) -> Commit:
         """As the source's."""

@@ -217,6 +217,8 @@ SCHEMA: dict[str, dict[str, Field]] = {
         "oid": _SCALAR,
         "message": _SCALAR,
         "committedDate": _SCALAR,
+        "authoredDate": _SCALAR,
+        "messageHeadline": _SCALAR,
         "additions": _SCALAR,
         "deletions": _SCALAR,
         "changedFilesIfAvailable": _SCALAR,
@@ -464,6 +466,12 @@ class _Run:
     def _Commit_committedDate(self, commit: Any) -> str:
         return commit[0].commits[commit[1]].committed
 
+    def _Commit_authoredDate(self, commit: Any) -> str:
+        return commit[0].commits[commit[1]].authored
+
+    def _Commit_messageHeadline(self, commit: Any) -> str:
+        return commit[0].commits[commit[1]].message.partition("\n")[0]
+
     def _Commit_additions(self, commit: Any) -> int:
         return sum(file.additions for file in commit[0].files(commit[1]))
 
@@ -482,11 +490,11 @@ class _Run:
         reader, sha = commit
         return _connection([(reader, parent) for parent in reader.commits[sha].parents], first, after)
 
-    def _Commit_history(self, commit: Any, first: int, since: str, after: str = "") -> dict[str, Any]:
+    def _Commit_history(self, commit: Any, first: int, since: str | None = None, after: str = "") -> dict[str, Any]:
         reader, sha = commit
-        if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", since):
+        if since is not None and not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", since):
             raise QueryError(f"since: {since}")
-        found = [(reader, one) for one in reader.history(sha, since, "")]
+        found = [(reader, one) for one in reader.history(sha, since or "", "")]
         return _connection(found, first, after, f"{sha} ")
 
     def _Commit_associatedPullRequests(self, commit: Any, first: int, after: str = "") -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from repositories import ENVIRONMENT, git
 
-_FIELDS = 6
+_FIELDS = 7
 _LANDED = re.compile(r"\(#(\d+)\)\s*$|^Merge pull request #(\d+)\b")
 _STATUS = {"A": "added", "D": "removed", "M": "modified", "R": "renamed", "C": "copied", "T": "changed"}
 DIFF = ("-M50%", "-l1000", "--no-color", "--abbrev=40")
@@ -36,6 +36,7 @@ class Meta:
     email: str
     committed: str
     message: str
+    authored: str
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ class Reader:
         self.default_branch = git(self.path, "symbolic-ref", "--short", "HEAD")
         refs = git(self.path, "for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads")
         self.branches = {name: sha for sha, name in (line.split(" ", 1) for line in refs.splitlines())}
-        self.commits = self._commits()
+        # What is forced away stays there for long, and can be asked for by its SHA.
+        self.commits: dict[str, Meta] = {**self.__dict__.get("commits", {}), **self._commits()}
         self.__dict__.pop("tags", None)
         self.__dict__.pop("_tag_objects", None)
         self.__dict__.pop("_own_files", None)
@@ -164,13 +166,14 @@ class Reader:
         return ahead, behind
 
     def _commits(self) -> dict[str, Meta]:
-        form = "%H%x00%P%x00%an%x00%ae%x00%ct%x00%B"
+        form = "%H%x00%P%x00%an%x00%ae%x00%ct%x00%at%x00%B"
         fields = git(self.path, "log", "--all", "-z", "--encoding=UTF-8", f"--format={form}").split("\0")
         found = {}
         for at in range(0, len(fields) - _FIELDS + 1, _FIELDS):
-            sha, parents, author, email, seconds, message = fields[at : at + _FIELDS]
+            sha, parents, author, email, seconds, written, message = fields[at : at + _FIELDS]
             when = stamp(datetime.fromtimestamp(int(seconds or 0), UTC))
-            found[sha] = Meta(sha, tuple(parents.split()), author, email, when, message.rstrip("\n"))
+            authored = stamp(datetime.fromtimestamp(int(written or 0), UTC))
+            found[sha] = Meta(sha, tuple(parents.split()), author, email, when, message.rstrip("\n"), authored)
         return found
 
     def resolve(self, ref: str) -> str:
@@ -228,7 +231,9 @@ class Reader:
     def files(self, sha: str, base: str = "") -> tuple[File, ...]:
         """The files of a commit against its first parent or `base`, by path."""
         parents = self.commits[sha].parents
-        found = self._other_files(sha, base) if base and base not in parents[:1] else self._own_files[sha]
+        base = base or (parents[0] if parents and sha not in self._own_files else "")
+        other = base and (base not in parents[:1] or sha not in self._own_files)
+        found = self._other_files(sha, base) if other else self._own_files[sha]
         return tuple(self._served(file) for file in found)
 
     def _served(self, file: File) -> File:

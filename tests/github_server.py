@@ -364,14 +364,18 @@ class GitHubServer:
         reader = self.reader(known, name, number_of, f"/compare/{base}...{head}")
         if not reader.resolve(base) or not reader.resolve(head):
             raise Refused(404, NOT_FOUND)
+        counted = reader.ahead_behind(base, head)
+        if counted is None:
+            raise Refused(404, f"No common ancestor between {base} and {head}.")
+        status = {(0, 0): "identical", (1, 0): "ahead", (0, 1): "behind"}.get(tuple(map(bool, counted)), "diverged")
         shas = reader.between(base, head)
         commits = [self._rest(reader, sha) for sha in shas]
         paged = query.keys() & {"page", "per_page"}
         page = self._paged(reader, f"/compare/{base}...{head}", query, commits) if paged else Reply(200, commits[-250:])
         body = {
-            "status": "ahead",
+            "status": status,
             "ahead_by": len(shas),
-            "behind_by": 0,
+            "behind_by": counted[1],
             "total_commits": len(shas),
             "commits": page.body,
         }
@@ -449,7 +453,7 @@ class GitHubServer:
             "node_id": node_id(reader.name, sha),
             "commit": {
                 "message": meta.message,
-                "author": {"name": meta.author, "email": meta.email, "date": meta.committed},
+                "author": {"name": meta.author, "email": meta.email, "date": meta.authored},
                 "committer": {"name": meta.author, "email": meta.email, "date": meta.committed},
             },
             "author": {"login": login, "type": "User"} if login else None,

@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +30,7 @@ from slack_server import SlackServer
 from adapters.chats.feishu.chat import _card_mark
 from adapters.stores.sqlite import SqliteStore
 from bot.delivery.ledger import idempotency_key
+from bot.errors import StoreError
 from bot.ports import Idempotency
 from bot.values import Delivery, DeliveryState, Place, StepState, Subscription
 
@@ -270,13 +271,19 @@ class Morning:
     def _stop_in_a_send(self, store: SqliteStore) -> None:
         """Stop the process with a message half sent, however long a send takes, so that it is killed just there."""
         (process,) = self._processes
-        while not self._ended(store):
+
+        def stopped() -> bool:
+            if not _in_a_send(store):
+                return self._ended(store)
             process.send_signal(signal.SIGSTOP)
-            os.waitid(os.P_PID, process.pid, os.WSTOPPED)
-            if _in_a_send(store):
-                return
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            with suppress(StoreError):  # SQLite cannot be read where its writer stands amid a change of the log's index
+                if _in_a_send(store):
+                    return True
             process.send_signal(signal.SIGCONT)
-            time.sleep(0.02)
+            return False
+
+        self._wait(stopped, "nothing is sent", pause=0.01)
 
     def _start(self) -> None:
         told = environment(
@@ -385,11 +392,11 @@ class Morning:
         ended = (DeliveryState.DONE, DeliveryState.RESTORED)
         return len(found) == len(self._room.places) and all(d.state in ended for d in found)
 
-    def _wait(self, condition, problem: str, seconds: float = 120) -> None:
+    def _wait(self, condition, problem: str, seconds: float = 120, pause: float = 0.05) -> None:
         until = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < until, f"seed {self.run.seed}: {problem}\n{(self._folder / 'log').read_text()}"
-            time.sleep(0.05)
+            time.sleep(pause)
 
     def _count(self, store: SqliteStore) -> None:
         """Look for every message of every delivery in its channel."""

@@ -235,6 +235,7 @@ def _feature(build: Builder) -> None:
     body = "Add the cache (#12)\n\nWhy it matters.\n\nSecond paragraph.\n"
     build.commit("squash", at(9), {"src/cache.py": lines(1, 5, "cache")}, message=body, author=DEV_TWO)
     build.ref("refs/tags/v1", "squash")
+    build.ref("refs/heads/v1-line", "squash")
     patch = {"src/release.py": "release = 1\n"}
     build.commit("release", at(9.5), patch, message="Release 1.0", branch="release/1.0", parents=["squash"])
     build.commit("inner-one", at(8), {"src/fast.py": "fast = 1\n"}, message="Try", branch="topic", parents=["start"])

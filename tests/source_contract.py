@@ -35,7 +35,7 @@ from repositories import (
 from bot.commits import lookup
 from bot.errors import NotFound, UsageError
 from bot.ports import CommitSource
-from bot.values import Commit, FileChange, FileStatus, InnerCommit, Look, LookKind, Release, Sight
+from bot.values import Commit, FileChange, FileStatus, InnerCommit, Landing, Look, LookKind, Release, Sight, Window
 
 NEXT_DAY = DAY + timedelta(days=1)
 OF_THE_DAY = ["mention", "several", "binary", "remove", "rename", "merge", "squash", "start"]
@@ -78,6 +78,11 @@ class Served:
         found = self.source.first_releases(self.released, [self.releases.sha(name) for name in names])
         by_sha = {sha: name for name, sha in self.releases.shas.items()}
         return {by_sha[sha]: release.name for sha, release in found.items()}
+
+    def landed(self, old: str, branch: str = "", now: datetime = NEXT_DAY + timedelta(hours=9)) -> Landing:
+        """What landed on a branch since its tip was `old` by the builder's name, up to the end of the day."""
+        tip = self.history.sha(old) if old else ""
+        return self.source.landed(self.repo, branch, tip, Window(DAY, NEXT_DAY, now))
 
     def commit(self, name: str) -> Commit:
         """The commit that the builder calls `name`."""
@@ -207,6 +212,53 @@ class SourceContract:
 
     def test_a_commit_of_the_period_is_the_same_asked_for_alone(self, served, day):
         assert [served.source.commit(served.repo, commit.sha) for commit in day] == list(day)
+
+    # --- beyond what was told ---
+
+    @pytest.mark.parametrize("old", ["start", "squash", "rename", "inner-two"])
+    def test_what_landed_is_what_the_old_tip_cannot_reach_up_to_the_period_s_end(self, served, day, old):
+        """`inner-two` is on no first-parent line, and reaches the first of the day alone."""
+        landed = served.landed(old)
+        beyond = OF_THE_DAY[: OF_THE_DAY.index({"inner-two": "start"}.get(old, old))]
+        assert [commit.sha for commit in landed.commits] == [served.history.sha(name) for name in beyond]
+        assert landed.commits == tuple(commit for commit in day if commit in landed.commits)
+        assert landed.tip == served.history.sha("mention")
+        assert (landed.gone, landed.dated, landed.lost) == ((), False, False)
+
+    def test_what_is_dated_after_now_waits_for_nothing_and_what_comes_between_does(self, served):
+        assert [c.sha for c in served.landed("mention").commits] == []
+        assert served.landed("mention").tip == served.history.sha("mention")
+        ahead = served.landed("mention", now=NEXT_DAY - timedelta(minutes=1))
+        assert [c.sha for c in ahead.commits] == [served.history.sha("last")] == [ahead.tip]
+
+    def test_a_branch_that_left_its_old_tip_names_what_it_has_no_more(self, served, day):
+        landed = served.landed("release")
+        assert [c.sha for c in landed.gone] == [served.history.sha("release")]
+        assert landed.commits == day[: OF_THE_DAY.index("squash")]
+        assert [c.sha for c in landed.waiting] == [served.history.sha("last")]
+        assert (landed.missing, landed.returned) == (1, {})
+
+    def test_a_branch_that_was_taken_back_has_nothing_new(self, served):
+        landed = served.landed("release", branch="v1-line")
+        assert (landed.commits, landed.waiting, landed.tip) == ((), (), served.history.sha("squash"))
+        assert [c.sha for c in landed.gone] == [served.history.sha("release")]
+
+    @pytest.mark.parametrize("tip", [None, "1" * 40])
+    def test_without_an_old_tip_dates_decide(self, served, day, tip):
+        landed = served.source.landed(served.repo, "", tip, Window(DAY, NEXT_DAY, NEXT_DAY + timedelta(hours=9)))
+        assert (landed.commits, landed.tip, landed.lost) == (day, served.history.sha("mention"), tip is not None)
+
+    def test_of_more_than_is_read_dates_decide(self, served, day, monkeypatch):
+        monkeypatch.setattr("bot.commits.line.MOST", 1)
+        monkeypatch.setattr("adapters.sources.git.source.PAGE", 2)
+        monkeypatch.setattr("bot.commits.line.PAGES", 1)
+        landed = served.source.landed(served.repo, "", "", Window(DAY, NEXT_DAY, NEXT_DAY + timedelta(hours=9)))
+        assert (landed.commits, landed.tip, landed.dated) == (day, served.history.sha("mention"), True)
+
+    def test_where_there_was_nothing_all_of_it_landed(self, served):
+        assert served.landed("", branch="release/1.0").commits[-1].sha == served.history.sha("root")
+        window = Window(DAY, NEXT_DAY, NEXT_DAY)
+        assert {served.source.landed(served.empty, "", tip, window).tip for tip in (None, "")} == {""}
 
     # --- fields ---
 

@@ -761,24 +761,24 @@ class StoreContract:
     def test_what_was_told_is_known_to_later_deliveries_of_the_same_subscription(self, store: Store) -> None:
         one, two = store.subscribe(DAILY).id, store.subscribe(replace(DAILY, repo=OTHER)).id
         first = planned(store, one)
-        store.mark_delivered(replace(first, digest="k"), [commit(1), commit(2)], START - timedelta(days=99))
+        store.mark_delivered(replace(first, digest="k"), [commit(1), commit(2)])
         assert store.delivery(first.id).digest == "k"
         assert store.delivered_shas(one, but=0) == {commit(1).sha, commit(2).sha}
         assert store.delivered_shas(one, but=first.id) == store.delivered_shas(two, but=0) == frozenset()
         store.keep_delivery(replace(first, digest="k", state=DeliveryState.DONE))
         second = planned(store, one, first.id, until=START + timedelta(days=2))
-        store.mark_delivered(second, [commit(2), commit(3)], commit(2).committed)
-        assert store.delivered_shas(one, but=second.id) == {commit(2).sha}
-        assert store.delivered_shas(one, but=0) == {commit(2).sha, commit(3).sha}
+        store.mark_delivered(second, [commit(2), commit(3)])
+        assert store.delivered_shas(one, but=second.id) == {commit(1).sha, commit(2).sha}
+        assert store.delivered_shas(one, but=0) == {commit(1).sha, commit(2).sha, commit(3).sha}
 
     def test_what_is_given_up_unposted_has_told_nothing(self, store: Store) -> None:
         number = store.subscribe(DAILY).id
         first = planned(store, number)
-        store.mark_delivered(first, [commit(1)], START - timedelta(days=99))
+        store.mark_delivered(first, [commit(1)])
         store.keep_delivery(replace(first, state=DeliveryState.FAILED, attempts=1))
         assert store.delivered_shas(number, but=0) == frozenset()
         second = planned(store, number, first.id, until=START + timedelta(days=2))
-        store.mark_delivered(second, [commit(2)], START - timedelta(days=99))
+        store.mark_delivered(second, [commit(2)])
         step = Step("headline", StepState.DONE, START, "t")
         store.keep_delivery(replace(second, state=DeliveryState.FAILED, attempts=1, steps=(step,)))
         assert store.delivered_shas(number, but=0) == {commit(2).sha}
@@ -995,7 +995,7 @@ class StoreContract:
     def test_counts_are_the_rows_of_each_table_and_the_size(self, store: Store) -> None:
         empty = store.counts()
         number = store.subscribe(DAILY).id
-        store.mark_delivered(planned(store, number), [commit(1), commit(2)], START - timedelta(days=99))
+        store.mark_delivered(planned(store, number), [commit(1), commit(2)])
         store.keep_digest("k", digest(commit(1), commit(2)), START)
         store.keep_analysis(AnalysisKey(REPO, commit(1).sha, "p", "m", "en"), ANALYSIS)
         make.spend(store, Usage("m"), "p", START)

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make import commit, sha
 
+from bot.commits import line
 from bot.delivery import schedule
 from bot.delivery.ledger import planned_delivery, undelivered
 from bot.delivery.schedule import Watermark, due
 from bot.errors import UsageError
-from bot.values import DeliveryState, Place, Step, StepState, Subscription
+from bot.values import DeliveryState, Landing, Mark, Place, Step, StepState, Subscription, Window
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -157,26 +158,53 @@ STEPS = st.tuples(
 )
 
 
+class Pushed:
+    """A line of commits in the order in which they were pushed, as `bot.commits.line` asks for it."""
+
+    def __init__(self, commits) -> None:
+        self.newest = commits[::-1]
+        self.place = {c.sha: n for n, c in enumerate(self.newest)}
+
+    def pages(self, tip):
+        left = self.newest[self.place[tip] :]
+        return (left[n : n + 3] for n in range(0, len(left), 3))
+
+    def holds(self, tip, sha):
+        return self.place[sha] >= self.place[tip]
+
+    def read(self, points):
+        return tuple(points)
+
+    def landed(self, made, now):
+        tip = made.before.tip if made.before else None
+        if not self.newest:
+            return Landing(tip or "")
+        return line.landing(self, self.newest[0].sha, tip, Window(made.cursor, made.until, now), 1_000)
+
+
 @given(
     start=st.datetimes(datetime(2025, 9, 1), datetime(2026, 11, 30)),
     first=st.tuples(st.sampled_from(SCHEDULES), st.sampled_from(ZONES)),
     changes=st.lists(STEPS, min_size=1, max_size=14),
-    landed=st.lists(st.tuples(st.integers(-5_000, 60 * 24 * 90), st.integers(0, 60 * 24 * 9)), max_size=25),
+    landed=st.lists(
+        st.tuples(st.integers(-5_000, 60 * 24 * 90), st.integers(-60 * 24 * 40, 60 * 24 * 400)), max_size=25
+    ),
 )
 def test_each_commit_is_in_exactly_one_digest(start, first, changes, landed):
-    """Commits are dated, pushed up to nine days later, and looked for by a bot that sleeps, fails and is changed.
+    """Commits are pushed, dated any time before or after, and told by a bot that sleeps, fails and is changed.
 
-    Each must be told once; never one that was told; unless the time it is dated in was given up (and said so), it lay
-    before the first digest, or it was pushed later than the bot looks for.
+    What lies at or below the last tip must be told once; unless the time it is dated in was given up (and said so), or
+    it lay there before the first digest.
     """
     created = start.replace(tzinfo=UTC)
-    commits = []
-    for number, (minute, delay) in enumerate(landed):
-        dated = created + timedelta(minutes=minute)
-        commits.append((commit(sha=sha(number), committed=dated), dated + timedelta(minutes=delay)))
+    pushes = sorted(
+        (created + timedelta(minutes=minute), created + timedelta(minutes=minute - before), number)
+        for number, (minute, before) in enumerate(landed)
+    )
+    commits = [(commit(sha=sha(number), committed=dated), pushed) for pushed, dated, number in pushes]
     expression, zone = first
     subscription = Subscription(Place("slack", "C1"), "o/r", expression, zone, "en", created=created)
-    now, last, told, known, gaps, looked, ended = created, None, [], None, [], [], None
+    now, last, told, gaps, there, ended, begin = created, None, [], [], None, None, None
     for minutes, new_schedule, new_zone, outcome in changes:
         now += timedelta(minutes=minutes)
         made = planned_delivery(subscription, last, now)
@@ -184,27 +212,28 @@ def test_each_commit_is_in_exactly_one_digest(start, first, changes, landed):
             assert made.since < made.until <= made.slot <= now
             assert made.cursor <= made.since
             assert ended in (None, made.cursor), "periods follow each other"
-            window = [c for c, pushed in commits if pushed <= now and made.since - 7 * DAY <= c.committed < made.until]
-            chosen = undelivered(made, window, known)
+            found = Pushed([c for c, pushed in commits if pushed <= now]).landed(made, now)
+            chosen = undelivered(made, found.commits, frozenset())
             state = {"d": DeliveryState.DONE, "f": DeliveryState.FAILED, "p": DeliveryState.FAILED}[outcome]
-            last = replace(made, id=(last.id if last else 0) + 1, state=state)
-            if outcome == "p":  # posted in part
-                last = replace(last, steps=(Step("headline", StepState.DONE, now, "t"),))
+            steps = (Step("headline", StepState.DONE, now, "t"),) if outcome == "p" else ()  # posted in part
+            number = (last.id if last else 0) + 1
+            last = replace(made, id=number, state=state, steps=steps, mark=Mark("main", found.tip))
             ended = made.cursor if outcome == "f" else made.until
             if outcome != "f":
                 told += [c.sha for c in chosen]
-                known = (known or frozenset()) | {c.sha for c in window}
                 gaps.append((made.cursor, made.since))
-                looked.append((now, made))
+                begin = begin or made.cursor
+                there = {c.sha for c, pushed in commits if pushed <= now} if there is None else there
+                tip = found.tip
         if (new_schedule, new_zone) != (subscription.schedule, subscription.zone):
             subscription = replace(subscription, schedule=new_schedule, zone=new_zone, scheduled=now)
     assert len(told) == len(set(told))
-    if not looked:
+    if there is None or not tip:
         return
-    begin, end = looked[0][1].cursor, looked[-1][1].until
-    for wanted, pushed in commits:
-        dated = wanted.committed
-        given_up = any(since <= dated < until for since, until in gaps)
-        seen = any(pushed <= at and made.since - 7 * DAY <= dated < made.until for at, made in looked)
-        late_before_the_first = dated < begin and pushed > looked[0][0]
-        assert (wanted.sha in told) == (seen and not given_up and (begin <= dated < end or late_before_the_first))
+    line_of = [c for c, _ in commits]
+    at = [c.sha for c in line_of].index(tip)
+    assert not set(told) & {c.sha for c in line_of[at + 1 :]}
+    for each in line_of[: at + 1]:
+        given_up = any(since <= each.committed < until for since, until in gaps)
+        before_the_first = each.sha in there and each.committed < begin
+        assert each.sha in told or given_up or before_the_first

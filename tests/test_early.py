@@ -119,8 +119,8 @@ def test_it_is_looked_for_once_and_built_once_for_everybody(bot, monkeypatch):
     for n in (1, 2, 3):
         bot.follow(Place("slack", f"T1/C{n}"))
     bot.commit("one", DAY + timedelta(hours=3), ONE)
-    read, listed = bot.world.source.commits, []
-    monkeypatch.setattr(bot.world.source, "commits", lambda *a: listed.append(a) or read(*a))
+    read, listed = bot.world.source.landed, []
+    monkeypatch.setattr(bot.world.source, "landed", lambda *a: listed.append(a) or read(*a))
     bot.early("19T08:30")
     asked, before = bot.asked, len(listed)
     bot.early("19T08:31")

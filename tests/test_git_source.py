@@ -41,7 +41,7 @@ from bot.commits import hosts
 from bot.commits.hosts import Hosts
 from bot.errors import ConfigError, Forbidden, NotFound, Unavailable, UsageError
 from bot.texts import Texts
-from bot.values import FileChange, FileStatus, Look, LookKind
+from bot.values import FileChange, FileStatus, Look, LookKind, Window
 
 EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
 
@@ -423,6 +423,13 @@ def test_a_format_that_is_not_known_is_said_to_be_unsupported(source, build):
     with pytest.raises(NotFound) as caught:
         source.commits(str(path), "", *EVER)
     assert caught.value.key == "repository_unsupported"
+
+
+def test_where_a_shallow_clone_ends_above_the_old_tip_dates_decide(source, example, tmp_path):
+    git(tmp_path, "clone", "-q", "--depth", "4", f"file://{example.path}", str(tmp_path / "shallow"))
+    landed = source.landed(str(tmp_path / "shallow"), "", example.sha("start"), Window(at(16), NEXT_DAY, at(33)))
+    assert [c.subject for c in landed.commits] == ["Speed up"]
+    assert (landed.lost, landed.tip) == (True, example.sha("mention"))
 
 
 def test_a_repository_with_a_missing_object_is_incomplete(source, build):

@@ -3,16 +3,19 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from bot.app import App, DigestRequest
+from bot.delivery.arrival import Arrival, arrival, said
 from bot.delivery.job import Job, log
 from bot.delivery.leases import LeaseHolder
-from bot.delivery.ledger import LATE, undelivered
+from bot.delivery.ledger import undelivered
 from bot.judgement import cost
 from bot.judgement.questions import Depth
 from bot.ports import Archive, Ledger
 from bot.repositories import OPERATOR
 from bot.rights import Who
+from bot.texts import Texts
 from bot.values import SCHEDULED, Commit, DeliveryState, Digest, Period, Repository, Scope
 
 
@@ -38,33 +41,48 @@ class Builder:
         subscription = job.subscription
         return self._app.repositories.find(subscription.repo, Who.gets(subscription), lambda _: look(job))
 
-    def commits(self, job: Job, repository: Repository) -> tuple[Commit, ...]:
-        """The commits of a delivery's period, and of the time before it, in which some may have been pushed late."""
-        subscription, delivery = job.subscription, job.delivery
-        period = Period(delivery.since - LATE, delivery.until, subscription.zone)
-        return self._app.repositories.commits(repository, subscription.branch, period)
+    def arrival(self, job: Job, repository: Repository) -> Arrival:
+        """What a delivery's branch has that it had not when its subscription was told of it last.
 
-    def build(self, job: Job, repository: Repository, commits: Sequence[Commit]) -> Job:
-        """The delivery with its digest built of its part of `commits`; settled, where there is nothing to tell.
+        A default branch that is another one by now, and has left what was told, begins where the last period ended.
+        """
+        subscription, before = job.subscription, job.delivery.before
+        period = Period(job.delivery.cursor, job.delivery.until, subscription.zone)
+        read = partial(self._app.repositories.landed, repository, subscription.branch)
+        branch = subscription.branch or repository.branch
+        landing = read(before.tip if before else None, period)
+        if before and before.branch != branch and (landing.lost or landing.missing):
+            landing, before = read(None, period), None
+        source = self._app.repositories.source_of(repository.name)
+        return arrival(branch, before, landing, partial(source.patches, repository.name))
+
+    def build(self, job: Job, repository: Repository, arrival: Arrival) -> Job:
+        """The delivery with its digest built of what arrived; settled, where there is nothing to tell.
 
         Raises TryLater while another process builds the same, and what the repository and the store raise.
         """
-        delivery, request = job.delivery, self._request(job, repository, commits)
-        silent = not request.commits and not job.subscription.quiet and delivery.cursor == delivery.since
+        delivery, new = job.delivery, self._new(job, arrival)
+        request = self._request(job, repository, new, arrival)
+        silent = (
+            not (request.commits or request.notices)
+            and not job.subscription.quiet
+            and delivery.cursor == delivery.since
+        )
         if not delivery.steps:  # else its messages are begun, and must stay what they are
             job = job.at(top=job.subscription.top)
+        job = job.at(mark=arrival.mark)
         job = job.at(state=DeliveryState.QUIET) if silent else self._with_digest(job, request)
-        self._ledger.mark_delivered(job.delivery, commits, delivery.cursor - LATE)
+        self._ledger.mark_delivered(job.delivery, (*new, *arrival.back))
         if silent:
             job.log(logging.INFO, "nothing to tell")
         return job
 
-    def prepare(self, job: Job, repository: Repository, commits: Sequence[Commit]) -> None:
+    def prepare(self, job: Job, repository: Repository, arrival: Arrival) -> None:
         """Build the digest of a delivery that is not due yet, so that it is kept when it is; nothing else is done.
 
         One that lacks something is not kept: when it is due, what was missing may be there. Raises as `build` does.
         """
-        request = self._request(job, repository, commits)
+        request = self._request(job, repository, self._new(job, arrival), arrival)
         lease = f"digest:{request.key}"
         if not request.commits or _is_whole(request.kept):
             return
@@ -79,19 +97,17 @@ class Builder:
                 self._archive.keep_digest(request.key, digest, self._app.clock())
                 log(logging.INFO, "built early", job.subscription, commits=len(digest.entries))
 
-    def _request(self, job: Job, repository: Repository, commits: Sequence[Commit]) -> DigestRequest:
-        """The digest of a delivery's part of `commits`."""
+    def _new(self, job: Job, arrival: Arrival) -> tuple[Commit, ...]:
+        """What of an arrival is to be told in a delivery."""
+        delivered = self._ledger.delivered_shas(job.subscription.id, but=job.delivery.id)
+        return undelivered(job.delivery, arrival.commits, delivered)
+
+    def _request(self, job: Job, repository: Repository, new: Sequence[Commit], arrival: Arrival) -> DigestRequest:
+        """The digest of what is new, which says what became of the branch."""
         subscription, delivery = job.subscription, job.delivery
         period = Period(delivery.since, delivery.until, subscription.zone)
         scope = Scope(subscription.repo, period, subscription.language, subscription.branch, subscription.filters)
-        delivered = None if job.first else self._ledger.delivered_shas(subscription.id, but=delivery.id)
-        told = undelivered(delivery, commits, delivered)
-        return self._app.request(repository, scope, self._untold(job, told) if job.ahead else told)
-
-    def _untold(self, job: Job, commits: Sequence[Commit]) -> tuple[Commit, ...]:
-        """The commits that nobody was told of in the subscription's channel, by what is remembered for good."""
-        place, told = job.subscription.place, self._archive.delivered_to
-        return tuple(c for c in commits if all(t.place.whole != place.whole for t in told(c.repo, c.sha)))
+        return self._app.request(repository, scope, new, said(arrival, Texts(subscription.language)))
 
     def _with_digest(self, job: Job, request: DigestRequest) -> Job:
         """The delivery with the digest that is asked for, which is built now unless it is kept.

@@ -17,7 +17,7 @@ from bot.delivery.building import Builder
 from bot.delivery.fairness import MOST, Hand, Hosts, Turns
 from bot.delivery.job import Job, TryLater, log, together
 from bot.delivery.leases import LeaseHolder
-from bot.delivery.ledger import LOOKED_BACK, coming_delivery, is_first
+from bot.delivery.ledger import coming_delivery
 from bot.delivery.sending import InFlight
 from bot.errors import DigestError, NoRight
 from bot.ports import Ledger
@@ -76,11 +76,7 @@ class Early:
         with self._lock:
             self._seen &= coming.keys()
             left = [mark for mark in coming if mark not in self._seen]
-        return [self._job(mark[0], coming[mark]) for mark in left]
-
-    def _job(self, subscription: Subscription, coming: Delivery) -> Job:
-        known = self._ledger.deliveries(subscription.id, limit=LOOKED_BACK)
-        return Job(subscription, coming, first=is_first(coming, known))
+        return [Job(mark[0], coming[mark]) for mark in left]
 
     def _go_on(self) -> None:
         """Begin with those whose turn it is, as long as there are hands."""
@@ -118,12 +114,12 @@ class Early:
         """Build the digests of deliveries of the same repository and period."""
         try:
             look = self._builder.look(jobs[0])
-            commits = self._builder.commits(jobs[0], look)
+            arrival = self._builder.arrival(jobs[0], look)
             for job in jobs:
                 if self._stopping.is_set():
                     return
                 try:
-                    self._builder.prepare(job, self._builder.repository(job, lambda _: look), commits)
+                    self._builder.prepare(job, self._builder.repository(job, lambda _: look), arrival)
                 except TryLater:  # somebody builds the same, and is looked after once more
                     continue
                 except NoRight:  # which its slot says

@@ -20,16 +20,13 @@ class ChannelUnreachable(Exception):
 class Job:
     """A delivery whose lease this process holds.
 
-    `failed` are the deliveries that were given up since the last one that was posted, the latest first; with `first`
-    nothing is known of what was told before; with `ahead` an earlier delivery is of a later time, by a clock that was
-    wrong, and told of commits of this one. `digest` is what is to be posted, where it was only just made.
+    `failed` are the deliveries that were given up since the last one that was posted, the latest first.
+    `digest` is what is to be posted, where it was only just made.
     """
 
     subscription: Subscription
     delivery: Delivery
     failed: tuple[Delivery, ...] = ()
-    first: bool = True
-    ahead: bool = False
     digest: Digest | None = None
 
     @property
@@ -50,7 +47,7 @@ def together(job: Job) -> tuple[object, ...]:
     """What deliveries have in common that are built of the same commits."""
     subscription, delivery = job.subscription, job.delivery
     where = (subscription.place.chat, subscription.repo, subscription.branch, subscription.zone)
-    return (*where, delivery.cursor, delivery.since, delivery.until)
+    return (*where, delivery.cursor, delivery.since, delivery.until, str(delivery.before))
 
 
 def log(level: int, event: str, subscription: Subscription, **fields: object) -> None:

@@ -6,14 +6,26 @@ and a process with a lower number, which stood still for too long, keeps and sen
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.delivery import schedule
 from bot.errors import DigestError
 from bot.languages import LANGUAGES
-from bot.values import EPOCH, Commit, Delivery, DeliveryState, Failure, Place, Step, StepState, Subscription, one_line
+from bot.values import (
+    EPOCH,
+    Commit,
+    Delivery,
+    DeliveryState,
+    Failure,
+    Mark,
+    Place,
+    Step,
+    StepState,
+    Subscription,
+    one_line,
+)
 
 GRACE = timedelta(hours=1)
 """So long a delivery is tried at least, however late it is."""
@@ -21,8 +33,6 @@ EARLY = timedelta(minutes=30)
 """So long before its slot a digest may be built."""
 LAST_CHANCE = timedelta(days=7)
 """When a delivery is given up that no other follows."""
-LATE = timedelta(days=7)
-"""So far back a commit may be dated that is pushed late: older ones are never looked for."""
 BACKOFF, LONGEST_BACKOFF = timedelta(seconds=30), timedelta(minutes=30)
 """How long a delivery that failed waits: twice as long each time, up to the longest."""
 LOOKED_BACK = 30
@@ -51,6 +61,7 @@ def planned_delivery(subscription: Subscription, last: Delivery | None, now: dat
         deadline_of(subscription, due.slot, now),
         retry=now,
         merged=due.merged,
+        before=told_up_to(last),
     )
 
 
@@ -91,30 +102,23 @@ def is_late(subscription: Subscription, delivery: Delivery, now: datetime) -> bo
 # --- What it tells -----------------------------------------------------------------------------
 
 
-def undelivered(delivery: Delivery, landed: Sequence[Commit], delivered: frozenset[str] | None) -> tuple[Commit, ...]:
-    """The commits of a delivery: those of its period, and those pushed late that are not among the `delivered` ones."""
+def told_up_to(last: Delivery | None) -> Mark | None:
+    """Up to where a subscription was told of its branch; what was given up unposted told nothing."""
+    if last and last.state is DeliveryState.FAILED and not last.sent:
+        return last.before
+    return last.mark if last else None
+
+
+def undelivered(delivery: Delivery, landed: Iterable[Commit], delivered: Collection[str]) -> tuple[Commit, ...]:
+    """The commits of a delivery: those that landed, but for `delivered` ones, and for what is dated in a time given up.
+
+    What was forced away and came back later landed twice, and so did what a clock that was wrong told too early.
+    """
     return tuple(
         commit
         for commit in landed
-        if delivery.since <= commit.committed < delivery.until
-        or (delivered is not None and commit.committed < delivery.cursor and commit.sha not in delivered)
+        if commit.sha not in delivered and not delivery.cursor <= commit.committed < delivery.since
     )
-
-
-def is_first(delivery: Delivery, known: Iterable[Delivery]) -> bool:
-    """Whether nothing is known of what was told before this delivery, by those `known`, the latest first.
-
-    None of them delivered something or had nothing to tell; or what the last of these told was forgotten with a
-    restore. Before one that has no number yet all of them came.
-    """
-    before = (d for d in known if d.id < delivery.id or not delivery.id)
-    told = (d for d in before if d.sent or d.state in (DeliveryState.QUIET, DeliveryState.RESTORED))
-    return next((d.state is DeliveryState.RESTORED for d in told), True)
-
-
-def is_ahead(delivery: Delivery, known: Iterable[Delivery]) -> bool:
-    """Whether one of the deliveries `known` came before this one, and is of a later time: a clock was wrong."""
-    return any(d.until > delivery.until and (d.id < delivery.id or not delivery.id) for d in known)
 
 
 def failed_before(delivery: Delivery, known: Iterable[Delivery]) -> tuple[Delivery, ...]:

@@ -21,6 +21,7 @@ from functools import partial
 from typing import TypeVar
 
 from bot.app import App
+from bot.delivery.arrival import Arrival
 from bot.delivery.building import Builder
 from bot.delivery.early import Early
 from bot.delivery.fairness import MOST, Hand, Hosts, Turns
@@ -31,8 +32,6 @@ from bot.delivery.ledger import (
     failed,
     failed_before,
     failure_of,
-    is_ahead,
-    is_first,
     is_late,
 )
 from bot.delivery.planning import Planner
@@ -41,12 +40,12 @@ from bot.delivery.restoring import Restorer
 from bot.delivery.sending import InFlight, Sender
 from bot.errors import DigestError, LeaseLost, NoRight, NotFound, ThreadGone
 from bot.ports import Archive, Chat, Leases, Ledger, Memory, Subscriptions
-from bot.values import DENIED, TRIED, Commit, Delivery, DeliveryState, Failure, Place, Repository, Subscription
+from bot.values import DENIED, TRIED, Delivery, DeliveryState, Failure, Place, Repository, Subscription
 
 T = TypeVar("T")
 Look = Callable[[Job], Repository]
-Commits = Callable[[Job], tuple[Commit, ...]]
-"""Read the repository, and the commits, of a delivery."""
+Arrivals = Callable[[Job], Arrival]
+"""Read the repository, and what landed in it, of a delivery."""
 
 PROBE = timedelta(hours=1)
 """How often a resting channel is tried: a chat may not tell that the bot is back, or nobody may be listening then."""
@@ -221,8 +220,7 @@ class Worker:
             return None
         opened = replace(kept, attempts=kept.attempts + 1)
         self._ledger.keep_delivery(opened)
-        ahead = is_ahead(kept, known)
-        return Job(job.subscription, opened, failed_before(kept, known), is_first(kept, known), ahead)
+        return Job(job.subscription, opened, failed_before(kept, known))
 
     # --- Working -----------------------------------------------------------------------------
 
@@ -230,12 +228,12 @@ class Worker:
         """Make the digests of deliveries of the same repository and period, and go on to send them."""
         with self._turns.held(hand, self._go_on):
             look = _shared(self._builder.look)
-            self._build_all(look, _shared(partial(self._commits, look)), jobs)
+            self._build_all(look, _shared(partial(self._arrival, look)), jobs)
 
-    def _commits(self, look: Look, job: Job) -> tuple[Commit, ...]:
-        return self._builder.commits(job, look(job))
+    def _arrival(self, look: Look, job: Job) -> Arrival:
+        return self._builder.arrival(job, look(job))
 
-    def _build_all(self, look: Look, commits: Commits, jobs: Iterable[Job]) -> None:
+    def _build_all(self, look: Look, arrivals: Arrivals, jobs: Iterable[Job]) -> None:
         opened: list[Job] = []
         for job in jobs:
             with self._accounted(job) as hand_on:
@@ -244,16 +242,16 @@ class Worker:
                     hand_on()
         for job in opened:
             with self._accounted(job) as hand_on:
-                built = job if job.delivery.digest else self._built(job, look, commits)
+                built = job if job.delivery.digest else self._built(job, look, arrivals)
                 if built.delivery.state is DeliveryState.DUE:
                     hand_on()
                     self._submit(self._send_pool, self._send, built)
 
-    def _built(self, job: Job, look: Look, commits: Commits) -> Job:
+    def _built(self, job: Job, look: Look, arrivals: Arrivals) -> Job:
         """The delivery with its digest, where its channel may see the repository that others wait for too."""
         repository = self._builder.repository(job, look)
         job = self._sender.wake(job) if job.subscription.paused == DENIED else job
-        return self._builder.build(job, repository, commits(job))
+        return self._builder.build(job, repository, arrivals(job))
 
     def _send(self, job: Job) -> None:
         """Post what has not been posted of a delivery, and settle it."""

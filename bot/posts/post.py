@@ -216,18 +216,19 @@ def _row(digest: Digest, entries: Sequence[Entry], clock: str, texts: Texts) -> 
     authors = dict.fromkeys(people_label(e.commit, AUTHOR_LIMIT) for e in entries)
     alone = len(entries) == 1
     return (
-        plain(_time(newest, digest.period, clock, texts)),
+        plain(_time(newest, digest.period, clock)),
         plain(", ".join(authors)),
         subject_line(digest.repository, newest) if alone else bumps_line(digest.repository, entries, texts),
         (Span(grade_label(importance, texts), importance=importance),),
     )
 
 
-def _time(commit: Commit, period: Period, clock: str, texts: Texts) -> str:
-    """When a commit landed; of one that was pushed late, the day too."""
-    if commit.committed < period.since:
-        return texts("digest.late", time=f"{local(commit.committed, period.zone):%m-%d %H:%M}")
-    return format(local(commit.committed, period.zone), clock)
+def _time(commit: Commit, period: Period, clock: str) -> str:
+    """When a commit was committed; of one that is dated outside the period, the whole date."""
+    moment = local(commit.committed, period.zone)
+    if period.since <= commit.committed < period.until:
+        return format(moment, clock)
+    return f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _gravest(entries: Sequence[Entry]) -> Importance | None:

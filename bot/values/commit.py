@@ -1,5 +1,6 @@
 """A commit, its files and patches, what is read out of it, and the repository and releases it belongs to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -218,6 +219,35 @@ class FilePatch:
     path: str
     text: str
     complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When a period ends, what time it is now, and since when dates decide where they must."""
+
+    since: datetime
+    until: datetime
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """What a branch has now that it had not at an earlier tip, newest first, and up to which `tip` that is told.
+
+    Where the branch left that tip, `waiting` is what is not told yet, `returned` says by SHA what came back and what it
+    was called before, by who wrote it when and its title; `missing` commits did not, of which `gone` are the newest.
+    `dated` says that dates decided, since the line is too long, and `lost` that they did since the earlier tip is not
+    there any more.
+    """
+
+    tip: str
+    commits: tuple[Commit, ...] = ()
+    waiting: tuple[Commit, ...] = ()
+    gone: tuple[Commit, ...] = ()
+    missing: int = 0
+    returned: Mapping[str, str] = field(default_factory=dict)
+    dated: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

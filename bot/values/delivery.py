@@ -99,6 +99,14 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """Up to where a branch was told of: its commit `tip`, which is empty where there was nothing on it."""
+
+    branch: str
+    tip: str
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One subscription's digest of the period `[since, until)`, due at `slot`, and how far its messages got.
 
@@ -108,6 +116,8 @@ class Delivery:
     is the key under which what is posted is kept, once it is made. `looked_since` is set after a restore: since
     then its messages may have been sent, of which the ledger knows nothing, so that each is looked for first. `top` is
     the subscription's when the digest was made; None for one that an earlier version began, which had no bounds.
+    `before` is up to where the earlier ones told, and `mark` up to where this one does, once that is known; None where
+    an earlier version told by dates alone, or a restore has forgotten it.
     """
 
     subscription: int
@@ -127,6 +137,8 @@ class Delivery:
     looked_since: datetime | None = None
     id: int = 0
     top: int | None = None
+    before: Mark | None = None
+    mark: Mark | None = None
 
     @property
     def sent(self) -> bool:

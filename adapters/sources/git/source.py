@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 from adapters.sources.git import history, layout, patches, tags
@@ -17,17 +18,21 @@ from adapters.sources.git.settings import GitSettings
 from adapters.sources.git.tree import GitTree
 from bot.commits import lookup, people, reading
 from bot.commits.hosts import Hosts
+from bot.commits.line import landing
 from bot.commits.people import Mailmap
 from bot.commits.reading import Written
 from bot.commits.releases import main_line
 from bot.errors import NotFound, Unavailable, UsageError
-from bot.values import Commit, FilePatch, Links, Look, Quota, Release, Repository, Sight
+from bot.values import Commit, FilePatch, Landing, Links, Look, Quota, Release, Repository, Sight, Window
 
 _NO_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|\.\.|@\{|^[-/]|/$|\.$|//")
 _SHA = re.compile(r"[0-9a-f]{4,64}")
 _WHOLE = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _INCOMPLETE = re.compile(r"unable to read|[Cc]ould not (?:read|fetch)|missing (?:blob|tree|object)|bad object|promisor")
 _NAMED = 5
+
+PAGE = 1_000
+"""Commits of a line after which it is asked whether the old tip was left."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,17 @@ class GitSource:
             if span.last in opened.view.boundary() and not span.passed:
                 raise _too_short(opened, history.moment(span.oldest))
             return _read(opened, span.shas)
+
+    def landed(self, repo: str, branch: str, tip: str | None, window: Window) -> Landing:
+        """What a branch has that it had not at its old `tip`, see `bot.commits.line`.
+
+        One walk that ends at the old tip. Where that is not met within 1,000 commits, git is asked for ancestors, once
+        for each 1,000 and some ten times where the branch left it; the old line is read too then. Raises NotFound,
+        Forbidden, Unavailable.
+        """
+        with self._open(repo) as opened:
+            head = _tip(opened, branch)
+            return landing(_Walks(opened), head, tip, window, history.OUT_OF_ORDER) if head else Landing(tip or "")
 
     def commit(self, repo: str, sha: str) -> Commit:
         """The commit whose SHA starts with `sha` (4 to 64 hex digits); names of branches and tags mean nothing here.
@@ -327,6 +343,55 @@ def _walk(view: layout.View, tip: str) -> Generator[tuple[int, str], None, None]
         for line in printed:
             seconds, _, sha = line.decode("ascii").partition(" ")
             yield history.seconds(seconds), sha
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """A commit of a walk."""
+
+    sha: str
+    committed: datetime
+
+
+class _Walks:
+    """The lines of a repository that is open, as `bot.commits.line` asks for them."""
+
+    def __init__(self, opened: _Open) -> None:
+        self._opened = opened
+        self._view = opened.view
+
+    def pages(self, tip: str) -> Iterator[list[_Point]]:
+        page: list[_Point] = []
+        with closing(_walk(self._view, tip)) as walk:
+            points = (_Point(sha, history.moment(time)) for time, sha in walk)
+            while some := list(islice(points, PAGE)):
+                page = some
+                yield page
+        if page and page[-1].sha in self._view.boundary():
+            raise _too_short(self._opened, page[-1].committed)
+
+    def holds(self, tip: str, sha: str) -> bool:
+        """See git-merge-base(1): it ends with 1, and says nothing, where it cannot be reached."""
+        try:
+            self._view.run("merge-base", "--is-ancestor", sha, tip)
+        except GitFailed as failed:
+            if not str(failed).strip():
+                return False
+            if _objects(self._view, [tip]) != [(tip, "commit")]:
+                raise NotFound("commit_unknown", repo=self._opened.title, sha=tip) from None
+            raise
+        return True
+
+    def read(self, points: Sequence[_Point]) -> tuple[Commit, ...]:
+        return _read(self._opened, [point.sha for point in points])
+
+    def origins(self, points: Sequence[_Point]) -> dict[str, str]:
+        if not points:
+            return {}
+        mark = secrets.token_hex(16)
+        command = history.log(mark, ("%H", "%an <%ae> %at %s"), "--no-patch")
+        with closing(self._view.chunks(*command, stdin=_lines(point.sha for point in points))) as chunks:
+            return {history.text(sha): history.text(said) for sha, said, *_ in history.records(chunks, mark)}
 
 
 def _printed(view: layout.View, *arguments: str, stdin: bytes = b"") -> Generator[bytes, None, None]:

@@ -146,6 +146,7 @@ class Comparison(BaseModel):
 
     commits: tuple[RestCommit, ...]
     files: tuple[ChangedFile, ...] = ()
+    status: str = ""
 
 
 class RestRepository(BaseModel):
@@ -214,6 +215,9 @@ class Listed(_Camel):
     id: str
     oid: str
     committed_date: Moment
+    authored_date: Moment
+    message_headline: str
+    author: Actor | None = None
     parents: tuple[Oid, ...] = Field(validation_alias=AliasPath("parents", "nodes"))
 
 
@@ -249,6 +253,12 @@ class Next(BaseModel):
     """A later page."""
 
     history: History = Field(validation_alias=AliasPath("repository", "tip", "history"))
+
+
+class Line(BaseModel):
+    """The history that ends in a commit; None where there is no such commit."""
+
+    tip: Tip | None = Field(default=None, validation_alias=AliasPath("repository", "tip"))
 
 
 class TagTarget(_Camel):
@@ -369,12 +379,13 @@ class Details(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """A commit's place in a history. `node` is its id in GraphQL."""
+    """A commit's place in a history. `node` is its id in GraphQL, `origin` who wrote it when, and its title."""
 
     sha: str
     node: str
     committed: datetime
     parents: tuple[str, ...]
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,13 +459,20 @@ def holds(compared: Compared | None) -> bool:
 def landed(commit: RestCommit) -> Landed:
     """Where a commit of the REST API stands."""
     when = (commit.committer or Actor()).date
-    return Landed(commit.sha, commit.node_id, when, tuple(p.sha for p in commit.parents))
+    author = commit.author or Actor()
+    origin = _origin(author, author.date, commit.message.partition("\n")[0])
+    return Landed(commit.sha, commit.node_id, when, tuple(p.sha for p in commit.parents), origin)
 
 
 def listed(commit: Listed) -> Landed:
     """Where a commit of GraphQL stands."""
     parents = tuple(parent.oid for parent in commit.parents)
-    return Landed(commit.oid, commit.id, commit.committed_date, parents)
+    origin = _origin(commit.author or Actor(), commit.authored_date, commit.message_headline)
+    return Landed(commit.oid, commit.id, commit.committed_date, parents, origin)
+
+
+def _origin(author: Actor, authored: datetime, title: str) -> str:
+    return f"{author.name} <{author.email}> {authored} {title}"
 
 
 def first_parents(commits: Iterable[Landed], tip: str) -> tuple[Landed, ...]:

@@ -7,14 +7,16 @@ fragment History on Commit {
   oid
   history(first: 100, since: $since, after: $after) {
     pageInfo { hasNextPage endCursor }
-    nodes { id oid committedDate parents(first: 100) { nodes { oid } } }
+    nodes {
+      id oid committedDate authoredDate messageHeadline author { name email } parents(first: 100) { nodes { oid } }
+    }
   }
 }
 """
 
 DEFAULT = (
     """
-query($owner: String!, $name: String!, $since: GitTimestamp!, $after: String) {
+query($owner: String!, $name: String!, $since: GitTimestamp, $after: String) {
   repository(owner: $owner, name: $name) {
     nameWithOwner
     mailmap: object(expression: "HEAD:.mailmap") { ... on Blob { text } }
@@ -28,7 +30,7 @@ query($owner: String!, $name: String!, $since: GitTimestamp!, $after: String) {
 
 BRANCH = (
     """
-query($owner: String!, $name: String!, $ref: String!, $since: GitTimestamp!, $after: String) {
+query($owner: String!, $name: String!, $ref: String!, $since: GitTimestamp, $after: String) {
   repository(owner: $owner, name: $name) {
     nameWithOwner
     mailmap: object(expression: "HEAD:.mailmap") { ... on Blob { text } }
@@ -38,11 +40,11 @@ query($owner: String!, $name: String!, $ref: String!, $since: GitTimestamp!, $af
 """
     + _HISTORY
 )
-"""A branch's history."""
+"""A branch's history, without `since` the newest page of it."""
 
 NEXT = (
     """
-query($owner: String!, $name: String!, $tip: GitObjectID!, $since: GitTimestamp!, $after: String) {
+query($owner: String!, $name: String!, $tip: GitObjectID!, $since: GitTimestamp, $after: String) {
   repository(owner: $owner, name: $name) {
     tip: object(oid: $tip) { ...History }
   }
@@ -50,7 +52,7 @@ query($owner: String!, $name: String!, $tip: GitObjectID!, $since: GitTimestamp!
 """
     + _HISTORY
 )
-"""A later page of the same history, whatever was pushed meanwhile."""
+"""The history that ends in a commit, or a later page of it, whatever was pushed meanwhile."""
 
 DETAILS = """
 query($ids: [ID!]!) {

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
@@ -22,11 +23,25 @@ from adapters.sources.github.client import Client, Recent
 from adapters.sources.github.settings import GitHubSettings
 from adapters.sources.github.tags import Tags
 from adapters.sources.github.tree import Files, GitHubTree
+from adapters.sources.github.walks import ROW, Found, Walks, listed
 from bot.commits import lookup, people
+from bot.commits.line import landing
 from bot.commits.people import Mailmap
 from bot.commits.reading import Written
 from bot.errors import ConfigError, NotFound, Unavailable, UsageError
-from bot.values import INNER_COMMITS, Commit, FilePatch, Look, Quota, Release, Repository, Sight, without_credentials
+from bot.values import (
+    INNER_COMMITS,
+    Commit,
+    FilePatch,
+    Landing,
+    Look,
+    Quota,
+    Release,
+    Repository,
+    Sight,
+    Window,
+    without_credentials,
+)
 
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 _SHA = re.compile(r"[0-9a-f]{4,64}")
@@ -101,6 +116,18 @@ class GitHubSource:
         _checked(repo)
         read = self._described if self._client.authenticated else self._listed
         return read(repo, branch, since.astimezone(UTC), until.astimezone(UTC))
+
+    def landed(self, repo: str, branch: str, tip: str | None, window: Window) -> Landing:
+        """What a branch has that it had not at its old `tip`, see `bot.commits.line`.
+
+        A request for each page of up to 100 commits down to the old tip, at most 50, and one comparison for each page
+        on which that is not met; some 20 more where the branch left it. GitHub keeps what was forced away for long.
+        Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError.
+        """
+        found: Found = {}
+        name, head = self._newest(_checked(repo), branch, found)
+        walks = Walks(self._client, name, head, found, partial(self._told, name))
+        return landing(walks, head[0].sha, tip, window, ROW) if head else Landing(tip or "")
 
     def commit(self, repo: str, sha: str) -> Commit:
         """The commit whose SHA starts with `sha`; names of branches and tags mean nothing here.
@@ -214,15 +241,35 @@ class GitHubSource:
 
     def _listed(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """A period over REST alone."""
-        about = self.repository(repo)
-        start = {} if branch in {"", about.branch} else {"sha": self._branch_tip(about.name, branch)}
+        about, start = self._start(repo, branch)
         found = self._list(about.name, since=_stamp(since), per_page=100, **start)
         line = answers.first_parents(map(answers.landed, found.values()), next(iter(found), ""))
-        places = [place for place in line if since <= place.committed < until]
-        mailmap = self._mailmap(about.name) if places else Mailmap()
-        changes = _at_once(lambda place: self._changed(about.name, place), places)
+        return self._told(about.name, [place for place in line if since <= place.committed < until], found)
+
+    def _start(self, repo: str, branch: str) -> tuple[Repository, dict[str, str]]:
+        """A repository, and where REST is to start listing a branch."""
+        about = self.repository(repo)
+        return about, {} if branch in {"", about.branch} else {"sha": self._branch_tip(about.name, branch)}
+
+    def _newest(self, repo: str, branch: str, found: Found) -> tuple[str, Sequence[Landed]]:
+        """The repository's name, and the newest page of a branch; what REST said of it is kept in `found`."""
+        if self._client.authenticated:
+            about = self._opened(repo, branch, None)
+            return about.name, tuple(map(answers.listed, about.tip.history.nodes)) if about.tip else ()
+        known, start = self._start(repo, branch)
+        path, missing = f"/repos/{known.name}/commits", _no_repository(known.name)
+        page = self._client.get(path, missing, allow=409, remember=True, per_page=100, **start)
+        return known.name, listed(page.data, found) if page.status != 409 else ()
+
+    def _told(self, name: str, places: Sequence[Landed], found: Found) -> tuple[Commit, ...]:
+        """The commits at some places; over REST alone from what it said of them."""
+        if self._client.authenticated:
+            details = self._details(places)
+            return tuple(_at_once(lambda place: self._put_together(name, place, details.get(place.sha)), places))
+        mailmap = self._mailmap(name) if places else Mailmap()
+        changes = _at_once(lambda place: self._changed(name, place), places)
         return tuple(
-            answers.commit(about.name, place, answers.told(found[place.sha]), change, mailmap)
+            answers.commit(name, place, answers.told(found[place.sha]), change, mailmap)
             for place, change in zip(places, changes, strict=True)
         )
 
@@ -258,23 +305,15 @@ class GitHubSource:
     def _described(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """A period over GraphQL, and over REST what that cannot say."""
         name, line = self._history(repo, branch, _stamp(since))
-        places = [place for place in line if since <= place.committed < until]
-        details = self._details(places)
-        return tuple(_at_once(lambda place: self._put_together(name, place, details.get(place.sha)), places))
+        return self._told(name, [place for place in line if since <= place.committed < until], {})
 
     def _history(self, repo: str, branch: str, since: str) -> tuple[str, tuple[Landed, ...]]:
         """The repository's name, and a branch's first-parent line down to `since`."""
+        about = self._opened(repo, branch, since)
+        if about.tip is None:
+            return about.name, ()
         owner, _, title = repo.partition("/")
         common: dict[str, object] = {"owner": owner, "name": title, "since": since}
-        ref = {"ref": f"refs/heads/{branch}"} if branch else {}
-        text = queries.BRANCH if branch else queries.DEFAULT
-        about = answers.read(answers.First, self._client.query(text, _no_repository(repo), **common, **ref))
-        self._names[repo] = about.name
-        self._mailmaps[about.name] = people.mailmap(about.mailmap or "")
-        if about.tip is None:
-            if branch:
-                self._refuse_branch(about.name, branch)
-            return about.name, ()
         tip, page = about.tip.oid, about.tip.history
         found = list(page.nodes)
         while page.has_next_page:
@@ -283,6 +322,19 @@ class GitHubSource:
             page = answers.read(answers.Next, data).history
             found += page.nodes
         return about.name, answers.first_parents(map(answers.listed, found), tip)
+
+    def _opened(self, repo: str, branch: str, since: str | None) -> answers.First:
+        """A repository with the newest page of a branch's history, down to `since` where that is given."""
+        owner, _, title = repo.partition("/")
+        asked: dict[str, object] = {"owner": owner, "name": title, "since": since}
+        ref = {"ref": f"refs/heads/{branch}"} if branch else {}
+        text = queries.BRANCH if branch else queries.DEFAULT
+        about = answers.read(answers.First, self._client.query(text, _no_repository(repo), **asked, **ref))
+        self._names[repo] = about.name
+        self._mailmaps[about.name] = people.mailmap(about.mailmap or "")
+        if about.tip is None and branch:
+            self._refuse_branch(about.name, branch)
+        return about
 
     def _details(self, places: Sequence[Landed]) -> dict[str, answers.Detail]:
         """What GraphQL says of commits, by SHA; those that it cannot describe are left to REST."""

@@ -62,13 +62,14 @@ class SqliteLedger(Part, Ledger):
         with self._file.counting() as db:
             _keep(db, delivery)
 
-    def mark_delivered(self, delivery: Delivery, landed: Iterable[Commit], since: datetime) -> None:
+    def mark_delivered(self, delivery: Delivery, landed: Iterable[Commit]) -> None:
         rows = [bound(delivery.subscription, c.sha, delivery.id, instant(c.committed)) for c in landed]
         with self._file.counting() as db:
             _keep(db, delivery)
             db.execute(
-                "DELETE FROM told WHERE subscription = ? AND committed < ?",
-                bound(delivery.subscription, instant(since)),
+                "DELETE FROM told WHERE subscription = ? AND delivery < (SELECT min(id) FROM deliveries "
+                "WHERE subscription = ?)",
+                bound(delivery.subscription, delivery.subscription),
             )
             db.conn.executemany("INSERT INTO told VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
 

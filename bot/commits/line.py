@@ -1,0 +1,185 @@
+"""What a branch has now that it had not when it was told of last: by what can be reached, whatever its dates say.
+
+A line is the first-parent history of a branch, newest first, read in pages and no further than needed. What lies below
+a commit that can be reached from somewhere can be reached from there too, so that a few questions find where a line was
+left. Pure, but for those questions.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, Protocol, TypeVar
+
+from bot.errors import NotFound
+from bot.values import Commit, Landing, Window
+
+MOST, PAGES = 5_000, 50
+"""So many commits of a line, and pages of it, are read to find the old tip; past that its dates decide."""
+
+
+LATE = timedelta(days=7)
+"""So far back a commit might be dated that versions before this one told of."""
+
+
+COMPARED = 200
+"""So many commits of either line are compared by their patches, where a branch was rewritten: it takes reading them."""
+
+
+class Named(Protocol):
+    """Something that goes by a SHA."""
+
+    @property
+    def sha(self) -> str:
+        """It."""
+        ...
+
+
+class Point(Named, Protocol):
+    """A commit's place in a line."""
+
+    @property
+    def committed(self) -> datetime:
+        """When it was committed, as it says."""
+        ...
+
+
+P = TypeVar("P", bound=Point)
+
+
+class Lines(Protocol[P]):
+    """What a source tells of the lines of a repository. All of it raises what the source raises."""
+
+    def pages(self, tip: str) -> Iterable[Sequence[P]]:
+        """The line down from `tip`, none of its pages empty. Raises NotFound where it is cut off (a shallow clone)."""
+        ...
+
+    def holds(self, tip: str, sha: str) -> bool:
+        """Whether `sha` can be reached from `tip`. Raises NotFound where `tip` is not there any more."""
+        ...
+
+    def read(self, points: Sequence[P]) -> tuple[Commit, ...]:
+        """The commits at some points of one line."""
+        ...
+
+    def origins(self, points: Sequence[P]) -> Mapping[str, str]:
+        """By SHA who wrote the commits at some points when, and their titles."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch(Generic[P]):
+    """The upper part of a line: `met` says that its old tip lies right below, `whole` that no more of it is above."""
+
+    points: tuple[P, ...]
+    met: bool = False
+    whole: bool = True
+
+
+def landing(lines: Lines[P], head: str, tip: str | None, window: Window, row: int) -> Landing:
+    """What `head` has that `tip` has not, see `bot.ports.CommitSource.landed`.
+
+    Where dates decide, the line is read until `row` commits one after the other are older.
+    """
+    if tip is None:
+        return by_dates(lines, head, window, row)
+    try:
+        new = beyond(lines.pages(head), tip, lambda sha: lines.holds(tip, sha))
+        old = beyond(lines.pages(tip), head, lambda sha: lines.holds(head, sha)) if tip and not new.met else None
+    except NotFound:
+        return by_dates(lines, head, window, row, lost=True)
+    if not new.whole:
+        return by_dates(lines, head, window, row, dated=True)
+    told = new.points[waiting(new.points, window) :]
+    if old and old.points:
+        return _left(lines, (head, tip), new.points, told, old.points)
+    return Landing(told[0].sha if told else tip, lines.read(told))
+
+
+def by_dates(
+    lines: Lines[P], head: str, window: Window, row: int, *, dated: bool = False, lost: bool = False
+) -> Landing:
+    """What is dated since some time, and what lies above all that may have been told, up to what waits.
+
+    Versions before this one told of dates up to `LATE` back: what is older and lies above those never was. With `dated`
+    there is too much of it.
+    """
+    line = recent(lines.pages(head), window.since, row)
+    start = waiting(line, window)
+    above = 0 if dated else _above(line, window.since)
+    told = [point for n, point in enumerate(line) if n >= start and (n < above or point.committed >= window.since)]
+    return Landing(line[start].sha if line[start:] else "", lines.read(told), dated=dated, lost=lost)
+
+
+def _above(line: Sequence[Point], since: datetime) -> int:
+    """How many of a line's first commits lie above the newest of the time before, best of its last week."""
+    before = [n for n, point in enumerate(line) if point.committed < since]
+    near = (n for n in before if line[n].committed >= since - LATE)
+    return next(near, next(iter(before), len(line)))
+
+
+def _left(lines: Lines[P], tips: tuple[str, str], new: Sequence[P], told: Sequence[P], old: Sequence[P]) -> Landing:
+    """What is told where the branch left its old tip, the second of `tips`, which stays while all that is new waits.
+
+    Of what is gone no more is read than somebody compares: a whole branch may be.
+    """
+    returned = paired(new, old, {**lines.origins(new), **lines.origins(old)})
+    back = set(returned.values())
+    gone = [point for point in old if point.sha not in back]
+    above = lines.read(new[: len(new) - len(told)])
+    tip = told[0].sha if told else tips[bool(new)]
+    return Landing(tip, lines.read(told), above, lines.read(gone[:COMPARED]), len(gone), returned)
+
+
+def paired(new: Iterable[Named], old: Iterable[Named], names: Mapping[str, str]) -> dict[str, str]:
+    """Which of the new commits go by the same of `names` as an old one, by SHA; of several alike each once."""
+    left: dict[str, list[str]] = {}
+    for one in old:
+        left.setdefault(names.get(one.sha, ""), []).append(one.sha)
+    left.pop("", None)
+    return {one.sha: alike.pop(0) for one in new if (alike := left.get(names.get(one.sha, "")))}
+
+
+def beyond(pages: Iterable[Sequence[P]], tip: str, reached: Callable[[str], bool]) -> Stretch[P]:
+    """What of a line cannot be reached from `tip` (empty: nothing can), as `reached` tells of a SHA."""
+    line: list[P] = []
+    for number, page in enumerate(pages, 1):
+        at = next((at for at, point in enumerate(page) if point.sha == tip), None)
+        if at is not None:
+            return Stretch((*line, *page[:at]), met=True)
+        line += page
+        if tip and reached(line[-1].sha):
+            break
+        if len(line) >= MOST or number >= PAGES:
+            return Stretch(tuple(line), whole=False)
+    left = bisect_left(line, True, key=lambda point: reached(point.sha)) if tip else len(line)
+    return Stretch(tuple(line[:left]))
+
+
+def recent(pages: Iterable[Sequence[P]], since: datetime, row: int) -> tuple[P, ...]:
+    """A line down to where `row` commits one after the other are older than `since`: dates may be out of order.
+
+    Raises NotFound where it is cut off before any is.
+    """
+    line: list[P] = []
+    older, passed = 0, False
+    try:
+        for point in (point for page in pages for point in page):
+            line.append(point)
+            older = older + 1 if point.committed < since else 0
+            passed = passed or older > 0
+            if older == row:
+                break
+    except NotFound:
+        if not passed:
+            raise
+    return tuple(line)
+
+
+def waiting(line: Sequence[P], window: Window) -> int:
+    """How many of a line's first commits wait for a later digest.
+
+    Those above the newest one that is dated before the period's end, or after now.
+    """
+    told = (n for n, point in enumerate(line) if point.committed < window.until or point.committed > window.now)
+    return next(told, len(line))
