@@ -203,7 +203,13 @@ SUBSCRIPTIONS = st.builds(
     created=st.datetimes(timezones=st.just(UTC)),
 )
 examples = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.differing_executors,  # every store inherits these tests
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+    ],
 )
 
 

@@ -633,7 +633,7 @@ def lived_in(store: Store, folder: Path) -> None:
         store.keep_digest(f"k{day}", digest(*made, day=day), START + timedelta(days=day))
         last = max((each.id for each in store.deliveries(kept[0].id)), default=0)
         delivered = planned(store, kept[0].id, last, until=START + timedelta(days=day + 1), digest=f"k{day}")
-        store.mark_delivered(delivered, made, START - timedelta(days=99))
+        store.mark_delivered(delivered, made)
         done = replace(delivered, state=DeliveryState.DONE, steps=(Step("headline", StepState.DONE, START, f"t{day}"),))
         store.keep_delivery(done)
     planned(store, kept[1].id)

@@ -44,13 +44,16 @@ class PostgresLedger(Part, Ledger):
     def keep_delivery(self, delivery: Delivery) -> None:
         self._counted(lambda db: _keep(db, delivery))
 
-    def mark_delivered(self, delivery: Delivery, landed: Iterable[Commit], since: datetime) -> None:
+    def mark_delivered(self, delivery: Delivery, landed: Iterable[Commit]) -> None:
         rows = sorted({bound(delivery.subscription, c.sha, delivery.id, instant(c.committed)) for c in landed}, key=str)
-        forgotten = bound(delivery.subscription, instant(since))
 
         def mark(db: Connection) -> None:
             _keep(db, delivery)
-            db.execute("DELETE FROM told WHERE subscription = %s AND committed < %s", forgotten)
+            db.execute(
+                "DELETE FROM told WHERE subscription = %s AND delivery < (SELECT min(id) FROM deliveries "
+                "WHERE subscription = %s)",
+                bound(delivery.subscription, delivery.subscription),
+            )
             with db.cursor() as cursor:
                 cursor.executemany(_TOLD, rows)
 
