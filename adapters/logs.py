@@ -11,6 +11,7 @@ import sys
 import threading
 from datetime import UTC, datetime
 from types import TracebackType
+from typing import TextIO
 from urllib.parse import unquote
 
 from pydantic import SecretStr
@@ -122,10 +123,27 @@ def _password(address: str) -> str:
     return unquote(login.partition(":")[2]) if at else ""
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    """The one of this program."""
+
+
+_known: set[str] = set()
+"""Every secret that this process has read: where settings change, other parts go on with the earlier ones."""
+
+
 def configure(settings: Settings) -> None:
-    """Log to standard error as the settings say: the bot's own events from INFO on, libraries' from WARNING on."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Formatter(secrets_of(settings), settings.digest_log == "json"))
+    """Log to standard error as the settings say: the bot's own events from INFO on, libraries' from WARNING on.
+
+    Again, where settings are read again: no secret of before is told from then on, and no line is without a handler.
+    """
+    _known.update(secrets_of(settings))
+    formatter = Formatter(frozenset(_known), settings.digest_log == "json")
+    for present in logging.getLogger().handlers:
+        if isinstance(present, _Handler) and present.stream is sys.stderr:
+            present.setFormatter(formatter)
+            return
+    handler = _Handler(sys.stderr)
+    handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("digest").setLevel(logging.INFO)
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import certifi
@@ -31,7 +31,9 @@ _ALL = ("all_proxy", "ALL_PROXY")
 _PROXIES = {False: ("http_proxy", "HTTP_PROXY", *_ALL), True: ("https_proxy", "HTTPS_PROXY", *_ALL)}
 _AROUND = ("no_proxy", "NO_PROXY")
 _SOCKS = {"socks", "socks4", "socks4a", "socks5", "socks5h"}
-_DEFAULT_PORT = 80
+_DEFAULT_PORT, _SOCKS_PORT = 80, 1080
+_PASSING = 500
+"""From this status on an answer of a proxy is about the moment (RFC 9110, 15.6)."""
 
 
 class Proxy(NamedTuple):
@@ -77,7 +79,8 @@ def _parsed(name: str, value: str, socks: bool) -> Proxy:
     """The proxy that a variable names. Raises ConfigError, without the value: there may be a password in it."""
     try:
         split = urlsplit(value if "://" in value else f"http://{value}")
-        port = split.port if split.port is not None else _DEFAULT_PORT
+        usual = _SOCKS_PORT if split.scheme in _SOCKS else _DEFAULT_PORT
+        port = split.port if split.port is not None else usual
     except ValueError:
         raise ConfigError("proxy_invalid", name=name) from None
     if split.scheme in _SOCKS and not socks:
@@ -148,9 +151,14 @@ def trust(file: Path | None) -> None:
 
     Raises ConfigError for a file that cannot be used.
     """
+    before = _own[:]
     _own[:] = [str(file)] if file else []
-    if file:
-        context()
+    try:
+        if file:
+            context()
+    except ConfigError:
+        _own[:] = before  # what is connected goes on as it was
+        raise
 
 
 def _named(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -258,10 +266,16 @@ def _blocked(chain: list[BaseException], proxy: Proxy, host: str) -> Unreachable
     for each in chain:
         named = "proxy" in type(each).__name__.lower() or "tunnel connection failed" in str(each).lower()
         if named and (found := _STATUS.search(str(each))):
-            return refusal(int(found["status"]), proxy, host)
-    if unknown := next((e for e in chain if isinstance(e, socket.gaierror | ConnectionRefusedError)), None):
+            status = int(found["status"])
+            return refusal(status, proxy, host) if status < _PASSING else None
+    if unknown := next((each for each in chain if _is_absent(each)), None):
         return Unreachable("proxy_absent", name=proxy.variable, problem=one_line(str(unknown.strerror or ""), 80))
     return None
+
+
+def _is_absent(error: BaseException) -> TypeGuard[OSError]:
+    """Whether nobody is where a proxy should be; a name server that does not answer may do so later."""
+    return isinstance(error, ConnectionRefusedError) or (isinstance(error, socket.gaierror) and error.errno in _NO_NAME)
 
 
 def refusal(status: int, proxy: Proxy, host: str) -> Unreachable:

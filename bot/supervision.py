@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ FIRST, LONGEST = 1.0, 60.0
 """Seconds until a chat that failed begins again: after the first time, and at most."""
 LOOK = 0.5
 """Seconds between two looks at whether a chat is connected."""
+PARTING = 2.0
+"""Seconds for all chats together to end in; one that is just being connected is left alone then."""
+_DOUBLINGS = 10
 
 
 class Makers(Protocol):
@@ -72,13 +76,14 @@ class Supervisor:
         for thread in threads:
             thread.start()
         # A signal that another thread takes does not wake a main thread that waits without end.
-        while any(thread.is_alive() for thread in threads) and not self._hopeless():
+        while not self._stopped.is_set() and any(t.is_alive() for t in threads) and not self._hopeless():
             self._look()
-            self._stopped.wait(LOOK)
+            time.sleep(LOOK)  # no Event: a signal's handler sets one, which deadlocks a thread that is at its lock
         hopeless = self._hopeless()
         self.stop()
+        ends = time.monotonic() + PARTING
         for thread in threads:
-            thread.join()
+            thread.join(max(0.0, ends - time.monotonic()))
         if hopeless:
             raise hopeless
 
@@ -114,7 +119,7 @@ class Supervisor:
                 failures = 0 if state.trouble is None else failures
                 failures += 1
                 self._tell(name, state, trouble)
-                self._wait(min(LONGEST, FIRST * 2.0 ** (failures - 1)))
+                self._wait(min(LONGEST, FIRST * 2.0 ** min(failures - 1, _DOUBLINGS)))
 
     def _attempt(self, name: str, state: _State) -> DigestError | None:
         """Make a chat and listen in it; what it failed of, None where it was closed."""
@@ -142,10 +147,19 @@ class Supervisor:
             for name, state in self._states.items():
                 chat, trouble = state.chat, state.trouble
                 if chat and chat.connected and (trouble or not state.connected):
+                    if trouble and not self._has_mended(name):
+                        continue
                     state.connected, state.trouble, state.told = True, None, set()
                     _log.info("connected", extra={"fields": {"chat": name}})
-                    if trouble:
-                        self._mended(name)
+
+    def _has_mended(self, name: str) -> bool:
+        """Tell that a chat is back; what could not take note, such as a busy database, is told at the next look."""
+        try:
+            self._mended(name)
+        except DigestError as error:
+            _log.warning("not noted yet", extra={"fields": {"chat": name, "reason": error}})
+            return False
+        return True
 
     def refresh(self) -> None:
         """Begin anew with the chats whose settings were changed meanwhile."""

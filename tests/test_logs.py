@@ -247,6 +247,15 @@ def test_configured_twice_an_event_is_told_once(stderr):
     assert [json.loads(told)["event"] for told in stderr()] == ["once"]
 
 
+def test_a_secret_that_was_changed_meanwhile_stays_one(stderr):
+    configure(AllSettings(_env_file=None, openai_api_key=SecretStr("first-key-in-use")))
+    configure(AllSettings(_env_file=None, openai_api_key=SecretStr("second-key")))
+    logging.getLogger("digest").info("first-key-in-use and second-key")
+    (told,) = stderr()
+    assert "first-key" not in told
+    assert "second-key" not in told
+
+
 UNCAUGHT = """
 import sys, threading, warnings
 from pydantic import SecretStr

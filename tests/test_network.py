@@ -333,3 +333,28 @@ def test_the_public_roots_stay_trusted(company):
     assert network.context().verify_mode is ssl.CERT_REQUIRED
     assert network.context().check_hostname
     assert network.bundle().count(b"BEGIN CERTIFICATE") > before / 2
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_proxy_that_has_trouble_is_tried_again(monkeypatch, status):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:3128")
+    error = OSError(f"Tunnel connection failed: {status} Bad Gateway")
+    assert network.obstacle(error, "https://a.example") is None
+
+
+@pytest.mark.parametrize(("number", "key"), [(socket.EAI_AGAIN, None), (socket.EAI_NONAME, "proxy_absent")])
+def test_a_name_server_that_does_not_answer_for_now_says_nothing_of_a_proxy(monkeypatch, number, key):
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    found = network.obstacle(socket.gaierror(number, "no answer"), "https://a.example")
+    assert (found.key if found else None) == key
+
+
+def test_socks_has_a_usual_port_of_its_own(monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "socks5://proxy.example")
+    assert network.proxy_for("https://a.example", socks=True).port == 1080
+
+
+def test_a_file_of_certificates_that_is_wrong_changes_nothing(tmp_path):
+    with pytest.raises(ConfigError):
+        network.trust(tmp_path / "none.pem")
+    network.context()

@@ -154,6 +154,20 @@ def test_old_deliveries_are_forgotten_unless_they_are_still_due(store: PostgresS
     assert kept == [*range(last.id, last.id - DELIVERIES, -1), first.id]
 
 
+def test_what_was_told_is_forgotten_with_its_delivery(store: PostgresStore, server: Postgres) -> None:
+    number = store.subscribe(DAILY).id
+    first = planned(store, number)
+    store.mark_delivered(first, [commit(1)])
+    store.keep_delivery(replace(first, state=DeliveryState.DONE))
+    second = planned(store, number, first.id, until=START + timedelta(days=2))
+    store.mark_delivered(second, [commit(2)])
+    server.sql(f"DELETE FROM deliveries WHERE id = {first.id}", SHARED)
+    store.mark_delivered(second, [commit(3)])
+    assert server.sql("SELECT delivery, sha FROM told ORDER BY sha", SHARED) == sorted(
+        (second.id, commit(n).sha) for n in (2, 3)
+    )
+
+
 def test_a_repository_and_a_person_are_forgotten_and_what_is_old_goes(store: PostgresStore, server: Postgres) -> None:
     store.keep_digest("k", digest(commit(1)), START)
     store.keep_commits([commit(2, repo=OTHER)])

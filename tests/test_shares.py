@@ -168,6 +168,19 @@ def test_what_is_being_asked_counts_for_its_person(store, clock):
     assert made.bill.taken(ANNA).person == FULL.prompt + FULL.completion
 
 
+def test_a_fault_of_our_own_costs_nobody_their_share(store, clock):
+    made = asker(store, clock)
+
+    def broken(question):
+        raise RuntimeError
+
+    made._model.ask = broken
+    for _ in range(20):
+        with pytest.raises(RuntimeError):
+            made.reply(QUESTION, ANNA)
+    assert ask_all(asker(store, clock), ANNA, 1) == (1, "")
+
+
 def test_a_question_whose_process_was_killed_counts_and_limits_hold_over_restarts(tmp_path, clock):
     code = (
         "import os, sys; from datetime import datetime; from pathlib import Path\n"

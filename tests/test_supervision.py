@@ -274,3 +274,40 @@ def test_it_ends_with_one_sentence_where_nothing_can_work(folder):
         )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("digest: Slack does not accept the token")
+
+
+def test_a_chat_that_is_down_for_a_day_is_still_tried_and_waits_a_minute_at_most(monkeypatch):
+    fakes = Fakes(slack=[Unavailable("slack_failed", error="connection") for _ in range(1_100)])
+    with running(fakes, monkeypatch) as ended:
+        until(lambda: fakes.mended == ["slack"])
+    assert ended == []
+    assert len(fakes.waited) == 1_100
+    assert max(fakes.waited) == supervision.LONGEST
+
+
+def test_what_cannot_take_note_that_a_chat_is_back_is_told_again(monkeypatch):
+    fakes = Fakes(slack=[Unavailable("slack_failed", error="connection")])
+    busy = [Unavailable("database_busy"), Unavailable("database_busy")]
+
+    def mended(name):
+        if busy:
+            raise busy.pop()
+        fakes.mended.append(name)
+
+    fakes.supervisor = Supervisor(("slack",), fakes, lambda chat: chat.listen(), mended, fakes._wait)
+    with running(fakes, monkeypatch) as ended:
+        until(lambda: fakes.mended == ["slack"])
+        assert fakes.supervisor.unready() is None
+    assert (ended, busy) == ([], [])
+
+
+def test_a_chat_that_is_just_being_connected_does_not_hold_up_the_end(monkeypatch):
+    monkeypatch.setattr(supervision, "PARTING", 0.05)
+    held = threading.Event()
+    fakes = Fakes(slack=[])
+    fakes.supervisor = Supervisor(("slack",), fakes, lambda chat: held.wait(30), fakes.mended.append, fakes._wait)
+    try:
+        with running(fakes, monkeypatch):
+            until(lambda: fakes.made)
+    finally:
+        held.set()

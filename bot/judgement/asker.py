@@ -154,8 +154,8 @@ class Asker:
             reservation = self.bill.reserve(account, self.name, question)
             try:
                 reply = self._model.ask(question)
-            except DigestError as error:
-                used = error.fields.get("usage")
+            except BaseException as error:  # a fault of our own costs nobody their share of the day
+                used = error.fields.get("usage") if isinstance(error, DigestError) else None
                 self.bill.meter.charge(reservation, used if isinstance(used, Usage) else None)
                 raise
             self.bill.meter.charge(reservation, reply.usage)
