@@ -9,6 +9,8 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from bot.errors import Unavailable
+
 _log = logging.getLogger("digest.clock")
 
 
@@ -22,11 +24,22 @@ class Clock:
         self._scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(4)})
 
     def every(self, seconds: float, work: Callable[[], object], name: str) -> None:
-        """Call `work` at once and every so many seconds; one that raises is logged, and called again the next time."""
+        """Call `work` at once and every so many seconds; one that raises is logged, and called again the next time.
+
+        That something does not answer is said once, and again when it does.
+        """
+        waits: list[str] = []
 
         def tick() -> None:
             try:
                 work()
+                if waits:
+                    waits.clear()
+                    _log.warning("%s goes on", name)
+            except Unavailable as error:
+                if error.key not in waits and not self._stopped.is_set():
+                    waits.append(error.key)
+                    _log.warning("%s waits", name, extra={"fields": {"error": str(error)}})
             except Exception:
                 if not self._stopped.is_set():  # what it works with may be closed by then
                     _log.exception("%s failed", name)

@@ -12,6 +12,7 @@ import threading
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TextIO
+from urllib.parse import unquote
 
 from pydantic import SecretStr
 
@@ -112,7 +113,14 @@ def secrets_of(settings: Settings) -> frozenset[str]:
     whole = [value.get_secret_value().strip() for value in values if isinstance(value, SecretStr)]
     parts = [part.strip() for secret in whole for part in secret.split(",")]
     named = [word for part in parts for word in part.partition("=")[2].split()]
-    return frozenset(secret for secret in (*whole, *parts, *named) if len(secret) >= _SHORTEST)
+    login = [_password(secret) for secret in whole]
+    return frozenset(secret for secret in (*whole, *parts, *named, *login) if len(secret) >= _SHORTEST)
+
+
+def _password(address: str) -> str:
+    """The password in an address, as it is before it is percent-encoded; empty where there is none."""
+    login, at, _ = address.partition("://")[2].rpartition("@")
+    return unquote(login.partition(":")[2]) if at else ""
 
 
 class _Handler(logging.StreamHandler[TextIO]):

@@ -158,7 +158,7 @@ def run(once: bool) -> None:
 
 @_kindly
 def _deliver_once() -> None:
-    with parts.service() as program, parts.clock() as clock:
+    with parts.service(once=True) as program, parts.clock() as clock:
         wrong = parts.set_up(program)
         worker = program.worker(program.chats.made)
         clock.every(program.settings.digest_lease / 3, worker.renew, "leases")
@@ -171,7 +171,7 @@ def _deliver_once() -> None:
 @_kindly
 def _deliver(begun: list[Worker]) -> None:
     """Deliver and listen until stopped; `begun` holds the worker, once it has threads that would outlive this."""
-    with parts.service() as program:
+    with parts.service(once=False) as program:
         sys.setswitchinterval(0.001)  # an acknowledgement waits for the thread that builds a digest at every step
         supervisor, worker = parts.supervisor(program), program.worker(program.chats.made)
         parts.introduce(program)
@@ -305,6 +305,15 @@ def restore(file: Path) -> None:
 
 
 @_kindly
+def move(source: str, target: str) -> None:
+    """Copy all that is kept into another, empty database."""
+    moved = parts.move(source, target)
+    for table, rows in moved.items():
+        click.echo(f"{rows:>12,}  {table}")
+    click.echo(_texts()("keeping.moved", n=f"{sum(moved.values()):,}"))
+
+
+@_kindly
 def forget(what: str) -> None:
     """Remove all that is kept of a repository or a person, and tell how much room that made."""
     with parts.program() as program:
@@ -323,9 +332,9 @@ def _megabytes(size: int) -> str:
 def db(*, as_json: bool) -> None:
     """Show where the database is, its size, and what it holds."""
     with parts.program() as program:
-        path, counts = program.settings.digest_database, program.store.counts()
+        path, counts = program.store.name, program.store.counts()
         if as_json:
-            click.echo(json.dumps({"path": str(path), **counts}, ensure_ascii=False))
+            click.echo(json.dumps({"path": path, **counts}, ensure_ascii=False))
             return
         click.echo(f"{path}  {counts.pop('bytes'):,} bytes")
         for table, rows in counts.items():

@@ -216,6 +216,14 @@ def restore(file: Path) -> None:
 
 
 @cli.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+def move(source: str, target: str) -> None:
+    """Copy everything from one database (a file, or postgresql://…) into another, empty one, while nothing runs."""
+    _actions().move(source, target)
+
+
+@cli.command()
 @click.argument("what", metavar="REPOSITORY|PERSON")
 def forget(what: str) -> None:
     """Remove all that is kept of a repository, or of a person of a chat (slack:T0123/U0123, feishu:ou_…)."""

@@ -2,15 +2,18 @@
 
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import SecretStr
 
 from adapters import logs, network
 from adapters.chats import terminal
@@ -20,7 +23,7 @@ from adapters.llms.openai.settings import OpenAISettings
 from adapters.sources.git.settings import GitSettings
 from adapters.sources.github.settings import GitHubSettings
 from adapters.stores import sqlite
-from adapters.stores.sqlite import SqliteStore
+from adapters.stores.moving import move as move_rows
 from bot import addresses
 from bot.app import App
 from bot.commits import hosts
@@ -31,14 +34,14 @@ from bot.conversation.interpreter import Interpreter
 from bot.conversation.options import zone_named
 from bot.delivery.planning import clock_error
 from bot.delivery.worker import Worker
-from bot.errors import ConfigError, DigestError, UsageError
+from bot.errors import ConfigError, DigestError, StoreError, Unavailable, UsageError
 from bot.judgement.asker import Asker, Bill, Limits
 from bot.judgement.questions import EARLIER, Depth
-from bot.ports import Chat, CommitSource, Finding, LanguageModel, Progress, Verdict
+from bot.ports import Chat, CommitSource, Finding, LanguageModel, Progress, Store, Verdict
 from bot.posts.labels import columns
 from bot.repositories import Repositories
 from bot.rights import Rights, granted
-from bot.settings import habits, load, misspelt, unread
+from bot.settings import database_of, habits, load, misspelt, unread
 from bot.supervision import Supervisor
 from bot.texts import COMMAND, SHELL, Texts
 from bot.values import EPOCH, Message, Place, Quota, Request, Span, Table
@@ -46,6 +49,8 @@ from bot.values import EPOCH, Message, Place, Quota, Request, Span, Table
 if TYPE_CHECKING:
     from adapters.clock import Clock
     from adapters.sources.git.source import GitSource
+    from adapters.stores.postgres import PostgresStore
+    from adapters.stores.sqlite import SqliteStore
 
 _log = logging.getLogger("digest")
 _DISTRIBUTION = "commit-digest"
@@ -60,7 +65,7 @@ class Program:
     """The program with its real parts."""
 
     settings: AllSettings
-    store: SqliteStore
+    store: Store
     bill: Bill
     app: App
     chats: "Chats"
@@ -127,14 +132,17 @@ def read() -> AllSettings:
 
 
 @contextmanager
-def program(lang: str | None = None, zone: str = "", *, strangers: bool = False) -> Iterator[Program]:
+def program(
+    lang: str | None = None, zone: str = "", *, strangers: bool = False, patient: bool = False
+) -> Iterator[Program]:
     """The program, closed at the end; `lang` and `zone` come before the settings'. Raises DigestError.
 
-    With `strangers` others than the operator name repositories: not every host is then reached.
+    With `strangers` others than the operator name repositories: not every host is then reached. `patient` waits for a
+    database server that does not answer.
     """
     asked = {"digest_language": lang, "digest_zone": zone and zone_named(zone)}
     settings = read().model_copy(update={name: value for name, value in asked.items() if value})
-    store = sqlite.from_settings(settings)
+    store = _awaited(settings) if patient else stored(settings)
     store.count_in(settings.digest_clones / "counts")
     try:
         # Who serves strangers tells a log how it goes, or nobody.
@@ -144,7 +152,39 @@ def program(lang: str | None = None, zone: str = "", *, strangers: bool = False)
         store.close()
 
 
-def _joined(settings: AllSettings, store: SqliteStore, progress: Progress, strangers: bool) -> Program:
+def stored(settings: AllSettings) -> Store:
+    """Where all is kept: an SQLite file, or a PostgreSQL database. Raises ConfigError, StoreError, Unavailable."""
+    if isinstance(settings.digest_database, Path):
+        return sqlite.from_settings(settings)
+    try:
+        from adapters.stores import postgres
+    except ImportError:
+        raise ConfigError("postgres_missing") from None
+    return postgres.from_settings(settings)
+
+
+_SERVER = 5.0
+"""Seconds between two looks whether a database server answers."""
+
+
+def _awaited(settings: AllSettings) -> Store:
+    """The same, once its server answers; that one is waited for is said when it begins and when it ends."""
+    waited = False
+    while True:
+        try:
+            store = stored(settings)
+        except Unavailable as error:
+            if not waited:
+                _log.warning("the database is waited for: %s", Texts(settings.digest_language).error(error))
+            waited = True
+            time.sleep(_SERVER)
+            continue
+        if waited:
+            _log.warning("the database answers")
+        return store
+
+
+def _joined(settings: AllSettings, store: Store, progress: Progress, strangers: bool) -> Program:
     limits = Limits(
         day=settings.openai_daily_tokens,
         digest=settings.openai_digest_tokens,
@@ -196,7 +236,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _model(settings: OpenAISettings, store: SqliteStore) -> LanguageModel | None:
+def _model(settings: OpenAISettings, store: Store) -> LanguageModel | None:
     if not settings.openai_model:
         return None
     from adapters.llms.openai import model
@@ -208,7 +248,7 @@ def _hosts(settings: AllSettings) -> hosts.Hosts:
     return hosts.from_settings(settings, settings.github_url)
 
 
-def _named(settings: AllSettings, store: SqliteStore) -> Callable[[str], bool]:
+def _named(settings: AllSettings, store: Store) -> Callable[[str], bool]:
     """Whether the operator named a host: in the settings, or by what they follow in their own terminal."""
     listed = (*settings.digest_allow, *(right.pattern for right in granted(settings.digest_rights)))
     given = addresses.hosts_of((settings.digest_repo, *listed, settings.github_url))
@@ -339,11 +379,11 @@ _QUOTA = 60
 
 
 @contextmanager
-def service() -> Iterator[Program]:
-    """The program as a service."""
-    with program(strangers=True) as made:
-        logs.configure(made.settings)
-        logs.catch()
+def service(once: bool) -> Iterator[Program]:
+    """The program as a service, which waits for its database server, unless it works `once`."""
+    logs.configure(read())
+    logs.catch()
+    with program(strangers=True, patient=not once) as made:
         if path := unread(AllSettings):
             _log.warning("%s is not read: it may be somebody else's; DIGEST_ENV_FILE names a file to read", path)
         if made.store.begin(made.app.clock()):
@@ -445,8 +485,43 @@ def monitor(made: Program, clock: "Clock", supervised: Supervisor) -> Iterator[N
 
 def restore(backup: Path) -> tuple[Path, Path | None]:
     """Put a backup in the place of the database; its path, and the old one's. Raises StoreError, ConfigError."""
+    database = load(AllSettings).digest_database
+    if not isinstance(database, Path):
+        raise StoreError("postgres_restore")
+    return database, sqlite.restore(database, backup, _now())
+
+
+def move(source: str, target: str) -> dict[str, int]:
+    """Copy all that is kept from one database into another, empty one; how many rows of each table.
+
+    Raises UsageError, ConfigError, StoreError, Unavailable.
+    """
+    ends = [_database(source), _database(target)]
+    if isinstance(ends[0], Path) and not ends[0].is_file():
+        raise UsageError("move_no_source", path=source)
     settings = load(AllSettings)
-    return settings.digest_database, sqlite.restore_from(settings, backup, _now())
+    with closing(_movable(settings, ends[0])) as old, closing(_movable(settings, ends[1])) as new:
+        if any(rows for name, rows in new.counts().items() if name not in {"bytes", "claims"}):
+            raise UsageError("move_not_empty", path=new.name)
+        from adapters.chats.slack.moving import move_installations
+
+        installed = move_installations(*ends)
+        with old.source() as here, new.target() as there:
+            return {**move_rows(here, there), "slack_installations": installed}
+
+
+def _database(value: str) -> Path | SecretStr:
+    try:
+        found = database_of(value)
+    except ValueError:
+        raise UsageError("move_no_source", path=value) from None
+    assert isinstance(found, Path | SecretStr)
+    return found
+
+
+def _movable(settings: AllSettings, database: Path | SecretStr) -> "SqliteStore | PostgresStore":
+    made = stored(settings.model_copy(update={"digest_database": database}))
+    return cast("SqliteStore | PostgresStore", made)
 
 
 def _clones(made: Program) -> "GitSource":
@@ -499,7 +574,7 @@ def findings(what: str | None, channel: str) -> Iterator[Finding]:
     yield from _settings_findings(settings, what)
     if what is None:
         with program(strangers=True) as made:
-            yield from operator.examine(made.app, made.store, str(settings.digest_database))
+            yield from operator.examine(made.app, made.store, made.store.name)
     yield from _clock_finding(settings, what)
     group = channel.startswith(_FEISHU_GROUP)  # so that one of a chat is not looked for in the other
     if what == "slack" or (what is None and _CHATS["slack"][1](settings)):

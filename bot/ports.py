@@ -548,6 +548,11 @@ class Memory(Protocol):
 class Database(Protocol):
     """The one place in which all of it is kept."""
 
+    @property
+    def name(self) -> str:
+        """Where that is, as it may be told: a path, or an address without its password."""
+        ...
+
     def counts(self) -> dict[str, int]:
         """Rows of each table, and `bytes`, the size of the database."""
         ...
@@ -563,8 +568,8 @@ class Database(Protocol):
         """
         ...
 
-    def free(self) -> int:
-        """Bytes that are left on its disk."""
+    def free(self) -> int | None:
+        """Bytes that are left on its disk, None where that is another machine's."""
         ...
 
     def back_up(self, target: Path) -> int:

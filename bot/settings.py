@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 from tzlocal import get_localzone_name
 
@@ -26,6 +26,7 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HOST = rf"(?:{_LABEL}\.)*{_LABEL}(?::(?P<port>\d{{1,5}}))?"
 """A pattern for a host's name and its port."""
 _ENV_FILE = "DIGEST_ENV_FILE"
+_SERVERS = ("postgresql://", "postgres://")
 _NEAR = 0.75
 """From which likeness on (`difflib`, 0 to 1) a name is a misspelt one: GITHUB_API_URL, which CI sets, is none."""
 
@@ -149,6 +150,13 @@ UserPath = Annotated[Path, AfterValidator(_expanded)]
 """A path in which `~` is the user's home, as in a shell."""
 
 
+def database_of(value: object) -> object:
+    """The address of a server, which may hold a password, or else a path."""
+    if isinstance(value, str):
+        return SecretStr(value) if value.lower().startswith(_SERVERS) else _expanded(Path(value))
+    return value
+
+
 class Base(BaseSettings):
     """One field a setting; the environment variable is the field's name in capitals.
 
@@ -233,9 +241,10 @@ class Settings(Base, title="What is followed, how it reads, and how it is delive
         examples=["owner/name=docs/changes/*"],
         json_schema_extra={"default": "the usual places"},
     )
-    digest_database: UserPath = Field(
+    digest_database: Annotated[Path | SecretStr, BeforeValidator(database_of)] = Field(
         default_factory=lambda: data_folder() / "digest.db",
-        description="the SQLite file",
+        description="the SQLite file, or the address of a [PostgreSQL database](docs/postgres.md), "
+        "`postgresql://USER:PASSWORD@HOST/NAME`",
         examples=["~/.local/share/commit-digest/digest.db"],
     )
     digest_keep_days: int = Field(

@@ -19,9 +19,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.errors import LeaseLost, NotFound
+from bot.errors import BudgetSpent, LeaseLost, NotFound
 from bot.ports import Store
 from bot.values import (
+    SCHEDULED,
+    Account,
     Analysis,
     AnalysisKey,
     Aspect,
@@ -50,6 +52,7 @@ from bot.values import (
     Reading,
     Reference,
     Repository,
+    Reservation,
     Risk,
     Series,
     Spending,
@@ -57,11 +60,13 @@ from bot.values import (
     StepState,
     Subscription,
     Suggestion,
+    Taken,
     Theme,
     Usage,
 )
 
 START = datetime(2026, 2, 18, tzinfo=UTC)
+ANNA = Account("slack", "T1/C1", "U1")
 REPO = "team/service"
 OTHER = "team/other"
 
@@ -198,7 +203,13 @@ SUBSCRIPTIONS = st.builds(
     created=st.datetimes(timezones=st.just(UTC)),
 )
 examples = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.differing_executors,  # every store inherits these tests
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+    ],
 )
 
 
@@ -805,6 +816,59 @@ class StoreContract:
             Spending("b", "triage", 1, 2, 1),
         )
         assert store.usage(START + day * 9, START + day * 10) == ()
+
+    def test_what_is_reserved_counts_until_it_is_charged(self, store: Store) -> None:
+        day, seen = (START, START + timedelta(days=1)), []
+        wanted = Reservation(ANNA, "m", "p", 100, START)
+        first = store.reserve(wanted, *day, seen.append)
+        other = store.reserve(replace(wanted, account=SCHEDULED), *day, seen.append)
+        assert seen == [Taken(), Taken(100, 100)]
+        assert store.taken(ANNA, *day) == Taken(200, 100, 100, 100)
+        assert store.usage(*day) == ()
+        store.charge(first, Usage("n", 7, 3, 1, cached=2))
+        store.charge(other, None)
+        for gone in (first, other, ""):
+            store.charge(gone, Usage("m", 9, 9, 9))
+        assert store.taken(ANNA, *day) == Taken(10, 10, 10, 10)
+        assert store.taken(replace(ANNA, chat="feishu"), *day) == store.taken(Account("slack"), *day) == Taken(10, 10)
+        assert store.usage(*day) == (Spending("n", "p", 7, 3, 1, cached=2, asked=10),)
+        assert store.taken(ANNA, *(each + timedelta(days=1) for each in day)) == Taken()
+
+    def test_what_is_refused_is_not_reserved_and_nobody_reserves_between_the_look_and_the_row(
+        self, store: Store
+    ) -> None:
+        day = (START, START + timedelta(days=1))
+
+        def allow(taken: Taken) -> None:
+            if taken.person + 100 > 500:
+                raise BudgetSpent("model_budget_person")
+
+        def ask(_: int) -> bool:
+            try:
+                store.reserve(Reservation(ANNA, "m", "p", 100, START), *day, allow)
+            except BudgetSpent:
+                return False
+            return True
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(ask, range(24))) == 5
+        assert store.taken(ANNA, *day).total == 500
+
+    def test_who_asked_is_kept_for_the_day_or_until_it_is_forgotten_and_the_sum_for_good(self, store: Store) -> None:
+        hour, day = timedelta(hours=1), (START, START + timedelta(days=2))
+        alone = Account("slack", "T1/U1")
+        for number, account in enumerate((ANNA, replace(ANNA, person="U2"), alone, replace(ANNA, chat="feishu"))):
+            make.spend(store, Usage("m", 10**number), "p", START + hour, account)
+        assert store.forget_person("slack:") == 0
+        assert store.forget_person("slack:T1/U1") == 2
+        assert store.forget_person("slack:T1/U1") == 0
+        assert store.taken(ANNA, *day) == Taken(1111, 1111, 10, 0)
+        assert store.taken(alone, *day).channel == 0
+        assert store.taken(replace(ANNA, chat="feishu"), *day).person == 1000
+        late = Reservation(SCHEDULED, "m", "p", 0, START + 3 * hour)
+        store.reserve(late, START + 2 * hour, day[1], lambda _: None)
+        for account in (replace(ANNA, person="U2"), replace(ANNA, chat="feishu")):
+            assert store.taken(account, *day) == Taken(1111, 1111)
 
     # --- Leases ---
 

@@ -8,6 +8,7 @@ import pytest
 
 from adapters import clock as clocks
 from adapters.clock import Clock
+from bot.errors import Unavailable
 
 STEP = 0.01
 PATIENCE = 10
@@ -149,3 +150,15 @@ def test_what_fails_because_everything_is_being_closed_is_not_logged(caplog):
     while not ended or any(t.name.startswith("APScheduler") for t in threading.enumerate()):
         assert datetime.now() < until
     assert caplog.records == []
+
+
+def test_what_does_not_answer_is_told_once_and_again_when_it_does(ticking, caplog):
+    def down():
+        if work.calls < 4:
+            raise Unavailable("postgres_down", server="db", problem="refused")
+
+    work = Counted(down)
+    ticking.every(STEP, work, "due")
+    assert work.reach(6)
+    said = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert said == [("WARNING", "due waits"), ("WARNING", "due goes on")]

@@ -29,8 +29,9 @@ def test_every_dependency_is_pinned_for_installation():
         for line in (ROOT / "constraints.txt").read_text().splitlines()
         if "==" in line
     }
-    asked = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    names = {re.split("[><=]", a)[0].split(";")[0].strip().lower() for a in asked}
+    extras = project["optional-dependencies"]
+    asked = [*project["dependencies"], *extras["postgres"], *extras["dev"]]
+    names = {re.split(r"[><=\[]", a)[0].split(";")[0].strip().lower() for a in asked}
     assert names - pinned == set()
 
 

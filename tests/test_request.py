@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from make import PATCH, REPOSITORY, commit, sha
 from samples import digest
 
-from adapters.stores.sqlite import rows
+from adapters.stores import rows
 from adapters.stores.sqlite.store import SqliteStore
 from bot.commits import notes, patch, request
 from bot.commits.request import Requested, beyond

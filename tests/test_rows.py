@@ -11,7 +11,7 @@ from slack_sdk.oauth.installation_store import Bot as Installed
 from store_contract import DAILY, planned
 from test_worker import DAY, Time, opened
 
-from adapters.chats.slack.workspaces import EncryptedInstallations, fernet
+from adapters.chats.slack.installations import EncryptedInstallations, fernet
 from adapters.stores.sqlite import SqliteStore
 from bot.conversation import operator
 from bot.errors import ConfigError, StoreError

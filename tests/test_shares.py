@@ -19,9 +19,9 @@ from world import DAY as BUSY
 from world import busy_day, words
 
 from adapters.llms.openai.settings import OpenAISettings
+from adapters.stores.rows import instant
 from adapters.stores.sqlite import SqliteStore
 from adapters.stores.sqlite.file import SqliteFile
-from adapters.stores.sqlite.rows import instant
 from adapters.stores.sqlite.schema import MIGRATIONS
 from bot.conversation import operator
 from bot.errors import BudgetSpent

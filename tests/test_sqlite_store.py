@@ -25,11 +25,10 @@ from make import spend
 from sqlite_utils import Database, Migrations
 from store_contract import DAILY, REPO, START, StoreContract, commit, digest, examples, planned, shas
 
+from adapters.stores.rows import DELIVERIES, instant
 from adapters.stores.sqlite import SqliteStore, from_settings
 from adapters.stores.sqlite.file import CHECKED_BYTES, SqliteFile
 from adapters.stores.sqlite.keeping import keep_before, restore
-from adapters.stores.sqlite.ledger import DELIVERIES
-from adapters.stores.sqlite.rows import instant
 from adapters.stores.sqlite.schema import MIGRATIONS
 from bot import __version__
 from bot.errors import StoreError, Unavailable

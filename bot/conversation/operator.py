@@ -68,7 +68,8 @@ def unready(store: Store, ahead: timedelta | None = None, unheard: DigestError |
         store.delivery_states()
     except DigestError as error:
         return Texts(BASE).error(error)
-    return Texts(BASE)("keeping.disk_full") if store.free() < _NONE else ""
+    free = store.free()
+    return Texts(BASE)("keeping.disk_full") if free is not None and free < _NONE else ""
 
 
 def hours(ahead: timedelta) -> str:
@@ -199,7 +200,7 @@ def examine(app: App, store: Store, path: str) -> Iterator[Finding]:
     counts, followed = store.counts(), store.subscriptions()
     known = {"path": path, "size": f"{counts['bytes'] / 2**20:.1f}", "n": counts["subscriptions"]}
     yield Finding("database", Verdict.FINE, "fine", known)
-    if (free := store.free()) < _LITTLE:
+    if (free := store.free()) is not None and free < _LITTLE:
         room = {"free": f"{free / 2**20:.1f}"}
         yield Finding("disk", Verdict.WARNING if free >= _NONE else Verdict.FAILED, "little", room)
     for row in store.unreadable():

@@ -1,21 +1,21 @@
 """The workspaces that the bot is in, and their tokens: one from the settings, or those where people installed the app.
 
-Installations are kept by slack_sdk's store, in the bot's own database file; with a key, tokens are encrypted there.
+Installations are kept in the bot's own database; with a key, tokens are encrypted there.
 """
 
-import copy
 import hashlib
 import hmac
 import html
 import logging
 import secrets
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import MultiFernet
+from pydantic import SecretStr
 from slack_bolt import App, BoltRequest, BoltResponse
 from slack_bolt.authorization.authorize import InstallationStoreAuthorize
 from slack_bolt.error import BoltError
@@ -23,13 +23,13 @@ from slack_bolt.oauth import OAuthFlow
 from slack_bolt.oauth.callback_options import CallbackOptions, FailureArgs
 from slack_bolt.oauth.oauth_settings import OAuthSettings
 from slack_sdk.errors import SlackApiError
-from slack_sdk.oauth.installation_store import Bot, Installation
-from slack_sdk.oauth.installation_store.sqlite3 import SQLite3InstallationStore
+from slack_sdk.oauth.installation_store import Installation, InstallationStore
 from slack_sdk.oauth.state_store import OAuthStateStore
 from slack_sdk.web import WebClient
 
 from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, Gate, StayingClient, translated
-from bot.errors import ConfigError, NotFound, Unavailable
+from adapters.chats.slack.installations import EncryptedInstallations, fernet
+from bot.errors import NotFound, Unavailable
 from bot.values import Place
 
 SCOPES = (
@@ -53,10 +53,7 @@ NAME = "slack"
 
 _log = logging.getLogger("digest.slack")
 _SETTING = "DIGEST_WORKSPACES"
-_SECRET = ("bot_token", "bot_refresh_token", "user_token", "user_refresh_token", "incoming_webhook_url")
-_MARK = "fernet:"
 _STATE_SECONDS = 600
-_Kept = TypeVar("_Kept", Bot, Installation)
 
 
 def place_of(team: str, channel: str, thread: str | None = None, viewer: str | None = None) -> Place:
@@ -142,13 +139,20 @@ class InstalledWorkspaces:
     """
 
     def __init__(
-        self, client_id: str, client_secret: str, database: Path, key: str, url: str, *, invited: Collection[str]
+        self,
+        client_id: str,
+        client_secret: str,
+        database: Path | SecretStr,
+        key: str,
+        url: str,
+        *,
+        invited: Collection[str],
     ) -> None:
         self._client_id, self._client_secret = client_id, client_secret
         self._url = url
         self._encrypted = bool(key)
         self._invited = frozenset(invited)
-        self._installations = EncryptedInstallations(database, client_id, fernet(key), self._invited)
+        self._installations = _kept_in(database, client_id, fernet(key), self._invited)
 
     def client(self, team: str) -> WebClient:
         """A client with the token of a workspace. Raises NotFound where the app is not installed, ConfigError."""
@@ -190,6 +194,17 @@ class InstalledWorkspaces:
     def forget(self, team: str) -> None:
         """Remove every token of a workspace."""
         self._installations.delete_all(enterprise_id=None, team_id=team)
+
+
+def _kept_in(
+    database: Path | SecretStr, client_id: str, key: MultiFernet | None, invited: Collection[str]
+) -> InstallationStore:
+    """Where installations are kept. Raises what opening a database does."""
+    if isinstance(database, Path):
+        return EncryptedInstallations(database, client_id, key, invited)
+    from adapters.chats.slack.installations_postgres import PostgresInstallations  # noqa: PLC0415  # it may not be there
+
+    return PostgresInstallations(database, client_id, key, invited)
 
 
 class _NotInvited(BoltError):
@@ -247,103 +262,3 @@ def _refusing(page: Callable[[str], str]) -> Callable[[FailureArgs], BoltRespons
         return BoltResponse(status=403, body=body, headers={"Content-Type": "text/html; charset=utf-8"})
 
     return failure
-
-
-class EncryptedInstallations(SQLite3InstallationStore):
-    """slack_sdk's store, with tokens encrypted by a key where there is one.
-
-    A workspace's id is unique across organisations, so installations are found by it alone: a place knows no more.
-    Without a key tokens are kept as they are; one that is set later encrypts them. Where workspaces are `invited`, all
-    others are as if they had never installed the app.
-    """
-
-    def __init__(
-        self, database: Path, client_id: str, key: MultiFernet | None, invited: Collection[str] = frozenset()
-    ) -> None:
-        super().__init__(database=str(database), client_id=client_id)
-        self._key = key
-        self._invited = invited
-        if key:
-            self._close_kept()
-
-    def _close_kept(self) -> None:
-        """Encrypt what was kept before there was a key, and leave nothing of it where it stood in the file."""
-        with self.connect() as db:
-            db.execute("PRAGMA secure_delete = ON")
-            for table in ("slack_bots", "slack_installations"):
-                columns = {row[1] for row in db.execute(f"PRAGMA table_info({table})")} & set(_SECRET)
-                for name in columns:
-                    plain = (
-                        f"SELECT id, {name} FROM {table} WHERE typeof({name}) = 'text' AND {name} NOT LIKE '{_MARK}%'"  # noqa: S608
-                    )
-                    for number, value in db.execute(plain).fetchall():
-                        closed = f"UPDATE {table} SET {name} = ? WHERE id = ?"  # noqa: S608
-                        db.execute(closed, (self._encrypted(value), number))
-            db.commit()
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def save(self, installation: Installation) -> None:
-        """Keep an installation."""
-        super().save(self._closed(installation))
-
-    def save_bot(self, bot: Bot) -> None:
-        """Keep a bot's token."""
-        super().save_bot(self._closed(bot))
-
-    def find_bot(self, *, team_id: str | None, **_: Any) -> Bot | None:
-        """The bot of a workspace. Raises ConfigError where its token cannot be decrypted."""
-        if self._invited and team_id not in self._invited:
-            return None
-        try:
-            return self._opened(super().find_bot(enterprise_id=None, team_id=team_id, is_enterprise_install=False))
-        except (ValueError, TypeError, AttributeError):  # a row that nobody wrote as it is
-            raise ConfigError("slack_token_unreadable") from None
-
-    def find_installation(self, *, team_id: str | None, user_id: str | None = None, **_: Any) -> Installation | None:
-        """The installation of a workspace. Raises ConfigError where its tokens cannot be decrypted."""
-        if self._invited and team_id not in self._invited:
-            return None
-        found = super().find_installation(
-            enterprise_id=None, team_id=team_id, user_id=user_id, is_enterprise_install=False
-        )
-        return self._opened(found)
-
-    def _closed(self, kept: _Kept) -> _Kept:
-        closed = copy.copy(kept)
-        closed.enterprise_id = None
-        for name in _SECRET:
-            value = getattr(closed, name, None)
-            if value:
-                setattr(closed, name, self._encrypted(value))
-        return closed
-
-    def _encrypted(self, value: str) -> str:
-        if self._key is None or value.startswith(_MARK):
-            return value
-        return _MARK + self._key.encrypt(value.encode()).decode()
-
-    def _opened(self, kept: _Kept | None) -> _Kept | None:
-        if kept is None:
-            return None
-        for name in _SECRET:
-            value = getattr(kept, name, None)
-            if value and value.startswith(_MARK):
-                setattr(kept, name, self._decrypted(value.removeprefix(_MARK)))
-        return kept
-
-    def _decrypted(self, value: str) -> str:
-        try:
-            if self._key:
-                return self._key.decrypt(value.encode()).decode()
-        except InvalidToken:
-            pass
-        raise ConfigError("slack_token_unreadable")
-
-
-def fernet(keys: str) -> MultiFernet | None:
-    """The keys of a setting, the current one first, earlier ones behind commas. Raises ConfigError."""
-    named: Sequence[str] = [key.strip().replace("+", "-").replace("/", "_") for key in keys.split(",") if key.strip()]
-    try:
-        return MultiFernet([Fernet(key) for key in named]) if named else None
-    except ValueError:
-        raise ConfigError("slack_token_key") from None

@@ -4,30 +4,29 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import islice
 
-from adapters.stores.sqlite.commits import Draft, index_analysis, put_commits, repository_number
-from adapters.stores.sqlite.file import Part
-from adapters.stores.sqlite.rows import (
+from adapters.stores.rows import (
     COMMIT_COLUMNS,
+    LOOKED_UP,
     analysis_words,
     bound,
     commit_of,
+    digest_columns,
     dump,
     dump_checked,
     instant,
     load,
     load_digest,
-    moment,
+    load_told,
     to_json,
 )
-from adapters.stores.sqlite.words import query
+from adapters.stores.sqlite.commits import Draft, index_analysis, put_commits, repository_number
+from adapters.stores.sqlite.file import Part
+from adapters.stores.sqlite.query import query
 from bot.ports import Archive
-from bot.values import Analysis, AnalysisKey, Commit, DeliveredCommit, Digest, Grade, Period, Place
+from bot.values import Analysis, AnalysisKey, Commit, DeliveredCommit, Digest, Grade, Period
 
 BATCH = 5_000
 """Commits kept in one transaction. It lasts some 0.3 s, so that no other writer waits long during a first run."""
-
-LOOKED_UP = 10
-"""Most commits that a look-up by SHA or pull request returns (`bot.ports.Archive`)."""
 
 _REPO = "(SELECT id FROM repositories WHERE name = ?)"
 
@@ -60,7 +59,7 @@ class SqliteArchive(Part, Archive):
 
         A word matches at the start of a word, Chinese wherever it stands, from one character on. A word with
         punctuation in it, such as `http.cancel`, matches where its parts follow each other. Any text is a valid query;
-        of a very long one only the start counts (`adapters.stores.sqlite.words.LONGEST_QUERY`).
+        of a very long one only the start counts (`adapters.stores.words.LONGEST_QUERY`).
         """
         numbers = [n for name in repos for n in self._read(int, "SELECT id FROM repositories WHERE name = ?", name)]
         match = query(words, numbers)
@@ -117,7 +116,7 @@ class SqliteArchive(Part, Archive):
         return next(iter(self._digests("WHERE key = ?", key).values()), None)
 
     def keep_digest(self, key: str, digest: Digest, now: datetime) -> None:
-        row = bound(key, *_digest_columns(digest), instant(now), dump_checked(digest))
+        row = bound(key, *digest_columns(digest), instant(now), dump_checked(digest))
         entries = sorted(digest.entries, key=lambda entry: entry.commit.committed)
         drafts = [Draft.of(entry.commit) for entry in entries]
         words = [analysis_words(entry.analysis) for entry in entries]
@@ -145,7 +144,7 @@ class SqliteArchive(Part, Archive):
     def delivered_to(self, repo: str, sha: str) -> tuple[DeliveredCommit, ...]:
         return self._read_each(
             "told_commits",
-            lambda place, at, grade: DeliveredCommit(sha, load(Grade, grade), load(Place, place), moment(at)),
+            load_told(sha),
             f"SELECT place, at, grade FROM told_commits WHERE repo = {_REPO} AND sha = ? ORDER BY at, place",  # noqa: S608
             *(repo, sha),
         )
@@ -166,9 +165,3 @@ class SqliteArchive(Part, Archive):
             *(repo, branch, language, instant(period.until), instant(period.since)),
         )
         return {key: digest for key, digest in found.items() if digest.period.zone == period.zone}
-
-
-def _digest_columns(digest: Digest) -> tuple[str, str, str, int, int, int]:
-    period = digest.period
-    since, until = instant(period.since), instant(period.until)
-    return digest.repository.name, digest.branch, digest.language, since, until, len(digest.entries)

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from sqlite_utils import Database
 
-from adapters.stores.sqlite.rows import COMMIT_COLUMNS, UNREADABLE, Row, bound, commit_of, commit_row, commit_words
-from adapters.stores.sqlite.words import repository_token
+from adapters.stores.rows import COMMIT_COLUMNS, UNREADABLE, Row, bound, commit_of, commit_row, commit_words
+from adapters.stores.words import repository_token
 from bot.values import Commit
 
 _BY_SHA = f"SELECT id, {COMMIT_COLUMNS} FROM commits WHERE repo = ? AND sha = ?"  # noqa: S608
@@ -95,7 +95,8 @@ def _reindex(db: Database, number: int, old: str, new: str) -> None:
     """Replace a document. An index without content is told what to forget (https://sqlite.org/fts5.html, "delete")."""
     if old == new:
         return
-    db.execute("INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", bound(number, old))
+    if old:
+        db.execute("INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", bound(number, old))
     if new:
         db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", bound(number, new))
 
@@ -126,6 +127,13 @@ def _kept(db: Database, repo: int, sha: str) -> _Kept | None:
 def _said(db: Database, number: int) -> dict[str, str]:
     """What the index holds of a commit's analyses, by language."""
     return dict(db.execute("SELECT language, words FROM analysis_words WHERE commit_id = ?", (number,)).fetchall())
+
+
+def index_commits(db: Database) -> None:
+    """Let every commit be found, where none is in the index yet."""
+    for repo, number, *row in db.execute(f"SELECT repo, id, {COMMIT_COLUMNS} FROM commits ORDER BY id"):  # noqa: S608
+        kept = _Kept(number, tuple(row))
+        _reindex(db, number, "", _document(repo, kept.words, *_said(db, number).values()))
 
 
 def repository_number(db: Database, name: str) -> int:

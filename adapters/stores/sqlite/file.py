@@ -8,7 +8,6 @@ and a delivery step that was kept must not be forgotten; foreign keys on; a busy
 `BEGIN IMMEDIATE`: one that reads first and then writes fails at once under a second writer, whatever the timeout.
 """
 
-import logging
 import os
 import shutil
 import sqlite3
@@ -23,13 +22,12 @@ from pydantic import ValidationError
 from sqlite_utils import Database, Migrations
 
 from adapters import private
-from adapters.stores.sqlite.rows import UNREADABLE, Cell, bound
+from adapters.stores.rows import Cell, Unread, bound
 from adapters.stores.sqlite.schema import MIGRATIONS
-from adapters.stores.sqlite.twin import Twin
+from adapters.stores.twin import Twin
 from bot.errors import DigestError, StoreError, Unavailable
 
 T = TypeVar("T")
-_log = logging.getLogger("digest.store")
 
 CHECKED_BYTES = 16 * 2**20
 """A file up to this size is checked whole when opened, in some 20 ms; of a larger one, only what is read."""
@@ -112,7 +110,7 @@ class SqliteFile:
         self._lock = threading.Lock()
         self._open: list[_Connection] = []
         self._closed = False
-        self._unreadable: set[tuple[str, str]] = set()
+        self.unread = Unread()
         self._check_path()
         try:
             self._prepare()
@@ -159,14 +157,6 @@ class SqliteFile:
     def size(self) -> int:
         """Bytes of the file and of its write-ahead log."""
         return sum(part.stat().st_size for part in (self.path, Path(f"{self.path}-wal")) if part.exists())
-
-    def tell_unreadable(self, table: str, key: str) -> None:
-        """Log that a row cannot be read, once."""
-        with self._lock:
-            new = (table, key) not in self._unreadable
-            self._unreadable.add((table, key))
-        if new:
-            _log.error("a row cannot be read: see digest doctor", extra={"fields": {"table": table, "key": key}})
 
     def free(self) -> int:
         """Bytes that are left on its disk."""
@@ -309,7 +299,7 @@ def free_bytes(path: Path) -> int:
 
 
 @contextmanager
-def _any_text(db: Database) -> Iterator[None]:
+def any_text(db: Database) -> Iterator[None]:
     """Read text that is no UTF-8 too, which would end a whole query: a row that holds such cannot be read."""
     db.conn.text_factory = _text
     try:
@@ -338,15 +328,9 @@ class Part:
 
         The first cell of a row is its key.
         """
-        with self._file.reading() as db, _any_text(db):
+        with self._file.reading() as db, any_text(db):
             rows = db.execute(query, bound(*values)).fetchall()
-        found = []
-        for row in rows:
-            try:
-                found.append(make(*row))
-            except UNREADABLE:
-                self._file.tell_unreadable(table, str(row[0]))
-        return tuple(found)
+        return tuple(self._file.unread.readable(table, make, rows))
 
     def _write(self, statement: str, *values: Cell) -> None:
         """A transaction of one statement."""

@@ -16,11 +16,19 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from adapters.stores.rows import (
+    PERSONAL,
+    UNREADABLE,
+    bound,
+    instant,
+    load_delivery,
+    load_digest,
+    load_subscription,
+    names_of,
+    to_json,
+)
 from adapters.stores.sqlite.commits import forget_commits
 from adapters.stores.sqlite.file import Part, SqliteFile, error_of
-from adapters.stores.sqlite.ledger import load_delivery
-from adapters.stores.sqlite.rows import UNREADABLE, bound, instant, load_digest, to_json
-from adapters.stores.sqlite.subscriptions import load_subscription
 from bot import __version__
 from bot.errors import StoreError, Unavailable
 from bot.values import Unreadable
@@ -38,8 +46,6 @@ _PAGES = 500
 _BUSY = 0.2
 """Seconds that a restore waits for other processes to let go."""
 _NO_BACKUP = {"database_invalid", "database_foreign", "database_damaged", "database_no_access"}
-_PERSONAL = ("person", "user_id")
-"""The columns that hold a person of a chat, in this program's tables and in those of slack_sdk."""
 _NOT_ASKED = (
     "UPDATE usage SET channel = '', asker = '' WHERE chat = ? AND channel != '' "
     "AND (channel = ? OR asker != '' AND asker IN (SELECT value FROM json_each(?)))"
@@ -74,7 +80,7 @@ class SqliteKeeping(Part):
         return bool(gone or known)
 
     def forget_person(self, person: str) -> int:
-        names = to_json([person, person.rpartition(":")[2], person.rpartition(":")[2].rpartition("/")[2]])
+        names = to_json(names_of(person))
         chat, _, channel = person.partition(":")
         with self._file.counting() as db:
             gone = db.execute(
@@ -183,7 +189,7 @@ def _columns_of_people(db: Database) -> Iterator[tuple[str, str]]:
     tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()]
     for table in tables:
         names = {row[1] for row in db.execute(f'PRAGMA table_info("{table}")').fetchall()}
-        yield from ((f'"{table}"', column) for column in _PERSONAL if column in names)
+        yield from ((f'"{table}"', column) for column in PERSONAL if column in names)
 
 
 # --- A file beside, and in its place -------------------------------------------------------------

@@ -3,12 +3,9 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from adapters.stores.rows import FAR, bound, instant
 from adapters.stores.sqlite.file import Part
-from adapters.stores.sqlite.rows import bound, instant
 from bot.ports import Leases
-
-_FAR = 7 * 86_400 * 1_000_000
-"""Microseconds: a lease that outlasts another one of its key by so much was taken by a clock that was wrong."""
 
 
 class SqliteLeases(Part, Leases):
@@ -21,7 +18,7 @@ class SqliteLeases(Part, Leases):
                 "INSERT INTO claims (key, holder, until) VALUES (?, ?, ?) "
                 "ON CONFLICT (key) DO UPDATE SET holder = excluded.holder, until = excluded.until "
                 "WHERE holder = excluded.holder OR claims.until > excluded.until + ? RETURNING key",
-                bound(key, holder, instant(until), _FAR),
+                bound(key, holder, instant(until), FAR),
             ).fetchone()
         return taken is not None
 

@@ -6,16 +6,22 @@ from datetime import datetime
 
 from sqlite_utils import Database
 
+from adapters.stores.rows import (
+    DELIVERIES,
+    bound,
+    delivery_columns,
+    headline,
+    instant,
+    load,
+    load_delivery,
+    load_digest,
+    told_rows,
+)
 from adapters.stores.sqlite.commits import repository_number
 from adapters.stores.sqlite.file import Part
-from adapters.stores.sqlite.rows import bound, check_times, dump, dump_checked, instant, load, load_digest
 from bot.errors import LeaseLost, NotFound
 from bot.ports import Ledger
-from bot.values import Commit, Delivery, DeliveryState, StepState, Subscription
-
-DELIVERIES = 100
-"""Deliveries of a subscription that are kept: three months of mornings, of some two kilobytes each."""
-
+from bot.values import Commit, Delivery, DeliveryState, Subscription
 
 _SETTLED_UNPOSTED = (DeliveryState.FAILED, DeliveryState.RESTORED)
 
@@ -120,16 +126,6 @@ class SqliteLedger(Part, Ledger):
         return self._read_each("deliveries", load_delivery, f"SELECT id, body FROM deliveries {rest}", *values)  # noqa: S608  # constants
 
 
-def load_delivery(number: int, body: str) -> Delivery:
-    """The delivery of a row. Raises ValueError for one that cannot be read."""
-    return replace(check_times(load(Delivery, body)), id=number)
-
-
-def delivery_columns(delivery: Delivery) -> tuple[str, int, int, str]:
-    """The columns `state`, `attempts`, `retry` and `body` of a delivery."""
-    return delivery.state, delivery.attempts, instant(delivery.retry), dump_checked(delivery)
-
-
 def _put(db: Database, delivery: Delivery) -> None:
     db.execute(
         "UPDATE deliveries SET state = ?, attempts = ?, retry = ?, body = ? WHERE id = ?",
@@ -150,16 +146,14 @@ def _keep(db: Database, delivery: Delivery) -> None:
 
 
 def _remember_told(db: Database, delivery: Delivery) -> None:
-    """Remember what a delivery told of, in the moment in which its headline is posted: its first step that is done."""
-    done = [step for step in delivery.steps if step.state is StepState.DONE]
-    if len(done) != 1 or not delivery.digest:
+    """Remember what a delivery told of, in the moment in which its headline is posted."""
+    if not (step := headline(delivery)):
         return
     row = db.execute("SELECT body FROM digests WHERE key = ?", bound(delivery.digest)).fetchone()
     followed = db.execute("SELECT body FROM subscriptions WHERE id = ?", bound(delivery.subscription)).fetchone()
     if not row or not followed:
         return
     digest, place = load_digest(row[0]), load(Subscription, followed[0]).place
-    repo, where = repository_number(db, digest.repository.name), dump(replace(place, thread=done[0].thread))
-    rows = (bound(repo, e.commit.sha, where, instant(done[0].begun), dump(e.grade)) for e in digest.entries)
+    rows = told_rows(repository_number(db, digest.repository.name), place, step, digest)
     db.conn.executemany("INSERT INTO told_commits VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
     db.execute("UPDATE digests SET told = 1 WHERE key = ?", bound(delivery.digest))

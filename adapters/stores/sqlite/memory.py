@@ -6,11 +6,9 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from adapters.stores.rows import bound, delivery_columns, dump, instant, load, load_subscription, moment
 from adapters.stores.sqlite.file import Part
-from adapters.stores.sqlite.ledger import delivery_columns
-from adapters.stores.sqlite.rows import bound, dump, instant, load, moment
-from adapters.stores.sqlite.subscriptions import load_subscription
-from adapters.stores.sqlite.twin import Twin
+from adapters.stores.twin import Twin
 from bot.ports import Memory
 from bot.values import Delivery, Place, Subscription
 

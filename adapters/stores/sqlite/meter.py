@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlite_utils import Database
 
+from adapters.stores.rows import bound, instant
 from adapters.stores.sqlite.file import Part
-from adapters.stores.sqlite.rows import bound, instant
 from bot.ports import Learned, Meter
 from bot.values import Account, Reservation, Spending, Taken, Usage
 

@@ -12,20 +12,6 @@ from sqlite_utils.db import ForeignKey
 
 MIGRATIONS = Migrations("commit-digest")
 
-TABLES = (
-    "told_commits",
-    "repositories",
-    "commits",
-    "analyses",
-    "digests",
-    "subscriptions",
-    "deliveries",
-    "told",
-    "usage",
-    "claims",
-)
-"""The tables that hold what must be remembered; the others can be built from them."""
-
 
 @MIGRATIONS()
 def commits(db: Database) -> None:
@@ -60,7 +46,7 @@ def analyses(db: Database) -> None:
 
 @MIGRATIONS()
 def full_text(db: Database) -> None:
-    """The index of `adapters.stores.sqlite.words`, by the commits' ids, and what it holds of their analyses.
+    """The index of `adapters.stores.words`, by the commits' ids, and what it holds of their analyses.
 
     Every word of a query is a prefix. Without an index of prefixes FTS5 collects every hit of a prefix before the first
     is returned; lists up to six characters long leave that to words which are never in very many commits. The index

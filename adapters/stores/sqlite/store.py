@@ -1,16 +1,16 @@
 """`SqliteStore`: everything that must be remembered, in one SQLite file."""
 
-from datetime import datetime
 from pathlib import Path
 
+from adapters.stores.rows import TABLES
 from adapters.stores.sqlite.archive import SqliteArchive
 from adapters.stores.sqlite.file import SqliteFile
-from adapters.stores.sqlite.keeping import SqliteKeeping, keep_before, restore
+from adapters.stores.sqlite.keeping import SqliteKeeping, keep_before
 from adapters.stores.sqlite.leases import SqliteLeases
 from adapters.stores.sqlite.ledger import SqliteLedger
 from adapters.stores.sqlite.memory import SqliteMemory
 from adapters.stores.sqlite.meter import SqliteLearned, SqliteMeter
-from adapters.stores.sqlite.schema import TABLES
+from adapters.stores.sqlite.moving import SqliteMoving
 from adapters.stores.sqlite.subscriptions import SqliteSubscriptions
 from bot.ports import Database
 from bot.settings import Settings
@@ -25,13 +25,14 @@ class SqliteStore(
     SqliteLeases,
     SqliteMemory,
     SqliteKeeping,
+    SqliteMoving,
     Database,
 ):
     """Every port of `bot.ports` that remembers, on one SQLite file. Safe for several threads and several processes.
 
     Every method raises StoreError where the file cannot be used and Unavailable where another process keeps it locked
     for longer than the busy timeout. What SQLite cannot hold is kept as near as it can: see
-    `adapters.stores.sqlite.rows`.
+    `adapters.stores.rows`.
     """
 
     def __init__(self, path: Path, busy_timeout: float = 10) -> None:
@@ -40,6 +41,10 @@ class SqliteStore(
         What an earlier version kept is copied before it is changed, see `keep_before`.
         """
         super().__init__(SqliteFile(path, busy_timeout, before_change=keep_before))
+
+    @property
+    def name(self) -> str:
+        return str(self._file.path)
 
     def counts(self) -> dict[str, int]:
         with self._file.reading() as db:
@@ -50,10 +55,6 @@ class SqliteStore(
 
 
 def from_settings(settings: Settings) -> SqliteStore:
-    """The store at `digest_database`. Raises StoreError, Unavailable."""
+    """The store at `digest_database`, where that is a path. Raises StoreError, Unavailable."""
+    assert isinstance(settings.digest_database, Path)
     return SqliteStore(settings.digest_database)
-
-
-def restore_from(settings: Settings, backup: Path, now: datetime) -> Path | None:
-    """Put a backup in the place of `digest_database`, see `restore`. Raises StoreError."""
-    return restore(settings.digest_database, backup, now)

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from adapters.stores.rows import bound, dump_checked, load_subscription, place_key
 from adapters.stores.sqlite.file import Part
-from adapters.stores.sqlite.rows import bound, check_times, dump_checked, load, to_json
 from bot.ports import Subscriptions
 from bot.values import Place, Subscription
 
@@ -17,7 +17,7 @@ class SqliteSubscriptions(Part, Subscriptions):
             row = db.execute(
                 "INSERT INTO subscriptions (place, repo, branch, body) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (place, repo, branch) DO UPDATE SET body = excluded.body RETURNING id",
-                bound(_place_key(subscription.place), subscription.repo, subscription.branch, body),
+                bound(place_key(subscription.place), subscription.repo, subscription.branch, body),
             ).fetchone()
         return replace(subscription, id=row[0])
 
@@ -28,20 +28,10 @@ class SqliteSubscriptions(Part, Subscriptions):
         self._write("UPDATE subscriptions SET body = json_set(body, '$.paused', ?) WHERE id = ?", reason, subscription)
 
     def subscriptions(self, place: Place | None = None) -> tuple[Subscription, ...]:
-        where, values = ("WHERE place = ?", (_place_key(place),)) if place else ("", ())
+        where, values = ("WHERE place = ?", (place_key(place),)) if place else ("", ())
         return self._read_each(
             "subscriptions",
             load_subscription,
             f"SELECT id, body FROM subscriptions {where} ORDER BY id",  # noqa: S608  # constants
             *values,
         )
-
-
-def load_subscription(number: int, body: str) -> Subscription:
-    """The subscription of a row. Raises ValueError for one that cannot be read."""
-    return replace(check_times(load(Subscription, body)), id=number)
-
-
-def _place_key(place: Place) -> str:
-    """What a place is found by; migration `places` writes the same."""
-    return to_json((place.chat, place.channel, place.thread))

@@ -1,8 +1,9 @@
-"""Words for the full-text index, and queries in its language. Pure.
+"""Words for the full-text index, and what a query asks of it. Pure.
 
 SQLite's tokenizers (https://sqlite.org/fts5.html#tokenizers) take a run of Chinese for one word (`unicode61`) or find
-nothing under three characters (`trigram`). So the text is cut here and handed over to the `ascii` tokenizer, which
-splits at ASCII punctuation and keeps everything else as it is:
+nothing under three characters (`trigram`); PostgreSQL's parser takes it for one word too. So the text is cut here. In
+SQLite the `ascii` tokenizer gets it, which splits at ASCII punctuation and keeps everything else as it is; `tokens`
+does the same for PostgreSQL:
 
 - Chinese and Japanese become overlapping pairs and the last character: 登录超时 is 登录 录超 超时 时. One character is
   then the prefix of a token, two are a token, more are a phrase of tokens.
@@ -16,8 +17,9 @@ forgets must be cut as it was when it was indexed.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
+from typing import NamedTuple
 
 LONGEST_QUERY = 500
 """How many characters of a query count; what is beyond them restricts nothing."""
@@ -29,6 +31,8 @@ _UNSPACED = (
 )
 _TOKEN = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
 _STRETCH = re.compile(rf"[{_UNSPACED}]+|[^\s{_UNSPACED}]+")
+_CUT = re.compile("[0-9a-z\x80-\U0010ffff]+")
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _ACCENTS = re.compile("[\u0300-\u036f]+")
 _HUMP = re.compile(
     r"(?<=[a-z0-9])(?:[A-Z]+[0-9]*(?![a-z])|[A-Z][a-z0-9]*)"  # parse|JSON, Cancel|Token
@@ -42,19 +46,29 @@ def segmented(text: str) -> str:
     return " ".join([body, *_HUMP.findall(text)])
 
 
+def tokens(segmented: str) -> list[str]:
+    """The tokens of a text that `segmented` made, in its order, as SQLite's `ascii` tokenizer takes them."""
+    return _CUT.findall(segmented.translate(_LOWER))
+
+
 def repository_token(number: int) -> str:
     """The token that every document of a repository holds."""
     return f"§{number}"
 
 
-def query(words: str, repositories: Iterable[int]) -> str:
-    """The FTS5 query for documents of any of `repositories` that hold all `words`; empty where nothing can match.
+class Phrase(NamedTuple):
+    """Tokens that follow each other; `open` where the last one is only the start of a word."""
 
-    Only the first `LONGEST_QUERY` characters of `words` count.
+    tokens: tuple[str, ...]
+    open: bool
+
+
+def phrases(words: str) -> tuple[Phrase, ...]:
+    """What a document must hold, each once: one phrase for each run of Chinese and each other word.
+
+    Only the first `LONGEST_QUERY` characters count, and only letters and digits get into a token.
     """
-    phrases = dict.fromkeys(_phrases(_folded(words[:LONGEST_QUERY])))
-    places = " OR ".join(f'"{repository_token(number)}"' for number in repositories)
-    return " AND ".join([f"({places})", *phrases]) if phrases and places else ""
+    return tuple(dict.fromkeys(_phrases(_folded(words[:LONGEST_QUERY]))))
 
 
 def _folded(text: str) -> str:
@@ -70,13 +84,12 @@ def _tokens(folded: str) -> Iterator[str]:
         yield from [*_pairs(run), run[-1]] if _is_unspaced(run) else [run]
 
 
-def _phrases(folded: str) -> Iterator[str]:
-    """One FTS5 phrase for each run of Chinese and each other word; only tokens of letters and digits get into it."""
+def _phrases(folded: str) -> Iterator[Phrase]:
     for stretch in _STRETCH.findall(folded):
         if _is_unspaced(stretch) and len(stretch) > 1:
-            yield f'"{" ".join(_pairs(stretch))}"'
+            yield Phrase(tuple(_pairs(stretch)), open=False)
         elif parts := _TOKEN.findall(stretch):
-            yield f'"{" ".join(parts)}" *'
+            yield Phrase(tuple(parts), open=True)
 
 
 def _pairs(run: str) -> list[str]:

@@ -1,13 +1,15 @@
-"""Values to what SQLite keeps, and back. Pure.
+"""Values to what a database keeps, and back. Pure.
 
-SQLite keeps UTF-8 and whole numbers of 64 bits. A lone surrogate, which UTF-8 cannot hold, is kept as U+FFFD, and a
+A database keeps UTF-8 and whole numbers of 64 bits. A lone surrogate, which UTF-8 cannot hold, is kept as U+FFFD, and a
 number beyond 64 bits as the nearest that fits. A commit's time is kept in whole seconds, as git keeps it; every other
 time in microseconds, both since 1970 in UTC.
 """
 
 import json
+import logging
 import re
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -16,13 +18,29 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from adapters.stores.sqlite.words import segmented
+from adapters.stores.words import segmented
 from bot.commits import related
 from bot.commits.reading import as_it_was, reread
 from bot.errors import StoreError
-from bot.values import Analysis, Commit, Digest, FileChange, FileStatus, InnerCommit, Reading
+from bot.values import (
+    Analysis,
+    Commit,
+    DeliveredCommit,
+    Delivery,
+    Digest,
+    FileChange,
+    FileStatus,
+    Grade,
+    InnerCommit,
+    Place,
+    Reading,
+    Step,
+    StepState,
+    Subscription,
+)
 
 T = TypeVar("T")
+_log = logging.getLogger("digest.store")
 Cell = str | int | None
 Row = tuple[Cell, ...]
 
@@ -37,6 +55,32 @@ _MICROSECOND = timedelta(microseconds=1)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LARGEST = 2**63 - 1
 
+TABLES = (
+    "told_commits",
+    "repositories",
+    "commits",
+    "analyses",
+    "digests",
+    "subscriptions",
+    "deliveries",
+    "told",
+    "usage",
+    "claims",
+)
+"""The tables that hold what must be remembered; the others can be built from them."""
+
+LOOKED_UP = 10
+"""Most commits that a look-up by SHA or pull request returns (`bot.ports.Archive`)."""
+
+DELIVERIES = 100
+"""Deliveries of a subscription that are kept: three months of mornings, of some two kilobytes each."""
+
+FAR = 7 * 86_400 * 1_000_000
+"""Microseconds: a lease that outlasts another one of its key by so much was taken by a clock that was wrong."""
+
+PERSONAL = ("person", "user_id")
+"""The columns that hold a person of a chat, in this program's tables and in those of slack_sdk."""
+
 to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 """Compact JSON; `json.dumps` with options would make an encoder for every call."""
 
@@ -45,7 +89,7 @@ to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def bound(*values: Cell) -> Row:
-    """`values` as parameters that SQLite takes whatever they are."""
+    """`values` as parameters that a database takes whatever they are."""
     return tuple(_cell(value) for value in values)
 
 
@@ -131,6 +175,84 @@ def _with_readings(text: str) -> Digest:
     unread = {commit["sha"] for commit in old}
     entries = (replace(e, commit=as_it_was(e.commit)) if e.commit.sha in unread else e for e in made.entries)
     return replace(made, entries=tuple(entries))
+
+
+class Unread:
+    """The rows that could not be read, each of which is told once. Safe for several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._told: set[tuple[str, str]] = set()
+
+    def readable(self, table: str, make: Callable[..., T], rows: Iterable[Sequence[Any]]) -> Iterator[T]:
+        """What `make` makes of each row of a table, whose first cell is its key, but for those that it cannot read."""
+        for row in rows:
+            try:
+                made = make(*row)
+            except UNREADABLE:
+                self._tell(table, str(row[0]))
+            else:
+                yield made
+
+    def _tell(self, table: str, key: str) -> None:
+        with self._lock:
+            new = (table, key) not in self._told
+            self._told.add((table, key))
+        if new:
+            _log.error("a row cannot be read: see digest doctor", extra={"fields": {"table": table, "key": key}})
+
+
+# --- What stands in a row besides the whole value --------------------------------------------
+
+
+def load_subscription(number: int, body: str) -> Subscription:
+    """The subscription of a row. Raises ValueError for one that cannot be read."""
+    return replace(check_times(load(Subscription, body)), id=number)
+
+
+def place_key(place: Place) -> str:
+    """What a place is found by; SQLite's migration `places` writes the same."""
+    return to_json((place.chat, place.channel, place.thread))
+
+
+def load_delivery(number: int, body: str) -> Delivery:
+    """The delivery of a row. Raises ValueError for one that cannot be read."""
+    return replace(check_times(load(Delivery, body)), id=number)
+
+
+def delivery_columns(delivery: Delivery) -> tuple[str, int, int, str]:
+    """The columns `state`, `attempts`, `retry` and `body` of a delivery."""
+    return delivery.state, delivery.attempts, instant(delivery.retry), dump_checked(delivery)
+
+
+def digest_columns(digest: Digest) -> tuple[str, str, str, int, int, int]:
+    """The columns `repo`, `branch`, `language`, `since`, `until` and `count` of a digest."""
+    period = digest.period
+    since, until = instant(period.since), instant(period.until)
+    return digest.repository.name, digest.branch, digest.language, since, until, len(digest.entries)
+
+
+def load_told(sha: str) -> Callable[[str, int, str], DeliveredCommit]:
+    """What makes of `place`, `at` and `grade` where a commit was told of."""
+    return lambda place, at, grade: DeliveredCommit(sha, load(Grade, grade), load(Place, place), moment(at))
+
+
+def headline(delivery: Delivery) -> Step | None:
+    """The step with which a delivery has just told its digest: its first one that is done, and the only one."""
+    done = [step for step in delivery.steps if step.state is StepState.DONE]
+    return done[0] if len(done) == 1 and delivery.digest else None
+
+
+def told_rows(repo: int, place: Place, step: Step, digest: Digest) -> list[Row]:
+    """The rows of `told_commits` for what a digest told of by a step."""
+    where = dump(replace(place, thread=step.thread))
+    return [bound(repo, e.commit.sha, where, instant(step.begun), dump(e.grade)) for e in digest.entries]
+
+
+def names_of(person: str) -> tuple[str, str, str]:
+    """How a person of a chat (`slack:T1/U1`) is written in what is kept."""
+    within = person.rpartition(":")[2]
+    return person, within, within.rpartition("/")[2]
 
 
 # --- Commits ---------------------------------------------------------------------------------
