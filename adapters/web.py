@@ -15,6 +15,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -88,7 +89,8 @@ class WebServer:
                 link.close()
 
         server.task_dispatcher.shutdown(timeout=1)
-        server.trigger.pull_trigger(end)  # in the server's own thread, which would trip over a socket that is gone
+        with suppress(OSError):  # that thread was awake, and has ended already
+            server.trigger.pull_trigger(end)  # in the server's own thread, which would trip over a socket that is gone
         self._thread.join(1)
 
     def _respond(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:

@@ -200,6 +200,11 @@ class Reader:
         """What a file of a commit holds; None where there is none."""
         return self.output("cat-file", "blob", f"{self.resolve(ref)}:{path}")
 
+    def mode(self, ref: str, path: str) -> str:
+        """What git calls a path of a commit: `120000` a symbolic link, `160000` a submodule; empty for nothing."""
+        listed = self.output("--literal-pathspecs", "ls-tree", self.resolve(ref), "--", path) if path else None
+        return (listed or b"")[:6].decode()
+
     def archive(self, ref: str, prefix: str) -> bytes:
         """The archive of a commit, in which `prefix` stands before every path."""
         made = self.output("archive", "--format=tar.gz", f"--prefix={prefix}", self.resolve(ref))

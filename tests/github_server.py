@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 import threading
 import time
@@ -391,7 +392,14 @@ class GitHubServer:
         ref = query.get("ref", reader.default_branch)
         found = reader.folder(ref, path)
         if found is None:
-            held = reader.file(ref, path)
+            held, mode = reader.file(ref, path), reader.mode(ref, path)
+            if mode == "160000":
+                return Reply(200, {"type": "submodule", "path": path, "sha": ""})
+            if mode == "120000" and held is not None:
+                target = os.path.normpath(os.path.join(os.path.dirname(path), held.decode()))
+                held = reader.file(ref, target)
+                if held is None:  # else GitHub answers with what the link points at
+                    return Reply(200, {"type": "symlink", "path": path, "sha": "", "target": target})
             if held is None:
                 raise Refused(404, NOT_FOUND)
             small = len(held) <= LARGEST_CONTENT

@@ -145,7 +145,7 @@ def looks_history(path: Path) -> History:
         "assets/logo.bin": BINARY + b" load_user ",
         "data/huge.txt": "load_user of a huge file\n" * 50_000,
         "data/wide.txt": "wide_word " + "x" * 5_000 + "\n",
-        "link": link("src/users.py"),
+        "link": link("src"),
         "vendored": submodule("1" * 40),
     }
     build.commit("root", at(0), root)

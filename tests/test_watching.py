@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from make import spend
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -34,7 +35,7 @@ def measured(tmp_path_factory) -> dict[str, set[str]]:
     """By the name of each sample the labels that it has."""
     registry = CollectorRegistry()
     with closing(SqliteStore(tmp_path_factory.mktemp("watched") / "digest.db")) as store:
-        store.add_usage(Usage("m", 10, 1, 1), "analysis", NOW)
+        spend(store, Usage("m", 10, 1, 1), "analysis", NOW)
         registry.register(_Collected(lambda: measures(store, NOW, Quota(50, 60, NOW))))
         text = generate_latest(registry).decode()
     return {s.name: set(s.labels) for family in text_string_to_metric_families(text) for s in family.samples}
