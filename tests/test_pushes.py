@@ -147,7 +147,7 @@ class Pushes:
             lambda: self.merged(now, other_way=False),
             lambda: self.merged(now, other_way=True),
             lambda: self.rewritten(now),
-            lambda: self.push(self.chance.choice(self.head.line()[1:4])),
+            lambda: self.push(self.chance.choice(self.head.line()[1:4] or [self.head])),
             lambda: self.push(self.chance.choice(self.heads[-5:])),
         ]
         back = (
