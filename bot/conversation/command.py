@@ -119,7 +119,8 @@ class Command:
     `name` names its words in the labels (`[words]`), and its help there (`[help]`) where `help` names no other; `run`
     answers. `form` gives the form instead, in a chat that can show one, where the words ask for it, else None. A `free`
     one takes any words. One that is `about_place` concerns what a place follows: in a terminal `--to` names
-    that place, which must be set up where something `begins` there. `files` says that it answers with files.
+    that place, which must be set up where something `begins` there. `files` says that it answers with files, `dated`
+    that the words behind it name a day.
     """
 
     name: str
@@ -130,6 +131,7 @@ class Command:
     about_place: bool = False
     begins: bool = False
     files: bool = False
+    dated: bool = False
 
 
 PUBLIC = "post"

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from bot.conversation import forms, grammar
+from bot.conversation import dates, forms, grammar, sentence
 from bot.conversation.command import PUBLIC, Command, Context, Services, unknown
 from bot.conversation.commands import WORDS, commit, digests, following
 from bot.conversation.naming import Naming
+from bot.delivery import schedule
 from bot.errors import DigestError
 from bot.rights import Who
 from bot.texts import Texts, words_of
@@ -40,6 +41,11 @@ class Interpreter:
         language = defaults.asked_language or (followed.language if followed else defaults.language)
         zone = defaults.asked_zone or (followed.zone if followed else defaults.zone)
         texts = self._services.texts(language)
+        if command is None or command.dated:
+            said = 1 if command else 0
+            today = schedule.today(self._services.app.clock(), zone)
+            rest = sentence.without_fillers(words[said:])
+            words = [*words[:said], *dates.spoken(rest, today, grammar.is_repository)]
         return Context(request, tuple(words), command, place, who, texts, zone, naming, self._services)
 
     @staticmethod
@@ -90,10 +96,13 @@ class Interpreter:
             return context.command.run(context, words[1:])
         if any(map(grammar.is_date, words)):
             return digests.day(context, words)
-        if named := grammar.named_commit(words, context.services.defaults.hosts):
-            return commit.expand(context, named)
+        if named := grammar.named_commits(words, context.services.defaults.hosts):
+            return commit.expand_each(context, named)
         if len(words) <= 2 and grammar.is_repository(words[0]):
             return digests.day(context, [*(words[1:] or ["yesterday"]), words[0]])
+        today = schedule.today(context.now, context.zone)
+        if meant := sentence.meant(words, context.services.defaults.hosts, today):
+            return Interpreter._run(replace(context, words=tuple(meant), command=WORDS.get(meant[0])))
         raise unknown(words[0])
 
     def digests(self, request: Request) -> tuple[Digest, ...]:
