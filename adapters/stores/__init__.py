@@ -2,6 +2,7 @@
 
 archive, commits, subscriptions, ledger, meter, leases, memory, keeping
            what both decide, with the SQL that both understand: a class for each port of `bot.ports` that remembers
+due        when each subscription is to be looked at
 part       what those stand on: sessions, transactions, rows that are read
 moving     from one database into another
 rows       values to what a database keeps, and back

@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import islice
 from typing import LiteralString
 
-from adapters.stores.commits import COLUMNS, CommitsPart, lock_repositories
+from adapters.stores.commits import COLUMNS, CommitsPart, repository_number
 from adapters.stores.part import Session
 from adapters.stores.rows import (
     LOOKED_UP,
@@ -76,11 +76,13 @@ class ArchivePart(CommitsPart, Archive):
         words = str(self._bound(analysis_words(analysis))[0])
 
         def keep(db: Session) -> None:
-            number = lock_repositories(db, {repo})[repo]
+            number = repository_number(db, repo)
             db.run(
                 "INSERT INTO analyses (repo, sha, prompt, model, language, body) VALUES (?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT (repo, sha, prompt, model, language) DO UPDATE SET body = excluded.body",
-                *(number, sha, *rest),
+                number,
+                sha,
+                *rest,
             )
             self._index_analyses(db, {(number, sha): words}, rest[2])
 

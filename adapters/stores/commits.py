@@ -86,7 +86,8 @@ class CommitsPart(Part):
 
     def _put_commits(self, db: Session, drafts: Sequence[Draft]) -> dict[str, int]:
         """Insert or replace commits and their words, in order; the numbers of their repositories by name."""
-        repositories = lock_repositories(db, {draft.repo for draft in drafts})
+        names = sorted({draft.repo for draft in drafts})  # all lock in the same order, and none waits in a circle
+        repositories = {name: repository_number(db, name) for name in names}
         latest = {(repositories[draft.repo], draft.sha): draft for draft in drafts}
         kept = _kept(db, latest)
         self._insert(db, [(repo, draft) for (repo, sha), draft in latest.items() if (repo, sha) not in kept])
@@ -158,19 +159,8 @@ def said_of(db: Session, numbers: Sequence[int]) -> dict[int, dict[str, str]]:
     return said
 
 
-def lock_repositories(db: Session, names: Collection[str]) -> dict[str, int]:
-    """The numbers of repositories by name, new ones too, whose commits nobody else writes until this transaction ends.
-
-    All lock in the same order, so that none waits for another in a circle.
-    """
-    wanted = sorted(names)
-    db.run_each("INSERT INTO repositories (name) VALUES (?) ON CONFLICT DO NOTHING", [(name,) for name in wanted])
-    query = "SELECT name, id FROM repositories WHERE name = ANY(?) ORDER BY id FOR NO KEY UPDATE"
-    return dict(db.all(query, wanted))
-
-
 def repository_number(db: Session, name: str) -> int:
-    """The number of a repository; a new one gets one."""
+    """The number of a repository, a new one too, whose commits nobody else writes until this transaction ends."""
     db.run("INSERT INTO repositories (name) VALUES (?) ON CONFLICT DO NOTHING", name)
-    (number,) = db.one("SELECT id FROM repositories WHERE name = ?", name) or (0,)
+    (number,) = db.one("SELECT id FROM repositories WHERE name = ? FOR NO KEY UPDATE", name) or (0,)
     return int(number)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import LiteralString
 
 from adapters.stores.commits import repository_number
+from adapters.stores.due import changed
 from adapters.stores.part import Part, Session, Value
 from adapters.stores.rows import (
     DELIVERIES,
@@ -89,7 +90,7 @@ class LedgerPart(Part, Ledger):
         return self._deliveries("WHERE state = 'due' AND retry <= ? ORDER BY retry, id", instant(now))
 
     def delivery_states(self) -> dict[DeliveryState, int]:
-        found = dict(self._read("SELECT state, count(*) FROM deliveries GROUP BY state"))
+        found: dict[str, int] = dict(self._read("SELECT state, count(*) FROM deliveries GROUP BY state"))
         return {state: found.get(state, 0) for state in DeliveryState}
 
     def delivered_shas(self, subscription: int, but: int) -> frozenset[str]:
@@ -134,6 +135,7 @@ def _reopened(db: Session, delivery: Delivery) -> bool:
     made_up = kept[0] == DeliveryState.FAILED and not delivery.sent
     if made_up and db.one(later, delivery.subscription, delivery.id):
         return False
+    changed(db, delivery.subscription)
     _put(db, delivery)
     return True
 
@@ -152,6 +154,8 @@ def _put(db: Session, delivery: Delivery) -> None:
 
 
 def _keep(db: Session, delivery: Delivery) -> None:
+    if delivery.state is not DeliveryState.DUE:
+        changed(db, delivery.subscription)  # which locks it before the delivery, as whoever plans does
     kept = _state(db, delivery.id)
     if not kept:
         raise NotFound("delivery_unknown", id=delivery.id)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from adapters.stores.due import changed
 from adapters.stores.part import Part, Session
 from adapters.stores.rows import delivery_columns, dump, instant, load, load_subscription, moment
 from adapters.stores.twin import Twin
@@ -55,6 +56,7 @@ def _put(db: Session, delivery: Delivery) -> None:
     number, until = delivery.subscription, instant(delivery.until)
     if not db.one("SELECT 1 FROM subscriptions WHERE id = ? FOR NO KEY UPDATE", number):
         return
+    changed(db, number)
     query = "SELECT attempts FROM deliveries WHERE subscription = ? AND until = ? FOR NO KEY UPDATE"
     known = db.one(query, number, until)
     kept = replace(delivery, attempts=known[0] + 1) if known else delivery

@@ -5,21 +5,22 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import LiteralString
 
-from adapters.stores.part import Part, Session
+from adapters.stores.due import DuePart, at_once
+from adapters.stores.part import Session
 from adapters.stores.rows import dump_checked, load_subscription, place_key, to_json
 from bot.ports import Subscriptions
 from bot.values import Place, Subscription
 
 
-class SubscriptionsPart(Part, Subscriptions):
+class SubscriptionsPart(DuePart, Subscriptions):
     """A `bot.ports.Subscriptions`."""
 
     def subscribe(self, subscription: Subscription) -> Subscription:
         body = dump_checked(subscription)
-        row = (place_key(subscription.place), subscription.repo, subscription.branch, body)
+        row = (place_key(subscription.place), subscription.repo, subscription.branch, body, at_once())
         query = (
-            "INSERT INTO subscriptions (place, repo, branch, body) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (place, repo, branch) DO UPDATE SET body = excluded.body RETURNING id"
+            "INSERT INTO subscriptions (place, repo, branch, body, due) VALUES (?, ?, ?, ?, ?) ON CONFLICT "
+            "(place, repo, branch) DO UPDATE SET body = excluded.body, due = excluded.due RETURNING id"
         )
         (number,) = self._writing(lambda db: db.one(query, *row)) or (0,)
         return replace(subscription, id=number)
@@ -34,7 +35,7 @@ class SubscriptionsPart(Part, Subscriptions):
             with suppress(ValueError):  # a row that nobody can read rests already
                 if found:
                     body = to_json(json.loads(found[0]) | {"paused": reason})
-                    db.run("UPDATE subscriptions SET body = ? WHERE id = ?", body, subscription)
+                    db.run("UPDATE subscriptions SET body = ?, due = ? WHERE id = ?", body, at_once(), subscription)
 
         self._writing(rest)
 

@@ -22,7 +22,7 @@ class SqliteArchive(ArchivePart, SqlitePart):
         punctuation in it, such as `http.cancel`, matches where its parts follow each other. Any text is a valid query;
         of a very long one only the start counts (`adapters.stores.words.LONGEST_QUERY`).
         """
-        numbers = [row[0] for row in self._read("SELECT id FROM repositories WHERE name = ANY(?)", [*repos])]
+        numbers = [row[0] for name in repos for row in self._read("SELECT id FROM repositories WHERE name = ?", name)]
         match = query(words, numbers)
         if not match or limit < 1:
             return ()
