@@ -408,6 +408,7 @@ class _Record(BaseModel):
     authors: list[str] = []
     paths: list[str] = []
     bots: bool = True
+    releases: bool = False
     quiet: bool = False
     top: int = Field(TOP, ge=1, le=MOST_TOP)
     paused: str = ""
@@ -455,6 +456,7 @@ def _record(subscription: Subscription) -> _Record:
         authors=list(subscription.filters.authors),
         paths=list(subscription.filters.paths),
         bots=subscription.filters.bots,
+        releases=subscription.filters.releases,
         quiet=subscription.quiet,
         top=subscription.top,
         paused=subscription.paused,
@@ -483,7 +485,7 @@ def _subscription(number: int, value: object, now: datetime) -> Subscription:
         record.zone,
         record.language,
         record.branch,
-        Filters(tuple(record.authors), tuple(record.paths), record.bots),
+        Filters(tuple(record.authors), tuple(record.paths), record.bots, record.releases),
         record.quiet,
         record.paused,
         now,

@@ -96,10 +96,9 @@ def is_misread(expression: str) -> bool:
 def days_named(names: Sequence[str]) -> str:
     """`mon-fri`, `daily` or `mon,wed` for days in any order; other words stay as they are, to be refused later."""
     chosen = {name.lower() for name in names}
-    if chosen == set(WEEK):
-        return "daily"
-    if chosen == set(WEEK[:5]):
-        return "mon-fri"
+    for days, word in ((set(WEEK), "daily"), (set(WEEK[:5]), "mon-fri")):
+        if chosen >= days and chosen.isdisjoint(set(WEEK) - days):
+            return ",".join([word, *sorted(chosen - days)])
     return ",".join(sorted(chosen, key=lambda name: (WEEK.index(name) if name in WEEK else 7, name)))
 
 

@@ -100,10 +100,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Up to where a branch was told of: its commit `tip`, which is empty where there was nothing on it."""
+    """Up to where a branch was told of: its commit `tip`, which is empty where there was nothing on it.
+
+    It is None where only releases are told of. `releases` are the tags of the last weeks that were there by then, each
+    with the start of its SHA; None where nobody looked.
+    """
 
     branch: str
-    tip: str
+    tip: str | None
+    releases: tuple[tuple[str, str], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
