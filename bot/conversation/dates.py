@@ -38,7 +38,7 @@ def spoken(words: Sequence[str], today: date, is_repository: Callable[[str], boo
     A line that says anything else beside repositories is given back as it is. Raises UsageError for a day that no
     calendar has, and for one that can be read in two ways.
     """
-    others = [word for word in words if is_repository(word) and not _WRITTEN.fullmatch(_plain(word))]
+    others = [word for word in words if is_repository(word)]
     said = " ".join(word for word in words if word not in others)
     if not (found := span(said, today)):
         return list(words)

@@ -32,6 +32,7 @@ _SENTENCE_END = re.compile(r"(?<=[\w)\]])[,;?!.:]+$")
 """What ends a sentence or a part of it, and no name: `..` and `docs/*` stay."""
 _WORD = re.compile(r'(?<!\S)[“"]([^"“”]+)[”"](?!\S)|(\S+)')
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
+_SLASHED_DATE = re.compile(r"\d{4}/\d{1,2}/\d{1,2}|\d{1,2}/\d{1,2}/\d{4}")
 _FIRST_YEAR = 1970
 _LINK = re.compile(r"https?://\S+", re.IGNORECASE)
 _REF = re.compile(r"(?P<repo>.*?)(?:[#!](?P<pull>\d{1,9})|@(?P<at>[0-9a-f]{4,64}))", re.IGNORECASE)
@@ -93,7 +94,7 @@ def reference(word: str, hosts: Hosts = EVERYBODYS) -> CommitName | None:
     """What commit a word names, or None. `hosts` reads addresses."""
     if found := _page(word, hosts):
         return found
-    word = _JOINED.sub("", word)
+    word = _JOINED.sub("", word.strip("()[]（）"))
     if named := _REF.fullmatch(word):
         return CommitName(named["repo"], int(named["pull"]) if named["pull"] else None, (named["at"] or "").lower())
     if _BARE.fullmatch(word):
@@ -140,7 +141,8 @@ def _page(word: str, hosts: Hosts) -> CommitName | None:
 
 def is_repository(word: str) -> bool:
     """Whether a word can name a repository: `owner/repo`, a path, or an address."""
-    return ("/" in word and not is_time(word)) or word in (".", "..") or word.startswith("~")
+    spelt = "/" in word and not is_time(word) and not _SLASHED_DATE.fullmatch(word)
+    return spelt or word in (".", "..") or word.startswith("~")
 
 
 def is_date(word: str) -> bool:

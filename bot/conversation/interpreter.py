@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 
 from bot.conversation import dates, forms, grammar, sentence
 from bot.conversation.command import PUBLIC, Command, Context, Services, unknown
@@ -42,11 +43,18 @@ class Interpreter:
         zone = defaults.asked_zone or (followed.zone if followed else defaults.zone)
         texts = self._services.texts(language)
         if command is None or command.dated:
-            said = 1 if command else 0
-            today = schedule.today(self._services.app.clock(), zone)
-            rest = sentence.without_fillers(words[said:])
-            words = [*words[:said], *dates.spoken(rest, today, grammar.is_repository)]
+            command, words = self._dated(command, words, schedule.today(self._services.app.clock(), zone))
         return Context(request, tuple(words), command, place, who, texts, zone, naming, self._services)
+
+    @staticmethod
+    def _dated(command: Command | None, words: Sequence[str], today: date) -> tuple[Command | None, list[str]]:
+        """The words of a line, its day as the grammar has it, and the command that is left of a plain request."""
+        lead = words[:1] if command else ()
+        rest = sentence.without_fillers(words[len(lead) :])
+        read = [*lead, *dates.spoken(rest, today, grammar.is_repository)] or list(words)
+        found = WORDS.get(read[0].lower()) if read else None
+        plain = found if found and (found.dated or found.name in sentence.ASKED) else None
+        return command or plain, read
 
     @staticmethod
     def _spoken_of(naming: Naming, here: Sequence[Subscription], named: str) -> Subscription | None:

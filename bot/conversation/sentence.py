@@ -13,7 +13,7 @@ from bot.conversation import dates, grammar
 from bot.texts import words_of
 
 _TIMES = ("today", "yesterday", "week", "latest")
-_ASKED = ("help", "list", "status")
+ASKED = ("help", "list", "status")
 """Commands that take no words and only tell."""
 _LEAST = 3
 _LONGEST_DATE = 4
@@ -21,12 +21,18 @@ _LONGEST_DATE = 4
 _LONGEST_CHINESE = 11
 _SHA = re.compile(r"(?=.*\d)[0-9a-f]{7,64}", re.IGNORECASE)
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
-_FILLERS = frozenset({"for", "of", "from", "on", "in", "the", "please", "pls", "thanks", "me", "show", "请", "的"})
+_FILLERS = frozenset(
+    {"for", "of", "from", "on", "in", "the", "please", "pls", "thanks", "digest", "me", "show", "请", "的"}
+)
 
 
 def without_fillers(words: Sequence[str]) -> list[str]:
-    """The words without those that only make a sentence of them, where any others are left."""
-    return [word for word in words if word.lower() not in _FILLERS] or list(words)
+    """The words without those that only make a sentence of them: `yesterday's digest please` is `yesterday`."""
+    return [_bare(word) if _is_time(_bare(word)) else word for word in words if word.lower() not in _FILLERS]
+
+
+def _is_time(word: str) -> bool:
+    return any(word in words_of(name) for name in _TIMES)
 
 
 def meant(words: Sequence[str], hosts: Hosts, today: date) -> list[str]:
@@ -41,7 +47,7 @@ def meant(words: Sequence[str], hosts: Hosts, today: date) -> list[str]:
     time = _time(words, today)
     if time:
         return [time, *(word for word in words if grammar.is_repository(word))]
-    return next(([name] for name in _ASKED for word in words if _bare(word) in words_of(name)), [])
+    return next(([name] for name in ASKED for word in words if _bare(word) in words_of(name)), [])
 
 
 def _commits(words: Sequence[str], hosts: Hosts) -> Iterator[str]:
@@ -57,7 +63,7 @@ def _commits(words: Sequence[str], hosts: Hosts) -> Iterator[str]:
 def _time(words: Sequence[str], today: date) -> str:
     """The first time that a sentence names, as a word of the grammar; empty for none."""
     for start, word in enumerate(words):
-        if any(_bare(word) in words_of(name) for name in _TIMES):
+        if _is_time(_bare(word)):
             return _bare(word)
         for length in range(_LONGEST_DATE, 0, -1):
             if found := dates.span(" ".join(words[start : start + length]), today):
