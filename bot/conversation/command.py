@@ -64,7 +64,8 @@ class Services:
 class Context:
     """A request, read once: its words, its command, and what its place has set.
 
-    `place` is where the answer goes, `who` who reads it, `naming` finds what is meant for them.
+    `place` is where the answer goes, `who` who reads it, `naming` finds what is meant for them, `problem` says what of
+    the line cannot be read.
     """
 
     request: Request
@@ -76,6 +77,7 @@ class Context:
     zone: str
     naming: Naming
     services: Services
+    problem: UsageError | None = None
 
     @property
     def now(self) -> datetime:

@@ -9,7 +9,7 @@ from bot.conversation.command import PUBLIC, Command, Context, Services, unknown
 from bot.conversation.commands import WORDS, commit, digests, following
 from bot.conversation.naming import Naming
 from bot.delivery import schedule
-from bot.errors import DigestError
+from bot.errors import DigestError, UsageError
 from bot.rights import Who
 from bot.texts import Texts, words_of
 from bot.values import Digest, Form, Message, MessageKind, Place, Post, Problem, Request, Span, Subscription
@@ -42,9 +42,13 @@ class Interpreter:
         language = defaults.asked_language or (followed.language if followed else defaults.language)
         zone = defaults.asked_zone or (followed.zone if followed else defaults.zone)
         texts = self._services.texts(language)
+        problem = None
         if command is None or command.dated:
-            command, words = self._dated(command, words, schedule.today(self._services.app.clock(), zone))
-        return Context(request, tuple(words), command, place, who, texts, zone, naming, self._services)
+            try:
+                command, words = self._dated(command, words, schedule.today(self._services.app.clock(), zone))
+            except UsageError as error:
+                problem = error
+        return Context(request, tuple(words), command, place, who, texts, zone, naming, self._services, problem)
 
     @staticmethod
     def _dated(command: Command | None, words: Sequence[str], today: date) -> tuple[Command | None, list[str]]:
@@ -97,6 +101,7 @@ class Interpreter:
     @staticmethod
     def _run(context: Context) -> tuple[Post, ...]:
         grammar.check_length(context.request.text)
+        _check(context)
         words = context.words
         if not words:
             return digests.last(context)
@@ -116,6 +121,7 @@ class Interpreter:
     def digests(self, request: Request) -> tuple[Digest, ...]:
         """The digests of `yesterday owner/repo` and the like, before any layout. Raises DigestError."""
         context = self.context(request)
+        _check(context)
         return digests.digests(context, context.words)
 
     def followed(self, place: Place) -> Post | None:
@@ -161,6 +167,12 @@ class Interpreter:
             if place
             else self._services.texts(self._services.defaults.language)
         )
+
+
+def _check(context: Context) -> None:
+    """Refuse a line of which something cannot be read. Raises UsageError."""
+    if context.problem:
+        raise context.problem
 
 
 def _speaks_like(one: Subscription, other: Subscription | None) -> bool:
