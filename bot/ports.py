@@ -13,6 +13,7 @@ from bot.values import (
     Account,
     Analysis,
     AnalysisKey,
+    Candidate,
     Commit,
     Contents,
     DeliveredCommit,
@@ -419,6 +420,30 @@ class Subscriptions(Protocol):
 
     def subscriptions(self, place: Place | None = None) -> tuple[Subscription, ...]:
         """All subscriptions by id, or those of one channel or thread."""
+        ...
+
+    def numbered(self, numbers: Collection[int]) -> tuple[Subscription, ...]:
+        """The subscriptions of some numbers, by id; what is not there is left out."""
+        ...
+
+    def candidates(self, now: datetime, ahead: datetime) -> tuple[Candidate, ...]:
+        """The subscriptions that are to be looked at, by id: found by an index, however many others there are.
+
+        Those are the ones whose moment has come (`look_at`), or of which something was changed since it was named: what
+        they ask for, whether they rest, and what became of their latest delivery. What was named, or put off, by a
+        clock that showed a time after `ahead` counts as changed.
+        """
+        ...
+
+    def candidates_after(self, number: int, limit: int) -> tuple[Candidate, ...]:
+        """Subscriptions with higher numbers, by id, whether or not they are to be looked at."""
+        ...
+
+    def look_at(self, moments: Iterable[tuple[Candidate, datetime | None]], now: datetime) -> None:
+        """Name the moment at which each is to be looked at again; None: only once something is changed.
+
+        One of which something was changed since it was given is to be looked at all the same.
+        """
         ...
 
 

@@ -85,9 +85,9 @@ def measures(store: Store, now: datetime, quota: Quota | None) -> Iterator[Measu
     yield Measure("subscriptions", "Subscriptions.", "gauge", (({}, counts["subscriptions"]),))
     outcomes = tuple(({"outcome": str(state)}, float(number)) for state, number in states.items())
     yield Measure("deliveries", "Deliveries by what became of them.", "gauge", outcomes)
-    active = {s.id for s in store.subscriptions() if not s.paused}
-    waiting = (d for d in store.due_deliveries(now + timedelta(days=1)) if d.subscription in active)
-    age = max(((now - d.slot).total_seconds() for d in waiting), default=0.0)
+    due = store.due_deliveries(now + timedelta(days=1))
+    active = {s.id for s in store.numbered({d.subscription for d in due}) if not s.paused}
+    age = max(((now - d.slot).total_seconds() for d in due if d.subscription in active), default=0.0)
     yield Measure("queue_age_seconds", "How long the oldest delivery waits that is due.", "gauge", (({}, age),))
     used = store.usage(EPOCH, now + timedelta(seconds=1))
     named = [({"model": u.model, "purpose": u.purpose}, u) for u in used]

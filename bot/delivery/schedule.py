@@ -189,6 +189,11 @@ def due(expression: str, zone: str, mark: Watermark, now: datetime) -> Due | Non
     return Due(slot, mark.cursor, since, until, mark.missed + len(passed) - 1)
 
 
+def first_slot(expression: str, zone: str, mark: Watermark) -> datetime | None:
+    """The first slot after `mark.slot`, in UTC, whether or not it has passed. Raises as `due` does."""
+    return next((slot for slot, _ in _slots(expression, zone, mark)), None)
+
+
 def _passed(expression: str, zone: str, mark: Watermark, now: datetime) -> Iterator[tuple[datetime, datetime]]:
     """The slots after `mark.slot` up to `now`, each with its end."""
     return takewhile(lambda found: found[0] <= now, _slots(expression, zone, mark))

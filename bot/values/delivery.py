@@ -152,6 +152,18 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A subscription at which there may be something to plan, or to give up, with its latest delivery.
+
+    `mark` is the store's: it is another one once anything of that has changed.
+    """
+
+    subscription: Subscription
+    last: Delivery | None
+    mark: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unreadable:
     """A row that cannot be read: the table it is in, its key, and the place it is about, as far as that is known."""
 

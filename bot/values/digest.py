@@ -86,20 +86,22 @@ class Impact:
 
 @dataclass(frozen=True, slots=True)
 class Insight:
-    """A technical observation with the evidence for it."""
+    """A technical observation with the evidence for it; `also` is that for its further parts."""
 
     aspect: Aspect
     text: str
     evidence: Evidence
+    also: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """What can go wrong, where that can be seen, and what to do about it."""
+    """What can go wrong, where that can be seen (`also`: its further parts), and what to do about it."""
 
     text: str
     evidence: Evidence
     mitigation: str
+    also: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,11 @@ class Analysis:
     dropped: int = 0
     note: str = ""
     correction: Correction = Correction()
+
+    @property
+    def statements(self) -> tuple[Insight | Risk, ...]:
+        """What carries evidence."""
+        return (*self.insights, *self.risks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,31 +3,44 @@
 import uuid
 from collections.abc import Callable
 from datetime import datetime
+from typing import LiteralString
 
-from sqlite_utils import Database
-
-from adapters.stores.rows import bound, instant
-from adapters.stores.sqlite.file import Part
+from adapters.stores.part import Part, Session
+from adapters.stores.rows import instant
 from bot.ports import Learned, Meter
 from bot.values import Account, Reservation, Spending, Taken, Usage
 
+_LOCK = 0x6469676573740003
+"""The key of the lock under which one process reserves while others wait; `schema` has another."""
+_FORGET: LiteralString = "UPDATE usage SET channel = '', asker = '' WHERE channel != '' AND at < ?"
+"""Who asked matters for the day's limits alone."""
+_RESERVE: LiteralString = (
+    "INSERT INTO usage (at, model, purpose, prompt, completion, requests, chat, channel, asker, reservation, reserved) "
+    "VALUES (?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?)"
+)
+_TAKEN: LiteralString = """
+    SELECT sum(tokens), sum(tokens) FILTER (WHERE chat != ''),
+        sum(tokens) FILTER (WHERE chat = ? AND channel = ? AND channel != ''),
+        sum(tokens) FILTER (WHERE chat = ? AND asker = ? AND asker != '')
+    FROM (SELECT chat, channel, asker, 1.0 * prompt + completion + reserved AS tokens
+        FROM usage WHERE at >= ? AND at < ?) AS each_request
+"""
 
-class SqliteMeter(Part, Meter):
+
+class MeterPart(Part, Meter):
     """A `bot.ports.Meter`."""
 
     def reserve(self, wanted: Reservation, since: datetime, until: datetime, allow: Callable[[Taken], None]) -> str:
         name, by = uuid.uuid4().hex, wanted.account
-        with self._file.writing() as db:
-            db.execute(_FORGET, bound(instant(since)))
+        row = (instant(wanted.at), wanted.model, wanted.purpose, by.chat, by.channel, by.person, name, wanted.tokens)
+
+        def reserve(db: Session) -> None:
+            self._alone(db, _LOCK)
+            db.run(_FORGET, instant(since))
             allow(_taken(db, by, since, until))
-            db.execute(
-                "INSERT INTO usage (at, model, purpose, prompt, completion, requests, chat, channel, asker, "
-                "reservation, reserved) VALUES (?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?)",
-                bound(
-                    *(instant(wanted.at), wanted.model, wanted.purpose),
-                    *(by.chat, by.channel, by.person, name, wanted.tokens),
-                ),
-            )
+            db.run(_RESERVE, *row)
+
+        self._writing(reserve)
         return name
 
     def charge(self, reservation: str, usage: Usage | None) -> None:
@@ -41,8 +54,7 @@ class SqliteMeter(Part, Meter):
         )
 
     def taken(self, account: Account, since: datetime, until: datetime) -> Taken:
-        with self._file.reading() as db:
-            return _taken(db, account, since, until)
+        return self._reading(lambda db: _taken(db, account, since, until))
 
     def add_checks(self, model: str, purpose: str, stated: int, dropped: int, now: datetime) -> None:
         self._write(
@@ -52,24 +64,22 @@ class SqliteMeter(Part, Meter):
         )
 
     def usage(self, since: datetime, until: datetime) -> tuple[Spending, ...]:
-        return self._read(
-            Spending,
+        found = self._read(
             "SELECT model, purpose, sum(prompt), sum(completion), sum(requests), sum(stated), sum(dropped), "
-            "sum(cached), sum(iif(chat = '', 0, prompt + completion)) FROM usage "
-            "WHERE at >= ? AND at < ? AND reservation = '' "
+            "sum(cached), coalesce(sum(prompt + completion) FILTER (WHERE chat != ''), 0) "
+            "FROM usage WHERE at >= ? AND at < ? AND reservation = '' "
             "GROUP BY model, purpose ORDER BY model, purpose",
             *(instant(since), instant(until)),
         )
+        return tuple(Spending(model, purpose, *map(int, sums)) for model, purpose, *sums in found)
 
 
-class SqliteLearned(Part, Learned):
+class LearnedPart(Part, Learned):
     """A `bot.ports.Learned`."""
 
     def learned(self, about: str, since: datetime) -> str:
-        with self._file.reading() as db:
-            query = "SELECT what FROM learned WHERE about = ? AND at >= ?"
-            found = db.execute(query, bound(about, instant(since))).fetchone()
-        return str(found[0]) if found else ""
+        found = self._read("SELECT what FROM learned WHERE about = ? AND at >= ?", about, instant(since))
+        return str(found[0][0]) if found else ""
 
     def learn(self, about: str, what: str, now: datetime) -> None:
         self._write(
@@ -79,16 +89,6 @@ class SqliteLearned(Part, Learned):
         )
 
 
-_FORGET = "UPDATE usage SET channel = '', asker = '' WHERE channel != '' AND at < ?"
-"""Who asked matters for the day's limits alone."""
-_TAKEN = """
-    SELECT total(tokens), total(tokens) FILTER (WHERE chat != ''),
-        total(tokens) FILTER (WHERE chat = ? AND channel = ? AND channel != ''),
-        total(tokens) FILTER (WHERE chat = ? AND asker = ? AND asker != '')
-    FROM (SELECT *, prompt + completion + reserved AS tokens FROM usage WHERE at >= ? AND at < ?)
-"""
-
-
-def _taken(db: Database, by: Account, since: datetime, until: datetime) -> Taken:
-    wanted = bound(by.chat, by.channel, by.chat, by.person, instant(since), instant(until))
-    return Taken(*map(int, db.execute(_TAKEN, wanted).fetchone()))
+def _taken(db: Session, by: Account, since: datetime, until: datetime) -> Taken:
+    wanted = (by.chat, by.channel, by.chat, by.person, instant(since), instant(until))
+    return Taken(*(int(tokens or 0) for tokens in db.one(_TAKEN, *wanted) or ()))

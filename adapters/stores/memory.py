@@ -5,16 +5,15 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from adapters.postgres import Connection
-from adapters.stores.postgres.cells import bound
-from adapters.stores.postgres.part import Part
+from adapters.stores.due import changed
+from adapters.stores.part import Part, Session
 from adapters.stores.rows import delivery_columns, dump, instant, load, load_subscription, moment
 from adapters.stores.twin import Twin
 from bot.ports import Memory
 from bot.values import Delivery, Place, Subscription
 
 
-class PostgresMemory(Part, Memory):
+class MemoryPart(Part, Memory):
     """A `bot.ports.Memory`."""
 
     def count_in(self, folder: Path) -> None:
@@ -29,43 +28,41 @@ class PostgresMemory(Part, Memory):
         return dict(self._read_each("unsettled", lambda place, at: (load(Place, place), moment(at)), query))
 
     def settle(self, place: Place, deliveries: Sequence[Delivery]) -> None:
-        def settle(db: Connection) -> None:
-            known = db.execute("DELETE FROM unsettled WHERE place = %s RETURNING at", bound(dump(place))).fetchone()
+        def settle(db: Session) -> None:
+            known = db.one("DELETE FROM unsettled WHERE place = ? RETURNING at", dump(place))
             for delivery in deliveries if known else ():  # else another process was first
                 _put(db, delivery)
 
         self._counted(settle)
 
-    def _forgot(self, db: Connection, followed: Sequence[Subscription], now: datetime) -> bool:
+    def _forgot(self, db: Session, followed: Sequence[Subscription], now: datetime) -> bool:
         self._count(db)
-        (forgot,) = db.execute("SELECT restored FROM memory").fetchone() or (0,)
+        (forgot,) = db.one("SELECT restored FROM memory") or (0,)
         if forgot:
             _unsettle(db, followed, now)
-            db.execute("UPDATE memory SET restored = 0")
+            db.run("UPDATE memory SET restored = 0")
         return bool(forgot)
 
 
-def _unsettle(db: Connection, followed: Sequence[Subscription], now: datetime) -> None:
+def _unsettle(db: Session, followed: Sequence[Subscription], now: datetime) -> None:
     """Nobody knows what was posted last in the places that follow something."""
     places = {dump(subscription.place) for subscription in followed}
-    with db.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO unsettled (place, at) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-            [bound(place, instant(now)) for place in sorted(places)],
-        )
+    rows = [(place, instant(now)) for place in sorted(places)]
+    db.run_each("INSERT INTO unsettled (place, at) VALUES (?, ?) ON CONFLICT DO NOTHING", rows)
 
 
-def _put(db: Connection, delivery: Delivery) -> None:
+def _put(db: Session, delivery: Delivery) -> None:
     """Keep a delivery, a new one too, whoever works on it: it is overtaken. One without a subscription is not kept."""
-    number, until = bound(delivery.subscription, instant(delivery.until))
-    if not db.execute("SELECT 1 FROM subscriptions WHERE id = %s FOR NO KEY UPDATE", (number,)).fetchone():
+    number, until = delivery.subscription, instant(delivery.until)
+    if not db.one("SELECT 1 FROM subscriptions WHERE id = ? FOR NO KEY UPDATE", number):
         return
-    query = "SELECT attempts FROM deliveries WHERE subscription = %s AND until = %s FOR NO KEY UPDATE"
-    known = db.execute(query, (number, until)).fetchone()
+    changed(db, number)
+    query = "SELECT attempts FROM deliveries WHERE subscription = ? AND until = ? FOR NO KEY UPDATE"
+    known = db.one(query, number, until)
     kept = replace(delivery, attempts=known[0] + 1) if known else delivery
-    db.execute(
-        "INSERT INTO deliveries (subscription, until, state, attempts, retry, body) VALUES (%s, %s, %s, %s, %s, %s) "
+    db.run(
+        "INSERT INTO deliveries (subscription, until, state, attempts, retry, body) VALUES (?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (subscription, until) DO UPDATE SET state = excluded.state, retry = excluded.retry, "
         "attempts = excluded.attempts, body = excluded.body",
-        bound(number, until, *delivery_columns(kept)),
+        *(number, until, *delivery_columns(kept)),
     )
