@@ -550,14 +550,16 @@ def forget(made: Program, what: str) -> bool:
 
 
 def retain(made: Program) -> None:
-    """Remove what nobody follows and nothing came of for as long as the settings say."""
-    if not (days := made.settings.digest_keep_days):
-        return
+    """Remove what nobody follows and nothing came of for as long as the settings say, and make the database small."""
+    if days := made.settings.digest_keep_days:
+        _forget_old(made, days)
+    made.store.compact()
+
+
+def _forget_old(made: Program, days: int) -> None:
     since, followed = _now() - timedelta(days=days), [s.repo for s in made.store.subscriptions()]
     gone = made.store.retain(since, followed)
     clones = _clones(made).retain(followed, since)
-    if gone:
-        made.store.compact()
     if gone or clones:
         fields = {"repositories": gone, "clones": clones}
         logging.getLogger("digest").info("forgotten", extra={"fields": fields})
