@@ -20,7 +20,7 @@ from adapters.sources.git.clones import Bounds
 from adapters.sources.git.settings import GitSettings
 from adapters.sources.git.source import GitSource, from_settings
 from bot.commits.hosts import Hosts
-from bot.errors import NotFound
+from bot.errors import NotFound, Unavailable
 from bot.values import Look, LookKind
 
 EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
@@ -320,9 +320,22 @@ def test_half_of_a_removed_clone_is_none(several, tmp_path, monkeypatch):
         patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # as where the process is killed
         assert GitSource(clones).forget(url)
     assert not list(clones.glob("*.git"))
+    assert len(list(clones.glob("*.gone"))) == 1
     assert len(day(GitSource(clones), url)) == 2
-    assert GitSource(clones).forget(url)
+    assert GitSource(clones).retain([url], datetime.now(UTC)) == 0
     assert not list(clones.glob("*.gone"))
+
+
+def test_what_cannot_be_fetched_takes_no_place(several, server, tmp_path):
+    clones = tmp_path / "clones"
+    GitSource(clones).repository(several[0])
+    with pytest.raises(NotFound):
+        GitSource(clones, bounds=Bounds(most=1)).repository(server.url("none.git"))
+    assert named(clones) == {"a"}
+    server.status = 500
+    with pytest.raises(Unavailable):
+        GitSource(clones).repository(several[0])
+    assert named(clones) == {"a"}, "one that was fetched before stays"
 
 
 def test_what_nobody_follows_or_uses_goes(several, tmp_path):

@@ -111,6 +111,8 @@ class Clones:
     def retain(self, followed: Iterable[Remote], since: float) -> int:
         """Remove the clones that nobody used since some time (seconds since 1970), but of `followed`; how many."""
         kept = {self._path(remote) for remote in followed}
+        for half in self._folder.glob("*.gone"):  # of a process that was killed
+            shutil.rmtree(half, ignore_errors=True)
         unused = [path for path in self._all() if path not in kept and _used(path) < since]
         return sum(self._removed(path) for path in unused)
 
@@ -131,7 +133,8 @@ class Clones:
         with _locked(_stamp(path), fcntl.LOCK_EX) as stamp:
             if not self._is_due(remote, path, fresh):
                 return
-            self._answered[remote.url] = Clone(remote, path, self._reach, self._limits).fetch()
+            with _nothing_begun(path):
+                self._answered[remote.url] = Clone(remote, path, self._reach, self._limits).fetch()
             _note(stamp, self._clock(), path)
         self._keep_within(path)
 
@@ -232,6 +235,18 @@ def _bytes(folder: Path) -> int:
             with suppress(OSError):
                 found += os.stat(os.path.join(where, name)).st_size
     return found
+
+
+@contextmanager
+def _nothing_begun(path: Path) -> Iterator[None]:
+    """Leave nothing of a clone whose first fetch fails, so that it takes no place among those that are kept."""
+    new = not path.exists()
+    try:
+        yield
+    except BaseException:
+        if new:
+            shutil.rmtree(path, ignore_errors=True)
+        raise
 
 
 @contextmanager
