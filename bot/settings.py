@@ -251,8 +251,7 @@ class Settings(Base, title="What is followed, how it reads, and how it is delive
     digest_keep_days: int = Field(
         0,
         ge=0,
-        description="days for which commits, digests and clones are kept of a repository that nobody follows; "
-        "`0`: for good",
+        description="days for which commits and digests are kept of a repository that nobody follows; `0`: for good",
     )
     digest_log: Literal["text", "json"] = Field(
         "text", description="how `digest run` logs to standard error: `text` or `json`, one event a line"
