@@ -40,6 +40,10 @@ class PostgresSubscriptions(Part, Subscriptions):
 
         self._server.write(rest)
 
+    def subscription(self, number: int) -> Subscription | None:
+        query: LiteralString = "SELECT id, body FROM subscriptions WHERE id = %s"
+        return next(iter(self._read_each("subscriptions", load_subscription, query, number)), None)
+
     def subscriptions(self, place: Place | None = None) -> tuple[Subscription, ...]:
         where: LiteralString = "WHERE place = %s" if place else ""
         values = (place_key(place),) if place else ()

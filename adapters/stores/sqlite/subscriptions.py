@@ -27,6 +27,10 @@ class SqliteSubscriptions(Part, Subscriptions):
     def pause(self, subscription: int, reason: str) -> None:
         self._write("UPDATE subscriptions SET body = json_set(body, '$.paused', ?) WHERE id = ?", reason, subscription)
 
+    def subscription(self, number: int) -> Subscription | None:
+        query = "SELECT id, body FROM subscriptions WHERE id = ?"
+        return next(iter(self._read_each("subscriptions", load_subscription, query, number)), None)
+
     def subscriptions(self, place: Place | None = None) -> tuple[Subscription, ...]:
         where, values = ("WHERE place = ?", (place_key(place),)) if place else ("", ())
         return self._read_each(
