@@ -201,8 +201,17 @@ def test_work_goes_on_after_the_server_is_gone(server, database, queue, how):
         try:
             wait(lambda: not left(queue), 20)
         except AssertionError:
-            print("JOBS", server.sql("select * from procrastinate_jobs", SHARED), "\nWORKERS", server.sql("select id, now()-last_heartbeat from procrastinate_workers", SHARED), "\nPER", server.sql("select * from procrastinate_periodic_defers", SHARED))
-            import faulthandler, sys
+            print(
+                "JOBS",
+                server.sql("select * from procrastinate_jobs", SHARED),
+                "\nWORKERS",
+                server.sql("select id, now()-last_heartbeat from procrastinate_workers", SHARED),
+                "\nPER",
+                server.sql("select * from procrastinate_periodic_defers", SHARED),
+            )
+            import faulthandler
+            import sys
+
             faulthandler.dump_traceback(file=sys.__stderr__)
             raise
     assert set(done) >= set(range(40)) - set(done[:1])
