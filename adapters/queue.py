@@ -7,13 +7,13 @@ lock, keeps when it is to be tried again, and knows by heartbeats which process 
     ended by its own      who stood still for too long must not end a task that is somebody else's by now
     no LISTEN             it is asked every second, so that a pooler in transaction mode may stand between
     begun anew            after any trouble with the server a crew registers anew: what the old one was given and never
-                          heard of is stalled then, and taken up
+                          heard of is stalled then, and taken up; so is what a standby that took over gives back
 """
 
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -66,6 +66,8 @@ _OWN: LiteralString = (
 )
 _FINISH: LiteralString = f"SELECT procrastinate_finish_job_v1(id, %(status)s, %(delete_job)s) {_OWN}"  # constants
 _RETRY: LiteralString = f"SELECT procrastinate_retry_job_v2(id, %(retry_at)s, NULL, NULL, %(lock)s) {_OWN}"
+
+_GIVEN: LiteralString = "SELECT id FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = %(worker_id)s"
 
 _log = logging.getLogger("digest.queue")
 
@@ -122,9 +124,24 @@ class _Connector(procrastinate.PsycopgConnector):
 class _Manager(JobManager):
     """Procrastinate's manager, which ends and puts off only what still is the worker's that was given it."""
 
+    def __init__(self, connector: _Connector) -> None:
+        super().__init__(connector)
+        self._in_hand: set[int] = set()
+
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> jobs.Job | None:
+        job = await super().fetch_job(queues, worker_id)
+        self._in_hand |= {job.id} if job and job.id else set()
+        return job
+
+    async def strangers(self, worker_id: int) -> frozenset[int]:
+        """The tasks that a worker has in hand as the server says, and not as we know."""
+        rows = await self.connector.execute_query_all_async(_GIVEN, worker_id=worker_id)
+        return frozenset(row["id"] for row in rows) - self._in_hand
+
     async def finish_job(self, job: jobs.Job, status: jobs.Status, delete_job: bool) -> None:
         own = {"job_id": job.id, "worker_id": job.worker_id}
         await self.connector.execute_query_async(_FINISH, status=status.value, delete_job=delete_job, **own)
+        self._in_hand.discard(job.id or 0)
 
     async def retry_job(
         self,
@@ -136,6 +153,7 @@ class _Manager(JobManager):
     ) -> None:
         own = {"job_id": job.id, "worker_id": job.worker_id}
         await self.connector.execute_query_async(_RETRY, retry_at=retry_at, lock=lock, **own)
+        self._in_hand.discard(job.id or 0)
 
 
 class ProcrastinateQueue(Queue):
@@ -216,7 +234,8 @@ class ProcrastinateQueue(Queue):
             timeout=5,
             reconnect_timeout=5,
         )
-        planning, working = (self._app(connector, steps, named) for named in (every, {}))
+        manager = _Manager(connector)
+        planning, working = (self._app(manager, steps, named) for named in (every, {}))
         await connector.open_async()
         try:
             await asyncio.gather(*(self._keep(c, planning if c.name == _PLAN else working) for c in crews))
@@ -224,9 +243,9 @@ class ProcrastinateQueue(Queue):
             with suppress(exceptions.ConnectorException):
                 await connector.close_async()
 
-    def _app(self, connector: _Connector, steps: Mapping[str, Work], every: Mapping[str, int]) -> procrastinate.App:
-        app = procrastinate.App(connector=connector)
-        app.job_manager = _Manager(connector)
+    def _app(self, manager: _Manager, steps: Mapping[str, Work], every: Mapping[str, int]) -> procrastinate.App:
+        app = procrastinate.App(connector=manager.connector)
+        app.job_manager = manager
         for name, work in steps.items():
             task = app.task(name=name, queue=_PLAN, retry=_Retry())(_done(name, work))
             if name in every:
@@ -263,6 +282,7 @@ class ProcrastinateQueue(Queue):
             run = asyncio.create_task(self._run(worker))
             runs.add(run)
             waited = [run, *(asyncio.create_task(each.wait()) for each in (trouble, self._ended))]
+            waited.append(asyncio.create_task(self._watch(worker)))
             lanes = asyncio.create_task(_kept_up(crew, worker))
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             for each in (lanes, *waited[1:]):
@@ -273,6 +293,17 @@ class ProcrastinateQueue(Queue):
                 await asyncio.wait_for(self._ended.wait(), _AGAIN)
         if runs:
             await asyncio.wait(runs)
+
+    async def _watch(self, worker: Worker) -> None:
+        """Return once the server says at two looks that a worker has in hand what it has not."""
+        manager, before = worker.app.job_manager, frozenset[int]()
+        assert isinstance(manager, _Manager)
+        while True:
+            await asyncio.sleep(self._lease)
+            found = await manager.strangers(worker.worker_id) if worker.worker_id else frozenset()
+            if found & before:
+                return
+            before = found
 
     async def _run(self, worker: Worker) -> None:
         try:

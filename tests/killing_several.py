@@ -7,19 +7,39 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import cast
 
 from github_server import GitHubServer
 from killing import LEASE, Morning, Room, _in_a_send
 from postgres import Postgres
 
 from adapters.stores.postgres import PostgresStore
-from bot.errors import DigestError
+from bot.errors import Unavailable
 from bot.ports import Store
 
 SPLIT = (("--only", "listen"), ("--only", "plan"), ("--only", "work"), ("--only", "work"))
-KEPT = ("synchronous_commit = on",)
-"""A server that is ended at once must have kept what it said it had."""
 _ONE_AT_A_TIME = threading.Lock()
+
+
+class Patient:
+    """A store for a test, which waits while the server is being started again."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str):
+        method = getattr(self._store, name)
+
+        def patiently(*args, **named):
+            until = time.monotonic() + 60
+            while True:
+                try:
+                    return method(*args, **named)
+                except Unavailable:
+                    assert time.monotonic() < until
+                    time.sleep(0.1)
+
+        return patiently
 
 
 class SharedMorning(Morning):
@@ -30,12 +50,13 @@ class SharedMorning(Morning):
     ) -> None:
         super().__init__(folder, github, seed, room, settle=settle, racing=True)
         self._server = server
-        self._name = server.fresh()
+        with _ONE_AT_A_TIME:
+            self._name = server.fresh()
         self._roles = list(SPLIT) if seed % 3 == 2 else [()] * (2 + seed % 3)
         self.struck: list[str] = []
 
     def _opened(self) -> Store:
-        return PostgresStore(self._server.address(self._name))
+        return cast(Store, Patient(PostgresStore(self._server.address(self._name))))
 
     def _settings(self) -> dict[str, str]:
         return {"DIGEST_DATABASE": self._server.address(self._name).get_secret_value()}
@@ -84,7 +105,8 @@ class SharedMorning(Morning):
             with _ONE_AT_A_TIME:  # others are on the same server
                 self._server.crash()
         elif how == "cut":
-            self._server.cut(self._name)
+            with _ONE_AT_A_TIME:
+                self._server.cut(self._name)
         if how == "stop":
             victim.send_signal(signal.SIGSTOP)
         for process in self._processes:
@@ -94,12 +116,3 @@ class SharedMorning(Morning):
         victim.send_signal(signal.SIGCONT)
         self._start()
         return store
-
-    def _wait(self, condition, problem: str, seconds: float = 120, pause: float = 0.05) -> None:
-        def holds() -> bool:
-            try:
-                return condition()
-            except DigestError:  # the server is being started again
-                return False
-
-        super()._wait(holds, problem, seconds, pause)

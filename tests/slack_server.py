@@ -194,7 +194,7 @@ class SlackServer:
         self.impatient: list[str] = []
         self.too_fast = self.refused = 0
         self.tolerance = 1e-6
-        """Seconds by which a message may come too early: those of several processes are on their way differently long."""
+        """Seconds by which a message may come too early: not all are on their way equally long."""
         self.hidden = hidden
         self._clock = clock
         self.date = clock

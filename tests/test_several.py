@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from killing import Run, SlackRoom, hub
-from killing_several import KEPT, SharedMorning
+from killing_several import SharedMorning
 from postgres import postgres
 
 STRESS = bool(os.environ.get("STRESS"))
@@ -35,9 +35,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[SharedMorning
         return morning, morning.play()
 
     with postgres() as server, hub(folder) as github, ThreadPoolExecutor(AT_ONCE) as pool:
-        for each in KEPT:
-            server.sql(f"ALTER SYSTEM SET {each}")
-        server.sql("SELECT pg_reload_conf()")
+        server.keep_what_it_says()
         return [each for each in pool.map(play, range(MORNINGS)) if each]
 
 
