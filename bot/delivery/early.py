@@ -8,7 +8,7 @@ digest itself while that is being built. Whatever goes wrong is logged once, and
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 
@@ -17,11 +17,10 @@ from bot.delivery.building import Builder
 from bot.delivery.fairness import MOST, Hand, Hosts, Turns
 from bot.delivery.job import Job, TryLater, log, together
 from bot.delivery.leases import LeaseHolder
-from bot.delivery.ledger import coming_delivery
+from bot.delivery.ledger import EARLY, coming_delivery
 from bot.delivery.sending import InFlight
 from bot.errors import DigestError, NoRight
-from bot.ports import Ledger
-from bot.values import Delivery, Subscription
+from bot.values import Candidate, Delivery, Subscription
 
 _log = logging.getLogger("digest.worker")
 
@@ -34,21 +33,20 @@ class Early:
         app: App,
         builder: Builder,
         hosts: Hosts,
-        followed: Callable[[], Mapping[int, Subscription]],
+        active: Callable[[datetime], Sequence[Candidate]],
         *,
-        ledger: Ledger,
         leases: LeaseHolder,
         stopping: threading.Event,
     ) -> None:
-        """`hosts` knows which are slow, also by what is read for deliveries; `followed` gives the subscriptions by id.
+        """`hosts` knows which are slow, also by what is read for deliveries.
 
+        `active` gives the subscriptions at which there may be something to do by some time, but for those that rest.
         Once `stopping` is set, nothing more is begun.
         """
         self.in_hand = InFlight()
         self._app = app
         self._builder = builder
-        self._followed = followed
-        self._ledger = ledger
+        self._active = active
         self._leases = leases
         self._stopping = stopping
         self._pool = ThreadPoolExecutor(MOST, "early")
@@ -72,13 +70,8 @@ class Early:
         """What is due soon; nothing, where no model takes its time for it, or the clock cannot be trusted."""
         if not self._app.model or self._app.clock_ahead:
             return []
-        now, latest = self._app.clock(), {d.subscription: d for d in self._ledger.latest_deliveries()}
-        return [job for s in self._followed().values() if (job := _coming_job(s, latest.get(s.id), now))]
-
-    def still_due_soon(self, subscription: Subscription) -> Job | None:
-        """What is due soon of a subscription; None where nothing is any more."""
-        last = next(iter(self._ledger.deliveries(subscription.id, limit=1)), None)
-        return _coming_job(subscription, last, self._app.clock())
+        now = self._app.clock()
+        return [job for c in self._active(now + EARLY) if (job := coming_job(c.subscription, c.last, now))]
 
     def _unseen(self) -> list[Job]:
         """What is due soon, but for what was built or failed already."""
@@ -153,7 +146,8 @@ def _lease(job: Job) -> str:
     return f"early:{together(job)}"
 
 
-def _coming_job(subscription: Subscription, last: Delivery | None, now: datetime) -> Job | None:
+def coming_job(subscription: Subscription, last: Delivery | None, now: datetime) -> Job | None:
+    """What is due soon of a subscription, whose latest delivery is `last`."""
     coming = None if subscription.paused else _coming(subscription, last, now)
     return Job(subscription, coming) if coming else None
 

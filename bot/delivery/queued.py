@@ -19,14 +19,14 @@ from functools import partial
 
 from bot import addresses
 from bot.app import App
-from bot.delivery.early import Early
+from bot.delivery.early import Early, coming_job
 from bot.delivery.fairness import HANDS, SHARE, Hands, Hosts, ranked
 from bot.delivery.job import Job, together
 from bot.delivery.ledger import is_late
-from bot.delivery.steps import A_MOMENT, Steps, is_tried
+from bot.delivery.steps import A_MOMENT, Steps
 from bot.errors import NotFound
 from bot.ports import Again, Archive, Chat, Crew, Leases, Ledger, Memory, Queue, Subscriptions, Task, Work
-from bot.values import DeliveryState, Place, Subscription
+from bot.values import DeliveryState, Place
 
 TICK, AHEAD = 5, 60
 """Seconds between two looks at what is due, and at what is due soon."""
@@ -77,9 +77,7 @@ class Queued:
         )
         hosts = Hosts()
         self._hands = {name: Hands(hosts, steps.stopping) for name in ("build", "early")}
-        self._early = Early(
-            app, steps.builder, hosts, steps.followed, ledger=ledger, leases=steps.leases, stopping=steps.stopping
-        )
+        self._early = Early(app, steps.builder, hosts, steps.active, leases=steps.leases, stopping=steps.stopping)
 
     # --- Running -----------------------------------------------------------------------------
 
@@ -127,10 +125,10 @@ class Queued:
         steps = self._steps
         if steps.stopping.is_set() or steps.planner.clock_is_wrong():
             return
-        now, followed = self._clock(), steps.followed()
+        now = self._clock()
         tasks = [_settle_task(place) for place in steps.restorer.unsettled()]
-        tasks += map(_deliver_task, steps.planner.plan(followed, now))
-        self._let({task.key: task for task in (*tasks, *self._due(followed, now))})
+        tasks += map(_deliver_task, steps.planner.plan(steps.ours(), now))
+        self._let({task.key: task for task in (*tasks, *self._due(now))})
 
     def _let(self, tasks: Mapping[str, Task]) -> None:
         """Let tasks be done, also those that were put off: the ledger says that it is time."""
@@ -140,17 +138,13 @@ class Queued:
         if new := [task for key, task in tasks.items() if key not in waiting]:
             self._queue.add(new)
 
-    def _due(self, followed: Mapping[int, Subscription], now: datetime) -> Iterator[Task]:
+    def _due(self, now: datetime) -> Iterator[Task]:
         """What is to be done for the deliveries that wait."""
         to_build = []
-        for delivery in self._ledger.due_deliveries(now):
-            subscription = followed.get(delivery.subscription)
-            if not subscription:  # it rests, or is another process's chat's
-                continue
-            job = Job(subscription, delivery)
-            if delivery.digest or is_late(subscription, delivery, now):
+        for job in self._steps.due(now):
+            if job.delivery.digest or is_late(job.subscription, job.delivery, now):
                 yield _deliver_task(job)
-            elif subscription.id not in self._steps.planner.unplanned:
+            else:
                 to_build.append(job)
         yield from (_build_task(jobs, rank) for rank, jobs in ranked(to_build))
 
@@ -185,9 +179,7 @@ class Queued:
         if not (hand := self._hands["early"].take(host)):
             return self._later(host, key)
         with self._hands["early"].held(hand):
-            known = (self._subscriptions.subscription(number) for number in subscriptions)
-            jobs = [job for s in known if s and (job := self._early.still_due_soon(s))]
-            if jobs:
+            if jobs := list(self._coming(subscriptions)):
                 self._early.build(jobs)
         return None
 
@@ -204,15 +196,23 @@ class Queued:
         self._queue.add([_deliver_task(job)])
         return False
 
-    def _jobs(self, deliveries: Iterable[int]) -> Iterator[Job]:
+    def _coming(self, subscriptions: Collection[int]) -> Iterator[Job]:
+        """What is due soon of subscriptions."""
+        ours, now = self._steps.ours(), self._clock()
+        for each in self._subscriptions.numbered(subscriptions):
+            last = next(iter(self._ledger.deliveries(each.id, limit=1)), None)
+            if ours(each) and (job := coming_job(each, last, now)):
+                yield job
+
+    def _jobs(self, deliveries: Iterable[int]) -> list[Job]:
         """Those deliveries that still wait: else they are settled, or rest until `plan` finds them again."""
-        held = self._steps.restorer.unsettled()
+        known = []
         for number in deliveries:
             with suppress(NotFound):  # nobody follows any more
-                delivery = self._ledger.delivery(number)
-                found = self._subscriptions.subscription(delivery.subscription)
-                if found and is_tried(found) and found.place not in held and delivery.state is DeliveryState.DUE:
-                    yield Job(found, delivery)
+                known.append(self._ledger.delivery(number))
+        due = [delivery for delivery in known if delivery.state is DeliveryState.DUE]
+        followed = self._steps.followed(due)
+        return [Job(followed[each.subscription], each) for each in due if each.subscription in followed]
 
     def _now(self, deliveries: Iterable[int]) -> list[Job]:
         """Those of which a digest is to be made now."""

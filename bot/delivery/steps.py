@@ -26,14 +26,14 @@ from bot.delivery.arrival import Arrival
 from bot.delivery.building import Builder
 from bot.delivery.job import ChannelUnreachable, Job, TryLater
 from bot.delivery.leases import LeaseHolder
-from bot.delivery.ledger import LOOKED_BACK, failed, failed_before, failure_of
+from bot.delivery.ledger import LOOKED_BACK, failed, failed_before, failure_of, is_late, is_sound
 from bot.delivery.planning import Planner
-from bot.delivery.resting import rest
+from bot.delivery.resting import rest, rests
 from bot.delivery.restoring import Restorer
 from bot.delivery.sending import Sender
 from bot.errors import DigestError, LeaseLost, NoRight, NotFound, ThreadGone
 from bot.ports import Archive, Chat, Leases, Ledger, Memory, Subscriptions
-from bot.values import DENIED, TRIED, Delivery, DeliveryState, Failure, Place, Repository, Subscription
+from bot.values import DENIED, Candidate, Delivery, DeliveryState, Failure, Place, Repository, Subscription
 
 T = TypeVar("T")
 Look = Callable[[Job], Repository]
@@ -89,11 +89,32 @@ class Steps:
         self.failures = 0
         """How often something failed, or was given up."""
 
-    def followed(self) -> dict[int, Subscription]:
-        """The subscriptions of our chats by id, but for those that somebody let rest, or whose place is unsettled."""
+    def ours(self) -> Callable[[Subscription], bool]:
+        """What is ours: what is in our chats, but for what somebody let rest, and what is in an unsettled place."""
         held = self.restorer.unsettled()
-        ours = (s for s in self._subscriptions.subscriptions() if s.place.chat in self._chats and s.place not in held)
-        return {s.id: s for s in ours if is_tried(s)}
+        return lambda s: s.place.chat in self._chats and s.place not in held and not rests(s)
+
+    def followed(self, deliveries: Iterable[Delivery]) -> dict[int, Subscription]:
+        """The subscriptions of deliveries that are ours, by id."""
+        ours = self.ours()
+        return {s.id: s for s in self._subscriptions.numbered({d.subscription for d in deliveries}) if ours(s)}
+
+    def active(self, until: datetime) -> list[Candidate]:
+        """What of ours is to be looked at up to some time, but for what rests."""
+        ours, found = self.ours(), self._subscriptions.candidates(until, until)
+        return [c for c in found if ours(c.subscription) and not c.subscription.paused]
+
+    def due(self, now: datetime) -> Iterator[Job]:
+        """The deliveries of ours that wait to be built, sent or given up."""
+        found = self._ledger.due_deliveries(now)
+        followed = self.followed(found)
+        for delivery in found:
+            subscription = followed.get(delivery.subscription)  # None: it is another process's chat's
+            if subscription and (is_late(subscription, delivery, now) or self._is_planned(subscription)):
+                yield Job(subscription, delivery)
+
+    def _is_planned(self, subscription: Subscription) -> bool:
+        return is_sound(subscription) and subscription.id not in self.planner.unplanned
 
     def stop(self, seconds: float) -> None:
         """Wait up to `seconds` for the messages that are just being sent, once nothing more is begun."""
@@ -200,11 +221,6 @@ class Steps:
                 self._ledger.keep_delivery(_after(kept, error, self._clock(), self._subscriptions))
         except DigestError as second:  # the store itself fails, or the subscription is gone
             job.log(logging.WARNING, "not kept", reason=str(second))
-
-
-def is_tried(subscription: Subscription) -> bool:
-    """Whether digests are due of a subscription, which nobody let rest."""
-    return not subscription.paused or subscription.paused in TRIED
 
 
 def _looked_at(job: Job, look: Callable[[Job], Job]) -> Job:

@@ -21,7 +21,7 @@ from bot.delivery.ledger import is_late
 from bot.delivery.sending import InFlight
 from bot.delivery.steps import A_MOMENT, Steps
 from bot.ports import Archive, Chat, Leases, Ledger, Memory, Subscriptions
-from bot.values import Place, Subscription
+from bot.values import Place
 
 IN_HAND = 128
 """Deliveries of one process at a time, beside those of slow hosts: the others are left to other processes."""
@@ -65,9 +65,7 @@ class Worker:
         )
         self._stopping = steps.stopping
         hosts = Hosts()
-        self.early = Early(
-            app, steps.builder, hosts, steps.followed, ledger=ledger, leases=steps.leases, stopping=self._stopping
-        )
+        self.early = Early(app, steps.builder, hosts, steps.active, leases=steps.leases, stopping=self._stopping)
         self._build_pool = ThreadPoolExecutor(MOST, "build")
         self._send_pool = ThreadPoolExecutor(_SENDERS, "send")
         posting = steps.sender.is_posting
@@ -91,10 +89,9 @@ class Worker:
         before, now = self._submitted, self._clock()
         for place in steps.restorer.take():
             self._submit(self._send_pool, steps.settle, place)
-        followed = steps.followed()
-        for late in steps.planner.plan(followed, now):
+        for late in steps.planner.plan(steps.ours(), now):
             self._give_up_soon(late)
-        self._begin(followed, now)
+        self._begin(now)
         return self._submitted > before
 
     def renew(self) -> None:
@@ -111,10 +108,8 @@ class Worker:
         while True:
             while self.tick() or self._in_hand.number:
                 self.drain(A_MOMENT.total_seconds())  # a host may turn out to be slow, and leave hands to others
-            active = {number for number, subscription in steps.followed().items() if not subscription.paused}
-            soon = self._clock() + 2 * A_MOMENT
-            waits = steps.restorer.waits or any(d.subscription in active for d in self._ledger.due_deliveries(soon))
-            if not waits:
+            soon = self._ledger.due_deliveries(self._clock() + 2 * A_MOMENT)
+            if not steps.restorer.waits and all(each.paused for each in steps.followed(soon).values()):
                 return not steps.failures
             sleep(A_MOMENT.total_seconds())  # another process has them in hand
 
@@ -132,15 +127,14 @@ class Worker:
 
     # --- Beginning ---------------------------------------------------------------------------
 
-    def _begin(self, followed: Mapping[int, Subscription], now: datetime) -> None:
+    def _begin(self, now: datetime) -> None:
         """Begin with the deliveries that wait, and let those wait whose turn comes later."""
         waiting, steps = [], self._steps
-        for delivery in self._ledger.due_deliveries(now):
-            subscription = followed.get(delivery.subscription)
-            if subscription and is_late(subscription, delivery, now):
-                self._give_up_soon(Job(subscription, delivery))
-            elif subscription and subscription.id not in steps.planner.unplanned:  # else it is another process's chat's
-                waiting.append(Job(subscription, delivery))
+        for job in steps.due(now):
+            if is_late(job.subscription, job.delivery, now):
+                self._give_up_soon(job)
+            else:
+                waiting.append(job)
         self._turns.wait(job for job in waiting if not steps.leases.holds(job.lease))
         self._go_on()
 

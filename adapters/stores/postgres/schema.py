@@ -9,6 +9,7 @@ import uuid
 from typing import LiteralString
 
 from procrastinate.schema import SchemaManager
+from psycopg import sql
 
 from adapters.postgres import Connection
 from adapters.stores.rows import TABLES
@@ -127,6 +128,16 @@ def _tables(db: Connection) -> None:
     db.execute("INSERT INTO memory VALUES (%s, 0, 0)", (uuid.uuid4().hex,))
 
 
+def _due_moments(db: Connection) -> None:
+    """When each subscription is to be looked at, see `adapters.stores.due`: those of an earlier version at once."""
+    for name in ("due", "looked"):
+        db.execute(_ADDED.format(sql.Identifier(name)))
+        db.execute(sql.SQL("CREATE INDEX ON subscriptions ({})").format(sql.Identifier(name)))
+
+
+_ADDED = sql.SQL("ALTER TABLE subscriptions ADD COLUMN {} bigint NOT NULL DEFAULT 0")
+
+
 def _queue(db: Connection) -> None:
     """What several processes share: the rates of platforms, and the tables of `adapters.queue`.
 
@@ -137,7 +148,7 @@ def _queue(db: Connection) -> None:
         db.execute(statement)
 
 
-MIGRATIONS = (_tables, _queue)
+MIGRATIONS = (_tables, _due_moments, _queue)
 
 
 def is_current(db: Connection, server: str) -> bool:
