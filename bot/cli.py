@@ -78,6 +78,12 @@ def _language(name: str) -> str:
     return language.code if language else name
 
 
+def _roles() -> Iterable[str]:
+    from bot.delivery.queued import ROLES
+
+    return ROLES
+
+
 class _Grammar(click.Group):
     """A group that takes every line that is no command of its own for one of the chat's."""
 
@@ -136,9 +142,15 @@ def chat(repo: str) -> None:
 @click.option(
     "--once", is_flag=True, help="deliver what is due and end, for a cron or a CI job; exit code 1 on failure"
 )
-def run(once: bool) -> None:
+@click.option(
+    "--only",
+    multiple=True,
+    type=_Known(_roles),
+    help="of one process among several on PostgreSQL, any number of each; may be given twice  [default: all]",
+)
+def run(once: bool, only: tuple[str, ...]) -> None:
     """Deliver every digest when it is due, and listen in every chat that is set up, until stopped (Ctrl+C, SIGTERM)."""
-    _actions().run(once)
+    _actions().run(once, only)
 
 
 @cli.command()
