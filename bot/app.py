@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from bot.commits import filters, related
+from bot.commits.rollup import roll_up, weightiest_first
 from bot.judgement import questions, triage
 from bot.judgement.asker import Asker
 from bot.judgement.brief import Brief
@@ -166,6 +167,7 @@ class App:
         repo = request.repository.name
         for name, digest in self._archive.delivered_digests(repo, scope.branch, scope.language, scope.period).items():
             same = [e.commit.sha for e in digest.entries] == shas and digest.filters == scope.filters
+            same = same and bool(digest.rollup) == scope.rollup
             if same and not digest.degraded and digest.notices[: len(said)] == said:
                 return name, digest
         return request.key, kept
@@ -182,7 +184,8 @@ class App:
         place = (repository.name, repository.title, repository.url, scope.branch)
         shas = tuple(c.sha for c in request.commits) if until else ()
         about = (place, time, shas, scope.language, scope.filters, request.filtered)
-        named = (*about, model, questions.PROMPTS, triage.VERSION, *request.notices)
+        form = ("rollup",) if scope.rollup else ()
+        named = (*about, model, questions.PROMPTS, triage.VERSION, *request.notices, *form)
         return hashlib.sha256(repr(named).encode()).hexdigest()
 
     def build(self, request: DigestRequest, account: Account = TERMINAL) -> Digest:
@@ -197,7 +200,7 @@ class App:
             replace(entry, relations=history.relations(entry.commit, landed))
             for entry in build.entries(commits, history.before(scope, commits), history.grave(commits))
         )
-        overview = build.overview(entries)
+        rollup = roll_up(commits) if scope.rollup else None
         dated = sum(not scope.period.since <= c.committed < scope.period.until for c in commits)
         noticed = (("digest.dated_said", dated), ("digest.filtered", request.filtered))
         notices = [texts(key, count=texts.count("commits", number)) for key, number in noticed if number]
@@ -208,13 +211,22 @@ class App:
             language=scope.language,
             filters=scope.filters,
             entries=entries,
-            overview=overview,
+            overview="",
             rows=related.rows(entries),
-            themes=related.themes(commits, [e.grade for e in entries]),
-            notices=(*request.notices, *notices, *brief.faults),
+            notices=(*request.notices, *notices),
+            rollup=rollup,
+        )
+        lasting = made.lasting.entries
+        overview = build.overview(lasting, rollup)
+        themes = related.themes([e.commit for e in lasting], [e.grade for e in lasting])
+        return replace(
+            made,
+            overview=overview,
+            themes=weightiest_first(themes, lasting) if rollup else themes,
+            usual=history.usual(made),
+            notices=(*made.notices, *brief.faults),
             degraded=bool(brief.faults),
         )
-        return replace(made, usual=history.usual(made))
 
     def _history(self, repository: Repository) -> History:
         return History(repository, self.repositories.source_of(repository.name), self._archive)

@@ -24,6 +24,7 @@ from bot.values import (
     Note,
     NoteLevel,
     Repository,
+    Rollup,
     Suggestion,
     one_line,
 )
@@ -281,6 +282,19 @@ def overview(repository: Repository, high: Sequence[Commit], total: int, texts: 
     )
     key = "rules.overview_more" if len(high) > 3 else "rules.overview"
     return texts(key, count=count, high=len(high), names=listed)
+
+
+def rollup_overview(rollup: Rollup, total: int, texts: Texts) -> str:
+    """The overview of a week or longer, where no model writes one: where most of it happened, and what came to nothing.
+
+    Which commits to read stands right beneath it.
+    """
+    said = count = texts.count("commits", total)
+    if busiest := [texts("rules.root") if c.name == ROOT else one_line(c.name, 60) for c in rollup.components[:3]]:
+        said = texts("rules.overview_where", count=count, names=texts("rules.comma").join(busiest))
+    if not rollup.undone:
+        return said
+    return f"{said} {texts('rules.overview_undone', count=texts.count('commits', len(rollup.undone)))}"
 
 
 def _shortened(text: str, limit: int) -> str:

@@ -194,13 +194,17 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which commits a digest is about, and for whom. `branch` empty means the default one."""
+    """Which commits a digest is about, and for whom. `branch` empty means the default one.
+
+    With `rollup` it reads as a rollup: for a week or longer, of which nobody reads a table.
+    """
 
     repo: str
     period: Period
     language: str
     branch: str = ""
     filters: Filters = field(default_factory=Filters)
+    rollup: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +238,47 @@ class Theme:
     shas: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """A commit of which nothing is left, since a later one of its period, `by`, took it back.
+
+    `spent` says that the later one did nothing else, so that nothing is left of either.
+    """
+
+    sha: str
+    by: str
+    spent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A part of a repository, by its folder, and what happened to it: how many commits, and lines of files that nobody
+    generated.
+    """
+
+    name: str
+    commits: int
+    added: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """What makes a digest of a week or longer one that is read in two minutes: it has no table outside of the report.
+
+    `undone` are the commits that were taken back within the period, newest first; `components` are the parts that most
+    commits changed, the busiest first.
+    """
+
+    undone: tuple[Undone, ...] = ()
+    components: tuple[Component, ...] = ()
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """The SHAs of what is no news: what was taken back, and what did nothing but take it back."""
+        return frozenset(sha for u in self.undone for sha in (u.sha, *([u.by] if u.spent else [])))
+
+
 @dataclass(frozen=True)
 class Digest:
     """A period of one branch of one repository: everything that is said of it, before any layout.
@@ -241,7 +286,8 @@ class Digest:
     `entries` are newest first, `rows` are those of its table by SHA, in the same order, where several may share one;
     `usual` is the median number of commits of comparable earlier digests (None: too few);
     `notices` are sentences for the reader about what is missing and why; `degraded` says that a model or a patch was
-    missing, so that a later try may tell more.
+    missing, so that a later try may tell more. With a `rollup` it reads as one; its overview and its themes then tell
+    of what lasts.
     """
 
     repository: Repository
@@ -256,6 +302,13 @@ class Digest:
     usual: int | None = None
     notices: tuple[str, ...] = ()
     degraded: bool = False
+    rollup: Rollup | None = None
+
+    @cached_property
+    def lasting(self) -> "Digest":
+        """The digest without the commits of which nothing is left at its end; of one that is no rollup, itself."""
+        out = self.rollup.left_out if self.rollup else frozenset()
+        return replace(self, entries=tuple(e for e in self.entries if e.commit.sha not in out)) if out else self
 
     @cached_property
     def by_importance(self) -> dict[Importance, tuple[Entry, ...]]:

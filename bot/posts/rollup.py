@@ -1,0 +1,172 @@
+"""What a digest of a week or longer says instead of a table: for a chat and for the report. Pure."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from bot.commits.files import ROOT
+from bot.posts.labels import brief_line, mark, named_link, plain, subject_line, type_label
+from bot.texts import Texts
+from bot.values import Component, Digest, Entry, Importance, Line, Span, Text, Theme, Undone, one_line
+
+_READ, _THEMES, _COMPONENTS, _PEOPLE, _UNDONE, _TYPES = 8, 6, 6, 8, 5, 6
+"""Lines of each kind in a headline, and names in one of its lines: the reader has two minutes."""
+_LEAST = 3
+"""Commits that are named in a week in which nothing is high."""
+_NAMED = 6
+"""Commits that a theme's line names."""
+_VERDICT, _TITLE, _PERSON = 200, 100, 40
+_GROUPS, _GROUP, _ALONE = 12, 10, 30
+"""Themes in the thread, commits of each, and commits that belong to none."""
+_CELLS, _FULL, _EMPTY = 10, "█", "░"
+"""A bar's width, and what it is drawn with: characters of one width in every font that has them."""
+
+
+# --- The headline ------------------------------------------------------------------------------
+
+
+def headline(digest: Digest, texts: Texts) -> list[Text]:
+    """What stands beneath the statistics: what to read, themes, where it happened, who it was, what was taken back."""
+    sections = (
+        ("rollup.read", _read(digest, texts), True),
+        ("rollup.themes", _themes(digest, texts), True),
+        ("rollup.components", component_lines(digest, texts, _COMPONENTS), False),
+        ("rollup.people", [people_line(digest, texts, _PEOPLE)], False),
+        ("rollup.types", [types_line(digest, texts)], False),
+        ("rollup.undone", _undone(digest, texts), True),
+    )
+    return [Text(tuple(lines), texts(key), bullets=bullets) for key, lines, bullets in sections if any(lines)]
+
+
+def _read(digest: Digest, texts: Texts) -> list[Line]:
+    """The weightiest commits: those that are high, and where these are few the next ones; each with its verdict."""
+    ordered = sorted(digest.lasting.entries, key=lambda e: e.grade.weight, reverse=True)
+    high = len(digest.lasting.by_importance[Importance.HIGH])
+    return [_read_line(digest, entry, texts) for entry in ordered[: min(max(high, _LEAST), _READ)]]
+
+
+def _read_line(digest: Digest, entry: Entry, texts: Texts) -> Line:
+    importance, said = entry.grade.importance, entry.analysis.verdict or entry.grade.reason
+    return (
+        Span(f"{mark(importance, texts)} ", importance=importance),
+        *subject_line(digest.repository, entry.commit, _TITLE),
+        *([Span(f" · {one_line(said, _VERDICT)}")] if said else []),
+    )
+
+
+def _themes(digest: Digest, texts: Texts) -> list[Line]:
+    more = len(digest.themes) - _THEMES
+    lines = [theme_line(digest, theme, texts) for theme in digest.themes[:_THEMES]]
+    return [*lines, *([plain(texts("rollup.more_themes", n=more))] if more > 0 else [])]
+
+
+def theme_line(digest: Digest, theme: Theme, texts: Texts) -> Line:
+    """A theme's title, how many commits it has, and the weightiest of them by name."""
+    members = _members(digest, theme)
+    count = texts.count("commits", len(theme.shas))
+    spans = [Span(theme.title, strong=True), Span(f" · {count}: ")]
+    for number, entry in enumerate(members[:_NAMED]):
+        spans += [Span(", ")] if number else []
+        spans.append(named_link(digest.repository, entry.commit))
+    return (*spans, *([Span(f" +{len(members) - _NAMED}")] if len(members) > _NAMED else []))
+
+
+def _members(digest: Digest, theme: Theme) -> list[Entry]:
+    shas = set(theme.shas)
+    return sorted((e for e in digest.entries if e.commit.sha in shas), key=lambda e: e.grade.weight, reverse=True)
+
+
+def component_lines(digest: Digest, texts: Texts, limit: int) -> list[Line]:
+    """Each component with a bar of how many commits changed it."""
+    found = digest.rollup.components[:limit] if digest.rollup else ()
+    most = max((c.commits for c in found), default=1)
+    return [(Span(bar(c.commits, most), code=True), *_component_line(c, texts)) for c in found]
+
+
+def _component_line(component: Component, texts: Texts) -> Line:
+    count = texts.count("commits", component.commits)
+    lines = texts("digest.lines", added=f"{component.added:,}", removed=f"{component.removed:,}")
+    return (Span(" "), Span(component_name(component, texts), strong=True), Span(f" · {count}, {lines}"))
+
+
+def component_name(component: Component, texts: Texts) -> str:
+    """What a component is called."""
+    return texts("rules.root") if component.name == ROOT else one_line(component.name, 60)
+
+
+def bar(number: int, most: int) -> str:
+    """A bar of blocks, at least one of them full."""
+    full = max(round(number / most * _CELLS), 1)
+    return _FULL * full + _EMPTY * (_CELLS - full)
+
+
+def people(digest: Digest) -> list[tuple[str, int]]:
+    """The people by how many commits they wrote, most first; what programs wrote alone is nobody's."""
+    wrote = Counter(p.name for e in digest.lasting.entries if not e.commit.reading.bot for p in e.commit.reading.people)
+    return sorted(wrote.items(), key=lambda item: (-item[1], item[0].casefold()))
+
+
+def people_line(digest: Digest, texts: Texts, limit: int) -> Line:
+    """Who wrote most of it, and how many others there were."""
+    found = people(digest)
+    bots = sum(e.commit.reading.bot for e in digest.lasting.entries)
+    said = [texts("rollup.person", name=one_line(name, _PERSON), n=n) for name, n in found[:limit]]
+    said += [texts("rollup.more_people", n=len(found) - limit)] if len(found) > limit else []
+    said += [texts("rollup.bots", count=texts.count("commits", bots))] if bots else []
+    return plain(texts("rules.comma").join(said)) if said else ()
+
+
+def types_line(digest: Digest, texts: Texts) -> Line:
+    """How many commits there are of each type, by the first that each has."""
+    types = Counter(e.grade.types[0] for e in digest.lasting.entries if e.grade.types)
+    said = [texts("rollup.person", name=type_label(t, texts), n=n) for t, n in types.most_common(_TYPES)]
+    return plain(texts("rules.comma").join(said)) if said else ()
+
+
+def _undone(digest: Digest, texts: Texts) -> list[Line]:
+    lines = undone_lines(digest, texts)
+    more = len(lines) - _UNDONE
+    return [*lines[:_UNDONE], *([plain(texts("rollup.more_undone", n=more))] if more > 0 else [])]
+
+
+def undone_lines(digest: Digest, texts: Texts) -> list[Line]:
+    """Each commit that was taken back, with the one that did it."""
+    entries = {e.commit.sha: e for e in digest.entries}
+    undone = digest.rollup.undone if digest.rollup else ()
+    return [_undone_line(digest, u, entries, texts) for u in undone if {u.sha, u.by} <= entries.keys()]
+
+
+def _undone_line(digest: Digest, undone: Undone, entries: dict[str, Entry], texts: Texts) -> Line:
+    taken, by = entries[undone.sha].commit, entries[undone.by].commit
+    return (
+        *subject_line(digest.repository, taken, _TITLE),
+        Span(texts("rollup.undone_by")),
+        named_link(digest.repository, by),
+    )
+
+
+# --- The thread --------------------------------------------------------------------------------
+
+
+def rest(digest: Digest, texts: Texts) -> list[Text]:
+    """The themes with their commits, then the weightiest of what is not high and in none; the report has all."""
+    themed = {sha for theme in digest.themes for sha in theme.shas}
+    groups = [Text(tuple(_group(digest, t, texts)), t.title, bullets=True) for t in digest.themes[:_GROUPS]]
+    left = (
+        e for e in digest.lasting.entries if e.commit.sha not in themed and e.grade.importance is not Importance.HIGH
+    )
+    alone = sorted(left, key=lambda e: e.grade.weight, reverse=True)
+    if alone:
+        groups.append(Text(tuple(_briefly(digest, alone, _ALONE, texts)), texts("rollup.alone"), bullets=True))
+    return groups
+
+
+def _group(digest: Digest, theme: Theme, texts: Texts) -> Iterator[Line]:
+    return _briefly(digest, _members(digest, theme), _GROUP, texts)
+
+
+def _briefly(digest: Digest, entries: Sequence[Entry], limit: int, texts: Texts) -> Iterator[Line]:
+    """The first of some commits in a line each, and how many more there are."""
+    for entry in entries[:limit]:
+        yield brief_line(digest.repository, entry, texts)
+    if (more := len(entries) - limit) > 0:
+        yield plain(texts("digest.rest_more", n=f"{more:,}"))
