@@ -73,6 +73,8 @@ REVERT = 'Revert "feat: a cache (#1)" (#2)'
             [1, 2, 3, 4],
             [(3, 4), (1, 2)],
         ),
+        # So is what landed again, and was taken back again.
+        (('Reland "feat: a cache" (#3)', 'Revert "Reland "feat: a cache"" (#4)'), [1, 2], [(1, 2)]),
         # Who does something else as well is news, and what is taken back in part.
         (("feat: a cache (#1)", ("feat: a better cache (#2)", "Reverts #1 and does it by key.")), [1], [(1, 2)]),
         (("feat: a cache (#1)", 'Partially revert "feat: a cache (#1)" (#2)'), [], []),
@@ -108,8 +110,10 @@ def test_components_count_commits_by_their_source_and_a_broad_one_stands_for_its
         (change("README.md"),),
     ]
     found = components([commit("x", *each, sha=sha(n)) for n, each in enumerate(files, 1)])
-    assert [(c.name, c.commits) for c in found] == [("app/ops", 2), (".", 1), ("app", 1), ("app/net", 1), ("tests", 1)]
+    assert [(c.name, len(c.shas)) for c in found] == [("app/ops", 2), ("app", 1), ("app/net", 1)]
     assert (found[0].added, found[0].removed) == (15, 3)
+    only = components([commit("x", *each, sha=sha(n)) for n, each in enumerate(files[-2:], 1)])
+    assert [c.name for c in only] == [".", "tests"]
 
 
 def test_themes_stand_by_weight():
@@ -176,7 +180,7 @@ def test_what_was_kept_before_there_were_rollups_is_none():
 def test_the_overview_by_rules_says_where_it_was_and_what_came_to_nothing():
     made = roll_up(landed("feat: a cache (#1)", "fix: a fault (#9)", REVERT))
     assert rules.rollup_overview(made, 1, EN) == (
-        "1 commit, most of them in src. Taken back again, and left out here: 1 commit."
+        "Most of the code changed in src (1 commit). Taken back again, and left out here: 1 commit."
     )
 
 

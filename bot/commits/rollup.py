@@ -4,12 +4,15 @@ Pure: all that a commit says is in its reading.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from bot.commits.claims import names_reverted
 from bot.commits.files import FileKind, component, generated, kind
+from bot.commits.message import parse
 from bot.commits.related import Landed
-from bot.values import ChangeType, Commit, Component, Entry, FileChange, Reference, Rollup, Theme, Undone
+from bot.values import ChangeType, Commit, Component, Entry, FileChange, Reading, Reference, Rollup, Theme, Undone
 
 _COMPONENTS = 12
 """Components that are kept."""
@@ -70,20 +73,22 @@ class _Period:
 
     def spent(self, n: int, takers: dict[int, int]) -> bool:
         """Whether a commit did nothing but take back commits of the period."""
-        pure = self._commits[n].reading.types[0] is ChangeType.REVERT or self._brings_back(n)
+        read = self._commits[n].reading
+        pure = read.types[0] is ChangeType.REVERT or _calls_itself_a_revert(read) or self._brings_back(n)
         return pure and list(takers.values()).count(n) == len(self._named(n))
 
     def _named(self, n: int) -> list[list[int]]:
         """For each commit that one says it reverts, the places of those it may mean, the latest first."""
         read = self._commits[n].reading
-        if _PART.match(read.reverts) or not (read.reverts or self._brings_back(n)):
+        says = read.reverts or _calls_itself_a_revert(read) or self._brings_back(n)
+        if _PART.match(read.reverts or read.subject) or not says:
             return []
-        return [self._meant(n, r) for r in read.references if r.kind == "reverts"]
+        return [self._meant(n, r) for r in _reverted(read)]
 
     def _brings_back(self, n: int) -> bool:
-        """Whether a commit calls itself no revert, but takes one back."""
-        named = (r for r in self._commits[n].reading.references if r.kind == "reverts")
-        return any(bool(self._commits[m].reading.reverts) for r in named for m in self._meant(n, r))
+        """Whether a commit takes back a revert, by whatever words: what that took back is there again."""
+        meant = (m for r in _reverted(self._commits[n].reading) for m in self._meant(n, r))
+        return any(self._commits[m].reading.reverts for m in meant)
 
     def _meant(self, n: int, named: Reference) -> list[int]:
         """The places of the earlier commits that a reference can mean, by the surest of its names that finds any.
@@ -104,38 +109,61 @@ class _Period:
         return [m for sha, m in merged if m > n and sha.startswith(named.sha)]
 
 
+def _reverted(read: Reading) -> list[Reference]:
+    return [r for r in read.references if r.kind == "reverts"]
+
+
+def _calls_itself_a_revert(read: Reading) -> bool:
+    """Whether a title says so; a reading knows of no revert where that of something landed again is one."""
+    return names_reverted(parse(read.subject))
+
+
 # --- Where it happened -----------------------------------------------------------------------
 
 
 def components(commits: Sequence[Commit]) -> tuple[Component, ...]:
-    """The components that most commits changed, the busiest first."""
-    changed = [_changed(commit) for commit in commits]
+    """The components in which most commits happened, the busiest first; each commit is in the one it changed most.
+
+    What touches no source happened in none, unless nothing does: tests, documents and pipelines are told by their type.
+    """
+    changed = {c.sha: files for c in commits if (files := _source(c))} or {c.sha: _written(c) for c in commits}
     split: set[str] = set()
     for _ in range(_SPLITS):
-        found = _counted(changed, split)
-        broad = {c.name for c in found if c.commits > max(_BROAD * len(commits), 3)}
-        if broad <= split or not broad:
+        broad = {c.name for c in _grouped(changed, split) if len(c.shas) > max(_BROAD * len(changed), 3)}
+        if broad <= split:
             break
         split |= broad
-    return _counted(changed, split)[:_COMPONENTS]
+    return _grouped(changed, split)[:_COMPONENTS]
 
 
-def _changed(commit: Commit) -> list[FileChange]:
-    """The files that tell where a commit happened: its source, else whatever people wrote of it, else all."""
-    written = [f for f in commit.files if not generated(f.path)]
-    return [f for f in written if kind(f.path) is FileKind.SOURCE] or written or list(commit.files)
+def _written(commit: Commit) -> list[FileChange]:
+    return [f for f in commit.files if not generated(f.path)] or list(commit.files)
 
 
-def _counted(changed: Sequence[Sequence[FileChange]], split: Collection[str]) -> tuple[Component, ...]:
-    found: dict[str, list[int]] = {}
-    for files in changed:
-        for name in {_place(f.path, split) for f in files}:
-            found.setdefault(name, [0, 0, 0])[0] += 1
-        for file in files:
-            sums = found[_place(file.path, split)]
-            sums[1:] = sums[1] + file.added, sums[2] + file.removed
-    counted = (Component(name, *sums) for name, sums in found.items())
-    return tuple(sorted(counted, key=lambda c: (-c.commits, -c.added - c.removed, c.name)))
+def _source(commit: Commit) -> list[FileChange]:
+    return [f for f in _written(commit) if kind(f.path) is FileKind.SOURCE]
+
+
+def _grouped(changed: Mapping[str, Sequence[FileChange]], split: Collection[str]) -> tuple[Component, ...]:
+    """The components of commits, by SHA, with the files that tell where each happened."""
+    found: dict[str, list[str]] = {}
+    for sha, files in changed.items():
+        if files:
+            found.setdefault(_main(files, split), []).append(sha)
+    grouped = (_component(name, shas, [f for s in shas for f in changed[s]]) for name, shas in found.items())
+    return tuple(sorted(grouped, key=lambda c: (-len(c.shas), -c.added - c.removed, c.name)))
+
+
+def _component(name: str, shas: Sequence[str], files: Sequence[FileChange]) -> Component:
+    return Component(name, tuple(shas), sum(f.added for f in files), sum(f.removed for f in files))
+
+
+def _main(files: Sequence[FileChange], split: Collection[str]) -> str:
+    """The component of which most lines changed."""
+    lines: Counter[str] = Counter()
+    for file in files:
+        lines[_place(file.path, split)] += file.added + file.removed + 1
+    return max(sorted(lines), key=lines.__getitem__)
 
 
 def _place(path: str, split: Collection[str]) -> str:

@@ -14,6 +14,7 @@ from bot.values import (
     Analysis,
     Aspect,
     Commit,
+    Component,
     Evidence,
     FileChange,
     FilePatch,
@@ -289,12 +290,16 @@ def rollup_overview(rollup: Rollup, total: int, texts: Texts) -> str:
 
     Which commits to read stands right beneath it.
     """
-    said = count = texts.count("commits", total)
-    if busiest := [texts("rules.root") if c.name == ROOT else one_line(c.name, 60) for c in rollup.components[:3]]:
-        said = texts("rules.overview_where", count=count, names=texts("rules.comma").join(busiest))
-    if not rollup.undone:
-        return said
-    return f"{said} {texts('rules.overview_undone', count=texts.count('commits', len(rollup.undone)))}"
+    busiest = [_busy(c, texts) for c in rollup.components[:3]]
+    said = [texts("rules.overview_where", names=texts("rules.comma").join(busiest))] if busiest else []
+    if undone := len(rollup.undone):
+        said.append(texts("rules.overview_undone", count=texts.count("commits", undone)))
+    return " ".join(said) or f"{texts.count('commits', total)}."
+
+
+def _busy(component: Component, texts: Texts) -> str:
+    name = texts("rules.root") if component.name == ROOT else one_line(component.name, 60)
+    return texts("rules.busy", name=name, count=texts.count("commits", len(component.shas)))
 
 
 def _shortened(text: str, limit: int) -> str:

@@ -29,7 +29,7 @@ def charts(chapter: Chapter) -> list[Html]:
     """
     bars = {"components": _changed(chapter)}
     if rollup := chapter.digest.rollup:
-        places = [(component_name(c, chapter.texts), c.commits) for c in rollup.components[:_PLACES]]
+        places = [(component_name(c, chapter.texts), len(c.shas)) for c in rollup.components[:_PLACES]]
         bars = {"places": places, "people": people(chapter.digest)[:_PLACES]}
     drawn = [_bar_chart(chapter, name, values) for name, values in bars.items() if values]
     return [_importance_chart(chapter), _time_chart(chapter), *drawn]

@@ -15,8 +15,8 @@ _LEAST = 3
 _NAMED = 6
 """Commits that a theme's line names."""
 _VERDICT, _TITLE, _PERSON = 200, 100, 40
-_GROUPS, _GROUP, _ALONE = 12, 10, 30
-"""Themes in the thread, commits of each, and commits that belong to none."""
+_GROUPS, _GROUP, _PLACES, _EACH = 12, 10, 10, 5
+"""Themes in the thread and commits of each; components, and commits of each that belong to no theme."""
 _CELLS, _FULL, _EMPTY = 10, "█", "░"
 """A bar's width, and what it is drawn with: characters of one width in every font that has them."""
 
@@ -39,7 +39,7 @@ def headline(digest: Digest, texts: Texts) -> list[Text]:
 
 def _read(digest: Digest, texts: Texts) -> list[Line]:
     """The weightiest commits: those that are high, and where these are few the next ones; each with its verdict."""
-    ordered = sorted(digest.lasting.entries, key=lambda e: e.grade.weight, reverse=True)
+    ordered = _weightiest(digest.lasting.entries)
     high = len(digest.lasting.by_importance[Importance.HIGH])
     return [_read_line(digest, entry, texts) for entry in ordered[: min(max(high, _LEAST), _READ)]]
 
@@ -72,18 +72,27 @@ def theme_line(digest: Digest, theme: Theme, texts: Texts) -> Line:
 
 def _members(digest: Digest, theme: Theme) -> list[Entry]:
     shas = set(theme.shas)
-    return sorted((e for e in digest.entries if e.commit.sha in shas), key=lambda e: e.grade.weight, reverse=True)
+    return _weightiest([e for e in digest.entries if e.commit.sha in shas])
+
+
+def _weightiest(entries: Sequence[Entry]) -> list[Entry]:
+    """Some commits, the weightiest first."""
+    return sorted(entries, key=lambda e: e.grade.weight, reverse=True)
 
 
 def component_lines(digest: Digest, texts: Texts, limit: int) -> list[Line]:
-    """Each component with a bar of how many commits changed it."""
-    found = digest.rollup.components[:limit] if digest.rollup else ()
-    most = max((c.commits for c in found), default=1)
-    return [(Span(bar(c.commits, most), code=True), *_component_line(c, texts)) for c in found]
+    """Each component with a bar of how many commits happened in it."""
+    found = _components(digest)[:limit]
+    most = max((len(c.shas) for c in found), default=1)
+    return [(Span(bar(len(c.shas), most), code=True), *_component_line(c, texts)) for c in found]
+
+
+def _components(digest: Digest) -> tuple[Component, ...]:
+    return digest.rollup.components if digest.rollup else ()
 
 
 def _component_line(component: Component, texts: Texts) -> Line:
-    count = texts.count("commits", component.commits)
+    count = texts.count("commits", len(component.shas))
     lines = texts("digest.lines", added=f"{component.added:,}", removed=f"{component.removed:,}")
     return (Span(" "), Span(component_name(component, texts), strong=True), Span(f" · {count}, {lines}"))
 
@@ -148,15 +157,15 @@ def _undone_line(digest: Digest, undone: Undone, entries: dict[str, Entry], text
 
 
 def rest(digest: Digest, texts: Texts) -> list[Text]:
-    """The themes with their commits, then the weightiest of what is not high and in none; the report has all."""
+    """The themes with their commits, then by component what is in none and is not high; the report has all of it."""
     themed = {sha for theme in digest.themes for sha in theme.shas}
     groups = [Text(tuple(_group(digest, t, texts)), t.title, bullets=True) for t in digest.themes[:_GROUPS]]
-    left = (
-        e for e in digest.lasting.entries if e.commit.sha not in themed and e.grade.importance is not Importance.HIGH
-    )
-    alone = sorted(left, key=lambda e: e.grade.weight, reverse=True)
-    if alone:
-        groups.append(Text(tuple(_briefly(digest, alone, _ALONE, texts)), texts("rollup.alone"), bullets=True))
+    named = {sha: component_name(c, texts) for c in _components(digest)[:_PLACES] for sha in c.shas}
+    left: dict[str, list[Entry]] = {name: [] for name in (*named.values(), texts("report.other"))}
+    for entry in _weightiest(digest.lasting.entries):
+        if entry.commit.sha not in themed and entry.grade.importance is not Importance.HIGH:
+            left[named.get(entry.commit.sha, texts("report.other"))].append(entry)
+    groups += [Text(tuple(_briefly(digest, e, _EACH, texts)), name, bullets=True) for name, e in left.items() if e]
     return groups
 
 

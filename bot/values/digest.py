@@ -252,12 +252,13 @@ class Undone:
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A part of a repository, by its folder, and what happened to it: how many commits, and lines of files that nobody
-    generated.
+    """A part of a repository, by its folder, and what happened to it: the commits that changed nothing more than it.
+
+    `shas` are in table order; the lines are those of their source, or of whatever people wrote.
     """
 
     name: str
-    commits: int
+    shas: tuple[str, ...]
     added: int
     removed: int
 
@@ -266,8 +267,8 @@ class Component:
 class Rollup:
     """What makes a digest of a week or longer one that is read in two minutes: it has no table outside of the report.
 
-    `undone` are the commits that were taken back within the period, newest first; `components` are the parts that most
-    commits changed, the busiest first.
+    `undone` are the commits that were taken back within the period, newest first; `components` are the parts in which
+    most commits happened, the busiest first; a commit is in one at most.
     """
 
     undone: tuple[Undone, ...] = ()
