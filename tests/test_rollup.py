@@ -1,14 +1,18 @@
 """A week or longer reads as a rollup: what lasts of it, where it happened, who it was; its table is in the report."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from feishu_checks import check_card
 from make import change, commit, sha
+from repositories import Builder
 from samples import digest as sample
 from samples import rolled_up
 from slack_checks import refuse_blocks
+from test_worker import DAY, Time, opened
+from world import World, words
 
 from adapters.chats.feishu.cards import render as feishu
 from adapters.chats.slack.blocks import render as slack
@@ -20,7 +24,7 @@ from bot.languages import LANGUAGES
 from bot.posts import report, rollup
 from bot.posts.post import post
 from bot.texts import Texts
-from bot.values import Analysis, ChangeType, Entry, Grade, Importance, Period, Rollup, Table, Theme
+from bot.values import Analysis, ChangeType, Entry, Grade, Importance, Period, Place, Rollup, Table, Theme
 
 EN = Texts("en")
 
@@ -152,7 +156,7 @@ def test_a_rollup_has_no_table_and_names_nothing_that_was_taken_back_as_news(lan
     assert f"commit:{made.rollup.undone[0].sha}" not in [m.key for m in told.replies]
     assert sum(c.number for c in told.headline.counts) == len(made.entries) - 2
     assert said[texts("rollup.components")]
-    assert all(line.startswith("█") for line in said[texts("rollup.components")])
+    assert all(re.match(r"█+░* \d+ \S", line) for line in said[texts("rollup.components")])
 
 
 @every_language
@@ -247,3 +251,39 @@ def test_a_question_about_five_days_reads_as_a_rollup(days, long):
     for zone in ("UTC", "Asia/Shanghai", "America/New_York"):
         since = schedule.midnight(WED.date(), zone)
         assert schedule.is_long(Period(since, schedule.midnight(WED.date() + timedelta(days=days), zone), zone)) is long
+
+
+def table_in(message):
+    return any(block["type"] == "table" for block in message["blocks"])
+
+
+def test_a_weekly_subscription_reads_as_a_rollup_and_a_daily_one_that_makes_up_for_a_week_does_not(tmp_path):
+    with opened(tmp_path, Time(DAY - timedelta(hours=12))) as bot:
+        weekly = bot.follow(schedule="0 9 * * wed")
+        daily = bot.follow(Place("slack", "C2"))
+        bot.at("18T09:00")
+        for n in range(3):
+            bot.commit(f"one{n}", DAY + timedelta(days=n, hours=3))
+        bot.commit("two", DAY + timedelta(days=3), 'Revert "fix: one2"')
+        bot.at("25T09:00")
+        (rolled,), (long,) = bot.tops(), bot.tops("C2")
+        assert (table_in(rolled), table_in(long)) == (False, True)
+        assert "2 commits |" in str(rolled)
+        assert "4 commits |" in str(long)
+        assert "Taken back again within this time" in str(rolled)
+        kept = [bot.store.digest(bot.store.deliveries(s.id)[0].digest) for s in (weekly, daily)]
+        assert [digest.rollup is not None for digest in kept] == [True, False]
+
+
+def test_a_question_about_a_week_is_answered_with_a_rollup(tmp_path):
+    build = Builder(tmp_path / "repo")
+    build.commit("root", DAY - timedelta(days=3), {"a.py": "1\n"}, message="feat: a start")
+    build.commit("next", DAY - timedelta(days=1), {"a.py": "2\n"}, message="fix: a step")
+    build.finish()
+    world = World(tmp_path, lambda: DAY + timedelta(hours=1), str(tmp_path / "repo"))
+    for asked, rolled in (("week", True), ("2026-02-13 2026-02-17", True), ("2026-02-14 2026-02-17", False)):
+        (told,) = world.ask(asked)
+        tables = [p for p in told.headline.parts if isinstance(p, Table)]
+        assert bool(tables) is not rolled, asked
+        assert "fix: a step" in words(told.headline)
+    world.close()

@@ -42,6 +42,8 @@ class Build:
         """The digest's opening sentences; those of a `rollup` tell of a week or longer."""
         brief = self._brief
         if not entries:
+            if rollup and rollup.undone:
+                return rules.rollup_overview(rollup, 0, brief.texts)
             return brief.texts("digest.overview_none")
         if brief.model:
             question = questions.overview_question(brief.repository, entries, brief.language, rollup=rollup is not None)

@@ -291,10 +291,12 @@ def rollup_overview(rollup: Rollup, total: int, texts: Texts) -> str:
     Which commits to read stands right beneath it.
     """
     busiest = [_busy(c, texts) for c in rollup.components[:3]]
-    said = [texts("rules.overview_where", names=texts("rules.comma").join(busiest))] if busiest else []
-    if undone := len(rollup.undone):
-        said.append(texts("rules.overview_undone", count=texts.count("commits", undone)))
-    return " ".join(said) or f"{texts.count('commits', total)}."
+    said = texts("rules.overview_quiet", count=texts.count("commits", total))
+    if busiest:
+        said = texts("rules.overview_where", names=texts("rules.comma").join(busiest))
+    if not rollup.undone:
+        return said
+    return texts("rules.overview_undone", said=said, count=texts.count("commits", len(rollup.undone)))
 
 
 def _busy(component: Component, texts: Texts) -> str:

@@ -24,8 +24,8 @@ from bot.posts.rollup import component_lines, people_line, types_line, undone_li
 from bot.texts import Texts
 from bot.values import Digest, Entry, Importance, Line, Span, Theme, local, sanitize
 
-_PEOPLE = 30
-"""People of a rollup that are named."""
+_ALL, _PEOPLE = 100, 30
+"""Components of a rollup, of which it has fewer, and people that are named."""
 _CONTENTS_LIMIT = 100
 """Characters of a subject in the contents; the heading has it whole."""
 
@@ -95,7 +95,7 @@ class Chapter:
         if not self.digest.rollup:
             return []
         sections = (
-            ("components", component_lines(self.digest, self.texts, len(self.digest.rollup.components))),
+            ("components", component_lines(self.digest, self.texts, _ALL, lines=True)),
             ("people", [people_line(self.digest, self.texts, _PEOPLE)]),
             ("types", [types_line(self.digest, self.texts)]),
             ("undone", undone_lines(self.digest, self.texts)),

@@ -27,14 +27,15 @@ _CELLS, _FULL, _EMPTY = 10, "█", "░"
 def headline(digest: Digest, texts: Texts) -> list[Text]:
     """What stands beneath the statistics: what to read, themes, where it happened, who it was, what was taken back."""
     sections = (
-        ("rollup.read", _read(digest, texts), True),
-        ("rollup.themes", _themes(digest, texts), True),
-        ("rollup.components", component_lines(digest, texts, _COMPONENTS), False),
-        ("rollup.people", [people_line(digest, texts, _PEOPLE)], False),
-        ("rollup.types", [types_line(digest, texts)], False),
-        ("rollup.undone", _undone(digest, texts), True),
+        ("rollup.read", _read(digest, texts)),
+        ("rollup.themes", _themes(digest, texts)),
+        ("rollup.components", component_lines(digest, texts, _COMPONENTS)),
+        ("rollup.people", [people_line(digest, texts, _PEOPLE)]),
+        ("rollup.types", [types_line(digest, texts)]),
+        ("rollup.undone", _undone(digest, texts)),
     )
-    return [Text(tuple(lines), texts(key), bullets=bullets) for key, lines, bullets in sections if any(lines)]
+    # No lists: of one that is long a chat may show no more than its heading.
+    return [Text(tuple(lines), texts(key)) for key, lines in sections if any(lines)]
 
 
 def _read(digest: Digest, texts: Texts) -> list[Line]:
@@ -63,7 +64,7 @@ def theme_line(digest: Digest, theme: Theme, texts: Texts) -> Line:
     """A theme's title, how many commits it has, and the weightiest of them by name."""
     members = _members(digest, theme)
     count = texts.count("commits", len(theme.shas))
-    spans = [Span(theme.title, strong=True), Span(f" · {count}: ")]
+    spans = [Span(theme.title, strong=True), Span(f" · {count}{texts('report.colon')}")]
     for number, entry in enumerate(members[:_NAMED]):
         spans += [Span(", ")] if number else []
         spans.append(named_link(digest.repository, entry.commit))
@@ -80,21 +81,22 @@ def _weightiest(entries: Sequence[Entry]) -> list[Entry]:
     return sorted(entries, key=lambda e: e.grade.weight, reverse=True)
 
 
-def component_lines(digest: Digest, texts: Texts, limit: int) -> list[Line]:
-    """Each component with a bar of how many commits happened in it."""
+def component_lines(digest: Digest, texts: Texts, limit: int, *, lines: bool = False) -> list[Line]:
+    """Each component with a bar of how many commits happened in it, and with the `lines` that they changed."""
     found = _components(digest)[:limit]
     most = max((len(c.shas) for c in found), default=1)
-    return [(Span(bar(len(c.shas), most), code=True), *_component_line(c, texts)) for c in found]
+    return [(Span(bar(len(c.shas), most)), *_component_line(c, texts, lines)) for c in found]
 
 
 def _components(digest: Digest) -> tuple[Component, ...]:
     return digest.rollup.components if digest.rollup else ()
 
 
-def _component_line(component: Component, texts: Texts) -> Line:
-    count = texts.count("commits", len(component.shas))
-    lines = texts("digest.lines", added=f"{component.added:,}", removed=f"{component.removed:,}")
-    return (Span(" "), Span(component_name(component, texts), strong=True), Span(f" · {count}, {lines}"))
+def _component_line(component: Component, texts: Texts, lines: bool) -> Line:
+    """Kept short, so that it is one line on a phone."""
+    said = texts("digest.lines", added=f"{component.added:,}", removed=f"{component.removed:,}")
+    name = Span(component_name(component, texts), strong=True)
+    return (Span(f" {len(component.shas):,} "), name, *([Span(f" · {said}")] if lines else []))
 
 
 def component_name(component: Component, texts: Texts) -> str:
