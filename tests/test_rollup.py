@@ -250,7 +250,7 @@ def test_a_schedule_that_comes_seldom_reads_as_a_rollup(expression, weekly):
 def test_a_question_about_five_days_reads_as_a_rollup(days, long):
     for zone in ("UTC", "Asia/Shanghai", "America/New_York"):
         since = schedule.midnight(WED.date(), zone)
-        assert schedule.is_long(Period(since, schedule.midnight(WED.date() + timedelta(days=days), zone), zone)) is long
+        assert Period(since, schedule.midnight(WED.date() + timedelta(days=days), zone), zone).is_long is long
 
 
 def table_in(message):

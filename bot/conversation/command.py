@@ -9,7 +9,6 @@ from bot.app import App
 from bot.commits.hosts import Hosts
 from bot.conversation.grammar import EVERYBODYS
 from bot.conversation.naming import Naming
-from bot.delivery import schedule
 from bot.errors import UsageError
 from bot.judgement.asker import Bill
 from bot.languages import BASE
@@ -106,8 +105,8 @@ class Context:
     def scope(self, repo: str, period: Period) -> Scope:
         """A period as this place sees it."""
         followed = self.subscribed(repo)
-        long = schedule.is_long(period)
-        return Scope(repo, period, self.texts.language, followed.branch, followed.filters, long)
+        about = (repo, period, self.texts.language, followed.branch, followed.filters)
+        return Scope(*about, rollup=period.is_long)
 
 
 Handler = Callable[[Context, Sequence[str]], tuple[Post, ...]]

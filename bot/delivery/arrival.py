@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.commits.line import COMPARED, paired
+from bot.commits.twins import patch_id
 from bot.texts import Texts
-from bot.values import Commit, FilePatch, Gone, Landing, Mark, one_line
+from bot.values import Commit, FilePatch, Gone, Landing, Mark, Release, one_line
 
 Patches = Callable[[Sequence[Commit]], Iterable[tuple[str, tuple[FilePatch, ...]]]]
 """Read the patches of commits, by SHA."""
@@ -27,7 +28,7 @@ class Arrival:
 
     `back` is what was told before and came back. Where the branch was `rewritten`, `old` is where it was; `missing`
     commits did not come back, of which `gone` are the newest.
-    `dated` and `lost` are a Landing's.
+    `dated` and `lost` are a Landing's, `releases` and `moved` what `bot.delivery.tagged` has found.
     """
 
     mark: Mark
@@ -39,6 +40,8 @@ class Arrival:
     rewritten: bool = False
     dated: bool = False
     lost: bool = False
+    releases: tuple[Release, ...] = ()
+    moved: tuple[tuple[Release, str], ...] = ()
 
 
 def arrival(branch: str, before: Mark | None, landing: Landing, patches: Patches) -> Arrival:
@@ -53,15 +56,15 @@ def arrival(branch: str, before: Mark | None, landing: Landing, patches: Patches
     again = _known([c for c in new if c.sha not in {**landing.returned, **same}], known, patches)
     found = {**landing.returned, **same, **again}
     if landing.waiting and not landing.commits and not found:
-        return Arrival(Mark(branch, landing.tip, known))
+        return Arrival(Mark(branch, landing.tip, gone=known))
     first = next((n for n, commit in enumerate(landing.waiting) if commit.sha in found), len(landing.waiting))
     told = (*landing.waiting[first:], *landing.commits)
     gone = tuple(c for c in landing.gone if c.sha not in same.values())
     left = (*(_remembered(c, ids) for c in gone), *(g for g in known if g.sha not in again.values()))
     return Arrival(
-        Mark(branch, told[0].sha if told and first < len(landing.waiting) else landing.tip, left[:COMPARED]),
+        Mark(branch, told[0].sha if told and first < len(landing.waiting) else landing.tip, gone=left[:COMPARED]),
         tuple(c for c in told if c.sha not in found),
-        before.tip if before else "",
+        (before.tip if before else None) or "",
         tuple(c for c in told if c.sha in found),
         gone,
         landing.missing - len(same),
@@ -121,22 +124,11 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:_HASH]
 
 
-def patch_id(files: Iterable[FilePatch]) -> str:
-    """What a patch does, without line numbers and white space; empty where it is not known whole."""
-    made = hashlib.sha256()
-    known = False
-    for file in files:
-        if not file.complete:
-            return ""
-        lines = ("".join(line.split()) for line in file.text.splitlines() if not line.startswith("@@"))
-        made.update("\n".join((file.path, *lines)).encode(errors="replace"))
-        known = known or bool(file.text)
-    return made.hexdigest() if known else ""
-
-
 def said(arrival: Arrival, texts: Texts) -> tuple[str, ...]:
-    """What a digest says of a branch that was rewritten, or that dates decided."""
+    """What a digest says of a branch that was rewritten, or that dates decided, and of tags that moved."""
     old, notices = arrival.old[:7], []
+    for release, was in arrival.moved[:_NAMED]:
+        notices.append(texts("release.moved", name=release.name, old=was[:7], new=release.sha[:7]))
     if arrival.back:
         key = "branch.back" if arrival.rewritten else "branch.again"
         notices.append(texts(key, old=old, count=texts.count("commits", len(arrival.back))))

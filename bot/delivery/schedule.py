@@ -22,14 +22,12 @@ from apscheduler.triggers.cron import CronTrigger
 from bot import crontab
 from bot.crontab import WEEK
 from bot.errors import UsageError
-from bot.values import Period
+from bot.values import LONG, Period
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _RANGE = re.compile(rf"\b({'|'.join(_DAYS)})-({'|'.join(_DAYS)})\b(?!/)")
 CATCH_UP = timedelta(days=7)
 """So far back a digest reaches that makes up for missed ones."""
-ROLLUP = 5
-"""Days from which on a digest reads as a rollup: those that people ask for, and those between two of a schedule."""
 _SLOTS = 3
 """So many times between slots are looked at: one that is due each day of one week in a month is not weekly."""
 _NUMBER = re.compile(r"(?<![/\d])[0-7](?!\d)")
@@ -66,12 +64,6 @@ def week(now: datetime, zone: str) -> Period:
     return Period(midnight(end - timedelta(days=7), zone), midnight(end, zone), zone)
 
 
-def is_long(period: Period) -> bool:
-    """Whether a digest of a period that somebody asks for reads as a rollup."""
-    first, last = period.days
-    return (last.date() - first.date()).days + 1 >= ROLLUP
-
-
 def is_weekly(expression: str, zone: str, slot: datetime) -> bool:
     """Whether the digests of a schedule read as rollups: from a slot on, they come so seldom, weekly or less often.
 
@@ -79,7 +71,7 @@ def is_weekly(expression: str, zone: str, slot: datetime) -> bool:
     """
     following = slot_after(expression, zone, slot)
     for _ in range(_SLOTS):
-        if following is None or (today(following, zone) - today(slot, zone)).days < ROLLUP:
+        if following is None or (today(following, zone) - today(slot, zone)).days < LONG:
             return False
         slot, following = following, slot_after(expression, zone, following)
     return True
@@ -119,10 +111,9 @@ def is_misread(expression: str) -> bool:
 def days_named(names: Sequence[str]) -> str:
     """`mon-fri`, `daily` or `mon,wed` for days in any order; other words stay as they are, to be refused later."""
     chosen = {name.lower() for name in names}
-    if chosen == set(WEEK):
-        return "daily"
-    if chosen == set(WEEK[:5]):
-        return "mon-fri"
+    for days, word in ((set(WEEK), "daily"), (set(WEEK[:5]), "mon-fri")):
+        if chosen >= days and chosen.isdisjoint(set(WEEK) - days):
+            return ",".join([word, *sorted(chosen - days)])
     return ",".join(sorted(chosen, key=lambda name: (WEEK.index(name) if name in WEEK else 7, name)))
 
 
@@ -211,6 +202,11 @@ def due(expression: str, zone: str, mark: Watermark, now: datetime) -> Due | Non
         earliest = midnight(today(until, zone) - CATCH_UP, zone)
         since = max(mark.cursor, min(passed[-2][1], earliest))
     return Due(slot, mark.cursor, since, until, mark.missed + len(passed) - 1)
+
+
+def first_slot(expression: str, zone: str, mark: Watermark) -> datetime | None:
+    """The first slot after `mark.slot`, in UTC, whether or not it has passed. Raises as `due` does."""
+    return next((slot for slot, _ in _slots(expression, zone, mark)), None)
 
 
 def _passed(expression: str, zone: str, mark: Watermark, now: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -116,11 +116,14 @@ class Gone:
 class Mark:
     """Up to where a branch was told of: its commit `tip`, which is empty where there was nothing on it.
 
-    `gone` is what was told of and was rewritten away, the latest first, as far as it did not come back.
+    It is None where only releases are told of. `releases` are the tags of the last weeks that were there by then, each
+    with the start of its SHA; None where nobody looked. `gone` is what was told of and was rewritten away, the latest
+    first, as far as it did not come back.
     """
 
     branch: str
-    tip: str
+    tip: str | None
+    releases: tuple[tuple[str, str], ...] | None = None
     gone: tuple[Gone, ...] = ()
 
 
@@ -162,6 +165,18 @@ class Delivery:
     def sent(self) -> bool:
         """Whether anything of it is known to be posted."""
         return any(step.state is StepState.DONE for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A subscription at which there may be something to plan, or to give up, with its latest delivery.
+
+    `mark` is the store's: it is another one once anything of that has changed.
+    """
+
+    subscription: Subscription
+    last: Delivery | None
+    mark: int
 
 
 @dataclass(frozen=True, slots=True)

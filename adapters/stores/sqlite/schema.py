@@ -231,3 +231,12 @@ def accounts(db: Database) -> None:
     db.table("usage").add_column("reserved", int, not_null_default=0)
     db.execute("CREATE INDEX usage_of_channels ON usage (at) WHERE channel != ''")
     db.execute("CREATE UNIQUE INDEX usage_reserved ON usage (reservation) WHERE reservation != ''")
+
+
+@MIGRATIONS()
+def due_moments(db: Database) -> None:
+    """When each subscription is to be looked at, see `adapters.stores.due`: those of an earlier version at once."""
+    for name in ("due", "looked"):
+        db.table("subscriptions").add_column(name, int, not_null_default=0)
+        db.table("subscriptions").create_index([name])
+    db.table("deliveries").create_index(["subscription", "id"], index_name="deliveries_latest")

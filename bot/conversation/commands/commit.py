@@ -29,7 +29,8 @@ def expand(context: Context, named: CommitName) -> tuple[Post, ...]:
         return {s.branch for s in everywhere if s.repo == repository.name and s.branch}
 
     entry = context.services.app.expand(repository, commit, context.texts, followed, context.account)
-    return (Post(commit_message(repository, entry, context.zone, context.texts)),)
+    standing = context.services.app.releasing.standing(repository, commit)
+    return (Post(commit_message(repository, entry, context.zone, context.texts, standing=standing)),)
 
 
 def _explain(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
