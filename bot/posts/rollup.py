@@ -42,7 +42,8 @@ def _read(digest: Digest, texts: Texts) -> list[Line]:
     """The weightiest commits: those that are high, and where these are few the next ones; each with its verdict."""
     ordered = _weightiest(digest.lasting.entries)
     high = len(digest.lasting.by_importance[Importance.HIGH])
-    return [_read_line(digest, entry, texts) for entry in ordered[: min(max(high, _LEAST), _READ)]]
+    lines = [_read_line(digest, entry, texts) for entry in ordered[: min(max(high, _LEAST), _READ)]]
+    return [*lines, *([plain(texts("rollup.more_high", n=high - _READ))] if high > _READ else [])]
 
 
 def _read_line(digest: Digest, entry: Entry, texts: Texts) -> Line:
