@@ -105,9 +105,9 @@ def digest(kind: Kind = "normal", language: Language = "en", **changes: object) 
     return replace(value, rows=rows(value.entries))
 
 
-def rolled_up(language: Language = "en", **changes: object) -> Digest:
-    """A week of the normal day's commits, and a high one that was taken back, as a rollup."""
-    day = digest("normal", language)
+def rolled_up(language: Language = "en", kind: Kind = "normal") -> Digest:
+    """A week of a day's commits, and a high one that was taken back, as a rollup."""
+    day = digest(kind, language)
     taken = _pair(900, "feat: answer from a cache", Importance.HIGH)
     taker = _pair(901, 'Revert "feat: answer from a cache (#900)"', Importance.MEDIUM)
     entries = (taker, *day.entries[:9], taken, *day.entries[9:])
@@ -115,8 +115,8 @@ def rolled_up(language: Language = "en", **changes: object) -> Digest:
     lasting = [e for e in entries if e.commit.sha not in made.left_out]
     found = themes([e.commit for e in lasting], [e.grade for e in lasting])
     period = replace(day.period, since=day.period.until - timedelta(days=7))
-    more = {"period": period, "entries": entries, "rollup": made, "themes": weightiest_first(found, lasting)}
-    return digest("normal", language, **more | changes)
+    themed = weightiest_first(found, lasting)
+    return digest(kind, language, period=period, entries=entries, rollup=made, themes=themed)
 
 
 def _pair(pull: int, subject: str, importance: Importance) -> Entry:

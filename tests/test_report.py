@@ -43,7 +43,11 @@ KINDS = ("normal", "empty", "hostile")
 
 every_digest = pytest.mark.parametrize(
     "value",
-    [make(language) for language in LANGUAGES for make in (*(partial(digest, kind) for kind in KINDS), rolled_up)],
+    [
+        make(language)
+        for language in LANGUAGES
+        for make in (*(partial(digest, kind) for kind in KINDS), rolled_up, partial(rolled_up, kind="hostile"))
+    ],
     ids=lambda d: f"{d.language}",
 )
 

@@ -1,7 +1,7 @@
 """What a digest of a week or longer says instead of a table: for a chat and for the report. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from bot.commits.files import ROOT
 from bot.posts.labels import brief_line, mark, named_link, plain, subject_line, type_label
@@ -12,6 +12,8 @@ _READ, _THEMES, _COMPONENTS, _PEOPLE, _UNDONE, _TYPES = 8, 6, 6, 8, 5, 6
 """Lines of each kind in a headline, and names in one of its lines: the reader has two minutes."""
 _LEAST = 3
 """Commits that are named in a week in which nothing is high."""
+_FEW = 2
+"""So many commits may share a reason that is still worth telling."""
 _NAMED = 6
 """Commits that a theme's line names."""
 _VERDICT, _TITLE, _PERSON = 200, 100, 40
@@ -42,12 +44,21 @@ def _read(digest: Digest, texts: Texts) -> list[Line]:
     """The weightiest commits: those that are high, and where these are few the next ones; each with its verdict."""
     ordered = _weightiest(digest.lasting.entries)
     high = len(digest.lasting.by_importance[Importance.HIGH])
-    lines = [_read_line(digest, entry, texts) for entry in ordered[: min(max(high, _LEAST), _READ)]]
+    shown = ordered[: min(max(high, _LEAST), _READ)]
+    telling = _telling(shown)
+    lines = [_read_line(digest, entry, texts, telling) for entry in shown]
     return [*lines, *([plain(texts("rollup.more_high", n=high - _READ))] if high > _READ else [])]
 
 
-def _read_line(digest: Digest, entry: Entry, texts: Texts) -> Line:
-    importance, said = entry.grade.importance, entry.analysis.verdict or entry.grade.reason
+def _telling(entries: Sequence[Entry]) -> frozenset[str]:
+    """The reasons of some commits that few of them share: what many have in common tells nobody anything."""
+    reasons = Counter(e.grade.reason for e in entries)
+    return frozenset(reason for reason, number in reasons.items() if reason and number <= _FEW)
+
+
+def _read_line(digest: Digest, entry: Entry, texts: Texts, telling: Collection[str]) -> Line:
+    importance, reason = entry.grade.importance, entry.grade.reason
+    said = entry.analysis.verdict or (reason if reason in telling else "")
     return (
         Span(f"{mark(importance, texts)} ", importance=importance),
         *subject_line(digest.repository, entry.commit, _TITLE),
@@ -178,7 +189,8 @@ def _group(digest: Digest, theme: Theme, texts: Texts) -> Iterator[Line]:
 
 def _briefly(digest: Digest, entries: Sequence[Entry], limit: int, texts: Texts) -> Iterator[Line]:
     """The first of some commits in a line each, and how many more there are."""
+    telling = _telling(digest.lasting.entries)
     for entry in entries[:limit]:
-        yield brief_line(digest.repository, entry, texts)
+        yield brief_line(digest.repository, entry, texts, reason=entry.grade.reason in telling)
     if (more := len(entries) - limit) > 0:
         yield plain(texts("digest.rest_more", n=f"{more:,}"))
