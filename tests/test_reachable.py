@@ -119,6 +119,22 @@ def test_an_upgrade_tells_nothing_twice(bot):
     assert "fix: odd" in last(bot)
 
 
+def test_after_a_restore_dates_decide_and_a_rewrite_of_the_forgotten_time_cannot_be_seen(bot):
+    """What docs/backup.md says: what was dated anew is told again, once, and nothing is lost."""
+    with sqlite3.connect(bot.folder / "digest.db") as db:
+        forgotten = "json_set(json_remove(body, '$.before', '$.mark'), '$.state', 'restored')"
+        db.execute(f"UPDATE deliveries SET state = 'restored', body = {forgotten}")
+        db.execute("DELETE FROM told")
+    db.close()
+    rewrite(bot, "one", "three")
+    bot.at("20T09:00")
+    assert "rewritten" not in last(bot)
+    assert "2 commits |" in last(bot)
+    rewrite(bot, "two", onto="three again", at=DAY + 50 * HOUR)
+    bot.at("21T09:00")
+    assert "1 commit |" in last(bot)
+
+
 def test_another_default_branch_begins_where_the_last_period_ended(bot):
     bot.build.commit("other", DAY + 2 * HOUR, {"other.py": "1\n"}, branch="next", message="fix: other")
     bot.build.commit("newer", DAY + 26 * HOUR, {"newer.py": "1\n"}, branch="next", message="fix: newer")
