@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from bot.commits.files import ROOT
 from bot.posts.labels import brief_line, mark, named_link, plain, subject_line, type_label
 from bot.texts import Texts
-from bot.values import Component, Digest, Entry, Importance, Line, Span, Text, Theme, Undone, one_line
+from bot.values import ChangeType, Component, Digest, Entry, Importance, Line, Span, Text, Theme, Undone, one_line
 
 _READ, _THEMES, _COMPONENTS, _PEOPLE, _UNDONE, _TYPES = 8, 6, 6, 8, 5, 6
 """Lines of each kind in a headline, and names in one of its lines: the reader has two minutes."""
@@ -141,7 +141,8 @@ def people_line(digest: Digest, texts: Texts, limit: int) -> Line:
 def types_line(digest: Digest, texts: Texts) -> Line:
     """How many commits there are of each type, by the first that each has."""
     types = Counter(e.grade.types[0] for e in digest.lasting.entries if e.grade.types)
-    said = [texts("rollup.person", name=type_label(t, texts), n=n) for t, n in types.most_common(_TYPES)]
+    ranked = sorted(types.most_common(), key=lambda item: item[0] is ChangeType.OTHER)
+    said = [texts("rollup.person", name=type_label(t, texts), n=n) for t, n in ranked[:_TYPES]]
     return plain(texts("rules.comma").join(said)) if said else ()
 
 
@@ -152,10 +153,12 @@ def _undone(digest: Digest, texts: Texts) -> list[Line]:
 
 
 def undone_lines(digest: Digest, texts: Texts) -> list[Line]:
-    """Each commit that was taken back, with the one that did it."""
+    """Each commit that was taken back, the weightiest first, with the one that did it."""
     entries = {e.commit.sha: e for e in digest.entries}
-    undone = digest.rollup.undone if digest.rollup else ()
-    return [_undone_line(digest, u, entries, texts) for u in undone if {u.sha, u.by} <= entries.keys()]
+    undone = sorted(
+        digest.rollup.undone if digest.rollup else (), key=lambda u: entries[u.sha].grade.weight, reverse=True
+    )
+    return [_undone_line(digest, u, entries, texts) for u in undone]
 
 
 def _undone_line(digest: Digest, undone: Undone, entries: dict[str, Entry], texts: Texts) -> Line:
