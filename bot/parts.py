@@ -31,7 +31,7 @@ from bot.conversation import operator
 from bot.conversation.command import Defaults, Services
 from bot.conversation.host import Host
 from bot.conversation.interpreter import Interpreter
-from bot.conversation.options import zone_named
+from bot.conversation.zones import zone_named
 from bot.delivery.planning import clock_error
 from bot.delivery.worker import Worker
 from bot.errors import ConfigError, DigestError, StoreError, Unavailable, UsageError
