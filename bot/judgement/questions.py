@@ -56,10 +56,10 @@ from bot.values import (
     sanitize,
 )
 
-TRIAGE, SECOND, OVERVIEW = "triage.v2", "second.v2", "overview.v2"
+TRIAGE, SECOND, OVERVIEW, ROLLUP = "triage.v2", "second.v2", "overview.v2", "rollup.v1"
 ANALYSIS, DRAFT, LOOK, BATCH, MERGE = "analysis.v3", "draft.v2", "look.v2", "batch.v3", "merge.v3"
 """The prompts in use; an analysis is kept under the name of the prompt that made it."""
-PROMPTS = (TRIAGE, SECOND, ANALYSIS, DRAFT, LOOK, BATCH, MERGE, OVERVIEW)
+PROMPTS = (TRIAGE, SECOND, ANALYSIS, DRAFT, LOOK, BATCH, MERGE, OVERVIEW, ROLLUP)
 
 EARLIER = ("analysis.v1", "batch.v1", "merge.v1")
 """Prompts of versions that read little: who has asked them has not chosen a depth."""
@@ -413,12 +413,14 @@ def batch_question(
     return _question(BATCH, BatchReply, data, "commits", (300 * len(commits), 600 + 700 * len(commits)), **blanks)
 
 
-def overview_question(repository: Repository, entries: Sequence[Entry], language: str) -> Question:
-    """Ask for the digest's opening sentences, from what the analyses found."""
+def overview_question(
+    repository: Repository, entries: Sequence[Entry], language: str, *, rollup: bool = False
+) -> Question:
+    """Ask for the digest's opening sentences, or a rollup's, from what the analyses found."""
     order = sorted(entries, key=lambda e: (-e.grade.importance.rank, -e.grade.score))[:TRIAGE_SIZE]
     data = "\n".join(_told(repository, entry) for entry in order)
     blanks = {"repository": repository.title, "language": language}
-    return _question(OVERVIEW, OverviewReply, data, "commits", (200, 800), **blanks)
+    return _question(ROLLUP if rollup else OVERVIEW, OverviewReply, data, "commits", (200, 800), **blanks)
 
 
 def _told(repository: Repository, entry: Entry) -> str:
