@@ -281,7 +281,8 @@ def analysis_question(repository: Repository, commit: Commit, seen: Selection, r
 
 def draft_question(repository: Repository, commit: Commit, seen: Selection, rest: Rest, *, looks: int) -> Question:
     """Ask for a draft of claims on one commit, and for up to `looks` things to look up before they are made."""
-    return _about(DRAFT, DraftReply, repository, commit, seen, rest, answer=DRAFTED, looks=str(looks))
+    room = f"{_room(len(seen.text)):,}"
+    return _about(DRAFT, DraftReply, repository, commit, seen, rest, answer=DRAFTED, looks=str(looks), room=room)
 
 
 def looked_question(
@@ -330,9 +331,14 @@ def _about(  # noqa: PLR0917  # what a question about one commit is made of, in 
 
 def looked(sights: Sequence[Sight], patch: int) -> str:
     """What was looked up, as a model sees it, beside a patch of so many characters."""
-    least, most = FOUND
-    shown = lookup.within(sights, min(max(patch // 2, least), most))
+    shown = lookup.within(sights, _room(patch))
     return "\n".join(_sight(cut, is_cut=cut != whole) for cut, whole in zip(shown, sights, strict=True))
+
+
+def _room(patch: int) -> int:
+    """Characters of what was looked up, beside a patch of so many."""
+    least, most = FOUND
+    return min(max(patch // 2, least), most)
 
 
 def _lines(look: Look) -> str:
