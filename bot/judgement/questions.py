@@ -20,6 +20,7 @@ from bot.judgement.shapes import (
     MOST_LOOKS,
     AnalysisReply,
     BatchReply,
+    ChangeReply,
     CorrectionReply,
     DraftReply,
     ImpactReply,
@@ -281,7 +282,8 @@ def analysis_question(repository: Repository, commit: Commit, seen: Selection, r
 
 def draft_question(repository: Repository, commit: Commit, seen: Selection, rest: Rest, *, looks: int) -> Question:
     """Ask for a draft of claims on one commit, and for up to `looks` things to look up before they are made."""
-    return _about(DRAFT, DraftReply, repository, commit, seen, rest, answer=DRAFTED, looks=str(looks))
+    room = f"{_room(len(seen.text)):,}"
+    return _about(DRAFT, DraftReply, repository, commit, seen, rest, answer=DRAFTED, looks=str(looks), room=room)
 
 
 def looked_question(
@@ -330,9 +332,14 @@ def _about(  # noqa: PLR0917  # what a question about one commit is made of, in 
 
 def looked(sights: Sequence[Sight], patch: int) -> str:
     """What was looked up, as a model sees it, beside a patch of so many characters."""
-    least, most = FOUND
-    shown = lookup.within(sights, min(max(patch // 2, least), most))
+    shown = lookup.within(sights, _room(patch))
     return "\n".join(_sight(cut, is_cut=cut != whole) for cut, whole in zip(shown, sights, strict=True))
+
+
+def _room(patch: int) -> int:
+    """Characters of what was looked up, beside a patch of so many."""
+    least, most = FOUND
+    return min(max(patch // 2, least), most)
 
 
 def _lines(look: Look) -> str:
@@ -373,6 +380,7 @@ def _as_json(part: Analysis) -> str:
     shaped = AnalysisReply.model_construct(  # what an earlier version kept may lack a field
         verdict=part.verdict,
         summary=part.summary,
+        changes=[ChangeReply(text=p.text, path=p.path) for p in part.changes],
         impact=[
             ImpactReply(component=i.component, paths=list(i.paths), before=i.before, effect=i.effect)
             for i in part.impact

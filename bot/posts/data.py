@@ -52,6 +52,7 @@ _LEFT_OUT: dict[type, tuple[str, ...]] = {
 _WHERE_TOLD: dict[type, tuple[str, ...]] = {
     Reading: ("request",),
     Evidence: ("request",),
+    Analysis: ("changes",),
     Insight: ("also",),
     Risk: ("also",),
     Digest: ("releases", "between", "rollup"),

@@ -85,6 +85,14 @@ class Impact:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A part of a commit, what was done there and how; `path` is empty where it is no single file."""
+
+    text: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Insight:
     """A technical observation with the evidence for it; `also` is that for its further parts."""
 
@@ -140,6 +148,7 @@ class Analysis:
 
     summary: str
     verdict: str = ""
+    changes: tuple[Change, ...] = ()
     impact: tuple[Impact, ...] = ()
     insights: tuple[Insight, ...] = ()
     risks: tuple[Risk, ...] = ()
