@@ -31,7 +31,7 @@ from bot.conversation import operator
 from bot.conversation.command import Defaults, Services
 from bot.conversation.host import Host
 from bot.conversation.interpreter import Interpreter
-from bot.conversation.options import zone_named
+from bot.conversation.zones import zone_named
 from bot.delivery.planning import clock_error
 from bot.delivery.queued import LISTEN, ROLES, Queued
 from bot.delivery.worker import Worker
@@ -584,15 +584,19 @@ def forget(made: Program, what: str) -> bool:
     return found
 
 
+_UNUSED = timedelta(days=7)
+"""After so long a clone goes that nobody follows: it can be fetched again."""
+
+
 def retain(made: Program) -> None:
-    """Remove what nobody follows and nothing came of for as long as the settings say."""
-    if not (days := made.settings.digest_keep_days):
-        return
-    since, followed = _now() - timedelta(days=days), [s.repo for s in made.store.subscriptions()]
-    gone = made.store.retain(since, followed)
-    clones = _clones(made).retain(followed, since)
-    if gone:
-        made.store.compact()
+    """Remove what nobody follows: clones of this machine after a week, the rest after as long as the settings say.
+
+    The database is made small.
+    """
+    days, followed = made.settings.digest_keep_days, [s.repo for s in made.store.subscriptions()]
+    clones = _clones(made).retain(followed, _now() - _UNUSED)
+    gone = made.store.retain(_now() - timedelta(days=days), followed) if days else 0
+    made.store.compact()
     if gone or clones:
         fields = {"repositories": gone, "clones": clones}
         logging.getLogger("digest").info("forgotten", extra={"fields": fields})

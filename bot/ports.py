@@ -769,7 +769,7 @@ class Database(Protocol):
         ...
 
     def compact(self) -> None:
-        """Give space back to the disk that is used no more; deliveries need not wait for it."""
+        """Pack what an earlier version did not, and give unused space back; deliveries need not wait for it."""
         ...
 
 

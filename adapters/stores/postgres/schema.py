@@ -138,6 +138,20 @@ def _due_moments(db: Connection) -> None:
 _ADDED = sql.SQL("ALTER TABLE subscriptions ADD COLUMN {} bigint NOT NULL DEFAULT 0")
 
 
+def _packed(db: Connection) -> None:
+    """What is long is kept packed, see `adapters.stores.packing`; what an earlier version kept is found by an index."""
+    for table, key in (("commits", "id"), ("analyses", "repo"), ("analysis_words", "commit_id"), ("digests", "key")):
+        for statement in _PACKED:
+            db.execute(statement.format(sql.Identifier(table), sql.Identifier(key), sql.Identifier(f"{table}_plain")))
+
+
+_PACKED = (
+    sql.SQL("ALTER TABLE {0} ADD COLUMN packed bytea"),
+    sql.SQL("ALTER TABLE {0} ALTER COLUMN packed SET STORAGE EXTERNAL"),
+    sql.SQL("CREATE INDEX {2} ON {0} ({1}) WHERE packed IS NULL"),
+)
+
+
 def _queue(db: Connection) -> None:
     """What several processes share: the rates of platforms, and the tables of `adapters.queue`.
 
@@ -148,7 +162,7 @@ def _queue(db: Connection) -> None:
         db.execute(statement)
 
 
-MIGRATIONS = (_tables, _due_moments, _queue)
+MIGRATIONS = (_tables, _due_moments, _packed, _queue)
 
 
 def is_current(db: Connection, server: str) -> bool:
