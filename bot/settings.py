@@ -19,7 +19,7 @@ from tzlocal import get_localzone_name
 
 from bot import crontab
 from bot.errors import ConfigError, UsageError
-from bot.languages import BASE, LANGUAGES
+from bot.languages import BASE, LANGUAGES, language_named
 
 LAST_PORT = 65_535
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -117,10 +117,11 @@ def _zones() -> dict[str, str]:
 
 
 def check_language(code: str) -> str:
-    """`code`, where it is a language's. Raises ValueError."""
-    if code not in LANGUAGES:
+    """The code of the language that `code` means, by any of its names. Raises ValueError."""
+    language = language_named(code)
+    if language is None:
         raise ValueError(f"no such language; use one of {', '.join(LANGUAGES)}")
-    return code
+    return language.code
 
 
 def _schedule(text: str) -> str:

@@ -39,6 +39,13 @@ def day_label(period: Period, texts: Texts) -> str:
     return texts("digest.days", first=f"{first:%Y-%m-%d}", last=f"{last:%Y-%m-%d}")
 
 
+def zone_label(zone: str) -> str:
+    """A zone by its name; a fixed offset as `UTC+8`, counted eastward as everybody does but the time zone database."""
+    if not zone.startswith("Etc/GMT") or not (count := zone.removeprefix("Etc/GMT").strip("+-0")):
+        return zone
+    return f"UTC{'+' if '-' in zone else '-'}{count}"
+
+
 def when_label(digest: Digest, texts: Texts) -> str:
     """The day or the days that a digest is of, or its release and since when that counts."""
     if not (between := digest.between):
@@ -51,9 +58,8 @@ def when_label(digest: Digest, texts: Texts) -> str:
 def period_label(digest: Digest, texts: Texts) -> str:
     """Both ends of the period and its zone, which is named here and nowhere else, and the branch, if it is of one."""
     since, until = (local(m, digest.period.zone) for m in (digest.period.since, digest.period.until))
-    span = texts(
-        "digest.period", since=f"{since:%Y-%m-%d %H:%M}", until=f"{until:%Y-%m-%d %H:%M}", zone=digest.period.zone
-    )
+    zone = zone_label(digest.period.zone)
+    span = texts("digest.period", since=f"{since:%Y-%m-%d %H:%M}", until=f"{until:%Y-%m-%d %H:%M}", zone=zone)
     return span if digest.between else f"{span} · {texts('digest.branch', branch=digest.branch)}"
 
 

@@ -170,6 +170,8 @@ def _headline(digest: Digest, texts: Texts, notes: Sequence[str], replies: int, 
     parts += [Text(tuple(plain(note) for note in notes))] if notes else []
     if released := headlines(digest, texts):
         parts.append(Text(released, heading=texts("release.heading"), bullets=True))
+    elif digest.filters.releases:
+        parts.append(Text((plain(texts("release.none")),)))
     if digest.overview or not digest.filters.releases:
         parts.append(Text((overview_line(digest),)))
     if digest.entries:

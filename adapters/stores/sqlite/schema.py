@@ -240,3 +240,11 @@ def due_moments(db: Database) -> None:
         db.table("subscriptions").add_column(name, int, not_null_default=0)
         db.table("subscriptions").create_index([name])
     db.table("deliveries").create_index(["subscription", "id"], index_name="deliveries_latest")
+
+
+@MIGRATIONS()
+def packed(db: Database) -> None:
+    """What is long is kept packed, see `adapters.stores.packing`; what an earlier version kept is found by an index."""
+    for table, key in (("commits", "id"), ("analyses", "repo"), ("analysis_words", "commit_id"), ("digests", "key")):
+        db.table(table).add_column("packed", bytes)
+        db.execute(f"CREATE INDEX {table}_plain ON {table} ({key}) WHERE packed IS NULL")

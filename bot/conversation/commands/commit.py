@@ -38,6 +38,11 @@ def _explain(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     found = references(" ".join(words), context.services.defaults.hosts)
     if not found:
         raise UsageError("explain_nothing")
+    return expand_each(context, found)
+
+
+def expand_each(context: Context, found: Sequence[CommitName]) -> tuple[Post, ...]:
+    """The first few of several commits, and that there are more."""
     answers = context.naming.each(found[:_EXPLAINED], lambda one: expand(context, one))
     posts = [post for answer in answers for post in answer]
     if len(found) > _EXPLAINED:
