@@ -290,7 +290,8 @@ def used(clones, name, when):
 
 
 @pytest.mark.parametrize("bounds", [Bounds(most=2), Bounds(size=1)])
-def test_what_was_not_used_for_the_longest_goes_where_there_are_too_many(several, tmp_path, bounds):
+def test_what_was_not_used_for_the_longest_goes_where_there_are_too_many(several, tmp_path, bounds, caplog):
+    caplog.set_level("INFO")
     clones = tmp_path / "clones"
     a, b, c = several
     for url in (a, b):
@@ -298,6 +299,7 @@ def test_what_was_not_used_for_the_longest_goes_where_there_are_too_many(several
     used(clones, "a", 1_000)
     GitSource(clones, bounds=bounds).repository(c)
     assert named(clones) == ({"b", "c"} if bounds.most else {"c"}), "the one that is used stays, however large"
+    assert [record.message for record in caplog.records] == ["a clone made room"] * (1 if bounds.most else 2)
     assert len(day(GitSource(clones, bounds=bounds), a)) == 2, "and what is gone comes back"
 
 
