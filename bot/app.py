@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from bot.commits import filters, related
+from bot.commits.rollup import roll_up, weightiest_first
 from bot.judgement import questions, triage
 from bot.judgement.asker import Asker
 from bot.judgement.brief import Brief
@@ -115,7 +116,9 @@ class App:
         """
         with self._shown(repository):
             landed, releases = self._landed(repository, scope), self._released(repository, scope)
-            scope = replace(scope, period=spanning(scope.period, landed)) if scope.between else scope
+            if scope.between:
+                period = spanning(scope.period, landed)
+                scope = replace(scope, period=period, rollup=period.is_long)
             request = self.request(repository, scope, landed, releases=releases)
             if request.kept and not request.kept.degraded:
                 return request.kept
@@ -185,6 +188,7 @@ class App:
         repo = request.repository.name
         for name, digest in self._archive.delivered_digests(repo, scope.branch, scope.language, scope.period).items():
             same = [e.commit.sha for e in digest.entries] == shas and digest.filters == scope.filters
+            same = same and (digest.rollup is not None) == scope.rollup
             told = digest.releases is None or names_of(digest.releases) == {r.name for r in request.releases}
             if same and told and not digest.degraded and digest.notices[: len(said)] == said:
                 return name, digest
@@ -202,7 +206,8 @@ class App:
         place = (repository.name, repository.title, repository.url, scope.branch)
         shas = tuple(c.sha for c in request.commits) if until else ()
         about = (place, time, shas, scope.language, scope.filters, request.filtered)
-        also = [each for each in (scope.filters.releases, scope.between, *(r.name for r in request.releases)) if each]
+        about_releases = (scope.filters.releases, scope.between, *(r.name for r in request.releases))
+        also = [each for each in (*about_releases, "rollup" if scope.rollup else "") if each]
         named = (*about, model, questions.PROMPTS, triage.VERSION, *request.notices, *also)
         return hashlib.sha256(repr(named).encode()).hexdigest()
 
@@ -219,7 +224,7 @@ class App:
             replace(entry, relations=history.relations(entry.commit, landed))
             for entry in build.entries(commits, before, history.grave(commits))
         )
-        overview = "" if scope.filters.releases else build.overview(entries)
+        rollup = roll_up(commits) if scope.rollup else None
         outside = () if scope.between else commits
         dated = sum(not scope.period.since <= c.committed < scope.period.until for c in outside)
         noticed = (("digest.dated_said", dated), ("digest.filtered", request.filtered))
@@ -231,15 +236,24 @@ class App:
             language=scope.language,
             filters=scope.filters,
             entries=entries,
-            overview=overview,
+            overview="",
             rows=related.rows(entries),
-            themes=related.themes(commits, [e.grade for e in entries]),
-            notices=(*request.notices, *notices, *brief.faults),
+            notices=(*request.notices, *notices),
+            rollup=rollup,
+        )
+        lasting = made.lasting.entries
+        overview = "" if scope.filters.releases else build.overview(lasting, rollup)
+        themes = related.themes([e.commit for e in lasting], [e.grade for e in lasting])
+        return replace(
+            made,
+            overview=overview,
+            themes=weightiest_first(themes, lasting) if rollup else themes,
+            usual=history.usual(made),
+            notices=(*made.notices, *brief.faults),
             degraded=bool(brief.faults),
             releases=self.releasing.told(repository, request.releases, brief.branch),
             between=scope.between,
         )
-        return replace(made, usual=history.usual(made))
 
     def _history(self, repository: Repository) -> History:
         return History(repository, self.repositories.source_of(repository.name), self._archive)

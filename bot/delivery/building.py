@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from bot.app import App, DigestRequest
+from bot.delivery import schedule
 from bot.delivery.arrival import Arrival, arrival, said
 from bot.delivery.job import Job, log
 from bot.delivery.leases import LeaseHolder
@@ -130,7 +131,9 @@ class Builder:
         """The digest of what is new, which says what became of the branch."""
         subscription, delivery = job.subscription, job.delivery
         period = Period(delivery.since, delivery.until, subscription.zone)
-        scope = Scope(subscription.repo, period, subscription.language, subscription.branch, subscription.filters)
+        rollup = schedule.is_weekly(subscription.schedule, subscription.zone, delivery.slot)
+        about = (subscription.repo, period, subscription.language, subscription.branch, subscription.filters)
+        scope = Scope(*about, rollup=rollup)
         return self._app.request(repository, scope, new, said(arrival, Texts(subscription.language)), arrival.releases)
 
     def _with_digest(self, job: Job, request: DigestRequest) -> Job:

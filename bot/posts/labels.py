@@ -7,6 +7,7 @@ from bot.texts import Texts
 from bot.values import (
     RULES,
     Bump,
+    ChangeType,
     Commit,
     Count,
     Digest,
@@ -98,7 +99,12 @@ def importance_label(entry: Entry, texts: Texts) -> str:
 
 def types_label(entry: Entry, texts: Texts) -> str:
     """`Fix / Security`."""
-    return " / ".join(texts(f"type.{t}") for t in entry.grade.types)
+    return " / ".join(type_label(t, texts) for t in entry.grade.types)
+
+
+def type_label(type_: ChangeType, texts: Texts) -> str:
+    """`Fix`."""
+    return texts(f"type.{type_}")
 
 
 def people_label(commit: Commit, limit: int = 0) -> str:
@@ -134,6 +140,24 @@ def subject_line(repository: Repository, commit: Commit, limit: int = SUBJECT_LI
     if commit.pull is not None:
         spans = [Span(" ("), Span(repository.number(commit.pull), repository.pull_url(commit.pull)), Span(")")]
     return (Span(subject, repository.commit_url(commit.sha)), *spans)
+
+
+def named_link(repository: Repository, commit: Commit) -> Span:
+    """A commit by the name that people give it, linked to where they speak of it."""
+    page = repository.pull_url(commit.pull) if commit.pull is not None else None
+    return Span(repository.named(commit), page or repository.commit_url(commit.sha))
+
+
+def brief_line(repository: Repository, entry: Entry, texts: Texts, *, reason: bool = True) -> Line:
+    """A commit in one line: its mark and its name, what it does, perhaps why it is so grave, and what it refers to."""
+    grade, sha = entry.grade, entry.commit.sha
+    return (
+        Span(f"{mark(grade.importance, texts)} ", importance=grade.importance),
+        Span(entry.commit.short, repository.commit_url(sha), code=True),
+        Span(f" {grade.sentence}"),
+        *([Span(f" · {grade.reason}")] if grade.reason and reason else []),
+        *(span for r in entry.relations for span in (Span(" · "), *relation_line(repository, r, texts))),
+    )
 
 
 # A number with a host's sign, or the start of a SHA, that is no part of a word, a path or an address.
