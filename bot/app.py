@@ -16,11 +16,12 @@ from bot.judgement.asker import Asker
 from bot.judgement.brief import Brief
 from bot.judgement.build import Build
 from bot.judgement.history import History
+from bot.judgement.links import Links, netted
 from bot.judgement.questions import Depth
-from bot.ports import Archive, Progress
+from bot.ports import Aftermath, Archive, Progress
 from bot.repositories import Repositories
 from bot.texts import Texts
-from bot.values import RULES, TERMINAL, Account, Commit, Digest, Entry, Repository, Scope
+from bot.values import RULES, TERMINAL, Account, Commit, Digest, Entry, Link, Repository, Scope
 
 _RECENT = 20
 _REWRITTEN = timedelta(days=30)
@@ -52,6 +53,7 @@ class App:
         *,
         repositories: Repositories,
         archive: Archive,
+        aftermath: Aftermath,
         model: Asker | None,
         clock: Callable[[], datetime],
         concurrency: int,
@@ -61,6 +63,7 @@ class App:
         habits: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     ) -> None:
         self.repositories = repositories
+        self.aftermath = aftermath
         self.model = model
         self.clock = clock
         self.depth = depth
@@ -100,7 +103,12 @@ class App:
         if recent and (branch := history.gone_from(commit, [repository.branch, *sorted(followed())])):
             gone = texts("digest.gone", branch=branch)
             analysis = replace(analysis, note=" ".join(filter(None, (gone, analysis.note))))
-        return Entry(commit, grade, analysis, history.relations(commit))
+        since = self._links(repository).since(commit, repository.branch)
+        return Entry(commit, grade, analysis, history.relations(commit), since)
+
+    def found(self, repository: Repository, landed: Sequence[Commit]) -> tuple[Link, ...]:
+        """What commits that landed, newest first, say that they do with earlier ones; it is kept."""
+        return self._links(repository).found(landed)
 
     # --- A period ----------------------------------------------------------------------------
 
@@ -197,6 +205,8 @@ class App:
             replace(entry, relations=history.relations(entry.commit, landed))
             for entry in build.entries(commits, history.before(scope, commits), history.grave(commits))
         )
+        became = netted(entries, self._links(repository).found(commits))
+        entries = tuple(replace(entry, since=became.get(entry.commit.sha, ())) for entry in entries)
         overview = build.overview(entries)
         dated = sum(not scope.period.since <= c.committed < scope.period.until for c in commits)
         noticed = (("digest.dated_said", dated), ("digest.filtered", request.filtered))
@@ -215,6 +225,10 @@ class App:
             degraded=bool(brief.faults),
         )
         return replace(made, usual=history.usual(made))
+
+    def _links(self, repository: Repository) -> Links:
+        source = self.repositories.source_of(repository.name)
+        return Links(repository, source, self._history(repository), self.aftermath)
 
     def _history(self, repository: Repository) -> History:
         return History(repository, self.repositories.source_of(repository.name), self._archive)

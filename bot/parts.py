@@ -121,7 +121,7 @@ class Program:
         """Who delivers in some chats."""
         lease, store = timedelta(seconds=self.settings.digest_lease), self.store
         kept = {"archive": store, "subscriptions": store, "ledger": store, "leases": store, "memory": store}
-        return Worker(self.app, chats, lease, **kept)
+        return Worker(self.app, chats, lease, **kept, follow_ups=self.settings.digest_follow_ups)
 
 
 def read() -> AllSettings:
@@ -208,6 +208,7 @@ def _joined(settings: AllSettings, store: Store, progress: Progress, strangers: 
             readers=lambda place, person: chats.get(place.chat).readers(place, person),
         ),
         archive=store,
+        aftermath=store,
         model=Asker(model, bill, concurrency) if model else None,
         clock=_now,
         concurrency=concurrency,

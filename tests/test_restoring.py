@@ -53,7 +53,7 @@ def restart(bot, backup=None):
     store = bot.store = SqliteStore(bot.folder / "digest.db")
     store.count_in(bot.folder / "counts")
     forgot = store.begin(bot.time.moment)
-    bot.world.app._archive = bot.world.store = store
+    bot.world.app._archive = bot.world.app.aftermath = bot.world.store = store
     bot.worker = worker(bot)
     return forgot
 

@@ -40,7 +40,7 @@ from bot.delivery.restoring import Restorer
 from bot.delivery.sending import InFlight, Sender
 from bot.errors import DigestError, LeaseLost, NoRight, NotFound, ThreadGone
 from bot.ports import Archive, Chat, Leases, Ledger, Memory, Subscriptions
-from bot.values import DENIED, TRIED, Delivery, DeliveryState, Failure, Place, Repository, Subscription
+from bot.values import DENIED, FOLLOW_UPS, TRIED, Delivery, DeliveryState, Failure, Place, Repository, Subscription
 
 T = TypeVar("T")
 Look = Callable[[Job], Repository]
@@ -71,15 +71,19 @@ class Worker:
         ledger: Ledger,
         leases: Leases,
         memory: Memory,
+        follow_ups: int = FOLLOW_UPS,
     ) -> None:
-        """`chats` are those that it may post in, by name; `lease` is how long a process may be silent."""
+        """`chats` are those that it may post in, by name; `lease` is how long a process may be silent.
+
+        `follow_ups` is how often a week a place is told what became of commits.
+        """
         self._chats = chats
         self._subscriptions = subscriptions
         self._ledger = ledger
         self._clock = app.clock
         self._leases = LeaseHolder(leases, app.clock, lease)
         self._stopping = threading.Event()
-        self._builder = Builder(app, archive, ledger, self._leases)
+        self._builder = Builder(app, archive, ledger, self._leases, follow_ups)
         self._sender = Sender(
             chats,
             archive=archive,

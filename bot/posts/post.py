@@ -4,8 +4,9 @@ The words are the labels' or the analyses'; the layout of a message is decided h
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TypeVar
 
 from bot.posts.labels import (
@@ -16,6 +17,7 @@ from bot.posts.labels import (
     counts,
     day_label,
     facts,
+    follow_up_title,
     grade_label,
     mark,
     overview_line,
@@ -37,6 +39,7 @@ from bot.values import (
     Digest,
     Entry,
     Fields,
+    FollowUp,
     Importance,
     Line,
     Message,
@@ -63,11 +66,22 @@ _Thing = TypeVar("_Thing")
 # --- One commit ------------------------------------------------------------------------------
 
 
-def commit_message(repository: Repository, entry: Entry, zone: str, texts: Texts, *, whole: bool = True) -> Message:
-    """What is said of one commit, self-contained: `whole`, or what is read first, and how to see the rest."""
+def commit_message(
+    repository: Repository,
+    entry: Entry,
+    zone: str,
+    texts: Texts,
+    *,
+    whole: bool = True,
+    told: Mapping[str, str] = MappingProxyType({}),
+) -> Message:
+    """What is said of one commit, self-contained: `whole`, or what is read first, and how to see the rest.
+
+    `told` is by SHA what is said of when the reader was told of a commit that this one refers to.
+    """
     title = (Span(f"{mark(entry.grade.importance, texts)} "), *subject_line(repository, entry.commit))
     landed = f"{local(entry.commit.committed, zone):%Y-%m-%d %H:%M}"
-    sections = outline(repository, entry, texts, colon=": ", limit=SUBJECT_LIMIT)
+    sections = outline(repository, entry, texts, colon=": ", limit=SUBJECT_LIMIT, told=told)
     shown = sections if whole else shortened(sections)
     parts = [_text(section, texts) for section in shown]
     if shown != sections:
@@ -103,22 +117,31 @@ def post(
     attachments: Sequence[Attachment] = (),
     notes: Sequence[str] = (),
     top: int | None = TOP,
+    *,
+    told: Mapping[str, str] = MappingProxyType({}),
+    since: Sequence[Line] = (),
 ) -> Post:
     """The headline with overview, statistics and table; beneath it the high commits, the rest, and the report.
 
-    `notes` are sentences of the headline that hold for one subscription only, such as what an earlier digest missed.
+    `notes` are sentences of the headline that hold for one subscription only, such as what an earlier digest missed;
+    `since` says what became of commits that its place was told of, and `told` by SHA when it was told of others.
     `top` high commits have a reply at most, the weightiest, and the table and the rest are bounded too: what is left
     out is said, and stands in the report. None is for a digest that an earlier version began: it has no bounds.
     """
     zone, rows = digest.period.zone, None if top is None else ROWS
     high = _weightiest(digest.by_importance[Importance.HIGH], top, _weight)
-    replies = [commit_message(digest.repository, e, zone, texts, whole=False) for e in high]
+    replies = [commit_message(digest.repository, e, zone, texts, whole=False, told=told) for e in high]
     if rest := [e for i in (Importance.MEDIUM, Importance.LOW) for e in digest.by_importance[i]]:
-        replies.append(_rest(digest, rest, texts, rows))
+        replies.append(_rest(digest, rest, texts, rows, told))
     if attachments and digest.entries:
         title = plain(texts("digest.report"))
         replies.append(Message(REPORT, title, tuple(attachments), kind=MessageKind.REPORT))
-    return Post(_headline(digest, texts, notes, len(high), rows), tuple(replies))
+    return Post(_headline(digest, texts, notes, since, replies=len(high), most=rows), tuple(replies))
+
+
+def follow_up(repository: Repository, said: FollowUp, texts: Texts) -> Message:
+    """What is said in the thread of a commit of what became of it."""
+    return Message(said.key, follow_up_title(repository, said.link, texts))
 
 
 def _weightiest(
@@ -151,7 +174,9 @@ def withheld(message: Message, reason: str, texts: Texts) -> dict[str, Message]:
     return dict(zip(WITHHELD, (fuller, bare), strict=True))
 
 
-def _headline(digest: Digest, texts: Texts, notes: Sequence[str], replies: int, most: int | None) -> Message:
+def _headline(
+    digest: Digest, texts: Texts, notes: Sequence[str], since: Sequence[Line], *, replies: int, most: int | None
+) -> Message:
     """The first message; `replies` high commits have one of their own, and the table has at most so many rows."""
     title = texts("digest.title", title=digest.repository.title, day=day_label(digest.period, texts))
     parts: list[Part] = [Text((plain(period_label(digest, texts)),))]
@@ -159,6 +184,7 @@ def _headline(digest: Digest, texts: Texts, notes: Sequence[str], replies: int, 
     parts.append(Text((overview_line(digest),)))
     if digest.entries:
         parts.append(Text(((Span(" | ".join(statistics(digest, texts)), strong=True),),)))
+    parts += [Text(tuple(since), heading=texts("digest.since"), bullets=True)] if since else []
     if left_out := _left_out(digest, texts, replies, most):
         parts.append(Text(tuple(map(plain, left_out))))
     if digest.themes:
@@ -236,7 +262,7 @@ def _gravest(entries: Sequence[Entry]) -> Importance | None:
     return max((e.grade.importance for e in entries), key=lambda i: i.rank, default=None)
 
 
-def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts, most: int | None) -> Message:
+def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts, most: int | None, told: Mapping[str, str]) -> Message:
     numbers = {i: len(digest.by_importance[i]) for i in Importance}
     of = texts("digest.rest_of", medium=numbers[Importance.MEDIUM], low=numbers[Importance.LOW])
     reasons = Counter(e.grade.reason for e in entries)  # what many have in common tells nobody anything
@@ -246,7 +272,7 @@ def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts, most: int | No
             Span(e.commit.short, digest.repository.commit_url(e.commit.sha), code=True),
             Span(f" {e.grade.sentence}"),
             *([Span(f" · {e.grade.reason}")] if e.grade.reason and reasons[e.grade.reason] == 1 else []),
-            *(span for r in e.relations for span in (Span(" · "), *relation_line(digest.repository, r, texts))),
+            *(span for r in e.relations for span in (Span(" · "), *relation_line(digest.repository, r, texts, told))),
         )
         for e in _weightiest(entries, most, _weight)
     )

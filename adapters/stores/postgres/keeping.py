@@ -68,6 +68,9 @@ class PostgresKeeping(Part):
             rows = db.execute("SELECT id, place FROM subscriptions").fetchall()
             alone = [number for number, place in rows if _parts(place)[:2] == [chat, channel]]
             gone = db.execute("DELETE FROM subscriptions WHERE id = ANY(%s)", (alone,)).rowcount
+            threads = [place for (place,) in db.execute("SELECT place FROM muted").fetchall()]
+            own = [place for place in threads if _parts(place)[:2] == [chat, channel]]
+            db.execute("DELETE FROM muted WHERE place = ANY(%s)", (own,))
             gone += db.execute(_NOT_ASKED, (*bound(chat, channel), names)).rowcount
             return gone + sum(db.execute(each, (names,)).rowcount for each in _removals(db))
 
@@ -99,9 +102,10 @@ class PostgresKeeping(Part):
         return [row[0] for row in found]
 
     def _forget(self, name: str) -> None:
-        """Forget commits, their words, analyses and digests of a repository."""
+        """Forget commits, what became of them, their words, analyses and digests of a repository."""
         self._write("DELETE FROM digests WHERE repo = %s", name)
         self._write(f"DELETE FROM analyses WHERE repo = {_REPO}", name)  # noqa: S608
+        self._write(f"DELETE FROM links WHERE repo = {_REPO}", name)  # noqa: S608
         few = f"DELETE FROM commits WHERE id IN (SELECT id FROM commits WHERE repo = {_REPO} LIMIT %s)"  # noqa: S608
         while self._server.write(lambda db: db.execute(few, bound(name, _BATCH)).rowcount) == _BATCH:
             pass

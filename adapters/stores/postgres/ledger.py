@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import LiteralString
 
 from adapters.postgres import Connection
+from adapters.stores.postgres.aftermath import put_follow_ups
 from adapters.stores.postgres.cells import bound
 from adapters.stores.postgres.commits import repository_number
 from adapters.stores.postgres.part import Part
@@ -163,8 +164,10 @@ def _keep(db: Connection, delivery: Delivery) -> None:
         raise LeaseLost("delivery_overtaken", id=delivery.id)
     _put(db, delivery)
     _remember_told(db, delivery)
+    put_follow_ups(db, delivery)
     if delivery.state is DeliveryState.FAILED and not delivery.sent:
         db.execute("DELETE FROM told WHERE delivery = %s", bound(delivery.id))
+        db.execute("DELETE FROM follow_ups WHERE delivery = %s", bound(delivery.id))
 
 
 def _remember_told(db: Connection, delivery: Delivery) -> None:

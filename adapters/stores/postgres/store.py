@@ -7,6 +7,7 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from adapters.postgres import Server
+from adapters.stores.postgres.aftermath import PostgresAftermath
 from adapters.stores.postgres.archive import PostgresArchive
 from adapters.stores.postgres.keeping import PostgresKeeping
 from adapters.stores.postgres.leases import PostgresLeases
@@ -23,6 +24,7 @@ from bot.settings import Settings
 
 class PostgresStore(
     PostgresArchive,
+    PostgresAftermath,
     PostgresSubscriptions,
     PostgresLedger,
     PostgresMeter,

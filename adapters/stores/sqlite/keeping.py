@@ -87,6 +87,10 @@ class SqliteKeeping(Part):
                 "DELETE FROM subscriptions WHERE json_extract(place, '$[0]') = ? AND json_extract(place, '$[1]') = ?",
                 bound(chat, channel),
             ).rowcount
+            db.execute(
+                "DELETE FROM muted WHERE json_extract(place, '$[0]') = ? AND json_extract(place, '$[1]') = ?",
+                bound(chat, channel),
+            )
             gone += db.execute(_NOT_ASKED, bound(chat, channel, names)).rowcount
             for table, column in _columns_of_people(db):
                 removal = f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))"  # noqa: S608
@@ -121,9 +125,11 @@ class SqliteKeeping(Part):
         )
 
     def _forget(self, name: str) -> None:
-        """Forget commits, their words, analyses and digests of a repository."""
+        """Forget commits, what became of them, their words, analyses and digests of a repository."""
         self._write("DELETE FROM digests WHERE repo = ?", name)
-        self._write("DELETE FROM analyses WHERE repo = (SELECT id FROM repositories WHERE name = ?)", name)
+        for table in ("analyses", "links"):
+            removal = f"DELETE FROM {table} WHERE repo = (SELECT id FROM repositories WHERE name = ?)"  # noqa: S608
+            self._write(removal, name)
         more = True
         while more:
             with self._file.writing() as db:

@@ -17,6 +17,7 @@ from adapters.stores.rows import (
     load_digest,
     told_rows,
 )
+from adapters.stores.sqlite.aftermath import put_follow_ups
 from adapters.stores.sqlite.commits import repository_number
 from adapters.stores.sqlite.file import Part
 from bot.errors import LeaseLost, NotFound
@@ -141,8 +142,10 @@ def _keep(db: Database, delivery: Delivery) -> None:
         raise LeaseLost("delivery_overtaken", id=delivery.id)
     _put(db, delivery)
     _remember_told(db, delivery)
+    put_follow_ups(db, delivery)
     if delivery.state is DeliveryState.FAILED and not delivery.sent:
-        db.execute("DELETE FROM told WHERE delivery = ?", bound(delivery.id))
+        for table in ("told", "follow_ups"):
+            db.execute(f"DELETE FROM {table} WHERE delivery = ?", bound(delivery.id))  # noqa: S608  # constants
 
 
 def _remember_told(db: Database, delivery: Delivery) -> None:

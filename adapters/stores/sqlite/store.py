@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from adapters.stores.rows import TABLES
+from adapters.stores.sqlite.aftermath import SqliteAftermath
 from adapters.stores.sqlite.archive import SqliteArchive
 from adapters.stores.sqlite.file import SqliteFile
 from adapters.stores.sqlite.keeping import SqliteKeeping, keep_before
@@ -18,6 +19,7 @@ from bot.settings import Settings
 
 class SqliteStore(
     SqliteArchive,
+    SqliteAftermath,
     SqliteSubscriptions,
     SqliteLedger,
     SqliteMeter,
