@@ -19,6 +19,7 @@ from bot.posts.labels import (
     facts,
     follow_up_title,
     grade_label,
+    link_line,
     mark,
     overview_line,
     people_label,
@@ -273,6 +274,7 @@ def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts, most: int | No
             Span(f" {e.grade.sentence}"),
             *([Span(f" · {e.grade.reason}")] if e.grade.reason and reasons[e.grade.reason] == 1 else []),
             *(span for r in e.relations for span in (Span(" · "), *relation_line(digest.repository, r, texts, told))),
+            *(span for k in e.since for span in (Span(" · "), *link_line(digest.repository, k, texts))),
         )
         for e in _weightiest(entries, most, _weight)
     )
