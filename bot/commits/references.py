@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal, cast
 
-from bot.commits.claims import names_reverted
+from bot.commits.claims import names_reverted, title_reverts
 from bot.commits.draft import Draft
 from bot.commits.message import TYPES, Title, parse
 from bot.values import ChangeRequest, Reference, Series, one_line
@@ -40,7 +40,7 @@ _AND = re.compile(r"[`)\]]{0,2}\s{0,3}(?:\s(?=\#)|,\s{0,3}(?:and\b)?|，|、|and
 _PLACE = r"[\w.-]{1,100}"
 _TARGET = re.compile(
     rf"(?:https?://[\w.:-]{{1,100}}/(?P<page>{_PLACE}/{_PLACE})/(?:pull/(?P<number>\d{{1,9}})|commit/(?P<hash>[0-9a-f]{{7,64}}))"
-    rf"|(?P<owner>{_PLACE}(?:/{_PLACE})?)?(?:\#|\bGH-)(?P<pull>\d{{1,9}})"
+    rf"|(?P<owner>{_PLACE}(?:/{_PLACE})?)?(?:\#|\bGH-|\bPR(?=\d{{3}}))(?P<pull>\d{{1,9}})"
     rf"|(?:(?P<at>{_PLACE}/{_PLACE})@)?(?P<sha>[0-9a-f]{{7,64}}))(?!\w)",
     re.IGNORECASE,
 )
@@ -82,8 +82,10 @@ def refers(draft: Draft, series: Series | None, bumped: bool, branch: str = "") 
     if not bumped:
         said += _from_body(draft)
     said += _from_branch(branch)
-    if names_reverted(draft.title) and not any(r.kind == "reverts" for r in said):
+    if not bumped and not any(r.kind == "reverts" for r in said):
         said += _from_prose(draft)
+    if title_reverts(draft.title):  # what else it speaks of is the other commit's, whose words it quotes
+        said = [r for r in said if r.kind in _ONE]
     return _told(draft, said)
 
 
@@ -146,30 +148,49 @@ def _from_branch(branch: str) -> Iterator[Reference]:
         yield Reference(kind, pull=int(found["pull"]))
 
 
-_SENTENCE = re.compile(r"[^\n]{1,600}")
+_PROSE = 4_000
+_SENTENCE = re.compile(r"(?<=[.!?])\s|[。！？]|\n\s{0,9}(?=\n|[-*+#>|] |[-*+]$)")
+_REVERTING = re.compile(
+    r"\b(?:revert|undo|back(?:s|ed|ing)?[- ]?out|roll(?:s|ed|ing)?[- ]?back)|回退|回滚|撤销|还原", re.IGNORECASE
+)
+_TAKES_BACK = re.compile(r"[\s*_]{0,4}(?:this (?:pr|commit|change) (?:manually |partially )?)?$", re.IGNORECASE)
 _POINTS = re.compile(
-    r"(?:\b(?:of|from|in|by|with|commits?|pr|pull request|to)|合入|提交|自|由|了|的)[\s(`*\[:]{0,4}$|\($", re.IGNORECASE
+    r"(?:\b(?:of|from|in|by|with|commits?|prs?|pull request|to)|合入|提交|自|由|了|的)[\s(`*\[:]{0,4}$|\($",
+    re.IGNORECASE,
 )
 
 
 def _from_prose(draft: Draft) -> Iterator[Reference]:
-    """What a revert names somewhere in the sentence that speaks of it: `Revert the new default from #12`."""
-    for line in (draft.title.whole, *_SENTENCE.findall(draft.body[:_PROSE])):
-        lead = None if line.startswith(">") else _REVERTING.search(line)
-        while lead and (found := _TARGET.search(line, lead.end())):
-            sha, number = (found["hash"] or found["sha"] or "").lower(), found["number"] or found["pull"]
-            points = _POINTS.search(line, max(0, found.start() - 24), found.start())
-            real = not sha or bool(found["hash"]) or not (sha.isdigit() or sha.isalpha())
-            if points and real and _is_here(draft, found["page"] or found["owner"] or found["at"]):
-                yield Reference("reverts", sha, int(number) if number else None)
-                return
-            lead = found
+    """What a revert names somewhere in the sentence that speaks of it, `Revert the new default that came with #12`.
+
+    Else the only commit that the body of a revert names.
+    """
+    says_so, text = names_reverted(draft.title), draft.body[:_PROSE]
+    for sentence in (draft.title.whole, *_SENTENCE.split(text)):
+        line = one_line(sentence, _LINE)
+        lead = _REVERTING.search(line)
+        if lead and not line.startswith(">") and (says_so or _TAKES_BACK.match(line[: lead.start()])):
+            at = lead.end()
+            while found := _TARGET.search(line, at):
+                named, at = _named(draft, found), found.end()
+                if named and _POINTS.search(line, max(0, found.start() - 24), found.start()):
+                    yield named
+                    return
+    others = {named for found in _TARGET.finditer(text) if (named := _named(draft, found))} if says_so else set()
+    others = {each for each in others if not _is_itself(draft, each)}
+    if len(others) == 1:
+        yield from others
 
 
-_PROSE = 4_000
-_REVERTING = re.compile(
-    r"\brevert|\bundo|\bback(?:s|ed|ing)?[- ]?out|\broll(?:s|ed|ing)?[- ]?back|回退|回滚|撤销|还原", re.IGNORECASE
-)
+_LINE = 600
+
+
+def _named(draft: Draft, found: re.Match[str]) -> Reference | None:
+    """What a number or a SHA in running text says is reverted; a word or a number may look like a SHA."""
+    sha, number = (found["hash"] or found["sha"] or "").lower(), found["number"] or found["pull"]
+    real = not sha or bool(found["hash"]) or not (sha.isdigit() or sha.isalpha())
+    here = real and _is_here(draft, found["page"] or found["owner"] or found["at"])
+    return Reference("reverts", sha, int(number) if number else None) if here else None
 
 
 def _reverted(title: Title) -> Iterator[Reference]:
@@ -229,8 +250,16 @@ def _led(draft: Draft, text: str, strict: bool = False) -> Iterator[tuple[int, R
         assert filler is not None, "the filler may be empty"
         if _NOT.search(before) or (strict and not _tells(lead, filler[0], before)):
             continue
-        for item in _targets(draft, text, filler, cast(Kind, lead.lastgroup)):
+        kind = cast(Kind, lead.lastgroup)
+        if lead[0].lower().startswith("introduced") and not _MENDS.search(draft.title.whole):
+            continue  # what came with another commit is used here
+        for item in _targets(draft, text, filler, kind):
             yield lead.start(), item
+
+
+_MENDS = re.compile(
+    r"\b(?:bug|fix|hotfix|repair|mend|broken|crash|regress|correct|resolve)|修复|修正|解决", re.IGNORECASE
+)
 
 
 def _tells(lead: re.Match[str], filler: str, before: str) -> bool:
