@@ -5,9 +5,11 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends python3-venv \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY requirements.lock ./
+# requirements-postgres.lock: with what DIGEST_DATABASE=postgresql://… needs
+ARG LOCK=requirements.lock
+COPY requirements*.lock ./
 RUN python3 -m venv /opt/commit-digest \
- && /opt/commit-digest/bin/pip install --no-cache-dir --require-hashes --requirement requirements.lock
+ && /opt/commit-digest/bin/pip install --no-cache-dir --require-hashes --requirement "$LOCK"
 COPY pyproject.toml README.md LICENSE ./
 COPY bot bot
 COPY adapters adapters

@@ -69,16 +69,20 @@ pictures: $(INSTALLED)
 	$(BIN)/python docs/picture.py . $(PICTURED) docs/digest.svg
 	DIGEST_DATABASE="$(DEMO_OUT)/pictures.db" DIGEST_ZONE=UTC $(BIN)/digest report . --date $(PICTURED) --format html -o docs/report.html
 	$(BIN)/python docs/slack_picture.py
+	$(BIN)/python docs/analysis_picture.py
 	$(BIN)/python docs/feishu_picture.py
 
 fmt: $(INSTALLED)
 	$(BIN)/ruff check --fix-only --cache-dir "$(VENV)/cache/ruff" .
 	$(BIN)/ruff format --cache-dir "$(VENV)/cache/ruff" .
 
-# The lock with hashes, beside the ranges of pyproject.toml and the versions of constraints.txt; needs uv.
+# The locks with hashes, beside the ranges of pyproject.toml and the versions of constraints.txt: of what everybody needs,
+# and of that with the driver for PostgreSQL. Needs uv.
+LOCKED = uv pip compile pyproject.toml -c constraints.txt --universal --generate-hashes --python-version 3.11 --no-header \
+	--no-annotate --quiet
 lock:
-	uv pip compile pyproject.toml -c constraints.txt --universal --generate-hashes --python-version 3.11 --no-header \
-		--no-annotate --quiet -o requirements.lock
+	$(LOCKED) -o requirements.lock
+	$(LOCKED) --extra postgres -o requirements-postgres.lock
 
 # Wheel and sdist in build/release/dist, looked at by twine, and the wheel tried in a fresh environment. Nothing is uploaded.
 RELEASE = $(shell $(PYTHON) -c 'import os, sys; print(os.path.abspath(sys.argv[1]))' "$(WORK)")/build/release

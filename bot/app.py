@@ -19,9 +19,10 @@ from bot.judgement.history import History
 from bot.judgement.links import Links, netted
 from bot.judgement.questions import Depth
 from bot.ports import Aftermath, Archive, Progress
+from bot.releasing import Releasing, names_of, spanning
 from bot.repositories import Repositories
 from bot.texts import Texts
-from bot.values import RULES, TERMINAL, Account, Commit, Digest, Entry, Link, Repository, Scope
+from bot.values import RULES, TERMINAL, Account, Commit, Digest, Entry, Link, Release, Repository, Scope
 
 _RECENT = 20
 _REWRITTEN = timedelta(days=30)
@@ -38,6 +39,7 @@ class DigestRequest:
     filtered: int
     kept: Digest | None
     notices: tuple[str, ...] = ()
+    releases: tuple[Release, ...] = ()
 
 
 class App:
@@ -64,6 +66,7 @@ class App:
     ) -> None:
         self.repositories = repositories
         self.aftermath = aftermath
+        self.releasing = Releasing(repositories, archive)
         self.model = model
         self.clock = clock
         self.depth = depth
@@ -113,14 +116,15 @@ class App:
     # --- A period ----------------------------------------------------------------------------
 
     def digest(self, repository: Repository, scope: Scope, account: Account = TERMINAL) -> Digest:
-        """The digest of a period: the kept one, where its commits are still the same, else a new one, which is kept.
+        """The digest of a period, or of a release: the kept one, where its commits are still the same, else a new one.
 
-        One that lacks something since who asks has no tokens left is for them alone. Raises NotFound and Unavailable
-        when the commits themselves cannot be read.
+        A new one is kept. One that lacks something since who asks has no tokens left is for them alone. Raises NotFound
+        and Unavailable when the commits themselves cannot be read; UsageError where a release has too many.
         """
         with self._shown(repository):
-            commits = self.repositories.commits(repository, scope.branch, scope.period)
-            request = self.request(repository, scope, commits)
+            landed, releases = self._landed(repository, scope), self._released(repository, scope)
+            scope = replace(scope, period=spanning(scope.period, landed)) if scope.between else scope
+            request = self.request(repository, scope, landed, releases=releases)
             if request.kept and not request.kept.degraded:
                 return request.kept
             brief = self._brief_of(request, account)
@@ -128,6 +132,14 @@ class App:
             if not (made.degraded and brief.model and brief.model.out_of_share):
                 self._archive.keep_digest(request.key, made, self.clock())
             return made
+
+    def _landed(self, repository: Repository, scope: Scope) -> tuple[Commit, ...]:
+        if scope.between:
+            return self.releasing.commits(repository, scope.between)
+        return self.repositories.commits(repository, scope.branch, scope.period)
+
+    def _released(self, repository: Repository, scope: Scope) -> tuple[Release, ...]:
+        return (scope.between.newer,) if scope.between else self.releasing.within(repository, scope.period)
 
     @contextmanager
     def _shown(self, repository: Repository) -> Iterator[None]:
@@ -150,15 +162,22 @@ class App:
         return kept or self.digest(repository, scope, account)
 
     def request(
-        self, repository: Repository, scope: Scope, landed: Sequence[Commit], notices: tuple[str, ...] = ()
+        self,
+        repository: Repository,
+        scope: Scope,
+        landed: Sequence[Commit],
+        notices: tuple[str, ...] = (),
+        releases: tuple[Release, ...] = (),
     ) -> DigestRequest:
         """The digest that is to be made of the commits that landed; `kept` where there is one of the same.
 
-        `notices` are what it has to say of the branch.
+        `notices` are what it has to say of the branch, `releases` those that it tells of.
         """
         scope = replace(scope, branch=scope.branch or repository.branch)
+        landed = () if scope.filters.releases else landed
         commits = tuple(c for c in landed if filters.wanted(c, scope.filters))
-        request = DigestRequest("", repository, scope, commits, len(landed) - len(commits), None, notices)
+        filtered = len(landed) - len(commits)
+        request = DigestRequest("", repository, scope, commits, filtered, None, notices, releases)
         key, kept = self._kept(replace(request, key=self._key(request)))
         kept = replace(kept, period=scope.period, repository=repository) if kept else None
         return replace(request, key=key, kept=kept)
@@ -174,7 +193,8 @@ class App:
         repo = request.repository.name
         for name, digest in self._archive.delivered_digests(repo, scope.branch, scope.language, scope.period).items():
             same = [e.commit.sha for e in digest.entries] == shas and digest.filters == scope.filters
-            if same and not digest.degraded and digest.notices[: len(said)] == said:
+            told = digest.releases is None or names_of(digest.releases) == {r.name for r in request.releases}
+            if same and told and not digest.degraded and digest.notices[: len(said)] == said:
                 return name, digest
         return request.key, kept
 
@@ -190,7 +210,8 @@ class App:
         place = (repository.name, repository.title, repository.url, scope.branch)
         shas = tuple(c.sha for c in request.commits) if until else ()
         about = (place, time, shas, scope.language, scope.filters, request.filtered)
-        named = (*about, model, questions.PROMPTS, triage.VERSION, *request.notices)
+        also = [each for each in (scope.filters.releases, scope.between, *(r.name for r in request.releases)) if each]
+        named = (*about, model, questions.PROMPTS, triage.VERSION, *request.notices, *also)
         return hashlib.sha256(repr(named).encode()).hexdigest()
 
     def build(self, request: DigestRequest, account: Account = TERMINAL) -> Digest:
@@ -201,14 +222,16 @@ class App:
         repository, scope, commits = request.repository, request.scope, request.commits
         texts, history = brief.texts, self._history(repository)
         build, landed = Build(brief, self._progress), related.Landed(commits)
+        before = history.before(replace(scope, branch=brief.branch), commits)
         entries = tuple(
             replace(entry, relations=history.relations(entry.commit, landed))
-            for entry in build.entries(commits, history.before(scope, commits), history.grave(commits))
+            for entry in build.entries(commits, before, history.grave(commits))
         )
         became = netted(entries, self._links(repository).found(commits))
         entries = tuple(replace(entry, since=became.get(entry.commit.sha, ())) for entry in entries)
-        overview = build.overview(entries)
-        dated = sum(not scope.period.since <= c.committed < scope.period.until for c in commits)
+        overview = "" if scope.filters.releases else build.overview(entries)
+        outside = () if scope.between else commits
+        dated = sum(not scope.period.since <= c.committed < scope.period.until for c in outside)
         noticed = (("digest.dated_said", dated), ("digest.filtered", request.filtered))
         notices = [texts(key, count=texts.count("commits", number)) for key, number in noticed if number]
         made = Digest(
@@ -223,6 +246,8 @@ class App:
             themes=related.themes(commits, [e.grade for e in entries]),
             notices=(*request.notices, *notices, *brief.faults),
             degraded=bool(brief.faults),
+            releases=self.releasing.told(repository, request.releases, brief.branch),
+            between=scope.between,
         )
         return replace(made, usual=history.usual(made))
 
@@ -234,7 +259,9 @@ class App:
         return History(repository, self.repositories.source_of(repository.name), self._archive)
 
     def _brief_of(self, request: DigestRequest, account: Account) -> Brief:
-        return self._brief(request.repository, Texts(request.scope.language), request.scope.branch, account=account)
+        scope = request.scope
+        branch = "" if scope.between else scope.branch
+        return self._brief(request.repository, Texts(scope.language), branch, account=account)
 
     def _brief(self, repository: Repository, texts: Texts, branch: str = "", *, account: Account) -> Brief:
         return Brief(

@@ -9,10 +9,13 @@ from typing import Protocol
 
 from bot.errors import DigestError
 from bot.values import (
+    EPOCH,
     Account,
     Analysis,
     AnalysisKey,
+    Candidate,
     Commit,
+    Contents,
     DeliveredCommit,
     Delivery,
     DeliveryState,
@@ -39,6 +42,7 @@ from bot.values import (
     Spending,
     Subscription,
     Taken,
+    Twin,
     Unreadable,
     Usage,
     Window,
@@ -121,7 +125,53 @@ class Progress:
         """The work ended, well or not: there is an answer to show."""
 
 
-class CommitSource(Protocol):
+class Releases(Protocol):
+    """What is known of a repository's releases, and of what has landed elsewhere. Safe to call from several threads."""
+
+    def releases(self, repo: str, since: datetime = EPOCH) -> tuple[Release, ...]:
+        """The tags that name releases of `repo`, oldest first by when each was made, as far as they can be known.
+
+        With `since` only those made from then on. Nightlies, tags that move and, in a repository with a line of its
+        own, those of other packages are left out, see `bot.commits.releases`. Raises NotFound, Forbidden, Unavailable.
+        """
+        ...
+
+    def first_releases(self, repo: str, shas: Sequence[str]) -> Mapping[str, Release | None]:
+        """By SHA (40 or 64 hex digits) the first of the releases from which each commit can be reached, or None.
+
+        A commit of which that cannot be known is absent. Raises NotFound for an unknown repository, or where the
+        history does not reach far enough (a shallow clone); also Forbidden, Unavailable.
+        """
+        ...
+
+    def contents(self, repo: str, release: Release, before: Release | None, branch: str | None = None) -> Contents:
+        """What a release has that the one `before` it has not; and of that, what is not on a branch (empty: default).
+
+        Raises NotFound where one of them is not there, or the history does not reach far enough; Forbidden,
+        Unavailable.
+        """
+        ...
+
+    def read(self, repo: str, shas: Sequence[str]) -> tuple[Commit, ...]:
+        """The commits of some SHAs, which are of one first-parent line, newest first. Raises NotFound, Unavailable."""
+        ...
+
+    def notes(self, repo: str, names: Sequence[str]) -> Mapping[str, str]:
+        """By the name of a release what was published with it, or else its tag says, as it was written.
+
+        It is read to 120,000 characters. Absent is a release without. Raises NotFound, Forbidden, Unavailable.
+        """
+        ...
+
+    def twins(self, repo: str, commit: Commit) -> tuple[Twin, ...]:
+        """The commits of other branches that make the same change as `commit`, by their patches, at most five.
+
+        None where that would take too many requests. Raises NotFound, Forbidden, Unavailable.
+        """
+        ...
+
+
+class CommitSource(Releases, Protocol):
     """Where commits come from. Safe to call from several threads."""
 
     def repository(self, repo: str) -> Repository:
@@ -168,22 +218,6 @@ class CommitSource(Protocol):
         With `paths` of those files alone, and only for commits that change one of them.
         Lazy: a patch is read when the iteration reaches it. A file is read to 256 KiB and a commit to 8 MiB, the rest
         is marked incomplete. Raises NotFound, Unavailable.
-        """
-        ...
-
-    def releases(self, repo: str) -> tuple[Release, ...]:
-        """The tags that name releases of `repo`, oldest first by when each was made, as far as they can be known.
-
-        Nightlies, tags that move and, in a repository with a line of its own, those of other packages are left out, see
-        `bot.commits.releases`. Raises NotFound, Forbidden, Unavailable.
-        """
-        ...
-
-    def first_releases(self, repo: str, shas: Sequence[str]) -> Mapping[str, Release]:
-        """By SHA (40 or 64 hex digits) the first of the releases from which each commit can be reached.
-
-        A commit is absent where none holds it, or where that cannot be known. Raises NotFound for an unknown
-        repository, or where the history does not reach far enough (a shallow clone); also Forbidden, Unavailable.
         """
         ...
 
@@ -421,6 +455,30 @@ class Subscriptions(Protocol):
 
     def subscriptions(self, place: Place | None = None) -> tuple[Subscription, ...]:
         """All subscriptions by id, or those of one channel or thread."""
+        ...
+
+    def numbered(self, numbers: Collection[int]) -> tuple[Subscription, ...]:
+        """The subscriptions of some numbers, by id; what is not there is left out."""
+        ...
+
+    def candidates(self, now: datetime, ahead: datetime) -> tuple[Candidate, ...]:
+        """The subscriptions that are to be looked at, by id: found by an index, however many others there are.
+
+        Those are the ones whose moment has come (`look_at`), or of which something was changed since it was named: what
+        they ask for, whether they rest, and what became of their latest delivery. What was named, or put off, by a
+        clock that showed a time after `ahead` counts as changed.
+        """
+        ...
+
+    def candidates_after(self, number: int, limit: int) -> tuple[Candidate, ...]:
+        """Subscriptions with higher numbers, by id, whether or not they are to be looked at."""
+        ...
+
+    def look_at(self, moments: Iterable[tuple[Candidate, datetime | None]], now: datetime) -> None:
+        """Name the moment at which each is to be looked at again; None: only once something is changed.
+
+        One of which something was changed since it was given is to be looked at all the same.
+        """
         ...
 
 

@@ -1,7 +1,7 @@
 """Which repositories there are for whom, and what their sources and the archive know of their commits."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 
@@ -202,6 +202,19 @@ class Repositories:
             if kept := self._archive.commits_by_pull(repository.name, number):
                 return kept[0]
             raise
+
+    def read(self, repository: Repository, shas: Sequence[str], most: int | None = None) -> tuple[Commit, ...]:
+        """The commits of some SHAs of one line, in their order: those that are kept, and at most so many from afar.
+
+        Raises NotFound, Unavailable.
+        """
+        kept = (self._archive.commits_by_sha(repository.name, sha) for sha in shas)
+        found = {commit.sha: commit for some in kept for commit in some[:1]}
+        missing = [sha for sha in shas if sha not in found][:most]
+        read = self.source_of(repository.name).read(repository.name, missing) if missing else ()
+        self._archive.keep_commits(read)
+        found |= {commit.sha: commit for commit in read}
+        return tuple(found[sha] for sha in shas if sha in found)
 
     def _keep(self, commit: Commit) -> Commit:
         self._archive.keep_commits((commit,))

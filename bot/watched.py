@@ -10,7 +10,20 @@ from contextvars import ContextVar
 from datetime import datetime
 
 from bot.ports import CommitSource
-from bot.values import Commit, FilePatch, Landing, Look, Quota, Release, Repository, Sight, Window
+from bot.values import (
+    EPOCH,
+    Commit,
+    Contents,
+    FilePatch,
+    Landing,
+    Look,
+    Quota,
+    Release,
+    Repository,
+    Sight,
+    Twin,
+    Window,
+)
 
 Watch = Callable[[], AbstractContextManager[None]]
 """Holds for as long as one reading takes."""
@@ -83,15 +96,35 @@ class Watched:
                 return
             yield read
 
-    def releases(self, repo: str) -> tuple[Release, ...]:
+    def releases(self, repo: str, since: datetime = EPOCH) -> tuple[Release, ...]:
         """As the source's."""
         with self._watch():
-            return self._source.releases(repo)
+            return self._source.releases(repo, since)
 
-    def first_releases(self, repo: str, shas: Sequence[str]) -> Mapping[str, Release]:
+    def first_releases(self, repo: str, shas: Sequence[str]) -> Mapping[str, Release | None]:
         """As the source's."""
         with self._watch():
             return self._source.first_releases(repo, shas)
+
+    def contents(self, repo: str, release: Release, before: Release | None, branch: str | None = None) -> Contents:
+        """As the source's."""
+        with self._watch():
+            return self._source.contents(repo, release, before, branch)
+
+    def read(self, repo: str, shas: Sequence[str]) -> tuple[Commit, ...]:
+        """As the source's."""
+        with self._watch():
+            return self._source.read(repo, shas)
+
+    def notes(self, repo: str, names: Sequence[str]) -> Mapping[str, str]:
+        """As the source's."""
+        with self._watch():
+            return self._source.notes(repo, names)
+
+    def twins(self, repo: str, commit: Commit) -> tuple[Twin, ...]:
+        """As the source's."""
+        with self._watch():
+            return self._source.twins(repo, commit)
 
     def look(self, repo: str, commit: Commit, looks: Sequence[Look]) -> tuple[Sight, ...]:
         """As the source's."""

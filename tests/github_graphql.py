@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from github_repository import Tag
+from github_repository import Tag, stamp
 
 _TOKEN = re.compile(r'\s*(?:(\.\.\.|[{}()\[\]:!$=@,])|([A-Za-z_]\w*)|(-?\d+)|"((?:[^"\\\n]|\\.)*)")')
 NODE_LIMIT = 500_000
@@ -200,6 +200,17 @@ SCHEMA: dict[str, dict[str, Field]] = {
         "ref": Field("Ref", {"qualifiedName": "String!"}),
         "refs": Field("RefConnection", {**_PAGE, "refPrefix": "String!", "orderBy": "RefOrder"}, True),
         "object": Field("GitObject", {"oid": "GitObjectID", "expression": "String"}),
+        "releases": Field("ReleaseConnection", {**_PAGE, "orderBy": "ReleaseOrder"}, True),
+        "release": Field("Release", {"tagName": "String!"}),
+    },
+    "Release": {
+        "tagName": _SCALAR,
+        "isDraft": _SCALAR,
+        "isPrerelease": _SCALAR,
+        "publishedAt": _SCALAR,
+        "description": _SCALAR,
+        "url": _SCALAR,
+        "tagCommit": Field("Commit"),
     },
     "Ref": {
         "name": _SCALAR,
@@ -248,7 +259,10 @@ SCHEMA: dict[str, dict[str, Field]] = {
     "PageInfo": {"hasNextPage": _SCALAR, "endCursor": _SCALAR},
     **{
         f"{name}Connection": {"totalCount": _SCALAR, "pageInfo": Field("PageInfo"), "nodes": Field(name)}
-        for name in ("Commit", "Ref", "PullRequest", "PullRequestCommit", "PullRequestChangedFile", "Label", "Issue")
+        for name in (
+            *("Commit", "Ref", "PullRequest", "PullRequestCommit", "PullRequestChangedFile", "Label", "Issue"),
+            "Release",
+        )
     },
 }
 INTERFACES = {"GitObject", "Node"}
@@ -407,6 +421,40 @@ class _Run:
         found = [Ref(reader, refPrefix, name, sha) for name, sha in sorted(reader.tags.items())]
         dated = sorted(found, key=lambda ref: reader.tag_date(ref.target), reverse=True)
         return _connection(dated, first, after)
+
+    def _releases(self, reader: Any) -> list[Any]:
+        """The releases that are shown, by the dates of their commits, which is when they were "created"."""
+        known = self._server.releases.get(reader.name.lower(), [])
+        shown = [(reader, one) for one in known if one.at or self._server.pushes]
+        return sorted(shown, key=lambda each: reader.tag_date(reader.tags.get(each[1].tag, "")), reverse=True)
+
+    def _Repository_releases(
+        self, reader: Any, first: int, orderBy: dict[str, str] | None = None, after: str = ""
+    ) -> dict[str, Any]:
+        enums = all(isinstance(value, Enum) for value in (orderBy or {}).values())
+        if orderBy != {"field": "CREATED_AT", "direction": "DESC"} or not enums:
+            raise QueryError(f"releases: {orderBy}")
+        return _connection(self._releases(reader), first, after)
+
+    def _Repository_release(self, reader: Any, tagName: str) -> Any:
+        return next((each for each in self._releases(reader) if each[1].tag == tagName), None)
+
+    def _Release_tagName(self, release: Any) -> str:
+        return release[1].tag
+
+    def _Release_isDraft(self, release: Any) -> bool:
+        return release[1].at is None
+
+    def _Release_publishedAt(self, release: Any) -> str | None:
+        return stamp(release[1].at) if release[1].at else None
+
+    def _Release_description(self, release: Any) -> str:
+        return release[1].body
+
+    def _Release_tagCommit(self, release: Any) -> Any:
+        reader, one = release
+        sha = reader.peeled(reader.tags[one.tag]) if one.tag in reader.tags else ""
+        return (reader, sha) if sha else None
 
     def _Ref_name(self, ref: Ref) -> str:
         return ref.name

@@ -69,6 +69,22 @@ class Pull:
     issues: tuple[tuple[int, str, str] | None, ...] | None = ()
 
 
+LONGEST_NOTES = 125_000
+"""Characters that a release may say: "body is too long (maximum is 125000 characters)"."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A release of a tag, with what it says; without a time it is a draft, which only who may push is shown."""
+
+    tag: str
+    at: datetime | None = None
+    body: str = ""
+
+    def __post_init__(self) -> None:
+        assert len(self.body) <= LONGEST_NOTES, "body is too long (maximum is 125000 characters)"
+
+
 @dataclass(frozen=True)
 class App:
     """A GitHub App: its id, the public key of its JWTs, its installation, and how many seconds its tokens live."""
@@ -126,7 +142,8 @@ class GitHubServer:
 
     `token` is what requests may carry (empty: none is known); `private` repositories need it. `moved` maps former names
     to those of today. With `prefix` the API lies below it as on GitHub Enterprise (`/api/v3`). `logins` maps email
-    addresses to accounts, besides the noreply ones. `codeload` is the host that archives are fetched from.
+    addresses to accounts, besides the noreply ones. `codeload` is the host that archives are fetched from. `releases`
+    are published ones; `pushes` says that the token may push, and is shown drafts.
     """
 
     def __init__(
@@ -141,12 +158,16 @@ class GitHubServer:
         prefix: str = "",
         logins: Mapping[str, str] | None = None,
         codeload: str = "127.0.0.1",
+        releases: Mapping[str, Sequence[Published]] | None = None,
+        pushes: bool = False,
     ) -> None:
         self.repos = {name.lower(): Reader(name, path) for name, path in repos.items()}
         self.ids = {name.lower(): str(1000 + at) for at, name in enumerate(repos)}
         self.moved = {old.lower(): new.lower() for old, new in (moved or {}).items()}
         self.private = {name.lower() for name in private}
         self.pulls = {name.lower(): {pull.number: pull for pull in given} for name, given in (pulls or {}).items()}
+        self.releases = {name.lower(): list(given) for name, given in (releases or {}).items()}
+        self.pushes = pushes
         self.app = app
         self.tokens = {token} if token else set()
         self.prefix = prefix

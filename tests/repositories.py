@@ -153,10 +153,11 @@ class Builder:
         """Let `ref`, such as `refs/tags/v1`, point at the commit `name`."""
         self._refs[ref] = name
 
-    def tag(self, name: str, commit: str, at: datetime | int | str) -> None:
-        """Add the annotated tag `name` of a commit, made at `at`."""
+    def tag(self, name: str, commit: str, at: datetime | int | str, message: str = "") -> None:
+        """Add the annotated tag `name` of a commit, made at `at`, which says its name or a message."""
         tagger = b"tagger %s <%s> %s\n" % (raw(DEV_ONE[0]), raw(DEV_ONE[1]), _stamp(at))
-        self._tags.append(b"tag %s\nfrom :%d\n%s%s" % (name.encode(), self._marks[commit], tagger, _data(name)))
+        text = _data(message or name)
+        self._tags.append(b"tag %s\nfrom :%d\n%s%s" % (name.encode(), self._marks[commit], tagger, text))
 
     def finish(self) -> History:
         """Write the repository."""

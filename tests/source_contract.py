@@ -77,7 +77,14 @@ class Served:
         """The first releases of commits of the repository with releases, by the builder's names."""
         found = self.source.first_releases(self.released, [self.releases.sha(name) for name in names])
         by_sha = {sha: name for name, sha in self.releases.shas.items()}
-        return {by_sha[sha]: release.name for sha, release in found.items()}
+        return {by_sha[sha]: release.name for sha, release in found.items() if release}
+
+    def between(self, newer: str, older: str, branch: str | None = None) -> tuple[list[str], int, bool]:
+        """What a release has that another one has not, by the builder's names; and of that what a branch has not."""
+        by_name = {release.name: release for release in self.source.releases(self.released)}
+        found = self.source.contents(self.released, by_name[newer], by_name.get(older), branch)
+        by_sha = {sha: name for name, sha in self.releases.shas.items()}
+        return [by_sha[sha] for sha in found.shas], found.aside, found.whole
 
     def landed(self, old: str, branch: str = "", now: datetime = NEXT_DAY + timedelta(hours=9)) -> Landing:
         """What landed on a branch since its tip was `old` by the builder's name, up to the end of the day."""
@@ -458,7 +465,36 @@ class SourceContract:
     def test_what_is_no_commit_is_in_no_release_and_costs_the_others_nothing(self, served, odd):
         one = served.releases.sha("one")
         found = served.source.first_releases(served.released, [odd, one, one[:12], one])
-        assert {sha: release.name for sha, release in found.items()} == {one: "v1.0.0"}
+        assert {sha: release and release.name for sha, release in found.items()} == {one: "v1.0.0"}
+
+    def test_a_commit_that_no_release_has_is_in_none_and_one_that_nobody_knows_is_absent(self, served):
+        seven, beside = served.releases.sha("seven"), served.releases.sha("beside")
+        assert served.source.first_releases(served.released, [seven, beside, "0" * 40]) == {seven: None, beside: None}
+
+    def test_releases_since_some_time_are_those_made_from_then_on(self, served):
+        found = served.source.releases(served.released, at(-40))
+        assert [release.name for release in found] == ["v1.3.0", "v1.0.1"]
+
+    def test_a_release_has_what_the_one_before_it_has_not(self, served):
+        assert served.between("v1.1.0", "v1.0.0") == (["four", "three", "two"], 0, True)
+        assert served.between("v1.1.0", "v1.0.1") == (["four", "three", "two"], 0, True)  # another branch left there
+        assert served.between("v1.0.0", "") == (["one", "root"], 0, True)
+        assert served.between("v1.0.0", "v1.0.0") == ([], 0, True)
+
+    def test_what_only_its_own_branch_has_of_a_release_is_told_apart(self, served):
+        assert served.between("v1.0.1", "v1.0.0", "main") == (["fix"], 1, True)
+        assert served.between("v1.0.1", "v1.0.0", "maintenance") == (["fix"], 0, True)
+        assert served.between("v1.1.0", "v1.0.0", "") == (["four", "three", "two"], 0, True)
+        assert served.between("v1.0.1", "", "main") == (["fix", "one", "root"], 1, True)
+
+    def test_commits_are_read_by_their_shas_as_each_alone(self, served):
+        shas = [served.releases.sha(name) for name in ("four", "three", "two")]
+        found = served.source.read(served.released, shas)
+        assert found == tuple(served.source.commit(served.released, sha) for sha in shas)
+        assert served.source.read(served.released, []) == ()
+        with pytest.raises(NotFound) as caught:
+            served.source.read(served.released, ["0123456789abcdef0123456789abcdef01234567"])
+        assert caught.value.key == "commit_unknown"
 
     def test_no_commits_have_no_releases(self, served):
         assert served.source.first_releases(served.released, []) == {}

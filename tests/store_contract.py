@@ -238,6 +238,11 @@ def planned(store: Store, subscription: int, last: int = 0, **fields: Any) -> De
     return made
 
 
+def looked_at(store: Store, now: datetime, ahead: datetime = START + timedelta(days=99)) -> list[int]:
+    """The numbers of the subscriptions that are to be looked at."""
+    return [each.subscription.id for each in store.candidates(now, ahead)]
+
+
 class StoreContract:
     """The tests; each begins with an empty store."""
 
@@ -726,6 +731,60 @@ class StoreContract:
             DeliveryState.FAILED: 1,
             DeliveryState.RESTORED: 0,
         }
+
+    # --- What is to be looked at ---
+
+    def test_what_is_new_or_whose_moment_has_come_is_looked_at(self, store: Store) -> None:
+        one, two = store.subscribe(DAILY), store.subscribe(replace(DAILY, repo=OTHER))
+        made = planned(store, one.id)
+        first, second = store.candidates(START, START)
+        assert (first.subscription, first.last, second.subscription, second.last) == (one, made, two, None)
+        store.look_at([(first, START + timedelta(hours=2)), (second, None)], START)
+        assert looked_at(store, START + timedelta(hours=2) - timedelta(microseconds=1)) == []
+        assert looked_at(store, START + timedelta(hours=2)) == [one.id]
+        assert [c.subscription for c in store.candidates_after(-1, 9)] == [one, two]
+        assert [c.subscription for c in store.candidates_after(one.id, 1)] == [two]
+        assert store.candidates_after(two.id, 9) == ()
+        assert store.numbered({two.id, 99}) == (two,)
+        assert store.numbered(()) == ()
+
+    def test_whatever_changes_one_lets_it_be_looked_at(self, store: Store, tmp_path: Path) -> None:
+        store.count_in(tmp_path / "counts")
+        number, failed = store.subscribe(DAILY).id, DeliveryState.FAILED
+        made = planned(store, number)
+        changes: list[Callable[[], object]] = [
+            lambda: store.subscribe(replace(DAILY, schedule="0 8 * * *")),
+            lambda: store.pause(number, "left"),
+            lambda: store.keep_delivery(replace(made, state=failed, attempts=1)),
+            lambda: store.reopen(replace(made, attempts=2)),
+            lambda: store.mark_delivered(replace(made, state=failed, attempts=2), []),
+        ]
+        for change in changes:
+            (before,) = store.candidates(START, START)
+            store.look_at([(before, None)], START)
+            assert looked_at(store, START + 99 * timedelta(days=1)) == []
+            change()
+            assert looked_at(store, START) == [number]
+            store.look_at([(before, None)], START)
+            assert looked_at(store, START) == [number], "who looked before the change knows nothing of it"
+        store.look_at([(c, None) for c in store.candidates(START, START)], START)
+        (counts,) = [each for each in (tmp_path / "counts").iterdir() if not each.suffix]
+        counts.write_text("99\n")
+        store.begin(START)
+        store.settle(DAILY.place, [delivery(number, until=START + timedelta(days=3), state=DeliveryState.RESTORED)])
+        assert looked_at(store, START) == [number]
+
+    def test_what_a_clock_named_or_put_off_that_was_ahead_is_looked_at(self, store: Store) -> None:
+        hour = timedelta(hours=1)
+        one, two = store.subscribe(DAILY).id, store.subscribe(replace(DAILY, repo=OTHER)).id
+        made = planned(store, one)
+        store.look_at([(c, None) for c in store.candidates(START, START)], START + hour)
+        store.keep_delivery(replace(made, retry=START + 2 * hour))
+        assert looked_at(store, START, START + 2 * hour) == []
+        assert looked_at(store, START, START + hour) == [one]
+        assert looked_at(store, START, START + hour - timedelta(microseconds=1)) == [one, two]
+        store.look_at([(c, None) for c in store.candidates(START, START)], START)
+        assert looked_at(store, START, START + 2 * hour) == []
 
     # --- Whether something was forgotten ---
 

@@ -360,6 +360,21 @@ def test_what_a_part_found_elsewhere_in_the_tree_is_evidence_for_the_whole_too()
     assert len(made.problems) == 1
 
 
+def test_a_statement_has_evidence_for_each_of_its_parts_or_is_dropped():
+    limit, retries = ({"path": "src/app.py", "quote": quote, "line": "near"} for quote in ("limit = 8", "retries=3"))
+    whole, half = claim(also=[limit, retries]), claim(also=[limit, limit | {"quote": "limit = 80"}])
+    made = checked(full(risks=[whole, half]))
+    (risk,) = made.analysis.risks
+    assert (risk.evidence.quote, [each.quote for each in risk.also]) == ("retries=3", ["limit = 8"])
+    assert made.problems == ("risks.1.also.1: the quote does not stand in the patch of that path.",)
+
+
+def test_what_shows_the_parts_of_a_statement_is_told_to_who_merges():
+    part = checked(full(risks=[claim(also=[{"path": "src/app.py", "quote": "limit = 8"}])])).analysis
+    asked = questions.merge_question(REPOSITORY, commit(), [part, part], "en")
+    assert '"also":[{"path":"src/app.py","quote":"limit = 8","line":' in asked.user
+
+
 def test_statements_with_evidence_are_kept_and_others_dropped():
     made = checked(
         full(

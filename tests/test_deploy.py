@@ -24,6 +24,7 @@ PAGE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
 UNIT = (ROOT / "deploy" / "commit-digest.service").read_text(encoding="utf-8")
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]["digest"]
+SEVERAL = yaml.safe_load((ROOT / "compose.postgres.yaml").read_text(encoding="utf-8"))
 GITHUB = yaml.safe_load((ROOT / "deploy" / "github-actions.yml").read_text(encoding="utf-8"))
 GITLAB = yaml.safe_load((ROOT / "deploy" / "gitlab-ci.yml").read_text(encoding="utf-8"))["commit-digest"]
 CI = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
@@ -86,6 +87,24 @@ def test_what_is_kept_goes_to_the_volume_by_settings_that_there_are():
         "DIGEST_MONITOR_PORT": "9464",
     }
     assert {name.lower() for name in given} <= AllSettings.model_fields.keys()
+
+
+def test_on_postgresql_each_role_is_the_same_container_and_two_of_them_work():
+    services = dict(SEVERAL["services"])
+    database = services.pop("database")
+    extended, (argument,) = {"file": "compose.yaml", "service": "digest"}, re.findall(r"^ARG (\w+)=", DOCKERFILE, re.M)
+    for service in services.values():
+        assert service["extends"] == extended
+        assert (ROOT / service["build"]["args"][argument]).is_file()
+        assert service["environment"]["DIGEST_DATABASE"] == "postgresql://digest@database/digest"
+        assert service["environment"]["PGPASSWORD"] == database["environment"]["POSTGRES_PASSWORD"]
+        assert service["depends_on"]["database"]["condition"] == "service_healthy"
+    assert {name: service["command"] for name, service in services.items()} == {
+        name: ["run", "--only", name] for name in ("listen", "plan", "work")
+    }
+    assert services["work"]["deploy"]["replicas"] == 2
+    kept = [volume.partition(":")[0] for volume in (*COMPOSE["volumes"], *database["volumes"])]
+    assert kept == list(SEVERAL["volumes"])
 
 
 # --- The service ---------------------------------------------------------------------------------

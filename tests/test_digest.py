@@ -15,6 +15,7 @@ from bot.posts import post as digests
 from bot.texts import Texts
 from bot.values import (
     Analysis,
+    Aspect,
     Attachment,
     Digest,
     Entry,
@@ -25,6 +26,7 @@ from bot.values import (
     Filters,
     Grade,
     Importance,
+    Insight,
     Links,
     Risk,
     Table,
@@ -196,6 +198,14 @@ def test_a_commit_says_all_that_is_known_with_evidence_as_a_link():
     assert ("Read", "83 % of the changed lines were read") in [
         (label, value[0].text) for label, value in message.parts[0].items
     ]
+
+
+def test_each_part_of_a_statement_has_its_link():
+    first, second = Evidence("src/a.py", "wait()", 7), Evidence("src/b.py", "stop()", 9)
+    analysis = Analysis("Sum.", insights=(Insight(Aspect.PERFORMANCE, "It hangs.", first, (second,)),))
+    message = digests.commit_message(REPOSITORY, entry(1, analysis=analysis), "UTC", EN)
+    links = [s.url for p in message.parts if isinstance(p, Text) for line in p.lines for s in line if s.url]
+    assert [link.rpartition("/")[2] for link in links] == ["a.py#L7", "b.py#L9"]
 
 
 @pytest.mark.parametrize(

@@ -254,7 +254,7 @@ class Told:
             self._events.append(sha)
             yield sha, ()
 
-    def releases(self, repo):
+    def releases(self, repo, since=None):
         self._events.append("releases")
         return ()
 

@@ -852,7 +852,7 @@ def test_several_threads_get_the_same(source, example):
 def _firsts(source: GitSource, history, *names: str) -> dict[str, str]:
     """The first releases of commits by the builder's names."""
     found = source.first_releases(str(history.path), [history.sha(name) for name in names])
-    return {name: found[history.sha(name)].name for name in names if history.sha(name) in found}
+    return {name: release.name for name in names if (release := found.get(history.sha(name)))}
 
 
 def test_a_release_dated_before_what_it_holds_is_found_nonetheless(source, build):
@@ -981,7 +981,7 @@ def test_a_shallow_clone_in_which_a_release_may_be_missed_says_how_far_it_reache
     with pytest.raises(NotFound) as caught:
         source.first_releases(path, [history.sha("root"), history.sha("seven")])
     assert caught.value.key == "history_too_short"
-    assert source.first_releases(path, [history.sha("seven")]) == {}
+    assert source.first_releases(path, [history.sha("seven")]) == {history.sha("seven"): None}
 
 
 # --- shallow clones ---------------------------------------------------------------------------

@@ -155,6 +155,17 @@ def test_a_place_far_within_a_definition_is_shown_from_near_it():
     assert len(excerpt.lines) <= lookup.WINDOW
 
 
+def test_lines_that_are_asked_for_are_shown_and_their_beginning_where_there_is_little_room():
+    text = "".join(f"x = {n}\n" for n in range(1, 1_001))
+    wanted = [Look(LookKind.PLACE, path="a", line=line, until=until) for line, until in ((500, 620), (10, 900), (9, 3))]
+    sights = look({"a": text}, *wanted)
+    shown = [(s.excerpts[0].start, len(s.excerpts[0].lines)) for s in sights]
+    assert shown == [(500, 121), (10, lookup.LONGEST), (1, lookup.WINDOW)]
+    (cut,) = lookup.within(sights[:1], 300)
+    assert cut.excerpts[0].start == 500
+    assert 1 < len(cut.excerpts[0].lines) < 121
+
+
 def test_a_core_is_a_word_without_the_signs_around_it():
     assert [core(each) for each in ("--flag", "run(", ".a.b", "größe", "==", "")] == [
         "flag",
@@ -191,6 +202,7 @@ def _letter(byte):
             st.text(max_size=8),
             st.one_of(st.text(max_size=8), st.sampled_from(["a.py", "b/c.txt", "empty", "binary"])),
             st.integers(-3, 200),
+            st.integers(-3, 900),
         ),
         max_size=30,
     ),
@@ -203,7 +215,7 @@ def test_any_looks_have_an_answer_each_within_the_limits(looks, text):
     excerpts = [excerpt for sight in sights for excerpt in sight.excerpts]
     assert sum(len(line) for excerpt in excerpts for line in excerpt.lines) <= lookup.ROOM
     assert all(len(line) <= lookup.LINE_LENGTH for excerpt in excerpts for line in excerpt.lines)
-    assert all(len(excerpt.lines) <= lookup.WINDOW and excerpt.start >= 1 for excerpt in excerpts)
+    assert all(len(excerpt.lines) <= lookup.LONGEST and excerpt.start >= 1 for excerpt in excerpts)
 
 
 @pytest.mark.parametrize(

@@ -73,18 +73,32 @@ def test_a_source_distribution_holds_all_that_is_kept_here():
     assert tracked - {".ci", ".gitignore", "pyproject.toml"} == given
 
 
-def test_the_lock_has_every_pinned_version_of_what_the_program_needs():
-    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    locked = dict(re.findall(r"^([\w.-]+)==(\S+)", lock, re.M))
+def locked_in(name):
+    """The versions that a lock names, each with its hash."""
+    lock = (ROOT / name).read_text(encoding="utf-8")
+    locked = dict(re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==(\S+)", lock, re.M))
+    assert len(re.findall(r"^\S+==[^\n]*\\\n    --hash=sha256:", lock, re.M)) == len(locked)
+    return locked
+
+
+@pytest.mark.parametrize(("name", "extra"), [("requirements", ""), ("requirements-postgres", "postgres")])
+def test_a_lock_has_every_pinned_version_of_what_the_program_needs(name, extra):
+    locked = locked_in(f"{name}.lock")
     pinned = (line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines())
     versions = {re.sub(r"[_.]", "-", name.lower()): version for name, version in pinned}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    needed = {re.split("[><=]", a)[0].lower().replace("_", "-") for a in project["dependencies"]}
+    asked = [*project["dependencies"], *project["optional-dependencies"].get(extra, ())]
+    needed = {re.split(r"[><=\[]", a)[0].lower().replace("_", "-") for a in asked}
     assert needed <= locked.keys()
     assert {name: version for name, version in locked.items() if name in versions} == {
         name: version for name, version in versions.items() if name in locked
     }
-    assert len(re.findall(r"^\S+==[^\n]*\\\n    --hash=sha256:", lock, re.M)) == len(locked)
+
+
+def test_without_postgresql_nothing_of_it_is_installed():
+    plain, more = locked_in("requirements.lock"), locked_in("requirements-postgres.lock")
+    assert "psycopg" not in plain
+    assert plain.items() <= more.items(), "and what both hold is the same"
 
 
 def test_the_changelog_has_a_dated_section_of_this_version():

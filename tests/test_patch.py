@@ -359,6 +359,12 @@ def test_what_is_not_there_is_not_found(path, quote):
     assert find(quote, path) is None
 
 
+def test_of_a_line_that_recurs_the_one_that_is_meant_is_found():
+    repeated = FilePatch("src/app.py", "@@ -0,0 +1,9 @@\n" + "+event.record()\n+work()\n+\n" * 3)
+    index = patch.EvidenceIndex(commit("fix: x"), [repeated])
+    assert [index.find("src/app.py", "event.record()", near).line for near in (0, 1, 5, 6, 900)] == [1, 1, 4, 7, 7]
+
+
 def test_a_removed_line_is_found_in_the_old_file():
     assert find("old_name(token)") == Evidence("src/app.py", "old_name(token)", 11, removed=True)
     assert find("size = 4") == Evidence("src/app.py", "size = 4", 41)

@@ -145,7 +145,7 @@ def test_a_digest_that_fails_halfway_leaves_nothing(store: SqliteStore, monkeypa
     def fail(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("adapters.stores.sqlite.archive.index_analysis", fail)
+    monkeypatch.setattr(SqliteStore, "_index_analyses", fail)
     with pytest.raises(RuntimeError):
         store.keep_digest("k", digest(commit(1)), START)
     assert store.digest("k") is None

@@ -1,6 +1,7 @@
 """Ports, classes and functions stay small enough that somebody knows which of it somebody needs."""
 
 import ast
+import importlib
 import statistics
 from functools import cache
 from pathlib import Path
@@ -51,3 +52,9 @@ def test_functions_are_short():
 def test_a_room_says_what_belongs_there_and_what_does_not(room):
     said = ast.get_docstring(trees()[Path("bot", room, "__init__.py")])
     assert len(said.split("\n\n")) >= 2
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parent / "bench").glob("bench_*.py")), ids=lambda p: p.stem)
+def test_a_benchmark_uses_what_is_there(path, monkeypatch):
+    monkeypatch.syspath_prepend(str(path.parent))
+    assert callable(importlib.import_module(path.stem).run)

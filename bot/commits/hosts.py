@@ -34,14 +34,32 @@ class Kind(StrEnum):
 
 # --- Where pages lie -------------------------------------------------------------------------
 
-_GITEA = Links("{web}/commit/{sha}", "{web}/pulls/{number}", "{web}/src/commit/{sha}/{path}", "#L{line}")
-_GITILES = Links("{web}/+/{sha}", "", "{web}/+/{sha}/{path}", "#{line}")
+_GITEA = Links(
+    "{web}/commit/{sha}",
+    "{web}/pulls/{number}",
+    "{web}/src/commit/{sha}/{path}",
+    "#L{line}",
+    tag="{web}/src/tag/{name}",
+)
+_GITILES = Links("{web}/+/{sha}", "", "{web}/+/{sha}/{path}", "#{line}", tag="{web}/+/refs/tags/{name}")
 _FORMS = {
-    # docs.github.com, "Getting permanent links to files"; "Autolinked references and URLs": `#26`.
-    Kind.GITHUB: Links("{web}/commit/{sha}", "{web}/pull/{number}", "{web}/blob/{sha}/{path}", "#L{line}"),
-    # docs.gitlab.com, "GitLab Flavored Markdown", references (`!123`), and "File management", permalinks.
+    # docs.github.com, "Getting permanent links to files"; "Autolinked references and URLs": `#26`; "Linking to
+    # releases", of which every tag has a page.
+    Kind.GITHUB: Links(
+        "{web}/commit/{sha}",
+        "{web}/pull/{number}",
+        "{web}/blob/{sha}/{path}",
+        "#L{line}",
+        tag="{web}/releases/tag/{name}",
+    ),
+    # docs.gitlab.com, "GitLab Flavored Markdown", references (`!123`), "File management", permalinks, and "Tags".
     Kind.GITLAB: Links(
-        "{web}/-/commit/{sha}", "{web}/-/merge_requests/{number}", "{web}/-/blob/{sha}/{path}", "#L{line}", "!"
+        "{web}/-/commit/{sha}",
+        "{web}/-/merge_requests/{number}",
+        "{web}/-/blob/{sha}/{path}",
+        "#L{line}",
+        "!",
+        "{web}/-/tags/{name}",
     ),
     # help.gitee.com, "Pull Request": pages below /pulls, written `!129` in comments and in merge commits.
     Kind.GITEE: Links("{web}/commit/{sha}", "{web}/pulls/{number}", "{web}/blob/{sha}/{path}", "#L{line}", "!"),
@@ -123,8 +141,9 @@ def links(kind: Kind | None, web: str, review: str = "") -> Links:
         return Links()
     form = _FORMS[kind]
     change = f"{review}/+/{{number}}" if review else form.change
-    commit, change, file = (page.replace("{web}", web) for page in (form.commit, change, form.file))
-    return replace(form, commit=commit, change=change, file=file)
+    pages = (form.commit, change, form.file, form.tag)
+    commit, change, file, tag = (page.replace("{web}", web) for page in pages)
+    return replace(form, commit=commit, change=change, file=file, tag=tag)
 
 
 # --- Which host it is ------------------------------------------------------------------------

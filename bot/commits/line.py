@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
 from bot.errors import NotFound
-from bot.values import Commit, Landing, Window
+from bot.values import Commit, Contents, Landing, Window
 
 MOST, PAGES = 5_000, 50
 """So many commits of a line, and pages of it, are read to find the old tip; past that its dates decide."""
@@ -109,6 +109,19 @@ def by_dates(
     above = 0 if dated else _above(line, window.since)
     told = [point for n, point in enumerate(line) if n >= start and (n < above or point.committed >= window.since)]
     return Landing(line[start].sha if line[start:] else "", lines.read(told), dated=dated, lost=lost)
+
+
+def contents(lines: Lines[P], new: str, old: str, head: str | None) -> Contents:
+    """What the line of `new` has that `old` (empty: nothing is) has not; and of that, what `head` has not.
+
+    Without a `head` that is not asked.
+    """
+    found = beyond(lines.pages(new), old, lambda sha: lines.holds(old, sha))
+    shas = tuple(point.sha for point in found.points)
+    if not shas or head is None or lines.holds(head, shas[0]):
+        return Contents(shas, whole=found.whole)
+    aside = bisect_left(shas, True, lo=1, key=lambda sha: lines.holds(head, sha))
+    return Contents(shas, aside, found.whole)
 
 
 def _above(line: Sequence[Point], since: datetime) -> int:

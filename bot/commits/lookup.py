@@ -24,8 +24,8 @@ EXCERPTS, AROUND = 12, 3
 SINGLE, ELSEWHERE = 24, 20
 """Further uses shown by their line alone, and files named that use a word and are not shown."""
 
-WINDOW = 60
-"""Lines shown of a place."""
+WINDOW, LONGEST = 60, 200
+"""Lines shown of a place, and at most of one that is asked for from a line to another."""
 
 FILE_BYTES = 1_000_000
 """Bytes of a file that is read; GitHub's API gives no more as JSON (docs.github.com, Get repository content)."""
@@ -218,8 +218,7 @@ class _Asked:
         if line > len(lines):
             self._refused = f"the file has {len(lines)} lines"
             return
-        start = _beginning(lines, line) if line > 0 else 1
-        self._shown[spot] = [_excerpt(spot, lines, start, start + WINDOW - 1)]
+        self._shown[spot] = [_excerpt(spot, lines, *_window(lines, line, self.look.until))]
 
     def sight(self) -> Sight:
         """What was found: of a word the most telling use of every file before a second one of any."""
@@ -357,6 +356,14 @@ def _excerpt(spot: Spot, lines: Sequence[bytes], first: int, last: int) -> Excer
     return Excerpt(spot.path, first, tuple(map(_text, lines[first - 1 : last])), spot.sha)
 
 
+def _window(lines: Sequence[bytes], line: int, until: int) -> tuple[int, int]:
+    """The first and last number of the lines to show of a place."""
+    if 0 < line <= until:
+        return line, min(until, line + LONGEST - 1)
+    start = _beginning(lines, line) if line > 0 else 1
+    return start, start + WINDOW - 1
+
+
 def _beginning(lines: Sequence[bytes], line: int) -> int:
     """The number of the line that begins the definition around `line`; a near one where that is far, or none is."""
     inner = _indent(lines[line - 1])
@@ -440,7 +447,7 @@ def _shortened(excerpt: Excerpt, room: int, look: Look) -> Excerpt:
     if look.kind is LookKind.WORD:
         length = max(room // len(excerpt.lines) - 7, 0)
         return replace(excerpt, lines=tuple(line[:length] for line in excerpt.lines))
-    start = _nearest(excerpt, look, room)
+    start = 0 if look.until else _nearest(excerpt, look, room)
     sizes = accumulate(len(line) + 7 for line in excerpt.lines[start:])
     end = start + sum(size <= room for size in sizes)
     return replace(excerpt, start=excerpt.start + start, lines=excerpt.lines[start:end])

@@ -880,3 +880,11 @@ def _announced(entry: _Entry) -> Note | None:
     level = NoteLevel.BREAKING if required else levels.told(everything, entry.level) or NoteLevel.FEATURE
     told = text[required.end() :] if required else text
     return Note(level, told or text, heading=entry.heading, action=levels.action(everything, level))
+
+
+def published(text: str) -> tuple[Note, ...]:
+    """What the notes of a release say that it breaks, in their order. Argument: the notes as they were published."""
+    lines = text[:_READ].split("\n")
+    patch = "\n".join([f"@@ -0,0 +1,{len(lines)} @@", *(f"+{line}" for line in lines)])
+    found = filter(None, (_note(*each) for each in _said(_read([FilePatch("CHANGELOG.md", patch)]))))
+    return heaviest_first(note for note in found if note.level is NoteLevel.BREAKING and not note.guessed)

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from itertools import accumulate, chain, compress, groupby, takewhile
+from itertools import accumulate, chain, compress, groupby, islice, takewhile
 from operator import itemgetter, not_
 
 from bot.commits import notebooks
@@ -589,9 +589,10 @@ class EvidenceIndex:
         self._patches = {p.path: p.text for p in patches}
         self._texts: dict[str, _Lines] = {}
 
-    def find(self, path: str, quote: str) -> Evidence | None:
+    def find(self, path: str, quote: str, near: int = 0) -> Evidence | None:
         """Where `quote` stands in the patch of `path`, whatever its case and white space; None where it does not.
 
+        Of several places it is the one nearest to line `near`, with 0 the first.
         An added or kept line is named by its number in the new file, a removed one by that in the old file. `path` is
         one of the commit, or how exactly one of them ends. A quote that only the message holds is accepted for those
         and for an empty path, and is the message's own; so is one that only the change request holds. A part of a word
@@ -601,8 +602,9 @@ class EvidenceIndex:
         if known is None or len(quote) > _QUOTE_LIMIT:
             return None
         tried = [(said, wanted) for said in _readings(quote) if (wanted := _pattern(said))]
-        found = (look(known, *each) for look in (self._in_file, self._in_message, self._in_request) for each in tried)
-        return next(filter(None, found), None)
+        file = (self._in_file(known, *each, near) for each in tried)
+        said = (look(known, *each) for look in (self._in_message, self._in_request) for each in tried)
+        return next(filter(None, chain(file, said)), None)
 
     def _path(self, path: str) -> str | None:
         """The path of the commit that is meant, empty for its message."""
@@ -611,9 +613,9 @@ class EvidenceIndex:
         ends = {known for name, known in self._known.items() if name.endswith(f"/{path}")}
         return ends.pop() if len(ends) == 1 else None
 
-    def _in_file(self, path: str, quote: str, wanted: re.Pattern[str]) -> Evidence | None:
+    def _in_file(self, path: str, quote: str, wanted: re.Pattern[str], near: int) -> Evidence | None:
         lines = self._texts.setdefault(path, _Lines(self._patches.get(path, "")))
-        if place := lines.find(wanted):
+        if place := lines.find(wanted, near):
             return Evidence(path, quote, place[0], removed=place[1])
         return Evidence(path, quote) if wanted.search(path) else None
 
@@ -635,12 +637,16 @@ def _readings(quote: str) -> Iterable[str]:
     return dict.fromkeys((quote, _MARK.sub("", quote), bare, plain, _ESCAPED.sub(" ", plain)))
 
 
-def place(quote: str, lines: Sequence[str]) -> int | None:
-    """Which of some lines, from 0 on, a quote begins in, whatever its case and white space; None for none of them."""
+_REPEATS = 1_000
+"""Places of one quote among which the nearest is chosen."""
+
+
+def places(quote: str, lines: Sequence[str]) -> list[int]:
+    """Which of some lines, from 0 on, a quote begins in, whatever its case and white space."""
     text = "\n".join(lines)
     wanted = _pattern(quote.strip("`'\" \n\t")[: _QUOTE_LIMIT + 1])
-    found = wanted.search(text) if wanted and len(quote) <= _QUOTE_LIMIT else None
-    return text.count("\n", 0, found.start()) if found else None
+    found = wanted.finditer(text) if wanted and len(quote) <= _QUOTE_LIMIT else ()
+    return [text.count("\n", 0, each.start()) for each in islice(found, _REPEATS)]
 
 
 def _pattern(quote: str) -> re.Pattern[str] | None:
@@ -663,11 +669,11 @@ class _Lines:
         self._text = text
         self._views: dict[str, _View] = {}
 
-    def find(self, wanted: re.Pattern[str]) -> tuple[int, bool] | None:
-        """The place of the first line that has a quote, in the new file before the old one."""
+    def find(self, wanted: re.Pattern[str], near: int) -> tuple[int, bool] | None:
+        """The place of the line that has a quote, in the new file before the old one; see `_View.find`."""
         for marks in ("+ ", "- ", "+- ") if "\n-" in self._text else ("+ ",):
             view = self._views.get(marks) or self._views.setdefault(marks, _View(self._text, marks))
-            if place := view.find(wanted):
+            if place := view.find(wanted, near):
                 return place
         return None
 
@@ -693,10 +699,20 @@ class _View:
                 new += mark in "+ "
         self._text = "\n".join(lines)
 
-    def find(self, wanted: re.Pattern[str]) -> tuple[int, bool] | None:
-        """The place of the first line that has a quote, as written or with its escaped characters as white space."""
-        found = wanted.search(self._text) or wanted.search(self._read)
-        return self._places[bisect_right(self._starts, found.start()) - 1] if found else None
+    def find(self, wanted: re.Pattern[str], near: int) -> tuple[int, bool] | None:
+        """The place of the line that has a quote, as written or with its escaped characters as white space.
+
+        Of several it is the one nearest to line `near`, with 0 the first.
+        """
+        for text in (self._text, self._read):
+            found = wanted.finditer(text)
+            places = [
+                self._places[bisect_right(self._starts, each.start()) - 1]
+                for each in islice(found, _REPEATS if near else 1)
+            ]
+            if places:
+                return min(places, key=lambda place: abs(place[0] - near) if near else 0)
+        return None
 
     @cached_property
     def _read(self) -> str:

@@ -10,7 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from bot.values import Release
 
@@ -57,12 +58,18 @@ class Version:
 
 def version(name: str) -> Version | None:
     """The version that a tag's name holds, None where it holds none or could not be shown."""
+    parts = _parts(name)
+    return _version(*parts) if parts else None
+
+
+def _parts(name: str) -> tuple[str, tuple[int, ...], str] | None:
+    """What stands before the version in a name, its numbers, and the rest."""
     if len(name) > LONGEST or not name.isprintable() or name.startswith("-"):
         return None
     for found in _NUMBER.finditer(name):
         numbers = tuple(int(part) for part in re.split(r"[-._]", found[1]))
         if _REST.fullmatch(name, found.end()) or (len(numbers) >= 3 and _SEMVER.fullmatch(name, found.end())):
-            return _version(name[: found.start()], numbers, name[found.end() :])
+            return name[: found.start()], numbers, name[found.end() :]
     return None
 
 
@@ -142,3 +149,110 @@ def _moved(known: AbstractSet[tuple[int, ...]]) -> Callable[[Version], bool]:
 
 def _sorted(tags: Iterable[Release]) -> tuple[Release, ...]:
     return tuple(sorted(tags, key=lambda tag: (tag.made, tag.name)))
+
+
+# --- One after the other ---------------------------------------------------------------------
+
+_FINAL = frozenset({"final", "ga", "lts", "release", "stable"})
+_LATER = frozenset({"post", "patch", "pl", "sp", "p"})
+_PRE, _WHOLE, _POST = -1, 0, 1
+
+
+def _stage(rest: str) -> int:
+    """Whether what follows a version's numbers makes it one before the release itself, that, or a later one."""
+    said = rest.partition("+")[0]
+    words = set(_words(said))
+    if words <= _FINAL:
+        return _WHOLE
+    return _POST if words <= _LATER or re.fullmatch("[A-Za-z]", said) else _PRE
+
+
+def _rank(name: str) -> tuple[tuple[int, ...], int]:
+    """What orders versions: `1.2` is `1.2.0`, and a release candidate comes before its release."""
+    _, numbers, rest = _parts(name) or ("", (), "")
+    while numbers and not numbers[-1]:
+        numbers = numbers[:-1]
+    return numbers, _stage(rest)
+
+
+def before(release: Release, line: Iterable[Release], repository: str) -> Release | None:
+    """The release before one of a line: the highest lower version of those made before it.
+
+    Before a release that is no candidate that is the last one that is none either, if there is any; of packages it is
+    one of the same package. A later release of an older line comes after the one that it follows, not after the newest.
+    """
+    own = _Ordered(release)
+    lower = [
+        each
+        for each in map(_Ordered, line)
+        if each.release.made <= release.made and each < own and _same_family(each.release, release, repository)
+    ]
+    whole = [each for each in lower if each.rank[1] >= _WHOLE] if own.rank[1] >= _WHOLE else []
+    found = max(whole or lower, default=None)
+    return found.release if found else None
+
+
+@dataclass(order=True)
+class _Ordered:
+    """A release in the order of its version, and of when it was made."""
+
+    release: Release = field(compare=False)
+    rank: tuple[tuple[int, ...], int] = field(init=False)
+    made: datetime = field(init=False)
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rank, self.made, self.name = _rank(self.release.name), self.release.made, self.release.name
+
+
+def _same_family(one: Release, other: Release, repository: str) -> bool:
+    read = [version(each.name) for each in (one, other)]
+    return all(each and _is_own(each, repository) for each in read) or len({each and each.family for each in read}) == 1
+
+
+def bundles(releases: Iterable[Release], line: Iterable[Release], repository: str) -> list[tuple[Release, ...]]:
+    """Releases that are told of together, the newest first: the packages of a repository as one, any other alone.
+
+    `line` are all of the repository's.
+    """
+    read = [found for each in line if (found := version(each.name)) and not _is_own(found, repository)]
+    newest = sorted(releases, key=lambda release: (release.made, release.name), reverse=True)
+    if len({each.family for each in read}) > 1:
+        return [tuple(newest)] if newest else []
+    return [(release,) for release in newest]
+
+
+# --- As people type them ---------------------------------------------------------------------
+
+_RANGE = re.compile(r"(?P<older>[^.…].*?)(?:\.{2,3}|…)(?P<newer>[^.…].*)")
+
+
+def is_name(word: str) -> bool:
+    """Whether a word can only mean a release: a version, as tags have it.
+
+    One with a `/` may be a repository, and means a release only behind `@` or a word such as `release/`.
+    """
+    read = version(word)
+    if read is None or read.nightly or word.startswith(("/", ".", "~")):
+        return False
+    if "/" in word and not word.startswith("@") and word.partition("/")[0].lower() not in _PLAIN:
+        return False
+    return read.package or len(read.numbers) > 1 or set(_words(read.family)) <= _PLAIN
+
+
+def ends(word: str) -> tuple[str, str] | None:
+    """The two ends of `v0.20.0..v0.21.0` or `2026-02-01..2026-02-18`; None for any other word.
+
+    Chats make an ellipsis of three dots.
+    """
+    found = _RANGE.fullmatch(word)
+    if found is None or not (is_name(found["older"]) and is_name(found["newer"])):
+        return None
+    return found["older"], found["newer"]
+
+
+def called(name: str, line: Iterable[Release]) -> Release | None:
+    """The release of a line that has a name, also in other letters, or with or without the `v` in front."""
+    known = {release.name: release for release in line}
+    alike = {name.lower().removeprefix("v"): release for name, release in known.items()}
+    return known.get(name) or alike.get(name.lower().removeprefix("v"))

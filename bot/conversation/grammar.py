@@ -4,6 +4,7 @@
     /digest 6344 | #6344 | !6344 | 9a93eb7 | owner/repo#6344 | owner/repo@9a93eb7 | a commit's or pull request's URL
     /digest owner/repo 6344        the same in another order
     /digest today | yesterday | week | latest | 2026-02-18  [owner/repo]
+    /digest v0.21.0 | v0.20.0..v0.21.0 | 2026-02-01..2026-02-18  [owner/repo]
     /digest COMMAND …              the records in `bot.conversation.commands`
 
 A repository is `owner/repo`, a path, or its address in any spelling. `post` at the end answers where everybody sees it,
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from bot.commits import releases
 from bot.commits.hosts import Hosts
 from bot.errors import UsageError
 from bot.values import one_line
@@ -109,12 +111,30 @@ def _page(word: str, hosts: Hosts) -> CommitName | None:
 
 def is_repository(word: str) -> bool:
     """Whether a word can name a repository: `owner/repo`, a path, or an address."""
-    return "/" in word or word in (".", "..") or word.startswith("~")
+    return ("/" in word and not is_time(word)) or word in (".", "..") or word.startswith("~")
 
 
 def is_date(word: str) -> bool:
     """Whether a word is written as a date is."""
     return bool(_DATE.fullmatch(word))
+
+
+def dates(word: str) -> tuple[str, str] | None:
+    """The two dates of `2026-02-01..2026-02-18`; None for any other word."""
+    ends = releases.ends(word)
+    return ends if ends and all(map(is_date, ends)) else None
+
+
+def is_release(word: str) -> bool:
+    """Whether a word names a release, or two as `v0.20.0..v0.21.0` does."""
+    if is_date(word) or dates(word):
+        return False
+    return bool(releases.ends(word)) or (releases.is_name(word) and reference(word) is None)
+
+
+def is_time(word: str) -> bool:
+    """Whether a word can only mean what a digest is of: a date, a release, or two of them."""
+    return is_date(word) or bool(dates(word)) or is_release(word)
 
 
 def parse_date(word: str) -> date:

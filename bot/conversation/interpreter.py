@@ -59,7 +59,7 @@ class Interpreter:
         last = 2 if command and command.about_place else len(words)
 
         def is_folder(number: int, word: str) -> bool:
-            taken = word in followed or word.startswith(("/", ".", "~")) or grammar.is_date(word)
+            taken = word in followed or word.startswith(("/", ".", "~")) or grammar.is_time(word)
             named = (1 if command else 0) <= number < last and not taken and grammar.reference(word) is None
             return named and self._services.is_folder(word)
 
@@ -88,7 +88,7 @@ class Interpreter:
             return digests.last(context)
         if context.command:
             return context.command.run(context, words[1:])
-        if any(map(grammar.is_date, words)):
+        if any(map(grammar.is_time, words)):
             return digests.day(context, words)
         if named := grammar.named_commit(words, context.services.defaults.hosts):
             return commit.expand(context, named)

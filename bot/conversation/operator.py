@@ -85,9 +85,9 @@ def measures(store: Store, now: datetime, quota: Quota | None) -> Iterator[Measu
     yield Measure("subscriptions", "Subscriptions.", "gauge", (({}, counts["subscriptions"]),))
     outcomes = tuple(({"outcome": str(state)}, float(number)) for state, number in states.items())
     yield Measure("deliveries", "Deliveries by what became of them.", "gauge", outcomes)
-    active = {s.id for s in store.subscriptions() if not s.paused}
-    waiting = (d for d in store.due_deliveries(now + timedelta(days=1)) if d.subscription in active)
-    age = max(((now - d.slot).total_seconds() for d in waiting), default=0.0)
+    due = store.due_deliveries(now + timedelta(days=1))
+    active = {s.id for s in store.numbered({d.subscription for d in due}) if not s.paused}
+    age = max(((now - d.slot).total_seconds() for d in due if d.subscription in active), default=0.0)
     yield Measure("queue_age_seconds", "How long the oldest delivery waits that is due.", "gauge", (({}, age),))
     used = store.usage(EPOCH, now + timedelta(seconds=1))
     named = [({"model": u.model, "purpose": u.purpose}, u) for u in used]
@@ -408,6 +408,7 @@ class _Record(BaseModel):
     authors: list[str] = []
     paths: list[str] = []
     bots: bool = True
+    releases: bool = False
     quiet: bool = False
     top: int = Field(TOP, ge=1, le=MOST_TOP)
     paused: str = ""
@@ -455,6 +456,7 @@ def _record(subscription: Subscription) -> _Record:
         authors=list(subscription.filters.authors),
         paths=list(subscription.filters.paths),
         bots=subscription.filters.bots,
+        releases=subscription.filters.releases,
         quiet=subscription.quiet,
         top=subscription.top,
         paused=subscription.paused,
@@ -483,7 +485,7 @@ def _subscription(number: int, value: object, now: datetime) -> Subscription:
         record.zone,
         record.language,
         record.branch,
-        Filters(tuple(record.authors), tuple(record.paths), record.bots),
+        Filters(tuple(record.authors), tuple(record.paths), record.bots, record.releases),
         record.quiet,
         record.paused,
         now,

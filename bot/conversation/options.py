@@ -45,7 +45,31 @@ def _at(wanted: Subscription, value: str) -> Subscription:
 
 
 def _on(wanted: Subscription, value: str) -> Subscription:
-    return replace(wanted, schedule=crontab.on(wanted.schedule, value))
+    """Days on which a digest is posted; with `release` only where there is one, on any day unless some are named."""
+    words = [word for word in re.split(r"[\s,，、]+", value) if word]
+    days = [word for word in words if not _is_release(word)]
+    alone = len(days) < len(words)
+    schedule = crontab.on(wanted.schedule, value if not alone else ",".join(days) or "daily")
+    return replace(wanted, schedule=schedule, filters=replace(wanted.filters, releases=alone))
+
+
+RELEASE = "release"
+"""The value of `on` by which a place hears of releases alone."""
+_RELEASES = frozenset({RELEASE, "releases", "发布", "发版", "新版本"})
+
+
+def _is_release(word: str) -> bool:
+    return word.lower() in _RELEASES
+
+
+def _days_of(wanted: Subscription) -> str:
+    days = schedule.days_of(wanted.schedule)
+    return ",".join((*days, *((RELEASE,) if wanted.filters.releases else ())))
+
+
+def _days(texts: Texts) -> tuple[tuple[str, str], ...]:
+    weekdays = tuple((d, texts(f"weekday.{n}")) for n, d in enumerate(crontab.WEEK))
+    return (*weekdays, (RELEASE, texts("form.release")))
 
 
 def _branch(wanted: Subscription, value: str) -> Subscription:
@@ -109,10 +133,10 @@ OPTIONS = {
         Option(
             "on",
             _on,
-            lambda s: ",".join(schedule.days_of(s.schedule)),
+            _days_of,
             InputKind.SEVERAL,
-            lambda texts: tuple((d, texts(f"weekday.{n}")) for n, d in enumerate(crontab.WEEK)),
-            goes_on=crontab.goes_on_days,
+            _days,
+            goes_on=lambda word: crontab.goes_on_days(word) or _is_release(word.strip(",，、")),
         ),
         Option("zone", lambda s, value: replace(s, zone=zone_named(value)), lambda s: s.zone),
         Option(

@@ -4,13 +4,13 @@ A rewrite brings back under new names what was told before: a commit is the same
 author, the time it was written and its title are. It is counted, and not told again; what did not come back is named.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from bot.commits.line import COMPARED, paired
+from bot.commits.twins import patch_id
 from bot.texts import Texts
-from bot.values import Commit, FilePatch, Landing, Mark, one_line
+from bot.values import Commit, FilePatch, Landing, Mark, Release, one_line
 
 Patches = Callable[[Sequence[Commit]], Iterable[tuple[str, tuple[FilePatch, ...]]]]
 """Read the patches of commits, by SHA."""
@@ -24,7 +24,7 @@ class Arrival:
 
     Where it was rewritten, `old` is where it was, `back` what was told before and came back; `missing`
     commits did not, of which `gone` are the newest.
-    `dated` and `lost` are a Landing's.
+    `dated` and `lost` are a Landing's, `releases` and `moved` what `bot.delivery.tagged` has found.
     """
 
     mark: Mark
@@ -35,6 +35,8 @@ class Arrival:
     missing: int = 0
     dated: bool = False
     lost: bool = False
+    releases: tuple[Release, ...] = ()
+    moved: tuple[tuple[Release, str], ...] = ()
 
 
 def arrival(branch: str, before: Mark | None, landing: Landing, patches: Patches) -> Arrival:
@@ -53,7 +55,7 @@ def arrival(branch: str, before: Mark | None, landing: Landing, patches: Patches
     return Arrival(
         Mark(branch, told[0].sha if told and first < len(landing.waiting) else landing.tip),
         tuple(c for c in told if c.sha not in found),
-        before.tip if before else "",
+        (before.tip if before else None) or "",
         tuple(c for c in told if c.sha in found),
         tuple(c for c in landing.gone if c.sha not in same.values()),
         landing.missing - len(same),
@@ -71,22 +73,11 @@ def _by_patch(new: Sequence[Commit], gone: Sequence[Commit], patches: Patches) -
     return paired(left, gone, ids)
 
 
-def patch_id(files: Iterable[FilePatch]) -> str:
-    """What a patch does, without line numbers and white space; empty where it is not known whole."""
-    made = hashlib.sha256()
-    known = False
-    for file in files:
-        if not file.complete:
-            return ""
-        lines = ("".join(line.split()) for line in file.text.splitlines() if not line.startswith("@@"))
-        made.update("\n".join((file.path, *lines)).encode(errors="replace"))
-        known = known or bool(file.text)
-    return made.hexdigest() if known else ""
-
-
 def said(arrival: Arrival, texts: Texts) -> tuple[str, ...]:
-    """What a digest says of a branch that was rewritten, or that dates decided."""
+    """What a digest says of a branch that was rewritten, or that dates decided, and of tags that moved."""
     old, notices = arrival.old[:7], []
+    for release, was in arrival.moved[:_NAMED]:
+        notices.append(texts("release.moved", name=release.name, old=was[:7], new=release.sha[:7]))
     if arrival.back:
         notices.append(texts("branch.back", old=old, count=texts.count("commits", len(arrival.back))))
     if arrival.gone:

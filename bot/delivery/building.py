@@ -12,6 +12,9 @@ from bot.delivery.followups import LATE, first_told, follow_ups, left_over
 from bot.delivery.job import Job, log
 from bot.delivery.leases import LeaseHolder
 from bot.delivery.ledger import LOOKED_BACK, undelivered
+from bot.delivery.tagged import LATE as TAGGED
+from bot.delivery.tagged import News, news
+from bot.errors import DigestError
 from bot.judgement import cost
 from bot.judgement.questions import Depth
 from bot.ports import Archive, Ledger
@@ -25,6 +28,7 @@ from bot.values import (
     DeliveryState,
     Digest,
     Link,
+    Mark,
     Period,
     Repository,
     Scope,
@@ -56,10 +60,32 @@ class Builder:
         return self._app.repositories.find(subscription.repo, Who.gets(subscription), lambda _: look(job))
 
     def arrival(self, job: Job, repository: Repository) -> Arrival:
-        """What a delivery's branch has that it had not when its subscription was told of it last.
+        """What a delivery's branch has that it had not when its subscription was told of it last, and what is released.
 
         A default branch that is another one by now, and has left what was told, begins where the last period ended.
+        Of a subscription to releases alone no commit is read.
         """
+        news = self._news(job, repository)
+        if job.subscription.filters.releases:
+            come = Arrival(Mark(job.subscription.branch or repository.branch, None))
+        else:
+            come = self._landed(job, repository)
+        mark = replace(come.mark, releases=news.known)
+        return replace(come, mark=mark, releases=news.told, moved=news.moved)
+
+    def _news(self, job: Job, repository: Repository) -> News:
+        """The releases that a delivery tells of; where they cannot be read they are left to the next one."""
+        delivery, source = job.delivery, self._app.repositories.source_of(repository.name)
+        known = delivery.before.releases if delivery.before else None
+        try:
+            line = source.releases(repository.name, delivery.until - TAGGED)
+        except DigestError as error:
+            job.log(logging.WARNING, "releases not read", reason=str(error))
+            return News(known=known)
+        return news(line, known, delivery, self._app.clock())
+
+    def _landed(self, job: Job, repository: Repository) -> Arrival:
+        """What landed on the branch of a delivery."""
         subscription, before = job.subscription, job.delivery.before
         period = Period(job.delivery.cursor, job.delivery.until, subscription.zone)
         read = partial(self._app.repositories.landed, repository, subscription.branch)
@@ -78,7 +104,7 @@ class Builder:
         delivery, new = job.delivery, self._new(job, arrival)
         request = self._request(job, repository, new, arrival)
         silent = (
-            not (request.commits or request.notices)
+            not (request.commits or request.notices or request.releases)
             and not job.subscription.quiet
             and delivery.cursor == delivery.since
         )
@@ -147,7 +173,7 @@ class Builder:
         subscription, delivery = job.subscription, job.delivery
         period = Period(delivery.since, delivery.until, subscription.zone)
         scope = Scope(subscription.repo, period, subscription.language, subscription.branch, subscription.filters)
-        return self._app.request(repository, scope, new, said(arrival, Texts(subscription.language)))
+        return self._app.request(repository, scope, new, said(arrival, Texts(subscription.language)), arrival.releases)
 
     def _with_digest(self, job: Job, request: DigestRequest) -> Job:
         """The delivery with the digest that is asked for, which is built now unless it is kept.

@@ -8,7 +8,7 @@ digest itself while that is being built. Whatever goes wrong is logged once, and
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 
@@ -17,11 +17,10 @@ from bot.delivery.building import Builder
 from bot.delivery.fairness import MOST, Hand, Hosts, Turns
 from bot.delivery.job import Job, TryLater, log, together
 from bot.delivery.leases import LeaseHolder
-from bot.delivery.ledger import coming_delivery
+from bot.delivery.ledger import EARLY, coming_delivery
 from bot.delivery.sending import InFlight
 from bot.errors import DigestError, NoRight
-from bot.ports import Ledger
-from bot.values import Delivery, Subscription
+from bot.values import Candidate, Delivery, Subscription
 
 _log = logging.getLogger("digest.worker")
 
@@ -34,21 +33,20 @@ class Early:
         app: App,
         builder: Builder,
         hosts: Hosts,
-        followed: Callable[[], Mapping[int, Subscription]],
+        active: Callable[[datetime], Sequence[Candidate]],
         *,
-        ledger: Ledger,
         leases: LeaseHolder,
         stopping: threading.Event,
     ) -> None:
-        """`hosts` knows which are slow, also by what is read for deliveries; `followed` gives the subscriptions by id.
+        """`hosts` knows which are slow, also by what is read for deliveries.
 
+        `active` gives the subscriptions at which there may be something to do by some time, but for those that rest.
         Once `stopping` is set, nothing more is begun.
         """
         self.in_hand = InFlight()
         self._app = app
         self._builder = builder
-        self._followed = followed
-        self._ledger = ledger
+        self._active = active
         self._leases = leases
         self._stopping = stopping
         self._pool = ThreadPoolExecutor(MOST, "early")
@@ -70,9 +68,8 @@ class Early:
 
     def _unseen(self, now: datetime) -> list[Job]:
         """What is due soon, but for what was built or failed already."""
-        latest = {d.subscription: d for d in self._ledger.latest_deliveries()}
-        active = [s for s in self._followed().values() if not s.paused]
-        coming = {(s, c.slot): c for s in active if (c := _coming(s, latest.get(s.id), now))}
+        active = self._active(now + EARLY)
+        coming = {(c.subscription, d.slot): d for c in active if (d := _coming(c.subscription, c.last, now))}
         with self._lock:
             self._seen &= coming.keys()
             left = [mark for mark in coming if mark not in self._seen]

@@ -47,7 +47,8 @@ def together(job: Job) -> tuple[object, ...]:
     """What deliveries have in common that are built of the same commits."""
     subscription, delivery = job.subscription, job.delivery
     where = (subscription.place.chat, subscription.repo, subscription.branch, subscription.zone)
-    return (*where, delivery.cursor, delivery.since, delivery.until, str(delivery.before))
+    told = (subscription.filters.releases, str(delivery.before))
+    return (*where, delivery.cursor, delivery.since, delivery.until, *told)
 
 
 def log(level: int, event: str, subscription: Subscription, **fields: object) -> None:

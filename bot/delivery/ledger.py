@@ -72,6 +72,16 @@ def deadline_of(subscription: Subscription, slot: datetime, now: datetime) -> da
     return max(following or slot + LAST_CHANCE, now + GRACE)
 
 
+def next_look(subscription: Subscription, last: Delivery | None) -> datetime | None:
+    """When there will be something to plan, or to give up; None where that is once something is changed.
+
+    Before that moment `planned_delivery` plans nothing, and `is_late` says no. Raises as they do.
+    """
+    if last and last.state is DeliveryState.DUE:
+        return None if subscription.paused else last.deadline
+    return schedule.first_slot(subscription.schedule, subscription.zone, watermark(subscription, last))
+
+
 def coming_delivery(subscription: Subscription, last: Delivery | None, now: datetime) -> Delivery | None:
     """What will be due within `EARLY`, of a period that has ended; None where nothing will, or something still waits.
 

@@ -2,6 +2,9 @@
 
 A clock that was wrong leaves marks in the future, which would silence a subscription until then. They are planned anew
 from what came before them; what they told of is known, and is not told again.
+
+A tick looks at what has come due, found by the store's index: each look names the moment of the next one, and whatever
+changes a subscription, or settles its delivery, lets it be looked at again.
 """
 
 import logging
@@ -10,15 +13,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.delivery.job import Job, log
-from bot.delivery.ledger import GRACE, LOOKED_BACK, is_late, is_sound, planned_delivery
+from bot.delivery.ledger import GRACE, LOOKED_BACK, is_late, is_sound, next_look, planned_delivery
+from bot.delivery.resting import rests
 from bot.errors import DigestError, UsageError
 from bot.ports import Chat, Ledger, Subscriptions
-from bot.values import Delivery, DeliveryState, Failure, Subscription
+from bot.values import Candidate, Delivery, DeliveryState, Failure, Subscription
 
 TOLERANCE = timedelta(hours=1)
 """So far this machine's clock may be from a chat's."""
 _FAR = timedelta(hours=2)
 """What waits for longer was put off by a clock that was wrong: pauses are an hour at most."""
+CHECKED = 500
+"""Subscriptions that are looked at in each tick after a start, though nothing of them is due."""
 _log = logging.getLogger("digest.worker")
 
 
@@ -52,6 +58,7 @@ class Planner:
         self._ledger = ledger
         self._tell = tell
         self._wrong: timedelta | None = None
+        self._checked: int | None = -1
         self.unplanned: set[int] = set()
         """The subscriptions that cannot be planned."""
 
@@ -69,33 +76,63 @@ class Planner:
         self._tell(wrong)
         return wrong is not None
 
-    def plan(self, followed: Mapping[int, Subscription], now: datetime) -> list[Job]:
-        """Plan what is due, and name what is to be given up for that."""
-        latest = {d.subscription: d for d in self._ledger.latest_deliveries()}
-        late = []
-        for number, subscription in followed.items():
-            try:
-                late += self._plan_one(subscription, latest.get(number), now)
-                self.unplanned.discard(number)
-            except Exception as error:  # one that cannot be planned must keep nobody else's from being
-                if number not in self.unplanned:  # said once, not at every tick
-                    log(logging.ERROR, "not planned", subscription, reason=str(error))
-                self.unplanned.add(number)
+    def plan(self, ours: Callable[[Subscription], bool], now: datetime) -> list[Job]:
+        """Plan what is due of our subscriptions, and name what is to be given up for that."""
+        late: list[Job] = []
+        moments: list[tuple[Candidate, datetime | None]] = []
+        for candidate in self._candidates(now):
+            if ours(candidate.subscription):
+                moments += self._look(candidate, now, late)
+            elif rests(candidate.subscription):
+                moments.append((candidate, None))
+        self._subscriptions.look_at(moments, now)
         return late
 
-    def _plan_one(self, subscription: Subscription, last: Delivery | None, now: datetime) -> list[Job]:
+    def _candidates(self, now: datetime) -> Iterable[Candidate]:
+        """What is to be looked at; after a start all the others too, some at each tick.
+
+        Another version, or other data of the zones, may think otherwise of when they are due.
+        """
+        found = {c.subscription.id: c for c in self._subscriptions.candidates(now, now + TOLERANCE)}
+        if self._checked is not None:
+            others = {c.subscription.id: c for c in self._subscriptions.candidates_after(self._checked, CHECKED)}
+            self._checked = max(others, default=None)
+            found |= others
+        return found.values()
+
+    def _look(self, candidate: Candidate, now: datetime, late: list[Job]) -> list[tuple[Candidate, datetime | None]]:
+        """Plan what is due of one; when to look at it again, unless that is at the next tick."""
+        subscription = candidate.subscription
+        try:
+            last = self._planned(subscription, candidate.last, now)
+            moment = next_look(subscription, last)
+        except Exception as error:  # one that cannot be planned must keep nobody else's from being
+            if subscription.id not in self.unplanned:  # said once, not at every tick
+                log(logging.ERROR, "not planned", subscription, reason=str(error))
+            self.unplanned.add(subscription.id)
+            return []
+        self.unplanned.discard(subscription.id)
+        if last and last.state is DeliveryState.DUE and is_late(subscription, last, now):
+            late.append(Job(subscription, last))
+        return [(candidate, moment)] if moment is None or moment > now else []
+
+    def _planned(self, subscription: Subscription, last: Delivery | None, now: datetime) -> Delivery | None:
+        """The latest delivery, once what is due is planned; where that is one of the future, the one before."""
         if not is_sound(subscription):
             raise UsageError("subscription_unsound", id=subscription.id)
         if last and last.state is DeliveryState.DUE:
             if last.slot <= now + TOLERANCE and last.retry <= now + _FAR:
-                return [Job(subscription, last)] if is_late(subscription, last, now) else []
+                return last
             last = self._called_back(subscription, last, now)
         begun = self._begun(subscription, last, now)
+        if last and last.state is DeliveryState.DUE:
+            return last
         before = last if last is None or last.slot <= now + TOLERANCE else self._before(subscription, now)
-        planned = planned_delivery(begun, before, now) if not last or last.state is not DeliveryState.DUE else None
-        if planned and (made := self._ledger.plan(planned, last.id if last else 0)):
+        planned = planned_delivery(begun, before, now)
+        made = self._ledger.plan(planned, last.id if last else 0) if planned else None
+        if made:
             Job(subscription, made).log(logging.INFO, "due", until=made.until.isoformat())
-        return []
+        return made or before
 
     def _called_back(self, subscription: Subscription, last: Delivery, now: datetime) -> Delivery:
         """What was put off, or planned, by a clock that was wrong: it goes on now, or is left to the next one."""

@@ -4,7 +4,12 @@ from datetime import datetime
 
 from bot.delivery.ledger import GRACE
 from bot.ports import Ledger, Subscriptions
-from bot.values import UNREACHABLE, Place, Subscription
+from bot.values import TRIED, UNREACHABLE, Place, Subscription
+
+
+def rests(subscription: Subscription) -> bool:
+    """Whether somebody let it rest, until they say otherwise; what rests for another reason is tried all the same."""
+    return bool(subscription.paused) and subscription.paused not in TRIED
 
 
 def rest(place: Place, reason: str, subscriptions: Subscriptions) -> None:

@@ -96,10 +96,9 @@ def is_misread(expression: str) -> bool:
 def days_named(names: Sequence[str]) -> str:
     """`mon-fri`, `daily` or `mon,wed` for days in any order; other words stay as they are, to be refused later."""
     chosen = {name.lower() for name in names}
-    if chosen == set(WEEK):
-        return "daily"
-    if chosen == set(WEEK[:5]):
-        return "mon-fri"
+    for days, word in ((set(WEEK), "daily"), (set(WEEK[:5]), "mon-fri")):
+        if chosen >= days and chosen.isdisjoint(set(WEEK) - days):
+            return ",".join([word, *sorted(chosen - days)])
     return ",".join(sorted(chosen, key=lambda name: (WEEK.index(name) if name in WEEK else 7, name)))
 
 
@@ -188,6 +187,11 @@ def due(expression: str, zone: str, mark: Watermark, now: datetime) -> Due | Non
         earliest = midnight(today(until, zone) - CATCH_UP, zone)
         since = max(mark.cursor, min(passed[-2][1], earliest))
     return Due(slot, mark.cursor, since, until, mark.missed + len(passed) - 1)
+
+
+def first_slot(expression: str, zone: str, mark: Watermark) -> datetime | None:
+    """The first slot after `mark.slot`, in UTC, whether or not it has passed. Raises as `due` does."""
+    return next((slot for slot, _ in _slots(expression, zone, mark)), None)
 
 
 def _passed(expression: str, zone: str, mark: Watermark, now: datetime) -> Iterator[tuple[datetime, datetime]]:

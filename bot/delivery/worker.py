@@ -33,14 +33,15 @@ from bot.delivery.ledger import (
     failed_before,
     failure_of,
     is_late,
+    is_sound,
 )
 from bot.delivery.planning import Planner
-from bot.delivery.resting import rest
+from bot.delivery.resting import rest, rests
 from bot.delivery.restoring import Restorer
 from bot.delivery.sending import InFlight, Sender
 from bot.errors import DigestError, LeaseLost, NoRight, NotFound, ThreadGone
 from bot.ports import Archive, Chat, Leases, Ledger, Memory, Subscriptions
-from bot.values import DENIED, FOLLOW_UPS, TRIED, Delivery, DeliveryState, Failure, Place, Repository, Subscription
+from bot.values import DENIED, FOLLOW_UPS, Candidate, Delivery, DeliveryState, Failure, Place, Repository, Subscription
 
 T = TypeVar("T")
 Look = Callable[[Job], Repository]
@@ -99,9 +100,7 @@ class Worker:
             chats, memory=memory, subscriptions=subscriptions, ledger=ledger, leases=self._leases, clock=app.clock
         )
         hosts = Hosts()
-        self.early = Early(
-            app, self._builder, hosts, self._followed, ledger=ledger, leases=self._leases, stopping=self._stopping
-        )
+        self.early = Early(app, self._builder, hosts, self._active, leases=self._leases, stopping=self._stopping)
         self._build_pool = ThreadPoolExecutor(MOST, "build")
         self._send_pool = ThreadPoolExecutor(_SENDERS, "send")
         posting = self._sender.is_posting
@@ -119,10 +118,9 @@ class Worker:
         before, now = self._submitted, self._clock()
         for place in self._restorer.take():
             self._submit(self._send_pool, self._settle_place, place)
-        followed = self._followed()
-        for late in self._planner.plan(followed, now):
+        for late in self._planner.plan(self._ours(), now):
             self._give_up_soon(late)
-        self._begin(followed, now)
+        self._begin(now)
         return self._submitted > before
 
     def renew(self) -> None:
@@ -138,10 +136,8 @@ class Worker:
         while True:
             while self.tick() or self._in_hand.number:
                 self.drain(_A_MOMENT.total_seconds())  # a host may turn out to be slow, and leave hands to others
-            active = {number for number, subscription in self._followed().items() if not subscription.paused}
-            soon = self._clock() + 2 * _A_MOMENT
-            waits = self._restorer.waits or any(d.subscription in active for d in self._ledger.due_deliveries(soon))
-            if not waits:
+            soon = self._ledger.due_deliveries(self._clock() + 2 * _A_MOMENT)
+            if not self._restorer.waits and all(each.paused for each in self._followed(soon).values()):
                 return not self._failures
             sleep(_A_MOMENT.total_seconds())  # another process has them in hand
 
@@ -158,22 +154,32 @@ class Worker:
         if self._sender.in_flight.wait_none(seconds):
             self._leases.release_all()  # nobody need wait until they run out
 
-    def _followed(self) -> dict[int, Subscription]:
-        """The subscriptions of our chats by id, but for those that somebody let rest, or whose place is unsettled."""
+    def _ours(self) -> Callable[[Subscription], bool]:
+        """What is ours: what is in our chats, but for what somebody let rest, and what is in an unsettled place."""
         held = self._restorer.unsettled()
-        ours = (s for s in self._subscriptions.subscriptions() if s.place.chat in self._chats and s.place not in held)
-        return {s.id: s for s in ours if not s.paused or s.paused in TRIED}
+        return lambda s: s.place.chat in self._chats and s.place not in held and not rests(s)
+
+    def _followed(self, deliveries: Iterable[Delivery]) -> dict[int, Subscription]:
+        """The subscriptions of deliveries that are ours, by id."""
+        ours = self._ours()
+        return {s.id: s for s in self._subscriptions.numbered({d.subscription for d in deliveries}) if ours(s)}
+
+    def _active(self, until: datetime) -> list[Candidate]:
+        """What of ours is to be looked at up to some time, but for what rests."""
+        ours, found = self._ours(), self._subscriptions.candidates(until, until)
+        return [c for c in found if ours(c.subscription) and not c.subscription.paused]
 
     # --- Beginning ---------------------------------------------------------------------------
 
-    def _begin(self, followed: Mapping[int, Subscription], now: datetime) -> None:
+    def _begin(self, now: datetime) -> None:
         """Begin with the deliveries that wait, and let those wait whose turn comes later."""
-        waiting = []
-        for delivery in self._ledger.due_deliveries(now):
-            subscription = followed.get(delivery.subscription)
+        waiting, due = [], self._ledger.due_deliveries(now)
+        followed = self._followed(due)
+        for delivery in due:
+            subscription = followed.get(delivery.subscription)  # None: it is another process's chat's
             if subscription and is_late(subscription, delivery, now):
                 self._give_up_soon(Job(subscription, delivery))
-            elif subscription and subscription.id not in self._planner.unplanned:  # else it is another process's chat's
+            elif subscription and is_sound(subscription) and subscription.id not in self._planner.unplanned:
                 waiting.append(Job(subscription, delivery))
         self._turns.wait(job for job in waiting if not self._leases.holds(job.lease))
         self._go_on()

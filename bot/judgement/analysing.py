@@ -126,8 +126,7 @@ class Analyst:
         beyond = {commit.sha for commit in high[MOST_TOP:]}
         yield from self._by_model([task for task in todo if task.commit.sha not in beyond])
         for task, patches in self._patches([task for task in todo if task.commit.sha in beyond]):
-            name = self._brief.repository.named(task.commit)
-            note = self._brief.texts("digest.beyond_top", n=MOST_TOP, of=f"{len(high):,}", name=name)
+            note = self._brief.texts("digest.beyond_top", n=MOST_TOP, of=f"{len(high):,}")
             yield {task.commit.sha: replace(self._rules(task, patches), note=note)}
 
     def _by_model(self, tasks: Sequence[_Task]) -> Iterator[dict[str, Analysis]]:

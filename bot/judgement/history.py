@@ -101,7 +101,7 @@ class History:
     def _are_released(self, shas: Collection[str]) -> bool:
         """Whether any of some commits is in a release, as far as the source can tell."""
         try:
-            return bool(self._source.first_releases(self._repository.name, sorted(shas)))
+            return any(self._source.first_releases(self._repository.name, sorted(shas)).values())
         except DigestError:
             return False
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -27,6 +27,7 @@ from bot.judgement.shapes import (
     LookedReply,
     OpenReply,
     OverviewReply,
+    ProofReply,
     RiskReply,
     SecondReply,
     SuggestionReply,
@@ -43,17 +44,20 @@ from bot.values import (
     FileChange,
     Grade,
     Importance,
+    Insight,
+    Look,
     Note,
     Question,
     Release,
     Repository,
+    Risk,
     Sight,
     one_line,
     sanitize,
 )
 
 TRIAGE, SECOND, OVERVIEW = "triage.v2", "second.v2", "overview.v2"
-ANALYSIS, DRAFT, LOOK, BATCH, MERGE = "analysis.v2", "draft.v1", "look.v1", "batch.v2", "merge.v2"
+ANALYSIS, DRAFT, LOOK, BATCH, MERGE = "analysis.v3", "draft.v2", "look.v2", "batch.v3", "merge.v3"
 """The prompts in use; an analysis is kept under the name of the prompt that made it."""
 PROMPTS = (TRIAGE, SECOND, ANALYSIS, DRAFT, LOOK, BATCH, MERGE, OVERVIEW)
 
@@ -331,9 +335,14 @@ def looked(sights: Sequence[Sight], patch: int) -> str:
     return "\n".join(_sight(cut, is_cut=cut != whole) for cut, whole in zip(shown, sights, strict=True))
 
 
+def _lines(look: Look) -> str:
+    """Which lines of a file a look asks for, empty for none."""
+    return f"{look.line}-{look.until}" if 0 < look.line <= look.until else str(look.line or "")
+
+
 def _sight(sight: Sight, *, is_cut: bool) -> str:
     look = sight.look
-    named = " ".join(filter(None, (look.kind, look.word, look.path, str(look.line or ""))))
+    named = " ".join(filter(None, (look.kind, look.word, look.path, _lines(look))))
     if sight.refused:
         return f"--- {named}: {sight.refused}"
     unread = f" ({sight.unread} files of the tree could not be searched)" if sight.unread else ""
@@ -368,20 +377,23 @@ def _as_json(part: Analysis) -> str:
             ImpactReply(component=i.component, paths=list(i.paths), before=i.before, effect=i.effect)
             for i in part.impact
         ],
-        insights=[
-            InsightReply(aspect=i.aspect, text=i.text, path=i.evidence.path, quote=i.evidence.quote)
-            for i in part.insights
-        ],
-        risks=[
-            RiskReply(text=r.text, path=r.evidence.path, quote=r.evidence.quote, mitigation=r.mitigation)
-            for r in part.risks
-        ],
+        insights=[InsightReply(aspect=i.aspect, text=i.text, **_proof(i)) for i in part.insights],
+        risks=[RiskReply(text=r.text, mitigation=r.mitigation, **_proof(r)) for r in part.risks],
         suggestions=[SuggestionReply(who=s.who, action=s.action) for s in part.suggestions],
         correction=CorrectionReply(
             types=list(part.correction.types), theme=part.correction.theme, sentence=part.correction.sentence
         ),
     )
     return _dumped(shaped)
+
+
+def _proof(statement: Insight | Risk) -> dict[str, Any]:
+    """The evidence of a statement in the shape of an answer."""
+    first, *also = (
+        ProofReply(path=each.path, quote=each.quote, line=each.line or 0)
+        for each in (statement.evidence, *statement.also)
+    )
+    return {**first.model_dump(), "also": also}
 
 
 def _dumped(answer: BaseModel) -> str:

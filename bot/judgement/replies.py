@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bot.commits.patch import EvidenceIndex, Selection, place
+from bot.commits.patch import EvidenceIndex, Selection, places
 from bot.judgement.questions import SECOND_SIZE, names
 from bot.judgement.shapes import (
     MOST_RANK,
@@ -308,7 +308,7 @@ def read_draft(reply: Reply) -> DraftReply:
 
 def looks(answer: DraftReply | OpenReply, most: int) -> tuple[Look, ...]:
     """What an answer wants looked up, each once."""
-    wanted = (Look(look.kind, look.word.strip(), look.path.strip("` "), look.line) for look in answer.looks)
+    wanted = (Look(k.kind, k.word.strip(), k.path.strip("` "), k.line, k.until) for k in answer.looks)
     return tuple(dict.fromkeys(wanted))[:most]
 
 
@@ -332,21 +332,28 @@ def read_looked(
     if missing := [str(claim.number) for claim in draft.claims if claim.number not in judged]:
         raise Rejected(f"these claims are not gone through: {', '.join(missing)}.")
     return _checked(
-        answer, commit, lambda path, quote: index.find(path, quote) or _seen(path, quote, sights, commit), reply, how
+        answer, commit, lambda *proof: index.find(*proof) or _seen(*proof, sights=sights, commit=commit), reply, how
     )
 
 
-def _seen(path: str, quote: str, sights: Sequence[Sight], commit: Commit) -> Evidence | None:
+def _seen(path: str, quote: str, line: int, *, sights: Sequence[Sight], commit: Commit) -> Evidence | None:
     """Where a quote is in the lines that were looked up, each of which was shown behind its number.
 
-    A line that is there at the commit is shown there, whatever else was looked up before it.
+    A line that is there at the commit is shown there, whatever else was looked up before it; of several the one nearest
+    to `line`.
     """
     quote = _NUMBER.sub("", quote)
     excerpts = [excerpt for sight in sights for excerpt in sight.excerpts if excerpt.path == path]
-    for excerpt in sorted(excerpts, key=lambda each: each.sha != commit.sha):
-        if (found := place(quote, excerpt.lines)) is not None:
-            return Evidence(path, quote, excerpt.start + found, sha=excerpt.sha)
-    return None
+    found = [
+        (
+            each.sha != commit.sha,
+            abs(each.start + at - line) if line else 0,
+            Evidence(path, quote, each.start + at, each.sha),
+        )
+        for each in excerpts
+        for at in places(quote, each.lines)
+    ]
+    return min(found, key=lambda each: each[:2])[-1] if found else None
 
 
 def read_analysis(reply: Reply, commit: Commit, index: EvidenceIndex, coverage: float, language: str) -> Checked:
@@ -360,18 +367,23 @@ def read_merged(reply: Reply, commit: Commit, index: EvidenceIndex, parts: Seque
 
     Raises Rejected.
     """
-    shown = [e for part in parts for e in (*(i.evidence for i in part.insights), *(r.evidence for r in part.risks))]
+    shown = [each for part in parts for statement in part.statements for each in (statement.evidence, *statement.also)]
     known = {(evidence.path, evidence.quote): evidence for evidence in shown}
     return _checked(
         _parsed(reply, AnalysisReply),
         commit,
-        lambda path, quote: known.get((path, quote)) or index.find(path, quote),
+        lambda path, quote, line: known.get((path, quote)) or index.find(path, quote, line),
         reply,
         how,
     )
 
 
-_Find = Callable[[str, str], Evidence | None]
+_Proof = tuple[Evidence, tuple[Evidence, ...]]
+"""What shows a statement, and what shows its further parts."""
+
+
+_Find = Callable[[str, str, int], Evidence | None]
+"""Where a quote stands, by its path, itself and the line it should be near, 0 where that is not said."""
 
 
 def _checked(answer: AnalysisReply, commit: Commit, find: _Find, reply: Reply, how: Mapping[str, Any]) -> Checked:
@@ -385,7 +397,7 @@ def _checked(answer: AnalysisReply, commit: Commit, find: _Find, reply: Reply, h
         summary=answer.summary,
         verdict=answer.verdict,
         impact=_impacts(answer.impact, commit),
-        insights=tuple(dict.fromkeys(Insight(i.aspect, i.text, e) for i, e in insights)),
+        insights=tuple(dict.fromkeys(Insight(i.aspect, i.text, *e) for i, e in insights)),
         risks=_risks(risks),
         suggestions=_suggestions(answer.suggestions),
         by=reply.usage.model,
@@ -404,8 +416,8 @@ def _correction(answer: CorrectionReply, language: str) -> Correction:
     return Correction(types, answer.theme, answer.sentence)
 
 
-def _risks(proven: Sequence[tuple[RiskReply, Evidence]]) -> tuple[Risk, ...]:
-    return tuple(dict.fromkeys(Risk(r.text, e, r.mitigation) for r, e in proven))
+def _risks(proven: Sequence[tuple[RiskReply, _Proof]]) -> tuple[Risk, ...]:
+    return tuple(dict.fromkeys(Risk(r.text, first, r.mitigation, also) for r, (first, also) in proven))
 
 
 def joined(parts: Sequence[Analysis]) -> Analysis:
@@ -426,15 +438,19 @@ def joined(parts: Sequence[Analysis]) -> Analysis:
 _Claim = TypeVar("_Claim", InsightReply, RiskReply)
 
 
-def _proven(kind: str, claims: Sequence[_Claim], find: _Find) -> tuple[list[tuple[_Claim, Evidence]], list[str]]:
-    """The claims whose evidence is really there, and the places of the others."""
-    good: list[tuple[_Claim, Evidence]] = []
+def _proven(kind: str, claims: Sequence[_Claim], find: _Find) -> tuple[list[tuple[_Claim, _Proof]], list[str]]:
+    """The claims all of whose evidence is really there, and what is not there of the others."""
+    good: list[tuple[_Claim, _Proof]] = []
     bad: list[str] = []
     for number, claim in enumerate(claims):
-        if evidence := find(claim.path.strip("` "), claim.quote):
-            good.append((claim, evidence))
+        found = [find(proof.path.strip("` "), proof.quote, proof.line) for proof in claim.proofs]
+        if None in found:
+            at = found.index(None)
+            part = f"{kind}.{number}.also.{at - 1}" if at else f"{kind}.{number}"
+            bad.append(f"{part}: the quote does not stand in the patch of that path.")
         else:
-            bad.append(f"{kind}.{number}: the quote does not stand in the patch of that path.")
+            proven = tuple(dict.fromkeys(filter(None, found)))
+            good.append((claim, (proven[0], proven[1:])))
     return good, bad
 
 

@@ -20,6 +20,9 @@ from bot.values import Aspect, ChangeType, Importance, LookKind, one_line
 MOST_LOOKS = 20
 """Things that one draft may want looked up, whatever the depth."""
 
+MOST_ALSO, MOST_LINES = 2, 10_000_000
+"""Pieces of evidence beside the first of a statement, and the highest number of a line."""
+
 
 def _lowered(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
@@ -74,21 +77,50 @@ class ImpactReply(BaseModel):
     effect: _Effect
 
 
-class InsightReply(BaseModel):
-    """An observation with its evidence."""
+def _line(value: object) -> object:
+    """A line's number; what cannot be one costs nothing but itself."""
+    number = isinstance(value, int) and not isinstance(value, bool)
+    return value if number and 0 <= value <= MOST_LINES else 0  # type: ignore[operator]
+
+
+_Line = Annotated[int, BeforeValidator(_line)]
+
+
+class ProofReply(BaseModel):
+    """Where something can be seen: a quote, and about at which line it stands where that is known, else 0."""
+
+    path: str
+    quote: str
+    line: _Line = 0
+
+
+_Also = Annotated[list[ProofReply], _first(MOST_ALSO), Field(max_length=MOST_ALSO)]
+
+
+class StatementReply(BaseModel):
+    """A statement with its evidence, one piece for each part of it."""
+
+    text: _Long
+    path: str
+    quote: str
+    line: _Line = 0
+    also: _Also = []
+
+    @property
+    def proofs(self) -> tuple[ProofReply, ...]:
+        """All of its evidence."""
+        return (ProofReply(path=self.path, quote=self.quote, line=self.line), *self.also)
+
+
+class InsightReply(StatementReply):
+    """An observation on one aspect."""
 
     aspect: Annotated[Aspect, _Word]
-    text: _Long
-    path: str
-    quote: str
 
 
-class RiskReply(BaseModel):
-    """A risk with its evidence."""
+class RiskReply(StatementReply):
+    """What can go wrong, and what to do about it."""
 
-    text: _Long
-    path: str
-    quote: str
     mitigation: Annotated[_Text, Field(max_length=1000)]
 
 
@@ -158,7 +190,8 @@ class LookReply(BaseModel):
     kind: Annotated[LookKind, _Word]
     word: Annotated[str, Field(max_length=200)] = ""
     path: Annotated[str, Field(max_length=1000)] = ""
-    line: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    line: _Line = 0
+    until: _Line = 0
     why: Annotated[_Text, Field(max_length=300)] = ""
 
 

@@ -20,6 +20,7 @@ from bot.posts.labels import (
     subject_line,
 )
 from bot.posts.outline import Item, Section, outline
+from bot.posts.released import whole
 from bot.texts import Texts
 from bot.values import Digest, Entry, Importance, Line, Span, Theme, local, sanitize
 
@@ -89,10 +90,14 @@ class Chapter:
     @property
     def opening(self) -> list[Line]:
         """The overview and what is missing."""
-        overview = (
-            overview_line(self.digest) if self.digest.overview or self.entries else plain(self.texts("digest.none"))
-        )
+        shown = self.digest.overview or self.entries or self.digest.filters.releases
+        overview = overview_line(self.digest) if shown else plain(self.texts("digest.none"))
         return [overview, *(plain(notice) for notice in self.digest.notices)]
+
+    @property
+    def released(self) -> list[Nested]:
+        """The releases of the period, with all that is said of them."""
+        return [Nested(line, below) for line, below in whole(self.digest, self.texts)]
 
     @property
     def statistics(self) -> tuple[str, ...]:

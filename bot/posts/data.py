@@ -7,7 +7,20 @@ from datetime import UTC, datetime
 from enum import Enum
 from zoneinfo import ZoneInfo
 
-from bot.values import Analysis, Commit, Digest, Entry, Evidence, Person, Reading, Repository, sanitize
+from bot.values import (
+    Analysis,
+    Commit,
+    Digest,
+    Entry,
+    Evidence,
+    Filters,
+    Insight,
+    Person,
+    Reading,
+    Repository,
+    Risk,
+    sanitize,
+)
 
 SCHEMA = 1
 """The version of the JSON form; it grows when a name or a meaning changes."""
@@ -21,7 +34,8 @@ def json(digests: Sequence[Digest]) -> str:
     Control, direction and invisible characters are taken out of texts. Left out is what depends on how this machine
     reached the repository: the name by which its source knows it (perhaps a path), whether it is private, and accounts;
     and what follows from the rest: the rows of the table, and what analyses corrected, which the grades say already.
-    What tells of a change request, and what became of a commit, is there where something tells it.
+    What tells of a change request, of releases, or of what became of a commit, is there where something tells it, and
+    further evidence where a statement has some.
     """
     plain = [_jsonable(digest, ZoneInfo(digest.period.zone)) for digest in digests]
     return jsonlib.dumps({"schema": SCHEMA, "digests": plain}, ensure_ascii=False, indent=2) + "\n"
@@ -36,7 +50,15 @@ _LEFT_OUT: dict[type, tuple[str, ...]] = {
 }
 
 
-_WHERE_TOLD: dict[type, tuple[str, ...]] = {Reading: ("request",), Evidence: ("request",), Entry: ("since",)}
+_WHERE_TOLD: dict[type, tuple[str, ...]] = {
+    Reading: ("request",),
+    Evidence: ("request",),
+    Entry: ("since",),
+    Insight: ("also",),
+    Risk: ("also",),
+    Digest: ("releases", "between"),
+    Filters: ("releases",),
+}
 
 
 def _jsonable(value: object, zone: ZoneInfo) -> object:

@@ -69,6 +69,7 @@ def _html_chapter(chapter: Chapter) -> Html:
     top = [
         tag("h2", _html_line((Span(digest.repository.title, digest.repository.url),)), id=anchor),
         tag("p", text(period_label(digest, texts)), class_="period"),
+        *_html_released(chapter),
         *(tag("p", line, class_="notice" if number else "overview") for number, line in enumerate(opening)),
     ]
     if not chapter.entries:
@@ -83,6 +84,14 @@ def _html_chapter(chapter: Chapter) -> Html:
         class_="repository full",
         aria_labelledby=anchor,
     )
+
+
+def _html_released(chapter: Chapter) -> list[Html]:
+    if not chapter.digest.releases:
+        return []
+    heading = f"{chapter.anchor}-released"
+    title = tag("h3", text(chapter.texts("release.heading")), id=heading)
+    return [tag("section", title, _html_list(chapter.released), aria_labelledby=heading, class_="released")]
 
 
 def _html_statistics(chapter: Chapter) -> Html:

@@ -44,13 +44,22 @@ def day_label(period: Period, texts: Texts) -> str:
     return texts("digest.days", first=f"{first:%Y-%m-%d}", last=f"{last:%Y-%m-%d}")
 
 
+def when_label(digest: Digest, texts: Texts) -> str:
+    """The day or the days that a digest is of, or its release and since when that counts."""
+    if not (between := digest.between):
+        return day_label(digest.period, texts)
+    if not between.older:
+        return between.newer.name
+    return texts("release.title", name=between.newer.name, before=between.older.name)
+
+
 def period_label(digest: Digest, texts: Texts) -> str:
-    """Both ends of the period and its zone, which is named here and nowhere else, and the branch."""
+    """Both ends of the period and its zone, which is named here and nowhere else, and the branch, if it is of one."""
     since, until = (local(m, digest.period.zone) for m in (digest.period.since, digest.period.until))
     span = texts(
         "digest.period", since=f"{since:%Y-%m-%d %H:%M}", until=f"{until:%Y-%m-%d %H:%M}", zone=digest.period.zone
     )
-    return f"{span} · {texts('digest.branch', branch=digest.branch)}"
+    return span if digest.between else f"{span} · {texts('digest.branch', branch=digest.branch)}"
 
 
 def statistics(digest: Digest, texts: Texts) -> tuple[str, ...]:

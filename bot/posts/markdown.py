@@ -35,6 +35,7 @@ def _markdown_chapter(chapter: Chapter) -> list[Markdown]:
     blocks = [
         _heading(2, plain(digest.repository.title), chapter.anchor),
         _markdown_line(plain(period_label(digest, texts))),
+        *([_heading(3, plain(texts("release.heading"))), _list(chapter.released)] if digest.releases else []),
         *(_markdown_line(line) for line in chapter.opening),
     ]
     if not chapter.entries:

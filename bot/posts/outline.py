@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from bot.posts.labels import evidence_line, link_line, path_url, plain, relation_line
 from bot.texts import Texts
-from bot.values import Commit, Entry, Impact, InnerCommit, Line, Repository, Span, one_line
+from bot.values import Commit, Entry, Impact, InnerCommit, Insight, Line, Repository, Risk, Span, one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,11 @@ def outline(
         name = one_line(name)
         return (Span(name, strong=True), Span(f"{colon}{text}" if name and text else text))
 
-    insights = (
-        Item(pair(texts(f"aspect.{i.aspect}"), i.text), (evidence_line(repository, commit, i.evidence, texts),))
-        for i in analysis.insights
-    )
-    risks = (
-        Item(plain(r.text), (evidence_line(repository, commit, r.evidence, texts),), r.mitigation)
-        for r in analysis.risks
-    )
+    def proof(statement: Insight | Risk) -> tuple[Line, ...]:
+        return tuple(evidence_line(repository, commit, each, texts) for each in (statement.evidence, *statement.also))
+
+    insights = (Item(pair(texts(f"aspect.{i.aspect}"), i.text), proof(i)) for i in analysis.insights)
+    risks = (Item(plain(r.text), proof(r), r.mitigation) for r in analysis.risks)
     sections = (
         section("verdict", [Item(plain(analysis.verdict))] if analysis.verdict else [], prose=True),
         section("summary", [Item(plain(analysis.summary))], prose=True),

@@ -15,7 +15,6 @@ from bot.posts.labels import (
     bumps_line,
     columns,
     counts,
-    day_label,
     facts,
     follow_up_title,
     grade_label,
@@ -28,12 +27,15 @@ from bot.posts.labels import (
     relation_line,
     statistics,
     subject_line,
+    when_label,
 )
 from bot.posts.outline import Item, Section, outline, shortened
+from bot.posts.released import headlines, listings, standing_facts
 from bot.texts import Texts
 from bot.values import (
     TOP,
     Attachment,
+    Between,
     Button,
     Buttons,
     Commit,
@@ -50,6 +52,7 @@ from bot.values import (
     Post,
     Repository,
     Span,
+    Standing,
     Table,
     Text,
     local,
@@ -74,6 +77,7 @@ def commit_message(
     texts: Texts,
     *,
     whole: bool = True,
+    standing: Standing | None = None,
     told: Mapping[str, str] = MappingProxyType({}),
 ) -> Message:
     """What is said of one commit, self-contained: `whole`, or what is read first, and how to see the rest.
@@ -90,7 +94,7 @@ def commit_message(
     return Message(
         f"commit:{entry.commit.sha}",
         title,
-        (Fields(facts(repository, entry, landed, texts)), *parts),
+        (Fields((*facts(repository, entry, landed, texts), *standing_facts(repository, standing, texts))), *parts),
         kind=MessageKind.COMMIT,
         importance=entry.grade.importance,
     )
@@ -131,7 +135,8 @@ def post(
     """
     zone, rows = digest.period.zone, None if top is None else ROWS
     high = _weightiest(digest.by_importance[Importance.HIGH], top, _weight)
-    replies = [commit_message(digest.repository, e, zone, texts, whole=False, told=told) for e in high]
+    replies = _released(digest, texts)
+    replies += [commit_message(digest.repository, e, zone, texts, whole=False, told=told) for e in high]
     if rest := [e for i in (Importance.MEDIUM, Importance.LOW) for e in digest.by_importance[i]]:
         replies.append(_rest(digest, rest, texts, rows, told))
     if attachments and digest.entries:
@@ -179,10 +184,13 @@ def _headline(
     digest: Digest, texts: Texts, notes: Sequence[str], since: Sequence[Line], *, replies: int, most: int | None
 ) -> Message:
     """The first message; `replies` high commits have one of their own, and the table has at most so many rows."""
-    title = texts("digest.title", title=digest.repository.title, day=day_label(digest.period, texts))
+    title = texts("digest.title", title=digest.repository.title, day=when_label(digest, texts))
     parts: list[Part] = [Text((plain(period_label(digest, texts)),))]
     parts += [Text(tuple(plain(note) for note in notes))] if notes else []
-    parts.append(Text((overview_line(digest),)))
+    if released := headlines(digest, texts):
+        parts.append(Text(released, heading=texts("release.heading"), bullets=True))
+    if digest.overview or not digest.filters.releases:
+        parts.append(Text((overview_line(digest),)))
     if digest.entries:
         parts.append(Text(((Span(" | ".join(statistics(digest, texts)), strong=True),),)))
     parts += [Text(tuple(since), heading=texts("digest.since"), bullets=True)] if since else []
@@ -207,6 +215,18 @@ def _headline(
     )
 
 
+def _released(digest: Digest, texts: Texts) -> list[Message]:
+    """What there is to list of releases, a message for each."""
+    found: dict[str, list[Text]] = {}
+    for listing in listings(digest, texts):
+        found.setdefault(listing.name, []).append(Text(listing.lines, listing.heading, bullets=True))
+    title = texts("release.heading")
+    return [
+        Message(f"release:{name}", plain(f"{title}: {name}"), tuple(parts), kind=MessageKind.REST)
+        for name, parts in found.items()
+    ]
+
+
 def _left_out(digest: Digest, texts: Texts, replies: int, most: int | None) -> list[str]:
     """What the reader is told of what stands in the report alone, or in the table and there."""
     high, rows, said = len(digest.by_importance[Importance.HIGH]), len(digest.rows), []
@@ -223,8 +243,24 @@ def _buttons(digest: Digest, texts: Texts) -> Buttons:
     until = f" {last:%Y-%m-%d}" if first.date() != last.date() else ""
     # By the title, which everybody may see; the name may be a path of this machine.
     named = f"{digest.repository.title} " if digest.repository.url else ""
-    report = f"report {named}{first:%Y-%m-%d}{until}"
-    return Buttons((Button(texts("digest.report_button"), report), Button(texts("digest.settings_button"), "settings")))
+    time = _asked_for(digest.between) if digest.between else f"{first:%Y-%m-%d}{until}"
+    report = Button(texts("digest.report_button"), f"report {named}{time}")
+    settings = Button(texts("digest.settings_button"), "settings")
+    if not digest.filters.releases:
+        return Buttons((report, settings))
+    # What is in a release is a digest of its own.
+    some = [told.release.name for told in (digest.releases or ())[:_ASKED]]
+    asked = (Button(texts("release.button", name=name), f"{named}{name}") for name in some)
+    return Buttons((*asked, settings))
+
+
+_ASKED = 3
+"""Releases that have a button each."""
+
+
+def _asked_for(between: Between) -> str:
+    """A release as one asks for it again."""
+    return between.name if between.older else between.newer.name
 
 
 def table(digest: Digest, texts: Texts, most: int | None = None) -> Table:

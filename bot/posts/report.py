@@ -31,9 +31,13 @@ FORMATS = {
 """Every form of the report, by name."""
 
 
+_UNSAFE = r"[^\w.-]+"
+
+
 def attachments(digest: Digest, texts: Texts) -> tuple[Attachment, ...]:
     """The full report of a digest, in each form that goes out with it."""
-    title = re.sub(r"[^\w.-]+", "-", digest.repository.title)  # a title may be a folder's name, with anything in it
-    name = f"{title}-{digest.period.days[0]:%Y-%m-%d}"
+    title = re.sub(_UNSAFE, "-", digest.repository.title)  # a title may be a folder's name, with anything in it
+    when = digest.between.newer.name if digest.between else f"{digest.period.days[0]:%Y-%m-%d}"
+    name = f"{title}-{re.sub(_UNSAFE, '-', when)}"
     attached = (each for each in FORMATS.values() if each.attached)
     return tuple(Attachment(f"{name}.{each.name}", each.write((digest,), texts)) for each in attached)

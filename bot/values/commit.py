@@ -256,7 +256,7 @@ class Links:
 
     `commit`, `change` (a pull or merge request) and `file` are whole addresses, `line` is what follows a file's. An
     empty one says that the host has no such page, or that nobody knows its form. `sign` stands before the number of a
-    change request, as the host writes it.
+    change request, as the host writes it. `tag` is the page of a tag, with `{name}` in it.
     """
 
     commit: str = ""
@@ -264,6 +264,7 @@ class Links:
     file: str = ""
     line: str = ""
     sign: str = "#"
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +290,11 @@ class Repository:
     def pull_url(self, number: int) -> str | None:
         """The web page of a pull or merge request; None where there is none that we know of."""
         return self._pages.change.replace("{number}", str(number)) or None
+
+    def release_url(self, release: "Release") -> str | None:
+        """The web page of a release, else of the commit that it points at; None where there is none that we know of."""
+        page = self._pages.tag.replace("{name}", quote(release.name, safe="/", errors="replace"))
+        return page or self.commit_url(release.sha)
 
     def file_url(self, sha: str, path: str, line: int | None = None) -> str | None:
         """The web page of a file as it was at a commit, at a line of it; None where there is none that we know of.
@@ -361,8 +367,31 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A tag that names a release: where it points, and when it was made, by its own time or else the commit's (UTC)."""
+    """A tag that names a release: where it points, and when it was made (UTC).
+
+    That is by its own time, else by when its notes were published, else by the commit's.
+    """
 
     name: str
     sha: str
     made: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a release has that the one before it has not: its first-parent commits, newest first.
+
+    The first `aside` of them are on no other branch than its own. Where there are too many, `whole` is False.
+    """
+
+    shas: tuple[str, ...]
+    aside: int = 0
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """A commit of another branch that makes the same change, and one of the branches that have it."""
+
+    sha: str
+    branch: str

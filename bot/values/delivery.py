@@ -124,10 +124,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Up to where a branch was told of: its commit `tip`, which is empty where there was nothing on it."""
+    """Up to where a branch was told of: its commit `tip`, which is empty where there was nothing on it.
+
+    It is None where only releases are told of. `releases` are the tags of the last weeks that were there by then, each
+    with the start of its SHA; None where nobody looked.
+    """
 
     branch: str
-    tip: str
+    tip: str | None
+    releases: tuple[tuple[str, str], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +176,18 @@ class Delivery:
     def sent(self) -> bool:
         """Whether anything of it is known to be posted."""
         return any(step.state is StepState.DONE for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A subscription at which there may be something to plan, or to give up, with its latest delivery.
+
+    `mark` is the store's: it is another one once anything of that has changed.
+    """
+
+    subscription: Subscription
+    last: Delivery | None
+    mark: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from bot.values.commit import ChangeType, Commit, Repository
+from bot.values.commit import ChangeType, Commit, Release, Repository, Twin
 
 
 class Importance(StrEnum):
@@ -86,20 +86,22 @@ class Impact:
 
 @dataclass(frozen=True, slots=True)
 class Insight:
-    """A technical observation with the evidence for it."""
+    """A technical observation with the evidence for it; `also` is that for its further parts."""
 
     aspect: Aspect
     text: str
     evidence: Evidence
+    also: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """What can go wrong, where that can be seen, and what to do about it."""
+    """What can go wrong, where that can be seen (`also`: its further parts), and what to do about it."""
 
     text: str
     evidence: Evidence
     mitigation: str
+    also: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,11 @@ class Analysis:
     note: str = ""
     correction: Correction = Correction()
 
+    @property
+    def statements(self) -> tuple[Insight | Risk, ...]:
+        """What carries evidence."""
+        return (*self.insights, *self.risks)
+
 
 @dataclass(frozen=True, slots=True)
 class AnalysisKey:
@@ -184,23 +191,41 @@ class Filters:
     """What of a repository a subscription wants.
 
     `authors`: names or logins; with a leading `-`, everyone but them. `paths`: folders or files; a commit counts
-    when it touches one. `bots`: whether bots' commits count.
+    when it touches one. `bots`: whether bots' commits count. `releases`: nothing but releases, and no commit.
     """
 
     authors: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     bots: bool = True
+    releases: bool = field(default=False, repr=False)  # what is kept by the text of all this is found again
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """What a release has that an older one has not; without an `older` one all that led to it."""
+
+    older: Release | None
+    newer: Release
+
+    @property
+    def name(self) -> str:
+        """Both names as people type them, which no branch can be called (git-check-ref-format(1))."""
+        return f"{self.older.name if self.older else ''}..{self.newer.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which commits a digest is about, and for whom. `branch` empty means the default one."""
+    """Which commits a digest is about, and for whom. `branch` empty means the default one.
+
+    With `between` they are those of a release, and the period is when it was made.
+    """
 
     repo: str
     period: Period
     language: str
     branch: str = ""
     filters: Filters = field(default_factory=Filters)
+    between: Between | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +284,44 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Broken:
+    """What a release breaks, as somebody wrote it; `sha` is the commit that does, empty where its notes say so."""
+
+    text: str
+    sha: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A release of a period, and what it brings.
+
+    `before` is the name of the one before it, empty for the first; `count` is how many commits it has since then, None
+    where that is not known. `aside` of them are on its own branch alone, of which `commits` are the newest.
+    `packages` are other packages of the repository that were released then too.
+    """
+
+    release: Release
+    before: str = ""
+    count: int | None = None
+    aside: int = 0
+    commits: tuple[Commit, ...] = ()
+    breaks: tuple[Broken, ...] = ()
+    packages: tuple[Release, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a commit is by now: the `first` release that has it, and the commits of other branches that are the same.
+
+    `unreleased` says that no release has it; without a `first` one nobody knows.
+    """
+
+    first: Release | None = None
+    unreleased: bool = False
+    twins: tuple[Twin, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Theme:
     """Commits of the period that belong together, by SHA, in table order."""
 
@@ -273,7 +336,8 @@ class Digest:
     `entries` are newest first, `rows` are those of its table by SHA, in the same order, where several may share one;
     `usual` is the median number of commits of comparable earlier digests (None: too few);
     `notices` are sentences for the reader about what is missing and why; `degraded` says that a model or a patch was
-    missing, so that a later try may tell more.
+    missing, so that a later try may tell more. `releases` are those of the period, the newest first; None in what was
+    kept before they were told of. `between` says that it is of a release, not of a branch.
     """
 
     repository: Repository
@@ -288,6 +352,8 @@ class Digest:
     usual: int | None = None
     notices: tuple[str, ...] = ()
     degraded: bool = False
+    releases: tuple[Released, ...] | None = None
+    between: Between | None = None
 
     @cached_property
     def by_importance(self) -> dict[Importance, tuple[Entry, ...]]:

@@ -14,12 +14,16 @@ class LookKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One thing to look up. `line` counts from 1; 0 is the top, or where `word` stands in the file if one is given."""
+    """One thing to look up. `line` counts from 1; 0 is the top, or where `word` stands in the file if one is given.
+
+    With `until` the lines from `line` to there are wanted, else what is defined around it.
+    """
 
     kind: LookKind
     word: str = ""
     path: str = ""
     line: int = 0
+    until: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from make import change, commit
 
 from bot.commits import patch
-from bot.judgement.questions import ALONE_TOKENS, HIGH_TOKENS, PARTS
+from bot.judgement.questions import PARTS, QUESTION_TOKENS
 from bot.values import Commit, FilePatch
 
 CLAIMS = 12
@@ -39,19 +39,19 @@ def run() -> list[dict[str, object]]:
         {"what": f"checking {CLAIMS} quotes in 2,000 lines", "measured": _least(check) * 1e3, "bar": 5, "unit": "ms"},
         {
             "what": f"one page of a {what}",
-            "measured": _least(lambda: patch.select(large, big, HIGH_TOKENS)),
+            "measured": _least(lambda: patch.select(large, big, QUESTION_TOKENS)),
             "bar": 1,
             "unit": "s",
         },
         {
             "what": f"{PARTS} pages of it",
-            "measured": _least(lambda: patch.parts(large, big, ALONE_TOKENS, PARTS)),
+            "measured": _least(lambda: patch.parts(large, big, QUESTION_TOKENS, PARTS)),
             "bar": 1,
             "unit": "s",
         },
         {
             "what": "memory for these",
-            "measured": _memory(lambda: patch.parts(large, big, ALONE_TOKENS, PARTS)),
+            "measured": _memory(lambda: patch.parts(large, big, QUESTION_TOKENS, PARTS)),
             "bar": 100,
             "unit": "MB",
         },

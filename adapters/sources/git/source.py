@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-from adapters.sources.git import history, layout, patches, tags
+from adapters.sources.git import history, layout, patches, tags, twins
 from adapters.sources.git.process import LIMITS, GitFailed, GitSlow, Limits
 from adapters.sources.git.reach import Reach
 from adapters.sources.git.remote import Clones, Remote, locate, parse
@@ -20,12 +20,26 @@ from bot.commits import lookup, people, reading
 from bot.commits.aftermath import MOST as MOST_LATER
 from bot.commits.aftermath import followed
 from bot.commits.hosts import Hosts
-from bot.commits.line import landing
+from bot.commits.line import contents, landing
 from bot.commits.people import Mailmap
 from bot.commits.reading import Written
 from bot.commits.releases import main_line
 from bot.errors import NotFound, Unavailable, UsageError
-from bot.values import Commit, FilePatch, Landing, Links, Look, Quota, Release, Repository, Sight, Window
+from bot.values import (
+    EPOCH,
+    Commit,
+    Contents,
+    FilePatch,
+    Landing,
+    Links,
+    Look,
+    Quota,
+    Release,
+    Repository,
+    Sight,
+    Twin,
+    Window,
+)
 
 _NO_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|\.\.|@\{|^[-/]|/$|\.$|//")
 _SHA = re.compile(r"[0-9a-f]{4,64}")
@@ -183,16 +197,16 @@ class GitSource:
                 # From git 2.50 or so on a commit that changes none of the paths is printed without a patch.
                 yield from ((sha, files) for sha, files in patches.read(chunks, mark) if files or not paths)
 
-    def releases(self, repo: str) -> tuple[Release, ...]:
+    def releases(self, repo: str, since: datetime = EPOCH) -> tuple[Release, ...]:
         """The tags that name releases, oldest first, see `bot.commits.releases`.
 
         One process lists every tag, one more finds what tags of tags point at. Raises NotFound, Forbidden, Unavailable.
         """
         with self._open(repo) as opened:
-            return _line(opened)
+            return tuple(release for release in _line(opened) if release.made >= since)
 
-    def first_releases(self, repo: str, shas: Sequence[str]) -> Mapping[str, Release]:
-        """By SHA the first release that holds each commit; one that is not here is in none.
+    def first_releases(self, repo: str, shas: Sequence[str]) -> Mapping[str, Release | None]:
+        """By SHA the first release that holds each commit, or None; one that is not here is absent.
 
         However many commits and tags there are, the tags are listed once, the commits' dates once, and there is one
         walk from the releases that are not older than the oldest commit. Raises NotFound where a shallow clone ends on
@@ -200,6 +214,44 @@ class GitSource:
         """
         with self._open(repo) as opened:
             return _first_releases(opened, _line(opened), [sha for sha in shas if _WHOLE.fullmatch(sha)])
+
+    def contents(self, repo: str, release: Release, before: Release | None, branch: str | None = None) -> Contents:
+        """What a release has that the one `before` it has not, see `bot.commits.line`.
+
+        One walk, and some ten questions for ancestors where its branch left the line of the one before, or `branch`.
+        Raises NotFound, Forbidden, Unavailable.
+        """
+        with self._open(repo, fresh=False) as opened:
+            head = None if branch is None else _tip(opened, branch)
+            return contents(_Walks(opened), release.sha, before.sha if before else "", head)
+
+    def read(self, repo: str, shas: Sequence[str]) -> tuple[Commit, ...]:
+        """The commits of some SHAs, which are of one first-parent line, newest first.
+
+        Raises NotFound, Forbidden, Unavailable.
+        """
+        with self._open(repo, fresh=False) as opened:
+            _refuse_unknown(opened, shas)
+            return _read(opened, shas)
+
+    def notes(self, repo: str, names: Sequence[str]) -> Mapping[str, str]:
+        """By its name what the tag of a release says, without its signature. Raises NotFound, Forbidden, Unavailable.
+
+        One process for each name, which ends once enough is read.
+        """
+        with self._open(repo, fresh=False) as opened:
+            known = [name for name in dict.fromkeys(names) if not _NO_REF.search(name)]
+            said = ((name, tags.message(_begun(opened.view, f"refs/tags/{name}", tags.NOTES))) for name in known)
+            return {name: text for name, text in said if text}
+
+    def twins(self, repo: str, commit: Commit) -> tuple[Twin, ...]:
+        """The commits of other branches with the same patch, of those that touch the same files within half a year.
+
+        One process lists these, one reads their patches, and one more for each that is the same finds its branches.
+        Raises NotFound, Forbidden, Unavailable.
+        """
+        with self._open(repo, fresh=False) as opened:
+            return twins.found(opened.view, commit, opened.about.branch)
 
     def look(self, repo: str, commit: Commit, looks: Sequence[Look]) -> tuple[Sight, ...]:
         """What each of `looks` finds in the tree at `commit`, in their order, see `bot.commits.lookup`.
@@ -324,8 +376,8 @@ def _line(opened: _Open) -> tuple[Release, ...]:
     return main_line(tags.releases(said, peeled), opened.title)
 
 
-def _first_releases(opened: _Open, line: Sequence[Release], shas: Sequence[str]) -> dict[str, Release]:
-    """The first of `line` that holds each of `shas`.
+def _first_releases(opened: _Open, line: Sequence[Release], shas: Sequence[str]) -> dict[str, Release | None]:
+    """The first of `line` that holds each of `shas`, or None.
 
     Releases that are older than all of them are taken to hold none, which spares the walk what lies before. A commit
     that is reached from one of them nonetheless, as its date is wrong, is not met: then everything is walked.
@@ -337,7 +389,7 @@ def _first_releases(opened: _Open, line: Sequence[Release], shas: Sequence[str])
     found = dict(_held(opened, line[len(old) :], asked, old))
     if missing := asked.keys() - found.keys():
         found |= _held(opened, line, missing, ())
-    return {sha: release for sha in asked if (release := found.get(sha))}
+    return {sha: found.get(sha) for sha in asked}
 
 
 def _dated(view: layout.View, shas: Sequence[str]) -> dict[str, int]:
@@ -454,14 +506,20 @@ def _read(opened: _Open, shas: Sequence[str]) -> tuple[Commit, ...]:
 
 def _mailmap(view: layout.View) -> Mailmap:
     """What the tip's `.mailmap` says, read to a limit."""
+    kind, text = _begun(view, "HEAD:.mailmap", people.MAILMAP_BYTES)
+    return people.mailmap(history.text(text)) if kind == b"blob" else Mailmap()
+
+
+def _begun(view: layout.View, name: str, limit: int) -> tuple[bytes, bytes]:
+    """The type of an object and the beginning of what it holds, some more than `limit` bytes at most."""
     kept: list[bytes] = []
-    with closing(view.chunks("cat-file", "--batch", stdin=b"HEAD:.mailmap\n")) as chunks:
+    with closing(view.chunks("cat-file", "--batch", stdin=f"{name}\n".encode(errors="replace"))) as chunks:
         for chunk in chunks:
             kept.append(chunk)
-            if sum(map(len, kept)) > people.MAILMAP_BYTES:
+            if sum(map(len, kept)) > limit:
                 break
     head, _, text = b"".join(kept).partition(b"\n")
-    return people.mailmap(history.text(text)) if head.split()[1:2] == [b"blob"] else Mailmap()
+    return next(iter(head.split()[1:2]), b""), text
 
 
 def _inner(view: layout.View, merges: Sequence[Sequence[str]], mailmap: Mailmap) -> dict[str, tuple[Written, ...]]:

@@ -1,5 +1,6 @@
 """What git says of tags, and which of them hold a commit: what it is asked, and how its answer is read. Pure."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,10 @@ WALK = ("rev-list", "--topo-order", "--parents", "--timestamp", "--stdin")
 DATES = ("rev-list", "--no-walk=unsorted", "--timestamp", "--ignore-missing", "--stdin")
 """Time and SHA of those of the commits on standard input that there are (git-rev-list(1))."""
 
+NOTES = 120_000
+"""Bytes of a tag that are read."""
+
+_SIGNED = re.compile(r"^-----BEGIN (?:PGP|SSH|SIGNED) (?:SIGNATURE|MESSAGE)-----", re.MULTILINE)
 _NEVER = 1 << 60
 
 
@@ -33,6 +38,16 @@ def releases(said: bytes, peeled: Mapping[str, str]) -> Iterator[Release]:
 def nested(said: bytes) -> tuple[str, ...]:
     """The tags at which tags point. Git before 2.45 follows an annotated tag by one step only (its release notes)."""
     return tuple(dict.fromkeys(target for _, _, inner, target, *_ in _rows(said) if inner == "tag"))
+
+
+def message(read: tuple[bytes, bytes]) -> str:
+    """What an annotated tag says, of its type and the beginning of its object; empty for anything else.
+
+    Its signature is a part of its text (git-tag(1), gitformat-signature(5)).
+    """
+    kind, body = read
+    said = body[:NOTES].partition(b"\n\n")[2] if kind == b"tag" else b""
+    return _SIGNED.split(history.text(said), maxsplit=1)[0].strip()
 
 
 def _rows(said: bytes) -> Iterator[list[str]]:

@@ -81,6 +81,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Moment = Annotated[datetime, WrapValidator(_moment)]
 Description = Annotated[str | None, AfterValidator(lambda text: text and text[: request.READ])]
 """A description, of which no more is held than is read."""
+NOTES = 120_000
+"""Characters of what was published with a release that are held."""
+Notes = Annotated[str | None, AfterValidator(lambda text: text and text[:NOTES])]
 
 
 # --- REST ------------------------------------------------------------------------------------
@@ -290,6 +293,47 @@ class Tags(BaseModel):
     refs: TagRefs | None = Field(default=None, validation_alias=AliasPath("repository", "refs"))
 
 
+class TagCommit(_Camel):
+    """The commit of a published release."""
+
+    oid: str
+    committed_date: Moment = EPOCH
+
+
+class PublishedRelease(_Camel):
+    """A published release; without a commit where its tag is gone. A draft is shown to who may push there alone."""
+
+    tag_name: str
+    is_draft: bool
+    published_at: Moment = EPOCH
+    tag_commit: TagCommit | None = None
+
+
+class Published(BaseModel):
+    """The published releases of a repository."""
+
+    nodes: tuple[PublishedRelease | None, ...] = Field(validation_alias=AliasPath("repository", "releases", "nodes"))
+
+
+class Told(_Camel):
+    """What was published with a tag, of which no more is held than is read."""
+
+    is_draft: bool
+    description: Notes = None
+
+
+class AllTold(BaseModel):
+    """What was published with tags, by alias; None where nothing was."""
+
+    repository: dict[str, Told | None]
+
+
+class Places(BaseModel):
+    """Commits by alias; None for one that is not there."""
+
+    repository: dict[str, Listed | None]
+
+
 class Dated(_Camel):
     """A commit's date; none where the object is no commit."""
 
@@ -436,16 +480,43 @@ def repository(answer: RestRepository) -> Repository:
     return Repository(name, name, answer.default_branch, web, answer.private, links)
 
 
-def tag(ref: TagRef) -> tuple[Release, datetime] | None:
-    """A tag and the date of its commit; None for one that points at none."""
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A tag, the date of its commit, and whether it has a time of its own."""
+
+    release: Release
+    committed: datetime
+    timed: bool
+
+
+def tag(ref: TagRef) -> Tagged | None:
+    """A tag; None for one that points at no commit."""
     target = ref.target
     tagger = target.tagger if target else None
     while target and target.target:
         target = target.target
     if target is None or not target.oid:
         return None
-    made = tagger.date if tagger and tagger.date != EPOCH else target.committed_date
-    return Release(ref.name, target.oid, made), target.committed_date
+    timed = bool(tagger and tagger.date != EPOCH)
+    made = tagger.date if tagger and timed else target.committed_date
+    return Tagged(Release(ref.name, target.oid, made), target.committed_date, timed)
+
+
+def published(tags: Iterable[Tagged], releases: Iterable[PublishedRelease | None]) -> tuple[Release, ...]:
+    """Tags and published releases together: a tag without a time of its own was made when it was published.
+
+    Of a tag that is not among `tags` the release says where it points.
+    """
+    known = {one.tag_name: one for one in releases if one and not one.is_draft and one.published_at != EPOCH}
+    made = [
+        replace(one.release, made=known[one.release.name].published_at)
+        if one.release.name in known and not one.timed
+        else one.release
+        for one in tags
+    ]
+    left = known.keys() - {release.name for release in made}
+    more = [(one, one.tag_commit) for name, one in known.items() if name in left]
+    return (*made, *(Release(one.tag_name, at.oid, one.published_at) for one, at in more if at))
 
 
 def holds(compared: Compared | None) -> bool:

@@ -99,6 +99,38 @@ fragment Commit on Commit { oid committedDate }
 """A page of the tags, those of the newest commits first, each followed over at most one tag of a tag."""
 
 
+PUBLISHED = """
+query($owner: String!, $name: String!) {
+  repository(owner: $owner, name: $name) {
+    releases(first: 100, orderBy: {field: CREATED_AT, direction: DESC}) {
+      nodes { tagName isDraft publishedAt tagCommit { oid committedDate } }
+    }
+  }
+}
+"""
+"""The published releases of the newest commits, without what they say.
+
+When a release was created is the date of its commit (docs.github.com, Get the latest release).
+"""
+
+
+def notes(names: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """A query for what was published with tags, `n0` for the first, and its variables."""
+    asked = " ".join(f"n{n}: release(tagName: $n{n}) {{ isDraft description }}" for n in range(len(names)))
+    declared = ", ".join(f"$n{n}: String!" for n in range(len(names)))
+    return _repository(declared, asked), {f"n{n}": name for n, name in enumerate(names)}
+
+
+def commits(shas: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """A query for the places of commits, `c0` for the first, and its variables."""
+    fields = (
+        "id oid committedDate authoredDate messageHeadline author { name email } parents(first: 100) { nodes { oid } }"
+    )
+    asked = " ".join(f"c{n}: object(oid: $c{n}) {{ ... on Commit {{ {fields} }} }}" for n in range(len(shas)))
+    declared = ", ".join(f"$c{n}: GitObjectID!" for n in range(len(shas)))
+    return _repository(declared, asked), {f"c{n}": sha for n, sha in enumerate(shas)}
+
+
 def dates(shas: Sequence[str]) -> tuple[str, dict[str, str]]:
     """A query for the committer dates of commits, `c0` for the first, and its variables."""
     asked = " ".join(f"c{n}: object(oid: $c{n}) {{ ... on Commit {{ committedDate }} }}" for n in range(len(shas)))

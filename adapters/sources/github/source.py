@@ -26,13 +26,15 @@ from adapters.sources.github.tree import Files, GitHubTree
 from adapters.sources.github.walks import ROW, Found, Walks, listed
 from bot.commits import lookup, people
 from bot.commits.aftermath import followed
-from bot.commits.line import landing
+from bot.commits.line import contents, landing
 from bot.commits.people import Mailmap
 from bot.commits.reading import Written
 from bot.errors import ConfigError, NotFound, Unavailable, UsageError
 from bot.values import (
+    EPOCH,
     INNER_COMMITS,
     Commit,
+    Contents,
     FilePatch,
     Landing,
     Look,
@@ -40,6 +42,7 @@ from bot.values import (
     Release,
     Repository,
     Sight,
+    Twin,
     Window,
     without_credentials,
 )
@@ -211,18 +214,19 @@ class GitHubSource:
             found = changes.patches if changes.shown else answers.unread(commit.files)
             yield commit.sha, tuple(patch for patch in found if not paths or patch.path in paths)
 
-    def releases(self, repo: str) -> tuple[Release, ...]:
+    def releases(self, repo: str, since: datetime = EPOCH) -> tuple[Release, ...]:
         """The tags that name releases, oldest first, see `bot.commits.releases`; none without a token.
 
-        A GraphQL request for each 100 tags, at most 50: of more than 5,000 those of the oldest commits are missing.
+        A GraphQL request for each 100 tags, until they are older than `since`, at most 50, and one for the published
+        releases of the 100 newest commits: of more than 5,000 tags those of the oldest commits are missing.
         REST names a tag's commit and no date (docs.github.com, List repository tags): without a token it would take one
         of the 60 requests of an hour for each tag. Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError.
         """
         _checked(repo)
-        return self._tags.releases(repo, _no_repository(repo)) if self._client.authenticated else ()
+        return self._tags.releases(repo, since, _no_repository(repo)) if self._client.authenticated else ()
 
-    def first_releases(self, repo: str, shas: Sequence[str]) -> Mapping[str, Release]:
-        """By SHA the first release that holds each commit; none without a token, see `releases`.
+    def first_releases(self, repo: str, shas: Sequence[str]) -> Mapping[str, Release | None]:
+        """By SHA the first release that holds each commit, or None; none without a token, see `releases`.
 
         A GraphQL request for each 100 commits, one for each 100 tags, until they are older than the oldest of the
         commits, and one for each 50 comparisons of a commit with a release, see `tags`. Absent are commits that are
@@ -232,6 +236,55 @@ class GitHubSource:
         """
         _checked(repo)
         return self._tags.first(repo, shas, _no_repository(repo)) if self._client.authenticated else {}
+
+    def contents(self, repo: str, release: Release, before: Release | None, branch: str | None = None) -> Contents:
+        """What a release has that the one `before` it has not, see `bot.commits.line`.
+
+        A request for each page of up to 100 commits, at most 50, and one comparison for each; some ten more where its
+        branch left the line of the one before, or `branch`. Raises UsageError, NotFound, Forbidden, Unavailable,
+        ConfigError.
+        """
+        found: Found = {}
+        name, head = self._newest(_checked(repo), branch, found) if branch is not None else (self._name(repo), ())
+        walks = Walks(self._client, name, head, found, partial(self._told, name))
+        return contents(walks, release.sha, before.sha if before else "", head[0].sha if head else None)
+
+    def read(self, repo: str, shas: Sequence[str]) -> tuple[Commit, ...]:
+        """The commits of some SHAs, in their order: with a token a request for each 50, and what a period costs.
+
+        Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError.
+        """
+        name = self._name(_checked(repo))
+        if not self._client.authenticated:
+            return tuple(self.commit(name, sha) for sha in shas)
+        parts = (shas[start : start + BATCH] for start in range(0, len(shas), BATCH))
+        return self._told(name, [place for some in parts for place in self._places(name, some)], {})
+
+    def _places(self, name: str, shas: Sequence[str]) -> list[Landed]:
+        """Where commits stand. Raises NotFound for one that is not there."""
+        owner, _, title = name.partition("/")
+        text, variables = queries.commits(shas)
+        data = self._client.query(text, _no_repository(name), owner=owner, name=title, **variables)
+        said = answers.read(answers.Places, data).repository
+        found = []
+        for n, sha in enumerate(shas):
+            if (place := said.get(f"c{n}")) is None:
+                raise NotFound("commit_unknown", repo=name, sha=sha)
+            found.append(answers.listed(place))
+        return found
+
+    def notes(self, repo: str, names: Sequence[str]) -> Mapping[str, str]:
+        """By its name what was published with a tag: a request for each ten; none without a token.
+
+        Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError.
+        """
+        _checked(repo)
+        wanted = tuple(dict.fromkeys(names))
+        return self._tags.notes(repo, wanted, _no_repository(repo)) if self._client.authenticated else {}
+
+    def twins(self, repo: str, commit: Commit) -> tuple[Twin, ...]:  # noqa: ARG002
+        """None: GitHub has no question for them, and a request for each commit of each branch is too many."""
+        return ()
 
     def look(self, repo: str, commit: Commit, looks: Sequence[Look]) -> tuple[Sight, ...]:
         """What each of `looks` finds in the tree at `commit`, in their order, see `bot.commits.lookup`.

@@ -23,6 +23,9 @@ PAGES = 50
 DATED = 100
 """Commits of which one request asks the date."""
 
+NOTED = 10
+"""Releases of which one request asks what was published, of which each may have 125,000 characters."""
+
 COMPARED = 50
 """Comparisons of one request, which GitHub ends after 10 seconds (docs.github.com, Rate limits and query limits)."""
 
@@ -60,42 +63,56 @@ class Tags:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def releases(self, repo: str, missing: NotFound) -> tuple[Release, ...]:
-        """The releases of `repo`, oldest first. Raises `missing` where there is no such repository."""
-        return self._line(repo, answers.EPOCH, missing).releases
+    def releases(self, repo: str, since: datetime, missing: NotFound) -> tuple[Release, ...]:
+        """The releases of `repo` since some time, oldest first. Raises `missing` where there is no such repository."""
+        return tuple(each for each in self._line(repo, since, missing).releases if each.made >= since)
 
-    def first(self, repo: str, shas: Sequence[str], missing: NotFound) -> dict[str, Release]:
-        """By SHA the first release that holds each commit. Raises like `releases`."""
+    def notes(self, repo: str, names: Sequence[str], missing: NotFound) -> dict[str, str]:
+        """By the name of a tag what was published with it. Raises like `releases`."""
+        found: dict[str, str] = {}
+        for start in range(0, len(names), NOTED):
+            some = names[start : start + NOTED]
+            text, variables = queries.notes(some)
+            said = answers.read(answers.AllTold, self._ask(repo, text, missing, **variables)).repository
+            named = ((name, said.get(f"n{n}")) for n, name in enumerate(some))
+            found |= {name: one.description for name, one in named if one and not one.is_draft and one.description}
+        return found
+
+    def first(self, repo: str, shas: Sequence[str], missing: NotFound) -> dict[str, Release | None]:
+        """By SHA the first release that holds each commit, or None. Raises like `releases`."""
         dates = self._dates(repo, tuple(dict.fromkeys(filter(_SHA.fullmatch, shas))), missing)
         if not dates:
             return {}
         line = self._line(repo, min(dates.values()) - MARGIN, missing)
-        waiting = candidates(dates, line)
+        waiting, whole = candidates(dates, line)
         found: dict[str, Release] = {}
         width, left = FIRST, COMPARISONS
         while waiting and left:
             pairs = [(each.name, sha) for sha, some in waiting.items() for each in some[:width]][:left]
             waiting = narrowed(waiting, self._compared(repo, pairs, missing), found)
             width, left = width * 2, left - len(pairs)
-        return found
+        known = whole - waiting.keys()  # all releases that may hold these were compared with them
+        return {sha: found.get(sha) for sha in dates if sha in found or sha in known}
 
     def _line(self, repo: str, since: datetime, missing: NotFound) -> Line:
         """The releases since `since`, and earlier ones as far as the repository's line is decided by them."""
-        tags: list[Release] = []
+        tags: list[answers.Tagged] = []
         title, after, reaches = repo, None, None
         for _ in range(PAGES):
             data = self._ask(repo, queries.TAGS, missing, after=after)
             about = answers.read(answers.Tags, data)
             title, page = about.name, about.refs
             read = [tag for node in (page.nodes if page else ()) if node and (tag := answers.tag(node))]
-            tags += [release for release, _ in read]
-            reaches = min((committed for _, committed in read), default=reaches)
+            tags += read
+            reaches = min((tag.committed for tag in read), default=reaches)
             if page is None or not page.has_next_page:
-                return Line(releases.main_line(tags, title))
-            if reaches and reaches < since and releases.settled((tag.name for tag in tags), title):
+                reaches = None
+                break
+            if reaches and reaches < since and releases.settled((tag.release.name for tag in tags), title):
                 break
             after = page.end_cursor
-        return Line(releases.main_line(tags, title), reaches)
+        known = answers.read(answers.Published, self._ask(repo, queries.PUBLISHED, missing)).nodes if tags else ()
+        return Line(releases.main_line(answers.published(tags, known), title), reaches)
 
     def _dates(self, repo: str, shas: Sequence[str], missing: NotFound) -> dict[str, datetime]:
         """The committer dates of those of `shas` that are commits there."""
@@ -123,12 +140,13 @@ class Tags:
         return self._client.query(text, missing, owner=owner, name=name, **variables)
 
 
-def candidates(dates: Mapping[str, datetime], line: Line) -> dict[str, tuple[Release, ...]]:
-    """By SHA the releases that may hold each commit, oldest first; a commit before the tags that were read has none.
+def candidates(dates: Mapping[str, datetime], line: Line) -> tuple[dict[str, tuple[Release, ...]], set[str]]:
+    """By SHA the releases that may hold each commit, oldest first; a commit before the tags that were read is absent.
 
-    Of several releases of one commit the oldest is enough: packages are often released together.
+    Also the commits of which these are all that there are. Of several releases of one commit the oldest is enough:
+    packages are often released together.
     """
-    found = {}
+    found, whole = {}, set()
     for sha, date in dates.items():
         since = date - MARGIN
         if not line.reaches or since >= line.reaches:
@@ -137,7 +155,8 @@ def candidates(dates: Mapping[str, datetime], line: Line) -> dict[str, tuple[Rel
                 if release.made >= since:
                     by_commit.setdefault(release.sha, release)
             found[sha] = tuple(by_commit.values())[:MOST]
-    return found
+            whole |= {sha} if len(by_commit) <= MOST else set()
+    return found, whole
 
 
 def narrowed(

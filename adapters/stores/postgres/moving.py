@@ -1,14 +1,15 @@
 """A PostgreSQL database as one side of a move."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import LiteralString
 
 from adapters.postgres import Connection
 from adapters.stores.moving import NUMBERED, Side, Table
+from adapters.stores.part import Session
+from adapters.stores.postgres.archive import PostgresArchive
 from adapters.stores.postgres.cells import bound
-from adapters.stores.postgres.commits import index_commits
-from adapters.stores.postgres.part import Part
+from adapters.stores.postgres.part import PostgresSession
 from adapters.stores.rows import Row
 
 _AT_ONCE = 1_000
@@ -16,25 +17,26 @@ _AT_ONCE = 1_000
 _COUNTED: tuple[LiteralString, ...] = (*NUMBERED, "repositories", "commits")
 
 
-class PostgresMoving(Part):
+class PostgresMoving(PostgresArchive):
     """What a move asks of a store."""
 
     @contextmanager
     def source(self) -> Iterator[Side]:
         """All of it as it is at one moment."""
         with self._server.transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as db:
-            yield _PostgresSide(db)
+            yield _PostgresSide(db, self._index_all)
 
     @contextmanager
     def target(self) -> Iterator[Side]:
         """All of it to be filled, in one transaction."""
         with self._server.transaction("BEGIN") as db:
-            yield _PostgresSide(db)
+            yield _PostgresSide(db, self._index_all)
 
 
 class _PostgresSide:
-    def __init__(self, db: Connection) -> None:
+    def __init__(self, db: Connection, index_all: Callable[[Session], None]) -> None:
         self._db = db
+        self._index_all = index_all
 
     def rows(self, table: Table) -> Iterator[Row]:
         with self._db.cursor(f"moved_{table.name}") as cursor:
@@ -62,4 +64,4 @@ class _PostgresSide:
             (number,) = self._db.execute(highest, (last.get(name, 0),)).fetchone() or (0,)
             if number:
                 self._db.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)", (name, number))
-        index_commits(self._db)
+        self._index_all(PostgresSession(self._db))

@@ -1,56 +1,65 @@
-"""What all parts of the store share."""
+"""A store's parts on one PostgreSQL server."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any, LiteralString, TypeVar
 
 from adapters.postgres import Connection, Server
+from adapters.stores.part import Found, Part, Session, Value
 from adapters.stores.postgres.cells import bound
-from adapters.stores.rows import Cell, Unread
-from adapters.stores.twin import Twin
+from adapters.stores.rows import Cell, Row
 
 T = TypeVar("T")
 
 
-class Part:
-    """One part of a store: what the rows of its tables are, in a database that all parts share."""
+class PostgresSession:
+    """A `Session`."""
+
+    def __init__(self, db: Connection) -> None:
+        self.db = db
+
+    def all(self, query: LiteralString, *values: Value) -> list[Found]:
+        return self.db.execute(_spelt(query), _parameters(values)).fetchall()
+
+    def one(self, query: LiteralString, *values: Value) -> Found | None:
+        return self.db.execute(_spelt(query), _parameters(values)).fetchone()
+
+    def run(self, statement: LiteralString, *values: Value) -> int:
+        return self.db.execute(_spelt(statement), _parameters(values)).rowcount
+
+    def run_each(self, statement: LiteralString, rows: Iterable[Sequence[Value]]) -> None:
+        with self.db.cursor() as cursor:
+            cursor.executemany(_spelt(statement), [_parameters(row) for row in rows])
+
+
+def _spelt(statement: LiteralString) -> LiteralString:
+    """A statement as psycopg spells it."""
+    return statement.replace("?", "%s")
+
+
+def _parameters(values: Sequence[Value]) -> tuple[Any, ...]:
+    return tuple(bound(each)[0] if isinstance(each, str | int | None) else list(bound(*each)) for each in values)
+
+
+class PostgresPart(Part):
+    """A `Part` on one server."""
 
     def __init__(self, server: Server) -> None:
+        super().__init__()
         self._server = server
-        self._unread = Unread()
-        self._twin: Twin | None = None
 
-    def _read(self, query: LiteralString, *values: Cell | list[str]) -> list[tuple[Any, ...]]:
-        """The rows of a query."""
-        return self._server.read(lambda db: db.execute(query, _parameters(values)).fetchall())
+    def _reading(self, work: Callable[[Session], T]) -> T:
+        return self._server.read(lambda db: work(PostgresSession(db)))
 
-    def _read_each(
-        self, table: str, make: Callable[..., T], query: LiteralString, *values: Cell | list[str]
-    ) -> tuple[T, ...]:
-        """What `make` makes of each row of a table, but for those that cannot be read, which are told once."""
-        return tuple(self._unread.readable(table, make, self._read(query, *values)))
+    def _writing(self, work: Callable[[Session], T]) -> T:
+        return self._server.write(lambda db: work(PostgresSession(db)))
 
-    def _write(self, statement: LiteralString, *values: Cell) -> None:
-        """A transaction of one statement."""
-        self._server.write(lambda db: db.execute(statement, bound(*values)))
+    def _bound(self, *values: Cell) -> Row:
+        return bound(*values)
 
-    def _counted(self, work: Callable[[Connection], T]) -> T:
-        """What `work` makes of a transaction of the ledger, which is counted here and, once it is kept, in the twin."""
-        made, name, count = self._server.write(lambda db: (work(db), *self._count(db)))
-        if self._twin:
-            self._twin.raise_to(name, count)
-        return made
+    def _alone(self, db: Session, key: int) -> None:
+        db.all("SELECT pg_advisory_xact_lock(?)", key)
 
-    def _count(self, db: Connection) -> tuple[str, int]:
-        """Count a transaction. Where the twin is ahead, this database is an older one, and is marked as restored.
-
-        Others who count wait from here on until the transaction ends: so it is the last thing in each.
-        """
-        name, count = db.execute("SELECT name, count FROM memory FOR UPDATE").fetchone() or ("", 0)
-        ahead = self._twin.read(name) if self._twin else 0
-        following = max(count, ahead) + 1
-        db.execute("UPDATE memory SET count = %s, restored = greatest(restored, %s)", (following, int(ahead > count)))
-        return name, following
-
-
-def _parameters(values: tuple[Cell | list[str], ...]) -> tuple[Any, ...]:
-    return tuple(list(bound(*each)) if isinstance(each, list) else bound(each)[0] for each in values)
+    def _corrected(self, db: Session, *times: datetime) -> tuple[datetime, ...]:
+        assert isinstance(db, PostgresSession)
+        return self._server.clock.corrected(db.db, *times)

@@ -8,6 +8,8 @@ numbers since 1970 in UTC: `commits.committed` in seconds, all others in microse
 import uuid
 from typing import LiteralString
 
+from psycopg import sql
+
 from adapters.postgres import Connection
 from adapters.stores.rows import TABLES
 from bot.errors import StoreError
@@ -145,7 +147,16 @@ def _aftermath(db: Connection) -> None:
         db.execute(statement)
 
 
-MIGRATIONS = (_tables, _aftermath)
+def _due_moments(db: Connection) -> None:
+    """When each subscription is to be looked at, see `adapters.stores.due`: those of an earlier version at once."""
+    for name in ("due", "looked"):
+        db.execute(_ADDED.format(sql.Identifier(name)))
+        db.execute(sql.SQL("CREATE INDEX ON subscriptions ({})").format(sql.Identifier(name)))
+
+
+_ADDED = sql.SQL("ALTER TABLE subscriptions ADD COLUMN {} bigint NOT NULL DEFAULT 0")
+
+MIGRATIONS = (_tables, _due_moments, _aftermath)
 
 
 def is_current(db: Connection, server: str) -> bool:

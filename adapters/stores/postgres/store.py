@@ -7,32 +7,32 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from adapters.postgres import Server
-from adapters.stores.postgres.aftermath import PostgresAftermath
+from adapters.stores.aftermath import AftermathPart
+from adapters.stores.leases import LeasesPart
+from adapters.stores.ledger import LedgerPart
+from adapters.stores.memory import MemoryPart
+from adapters.stores.meter import LearnedPart, MeterPart
 from adapters.stores.postgres.archive import PostgresArchive
 from adapters.stores.postgres.keeping import PostgresKeeping
-from adapters.stores.postgres.leases import PostgresLeases
-from adapters.stores.postgres.ledger import PostgresLedger
-from adapters.stores.postgres.memory import PostgresMemory
-from adapters.stores.postgres.meter import PostgresLearned, PostgresMeter
 from adapters.stores.postgres.moving import PostgresMoving
 from adapters.stores.postgres.schema import is_current, migrate
-from adapters.stores.postgres.subscriptions import PostgresSubscriptions
 from adapters.stores.rows import TABLES
+from adapters.stores.subscriptions import SubscriptionsPart
 from bot.ports import Database
 from bot.settings import Settings
 
 
 class PostgresStore(
-    PostgresArchive,
-    PostgresAftermath,
-    PostgresSubscriptions,
-    PostgresLedger,
-    PostgresMeter,
-    PostgresLearned,
-    PostgresLeases,
-    PostgresMemory,
     PostgresKeeping,
     PostgresMoving,
+    PostgresArchive,
+    AftermathPart,
+    SubscriptionsPart,
+    LedgerPart,
+    MeterPart,
+    LearnedPart,
+    LeasesPart,
+    MemoryPart,
     Database,
 ):
     """Every port of `bot.ports` that remembers, in one database. Safe for several threads and several processes.

@@ -22,9 +22,7 @@ from pydantic import ValidationError
 from sqlite_utils import Database, Migrations
 
 from adapters import private
-from adapters.stores.rows import Cell, Unread, bound
 from adapters.stores.sqlite.schema import MIGRATIONS
-from adapters.stores.twin import Twin
 from bot.errors import DigestError, StoreError, Unavailable
 
 T = TypeVar("T")
@@ -105,12 +103,10 @@ class SqliteFile:
         self._before_change = before_change
         self._busy_timeout = busy_timeout
         self._migrations = migrations
-        self.twin: Twin | None = None
         self._local = threading.local()
         self._lock = threading.Lock()
         self._open: list[_Connection] = []
         self._closed = False
-        self.unread = Unread()
         self._check_path()
         try:
             self._prepare()
@@ -136,23 +132,6 @@ class SqliteFile:
                 with suppress(sqlite3.Error):  # the first error is the one to tell
                     db.rollback()
                 raise
-
-    @contextmanager
-    def counting(self) -> Iterator[Database]:
-        """A transaction of the ledger, which is counted here and, once it is kept, in the database's twin.
-
-        Where the twin is ahead, this database is an older one, and is marked as restored.
-        """
-        with self.writing() as db:
-            name, count = db.execute("SELECT name, count FROM memory").fetchone()
-            ahead = self.twin.read(name) if self.twin else 0
-            if ahead > count:
-                db.execute("UPDATE memory SET restored = 1")
-            count = max(count, ahead) + 1
-            db.execute("UPDATE memory SET count = ?", bound(count))
-            yield db
-        if self.twin:
-            self.twin.raise_to(name, count)
 
     def size(self) -> int:
         """Bytes of the file and of its write-ahead log."""
@@ -310,32 +289,6 @@ def any_text(db: Database) -> Iterator[None]:
 
 def _text(raw: bytes) -> str:
     return raw.decode(errors="replace")
-
-
-class Part:
-    """One part of a store: what the rows of its tables are, in a file that all parts share."""
-
-    def __init__(self, file: SqliteFile) -> None:
-        self._file = file
-
-    def _read(self, make: Callable[..., T], query: str, *values: Cell) -> tuple[T, ...]:
-        """What `make` makes of the cells of each row."""
-        with self._file.reading() as db:
-            return tuple(make(*row) for row in db.execute(query, bound(*values)))
-
-    def _read_each(self, table: str, make: Callable[..., T], query: str, *values: Cell) -> tuple[T, ...]:
-        """What `make` makes of each row of a table, but for those that cannot be read, which are told once.
-
-        The first cell of a row is its key.
-        """
-        with self._file.reading() as db, any_text(db):
-            rows = db.execute(query, bound(*values)).fetchall()
-        return tuple(self._file.unread.readable(table, make, rows))
-
-    def _write(self, statement: str, *values: Cell) -> None:
-        """A transaction of one statement."""
-        with self._file.writing() as db:
-            db.execute(statement, bound(*values))
 
 
 def _names(migrations: Migrations) -> set[str]:

@@ -8,35 +8,23 @@ import os
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
 
-from sqlite_utils import Database
-
-from adapters.stores.rows import (
-    PERSONAL,
-    UNREADABLE,
-    bound,
-    instant,
-    load_delivery,
-    load_digest,
-    load_subscription,
-    names_of,
-    to_json,
-)
-from adapters.stores.sqlite.commits import forget_commits
-from adapters.stores.sqlite.file import Part, SqliteFile, error_of
+from adapters.stores.commits import Document, commits_of, said_of
+from adapters.stores.keeping import KeepingPart
+from adapters.stores.part import Session
+from adapters.stores.rows import PERSONAL
+from adapters.stores.sqlite.archive import SqliteArchive
+from adapters.stores.sqlite.file import SqliteFile, error_of
 from bot import __version__
 from bot.errors import StoreError, Unavailable
-from bot.values import Unreadable
 
 _log = logging.getLogger("digest.store")
 
-_LOOKED_AT = 200
-"""Digests that are looked at, the newest."""
 _BATCH = 200
 """Commits that are forgotten in one transaction."""
 PAUSE = 0.12
@@ -46,14 +34,13 @@ _PAGES = 500
 _BUSY = 0.2
 """Seconds that a restore waits for other processes to let go."""
 _NO_BACKUP = {"database_invalid", "database_foreign", "database_damaged", "database_no_access"}
-_NOT_ASKED = (
-    "UPDATE usage SET channel = '', asker = '' WHERE chat = ? AND channel != '' "
-    "AND (channel = ? OR asker != '' AND asker IN (SELECT value FROM json_each(?)))"
+_PEOPLE = (
+    "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c "
+    "WHERE m.type = 'table' AND c.name = ANY(?)"
 )
-"""Takes who asked, and where, from what the language model took; the day's sum stays."""
 
 
-class SqliteKeeping(Part):
+class SqliteKeeping(KeepingPart, SqliteArchive):
     """What the operator does with the file: a part of `bot.ports.Database`."""
 
     # --- Copies ---
@@ -66,94 +53,22 @@ class SqliteKeeping(Part):
 
     # --- Forgetting ---
 
-    def forget_repository(self, repo: str) -> bool:
-        known = self._names(repo)
-        with self._file.counting() as db:
-            gone = db.execute("DELETE FROM subscriptions WHERE lower(repo) = lower(?)", bound(repo)).rowcount
-            for name in known:
-                db.execute(
-                    "DELETE FROM told_commits WHERE repo = (SELECT id FROM repositories WHERE name = ?)", (name,)
-                )
-        for name in known:
-            self._forget(name)
-            self._write("DELETE FROM repositories WHERE name = ?", name)
-        return bool(gone or known)
-
-    def forget_person(self, person: str) -> int:
-        names = to_json(names_of(person))
-        chat, _, channel = person.partition(":")
-        with self._file.counting() as db:
-            gone = db.execute(
-                "DELETE FROM subscriptions WHERE json_extract(place, '$[0]') = ? AND json_extract(place, '$[1]') = ?",
-                bound(chat, channel),
-            ).rowcount
-            db.execute(
-                "DELETE FROM muted WHERE json_extract(place, '$[0]') = ? AND json_extract(place, '$[1]') = ?",
-                bound(chat, channel),
-            )
-            gone += db.execute(_NOT_ASKED, bound(chat, channel, names)).rowcount
-            for table, column in _columns_of_people(db):
-                removal = f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))"  # noqa: S608
-                gone += db.execute(removal, (names,)).rowcount
-        return int(gone)
-
-    def retain(self, since: datetime, followed: Collection[str]) -> int:
-        wanted = {name.lower() for name in followed}
-        old = [name for name in self._old(since) if name.lower() not in wanted]
-        for name in old:
-            self._forget(name)
-        return len(old)
-
-    def _names(self, repo: str) -> tuple[str, ...]:
-        """How a repository is written in what is kept of it."""
-        return self._read(
-            str,
-            "SELECT name FROM repositories WHERE lower(name) = lower(?) UNION "
-            "SELECT repo FROM digests WHERE lower(repo) = lower(?)",
-            *(repo, repo),
-        )
-
-    def _old(self, since: datetime) -> tuple[str, ...]:
-        """The repositories of which no digest was kept, and no commit was made, since some time."""
-        return self._read(
-            str,
-            "SELECT name FROM repositories r WHERE NOT EXISTS "
-            "(SELECT 1 FROM digests d WHERE d.repo = r.name AND d.kept >= ?) "
-            "AND EXISTS (SELECT 1 FROM commits c WHERE c.repo = r.id) "
-            "AND coalesce((SELECT max(committed) FROM commits c WHERE c.repo = r.id), 0) < ?",
-            *(instant(since), int(since.timestamp())),
-        )
-
-    def _forget(self, name: str) -> None:
-        """Forget commits, what became of them, their words, analyses and digests of a repository."""
-        self._write("DELETE FROM digests WHERE repo = ?", name)
-        for table in ("analyses", "links"):
-            removal = f"DELETE FROM {table} WHERE repo = (SELECT id FROM repositories WHERE name = ?)"  # noqa: S608
-            self._write(removal, name)
+    def _forget_commits(self, name: str) -> None:
         more = True
         while more:
-            with self._file.writing() as db:
-                more = forget_commits(db, name, _BATCH)
+            more = self._writing(lambda db: self._forget_some(db, name))
             time.sleep(PAUSE)
 
-    # --- What cannot be read ---
+    def _forget_some(self, db: Session, name: str) -> bool:
+        """Remove commits with their words, which the index must be told; whether there may be more."""
+        found = commits_of(db, name, _BATCH)
+        said = said_of(db, [each.id for each in found])
+        self._index(db, [Document(k.id, k.repo, (k.words, *said[k.id].values()), ()) for k in found])
+        db.run("DELETE FROM commits WHERE id = ANY(?)", [each.id for each in found])
+        return len(found) == _BATCH
 
-    def unreadable(self) -> tuple[Unreadable, ...]:
-        newest = "id IN (SELECT max(id) FROM deliveries GROUP BY subscription)"
-        of = "(SELECT place FROM subscriptions s WHERE s.id = d.subscription)"
-        checked: tuple[tuple[str, Callable[..., object], str], ...] = (
-            ("subscriptions", load_subscription, "SELECT id, body, place FROM subscriptions"),
-            ("deliveries", load_delivery, f"SELECT id, body, {of} FROM deliveries d WHERE state = 'due' OR {newest}"),  # noqa: S608
-            ("digests", _load_digest, f"SELECT key, body, repo FROM digests ORDER BY kept DESC LIMIT {_LOOKED_AT}"),  # noqa: S608
-        )
-        return tuple(found for table, make, query in checked for found in self._wrong(table, make, query))
-
-    def _wrong(self, table: str, make: Callable[..., object], query: str) -> Iterator[Unreadable]:
-        for key, body, place in self._read_each(table, lambda *row: row, query):
-            try:
-                make(key, body)
-            except UNREADABLE:
-                yield Unreadable(table, str(key), str(place or ""))
+    def _columns_of_people(self, db: Session) -> Iterable[tuple[str, str]]:
+        return [(table, column) for table, column in db.all(_PEOPLE, PERSONAL)]
 
     # --- Space ---
 
@@ -185,17 +100,6 @@ class SqliteKeeping(Part):
 
     def free(self) -> int:
         return self._file.free()
-
-
-def _load_digest(_: str, body: str) -> object:
-    return load_digest(body)
-
-
-def _columns_of_people(db: Database) -> Iterator[tuple[str, str]]:
-    tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()]
-    for table in tables:
-        names = {row[1] for row in db.execute(f'PRAGMA table_info("{table}")').fetchall()}
-        yield from ((f'"{table}"', column) for column in PERSONAL if column in names)
 
 
 # --- A file beside, and in its place -------------------------------------------------------------

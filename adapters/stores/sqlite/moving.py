@@ -1,36 +1,39 @@
 """An SQLite file as one side of a move."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import LiteralString
 
 from sqlite_utils import Database
 
 from adapters.stores.moving import NUMBERED, Side, Table
+from adapters.stores.part import Session
 from adapters.stores.rows import Row, bound
-from adapters.stores.sqlite.commits import index_commits
-from adapters.stores.sqlite.file import Part, any_text
+from adapters.stores.sqlite.archive import SqliteArchive
+from adapters.stores.sqlite.file import any_text
+from adapters.stores.sqlite.part import SqliteSession
 
 
-class SqliteMoving(Part):
+class SqliteMoving(SqliteArchive):
     """What a move asks of a store."""
 
     @contextmanager
     def source(self) -> Iterator[Side]:
         """All of it as it is at one moment."""
         with self._file.reading() as db, any_text(db), db.atomic():
-            yield _SqliteSide(db)
+            yield _SqliteSide(db, self._index_all)
 
     @contextmanager
     def target(self) -> Iterator[Side]:
         """All of it to be filled, in one transaction."""
         with self._file.writing() as db:
-            yield _SqliteSide(db)
+            yield _SqliteSide(db, self._index_all)
 
 
 class _SqliteSide:
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, index_all: Callable[[Session], None]) -> None:
         self._db = db
+        self._index_all = index_all
 
     def rows(self, table: Table) -> Iterator[Row]:
         yield from self._db.execute(table.query)
@@ -53,4 +56,4 @@ class _SqliteSide:
         for name, number in last.items():
             self._db.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
             self._db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, number))
-        index_commits(self._db)
+        self._index_all(SqliteSession(self._db))

@@ -234,6 +234,15 @@ def accounts(db: Database) -> None:
 
 
 @MIGRATIONS()
+def due_moments(db: Database) -> None:
+    """When each subscription is to be looked at, see `adapters.stores.due`: those of an earlier version at once."""
+    for name in ("due", "looked"):
+        db.table("subscriptions").add_column(name, int, not_null_default=0)
+        db.table("subscriptions").create_index([name])
+    db.table("deliveries").create_index(["subscription", "id"], index_name="deliveries_latest")
+
+
+@MIGRATIONS()
 def aftermath(db: Database) -> None:
     """What became of commits, by both ends; what channels were told of that; and threads in which nothing is said.
 

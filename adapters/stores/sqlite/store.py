@@ -2,32 +2,32 @@
 
 from pathlib import Path
 
+from adapters.stores.aftermath import AftermathPart
+from adapters.stores.leases import LeasesPart
+from adapters.stores.ledger import LedgerPart
+from adapters.stores.memory import MemoryPart
+from adapters.stores.meter import LearnedPart, MeterPart
 from adapters.stores.rows import TABLES
-from adapters.stores.sqlite.aftermath import SqliteAftermath
 from adapters.stores.sqlite.archive import SqliteArchive
 from adapters.stores.sqlite.file import SqliteFile
 from adapters.stores.sqlite.keeping import SqliteKeeping, keep_before
-from adapters.stores.sqlite.leases import SqliteLeases
-from adapters.stores.sqlite.ledger import SqliteLedger
-from adapters.stores.sqlite.memory import SqliteMemory
-from adapters.stores.sqlite.meter import SqliteLearned, SqliteMeter
 from adapters.stores.sqlite.moving import SqliteMoving
-from adapters.stores.sqlite.subscriptions import SqliteSubscriptions
+from adapters.stores.subscriptions import SubscriptionsPart
 from bot.ports import Database
 from bot.settings import Settings
 
 
 class SqliteStore(
-    SqliteArchive,
-    SqliteAftermath,
-    SqliteSubscriptions,
-    SqliteLedger,
-    SqliteMeter,
-    SqliteLearned,
-    SqliteLeases,
-    SqliteMemory,
     SqliteKeeping,
     SqliteMoving,
+    SqliteArchive,
+    AftermathPart,
+    SubscriptionsPart,
+    LedgerPart,
+    MeterPart,
+    LearnedPart,
+    LeasesPart,
+    MemoryPart,
     Database,
 ):
     """Every port of `bot.ports` that remembers, on one SQLite file. Safe for several threads and several processes.

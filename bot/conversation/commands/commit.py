@@ -44,7 +44,9 @@ def expand(context: Context, named: CommitName) -> tuple[Post, ...]:
     entry = context.services.app.expand(repository, commit, context.texts, followed, context.account)
     where = {r.sha: _told_here(context, repository, r.sha) for r in entry.relations if r.sha}
     told = told_labels({sha: each[0].at for sha, each in where.items() if each}, context.zone, context.texts)
-    return (Post(commit_message(repository, entry, context.zone, context.texts, told=told)),)
+    standing = context.services.app.releasing.standing(repository, commit)
+    said = commit_message(repository, entry, context.zone, context.texts, standing=standing, told=told)
+    return (Post(said),)
 
 
 def _told_here(context: Context, repository: Repository, sha: str) -> list[DeliveredCommit]:

@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
+from bot.commits import releases
 from bot.conversation.command import Command, Context, unknown
-from bot.conversation.grammar import is_date, is_repository, parse_date, quoted
+from bot.conversation.grammar import dates, is_date, is_release, is_repository, parse_date, quoted
 from bot.delivery import schedule
 from bot.errors import UsageError
 from bot.posts import report
-from bot.posts.labels import day_label
+from bot.posts.labels import when_label
 from bot.posts.post import post
 from bot.texts import words_of
-from bot.values import Digest, Message, MessageKind, Period, Post, Repository, Span, Text, one_line
+from bot.values import Digest, Message, MessageKind, Period, Post, Repository, Scope, Span, Text, one_line
 
 _PERIODS = {"today": schedule.so_far, "yesterday": schedule.yesterday, "week": schedule.week}
 _LATEST = "latest"
@@ -41,14 +42,26 @@ def digests(context: Context, words: Sequence[str]) -> tuple[Digest, ...]:
     time = [word for word in words if not is_repository(word)]
 
     def make(repository: Repository) -> Digest:
-        scope = context.scope(repository.name, _period(context, repository, time))
-        return context.services.app.digest(repository, scope, context.account)
+        return context.services.app.digest(repository, _scope(context, repository, time), context.account)
 
     return tuple(context.naming.each(context.naming.meant(*named, cloned=True), make))
 
 
+def _scope(context: Context, repository: Repository, words: Sequence[str]) -> Scope:
+    """What a digest is of: a time, or a release. Who asks for either wants its commits."""
+    if len(words) == 1 and is_release(words[0]):
+        older, newer = releases.ends(words[0]) or ("", words[0])
+        between = context.services.app.releasing.between(repository, older, newer)
+        period = Period(between.newer.made, between.newer.made + timedelta(seconds=1), context.zone)
+        made = replace(context.scope(repository.name, period), branch=between.name, between=between)
+    else:
+        made = context.scope(repository.name, _period(context, repository, words))
+    return replace(made, filters=replace(made.filters, releases=False))
+
+
 def _period(context: Context, repository: Repository, words: Sequence[str]) -> Period:
     now, zone = context.now, context.zone
+    words = [each for word in words for each in dates(word) or (word,)]
     if len(words) == 2 and all(map(is_date, words)):
         return _span(now, zone, *sorted(map(parse_date, words)))
     if len(words) != 1:
@@ -100,7 +113,7 @@ def _report(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
 
 def _files(context: Context, made: Digest) -> Post:
     texts = context.texts
-    title = f"{texts('digest.report')}: {made.repository.title} · {day_label(made.period, texts)}"
+    title = f"{texts('digest.report')}: {made.repository.title} · {when_label(made, texts)}"
     return Post(Message("report", (Span(title),), report.attachments(made, texts), kind=MessageKind.REPORT))
 
 

@@ -189,6 +189,7 @@ def _described(context: Context, subscription: Subscription, texts: Texts, times
         ("paths", ", ".join(filters.paths)),
         ("authors", ", ".join(filters.authors)),
         ("bots", "" if filters.bots else texts("answer.no")),
+        ("tells", texts("answer.releases_alone") if filters.releases else ""),
         ("quiet", texts("answer.yes") if subscription.quiet else ""),
         ("top", texts("answer.at_most", n=subscription.top)),
         ("follow_ups", "" if subscription.follow_ups else texts("answer.no")),

@@ -1,0 +1,70 @@
+"""The commits of other branches that make the same change: what git is asked for them."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import datetime, timedelta
+
+from adapters.sources.git import history, layout, patches
+from bot.commits.twins import patch_id
+from bot.values import Commit, FilePatch, Twin
+
+WITHIN = timedelta(days=180)
+"""So long before and after a commit its twins landed."""
+
+MOST = 5
+_COMPARED, _PATHS = 300, 50
+"""Commits whose patches are read, and files by which they are found."""
+
+
+def found(view: layout.View, commit: Commit, default: str) -> tuple[Twin, ...]:
+    """The twins of a commit, newest first; `default` is the branch that is named where several have one.
+
+    A commit that is on no branch which the commit itself is not on is no twin, but the same change made again.
+    """
+    own = patch_id(next((files for _, files in _patches(view, [commit.sha])), ()))
+    if not own:
+        return ()
+    alike = (sha for sha, files in _patches(view, _candidates(view, commit)) if patch_id(files) == own)
+    here = frozenset(_branches(view, commit.sha))
+    made = (_twin(view, sha, here, default) for sha in alike)
+    return tuple(twin for _, twin in zip(range(MOST), filter(None, made), strict=False))
+
+
+def _candidates(view: layout.View, commit: Commit) -> list[str]:
+    """Other commits of any branch or tag, around its time, that touch a file of it; newest first."""
+    span = [f"--{name}={moment:%Y-%m-%dT%H:%M:%SZ}" for name, moment in _around(commit)]
+    wanted = ["--branches", "--remotes", "--tags", "--first-parent", *span, f"--max-count={_COMPARED}"]
+    paths = [f":(literal,top){file.path}" for file in commit.files[:_PATHS]]
+    said = view.run("rev-list", *wanted, "--", *paths, seconds=view.limits.stream) if paths else b""
+    return [sha for sha in said.decode("ascii").split() if sha != commit.sha]
+
+
+def _around(commit: Commit) -> Iterator[tuple[str, datetime]]:
+    """Since when and until when twins are looked for."""
+    yield "since", max(commit.committed - WITHIN, history.moment(0))
+    yield "until", commit.committed + WITHIN
+
+
+def _patches(view: layout.View, shas: Sequence[str]) -> Iterator[tuple[str, tuple[FilePatch, ...]]]:
+    if not shas:
+        return
+    mark = secrets.token_hex(16)
+    command = history.log(mark, ("%H",), *history.DIFF, "--raw", "--patch")
+    with closing(view.chunks(*command, stdin="".join(f"{sha}\n" for sha in shas).encode())) as chunks:
+        yield from patches.read(chunks, mark)
+
+
+def _branches(view: layout.View, sha: str) -> list[str]:
+    """The branches that have a commit, local before remote-tracking ones."""
+    said = view.run("for-each-ref", f"--contains={sha}", "--format=%(refname)", "refs/heads", "refs/remotes")
+    refs = [ref for ref in history.text(said).splitlines() if not ref.endswith("/HEAD")]
+    return [ref.removeprefix("refs/heads/").removeprefix("refs/remotes/") for ref in refs]
+
+
+def _twin(view: layout.View, sha: str, here: frozenset[str], default: str) -> Twin | None:
+    branches = _branches(view, sha)
+    there = [name for name in branches if name not in here and name.removeprefix("origin/") not in here]
+    if branches and not there:
+        return None
+    return Twin(sha, default if default in there else next(iter(there), ""))

@@ -1,0 +1,146 @@
+"""Commits, analyses and digests that were read or made, and which of them were delivered."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import islice
+from typing import LiteralString
+
+from adapters.stores.commits import COLUMNS, CommitsPart, repository_number
+from adapters.stores.part import Session
+from adapters.stores.rows import (
+    LOOKED_UP,
+    analysis_words,
+    commit_of,
+    digest_columns,
+    dump,
+    dump_checked,
+    instant,
+    load,
+    load_digest,
+    load_told,
+)
+from bot.ports import Archive
+from bot.values import Analysis, AnalysisKey, Commit, DeliveredCommit, Digest, Grade, Period
+
+BATCH = 5_000
+"""Commits kept in one transaction. It lasts some 0.3 s, so that no other writer waits long during a first run."""
+_REPO: LiteralString = "(SELECT id FROM repositories WHERE name = ?)"
+
+
+class ArchivePart(CommitsPart, Archive):
+    """A `bot.ports.Archive`, but for `search`, which is each index's own."""
+
+    # --- Commits ---
+
+    def keep_commits(self, commits: Iterable[Commit]) -> None:
+        """Keep commits; one that is known already is replaced.
+
+        Those of one call count as kept in the order of their time, so that `search` finds the newest first. Each
+        `BATCH` is a transaction of its own.
+        """
+        ordered = iter(sorted(commits, key=lambda commit: commit.committed))
+        while batch := [self._draft(commit) for commit in islice(ordered, BATCH)]:
+            self._writing(lambda db, drafts=batch: self._put_commits(db, drafts))  # type: ignore[misc]
+
+    def commits_by_sha(self, repo: str, prefix: str) -> tuple[Commit, ...]:
+        after = prefix + "g"  # sorts behind every hex digit, so the look-up is a range of the index
+        return self._commits(repo, "sha >= ? AND sha < ?", prefix, after)
+
+    def commits_by_pull(self, repo: str, number: int) -> tuple[Commit, ...]:
+        return self._commits(repo, "pull = ?", number)
+
+    def _commits(self, repo: str, condition: LiteralString, *values: str | int) -> tuple[Commit, ...]:
+        return self._read_each(
+            "commits",
+            lambda *row: commit_of(repo, row),
+            f"SELECT {COLUMNS} FROM commits WHERE repo = {_REPO} AND {condition} "  # noqa: S608  # constants
+            "ORDER BY committed DESC, id DESC LIMIT ?",
+            *(repo, *values, LOOKED_UP),
+        )
+
+    # --- Analyses ---
+
+    def analysis(self, key: AnalysisKey) -> Analysis | None:
+        found = self._read_each(
+            "analyses",
+            lambda _, body: load(Analysis, body),
+            f"SELECT sha, body FROM analyses WHERE repo = {_REPO} "  # noqa: S608  # a constant
+            "AND sha = ? AND prompt = ? AND model = ? AND language = ?",
+            *(key.repo, key.sha, key.prompt, key.model, key.language),
+        )
+        return found[0] if found else None
+
+    def keep_analysis(self, key: AnalysisKey, analysis: Analysis) -> None:
+        """Keep an analysis; a search finds its commit by the analysis kept last in each language."""
+        repo, sha, *rest = map(str, self._bound(key.repo, key.sha, key.prompt, key.model, key.language, dump(analysis)))
+        words = str(self._bound(analysis_words(analysis))[0])
+
+        def keep(db: Session) -> None:
+            number = repository_number(db, repo)
+            db.run(
+                "INSERT INTO analyses (repo, sha, prompt, model, language, body) VALUES (?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (repo, sha, prompt, model, language) DO UPDATE SET body = excluded.body",
+                number,
+                sha,
+                *rest,
+            )
+            self._index_analyses(db, {(number, sha): words}, rest[2])
+
+        self._writing(keep)
+
+    # --- Digests ---
+
+    def digest(self, key: str) -> Digest | None:
+        return next(iter(self._digests("WHERE key = ?", key).values()), None)
+
+    def keep_digest(self, key: str, digest: Digest, now: datetime) -> None:
+        row = self._bound(key, *digest_columns(digest), instant(now), dump_checked(digest))
+        entries = sorted(digest.entries, key=lambda entry: entry.commit.committed)
+        drafts = [self._draft(entry.commit) for entry in entries]
+        words = [str(self._bound(analysis_words(entry.analysis))[0]) for entry in entries]
+
+        def keep(db: Session) -> None:
+            db.run(
+                "INSERT INTO digests (key, repo, branch, language, since, until, count, kept, body) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
+                "count = excluded.count, kept = excluded.kept, body = excluded.body, until = excluded.until",
+                *row,
+            )
+            numbers = self._put_commits(db, drafts)
+            said = {(numbers[draft.repo], draft.sha): text for draft, text in zip(drafts, words, strict=True)}
+            self._index_analyses(db, said, str(row[3]))
+
+        self._writing(keep)
+
+    def recent_digests(self, repo: str, branch: str, language: str, limit: int) -> tuple[Digest, ...]:
+        where: LiteralString = (
+            "WHERE repo = ? AND branch = ? AND language = ? ORDER BY until DESC, since DESC, kept DESC LIMIT ?"
+        )
+        return tuple(self._digests(where, repo, branch, language, max(limit, 0)).values())
+
+    def _digests(self, where: LiteralString, *values: str | int) -> dict[str, Digest]:
+        made: LiteralString = "SELECT key, body FROM digests"
+        return dict(self._read_each("digests", lambda key, body: (key, load_digest(body)), f"{made} {where}", *values))
+
+    # --- What was delivered ---
+
+    def delivered_to(self, repo: str, sha: str) -> tuple[DeliveredCommit, ...]:
+        query = f"SELECT place, at, grade FROM told_commits WHERE repo = {_REPO} AND sha = ? ORDER BY at, place"  # noqa: S608
+        return self._read_each("told_commits", load_told(sha), query, repo, sha)
+
+    def delivered_grades(self, repo: str, shas: Iterable[str]) -> dict[str, Grade]:
+        found = self._read_each(
+            "told_commits",
+            lambda sha, grade: (sha, load(Grade, grade)),
+            f"SELECT sha, grade FROM told_commits WHERE repo = {_REPO} "  # noqa: S608  # a constant
+            "AND sha = ANY(?) ORDER BY at DESC, place DESC",
+            *(repo, [*shas]),
+        )
+        return dict(found)  # of several the last one counts: the first that was told
+
+    def delivered_digests(self, repo: str, branch: str, language: str, period: Period) -> dict[str, Digest]:
+        found = self._digests(
+            "WHERE repo = ? AND branch = ? AND language = ? AND until = ? AND since = ? AND told = 1 ORDER BY kept",
+            *(repo, branch, language, instant(period.until), instant(period.since)),
+        )
+        return {key: digest for key, digest in found.items() if digest.period.zone == period.zone}

@@ -1,0 +1,128 @@
+"""What the operator does with the database: it forgets what is to be forgotten, and says what it cannot read."""
+
+import json
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
+from datetime import datetime
+from typing import LiteralString
+
+from adapters.stores.part import Part, Session
+from adapters.stores.rows import UNREADABLE, instant, load_delivery, load_digest, load_subscription, names_of
+from bot.values import Unreadable
+
+_REPO: LiteralString = "(SELECT id FROM repositories WHERE name = ?)"
+_NOT_ASKED: LiteralString = (
+    "UPDATE usage SET channel = '', asker = '' WHERE chat = ? AND channel != '' "
+    "AND (channel = ? OR asker != '' AND asker = ANY(?))"
+)
+"""Takes who asked, and where, from what the language model took; the day's sum stays."""
+
+
+class KeepingPart(Part):
+    """What the operator does with the database: a part of `bot.ports.Database`."""
+
+    # --- What each database does in its own way ---
+
+    @abstractmethod
+    def _forget_commits(self, name: str) -> None:
+        """Remove the commits of a repository, with their words, in steps for which nobody waits long."""
+
+    @abstractmethod
+    def _columns_of_people(self, db: Session) -> Iterable[tuple[str, str]]:
+        """The tables and columns that hold a person of a chat, also those of slack_sdk."""
+
+    # --- Forgetting ---
+
+    def forget_repository(self, repo: str) -> bool:
+        known = self._names(repo)
+
+        def forget(db: Session) -> int:
+            for name in known:
+                db.run(f"DELETE FROM told_commits WHERE repo = {_REPO}", name)  # noqa: S608
+            return db.run("DELETE FROM subscriptions WHERE lower(repo) = lower(?)", repo)
+
+        gone = self._counted(forget)
+        for name in known:
+            self._forget(name)
+            self._write("DELETE FROM repositories WHERE name = ?", name)
+        return bool(gone or known)
+
+    def forget_person(self, person: str) -> int:
+        chat, _, channel = person.partition(":")
+        names = names_of(person)
+
+        def forget(db: Session) -> int:
+            rows = db.all("SELECT id, place FROM subscriptions")
+            alone = [number for number, place in rows if _parts(place)[:2] == [chat, channel]]
+            gone = db.run("DELETE FROM subscriptions WHERE id = ANY(?)", alone)
+            threads = [place for (place,) in db.all("SELECT place FROM muted")]
+            own = [place for place in threads if _parts(place)[:2] == [chat, channel]]
+            db.run("DELETE FROM muted WHERE place = ANY(?)", own)
+            gone += db.run(_NOT_ASKED, chat, channel, names)
+            for table, column in self._columns_of_people(db):
+                gone += db.run(f'DELETE FROM "{table}" WHERE "{column}" = ANY(?)', names)  # noqa: S608  # the catalogue's
+            return gone
+
+        return self._counted(forget)
+
+    def retain(self, since: datetime, followed: Collection[str]) -> int:
+        wanted = {name.lower() for name in followed}
+        old = [name for name in self._old(since) if name.lower() not in wanted]
+        for name in old:
+            self._forget(name)
+        return len(old)
+
+    def _names(self, repo: str) -> list[str]:
+        """How a repository is written in what is kept of it."""
+        query = (
+            "SELECT name FROM repositories WHERE lower(name) = lower(?) UNION "
+            "SELECT repo FROM digests WHERE lower(repo) = lower(?)"
+        )
+        return [row[0] for row in self._read(query, repo, repo)]
+
+    def _old(self, since: datetime) -> list[str]:
+        """The repositories of which no digest was kept, and no commit was made, since some time."""
+        found = self._read(
+            "SELECT name FROM repositories r WHERE NOT EXISTS "
+            "(SELECT 1 FROM digests d WHERE d.repo = r.name AND d.kept >= ?) "
+            "AND (SELECT max(committed) FROM commits c WHERE c.repo = r.id) < ?",
+            *(instant(since), int(since.timestamp())),
+        )
+        return [row[0] for row in found]
+
+    def _forget(self, name: str) -> None:
+        """Forget commits, what became of them, their words, analyses and digests of a repository."""
+        self._write("DELETE FROM digests WHERE repo = ?", name)
+        self._write(f"DELETE FROM analyses WHERE repo = {_REPO}", name)  # noqa: S608
+        self._write(f"DELETE FROM links WHERE repo = {_REPO}", name)  # noqa: S608
+        self._forget_commits(name)
+
+    # --- What cannot be read ---
+
+    def unreadable(self) -> tuple[Unreadable, ...]:
+        newest: LiteralString = "id IN (SELECT max(id) FROM deliveries GROUP BY subscription)"
+        of: LiteralString = "(SELECT place FROM subscriptions s WHERE s.id = d.subscription)"
+        checked: tuple[tuple[str, Callable[..., object], LiteralString], ...] = (
+            ("subscriptions", load_subscription, "SELECT id, body, place FROM subscriptions"),
+            ("deliveries", load_delivery, f"SELECT id, body, {of} FROM deliveries d WHERE state = 'due' OR {newest}"),  # noqa: S608
+            ("digests", _load_digest, "SELECT key, body, repo FROM digests ORDER BY kept DESC LIMIT 200"),
+        )
+        return tuple(found for table, make, query in checked for found in self._wrong(table, make, query))
+
+    def _wrong(self, table: str, make: Callable[..., object], query: LiteralString) -> Iterator[Unreadable]:
+        for key, body, place in self._read(query):
+            try:
+                make(key, body)
+            except UNREADABLE:
+                yield Unreadable(table, str(key), str(place or ""))
+
+
+def _load_digest(_: str, body: str) -> object:
+    return load_digest(body)
+
+
+def _parts(place: str) -> list[object]:
+    with suppress(ValueError):
+        return list(json.loads(place))
+    return []

@@ -1,0 +1,49 @@
+"""Which releases a digest tells of: those whose tags were not there when its subscription was told last. Pure.
+
+A tag may be dated long before it is pushed, and one without a time of its own has its commit's. So a subscription
+remembers the tags of the last weeks, and tells of each that it does not know, once, whatever its date; one that moved
+is known, and is only said to have moved. What is dated in a later period waits for it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.values import Delivery, Release
+
+LATE = timedelta(days=60)
+"""So long before a period's end a tag may be dated that it tells of."""
+
+MOST = 500
+"""Tags that a subscription remembers: where more are made in that time, only the newest of them are told of."""
+
+_SHORT = 12
+
+Known = tuple[tuple[str, str], ...]
+"""Names of tags, each with the start of its SHA."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """The releases to be told of, what a subscription knows then, and tags that moved, with where they were."""
+
+    told: tuple[Release, ...] = ()
+    known: Known | None = None
+    moved: tuple[tuple[Release, str], ...] = ()
+
+
+def news(line: Iterable[Release], known: Known | None, delivery: Delivery, now: datetime) -> News:
+    """What is new for a delivery, of the releases of a repository, oldest first.
+
+    Where nobody looked before, that is what is dated in its period. What is dated in a time that was given up is known
+    from then on.
+    """
+    recent = [release for release in line if release.made >= delivery.until - LATE][-MOST:]
+    there = [release for release in recent if release.made < delivery.until or release.made > now]
+    had = dict(known or ())
+    if known is None:
+        told = [release for release in there if delivery.since <= release.made < delivery.until]
+    else:
+        told = [r for r in there if r.name not in had and not delivery.cursor <= r.made < delivery.since]
+    moved = [(r, had[r.name]) for r in there if not r.sha.startswith(had.get(r.name, ""))]
+    return News(tuple(told), tuple((r.name, r.sha[:_SHORT]) for r in there), tuple(moved))

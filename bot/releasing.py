@@ -1,0 +1,216 @@
+"""Releases: which there are for whom, what is in one, what it breaks, and which has a commit.
+
+It costs no digest anything: what cannot be read of a release is left out, and the release told of all the same.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.commits import notes, releases
+from bot.errors import DigestError, NotFound, UsageError
+from bot.ports import Archive, CommitSource
+from bot.repositories import Repositories
+from bot.values import (
+    Between,
+    Broken,
+    Commit,
+    Contents,
+    Importance,
+    NoteLevel,
+    Period,
+    Release,
+    Released,
+    Repository,
+    Standing,
+    one_line,
+)
+
+MOST = 20
+"""Lines for releases of one digest; of more only the newest are told in full."""
+ASIDE = 50
+"""Commits of a release's own branch that are listed."""
+_READ, _FROM_AFAR, _PATCHED = 1_000, 50, 20
+"""Commits of a release that are looked at for what they break; of these such as cost requests, and such patches."""
+_NEAR = 5
+_BREAKS, _TEXT = 20, 300
+
+
+class Releasing:
+    """What there is to tell of releases, from a repository's source and what is kept. Safe for several threads."""
+
+    def __init__(self, repositories: Repositories, archive: Archive) -> None:
+        self._repositories = repositories
+        self._archive = archive
+
+    # --- Which there are ---------------------------------------------------------------------
+
+    def within(self, repository: Repository, period: Period) -> tuple[Release, ...]:
+        """The releases that were made in a period; none, where that cannot be read."""
+        try:
+            line = self._source(repository).releases(repository.name, period.since)
+        except DigestError:
+            return ()
+        return tuple(release for release in line if release.made < period.until)
+
+    def between(self, repository: Repository, older: str, newer: str) -> Between:
+        """A release by its name, with the one before it; or with the one that is named, whichever was made first.
+
+        Raises NotFound for a name that no release has, and Unavailable.
+        """
+        line = self._source(repository).releases(repository.name)
+        wanted = _called(newer, line, repository)
+        if not older:
+            return Between(releases.before(wanted, line, repository.title), wanted)
+        first, last = sorted((_called(older, line, repository), wanted), key=lambda release: release.made)
+        return Between(first, last)
+
+    def commits(self, repository: Repository, between: Between) -> tuple[Commit, ...]:
+        """What a release has that the older one has not, newest first. Raises NotFound, Unavailable, UsageError."""
+        found = self._source(repository).contents(repository.name, between.newer, between.older)
+        if not found.whole:
+            raise UsageError("release_large", name=between.newer.name, n=f"{len(found.shas):,}")
+        return self._repositories.read(repository, found.shas)
+
+    def standing(self, repository: Repository, commit: Commit) -> Standing:
+        """Which release is the first with a commit, and which commits of other branches are the same."""
+        source = self._source(repository)
+        made = Standing()
+        try:
+            known = source.first_releases(repository.name, [commit.sha])
+            first = known.get(commit.sha)
+            none = commit.sha in known and not first and bool(source.releases(repository.name))
+            made = Standing(first, none)
+            return replace(made, twins=source.twins(repository.name, commit))
+        except DigestError:
+            return made
+
+    # --- What is in them ---------------------------------------------------------------------
+
+    def told(self, repository: Repository, some: Sequence[Release], branch: str) -> tuple[Released, ...]:
+        """What a digest tells of releases, the newest first; `branch` is that of which its table tells."""
+        if not some:
+            return ()
+        source, name = self._source(repository), repository.name
+        line, said = some, dict[str, str]()
+        try:
+            line = [*source.releases(name), *some]
+            said = dict(source.notes(name, [release.name for release in some[-MOST:]]))
+        except DigestError:
+            pass
+        bundles = releases.bundles(some, line, repository.title)
+        return tuple(self._told(repository, each, line, said, branch) for each in bundles[:MOST])
+
+    def _told(
+        self,
+        repository: Repository,
+        bundle: Sequence[Release],
+        line: Iterable[Release],
+        said: dict[str, str],
+        branch: str,
+    ) -> Released:
+        """What is told of a release, or of the packages that were released together."""
+        newest, *packages = bundle
+        before = _before(bundle, line, repository)
+        found = self._contents(repository, newest, before, branch)
+        commits = self._read(repository, found.shas if found else ())
+        aside = found.aside if found else 0
+        side = frozenset(found.shas[:aside] if found else ())
+        written = [note.text for release in bundle for note in notes.published(said.get(release.name, ""))]
+        mentioned = "\n".join(said.get(release.name, "") for release in bundle) if written else ""
+        breaks = [Broken(one_line(text, _TEXT)) for text in dict.fromkeys(written)]
+        breaks += self._breaks(repository, [c for c in commits if not _mentions(mentioned, repository, c)])
+        return Released(
+            newest,
+            before.name if before else "",
+            len(found.shas) if found and found.whole else None,
+            aside,
+            tuple(commit for commit in commits if commit.sha in side)[:ASIDE],
+            tuple(breaks[:_BREAKS]),
+            tuple(packages),
+        )
+
+    def _contents(
+        self, repository: Repository, release: Release, before: Release | None, branch: str
+    ) -> Contents | None:
+        """What a release has that the one before it has not; None for the first one, or where it cannot be read."""
+        if before is None:
+            return None
+        try:
+            return self._source(repository).contents(repository.name, release, before, branch)
+        except DigestError:
+            return None
+
+    def _read(self, repository: Repository, shas: Sequence[str]) -> tuple[Commit, ...]:
+        """The commits of a release that are looked at: those that were met before, and some more."""
+        try:
+            return self._repositories.read(repository, shas[:_READ], _READ if self._is_near(repository) else _FROM_AFAR)
+        except DigestError:
+            return ()
+
+    def _breaks(self, repository: Repository, commits: Sequence[Commit]) -> list[Broken]:
+        """What commits break, by their words and by what they tell users; what was told as high comes first."""
+        told = self._archive.delivered_grades(repository.name, [commit.sha for commit in commits])
+        noted = self._noted(repository, commits)
+        found = [(c, noted.get(c.sha) or c.reading.subject) for c in commits if c.reading.breaking or c.sha in noted]
+        found.sort(key=lambda each: (grade := told.get(each[0].sha)) is None or grade.importance is not Importance.HIGH)
+        return [Broken(one_line(text, _TEXT), commit.sha) for commit, text in found]
+
+    def _noted(self, repository: Repository, commits: Sequence[Commit]) -> dict[str, str]:
+        """By SHA what commits tell users that they break, in the fragments of notes that they add."""
+        telling = {c.sha: c for c in commits if any(notes.is_telling(f.path) for f in c.files)}
+        if not telling or (len(telling) > _PATCHED and not self._is_near(repository)):
+            return {}
+        paths = {f.path for c in telling.values() for f in c.files if notes.is_telling(f.path)}
+        found: dict[str, str] = {}
+        try:
+            for sha, patches in self._source(repository).patches(repository.name, list(telling.values()), paths):
+                said = () if notes.prepares_release(telling[sha], patches) else notes.notes(patches)
+                if said and said[0].level is NoteLevel.BREAKING:
+                    found[sha] = said[0].text
+        except DigestError:
+            pass
+        return found
+
+    def _is_near(self, repository: Repository) -> bool:
+        """Whether reading costs no request of a limited number."""
+        return self._source(repository).quota() is None
+
+    def _source(self, repository: Repository) -> CommitSource:
+        return self._repositories.source_of(repository.name)
+
+
+def names_of(told: Iterable[Released]) -> set[str]:
+    """The names of all releases that a digest tells of."""
+    return {release.name for one in told for release in (one.release, *one.packages)}
+
+
+def spanning(period: Period, commits: Sequence[Commit]) -> Period:
+    """A period with all commits of a release in it: they were made before the releases, and some a while ago."""
+    times = [commit.committed for commit in commits]
+    last = max((time + timedelta(seconds=1) for time in times), default=period.until)
+    return replace(period, since=min(times, default=period.since), until=max(period.until, last))
+
+
+def _called(name: str, line: Sequence[Release], repository: Repository) -> Release:
+    """The release that somebody means. Raises NotFound with the last ones."""
+    if found := releases.called(name, line):
+        return found
+    if not line:
+        raise NotFound("release_none", repo=repository.title)
+    known = ", ".join(release.name for release in reversed(line[-_NEAR:]))
+    raise NotFound("release_unknown", repo=repository.title, name=one_line(name, 60), known=known)
+
+
+def _before(bundle: Sequence[Release], line: Iterable[Release], repository: Repository) -> Release | None:
+    """The release before one; before packages the last one of any."""
+    if len(bundle) == 1:
+        return releases.before(bundle[0], line, repository.title)
+    first = min(release.made for release in bundle)
+    return max((r for r in line if r.made < first and r not in bundle), key=lambda r: r.made, default=None)
+
+
+def _mentions(text: str, repository: Repository, commit: Commit) -> bool:
+    """Whether the notes of a release name a commit: what they do not call breaking there breaks nothing."""
+    named = repository.number(commit.pull) if commit.pull is not None else commit.short
+    return bool(text) and named in text

@@ -1,0 +1,29 @@
+"""The README's first picture can be drawn anew: the recorded answers fit what is asked, and their evidence is found."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from pictures import Read, loaded
+from service import ROOT
+
+from bot.texts import Texts
+
+sys.path.append(str(ROOT / "docs"))
+picture = loaded(ROOT / "docs" / "analysis_picture.py")
+RECORDED = json.loads(picture.ANSWERS.read_text(encoding="utf-8"))
+
+
+def test_what_was_answered_is_shown_with_evidence_that_is_in_the_commit():
+    known = ["git", "cat-file", "-e", RECORDED["commit"]]
+    if subprocess.run(known, cwd=ROOT, capture_output=True, check=False).returncode:
+        pytest.skip("this is no checkout with its history")
+    shown, look = Read(picture.document(RECORDED, "en")), RECORDED["en"]["look"]
+    assert look["verdict"] in shown.said
+    for stated in (*look["risks"], *look["insights"]):
+        assert stated["text"] in shown.said
+        assert " ".join(stated["quote"].split()) in " ".join(shown.said.split())
+        line = f"{picture.ORIGIN}/blob/{RECORDED['commit']}/{stated['path']}#L"
+        assert any(link.startswith(line) for link in shown.links)
+    assert Texts("en")("digest.left_out") not in shown.said
