@@ -344,7 +344,7 @@ def test_a_commit_in_full_says_what_became_of_it_also_what_is_only_likely(tmp_pa
     world = World(tmp_path, lambda: noon + timedelta(days=4), allow=(str(tmp_path / "*"),), repo=str(tmp_path / "repo"))
     said = world.said("#1")
     assert "Since then" in said
-    assert "probably repaired by  #2 : two " in said
+    assert "probably repaired by  #2 : fix: two " in said
     assert "(judged by its lines: of 4 that it changes or removes, 4 came from this commit)" in said
     assert "reverted by" in said.split("Since then")[1]
     assert world.said("#1") == said

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.commits.files import generated, is_note
+from bot.commits.files import FileKind, generated, kind
 from bot.values import ChangeType, Commit, FilePatch, FileStatus
 
 WITHIN = timedelta(days=30)
@@ -52,7 +52,7 @@ def shares(
     """The later commits most of whose changed lines were last changed by an earlier one.
 
     `patches` are the earlier one's, `later` all commits of its branch that touched its files after it, with their
-    patches, the oldest first. What a program wrote and notes count for nothing, nor do lines without a word.
+    patches, the oldest first. What a program wrote and documentation count for nothing, nor do lines without a word.
     """
     lines = _Lines(patches)
     for commit, changes in later:
@@ -72,11 +72,11 @@ def _kind(earlier: Commit, later: Commit) -> str:
     if ChangeType.FIX in later.reading.types:
         return "repairs"
     same = {p.name for p in earlier.reading.people} & {p.name for p in later.reading.people}
-    return "completes" if same else ""
+    return "completes" if same and not earlier.reading.reverts else ""
 
 
 def _counts(path: str) -> bool:
-    return not generated(path) and not is_note(path)
+    return kind(path) is not FileKind.DOCS and not generated(path)
 
 
 def _changed(commit: Commit, changes: Sequence[FilePatch]) -> int:

@@ -74,10 +74,7 @@ class Worker:
         memory: Memory,
         follow_ups: int = FOLLOW_UPS,
     ) -> None:
-        """`chats` are those that it may post in, by name; `lease` is how long a process may be silent.
-
-        `follow_ups` is how often a week a place is told what became of commits.
-        """
+        """`chats` are by name; a process may be silent for a `lease`; a place gets so many `follow_ups` a week."""
         self._chats = chats
         self._subscriptions = subscriptions
         self._ledger = ledger
