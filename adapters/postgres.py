@@ -78,10 +78,12 @@ class Server:
         self._closed = False
         self.clock = Clock(clock or _now)
         self._known |= {"connect_timeout": self._known.get("connect_timeout") or max(2, int(timeout))}
+        self.options: dict[str, Any] = {**_ALIVE, **self._known, "prepare_threshold": None}
+        """How else a connection is made to it, which prepares nothing either."""
         self._probe()
         logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # what it says we say, with no host and no user
         self._pool: ConnectionPool[Connection] = ConnectionPool(
-            kwargs={**_ALIVE, **self._known, "autocommit": True, "prepare_threshold": None},
+            kwargs={**self.options, "autocommit": True},
             min_size=0,
             max_size=CONNECTIONS,
             timeout=timeout,

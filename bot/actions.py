@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
@@ -20,6 +20,7 @@ from bot import parts
 from bot.conversation import operator
 from bot.conversation.commands import WORDS
 from bot.conversation.grammar import is_repository, parse_date, quoted, words
+from bot.delivery.queued import ROLES, WORK, Queued
 from bot.delivery.sending import deliver
 from bot.delivery.worker import Worker
 from bot.errors import ConfigError, DigestError, NotFound, UsageError
@@ -76,7 +77,8 @@ def ask(typed: Sequence[str], repo: str, to: str, *, as_json: bool) -> None:
     about_place, files = command is not None and command.about_place, command is not None and command.files
     with parts.program() as program:
         # A webhook that is set up no more can still be unfollowed.
-        chat, place = parts.chat(program.settings, to, known=not about_place or (command and command.begins) or False)
+        known = not about_place or (command and command.begins) or False
+        chat, place = parts.chat(program.settings, to, known=known, rates=program.chats.rates)
         if files and parts.is_webhook(place.chat):
             raise UsageError("webhook_files")
         asked = terminal.HOME
@@ -126,10 +128,6 @@ def report(named: Sequence[str], day: str, form: str, output: Path | None, *, la
 
 # --- Running ---------------------------------------------------------------------------------
 
-_TICK = 5
-"""Seconds between two looks at what is due."""
-_AHEAD = 60
-"""Seconds between two looks at what is due soon."""
 _DAY = 86_400
 """Seconds between two looks at what is kept for too long."""
 _CHANGED = 60
@@ -138,11 +136,14 @@ _PATIENCE = 8.0
 """Seconds that a message which is just being sent is waited for: service managers kill after ten."""
 
 
-def run(once: bool) -> None:
-    """Deliver every digest when it is due, and listen in every chat, until stopped; with `once` what is due now."""
-    begun: list[Worker] = []
+def run(once: bool, only: Sequence[str]) -> None:
+    """Deliver every digest when it is due, and listen in every chat, until stopped; with `once` what is due now.
+
+    `only` names roles, where this process is to have some and others have the rest.
+    """
+    begun: list[Worker | Queued] = []
     try:
-        _deliver_once() if once else _deliver(begun)
+        _deliver_once() if once else _deliver(begun, tuple(only) or ROLES)
     except SystemExit as ended:
         if begun:
             _leave(1 if ended.code else 0)
@@ -160,7 +161,7 @@ def run(once: bool) -> None:
 def _deliver_once() -> None:
     with parts.service(once=True) as program, parts.clock() as clock:
         wrong = parts.set_up(program)
-        worker = program.worker(program.chats.made)
+        worker = program.worker()
         clock.every(program.settings.digest_lease / 3, worker.renew, "leases")
         delivered = worker.deliver_all(time.sleep)
     for error in wrong.values():
@@ -169,12 +170,14 @@ def _deliver_once() -> None:
 
 
 @_kindly
-def _deliver(begun: list[Worker]) -> None:
+def _deliver(begun: list[Worker | Queued], roles: Collection[str]) -> None:
     """Deliver and listen until stopped; `begun` holds the worker, once it has threads that would outlive this."""
     with parts.service(once=False) as program:
+        if set(roles) != set(ROLES) and not program.queue:
+            raise UsageError("roles_need_server")
         sys.setswitchinterval(0.001)  # an acknowledgement waits for the thread that builds a digest at every step
-        supervisor, worker = parts.supervisor(program), program.worker(program.chats.made)
-        parts.introduce(program)
+        supervisor, worker = parts.supervisor(program, roles), program.hands(roles)
+        parts.introduce(program, roles)
         supervisor.prepare()
         deadline: list[float] = []
 
@@ -187,10 +190,9 @@ def _deliver(begun: list[Worker]) -> None:
             signal.signal(number, stop)
         with parts.clock() as clock, parts.monitor(program, clock, supervisor):
             begun.append(worker)
-            clock.every(program.settings.digest_lease / 3, worker.renew, "leases")
-            clock.every(_TICK, worker.tick, "due")
-            clock.every(_AHEAD, worker.early.begin, "early")
-            clock.every(_DAY, lambda: parts.retain(program), "retention")
+            worker.begin(clock.every)
+            if WORK in roles:
+                clock.every(_DAY, lambda: parts.retain(program), "retention")
             clock.every(_CHANGED, supervisor.refresh, "settings")
             try:
                 supervisor.run()

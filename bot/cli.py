@@ -44,14 +44,15 @@ class _Known(click.ParamType[str]):
 
     name = "name"
 
-    def __init__(self, names: Callable[[], Iterable[str]]) -> None:
+    def __init__(self, names: Callable[[], Iterable[str]], meant: Callable[[str], str] = str) -> None:
         self._names = names
+        self._meant = meant
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         return click.Choice(tuple(self._names())).get_metavar(param, ctx) or ""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return click.Choice(tuple(self._names())).convert(value, param, ctx)
+        return click.Choice(tuple(self._names())).convert(self._meant(value), param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         return click.Choice(tuple(self._names())).shell_complete(ctx, param, incomplete)
@@ -67,6 +68,20 @@ def _languages() -> Iterable[str]:
     from bot.languages import LANGUAGES
 
     return LANGUAGES
+
+
+def _language(name: str) -> str:
+    """The code of the language that a name means, else the name."""
+    from bot.languages import language_named
+
+    language = language_named(name)
+    return language.code if language else name
+
+
+def _roles() -> Iterable[str]:
+    from bot.delivery.queued import ROLES
+
+    return ROLES
 
 
 class _Grammar(click.Group):
@@ -87,7 +102,7 @@ class _Grammar(click.Group):
         return [*own, *(CompletionItem(c) for c in COMMANDS if c.startswith(incomplete) and c not in known)]
 
 
-_LANG = click.option("--lang", type=_Known(_languages), help="language  [default: DIGEST_LANGUAGE]")
+_LANG = click.option("--lang", type=_Known(_languages, _language), help="language  [default: DIGEST_LANGUAGE]")
 _ZONE = click.option("--zone", default="", help="IANA time zone of the days  [default: DIGEST_ZONE]")
 _REPO = click.option("--repo", default="", help="the repository, where a line names none")
 
@@ -127,9 +142,15 @@ def chat(repo: str) -> None:
 @click.option(
     "--once", is_flag=True, help="deliver what is due and end, for a cron or a CI job; exit code 1 on failure"
 )
-def run(once: bool) -> None:
+@click.option(
+    "--only",
+    multiple=True,
+    type=_Known(_roles),
+    help="of one process among several on PostgreSQL, any number of each; may be given twice  [default: all]",
+)
+def run(once: bool, only: tuple[str, ...]) -> None:
     """Deliver every digest when it is due, and listen in every chat that is set up, until stopped (Ctrl+C, SIGTERM)."""
-    _actions().run(once)
+    _actions().run(once, only)
 
 
 @cli.command()

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from apscheduler.triggers.cron import CronTrigger
 
 from bot.errors import UsageError
-from bot.values import one_line
+from bot.values import one_line, whole_number
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 WEEK = (*_DAYS[1:], _DAYS[0])
@@ -81,26 +81,47 @@ def on(schedule: str, text: str) -> str:
 
 # --- A time of day ---------------------------------------------------------------------------
 
+_PARTS = {
+    "凌晨": range(6),
+    "早上|早晨|清晨|上午|早": range(4, 12),
+    "中午": range(11, 14),
+    "下午": range(12, 19),
+    "傍晚|晚上|晚|夜里": range(17, 24),
+}
+"""The parts of a Chinese day, and the hours of each."""
+_IN_CHINESE = "[零一二两三四五六七八九十]{1,3}"
+
 _TIME = re.compile(
-    r"(?P<hour>[0-9]{1,2})(?:"
-    r"[:.](?P<minute>[0-9]{2})(?:\s*(?P<half>[ap])\.?m\.?)?|"
+    rf"(?:(?P<part>{'|'.join(_PARTS)})\s*)?"
+    rf"(?P<hour>[0-9]{{1,2}}|{_IN_CHINESE}(?=[点點时時]))(?:"
+    r"[:.h](?P<minute>[0-9]{2})(?:\s*(?P<half>[ap])\.?m\.?)?|"
     r"\s*(?P<only_half>[ap])\.?m\.?|"
-    r"[点點时時](?:(?P<past>[0-9]{1,2})分?|(?P<thirty>半)|[整钟鐘])?)",
+    rf"[点點时時](?:(?P<past>[0-9]{{1,2}}|{_IN_CHINESE})分?|(?P<thirty>半)|[整钟鐘])?)",
     re.IGNORECASE,
 )
+_SAID = {"noon": "12:00", "midday": "12:00", "midnight": "00:00", "正午": "12:00", "午夜": "00:00", "半夜": "00:00"}
 _HALF = re.compile(r"[ap]\.?m\.?", re.IGNORECASE)
 
 
 def time_of_day(text: str) -> str:
-    """Minute and hour, as crontab has them, of `09:00`, `9.30`, `9am` or `21点`. Raises UsageError."""
-    found = _TIME.fullmatch(_plain(text))
+    """Minute and hour, as crontab has them, of `09:00`, `9.30`, `9am`, `下午3点` or `noon`. Raises UsageError."""
+    plain = _plain(text)
+    found = _TIME.fullmatch(_SAID.get(plain.lower(), plain))
     if not found:
         raise UsageError("time_invalid", text=_shown(text))
-    hour, half = int(found["hour"]), (found["half"] or found["only_half"] or "").lower()
-    minute = 30 if found["thirty"] else int(found["minute"] or found["past"] or 0)
-    if (half and not 1 <= hour <= 12) or hour > 23 or minute > 59:
+    hour, half = whole_number(found["hour"]), (found["half"] or found["only_half"] or "").lower()
+    minute = 30 if found["thirty"] else whole_number(found["minute"] or found["past"] or "0")
+    hours = [hour % 12 + 12 * (half == "p") if half else hour]
+    if found["part"]:
+        hours = [each for each in (hour, hour + 12) if each in _hours(found["part"])]
+    if (half and not 1 <= hour <= 12) or hour > 23 or minute > 59 or not hours:
         raise UsageError("time_invalid", text=_shown(text))
-    return f"{minute} {hour % 12 + 12 * (half == 'p') if half else hour}"
+    return f"{minute} {hours[0]}"
+
+
+def _hours(part: str) -> range:
+    """The hours of a part of the day."""
+    return next(hours for names, hours in _PARTS.items() if part in names.split("|"))
 
 
 def goes_on_time(word: str) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class Language:
     """A language that people can choose: its labels are in `prompts/labels.CODE.toml`.
 
-    `name` is what its speakers call it, `prompt` what a language model is told, `tag` what a browser is told (BCP 47);
-    `chinese` says that it is written in Chinese characters.
+    `name` is what its speakers call it, `prompt` what a language model is told, `tag` what a browser is told (BCP 47),
+    `aliases` what people type besides, in lower case; `chinese` says that it is written in Chinese characters.
     """
 
     code: str
@@ -16,17 +16,38 @@ class Language:
     prompt: str
     tag: str
     chinese: bool = False
+    aliases: tuple[str, ...] = ()
 
+
+_CHINESE = ("chinese", "cn", "mandarin", "simplified chinese", "简体中文", "简体", "汉语", "zh-sg")
 
 LANGUAGES = {
     language.code: language
     for language in (
-        Language("en", "English", "English", "en"),
+        Language("en", "English", "English", "en", aliases=("英文", "英语")),
         # The script is said, since browsers choose the shapes of characters by it.
-        Language("zh", "中文", "Simplified Chinese (简体中文)", "zh-Hans", chinese=True),
+        Language("zh", "中文", "Simplified Chinese (简体中文)", "zh-Hans", chinese=True, aliases=_CHINESE),
     )
 }
 """Every language, by code."""
 
 BASE = "en"
 """The language that is spoken where nobody has chosen one; its labels are complete."""
+
+
+def language_named(text: str) -> Language | None:
+    """The language that a code, a tag such as `zh-CN`, or a name means, whatever its case; None for none that is here.
+
+    What is written in another script than ours is another language to its readers: `zh-TW`.
+    """
+    wanted = text.strip().lower().replace("_", "-")
+    code, _, rest = wanted.partition("-")
+    for language in LANGUAGES.values():
+        if wanted in {language.code, language.name.lower(), language.tag.lower(), *language.aliases}:
+            return language
+        if code == language.code and len(rest) == _COUNTRY and rest not in _OTHER_SCRIPT:
+            return language
+    return None
+
+
+_COUNTRY, _OTHER_SCRIPT = 2, {"tw", "hk", "mo"}

@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,18 +31,19 @@ from bot.conversation import operator
 from bot.conversation.command import Defaults, Services
 from bot.conversation.host import Host
 from bot.conversation.interpreter import Interpreter
-from bot.conversation.options import zone_named
+from bot.conversation.zones import zone_named
 from bot.delivery.planning import clock_error
+from bot.delivery.queued import LISTEN, ROLES, Queued
 from bot.delivery.worker import Worker
 from bot.errors import ConfigError, DigestError, StoreError, Unavailable, UsageError
 from bot.judgement.asker import Asker, Bill, Limits
 from bot.judgement.questions import EARLIER, Depth
-from bot.ports import Chat, CommitSource, Finding, LanguageModel, Progress, Store, Verdict
+from bot.ports import Chat, CommitSource, Finding, LanguageModel, Progress, Queue, Rates, Slots, Store, Verdict
 from bot.posts.labels import columns
 from bot.repositories import Repositories
 from bot.rights import Rights, granted
 from bot.settings import database_of, habits, load, misspelt, unread
-from bot.supervision import Supervisor
+from bot.supervision import Readying, Supervisor
 from bot.texts import COMMAND, SHELL, Texts
 from bot.values import EPOCH, Message, Place, Quota, Request, Span, Table
 
@@ -70,6 +71,8 @@ class Program:
     app: App
     chats: "Chats"
     progress: Progress
+    queue: Queue | None
+    """What several processes do together; None where the store is a file."""
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -117,11 +120,22 @@ class Program:
         store = self.store
         return Host(interpreter, chat, subscriptions=store, ledger=store, leases=store, clock=self.app.clock)
 
-    def worker(self, chats: Mapping[str, Chat]) -> Worker:
-        """Who delivers in some chats."""
-        lease, store = timedelta(seconds=self.settings.digest_lease), self.store
-        kept = {"archive": store, "subscriptions": store, "ledger": store, "leases": store, "memory": store}
-        return Worker(self.app, chats, lease, **kept, follow_ups=self.settings.digest_follow_ups)
+    def worker(self) -> Worker:
+        """Who delivers with threads of this process alone."""
+        return Worker(self.app, self.chats.made, self._lease, **self._kept())
+
+    def hands(self, roles: Collection[str]) -> Worker | Queued:
+        """Who delivers: with others at a queue, where there is one."""
+        if not self.queue:
+            return self.worker()
+        return Queued(self.app, self.chats.made, self._lease, self.queue, roles, **self._kept())
+
+    @property
+    def _lease(self) -> timedelta:
+        return timedelta(seconds=self.settings.digest_lease)
+
+    def _kept(self) -> dict[str, Any]:
+        return dict.fromkeys(("archive", "subscriptions", "ledger", "leases", "memory"), self.store)
 
 
 def read() -> AllSettings:
@@ -196,7 +210,9 @@ def _joined(settings: AllSettings, store: Store, progress: Progress, strangers: 
         completion_price=settings.openai_completion_price,
         cached_price=settings.openai_cached_price,
     )
-    bill, model, chats = Bill(store, limits, _now), _model(settings, store), Chats(settings)
+    bill, model = Bill(store, limits, _now), _model(settings, store)
+    queue, rates, slots = _shared(settings, store)
+    chats = Chats(settings, rates)
     sources = _sources(settings, _named(settings, store) if strangers else None)
     concurrency = settings.openai_concurrency
     app = App(
@@ -209,15 +225,29 @@ def _joined(settings: AllSettings, store: Store, progress: Progress, strangers: 
         ),
         archive=store,
         aftermath=store,
-        model=Asker(model, bill, concurrency) if model else None,
+        model=Asker(model, bill, concurrency, slots) if model else None,
         clock=_now,
         concurrency=concurrency,
         depth=_depth(settings, bill),
         chosen=bool(settings.openai_depth),
         progress=progress,
         habits=habits(settings.digest_notes),
+        follow_ups=settings.digest_follow_ups,
     )
-    return Program(settings, store, bill, app, chats, progress)
+    return Program(settings, store, bill, app, chats, progress, queue)
+
+
+def _shared(settings: AllSettings, store: Store) -> tuple[Queue | None, Rates | None, Slots | None]:
+    """What several processes share beyond the store: nothing, where that is a file."""
+    if isinstance(settings.digest_database, Path):
+        return None, None, None
+    from adapters.queue import ProcrastinateQueue
+    from adapters.stores.postgres.rates import PostgresRates
+    from adapters.stores.postgres.slots import PostgresSlots
+
+    server, lease = cast("PostgresStore", store).server, settings.digest_lease
+    queue = ProcrastinateQueue(server, timedelta(seconds=lease))
+    return queue, PostgresRates(server), PostgresSlots(server, lease)
 
 
 def _rights(settings: AllSettings) -> Rights:
@@ -297,30 +327,33 @@ def is_webhook(name: str) -> bool:
     return name.endswith("-webhook")
 
 
-def chat(settings: AllSettings, to: str, *, known: bool = True) -> tuple[Chat, Place]:
+def chat(settings: AllSettings, to: str, *, known: bool = True, rates: Rates | None = None) -> tuple[Chat, Place]:
     """The chat that `slack:C0123456789` names, and the channel in it; the terminal for none.
 
-    With `known` a webhook must be set up. Raises UsageError, NotFound, ConfigError.
+    With `known` a webhook must be set up; `rates` are those of several processes. Raises UsageError, NotFound and
+    ConfigError.
     """
     if not to:
         return terminal.Terminal(terminal.console()), terminal.HOME
     name, _, channel = to.partition(":")
     if name not in _CHATS or not channel:
         raise UsageError("place_unknown", place=to)
-    made = _made(settings, name)
+    made = _made(settings, name, rates)
     return made, made.place(channel) if known and is_webhook(name) else Place(name, channel)
 
 
-def _made(settings: AllSettings, name: str) -> Any:
+def _made(settings: AllSettings, name: str, rates: Rates | None = None) -> Any:
     """A chat. Raises ConfigError."""
-    return import_module(_CHATS[name][0]).from_settings(settings)
+    return import_module(_CHATS[name][0]).from_settings(settings, rates)
 
 
 class Chats:
     """The chats, each made once it is needed, and anew where its settings were changed. Safe for several threads."""
 
-    def __init__(self, settings: AllSettings) -> None:
+    def __init__(self, settings: AllSettings, rates: Rates | None = None) -> None:
+        """`rates` are those of several processes."""
         self._settings = settings
+        self.rates = rates
         self._own: dict[str, Mapping[str, object]] = {}
         self.made: dict[str, Chat] = {}
         """Those that could be made, by name: the same mapping all the time."""
@@ -330,7 +363,7 @@ class Chats:
     def get(self, name: str) -> Chat:
         """A chat. Raises ConfigError."""
         if name not in self.made:
-            self.made[name] = _made(self._settings, name)
+            self.made[name] = _made(self._settings, name, self.rates)
         return self.made[name]
 
     def make(self, name: str) -> Chat:
@@ -340,7 +373,7 @@ class Chats:
             self._settings = settings
             logs.configure(settings)
         self._own[name] = _settings_of(settings, name)
-        self.made[name] = _made(settings, name)
+        self.made[name] = _made(settings, name, self.rates)
         return self.made[name]
 
     def is_outdated(self, name: str) -> bool:
@@ -392,10 +425,11 @@ def service(once: bool) -> Iterator[Program]:
         yield made
 
 
-def introduce(made: Program) -> None:
+def introduce(made: Program, roles: Collection[str] = ROLES) -> None:
     """Say in one line of the log what this process is."""
     settings = made.settings
     known = {
+        **({"only": ", ".join(roles)} if set(roles) != set(ROLES) else {}),
         "version": version(_DISTRIBUTION),
         "chats": ", ".join(made.chats.set_up),
         **operator.followed(made.store.subscriptions(), made.app.clock()),
@@ -418,11 +452,13 @@ def set_up(made: Program) -> dict[str, ConfigError]:
     return wrong
 
 
-def supervisor(made: Program) -> Supervisor:
-    """Who listens in every chat that is set up. Raises ConfigError where there is none."""
+def supervisor(made: Program, roles: Collection[str] = ROLES) -> Supervisor | Readying:
+    """Who listens in every chat that is set up, or only makes them. Raises ConfigError where there is none."""
     chats, store = made.chats, made.store
     if not chats.set_up:
         raise ConfigError("chat_none")
+    if LISTEN not in roles:
+        return Readying(chats.set_up, chats)
     interpreter = made.in_chats()
 
     def mended(name: str) -> None:
@@ -452,7 +488,7 @@ def clock() -> Iterator["Clock"]:
 
 
 @contextmanager
-def monitor(made: Program, clock: "Clock", supervised: Supervisor) -> Iterator[None]:
+def monitor(made: Program, clock: "Clock", supervised: Supervisor | Readying) -> Iterator[None]:
     """The operator's port, where one is set."""
     settings, store = made.settings, made.store
     if not settings.digest_monitor_port:
@@ -472,7 +508,7 @@ def monitor(made: Program, clock: "Clock", supervised: Supervisor) -> Iterator[N
         settings.digest_monitor_host,
         settings.digest_monitor_port,
         lambda: operator.unready(store, made.app.clock_ahead, supervised.unready()),
-        lambda: operator.measures(store, made.app.clock(), known[0]),
+        lambda: operator.measures(store, made.app.clock(), known[0], made.queue),
     )
     port.start()
     try:
@@ -550,15 +586,19 @@ def forget(made: Program, what: str) -> bool:
     return found
 
 
+_UNUSED = timedelta(days=7)
+"""After so long a clone goes that nobody follows: it can be fetched again."""
+
+
 def retain(made: Program) -> None:
-    """Remove what nobody follows and nothing came of for as long as the settings say."""
-    if not (days := made.settings.digest_keep_days):
-        return
-    since, followed = _now() - timedelta(days=days), [s.repo for s in made.store.subscriptions()]
-    gone = made.store.retain(since, followed)
-    clones = _clones(made).retain(followed, since)
-    if gone:
-        made.store.compact()
+    """Remove what nobody follows: clones of this machine after a week, the rest after as long as the settings say.
+
+    The database is made small.
+    """
+    days, followed = made.settings.digest_keep_days, [s.repo for s in made.store.subscriptions()]
+    clones = _clones(made).retain(followed, _now() - _UNUSED)
+    gone = made.store.retain(_now() - timedelta(days=days), followed) if days else 0
+    made.store.compact()
     if gone or clones:
         fields = {"repositories": gone, "clones": clones}
         logging.getLogger("digest").info("forgotten", extra={"fields": fields})

@@ -1,11 +1,12 @@
 """What the core needs of the world, as protocols."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bot.errors import DigestError
 from bot.values import (
@@ -638,6 +639,121 @@ class Memory(Protocol):
         ...
 
 
+class Rate(NamedTuple):
+    """What a service counts under a name: one call every `period` seconds, after `burst` of them at once."""
+
+    name: str
+    period: float
+    burst: int
+
+
+class Room(NamedTuple):
+    """Whether a call may go; for how many seconds on the calls of each rate count, and each pause lasts."""
+
+    granted: bool
+    counted: Sequence[float]
+    paused: Sequence[float]
+
+
+class Rates(Protocol):
+    """How fast all processes together may call a service. Safe for several threads; raises as a store does."""
+
+    def take(self, rates: Sequence[Rate], pauses: Sequence[str]) -> Room:
+        """Count a call if it is within all of its rates, and none of its pauses lasts; all in one step."""
+        ...
+
+    def pause(self, name: str, seconds: float) -> None:
+        """Let nobody through for some time."""
+        ...
+
+
+class Slots(Protocol):
+    """How many things all processes together do at once. Safe for several threads; raises as a store does."""
+
+    def taken(self, name: str, number: int) -> AbstractContextManager[None]:
+        """Hold one of `number` slots of a name while this lasts; it waits until one is free."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A step that waits to be done by whichever process has hands for its `lane`: `arguments` are plain values.
+
+    Of the same `key` one waits or is worked on at a time, of the same `lock` (empty: none) one is worked on. Of what
+    waits in a lane the highest `priority` is first, then what waits longest.
+    """
+
+    step: str
+    key: str
+    lane: str
+    arguments: Mapping[str, object]
+    lock: str = ""
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """That a task is to be done once more: `at` some time, from then on under another lock where one is given."""
+
+    at: datetime
+    lock: str = ""
+
+
+Work = Callable[..., Again | None]
+"""Does a task, by its arguments; None once it is done. What it raises lets the task be done again after a pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """So many threads of a process that take tasks from lanes: whichever `lanes` gives at the time.
+
+    What is done is forgotten, unless it is `remembered` for a day: then no task of the same key is added meanwhile.
+    """
+
+    name: str
+    number: int
+    lanes: Callable[[], Sequence[str]]
+    remembered: bool = False
+
+
+class Queue(Protocol):
+    """What is to be done, shared by processes: a process that dies gives back what it had in hand.
+
+    Safe for several threads. Raises StoreError and Unavailable as a store does.
+    """
+
+    def add(self, tasks: Sequence[Task]) -> None:
+        """Let tasks wait, but for those whose key is there already, waiting or worked on."""
+        ...
+
+    def hasten(self, keys: Collection[str]) -> None:
+        """Let tasks be done now that were put off."""
+        ...
+
+    def waiting(self) -> Mapping[str, bool]:
+        """The keys of all tasks that wait or are worked on, and whether each was put off until later."""
+        ...
+
+    def counts(self) -> Mapping[tuple[str, str], int]:
+        """How many tasks there are, by step and by `waiting`, `put off` or `working`."""
+        ...
+
+    def work(self, steps: Mapping[str, Work], crews: Sequence[Crew], every: Mapping[str, int]) -> None:
+        """Begin to do tasks, in threads of its own. `every` so many seconds a step is done without one, by one process.
+
+        A step that is called so gets no arguments; it is in the lane `plan`.
+        """
+        ...
+
+    def halt(self) -> None:
+        """Take nothing more. It waits for nothing."""
+        ...
+
+    def stop(self, seconds: float) -> None:
+        """Take nothing more, wait up to `seconds` for what is done, and give back what is not."""
+        ...
+
+
 class Database(Protocol):
     """The one place in which all of it is kept."""
 
@@ -688,7 +804,7 @@ class Database(Protocol):
         ...
 
     def compact(self) -> None:
-        """Give space back to the disk that is used no more; deliveries need not wait for it."""
+        """Pack what an earlier version did not, and give unused space back; deliveries need not wait for it."""
         ...
 
 

@@ -3,6 +3,7 @@
 It costs no digest anything: what cannot be read of a release is left out, and the release told of all the same.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -116,10 +117,10 @@ class Releasing:
         commits = self._read(repository, found.shas if found else ())
         aside = found.aside if found else 0
         side = frozenset(found.shas[:aside] if found else ())
-        written = [note.text for release in bundle for note in notes.published(said.get(release.name, ""))]
+        written = [text for release in bundle for text in notes.published(said.get(release.name, ""))]
         mentioned = "\n".join(said.get(release.name, "") for release in bundle) if written else ""
         breaks = [Broken(one_line(text, _TEXT)) for text in dict.fromkeys(written)]
-        breaks += self._breaks(repository, [c for c in commits if not _mentions(mentioned, repository, c)])
+        breaks += self._breaks(repository, [c for c in commits if not _mentions(mentioned, c)])
         return Released(
             newest,
             before.name if before else "",
@@ -152,7 +153,8 @@ class Releasing:
         """What commits break, by their words and by what they tell users; what was told as high comes first."""
         told = self._archive.delivered_grades(repository.name, [commit.sha for commit in commits])
         noted = self._noted(repository, commits)
-        found = [(c, noted.get(c.sha) or c.reading.subject) for c in commits if c.reading.breaking or c.sha in noted]
+        broken = [c for c in commits if c.reading.breaking or c.sha in noted]
+        found = [(c, noted.get(c.sha) or c.reading.title or c.reading.subject) for c in broken]
         found.sort(key=lambda each: (grade := told.get(each[0].sha)) is None or grade.importance is not Importance.HIGH)
         return [Broken(one_line(text, _TEXT), commit.sha) for commit, text in found]
 
@@ -210,7 +212,8 @@ def _before(bundle: Sequence[Release], line: Iterable[Release], repository: Repo
     return max((r for r in line if r.made < first and r not in bundle), key=lambda r: r.made, default=None)
 
 
-def _mentions(text: str, repository: Repository, commit: Commit) -> bool:
+def _mentions(text: str, commit: Commit) -> bool:
     """Whether the notes of a release name a commit: what they do not call breaking there breaks nothing."""
-    named = repository.number(commit.pull) if commit.pull is not None else commit.short
-    return bool(text) and named in text
+    if not text:
+        return False
+    return commit.short in text or bool(re.search(rf"(?:[#!]|/pull/|/pulls/|/merge_requests/){commit.pull}\b", text))

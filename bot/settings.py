@@ -19,7 +19,7 @@ from tzlocal import get_localzone_name
 
 from bot import crontab
 from bot.errors import ConfigError, UsageError
-from bot.languages import BASE, LANGUAGES
+from bot.languages import BASE, LANGUAGES, language_named
 from bot.values import FOLLOW_UPS
 
 LAST_PORT = 65_535
@@ -118,10 +118,11 @@ def _zones() -> dict[str, str]:
 
 
 def check_language(code: str) -> str:
-    """`code`, where it is a language's. Raises ValueError."""
-    if code not in LANGUAGES:
+    """The code of the language that `code` means, by any of its names. Raises ValueError."""
+    language = language_named(code)
+    if language is None:
         raise ValueError(f"no such language; use one of {', '.join(LANGUAGES)}")
-    return code
+    return language.code
 
 
 def _schedule(text: str) -> str:
@@ -258,8 +259,7 @@ class Settings(Base, title="What is followed, how it reads, and how it is delive
     digest_keep_days: int = Field(
         0,
         ge=0,
-        description="days for which commits, digests and clones are kept of a repository that nobody follows; "
-        "`0`: for good",
+        description="days for which commits and digests are kept of a repository that nobody follows; `0`: for good",
     )
     digest_log: Literal["text", "json"] = Field(
         "text", description="how `digest run` logs to standard error: `text` or `json`, one event a line"

@@ -44,6 +44,52 @@ class _State:
     told: set[str] = field(default_factory=set)
 
 
+class Readying:
+    """Makes chats for a process that posts in them and does not listen; has the face of a `Supervisor`."""
+
+    def __init__(self, names: Sequence[str], makers: Makers) -> None:
+        self._names, self._makers = names, makers
+        self._wrong: dict[str, DigestError] = {}
+        self._stopped = False
+
+    def prepare(self) -> None:
+        """Make what can be made."""
+        for name in self._names:
+            self._make(name)
+
+    def run(self) -> None:
+        """Wait until `stop` is called. Raises ConfigError where no chat can be made, as they are set up."""
+        if len(self._wrong) == len(self._names):
+            raise self._wrong[self._names[0]]
+        while not self._stopped:
+            time.sleep(LOOK)  # no Event, as in `Supervisor.run`
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopped = True
+
+    def unready(self) -> DigestError | None:
+        """Why no chat can be posted in, None where one can."""
+        return next(iter(self._wrong.values())) if len(self._wrong) == len(self._names) else None
+
+    def refresh(self) -> None:
+        """Make anew what could not be made, and whose settings were changed."""
+        for name in self._names:
+            if name in self._wrong or self._makers.is_outdated(name):
+                self._make(name)
+
+    def _make(self, name: str) -> None:
+        try:
+            self._makers.make(name)
+        except DigestError as error:
+            if str(self._wrong.get(name)) != str(error):
+                fields = {"chat": name, "reason": error}
+                _log.error("a chat does not work; it is tried again", extra={"fields": fields})
+            self._wrong[name] = error
+        else:
+            self._wrong.pop(name, None)
+
+
 class Supervisor:
     """Listens in chats, each in a thread of its own, until it is stopped.
 

@@ -16,7 +16,8 @@ class GitServer:
 
     `status`, when set, is the answer to everything; `requests` are the paths asked for. `moved` says by the beginning
     of a path where it lies now, `sends_posts` to which server every POST is sent; a `dumb` one serves files alone. One
-    that `hangs` says what there is, and answers nothing to who fetches it, until it is closed.
+    that `hangs` says what there is, and answers nothing to who fetches it, until it is closed. One that `speaks_old` is
+    as git was before protocol 2: it gives no single objects.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,6 +30,7 @@ class GitServer:
         self.sends_posts = ""
         self.dumb = False
         self.hangs = False
+        self.speaks_old = False
         self.ended = threading.Event()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
@@ -112,7 +114,7 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
                 "QUERY_STRING": query,
                 "CONTENT_TYPE": self.headers.get("Content-Type") or "",
                 "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding") or "",
-                "GIT_PROTOCOL": self.headers.get("Git-Protocol") or "",
+                "GIT_PROTOCOL": "" if server.speaks_old else self.headers.get("Git-Protocol") or "",
             }
             if server.hangs and b"command=fetch" in body:
                 server.ended.wait()

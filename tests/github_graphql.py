@@ -235,7 +235,9 @@ SCHEMA: dict[str, dict[str, Field]] = {
         "changedFilesIfAvailable": _SCALAR,
         "author": Field("GitActor"),
         "parents": Field("CommitConnection", _PAGE, True),
-        "history": Field("CommitConnection", {**_PAGE, "since": "GitTimestamp", "until": "GitTimestamp"}, True),
+        "history": Field(
+            "CommitConnection", {**_PAGE, "since": "GitTimestamp", "until": "GitTimestamp", "path": "String"}, True
+        ),
         "associatedPullRequests": Field("PullRequestConnection", _PAGE, True),
     },
     "GitActor": {"name": _SCALAR, "email": _SCALAR, "date": _SCALAR, "user": Field("User")},
@@ -412,9 +414,16 @@ class _Run:
         return None
 
     def _Repository_refs(
-        self, reader: Any, refPrefix: str, first: int, orderBy: dict[str, str], after: str = ""
+        self, reader: Any, refPrefix: str, first: int, orderBy: dict[str, str] | None = None, after: str = ""
     ) -> dict[str, Any]:
-        """The tags by the dates of their commits, as `TAG_COMMIT_DATE` says; those of no commit come last."""
+        """The tags by the dates of their commits, as `TAG_COMMIT_DATE` says; those of no commit come last.
+
+        Or the branches by name.
+        """
+        if refPrefix == "refs/heads/" and orderBy is None:
+            branches = [Ref(reader, refPrefix, name, sha) for name, sha in sorted(reader.branches.items())]
+            return _connection(branches, first, after)
+        orderBy = orderBy or {}
         enums = all(isinstance(value, Enum) for value in orderBy.values())
         if refPrefix != "refs/tags/" or orderBy != {"field": "TAG_COMMIT_DATE", "direction": "DESC"} or not enums:
             raise QueryError(f"refs: {refPrefix} {orderBy}")
@@ -538,11 +547,22 @@ class _Run:
         reader, sha = commit
         return _connection([(reader, parent) for parent in reader.commits[sha].parents], first, after)
 
-    def _Commit_history(self, commit: Any, first: int, since: str | None = None, after: str = "") -> dict[str, Any]:
+    def _Commit_history(
+        self,
+        commit: Any,
+        first: int,
+        since: str | None = None,
+        after: str = "",
+        until: str | None = None,
+        path: str | None = None,
+    ) -> dict[str, Any]:
         reader, sha = commit
-        if since is not None and not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", since):
-            raise QueryError(f"since: {since}")
-        found = [(reader, one) for one in reader.history(sha, since or "", "")]
+        for moment in filter(None, (since, until)):
+            if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", moment):
+                raise QueryError(f"since, until: {moment}")
+        touching = frozenset(reader.touching(sha, path)) if path is not None else None
+        listed = reader.history(sha, since or "", until or "")
+        found = [(reader, one) for one in listed if touching is None or one in touching]
         return _connection(found, first, after, f"{sha} ")
 
     def _Commit_associatedPullRequests(self, commit: Any, first: int, after: str = "") -> dict[str, Any]:

@@ -87,7 +87,7 @@ class Reader:
 
     def load(self) -> None:
         """Read the repository."""
-        self.default_branch = git(self.path, "symbolic-ref", "--short", "HEAD")
+        self.default_branch = git(self.path, "symbolic-ref", "HEAD").removeprefix("refs/heads/")
         refs = git(self.path, "for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads")
         self.branches = {name: sha for sha, name in (line.split(" ", 1) for line in refs.splitlines())}
         # What is forced away stays there for long, and can be asked for by its SHA.
@@ -187,6 +187,10 @@ class Reader:
     def _history(self, tip: str, since: str, until: str, path: str = "") -> tuple[str, ...]:
         options = [f"--{name}={value}" for name, value in (("since", since), ("until", until)) if value]
         return tuple(git(self.path, "rev-list", *options, tip, "--", *([path] if path else [])).split())
+
+    def touching(self, tip: str, path: str) -> list[str]:
+        """The commits of a history that touch files under a path."""
+        return git(self.path, "rev-list", tip, "--", f":(literal,top){path}").split()
 
     def folder(self, ref: str, path: str) -> list[tuple[str, str]] | None:
         """Path and object of everything in a folder of a commit; None where there is no such folder."""

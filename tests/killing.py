@@ -33,7 +33,7 @@ from adapters.stores.rows import dump, instant
 from adapters.stores.sqlite import SqliteStore
 from bot.delivery.ledger import idempotency_key
 from bot.errors import StoreError
-from bot.ports import Idempotency
+from bot.ports import Idempotency, Store
 from bot.values import ChangeType, Delivery, DeliveryState, Grade, Importance, Place, StepState, Subscription
 
 HIGH, MEDIUM = 2, 3
@@ -252,13 +252,22 @@ class Morning:
         self._keys: set[str] = set()
         self._threads: dict[Place, str] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._roles: list[tuple[str, ...]] = [()] * (2 if racing else 1)
+        self._doing: dict[subprocess.Popen[bytes], tuple[str, ...]] = {}
         self._room = room
         self.run = Run(seed)
+
+    def _opened(self) -> Store:
+        return SqliteStore(self._database)
+
+    def _settings(self) -> dict[str, str]:
+        """What else a process is told."""
+        return {}
 
     def play(self) -> Run:
         """Begin, kill or stop now and then, let it end, and count."""
         now = datetime.now(UTC)
-        store = SqliteStore(self._database)
+        store = self._opened()
         created = now - timedelta(hours=24)
         for place in self._room.places:
             store.subscribe(Subscription(place, "team/app", "0 6 * * *", quiet_zone(now), "en", created=created))
@@ -284,7 +293,7 @@ class Morning:
             store.close()
         return self.run
 
-    def _tell(self, store: SqliteStore, thread: Place, now: datetime) -> None:
+    def _tell(self, store: Store, thread: Place, now: datetime) -> None:
         """Let it be known that a channel was told of a commit some days ago, in a thread."""
         repo = str(self._folder.parent / "repo")
         old = replace(GitSource(self._folder / "clones").pull(repo, EARLIER), repo="team/app")
@@ -293,7 +302,7 @@ class Morning:
         row = (old.sha, dump(thread), instant(now - timedelta(days=4)), dump(grade))
         store._write("INSERT INTO told_commits SELECT id, ?, ?, ?, ? FROM repositories WHERE name = 'team/app'", *row)
 
-    def _await_a_moment(self, store: SqliteStore) -> None:
+    def _await_a_moment(self, store: Store) -> None:
         """Let some time pass: any, or a little after something new is to be sent, or until something is being sent."""
         if self.run.seed % 4 == 0 and not self.run.kills:
             self._stop_in_a_send(store)
@@ -308,7 +317,7 @@ class Morning:
                 self._back_up(store)
         time.sleep(self._chance.uniform(0, 0.4))
 
-    def _stop_in_a_send(self, store: SqliteStore) -> None:
+    def _stop_in_a_send(self, store: Store) -> None:
         """Stop the process with a message half sent, however long a send takes, so that it is killed just there."""
         (process,) = self._processes
 
@@ -329,19 +338,22 @@ class Morning:
         told = environment(
             self._folder,
             **self._room.settings(),
+            **self._settings(),
             PYTHONFAULTHANDLER="1",
             DIGEST_LEASE=str(LEASE),
             DIGEST_SETTLE=str(self._settle),
             GITHUB_URL=self._github.url,
         )
         with (self._folder / "log").open("ab") as log:
-            while len(self._processes) < (2 if self._racing else 1):
-                command = [sys.executable, "-m", "bot", "run"]
-                self._processes.append(
-                    subprocess.Popen(command, env=told, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
-                )
+            while len(self._processes) < len(self._roles):
+                doing = list(self._doing.values())
+                role = next(each for each in self._roles if doing.count(each) < self._roles.count(each))
+                command = [sys.executable, "-m", "bot", "run", *role]
+                process = subprocess.Popen(command, env=told, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+                self._processes.append(process)
+                self._doing[process] = role
 
-    def _strike(self, store: SqliteStore) -> SqliteStore:
+    def _strike(self, store: Store) -> Store:
         """Kill a process, or let it stand still past its lease; then let there be as many as before."""
         self.run.kills += 1
         victim = self._chance.choice(self._processes)
@@ -356,14 +368,18 @@ class Morning:
         victim.wait()
         self._pass(store)
         self.run.in_a_send += _in_a_send(store)
-        self._processes.remove(victim)
+        self._remove(victim)
         time.sleep(self._chance.uniform(0, 1))
         self._start()
         return store
 
+    def _remove(self, victim: subprocess.Popen[bytes]) -> None:
+        self._processes.remove(victim)
+        del self._doing[victim]
+
     # --- What the database forgets ---
 
-    def _forget(self, store: SqliteStore) -> SqliteStore:
+    def _forget(self, store: Store) -> Store:
         """Kill all; then the database is a backup, or has lost its write-ahead log, of which a part may be kept."""
         self.run.kills += 1
         for process in self._processes:
@@ -371,6 +387,7 @@ class Morning:
         for process in self._processes:
             process.wait()
         self._processes.clear()
+        self._doing.clear()
         self.run.in_a_send += _in_a_send(store)
         self._see(store)
         before, lost = _steps(store), self._chance.random() < 0.5
@@ -387,12 +404,12 @@ class Morning:
         self._start()
         return store
 
-    def _reopened(self, store: SqliteStore) -> SqliteStore:
+    def _reopened(self, store: Store) -> Store:
         """The store again, with all of it in the file itself."""
         store.close()
         return SqliteStore(self._database)
 
-    def _back_up(self, store: SqliteStore) -> None:
+    def _back_up(self, store: Store) -> None:
         """Keep a backup, or have SQLite move what it logged into the file: both as it may be at any time."""
         with closing(sqlite3.connect(self._database)) as db:
             if self._chance.random() < 0.3:
@@ -400,10 +417,10 @@ class Morning:
             with closing(sqlite3.connect(self._folder / "backup.db")) as target:
                 db.backup(target)
 
-    def _see(self, store: SqliteStore) -> None:
+    def _see(self, store: Store) -> None:
         self._keys |= {step.key for delivery in store.deliveries() for step in delivery.steps}
 
-    def _pass(self, store: SqliteStore) -> None:
+    def _pass(self, store: Store) -> None:
         """Let time pass: for the program, what it began is so much longer ago."""
         seconds = timedelta(seconds=self._room.struck())
         for delivery in store.deliveries() if seconds else ():
@@ -426,7 +443,7 @@ class Morning:
                 process.wait()
                 self.run.faults.append(f"did not end within 60 s\n{(self._folder / 'log').read_text()[-9_000:]}")
 
-    def _ended(self, store: SqliteStore) -> bool:
+    def _ended(self, store: Store) -> bool:
         found = store.deliveries()
         self._see(store)
         ended = (DeliveryState.DONE, DeliveryState.RESTORED)
@@ -438,7 +455,7 @@ class Morning:
             assert time.monotonic() < until, f"seed {self.run.seed}: {problem}\n{(self._folder / 'log').read_text()}"
             time.sleep(pause)
 
-    def _count(self, store: SqliteStore) -> None:
+    def _count(self, store: Store) -> None:
         """Look for every message of every delivery in its channel."""
         for delivery in store.deliveries():
             (subscription,) = (s for s in store.subscriptions() if s.id == delivery.subscription)
@@ -463,12 +480,12 @@ class Morning:
             self.run.faults.append(f"threads {threads} beneath {top} and {earlier}")
 
 
-def _steps(store: SqliteStore) -> int:
+def _steps(store: Store) -> int:
     """How many messages were begun or sent."""
     return sum(1 + (s.state is StepState.DONE) for d in store.deliveries() for s in d.steps)
 
 
-def _in_a_send(store: SqliteStore) -> int:
+def _in_a_send(store: Store) -> int:
     """How many messages were just being sent."""
     return sum(s.state is StepState.INTENDED for d in store.deliveries() for s in d.steps)
 

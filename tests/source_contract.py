@@ -35,7 +35,19 @@ from repositories import (
 from bot.commits import lookup
 from bot.errors import NotFound, UsageError
 from bot.ports import CommitSource
-from bot.values import Commit, FileChange, FileStatus, InnerCommit, Landing, Look, LookKind, Release, Sight, Window
+from bot.values import (
+    Commit,
+    FileChange,
+    FileStatus,
+    InnerCommit,
+    Landing,
+    Look,
+    LookKind,
+    Release,
+    Sight,
+    Twin,
+    Window,
+)
 
 NEXT_DAY = DAY + timedelta(days=1)
 OF_THE_DAY = ["mention", "several", "binary", "remove", "rename", "merge", "squash", "start"]
@@ -508,6 +520,15 @@ class SourceContract:
         with pytest.raises(NotFound) as caught:
             served.source.read(served.released, ["0123456789abcdef0123456789abcdef01234567"])
         assert caught.value.key == "commit_unknown"
+
+    def test_a_commit_s_twins_are_those_of_other_branches_with_the_same_patch(self, served):
+        """There is `ported`, which is `four` on the branch of a release, and there `another` that is only as large."""
+        four, ported = (served.source.commit(served.released, served.releases.sha(n)) for n in ("four", "ported"))
+        assert served.source.twins(served.released, four) == (Twin(ported.sha, "release/1.1"),)
+        assert served.source.twins(served.released, ported) == (Twin(four.sha, "main"),)
+        for name in ("three", "another", "root"):
+            commit = served.source.commit(served.released, served.releases.sha(name))
+            assert served.source.twins(served.released, commit) == ()
 
     def test_no_commits_have_no_releases(self, served):
         assert served.source.first_releases(served.released, []) == {}

@@ -18,6 +18,7 @@ import make
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from plain import is_packed, unpack_all
 
 from bot.errors import BudgetSpent, LeaseLost, NotFound
 from bot.ports import Store
@@ -556,6 +557,29 @@ class StoreContract:
             store.keep_digest(f"k{minute}", made, START + timedelta(days=1, minutes=minute))
         said = [each.overview for each in store.recent_digests(REPO, "main", "en", 3)]
         assert said == ["At 3.", "At 2.", "At 1."]
+
+    def test_what_an_earlier_version_kept_as_plain_text_is_found_as_it_was_and_packed(self, store: Store) -> None:
+        key = AnalysisKey(REPO, commit(1).sha, "p", "m", "en")
+        store.keep_digest("k", digest(FULL, commit(1)), START)
+        store.keep_analysis(key, Analysis("Gamma"))
+
+        def answers() -> list[object]:
+            found = [store.search(words, [REPO], 9) for words in ("第一行 replay", "gamma", "parser.py", "change")]
+            return [found, store.digest("k"), store.analysis(key), store.commits_by_sha(REPO, FULL.sha)]
+
+        known = answers()
+        for _ in range(2):
+            unpack_all(store)
+            assert answers() == known
+            store.compact()
+            assert is_packed(store)
+            assert answers() == known
+        unpack_all(store)
+        store.keep_commits([replace(FULL, subject="Said otherwise")])
+        store.keep_analysis(key, Analysis("Delta"))
+        assert shas(store.search("otherwise 第一行", [REPO], 9)) == [FULL.sha]
+        assert store.search("gamma", [REPO], 9) == ()
+        assert shas(store.search("delta change", [REPO], 9)) == [commit(1).sha]
 
     # --- Subscriptions ---
 

@@ -354,6 +354,9 @@ class Everything:
     def commits(self, *_) -> tuple:
         return ()
 
+    def releases(self, *_) -> tuple:
+        return ()
+
     def patches(self, *_) -> Iterator:
         return iter(())
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from make import change, commit
+from plain import unpack_all
 from samples import digest as sample
 from world import World, busy_day, words
 
@@ -255,7 +256,8 @@ def test_a_digest_of_an_earlier_version_looks_as_it_did(tmp_path):
     with closing(SqliteStore(path)) as store:
         store.keep_digest("key", sample("normal"), datetime(2026, 2, 19, tzinfo=UTC))
     with closing(sqlite3.connect(path)) as db, db:
-        db.execute("UPDATE digests SET body = ?", ((DATA / "kept.json").read_text(encoding="utf-8"),))
+        kept = (DATA / "kept.json").read_text(encoding="utf-8")
+        db.execute("UPDATE digests SET packed = NULL, body = ?", (kept,))
     with closing(SqliteStore(path)) as store:
         kept = store.digest("key")
         assert report.markdown([kept], Texts("en")) == (DATA / "kept.en.md").read_text(encoding="utf-8")
@@ -266,6 +268,7 @@ def test_a_commit_of_an_earlier_version_is_read_when_it_is_found(tmp_path):
     merge = commit("Merge pull request #7 from ana/x", body="feat!: page lists", inner=[("Ana", "page lists")])
     with closing(SqliteStore(path)) as store:
         store.keep_commits([merge])
+        unpack_all(store)
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE commits SET reading = NULL")
     with closing(SqliteStore(path)) as store:

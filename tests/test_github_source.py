@@ -124,6 +124,7 @@ class TestWithoutToken(_Contract):
     test_a_commit_that_no_release_has_is_in_none_and_one_that_nobody_knows_is_absent = None
     test_releases_since_some_time_are_those_made_from_then_on = None
     test_a_release_has_what_the_one_before_it_has_not = None
+    test_a_commit_s_twins_are_those_of_other_branches_with_the_same_patch = None
     test_what_only_its_own_branch_has_of_a_release_is_told_apart = None
     test_what_is_no_commit_is_in_no_release_and_costs_the_others_nothing = None
     test_an_unknown_repository_s_releases_are_not_found = None

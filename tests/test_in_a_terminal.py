@@ -105,20 +105,25 @@ def test_progress_ends_with_the_work_also_where_it_fails(tmp_path, clock, histor
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("owner/repo 6344", CommitName("owner/repo", 6344, "6344")),
-        ("6344 owner/repo", CommitName("owner/repo", 6344, "6344")),
-        ("./clone 9a93eb7", CommitName("./clone", sha="9a93eb7")),
-        ("6344", CommitName(pull=6344, sha="6344")),
-        ("owner/repo#1 owner/repo", None),
-        ("owner/repo other/repo 6344", None),
-        ("6344 6345", None),
-        ("owner/repo", None),
-        ("helpp 6344", None),
-        ("", None),
+        ("owner/repo 6344", [CommitName("owner/repo", 6344, "6344")]),
+        ("6344 owner/repo", [CommitName("owner/repo", 6344, "6344")]),
+        ("./clone 9a93eb7", [CommitName("./clone", sha="9a93eb7")]),
+        ("6344", [CommitName(pull=6344, sha="6344")]),
+        ("PR 100", [CommitName(pull=100)]),
+        ("pr#100", [CommitName(pull=100)]),
+        ("合并请求 100", [CommitName(pull=100)]),
+        ("#100 and #101", [CommitName(pull=100), CommitName(pull=101)]),
+        ("#100 #100 owner/repo", [CommitName("owner/repo", pull=100)]),
+        ("owner/repo#1 owner/repo", []),
+        ("owner/repo other/repo 6344", []),
+        ("owner/repo", []),
+        ("helpp 6344", []),
+        ("prs", []),
+        ("", []),
     ],
 )
 def test_a_commit_may_stand_beside_its_repository(line, found):
-    assert grammar.named_commit(line.split()) == found
+    assert grammar.named_commits(line.split()) == tuple(found)
 
 
 @pytest.fixture

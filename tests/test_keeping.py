@@ -16,8 +16,8 @@ import typed
 from service import ROOT
 from store_contract import ANALYSIS, DAILY, OTHER, START, commit, delivery, digest
 
-from adapters.sources.git import remote
-from adapters.sources.git.reach import Reach
+from adapters.sources.git import fetching
+from adapters.sources.git.remote import parse
 from adapters.sources.git.source import GitSource
 from adapters.stores.sqlite import SqliteStore
 from bot.commits.hosts import Hosts
@@ -299,40 +299,19 @@ def test_what_nobody_follows_is_kept_for_so_many_days(store, path):
     assert store.retain(long_after, [OTHER]) == 0
 
 
-def test_clones_that_nobody_follows_go_too(tmp_path, monkeypatch):
-    def fetch(found, path, reach, limits):
-        path.mkdir()
-        (path / "pack").write_bytes(b"x" * 10_000)
-
-    monkeypatch.setattr(remote, "_fetch", fetch)
-    clones, source = remote.Clones(tmp_path, lambda: 0.0, Reach()), GitSource(tmp_path)
-    gone, followed = "https://a.example/x", "https://a.example/y"
-    for url in (gone, followed):
-        clones.path(remote.parse(url, Hosts()), fresh=True)
-    assert source.size() == 20_000
-    now = datetime.now(UTC)
-    assert source.retain([followed], now - timedelta(days=1)) == 0
-    assert source.retain([followed], now + timedelta(days=1)) == 1
-    assert source.size() == 10_000
-    assert source.forget(followed)
-    assert not source.forget(followed)
-    assert source.size() == 0
-    assert not source.forget("/srv/git/a-folder-of-mine")
-
-
 # --- A full disk -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("said", ["fatal: write error: No space left on device", "error: Disk quota exceeded"])
 def test_a_clone_on_a_full_disk_says_so(said):
-    assert remote._error(said, "team/app").key == "clone_disk_full"
+    assert fetching.error(said, parse("https://a.example/x", Hosts())).key == "clone_disk_full"
 
 
 def test_a_folder_on_a_full_disk_says_so(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(remote, "_fetch", full)
+    monkeypatch.setattr(fetching.Clone, "fetch", full)
     with pytest.raises(Unavailable, match="clone_disk_full"):
         GitSource(tmp_path / "clones").repository("https://a.example/x")
 

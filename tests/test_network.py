@@ -23,8 +23,9 @@ from adapters.chats.slack.calls import Caller, Gate
 from adapters.chats.slack.transports import _Staying
 from adapters.chats.slack.workspaces import web_client
 from adapters.llms.openai.model import OpenAIModel
+from adapters.sources.git.clones import Clones
 from adapters.sources.git.reach import Reach
-from adapters.sources.git.remote import Clones, parse
+from adapters.sources.git.remote import parse
 from adapters.sources.github.client import Client
 from bot.commits.hosts import Hosts
 from bot.errors import ConfigError, DigestError, NotFound, Unreachable
@@ -124,7 +125,8 @@ class Company:
 
     def reach_git(self) -> None:
         clones = Clones(self.folder / "clones", lambda: 0.0, Reach())
-        clones.path(parse("https://git.example/app.git", Hosts()), fresh=True)
+        with clones.opened(parse("https://git.example/app.git", Hosts()), fresh=True):
+            pass
 
 
 def _renamed(url: str, start: str) -> str:

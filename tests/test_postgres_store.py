@@ -40,6 +40,7 @@ from adapters.chats.slack.installations import EncryptedInstallations, fernet
 from adapters.chats.slack.installations_postgres import PostgresInstallations
 from adapters.chats.slack.workspaces import InstalledWorkspaces
 from adapters.logs import Formatter, secrets_of
+from adapters.stores.packing import packed
 from adapters.stores.postgres import PostgresStore
 from adapters.stores.postgres.moving import _PostgresSide
 from adapters.stores.postgres.schema import MIGRATIONS
@@ -136,8 +137,8 @@ def test_a_search_looks_further_where_candidates_hold_the_words_apart(
 
 def test_json_that_no_version_wrote_is_none(store: PostgresStore, server: Postgres) -> None:
     store.keep_digest("k", digest(commit(1)), START)
-    server.sql("UPDATE digests SET body = '{}'", SHARED)
-    server.sql("UPDATE commits SET parents = 'oops'", SHARED)
+    store._write("UPDATE digests SET packed = ?", packed("{}"))
+    server.sql("UPDATE commits SET packed = '\\x01ff'", SHARED)
     assert store.digest("k") is None
     assert store.commits_by_sha(REPO, commit(1).sha) == store.search("change", [REPO], 9) == ()
     assert [(row.table, row.key) for row in store.unreadable()] == [("digests", "k")]

@@ -340,6 +340,7 @@ def test_what_is_posted_on_a_release_leads_to_its_digest(world, history):
     world.run(f"subscribe {history.path} on release")
     (said,) = world.ask("/digest")
     assert said.headline.kind is MessageKind.HEADLINE
+    assert "No release in this period." in words(said.headline)
     (only,) = world.ask("/digest 2026-02-18")
     assert "something new" in words(only.headline)  # who asks for a day wants its commits
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.commits.releases import LONGEST, Version, main_line, settled, version
+from bot.commits.releases import LONGEST, Version, before, bundles, ends, is_name, main_line, settled, version
 from bot.values import Release
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -202,3 +202,54 @@ def test_a_version_says_whether_its_form_is_a_package_s():
     assert version("cli@1.0.0") == Version("cli", (1, 0, 0), final=True, package=True, nightly=False)
     assert version("api/v1.0") == Version("api", (1, 0), final=True, package=True, nightly=False)
     assert version("release/1.0-rc1") == Version("release", (1, 0), final=False, package=False, nightly=False)
+
+
+# --- One after the other -----------------------------------------------------------------------
+
+LINE = (
+    *("v1.0.0rc1", "v1.0.0", "v1.1.0-rc1", "v1.0.1", "v1.1.0-rc2", "v1.1.0", "v2.0.0-beta.1", "v1.0.2", "v2.0.0"),
+    *("v1.1.0.post1", "v2.0.1"),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "before_it"),
+    [
+        ("v1.0.0rc1", None),
+        ("v1.0.0", "v1.0.0rc1"),  # there is no final one
+        ("v1.1.0-rc1", "v1.0.0"),
+        ("v1.0.1", "v1.0.0"),
+        ("v1.1.0-rc2", "v1.1.0-rc1"),
+        ("v1.1.0", "v1.0.1"),
+        ("v2.0.0-beta.1", "v1.1.0"),
+        ("v1.0.2", "v1.0.1"),
+        ("v2.0.0", "v1.1.0"),
+        ("v1.1.0.post1", "v1.1.0"),
+        ("v2.0.1", "v2.0.0"),
+    ],
+)
+def test_the_release_before_one_is_the_version_before_it_that_was_made_earlier(name, before_it):
+    line = tags(*LINE)
+    found = before(next(each for each in line if each.name == name), line, "team/app")
+    assert (found and found.name) == before_it
+
+
+def test_before_a_package_comes_its_own_last_version():
+    line = tags("cli@1.0.0", "api@1.0.0", "cli@1.1.0", "api@1.0.1")
+    assert [(found := before(each, line, "team/kit")) and found.name for each in line[2:]] == ["cli@1.0.0", "api@1.0.0"]
+
+
+def test_packages_are_told_together_and_releases_of_one_line_alone():
+    packages = tags("cli@1.0.0", "api@1.0.0", "cli@1.1.0")
+    assert [[r.name for r in some] for some in bundles(packages[1:], packages, "team/kit")] == [
+        ["cli@1.1.0", "api@1.0.0"]
+    ]
+    own = tags("v1.0.0", "v1.1.0")
+    assert [[r.name for r in some] for some in bundles(own, own, "team/app")] == [["v1.1.0"], ["v1.0.0"]]
+    assert bundles((), own, "team/app") == []
+
+
+@given(st.text(max_size=40))
+def test_any_word_can_be_looked_at(word):
+    is_name(word)
+    ends(f"{word}..{word}")

@@ -110,7 +110,7 @@ def test_a_kept_digest_that_cannot_be_read_stops_no_later_one(bot):
     bot.follow()
     bot.commit("one", DAY + timedelta(hours=3))
     bot.at("19T09:00")
-    spoil(bot, "digests", "body = 'oops'", "1")
+    spoil(bot, "digests", "packed = x'00'", "1")
     (found,) = doctor(bot)
     assert found.fields["table"] == "digests"
     bot.commit("two", DAY + timedelta(days=1, hours=3))
@@ -124,7 +124,7 @@ def test_a_digest_that_is_to_be_posted_and_cannot_be_read_is_made_again(bot, mon
     bot.commit("one", DAY + timedelta(hours=3), "feat(api)!: replace one (#1)")
     bot.killed_after_sending(monkeypatch)
     with closing(sqlite3.connect(bot.folder / "digest.db")) as db:
-        db.execute("UPDATE digests SET body = 'oops'")
+        db.execute("UPDATE digests SET packed = x'00'")
         db.commit()
     bot.worker = bot.another()
     bot.time.sleep(61)

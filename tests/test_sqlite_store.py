@@ -25,6 +25,7 @@ from make import spend
 from sqlite_utils import Database, Migrations
 from store_contract import DAILY, REPO, START, StoreContract, commit, digest, examples, planned, shas
 
+from adapters.stores.packing import packed
 from adapters.stores.rows import DELIVERIES, instant
 from adapters.stores.sqlite import SqliteStore, from_settings
 from adapters.stores.sqlite.file import CHECKED_BYTES, SqliteFile
@@ -322,8 +323,8 @@ def test_damage_that_opening_did_not_look_for_is_told_when_it_is_met(
 def test_json_that_no_version_wrote_is_none(store: SqliteStore, path: Path) -> None:
     store.keep_digest("k", digest(commit(1)), START)
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE digests SET body = '{}'")
-        connection.execute("UPDATE commits SET parents = 'oops'")
+        connection.execute("UPDATE digests SET packed = ?", (packed("{}"),))
+        connection.execute("UPDATE commits SET packed = x'01ff'")
     assert store.digest("k") is None
     assert store.commits_by_sha(REPO, commit(1).sha) == ()
     assert [(row.table, row.key) for row in store.unreadable()] == [("digests", "k")]

@@ -667,7 +667,7 @@ def test_a_delivery_of_long_ago_that_is_tried_again_is_found(bot, monkeypatch):
     bot.at("20T09:00")
     bot.at("21T09:00")
     failed = next(d for d in bot.store.deliveries(followed.id) if d.state is DeliveryState.FAILED)
-    monkeypatch.setattr("bot.delivery.worker.LOOKED_BACK", 1)
+    monkeypatch.setattr("bot.delivery.steps.LOOKED_BACK", 1)
     operator.retry(bot.store, failed.id, bot.time.moment)
     bot.tick()
     assert bot.store.delivery(failed.id).state is DeliveryState.DONE

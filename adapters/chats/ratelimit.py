@@ -1,8 +1,13 @@
 """Keeping to the rate limits of a service, and to the pauses that it asks for."""
 
+import hashlib
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
+
+from bot.errors import DigestError
+from bot.ports import Rate, Rates
 
 _MANY = 10_000
 
@@ -14,29 +19,66 @@ class RateLimit(NamedTuple):
     burst: int = 1
 
 
+class Shared(NamedTuple):
+    """What all processes together keep to, in their database; `service` is whose rates these are."""
+
+    rates: Rates
+    service: str
+
+    def name(self, *named: object) -> str:
+        """How a rate or a pause is called there: a webhook's key, which is a secret, does not show."""
+        return hashlib.sha256(repr((self.service, *named)).encode()).hexdigest()[:32]
+
+
+def shared_by(service: str, rates: Rates | None) -> Shared | None:
+    """What all processes keep to of a service, where they share anything."""
+    return Shared(rates, service) if rates else None
+
+
 class RateLimiter:
     """Lets calls through at the rates that a service counts, each under a key. Safe for several threads.
 
     It is the generic cell rate algorithm (ITU-T I.371): a key remembers until when its earlier calls count. `clock` and
-    `sleep` are monotonic seconds.
+    `sleep` are monotonic seconds. With `shared` other processes' calls count too: whoever may go by what is known here
+    asks there, and what is known there is known here from then on. So only those ask who have a chance.
     """
 
-    def __init__(self, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
+    def __init__(
+        self, clock: Callable[[], float], sleep: Callable[[float], None], shared: Shared | None = None
+    ) -> None:
         self._clock = clock
         self._sleep = sleep
+        self._shared = shared
         self._lock = threading.Lock()
         self._paused: dict[Hashable, float] = {}
         self._counted: dict[tuple[Hashable, RateLimit], float] = {}
 
     def wait(self, limits: Mapping[Hashable, Sequence[RateLimit]]) -> None:
         """Wait until a call is within the limits of all its keys at once, and count it."""
-        while (seconds := self._acquire(limits)) > 0:
-            self._sleep(seconds)
+        while True:
+            while (seconds := self._acquire(limits)) > 0:
+                self._sleep(seconds)
+            if not self._shared or self._is_granted(limits, self._shared):
+                return
 
     def pause(self, key: Hashable, seconds: float) -> None:
         """Let nobody through under a key for some time."""
         with self._lock:
             self._paused[key] = max(self._paused.get(key, 0.0), self._clock() + seconds)
+        if self._shared:
+            with suppress(DigestError):  # it holds here, at least
+                self._shared.rates.pause(self._shared.name(key), seconds)
+
+    def _is_granted(self, limits: Mapping[Hashable, Sequence[RateLimit]], shared: Shared) -> bool:
+        """Whether a call may go by what all processes did, which is kept here."""
+        cells = [(key, limit) for key, each in limits.items() for limit in each]
+        rates = [Rate(shared.name(*cell), *cell[1]) for cell in cells]
+        room = shared.rates.take(rates, [shared.name(key) for key in limits])
+        with self._lock:
+            now = self._clock()
+            self._counted |= {cell: now + left for cell, left in zip(cells, room.counted, strict=True)}
+            self._paused |= {key: now + left for key, left in zip(limits, room.paused, strict=True)}
+        return room.granted
 
     def _acquire(self, limits: Mapping[Hashable, Sequence[RateLimit]]) -> float:
         """Count a call if it may go; the seconds until it may otherwise.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from adapters.chats.ratelimit import RateLimit, RateLimiter
+from adapters.chats.ratelimit import RateLimit, RateLimiter, Shared
 from bot.errors import DigestError
 
 _T = TypeVar("_T")
@@ -38,9 +38,10 @@ class Retrier:
         tries: int,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        shared: Shared | None = None,
     ) -> None:
         self._tries = tries
-        self.limiter = RateLimiter(clock, sleep)
+        self.limiter = RateLimiter(clock, sleep, shared)
 
     def __call__(
         self,

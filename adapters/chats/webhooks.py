@@ -14,12 +14,12 @@ from urllib.error import URLError
 
 from pydantic import SecretStr
 
-from adapters.chats.ratelimit import RateLimit
+from adapters.chats.ratelimit import RateLimit, shared_by
 from adapters.chats.rendering import is_files
 from adapters.chats.retry import Retrier, Retryable
 from adapters.chats.sending import fresh
 from bot.errors import ConfigError, Forbidden, NotFound, Refused, Unavailable
-from bot.ports import Idempotency, Listener, Posted, Readers
+from bot.ports import Idempotency, Listener, Posted, Rates, Readers
 from bot.settings import HOST, LAST_PORT
 from bot.values import Message, Place
 
@@ -80,10 +80,11 @@ class WebhookChat(ABC, Generic[Page]):
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        rates: Rates | None = None,
     ) -> None:
-        """`clock` and `sleep` are monotonic seconds."""
+        """`clock` and `sleep` are monotonic seconds, `rates` those of several processes."""
         self._known = known
-        self._retrier = Retrier(self.tries, clock, sleep)
+        self._retrier = Retrier(self.tries, clock, sleep, shared_by(self.name, rates))
         self._arrived: dict[str, int] = {}
         self._closing = threading.Event()
 

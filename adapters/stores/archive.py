@@ -6,6 +6,7 @@ from itertools import islice
 from typing import LiteralString
 
 from adapters.stores.commits import COLUMNS, CommitsPart, repository_number
+from adapters.stores.packing import either, packed
 from adapters.stores.part import Session
 from adapters.stores.rows import (
     LOOKED_UP,
@@ -63,8 +64,8 @@ class ArchivePart(CommitsPart, Archive):
     def analysis(self, key: AnalysisKey) -> Analysis | None:
         found = self._read_each(
             "analyses",
-            lambda _, body: load(Analysis, body),
-            f"SELECT sha, body FROM analyses WHERE repo = {_REPO} "  # noqa: S608  # a constant
+            lambda _, body, kept: load(Analysis, either(body, kept)),
+            f"SELECT sha, body, packed FROM analyses WHERE repo = {_REPO} "  # noqa: S608  # a constant
             "AND sha = ? AND prompt = ? AND model = ? AND language = ?",
             *(key.repo, key.sha, key.prompt, key.model, key.language),
         )
@@ -72,17 +73,19 @@ class ArchivePart(CommitsPart, Archive):
 
     def keep_analysis(self, key: AnalysisKey, analysis: Analysis) -> None:
         """Keep an analysis; a search finds its commit by the analysis kept last in each language."""
-        repo, sha, *rest = map(str, self._bound(key.repo, key.sha, key.prompt, key.model, key.language, dump(analysis)))
+        repo, sha, *rest = map(str, self._bound(key.repo, key.sha, key.prompt, key.model, key.language))
+        body = packed(dump(analysis))
         words = str(self._bound(analysis_words(analysis))[0])
 
         def keep(db: Session) -> None:
             number = repository_number(db, repo)
             db.run(
-                "INSERT INTO analyses (repo, sha, prompt, model, language, body) VALUES (?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT (repo, sha, prompt, model, language) DO UPDATE SET body = excluded.body",
+                "INSERT INTO analyses (repo, sha, prompt, model, language, body, packed) VALUES (?, ?, ?, ?, ?, '', ?) "
+                "ON CONFLICT (repo, sha, prompt, model, language) DO UPDATE SET body = '', packed = excluded.packed",
                 number,
                 sha,
                 *rest,
+                body,
             )
             self._index_analyses(db, {(number, sha): words}, rest[2])
 
@@ -94,16 +97,16 @@ class ArchivePart(CommitsPart, Archive):
         return next(iter(self._digests("WHERE key = ?", key).values()), None)
 
     def keep_digest(self, key: str, digest: Digest, now: datetime) -> None:
-        row = self._bound(key, *digest_columns(digest), instant(now), dump_checked(digest))
+        row = self._bound(key, *digest_columns(digest), instant(now), packed(dump_checked(digest)))
         entries = sorted(digest.entries, key=lambda entry: entry.commit.committed)
         drafts = [self._draft(entry.commit) for entry in entries]
         words = [str(self._bound(analysis_words(entry.analysis))[0]) for entry in entries]
 
         def keep(db: Session) -> None:
             db.run(
-                "INSERT INTO digests (key, repo, branch, language, since, until, count, kept, body) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
-                "count = excluded.count, kept = excluded.kept, body = excluded.body, until = excluded.until",
+                "INSERT INTO digests (key, repo, branch, language, since, until, count, kept, packed, body) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '') ON CONFLICT (key) DO UPDATE SET count = excluded.count, "
+                "kept = excluded.kept, packed = excluded.packed, body = '', until = excluded.until",
                 *row,
             )
             numbers = self._put_commits(db, drafts)
@@ -119,8 +122,9 @@ class ArchivePart(CommitsPart, Archive):
         return tuple(self._digests(where, repo, branch, language, max(limit, 0)).values())
 
     def _digests(self, where: LiteralString, *values: str | int) -> dict[str, Digest]:
-        made: LiteralString = "SELECT key, body FROM digests"
-        return dict(self._read_each("digests", lambda key, body: (key, load_digest(body)), f"{made} {where}", *values))
+        query: LiteralString = f"SELECT key, body, packed FROM digests {where}"  # noqa: S608  # constants
+        found = self._read_each("digests", lambda key, *kept: (key, load_digest(either(*kept))), query, *values)
+        return dict(found)
 
     # --- What was delivered ---
 

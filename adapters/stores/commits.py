@@ -7,12 +7,13 @@ from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import LiteralString, NamedTuple
 
+from adapters.stores.packing import either, packed
 from adapters.stores.part import Found, Part, Session
 from adapters.stores.rows import COMMIT_COLUMNS, UNREADABLE, Row, commit_of, commit_row, commit_words
 from bot.values import Commit
 
 COLUMNS: LiteralString = COMMIT_COLUMNS
-_MARKS: LiteralString = ", ".join(["?"] * 11)
+_MARKS: LiteralString = ", ".join("?" for _ in COMMIT_COLUMNS.split(", "))
 _HELD = f"SELECT id, repo, {COLUMNS} FROM commits WHERE repo = ? AND sha = ANY(?)"  # noqa: S608
 _EVERY = f"SELECT id, repo, {COLUMNS} FROM commits WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608
 _OF_REPOSITORY = (
@@ -21,10 +22,10 @@ _OF_REPOSITORY = (
 )
 _AT_ONCE = 1_000
 _INSERTED = f"INSERT INTO commits (id, repo, {COLUMNS}) VALUES (?, ?, {_MARKS})"  # noqa: S608
-_REPLACED = f"UPDATE commits SET ({COLUMNS}) = ({_MARKS}) WHERE id = ?"  # noqa: S608
+REPLACED = f"UPDATE commits SET ({COLUMNS}) = ({_MARKS}) WHERE id = ?"  # noqa: S608
 _SAID = (
-    "INSERT INTO analysis_words (commit_id, language, words) VALUES (?, ?, ?) "
-    "ON CONFLICT (commit_id, language) DO UPDATE SET words = excluded.words"
+    "INSERT INTO analysis_words (commit_id, language, words, packed) VALUES (?, ?, '', ?) "
+    "ON CONFLICT (commit_id, language) DO UPDATE SET words = '', packed = excluded.packed"
 )
 
 Key = tuple[int, str]
@@ -102,7 +103,7 @@ class CommitsPart(Part):
 
     def _replace(self, db: Session, changed: Sequence[tuple[Kept, Draft]]) -> None:
         said = said_of(db, [old.id for old, _ in changed])
-        db.run_each(_REPLACED, [(*draft.row, old.id) for old, draft in changed])
+        db.run_each(REPLACED, [(*draft.row, old.id) for old, draft in changed])
         words = [(old, draft, tuple(said[old.id].values())) for old, draft in changed]
         self._index(
             db, [Document(old.id, old.repo, (old.words, *each), (draft.words, *each)) for old, draft, each in words]
@@ -113,7 +114,7 @@ class CommitsPart(Part):
         kept = _kept(db, found)
         said = said_of(db, [each.id for each in kept.values()])
         new = {key: each for key, each in kept.items() if said[each.id].get(language) != found[key]}
-        db.run_each(_SAID, [(each.id, language, found[key]) for key, each in new.items()])
+        db.run_each(_SAID, [(each.id, language, packed(found[key])) for key, each in new.items()])
         self._index(db, [_said_anew(each, said[each.id], language, found[key]) for key, each in new.items()])
 
     def _index_all(self, db: Session) -> None:
@@ -152,10 +153,10 @@ def _all(db: Session) -> Iterator[list[Kept]]:
 
 def said_of(db: Session, numbers: Sequence[int]) -> dict[int, dict[str, str]]:
     """By commit what the index holds of its analyses, by language."""
-    query = "SELECT commit_id, language, words FROM analysis_words WHERE commit_id = ANY(?) ORDER BY language"
+    query = "SELECT commit_id, language, words, packed FROM analysis_words WHERE commit_id = ANY(?) ORDER BY language"
     said: dict[int, dict[str, str]] = {number: {} for number in numbers}
-    for number, language, words in db.all(query, list(numbers)):
-        said[number][language] = words
+    for number, language, words, kept in db.all(query, list(numbers)):
+        said[number][language] = either(words, kept)
     return said
 
 

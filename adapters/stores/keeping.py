@@ -5,10 +5,21 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
-from typing import LiteralString
+from typing import LiteralString, NamedTuple
 
+from adapters.stores.commits import COLUMNS, REPLACED
+from adapters.stores.packing import either, packed
 from adapters.stores.part import Part, Session
-from adapters.stores.rows import UNREADABLE, instant, load_delivery, load_digest, load_subscription, names_of
+from adapters.stores.rows import (
+    UNREADABLE,
+    commit_of,
+    commit_row,
+    instant,
+    load_delivery,
+    load_digest,
+    load_subscription,
+    names_of,
+)
 from bot.values import Unreadable
 
 _REPO: LiteralString = "(SELECT id FROM repositories WHERE name = ?)"
@@ -31,6 +42,21 @@ class KeepingPart(Part):
     @abstractmethod
     def _columns_of_people(self, db: Session) -> Iterable[tuple[str, str]]:
         """The tables and columns that hold a person of a chat, also those of slack_sdk."""
+
+    def _pause(self) -> None:
+        """Let others write between two of many steps."""
+
+    # --- Packing ---
+
+    def _pack(self) -> None:
+        """Pack what an earlier version kept as plain text, in steps for which nobody waits long."""
+        for each in _PLAIN:
+            while self._writing(lambda db, plain=each: _pack_some(db, plain)) == _AT_ONCE:  # type: ignore[misc]
+                self._pause()
+        after: int | None = -1
+        while after is not None:
+            after = self._writing(lambda db, last=after: _pack_commits(db, last))  # type: ignore[misc]
+            self._pause()
 
     # --- Forgetting ---
 
@@ -104,22 +130,63 @@ class KeepingPart(Part):
         newest: LiteralString = "id IN (SELECT max(id) FROM deliveries GROUP BY subscription)"
         of: LiteralString = "(SELECT place FROM subscriptions s WHERE s.id = d.subscription)"
         checked: tuple[tuple[str, Callable[..., object], LiteralString], ...] = (
-            ("subscriptions", load_subscription, "SELECT id, body, place FROM subscriptions"),
-            ("deliveries", load_delivery, f"SELECT id, body, {of} FROM deliveries d WHERE state = 'due' OR {newest}"),  # noqa: S608
-            ("digests", _load_digest, "SELECT key, body, repo FROM digests ORDER BY kept DESC LIMIT 200"),
+            ("subscriptions", load_subscription, "SELECT id, place, body FROM subscriptions"),
+            ("deliveries", load_delivery, f"SELECT id, {of}, body FROM deliveries d WHERE state = 'due' OR {newest}"),  # noqa: S608
+            ("digests", _load_digest, "SELECT key, repo, body, packed FROM digests ORDER BY kept DESC LIMIT 200"),
         )
         return tuple(found for table, make, query in checked for found in self._wrong(table, make, query))
 
     def _wrong(self, table: str, make: Callable[..., object], query: LiteralString) -> Iterator[Unreadable]:
-        for key, body, place in self._read(query):
+        for key, place, *body in self._read(query):
             try:
-                make(key, body)
+                make(key, *body)
             except UNREADABLE:
                 yield Unreadable(table, str(key), str(place or ""))
 
 
-def _load_digest(_: str, body: str) -> object:
-    return load_digest(body)
+class _Plain(NamedTuple):
+    """A column of a table that is packed, and those that name a row."""
+
+    table: LiteralString
+    column: LiteralString
+    keys: LiteralString
+
+
+_AT_ONCE = 50
+"""Rows that are packed in one transaction; some hundredths of a second."""
+_PLAIN = (
+    _Plain("digests", "body", "key"),
+    _Plain("analyses", "body", "repo, sha, prompt, model, language"),
+    _Plain("analysis_words", "words", "commit_id, language"),
+)
+
+
+def _pack_some(db: Session, plain: _Plain) -> int:
+    """Pack some rows; how many."""
+    table, column, keys = plain
+    rows = db.all(f"SELECT {column}, {keys} FROM {table} WHERE packed IS NULL LIMIT ?", _AT_ONCE)  # noqa: S608
+    marks = ", ".join("?" for _ in keys.split(", "))
+    update: LiteralString = (
+        f"UPDATE {table} SET {column} = '', packed = ? WHERE ({keys}) = ({marks}) AND packed IS NULL"  # noqa: S608
+    )
+    db.run_each(update, [(packed(text), *key) for text, *key in rows])
+    return len(rows)
+
+
+def _pack_commits(db: Session, after: int) -> int | None:
+    """Pack some commits with numbers above `after`; the last of them, None where there are no more."""
+    query: LiteralString = f"SELECT id, {COLUMNS} FROM commits WHERE packed IS NULL AND id > ? ORDER BY id LIMIT ?"  # noqa: S608
+    rows = db.all(query, after, _AT_ONCE)
+    made = []
+    for number, *row in rows:
+        with suppress(*UNREADABLE):  # one that cannot be read stays as it is
+            made.append((*commit_row(commit_of("", row)), number))
+    db.run_each(f"{REPLACED} AND packed IS NULL", made)
+    return rows[-1][0] if rows else None
+
+
+def _load_digest(_: str, body: str, kept: bytes | None) -> object:
+    return load_digest(either(body, kept))
 
 
 def _parts(place: str) -> list[object]:

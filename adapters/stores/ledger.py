@@ -11,6 +11,7 @@ from typing import LiteralString
 from adapters.stores.aftermath import put_follow_ups
 from adapters.stores.commits import repository_number
 from adapters.stores.due import changed
+from adapters.stores.packing import either
 from adapters.stores.part import Part, Session, Value
 from adapters.stores.rows import (
     DELIVERIES,
@@ -174,11 +175,11 @@ def _remember_told(db: Session, delivery: Delivery) -> None:
     """Remember what a delivery told of, in the moment in which its headline is posted."""
     if not (step := headline(delivery)):
         return
-    row = db.one("SELECT body FROM digests WHERE key = ?", delivery.digest)
+    row = db.one("SELECT body, packed FROM digests WHERE key = ?", delivery.digest)
     followed = db.one("SELECT body FROM subscriptions WHERE id = ?", delivery.subscription)
     if not row or not followed:
         return
-    digest, place = load_digest(row[0]), load(Subscription, followed[0]).place
+    digest, place = load_digest(either(*row)), load(Subscription, followed[0]).place
     rows = told_rows(repository_number(db, digest.repository.name), place, step, digest)
     db.run_each(_TOLD_COMMITS, rows)
     db.run("UPDATE digests SET told = 1 WHERE key = ?", delivery.digest)

@@ -32,9 +32,9 @@ _USAGE: LiteralString = (
 MOVED = (
     Table("repositories", "id, name", 1),
     Table("commits", f"id, repo, {COMMIT_COLUMNS}", 1),
-    Table("analyses", "repo, sha, prompt, model, language, body", 5),
-    Table("analysis_words", "commit_id, language, words", 2),
-    Table("digests", "key, repo, branch, language, since, until, count, kept, told, body", 1),
+    Table("analyses", "repo, sha, prompt, model, language, body, packed", 5),
+    Table("analysis_words", "commit_id, language, words, packed", 2),
+    Table("digests", "key, repo, branch, language, since, until, count, kept, told, body, packed", 1),
     Table("subscriptions", "id, place, repo, branch, body", 1),
     Table("deliveries", "id, subscription, until, state, attempts, retry, body", 1),
     Table("told", "subscription, sha, delivery, committed", 2),

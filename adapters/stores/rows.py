@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from adapters.stores.packing import packed, unpacked
 from adapters.stores.words import segmented
 from bot.commits import related
 from bot.commits.reading import as_it_was, reread
@@ -42,11 +43,11 @@ from bot.values import (
 
 T = TypeVar("T")
 _log = logging.getLogger("digest.store")
-Cell = str | int | None
+Cell = str | int | bytes | None
 Row = tuple[Cell, ...]
 
-COMMIT_COLUMNS = "sha, subject, body, author, login, committed, parents, pull, files, inner_commits, reading"
-"""The columns of `commit_row`, in its order."""
+COMMIT_COLUMNS = "sha, subject, author, login, committed, pull, packed, body, parents, files, inner_commits, reading"
+"""The columns of `commit_row`, in its order; from `body` on they hold what is packed, of an earlier version."""
 
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
 """What reading a row raises that no version of this program wrote; pydantic's errors are ValueErrors."""
@@ -103,7 +104,7 @@ def bound(*values: Cell) -> Row:
 def _cell(value: Cell) -> Cell:
     if isinstance(value, str):
         return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
-    return value if value is None else max(-_LARGEST - 1, min(_LARGEST, value))
+    return max(-_LARGEST - 1, min(_LARGEST, value)) if isinstance(value, int) else value
 
 
 def instant(time: datetime) -> int:
@@ -155,6 +156,12 @@ def load(kind: type[T], text: str) -> T:
     """The value that `dump` wrote. Raises pydantic.ValidationError."""
     value: T = _adapter(kind).validate_json(text)
     return value
+
+
+def built(kind: type[T], value: object) -> T:
+    """The value of what JSON holds. Raises pydantic.ValidationError."""
+    made: T = _adapter(kind).validate_python(value)
+    return made
 
 
 def load_digest(text: str) -> Digest:
@@ -285,24 +292,25 @@ def names_of(person: str) -> tuple[str, str, str]:
 
 def commit_row(commit: Commit) -> Row:
     """The columns `COMMIT_COLUMNS` of a commit."""
+    files = [(f.path, f.status, f.added, f.removed, f.previous, f.binary) for f in commit.files]
+    inner = [(i.sha, i.subject, i.author) for i in commit.inner]
+    more = to_json([commit.body, commit.parents, files, inner])
     return bound(
         commit.sha,
         commit.subject,
-        commit.body,
         commit.author,
         commit.login,
         (commit.committed - _EPOCH) // _SECOND,
-        to_json(commit.parents),
         commit.pull,
-        to_json([(f.path, f.status, f.added, f.removed, f.previous, f.binary) for f in commit.files]),
-        to_json([(i.sha, i.subject, i.author) for i in commit.inner]),
-        dump(commit.reading),
+        packed(f"{more[:-1]},{dump(commit.reading)}]"),
+        *("", "", "", "", None),
     )
 
 
 def commit_of(repo: str, row: Sequence[Any]) -> Commit:
     """The commit of a row of `COMMIT_COLUMNS`."""
-    sha, subject, body, author, login, committed, parents, pull, files, inner, reading = row
+    sha, subject, author, login, committed, pull, more, *plain = row
+    body, parents, files, inner, reading = json.loads(unpacked(more)) if more is not None else _unpacked_row(*plain)
     commit = Commit(
         repo=repo,
         sha=sha,
@@ -311,13 +319,18 @@ def commit_of(repo: str, row: Sequence[Any]) -> Commit:
         author=author,
         login=login,
         committed=_EPOCH + committed * _SECOND,
-        parents=tuple(json.loads(parents)),
+        parents=tuple(parents),
         pull=pull,
-        files=tuple(FileChange(path, FileStatus(status), *rest) for path, status, *rest in json.loads(files)),
-        inner=tuple(InnerCommit(*fields) for fields in json.loads(inner)),
-        reading=load(Reading, reading) if reading else _UNREAD,
+        files=tuple(FileChange(path, FileStatus(status), *rest) for path, status, *rest in files),
+        inner=tuple(InnerCommit(*fields) for fields in inner),
+        reading=built(Reading, reading) if reading else _UNREAD,
     )
     return commit if reading else reread(commit)
+
+
+def _unpacked_row(body: str, parents: str, files: str, inner: str, reading: str | None) -> list[Any]:
+    """What an earlier version kept in columns of their own."""
+    return [body, *map(json.loads, (parents, files, inner)), json.loads(reading) if reading else None]
 
 
 _UNREAD = Reading("", "", "")
@@ -335,6 +348,7 @@ def analysis_words(analysis: Analysis) -> str:
         "\n".join(
             [
                 analysis.summary,
+                *(change.text for change in analysis.changes),
                 *(part for impact in analysis.impact for part in (impact.component, impact.effect)),
                 *(insight.text for insight in analysis.insights),
                 *(part for risk in analysis.risks for part in (risk.text, risk.mitigation)),

@@ -882,9 +882,16 @@ def _announced(entry: _Entry) -> Note | None:
     return Note(level, told or text, heading=entry.heading, action=levels.action(everything, level))
 
 
-def published(text: str) -> tuple[Note, ...]:
+_BY = re.compile(r"\s{1,3}by @[\w\[\]-]{1,60} in https?://\S{1,300}\s{0,3}$")
+"""What stands behind each line of docs.github.com, "Automatically generated release notes"."""
+_SAYS_SO = re.compile(r"\W{0,3}BREAKING(?: CHANGES?)?\W{0,3}[:：]\W{0,3}", re.IGNORECASE)
+
+
+def published(text: str) -> tuple[str, ...]:
     """What the notes of a release say that it breaks, in their order. Argument: the notes as they were published."""
-    lines = text[:_READ].split("\n")
+    lines = [_BY.sub("", line[:_LINE]) for line in text[:_READ].split("\n")]
     patch = "\n".join([f"@@ -0,0 +1,{len(lines)} @@", *(f"+{line}" for line in lines)])
     found = filter(None, (_note(*each) for each in _said(_read([FilePatch("CHANGELOG.md", patch)]))))
-    return heaviest_first(note for note in found if note.level is NoteLevel.BREAKING and not note.guessed)
+    breaks = heaviest_first(note for note in found if note.level is NoteLevel.BREAKING and not note.guessed)
+    begins = (_SAYS_SO.match(note.text) for note in breaks)
+    return tuple(note.text[at.end() :] if at else note.text for note, at in zip(breaks, begins, strict=True))

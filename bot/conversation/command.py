@@ -64,7 +64,8 @@ class Services:
 class Context:
     """A request, read once: its words, its command, and what its place has set.
 
-    `place` is where the answer goes, `who` who reads it, `naming` finds what is meant for them.
+    `place` is where the answer goes, `who` who reads it, `naming` finds what is meant for them, `problem` says what of
+    the line cannot be read.
     """
 
     request: Request
@@ -76,6 +77,7 @@ class Context:
     zone: str
     naming: Naming
     services: Services
+    problem: UsageError | None = None
 
     @property
     def now(self) -> datetime:
@@ -105,7 +107,8 @@ class Context:
     def scope(self, repo: str, period: Period) -> Scope:
         """A period as this place sees it."""
         followed = self.subscribed(repo)
-        return Scope(repo, period, self.texts.language, followed.branch, followed.filters)
+        about = (repo, period, self.texts.language, followed.branch, followed.filters)
+        return Scope(*about, rollup=period.is_long)
 
 
 Handler = Callable[[Context, Sequence[str]], tuple[Post, ...]]
@@ -119,7 +122,8 @@ class Command:
     `name` names its words in the labels (`[words]`), and its help there (`[help]`) where `help` names no other; `run`
     answers. `form` gives the form instead, in a chat that can show one, where the words ask for it, else None. A `free`
     one takes any words. One that is `about_place` concerns what a place follows: in a terminal `--to` names
-    that place, which must be set up where something `begins` there. `files` says that it answers with files.
+    that place, which must be set up where something `begins` there. `files` says that it answers with files, `dated`
+    that the words behind it name a day.
     """
 
     name: str
@@ -130,6 +134,7 @@ class Command:
     about_place: bool = False
     begins: bool = False
     files: bool = False
+    dated: bool = False
 
 
 PUBLIC = "post"

@@ -2,7 +2,7 @@
 
     /digest                        the last digest again
     /digest 6344 | #6344 | !6344 | 9a93eb7 | owner/repo#6344 | owner/repo@9a93eb7 | a commit's or pull request's URL
-    /digest owner/repo 6344        the same in another order
+    /digest owner/repo 6344        the same in another order; also PR 6344, #6344 #6345, and 6344 with a question mark
     /digest today | yesterday | week | latest | 2026-02-18  [owner/repo]
     /digest v0.21.0 | v0.20.0..v0.21.0 | 2026-02-01..2026-02-18  [owner/repo]
     /digest COMMAND …              the records in `bot.conversation.commands`
@@ -27,13 +27,20 @@ _WIDE = str.maketrans("＃＠／", "#@/")
 """What a Chinese keyboard writes for characters of the grammar."""
 _STOPS = "。，、；？！"
 """What ends a sentence in Chinese is no part of a word."""
-_SLACK_LINK = re.compile(r"<(https?://[^|<>\s]+)(?:\|[^<>]*)?>")
+_SLACK_LINK = re.compile(r"<(?P<url>(?:https?://|mailto:)[^|<>\s]+)(?:\|(?P<typed>[^<>]*))?>")
+_SENTENCE_END = re.compile(r"(?<=[\w)\]])[,;?!.:]+$")
+"""What ends a sentence or a part of it, and no name: `..` and `docs/*` stay."""
 _WORD = re.compile(r'(?<!\S)[“"]([^"“”]+)[”"](?!\S)|(\S+)')
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
+_SLASHED_DATE = re.compile(r"\d{4}/\d{1,2}/\d{1,2}|\d{1,2}/\d{1,2}/\d{4}")
 _FIRST_YEAR = 1970
 _LINK = re.compile(r"https?://\S+", re.IGNORECASE)
 _REF = re.compile(r"(?P<repo>.*?)(?:[#!](?P<pull>\d{1,9})|@(?P<at>[0-9a-f]{4,64}))", re.IGNORECASE)
 _BARE = re.compile(r"[0-9a-f]{4,64}|\d{1,9}", re.IGNORECASE)
+_NOUN = re.compile(r"prs?|mrs?|pulls?|pull-?requests?|merge-?requests?|commits?|sha|合并请求|提交", re.IGNORECASE)
+"""What people say before a reference, which says it already."""
+_JOINED = re.compile(rf"(?:{_NOUN.pattern})[:：]?(?=[#!]?\d)", re.IGNORECASE)
+_AND = frozenset({"and", "和", "与", "&", "+"})
 
 EVERYBODYS = Hosts()
 """The code hosts that everybody knows, where the operator has named none."""
@@ -56,8 +63,19 @@ def words(text: str) -> list[str]:
 
     What stands between double quotes is one word: a path may hold spaces.
     """
-    line = _SLACK_LINK.sub(r"\1", _LEAD.sub("", one_line(text[:_TEXT_LIMIT]))).translate(_WIDE)
-    return [quoted or plain.rstrip(_STOPS) or plain for quoted, plain in _WORD.findall(line)]
+    line = _SLACK_LINK.sub(_typed, _LEAD.sub("", one_line(text[:_TEXT_LIMIT]))).translate(_WIDE)
+    return [quoted or _word(plain) for quoted, plain in _WORD.findall(line)]
+
+
+def _word(plain: str) -> str:
+    """A word without what ends the sentence behind it."""
+    return _SENTENCE_END.sub("", plain.rstrip(_STOPS)) or plain
+
+
+def _typed(link: re.Match[str]) -> str:
+    """What somebody typed where Slack made a link of it: of `README.md` and `a@b.dev` too."""
+    url, typed = link["url"], link["typed"] or ""
+    return typed if typed and url.rpartition("://")[2].removeprefix("mailto:").rstrip("/") == typed else url
 
 
 def quoted(value: str) -> str:
@@ -76,6 +94,7 @@ def reference(word: str, hosts: Hosts = EVERYBODYS) -> CommitName | None:
     """What commit a word names, or None. `hosts` reads addresses."""
     if found := _page(word, hosts):
         return found
+    word = _JOINED.sub("", word.strip("()[]（）"))
     if named := _REF.fullmatch(word):
         return CommitName(named["repo"], int(named["pull"]) if named["pull"] else None, (named["at"] or "").lower())
     if _BARE.fullmatch(word):
@@ -84,14 +103,25 @@ def reference(word: str, hosts: Hosts = EVERYBODYS) -> CommitName | None:
     return None
 
 
-def named_commit(words: Sequence[str], hosts: Hosts = EVERYBODYS) -> CommitName | None:
-    """What commit a whole line names: `6344`, or `owner/repo 6344` in any order; else None."""
-    found = [(word, reference(word, hosts)) for word in words]
-    named = [each for _, each in found if each]
-    repos = [word for word, each in found if not each and is_repository(word)]
-    if len(named) != 1 or len(named) + len(repos) != len(words) or len(repos) > 1 or (repos and named[0].repo):
-        return None
-    return replace(named[0], repo=repos[0]) if repos else named[0]
+def is_noun(word: str) -> bool:
+    """Whether a word says of the next one that it is a reference: `PR 6344`."""
+    return bool(_NOUN.fullmatch(word))
+
+
+def named_commits(words: Sequence[str], hosts: Hosts = EVERYBODYS) -> tuple[CommitName, ...]:
+    """The commits that a whole line names, each once: `6344`, `PR 6344`, `#1 and #2`, `owner/repo 6344` in any order.
+
+    None for a line that says anything else besides.
+    """
+    said = [word for word in words if not is_noun(word) and word.lower() not in _AND]
+    found = [(word, reference(word, hosts)) for word in said]
+    named = tuple(dict.fromkeys(each for _, each in found if each))
+    repos = {word for word, each in found if not each and is_repository(word)}
+    if any(not each and word not in repos for word, each in found) or len(repos) > 1:
+        return ()
+    if repos and any(each.repo for each in named):
+        return ()
+    return tuple(replace(each, repo=each.repo or "".join(repos)) for each in named)
 
 
 def references(text: str, hosts: Hosts = EVERYBODYS) -> tuple[CommitName, ...]:
@@ -111,7 +141,8 @@ def _page(word: str, hosts: Hosts) -> CommitName | None:
 
 def is_repository(word: str) -> bool:
     """Whether a word can name a repository: `owner/repo`, a path, or an address."""
-    return ("/" in word and not is_time(word)) or word in (".", "..") or word.startswith("~")
+    spelt = "/" in word and not is_time(word) and not _SLASHED_DATE.fullmatch(word)
+    return spelt or word in (".", "..") or word.startswith("~")
 
 
 def is_date(word: str) -> bool:

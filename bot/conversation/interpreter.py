@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 
-from bot.conversation import forms, grammar
+from bot.conversation import dates, forms, grammar, sentence
 from bot.conversation.command import PUBLIC, Command, Context, Services, unknown
 from bot.conversation.commands import WORDS, commit, digests, following
 from bot.conversation.naming import Naming
-from bot.errors import DigestError
+from bot.delivery import schedule
+from bot.errors import DigestError, UsageError
 from bot.rights import Who
 from bot.texts import Texts, words_of
 from bot.values import Digest, Form, Message, MessageKind, Place, Post, Problem, Request, Span, Subscription
@@ -40,7 +42,23 @@ class Interpreter:
         language = defaults.asked_language or (followed.language if followed else defaults.language)
         zone = defaults.asked_zone or (followed.zone if followed else defaults.zone)
         texts = self._services.texts(language)
-        return Context(request, tuple(words), command, place, who, texts, zone, naming, self._services)
+        problem = None
+        if command is None or command.dated:
+            try:
+                command, words = self._dated(command, words, schedule.today(self._services.app.clock(), zone))
+            except UsageError as error:
+                problem = error
+        return Context(request, tuple(words), command, place, who, texts, zone, naming, self._services, problem)
+
+    @staticmethod
+    def _dated(command: Command | None, words: Sequence[str], today: date) -> tuple[Command | None, list[str]]:
+        """The words of a line, its day as the grammar has it, and the command that is left of a plain request."""
+        lead = words[:1] if command else ()
+        rest = sentence.without_fillers(words[len(lead) :])
+        read = [*lead, *dates.spoken(rest, today, grammar.is_repository)] or list(words)
+        found = WORDS.get(read[0].lower()) if read else None
+        plain = found if found and (found.dated or found.name in sentence.ASKED) else None
+        return command or plain, read
 
     @staticmethod
     def _spoken_of(naming: Naming, here: Sequence[Subscription], named: str) -> Subscription | None:
@@ -83,6 +101,7 @@ class Interpreter:
     @staticmethod
     def _run(context: Context) -> tuple[Post, ...]:
         grammar.check_length(context.request.text)
+        _check(context)
         words = context.words
         if not words:
             return digests.last(context)
@@ -90,15 +109,19 @@ class Interpreter:
             return context.command.run(context, words[1:])
         if any(map(grammar.is_time, words)):
             return digests.day(context, words)
-        if named := grammar.named_commit(words, context.services.defaults.hosts):
-            return commit.expand(context, named)
+        if named := grammar.named_commits(words, context.services.defaults.hosts):
+            return commit.expand_each(context, named)
         if len(words) <= 2 and grammar.is_repository(words[0]):
             return digests.day(context, [*(words[1:] or ["yesterday"]), words[0]])
+        today = schedule.today(context.now, context.zone)
+        if meant := sentence.meant(words, context.services.defaults.hosts, today):
+            return Interpreter._run(replace(context, words=tuple(meant), command=WORDS.get(meant[0])))
         raise unknown(words[0])
 
     def digests(self, request: Request) -> tuple[Digest, ...]:
         """The digests of `yesterday owner/repo` and the like, before any layout. Raises DigestError."""
         context = self.context(request)
+        _check(context)
         return digests.digests(context, context.words)
 
     def followed(self, place: Place) -> Post | None:
@@ -144,6 +167,12 @@ class Interpreter:
             if place
             else self._services.texts(self._services.defaults.language)
         )
+
+
+def _check(context: Context) -> None:
+    """Refuse a line of which something cannot be read. Raises UsageError."""
+    if context.problem:
+        raise context.problem
 
 
 def _speaks_like(one: Subscription, other: Subscription | None) -> bool:

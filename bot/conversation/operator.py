@@ -18,7 +18,7 @@ from bot.judgement import cost
 from bot.judgement.asker import Bill, Limits
 from bot.judgement.questions import EARLIER, PROMPTS, Depth
 from bot.languages import BASE
-from bot.ports import Finding, Ledger, Store, Subscriptions, Verdict
+from bot.ports import Finding, Ledger, Queue, Store, Subscriptions, Verdict
 from bot.repositories import OPERATOR, Repositories
 from bot.rights import written
 from bot.settings import check_language, check_zone
@@ -77,8 +77,11 @@ def hours(ahead: timedelta) -> str:
     return f"{ahead / timedelta(hours=1):+,.1f}"
 
 
-def measures(store: Store, now: datetime, quota: Quota | None) -> Iterator[Measure]:
-    """What is measured of the bot, from the store, so that it is the same from every process; `quota` as last known."""
+def measures(store: Store, now: datetime, quota: Quota | None, queue: Queue | None = None) -> Iterator[Measure]:
+    """What is measured of the bot, from the store, so that it is the same from every process; `quota` as last known.
+
+    `queue` is what several processes do together.
+    """
     counts, states = store.counts(), store.delivery_states()
     yield Measure("build_info", "The version that runs.", "gauge", (({"version": __version__}, 1.0),))
     yield Measure("digests", "Digests that were made and are kept.", "gauge", (({}, counts["digests"]),))
@@ -111,6 +114,9 @@ def measures(store: Store, now: datetime, quota: Quota | None) -> Iterator[Measu
     yield Measure("model_cached_tokens", "Tokens of prompts that the service had cached.", "counter", cached)
     asked = tuple((labels, float(u.asked)) for labels, u in named)
     yield Measure("model_asked_tokens", "Tokens that people asked for.", "counter", asked)
+    if queue:
+        tasks = tuple(({"step": step, "state": state}, float(n)) for (step, state), n in queue.counts().items())
+        yield Measure("queue_tasks", "Tasks of the queue that wait or are worked on.", "gauge", tasks)
     if quota:
         yield Measure("github_quota_left", "Requests that GitHub still allows.", "gauge", (({}, quota.left),))
 

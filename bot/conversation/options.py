@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot import crontab
+from bot.conversation.zones import zone_named
 from bot.delivery import schedule
 from bot.errors import DigestError, UsageError
-from bot.languages import LANGUAGES
-from bot.settings import check_zone
+from bot.languages import LANGUAGES, language_named
+from bot.posts.labels import zone_label
 from bot.texts import Texts
 from bot.values import MOST_TOP, InputKind, Subscription, one_line
 
@@ -110,12 +111,19 @@ def _top(wanted: Subscription, value: str) -> Subscription:
     return replace(wanted, top=number)
 
 
-def zone_named(name: str) -> str:
-    """`name` as the time zone is spelt. Raises UsageError."""
-    try:
-        return check_zone(name)
-    except ValueError:
-        raise UsageError("zone_unknown", name=one_line(name, 60)) from None
+def _zone(wanted: Subscription, value: str) -> Subscription:
+    return replace(wanted, zone=zone_named(value))
+
+
+def _language(wanted: Subscription, value: str) -> Subscription:
+    if language := language_named(value):
+        return replace(wanted, language=language.code)
+    raise UsageError("option_choice", option="lang", value=one_line(value, 60), known=", ".join(LANGUAGES))
+
+
+def _no_option(word: str) -> bool:
+    """Whether a word can only go on with the value before it."""
+    return word.lower() not in OPTIONS
 
 
 def _yes_no(texts: Texts) -> tuple[tuple[str, str], ...]:
@@ -138,10 +146,10 @@ OPTIONS = {
             _days,
             goes_on=lambda word: crontab.goes_on_days(word) or _is_release(word.strip(",，、")),
         ),
-        Option("zone", lambda s, value: replace(s, zone=zone_named(value)), lambda s: s.zone),
+        Option("zone", _zone, lambda s: zone_label(s.zone), goes_on=_no_option),
         Option(
             "lang",
-            lambda s, value: replace(s, language=_choice("lang", value, tuple(LANGUAGES))),
+            _language,
             lambda s: s.language,
             InputKind.ONE,
             lambda _: tuple((language.code, language.name) for language in LANGUAGES.values()),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from bot.app import App, DigestRequest
+from bot.delivery import schedule
 from bot.delivery.arrival import Arrival, arrival, said
 from bot.delivery.followups import LATE, first_told, follow_ups, left_over
 from bot.delivery.job import Job, log
@@ -38,10 +39,8 @@ from bot.values import (
 class Builder:
     """Builds the digests of deliveries. Safe for several threads and several processes."""
 
-    def __init__(self, app: App, archive: Archive, ledger: Ledger, leases: LeaseHolder, most: int) -> None:
-        """`most` is how often a week a place is told what became of commits."""
+    def __init__(self, app: App, archive: Archive, ledger: Ledger, leases: LeaseHolder) -> None:
         self._app = app
-        self._most = most
         self._archive = archive
         self._ledger = ledger
         self._leases = leases
@@ -112,7 +111,7 @@ class Builder:
             job = job.at(top=job.subscription.top)
         job = job.at(mark=arrival.mark)
         job = job.at(state=DeliveryState.QUIET) if silent else self._with_digest(job, request)
-        links = self._app.found(repository, new)
+        links = self._app.links(repository).found(new)
         told = self._known(job, repository, links)
         # Whoever else makes a digest for the place counts what it is told too.
         with self._leases.alone(f"follow-ups:{job.subscription.place.whole}") if told else nullcontext():
@@ -134,13 +133,13 @@ class Builder:
     def _with_follow_ups(self, job: Job, links: Sequence[Link], told: Mapping[str, DeliveredCommit]) -> Job:
         """The delivery with what is to be said, after its digest, of commits that its channel was told of."""
         said = tuple((sha, each.at) for sha, each in told.items())
-        if not (job.subscription.follow_ups and self._most):
+        if not (job.subscription.follow_ups and self._app.follow_ups):
             return job.at(told=said, follow_ups=())
         now, kept, place = self._app.clock(), self._app.aftermath, job.subscription.place
         earlier = (d for d in self._ledger.deliveries(job.subscription.id, limit=LOOKED_BACK) if d.id < job.delivery.id)
         rest = left_over(earlier, kept.is_muted, now)
         before = kept.followed_up(place, now - LATE) if told else ()
-        new = follow_ups(links, told, before, kept.is_muted, now=now, most=self._most)
+        new = follow_ups(links, told, before, kept.is_muted, now=now, most=self._app.follow_ups)
         return job.at(told=said, follow_ups=(*rest, *new))
 
     def prepare(self, job: Job, repository: Repository, arrival: Arrival) -> None:
@@ -172,7 +171,9 @@ class Builder:
         """The digest of what is new, which says what became of the branch."""
         subscription, delivery = job.subscription, job.delivery
         period = Period(delivery.since, delivery.until, subscription.zone)
-        scope = Scope(subscription.repo, period, subscription.language, subscription.branch, subscription.filters)
+        rollup = schedule.is_weekly(subscription.schedule, subscription.zone, delivery.slot)
+        about = (subscription.repo, period, subscription.language, subscription.branch, subscription.filters)
+        scope = Scope(*about, rollup=rollup)
         return self._app.request(repository, scope, new, said(arrival, Texts(subscription.language)), arrival.releases)
 
     def _with_digest(self, job: Job, request: DigestRequest) -> Job:

@@ -56,9 +56,9 @@ class Early:
 
     def begin(self) -> None:
         """Begin with what is due soon and not built yet, and wait for none of it. Twice does no harm."""
-        if not self._app.model or self._stopping.is_set() or self._app.clock_ahead:
+        if self._stopping.is_set():
             return
-        unseen = self._unseen(self._app.clock())
+        unseen = self._unseen()
         self._turns.wait(job for job in unseen if not self._leases.holds(_lease(job)))
         self._go_on()
 
@@ -66,14 +66,20 @@ class Early:
         """Begin nothing more; what is being built is not waited for."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _unseen(self, now: datetime) -> list[Job]:
+    def due_soon(self) -> list[Job]:
+        """What is due soon; nothing, where no model takes its time for it, or the clock cannot be trusted."""
+        if not self._app.model or self._app.clock_ahead:
+            return []
+        now = self._app.clock()
+        return [job for c in self._active(now + EARLY) if (job := coming_job(c.subscription, c.last, now))]
+
+    def _unseen(self) -> list[Job]:
         """What is due soon, but for what was built or failed already."""
-        active = self._active(now + EARLY)
-        coming = {(c.subscription, d.slot): d for c in active if (d := _coming(c.subscription, c.last, now))}
+        coming = {(job.subscription, job.delivery.slot): job for job in self.due_soon()}
         with self._lock:
             self._seen &= coming.keys()
             left = [mark for mark in coming if mark not in self._seen]
-        return [Job(mark[0], coming[mark]) for mark in left]
+        return [coming[mark] for mark in left]
 
     def _go_on(self) -> None:
         """Begin with those whose turn it is, as long as there are hands."""
@@ -105,9 +111,9 @@ class Early:
 
     def _prepare(self, hand: Hand, jobs: Sequence[Job]) -> None:
         with self._turns.held(hand, self._go_on):
-            self._build(jobs)
+            self.build(jobs)
 
-    def _build(self, jobs: Sequence[Job]) -> None:
+    def build(self, jobs: Sequence[Job]) -> None:
         """Build the digests of deliveries of the same repository and period."""
         try:
             look = self._builder.look(jobs[0])
@@ -138,6 +144,12 @@ class Early:
 def _lease(job: Job) -> str:
     """The key of the lease on what is built together with a delivery."""
     return f"early:{together(job)}"
+
+
+def coming_job(subscription: Subscription, last: Delivery | None, now: datetime) -> Job | None:
+    """What is due soon of a subscription, whose latest delivery is `last`."""
+    coming = None if subscription.paused else _coming(subscription, last, now)
+    return Job(subscription, coming) if coming else None
 
 
 def _coming(subscription: Subscription, last: Delivery | None, now: datetime) -> Delivery | None:

@@ -7,7 +7,8 @@ gets no more than its share.
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,6 +31,7 @@ SLOW = 5.0
 """Seconds of one reading after which a host is a slow one, until it has been read in less."""
 LONG = 60.0
 """Seconds of reading for one group, however short each was, after which its host is a slow one."""
+_LOOK = 0.5
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -139,7 +141,7 @@ class Turns:
     def take(self) -> tuple[Hand, tuple[Job, ...]] | None:
         """The group whose turn it is, and a hand for it; None where nothing can be begun now."""
         with self._lock:
-            may = cache(partial(self._may, *self._hosts.known()))
+            may = cache(partial(_may, self._hands, *self._hosts.known()))
             for group in sorted(self._waiting, key=self._order):
                 jobs = [job for job in group.jobs if not self._blocked(job)] if may(group.host) else []
                 if jobs:
@@ -178,19 +180,76 @@ class Turns:
         self._hands.add(hand)
         return hand
 
-    def _may(self, slow: frozenset[str], quick: frozenset[str], host: str) -> bool:
-        """Whether a group of a host may begin. One of which nothing is known yet shows first how quick it is."""
-        held = sum(hand.host == host for hand in self._hands)
-        busy = sum(hand.host not in slow for hand in self._hands)
-        if host in quick:
-            return busy < HANDS and len(self._hands) < MOST
-        if len(self._hands) >= MOST - HANDS:
-            return False
-        return held < SHARE if host in slow else busy < HANDS and not held
-
     def _order(self, group: Group) -> tuple[object, ...]:
         """Whose turn comes first: the channel that was served the longest ago, then who waits longest."""
         return min(self._served.get(channel, 0) for channel in group.channels), group.age
+
+
+class Hands:
+    """The hands of a process to which a queue gives what it is to read. Safe for several threads."""
+
+    def __init__(self, hosts: Hosts, stopping: threading.Event) -> None:
+        """Once `stopping` is set, no hand is given any more."""
+        self._hosts = hosts
+        self._stopping = stopping
+        self._free = threading.Condition()
+        self._hands: set[Hand] = set()
+
+    def take(self, host: str) -> Hand | None:
+        """A hand for a host, once one is free; None where the host is slow and has its share in hand already."""
+        with self._free:
+            while not self._stopping.is_set():
+                slow, quick = self._hosts.known()
+                if _may(self._hands, slow, quick, host):
+                    self._hands.add(hand := Hand(host, 1))
+                    return hand
+                if host in slow:
+                    return None
+                self._free.wait(_LOOK)  # that a host is slow shows by time alone
+        return None
+
+    @contextmanager
+    def held(self, hand: Hand) -> Iterator[None]:
+        """Work with a hand, which is free when this ends: what this thread reads of its host is timed."""
+        try:
+            with watching(partial(self._hosts.reading, hand, self._tell)):
+                yield
+        finally:
+            with self._free:
+                self._hands.discard(hand)
+            self._tell()
+
+    def _tell(self) -> None:
+        with self._free:
+            self._free.notify_all()
+
+
+def _may(hands: Collection[Hand], slow: frozenset[str], quick: frozenset[str], host: str) -> bool:
+    """Whether a group of a host may begin. One of which nothing is known yet shows first how quick it is."""
+    held = sum(hand.host == host for hand in hands)
+    busy = sum(hand.host not in slow for hand in hands)
+    if host in quick:
+        return busy < HANDS and len(hands) < MOST
+    if len(hands) >= MOST - HANDS:
+        return False
+    return held < SHARE if host in slow else busy < HANDS and not held
+
+
+def ranked(jobs: Iterable[Job]) -> list[tuple[int, tuple[Job, ...]]]:
+    """Deliveries that are built together, who waits longest first, each with its rank: how many come before it.
+
+    Counted is within its channel, where that has the fewest: so channels take turns if the lowest rank is first.
+    """
+    groups: dict[object, list[Job]] = {}
+    for job in sorted(jobs, key=_age):
+        groups.setdefault(together(job), []).append(job)
+    seen: Counter[Place] = Counter()
+    found = []
+    for each in groups.values():
+        channels = {job.subscription.place.whole for job in each}
+        found.append((min(seen[channel] for channel in channels), tuple(each)))
+        seen.update(channels)
+    return found
 
 
 def _age(job: Job) -> tuple[datetime, int]:

@@ -23,7 +23,7 @@ TOLERANCE = timedelta(hours=1)
 """So far this machine's clock may be from a chat's."""
 _FAR = timedelta(hours=2)
 """What waits for longer was put off by a clock that was wrong: pauses are an hour at most."""
-CHECKED = 500
+CHECKED = 200
 """Subscriptions that are looked at in each tick after a start, though nothing of them is due."""
 _log = logging.getLogger("digest.worker")
 

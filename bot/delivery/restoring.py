@@ -157,6 +157,14 @@ class Restorer:
                 self.waits = True
         return taken
 
+    def take_one(self, place: Place) -> bool:
+        """Take a place that is to be settled now, if nobody else has: `settle` gives its lease back."""
+        return self._leases.acquire(_lease(place))
+
+    def again(self, place: Place) -> datetime:
+        """When a place is to be tried again that could not be settled."""
+        return self._retry.get(place, self._clock())
+
     def settle(self, place: Place) -> bool:
         """Find out what was posted in a place, and keep it; whether that is done. Else it is tried again later."""
         try:

@@ -6,8 +6,10 @@ is asked, what it can take at most is reserved there, in one step with the look 
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -15,7 +17,7 @@ from bot.commits.patch import tokens
 from bot.errors import BudgetSpent, ConfigError, DigestError, Paused, ShareSpent, Unavailable
 from bot.judgement import questions
 from bot.judgement.replies import Rejected
-from bot.ports import LanguageModel, Meter
+from bot.ports import LanguageModel, Meter, Slots
 from bot.values import SCHEDULED, TERMINAL, Account, Question, Reply, Reservation, Spending, Taken, Usage
 
 _PATIENCE = 3
@@ -134,14 +136,18 @@ class Bill:
 
 
 class Asker:
-    """A language model within the day's limit, asked at most `concurrency` questions at once."""
+    """A language model within the day's limit, asked at most `concurrency` questions at once.
 
-    def __init__(self, model: LanguageModel, bill: Bill, concurrency: int = 8) -> None:
+    With `slots` that is of all processes together.
+    """
+
+    def __init__(self, model: LanguageModel, bill: Bill, concurrency: int = 8, slots: Slots | None = None) -> None:
         self.name = model.name
         self.room = questions.QUESTION_TOKENS
         self.bill = bill
         self._model = model
         self._slots = threading.BoundedSemaphore(concurrency)
+        self._shared = partial(slots.taken, f"model/{model.name}", concurrency) if slots else nullcontext
         self._lock = threading.Lock()
 
     def conversation(self, account: Account = TERMINAL) -> "Conversation":
@@ -150,7 +156,7 @@ class Asker:
 
     def reply(self, question: Question, account: Account = TERMINAL) -> Reply:
         """The model's answer as it came; what it took is kept. Raises ModelError where the day's budget is spent."""
-        with self._slots:
+        with self._slots, self._shared():
             reservation = self.bill.reserve(account, self.name, question)
             try:
                 reply = self._model.ask(question)

@@ -42,7 +42,7 @@ class History:
 
     def __init__(self, repository: Repository, source: CommitSource, archive: Archive) -> None:
         self._repository = repository
-        self._source = source
+        self.source = source
         self._archive = archive
         self._recent = cache(self._read_recent)
 
@@ -66,7 +66,7 @@ class History:
                 if len(known.keys() - own) >= missing or not self._affords():
                     break
                 since = scope.period.since - timedelta(days=days)
-                found = self._source.commits(self._repository.name, scope.branch, since, until)
+                found = self.source.commits(self._repository.name, scope.branch, since, until)
                 known |= {c.sha: c for c in found}
                 until = since
         earlier = (commit for sha, commit in known.items() if sha not in own)
@@ -74,7 +74,7 @@ class History:
 
     def _affords(self) -> bool:
         """Whether the source allows some hundred requests more."""
-        quota = self._source.quota()
+        quota = self.source.quota()
         return quota is None or quota.left >= _AFFORDED
 
     def _read_recent(self, branch: str, language: str) -> tuple[Digest, ...]:
@@ -101,7 +101,7 @@ class History:
     def _are_released(self, shas: Collection[str]) -> bool:
         """Whether any of some commits is in a release, as far as the source can tell."""
         try:
-            return any(self._source.first_releases(self._repository.name, sorted(shas)).values())
+            return any(self.source.first_releases(self._repository.name, sorted(shas)).values())
         except DigestError:
             return False
 
@@ -161,7 +161,7 @@ class History:
             return ""
         since, until = commit.committed, commit.committed + timedelta(seconds=1)
         try:
-            there = self._source.commits(self._repository.name, digest.branch, since, until)
+            there = self.source.commits(self._repository.name, digest.branch, since, until)
         except DigestError:
             return ""
         return "" if any(c.sha == commit.sha for c in there) else digest.branch

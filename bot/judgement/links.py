@@ -7,7 +7,7 @@ from bot.commits.aftermath import MOST, WITHIN, shares
 from bot.commits.related import Landed
 from bot.errors import DigestError
 from bot.judgement.history import History
-from bot.ports import Aftermath, CommitSource
+from bot.ports import Aftermath
 from bot.values import Commit, Entry, Link, Named, Relation, Repository
 
 _BUILDS = "stacked"
@@ -17,9 +17,9 @@ _BUILDS = "stacked"
 class Links:
     """What became of the commits of one repository."""
 
-    def __init__(self, repository: Repository, source: CommitSource, history: History, kept: Aftermath) -> None:
+    def __init__(self, repository: Repository, history: History, kept: Aftermath) -> None:
         self._repository = repository
-        self._source = source
+        self._source = history.source
         self._history = history
         self._kept = kept
 

@@ -9,6 +9,7 @@ from bot.texts import Texts
 from bot.values import (
     RULES,
     Bump,
+    ChangeType,
     Commit,
     Count,
     Digest,
@@ -44,6 +45,13 @@ def day_label(period: Period, texts: Texts) -> str:
     return texts("digest.days", first=f"{first:%Y-%m-%d}", last=f"{last:%Y-%m-%d}")
 
 
+def zone_label(zone: str) -> str:
+    """A zone by its name; a fixed offset as `UTC+8`, counted eastward as everybody does but the time zone database."""
+    if not zone.startswith("Etc/GMT") or not (count := zone.removeprefix("Etc/GMT").strip("+-0")):
+        return zone
+    return f"UTC{'+' if '-' in zone else '-'}{count}"
+
+
 def when_label(digest: Digest, texts: Texts) -> str:
     """The day or the days that a digest is of, or its release and since when that counts."""
     if not (between := digest.between):
@@ -56,9 +64,8 @@ def when_label(digest: Digest, texts: Texts) -> str:
 def period_label(digest: Digest, texts: Texts) -> str:
     """Both ends of the period and its zone, which is named here and nowhere else, and the branch, if it is of one."""
     since, until = (local(m, digest.period.zone) for m in (digest.period.since, digest.period.until))
-    span = texts(
-        "digest.period", since=f"{since:%Y-%m-%d %H:%M}", until=f"{until:%Y-%m-%d %H:%M}", zone=digest.period.zone
-    )
+    zone = zone_label(digest.period.zone)
+    span = texts("digest.period", since=f"{since:%Y-%m-%d %H:%M}", until=f"{until:%Y-%m-%d %H:%M}", zone=zone)
     return span if digest.between else f"{span} · {texts('digest.branch', branch=digest.branch)}"
 
 
@@ -97,7 +104,12 @@ def importance_label(entry: Entry, texts: Texts) -> str:
 
 def types_label(entry: Entry, texts: Texts) -> str:
     """`Fix / Security`."""
-    return " / ".join(texts(f"type.{t}") for t in entry.grade.types)
+    return " / ".join(type_label(t, texts) for t in entry.grade.types)
+
+
+def type_label(type_: ChangeType, texts: Texts) -> str:
+    """`Fix`."""
+    return texts(f"type.{type_}")
 
 
 def people_label(commit: Commit, limit: int = 0) -> str:
@@ -133,6 +145,34 @@ def subject_line(repository: Repository, commit: Commit, limit: int = SUBJECT_LI
     if commit.pull is not None:
         spans = [Span(" ("), Span(repository.number(commit.pull), repository.pull_url(commit.pull)), Span(")")]
     return (Span(subject, repository.commit_url(commit.sha)), *spans)
+
+
+def named_link(repository: Repository, commit: Commit) -> Span:
+    """A commit by the name that people give it, linked to where they speak of it."""
+    page = repository.pull_url(commit.pull) if commit.pull is not None else None
+    return Span(repository.named(commit), page or repository.commit_url(commit.sha))
+
+
+def brief_line(
+    repository: Repository,
+    entry: Entry,
+    texts: Texts,
+    *,
+    reason: bool = True,
+    told: Mapping[str, str] = MappingProxyType({}),
+) -> Line:
+    """A commit in one line: its mark and its name, what it does, perhaps why it is so grave, what it refers to, and
+    what became of it. `told` is as in `relation_line`.
+    """
+    grade, sha = entry.grade, entry.commit.sha
+    return (
+        Span(f"{mark(grade.importance, texts)} ", importance=grade.importance),
+        Span(entry.commit.short, repository.commit_url(sha), code=True),
+        Span(f" {grade.sentence}"),
+        *([Span(f" · {grade.reason}")] if grade.reason and reason else []),
+        *(span for r in entry.relations for span in (Span(" · "), *relation_line(repository, r, texts, told))),
+        *(span for k in entry.since for span in (Span(" · "), *link_line(repository, k, texts))),
+    )
 
 
 # A number with a host's sign, or the start of a SHA, that is no part of a word, a path or an address.

@@ -9,22 +9,22 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TypeVar
 
+from bot.posts import rollup
 from bot.posts.labels import (
     AUTHOR_LIMIT,
     SUBJECT_LIMIT,
+    brief_line,
     bumps_line,
     columns,
     counts,
     facts,
     follow_up_title,
     grade_label,
-    link_line,
     mark,
     overview_line,
     people_label,
     period_label,
     plain,
-    relation_line,
     statistics,
     subject_line,
     when_label,
@@ -134,10 +134,12 @@ def post(
     out is said, and stands in the report. None is for a digest that an earlier version began: it has no bounds.
     """
     zone, rows = digest.period.zone, None if top is None else ROWS
-    high = _weightiest(digest.by_importance[Importance.HIGH], top, _weight)
+    high = _weightiest(digest.lasting.by_importance[Importance.HIGH], top, _weight)
     replies = _released(digest, texts)
     replies += [commit_message(digest.repository, e, zone, texts, whole=False, told=told) for e in high]
-    if rest := [e for i in (Importance.MEDIUM, Importance.LOW) for e in digest.by_importance[i]]:
+    if digest.rollup:
+        replies += _rolled_up(digest, texts)
+    elif rest := [e for i in (Importance.MEDIUM, Importance.LOW) for e in digest.by_importance[i]]:
         replies.append(_rest(digest, rest, texts, rows, told))
     if attachments and digest.entries:
         title = plain(texts("digest.report"))
@@ -189,30 +191,34 @@ def _headline(
     parts += [Text(tuple(plain(note) for note in notes))] if notes else []
     if released := headlines(digest, texts):
         parts.append(Text(released, heading=texts("release.heading"), bullets=True))
+    elif digest.filters.releases:
+        parts.append(Text((plain(texts("release.none")),)))
     if digest.overview or not digest.filters.releases:
         parts.append(Text((overview_line(digest),)))
+    lasting = digest.lasting
     if digest.entries:
-        parts.append(Text(((Span(" | ".join(statistics(digest, texts)), strong=True),),)))
+        parts.append(Text(((Span(" | ".join(statistics(lasting, texts)), strong=True),),)))
     parts += [Text(tuple(since), heading=texts("digest.since"), bullets=True)] if since else []
-    if left_out := _left_out(digest, texts, replies, most):
+    if left_out := _left_out(lasting, texts, replies, most):
         parts.append(Text(tuple(map(plain, left_out))))
-    if digest.themes:
-        lines = tuple(
-            plain(texts("digest.theme", title=t.title, count=texts.count("commits", len(t.shas))))
-            for t in digest.themes
-        )
-        parts.append(Text(lines, heading=texts("digest.themes"), bullets=True))
-    if digest.entries:
-        parts.append(table(digest, texts, most))
+    parts += rollup.headline(digest, texts) if digest.rollup else _themes_and_table(digest, texts, most)
     parts += [Text(tuple(plain(n) for n in digest.notices))] if digest.notices else []
     return Message(
         HEADLINE,
         plain(title),
         (*parts, _buttons(digest, texts)),
         kind=MessageKind.HEADLINE,
-        importance=_gravest(digest.entries),
-        counts=counts(digest, texts),
+        importance=_gravest(lasting.entries),
+        counts=counts(lasting, texts),
     )
+
+
+def _themes_and_table(digest: Digest, texts: Texts, most: int | None) -> list[Part]:
+    lines = tuple(
+        plain(texts("digest.theme", title=t.title, count=texts.count("commits", len(t.shas)))) for t in digest.themes
+    )
+    themes: list[Part] = [Text(lines, heading=texts("digest.themes"), bullets=True)] if lines else []
+    return [*themes, *([table(digest, texts, most)] if digest.entries else [])]
 
 
 def _released(digest: Digest, texts: Texts) -> list[Message]:
@@ -230,9 +236,9 @@ def _released(digest: Digest, texts: Texts) -> list[Message]:
 def _left_out(digest: Digest, texts: Texts, replies: int, most: int | None) -> list[str]:
     """What the reader is told of what stands in the report alone, or in the table and there."""
     high, rows, said = len(digest.by_importance[Importance.HIGH]), len(digest.rows), []
-    cut = most is not None and rows > most
+    cut = most is not None and rows > most and not digest.rollup
     if replies < high:
-        said.append(texts("digest.top_report" if cut else "digest.top", n=replies, of=f"{high:,}"))
+        said.append(texts("digest.top_report" if cut or digest.rollup else "digest.top", n=replies, of=f"{high:,}"))
     if cut:
         said.append(texts("digest.rows", n=most, of=f"{rows:,}"))
     return said
@@ -299,19 +305,19 @@ def _gravest(entries: Sequence[Entry]) -> Importance | None:
     return max((e.grade.importance for e in entries), key=lambda i: i.rank, default=None)
 
 
+def _rolled_up(digest: Digest, texts: Texts) -> list[Message]:
+    """The reply with the themes and what else is worth a line; what is not stands in the report."""
+    parts, importance = tuple(rollup.rest(digest, texts)), _gravest(digest.lasting.entries)
+    title = plain(texts("rollup.rest"))
+    return [Message("rest", title, parts, kind=MessageKind.REST, importance=importance)] if parts else []
+
+
 def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts, most: int | None, told: Mapping[str, str]) -> Message:
     numbers = {i: len(digest.by_importance[i]) for i in Importance}
     of = texts("digest.rest_of", medium=numbers[Importance.MEDIUM], low=numbers[Importance.LOW])
     reasons = Counter(e.grade.reason for e in entries)  # what many have in common tells nobody anything
     lines = tuple(
-        (
-            Span(f"{mark(e.grade.importance, texts)} ", importance=e.grade.importance),
-            Span(e.commit.short, digest.repository.commit_url(e.commit.sha), code=True),
-            Span(f" {e.grade.sentence}"),
-            *([Span(f" · {e.grade.reason}")] if e.grade.reason and reasons[e.grade.reason] == 1 else []),
-            *(span for r in e.relations for span in (Span(" · "), *relation_line(digest.repository, r, texts, told))),
-            *(span for k in e.since for span in (Span(" · "), *link_line(digest.repository, k, texts))),
-        )
+        brief_line(digest.repository, e, texts, reason=reasons[e.grade.reason] == 1, told=told)
         for e in _weightiest(entries, most, _weight)
     )
     if more := len(entries) - len(lines):

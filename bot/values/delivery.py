@@ -123,16 +123,32 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """A commit that was told of, and that its branch has no more; by what it is known again where it comes back.
+
+    `shape` is which files it changes and by how many lines, `patch` what it does, `named` who wrote it under which
+    title: each a hash, empty where it is not known.
+    """
+
+    sha: str
+    shape: str = ""
+    patch: str = ""
+    named: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """Up to where a branch was told of: its commit `tip`, which is empty where there was nothing on it.
 
     It is None where only releases are told of. `releases` are the tags of the last weeks that were there by then, each
-    with the start of its SHA; None where nobody looked.
+    with the start of its SHA; None where nobody looked. `gone` is what was told of and was rewritten away, the latest
+    first, as far as it did not come back.
     """
 
     branch: str
     tip: str | None
     releases: tuple[tuple[str, str], ...] | None = None
+    gone: tuple[Gone, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

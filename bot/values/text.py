@@ -32,3 +32,15 @@ def one_line(text: str, limit: int = 0) -> str:
     """`text` on one line with single spaces; with a `limit` (characters) shortened, ending in `…`."""
     line = " ".join(sanitize(text).split())
     return line if not limit or len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+_DIGITS = "零一二三四五六七八九"
+
+
+def whole_number(text: str) -> int:
+    """A number below 100 in either script: `18`, `十八`, `两`. Raises ValueError for what is none."""
+    if text.isdecimal():
+        return int(text)
+    tens, ten, ones = text.replace("两", "二").rpartition("十")
+    digits = [_DIGITS.index(each) if each else default for each, default in ((tens, 1 if ten else 0), (ones, 0))]
+    return 10 * digits[0] + digits[1]

@@ -165,11 +165,19 @@ class Year:
         impact = (Impact(self._text(2), (commit.files[0].path,), self._text(16)),)
         suggestions = (Suggestion(self._text(2), self._text(16)),)
         if importance is Importance.MEDIUM:
-            return Analysis(self._text(30), impact=impact, suggestions=suggestions, by="model", coverage=1.0)
+            return Analysis(self._text(30), impact=impact, suggestions=suggestions, by="model")
         shown = [Evidence(file.path, self._text(4), self._dice.randrange(900)) for file in commit.files]
         insights = tuple(Insight(self._dice.choice(list(Aspect)), self._text(25), each) for each in shown[:2])
         risks = tuple(Risk(self._text(20), each, self._text(14)) for each in shown[1:3])
-        return Analysis(self._text(50), impact * 3, insights, risks, suggestions * 2, by="model", coverage=1.0)
+        return Analysis(
+            self._text(40),
+            verdict=self._text(15),
+            impact=impact * 3,
+            insights=insights,
+            risks=risks,
+            suggestions=suggestions * 2,
+            by="model",
+        )
 
     def _commit(self, repo: str, at: datetime) -> Commit:
         self._number += 1

@@ -20,7 +20,7 @@ import requests
 
 from adapters import network, sessions
 from adapters.chats.feishu import limits
-from adapters.chats.ratelimit import RateLimit
+from adapters.chats.ratelimit import RateLimit, Shared
 from adapters.chats.retry import Retrier, Retryable
 from adapters.chats.wall import Wall
 from bot import imports
@@ -268,9 +268,13 @@ class Caller:
     """Calls Feishu within its rates. Safe for several threads; `clock` and `sleep` are monotonic seconds."""
 
     def __init__(
-        self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        shared: Shared | None = None,
     ) -> None:
-        self._retrier = Retrier(TRIES, clock, sleep)
+        """`shared` holds the rates of several processes."""
+        self._retrier = Retrier(TRIES, clock, sleep, shared)
 
     def __call__(self, gate: Gate, send: Callable[[], Answer], check: Callable[[], None] | None = None) -> Answer:
         """The answer to `send`, repeated while it is refused for now or unclear: it must do no harm twice.

@@ -29,9 +29,10 @@ from adapters.chats.feishu.cards import Card, render
 from adapters.chats.feishu.inbound import Inbound
 from adapters.chats.feishu.settings import FeishuSettings
 from adapters.chats.feishu.transports import Http, LongConnection, Transport
+from adapters.chats.ratelimit import shared_by
 from adapters.chats.sending import Part, fresh, legible, matching, readable, send_parts
 from bot.errors import ConfigError, NotFound, Refused, Unavailable
-from bot.ports import Idempotency, Listener, Posted, Readers
+from bot.ports import Idempotency, Listener, Posted, Rates, Readers
 from bot.values import Attachment, Message, Place
 
 _MESSAGES = "/open-apis/im/v1/messages"
@@ -71,10 +72,12 @@ class FeishuChat:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
+        rates: Rates | None = None,
     ) -> None:
+        """`rates` are those of several processes."""
         self._api = api
         self._transport = transport
-        self._call = Caller(clock, sleep)
+        self._call = Caller(clock, sleep, shared_by(f"{NAME}/{api.app_id}", rates))
         self._now = now
         self._audience = Audience(api, self._call, clock)
         self._plain: dict[str, float] = {}
@@ -329,13 +332,13 @@ def _content(card: Card) -> str:
     return json.dumps(card, ensure_ascii=False)
 
 
-def from_settings(settings: FeishuSettings) -> FeishuChat:
+def from_settings(settings: FeishuSettings, rates: Rates | None = None) -> FeishuChat:
     """Feishu as it is set up. Raises ConfigError."""
     secret = settings.feishu_app_secret.get_secret_value()
     if not (settings.feishu_app_id and secret):
         raise ConfigError("feishu_no_app")
     api = Api(settings.feishu_app_id, secret, settings.feishu_url)
-    return FeishuChat(api, _transport(settings, api))
+    return FeishuChat(api, _transport(settings, api), rates=rates)
 
 
 def _transport(settings: FeishuSettings, api: Api) -> Transport:

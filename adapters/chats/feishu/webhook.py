@@ -18,6 +18,7 @@ from adapters.chats.ratelimit import RateLimit
 from adapters.chats.retry import Retryable
 from adapters.chats.webhooks import Webhook, WebhookChat, webhooks
 from bot.errors import ConfigError, DigestError, NotFound, Refused, Unavailable
+from bot.ports import Rates
 from bot.values import Message, one_line
 
 _SETTING = "FEISHU_WEBHOOKS"
@@ -50,8 +51,9 @@ class FeishuWebhook(WebhookChat[Card]):
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
+        rates: Rates | None = None,
     ) -> None:
-        super().__init__(known, clock=clock, sleep=sleep)
+        super().__init__(known, clock=clock, sleep=sleep, rates=rates)
         self._now = now
 
     def _pages(self, message: Message) -> Sequence[Card]:
@@ -105,6 +107,6 @@ def refused(answer: Answer, name: str) -> DigestError | Retryable:
     return Refused("webhook_refused", webhook=name, error=f"{code} {one_line(answer.message, 120)}".strip())
 
 
-def from_settings(settings: FeishuSettings) -> FeishuWebhook:
+def from_settings(settings: FeishuSettings, rates: Rates | None = None) -> FeishuWebhook:
     """The custom bots that are set up. Raises ConfigError."""
-    return FeishuWebhook(webhooks(_SETTING, settings.feishu_webhooks, signed=True))
+    return FeishuWebhook(webhooks(_SETTING, settings.feishu_webhooks, signed=True), rates=rates)

@@ -17,7 +17,7 @@ from slack_sdk.web import SlackResponse, WebClient
 from slack_sdk.webhook import WebhookClient, WebhookResponse
 
 from adapters import outgoing
-from adapters.chats.ratelimit import RateLimit
+from adapters.chats.ratelimit import RateLimit, Shared
 from adapters.chats.retry import Retrier, Retryable
 from adapters.chats.slack import limits
 from bot import addresses
@@ -107,9 +107,10 @@ class Caller:
         sleep: Callable[[float], None] = time.sleep,
         settle: float = SETTLE,
         hear: Callable[[Mapping[str, str]], None] = lambda _: None,
+        shared: Shared | None = None,
     ) -> None:
-        """`hear` gets the headers of every answer that Slack gave to a token."""
-        self._retrier = Retrier(TRIES, clock, sleep)
+        """`hear` gets the headers of every answer that Slack gave to a token; `shared` holds the rates of several."""
+        self._retrier = Retrier(TRIES, clock, sleep, shared)
         self._sleep = sleep
         self._settle = settle
         self._hear = hear

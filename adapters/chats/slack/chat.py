@@ -10,6 +10,7 @@ from typing import Any
 
 from slack_sdk.web import WebClient
 
+from adapters.chats.ratelimit import shared_by
 from adapters.chats.sending import Json, Part, fresh, legible, matching, readable, send_parts
 from adapters.chats.slack import limits
 from adapters.chats.slack.audience import Audience
@@ -22,7 +23,7 @@ from adapters.chats.slack.transports import Http, Silence, Socket, Transport
 from adapters.chats.slack.workspaces import NAME, InstalledWorkspaces, OneWorkspace, Workspaces, parts_of, place_of
 from adapters.chats.wall import Wall
 from bot.errors import ConfigError
-from bot.ports import Idempotency, Listener, Posted, Readers
+from bot.ports import Idempotency, Listener, Posted, Rates, Readers
 from bot.values import Attachment, Message, MessageKind, Place
 
 _bolt_log = logging.getLogger("digest.slack.bolt")
@@ -54,11 +55,13 @@ class SlackChat:
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
         settle: float = SETTLE,
+        rates: Rates | None = None,
     ) -> None:
+        """`rates` are those of several processes."""
         self._workspaces = workspaces
         self._transport = transport or Silence()
         self._wall = Wall(now)
-        self._call = Caller(clock, sleep, settle, self._wall.hear)
+        self._call = Caller(clock, sleep, settle, self._wall.hear, shared_by(NAME, rates))
         self._sleep = sleep
         self._now = now
         self._settle = settle
@@ -248,9 +251,9 @@ def _mark(message: dict[str, Any]) -> _Mark:
     return str((metadata.get("event_payload") or {}).get("key", "")) if metadata.get("event_type") == _EVENT else ""
 
 
-def from_settings(settings: SlackSettings) -> SlackChat:
+def from_settings(settings: SlackSettings, rates: Rates | None = None) -> SlackChat:
     """Slack as it is set up: to post only, to listen too, for one workspace or several. Raises ConfigError."""
-    return SlackChat(_workspaces(settings), _transport(settings), settle=settings.digest_settle)
+    return SlackChat(_workspaces(settings), _transport(settings), settle=settings.digest_settle, rates=rates)
 
 
 def _workspaces(settings: SlackSettings) -> Workspaces:

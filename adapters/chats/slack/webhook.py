@@ -15,6 +15,7 @@ from adapters.chats.slack.calls import NO_RETRIES, TIMEOUT, TRIES, StayingWebhoo
 from adapters.chats.slack.settings import SlackSettings
 from adapters.chats.webhooks import WebhookChat, webhooks
 from bot.errors import ConfigError, DigestError, Forbidden, NotFound, Refused, Unavailable
+from bot.ports import Rates
 from bot.values import Attachment, Buttons, Message, Part, Span, Text
 
 _SETTING = "SLACK_WEBHOOKS"
@@ -82,6 +83,6 @@ def refused(answer: WebhookResponse, name: str) -> DigestError | Retryable:
     return Unavailable("webhook_refused", webhook=name, error=reason if _WORD.fullmatch(reason) else status)
 
 
-def from_settings(settings: SlackSettings) -> SlackWebhook:
+def from_settings(settings: SlackSettings, rates: Rates | None = None) -> SlackWebhook:
     """The webhooks that are set up. Raises ConfigError."""
-    return SlackWebhook(webhooks(_SETTING, settings.slack_webhooks, signed=False))
+    return SlackWebhook(webhooks(_SETTING, settings.slack_webhooks, signed=False), rates=rates)

@@ -24,6 +24,9 @@ DIFF = (
 """A rename needs half of the content alike. With more than `-l` candidates on a side git looks for exact renames only;
 its own bound is 400 before 2.34 and 1,000 since. 1,000 by 1,000 unrelated files took 0.66 s when measured."""
 
+SIDES = ("--root", "--diff-merges=first-parent", "--no-renames", "--raw", "--no-abbrev", "-z")
+"""What names every file of a diff on both sides, without looking into any."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = 253_402_300_799 - 2 * 86_400  # the last second of the year 9999, which datetime can hold, in every zone
 _STATUS = {b"A": FileStatus.ADDED, b"C": FileStatus.ADDED, b"D": FileStatus.REMOVED, b"R": FileStatus.RENAMED}

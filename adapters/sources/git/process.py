@@ -58,6 +58,11 @@ class GitSlow(GitFailed):
     """Git was stopped because it took too long."""
 
 
+def version() -> tuple[int, ...]:
+    """Major and minor version of git. Raises ConfigError."""
+    return _version(_executable())
+
+
 def _executable() -> str:
     """The path of a `git` that is new enough. Raises ConfigError."""
     path = shutil.which("git")

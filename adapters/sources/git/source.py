@@ -10,10 +10,11 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-from adapters.sources.git import history, layout, patches, tags, twins
+from adapters.sources.git import history, layout, missing, patches, tags, twins
+from adapters.sources.git.clones import UNBOUNDED, Bounds, Clones, Opened
 from adapters.sources.git.process import LIMITS, GitFailed, GitSlow, Limits
 from adapters.sources.git.reach import Reach
-from adapters.sources.git.remote import Clones, Remote, locate, parse
+from adapters.sources.git.remote import Remote, locate, parse
 from adapters.sources.git.settings import GitSettings
 from adapters.sources.git.tree import GitTree
 from bot.commits import lookup, people, reading
@@ -53,15 +54,28 @@ PAGE = 1_000
 
 @dataclass(frozen=True)
 class _Open:
-    """A repository that is being read."""
+    """A repository that is being read; `clone` is set where it is one of ours."""
 
     about: Repository
     view: layout.View
     layout: layout.Layout
+    clone: Opened | None
 
     @property
     def title(self) -> str:
         return self.about.title
+
+    def bring_changes(self, shas: Sequence[str]) -> None:
+        """Have the files here that commits change. Raises NotFound, Forbidden, Unavailable, GitFailed."""
+        self._bring(lambda: missing.of_changes(self.view, shas))
+
+    def bring_tree(self, sha: str) -> None:
+        """Have the files of a commit's tree here. Raises NotFound, Forbidden, Unavailable, GitFailed."""
+        self._bring(lambda: missing.of_tree(self.view, sha))
+
+    def _bring(self, find: Callable[[], list[str]]) -> None:
+        if self.clone and self.clone.partial:
+            self.clone.bring(find)
 
 
 class GitSource:
@@ -69,27 +83,28 @@ class GitSource:
 
     A repository's `name` is the real path of its top folder (that of a bare one is itself), or its URL without
     credentials. Nothing that a repository holds or says is ever executed, see `layout`. `credentials` are URLs with
-    a user or a token in them, used whenever the same URL is asked for without; `clock` counts seconds; `hosts` knows
-    where the pages of a repository lie; `reach` which hosts may be asked, all where there is none; `limits`
-    how long git may take.
+    a user or a token in them, used whenever the same URL is asked for without; `clock` tells seconds since 1970;
+    `hosts` knows where the pages of a repository lie; `reach` which hosts may be asked, all where there is none;
+    `limits` how long git may take; `bounds` how much is kept of what is cloned.
     """
 
     def __init__(
         self,
         clones: Path,
         credentials: Iterable[str] = (),
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
         hosts: Hosts | None = None,
         reach: Reach | None = None,
         *,
         limits: Limits = LIMITS,
+        bounds: Bounds = UNBOUNDED,
     ) -> None:
-        self._clones = Clones(clones, clock, reach or Reach(), limits)
+        self._clones = Clones(clones, clock, reach or Reach(), limits, bounds)
         self._limits = limits
         self._hosts = hosts or Hosts()
         self._secrets: dict[str, Remote] = {}
-        for url in credentials:
-            self._remember(parse(url, self._hosts))
+        for remote in filter(None, (parse(url, self._hosts) for url in credentials)):
+            self._remember(remote)
 
     def repository(self, repo: str) -> Repository:
         """Title, default branch and web page, by the URL of the remote `origin` or the URL itself.
@@ -190,6 +205,7 @@ class GitSource:
             return
         with self._open(repo, fresh=False) as opened:
             _refuse_unknown(opened, asked)
+            opened.bring_changes(asked)
             mark = secrets.token_hex(16)
             named = ("--", *(f":(literal,top){path}" for path in paths)) if paths else ()
             command = history.log(mark, ("%H",), *history.DIFF, "--raw", "--patch", *named)
@@ -251,7 +267,7 @@ class GitSource:
         Raises NotFound, Forbidden, Unavailable.
         """
         with self._open(repo, fresh=False) as opened:
-            return twins.found(opened.view, commit, opened.about.branch)
+            return twins.found(opened.view, commit, opened.about.branch, opened.bring_changes)
 
     def look(self, repo: str, commit: Commit, looks: Sequence[Look]) -> tuple[Sight, ...]:
         """What each of `looks` finds in the tree at `commit`, in their order, see `bot.commits.lookup`.
@@ -263,6 +279,8 @@ class GitSource:
             known = _objects(opened.view, [commit.sha]) if _WHOLE.fullmatch(commit.sha) else []
             if known != [(commit.sha, "commit")]:
                 raise NotFound("commit_unknown", repo=opened.title, sha=commit.sha)
+            opened.bring_tree(commit.sha)
+            opened.bring_changes([commit.sha])
             return lookup.answer(commit, looks, GitTree(opened.view, commit.sha))
 
     def quota(self) -> Quota | None:
@@ -283,24 +301,33 @@ class GitSource:
         """Bytes of all clones."""
         return self._clones.size()
 
-    def _remember(self, remote: Remote | None) -> Remote | None:
+    def _remember(self, remote: Remote) -> Remote:
         """`remote`, with the credentials last seen for its URL where it has none."""
-        if remote and remote.credentials:
+        if remote.credentials:
             self._secrets[remote.url] = remote
-        return self._secrets.get(remote.url, remote) if remote else None
+        return self._secrets.get(remote.url, remote)
 
     @contextmanager
     def _open(self, repo: str, *, fresh: bool = True) -> Iterator[_Open]:
         """Find, and for a URL fetch, a repository; git's failures become errors of the port."""
         place = locate(repo, self._hosts)
-        remote = self._remember(place) if isinstance(place, Remote) else None
-        path = str(self._clones.path(remote, fresh=fresh)) if remote else str(place)
+        if not isinstance(place, Remote):
+            with self._viewed(place, None, None) as opened:
+                yield opened
+            return
+        remote = self._remember(place)
+        with self._clones.opened(remote, fresh=fresh) as clone, self._viewed(str(clone.path), remote, clone) as opened:
+            yield opened
+
+    @contextmanager
+    def _viewed(self, path: str, remote: Remote | None, clone: Opened | None) -> Iterator[_Open]:
+        """A repository on this disk, which may be the clone of a remote one."""
         found = layout.find(path)
         entries = layout.config(found)
         about = _about(found, remote, remote or parse(entries.get("remote.origin.url", ""), self._hosts))
         try:
             with layout.view(found, entries, self._limits) as view:
-                yield _Open(about, view, found)
+                yield _Open(about, view, found, clone)
         except GitFailed as failed:
             raise _error(failed, about.title) from None
 
@@ -480,6 +507,7 @@ def _read(opened: _Open, shas: Sequence[str]) -> tuple[Commit, ...]:
     """The commits `shas`, which are of one first-parent history, newest first."""
     if not shas:
         return ()
+    opened.bring_changes(shas)
     mark, mailmap = secrets.token_hex(16), _mailmap(opened.view)
     command = history.log(mark, history.FIELDS, *history.DIFF, "--raw", "--numstat")
     with closing(opened.view.chunks(*command, stdin=_lines(shas))) as chunks:
@@ -581,4 +609,5 @@ def from_settings(settings: GitSettings, hosts: Hosts, named: Callable[[str], bo
     `named` says which hosts the operator named, None that nobody else asks. Raises ConfigError.
     """
     credentials = [settings.digest_repo, *settings.digest_allow]
-    return GitSource(settings.digest_clones, credentials, hosts=hosts, reach=Reach(named))
+    bounds = Bounds(settings.digest_clones_most, settings.digest_clones_gb * 10**9)
+    return GitSource(settings.digest_clones, credentials, hosts=hosts, reach=Reach(named), bounds=bounds)

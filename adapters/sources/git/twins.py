@@ -1,7 +1,7 @@
 """The commits of other branches that make the same change: what git is asked for them."""
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 
@@ -17,15 +17,18 @@ _COMPARED, _PATHS = 300, 50
 """Commits whose patches are read, and files by which they are found."""
 
 
-def found(view: layout.View, commit: Commit, default: str) -> tuple[Twin, ...]:
+def found(view: layout.View, commit: Commit, default: str, bring: Callable[[Sequence[str]], None]) -> tuple[Twin, ...]:
     """The twins of a commit, newest first; `default` is the branch that is named where several have one.
 
-    A commit that is on no branch which the commit itself is not on is no twin, but the same change made again.
+    `bring` sees to it that the files are here which commits change. A commit that is on no
+    branch which the commit itself is not on is no twin, but the same change made again.
     """
-    own = patch_id(next((files for _, files in _patches(view, [commit.sha])), ()))
-    if not own:
+    candidates = _of_the_same_files(view, commit.sha, _candidates(view, commit))
+    if not candidates:
         return ()
-    alike = (sha for sha, files in _patches(view, _candidates(view, commit)) if patch_id(files) == own)
+    bring([commit.sha, *candidates])
+    own = patch_id(next((files for _, files in _patches(view, [commit.sha])), ()))
+    alike = (sha for sha, files in _patches(view, candidates) if own and patch_id(files) == own)
     here = frozenset(_branches(view, commit.sha))
     made = (_twin(view, sha, here, default) for sha in alike)
     return tuple(twin for _, twin in zip(range(MOST), filter(None, made), strict=False))
@@ -38,6 +41,20 @@ def _candidates(view: layout.View, commit: Commit) -> list[str]:
     paths = [f":(literal,top){file.path}" for file in commit.files[:_PATHS]]
     said = view.run("rev-list", *wanted, "--", *paths, seconds=view.limits.stream) if paths else b""
     return [sha for sha in said.decode("ascii").split() if sha != commit.sha]
+
+
+def _of_the_same_files(view: layout.View, sha: str, others: Sequence[str]) -> list[str]:
+    """Those of other commits that change the very files that a commit does: no patch is read to tell."""
+    if not others:
+        return []
+    mark = secrets.token_hex(16)
+    command = history.log(mark, ("%H",), *history.SIDES)
+    with closing(view.chunks(*command, stdin="".join(f"{each}\n" for each in (sha, *others)).encode())) as chunks:
+        changed = {
+            history.text(each): [path for *_, path in history.changes(fields)]
+            for each, *fields in history.records(chunks, mark)
+        }
+    return [each for each in others if changed[each] == changed[sha]]
 
 
 def _around(commit: Commit) -> Iterator[tuple[str, datetime]]:

@@ -334,6 +334,31 @@ class Places(BaseModel):
     repository: dict[str, Listed | None]
 
 
+class Branches(BaseModel):
+    """A page of a repository's branches."""
+
+    refs: TagRefs = Field(validation_alias=AliasPath("repository", "refs"))
+
+
+class Sized(Listed):
+    """A commit of a history, with its size."""
+
+    additions: int
+    deletions: int
+
+
+class Touching(BaseModel):
+    """The commits of a branch that touch a file."""
+
+    nodes: tuple[Sized, ...] = Field(default=(), validation_alias=AliasPath("target", "history", "nodes"))
+
+
+class AllTouching(BaseModel):
+    """Those of several branches, by alias; None for a branch that is not there any more."""
+
+    repository: dict[str, Touching | None]
+
+
 class Dated(_Camel):
     """A commit's date; none where the object is no commit."""
 

@@ -121,6 +121,32 @@ def notes(names: Sequence[str]) -> tuple[str, dict[str, str]]:
     return _repository(declared, asked), {f"n{n}": name for n, name in enumerate(names)}
 
 
+BRANCHES = """
+query($owner: String!, $name: String!, $after: String) {
+  repository(owner: $owner, name: $name) {
+    refs(refPrefix: "refs/heads/", first: 100, after: $after) { pageInfo { hasNextPage endCursor } nodes { name } }
+  }
+}
+"""
+"""A page of the branches' names."""
+
+
+def touching(branches: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """A query for the commits of branches that touch a file in a time, `b0` for the first, and its variables.
+
+    Of ten branches these are 300 commits with their parents: 2 points of an hour's 5,000.
+    """
+    history = "history(first: 30, since: $since, until: $until, path: $path)"
+    fields = "id oid committedDate authoredDate messageHeadline additions deletions parents(first: 2) { nodes { oid } }"
+    asked = " ".join(
+        f"b{n}: ref(qualifiedName: $b{n}) {{ target {{ ... on Commit {{ {history} {{ nodes {{ {fields} }} }} }} }} }}"
+        for n in range(len(branches))
+    )
+    declared = ", ".join(f"$b{n}: String!" for n in range(len(branches)))
+    variables = {f"b{n}": f"refs/heads/{name}" for n, name in enumerate(branches)}
+    return _repository(f"{declared}, $since: GitTimestamp, $until: GitTimestamp, $path: String", asked), variables
+
+
 def commits(shas: Sequence[str]) -> tuple[str, dict[str, str]]:
     """A query for the places of commits, `c0` for the first, and its variables."""
     fields = (

@@ -23,6 +23,7 @@ from adapters.sources.github.client import Client, Recent
 from adapters.sources.github.settings import GitHubSettings
 from adapters.sources.github.tags import Tags
 from adapters.sources.github.tree import Files, GitHubTree
+from adapters.sources.github.twins import Twins
 from adapters.sources.github.walks import ROW, Found, Walks, listed
 from bot.commits import lookup, people
 from bot.commits.aftermath import followed
@@ -102,6 +103,7 @@ class GitHubSource:
         self._names: dict[str, str] = {}
         self._mailmaps: dict[str, Mailmap] = {}
         self._tags = Tags(client)
+        self._twins = Twins(client)
 
     def repository(self, repo: str) -> Repository:
         """Title, default branch and web page; the name is GitHub's spelling, that of today if it was renamed.
@@ -282,9 +284,22 @@ class GitHubSource:
         wanted = tuple(dict.fromkeys(names))
         return self._tags.notes(repo, wanted, _no_repository(repo)) if self._client.authenticated else {}
 
-    def twins(self, repo: str, commit: Commit) -> tuple[Twin, ...]:  # noqa: ARG002
-        """None: GitHub has no question for them, and a request for each commit of each branch is too many."""
-        return ()
+    def twins(self, repo: str, commit: Commit) -> tuple[Twin, ...]:
+        """The commits of the branches of releases with the same patch, see `twins`; none without a token.
+
+        Up to four requests, and one for each of at most five patches. Raises UsageError, NotFound, Forbidden,
+        Unavailable, ConfigError.
+        """
+        if not self._client.authenticated:
+            return ()
+        about = self.repository(repo)
+        read = partial(self._patches, about.name)
+        return self._twins.found(about.name, commit, about.branch, read, _no_repository(repo))
+
+    def _patches(self, name: str, place: Landed) -> tuple[FilePatch, ...]:
+        """The patches of a commit; of one that GitHub cannot show an incomplete one."""
+        changes = self._changed(name, place)
+        return changes.patches if changes.shown else answers.unread(())
 
     def look(self, repo: str, commit: Commit, looks: Sequence[Look]) -> tuple[Sight, ...]:
         """What each of `looks` finds in the tree at `commit`, in their order, see `bot.commits.lookup`.

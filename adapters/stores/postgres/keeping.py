@@ -40,6 +40,7 @@ class PostgresKeeping(KeepingPart, PostgresPart):
         return [(table, column) for table, column in db.all(_PEOPLE, PERSONAL)]
 
     def compact(self) -> None:
-        """Let the space be used again; what autovacuum does in its own time too."""
+        """Pack what is not; let the space be used again, which autovacuum does in its own time too."""
+        self._pack()
         every = sql.SQL(", ").join(map(sql.Identifier, (*TABLES, "words", "analysis_words")))
         self._server.read(lambda db: db.execute(sql.SQL("VACUUM {}").format(every)))

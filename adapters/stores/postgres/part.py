@@ -38,7 +38,9 @@ def _spelt(statement: LiteralString) -> LiteralString:
 
 
 def _parameters(values: Sequence[Value]) -> tuple[Any, ...]:
-    return tuple(bound(each)[0] if isinstance(each, str | int | None) else list(bound(*each)) for each in values)
+    return tuple(
+        bound(each)[0] if isinstance(each, str | int | bytes | None) else list(bound(*each)) for each in values
+    )
 
 
 class PostgresPart(Part):

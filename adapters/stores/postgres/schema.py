@@ -8,6 +8,7 @@ numbers since 1970 in UTC: `commits.committed` in seconds, all others in microse
 import uuid
 from typing import LiteralString
 
+from procrastinate.schema import SchemaManager
 from psycopg import sql
 
 from adapters.postgres import Connection
@@ -112,6 +113,13 @@ _TABLES: tuple[LiteralString, ...] = (
     'CREATE TABLE learned (about text COLLATE "C" PRIMARY KEY, what text NOT NULL, at bigint NOT NULL)',
 )
 
+_QUEUE: tuple[LiteralString, ...] = (
+    "CREATE INDEX procrastinate_jobs_by_key ON procrastinate_jobs (queueing_lock)",
+    "CREATE INDEX procrastinate_jobs_by_lock ON procrastinate_jobs (lock) WHERE status IN ('todo', 'doing')",
+    'CREATE TABLE rates (name text COLLATE "C" PRIMARY KEY, until bigint NOT NULL)',
+    "CREATE INDEX rates_by_end ON rates (until)",
+)
+
 
 def _tables(db: Connection) -> None:
     """All that SQLite's store keeps, by the same names; `words` holds the lexemes of each commit."""
@@ -156,7 +164,32 @@ def _due_moments(db: Connection) -> None:
 
 _ADDED = sql.SQL("ALTER TABLE subscriptions ADD COLUMN {} bigint NOT NULL DEFAULT 0")
 
-MIGRATIONS = (_tables, _due_moments, _aftermath)
+
+def _packed(db: Connection) -> None:
+    """What is long is kept packed, see `adapters.stores.packing`; what an earlier version kept is found by an index."""
+    for table, key in (("commits", "id"), ("analyses", "repo"), ("analysis_words", "commit_id"), ("digests", "key")):
+        for statement in _PACKED:
+            db.execute(statement.format(sql.Identifier(table), sql.Identifier(key), sql.Identifier(f"{table}_plain")))
+
+
+_PACKED = (
+    sql.SQL("ALTER TABLE {0} ADD COLUMN packed bytea"),
+    sql.SQL("ALTER TABLE {0} ALTER COLUMN packed SET STORAGE EXTERNAL"),
+    sql.SQL("CREATE INDEX {2} ON {0} ({1}) WHERE packed IS NULL"),
+)
+
+
+def _queue(db: Connection) -> None:
+    """What several processes share: the rates of platforms, and the tables of `adapters.queue`.
+
+    These are as Procrastinate 3.10 has them, and what is asked most is found by an index.
+    """
+    db.execute(SchemaManager.get_schema())
+    for statement in _QUEUE:
+        db.execute(statement)
+
+
+MIGRATIONS = (_tables, _due_moments, _packed, _queue, _aftermath)
 
 
 def is_current(db: Connection, server: str) -> bool:
@@ -186,7 +219,7 @@ def _version(db: Connection, server: str) -> int:
         (version,) = db.execute("SELECT coalesce(max(version), 0) FROM digest_schema").fetchone() or (0,)
     if version > len(MIGRATIONS):
         raise StoreError("postgres_newer", server=server)
-    if version == 0 and any(_exists(db, name) for name in TABLES):
+    if version == 0 and any(_exists(db, name) for name in (*TABLES, "procrastinate_jobs")):
         raise StoreError("postgres_foreign", server=server)
     return int(version)
 

@@ -43,7 +43,7 @@ class PostgresStore(
 
     def __init__(self, address: SecretStr, timeout: float = 10, clock: Callable[[], datetime] | None = None) -> None:
         """Open a database, and bring it up to date; see `adapters.postgres.Server`."""
-        server = Server(address, timeout, clock)
+        server = self.server = Server(address, timeout, clock)
         super().__init__(server)
         try:
             if not server.read(lambda db: is_current(db, server.name)):

@@ -57,7 +57,7 @@ class SqliteKeeping(KeepingPart, SqliteArchive):
         more = True
         while more:
             more = self._writing(lambda db: self._forget_some(db, name))
-            time.sleep(PAUSE)
+            self._pause()
 
     def _forget_some(self, db: Session, name: str) -> bool:
         """Remove commits with their words, which the index must be told; whether there may be more."""
@@ -72,7 +72,11 @@ class SqliteKeeping(KeepingPart, SqliteArchive):
 
     # --- Space ---
 
+    def _pause(self) -> None:
+        time.sleep(PAUSE)
+
     def compact(self) -> None:
+        self._pack()
         self._merge_words()
         with self._file.reading() as db:
             if db.execute("PRAGMA auto_vacuum").fetchone()[0] == 0:  # a file of an earlier version, made anew once

@@ -48,7 +48,7 @@ def _spelt(statement: str) -> str:
 
 def _cells(values: Sequence[Value]) -> Row:
     """Values as parameters; a list is one, as JSON."""
-    return bound(*(v if isinstance(v, str | int | None) else to_json(bound(*v)) for v in values))
+    return bound(*(v if isinstance(v, str | int | bytes | None) else to_json(bound(*v)) for v in values))
 
 
 class SqlitePart(Part):

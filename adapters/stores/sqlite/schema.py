@@ -243,6 +243,14 @@ def due_moments(db: Database) -> None:
 
 
 @MIGRATIONS()
+def packed(db: Database) -> None:
+    """What is long is kept packed, see `adapters.stores.packing`; what an earlier version kept is found by an index."""
+    for table, key in (("commits", "id"), ("analyses", "repo"), ("analysis_words", "commit_id"), ("digests", "key")):
+        db.table(table).add_column("packed", bytes)
+        db.execute(f"CREATE INDEX {table}_plain ON {table} ({key}) WHERE packed IS NULL")
+
+
+@MIGRATIONS()
 def aftermath(db: Database) -> None:
     """What became of commits, by both ends; what channels were told of that; and threads in which nothing is said.
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from bot.conversation.command import Command, Context
-from bot.conversation.grammar import CommitName, named_commit, quoted, references
+from bot.conversation.grammar import CommitName, named_commits, quoted, references
 from bot.errors import DigestError, NotFound, UsageError
 from bot.posts.labels import subject_line, told_labels
 from bot.posts.post import commit_message
@@ -57,10 +57,10 @@ def _told_here(context: Context, repository: Repository, sha: str) -> list[Deliv
 
 def _mute(muted: bool, context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     """Say no more of what becomes of commits in the threads in which one was told here, or again."""
-    named = named_commit(words, context.services.defaults.hosts)
-    if named is None:
+    named = named_commits(words, context.services.defaults.hosts)
+    if len(named) != 1:
         raise UsageError("mute_what")
-    found = _candidates(context, named)
+    found = _candidates(context, named[0])
     threads = {each.place for repository, commit, _ in found for each in _told_here(context, repository, commit.sha)}
     repository, commit, _ = found[0]
     if not any(place.thread for place in threads):
@@ -76,6 +76,11 @@ def _explain(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     found = references(" ".join(words), context.services.defaults.hosts)
     if not found:
         raise UsageError("explain_nothing")
+    return expand_each(context, found)
+
+
+def expand_each(context: Context, found: Sequence[CommitName]) -> tuple[Post, ...]:
+    """The first few of several commits, and that there are more."""
     answers = context.naming.each(found[:_EXPLAINED], lambda one: expand(context, one))
     posts = [post for answer in answers for post in answer]
     if len(found) > _EXPLAINED:

@@ -119,7 +119,7 @@ def _files(context: Context, made: Digest) -> Post:
 
 def _of(name: str) -> Command:
     """The command for the digest of a time that has a name."""
-    return Command(name, lambda context, words: day(context, [name, *words]), help="day")
+    return Command(name, lambda context, words: day(context, [name, *words]), help="day", dated=True)
 
 
-COMMANDS = (*map(_of, (*_PERIODS, _LATEST)), Command("report", _report, files=True))
+COMMANDS = (*map(_of, (*_PERIODS, _LATEST)), Command("report", _report, files=True, dated=True))

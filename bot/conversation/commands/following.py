@@ -14,6 +14,7 @@ from bot.conversation.options import ANYTHING, blaming, branch_of, continued, ty
 from bot.delivery import ledger, schedule
 from bot.delivery.resting import resume
 from bot.errors import NotFound, UsageError
+from bot.posts.labels import zone_label
 from bot.texts import Texts
 from bot.values import (
     DENIED,
@@ -182,7 +183,7 @@ def _resting(context: Context, subscription: Subscription) -> tuple[Part, ...]:
 def _described(context: Context, subscription: Subscription, texts: Texts, times: int = 1) -> Fields:
     filters = subscription.filters
     items = [
-        ("schedule", f"{subscription.schedule} ({subscription.zone})"),
+        ("schedule", f"{subscription.schedule} ({zone_label(subscription.zone)})"),
         ("next" if times == 1 else "coming", _coming(context, subscription, texts, times)),
         ("language", subscription.language),
         ("branch", subscription.branch),

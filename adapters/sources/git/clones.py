@@ -1,0 +1,263 @@
+"""The clones of repositories given by URL that this machine keeps: shared by its processes, bounded, given up unused.
+
+Beside a clone lie two files. `NAME.lock` is held by all who read it, alone by who removes it, and its time is that of
+the last use. `NAME.fetched` is held by who fetches, and says when that was done last and how many bytes the clone has
+since: so no process fetches what another one of this machine has fetched within the minute.
+"""
+
+import errno
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from adapters import private
+from adapters.sources.git import fetching, process
+from adapters.sources.git.fetching import Clone
+from adapters.sources.git.process import Limits
+from adapters.sources.git.reach import Reach
+from adapters.sources.git.remote import Remote
+from bot.errors import Unavailable
+
+_FRESH = 60.0
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
+Finder = Callable[[], Sequence[str]]
+"""Finds which objects are missing."""
+
+
+class Bounds(NamedTuple):
+    """How many clones are kept, and how many bytes of them; 0: no limit."""
+
+    most: int = 0
+    size: int = 0
+
+
+UNBOUNDED = Bounds()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A clone that is being read, which nobody removes meanwhile.
+
+    In a `partial` one files may be missing: `bring` fetches those that are found to be. Raises NotFound, Forbidden,
+    Unavailable.
+    """
+
+    path: Path
+    partial: bool
+    bring: Callable[[Finder], None]
+
+
+class _Fetched(NamedTuple):
+    """When a clone was fetched, in seconds since 1970, and its bytes since."""
+
+    at: float
+    size: int
+
+
+class Clones:
+    """Clones of remote repositories in `folder`, each fetched at most once a minute of `clock` (seconds since 1970).
+
+    `reach` says which hosts may be asked, `limits` how long git may take, `bounds` how much is kept.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        clock: Callable[[], float],
+        reach: Reach,
+        limits: Limits = process.LIMITS,
+        bounds: Bounds = UNBOUNDED,
+    ) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._reach = reach
+        self._limits = limits
+        self._bounds = bounds
+        self._answered: dict[str, Clone] = {}
+
+    @contextmanager
+    def opened(self, remote: Remote, *, fresh: bool) -> Iterator[Opened]:
+        """The clone of `remote`, fetched now unless it was within the minute, or need not be `fresh`.
+
+        The first time in a process it is always fetched: the server decides whether it may still be read.
+        Raises NotFound, Forbidden, Unavailable.
+        """
+        path = self._path(remote)
+        with ExitStack() as held:
+            with _told(remote):
+                private.folder(path.parent)
+                using = held.enter_context(_locked(_lock(path), fcntl.LOCK_SH))
+                os.utime(using.fileno())
+                if self._is_due(remote, path, fresh):
+                    self._fetch(remote, path, fresh)
+            clone = self._answered[remote.url]
+            yield Opened(path, clone.partial, partial(self._bring, clone))
+
+    def forget(self, remote: Remote) -> bool:
+        """Remove the clone of a remote, once nobody uses it; whether there was one."""
+        path = self._path(remote)
+        self._answered.pop(remote.url, None)
+        return path.exists() and self._removed(path, 0)
+
+    def retain(self, followed: Iterable[Remote], since: float) -> int:
+        """Remove the clones that nobody used since some time (seconds since 1970), but of `followed`; how many."""
+        kept = {self._path(remote) for remote in followed}
+        for half in self._folder.glob("*.gone"):  # of a process that was killed
+            shutil.rmtree(half, ignore_errors=True)
+        unused = [path for path in self._all() if path not in kept and _used(path) < since]
+        return sum(self._removed(path) for path in unused)
+
+    def size(self) -> int:
+        """Bytes of all that lies in the folder."""
+        return _bytes(self._folder)
+
+    # --- Fetching ---
+
+    def _is_due(self, remote: Remote, path: Path, fresh: bool) -> bool:
+        fetched = _fetched(path)
+        if remote.url not in self._answered or not fetched:  # none: somebody has removed it
+            return True
+        return fresh and not 0 <= self._clock() - fetched.at < _FRESH
+
+    def _fetch(self, remote: Remote, path: Path, fresh: bool) -> None:
+        """Fetch, unless somebody else did while this waited for its turn."""
+        with _locked(_stamp(path), fcntl.LOCK_EX) as stamp:
+            if not self._is_due(remote, path, fresh):
+                return
+            with _nothing_begun(path):
+                self._answered[remote.url] = Clone(remote, path, self._reach, self._limits).fetch()
+            _note(stamp, self._clock(), path)
+        self._keep_within(path)
+
+    def _bring(self, clone: Clone, missing: Finder) -> None:
+        """Fetch what is missing, and is so still once nobody else fetches."""
+        if not missing():
+            return
+        with _told(clone.remote), _locked(_stamp(clone.path), fcntl.LOCK_EX) as stamp:
+            if not (wanted := missing()):
+                return
+            clone.bring(wanted)
+            fetched = _fetched(clone.path)
+            _note(stamp, fetched.at if fetched else 0, clone.path)
+        self._keep_within(clone.path)
+
+    # --- Keeping ---
+
+    def _path(self, remote: Remote) -> Path:
+        name = re.sub(r"[^A-Za-z0-9]+", "-", remote.path.removesuffix(".git")).strip("-")[-60:]
+        return self._folder / f"{name}-{hashlib.sha256(remote.url.encode()).hexdigest()[:16]}.git"
+
+    def _all(self) -> list[Path]:
+        """Every clone, that of the longest unused first."""
+        return sorted(self._folder.glob("*.git"), key=_used)
+
+    def _keep_within(self, used: Path) -> None:
+        """Remove the clones that were not used for the longest until the bounds hold, but the one that is `used`."""
+        clones = self._all()
+        sizes = {path: fetched.size if (fetched := _fetched(path)) else _bytes(path) for path in clones}
+        number, size = len(clones), sum(sizes.values())
+        for path in clones:
+            if not self._beyond(number, size):
+                return
+            if path != used and self._removed(path):
+                number, size = number - 1, size - sizes[path]
+
+    def _beyond(self, number: int, size: int) -> bool:
+        return 0 < self._bounds.most < number or 0 < self._bounds.size < size
+
+    def _removed(self, path: Path, how: int = fcntl.LOCK_NB) -> bool:
+        """Remove a clone, unless somebody uses it, who is waited for where `how` is 0; whether it is gone.
+
+        It goes at once, and its files then: who is killed amid that leaves no half of a clone.
+        """
+        gone = path.with_suffix(".gone")
+        try:
+            with _locked(_lock(path), fcntl.LOCK_EX | how):
+                shutil.rmtree(gone, ignore_errors=True)
+                path.rename(gone)
+                _stamp(path).unlink(missing_ok=True)
+                shutil.rmtree(gone, ignore_errors=True)
+        except OSError:  # it is in use, or somebody else has removed it
+            return False
+        return True
+
+
+def _lock(path: Path) -> Path:
+    return path.with_suffix(".lock")
+
+
+def _stamp(path: Path) -> Path:
+    return path.with_suffix(".fetched")
+
+
+@contextmanager
+def _locked(path: Path, how: int) -> Iterator[IO[str]]:
+    """A file beside a clone, held as flock(2) says. Raises OSError."""
+    with path.open("a+", encoding="ascii") as file:
+        fcntl.flock(file, how)
+        yield file
+
+
+def _used(path: Path) -> float:
+    """When a clone was used last, in seconds since 1970."""
+    lock = _lock(path)
+    return lock.stat().st_mtime if lock.exists() else 0.0
+
+
+def _fetched(path: Path) -> _Fetched | None:
+    """What is noted of the last fetch of a clone; None where nothing is, or is just being."""
+    try:
+        at, size = _stamp(path).read_text("ascii").split()
+        return _Fetched(float(at), int(size))
+    except (OSError, ValueError):
+        return None
+
+
+def _note(stamp: IO[str], at: float, path: Path) -> None:
+    stamp.truncate(0)
+    stamp.write(f"{at} {_bytes(path)}")
+
+
+def _bytes(folder: Path) -> int:
+    """Bytes of the files below a folder, of which some may go meanwhile."""
+    found = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                found += os.stat(os.path.join(where, name)).st_size
+    return found
+
+
+@contextmanager
+def _nothing_begun(path: Path) -> Iterator[None]:
+    """Leave nothing of a clone whose first fetch fails, so that it takes no place among those that are kept."""
+    new = not path.exists()
+    try:
+        yield
+    except BaseException:
+        if new:
+            shutil.rmtree(path, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def _told(remote: Remote) -> Iterator[None]:
+    """What git, or the disk, refuses becomes an error of the port."""
+    try:
+        yield
+    except process.GitFailed as failed:
+        raise fetching.error(str(failed), remote) from None
+    except OSError as failed:
+        if failed.errno in _NO_ROOM:
+            raise Unavailable("clone_disk_full", repo=remote.title or remote.url) from None
+        problem = failed.strerror or type(failed).__name__
+        raise Unavailable("clone_failed", repo=remote.title or remote.url, problem=problem) from None

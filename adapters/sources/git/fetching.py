@@ -1,0 +1,252 @@
+"""A clone and the server it is of: what git fetches, how it reaches the server, and what it says where it cannot."""
+
+import base64
+import os
+import re
+import shlex
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from adapters import network
+from adapters.sources.git import process
+from adapters.sources.git.process import Limits
+from adapters.sources.git.reach import Reach
+from adapters.sources.git.remote import Remote
+from bot import addresses
+from bot.errors import DigestError, Forbidden, NotFound, Unavailable, Unreachable
+
+_ORIGIN = "origin"
+"""What a server is called in a clone; its address is told for each command, and nowhere written."""
+_HEADS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+_QUIETLY = ("--quiet", "--no-write-fetch-head", "--no-recurse-submodules")
+_PARTLY = ("--filter=blob:none",)
+"""Commits and folders, and no file. Without folders (`tree:0`) a first fetch is half of that (cargo: 11 MB, 25, of 78);
+but each commit that lands later then costs its whole tree of folders (0.14 MB), and one more request."""
+_PARTIAL = b"promisor"
+"""What stands in the configuration of a clone that lacks objects (git-config(1), `remote.<name>.promisor`)."""
+_REFETCHES = (2, 36)
+"""The first git that can fetch again what a clone lacks (its release notes)."""
+_NO_PART = re.compile("unadvertised object|want \\S+ not valid|did not send all necessary objects")
+"""What is said where no part can be had: of a server that gives no single objects, git's before protocol 2 or Gerrit's,
+and of a tag that names a file."""
+
+_PASSED = ("SSH_AUTH_SOCK",)
+_ROOTS = "roots.pem"
+"""The file beside the clones with whom git trusts, where somebody is named whom the machine does not."""
+_REDIRECTS = 3
+"""Addresses at which a repository is asked for, one after the other."""
+_REFS = "/info/refs"
+_MOVED = re.compile("returned error: 30[12378]")
+_LOCATION = re.compile(rb"<= Recv header: location: (\S{1,2000})", re.I)
+"""A redirect in the trace that git writes of curl (git(1), GIT_TRACE_CURL)."""
+_SSH = "ssh -oBatchMode=yes -oConnectTimeout=30 -oServerAliveInterval=15 -oServerAliveCountMax=4"
+
+_REFUSED = re.compile(
+    "Authentication failed|could not read (?:Username|Password)|Permission denied|Access denied|returned error: 40[13]"
+)
+_ABSENT = re.compile("not found|does not exist|does not appear to be a git repository|returned error: 4(?:04|10)", re.I)
+
+_UNTRUSTED = re.compile("certificate (?:verification failed|problem|verify failed)|SSL peer certificate", re.I)
+_EXPIRED, _UNKNOWN = "certificate has expired", "unable to get local issuer certificate"
+_PROXY_SAID = re.compile(r"(?:HTTP code|tunnel failed, response) (\d{3})")
+_PROXY_GONE = re.compile("Could not resolve proxy|Failed to connect|Connection refused|Can't complete SOCKS", re.I)
+
+_GONE = re.compile("not our ref")
+"""What a server says that has no such object any more."""
+_FULL = re.compile("No space left on device|Disk quota exceeded")
+
+
+@dataclass(frozen=True, slots=True)
+class Clone:
+    """A bare clone: of which repository, where it lies, and how its server is reached."""
+
+    remote: Remote
+    path: Path
+    reach: Reach
+    limits: Limits
+
+    @property
+    def partial(self) -> bool:
+        """Whether only those files are here that were asked for."""
+        file = self.path / "config"
+        return file.is_file() and _PARTIAL in file.read_bytes()
+
+    def fetch(self) -> "Clone":
+        """Bring branches, tags and HEAD up to date, where there is none make it; the clone with its server's address.
+
+        A new one has the history without files, where the server can leave them out. Raises NotFound, Unavailable,
+        ConfigError, GitFailed.
+        """
+        self._begin()
+        said, remote = _asked(self)
+        found = replace(self, remote=remote)
+        if self.partial:
+            found._or_whole(("fetch", *_QUIETLY, "--prune", *_PARTLY, "--", _ORIGIN, *_HEADS))
+        else:
+            found._ask("fetch", *_QUIETLY, "--prune", "--", _ORIGIN, *_HEADS)
+        if branch := self._default(said.decode(errors="replace")):
+            self._git("symbolic-ref", "HEAD", branch)
+        return found
+
+    def bring(self, objects: Sequence[str]) -> None:
+        """Fetch single objects; of a server that gives none, everything, for good. Raises GitFailed, Unavailable.
+
+        Git asks for what it finds to be missing in the same way (git's promisor-remote.c).
+        """
+        asked = "".join(f"{each}\n" for each in objects).encode()
+        quiet = ("-c", "fetch.negotiationAlgorithm=noop", "fetch", *_QUIETLY, "--no-tags")
+        self._or_whole((*quiet, *_PARTLY, "--stdin", _ORIGIN), asked)
+
+    def _or_whole(self, asked: Sequence[str], stdin: bytes = b"") -> None:
+        """Fetch a part, or where that cannot be had for a reason that stays, everything, for good."""
+        try:
+            self._ask(*asked, stdin=stdin)
+        except process.GitFailed as failed:
+            if not _NO_PART.search(str(failed)):
+                raise
+            self._ask("fetch", *_QUIETLY, "--prune", "--refetch", "--no-filter", "--", _ORIGIN, *_HEADS)
+            for name in (
+                f"remote.{_ORIGIN}.promisor",
+                f"remote.{_ORIGIN}.partialCloneFilter",
+                "extensions.partialClone",
+            ):
+                with suppress(process.GitFailed):  # it was not set
+                    self._git("config", "--unset", name)
+
+    def _begin(self) -> None:
+        """Make a clone without anything in it, where there is none."""
+        if (self.path / "objects").is_dir():
+            return
+        self.path.mkdir(exist_ok=True, mode=0o700)
+        self._git("init", "--quiet", "--bare", "--template=", ".")
+        if process.version() >= _REFETCHES:
+            self._git("config", f"remote.{_ORIGIN}.promisor", "true")
+
+    def _default(self, said: str) -> str:
+        """The default branch's ref by `ls-remote --symref`; a server that names none shows at least HEAD's SHA."""
+        if named := re.search(r"^ref: (refs/heads/\S+)\tHEAD$", said, re.M):
+            return named[1]
+        sha = re.search(r"^([0-9a-f]{40,64})\tHEAD$", said, re.M)
+        if not sha:
+            return ""
+        same = self._git("for-each-ref", f"--points-at={sha[1]}", "--format=%(refname)", "refs/heads")
+        return next(iter(sorted(same.decode(errors="replace").split(), key=_usual)), "")
+
+    def _ask(self, *arguments: str, stdin: bytes = b"") -> None:
+        """Run a command of git that fetches."""
+        env = {**_network(self), "GIT_DIR": str(self.path)}
+        process.run(self.path, *arguments, stdin=stdin, seconds=self.limits.fetch, env=env)
+
+    def _git(self, *arguments: str) -> bytes:
+        return process.run(self.path, *arguments, env={"GIT_DIR": str(self.path)})
+
+
+def _usual(ref: str) -> tuple[bool, str]:
+    """Sorts the usual names of default branches first."""
+    return ref not in {"refs/heads/main", "refs/heads/master"}, ref
+
+
+def _asked(clone: Clone) -> tuple[bytes, Remote]:
+    """What the server says of HEAD, and the remote by the address at which it says so. Raises NotFound, GitFailed.
+
+    Git itself would follow a redirect to any host, with the credentials in hand. So it follows none, and is asked again
+    at the new address where that is the same host's, as a repository that was renamed has there.
+    """
+    remote = clone.remote
+    for _ in range(_REDIRECTS):
+        with tempfile.TemporaryDirectory(prefix="commit-digest-") as folder:
+            trace = Path(folder) / "trace"
+            env = {**_network(replace(clone, remote=remote)), "GIT_DIR": str(clone.path)}
+            env |= {"GIT_TRACE_CURL": str(trace), "GIT_TRACE_CURL_NO_DATA": "1"}
+            try:
+                asked = ("ls-remote", "--symref", "--", remote.url, "HEAD")
+                return process.run(clone.path, *asked, seconds=clone.limits.answer, env=env), remote
+            except process.GitFailed as failed:
+                if not _MOVED.search(str(failed)):
+                    raise
+                remote = replace(remote, url=_moved(remote, trace.read_bytes() if trace.exists() else b""))
+    raise NotFound("address_moved", repo=remote.title or remote.url)
+
+
+def _moved(remote: Remote, trace: bytes) -> str:
+    """The address to which the last answer in a trace of curl's redirects. Raises NotFound where it is elsewhere."""
+    found = _LOCATION.findall(trace)
+    location = found[-1].decode("ascii", errors="replace").partition("?")[0] if found else ""
+    url = addresses.moved(f"{remote.url}{_REFS}", location) if location.endswith(_REFS) else None
+    if not url:
+        raise NotFound("address_moved", repo=remote.title or remote.url)
+    return url.removesuffix(_REFS)
+
+
+def _network(clone: Clone) -> dict[str, str]:
+    """What git needs to reach a server, and that alone.
+
+    Credentials go into the environment: arguments can be read by other users. Raises Unavailable for a server that
+    nobody may reach, ConfigError.
+    """
+    remote = clone.remote
+    passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
+    proxy = _proxy(remote)
+    pinned = clone.reach.pinned(remote.url, proxied=proxy is not None)
+    config = {"http.lowSpeedLimit": "1000", "http.lowSpeedTime": str(clone.limits.stall), "gc.autoDetach": "false"}
+    config |= {"http.followRedirects": "false", "http.proxy": proxy.url if proxy else "", **pinned.config}
+    config[f"remote.{_ORIGIN}.url"] = remote.url
+    if roots := network.bundle():
+        config["http.sslCAInfo"] = str(_kept(clone.path.parent / _ROOTS, roots))
+    if remote.credentials:
+        pair = remote.credentials if ":" in remote.credentials else f"{remote.credentials}:"
+        basic = base64.b64encode(pair.encode()).decode()
+        config[f"http.{remote.url}.extraHeader"] = f"Authorization: Basic {basic}"
+    pairs = {f"GIT_CONFIG_KEY_{i}": key for i, key in enumerate(config)}
+    pairs |= {f"GIT_CONFIG_VALUE_{i}": value for i, value in enumerate(config.values())}
+    ssh = {"GIT_SSH_COMMAND": " ".join((_SSH, *map(shlex.quote, pinned.ssh)))}  # which a shell reads
+    return {**passed, **ssh, **pairs, "GIT_ALLOW_PROTOCOL": "http:https:ssh", "GIT_CONFIG_COUNT": str(len(config))}
+
+
+def _proxy(remote: Remote) -> network.Proxy | None:
+    """The proxy through which git reaches a server; over ssh there is none. Raises ConfigError."""
+    return network.proxy_for(remote.url, socks=True) if remote.url.startswith("http") else None
+
+
+def _kept(file: Path, raw: bytes) -> Path:
+    """A file that holds `raw`, put in its place at once: another process may be reading it. Raises OSError."""
+    if not file.is_file() or file.read_bytes() != raw:
+        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as made:
+            made.write(raw)
+        os.replace(made.name, file)
+    return file
+
+
+def error(said: str, remote: Remote) -> DigestError:
+    """Why git could not fetch, by what it said, without its words, which may hold a password."""
+    return _lasting(said, remote) or _refusal(said, remote.title or remote.url)
+
+
+def _lasting(said: str, remote: Remote) -> DigestError | None:
+    """What git's words tell of a certificate or a proxy that has to be mended first; None where they tell of none."""
+    host = urlsplit(remote.url).hostname or ""
+    if _UNTRUSTED.search(said):
+        return Unreachable("certificate_untrusted", host=host, problem=_EXPIRED if "expired" in said else _UNKNOWN)
+    if not (proxy := _proxy(remote)):
+        return None
+    if refused := _PROXY_SAID.search(said):
+        return network.refusal(int(refused[1]), proxy, host)
+    absent = _PROXY_GONE.search(said)
+    return Unreachable("proxy_absent", name=proxy.variable, problem=absent[0]) if absent else None
+
+
+def _refusal(said: str, repo: str) -> DigestError:
+    """Why a fetch failed; a hosting service answers alike for what is private and what is not there."""
+    if _FULL.search(said):
+        return Unavailable("clone_disk_full", repo=repo)
+    if _GONE.search(said):
+        return NotFound("repository_incomplete", repo=repo)
+    if _REFUSED.search(said):
+        return Forbidden("repository_forbidden", repo=repo)
+    if _ABSENT.search(said):
+        return NotFound("address_unknown", repo=repo)
+    return Unavailable("repository_unreachable", repo=repo)

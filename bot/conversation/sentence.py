@@ -1,0 +1,90 @@
+"""What a whole sentence asks for, found without a model: "what changed in #9468?", "昨天有什么". Pure.
+
+Only what reads is found so; what changes something is typed as a command. A line of one or two words is no sentence:
+there a word that nobody knows is a mistake, and named.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+from bot.commits.hosts import Hosts
+from bot.conversation import dates, grammar
+from bot.texts import words_of
+
+_TIMES = ("today", "yesterday", "week", "latest")
+ASKED = ("help", "list", "status")
+"""Commands that take no words and only tell."""
+_LEAST = 3
+_LONGEST_DATE = 4
+"""Words of a date, at most: `18th of February 2026`."""
+_LONGEST_CHINESE = 11
+_SHA = re.compile(r"(?=.*\d)[0-9a-f]{7,64}", re.IGNORECASE)
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_FILLERS = frozenset(
+    {"for", "of", "from", "on", "in", "the", "please", "pls", "thanks", "digest", "me", "show", "请", "的"}
+)
+
+
+def without_fillers(words: Sequence[str]) -> list[str]:
+    """The words without those that only make a sentence of them: `yesterday's digest please` is `yesterday`."""
+    return [_bare(word) if _is_time(_bare(word)) else word for word in words if word.lower() not in _FILLERS]
+
+
+def _is_time(word: str) -> bool:
+    return any(word in words_of(name) for name in _TIMES)
+
+
+def meant(words: Sequence[str], hosts: Hosts, today: date) -> list[str]:
+    """The line that a sentence asks for, empty for none: its commits, else its time, else a command that only tells.
+
+    Repositories that it names go with a time. Raises UsageError for a date that can be read in two ways.
+    """
+    if len(words) < _LEAST and not any(map(_CHINESE.search, words)):
+        return []
+    if commits := list(_commits(words, hosts)):
+        return list(dict.fromkeys(commits))
+    time = _time(words, today)
+    if time:
+        return [time, *(word for word in words if grammar.is_repository(word))]
+    return next(([name] for name in ASKED for word in words if _bare(word) in words_of(name)), [])
+
+
+def _commits(words: Sequence[str], hosts: Hosts) -> Iterator[str]:
+    """The words that can only name a commit: a bare number is one where it is called so."""
+    for number, word in enumerate(words):
+        if not (named := grammar.reference(word, hosts)):
+            continue
+        sure = _SHA.fullmatch(word) or named.repo or (named.pull is not None and not named.sha)
+        if grammar.is_noun(words[number - 1]) if word.isdigit() else sure:
+            yield word
+
+
+def _time(words: Sequence[str], today: date) -> str:
+    """The first time that a sentence names, as a word of the grammar; empty for none."""
+    for start, word in enumerate(words):
+        if _is_time(_bare(word)):
+            return _bare(word)
+        for length in range(_LONGEST_DATE, 0, -1):
+            if found := dates.span(" ".join(words[start : start + length]), today):
+                return dates.written(found)
+        if _CHINESE.search(word) and (found_within := _within(word, today)):
+            return found_within
+    return ""
+
+
+def _within(word: str, today: date) -> str:
+    """The first time within Chinese, which has no spaces."""
+    times = [each for name in _TIMES for each in words_of(name) if _CHINESE.search(each)]
+    for start in range(len(word)):
+        for length in range(_LONGEST_CHINESE, 1, -1):
+            part = word[start : start + length]
+            if part in times:
+                return part
+            if _CHINESE.search(part) and (found := dates.span(part, today)):
+                return dates.written(found)
+    return ""
+
+
+def _bare(word: str) -> str:
+    return re.sub(r"['’]s$", "", word.lower())

@@ -1,0 +1,274 @@
+"""Delivers every digest that is due, exactly once, with the hands of several processes that share a queue.
+
+Each step of `bot.delivery.steps` is a task; the queue says who does it, and when:
+
+    plan       every few seconds, by one process at a time: what is due becomes a row, and what waits becomes tasks
+    build      one task for what is built of the same commits; of equal rank who waits longest, so channels take turns
+    deliver    under its channel's lock, so that one digest never stands within another
+    settle, early    as tasks too
+
+The ledger says what is due, whatever the queue knows: a task that was lost is made again at the next look, one that was
+done twice finds nothing to do, and who stood still for too long finds the fence of `ledger` raised.
+"""
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+
+from bot import addresses
+from bot.app import App
+from bot.delivery.early import Early, coming_job
+from bot.delivery.fairness import HANDS, SHARE, Hands, Hosts, ranked
+from bot.delivery.job import Job, together
+from bot.delivery.ledger import is_late
+from bot.delivery.steps import A_MOMENT, Steps
+from bot.errors import NotFound
+from bot.ports import Again, Archive, Chat, Crew, Leases, Ledger, Memory, Queue, Subscriptions, Task, Work
+from bot.values import DeliveryState, Place
+
+TICK, AHEAD = 5, 60
+"""Seconds between two looks at what is due, and at what is due soon."""
+LISTEN, WORK, PLAN = ROLES = ("listen", "work", "plan")
+"""What a process may do, where it does not do all of it."""
+
+_BUILDERS, _SENDERS = 4 * HANDS, 32
+"""Threads for tasks of a kind. Those who build wait for a hand, so that a host that hangs leaves some to others."""
+_SLOW = timedelta(seconds=5)
+"""After which a slow host is tried again that has its share in hand."""
+_URGENT = 1_000
+
+
+class Queued:
+    """One process's hands at a queue. Safe for several threads."""
+
+    def __init__(
+        self,
+        app: App,
+        chats: Mapping[str, Chat],
+        lease: timedelta,
+        queue: Queue,
+        roles: Collection[str] = ROLES,
+        *,
+        archive: Archive,
+        subscriptions: Subscriptions,
+        ledger: Ledger,
+        leases: Leases,
+        memory: Memory,
+    ) -> None:
+        """`chats` are those that it may post in, by name; `lease` is how long a process may be silent."""
+        self._chats = chats
+        self._queue = queue
+        self._roles = roles
+        self._subscriptions = subscriptions
+        self._ledger = ledger
+        self._clock = app.clock
+        self._lease = lease
+        self._steps = steps = Steps(
+            app,
+            chats,
+            lease,
+            archive=archive,
+            subscriptions=subscriptions,
+            ledger=ledger,
+            leases=leases,
+            memory=memory,
+        )
+        hosts = Hosts()
+        self._hands = {name: Hands(hosts, steps.stopping) for name in ("build", "early")}
+        self._early = Early(app, steps.builder, hosts, steps.active, leases=steps.leases, stopping=steps.stopping)
+
+    # --- Running -----------------------------------------------------------------------------
+
+    def begin(self, every: Callable[[float, Callable[[], object], str], None]) -> None:
+        """Take tasks from now on; a clock prolongs what is held."""
+        every(self._lease.total_seconds() / 3, self._steps.leases.renew, "leases")
+        steps: dict[str, Work] = {
+            "plan": self.plan,
+            "look_ahead": self.look_ahead,
+            "build": self.build,
+            "deliver": self.deliver,
+            "settle": self.settle,
+            "early": self.early,
+        }
+        planned = {"plan": TICK, "look_ahead": AHEAD} if PLAN in self._roles else {}
+        self._queue.work(steps, tuple(self._crews()), planned)
+
+    def halt(self) -> None:
+        """Begin nothing more. It waits for nothing, so that a signal's handler may call it."""
+        self._steps.stopping.set()
+        self._queue.halt()
+
+    def stop(self, seconds: float) -> None:
+        """Begin nothing more, and wait up to `seconds` for the messages that are just being sent."""
+        self.halt()
+        self._steps.stop(seconds)
+        self._queue.stop(A_MOMENT.total_seconds())
+
+    def _crews(self) -> Iterator[Crew]:
+        if PLAN in self._roles:
+            yield Crew("plan", 2, lambda: ["plan"])
+        if WORK in self._roles:
+            yield Crew("build", _BUILDERS, partial(self._lanes, "build"))
+            yield Crew("send", _SENDERS, partial(self._lanes, "send"))
+            yield Crew("early", HANDS, partial(self._lanes, "early"), remembered=True)
+
+    def _lanes(self, kind: str) -> list[str]:
+        """What this process can do: of the chats that it could make."""
+        return [_lane(kind, name) for name in tuple(self._chats)]
+
+    # --- Planning ----------------------------------------------------------------------------
+
+    def plan(self) -> None:
+        """Plan what has become due, and let what waits be done. Twice does no harm."""
+        steps = self._steps
+        if steps.stopping.is_set() or steps.planner.clock_is_wrong():
+            return
+        now = self._clock()
+        tasks = [_settle_task(place) for place in steps.restorer.unsettled()]
+        tasks += map(_deliver_task, steps.planner.plan(steps.ours(), now))
+        self._let({task.key: task for task in (*tasks, *self._due(now))})
+
+    def _let(self, tasks: Mapping[str, Task]) -> None:
+        """Let tasks be done, also those that were put off: the ledger says that it is time."""
+        waiting = self._queue.waiting() if tasks else {}
+        if early := [key for key in tasks if waiting.get(key)]:
+            self._queue.hasten(early)
+        if new := [task for key, task in tasks.items() if key not in waiting]:
+            self._queue.add(new)
+
+    def _due(self, now: datetime) -> Iterator[Task]:
+        """What is to be done for the deliveries that wait."""
+        to_build = []
+        for job in self._steps.due(now):
+            if job.delivery.digest or is_late(job.subscription, job.delivery, now):
+                yield _deliver_task(job)
+            else:
+                to_build.append(job)
+        yield from (_build_task(jobs, rank) for rank, jobs in ranked(to_build))
+
+    def look_ahead(self) -> None:
+        """Let be built early what is due soon, each once a day, whatever comes of it."""
+        soon = self._early.due_soon()
+        if soon and not self._steps.stopping.is_set():
+            self._queue.add([_early_task(jobs, rank) for rank, jobs in ranked(soon)])
+
+    # --- Working -----------------------------------------------------------------------------
+
+    def build(self, deliveries: Sequence[int], host: str, key: str) -> Again | None:
+        """Make the digests of deliveries of the same repository and period, and let them be sent."""
+        if not (hand := self._hands["build"].take(host)):
+            return self._later(host, key)
+        with self._hands["build"].held(hand):
+            taken = [job for job in self._now(deliveries) if self._steps.leases.acquire(job.lease)]
+            self._steps.build(taken, self._send_soon)
+        return self._again(job for job in self._jobs(deliveries) if not job.delivery.digest)
+
+    def deliver(self, delivery: int) -> Again | None:
+        """Send what has not been sent of a delivery, or give it up."""
+        now, steps = self._clock(), self._steps
+        for job in self._jobs([delivery]):
+            late = is_late(job.subscription, job.delivery, now)
+            if (late or self._is_ready(job)) and steps.leases.acquire(job.lease):
+                (steps.give_up if late else steps.deliver)(job)
+        return self._again(self._jobs([delivery]))
+
+    def early(self, subscriptions: Sequence[int], host: str, key: str) -> Again | None:
+        """Make digests that are due soon."""
+        if not (hand := self._hands["early"].take(host)):
+            return self._later(host, key)
+        with self._hands["early"].held(hand):
+            if jobs := list(self._coming(subscriptions)):
+                self._early.build(jobs)
+        return None
+
+    def settle(self, place: Mapping[str, str | None]) -> Again | None:
+        """Find out what was posted in a place."""
+        where = Place(**place)  # type: ignore[arg-type]  # as `_settle_task` gives it
+        restorer = self._steps.restorer
+        if restorer.take_one(where) and self._steps.settle(where):
+            return None
+        return Again(max(restorer.again(where), self._clock() + A_MOMENT))
+
+    def _send_soon(self, job: Job) -> bool:
+        """Let a delivery be sent, by whichever process: its lease is given back."""
+        self._queue.add([_deliver_task(job)])
+        return False
+
+    def _coming(self, subscriptions: Collection[int]) -> Iterator[Job]:
+        """What is due soon of subscriptions."""
+        ours, now = self._steps.ours(), self._clock()
+        for each in self._subscriptions.numbered(subscriptions):
+            last = next(iter(self._ledger.deliveries(each.id, limit=1)), None)
+            if ours(each) and (job := coming_job(each, last, now)):
+                yield job
+
+    def _jobs(self, deliveries: Iterable[int]) -> list[Job]:
+        """Those deliveries that still wait: else they are settled, or rest until `plan` finds them again."""
+        known = []
+        for number in deliveries:
+            with suppress(NotFound):  # nobody follows any more
+                known.append(self._ledger.delivery(number))
+        due = [delivery for delivery in known if delivery.state is DeliveryState.DUE]
+        followed = self._steps.followed(due)
+        return [Job(followed[each.subscription], each) for each in due if each.subscription in followed]
+
+    def _now(self, deliveries: Iterable[int]) -> list[Job]:
+        """Those of which a digest is to be made now."""
+        now = self._clock()
+        waiting = (job for job in self._jobs(deliveries) if not is_late(job.subscription, job.delivery, now))
+        return [job for job in waiting if self._is_ready(job) and not job.delivery.digest]
+
+    def _is_ready(self, job: Job) -> bool:
+        return job.delivery.retry <= self._clock() + A_MOMENT
+
+    def _again(self, jobs: Iterable[Job]) -> Again | None:
+        """When deliveries are to be tried again, by what the ledger says; None where nothing waits any more."""
+        retries = [job.delivery.retry for job in jobs]
+        return Again(max(min(retries), self._clock() + A_MOMENT)) if retries else None
+
+    def _later(self, host: str, key: str) -> Again:
+        """A slow host is read by its share of tasks, in all processes together."""
+        return Again(self._clock() + _SLOW, f"slow:{host}:{int(key[-4:], 16) % SHARE}")
+
+
+def _lane(kind: str, chat: str) -> str:
+    return f"{kind}/{chat}"
+
+
+def _build_task(jobs: Sequence[Job], rank: int) -> Task:
+    key = _digest_of(together(jobs[0]))
+    numbers = [job.delivery.id for job in jobs]
+    return _reading_task("build", f"build:{key}", {"deliveries": numbers, "key": key}, jobs[0], rank)
+
+
+def _early_task(jobs: Sequence[Job], rank: int) -> Task:
+    numbers = [job.subscription.id for job in jobs]
+    key = _digest_of((*together(jobs[0]), *map(repr, (job.subscription for job in jobs))))
+    return _reading_task("early", f"early:{key}", {"subscriptions": numbers, "key": key}, jobs[0], rank)
+
+
+def _reading_task(step: str, key: str, arguments: Mapping[str, object], job: Job, rank: int) -> Task:
+    host, chat = addresses.server_of(job.subscription.repo), job.subscription.place.chat
+    return Task(step, key, _lane(step, chat), {**arguments, "host": host}, priority=-rank)
+
+
+def _deliver_task(job: Job) -> Task:
+    """What is done with one delivery alone, in its channel."""
+    lane, lock = _lane("send", job.subscription.place.chat), _channel(job.subscription.place)
+    return Task("deliver", f"deliver:{job.delivery.id}", lane, {"delivery": job.delivery.id}, lock)
+
+
+def _settle_task(place: Place) -> Task:
+    fields = {"chat": place.chat, "channel": place.channel, "thread": place.thread, "viewer": place.viewer}
+    lock = _channel(place)
+    return Task("settle", f"settle:{place}", _lane("send", place.chat), {"place": fields}, lock, _URGENT)
+
+
+def _channel(place: Place) -> str:
+    return f"channel:{place.chat}/{place.channel}"
+
+
+def _digest_of(named: tuple[object, ...]) -> str:
+    return hashlib.sha256(repr(named).encode()).hexdigest()[:32]

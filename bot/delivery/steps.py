@@ -1,0 +1,291 @@
+"""The steps of a delivery: what each does, whoever says when it is done.
+
+    build      the commits are read once for everybody who waits for them, and one digest is made of the same commits
+    send       each message is written down as intended, sent, and written down as done, with what the chat calls it
+    give up    a last look for what may have been sent, and the delivery is tried no more
+    settle     after a restore, what stands in a place is found out before anything is posted there
+
+Threads of one process take them by turns (`worker`), or the tasks of a queue that several processes share (`queued`).
+All that another process needs is in the store. Who works on a delivery holds a lease, prolonged by `renew`; who was
+killed holds it no longer than that.
+"""
+
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+from bot.app import App
+from bot.delivery.arrival import Arrival
+from bot.delivery.building import Builder
+from bot.delivery.job import ChannelUnreachable, Job, TryLater
+from bot.delivery.leases import LeaseHolder
+from bot.delivery.ledger import LOOKED_BACK, failed, failed_before, failure_of, is_late, is_sound
+from bot.delivery.planning import Planner
+from bot.delivery.resting import rest, rests
+from bot.delivery.restoring import Restorer
+from bot.delivery.sending import Sender
+from bot.errors import DigestError, LeaseLost, NoRight, NotFound, ThreadGone
+from bot.ports import Archive, Chat, Leases, Ledger, Memory, Subscriptions
+from bot.values import DENIED, Candidate, Delivery, DeliveryState, Failure, Place, Repository, Subscription
+
+T = TypeVar("T")
+Look = Callable[[Job], Repository]
+Arrivals = Callable[[Job], Arrival]
+"""Read the repository, and what landed in it, of a delivery."""
+HandOn = Callable[[Job], bool]
+"""Gets a delivery with its digest, which is to be sent; whether it keeps the delivery's lease."""
+
+PROBE = timedelta(hours=1)
+"""How often a resting channel is tried: a chat may not tell that the bot is back, or nobody may be listening then."""
+A_MOMENT = timedelta(seconds=1)
+"""After which is tried again what is in somebody else's hands."""
+_log = logging.getLogger("digest.worker")
+
+
+class Steps:
+    """The steps of one process. Safe for several threads; any number of processes may take them on the same store."""
+
+    def __init__(
+        self,
+        app: App,
+        chats: Mapping[str, Chat],
+        lease: timedelta,
+        *,
+        archive: Archive,
+        subscriptions: Subscriptions,
+        ledger: Ledger,
+        leases: Leases,
+        memory: Memory,
+    ) -> None:
+        """`chats` are those that it may post in, by name; `lease` is how long a process may be silent."""
+        self._chats = chats
+        self._subscriptions = subscriptions
+        self._ledger = ledger
+        self._clock = app.clock
+        self.leases = LeaseHolder(leases, app.clock, lease)
+        self.stopping = threading.Event()
+        self.builder = Builder(app, archive, ledger, self.leases)
+        self.sender = Sender(
+            chats,
+            archive=archive,
+            ledger=ledger,
+            subscriptions=subscriptions,
+            leases=self.leases,
+            clock=app.clock,
+            stopping=self.stopping,
+            may_see=app.repositories.check,
+        )
+        self.planner = Planner(chats, subscriptions=subscriptions, ledger=ledger, tell=app.tell_clock)
+        self.restorer = Restorer(
+            chats, memory=memory, subscriptions=subscriptions, ledger=ledger, leases=self.leases, clock=app.clock
+        )
+        self.failures = 0
+        """How often something failed, or was given up."""
+
+    def ours(self) -> Callable[[Subscription], bool]:
+        """What is ours: what is in our chats, but for what somebody let rest, and what is in an unsettled place."""
+        held = self.restorer.unsettled()
+        return lambda s: s.place.chat in self._chats and s.place not in held and not rests(s)
+
+    def followed(self, deliveries: Iterable[Delivery]) -> dict[int, Subscription]:
+        """The subscriptions of deliveries that are ours, by id."""
+        ours = self.ours()
+        return {s.id: s for s in self._subscriptions.numbered({d.subscription for d in deliveries}) if ours(s)}
+
+    def active(self, until: datetime) -> list[Candidate]:
+        """What of ours is to be looked at up to some time, but for what rests."""
+        ours, found = self.ours(), self._subscriptions.candidates(until, until)
+        return [c for c in found if ours(c.subscription) and not c.subscription.paused]
+
+    def due(self, now: datetime) -> Iterator[Job]:
+        """The deliveries of ours that wait to be built, sent or given up."""
+        found = self._ledger.due_deliveries(now)
+        followed = self.followed(found)
+        for delivery in found:
+            subscription = followed.get(delivery.subscription)  # None: it is another process's chat's
+            if subscription and (is_late(subscription, delivery, now) or self._is_planned(subscription)):
+                yield Job(subscription, delivery)
+
+    def _is_planned(self, subscription: Subscription) -> bool:
+        return is_sound(subscription) and subscription.id not in self.planner.unplanned
+
+    def stop(self, seconds: float) -> None:
+        """Wait up to `seconds` for the messages that are just being sent, once nothing more is begun."""
+        if self.sender.in_flight.wait_none(seconds):
+            self.leases.release_all()  # nobody need wait until they run out
+
+    # --- Working -----------------------------------------------------------------------------
+
+    def build(self, jobs: Iterable[Job], send: HandOn) -> None:
+        """Make the digests of deliveries of the same repository and period, whose leases are held, and hand them on."""
+        look = _shared(self.builder.look)
+        arrivals = _shared(partial(self._arrival, look))
+        opened: list[Job] = []
+        for job in jobs:
+            with self._accounted(job) as keep:
+                if again := self._open(job):
+                    opened.append(again)
+                    keep()
+        for job in opened:
+            with self._accounted(job) as keep:
+                built = job if job.delivery.digest else self._built(job, look, arrivals)
+                if built.delivery.state is DeliveryState.DUE and send(built):
+                    keep()
+
+    def send(self, job: Job) -> None:
+        """Post what has not been posted of a delivery that was opened, and settle it."""
+        with self._accounted(job):
+            self._post(job)
+
+    def deliver(self, job: Job) -> None:
+        """Open a delivery that has its digest, and whose lease is held, and post what has not been posted of it."""
+        with self._accounted(job):
+            if opened := self._open(job):
+                self._post(opened)
+
+    def give_up(self, job: Job) -> None:
+        """Give a delivery up, after a last look for the message of which nobody knows whether it was sent."""
+        with self._accounted(job):
+            if opened := self._open(job):
+                self._settle(_looked_at(opened, self.sender.last_look))
+
+    def settle(self, place: Place) -> bool:
+        """Find out what stands in a place that this process has taken; whether that is done."""
+        done = self.restorer.settle(place)
+        self.failures += not done
+        return done
+
+    def _open(self, job: Job) -> Job | None:
+        """The delivery as it is kept, with its fence raised; None where it is settled, or was put off since."""
+        known = self._ledger.deliveries(job.subscription.id, limit=LOOKED_BACK)
+        kept = next((d for d in known if d.id == job.delivery.id), None) or self._ledger.delivery(job.delivery.id)
+        if kept.state is not DeliveryState.DUE or kept.retry > job.delivery.retry:
+            return None
+        opened = replace(kept, attempts=kept.attempts + 1)
+        self._ledger.keep_delivery(opened)
+        return Job(job.subscription, opened, failed_before(kept, known))
+
+    def _arrival(self, look: Look, job: Job) -> Arrival:
+        return self.builder.arrival(job, look(job))
+
+    def _built(self, job: Job, look: Look, arrivals: Arrivals) -> Job:
+        """The delivery with its digest, where its channel may see the repository that others wait for too."""
+        repository = self.builder.repository(job, look)
+        job = self.sender.wake(job) if job.subscription.paused == DENIED else job
+        return self.builder.build(job, repository, arrivals(job))
+
+    def _post(self, job: Job) -> None:
+        sent = self.sender.send(job)
+        seconds = round((self._clock() - job.delivery.slot).total_seconds(), 1)
+        sent.log(logging.INFO, "delivered", messages=len(sent.delivery.steps), seconds=seconds)
+
+    def _settle(self, job: Job) -> None:
+        """Keep a delivery that is done after all, or is given up."""
+        given_up = job.delivery.state is not DeliveryState.DONE
+        self._ledger.keep_delivery((_given_up(job) if given_up else job).delivery)
+        self.failures += given_up
+
+    # --- When something goes wrong -----------------------------------------------------------
+
+    @contextmanager
+    def _accounted(self, job: Job) -> Iterator[Callable[[], None]]:
+        """Work on a delivery, whose lease is given back at the end, unless the work says that it was handed on.
+
+        Whatever goes wrong is kept with the delivery, and decides when it is tried again.
+        """
+        handed_on = threading.Event()
+        try:
+            yield handed_on.set
+        except LeaseLost as error:
+            job.log(logging.WARNING, "left alone", reason=str(error))
+        except Exception as error:
+            self._keep_error(job, error)
+        finally:
+            if not handed_on.is_set():
+                self.leases.release(job.lease)
+
+    def _keep_error(self, job: Job, error: Exception) -> None:
+        try:
+            kept = replace(job, delivery=self._ledger.delivery(job.delivery.id))
+            if kept.delivery.state is DeliveryState.DUE and self.leases.extend(job.lease):
+                if isinstance(error, NoRight) and not job.subscription.paused:
+                    self.sender.tell_denied(kept)
+                self.failures += not isinstance(error, TryLater | ThreadGone)
+                self._ledger.keep_delivery(_after(kept, error, self._clock(), self._subscriptions))
+        except DigestError as second:  # the store itself fails, or the subscription is gone
+            job.log(logging.WARNING, "not kept", reason=str(second))
+
+
+def _looked_at(job: Job, look: Callable[[Job], Job]) -> Job:
+    """The delivery after a last look, if that was possible."""
+    try:
+        return look(job)
+    except TryLater:  # its digest is kept no more
+        return job
+    except Exception:  # whatever stands in the way must not keep the next digest from being planned
+        _log.exception("a last look failed")
+        return job
+
+
+def _after(job: Job, error: Exception, now: datetime, subscriptions: Subscriptions) -> Delivery:
+    """The delivery after an error: to be tried again, done, or resting with its subscription."""
+    delivery = job.delivery
+    if isinstance(error, TryLater):
+        return replace(delivery, retry=now + A_MOMENT)
+    if isinstance(error, ChannelUnreachable):
+        (cause,) = error.args
+        if not job.subscription.paused:
+            reason = "left" if isinstance(cause, NotFound) else "closed"
+            rest(job.subscription.place, reason, subscriptions)
+            job.log(logging.WARNING, "resting", reason=reason)
+        return replace(delivery, failure=failure_of(cause), retry=now + PROBE)
+    if isinstance(error, NoRight):
+        if not job.subscription.paused:
+            subscriptions.pause(job.subscription.id, DENIED)
+            job.log(logging.WARNING, "resting", reason=DENIED)
+        return replace(delivery, failure=failure_of(error), retry=now + PROBE)
+    if isinstance(error, ThreadGone):
+        job.log(logging.WARNING, "its message was removed", reason=str(error))
+        return replace(delivery, failure=failure_of(error), state=DeliveryState.DONE)
+    known = error if isinstance(error, DigestError) else _fault(error)
+    delivery = failed(delivery, known, now)
+    wait = (delivery.retry - now).total_seconds()
+    job.log(logging.WARNING, "failed", reason=str(known), tries=delivery.failures, again_in=wait)
+    return delivery
+
+
+def _given_up(job: Job) -> Job:
+    """The delivery, which is tried no more."""
+    failure = job.delivery.failure or Failure("delivery_late")
+    reason = " ".join([failure.key, *(f"{name}={value}" for name, value in failure.fields)])
+    job.log(logging.ERROR, "given up", tries=job.delivery.failures, reason=reason)
+    return job.at(state=DeliveryState.FAILED, failure=failure)
+
+
+def _fault(error: Exception) -> DigestError:
+    """A fault of our own, logged under a reference that people are told."""
+    reference = uuid.uuid4().hex[:8]
+    _log.error("a delivery failed, reference %s", reference, exc_info=error)
+    return DigestError("delivery_crashed", reference=reference)
+
+
+def _shared(read: Callable[[Job], T]) -> Callable[[Job], T]:
+    """`read`, which is done for the first who asks, and whose result or error is everybody's."""
+    found: Future[T] = Future()
+
+    def get(job: Job) -> T:
+        if not found.done():
+            try:
+                found.set_result(read(job))
+            except DigestError as error:
+                found.set_exception(error)
+        return found.result()
+
+    return get

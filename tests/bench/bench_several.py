@@ -1,0 +1,218 @@
+"""How long a morning takes that several processes share: on PostgreSQL with 1, 2 and 4 workers, and on a file with one.
+
+Real time, the real Slack and GitHub clients, a Slack that refuses what is faster than it allows, in several workspaces.
+SUBSCRIPTIONS says how many are due at the same minute, of a fifth as many repositories; from 2,000 on, which are in 20
+workspaces, the time is held against the least that Slack's limits allow. A run with so many wants a machine of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from bench_morning import FILES, MESSAGES, _repository
+from github_server import GitHubServer
+from postgres import Postgres, postgres
+from pydantic import SecretStr
+from service import quiet_zone
+from slack_sdk.web import WebClient
+from slack_server import TOKEN
+
+from adapters.chats.slack import limits
+from adapters.chats.slack.chat import SlackChat
+from adapters.chats.slack.workspaces import OneWorkspace
+from adapters.sources.github import source as github
+from adapters.sources.github.settings import GitHubSettings
+from adapters.stores.sqlite import SqliteStore
+from bot.app import App
+from bot.delivery.queued import Queued
+from bot.delivery.worker import Worker
+from bot.ports import Progress, Readers, Store
+from bot.repositories import Repositories
+from bot.rights import Rights
+from bot.values import DeliveryState, Place, Subscription
+
+NUMBER = int(os.environ.get("SUBSCRIPTIONS", "40"))
+LARGE = 2_000
+WORKSPACES = max(2, min(20, NUMBER // 100))
+REPOSITORIES = max(1, NUMBER // 5)
+WORKERS = (1, 2, 4)
+LEASE = timedelta(seconds=60)
+HERE = Path(__file__).parent
+
+
+class _Workspaces(OneWorkspace):
+    """Several, each with a token of its own."""
+
+    def __init__(self, url: str) -> None:
+        self._all = {f"T{n}": OneWorkspace(TOKEN if n == 1 else f"{TOKEN}-T{n}", url) for n in range(1, WORKSPACES + 1)}
+
+    def client(self, team: str) -> WebClient:
+        return self._all[team].own()
+
+    def own(self) -> WebClient:
+        return self._all["T1"].own()
+
+
+def run() -> Iterator[dict[str, object]]:
+    """Rows for each number of workers; CPU and transactions beside those of one."""
+    with tempfile.TemporaryDirectory() as name, postgres() as server:
+        folder, now = Path(name), datetime.now(UTC)
+        server.keep_what_it_says()
+        repo = _repository(folder / "repo", now)
+        with GitHubServer({f"team/app{n}": repo for n in range(REPOSITORIES)}) as hub:
+            plain = _morning(hub.url, str(folder / "digest.db"), 1, None)
+            one: dict[str, float] = {}
+            for workers in WORKERS:
+                found = _morning(hub.url, server.fresh(), workers, server)
+                yield from _rows(f"{workers} on PostgreSQL", found, one or found)
+                one = one or found
+            yield from _rows("1 on a file", plain, plain)
+
+
+def _rows(who: str, found: dict[str, float], one: dict[str, float]) -> Iterator[dict[str, object]]:
+    what = f"{NUMBER:,} due at once, {who}"
+    each, near = NUMBER / WORKSPACES, 1.15 if NUMBER >= LARGE else None
+    least = 60 * max(each * MESSAGES / limits.WORKSPACE.slack, each * FILES / limits.TIER_4.slack)
+    yield _row(f"{what}: all posted", found["seconds"], None, "s")
+    yield _row(f"{what}: beside what Slack allows", found["seconds"] / least, 1.2 if NUMBER >= LARGE else None, "×")
+    yield _row(f"{what}: CPU of the workers for each", found["cpu"] / NUMBER * 1_000, None, "ms")
+    yield _row(f"{what}: the same beside one worker's", found["cpu"] / one["cpu"], near, "×")
+    yield _row(f"{what}: from due to sent, p99", found["p99"], None, "s")
+    yield _row(f"{what}: answers 429", found["refused"], None)
+    if found["transactions"]:
+        yield _row(f"{what}: transactions for each", found["transactions"] / NUMBER, None)
+        yield _row(f"{what}: the same beside one worker's", found["transactions"] / one["transactions"], near, "×")
+
+
+def _row(what: str, measured: float, bar: float | None, unit: str = "") -> dict[str, object]:
+    return {"what": what, "measured": measured, "bar": bar, "unit": unit}
+
+
+def _morning(hub: str, database: str, workers: int, server: Postgres | None) -> dict[str, float]:
+    """One morning; a database is a name on the server, or a file."""
+    address = server.address(database).get_secret_value() if server else database
+    store = _opened(address)
+    channels = [f"C{n}" for n in range(NUMBER)]
+    with _slack(channels) as root:
+        command = [sys.executable, __file__, address, hub, f"{root}/api/"]
+        processes = [
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(workers)
+        ]
+        for process in processes:
+            process.stdout.readline()
+        before = _transactions(server, database)
+        begun = time.time()
+        _follow(store)
+        for process in processes:
+            process.stdin.write("\n")
+            process.stdin.flush()
+        told = [json.loads(process.communicate()[0]) for process in processes]
+        seconds = max(each["ended"] for each in told) - begun
+        transactions = _transactions(server, database) - before
+        with urllib.request.urlopen(f"{root}/_/stats") as answer:
+            stats = json.load(answer)
+    assert set(stats["messages"].values()) == {MESSAGES + 1}, stats
+    ended = (d.steps[-1].begun.timestamp() for d in store.deliveries(limit=NUMBER))
+    waited = sorted(moment - begun for moment in ended)
+    store.close()
+    return {
+        "seconds": seconds,
+        "cpu": sum(each["cpu"] for each in told),
+        "p99": waited[int(len(waited) * 0.99)],
+        "refused": stats["refused"],
+        "transactions": transactions,
+    }
+
+
+@contextmanager
+def _slack(channels: list[str]) -> Iterator[str]:
+    command = [sys.executable, str(HERE.parent / "slack_server.py"), "--throttle", "--channels", ",".join(channels)]
+    command += ["--workspaces", str(WORKSPACES)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as slack:
+        yield slack.stdout.readline().strip()
+        slack.stdin.close()
+
+
+def _transactions(server: Postgres | None, name: str) -> int:
+    if not server:
+        return 0
+    time.sleep(1.5)  # sessions tell at most once a second
+    return server.sql(f"SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = '{name}'")[0][0]
+
+
+def _opened(address: str) -> Store:
+    if not address.startswith("postgres"):
+        return SqliteStore(Path(address))
+    from adapters.stores.postgres import PostgresStore
+
+    return PostgresStore(SecretStr(address))
+
+
+def _follow(store: Store) -> None:
+    now = datetime.now(UTC)
+    zone = quiet_zone(now)
+    for n in range(NUMBER):
+        place, repo = Place("slack", f"T{n % WORKSPACES + 1}/C{n}"), f"team/app{n % REPOSITORIES}"
+        store.subscribe(Subscription(place, repo, "0 6 * * *", zone, "en", created=now - timedelta(hours=24)))
+
+
+def work(address: str, hub: str, slack: str) -> None:
+    """Another process: deliver with the others until all is done, and tell what that took."""
+    store = _opened(address)
+    source = github.from_settings(GitHubSettings(github_url=hub, _env_file=None))
+    repositories = Repositories(lambda _: source, store, Rights(), _now, readers=lambda *_: Readers())
+    app = App(repositories=repositories, archive=store, model=None, clock=_now, concurrency=8, progress=Progress())
+    ports = dict.fromkeys(("archive", "subscriptions", "ledger", "leases", "memory"), store)
+    rates, queue = None, None
+    if address.startswith("postgres"):
+        from adapters.queue import ProcrastinateQueue
+        from adapters.stores.postgres.rates import PostgresRates
+
+        rates, queue = PostgresRates(store.server), ProcrastinateQueue(store.server, LEASE)
+    chats = {"slack": SlackChat(_Workspaces(slack), rates=rates)}
+    made = Queued(app, chats, LEASE, queue, **ports) if queue else Worker(app, chats, LEASE, **ports)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    used = _used()
+    made.begin(_every)
+    while store.delivery_states()[DeliveryState.DONE] < NUMBER:
+        time.sleep(0.5)
+    print(json.dumps({"ended": time.time(), "cpu": _used() - used}), flush=True)
+    os._exit(0)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _used() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _every(seconds: float, task, name: str) -> None:
+    def go_on() -> None:
+        while True:
+            task()
+            time.sleep(seconds)
+
+    threading.Thread(target=go_on, name=name, daemon=True).start()
+
+
+if __name__ == "__main__":
+    work(*sys.argv[1:])

@@ -1,0 +1,48 @@
+"""The promise that every digest is posted once, with several processes on one PostgreSQL server.
+
+Each morning has two to four of them, in every third with the work split by `--only`; any is killed with SIGKILL or
+stopped past its lease, or the server is ended at once and started again, or cut off. `make stress` plays a hundred, or
+as many as go into forty minutes.
+"""
+
+import os
+import random
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from killing import Run, SlackRoom, hub
+from killing_several import SharedMorning
+from postgres import postgres
+
+STRESS = bool(os.environ.get("STRESS"))
+MORNINGS, SECONDS = (int(os.environ.get("MORNINGS", "100")), 2_400) if STRESS else (4, 600)
+AT_ONCE = 4
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[SharedMorning, Run]]:
+    folder, until = tmp_path_factory.mktemp("several"), time.monotonic() + SECONDS
+
+    def play(seed: int) -> tuple[SharedMorning, Run] | None:
+        if time.monotonic() > until:
+            return None
+        own = Path(folder / str(seed))
+        own.mkdir()
+        morning = SharedMorning(own, github, seed, SlackRoom(0.0, random.Random(seed)), server, settle=0.5)
+        return morning, morning.play()
+
+    with postgres() as server, hub(folder) as github, ThreadPoolExecutor(AT_ONCE) as pool:
+        server.keep_what_it_says()
+        return [each for each in pool.map(play, range(MORNINGS)) if each]
+
+
+def test_nothing_is_lost_and_nothing_doubled_whoever_is_killed(played):
+    found = [run for _, run in played]
+    struck = Counter(how for morning, _ in played for how in morning.struck)
+    print(f"{len(found)} mornings, {dict(struck)}, {sum(r.in_a_send for r in found)} messages in a send")
+    assert [r for r in found if not r.clean] == []
+    assert sum(r.kills for r in found) >= len(found)
+    assert sum(r.in_a_send for r in found) > 0, "nothing was struck at an interesting moment"

@@ -1,0 +1,133 @@
+"""What people type, and what it means: each line is answered as the line of the grammar that it stands for."""
+
+import tomllib
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from repositories import Builder, lines
+from world import CHANNEL, DAY, World
+
+from bot.conversation import dates, sentence
+from bot.conversation.grammar import EVERYBODYS
+from bot.conversation.grammar import words as split
+from bot.errors import UsageError
+from bot.posts.labels import zone_label
+from bot.texts import Texts
+
+TODAY = date(2026, 2, 20)
+TYPED = tomllib.loads((Path(__file__).parent / "data/typed.toml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    """Two commits on the 18th, a Wednesday, and one on each of some days before."""
+    build = Builder(tmp_path_factory.mktemp("typed") / "app")
+    for n, days in enumerate((40, 16, 9, 5, 1)):
+        build.commit(f"before{n}", DAY - timedelta(days=days, hours=-3), {f"src/old{n}.py": lines(1, 9)})
+    for n in (100, 101):
+        made = DAY + timedelta(hours=n - 90)
+        build.commit(f"pull{n}", made, {f"src/part{n}.py": lines(1, 20)}, message=f"feat: part {n} (#{n})")
+    return build.finish()
+
+
+@pytest.fixture
+def world(tmp_path, clock, history):
+    made = World(tmp_path, clock, str(history.path), allow=(str(history.path),))
+    made.run(f"subscribe {history.path} on wed", CHANNEL)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("line", TYPED["asked"])
+def test_a_line_means_what_it_says(world, line):
+    meant = world.ask(line, CHANNEL)
+    others = {typed: world.said(typed, CHANNEL) for typed in TYPED["asked"][line] if world.ask(typed, CHANNEL) != meant}
+    assert others == {}
+
+
+def test_several_commits_are_answered_in_their_order(world):
+    both = [*world.ask("#100"), *world.ask("#101")]
+    for typed in (
+        "#100 #101",
+        "#100, #101",
+        "#100 and #101",
+        "PRs 100 101",
+        "#100 和 #101",
+        "看看 #100 和 #101 有什么不同",
+    ):
+        assert list(world.ask(typed)) == both, typed
+
+
+@pytest.mark.parametrize("options", TYPED["followed"])
+def test_an_option_means_what_it_says(world, history, options):
+    def followed(typed):
+        world.run(f"subscribe {history.path} {typed}", CHANNEL)
+        (kept,) = world.store.subscriptions(CHANNEL)
+        world.run(f"subscribe {history.path} at 07:07 on sun zone Asia/Dili lang en", CHANNEL)
+        return kept.schedule, kept.zone, kept.language
+
+    world.run(f"subscribe {history.path} at 07:07 on sun zone Asia/Dili lang en", CHANNEL)
+    meant = followed(options)
+    assert {typed: followed(typed) for typed in TYPED["followed"][options] if followed(typed) != meant} == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [(line, key) for key, lines in TYPED["refused"].items() for line in lines]
+    + [(f"subscribe . {line}", key) for key, lines in TYPED["refused_options"].items() for line in lines],
+)
+def test_what_cannot_be_meant_is_refused_by_name(world, history, line, key):
+    with pytest.raises(UsageError) as refused:
+        world.run(line.replace("subscribe .", f"subscribe {history.path}"), CHANNEL)
+    assert refused.value.key == key
+    assert Texts("en").error(refused.value)
+
+
+# --- Its parts ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("<https://github.com/team/app|team/app>", "https://github.com/team/app"),
+        ("<http://README.md|README.md>", "README.md"),
+        ("<http://github.com/team/app|github.com/team/app>", "github.com/team/app"),
+        ("<mailto:ann@team.dev|ann@team.dev>", "ann@team.dev"),
+        ("docs/,", "docs/,"),
+        ("..", ".."),
+        ("./clone", "./clone"),
+        ("docs/*", "docs/*"),
+        ("v1.2.", "v1.2"),
+        ("#100?!", "#100"),
+    ],
+)
+def test_a_word_is_what_was_typed(typed, kept):
+    assert split(typed) == [kept]
+
+
+def test_a_day_without_a_year_is_the_latest_that_has_been():
+    assert dates.span("20 feb", TODAY) == (TODAY, TODAY)
+    assert dates.span("21 feb", TODAY) == (date(2025, 2, 21),) * 2
+    assert dates.span("29 feb", TODAY) == (date(2024, 2, 29),) * 2
+    assert dates.span("may", TODAY) is None
+
+
+def test_a_sentence_changes_nothing():
+    for typed in (
+        "please subscribe to owner/repo now",
+        "could you unsubscribe owner/repo",
+        "请取消订阅 owner/repo 谢谢",
+    ):
+        assert sentence.meant(split(typed), EVERYBODYS, TODAY) == []
+
+
+def test_a_fixed_offset_is_shown_as_people_count_it():
+    shown = {zone: zone_label(zone) for zone in ("Etc/GMT-8", "Etc/GMT+5", "Etc/GMT", "UTC", "Asia/Shanghai")}
+    assert shown == {
+        "Etc/GMT-8": "UTC+8",
+        "Etc/GMT+5": "UTC-5",
+        "Etc/GMT": "Etc/GMT",
+        "UTC": "UTC",
+        "Asia/Shanghai": "Asia/Shanghai",
+    }
