@@ -210,6 +210,7 @@ def _described(context: Context, subscription: Subscription, texts: Texts, times
         ("tells", texts("answer.releases_alone") if filters.releases else ""),
         ("quiet", texts("answer.yes") if subscription.quiet else ""),
         ("top", texts("answer.at_most", n=subscription.top)),
+        ("follow_ups", "" if subscription.follow_ups else texts("answer.no")),
         ("paused", texts(f"paused.{subscription.paused}") if subscription.paused else ""),
     ]
     return Fields(tuple((texts(f"setting.{name}"), (Span(value),)) for name, value in items if value))
