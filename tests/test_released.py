@@ -400,7 +400,7 @@ def test_the_digest_of_a_release_is_kept_and_is_not_the_last_one(world, monkeypa
         ("2026-02-01..2026-02-31", "date_invalid"),
         ("2026-02-01..2026-03-31", "date_future"),
         ("-x", "command_unknown"),
-        ("v0.20.0..", "command_unknown"),
+        ("..v0.20.0", "command_unknown"),
     ],
 )
 def test_what_is_no_release_is_told_with_what_there_is(world, line, key):
