@@ -17,12 +17,13 @@ from bot.judgement.asker import Asker
 from bot.judgement.brief import Brief
 from bot.judgement.build import Build
 from bot.judgement.history import History
+from bot.judgement.links import Links, netted
 from bot.judgement.questions import Depth
-from bot.ports import Archive, Progress
+from bot.ports import Aftermath, Archive, Progress
 from bot.releasing import Releasing, names_of, spanning
 from bot.repositories import Repositories
 from bot.texts import Texts
-from bot.values import RULES, TERMINAL, Account, Commit, Digest, Entry, Release, Repository, Scope
+from bot.values import FOLLOW_UPS, RULES, TERMINAL, Account, Commit, Digest, Entry, Release, Repository, Scope
 
 _RECENT = 20
 _REWRITTEN = timedelta(days=30)
@@ -47,7 +48,8 @@ class App:
 
     `model` None means the rules alone; `clock` gives the time in UTC; `concurrency` is how many questions may be open
     at once, `depth` how much is done for one commit, and `chosen` whether somebody has set that; `habits` are by
-    repository the patterns of files in which it keeps its notes for users, beyond the usual.
+    repository the patterns of files in which it keeps its notes for users, beyond the usual; a place has so many
+    `follow_ups` a week at most.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class App:
         *,
         repositories: Repositories,
         archive: Archive,
+        aftermath: Aftermath,
         model: Asker | None,
         clock: Callable[[], datetime],
         concurrency: int,
@@ -62,8 +65,11 @@ class App:
         depth: Depth = Depth.NORMAL,
         chosen: bool = True,
         habits: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+        follow_ups: int = FOLLOW_UPS,
     ) -> None:
         self.repositories = repositories
+        self.aftermath = aftermath
+        self.follow_ups = follow_ups
         self.releasing = Releasing(repositories, archive)
         self.model = model
         self.clock = clock
@@ -104,7 +110,8 @@ class App:
         if recent and (branch := history.gone_from(commit, [repository.branch, *sorted(followed())])):
             gone = texts("digest.gone", branch=branch)
             analysis = replace(analysis, note=" ".join(filter(None, (gone, analysis.note))))
-        return Entry(commit, grade, analysis, history.relations(commit))
+        since = self.links(repository).since(commit, repository.branch)
+        return Entry(commit, grade, analysis, history.relations(commit), since)
 
     # --- A period ----------------------------------------------------------------------------
 
@@ -224,6 +231,8 @@ class App:
             replace(entry, relations=history.relations(entry.commit, landed))
             for entry in build.entries(commits, before, history.grave(commits))
         )
+        became = netted(entries, self.links(repository).found(commits))
+        entries = tuple(replace(entry, since=became.get(entry.commit.sha, ())) for entry in entries)
         rollup = roll_up(commits) if scope.rollup else None
         outside = () if scope.between else commits
         dated = sum(not scope.period.since <= c.committed < scope.period.until for c in outside)
@@ -254,6 +263,10 @@ class App:
             releases=self.releasing.told(repository, request.releases, brief.branch),
             between=scope.between,
         )
+
+    def links(self, repository: Repository) -> Links:
+        """What became of the commits of a repository."""
+        return Links(repository, self._history(repository), self.aftermath)
 
     def _history(self, repository: Repository) -> History:
         return History(repository, self.repositories.source_of(repository.name), self._archive)

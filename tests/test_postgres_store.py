@@ -26,7 +26,20 @@ from postgres import SHARED, Postgres, postgres
 from pydantic import SecretStr
 from service import ROOT
 from slack_sdk.oauth.installation_store import Installation
-from store_contract import ANNA, DAILY, OTHER, REPO, START, StoreContract, commit, delivery, digest, planned, shas
+from store_contract import (
+    ANNA,
+    DAILY,
+    OTHER,
+    REPO,
+    START,
+    StoreContract,
+    commit,
+    delivery,
+    digest,
+    link,
+    planned,
+    shas,
+)
 
 from adapters.chats.slack.installations import EncryptedInstallations, fernet
 from adapters.chats.slack.installations_postgres import PostgresInstallations
@@ -45,11 +58,13 @@ from bot.ports import Store
 from bot.settings import Settings
 from bot.texts import Texts
 from bot.values import (
+    EPOCH,
     SCHEDULED,
     Analysis,
     AnalysisKey,
     DeliveryState,
     FileChange,
+    FollowUp,
     Place,
     Reservation,
     Spending,
@@ -685,7 +700,9 @@ def lived_in(store: Store, folder: Path) -> None:
         last = max((each.id for each in store.deliveries(kept[0].id)), default=0)
         delivered = planned(store, kept[0].id, last, until=START + timedelta(days=day + 1), digest=f"k{day}")
         store.mark_delivered(delivered, made)
-        done = replace(delivered, state=DeliveryState.DONE, steps=(Step("headline", StepState.DONE, START, f"t{day}"),))
+        said = (FollowUp(link(day, 99), START, replace(DAILY.place, thread="t")),)
+        steps = (Step("headline", StepState.DONE, START, f"t{day}"),)
+        done = replace(delivered, state=DeliveryState.DONE, steps=steps, follow_ups=said)
         store.keep_delivery(done)
     planned(store, kept[1].id)
     planned(store, gone.id)
@@ -694,6 +711,8 @@ def lived_in(store: Store, folder: Path) -> None:
     spend(store, Usage("m", 1, 2, 3, cached=4), "p", START, ANNA)
     store.reserve(Reservation(ANNA, "m", "p", 5, START), START, START + timedelta(days=1), lambda _: None)
     store.learn("server", "两", START)
+    store.keep_links(REPO, [link(1, 2), link(1, 3, changed=3, of=4)])
+    store.mute(Place("slack", "C1", "两"), START, True)
     store.claim("k", "one", START, START + timedelta(hours=1))
     number = store.subscribe(replace(DAILY, branch="last")).id
     store.unsubscribe(number)
@@ -724,6 +743,9 @@ def answers(store: Store) -> list[object]:
         store.usage(START, START + day),
         store.taken(ANNA, START, START + day),
         store.learned("server", START),
+        store.links(REPO, [one]),
+        store.followed_up(DAILY.place, EPOCH),
+        store.is_muted(Place("slack", "C1", "两")),
         store.unsettled(),
     ]
 

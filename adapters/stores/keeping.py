@@ -82,6 +82,9 @@ class KeepingPart(Part):
             rows = db.all("SELECT id, place FROM subscriptions")
             alone = [number for number, place in rows if _parts(place)[:2] == [chat, channel]]
             gone = db.run("DELETE FROM subscriptions WHERE id = ANY(?)", alone)
+            threads = [place for (place,) in db.all("SELECT place FROM muted")]
+            own = [place for place in threads if _parts(place)[:2] == [chat, channel]]
+            db.run("DELETE FROM muted WHERE place = ANY(?)", own)
             gone += db.run(_NOT_ASKED, chat, channel, names)
             for table, column in self._columns_of_people(db):
                 gone += db.run(f'DELETE FROM "{table}" WHERE "{column}" = ANY(?)', names)  # noqa: S608  # the catalogue's
@@ -115,9 +118,10 @@ class KeepingPart(Part):
         return [row[0] for row in found]
 
     def _forget(self, name: str) -> None:
-        """Forget commits, their words, analyses and digests of a repository."""
+        """Forget commits, what became of them, their words, analyses and digests of a repository."""
         self._write("DELETE FROM digests WHERE repo = ?", name)
         self._write(f"DELETE FROM analyses WHERE repo = {_REPO}", name)  # noqa: S608
+        self._write(f"DELETE FROM links WHERE repo = {_REPO}", name)  # noqa: S608
         self._forget_commits(name)
 
     # --- What cannot be read ---

@@ -251,7 +251,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """An earlier commit that a commit says it `reverts`, `backports` or is `stacked` on.
+    """An earlier commit that a commit says it `reverts`, `repairs`, `completes`, `backports` or is `stacked` on.
 
     `sha` and `title` are empty where only its pull request's number is known.
     """
@@ -263,13 +263,45 @@ class Relation:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """A commit as people name it: its SHA, the number of its change request, and its title."""
+
+    sha: str
+    pull: int | None
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What became of a commit: the `later` one, which landed at a time, `reverts`, `repairs`, `completes` or
+    `backports` the `earlier` one.
+
+    It is certain where the later one names the other. Else it is likely: of the `of` lines that the later one took
+    away or changed, `changed` were the earlier one's.
+    """
+
+    kind: str
+    earlier: Named
+    later: Named
+    at: datetime
+    changed: int = 0
+    of: int = 0
+
+    @property
+    def certain(self) -> bool:
+        """Whether the later commit says so itself."""
+        return self.of == 0
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """One commit of a digest with what is said of it, and the commits it names."""
+    """One commit of a digest with what is said of it, the commits it names, and what became of it `since`."""
 
     commit: Commit
     grade: Grade
     analysis: Analysis
     relations: tuple[Relation, ...] = ()
+    since: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
