@@ -65,13 +65,12 @@ def server() -> Iterator[Postgres]:
 
 @pytest.fixture
 def address(server: Postgres) -> SecretStr:
-    return server.cleared()
+    return server.address(SHARED)
 
 
 @pytest.fixture
-def store(address: SecretStr) -> Iterator[PostgresStore]:
-    with closing(PostgresStore(address)) as store:
-        yield store
+def store(server: Postgres) -> PostgresStore:
+    return server.store()
 
 
 class TestPostgresStore(StoreContract):
@@ -686,6 +685,7 @@ def answers(store: Store) -> list[object]:
         store.deliveries(),
         store.latest_deliveries(),
         store.due_deliveries(START + 99 * day),
+        [(c.subscription, c.last) for c in store.candidates(START + 99 * day, START)],
         store.delivered_shas(2, but=0),
         store.usage(START, START + day),
         store.taken(ANNA, START, START + day),
