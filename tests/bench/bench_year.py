@@ -65,7 +65,7 @@ def run() -> list[dict[str, object]]:
             Year(store).live(REPOSITORIES, DAYS)
             store.compact()
             size, known = store.counts()["bytes"] / 1e6, answers(store)
-        rows = [_row("a year of a repository in SQLite", size / REPOSITORIES, 25, "MB")]
+        rows = [_row("a year of a repository in SQLite", size / REPOSITORIES, 35, "MB")]
         there = server.address(server.fresh()).get_secret_value()
         rows.append(_timed("move a year of a repository into PostgreSQL", str(path), there))
         rows.append(_timed("move it back", there, str(back)))
