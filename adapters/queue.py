@@ -24,16 +24,14 @@ from procrastinate import exceptions, jobs
 from procrastinate.manager import JobManager
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.worker import Worker
-from psycopg import errors
+from psycopg import OperationalError, errors
 from psycopg.types.json import Jsonb
 
 from adapters.postgres import Connection, Server
-from bot.errors import DigestError, StoreError, Unavailable
+from bot.errors import DigestError
 from bot.ports import Again, Crew, Queue, Task, Work
 
 _PLAN = "plan"
-_POLL = 1.0
-"""Seconds between two looks for new tasks, where there were none."""
 _AGAIN = 1.0
 """Seconds until a crew begins anew."""
 _PAUSE, _LONGEST = 5, 1_800
@@ -236,19 +234,31 @@ class ProcrastinateQueue(Queue):
         )
         manager = _Manager(connector)
         planning, working = (self._app(manager, steps, named) for named in (every, {}))
-        await connector.open_async()
+        await self._opened(connector)
         try:
             await asyncio.gather(*(self._keep(c, planning if c.name == _PLAN else working) for c in crews))
         finally:
             with suppress(exceptions.ConnectorException):
                 await connector.close_async()
 
+    async def _opened(self, connector: _Connector) -> None:
+        """Open the connections, once the server answers."""
+        opened = False
+        while not (opened or self._ended.is_set()):
+            try:
+                await connector.open_async()
+                opened = True
+            except (OperationalError, exceptions.ConnectorException):
+                self._tell(False)
+                await asyncio.sleep(_AGAIN)
+
     def _app(self, manager: _Manager, steps: Mapping[str, Work], every: Mapping[str, int]) -> procrastinate.App:
         app = procrastinate.App(connector=manager.connector)
         app.job_manager = manager
         for name, work in steps.items():
-            task = app.task(name=name, queue=_PLAN, retry=_Retry())(_done(name, work))
-            if name in every:
+            periodic = name in every
+            task = app.task(name=name, queue=_PLAN, retry=_Retry())(_done(name, work, periodic))
+            if periodic:
                 app.periodic(cron=_cron(every[name]), queueing_lock=name, lock=name)(task)
         if every:
             self._add_own(app)
@@ -319,7 +329,7 @@ class ProcrastinateQueue(Queue):
             queues=list(crew.lanes()),
             name=crew.name,
             concurrency=crew.number,
-            fetch_job_polling_interval=_POLL,
+            fetch_job_polling_interval=crew.pause,
             abort_job_polling_interval=self._lease,
             listen_notify=False,
             delete_jobs=jobs.DeleteJobCondition.NEVER if crew.remembered else jobs.DeleteJobCondition.ALWAYS,
@@ -349,20 +359,23 @@ async def _kept_up(crew: Crew, worker: Worker) -> None:
     queues = worker.queues
     assert isinstance(queues, list)
     while True:
-        await asyncio.sleep(_POLL)
+        await asyncio.sleep(crew.pause)
         queues[:] = crew.lanes()
 
 
-def _done(name: str, work: Work) -> Callable[..., None]:
-    """A task as the engine calls it; a periodic one is told when it was due."""
+def _done(name: str, work: Work, periodic: bool) -> Callable[..., None]:
+    """A task as the engine calls it; a periodic one is told when it was due, and comes again by itself."""
 
     def do(timestamp: int = 0, **arguments: Any) -> None:  # noqa: ARG001
         try:
             again = work(**arguments)
-        except (Unavailable, StoreError):  # of the store, who says so elsewhere
-            raise
-        except Exception:
-            _log.exception("a task failed", extra={"fields": {"step": name}})
+        except Exception as error:
+            if isinstance(error, DigestError):
+                _log.warning("a task waits", extra={"fields": {"step": name, "error": str(error)}})
+            else:
+                _log.exception("a task failed", extra={"fields": {"step": name}})
+            if periodic:
+                return
             raise
         if again:
             raise _AgainError(again)

@@ -231,9 +231,9 @@ class App:
             replace(entry, relations=history.relations(entry.commit, landed))
             for entry in build.entries(commits, before, history.grave(commits))
         )
-        became = netted(entries, self.links(repository).found(commits))
-        entries = tuple(replace(entry, since=became.get(entry.commit.sha, ())) for entry in entries)
         rollup = roll_up(commits) if scope.rollup else None
+        became = netted(entries, self.links(repository).found(commits), rollup.left_out if rollup else ())
+        entries = tuple(replace(entry, since=became.get(entry.commit.sha, ())) for entry in entries)
         outside = () if scope.between else commits
         dated = sum(not scope.period.since <= c.committed < scope.period.until for c in outside)
         noticed = (("digest.dated_said", dated), ("digest.filtered", request.filtered))

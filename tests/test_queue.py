@@ -13,6 +13,7 @@ from postgres import SHARED, Postgres, postgres
 
 from adapters.postgres import Server
 from adapters.queue import ProcrastinateQueue
+from bot.errors import Unavailable
 from bot.ports import Again, Crew, Task, Work
 
 LEASE = timedelta(seconds=1.5)
@@ -160,6 +161,19 @@ def test_one_process_at_a_time_plans(database):
     with working(database, work, plan=work), working(database, work, plan=work):
         wait(lambda: len(most) >= 3)
     assert max(most) == 1
+
+
+def test_what_is_done_every_few_seconds_is_not_put_off_where_it_fails(database, caplog):
+    times = []
+
+    def work() -> None:
+        times.append(1)
+        raise Unavailable("database_busy", path="p") if len(times) < 3 else RuntimeError
+
+    with working(database, lambda: None, plan=work):
+        wait(lambda: len(times) >= 4)
+    assert "a task waits" in caplog.text
+    assert "a task failed" in caplog.text
 
 
 def test_what_a_dead_process_had_in_hand_is_taken_up_and_not_ended_by_it(server, database, queue):

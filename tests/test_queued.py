@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from datetime import timedelta
 
 import pytest
 from click.testing import CliRunner
+from service import ROOT, environment
 from slack_server import BROKEN
 from test_worker import CHANNEL, DAY, Bot, Time, opened
 
@@ -264,3 +267,13 @@ def test_the_metrics_tell_what_waits(bot):
     measures = {m.name: m for m in operator.measures(bot.store, bot.time.moment, None, bot.queue)}
     assert measures["queue_tasks"].samples == (({"step": "deliver", "state": "waiting"}, 3.0),)
     assert "queue_tasks" not in {m.name for m in operator.measures(bot.store, bot.time.moment, None)}
+
+
+def test_a_file_needs_nothing_of_postgresql(tmp_path):
+    code = "import sys; from bot import parts\nwith parts.program() as made: made.hands(('listen', 'work', 'plan'))\n"
+    code += "print([name for name in sys.modules if name.partition('.')[0] in ('psycopg', 'procrastinate')])"
+    told = environment(tmp_path, PYTHONPATH=str(ROOT))
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=told, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.strip() == "[]"

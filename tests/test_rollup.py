@@ -275,6 +275,26 @@ def test_a_weekly_subscription_reads_as_a_rollup_and_a_daily_one_that_makes_up_f
         assert [digest.rollup is not None for digest in kept] == [True, False]
 
 
+def test_what_became_of_a_commit_within_the_week_is_said_of_it_unless_that_was_taken_back(tmp_path):
+    build = Builder(tmp_path / "repo")
+    build.commit("root", DAY - timedelta(days=9), {"a.py": "1\n"}, message="feat: a start")
+    subjects = (
+        "feat: a cache (#1)",
+        REVERT,
+        'Reapply "feat: a cache" (#3)',
+        "fix: the cache (#4)\n\nFixes a bug of #1.",
+    )
+    for n, subject in enumerate(subjects):
+        build.commit(f"c{n}", DAY - timedelta(days=6 - n), {f"{n}.py": "2\n"}, message=subject)
+    build.finish()
+    world = World(tmp_path, lambda: DAY + timedelta(hours=1), str(tmp_path / "repo"))
+    (told,) = world.ask("week")
+    (line,) = [x for x in texts_of(told.headline)[EN("rollup.read")] if "feat: a cache" in x]
+    assert "reverted by" not in line
+    assert "2 commits |" in words(told.headline)
+    world.close()
+
+
 def test_a_question_about_a_week_is_answered_with_a_rollup(tmp_path):
     build = Builder(tmp_path / "repo")
     build.commit("root", DAY - timedelta(days=3), {"a.py": "1\n"}, message="feat: a start")

@@ -1,6 +1,6 @@
 """What became of commits: found once, when the later commit is first seen, and kept; the likely ones when asked for."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 
 from bot.commits.aftermath import MOST, WITHIN, Share, followed, shares
@@ -80,11 +80,13 @@ class Links:
         return Named(commit.sha, commit.pull, self._repository.titled(commit))
 
 
-def netted(entries: Sequence[Entry], links: Sequence[Link]) -> dict[str, tuple[Link, ...]]:
-    """By SHA what became of entries of a digest within it."""
+def netted(
+    entries: Sequence[Entry], links: Sequence[Link], undone: Collection[str] = ()
+) -> dict[str, tuple[Link, ...]]:
+    """By SHA what became of entries of a digest within it, but for what the `undone` commits of it did."""
     known = {e.commit.sha for e in entries}
     found: dict[str, tuple[Link, ...]] = {}
     for link in links:
-        if link.earlier.sha in known:
+        if link.earlier.sha in known and link.later.sha not in undone:
             found[link.earlier.sha] = (*found.get(link.earlier.sha, ()), link)
     return found

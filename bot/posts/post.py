@@ -138,7 +138,7 @@ def post(
     replies = _released(digest, texts)
     replies += [commit_message(digest.repository, e, zone, texts, whole=False, told=told) for e in high]
     if digest.rollup:
-        replies += _rolled_up(digest, texts)
+        replies += _rolled_up(digest, texts, told)
     elif rest := [e for i in (Importance.MEDIUM, Importance.LOW) for e in digest.by_importance[i]]:
         replies.append(_rest(digest, rest, texts, rows, told))
     if attachments and digest.entries:
@@ -305,9 +305,9 @@ def _gravest(entries: Sequence[Entry]) -> Importance | None:
     return max((e.grade.importance for e in entries), key=lambda i: i.rank, default=None)
 
 
-def _rolled_up(digest: Digest, texts: Texts) -> list[Message]:
+def _rolled_up(digest: Digest, texts: Texts, told: Mapping[str, str]) -> list[Message]:
     """The reply with the themes and what else is worth a line; what is not stands in the report."""
-    parts, importance = tuple(rollup.rest(digest, texts)), _gravest(digest.lasting.entries)
+    parts, importance = tuple(rollup.rest(digest, texts, told)), _gravest(digest.lasting.entries)
     title = plain(texts("rollup.rest"))
     return [Message("rest", title, parts, kind=MessageKind.REST, importance=importance)] if parts else []
 

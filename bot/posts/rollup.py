@@ -1,10 +1,10 @@
 """What a digest of a week or longer says instead of a table: for a chat and for the report. Pure."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from bot.commits.files import ROOT
-from bot.posts.labels import brief_line, mark, named_link, plain, subject_line, type_label
+from bot.posts.labels import brief_line, link_line, mark, named_link, plain, subject_line, type_label
 from bot.texts import Texts
 from bot.values import ChangeType, Component, Digest, Entry, Importance, Line, Span, Text, Theme, Undone, one_line
 
@@ -63,6 +63,7 @@ def _read_line(digest: Digest, entry: Entry, texts: Texts, telling: Collection[s
         Span(f"{mark(importance, texts)} ", importance=importance),
         *subject_line(digest.repository, entry.commit, _TITLE),
         *([Span(f" · {one_line(said, _VERDICT)}")] if said else []),
+        *(span for k in entry.since for span in (Span(" · "), *link_line(digest.repository, k, texts))),
     )
 
 
@@ -173,27 +174,33 @@ def _undone_line(digest: Digest, undone: Undone, entries: dict[str, Entry], text
 # --- The thread --------------------------------------------------------------------------------
 
 
-def rest(digest: Digest, texts: Texts) -> list[Text]:
-    """The themes with their commits, then by component what is in none and is not high; the report has all of it."""
+def rest(digest: Digest, texts: Texts, told: Mapping[str, str]) -> list[Text]:
+    """The themes with their commits, then by component what is in none and is not high; the report has all of it.
+
+    `told` is as in `relation_line`.
+    """
     themed = {sha for theme in digest.themes for sha in theme.shas}
-    groups = [Text(tuple(_group(digest, t, texts)), t.title, bullets=True) for t in digest.themes[:_GROUPS]]
+    groups = [
+        Text(tuple(_briefly(digest, _members(digest, t), _GROUP, texts, told)), t.title, bullets=True)
+        for t in digest.themes[:_GROUPS]
+    ]
     named = {sha: component_name(c, texts) for c in _components(digest)[:_PLACES] for sha in c.shas}
     left: dict[str, list[Entry]] = {name: [] for name in (*named.values(), texts("report.other"))}
     for entry in _weightiest(digest.lasting.entries):
         if entry.commit.sha not in themed and entry.grade.importance is not Importance.HIGH:
             left[named.get(entry.commit.sha, texts("report.other"))].append(entry)
-    groups += [Text(tuple(_briefly(digest, e, _EACH, texts)), name, bullets=True) for name, e in left.items() if e]
+    groups += [
+        Text(tuple(_briefly(digest, e, _EACH, texts, told)), name, bullets=True) for name, e in left.items() if e
+    ]
     return groups
 
 
-def _group(digest: Digest, theme: Theme, texts: Texts) -> Iterator[Line]:
-    return _briefly(digest, _members(digest, theme), _GROUP, texts)
-
-
-def _briefly(digest: Digest, entries: Sequence[Entry], limit: int, texts: Texts) -> Iterator[Line]:
+def _briefly(
+    digest: Digest, entries: Sequence[Entry], limit: int, texts: Texts, told: Mapping[str, str]
+) -> Iterator[Line]:
     """The first of some commits in a line each, and how many more there are."""
     telling = _telling(digest.lasting.entries)
     for entry in entries[:limit]:
-        yield brief_line(digest.repository, entry, texts, reason=entry.grade.reason in telling)
+        yield brief_line(digest.repository, entry, texts, reason=entry.grade.reason in telling, told=told)
     if (more := len(entries) - limit) > 0:
         yield plain(texts("digest.rest_more", n=f"{more:,}"))
