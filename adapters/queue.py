@@ -32,8 +32,6 @@ from bot.errors import DigestError
 from bot.ports import Again, Crew, Queue, Task, Work
 
 _PLAN = "plan"
-_POLL = 1.0
-"""Seconds between two looks for new tasks, where there were none."""
 _AGAIN = 1.0
 """Seconds until a crew begins anew."""
 _PAUSE, _LONGEST = 5, 1_800
@@ -331,7 +329,7 @@ class ProcrastinateQueue(Queue):
             queues=list(crew.lanes()),
             name=crew.name,
             concurrency=crew.number,
-            fetch_job_polling_interval=_POLL,
+            fetch_job_polling_interval=crew.pause,
             abort_job_polling_interval=self._lease,
             listen_notify=False,
             delete_jobs=jobs.DeleteJobCondition.NEVER if crew.remembered else jobs.DeleteJobCondition.ALWAYS,
@@ -361,7 +359,7 @@ async def _kept_up(crew: Crew, worker: Worker) -> None:
     queues = worker.queues
     assert isinstance(queues, list)
     while True:
-        await asyncio.sleep(_POLL)
+        await asyncio.sleep(crew.pause)
         queues[:] = crew.lanes()
 
 

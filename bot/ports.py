@@ -640,11 +640,15 @@ class Memory(Protocol):
 
 
 class Rate(NamedTuple):
-    """What a service counts under a name: one call every `period` seconds, after `burst` of them at once."""
+    """What a service counts under a name: one call every `period` seconds, after `burst` of them at once.
+
+    So many `calls` are counted together, which follow each other no faster than that.
+    """
 
     name: str
     period: float
     burst: int
+    calls: int = 1
 
 
 class Room(NamedTuple):
@@ -659,7 +663,7 @@ class Rates(Protocol):
     """How fast all processes together may call a service. Safe for several threads; raises as a store does."""
 
     def take(self, rates: Sequence[Rate], pauses: Sequence[str]) -> Room:
-        """Count a call if it is within all of its rates, and none of its pauses lasts; all in one step."""
+        """Count calls if the first is within all of its rates, and none of its pauses lasts; all in one step."""
         ...
 
     def pause(self, name: str, seconds: float) -> None:
@@ -708,12 +712,14 @@ class Crew:
     """So many threads of a process that take tasks from lanes: whichever `lanes` gives at the time.
 
     What is done is forgotten, unless it is `remembered` for a day: then no task of the same key is added meanwhile.
+    Where nothing waits, it is looked again after `pause` seconds.
     """
 
     name: str
     number: int
     lanes: Callable[[], Sequence[str]]
     remembered: bool = False
+    pause: float = 1.0
 
 
 class Queue(Protocol):

@@ -6,8 +6,11 @@ import importlib.util
 import logging
 import os
 import re
+import secrets
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +25,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 from make import spend
+from pooler import Pooler
 from postgres import SHARED, Postgres, postgres
 from pydantic import SecretStr
 from service import ROOT
@@ -53,6 +57,7 @@ from adapters.stores.rows import DELIVERIES
 from adapters.stores.sqlite import SqliteStore
 from bot import parts
 from bot.cli import cli
+from bot.delivery.planning import Planner
 from bot.errors import ConfigError, DigestError, NotFound, StoreError, Unavailable
 from bot.ports import Store
 from bot.settings import Settings
@@ -85,13 +90,12 @@ def server() -> Iterator[Postgres]:
 
 @pytest.fixture
 def address(server: Postgres) -> SecretStr:
-    return server.cleared()
+    return server.address(SHARED)
 
 
 @pytest.fixture
-def store(address: SecretStr) -> Iterator[PostgresStore]:
-    with closing(PostgresStore(address)) as store:
-        yield store
+def store(server: Postgres) -> PostgresStore:
+    return server.store()
 
 
 class TestPostgresStore(StoreContract):
@@ -477,6 +481,22 @@ def test_a_server_that_takes_no_changes_or_no_connections_says_so(server: Postgr
         assert eventually(lambda: store.subscribe(DAILY)).id == 1
 
 
+def test_a_server_that_is_away_for_ten_minutes_delays_what_was_due_and_loses_nothing(server: Postgres) -> None:
+    name, slot = server.fresh(), START + timedelta(days=1, hours=9)
+    with closing(PostgresStore(server.address(name), timeout=0.3)) as store:
+        store.subscribe(replace(DAILY, schedule="0 9 * * *", zone="UTC", created=START + timedelta(hours=10)))
+        planner = Planner({}, subscriptions=store, ledger=store, tell=lambda _: None)
+        planner.plan(lambda _: True, slot - timedelta(minutes=1))
+        server.sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+        server.cut(name)
+        for minute in (0, 9):
+            with pytest.raises(Unavailable, match="postgres_down"):
+                planner.plan(lambda _: True, slot + timedelta(minutes=minute))
+        server.sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+        eventually(lambda: planner.plan(lambda _: True, slot + timedelta(minutes=10)))
+        assert [(each.slot, each.merged) for each in store.deliveries()] == [(slot, 0)]
+
+
 def eventually(work: Callable[[], T]) -> T:
     """What comes of a call, once its server answers."""
     for _ in range(50):
@@ -485,8 +505,15 @@ def eventually(work: Callable[[], T]) -> T:
     return work()
 
 
-def test_many_who_open_a_new_database_at_once_migrate_it_once(server: Postgres) -> None:
+@pytest.mark.parametrize("version", [0, 1, len(MIGRATIONS) - 1])
+def test_many_who_open_a_database_at_once_migrate_it_once(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    """A new one, and those of earlier versions."""
     name = server.fresh("template0")
+    with monkeypatch.context() as earlier:
+        earlier.setattr("adapters.stores.postgres.schema.MIGRATIONS", MIGRATIONS[:version])
+        PostgresStore(server.address(name)).close()
     with ThreadPoolExecutor(4) as pool:
         for store in pool.map(lambda _: PostgresStore(server.address(name)), range(4)):
             store.close()
@@ -533,6 +560,57 @@ def test_nothing_is_left_in_a_session(store: PostgresStore, server: Postgres) ->
         ).fetchall()
 
     assert store._server.read(left) == [(0, 0, 0, 0)]
+
+
+def test_a_pooler_may_give_each_transaction_another_session(server: Postgres, tmp_path: Path) -> None:
+    server.cleared()
+    with closing(Pooler(tmp_path, server._folder, SHARED)) as pooler:
+        with closing(PostgresStore(SecretStr(f"postgresql://postgres@/{SHARED}?host={tmp_path}"))) as store:
+            lived_in(store, tmp_path)
+            known = answers(store)
+            with ThreadPoolExecutor(6) as pool:
+                taken = pool.map(lambda n: store.claim("k", str(n), START, START + timedelta(hours=2)), range(12))
+                assert sum(taken) == 0, "somebody holds it"
+        assert (pooler.refused, pooler.transactions > 100) == ([], True)
+    with closing(PostgresStore(server.address(SHARED))) as store:
+        assert answers(store) == known
+
+
+@pytest.fixture
+def small_disk(server: Postgres) -> Iterator[Path]:
+    """A disk of 24 MB, on which the server may write."""
+    folder = Path(tempfile.mkdtemp(prefix="disk"))
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m,mode=0700", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("nobody but root may mount a disk")
+    shutil.chown(folder, server.server.system_user)
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+    folder.rmdir()
+
+
+def test_a_full_disk_is_told_and_leaves_what_was_kept(server: Postgres, small_disk: Path) -> None:
+    server.sql(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
+    name = server.fresh(more="TABLESPACE small")
+    with closing(PostgresStore(server.address(name))) as store:
+        large = (commit(n, body=secrets.token_hex(500_000)) for n in range(100))
+        kept = []
+
+        def keep(store: PostgresStore) -> None:
+            for each in large:
+                store.keep_commits([each])
+                kept.append(each)
+
+        with pytest.raises(StoreError, match="postgres_full"):
+            keep(store)
+        assert len(kept) > 2
+        assert store.commits_by_sha(REPO, kept[-1].sha) == (kept[-1],)
+        subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+        keep_on = commit(999)
+        store.keep_commits([keep_on])
+        assert store.commits_by_sha(REPO, keep_on.sha) == (keep_on,)
+    server.sql(f"DROP DATABASE {name}")
+    server.sql("DROP TABLESPACE small")
 
 
 # --- The program on it -----------------------------------------------------------------------
@@ -739,6 +817,7 @@ def answers(store: Store) -> list[object]:
         store.deliveries(),
         store.latest_deliveries(),
         store.due_deliveries(START + 99 * day),
+        [(c.subscription, c.last) for c in store.candidates(START + 99 * day, START)],
         store.delivered_shas(2, but=0),
         store.usage(START, START + day),
         store.taken(ANNA, START, START + day),

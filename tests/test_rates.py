@@ -65,6 +65,35 @@ def test_two_processes_together_are_no_faster_than_a_rate_allows(database):
     assert times[-1] - times[0] >= 7 * 0.1 - 0.05
 
 
+def test_calls_for_which_others_wait_are_taken_together(database, monkeypatch):
+    asked, take = [], PostgresRates.take
+
+    def counted(self, rates, pauses):
+        room = take(self, rates, pauses)
+        asked.append((rates[0].calls, room.granted))
+        return room
+
+    monkeypatch.setattr(PostgresRates, "take", counted)
+    times = let_go(limiters(database), {"team": [RateLimit(0.05)]}, 12)
+    assert times[-1] - times[0] >= 23 * 0.05 - 0.1
+    assert times[-1] - times[0] <= 23 * 0.05 * 2
+    assert max(calls for calls, granted in asked if granted) > 1
+    assert len(asked) < 24, "each asks for itself"
+
+
+def test_a_stock_that_is_not_used_in_time_is_lost(database):
+    one, other = limiters(database)
+    limit = {"team": [RateLimit(0.1)]}
+    one._waiting["team", RateLimit(0.1)] = 4
+    one.wait(limit)
+    assert one._stock["team", RateLimit(0.1)][0] == 4
+    time.sleep(0.7)
+    began = time.monotonic()
+    other.wait(limit)
+    one.wait(limit)
+    assert time.monotonic() - began >= 0.1
+
+
 def test_a_burst_is_one_for_all(database):
     began = time.monotonic()
     times = let_go(limiters(database), {"team": [RateLimit(0.5, 3)]}, 2)

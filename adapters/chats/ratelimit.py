@@ -2,14 +2,17 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from bot.errors import DigestError
-from bot.ports import Rate, Rates
+from bot.ports import Rate, Rates, Room
 
 _MANY = 10_000
+_BATCH, _SLICE = 8, 2.0
+"""Most calls, and most seconds of calls, that are taken at once of what processes share."""
 
 
 class RateLimit(NamedTuple):
@@ -17,6 +20,10 @@ class RateLimit(NamedTuple):
 
     period: float
     burst: int = 1
+
+
+Cell = tuple[Hashable, RateLimit]
+"""What is counted: a limit under a key."""
 
 
 class Shared(NamedTuple):
@@ -40,7 +47,8 @@ class RateLimiter:
 
     It is the generic cell rate algorithm (ITU-T I.371): a key remembers until when its earlier calls count. `clock` and
     `sleep` are monotonic seconds. With `shared` other processes' calls count too: whoever may go by what is known here
-    asks there, and what is known there is known here from then on. So only those ask who have a chance.
+    asks there, and what is known there is known here from then on. So only those ask who have a chance; and of a rate
+    for which others wait here too, calls are taken for them at once, which are used up in time or lost.
     """
 
     def __init__(
@@ -51,15 +59,25 @@ class RateLimiter:
         self._shared = shared
         self._lock = threading.Lock()
         self._paused: dict[Hashable, float] = {}
-        self._counted: dict[tuple[Hashable, RateLimit], float] = {}
+        self._counted: dict[Cell, float] = {}
+        self._waiting: Counter[Cell] = Counter()
+        self._stock: dict[Cell, tuple[int, float]] = {}
 
     def wait(self, limits: Mapping[Hashable, Sequence[RateLimit]]) -> None:
         """Wait until a call is within the limits of all its keys at once, and count it."""
-        while True:
-            while (seconds := self._acquire(limits)) > 0:
-                self._sleep(seconds)
-            if not self._shared or self._is_granted(limits, self._shared):
-                return
+        cells = [(key, limit) for key, each in limits.items() for limit in each]
+        with self._lock:
+            self._waiting.update(cells)
+        try:
+            while True:
+                while (seconds := self._acquire(limits)) > 0:
+                    self._sleep(seconds)
+                if not self._shared or self._is_granted(cells, tuple(limits), self._shared):
+                    return
+        finally:
+            with self._lock:
+                self._waiting.subtract(cells)
+                self._waiting += Counter()  # drops what nobody waits for
 
     def pause(self, key: Hashable, seconds: float) -> None:
         """Let nobody through under a key for some time."""
@@ -69,16 +87,53 @@ class RateLimiter:
             with suppress(DigestError):  # it holds here, at least
                 self._shared.rates.pause(self._shared.name(key), seconds)
 
-    def _is_granted(self, limits: Mapping[Hashable, Sequence[RateLimit]], shared: Shared) -> bool:
+    def _is_granted(self, cells: Sequence[Cell], keys: Sequence[Hashable], shared: Shared) -> bool:
         """Whether a call may go by what all processes did, which is kept here."""
-        cells = [(key, limit) for key, each in limits.items() for limit in each]
-        rates = [Rate(shared.name(*cell), *cell[1]) for cell in cells]
-        room = shared.rates.take(rates, [shared.name(key) for key in limits])
+        with self._lock:
+            asked = {cell: self._batch(cell) for cell in cells if not self._has_stock(cell)}
+            used = [cell for cell in cells if cell not in asked]
+            self._use(used, -1)
+        if not asked and cells:
+            return True
+        rates = [Rate(shared.name(*cell), *cell[1], calls) for cell, calls in asked.items()]
+        room = None
+        try:
+            room = shared.rates.take(rates, [shared.name(key) for key in keys])
+            self._note(asked, keys, room)
+            return room.granted
+        finally:
+            if not (room and room.granted):
+                with self._lock:
+                    self._use(used, 1)
+
+    def _note(self, asked: Mapping[Cell, int], keys: Sequence[Hashable], room: Room) -> None:
+        """Keep what is known there."""
         with self._lock:
             now = self._clock()
-            self._counted |= {cell: now + left for cell, left in zip(cells, room.counted, strict=True)}
-            self._paused |= {key: now + left for key, left in zip(limits, room.paused, strict=True)}
-        return room.granted
+            for (cell, calls), left in zip(asked.items(), room.counted, strict=True):
+                more = calls - 1 if room.granted else 0
+                self._counted[cell] = now + left - more * cell[1].period
+                if more:
+                    self._stock[cell] = more, now + left + cell[1].period
+            for key, left in zip(keys, room.paused, strict=True):
+                self._paused[key] = max(self._paused.get(key, 0.0), now + left)
+
+    def _batch(self, cell: Cell) -> int:
+        """How many calls to take: as many as wait here, within bounds."""
+        return max(1, min(self._waiting[cell], _BATCH, int(_SLICE / cell[1].period)))
+
+    def _has_stock(self, cell: Cell) -> bool:
+        number, until = self._stock.get(cell, (0, 0.0))
+        if number and until > self._clock():
+            return True
+        self._stock.pop(cell, None)
+        return False
+
+    def _use(self, cells: Iterable[Cell], number: int) -> None:
+        """Take calls out of the stock, or put them back."""
+        for cell in cells:
+            left, until = self._stock.get(cell, (0, self._clock() + cell[1].period))
+            self._stock[cell] = left + number, until
 
     def _acquire(self, limits: Mapping[Hashable, Sequence[RateLimit]]) -> float:
         """Count a call if it may go; the seconds until it may otherwise.

@@ -69,7 +69,8 @@ def words(text: str) -> list[str]:
 
 def _word(plain: str) -> str:
     """A word without what ends the sentence behind it."""
-    return _SENTENCE_END.sub("", plain.rstrip(_STOPS)) or plain
+    ended = plain.rstrip(_STOPS)
+    return plain if not ended else ended if ended.endswith("..") else _SENTENCE_END.sub("", ended)
 
 
 def _typed(link: re.Match[str]) -> str:

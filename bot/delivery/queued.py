@@ -112,7 +112,7 @@ class Queued:
         if WORK in self._roles:
             yield Crew("build", _BUILDERS, partial(self._lanes, "build"))
             yield Crew("send", _SENDERS, partial(self._lanes, "send"))
-            yield Crew("early", HANDS, partial(self._lanes, "early"), remembered=True)
+            yield Crew("early", HANDS, partial(self._lanes, "early"), remembered=True, pause=TICK)
 
     def _lanes(self, kind: str) -> list[str]:
         """What this process can do: of the chats that it could make."""
@@ -162,8 +162,8 @@ class Queued:
             return self._later(host, key)
         with self._hands["build"].held(hand):
             taken = [job for job in self._now(deliveries) if self._steps.leases.acquire(job.lease)]
-            self._steps.build(taken, self._send_soon)
-        return self._again(job for job in self._jobs(deliveries) if not job.delivery.digest)
+            self._steps.build(taken, partial(self._send_soon, sent := set[int]()))
+        return self._again(job for job in self._jobs(set(deliveries) - sent) if not job.delivery.digest)
 
     def deliver(self, delivery: int) -> Again | None:
         """Send what has not been sent of a delivery, or give it up."""
@@ -191,9 +191,10 @@ class Queued:
             return None
         return Again(max(restorer.again(where), self._clock() + A_MOMENT))
 
-    def _send_soon(self, job: Job) -> bool:
+    def _send_soon(self, sent: set[int], job: Job) -> bool:
         """Let a delivery be sent, by whichever process: its lease is given back."""
         self._queue.add([_deliver_task(job)])
+        sent.add(job.delivery.id)
         return False
 
     def _coming(self, subscriptions: Collection[int]) -> Iterator[Job]:
@@ -211,7 +212,7 @@ class Queued:
             with suppress(NotFound):  # nobody follows any more
                 known.append(self._ledger.delivery(number))
         due = [delivery for delivery in known if delivery.state is DeliveryState.DUE]
-        followed = self._steps.followed(due)
+        followed = self._steps.followed(due) if due else {}
         return [Job(followed[each.subscription], each) for each in due if each.subscription in followed]
 
     def _now(self, deliveries: Iterable[int]) -> list[Job]:

@@ -63,7 +63,7 @@ class History:
         own, until = {c.sha for c in commits}, scope.period.since
         with suppress(DigestError):
             for days in _LOOK_BACK:
-                if len(known.keys() - own) >= missing or not self._affords():
+                if len(known.keys() - own) >= missing or not self.affords():
                     break
                 since = scope.period.since - timedelta(days=days)
                 found = self.source.commits(self._repository.name, scope.branch, since, until)
@@ -72,7 +72,7 @@ class History:
         earlier = (commit for sha, commit in known.items() if sha not in own)
         return tuple(sorted(earlier, key=lambda c: c.committed, reverse=True)[:missing])
 
-    def _affords(self) -> bool:
+    def affords(self) -> bool:
         """Whether the source allows some hundred requests more."""
         quota = self.source.quota()
         return quota is None or quota.left >= _AFFORDED

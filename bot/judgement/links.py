@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 
-from bot.commits.aftermath import MOST, WITHIN, shares
+from bot.commits.aftermath import MOST, WITHIN, Share, followed, shares
 from bot.commits.related import Landed
 from bot.errors import DigestError
 from bot.judgement.history import History
@@ -36,8 +36,8 @@ class Links:
     def since(self, commit: Commit, branch: str) -> tuple[Link, ...]:
         """All that is known to have become of a commit, by time, with what is looked for only now: what is likely.
 
-        It costs nothing that it can be had without: where the source fails, what is kept is what is known. Raises what
-        the store raises.
+        It costs nothing that it can be had without: where the source fails, or allows only a few requests more, what is
+        kept is what is known. Raises what the store raises.
         """
         found: list[Link] = []
         with suppress(DigestError):
@@ -47,6 +47,8 @@ class Links:
 
     def _looked_for(self, commit: Commit, branch: str) -> Iterable[Link]:
         """What later commits that touch the same files say of a commit, and what became of its lines."""
+        if not self._history.affords():
+            return
         repo = self._repository.name
         later = self._source.later(repo, branch, commit, commit.committed + WITHIN)[:MOST]
         if not later:
@@ -54,12 +56,17 @@ class Links:
         landed = Landed((*reversed(later), commit))
         for each in later:
             yield from (k for k in self._of(each, self._history.relations(each, landed)) if k.earlier.sha == commit.sha)
-        paths = {path for file in commit.files for path in (file.path,)}
-        paths |= {f.path for each in later for f in each.files if f.previous}
-        patches = dict(self._source.patches(repo, [commit, *later], paths))
-        changes = ((each, patches.get(each.sha, ())) for each in later)
-        for share in shares(commit, patches.get(commit.sha, ()), changes):
+        for share in self._shares(commit, later):
             yield self._link(share.kind, self._named(commit), share.later, share.changed, share.of)
+
+    def _shares(self, commit: Commit, later: Sequence[Commit]) -> Iterable[Share]:
+        """What became of a commit's lines; patches are read one after the other."""
+        paths, known = set(followed(commit)), {each.sha: each for each in later}
+        for each in later:
+            paths |= {f.path for f in each.files if f.previous in paths}
+        read = self._source.patches(self._repository.name, [commit, *later], paths)
+        sha, own = next(read, ("", ()))
+        return shares(commit, own, ((known[sha], patches) for sha, patches in read)) if sha == commit.sha else ()
 
     def _of(self, commit: Commit, relations: Iterable[Relation]) -> Iterable[Link]:
         for each in relations:

@@ -451,7 +451,7 @@ def _proven(kind: str, claims: Sequence[_Claim], find: _Find) -> tuple[list[tupl
         if None in found:
             at = found.index(None)
             part = f"{kind}.{number}.also.{at - 1}" if at else f"{kind}.{number}"
-            bad.append(f"{part}: the quote does not stand in the patch of that path.")
+            bad.append(f"{part}: the quote is not in what was shown of that path, or too short to prove anything.")
         else:
             proven = tuple(dict.fromkeys(filter(None, found)))
             good.append((claim, (proven[0], proven[1:])))

@@ -48,7 +48,7 @@ def _taken(db: Connection, rates: Sequence[Rate], pauses: Sequence[str], names: 
     opens = [kept[rate.name] - int((rate.burst - 1) * rate.period * _SECOND) for rate in rates]
     granted = max((*opens, *(kept[name] for name in pauses)), default=0) <= now
     if granted:
-        counted = {rate.name: max(kept[rate.name], now) + int(rate.period * _SECOND) for rate in rates}
+        counted = {rate.name: max(kept[rate.name], now) + int(rate.period * rate.calls * _SECOND) for rate in rates}
         db.execute(_COUNTED, (list(counted), list(counted.values())))
         kept |= counted
     left = {name: max(0.0, (until - now) / _SECOND) for name, until in kept.items()}
