@@ -11,17 +11,19 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from bot.commits import filters, related
+from bot.commits.rollup import roll_up, weightiest_first
 from bot.judgement import questions, triage
 from bot.judgement.asker import Asker
 from bot.judgement.brief import Brief
 from bot.judgement.build import Build
 from bot.judgement.history import History
+from bot.judgement.links import Links, netted
 from bot.judgement.questions import Depth
-from bot.ports import Archive, Progress
+from bot.ports import Aftermath, Archive, Progress
 from bot.releasing import Releasing, names_of, spanning
 from bot.repositories import Repositories
 from bot.texts import Texts
-from bot.values import RULES, TERMINAL, Account, Commit, Digest, Entry, Release, Repository, Scope
+from bot.values import FOLLOW_UPS, RULES, TERMINAL, Account, Commit, Digest, Entry, Release, Repository, Scope
 
 _RECENT = 20
 _REWRITTEN = timedelta(days=30)
@@ -46,7 +48,8 @@ class App:
 
     `model` None means the rules alone; `clock` gives the time in UTC; `concurrency` is how many questions may be open
     at once, `depth` how much is done for one commit, and `chosen` whether somebody has set that; `habits` are by
-    repository the patterns of files in which it keeps its notes for users, beyond the usual.
+    repository the patterns of files in which it keeps its notes for users, beyond the usual; a place has so many
+    `follow_ups` a week at most.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class App:
         *,
         repositories: Repositories,
         archive: Archive,
+        aftermath: Aftermath,
         model: Asker | None,
         clock: Callable[[], datetime],
         concurrency: int,
@@ -61,8 +65,11 @@ class App:
         depth: Depth = Depth.NORMAL,
         chosen: bool = True,
         habits: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+        follow_ups: int = FOLLOW_UPS,
     ) -> None:
         self.repositories = repositories
+        self.aftermath = aftermath
+        self.follow_ups = follow_ups
         self.releasing = Releasing(repositories, archive)
         self.model = model
         self.clock = clock
@@ -103,7 +110,8 @@ class App:
         if recent and (branch := history.gone_from(commit, [repository.branch, *sorted(followed())])):
             gone = texts("digest.gone", branch=branch)
             analysis = replace(analysis, note=" ".join(filter(None, (gone, analysis.note))))
-        return Entry(commit, grade, analysis, history.relations(commit))
+        since = self.links(repository).since(commit, repository.branch)
+        return Entry(commit, grade, analysis, history.relations(commit), since)
 
     # --- A period ----------------------------------------------------------------------------
 
@@ -115,7 +123,9 @@ class App:
         """
         with self._shown(repository):
             landed, releases = self._landed(repository, scope), self._released(repository, scope)
-            scope = replace(scope, period=spanning(scope.period, landed)) if scope.between else scope
+            if scope.between:
+                period = spanning(scope.period, landed)
+                scope = replace(scope, period=period, rollup=period.is_long)
             request = self.request(repository, scope, landed, releases=releases)
             if request.kept and not request.kept.degraded:
                 return request.kept
@@ -185,6 +195,7 @@ class App:
         repo = request.repository.name
         for name, digest in self._archive.delivered_digests(repo, scope.branch, scope.language, scope.period).items():
             same = [e.commit.sha for e in digest.entries] == shas and digest.filters == scope.filters
+            same = same and (digest.rollup is not None) == scope.rollup
             told = digest.releases is None or names_of(digest.releases) == {r.name for r in request.releases}
             if same and told and not digest.degraded and digest.notices[: len(said)] == said:
                 return name, digest
@@ -202,7 +213,8 @@ class App:
         place = (repository.name, repository.title, repository.url, scope.branch)
         shas = tuple(c.sha for c in request.commits) if until else ()
         about = (place, time, shas, scope.language, scope.filters, request.filtered)
-        also = [each for each in (scope.filters.releases, scope.between, *(r.name for r in request.releases)) if each]
+        about_releases = (scope.filters.releases, scope.between, *(r.name for r in request.releases))
+        also = [each for each in (*about_releases, "rollup" if scope.rollup else "") if each]
         named = (*about, model, questions.PROMPTS, triage.VERSION, *request.notices, *also)
         return hashlib.sha256(repr(named).encode()).hexdigest()
 
@@ -219,7 +231,9 @@ class App:
             replace(entry, relations=history.relations(entry.commit, landed))
             for entry in build.entries(commits, before, history.grave(commits))
         )
-        overview = "" if scope.filters.releases else build.overview(entries)
+        rollup = roll_up(commits) if scope.rollup else None
+        became = netted(entries, self.links(repository).found(commits), rollup.left_out if rollup else ())
+        entries = tuple(replace(entry, since=became.get(entry.commit.sha, ())) for entry in entries)
         outside = () if scope.between else commits
         dated = sum(not scope.period.since <= c.committed < scope.period.until for c in outside)
         noticed = (("digest.dated_said", dated), ("digest.filtered", request.filtered))
@@ -231,15 +245,28 @@ class App:
             language=scope.language,
             filters=scope.filters,
             entries=entries,
-            overview=overview,
+            overview="",
             rows=related.rows(entries),
-            themes=related.themes(commits, [e.grade for e in entries]),
-            notices=(*request.notices, *notices, *brief.faults),
+            notices=(*request.notices, *notices),
+            rollup=rollup,
+        )
+        lasting = made.lasting.entries
+        overview = "" if scope.filters.releases else build.overview(lasting, rollup)
+        themes = related.themes([e.commit for e in lasting], [e.grade for e in lasting])
+        return replace(
+            made,
+            overview=overview,
+            themes=weightiest_first(themes, lasting) if rollup else themes,
+            usual=history.usual(made),
+            notices=(*made.notices, *brief.faults),
             degraded=bool(brief.faults),
             releases=self.releasing.told(repository, request.releases, brief.branch),
             between=scope.between,
         )
-        return replace(made, usual=history.usual(made))
+
+    def links(self, repository: Repository) -> Links:
+        """What became of the commits of a repository."""
+        return Links(repository, self._history(repository), self.aftermath)
 
     def _history(self, repository: Repository) -> History:
         return History(repository, self.repositories.source_of(repository.name), self._archive)

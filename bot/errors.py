@@ -5,7 +5,8 @@
     ├── NotFound                a repository, branch, commit, pull request or channel that is not there
     │   └── ThreadGone          the message that was to be answered was removed
     ├── Forbidden               not allowed here
-    │   └── NoRight             a repository that is not for those who would read, or is not there
+    │   ├── NoRight             a repository that is not for those who would read, or is not there
+    │   └── NoThreads           a channel that takes nothing in threads
     ├── Refused                 a chat does not take what a message says
     ├── Unavailable             a service failed or is throttled: worth another try later
     │   ├── Paused              it asks for a longer pause than anybody waits here
@@ -58,6 +59,10 @@ class Forbidden(DigestError):
 
 class NoRight(Forbidden):
     """A repository that is not for those who would read of it, or is not there: nobody is told which."""
+
+
+class NoThreads(Forbidden):
+    """A channel that takes nothing in threads, or a thread that takes nothing more."""
 
 
 class Refused(DigestError):

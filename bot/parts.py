@@ -224,6 +224,7 @@ def _joined(settings: AllSettings, store: Store, progress: Progress, strangers: 
             readers=lambda place, person: chats.get(place.chat).readers(place, person),
         ),
         archive=store,
+        aftermath=store,
         model=Asker(model, bill, concurrency, slots) if model else None,
         clock=_now,
         concurrency=concurrency,
@@ -231,6 +232,7 @@ def _joined(settings: AllSettings, store: Store, progress: Progress, strangers: 
         chosen=bool(settings.openai_depth),
         progress=progress,
         habits=habits(settings.digest_notes),
+        follow_ups=settings.digest_follow_ups,
     )
     return Program(settings, store, bill, app, chats, progress, queue)
 

@@ -25,6 +25,7 @@ from bot.values import (
     Form,
     Grade,
     Landing,
+    Link,
     Look,
     Message,
     Period,
@@ -201,6 +202,13 @@ class CommitSource(Releases, Protocol):
 
     def pull(self, repo: str, number: int) -> Commit:
         """The commit with which pull request `number` landed on the default branch. Raises NotFound."""
+        ...
+
+    def later(self, repo: str, branch: str, commit: Commit, until: datetime) -> tuple[Commit, ...]:
+        """First-parent commits of `branch` that came after a commit and touch a file that it touches, oldest first.
+
+        Of those that are dated up to `until` the first ones, see `bot.commits.aftermath`. Raises as `commits` does.
+        """
         ...
 
     def patches(
@@ -401,6 +409,33 @@ class Archive(Protocol):
 
     def delivered_digests(self, repo: str, branch: str, language: str, period: Period) -> dict[str, Digest]:
         """By key the digests of a period, in its zone, that were posted, whichever version made them."""
+        ...
+
+
+class Aftermath(Protocol):
+    """What became of commits, and what places were told of that."""
+
+    def keep_links(self, repo: str, links: Iterable[Link]) -> None:
+        """Keep what became of commits of `repo`; of the same two what is certain stays."""
+        ...
+
+    def links(self, repo: str, shas: Collection[str]) -> tuple[Link, ...]:
+        """What is kept of commits, whichever end of it they are, by when the later one landed."""
+        ...
+
+    def followed_up(self, place: Place, since: datetime) -> tuple[tuple[str, str, datetime], ...]:
+        """What a channel was told since some time of what became of commits: the earlier SHA, the later one, and when.
+
+        It counts from the moment in which its delivery is kept with it, and not where that was given up unposted.
+        """
+        ...
+
+    def mute(self, thread: Place, now: datetime, muted: bool) -> None:
+        """Let nothing more be said in a thread of what became of its commits, or again."""
+        ...
+
+    def is_muted(self, thread: Place) -> bool:
+        """Whether nothing more is to be said there."""
         ...
 
 
@@ -779,5 +814,5 @@ class Database(Protocol):
         ...
 
 
-class Store(Archive, Subscriptions, Ledger, Meter, Learned, Leases, Memory, Database, Protocol):
+class Store(Archive, Aftermath, Subscriptions, Ledger, Meter, Learned, Leases, Memory, Database, Protocol):
     """All that must be remembered. Safe for several threads and several processes on one database."""

@@ -20,6 +20,7 @@ from tzlocal import get_localzone_name
 from bot import crontab
 from bot.errors import ConfigError, UsageError
 from bot.languages import BASE, LANGUAGES, language_named
+from bot.values import FOLLOW_UPS
 
 LAST_PORT = 65_535
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -247,6 +248,13 @@ class Settings(Base, title="What is followed, how it reads, and how it is delive
         description="the SQLite file, or the address of a [PostgreSQL database](docs/postgres.md), "
         "`postgresql://USER:PASSWORD@HOST/NAME`",
         examples=["~/.local/share/commit-digest/digest.db"],
+    )
+    digest_follow_ups: int = Field(
+        FOLLOW_UPS,
+        ge=0,
+        le=50,
+        description="how often a week a channel is told what became of commits that it was told of "
+        "([follow-ups](docs/operating.md#follow-ups)); `0`: never",
     )
     digest_keep_days: int = Field(
         0,

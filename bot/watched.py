@@ -79,6 +79,11 @@ class Watched:
         with self._watch():
             return self._source.pull(repo, number)
 
+    def later(self, repo: str, branch: str, commit: Commit, until: datetime) -> tuple[Commit, ...]:
+        """As the source's."""
+        with self._watch():
+            return self._source.later(repo, branch, commit, until)
+
     def patches(
         self, repo: str, commits: Sequence[Commit], paths: Collection[str] = ()
     ) -> Iterator[tuple[str, tuple[FilePatch, ...]]]:

@@ -87,5 +87,5 @@ def _cloned(folder: Path) -> Path:
 
 if __name__ == "__main__":
     kept = json.loads(ANSWERS.read_text(encoding="utf-8"))
-    for made in make_pictures({f"slack-analysis-{language}": document(kept, language) for language in LANGUAGES}):
+    for made in make_pictures({f"analysis-{language}": document(kept, language) for language in LANGUAGES}):
         print(f"{made.relative_to(ROOT)} {made.stat().st_size:,}")

@@ -184,9 +184,9 @@ class Reader:
         found = [sha for sha in self.commits if sha.startswith(ref.lower())] if len(ref) >= 4 else []
         return found[0] if len(found) == 1 else ""
 
-    def _history(self, tip: str, since: str, until: str) -> tuple[str, ...]:
+    def _history(self, tip: str, since: str, until: str, path: str = "") -> tuple[str, ...]:
         options = [f"--{name}={value}" for name, value in (("since", since), ("until", until)) if value]
-        return tuple(git(self.path, "rev-list", *options, tip).split())
+        return tuple(git(self.path, "rev-list", *options, tip, "--", *([path] if path else [])).split())
 
     def touching(self, tip: str, path: str) -> list[str]:
         """The commits of a history that touch files under a path."""

@@ -361,7 +361,7 @@ class GitHubServer:
         tip = reader.resolve(query.get("sha") or reader.default_branch)
         if not tip:
             raise Refused(404, NOT_FOUND)
-        shas = reader.history(tip, query.get("since", ""), query.get("until", ""))
+        shas = reader.history(tip, query.get("since", ""), query.get("until", ""), query.get("path", ""))
         return self._paged(reader, "/commits", query, [self._rest(reader, sha) for sha in shas])
 
     def _commit(

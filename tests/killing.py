@@ -21,30 +21,35 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from feishu_server import FeishuServer
+from feishu_server import BOT, FeishuServer
 from github_server import GitHubServer
 from repositories import Builder, lines
 from service import ROOT, environment, feishu_settings, quiet_zone, slack_settings
 from slack_server import SlackServer
 
 from adapters.chats.feishu.chat import _card_mark
+from adapters.sources.git.source import GitSource
+from adapters.stores.rows import dump, instant
 from adapters.stores.sqlite import SqliteStore
 from bot.delivery.ledger import idempotency_key
 from bot.errors import StoreError
 from bot.ports import Idempotency, Store
-from bot.values import Delivery, DeliveryState, Place, StepState, Subscription
+from bot.values import ChangeType, Delivery, DeliveryState, Grade, Importance, Place, StepState, Subscription
 
 HIGH, MEDIUM = 2, 3
 LEASE = 2.0
 REFUSED = f"src/api{HIGH - 1}.py"
 """What Feishu's content review takes in no card: it stands in one of the high commits' replies only."""
-MESSAGES = 1 + HIGH + 1 + 1  # headline, the high commits, the rest, the report
+MESSAGES = 1 + HIGH + 1 + 1 + 1  # headline, the high commits, the rest, what became of an earlier one, the report
+EARLIER = 90
+"""The number of what was told some days ago, and is taken back on that morning."""
 
 
 def morning(path: Path, now: datetime) -> Path:
     """A repository with a few commits on the day before `now`, in any zone's sense of it."""
     build, noon = Builder(path), now - timedelta(hours=24)
     build.commit("root", noon - timedelta(days=20), {"README.md": "# App\n"})
+    build.commit("old", noon - timedelta(days=5), {"src/old.py": "x = 1\n"}, message=f"fix: old part (#{EARLIER})")
     for n in range(HIGH):
         files = {f"src/api{n}.py": lines(1, 60, f"endpoint_{n}")}
         build.commit(
@@ -53,6 +58,9 @@ def morning(path: Path, now: datetime) -> Path:
     for n in range(MEDIUM):
         files = {f"src/part{n}.py": lines(1, 20, f"part_{n}")}
         build.commit(f"m{n}", noon + timedelta(minutes=10 + n), files, message=f"fix: wrong part {n} (#{n + 11})")
+    build.commit(
+        "revert", noon + timedelta(minutes=30), {"src/old.py": "x = 0\n"}, message=f"Revert #{EARLIER} (#{EARLIER + 1})"
+    )
     return build.finish().path
 
 
@@ -69,6 +77,10 @@ class Room(Protocol):
         """What the program is told, so that it posts there."""
         ...
 
+    def seed(self, place: Place) -> str:
+        """A digest of some days ago in a channel; what the thread beneath it is called."""
+        ...
+
     def struck(self) -> float:
         """A process was just killed or stopped; the seconds that pass until anything else happens."""
         ...
@@ -81,7 +93,7 @@ class Room(Protocol):
         ...
 
     def threads(self, place: Place, top: str | None) -> set[str | None]:
-        """Beneath what the channel's messages hang, but for that one."""
+        """Beneath what the channel's messages hang, but for that one and the one of some days ago."""
         ...
 
     def faults(self) -> list[str]:
@@ -96,6 +108,7 @@ class SlackRoom:
 
     def __init__(self, hidden: float, chaos: random.Random | None) -> None:
         self._server = SlackServer(time.time, channels=("C1", "C2"), hidden=hidden, chaos=chaos)
+        self._seeds: set[str] = set()
 
     def __enter__(self) -> object:
         return self._server.__enter__()
@@ -106,11 +119,18 @@ class SlackRoom:
     def settings(self) -> dict[str, str]:
         return slack_settings(self._server.url)
 
+    def seed(self, place: Place) -> str:
+        channel = self._server.channels[place.channel.removeprefix("T1/")]
+        seeded = self._server._keep(channel, {"text": "an earlier digest", "metadata": {}})
+        self._seeds.add(seeded["ts"])
+        return seeded["ts"]
+
     def struck(self) -> float:
         return 0
 
     def _messages(self, place: Place) -> list[dict]:
-        return self._server.channels[place.channel.removeprefix("T1/")].messages
+        messages = self._server.channels[place.channel.removeprefix("T1/")].messages
+        return [m for m in messages if m["ts"] not in self._seeds]
 
     def told(self, subscription: Subscription, delivery: Delivery, keys: Collection[str]) -> Counter[str]:
         messages = self._messages(subscription.place)
@@ -136,6 +156,7 @@ class FeishuRoom:
     def __init__(self, hidden: float, chaos: random.Random | None, *, later: bool) -> None:
         self._passed = 0.0
         self._later = later
+        self._seeds: set[str] = set()
         self._server = FeishuServer(
             lambda: time.time() + self._passed, groups=("oc_1", "oc_2"), hidden=hidden, chaos=chaos
         )
@@ -150,6 +171,12 @@ class FeishuRoom:
 
     def settings(self) -> dict[str, str]:
         return feishu_settings(self._server.root)
+
+    def seed(self, place: Place) -> str:
+        group = self._server.groups[place.channel]
+        seeded = self._server._keep(group, "text", '{"text": "an earlier digest"}', BOT)
+        self._seeds.add(seeded["message_id"])
+        return seeded["message_id"]
 
     def struck(self) -> float:
         seconds = 3_700 if self._later else 0
@@ -170,7 +197,8 @@ class FeishuRoom:
         return told
 
     def threads(self, place: Place, top: str | None) -> set[str | None]:
-        return {m.get("root_id") for m in self._server.groups[place.channel].messages if m["message_id"] != top}
+        known = {top, *self._seeds}
+        return {m.get("root_id") for m in self._server.groups[place.channel].messages if m["message_id"] not in known}
 
     def faults(self) -> list[str]:
         return [*self._server.violations, *self._server.unknown]
@@ -222,6 +250,7 @@ class Morning:
         self._racing = racing
         self._forgetting = forgetting
         self._keys: set[str] = set()
+        self._threads: dict[Place, str] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
         self._roles: list[tuple[str, ...]] = [()] * (2 if racing else 1)
         self._doing: dict[subprocess.Popen[bytes], tuple[str, ...]] = {}
@@ -242,6 +271,8 @@ class Morning:
         created = now - timedelta(hours=24)
         for place in self._room.places:
             store.subscribe(Subscription(place, "team/app", "0 6 * * *", quiet_zone(now), "en", created=created))
+            self._threads[place] = self._room.seed(place)
+            self._tell(store, replace(place, thread=self._threads[place]), now)
         if self._forgetting:
             store = self._reopened(store)
             self._back_up(store)
@@ -261,6 +292,15 @@ class Morning:
                 process.wait()
             store.close()
         return self.run
+
+    def _tell(self, store: Store, thread: Place, now: datetime) -> None:
+        """Let it be known that a channel was told of a commit some days ago, in a thread."""
+        repo = str(self._folder.parent / "repo")
+        old = replace(GitSource(self._folder / "clones").pull(repo, EARLIER), repo="team/app")
+        store.keep_commits([old])
+        grade = Grade(Importance.MEDIUM, (ChangeType.FIX,), "", "", 0.5)
+        row = (old.sha, dump(thread), instant(now - timedelta(days=4)), dump(grade))
+        store._write("INSERT INTO told_commits SELECT id, ?, ?, ?, ? FROM repositories WHERE name = 'team/app'", *row)
 
     def _await_a_moment(self, store: Store) -> None:
         """Let some time pass: any, or a little after something new is to be sent, or until something is being sent."""
@@ -435,9 +475,9 @@ class Morning:
             self.run.doubled += [key] * (told[key] - 1)
         if strange := set(told) - {*steps, "files"}:
             self.run.faults.append(f"unexpected {strange}")
-        threads = self._room.threads(subscription.place, top)
-        if threads != {top} and not self.run.doubled:
-            self.run.faults.append(f"threads {threads} beneath {top}")
+        threads, earlier = self._room.threads(subscription.place, top), self._threads[subscription.place]
+        if threads != {top, earlier} and not self.run.doubled:
+            self.run.faults.append(f"threads {threads} beneath {top} and {earlier}")
 
 
 def _steps(store: Store) -> int:

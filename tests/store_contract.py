@@ -23,6 +23,7 @@ from plain import is_packed, unpack_all
 from bot.errors import BudgetSpent, LeaseLost, NotFound
 from bot.ports import Store
 from bot.values import (
+    EPOCH,
     SCHEDULED,
     Account,
     Analysis,
@@ -42,11 +43,14 @@ from bot.values import (
     FileChange,
     FileStatus,
     Filters,
+    FollowUp,
     Grade,
     Impact,
     Importance,
     InnerCommit,
     Insight,
+    Link,
+    Named,
     Period,
     Person,
     Place,
@@ -133,6 +137,12 @@ def digest(*commits: Commit, day: int = 0, analysis: Analysis = ANALYSIS, **chan
         notices=("Something is missing.",),
     )
     return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def link(earlier: int, later: int, **changes: object) -> Link:
+    """That the commit of one minute was reverted by that of another."""
+    named = [Named(commit(n).sha, n, f"Change number {n}") for n in (earlier, later)]
+    return replace(Link("reverts", *named, START + timedelta(minutes=later)), **changes)  # type: ignore[arg-type]
 
 
 def shas(commits: tuple[Commit, ...]) -> list[str]:
@@ -1081,6 +1091,67 @@ class StoreContract:
         assert store.delivered_grades(REPO, [commit(1).sha]) == {}
         assert store.delivered_digests(REPO, digest(commit(1)).branch, "en", digest(commit(1)).period) == {}
 
+    def test_what_became_of_a_commit_is_known_from_both_ends(self, store: Store, reopen) -> None:
+        likely, certain = link(1, 3, changed=3, of=4), link(2, 3)
+        store.keep_links(REPO, [certain, likely])
+        store.keep_links(REPO, [])
+        store = reopen()
+        assert store.links(REPO, [commit(1).sha]) == (likely,)
+        assert set(store.links(REPO, [commit(3).sha, commit(9).sha])) == {likely, certain}
+        assert store.links(OTHER, [commit(1).sha]) == store.links(REPO, []) == ()
+        store.keep_links(REPO, [link(1, 3)])
+        store.keep_links(REPO, [likely])
+        assert store.links(REPO, [commit(1).sha]) == (link(1, 3),), "what is certain stays"
+        store.keep_links(REPO, [replace(link(5, 6), earlier=Named(commit(5).sha, None, "odd \0 \udc80"))])
+        assert len(store.links(REPO, [commit(5).sha])) == 1
+
+    def test_what_a_channel_was_told_counts_from_the_moment_a_delivery_is_kept_with_it(self, store: Store) -> None:
+        first, other = store.subscribe(DAILY).id, store.subscribe(replace(DAILY, branch="next")).id
+        said = FollowUp(link(1, 2), START, replace(DAILY.place, thread="t1"))
+        begun = replace(planned(store, first), follow_ups=(said,))
+        store.mark_delivered(begun, [])
+        store.keep_delivery(begun)
+        store.keep_delivery(replace(planned(store, other), follow_ups=(said,)))
+        known = (commit(1).sha, commit(2).sha, begun.slot)
+        assert store.delivery(begun.id).follow_ups == (said,)
+        assert store.followed_up(DAILY.place, begun.slot) == (known,)
+        assert store.followed_up(DAILY.place, begun.slot + timedelta(seconds=1)) == ()
+        assert store.followed_up(Place("slack", "C2"), EPOCH) == ()
+        store.keep_delivery(replace(begun, state=DeliveryState.FAILED))
+        assert store.followed_up(DAILY.place, EPOCH) == (), "what is given up unposted has said nothing"
+
+    def test_who_follows_no_more_is_told_nothing_and_a_repository_leaves_nothing(self, store: Store) -> None:
+        number = store.subscribe(DAILY).id
+        said = FollowUp(link(1, 2), START, DAILY.place)
+        store.keep_delivery(replace(planned(store, number), follow_ups=(said,)))
+        store.keep_links(REPO, [link(1, 2)])
+        store.unsubscribe(number)
+        assert store.followed_up(DAILY.place, EPOCH) == ()
+        assert store.forget_repository(REPO)
+        assert (store.links(REPO, [commit(1).sha]), store.counts()["links"]) == ((), 0)
+
+    def test_what_became_of_commits_goes_with_them(self, store: Store) -> None:
+        store.keep_commits([commit(1)])
+        store.keep_links(REPO, [link(1, 2)])
+        assert store.retain(START + timedelta(days=99), []) == 1
+        assert store.links(REPO, [commit(1).sha]) == ()
+
+    def test_a_thread_is_muted_and_no_other_one(self, store: Store, reopen) -> None:
+        thread = Place("slack", "C1", "t1")
+        store.mute(thread, START, True)
+        store.mute(replace(thread, viewer="U1"), START, True)
+        store = reopen()
+        assert store.is_muted(thread)
+        assert not any(map(store.is_muted, (Place("slack", "C1"), Place("slack", "C1", "t2"))))
+        store.mute(thread, START, False)
+        assert not store.is_muted(thread)
+        store.mute(Place("slack", "T1/U1", "t3"), START, True)
+        store.mute(thread, START + timedelta(days=99), True)
+        assert store.counts()["muted"] == 1, "old ones are forgotten"
+        store.mute(Place("slack", "T1/U1", "t3"), START + timedelta(days=99), True)
+        store.forget_person("slack:T1/U1")
+        assert store.counts()["muted"] == 1
+
     def test_counts_are_the_rows_of_each_table_and_the_size(self, store: Store) -> None:
         empty = store.counts()
         number = store.subscribe(DAILY).id
@@ -1104,6 +1175,9 @@ class StoreContract:
             "told_commits": 0,
             "usage": 1,
             "claims": 1,
+            "links": 0,
+            "follow_ups": 0,
+            "muted": 0,
         }
 
     def test_closing_twice_is_no_error(self, store: Store) -> None:

@@ -366,7 +366,9 @@ def test_a_statement_has_evidence_for_each_of_its_parts_or_is_dropped():
     made = checked(full(risks=[whole, half]))
     (risk,) = made.analysis.risks
     assert (risk.evidence.quote, [each.quote for each in risk.also]) == ("retries=3", ["limit = 8"])
-    assert made.problems == ("risks.1.also.1: the quote does not stand in the patch of that path.",)
+    assert made.problems == (
+        "risks.1.also.1: the quote is not in what was shown of that path, or too short to prove anything.",
+    )
 
 
 def test_what_shows_the_parts_of_a_statement_is_told_to_who_merges():
@@ -386,7 +388,9 @@ def test_statements_with_evidence_are_kept_and_others_dropped():
     assert made.analysis.insights[0].aspect is Aspect.PERFORMANCE
     assert made.analysis.dropped == len(made.problems) == 2
     assert made.stated == 4
-    assert made.problems == tuple(f"risks.{n}: the quote does not stand in the patch of that path." for n in (1, 2))
+    assert made.problems == tuple(
+        f"risks.{n}: the quote is not in what was shown of that path, or too short to prove anything." for n in (1, 2)
+    )
 
 
 # --- Corrections -----------------------------------------------------------------------------

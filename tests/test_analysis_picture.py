@@ -1,6 +1,7 @@
 """The README's first picture can be drawn anew: the recorded answers fit what is asked, and their evidence is found."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -27,3 +28,11 @@ def test_what_was_answered_is_shown_with_evidence_that_is_in_the_commit():
         line = f"{picture.ORIGIN}/blob/{RECORDED['commit']}/{stated['path']}#L"
         assert any(link.startswith(line) for link in shown.links)
     assert Texts("en")("digest.left_out") not in shown.said
+
+
+def test_both_readmes_begin_with_it_and_it_is_small():
+    for language, name in (("en", "README.md"), ("zh", "README.zh.md")):
+        page = (ROOT / name).read_text(encoding="utf-8")
+        shown = re.findall(r"^!\[.{20,}\]\((\S+)\)$", page, re.M)[0]
+        assert shown == f"docs/pictures/analysis-{language}.png"
+        assert (ROOT / shown).stat().st_size < 250_000

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -82,6 +83,18 @@ def test_usage_is_kept(talking):
     }
     assert sum(s.prompt for s in used) > 1000
     assert {s.purpose: (s.stated, s.dropped) for s in used if s.stated} == {"analysis.v3": (12, 0)}
+
+
+def test_a_week_is_opened_by_a_question_of_its_own_and_is_another_digest_than_its_table(talking):
+    repository = talking.repositories.find(talking.defaults.repo, Who(HOME))
+    week = Scope(repository.name, Period(DAY - timedelta(days=6), DAY + timedelta(days=1), "UTC"), "en", rollup=True)
+    made = talking.app.digest(repository, week)
+    asked = {spent.purpose for spent in talking.store.usage(DAY, DAY + timedelta(days=9))}
+    assert "rollup.v1" in asked
+    assert "overview.v2" not in asked
+    assert made.rollup.components
+    assert talking.app.digest(repository, week) == made
+    assert talking.app.digest(repository, replace(week, rollup=False)).rollup is None
 
 
 def test_what_was_analysed_once_is_not_asked_again(talking):

@@ -16,6 +16,7 @@ from repositories import Builder, at, contract_history, git, releases_history
 from service import ROOT
 from source_contract import Served, SourceContract, looks_history
 
+from adapters.sources.git import fetching
 from adapters.sources.git.clones import Bounds
 from adapters.sources.git.settings import GitSettings
 from adapters.sources.git.source import GitSource, from_settings
@@ -128,6 +129,15 @@ def test_only_the_tree_that_is_looked_into_is_fetched_and_once(server, history, 
     assert fetches(server) == asked, "what both trees hold is here"
 
 
+def test_a_large_tree_is_asked_for_in_several_requests(server, history, tmp_path, monkeypatch):
+    monkeypatch.setattr(fetching, "AT_ONCE", 8)
+    found, url = GitSource(tmp_path / "clones"), server.url("app.git")
+    commit = day(found, url)[0]
+    asked = fetches(server)
+    assert found.look(url, commit, [WORD])[0].files == 20
+    assert fetches(server) - asked >= 3
+
+
 def test_many_who_look_at_once_fetch_a_tree_once(server, history, tmp_path):
     found, url = GitSource(tmp_path / "clones"), server.url("app.git")
     commit = day(found, url)[0]
@@ -233,6 +243,7 @@ import sys
 from pathlib import Path
 from datetime import UTC, datetime
 from adapters.sources.git.source import GitSource
+from adapters.sources.git import fetching
 from adapters.sources.git.clones import Bounds
 source = GitSource(Path(sys.argv[1]), bounds=Bounds(most=1))
 span = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
@@ -279,7 +290,8 @@ def used(clones, name, when):
 
 
 @pytest.mark.parametrize("bounds", [Bounds(most=2), Bounds(size=1)])
-def test_what_was_not_used_for_the_longest_goes_where_there_are_too_many(several, tmp_path, bounds):
+def test_what_was_not_used_for_the_longest_goes_where_there_are_too_many(several, tmp_path, bounds, caplog):
+    caplog.set_level("INFO")
     clones = tmp_path / "clones"
     a, b, c = several
     for url in (a, b):
@@ -287,6 +299,7 @@ def test_what_was_not_used_for_the_longest_goes_where_there_are_too_many(several
     used(clones, "a", 1_000)
     GitSource(clones, bounds=bounds).repository(c)
     assert named(clones) == ({"b", "c"} if bounds.most else {"c"}), "the one that is used stays, however large"
+    assert [record.message for record in caplog.records] == ["a clone made room"] * (1 if bounds.most else 2)
     assert len(day(GitSource(clones, bounds=bounds), a)) == 2, "and what is gone comes back"
 
 

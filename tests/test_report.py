@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from datetime import timedelta
+from functools import partial
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +22,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from samples import HOSTILE, REPOSITORY, commit, digest, entry, hostile_entry
+from samples import HOSTILE, REPOSITORY, commit, digest, entry, hostile_entry, rolled_up
 
 from bot.languages import LANGUAGES
 from bot.posts import report
@@ -41,7 +42,13 @@ DATA = Path(__file__).parent / "data"
 KINDS = ("normal", "empty", "hostile")
 
 every_digest = pytest.mark.parametrize(
-    "value", [digest(kind, language) for kind in KINDS for language in LANGUAGES], ids=lambda d: f"{d.language}"
+    "value",
+    [
+        make(language)
+        for language in LANGUAGES
+        for make in (*(partial(digest, kind) for kind in KINDS), rolled_up, partial(rolled_up, kind="hostile"))
+    ],
+    ids=lambda d: f"{d.language}",
 )
 
 
@@ -472,7 +479,8 @@ def test_json_has_every_field_by_its_name_and_moments_on_both_clocks() -> None:
     said = json.loads(report.json([small("zh")]))
     assert said["schema"] == 1
     [value] = said["digests"]
-    assert list(value) == [name for name in names(Digest) if name not in {"rows", "releases", "between"}]
+    untold = {"rows", "releases", "between", "rollup"}
+    assert list(value) == [name for name in names(Digest) if name not in untold]
     assert list(value["entries"][0]["commit"]) == [n for n in names(Commit) if n not in ("repo", "login")]
     assert list(value["repository"]) == ["title", "branch", "url"]  # never where this machine keeps it
     assert list(value["entries"][0]["analysis"]) == [n for n in names(Analysis) if n != "correction"]

@@ -53,7 +53,7 @@ def restart(bot, backup=None):
     store = bot.store = SqliteStore(bot.folder / "digest.db")
     store.count_in(bot.folder / "counts")
     forgot = store.begin(bot.time.moment)
-    bot.world.app._archive = bot.world.store = store
+    bot.world.app._archive = bot.world.app.aftermath = bot.world.store = store
     bot.worker = worker(bot)
     return forgot
 
@@ -134,6 +134,35 @@ def test_what_was_interrupted_goes_on_with_what_does_not_stand_there(bot, monkey
     assert sorted(keys) == sorted({*keys})
     assert len(keys) == 4
     assert bot.states(bot.store.subscriptions()[0]) == ["quiet", "done"]
+
+
+def test_a_restored_backup_says_what_became_of_a_commit_once(bot, monkeypatch):
+    """Killed after the follow-up, or before it, and the database has forgotten that morning."""
+    bot.follow()
+    bot.at("18T09:00")
+    bot.commit("one", DAY + timedelta(hours=3), "feat(api)!: replace one (#1)")
+    bot.at("19T09:00")
+    bot.commit("two", DAY + timedelta(days=1, hours=3), "Revert #1 (#2)")
+    backup, post = kept(bot), bot.chat.post
+
+    def die(place, message, once=None):
+        thread = post(place, message, once)
+        if message.key.startswith("since-"):
+            raise KeyboardInterrupt
+        return thread
+
+    monkeypatch.setattr(bot.chat, "post", die)
+    bot.time.moment = DAY + timedelta(days=2, hours=9)
+    bot.worker.tick()
+    bot.worker.drain(60)
+    monkeypatch.undo()
+    bot.time.sleep(300)
+    assert restart(bot, backup)
+    bot.tick()
+    first, second = bot.tops()
+    assert sum("reverted by" in str(m) for m in bot.server.thread("C1", first["ts"])) == 1
+    assert sum(bool(m.get("files")) for m in bot.server.channels["C1"].messages) == 2
+    assert "told 2026-02-19" in str(bot.server.thread("C1", second["ts"]))
 
 
 def test_a_first_digest_of_which_nothing_is_known_goes_on_with_the_same_period(bot, monkeypatch):

@@ -71,6 +71,8 @@ def _anonymous(commit):
 @pytest.mark.parametrize("other", ["token", "public"])
 def test_reports_are_equal_byte_for_byte(told, other):
     digests = [told["git"][0], told[other][0]]
+    if other == "public":  # REST alone tells of no releases
+        digests[0] = replace(digests[0], releases=())
     assert isinstance(digests[0].repository, Repository)
     assert anonymous(digests[0]) == anonymous(digests[1])
     for language in ("en", "zh"):
@@ -84,5 +86,8 @@ def test_reports_are_equal_byte_for_byte(told, other):
 def test_one_commit_is_told_alike(told, day, other):
     history, _ = day
     sha = history.sha("high3" if "high3" in history.shas else "squash")[:7]
-    assert told["git"][1].said(sha) == told[other][1].said(sha)
+    said = told["git"][1].said(sha)
+    released = " Release first in  v1" if other == "public" and "squash" in history.shas else ""
+    assert said.count(released) > 0
+    assert said.replace(released, "") == told[other][1].said(sha)
     assert sha in words(told["git"][1].ask(sha)[0].headline)

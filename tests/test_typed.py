@@ -1,6 +1,7 @@
 """What people type, and what it means: each line is answered as the line of the grammar that it stands for."""
 
 import tomllib
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -82,6 +83,37 @@ def test_what_cannot_be_meant_is_refused_by_name(world, history, line, key):
         world.run(line.replace("subscribe .", f"subscribe {history.path}"), CHANNEL)
     assert refused.value.key == key
     assert Texts("en").error(refused.value)
+
+
+def test_what_is_unsubscribed_can_be_had_again_by_the_line_that_is_shown(world, history):
+    settings = "at 21:30 on mon,wed zone UTC+8 lang zh paths docs/,src/ authors -bot bots no quiet yes top 5"
+    world.run(f"subscribe {history.path} {settings}", CHANNEL)
+    (kept,) = world.store.subscriptions(CHANNEL)
+    (post,) = world.run(f"unsubscribe {history.path}", CHANNEL)
+    line = post.headline.parts[0].lines[1][0].text
+    assert line.startswith("/digest subscribe app at 21:30 on mon,wed zone UTC+8 lang zh ")
+    world.run(line.replace(" app ", f" {history.path} "), CHANNEL)
+    (again,) = world.store.subscriptions(CHANNEL)
+    assert replace(again, id=0, created=kept.created, scheduled=kept.scheduled) == replace(kept, id=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "english", "chinese"),
+    [
+        (
+            "at 09:00 on mon-fri",
+            "every weekday at 09:00 (0 9 * * mon-fri, UTC)",
+            "每个工作日 09:00（0 9 * * mon-fri，UTC）",
+        ),
+        ("at 9pm on daily", "every day at 21:00 (0 21 * * *, UTC)", "每天 21:00（0 21 * * *，UTC）"),
+        ("at 9 on mon,wed", "Monday, Wednesday at 09:00 (0 9 * * mon,wed, UTC)", ""),
+    ],
+)
+def test_a_schedule_is_shown_as_people_say_it(world, history, options, english, chinese):
+    for language, said in (("en", english), ("zh", chinese)):
+        if said:
+            world.run(f"subscribe {history.path} {options.replace('at 9 ', 'at 9:00 ')} lang {language}", CHANNEL)
+            assert said in world.said("list", CHANNEL)
 
 
 # --- Its parts ---------------------------------------------------------------------------------

@@ -78,6 +78,7 @@ class World:
         self.app = App(
             repositories=self.repositories,
             archive=self.store,
+            aftermath=self.store,
             model=Asker(model, self.bill) if model else None,
             clock=clock,
             concurrency=8,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from bot.errors import ConfigError, Forbidden, NotFound, Refused
+from bot.errors import ConfigError, Forbidden, NotFound, NoThreads, Refused
 from bot.ports import Idempotency
 from bot.values import Place
 
@@ -42,8 +42,8 @@ def send_parts(
 ) -> Place:
     """Send the parts that are not there, all after the first one into its thread, and return the thread.
 
-    With `look` they may have been sent before. Raises what sending raises; Refused at the end, where all others are
-    sent.
+    Where a channel takes nothing in threads, they follow each other in the channel. With `look` they may have been sent
+    before. Raises what sending raises; Refused at the end, where all others are sent.
     """
     beneath, refusal = Place(place.chat, place.channel, place.thread), None
     found = _sent_before(beneath, [page.mark for page in pages], [file.mark for file in files], look) if look else {}
@@ -51,7 +51,7 @@ def send_parts(
         beneath = replace(beneath, thread=beneath.thread or first)
     for part in (*pages, *files):
         try:
-            sent = found.get(part.mark) or part.send(beneath)
+            sent = found.get(part.mark) or _sent(part, place, beneath)
         except Refused as error:
             _log.warning("%s did not take a part of a message: %s", place.chat, error)
             refusal = error
@@ -61,6 +61,16 @@ def send_parts(
         refusal.thread = beneath.thread
         raise refusal
     return beneath
+
+
+def _sent(part: Part[_Mark], place: Place, beneath: Place) -> str:
+    """The id of a part that was sent beneath the first one, or where that cannot be, in the channel."""
+    try:
+        return part.send(beneath)
+    except NoThreads:
+        if place.thread or not beneath.thread:
+            raise
+        return part.send(place)
 
 
 def _sent_before(place: Place, pages: Sequence[_Mark], files: Sequence[_Mark], look: Look[_Mark]) -> dict[_Mark, str]:
@@ -73,6 +83,8 @@ def _sent_before(place: Place, pages: Sequence[_Mark], files: Sequence[_Mark], l
     missing = [mark for mark in (*pages, *files) if mark not in found]
     if first := next((found[page] for page in pages if page in found), None):
         found |= look(replace(place, thread=first), missing)
+        if left := [file for file in files if file not in found]:  # where nothing is taken in threads
+            found |= look(place, left)
     return found
 
 

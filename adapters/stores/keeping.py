@@ -2,14 +2,14 @@
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import LiteralString, NamedTuple
 
 from adapters.stores.commits import COLUMNS, REPLACED
 from adapters.stores.packing import either, packed
-from adapters.stores.part import Part, Session
+from adapters.stores.part import Found, Part, Session, Value
 from adapters.stores.rows import (
     UNREADABLE,
     commit_of,
@@ -50,13 +50,19 @@ class KeepingPart(Part):
 
     def _pack(self) -> None:
         """Pack what an earlier version kept as plain text, in steps for which nobody waits long."""
-        for each in _PLAIN:
-            while self._writing(lambda db, plain=each: _pack_some(db, plain)) == _AT_ONCE:  # type: ignore[misc]
-                self._pause()
-        after: int | None = -1
-        while after is not None:
-            after = self._writing(lambda db, last=after: _pack_commits(db, last))  # type: ignore[misc]
-            self._pause()
+        for plain in _PLAIN:
+            before: list[Found] = []
+            while (rows := self._read(plain.query, _AT_ONCE)) and rows != before:  # else they cannot be written
+                self._write_each(plain.update, [(packed(text), *key) for text, *key in rows])
+                before = rows
+        after = -1
+        while rows := self._read(_PLAIN_COMMITS, after, _AT_ONCE):
+            self._write_each(f"{REPLACED} AND packed IS NULL", [*_packed_commits(rows)])
+            after = rows[-1][0]
+
+    def _write_each(self, statement: LiteralString, rows: Sequence[Sequence[Value]]) -> None:
+        self._writing(lambda db: db.run_each(statement, rows))
+        self._pause()
 
     # --- Forgetting ---
 
@@ -82,6 +88,9 @@ class KeepingPart(Part):
             rows = db.all("SELECT id, place FROM subscriptions")
             alone = [number for number, place in rows if _parts(place)[:2] == [chat, channel]]
             gone = db.run("DELETE FROM subscriptions WHERE id = ANY(?)", alone)
+            threads = [place for (place,) in db.all("SELECT place FROM muted")]
+            own = [place for place in threads if _parts(place)[:2] == [chat, channel]]
+            db.run("DELETE FROM muted WHERE place = ANY(?)", own)
             gone += db.run(_NOT_ASKED, chat, channel, names)
             for table, column in self._columns_of_people(db):
                 gone += db.run(f'DELETE FROM "{table}" WHERE "{column}" = ANY(?)', names)  # noqa: S608  # the catalogue's
@@ -115,9 +124,10 @@ class KeepingPart(Part):
         return [row[0] for row in found]
 
     def _forget(self, name: str) -> None:
-        """Forget commits, their words, analyses and digests of a repository."""
+        """Forget commits, what became of them, their words, analyses and digests of a repository."""
         self._write("DELETE FROM digests WHERE repo = ?", name)
         self._write(f"DELETE FROM analyses WHERE repo = {_REPO}", name)  # noqa: S608
+        self._write(f"DELETE FROM links WHERE repo = {_REPO}", name)  # noqa: S608
         self._forget_commits(name)
 
     # --- What cannot be read ---
@@ -147,38 +157,33 @@ class _Plain(NamedTuple):
     column: LiteralString
     keys: LiteralString
 
+    @property
+    def query(self) -> LiteralString:
+        """Some rows that are not packed."""
+        return f"SELECT {self.column}, {self.keys} FROM {self.table} WHERE packed IS NULL LIMIT ?"  # noqa: S608
+
+    @property
+    def update(self) -> LiteralString:
+        """Packs a row, unless it was written since."""
+        marks = ", ".join("?" for _ in self.keys.split(", "))
+        where: LiteralString = f"WHERE ({self.keys}) = ({marks}) AND packed IS NULL"
+        return f"UPDATE {self.table} SET {self.column} = '', packed = ? {where}"  # noqa: S608
+
 
 _AT_ONCE = 50
-"""Rows that are packed in one transaction; some hundredths of a second."""
+"""Rows that are packed at once."""
 _PLAIN = (
     _Plain("digests", "body", "key"),
     _Plain("analyses", "body", "repo, sha, prompt, model, language"),
     _Plain("analysis_words", "words", "commit_id, language"),
 )
+_PLAIN_COMMITS = f"SELECT id, {COLUMNS} FROM commits WHERE packed IS NULL AND id > ? ORDER BY id LIMIT ?"  # noqa: S608
 
 
-def _pack_some(db: Session, plain: _Plain) -> int:
-    """Pack some rows; how many."""
-    table, column, keys = plain
-    rows = db.all(f"SELECT {column}, {keys} FROM {table} WHERE packed IS NULL LIMIT ?", _AT_ONCE)  # noqa: S608
-    marks = ", ".join("?" for _ in keys.split(", "))
-    update: LiteralString = (
-        f"UPDATE {table} SET {column} = '', packed = ? WHERE ({keys}) = ({marks}) AND packed IS NULL"  # noqa: S608
-    )
-    db.run_each(update, [(packed(text), *key) for text, *key in rows])
-    return len(rows)
-
-
-def _pack_commits(db: Session, after: int) -> int | None:
-    """Pack some commits with numbers above `after`; the last of them, None where there are no more."""
-    query: LiteralString = f"SELECT id, {COLUMNS} FROM commits WHERE packed IS NULL AND id > ? ORDER BY id LIMIT ?"  # noqa: S608
-    rows = db.all(query, after, _AT_ONCE)
-    made = []
+def _packed_commits(rows: Iterable[Found]) -> Iterator[tuple[Value, ...]]:
     for number, *row in rows:
         with suppress(*UNREADABLE):  # one that cannot be read stays as it is
-            made.append((*commit_row(commit_of("", row)), number))
-    db.run_each(f"{REPLACED} AND packed IS NULL", made)
-    return rows[-1][0] if rows else None
+            yield (*commit_row(commit_of("", row)), number)
 
 
 def _load_digest(_: str, body: str, kept: bytes | None) -> object:

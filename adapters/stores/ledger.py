@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import LiteralString
 
+from adapters.stores.aftermath import put_follow_ups
 from adapters.stores.commits import repository_number
 from adapters.stores.due import changed
 from adapters.stores.packing import either
@@ -164,8 +165,10 @@ def _keep(db: Session, delivery: Delivery) -> None:
         raise LeaseLost("delivery_overtaken", id=delivery.id)
     _put(db, delivery)
     _remember_told(db, delivery)
+    put_follow_ups(db, delivery)
     if delivery.state is DeliveryState.FAILED and not delivery.sent:
         db.run("DELETE FROM told WHERE delivery = ?", delivery.id)
+        db.run("DELETE FROM follow_ups WHERE delivery = ?", delivery.id)
 
 
 def _remember_told(db: Session, delivery: Delivery) -> None:

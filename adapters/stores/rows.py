@@ -33,6 +33,7 @@ from bot.values import (
     FileStatus,
     Grade,
     InnerCommit,
+    Link,
     Place,
     Reading,
     Step,
@@ -67,6 +68,9 @@ TABLES = (
     "told",
     "usage",
     "claims",
+    "links",
+    "follow_ups",
+    "muted",
 )
 """The tables that hold what must be remembered; the others can be built from them."""
 
@@ -75,6 +79,9 @@ LOOKED_UP = 10
 
 DELIVERIES = 100
 """Deliveries of a subscription that are kept: three months of mornings, of some two kilobytes each."""
+
+FORGOTTEN = timedelta(days=90)
+"""After that nobody needs to know any more what was said in a thread, or that nothing was to be."""
 
 FAR = 7 * 86_400 * 1_000_000
 """Microseconds: a lease that outlasts another one of its key by so much was taken by a clock that was wrong."""
@@ -256,6 +263,23 @@ def told_rows(repo: int, place: Place, step: Step, digest: Digest) -> list[Row]:
     return [bound(repo, e.commit.sha, where, instant(step.begun), dump(e.grade)) for e in digest.entries]
 
 
+def link_row(link: Link) -> Row:
+    """The columns `sha`, `later`, `certain` and `body` of what became of a commit."""
+    return bound(link.earlier.sha, link.later.sha, int(link.certain), dump_checked(link))
+
+
+def load_link(_: str, body: str) -> Link:
+    """What became of a commit, as a row says it. Raises ValueError for one that cannot be read."""
+    return check_times(load(Link, body))
+
+
+def follow_up_rows(delivery: Delivery) -> list[Row]:
+    """The rows of `follow_ups` for what a delivery says of what became of commits."""
+    at, known = instant(delivery.slot), (delivery.subscription, delivery.id)
+    each = ((place_key(f.place.whole), f.link.earlier.sha, f.link.later.sha) for f in delivery.follow_ups)
+    return sorted({bound(*named, at, *known) for named in each}, key=str)
+
+
 def names_of(person: str) -> tuple[str, str, str]:
     """How a person of a chat (`slack:T1/U1`) is written in what is kept."""
     within = person.rpartition(":")[2]
@@ -324,6 +348,7 @@ def analysis_words(analysis: Analysis) -> str:
         "\n".join(
             [
                 analysis.summary,
+                *(change.text for change in analysis.changes),
                 *(part for impact in analysis.impact for part in (impact.component, impact.effect)),
                 *(insight.text for insight in analysis.insights),
                 *(part for risk in analysis.risks for part in (risk.text, risk.mitigation)),

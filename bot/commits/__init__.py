@@ -2,6 +2,8 @@
 
 reading    the one reading of a commit, made of message, request, people, claims, types, bumps, references, draft
 related    which commits of a period belong together; filters which of them somebody wants
+aftermath  what became of a commit's lines
+rollup     what lasts of a week or longer, and where it happened; line what a branch has that it had not
 notes      what a commit itself tells users; levels how maintainers call it
 patch      which hunks a model sees, and where a quote is
 files      what kind of file a path is; interfaces what others call or set; notebooks what of one somebody wrote

@@ -8,7 +8,7 @@ from bot.values import FileChange
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Where a commit is, its title taken apart, its body (inert), its files, and whether a program wrote it."""
+    """The name of its repository, its title taken apart, its body (inert), its files, and whether a `bot` wrote it."""
 
     repo: str
     sha: str

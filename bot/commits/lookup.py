@@ -384,11 +384,21 @@ def _indent(line: bytes) -> int:
 
 
 def within(sights: Sequence[Sight], room: int) -> tuple[Sight, ...]:
-    """Sights that together hold no more than `room` characters: who needs little gets all, the others equal shares."""
+    """Sights that together hold no more than `room` characters: who needs little gets all, the others equal shares.
+
+    Lines that were asked for by their numbers are shown whole before, in half of the room, since whoever asks so knows
+    which decide.
+    """
     needs = [sum(map(_size, sight.excerpts)) for sight in sights]
     shares, left = list(needs), room
-    for done, n in enumerate(sorted(range(len(needs)), key=needs.__getitem__)):
-        shares[n] = min(needs[n], left // (len(needs) - done))
+    others = []
+    for n, sight in enumerate(sights):
+        if sight.look.until and left - needs[n] >= room // 2:
+            left -= needs[n]
+        else:
+            others.append(n)
+    for done, n in enumerate(sorted(others, key=needs.__getitem__)):
+        shares[n] = min(needs[n], left // (len(others) - done))
         left -= shares[n]
     return tuple(s if need <= share else _cut(s, share) for s, need, share in zip(sights, needs, shares, strict=True))
 

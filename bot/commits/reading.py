@@ -13,7 +13,7 @@ from bot.commits.bumps import bumps
 from bot.commits.draft import Draft
 from bot.commits.message import Message, Title
 from bot.commits.people import Mailmap, Signature
-from bot.commits.references import refers, series_of
+from bot.commits.references import refers, requested, series_of
 from bot.commits.request import Requested, beyond
 from bot.commits.types import types
 from bot.values import (
@@ -68,7 +68,6 @@ def commit(
     subject, body = split_message(written.message)
     merged = tuple(InnerCommit(w.sha, split_message(w.message)[0], w.author.shown) for w in inner[:INNER_COMMITS])
     number, reading = _read(
-        repo,
         written,
         changes=tuple(changes),
         inner=inner[:INNER_COMMITS],
@@ -79,6 +78,11 @@ def commit(
     )
     # What a program writes there is a history of something else, and a message may name another change request.
     told = request if request and pull == number and not reading.bot else Requested()
+    asked = beyond(told, subject, body, reading.said)
+    if asked:
+        title = message.parse(reading.subject)
+        draft = Draft(place or repo, written.sha, title, body, number, tuple(changes), reading.bot)
+        reading = replace(reading, references=requested(draft, reading.references, asked))
     return Commit(
         repo=repo,
         sha=written.sha,
@@ -91,7 +95,7 @@ def commit(
         pull=number,
         files=tuple(changes),
         inner=merged,
-        reading=replace(reading, labels=tuple(labels), request=beyond(told, subject, body, reading.said)),
+        reading=replace(reading, labels=tuple(labels), request=asked),
     )
 
 
@@ -124,7 +128,6 @@ def number_of(text: str, place: str = "") -> tuple[int | None, bool]:
 
 
 def _read(
-    repo: str,
     written: Written,
     *,
     changes: tuple[FileChange, ...],
@@ -144,7 +147,7 @@ def _read(
     wrote = _people(written, own, told, mailmap, merge)
     bodies = [told.body, *(part.body for part in parts)]
     body = f"{told.body}\n{only.body}" if only else told.body
-    draft = Draft(repo, written.sha, title, body, number, changes, all(map(people.is_bot, wrote)))
+    draft = Draft(place, written.sha, title, body, number, changes, all(map(people.is_bot, wrote)))
     authors = {w.author.person for w in own or (written,)}  # who merged wrote none of it
     draft, wrote = _bumped(draft, authors.pop(), wrote) if len(authors) == 1 else (draft, wrote)
     merger = written.author.person.name if merge or told.merge else ""
@@ -207,7 +210,7 @@ def _claimed(draft: Draft, bodies: Sequence[str], merged: Sequence[Title], messa
         security=secured,
         reverts=taken_back,
         bumps=raised,
-        references=refers(draft, series, bool(raised)),
+        references=refers(draft, series, bool(raised), message_.branch),
         series=None if raised else series,
     )
 
@@ -272,7 +275,6 @@ def reread(kept: Commit) -> Commit:
     author = Signature(kept.author, login=kept.login)
     text = f"{kept.subject}\n\n{kept.body}"
     number, reading = _read(
-        kept.repo,
         Written(kept.sha, text, author),
         changes=kept.files,
         inner=inner,

@@ -1,4 +1,4 @@
-"""Other commits that a commit names: reverts, backports, what it is stacked on, the series it is part of. Pure.
+"""Other commits that a commit names: what it reverts, repairs, completes or ports, and what it builds on. Pure.
 
 Everything is read from messages that anybody may write: lines are looked at one by one, every repetition in a pattern
 is bounded, and a hostile message costs what an ordinary one of its length costs.
@@ -6,22 +6,31 @@ is bounded, and a hostile message costs what an ordinary one of its length costs
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Literal, cast
 
-from bot.commits.claims import names_reverted
+from bot.commits.claims import names_reverted, title_reverts
 from bot.commits.draft import Draft
 from bot.commits.message import TYPES, Title, parse
-from bot.values import Reference, Series, one_line
+from bot.values import ChangeRequest, Reference, Series, one_line
 
-Kind = Literal["reverts", "backports", "stacked"]
+Kind = Literal["reverts", "repairs", "completes", "backports", "stacked"]
 
 _LEAD = re.compile(
     r"(?P<reverts>\brevert(?:s|ing)?\b|\bback(?:s|ing)? out\b|\broll(?:s|ing)? back\b|回退|回滚|撤销)"
     r"|(?P<backports>\bback-?port(?:s|ed|ing)?\b|\bcherry[- ]?pick(?:s|ed|ing)?\b|\bupstream commit\b|拣选|移植)"
-    r"|(?P<stacked>\bdepends on\b|\b(?:stacked|builds|based) on\b|\bpart \d{1,3}(?:/\d{1,3})? of\b"
-    r"|\bfollow[- ]?up (?:to|of|for|on)\b|依赖于?|基于|后续)",
+    r"|(?P<repairs>\bfix(?:es|ed|ing|up)?(?: up| for)?\b|\brepair(?:s|ed|ing)?\b"
+    r"|\b(?:introduced|caused|broken|regressed) (?:by|in|from|since|after|with)\b"
+    r"|\b(?:bugs?|regressions?|breakages?|errors?|failures?|typos?) (?:of|from|in|since|after)\b|\bbroke in\b"
+    r"|修复了?|修正了?|由(?=[^\n]{1,60}(?:引入|导致|引起)))"
+    r"|(?P<completes>\bfollow(?:s|ing)?[- ]?up (?:to|of|for|on|from|after)\b|\bfollow(?:s|ing)?[- ]?up(?=:? {0,2}[(#])"
+    r"|\bpart \d{1,3}(?:/\d{1,3})? of\b|\b(?:complet|continu)(?:es|ed|ing|ation of)\b|\bremainder of\b"
+    r"|\bmissed (?:in|by|from)\b|\bforgotten in\b|\bleft ?over from\b|后续|补充|补全|承接)"
+    r"|(?P<stacked>\bdepends on\b|\b(?:stacked|builds|based) on\b|依赖于?|基于)",
     re.IGNORECASE,
 )
+_ONE = frozenset({"reverts", "backports"})
+"""Kinds of which a message mostly names one commit, in several ways."""
 _FILLER = re.compile(
     r"(?:[\s:：*`(\[<]|(?:top of|the|of|from|prs?|pull requests?|mrs?|commits?|changes (?:in|from|of|made in))\b"
     r"|提交|合并请求|自|了){0,10}",
@@ -31,7 +40,7 @@ _AND = re.compile(r"[`)\]]{0,2}\s{0,3}(?:\s(?=\#)|,\s{0,3}(?:and\b)?|，|、|and
 _PLACE = r"[\w.-]{1,100}"
 _TARGET = re.compile(
     rf"(?:https?://[\w.:-]{{1,100}}/(?P<page>{_PLACE}/{_PLACE})/(?:pull/(?P<number>\d{{1,9}})|commit/(?P<hash>[0-9a-f]{{7,64}}))"
-    rf"|(?P<owner>{_PLACE}(?:/{_PLACE})?)?(?:\#|\bGH-)(?P<pull>\d{{1,9}})"
+    rf"|(?P<owner>{_PLACE}(?:/{_PLACE})?)?(?:\#|\bGH-|\bPR(?=\d{{3}}))(?P<pull>\d{{1,9}})"
     rf"|(?:(?P<at>{_PLACE}/{_PLACE})@)?(?P<sha>[0-9a-f]{{7,64}}))(?!\w)",
     re.IGNORECASE,
 )
@@ -61,9 +70,9 @@ _COUNTER = re.compile(
 )
 
 
-def refers(draft: Draft, series: Series | None, bumped: bool) -> tuple[Reference, ...]:
-    """The commits that a commit says it reverts, ports or follows, each once, in the order of its message
-    within a kind.
+def refers(draft: Draft, series: Series | None, bumped: bool, branch: str = "") -> tuple[Reference, ...]:
+    """The commits that a commit says it reverts, repairs, completes, ports or follows, each once, in the order of its
+    message within a kind; also what the name of the `branch` says that was merged.
 
     Only those of its own repository: `owner/name#12` counts where it is the draft's own, and `owner#12`, GitHub's short
     form for a fork of the same name, where it is its owner. A bot's body quotes what happened in other repositories,
@@ -72,6 +81,23 @@ def refers(draft: Draft, series: Series | None, bumped: bool) -> tuple[Reference
     said = list(_from_title(draft, series))
     if not bumped:
         said += _from_body(draft)
+    said += _from_branch(branch)
+    if not bumped and not any(r.kind == "reverts" for r in said):
+        said += _from_prose(draft)
+    if title_reverts(draft.title):  # what else it speaks of is the other commit's, whose words it quotes
+        said = [r for r in said if r.kind in _ONE]
+    return _told(draft, said)
+
+
+def requested(draft: Draft, known: Sequence[Reference], request: ChangeRequest) -> tuple[Reference, ...]:
+    """The commits that a commit names, with those that its change request alone names."""
+    asked = replace(draft, title=parse(request.title) if request.title else draft.title, body=request.said)
+    more = [*_from_title(asked, None), *_from_body(asked)] if request.title else list(_from_body(asked))
+    names = {name for r in known for name in (r.pull, r.sha[:7]) if name}
+    return (*known, *(r for r in _told(draft, more) if not names & {r.pull, r.sha[:7]}))
+
+
+def _told(draft: Draft, said: Sequence[Reference]) -> tuple[Reference, ...]:
     kinds = dict.fromkeys(r.kind for r in said)
     return tuple(
         r for kind_ in kinds for r in _merged([r for r in said if r.kind == kind_ and not _is_itself(draft, r)])
@@ -87,7 +113,7 @@ def _merged(said: Sequence[Reference]) -> Iterable[Reference]:
     """References of one kind, each once; where all may name the same commit in different ways, they are one."""
     shas, titles = ({r.sha for r in said} - {""}, {r.title for r in said} - {""})
     pulls = {r.pull for r in said if r.pull is not None}
-    if said and said[0].kind != "stacked" and max(len(shas), len(pulls), len(titles)) == 1:
+    if said and said[0].kind in _ONE and max(len(shas), len(pulls), len(titles)) == 1:
         return [Reference(said[0].kind, max(shas, default=""), max(pulls, default=None), max(titles, default=""))]
     names: dict[int | str, Reference] = {}
     for reference in said:
@@ -108,6 +134,63 @@ def _from_title(draft: Draft, series: Series | None) -> Iterator[Reference]:
         yield from (Reference("backports", pull=int(found[1])) for found in _BRACKETED.finditer(text))
     if series:
         yield Reference("stacked", title=series.rest)
+
+
+_BRANCH = re.compile(
+    r"(?:^|/)(?P<kind>revert|(?:back-?port|cherry-?pick))[-/_](?:pr[-_/]?)?(?P<pull>\d{1,9})(?=[-_/]|$)", re.IGNORECASE
+)
+
+
+def _from_branch(branch: str) -> Iterator[Reference]:
+    """What the name of a branch says, as GitHub's button makes it: `revert-12-main`, `backport-12-to-1.x`."""
+    if found := _BRANCH.search(branch):
+        kind: Kind = "reverts" if found["kind"].lower() == "revert" else "backports"
+        yield Reference(kind, pull=int(found["pull"]))
+
+
+_PROSE = 4_000
+_SENTENCE = re.compile(r"(?<=[.!?])\s|[。！？]|\n\s{0,9}(?=\n|[-*+#>|] |[-*+]$)")
+_REVERTING = re.compile(
+    r"\b(?:revert|undo|back(?:s|ed|ing)?[- ]?out|roll(?:s|ed|ing)?[- ]?back)|回退|回滚|撤销|还原", re.IGNORECASE
+)
+_TAKES_BACK = re.compile(r"[\s*_]{0,4}(?:this (?:pr|commit|change) (?:manually |partially )?)?$", re.IGNORECASE)
+_POINTS = re.compile(
+    r"(?:\b(?:of|from|in|by|with|commits?|prs?|pull request|to)|合入|提交|自|由|了|的)[\s(`*\[:]{0,4}$|\($",
+    re.IGNORECASE,
+)
+
+
+def _from_prose(draft: Draft) -> Iterator[Reference]:
+    """What a revert names somewhere in the sentence that speaks of it, `Revert the new default that came with #12`.
+
+    Else the only commit that the body of a revert names.
+    """
+    says_so, text = names_reverted(draft.title), draft.body[:_PROSE]
+    for sentence in (draft.title.whole, *_SENTENCE.split(text)):
+        line = one_line(sentence, _LINE)
+        lead = _REVERTING.search(line)
+        if lead and not line.startswith(">") and (says_so or _TAKES_BACK.match(line[: lead.start()])):
+            at = lead.end()
+            while found := _TARGET.search(line, at):
+                named, at = _named(draft, found), found.end()
+                if named and _POINTS.search(line, max(0, found.start() - 24), found.start()):
+                    yield named
+                    return
+    others = {named for found in _TARGET.finditer(text) if (named := _named(draft, found))} if says_so else set()
+    others = {each for each in others if not _is_itself(draft, each)}
+    if len(others) == 1:
+        yield from others
+
+
+_LINE = 600
+
+
+def _named(draft: Draft, found: re.Match[str]) -> Reference | None:
+    """What a number or a SHA in running text says is reverted; a word or a number may look like a SHA."""
+    sha, number = (found["hash"] or found["sha"] or "").lower(), found["number"] or found["pull"]
+    real = not sha or bool(found["hash"]) or not (sha.isdigit() or sha.isalpha())
+    here = real and _is_here(draft, found["page"] or found["owner"] or found["at"])
+    return Reference("reverts", sha, int(number) if number else None) if here else None
 
 
 def _reverted(title: Title) -> Iterator[Reference]:
@@ -167,14 +250,23 @@ def _led(draft: Draft, text: str, strict: bool = False) -> Iterator[tuple[int, R
         assert filler is not None, "the filler may be empty"
         if _NOT.search(before) or (strict and not _tells(lead, filler[0], before)):
             continue
-        for item in _targets(draft, text, filler, cast(Kind, lead.lastgroup)):
+        kind = cast(Kind, lead.lastgroup)
+        if lead[0].lower().startswith("introduced") and not _MENDS.search(draft.title.whole):
+            continue  # what came with another commit is used here
+        for item in _targets(draft, text, filler, kind):
             yield lead.start(), item
+
+
+_MENDS = re.compile(
+    r"\b(?:bug|fix|hotfix|repair|mend|broken|crash|regress|correct|resolve)|修复|修正|解决", re.IGNORECASE
+)
 
 
 def _tells(lead: re.Match[str], filler: str, before: str) -> bool:
     """Whether words say what a commit does, rather than what somebody should do."""
     said = lead[0].lower()
-    plain = lead.lastgroup == "stacked" or said.endswith(("s", "ed")) or said.startswith(("backs", "rolls", "upstream"))
+    plain = lead.lastgroup in ("stacked", "completes") or said.endswith(("s", "ed"))
+    plain = plain or said.startswith(("backs", "rolls", "upstream", "由")) or " " in said
     return plain or bool(_SELF.search(filler)) or bool(_START.search(before))
 
 

@@ -179,6 +179,8 @@ class _Period:
             older = [m for m in self._titles.get(reference.title.casefold(), ()) if m > n]
             if older:
                 return older[0]
+        if reference.kind == "repairs":  # what no commit has may be an issue's number
+            return None
         if reference.pull is not None:
             return "pull", str(reference.pull)
         return ("sha", reference.sha[:7]) if reference.sha else None

@@ -107,7 +107,8 @@ class Context:
     def scope(self, repo: str, period: Period) -> Scope:
         """A period as this place sees it."""
         followed = self.subscribed(repo)
-        return Scope(repo, period, self.texts.language, followed.branch, followed.filters)
+        about = (repo, period, self.texts.language, followed.branch, followed.filters)
+        return Scope(*about, rollup=period.is_long)
 
 
 Handler = Callable[[Context, Sequence[str]], tuple[Post, ...]]

@@ -39,7 +39,7 @@ _REF = re.compile(r"(?P<repo>.*?)(?:[#!](?P<pull>\d{1,9})|@(?P<at>[0-9a-f]{4,64}
 _BARE = re.compile(r"[0-9a-f]{4,64}|\d{1,9}", re.IGNORECASE)
 _NOUN = re.compile(r"prs?|mrs?|pulls?|pull-?requests?|merge-?requests?|commits?|sha|合并请求|提交", re.IGNORECASE)
 """What people say before a reference, which says it already."""
-_JOINED = re.compile(rf"(?:{_NOUN.pattern})[:：]?(?=[#!]?\d)", re.IGNORECASE)
+_JOINED = re.compile(rf"^(?:{_NOUN.pattern})[:：]?(?=[#!]?\d)", re.IGNORECASE)
 _AND = frozenset({"and", "和", "与", "&", "+"})
 
 EVERYBODYS = Hosts()
@@ -69,7 +69,8 @@ def words(text: str) -> list[str]:
 
 def _word(plain: str) -> str:
     """A word without what ends the sentence behind it."""
-    return _SENTENCE_END.sub("", plain.rstrip(_STOPS)) or plain
+    ended = plain.rstrip(_STOPS)
+    return plain if not ended else ended if ended.endswith("..") else _SENTENCE_END.sub("", ended)
 
 
 def _typed(link: re.Match[str]) -> str:

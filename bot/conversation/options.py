@@ -166,6 +166,13 @@ OPTIONS = {
             _yes_no,
         ),
         Option("top", _top, lambda s: str(s.top)),
+        Option(
+            "follow-ups",
+            lambda s, value: replace(s, follow_ups=_choice("follow-ups", value, _YES_NO) == "yes"),
+            lambda s: _said(s.follow_ups),
+            InputKind.ONE,
+            _yes_no,
+        ),
     )
 }
 """Every option, in the order in which a form asks."""

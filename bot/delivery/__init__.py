@@ -2,6 +2,7 @@
 
 schedule   when: days, periods, slots; pure
 ledger     what the row of a delivery says, and what it says next; pure
+followups  what a place is told of commits that it was told of before; pure
 job        a delivery in the hands of this process
 leases     the leases of this process
 resting    subscriptions that rest while nothing can be posted in their channel

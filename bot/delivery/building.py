@@ -1,16 +1,20 @@
 """From a delivery to its digest, which is built once for everybody who asks for the same."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 
 from bot.app import App, DigestRequest
+from bot.delivery import schedule
 from bot.delivery.arrival import Arrival, arrival, said
+from bot.delivery.followups import LATE, first_told, follow_ups, left_over
 from bot.delivery.job import Job, log
 from bot.delivery.leases import LeaseHolder
-from bot.delivery.ledger import undelivered
-from bot.delivery.tagged import LATE, News, news
+from bot.delivery.ledger import LOOKED_BACK, undelivered
+from bot.delivery.tagged import LATE as TAGGED
+from bot.delivery.tagged import News, news
 from bot.errors import DigestError
 from bot.judgement import cost
 from bot.judgement.questions import Depth
@@ -18,7 +22,18 @@ from bot.ports import Archive, Ledger
 from bot.repositories import OPERATOR
 from bot.rights import Who
 from bot.texts import Texts
-from bot.values import SCHEDULED, Commit, DeliveryState, Digest, Mark, Period, Repository, Scope
+from bot.values import (
+    SCHEDULED,
+    Commit,
+    DeliveredCommit,
+    DeliveryState,
+    Digest,
+    Link,
+    Mark,
+    Period,
+    Repository,
+    Scope,
+)
 
 
 class Builder:
@@ -62,7 +77,7 @@ class Builder:
         delivery, source = job.delivery, self._app.repositories.source_of(repository.name)
         known = delivery.before.releases if delivery.before else None
         try:
-            line = source.releases(repository.name, delivery.until - LATE)
+            line = source.releases(repository.name, delivery.until - TAGGED)
         except DigestError as error:
             job.log(logging.WARNING, "releases not read", reason=str(error))
             return News(known=known)
@@ -96,10 +111,36 @@ class Builder:
             job = job.at(top=job.subscription.top)
         job = job.at(mark=arrival.mark)
         job = job.at(state=DeliveryState.QUIET) if silent else self._with_digest(job, request)
-        self._ledger.mark_delivered(job.delivery, (*new, *arrival.back))
+        links = self._app.links(repository).found(new)
+        told = self._known(job, repository, links)
+        # Whoever else makes a digest for the place counts what it is told too.
+        with self._leases.alone(f"follow-ups:{job.subscription.place.whole}") if told else nullcontext():
+            if not job.delivery.steps or (job.delivery.looked_since and not job.delivery.follow_ups):
+                job = self._with_follow_ups(job, links, told)
+            self._ledger.mark_delivered(job.delivery, (*new, *arrival.back))
         if silent:
             job.log(logging.INFO, "nothing to tell")
         return job
+
+    def _known(self, job: Job, repository: Repository, links: Sequence[Link]) -> dict[str, DeliveredCommit]:
+        """By SHA where and when the delivery's channel was told of the commits of which somebody says what became."""
+        found = {}
+        for sha in dict.fromkeys(link.earlier.sha for link in links):
+            if told := first_told(self._archive.delivered_to(repository.name, sha), job.subscription.place):
+                found[sha] = told
+        return found
+
+    def _with_follow_ups(self, job: Job, links: Sequence[Link], told: Mapping[str, DeliveredCommit]) -> Job:
+        """The delivery with what is to be said, after its digest, of commits that its channel was told of."""
+        said = tuple((sha, each.at) for sha, each in told.items())
+        if not (job.subscription.follow_ups and self._app.follow_ups):
+            return job.at(told=said, follow_ups=())
+        now, kept, place = self._app.clock(), self._app.aftermath, job.subscription.place
+        earlier = (d for d in self._ledger.deliveries(job.subscription.id, limit=LOOKED_BACK) if d.id < job.delivery.id)
+        rest = left_over(earlier, kept.is_muted, now)
+        before = kept.followed_up(place, now - LATE) if told else ()
+        new = follow_ups(links, told, before, kept.is_muted, now=now, most=self._app.follow_ups)
+        return job.at(told=said, follow_ups=(*rest, *new))
 
     def prepare(self, job: Job, repository: Repository, arrival: Arrival) -> None:
         """Build the digest of a delivery that is not due yet, so that it is kept when it is; nothing else is done.
@@ -130,7 +171,9 @@ class Builder:
         """The digest of what is new, which says what became of the branch."""
         subscription, delivery = job.subscription, job.delivery
         period = Period(delivery.since, delivery.until, subscription.zone)
-        scope = Scope(subscription.repo, period, subscription.language, subscription.branch, subscription.filters)
+        rollup = schedule.is_weekly(subscription.schedule, subscription.zone, delivery.slot)
+        about = (subscription.repo, period, subscription.language, subscription.branch, subscription.filters)
+        scope = Scope(*about, rollup=rollup)
         return self._app.request(repository, scope, new, said(arrival, Texts(subscription.language)), arrival.releases)
 
     def _with_digest(self, job: Job, request: DigestRequest) -> Job:

@@ -19,6 +19,7 @@ from bot.values import (
     Delivery,
     DeliveryState,
     Failure,
+    FollowUp,
     Mark,
     Place,
     Step,
@@ -175,9 +176,25 @@ def mark_posted(delivery: Delivery, key: str, thread: str | None) -> Delivery:
 
 
 def place_of(subscription: Subscription, delivery: Delivery, step: Step) -> Place:
-    """Where a message belongs: the headline, which is the first, in the subscription's place, all others beneath it."""
+    """Where a message belongs: the headline, which is the first, in the subscription's place, all others beneath it.
+
+    What became of a commit is said where the place was told of that.
+    """
+    if follow_up := follow_up_of(delivery, step.key):
+        return follow_up.place
     headline = delivery.steps[0]
     return subscription.place if step.key == headline.key else replace(subscription.place, thread=headline.thread)
+
+
+def follow_up_of(delivery: Delivery, key: str) -> FollowUp | None:
+    """What became of a commit, where that is what the message `key` says."""
+    return next((each for each in delivery.follow_ups if each.key == key and not each.aloud), None)
+
+
+def mark_gone(delivery: Delivery, key: str) -> Delivery:
+    """The delivery where the thread of one of its follow-ups is there no more: it is left to the next headline."""
+    gone = (replace(each, gone=each.gone or each.key == key) for each in delivery.follow_ups)
+    return mark_posted(replace(delivery, follow_ups=tuple(gone)), key, None)
 
 
 def idempotency_key(subscription: Subscription, until: datetime, message: str) -> str:

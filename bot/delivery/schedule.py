@@ -22,12 +22,14 @@ from apscheduler.triggers.cron import CronTrigger
 from bot import crontab
 from bot.crontab import WEEK
 from bot.errors import UsageError
-from bot.values import Period
+from bot.values import LONG, Period
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _RANGE = re.compile(rf"\b({'|'.join(_DAYS)})-({'|'.join(_DAYS)})\b(?!/)")
 CATCH_UP = timedelta(days=7)
 """So far back a digest reaches that makes up for missed ones."""
+_SLOTS = 3
+"""So many times between slots are looked at: one that is due each day of one week in a month is not weekly."""
 _NUMBER = re.compile(r"(?<![/\d])[0-7](?!\d)")
 
 
@@ -60,6 +62,19 @@ def week(now: datetime, zone: str) -> Period:
     """The last seven whole local days."""
     end = today(now, zone)
     return Period(midnight(end - timedelta(days=7), zone), midnight(end, zone), zone)
+
+
+def is_weekly(expression: str, zone: str, slot: datetime) -> bool:
+    """Whether the digests of a schedule read as rollups: from a slot on, they come so seldom, weekly or less often.
+
+    One that makes up for missed days is none for that.
+    """
+    following = slot_after(expression, zone, slot)
+    for _ in range(_SLOTS):
+        if following is None or (today(following, zone) - today(slot, zone)).days < LONG:
+            return False
+        slot, following = following, slot_after(expression, zone, following)
+    return True
 
 
 def time_of(expression: str) -> str:

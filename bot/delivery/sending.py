@@ -13,13 +13,22 @@ from datetime import datetime
 
 from bot.delivery.job import ChannelUnreachable, Job, TryLater
 from bot.delivery.leases import LeaseHolder
-from bot.delivery.ledger import GRACE, advanced, idempotency_key, mark_posted, messages_in, place_of
+from bot.delivery.ledger import (
+    GRACE,
+    advanced,
+    follow_up_of,
+    idempotency_key,
+    mark_gone,
+    mark_posted,
+    messages_in,
+    place_of,
+)
 from bot.delivery.resting import resume, wake
-from bot.errors import DigestError, Forbidden, LeaseLost, NotFound, Refused, ThreadGone
+from bot.errors import DigestError, Forbidden, LeaseLost, NotFound, NoThreads, Refused, ThreadGone
 from bot.ports import Archive, Chat, Idempotency, Ledger, Subscriptions
 from bot.posts import post as digests
 from bot.posts import report
-from bot.posts.labels import day_label
+from bot.posts.labels import day_label, follow_up_line, told_labels
 from bot.rights import Who
 from bot.texts import Texts
 from bot.values import (
@@ -28,6 +37,7 @@ from bot.values import (
     DeliveryState,
     Digest,
     Message,
+    MessageKind,
     Period,
     Place,
     Post,
@@ -51,10 +61,14 @@ def deliver(chat: Chat, place: Place, post: Post, texts: Texts) -> None:
 def send(chat: Chat, place: Place, message: Message, texts: Texts, once: Idempotency | None = None) -> Place:
     """Post a message and return the thread beneath it; of what the chat does not take, that is posted instead.
 
-    Raises as `Chat.post` does.
+    Where a channel takes nothing in threads, it is posted in the channel itself. Raises as `Chat.post` does.
     """
     try:
         return chat.post(place, message, once)
+    except NoThreads:
+        if place.thread is None:
+            raise
+        return send(chat, replace(place, thread=None), message, texts, once)
     except Refused as error:
         refusal = error
     begun = refusal.thread
@@ -214,6 +228,8 @@ class Sender:
         step = messages_in(job.delivery, StepState.INTENDED)[message.key]
         place = place_of(job.subscription, job.delivery, step)
         once = self._idempotency(job, step, again, lambda: self._check(job))
+        if follow_up_of(job.delivery, step.key):
+            return self._follow_up(job, step, place, message, once)
         try:
             thread = send(self._chats[place.chat], place, message, texts, once)
         except ThreadGone:
@@ -221,6 +237,15 @@ class Sender:
         except (NotFound, Forbidden) as error:
             raise ChannelUnreachable(error) from None
         return replace(job, delivery=mark_posted(job.delivery, step.key, thread.thread))
+
+    def _follow_up(self, job: Job, step: Step, place: Place, message: Message, once: Idempotency) -> Job:
+        """The delivery with something said in a thread of before; where that is gone, the next headline says it."""
+        try:
+            self._chats[place.chat].post(place, message, once)
+        except (NotFound, Forbidden, Refused) as error:
+            job.log(logging.INFO, "its thread takes nothing", reason=str(error))
+            return replace(job, delivery=mark_gone(job.delivery, step.key))
+        return replace(job, delivery=mark_posted(job.delivery, step.key, place.thread))
 
     def _idempotency(self, job: Job, step: Step, again: bool, check: Callable[[], None]) -> Idempotency:
         return Idempotency(idempotency_key(job.subscription, job.delivery.until, step.key), step.begun, again, check)
@@ -264,9 +289,23 @@ class Sender:
 def _messages(job: Job, digest: Digest) -> tuple[dict[str, Message], Texts]:
     """What is posted, by key and in order, the same however often it is begun; and the labels."""
     texts = Texts(digest.language)  # as it was made, whatever the subscription says by now
-    notes = missed_notes(job.delivery, job.failed, digest.period, texts)
-    post = digests.post(digest, texts, report.attachments(digest, texts), notes, job.delivery.top)
-    return {message.key: message for message in (post.headline, *post.replies)}, texts
+    delivery, zone = job.delivery, digest.period.zone
+    aloud, silent = (tuple(f for f in delivery.follow_ups if f.aloud is is_aloud) for is_aloud in (True, False))
+    notes = missed_notes(delivery, job.failed, digest.period, texts)
+    post = digests.post(
+        digest,
+        texts,
+        report.attachments(digest, texts),
+        notes,
+        delivery.top,
+        told=told_labels(dict(delivery.told), zone, texts),
+        since=[follow_up_line(digest.repository, f, zone, texts) for f in aloud],
+    )
+    said = [digests.follow_up(digest.repository, f, texts) for f in silent]
+    # The report is last: that it stands in the thread tells after a restore that all of it does.
+    last = [message for message in post.replies if message.kind is MessageKind.REPORT]
+    first = [message for message in post.replies if message.kind is not MessageKind.REPORT]
+    return {message.key: message for message in (post.headline, *first, *said, *last)}, texts
 
 
 class InFlight:

@@ -4,7 +4,7 @@ triage      the rules: features of a commit, points, and the reader's budget; pu
 rules       what can be said without a model; pure
 questions   what a model is asked, shapes what fits into its answers, replies how they are read and checked; pure
 asker       a model within its limits, and what it took
-history     what came before: earlier commits, grades and digests
+history     what came before: earlier commits, grades and digests; links what became of those
 brief       what everybody shares who works on one digest
 grading     how much each commit matters
 analysing   what is said of those that matter

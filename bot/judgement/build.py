@@ -9,7 +9,7 @@ from bot.judgement.brief import Brief
 from bot.judgement.grading import Grader, as_delivered
 from bot.judgement.replies import Rejected
 from bot.ports import Progress
-from bot.values import Analysis, Commit, Entry, Grade, Importance
+from bot.values import Analysis, Commit, Entry, Grade, Importance, Rollup
 
 
 class Build:
@@ -38,17 +38,21 @@ class Build:
         analysis = self._analyst.alone(commit, grade)
         return analysis.correction.of(grade), analysis
 
-    def overview(self, entries: Sequence[Entry]) -> str:
-        """The digest's opening sentences."""
+    def overview(self, entries: Sequence[Entry], rollup: Rollup | None = None) -> str:
+        """The digest's opening sentences; those of a `rollup` tell of a week or longer."""
         brief = self._brief
         if not entries:
+            if rollup and rollup.undone:
+                return rules.rollup_overview(rollup, 0, brief.texts)
             return brief.texts("digest.overview_none")
         if brief.model:
-            question = questions.overview_question(brief.repository, entries, brief.language)
+            question = questions.overview_question(brief.repository, entries, brief.language, rollup=rollup is not None)
             try:
                 return brief.model.ask(question, lambda r: replies.read_overview(r, question, brief.language))
             except (Rejected, DigestError) as error:
                 brief.fault(error)
+        if rollup:
+            return rules.rollup_overview(rollup, len(entries), brief.texts)
         high = [
             e.commit for e in sorted(entries, key=lambda e: -e.grade.score) if e.grade.importance is Importance.HIGH
         ]

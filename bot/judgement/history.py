@@ -26,6 +26,8 @@ from bot.values import (
 
 _RECENT = 10
 _MOST_RELATIONS = 5
+_TITLED = 20
+"""Commits that hold the words of a title, of which those that have it are chosen."""
 _WHOLE = (40, 64)
 """Hex digits of a SHA that is not shortened."""
 _LOOK_BACK = (2, 12, 60)
@@ -40,7 +42,7 @@ class History:
 
     def __init__(self, repository: Repository, source: CommitSource, archive: Archive) -> None:
         self._repository = repository
-        self._source = source
+        self.source = source
         self._archive = archive
         self._recent = cache(self._read_recent)
 
@@ -61,18 +63,18 @@ class History:
         own, until = {c.sha for c in commits}, scope.period.since
         with suppress(DigestError):
             for days in _LOOK_BACK:
-                if len(known.keys() - own) >= missing or not self._affords():
+                if len(known.keys() - own) >= missing or not self.affords():
                     break
                 since = scope.period.since - timedelta(days=days)
-                found = self._source.commits(self._repository.name, scope.branch, since, until)
+                found = self.source.commits(self._repository.name, scope.branch, since, until)
                 known |= {c.sha: c for c in found}
                 until = since
         earlier = (commit for sha, commit in known.items() if sha not in own)
         return tuple(sorted(earlier, key=lambda c: c.committed, reverse=True)[:missing])
 
-    def _affords(self) -> bool:
+    def affords(self) -> bool:
         """Whether the source allows some hundred requests more."""
-        quota = self._source.quota()
+        quota = self.source.quota()
         return quota is None or quota.left >= _AFFORDED
 
     def _read_recent(self, branch: str, language: str) -> tuple[Digest, ...]:
@@ -99,7 +101,7 @@ class History:
     def _are_released(self, shas: Collection[str]) -> bool:
         """Whether any of some commits is in a release, as far as the source can tell."""
         try:
-            return any(self._source.first_releases(self._repository.name, sorted(shas)).values())
+            return any(self.source.first_releases(self._repository.name, sorted(shas)).values())
         except DigestError:
             return False
 
@@ -113,16 +115,31 @@ class History:
         near = self._meant(commit, named, day)
         if len(near) == 1 and near[0].sha != commit.sha and near[0].committed <= commit.committed:
             return Relation(named.kind, near[0].sha, near[0].pull, self._repository.titled(near[0]))
-        return Relation(named.kind, "", named.pull, named.title) if named.pull is not None else None
+        # What a number is of that no commit has may be an issue: nobody repairs one of those.
+        known = named.pull is not None and named.kind != "repairs"
+        return Relation(named.kind, "", named.pull, named.title) if known else None
 
     def _meant(self, commit: Commit, named: Reference, day: Landed) -> list[Commit]:
         """The earlier commits that a reference can mean: of the same day, else those that are kept."""
         near = day.older(commit, named)
         if not near and named.sha:
             near = list(self._archive.commits_by_sha(commit.repo, named.sha))
-        if not near and named.pull is not None:
+        if not near and named.pull is not None and not self._is_issue(named):
             near = list(self._archive.commits_by_pull(commit.repo, named.pull))
+        if not near and named.title and named.kind == "reverts":
+            near = self._titled(commit, named.title)
         return near
+
+    def _is_issue(self, named: Reference) -> bool:
+        """Whether a number is an issue's: where change requests have a sign of their own, `#12` is none."""
+        return named.kind == "repairs" and not self._repository.number(0).startswith("#")
+
+    def _titled(self, commit: Commit, title: str) -> list[Commit]:
+        """The latest of the earlier commits with a title, of those that are kept: what was reverted twice has two."""
+        found = self._archive.search(title, [commit.repo], _TITLED)
+        alike = [c for c in found if c.reading.subject.casefold() == title.casefold() and c.sha != commit.sha]
+        before = (c for c in alike if c.committed <= commit.committed)
+        return sorted(before, key=lambda c: c.committed, reverse=True)[:1]
 
     # --- What was delivered ------------------------------------------------------------------
 
@@ -144,7 +161,7 @@ class History:
             return ""
         since, until = commit.committed, commit.committed + timedelta(seconds=1)
         try:
-            there = self._source.commits(self._repository.name, digest.branch, since, until)
+            there = self.source.commits(self._repository.name, digest.branch, since, until)
         except DigestError:
             return ""
         return "" if any(c.sha == commit.sha for c in there) else digest.branch

@@ -20,6 +20,7 @@ from bot.judgement.shapes import (
     MOST_LOOKS,
     AnalysisReply,
     BatchReply,
+    ChangeReply,
     CorrectionReply,
     DraftReply,
     ImpactReply,
@@ -56,10 +57,10 @@ from bot.values import (
     sanitize,
 )
 
-TRIAGE, SECOND, OVERVIEW = "triage.v2", "second.v2", "overview.v2"
+TRIAGE, SECOND, OVERVIEW, ROLLUP = "triage.v2", "second.v2", "overview.v2", "rollup.v1"
 ANALYSIS, DRAFT, LOOK, BATCH, MERGE = "analysis.v3", "draft.v2", "look.v2", "batch.v3", "merge.v3"
 """The prompts in use; an analysis is kept under the name of the prompt that made it."""
-PROMPTS = (TRIAGE, SECOND, ANALYSIS, DRAFT, LOOK, BATCH, MERGE, OVERVIEW)
+PROMPTS = (TRIAGE, SECOND, ANALYSIS, DRAFT, LOOK, BATCH, MERGE, OVERVIEW, ROLLUP)
 
 EARLIER = ("analysis.v1", "batch.v1", "merge.v1")
 """Prompts of versions that read little: who has asked them has not chosen a depth."""
@@ -281,7 +282,8 @@ def analysis_question(repository: Repository, commit: Commit, seen: Selection, r
 
 def draft_question(repository: Repository, commit: Commit, seen: Selection, rest: Rest, *, looks: int) -> Question:
     """Ask for a draft of claims on one commit, and for up to `looks` things to look up before they are made."""
-    return _about(DRAFT, DraftReply, repository, commit, seen, rest, answer=DRAFTED, looks=str(looks))
+    room = f"{_room(len(seen.text)):,}"
+    return _about(DRAFT, DraftReply, repository, commit, seen, rest, answer=DRAFTED, looks=str(looks), room=room)
 
 
 def looked_question(
@@ -330,9 +332,14 @@ def _about(  # noqa: PLR0917  # what a question about one commit is made of, in 
 
 def looked(sights: Sequence[Sight], patch: int) -> str:
     """What was looked up, as a model sees it, beside a patch of so many characters."""
-    least, most = FOUND
-    shown = lookup.within(sights, min(max(patch // 2, least), most))
+    shown = lookup.within(sights, _room(patch))
     return "\n".join(_sight(cut, is_cut=cut != whole) for cut, whole in zip(shown, sights, strict=True))
+
+
+def _room(patch: int) -> int:
+    """Characters of what was looked up, beside a patch of so many."""
+    least, most = FOUND
+    return min(max(patch // 2, least), most)
 
 
 def _lines(look: Look) -> str:
@@ -373,6 +380,7 @@ def _as_json(part: Analysis) -> str:
     shaped = AnalysisReply.model_construct(  # what an earlier version kept may lack a field
         verdict=part.verdict,
         summary=part.summary,
+        changes=[ChangeReply(text=p.text, path=p.path) for p in part.changes],
         impact=[
             ImpactReply(component=i.component, paths=list(i.paths), before=i.before, effect=i.effect)
             for i in part.impact
@@ -413,12 +421,14 @@ def batch_question(
     return _question(BATCH, BatchReply, data, "commits", (300 * len(commits), 600 + 700 * len(commits)), **blanks)
 
 
-def overview_question(repository: Repository, entries: Sequence[Entry], language: str) -> Question:
-    """Ask for the digest's opening sentences, from what the analyses found."""
+def overview_question(
+    repository: Repository, entries: Sequence[Entry], language: str, *, rollup: bool = False
+) -> Question:
+    """Ask for the digest's opening sentences, or a rollup's, from what the analyses found."""
     order = sorted(entries, key=lambda e: (-e.grade.importance.rank, -e.grade.score))[:TRIAGE_SIZE]
     data = "\n".join(_told(repository, entry) for entry in order)
     blanks = {"repository": repository.title, "language": language}
-    return _question(OVERVIEW, OverviewReply, data, "commits", (200, 800), **blanks)
+    return _question(ROLLUP if rollup else OVERVIEW, OverviewReply, data, "commits", (200, 800), **blanks)
 
 
 def _told(repository: Repository, entry: Entry) -> str:

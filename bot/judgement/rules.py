@@ -14,6 +14,7 @@ from bot.values import (
     Analysis,
     Aspect,
     Commit,
+    Component,
     Evidence,
     FileChange,
     FilePatch,
@@ -24,6 +25,7 @@ from bot.values import (
     Note,
     NoteLevel,
     Repository,
+    Rollup,
     Suggestion,
     one_line,
 )
@@ -281,6 +283,25 @@ def overview(repository: Repository, high: Sequence[Commit], total: int, texts: 
     )
     key = "rules.overview_more" if len(high) > 3 else "rules.overview"
     return texts(key, count=count, high=len(high), names=listed)
+
+
+def rollup_overview(rollup: Rollup, total: int, texts: Texts) -> str:
+    """The overview of a week or longer, where no model writes one: where most of it happened, and what came to nothing.
+
+    Which commits to read stands right beneath it.
+    """
+    busiest = [_busy(c, texts) for c in rollup.components[:3]]
+    said = texts("rules.overview_quiet", count=texts.count("commits", total))
+    if busiest:
+        said = texts("rules.overview_where", names=texts("rules.comma").join(busiest))
+    if not rollup.undone:
+        return said
+    return texts("rules.overview_undone", said=said, count=texts.count("commits", len(rollup.undone)))
+
+
+def _busy(component: Component, texts: Texts) -> str:
+    name = texts("rules.root") if component.name == ROOT else one_line(component.name, 60)
+    return texts("rules.busy", name=name, count=texts.count("commits", len(component.shas)))
 
 
 def _shortened(text: str, limit: int) -> str:

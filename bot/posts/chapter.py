@@ -21,9 +21,12 @@ from bot.posts.labels import (
 )
 from bot.posts.outline import Item, Section, outline
 from bot.posts.released import whole
+from bot.posts.rollup import component_lines, people_line, types_line, undone_lines
 from bot.texts import Texts
 from bot.values import Digest, Entry, Importance, Line, Span, Theme, local, sanitize
 
+_ALL, _PEOPLE = 100, 30
+"""Components of a rollup, of which it has fewer, and people that are named."""
 _CONTENTS_LIMIT = 100
 """Characters of a subject in the contents; the heading has it whole."""
 
@@ -77,14 +80,37 @@ class Chapter:
         """The commits, newest first."""
         return self.digest.entries
 
+    @cached_property
+    def lasting(self) -> Digest:
+        """The digest without what was taken back within a rollup's period."""
+        return self.digest.lasting
+
+    @property
+    def undone_anchor(self) -> str:
+        """The name of the list of what was taken back within the report."""
+        return f"{self.anchor}-undone"
+
+    @property
+    def rolled_up(self) -> list[tuple[str, str, list[Line]]]:
+        """Of a rollup, by heading, where it happened, who it was, and what was taken back, each with its anchor."""
+        if not self.digest.rollup:
+            return []
+        sections = (
+            ("components", component_lines(self.digest, self.texts, _ALL, lines=True)),
+            ("people", [people_line(self.digest, self.texts, _PEOPLE)]),
+            ("types", [types_line(self.digest, self.texts)]),
+            ("undone", undone_lines(self.digest, self.texts)),
+        )
+        return [(self.texts(f"rollup.{n}"), f"{self.anchor}-{n}", lines) for n, lines in sections if any(lines)]
+
     @property
     def tiers(self) -> list[tuple[Importance, tuple[Entry, ...]]]:
         """The tiers that have commits; the statistics say which have none."""
-        return [(importance, found) for importance, found in self.digest.by_importance.items() if found]
+        return [(importance, found) for importance, found in self.lasting.by_importance.items() if found]
 
     def tier_title(self, importance: Importance) -> str:
         """A tier with the number of its commits."""
-        name, count = self.texts(f"report.{importance}"), len(self.digest.by_importance[importance])
+        name, count = self.texts(f"report.{importance}"), len(self.lasting.by_importance[importance])
         return self.texts("report.tier", mark=mark(importance, self.texts), name=name, n=count)
 
     @property
@@ -102,7 +128,7 @@ class Chapter:
     @property
     def statistics(self) -> tuple[str, ...]:
         """The numbers of the day, each with its noun."""
-        return statistics(self.digest, self.texts)
+        return statistics(self.lasting, self.texts)
 
     def theme(self, theme: Theme) -> Nested:
         """A theme, with links to its commits."""
@@ -131,13 +157,19 @@ class Chapter:
 
     def row(self, entry: Entry) -> tuple[Line, ...]:
         """Time, author, message, and the importance as a link to the analysis."""
-        importance = entry.grade.importance
+        grade = Span(grade_label(entry.grade.importance, self.texts), f"#{self.anchor_of(entry)}")
+        if entry.commit.sha in self._out:
+            grade = Span(self.texts("rollup.undone_mark"), f"#{self.undone_anchor}")
         return (
             plain(_clock(self.landed(entry))),
             plain(people_label(entry.commit)),
             self.subject(entry, SUBJECT_LIMIT),
-            (Span(grade_label(importance, self.texts), f"#{self.anchor_of(entry)}"),),
+            (grade,),
         )
+
+    @cached_property
+    def _out(self) -> frozenset[str]:
+        return self.digest.rollup.left_out if self.digest.rollup else frozenset()
 
     def facts(self, entry: Entry) -> tuple[tuple[str, Line], ...]:
         """What is known of a commit, by label."""

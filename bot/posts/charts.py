@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from bot.commits.files import ROOT, component, generated
 from bot.posts.chapter import Chapter
+from bot.posts.rollup import component_name, people
 from bot.posts.tags import Html, tag, text
 from bot.values import one_line
 
@@ -13,18 +14,25 @@ _WIDTH = 400
 """The width of a chart's own units; a chart is drawn about this wide, so that its text keeps its size."""
 
 
-_COMPONENTS = 6
-"""Components that get a bar of their own."""
+_COMPONENTS, _PLACES = 6, 8
+"""Components that get a bar of their own, in a day and in a rollup; there so do people."""
+
+
+DRAWN = ("components", "people")
+"""The sections of a rollup that are charts."""
 
 
 def charts(chapter: Chapter) -> list[Html]:
-    """A bar of the importances, columns of when commits landed, and bars of what changed most."""
-    components = _changed(chapter)
-    return [
-        _importance_chart(chapter),
-        _time_chart(chapter),
-        *([_component_chart(chapter, components)] if components else []),
-    ]
+    """A bar of the importances, columns of when commits landed, and bars of what changed most.
+
+    Of a rollup bars of where most commits landed, and of who wrote most of them.
+    """
+    bars = {"components": _changed(chapter)}
+    if rollup := chapter.digest.rollup:
+        places = [(component_name(c, chapter.texts), len(c.shas)) for c in rollup.components[:_PLACES]]
+        bars = {"places": places, "people": people(chapter.digest)[:_PLACES]}
+    drawn = [_bar_chart(chapter, name, values) for name, values in bars.items() if values]
+    return [_importance_chart(chapter), _time_chart(chapter), *drawn]
 
 
 def _figure(
@@ -59,9 +67,9 @@ def _label(x: float, y: float, words: str, class_: str = "") -> Html:
 
 def _importance_chart(chapter: Chapter) -> Html:
     """One bar, divided; beneath it a name and a number for each importance."""
-    counts = {i: len(found) for i, found in chapter.digest.by_importance.items()}
+    counts = {i: len(found) for i, found in chapter.lasting.by_importance.items()}
     names = {i: chapter.texts(f"importance.{i}") for i in counts}
-    scale, x = (_WIDTH - 4) / sum(counts.values()), 0.0
+    scale, x = (_WIDTH - 4) / max(sum(counts.values()), 1), 0.0
     shapes = []
     for column, (importance, count) in enumerate(counts.items()):
         if count:
@@ -75,7 +83,7 @@ def _importance_chart(chapter: Chapter) -> Html:
 def _time_chart(chapter: Chapter) -> Html:
     """Commits by hour of the day, or by day where the period is longer."""
     first, last = (moment.date() for moment in chapter.digest.period.days)
-    landed = [chapter.landed(entry) for entry in chapter.entries]
+    landed = [chapter.landed(entry) for entry in chapter.lasting.entries]
     if first == last:
         hours = Counter(moment.hour for moment in landed)
         return _columns(chapter, "hours", [(f"{hour:02}", hours[hour]) for hour in range(24)], 6)
@@ -110,12 +118,12 @@ def _changed(chapter: Chapter) -> list[tuple[str, int]]:
     return [*named[:_COMPONENTS], *([(chapter.texts("report.other"), rest)] if rest else [])]
 
 
-def _component_chart(chapter: Chapter, values: Sequence[tuple[str, int]]) -> Html:
-    """A bar for each component, its name above it and its number at the right."""
+def _bar_chart(chapter: Chapter, name: str, values: Sequence[tuple[str, int]]) -> Html:
+    """A bar for each value, its name above it and its number at the right."""
     most = max(number for _, number in values)
     shapes = []
-    for row, (name, number) in enumerate(values):
+    for row, (value, number) in enumerate(values):
         y = row * 37
-        shapes += [_label(0, y + 12, name), _label(_WIDTH, y + 12, f"{number:,}", "end")]
+        shapes += [_label(0, y + 12, one_line(value, 44)), _label(_WIDTH, y + 12, f"{number:,}", "end")]
         shapes.append(_rect(0, y + 17, max(number / most * _WIDTH, 2), 6, "fill"))
-    return _figure(chapter, "components", values, len(values) * 37 - 8, shapes)
+    return _figure(chapter, name, values, len(values) * 37 - 8, shapes)

@@ -11,6 +11,7 @@ from bot.values import (
     Analysis,
     Commit,
     Digest,
+    Entry,
     Evidence,
     Filters,
     Insight,
@@ -33,8 +34,8 @@ def json(digests: Sequence[Digest]) -> str:
     Control, direction and invisible characters are taken out of texts. Left out is what depends on how this machine
     reached the repository: the name by which its source knows it (perhaps a path), whether it is private, and accounts;
     and what follows from the rest: the rows of the table, and what analyses corrected, which the grades say already.
-    What tells of a change request, or of releases, is there where one tells it, and further evidence where a statement
-    has some.
+    What tells of a change request, of releases, or of what became of a commit, is there where something tells it, a
+    rollup where the digest is one, and further evidence where a statement has some.
     """
     plain = [_jsonable(digest, ZoneInfo(digest.period.zone)) for digest in digests]
     return jsonlib.dumps({"schema": SCHEMA, "digests": plain}, ensure_ascii=False, indent=2) + "\n"
@@ -52,9 +53,11 @@ _LEFT_OUT: dict[type, tuple[str, ...]] = {
 _WHERE_TOLD: dict[type, tuple[str, ...]] = {
     Reading: ("request",),
     Evidence: ("request",),
+    Analysis: ("changes",),
+    Entry: ("since",),
     Insight: ("also",),
     Risk: ("also",),
-    Digest: ("releases", "between"),
+    Digest: ("releases", "between", "rollup"),
     Filters: ("releases",),
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bot.languages import LANGUAGES
 from bot.posts.chapter import Chapter, Nested, Part, chapters_of, link, title_of
-from bot.posts.charts import charts
+from bot.posts.charts import DRAWN, charts
 from bot.posts.labels import period_label
 from bot.posts.tags import Html, tag, text
 from bot.texts import Texts, style
@@ -74,7 +74,7 @@ def _html_chapter(chapter: Chapter) -> Html:
     ]
     if not chapter.entries:
         return tag("section", *top, class_="repository", aria_labelledby=anchor)
-    top += [_html_statistics(chapter), *_html_themes(chapter), _html_table(chapter)]
+    top += [_html_statistics(chapter), *_html_themes(chapter), *_html_rollup(chapter), _html_table(chapter)]
     tiers = [_html_tier(chapter, importance, entries) for importance, entries in chapter.tiers]
     return tag(
         "section",
@@ -112,6 +112,22 @@ def _html_themes(chapter: Chapter) -> list[Html]:
     items = _html_list([chapter.theme(theme) for theme in chapter.digest.themes])
     title = tag("h3", text(chapter.texts("digest.themes")), id=heading)
     return [tag("section", title, items, aria_labelledby=heading, class_="themes")]
+
+
+def _html_rollup(chapter: Chapter) -> list[Html]:
+    """Of a rollup what no chart shows: which types there are, and what was taken back."""
+    drawn = {f"{chapter.anchor}-{name}" for name in DRAWN}
+    return [
+        tag(
+            "section",
+            tag("h3", text(heading), id=anchor),
+            tag("ul", *(tag("li", _html_line(line)) for line in lines)),
+            aria_labelledby=anchor,
+            class_="themes",
+        )
+        for heading, anchor, lines in chapter.rolled_up
+        if anchor not in drawn
+    ]
 
 
 def _html_list(items: Sequence[Nested]) -> Html:

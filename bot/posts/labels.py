@@ -1,20 +1,26 @@
 """The words and lines that every form of a digest shares: days, numbers, names, links. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
 
 from bot.texts import Texts
 from bot.values import (
     RULES,
     Bump,
+    ChangeType,
     Commit,
     Count,
     Digest,
     Entry,
     Evidence,
     FileStatus,
+    FollowUp,
     Importance,
     Line,
+    Link,
+    Named,
     Period,
     Relation,
     Repository,
@@ -98,7 +104,12 @@ def importance_label(entry: Entry, texts: Texts) -> str:
 
 def types_label(entry: Entry, texts: Texts) -> str:
     """`Fix / Security`."""
-    return " / ".join(texts(f"type.{t}") for t in entry.grade.types)
+    return " / ".join(type_label(t, texts) for t in entry.grade.types)
+
+
+def type_label(type_: ChangeType, texts: Texts) -> str:
+    """`Fix`."""
+    return texts(f"type.{type_}")
 
 
 def people_label(commit: Commit, limit: int = 0) -> str:
@@ -134,6 +145,34 @@ def subject_line(repository: Repository, commit: Commit, limit: int = SUBJECT_LI
     if commit.pull is not None:
         spans = [Span(" ("), Span(repository.number(commit.pull), repository.pull_url(commit.pull)), Span(")")]
     return (Span(subject, repository.commit_url(commit.sha)), *spans)
+
+
+def named_link(repository: Repository, commit: Commit) -> Span:
+    """A commit by the name that people give it, linked to where they speak of it."""
+    page = repository.pull_url(commit.pull) if commit.pull is not None else None
+    return Span(repository.named(commit), page or repository.commit_url(commit.sha))
+
+
+def brief_line(
+    repository: Repository,
+    entry: Entry,
+    texts: Texts,
+    *,
+    reason: bool = True,
+    told: Mapping[str, str] = MappingProxyType({}),
+) -> Line:
+    """A commit in one line: its mark and its name, what it does, perhaps why it is so grave, what it refers to, and
+    what became of it. `told` is as in `relation_line`.
+    """
+    grade, sha = entry.grade, entry.commit.sha
+    return (
+        Span(f"{mark(grade.importance, texts)} ", importance=grade.importance),
+        Span(entry.commit.short, repository.commit_url(sha), code=True),
+        Span(f" {grade.sentence}"),
+        *([Span(f" · {grade.reason}")] if grade.reason and reason else []),
+        *(span for r in entry.relations for span in (Span(" · "), *relation_line(repository, r, texts, told))),
+        *(span for k in entry.since for span in (Span(" · "), *link_line(repository, k, texts))),
+    )
 
 
 # A number with a host's sign, or the start of a SHA, that is no part of a word, a path or an address.
@@ -189,15 +228,62 @@ def evidence_line(repository: Repository, commit: Commit, evidence: Evidence, te
     return tuple(spans)
 
 
-def relation_line(repository: Repository, relation: Relation, texts: Texts) -> Line:
-    """`reverts 9a93eb7 Retry a failed start`, linked to the commit, or to the pull request where only that is known."""
+def relation_line(
+    repository: Repository, relation: Relation, texts: Texts, told: Mapping[str, str] = MappingProxyType({})
+) -> Line:
+    """`reverts 9a93eb7 Retry a failed start`, linked to the commit, or to the pull request where only that is known.
+
+    `told` is by SHA what is said of when the reader was told of it.
+    """
     kind, title = texts(f"relation.{relation.kind}"), one_line(relation.title, SUBJECT_LIMIT)
     if relation.sha:
         named = Span(relation.sha[:7], repository.commit_url(relation.sha), code=True)
     else:
         number = relation.pull or 0
         named = Span(repository.number(number), repository.pull_url(number))
-    return (Span(f"{kind} "), named, *([Span(f" {title}")] if title else []))
+    return (
+        Span(f"{kind} "),
+        named,
+        *([Span(f" {title}")] if title else []),
+        *([Span(told[relation.sha])] if relation.sha in told else []),
+    )
+
+
+def told_labels(told: Mapping[str, datetime], zone: str, texts: Texts) -> dict[str, str]:
+    """By SHA `, told 2026-06-03`."""
+    return {sha: texts("since.told", date=f"{local(at, zone):%Y-%m-%d}") for sha, at in told.items()}
+
+
+def link_line(repository: Repository, link: Link, texts: Texts) -> Line:
+    """`reverted by #12035: Restore the old default`, and of what is likely how it was found."""
+    key, title = link.kind if link.certain else f"likely_{link.kind}", _untold(repository, link.later)
+    before, _, after = texts(f"since.{key}", name="\0", title=title).partition("\0")
+    how = [] if link.certain else [Span(texts("since.lines", changed=link.changed, of=link.of))]
+    return (*([Span(before)] if before else []), *_named(repository, link.later), Span(after), *how)
+
+
+def follow_up_line(repository: Repository, follow_up: FollowUp, zone: str, texts: Texts) -> Line:
+    """`#9601 (told 2026-06-03) reverted by #12035: Restore the old default`, as a headline says it."""
+    told = texts("since.earlier", date=f"{local(follow_up.told, zone):%Y-%m-%d}")
+    return (*_named(repository, follow_up.link.earlier), Span(told), *link_line(repository, follow_up.link, texts))
+
+
+def follow_up_title(repository: Repository, link: Link, texts: Texts) -> Line:
+    """`#9601 reverted by #12035: Restore the old default`."""
+    return (*_named(repository, link.earlier), Span(" "), *link_line(repository, link, texts))
+
+
+def _named(repository: Repository, commit: Named) -> Line:
+    """A commit by the number of its change request, else by its SHA, linked."""
+    if commit.pull is not None:
+        return (Span(repository.number(commit.pull), repository.pull_url(commit.pull)),)
+    return (Span(commit.sha[:7], repository.commit_url(commit.sha), code=True),)
+
+
+def _untold(repository: Repository, commit: Named) -> str:
+    """A commit's title, without the number by which it was named just before."""
+    number = f" ({repository.number(commit.pull)})" if commit.pull is not None else ""
+    return one_line(commit.title.removesuffix(number), SUBJECT_LIMIT)
 
 
 def facts(repository: Repository, entry: Entry, landed: str, texts: Texts) -> tuple[tuple[str, Line], ...]:

@@ -40,16 +40,29 @@ def _markdown_chapter(chapter: Chapter) -> list[Markdown]:
     ]
     if not chapter.entries:
         return blocks
-    blocks += [_markdown_table(chapter), _heading(3, plain(f"📊 {texts('report.statistics')}"))]
-    blocks.append(_markdown_line(plain(" · ".join(chapter.statistics))))
-    if digest.themes:
-        blocks += [_heading(3, plain(texts("digest.themes"))), _list(chapter.theme(t) for t in digest.themes)]
+    numbers = _markdown_line(plain(" · ".join(chapter.statistics)))
+    counted = [_heading(3, plain(f"📊 {texts('report.statistics')}")), numbers, *_markdown_themes(chapter)]
+    blocks += _markdown_rollup(chapter, counted) if digest.rollup else [_markdown_table(chapter), *counted]
     blocks += [_heading(3, plain(f"📋 {texts('report.contents')}")), _markdown_contents(chapter)]
     for importance, entries in chapter.tiers:
         blocks.append(_heading(3, plain(chapter.tier_title(importance)), chapter.tier_anchor(importance)))
         for entry in entries:
             blocks += _markdown_entry(chapter, entry)
     return blocks
+
+
+def _markdown_themes(chapter: Chapter) -> list[Markdown]:
+    if not chapter.digest.themes:
+        return []
+    return [_heading(3, plain(chapter.texts("digest.themes"))), _list(map(chapter.theme, chapter.digest.themes))]
+
+
+def _markdown_rollup(chapter: Chapter, counted: Sequence[Markdown]) -> list[Markdown]:
+    """What is counted and the rollup's own sections, then the table, which is whole here alone."""
+    blocks = list(counted)
+    for heading, anchor, lines in chapter.rolled_up:
+        blocks += [_heading(3, plain(heading), anchor), _list(map(Nested, lines))]
+    return [*blocks, _heading(3, plain(chapter.texts("report.commits"))), _markdown_table(chapter)]
 
 
 def _markdown_table(chapter: Chapter) -> Markdown:

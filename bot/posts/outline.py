@@ -1,9 +1,10 @@
 """What is said of one commit, in order, as lines: decided once, for a chat and for every form of the report. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
-from bot.posts.labels import evidence_line, path_url, plain, relation_line
+from bot.posts.labels import evidence_line, link_line, path_url, plain, relation_line
 from bot.texts import Texts
 from bot.values import Commit, Entry, Impact, InnerCommit, Insight, Line, Repository, Risk, Span, one_line
 
@@ -28,11 +29,19 @@ class Section:
     proven: bool = False
 
 
-def outline(repository: Repository, entry: Entry, texts: Texts, *, colon: str, limit: int = 0) -> tuple[Section, ...]:
+def outline(
+    repository: Repository,
+    entry: Entry,
+    texts: Texts,
+    *,
+    colon: str,
+    limit: int = 0,
+    told: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[Section, ...]:
     """What is said of a commit: as deep as its analysis, and nothing empty.
 
     `colon` is set between a name and what is said of it. Titles of merged commits are kept to `limit` characters, 0 for
-    all of them.
+    all of them. `told` is by SHA what is said of when the reader was told of it.
     """
     analysis, commit = entry.analysis, entry.commit
 
@@ -51,7 +60,9 @@ def outline(repository: Repository, entry: Entry, texts: Texts, *, colon: str, l
     sections = (
         section("verdict", [Item(plain(analysis.verdict))] if analysis.verdict else [], prose=True),
         section("summary", [Item(plain(analysis.summary))], prose=True),
-        section("relations", (Item(relation_line(repository, r, texts)) for r in entry.relations)),
+        section("since", (Item(link_line(repository, k, texts)) for k in entry.since)),
+        section("relations", (Item(relation_line(repository, r, texts, told)) for r in entry.relations)),
+        section("changes", (Item(plain(p.text), _place(repository, commit, p.path)) for p in analysis.changes)),
         section(
             "impact",
             (Item(pair(i.component, _change(i, texts)), _paths(repository, commit, i)) for i in analysis.impact),
@@ -78,13 +89,17 @@ def shortened(sections: Sequence[Section]) -> tuple[Section, ...]:
     return tuple(section for section in kept if section.items)
 
 
-_LONG = ("impact", "insight", "risks", "suggestions", "inner")
+_LONG = ("changes", "impact", "insight", "risks", "suggestions", "inner")
 _FIRST = {"risks": 2, "suggestions": 3}
 """Items of the long sections that a thread shows."""
 
 
+def _place(repository: Repository, commit: Commit, path: str) -> tuple[Line, ...]:
+    return ((Span(path, path_url(repository, commit, path), code=True),),) if path else ()
+
+
 def _paths(repository: Repository, commit: Commit, impact: Impact) -> tuple[Line, ...]:
-    return tuple((Span(path, path_url(repository, commit, path), code=True),) for path in impact.paths)
+    return tuple(line for path in impact.paths for line in _place(repository, commit, path))
 
 
 def _inner_line(repository: Repository, inner: InnerCommit, limit: int) -> Line:

@@ -4,24 +4,27 @@ The words are the labels' or the analyses'; the layout of a message is decided h
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TypeVar
 
+from bot.posts import rollup
 from bot.posts.labels import (
     AUTHOR_LIMIT,
     SUBJECT_LIMIT,
+    brief_line,
     bumps_line,
     columns,
     counts,
     facts,
+    follow_up_title,
     grade_label,
     mark,
     overview_line,
     people_label,
     period_label,
     plain,
-    relation_line,
     statistics,
     subject_line,
     when_label,
@@ -39,6 +42,7 @@ from bot.values import (
     Digest,
     Entry,
     Fields,
+    FollowUp,
     Importance,
     Line,
     Message,
@@ -74,11 +78,15 @@ def commit_message(
     *,
     whole: bool = True,
     standing: Standing | None = None,
+    told: Mapping[str, str] = MappingProxyType({}),
 ) -> Message:
-    """What is said of one commit, self-contained: `whole`, or what is read first, and how to see the rest."""
+    """What is said of one commit, self-contained: `whole`, or what is read first, and how to see the rest.
+
+    `told` is by SHA what is said of when the reader was told of a commit that this one refers to.
+    """
     title = (Span(f"{mark(entry.grade.importance, texts)} "), *subject_line(repository, entry.commit))
     landed = f"{local(entry.commit.committed, zone):%Y-%m-%d %H:%M}"
-    sections = outline(repository, entry, texts, colon=": ", limit=SUBJECT_LIMIT)
+    sections = outline(repository, entry, texts, colon=": ", limit=SUBJECT_LIMIT, told=told)
     shown = sections if whole else shortened(sections)
     parts = [_text(section, texts) for section in shown]
     if shown != sections:
@@ -114,23 +122,34 @@ def post(
     attachments: Sequence[Attachment] = (),
     notes: Sequence[str] = (),
     top: int | None = TOP,
+    *,
+    told: Mapping[str, str] = MappingProxyType({}),
+    since: Sequence[Line] = (),
 ) -> Post:
     """The headline with overview, statistics and table; beneath it the high commits, the rest, and the report.
 
-    `notes` are sentences of the headline that hold for one subscription only, such as what an earlier digest missed.
+    `notes` are sentences of the headline that hold for one subscription only, such as what an earlier digest missed;
+    `since` says what became of commits that its place was told of, and `told` by SHA when it was told of others.
     `top` high commits have a reply at most, the weightiest, and the table and the rest are bounded too: what is left
     out is said, and stands in the report. None is for a digest that an earlier version began: it has no bounds.
     """
     zone, rows = digest.period.zone, None if top is None else ROWS
-    high = _weightiest(digest.by_importance[Importance.HIGH], top, _weight)
+    high = _weightiest(digest.lasting.by_importance[Importance.HIGH], top, _weight)
     replies = _released(digest, texts)
-    replies += [commit_message(digest.repository, e, zone, texts, whole=False) for e in high]
-    if rest := [e for i in (Importance.MEDIUM, Importance.LOW) for e in digest.by_importance[i]]:
-        replies.append(_rest(digest, rest, texts, rows))
+    replies += [commit_message(digest.repository, e, zone, texts, whole=False, told=told) for e in high]
+    if digest.rollup:
+        replies += _rolled_up(digest, texts, told)
+    elif rest := [e for i in (Importance.MEDIUM, Importance.LOW) for e in digest.by_importance[i]]:
+        replies.append(_rest(digest, rest, texts, rows, told))
     if attachments and digest.entries:
         title = plain(texts("digest.report"))
         replies.append(Message(REPORT, title, tuple(attachments), kind=MessageKind.REPORT))
-    return Post(_headline(digest, texts, notes, len(high), rows), tuple(replies))
+    return Post(_headline(digest, texts, notes, since, replies=len(high), most=rows), tuple(replies))
+
+
+def follow_up(repository: Repository, said: FollowUp, texts: Texts) -> Message:
+    """What is said in the thread of a commit of what became of it."""
+    return Message(said.key, follow_up_title(repository, said.link, texts))
 
 
 def _weightiest(
@@ -163,7 +182,9 @@ def withheld(message: Message, reason: str, texts: Texts) -> dict[str, Message]:
     return dict(zip(WITHHELD, (fuller, bare), strict=True))
 
 
-def _headline(digest: Digest, texts: Texts, notes: Sequence[str], replies: int, most: int | None) -> Message:
+def _headline(
+    digest: Digest, texts: Texts, notes: Sequence[str], since: Sequence[Line], *, replies: int, most: int | None
+) -> Message:
     """The first message; `replies` high commits have one of their own, and the table has at most so many rows."""
     title = texts("digest.title", title=digest.repository.title, day=when_label(digest, texts))
     parts: list[Part] = [Text((plain(period_label(digest, texts)),))]
@@ -174,27 +195,30 @@ def _headline(digest: Digest, texts: Texts, notes: Sequence[str], replies: int, 
         parts.append(Text((plain(texts("release.none")),)))
     if digest.overview or not digest.filters.releases:
         parts.append(Text((overview_line(digest),)))
+    lasting = digest.lasting
     if digest.entries:
-        parts.append(Text(((Span(" | ".join(statistics(digest, texts)), strong=True),),)))
-    if left_out := _left_out(digest, texts, replies, most):
+        parts.append(Text(((Span(" | ".join(statistics(lasting, texts)), strong=True),),)))
+    parts += [Text(tuple(since), heading=texts("digest.since"), bullets=True)] if since else []
+    if left_out := _left_out(lasting, texts, replies, most):
         parts.append(Text(tuple(map(plain, left_out))))
-    if digest.themes:
-        lines = tuple(
-            plain(texts("digest.theme", title=t.title, count=texts.count("commits", len(t.shas))))
-            for t in digest.themes
-        )
-        parts.append(Text(lines, heading=texts("digest.themes"), bullets=True))
-    if digest.entries:
-        parts.append(table(digest, texts, most))
+    parts += rollup.headline(digest, texts) if digest.rollup else _themes_and_table(digest, texts, most)
     parts += [Text(tuple(plain(n) for n in digest.notices))] if digest.notices else []
     return Message(
         HEADLINE,
         plain(title),
         (*parts, _buttons(digest, texts)),
         kind=MessageKind.HEADLINE,
-        importance=_gravest(digest.entries),
-        counts=counts(digest, texts),
+        importance=_gravest(lasting.entries),
+        counts=counts(lasting, texts),
     )
+
+
+def _themes_and_table(digest: Digest, texts: Texts, most: int | None) -> list[Part]:
+    lines = tuple(
+        plain(texts("digest.theme", title=t.title, count=texts.count("commits", len(t.shas)))) for t in digest.themes
+    )
+    themes: list[Part] = [Text(lines, heading=texts("digest.themes"), bullets=True)] if lines else []
+    return [*themes, *([table(digest, texts, most)] if digest.entries else [])]
 
 
 def _released(digest: Digest, texts: Texts) -> list[Message]:
@@ -212,9 +236,9 @@ def _released(digest: Digest, texts: Texts) -> list[Message]:
 def _left_out(digest: Digest, texts: Texts, replies: int, most: int | None) -> list[str]:
     """What the reader is told of what stands in the report alone, or in the table and there."""
     high, rows, said = len(digest.by_importance[Importance.HIGH]), len(digest.rows), []
-    cut = most is not None and rows > most
+    cut = most is not None and rows > most and not digest.rollup
     if replies < high:
-        said.append(texts("digest.top_report" if cut else "digest.top", n=replies, of=f"{high:,}"))
+        said.append(texts("digest.top_report" if cut or digest.rollup else "digest.top", n=replies, of=f"{high:,}"))
     if cut:
         said.append(texts("digest.rows", n=most, of=f"{rows:,}"))
     return said
@@ -281,18 +305,19 @@ def _gravest(entries: Sequence[Entry]) -> Importance | None:
     return max((e.grade.importance for e in entries), key=lambda i: i.rank, default=None)
 
 
-def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts, most: int | None) -> Message:
+def _rolled_up(digest: Digest, texts: Texts, told: Mapping[str, str]) -> list[Message]:
+    """The reply with the themes and what else is worth a line; what is not stands in the report."""
+    parts, importance = tuple(rollup.rest(digest, texts, told)), _gravest(digest.lasting.entries)
+    title = plain(texts("rollup.rest"))
+    return [Message("rest", title, parts, kind=MessageKind.REST, importance=importance)] if parts else []
+
+
+def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts, most: int | None, told: Mapping[str, str]) -> Message:
     numbers = {i: len(digest.by_importance[i]) for i in Importance}
     of = texts("digest.rest_of", medium=numbers[Importance.MEDIUM], low=numbers[Importance.LOW])
     reasons = Counter(e.grade.reason for e in entries)  # what many have in common tells nobody anything
     lines = tuple(
-        (
-            Span(f"{mark(e.grade.importance, texts)} ", importance=e.grade.importance),
-            Span(e.commit.short, digest.repository.commit_url(e.commit.sha), code=True),
-            Span(f" {e.grade.sentence}"),
-            *([Span(f" · {e.grade.reason}")] if e.grade.reason and reasons[e.grade.reason] == 1 else []),
-            *(span for r in e.relations for span in (Span(" · "), *relation_line(digest.repository, r, texts))),
-        )
+        brief_line(digest.repository, e, texts, reason=reasons[e.grade.reason] == 1, told=told)
         for e in _weightiest(entries, most, _weight)
     )
     if more := len(entries) - len(lines):

@@ -69,11 +69,11 @@ class Bump:
 class Reference:
     """A commit that another one names: by the start of its SHA, its pull request's number, or its title.
 
-    `kind` is `reverts`, `backports` or `stacked`, which means: comes after it. A counter as in `[2/3]` names the rest
-    of its series by the title they share.
+    `kind` is `reverts`, `repairs` or `completes`, `backports`, or `stacked`, which means: comes after it. A counter as
+    in `[2/3]` names the rest of its series by the title they share.
     """
 
-    kind: Literal["reverts", "backports", "stacked"]
+    kind: Literal["reverts", "repairs", "completes", "backports", "stacked"]
     sha: str = ""
     pull: int | None = None
     title: str = ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from bot.values.digest import Filters, Grade
+from bot.values.digest import Filters, Grade, Link
 from bot.values.message import Place
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,6 +23,9 @@ TRIED = (*UNREACHABLE, DENIED)
 TOP, MOST_TOP = 12, 50
 """How many high commits a thread has where nobody says so, and at most."""
 
+FOLLOW_UPS = 5
+"""How often a week a place is told what became of commits that it was told of, where nobody says so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
@@ -31,7 +34,8 @@ class Subscription:
     `branch` empty means the default one; `schedule` is a crontab expression in the IANA `zone`; `quiet` says whether a
     period without commits is posted; `paused` holds the reason while it rests. `created` is when it began, and
     `scheduled` since when its schedule and zone are as they are: what they would have made due before is not. `top` is
-    how many high commits its threads have at most. `id` is 0 until the store gives one.
+    how many high commits its threads have at most; `follow_ups` says whether it is told what became of those. `id` is 0
+    until the store gives one.
     """
 
     place: Place
@@ -47,6 +51,7 @@ class Subscription:
     scheduled: datetime = EPOCH
     id: int = 0
     top: int = TOP
+    follow_ups: bool = True
 
 
 class StepState(StrEnum):
@@ -76,6 +81,25 @@ class DeliveredCommit:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """What became of a commit that a place was told of at a time `told`, to be said in the thread of that, `place`.
+
+    It is said in the headline instead where there is no such thread (`aloud`); the thread may turn out to be `gone`.
+    """
+
+    link: Link
+    told: datetime
+    place: Place
+    aloud: bool = False
+    gone: bool = False
+
+    @property
+    def key(self) -> str:
+        """The key of its message."""
+        return f"since-{self.link.earlier.sha[:12]}-{self.link.later.sha[:12]}"
+
+
 class DeliveryState(StrEnum):
     """What became of a delivery: it is due or under way; it is posted; nothing was to be told; it was given up.
 
@@ -99,16 +123,32 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """A commit that was told of, and that its branch has no more; by what it is known again where it comes back.
+
+    `shape` is which files it changes and by how many lines, `patch` what it does, `named` who wrote it under which
+    title: each a hash, empty where it is not known.
+    """
+
+    sha: str
+    shape: str = ""
+    patch: str = ""
+    named: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """Up to where a branch was told of: its commit `tip`, which is empty where there was nothing on it.
 
     It is None where only releases are told of. `releases` are the tags of the last weeks that were there by then, each
-    with the start of its SHA; None where nobody looked.
+    with the start of its SHA; None where nobody looked. `gone` is what was told of and was rewritten away, the latest
+    first, as far as it did not come back.
     """
 
     branch: str
     tip: str | None
     releases: tuple[tuple[str, str], ...] | None = None
+    gone: tuple[Gone, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +162,8 @@ class Delivery:
     then its messages may have been sent, of which the ledger knows nothing, so that each is looked for first. `top` is
     the subscription's when the digest was made; None for one that an earlier version began, which had no bounds.
     `before` is up to where the earlier ones told, and `mark` up to where this one does, once that is known; None where
-    an earlier version told by dates alone, or a restore has forgotten it.
+    an earlier version told by dates alone, or a restore has forgotten it. `follow_ups` are said after its digest, and
+    `told` is by SHA when the place was told of earlier commits that the digest refers to.
     """
 
     subscription: int
@@ -144,6 +185,8 @@ class Delivery:
     top: int | None = None
     before: Mark | None = None
     mark: Mark | None = None
+    follow_ups: tuple[FollowUp, ...] = ()
+    told: tuple[tuple[str, datetime], ...] = ()
 
     @property
     def sent(self) -> bool:

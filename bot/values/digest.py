@@ -85,6 +85,14 @@ class Impact:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A part of a commit, what was done there and how; `path` is empty where it is no single file."""
+
+    text: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Insight:
     """A technical observation with the evidence for it; `also` is that for its further parts."""
 
@@ -140,6 +148,7 @@ class Analysis:
 
     summary: str
     verdict: str = ""
+    changes: tuple[Change, ...] = ()
     impact: tuple[Impact, ...] = ()
     insights: tuple[Insight, ...] = ()
     risks: tuple[Risk, ...] = ()
@@ -167,6 +176,10 @@ class AnalysisKey:
     language: str
 
 
+LONG = 5
+"""Days from which on a digest reads as a rollup: those that people ask for, and those between two of a schedule."""
+
+
 @dataclass(frozen=True, slots=True)
 class Period:
     """The half-open time `[since, until)` in UTC, and the IANA zone in which it is shown."""
@@ -179,6 +192,12 @@ class Period:
     def days(self) -> tuple[datetime, datetime]:
         """Its first and its last local moment; both are on the same date when it is one day."""
         return local(self.since, self.zone), local(self.until - timedelta(microseconds=1), self.zone)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether a digest of it that somebody asks for reads as a rollup."""
+        first, last = self.days
+        return (last.date() - first.date()).days + 1 >= LONG
 
 
 def local(moment: datetime, zone: str) -> datetime:
@@ -217,7 +236,8 @@ class Between:
 class Scope:
     """Which commits a digest is about, and for whom. `branch` empty means the default one.
 
-    With `between` they are those of a release, and the period is when it was made.
+    With `between` they are those of a release, and the period is when it was made. With `rollup` it reads as one: for a
+    week or longer, of which nobody reads a table.
     """
 
     repo: str
@@ -226,11 +246,12 @@ class Scope:
     branch: str = ""
     filters: Filters = field(default_factory=Filters)
     between: Between | None = None
+    rollup: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """An earlier commit that a commit says it `reverts`, `backports` or is `stacked` on.
+    """An earlier commit that a commit says it `reverts`, `repairs`, `completes`, `backports` or is `stacked` on.
 
     `sha` and `title` are empty where only its pull request's number is known.
     """
@@ -242,13 +263,45 @@ class Relation:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """A commit as people name it: its SHA, the number of its change request, and its title."""
+
+    sha: str
+    pull: int | None
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What became of a commit: the `later` one, which landed at a time, `reverts`, `repairs`, `completes` or
+    `backports` the `earlier` one.
+
+    It is certain where the later one names the other. Else it is likely: of the `of` lines that the later one took
+    away or changed, `changed` were the earlier one's.
+    """
+
+    kind: str
+    earlier: Named
+    later: Named
+    at: datetime
+    changed: int = 0
+    of: int = 0
+
+    @property
+    def certain(self) -> bool:
+        """Whether the later commit says so itself."""
+        return self.of == 0
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """One commit of a digest with what is said of it, and the commits it names."""
+    """One commit of a digest with what is said of it, the commits it names, and what became of it `since`."""
 
     commit: Commit
     grade: Grade
     analysis: Analysis
     relations: tuple[Relation, ...] = ()
+    since: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +350,48 @@ class Theme:
     shas: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """A commit of which nothing is left, since a later one of its period, `by`, took it back.
+
+    `spent` says that the later one did nothing else, so that nothing is left of either.
+    """
+
+    sha: str
+    by: str
+    spent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A part of a repository, by its folder, and what happened to it: the commits that changed nothing more than it.
+
+    `shas` are in table order; the lines are those of their source, or of whatever people wrote.
+    """
+
+    name: str
+    shas: tuple[str, ...]
+    added: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """What makes a digest of a week or longer one that is read in two minutes: it has no table outside of the report.
+
+    `undone` are the commits that were taken back within the period, newest first; `components` are the parts in which
+    most commits happened, the busiest first; a commit is in one at most.
+    """
+
+    undone: tuple[Undone, ...] = ()
+    components: tuple[Component, ...] = ()
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """The SHAs of what is no news: what was taken back, and what did nothing but take it back."""
+        return frozenset(sha for u in self.undone for sha in (u.sha, *([u.by] if u.spent else [])))
+
+
 @dataclass(frozen=True)
 class Digest:
     """A period of one branch of one repository: everything that is said of it, before any layout.
@@ -305,7 +400,8 @@ class Digest:
     `usual` is the median number of commits of comparable earlier digests (None: too few);
     `notices` are sentences for the reader about what is missing and why; `degraded` says that a model or a patch was
     missing, so that a later try may tell more. `releases` are those of the period, the newest first; None in what was
-    kept before they were told of. `between` says that it is of a release, not of a branch.
+    kept before they were told of. `between` says that it is of a release, not of a branch. With a `rollup` it reads as
+    one; its overview and its themes then tell of what lasts.
     """
 
     repository: Repository
@@ -322,6 +418,13 @@ class Digest:
     degraded: bool = False
     releases: tuple[Released, ...] | None = None
     between: Between | None = None
+    rollup: Rollup | None = None
+
+    @cached_property
+    def lasting(self) -> "Digest":
+        """The digest without the commits of which nothing is left at its end; of one that is no rollup, itself."""
+        out = self.rollup.left_out if self.rollup else frozenset()
+        return replace(self, entries=tuple(e for e in self.entries if e.commit.sha not in out)) if out else self
 
     @cached_property
     def by_importance(self) -> dict[Importance, tuple[Entry, ...]]:

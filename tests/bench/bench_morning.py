@@ -116,7 +116,15 @@ def work(database: str, hub: str, slack: str, begun: str) -> None:
         now,
         readers=lambda *_: Readers(),
     )
-    app = App(repositories=repositories, archive=store, model=None, clock=now, concurrency=8, progress=Progress())
+    app = App(
+        repositories=repositories,
+        archive=store,
+        aftermath=store,
+        model=None,
+        clock=now,
+        concurrency=8,
+        progress=Progress(),
+    )
     chat = SlackChat(OneWorkspace(TOKEN, slack), clock=clock, sleep=lambda s: time.sleep(s / SPEED), now=clock)
     ports = dict.fromkeys(("archive", "subscriptions", "ledger", "leases"), store)
     worker = Worker(app, {"slack": chat}, timedelta(seconds=60 * SPEED), **ports)

@@ -197,6 +197,7 @@ def _day(
     app = App(
         repositories=repositories,
         archive=store,
+        aftermath=store,
         model=Asker(model, Bill(store, limits, _now)) if model else None,
         clock=_now,
         concurrency=load(OpenAISettings).openai_concurrency,

@@ -22,7 +22,7 @@ from adapters.chats.retry import Retrier, Retryable
 from adapters.chats.slack import limits
 from bot import addresses
 from bot.addresses import Service
-from bot.errors import ConfigError, DigestError, Forbidden, NotFound, ThreadGone, Unavailable, UsageError
+from bot.errors import ConfigError, DigestError, Forbidden, NotFound, NoThreads, ThreadGone, Unavailable, UsageError
 from bot.values import one_line
 
 NO_RETRIES: list[RetryHandler] = []
@@ -41,6 +41,7 @@ _UNCLEAR = frozenset({"internal_error", "fatal_error", "request_timeout", "servi
 _GONE = frozenset({"channel_not_found", "not_in_channel", "user_not_in_channel"})
 _NOBODY = frozenset({"user_not_found", "user_not_visible", "users_not_found"})
 _THREAD = frozenset({"thread_not_found", "message_not_found"})
+_NO_THREADS = frozenset({"restricted_action_non_threadable_channel", "restricted_action_thread_locked"})
 _CLOSED = frozenset({"is_archived", "restricted_action", "restricted_action_read_only_channel", "not_allowed"})
 _TOKEN = frozenset({"not_authed", "invalid_auth", "account_inactive", "token_revoked", "token_expired"})
 _TRIGGER = frozenset({"expired_trigger_id", "exchanged_trigger_id", "invalid_trigger_id", "trigger_expired"})
@@ -215,6 +216,7 @@ def translated(error: SlackApiError, gate: Gate) -> DigestError:
         (_GONE, NotFound("slack_channel", channel=gate.channel)),
         (_NOBODY, NotFound("slack_person")),
         (_THREAD, ThreadGone("slack_thread", channel=gate.channel)),
+        (_NO_THREADS, NoThreads("slack_no_threads", channel=gate.channel)),
         (_CLOSED, Forbidden("slack_closed", channel=gate.channel)),
         (_TRIGGER, UsageError("slack_form_expired")),
         (frozenset({"not_allowed_token_type"}), ConfigError("slack_app_token")),

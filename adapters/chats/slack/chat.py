@@ -96,7 +96,7 @@ class SlackChat:
         files = [Part[_Mark](names, share)] if (names := _names(file.name for file in rendered.files)) else []
 
         def look(place: Place, wanted: Sequence[_Mark]) -> dict[_Mark, str]:  # only the first page begins a thread
-            return self._look(client, once, place, wanted if place.thread else [m for m in wanted if m == keys[0]])
+            return self._look(client, once, place, wanted if place.thread else [m for m in wanted if m not in keys[1:]])
 
         if once.again:
             self._sleep(self._settle)

@@ -8,6 +8,7 @@ since: so no process fetches what another one of this machine has fetched within
 import errno
 import fcntl
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -25,6 +26,8 @@ from adapters.sources.git.process import Limits
 from adapters.sources.git.reach import Reach
 from adapters.sources.git.remote import Remote
 from bot.errors import Unavailable
+
+_log = logging.getLogger("digest.git")
 
 _FRESH = 60.0
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
@@ -170,6 +173,7 @@ class Clones:
                 return
             if path != used and self._removed(path):
                 number, size = number - 1, size - sizes[path]
+                _log.info("a clone made room", extra={"fields": {"clone": path.stem, "bytes": sizes[path]}})
 
     def _beyond(self, number: int, size: int) -> bool:
         return 0 < self._bounds.most < number or 0 < self._bounds.size < size

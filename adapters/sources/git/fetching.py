@@ -34,6 +34,9 @@ _NO_PART = re.compile("unadvertised object|want \\S+ not valid|did not send all 
 """What is said where no part can be had: of a server that gives no single objects, git's before protocol 2 or Gerrit's,
 and of a tag that names a file."""
 
+AT_ONCE = 10_000
+"""Objects that are asked for in one request: beyond 1 MB git sends it in chunks, which not every proxy takes."""
+
 _PASSED = ("SSH_AUTH_SOCK",)
 _ROOTS = "roots.pem"
 """The file beside the clones with whom git trusts, where somebody is named whom the machine does not."""
@@ -97,9 +100,12 @@ class Clone:
 
         Git asks for what it finds to be missing in the same way (git's promisor-remote.c).
         """
-        asked = "".join(f"{each}\n" for each in objects).encode()
         quiet = ("-c", "fetch.negotiationAlgorithm=noop", "fetch", *_QUIETLY, "--no-tags")
-        self._or_whole((*quiet, *_PARTLY, "--stdin", _ORIGIN), asked)
+        for start in range(0, len(objects), AT_ONCE):
+            asked = "".join(f"{each}\n" for each in objects[start : start + AT_ONCE])
+            self._or_whole((*quiet, *_PARTLY, "--stdin", _ORIGIN), asked.encode())
+            if not self.partial:
+                return
 
     def _or_whole(self, asked: Sequence[str], stdin: bytes = b"") -> None:
         """Fetch a part, or where that cannot be had for a reason that stays, everything, for good."""

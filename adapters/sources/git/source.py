@@ -18,6 +18,8 @@ from adapters.sources.git.remote import Remote, locate, parse
 from adapters.sources.git.settings import GitSettings
 from adapters.sources.git.tree import GitTree
 from bot.commits import lookup, people, reading
+from bot.commits.aftermath import MOST as MOST_LATER
+from bot.commits.aftermath import followed
 from bot.commits.hosts import Hosts
 from bot.commits.line import contents, landing
 from bot.commits.people import Mailmap
@@ -168,6 +170,25 @@ class GitSource:
             if not sha:
                 raise NotFound("pull_unknown", repo=opened.title, number=number)
             return _read(opened, [sha])[0]
+
+    def later(self, repo: str, branch: str, commit: Commit, until: datetime) -> tuple[Commit, ...]:
+        """What came after a commit on a branch and touches its files, see `bot.ports.CommitSource.later`.
+
+        One walk down to the commit, and the reading of what it finds. Of very many files the largest count. Raises
+        NotFound, Forbidden, Unavailable.
+        """
+        with self._open(repo, fresh=False) as opened:
+            tip = _tip(opened, branch)
+            paths = followed(commit)
+            if not tip or not paths or _objects(opened.view, [commit.sha]) != [(commit.sha, "commit")]:
+                return ()
+            oldest = f"--max-age={int(commit.committed.timestamp())}"
+            named = [f":(literal,top){path}" for path in paths]
+            walked = ("rev-list", "--first-parent", "--timestamp", oldest, tip, f"^{commit.sha}", "--", *named)
+            with closing(_printed(opened.view, *walked)) as printed:
+                points = [(history.seconds(line.partition(b" ")[0]), history.text(line.split()[1])) for line in printed]
+            shas = [sha for time, sha in points if time <= until.timestamp()]
+            return _read(opened, shas[-MOST_LATER:])[::-1]
 
     def patches(
         self, repo: str, commits: Sequence[Commit], paths: Collection[str] = ()

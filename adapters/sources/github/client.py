@@ -210,7 +210,7 @@ class Client:
         return self._spare
 
     def get(
-        self, path: str, missing: DigestError, *, allow: int = 200, remember: bool = False, **query: str | int
+        self, path: str, missing: DigestError, /, *, allow: int = 200, remember: bool = False, **query: str | int
     ) -> Answer:
         """The answer to `GET path`; the status `allow` is returned like a success.
 
@@ -229,7 +229,7 @@ class Client:
         return self._checked(answer, missing, allow)
 
     def pages(
-        self, path: str, missing: DigestError, *, allow: int = 200, remember: bool = False, **query: str | int
+        self, path: str, missing: DigestError, /, *, allow: int = 200, remember: bool = False, **query: str | int
     ) -> Iterator[Answer]:
         """Every page of `GET path`. Raises like `get`."""
         answer = self.get(path, missing, allow=allow, remember=remember, **query)

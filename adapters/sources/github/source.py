@@ -26,6 +26,7 @@ from adapters.sources.github.tree import Files, GitHubTree
 from adapters.sources.github.twins import Twins
 from adapters.sources.github.walks import ROW, Found, Walks, listed
 from bot.commits import lookup, people
+from bot.commits.aftermath import followed
 from bot.commits.line import contents, landing
 from bot.commits.people import Mailmap
 from bot.commits.reading import Written
@@ -70,6 +71,9 @@ FOLDERS = 5
 
 KEPT = 32 * 1024 * 1024
 """Bytes of files and patches kept, so that `patches()` need not ask again."""
+
+FOLLOWED, LATER = 3, 30
+"""So many files of a commit are followed through the commits after it, and so many of these are read."""
 
 NAMED = 5
 """As many branches are named where one is unknown."""
@@ -176,6 +180,23 @@ class GitHubSource:
         sha = pull.merge_commit_sha
         found = self._alone(name, sha, NotFound("commit_unknown", repo=name, sha=sha), pull)
         return replace(found, pull=number)
+
+    def later(self, repo: str, branch: str, commit: Commit, until: datetime) -> tuple[Commit, ...]:
+        """What came after a commit on a branch and touches its files, see `bot.ports.CommitSource.later`.
+
+        A REST request for each of up to three files, those with the most new lines, and what reading up to 30 commits
+        takes. GitHub lists what was merged too, and not the merge. Raises like `commits`.
+        """
+        name = self._name(_checked(repo))
+        start = {"sha": branch} if branch and not _NO_BRANCH.search(branch) else {}
+        ends = {"since": _stamp(commit.committed), "until": _stamp(until + MARGIN)}
+        found: Found = {}
+        for path in followed(commit)[:FOLLOWED]:
+            found |= self._list(name, path=path, per_page=100, **ends, **start)
+        before = {commit.sha, *commit.parents}
+        places = (place for place in map(answers.landed, found.values()) if place.sha not in before)
+        later = sorted((p for p in places if p.committed >= commit.committed), key=lambda p: p.committed)
+        return self._told(name, later[:LATER], found)
 
     def patches(
         self, repo: str, commits: Sequence[Commit], paths: Collection[str] = ()

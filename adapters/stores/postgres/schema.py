@@ -128,6 +128,33 @@ def _tables(db: Connection) -> None:
     db.execute("INSERT INTO memory VALUES (%s, 0, 0)", (uuid.uuid4().hex,))
 
 
+_AFTERMATH: tuple[LiteralString, ...] = (
+    """
+    CREATE TABLE links (
+        repo bigint NOT NULL REFERENCES repositories (id), sha text COLLATE "C" NOT NULL,
+        later text COLLATE "C" NOT NULL, certain smallint NOT NULL, body text NOT NULL, PRIMARY KEY (repo, sha, later)
+    )
+    """,
+    "CREATE INDEX links_by_later ON links (repo, later)",
+    """
+    CREATE TABLE follow_ups (
+        place text COLLATE "C" NOT NULL, sha text COLLATE "C" NOT NULL, later text COLLATE "C" NOT NULL,
+        at bigint NOT NULL, subscription bigint NOT NULL REFERENCES subscriptions (id) ON DELETE CASCADE,
+        delivery bigint NOT NULL, PRIMARY KEY (place, sha, later)
+    )
+    """,
+    "CREATE INDEX follow_ups_by_time ON follow_ups (at)",
+    "CREATE INDEX follow_ups_by_subscription ON follow_ups (subscription)",
+    'CREATE TABLE muted (place text COLLATE "C" PRIMARY KEY, at bigint NOT NULL)',
+)
+
+
+def _aftermath(db: Connection) -> None:
+    """What became of commits; what channels were told of that; and threads in which nothing is said."""
+    for statement in _AFTERMATH:
+        db.execute(statement)
+
+
 def _due_moments(db: Connection) -> None:
     """When each subscription is to be looked at, see `adapters.stores.due`: those of an earlier version at once."""
     for name in ("due", "looked"):
@@ -162,7 +189,7 @@ def _queue(db: Connection) -> None:
         db.execute(statement)
 
 
-MIGRATIONS = (_tables, _due_moments, _packed, _queue)
+MIGRATIONS = (_tables, _due_moments, _packed, _queue, _aftermath)
 
 
 def is_current(db: Connection, server: str) -> bool:

@@ -7,6 +7,7 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from adapters.postgres import Server
+from adapters.stores.aftermath import AftermathPart
 from adapters.stores.leases import LeasesPart
 from adapters.stores.ledger import LedgerPart
 from adapters.stores.memory import MemoryPart
@@ -25,6 +26,7 @@ class PostgresStore(
     PostgresKeeping,
     PostgresMoving,
     PostgresArchive,
+    AftermathPart,
     SubscriptionsPart,
     LedgerPart,
     MeterPart,

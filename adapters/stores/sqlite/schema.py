@@ -248,3 +248,25 @@ def packed(db: Database) -> None:
     for table, key in (("commits", "id"), ("analyses", "repo"), ("analysis_words", "commit_id"), ("digests", "key")):
         db.table(table).add_column("packed", bytes)
         db.execute(f"CREATE INDEX {table}_plain ON {table} ({key}) WHERE packed IS NULL")
+
+
+@MIGRATIONS()
+def aftermath(db: Database) -> None:
+    """What became of commits, by both ends; what channels were told of that; and threads in which nothing is said.
+
+    A channel is told by a subscription, and with it what it was told is forgotten.
+    """
+    db.execute(
+        "CREATE TABLE links (repo INTEGER NOT NULL REFERENCES repositories (id), sha TEXT NOT NULL, "
+        "later TEXT NOT NULL, certain INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (repo, sha, later)) "
+        "STRICT, WITHOUT ROWID"
+    )
+    db.execute("CREATE INDEX links_by_later ON links (repo, later)")
+    db.execute(
+        "CREATE TABLE follow_ups (place TEXT NOT NULL, sha TEXT NOT NULL, later TEXT NOT NULL, at INTEGER NOT NULL, "
+        "subscription INTEGER NOT NULL REFERENCES subscriptions (id) ON DELETE CASCADE, delivery INTEGER NOT NULL, "
+        "PRIMARY KEY (place, sha, later)) STRICT, WITHOUT ROWID"
+    )
+    db.execute("CREATE INDEX follow_ups_by_time ON follow_ups (at)")
+    db.execute("CREATE INDEX follow_ups_by_subscription ON follow_ups (subscription)")
+    db.execute("CREATE TABLE muted (place TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from adapters.stores.aftermath import AftermathPart
 from adapters.stores.leases import LeasesPart
 from adapters.stores.ledger import LedgerPart
 from adapters.stores.memory import MemoryPart
@@ -20,6 +21,7 @@ class SqliteStore(
     SqliteKeeping,
     SqliteMoving,
     SqliteArchive,
+    AftermathPart,
     SubscriptionsPart,
     LedgerPart,
     MeterPart,

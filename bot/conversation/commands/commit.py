@@ -4,11 +4,24 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from bot.conversation.command import Command, Context
-from bot.conversation.grammar import CommitName, quoted, references
-from bot.errors import DigestError, UsageError
-from bot.posts.labels import subject_line
+from bot.conversation.grammar import CommitName, named_commits, quoted, references
+from bot.errors import DigestError, NotFound, UsageError
+from bot.posts.labels import subject_line, told_labels
 from bot.posts.post import commit_message
-from bot.values import Button, Buttons, Commit, Line, Message, MessageKind, Post, Repository, Span, Text, one_line
+from bot.values import (
+    Button,
+    Buttons,
+    Commit,
+    DeliveredCommit,
+    Line,
+    Message,
+    MessageKind,
+    Post,
+    Repository,
+    Span,
+    Text,
+    one_line,
+)
 
 _EXPLAINED = 3
 """Commits of one text that are explained at once: each can be long."""
@@ -29,8 +42,33 @@ def expand(context: Context, named: CommitName) -> tuple[Post, ...]:
         return {s.branch for s in everywhere if s.repo == repository.name and s.branch}
 
     entry = context.services.app.expand(repository, commit, context.texts, followed, context.account)
+    where = {r.sha: _told_here(context, repository, r.sha) for r in entry.relations if r.sha}
+    told = told_labels({sha: each[0].at for sha, each in where.items() if each}, context.zone, context.texts)
     standing = context.services.app.releasing.standing(repository, commit)
-    return (Post(commit_message(repository, entry, context.zone, context.texts, standing=standing)),)
+    said = commit_message(repository, entry, context.zone, context.texts, standing=standing, told=told)
+    return (Post(said),)
+
+
+def _told_here(context: Context, repository: Repository, sha: str) -> list[DeliveredCommit]:
+    """Where in this channel a commit was told of, the first place first."""
+    delivered = context.services.archive.delivered_to(repository.name, sha)
+    return [each for each in delivered if each.place.whole == context.place.whole]
+
+
+def _mute(muted: bool, context: Context, words: Sequence[str]) -> tuple[Post, ...]:
+    """Say no more of what becomes of commits in the threads in which one was told here, or again."""
+    named = named_commits(words, context.services.defaults.hosts)
+    if len(named) != 1:
+        raise UsageError("mute_what")
+    found = _candidates(context, named[0])
+    threads = {each.place for repository, commit, _ in found for each in _told_here(context, repository, commit.sha)}
+    repository, commit, _ = found[0]
+    if not any(place.thread for place in threads):
+        raise NotFound("mute_nothing", name=repository.named(commit))
+    for place in threads:
+        context.services.app.aftermath.mute(place, context.now, muted)
+    said = context.texts("answer.muted" if muted else "answer.unmuted", name=repository.named(commit))
+    return (Post(Message("muted", (Span(said),), kind=MessageKind.ANNOUNCEMENT)),)
 
 
 def _explain(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
@@ -105,4 +143,8 @@ def _which(context: Context, named: CommitName, found: Sequence[_Found]) -> Post
     return Post(Message("which", (Span(title),), parts, kind=MessageKind.QUESTION))
 
 
-COMMANDS = (Command("explain", _explain),)
+COMMANDS = (
+    Command("explain", _explain),
+    Command("mute", partial(_mute, True)),
+    Command("unmute", partial(_mute, False), help="mute"),
+)

@@ -10,7 +10,7 @@ from bot import crontab
 from bot.conversation import forms
 from bot.conversation.command import Command, Context
 from bot.conversation.grammar import is_repository, quoted
-from bot.conversation.options import ANYTHING, blaming, branch_of, continued, typed_options, with_options
+from bot.conversation.options import ANYTHING, OPTIONS, blaming, branch_of, continued, typed_options, with_options
 from bot.delivery import ledger, schedule
 from bot.delivery.resting import resume
 from bot.errors import NotFound, UsageError
@@ -102,7 +102,24 @@ def _unsubscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
         context.services.subscriptions.unsubscribe(subscription.id)
     named = sorted({_title(context, s) for s in gone})
     title = context.texts("answer.unsubscribed", repo=", ".join(named))
-    return (Post(Message("unsubscribed", (Span(title),), kind=MessageKind.ANNOUNCEMENT)),)
+    lines = [line for s in gone if s not in context.naming.unnamed and (line := _again(context, s))]
+    back = [(Span(context.texts("answer.back")),), *((Span(line, code=True),) for line in lines)]
+    parts = (Text(tuple(back)),) if lines else ()
+    return (Post(Message("unsubscribed", (Span(title),), parts, kind=MessageKind.ANNOUNCEMENT)),)
+
+
+_LASTING = frozenset({"at", "on", "zone", "lang"})
+"""Options whose defaults may be others by then: they follow what else a channel follows."""
+
+
+def _again(context: Context, subscription: Subscription) -> str:
+    """The line that begins a subscription again with all that was set; empty where its schedule cannot be typed so."""
+    new = context.fresh(subscription.repo)
+    set_to = {name: option.value(subscription) for name, option in OPTIONS.items()}
+    if not set_to["at"] or not set_to["on"]:
+        return ""
+    other = {name: value for name, value in set_to.items() if name in _LASTING or value != OPTIONS[name].value(new)}
+    return f"{context.services.command} {forms.line({'repo': context.naming.title(subscription.repo)} | other)}"
 
 
 def _here(context: Context, words: Sequence[str]) -> list[Subscription]:
@@ -183,7 +200,7 @@ def _resting(context: Context, subscription: Subscription) -> tuple[Part, ...]:
 def _described(context: Context, subscription: Subscription, texts: Texts, times: int = 1) -> Fields:
     filters = subscription.filters
     items = [
-        ("schedule", f"{subscription.schedule} ({zone_label(subscription.zone)})"),
+        ("schedule", _schedule(subscription, texts)),
         ("next" if times == 1 else "coming", _coming(context, subscription, texts, times)),
         ("language", subscription.language),
         ("branch", subscription.branch),
@@ -193,9 +210,24 @@ def _described(context: Context, subscription: Subscription, texts: Texts, times
         ("tells", texts("answer.releases_alone") if filters.releases else ""),
         ("quiet", texts("answer.yes") if subscription.quiet else ""),
         ("top", texts("answer.at_most", n=subscription.top)),
+        ("follow_ups", "" if subscription.follow_ups else texts("answer.no")),
         ("paused", texts(f"paused.{subscription.paused}") if subscription.paused else ""),
     ]
     return Fields(tuple((texts(f"setting.{name}"), (Span(value),)) for name, value in items if value))
+
+
+def _schedule(subscription: Subscription, texts: Texts) -> str:
+    """When digests come, as people say it, with the crontab expression behind; that alone, where it cannot be said."""
+    try:
+        time, days = schedule.time_of(subscription.schedule), schedule.days_of(subscription.schedule)
+    except (UsageError, ValueError):
+        time, days = "", ()  # kept by an older program, or changed by hand
+    if not time or not days:
+        return f"{subscription.schedule} ({zone_label(subscription.zone)})"
+    names = texts("answer.between").join(texts(f"weekday.{crontab.WEEK.index(day)}") for day in days)
+    named = {crontab.WEEK: "answer.every_day", crontab.WEEK[:5]: "answer.every_weekday"}.get(days, "answer.on_days")
+    said = texts(named, days=names, time=time)
+    return texts("answer.schedule", said=said, crontab=subscription.schedule, zone=zone_label(subscription.zone))
 
 
 def _coming(context: Context, subscription: Subscription, texts: Texts, times: int) -> str:

@@ -1,0 +1,92 @@
+"""What became of commits: found once, when the later commit is first seen, and kept; the likely ones when asked for."""
+
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+
+from bot.commits.aftermath import MOST, WITHIN, Share, followed, shares
+from bot.commits.related import Landed
+from bot.errors import DigestError
+from bot.judgement.history import History
+from bot.ports import Aftermath
+from bot.values import Commit, Entry, Link, Named, Relation, Repository
+
+_BUILDS = "stacked"
+"""What comes after a commit, and says nothing on what became of it."""
+
+
+class Links:
+    """What became of the commits of one repository."""
+
+    def __init__(self, repository: Repository, history: History, kept: Aftermath) -> None:
+        self._repository = repository
+        self._source = history.source
+        self._history = history
+        self._kept = kept
+
+    def found(self, commits: Sequence[Commit]) -> tuple[Link, ...]:
+        """What commits that landed, newest first, say that they do with earlier ones: of their own number, or kept.
+
+        It is kept, so that it is known from both ends. Raises what the store raises.
+        """
+        landed = Landed(commits)
+        links = [link for c in commits for link in self._of(c, self._history.relations(c, landed))]
+        self._kept.keep_links(self._repository.name, links)
+        return tuple(links)
+
+    def since(self, commit: Commit, branch: str) -> tuple[Link, ...]:
+        """All that is known to have become of a commit, by time, with what is looked for only now: what is likely.
+
+        It costs nothing that it can be had without: where the source fails, or allows only a few requests more, what is
+        kept is what is known. Raises what the store raises.
+        """
+        found: list[Link] = []
+        with suppress(DigestError):
+            found += self._looked_for(commit, branch)
+        self._kept.keep_links(self._repository.name, found)
+        return tuple(k for k in self._kept.links(self._repository.name, [commit.sha]) if k.earlier.sha == commit.sha)
+
+    def _looked_for(self, commit: Commit, branch: str) -> Iterable[Link]:
+        """What later commits that touch the same files say of a commit, and what became of its lines."""
+        if not self._history.affords():
+            return
+        repo = self._repository.name
+        later = self._source.later(repo, branch, commit, commit.committed + WITHIN)[:MOST]
+        if not later:
+            return
+        landed = Landed((*reversed(later), commit))
+        for each in later:
+            yield from (k for k in self._of(each, self._history.relations(each, landed)) if k.earlier.sha == commit.sha)
+        for share in self._shares(commit, later):
+            yield self._link(share.kind, self._named(commit), share.later, share.changed, share.of)
+
+    def _shares(self, commit: Commit, later: Sequence[Commit]) -> Iterable[Share]:
+        """What became of a commit's lines; patches are read one after the other."""
+        paths, known = set(followed(commit)), {each.sha: each for each in later}
+        for each in later:
+            paths |= {f.path for f in each.files if f.previous in paths}
+        read = self._source.patches(self._repository.name, [commit, *later], paths)
+        sha, own = next(read, ("", ()))
+        return shares(commit, own, ((known[sha], patches) for sha, patches in read)) if sha == commit.sha else ()
+
+    def _of(self, commit: Commit, relations: Iterable[Relation]) -> Iterable[Link]:
+        for each in relations:
+            if each.sha and each.kind != _BUILDS:
+                yield self._link(each.kind, Named(each.sha, each.pull, each.title), commit)
+
+    def _link(self, kind: str, earlier: Named, commit: Commit, changed: int = 0, of: int = 0) -> Link:
+        return Link(kind, earlier, self._named(commit), commit.committed, changed, of)
+
+    def _named(self, commit: Commit) -> Named:
+        return Named(commit.sha, commit.pull, self._repository.titled(commit))
+
+
+def netted(
+    entries: Sequence[Entry], links: Sequence[Link], undone: Collection[str] = ()
+) -> dict[str, tuple[Link, ...]]:
+    """By SHA what became of entries of a digest within it, but for what the `undone` commits of it did."""
+    known = {e.commit.sha for e in entries}
+    found: dict[str, tuple[Link, ...]] = {}
+    for link in links:
+        if link.earlier.sha in known and link.later.sha not in undone:
+            found[link.earlier.sha] = (*found.get(link.earlier.sha, ()), link)
+    return found
