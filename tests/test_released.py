@@ -244,6 +244,21 @@ def test_a_release_alone_is_worth_a_digest(bot):
     assert "nothing landed" in str(headline)
 
 
+def test_a_day_that_an_earlier_version_delivered_is_told_again_as_it_was(bot, monkeypatch):
+    followed = bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    tag(bot, "v1.0.0", "fix: one")
+    bot.at("19T09:00")
+    delivery = bot.store.deliveries(followed.id)[0]
+    made = bot.store.digest(delivery.digest)
+    bot.store.keep_digest(delivery.digest, replace(made, degraded=True), bot.time.moment)
+    earlier = {"earlier": replace(made, releases=None)}
+    monkeypatch.setattr(type(bot.store), "delivered_digests", lambda *_: earlier)
+    (said,) = bot.world.ask("/digest 2026-02-18", CHANNEL)
+    assert "fix: one" in words(said.headline)
+    assert "Released" not in words(said.headline)
+
+
 def test_on_release_only_releases_are_told_and_each_once(bot):
     bot.world.run("subscribe " + bot.repo + " at 09:00 on release", CHANNEL)
     (followed,) = bot.store.subscriptions()
