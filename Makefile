@@ -11,10 +11,15 @@ DEMO_ENV = DIGEST_DATABASE="$(DEMO_OUT)/digest.db" DIGEST_CLONES="$(DEMO_OUT)/cl
 # One process more than two cores have: many tests wait for another process.
 PARALLEL := -n 3 --dist worksteal
 
-# Hundreds of tests start the program, which compiles itself anew each time where keeping bytecode is turned off.
+# Hundreds of tests start the program, which would compile itself each time if it kept no bytecode.
 test stress: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check stress bench eval fmt lock release pictures
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check stress bench eval fmt lock release pictures
+
+# Made from the `##` behind each target.
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
@@ -23,8 +28,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-# The main job on this repository's own history, or on DEMO_REPO=/path, a URL, or owner/name.
-demo: $(INSTALLED)
+setup: $(INSTALLED) ## Create the virtual environment; everything else does so when needed
+
+demo: $(INSTALLED) ## Show a digest of this repository, or of DEMO_REPO=/path, a URL or owner/name
 	@mkdir -p "$(DEMO_OUT)"
 	@$(DEMO_ENV) $(BIN)/digest latest "$(DEMO_REPO)"
 	@$(DEMO_ENV) $(BIN)/digest report "$(DEMO_REPO)" --date latest -o "$(DEMO_OUT)/report.md"
@@ -35,10 +41,10 @@ demo: $(INSTALLED)
 	printf '\n$$ digest %s\n\n' "$$sha" && $(DEMO_ENV) $(BIN)/digest "$$sha" --repo "$(DEMO_REPO)"
 	@printf '\nThe full reports: %s\n' "$(DEMO_OUT)/report.md report.zh.md report.html report.json"
 
-test: $(INSTALLED)
+test: $(INSTALLED) ## Run all tests
 	$(BIN)/python -m pytest -q $(PARALLEL) -o cache_dir="$(VENV)/cache/pytest"
 
-check: $(INSTALLED)
+check: $(INSTALLED) ## Check formatting, types, imports and dependencies
 	$(BIN)/ruff check --cache-dir "$(VENV)/cache/ruff" .
 	$(BIN)/ruff format --check --cache-dir "$(VENV)/cache/ruff" .
 	$(BIN)/mypy --cache-dir "$(VENV)/cache/mypy"
@@ -46,16 +52,15 @@ check: $(INSTALLED)
 	$(BIN)/deptry .
 	$(BIN)/deptry tests tests/bench tests/eval docs --exclude '\.venv' --ignore DEP002,DEP004
 
-# What takes longer than a test run may: every property with thousands of examples.
-stress: $(INSTALLED)
+stress: $(INSTALLED) ## Run all tests with thousands of examples for each property: takes long
 	STRESS=1 $(BIN)/python -m pytest -q $(PARALLEL) -o cache_dir="$(VENV)/cache/pytest"
 
-bench: $(INSTALLED)
+bench: $(INSTALLED) ## Measure speed and memory against their bars: takes many minutes
 	$(BIN)/python tests/bench/run.py
 
-# How good the grades are: GRADED=commits.jsonl.gz (commits that maintainers graded) and REPO=path DATE=2026-01-26 (a
-# real day), with MODEL=rules, live or recorded (RECORD=answers.jsonl); COMPARE="a.json b.json" shows two runs together.
-eval: $(INSTALLED)
+# GRADED=commits.jsonl.gz (commits that maintainers graded) and REPO=path DATE=2026-01-26 (a real day), with MODEL=rules,
+# live or recorded (RECORD=answers.jsonl); COMPARE="a.json b.json" shows two runs together.
+eval: $(INSTALLED) ## Measure grades, a model or a prompt (docs/triage.md)
 	@$(BIN)/python tests/eval/run.py --out "$(WORK)/build/eval.json" $(if $(OUT),--out "$(OUT)") \
 		$(if $(GRADED),--graded "$(GRADED)") $(if $(PAGES),--pages $(PAGES)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 		$(if $(REPO),--repo "$(REPO)") $(if $(DATE),--date $(DATE)) $(if $(ZONE),--zone $(ZONE)) \
@@ -63,16 +68,15 @@ eval: $(INSTALLED)
 		$(if $(PRICE_IN),--price-in $(PRICE_IN)) $(if $(PRICE_OUT),--price-out $(PRICE_OUT)) \
 		$(if $(COMPARE),--compare $(COMPARE))
 
-# Every picture that the pages show, and a day's report, made anew from what the program really puts out.
 PICTURED := 2026-11-27
-pictures: $(INSTALLED)
+pictures: $(INSTALLED) ## Redraw the pictures of the docs from the program's real output
 	$(BIN)/python docs/picture.py . $(PICTURED) docs/digest.svg
 	DIGEST_DATABASE="$(DEMO_OUT)/pictures.db" DIGEST_ZONE=UTC $(BIN)/digest report . --date $(PICTURED) --format html -o docs/report.html
 	$(BIN)/python docs/slack_picture.py
 	$(BIN)/python docs/analysis_picture.py
 	$(BIN)/python docs/feishu_picture.py
 
-fmt: $(INSTALLED)
+fmt: $(INSTALLED) ## Format the code
 	$(BIN)/ruff check --fix-only --cache-dir "$(VENV)/cache/ruff" .
 	$(BIN)/ruff format --cache-dir "$(VENV)/cache/ruff" .
 
@@ -80,14 +84,14 @@ fmt: $(INSTALLED)
 # and of that with the driver for PostgreSQL. Needs uv.
 LOCKED = uv pip compile pyproject.toml -c constraints.txt --universal --generate-hashes --python-version 3.11 --no-header \
 	--no-annotate --quiet
-lock:
+lock: ## Write the locked requirements; needs uv
 	$(LOCKED) -o requirements.lock
 	$(LOCKED) --extra postgres -o requirements-postgres.lock
 
 # Wheel and sdist in build/release/dist, looked at by twine, and the wheel tried in a fresh environment. Nothing is uploaded.
 RELEASE = $(shell $(PYTHON) -c 'import os, sys; print(os.path.abspath(sys.argv[1]))' "$(WORK)")/build/release
 FRESH = DIGEST_DATABASE="$(RELEASE)/digest.db" DIGEST_CLONES="$(RELEASE)/clones" PYTHONPATH=
-release:
+release: ## Build wheel and sdist and try them; uploads nothing
 	rm -rf "$(RELEASE)"
 	@mkdir -p "$(RELEASE)"
 	$(PYTHON) -m venv "$(RELEASE)/tools"

@@ -1,6 +1,6 @@
-"""Each row of the README's "Add something", really added to a copy of the program, which then runs as a process.
+"""Each row of CONTRIBUTING's "Add something", really added to a copy of the program, which then runs as a process.
 
-What a newcomer writes is written here: one file, and one line where the README says so.
+What a newcomer writes is written here: one file, and one line where that table says so.
 """
 
 from __future__ import annotations

@@ -392,15 +392,32 @@ def test_the_digest_of_a_release_is_kept_and_is_not_the_last_one(world, monkeypa
 
 
 @pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("what's in v0.20.1?", "v0.20.1"),
+        ("what changed in v0.20.1", "v0.20.1"),
+        ("release v0.20.1", "v0.20.1"),
+        ("v0.20.1 有什么", "v0.20.1"),
+        ("版本 v0.20.1", "v0.20.1"),
+        ("what changed between v0.20.0 and v0.21.0rc1?", "v0.20.0..v0.21.0rc1"),
+        ("v0.20.0 到 v0.21.0rc1", "v0.20.0..v0.21.0rc1"),
+    ],
+)
+def test_a_sentence_names_a_release_or_two(world, line, meant):
+    assert world.ask(line) == world.ask(meant)
+
+
+@pytest.mark.parametrize(
     ("line", "key"),
     [
+        ("v0.20.1 -x", "command_unknown"),
         ("v9.9.9", "release_unknown"),
         ("v0.20.0..v9.9.9", "release_unknown"),
         ("nightly-2026-02-18", "command_unknown"),
         ("2026-02-01..2026-02-31", "date_invalid"),
         ("2026-02-01..2026-03-31", "date_future"),
         ("-x", "command_unknown"),
-        ("v0.20.0..", "command_unknown"),
+        ("..v0.20.0", "command_unknown"),
     ],
 )
 def test_what_is_no_release_is_told_with_what_there_is(world, line, key):

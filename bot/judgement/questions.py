@@ -78,7 +78,7 @@ _MESSAGE, _LISTED, _BRIEFLY = 4_000, 600, 400
 """Characters of a message for an analysis, in the list of a day, and where several are looked at again."""
 _LABELS, _LABEL = 10, 50
 """Labels of a change request that are shown, and characters of one (GitHub takes no longer ones)."""
-FOUND = (10_000, 24_000)
+FOUND = (14_000, 24_000)
 """Characters of what was looked up, at least and at most: about half of the patch between these."""
 
 
