@@ -20,7 +20,6 @@ from bot.judgement.shapes import (
     MOST_LOOKS,
     AnalysisReply,
     BatchReply,
-    ChangeReply,
     CorrectionReply,
     DraftReply,
     ImpactReply,
@@ -380,7 +379,6 @@ def _as_json(part: Analysis) -> str:
     shaped = AnalysisReply.model_construct(  # what an earlier version kept may lack a field
         verdict=part.verdict,
         summary=part.summary,
-        changes=[ChangeReply(text=p.text, path=p.path) for p in part.changes],
         impact=[
             ImpactReply(component=i.component, paths=list(i.paths), before=i.before, effect=i.effect)
             for i in part.impact
