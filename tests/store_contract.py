@@ -50,6 +50,7 @@ from bot.values import (
     InnerCommit,
     Insight,
     Link,
+    Mark,
     Named,
     Period,
     Person,
@@ -656,6 +657,13 @@ class StoreContract:
         store.keep_delivery(later)
         assert store.delivery(made.id) == later
         assert store.deliveries(made.subscription) == (later,)
+
+    def test_up_to_where_a_delivery_told_comes_back_with_the_releases_that_were_there(self, store: Store) -> None:
+        followed = store.subscribe(replace(DAILY, filters=Filters(releases=True)))
+        marks = Mark("main", None, (("v1.0.0", "a" * 12),)), Mark("main", "b" * 40)
+        made = planned(store, followed.id, before=marks[0], mark=marks[1])
+        assert (store.delivery(made.id).before, store.delivery(made.id).mark) == marks
+        assert store.subscriptions()[0].filters.releases
 
     def test_a_delivery_is_planned_once_whoever_comes_first(self, store: Store) -> None:
         number = store.subscribe(DAILY).id

@@ -186,8 +186,8 @@ def test_it_reads_well_in_both_languages_and_holds_hostile_titles():
     assert text(link_line(REPO, link(), zh)) == "已被 #2 回退：title 2"
     likely = link(kind="repairs", changed=3, of=4)
     assert "of 4 that it changes or removes, 3 came from this commit" in text(link_line(REPO, likely, en))
-    assert text(follow_up_line(REPO, SAID, "UTC", en)) == "#1 (told 2026-06-08) reverted by #2: title 2"
-    assert text(follow_up_line(REPO, SAID, "UTC", zh)) == "#1（2026-06-08 已报）已被 #2 回退：title 2"
+    assert text(follow_up_line(REPO, SAID, "UTC", en)) == "#1 (reported 2026-06-08) reverted by #2: title 2"
+    assert text(follow_up_line(REPO, SAID, "UTC", zh)) == "#1（2026-06-08 已推送）已被 #2 回退：title 2"
     hostile = replace(link(), later=Named(sha(2), None, "<!channel> {name} \0 [x](http://y)\nnext"))
     (first, *_), line = link_line(REPO, hostile, en), link_line(REPO, hostile, en)
     assert first.text == "reverted by "
@@ -239,7 +239,7 @@ def test_the_thread_in_which_a_commit_was_told_gets_a_short_reply_after_the_next
     assert "#1" in str(reply)
     assert "reverted by" in str(reply)
     assert float(reply["ts"]) > float(headline["ts"])
-    assert "told 2026-02-19" in str(beneath)
+    assert "reported 2026-02-19" in str(beneath)
     assert "Since then" not in str(headline)
     bot.commit("three", DAY + timedelta(days=2, hours=3))
     bot.at("21T09:00")
@@ -258,7 +258,7 @@ def test_a_thread_that_is_gone_is_said_in_the_next_headline(bot):
     bot.at("21T09:00")
     *_, third = bot.tops()
     assert "Since then" in str(third)
-    assert "told 2026-02-19" in str(third)
+    assert "reported 2026-02-19" in str(third)
     bot.commit("four", DAY + timedelta(days=3, hours=3))
     bot.at("22T09:00")
     assert "Since then" not in str(bot.tops()[-1])
@@ -280,7 +280,7 @@ def test_nothing_is_said_where_nobody_wants_it(bot):
     two_mornings(bot, follow=bot.follow(follow_ups=False) and False)
     said, _, beneath = after(bot)
     assert said == []
-    assert "told 2026-02-19" in str(beneath)
+    assert "reported 2026-02-19" in str(beneath)
 
 
 def test_a_muted_thread_stays_silent(bot):

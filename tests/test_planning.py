@@ -1,5 +1,6 @@
 """A tick looks only at what the index says is due, and misses nothing that looking at everything would find."""
 
+import os
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -79,7 +80,7 @@ def change(store, now, what, *more):
 
 
 @given(changes=st.lists(CHANGES, max_size=25))
-@settings(max_examples=40)
+@settings(max_examples=2_000 if os.environ.get("STRESS") else 20)
 def test_looking_at_everything_finds_nothing_more(tmp_path_factory, changes):
     """Whatever happens to clocks, schedules, zones and deliveries, and in whichever order."""
     path, now = tmp_path_factory.mktemp("planning") / "digest.db", START

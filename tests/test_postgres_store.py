@@ -49,6 +49,7 @@ from adapters.chats.slack.installations import EncryptedInstallations, fernet
 from adapters.chats.slack.installations_postgres import PostgresInstallations
 from adapters.chats.slack.workspaces import InstalledWorkspaces
 from adapters.logs import Formatter, secrets_of
+from adapters.stores.moving import MOVED
 from adapters.stores.packing import packed
 from adapters.stores.postgres import PostgresStore
 from adapters.stores.postgres.moving import _PostgresSide
@@ -564,16 +565,21 @@ def test_nothing_is_left_in_a_session(store: PostgresStore, server: Postgres) ->
 
 def test_a_pooler_may_give_each_transaction_another_session(server: Postgres, tmp_path: Path) -> None:
     server.cleared()
-    with closing(Pooler(tmp_path, server._folder, SHARED)) as pooler:
-        with closing(PostgresStore(SecretStr(f"postgresql://postgres@/{SHARED}?host={tmp_path}"))) as store:
-            lived_in(store, tmp_path)
-            known = answers(store)
-            with ThreadPoolExecutor(6) as pool:
-                taken = pool.map(lambda n: store.claim("k", str(n), START, START + timedelta(hours=2)), range(12))
-                assert sum(taken) == 0, "somebody holds it"
-        assert (pooler.refused, pooler.transactions > 100) == ([], True)
-    with closing(PostgresStore(server.address(SHARED))) as store:
-        assert answers(store) == known
+    address = SecretStr(f"postgresql://postgres@/{SHARED}?host={tmp_path}")
+    with closing(Pooler(tmp_path, server._folder, SHARED)) as pooler, closing(PostgresStore(address)) as store:
+        made = planned(store, store.subscribe(DAILY).id)
+        store.keep_digest("k", digest(commit(1), commit(2)), START)
+        store.mark_delivered(replace(made, digest="k"), [commit(1), commit(2)])
+        with ThreadPoolExecutor(6) as pool:
+            taken = [*pool.map(lambda n: store.claim("k", str(n), START, START + timedelta(hours=2)), range(12))]
+            list(pool.map(lambda n: store.keep_commits([commit(n)]), range(6)))
+        assert sum(taken) == 1
+        assert store.delivered_shas(made.subscription, 0) == {commit(1).sha, commit(2).sha}
+        assert len(store.search("change", [REPO], 9)) == 6
+        with store.source() as side:
+            assert len([*side.rows(MOVED[1])]) == 6
+        assert store.counts()["commits"] == 6
+        assert (pooler.refused, pooler.transactions > 30) == ([], True)
 
 
 @pytest.fixture
@@ -593,22 +599,20 @@ def test_a_full_disk_is_told_and_leaves_what_was_kept(server: Postgres, small_di
     server.sql(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
     name = server.fresh(more="TABLESPACE small")
     with closing(PostgresStore(server.address(name))) as store:
-        large = (commit(n, body=secrets.token_hex(500_000)) for n in range(100))
         kept = []
 
         def keep(store: PostgresStore) -> None:
-            for each in large:
-                store.keep_commits([each])
-                kept.append(each)
+            for number in range(99):
+                store.learn(str(number), secrets.token_hex(500_000), START)
+                kept.append(number)
 
         with pytest.raises(StoreError, match="postgres_full"):
             keep(store)
         assert len(kept) > 2
-        assert store.commits_by_sha(REPO, kept[-1].sha) == (kept[-1],)
+        assert [number for number in range(99) if store.learned(str(number), START)] == kept
         subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-        keep_on = commit(999)
-        store.keep_commits([keep_on])
-        assert store.commits_by_sha(REPO, keep_on.sha) == (keep_on,)
+        store.learn("more", "room", START)
+        assert store.learned("more", START) == "room"
     server.sql(f"DROP DATABASE {name}")
     server.sql("DROP TABLESPACE small")
 

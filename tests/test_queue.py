@@ -9,7 +9,9 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pooler import Pooler
 from postgres import SHARED, Postgres, postgres
+from pydantic import SecretStr
 
 from adapters.postgres import Server
 from adapters.queue import ProcrastinateQueue
@@ -221,6 +223,22 @@ def test_what_a_server_gives_back_that_was_done_is_taken_up(database, queue):
         again += "VALUES (%s, 'work', 'do', 'a', 'doing', %s)"
         database.write(lambda db: db.execute(again, row))
         wait(lambda: not left(queue))
+
+
+def test_a_pooler_may_stand_between(server, tmp_path):
+    server.cleared()
+    done = []
+
+    def work(n: int) -> None:
+        done.append(n)
+
+    with closing(Pooler(tmp_path, server._folder, SHARED)) as pooler:
+        address = SecretStr(f"postgresql://postgres@/{SHARED}?host={tmp_path}")
+        with closing(Server(address)) as database, working(database, work):
+            queue = ProcrastinateQueue(database, LEASE)
+            queue.add([task(str(n), n=n) for n in range(5)])
+            wait(lambda: len(done) == 5 and not left(queue))
+        assert pooler.refused == []
 
 
 @pytest.mark.parametrize("how", ["cut", "crash"])

@@ -76,9 +76,8 @@ def test_calls_for_which_others_wait_are_taken_together(database, monkeypatch):
     monkeypatch.setattr(PostgresRates, "take", counted)
     times = let_go(limiters(database), {"team": [RateLimit(0.05)]}, 12)
     assert times[-1] - times[0] >= 23 * 0.05 - 0.1
-    assert times[-1] - times[0] <= 23 * 0.05 * 2
-    assert max(calls for calls, granted in asked if granted) > 1
-    assert len(asked) < 24, "each asks for itself"
+    granted = [calls for calls, is_granted in asked if is_granted]
+    assert len(granted) < 24 <= sum(granted)
 
 
 def test_a_stock_that_is_not_used_in_time_is_lost(database):
@@ -116,7 +115,7 @@ def test_a_pause_is_everybody_s(database):
     one, other = limiters(database)
     began = time.monotonic()
     one.pause("team", 0.4)
-    other.wait({"team": []})
+    other.wait({"team": [RateLimit(0.01)]})
     assert time.monotonic() - began >= 0.4
 
 
@@ -163,14 +162,15 @@ def test_two_workers_never_exceed_a_channel_s_or_a_workspace_s_rate(server, data
 
 
 def test_of_all_processes_together_so_many_have_a_slot(database):
-    together, most = [], []
+    together, most, both = [], [], threading.Barrier(2)
     found = [PostgresSlots(database, 30) for _ in range(2)]
 
     def hold(slots: PostgresSlots) -> None:
         with slots.taken("model", 2):
             together.append(1)
+            both.wait(30)
             most.append(len(together))
-            time.sleep(0.05)
+            both.wait(30)
             together.pop()
 
     with ThreadPoolExecutor(6) as pool:

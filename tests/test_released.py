@@ -11,11 +11,12 @@ from world import HOME, World, words
 
 from bot.conversation import operator
 from bot.conversation.grammar import is_release, is_repository
+from bot.delivery.tagged import LATE, MOST, news
 from bot.errors import NotFound, UsageError
 from bot.posts.post import post
 from bot.posts.report import FORMATS
 from bot.texts import Texts
-from bot.values import Buttons, Filters, MessageKind, Release, Released
+from bot.values import Buttons, Delivery, Filters, MessageKind, Release, Released
 
 NOTES = """v0.21.0rc1
 
@@ -243,6 +244,21 @@ def test_a_release_alone_is_worth_a_digest(bot):
     assert "nothing landed" in str(headline)
 
 
+def test_a_day_that_an_earlier_version_delivered_is_told_again_as_it_was(bot, monkeypatch):
+    followed = bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    tag(bot, "v1.0.0", "fix: one")
+    bot.at("19T09:00")
+    delivery = bot.store.deliveries(followed.id)[0]
+    made = bot.store.digest(delivery.digest)
+    bot.store.keep_digest(delivery.digest, replace(made, degraded=True), bot.time.moment)
+    earlier = {"earlier": replace(made, releases=None)}
+    monkeypatch.setattr(type(bot.store), "delivered_digests", lambda *_: earlier)
+    (said,) = bot.world.ask("/digest 2026-02-18", CHANNEL)
+    assert "fix: one" in words(said.headline)
+    assert "Released" not in words(said.headline)
+
+
 def test_on_release_only_releases_are_told_and_each_once(bot):
     bot.world.run("subscribe " + bot.repo + " at 09:00 on release", CHANNEL)
     (followed,) = bot.store.subscriptions()
@@ -289,6 +305,31 @@ def test_a_source_that_cannot_tell_its_releases_costs_no_digest_and_they_come_la
     bot.commit("two", DAY + timedelta(days=1, hours=3))
     bot.at("20T09:00")
     assert "v1.0.0" in str(bot.tops()[-1])
+
+
+def test_of_twenty_thousand_tags_the_newest_are_remembered_and_told_once():
+    line = [
+        Release(f"v1.{n}.0", f"{n:040x}", DAY - timedelta(days=30) + timedelta(minutes=2 * n)) for n in range(20_000)
+    ]
+    due = Delivery(1, DAY, *[DAY - timedelta(days=1)] * 2, DAY, DAY, DAY)
+    first = news(line, None, due, DAY + timedelta(hours=9))
+    assert len(first.known) <= MOST
+    assert all(due.since <= release.made < due.until for release in first.told)
+    again = news(line, first.known, due, DAY + timedelta(hours=9))
+    assert (again.told, again.known, again.moved) == ((), first.known, ())
+
+
+def test_what_is_dated_in_a_time_that_was_given_up_is_known_and_what_is_too_old_is_not_told():
+    start, until = DAY - timedelta(days=9), DAY
+    due = Delivery(1, DAY, start, DAY - timedelta(days=7), until, DAY, DAY)
+    line = [
+        Release("v0.9.0", "0" * 40, DAY - LATE - timedelta(days=1)),
+        Release("v1.0.0", "1" * 40, DAY - timedelta(days=8)),
+        Release("v1.1.0", "2" * 40, DAY - timedelta(days=6)),
+    ]
+    found = news(line, (), due, DAY + timedelta(hours=9))
+    assert [release.name for release in found.told] == ["v1.1.0"]
+    assert [name for name, _ in found.known] == ["v1.0.0", "v1.1.0"]
 
 
 # --- A subscription to releases ---------------------------------------------------------------
@@ -392,15 +433,32 @@ def test_the_digest_of_a_release_is_kept_and_is_not_the_last_one(world, monkeypa
 
 
 @pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("what's in v0.20.1?", "v0.20.1"),
+        ("what changed in v0.20.1", "v0.20.1"),
+        ("release v0.20.1", "v0.20.1"),
+        ("v0.20.1 有什么", "v0.20.1"),
+        ("版本 v0.20.1", "v0.20.1"),
+        ("what changed between v0.20.0 and v0.21.0rc1?", "v0.20.0..v0.21.0rc1"),
+        ("v0.20.0 到 v0.21.0rc1", "v0.20.0..v0.21.0rc1"),
+    ],
+)
+def test_a_sentence_names_a_release_or_two(world, line, meant):
+    assert world.ask(line) == world.ask(meant)
+
+
+@pytest.mark.parametrize(
     ("line", "key"),
     [
+        ("v0.20.1 -x", "command_unknown"),
         ("v9.9.9", "release_unknown"),
         ("v0.20.0..v9.9.9", "release_unknown"),
         ("nightly-2026-02-18", "command_unknown"),
         ("2026-02-01..2026-02-31", "date_invalid"),
         ("2026-02-01..2026-03-31", "date_future"),
         ("-x", "command_unknown"),
-        ("v0.20.0..", "command_unknown"),
+        ("..v0.20.0", "command_unknown"),
     ],
 )
 def test_what_is_no_release_is_told_with_what_there_is(world, line, key):

@@ -162,7 +162,7 @@ def test_a_restored_backup_says_what_became_of_a_commit_once(bot, monkeypatch):
     first, second = bot.tops()
     assert sum("reverted by" in str(m) for m in bot.server.thread("C1", first["ts"])) == 1
     assert sum(bool(m.get("files")) for m in bot.server.channels["C1"].messages) == 2
-    assert "told 2026-02-19" in str(bot.server.thread("C1", second["ts"]))
+    assert "reported 2026-02-19" in str(bot.server.thread("C1", second["ts"]))
 
 
 def test_a_first_digest_of_which_nothing_is_known_goes_on_with_the_same_period(bot, monkeypatch):

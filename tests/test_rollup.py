@@ -77,6 +77,7 @@ REVERT = 'Revert "feat: a cache (#1)" (#2)'
             [1, 2, 3, 4],
             [(3, 4), (1, 2)],
         ),
+        (("feat: a cache (#1)", REVERT, 'Reapply "feat: a cache" (#3)'), [2, 3], [(2, 3)]),
         # So is what landed again, and was taken back again.
         (('Reland "feat: a cache" (#3)', 'Revert "Reland "feat: a cache"" (#4)'), [1, 2], [(1, 2)]),
         # Who does something else as well is news, and what is taken back in part.

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from plain import unpack_all
 from repositories import Builder, git, lines
 from slack_server import BROKEN, DROPPED, TOKEN, SlackServer
 from world import World
@@ -942,6 +943,7 @@ def test_what_an_earlier_version_told_of_is_remembered_too(bot):
     known = bot.store.delivered_to(bot.repo, told)
     key = bot.store.deliveries()[0].digest
     assert known
+    unpack_all(bot.store)
     with sqlite3.connect(bot.folder / "digest.db") as db:
         db.execute("DROP TABLE told_commits")
         db.execute("ALTER TABLE digests DROP COLUMN told")

@@ -93,7 +93,7 @@ class RateLimiter:
             asked = {cell: self._batch(cell) for cell in cells if not self._has_stock(cell)}
             used = [cell for cell in cells if cell not in asked]
             self._use(used, -1)
-        if not asked and cells:
+        if not asked:  # also what has no rate, which people may wait for
             return True
         rates = [Rate(shared.name(*cell), *cell[1], calls) for cell, calls in asked.items()]
         room = None

@@ -348,7 +348,6 @@ def analysis_words(analysis: Analysis) -> str:
         "\n".join(
             [
                 analysis.summary,
-                *(change.text for change in analysis.changes),
                 *(part for impact in analysis.impact for part in (impact.component, impact.effect)),
                 *(insight.text for insight in analysis.insights),
                 *(part for risk in analysis.risks for part in (risk.text, risk.mitigation)),

@@ -20,6 +20,7 @@ _BROAD, _SPLITS = 0.4, 4
 """A component with such a share of all commits says little: its folders stand for it. So often that is looked for."""
 _PART = re.compile(r"[^\"“'`]{0,40}(?:\bpartial(?:ly)?\b|\bparts? of\b|部分)", re.IGNORECASE)
 """Words before what is quoted that say that not all of it is taken back."""
+_NUMBER = re.compile(r"\s{0,3}\([#!]\d{1,9}\)")
 
 
 def roll_up(commits: Sequence[Commit]) -> Rollup:
@@ -64,6 +65,9 @@ class _Period:
     def __init__(self, commits: Sequence[Commit]) -> None:
         self._commits = commits
         self._landed = Landed(commits)
+        self._titles: dict[str, list[int]] = {}
+        for n, commit in enumerate(commits):
+            self._titles.setdefault(_bare(commit.reading.subject), []).append(n)
         # A merge of one commit goes by that one's name too.
         self._merges = {c.inner[0].sha: n for n, c in enumerate(commits) if len(c.inner) == 1}
 
@@ -95,18 +99,20 @@ class _Period:
 
         The revert of a revert quotes the number of what that took back: a title is surer.
         """
-        by_sha, by_title, by_pull = (
-            self._landed.before(n, Reference("reverts", sha=sha, pull=pull, title=title))
-            if sha or title or pull
-            else []
-            for sha, pull, title in ((named.sha, None, ""), ("", None, named.title), ("", named.pull, ""))
-        )
+        by_sha = self._landed.before(n, Reference("reverts", named.sha)) if named.sha else []
+        by_pull = self._landed.before(n, Reference("reverts", pull=named.pull)) if named.pull else []
+        by_title = [m for m in self._titles.get(_bare(named.title), ()) if m > n] if named.title else []
         both = [m for m in by_title if m in by_pull]
         return by_sha or both or by_title or by_pull or self._merged(n, named)
 
     def _merged(self, n: int, named: Reference) -> list[int]:
         merged = self._merges.items() if named.sha else ()
         return [m for sha, m in merged if m > n and sha.startswith(named.sha)]
+
+
+def _bare(title: str) -> str:
+    """A title without numbers of change requests: who quotes one may write them or not."""
+    return _NUMBER.sub("", title).casefold()
 
 
 def _reverted(read: Reading) -> list[Reference]:

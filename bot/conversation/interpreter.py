@@ -107,7 +107,8 @@ class Interpreter:
             return digests.last(context)
         if context.command:
             return context.command.run(context, words[1:])
-        if any(map(grammar.is_time, words)):
+        timed = [grammar.is_time(word) for word in words]
+        if any(timed) and all(time or grammar.is_repository(w) for time, w in zip(timed, words, strict=True)):
             return digests.day(context, words)
         if named := grammar.named_commits(words, context.services.defaults.hosts):
             return commit.expand_each(context, named)
@@ -116,7 +117,7 @@ class Interpreter:
         today = schedule.today(context.now, context.zone)
         if meant := sentence.meant(words, context.services.defaults.hosts, today):
             return Interpreter._run(replace(context, words=tuple(meant), command=WORDS.get(meant[0])))
-        raise unknown(words[0])
+        raise unknown(words[timed.index(False)])
 
     def digests(self, request: Request) -> tuple[Digest, ...]:
         """The digests of `yesterday owner/repo` and the like, before any layout. Raises DigestError."""

@@ -23,6 +23,7 @@ _SHA = re.compile(r"(?=.*\d)[0-9a-f]{7,64}", re.IGNORECASE)
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _FILLERS = frozenset(
     {"for", "of", "from", "on", "in", "the", "please", "pls", "thanks", "digest", "me", "show", "请", "的"}
+    | {"release", "version", "版本", "what's", "what’s", "whats"}
 )
 
 
@@ -36,15 +37,16 @@ def _is_time(word: str) -> bool:
 
 
 def meant(words: Sequence[str], hosts: Hosts, today: date) -> list[str]:
-    """The line that a sentence asks for, empty for none: its commits, else its time, else a command that only tells.
+    """The line that a sentence asks for, empty for none.
 
-    Repositories that it names go with a time. Raises UsageError for a date that can be read in two ways.
+    That is its commits, else its release or its two, else its time, else a command that only tells. Repositories that
+    it names go with a release and a time. Raises UsageError for a date that can be read in two ways.
     """
     if len(words) < _LEAST and not any(map(_CHINESE.search, words)):
         return []
     if commits := list(_commits(words, hosts)):
         return list(dict.fromkeys(commits))
-    time = _time(words, today)
+    time = _release(words) or _time(words, today)
     if time:
         return [time, *(word for word in words if grammar.is_repository(word))]
     return next(([name] for name in ASKED for word in words if _bare(word) in words_of(name)), [])
@@ -58,6 +60,12 @@ def _commits(words: Sequence[str], hosts: Hosts) -> Iterator[str]:
         sure = _SHA.fullmatch(word) or named.repo or (named.pull is not None and not named.sha)
         if grammar.is_noun(words[number - 1]) if word.isdigit() else sure:
             yield word
+
+
+def _release(words: Sequence[str]) -> str:
+    """The release that a sentence names, or two of them as a range; empty for none."""
+    named = list(dict.fromkeys(word for word in words if grammar.is_release(word)))
+    return "..".join(named[:2])
 
 
 def _time(words: Sequence[str], today: date) -> str:

@@ -26,6 +26,7 @@ from bot.values import (
     SCHEDULED,
     Commit,
     DeliveredCommit,
+    Delivery,
     DeliveryState,
     Digest,
     Link,
@@ -34,6 +35,9 @@ from bot.values import (
     Repository,
     Scope,
 )
+
+_REMEMBERED = 64
+"""Sets of commits of which is remembered what they say of earlier ones."""
 
 
 class Builder:
@@ -45,6 +49,7 @@ class Builder:
         self._ledger = ledger
         self._leases = leases
         self._told = False
+        self._found: dict[tuple[str, ...], tuple[Link, ...]] = {}
 
     def look(self, job: Job) -> Repository:
         """What is known of a delivery's repository, whoever may see it. Raises NotFound, Forbidden, Unavailable."""
@@ -111,7 +116,7 @@ class Builder:
             job = job.at(top=job.subscription.top)
         job = job.at(mark=arrival.mark)
         job = job.at(state=DeliveryState.QUIET) if silent else self._with_digest(job, request)
-        links = self._app.links(repository).found(new)
+        links = self._links(repository, new)
         told = self._known(job, repository, links)
         # Whoever else makes a digest for the place counts what it is told too.
         with self._leases.alone(f"follow-ups:{job.subscription.place.whole}") if told else nullcontext():
@@ -121,6 +126,15 @@ class Builder:
         if silent:
             job.log(logging.INFO, "nothing to tell")
         return job
+
+    def _links(self, repository: Repository, new: Sequence[Commit]) -> tuple[Link, ...]:
+        """What commits that landed say that they do with earlier ones; found once for all who are told of the same."""
+        key = (repository.name, *(commit.sha for commit in new))
+        if (found := self._found.get(key)) is None:
+            if len(self._found) >= _REMEMBERED:
+                self._found.clear()
+            found = self._found[key] = self._app.links(repository).found(new)
+        return found
 
     def _known(self, job: Job, repository: Repository, links: Sequence[Link]) -> dict[str, DeliveredCommit]:
         """By SHA where and when the delivery's channel was told of the commits of which somebody says what became."""
@@ -136,11 +150,19 @@ class Builder:
         if not (job.subscription.follow_ups and self._app.follow_ups):
             return job.at(told=said, follow_ups=())
         now, kept, place = self._app.clock(), self._app.aftermath, job.subscription.place
-        earlier = (d for d in self._ledger.deliveries(job.subscription.id, limit=LOOKED_BACK) if d.id < job.delivery.id)
-        rest = left_over(earlier, kept.is_muted, now)
+        rest = left_over(self._earlier(job), kept.is_muted, now)
         before = kept.followed_up(place, now - LATE) if told else ()
         new = follow_ups(links, told, before, kept.is_muted, now=now, most=self._app.follow_ups)
         return job.at(told=said, follow_ups=(*rest, *new))
+
+    def _earlier(self, job: Job) -> list[Delivery]:
+        """The deliveries before one, the latest first, as far as anything of them may not be said yet."""
+        for limit in (2, LOOKED_BACK):  # mostly the last one was posted
+            known = self._ledger.deliveries(job.subscription.id, limit=limit)
+            earlier = [each for each in known if each.id < job.delivery.id]
+            if any(each.sent for each in earlier):
+                break
+        return earlier
 
     def prepare(self, job: Job, repository: Repository, arrival: Arrival) -> None:
         """Build the digest of a delivery that is not due yet, so that it is kept when it is; nothing else is done.

@@ -108,7 +108,7 @@ class Queued:
 
     def _crews(self) -> Iterator[Crew]:
         if PLAN in self._roles:
-            yield Crew("plan", 2, lambda: ["plan"])
+            yield Crew("plan", 3, lambda: ["plan"])
         if WORK in self._roles:
             yield Crew("build", _BUILDERS, partial(self._lanes, "build"))
             yield Crew("send", _SENDERS, partial(self._lanes, "send"))

@@ -20,7 +20,6 @@ from bot.judgement.shapes import (
     MOST_LOOKS,
     AnalysisReply,
     BatchReply,
-    ChangeReply,
     CorrectionReply,
     DraftReply,
     ImpactReply,
@@ -78,7 +77,7 @@ _MESSAGE, _LISTED, _BRIEFLY = 4_000, 600, 400
 """Characters of a message for an analysis, in the list of a day, and where several are looked at again."""
 _LABELS, _LABEL = 10, 50
 """Labels of a change request that are shown, and characters of one (GitHub takes no longer ones)."""
-FOUND = (10_000, 24_000)
+FOUND = (14_000, 24_000)
 """Characters of what was looked up, at least and at most: about half of the patch between these."""
 
 
@@ -380,7 +379,6 @@ def _as_json(part: Analysis) -> str:
     shaped = AnalysisReply.model_construct(  # what an earlier version kept may lack a field
         verdict=part.verdict,
         summary=part.summary,
-        changes=[ChangeReply(text=p.text, path=p.path) for p in part.changes],
         impact=[
             ImpactReply(component=i.component, paths=list(i.paths), before=i.before, effect=i.effect)
             for i in part.impact

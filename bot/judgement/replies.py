@@ -18,7 +18,6 @@ from bot.judgement.questions import SECOND_SIZE, names
 from bot.judgement.shapes import (
     MOST_RANK,
     AnalysisReply,
-    ChangeReply,
     CorrectionReply,
     DecisionReply,
     DescriptionReply,
@@ -38,7 +37,6 @@ from bot.judgement.triage import Judgement
 from bot.languages import LANGUAGES
 from bot.values import (
     Analysis,
-    Change,
     Commit,
     Correction,
     Evidence,
@@ -265,7 +263,7 @@ _INVENTED = 3
 def _words(answer: AnalysisReply) -> list[str]:
     """Every text of an answer that is in the reader's language."""
     claims = [*(i.text for i in answer.insights), *(w for r in answer.risks for w in (r.text, r.mitigation))]
-    return [*claims, *(p.text for p in answer.changes), *_effects(answer.impact, answer.suggestions)]
+    return [*claims, *_effects(answer.impact, answer.suggestions)]
 
 
 def _effects(impact: Sequence[ImpactReply], suggestions: Sequence[SuggestionReply]) -> list[str]:
@@ -398,7 +396,6 @@ def _checked(answer: AnalysisReply, commit: Commit, find: _Find, reply: Reply, h
     analysis = Analysis(
         summary=answer.summary,
         verdict=answer.verdict,
-        changes=_changes(answer.changes, commit),
         impact=_impacts(answer.impact, commit),
         insights=tuple(dict.fromkeys(Insight(i.aspect, i.text, *e) for i, e in insights)),
         risks=_risks(risks),
@@ -428,7 +425,6 @@ def joined(parts: Sequence[Analysis]) -> Analysis:
     return replace(
         parts[0],
         summary=" ".join(part.summary for part in parts),
-        changes=tuple(p for part in parts for p in part.changes)[:8],
         impact=tuple(i for part in parts for i in part.impact)[:8],
         insights=tuple(i for part in parts for i in part.insights)[:_MOST],
         risks=tuple(r for part in parts for r in part.risks)[:_MOST],
@@ -456,13 +452,6 @@ def _proven(kind: str, claims: Sequence[_Claim], find: _Find) -> tuple[list[tupl
             proven = tuple(dict.fromkeys(filter(None, found)))
             good.append((claim, (proven[0], proven[1:])))
     return good, bad
-
-
-def _changes(answers: Sequence[ChangeReply], commit: Commit) -> tuple[Change, ...]:
-    """The parts of a commit, each with its path where the commit changes that."""
-    known = {f.path for f in commit.files}
-    found = (Change(a.text, path if (path := a.path.strip("` ")) in known else "") for a in answers if a.text)
-    return tuple(dict.fromkeys(found))
 
 
 def _impacts(answers: Sequence[ImpactReply], commit: Commit) -> tuple[Impact, ...]:

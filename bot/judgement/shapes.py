@@ -68,13 +68,6 @@ _Sentence = Annotated[_Text, Field(min_length=1, max_length=600), AfterValidator
 _Long = Annotated[_Text, Field(min_length=1, max_length=2000), AfterValidator(_ended)]
 
 
-class ChangeReply(BaseModel):
-    """A part of the commit, what was done there and how."""
-
-    text: Annotated[_Text, Field(max_length=600)]
-    path: str = ""
-
-
 class ImpactReply(BaseModel):
     """What changes for a component."""
 
@@ -141,9 +134,6 @@ class SuggestionReply(BaseModel):
 _Impacts = Annotated[list[ImpactReply], _first(8), Field(max_length=8)]
 
 
-_Changes = Annotated[list[ChangeReply], _first(8), Field(max_length=8)]
-
-
 _Suggestions = Annotated[list[SuggestionReply], _first(8), Field(max_length=8)]
 
 
@@ -177,7 +167,6 @@ class AnalysisReply(BaseModel):
 
     verdict: _Sentence
     summary: _Long
-    changes: _Changes = []
     impact: _Impacts
     insights: Annotated[list[InsightReply], _first(6), Field(max_length=6)]
     risks: _Risks

@@ -53,7 +53,6 @@ _LEFT_OUT: dict[type, tuple[str, ...]] = {
 _WHERE_TOLD: dict[type, tuple[str, ...]] = {
     Reading: ("request",),
     Evidence: ("request",),
-    Analysis: ("changes",),
     Entry: ("since",),
     Insight: ("also",),
     Risk: ("also",),

@@ -62,7 +62,6 @@ def outline(
         section("summary", [Item(plain(analysis.summary))], prose=True),
         section("since", (Item(link_line(repository, k, texts)) for k in entry.since)),
         section("relations", (Item(relation_line(repository, r, texts, told)) for r in entry.relations)),
-        section("changes", (Item(plain(p.text), _place(repository, commit, p.path)) for p in analysis.changes)),
         section(
             "impact",
             (Item(pair(i.component, _change(i, texts)), _paths(repository, commit, i)) for i in analysis.impact),
@@ -89,17 +88,13 @@ def shortened(sections: Sequence[Section]) -> tuple[Section, ...]:
     return tuple(section for section in kept if section.items)
 
 
-_LONG = ("changes", "impact", "insight", "risks", "suggestions", "inner")
+_LONG = ("impact", "insight", "risks", "suggestions", "inner")
 _FIRST = {"risks": 2, "suggestions": 3}
 """Items of the long sections that a thread shows."""
 
 
-def _place(repository: Repository, commit: Commit, path: str) -> tuple[Line, ...]:
-    return ((Span(path, path_url(repository, commit, path), code=True),),) if path else ()
-
-
 def _paths(repository: Repository, commit: Commit, impact: Impact) -> tuple[Line, ...]:
-    return tuple(line for path in impact.paths for line in _place(repository, commit, path))
+    return tuple((Span(path, path_url(repository, commit, path), code=True),) for path in impact.paths)
 
 
 def _inner_line(repository: Repository, inner: InnerCommit, limit: int) -> Line:

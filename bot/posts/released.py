@@ -33,7 +33,8 @@ def headlines(digest: Digest, texts: Texts) -> tuple[Line, ...]:
 
 def listings(digest: Digest, texts: Texts) -> tuple[Listing, ...]:
     """What does not fit into the lines: everything that a release breaks, and what only its own branch has."""
-    return tuple(listing for each in digest.releases or () for listing in _listings(digest.repository, each, texts))
+    told = (digest.releases or ())[:SHOWN]
+    return tuple(listing for each in told for listing in _listings(digest.repository, each, texts))
 
 
 def whole(digest: Digest, texts: Texts) -> list[tuple[Line, tuple[Line, ...]]]:

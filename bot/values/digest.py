@@ -85,14 +85,6 @@ class Impact:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A part of a commit, what was done there and how; `path` is empty where it is no single file."""
-
-    text: str
-    path: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Insight:
     """A technical observation with the evidence for it; `also` is that for its further parts."""
 
@@ -148,7 +140,6 @@ class Analysis:
 
     summary: str
     verdict: str = ""
-    changes: tuple[Change, ...] = ()
     impact: tuple[Impact, ...] = ()
     insights: tuple[Insight, ...] = ()
     risks: tuple[Risk, ...] = ()

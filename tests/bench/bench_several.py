@@ -176,7 +176,15 @@ def work(address: str, hub: str, slack: str) -> None:
     store = _opened(address)
     source = github.from_settings(GitHubSettings(github_url=hub, _env_file=None))
     repositories = Repositories(lambda _: source, store, Rights(), _now, readers=lambda *_: Readers())
-    app = App(repositories=repositories, archive=store, model=None, clock=_now, concurrency=8, progress=Progress())
+    app = App(
+        repositories=repositories,
+        archive=store,
+        model=None,
+        clock=_now,
+        concurrency=8,
+        progress=Progress(),
+        aftermath=store,
+    )
     ports = dict.fromkeys(("archive", "subscriptions", "ledger", "leases", "memory"), store)
     rates, queue = None, None
     if address.startswith("postgres"):
