@@ -191,7 +191,7 @@ class FeishuRoom:
         told = Counter(steps.get(m["uuid"], f"a stranger: {self._server.shown(m)[:80]}") for m in cards)
         names = Counter(self._server.shown(m) for m in messages if m["msg_type"] == "file")
         # Two files, of which each stands for the pair.
-        notices = sum("did not take part" in self._server.shown(m) for m in cards)
+        notices = sum("was not accepted by this chat" in self._server.shown(m) for m in cards)
         assert notices >= 1, "nothing was refused"
         told["files"] = max(names.values(), default=0) if len(names) == 2 else 0
         return told

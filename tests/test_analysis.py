@@ -104,7 +104,7 @@ def test_the_list_tells_of_a_commit_what_it_changes_by_kind_with_few_of_the_path
 def test_the_list_tells_the_priors_reason_and_the_maintainers_own_word():
     note = Note(NoteLevel.DEPRECATION, "The old port is deprecated.", "CHANGES.md", 5, "Deprecated")
     line = listed(note=note, labels=("kind/api | prior low", "area/x"))
-    assert "| prior high (deprecation, by its own note) |" in line
+    assert "| prior high (deprecation, according to its release note) |" in line
     assert (
         "| maintainers: deprecation (Deprecated) The old port is deprecated.; labels kind/api | prior low, area/x |"
         in line

@@ -176,7 +176,7 @@ def test_a_report_says_what_it_wrote_and_takes_a_folder_by_its_name(history, tmp
 def test_a_report_that_cannot_be_written_is_told(history):
     done = run("report", str(history.path), "--date", "2026-02-18", "-o", "/proc/none/report.md")
     assert done.returncode == 1
-    assert "/proc/none/report.md cannot be written" in done.stderr
+    assert "Cannot write /proc/none/report.md" in done.stderr
 
 
 def test_a_line_that_the_documentation_gives_can_be_typed(history):

@@ -139,12 +139,12 @@ def test_a_report_comes_as_files(world):
     ("line", "told"),
     [
         ("2026-02-30", "2026-02-30 is no date"),
-        ("2027-01-01", "has not been yet"),
-        ("0000-00-00", "is no date"),
+        ("2027-01-01", "is in the future"),
+        ("0000-00-00", "is not a date"),
         ("yesterdya", "Did you mean /digest yesterday?"),
         ("subscirbe team/app", "Did you mean /digest subscribe?"),
         ("qwertyuiop", "/digest help"),
-        ("2026-02-18 nonsense", "I do not know"),
+        ("2026-02-18 nonsense", "I don't know"),
         ("search", "What should I search for?"),
         ("x" * 40_000, "40,000 characters"),
         ("'\"; -- 🦊", "/digest help"),
@@ -206,7 +206,7 @@ def test_a_number_that_is_a_pull_request_and_a_sha_the_bot_told_of_is_asked_back
     assert "fix: late" in world.said(number)  # nothing is known of the SHA yet: the pull request is meant
     world.ask("2026-02-18")
     (post,) = world.ask(number)
-    assert f"{number} can mean more than one commit" in words(post.headline)
+    assert f"{number} could mean several commits" in words(post.headline)
     (buttons,) = [part.items for part in post.headline.parts if isinstance(part, Buttons)]
     assert buttons[0].command == f"{history.path}#{number}"
     assert f"@{number}" in buttons[1].command
@@ -224,7 +224,7 @@ def test_a_thing_in_two_followed_repositories_is_asked_back_with_buttons(tmp_pat
     for path in paths:
         world.ask(f"subscribe {path}")
     (post,) = world.ask("7")
-    assert "can mean more than one commit" in words(post.headline)
+    assert "could mean several commits" in words(post.headline)
     buttons = [b for part in post.headline.parts if isinstance(part, Buttons) for b in part.items]
     assert [b.command for b in buttons] == [f"{path}#7" for path in paths]
     assert "fix: two" in world.said(buttons[1].command)
@@ -243,13 +243,13 @@ def test_search_finds_what_digests_told(world):
 def test_following_listing_and_leaving(world, history):
     options = "at 08:30 on mon,wed zone asia/shanghai lang zh branch main paths src/,docs/ authors -bot"
     said = world.said(f"subscribe {history.path} {options}")
-    assert "本频道已订阅 app" in said
+    assert "已在这里订阅 app" in said
     assert "星期一、星期三 08:30（30 8 * * mon,wed，Asia/Shanghai）" in said
     assert "2026-02-23 星期一 08:30, 2026-02-25 星期三 08:30, 2026-03-02 星期一 08:30" in said
     (kept,) = world.store.subscriptions(HOME)
     assert (kept.filters.paths, kept.filters.authors, kept.branch) == (("src/", "docs/"), ("-bot",), "main")
     assert "订阅了 1 个" in world.said("list")
-    assert "已退订" in world.said(f"退订 {history.path}")
+    assert "已在这里退订" in world.said(f"退订 {history.path}")
     assert "Nothing is followed here" in world.said("列表")
 
 
@@ -266,7 +266,7 @@ def test_following_again_changes_what_is_said_and_keeps_the_rest(world, history)
         ("at 25:00", "25:00 is no time of day"),
         ("on funday", "cannot read “funday” as days"),
         ("zone Mars/Base", "no time zone Mars/Base"),
-        ("lang fr", "lang cannot be fr"),
+        ("lang fr", "lang can't be fr"),
         ("branch nowhere", "nowhere"),
         ("att 09:00", "Did you mean at?"),
         ("at", "needs a value"),
@@ -447,7 +447,7 @@ def test_hosts_that_the_operator_named_are_understood(tmp_path, clock):
     "typed",
     ["https://github.com/team", "a/b/c", "team//app", "javascript:alert(1)/x", "https://github.com\\@evil.example/a/b"],
 )
-@pytest.mark.parametrize(("language", "told"), [("en", "as a repository"), ("zh", "\u54ea\u4e2a\u4ed3\u5e93")])
+@pytest.mark.parametrize(("language", "told"), [("en", "which repository"), ("zh", "\u54ea\u4e2a\u4ed3\u5e93")])
 def test_what_is_no_repository_is_not_refused_by_the_allow_list(tmp_path, clock, typed, language, told):
     world = World(tmp_path, clock, language=language)
     world.source = Everything()
@@ -488,7 +488,7 @@ def test_a_merge_request_is_asked_for_and_told_as_gitlab_writes_it(tmp_path, clo
     for path in paths:
         world.ask(f"subscribe {path}")
     (post,) = world.ask("!7")
-    assert "!7 can mean more than one commit" in words(post.headline)
+    assert "!7 could mean several commits" in words(post.headline)
     buttons = [b for part in post.headline.parts if isinstance(part, Buttons) for b in part.items]
     assert [b.command for b in buttons] == [f"{path}!7" for path in paths]
     for line in (
@@ -510,7 +510,7 @@ def test_a_merge_request_is_asked_for_and_told_as_gitlab_writes_it(tmp_path, clo
 def test_a_channel_cannot_name_a_path_unless_it_is_allowed(tmp_path, clock, history):
     world = World(tmp_path, clock)
     for line in (f"subscribe {history.path}", f"yesterday {history.path}", f"{history.path}#100", "subscribe /etc"):
-        assert "may not be followed here" in world.said(line, CHANNEL)
+        assert "can't be followed here" in world.said(line, CHANNEL)
     world.close()
     allowed = World(tmp_path, clock, allow=[str(history.path)])
     assert "now follows app" in allowed.said(f"subscribe {history.path}", CHANNEL)
@@ -520,7 +520,7 @@ def test_a_channel_cannot_name_a_path_unless_it_is_allowed(tmp_path, clock, hist
 def test_the_operator_at_the_terminal_sees_what_no_list_has(tmp_path, clock, history):
     world = World(tmp_path, clock, allow=["/elsewhere/*"])
     assert "29 commits" in world.said(f"2026-02-18 {history.path}")
-    assert "may not be followed here" in world.said(f"2026-02-18 {history.path}", CHANNEL)
+    assert "can't be followed here" in world.said(f"2026-02-18 {history.path}", CHANNEL)
     world.close()
 
 

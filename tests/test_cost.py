@@ -218,7 +218,7 @@ def test_usage_tells_what_yesterday_would_have_taken_at_each_depth(talk, clock):
     clock.pass_time(days=1)
     spend(talking.store, Usage("test-model", 5, 5, 1), "triage.v1", clock())  # today's count for nothing
     _, depths = tables(talking)
-    assert depths.heading == "2026-02-20 at each depth, about"
+    assert depths.heading == "2026-02-20 at each depth, roughly"
     rows = {row[0]: row[1:] for row in cells(depths)}
     assert list(rows) == ["brief", "normal", "deep"]
     assert rows["normal"][1] == f"{cost.about(spent):,}"
@@ -250,7 +250,7 @@ def test_cached_tokens_are_measured_apart_from_those_they_are_part_of(talk):
 def test_before_anything_was_analysed_nothing_is_made_up(talk, clock):
     talking = talk(depth=Depth.NORMAL)
     spend(talking.store, Usage("test-model", 5, 5, 1), "triage.v1", clock())
-    assert "can be told after the first digest" in talking.said("usage")
+    assert "known after the first digest" in talking.said("usage")
 
 
 # --- The doctor ------------------------------------------------------------------------------

@@ -331,7 +331,7 @@ def test_what_is_refused_is_replaced_by_a_card_that_says_so(server, time, chat, 
     thread = send(chat, GROUP, message, Texts("en"), first)
     (card,) = cards(server)
     told = server.shown(card)
-    assert "did not take part" in told
+    assert "was not accepted by this chat" in told
     assert ("content review" if refusal == SENSITIVE else "230099") in told
     assert "github.com/o/r/commit/abc" in told
     assert "Title" not in told
@@ -348,7 +348,7 @@ def test_a_refused_headline_keeps_its_title_and_its_buttons_or_else_only_says_so
         server.queue(*[SENSITIVE] * count)
         send(chat, GROUP, headline, Texts("en"), once(time, name=f"d{count}/headline"))
         told = server.shown(cards(server)[-1])
-        assert "did not take part" in told
+        assert "was not accepted by this chat" in told
         assert ("Title" in told, "Full report" in told) == (shown, shown)
     server.queue(*[SENSITIVE] * 3)
     with pytest.raises(Refused):
@@ -367,7 +367,7 @@ def test_of_several_pages_only_the_refused_one_is_missing_and_that_is_said_in_th
     first = once(time, name="d1/rest")
     thread = send(chat, GROUP, message, Texts("en"), first)
     told = [server.shown(m) for m in server.group("oc_1").messages]
-    (notice,) = [text for text in told if "did not take part" in text]
+    (notice,) = [text for text in told if "was not accepted by this chat" in text]
     assert sorted(text for text in told if text != notice) == sorted(pages[:refused] + pages[refused + 1 :])
     assert thread.thread == server.tops("oc_1")[0]["message_id"]
     assert len(server.tops("oc_1")) == 1

@@ -470,7 +470,7 @@ def test_what_can_mean_two_commits_is_asked_back_with_buttons(feishu, tmp_path):
     for path in (feishu.path, other):
         feishu.follow(path)
     (asked_back,) = feishu.ask("203")
-    assert "can mean more than one commit" in feishu.server.shown(asked_back)
+    assert "could mean several commits" in feishu.server.shown(asked_back)
     assert labels(asked_back) == ["team/app#203", "two#203"]
     feishu.server.press(asked_back, "two#203")
     (told,) = feishu.answers(asked_back)
@@ -643,7 +643,7 @@ def test_a_group_that_takes_the_bot_in_is_welcomed_with_a_button_that_works(feis
 
 @pytest.mark.parametrize(
     ("leave", "reason", "told"),
-    [("remove_bot", "left", "no longer in this channel"), ("dissolve", "gone", "the channel is gone")],
+    [("remove_bot", "left", "no longer in this channel"), ("dissolve", "gone", "the channel no longer exists")],
 )
 def test_subscriptions_of_a_group_without_the_bot_rest_and_status_says_why(feishu, leave, reason, told):
     feishu.follow()

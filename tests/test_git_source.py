@@ -831,7 +831,7 @@ def test_an_empty_repository_has_no_other_branch(source, build):
     assert source.commits(path, "main", *EVER) == ()
     with pytest.raises(NotFound) as caught:
         source.commits(path, "other", *EVER)
-    assert Texts("en").error(caught.value) == "example has no branch at all, so none named other."
+    assert Texts("en").error(caught.value) == "example has no branches yet, so there is no other."
 
 
 def test_a_detached_head_has_no_branch_and_still_a_history(source, example, checkout):

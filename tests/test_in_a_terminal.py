@@ -49,7 +49,7 @@ def test_a_digest_begins_on_a_line_of_its_own(checkout, size):
 def test_a_conversation_can_be_typed_and_says_how_to_leave(checkout):
     with Session("chat", cwd=checkout) as session:
         session.wait(">")
-        assert session.screen.lines == ["Type help for what you can ask, exit or Ctrl+D to leave.", ">"]
+        assert session.screen.lines == ["Type help to see what you can ask; exit or Ctrl+D to leave.", ">"]
         session.type("2026-02-18")
         session.wait(">", 2)
         session.type("exit")
@@ -153,7 +153,7 @@ def terminal(tmp_path, clock, history, monkeypatch):
         ("2026-02-18 {here}/clone", "29 commits"),
         ("2026-02-18 team/app", "29 commits"),
         ("list", "Nothing is followed here yet. Try: digest subscribe owner/repo"),
-        ("folder 103", "I do not know “folder”"),
+        ("folder 103", "I don't know “folder”"),
         ("subscribe clone branch clone", "clone"),
     ],
 )
@@ -169,7 +169,7 @@ def test_words_that_are_searched_for_stay_as_they_are(terminal):
 
 def test_a_folder_is_none_where_somebody_else_types(terminal):
     terminal.interpreter._services = replace(terminal.interpreter._services, is_folder=lambda _: False)
-    assert "I do not know “clone”" in terminal.said("clone 103")
+    assert "I don't know “clone”" in terminal.said("clone 103")
 
 
 # --- Hints -------------------------------------------------------------------------------------

@@ -222,7 +222,7 @@ def test_a_repository_is_forgotten_with_all_that_was_kept_and_the_space_comes_ba
             db.execute("INSERT INTO words (words) VALUES ('integrity-check')")
     done = run(tmp_path, "forget", REPO)
     assert done.returncode == 1
-    assert "Nothing is kept" in done.stderr
+    assert "Nothing is stored" in done.stderr
 
 
 def test_a_file_of_an_earlier_version_gives_its_space_back_too(tmp_path):

@@ -121,7 +121,7 @@ def test_the_thread_shows_what_is_read_first_and_the_rest_is_asked_for(talk, his
     digest = talking.digest()
     posted = words(post(digest, Texts("en")).replies[0])
     assert "Verdict" in posted
-    assert "Everything that was found: /digest #7" in posted
+    assert "Full analysis: /digest #7" in posted
     assert "Technical insight" not in posted
     whole = talking.said("#7")
     assert "Technical insight" in whole

@@ -447,7 +447,7 @@ def test_quotes_that_are_never_in_the_patch_are_dropped_and_counted(tmp_path, cl
     assert_by_model(told, history)
     (high,) = told.digest.by_importance[Importance.HIGH]
     assert (high.analysis.dropped, high.analysis.risks, high.analysis.insights, len(told.bodies)) == (2, (), (), 5)
-    assert "statements whose evidence was not found: 2" in report.markdown([told.digest], Texts("en"))
+    assert "statements without evidence: 2" in report.markdown([told.digest], Texts("en"))
 
 
 def test_of_two_answers_the_one_with_more_evidence_is_taken(tmp_path, clock, history) -> None:

@@ -233,7 +233,7 @@ def test_once_says_by_its_exit_code_that_something_failed_and_the_operator_sees_
     _, failed, _ = service.run("deliveries", "--failed")
     assert failed.strip() == "No deliveries."
     code, _, err = service.run("retry", "1")
-    assert (code, "nothing to try again" in err) == (2, True)
+    assert (code, "nothing to retry" in err) == (2, True)
     code, _, err = service.run("retry", "7")
     assert (code, "no delivery 7" in err) == (1, True)
 
@@ -247,7 +247,7 @@ def test_what_was_given_up_is_retried(service):
     _, failed, _ = service.run("deliveries", "--failed")
     assert "given up" in failed
     code, said, _ = service.run("retry", "1")
-    assert (code, "due again" in said) == (0, True)
+    assert (code, "queued again" in said) == (0, True)
     assert service.run("run", "--once")[0] == 0
     assert len(service.slack.thread("C1", None)) == 1
     store.close()
@@ -261,7 +261,7 @@ def test_the_service_delivers_answers_tells_what_is_measured_and_ends(service, t
     try:
         service.slack.socket.wait_connected(30)
         until = time.monotonic() + 30
-        while not any("The full report" in m["text"] for m in service.slack.messages["C1"]):
+        while not any("Full report" in m["text"] for m in service.slack.messages["C1"]):
             assert time.monotonic() < until
             time.sleep(0.05)
         answers = {}

@@ -871,7 +871,7 @@ def test_a_row_that_does_not_arrive_leaves_the_new_database_empty(
     with monkeypatch.context() as broken:
         broken.setattr(_PostgresSide, "fill", lambda side, table, rows: fill(side, table, list(rows)[:-1]))
         failed = CliRunner().invoke(cli, ["move", str(path), target])
-    assert (failed.exit_code, "did not arrive" in failed.output) == (1, True)
+    assert (failed.exit_code, "differs after copying" in failed.output) == (1, True)
     assert server.sql("SELECT (SELECT count(*) FROM commits), (SELECT count(*) FROM memory)", name) == [(0, 1)]
     moved = CliRunner().invoke(cli, ["move", str(path), target])
     assert moved.exit_code == 0

@@ -119,7 +119,7 @@ def test_tokens_in_clear_are_told_in_the_log_when_the_bot_starts(tmp_path, clock
 def test_the_doctor_tells_whether_tokens_are_in_clear(monkeypatch, server, key, mark):
     given = {"SLACK_BOT_TOKEN": "", "SLACK_CLIENT_ID": "1.2", "SLACK_TOKEN_KEY": key, "SLACK_APP_TOKEN": "xapp-test"}
     _, said = doctor(monkeypatch, server, **given)
-    (told,) = (line for line in said.splitlines() if "Slack tokens at rest" in line)
+    (told,) = (line for line in said.splitlines() if "Stored Slack tokens" in line)
     assert told.startswith(mark)
     assert "SLACK_TOKEN_KEY" in told
 

@@ -104,7 +104,7 @@ def test_a_release_of_the_day_leads_the_headline_with_what_its_notes_say_it_brea
     text = words(said.headline).replace("  ", " ")
     assert "v1.1.0 · 04:00 · 3 commits since v1.0.0 · breaks: The `port` option is gone, use `--listen` ;" in text
     assert "Python 3.9 is no longer supported ; 1 more" in text
-    assert "v1.0.1 · 05:00 · 2 commits since v1.0.0 · 1 of them on its release branch only" in text
+    assert "v1.0.1 · 05:00 · 2 commits since v1.0.0 · 1 of them only on the release branch" in text
     assert "fix: late" in text
     beneath = {m.key: words(m) for m in said.replies}
     assert "another name" in beneath["release:v1.1.0"]  # its notes do not name it

@@ -66,8 +66,8 @@ def test_of_a_rewritten_branch_only_what_is_new_is_told_and_the_rest_is_counted_
     bot.at("20T09:00")
     said = last(bot)
     assert "fix: three" in said
-    assert f"The branch was rewritten (before: {old}). What came back is not told again: 1 commit." in said
-    assert f"no longer has what was told of: {old} fix: two" in said
+    assert f"The branch was rewritten (previously {old}). Already reported, so not repeated: 1 commit." in said
+    assert f"Reported earlier, but no longer on it: {old} fix: two" in said
     assert "1 commit |" in said
     bot.at("21T09:00")
     assert len(bot.tops()) == 2
@@ -76,13 +76,13 @@ def test_of_a_rewritten_branch_only_what_is_new_is_told_and_the_rest_is_counted_
 def test_what_was_rewritten_away_and_comes_back_days_later_is_counted_and_not_told_again(bot):
     rewrite(bot, "one")
     bot.at("20T09:00")
-    assert "no longer has what was told of" in last(bot)
+    assert "no longer on it" in last(bot)
     rewrite(bot, "three", onto="one again", at=DAY + 50 * HOUR)
     bot.at("21T09:00")
     rewrite(bot, "two", onto="three again", at=DAY + 75 * HOUR)
     bot.at("22T09:00")
-    assert "is back, and is not told again: 1 commit." in last(bot)
-    assert "rewritten (before" not in last(bot)
+    assert "are back. Already reported, so not repeated: 1 commit." in last(bot)
+    assert "rewritten (previously" not in last(bot)
     assert "fix: two" not in last(bot)
     bot.at("23T09:00")
     assert len(bot.tops()) == 4
@@ -91,7 +91,7 @@ def test_what_was_rewritten_away_and_comes_back_days_later_is_counted_and_not_to
 def test_a_rewrite_of_this_morning_is_told_at_once_and_not_again(bot):
     rewrite(bot, "one", "two", at=DAY + 50 * HOUR)
     bot.at("20T09:00")
-    assert "What came back is not told again: 2 commits." in last(bot)
+    assert "Already reported, so not repeated: 2 commits." in last(bot)
     bot.at("21T09:00")
     assert len(bot.tops()) == 2
 
@@ -101,7 +101,7 @@ def test_a_hostile_title_of_what_is_gone_is_text(bot):
     bot.at("20T09:00")
     rewrite(bot, "one", "two", at=DAY + 50 * HOUR)
     bot.at("21T09:00")
-    assert "no longer has" in last(bot)  # that nobody was pinged is looked at by the server, and at the end
+    assert "no longer on it" in last(bot)  # that nobody was pinged is looked at by the server, and at the end
 
 
 def test_an_upgrade_tells_nothing_twice(bot):

@@ -199,7 +199,7 @@ def test_the_zone_is_named_once() -> None:
 def test_an_empty_day_says_so_and_has_no_empty_sections() -> None:
     text = markdown_of(digest("empty", "zh"))
     assert [title for _, title in headings(text)] == ["每日更新报告（2026-02-18）", "example/harbor"]
-    assert "这段时间很平静" in text
+    assert "这段时间没有新的提交" in text
     assert EN("digest.none") in markdown_of(digest("empty", overview=""))
 
 

@@ -227,7 +227,7 @@ def test_forms_and_comments_prove_nothing() -> None:
     assert proof.find("", "I have read the guide") is None
 
 
-@pytest.mark.parametrize(("language", "name"), [("en", "pull request"), ("zh", "合并请求")])
+@pytest.mark.parametrize(("language", "name"), [("en", "pull request"), ("zh", "PR")])
 def test_its_words_are_shown_as_its_own_and_linked_to_it(language: str, name: str) -> None:
     line: Line = labels.evidence_line(REPOSITORY, asked(), Evidence("", "is refused", request=True), Texts(language))
     assert line == (Span(name, REPOSITORY.pull_url(7)), Span(" "), Span("is refused", code=True))

@@ -171,13 +171,13 @@ def test_a_path_and_an_address_need_a_right_also_where_they_are_listed(world, re
     path = str(repository.path)
     for allow in ((), (path,)):
         world.repositories.rights = Rights(allow)
-        assert "may not be followed here" in world.said(f"2026-02-18 {path}", C1)
+        assert "can't be followed here" in world.said(f"2026-02-18 {path}", C1)
         assert world.said("2026-02-18 /nowhere/else", C1).replace("/nowhere/else", path) == world.said(
             f"2026-02-18 {path}", C1
         )
     grant(world, f"T1/C1={path}")
     assert "29 commits" in world.said(f"2026-02-18 {path}", C1)
-    assert "may not be followed here" in world.said(f"2026-02-18 {path}", C2)
+    assert "can't be followed here" in world.said(f"2026-02-18 {path}", C2)
 
 
 def test_the_operator_s_terminal_sees_everything(world, repository):
@@ -189,8 +189,8 @@ def test_a_person_s_right_is_theirs_alone_and_gives_the_channel_nothing(world):
     grant(world, "T1/U1=acme/*")
     private = replace(C1, viewer="U1")
     assert "29 commits" in world.said(f"2026-02-18 {SECRET}", private)
-    assert "may not be followed here" in world.said(f"2026-02-18 {SECRET}", C1)
-    assert "may not be followed here" in world.said(f"subscribe {SECRET}", private)
+    assert "can't be followed here" in world.said(f"2026-02-18 {SECRET}", C1)
+    assert "can't be followed here" in world.said(f"subscribe {SECRET}", private)
     assert world.store.subscriptions() == ()
 
 
@@ -219,7 +219,7 @@ def test_a_list_says_that_something_rests_and_not_what_it_is_where_that_may_not_
     said = world.said("list", C1)
     assert "Followed here: 2" in said
     assert f"a repository that may not be shown here (subscription {secret.id})" in said
-    assert "has no right to the repository any more" in said
+    assert "may no longer see the repository" in said
     assert "acme" not in said
     assert "acme" not in world.said(f"settings {secret.id}", C1)
     assert world.interpreter.followed(replace(C1, viewer="U1")) is not None
@@ -261,12 +261,12 @@ def test_the_operator_who_types_for_a_channel_sees_it_all_and_gives_it_only_what
     world.interpreter = Interpreter(replace(known, by_operator=True))
     world.repositories._readers = lambda *_: GUEST
     assert SECRET in world.said("list", C1)
-    assert "may not be followed here" in world.said(f"subscribe {SECRET}", C2)
+    assert "can't be followed here" in world.said(f"subscribe {SECRET}", C2)
     assert [s.place for s in world.store.subscriptions()] == [C1]
     world.repositories.rights = Rights(("acme/*",))
     assert "now follows" in world.said(f"subscribe {SECRET}", C2)
     grant(world, "T1/C9=acme/*")
-    assert "may not be followed here" in world.said(f"subscribe {SECRET} at 10:00", C2)
+    assert "can't be followed here" in world.said(f"subscribe {SECRET} at 10:00", C2)
     assert "no longer follows" in world.said(f"unsubscribe {SECRET}", C2)
 
 
@@ -296,7 +296,7 @@ def test_a_right_that_was_taken_away_stops_the_digests_and_nothing_is_lost_once_
     allow(bot)
     bot.at("19T09:00")
     (note,) = bot.tops()
-    assert "may not be shown in this channel any more" in str(note)
+    assert "this channel may no longer see it" in str(note)
     assert bot.repo not in str(note)
     assert bot.store.subscriptions()[0].paused == DENIED
     assert any(r.fields.get("reason") == DENIED for r in caplog.records if r.message == "resting")
@@ -360,7 +360,7 @@ def test_a_channel_that_became_shared_gets_no_more_of_what_its_workspace_may_see
     bot.commit("two", DAY + timedelta(days=1, hours=3))
     bot.at("20T09:00")
     assert "fix: two" not in str(bot.said())
-    assert "may not be shown in this channel any more" in str(bot.tops()[-1])
+    assert "this channel may no longer see it" in str(bot.tops()[-1])
 
 
 def test_while_slack_does_not_say_who_reads_a_digest_waits_and_nobody_is_denied(bot):
@@ -402,8 +402,8 @@ def test_a_channel_that_follows_today_goes_on_and_the_doctor_has_the_line_that_k
     bot.world.repositories.rights = Rights((f"{bot.folder}/*",))
     bot.at("19T09:00")
     assert "fix: one" in str(bot.said("C1"))
-    assert "may not be followed here" in bot.world.said(f"2026-02-18 {bot.repo}", Place("slack", "T1/C2"))
-    assert "may not be followed here" in bot.world.said(f"subscribe {bot.repo}", Place("slack", "T1/C2"))
+    assert "can't be followed here" in bot.world.said(f"2026-02-18 {bot.repo}", Place("slack", "T1/C2"))
+    assert "can't be followed here" in bot.world.said(f"subscribe {bot.repo}", Place("slack", "T1/C2"))
     (found,) = [f for f in operator.examine(bot.world.app, bot.store, "") if f.subject == "rights"]
     assert found.outcome == "old"
     line = found.fields["line"]

@@ -269,7 +269,7 @@ def test_who_can_follow_what_by_the_form(scene, right, name):
     assert (SECRET in [s.repo for s in person.kept()]) is follows
     if not follows:
         assert told.replace(SECRET, "acme/missing") == scene.told(lambda: person.subscribe_form("acme/missing")) or (
-            "may not be followed here" in told
+            "can't be followed here" in told
         )
 
 
@@ -289,5 +289,5 @@ def test_who_is_sent_what_in_the_morning(scene, right, clock):
         written = json.dumps(scene.server.messages[channel])
         assert OPEN_WORD in written
         assert (SECRET_WORD in written) is (name in RIGHTS[right]), channel
-        assert ("may not be shown in this channel any more" in written) is (name not in RIGHTS[right])
+        assert ("this channel may no longer see it" in written) is (name not in RIGHTS[right])
         assert name in RIGHTS[right] or SECRET not in written

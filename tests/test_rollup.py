@@ -185,7 +185,7 @@ def test_what_was_kept_before_there_were_rollups_is_none():
 def test_the_overview_by_rules_says_where_it_was_and_what_came_to_nothing():
     made = roll_up(landed("feat: a cache (#1)", "fix: a fault (#9)", REVERT))
     assert rules.rollup_overview(made, 1, EN) == (
-        "Most of the code changed in src (1 commit). Taken back again, and left out here: 1 commit."
+        "Most of the code changed in src (1 commit). Reverted meanwhile, and left out here: 1 commit."
     )
 
 
@@ -271,7 +271,7 @@ def test_a_weekly_subscription_reads_as_a_rollup_and_a_daily_one_that_makes_up_f
         assert (table_in(rolled), table_in(long)) == (False, True)
         assert "2 commits |" in str(rolled)
         assert "4 commits |" in str(long)
-        assert "Taken back again within this time" in str(rolled)
+        assert "Reverted within this period" in str(rolled)
         kept = [bot.store.digest(bot.store.deliveries(s.id)[0].digest) for s in (weekly, daily)]
         assert [digest.rollup is not None for digest in kept] == [True, False]
 

@@ -105,7 +105,7 @@ def test_a_setting_is_added_by_its_field_alone(script, monkeypatch):
     monkeypatch.setattr(parts, "AllSettings", More)
     assert doctor(monkeypatch, DIGEST_COLOUR="green") == ["✓ Settings: set: DIGEST_COLOUR"]
     assert doctor(monkeypatch, DIGEST_COLOR="green")[1:] == [
-        "! Settings: DIGEST_COLOR is no setting. Did you mean DIGEST_COLOUR?"
+        "! Settings: DIGEST_COLOR is not a setting. Did you mean DIGEST_COLOUR?"
     ]
 
 
@@ -113,7 +113,7 @@ def test_a_setting_is_added_by_its_field_alone(script, monkeypatch):
 
 
 def test_the_doctor_names_what_is_set_and_shows_no_value(monkeypatch):
-    assert doctor(monkeypatch) == ["– Settings: none is set; each has a default that works"]
+    assert doctor(monkeypatch) == ["– Settings: none set; every setting has a working default"]
     told = doctor(monkeypatch, GITHUB_TOKEN="very-secret", DIGEST_REPO="https://me:pw@a.example/b", OPENAI_MODEL="")
     assert told == ["✓ Settings: set: DIGEST_REPO, GITHUB_TOKEN"]
 
@@ -122,7 +122,7 @@ def test_the_doctor_says_what_a_misspelt_name_should_be_whatever_it_looks_at(mon
     config = Path.home() / ".config/commit-digest"
     config.mkdir(parents=True)
     (config / ".env").write_text("SLACK_BOT_TOKN=xoxb-very-secret\n")
-    told = ["! Settings: SLACK_BOT_TOKN is no setting. Did you mean SLACK_BOT_TOKEN?"]
+    told = ["! Settings: SLACK_BOT_TOKN is not a setting. Did you mean SLACK_BOT_TOKEN?"]
     assert doctor(monkeypatch, "slack") == told
     assert doctor(monkeypatch, "slack", DIGEST_LANGUAGE="zh") == [
         "! 设置: 没有名为 SLACK_BOT_TOKN 的设置。是不是 SLACK_BOT_TOKEN？"

@@ -282,7 +282,7 @@ def used_up(talking, account, limit):
     spend(talking.store, Usage("test-model", limit), "analysis.v3", talking.app.clock(), account)
 
 
-HELD = "Whoever asked for this has used up the 100,000 tokens"
+HELD = "The daily budget of 100,000 language model tokens for the person who asked is used up"
 
 
 def test_who_has_used_theirs_up_gets_the_digest_by_rules_and_why_and_others_get_it_by_the_model(talking, history):
@@ -325,7 +325,7 @@ def test_usage_status_doctor_and_metrics_tell_what_was_asked_for(talking, clock)
         assert "in this channel 90,000 of 250,000 tokens" in told
         assert "by you 90,000 of 100,000 tokens" in told
         assert "by you 0 of 100,000 tokens" in said(talking, "U2", text)
-        assert "by you" not in talking.said(text)
+        assert ", you" not in talking.said(text)
     used_up(talking, BEN, 410_000)
     measured = {m.name: m.samples for m in operator.measures(talking.store, clock(), None)}
     assert measured["model_asked_tokens"] == (({"model": "test-model", "purpose": "analysis.v3"}, 505_000.0),)

@@ -197,7 +197,7 @@ def test_a_long_answer_where_the_bot_is_not_says_that_a_part_is_missing(slack):
     slack.type("2026-02-18")
     slack.idle()
     assert len(slack.server.responses) == 5
-    assert "no room here" in text_of(slack.told()[-1])
+    assert "did not fit here" in text_of(slack.told()[-1])
 
 
 def test_a_repeated_envelope_is_acknowledged_and_done_once(slack):

@@ -83,10 +83,10 @@ def test_a_table_and_a_rest_that_nobody_reads_are_kept_to_what_is_weightiest(mon
     rest = [entry(n, n / 100, Importance.MEDIUM if n % 2 else Importance.LOW) for n in range(10, 30)]
     post = digests.post(digest(*rest, *high), EN, top=2)
     told = words(post.headline)
-    assert "Shown below: 2 of the 3 high commits, chosen by weight; all of them are in the full report." in told
-    assert "The table has the 5 weightiest of 23 rows" in told
+    assert "Shown below: the 2 most important of 3 high commits. All of them are in the full report." in told
+    assert "The table shows the 5 most important of 23 rows" in told
     assert [n for n in range(30) if f"replace endpoint {n} " in f"{told} "] == [0, 1, 2, 27, 29]
-    assert "and 15 more, in the full report" in words(post.replies[-1])
+    assert "and 15 more in the full report" in words(post.replies[-1])
     assert "Sentence 29." in words(post.replies[-1])
     assert "Sentence 28." not in words(post.replies[-1])
 
@@ -127,7 +127,7 @@ def test_a_model_is_asked_of_the_weightiest_and_the_rules_write_what_no_thread_h
         high = sorted(made.by_importance[Importance.HIGH], key=lambda e: e.grade.weight, reverse=True)
         assert [e.analysis.by == RULES for e in high] == [False] * 2 + [True] * 4
         assert all(e.grade.by != RULES for e in high)  # the list's question graded them all
-        assert "6 commits are high here, and only the 2 weightiest" in high[2].analysis.note
+        assert "6 commits are high here, and the language model read only the 2 most important" in high[2].analysis.note
         assert not made.degraded
         assert "written by rules" not in world.said(f"#{high[2].commit.pull}").lower()  # asked for, it is read
     finally:
@@ -160,7 +160,7 @@ def test_a_subscription_says_how_many_and_twelve_where_nobody_does(world, histor
 @pytest.mark.parametrize("value", ["0", "51", "-3", "all", "1.5", "9" * 1_000, "²"])
 def test_a_number_out_of_bounds_changes_nothing_and_is_told_kindly(world, history, value):
     told = world.said(f"subscribe {history.path} top {value}")
-    assert "It is a number from 1 to 50." in told
+    assert "Use a number from 1 to 50." in told
     assert world.store.subscriptions() == ()
 
 

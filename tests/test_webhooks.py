@@ -461,7 +461,7 @@ def test_a_page_that_is_refused_costs_only_itself_and_that_is_said(kind, refusal
     hooks.queue(refusal)
     assert send(chat, place, LONG, Texts("en"), once()) == place
     assert len(hooks.taken[kind]) == pages  # all but one, and the notice
-    assert "did not take part" in json.dumps(hooks.taken[kind][-1])
+    assert "was not accepted by this chat" in json.dumps(hooks.taken[kind][-1])
 
 
 def test_an_older_answer_of_feishus_is_understood(hooks, time):
@@ -580,7 +580,7 @@ def test_a_wrong_setting_is_named_and_never_shown(value, monkeypatch):
     with pytest.raises(ConfigError) as wrong:
         feishu_webhook.from_settings(load(FeishuSettings))
     told = Texts("en").error(wrong.value) + repr(wrong.value) + str(wrong.value)
-    assert "FEISHU_WEBHOOKS is wrong at entry" in told
+    assert "of FEISHU_WEBHOOKS is invalid" in told
     assert not any(secret in told for secret in (TOKEN, SECRET, "a.example"))
 
 
@@ -798,7 +798,7 @@ def test_a_place_can_be_told_what_to_follow(real, morning):
         (("yesterday", "REPO", "--to", "slack-webhook:tem"), {}, 1, "No webhook named tem"),
         (("subscribe", "REPO", "--to", "slack-webhook:team"), {"DIGEST_ALLOW": ""}, 1, "DIGEST_ALLOW"),
         (("subscribe", "REPO", "--to", "slack-webhook:"), {}, 2, "slack-webhook:"),
-        (("报告", "REPO", "--to", "slack-webhook:team"), {}, 2, "takes no files"),
+        (("报告", "REPO", "--to", "slack-webhook:team"), {}, 2, "cannot send files"),
         (("yesterday", "REPO", "--to", "slack-webhook:team"), {"SLACK_WEBHOOKS": TOKEN}, 1, "SLACK_WEBHOOKS is wrong"),
     ],
 )

@@ -66,13 +66,13 @@ def test_a_clock_that_is_wrong_plans_nothing_and_says_so(bot, caplog, ahead):
     assert bot.store.deliveries() == before
     said = [r for r in caplog.records if "clock" in r.getMessage()]
     assert [r.levelno for r in said] == [logging.ERROR]
-    assert "differs by" in bot.world.said("status")
-    assert "differs by" in operator.unready(bot.store, bot.world.app.clock_ahead)
+    assert "differs from the chat's by" in bot.world.said("status")
+    assert "differs from the chat's by" in operator.unready(bot.store, bot.world.app.clock_ahead)
     bot.server.date = bot.time.seconds  # it is set right
     bot.time.sleep(61)
     bot.tick()
     assert len(bot.store.deliveries()) > len(before) or ahead < timedelta()
-    assert "differs by" not in bot.world.said("status")
+    assert "differs from the chat's by" not in bot.world.said("status")
     assert operator.unready(bot.store, bot.world.app.clock_ahead) == ""
 
 
