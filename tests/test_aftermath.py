@@ -185,7 +185,7 @@ def test_it_reads_well_in_both_languages_and_holds_hostile_titles():
     assert text(link_line(REPO, link(), en)) == "reverted by #2: title 2"
     assert text(link_line(REPO, link(), zh)) == "已被 #2 回退：title 2"
     likely = link(kind="repairs", changed=3, of=4)
-    assert "of 4 that it changes or removes, 3 came from this commit" in text(link_line(REPO, likely, en))
+    assert "3 of the 4 that it changes or removes came from this commit" in text(link_line(REPO, likely, en))
     assert text(follow_up_line(REPO, SAID, "UTC", en)) == "#1 (reported 2026-06-08) reverted by #2: title 2"
     assert text(follow_up_line(REPO, SAID, "UTC", zh)) == "#1（2026-06-08 已推送）已被 #2 回退：title 2"
     hostile = replace(link(), later=Named(sha(2), None, "<!channel> {name} \0 [x](http://y)\nnext"))

@@ -170,7 +170,7 @@ def test_a_report_says_what_it_wrote_and_takes_a_folder_by_its_name(history, tmp
     subprocess.run(["git", "clone", "-q", str(history.path), str(tmp_path / "clone")], check=True)
     done = run("report", "clone", "--date", "2026-02-18", "-o", "report.md", cwd=tmp_path)
     size = (tmp_path / "report.md").stat().st_size
-    assert (done.returncode, done.stdout) == (0, f"Written: report.md ({size:,} bytes)\n")
+    assert (done.returncode, done.stdout) == (0, f"Wrote report.md ({size:,} bytes)\n")
 
 
 def test_a_report_that_cannot_be_written_is_told(history):

@@ -138,7 +138,7 @@ def test_a_report_comes_as_files(world):
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("2026-02-30", "2026-02-30 is no date"),
+        ("2026-02-30", "2026-02-30 is not a date"),
         ("2027-01-01", "is in the future"),
         ("0000-00-00", "is not a date"),
         ("yesterdya", "Did you mean /digest yesterday?"),
@@ -248,7 +248,7 @@ def test_following_listing_and_leaving(world, history):
     assert "2026-02-23 星期一 08:30, 2026-02-25 星期三 08:30, 2026-03-02 星期一 08:30" in said
     (kept,) = world.store.subscriptions(HOME)
     assert (kept.filters.paths, kept.filters.authors, kept.branch) == (("src/", "docs/"), ("-bot",), "main")
-    assert "订阅了 1 个" in world.said("list")
+    assert "已订阅 1 个" in world.said("list")
     assert "已在这里退订" in world.said(f"退订 {history.path}")
     assert "Nothing is followed here" in world.said("列表")
 
@@ -263,8 +263,8 @@ def test_following_again_changes_what_is_said_and_keeps_the_rest(world, history)
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ("at 25:00", "25:00 is no time of day"),
-        ("on funday", "cannot read “funday” as days"),
+        ("at 25:00", "25:00 is not a time of day"),
+        ("on funday", "can't read “funday” as days"),
         ("zone Mars/Base", "no time zone Mars/Base"),
         ("lang fr", "lang can't be fr"),
         ("branch nowhere", "nowhere"),

@@ -651,7 +651,7 @@ def digest(tmp_path, *words, **settings):
 def test_the_program_does_not_start_with_http_that_anybody_could_call(tmp_path, server):
     code, said = digest(tmp_path, "run", FEISHU_MODE="http", **feishu_settings(server.root))
     assert code == 1
-    assert "digest: Feishu over HTTP needs the Encrypt Key" in said
+    assert "digest: Over HTTP, Feishu needs your application's Encrypt Key" in said
     assert "FEISHU_ENCRYPT_KEY" in said
     assert "Traceback" not in said
 

@@ -172,7 +172,7 @@ def test_what_is_no_backup_is_refused_and_nothing_is_changed(tmp_path, path, con
             db.execute("CREATE TABLE somebody_elses (a)")
     done = run(tmp_path, "restore", "kept.db")
     assert done.returncode == 1
-    assert "kept.db is not there, or is no whole backup" in done.stderr
+    assert "kept.db does not exist, or is not a complete backup" in done.stderr
     assert not [each for each in tmp_path.iterdir() if "before" in each.name or each.name.startswith(".digest")]
     with closing(SqliteStore(path)) as store:
         assert len(store.subscriptions()) == 1

@@ -118,7 +118,7 @@ def test_text_that_is_no_yaml_changes_nothing(text, tmp_path):
 def test_an_import_changes_what_is_followed_and_forgets_no_digest(tmp_path):
     file = tmp_path / "subscriptions.yaml"
     file.write_text(yaml.safe_dump(operator.exported([WEEKDAYS])))
-    assert CliRunner().invoke(cli, ["import", str(file)]).output == "Imported: 1.\n"
+    assert CliRunner().invoke(cli, ["import", str(file)]).output == "Imported subscriptions: 1.\n"
     exported = CliRunner().invoke(cli, ["export"]).output
     assert yaml.safe_load(exported) == operator.exported([WEEKDAYS])
     again = CliRunner().invoke(cli, ["import", "-"], input=exported.replace("mon-fri", "mon"))
@@ -286,7 +286,7 @@ def test_the_doctor_looks_at_everything(service):
     code, said, _ = service.run("doctor")
     assert "✓ Database: " in said
     assert "53 of 60 requests left" in said
-    assert "– Language model: none is set" in said
+    assert "– Language model: not set" in said
     assert "✓ Repository: team/app, branch main" in said
     assert "✓ Slack token" in said
     # The tests' GitHub begins its limits anew at a fixed time, so that its clock is found to differ.

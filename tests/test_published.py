@@ -102,7 +102,7 @@ def test_a_release_of_the_day_leads_the_headline_with_what_its_notes_say_it_brea
         world.close()
         page = f"{server.web}/team/app/releases/tag/"
     text = words(said.headline).replace("  ", " ")
-    assert "v1.1.0 · 04:00 · 3 commits since v1.0.0 · breaks: The `port` option is gone, use `--listen` ;" in text
+    assert "v1.1.0 · 04:00 · 3 commits since v1.0.0 · breaking: The `port` option is gone, use `--listen` ;" in text
     assert "Python 3.9 is no longer supported ; 1 more" in text
     assert "v1.0.1 · 05:00 · 2 commits since v1.0.0 · 1 of them only on the release branch" in text
     assert "fix: late" in text
@@ -110,7 +110,7 @@ def test_a_release_of_the_day_leads_the_headline_with_what_its_notes_say_it_brea
     assert "another name" in beneath["release:v1.1.0"]  # its notes do not name it
     assert "drop the port option" not in beneath["release:v1.1.0"]  # they do
     assert "fix: a fault" in beneath["release:v1.0.1"]
-    (released,) = [part for part in said.headline.parts if getattr(part, "heading", "") == "Released"]
+    (released,) = [part for part in said.headline.parts if getattr(part, "heading", "") == "Releases"]
     assert [line[0].url for line in released.lines] == [f"{page}v1.0.1", f"{page}v1.1.0"]
 
 
@@ -123,4 +123,4 @@ def test_the_digest_of_a_release_is_read_from_afar(history, tmp_path, clock):
         world.close()
     assert "3 commits | " in words(said.headline)
     assert "team/app · v1.1.0, since v1.0.0" in words(said.headline)
-    assert "first in v1.0.1" in one.replace("  ", " ")
+    assert "first released in v1.0.1" in one.replace("  ", " ")

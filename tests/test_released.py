@@ -74,8 +74,8 @@ def test_the_releases_of_a_day_lead_its_headline(world):
     text = words(said.headline)
     first = text.index("v0.21.0rc1  · 06:00 · 3 commits since v0.20.1")
     second = text.index("v0.20.1  · 04:00 · 2 commits")
-    assert text.index("Released") < first < second < text.index("1 commit | ")
-    assert "breaks:  The port option is gone. Use `--listen` instead" in text
+    assert text.index("Releases") < first < second < text.index("1 commit | ")
+    assert "breaking:  The port option is gone. Use `--listen` instead" in text
     assert "all of them only on the release branch" in text
     assert "nightly" not in text
     assert "latest" not in text
@@ -93,7 +93,7 @@ def test_commits_of_a_release_branch_are_listed_beneath_and_are_no_rows(world):
 
 def test_a_day_without_a_release_says_nothing_of_them(world):
     (said,) = world.ask("/digest 2026-02-19")
-    assert "Released" not in words(said.headline)
+    assert "Releases" not in words(said.headline)
     assert not any(m.key.startswith("release:") for m in said.replies)
 
 
@@ -123,7 +123,7 @@ def test_packages_that_were_released_together_share_one_line(tmp_path, clock):
         build.ref(f"refs/tags/@team/p{number:02}@1.1.0", "bump")
     made = World(tmp_path, clock, str(build.finish().path))
     (said,) = made.ask("/digest 2026-02-18")
-    (released,) = [part for part in said.headline.parts if getattr(part, "heading", "") == "Released"]
+    (released,) = [part for part in said.headline.parts if getattr(part, "heading", "") == "Releases"]
     assert len(released.lines) == 1
     text = "".join(span.text for span in released.lines[0])
     assert text.startswith("@team/p19@1.1.0, @team/p18@1.1.0, ")
@@ -134,7 +134,7 @@ def test_packages_that_were_released_together_share_one_line(tmp_path, clock):
 def test_a_digest_kept_before_opens_as_before():
     kept = sample()
     assert kept.releases is None
-    assert "Released" not in words(post(kept, Texts("en")).headline)
+    assert "Releases" not in words(post(kept, Texts("en")).headline)
     for form in FORMATS.values():
         assert form.write((kept,), Texts("en")) == form.write((replace(kept, releases=()),), Texts("en"))
 
@@ -212,7 +212,7 @@ def test_a_tag_is_told_once_whatever_its_date(bot):
     bot.commit("three", DAY + timedelta(days=2, hours=3))
     bot.at("21T09:00")
     assert released_in(bot, followed) == [["v1.1.0"], ["v1.2.0", "v1.1.1"], []]
-    assert [str(top).count("Released") for top in bot.tops()] == [1, 1, 0]
+    assert [str(top).count("Releases") for top in bot.tops()] == [1, 1, 0]
 
 
 def test_what_is_tagged_after_the_period_waits_and_a_moved_tag_is_said_and_not_told_again(bot):
@@ -220,7 +220,7 @@ def test_what_is_tagged_after_the_period_waits_and_a_moved_tag_is_said_and_not_t
     bot.commit("one", DAY + timedelta(hours=3))
     tag(bot, "v1.1.0", "fix: one", DAY + timedelta(days=1, hours=8))
     bot.at("19T09:00")
-    assert "Released" not in str(bot.tops()[0])
+    assert "Releases" not in str(bot.tops()[0])
     bot.commit("two", DAY + timedelta(days=1, hours=3))
     bot.at("20T09:00")
     assert "v1.1.0" in str(bot.tops()[1])
@@ -230,7 +230,7 @@ def test_what_is_tagged_after_the_period_waits_and_a_moved_tag_is_said_and_not_t
     tag(bot, "v1.1.0", "fix: one", DAY + timedelta(days=2, hours=9))
     bot.commit("four", DAY + timedelta(days=3, hours=3))
     bot.at("22T09:00")
-    assert all("Released" not in str(top) for top in bot.tops()[2:])
+    assert all("Releases" not in str(top) for top in bot.tops()[2:])
     assert "The tag v1.1.0 moved from" in str(bot.tops()[3])
 
 
@@ -256,7 +256,7 @@ def test_a_day_that_an_earlier_version_delivered_is_told_again_as_it_was(bot, mo
     monkeypatch.setattr(type(bot.store), "delivered_digests", lambda *_: earlier)
     (said,) = bot.world.ask("/digest 2026-02-18", CHANNEL)
     assert "fix: one" in words(said.headline)
-    assert "Released" not in words(said.headline)
+    assert "Releases" not in words(said.headline)
 
 
 def test_on_release_only_releases_are_told_and_each_once(bot):
@@ -509,9 +509,9 @@ def test_a_release_with_too_many_commits_says_so(world, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("one", "first in v0.20.0"),
-        ("two", "first in v0.21.0rc1"),
-        ("own", "first in v0.20.1"),
+        ("one", "first released in v0.20.0"),
+        ("two", "first released in v0.21.0rc1"),
+        ("own", "first released in v0.20.1"),
         ("six", "not released yet"),
     ],
 )

@@ -87,7 +87,7 @@ def test_one_commit_is_told_alike(told, day, other):
     history, _ = day
     sha = history.sha("high3" if "high3" in history.shas else "squash")[:7]
     said = told["git"][1].said(sha)
-    released = " Release first in  v1" if other == "public" and "squash" in history.shas else ""
+    released = " Release first released in  v1" if other == "public" and "squash" in history.shas else ""
     assert said.count(released) > 0
     assert said.replace(released, "") == told[other][1].said(sha)
     assert sha in words(told["git"][1].ask(sha)[0].headline)

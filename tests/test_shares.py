@@ -321,10 +321,10 @@ def test_usage_status_doctor_and_metrics_tell_what_was_asked_for(talking, clock)
     for text in ("usage", "status"):
         told = said(talking, "U1", text)
         assert "102,000 of 1,000,000" in told
-        assert "by everybody 95,000 of 500,000 tokens" in told
-        assert "in this channel 90,000 of 250,000 tokens" in told
-        assert "by you 90,000 of 100,000 tokens" in told
-        assert "by you 0 of 100,000 tokens" in said(talking, "U2", text)
+        assert "everyone 95,000 of 500,000 tokens" in told
+        assert "this channel 90,000 of 250,000 tokens" in told
+        assert "you 90,000 of 100,000 tokens" in told
+        assert "you 0 of 100,000 tokens" in said(talking, "U2", text)
         assert ", you" not in talking.said(text)
     used_up(talking, BEN, 410_000)
     measured = {m.name: m.samples for m in operator.measures(talking.store, clock(), None)}

@@ -52,7 +52,7 @@ def test_a_thread_has_the_weightiest_in_the_order_of_the_table_and_the_headline_
     post = digests.post(FORTY, EN)
     weightiest = sorted(FORTY.entries, key=lambda e: e.grade.score)[-TOP:]
     assert shown(post) == [f"commit:{e.commit.sha}" for e in FORTY.entries if e in weightiest]
-    assert "Shown below: 12 of the 40 high commits" in words(post.headline)
+    assert "Shown below: the 12 most important of 40 high commits" in words(post.headline)
     assert "40 个高重要度提交中最重要的 12 个" in words(digests.post(FORTY, ZH).headline)
     said, report = f"{words(post.headline)} ", markdown([FORTY], EN)
     assert all(f"replace endpoint {n} " in said for n in range(40))
@@ -152,7 +152,7 @@ def test_a_subscription_says_how_many_and_twelve_where_nobody_does(world, histor
     assert "High commits in the thread at most 2" in world.said("list")
     (post,) = world.ask("2026-02-18")
     assert len(shown(post)) == 2
-    assert "Shown below: 2 of the 6 high commits" in words(post.headline)
+    assert "Shown below: the 2 most important of 6 high commits" in words(post.headline)
     report = world.ask("report 2026-02-18")[0].headline.parts[0].text
     assert all(f"replace endpoint {n}" in report for n in range(6))
 
@@ -218,7 +218,7 @@ def test_a_thread_has_no_more_than_its_subscription_says(bot):
     bot.follow(top=2)
     bot.at("19T09:00")
     assert len(replies(bot)) == 2
-    assert "Shown below: 2 of the 5 high commits" in str(bot.said())
+    assert "Shown below: the 2 most important of 5 high commits" in str(bot.said())
 
 
 def test_a_subscription_of_an_earlier_version_has_twelve(bot):

@@ -214,7 +214,7 @@ def test_a_late_push_is_told_once_and_marked(bot):
     assert "fix: late" in str(second)
     assert "2026-02-18 05:00" in str(second)
     assert "fix: one" not in str(second)
-    assert "1 commit landed only now, dated outside this period" in str(second)
+    assert "1 commit landed only now, with a date outside this period" in str(second)
 
 
 def test_what_lay_there_before_the_first_digest_is_not_late(bot):
@@ -245,7 +245,7 @@ def test_what_was_missed_is_made_up_for_and_said(bot):
     bot.at("22T09:30")
     (headline,) = bot.tops()
     assert all(f"fix: d{day}" in str(headline) for day in range(4))
-    assert "also also covers missed missed ones: 4" in str(headline)
+    assert "also covers missed ones: 4" in str(headline)
 
 
 def test_more_than_seven_days_are_given_up_and_said(bot):
@@ -494,7 +494,7 @@ def test_a_commit_that_was_forced_away_is_said_to_be_gone_when_it_is_expanded(bo
     bot.commit("gone", DAY + timedelta(hours=3))
     bot.at("19T09:00")
     sha = bot.store.recent_digests(bot.repo, "main", "en", 1)[0].entries[0].commit.sha
-    assert "gone from main" not in bot.world.said(sha[:9], CHANNEL)
+    assert "no longer on main" not in bot.world.said(sha[:9], CHANNEL)
     git(bot.folder / "repo", "update-ref", "refs/heads/main", f"{sha}~1")
     told = bot.world.said(sha[:9], CHANNEL)
     assert "This commit is no longer on main" in told
