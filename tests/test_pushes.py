@@ -313,7 +313,9 @@ def test_each_commit_that_lands_is_told_once_whatever_its_date(tmp_path, monkeyp
         monkeypatch.setattr("adapters.sources.git.source.PAGE", 1_000 if seed % 2 else 3)
         follower = told_of(seed, folder, kind)
         check(seed, follower)
-        said.update(word for notice in follower.notices for word in ("Already reported", "no longer on it") if word in notice)
+        said.update(
+            word for notice in follower.notices for word in ("Already reported", "no longer on it") if word in notice
+        )
         said["told"] += sum(follower.told.values())
         shutil.rmtree(folder)
     assert said["told"] > 8 * seeds
