@@ -194,8 +194,8 @@ class Settings(Base, title="What is followed, how it reads, and how it is delive
     )
     digest_ca_file: UserPath | None = Field(
         None,
-        description="a file with certificates (PEM), such as your company's own, that are trusted besides the public "
-        "ones, [whatever is reached](docs/operating.md#proxies-and-certificates)",
+        description="a file with certificates (PEM), such as your company's own, to trust besides the public ones "
+        "[for every connection](docs/operating.md#proxies-and-certificates)",
         examples=["/etc/ssl/company.pem"],
     )
     digest_language: Annotated[str, AfterValidator(check_language)] = Field(
@@ -203,43 +203,43 @@ class Settings(Base, title="What is followed, how it reads, and how it is delive
     )
     digest_zone: Annotated[str, AfterValidator(check_zone)] = Field(
         default_factory=_local_zone,
-        description="IANA time zone of days and times",
+        description="IANA time zone for days and times",
         examples=["Asia/Shanghai"],
         json_schema_extra={"default": "this machine's"},
     )
     digest_schedule: Annotated[str, AfterValidator(_schedule)] = Field(
-        "0 9 * * mon-fri", description="crontab expression of a new subscription"
+        "0 9 * * mon-fri", description="crontab expression for new subscriptions"
     )
     digest_allow: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)] = Field(
         (),
-        description="comma-separated `owner/name`, `owner/*`, paths: no other repository may be followed in a chat",
+        description="the only repositories that chats may follow: comma-separated `owner/name`, `owner/*`, paths",
         examples=["owner/*,/srv/git/*"],
         json_schema_extra={"default": "any public repository"},
     )
     digest_rights: str = Field(
         "",
-        description="who may see what is not public: `WORKSPACE=owner/*`, `WORKSPACE/CHANNEL=owner/name`, "
-        "`WORKSPACE/PERSON=/srv/git/*`, [with commas between](docs/security.md#1-rights)",
+        description="who may see what is not public: comma-separated `WORKSPACE=owner/*`, "
+        "`WORKSPACE/CHANNEL=owner/name`, `WORKSPACE/PERSON=/srv/git/*` ([rights](docs/security.md#1-rights))",
         examples=["T0123456789/C0123456789=owner/name"],
         json_schema_extra={"default": "nobody"},
     )
     digest_workspaces: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)] = Field(
         (),
-        description="several Slack workspaces: the ids of those that may install the app",
+        description="several Slack workspaces: comma-separated IDs of those that may install the app",
         examples=["T0123456789,T0123456780"],
         json_schema_extra={"default": "none"},
     )
     digest_hosts: str = Field(
         "",
-        description="for links: what runs a self-hosted code host, `git.example.com=gitlab`, "
-        "[with commas between](docs/operating.md#code-hosts)",
+        description="for links: the software of self-hosted code hosts, comma-separated `git.example.com=gitlab` "
+        "([code hosts](docs/operating.md#code-hosts))",
         examples=["git.example.com=gitlab"],
         json_schema_extra={"default": "known hosts"},
     )
     digest_notes: str = Field(
         "",
-        description="where a repository keeps notes for users (changelog fragments and the like): "
-        "`owner/name=docs/changes/*`, with commas between",
+        description="where repositories keep changelog fragments and the like: comma-separated "
+        "`owner/name=docs/changes/*`",
         examples=["owner/name=docs/changes/*"],
         json_schema_extra={"default": "the usual places"},
     )
@@ -253,27 +253,28 @@ class Settings(Base, title="What is followed, how it reads, and how it is delive
         FOLLOW_UPS,
         ge=0,
         le=50,
-        description="how often a week a channel is told what became of commits that it was told of "
-        "([follow-ups](docs/operating.md#follow-ups)); `0`: never",
+        description="[follow-ups](docs/operating.md#follow-ups) a channel gets per week at most; `0`: none",
     )
     digest_keep_days: int = Field(
         0,
         ge=0,
-        description="days for which commits and digests are kept of a repository that nobody follows; `0`: for good",
+        description="days to keep commits and digests of repositories that nobody follows; `0`: forever",
     )
     digest_log: Literal["text", "json"] = Field(
-        "text", description="how `digest run` logs to standard error: `text` or `json`, one event a line"
+        "text", description="log format of `digest run` on standard error: `text` or `json`, one event per line"
     )
     digest_monitor_port: int = Field(
         0, ge=0, le=LAST_PORT, description="port of `digest run` with `/healthz`, `/readyz` and `/metrics`; `0`: none"
     )
     digest_monitor_host: str = Field("127.0.0.1", description="address of that port")
-    digest_lease: float = Field(60, ge=1, le=3600, description="seconds after which another process takes work over")
+    digest_lease: float = Field(
+        60, ge=1, le=3600, description="seconds without a sign of life after which another process takes over"
+    )
     digest_settle: float = Field(
         5,
         ge=0,
         le=60,
-        description="seconds until a message whose sending was interrupted is looked for in the chat",
+        description="seconds to wait before checking in the chat whether an interrupted message was sent",
     )
 
 

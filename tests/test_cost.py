@@ -192,13 +192,13 @@ def test_usage_shows_each_kind_of_question_with_what_was_cached_and_its_cost(tal
     talking.digest()
     asked, _ = tables(talking)
     rows = {row[0]: row[1:] for row in cells(asked)}
-    assert list(rows) == ["grades", "draft", "look", "overview", "all"]
+    assert list(rows) == ["grades", "draft", "look", "overview", "total"]
     (spent,) = [s for s in talking.bill.today() if s.purpose == "look.v2"]
     assert 0 < spent.cached < spent.prompt
     price = ((spent.prompt - spent.cached) * 10 + spent.cached + spent.completion * 10) / 1_000_000
     taken = (spent.requests, spent.prompt, spent.cached, spent.completion)
     assert rows["look"][:5] == [*(f"{n:,}" for n in taken), f"{price:.4f}"]
-    assert rows["all"][0] == str(sum(s.requests for s in talking.bill.today()))
+    assert rows["total"][0] == str(sum(s.requests for s in talking.bill.today()))
 
 
 def test_without_prices_no_cost_is_shown_and_several_models_have_a_column(talk):

@@ -282,7 +282,7 @@ def used_up(talking, account, limit):
     spend(talking.store, Usage("test-model", limit), "analysis.v3", talking.app.clock(), account)
 
 
-HELD = "The daily budget of 100,000 language model tokens for the person who asked is used up"
+HELD = "Whoever asked for this has used up today's 100,000 tokens"
 
 
 def test_who_has_used_theirs_up_gets_the_digest_by_rules_and_why_and_others_get_it_by_the_model(talking, history):

@@ -32,16 +32,14 @@ class FeishuSettings(
         "socket", description="`http`: Feishu calls the bot at a public address instead of a long connection"
     )
     feishu_encrypt_key: SecretStr = Field(
-        SecretStr(""), description="over HTTP: by which requests are known to be Feishu's"
+        SecretStr(""), description="over HTTP: verifies that requests come from Feishu"
     )
-    feishu_verification_token: SecretStr = Field(SecretStr(""), description="over HTTP: looked at too, where it is set")
-    feishu_host: str = Field(
-        "127.0.0.1", description="over HTTP: the address to listen on, behind a proxy that speaks TLS"
-    )
+    feishu_verification_token: SecretStr = Field(SecretStr(""), description="over HTTP: checked as well, if set")
+    feishu_host: str = Field("127.0.0.1", description="over HTTP: the address to listen on, behind a TLS proxy")
     feishu_port: int = Field(3001, ge=0, le=LAST_PORT, description="over HTTP: the port")
     feishu_webhooks: SecretStr = Field(
         SecretStr(""),
         description="[custom bots](docs/webhooks.md) of Feishu groups, for digests without an application: "
-        "`name=url secret`, commas between",
+        "comma-separated `name=url secret`",
         examples=["team=https://open.feishu.cn/open-apis/bot/v2/hook/… signing-secret"],
     )

@@ -15,17 +15,15 @@ class SlackSettings(Settings, title="Slack: docs/slack.md shows how in five minu
     )
     slack_app_token: SecretStr = Field(
         SecretStr(""),
-        description="app-level token (`xapp-…`) for Socket Mode, so that `digest run` hears what people ask",
+        description="app-level token (`xapp-…`) for Socket Mode, so that `digest run` receives requests",
     )
     slack_mode: Literal["socket", "http"] = Field(
         "socket", description="`http`: Slack calls the bot at a public address instead"
     )
     slack_signing_secret: SecretStr = Field(
-        SecretStr(""), description="over HTTP: by which requests are known to be Slack's"
+        SecretStr(""), description="over HTTP: verifies that requests come from Slack"
     )
-    slack_host: str = Field(
-        "127.0.0.1", description="over HTTP: the address to listen on, behind a proxy that speaks TLS"
-    )
+    slack_host: str = Field("127.0.0.1", description="over HTTP: the address to listen on, behind a TLS proxy")
     slack_port: int = Field(3000, ge=0, le=LAST_PORT, description="over HTTP: the port")
     slack_client_id: str = Field(
         "", description="several workspaces: the app's client id; people install at `/slack/install`"
@@ -33,12 +31,12 @@ class SlackSettings(Settings, title="Slack: docs/slack.md shows how in five minu
     slack_client_secret: SecretStr = Field(SecretStr(""), description="several workspaces: the app's client secret")
     slack_token_key: SecretStr = Field(
         SecretStr(""),
-        description="several workspaces: encrypts their tokens at rest (`openssl rand -base64 32`); "
-        "earlier keys behind commas",
+        description="several workspaces: encrypts their stored tokens (`openssl rand -base64 32`); append earlier "
+        "keys after commas",
     )
     slack_url: str = Field("https://slack.com/api/", description="address of Slack's Web API")
     slack_webhooks: SecretStr = Field(
         SecretStr(""),
-        description="[incoming webhooks](docs/webhooks.md), for digests without an app: `name=url`, commas between",
+        description="[incoming webhooks](docs/webhooks.md), for digests without an app: comma-separated `name=url`",
         examples=["team=https://hooks.slack.com/services/…"],
     )

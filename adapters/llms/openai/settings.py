@@ -14,47 +14,47 @@ class OpenAISettings(Base, title="A language model: any OpenAI-compatible endpoi
     """The endpoint's, and the budgets."""
 
     openai_model: str = Field("", description="a language model; empty: the rules write the digest")
-    openai_api_key: SecretStr = Field(SecretStr(""), description="its key; may stay empty for a local server")
+    openai_api_key: SecretStr = Field(SecretStr(""), description="API key; may be empty for a local server")
     openai_base_url: str = Field("https://api.openai.com/v1", description="any OpenAI-compatible endpoint")
-    openai_timeout: float = Field(120, gt=0, le=3600, description="seconds a whole answer may take")
-    openai_concurrency: int = Field(8, ge=1, le=64, description="questions asked at once")
+    openai_timeout: float = Field(120, gt=0, le=3600, description="time limit for a whole answer, in seconds")
+    openai_concurrency: int = Field(8, ge=1, le=64, description="concurrent requests")
     openai_depth: Literal["", "brief", "normal", "deep"] = Field(
         "",
-        description="how much is done for one commit: `brief`, one question; `normal`, a draft, a look at the tree, "
-        "and the answer that has seen it; `deep`, with more looks",
+        description="effort per commit: `brief`, one question; `normal`, a draft, a look into the repository, then the "
+        "answer; `deep`, more looks",
         examples=["normal"],
         json_schema_extra={"default": "`normal`; `brief` where analyses of an earlier version are kept"},
     )
     openai_daily_tokens: int = Field(
-        10_000_000, ge=0, description="tokens a day; when they are spent, the rules write the rest. `0`: no limit"
+        10_000_000, ge=0, description="tokens per day; once they are used up, the rules write the rest. `0`: no limit"
     )
     openai_daily_tokens_scheduled: int | None = Field(
         None,
         ge=0,
-        description="of these, for scheduled digests alone, which may take all. `0`: none",
+        description="of these, reserved for scheduled digests, which may use all. `0`: none",
         examples=["5000000"],
         json_schema_extra={"default": "half of `OPENAI_DAILY_TOKENS`"},
     )
     openai_daily_tokens_channel: int | None = Field(
         None,
         ge=0,
-        description="tokens a day that people may ask for in one channel. `0`: no limit",
+        description="tokens per day for requests in one channel. `0`: no limit",
         examples=["2500000"],
         json_schema_extra={"default": "a quarter of `OPENAI_DAILY_TOKENS`"},
     )
     openai_daily_tokens_person: int | None = Field(
         None,
         ge=0,
-        description="tokens a day that one person may ask for. `0`: no limit",
+        description="tokens per day for requests of one person. `0`: no limit",
         examples=["1000000"],
         json_schema_extra={"default": "a tenth of `OPENAI_DAILY_TOKENS`"},
     )
-    openai_digest_tokens: int = Field(1_000_000, ge=0, description="tokens one digest may take. `0`: no limit")
-    openai_prompt_price: float = Field(0, ge=0, description="price of a million prompt tokens, for `digest usage`")
+    openai_digest_tokens: int = Field(1_000_000, ge=0, description="tokens per digest. `0`: no limit")
+    openai_prompt_price: float = Field(0, ge=0, description="price per million input tokens, for `digest usage`")
     openai_cached_price: float = Field(
-        0, ge=0, description="price of a million prompt tokens that the service had cached. `0`: as the others"
+        0, ge=0, description="price per million cached input tokens. `0`: same as the others"
     )
-    openai_completion_price: float = Field(0, ge=0, description="price of a million answered tokens")
+    openai_completion_price: float = Field(0, ge=0, description="price per million output tokens")
 
     def share(self, whose: Literal["scheduled", "channel", "person"]) -> int:
         """The part of the day's tokens that is set, else the usual one; 0 for none."""

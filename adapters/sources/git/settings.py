@@ -16,7 +16,9 @@ class GitSettings(Settings, title="Repositories given by URL"):
     digest_clones_most: int = Field(
         500,
         ge=0,
-        description="clones kept at most; those that were not used for the longest go, and are fetched again when "
-        "they are asked for. `0`: no limit",
+        description="number of clones to keep; the least recently used are deleted, and fetched again when needed. "
+        "`0`: no limit",
     )
-    digest_clones_gb: int = Field(50, ge=0, description="gigabytes of clones kept at most, likewise. `0`: no limit")
+    digest_clones_gb: int = Field(
+        50, ge=0, description="total size of clones to keep, in gigabytes, likewise. `0`: no limit"
+    )
