@@ -80,7 +80,7 @@ def test_a_brief_day_tells_exactly_what_it_took_and_expects_drafts_and_what_is_f
     }
 
 
-@pytest.mark.parametrize(("prompt", "found"), [(100, 3_333), (10_000, 5_000), (40_000, 8_000)])
+@pytest.mark.parametrize(("prompt", "found"), [(100, 4_666), (10_000, 5_000), (40_000, 8_000)])
 def test_what_is_found_has_bounds(prompt, found):
     costs = cost.of_day([Spending("m", "analysis.v3", prompt, 0, 1)], Depth.BRIEF)
     assert costs[Depth.NORMAL].prompt == 2 * prompt + found

@@ -249,7 +249,7 @@ class Pager:
         return
 
 
-def from_settings(settings):
+def from_settings(settings, rates=None):
     return Pager()
 '''
 

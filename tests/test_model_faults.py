@@ -438,7 +438,7 @@ def test_quotes_that_are_not_in_the_patch_are_asked_for_again(tmp_path, clock, h
     (high,) = told.digest.by_importance[Importance.HIGH]
     assert (high.analysis.dropped, len(high.analysis.risks), len(told.bodies)) == (0, 1, 5)
     second = [b["messages"][-1]["content"] for b in told.bodies if asked(b) == HIGH][1]
-    assert "the quote does not stand in the patch" in second
+    assert "the quote is not in what was shown of that path" in second
 
 
 def test_quotes_that_are_never_in_the_patch_are_dropped_and_counted(tmp_path, clock, history) -> None:
