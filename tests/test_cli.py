@@ -73,7 +73,7 @@ def test_errors_come_in_the_language_that_is_set():
 def test_a_wrong_setting_is_named(name, value):
     done = run("help", **{name: value})
     assert done.returncode == 1
-    assert f"The setting {name} is wrong" in done.stderr
+    assert f"The setting {name} is invalid" in done.stderr
 
 
 def test_a_secret_is_never_shown(history):
@@ -109,7 +109,7 @@ def test_a_settings_file_of_a_repository_is_not_read(history, tmp_path, how):
     done = run(*asked, cwd=clone)
     assert "29 commits" in done.stdout
     told = run("doctor", "slack", cwd=clone, SLACK_URL="http://127.0.0.1:9/").stdout
-    assert f"{clone}/.env is not read" in " ".join(told.split())
+    assert f"{clone}/.env was not read" in " ".join(told.split())
     own = Path(os.environ["HOME"]) / ".config/commit-digest/.env"
     own.parent.mkdir(parents=True)
     own.write_text("DIGEST_LANGUAGE=zh\n")

@@ -216,8 +216,8 @@ RIGHTS = {
 }
 """Who sees the private repository by each right; everybody sees the public one."""
 NEAR = {
-    "": set(PEOPLE),
-    "T1=acme/*": set(PEOPLE),
+    "": {"a member"},
+    "T1=acme/*": {"a guest", "in another workspace"},
     "T1/C1=acme/*": {"in a shared channel"},
     "T1/C2=acme/secret": {"a member"},
     "T2=acme/*": {"a member"},

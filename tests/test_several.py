@@ -18,7 +18,7 @@ from killing_several import SharedMorning
 from postgres import postgres
 
 STRESS = bool(os.environ.get("STRESS"))
-MORNINGS, SECONDS = (int(os.environ.get("MORNINGS", "100")), 2_400) if STRESS else (4, 600)
+MORNINGS, SECONDS = (int(os.environ.get("MORNINGS", "100")), 2_400) if STRESS else (2, 600)
 AT_ONCE = 4
 
 

@@ -70,7 +70,8 @@ def test_an_option_means_what_it_says(world, history, options):
 
     world.run(f"subscribe {history.path} at 07:07 on sun zone Asia/Dili lang en", CHANNEL)
     meant = followed(options)
-    assert {typed: followed(typed) for typed in TYPED["followed"][options] if followed(typed) != meant} == {}
+    found = {typed: followed(typed) for typed in TYPED["followed"][options]}
+    assert {typed: kept for typed, kept in found.items() if kept != meant} == {}
 
 
 @pytest.mark.parametrize(
