@@ -73,7 +73,7 @@ def test_errors_come_in_the_language_that_is_set():
 def test_a_wrong_setting_is_named(name, value):
     done = run("help", **{name: value})
     assert done.returncode == 1
-    assert f"The setting {name} is wrong" in done.stderr
+    assert f"The setting {name} is invalid" in done.stderr
 
 
 def test_a_secret_is_never_shown(history):

@@ -752,7 +752,7 @@ def test_one_run_ends_badly_where_one_channel_does_not_take_its_digest(real, mor
 def test_a_webhook_that_is_malformed_takes_no_other_digest_along(real, morning):
     done = run("run", "--once", **{**morning, "SLACK_WEBHOOKS": TOKEN})
     assert done.returncode == 1
-    assert "SLACK_WEBHOOKS is wrong" in done.stderr
+    assert "SLACK_WEBHOOKS is invalid" in done.stderr
     assert TOKEN not in done.stderr
     assert (len(real.taken[FEISHU]), len(real.taken[SLACK])) == (2, 0)
 
@@ -799,7 +799,7 @@ def test_a_place_can_be_told_what_to_follow(real, morning):
         (("subscribe", "REPO", "--to", "slack-webhook:team"), {"DIGEST_ALLOW": ""}, 1, "DIGEST_ALLOW"),
         (("subscribe", "REPO", "--to", "slack-webhook:"), {}, 2, "slack-webhook:"),
         (("报告", "REPO", "--to", "slack-webhook:team"), {}, 2, "cannot send files"),
-        (("yesterday", "REPO", "--to", "slack-webhook:team"), {"SLACK_WEBHOOKS": TOKEN}, 1, "SLACK_WEBHOOKS is wrong"),
+        (("yesterday", "REPO", "--to", "slack-webhook:team"), {"SLACK_WEBHOOKS": TOKEN}, 1, "SLACK_WEBHOOKS is invalid"),
     ],
 )
 def test_what_cannot_be_done_with_a_webhook_is_told(real, morning, words, settings, code, told):

@@ -160,6 +160,12 @@ _POINTS = re.compile(
 )
 
 
+_UNRELATED = re.compile(
+    r"\bnothing to do with\b|\b(?:un|not )related\b|\b(?:similar|compared?|unlike)\b|无关", re.IGNORECASE
+)
+"""What says of another commit that it is not the one that is reverted."""
+
+
 def _from_prose(draft: Draft) -> Iterator[Reference]:
     """What a revert names somewhere in the sentence that speaks of it, `Revert the new default that came with #12`.
 
@@ -176,7 +182,8 @@ def _from_prose(draft: Draft) -> Iterator[Reference]:
                 if named and _POINTS.search(line, max(0, found.start() - 24), found.start()):
                     yield named
                     return
-    others = {named for found in _TARGET.finditer(text) if (named := _named(draft, found))} if says_so else set()
+    about = " ".join(each for each in _SENTENCE.split(text) if not _UNRELATED.search(each)) if says_so else ""
+    others = {named for found in _TARGET.finditer(about) if (named := _named(draft, found))}
     others = {each for each in others if not _is_itself(draft, each)}
     if len(others) == 1:
         yield from others
