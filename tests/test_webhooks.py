@@ -799,7 +799,12 @@ def test_a_place_can_be_told_what_to_follow(real, morning):
         (("subscribe", "REPO", "--to", "slack-webhook:team"), {"DIGEST_ALLOW": ""}, 1, "DIGEST_ALLOW"),
         (("subscribe", "REPO", "--to", "slack-webhook:"), {}, 2, "slack-webhook:"),
         (("报告", "REPO", "--to", "slack-webhook:team"), {}, 2, "cannot send files"),
-        (("yesterday", "REPO", "--to", "slack-webhook:team"), {"SLACK_WEBHOOKS": TOKEN}, 1, "SLACK_WEBHOOKS is invalid"),
+        (
+            ("yesterday", "REPO", "--to", "slack-webhook:team"),
+            {"SLACK_WEBHOOKS": TOKEN},
+            1,
+            "SLACK_WEBHOOKS is invalid",
+        ),
     ],
 )
 def test_what_cannot_be_done_with_a_webhook_is_told(real, morning, words, settings, code, told):
