@@ -109,7 +109,7 @@ def test_a_settings_file_of_a_repository_is_not_read(history, tmp_path, how):
     done = run(*asked, cwd=clone)
     assert "29 commits" in done.stdout
     told = run("doctor", "slack", cwd=clone, SLACK_URL="http://127.0.0.1:9/").stdout
-    assert f"{clone}/.env is not read" in " ".join(told.split())
+    assert f"{clone}/.env was not read" in " ".join(told.split())
     own = Path(os.environ["HOME"]) / ".config/commit-digest/.env"
     own.parent.mkdir(parents=True)
     own.write_text("DIGEST_LANGUAGE=zh\n")
