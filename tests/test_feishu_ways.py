@@ -721,7 +721,7 @@ def test_the_doctor_says_what_a_permission_would_be_good_for_that_is_not_needed(
     server.scopes.discard("im:message.group_msg")
     code, said = doctor(monkeypatch, server)
     assert (code, said.count("!"), said.count("✗")) == (0, 1, 0)
-    assert "With im:message.group_msg too" in said
+    assert "With im:message.group_msg as well" in said
 
 
 def test_a_wider_permission_stands_for_the_narrower_ones(monkeypatch, server):
