@@ -155,15 +155,22 @@ class Server:
         """Whether a transaction was committed whose connection was cut. Raises Unavailable where nobody can tell."""
         deadline = time.monotonic() + _UNKNOWN
         while True:
-            self._drop_broken()
-            with self._connection() as db:
-                query = "SELECT pg_xact_status(%s::xid8)"
-                (status,) = db.execute(query, (number,)).fetchone() or ("",)
+            status = self._status(number)
             if status in {"committed", "aborted"}:
                 return bool(status == "committed")
             if time.monotonic() > deadline:
                 raise Unavailable("postgres_unknown", server=self.name)
             time.sleep(0.05)
+
+    def _status(self, number: str) -> str:
+        """What became of a transaction, empty where the connection that asks is cut too: that says nothing of it."""
+        self._drop_broken()
+        try:
+            with self._connection() as db:
+                (status,) = db.execute("SELECT pg_xact_status(%s::xid8)", (number,)).fetchone() or ("",)
+        except _CutError:
+            return ""
+        return str(status)
 
     def _drop_broken(self) -> None:
         """Of a server that was restarted every connection is broken, not only the one that was just met."""

@@ -300,6 +300,18 @@ def test_a_transaction_that_is_cut_anywhere_is_done_once(
     assert store.deliveries() == (settled,)
 
 
+def test_a_transaction_is_done_once_though_whoever_asks_what_became_of_it_is_cut_too(
+    store: PostgresStore, server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = store.plan(delivery(store.subscribe(DAILY).id), 0)
+    assert made is not None
+    asked = cutting(monkeypatch, server, "SELECT pg_xact_status", after=True)
+    done = cutting(monkeypatch, server, "COMMIT", after=True)
+    store.keep_delivery(settled := replace(made, state=DeliveryState.DONE))
+    assert len(done) == len(asked) == 1
+    assert store.deliveries() == (settled,)
+
+
 def test_what_was_taken_is_counted_once_though_the_answer_is_lost(
     store: PostgresStore, server: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
