@@ -2,10 +2,11 @@
 
 import tomllib
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from conftest import Clock
 from repositories import Builder, lines
 from world import CHANNEL, DAY, World
 
@@ -32,6 +33,16 @@ def history(tmp_path_factory):
     return build.finish()
 
 
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory, history):
+    """A world in which nothing is changed, so that its digests are built once."""
+    clock = Clock(datetime(2026, 2, 20, 1, 0, tzinfo=UTC))
+    made = World(tmp_path_factory.mktemp("asked"), clock, str(history.path), allow=(str(history.path),))
+    made.run(f"subscribe {history.path} on wed", CHANNEL)
+    yield made
+    made.close()
+
+
 @pytest.fixture
 def world(tmp_path, clock, history):
     made = World(tmp_path, clock, str(history.path), allow=(str(history.path),))
@@ -41,14 +52,14 @@ def world(tmp_path, clock, history):
 
 
 @pytest.mark.parametrize("line", TYPED["asked"])
-def test_a_line_means_what_it_says(world, line):
-    meant = world.ask(line, CHANNEL)
-    others = {typed: world.said(typed, CHANNEL) for typed in TYPED["asked"][line] if world.ask(typed, CHANNEL) != meant}
+def test_a_line_means_what_it_says(asked, line):
+    meant = asked.ask(line, CHANNEL)
+    others = {typed: asked.said(typed, CHANNEL) for typed in TYPED["asked"][line] if asked.ask(typed, CHANNEL) != meant}
     assert others == {}
 
 
-def test_several_commits_are_answered_in_their_order(world):
-    both = [*world.ask("#100"), *world.ask("#101")]
+def test_several_commits_are_answered_in_their_order(asked):
+    both = [*asked.ask("#100"), *asked.ask("#101")]
     for typed in (
         "#100 #101",
         "#100, #101",
@@ -57,7 +68,7 @@ def test_several_commits_are_answered_in_their_order(world):
         "#100 和 #101",
         "看看 #100 和 #101 有什么不同",
     ):
-        assert list(world.ask(typed)) == both, typed
+        assert list(asked.ask(typed)) == both, typed
 
 
 @pytest.mark.parametrize("options", TYPED["followed"])
@@ -79,9 +90,9 @@ def test_an_option_means_what_it_says(world, history, options):
     [(line, key) for key, lines in TYPED["refused"].items() for line in lines]
     + [(f"subscribe . {line}", key) for key, lines in TYPED["refused_options"].items() for line in lines],
 )
-def test_what_cannot_be_meant_is_refused_by_name(world, history, line, key):
+def test_what_cannot_be_meant_is_refused_by_name(asked, history, line, key):
     with pytest.raises(UsageError) as refused:
-        world.run(line.replace("subscribe .", f"subscribe {history.path}"), CHANNEL)
+        asked.run(line.replace("subscribe .", f"subscribe {history.path}"), CHANNEL)
     assert refused.value.key == key
     assert Texts("en").error(refused.value)
 
