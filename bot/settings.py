@@ -1,8 +1,8 @@
 """The core's settings, and what every adapter's settings are made of. Each has a default that works.
 
 An adapter's own are in the `settings` module of its folder; `bot.parts.AllSettings` is all of them together, which
-`load` reads once. A setting is described once, by its field: `.env.example`, the READMEs' tables (`docs/settings.py`)
-and `digest doctor` are made from these.
+`load` reads once. A setting is described once, by its field: `.env.example`, the tables of `docs/settings.md`
+(written by `docs/settings.py`) and `digest doctor` are made from these.
 """
 
 import os
