@@ -75,6 +75,7 @@ pictures: $(INSTALLED) ## Redraw the pictures of the docs from the program's rea
 	$(BIN)/python docs/slack_picture.py
 	$(BIN)/python docs/analysis_picture.py
 	$(BIN)/python docs/feishu_picture.py
+	$(BIN)/python docs/layers.py
 
 fmt: $(INSTALLED) ## Format the code
 	$(BIN)/ruff check --fix-only --cache-dir "$(VENV)/cache/ruff" .
