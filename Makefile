@@ -44,7 +44,8 @@ demo: $(INSTALLED) ## Show a digest of this repository, or of DEMO_REPO=/path, a
 test: $(INSTALLED) ## Run all tests
 	$(BIN)/python -m pytest -q $(PARALLEL) -o cache_dir="$(VENV)/cache/pytest"
 
-check: $(INSTALLED) ## Check formatting, types, imports and dependencies
+check: $(INSTALLED) ## Check formatting, wording, types, imports and dependencies
+	$(BIN)/python docs/style.py
 	$(BIN)/ruff check --cache-dir "$(VENV)/cache/ruff" .
 	$(BIN)/ruff format --check --cache-dir "$(VENV)/cache/ruff" .
 	$(BIN)/mypy --cache-dir "$(VENV)/cache/mypy"

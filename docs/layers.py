@@ -1,7 +1,7 @@
 """Draw the layers of `bot/`, and one commit's and one command's way through them: `python docs/layers.py`.
 
-The layers are the contract in `pyproject.toml`, what each module is for is its docstring, the adapters are the folders in
-`adapters/`, and the two ways are the steps that CONTRIBUTING.md describes.
+The layers come from the contract in `pyproject.toml`, what each module is for from its docstring, the adapters from the
+folders in `adapters/`, and the two ways from the steps in CONTRIBUTING.md.
 """
 
 import ast

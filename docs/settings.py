@@ -1,6 +1,7 @@
 """Write the settings into `.env.example` and the tables of `docs/settings.md`: `python docs/settings.py`.
 
-The English texts are the descriptions of the fields in the `settings` modules; the Chinese ones are in `settings.zh.toml`.
+The English texts are the descriptions of the fields in the `settings` modules; the Chinese ones are in
+`settings.zh.toml`.
 """
 
 import re
