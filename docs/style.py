@@ -1,7 +1,7 @@
 """Check the wording of everything that people read: `python docs/style.py`. It prints nothing if all is well.
 
 The rules are `style.toml` and the lists of unused words in `glossary.md`. They apply to the README, the documentation,
-the changelog, the issue forms, the labels (help, errors, forms), the settings' descriptions and the command line's help.
+the changelog, the issue forms, the labels (help, errors, forms), the settings, and the help of the command line.
 """
 
 import ast
