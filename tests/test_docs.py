@@ -139,7 +139,7 @@ def test_every_command_of_a_shell_block_is_run_or_parsed_or_says_why_not():
 
 
 def why_not(command: list[str]) -> str:
-    """Why a command is only parsed; empty for one that is run here. Raises AssertionError for one that does not exist."""
+    """Why a command is only parsed; empty if it is run here. Raises AssertionError if it does not exist."""
     name, *rest = command
     if name == "make":
         assert {target for target in rest if "=" not in target} <= targets(), command
