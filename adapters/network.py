@@ -1,7 +1,7 @@
-"""The way out of this machine: one proxy, one set of certificates, and one word for what stands in the way.
+"""Outgoing connections: one proxy, one set of certificates, and one error for each obstacle.
 
 Every client library reads some of the usual variables, each others and each in its own way, and some end the program
-over one that they cannot use. So none of them reads any: what the variables say is decided here, and each is told.
+over one that they cannot use. So none of them reads any: what the variables mean is decided here, and passed to each.
 """
 
 import base64
@@ -179,7 +179,7 @@ def context(environ: Mapping[str, str] = os.environ) -> ssl.SSLContext:
 
 
 def _changed(path: str) -> int:
-    """When a file was last changed, so that one that is mended is read again."""
+    """When a file was last changed, so that a corrected one is read again."""
     try:
         return Path(path).stat().st_mtime_ns
     except OSError:

@@ -145,9 +145,7 @@ def chat(repo: str) -> None:
 
 
 @cli.command()
-@click.option(
-    "--once", is_flag=True, help="post what is due and exit, for cron or a CI job; exit code 1 on failure"
-)
+@click.option("--once", is_flag=True, help="post what is due and exit, for cron or a CI job; exit code 1 on failure")
 @click.option(
     "--only",
     multiple=True,
@@ -170,7 +168,7 @@ def run(once: bool, only: tuple[str, ...]) -> None:
 @_LANG
 @_ZONE
 @click.option("--format", "form", type=_Known(_formats), default="md", show_default=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="write to this file instead of the terminal")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="write to this file")
 def report(repos: tuple[str, ...], day: str, lang: str | None, zone: str, form: str, output: Path | None) -> None:
     """Write the full report of one or more repositories."""
     _actions().report(repos, day, form, output, lang=lang, zone=zone)

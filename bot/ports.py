@@ -98,7 +98,7 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """Who reads what is posted at a place, as far as the chat knows; whatever it does not know counts as the worst case.
+    """Who reads what is posted at a place, as far as the chat knows; what it does not know counts as the worst case.
 
     `alone`: exactly one person, who is `person` if the chat knows. `guest`: somebody is not a full member of the
     workspace. `shared`: the channel belongs to several organisations.
@@ -187,7 +187,7 @@ class CommitSource(Releases, Protocol):
         ...
 
     def landed(self, repo: str, branch: str, tip: str | None, window: Window) -> Landing:
-        """What `branch` has that it did not have at its old `tip`, whatever the dates; an empty tip: there was nothing then.
+        """What `branch` has that it did not have at its old `tip`, whatever the dates; an empty tip: nothing.
 
         This is everything up to the newest commit that is dated before the window's end or after its `now`. Without a
         tip (None), if the tip no longer exists, or if more lies between than is read, it is what is dated from the
@@ -216,15 +216,16 @@ class CommitSource(Releases, Protocol):
         """For each commit its SHA and the patch against its first parent, in the order asked for.
 
         With `paths`, only those files, and only commits that change one of them. Lazy: a patch is read when the
-        iteration reaches it. At most 256 KiB of a file and 8 MiB of a commit are read; the rest is marked incomplete. Raises NotFound, Unavailable.
+        iteration reaches it. At most 256 KiB of a file and 8 MiB of a commit are read; the rest is marked incomplete.
+        Raises NotFound, Unavailable.
         """
         ...
 
     def look(self, repo: str, commit: Commit, looks: Sequence[Look]) -> tuple[Sight, ...]:
         """What each of `looks` finds in the tree at `commit`, in their order; `bot.commits.lookup` has the limits.
 
-        What cannot be looked up has its refusal in its own Sight. Raises NotFound, Forbidden, Unavailable for the repository
-        itself.
+        What cannot be looked up has its refusal in its own Sight. Raises NotFound, Forbidden, Unavailable for the
+        repository itself.
         """
         ...
 
@@ -394,7 +395,7 @@ class Archive(Protocol):
         ...
 
     def recent_digests(self, repo: str, branch: str, language: str, limit: int) -> tuple[Digest, ...]:
-        """Stored digests of `repo` and `branch` in `language`, latest period first; of each period the last one stored."""
+        """Stored digests of `repo` and `branch` in `language`, latest period first; of each the last stored."""
         ...
 
     def delivered_to(self, repo: str, sha: str) -> tuple[DeliveredCommit, ...]:

@@ -1,6 +1,6 @@
 """Releases: which there are for whom, what is in one, what it breaks, and which has a commit.
 
-It costs no digest anything: what cannot be read of a release is left out, and the release told of all the same.
+A failure here never stops a digest: what cannot be read of a release is left out, and the release is still reported.
 """
 
 import re
@@ -28,7 +28,7 @@ from bot.values import (
 )
 
 MOST = 20
-"""Lines for releases of one digest; of more only the newest are told in full."""
+"""Lines for releases of one digest; of more only the newest are shown in full."""
 ASIDE = 50
 """Commits of a release's own branch that are listed."""
 _READ, _FROM_AFAR, _PATCHED = 1_000, 50, 20
@@ -38,7 +38,7 @@ _BREAKS, _TEXT = 20, 300
 
 
 class Releasing:
-    """What there is to tell of releases, from a repository's source and what is kept. Safe for several threads."""
+    """What a digest says about releases, from a repository's source and the store. Safe for several threads."""
 
     def __init__(self, repositories: Repositories, archive: Archive) -> None:
         self._repositories = repositories
@@ -89,7 +89,7 @@ class Releasing:
     # --- What is in them ---------------------------------------------------------------------
 
     def told(self, repository: Repository, some: Sequence[Release], branch: str) -> tuple[Released, ...]:
-        """What a digest tells of releases, the newest first; `branch` is that of which its table tells."""
+        """What a digest says about releases, newest first; `branch` is the one in its table."""
         if not some:
             return ()
         source, name = self._source(repository), repository.name
@@ -110,7 +110,7 @@ class Releasing:
         said: dict[str, str],
         branch: str,
     ) -> Released:
-        """What is told of a release, or of the packages that were released together."""
+        """What is said about a release, or about packages that were released together."""
         newest, *packages = bundle
         before = _before(bundle, line, repository)
         found = self._contents(repository, newest, before, branch)
@@ -150,7 +150,7 @@ class Releasing:
             return ()
 
     def _breaks(self, repository: Repository, commits: Sequence[Commit]) -> list[Broken]:
-        """What commits break, by their words and by what they tell users; what was told as high comes first."""
+        """What commits break, by their words and by what they tell users; those reported as high come first."""
         told = self._archive.delivered_grades(repository.name, [commit.sha for commit in commits])
         noted = self._noted(repository, commits)
         broken = [c for c in commits if c.reading.breaking or c.sha in noted]
@@ -183,7 +183,7 @@ class Releasing:
 
 
 def names_of(told: Iterable[Released]) -> set[str]:
-    """The names of all releases that a digest tells of."""
+    """The names of all releases in a digest."""
     return {release.name for one in told for release in (one.release, *one.packages)}
 
 

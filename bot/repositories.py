@@ -25,16 +25,16 @@ from bot.watched import watched
 
 _log = logging.getLogger("digest.rights")
 _REMEMBERED = 10_000
-"""Rights whose first use was told, of which no more are remembered."""
+"""How many rights are remembered whose first use was logged."""
 
 OPERATOR = Who(Place("terminal", ""))
 """The operator, who sees everything."""
 
 
 class Repositories:
-    """Repositories by name, each for who may see it: nothing of one is told to anybody that did not come from `find`.
+    """Repositories by name, each for whoever may see it: nobody learns anything about one except through `find`.
 
-    `source_of` names the source of one, `readers` asks a chat who reads at a place, `clock` gives the
+    `source_of` returns the source of one, `readers` asks a chat who reads at a place, `clock` returns the
     time in UTC.
     """
 
@@ -75,7 +75,7 @@ class Repositories:
             raise self._told_instead(repo, who, right, error) from None
 
     def _told_instead(self, repo: str, who: Who, right: Right | None, error: DigestError) -> DigestError:
-        """What somebody is told instead of an error that would tell which repositories there are.
+        """The error to show instead of one that would reveal which repositories exist.
 
         Of a folder that they have a right to, where a link in it leads, too.
         """
@@ -109,9 +109,9 @@ class Repositories:
         return all(self._right(name, who) for name in (*named, *repository.beside))  # a folder may lead elsewhere
 
     def is_stranger(self, who: Who) -> bool:
-        """Whether guests, or people of another organisation, read what is told to somebody; also where that is unknown.
+        """Whether guests, or people of another organisation, read the answer; also if that is unknown.
 
-        They are not told either what a channel follows. Raises ConfigError.
+        They must not learn what a channel follows either. Raises ConfigError.
         """
         if self.rights.sees_all(who):
             return False

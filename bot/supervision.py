@@ -1,4 +1,4 @@
-"""Keeps every chat going by itself: each begins, fails, says so and begins again, and none takes the others along."""
+"""Keeps every chat running on its own: each starts, fails, says so and restarts without affecting the others."""
 
 import logging
 import threading
@@ -73,7 +73,7 @@ class Readying:
         return next(iter(self._wrong.values())) if len(self._wrong) == len(self._names) else None
 
     def refresh(self) -> None:
-        """Make anew what could not be made, and whose settings were changed."""
+        """Make chats again that could not be made, or whose settings changed."""
         for name in self._names:
             if name in self._wrong or self._makers.is_outdated(name):
                 self._make(name)
@@ -91,7 +91,7 @@ class Readying:
 
 
 class Supervisor:
-    """Listens in chats, each in a thread of its own, until it is stopped.
+    """Listens in chats, each in its own thread, until it is stopped.
 
     `listen` listens in a chat until that is closed, and raises DigestError; `mended` is called with the name of a chat
     that is connected again. `wait` waits some seconds, or until it is stopped, and says whether it is.
@@ -208,7 +208,7 @@ class Supervisor:
         return True
 
     def refresh(self) -> None:
-        """Begin anew with the chats whose settings were changed meanwhile."""
+        """Restart the chats whose settings changed meanwhile."""
         for name, state in self._states.items():
             if (chat := state.chat) and self._makers.is_outdated(name):
                 _log.info("its settings were changed", extra={"fields": {"chat": name}})

@@ -104,7 +104,7 @@ _HEADINGS = tuple(
 
 
 def headed(heading: str) -> NoteLevel | None:
-    """What a heading says of the entries beneath it; None for a version, a product's part, and the like."""
+    """What a heading says about the entries below it; None for a version, a product's part, and the like."""
     words = plain(heading) if len(heading) <= _LONGEST else ""
     return _NAMES.get(words) or next((level for level, pattern in _HEADINGS if pattern.search(words)), None)
 

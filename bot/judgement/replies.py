@@ -55,10 +55,10 @@ from bot.values import (
 
 
 class Rejected(Exception):
-    """A reply that cannot be used; the message tells the model what was wrong, in our words alone.
+    """A reply that cannot be used; the message explains to the model what was wrong, in our own words.
 
-    What the reply says never stands in the message: it may be copied from a commit, and would leave the data's fence.
-    `found` holds what of a list is right, by SHA; `longer` says that the answer needs more room.
+    The message never contains the reply's text: it may be copied from a commit, and would be outside the data's fence.
+    `found` holds the valid part of a list, by SHA; `longer` says that the answer needs more tokens.
     """
 
     def __init__(self, problem: str, *, found: Mapping[str, Any] | None = None, longer: bool = False) -> None:
@@ -357,7 +357,7 @@ def _seen(path: str, quote: str, line: int, *, sights: Sequence[Sight], commit: 
 
 
 def read_analysis(reply: Reply, commit: Commit, index: EvidenceIndex, coverage: float, language: str) -> Checked:
-    """The full analysis of one commit. Raises Rejected; statements without evidence are dropped and told."""
+    """The full analysis of one commit. Raises Rejected; statements without evidence are dropped and counted."""
     how = {"coverage": coverage, "language": language}
     return _checked(_parsed(reply, AnalysisReply), commit, index.find, reply, how)
 

@@ -1,4 +1,4 @@
-"""What can be said of a commit without any language model: only what its message, paths, sizes and patch show. Pure."""
+"""What can be said about a commit without a model: only what its message, paths, sizes and patch show. Pure."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -288,7 +288,7 @@ def overview(repository: Repository, high: Sequence[Commit], total: int, texts: 
 def rollup_overview(rollup: Rollup, total: int, texts: Texts) -> str:
     """The overview of a week or longer, where no model writes one: where most of it happened, and what came to nothing.
 
-    Which commits to read stands right beneath it.
+    Which commits to read comes right below it.
     """
     busiest = [_busy(c, texts) for c in rollup.components[:3]]
     said = texts("rules.overview_quiet", count=texts.count("commits", total))

@@ -1,8 +1,8 @@
 """Features of a commit, the rules' score, and the reader's budget. Pure, and in no language: reasons are keys.
 
-A commit gets two sums of points from its message, paths and sizes: how much speaks for reading it today, and how much
-for mentioning it at all. The points are round numbers set by hand and held against commits that maintainers graded in
-their release notes (docs/triage.md has the figures, `make eval` makes them anew).
+A commit gets two sums of points from its message, paths and sizes: how much it deserves to be read today, and how
+much to be mentioned at all. The points are round numbers set by hand and compared with commits that maintainers graded
+in their release notes (docs/triage.md has the figures, `make eval` measures them again).
 """
 
 import math

@@ -1,4 +1,4 @@
-"""What is said of commits: their grades, their analyses, and the digest of a period."""
+"""What is said about commits: their grades, their analyses, and the digest of a period."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -124,14 +124,14 @@ class Correction:
     sentence: str = ""
 
     def of(self, grade: Grade) -> Grade:
-        """A grade as it should be told."""
+        """A grade as it should be shown."""
         theme = "" if self.theme == "-" else self.theme or grade.theme
         return replace(grade, types=self.types or grade.types, theme=theme, sentence=self.sentence or grade.sentence)
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What is said of one commit. Low has only a summary; without a model there is no `verdict` and no risk.
+    """What is said about one commit. Low has only a summary; without a model there is no `verdict` and no risk.
 
     `coverage` is the share (0..1) of changed lines that were read; `dropped` counts statements left out because
     their evidence was not found; `note` says, in the reader's language, why an analysis is simpler than asked.
@@ -286,7 +286,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One commit of a digest with what is said of it, the commits it names, and what became of it `since`."""
+    """One commit of a digest with what is said about it, the commits it names, and what became of it `since`."""
 
     commit: Commit
     grade: Grade

@@ -135,7 +135,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Everything the bot says at once: a headline and the replies threaded beneath it."""
+    """Everything the bot says at once: a headline and the replies in its thread."""
 
     headline: Message
     replies: tuple[Message, ...] = ()

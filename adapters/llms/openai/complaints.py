@@ -1,6 +1,6 @@
-"""What an error body says: which of the many ways to say no a service means, in English and Chinese.
+"""What an error body means, of the many ways services have to refuse, in English and Chinese.
 
-Words are looked for where a status or a code does not tell. Sources, beside those named at each: the error pages of
+If a status or a code does not say, the words do. Sources, besides those named at each: the error pages of
 OpenAI, Azure, DeepSeek, Alibaba Model Studio, Zhipu, Volcengine Ark, OpenRouter and vLLM, and issues that quote them.
 """
 

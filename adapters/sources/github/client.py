@@ -88,7 +88,7 @@ class Answer:
 
 
 def limit(answer: Answer, now: datetime) -> float | None:
-    """Seconds until a rate limit ends, None when `answer` tells of none.
+    """Seconds until a rate limit ends, None if `answer` mentions none.
 
     Source: docs.github.com, Rate limits for the REST API: 403 or 429 with `retry-after`, else with
     `x-ratelimit-remaining: 0` and the epoch second in `x-ratelimit-reset`, else a minute.

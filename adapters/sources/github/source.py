@@ -141,8 +141,8 @@ class GitHubSource:
     def commit(self, repo: str, sha: str) -> Commit:
         """The commit whose SHA starts with `sha`; names of branches and tags mean nothing here.
 
-        GitHub does not tell the start of several SHAs from that of none: both are NotFound. Raises UsageError for what
-        is no SHA, also Forbidden, Unavailable, ConfigError.
+        GitHub does not distinguish the start of several SHAs from that of none: both are NotFound. Raises UsageError
+        for anything but a SHA, also Forbidden, Unavailable, ConfigError.
         """
         prefix = sha.lower()
         if not _SHA.fullmatch(prefix):
