@@ -53,7 +53,7 @@ check: $(INSTALLED) ## Check formatting, wording, types, imports and dependencie
 	$(BIN)/deptry .
 	$(BIN)/deptry tests tests/bench tests/eval docs --exclude '\.venv' --ignore DEP002,DEP004
 
-stress: $(INSTALLED) ## Run all tests with thousands of examples for each property: takes hours
+stress: $(INSTALLED) ## Run all tests with thousands of examples for each property: takes a long time
 	STRESS=1 $(BIN)/python -m pytest -q $(PARALLEL) -o cache_dir="$(VENV)/cache/pytest"
 
 bench: $(INSTALLED) ## Measure speed and memory against their limits: takes many minutes

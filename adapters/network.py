@@ -106,7 +106,7 @@ def _is_here(host: str) -> bool:
 
 
 def _is_listed(host: str, port: int, entry: str) -> bool:
-    """Whether an entry of `NO_PROXY` means a host: `*`, a name and what is beneath it, an address, a network."""
+    """Whether an entry of `NO_PROXY` means a host: `*`, a name and its subdomains, an address, a network."""
     if entry == "*":
         return True
     if address := _address(host):

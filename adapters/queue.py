@@ -132,7 +132,7 @@ class _Manager(JobManager):
         return job
 
     async def strangers(self, worker_id: int) -> frozenset[int]:
-        """The tasks that a worker has in hand as the server says, and not as we know."""
+        """The tasks that a worker is running according to the server, but not to our knowledge."""
         rows = await self.connector.execute_query_all_async(_GIVEN, worker_id=worker_id)
         return frozenset(row["id"] for row in rows) - self._in_hand
 
@@ -155,7 +155,7 @@ class _Manager(JobManager):
 
 
 class ProcrastinateQueue(Queue):
-    """A `bot.ports.Queue`. Whose process is silent for `lease` gives back what it had in hand."""
+    """A `bot.ports.Queue`. If a process is silent for `lease`, its tasks return to the queue."""
 
     def __init__(self, server: Server, lease: timedelta) -> None:
         for name in ("procrastinate", "psycopg.pool"):  # what they say we say, with no arguments and no addresses
@@ -297,7 +297,7 @@ class ProcrastinateQueue(Queue):
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             for each in (lanes, *waited[1:]):
                 each.cancel()
-            worker.stop()  # type: ignore[no-untyped-call]  # what it has in hand is ended while the next one begins
+            worker.stop()  # type: ignore[no-untyped-call]  # its running tasks end while the next one starts
             runs = {each for each in runs if not each.done()}
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), _AGAIN)
@@ -305,7 +305,7 @@ class ProcrastinateQueue(Queue):
             await asyncio.wait(runs)
 
     async def _watch(self, worker: Worker) -> None:
-        """Return once the server says at two looks that a worker has in hand what it has not."""
+        """Return once the server says twice that a worker is running a task that it is not."""
         manager, before = worker.app.job_manager, frozenset[int]()
         assert isinstance(manager, _Manager)
         while True:

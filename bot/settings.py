@@ -103,7 +103,7 @@ def data_folder() -> Path:
 
 
 def check_zone(name: str) -> str:
-    """`name` as an IANA time zone is spelt, whatever its case. Raises ValueError where there is none."""
+    """The IANA time zone `name` in its proper spelling, whatever its case. Raises ValueError if there is none."""
     spelt = _zones().get(name.lower())
     if spelt is None:
         raise ValueError("no such time zone; use a name such as Europe/Berlin, Asia/Shanghai or UTC")

@@ -199,7 +199,7 @@ class Unread:
         self._told: set[tuple[str, str]] = set()
 
     def readable(self, table: str, make: Callable[..., T], rows: Iterable[Sequence[Any]]) -> Iterator[T]:
-        """What `make` makes of each row of a table, whose first cell is its key, but for those that it cannot read."""
+        """What `make` makes of each row of a table, whose first cell is its key, except those that it cannot read."""
         for row in rows:
             try:
                 made = make(*row)

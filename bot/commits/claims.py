@@ -101,7 +101,7 @@ def _body_breaks(parts: Sequence[Section]) -> Iterator[str]:
 
 
 def _answered(part: Section) -> Iterator[str]:
-    """What stands beneath a heading that asks for breaking changes, where that is more than a form."""
+    """What is below a heading that asks for breaking changes, if that is more than a form."""
     ticked = [found["text"] for line in part.lines if (found := _TICKED.match(line))]
     if any(_BOX.match(line) for line in part.lines):
         said = [text for text in ticked if not _NO.match(text)]

@@ -473,7 +473,7 @@ def _described(commit: Commit, name: str, seen: Selection, body_limit: int, row:
 
 
 def _row(grade: Grade) -> str:
-    """What a digest's row says of a commit, but how grave it is: who has read the patch may correct the one only."""
+    """What a digest's row says about a commit, without its importance: an analysis may correct only this."""
     types = ", ".join(grade.types)
     return f"row of the digest: {types} | theme {one_line(grade.theme, 80) or '-'} | {one_line(grade.sentence, 600)}"
 

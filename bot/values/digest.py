@@ -53,7 +53,7 @@ class Grade:
 
     @property
     def weight(self) -> tuple[int, float]:
-        """What orders commits: how grave they are, and among equals their rank."""
+        """What orders commits: their importance, and among equals their rank."""
         return self.importance.rank, self.score
 
 
@@ -116,7 +116,7 @@ class Suggestion:
 class Correction:
     """What a digest's row should say of a commit instead, as its patch shows: what is empty is right as it is.
 
-    A theme of `-` says that it belongs to none. How grave a commit is no analysis corrects.
+    A theme of `-` says that it belongs to none. No analysis corrects a commit's importance.
     """
 
     types: tuple[ChangeType, ...] = ()
@@ -385,7 +385,7 @@ class Rollup:
 
 @dataclass(frozen=True)
 class Digest:
-    """A period of one branch of one repository: everything that is said of it, before any layout.
+    """A period of one branch of one repository: everything that is said about it, before any layout.
 
     `entries` are newest first, `rows` are those of its table by SHA, in the same order, where several may share one;
     `usual` is the median number of commits of comparable earlier digests (None: too few);

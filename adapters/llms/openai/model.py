@@ -172,8 +172,8 @@ def _status_error(error: openai.APIStatusError, model: str, url: str, key: str) 
 class _Cutoff:
     """Ends one HTTP exchange after `seconds`, whatever it is waiting for.
 
-    The client's own timeouts bound each read, so a server that drips may go on for ever. Shutting the socket down wakes
-    the reading thread with an end of file, at any phase and without touching the descriptor that it still holds.
+    The client's own timeouts bound each read, so one that sends byte by byte may go on forever. Shutting the socket down wakes the
+    reading thread with an end of file, at any phase and without touching the descriptor that it still holds.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -361,7 +361,7 @@ class OpenAIModel:
         return True
 
     def _send(self, body: dict[str, Any], left: float, spent: Usage) -> Reply | openai.APIError:
-        """One HTTP request. Errors are returned: raised anew inside `except`, they would drag the SDK's words along."""
+        """One HTTP request. Errors are returned: raised inside `except`, they would carry the SDK's words along."""
         try:
             timeout = httpx2.Timeout(max(left, 0.001), connect=max(min(left, _CONNECT_SECONDS), 0.001))
             asked = {"model": body["model"], "messages": body["messages"], "extra_body": body, "timeout": timeout}

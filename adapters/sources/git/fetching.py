@@ -159,7 +159,7 @@ def _usual(ref: str) -> tuple[bool, str]:
 def _asked(clone: Clone) -> tuple[bytes, Remote]:
     """What the server says of HEAD, and the remote by the address at which it says so. Raises NotFound, GitFailed.
 
-    Git itself would follow a redirect to any host, with the credentials in hand. So it follows none, and is asked again
+    Git itself would follow a redirect to any host, with the credentials. So it follows none, and is asked again
     at the new address where that is the same host's, as a repository that was renamed has there.
     """
     remote = clone.remote

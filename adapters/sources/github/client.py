@@ -186,7 +186,7 @@ class Client:
         waits.bound()
         # At DEBUG PyGithub logs whole answers: private code, and the token that an App is given.
         logging.getLogger("github.Requester").setLevel(logging.INFO)
-        # What is beneath it logs addresses: that of a private repository's archive has a token in it.
+        # The library below it logs addresses: that of a private repository's archive has a token in it.
         logging.getLogger("urllib3.connectionpool").addFilter(_without_token)
         self._auth = auth
         self._url = url

@@ -341,7 +341,7 @@ class GitHubSource:
         return about, {} if branch in {"", about.branch} else {"sha": self._branch_tip(about.name, branch)}
 
     def _newest(self, repo: str, branch: str, found: Found) -> tuple[str, Sequence[Landed]]:
-        """The repository's name, and the newest page of a branch; what REST said of it is kept in `found`."""
+        """The repository's name, and the newest page of a branch; what REST said about it is kept in `found`."""
         if self._client.authenticated:
             about = self._opened(repo, branch, None)
             return about.name, tuple(map(answers.listed, about.tip.history.nodes)) if about.tip else ()
@@ -351,7 +351,7 @@ class GitHubSource:
         return known.name, listed(page.data, found) if page.status != 409 else ()
 
     def _told(self, name: str, places: Sequence[Landed], found: Found) -> tuple[Commit, ...]:
-        """The commits at some places; over REST alone from what it said of them."""
+        """The commits at some places; over REST only, from what it said about them."""
         if self._client.authenticated:
             details = self._details(places)
             return tuple(_at_once(lambda place: self._put_together(name, place, details.get(place.sha)), places))
@@ -530,7 +530,7 @@ class GitHubSource:
 
 
 def _checked(repo: str) -> str:
-    """`repo` if it is spelt `owner/name`. Raises UsageError."""
+    """`repo` if it has the form `owner/name`. Raises UsageError."""
     if not _REPO.fullmatch(repo):
         raise UsageError("repository_syntax", text=repo)
     return repo

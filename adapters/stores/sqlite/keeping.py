@@ -79,7 +79,7 @@ class SqliteKeeping(KeepingPart, SqliteArchive):
         self._pack()
         self._merge_words()
         with self._file.reading() as db:
-            if db.execute("PRAGMA auto_vacuum").fetchone()[0] == 0:  # a file of an earlier version, made anew once
+            if db.execute("PRAGMA auto_vacuum").fetchone()[0] == 0:  # a file of an earlier version, rewritten once
                 db.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 db.execute("VACUUM")
             while (free := db.execute("PRAGMA freelist_count").fetchone()[0]) > 0:
