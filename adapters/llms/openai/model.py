@@ -172,8 +172,8 @@ def _status_error(error: openai.APIStatusError, model: str, url: str, key: str) 
 class _Cutoff:
     """Ends one HTTP exchange after `seconds`, whatever it is waiting for.
 
-    The client's own timeouts bound each read, so one that sends byte by byte may go on forever. Shutting the socket down wakes the
-    reading thread with an end of file, at any phase and without touching the descriptor that it still holds.
+    The client's own timeouts bound each read, so a server that sends byte by byte may go on forever. Shutting down the
+    socket wakes the reading thread with an end of file, in any phase, without touching the descriptor it still holds.
     """
 
     def __init__(self, seconds: float) -> None:
