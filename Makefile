@@ -3,6 +3,7 @@ PYTHON ?= python3
 WORK ?= $(shell if [ -w . ]; then echo .; else echo "$${TMPDIR:-/tmp}/commit-digest-$$(id -u)"; fi)
 VENV ?= $(WORK)/.venv
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 INSTALLED := $(VENV)/.installed
 DEMO_REPO ?= .
 DEMO_OUT ?= $(WORK)/demo
@@ -21,16 +22,24 @@ test stress: export PYTHONDONTWRITEBYTECODE :=
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-$(INSTALLED): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
-	@mkdir -p "$(WORK)"
-	$(PYTHON) -m venv "$(VENV)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+VENV_MADE = @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")' \
+	&& mkdir -p "$(WORK)" && $(PYTHON) -m venv "$(VENV)"
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+# What the program needs is installed within a minute; what checks and tests need besides takes another.
+$(RUNS): pyproject.toml constraints.txt
+	$(VENV_MADE)
+	$(PIP) -e .
 	@touch $@
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(VENV_MADE)
+	$(PIP) -e '.[dev]'
+	@touch $@ $(RUNS)
 
 setup: $(INSTALLED) ## Create the virtual environment (everything else does so if needed)
 
-demo: $(INSTALLED) ## Show a digest of this repository, or of DEMO_REPO=/path, a URL or owner/name
+demo: $(RUNS) ## Show a digest of this repository, or of DEMO_REPO=/path, a URL or owner/name
 	@mkdir -p "$(DEMO_OUT)"
 	@$(DEMO_ENV) $(BIN)/digest latest "$(DEMO_REPO)"
 	@$(DEMO_ENV) $(BIN)/digest report "$(DEMO_REPO)" --date latest -o "$(DEMO_OUT)/report.md"
