@@ -155,8 +155,8 @@ def catch() -> None:
     def uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         log.critical("uncaught", exc_info=(kind, error, trace))
 
-    def in_thread(told: threading.ExceptHookArgs) -> None:
-        uncaught(told.exc_type, told.exc_value or told.exc_type(), told.exc_traceback)
+    def in_thread(raised: threading.ExceptHookArgs) -> None:
+        uncaught(raised.exc_type, raised.exc_value or raised.exc_type(), raised.exc_traceback)
 
     sys.excepthook, threading.excepthook = uncaught, in_thread
     logging.captureWarnings(True)

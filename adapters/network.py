@@ -250,8 +250,8 @@ def obstacle(error: BaseException, url: str) -> Unreachable | ConfigError | None
     `error` is the client's; what it was raised from and what it wraps is looked at too.
     """
     host, chain = urlsplit(url).hostname or "", list(_chain(error))
-    if told := next((each for each in chain if isinstance(each, Unreachable | ConfigError)), None):
-        return told
+    if known := next((each for each in chain if isinstance(each, Unreachable | ConfigError)), None):
+        return known
     if untrusted := next((each for each in chain if isinstance(each, ssl.SSLCertVerificationError)), None):
         return Unreachable("certificate_untrusted", host=host, problem=untrusted.verify_message)
     if proxy := proxy_for(url):

@@ -94,7 +94,7 @@ class _Connector(procrastinate.PsycopgConnector):
         self._tell = tell
 
     @asynccontextmanager
-    async def _told(self) -> AsyncIterator[None]:
+    async def _watched(self) -> AsyncIterator[None]:
         try:
             yield
         except exceptions.UniqueViolation:
@@ -105,16 +105,16 @@ class _Connector(procrastinate.PsycopgConnector):
         self._tell(True)
 
     async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
-        async with self._told():
+        async with self._watched():
             await super().execute_query_async(query, **arguments)
 
     async def execute_query_one_async(self, query: LiteralString, **arguments: Any) -> dict[str, Any]:
-        async with self._told():
+        async with self._watched():
             found: dict[str, Any] = await super().execute_query_one_async(query, **arguments)
         return found
 
     async def execute_query_all_async(self, query: LiteralString, **arguments: Any) -> list[dict[str, Any]]:
-        async with self._told():
+        async with self._watched():
             found: list[dict[str, Any]] = await super().execute_query_all_async(query, **arguments)
         return found
 

@@ -196,8 +196,8 @@ class App:
         for name, digest in self._archive.delivered_digests(repo, scope.branch, scope.language, scope.period).items():
             same = [e.commit.sha for e in digest.entries] == shas and digest.filters == scope.filters
             same = same and (digest.rollup is not None) == scope.rollup
-            told = digest.releases is None or names_of(digest.releases) == {r.name for r in request.releases}
-            if same and told and not digest.degraded and digest.notices[: len(said)] == said:
+            current = digest.releases is None or names_of(digest.releases) == {r.name for r in request.releases}
+            if same and current and not digest.degraded and digest.notices[: len(said)] == said:
                 return name, digest
         return request.key, kept
 
@@ -260,7 +260,7 @@ class App:
             usual=history.usual(made),
             notices=(*made.notices, *brief.faults),
             degraded=bool(brief.faults),
-            releases=self.releasing.told(repository, request.releases, brief.branch),
+            releases=self.releasing.released(repository, request.releases, brief.branch),
             between=scope.between,
         )
 

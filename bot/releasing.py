@@ -88,7 +88,7 @@ class Releasing:
 
     # --- What is in them ---------------------------------------------------------------------
 
-    def told(self, repository: Repository, some: Sequence[Release], branch: str) -> tuple[Released, ...]:
+    def released(self, repository: Repository, some: Sequence[Release], branch: str) -> tuple[Released, ...]:
         """What a digest says about releases, newest first; `branch` is the one in its table."""
         if not some:
             return ()
@@ -100,9 +100,9 @@ class Releasing:
         except DigestError:
             pass
         bundles = releases.bundles(some, line, repository.title)
-        return tuple(self._told(repository, each, line, said, branch) for each in bundles[:MOST])
+        return tuple(self._released(repository, each, line, said, branch) for each in bundles[:MOST])
 
-    def _told(
+    def _released(
         self,
         repository: Repository,
         bundle: Sequence[Release],
@@ -151,11 +151,13 @@ class Releasing:
 
     def _breaks(self, repository: Repository, commits: Sequence[Commit]) -> list[Broken]:
         """What commits break, by their words and by what they tell users; those reported as high come first."""
-        told = self._archive.delivered_grades(repository.name, [commit.sha for commit in commits])
+        grades = self._archive.delivered_grades(repository.name, [commit.sha for commit in commits])
         noted = self._noted(repository, commits)
         broken = [c for c in commits if c.reading.breaking or c.sha in noted]
         found = [(c, noted.get(c.sha) or c.reading.title or c.reading.subject) for c in broken]
-        found.sort(key=lambda each: (grade := told.get(each[0].sha)) is None or grade.importance is not Importance.HIGH)
+        found.sort(
+            key=lambda each: (grade := grades.get(each[0].sha)) is None or grade.importance is not Importance.HIGH
+        )
         return [Broken(one_line(text, _TEXT), commit.sha) for commit, text in found]
 
     def _noted(self, repository: Repository, commits: Sequence[Commit]) -> dict[str, str]:
@@ -182,9 +184,9 @@ class Releasing:
         return self._repositories.source_of(repository.name)
 
 
-def names_of(told: Iterable[Released]) -> set[str]:
+def names_of(released: Iterable[Released]) -> set[str]:
     """The names of all releases in a digest."""
-    return {release.name for one in told for release in (one.release, *one.packages)}
+    return {release.name for one in released for release in (one.release, *one.packages)}
 
 
 def spanning(period: Period, commits: Sequence[Commit]) -> Period:

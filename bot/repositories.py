@@ -137,7 +137,7 @@ class Repositories:
         used = (str(right), who.place.channel, repo)
         if used not in self._used and len(self._used) < _REMEMBERED:
             self._used.add(used)
-            _log.info("a right is used", extra={"fields": {"right": str(right), **_told(repo, who)}})
+            _log.info("a right is used", extra={"fields": {"right": str(right), **_log_fields(repo, who)}})
 
     @staticmethod
     def _refused(repo: str) -> NoRight:
@@ -151,7 +151,7 @@ class Repositories:
         try:
             yield
         except NoRight:
-            _log.warning("refused", extra={"fields": _told(repo, who)})
+            _log.warning("refused", extra={"fields": _log_fields(repo, who)})
             raise
 
     def lacking(self, repo: str, place: Place) -> Right | None:
@@ -234,7 +234,7 @@ class Repositories:
         return next((quota for source in sources.values() if (quota := source.quota())), None)
 
 
-def _told(repo: str, who: Who) -> dict[str, str]:
+def _log_fields(repo: str, who: Who) -> dict[str, str]:
     """Who asked for what, as the log has it."""
     where = {"workspace": who.workspace, "channel": who.channel, "person": who.person}
     return {"repo": one_line(without_credentials(repo), 200)} | {n: one_line(v, 100) for n, v in where.items() if v}

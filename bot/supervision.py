@@ -41,7 +41,7 @@ class _State:
     chat: Chat | None = None
     trouble: DigestError | None = None
     connected: bool = False
-    told: set[str] = field(default_factory=set)
+    reported: set[str] = field(default_factory=set)
 
 
 class Readying:
@@ -113,7 +113,7 @@ class Supervisor:
     def prepare(self) -> None:
         """Make what can be made, so that whoever looks which chats there are finds them from the beginning."""
         for name, state in self._states.items():
-            with suppress(DigestError):  # it is told when it is tried again
+            with suppress(DigestError):  # it is reported at the next attempt
                 state.chat = self._makers.make(name)
 
     def run(self) -> None:
@@ -183,8 +183,8 @@ class Supervisor:
     def _tell(self, name: str, state: _State, trouble: DigestError) -> None:
         """Say once what a chat failed of, until it works again."""
         state.trouble = trouble
-        if str(trouble) not in state.told:
-            state.told.add(str(trouble))
+        if str(trouble) not in state.reported:
+            state.reported.add(str(trouble))
             _log.error("a chat does not work; it is tried again", extra={"fields": {"chat": name, "reason": trouble}})
 
     def _look(self) -> None:
@@ -195,7 +195,7 @@ class Supervisor:
                 if chat and chat.connected and (trouble or not state.connected):
                     if trouble and not self._has_mended(name):
                         continue
-                    state.connected, state.trouble, state.told = True, None, set()
+                    state.connected, state.trouble, state.reported = True, None, set()
                     _log.info("connected", extra={"fields": {"chat": name}})
 
     def _has_mended(self, name: str) -> bool:

@@ -445,7 +445,7 @@ class Page:
     plain: bool = False
 
 
-def _told(rest: Sequence[str], query: str) -> tuple[int | None, str]:
+def _subject(rest: Sequence[str], query: str) -> tuple[int | None, str]:
     """The number or the SHA that a page below a repository is of.
 
     A commit of a change request names the request: that is what lands, and what a digest has an entry of.
@@ -482,7 +482,7 @@ class Hosts:
         address = _address(kind, root, cut) if cut else None
         if not cut or not address:
             return None
-        number, sha = _told(cut.rest, spelt.query)
+        number, sha = _subject(cut.rest, spelt.query)
         return Page(address, number, sha, plain=spelt.plain and not cut.rest)
 
     def remote(self, url: str) -> Address | None:

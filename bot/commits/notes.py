@@ -387,8 +387,8 @@ def _fields(hunk: _Hunk) -> Iterator[tuple[str, list[_Line]]]:
         if found := _TOP.match(line.text):
             yield key, lines
             key, value = found[1].lower(), found[2].strip()
-            told = value.strip("\"'") if value and not _BLOCK.fullmatch(value) else ""
-            lines = [_Line(told, line.number, line.changed)] if told else []
+            own = value.strip("\"'") if value and not _BLOCK.fullmatch(value) else ""
+            lines = [_Line(own, line.number, line.changed)] if own else []
         elif not line.text.startswith(("#", "---", "...")):
             lines.append(line)
     yield key, lines
@@ -403,8 +403,8 @@ def _items(lines: Sequence[_Line]) -> Iterator[tuple[_Line, ...]]:
         if item and (depth is None or len(item[1]) <= depth):
             depth = len(item[1])
             yield tuple(block)
-            told = "" if _BLOCK.fullmatch(item[2].strip()) else item[2].strip("\"' ")
-            block = [_Line(told, line.number, line.changed)] if told else []
+            own = "" if _BLOCK.fullmatch(item[2].strip()) else item[2].strip("\"' ")
+            block = [_Line(own, line.number, line.changed)] if own else []
         else:
             block.append(line)
     yield tuple(block)
@@ -721,7 +721,7 @@ def _note(path: str, entry: _Entry) -> Note | None:
     if not text and not (entry.certain and entry.level is NoteLevel.INTERNAL):
         return None
     everything = _joined_up([*([title] if title else []), *(each.text for each in parts)])
-    level = levels.told(everything, entry.level, entry.heading)
+    level = levels.level_of(everything, entry.level, entry.heading)
     if _NO_ENTRY.fullmatch(text) or level is None:
         return None
     spoken = [each for each in (*entry.changed, *entry.lines) if each.text.strip(" -#*`\"'|>")]
@@ -877,9 +877,9 @@ def _announced(entry: _Entry) -> Note | None:
     if not text:
         return None
     required = _ACTION_REQUIRED.match(text)
-    level = NoteLevel.BREAKING if required else levels.told(everything, entry.level) or NoteLevel.FEATURE
-    told = text[required.end() :] if required else text
-    return Note(level, told or text, heading=entry.heading, action=levels.action(everything, level))
+    level = NoteLevel.BREAKING if required else levels.level_of(everything, entry.level) or NoteLevel.FEATURE
+    rest = text[required.end() :] if required else text
+    return Note(level, rest or text, heading=entry.heading, action=levels.action(everything, level))
 
 
 _BY = re.compile(r"\s{1,3}by @[\w\[\]-]{1,60} in https?://\S{1,300}\s{0,3}$")

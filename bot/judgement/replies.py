@@ -99,8 +99,8 @@ def _shaped(answer: object, shape: type[_Shape]) -> _Shape:
         return shape.model_validate(answer)
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False, include_context=False)[:5]
-        told = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg'].removeprefix('Value error, ')}" for p in problems)
-        raise Rejected(f"fields are wrong: {told}.") from None
+        wrong = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg'].removeprefix('Value error, ')}" for p in problems)
+        raise Rejected(f"fields are wrong: {wrong}.") from None
 
 
 def _json(text: str) -> object:
@@ -166,9 +166,9 @@ def _complete(found: Mapping[str, _Made], problems: Sequence[str], commits: Sequ
     """
     called = names(commits)
     missing = [called[c.sha] for c in commits if c.sha not in found]
-    told = [*problems[:5], *([f"these commits are missing: {', '.join(missing[:20])}."] if missing else [])]
-    if told:
-        raise Rejected(" ".join(told), found=found if 2 * len(found) >= len(commits) else None)
+    complaints = [*problems[:5], *([f"these commits are missing: {', '.join(missing[:20])}."] if missing else [])]
+    if complaints:
+        raise Rejected(" ".join(complaints), found=found if 2 * len(found) >= len(commits) else None)
     return found
 
 
@@ -513,7 +513,7 @@ def read_overview(reply: Reply, asked: Question, language: str) -> str:
     """
     answer = _parsed(reply, OverviewReply).overview
     _check_language(language, answer)
-    told = {name.casefold() for name in _NAME.findall(asked.user)}
-    if any(name.casefold() not in told for name in _NAME.findall(answer)):
+    known = {name.casefold() for name in _NAME.findall(asked.user)}
+    if any(name.casefold() not in known for name in _NAME.findall(answer)):
         raise Rejected("it names a number or an identifier that is not in the list.")
     return answer

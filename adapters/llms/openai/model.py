@@ -336,9 +336,9 @@ class OpenAIModel:
                 if _lost(outcome):
                     spent = replace(spent, prompt=spent.prompt + asked_tokens(body))
                 failures += 1
-                told = self._told(outcome, spent)
-                if isinstance(told, Unreachable) or not self._waited(outcome, failures, ends):
-                    raise told
+                failure = self._failure(outcome, spent)
+                if isinstance(failure, Unreachable) or not self._waited(outcome, failures, ends):
+                    raise failure
 
     def _pass_gate(self, ends: float, spent: Usage) -> None:
         """Wait as long as the service wants everybody to. Raises Paused where that is longer than there is time."""
@@ -375,10 +375,10 @@ class OpenAIModel:
             self._forms.thinks()
         return reply_of(answer, body, spent)
 
-    def _told(self, error: openai.APIError, spent: Usage) -> DigestError:
-        told = _outside_error(error, self._model, self._url, self._timeout, self._key)
-        told.fields["usage"] = spent
-        return told
+    def _failure(self, error: openai.APIError, spent: Usage) -> DigestError:
+        failure = _outside_error(error, self._model, self._url, self._timeout, self._key)
+        failure.fields["usage"] = spent
+        return failure
 
 
 def _refused(walk: Walk, error: openai.APIError) -> bool:
@@ -397,8 +397,8 @@ def _refused(walk: Walk, error: openai.APIError) -> bool:
 
 def _status_error_within(body: object, response: httpx2.Response) -> openai.APIStatusError:
     """The error that stands in an answer with status 200, as if it had come with its own."""
-    told = httpx2.Response(status_of(body), headers=response.headers, request=response.request)
-    return openai.APIStatusError("an error within an answer", response=told, body=body)
+    response_of_error = httpx2.Response(status_of(body), headers=response.headers, request=response.request)
+    return openai.APIStatusError("an error within an answer", response=response_of_error, body=body)
 
 
 def _filtered(error: openai.APIError) -> bool:

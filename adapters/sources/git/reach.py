@@ -64,8 +64,8 @@ class Reach:
         if scheme == "ssh":  # the key is looked for under the host's own name
             alias = host if port == _PORTS["ssh"] else f"[{host}]:{port}"
             return Pinned({}, (f"-oHostName={found[0]}", f"-oHostKeyAlias={alias}"))
-        told = ",".join(f"[{each}]" if ":" in each else each for each in found[:_MOST])
-        return Pinned({"http.curloptResolve": f"{host}:{port}:{told}"})
+        pinned = ",".join(f"[{each}]" if ":" in each else each for each in found[:_MOST])
+        return Pinned({"http.curloptResolve": f"{host}:{port}:{pinned}"})
 
     def _looked_up(self, host: str, port: int) -> Sequence[str]:
         try:

@@ -315,17 +315,17 @@ class Published(BaseModel):
     nodes: tuple[PublishedRelease | None, ...] = Field(validation_alias=AliasPath("repository", "releases", "nodes"))
 
 
-class Told(_Camel):
+class PublishedTag(_Camel):
     """What was published with a tag, of which no more is held than is read."""
 
     is_draft: bool
     description: Notes = None
 
 
-class AllTold(BaseModel):
+class PublishedTags(BaseModel):
     """What was published with tags, by alias; None where nothing was."""
 
-    repository: dict[str, Told | None]
+    repository: dict[str, PublishedTag | None]
 
 
 class Places(BaseModel):
@@ -581,7 +581,7 @@ def first_parents(commits: Iterable[Landed], tip: str) -> tuple[Landed, ...]:
     return tuple(line)
 
 
-def told(commit: RestCommit) -> DeliveredCommit:
+def delivered(commit: RestCommit) -> DeliveredCommit:
     """What a commit of the REST API says."""
     return DeliveredCommit(commit.message, _signature(commit.author, commit.login))
 
