@@ -108,12 +108,13 @@ class GitHubSource:
     def repository(self, repo: str) -> Repository:
         """Title, default branch and web page; the name is GitHub's spelling, that of today if it was renamed.
 
-        Raises UsageError for anything but `owner/name`; NotFound, Forbidden, Unavailable, ConfigError.
+        It tells labels where there is a token. Raises UsageError for anything but `owner/name`; NotFound, Forbidden,
+        Unavailable, ConfigError.
         """
         answer = self._client.get(f"/repos/{_checked(repo)}", _no_repository(repo), remember=True)
         found = answers.repository(answers.read(answers.RestRepository, answer.data))
         self._names[repo] = found.name
-        return found
+        return replace(found, labelled=self._client.authenticated)
 
     def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """The first-parent commits of `branch` with `since <= committed < until`, newest first.
@@ -313,6 +314,21 @@ class GitHubSource:
         if not _WHOLE.fullmatch(commit.sha):
             raise NotFound("commit_unknown", repo=name, sha=commit.sha)
         return lookup.answer(commit, looks, GitHubTree(name, commit.sha, self._archives, self._files))
+
+    def text(self, repo: str, branch: str, paths: Sequence[str]) -> str | None:
+        """What the first of some paths that is a file at a branch's tip holds, see `bot.ports.CommitSource.text`.
+
+        A request for each path up to that one; what is unchanged does not count against the limit. Raises UsageError,
+        NotFound, Forbidden, Unavailable, ConfigError.
+        """
+        name = self._name(_checked(repo))
+        start = {"ref": branch} if branch and not _NO_BRANCH.search(branch) else {}
+        for path in paths:
+            with suppress(NotFound):
+                place, missing = f"/repos/{name}/contents/{quote(path)}", NotFound("commit_unknown")
+                held = answers.content(self._client.get(place, missing, remember=True, **start).data)
+                return held.decode(errors="replace") if isinstance(held, bytes) else None
+        return None
 
     def quota(self) -> Quota | None:
         """The requests left of this hour, of which asking takes none (docs.github.com, Get rate limit status).
