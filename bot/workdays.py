@@ -145,8 +145,9 @@ def named(text: str) -> str:
         if country := _country(plain[: between.start()]):
             return f"{country}-{_part(country, plain[between.end() :])}"
     known = [name for name in _countries() if name]
-    near = difflib.get_close_matches(_spelt(plain), known, n=1, cutoff=0.8)
-    raise UsageError("holidays_unknown", text=one_line(text, 60), near=_countries()[near[0]] if near else "DE-BE")
+    if near := difflib.get_close_matches(_spelt(plain), known, n=1, cutoff=0.8):
+        raise UsageError("holidays_near", text=one_line(text, 60), near=_countries()[near[0]])
+    raise UsageError("holidays_unknown", text=one_line(text, 60))
 
 
 def _country(text: str) -> str:

@@ -322,8 +322,8 @@ class GitHubSource:
         NotFound, Forbidden, Unavailable, ConfigError.
         """
         name = self._name(_checked(repo))
-        start = {"ref": branch} if branch and not _NO_BRANCH.search(branch) else {}
-        for path in paths:
+        start = {"ref": branch} if branch else {}
+        for path in paths if not _NO_BRANCH.search(branch) else ():
             with suppress(NotFound):
                 place, missing = f"/repos/{name}/contents/{quote(path)}", NotFound("commit_unknown")
                 held = answers.content(self._client.get(place, missing, remember=True, **start).data)
