@@ -101,7 +101,7 @@ def test_the_answer_names_the_next_days_and_up_to_when_holidays_are_known(world,
     world.run(f"subscribe {history.path} at 09:00 on mon-fri zone Asia/Shanghai holidays CN", CHANNEL)
     said = world.said("list", CHANNEL)
     assert "2026-02-24" in said, "the first day after the Spring Festival"
-    assert "CN (dates are known up to 2026; from then on no holiday is assumed)" in said
+    assert "CN (dates are known up to 2026; for later years no holiday is assumed)" in said
     assert "Public holidays DE-BE" in _list(world, history, "holidays DE-BE")
     assert "IN (holidays without a certain date count as working days)" in _list(world, history, "holidays IN")
 

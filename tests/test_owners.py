@@ -63,6 +63,7 @@ def test_the_last_pattern_that_fits_counts(path, who):
         ("**", ["README.md", "src/a"], []),
         ("a/**/z", ["a/z", "a/b/z", "a/b/c/z", "a/b/z/y"], ["a", "z", "b/a/z"]),
         ("a/**", ["a/b", "a/b/c"], ["a", "b/a/c"]),
+        ("a/**/", ["a/b/c"], ["a", "a/b", "b/a/c"]),
         ("*.md", ["x.md", "a/x.md", "a/.md"], ["x.mdx"]),
         (r"with\ space/", ["with space/a"], ["with/a", "space/a"]),
         ("a?c", ["abc", "x/abc"], ["ac", "a/c"]),
@@ -86,9 +87,9 @@ PATHS = st.lists(st.sampled_from(["a", "b", "ab", "axb", "ba"]), min_size=1, max
     behind=st.sampled_from(["", "/"]),
     path=PATHS,
 )
-def test_but_for_a_lone_star_at_its_end_a_pattern_means_what_it_means_in_gitignore(parts, before, behind, path):
+def test_but_for_stars_at_its_end_a_pattern_means_what_it_means_in_gitignore(parts, before, behind, path):
     pattern = before + "/".join(parts) + behind
-    assume(not (parts[-1] == "*" and not behind))
+    assume(parts[-1] not in {"*", "**"} or (parts[-1] == "*" and behind))
     fits = bool(owners.parse(f"{pattern} @team").of(path))
     assert fits == GitIgnoreSpec.from_lines([pattern]).match_file(path), (pattern, path)
 

@@ -104,9 +104,10 @@ def _pattern(text: str) -> tuple[_Part, ...]:
     rooted = "/" in text.rstrip("/")
     *folders, last = text.strip("/").split("/")
     parts = [None if folder == "**" else _part(folder) for folder in folders]
-    if last == "**" or text.endswith("/"):
-        inside = [] if last == "**" else [_part(last)]
-        parts += [*inside, _ANY, None]  # what is below, not the folder itself
+    if text.endswith("/"):
+        parts += [_ANY if last == "**" else _part(last), _ANY, None]  # what is below, not the folder itself
+    elif last == "**":
+        parts += [_ANY, None]
     elif last == "*" and rooted:
         parts += [_ANY]  # what is in the folder, and not what is below its folders
     else:
