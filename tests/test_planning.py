@@ -65,9 +65,9 @@ def change(store, now, what, *more):
     if what == "wait":
         return now + more[0]
     if what == "follow":
-        number, schedule, zone, holidays = more
+        number, schedule, zone, *holidays = more
         known = {"created": now, "scheduled": now, "language": "en", "schedule": schedule, "zone": zone}
-        known["holidays"] = holidays
+        known["holidays"] = "".join(holidays)
         store.subscribe(Subscription(Place("slack", f"C{number}"), "team/app", **known))
     elif what == "pause":
         store.pause(more[0] + 1, more[1])

@@ -221,7 +221,7 @@ def due(expression: str, zone: str, mark: Watermark, now: datetime, holidays: st
     if len(passed) > 1:
         earliest = midnight(today(until, zone) - CATCH_UP, zone)
         begun = (end for end in (mark.until, *(end for _, end in passed[:-1])) if end <= earliest)
-        since = max(mark.cursor, *begun)
+        since = max([mark.cursor, *begun])
     return Due(slot, mark.cursor, since, until, mark.missed + len(passed) - 1)
 
 

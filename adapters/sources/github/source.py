@@ -322,11 +322,12 @@ class GitHubSource:
         NotFound, Forbidden, Unavailable, ConfigError.
         """
         name = self._name(_checked(repo))
-        start = {"ref": branch} if branch else {}
+        tip = f"?ref={quote(branch, safe='')}" if branch else ""
         for path in paths if not _NO_BRANCH.search(branch) else ():
             with suppress(NotFound):
-                place, missing = f"/repos/{name}/contents/{quote(path)}", NotFound("commit_unknown")
-                held = answers.content(self._client.get(place, missing, remember=True, **start).data)
+                place, missing = f"/repos/{name}/contents/{quote(path)}{tip}", NotFound("commit_unknown")
+                answer = self._client.get(place, missing, remember=True)
+                held = answers.content(answer.data)
                 return held.decode(errors="replace") if isinstance(held, bytes) else None
         return None
 
