@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import Clock
 from github import Auth
-from github_server import TOKEN, GitHubServer, Pull
+from github_server import TOKEN, Fault, GitHubServer, Pull
 from repositories import Builder, lines
 from world import CHANNEL, DAY, World
 
@@ -193,3 +193,16 @@ def test_codeowners_is_asked_for_again_without_using_up_the_limit(history):
         assert source.text("team/app", "", (".github/CODEOWNERS",)) == OWNERS
         assert source.text("team/app", "main", ("src", "nothing")) is None
         assert server.counts["contents"] >= 3
+
+
+def test_labels_are_known_where_github_describes_a_commit_only_by_itself(history):
+    with github(history, TOKEN) as (source, server):
+        server.fault("graphql", Fault(how=""), *[Fault(502, "Bad Gateway")] * 3)
+        found = source.commits("team/app", "", DAY, DAY + timedelta(days=1))
+        assert [c.reading.labels for c in found] == [(), (), ("Bug",)]
+
+
+def test_what_is_kept_by_the_text_of_filters_is_found_again():
+    assert repr(Filters(labels=("bug",), owners=("@core",))) == repr(Filters())
+    assert Filters(labels=("a",)).unwritten != Filters(owners=("a",)).unwritten
+    assert not any(Filters().unwritten)

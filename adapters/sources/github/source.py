@@ -151,8 +151,13 @@ class GitHubSource:
         name = self._name(repo)
         return self._alone(name, prefix, NotFound("commit_unknown", repo=name, sha=sha))
 
-    def _alone(self, name: str, prefix: str, missing: NotFound, pull: answers.Pull | None = None) -> Commit:
-        """A commit by the start of its SHA, asked for alone; `pull` is the pull request that landed as it, if known."""
+    def _alone(
+        self, name: str, prefix: str, missing: NotFound, pull: answers.Pull | None = None, *, whole: bool = False
+    ) -> Commit:
+        """A commit by the start of its SHA, asked for alone; `pull` is the pull request that landed as it, if known.
+
+        With `whole` GitHub is asked for what else its pull request says where the message names that for sure.
+        """
         pages = self._commit_pages(name, prefix, missing)
         try:
             found, shown = next(pages), True
@@ -161,7 +166,7 @@ class GitHubSource:
         if not found.sha.startswith(prefix):
             raise missing
         place, words = answers.landed(found), answers.told(found)
-        if self._client.authenticated and not answers.names_pull(words):
+        if self._client.authenticated and (whole or not answers.names_pull(words)):
             more = self._details([place]).get(place.sha)
             words = answers.detailed(more) if more else words
         words = answers.asked(words, pull) if pull else words
@@ -458,8 +463,9 @@ class GitHubSource:
 
     def _put_together(self, name: str, place: Landed, detail: answers.Detail | None) -> Commit:
         """A commit of a period; without its details it is asked for alone."""
-        if detail is None:
-            return self.commit(name, place.sha)
+        if detail is None:  # its labels decide whether somebody is told of it
+            missing = NotFound("commit_unknown", repo=name, sha=place.sha)
+            return self._alone(name, place.sha, missing, whole=True)
         files = answers.proven_files(detail) if len(place.parents) == 1 else None
         changes = self._changed(name, place) if files is None else Changes(files)
         return answers.commit(name, place, answers.detailed(detail), changes, self._mailmap(name))
