@@ -112,9 +112,10 @@ class GitHubSource:
         Unavailable, ConfigError.
         """
         answer = self._client.get(f"/repos/{_checked(repo)}", _no_repository(repo), remember=True)
-        found = answers.repository(answers.read(answers.RestRepository, answer.data))
+        read = answers.read(answers.RestRepository, answer.data)
+        found = answers.repository(read, labelled=self._client.authenticated)
         self._names[repo] = found.name
-        return replace(found, labelled=self._client.authenticated)
+        return found
 
     def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """The first-parent commits of `branch` with `since <= committed < until`, newest first.
