@@ -16,7 +16,7 @@ from world import CHANNEL, DAY, World
 from adapters.sources.github.client import Client
 from adapters.sources.github.source import GitHubSource
 from bot.conversation import forms, operator
-from bot.errors import UsageError
+from bot.errors import NotFound, UsageError
 from bot.ports import Verdict
 from bot.texts import Texts
 from bot.values import Filters, Place, Subscription
@@ -206,3 +206,15 @@ def test_what_is_kept_by_the_text_of_filters_is_found_again():
     assert repr(Filters(labels=("bug",), owners=("@core",))) == repr(Filters())
     assert Filters(labels=("a",)).unwritten != Filters(owners=("a",)).unwritten
     assert not any(Filters().unwritten)
+
+
+def test_without_codeowners_nobody_can_be_followed_by_it(tmp_path, clock):
+    build = Builder(tmp_path / "bare")
+    build.commit("root", DAY, {"a.py": "1\n"})
+    path = build.finish().path
+    world = World(tmp_path, clock, str(path), allow=(str(path),))
+    with pytest.raises(NotFound) as refused:
+        world.run(f"subscribe {path} owned-by @org/core", CHANNEL)
+    assert (refused.value.key, refused.value.option) == ("owners_none", "owned-by")
+    assert world.store.subscriptions() == ()
+    world.close()
