@@ -115,9 +115,9 @@ def _list(world, history, options):
 def test_where_no_labels_are_known_the_answer_and_the_digest_say_so(world, history):
     world.run(f"unsubscribe {history.path}", CHANNEL) if world.store.subscriptions(CHANNEL) else None
     said = world.said(f"subscribe {history.path} labels bug", CHANNEL)
-    assert "no labels are known of its pull requests" in said
+    assert "the labels of its pull requests are unknown" in said
     digest = world.said("2026-02-18", CHANNEL)
-    assert "no labels are known of its pull requests" in digest
+    assert "the labels of its pull requests are unknown" in digest
     assert "3 commits" in digest
 
 
@@ -182,7 +182,7 @@ def test_labels_of_github_filter_where_there_is_a_token(tmp_path, clock, history
             said = world.said("2026-02-18", CHANNEL)
             (digest,) = world.store.recent_digests("team/app", "main", "en", 5)
             assert [e.commit.subject for e in digest.entries] == told
-            assert ("no labels are known" in said) == (not token)
+            assert ("pull requests are unknown" in said) == (not token)
             world.close()
 
 
