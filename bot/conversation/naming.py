@@ -184,6 +184,14 @@ class Naming:
             raise UsageError("repo_missing")
         return self.each(at_hand, self.find)
 
+    def each_meant(self, names: Sequence[str]) -> list[Repository]:
+        """The repositories of which a digest is asked for by name, each once; without a name, those that are meant.
+
+        Raises DigestError where none can be had.
+        """
+        found = self.each(names or [""], lambda name: self.meant(name, cloned=True))
+        return list({each.name: each for some in found for each in some}.values())
+
     def each(self, things: Sequence[_T], work: Callable[[_T], _Made]) -> list[_Made]:
         """`work` on each of several; one that fails costs no other its answer, and is told at the end.
 

@@ -22,7 +22,7 @@ _LONGEST_CHINESE = 11
 _SHA = re.compile(r"(?=.*\d)[0-9a-f]{7,64}", re.IGNORECASE)
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _FILLERS = frozenset(
-    {"for", "of", "from", "on", "in", "the", "please", "pls", "thanks", "digest", "me", "show", "请", "的"}
+    {"for", "of", "from", "on", "in", "the", "this", "please", "pls", "thanks", "digest", "me", "show", "请", "的"}
     | {"release", "version", "版本", "what's", "what’s", "whats"}
 )
 

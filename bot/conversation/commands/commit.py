@@ -5,6 +5,7 @@ from functools import partial
 
 from bot.conversation.command import Command, Context
 from bot.conversation.grammar import CommitName, named_commits, quoted, references
+from bot.conversation.sentence import without_fillers
 from bot.errors import DigestError, NotFound, UsageError
 from bot.posts.labels import subject_line, told_labels
 from bot.posts.post import commit_message
@@ -72,8 +73,9 @@ def _mute(muted: bool, context: Context, words: Sequence[str]) -> tuple[Post, ..
 
 
 def _explain(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
-    """The commits that a text links to: one in full, or the first few of them."""
-    found = references(" ".join(words), context.services.defaults.hosts)
+    """The commits that a text links to, or that it names and nothing else: one in full, or the first few of them."""
+    hosts = context.services.defaults.hosts
+    found = references(" ".join(words), hosts) or named_commits(without_fillers(words), hosts)
     if not found:
         raise UsageError("explain_nothing")
     return expand_each(context, found)

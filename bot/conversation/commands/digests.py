@@ -6,14 +6,14 @@ from datetime import date, datetime, timedelta
 
 from bot.commits import releases
 from bot.conversation.command import Command, Context, unknown
-from bot.conversation.grammar import dates, is_date, is_release, is_repository, parse_date, quoted
+from bot.conversation.grammar import AND, dates, is_date, is_release, is_repository, parse_date, quoted
 from bot.delivery import schedule
 from bot.errors import UsageError
 from bot.posts import report
 from bot.posts.labels import when_label
 from bot.posts.post import post
 from bot.texts import words_of
-from bot.values import Digest, Message, MessageKind, Period, Post, Repository, Scope, Span, Text, one_line
+from bot.values import Digest, Message, MessageKind, Period, Post, Repository, Scope, Span, Text
 
 _PERIODS = {"today": schedule.so_far, "yesterday": schedule.yesterday, "week": schedule.week}
 _LATEST = "latest"
@@ -36,15 +36,13 @@ def day(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
 
 def digests(context: Context, words: Sequence[str]) -> tuple[Digest, ...]:
     """The digests of `yesterday owner/repo` and the like, before any layout. Raises DigestError."""
-    named = [word for word in words if is_repository(word)]
-    if len(named) > 1:
-        raise UsageError("repo_one", first=one_line(named[0], 60), second=one_line(named[1], 60))
-    time = [word for word in words if not is_repository(word)]
+    named = list(dict.fromkeys(word.rstrip(",，、") for word in words if is_repository(word)))
+    time = [word for word in words if not is_repository(word) and word.lower() not in AND]
 
     def make(repository: Repository) -> Digest:
         return context.services.app.digest(repository, _scope(context, repository, time), context.account)
 
-    return tuple(context.naming.each(context.naming.meant(*named, cloned=True), make))
+    return tuple(context.naming.each(context.naming.each_meant(named), make))
 
 
 def _scope(context: Context, repository: Repository, words: Sequence[str]) -> Scope:

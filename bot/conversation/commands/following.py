@@ -9,8 +9,17 @@ from itertools import islice
 from bot import crontab
 from bot.conversation import forms
 from bot.conversation.command import Command, Context
-from bot.conversation.grammar import is_repository, quoted
-from bot.conversation.options import ANYTHING, OPTIONS, blaming, branch_of, continued, typed_options, with_options
+from bot.conversation.grammar import AND, is_repository, quoted
+from bot.conversation.options import (
+    ANYTHING,
+    OPTIONS,
+    blaming,
+    branch_of,
+    continued,
+    is_option,
+    typed_options,
+    with_options,
+)
 from bot.delivery import ledger, schedule
 from bot.delivery.resting import resume
 from bot.errors import NotFound, UsageError
@@ -31,6 +40,7 @@ from bot.values import (
     Text,
     local,
     one_line,
+    without_credentials,
 )
 
 # --- Subscribing -----------------------------------------------------------------------------
@@ -40,7 +50,16 @@ _SHOWN = 3
 
 
 def _subscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
-    repository = context.naming.new(_named(words))
+    """Follow each repository that is named, all with the same options; one that cannot be costs no other its place."""
+    named, options = _named(words)
+    typed_options(options)  # what cannot be read is told before anything is followed
+    answers = context.naming.each(named, lambda word: _begin(context, word, options))
+    return tuple(post for answer in answers for post in answer)
+
+
+def _begin(context: Context, word: str, words: Sequence[str]) -> tuple[Post, ...]:
+    """Follow the repository that a word means, with the options behind it."""
+    repository = context.naming.new(word)
     context.naming.check_everybody(repository)  # the channel will read it
     wanted = _wanted(context, repository.name, words)
     with blaming("branch", NotFound):
@@ -57,22 +76,39 @@ def _subscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
 
 def check(context: Context) -> None:
     """Refuse a line that nothing can be subscribed by, without asking anybody. Raises DigestError."""
-    words = context.words[1:]
-    name = context.naming.spelled(_named(words))
-    context.naming.check_name(name)
-    _asked(context.fresh(name), typed_options(words[1:]))
+    named, words = _named(context.words[1:])
+    for word in named:
+        name = context.naming.spelled(word)
+        context.naming.check_name(name)
+        _asked(context.fresh(name), typed_options(words))
 
 
-def _named(words: Sequence[str]) -> str:
-    """The word for the repository. Raises UsageError."""
-    if not words or not is_repository(words[0]):
+def _named(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words for repositories, each once, and those behind them. Raises UsageError where there are none."""
+    names, rest = list[str](), [word for number, word in enumerate(words) if number or word.lower() not in _TO]
+    while rest and (rest[0].lower() in AND or all(map(is_repository, parts := _parts(rest[0])))):
+        names += parts if rest[0].lower() not in AND else ()
+        rest = rest[1:]
+    if not names and rest and not is_option(rest[0]):
+        raise UsageError("repository_unclear", text=one_line(without_credentials(rest[0]), 60))
+    if not names:
         raise UsageError("subscribe_what")
-    return words[0]
+    return list(dict.fromkeys(names)), rest
+
+
+def _parts(word: str) -> list[str]:
+    """The repositories of `a/b,c/d`, or the word itself: a path may hold anything."""
+    parts = [part for part in re.split(r"[\s,，、;；]+", word) if part]
+    return parts if len(parts) > 1 and all(map(_OWNED.fullmatch, parts)) else [word.rstrip(",，、;；")]
+
+
+_TO = frozenset({"to", "仓库"})
+_OWNED = re.compile(r"[\w.-]+/[\w.-]+\*?")
 
 
 def _wanted(context: Context, repo: str, words: Sequence[str]) -> Subscription:
     """The subscription of `repo`, of the branch that the options name, with what they ask. Raises UsageError."""
-    options, current = typed_options(words[1:]), context.subscribed(repo)
+    options, current = typed_options(words), context.subscribed(repo)
     if "branch" in options and (branch := branch_of(options["branch"])) != current.branch:
         others = (s for s in context.here if (s.repo, s.branch) == (repo, branch))
         current = next(others, replace(current, id=0))
@@ -97,7 +133,7 @@ def _new_form(context: Context, words: Sequence[str]) -> Form | None:
 
 
 def _unsubscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
-    gone = _unnamed(context, words) or _here(context, words)
+    gone = _unnamed(context, words) or _each_here(context, words)
     for subscription in gone:
         context.services.subscriptions.unsubscribe(subscription.id)
     named = sorted({_title(context, s) for s in gone})
@@ -120,6 +156,21 @@ def _again(context: Context, subscription: Subscription) -> str:
         return ""
     other = {name: value for name, value in set_to.items() if name in _LASTING or value != OPTIONS[name].value(new)}
     return f"{context.services.command} {forms.line({'repo': context.naming.title(subscription.repo)} | other)}"
+
+
+def _each_here(context: Context, words: Sequence[str]) -> list[Subscription]:
+    """The subscriptions of this channel that somebody named, one by one or several at once. Raises as `_here` does."""
+    try:
+        named, options = _named(words)
+    except UsageError:
+        named, options = [], []
+    if len(named) < _SEVERAL:
+        return _here(context, words)
+    found = [s for word in named for s in _here(context, [word, *options])]
+    return list({s.id: s for s in found}.values())
+
+
+_SEVERAL = 2
 
 
 def _here(context: Context, words: Sequence[str]) -> list[Subscription]:
