@@ -33,11 +33,31 @@ def history(tmp_path_factory):
     return build.finish()
 
 
+class Remembered:
+    """A source that is asked the same only once: what stands still needs no git for every line."""
+
+    def __init__(self, source):
+        self._source = source
+        self._known = {}
+
+    def __getattr__(self, name):
+        def once(*asked):
+            key = name, repr(asked)
+            if key not in self._known:
+                found = getattr(self._source, name)(*asked)
+                self._known[key] = list(found) if name == "patches" else found
+            return iter(self._known[key]) if name == "patches" else self._known[key]
+
+        return once
+
+
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory, history):
     """A world in which nothing is changed, so that its digests are built once."""
     clock = Clock(datetime(2026, 2, 20, 1, 0, tzinfo=UTC))
     made = World(tmp_path_factory.mktemp("asked"), clock, str(history.path), allow=(str(history.path),))
+    source = Remembered(made.source)
+    made.sources = lambda _: source
     made.run(f"subscribe {history.path} on wed", CHANNEL)
     yield made
     made.close()

@@ -25,8 +25,8 @@ from bot.values import one_line
 
 _TEXT_LIMIT = 2_000
 _LEAD = re.compile(r"^\s*(?:[/／]\s*)?(?:digest(?:[,，:：]?\s+|$)|日报[,，:：]?\s*)", re.IGNORECASE)
-_WIDE = str.maketrans({0xFF00 + code - 0x20: chr(code) for code in range(0x21, 0x7F) if chr(code).isalnum()})
-_WIDE |= str.maketrans("＃＠／．＿－", "#@/._-")
+_WIDE = {0xFF00 + code - 0x20: chr(code) for code in range(0x21, 0x7F) if chr(code).isalnum()}
+_WIDE |= dict(zip(map(ord, "＃＠／．＿－"), "#@/._-", strict=True))
 """What a Chinese keyboard writes for characters of the grammar."""
 _STOPS = "。，、；？！…～"
 """What ends a sentence in Chinese is no part of a word."""

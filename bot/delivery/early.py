@@ -2,8 +2,9 @@
 Whose turn it is says `bot.delivery.fairness`, as for deliveries.
 
 It is preparation and nothing else: what it leaves is a digest and analyses in the archive, where the slot finds them if
-what landed is still the same. It posts nothing, plans nothing, and holds nothing that a delivery needs, but for the
-digest itself while that is being built. Whatever goes wrong is logged once, and left to the slot.
+what landed is still the same. Of a group it makes nothing: its repositories are many. It posts nothing, plans nothing,
+and holds nothing that a delivery needs, but for the digest itself while that is being built. Whatever goes wrong is
+logged once, and left to the slot.
 """
 
 import logging
@@ -12,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 
+from bot.addresses import is_group
 from bot.app import App
 from bot.delivery.building import Builder
 from bot.delivery.fairness import MOST, Hand, Hosts, Turns
@@ -71,7 +73,8 @@ class Early:
         if not self._app.model or self._app.clock_ahead:
             return []
         now = self._app.clock()
-        return [job for c in self._active(now + EARLY) if (job := coming_job(c.subscription, c.last, now))]
+        coming = (coming_job(c.subscription, c.last, now) for c in self._active(now + EARLY))
+        return [job for job in coming if job and not is_group(job.subscription.repo)]
 
     def _unseen(self) -> list[Job]:
         """What is due soon, but for what was built or failed already."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import islice
 
 from bot import crontab
+from bot.addresses import is_group
 from bot.conversation import forms
 from bot.conversation.command import Command, Context
 from bot.conversation.grammar import AND, is_repository, quoted
@@ -35,6 +36,7 @@ from bot.values import (
     MessageKind,
     Part,
     Post,
+    Repository,
     Span,
     Subscription,
     Text,
@@ -62,8 +64,7 @@ def _begin(context: Context, word: str, words: Sequence[str]) -> tuple[Post, ...
     repository = context.naming.new(word)
     context.naming.check_everybody(repository)  # the channel will read it
     wanted = _wanted(context, repository.name, words)
-    with blaming("branch", NotFound):
-        context.services.app.repositories.check_branch(repository, wanted.branch)
+    _check_branch(context, repository, wanted.branch)
     subscriptions = context.services.subscriptions
     known = context.naming.kept(repository.name, wanted.branch)
     begun = replace(continued(wanted, known, context.now), place=context.place.whole, repo=repository.name, paused="")
@@ -71,7 +72,30 @@ def _begin(context: Context, word: str, words: Sequence[str]) -> tuple[Post, ...
     resume(kept, context.now, subscriptions, context.services.ledger)
     texts = context.services.texts(kept.language)
     title, parts = texts("answer.subscribed", repo=repository.title), (_described(context, kept, texts, _SHOWN),)
+    if is_group(repository.name):
+        members = (texts("setting.repositories"), (Span(_members(context, repository, texts)),))
+        parts = (Fields((members, *parts[0].items)),)
     return (Post(Message("subscribed", (Span(title),), parts, kind=MessageKind.ANNOUNCEMENT)),)
+
+
+def _check_branch(context: Context, repository: Repository, branch: str) -> None:
+    """Refuse a branch that is not there, and any of a group, whose repositories have their own. Raises DigestError."""
+    with blaming("branch", NotFound):
+        if not is_group(repository.name):
+            context.services.app.repositories.check_branch(repository, branch)
+        elif branch:
+            raise NotFound("group_branch", group=repository.title)
+
+
+def _members(context: Context, group: Repository, texts: Texts) -> str:
+    """How many repositories of a group everybody in the channel may see, and the first few of them."""
+    members = context.naming.members_for_all(group)
+    names = [one_line(each.title, 60) for each in members[:_MEMBERS]]
+    more = [texts("branch.more", n=len(members) - _MEMBERS)] if len(members) > _MEMBERS else []
+    return texts("answer.group", n=len(members), names=texts("answer.between").join([*names, *more]))
+
+
+_MEMBERS = 10
 
 
 def check(context: Context) -> None:
