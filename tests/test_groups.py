@@ -12,6 +12,7 @@ from world import HOME, World, words
 
 from adapters.sources.git.source import GitSource
 from bot.addresses import is_group
+from bot.delivery.early import coming_job
 from bot.errors import Forbidden, NoRight, NotFound, Unavailable
 from bot.posts import group
 from bot.rights import Right, Rights, Who
@@ -163,6 +164,18 @@ def test_each_digest_is_built_once_and_shared_with_who_follows_one_repository(bo
     assert sorted(built) == ["team-a", "team-b"]
 
 
+def test_digests_of_a_group_are_built_before_their_slot(bot, monkeypatch):
+    followed = follow(bot)
+    commit(bot, "a", "one", DAY + timedelta(hours=3))
+    bot.at("18T09:00")
+    bot.time.moment = DAY + timedelta(hours=32, minutes=45)
+    job = coming_job(followed, bot.store.deliveries(followed.id)[0], bot.time.moment)
+    bot.worker.early.build([job])
+    monkeypatch.setattr(bot.world.app, "build", None)  # nothing is left to build
+    bot.at("19T09:00")
+    assert told(bot, followed) == [[], ["team-a:fix: one"]]
+
+
 def test_what_a_channel_may_not_see_is_named_nowhere(bot):
     pattern = f"{bot.folder}/team-a"
     bot.world.repositories.rights = Rights((), (Right("T1", "C1", pattern),))
@@ -281,7 +294,7 @@ def test_of_many_repositories_the_weightiest_have_a_table_and_the_report_has_all
 def test_a_group_is_asked_listed_and_ended_as_any_other(bot):
     bot.world.repositories.rights = Rights((), (Right("T1", "", f"{bot.folder}/*"),))
     (begun,) = bot.world.ask(f"subscribe {bot.group} at 9am daily", CHANNEL)
-    assert "3: team-a, team-b, team-c" in words(begun.headline)
+    assert "3 (team-a, team-b, team-c)" in words(begun.headline)
     commit(bot, "a", "one", DAY - timedelta(hours=20), "fix: one (#7)")
     (shown,) = bot.world.ask("2026-02-17", CHANNEL)
     assert "1 of 3 repositories" in words(shown.headline)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from bot.delivery.building import Builder
-from bot.delivery.job import Job
+from bot.delivery.job import Job, TryLater, log
 from bot.delivery.ledger import failure_of
 from bot.errors import DigestError, LeaseLost, StoreError, Unavailable
 from bot.ports import Archive, Ledger
@@ -49,6 +49,26 @@ class Gatherer:
             told |= self._told([_member(job.delivery, repository.name).digest])
         _give_up_where_hopeless(job, failed)
         return self._gathered(job)
+
+    def prepare(self, job: Job) -> None:
+        """Build the digests of a delivery that is not due yet; one that cannot be had is left to its slot.
+
+        Raises NoRight, and what listing the repositories raises; at the end TryLater, where somebody builds one too.
+        """
+        found, waits = self._repositories.group(job.subscription.repo, Who.gets(job.subscription)), False
+        job = job.at(members=listed(job.delivery, found))
+        for repository in found:
+            own = _alone(job, _member(job.delivery, repository.name))
+            try:
+                self._builder.prepare(own, repository, self._builder.arrival(own, repository))
+            except TryLater:
+                waits = True
+            except (LeaseLost, StoreError):
+                raise
+            except DigestError as error:
+                log(logging.WARNING, "not built early", own.subscription, reason=str(error))
+        if waits:
+            raise TryLater
 
     def _read(self, job: Job, repository: Repository, failed: list[DigestError], told: Collection[str]) -> Job:
         """The delivery with one more repository; `failed` has why one could not be read, `told` what others tell."""

@@ -44,7 +44,7 @@ def gathered(title: str, digests: Sequence[Digest], texts: Texts) -> tuple[Attac
     if not digests:
         return ()
     first = digests[0]
-    title = re.sub(_UNSAFE, "-", title)  # a title may be a folder's name, with anything in it
+    title = re.sub(_UNSAFE, "-", title).strip("-")  # a title may be a folder's name, with anything in it
     when = first.between.newer.name if first.between else f"{first.period.days[0]:%Y-%m-%d}"
     name = f"{title}-{re.sub(_UNSAFE, '-', when)}"
     attached = (each for each in FORMATS.values() if each.attached)
