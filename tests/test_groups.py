@@ -1,21 +1,29 @@
 """`owner/*`: one subscription and one headline for all repositories whose names begin so."""
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 
+import feishu_checks
 import pytest
+import samples
+import slack_checks
 from github_server import TOKEN, GitHubServer
 from repositories import Builder, lines
 from test_github_source import source as github
 from test_worker import CHANNEL, DAY, Time, opened
 from world import HOME, World, words
 
+from adapters.chats.feishu import cards
+from adapters.chats.slack import blocks
 from adapters.sources.git.source import GitSource
 from bot.addresses import is_group
 from bot.delivery.early import coming_job
 from bot.errors import Forbidden, NoRight, NotFound, Unavailable
-from bot.posts import group
+from bot.posts import group, report
 from bot.rights import Right, Rights, Who
+from bot.texts import Texts
 from bot.values import Place, StepState, Subscription, Table
 
 OTHER = Place("slack", "T1/C2")
@@ -307,6 +315,25 @@ def test_a_group_is_asked_listed_and_ended_as_any_other(bot):
     assert "own default branch" in bot.world.said(f"subscribe {bot.group} branch main", CHANNEL)
     bot.world.ask(f"unsubscribe {bot.group}", CHANNEL)
     assert bot.store.subscriptions(CHANNEL) == ()
+
+
+@pytest.mark.parametrize(("kind", "language"), [("normal", "en"), ("normal", "zh"), ("hostile", "en")])
+def test_a_headline_of_twenty_repositories_is_taken_by_every_chat(kind, language):
+    one, texts = samples.digest(kind, language), Texts(language)
+    many = tuple(
+        replace(one, repository=replace(one.repository, name=f"team/app-{n}", title=f"team/app-{n}")) for n in range(22)
+    )
+    failed = tuple((f"team/gone-{n} <!channel>", "@everyone") for n in range(7))
+    whole = group.Group("team/*", one.period, 30, many, ("team/new",), failed, "team/*")
+    post = group.group_post(whole, texts, report.gathered("team/*", many, texts))
+    for message in (post.headline, *post.replies):
+        for page in blocks.render(message).pages:
+            slack_checks.check_message(
+                {"text": page.text, "blocks": list(page.blocks), "unfurl_links": False, "unfurl_media": False}
+            )
+        for card in cards.render(message).pages:
+            feishu_checks.check_card(card, body_bytes=len(json.dumps(card, ensure_ascii=False).encode()))
+            assert feishu_checks.unwanted(card) == []
 
 
 # --- Its parts ---------------------------------------------------------------------------------
