@@ -300,6 +300,9 @@ def _messages(job: Job, digest: Digest) -> tuple[dict[str, Message], Texts]:
         delivery.top,
         told=told_labels(dict(delivery.told), zone, texts),
         since=[follow_up_line(digest.repository, f, zone, texts) for f in aloud],
+        news=[texts("digest.look", repo=digest.repository.title)] if delivery.new_look else [],
+        threads=delivery.threads,
+        look=delivery.look,
     )
     said = [digests.follow_up(digest.repository, f, texts) for f in silent]
     # The report is last: that it stands in the thread tells after a restore that all of it does.

@@ -102,8 +102,8 @@ def _posts(context: Context, made: Sequence[Digest]) -> tuple[Post, ...]:
 
 
 def _post(context: Context, digest: Digest) -> Post:
-    top = context.subscribed(digest.repository.name).top
-    return post(digest, context.texts, report.attachments(digest, context.texts), top=top)
+    kept = context.subscribed(digest.repository.name)
+    return post(digest, context.texts, report.attachments(digest, context.texts), top=kept.top, threads=kept.threads)
 
 
 def _report(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
