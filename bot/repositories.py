@@ -204,7 +204,7 @@ class Repositories:
             raise
 
     def read(self, repository: Repository, shas: Sequence[str], most: int | None = None) -> tuple[Commit, ...]:
-        """The commits with these SHAs on one line, in their order: the stored ones, and a limited number from the source.
+        """The commits with these SHAs on one line, in order: the stored ones, and a limited number from the source.
 
         Raises NotFound, Unavailable.
         """
