@@ -151,7 +151,7 @@ class History:
         return next((e.grade for d in recent for e in d.entries if e.commit.sha == commit.sha), None)
 
     def gone_from(self, commit: Commit, branches: Sequence[str]) -> str:
-        """The branch, of some, whose digest reported a commit that is no longer on it; empty if it is, or if unknown."""
+        """The branch, of some, whose digest reported a commit that is no longer on it; empty if it is, or unknown."""
         wanted = [(branch, language) for branch in branches for language in LANGUAGES]
         recent = (self._recent(*each) for each in wanted)
         digest = next((d for some in recent for d in some if any(e.commit.sha == commit.sha for e in d.entries)), None)
