@@ -237,6 +237,13 @@ class CommitSource(Releases, Protocol):
         """
         ...
 
+    def text(self, repo: str, branch: str, paths: Sequence[str]) -> str | None:
+        """What the first of some `paths` that is a file at a branch's tip holds; None where none is, or above 1 MB.
+
+        A link is no file. Raises NotFound for an unknown repository or branch; Forbidden, Unavailable.
+        """
+        ...
+
     def quota(self) -> Quota | None:
         """The remaining requests, None if there is no limit. Raises Unavailable, ConfigError."""
         ...

@@ -30,6 +30,8 @@ class Interpreter:
         defaults, repositories = self._services.defaults, self._services.app.repositories
         words = grammar.words(request.text)
         command = WORDS.get(words[0].lower()) if words else None
+        if not (command and command.about_place):  # there, whom a setting names is told to be none
+            words = [word for word in words if not grammar.is_call(word)]
         place = request.place
         if in_public and len(words) > 1 and words[-1].lower() in words_of(PUBLIC) and not (command and command.free):
             words, place = words[:-1], replace(place, viewer=None)

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot import crontab
+from bot import crontab, workdays
+from bot.commits import owners
 from bot.conversation.zones import zone_named
 from bot.delivery import schedule
 from bot.errors import DigestError, UsageError
@@ -96,7 +97,19 @@ def _authors(wanted: Subscription, value: str) -> Subscription:
 
 
 def _parts(value: str) -> tuple[str, ...]:
-    return () if value.lower() == ANYTHING else tuple(part for part in re.split("[,，]", value) if part)
+    parts = (part.strip() for part in re.split("[,，]", value))
+    return () if value.lower() == ANYTHING else tuple(part for part in parts if part)
+
+
+def _labels(wanted: Subscription, value: str) -> Subscription:
+    return replace(wanted, filters=replace(wanted.filters, labels=_parts(value)))
+
+
+def _owners(wanted: Subscription, value: str) -> Subscription:
+    named = _parts(value)
+    if odd := next((owner for owner in named if not owners.is_owner(owner)), ""):
+        raise UsageError("owner_invalid", text=one_line(odd, 60))
+    return replace(wanted, filters=replace(wanted.filters, owners=named))
 
 
 def _bots(wanted: Subscription, value: str) -> Subscription:
@@ -118,6 +131,14 @@ def _top(wanted: Subscription, value: str) -> Subscription:
 
 def _zone(wanted: Subscription, value: str) -> Subscription:
     return replace(wanted, zone=zone_named(value))
+
+
+def _holidays(wanted: Subscription, value: str) -> Subscription:
+    return replace(wanted, holidays="" if value.lower() in _NO_HOLIDAYS else workdays.named(value))
+
+
+_NO_HOLIDAYS = frozenset({ANYTHING, "no", "none", "无"})
+"""Values by which digests come on public holidays too."""
 
 
 def _language(wanted: Subscription, value: str) -> Subscription:
@@ -185,6 +206,14 @@ OPTIONS = {
             also=("时区", "timezone", "tz"),
         ),
         Option(
+            "holidays",
+            _holidays,
+            lambda s: s.holidays,
+            optional=True,
+            goes_on=lambda word: not is_option(word),
+            also=("节假日",),
+        ),
+        Option(
             "lang",
             _language,
             lambda s: s.language,
@@ -196,6 +225,8 @@ OPTIONS = {
         Option("branch", _branch, lambda s: s.branch, optional=True, naming=True, also=("分支",)),
         Option("paths", _paths, lambda s: ", ".join(s.filters.paths), optional=True, also=("path", "路径")),
         Option("authors", _authors, lambda s: ", ".join(s.filters.authors), optional=True, also=("author", "作者")),
+        Option("labels", _labels, lambda s: ", ".join(s.filters.labels), optional=True, also=("标签",)),
+        Option("owned-by", _owners, lambda s: ", ".join(s.filters.owners), optional=True),
         Option("bots", _bots, lambda s: _said(s.filters.bots), InputKind.ONE, _yes_no, also=("机器人",)),
         Option(
             "quiet",
@@ -264,7 +295,7 @@ def continued(wanted: Subscription, known: Subscription | None, now: datetime) -
     """A subscription with when it began, and since when its schedule holds; a change makes no new one of it."""
     if known is None:
         return replace(wanted, created=now, scheduled=now)
-    same = (known.schedule, known.zone) == (wanted.schedule, wanted.zone)
+    same = (known.schedule, known.zone, known.holidays) == (wanted.schedule, wanted.zone, wanted.holidays)
     return replace(wanted, created=known.created, scheduled=known.scheduled if same else now)
 
 
