@@ -211,7 +211,7 @@ OPTIONS = {
             lambda s: s.holidays,
             optional=True,
             goes_on=lambda word: not is_option(word),
-            also=("节假日",),
+            also=("holiday", "节假日", "假期"),
         ),
         Option(
             "lang",
@@ -225,8 +225,8 @@ OPTIONS = {
         Option("branch", _branch, lambda s: s.branch, optional=True, naming=True, also=("分支",)),
         Option("paths", _paths, lambda s: ", ".join(s.filters.paths), optional=True, also=("path", "路径")),
         Option("authors", _authors, lambda s: ", ".join(s.filters.authors), optional=True, also=("author", "作者")),
-        Option("labels", _labels, lambda s: ", ".join(s.filters.labels), optional=True, also=("标签",)),
-        Option("owned-by", _owners, lambda s: ", ".join(s.filters.owners), optional=True),
+        Option("labels", _labels, lambda s: ", ".join(s.filters.labels), optional=True, also=("label", "标签")),
+        Option("owned-by", _owners, lambda s: ", ".join(s.filters.owners), optional=True, also=("负责人",)),
         Option("bots", _bots, lambda s: _said(s.filters.bots), InputKind.ONE, _yes_no, also=("机器人",)),
         Option(
             "quiet",

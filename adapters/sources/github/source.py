@@ -124,7 +124,7 @@ class GitHubSource:
         the public ones. Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError.
         """
         owner, _, stem = _checked(name.removesuffix("*") + "x").removesuffix("x").partition("/")
-        missing = NotFound("account_unknown", owner=owner)
+        missing = NotFound("organization_unknown", owner=owner)
         try:
             found = self._listed_of(f"/orgs/{owner}/repos", missing)
         except NotFound:
@@ -137,7 +137,8 @@ class GitHubSource:
         """The repositories that a list names, but for archived ones."""
         pages = self._client.pages(path, missing, remember=True, per_page=100)
         named = (each for page in pages for each in answers.read(tuple[answers.RestRepository, ...], page.data))
-        return [answers.repository(each, labelled=self._client.authenticated) for each in named if not each.archived]
+        knows = self._client.authenticated
+        return [answers.repository(each, labelled=knows) for each in named if not each.archived]
 
     def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """The first-parent commits of `branch` with `since <= committed < until`, newest first.

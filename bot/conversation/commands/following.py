@@ -76,11 +76,11 @@ def _begin(context: Context, word: str, words: Sequence[str]) -> tuple[Post, ...
     texts = context.services.texts(kept.language)
     title = texts("answer.subscribed", repo=repository.title)
     described = _described(context, kept, texts, _SHOWN)
+    parts: tuple[Part, ...] = (described,)
     if is_group(repository.name):
         members = (texts("setting.repositories"), (Span(_members(context, repository, texts)),))
-        described = Fields((members, *described.items))
-    parts: tuple[Part, ...] = (described,)
-    if kept.filters.labels and not repository.labelled and not is_group(repository.name):
+        parts = (Fields((members, *described.items)),)
+    elif kept.filters.labels and not repository.labelled:
         parts += (Text(((Span(filtering.lacking("labels", repository, kept.filters, texts)),),)),)
     return (Post(Message("subscribed", (Span(title),), parts, kind=MessageKind.ANNOUNCEMENT)),)
 
