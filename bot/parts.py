@@ -113,7 +113,7 @@ class Program:
         settings, store = self.settings, self.store
         kept = (settings.digest_language, settings.digest_zone, settings.digest_schedule)
         defaults = Defaults(*kept, hosts=_hosts(settings), **asked)
-        return Interpreter(Services(self.app, store, store, store, store, self.bill, defaults, **typing))
+        return Interpreter(Services(self.app, store, store, store, store, store, self.bill, defaults, **typing))
 
     def host(self, interpreter: Interpreter, chat: Chat) -> Host:
         """Who listens to a chat."""

@@ -43,6 +43,7 @@ from bot.values import (
     Spending,
     Subscription,
     Taken,
+    Turn,
     Twin,
     Unreadable,
     Usage,
@@ -208,6 +209,13 @@ class CommitSource(Releases, Protocol):
         """First-parent commits of `branch` that came after a commit and touch a file that it touches, oldest first.
 
         Of those that are dated up to `until` the first ones, see `bot.commits.aftermath`. Raises as `commits` does.
+        """
+        ...
+
+    def touching(self, repo: str, branch: str, paths: Sequence[str], most: int) -> tuple[Commit, ...]:
+        """The newest first-parent commits of `branch` (empty: the default one) that touch some files or folders.
+
+        The newest first, at most so many; of many paths the first ones may be all that count. Raises as `commits` does.
         """
         ...
 
@@ -436,6 +444,18 @@ class Aftermath(Protocol):
 
     def is_muted(self, thread: Place) -> bool:
         """Whether nothing more is to be said there."""
+        ...
+
+
+class Talks(Protocol):
+    """What was asked and answered in threads, for as long as somebody may go on from there."""
+
+    def keep_turn(self, place: Place, turn: Turn) -> None:
+        """Keep what was asked and answered in a thread; of one only the last ones stay, and none for long."""
+        ...
+
+    def turns(self, place: Place, since: datetime) -> tuple[Turn, ...]:
+        """What was asked and answered in a thread, or a channel without one, since some time, oldest first."""
         ...
 
 
@@ -814,5 +834,5 @@ class Database(Protocol):
         ...
 
 
-class Store(Archive, Aftermath, Subscriptions, Ledger, Meter, Learned, Leases, Memory, Database, Protocol):
+class Store(Archive, Aftermath, Talks, Subscriptions, Ledger, Meter, Learned, Leases, Memory, Database, Protocol):
     """All that must be remembered. Safe for several threads and several processes on one database."""

@@ -12,7 +12,7 @@ from bot.conversation.naming import Naming
 from bot.errors import UsageError
 from bot.judgement.asker import Bill
 from bot.languages import BASE
-from bot.ports import Archive, Database, Ledger, Subscriptions
+from bot.ports import Archive, Database, Ledger, Subscriptions, Talks
 from bot.rights import Who
 from bot.texts import COMMAND, Texts, words_of
 from bot.values import TERMINAL, Account, Form, Period, Place, Post, Request, Scope, Subscription, one_line
@@ -49,6 +49,7 @@ class Services:
     subscriptions: Subscriptions
     ledger: Ledger
     database: Database
+    talks: Talks
     bill: Bill
     defaults: Defaults
     by_operator: bool = False

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
+from datetime import datetime
 
 from bot.commits.aftermath import MOST, WITHIN, Share, followed, shares
 from bot.commits.related import Landed
@@ -33,34 +34,39 @@ class Links:
         self._kept.keep_links(self._repository.name, links)
         return tuple(links)
 
-    def since(self, commit: Commit, branch: str) -> tuple[Link, ...]:
+    def since(self, commit: Commit, branch: str, until: datetime | None = None) -> tuple[Link, ...]:
         """All that is known to have become of a commit, by time, with what is looked for only now: what is likely.
+
+        It is looked for up to `until`, else in the time in which that mostly shows. What is certain is looked for in
+        all of that, what is likely only in the first month.
 
         It costs nothing that it can be had without: where the source fails, or allows only a few requests more, what is
         kept is what is known. Raises what the store raises.
         """
         found: list[Link] = []
         with suppress(DigestError):
-            found += self._looked_for(commit, branch)
+            found += self._looked_for(commit, branch, until)
         self._kept.keep_links(self._repository.name, found)
         return tuple(k for k in self._kept.links(self._repository.name, [commit.sha]) if k.earlier.sha == commit.sha)
 
-    def _looked_for(self, commit: Commit, branch: str) -> Iterable[Link]:
+    def _looked_for(self, commit: Commit, branch: str, until: datetime | None) -> Iterable[Link]:
         """What later commits that touch the same files say of a commit, and what became of its lines."""
         if not self._history.affords():
             return
-        repo = self._repository.name
-        later = self._source.later(repo, branch, commit, commit.committed + WITHIN)[:MOST]
+        repo, month = self._repository.name, commit.committed + WITHIN
+        later = self._source.later(repo, branch, commit, until or month)[:MOST]
         if not later:
             return
         landed = Landed((*reversed(later), commit))
         for each in later:
             yield from (k for k in self._of(each, self._history.relations(each, landed)) if k.earlier.sha == commit.sha)
-        for share in self._shares(commit, later):
+        for share in self._shares(commit, [each for each in later if each.committed <= month]):
             yield self._link(share.kind, self._named(commit), share.later, share.changed, share.of)
 
     def _shares(self, commit: Commit, later: Sequence[Commit]) -> Iterable[Share]:
         """What became of a commit's lines; patches are read one after the other."""
+        if not later:
+            return ()
         paths, known = set(followed(commit)), {each.sha: each for each in later}
         for each in later:
             paths |= {f.path for f in each.files if f.previous in paths}

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from bot.conversation import spoken
 from bot.conversation.command import Command, Context
 from bot.conversation.grammar import CommitName, named_commits, quoted, references
 from bot.errors import DigestError, NotFound, UsageError
@@ -32,10 +33,14 @@ _Found = tuple[Repository, Commit, str]
 
 def expand(context: Context, named: CommitName) -> tuple[Post, ...]:
     """One commit in full, or the question which is meant."""
-    found = _candidates(context, named)
+    found = candidates(context, named)
     if len(found) > 1:
-        return (_which(context, named, found),)
-    repository, commit, _ = found[0]
+        return (which(context, named, found),)
+    return told(context, *found[0][:2])
+
+
+def told(context: Context, repository: Repository, commit: Commit) -> tuple[Post, ...]:
+    """All that is said of a commit."""
 
     def followed() -> set[str]:
         everywhere = context.services.subscriptions.subscriptions()
@@ -46,6 +51,7 @@ def expand(context: Context, named: CommitName) -> tuple[Post, ...]:
     told = told_labels({sha: each[0].at for sha, each in where.items() if each}, context.zone, context.texts)
     standing = context.services.app.releasing.standing(repository, commit)
     said = commit_message(repository, entry, context.zone, context.texts, standing=standing, told=told)
+    spoken.keep(context, repository, (commit.sha,))
     return (Post(said),)
 
 
@@ -60,7 +66,7 @@ def _mute(muted: bool, context: Context, words: Sequence[str]) -> tuple[Post, ..
     named = named_commits(words, context.services.defaults.hosts)
     if len(named) != 1:
         raise UsageError("mute_what")
-    found = _candidates(context, named[0])
+    found = candidates(context, named[0])
     threads = {each.place for repository, commit, _ in found for each in _told_here(context, repository, commit.sha)}
     repository, commit, _ = found[0]
     if not any(place.thread for place in threads):
@@ -89,7 +95,7 @@ def expand_each(context: Context, found: Sequence[CommitName]) -> tuple[Post, ..
     return tuple(posts)
 
 
-def _candidates(context: Context, named: CommitName) -> list[_Found]:
+def candidates(context: Context, named: CommitName) -> list[_Found]:
     """Every commit that the reference can mean."""
     found: dict[tuple[str, str], _Found] = {}
     missing: list[DigestError] = []
@@ -129,7 +135,8 @@ def _with_name(commit: Commit) -> tuple[Commit, str]:
     return commit, f"@{commit.sha}"
 
 
-def _which(context: Context, named: CommitName, found: Sequence[_Found]) -> Post:
+def which(context: Context, named: CommitName, found: Sequence[_Found]) -> Post:
+    """The question which of several commits is meant."""
     lines: list[Line] = [
         (Span(f"{repository.title} {commit.short}: ", code=True), *subject_line(repository, commit, 100))
         for repository, commit, _ in found

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from bot.commits import releases
+from bot.conversation import spoken
 from bot.conversation.command import Command, Context, unknown
 from bot.conversation.grammar import dates, is_date, is_release, is_repository, parse_date, quoted
 from bot.delivery import schedule
@@ -102,6 +103,7 @@ def _posts(context: Context, made: Sequence[Digest]) -> tuple[Post, ...]:
 
 
 def _post(context: Context, digest: Digest) -> Post:
+    spoken.keep(context, digest.repository, tuple(entry.commit.sha for entry in digest.entries))
     top = context.subscribed(digest.repository.name).top
     return post(digest, context.texts, report.attachments(digest, context.texts), top=top)
 
