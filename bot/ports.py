@@ -742,6 +742,34 @@ class Crew:
     pause: float = 1.0
 
 
+class Agents(Protocol):
+    """What another program may ask, in words, and read; it changes nothing. Safe for several threads.
+
+    A repository that is empty is the one worked in, or those that are followed. Each answer is Markdown. All raise
+    DigestError.
+    """
+
+    def digest(self, time: str, repository: str = "") -> str:
+        """The report of a time: `yesterday`, `week`, a date, two dates or a release."""
+        ...
+
+    def commit(self, name: str, repository: str = "") -> str:
+        """All that is said of a commit, by its pull request, its SHA, or its address."""
+        ...
+
+    def search(self, words: str, repository: str = "") -> str:
+        """The commits of digests so far that hold some words."""
+        ...
+
+    def question(self, question: str, repository: str = "") -> str:
+        """The answer to a question about commits."""
+        ...
+
+    def releases(self, repository: str = "") -> str:
+        """The latest releases."""
+        ...
+
+
 class Queue(Protocol):
     """What is to be done, shared by processes: a process that dies gives back what it had in hand.
 
