@@ -374,6 +374,37 @@ def is_question(line: str) -> bool:
     return len(words) > 2 and (line.rstrip().endswith(("?", "？")) or words[0].lower() in _WONDERS)
 
 
+_GENERIC = frozenset(
+    """
+    a about ago all an and any anything are at can change changed changes commit commits could day days did
+    digest do does done explain for from going got had happened happening has have here i in is it land landed
+    last latest look made me merge merged month months new news of on our past please pls released repo
+    repository said see show since some something tell than thanks that the there these they thing things this
+    those to today up us was we week weeks were what when which with yesterday you monday tuesday wednesday
+    thursday friday saturday sunday january february march april may june july august september october november
+    december jan feb mar apr jun jul aug sep oct nov dec mon tue wed thu fri sat sun pr prs pull pulls request
+    requests mr sha
+    """.split()  # noqa: SIM905  # a list would take sixty lines
+)
+_GENERIC_ZH = re.compile(
+    r"昨天|今天|前天|本周|上周|上个?月|最近|本月|星期.|周.|礼拜.|[一二三四五六七八九十两\d]+(?:天|周|月|日|号)前?|什么|哪些|哪个"
+    r"|怎么|改动|变化|变更|更新|提交|东西|看看|看一下|显示|告诉我|有没有|请|新|有|的|了|吗|呢|是|在|和|与|改|做|这|那|个|不同|区别|日报"
+)
+
+
+def is_open(line: str, hosts: Hosts) -> bool:
+    """Whether a question asks for more than what happened in a time, or what a commit is: a digest says the rest."""
+    if not is_question(line):
+        return False
+    text = " ".join(word for word in _STOPS.sub(" ", line.lower()).split() if not grammar.reference(word, hosts))
+    if _CHINESE.search(text):
+        return len(_CHINESE.findall(_GENERIC_ZH.sub("", text))) > 1
+    words = (
+        word for word in text.replace("'s", "").split() if not grammar.is_time(word) and not grammar.is_repository(word)
+    )
+    return any(word not in _GENERIC and not re.fullmatch(r"\d+(?:st|nd|rd|th)?", word) for word in words)
+
+
 def _about(plain: _Plain, ask: Ask, topic: str) -> Asked:
     named = tuple(replace(name, repo=name.repo or plain.repo) for name in plain.named)
     path = plain.paths[0] if plain.paths else "" if topic in _KIND_OF else topic

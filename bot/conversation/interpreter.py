@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 
 from bot.conversation import dates, forms, grammar, sentence
-from bot.conversation.asked import asked, is_question
+from bot.conversation.asked import is_question
 from bot.conversation.command import PUBLIC, Command, Context, Services, unknown
 from bot.conversation.commands import WORDS, ask, commit, digests, following
 from bot.conversation.naming import Naming
@@ -115,21 +115,12 @@ class Interpreter:
             return commit.expand_each(context, named)
         if len(words) <= 2 and grammar.is_repository(words[0]):
             return digests.day(context, [*(words[1:] or ["yesterday"]), words[0]])
-        if found := Interpreter._asked(context):
+        if found := ask.answered(context, question := _question(context)):
             return found
         today = schedule.today(context.now, context.zone)
         if meant := sentence.meant(words, context.services.defaults.hosts, today):
             return Interpreter._run(replace(context, words=tuple(meant), command=WORDS.get(meant[0])))
-        raise UsageError("ask_unknown") if is_question(context.request.text) else unknown(words[timed.index(False)])
-
-    @staticmethod
-    def _asked(context: Context) -> tuple[Post, ...]:
-        """The answer to a question that rules can answer; none for any other line. Raises DigestError."""
-        line = context.request.text
-        if context.place != context.request.place:
-            line = line.rstrip().rpartition(" ")[0]  # that everybody is to see the answer is no part of the question
-        question = asked(line, context.services.defaults.hosts)
-        return (ask.answer(context, question) if question else None) or ()
+        raise UsageError("ask_unknown") if is_question(question) else unknown(words[timed.index(False)])
 
     def digests(self, request: Request) -> tuple[Digest, ...]:
         """The digests of `yesterday owner/repo` and the like, before any layout. Raises DigestError."""
@@ -186,6 +177,12 @@ def _check(context: Context) -> None:
     """Refuse a line of which something cannot be read. Raises UsageError."""
     if context.problem:
         raise context.problem
+
+
+def _question(context: Context) -> str:
+    """A line as it was typed, which is more of a question than its words; that everybody is to see it is none of it."""
+    line = context.request.text
+    return line if context.place == context.request.place else line.rstrip().rpartition(" ")[0]
 
 
 def _speaks_like(one: Subscription, other: Subscription | None) -> bool:

@@ -7,12 +7,27 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.commits.files import FileKind, kind
-from bot.posts.labels import link_line, named_link, path_url, plain, size_label
+from bot.posts.labels import by_label, evidence_line, link_line, named_link, path_url, plain, size_label
 from bot.texts import Texts
-from bot.values import Commit, FileChange, Line, Link, Release, Repository, Span, Standing, Twin, local, one_line
+from bot.values import (
+    Answered,
+    Commit,
+    FileChange,
+    Line,
+    Link,
+    Proof,
+    Release,
+    Repository,
+    Span,
+    Standing,
+    Twin,
+    local,
+    one_line,
+)
 
 _FILES, _PEOPLE, _PATHS = 15, 5, 3
 """Files and people that are named, and paths in a sentence."""
+_QUOTE = 120
 _BLANK = re.compile("\0([a-z]+)\0")
 
 
@@ -196,6 +211,32 @@ def knows(repository: Repository, paths: Sequence[str], commits: Sequence[Commit
         date = f"{local(last.committed, zone):%Y-%m-%d}"
         lines.append(sentence(texts, "knows_one", person=name, n=number, date=date, last=named_link(repository, last)))
     return tuple(lines)
+
+
+# --- What a model found ------------------------------------------------------------------------
+
+
+def researched(repository: Repository, found: Answered, texts: Texts) -> Answer:
+    """What a model answered, each statement with its proof; or that it is not known. At last how that came about."""
+    lines: list[Line] = [sentence(texts, "not_known")] if not found.statements else []
+    for said in found.statements:
+        lines.append((Span(f"{said.text} ("), *_proof(repository, said.proof, texts), Span(")")))
+    how = [by_label(found.by, texts), texts("asked.looked", n=found.pieces)]
+    how += [texts("digest.dropped", n=found.dropped)] if found.dropped else []
+    return (*lines, plain(" · ".join(how)))
+
+
+def _proof(repository: Repository, proof: Proof, texts: Texts) -> Line:
+    """Where a statement can be checked: the commit, the place in it, and the words there; or the release."""
+    if proof.release:
+        return (_release(repository, proof.release),)
+    commit, evidence = proof.commit, proof.evidence
+    if not (commit and evidence):
+        return ()
+    named = named_link(repository, commit)
+    if not evidence.path:
+        return (named, Span(" "), Span(one_line(evidence.quote, _QUOTE), code=True))
+    return (named, Span(" "), *evidence_line(repository, commit, evidence, texts))
 
 
 # --- A whole digest ----------------------------------------------------------------------------

@@ -1,7 +1,10 @@
-"""What was asked and answered in a thread, as far as a later question refers to it."""
+"""What was asked and answered: the turns of a thread, and what a model says with what shows it."""
 
 from dataclasses import dataclass
 from datetime import datetime
+
+from bot.values.commit import Commit, Release
+from bot.values.digest import Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +20,33 @@ class Turn:
     repo: str
     shas: tuple[str, ...] = ()
     person: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What shows a statement: a place in a commit, or a release."""
+
+    commit: Commit | None = None
+    evidence: Evidence | None = None
+    release: Release | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One sentence of an answer, and what shows it."""
+
+    text: str
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The statements of an answer, none where it is not known; `by` a model, to which so many pieces were shown.
+
+    `dropped` are statements that nothing showed, which are left out.
+    """
+
+    statements: tuple[Statement, ...]
+    by: str
+    pieces: int
+    dropped: int = 0

@@ -1,18 +1,36 @@
-"""Questions about commits that need no model: released, reverted, who, which files, since when."""
+"""Questions about commits: those that rules can answer, and any other where there is a language model."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from bot.commits import releases
-from bot.conversation import spoken
-from bot.conversation.asked import Ask, Asked, asked
+from bot.conversation import grammar, spoken
+from bot.conversation.asked import Ask, Asked, asked, is_open
 from bot.conversation.command import Command, Context
 from bot.conversation.commands import commit
 from bot.errors import DigestError, NotFound, UsageError
+from bot.judgement.questions import Inquiry
 from bot.posts import answers
 from bot.posts.answers import About, Answer
 from bot.posts.labels import subject_line
-from bot.values import Commit, Line, Message, Post, Release, Repository, Span, Standing, Text, Twin, one_line
+from bot.values import (
+    Button,
+    Buttons,
+    Commit,
+    Line,
+    Message,
+    MessageKind,
+    Part,
+    Post,
+    Release,
+    Repository,
+    Span,
+    Standing,
+    Text,
+    Twin,
+    local,
+    one_line,
+)
 
 _KNOWN = 50
 """Commits to some files of which it is told who wrote them."""
@@ -21,10 +39,28 @@ _ALL = (Ask.WHY, Ask.WHAT)
 """Questions that are answered with all that is said of a commit."""
 _SPOKEN = 3
 """Commits of one answer each; of more a digest is told as one."""
+_DIGEST, _TITLE, _LONGEST = 60, 200, 300
+"""Commits of a digest that a model is shown, and characters of a question as a title, and as a button repeats it."""
 
 
-def answer(context: Context, question: Asked) -> tuple[Post, ...] | None:
+def answered(context: Context, line: str) -> tuple[Post, ...]:
+    """The answer to a question, by rules or else by the language model; none for what is no question, or has neither.
+
+    Raises DigestError.
+    """
+    hosts = context.services.defaults.hosts
+    question = asked(line, hosts)
+    if question and (found := _by_rules(context, question)):
+        return found
+    if context.services.app.model and is_open(line, hosts):
+        return _by_model(context, line)
+    return ()
+
+
+def _by_rules(context: Context, question: Asked) -> tuple[Post, ...] | None:
     """The answer to a question; None where rules cannot give it after all. Raises DigestError."""
+    if question.ask is Ask.WHY and context.services.app.model:
+        return None
     if question.ask is Ask.KNOWS and question.path:
         return _who_knows_path(context, question)
     if question.named and question.ask in _ALL:
@@ -191,15 +227,78 @@ def _of_digest(context: Context, question: Asked, about: spoken.Topic) -> Post:
     return _post((Span(repository.title),), made)
 
 
+# --- What a model answers ----------------------------------------------------------------------
+
+_CHOICES = 5
+
+
+def _by_model(context: Context, line: str) -> tuple[Post, ...]:
+    """The answer of the language model, or the question which repository is meant."""
+    about, named = spoken.topic(context), _named(context, line)
+    found = [about.repository] if about and not named else context.naming.meant(named[0] if named else "")
+    if len(found) > 1:
+        return (_which_repository(context, line, found),)
+    repository = found[0]
+    spoken_of = _commits(context, line, repository, about)
+    earlier = [(turn.question, turn.answer) for turn in spoken.turns(context, repository) if turn.answer]
+    branch = context.subscribed(repository.name).branch or repository.branch
+    today = f"{local(context.now, context.zone):%Y-%m-%d, %A}"
+    inquiry = Inquiry(repository, branch, line, earlier, today, context.texts.language)
+    made = context.services.app.research(inquiry, spoken_of, context.account)
+    cited = dict.fromkeys(s.proof.commit.sha for s in made.statements if s.proof.commit)
+    shas = tuple(cited) or tuple(each.sha for each in spoken_of)
+    spoken.keep(context, repository, shas, " ".join(s.text for s in made.statements))
+    parts = answers.researched(repository, made, context.texts)
+    return (Post(Message("answer", (Span(one_line(line, _TITLE)),), _text(parts, single=len(parts) < 3))),)
+
+
+def _text(lines: Answer, *, single: bool) -> tuple[Part, ...]:
+    """What was found, and how beneath it."""
+    *said, how = lines
+    return (Text(tuple(said), bullets=not single), Text((how,)))
+
+
+def _named(context: Context, line: str) -> list[str]:
+    """The repositories followed here that a line names."""
+    words = [word for word in grammar.words(line) if grammar.is_repository(word)]
+    return [word for word in words if any(context.naming.same(s.repo, word) for s in context.here)]
+
+
+def _commits(context: Context, line: str, repository: Repository, about: spoken.Topic | None) -> tuple[Commit, ...]:
+    """The commits that a question names, else those that its thread is about."""
+    hosts = context.services.defaults.hosts
+    named = [
+        found
+        for word in grammar.words(line)
+        if (found := grammar.reference(word, hosts)) and (found.pull or found.repo or found.sha)
+    ]
+    found: dict[str, Commit] = {}
+    for name in named[:_SPOKEN]:
+        with suppress(DigestError):  # a number may be anything
+            found |= {each.sha: each for owner, each, _ in commit.candidates(context, name) if owner == repository}
+    if found or about is None or about.repository != repository:
+        return tuple(found.values())
+    return context.services.app.repositories.read(repository, about.shas[:_DIGEST], 0)
+
+
+def _which_repository(context: Context, line: str, found: Sequence[Repository]) -> Post:
+    titles = [one_line(repository.title, _TITLE) for repository in found[:_CHOICES]]
+    buttons = tuple(Button(title, f"ask {one_line(line, _LONGEST)} in {title}") for title in titles)
+    title = (Span(context.texts("asked.which_repo")),)
+    return Post(Message("which", title, (Buttons(buttons),), kind=MessageKind.QUESTION))
+
+
+# --- The command -------------------------------------------------------------------------------
+
+
 def _ask(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     """The answer to whatever stands behind the word."""
     line = " ".join(words)
     if not line:
         raise UsageError("ask_what")
-    question = asked(line, context.services.defaults.hosts)
-    if question is None or (found := answer(context, question)) is None:
-        raise UsageError("ask_unknown")
-    return found
+    if found := answered(context, line) or (_by_model(context, line) if context.services.app.model else ()):
+        return found
+    raise UsageError("ask_unknown")
 
 
 COMMANDS = (Command("ask", _ask, free=True),)
