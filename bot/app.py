@@ -17,14 +17,13 @@ from bot.judgement.asker import Asker
 from bot.judgement.brief import Brief
 from bot.judgement.build import Build
 from bot.judgement.history import History
-from bot.judgement.inquiry import Library, Research
 from bot.judgement.links import Links, netted
-from bot.judgement.questions import Depth, Inquiry
+from bot.judgement.questions import Depth
 from bot.ports import Aftermath, Archive, Progress
 from bot.releasing import Releasing, names_of, spanning
 from bot.repositories import Repositories
 from bot.texts import Texts
-from bot.values import FOLLOW_UPS, RULES, TERMINAL, Account, Answered, Commit, Digest, Entry, Release, Repository, Scope
+from bot.values import FOLLOW_UPS, RULES, TERMINAL, Account, Commit, Digest, Entry, Release, Repository, Scope
 
 _RECENT = 20
 _REWRITTEN = timedelta(days=30)
@@ -113,15 +112,6 @@ class App:
             analysis = replace(analysis, note=" ".join(filter(None, (gone, analysis.note))))
         since = self.links(repository).since(commit, repository.branch)
         return Entry(commit, grade, analysis, history.relations(commit), since)
-
-    def research(self, inquiry: Inquiry, spoken_of: Sequence[Commit], account: Account) -> Answered:
-        """The answer of the language model, which there must be, to a question. Raises DigestError."""
-        assert self.model is not None
-        repository = inquiry.repository
-        source, links = self.repositories.source_of(repository.name), self.links(repository)
-        library = Library(inquiry, source, self._archive, links, self.clock())
-        with self._shown(repository):
-            return Research(inquiry, library, self.model.conversation(account)).answer(spoken_of)
 
     # --- A period ----------------------------------------------------------------------------
 

@@ -153,7 +153,7 @@ def _released(git: Git, seen: Seen, form: str) -> Drawn:
     first = git.first_release(seen.sha)
 
     def right(answer: str) -> bool:
-        not_yet = "not released" in answer or "还没有发布" in answer
+        not_yet = "not released" in answer or "还没有进入任何版本" in answer
         return (first in re.split(r"[\s（）()。,，]+", answer) and not not_yet) if first else not_yet
 
     return Drawn("released", form.format(git.name_of(seen)), right, first or "not released")

@@ -9,11 +9,13 @@ from bot.conversation.asked import Ask, Asked, asked, is_open
 from bot.conversation.command import Command, Context
 from bot.conversation.commands import commit
 from bot.errors import DigestError, NotFound, UsageError
+from bot.judgement.inquiry import Library, Research
 from bot.judgement.questions import Inquiry
 from bot.posts import answers
 from bot.posts.answers import About, Answer
 from bot.posts.labels import subject_line
 from bot.values import (
+    Answered,
     Button,
     Buttons,
     Commit,
@@ -244,12 +246,20 @@ def _by_model(context: Context, line: str) -> tuple[Post, ...]:
     branch = context.subscribed(repository.name).branch or repository.branch
     today = f"{local(context.now, context.zone):%Y-%m-%d, %A}"
     inquiry = Inquiry(repository, branch, line, earlier, today, context.texts.language)
-    made = context.services.app.research(inquiry, spoken_of, context.account)
+    made = _researched(context, inquiry, spoken_of)
     cited = dict.fromkeys(s.proof.commit.sha for s in made.statements if s.proof.commit)
     shas = tuple(cited) or tuple(each.sha for each in spoken_of)
     spoken.keep(context, repository, shas, " ".join(s.text for s in made.statements))
     parts = answers.researched(repository, made, context.texts)
     return (Post(Message("answer", (Span(one_line(line, _TITLE)),), _text(parts, single=len(parts) < 3))),)
+
+
+def _researched(context: Context, inquiry: Inquiry, spoken_of: Sequence[Commit]) -> Answered:
+    app, repository = context.services.app, inquiry.repository
+    assert app.model is not None
+    source, links = app.repositories.source_of(repository.name), app.links(repository)
+    library = Library(inquiry, source, context.services.archive, links, context.now)
+    return Research(inquiry, library, app.model.conversation(context.account)).answer(spoken_of)
 
 
 def _text(lines: Answer, *, single: bool) -> tuple[Part, ...]:
