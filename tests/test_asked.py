@@ -202,7 +202,8 @@ def test_a_message_beneath_another_one_goes_on_from_there(world):
     """Feishu names each message that is answered; the thread of the answer is the question itself."""
     said(world, "#101", replace(CHANNEL, thread="om_1"))
     assert "v1.1.0" in said(world, "is it released?", replace(CHANNEL, thread="om_3"), beneath=("om_2", "om_1"))
-    assert "Bob" in said(world, "who wrote it?", replace(CHANNEL, thread="om_5"), beneath=("om_4", "om_1"))
+    said(world, "#100", replace(CHANNEL, thread="om_5"), beneath=("om_1", "om_1"))
+    assert "Ann" in said(world, "who wrote it?", replace(CHANNEL, thread="om_7"), beneath=("om_6", "om_1"))
 
 
 def deliver(world, history, *steps):

@@ -63,8 +63,10 @@ def keep(context: Context, repository: Repository, shas: tuple[str, ...], answer
 def _threads(context: Context) -> list[Place]:
     """The threads in which a line stands, the outermost last; the chat itself where it has none."""
     place = context.place
-    names = dict.fromkeys((*context.request.beneath[:-1], place.thread, *context.request.beneath[-1:]))
-    return [replace(place.whole, thread=name) for name in names]
+    beneath = context.request.beneath
+    nearer, root = (*beneath[:-1], place.thread), beneath[-1] if beneath else place.thread
+    names = dict.fromkeys(name for name in nearer if name != root)
+    return [replace(place.whole, thread=name) for name in (*names, root)]
 
 
 def _kept(context: Context, place: Place) -> tuple[Turn, ...]:

@@ -104,7 +104,7 @@ def _released(about: About, found: Released) -> Line:
         return about.said("unreleased", release=newest, date=about.date(latest.made))
     if first is None:
         return about.said("release_unknown" if latest else "release_none", repo=about.repository.title)
-    known = {"release": _release(about.repository, first), "date": about.date(first.made)}
+    known: dict[str, Span | str] = {"release": _release(about.repository, first), "date": about.date(first.made)}
     if wanted and wanted != first:
         key = {True: "wanted_yes", False: "wanted_no", None: "wanted_unknown"}[found.has]
         return about.said(key, wanted=_release(about.repository, wanted), **known)

@@ -209,8 +209,8 @@ class GitHubSource:
         number = min(most, LATER)
         found: Found = {}
         for path in [path for path in paths if path][:FOLLOWED]:
-            asked: dict[str, str | int] = {"path": path, "per_page": number, **start}
-            answer = self._client.get(f"/repos/{name}/commits", _no_repository(name), allow=409, **asked)
+            address, missing = f"/repos/{name}/commits", _no_repository(name)
+            answer = self._client.get(address, missing, allow=409, path=path, per_page=number, **start)
             if answer.status != 409:
                 listed(answer.data, found)
         places = sorted(map(answers.landed, found.values()), key=lambda place: place.committed, reverse=True)

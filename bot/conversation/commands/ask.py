@@ -67,47 +67,53 @@ def _by_rules(context: Context, question: Asked) -> tuple[Post, ...] | None:
         return _who_knows_path(context, question)
     if question.named and question.ask in _ALL:
         return commit.expand_each(context, question.named)
-    made: list[Post] = []
+    if not question.named:
+        return _of_thread(context, question)
+    meant: list[tuple[Repository, Commit]] = []
+    doubtful: list[Post] = []
     for named in question.named:
         found = commit.candidates(context, named)
         if len(found) > 1:
-            made.append(commit.which(context, named, found))
-            continue
-        repository, meant, _ = found[0]
-        if (post := _of_one(context, question, repository, meant)) is None:
-            return None
-        made.append(post)
-    return tuple(made) or _spoken_of(context, question)
+            doubtful.append(commit.which(context, named, found))
+        else:
+            meant.append(found[0][:2])
+    made = _of_each(context, question, meant)
+    return None if made is None else (*made, *doubtful)
 
 
-def _spoken_of(context: Context, question: Asked) -> tuple[Post, ...] | None:
+def _of_thread(context: Context, question: Asked) -> tuple[Post, ...] | None:
     """The answer about what the thread is about."""
     about = spoken.topic(context)
     if about is None:
         raise UsageError("ask_which")
     repository = about.repository
-    if len(about.shas) <= _SPOKEN:
-        read = context.services.app.repositories
-        commits = [read.commit(repository, sha) for sha in about.shas]
-        if question.ask in _ALL:
-            return tuple(post for each in commits for post in commit.told(context, repository, each))
-        posts = [_of_one(context, question, repository, each) for each in commits]
-        found = tuple(post for post in posts if post)
-        return found if len(found) == len(posts) else None
-    return (_of_digest(context, question, about),)
+    if len(about.shas) > _SPOKEN:
+        return (_of_digest(context, question, about),)
+    meant = [(repository, context.services.app.repositories.commit(repository, sha)) for sha in about.shas]
+    if question.ask in _ALL:
+        return tuple(post for each in meant for post in commit.told(context, *each))
+    return _of_each(context, question, meant)
+
+
+def _of_each(context: Context, question: Asked, meant: Sequence[tuple[Repository, Commit]]) -> tuple[Post, ...] | None:
+    """An answer about each of some commits, which the thread is then about; None where rules cannot give one."""
+    made = [_answer(context, question, *each) for each in meant]
+    found = [each for each in made if each is not None]
+    if len(found) < len(made):
+        return None
+    for repository in dict.fromkeys(repository for repository, _ in meant):
+        own = [(each, said) for (owner, each), said in zip(meant, found, strict=True) if owner == repository]
+        text = " ".join("".join(span.text for span in said[0]) for _, said in own)
+        spoken.keep(context, repository, tuple(each.sha for each, _ in own), text)
+    return tuple(_post(subject_line(*each), said) for each, said in zip(meant, found, strict=True))
 
 
 # --- One commit --------------------------------------------------------------------------------
 
 
-def _of_one(context: Context, question: Asked, repository: Repository, meant: Commit) -> Post | None:
+def _answer(context: Context, question: Asked, repository: Repository, meant: Commit) -> Answer | None:
     branch = context.subscribed(repository.name).branch or repository.branch
-    about = About(repository, meant, branch, context.zone, context.texts)
-    made = _ANSWERS[question.ask](context, about, question)
-    if made is None:
-        return None
-    spoken.keep(context, repository, (meant.sha,), "".join(span.text for span in made[0]))
-    return _post(subject_line(repository, meant), made)
+    return _ANSWERS[question.ask](context, About(repository, meant, branch, context.zone, context.texts), question)
 
 
 def _post(title: Line, made: Answer) -> Post:
@@ -277,11 +283,7 @@ def _named(context: Context, line: str) -> list[str]:
 def _commits(context: Context, line: str, repository: Repository, about: spoken.Topic | None) -> tuple[Commit, ...]:
     """The commits that a question names, else those that its thread is about."""
     hosts = context.services.defaults.hosts
-    named = [
-        found
-        for word in grammar.words(line)
-        if (found := grammar.reference(word, hosts)) and (found.pull or found.repo or found.sha)
-    ]
+    named = [name for word in grammar.words(line) if (name := grammar.reference(word, hosts))]
     found: dict[str, Commit] = {}
     for name in named[:_SPOKEN]:
         with suppress(DigestError):  # a number may be anything
