@@ -2,7 +2,7 @@
 
     PYTHONPATH=tests python tests/eval/questions.py [--number 100] [--seed TEXT] [--wrong] PATH…
 
-The rule: of the commits of the default branch's first-parent line in the last two years, those with the smallest
+The rule: of the commits of the default branch's first-parent line in the last five years, those with the smallest
 SHA-256 of "seed kind SHA" are asked about, in a form that the same number chooses, in English or Chinese. What is
 right is read from git's own output here, with nothing of the bot's: tags that hold a commit, messages that say they
 revert it, authors, files, dates.
@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,7 +94,7 @@ class Git:
 
     def _line(self) -> Iterator[Seen]:
         form = "--format=%H%x00%P%x00%aN%x00%ct%x00%B%x01"
-        said = self.run("log", "--first-parent", "--since=2 years ago", "-n", "6000", form, "HEAD")
+        said = self.run("log", "--first-parent", "--since=5 years ago", "-n", "9000", form, "HEAD")
         for record in said.split("\x01"):
             if record.strip():
                 sha, parents, author, time, message = record.strip("\n").split("\0")
@@ -133,12 +134,15 @@ class Git:
 
 
 def drawn(git: Git, number: int, seed: str) -> Iterator[Drawn]:
-    """The questions about a repository."""
-    for kind, share in SHARES.items():
-        wanted = round(share * number / sum(SHARES.values()))
-        order = sorted(git.line[:-1], key=lambda seen: _hash(seed, kind, seen.sha))
-        asked = filter(None, (_MADE[kind](git, seen, _form(seed, kind, seen)) for seen in order))
-        yield from (question for _, question in zip(range(wanted), asked, strict=False))
+    """The questions about a repository; where a kind has too few, the first kind has more."""
+    missing = 0
+    for kind in reversed(SHARES):
+        wanted = round(SHARES[kind] * number / sum(SHARES.values())) + (missing if kind == next(iter(SHARES)) else 0)
+        order = sorted(git.line[:-1], key=lambda seen: _hash(seed, kind, seen.sha))  # sorted at once
+        asked = (question for seen in order if (question := _MADE[kind](git, seen, _form(seed, kind, seen))))
+        some = list(islice(asked, wanted))
+        missing += wanted - len(some)
+        yield from some
 
 
 def _form(seed: str, kind: str, seen: Seen) -> str:
@@ -276,7 +280,7 @@ def main(arguments: Sequence[str]) -> int:
                 of[question.kind] += 1
                 right[question.kind] += fine
                 if not fine and asked.wrong:
-                    print(f"  {question.kind}: {question.line} · {question.truth} · {answer[:500]}")
+                    print(f"  {question.kind}: {question.line} · {question.truth} · {answer[:500]}", flush=True)
             world.close()
         wrong += of.total() - right.total()
         by_kind = ", ".join(f"{kind} {right[kind]}/{of[kind]}" for kind in SHARES)

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from github import Auth
@@ -205,7 +205,7 @@ class GitHubSource:
         merged too, and not the merge. Raises like `commits`.
         """
         name = self._name(_checked(repo))
-        start = {"sha": branch} if branch and not _NO_BRANCH.search(branch) else {}
+        start: dict[str, Any] = {"sha": branch} if branch and not _NO_BRANCH.search(branch) else {}
         number = min(most, LATER)
         found: Found = {}
         for path in [path for path in paths if path][:FOLLOWED]:
