@@ -128,7 +128,10 @@ class Git:
 
     def authors(self, seen: Seen) -> list[str]:
         if len(seen.parents) < 2:
-            return [seen.author]
+            # What a program commits for people is theirs.
+            return re.findall(r"^Co-authored-by: ([^<\n]+?) *<", seen.message, re.M | re.I) * (
+                "[bot]" in seen.author
+            ) or [seen.author]
         said = self.run("log", "--no-merges", "--format=%aN", f"{seen.parents[0]}..{seen.parents[1]}")
         return [name for name, _ in Counter(said.splitlines()).most_common(1)] or [seen.author]
 
