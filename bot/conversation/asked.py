@@ -170,6 +170,7 @@ _K = (
 _T = r"config(?:uration)?s?|settings|tests?|docs|documentation|ci|pipelines?|examples?|source code|source|code"
 _BE = r"(?:is|was|has|have|are|were|did|does|will|do)"
 _YET = r"(?: (?:already|yet|now|ever|actually|really|since|later|again|meanwhile|in the meantime|today|then))*"
+_SOME = r"(?:(?:a|an|any|the|our|some) )?(?:(?:latest|last|newest|next|stable) )?"
 _WENT = r"(?:released|shipped|published|live)"
 _UNDONE = r"(?:reverted|undone|rolled back|backed out|taken back|repaired|fixed|superseded|revert|undo|repair|fix)"
 
@@ -188,6 +189,15 @@ _ENGLISH = (
         rf" (?:released|shipped|published|ship|go live)(?: in)?",
         rf"(?:if |whether )?{_S} (?:is|was|has been|got){_YET} {_WENT}{_YET}",
         rf"(?:already |not )?{_WENT}{_YET}",
+        rf"(?:has|did) {_S}(?: already| ever)? (?:(?:make|made)(?: it)?|gotten|got|get|gone|go|land|ship|come)"
+        rf"(?: in| into| with)? {_SOME}(?:release|version|{_RELEASE}){_YET}",
+        rf"when can (?:we|i) expect {_S} in (?:a|the(?: next)?) release",
+        rf"what(?:'s| is) the (?:first|earliest) (?:release|version|tag)"
+        rf" (?:with|that has|that contains|containing|having|for) {_S}",
+        rf"{_BE} {_S}{_YET} out(?: there)?{_YET}|did {_S}(?: already| ever)? ship{_YET}",
+        rf"(?:do|did) (?:we|you|they) (?:have|ship|release) {_S} in {_SOME}(?:release|version|{_RELEASE}){_YET}",
+        rf"(?:does|do|did|will|has) (?:the (?:latest|last|newest|current) (?:release|version)|{_RELEASE})"
+        rf" (?:include|contain|have|ship|bring|come with|got) {_S}{_YET}",
     ),
     (
         Ask.REVERTED,
@@ -198,21 +208,29 @@ _ENGLISH = (
         rf" (?:reverted|undid|rolled back|repaired|fixed|revert|undo|repair|fix) {_S}{_YET}",
         rf"what (?:happened to|became of|came of|has become of) {_S}{_YET}(?: since| afterwards?)*",
         rf"(?:already )?(?:reverted|undone|rolled back){_YET}",
-    ),
-    (
-        Ask.KNOWS,
-        rf"who(?: else)? (?:knows|understands|owns|maintains|works on|worked on|has worked on|can help(?: me)? with"
-        rf"|can explain|should (?:i|we) ask about|do (?:i|we) ask about|to ask about|is the expert (?:on|for|in)"
-        rf"|is responsible for|could review|can review|should review)"
-        rf"(?: about| most about)? {_K}(?: best| well| most)?",
-        rf"who (?:last )?(?:changed|touched|edited|modified|wrote) {_PATH}(?: last| lately| recently)?",
+        rf"(?:did|have|has) (?:we|you|they|anyone|anybody|someone|somebody)(?: ever| already| later)?"
+        rf" (?:reverted|undone|undid|rolled back|roll back|{_UNDONE}) {_S}{_YET}",
+        rf"(?:(?:is|was|are|were) there )?(?:any|a|an)(?: later)? (?:follow[- ]?ups?|reverts?|fix(?:es)?)"
+        rf"(?: (?:to|of|for|on) {_S})?{_YET}",
+        rf"did {_S} stick|is {_S} still (?:there|in|in there|in place|on main)",
     ),
     (
         Ask.WHO,
         rf"(?:who|by whom)(?: has| was| is)?(?: {_S})? (?:wrote|written|made|did|authored|committed|created|merged"
         rf"|landed|pushed|behind|changed|contributed|added|by|from)(?: {_S})?",
         rf"who(?: is|'s) (?:the )?(?:author|committer|one behind|behind)(?: of)?(?: {_S})?",
+        rf"who(?: is|'s) responsible for {_S}|(?:the )?authors? of {_S}",
         rf"whose {_NOUN} (?:is|was) {_S}|by whom(?: (?:is|was) {_S})?",
+    ),
+    (
+        Ask.KNOWS,
+        rf"whom?(?: else)? (?:can (?:i|we) ask about|is the (?:maintainer|owner) of|has been working on|is working on"
+        rf"|works in|works with|knows|understands|owns|maintains|works on|worked on|has worked on|can help(?: me)? with"
+        rf"|can explain|should (?:i|we) ask about|do (?:i|we) ask about|to ask about|is the expert (?:on|for|in)"
+        rf"|is responsible for|could review|can review|should review)"
+        rf"(?: about| most about)? {_K}(?: best| well| most)?",
+        rf"(?:are there )?(?:any|an) experts? (?:on|for|in) {_K}",
+        rf"who (?:last )?(?:changed|touched|edited|modified|wrote) {_PATH}(?: last| lately| recently)?",
     ),
     (
         Ask.FILES,
@@ -220,7 +238,8 @@ _ENGLISH = (
         rf"(?:changed?|touch(?:ed)?|modif(?:y|ied)|affect(?:ed)?|edit(?:ed)?)",
         rf"(?:which|what) (?:files?|paths?|folders?)(?: are| were| have been)? (?:changed|touched|modified|affected"
         rf"|edited)(?: (?:in|by|with) {_S})?",
-        rf"what (?:does|did) {_S} touch|how (?:big|large) (?:is|was) {_S}",
+        rf"what (?:does|did) {_S} touch|how (?:big|large) (?:is|was) {_S}|what(?:'s| is) the size of {_S}",
+        rf"how many (?:files|lines)(?: of code)? (?:does|did|do) {_S} (?:change|touch|modify|add|affect)",
         rf"(?:list )?(?:all )?the files (?:of|in|from) {_S}",
     ),
     (
@@ -229,6 +248,12 @@ _ENGLISH = (
         rf"(?: any| of| our| the| my| your)* (?P<topic>{_T}|{_PATH}|[\w-]{{3,40}})(?: files?| code| folder| module)?",
         rf"(?:is|are|was|were)(?: our| the| any)* (?P<topic>{_T}|{_PATH})(?: files?)?"
         rf" (?:touched|changed|affected) by {_S}",
+        rf"(?:are|is|were|was) there (?:any )?(?P<topic>{_T}) (?:in|with|for) {_S}",
+        rf"(?:does|did|do|has|have) (?:{_S}|they|he|she|we|you)(?: also)?"
+        rf" (?:have|come with|include|contain|add|bring|update)"
+        rf"(?: any| the| new)* (?P<topic>{_T})(?: files?)?",
+        rf"(?:is|are|was|were)(?: the| our)? (?P<topic>{_T}|{_PATH}) (?:updated|changed|touched|affected|modified)"
+        rf"(?: (?:by|in) {_S})?{_YET}",
     ),
     (
         Ask.SINCE,
@@ -238,6 +263,8 @@ _ENGLISH = (
         rf"since when(?: {_BE})?(?: {_S})?(?: been)?(?: so| like this| like that| the case| the default| there| in"
         rf"| on main| live| in there| around)?",
         rf"how old (?:is|are) {_S}|how long (?:has|is|have|are) {_S}(?: been)?(?: there| in| around| on main| merged)?",
+        rf"when was {_S}|since when do we have {_S}|how long ago (?:was|is|did) {_S}(?: land| merged| made| happen)*",
+        rf"(?:on )?(?:what|which) (?:date|day) {_BE} {_S}(?: land(?:ed)?| merged?| made| committed| go in)*",
     ),
 )
 
@@ -281,24 +308,26 @@ _CHINESE_FORMS = (
         rf"(?:在|从)?(?:哪一?个|什么|哪些)(?:版本|发布|release)(?:里面|里|中)?(?:首先|最先|最早|才|开始|已经)*(?:有|包含|带|包括"
         rf"|收录|发布)(?:了|的)*{_Z}{_ASKS}",
         rf"{_Z}(?:是)?{_WHEN}(?:才)?(?:发布|发版|上线)(?:的|了)*(?:呢)?",
+        rf"(?:最新|当前|上一?个)(?:的)?(?:版本|发布){_DID}(?:有|包含|包括)(?:了)?{_Z}{_ASKS}",
     ),
     (
         Ask.REVERTED,
         rf"{_Z}{_DID}{_BACK}{_ASKS}",
         rf"(?:谁|哪一?个提交|什么|有没有人|有人)(?:把)?{_BACK}(?:了|过)?{_Z}{_ASKS}",
+        rf"{_Z}(?:后来|之后)?(?:有没有|有)(?:人)?(?:被)?(?:过)?{_BACK}{_ASKS}|{_Z}(?:现在)?(?:还|仍|仍然)在{_ASKS}",
         rf"{_Z}后来(?:怎么样|怎样|怎么|如何)(?:了)?(?:呢)?",
     ),
     (
         Ask.KNOWS,
         rf"谁(?:最|比较|更)?(?:了解|熟悉|懂|负责|清楚|维护|知道)(?:{_PART})(?:呢)?",
         rf"{_PART}(?:的问题)?(?:应该|该|可以|要)?(?:去)?(?:找|问)谁(?:问|了解)?(?:呢)?",
-        rf"{_PART}(?:是)?(?:由)?谁(?:最|比较)?(?:了解|熟悉|懂|负责|维护)(?:的)?(?:呢)?",
+        rf"{_PART}(?:是)?(?:由)?谁(?:在)?(?:最|比较)?(?:了解|熟悉|懂|负责|维护)(?:的)?(?:呢)?",
         rf"谁(?:最近|上次|最后)?(?:改|动|修改|写)(?:了|过|的)*{_PATH}(?:呢)?",
     ),
     (
         Ask.WHO,
-        rf"{_Z}(?:是|由)?谁(?:写|做|提交|改|合并|弄|加|修)(?:的|了)*(?:{_Z})(?:呢)?",
-        rf"{_Z}(?:的)?作者(?:是)?(?:谁)?|谁是{_Z}(?:的)?作者|{_Z}是谁的",
+        rf"{_Z}(?:是|由)?谁(?:写|做|提交|改|合并|弄|加|修|干)(?:的|了)*(?:{_Z})(?:呢)?",
+        rf"{_Z}(?:的)?作者(?:是)?(?:谁)?|谁是{_Z}(?:的)?作者|{_Z}是谁的{_MADE}?",
     ),
     (
         Ask.FILES,
@@ -310,10 +339,12 @@ _CHINESE_FORMS = (
         Ask.TOUCHES,
         rf"{_Z}(?:有没有|是否|会不会|会|是不是)*(?:改|动|碰|影响|涉及|修改|触及|更改)(?:到|了|过|动|及)*{_ON}"
         rf"(?P<topic>{_TOPIC}|{_PATH})(?:文件|代码|目录)?(?:吗|没有|没|么|呢)?",
+        rf"{_Z}(?:有|带|加|包含|更新)(?:了|没有)?{_ON}(?P<topic>{_TOPIC}){_ASKS}",
     ),
     (
         Ask.SINCE,
         rf"{_Z}(?:是)?(?:从)?{_WHEN}(?:起|开始)?(?:合并|提交|合入|落地|改|有|加|引入|合进去|合|生效|进来)?(?:的|了|进来|这样)*(?:呢)?",
+        rf"{_Z}(?:是)?{_WHEN}的{_MADE}?(?:呢)?",
     ),
 )
 

@@ -189,7 +189,8 @@ class Library:
         ((_, patches),) = [*islice(self._source.patches(self._name, [commit]), 1)] or [(commit.sha, ())]
         seen = patch.select(commit, patches, _PATCH_TOKENS)
         became = tuple(map(_link, self._links.since(commit, self._branch)))
-        return _Whole(commit, seen, EvidenceIndex(commit, patches), (*self._standing(commit), *became))
+        landed = f"landed: {commit.committed:%Y-%m-%d}"
+        return _Whole(commit, seen, EvidenceIndex(commit, patches), (landed, *self._standing(commit), *became))
 
     @property
     def _name(self) -> str:
