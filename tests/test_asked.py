@@ -13,7 +13,7 @@ from world import CHANNEL, DAY, World, words
 from bot.commits.files import FileKind
 from bot.conversation.asked import asked, is_question
 from bot.conversation.grammar import EVERYBODYS, CommitName
-from bot.errors import UsageError
+from bot.errors import Unavailable, UsageError
 from bot.languages import LANGUAGES
 from bot.rights import Right
 from bot.values import Delivery, DeliveryState, MessageKind, Request, Step, StepState, Turn
@@ -105,6 +105,9 @@ def history(tmp_path_factory):
         message='Revert "Revert \\"feat: a server\\"" (#104)\n\nThis reverts #103.',
         author=ann,
     )
+    build.commit("105", at(25), {"docs/page.md": lines(1, 9)}, message="docs: a page (#105)", author=ann)
+    reverted = 'Revert "docs: a page (#105)" (#106)\n\nThis reverts pull request #105.'
+    build.commit("106", at(26), {"docs/page.md": None}, message=reverted, author=bob)
     return build.finish()
 
 
@@ -133,7 +136,8 @@ def said(world, line, place=CHANNEL, **more):
         ("is #104 released?", ["#104 is not released yet", "v1.1.0"]),
         ("was #100 reverted?", ["#100 was reverted", "reverted by #103", "reverted by #104"]),
         ("was #101 reverted?", ["#101 was not reverted, but fixed later", "fixed by #102"]),
-        ("was #102 reverted?", ["#102 was neither reverted nor fixed"]),
+        ("was #102 reverted?", ["#102 was neither reverted nor fixed", "no later commit on main"]),
+        ("was #105 reverted?", ["#105 was reverted", "reverted by #106"]),
         ("who wrote #101?", ["#101 was written by Bob and landed on 2026-02-18"]),
         ("who knows src/server.py?", ["src/server.py", "Ann : 3", "Bob : 1"]),
         ("who knows the code of #101?", ["src/cache.py"]),
@@ -169,6 +173,16 @@ def test_what_rules_cannot_answer_gets_a_kind_answer(world):
         with pytest.raises(UsageError) as refused:
             world.run(line, CHANNEL)
         assert refused.value.key == "ask_unknown"
+
+
+def test_what_could_not_be_looked_at_is_not_denied(world, monkeypatch):
+    def fail(*_):
+        raise Unavailable("git_slow", repo="app")
+
+    monkeypatch.setattr(world.source, "later", fail)
+    assert "I cannot tell whether #100 was reverted or fixed" in said(world, "was #100 reverted?")
+    monkeypatch.setattr(world.source, "first_releases", fail)
+    assert "I cannot tell whether #100 is released" in said(world, "is #100 released?")
 
 
 def test_a_repository_that_may_not_be_seen_is_none(tmp_path, history):

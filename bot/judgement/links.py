@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from itertools import takewhile
 
 from bot.commits.aftermath import MOST, WITHIN, Share, followed, shares
 from bot.commits.related import Landed
@@ -34,32 +35,59 @@ class Links:
         self._kept.keep_links(self._repository.name, links)
         return tuple(links)
 
-    def since(self, commit: Commit, branch: str, until: datetime | None = None) -> tuple[Link, ...]:
+    def since(self, commit: Commit, branch: str) -> tuple[Link, ...]:
         """All that is known to have become of a commit, by time, with what is looked for only now: what is likely.
-
-        It is looked for up to `until`, else in the time in which that mostly shows. What is certain is looked for in
-        all of that, what is likely only in the first month.
 
         It costs nothing that it can be had without: where the source fails, or allows only a few requests more, what is
         kept is what is known. Raises what the store raises.
         """
-        found: list[Link] = []
         with suppress(DigestError):
-            found += self._looked_for(commit, branch, until)
-        self._kept.keep_links(self._repository.name, found)
-        return tuple(k for k in self._kept.links(self._repository.name, [commit.sha]) if k.earlier.sha == commit.sha)
+            if self._history.affords():
+                month = commit.committed + WITHIN
+                self._keep(commit, self._source.later(self._repository.name, branch, commit, month)[:MOST])
+        return self._known(commit)
 
-    def _looked_for(self, commit: Commit, branch: str, until: datetime | None) -> Iterable[Link]:
+    def until_now(self, commit: Commit, branch: str, now: datetime) -> tuple[tuple[Link, ...], int | None]:
+        """The same, with what is certain up to now, also of files whose lines nobody follows.
+
+        And how many later commits were looked at, None where they could not be.
+        """
+        looked: int | None = None
+        with suppress(DigestError):
+            if self._history.affords():
+                later = self._later(commit, branch, now)
+                looked = len(later)
+                self._keep(commit, later)
+        return self._known(commit), looked
+
+    def _later(self, commit: Commit, branch: str, now: datetime) -> tuple[Commit, ...]:
+        """The first commits after one that touch its lines, and the last ones that touch its files, oldest first."""
+        repo = self._repository.name
+        last = self._source.touching(repo, branch, [file.path for file in commit.files], MOST)
+        last = tuple(takewhile(lambda each: each.sha != commit.sha, last))
+        first = self._source.later(repo, branch, commit, now)[:MOST]
+        known = {each.sha for each in first}
+        return (*first, *(c for c in reversed(last) if c.sha not in known and c.committed >= commit.committed))
+
+    def _keep(self, commit: Commit, later: Sequence[Commit]) -> None:
+        """Keep what is found, also where the source fails on the way."""
+        found: list[Link] = []
+        try:
+            for link in self._looked_for(commit, later):
+                found.append(link)  # what came before a failure stays
+        finally:
+            self._kept.keep_links(self._repository.name, found)
+
+    def _known(self, commit: Commit) -> tuple[Link, ...]:
+        kept = self._kept.links(self._repository.name, [commit.sha])
+        return tuple(link for link in kept if link.earlier.sha == commit.sha)
+
+    def _looked_for(self, commit: Commit, later: Sequence[Commit]) -> Iterable[Link]:
         """What later commits that touch the same files say of a commit, and what became of its lines."""
-        if not self._history.affords():
-            return
-        repo, month = self._repository.name, commit.committed + WITHIN
-        later = self._source.later(repo, branch, commit, until or month)[:MOST]
-        if not later:
-            return
         landed = Landed((*reversed(later), commit))
         for each in later:
             yield from (k for k in self._of(each, self._history.relations(each, landed)) if k.earlier.sha == commit.sha)
+        month = commit.committed + WITHIN
         for share in self._shares(commit, [each for each in later if each.committed <= month]):
             yield self._link(share.kind, self._named(commit), share.later, share.changed, share.of)
 

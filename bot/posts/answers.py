@@ -121,9 +121,12 @@ def _ported(about: About, twin: Twin, release: Release | None) -> Line:
 # --- What became of it -------------------------------------------------------------------------
 
 
-def became(about: About, links: Sequence[Link], again: Mapping[str, Sequence[Link]]) -> Answer:
-    """Whether a commit was reverted or repaired; `again` is by SHA what became of what reverted it."""
-    lines = [_became(about, links)]
+def became(about: About, links: Sequence[Link], again: Mapping[str, Sequence[Link]], looked: int | None) -> Answer:
+    """Whether a commit was reverted or repaired; `again` is by SHA what became of what reverted it.
+
+    So many later commits were `looked` at; None: they could not be, and that nothing was found says nothing.
+    """
+    lines = [_became(about, links, looked)]
     for link in links:
         told = (*link_line(about.repository, link, about.texts), Span(f" ({about.date(link.at)})"))
         back = next((each for each in again.get(link.later.sha, ()) if each.kind == "reverts" and each.certain), None)
@@ -131,12 +134,14 @@ def became(about: About, links: Sequence[Link], again: Mapping[str, Sequence[Lin
     return tuple(lines)
 
 
-def _became(about: About, links: Sequence[Link]) -> Line:
+def _became(about: About, links: Sequence[Link], looked: int | None) -> Line:
     sure = [link.kind for link in links if link.certain]
     likely = [link.kind for link in links if not link.certain]
     key = next((f"{kind}_sure" for kind in ("reverts", "repairs") if kind in sure), "")
     key = key or next((f"{kind}_likely" for kind in ("reverts", "repairs") if kind in likely), "")
-    return about.said(key or ("neither_named" if links else "neither"), branch=about.branch)
+    if not key:
+        key = "neither_unread" if looked is None else "neither" if looked else "neither_none"
+    return about.said(key, branch=about.branch, count=about.texts.count("commits", looked or 0))
 
 
 # --- Who, which files, since when --------------------------------------------------------------

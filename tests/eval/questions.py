@@ -274,6 +274,7 @@ def main(arguments: Sequence[str]) -> int:
         git = Git(path)
         right, of = Counter[str](), Counter[str]()
         with tempfile.TemporaryDirectory() as folder:
+            declined = 0
             world = World(Path(folder), lambda: datetime.now(UTC), _named(path, folder))
             for question in drawn(git, asked.number, asked.seed):
                 answer = " ".join(
@@ -281,13 +282,14 @@ def main(arguments: Sequence[str]) -> int:
                 )
                 fine = question.right(re.sub(r"\s+", " ", answer))
                 of[question.kind] += 1
+                declined += not fine and ("cannot tell" in answer or "无法判断" in answer)
                 right[question.kind] += fine
                 if not fine and asked.wrong:
                     print(f"  {question.kind}: {question.line} · {question.truth} · {answer[:500]}", flush=True)
             world.close()
         wrong += of.total() - right.total()
         by_kind = ", ".join(f"{kind} {right[kind]}/{of[kind]}" for kind in SHARES)
-        print(f"{git.name}: {right.total()} of {of.total()} right ({by_kind})", flush=True)
+        print(f"{git.name}: {right.total()} of {of.total()} right, {declined} declined ({by_kind})", flush=True)
     return 1 if wrong else 0
 
 

@@ -168,16 +168,16 @@ def _ported(context: Context, repository: Repository, standing: Standing) -> tup
     return tuple((twin, known.get(twin.sha)) for twin in standing.twins[:_ALIKE])
 
 
-def _became(context: Context, about: About, _: Asked) -> Answer:
+def _became(context: Context, about: About, __: Asked) -> Answer:
     links = context.services.app.links(about.repository)
-    found = links.since(about.commit, about.branch, context.now)
+    found, looked = links.until_now(about.commit, about.branch, context.now)
     again = {}
     for link in found:
         if link.kind == "reverts" and link.certain:
             with suppress(DigestError):
                 later = context.services.app.repositories.commit(about.repository, link.later.sha)
-                again[later.sha] = links.since(later, about.branch, context.now)
-    return answers.became(about, found, again)
+                again[later.sha], _ = links.until_now(later, about.branch, context.now)
+    return answers.became(about, found, again, looked)
 
 
 def _since(context: Context, about: About, _: Asked) -> Answer:
