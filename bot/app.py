@@ -96,9 +96,9 @@ class App:
         followed: Callable[[], Collection[str]] = tuple,
         account: Account = TERMINAL,
     ) -> Entry:
-        """One commit in full depth, analysed now unless that is kept; what of that failed is said.
+        """One commit in full depth, analysed now unless that is stored; failures are mentioned.
 
-        It is said where a commit is gone from a branch whose digest told of it: the default one, or one of `followed`.
+        So is a commit that is gone from a branch whose digest reported it: the default one, or one of `followed`.
         """
         history, brief = self._history(repository), self._brief(repository, texts, account=account)
         delivered = history.grade(commit, texts.language)
@@ -171,9 +171,9 @@ class App:
         notices: tuple[str, ...] = (),
         releases: tuple[Release, ...] = (),
     ) -> DigestRequest:
-        """The digest that is to be made of the commits that landed; `kept` where there is one of the same.
+        """The digest to make from the commits that landed; `kept` if there is one of the same commits.
 
-        `notices` are what it has to say of the branch, `releases` those that it tells of.
+        `notices` are about the branch, `releases` those that it reports.
         """
         scope = replace(scope, branch=scope.branch or repository.branch)
         landed = () if scope.filters.releases else landed
@@ -185,7 +185,7 @@ class App:
         return replace(request, key=key, kept=kept)
 
     def _kept(self, request: DigestRequest) -> tuple[str, Digest | None]:
-        """The digest that is kept of the same, and its key: one that was delivered is not made anew by an upgrade."""
+        """The stored digest of the same commits, and its key: an upgrade never rebuilds one that was posted."""
         scope, shas, said = request.scope, [c.sha for c in request.commits], request.notices
         kept = self._archive.digest(request.key)
         if kept and [e.commit.sha for e in kept.entries] != shas:
@@ -196,8 +196,8 @@ class App:
         for name, digest in self._archive.delivered_digests(repo, scope.branch, scope.language, scope.period).items():
             same = [e.commit.sha for e in digest.entries] == shas and digest.filters == scope.filters
             same = same and (digest.rollup is not None) == scope.rollup
-            told = digest.releases is None or names_of(digest.releases) == {r.name for r in request.releases}
-            if same and told and not digest.degraded and digest.notices[: len(said)] == said:
+            current = digest.releases is None or names_of(digest.releases) == {r.name for r in request.releases}
+            if same and current and not digest.degraded and digest.notices[: len(said)] == said:
                 return name, digest
         return request.key, kept
 
@@ -260,7 +260,7 @@ class App:
             usual=history.usual(made),
             notices=(*made.notices, *brief.faults),
             degraded=bool(brief.faults),
-            releases=self.releasing.told(repository, request.releases, brief.branch),
+            releases=self.releasing.released(repository, request.releases, brief.branch),
             between=scope.between,
         )
 

@@ -379,7 +379,7 @@ class Chats:
         return self.made[name]
 
     def make(self, name: str) -> Chat:
-        """A chat made anew, by the settings as they are now. Raises ConfigError."""
+        """A new chat, made from the current settings. Raises ConfigError."""
         settings = read()
         if settings != self._settings:  # a secret may be new
             self._settings = settings

@@ -88,6 +88,14 @@ def test_make_help_lists_every_target_and_is_what_make_does_alone():
     assert set(re.findall(r"^make ([a-z]+) +\S", told[0], re.M)) == targets()
 
 
+def test_a_first_digest_waits_for_nothing_that_only_tests_need(tmp_path):
+    asked = [
+        subprocess.run(["make", "-n", target, f"VENV={tmp_path}"], cwd=ROOT, capture_output=True, text=True, check=True)
+        for target in ("demo", "check")
+    ]
+    assert [("install" in done.stdout, "[dev]" in done.stdout) for done in asked] == [(True, False), (True, True)]
+
+
 @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
 def test_a_form_is_one_that_github_takes(path):
     """https://docs.github.com/en/communities/using-templates-to-encourage-useful-issues-and-pull-requests/syntax-for-githubs-form-schema."""

@@ -97,10 +97,10 @@ class More(AllSettings):
 
 
 def test_a_setting_is_added_by_its_field_alone(script, monkeypatch):
-    example, table = script.example(More), script.table(More, script.HEADS["README.md"], {})
+    example, table = script.example(More), script.table(More, script.HEADS["settings.md"], {})
     assert "\n# colour of the table\n#DIGEST_COLOUR=dark red\n" in example
     assert "| `DIGEST_COLOUR` | `blue` | colour of the `table` |\n" in table
-    chinese = script.table(More, script.HEADS["README.zh.md"], {"DIGEST_COLOUR": "表格的颜色"})
+    chinese = script.table(More, script.HEADS["settings.zh.md"], {"DIGEST_COLOUR": "表格的颜色"})
     assert "| `DIGEST_COLOUR` | `blue` | 表格的颜色 |\n" in chinese
     monkeypatch.setattr(parts, "AllSettings", More)
     assert doctor(monkeypatch, DIGEST_COLOUR="green") == ["✓ Settings: set: DIGEST_COLOUR"]

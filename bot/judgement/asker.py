@@ -55,7 +55,7 @@ class Limits:
         return datetime.combine(self.date(now, back), time(), ZoneInfo(self.zone))
 
     def reset(self, now: datetime) -> str:
-        """When the day's budget begins anew."""
+        """When the day's budget resets."""
         return f"{self.midnight(now, -1):%Y-%m-%d %H:%M} ({self.zone})"
 
     @property

@@ -86,8 +86,8 @@ class GitSource:
 
     A repository's `name` is the real path of its top folder (that of a bare one is itself), or its URL without
     credentials. Nothing that a repository holds or says is ever executed, see `layout`. `credentials` are URLs with
-    a user or a token in them, used whenever the same URL is asked for without; `clock` tells seconds since 1970;
-    `hosts` knows where the pages of a repository lie; `reach` which hosts may be asked, all where there is none;
+    a user or a token in them, used whenever the same URL is asked for without; `clock` returns seconds since 1970;
+    `hosts` knows where the pages of a repository are; `reach` which hosts may be contacted, all without one;
     `limits` how long git may take; `bounds` how much is kept of what is cloned.
     """
 

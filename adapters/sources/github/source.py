@@ -135,14 +135,14 @@ class GitHubSource:
         """
         found: Found = {}
         name, head = self._newest(_checked(repo), branch, found)
-        walks = Walks(self._client, name, head, found, partial(self._told, name))
+        walks = Walks(self._client, name, head, found, partial(self._commits_at, name))
         return landing(walks, head[0].sha, tip, window, ROW) if head else Landing(tip or "")
 
     def commit(self, repo: str, sha: str) -> Commit:
         """The commit whose SHA starts with `sha`; names of branches and tags mean nothing here.
 
-        GitHub does not tell the start of several SHAs from that of none: both are NotFound. Raises UsageError for what
-        is no SHA, also Forbidden, Unavailable, ConfigError.
+        GitHub does not distinguish the start of several SHAs from that of none: both are NotFound. Raises UsageError
+        for anything but a SHA, also Forbidden, Unavailable, ConfigError.
         """
         prefix = sha.lower()
         if not _SHA.fullmatch(prefix):
@@ -159,7 +159,7 @@ class GitHubSource:
             found, shown = self._without_files(name, prefix, missing, error), False
         if not found.sha.startswith(prefix):
             raise missing
-        place, words = answers.landed(found), answers.told(found)
+        place, words = answers.landed(found), answers.delivered(found)
         if self._client.authenticated and not answers.names_pull(words):
             more = self._details([place]).get(place.sha)
             words = answers.detailed(more) if more else words
@@ -196,7 +196,7 @@ class GitHubSource:
         before = {commit.sha, *commit.parents}
         places = (place for place in map(answers.landed, found.values()) if place.sha not in before)
         later = sorted((p for p in places if p.committed >= commit.committed), key=lambda p: p.committed)
-        return self._told(name, later[:LATER], found)
+        return self._commits_at(name, later[:LATER], found)
 
     def touching(self, repo: str, branch: str, paths: Sequence[str], most: int) -> tuple[Commit, ...]:
         """The newest commits of a branch that touch some files or folders, newest first.
@@ -214,7 +214,7 @@ class GitHubSource:
             if answer.status != 409:
                 listed(answer.data, found)
         places = sorted(map(answers.landed, found.values()), key=lambda place: place.committed, reverse=True)
-        return self._told(name, places[:number], found)
+        return self._commits_at(name, places[:number], found)
 
     def patches(
         self, repo: str, commits: Sequence[Commit], paths: Collection[str] = ()
@@ -266,7 +266,7 @@ class GitHubSource:
         """
         found: Found = {}
         name, head = self._newest(_checked(repo), branch, found) if branch is not None else (self._name(repo), ())
-        walks = Walks(self._client, name, head, found, partial(self._told, name))
+        walks = Walks(self._client, name, head, found, partial(self._commits_at, name))
         return contents(walks, release.sha, before.sha if before else "", head[0].sha if head else None)
 
     def read(self, repo: str, shas: Sequence[str]) -> tuple[Commit, ...]:
@@ -278,7 +278,7 @@ class GitHubSource:
         if not self._client.authenticated:
             return tuple(self.commit(name, sha) for sha in shas)
         parts = (shas[start : start + BATCH] for start in range(0, len(shas), BATCH))
-        return self._told(name, [place for some in parts for place in self._places(name, some)], {})
+        return self._commits_at(name, [place for some in parts for place in self._places(name, some)], {})
 
     def _places(self, name: str, shas: Sequence[str]) -> list[Landed]:
         """Where commits stand. Raises NotFound for one that is not there."""
@@ -351,7 +351,7 @@ class GitHubSource:
         about, start = self._start(repo, branch)
         found = self._list(about.name, since=_stamp(since), per_page=100, **start)
         line = answers.first_parents(map(answers.landed, found.values()), next(iter(found), ""))
-        return self._told(about.name, [place for place in line if since <= place.committed < until], found)
+        return self._commits_at(about.name, [place for place in line if since <= place.committed < until], found)
 
     def _start(self, repo: str, branch: str) -> tuple[Repository, dict[str, str]]:
         """A repository, and where REST is to start listing a branch."""
@@ -359,7 +359,7 @@ class GitHubSource:
         return about, {} if branch in {"", about.branch} else {"sha": self._branch_tip(about.name, branch)}
 
     def _newest(self, repo: str, branch: str, found: Found) -> tuple[str, Sequence[Landed]]:
-        """The repository's name, and the newest page of a branch; what REST said of it is kept in `found`."""
+        """The repository's name, and the newest page of a branch; what REST said about it is kept in `found`."""
         if self._client.authenticated:
             about = self._opened(repo, branch, None)
             return about.name, tuple(map(answers.listed, about.tip.history.nodes)) if about.tip else ()
@@ -368,15 +368,15 @@ class GitHubSource:
         page = self._client.get(path, missing, allow=409, remember=True, per_page=100, **start)
         return known.name, listed(page.data, found) if page.status != 409 else ()
 
-    def _told(self, name: str, places: Sequence[Landed], found: Found) -> tuple[Commit, ...]:
-        """The commits at some places; over REST alone from what it said of them."""
+    def _commits_at(self, name: str, places: Sequence[Landed], found: Found) -> tuple[Commit, ...]:
+        """The commits at some places; over REST only, from what it said about them."""
         if self._client.authenticated:
             details = self._details(places)
             return tuple(_at_once(lambda place: self._put_together(name, place, details.get(place.sha)), places))
         mailmap = self._mailmap(name) if places else Mailmap()
         changes = _at_once(lambda place: self._changed(name, place), places)
         return tuple(
-            answers.commit(name, place, answers.told(found[place.sha]), change, mailmap)
+            answers.commit(name, place, answers.delivered(found[place.sha]), change, mailmap)
             for place, change in zip(places, changes, strict=True)
         )
 
@@ -412,7 +412,7 @@ class GitHubSource:
     def _described(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """A period over GraphQL, and over REST what that cannot say."""
         name, line = self._history(repo, branch, _stamp(since))
-        return self._told(name, [place for place in line if since <= place.committed < until], {})
+        return self._commits_at(name, [place for place in line if since <= place.committed < until], {})
 
     def _history(self, repo: str, branch: str, since: str) -> tuple[str, tuple[Landed, ...]]:
         """The repository's name, and a branch's first-parent line down to `since`."""
@@ -548,7 +548,7 @@ class GitHubSource:
 
 
 def _checked(repo: str) -> str:
-    """`repo` if it is spelt `owner/name`. Raises UsageError."""
+    """`repo` if it has the form `owner/name`. Raises UsageError."""
     if not _REPO.fullmatch(repo):
         raise UsageError("repository_syntax", text=repo)
     return repo
