@@ -5,8 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.addresses import is_group
 from bot.app import App
 from bot.commits.hosts import Hosts
+from bot.conversation import dates
 from bot.conversation.grammar import EVERYBODYS
 from bot.conversation.naming import Naming
 from bot.errors import UsageError
@@ -15,7 +17,7 @@ from bot.languages import BASE
 from bot.ports import Archive, Database, Ledger, Subscriptions, Talks
 from bot.rights import Who
 from bot.texts import COMMAND, Texts, words_of
-from bot.values import TERMINAL, Account, Form, Period, Place, Post, Request, Scope, Subscription, one_line
+from bot.values import TERMINAL, Account, Form, Period, Place, Post, Repository, Request, Scope, Subscription, one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,13 @@ class Context:
             return TERMINAL
         return Account(self.place.chat, self.place.channel, self.who.person)
 
+    def repositories(self, named: str = "") -> list[Repository]:
+        """The repositories that are meant, those of groups one by one. Raises as `Naming.meant` does."""
+        if not named:
+            return self.naming.single()
+        found = self.naming.meant(named)
+        return [m for each in found for m in (self.naming.members(each) if is_group(each.name) else (each,))]
+
     def subscribed(self, repo: str) -> Subscription:
         """The place's subscription of `repo`, or what a new one would be."""
         return self.naming.subscribed(repo) or self.fresh(repo)
@@ -142,9 +151,15 @@ PUBLIC = "post"
 """The thing of the grammar which, at the end of a line, lets everybody see the answer."""
 
 
-def unknown(word: str) -> UsageError:
-    """The error for a word that nobody knows, with the nearest one that is known."""
+_ALIKE, _SURELY_ALIKE = 0.6, 0.75
+"""How near a word must be to one that is known: the first of a line, and any other."""
+
+
+def unknown(*words: str) -> UsageError:
+    """The error for the words of a line that nobody knows: of the first that is near one that is known, with that."""
     known = [each for name in Texts(BASE).keys("words") if name != PUBLIC for each in words_of(name)]
-    if near := difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6):
-        return UsageError("command_near", word=one_line(word, 60), near=near[0])
-    return UsageError("command_unknown", word=one_line(word, 60))
+    for number, word in enumerate(words):
+        cutoff = _SURELY_ALIKE if number else _ALIKE
+        if near := difflib.get_close_matches(word.lower(), (*known, *dates.NAMES), n=1, cutoff=cutoff):
+            return UsageError("command_near", word=one_line(word, 60), near=near[0])
+    return UsageError("command_unknown", word=one_line(words[0], 60))

@@ -88,15 +88,26 @@ def _delivered(context: Context, place: Place) -> Iterator[tuple[str, tuple[str,
     for subscription in context.here if place.thread else ():
         for delivery in context.services.ledger.deliveries(subscription.id):
             steps = [step for step in delivery.steps if step.thread == place.thread]
-            if steps and (shas := _shas(context, delivery)):
+            if steps:
                 own = [step.key.removeprefix(_COMMIT) for step in steps if step.key.startswith(_COMMIT)]
                 # Where a chat names each message, one of a commit is beneath that; else all are of the headline.
-                named = [sha for sha in own if len(steps) == 1 and sha in shas]
-                yield subscription.repo, tuple(named) or shas, not named and len(shas) > 1
+                yield from _told(context, subscription.repo, delivery, own[0] if len(steps) == len(own) == 1 else "")
                 return
 
 
-def _shas(context: Context, delivery: Delivery) -> tuple[str, ...]:
-    """The commits of which a delivery told."""
-    made = context.services.archive.digest(delivery.digest) if delivery.digest else None
+def _told(context: Context, repo: str, delivery: Delivery, own: str) -> Iterator[tuple[str, tuple[str, ...], bool]]:
+    """The commits of a delivery, or `own` where it is one of them; of several repositories at once only that."""
+    keys = {member.repo: member.digest for member in delivery.members if member.digest} or {repo: delivery.digest}
+    told = {name: _shas(context, key) for name, key in keys.items()}
+    told = {name: shas for name, shas in told.items() if shas}
+    for name, shas in told.items():
+        if own in shas:
+            yield name, (own,), False
+        elif len(told) == 1:
+            yield name, shas, len(shas) > 1
+
+
+def _shas(context: Context, key: str) -> tuple[str, ...]:
+    """The commits of a digest that is kept."""
+    made = context.services.archive.digest(key) if key else None
     return tuple(entry.commit.sha for entry in made.entries) if made else ()

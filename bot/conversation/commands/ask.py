@@ -206,14 +206,16 @@ _ANSWERS: dict[Ask, Callable[[Context, About, Asked], Answer | None]] = {
 
 
 def _who_knows_path(context: Context, question: Asked) -> tuple[Post, ...]:
-    """Who knows a path, in the repository that is meant."""
+    """Who knows a path, in the repositories that are meant; of several in those that have it."""
+    path = question.path.strip("/")
 
-    def make(repository: Repository) -> Post:
+    def make(repository: Repository) -> tuple[Repository, Answer]:
         branch = context.subscribed(repository.name).branch or repository.branch
-        made = _known(context, repository, branch, [question.path.strip("/")])
-        return _post((Span(repository.title),), made)
+        return repository, _known(context, repository, branch, [path])
 
-    return tuple(context.naming.each(context.naming.meant(question.repo), make))
+    made = context.naming.each(context.repositories(question.repo), make)
+    found = [each for each in made if len(each[1]) > 1] or made[:1]
+    return tuple(_post((Span(repository.title),), said) for repository, said in found)
 
 
 # --- A whole digest ----------------------------------------------------------------------------
@@ -243,7 +245,7 @@ _CHOICES = 5
 def _by_model(context: Context, line: str) -> tuple[Post, ...]:
     """The answer of the language model, or the question which repository is meant."""
     about, named = spoken.topic(context), _named(context, line)
-    found = [about.repository] if about and not named else context.naming.meant(named[0] if named else "")
+    found = [about.repository] if about and not named else context.repositories(named[0] if named else "")
     if len(found) > 1:
         return (_which_repository(context, line, found),)
     repository = found[0]

@@ -29,7 +29,7 @@ def _releases(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
         title = (Span(f"{repository.title} · {context.texts('release.heading')}"),)
         return Post(Message("releases", title, (Text(lines, bullets=True),)))
 
-    return tuple(context.naming.each(context.naming.meant(*words), make))
+    return tuple(context.naming.each(context.repositories(*words), make))
 
 
 COMMANDS = (Command("releases", _releases),)
