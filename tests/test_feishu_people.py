@@ -390,6 +390,14 @@ def test_what_is_asked_in_a_thread_is_answered_there(feishu):
     assert told["thread_id"] == headline["thread_id"] == asked["thread_id"]
 
 
+def test_a_question_beneath_an_answer_is_about_what_that_told(feishu):
+    (told,) = feishu.ask(f"203 {feishu.path}")
+    asked = feishu.server.say("who wrote it?", thread=told["message_id"])
+    assert "dev-one" in feishu.shown(feishu.answers(asked))
+    asked = feishu.server.say("什么时候合并的？", thread=told["message_id"])
+    assert "2026-02-18 02:03" in feishu.shown(feishu.answers(asked))
+
+
 def test_a_topic_group_is_answered_in_its_topic(feishu):
     feishu.server.add_group("oc_topics", kind="topic")
     asked = feishu.server.say("help", "oc_topics")

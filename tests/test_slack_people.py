@@ -266,6 +266,21 @@ def test_a_mention_within_a_thread_stays_there(slack):
     slack.wait(lambda: [m for m in slack.server.thread("C1", top) if m.get("blocks")])
 
 
+def test_a_question_in_a_thread_is_about_what_was_answered_there(slack):
+    slack.follow()
+    top = slack.server.mention("#203")
+    slack.event(top)
+    slack.wait(lambda: slack.server.thread("C1", top["event"]["ts"]))
+    slack.event(slack.server.mention("who wrote it?", thread_ts=top["event"]["ts"]))
+    (_, told) = slack.wait(
+        lambda: (
+            [m for m in slack.server.thread("C1", top["event"]["ts"]) if m.get("blocks")][1:]
+            and [m for m in slack.server.thread("C1", top["event"]["ts"]) if m.get("blocks")]
+        )
+    )
+    assert "was written by dev-one" in words(told["blocks"])
+
+
 def test_what_a_mention_gets_wrong_only_the_person_is_told(slack):
     slack.event(slack.server.mention("yesterdya"))
     (told,) = slack.wait(slack.told)

@@ -92,7 +92,7 @@ class World:
     def speaking(self, defaults: Defaults) -> Interpreter:
         """Who answers, where nothing is set."""
         store = self.store
-        return Interpreter(Services(self.app, store, store, store, store, self.bill, defaults))
+        return Interpreter(Services(self.app, store, store, store, store, store, self.bill, defaults))
 
     def readers(self, place, person) -> Readers:
         """Who reads, as the chat says; members, where the world is in no such chat, or in one that says nothing."""

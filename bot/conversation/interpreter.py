@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import date
 
 from bot.conversation import dates, forms, grammar, sentence
+from bot.conversation.asked import is_question
 from bot.conversation.command import PUBLIC, Command, Context, Services, unknown
-from bot.conversation.commands import WORDS, commit, digests, following
+from bot.conversation.commands import WORDS, ask, commit, digests, following
 from bot.conversation.naming import Naming
 from bot.conversation.options import is_option
 from bot.delivery import schedule
@@ -122,10 +123,13 @@ class Interpreter:
             return digests.day(context, ["yesterday", *said])
         if len(words) <= 2 and grammar.is_repository(words[0]):
             return digests.day(context, [words[1], words[0]])
+        if found := ask.answered(context, question := _question(context)):
+            return found
         today = schedule.today(context.now, context.zone)
         if meant := sentence.meant(words, context.services.defaults.hosts, today):
             return Interpreter._run(replace(context, words=tuple(meant), command=WORDS.get(meant[0])))
-        raise _unknown(words)
+        refusal = _unknown(words)  # a word that was nearly meant says more than that a question is none of ours
+        raise refusal if refusal.key == "command_near" or not is_question(question) else UsageError("ask_unknown")
 
     def digests(self, request: Request) -> tuple[Digest, ...]:
         """The digests of `yesterday owner/repo` and the like, before any layout. Raises DigestError."""
@@ -182,6 +186,12 @@ def _check(context: Context) -> None:
     """Refuse a line of which something cannot be read. Raises UsageError."""
     if context.problem:
         raise context.problem
+
+
+def _question(context: Context) -> str:
+    """A line as it was typed, which is more of a question than its words; that everybody is to see it is none of it."""
+    line = context.request.text
+    return line if context.place == context.request.place else line.rstrip().rpartition(" ")[0]
 
 
 def _speaks_like(one: Subscription, other: Subscription | None) -> bool:

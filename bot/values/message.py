@@ -162,12 +162,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What somebody typed, where, and who. `id` is the same when a chat delivers it again; empty: it never does."""
+    """What somebody typed, where, and who. `id` is the same when a chat delivers it again; empty: it never does.
+
+    `beneath` are the messages that it answers to, the nearest first, as far as they are no part of its place.
+    """
 
     text: str
     place: Place
     user: str
     id: str = ""
+    beneath: tuple[str, ...] = ()
 
 
 class InputKind(StrEnum):

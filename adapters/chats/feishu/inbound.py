@@ -88,7 +88,8 @@ class Inbound:
         thread = None if direct and not message.get("thread_id") else message["message_id"]
         user = str((sender.get("sender_id") or {}).get("open_id", ""))
         place = Place(NAME, message["chat_id"], thread)
-        self._answer(Request(text, place, user, f"feishu:{message['message_id']}"))
+        beneath = tuple(str(message[name]) for name in ("parent_id", "root_id") if message.get(name))
+        self._answer(Request(text, place, user, f"feishu:{message['message_id']}", beneath))
 
     def _line(self, message: Json) -> tuple[str, bool]:
         """What a message says without its mentions, which only call people, and whether the bot is one of them."""

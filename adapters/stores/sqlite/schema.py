@@ -270,3 +270,13 @@ def aftermath(db: Database) -> None:
     db.execute("CREATE INDEX follow_ups_by_time ON follow_ups (at)")
     db.execute("CREATE INDEX follow_ups_by_subscription ON follow_ups (subscription)")
     db.execute("CREATE TABLE muted (place TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID")
+
+
+@MIGRATIONS()
+def turns(db: Database) -> None:
+    """What was asked and answered in threads, as far as a later question there may refer to it."""
+    db.execute(
+        "CREATE TABLE turns (place TEXT NOT NULL, at INTEGER NOT NULL, person TEXT NOT NULL, repo TEXT NOT NULL, "
+        "body TEXT NOT NULL, PRIMARY KEY (place, at)) STRICT, WITHOUT ROWID"
+    )
+    db.execute("CREATE INDEX turns_by_time ON turns (at)")
