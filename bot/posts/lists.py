@@ -72,8 +72,9 @@ def _said(entry: Entry) -> str:
 
 def sentence_of(entry: Entry) -> str:
     """What a commit does, as who read its patch says it; of a low one, and without an analysis, as the list said."""
-    read = "" if entry.grade.importance is Importance.LOW else first_sentence(entry.analysis.summary)
-    return read or entry.grade.sentence
+    if entry.grade.importance is Importance.LOW:
+        return entry.grade.sentence
+    return entry.analysis.correction.sentence or first_sentence(entry.analysis.summary) or entry.grade.sentence
 
 
 # --- The rest ----------------------------------------------------------------------------------
