@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from bot.commits import filters, related
+from bot.commits import related
 from bot.commits.rollup import roll_up, weightiest_first
+from bot.filtering import filtered
 from bot.judgement import questions, triage
 from bot.judgement.asker import Asker
 from bot.judgement.brief import Brief
@@ -177,9 +178,9 @@ class App:
         """
         scope = replace(scope, branch=scope.branch or repository.branch)
         landed = () if scope.filters.releases else landed
-        commits = tuple(c for c in landed if filters.wanted(c, scope.filters))
-        filtered = len(landed) - len(commits)
-        request = DigestRequest("", repository, scope, commits, filtered, None, notices, releases)
+        commits, lacking = filtered(self.repositories, repository, scope, landed)
+        said, left_out = (*notices, *lacking), len(landed) - len(commits)
+        request = DigestRequest("", repository, scope, commits, left_out, None, said, releases)
         key, kept = self._kept(replace(request, key=self._key(request)))
         kept = replace(kept, period=scope.period, repository=repository) if kept else None
         return replace(request, key=key, kept=kept)
@@ -213,7 +214,7 @@ class App:
         place = (repository.name, repository.title, repository.url, scope.branch)
         shas = tuple(c.sha for c in request.commits) if until else ()
         about = (place, time, shas, scope.language, scope.filters, request.filtered)
-        about_releases = (scope.filters.releases, scope.between, *(r.name for r in request.releases))
+        about_releases = (*scope.filters.unwritten, scope.between, *(r.name for r in request.releases))
         also = [each for each in (*about_releases, "rollup" if scope.rollup else "") if each]
         named = (*about, model, questions.PROMPTS, triage.VERSION, *request.notices, *also)
         return hashlib.sha256(repr(named).encode()).hexdigest()

@@ -367,7 +367,7 @@ _LEARNING = frozenset({"slack"})
 
 
 class Chats:
-    """The chats, each made once it is needed, and anew where its settings were changed. Safe for several threads."""
+    """The chats, each made when it is needed, and again when its settings change. Safe for several threads."""
 
     def __init__(self, settings: AllSettings, rates: Rates | None = None, learned: Learned | None = None) -> None:
         """`rates` are those of several processes, `learned` is what they found out."""
@@ -481,7 +481,7 @@ def supervisor(made: Program, roles: Collection[str] = ROLES) -> Supervisor | Re
         return Readying(chats.set_up, chats)
     interpreter = made.in_chats()
 
-    def mended(name: str) -> None:
+    def reconnected(name: str) -> None:
         """What waits since a chat failed is tried at once."""
         now = made.app.clock()
         for each in store.subscriptions():
@@ -491,7 +491,7 @@ def supervisor(made: Program, roles: Collection[str] = ROLES) -> Supervisor | Re
     def listen(chat: Chat) -> None:
         chat.listen(made.host(interpreter, chat))
 
-    return Supervisor(chats.set_up, chats, listen, mended)
+    return Supervisor(chats.set_up, chats, listen, reconnected)
 
 
 @contextmanager
@@ -616,6 +616,7 @@ def retain(made: Program) -> None:
     The database is made small.
     """
     days, followed = made.settings.digest_keep_days, [s.repo for s in made.store.subscriptions()]
+    followed += [member.repo for delivery in made.store.latest_deliveries() for member in delivery.members]
     clones = _clones(made).retain(followed, _now() - _UNUSED)
     gone = made.store.retain(_now() - timedelta(days=days), followed) if days else 0
     made.store.compact()

@@ -93,8 +93,8 @@ class Readying:
 class Supervisor:
     """Listens in chats, each in its own thread, until it is stopped.
 
-    `listen` listens in a chat until that is closed, and raises DigestError; `mended` is called with the name of a chat
-    that is connected again. `wait` waits some seconds, or until it is stopped, and says whether it is.
+    `listen` listens in a chat until that is closed, and raises DigestError; `reconnected` gets the name of a chat that
+    is connected again. `wait` waits some seconds, or until it is stopped, and says whether it is.
     """
 
     def __init__(
@@ -102,11 +102,11 @@ class Supervisor:
         names: Sequence[str],
         makers: Makers,
         listen: Callable[[Chat], None],
-        mended: Callable[[str], None] = lambda _: None,
+        reconnected: Callable[[str], None] = lambda _: None,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         self._states = {name: _State() for name in names}
-        self._makers, self._listen, self._mended = makers, listen, mended
+        self._makers, self._listen, self._reconnected = makers, listen, reconnected
         self._stopped, self._looking = threading.Event(), threading.Lock()
         self._wait = wait or self._stopped.wait
 
@@ -193,15 +193,15 @@ class Supervisor:
             for name, state in self._states.items():
                 chat, trouble = state.chat, state.trouble
                 if chat and chat.connected and (trouble or not state.connected):
-                    if trouble and not self._has_mended(name):
+                    if trouble and not self._has_reconnected(name):
                         continue
                     state.connected, state.trouble, state.reported = True, None, set()
                     _log.info("connected", extra={"fields": {"chat": name}})
 
-    def _has_mended(self, name: str) -> bool:
+    def _has_reconnected(self, name: str) -> bool:
         """Tell that a chat is back; what could not take note, such as a busy database, is told at the next look."""
         try:
-            self._mended(name)
+            self._reconnected(name)
         except DigestError as error:
             _log.warning("not noted yet", extra={"fields": {"chat": name, "reason": error}})
             return False

@@ -59,6 +59,11 @@ class Watched:
         with self._watch():
             return self._source.repository(repo)
 
+    def group(self, name: str) -> tuple[Repository, ...]:
+        """As the source's."""
+        with self._watch():
+            return self._source.group(name)
+
     def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """As the source's."""
         with self._watch():
@@ -130,6 +135,11 @@ class Watched:
         """As the source's."""
         with self._watch():
             return self._source.look(repo, commit, looks)
+
+    def text(self, repo: str, branch: str, paths: Sequence[str]) -> str | None:
+        """As the source's."""
+        with self._watch():
+            return self._source.text(repo, branch, paths)
 
     def quota(self) -> Quota | None:
         """As the source's."""

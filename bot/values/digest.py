@@ -201,13 +201,23 @@ class Filters:
     """What of a repository a subscription wants.
 
     `authors`: names or logins; with a leading `-`, everyone but them. `paths`: folders or files; a commit counts
-    when it touches one. `bots`: whether bots' commits count. `releases`: nothing but releases, and no commit.
+    when it touches one. `bots`: whether bots' commits count. `releases`: nothing but releases, and no commit. `labels`
+    of the change request, where one with a leading `-` leaves out what bears it; `owners`: teams or people, a commit
+    counts when it touches what one of them owns, by the repository's CODEOWNERS.
     """
 
     authors: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     bots: bool = True
-    releases: bool = field(default=False, repr=False)  # what is kept by the text of all this is found again
+    # What is kept by the text of all the above is found again.
+    releases: bool = field(default=False, repr=False)
+    labels: tuple[str, ...] = field(default=(), repr=False)
+    owners: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def unwritten(self) -> tuple[object, ...]:
+        """What of them the text of all the above leaves out."""
+        return (self.releases, *((name, each) for name in ("labels", "owners") if (each := getattr(self, name))))
 
 
 @dataclass(frozen=True, slots=True)
