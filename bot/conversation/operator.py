@@ -547,6 +547,6 @@ def _subscription(number: int, value: object, now: datetime) -> Subscription:
         now,
         now,
         top=record.top,
-        threads=Threads(record.threads),
         holidays=record.holidays,
+        threads=Threads(record.threads),
     )

@@ -54,8 +54,8 @@ def _reasons(found: Sequence[_Found], several: bool, texts: Texts) -> tuple[dict
 
 
 def _name(found: _Found, several: bool) -> str:
-    repository, entry = found
-    return f"{repository.title if several else ''}{repository.named(entry.commit)}"
+    (repository, entry), sign = found, "@" if found[1].commit.pull is None else ""
+    return f"{f'{repository.title}{sign}' if several else ''}{repository.named(entry.commit)}"
 
 
 def _read_line(found: _Found, reason: str, several: bool, texts: Texts) -> Line:

@@ -23,6 +23,9 @@ TRIED = (*UNREACHABLE, DENIED)
 TOP, MOST_TOP = 12, 50
 """How many high commits a thread has where nobody says so, and at most."""
 
+GATHERED = "gathered"
+"""In the place of a digest's key: there is one of each repository of a group."""
+
 LOOK = 1
 """The form in which this version writes a digest; 0 is that of the versions before 0.3.
 
@@ -37,9 +40,6 @@ class Threads(StrEnum):
     REPORT = "report"
     NONE = "no"
 
-
-GATHERED = "gathered"
-"""In the place of a digest's key: there is one of each repository of a group."""
 
 FOLLOW_UPS = 5
 """How often a week a place is told what became of commits that it was told of, where nobody says so."""
@@ -232,10 +232,10 @@ class Delivery:
     mark: Mark | None = None
     follow_ups: tuple[FollowUp, ...] = ()
     told: tuple[tuple[str, datetime], ...] = ()
+    members: tuple[Member, ...] = ()
     threads: Threads = Threads.FULL
     look: int = 0
     new_look: bool = False
-    members: tuple[Member, ...] = ()
 
     @property
     def digests(self) -> tuple[str, ...]:

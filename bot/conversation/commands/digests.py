@@ -143,8 +143,8 @@ def _group_post(context: Context, repository: Repository, digests: Sequence[Dige
     size = len(context.naming.members(repository))
     asked_for = repository.name if is_hosted(repository.name) else ""
     group = Group(repository.title, period, size, tuple(digests), asked_for=asked_for)
-    files = report.gathered(group.title, digests, context.texts)
-    return group_post(group, context.texts, files, top=kept.top, threads=kept.threads)
+    attached = report.gathered(group.title, digests, context.texts)
+    return group_post(group, context.texts, attached, top=kept.top, threads=kept.threads)
 
 
 def _report(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
