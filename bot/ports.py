@@ -251,11 +251,13 @@ class LanguageModel(Protocol):
 class Listener(Protocol):
     """What a chat tells of what people do there. Safe to call from several threads; raises nothing that it expects."""
 
-    def request(self, request: Request, show: Callable[[Form], None] | None = None) -> None:
+    def request(
+        self, request: Request, show: Callable[[Form], None] | None = None, before: Callable[[], None] = lambda: None
+    ) -> None:
         """Answer a request where it was made; one whose `id` was seen before is not answered again.
 
         `show` opens a form, in a chat that has such: it is called instead of an answer where the line asks for one, and
-        may raise DigestError, which is told.
+        may raise DigestError, which is told. `before` is called right before anything is said or shown.
         """
         ...
 
@@ -339,6 +341,13 @@ class Chat(Protocol):
         """Who reads at a place, asked of the chat for `person` (empty: nobody in particular), and remembered a while.
 
         Raises ConfigError, and Unavailable where that can be told later; what cannot be told is taken for the worst.
+        """
+        ...
+
+    def check(self, place: Place) -> None:
+        """Refuse a channel in which the bot cannot post, with words for somebody who is in it.
+
+        Raises NotFound and Forbidden; where the chat does not tell, nothing.
         """
         ...
 

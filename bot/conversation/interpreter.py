@@ -29,9 +29,9 @@ class Interpreter:
         defaults, repositories = self._services.defaults, self._services.app.repositories
         words = grammar.words(request.text)
         command = WORDS.get(words[0].lower()) if words else None
-        place = request.place
+        place, aloud = request.place, False
         if in_public and len(words) > 1 and words[-1].lower() in words_of(PUBLIC) and not (command and command.free):
-            words, place = words[:-1], replace(place, viewer=None)
+            words, place, aloud = words[:-1], replace(place, viewer=None), True
         here = self._services.subscriptions.subscriptions(place.whole)
         words = self._with_folders(words, command, {s.repo for s in here})
         follows, by_operator = frozenset(s.repo for s in here), self._services.by_operator
@@ -48,7 +48,7 @@ class Interpreter:
                 command, words = self._dated(command, words, schedule.today(self._services.app.clock(), zone))
             except UsageError as error:
                 problem = error
-        return Context(request, tuple(words), command, place, who, texts, zone, naming, self._services, problem)
+        return Context(request, tuple(words), command, place, who, texts, zone, naming, self._services, problem, aloud)
 
     @staticmethod
     def _dated(command: Command | None, words: Sequence[str], today: date) -> tuple[Command | None, list[str]]:

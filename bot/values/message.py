@@ -93,7 +93,7 @@ class MessageKind(StrEnum):
     """What a message is: part of a digest, or of what is answered to somebody.
 
     A `QUESTION` asks which of several things is meant; an `ANNOUNCEMENT` concerns everybody in a channel, whoever
-    caused it; an `ERROR` and a `NOTE` are for who asked.
+    caused it; an `ERROR` and a `NOTE` are for who asked, and what is `PERSONAL` too, unless they want all to see it.
     """
 
     HEADLINE = "headline"
@@ -103,6 +103,7 @@ class MessageKind(StrEnum):
     ANSWER = "answer"
     QUESTION = "question"
     ANNOUNCEMENT = "announcement"
+    PERSONAL = "personal"
     ERROR = "error"
     NOTE = "note"
 

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -11,18 +12,20 @@ from typing import Any
 from slack_sdk.web import WebClient
 
 from adapters.chats.ratelimit import shared_by
+from adapters.chats.rendering import is_files
 from adapters.chats.sending import Json, Part, fresh, legible, matching, readable, send_parts
 from adapters.chats.slack import limits
 from adapters.chats.slack.audience import Audience
 from adapters.chats.slack.blocks import Page, render
 from adapters.chats.slack.calls import LOOKED_AT, SETTLE, Caller, Gate, put
 from adapters.chats.slack.inbound import Inbound
+from adapters.chats.slack.notes import StatusNote
 from adapters.chats.slack.people import People
 from adapters.chats.slack.settings import SlackSettings
 from adapters.chats.slack.transports import Http, Silence, Socket, Transport
 from adapters.chats.slack.workspaces import NAME, InstalledWorkspaces, OneWorkspace, Workspaces, parts_of, place_of
 from adapters.chats.wall import Wall
-from bot.errors import ConfigError
+from bot.errors import ConfigError, Unavailable
 from bot.ports import Idempotency, Listener, Posted, Rates, Readers
 from bot.values import Attachment, Message, MessageKind, Place
 
@@ -34,7 +37,7 @@ _NAME = 100
 """A longer name of a sending is told by its digest: metadata holds little."""
 
 _Mark = str | tuple[str, ...]
-"""By what a message is known again: the key that was sent with it, or the names of its files."""
+"""By what a message is known again: the key that was sent with it, or the names of its files, and then its words."""
 
 
 class SlackChat:
@@ -81,7 +84,8 @@ class SlackChat:
         team, channel = parts_of(place)
         client = self._workspaces.client(team)
         rendered, once = render(message), once or fresh(self._now())
-        share = partial(self._share, client, rendered.files, once)
+        said = rendered.pages[0].text if is_files(message) else ""
+        share = partial(self._share, client, rendered.files, said, once)
         if place.viewer and not channel.startswith("D"):  # direct messages are for the two of them anyway
             for page in rendered.pages:
                 self._people.whisper(place, page, last=message.kind in (MessageKind.ERROR, MessageKind.NOTE))
@@ -92,8 +96,10 @@ class SlackChat:
         pages = [
             Part[_Mark](key, partial(self._send, client, page, key, once))
             for key, page in zip(keys, rendered.pages, strict=True)
+            if not said  # the words of what is nothing but files stand with the files
         ]
-        files = [Part[_Mark](names, share)] if (names := _names(file.name for file in rendered.files)) else []
+        names = _names(file.name for file in rendered.files)
+        files = [Part[_Mark]((*names, said), share)] if names else []
 
         def look(place: Place, wanted: Sequence[_Mark]) -> dict[_Mark, str]:  # only the first page begins a thread
             return self._look(client, once, place, wanted if place.thread else [m for m in wanted if m not in keys[1:]])
@@ -123,8 +129,8 @@ class SlackChat:
         )
         return answer if isinstance(answer, str) else str(answer["ts"])
 
-    def _share(self, client: WebClient, files: Sequence[Attachment], once: Idempotency, place: Place) -> str:
-        """Put files into a channel or thread, all in one message, of which Slack tells no timestamp."""
+    def _share(self, client: WebClient, files: Sequence[Attachment], said: str, once: Idempotency, place: Place) -> str:
+        """Put files into a channel or thread, all in one message with its words, of which Slack tells no timestamp."""
         team, channel = parts_of(place)
         tried: set[str] = set()
 
@@ -136,6 +142,7 @@ class SlackChat:
                 files=[{"id": number, "title": file.name} for number, file in zip(ids, files, strict=True)],
                 channel_id=channel,
                 thread_ts=place.thread,
+                initial_comment=said or None,
             )
 
         def settle() -> str | None:
@@ -159,6 +166,11 @@ class SlackChat:
         """Who reads at a place, where `person` asked, as Slack said minutes ago. Raises ConfigError, Unavailable."""
         return self._audience.readers(place, person)
 
+    def check(self, place: Place) -> None:
+        """Refuse a channel that the bot is not in, or that takes nothing more. Raises NotFound, Forbidden."""
+        with suppress(ConfigError, Unavailable):  # then a digest that cannot be posted tells
+            self._people.check(place)
+
     # --- What is there already ---------------------------------------------------------------
 
     def posted(self, place: Place, names: Collection[str], since: datetime) -> Posted:
@@ -174,7 +186,7 @@ class SlackChat:
             for message in self._messages(self._workspaces.client(team), place, since):
                 mark = _mark(message)
                 if isinstance(mark, tuple):
-                    files |= {*mark}
+                    files |= {*mark[:-1]}
                 elif mark in wanted:
                     threads[wanted[mark]] = place.thread or str(message["ts"])
         return Posted(threads, frozenset(files))
@@ -218,7 +230,8 @@ class SlackChat:
         app = self._workspaces.app(
             _bolt_log, self._transport.secret, lambda team: listener.text(None, "slack.not_invited", workspace=team)
         )
-        self._inbound = Inbound(app, self._people, self.post, listener, self._workspaces.forget)
+        note = partial(StatusNote, self._workspaces, self._call, self._people)
+        self._inbound = Inbound(app, self._people, self.post, listener, self._workspaces.forget, note=note)
         try:
             self._transport.run(app)
         finally:
@@ -246,7 +259,7 @@ def _names(names: Iterable[str]) -> tuple[str, ...]:
 def _mark(message: dict[str, Any]) -> _Mark:
     """By what a message is known again; empty where it is none of ours."""
     if files := message.get("files"):
-        return _names(str(file.get("name")) for file in files)
+        return (*_names(str(file.get("name")) for file in files), str(message.get("text") or ""))
     metadata = message.get("metadata") or {}
     return str((metadata.get("event_payload") or {}).get("key", "")) if metadata.get("event_type") == _EVENT else ""
 
