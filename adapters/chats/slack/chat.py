@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -84,13 +85,14 @@ class SlackChat:
         team, channel = parts_of(place)
         client = self._workspaces.client(team)
         rendered, once = render(message), once or fresh(self._now())
-        said = rendered.pages[0].text if is_files(message) else ""
+        apart = place.viewer is not None and not channel.startswith("D")  # which is for the two of them anyway
+        said = render(replace(message, parts=())).pages[0].text if apart or is_files(message) else ""
         share = partial(self._share, client, rendered.files, said, once)
-        if place.viewer and not channel.startswith("D"):  # direct messages are for the two of them anyway
+        if apart:
             for page in rendered.pages:
                 self._people.whisper(place, page, last=message.kind in (MessageKind.ERROR, MessageKind.NOTE))
             if rendered.files:
-                share(place_of(team, self._people.direct(team, place.viewer)))
+                share(place_of(team, self._people.direct(team, str(place.viewer))))
             return place
         keys = [f"{_short(once.key)}/{number}" for number in range(len(rendered.pages))]
         pages = [
