@@ -7,6 +7,7 @@ larksuite/cli has it (shortcuts/application). It is a convenience: what is typed
 import logging
 
 from adapters.chats.feishu.calls import Answer, Api, Json
+from bot import DOCUMENTATION
 from bot.errors import DigestError
 
 _log = logging.getLogger("digest.feishu")
@@ -23,7 +24,7 @@ def register(api: Api, description: str) -> None:
         _log.info("the slash command could not be registered: %s", error.key)
         return
     if refused:
-        _log.info("Feishu did not register the slash command (code %s): see docs/feishu.md", refused.code)
+        _log.info("Feishu did not register the slash command (%s): see %s/feishu.md", refused.code, DOCUMENTATION)
 
 
 def _refused(api: Api, description: str) -> Answer | None:
