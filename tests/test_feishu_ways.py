@@ -388,7 +388,7 @@ def test_an_event_in_many_pieces_is_put_together(server, world):
     server.socket.part = 100
     chat = chat_of(server)
     with listening(chat, world):
-        asked = server.say("help " + "x" * 3_000)
+        asked = server.say("help " * 300)
         idle(chat)
         assert answered(server) == once([asked])
         assert "characters" in server.shown(server.group("oc_1").messages[-1])
