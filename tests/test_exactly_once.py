@@ -18,13 +18,13 @@ AT_ONCE = 10
 # Of each series: the chat; how many seeds; how long a message does not show in the history; how long the bot waits
 # before it looks for one; and whether the chat is late, drops connections and answers 429 and 500.
 SERIES = {
-    "killed": ("slack", 200 if STRESS else 4, 0.0, 0.5, True),
-    "hidden": ("slack", 40 if STRESS else 2, 3.0, 4.0, True),
-    "impatient": ("slack", 40 if STRESS else 2, 3.0, 0.5, False),
+    "killed": ("slack", 200 if STRESS else 2, 0.0, 0.5, True),
+    "hidden": ("slack", 40 if STRESS else 1, 3.0, 4.0, True),
+    "impatient": ("slack", 40 if STRESS else 1, 3.0, 0.5, False),
     "feishu": ("feishu", 200 if STRESS else 1, 3.0, 0.5, True),
     "feishu, later": ("feishu, later", 100 if STRESS else 1, 0.0, 0.5, True),
-    "forgotten": ("slack", 100 if STRESS else 2, 0.0, 0.5, True),
-    "feishu, forgotten": ("feishu", 100 if STRESS else 2, 0.0, 0.5, True),
+    "forgotten": ("slack", 100 if STRESS else 1, 0.0, 0.5, True),
+    "feishu, forgotten": ("feishu", 100 if STRESS else 1, 0.0, 0.5, True),
 }
 
 

@@ -7,8 +7,9 @@ left. Pure, but for those questions.
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain, islice, takewhile
 from typing import Generic, Protocol, TypeVar
 
 from bot.errors import NotFound
@@ -69,11 +70,15 @@ class Lines(Protocol[P]):
 
 @dataclass(frozen=True, slots=True)
 class Stretch(Generic[P]):
-    """The upper part of a line: `met` says that its old tip lies right below, `whole` that no more of it is above."""
+    """The upper part of a line: `met` says that its old tip lies right below, `whole` that no more of it is above.
+
+    `below` is what was read of the rest.
+    """
 
     points: tuple[P, ...]
     met: bool = False
     whole: bool = True
+    below: tuple[P, ...] = ()
 
 
 def landing(lines: Lines[P], head: str, tip: str | None, window: Window, row: int) -> Landing:
@@ -91,9 +96,10 @@ def landing(lines: Lines[P], head: str, tip: str | None, window: Window, row: in
     if not new.whole:
         return by_dates(lines, head, window, row, dated=True)
     told = new.points[waiting(new.points, window) :]
+    aside = lines.read(_aside(lines, tip, len(old.points), new)) if old else ()
     if old and old.points:
-        return _left(lines, (head, tip), new.points, told, old.points)
-    return Landing(told[0].sha if told else tip, lines.read(told))
+        return replace(_left(lines, (head, tip), new.points, told, old.points), aside=aside)
+    return Landing(told[0].sha if told else tip, lines.read(told), aside=aside)
 
 
 def by_dates(
@@ -122,6 +128,13 @@ def contents(lines: Lines[P], new: str, old: str, head: str | None) -> Contents:
         return Contents(shas, whole=found.whole)
     aside = bisect_left(shas, True, lo=1, key=lambda sha: lines.holds(head, sha))
     return Contents(shas, aside, found.whole)
+
+
+def _aside(lines: Lines[P], tip: str, gone: int, new: Stretch[P]) -> tuple[P, ...]:
+    """What of the line down from `tip`, below the `gone` of it, a merge the other way round took off the new line."""
+    there = {point.sha for point in new.below}
+    line = islice(chain.from_iterable(lines.pages(tip)), gone, gone + COMPARED)
+    return tuple(takewhile(lambda point: point.sha not in there, line))
 
 
 def _above(line: Sequence[Point], since: datetime) -> int:
@@ -166,7 +179,7 @@ def beyond(pages: Iterable[Sequence[P]], tip: str, reached: Callable[[str], bool
         if len(line) >= MOST or number >= PAGES:
             return Stretch(tuple(line), whole=False)
     left = bisect_left(line, True, key=lambda point: reached(point.sha)) if tip else len(line)
-    return Stretch(tuple(line[:left]))
+    return Stretch(tuple(line[:left]), below=tuple(line[left:]))
 
 
 def recent(pages: Iterable[Sequence[P]], since: datetime, row: int) -> tuple[P, ...]:

@@ -7,7 +7,7 @@ and remembered, since it may come back later.
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.commits.line import COMPARED, paired
 from bot.commits.twins import patch_id
@@ -51,16 +51,21 @@ def arrival(branch: str, before: Mark | None, landing: Landing, patches: Patches
     Where all that is new waits, a rewrite is told with it.
     """
     new, known = (*landing.waiting, *landing.commits), before.gone if before else ()
+    rewritten = bool(landing.missing or landing.returned)
     ids = _ids(landing.gone, patches)
     same = _by_patch([c for c in new if c.sha not in landing.returned], landing.gone, ids, patches)
-    again = _known([c for c in new if c.sha not in {**landing.returned, **same}], known, patches)
+    away = [g for g in known if rewritten or not g.aside]
+    again = _known([c for c in new if c.sha not in {**landing.returned, **same}], away, patches)
     found = {**landing.returned, **same, **again}
     if landing.waiting and not landing.commits and not found:
         return Arrival(Mark(branch, landing.tip, gone=known))
     first = next((n for n, commit in enumerate(landing.waiting) if commit.sha in found), len(landing.waiting))
     told = (*landing.waiting[first:], *landing.commits)
     gone = tuple(c for c in landing.gone if c.sha not in same.values())
-    left = (*(_remembered(c, ids) for c in gone), *(g for g in known if g.sha not in again.values()))
+    here = tuple(replace(_remembered(c, {}), aside=True) for c in landing.aside)
+    fresh = (*(_remembered(c, ids) for c in gone), *here)
+    seen = {*again.values(), *(g.sha for g in fresh)}
+    left = (*fresh, *(g for g in known if g.sha not in seen))
     return Arrival(
         Mark(branch, told[0].sha if told and first < len(landing.waiting) else landing.tip, gone=left[:COMPARED]),
         tuple(c for c in told if c.sha not in found),
@@ -68,7 +73,7 @@ def arrival(branch: str, before: Mark | None, landing: Landing, patches: Patches
         tuple(c for c in told if c.sha in found),
         gone,
         landing.missing - len(same),
-        bool(landing.missing or landing.returned),
+        rewritten,
         landing.dated,
         landing.lost,
     )

@@ -33,8 +33,10 @@ TICK, AHEAD = 5, 60
 LISTEN, WORK, PLAN = ROLES = ("listen", "work", "plan")
 """What a process may do, where it does not do all of it."""
 
-_BUILDERS, _SENDERS = 4 * HANDS, 32
-"""Threads for tasks of a kind. Those who build wait for a hand, so that a host that hangs leaves some to others."""
+_BUILDERS, _SENDERS = 4 * HANDS, 128
+"""Threads for tasks of a kind. Those who build wait for a hand, so that a host that hangs leaves some to others; those
+who send mostly wait for a channel's second, or for a workspace's minute.
+"""
 _SLOW = timedelta(seconds=5)
 """After which a slow host is tried again that has its share in hand."""
 _URGENT = 1_000

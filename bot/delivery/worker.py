@@ -23,14 +23,15 @@ from bot.delivery.steps import A_MOMENT, Steps
 from bot.ports import Archive, Chat, Leases, Ledger, Memory, Subscriptions
 from bot.values import Place
 
-IN_HAND = 128
+IN_HAND = 256
 """Deliveries of one process at a time, beside those of slow hosts: the others are left to other processes."""
 TICK = 5
 """Seconds between two looks at what is due."""
 AHEAD = 60
 """Seconds between two looks at what is due soon."""
 
-_SENDERS = 32
+_SENDERS = 128
+"""Mostly they wait for a channel's second, or for a workspace's minute."""
 _log = logging.getLogger("digest.worker")
 
 

@@ -236,8 +236,9 @@ class Landing:
 
     Where the branch left that tip, `waiting` is what is not told yet, `returned` says by SHA what came back and what it
     was called before, by who wrote it when and its title; `missing` commits did not, of which `gone` are the newest.
-    `dated` says that dates decided, since the line is too long, and `lost` that they did since the earlier tip is not
-    there any more.
+    `aside` is what a merge the other way round (`git pull` onto work of one's own) took off the branch's first-parent
+    line: still there, and told before. `dated` says that dates decided, since the line is too long, `lost` that they
+    did since the earlier tip is not there any more.
     """
 
     tip: str
@@ -248,6 +249,7 @@ class Landing:
     returned: Mapping[str, str] = field(default_factory=dict)
     dated: bool = False
     lost: bool = False
+    aside: tuple[Commit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
