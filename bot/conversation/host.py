@@ -155,8 +155,9 @@ class Host:
 
     def _is_alone(self, place: Place, person: str) -> bool:
         """Whether one person alone reads at a place, as far as the chat says."""
+        about = replace(place, viewer=person or None)  # who the others are is not asked after: that takes many calls
         try:
-            return place.viewer is not None or self._chat.readers(place, person).alone
+            return place.viewer is not None or self._chat.readers(about, person).alone
         except DigestError:
             return False
 
