@@ -230,6 +230,13 @@ def test_a_report_is_one_message_with_its_words_and_is_shared_once(server, time,
     assert {m["thread_ts"] for m in all_in(server)[1:]} == {thread.thread}
 
 
+def test_a_report_that_an_earlier_version_shared_is_not_shared_again(server, time, chat):
+    thread, first = chat.post(CHANNEL, HELLO), once(time, name="d1/report")
+    chat.post(thread, FILES, first)  # its words in a message of their own
+    chat.post(thread, REPORT, replace(first, again=True))
+    assert len(shares(server)) == 1
+
+
 @pytest.mark.parametrize("fault", [DROPPED, LOST, BUSY, BROKEN, INTERNAL])
 def test_a_share_that_went_wrong_ends_in_one(server, time, chat, fault):
     server.queue(fault, method="files.completeUploadExternal")

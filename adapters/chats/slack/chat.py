@@ -195,7 +195,7 @@ class SlackChat:
 
     def _look(self, client: WebClient, once: Idempotency, place: Place, wanted: Sequence[_Mark]) -> dict[_Mark, str]:
         """The timestamps of the messages in a channel or thread that have the wanted marks, as far as they are seen."""
-        return matching(self._since(client, place, once), wanted, lambda message, mark: _mark(message) == mark, "ts")
+        return matching(self._since(client, place, once), wanted, _bears, "ts")
 
     def _since(self, client: WebClient, place: Place, once: Idempotency) -> Iterator[Json]:
         """The last messages of a channel or thread since something was first to be sent. Raises Unavailable."""
@@ -264,6 +264,12 @@ def _mark(message: dict[str, Any]) -> _Mark:
         return (*_names(str(file.get("name")) for file in files), str(message.get("text") or ""))
     metadata = message.get("metadata") or {}
     return str((metadata.get("event_payload") or {}).get("key", "")) if metadata.get("event_type") == _EVENT else ""
+
+
+def _bears(message: dict[str, Any], mark: _Mark) -> bool:
+    """Whether a message is the wanted one; an earlier version shared files without words."""
+    known = _mark(message)
+    return known == mark or (isinstance(mark, tuple) and known == (*mark[:-1], ""))
 
 
 def from_settings(settings: SlackSettings, rates: Rates | None = None) -> SlackChat:
