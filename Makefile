@@ -3,15 +3,16 @@ PYTHON ?= python3
 WORK ?= $(shell if [ -w . ]; then echo .; else echo "$${TMPDIR:-/tmp}/commit-digest-$$(id -u)"; fi)
 VENV ?= $(WORK)/.venv
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 INSTALLED := $(VENV)/.installed
 DEMO_REPO ?= .
 DEMO_OUT ?= $(WORK)/demo
 DEMO_ENV = DIGEST_DATABASE="$(DEMO_OUT)/digest.db" DIGEST_CLONES="$(DEMO_OUT)/clones"
 
-# One process more than two cores have: many tests wait for another process.
+# One more process than two cores: many tests wait for another process.
 PARALLEL := -n 3 --dist worksteal
 
-# Hundreds of tests start the program, which would compile itself each time if it kept no bytecode.
+# Hundreds of tests start the program, which would be compiled each time without its bytecode.
 test stress: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
@@ -21,16 +22,24 @@ test stress: export PYTHONDONTWRITEBYTECODE :=
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-$(INSTALLED): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
-	@mkdir -p "$(WORK)"
-	$(PYTHON) -m venv "$(VENV)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+VENV_MADE = @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")' \
+	&& mkdir -p "$(WORK)" && $(PYTHON) -m venv "$(VENV)"
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+# What the program needs is installed within a minute; what checks and tests need besides takes another.
+$(RUNS): pyproject.toml constraints.txt
+	$(VENV_MADE)
+	$(PIP) -e .
 	@touch $@
 
-setup: $(INSTALLED) ## Create the virtual environment; everything else does so when needed
+$(INSTALLED): pyproject.toml constraints.txt
+	$(VENV_MADE)
+	$(PIP) -e '.[dev]'
+	@touch $@ $(RUNS)
 
-demo: $(INSTALLED) ## Show a digest of this repository, or of DEMO_REPO=/path, a URL or owner/name
+setup: $(INSTALLED) ## Create the virtual environment (everything else does so if needed)
+
+demo: $(RUNS) ## Show a digest of this repository, or of DEMO_REPO=/path, a URL or owner/name
 	@mkdir -p "$(DEMO_OUT)"
 	@$(DEMO_ENV) $(BIN)/digest latest "$(DEMO_REPO)"
 	@$(DEMO_ENV) $(BIN)/digest report "$(DEMO_REPO)" --date latest -o "$(DEMO_OUT)/report.md"
@@ -44,7 +53,8 @@ demo: $(INSTALLED) ## Show a digest of this repository, or of DEMO_REPO=/path, a
 test: $(INSTALLED) ## Run all tests
 	$(BIN)/python -m pytest -q $(PARALLEL) -o cache_dir="$(VENV)/cache/pytest"
 
-check: $(INSTALLED) ## Check formatting, types, imports and dependencies
+check: $(INSTALLED) ## Check formatting, wording, types, imports and dependencies
+	$(BIN)/python docs/style.py
 	$(BIN)/ruff check --cache-dir "$(VENV)/cache/ruff" .
 	$(BIN)/ruff format --check --cache-dir "$(VENV)/cache/ruff" .
 	$(BIN)/mypy --cache-dir "$(VENV)/cache/mypy"
@@ -52,10 +62,10 @@ check: $(INSTALLED) ## Check formatting, types, imports and dependencies
 	$(BIN)/deptry .
 	$(BIN)/deptry tests tests/bench tests/eval docs --exclude '\.venv' --ignore DEP002,DEP004
 
-stress: $(INSTALLED) ## Run all tests with thousands of examples for each property: takes long
+stress: $(INSTALLED) ## Run all tests with thousands of examples for each property: takes a long time
 	STRESS=1 $(BIN)/python -m pytest -q $(PARALLEL) -o cache_dir="$(VENV)/cache/pytest"
 
-bench: $(INSTALLED) ## Measure speed and memory against their bars: takes many minutes
+bench: $(INSTALLED) ## Measure speed and memory against their limits: takes many minutes
 	$(BIN)/python tests/bench/run.py
 
 # GRADED=commits.jsonl.gz (commits that maintainers graded) and REPO=path DATE=2026-01-26 (a real day), with MODEL=rules,
@@ -75,20 +85,21 @@ pictures: $(INSTALLED) ## Redraw the pictures of the docs from the program's rea
 	$(BIN)/python docs/slack_picture.py
 	$(BIN)/python docs/analysis_picture.py
 	$(BIN)/python docs/feishu_picture.py
+	$(BIN)/python docs/layers.py
 
 fmt: $(INSTALLED) ## Format the code
 	$(BIN)/ruff check --fix-only --cache-dir "$(VENV)/cache/ruff" .
 	$(BIN)/ruff format --cache-dir "$(VENV)/cache/ruff" .
 
-# The locks with hashes, beside the ranges of pyproject.toml and the versions of constraints.txt: of what everybody needs,
-# and of that with the driver for PostgreSQL. Needs uv.
+# The locks with hashes, from the ranges in pyproject.toml and the versions in constraints.txt: what everybody needs, and
+# the same with the driver for PostgreSQL. Needs uv.
 LOCKED = uv pip compile pyproject.toml -c constraints.txt --universal --generate-hashes --python-version 3.11 --no-header \
 	--no-annotate --quiet
 lock: ## Write the locked requirements; needs uv
 	$(LOCKED) -o requirements.lock
 	$(LOCKED) --extra postgres -o requirements-postgres.lock
 
-# Wheel and sdist in build/release/dist, looked at by twine, and the wheel tried in a fresh environment. Nothing is uploaded.
+# Wheel and sdist in build/release/dist, checked by twine, and the wheel tried in a fresh environment. Uploads nothing.
 RELEASE = $(shell $(PYTHON) -c 'import os, sys; print(os.path.abspath(sys.argv[1]))' "$(WORK)")/build/release
 FRESH = DIGEST_DATABASE="$(RELEASE)/digest.db" DIGEST_CLONES="$(RELEASE)/clones" PYTHONPATH=
 release: ## Build wheel and sdist and try them; uploads nothing

@@ -58,7 +58,7 @@ class Formatter(logging.Formatter):
         return " ".join([_iso(moment, "seconds"), record.levelname, record.name, _one_line(event), *said])
 
     def _value(self, value: object) -> object:
-        """A field as it may be told: a number or a truth value as it is, anything else as text."""
+        """A field fit to be logged: a number or a truth value as it is, anything else as text."""
         text = str(value)
         redacted = self._redacted(text)
         exact = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
@@ -71,7 +71,7 @@ class Formatter(logging.Formatter):
 
 
 def _message(record: logging.LogRecord) -> str:
-    """What an event says. One whose arguments do not fit is told without: `logging` would print them, secrets and all.
+    """What an event says. If its arguments do not fit, they are left out: `logging` would print them, secrets and all.
 
     The library's answer to an error in a formatter is `Handler.handleError`, which writes message and arguments.
     """
@@ -134,7 +134,7 @@ _known: set[str] = set()
 def configure(settings: Settings) -> None:
     """Log to standard error as the settings say: the bot's own events from INFO on, libraries' from WARNING on.
 
-    Again, where settings are read again: no secret of before is told from then on, and no line is without a handler.
+    Safe to call again when settings are read again: earlier secrets stay hidden, and every line has a handler.
     """
     _known.update(secrets_of(settings))
     formatter = Formatter(frozenset(_known), settings.digest_log == "json")
@@ -155,8 +155,8 @@ def catch() -> None:
     def uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         log.critical("uncaught", exc_info=(kind, error, trace))
 
-    def in_thread(told: threading.ExceptHookArgs) -> None:
-        uncaught(told.exc_type, told.exc_value or told.exc_type(), told.exc_traceback)
+    def in_thread(raised: threading.ExceptHookArgs) -> None:
+        uncaught(raised.exc_type, raised.exc_value or raised.exc_type(), raised.exc_traceback)
 
     sys.excepthook, threading.excepthook = uncaught, in_thread
     logging.captureWarnings(True)

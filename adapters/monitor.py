@@ -1,4 +1,4 @@
-"""The operator's port: whether the process lives and is ready, and what it measures, for probes and for Prometheus."""
+"""The monitoring port: whether the process is alive and ready, and its metrics, for probes and for Prometheus."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -35,8 +35,8 @@ class _Answer:
 class Monitor:
     """Serves `/healthz`, `/readyz` and `/metrics` in a thread of its own.
 
-    `ready` says why no work can be done, empty where it can; `measures` gives what is measured now. Both are called
-    from several threads, for each request anew.
+    `ready` says why no work can be done, empty if it can; `measures` returns the current measurements. Both are called
+    from several threads, for each request.
     """
 
     def __init__(

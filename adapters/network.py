@@ -1,7 +1,7 @@
-"""The way out of this machine: one proxy, one set of certificates, and one word for what stands in the way.
+"""Outgoing connections: one proxy, one set of certificates, and one error for each obstacle.
 
 Every client library reads some of the usual variables, each others and each in its own way, and some end the program
-over one that they cannot use. So none of them reads any: what the variables say is decided here, and each is told.
+over one that they cannot use. So none of them reads any: what the variables mean is decided here, and passed to each.
 """
 
 import base64
@@ -106,7 +106,7 @@ def _is_here(host: str) -> bool:
 
 
 def _is_listed(host: str, port: int, entry: str) -> bool:
-    """Whether an entry of `NO_PROXY` means a host: `*`, a name and what is beneath it, an address, a network."""
+    """Whether an entry of `NO_PROXY` means a host: `*`, a name and its subdomains, an address, a network."""
     if entry == "*":
         return True
     if address := _address(host):
@@ -179,7 +179,7 @@ def context(environ: Mapping[str, str] = os.environ) -> ssl.SSLContext:
 
 
 def _changed(path: str) -> int:
-    """When a file was last changed, so that one that is mended is read again."""
+    """When a file was last changed, so that a corrected one is read again."""
     try:
         return Path(path).stat().st_mtime_ns
     except OSError:
@@ -250,8 +250,8 @@ def obstacle(error: BaseException, url: str) -> Unreachable | ConfigError | None
     `error` is the client's; what it was raised from and what it wraps is looked at too.
     """
     host, chain = urlsplit(url).hostname or "", list(_chain(error))
-    if told := next((each for each in chain if isinstance(each, Unreachable | ConfigError)), None):
-        return told
+    if known := next((each for each in chain if isinstance(each, Unreachable | ConfigError)), None):
+        return known
     if untrusted := next((each for each in chain if isinstance(each, ssl.SSLCertVerificationError)), None):
         return Unreachable("certificate_untrusted", host=host, problem=untrusted.verify_message)
     if proxy := proxy_for(url):

@@ -32,7 +32,7 @@ def ask(request: Request, seconds: float) -> HTTPResponse:
     try:
         answer: HTTPResponse = opener.open(request, timeout=seconds)
     except OSError as error:
-        if told := network.obstacle(error, url):
-            raise told from None
+        if obstacle := network.obstacle(error, url):
+            raise obstacle from None
         raise
     return answer

@@ -1,13 +1,13 @@
-"""Work that several processes share: a `bot.ports.Queue` on Procrastinate, in the database of the store.
+"""Work shared by several processes: a `bot.ports.Queue` on Procrastinate, in the store's database.
 
 Procrastinate (https://procrastinate.readthedocs.io, 3.10) gives each task to one process, by priority and under its
-lock, keeps when it is to be tried again, and knows by heartbeats which process is dead. Beyond that:
+lock, stores when to retry it, and recognises dead processes by their heartbeats. Beyond that:
 
-    added unless there    one statement looks whether a key waits or is worked on and adds the others
-    ended by its own      who stood still for too long must not end a task that is somebody else's by now
-    no LISTEN             it is asked every second, so that a pooler in transaction mode may stand between
-    begun anew            after any trouble with the server a crew registers anew: what the old one was given and never
-                          heard of is stalled then, and taken up; so is what a standby that took over gives back
+    added once            one statement adds the tasks whose keys are neither waiting nor running
+    ended by its owner    a process that was suspended must not end a task that another has taken over since
+    no LISTEN             it is polled every second, so that a pooler in transaction mode may sit in between
+    new registration      after any trouble with the server a crew registers again: tasks the old one was given but
+                          never received count as stalled then, and are taken over; so are those after a failover
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from bot.ports import Again, Crew, Queue, Task, Work
 
 _PLAN = "plan"
 _AGAIN = 1.0
-"""Seconds until a crew begins anew."""
+"""Seconds until a crew starts again."""
 _PAUSE, _LONGEST = 5, 1_800
 """Seconds until a task is tried again that raised: twice as long each time, up to the longest."""
 _REMEMBERED = 24
@@ -94,7 +94,7 @@ class _Connector(procrastinate.PsycopgConnector):
         self._tell = tell
 
     @asynccontextmanager
-    async def _told(self) -> AsyncIterator[None]:
+    async def _watched(self) -> AsyncIterator[None]:
         try:
             yield
         except exceptions.UniqueViolation:
@@ -105,16 +105,16 @@ class _Connector(procrastinate.PsycopgConnector):
         self._tell(True)
 
     async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
-        async with self._told():
+        async with self._watched():
             await super().execute_query_async(query, **arguments)
 
     async def execute_query_one_async(self, query: LiteralString, **arguments: Any) -> dict[str, Any]:
-        async with self._told():
+        async with self._watched():
             found: dict[str, Any] = await super().execute_query_one_async(query, **arguments)
         return found
 
     async def execute_query_all_async(self, query: LiteralString, **arguments: Any) -> list[dict[str, Any]]:
-        async with self._told():
+        async with self._watched():
             found: list[dict[str, Any]] = await super().execute_query_all_async(query, **arguments)
         return found
 
@@ -132,7 +132,7 @@ class _Manager(JobManager):
         return job
 
     async def strangers(self, worker_id: int) -> frozenset[int]:
-        """The tasks that a worker has in hand as the server says, and not as we know."""
+        """The tasks that a worker is running according to the server, but not to our knowledge."""
         rows = await self.connector.execute_query_all_async(_GIVEN, worker_id=worker_id)
         return frozenset(row["id"] for row in rows) - self._in_hand
 
@@ -155,7 +155,7 @@ class _Manager(JobManager):
 
 
 class ProcrastinateQueue(Queue):
-    """A `bot.ports.Queue`. Whose process is silent for `lease` gives back what it had in hand."""
+    """A `bot.ports.Queue`. If a process is silent for `lease`, its tasks return to the queue."""
 
     def __init__(self, server: Server, lease: timedelta) -> None:
         for name in ("procrastinate", "psycopg.pool"):  # what they say we say, with no arguments and no addresses
@@ -283,7 +283,7 @@ class ProcrastinateQueue(Queue):
             app.periodic(cron=_cron(seconds), queueing_lock=work.__name__)(task)
 
     async def _keep(self, crew: Crew, app: procrastinate.App) -> None:
-        """Let a crew work until the end, registered anew after any trouble."""
+        """Let a crew work until the end, registering again after any trouble."""
         runs: set[asyncio.Task[None]] = set()
         while not self._ended.is_set():
             trouble = self._troubles[crew.name] = asyncio.Event()
@@ -297,7 +297,7 @@ class ProcrastinateQueue(Queue):
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             for each in (lanes, *waited[1:]):
                 each.cancel()
-            worker.stop()  # type: ignore[no-untyped-call]  # what it has in hand is ended while the next one begins
+            worker.stop()  # type: ignore[no-untyped-call]  # its running tasks end while the next one starts
             runs = {each for each in runs if not each.done()}
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), _AGAIN)
@@ -305,7 +305,7 @@ class ProcrastinateQueue(Queue):
             await asyncio.wait(runs)
 
     async def _watch(self, worker: Worker) -> None:
-        """Return once the server says at two looks that a worker has in hand what it has not."""
+        """Return once the server says twice that a worker is running a task that it is not."""
         manager, before = worker.app.job_manager, frozenset[int]()
         assert isinstance(manager, _Manager)
         while True:
@@ -349,7 +349,7 @@ class ProcrastinateQueue(Queue):
 
 
 def _unheard(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What became of a task that nobody waits for: of trouble with the server it was told already."""
+    """The result of a task that nobody waits for; trouble with the server was logged already."""
     if not isinstance(error := context.get("exception"), exceptions.ConnectorException):
         _log.error("the queue failed: %s", context.get("message"), exc_info=error)
 
@@ -364,7 +364,7 @@ async def _kept_up(crew: Crew, worker: Worker) -> None:
 
 
 def _done(name: str, work: Work, periodic: bool) -> Callable[..., None]:
-    """A task as the engine calls it; a periodic one is told when it was due, and comes again by itself."""
+    """A task as the engine calls it; a periodic one gets the time it was due, and repeats automatically."""
 
     def do(timestamp: int = 0, **arguments: Any) -> None:  # noqa: ARG001
         try:

@@ -31,8 +31,8 @@ class Adapter(HTTPAdapter):
     ) -> requests.Response:
         """One answer; the proxy is the one that `adapters.network` names, whatever the library found."""
         proxy = network.proxy_for(request.url or "")
-        told = {"http": proxy.url, "https": proxy.url} if proxy else {}
-        return super().send(request, stream, timeout, verify, cert, told)
+        ours = {"http": proxy.url, "https": proxy.url} if proxy else {}
+        return super().send(request, stream, timeout, verify, cert, ours)
 
 
 def equip(session: requests.Session, adapter: type[Adapter] = Adapter) -> requests.Session:

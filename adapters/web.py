@@ -94,7 +94,7 @@ class WebServer:
         self._thread.join(1)
 
     def _respond(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        """The application's answer, of which the log tells no more than a stranger may cause."""
+        """The application's answer; a stranger cannot fill the log through it."""
 
         def started(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             if status.startswith("4"):
@@ -118,13 +118,13 @@ class _Counted:
         self._count, self._latest, self._next = 0, "", -math.inf
 
     def add(self, what: str, error: Exception | None = None) -> None:
-        """Count one, and tell of it if it is time."""
+        """Count one, and log the count if it is time."""
         with self._lock:
             self._count, self._latest = self._count + 1, what
         self.tell(error)
 
     def tell(self, error: Exception | None = None) -> None:
-        """Tell how many there were since it was told last, if it is time."""
+        """Log how many there were since the last line, if it is time."""
         with self._lock:
             if not self._count or time.monotonic() < self._next:
                 return

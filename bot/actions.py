@@ -317,7 +317,7 @@ def move(source: str, target: str) -> None:
 
 @_kindly
 def forget(what: str) -> None:
-    """Remove all that is kept of a repository or a person, and tell how much room that made."""
+    """Delete everything about a repository or a person, and print how much space that freed."""
     with parts.program() as program:
         before = parts.kept_bytes(program)
         if not parts.forget(program, what):

@@ -1,6 +1,6 @@
-"""Where the bot may go: which hosts an answer may name, which addresses are ours alone, and how names are spelt. Pure.
+"""Where the bot may connect: which hosts a response may name, which addresses are private, how names are spelled. Pure.
 
-A name or a URL is text from outside here: what cannot be read names no host, and is never an error.
+Names and URLs are text from outside here: what cannot be parsed names no host, and is never an error.
 """
 
 import re

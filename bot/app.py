@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from bot.commits import filters, related
+from bot.commits import related
 from bot.commits.rollup import roll_up, weightiest_first
+from bot.filtering import filtered
 from bot.judgement import questions, triage
 from bot.judgement.asker import Asker
 from bot.judgement.brief import Brief
@@ -96,9 +97,9 @@ class App:
         followed: Callable[[], Collection[str]] = tuple,
         account: Account = TERMINAL,
     ) -> Entry:
-        """One commit in full depth, analysed now unless that is kept; what of that failed is said.
+        """One commit in full depth, analysed now unless that is stored; failures are mentioned.
 
-        It is said where a commit is gone from a branch whose digest told of it: the default one, or one of `followed`.
+        So is a commit that is gone from a branch whose digest reported it: the default one, or one of `followed`.
         """
         history, brief = self._history(repository), self._brief(repository, texts, account=account)
         delivered = history.grade(commit, texts.language)
@@ -171,21 +172,21 @@ class App:
         notices: tuple[str, ...] = (),
         releases: tuple[Release, ...] = (),
     ) -> DigestRequest:
-        """The digest that is to be made of the commits that landed; `kept` where there is one of the same.
+        """The digest to make from the commits that landed; `kept` if there is one of the same commits.
 
-        `notices` are what it has to say of the branch, `releases` those that it tells of.
+        `notices` are about the branch, `releases` those that it reports.
         """
         scope = replace(scope, branch=scope.branch or repository.branch)
         landed = () if scope.filters.releases else landed
-        commits = tuple(c for c in landed if filters.wanted(c, scope.filters))
-        filtered = len(landed) - len(commits)
-        request = DigestRequest("", repository, scope, commits, filtered, None, notices, releases)
+        commits, lacking = filtered(self.repositories, repository, scope, landed)
+        said, left_out = (*notices, *lacking), len(landed) - len(commits)
+        request = DigestRequest("", repository, scope, commits, left_out, None, said, releases)
         key, kept = self._kept(replace(request, key=self._key(request)))
         kept = replace(kept, period=scope.period, repository=repository) if kept else None
         return replace(request, key=key, kept=kept)
 
     def _kept(self, request: DigestRequest) -> tuple[str, Digest | None]:
-        """The digest that is kept of the same, and its key: one that was delivered is not made anew by an upgrade."""
+        """The stored digest of the same commits, and its key: an upgrade never rebuilds one that was posted."""
         scope, shas, said = request.scope, [c.sha for c in request.commits], request.notices
         kept = self._archive.digest(request.key)
         if kept and [e.commit.sha for e in kept.entries] != shas:
@@ -196,8 +197,8 @@ class App:
         for name, digest in self._archive.delivered_digests(repo, scope.branch, scope.language, scope.period).items():
             same = [e.commit.sha for e in digest.entries] == shas and digest.filters == scope.filters
             same = same and (digest.rollup is not None) == scope.rollup
-            told = digest.releases is None or names_of(digest.releases) == {r.name for r in request.releases}
-            if same and told and not digest.degraded and digest.notices[: len(said)] == said:
+            current = digest.releases is None or names_of(digest.releases) == {r.name for r in request.releases}
+            if same and current and not digest.degraded and digest.notices[: len(said)] == said:
                 return name, digest
         return request.key, kept
 
@@ -213,7 +214,7 @@ class App:
         place = (repository.name, repository.title, repository.url, scope.branch)
         shas = tuple(c.sha for c in request.commits) if until else ()
         about = (place, time, shas, scope.language, scope.filters, request.filtered)
-        about_releases = (scope.filters.releases, scope.between, *(r.name for r in request.releases))
+        about_releases = (*scope.filters.unwritten, scope.between, *(r.name for r in request.releases))
         also = [each for each in (*about_releases, "rollup" if scope.rollup else "") if each]
         named = (*about, model, questions.PROMPTS, triage.VERSION, *request.notices, *also)
         return hashlib.sha256(repr(named).encode()).hexdigest()
@@ -260,7 +261,7 @@ class App:
             usual=history.usual(made),
             notices=(*made.notices, *brief.faults),
             degraded=bool(brief.faults),
-            releases=self.releasing.told(repository, request.releases, brief.branch),
+            releases=self.releasing.released(repository, request.releases, brief.branch),
             between=scope.between,
         )
 

@@ -20,15 +20,15 @@ _HELP = """What changed in a repository, what matters, and why.
 
 \b
   digest yesterday                    yesterday's digest of the repository you are in
-  digest today | week | latest        another time, also a date such as 2026-02-18
+  digest today | week | latest        another period, or a date such as 2026-02-18
   digest yesterday owner/repo         another repository: on GitHub, a path, or a URL
-  digest 6344 | 9a93eb7               one commit in full: a pull request or a SHA
-  digest search WORDS                 commits of digests so far
-  digest subscribe owner/repo         follow a repository; then plain "digest" is enough
+  digest 6344 | 9a93eb7               one commit in depth: a pull request or a SHA
+  digest search WORDS                 search the commits of earlier digests
+  digest subscribe owner/repo         follow a repository; then digest shows its last digest
   digest help                         everything you can ask, here and in a chat
 
-Settings come from the environment or a .env file; without any, the rules write the digest, with no account and no
-network. Set OPENAI_MODEL for a language model and GITHUB_TOKEN for GitHub.
+Settings come from the environment or a .env file. Without any, rules write the digest: no account, no network. Set
+OPENAI_MODEL to use a language model, and GITHUB_TOKEN for GitHub.
 """
 
 
@@ -40,7 +40,7 @@ def _actions() -> Any:
 
 
 class _Known(click.ParamType[str]):
-    """One of several names, which are only looked up when they are needed, so that `--help` of all is fast."""
+    """One of several names, looked up only when needed, so that `digest --help` is fast."""
 
     name = "name"
 
@@ -85,7 +85,7 @@ def _roles() -> Iterable[str]:
 
 
 class _Grammar(click.Group):
-    """A group that takes every line that is no command of its own for one of the chat's."""
+    """A group that passes every line that is not one of its own commands on to the chat's grammar."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -104,7 +104,7 @@ class _Grammar(click.Group):
 
 _LANG = click.option("--lang", type=_Known(_languages, _language), help="language  [default: DIGEST_LANGUAGE]")
 _ZONE = click.option("--zone", default="", help="IANA time zone of the days  [default: DIGEST_ZONE]")
-_REPO = click.option("--repo", default="", help="the repository, where a line names none")
+_REPO = click.option("--repo", default="", help="the repository, if the line names none")
 
 
 @click.group(
@@ -123,33 +123,40 @@ def cli(ctx: click.Context) -> None:
 
 @cli.command(hidden=True, context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="the answer as JSON")
+@click.option("--json", "as_json", is_flag=True, help="print the answer as JSON")
 @_REPO
 @click.option("--to", default="", help="post the answer there: slack:C0123456789, feishu:oc_…, slack-webhook:team")
 def ask(words: tuple[str, ...], as_json: bool, repo: str, to: str) -> None:
-    """Answer one line of the chat's grammar. What a place follows is changed and listed with `--to`, and told here."""
+    """Answer one line of the chat's grammar.
+
+    With `--to`, subscribe, unsubscribe and list are about that channel; the answer is printed here.
+    """
     _actions().ask(words, repo, to, as_json=as_json)
 
 
 @cli.command()
 @_REPO
 def chat(repo: str) -> None:
-    """Talk to the bot as in a channel: threads are numbered and open with `thread 1`."""
+    """Talk to the bot as in a channel.
+
+    Threads are numbered; `thread 1` opens the first.
+    """
     _actions().chat(repo)
 
 
 @cli.command()
-@click.option(
-    "--once", is_flag=True, help="deliver what is due and end, for a cron or a CI job; exit code 1 on failure"
-)
+@click.option("--once", is_flag=True, help="post what is due and exit, for cron or a CI job; exit code 1 on failure")
 @click.option(
     "--only",
     multiple=True,
     type=_Known(_roles),
-    help="of one process among several on PostgreSQL, any number of each; may be given twice  [default: all]",
+    help="do only this part of the work, on PostgreSQL with several processes; may be given twice  [default: all]",
 )
 def run(once: bool, only: tuple[str, ...]) -> None:
-    """Deliver every digest when it is due, and listen in every chat that is set up, until stopped (Ctrl+C, SIGTERM)."""
+    """Post digests when they are due, and answer in chats.
+
+    Runs until it is stopped (Ctrl+C, SIGTERM).
+    """
     _actions().run(once, only)
 
 
@@ -161,9 +168,9 @@ def run(once: bool, only: tuple[str, ...]) -> None:
 @_LANG
 @_ZONE
 @click.option("--format", "form", type=_Known(_formats), default="md", show_default=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="a file instead of the terminal")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="write to this file")
 def report(repos: tuple[str, ...], day: str, lang: str | None, zone: str, form: str, output: Path | None) -> None:
-    """Write the full report of one or several repositories."""
+    """Write the full report of one or more repositories."""
     _actions().report(repos, day, form, output, lang=lang, zone=zone)
 
 
@@ -171,26 +178,32 @@ def report(repos: tuple[str, ...], day: str, lang: str | None, zone: str, form: 
 @click.option("--failed", is_flag=True, help="only those that were given up")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1_000))
 def deliveries(failed: bool, limit: int) -> None:
-    """List the latest deliveries: what was posted where, what waits, and why something was not."""
+    """List recent deliveries.
+
+    What was posted where, what is waiting, and why something was not posted.
+    """
     _actions().deliveries(limit, failed=failed)
 
 
 @cli.command()
 @click.argument("number", metavar="ID", type=int)
 def retry(number: int) -> None:
-    """Try a delivery again that was given up."""
+    """Retry a delivery that was given up."""
     _actions().retry(number)
 
 
 @cli.command()
 @click.argument("repo")
-@click.option("--from", "first", required=True, help="the first day: 2026-02-18")
+@click.option("--from", "first", required=True, help="the first day, such as 2026-02-18")
 @click.option("--to", "last", required=True, help="the last day")
-@click.option("--branch", default="", help="a branch  [default: the repository's own]")
+@click.option("--branch", default="", help="a branch  [default: the repository's default branch]")
 @_LANG
 @_ZONE
 def backfill(repo: str, first: str, last: str, branch: str, lang: str | None, zone: str) -> None:
-    """Make the digests of past days and keep them, without posting them: for search, and for what is usual."""
+    """Build the digests of past days without posting them.
+
+    Search then finds their commits, and later digests are compared with them.
+    """
     _actions().backfill(repo, first, last, branch=branch, lang=lang, zone=zone)
 
 
@@ -203,36 +216,48 @@ def export() -> None:
 @cli.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 def import_(file: Path) -> None:
-    """Follow what a YAML file of `digest export` lists (- for standard input); what is followed already is changed."""
+    """Import subscriptions from a YAML file.
+
+    The format is that of `digest export`; - reads standard input. Existing subscriptions are updated.
+    """
     _actions().import_(file)
 
 
 @cli.command()
 @click.argument("what", type=click.Choice(["slack", "feishu"]), required=False)
-@click.option("--channel", default="", help="the id of a channel or group to look at: C0123456789, oc_…")
+@click.option("--channel", default="", help="also check this channel or group: C0123456789, oc_…")
 def doctor(what: str | None, channel: str) -> None:
-    """Look at how the bot, or only one chat, is set up, and say what to do about what does not work."""
+    """Check the setup and say what to fix.
+
+    With slack or feishu, only that chat.
+    """
     _actions().doctor(what, channel)
 
 
 @cli.command()
-@click.option("--json", "as_json", is_flag=True, help="as JSON")
+@click.option("--json", "as_json", is_flag=True, help="print as JSON")
 def db(as_json: bool) -> None:
-    """Show where the database is, its size, and what it holds."""
+    """Show where the database is, how large, and what is in it."""
     _actions().db(as_json=as_json)
 
 
 @cli.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def backup(file: Path) -> None:
-    """Copy the database to a file, also while the bot runs: a plain copy of a file in use is no backup."""
+    """Back up the database to a file.
+
+    Works while the bot runs. Copying a database file that is in use is not a backup.
+    """
     _actions().backup(file)
 
 
 @cli.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def restore(file: Path) -> None:
-    """Put a backup in the place of the database, while nothing runs; the old one is kept beside it."""
+    """Replace the database with a backup.
+
+    Stop the bot first. The old database is kept next to the new one.
+    """
     _actions().restore(file)
 
 
@@ -240,21 +265,30 @@ def restore(file: Path) -> None:
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 def move(source: str, target: str) -> None:
-    """Copy everything from one database (a file, or postgresql://…) into another, empty one, while nothing runs."""
+    """Copy a database into another, empty one.
+
+    Each is a file or postgresql://… Stop the bot first.
+    """
     _actions().move(source, target)
 
 
 @cli.command()
 @click.argument("what", metavar="REPOSITORY|PERSON")
 def forget(what: str) -> None:
-    """Remove all that is kept of a repository, or of a person of a chat (slack:T0123/U0123, feishu:ou_…)."""
+    """Delete all data about a repository or a person.
+
+    A person is slack:T0123/U0123 or feishu:ou_…
+    """
     _actions().forget(what)
 
 
 @cli.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the completion script of a shell: eval "$(digest completion bash)"."""
+    """Print a shell completion script.
+
+    Use it with: eval "$(digest completion bash)"
+    """
     completer = get_completion_class(shell)
     assert completer is not None  # the choices are click's own shells
     click.echo(completer(cli, {}, "digest", "_DIGEST_COMPLETE").source())

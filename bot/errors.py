@@ -58,7 +58,7 @@ class Forbidden(DigestError):
 
 
 class NoRight(Forbidden):
-    """A repository that is not for those who would read of it, or is not there: nobody is told which."""
+    """A repository that the readers may not see, or that does not exist: nobody learns which."""
 
 
 class NoThreads(Forbidden):
@@ -80,7 +80,7 @@ class Paused(Unavailable):
 
 
 class Unreachable(Unavailable):
-    """As the network is set up nothing gets there: a certificate, a name or a proxy that somebody has to mend first."""
+    """Unreachable as the network is set up: a certificate, a name or a proxy has to be fixed first."""
 
 
 class LeaseLost(DigestError):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class Language:
     """A language that people can choose: its labels are in `prompts/labels.CODE.toml`.
 
-    `name` is what its speakers call it, `prompt` what a language model is told, `tag` what a browser is told (BCP 47),
-    `aliases` what people type besides, in lower case; `chinese` says that it is written in Chinese characters.
+    `name` is its own name, `prompt` its name for a language model, `tag` for a browser (BCP 47), `aliases` what else
+    people type, in lower case; `chinese` says that it is written in Chinese characters.
     """
 
     code: str

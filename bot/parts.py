@@ -348,7 +348,7 @@ def _made(settings: AllSettings, name: str, rates: Rates | None = None) -> Any:
 
 
 class Chats:
-    """The chats, each made once it is needed, and anew where its settings were changed. Safe for several threads."""
+    """The chats, each made when it is needed, and again when its settings change. Safe for several threads."""
 
     def __init__(self, settings: AllSettings, rates: Rates | None = None) -> None:
         """`rates` are those of several processes."""
@@ -367,7 +367,7 @@ class Chats:
         return self.made[name]
 
     def make(self, name: str) -> Chat:
-        """A chat made anew, by the settings as they are now. Raises ConfigError."""
+        """A new chat, made from the current settings. Raises ConfigError."""
         settings = read()
         if settings != self._settings:  # a secret may be new
             self._settings = settings
@@ -461,7 +461,7 @@ def supervisor(made: Program, roles: Collection[str] = ROLES) -> Supervisor | Re
         return Readying(chats.set_up, chats)
     interpreter = made.in_chats()
 
-    def mended(name: str) -> None:
+    def reconnected(name: str) -> None:
         """What waits since a chat failed is tried at once."""
         now = made.app.clock()
         for each in store.subscriptions():
@@ -471,7 +471,7 @@ def supervisor(made: Program, roles: Collection[str] = ROLES) -> Supervisor | Re
     def listen(chat: Chat) -> None:
         chat.listen(made.host(interpreter, chat))
 
-    return Supervisor(chats.set_up, chats, listen, mended)
+    return Supervisor(chats.set_up, chats, listen, reconnected)
 
 
 @contextmanager

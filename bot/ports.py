@@ -1,4 +1,4 @@
-"""What the core needs of the world, as protocols."""
+"""What the core needs from the outside world, as protocols."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -51,7 +51,7 @@ from bot.values import (
 
 
 class Verdict(StrEnum):
-    """What came of looking at something: it works, works in part, does not, or could not be looked at."""
+    """The result of a check: it works, works in part, fails, or could not be checked."""
 
     FINE = "fine"
     WARNING = "warning"
@@ -63,7 +63,7 @@ class Verdict(StrEnum):
 class Finding:
     """What `digest doctor` found: `subject.outcome` names its text in `[doctor]`, `fields` fill the text's blanks.
 
-    `error` is told instead, where something failed as it fails elsewhere.
+    If there is an `error`, its own text is shown instead.
     """
 
     subject: str
@@ -78,8 +78,8 @@ class Idempotency:
     """How a message is sent exactly once, across restarts and processes.
 
     `key` is the same whenever it is sent; `begun` is when that was first intended. With `again` it may have been sent
-    by somebody who did not live to tell: the chat waits, and looks for it, before it sends. `check` is called right
-    before each send and raises LeaseLost where another process has taken over.
+    by a process that was killed: the chat waits and looks for it before it sends. `check` is called right before each
+    send and raises LeaseLost if another process has taken over.
     """
 
     key: str
@@ -90,7 +90,7 @@ class Idempotency:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What stands in a channel or thread: by its name each wanted message's thread, and the names of all files."""
+    """What is in a channel or thread: the thread of each wanted message, by its name, and the names of all files."""
 
     threads: Mapping[str, str]
     files: frozenset[str] = frozenset()
@@ -98,10 +98,10 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """Who reads what is said at a place, as far as its chat can tell; what it cannot tell is taken for the worst.
+    """Who reads what is posted at a place, as far as the chat knows; what it does not know counts as the worst case.
 
-    `alone`: one person and nobody else, `person` where the chat knows who. `guest`: somebody is no full member of the
-    workspace. `shared`: the channel is one of several organisations.
+    `alone`: exactly one person, who is `person` if the chat knows. `guest`: somebody is not a full member of the
+    workspace. `shared`: the channel belongs to several organisations.
     """
 
     alone: bool = False
@@ -111,9 +111,9 @@ class Readers:
 
 
 class Progress:
-    """Told how far a digest is. This one keeps silent; a chat that can show progress overrides it.
+    """Receives how far a digest is. This one shows nothing; a chat that can show progress overrides it.
 
-    It shows from `collecting` until `over`: nothing else is shown in between.
+    It shows from `collecting` until `over`; nothing else is shown in between.
     """
 
     def collecting(self, repo: str) -> None:
@@ -127,47 +127,46 @@ class Progress:
 
 
 class Releases(Protocol):
-    """What is known of a repository's releases, and of what has landed elsewhere. Safe to call from several threads."""
+    """A repository's releases, and what has landed on other branches. Safe to call from several threads."""
 
     def releases(self, repo: str, since: datetime = EPOCH) -> tuple[Release, ...]:
         """The tags that name releases of `repo`, oldest first by when each was made, as far as they can be known.
 
         With `since` only those made from then on. Nightlies, tags that move and, in a repository with a line of its
-        own, those of other packages are left out, see `bot.commits.releases`. Raises NotFound, Forbidden, Unavailable.
+        own, those of other packages are left out: see `bot.commits.releases`. Raises NotFound, Forbidden, Unavailable.
         """
         ...
 
     def first_releases(self, repo: str, shas: Sequence[str]) -> Mapping[str, Release | None]:
-        """By SHA (40 or 64 hex digits) the first of the releases from which each commit can be reached, or None.
+        """By SHA (40 or 64 hex digits) the first release from which each commit can be reached, or None.
 
-        A commit of which that cannot be known is absent. Raises NotFound for an unknown repository, or where the
-        history does not reach far enough (a shallow clone); also Forbidden, Unavailable.
+        A commit is absent if that cannot be known. Raises NotFound for an unknown repository, or if the history does
+        not reach far enough (a shallow clone); also Forbidden, Unavailable.
         """
         ...
 
     def contents(self, repo: str, release: Release, before: Release | None, branch: str | None = None) -> Contents:
-        """What a release has that the one `before` it has not; and of that, what is not on a branch (empty: default).
+        """What a release has that the one `before` it does not; and which of it is not on a branch (empty: default).
 
-        Raises NotFound where one of them is not there, or the history does not reach far enough; Forbidden,
-        Unavailable.
+        Raises NotFound if one of them does not exist, or the history does not reach far enough; Forbidden, Unavailable.
         """
         ...
 
     def read(self, repo: str, shas: Sequence[str]) -> tuple[Commit, ...]:
-        """The commits of some SHAs, which are of one first-parent line, newest first. Raises NotFound, Unavailable."""
+        """The commits with these SHAs, all on one first-parent line, newest first. Raises NotFound, Unavailable."""
         ...
 
     def notes(self, repo: str, names: Sequence[str]) -> Mapping[str, str]:
-        """By the name of a release what was published with it, or else its tag says, as it was written.
+        """By the name of a release the notes published with it, or else its tag's message, as written.
 
-        It is read to 120,000 characters. Absent is a release without. Raises NotFound, Forbidden, Unavailable.
+        At most 120,000 characters are read. A release without notes is absent. Raises NotFound, Forbidden, Unavailable.
         """
         ...
 
     def twins(self, repo: str, commit: Commit) -> tuple[Twin, ...]:
         """The commits of other branches that make the same change as `commit`, by their patches, at most five.
 
-        None where that would take too many requests. Raises NotFound, Forbidden, Unavailable.
+        Empty if that would take too many requests. Raises NotFound, Forbidden, Unavailable.
         """
         ...
 
@@ -176,22 +175,22 @@ class CommitSource(Releases, Protocol):
     """Where commits come from. Safe to call from several threads."""
 
     def repository(self, repo: str) -> Repository:
-        """What is known of `repo`. Raises NotFound, Forbidden, Unavailable."""
+        """Facts about `repo`. Raises NotFound, Forbidden, Unavailable."""
         ...
 
     def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """First-parent commits of `branch` (empty: the default one) with `since <= committed < until`, newest first.
 
-        Raises NotFound for an unknown repository or branch, or where the history does not reach back to `since`
-        (a shallow clone); an empty repository has none and raises nothing. Also Forbidden, Unavailable.
+        Raises NotFound for an unknown repository or branch, or if the history does not reach back to `since` (a shallow
+        clone); an empty repository has none and raises nothing. Also Forbidden, Unavailable.
         """
         ...
 
     def landed(self, repo: str, branch: str, tip: str | None, window: Window) -> Landing:
-        """What `branch` has that it had not at its old `tip`, whatever its dates say; empty: there was nothing then.
+        """What `branch` has that it did not have at its old `tip`, whatever the dates; an empty tip: nothing.
 
-        Told is all up to the newest commit that is dated before the window's end or after its `now`. Without a tip
-        (None), where it is not there any more, and where more lies between than is read, it is what is dated from the
+        This is everything up to the newest commit that is dated before the window's end or after its `now`. Without a
+        tip (None), if the tip no longer exists, or if more lies between than is read, it is what is dated from the
         window's start on. Raises as `commits` does.
         """
         ...
@@ -207,7 +206,7 @@ class CommitSource(Releases, Protocol):
     def later(self, repo: str, branch: str, commit: Commit, until: datetime) -> tuple[Commit, ...]:
         """First-parent commits of `branch` that came after a commit and touch a file that it touches, oldest first.
 
-        Of those that are dated up to `until` the first ones, see `bot.commits.aftermath`. Raises as `commits` does.
+        Only the first of those dated up to `until`: see `bot.commits.aftermath`. Raises as `commits` does.
         """
         ...
 
@@ -216,22 +215,29 @@ class CommitSource(Releases, Protocol):
     ) -> Iterator[tuple[str, tuple[FilePatch, ...]]]:
         """For each commit its SHA and the patch against its first parent, in the order asked for.
 
-        With `paths` of those files alone, and only for commits that change one of them.
-        Lazy: a patch is read when the iteration reaches it. A file is read to 256 KiB and a commit to 8 MiB, the rest
-        is marked incomplete. Raises NotFound, Unavailable.
+        With `paths`, only those files, and only commits that change one of them. Lazy: a patch is read when the
+        iteration reaches it. At most 256 KiB of a file and 8 MiB of a commit are read; the rest is marked incomplete.
+        Raises NotFound, Unavailable.
         """
         ...
 
     def look(self, repo: str, commit: Commit, looks: Sequence[Look]) -> tuple[Sight, ...]:
         """What each of `looks` finds in the tree at `commit`, in their order; `bot.commits.lookup` has the limits.
 
-        What cannot be looked up is refused in its own Sight. Raises NotFound, Forbidden, Unavailable for the repository
-        itself.
+        What cannot be looked up has its refusal in its own Sight. Raises NotFound, Forbidden, Unavailable for the
+        repository itself.
+        """
+        ...
+
+    def text(self, repo: str, branch: str, paths: Sequence[str]) -> str | None:
+        """What the first of some `paths` that is a file at a branch's tip holds; None where none is, or above 1 MB.
+
+        A link is no file. Raises NotFound for an unknown repository or branch; Forbidden, Unavailable.
         """
         ...
 
     def quota(self) -> Quota | None:
-        """The requests that are left, None where there is no limit. Raises Unavailable, ConfigError."""
+        """The remaining requests, None if there is no limit. Raises Unavailable, ConfigError."""
         ...
 
 
@@ -240,40 +246,40 @@ class LanguageModel(Protocol):
 
     @property
     def name(self) -> str:
-        """The model's name, part of the key under which its answers are kept."""
+        """The model's name, part of the key under which its answers are stored."""
         ...
 
     def ask(self, question: Question) -> Reply:
-        """One answer. Raises ModelError where there is none, Unavailable where a later try may succeed."""
+        """One answer. Raises ModelError if there is none, Unavailable if a later attempt may succeed."""
         ...
 
 
 class Listener(Protocol):
-    """What a chat tells of what people do there. Safe to call from several threads; raises nothing that it expects."""
+    """Receives what people do in a chat. Safe to call from several threads; raises nothing that it expects."""
 
     def request(
         self, request: Request, show: Callable[[Form], None] | None = None, before: Callable[[], None] = lambda: None
     ) -> None:
-        """Answer a request where it was made; one whose `id` was seen before is not answered again.
+        """Answer a request where it was made; repeats, recognised by their `id`, are ignored.
 
-        `show` opens a form, in a chat that has such: it is called instead of an answer where the line asks for one, and
-        may raise DigestError, which is told. `before` is called right before anything is said or shown.
+        `show` opens a form, in a chat that has forms: it is called instead of answering if the line asks for one, and
+        may raise DigestError, which is shown. `before` is called right before anything is said or shown.
         """
         ...
 
     def problem(self, place: Place, values: Mapping[str, str]) -> Problem | None:
-        """What is wrong with a filled-in form, as far as that can be told without asking anybody."""
+        """What is wrong with a filled-in form, as far as can be decided without asking a service."""
         ...
 
     def submit(self, request: Request, values: Mapping[str, str]) -> Problem | None:
-        """Do what a filled-in form asks, and tell its place; or say what is wrong with it.
+        """Do what a filled-in form asks and say so at its place, or return what is wrong with it.
 
-        The request's text does not count.
+        The request's text is ignored.
         """
         ...
 
     def first(self, name: str) -> bool:
-        """Whether something that people did comes for the first time, to whichever process; `name` is its own."""
+        """Whether this event is new to all processes; `name` identifies it."""
         ...
 
     def form(self, place: Place, values: Mapping[str, str]) -> Form:
@@ -281,7 +287,7 @@ class Listener(Protocol):
         ...
 
     def followed(self, place: Place) -> Post | None:
-        """What a channel follows, as far as the place's viewer may know, and what can be done; None for nothing."""
+        """What a channel follows, as far as the place's viewer may see, with buttons; None for nothing."""
         ...
 
     def followed_in(self, chat: str) -> tuple[Place, ...]:
@@ -289,15 +295,15 @@ class Listener(Protocol):
         ...
 
     def left(self, place: Place, reason: str) -> None:
-        """The bot can post in a channel no more: its subscriptions rest. `reason` is a key of `[paused]`."""
+        """The bot can no longer post in a channel: its subscriptions are paused. `reason` is a key of `[paused]`."""
         ...
 
     def joined(self, place: Place) -> None:
-        """The bot can post in a channel again: what rested for that goes on."""
+        """The bot can post in a channel again: subscriptions paused for that continue."""
         ...
 
     def removed(self, belongs: Callable[[Place], bool]) -> None:
-        """The bot was taken out of a whole workspace: the subscriptions of places that belong to it are removed."""
+        """A workspace removed the bot: the subscriptions of places that belong to it are deleted."""
         ...
 
     def text(self, place: Place | None, key: str, **fields: object) -> str:
@@ -310,37 +316,37 @@ class Chat(Protocol):
 
     @property
     def name(self) -> str:
-        """The name that stands in `Place.chat`."""
+        """The name used in `Place.chat`."""
         ...
 
     def post(self, place: Place, message: Message, once: Idempotency | None = None) -> Place:
-        """Post `message` and return the thread beneath it; with `once` exactly once, wherever the platform lets us see.
+        """Post `message` and return the thread under it; with `once` exactly once, if the platform lets us check.
 
-        Raises NotFound where the channel is not there or has taken the bot out, ThreadGone, Forbidden, ConfigError,
-        Unavailable where a later try may succeed, LeaseLost, and at the end Refused for a part that the platform does
-        not take, where all others are posted.
+        Raises NotFound if the channel does not exist or has removed the bot, ThreadGone, Forbidden, ConfigError,
+        Unavailable if a later attempt may succeed, LeaseLost, and at the end Refused for a part that the platform
+        rejects, once all others are posted.
         """
         ...
 
     def posted(self, place: Place, names: Collection[str], since: datetime) -> Posted:
-        """Which messages stand in a channel or thread that were sent since some time under one of `names`.
+        """Which messages sent under one of `names` since some time are in a channel or thread.
 
-        A name is an `Idempotency.key`. Whoever was killed just before may still have been sending: the chat waits for
-        that. Raises Forbidden where the history cannot be read, whoever asks when; NotFound, ConfigError, Unavailable.
+        A name is an `Idempotency.key`. A process killed just before may still have been sending: the chat waits for
+        that. Raises Forbidden if the history can never be read; NotFound, ConfigError, Unavailable.
         """
         ...
 
     def ahead(self) -> timedelta | None:
-        """How far this machine's clock is ahead of the chat's, by an answer that only the chat itself can have given.
+        """How far this machine's clock is ahead of the chat's, by a response that only the chat itself can have sent.
 
-        None where it gave none. Raises what asking for one raises.
+        None if there is none. Raises whatever requesting one raises.
         """
         ...
 
     def readers(self, place: Place, person: str) -> Readers:
-        """Who reads at a place, asked of the chat for `person` (empty: nobody in particular), and remembered a while.
+        """Who reads at a place, as the chat reports it for `person` (empty: nobody in particular); cached for a while.
 
-        Raises ConfigError, and Unavailable where that can be told later; what cannot be told is taken for the worst.
+        Raises ConfigError, and Unavailable if it may be known later; whatever is unknown counts as the worst case.
         """
         ...
 
@@ -352,24 +358,24 @@ class Chat(Protocol):
         ...
 
     def listen(self, listener: Listener) -> None:
-        """Tell `listener` what people do, until there is no more or `close` is called. Raises ConfigError."""
+        """Report to `listener` what people do, until the input ends or `close` is called. Raises ConfigError."""
         ...
 
     @property
     def connected(self) -> bool:
-        """Whether what people do there is told, or would be if there were a way in. It asks nobody."""
+        """Whether the chat receives what people do, or would if it could receive. Makes no request."""
         ...
 
     def close(self) -> None:
-        """Stop listening, after what is being answered, or after some seconds."""
+        """Stop listening, once current answers are done, or after some seconds."""
         ...
 
 
 class Archive(Protocol):
-    """Commits, analyses and digests that were read or made, and which of them were delivered."""
+    """Stored commits, analyses and digests, and which of them were delivered."""
 
     def keep_commits(self, commits: Iterable[Commit]) -> None:
-        """Keep commits; one that is known already is replaced."""
+        """Store commits; known ones are replaced."""
         ...
 
     def commits_by_sha(self, repo: str, prefix: str) -> tuple[Commit, ...]:
@@ -383,68 +389,68 @@ class Archive(Protocol):
     def search(self, words: str, repos: Sequence[str], limit: int) -> tuple[Commit, ...]:
         """Commits of `repos` whose message, paths or analyses hold all `words`, newest kept first, at most `limit`.
 
-        A word matches at the start of a word, Chinese wherever it stands, from one character on. Any text is a valid
+        A word matches at the start of a word, Chinese anywhere, from one character on. Any text is a valid
         query; of a very long one only the start counts.
         """
         ...
 
     def analysis(self, key: AnalysisKey) -> Analysis | None:
-        """The kept analysis, or None."""
+        """The stored analysis, or None."""
         ...
 
     def keep_analysis(self, key: AnalysisKey, analysis: Analysis) -> None:
-        """Keep an analysis of a kept commit; an earlier one under the same key is replaced."""
+        """Store an analysis of a stored commit; an earlier one under the same key is replaced."""
         ...
 
     def digest(self, key: str) -> Digest | None:
-        """The digest kept under `key`, or None."""
+        """The digest stored under `key`, or None."""
         ...
 
     def keep_digest(self, key: str, digest: Digest, now: datetime) -> None:
-        """Keep a digest, its commits and its analyses' texts for search, in one transaction."""
+        """Store a digest, its commits and its analyses' texts for search, in one transaction."""
         ...
 
     def recent_digests(self, repo: str, branch: str, language: str, limit: int) -> tuple[Digest, ...]:
-        """Kept digests of `repo` and `branch` in `language`, the latest period first, of one what was kept last."""
+        """Stored digests of `repo` and `branch` in `language`, latest period first; of each the last stored."""
         ...
 
     def delivered_to(self, repo: str, sha: str) -> tuple[DeliveredCommit, ...]:
-        """Where a commit was told of, the first place first; it outlives digests, deliveries and subscriptions."""
+        """Where a commit was reported, the first place first; this outlives digests, deliveries and subscriptions."""
         ...
 
     def delivered_grades(self, repo: str, shas: Iterable[str]) -> dict[str, Grade]:
-        """By SHA the grade with which each commit was told of first, of those that were told of at all."""
+        """By SHA the grade with which each commit was first reported; absent if it never was."""
         ...
 
     def delivered_digests(self, repo: str, branch: str, language: str, period: Period) -> dict[str, Digest]:
-        """By key the digests of a period, in its zone, that were posted, whichever version made them."""
+        """By key the posted digests of a period, in its zone, whichever version made them."""
         ...
 
 
 class Aftermath(Protocol):
-    """What became of commits, and what places were told of that."""
+    """What became of commits, and which places have seen that."""
 
     def keep_links(self, repo: str, links: Iterable[Link]) -> None:
-        """Keep what became of commits of `repo`; of the same two what is certain stays."""
+        """Store what became of commits of `repo`; for the same two commits, a certain relation stays."""
         ...
 
     def links(self, repo: str, shas: Collection[str]) -> tuple[Link, ...]:
-        """What is kept of commits, whichever end of it they are, by when the later one landed."""
+        """The links of commits, at either end, ordered by when the later commit landed."""
         ...
 
     def followed_up(self, place: Place, since: datetime) -> tuple[tuple[str, str, datetime], ...]:
-        """What a channel was told since some time of what became of commits: the earlier SHA, the later one, and when.
+        """The follow-ups a channel got since some time: the earlier SHA, the later one, and when.
 
-        It counts from the moment in which its delivery is kept with it, and not where that was given up unposted.
+        One counts from the moment its delivery is stored with it, unless that was given up unposted.
         """
         ...
 
     def mute(self, thread: Place, now: datetime, muted: bool) -> None:
-        """Let nothing more be said in a thread of what became of its commits, or again."""
+        """Turn follow-ups in a thread off, or on again."""
         ...
 
     def is_muted(self, thread: Place) -> bool:
-        """Whether nothing more is to be said there."""
+        """Whether follow-ups are off there."""
         ...
 
 
@@ -452,15 +458,15 @@ class Subscriptions(Protocol):
     """Who follows what."""
 
     def subscribe(self, subscription: Subscription) -> Subscription:
-        """Keep a subscription and return it with its id; one for the same place, repo and branch is replaced."""
+        """Store a subscription and return it with its ID; one for the same place, repo and branch is replaced."""
         ...
 
     def unsubscribe(self, subscription: int) -> None:
-        """Remove a subscription and its deliveries. One that is not there is no error."""
+        """Delete a subscription and its deliveries; it need not exist."""
         ...
 
     def pause(self, subscription: int, reason: str) -> None:
-        """Let a subscription rest for a reason, or with none go on. One that is not there is no error."""
+        """Pause a subscription for a reason, or resume it with none; it need not exist."""
         ...
 
     def subscriptions(self, place: Place | None = None) -> tuple[Subscription, ...]:
@@ -468,59 +474,59 @@ class Subscriptions(Protocol):
         ...
 
     def numbered(self, numbers: Collection[int]) -> tuple[Subscription, ...]:
-        """The subscriptions of some numbers, by id; what is not there is left out."""
+        """The subscriptions with these numbers, by ID; missing ones are left out."""
         ...
 
     def candidates(self, now: datetime, ahead: datetime) -> tuple[Candidate, ...]:
-        """The subscriptions that are to be looked at, by id: found by an index, however many others there are.
+        """The subscriptions to look at, by ID: found by an index, however many others there are.
 
-        Those are the ones whose moment has come (`look_at`), or of which something was changed since it was named: what
-        they ask for, whether they rest, and what became of their latest delivery. What was named, or put off, by a
-        clock that showed a time after `ahead` counts as changed.
+        These are the ones whose moment has come (`look_at`), or that changed since it was set: their settings, whether
+        they are paused, and how their latest delivery went. A moment set, or a delivery postponed, by a clock that
+        showed a time after `ahead` counts as changed.
         """
         ...
 
     def candidates_after(self, number: int, limit: int) -> tuple[Candidate, ...]:
-        """Subscriptions with higher numbers, by id, whether or not they are to be looked at."""
+        """Subscriptions with higher numbers, by ID, whether or not their moment has come."""
         ...
 
     def look_at(self, moments: Iterable[tuple[Candidate, datetime | None]], now: datetime) -> None:
-        """Name the moment at which each is to be looked at again; None: only once something is changed.
+        """Set the moment to look at each again; None: only once something changes.
 
-        One of which something was changed since it was given is to be looked at all the same.
+        A subscription that changed since it was returned is looked at anyway.
         """
         ...
 
 
 class Ledger(Protocol):
-    """How far every delivery got, written down before and after each step."""
+    """How far every delivery got, recorded before and after each step."""
 
     def plan(self, delivery: Delivery, last: int) -> Delivery | None:
-        """Keep a new delivery and return it with its id, where the subscription's latest one is still number `last`.
+        """Store a new delivery and return it with its ID, if the subscription's latest one is still number `last`.
 
-        `last` is 0 where there was none. None where another process was first, or the subscription is gone. Old ones
-        that are settled may be forgotten, but not the latest 30.
+        `last` is 0 if there was none. None if another process was first, or the subscription is gone. Old ones that
+        are completed may be deleted, but not the latest 30.
         """
         ...
 
     def keep_delivery(self, delivery: Delivery) -> None:
-        """Keep how far a delivery got; the earlier state is replaced. What is given up unposted has told nothing.
+        """Store how far a delivery got; the earlier state is replaced. One given up unposted has reported nothing.
 
-        Once its headline is posted, what it told of is remembered for good: see `delivered_to`.
+        Once its headline is posted, its commits are remembered permanently: see `delivered_to`.
 
-        Raises NotFound where it was removed with its subscription: nothing more is to be posted for it. Raises
-        LeaseLost where it was tried more often since, or is settled.
+        Raises NotFound if it was deleted with its subscription: nothing more may be posted for it. Raises LeaseLost
+        if it was attempted again since, or is completed.
         """
         ...
 
     def retry_soon(self, subscription: int, retry: datetime, deadline: datetime) -> None:
-        """Let what is due of a subscription be tried at `retry`, and not be given up before `deadline`."""
+        """Retry a subscription's due deliveries at `retry`, and do not give them up before `deadline`."""
         ...
 
     def reopen(self, delivery: Delivery) -> bool:
-        """Keep a settled delivery as due again; whether it is still the one that was given up.
+        """Make a given-up delivery due again; whether it still was the one given up.
 
-        One of which nothing was posted must still be the latest: else a later one tells its commits.
+        If nothing of it was posted, it must still be the latest: otherwise a later one has its commits.
         """
         ...
 
@@ -539,7 +545,7 @@ class Ledger(Protocol):
         ...
 
     def due_deliveries(self, now: datetime) -> tuple[Delivery, ...]:
-        """The deliveries that are due and to be tried now, the one that waits the longest first."""
+        """The deliveries that are due and may be attempted now, the one waiting longest first."""
         ...
 
     def delivery_states(self) -> dict[DeliveryState, int]:
@@ -547,11 +553,11 @@ class Ledger(Protocol):
         ...
 
     def delivered_shas(self, subscription: int, but: int) -> frozenset[str]:
-        """SHAs of commits that a subscription was told of by deliveries but one."""
+        """SHAs of commits that a subscription's other deliveries reported."""
         ...
 
     def mark_delivered(self, delivery: Delivery, landed: Iterable[Commit]) -> None:
-        """Keep a delivery, and that its subscription is told of `landed` by it, as long as the delivery is kept.
+        """Store a delivery, and that it reports `landed` to its subscription, as long as the delivery is stored.
 
         Raises as `keep_delivery` does.
         """
@@ -559,25 +565,25 @@ class Ledger(Protocol):
 
 
 class Meter(Protocol):
-    """What language models took, and on whose account: of that, persons and channels only until the day is over."""
+    """The tokens that language models used, and for whom; persons and channels only until the day ends."""
 
     def reserve(self, wanted: Reservation, since: datetime, until: datetime, allow: Callable[[Taken], None]) -> str:
-        """Reserve what a question may take, and return the reservation's name.
+        """Reserve what a question may use, and return the reservation's name.
 
-        `allow` gets what was taken and is reserved from `since` to `until`, the day, and raises where that is too much
-        already: then nothing is reserved. No other process reserves meanwhile. Who asked before `since` is forgotten.
+        `allow` gets what was used and reserved from `since` to `until`, the day, and raises if that is already too
+        much: then nothing is reserved. No other process reserves meanwhile. Who asked before `since` is deleted.
         """
         ...
 
     def charge(self, reservation: str, usage: Usage | None) -> None:
-        """Keep what a question took instead of what was reserved for it; None: it took nothing.
+        """Replace what was reserved for a question by what it used; None: nothing.
 
-        One that is never charged, since its process was killed, counts as taken: a service bills it all the same.
+        A reservation that is never charged, since its process was killed, counts as used: the service bills it anyway.
         """
         ...
 
     def taken(self, account: Account, since: datetime, until: datetime) -> Taken:
-        """What was taken and is reserved for `since <= at < until`."""
+        """What was used and is reserved for `since <= at < until`."""
         ...
 
     def add_checks(self, model: str, purpose: str, stated: int, dropped: int, now: datetime) -> None:
@@ -590,60 +596,60 @@ class Meter(Protocol):
 
 
 class Learned(Protocol):
-    """What was found out of a service by asking it, so that the next process need not find it out again."""
+    """What was found out about a service by using it, so that the next process need not find out again."""
 
     def learned(self, about: str, since: datetime) -> str:
-        """What was kept last about a service; empty where nothing was, or only before `since`."""
+        """What was last stored about a service; empty if nothing was, or only before `since`."""
         ...
 
     def learn(self, about: str, what: str, now: datetime) -> None:
-        """Keep it, in the place of what was kept before."""
+        """Store it, replacing what was there."""
         ...
 
 
 class Leases(Protocol):
-    """Who works on what, so that nobody else does; a lease that nobody renews runs out."""
+    """Who works on what, so that nobody else does; a lease that is not renewed expires."""
 
     def claim(self, key: str, holder: str, now: datetime, until: datetime) -> bool:
-        """Take the lease on `key` until `until`, or prolong one's own; False while another holder's is unexpired."""
+        """Take the lease on `key` until `until`, or extend one's own; False while another holder has it."""
         ...
 
     def renew(self, keys: Iterable[str], holder: str, now: datetime, until: datetime) -> None:
-        """Prolong those leases of a holder that have not run out."""
+        """Extend those leases of a holder that have not expired."""
         ...
 
     def release_all(self, holder: str) -> None:
-        """Give every lease of a holder back."""
+        """Release every lease of a holder."""
         ...
 
     def release(self, key: str, holder: str) -> None:
-        """Give a lease back; another holder's stays."""
+        """Release a lease; another holder's stays."""
         ...
 
 
 class Memory(Protocol):
-    """Whether what is remembered is all that was: a restored backup, or a lost log of writes, has forgotten the last.
+    """Whether the database has lost its latest writes, after a restored backup or a lost write-ahead log.
 
-    Each write of the ledger is counted, in the database and, after that, in a file elsewhere: where the database is
-    behind that file, it has forgotten something. A database may also be marked as restored.
+    Each write of the ledger is counted, in the database and then in a file elsewhere. If the database is behind that
+    file, it has lost something. A database may also be marked as restored.
     """
 
     def count_in(self, folder: Path) -> None:
-        """Count in a folder too, from now on, which is not restored or lost together with the database."""
+        """From now on also count in a folder that is not restored or lost together with the database."""
         ...
 
     def begin(self, now: datetime) -> bool:
-        """Count a start; whether something was forgotten. Then every place that follows something is unsettled."""
+        """Count a start; whether something was lost. Then every place that follows something is unsettled."""
         ...
 
     def unsettled(self) -> Mapping[Place, datetime]:
-        """The places of which nobody knows what was posted there last, each with when that was found out."""
+        """The places where it is unknown what was posted last, each with when that was noticed."""
         ...
 
     def settle(self, place: Place, deliveries: Sequence[Delivery]) -> None:
-        """Keep what was found out of a place: deliveries that are new have no number. It is unsettled no more.
+        """Store what was found out about a place, which is then settled; new deliveries have no number.
 
-        All in one, so that a kill leaves all of it for another time.
+        In one transaction, so that a kill leaves all of it for another time.
         """
         ...
 
@@ -651,7 +657,7 @@ class Memory(Protocol):
 class Rate(NamedTuple):
     """What a service counts under a name: one call every `period` seconds, after `burst` of them at once.
 
-    So many `calls` are counted together, which follow each other no faster than that.
+    `calls` of them are counted together, and follow each other no faster than that.
     """
 
     name: str
@@ -661,7 +667,7 @@ class Rate(NamedTuple):
 
 
 class Room(NamedTuple):
-    """Whether a call may go; for how many seconds on the calls of each rate count, and each pause lasts."""
+    """Whether a call may go; and for how many more seconds each rate's calls count, and each pause lasts."""
 
     granted: bool
     counted: Sequence[float]
@@ -676,24 +682,24 @@ class Rates(Protocol):
         ...
 
     def pause(self, name: str, seconds: float) -> None:
-        """Let nobody through for some time."""
+        """Hold back every call under a name for some time."""
         ...
 
 
 class Slots(Protocol):
-    """How many things all processes together do at once. Safe for several threads; raises as a store does."""
+    """How many things all processes together may do at once. Safe for several threads; raises as a store does."""
 
     def taken(self, name: str, number: int) -> AbstractContextManager[None]:
-        """Hold one of `number` slots of a name while this lasts; it waits until one is free."""
+        """Hold one of `number` slots of a name during the `with` block; waits until one is free."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A step that waits to be done by whichever process has hands for its `lane`: `arguments` are plain values.
+    """A step to be run by whichever process serves its `lane`; `arguments` are plain values.
 
-    Of the same `key` one waits or is worked on at a time, of the same `lock` (empty: none) one is worked on. Of what
-    waits in a lane the highest `priority` is first, then what waits longest.
+    Of tasks with the same `key`, one waits or runs at a time; of those with the same `lock` (empty: none), one runs.
+    In a lane the highest `priority` comes first, then the one waiting longest.
     """
 
     step: str
@@ -706,22 +712,22 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """That a task is to be done once more: `at` some time, from then on under another lock where one is given."""
+    """Run a task once more `at` some time, then under another lock if one is given."""
 
     at: datetime
     lock: str = ""
 
 
 Work = Callable[..., Again | None]
-"""Does a task, by its arguments; None once it is done. What it raises lets the task be done again after a pause."""
+"""Runs a task with its arguments; None once it is done. If it raises, the task is run again after a pause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """So many threads of a process that take tasks from lanes: whichever `lanes` gives at the time.
+    """A `number` of threads that take tasks from the lanes that `lanes` returns at the time.
 
-    What is done is forgotten, unless it is `remembered` for a day: then no task of the same key is added meanwhile.
-    Where nothing waits, it is looked again after `pause` seconds.
+    Completed tasks are deleted, unless they are `remembered` for a day: then no task with the same key is added
+    meanwhile. If nothing waits, the crew looks again after `pause` seconds.
     """
 
     name: str
@@ -732,21 +738,21 @@ class Crew:
 
 
 class Queue(Protocol):
-    """What is to be done, shared by processes: a process that dies gives back what it had in hand.
+    """Work shared by processes: if one dies, its tasks return to the queue.
 
     Safe for several threads. Raises StoreError and Unavailable as a store does.
     """
 
     def add(self, tasks: Sequence[Task]) -> None:
-        """Let tasks wait, but for those whose key is there already, waiting or worked on."""
+        """Add tasks, except those whose key is already waiting or running."""
         ...
 
     def hasten(self, keys: Collection[str]) -> None:
-        """Let tasks be done now that were put off."""
+        """Run postponed tasks now."""
         ...
 
     def waiting(self) -> Mapping[str, bool]:
-        """The keys of all tasks that wait or are worked on, and whether each was put off until later."""
+        """The keys of all waiting and running tasks, and whether each is postponed."""
         ...
 
     def counts(self) -> Mapping[tuple[str, str], int]:
@@ -754,27 +760,27 @@ class Queue(Protocol):
         ...
 
     def work(self, steps: Mapping[str, Work], crews: Sequence[Crew], every: Mapping[str, int]) -> None:
-        """Begin to do tasks, in threads of its own. `every` so many seconds a step is done without one, by one process.
+        """Start running tasks in threads of its own, and each step in `every` that often (seconds), in one process.
 
-        A step that is called so gets no arguments; it is in the lane `plan`.
+        Such a step gets no arguments; it is in the lane `plan`.
         """
         ...
 
     def halt(self) -> None:
-        """Take nothing more. It waits for nothing."""
+        """Take no more tasks. Returns at once."""
         ...
 
     def stop(self, seconds: float) -> None:
-        """Take nothing more, wait up to `seconds` for what is done, and give back what is not."""
+        """Take no more tasks, wait up to `seconds` for running ones, and return the rest to the queue."""
         ...
 
 
 class Database(Protocol):
-    """The one place in which all of it is kept."""
+    """The database behind all of this."""
 
     @property
     def name(self) -> str:
-        """Where that is, as it may be told: a path, or an address without its password."""
+        """Where it is, fit to be shown: a path, or an address without its password."""
         ...
 
     def counts(self) -> dict[str, int]:
@@ -782,46 +788,46 @@ class Database(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         ...
 
     def unreadable(self) -> tuple[Unreadable, ...]:
-        """The rows that no version of this program wrote, as far as deliveries and digests depend on them.
+        """The unreadable rows on which deliveries and digests depend.
 
-        Nothing that lists rows gives such a one: it costs what hangs on it, and nobody else.
+        Methods that list rows skip them: only what depends on such a row is affected.
         """
         ...
 
     def free(self) -> int | None:
-        """Bytes that are left on its disk, None where that is another machine's."""
+        """Free bytes on its disk, None if that is another machine's."""
         ...
 
     def back_up(self, target: Path) -> int:
-        """Copy all of it into a file that only its owner may read, while it is used; the copy's bytes.
+        """Copy all of it, while in use, to a file that only its owner may read; the copy's size in bytes.
 
-        What stood there before is replaced once the copy is whole. Raises StoreError.
+        An existing file is replaced once the copy is complete. Raises StoreError.
         """
         ...
 
     def forget_repository(self, repo: str) -> bool:
-        """Remove all that is kept of a repository, its subscriptions too; whether there was anything."""
+        """Delete everything about a repository, including subscriptions; whether there was anything."""
         ...
 
     def forget_person(self, person: str) -> int:
-        """Remove the rows of a person of a chat (`slack:T1/U1`), and what is followed with them alone; how many."""
+        """Delete the rows of a person (`slack:T1/U1`), and the subscriptions of their direct chat; how many."""
         ...
 
     def retain(self, since: datetime, followed: Collection[str]) -> int:
-        """Remove commits, analyses and digests of repositories of which nothing came since, but `followed`; how many.
+        """Delete commits, analyses and digests of repositories unused since, except `followed`; how many.
 
-        That a commit was told of is remembered for good.
+        Which commits were reported stays stored.
         """
         ...
 
     def compact(self) -> None:
-        """Pack what an earlier version did not, and give unused space back; deliveries need not wait for it."""
+        """Compress what an earlier version did not, and free unused space; deliveries need not wait for it."""
         ...
 
 
 class Store(Archive, Aftermath, Subscriptions, Ledger, Meter, Learned, Leases, Memory, Database, Protocol):
-    """All that must be remembered. Safe for several threads and several processes on one database."""
+    """Everything that must be stored. Safe for several threads and several processes on one database."""

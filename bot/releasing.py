@@ -1,6 +1,6 @@
 """Releases: which there are for whom, what is in one, what it breaks, and which has a commit.
 
-It costs no digest anything: what cannot be read of a release is left out, and the release told of all the same.
+A failure here never stops a digest: what cannot be read of a release is left out, and the release is still reported.
 """
 
 import re
@@ -28,7 +28,7 @@ from bot.values import (
 )
 
 MOST = 20
-"""Lines for releases of one digest; of more only the newest are told in full."""
+"""Lines for releases of one digest; of more only the newest are shown in full."""
 ASIDE = 50
 """Commits of a release's own branch that are listed."""
 _READ, _FROM_AFAR, _PATCHED = 1_000, 50, 20
@@ -38,7 +38,7 @@ _BREAKS, _TEXT = 20, 300
 
 
 class Releasing:
-    """What there is to tell of releases, from a repository's source and what is kept. Safe for several threads."""
+    """What a digest says about releases, from a repository's source and the store. Safe for several threads."""
 
     def __init__(self, repositories: Repositories, archive: Archive) -> None:
         self._repositories = repositories
@@ -88,8 +88,8 @@ class Releasing:
 
     # --- What is in them ---------------------------------------------------------------------
 
-    def told(self, repository: Repository, some: Sequence[Release], branch: str) -> tuple[Released, ...]:
-        """What a digest tells of releases, the newest first; `branch` is that of which its table tells."""
+    def released(self, repository: Repository, some: Sequence[Release], branch: str) -> tuple[Released, ...]:
+        """What a digest says about releases, newest first; `branch` is the one in its table."""
         if not some:
             return ()
         source, name = self._source(repository), repository.name
@@ -100,9 +100,9 @@ class Releasing:
         except DigestError:
             pass
         bundles = releases.bundles(some, line, repository.title)
-        return tuple(self._told(repository, each, line, said, branch) for each in bundles[:MOST])
+        return tuple(self._released(repository, each, line, said, branch) for each in bundles[:MOST])
 
-    def _told(
+    def _released(
         self,
         repository: Repository,
         bundle: Sequence[Release],
@@ -110,7 +110,7 @@ class Releasing:
         said: dict[str, str],
         branch: str,
     ) -> Released:
-        """What is told of a release, or of the packages that were released together."""
+        """What is said about a release, or about packages that were released together."""
         newest, *packages = bundle
         before = _before(bundle, line, repository)
         found = self._contents(repository, newest, before, branch)
@@ -150,12 +150,14 @@ class Releasing:
             return ()
 
     def _breaks(self, repository: Repository, commits: Sequence[Commit]) -> list[Broken]:
-        """What commits break, by their words and by what they tell users; what was told as high comes first."""
-        told = self._archive.delivered_grades(repository.name, [commit.sha for commit in commits])
+        """What commits break, by their words and by what they tell users; those reported as high come first."""
+        grades = self._archive.delivered_grades(repository.name, [commit.sha for commit in commits])
         noted = self._noted(repository, commits)
         broken = [c for c in commits if c.reading.breaking or c.sha in noted]
         found = [(c, noted.get(c.sha) or c.reading.title or c.reading.subject) for c in broken]
-        found.sort(key=lambda each: (grade := told.get(each[0].sha)) is None or grade.importance is not Importance.HIGH)
+        found.sort(
+            key=lambda each: (grade := grades.get(each[0].sha)) is None or grade.importance is not Importance.HIGH
+        )
         return [Broken(one_line(text, _TEXT), commit.sha) for commit, text in found]
 
     def _noted(self, repository: Repository, commits: Sequence[Commit]) -> dict[str, str]:
@@ -182,9 +184,9 @@ class Releasing:
         return self._repositories.source_of(repository.name)
 
 
-def names_of(told: Iterable[Released]) -> set[str]:
-    """The names of all releases that a digest tells of."""
-    return {release.name for one in told for release in (one.release, *one.packages)}
+def names_of(released: Iterable[Released]) -> set[str]:
+    """The names of all releases in a digest."""
+    return {release.name for one in released for release in (one.release, *one.packages)}
 
 
 def spanning(period: Period, commits: Sequence[Commit]) -> Period:

@@ -25,16 +25,16 @@ from bot.watched import watched
 
 _log = logging.getLogger("digest.rights")
 _REMEMBERED = 10_000
-"""Rights whose first use was told, of which no more are remembered."""
+"""How many rights are remembered whose first use was logged."""
 
 OPERATOR = Who(Place("terminal", ""))
 """The operator, who sees everything."""
 
 
 class Repositories:
-    """Repositories by name, each for who may see it: nothing of one is told to anybody that did not come from `find`.
+    """Repositories by name, each for whoever may see it: nobody learns anything about one except through `find`.
 
-    `source_of` names the source of one, `readers` asks a chat who reads at a place, `clock` gives the
+    `source_of` returns the source of one, `readers` asks a chat who reads at a place, `clock` returns the
     time in UTC.
     """
 
@@ -75,7 +75,7 @@ class Repositories:
             raise self._told_instead(repo, who, right, error) from None
 
     def _told_instead(self, repo: str, who: Who, right: Right | None, error: DigestError) -> DigestError:
-        """What somebody is told instead of an error that would tell which repositories there are.
+        """The error to show instead of one that would reveal which repositories exist.
 
         Of a folder that they have a right to, where a link in it leads, too.
         """
@@ -109,9 +109,9 @@ class Repositories:
         return all(self._right(name, who) for name in (*named, *repository.beside))  # a folder may lead elsewhere
 
     def is_stranger(self, who: Who) -> bool:
-        """Whether guests, or people of another organisation, read what is told to somebody; also where that is unknown.
+        """Whether guests, or people of another organisation, read the answer; also if that is unknown.
 
-        They are not told either what a channel follows. Raises ConfigError.
+        They must not learn what a channel follows either. Raises ConfigError.
         """
         if self.rights.sees_all(who):
             return False
@@ -137,7 +137,7 @@ class Repositories:
         used = (str(right), who.place.channel, repo)
         if used not in self._used and len(self._used) < _REMEMBERED:
             self._used.add(used)
-            _log.info("a right is used", extra={"fields": {"right": str(right), **_told(repo, who)}})
+            _log.info("a right is used", extra={"fields": {"right": str(right), **_log_fields(repo, who)}})
 
     @staticmethod
     def _refused(repo: str) -> NoRight:
@@ -151,7 +151,7 @@ class Repositories:
         try:
             yield
         except NoRight:
-            _log.warning("refused", extra={"fields": _told(repo, who)})
+            _log.warning("refused", extra={"fields": _log_fields(repo, who)})
             raise
 
     def lacking(self, repo: str, place: Place) -> Right | None:
@@ -234,7 +234,7 @@ class Repositories:
         return next((quota for source in sources.values() if (quota := source.quota())), None)
 
 
-def _told(repo: str, who: Who) -> dict[str, str]:
+def _log_fields(repo: str, who: Who) -> dict[str, str]:
     """Who asked for what, as the log has it."""
     where = {"workspace": who.workspace, "channel": who.channel, "person": who.person}
     return {"repo": one_line(without_credentials(repo), 200)} | {n: one_line(v, 100) for n, v in where.items() if v}

@@ -112,7 +112,7 @@ class Rights:
         return self.is_operator(who.place) or (who.by_operator and not who.in_public)
 
     def lists(self, name: str, who: Who) -> bool:
-        """Whether the operator has written down a repository of this name, for everybody or for that workspace."""
+        """Whether the operator listed a repository of this name, for everybody or for that workspace."""
         return any(matches(pattern, name) for pattern in self.allow) or bool(self.concerning(name, who))
 
     def may_be_public(self, repo: str) -> bool:

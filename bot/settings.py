@@ -1,8 +1,8 @@
 """The core's settings, and what every adapter's settings are made of. Each has a default that works.
 
 An adapter's own are in the `settings` module of its folder; `bot.parts.AllSettings` is all of them together, which
-`load` reads once. A setting is described once, by its field: `.env.example`, the READMEs' tables (`docs/settings.py`)
-and `digest doctor` are made from these.
+`load` reads once. A setting is described once, by its field: `.env.example`, the tables of `docs/settings.md`
+(written by `docs/settings.py`) and `digest doctor` are made from these.
 """
 
 import os
@@ -103,7 +103,7 @@ def data_folder() -> Path:
 
 
 def check_zone(name: str) -> str:
-    """`name` as an IANA time zone is spelt, whatever its case. Raises ValueError where there is none."""
+    """The IANA time zone `name` in its proper spelling, whatever its case. Raises ValueError if there is none."""
     spelt = _zones().get(name.lower())
     if spelt is None:
         raise ValueError("no such time zone; use a name such as Europe/Berlin, Asia/Shanghai or UTC")
@@ -177,7 +177,7 @@ class Base(BaseSettings):
         return {name: value for name, value in meant.items() if value != ""}
 
 
-class Settings(Base, title="What is followed, how it reads, and how it is delivered"):
+class Settings(Base, title="General"):
     """The core's own, and those that several adapters need."""
 
     digest_repo: str = Field(

@@ -1,4 +1,4 @@
-"""Keeps every chat going by itself: each begins, fails, says so and begins again, and none takes the others along."""
+"""Keeps every chat running on its own: each starts, fails, says so and restarts without affecting the others."""
 
 import logging
 import threading
@@ -41,7 +41,7 @@ class _State:
     chat: Chat | None = None
     trouble: DigestError | None = None
     connected: bool = False
-    told: set[str] = field(default_factory=set)
+    reported: set[str] = field(default_factory=set)
 
 
 class Readying:
@@ -73,7 +73,7 @@ class Readying:
         return next(iter(self._wrong.values())) if len(self._wrong) == len(self._names) else None
 
     def refresh(self) -> None:
-        """Make anew what could not be made, and whose settings were changed."""
+        """Make chats again that could not be made, or whose settings changed."""
         for name in self._names:
             if name in self._wrong or self._makers.is_outdated(name):
                 self._make(name)
@@ -91,10 +91,10 @@ class Readying:
 
 
 class Supervisor:
-    """Listens in chats, each in a thread of its own, until it is stopped.
+    """Listens in chats, each in its own thread, until it is stopped.
 
-    `listen` listens in a chat until that is closed, and raises DigestError; `mended` is called with the name of a chat
-    that is connected again. `wait` waits some seconds, or until it is stopped, and says whether it is.
+    `listen` listens in a chat until that is closed, and raises DigestError; `reconnected` gets the name of a chat that
+    is connected again. `wait` waits some seconds, or until it is stopped, and says whether it is.
     """
 
     def __init__(
@@ -102,18 +102,18 @@ class Supervisor:
         names: Sequence[str],
         makers: Makers,
         listen: Callable[[Chat], None],
-        mended: Callable[[str], None] = lambda _: None,
+        reconnected: Callable[[str], None] = lambda _: None,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         self._states = {name: _State() for name in names}
-        self._makers, self._listen, self._mended = makers, listen, mended
+        self._makers, self._listen, self._reconnected = makers, listen, reconnected
         self._stopped, self._looking = threading.Event(), threading.Lock()
         self._wait = wait or self._stopped.wait
 
     def prepare(self) -> None:
         """Make what can be made, so that whoever looks which chats there are finds them from the beginning."""
         for name, state in self._states.items():
-            with suppress(DigestError):  # it is told when it is tried again
+            with suppress(DigestError):  # it is reported at the next attempt
                 state.chat = self._makers.make(name)
 
     def run(self) -> None:
@@ -183,8 +183,8 @@ class Supervisor:
     def _tell(self, name: str, state: _State, trouble: DigestError) -> None:
         """Say once what a chat failed of, until it works again."""
         state.trouble = trouble
-        if str(trouble) not in state.told:
-            state.told.add(str(trouble))
+        if str(trouble) not in state.reported:
+            state.reported.add(str(trouble))
             _log.error("a chat does not work; it is tried again", extra={"fields": {"chat": name, "reason": trouble}})
 
     def _look(self) -> None:
@@ -193,22 +193,22 @@ class Supervisor:
             for name, state in self._states.items():
                 chat, trouble = state.chat, state.trouble
                 if chat and chat.connected and (trouble or not state.connected):
-                    if trouble and not self._has_mended(name):
+                    if trouble and not self._has_reconnected(name):
                         continue
-                    state.connected, state.trouble, state.told = True, None, set()
+                    state.connected, state.trouble, state.reported = True, None, set()
                     _log.info("connected", extra={"fields": {"chat": name}})
 
-    def _has_mended(self, name: str) -> bool:
+    def _has_reconnected(self, name: str) -> bool:
         """Tell that a chat is back; what could not take note, such as a busy database, is told at the next look."""
         try:
-            self._mended(name)
+            self._reconnected(name)
         except DigestError as error:
             _log.warning("not noted yet", extra={"fields": {"chat": name, "reason": error}})
             return False
         return True
 
     def refresh(self) -> None:
-        """Begin anew with the chats whose settings were changed meanwhile."""
+        """Restart the chats whose settings changed meanwhile."""
         for name, state in self._states.items():
             if (chat := state.chat) and self._makers.is_outdated(name):
                 _log.info("its settings were changed", extra={"fields": {"chat": name}})

@@ -77,11 +77,11 @@ class Texts:
         return self(form, n=f"{number:,}")
 
     def error(self, error: DigestError) -> str:
-        """What a person is told of an expected failure."""
+        """The text of an expected failure, for a person."""
         return self(f"errors.{error.key}", **error.fields)
 
     def failure(self, failure: Failure | None) -> str:
-        """What a person is told of a kept failure; its key, where a later version took the text away."""
+        """The text of a stored failure, for a person; its key, if a later version removed the text."""
         if failure is None:
             return "–"
         try:

@@ -131,6 +131,11 @@ class Watched:
         with self._watch():
             return self._source.look(repo, commit, looks)
 
+    def text(self, repo: str, branch: str, paths: Sequence[str]) -> str | None:
+        """As the source's."""
+        with self._watch():
+            return self._source.text(repo, branch, paths)
+
     def quota(self) -> Quota | None:
         """As the source's."""
         with self._watch():

@@ -1,6 +1,7 @@
-"""Write the settings into `.env.example` and the READMEs' tables: `python docs/settings.py`.
+"""Write the settings into `.env.example` and the tables of `docs/settings.md`: `python docs/settings.py`.
 
-All that is written stands in the fields of the `settings` modules; the Chinese of it in `settings.zh.toml`.
+The English texts are the descriptions of the fields in the `settings` modules; the Chinese ones are in
+`settings.zh.toml`.
 """
 
 import re
@@ -26,11 +27,11 @@ CHINESE = tomllib.loads((ROOT / "docs" / "settings.zh.toml").read_text(encoding=
 HEAD = """\
 # Copy to ~/.config/commit-digest/.env, or to a file that DIGEST_ENV_FILE names, and keep what you need. The same file
 # serves systemd (EnvironmentFile=), docker (--env-file) and compose (env_file). Put no quotes around a value and no
-# comment behind it: docker takes both for a part of the value.
+# comment after it: docker would make both part of the value.
 #
-# Every line may stay away: the defaults work with no account. Written by docs/settings.py.
+# Every line is optional: the defaults work without an account. Written by docs/settings.py.
 """
-HEADS = {"README.md": "| Setting | Default | Meaning |", "README.zh.md": "| 设置 | 默认 | 含义 |"}
+HEADS = {"settings.md": "| Setting | Default | Meaning |", "settings.zh.md": "| 设置 | 默认 | 含义 |"}
 RULE = "| --- | --- | --- |"
 BEGIN, END = "<!-- Written by docs/settings.py -->\n", "<!-- / -->\n"
 WIDTH = 120
@@ -49,18 +50,32 @@ def example(kind: type[Base]) -> str:
 
 
 def table(kind: type[Base], head: str, translated: Mapping[str, Any]) -> str:
-    """The table of settings in Markdown; `translated` holds descriptions by name, and `default`, likewise."""
-    rows = [_row(name.upper(), field, translated) for name, field in kind.model_fields.items()]
-    return "\n".join([head, RULE, *rows, ""])
+    """The settings in Markdown, a table for each title.
+
+    `translated` has the descriptions by name; under `default` the defaults, and under `heading` and `note` what comes
+    above a table, by its first setting.
+    """
+    blocks = []
+    for title, grouped in groupby(kind.model_fields, lambda name: _title(kind, name)):
+        names = list(grouped)
+        heading, _, note = title.partition(": ")
+        first = names[0].upper()
+        heading = translated.get("heading", {}).get(first, heading)
+        note = translated.get("note", {}).get(first, f"{note}." if note else "")
+        rows = [_row(name.upper(), kind.model_fields[name], translated) for name in names]
+        blocks += [f"## {heading}\n", *([re.sub(r"docs/([\w.]+\.md)", r"[\1](\1)", note) + "\n"] if note else [])]
+        blocks += [head, RULE, *rows, ""]
+    return "\n".join(blocks)
 
 
 def written() -> dict[Path, str]:
-    """By file all that is to stand in it."""
+    """The whole text of each file, by its path."""
     files = {ROOT / ".env.example": example(AllSettings)}
     for name, head in HEADS.items():
-        before, _, rest = (ROOT / name).read_text(encoding="utf-8").partition(BEGIN)
+        page = ROOT / "docs" / name
+        before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
         made = table(AllSettings, head, CHINESE if name.endswith(".zh.md") else {})
-        files[ROOT / name] = "".join([before, BEGIN, made, END, rest.partition(END)[2]])
+        files[page] = "".join([before, BEGIN, made, END, rest.partition(END)[2]])
     return files
 
 
@@ -86,7 +101,8 @@ def _row(name: str, field: FieldInfo, translated: Mapping[str, Any]) -> str:
     told = extra.get("default") if isinstance(extra, dict) else None
     value = _value(field) if field.default_factory is None else str((field.examples or [""])[0])
     default = translated.get("default", {}).get(name, told) if told is not None else f"`{value}`" if value else ""
-    return f"| `{name}` | {default} | {translated.get(name, field.description)} |".replace("|  |", "| |")
+    meaning = str(translated.get(name, field.description)).replace("](docs/", "](")
+    return f"| `{name}` | {default} | {meaning} |".replace("|  |", "| |")
 
 
 def _value(field: FieldInfo) -> str:

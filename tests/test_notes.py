@@ -843,4 +843,4 @@ def test_any_patch_is_read(path, lines, marks, start):
 def test_any_labels_and_any_message_are_read(texts):
     assert all(note.label in {" ".join(t.split()) for t in texts} or note.label for note in notes.from_labels(texts))
     notes.from_message("```release-note\n" + "\n".join(texts) + "\n```")
-    assert all(levels.told(text, level) in {*NoteLevel, None} for text in texts for level in (*NoteLevel, None))
+    assert all(levels.level_of(text, level) in {*NoteLevel, None} for text in texts for level in (*NoteLevel, None))

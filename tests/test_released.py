@@ -583,7 +583,7 @@ def test_a_shallow_clone_tells_its_releases_without_their_size(tmp_path, clock, 
     found = made.source.releases(str(tmp_path / "app.git"))
     assert {release.name for release in found} == {"v0.20.0", "v0.20.1", "v0.21.0rc1"}
     repository = made.source.repository(str(tmp_path / "app.git"))
-    told = made.app.releasing.told(repository, found[-1:], "main")
+    told = made.app.releasing.released(repository, found[-1:], "main")
     assert [(one.release.name, one.before, one.count) for one in told] == [("v0.21.0rc1", "v0.20.1", None)]
     with pytest.raises(NotFound) as caught:
         made.run("v0.21.0rc1")

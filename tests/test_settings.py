@@ -82,7 +82,8 @@ def test_the_example_and_the_tables_are_what_the_script_writes(script):
 def test_every_setting_is_described_in_both_languages(script):
     names = {name.upper() for name in AllSettings.model_fields}
     assert all(field.description for field in AllSettings.model_fields.values())
-    assert script.CHINESE.keys() - {"default"} == names
+    assert script.CHINESE.keys() - {"default", "heading", "note"} == names
+    assert script.CHINESE["note"].keys() < script.CHINESE["heading"].keys() < names
     worded = {n.upper() for n, f in AllSettings.model_fields.items() if (f.json_schema_extra or {}).get("default")}
     assert script.CHINESE["default"].keys() == worded
 
@@ -97,10 +98,10 @@ class More(AllSettings):
 
 
 def test_a_setting_is_added_by_its_field_alone(script, monkeypatch):
-    example, table = script.example(More), script.table(More, script.HEADS["README.md"], {})
+    example, table = script.example(More), script.table(More, script.HEADS["settings.md"], {})
     assert "\n# colour of the table\n#DIGEST_COLOUR=dark red\n" in example
     assert "| `DIGEST_COLOUR` | `blue` | colour of the `table` |\n" in table
-    chinese = script.table(More, script.HEADS["README.zh.md"], {"DIGEST_COLOUR": "表格的颜色"})
+    chinese = script.table(More, script.HEADS["settings.zh.md"], {"DIGEST_COLOUR": "表格的颜色"})
     assert "| `DIGEST_COLOUR` | `blue` | 表格的颜色 |\n" in chinese
     monkeypatch.setattr(parts, "AllSettings", More)
     assert doctor(monkeypatch, DIGEST_COLOUR="green") == ["✓ Settings: set: DIGEST_COLOUR"]

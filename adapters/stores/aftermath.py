@@ -1,4 +1,4 @@
-"""What became of commits, and what places were told of that: the tables `links`, `follow_ups` and `muted`."""
+"""What became of commits, and which places have seen that: the tables `links`, `follow_ups` and `muted`."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime

@@ -29,7 +29,7 @@ _REPO: LiteralString = "(SELECT id FROM repositories WHERE name = ?)"
 
 
 class ArchivePart(CommitsPart, Archive):
-    """A `bot.ports.Archive`, but for `search`, which is each index's own."""
+    """A `bot.ports.Archive` without `search`, which depends on the index."""
 
     # --- Commits ---
 

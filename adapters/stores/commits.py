@@ -110,7 +110,7 @@ class CommitsPart(Part):
         )
 
     def _index_analyses(self, db: Session, found: Mapping[Key, str], language: str) -> None:
-        """Let commits be found by what is said of them, instead of what was said of them in `language` so far."""
+        """Let search find commits by these analyses, instead of by the earlier ones in `language`."""
         kept = _kept(db, found)
         said = said_of(db, [each.id for each in kept.values()])
         new = {key: each for key, each in kept.items() if said[each.id].get(language) != found[key]}

@@ -1,4 +1,4 @@
-"""How far every delivery got, and which commits it told of: the tables `deliveries`, `told` and `told_commits`.
+"""How far every delivery got, and which commits it reported: the tables `deliveries`, `told` and `told_commits`.
 
 Whoever plans for a subscription locks its row, whoever changes a delivery the delivery's, until the transaction ends.
 """
@@ -172,7 +172,7 @@ def _keep(db: Session, delivery: Delivery) -> None:
 
 
 def _remember_told(db: Session, delivery: Delivery) -> None:
-    """Remember what a delivery told of, in the moment in which its headline is posted."""
+    """Remember what a delivery reported, at the moment its headline is posted."""
     if not (step := headline(delivery)):
         return
     row = db.one("SELECT body, packed FROM digests WHERE key = ?", delivery.digest)

@@ -76,7 +76,7 @@ class Part(ABC):
         return self._reading(lambda db: db.all(query, *values))
 
     def _read_each(self, table: str, make: Callable[..., T], query: LiteralString, *values: Value) -> tuple[T, ...]:
-        """What `make` makes of each row of a table, but for those that cannot be read, which are told once.
+        """What `make` makes of each row of a table, except those that cannot be read, which are logged once.
 
         The first cell of a row is its key.
         """

@@ -192,14 +192,14 @@ def _with_readings(text: str) -> Digest:
 
 
 class Unread:
-    """The rows that could not be read, each of which is told once. Safe for several threads."""
+    """The rows that could not be read, each logged once. Safe for several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._told: set[tuple[str, str]] = set()
 
     def readable(self, table: str, make: Callable[..., T], rows: Iterable[Sequence[Any]]) -> Iterator[T]:
-        """What `make` makes of each row of a table, whose first cell is its key, but for those that it cannot read."""
+        """What `make` makes of each row of a table, whose first cell is its key, except those that it cannot read."""
         for row in rows:
             try:
                 made = make(*row)
@@ -247,18 +247,18 @@ def digest_columns(digest: Digest) -> tuple[str, str, str, int, int, int]:
 
 
 def load_told(sha: str) -> Callable[[str, int, str], DeliveredCommit]:
-    """What makes of `place`, `at` and `grade` where a commit was told of."""
+    """Make where a commit was reported from `place`, `at` and `grade`."""
     return lambda place, at, grade: DeliveredCommit(sha, load(Grade, grade), load(Place, place), moment(at))
 
 
 def headline(delivery: Delivery) -> Step | None:
-    """The step with which a delivery has just told its digest: its first one that is done, and the only one."""
+    """The step with which a delivery has just posted its headline: its first completed one, and the only one."""
     done = [step for step in delivery.steps if step.state is StepState.DONE]
     return done[0] if len(done) == 1 and delivery.digest else None
 
 
 def told_rows(repo: int, place: Place, step: Step, digest: Digest) -> list[Row]:
-    """The rows of `told_commits` for what a digest told of by a step."""
+    """The rows of `told_commits` for what a digest reported with a step."""
     where = dump(replace(place, thread=step.thread))
     return [bound(repo, e.commit.sha, where, instant(step.begun), dump(e.grade)) for e in digest.entries]
 

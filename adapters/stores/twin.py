@@ -27,7 +27,7 @@ class Twin:
         return 0
 
     def raise_to(self, name: str, number: int) -> None:
-        """Write a number, unless a higher one stands there. A disk that takes none is told of, and stops nobody."""
+        """Write a number, unless a higher one is there. A disk that rejects it is logged, and stops nobody."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with (self._folder / f"{name}.lock").open("a") as lock:

@@ -11,8 +11,8 @@ does the same for PostgreSQL:
   after the text, so that they part no phrase.
 - A repository is the token `§` and its number, which no text can hold, since `§` is no letter.
 
-A change to this module must come with a migration that builds the index anew: the index keeps no text, so what it
-forgets must be cut as it was when it was indexed.
+A change to this module must come with a migration that rebuilds the index: the index stores no text, so what is
+deleted from it must be split as it was when it was indexed.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What a commit says and touches: read once, when it is first seen, and kept with it.
+"""What a commit says and touches: parsed once, when it is first seen, and stored with it.
 
 reading    the one reading of a commit, made of message, request, people, claims, types, bumps, references, draft
 related    which commits of a period belong together; filters which of them somebody wants
@@ -9,6 +9,6 @@ patch      which hunks a model sees, and where a quote is
 files      what kind of file a path is; interfaces what others call or set; notebooks what of one somebody wrote
 hosts      code hosts and their addresses; releases what tags name
 
-Here belongs everything that looks into a message, a path, a patch or an address. How much a commit matters, and what is
-said of it, does not: that is judgement.
+Everything that parses a message, a path, a patch or an address belongs here. How important a commit is, and what is
+said about it, belongs in judgement.
 """

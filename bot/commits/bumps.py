@@ -201,7 +201,7 @@ def _columns(cells: Sequence[str]) -> tuple[int, int, int] | None:
 
 
 def _row(cells: Sequence[str], columns: tuple[int, int, int]) -> Bump | None:
-    """A row of a table of packages; None for its head, the line beneath it, and rows without versions."""
+    """A row of a table of packages; None for its head, the line below it, and rows without versions."""
     if len(cells) <= max(columns):
         return None
     name, old, new = (_LINK.sub(r"\1", cells[n]).replace("`", "").strip() for n in columns)

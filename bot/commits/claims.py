@@ -101,7 +101,7 @@ def _body_breaks(parts: Sequence[Section]) -> Iterator[str]:
 
 
 def _answered(part: Section) -> Iterator[str]:
-    """What stands beneath a heading that asks for breaking changes, where that is more than a form."""
+    """What is below a heading that asks for breaking changes, if that is more than a form."""
     ticked = [found["text"] for line in part.lines if (found := _TICKED.match(line))]
     if any(_BOX.match(line) for line in part.lines):
         said = [text for text in ticked if not _NO.match(text)]
@@ -199,7 +199,7 @@ _MENDS_ADVISORY = re.compile(
 
 
 def security(title: Title, bodies: Sequence[str], inner: Sequence[Title] = ()) -> str:
-    """The words with which a commit says that it mends a hole: an advisory, a named kind of one, or that it secures.
+    """The words with which a commit says that it fixes a vulnerability: an advisory, a named kind, or that it secures.
 
     `bodies` and `inner` as for `breaking`.
     """
@@ -242,7 +242,7 @@ _FIXES = frozenset({"fix", "bugfix", "hotfix", "security", "sec", "修复", "安
 
 
 def secures(text: str) -> bool:
-    """Whether a sentence says that it mends a named kind of vulnerability. Argument: the sentence, on one line."""
+    """Whether a sentence says that it fixes a named kind of vulnerability. Argument: the sentence, on one line."""
     if _ABOUT.search(text):
         return False
     return bool(_CALLED.match(text) or (_KINDS.search(text) and _MENDS.search(text)))

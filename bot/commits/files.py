@@ -65,7 +65,7 @@ _NOTE = _any(
 def is_note(path: str) -> bool:
     """Whether a file tells users of changes: a changeset, a fragment of a changelog, a changelog, release notes.
 
-    What stands among tests or was vendored tells nobody of this repository.
+    Files among tests and vendored ones are not about this repository.
     """
     return kind(path) is FileKind.DOCS and not generated(path) and bool(_NOTE.search(path[-_LONGEST:]))
 

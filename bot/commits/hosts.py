@@ -445,7 +445,7 @@ class Page:
     plain: bool = False
 
 
-def _told(rest: Sequence[str], query: str) -> tuple[int | None, str]:
+def _subject(rest: Sequence[str], query: str) -> tuple[int | None, str]:
     """The number or the SHA that a page below a repository is of.
 
     A commit of a change request names the request: that is what lands, and what a digest has an entry of.
@@ -482,11 +482,11 @@ class Hosts:
         address = _address(kind, root, cut) if cut else None
         if not cut or not address:
             return None
-        number, sha = _told(cut.rest, spelt.query)
+        number, sha = _subject(cut.rest, spelt.query)
         return Page(address, number, sha, plain=spelt.plain and not cut.rest)
 
     def remote(self, url: str) -> Address | None:
-        """Where the repository lives that git clones from `url`; None where its web pages cannot be told.
+        """The web address of the repository that git clones from `url`; None if its pages are unknown.
 
         An ssh port is never a web page's, an http one always is.
         """
@@ -504,7 +504,7 @@ class Hosts:
         return (address.path, *clones) if address.root.partition("://")[2] == self.github else clones
 
     def is_name(self, text: str) -> bool:
-        """Whether a text is spelt as GitHub's `owner/name`."""
+        """Whether a text has the form of GitHub's `owner/name`."""
         return bool(_NAME.fullmatch(text))
 
     def key(self, name: str) -> str:

@@ -104,7 +104,7 @@ _HEADINGS = tuple(
 
 
 def headed(heading: str) -> NoteLevel | None:
-    """What a heading says of the entries beneath it; None for a version, a product's part, and the like."""
+    """What a heading says about the entries below it; None for a version, a product's part, and the like."""
     words = plain(heading) if len(heading) <= _LONGEST else ""
     return _NAMES.get(words) or next((level for level, pattern in _HEADINGS if pattern.search(words)), None)
 
@@ -206,7 +206,7 @@ _FIRST = 300
 """Characters in which an entry says what it is."""
 
 
-def told(text: str, level: NoteLevel | None, heading: str = "") -> NoteLevel | None:
+def level_of(text: str, level: NoteLevel | None, heading: str = "") -> NoteLevel | None:
     """What an entry is, by the heading or the name that it stands under and by its own words, which may say more.
 
     An entry under nothing is what it says itself; None where it does not say. Arguments: the entry on one line, and
@@ -365,7 +365,7 @@ _FRONT = re.compile(
 """What repositories put in front: `kind/feature`, `type: bug`, `C-Breaking-Change`. A part of the product
 (`area/security`) is no kind."""
 _ANNOUNCED = frozenset({"release note", "release notes", "needs release note"})
-"""These say that users are told, and nothing of what."""
+"""These say that users are informed, and nothing about what."""
 _BUMPED = frozenset(
     f"{front}{bump}" for front in ("", "semver ", "version ", "bump ") for bump in ("major", "minor", "patch")
 )

@@ -597,7 +597,7 @@ def _body_title(body: str) -> str:
     for section in sections(body):
         if section.aside:
             continue
-        blocks = list(_paragraphs(_not_told(section.lines)))
+        blocks = list(_paragraphs(_written(section.lines)))
         for number, block in enumerate(blocks):
             if found := _BORS_NG.match(block[0]):
                 return found["title"]
@@ -615,7 +615,7 @@ def _body_title(body: str) -> str:
     return item[:_TITLE]
 
 
-def _not_told(lines: Sequence[str]) -> list[str]:
+def _written(lines: Sequence[str]) -> list[str]:
     """The lines of a body that somebody wrote, and those in which bors-ng names what it merged."""
     listed = [line for line in lines if _BORS_NG.match(line) and " r=" in line]
     return listed or answers(lines)

@@ -74,7 +74,7 @@ def _common_notes(commits: Iterable[Commit]) -> set[str]:
 
 
 def names(patches: Iterable[FilePatch]) -> set[str]:
-    """The names on the lines that patches change, but for generated files; of a long patch of its beginning."""
+    """The names on the lines that patches change, without generated files; of a long patch, only its beginning."""
     return {name for line in islice(_lines(patches), _READ) for name in _NAME.findall(line[:_WIDE])}
 
 

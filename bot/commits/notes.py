@@ -387,8 +387,8 @@ def _fields(hunk: _Hunk) -> Iterator[tuple[str, list[_Line]]]:
         if found := _TOP.match(line.text):
             yield key, lines
             key, value = found[1].lower(), found[2].strip()
-            told = value.strip("\"'") if value and not _BLOCK.fullmatch(value) else ""
-            lines = [_Line(told, line.number, line.changed)] if told else []
+            own = value.strip("\"'") if value and not _BLOCK.fullmatch(value) else ""
+            lines = [_Line(own, line.number, line.changed)] if own else []
         elif not line.text.startswith(("#", "---", "...")):
             lines.append(line)
     yield key, lines
@@ -403,8 +403,8 @@ def _items(lines: Sequence[_Line]) -> Iterator[tuple[_Line, ...]]:
         if item and (depth is None or len(item[1]) <= depth):
             depth = len(item[1])
             yield tuple(block)
-            told = "" if _BLOCK.fullmatch(item[2].strip()) else item[2].strip("\"' ")
-            block = [_Line(told, line.number, line.changed)] if told else []
+            own = "" if _BLOCK.fullmatch(item[2].strip()) else item[2].strip("\"' ")
+            block = [_Line(own, line.number, line.changed)] if own else []
         else:
             block.append(line)
     yield tuple(block)
@@ -511,7 +511,7 @@ class _Log:
             heading = nearest.text if nearest else ""
             if self._open[0].changed:
                 self.entries.append(_Entry(tuple(self._open), level, heading))
-            else:  # what was said is amended; only an item that is new beneath it says something
+            else:  # what was said is amended; only a new item below it says something
                 self.entries += [_Entry(item, level, heading) for item in _new_items(self._open)]
         self._open, self._indent, self._gap = [], -1, False
 
@@ -566,7 +566,7 @@ class _Log:
 
 
 def _new_items(lines: Sequence[_Line]) -> Iterator[tuple[_Line, ...]]:
-    """The items that are added beneath an entry that was there, each with what is added to it."""
+    """The items that are added below an existing entry, each with what is added to it."""
     item: list[_Line] = []
     for line in lines[1:]:
         if not line.changed or _BULLET.match(line.text):
@@ -584,7 +584,7 @@ _LIST_HEAD = re.compile(
     r"(?:changes?|features?|deprecations?|removals?|(?:bug ?)?fixes|improvements?|enhancements?|documentation)\W{0,4}",
     re.IGNORECASE,
 )
-"""An item of a list that is the heading of those beneath it."""
+"""An item of a list that is the heading of those below it."""
 
 
 def _unlisted(text: str) -> str:
@@ -688,7 +688,7 @@ def _is_new(entry: _Entry, removed: Sequence[frozenset[str]]) -> bool:
 
 
 def _same(words: frozenset[str], before: frozenset[str]) -> bool:
-    """Whether words are those that stood there before, but for a correction: a word of few, or a share of many."""
+    """Whether words are those that were there before, except for a correction: a word of few, or a share of many."""
     new = len(words - before)
     return new < len(words) and new <= max(1, _SAME * len(words))
 
@@ -721,7 +721,7 @@ def _note(path: str, entry: _Entry) -> Note | None:
     if not text and not (entry.certain and entry.level is NoteLevel.INTERNAL):
         return None
     everything = _joined_up([*([title] if title else []), *(each.text for each in parts)])
-    level = levels.told(everything, entry.level, entry.heading)
+    level = levels.level_of(everything, entry.level, entry.heading)
     if _NO_ENTRY.fullmatch(text) or level is None:
         return None
     spoken = [each for each in (*entry.changed, *entry.lines) if each.text.strip(" -#*`\"'|>")]
@@ -748,7 +748,7 @@ def heaviest_first(found: Iterable[Note]) -> tuple[Note, ...]:
 _MANY = 10
 """Entries of histories from which they tell of a release, not of a commit."""
 _OPENS = (1, 2)
-"""Entries beneath a version and a date of its own with which a commit may open the next version."""
+"""Entries below a version and a date of its own with which a commit may open the next version."""
 _RELEASE = re.compile(
     r"\W{0,6}(?:\[ci\]\s?)?(?:(?:chore|ci|build|release|ver)(?:\([\w/.@ -]{1,40}\))?[:：]\s{0,3})?"
     r"(?:(?:re)?release\b[ :：]{0,3}(?:version |of )?(?:\S{1,60} )?v?\d{1,5}\.\d|version packages\b"
@@ -782,7 +782,7 @@ def _is_release(files: Sequence[_File], said: Sequence[tuple[str, _Entry]]) -> b
 
 
 _HISTORIES = 2
-"""Versions that a file names at once where it tells of releases: more are a history that was moved or written anew."""
+"""Versions that a file names at once where it tells of releases: more are a history that was moved or rewritten."""
 
 
 def _versions(file: _File) -> set[str]:
@@ -877,9 +877,9 @@ def _announced(entry: _Entry) -> Note | None:
     if not text:
         return None
     required = _ACTION_REQUIRED.match(text)
-    level = NoteLevel.BREAKING if required else levels.told(everything, entry.level) or NoteLevel.FEATURE
-    told = text[required.end() :] if required else text
-    return Note(level, told or text, heading=entry.heading, action=levels.action(everything, level))
+    level = NoteLevel.BREAKING if required else levels.level_of(everything, entry.level) or NoteLevel.FEATURE
+    rest = text[required.end() :] if required else text
+    return Note(level, rest or text, heading=entry.heading, action=levels.action(everything, level))
 
 
 _BY = re.compile(r"\s{1,3}by @[\w\[\]-]{1,60} in https?://\S{1,300}\s{0,3}$")

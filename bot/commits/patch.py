@@ -93,7 +93,7 @@ def select(
     Where room is short, the first piece of every file comes before any second, with one line around each change.
     Changes that recur are shown once, pairs of lines that differ in white space alone not at all: they are named in
     a line, and count as read. Tests get at most a fifth, unless nothing else needs the room. Binary files, generated
-    ones (but for a few lines of code in a patch that is shown whole) and what of notebooks nobody wrote are named, not
+    ones (except a few lines of code in a patch that is shown whole) and what of notebooks nobody wrote are named, not
     shown, and do not count for coverage.
     """
     return parts(commit, patches, budget, 1, telling=telling)[0]
@@ -193,7 +193,7 @@ _PIECE, _PIECE_LENGTH = 40, 6_000
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Lines of a file that are shown or left out together, beneath a line that says where they stand.
+    """Lines of a file that are shown or left out together, below a line that says where they are.
 
     `read` counts the changed lines, by file, that a reader of them knows; `place` orders the pieces of a file; a
     `notice` stands at the end of the page. A notice alone has no file.
@@ -390,7 +390,7 @@ def _joined(places: Sequence[_Place]) -> Sequence[_Place]:
 
 
 _LINE_OF_PLACE = 30
-"""Characters of a line that says where something stands, but for names."""
+"""Characters of a line that says where something is, without names."""
 
 
 _ENDS, _INDENTATION = "only their line ends differ", "only their indentation differs"
@@ -499,7 +499,7 @@ class _Page:
         return "\n".join(chain(chain.from_iterable(self.blocks.values()), self._notices))
 
     def take(self, *pieces: _Piece) -> bool:
-        """Put pieces of a file here, beneath a line that names the file, where all of them fit."""
+        """Put pieces of a file here, below a line that names the file, if all of them fit."""
         heads = {p.file.path: f"=== {_describe(p.file)}" for p in pieces if p.file and p.file.path not in self.blocks}
         cost = sum(piece.cost for piece in pieces) + sum(map(tokens, heads.values()))
         if cost > self.left:

@@ -77,8 +77,8 @@ def commit(
         place=place or repo,
     )
     # What a program writes there is a history of something else, and a message may name another change request.
-    told = request if request and pull == number and not reading.bot else Requested()
-    asked = beyond(told, subject, body, reading.said)
+    there = request if request and pull == number and not reading.bot else Requested()
+    asked = beyond(there, subject, body, reading.said)
     if asked:
         title = message.parse(reading.subject)
         draft = Draft(place or repo, written.sha, title, body, number, tuple(changes), reading.bot)
@@ -137,26 +137,26 @@ def _read(
     mailmap: Mailmap,
     place: str,
 ) -> tuple[int | None, Reading]:
-    told = message.read(written.message.replace("\0", "\ufffd"), place)
+    found = message.read(written.message.replace("\0", "\ufffd"), place)
     own = [w for w in inner if not w.merge] or list(inner)
     most = max(500, _INNER_LENGTHS // max(1, len(own)))
     parts = [message.read(w.message[: min(most, _INNER_LENGTH)], place) for w in own]
     only = parts[0] if len(parts) == 1 else None
-    number = told.number if told.sure else pull or told.number or (only.number if only and only.sure else None)
-    title = message.parse(_uncut(told.title or _inner_title(parts) or told.subject, parts, told.body))
-    wrote = _people(written, own, told, mailmap, merge)
-    bodies = [told.body, *(part.body for part in parts)]
-    body = f"{told.body}\n{only.body}" if only else told.body
+    number = found.number if found.sure else pull or found.number or (only.number if only and only.sure else None)
+    title = message.parse(_uncut(found.title or _inner_title(parts) or found.subject, parts, found.body))
+    wrote = _people(written, own, found, mailmap, merge)
+    bodies = [found.body, *(part.body for part in parts)]
+    body = f"{found.body}\n{only.body}" if only else found.body
     draft = Draft(place, written.sha, title, body, number, changes, all(map(people.is_bot, wrote)))
     authors = {w.author.person for w in own or (written,)}  # who merged wrote none of it
     draft, wrote = _bumped(draft, authors.pop(), wrote) if len(authors) == 1 else (draft, wrote)
-    merger = written.author.person.name if merge or told.merge else ""
+    merger = written.author.person.name if merge or found.merge else ""
     reading = replace(
-        _claimed(draft, bodies, [message.parse(part.title) for part in parts], told),
-        said=message.said(told.body) or (message.said(only.body) if only else ""),
+        _claimed(draft, bodies, [message.parse(part.title) for part in parts], found),
+        said=message.said(found.body) or (message.said(only.body) if only else ""),
         people=wrote,
         merger="" if merger in {p.name for p in wrote} else merger,
-        branch=told.branch,
+        branch=found.branch,
     )
     return number, reading
 
@@ -180,7 +180,7 @@ def _claimed(draft: Draft, bodies: Sequence[str], merged: Sequence[Title], messa
     taken_back = claims.reverts(title, draft.body, merged, own=bool(message_.title))
     # What a dependency's update quotes is that one's history: only what it says first may be about this repository.
     quotes = bool(raised) or draft.bot
-    told = () if quotes else bodies
+    prose = () if quotes else bodies
     secured = claims.security(title, [body.partition("\n\n")[0] for body in bodies] if quotes else bodies, merged)
     if message_.subject == _FROM_FORK:
         secured = secured or title.text
@@ -206,7 +206,7 @@ def _claimed(draft: Draft, bodies: Sequence[str], merged: Sequence[Title], messa
             bumps=bool(raised),
         ),
         bot=draft.bot,
-        breaking=claims.breaking(title, told, merged),
+        breaking=claims.breaking(title, prose, merged),
         security=secured,
         reverts=taken_back,
         bumps=raised,
@@ -255,14 +255,14 @@ _STEM = 20
 
 
 def _people(
-    written: Written, inner: Sequence[Written], told: Message, mailmap: Mailmap, merge: bool
+    written: Written, inner: Sequence[Written], found: Message, mailmap: Mailmap, merge: bool
 ) -> tuple[Person, ...]:
     """Who wrote what landed: of a merge those who wrote what it merged."""
     wrote = people.writers([w.author, *map(mailmap, people.co_authors(w.message))] for w in inner or (written,))
     if inner:
         return wrote
     # Where a program merged what the source does not tell, its branch may name whose it was: `cy:paging`, `cy/paging`.
-    owner = re.match(r"([A-Za-z0-9][\w-]{0,60})[:/]\S", told.branch) if merge and told.number else None
+    owner = re.match(r"([A-Za-z0-9][\w-]{0,60})[:/]\S", found.branch) if merge and found.number else None
     return (Person(owner[1], owner[1]),) if owner and all(map(people.is_bot, wrote)) else wrote
 
 

@@ -86,7 +86,7 @@ def refers(draft: Draft, series: Series | None, bumped: bool, branch: str = "") 
         said += _from_prose(draft)
     if title_reverts(draft.title):  # what else it speaks of is the other commit's, whose words it quotes
         said = [r for r in said if r.kind in _ONE]
-    return _told(draft, said)
+    return _distinct(draft, said)
 
 
 def requested(draft: Draft, known: Sequence[Reference], request: ChangeRequest) -> tuple[Reference, ...]:
@@ -94,10 +94,10 @@ def requested(draft: Draft, known: Sequence[Reference], request: ChangeRequest) 
     asked = replace(draft, title=parse(request.title) if request.title else draft.title, body=request.said)
     more = [*_from_title(asked, None), *_from_body(asked)] if request.title else list(_from_body(asked))
     names = {name for r in known for name in (r.pull, r.sha[:7]) if name}
-    return (*known, *(r for r in _told(draft, more) if not names & {r.pull, r.sha[:7]}))
+    return (*known, *(r for r in _distinct(draft, more) if not names & {r.pull, r.sha[:7]}))
 
 
-def _told(draft: Draft, said: Sequence[Reference]) -> tuple[Reference, ...]:
+def _distinct(draft: Draft, said: Sequence[Reference]) -> tuple[Reference, ...]:
     kinds = dict.fromkeys(r.kind for r in said)
     return tuple(
         r for kind_ in kinds for r in _merged([r for r in said if r.kind == kind_ and not _is_itself(draft, r)])

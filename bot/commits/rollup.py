@@ -31,7 +31,7 @@ def roll_up(commits: Sequence[Commit]) -> Rollup:
 
 
 def weightiest_first(themes: Sequence[Theme], entries: Sequence[Entry]) -> tuple[Theme, ...]:
-    """Themes by their gravest commits, among equals by how many they have."""
+    """Themes by their most important commits, among equals by how many they have."""
     grades = {e.commit.sha: e.grade for e in entries}
 
     def weight(theme: Theme) -> tuple[int, int, float]:

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot import crontab
+from bot import crontab, workdays
+from bot.commits import owners
 from bot.conversation.zones import zone_named
 from bot.delivery import schedule
 from bot.errors import DigestError, UsageError
@@ -91,7 +92,19 @@ def _authors(wanted: Subscription, value: str) -> Subscription:
 
 
 def _parts(value: str) -> tuple[str, ...]:
-    return () if value.lower() == ANYTHING else tuple(part for part in re.split("[,，]", value) if part)
+    parts = (part.strip() for part in re.split("[,，]", value))
+    return () if value.lower() == ANYTHING else tuple(part for part in parts if part)
+
+
+def _labels(wanted: Subscription, value: str) -> Subscription:
+    return replace(wanted, filters=replace(wanted.filters, labels=_parts(value)))
+
+
+def _owners(wanted: Subscription, value: str) -> Subscription:
+    named = _parts(value)
+    if odd := next((owner for owner in named if not owners.is_owner(owner)), ""):
+        raise UsageError("owner_invalid", text=one_line(odd, 60))
+    return replace(wanted, filters=replace(wanted.filters, owners=named))
 
 
 def _bots(wanted: Subscription, value: str) -> Subscription:
@@ -113,6 +126,14 @@ def _top(wanted: Subscription, value: str) -> Subscription:
 
 def _zone(wanted: Subscription, value: str) -> Subscription:
     return replace(wanted, zone=zone_named(value))
+
+
+def _holidays(wanted: Subscription, value: str) -> Subscription:
+    return replace(wanted, holidays="" if value.lower() in _NO_HOLIDAYS else workdays.named(value))
+
+
+_NO_HOLIDAYS = frozenset({ANYTHING, "no", "none", "无"})
+"""Values by which digests come on public holidays too."""
 
 
 def _language(wanted: Subscription, value: str) -> Subscription:
@@ -147,6 +168,7 @@ OPTIONS = {
             goes_on=lambda word: crontab.goes_on_days(word) or _is_release(word.strip(",，、")),
         ),
         Option("zone", _zone, lambda s: zone_label(s.zone), goes_on=_no_option),
+        Option("holidays", _holidays, lambda s: s.holidays, optional=True, goes_on=_no_option),
         Option(
             "lang",
             _language,
@@ -157,6 +179,8 @@ OPTIONS = {
         Option("branch", _branch, lambda s: s.branch, optional=True, naming=True),
         Option("paths", _paths, lambda s: ", ".join(s.filters.paths), optional=True),
         Option("authors", _authors, lambda s: ", ".join(s.filters.authors), optional=True),
+        Option("labels", _labels, lambda s: ", ".join(s.filters.labels), optional=True),
+        Option("owned-by", _owners, lambda s: ", ".join(s.filters.owners), optional=True),
         Option("bots", _bots, lambda s: _said(s.filters.bots), InputKind.ONE, _yes_no),
         Option(
             "quiet",
@@ -216,7 +240,7 @@ def continued(wanted: Subscription, known: Subscription | None, now: datetime) -
     """A subscription with when it began, and since when its schedule holds; a change makes no new one of it."""
     if known is None:
         return replace(wanted, created=now, scheduled=now)
-    same = (known.schedule, known.zone) == (wanted.schedule, wanted.zone)
+    same = (known.schedule, known.zone, known.holidays) == (wanted.schedule, wanted.zone, wanted.holidays)
     return replace(wanted, created=known.created, scheduled=known.scheduled if same else now)
 
 

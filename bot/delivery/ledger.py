@@ -49,8 +49,8 @@ def is_sound(subscription: Subscription) -> bool:
 
 def planned_delivery(subscription: Subscription, last: Delivery | None, now: datetime) -> Delivery | None:
     """The delivery that is due; None where none is. Raises UsageError for a schedule that cannot be understood."""
-    expression, zone = subscription.schedule, subscription.zone
-    due = schedule.due(expression, zone, watermark(subscription, last), now)
+    expression, zone, holidays = subscription.schedule, subscription.zone, subscription.holidays
+    due = schedule.due(expression, zone, watermark(subscription, last), now, holidays)
     if due is None:
         return None
     return Delivery(
@@ -68,7 +68,7 @@ def planned_delivery(subscription: Subscription, last: Delivery | None, now: dat
 
 def deadline_of(subscription: Subscription, slot: datetime, now: datetime) -> datetime:
     """When the delivery of a slot is given up that is begun now. Raises UsageError as `planned_delivery` does."""
-    following = schedule.slot_after(subscription.schedule, subscription.zone, slot)
+    following = schedule.slot_after(subscription.schedule, subscription.zone, slot, subscription.holidays)
     return max(following or slot + LAST_CHANCE, now + GRACE)
 
 
@@ -79,7 +79,8 @@ def next_look(subscription: Subscription, last: Delivery | None) -> datetime | N
     """
     if last and last.state is DeliveryState.DUE:
         return None if subscription.paused else last.deadline
-    return schedule.first_slot(subscription.schedule, subscription.zone, watermark(subscription, last))
+    mark = watermark(subscription, last)
+    return schedule.first_slot(subscription.schedule, subscription.zone, mark, subscription.holidays)
 
 
 def coming_delivery(subscription: Subscription, last: Delivery | None, now: datetime) -> Delivery | None:
@@ -97,7 +98,8 @@ def coming_delivery(subscription: Subscription, last: Delivery | None, now: date
 def watermark(subscription: Subscription, last: Delivery | None) -> schedule.Watermark:
     """How far the digests of a subscription got. What was given up unposted is for the next one to tell."""
     if last is None:
-        first = schedule.first_watermark(subscription.schedule, subscription.zone, subscription.created)
+        timed = (subscription.schedule, subscription.zone, subscription.created)
+        first = schedule.first_watermark(*timed, subscription.holidays)
         return replace(first, slot=max(first.slot, subscription.scheduled))
     slot = max(last.slot, subscription.scheduled)
     if last.state is DeliveryState.FAILED and not last.sent:

@@ -103,7 +103,7 @@ def _going_on(subscription: Subscription, delivery: Delivery, now: datetime) -> 
 
 def _forgotten(subscription: Subscription, last: Delivery | None, until: datetime, now: datetime) -> Delivery:
     """A delivery of which only its headline is left, as it was planned after `last`; else of all that is not known."""
-    slot = schedule.next_slot(subscription.schedule, subscription.zone, until)
+    slot = schedule.next_slot(subscription.schedule, subscription.zone, until, subscription.holidays)
     slot = slot if slot and slot < min(now, until + timedelta(days=1)) else until
     planned = planned_delivery(subscription, last, slot)
     if planned and planned.until == until:

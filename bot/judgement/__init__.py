@@ -1,4 +1,4 @@
-"""How much a commit matters, and what is said of it: grades, analyses, the overview, and the questions to a model.
+"""How important a commit is, and what is said about it: grades, analyses, the overview, and the questions to a model.
 
 triage      the rules: features of a commit, points, and the reader's budget; pure
 rules       what can be said without a model; pure

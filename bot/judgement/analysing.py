@@ -1,4 +1,4 @@
-"""What is said of each commit of a digest that matters: by the rules, or by a model that has read its patch.
+"""What is said about each important commit of a digest: by the rules, or by a model that has read its patch.
 
 A model first drafts what it would say, looks up what would refute that, and then says what is left. What it cannot do
 falls to the next simpler form, at last to the rules.

@@ -1,6 +1,6 @@
 """The language model within its token budget, with what it took written down.
 
-A budget is held against rows of the store, so that every process on one database keeps the same one. Before a question
+A budget is checked against rows of the store, so that all processes on one database share it. Before a question
 is asked, what it can take at most is reserved there, in one step with the look at what is left.
 """
 
@@ -55,7 +55,7 @@ class Limits:
         return datetime.combine(self.date(now, back), time(), ZoneInfo(self.zone))
 
     def reset(self, now: datetime) -> str:
-        """When the day's budget begins anew."""
+        """When the day's budget resets."""
         return f"{self.midnight(now, -1):%Y-%m-%d %H:%M} ({self.zone})"
 
     @property

@@ -1,4 +1,4 @@
-"""Building a digest, or one commit's analysis: collected commits in, everything that is said of them out."""
+"""Building a digest, or one commit's analysis: collected commits in, everything that is said about them out."""
 
 from collections.abc import Collection, Sequence
 
@@ -23,9 +23,9 @@ class Build:
     def entries(
         self, commits: Sequence[Commit], before: Sequence[Commit] = (), grave: Collection[str] = ()
     ) -> tuple[Entry, ...]:
-        """Everything that is said of the commits of a period, in their order; `before`, `grave` as in `judge`.
+        """Everything that is said about the commits of a period, in their order; `before`, `grave` as in `judge`.
 
-        Who has read a patch may correct what the list says of the commit, but not how grave it is.
+        Having read a patch, a model may correct what the list says about the commit, but not its importance.
         """
         grades = self._grader.grades(commits, before, grave)
         analyses = self._analyst.analyses(commits, grades)
@@ -33,7 +33,7 @@ class Build:
         return tuple(Entry(c, a.correction.of(g), a) for c, g, a in said)
 
     def one(self, commit: Commit, delivered: Grade | None, grave: Collection[str]) -> tuple[Grade, Analysis]:
-        """The grade of one commit, as grave as it was delivered, and its full analysis."""
+        """The grade of one commit, with the importance it was delivered with, and its full analysis."""
         grade = as_delivered(self._grader.alone(commit, grave), delivered)
         analysis = self._analyst.alone(commit, grade)
         return analysis.correction.of(grade), analysis

@@ -48,7 +48,7 @@ class Grader:
         return [as_delivered(g, delivered.get(c.sha)) for c, g in zip(commits, grades, strict=True)]
 
     def alone(self, commit: Commit, grave: Collection[str]) -> Grade:
-        """The grade of one commit by the rules, held against no other; `grave` as in `triage.judge`."""
+        """The grade of one commit by the rules, compared with no other; `grave` as in `triage.judge`."""
         (judged,) = triage.judge((commit,), (), self._read_notes([commit]), grave)
         return rules.grade(commit, judged, self._brief.texts)
 
@@ -141,7 +141,7 @@ class Grader:
 
 
 def as_delivered(grade: Grade, delivered: Grade | None) -> Grade:
-    """A grade, as grave as it was when the commit was delivered first; a reason for another one is none for it."""
+    """A grade with the importance of the commit's first delivery; a reason for another importance is dropped."""
     if not delivered:
         return grade
     reason = grade.reason if grade.importance is delivered.importance else ""

@@ -1,4 +1,4 @@
-"""What came before: the commits, grades and digests that those of a period are held against."""
+"""What came before: the commits, grades and digests that a period is compared with."""
 
 import statistics
 from collections.abc import Collection, Sequence

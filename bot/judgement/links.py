@@ -83,7 +83,7 @@ class Links:
 def netted(
     entries: Sequence[Entry], links: Sequence[Link], undone: Collection[str] = ()
 ) -> dict[str, tuple[Link, ...]]:
-    """By SHA what became of entries of a digest within it, but for what the `undone` commits of it did."""
+    """By SHA what became of entries of a digest within it, except what its `undone` commits did."""
     known = {e.commit.sha for e in entries}
     found: dict[str, tuple[Link, ...]] = {}
     for link in links:

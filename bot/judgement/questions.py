@@ -424,12 +424,12 @@ def overview_question(
 ) -> Question:
     """Ask for the digest's opening sentences, or a rollup's, from what the analyses found."""
     order = sorted(entries, key=lambda e: (-e.grade.importance.rank, -e.grade.score))[:TRIAGE_SIZE]
-    data = "\n".join(_told(repository, entry) for entry in order)
+    data = "\n".join(_summarised(repository, entry) for entry in order)
     blanks = {"repository": repository.title, "language": language}
     return _question(ROLLUP if rollup else OVERVIEW, OverviewReply, data, "commits", (200, 800), **blanks)
 
 
-def _told(repository: Repository, entry: Entry) -> str:
+def _summarised(repository: Repository, entry: Entry) -> str:
     """A commit of the overview's list, by the name under which a reader finds it."""
     grade, title = entry.grade, one_line(entry.commit.reading.subject, 120)
     parts = (grade.importance, repository.named(entry.commit), grade.theme or "no theme", title, _opened(entry))
@@ -473,7 +473,7 @@ def _described(commit: Commit, name: str, seen: Selection, body_limit: int, row:
 
 
 def _row(grade: Grade) -> str:
-    """What a digest's row says of a commit, but how grave it is: who has read the patch may correct the one only."""
+    """What a digest's row says about a commit, without its importance: an analysis may correct only this."""
     types = ", ".join(grade.types)
     return f"row of the digest: {types} | theme {one_line(grade.theme, 80) or '-'} | {one_line(grade.sentence, 600)}"
 

@@ -55,10 +55,10 @@ from bot.values import (
 
 
 class Rejected(Exception):
-    """A reply that cannot be used; the message tells the model what was wrong, in our words alone.
+    """A reply that cannot be used; the message explains to the model what was wrong, in our own words.
 
-    What the reply says never stands in the message: it may be copied from a commit, and would leave the data's fence.
-    `found` holds what of a list is right, by SHA; `longer` says that the answer needs more room.
+    The message never contains the reply's text: it may be copied from a commit, and would be outside the data's fence.
+    `found` holds the valid part of a list, by SHA; `longer` says that the answer needs more tokens.
     """
 
     def __init__(self, problem: str, *, found: Mapping[str, Any] | None = None, longer: bool = False) -> None:
@@ -99,8 +99,8 @@ def _shaped(answer: object, shape: type[_Shape]) -> _Shape:
         return shape.model_validate(answer)
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False, include_context=False)[:5]
-        told = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg'].removeprefix('Value error, ')}" for p in problems)
-        raise Rejected(f"fields are wrong: {told}.") from None
+        wrong = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg'].removeprefix('Value error, ')}" for p in problems)
+        raise Rejected(f"fields are wrong: {wrong}.") from None
 
 
 def _json(text: str) -> object:
@@ -166,9 +166,9 @@ def _complete(found: Mapping[str, _Made], problems: Sequence[str], commits: Sequ
     """
     called = names(commits)
     missing = [called[c.sha] for c in commits if c.sha not in found]
-    told = [*problems[:5], *([f"these commits are missing: {', '.join(missing[:20])}."] if missing else [])]
-    if told:
-        raise Rejected(" ".join(told), found=found if 2 * len(found) >= len(commits) else None)
+    complaints = [*problems[:5], *([f"these commits are missing: {', '.join(missing[:20])}."] if missing else [])]
+    if complaints:
+        raise Rejected(" ".join(complaints), found=found if 2 * len(found) >= len(commits) else None)
     return found
 
 
@@ -357,7 +357,7 @@ def _seen(path: str, quote: str, line: int, *, sights: Sequence[Sight], commit: 
 
 
 def read_analysis(reply: Reply, commit: Commit, index: EvidenceIndex, coverage: float, language: str) -> Checked:
-    """The full analysis of one commit. Raises Rejected; statements without evidence are dropped and told."""
+    """The full analysis of one commit. Raises Rejected; statements without evidence are dropped and counted."""
     how = {"coverage": coverage, "language": language}
     return _checked(_parsed(reply, AnalysisReply), commit, index.find, reply, how)
 
@@ -513,7 +513,7 @@ def read_overview(reply: Reply, asked: Question, language: str) -> str:
     """
     answer = _parsed(reply, OverviewReply).overview
     _check_language(language, answer)
-    told = {name.casefold() for name in _NAME.findall(asked.user)}
-    if any(name.casefold() not in told for name in _NAME.findall(answer)):
+    known = {name.casefold() for name in _NAME.findall(asked.user)}
+    if any(name.casefold() not in known for name in _NAME.findall(answer)):
         raise Rejected("it names a number or an identifier that is not in the list.")
     return answer

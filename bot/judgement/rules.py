@@ -1,4 +1,4 @@
-"""What can be said of a commit without any language model: only what its message, paths, sizes and patch show. Pure."""
+"""What can be said about a commit without a model: only what its message, paths, sizes and patch show. Pure."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -62,17 +62,17 @@ def grade(commit: Commit, judgement: Judgement, texts: Texts) -> Grade:
 
 def reason(commit: Commit, judgement: Judgement, texts: Texts) -> str:
     """Why, in a few words, with the commit's own where its sentence does not hold them already."""
-    told = texts(f"reason.{judgement.reason}") if judgement.reason else ""
+    known = texts(f"reason.{judgement.reason}") if judgement.reason else ""
     words = one_line(judgement.words, _WORDS).rstrip(".。")
     if not words or words.casefold() in commit.reading.title.casefold():
-        return told
-    return texts("reason.said", reason=told, words=words)
+        return known
+    return texts("reason.said", reason=known, words=words)
 
 
 def sentence(commit: Commit, texts: Texts, note: Note | None = None) -> str:
     """What the commit does, in one sentence: what it tells users, else its own title, and where it lands."""
-    told = whole_sentences(note.text, 300) if note and note.level is not NoteLevel.INTERNAL else ""
-    what = one_line(told or commit.reading.title, 300).rstrip(".。") or commit.short
+    note_text = whole_sentences(note.text, 300) if note and note.level is not NoteLevel.INTERNAL else ""
+    what = one_line(note_text or commit.reading.title, 300).rstrip(".。") or commit.short
     where = [texts("rules.root") if name == ROOT else name for name in _where(commit)]
     if not where:
         return texts("rules.sentence_nowhere", what=what)
@@ -119,7 +119,7 @@ def analysis(
     found = Analysis(
         summary=_summary(commit, first, texts),
         impact=_impact(commit, patch, texts),
-        insights=_told(notes),
+        insights=_noted_insights(notes),
         suggestions=_asked(notes, texts),
     )
     if importance is Importance.MEDIUM:
@@ -139,7 +139,7 @@ _ASPECTS = {
 }
 
 
-def _told(notes: Sequence[Note]) -> tuple[Insight, ...]:
+def _noted_insights(notes: Sequence[Note]) -> tuple[Insight, ...]:
     """What a commit tells users of what breaks, is deprecated or was a hole, each with where it stands."""
     return tuple(
         Insight(_ASPECTS[note.level], note.text, Evidence(note.path, note.path, note.line))
@@ -288,7 +288,7 @@ def overview(repository: Repository, high: Sequence[Commit], total: int, texts: 
 def rollup_overview(rollup: Rollup, total: int, texts: Texts) -> str:
     """The overview of a week or longer, where no model writes one: where most of it happened, and what came to nothing.
 
-    Which commits to read stands right beneath it.
+    Which commits to read comes right below it.
     """
     busiest = [_busy(c, texts) for c in rollup.components[:3]]
     said = texts("rules.overview_quiet", count=texts.count("commits", total))

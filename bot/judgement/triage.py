@@ -1,8 +1,8 @@
 """Features of a commit, the rules' score, and the reader's budget. Pure, and in no language: reasons are keys.
 
-A commit gets two sums of points from its message, paths and sizes: how much speaks for reading it today, and how much
-for mentioning it at all. The points are round numbers set by hand and held against commits that maintainers graded in
-their release notes (docs/triage.md has the figures, `make eval` makes them anew).
+A commit gets two sums of points from its message, paths and sizes: how much it deserves to be read today, and how
+much to be mentioned at all. The points are round numbers set by hand and compared with commits that maintainers graded
+in their release notes (docs/triage.md has the figures, `make eval` measures them again).
 """
 
 import math
@@ -159,7 +159,7 @@ _CUES = (*_TELLING, *_OTHER)
 class Features:
     """What the rules look at: what a commit says, what its maintainers tell users of it, and what it touches.
 
-    `unseen` says that nobody knows what it changes; `grave` that it takes back what users have, or what was high.
+    `unseen` says that nobody knows what it changes; `grave` that it reverts what users have, or what was high.
     `cues` names the title's telling words, `kinds` counts files by kind; `lines` are changed lines of source files,
     `grown` how many more of them are added than removed.
     """
@@ -281,7 +281,7 @@ HIGH_ONE_IN = 8
 _HIGH, _MEDIUM = 4.75, 1.0
 """Points from which a commit is high, or medium."""
 VERSION = 5
-"""Changes with what the rules say, here or in `judgement.rules`, so that a digest of older rules is made anew."""
+"""Changes with what the rules say, here or in `judgement.rules`, so that a digest of older rules is rebuilt."""
 _REACH = 200
 """Changed source lines from which something new reaches far, wherever it is."""
 _WIDE = 500
@@ -289,7 +289,7 @@ _WIDE = 500
 
 
 PAGE = 29
-"""Commits of a page: on a quieter day commits are held against those before it as well, so that it stays quiet."""
+"""Commits of a page: on a quieter day they are compared with those before it as well, so that it stays quiet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +315,7 @@ def judge(
     """A judgement for each commit of a page, in the same order: those of a period, and behind them those before it.
 
     `before` are the branch's commits before the period, newest first, of which as many count as fill a page; `notes`
-    are what commits tell users, by SHA, the heaviest first; `grave` are the SHAs of reverts of something grave.
+    are what commits tell users, by SHA, the heaviest first; `grave` are the SHAs of serious reverts.
     """
     page = [*commits, *before[: max(0, PAGE - len(commits))]]
     seen = [features(c, next(iter(notes.get(c.sha, ())), None), c.sha in grave) for c in page]
@@ -381,7 +381,7 @@ def page_budget(
 
 
 def _always(f: Features) -> bool:
-    """Whether a commit is high whatever else there is, since it says so: it breaks something, mends a hole that has a
+    """Whether a commit is high whatever else there is, since it says so: it breaks something, fixes a hole that has a
     name, or takes back what users have.
 
     Without a source file only what calls itself a fix counts as security: bots' updates and pipelines name it daily.

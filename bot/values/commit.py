@@ -273,6 +273,8 @@ class Links:
 class Repository:
     """What a source says of a repository: `title` is shown to people, `url` its web page (None: no links).
 
+    `labelled` says that the source tells the labels of change requests.
+
     Without `links`, as in what earlier versions kept, the pages are those that GitHub has below `url`. `beside` are
     other repositories of this machine that it is read from: a worktree's own, and those that lend it objects.
     """
@@ -284,6 +286,7 @@ class Repository:
     private: bool
     links: Links | None = None
     beside: tuple[str, ...] = ()
+    labelled: bool = False
 
     def commit_url(self, sha: str) -> str | None:
         """The web page of a commit; None where there is none that we know of."""

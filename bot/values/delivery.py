@@ -33,9 +33,10 @@ class Subscription:
 
     `branch` empty means the default one; `schedule` is a crontab expression in the IANA `zone`; `quiet` says whether a
     period without commits is posted; `paused` holds the reason while it rests. `created` is when it began, and
-    `scheduled` since when its schedule and zone are as they are: what they would have made due before is not. `top` is
-    how many high commits its threads have at most; `follow_ups` says whether it is told what became of those. `id` is 0
-    until the store gives one.
+    `scheduled` since when its schedule, zone and holidays are as they are: what they would have made due before is not.
+    `top` is how many high commits its threads have at most; `follow_ups` says whether it is told what became of those.
+    `holidays` names the calendar by whose working days its schedule goes, empty for none. `id` is 0 until the store
+    gives one.
     """
 
     place: Place
@@ -52,6 +53,7 @@ class Subscription:
     id: int = 0
     top: int = TOP
     follow_ups: bool = True
+    holidays: str = ""
 
 
 class StepState(StrEnum):

@@ -1,4 +1,4 @@
-"""What is said of commits: their grades, their analyses, and the digest of a period."""
+"""What is said about commits: their grades, their analyses, and the digest of a period."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -53,7 +53,7 @@ class Grade:
 
     @property
     def weight(self) -> tuple[int, float]:
-        """What orders commits: how grave they are, and among equals their rank."""
+        """What orders commits: their importance, and among equals their rank."""
         return self.importance.rank, self.score
 
 
@@ -116,7 +116,7 @@ class Suggestion:
 class Correction:
     """What a digest's row should say of a commit instead, as its patch shows: what is empty is right as it is.
 
-    A theme of `-` says that it belongs to none. How grave a commit is no analysis corrects.
+    A theme of `-` says that it belongs to none. No analysis corrects a commit's importance.
     """
 
     types: tuple[ChangeType, ...] = ()
@@ -124,14 +124,14 @@ class Correction:
     sentence: str = ""
 
     def of(self, grade: Grade) -> Grade:
-        """A grade as it should be told."""
+        """A grade as it should be shown."""
         theme = "" if self.theme == "-" else self.theme or grade.theme
         return replace(grade, types=self.types or grade.types, theme=theme, sentence=self.sentence or grade.sentence)
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What is said of one commit. Low has only a summary; without a model there is no `verdict` and no risk.
+    """What is said about one commit. Low has only a summary; without a model there is no `verdict` and no risk.
 
     `coverage` is the share (0..1) of changed lines that were read; `dropped` counts statements left out because
     their evidence was not found; `note` says, in the reader's language, why an analysis is simpler than asked.
@@ -201,13 +201,23 @@ class Filters:
     """What of a repository a subscription wants.
 
     `authors`: names or logins; with a leading `-`, everyone but them. `paths`: folders or files; a commit counts
-    when it touches one. `bots`: whether bots' commits count. `releases`: nothing but releases, and no commit.
+    when it touches one. `bots`: whether bots' commits count. `releases`: nothing but releases, and no commit. `labels`
+    of the change request, where one with a leading `-` leaves out what bears it; `owners`: teams or people, a commit
+    counts when it touches what one of them owns, by the repository's CODEOWNERS.
     """
 
     authors: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     bots: bool = True
-    releases: bool = field(default=False, repr=False)  # what is kept by the text of all this is found again
+    # What is kept by the text of all the above is found again.
+    releases: bool = field(default=False, repr=False)
+    labels: tuple[str, ...] = field(default=(), repr=False)
+    owners: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def unwritten(self) -> tuple[object, ...]:
+        """What of them the text of all the above leaves out."""
+        return (self.releases, *((name, each) for name in ("labels", "owners") if (each := getattr(self, name))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +296,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One commit of a digest with what is said of it, the commits it names, and what became of it `since`."""
+    """One commit of a digest with what is said about it, the commits it names, and what became of it `since`."""
 
     commit: Commit
     grade: Grade
@@ -385,7 +395,7 @@ class Rollup:
 
 @dataclass(frozen=True)
 class Digest:
-    """A period of one branch of one repository: everything that is said of it, before any layout.
+    """A period of one branch of one repository: everything that is said about it, before any layout.
 
     `entries` are newest first, `rows` are those of its table by SHA, in the same order, where several may share one;
     `usual` is the median number of commits of comparable earlier digests (None: too few);

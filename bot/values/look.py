@@ -41,7 +41,7 @@ class Sight:
     """What a look found: `hits` uses of its word in `files` files, of which `excerpts` show some.
 
     `elsewhere` names files that use it and are not shown, each with its number of uses. `refused` says why nothing was
-    looked up, in English for the model. No hits and no refusal is a finding, but for `unread` files of the tree that
+    looked up, in English for the model. No hits and no refusal is a finding, except for `unread` files of the tree that
     could not be searched.
     """
 

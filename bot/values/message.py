@@ -122,8 +122,8 @@ class Count:
 class Message:
     """One neutral message. `key` is unique within its post and stable, `title` also serves as the notification.
 
-    `importance` is the gravest that it tells of, None where it tells of no commit; `counts` are its commits by
-    importance, the gravest first, where it says how many.
+    `importance` is the highest among its commits, None if it is about none; `counts` are its commits by importance,
+    the highest first, if it says how many.
     """
 
     key: str
@@ -136,7 +136,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Everything the bot says at once: a headline and the replies threaded beneath it."""
+    """Everything the bot says at once: a headline and the replies in its thread."""
 
     headline: Message
     replies: tuple[Message, ...] = ()

@@ -1,6 +1,6 @@
-"""What an error body says: which of the many ways to say no a service means, in English and Chinese.
+"""What an error body means, of the many ways services have to refuse, in English and Chinese.
 
-Words are looked for where a status or a code does not tell. Sources, beside those named at each: the error pages of
+If a status or a code does not say, the words do. Sources, besides those named at each: the error pages of
 OpenAI, Azure, DeepSeek, Alibaba Model Studio, Zhipu, Volcengine Ark, OpenRouter and vLLM, and issues that quote them.
 """
 
@@ -80,7 +80,7 @@ def bad_key(said: str) -> bool:
 
 def about_the_form(said: str) -> bool:
     """Whether another way of asking may be what is missing: nothing else is named."""
-    return not any(told(said) for told in (too_long, filtered, no_model, no_money, bad_key))
+    return not any(names(said) for names in (too_long, filtered, no_model, no_money, bad_key))
 
 
 def error_within(answer: object) -> object:
@@ -96,8 +96,8 @@ def error_within(answer: object) -> object:
     base = answer.get("base_resp")
     if isinstance(base, Mapping) and base.get("status_code"):
         return base
-    told = any(answer.get(key) for key in ("message", "msg", "error_msg", "detail"))
-    return answer if told and "choices" not in answer else None
+    speaks = any(answer.get(key) for key in ("message", "msg", "error_msg", "detail"))
+    return answer if speaks and "choices" not in answer else None
 
 
 def status_of(error: object) -> int:

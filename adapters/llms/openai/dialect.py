@@ -195,14 +195,14 @@ def _way_not_to_think(said: str) -> int:
 
 
 def _limited(dialect: Dialect, said: str, sent: int) -> Dialect:
-    """What a complaint about the limit of tokens asks for: another name, the number it tells, or a usual one."""
+    """What a complaint about the limit of tokens asks for: another name, the number it names, or a usual one."""
     if not _LIMIT.search(said):
         return dialect
     if _UNKNOWN.search(said) and not _TOO_LARGE.search(said):
         return dialect._replace(limit=len(LIMITS) - 1)
-    told = [number for number in map(int, re.findall(r"\d{3,6}", said)) if _LEAST <= number < sent]
+    named = [number for number in map(int, re.findall(r"\d{3,6}", said)) if _LEAST <= number < sent]
     usual = [ceiling for ceiling in _CEILINGS if ceiling < sent] if _TOO_LARGE.search(said) else []
-    most = max(told, default=0) or max(usual, default=0)
+    most = max(named, default=0) or max(usual, default=0)
     return dialect._replace(most=most) if most else dialect
 
 

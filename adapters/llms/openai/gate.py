@@ -40,7 +40,7 @@ def _http_date(value: str) -> datetime | None:
 
 
 class Gate:
-    """Closed for everybody while a service wants a pause. Safe for several threads; in monotonic seconds."""
+    """Closed for everybody while a service asks for a pause. Safe for several threads; in monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
         self._clock, self._sleep = clock, sleep

@@ -172,8 +172,8 @@ def _status_error(error: openai.APIStatusError, model: str, url: str, key: str) 
 class _Cutoff:
     """Ends one HTTP exchange after `seconds`, whatever it is waiting for.
 
-    The client's own timeouts bound each read, so a server that drips may go on for ever. Shutting the socket down wakes
-    the reading thread with an end of file, at any phase and without touching the descriptor that it still holds.
+    The client's own timeouts bound each read, so a server that sends byte by byte may go on forever. Shutting down the
+    socket wakes the reading thread with an end of file, in any phase, without touching the descriptor it still holds.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -336,9 +336,9 @@ class OpenAIModel:
                 if _lost(outcome):
                     spent = replace(spent, prompt=spent.prompt + asked_tokens(body))
                 failures += 1
-                told = self._told(outcome, spent)
-                if isinstance(told, Unreachable) or not self._waited(outcome, failures, ends):
-                    raise told
+                failure = self._failure(outcome, spent)
+                if isinstance(failure, Unreachable) or not self._waited(outcome, failures, ends):
+                    raise failure
 
     def _pass_gate(self, ends: float, spent: Usage) -> None:
         """Wait as long as the service wants everybody to. Raises Paused where that is longer than there is time."""
@@ -361,7 +361,7 @@ class OpenAIModel:
         return True
 
     def _send(self, body: dict[str, Any], left: float, spent: Usage) -> Reply | openai.APIError:
-        """One HTTP request. Errors are returned: raised anew inside `except`, they would drag the SDK's words along."""
+        """One HTTP request. Errors are returned: raised inside `except`, they would carry the SDK's words along."""
         try:
             timeout = httpx2.Timeout(max(left, 0.001), connect=max(min(left, _CONNECT_SECONDS), 0.001))
             asked = {"model": body["model"], "messages": body["messages"], "extra_body": body, "timeout": timeout}
@@ -375,10 +375,10 @@ class OpenAIModel:
             self._forms.thinks()
         return reply_of(answer, body, spent)
 
-    def _told(self, error: openai.APIError, spent: Usage) -> DigestError:
-        told = _outside_error(error, self._model, self._url, self._timeout, self._key)
-        told.fields["usage"] = spent
-        return told
+    def _failure(self, error: openai.APIError, spent: Usage) -> DigestError:
+        failure = _outside_error(error, self._model, self._url, self._timeout, self._key)
+        failure.fields["usage"] = spent
+        return failure
 
 
 def _refused(walk: Walk, error: openai.APIError) -> bool:
@@ -397,8 +397,8 @@ def _refused(walk: Walk, error: openai.APIError) -> bool:
 
 def _status_error_within(body: object, response: httpx2.Response) -> openai.APIStatusError:
     """The error that stands in an answer with status 200, as if it had come with its own."""
-    told = httpx2.Response(status_of(body), headers=response.headers, request=response.request)
-    return openai.APIStatusError("an error within an answer", response=told, body=body)
+    response_of_error = httpx2.Response(status_of(body), headers=response.headers, request=response.request)
+    return openai.APIStatusError("an error within an answer", response=response_of_error, body=body)
 
 
 def _filtered(error: openai.APIError) -> bool:

@@ -121,8 +121,8 @@ def thought(answer: object) -> bool:
     counted = _counted(counts.get("completion_tokens_details"), "reasoning_tokens")
     text = _content(message) or ""
     cut = not text and str(first.get("finish_reason")) == "length"
-    told = any(isinstance(message.get(key), str) and message[key].strip() for key in _THOUGHTS)
-    return bool(counted or told or cut or text.lstrip().startswith("<think>"))
+    shown = any(isinstance(message.get(key), str) and message[key].strip() for key in _THOUGHTS)
+    return bool(counted or shown or cut or text.lstrip().startswith("<think>"))
 
 
 def _first(answer: object) -> Mapping[str, Any]:
@@ -193,6 +193,6 @@ def _cached(counts: object, prompt: int) -> int:
     Sources: OpenAI API reference, "The chat completion object", prompt_tokens_details; DeepSeek API, "Context Caching",
     prompt_cache_hit_tokens.
     """
-    told = _counted(_mapping(counts).get("prompt_tokens_details"), "cached_tokens")
-    cached = _counted(counts, "prompt_cache_hit_tokens") if told is None else told
+    detailed = _counted(_mapping(counts).get("prompt_tokens_details"), "cached_tokens")
+    cached = _counted(counts, "prompt_cache_hit_tokens") if detailed is None else detailed
     return cached if cached and cached <= prompt else 0

@@ -96,7 +96,7 @@ class Clones:
         """
         path = self._path(remote)
         with ExitStack() as held:
-            with _told(remote):
+            with _translated(remote):
                 private.folder(path.parent)
                 using = held.enter_context(_locked(_lock(path), fcntl.LOCK_SH))
                 os.utime(using.fileno())
@@ -145,7 +145,7 @@ class Clones:
         """Fetch what is missing, and is so still once nobody else fetches."""
         if not missing():
             return
-        with _told(clone.remote), _locked(_stamp(clone.path), fcntl.LOCK_EX) as stamp:
+        with _translated(clone.remote), _locked(_stamp(clone.path), fcntl.LOCK_EX) as stamp:
             if not (wanted := missing()):
                 return
             clone.bring(wanted)
@@ -254,7 +254,7 @@ def _nothing_begun(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _told(remote: Remote) -> Iterator[None]:
+def _translated(remote: Remote) -> Iterator[None]:
     """What git, or the disk, refuses becomes an error of the port."""
     try:
         yield

@@ -20,7 +20,7 @@ from bot import addresses
 from bot.errors import DigestError, Forbidden, NotFound, Unavailable, Unreachable
 
 _ORIGIN = "origin"
-"""What a server is called in a clone; its address is told for each command, and nowhere written."""
+"""The server's name in a clone; its address is passed to each command, and stored nowhere."""
 _HEADS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _QUIETLY = ("--quiet", "--no-write-fetch-head", "--no-recurse-submodules")
 _PARTLY = ("--filter=blob:none",)
@@ -159,7 +159,7 @@ def _usual(ref: str) -> tuple[bool, str]:
 def _asked(clone: Clone) -> tuple[bytes, Remote]:
     """What the server says of HEAD, and the remote by the address at which it says so. Raises NotFound, GitFailed.
 
-    Git itself would follow a redirect to any host, with the credentials in hand. So it follows none, and is asked again
+    Git itself would follow a redirect to any host, with the credentials. So it follows none, and is asked again
     at the new address where that is the same host's, as a repository that was renamed has there.
     """
     remote = clone.remote
@@ -233,7 +233,7 @@ def error(said: str, remote: Remote) -> DigestError:
 
 
 def _lasting(said: str, remote: Remote) -> DigestError | None:
-    """What git's words tell of a certificate or a proxy that has to be mended first; None where they tell of none."""
+    """What git's output says about a certificate or a proxy that has to be fixed first; None if nothing."""
     host = urlsplit(remote.url).hostname or ""
     if _UNTRUSTED.search(said):
         return Unreachable("certificate_untrusted", host=host, problem=_EXPIRED if "expired" in said else _UNKNOWN)

@@ -89,7 +89,7 @@ def text(field: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A commit as git tells it, without what it merged."""
+    """A commit as git prints it, without what it merged."""
 
     written: Written
     committed: datetime

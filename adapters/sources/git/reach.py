@@ -1,7 +1,7 @@
-"""Which hosts git may reach: those that the operator named, and for a name from a chat those of the internet alone.
+"""Which hosts git may connect to: those that the operator named, and for names from a chat only those on the internet.
 
-Git and curl look names up themselves, so that a name could mean one address when it is checked and another when it is
-used. So git is told the addresses that were checked: `http.curloptResolve` for http (git-config(1), since git 2.37),
+Git and curl resolve names themselves, so a name could resolve to one address when it is checked and to another when it
+is used. So git gets the addresses that were checked: `http.curloptResolve` for http (git-config(1), since git 2.37),
 `HostName` for ssh (ssh_config(5)). Behind a proxy for http it is the proxy that looks names up, and its rules
 that hold.
 """
@@ -16,7 +16,7 @@ from bot.errors import Unavailable
 
 _PORTS = {"http": 80, "https": 443, "ssh": 22}
 _MOST = 8
-"""Addresses of a host that git is told."""
+"""Addresses of a host that git gets at most."""
 
 
 def _resolved(host: str, port: int) -> list[str]:
@@ -50,8 +50,8 @@ class Reach:
     def pinned(self, url: str, *, proxied: bool) -> Pinned:
         """How git reaches the host of `url`, an address as it is cloned.
 
-        Raises Unavailable, alike for a host that has an address which is not of the internet and for one that has none:
-        a stranger is not told which names this network knows.
+        Raises Unavailable in the same way for a host with an address that is not on the internet and for one with none:
+        a stranger must not learn which names this network knows.
         """
         host, port, scheme = _parts(url)
         if self._named is None or self._named(host):
@@ -64,8 +64,8 @@ class Reach:
         if scheme == "ssh":  # the key is looked for under the host's own name
             alias = host if port == _PORTS["ssh"] else f"[{host}]:{port}"
             return Pinned({}, (f"-oHostName={found[0]}", f"-oHostKeyAlias={alias}"))
-        told = ",".join(f"[{each}]" if ":" in each else each for each in found[:_MOST])
-        return Pinned({"http.curloptResolve": f"{host}:{port}:{told}"})
+        pinned = ",".join(f"[{each}]" if ":" in each else each for each in found[:_MOST])
+        return Pinned({"http.curloptResolve": f"{host}:{port}:{pinned}"})
 
     def _looked_up(self, host: str, port: int) -> Sequence[str]:
         try:

@@ -17,9 +17,9 @@ _SHORT = re.compile(r"(?P<user>\w[\w.-]*)@(?P<host>[\w.-]+):(?!:)(?P<path>.+)")
 
 @dataclass(frozen=True)
 class Remote:
-    """A repository's URL: as git is given it, without credentials; those apart; its path; and where it lives.
+    """A repository's URL as git gets it, without credentials; the credentials; its path; and its web address.
 
-    `address` is None where the host serves no web pages that we can tell of.
+    `address` is None if the host serves no web pages that we know of.
     """
 
     url: str

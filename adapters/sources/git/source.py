@@ -22,6 +22,7 @@ from bot.commits.aftermath import MOST as MOST_LATER
 from bot.commits.aftermath import followed
 from bot.commits.hosts import Hosts
 from bot.commits.line import contents, landing
+from bot.commits.lookup import Spot
 from bot.commits.people import Mailmap
 from bot.commits.reading import Written
 from bot.commits.releases import main_line
@@ -69,6 +70,10 @@ class _Open:
         """Have the files here that commits change. Raises NotFound, Forbidden, Unavailable, GitFailed."""
         self._bring(lambda: missing.of_changes(self.view, shas))
 
+    def bring_files(self, sha: str, paths: Sequence[str]) -> None:
+        """Have some files of a commit's tree here. Raises NotFound, Forbidden, Unavailable, GitFailed."""
+        self._bring(lambda: missing.of_files(self.view, sha, paths))
+
     def bring_tree(self, sha: str) -> None:
         """Have the files of a commit's tree here. Raises NotFound, Forbidden, Unavailable, GitFailed."""
         self._bring(lambda: missing.of_tree(self.view, sha))
@@ -83,8 +88,8 @@ class GitSource:
 
     A repository's `name` is the real path of its top folder (that of a bare one is itself), or its URL without
     credentials. Nothing that a repository holds or says is ever executed, see `layout`. `credentials` are URLs with
-    a user or a token in them, used whenever the same URL is asked for without; `clock` tells seconds since 1970;
-    `hosts` knows where the pages of a repository lie; `reach` which hosts may be asked, all where there is none;
+    a user or a token in them, used whenever the same URL is asked for without; `clock` returns seconds since 1970;
+    `hosts` knows where the pages of a repository are; `reach` which hosts may be contacted, all without one;
     `limits` how long git may take; `bounds` how much is kept of what is cloned.
     """
 
@@ -282,6 +287,20 @@ class GitSource:
             opened.bring_tree(commit.sha)
             opened.bring_changes([commit.sha])
             return lookup.answer(commit, looks, GitTree(opened.view, commit.sha))
+
+    def text(self, repo: str, branch: str, paths: Sequence[str]) -> str | None:
+        """What the first of some paths that is a file at a branch's tip holds, see `bot.ports.CommitSource.text`.
+
+        Raises NotFound, Forbidden, Unavailable.
+        """
+        with self._open(repo, fresh=False) as opened:
+            tip = _tip(opened, branch)
+            if not tip:
+                return None
+            opened.bring_files(tip, paths)
+            known = dict(GitTree(opened.view, tip).contents([Spot(tip, path) for path in paths]))
+            held = next((known[spot] for path in paths if known[spot := Spot(tip, path)] != lookup.NO_PATH), None)
+            return history.text(held) if isinstance(held, bytes) else None
 
     def quota(self) -> Quota | None:
         """None: git knows no such limit."""

@@ -74,7 +74,7 @@ class GitTree:
         """How each of `words` is used. A file above 1 MB is not searched.
 
         One `git grep` names the files that use any of them, which are then read. A word that is far too common would
-        have it name nearly all of them: a sample of the tree tells such a word before.
+        list nearly all of them: a sample of the tree reveals such a word first.
         """
         found = {word: Uses() for word in words}
         try:

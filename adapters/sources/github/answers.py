@@ -186,7 +186,7 @@ class Pull(BaseModel):
 
 
 class RateLimit(BaseModel):
-    """What is left of the limit on REST's requests, and the epoch second at which it begins anew."""
+    """How many REST requests are left, and the epoch second at which the limit resets."""
 
     model_config = ConfigDict(
         alias_generator=AliasGenerator(validation_alias=lambda name: AliasPath("resources", "core", name))
@@ -265,7 +265,7 @@ class Line(BaseModel):
 
 
 class TagTarget(_Camel):
-    """What a tag points at: a commit, another tag, or something else, of which nothing is told."""
+    """What a tag points at: a commit, another tag, or something else, about which nothing is known."""
 
     oid: str = ""
     committed_date: Moment = EPOCH
@@ -315,17 +315,17 @@ class Published(BaseModel):
     nodes: tuple[PublishedRelease | None, ...] = Field(validation_alias=AliasPath("repository", "releases", "nodes"))
 
 
-class Told(_Camel):
+class PublishedTag(_Camel):
     """What was published with a tag, of which no more is held than is read."""
 
     is_draft: bool
     description: Notes = None
 
 
-class AllTold(BaseModel):
+class PublishedTags(BaseModel):
     """What was published with tags, by alias; None where nothing was."""
 
-    repository: dict[str, Told | None]
+    repository: dict[str, PublishedTag | None]
 
 
 class Places(BaseModel):
@@ -402,7 +402,7 @@ class Issue(BaseModel):
 class MergedPull(_Camel):
     """A pull request to which a commit belongs; of its files at most a hundred.
 
-    A token without rights on issues is told none, or null for each (GraphQL reference, PullRequest).
+    A token without rights on issues gets none, or null for each (GraphQL reference, PullRequest).
     """
 
     number: int
@@ -498,11 +498,11 @@ def content(data: object) -> lookup.Content:
         raise Unavailable("github_unavailable") from None
 
 
-def repository(answer: RestRepository) -> Repository:
-    """The repository as the core knows it."""
+def repository(answer: RestRepository, *, labelled: bool) -> Repository:
+    """The repository as the core knows it; `labelled` says that labels come with its commits."""
     name, web = answer.full_name, answer.html_url
     links = hosts.links(hosts.Kind.GITHUB, web)
-    return Repository(name, name, answer.default_branch, web, answer.private, links)
+    return Repository(name, name, answer.default_branch, web, answer.private, links, labelled=labelled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -581,7 +581,7 @@ def first_parents(commits: Iterable[Landed], tip: str) -> tuple[Landed, ...]:
     return tuple(line)
 
 
-def told(commit: RestCommit) -> DeliveredCommit:
+def delivered(commit: RestCommit) -> DeliveredCommit:
     """What a commit of the REST API says."""
     return DeliveredCommit(commit.message, _signature(commit.author, commit.login))
 
@@ -640,7 +640,7 @@ def inner_commits(commits: Iterable[RestCommit], merge: str) -> tuple[Written, .
 
 
 def changes(files: Sequence[ChangedFile], inner: tuple[Written, ...], before: Mapping[str, str]) -> Changes:
-    """Files and patches, up to 256 KiB a file and 8 MiB in all; `before` tells the contents of `silent` files."""
+    """Files and patches, up to 256 KiB a file and 8 MiB in all; `before` returns the contents of `silent` files."""
     left = PATCH_BYTES
     patches = []
     for file in files:
@@ -671,7 +671,7 @@ def _without_lines(file: ChangedFile) -> bool:
 def silent(file: ChangedFile) -> bool:
     """Whether `file` may be a changed binary one, or one of which only the mode changed.
 
-    A `diff-entry` tells no mode (docs.github.com, Get a commit). On the tests' server, which serves its documented
+    A `diff-entry` has no mode (docs.github.com, Get a commit). On the tests' server, which serves its documented
     fields, a script made executable and a changed binary file differed in nothing but `filename` and `sha`. What their
     folder held before the commit decides.
     """
@@ -703,7 +703,7 @@ def proven_files(detail: Detail) -> tuple[FileChange, ...] | None:
 
     GraphQL lists files for a pull request only. They are the commit's when it is what the pull request landed as, in
     one piece (one commit, or a squash that names it), all of them are there, and number and sums agree. A renamed
-    file's former path, and whether a file without lines is binary, are not told: then REST has to be asked.
+    file's former path, and whether a file without lines is binary, are missing: then REST has to be asked.
     """
     pull = detail.pull
     if pull is None or pull.files is None or pull.merge_commit != detail.oid:

@@ -1,8 +1,8 @@
 """Archives of repositories on GitHub, one a commit, kept for a day: their files on this disk, to be searched.
 
 An archive lies in two files: what the repository's files hold, each ended by a NUL, in one piece that is searched as a
-whole; and JSON that says where each begins, and what it took. Those files alone tell what was fetched, so that several
-processes share the limits of a day.
+whole; and JSON that says where each begins, and what it took. What was fetched is known from these files only, so
+several processes share the limits of a day.
 """
 
 import json

@@ -88,7 +88,7 @@ class Answer:
 
 
 def limit(answer: Answer, now: datetime) -> float | None:
-    """Seconds until a rate limit ends, None when `answer` tells of none.
+    """Seconds until a rate limit ends, None if `answer` mentions none.
 
     Source: docs.github.com, Rate limits for the REST API: 403 or 429 with `retry-after`, else with
     `x-ratelimit-remaining: 0` and the epoch second in `x-ratelimit-reset`, else a minute.
@@ -186,7 +186,7 @@ class Client:
         waits.bound()
         # At DEBUG PyGithub logs whole answers: private code, and the token that an App is given.
         logging.getLogger("github.Requester").setLevel(logging.INFO)
-        # What is beneath it logs addresses: that of a private repository's archive has a token in it.
+        # The library below it logs addresses: that of a private repository's archive has a token in it.
         logging.getLogger("urllib3.connectionpool").addFilter(_without_token)
         self._auth = auth
         self._url = url

@@ -108,10 +108,12 @@ class GitHubSource:
     def repository(self, repo: str) -> Repository:
         """Title, default branch and web page; the name is GitHub's spelling, that of today if it was renamed.
 
-        Raises UsageError for anything but `owner/name`; NotFound, Forbidden, Unavailable, ConfigError.
+        It tells labels where there is a token. Raises UsageError for anything but `owner/name`; NotFound, Forbidden,
+        Unavailable, ConfigError.
         """
         answer = self._client.get(f"/repos/{_checked(repo)}", _no_repository(repo), remember=True)
-        found = answers.repository(answers.read(answers.RestRepository, answer.data))
+        read = answers.read(answers.RestRepository, answer.data)
+        found = answers.repository(read, labelled=self._client.authenticated)
         self._names[repo] = found.name
         return found
 
@@ -135,14 +137,14 @@ class GitHubSource:
         """
         found: Found = {}
         name, head = self._newest(_checked(repo), branch, found)
-        walks = Walks(self._client, name, head, found, partial(self._told, name))
+        walks = Walks(self._client, name, head, found, partial(self._commits_at, name))
         return landing(walks, head[0].sha, tip, window, ROW) if head else Landing(tip or "")
 
     def commit(self, repo: str, sha: str) -> Commit:
         """The commit whose SHA starts with `sha`; names of branches and tags mean nothing here.
 
-        GitHub does not tell the start of several SHAs from that of none: both are NotFound. Raises UsageError for what
-        is no SHA, also Forbidden, Unavailable, ConfigError.
+        GitHub does not distinguish the start of several SHAs from that of none: both are NotFound. Raises UsageError
+        for anything but a SHA, also Forbidden, Unavailable, ConfigError.
         """
         prefix = sha.lower()
         if not _SHA.fullmatch(prefix):
@@ -150,8 +152,13 @@ class GitHubSource:
         name = self._name(repo)
         return self._alone(name, prefix, NotFound("commit_unknown", repo=name, sha=sha))
 
-    def _alone(self, name: str, prefix: str, missing: NotFound, pull: answers.Pull | None = None) -> Commit:
-        """A commit by the start of its SHA, asked for alone; `pull` is the pull request that landed as it, if known."""
+    def _alone(
+        self, name: str, prefix: str, missing: NotFound, pull: answers.Pull | None = None, *, whole: bool = False
+    ) -> Commit:
+        """A commit by the start of its SHA, asked for alone; `pull` is the pull request that landed as it, if known.
+
+        With `whole` GitHub is asked for what else its pull request says where the message names that for sure.
+        """
         pages = self._commit_pages(name, prefix, missing)
         try:
             found, shown = next(pages), True
@@ -159,8 +166,8 @@ class GitHubSource:
             found, shown = self._without_files(name, prefix, missing, error), False
         if not found.sha.startswith(prefix):
             raise missing
-        place, words = answers.landed(found), answers.told(found)
-        if self._client.authenticated and not answers.names_pull(words):
+        place, words = answers.landed(found), answers.delivered(found)
+        if self._client.authenticated and (whole or not answers.names_pull(words)):
             more = self._details([place]).get(place.sha)
             words = answers.detailed(more) if more else words
         words = answers.asked(words, pull) if pull else words
@@ -196,7 +203,7 @@ class GitHubSource:
         before = {commit.sha, *commit.parents}
         places = (place for place in map(answers.landed, found.values()) if place.sha not in before)
         later = sorted((p for p in places if p.committed >= commit.committed), key=lambda p: p.committed)
-        return self._told(name, later[:LATER], found)
+        return self._commits_at(name, later[:LATER], found)
 
     def patches(
         self, repo: str, commits: Sequence[Commit], paths: Collection[str] = ()
@@ -248,7 +255,7 @@ class GitHubSource:
         """
         found: Found = {}
         name, head = self._newest(_checked(repo), branch, found) if branch is not None else (self._name(repo), ())
-        walks = Walks(self._client, name, head, found, partial(self._told, name))
+        walks = Walks(self._client, name, head, found, partial(self._commits_at, name))
         return contents(walks, release.sha, before.sha if before else "", head[0].sha if head else None)
 
     def read(self, repo: str, shas: Sequence[str]) -> tuple[Commit, ...]:
@@ -260,7 +267,7 @@ class GitHubSource:
         if not self._client.authenticated:
             return tuple(self.commit(name, sha) for sha in shas)
         parts = (shas[start : start + BATCH] for start in range(0, len(shas), BATCH))
-        return self._told(name, [place for some in parts for place in self._places(name, some)], {})
+        return self._commits_at(name, [place for some in parts for place in self._places(name, some)], {})
 
     def _places(self, name: str, shas: Sequence[str]) -> list[Landed]:
         """Where commits stand. Raises NotFound for one that is not there."""
@@ -314,6 +321,22 @@ class GitHubSource:
             raise NotFound("commit_unknown", repo=name, sha=commit.sha)
         return lookup.answer(commit, looks, GitHubTree(name, commit.sha, self._archives, self._files))
 
+    def text(self, repo: str, branch: str, paths: Sequence[str]) -> str | None:
+        """What the first of some paths that is a file at a branch's tip holds, see `bot.ports.CommitSource.text`.
+
+        A request for each path up to that one; what is unchanged does not count against the limit. Raises UsageError,
+        NotFound, Forbidden, Unavailable, ConfigError.
+        """
+        name = self._name(_checked(repo))
+        tip = f"?ref={quote(branch, safe='')}" if branch else ""
+        for path in paths if not _NO_BRANCH.search(branch) else ():
+            with suppress(NotFound):
+                place, missing = f"/repos/{name}/contents/{quote(path)}{tip}", NotFound("commit_unknown")
+                answer = self._client.get(place, missing, remember=True)
+                held = answers.content(answer.data)
+                return held.decode(errors="replace") if isinstance(held, bytes) else None
+        return None
+
     def quota(self) -> Quota | None:
         """The requests left of this hour, of which asking takes none (docs.github.com, Get rate limit status).
 
@@ -333,7 +356,7 @@ class GitHubSource:
         about, start = self._start(repo, branch)
         found = self._list(about.name, since=_stamp(since), per_page=100, **start)
         line = answers.first_parents(map(answers.landed, found.values()), next(iter(found), ""))
-        return self._told(about.name, [place for place in line if since <= place.committed < until], found)
+        return self._commits_at(about.name, [place for place in line if since <= place.committed < until], found)
 
     def _start(self, repo: str, branch: str) -> tuple[Repository, dict[str, str]]:
         """A repository, and where REST is to start listing a branch."""
@@ -341,7 +364,7 @@ class GitHubSource:
         return about, {} if branch in {"", about.branch} else {"sha": self._branch_tip(about.name, branch)}
 
     def _newest(self, repo: str, branch: str, found: Found) -> tuple[str, Sequence[Landed]]:
-        """The repository's name, and the newest page of a branch; what REST said of it is kept in `found`."""
+        """The repository's name, and the newest page of a branch; what REST said about it is kept in `found`."""
         if self._client.authenticated:
             about = self._opened(repo, branch, None)
             return about.name, tuple(map(answers.listed, about.tip.history.nodes)) if about.tip else ()
@@ -350,15 +373,15 @@ class GitHubSource:
         page = self._client.get(path, missing, allow=409, remember=True, per_page=100, **start)
         return known.name, listed(page.data, found) if page.status != 409 else ()
 
-    def _told(self, name: str, places: Sequence[Landed], found: Found) -> tuple[Commit, ...]:
-        """The commits at some places; over REST alone from what it said of them."""
+    def _commits_at(self, name: str, places: Sequence[Landed], found: Found) -> tuple[Commit, ...]:
+        """The commits at some places; over REST only, from what it said about them."""
         if self._client.authenticated:
             details = self._details(places)
             return tuple(_at_once(lambda place: self._put_together(name, place, details.get(place.sha)), places))
         mailmap = self._mailmap(name) if places else Mailmap()
         changes = _at_once(lambda place: self._changed(name, place), places)
         return tuple(
-            answers.commit(name, place, answers.told(found[place.sha]), change, mailmap)
+            answers.commit(name, place, answers.delivered(found[place.sha]), change, mailmap)
             for place, change in zip(places, changes, strict=True)
         )
 
@@ -394,7 +417,7 @@ class GitHubSource:
     def _described(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """A period over GraphQL, and over REST what that cannot say."""
         name, line = self._history(repo, branch, _stamp(since))
-        return self._told(name, [place for place in line if since <= place.committed < until], {})
+        return self._commits_at(name, [place for place in line if since <= place.committed < until], {})
 
     def _history(self, repo: str, branch: str, since: str) -> tuple[str, tuple[Landed, ...]]:
         """The repository's name, and a branch's first-parent line down to `since`."""
@@ -441,8 +464,9 @@ class GitHubSource:
 
     def _put_together(self, name: str, place: Landed, detail: answers.Detail | None) -> Commit:
         """A commit of a period; without its details it is asked for alone."""
-        if detail is None:
-            return self.commit(name, place.sha)
+        if detail is None:  # its labels decide whether somebody is told of it
+            missing = NotFound("commit_unknown", repo=name, sha=place.sha)
+            return self._alone(name, place.sha, missing, whole=True)
         files = answers.proven_files(detail) if len(place.parents) == 1 else None
         changes = self._changed(name, place) if files is None else Changes(files)
         return answers.commit(name, place, answers.detailed(detail), changes, self._mailmap(name))
@@ -530,7 +554,7 @@ class GitHubSource:
 
 
 def _checked(repo: str) -> str:
-    """`repo` if it is spelt `owner/name`. Raises UsageError."""
+    """`repo` if it has the form `owner/name`. Raises UsageError."""
     if not _REPO.fullmatch(repo):
         raise UsageError("repository_syntax", text=repo)
     return repo

@@ -73,7 +73,7 @@ class Tags:
         for start in range(0, len(names), NOTED):
             some = names[start : start + NOTED]
             text, variables = queries.notes(some)
-            said = answers.read(answers.AllTold, self._ask(repo, text, missing, **variables)).repository
+            said = answers.read(answers.PublishedTags, self._ask(repo, text, missing, **variables)).repository
             named = ((name, said.get(f"n{n}")) for n, name in enumerate(some))
             found |= {name: one.description for name, one in named if one and not one.is_draft and one.description}
         return found

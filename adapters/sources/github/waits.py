@@ -1,7 +1,7 @@
 """How long GitHub is waited for: for a connection, for a byte, and for an answer as a whole.
 
-A time limit of `requests` is one for each wait: a server that sends a byte now and then never meets it, be it in a
-header or a body. So the connection of a request that takes too long is shut down beneath whoever reads it.
+The timeouts of `requests` are for each wait: a server that sends a byte now and then never exceeds them, be it in a
+header or a body. So the connection of a request that takes too long is shut down while it is being read.
 """
 
 import os

@@ -16,13 +16,13 @@ ROW = 100
 """After so many commits in a row that are older than asked for, the rest is taken to be older too: mostly one page."""
 
 Found = dict[str, RestCommit]
-"""What REST said of commits, by SHA."""
+"""What REST said about commits, by SHA."""
 
 
 class Walks:
     """The lines of one repository: a request for each page, and one for each question what holds what.
 
-    `head` is the newest page of the branch, `found` what REST said of it, and `read` makes commits of places.
+    `head` is the newest page of the branch, `found` what REST said about it, and `read` makes commits of places.
     """
 
     def __init__(

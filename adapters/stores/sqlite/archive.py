@@ -1,4 +1,4 @@
-"""The archive's index in SQLite: the table `words`, through FTS5. It keeps no text, so it is told what to forget."""
+"""The archive's index in SQLite: the table `words`, through FTS5. It stores no text, so deleting needs the text."""
 
 from collections.abc import Sequence
 

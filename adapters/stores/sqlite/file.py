@@ -1,4 +1,4 @@
-"""The database file: opened, checked and migrated once; a connection for each thread; errors told in our own terms.
+"""The database file: opened, checked and migrated once; a connection for each thread; errors in our own terms.
 
 A file that is not ours, is damaged or was written by a later version is refused before anything is written to it.
 

@@ -60,7 +60,7 @@ class SqliteKeeping(KeepingPart, SqliteArchive):
             self._pause()
 
     def _forget_some(self, db: Session, name: str) -> bool:
-        """Remove commits with their words, which the index must be told; whether there may be more."""
+        """Delete commits with their words, which the index must be given; whether there may be more."""
         found = commits_of(db, name, _BATCH)
         said = said_of(db, [each.id for each in found])
         self._index(db, [Document(k.id, k.repo, (k.words, *said[k.id].values()), ()) for k in found])
@@ -79,7 +79,7 @@ class SqliteKeeping(KeepingPart, SqliteArchive):
         self._pack()
         self._merge_words()
         with self._file.reading() as db:
-            if db.execute("PRAGMA auto_vacuum").fetchone()[0] == 0:  # a file of an earlier version, made anew once
+            if db.execute("PRAGMA auto_vacuum").fetchone()[0] == 0:  # a file of an earlier version, rewritten once
                 db.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 db.execute("VACUUM")
             while (free := db.execute("PRAGMA freelist_count").fetchone()[0]) > 0:

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
-from bot import crontab
+from bot import crontab, filtering, workdays
 from bot.conversation import forms
 from bot.conversation.command import Command, Context
 from bot.conversation.grammar import is_repository, quoted
@@ -45,6 +45,8 @@ def _subscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     wanted = _wanted(context, repository.name, words)
     with blaming("branch", NotFound):
         context.services.app.repositories.check_branch(repository, wanted.branch)
+    with blaming("owned-by"):
+        filtering.check(context.services.app.repositories, repository, wanted.branch, wanted.filters)
     subscriptions = context.services.subscriptions
     known = context.naming.kept(repository.name, wanted.branch)
     begun = replace(continued(wanted, known, context.now), place=context.place.whole, repo=repository.name, paused="")
@@ -55,7 +57,10 @@ def _subscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     kept = subscriptions.subscribe(begun)
     resume(kept, context.now, subscriptions, context.services.ledger)
     texts = context.services.texts(kept.language)
-    title, parts = texts("answer.subscribed", repo=repository.title), (_described(context, kept, texts, _SHOWN),)
+    title = texts("answer.subscribed", repo=repository.title)
+    parts: tuple[Part, ...] = (_described(context, kept, texts, _SHOWN),)
+    if kept.filters.labels and not repository.labelled:
+        parts += (Text(((Span(filtering.lacking("labels", repository, kept.filters, texts)),),)),)
     return (Post(Message("subscribed", (Span(title),), parts, kind=MessageKind.ANNOUNCEMENT)),)
 
 
@@ -210,10 +215,13 @@ def _described(context: Context, subscription: Subscription, texts: Texts, times
     items = [
         ("schedule", _schedule(subscription, texts)),
         ("next" if times == 1 else "coming", _coming(context, subscription, texts, times)),
+        ("holidays", _holidays(subscription, context.now, texts)),
         ("language", subscription.language),
         ("branch", subscription.branch),
         ("paths", ", ".join(filters.paths)),
         ("authors", ", ".join(filters.authors)),
+        ("labels", ", ".join(filters.labels)),
+        ("owners", ", ".join(filters.owners)),
         ("bots", "" if filters.bots else texts("answer.no")),
         ("tells", texts("answer.releases_alone") if filters.releases else ""),
         ("quiet", texts("answer.yes") if subscription.quiet else ""),
@@ -238,13 +246,27 @@ def _schedule(subscription: Subscription, texts: Texts) -> str:
     return texts("answer.schedule", said=said, crontab=subscription.schedule, zone=zone_label(subscription.zone))
 
 
+def _holidays(subscription: Subscription, now: datetime, texts: Texts) -> str:
+    """The calendar by whose working days digests come, and what of it is not certain."""
+    calendar = subscription.holidays
+    if (year := workdays.announced_until(calendar)) is not None:
+        return texts("answer.holidays_until", calendar=calendar, year=year)
+    today = schedule.today(now, subscription.zone)
+    is_open = workdays.is_open(calendar, today, today + _AHEAD)
+    return texts("answer.holidays_open", calendar=calendar) if is_open else calendar
+
+
+_AHEAD = timedelta(days=365)
+"""So far ahead somebody is told of holidays whose dates are not certain."""
+
+
 def _coming(context: Context, subscription: Subscription, texts: Texts, times: int) -> str:
     """When the next digests are due, with the day of the week, which a schedule is mostly about."""
     last = next(iter(context.services.ledger.deliveries(subscription.id, limit=1)), None)
     try:
-        slots = schedule.coming(
-            subscription.schedule, subscription.zone, ledger.watermark(subscription, last), context.now
-        )
+        mark = ledger.watermark(subscription, last)
+        timed = (subscription.schedule, subscription.zone, mark, context.now)
+        slots = schedule.coming(*timed, subscription.holidays)
         moments = [local(slot, subscription.zone) for slot in islice(slots, times)]
     except UsageError:
         moments = []  # kept by an older program, or changed by hand: it is shown, and never due
