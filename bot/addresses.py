@@ -98,6 +98,13 @@ def is_hosted(repo: str) -> bool:
     return repo.count("/") == 1 and not repo.startswith((".", "/", "~")) and ":" not in repo
 
 
+def is_group(name: str) -> bool:
+    """Whether a name stands for all repositories whose names begin so: `owner/*`, `owner/team-*`, `/srv/git/*`."""
+    stem = name.removesuffix("*")
+    plain = name != stem and "*" not in stem and "/" in stem and not _BEFORE_PATH.match(name)
+    return plain and (is_hosted(name) or is_path(name))
+
+
 def is_path(name: str) -> bool:
     """Whether a repository's name is a path of this machine: no address, and no `owner/name`."""
     return name.startswith(("/", ".", "~", _FILE)) or not (_BEFORE_PATH.match(name) or name.count("/") == 1)

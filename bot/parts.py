@@ -596,6 +596,7 @@ def retain(made: Program) -> None:
     The database is made small.
     """
     days, followed = made.settings.digest_keep_days, [s.repo for s in made.store.subscriptions()]
+    followed += [member.repo for delivery in made.store.latest_deliveries() for member in delivery.members]
     clones = _clones(made).retain(followed, _now() - _UNUSED)
     gone = made.store.retain(_now() - timedelta(days=days), followed) if days else 0
     made.store.compact()

@@ -66,6 +66,8 @@ class Repositories:
         Raises NotFound only for who may see it, there or not: for anybody else it is NoRight either way, and alike.
         """
         self.check_name(repo, who)
+        if addresses.is_group(repo):
+            return as_one(_spelt_out(repo, self.group(repo, who)[0].name))
         right = self._right(repo, who)
         if not (self.rights.sees_all(who) or right or self.rights.may_be_public(repo)):
             raise self._refused(repo)
@@ -73,6 +75,22 @@ class Repositories:
             return self.check((look or self.source_of(repo).repository)(repo), who, repo)
         except (NotFound, Forbidden) as error:
             raise self._told_instead(repo, who, right, error) from None
+
+    def group(self, name: str, who: Who) -> tuple[Repository, ...]:
+        """The repositories of a group that somebody may see, in the order of their names; no other is told of.
+
+        Raises NoRight where they may see none, whatever there is; Unavailable. Raises NotFound, Forbidden for who sees
+        everything alone.
+        """
+        self.check_name(name, who)
+        try:
+            found = self.source_of(name).group(name)
+        except (NotFound, Forbidden) as error:
+            raise (error if self.rights.sees_all(who) else self._refused(name)) from None
+        seen = tuple(each for each in found if self.rights.sees_all(who) or self._may_see(each, who, each.name))
+        if not seen:
+            raise NotFound("group_empty", group=name) if self.rights.sees_all(who) else self._refused(name)
+        return seen
 
     def _told_instead(self, repo: str, who: Who, right: Right | None, error: DigestError) -> DigestError:
         """The error to show instead of one that would reveal which repositories exist.
@@ -87,7 +105,10 @@ class Repositories:
 
     def check_name(self, repo: str, who: Who) -> None:
         """Refuse, before anything is touched or asked, what nobody there can have a right to. Raises NoRight."""
-        known = self.rights.may_be_public(repo) or self.rights.concerning(repo, who)
+        if addresses.is_group(repo):
+            known: object = self.rights.may_hold(repo, who)
+        else:
+            known = self.rights.may_be_public(repo) or self.rights.concerning(repo, who)
         if not known and not self.rights.sees_all(who):
             raise self._refused(repo)
 
@@ -96,7 +117,9 @@ class Repositories:
 
         What it is read from counts beside its name; its title, which is what it says of itself, does not.
         """
-        if not (self.rights.sees_all(who) or self._may_see(repository, who, asked)):
+        if addresses.is_group(repository.name):
+            self.group(repository.name, who)
+        elif not (self.rights.sees_all(who) or self._may_see(repository, who, asked)):
             raise self._refused(asked or repository.name)
         return repository
 
@@ -232,6 +255,17 @@ class Repositories:
         """The requests that the source of any of some repositories still allows. Raises Unavailable, ConfigError."""
         sources = {id(source): source for source in map(self._sources, repos)}
         return next((quota for source in sources.values() if (quota := source.quota())), None)
+
+
+def _spelt_out(group: str, member: str) -> str:
+    """The name of a group as its source spells those of its repositories."""
+    return f"{member.rpartition('/')[0]}/{group.rpartition('/')[2]}"
+
+
+def as_one(group: str) -> Repository:
+    """A group as what a subscription is of; it has no commits of its own, no branch and no page."""
+    folders = group.split("/")[-2:] if addresses.is_path(group) else [group]
+    return Repository(group, "/".join(folders), "", None, not addresses.is_hosted(group))
 
 
 def _log_fields(repo: str, who: Who) -> dict[str, str]:

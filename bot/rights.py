@@ -9,6 +9,7 @@ or the person where nobody else reads, holds as it stands. One of a whole worksp
 in a channel that is shared with another organisation.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -130,6 +131,12 @@ class Rights:
             return False
         return who.by_operator or any(same(repo, followed) for followed in who.follows)
 
+    def may_hold(self, group: str, who: Who) -> bool:
+        """Whether somebody may see any repository of a group, as far as what is set tells."""
+        if is_hosted(group) and (not self.allow or any(_meet(pattern, group) for pattern in self.allow)):
+            return True
+        return any(right.workspace == who.workspace and _meet(right.pattern, group) for right in self.rights)
+
     def lacking(self, repo: str, place: Place) -> Right | None:
         """The right that a channel needs to follow what is not public, and that nobody has written down; else None."""
         who = Who(place)
@@ -147,6 +154,13 @@ def matches(pattern: str, name: str) -> bool:
     plain, known = spelt(name), without_credentials(pattern)
     known = known if is_path(plain) else known.lower()
     return bool(plain) and (plain == known or fnmatchcase(plain, known))
+
+
+def _meet(pattern: str, group: str) -> bool:
+    """Whether a pattern may have a repository of a group."""
+    known, stem = re.split(r"[*?\[]", without_credentials(pattern))[0], group.removesuffix("*")
+    known, stem = (known, stem) if is_path(group) else (known.lower(), stem.lower())
+    return known.startswith(stem) or stem.startswith(known)
 
 
 def same(repo: str, other: str) -> bool:

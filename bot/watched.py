@@ -59,6 +59,11 @@ class Watched:
         with self._watch():
             return self._source.repository(repo)
 
+    def group(self, name: str) -> tuple[Repository, ...]:
+        """As the source's."""
+        with self._watch():
+            return self._source.group(name)
+
     def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """As the source's."""
         with self._watch():

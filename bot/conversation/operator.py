@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bot import __version__, crontab, workdays
+from bot.addresses import is_group
 from bot.app import App
 from bot.conversation.options import continued
 from bot.delivery import schedule
@@ -223,7 +224,7 @@ def examine(app: App, store: Store, path: str) -> Iterator[Finding]:
     for repo in dict.fromkeys(s.repo for s in followed):
         found, finding = _repository(app, repo)
         yield finding
-        if found is None or found.private or not app.repositories.rights.may_be_public(repo):
+        if found is None or found.private or not (is_group(repo) or app.repositories.rights.may_be_public(repo)):
             private.add(repo)
     yield from _rights(app.repositories, [s for s in followed if s.repo in private])
 
@@ -331,7 +332,7 @@ def _amount(spent: Spending, limits: Limits) -> str:
 
 def _of_digests(store: Store) -> tuple[date, cost.Costs] | None:
     """The last day that digests were posted of, and about what its commits take."""
-    keys = {delivery.digest for delivery in store.latest_deliveries() if delivery.digest}
+    keys = {key for delivery in store.latest_deliveries() for key in delivery.digests}
     digests = [digest for key in sorted(keys) if (digest := store.digest(key))]
     if not digests:
         return None
@@ -343,8 +344,11 @@ def _of_digests(store: Store) -> tuple[date, cost.Costs] | None:
 def _repository(app: App, repo: str) -> tuple[Repository | None, Finding]:
     try:
         found = app.repositories.find(repo, OPERATOR)
+        number = len(app.repositories.group(repo, OPERATOR)) if is_group(repo) else 0
     except DigestError as error:
         return None, Finding("repository", Verdict.FAILED, "error", error=error)
+    if number:
+        return found, Finding("repository", Verdict.FINE, "group", {"repo": found.title, "n": number})
     return found, Finding("repository", Verdict.FINE, "fine", {"repo": found.title, "branch": found.branch})
 
 

@@ -21,6 +21,7 @@ from bot.values import (
     Failure,
     FollowUp,
     Mark,
+    Member,
     Place,
     Step,
     StepState,
@@ -63,6 +64,7 @@ def planned_delivery(subscription: Subscription, last: Delivery | None, now: dat
         retry=now,
         merged=due.merged,
         before=told_up_to(last),
+        members=members_left(last),
     )
 
 
@@ -120,6 +122,19 @@ def told_up_to(last: Delivery | None) -> Mark | None:
     if last and last.state is DeliveryState.FAILED and not last.sent:
         return last.before
     return last.mark if last else None
+
+
+def members_left(last: Delivery | None) -> tuple[Member, ...]:
+    """The repositories of a group, each with where a subscription was told of it; as `told_up_to` for one."""
+    if last is None:
+        return ()
+    untold = last.state is DeliveryState.FAILED and not last.sent
+    return tuple(
+        Member(each.repo, each.cursor, each.before)
+        if untold or each.mark is None
+        else Member(each.repo, last.until, each.mark)
+        for each in last.members
+    )
 
 
 def undelivered(delivery: Delivery, landed: Iterable[Commit], delivered: Collection[str]) -> tuple[Commit, ...]:

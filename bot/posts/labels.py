@@ -62,11 +62,16 @@ def when_label(digest: Digest, texts: Texts) -> str:
 
 
 def period_label(digest: Digest, texts: Texts) -> str:
-    """Both ends of the period and its zone, which is named here and nowhere else, and the branch, if it is of one."""
-    since, until = (local(m, digest.period.zone) for m in (digest.period.since, digest.period.until))
-    zone = zone_label(digest.period.zone)
-    span = texts("digest.period", since=f"{since:%Y-%m-%d %H:%M}", until=f"{until:%Y-%m-%d %H:%M}", zone=zone)
+    """Both ends of the period and its zone, and the branch, if it is of one."""
+    span = span_label(digest.period, texts)
     return span if digest.between else f"{span} · {texts('digest.branch', branch=digest.branch)}"
+
+
+def span_label(period: Period, texts: Texts) -> str:
+    """Both ends of a period and its zone, which is named here and nowhere else."""
+    since, until = (local(moment, period.zone) for moment in (period.since, period.until))
+    zone = zone_label(period.zone)
+    return texts("digest.period", since=f"{since:%Y-%m-%d %H:%M}", until=f"{until:%Y-%m-%d %H:%M}", zone=zone)
 
 
 def statistics(digest: Digest, texts: Texts) -> tuple[str, ...]:

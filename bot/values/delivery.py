@@ -23,6 +23,9 @@ TRIED = (*UNREACHABLE, DENIED)
 TOP, MOST_TOP = 12, 50
 """How many high commits a thread has where nobody says so, and at most."""
 
+GATHERED = "gathered"
+"""In the place of a digest's key: there is one of each repository of a group."""
+
 FOLLOW_UPS = 5
 """How often a week a place is told what became of commits that it was told of, where nobody says so."""
 
@@ -88,6 +91,7 @@ class FollowUp:
     """What became of a commit that a place was told of at a time `told`, to be said in the thread of that, `place`.
 
     It is said in the headline instead where there is no such thread (`aloud`); the thread may turn out to be `gone`.
+    `repo` is the repository of the commit where the subscription is to a group.
     """
 
     link: Link
@@ -95,6 +99,7 @@ class FollowUp:
     place: Place
     aloud: bool = False
     gone: bool = False
+    repo: str = ""
 
     @property
     def key(self) -> str:
@@ -156,6 +161,24 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """A repository of a group in one delivery, whether or not it is told of.
+
+    `cursor` is how far its digests got before, and `before` up to where; `mark` is up to where this delivery tells,
+    None until it is read, or where it cannot be: then `failure` says why. `digest` is the key of what is told, empty
+    for nothing; `new` says that the group did not have it before.
+    """
+
+    repo: str
+    cursor: datetime
+    before: Mark | None = None
+    mark: Mark | None = None
+    digest: str = ""
+    failure: Failure | None = None
+    new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One subscription's digest of the period `[since, until)`, due at `slot`, and how far its messages got.
 
@@ -167,7 +190,8 @@ class Delivery:
     the subscription's when the digest was made; None for one that an earlier version began, which had no bounds.
     `before` is up to where the earlier ones told, and `mark` up to where this one does, once that is known; None where
     an earlier version told by dates alone, or a restore has forgotten it. `follow_ups` are said after its digest, and
-    `told` is by SHA when the place was told of earlier commits that the digest refers to.
+    `told` is by SHA when the place was told of earlier commits that the digest refers to. `members` are the
+    repositories of a group, each with its own; then `digest` is `GATHERED` once all of them are read.
     """
 
     subscription: int
@@ -191,6 +215,17 @@ class Delivery:
     mark: Mark | None = None
     follow_ups: tuple[FollowUp, ...] = ()
     told: tuple[tuple[str, datetime], ...] = ()
+    members: tuple[Member, ...] = ()
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """The keys of the digests that it tells, once all of them are made."""
+        return self.gathered if self.digest == GATHERED else (self.digest,) if self.digest else ()
+
+    @property
+    def gathered(self) -> tuple[str, ...]:
+        """The keys of the digests of a group that are made."""
+        return tuple(member.digest for member in self.members if member.digest)
 
     @property
     def sent(self) -> bool:

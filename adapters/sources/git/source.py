@@ -26,7 +26,7 @@ from bot.commits.lookup import Spot
 from bot.commits.people import Mailmap
 from bot.commits.reading import Written
 from bot.commits.releases import main_line
-from bot.errors import NotFound, Unavailable, UsageError
+from bot.errors import DigestError, NotFound, Unavailable, UsageError
 from bot.values import (
     EPOCH,
     Commit,
@@ -120,6 +120,25 @@ class GitSource:
         """
         with self._open(repo) as opened:
             return replace(opened.about, beside=layout.beside(opened.layout))
+
+    def group(self, name: str) -> tuple[Repository, ...]:
+        """The repositories that are folders of one folder and whose names begin so; a link to another place is none.
+
+        One that may not be read is there, with nothing else known of it. Raises NotFound, Forbidden for the folder.
+        """
+        folder, stem = layout.folder(name.removesuffix("*"))
+        tops = (path for path in layout.folders(folder) if path.name.startswith(stem))
+        return tuple(found for path in tops if (found := self._beneath(path)))
+
+    def _beneath(self, path: Path) -> Repository | None:
+        """The repository whose top a folder is, None where it is none."""
+        try:
+            found = self.repository(str(path))
+        except NotFound:
+            return None
+        except DigestError:
+            return Repository(str(path), path.name, "", None, private=True)
+        return found if found.name == str(path) else None
 
     def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """The first-parent commits of a local or remote-tracking branch or tag with `since <= committed < until`.

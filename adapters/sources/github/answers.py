@@ -159,6 +159,7 @@ class RestRepository(BaseModel):
     default_branch: str
     html_url: str
     private: bool
+    archived: bool = False
 
 
 class Branch(BaseModel):

@@ -117,6 +117,29 @@ class GitHubSource:
         self._names[repo] = found.name
         return found
 
+    def group(self, name: str) -> tuple[Repository, ...]:
+        """The repositories of an organisation, or of a person, whose names begin so; a request for each 100.
+
+        Of an organisation all that the token may read (docs.github.com, List organization repositories), of a person
+        the public ones. Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError.
+        """
+        owner, _, stem = _checked(name.removesuffix("*") + "x").removesuffix("x").partition("/")
+        missing = NotFound("organization_unknown", owner=owner)
+        try:
+            found = self._listed_of(f"/orgs/{owner}/repos", missing)
+        except NotFound:
+            found = self._listed_of(f"/users/{owner}/repos", missing)
+        begin = f"{owner}/{stem}".lower()
+        alike = (each for each in found if each.name.lower().startswith(begin))
+        return tuple(sorted(alike, key=lambda each: each.name.lower()))
+
+    def _listed_of(self, path: str, missing: NotFound) -> list[Repository]:
+        """The repositories that a list names, but for archived ones."""
+        pages = self._client.pages(path, missing, remember=True, per_page=100)
+        named = (each for page in pages for each in answers.read(tuple[answers.RestRepository, ...], page.data))
+        knows = self._client.authenticated
+        return [answers.repository(each, labelled=knows) for each in named if not each.archived]
+
     def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """The first-parent commits of `branch` with `since <= committed < until`, newest first.
 
