@@ -34,9 +34,9 @@ class Interpreter:
         command = WORDS.get(words[0].lower()) if words else None
         if command and command.about_place:  # a setting may name somebody, which is refused and not passed over
             words = typed[typed.index(words[0]) :]
-        place = request.place
+        place, aloud = request.place, False
         if in_public and len(words) > 1 and words[-1].lower() in words_of(PUBLIC) and not (command and command.free):
-            words, place = words[:-1], replace(place, viewer=None)
+            words, place, aloud = words[:-1], replace(place, viewer=None), True
         here = self._services.subscriptions.subscriptions(place.whole)
         words = self._with_folders(words, command, {s.repo for s in here})
         follows, by_operator = frozenset(s.repo for s in here), self._services.by_operator
@@ -53,7 +53,7 @@ class Interpreter:
                 command, words = self._dated(command, words, schedule.today(self._services.app.clock(), zone))
             except UsageError as error:
                 problem = error
-        return Context(request, tuple(words), command, place, who, texts, zone, naming, self._services, problem)
+        return Context(request, tuple(words), command, place, who, texts, zone, naming, self._services, problem, aloud)
 
     @staticmethod
     def _dated(command: Command | None, words: Sequence[str], today: date) -> tuple[Command | None, list[str]]:
