@@ -140,7 +140,7 @@ class Naming:
 
     def _group(self, word: str) -> str:
         """The name of a group: GitHub's, also by its address, or that of folders. Raises UsageError."""
-        if group := word if is_path(word) and is_group(word) else self._hosts.group(word):
+        if group := self._hosts.group(word) or (word if is_path(word) and is_group(word) else ""):
             return group
         raise UsageError("group_unclear", text=one_line(without_credentials(word), 60))
 
@@ -199,10 +199,6 @@ class Naming:
         if group.name not in self._members:
             self._members[group.name] = self._repositories.group(group.name, self._who)
         return self._members[group.name]
-
-    def members_for_all(self, group: Repository) -> tuple[Repository, ...]:
-        """The repositories of a group that everybody in the channel may see. Raises as `find` does."""
-        return self._repositories.group(group.name, self._who.everybody)
 
     def single(self) -> list[Repository]:
         """The repositories that are meant where none is named, those of groups one by one. Raises as `meant` does."""
