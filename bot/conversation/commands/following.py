@@ -101,7 +101,7 @@ def _check_branch(context: Context, repository: Repository, branch: str) -> None
 
 def _members(context: Context, group: Repository, texts: Texts) -> str:
     """How many repositories of a group everybody in the channel may see, and the first few of them."""
-    members = context.naming.members_for_all(group)
+    members = context.services.app.repositories.group(group.name, context.who.everybody)
     names = [one_line(each.title, 60) for each in members[:_MEMBERS]]
     more = [texts("branch.more", n=len(members) - _MEMBERS)] if len(members) > _MEMBERS else []
     return texts("answer.group", n=len(members), names=texts("answer.between").join([*names, *more]))
