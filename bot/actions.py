@@ -78,7 +78,7 @@ def ask(typed: Sequence[str], repo: str, to: str, *, as_json: bool) -> None:
     with parts.program() as program:
         # A webhook that is set up no more can still be unfollowed.
         known = not about_place or (command and command.begins) or False
-        chat, place = parts.chat(program.settings, to, known=known, rates=program.chats.rates)
+        chat, place = parts.chat(program.settings, to, known=known, rates=program.chats.rates, learned=program.store)
         if files and parts.is_webhook(place.chat):
             raise UsageError("webhook_files")
         asked = terminal.HOME

@@ -273,15 +273,17 @@ def _suggestions(removed: Sequence[tuple[str, Evidence]], texts: Texts) -> tuple
     return (Suggestion(texts("rules.callers"), texts("rules.search", names=names)),)
 
 
+_READ = 6
+"""Commits that an overview names."""
+
+
 def overview(repository: Repository, high: Sequence[Commit], total: int, texts: Texts) -> str:
-    """The overview if no model writes one: how many, and the subjects of the high ones with their names."""
+    """The overview if no model writes one: how many, and which to read."""
     count = texts.count("commits", total)
     if not high:
         return texts("rules.overview_quiet", count=count)
-    listed = texts("rules.semicolon").join(
-        f"{_shortened(c.reading.title, 90)} ({repository.named(c)})" for c in high[:3]
-    )
-    key = "rules.overview_more" if len(high) > 3 else "rules.overview"
+    listed = texts("rules.comma").join(repository.named(c) for c in high[:_READ])
+    key = "rules.overview_more" if len(high) > _READ else "rules.overview"
     return texts(key, count=count, high=len(high), names=listed)
 
 
@@ -302,12 +304,3 @@ def rollup_overview(rollup: Rollup, total: int, texts: Texts) -> str:
 def _busy(component: Component, texts: Texts) -> str:
     name = texts("rules.root") if component.name == ROOT else one_line(component.name, 60)
     return texts("rules.busy", name=name, count=texts.count("commits", len(component.shas)))
-
-
-def _shortened(text: str, limit: int) -> str:
-    """A text on one line, of whole words; one that is too long ends in `…`."""
-    line = one_line(text).rstrip(".。")
-    if len(line) <= limit:
-        return line
-    kept = line[: limit - 1]
-    return f"{kept[: kept.rfind(' ')] if ' ' in kept[limit // 2 :] else kept}…"
