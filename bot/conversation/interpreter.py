@@ -16,6 +16,9 @@ from bot.rights import Who
 from bot.texts import Texts, words_of
 from bot.values import Digest, Form, Message, MessageKind, Place, Post, Problem, Request, Span, Subscription
 
+_SHORT = 3
+"""Words of a line in which a mistyped one is more likely than a question."""
+
 
 class Interpreter:
     """Answers requests, each of which is read once into its context."""
@@ -125,7 +128,10 @@ class Interpreter:
         today = schedule.today(context.now, context.zone)
         if meant := sentence.meant(words, context.services.defaults.hosts, today):
             return Interpreter._run(replace(context, words=tuple(meant), command=WORDS.get(meant[0])))
-        raise UsageError("ask_unknown") if is_question(question) else _unknown(words)
+        strange = _unknown(words)
+        # Of a short line a word that is nearly a known one was mistyped: "what about yestrday".
+        mistyped = strange.key == "command_near" and len(words) <= _SHORT
+        raise UsageError("ask_unknown") if is_question(question) and not mistyped else strange
 
     def digests(self, request: Request) -> tuple[Digest, ...]:
         """The digests of `yesterday owner/repo` and the like, before any layout. Raises DigestError."""

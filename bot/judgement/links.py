@@ -63,11 +63,14 @@ class Links:
     def _later(self, commit: Commit, branch: str, now: datetime) -> tuple[Commit, ...]:
         """The first commits after one that touch its lines, and the last ones that touch its files, oldest first."""
         repo = self._repository.name
-        last = self._source.touching(repo, branch, [file.path for file in commit.files], MOST)
-        last = tuple(takewhile(lambda each: each.sha != commit.sha, last))
         first = self._source.later(repo, branch, commit, now)[:MOST]
+        paths = [file.path for file in commit.files]
+        if len(first) < MOST and set(paths) <= set(followed(commit)):
+            return first
+        last = takewhile(lambda each: each.sha != commit.sha, self._source.touching(repo, branch, paths, MOST))
         known = {each.sha for each in first}
-        return (*first, *(c for c in reversed(last) if c.sha not in known and c.committed >= commit.committed))
+        more = [each for each in last if each.sha not in known and each.committed >= commit.committed]
+        return (*first, *reversed(more))
 
     def _keep(self, commit: Commit, later: Sequence[Commit]) -> None:
         """Keep what is found, also where the source fails on the way."""
