@@ -55,15 +55,15 @@ class Repositories:
         self._used: set[tuple[str, str, str]] = set()
 
     def source_of(self, repo: str) -> CommitSource:
-        """The source of a repository by its name, watched where somebody watches. Raises ConfigError."""
+        """The source of a repository by its name, watched if somebody watches. Raises ConfigError."""
         return watched(self._sources(repo))
 
     # --- Who may see one ---------------------------------------------------------------------
 
     def find(self, repo: str, who: Who, look: Callable[[str], Repository] | None = None) -> Repository:
-        """What is known of `repo`; `look` reads that, where it was read already. Raises Unavailable.
+        """Facts about `repo`; `look` reads them, if they were read already. Raises Unavailable.
 
-        Raises NotFound only for who may see it, there or not: for anybody else it is NoRight either way, and alike.
+        Raises NotFound only for readers with a right; for others it is NoRight, whether the repository exists or not.
         """
         self.check_name(repo, who)
         if addresses.is_group(repo):
@@ -95,7 +95,7 @@ class Repositories:
     def _told_instead(self, repo: str, who: Who, right: Right | None, error: DigestError) -> DigestError:
         """The error to show instead of one that would reveal which repositories exist.
 
-        Of a folder that they have a right to, where a link in it leads, too.
+        For a folder that they have a right to, also where a link in it leads.
         """
         if self.rights.sees_all(who):
             return error
@@ -113,9 +113,9 @@ class Repositories:
             raise self._refused(repo)
 
     def check(self, repository: Repository, who: Who, asked: str = "") -> Repository:
-        """The repository, for who may see it; `asked` is the name that it was asked for by. Raises NoRight.
+        """The repository, for readers who may see it; `asked` is the name it was asked for by. Raises NoRight.
 
-        What it is read from counts beside its name; its title, which is what it says of itself, does not.
+        Where it is read from counts as well as its name; its title, which it chooses itself, does not.
         """
         if addresses.is_group(repository.name):
             self.group(repository.name, who)
@@ -145,7 +145,7 @@ class Repositories:
         return readers.guest or readers.shared
 
     def _right(self, repo: str, who: Who) -> Right | None:
-        """The right by which somebody may see a repository. The chat is asked who reads only where that decides."""
+        """The right by which somebody may see a repository. The chat is asked who reads only if that decides."""
         if not self.rights.concerning(repo, who):
             return None
         found = self.rights.right(repo, who)
@@ -178,9 +178,9 @@ class Repositories:
             raise
 
     def lacking(self, repo: str, place: Place) -> Right | None:
-        """The right by name that a channel needs to follow what is not public; None where it has one.
+        """The right of its own that a channel lacks to follow what is not public; None if it has one.
 
-        That of a whole workspace is none while guests, or people of another organisation, read there.
+        A workspace's right does not count while guests, or people of another organisation, read there.
         """
         if lacking := self.rights.lacking(repo, place):
             return lacking
@@ -203,7 +203,7 @@ class Repositories:
         return self.source_of(repository.name).commits(repository.name, branch, period.since, period.until)
 
     def landed(self, repository: Repository, branch: str, tip: str | None, period: Period) -> Landing:
-        """What a branch has that it had not at its old `tip`, see `CommitSource.landed`. Raises as `commits` does."""
+        """What a branch has that it did not at its old `tip`: see `CommitSource.landed`. Raises as `commits` does."""
         source, name = self.source_of(repository.name), repository.name
         return source.landed(name, branch, tip, Window(period.since, period.until, self._clock()))
 
@@ -212,7 +212,7 @@ class Repositories:
         return self.source_of(repository.name).touching(repository.name, branch, paths, most)
 
     def commit(self, repository: Repository, sha: str) -> Commit:
-        """The commit that starts with `sha`, from what is kept or from the source. Raises NotFound, UsageError."""
+        """The commit that starts with `sha`, from the store or from the source. Raises NotFound, UsageError."""
         kept = self.kept(repository, sha) if len(sha) >= 7 else ()
         return kept[0] if len(kept) == 1 else self._keep(self.source_of(repository.name).commit(repository.name, sha))
 
@@ -231,7 +231,7 @@ class Repositories:
             raise
 
     def read(self, repository: Repository, shas: Sequence[str], most: int | None = None) -> tuple[Commit, ...]:
-        """The commits of some SHAs of one line, in their order: those that are kept, and at most so many from afar.
+        """The commits with these SHAs on one line, in order: the stored ones, and a limited number from the source.
 
         Raises NotFound, Unavailable.
         """
@@ -248,7 +248,7 @@ class Repositories:
         return commit
 
     def latest(self, repository: Repository, zone: str, branch: str = "") -> date:
-        """The latest day with a commit on a branch (empty: the default one). Raises NotFound where there is none."""
+        """The latest day with a commit on a branch (empty: the default one). Raises NotFound if there is none."""
         now = self._clock()
         for back in (7, 60, 730, 20_000):
             if found := self.commits(repository, branch, Period(now - timedelta(days=back), now, zone)):

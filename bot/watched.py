@@ -1,7 +1,7 @@
-"""Sources of commits of which every reading is watched, so that a host that hangs is noticed while it does.
+"""Commit sources whose every read is watched, so that a host that hangs is noticed while it does.
 
-Who builds a digest says once, for its own thread, who watches; a source that is got there is watched from then on,
-whichever thread it is read in.
+Whoever builds a digest sets once, for its own thread, who watches; a source obtained there is watched from then on,
+in whichever thread it is read.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ def watching(watch: Watch) -> Iterator[None]:
 
 
 def watched(source: CommitSource) -> CommitSource:
-    """The source, watched where somebody in this thread watches."""
+    """The source, watched if somebody in this thread watches."""
     watch = _watch.get()
     return Watched(source, watch) if watch else source
 

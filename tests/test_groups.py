@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
 from types import SimpleNamespace
 
 import feishu_checks
@@ -262,6 +263,31 @@ def test_a_process_that_dies_while_it_gathers_leaves_what_it_has_read(bot, monke
     bot.at("19T09:30")
     assert read == ["a", "b", "b", "c"]
     assert told(bot, followed)[-1] == ["team-a:fix: a", "team-b:fix: b", "team-c:fix: c"]
+
+
+def test_each_commit_is_told_once_over_days_on_which_repositories_fail(bot, monkeypatch):
+    followed, drawn, broken, made = follow(bot), Random(7), set(), []
+    landed = bot.world.source.landed
+
+    def fail(repo, *rest):
+        if repo[-1] in broken:
+            raise Forbidden("repository_unreadable", repo=repo)
+        return landed(repo, *rest)
+
+    monkeypatch.setattr(bot.world.source, "landed", fail)
+    for day in range(7):
+        for name in "abc":
+            if drawn.random() < 0.7 and day < 6:
+                made.append(f"team-{name}:fix: {name}{day}")
+                late = timedelta(days=drawn.choice((0, 0, 3)))  # it landed long after it was made
+                commit(bot, name, f"{name}{day}", DAY + timedelta(days=day, hours=drawn.randrange(1, 9)) - late)
+        broken = {name for name in "abc" if drawn.random() < 0.4 and day < 6}
+        bot.at(f"{19 + day}T09:00")
+        if day == 3:
+            bot.worker = bot.another()
+    found = [each for delivery in told(bot, followed) for each in delivery]
+    assert sorted(found) == sorted(made)
+    assert len(made) > 8
 
 
 def test_a_commit_of_a_fork_is_told_once(bot):

@@ -12,17 +12,18 @@ import pytest
 from adapters.chats.feishu.inbound import Inbound as Feishu
 from adapters.chats.slack.inbound import Inbound as Slack
 from adapters.chats.terminal import Terminal, console
-from bot.conversation.grammar import words
+from bot.conversation.grammar import is_call, words
 
 TYPED = tomllib.loads((Path(__file__).parent / "data/typed.toml").read_text(encoding="utf-8"))
-OPTIONS = ("followed", "refused_options")
-WHOLE = ("asked", "followed", "several")
+OPTIONS = ("followed", "refused_options", "calendar", "refused_calendar")
+WHOLE, KEYS = ("asked", "followed", "several"), ("near", "calendar")
+"""Tables whose lines are their keys and values, and their keys alone; those of the others are their values."""
 LINES = sorted(
     {
         f"subscribe team/app {line}" if kind in OPTIONS else line
         for kind, table in TYPED.items()
         for meant, typed in table.items()
-        for line in ([meant] if kind == "near" else [meant, *typed] if kind in WHOLE else typed)
+        for line in ([meant] if kind in KEYS else [meant, *typed] if kind in WHOLE else typed)
     }
 )
 BOT = "U0BOT"
@@ -112,10 +113,15 @@ def of_terminal(typed: str) -> list[str]:
     return taken.lines
 
 
+def said(line: str) -> list[str]:
+    """The words of a line but for those that only call somebody."""
+    return [word for word in words(line) if not is_call(word)]
+
+
 @pytest.mark.parametrize("way", [of_slack, of_feishu, of_terminal])
 def test_a_line_arrives_as_the_same_words(way):
     assert len(LINES) > 300
-    wrong = {line: words(got) for line in LINES for got in way(line) if words(got) != words(line)}
+    wrong = {line: got for line in LINES for got in way(line) if said(got) != said(line)}
     assert wrong == {}
 
 

@@ -9,9 +9,9 @@ from bot.values import Commit, Filters
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What filters go by that a commit does not say itself.
+    """What filters need that is not in a commit.
 
-    `labelled` says that the source tells the labels of change requests; `owners` is what CODEOWNERS says, None where
+    `labelled` says that the source knows the labels of pull requests; `owners` is what CODEOWNERS says, None if
     there is none, or none that can be read.
     """
 
@@ -32,7 +32,7 @@ UNKNOWN = Known()
 def wanted(commit: Commit, filters: Filters, known: Known = UNKNOWN) -> bool:
     """Whether a subscription's filters let the commit through.
 
-    People count by what they wrote, not by what they merged: `-name` leaves out what nobody else had a part in.
+    People count by what they wrote, not by what they merged: `-name` leaves out what only they wrote.
     """
     if not filters.bots and commit.reading.bot:
         return False

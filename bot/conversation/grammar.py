@@ -38,6 +38,7 @@ _QUOTES = (('“"„', '”“"'), ("‘'`", "’'`"), ("「『", "」』"), ("�
 """Opening and closing quotes: those of keyboards, and those that programs make of them."""
 _QUOTED = "|".join(f"[{opening}]([^{opening}{closing}]+)[{closing}]" for opening, closing in _QUOTES)
 _WORD = re.compile(rf"(?<!\S)(?:{_QUOTED})[{_STOPS},;?!.:]*(?!\S)|(\S+)")
+_CALL = re.compile(r"<@[A-Z0-9]{1,40}(?:\|[^<>]{0,100})?>[,;?!.:]*")
 _EMOJI = re.compile(r":[\w'+-]{1,60}:")
 _PICTURES = frozenset({"So", "Sk", "Mn", "Cf"})
 """The categories that emoji are made of (Unicode Standard Annex 44)."""
@@ -77,6 +78,11 @@ def words(text: str) -> list[str]:
     line = _WRAPPED.sub(_typed, _LEAD.sub("", one_line(text[:_TEXT_LIMIT]))).translate(_WIDE)
     found = ((match[1] or match[2] or match[3] or match[4], match[0]) for match in _WORD.finditer(line))
     return [quoted or _word(plain) for quoted, plain in found if quoted or not _is_emoji(plain)]
+
+
+def is_call(word: str) -> bool:
+    """Whether a word only calls somebody, as Slack writes a mention."""
+    return bool(_CALL.fullmatch(word))
 
 
 def _is_emoji(plain: str) -> bool:

@@ -32,8 +32,11 @@ class Interpreter:
         With `in_public` a line that ends in `post` is answered where everybody sees it.
         """
         defaults, repositories = self._services.defaults, self._services.app.repositories
-        words = grammar.words(request.text)
+        typed = grammar.words(request.text)
+        words = [word for word in typed if not grammar.is_call(word)]
         command = WORDS.get(words[0].lower()) if words else None
+        if command and command.about_place:  # a setting may name somebody, which is refused and not passed over
+            words = typed[typed.index(words[0]) :]
         place = request.place
         if in_public and len(words) > 1 and words[-1].lower() in words_of(PUBLIC) and not (command and command.free):
             words, place = words[:-1], replace(place, viewer=None)

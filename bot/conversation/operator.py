@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -45,6 +45,7 @@ from bot.values import (
     Spending,
     Subscription,
     Table,
+    Threads,
     local,
     one_line,
 )
@@ -440,7 +441,14 @@ class _Record(BaseModel):
     holidays: str = ""
     quiet: bool = False
     top: int = Field(TOP, ge=1, le=MOST_TOP)
+    threads: Literal["yes", "report", "no"] = "yes"
     paused: str = ""
+
+    @field_validator("threads", mode="before")
+    @classmethod
+    def _threads(cls, value: object) -> object:
+        """The words as YAML reads them: bare they are true and false."""
+        return {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
 
     @field_validator("zone")
     @classmethod
@@ -499,6 +507,7 @@ def _record(subscription: Subscription) -> _Record:
         holidays=subscription.holidays,
         quiet=subscription.quiet,
         top=subscription.top,
+        threads=subscription.threads.value,
         paused=subscription.paused,
     )
 
@@ -539,4 +548,5 @@ def _subscription(number: int, value: object, now: datetime) -> Subscription:
         now,
         top=record.top,
         holidays=record.holidays,
+        threads=Threads(record.threads),
     )

@@ -15,7 +15,7 @@ from bot.errors import DigestError, UsageError
 from bot.languages import BASE, LANGUAGES, language_named
 from bot.posts.labels import zone_label
 from bot.texts import Texts
-from bot.values import MOST_TOP, InputKind, Subscription, one_line
+from bot.values import MOST_TOP, InputKind, Subscription, Threads, one_line
 
 _BETWEEN = frozenset({",", "，", ";", "；", "&", "with", "please", "请"})
 """What may stand between options."""
@@ -236,6 +236,13 @@ OPTIONS = {
             _yes_no,
         ),
         Option("top", _top, lambda s: str(s.top)),
+        Option(
+            "threads",
+            lambda s, value: replace(s, threads=Threads(_choice("threads", value, tuple(Threads)))),
+            lambda s: str(s.threads),
+            InputKind.ONE,
+            lambda texts: tuple((str(each), texts(f"threads.{each}")) for each in Threads),
+        ),
         Option(
             "follow-ups",
             lambda s, value: replace(s, follow_ups=_choice("follow-ups", value, _YES_NO) == "yes"),

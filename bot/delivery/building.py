@@ -23,6 +23,7 @@ from bot.repositories import OPERATOR
 from bot.rights import Who
 from bot.texts import Texts
 from bot.values import (
+    LOOK,
     SCHEDULED,
     Commit,
     DeliveredCommit,
@@ -34,6 +35,7 @@ from bot.values import (
     Period,
     Repository,
     Scope,
+    Threads,
 )
 
 _REMEMBERED = 64
@@ -123,7 +125,9 @@ class Builder:
             and delivery.cursor == delivery.since
         )
         if not delivery.steps:  # else its messages are begun, and must stay what they are
-            job = job.at(top=job.subscription.top)
+            wanted, last = job.subscription, next((each for each in self._earlier(job) if each.sent), None)
+            changed = last is not None and last.look < LOOK
+            job = job.at(top=wanted.top, threads=wanted.threads, look=LOOK, new_look=changed)
         job = job.at(mark=arrival.mark)
         job = job.at(state=DeliveryState.QUIET) if silent else self._with_digest(job, request)
         links = self._links(repository, new)
@@ -162,7 +166,8 @@ class Builder:
         rest = [each for each in left_over(self._earlier(job), kept.is_muted, now) if each.repo in ours]
         before = kept.followed_up(place, now - LATE) if told else ()
         new = follow_ups(links, told, before, kept.is_muted, now=now, most=self._app.follow_ups)
-        return job.at(told=said, follow_ups=(*rest, *new))
+        threads = job.subscription.threads is Threads.FULL  # who wants none is told in the headline
+        return job.at(told=said, follow_ups=tuple(replace(f, aloud=f.aloud or not threads) for f in (*rest, *new)))
 
     def _earlier(self, job: Job) -> list[Delivery]:
         """The deliveries before one, the latest first, as far as anything of them may not be said yet."""

@@ -16,7 +16,7 @@ from bot.errors import DigestError, LeaseLost, StoreError, Unavailable
 from bot.ports import Archive, Ledger
 from bot.repositories import Repositories
 from bot.rights import Who
-from bot.values import DENIED, GATHERED, Commit, Delivery, DeliveryState, Member, Repository
+from bot.values import DENIED, GATHERED, LOOK, Commit, Delivery, DeliveryState, Member, Repository
 
 _PATIENCE = 3
 """So often a delivery is put off for a repository that cannot be read now, before the others are told without it."""
@@ -42,7 +42,7 @@ class Gatherer:
         job = wake(job) if job.subscription.paused == DENIED else job
         job = job.at(members=listed(job.delivery, found))
         if not job.delivery.steps:  # else its messages are begun, and must stay what they are
-            job = job.at(top=job.subscription.top)
+            job = job.at(top=job.subscription.top, threads=job.subscription.threads, look=LOOK)
         failed, told = list[DigestError](), self._told(job.delivery.gathered)
         for repository in found:
             job = self._read(job, repository, failed, told)

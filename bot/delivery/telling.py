@@ -58,6 +58,9 @@ def messages(job: Job, digest: Digest) -> tuple[dict[str, Message], Texts]:
         delivery.top,
         told=told_labels(dict(delivery.told), zone, texts),
         since=[follow_up_line(digest.repository, f, zone, texts) for f in aloud],
+        news=[texts("digest.look", repo=digest.repository.title)] if delivery.new_look else [],
+        threads=delivery.threads,
+        look=delivery.look,
     )
     return in_order(post, [digests.follow_up(digest.repository, f, texts) for f in silent]), texts
 
@@ -86,6 +89,7 @@ def gathered_messages(job: Job, told: Sequence[Digest]) -> tuple[dict[str, Messa
         delivery.top,
         told=told_labels(dict(delivery.told), period.zone, texts),
         since=[follow_up_line(by_name[f.repo], f, period.zone, texts) for f in said if f.aloud],
+        threads=delivery.threads,
     )
     return in_order(post, [digests.follow_up(by_name[f.repo], f, texts) for f in said if not f.aloud]), texts
 

@@ -30,6 +30,7 @@ from bot.values import (
     Repository,
     Span,
     Text,
+    Threads,
     one_line,
 )
 
@@ -68,19 +69,22 @@ def group_post(
     *,
     told: Mapping[str, str] = MappingProxyType({}),
     since: Sequence[Line] = (),
+    threads: Threads = Threads.FULL,
 ) -> Post:
     """The headline of all, the high commits of all beneath it by weight, the rest by repository, and one report.
 
-    `notes`, `top`, `told` and `since` are as in `bot.posts.post.post`.
+    `notes`, `top`, `told`, `since` and `threads` are as in `bot.posts.post.post`.
     """
     digests = sorted(group.digests, key=_gravity, reverse=True)
     high = _of(digests, lambda importance: importance is Importance.HIGH)[: top or TOP]
     replies = [_commit(digest, entry, texts, told) for digest, entry in high]
     replies += _rest(digests, texts, told)
-    if attachments:
+    replies = replies if threads is Threads.FULL else []
+    if attachments and threads is not Threads.NONE:
         replies.append(Message(REPORT, plain(texts("digest.report")), tuple(attachments), kind=MessageKind.REPORT))
     notes = (*notes, *_news(group, texts))
-    return Post(_headline(replace(group, digests=tuple(digests)), texts, notes, since, len(high)), tuple(replies))
+    shown = len(high) if threads is Threads.FULL else None
+    return Post(_headline(replace(group, digests=tuple(digests)), texts, notes, since, shown), tuple(replies))
 
 
 def _gravity(digest: Digest) -> tuple[tuple[int, float], int]:
@@ -104,7 +108,7 @@ def _together(group: Group, texts: Texts) -> Digest:
 # --- The headline ----------------------------------------------------------------------------
 
 
-def _headline(group: Group, texts: Texts, notes: Sequence[str], since: Sequence[Line], replies: int) -> Message:
+def _headline(group: Group, texts: Texts, notes: Sequence[str], since: Sequence[Line], replies: int | None) -> Message:
     digests, together = group.digests, _together(group, texts)
     parts: list[Part] = [Text((plain(span_label(group.period, texts)),)), Text(tuple(map(plain, notes)))]
     if together.entries:
@@ -145,10 +149,10 @@ def _names(titles: Sequence[str], texts: Texts) -> str:
     return texts("answer.between").join([*(one_line(title, _WHY) for title in titles[:_NAMED]), *more])
 
 
-def _left_out(digests: Sequence[Digest], together: Digest, replies: int, texts: Texts) -> list[str]:
+def _left_out(digests: Sequence[Digest], together: Digest, replies: int | None, texts: Texts) -> list[str]:
     """What the reader is told of what stands in the report alone."""
     high, said = len(together.by_importance[Importance.HIGH]), []
-    if replies < high:
+    if replies is not None and replies < high:
         said.append(texts("digest.top_report", n=replies, of=f"{high:,}"))
     if len(digests) > TABLES:
         said.append(texts("group.tables", n=TABLES, of=f"{len(digests):,}"))

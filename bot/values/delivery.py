@@ -26,6 +26,21 @@ TOP, MOST_TOP = 12, 50
 GATHERED = "gathered"
 """In the place of a digest's key: there is one of each repository of a group."""
 
+LOOK = 1
+"""The form in which this version writes a digest; 0 is that of the versions before 0.3.
+
+What was begun in one is ended in it, so that no part of a message is lost or said twice.
+"""
+
+
+class Threads(StrEnum):
+    """What stands in the thread beneath a headline: all of it, the report alone, or nothing."""
+
+    FULL = "yes"
+    REPORT = "report"
+    NONE = "no"
+
+
 FOLLOW_UPS = 5
 """How often a week a place is told what became of commits that it was told of, where nobody says so."""
 
@@ -37,9 +52,9 @@ class Subscription:
     `branch` empty means the default one; `schedule` is a crontab expression in the IANA `zone`; `quiet` says whether a
     period without commits is posted; `paused` holds the reason while it rests. `created` is when it began, and
     `scheduled` since when its schedule, zone and holidays are as they are: what they would have made due before is not.
-    `top` is how many high commits its threads have at most; `follow_ups` says whether it is told what became of those.
-    `holidays` names the calendar by whose working days its schedule goes, empty for none. `id` is 0 until the store
-    gives one.
+    `top` is how many high commits its threads have at most, and `threads` what they hold; `follow_ups` says whether it
+    is told what became of those. `holidays` names the calendar by whose working days its schedule goes, empty for none.
+    `id` is 0 until the store gives one.
     """
 
     place: Place
@@ -57,6 +72,7 @@ class Subscription:
     top: int = TOP
     follow_ups: bool = True
     holidays: str = ""
+    threads: Threads = Threads.FULL
 
 
 class StepState(StrEnum):
@@ -186,8 +202,9 @@ class Delivery:
     counts the slots that passed before without a digest. `deadline` is when it is given up; `retry` is when it is next
     tried. `attempts` only ever grows, so that who was overtaken finds out; `failures` are those that failed. `digest`
     is the key under which what is posted is kept, once it is made. `looked_since` is set after a restore: since
-    then its messages may have been sent, of which the ledger knows nothing, so that each is looked for first. `top` is
-    the subscription's when the digest was made; None for one that an earlier version began, which had no bounds.
+    then its messages may have been sent, of which the ledger knows nothing, so that each is looked for first. `top` and
+    `threads` are the subscription's when the digest was made, and `look` is the form of its messages then; a `top` of
+    None is for one that an earlier version began, which had no bounds. `new_look` says that its place is told so.
     `before` is up to where the earlier ones told, and `mark` up to where this one does, once that is known; None where
     an earlier version told by dates alone, or a restore has forgotten it. `follow_ups` are said after its digest, and
     `told` is by SHA when the place was told of earlier commits that the digest refers to. `members` are the
@@ -216,6 +233,9 @@ class Delivery:
     follow_ups: tuple[FollowUp, ...] = ()
     told: tuple[tuple[str, datetime], ...] = ()
     members: tuple[Member, ...] = ()
+    threads: Threads = Threads.FULL
+    look: int = 0
+    new_look: bool = False
 
     @property
     def digests(self) -> tuple[str, ...]:

@@ -33,7 +33,6 @@ _QUESTION = (f"{ACTION}{MessageKind.QUESTION}:", f"{ACTION}which:")
 """How the buttons of a question are named, also those that an earlier version posted."""
 _LINKS = 10
 _LINK = re.compile(r"https?://[^\s<>|\"]+")
-_PERSON = re.compile(r"<@[A-Z0-9]{1,40}(?:\|[^<>]{0,100})?>")
 _LEFT = {"channel_left": "left", "group_left": "left", "channel_archive": "archived", "group_archive": "archived"}
 _LEFT |= {"channel_deleted": "gone", "group_deleted": "gone"}
 _BACK = ("channel_unarchive", "group_unarchive")
@@ -251,8 +250,7 @@ class Inbound:
 
 
 def _plain(text: str) -> str:
-    """What somebody typed, without whom it calls: that is no word of the line. Three characters come as entities."""
-    text = _PERSON.sub(" ", text)
+    """What somebody typed: Slack sends three characters as entities."""
     return html.unescape(text) if "&" in text else text
 
 

@@ -16,7 +16,7 @@ from bot.posts.group import Group, group_post
 from bot.posts.labels import when_label
 from bot.posts.post import post
 from bot.texts import words_of
-from bot.values import Digest, Message, MessageKind, Period, Post, Repository, Scope, Span, Text
+from bot.values import Digest, Message, MessageKind, Period, Post, Repository, Scope, Span, Subscription, Text
 
 _PERIODS = {"today": schedule.so_far, "yesterday": schedule.yesterday, "week": schedule.week}
 _LATEST = "latest"
@@ -132,20 +132,21 @@ def _posts(context: Context, made: Sequence[_Made]) -> tuple[Post, ...]:
 
 
 def _post(context: Context, repository: Repository, digests: Sequence[Digest]) -> Post:
-    top = context.subscribed(repository.name).top
+    kept = context.subscribed(repository.name)
     if is_group(repository.name):
-        return _group_post(context, repository, digests, top)
+        return _group_post(context, repository, digests, kept)
     (digest,) = digests
     spoken.keep(context, digest.repository, tuple(entry.commit.sha for entry in digest.entries))
-    return post(digest, context.texts, report.attachments(digest, context.texts), top=top)
+    return post(digest, context.texts, report.attachments(digest, context.texts), top=kept.top, threads=kept.threads)
 
 
-def _group_post(context: Context, repository: Repository, digests: Sequence[Digest], top: int) -> Post:
+def _group_post(context: Context, repository: Repository, digests: Sequence[Digest], kept: Subscription) -> Post:
     period = digests[0].period if digests else schedule.yesterday(context.now, context.zone)
     size = len(context.naming.members(repository))
     asked_for = repository.name if is_hosted(repository.name) else ""
     group = Group(repository.title, period, size, tuple(digests), asked_for=asked_for)
-    return group_post(group, context.texts, report.gathered(group.title, digests, context.texts), top=top)
+    attached = report.gathered(group.title, digests, context.texts)
+    return group_post(group, context.texts, attached, top=kept.top, threads=kept.threads)
 
 
 def _report(context: Context, words: Sequence[str]) -> tuple[Post, ...]:

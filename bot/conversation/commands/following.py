@@ -40,6 +40,7 @@ from bot.values import (
     Span,
     Subscription,
     Text,
+    Threads,
     local,
     one_line,
     without_credentials,
@@ -295,6 +296,7 @@ def _described(context: Context, subscription: Subscription, texts: Texts, times
         ("tells", texts("answer.releases_alone") if filters.releases else ""),
         ("quiet", texts("answer.yes") if subscription.quiet else ""),
         ("top", texts("answer.at_most", n=subscription.top)),
+        ("threads", "" if subscription.threads is Threads.FULL else texts(f"threads.{subscription.threads}")),
         ("follow_ups", "" if subscription.follow_ups else texts("answer.no")),
         ("paused", texts(f"paused.{subscription.paused}") if subscription.paused else ""),
     ]
