@@ -120,7 +120,7 @@ class Program:
 
     def in_chats(self) -> Interpreter:
         """Answers in channels, which follow what they say and not what the operator works in."""
-        return self._interpreter({})
+        return self._interpreter({"check_place": lambda place: self.chats.get(place.chat).check(place)})
 
     def _interpreter(self, typing: Mapping[str, Any], **asked: str) -> Interpreter:
         settings, store = self.settings, self.store

@@ -273,11 +273,13 @@ class LanguageModel(Protocol):
 class Listener(Protocol):
     """Receives what people do in a chat. Safe to call from several threads; raises nothing that it expects."""
 
-    def request(self, request: Request, show: Callable[[Form], None] | None = None) -> None:
+    def request(
+        self, request: Request, show: Callable[[Form], None] | None = None, before: Callable[[], None] = lambda: None
+    ) -> None:
         """Answer a request where it was made; repeats, recognised by their `id`, are ignored.
 
         `show` opens a form, in a chat that has forms: it is called instead of answering if the line asks for one, and
-        may raise DigestError, which is shown.
+        may raise DigestError, which is shown. `before` is called right before anything is said or shown.
         """
         ...
 
@@ -361,6 +363,13 @@ class Chat(Protocol):
         """Who reads at a place, as the chat reports it for `person` (empty: nobody in particular); cached for a while.
 
         Raises ConfigError, and Unavailable if it may be known later; whatever is unknown counts as the worst case.
+        """
+        ...
+
+    def check(self, place: Place) -> None:
+        """Refuse a channel in which the bot cannot post, with words for somebody who is in it.
+
+        Raises NotFound and Forbidden; where the chat does not tell, nothing.
         """
         ...
 

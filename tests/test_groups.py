@@ -21,11 +21,11 @@ from adapters.chats.slack import blocks
 from adapters.sources.git.source import GitSource
 from bot.addresses import is_group
 from bot.delivery.early import coming_job
-from bot.errors import Forbidden, NoRight, NotFound, Unavailable
+from bot.errors import Forbidden, NoRight, NotFound, Unavailable, UsageError
 from bot.posts import group, report
 from bot.rights import Right, Rights, Who
 from bot.texts import Texts
-from bot.values import Place, StepState, Subscription, Table
+from bot.values import Place, Request, StepState, Subscription, Table
 
 OTHER = Place("slack", "T1/C2")
 
@@ -383,6 +383,29 @@ def test_a_headline_of_twenty_repositories_is_taken_by_every_chat(kind, language
 )
 def test_a_group_ends_in_a_star(name, group):
     assert is_group(name) is group
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("team/app-*", "team/app-*"),
+        ("https://github.com/team/*", "team/*"),
+        ("GitHub.com/team/app-*", "team/app-*"),
+        ("https://gitlab.com/team/*", ""),
+        ("git@github.com:team/*", ""),
+        ("te*m/app*", ""),
+    ],
+)
+def test_a_group_goes_by_its_name_or_address(tmp_path, time, typed, meant):
+    world = World(tmp_path, time)
+    naming = world.interpreter.context(Request("", CHANNEL, "U1")).naming
+    if meant:
+        assert naming.spelled(typed) == meant
+    else:
+        with pytest.raises(UsageError) as refused:
+            naming.spelled(typed)
+        assert refused.value.key == "group_unclear"
+    world.close()
 
 
 def test_the_folders_of_a_group_are_repositories_that_lie_there(tmp_path):

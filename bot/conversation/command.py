@@ -43,7 +43,8 @@ class Services:
     """What commands work with; `by_operator` says that the operator types, also where another place is meant.
 
     `command` is what who reads the answer types before a line; `is_folder` says of a word whether it names a repository
-    in the folder that the operator works in.
+    in the folder that the operator works in; `check_place` raises NotFound or Forbidden for a channel in which the bot
+    cannot post.
     """
 
     app: App
@@ -57,6 +58,7 @@ class Services:
     by_operator: bool = False
     command: str = COMMAND
     is_folder: Callable[[str], bool] = lambda _: False
+    check_place: Callable[[Place], None] = lambda _: None
 
     def texts(self, language: str) -> Texts:
         """The labels for who reads the answer."""
@@ -68,7 +70,7 @@ class Context:
     """A request, read once: its words, its command, and what its place has set.
 
     `place` is where the answer goes, `who` who reads it, `naming` finds what is meant for them, `problem` says what of
-    the line cannot be read.
+    the line cannot be read. With `aloud` it was asked for that everybody sees the answer.
     """
 
     request: Request
@@ -81,6 +83,7 @@ class Context:
     naming: Naming
     services: Services
     problem: UsageError | None = None
+    aloud: bool = False
 
     @property
     def now(self) -> datetime:

@@ -16,9 +16,6 @@ from bot.rights import Who
 from bot.texts import Texts, words_of
 from bot.values import Digest, Form, Message, MessageKind, Place, Post, Problem, Request, Span, Subscription
 
-_SHORT = 3
-"""Words of a line in which a mistyped one is more likely than a question."""
-
 
 class Interpreter:
     """Answers requests, each of which is read once into its context."""
@@ -37,9 +34,9 @@ class Interpreter:
         command = WORDS.get(words[0].lower()) if words else None
         if command and command.about_place:  # a setting may name somebody, which is refused and not passed over
             words = typed[typed.index(words[0]) :]
-        place = request.place
+        place, aloud = request.place, False
         if in_public and len(words) > 1 and words[-1].lower() in words_of(PUBLIC) and not (command and command.free):
-            words, place = words[:-1], replace(place, viewer=None)
+            words, place, aloud = words[:-1], replace(place, viewer=None), True
         here = self._services.subscriptions.subscriptions(place.whole)
         words = self._with_folders(words, command, {s.repo for s in here})
         follows, by_operator = frozenset(s.repo for s in here), self._services.by_operator
@@ -56,7 +53,7 @@ class Interpreter:
                 command, words = self._dated(command, words, schedule.today(self._services.app.clock(), zone))
             except UsageError as error:
                 problem = error
-        return Context(request, tuple(words), command, place, who, texts, zone, naming, self._services, problem)
+        return Context(request, tuple(words), command, place, who, texts, zone, naming, self._services, problem, aloud)
 
     @staticmethod
     def _dated(command: Command | None, words: Sequence[str], today: date) -> tuple[Command | None, list[str]]:
@@ -131,10 +128,8 @@ class Interpreter:
         today = schedule.today(context.now, context.zone)
         if meant := sentence.meant(words, context.services.defaults.hosts, today):
             return Interpreter._run(replace(context, words=tuple(meant), command=WORDS.get(meant[0])))
-        strange = _unknown(words)
-        # Of a short line a word that is nearly a known one was mistyped: "what about yestrday".
-        mistyped = strange.key == "command_near" and len(words) <= _SHORT
-        raise UsageError("ask_unknown") if is_question(question) and not mistyped else strange
+        refusal = _unknown(words)  # a word that was nearly meant says more than that a question is none of ours
+        raise refusal if refusal.key == "command_near" or not is_question(question) else UsageError("ask_unknown")
 
     def digests(self, request: Request) -> tuple[Digest, ...]:
         """The digests of `yesterday owner/repo` and the like, before any layout. Raises DigestError."""

@@ -118,7 +118,7 @@ class GitSource:
         """Title, default branch and web page, by the URL of the remote `origin` or the URL itself.
 
         Local repositories, those reached by ssh or with credentials count as private; the branch of a detached HEAD
-        is empty. What else of this machine it is read from stands in `beside`. Raises NotFound, Forbidden, Unavailable;
+        is empty. What else on this machine it is read from is in `beside`. Raises NotFound, Forbidden, Unavailable;
         UsageError for a URL that is not supported.
         """
         with self._open(repo) as opened:

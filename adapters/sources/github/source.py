@@ -108,7 +108,7 @@ class GitHubSource:
     def repository(self, repo: str) -> Repository:
         """Title, default branch and web page; the name is GitHub's spelling, that of today if it was renamed.
 
-        It tells labels where there is a token. Raises UsageError for anything but `owner/name`; NotFound, Forbidden,
+        It has labels if there is a token. Raises UsageError for anything but `owner/name`; NotFound, Forbidden,
         Unavailable, ConfigError.
         """
         answer = self._client.get(f"/repos/{_checked(repo)}", _no_repository(repo), remember=True)
@@ -143,7 +143,7 @@ class GitHubSource:
     def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """The first-parent commits of `branch` with `since <= committed < until`, newest first.
 
-        The history is listed from a day before `since` to the branch's tip, for only the tip knows what lies on the
+        The history is listed from a day before `since` to the branch's tip, since only the tip shows what is on the
         first-parent line; a commit that is dated more than a day before its parent ends it. Raises UsageError,
         NotFound, Forbidden, Unavailable, ConfigError.
         """
