@@ -31,16 +31,24 @@ _REWRITTEN = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class DigestRequest:
-    """A digest that is wanted of some commits: its key, what it is of and has to say, and the one that is kept."""
+    """A digest that is wanted of some commits: its key, what it is of and has to say, and the one that is kept.
+
+    `landed` is everything that landed with them: what became of a commit is told by whoever it was.
+    """
 
     key: str
     repository: Repository
     scope: Scope
     commits: tuple[Commit, ...]
-    filtered: int
+    landed: tuple[Commit, ...]
     kept: Digest | None
     notices: tuple[str, ...] = ()
     releases: tuple[Release, ...] = ()
+
+    @property
+    def filtered(self) -> int:
+        """How many commits are filtered out."""
+        return len(self.landed) - len(self.commits)
 
 
 class App:
@@ -176,10 +184,9 @@ class App:
         `notices` are about the branch, `releases` those that it reports.
         """
         scope = replace(scope, branch=scope.branch or repository.branch)
-        landed = () if scope.filters.releases else landed
+        landed = () if scope.filters.releases else tuple(landed)
         commits = tuple(c for c in landed if filters.wanted(c, scope.filters))
-        filtered = len(landed) - len(commits)
-        request = DigestRequest("", repository, scope, commits, filtered, None, notices, releases)
+        request = DigestRequest("", repository, scope, commits, landed, None, notices, releases)
         key, kept = self._kept(replace(request, key=self._key(request)))
         kept = replace(kept, period=scope.period, repository=repository) if kept else None
         return replace(request, key=key, kept=kept)
@@ -225,14 +232,14 @@ class App:
     def _made(self, request: DigestRequest, brief: Brief) -> Digest:
         repository, scope, commits = request.repository, request.scope, request.commits
         texts, history = brief.texts, self._history(repository)
-        build, landed = Build(brief, self._progress), related.Landed(commits)
+        build, landed = Build(brief, self._progress), related.Landed(request.landed)
         before = history.before(replace(scope, branch=brief.branch), commits)
         entries = tuple(
             replace(entry, relations=history.relations(entry.commit, landed))
             for entry in build.entries(commits, before, history.grave(commits))
         )
-        rollup = roll_up(commits) if scope.rollup else None
-        became = netted(entries, self.links(repository).found(commits), rollup.left_out if rollup else ())
+        rollup = roll_up(commits, request.landed) if scope.rollup else None
+        became = netted(entries, self.links(repository).found(request.landed), rollup.left_out if rollup else ())
         entries = tuple(replace(entry, since=became.get(entry.commit.sha, ())) for entry in entries)
         outside = () if scope.between else commits
         dated = sum(not scope.period.since <= c.committed < scope.period.until for c in outside)

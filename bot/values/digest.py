@@ -345,12 +345,14 @@ class Theme:
 class Undone:
     """A commit of which nothing is left, since a later one of its period, `by`, took it back.
 
-    `spent` says that the later one did nothing else, so that nothing is left of either.
+    `spent` says that the later one did nothing else, so that nothing is left of either. It is `named` where it is no
+    entry of the digest, which is filtered.
     """
 
     sha: str
     by: str
     spent: bool = True
+    named: Named | None = None
 
 
 @dataclass(frozen=True, slots=True)
