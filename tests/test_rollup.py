@@ -83,6 +83,22 @@ REVERT = 'Revert "feat: a cache (#1)" (#2)'
         # Who does something else as well is news, and what is taken back in part.
         (("feat: a cache (#1)", ("feat: a better cache (#2)", "Reverts #1 and does it by key.")), [1], [(1, 2)]),
         (("feat: a cache (#1)", 'Partially revert "feat: a cache (#1)" (#2)'), [], []),
+        *(
+            (("feat: a cache (#1)", words), [1, 2], [(1, 2)])
+            for words in (
+                "Temporarily revert #1 (#2)",
+                'Manually revert "feat: a cache (#1)" (#2)',
+                "Quick revert of #1 (#2)",
+                "fix: a crash by reverting #1 (#2)",
+                "Fix CI: revert #1 (#2)",
+                "Undo #1 (#2)",
+                "Rollback #1 (#2)",
+                "Reverted #1 (#2)",
+                f"Backed out changeset {sha(1)[:12]} (bug 7)",
+                f"Automated rollback of commit {sha(1)}",
+                ("Take the cache out (#2)", "This undoes #1."),
+            )
+        ),
         # An advice takes nothing back, nor does a word in a name.
         (("feat: a cache (#1)", ("docs: caching", "If it is slow, revert #1.")), [], []),
         (("feat: a cache (#1)", "feat: add part of the revert button (#2)"), [], []),

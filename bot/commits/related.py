@@ -31,6 +31,9 @@ class Landed:
             if commit.pull is not None:
                 self._pulls.setdefault(commit.pull, []).append(n)
 
+    def __contains__(self, commit: Commit) -> bool:
+        return commit.sha in self._places
+
     def older(self, commit: Commit, reference: Reference) -> list[Commit]:
         """The commits that one of the period can mean by a reference: those that landed before it."""
         places = self.before(self._places[commit.sha], reference) if commit.sha in self._places else ()
@@ -45,7 +48,11 @@ class Landed:
             return sorted(self._beginning(reference.sha))
         if reference.pull is not None:
             return self._pulls.get(reference.pull, ())
-        return () if reference.kind == "stacked" else self._titles.get(reference.title.casefold(), ())
+        return (
+            ()
+            if reference.kind == "stacked" or not reference.title
+            else self._titles.get(reference.title.casefold(), ())
+        )
 
     def _beginning(self, sha: str) -> Iterator[int]:
         for n in range(bisect_left(self._shas, sha), len(self._shas)):

@@ -12,7 +12,19 @@ from bot.commits.claims import names_reverted
 from bot.commits.files import FileKind, component, generated, kind
 from bot.commits.message import parse
 from bot.commits.related import Landed
-from bot.values import ChangeType, Commit, Component, Entry, FileChange, Named, Reading, Reference, Rollup, Theme, Undone
+from bot.values import (
+    ChangeType,
+    Commit,
+    Component,
+    Entry,
+    FileChange,
+    Named,
+    Reading,
+    Reference,
+    Rollup,
+    Theme,
+    Undone,
+)
 
 _COMPONENTS = 12
 """Components that are kept."""
