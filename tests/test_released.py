@@ -9,9 +9,9 @@ from samples import digest as sample
 from test_worker import CHANNEL, DAY, Bot, Time, opened
 from world import HOME, World, words
 
+from bot.commits.releases import main_line
 from bot.conversation import operator
 from bot.conversation.grammar import is_release, is_repository
-from bot.commits.releases import main_line
 from bot.delivery.tagged import LATE, MOST, news
 from bot.errors import NotFound, UsageError
 from bot.posts.post import post
