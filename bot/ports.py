@@ -178,6 +178,14 @@ class CommitSource(Releases, Protocol):
         """Facts about `repo`. Raises NotFound, Forbidden, Unavailable."""
         ...
 
+    def group(self, name: str) -> tuple[Repository, ...]:
+        """The repositories whose names begin as that of a group does (`owner/team-*`), in the order of their names.
+
+        Archived ones, of which nothing can come, are left out. Raises NotFound for an unknown owner or folder,
+        Forbidden, Unavailable.
+        """
+        ...
+
     def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """First-parent commits of `branch` (empty: the default one) with `since <= committed < until`, newest first.
 
@@ -226,6 +234,13 @@ class CommitSource(Releases, Protocol):
 
         What cannot be looked up has its refusal in its own Sight. Raises NotFound, Forbidden, Unavailable for the
         repository itself.
+        """
+        ...
+
+    def text(self, repo: str, branch: str, paths: Sequence[str]) -> str | None:
+        """What the first of some `paths` that is a file at a branch's tip holds; None where none is, or above 1 MB.
+
+        A link is no file. Raises NotFound for an unknown repository or branch; Forbidden, Unavailable.
         """
         ...
 

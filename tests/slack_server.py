@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -161,7 +161,7 @@ class SlackServer:
 
     `clock` (seconds) decides who comes too fast and what has expired; `hidden` seconds keep a message unseen;
     `throttle` also refuses what comes too fast, which is counted in any case. With `chaos` a part of the answers to
-    `CHAOTIC` methods is late or goes wrong.
+    `CHAOTIC` methods is late or goes wrong. `counted` is by what a message is too long: by its text, its JSON, or both.
     """
 
     def __init__(
@@ -174,7 +174,9 @@ class SlackServer:
         throttle: bool = False,
         port: int = 0,
         chaos: random.Random | None = None,
+        counted: Collection[str] = slack_checks.COUNTED,
     ) -> None:
+        self.counted = counted
         self.channels: dict[str, Channel] = {}
         self.tokens: dict[str, str] = {}
         self.scopes: dict[str, set[str]] = {}
@@ -363,7 +365,7 @@ class SlackServer:
     def _chat_postMessage(self, body: Json, team: str) -> Json:
         channel = self._writable(body["channel"], team, body)
         self._look(body, unfurls=True)
-        slack_checks.refuse_message(body)
+        slack_checks.refuse_message(body, self.counted)
         self._refuse_thread(channel, body)
         known = {name: value for name, value in body.items() if name != "token"}
         kept = self._keep(channel, {**known, "bot_id": BOT_ID, "app_id": APP, "user": BOT})
@@ -391,7 +393,7 @@ class SlackServer:
         if body["user"] not in channel.members:
             raise Refused("user_not_in_channel")
         self._look(body, unfurls=False)
-        slack_checks.refuse_message(body)
+        slack_checks.refuse_message(body, self.counted)
         ts = self._ts()
         known = {name: value for name, value in body.items() if name != "token"}
         self.ephemeral[channel.name].append({**known, "message_ts": ts})

@@ -744,6 +744,16 @@ class SourceContract:
     def test_an_empty_repository_has_no_commits(self, served):
         assert served.source.commits(served.empty, "", DAY, NEXT_DAY) == ()
 
+    def test_the_first_of_some_paths_that_is_a_file_is_read_at_the_tip(self, served):
+        read = served.source.text
+        assert read(served.repo, "", ("docs/none", "README.md", ".mailmap")) == "# Example\n\nTomorrow.\n"
+        assert read(served.repo, "release/1.0", ("src/release.py",)) == "release = 1\n"
+        for paths in (("docs/none",), ("src",), ()):
+            assert read(served.repo, "main", paths) is None
+        assert read(served.empty, "", ("README.md",)) is None
+        with pytest.raises(NotFound):
+            read(served.missing, "", ("README.md",))
+
     def test_an_empty_repository_has_no_commit_to_look_up(self, served):
         with pytest.raises(NotFound):
             served.source.commit(served.empty, served.history.sha("root"))

@@ -24,6 +24,7 @@ from bot.errors import BudgetSpent, LeaseLost, NotFound
 from bot.ports import Store
 from bot.values import (
     EPOCH,
+    GATHERED,
     SCHEDULED,
     Account,
     Analysis,
@@ -51,6 +52,7 @@ from bot.values import (
     Insight,
     Link,
     Mark,
+    Member,
     Named,
     Period,
     Person,
@@ -209,7 +211,13 @@ SUBSCRIPTIONS = st.builds(
     zone=TEXT,
     language=TEXT,
     branch=TEXT,
-    filters=st.builds(Filters, st.lists(TEXT, max_size=2).map(tuple), st.lists(TEXT, max_size=2).map(tuple)),
+    filters=st.builds(
+        Filters,
+        *[st.lists(TEXT, max_size=2).map(tuple)] * 2,
+        labels=st.lists(TEXT, max_size=2).map(tuple),
+        owners=st.lists(TEXT, max_size=2).map(tuple),
+    ),
+    holidays=TEXT,
     quiet=st.booleans(),
     paused=TEXT,
     created=st.datetimes(timezones=st.just(UTC)),
@@ -1090,6 +1098,21 @@ class StoreContract:
         period = digest(commit(1)).period
         assert list(store.delivered_digests(REPO, digest(commit(1)).branch, "en", period)) == ["k"]
         assert store.delivered_digests(REPO, digest(commit(1)).branch, "zh", period) == {}
+
+    def test_a_posted_delivery_of_a_group_told_of_each_of_its_repositories(self, store: Store) -> None:
+        number, other = store.subscribe(DAILY).id, digest(commit(2))
+        other = replace(other, repository=replace(other.repository, name="team/other"))
+        for key, each in (("k", digest(commit(1))), ("l", other)):
+            store.keep_digest(key, each, START)
+        members = (Member(REPO, START, digest="k"), Member("team/other", START, digest="l"), Member("team/x", START))
+        begun = replace(planned(store, number), members=members)
+        step = Step("headline", StepState.DONE, START, "t1")
+        store.keep_delivery(replace(begun, digest=GATHERED, steps=(step,)))
+        (kept,) = store.deliveries(number)
+        assert (kept.members, kept.digests) == (members, ("k", "l"))
+        assert [each.place.thread for each in store.delivered_to("team/other", commit(2).sha)] == ["t1"]
+        assert store.delivered_grades(REPO, [commit(1).sha, commit(2).sha]) == {commit(1).sha: GRADE}
+        assert list(store.delivered_digests("team/other", other.branch, "en", other.period)) == ["l"]
 
     def test_a_digest_that_was_not_posted_told_nothing(self, store: Store) -> None:
         number = store.subscribe(DAILY).id

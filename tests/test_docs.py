@@ -31,6 +31,7 @@ PAGES = [
     *(ROOT / f"{name}.md" for name in ("README", "README.zh", "CONTRIBUTING", "SECURITY")),
     *sorted(DOCS.glob("*.md")),
 ]
+LINKED = [ROOT / "CHANGELOG.md", ROOT / ".github/PULL_REQUEST_TEMPLATE.md"]
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.M | re.S)
 SETTING = re.compile(r"\b(?:DIGEST|SLACK|FEISHU|GITHUB|OPENAI)_[A-Z_]*[A-Z]\b")
 NOT_SETTINGS = {"SLACK_WEBHOOK"}
@@ -280,7 +281,9 @@ def anchors(page: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "CHANGELOG.md", ROOT / ".github/PULL_REQUEST_TEMPLATE.md"], ids=lambda page: page.name
+)
 def test_every_link_of_a_page_leads_somewhere(page):
     for path, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", re.sub("`[^`\n]*`", "", text(page))):
         target = page.parent / path if path else page

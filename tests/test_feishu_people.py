@@ -536,7 +536,7 @@ def test_a_form_is_filled_in_the_card_says_that_it_is_done_and_the_group_is_told
     ("wrong", "told"),
     [
         ({"zone": "Mars/Base"}, "Mars/Base"),
-        ({"repo": "no repository"}, "Which repository?"),
+        ({"repo": "no repository"}, "“no repository”"),
         ({"repo": "private/thing"}, "DIGEST_ALLOW"),
         ({"paths": "a" * 1_000, "authors": "b" * 1_000}, "2,0"),
     ],

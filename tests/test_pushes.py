@@ -189,9 +189,10 @@ def _depth(one: Made) -> int:
 class Follower:
     """A subscription, and what it was told: the decisions of a delivery, on what a real source says."""
 
-    def __init__(self, pushes: Pushes, source, repo: str) -> None:
+    def __init__(self, pushes: Pushes, source, repo: str, holidays: str = "") -> None:
         self.pushes, self.source, self.repo = pushes, source, repo
-        self.subscription = Subscription(Place("slack", "C1"), repo, "0 9 * * *", "UTC", "en", created=START)
+        known = {"created": START, "holidays": holidays}
+        self.subscription = Subscription(Place("slack", "C1"), repo, "0 9 * * *", "UTC", "en", **known)
         self.last = None
         self.told: Counter[str] = Counter()
         self.gone: Counter[str] = Counter()
@@ -264,8 +265,8 @@ def _no_pause(monkeypatch):
     monkeypatch.setattr("github.Requester.time", SimpleNamespace(sleep=lambda _: None))
 
 
-def told_of(seed: int, folder: Path, kind: str) -> Follower:
-    """Ten days of pushes, and what was told of them."""
+def told_of(seed: int, folder: Path, kind: str, holidays: str) -> Follower:
+    """Ten days of pushes, and what was told of them on those that are no holidays."""
     chance = random.Random(seed)
     pushes = Pushes(folder / "repo.git", chance)
     base = pushes.new(START - 30 * DAY)
@@ -273,7 +274,7 @@ def told_of(seed: int, folder: Path, kind: str) -> Follower:
     opened = _git(pushes, folder) if kind == "git" else _github(pushes, TOKEN if kind == "github" else "")
     upgraded = chance.choice((0, 0, 3))
     with opened as (source, repo, fresh):
-        follower = Follower(pushes, source, repo)
+        follower = Follower(pushes, source, repo, holidays)
         for day in range(1, 11):
             for hour in sorted(chance.uniform(-20, -0.1) for _ in range(chance.randint(0, 3))):
                 now = START + day * DAY - 3 * HOUR + hour * HOUR
@@ -300,15 +301,19 @@ def check(seed: int, follower: Follower) -> None:
     assert not lost, f"seed {seed}"
 
 
-@pytest.mark.parametrize(("kind", "seeds"), [("git", 6), ("github", 3), ("github-without-token", 2)])
-def test_each_commit_that_lands_is_told_once_whatever_its_date(tmp_path, monkeypatch, kind, seeds):
+KINDS = [("git", 6, ""), ("github", 3, ""), ("github-without-token", 2, ""), ("git", 3, "JP")]
+"""In Japan the 23rd is free, the Emperor's birthday."""
+
+
+@pytest.mark.parametrize(("kind", "seeds", "holidays"), KINDS)
+def test_each_commit_that_lands_is_told_once_whatever_its_date(tmp_path, monkeypatch, kind, seeds, holidays):
     said, seeds = Counter(), 1_000 if STRESS else seeds
     for seed in range(seeds):
         folder = tmp_path / str(seed)
         folder.mkdir()
         # Small pages in every other, so that lines are longer than one.
         monkeypatch.setattr("adapters.sources.git.source.PAGE", 1_000 if seed % 2 else 3)
-        follower = told_of(seed, folder, kind)
+        follower = told_of(seed, folder, kind, holidays)
         check(seed, follower)
         said.update(
             word for notice in follower.notices for word in ("Already reported", "no longer on it") if word in notice

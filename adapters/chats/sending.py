@@ -100,6 +100,20 @@ def matching(
     return found
 
 
+class Replayed:
+    """The messages of a history, read once and no further than needed, however often they are gone through."""
+
+    def __init__(self, messages: Iterator[Json]) -> None:
+        self._messages = messages
+        self._read: list[Json] = []
+
+    def __iter__(self) -> Iterator[Json]:
+        yield from self._read
+        for message in self._messages:
+            self._read.append(message)
+            yield message
+
+
 @contextmanager
 def legible(scope: str) -> Iterator[None]:
     """Read a history, for which an application that lacks a right, told as ConfigError `scope`, is forbidden to."""

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bot.app import App
 from bot.commits.hosts import Hosts
+from bot.conversation import dates
 from bot.conversation.grammar import EVERYBODYS
 from bot.conversation.naming import Naming
 from bot.errors import UsageError
@@ -141,9 +142,15 @@ PUBLIC = "post"
 """The thing of the grammar which, at the end of a line, lets everybody see the answer."""
 
 
-def unknown(word: str) -> UsageError:
-    """The error for a word that nobody knows, with the nearest one that is known."""
+_ALIKE, _SURELY_ALIKE = 0.6, 0.75
+"""How near a word must be to one that is known: the first of a line, and any other."""
+
+
+def unknown(*words: str) -> UsageError:
+    """The error for the words of a line that nobody knows: of the first that is near one that is known, with that."""
     known = [each for name in Texts(BASE).keys("words") if name != PUBLIC for each in words_of(name)]
-    if near := difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6):
-        return UsageError("command_near", word=one_line(word, 60), near=near[0])
-    return UsageError("command_unknown", word=one_line(word, 60))
+    for number, word in enumerate(words):
+        cutoff = _SURELY_ALIKE if number else _ALIKE
+        if near := difflib.get_close_matches(word.lower(), (*known, *dates.NAMES), n=1, cutoff=cutoff):
+            return UsageError("command_near", word=one_line(word, 60), near=near[0])
+    return UsageError("command_unknown", word=one_line(words[0], 60))

@@ -1,4 +1,4 @@
-"""What became of commits: found once, when the later commit is first seen, and kept; the likely ones when asked for."""
+"""What became of commits: found once, when the later commit is first seen, and stored; likely ones on request."""
 
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
@@ -25,9 +25,9 @@ class Links:
         self._kept = kept
 
     def found(self, commits: Sequence[Commit]) -> tuple[Link, ...]:
-        """What commits that landed, newest first, say that they do with earlier ones: of their own number, or kept.
+        """What commits that landed, newest first, say that they do to earlier ones, among themselves or stored.
 
-        It is kept, so that it is known from both ends. Raises what the store raises.
+        It is stored, so that it is known from both ends. Raises what the store raises.
         """
         landed = Landed(commits)
         links = [link for c in commits for link in self._of(c, self._history.relations(c, landed))]
@@ -35,10 +35,10 @@ class Links:
         return tuple(links)
 
     def since(self, commit: Commit, branch: str) -> tuple[Link, ...]:
-        """All that is known to have become of a commit, by time, with what is looked for only now: what is likely.
+        """Everything that became of a commit, by time, including what is only likely, which is searched for now.
 
-        It costs nothing that it can be had without: where the source fails, or allows only a few requests more, what is
-        kept is what is known. Raises what the store raises.
+        If the source fails, or allows only a few more requests, only what is stored is returned. Raises what the store
+        raises.
         """
         found: list[Link] = []
         with suppress(DigestError):

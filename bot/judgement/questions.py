@@ -100,12 +100,12 @@ class Depth(StrEnum):
 
     @property
     def prompt(self) -> str:
-        """The name under which an analysis of this depth is kept."""
+        """The name under which an analysis of this depth is stored."""
         return {"brief": ANALYSIS, "normal": LOOK, "deep": f"{LOOK}+deep"}[self]
 
     @property
     def serving(self) -> tuple[str, ...]:
-        """The names of kept analyses that serve: of this depth and of deeper ones, the deepest first, and in parts."""
+        """The names of stored analyses that may be used: of this depth and deeper, the deepest first, and in parts."""
         deeper = [each.prompt for each in Depth][list(Depth).index(self) :]
         return (*reversed(deeper), MERGE)
 
@@ -139,7 +139,7 @@ def _fenced(data: str) -> tuple[str, str]:
 def again(question: Question, problem: str, *, longer: bool = False, first: str = "") -> Question:
     """The same question once more, with what was wrong with the first answer; `longer` doubles the room for it.
 
-    The first answer may be copied from a commit: where it is shown again, it is data as that is.
+    The first answer may be copied from a commit: if it is shown again, it is data too.
     """
     data, mark = _fenced(first)
     shown = f"\n\nYour previous answer:\nDATA {mark}\n{data}\nDATA {mark}" if first else ""
@@ -149,7 +149,7 @@ def again(question: Question, problem: str, *, longer: bool = False, first: str 
 
 
 def names(commits: Sequence[Commit]) -> dict[str, str]:
-    """By SHA, what each commit of a list is called: the first seven digits, or as many as tell all of them apart."""
+    """By SHA, what each commit of a list is called: the first seven digits, or as many as distinguish all of them."""
     length = next((n for n in range(7, 64) if len({c.sha[:n] for c in commits}) == len(commits)), 64)
     return {c.sha: c.sha[:length] for c in commits}
 
@@ -246,9 +246,9 @@ ANSWER, DRAFTED = (1_800, 6_000), (1_200, 5_000)
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What else happened at the time of a commit: commits, each with what it has to do with it, and releases.
+    """What else happened at the time of a commit: other commits, each with its relation, and releases.
 
-    The first release that holds the commit is marked, where one of them is it.
+    The first release that has the commit is marked, if it is among them.
     """
 
     landed: Sequence[tuple[Commit, str]] = ()
@@ -295,9 +295,9 @@ def looked_question(
     sights: Sequence[Sight],
     more: bool = False,
 ) -> Question:
-    """Ask for the full analysis by somebody who sees the draft and what was looked up since.
+    """Ask for the full analysis, with the draft and what was looked up since.
 
-    With `more` also for what would settle what is then still open. It begins as the question for the draft does, byte
+    With `more`, also for what would settle anything still open. It begins as the question for the draft does, byte
     for byte, so that a provider's cache serves it.
     """
     claims = "\n".join(f"{c.number}. {c.text} ({c.path}: {c.quote})" for c in draft.claims)

@@ -1,7 +1,7 @@
 """How a language model's answers are read and checked. Pure.
 
-An answer is taken only when it is complete, has the right shape, is in the right language, speaks of the commits that
-were asked about, and gives evidence that is really there. `Rejected` says, for the model, what was wrong, so that it
+An answer is accepted only if it is complete, has the right shape, is in the right language, is about the commits that
+were asked about, and gives evidence that is really there. `Rejected` explains to the model what was wrong, so that it
 can be asked once more.
 """
 
@@ -104,7 +104,7 @@ def _shaped(answer: object, shape: type[_Shape]) -> _Shape:
 
 
 def _json(text: str) -> object:
-    """The JSON object in a text, whatever stands around it."""
+    """The JSON object in a text, whatever is around it."""
     start = text.find("{")
     if start < 0:
         raise Rejected("it held no JSON object.")
@@ -160,9 +160,9 @@ def _records(reply: Reply, shape: type[_Record], commits: Sequence[Commit]) -> t
 
 
 def _complete(found: Mapping[str, _Made], problems: Sequence[str], commits: Sequence[Commit]) -> Mapping[str, _Made]:
-    """`found`, where it holds every commit and nothing was wrong. Raises Rejected with what is right.
+    """`found`, if it has every commit and nothing was wrong. Raises Rejected with what is right.
 
-    Of an answer that leaves out most of the list nothing counts: it may be one that a commit dictated.
+    If an answer leaves out most of the list, nothing in it counts: a commit may have dictated it.
     """
     called = names(commits)
     missing = [called[c.sha] for c in commits if c.sha not in found]
@@ -231,7 +231,7 @@ def disputed(grades: Mapping[str, Grade], commits: Sequence[Commit], judged: Seq
 
 
 def _steps(grade: Grade, judged: Judgement) -> int:
-    """How many steps apart model and rules are, where that needs another look."""
+    """How many grades apart model and rules are, if that needs another look."""
     steps = abs(grade.importance.rank - judged.importance.rank)
     return steps if steps == 2 or grade.importance is Importance.HIGH else 0
 
@@ -284,7 +284,7 @@ class Checked:
         return self.stated == len(self.problems) >= _INVENTED
 
     def joined(self, other: "Checked") -> "Checked":
-        """This answer, with what another one proved besides."""
+        """This answer, together with what another one proved."""
         mine, theirs = self.analysis, other.analysis
         insights = tuple(dict.fromkeys((*mine.insights, *theirs.insights)))
         risks = tuple({r.text: r for r in (*theirs.risks, *mine.risks)}.values())
@@ -325,7 +325,7 @@ def read_looked(
 ) -> Checked:
     """The analysis that has seen what was looked up, whose lines are evidence too; `how` as in `read_analysis`.
 
-    Raises Rejected, also where a claim of the draft is not gone through.
+    Raises Rejected, also if a claim of the draft is not addressed.
     """
     answer = _parsed(reply, LookedReply)
     judged = {claim.number for claim in answer.claims}
@@ -337,10 +337,10 @@ def read_looked(
 
 
 def _seen(path: str, quote: str, line: int, *, sights: Sequence[Sight], commit: Commit) -> Evidence | None:
-    """Where a quote is in the lines that were looked up, each of which was shown behind its number.
+    """Where a quote is in the lines that were looked up, each of which was shown after its number.
 
-    A line that is there at the commit is shown there, whatever else was looked up before it; of several the one nearest
-    to `line`.
+    A line that exists at the commit is shown there, whatever else was looked up before; of several, the one nearest to
+    `line`.
     """
     quote = _NUMBER.sub("", quote)
     excerpts = [excerpt for sight in sights for excerpt in sight.excerpts if excerpt.path == path]
@@ -507,9 +507,9 @@ _NAME = re.compile(r"(?<![A-Za-z0-9_])[A-Za-z]*[0-9_][A-Za-z0-9_]*")
 
 
 def read_overview(reply: Reply, asked: Question, language: str) -> str:
-    """The digest's opening sentences. Raises Rejected, also where they name what no commit of the question does.
+    """The digest's opening sentences. Raises Rejected, also if they name something that no commit in the question does.
 
-    Nobody can check an overview line by line, so no number, version or identifier in it may be of its own making.
+    Nobody can check an overview line by line, so no number, version or identifier in it may be invented.
     """
     answer = _parsed(reply, OverviewReply).overview
     _check_language(language, answer)

@@ -231,7 +231,7 @@ class OpenReply(LookedReply):
 
 
 class NamedReply(BaseModel):
-    """What is said about one commit of a list."""
+    """What is said of one commit of a list."""
 
     sha: str
 

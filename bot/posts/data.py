@@ -44,7 +44,7 @@ def json(digests: Sequence[Digest]) -> str:
 
 
 _LEFT_OUT: dict[type, tuple[str, ...]] = {
-    Repository: ("name", "private", "links", "beside"),
+    Repository: ("name", "private", "links", "beside", "labelled"),
     Digest: ("rows",),
     Analysis: ("correction",),
     Commit: ("repo", "login"),
@@ -60,7 +60,7 @@ _WHERE_TOLD: dict[type, tuple[str, ...]] = {
     Risk: ("also",),
     Undone: ("named",),
     Digest: ("releases", "between", "rollup"),
-    Filters: ("releases",),
+    Filters: ("releases", "labels", "owners"),
 }
 
 

@@ -271,9 +271,15 @@ class Links:
     tag: str = ""
 
 
+_BRIEF = 12
+"""Digits of a SHA that name a commit of any repository that there is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Repository:
     """What a source says of a repository: `title` is shown to people, `url` its web page (None: no links).
+
+    `labelled` says that the source tells the labels of change requests.
 
     Without `links`, as in what earlier versions kept, the pages are those that GitHub has below `url`. `beside` are
     other repositories of this machine that it is read from: a worktree's own, and those that lend it objects.
@@ -286,10 +292,20 @@ class Repository:
     private: bool
     links: Links | None = None
     beside: tuple[str, ...] = ()
+    labelled: bool = False
 
     def commit_url(self, sha: str) -> str | None:
         """The web page of a commit; None where there is none that we know of."""
         return self._pages.commit.replace("{sha}", quote(sha, safe="")) or None
+
+    def brief_url(self, sha: str) -> str | None:
+        """The web page of a commit, by the start of its SHA where its host is GitHub, which finds it by that.
+
+        A table has many of them, and chats count what a message holds (docs.github.com, "Autolinked references and
+        URLs"; twelve digits are what git itself shortens to in the largest repositories).
+        """
+        page = self.commit_url(sha) or ""
+        return self.commit_url(sha[:_BRIEF]) if page.startswith("https://github.com/") else page or None
 
     def pull_url(self, number: int) -> str | None:
         """The web page of a pull or merge request; None where there is none that we know of."""

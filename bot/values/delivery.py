@@ -23,6 +23,24 @@ TRIED = (*UNREACHABLE, DENIED)
 TOP, MOST_TOP = 12, 50
 """How many high commits a thread has where nobody says so, and at most."""
 
+GATHERED = "gathered"
+"""In the place of a digest's key: there is one of each repository of a group."""
+
+LOOK = 1
+"""The form in which this version writes a digest; 0 is that of the versions before 0.3.
+
+What was begun in one is ended in it, so that no part of a message is lost or said twice.
+"""
+
+
+class Threads(StrEnum):
+    """What stands in the thread beneath a headline: all of it, the report alone, or nothing."""
+
+    FULL = "yes"
+    REPORT = "report"
+    NONE = "no"
+
+
 FOLLOW_UPS = 5
 """How often a week a place is told what became of commits that it was told of, where nobody says so."""
 
@@ -33,9 +51,10 @@ class Subscription:
 
     `branch` empty means the default one; `schedule` is a crontab expression in the IANA `zone`; `quiet` says whether a
     period without commits is posted; `paused` holds the reason while it rests. `created` is when it began, and
-    `scheduled` since when its schedule and zone are as they are: what they would have made due before is not. `top` is
-    how many high commits its threads have at most; `follow_ups` says whether it is told what became of those. `id` is 0
-    until the store gives one.
+    `scheduled` since when its schedule, zone and holidays are as they are: what they would have made due before is not.
+    `top` is how many high commits its threads have at most, and `threads` what they hold; `follow_ups` says whether it
+    is told what became of those. `holidays` names the calendar by whose working days its schedule goes, empty for none.
+    `id` is 0 until the store gives one.
     """
 
     place: Place
@@ -52,6 +71,8 @@ class Subscription:
     id: int = 0
     top: int = TOP
     follow_ups: bool = True
+    holidays: str = ""
+    threads: Threads = Threads.FULL
 
 
 class StepState(StrEnum):
@@ -86,6 +107,7 @@ class FollowUp:
     """What became of a commit that a place was told of at a time `told`, to be said in the thread of that, `place`.
 
     It is said in the headline instead where there is no such thread (`aloud`); the thread may turn out to be `gone`.
+    `repo` is the repository of the commit where the subscription is to a group.
     """
 
     link: Link
@@ -93,6 +115,7 @@ class FollowUp:
     place: Place
     aloud: bool = False
     gone: bool = False
+    repo: str = ""
 
     @property
     def key(self) -> str:
@@ -154,6 +177,24 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """A repository of a group in one delivery, whether or not it is told of.
+
+    `cursor` is how far its digests got before, and `before` up to where; `mark` is up to where this delivery tells,
+    None until it is read, or where it cannot be: then `failure` says why. `digest` is the key of what is told, empty
+    for nothing; `new` says that the group did not have it before.
+    """
+
+    repo: str
+    cursor: datetime
+    before: Mark | None = None
+    mark: Mark | None = None
+    digest: str = ""
+    failure: Failure | None = None
+    new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One subscription's digest of the period `[since, until)`, due at `slot`, and how far its messages got.
 
@@ -161,11 +202,13 @@ class Delivery:
     counts the slots that passed before without a digest. `deadline` is when it is given up; `retry` is when it is next
     tried. `attempts` only ever grows, so that who was overtaken finds out; `failures` are those that failed. `digest`
     is the key under which what is posted is kept, once it is made. `looked_since` is set after a restore: since
-    then its messages may have been sent, of which the ledger knows nothing, so that each is looked for first. `top` is
-    the subscription's when the digest was made; None for one that an earlier version began, which had no bounds.
+    then its messages may have been sent, of which the ledger knows nothing, so that each is looked for first. `top` and
+    `threads` are the subscription's when the digest was made, and `look` is the form of its messages then; a `top` of
+    None is for one that an earlier version began, which had no bounds. `new_look` says that its place is told so.
     `before` is up to where the earlier ones told, and `mark` up to where this one does, once that is known; None where
     an earlier version told by dates alone, or a restore has forgotten it. `follow_ups` are said after its digest, and
-    `told` is by SHA when the place was told of earlier commits that the digest refers to.
+    `told` is by SHA when the place was told of earlier commits that the digest refers to. `members` are the
+    repositories of a group, each with its own; then `digest` is `GATHERED` once all of them are read.
     """
 
     subscription: int
@@ -189,6 +232,20 @@ class Delivery:
     mark: Mark | None = None
     follow_ups: tuple[FollowUp, ...] = ()
     told: tuple[tuple[str, datetime], ...] = ()
+    members: tuple[Member, ...] = ()
+    threads: Threads = Threads.FULL
+    look: int = 0
+    new_look: bool = False
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """The keys of the digests that it tells, once all of them are made."""
+        return self.gathered if self.digest == GATHERED else (self.digest,) if self.digest else ()
+
+    @property
+    def gathered(self) -> tuple[str, ...]:
+        """The keys of the digests of a group that are made."""
+        return tuple(member.digest for member in self.members if member.digest)
 
     @property
     def sent(self) -> bool:

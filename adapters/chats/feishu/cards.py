@@ -19,7 +19,7 @@ from unicodedata import east_asian_width
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from adapters.chats.feishu import limits
-from adapters.chats.rendering import Packer, Rendered, closed, opening, words
+from adapters.chats.rendering import Packer, Rendered, closed, gravest_first, is_high, opening, words
 from bot.values import (
     Button,
     Count,
@@ -530,19 +530,20 @@ class _Packer(Packer):
         if part.bullets and lines and not heading and all(line[0].importance for line in lines):
             for mark, alike in groupby(lines, lambda line: line[0]):
                 some = [line[1:] for line in alike]
-                self._panels(f"{mark.text.strip()} {len(some)}", some)
+                shown = len(some) <= _OPEN or mark.importance is not Importance.LOW
+                self._panels(f"{mark.text.strip()} {len(some)}", some, expanded=shown)
         elif part.bullets and 0 < _width(heading) <= _SHORT and len(lines) > _OPEN:
-            self._panels(f"{heading} ({len(lines)})", lines)
+            self._panels(f"{heading} ({len(lines)})", lines, expanded=False)
         else:
             head = [("", (Span(heading, strong=True),))] if heading.strip() else []
             self.flow([*head, *(("- " if part.bullets else "", line) for line in lines)])
 
-    def _panels(self, title: str, lines: Sequence[Line]) -> None:
+    def _panels(self, title: str, lines: Sequence[Line], *, expanded: bool) -> None:
         """A panel with lines; on the next page a further one goes on, which says so."""
 
         def make(again: bool) -> _Holder:
             inside = _markdown_element()
-            return _panel(f"… {title}" if again else title, inside, expanded=len(lines) <= _OPEN), inside
+            return _panel(f"… {title}" if again else title, inside, expanded=expanded), inside
 
         self.flow([("- ", line) for line in lines], make)
 
@@ -594,7 +595,10 @@ class _Packer(Packer):
     # --- Tables ------------------------------------------------------------------------------
 
     def table(self, table: Table) -> None:
-        """A table, whose columns stand again on each page that it goes on on."""
+        """A table in one piece where a page holds it; else the first piece has every row that is high.
+
+        Its columns stand again on each page.
+        """
         if heading := sanitize(table.heading).strip():
             self.flow([("", (Span(heading, strong=True),))])
         if len(table.columns) > limits.TABLE_COLUMNS.ours:
@@ -603,14 +607,35 @@ class _Packer(Packer):
         columns = _table_columns(table) if table.rows else ()
         if columns and columns[-1].kind == "options" and len(table.rows) >= _CHARTED:
             self._chart()
-        opened: Card | None = None
-        for row in table.rows if columns else ():
-            for cells in _rows(columns, row):
-                if opened is None or not self._goes_on(opened, cells):
-                    opened = _frame(columns)
-                    self._begin(opened, cells)
-                opened["rows"].append(cells)
+        rows = [list(_rows(columns, row)) for row in table.rows] if columns else []
+        pieces: list[tuple[Card, list[tuple[int, Card]]]] = []
+        for number in self._order(table, _frame(columns), rows):
+            for cells in rows[number]:
+                if not pieces or not self._goes_on(pieces[-1][0], cells):
+                    pieces.append((_frame(columns), []))
+                    self._begin(pieces[-1][0], cells)
+                made, placed = pieces[-1]
+                made["rows"].append(cells)
+                placed.append((number, cells))
                 self.pages[-1].size -= _cost(cells)
+        for made, placed in pieces:
+            made["rows"] = [cells for _, cells in sorted(placed, key=lambda each: each[0])]
+
+    def _order(self, table: Table, frame: Card, rows: Sequence[Sequence[Card]]) -> Sequence[int]:
+        """The order in which rows are put on pages, by number; a table that a new page holds whole begins one.
+
+        A table without marks, as an earlier version wrote it, is divided as it was.
+        """
+        high = [cells for row, some in zip(table.rows, rows, strict=False) if is_high(row) for cells in some]
+        whole = [cells for some in rows for cells in some]
+        if not any(row[0] and row[0][0].importance for row in table.rows) or _holds(self.pages[-1], frame, whole):
+            return range(len(rows))
+        if _holds(self._page(), frame, whole):
+            self._next()
+            return range(len(rows))
+        if not _holds(self.pages[-1], frame, high) and _holds(self._page(), frame, high):
+            self._next()
+        return gravest_first(table)
 
     def _goes_on(self, table: Card, cells: Card) -> bool:
         return len(table["rows"]) < limits.TABLE_ROWS.ours and self.pages[-1].fits(_cost(cells), 0)
@@ -671,6 +696,12 @@ class _Packer(Packer):
         if button.url:
             return bool(_address(button.url))
         return self._pressed and len(button.command) <= _COMMAND
+
+
+def _holds(page: _Page, frame: Card, rows: Sequence[Card]) -> bool:
+    """Whether a page has room for a whole table."""
+    fits = page.tables < limits.TABLES.ours and len(rows) <= limits.TABLE_ROWS.ours
+    return fits and page.fits(_cost(frame) + sum(map(_cost, rows)), _count(frame))
 
 
 def _markdown_holder(_: bool) -> _Holder:

@@ -22,7 +22,7 @@ _DRAIN = 3.5
 """Seconds that are left to what is being answered when the bot stops."""
 _COMMAND = re.compile(r"^\s*[/／]\s*(?:digest(?=\s|$)|日报(?=[\s\d#＃]|$))", re.IGNORECASE)
 # A link that Feishu wrapped, or one that was typed: in Chinese, words stand beside it without a space.
-_LINK = re.compile(r"\[[^\[\]\n]*\]\((https?://[^)\s]{1,2000})\)|(https?://[!-~]+)")
+_LINK = re.compile(r"\[([^\[\]\n]*)\]\((https?://[^)\s]{1,2000})\)|(https?://[!-~]+)")
 _MENTION = re.compile(r"@_(?:user_\d+|all)")
 _LEFT = {"im.chat.member.bot.deleted_v1": "left", "im.chat.disbanded_v1": "gone"}
 
@@ -92,7 +92,7 @@ class Inbound:
 
     def _line(self, message: Json) -> tuple[str, bool]:
         """What a message says without its mentions, which only call people, and whether the bot is one of them."""
-        text = _LINK.sub(lambda found: f" {found[1] or found[2]} ", "".join(_texts(message)))
+        text = "".join(_wrapped(part) if isinstance(part, str) else _link(*part) for part in _texts(message))
         mentions = [mention for mention in message.get("mentions") or () if isinstance(mention, dict)]
         return _MENTION.sub(" ", text).strip(), bool(mentions) and self._is_named(mentions)
 
@@ -210,8 +210,19 @@ def _toast(kind: str, text: str) -> Json:
     return {"toast": {"type": kind, "content": text}}
 
 
-def _texts(message: Json) -> Iterator[str]:
-    """The text of a message: of a plain one, or of one with a title, several lines and styles."""
+def _wrapped(text: str) -> str:
+    """A text with its links as the grammar has them."""
+    return _LINK.sub(lambda found: f" {found[3]} " if found[3] else _link(found[2], found[1]), text)
+
+
+def _link(url: str, typed: str) -> str:
+    """A link with what was typed, which counts where Feishu made a link of it by itself."""
+    plain = not any(sign in f"{url}{typed}" for sign in "<>|\n")
+    return f"<{url}|{typed}>" if plain and typed else f" {url} "
+
+
+def _texts(message: Json) -> Iterator[str | tuple[str, str]]:
+    """The text of a message: of a plain one, or of one with a title, several lines and styles; links with theirs."""
     try:
         content = json.loads(message.get("content") or "{}")
     except ValueError:
@@ -224,7 +235,7 @@ def _texts(message: Json) -> Iterator[str]:
     yield f"{content.get('title') or ''}\n"
     for line in content.get("content") or ():
         for leaf in line or ():
-            # A mention bears its placeholder, a link is what it leads to.
-            link = leaf.get("href")
-            yield f" {link} " if link else str(leaf.get("text") or leaf.get("user_id") or "")
+            # A mention bears its placeholder.
+            text, link = str(leaf.get("text") or leaf.get("user_id") or ""), leaf.get("href")
+            yield (str(link), text) if link else text
         yield "\n"

@@ -74,6 +74,27 @@ def find(repo: str) -> Layout:
     raise NotFound("path_unknown", path=repo)
 
 
+def folder(beginning: str) -> tuple[Path, str]:
+    """The folder in which paths begin so, and what their last part begins with. Raises NotFound, Forbidden."""
+    before, _, stem = beginning.rpartition("/")
+    try:
+        return Path(before or "/").expanduser().resolve(strict=True), stem
+    except PermissionError:
+        raise Forbidden("repository_unreadable", repo=beginning) from None
+    except (OSError, ValueError, RuntimeError):
+        raise NotFound("path_unknown", path=beginning) from None
+
+
+def folders(folder: Path) -> list[Path]:
+    """The folders of a folder, in the order of their names; links are none. Raises NotFound, Forbidden."""
+    try:
+        return sorted(Path(each.path) for each in os.scandir(folder) if each.is_dir(follow_symlinks=False))
+    except PermissionError:
+        raise Forbidden("repository_unreadable", repo=str(folder)) from None
+    except OSError:
+        raise NotFound("path_unknown", path=str(folder)) from None
+
+
 def _readable(layout: Layout) -> Layout:
     """`layout`, whose parts this process may read. Raises PermissionError."""
     for path in (layout.own / "HEAD", layout.common / "config", layout.common / "objects", layout.common / "refs"):

@@ -22,10 +22,11 @@ from bot.commits.aftermath import MOST as MOST_LATER
 from bot.commits.aftermath import followed
 from bot.commits.hosts import Hosts
 from bot.commits.line import contents, landing
+from bot.commits.lookup import Spot
 from bot.commits.people import Mailmap
 from bot.commits.reading import Written
 from bot.commits.releases import main_line
-from bot.errors import NotFound, Unavailable, UsageError
+from bot.errors import DigestError, NotFound, Unavailable, UsageError
 from bot.values import (
     EPOCH,
     Commit,
@@ -68,6 +69,10 @@ class _Open:
     def bring_changes(self, shas: Sequence[str]) -> None:
         """Have the files here that commits change. Raises NotFound, Forbidden, Unavailable, GitFailed."""
         self._bring(lambda: missing.of_changes(self.view, shas))
+
+    def bring_files(self, sha: str, paths: Sequence[str]) -> None:
+        """Have some files of a commit's tree here. Raises NotFound, Forbidden, Unavailable, GitFailed."""
+        self._bring(lambda: missing.of_files(self.view, sha, paths))
 
     def bring_tree(self, sha: str) -> None:
         """Have the files of a commit's tree here. Raises NotFound, Forbidden, Unavailable, GitFailed."""
@@ -115,6 +120,25 @@ class GitSource:
         """
         with self._open(repo) as opened:
             return replace(opened.about, beside=layout.beside(opened.layout))
+
+    def group(self, name: str) -> tuple[Repository, ...]:
+        """The repositories that are folders of one folder and whose names begin so; a link to another place is none.
+
+        One that may not be read is there, with nothing else known of it. Raises NotFound, Forbidden for the folder.
+        """
+        folder, stem = layout.folder(name.removesuffix("*"))
+        tops = (path for path in layout.folders(folder) if path.name.startswith(stem))
+        return tuple(found for path in tops if (found := self._beneath(path)))
+
+    def _beneath(self, path: Path) -> Repository | None:
+        """The repository whose top a folder is, None where it is none."""
+        try:
+            found = self.repository(str(path))
+        except NotFound:
+            return None
+        except DigestError:
+            return Repository(str(path), path.name, "", None, private=True)
+        return found if found.name == str(path) else None
 
     def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """The first-parent commits of a local or remote-tracking branch or tag with `since <= committed < until`.
@@ -282,6 +306,20 @@ class GitSource:
             opened.bring_tree(commit.sha)
             opened.bring_changes([commit.sha])
             return lookup.answer(commit, looks, GitTree(opened.view, commit.sha))
+
+    def text(self, repo: str, branch: str, paths: Sequence[str]) -> str | None:
+        """What the first of some paths that is a file at a branch's tip holds, see `bot.ports.CommitSource.text`.
+
+        Raises NotFound, Forbidden, Unavailable.
+        """
+        with self._open(repo, fresh=False) as opened:
+            tip = _tip(opened, branch)
+            if not tip:
+                return None
+            opened.bring_files(tip, paths)
+            known = dict(GitTree(opened.view, tip).contents([Spot(tip, path) for path in paths]))
+            held = next((known[spot] for path in paths if known[spot := Spot(tip, path)] != lookup.NO_PATH), None)
+            return history.text(held) if isinstance(held, bytes) else None
 
     def quota(self) -> Quota | None:
         """None: git knows no such limit."""

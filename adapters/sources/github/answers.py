@@ -159,6 +159,7 @@ class RestRepository(BaseModel):
     default_branch: str
     html_url: str
     private: bool
+    archived: bool = False
 
 
 class Branch(BaseModel):
@@ -498,11 +499,11 @@ def content(data: object) -> lookup.Content:
         raise Unavailable("github_unavailable") from None
 
 
-def repository(answer: RestRepository) -> Repository:
-    """The repository as the core knows it."""
+def repository(answer: RestRepository, *, labelled: bool) -> Repository:
+    """The repository as the core knows it; `labelled` says that labels come with its commits."""
     name, web = answer.full_name, answer.html_url
     links = hosts.links(hosts.Kind.GITHUB, web)
-    return Repository(name, name, answer.default_branch, web, answer.private, links)
+    return Repository(name, name, answer.default_branch, web, answer.private, links, labelled=labelled)
 
 
 @dataclass(frozen=True, slots=True)

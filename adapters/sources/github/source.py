@@ -108,12 +108,37 @@ class GitHubSource:
     def repository(self, repo: str) -> Repository:
         """Title, default branch and web page; the name is GitHub's spelling, that of today if it was renamed.
 
-        Raises UsageError for anything but `owner/name`; NotFound, Forbidden, Unavailable, ConfigError.
+        It tells labels where there is a token. Raises UsageError for anything but `owner/name`; NotFound, Forbidden,
+        Unavailable, ConfigError.
         """
         answer = self._client.get(f"/repos/{_checked(repo)}", _no_repository(repo), remember=True)
-        found = answers.repository(answers.read(answers.RestRepository, answer.data))
+        read = answers.read(answers.RestRepository, answer.data)
+        found = answers.repository(read, labelled=self._client.authenticated)
         self._names[repo] = found.name
         return found
+
+    def group(self, name: str) -> tuple[Repository, ...]:
+        """The repositories of an organisation, or of a person, whose names begin so; a request for each 100.
+
+        Of an organisation all that the token may read (docs.github.com, List organization repositories), of a person
+        the public ones. Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError.
+        """
+        owner, _, stem = _checked(name.removesuffix("*") + "x").removesuffix("x").partition("/")
+        missing = NotFound("organization_unknown", owner=owner)
+        try:
+            found = self._listed_of(f"/orgs/{owner}/repos", missing)
+        except NotFound:
+            found = self._listed_of(f"/users/{owner}/repos", missing)
+        begin = f"{owner}/{stem}".lower()
+        alike = (each for each in found if each.name.lower().startswith(begin))
+        return tuple(sorted(alike, key=lambda each: each.name.lower()))
+
+    def _listed_of(self, path: str, missing: NotFound) -> list[Repository]:
+        """The repositories that a list names, but for archived ones."""
+        pages = self._client.pages(path, missing, remember=True, per_page=100)
+        named = (each for page in pages for each in answers.read(tuple[answers.RestRepository, ...], page.data))
+        knows = self._client.authenticated
+        return [answers.repository(each, labelled=knows) for each in named if not each.archived]
 
     def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """The first-parent commits of `branch` with `since <= committed < until`, newest first.
@@ -150,8 +175,13 @@ class GitHubSource:
         name = self._name(repo)
         return self._alone(name, prefix, NotFound("commit_unknown", repo=name, sha=sha))
 
-    def _alone(self, name: str, prefix: str, missing: NotFound, pull: answers.Pull | None = None) -> Commit:
-        """A commit by the start of its SHA, asked for alone; `pull` is the pull request that landed as it, if known."""
+    def _alone(
+        self, name: str, prefix: str, missing: NotFound, pull: answers.Pull | None = None, *, whole: bool = False
+    ) -> Commit:
+        """A commit by the start of its SHA, asked for alone; `pull` is the pull request that landed as it, if known.
+
+        With `whole` GitHub is asked for what else its pull request says where the message names that for sure.
+        """
         pages = self._commit_pages(name, prefix, missing)
         try:
             found, shown = next(pages), True
@@ -160,7 +190,7 @@ class GitHubSource:
         if not found.sha.startswith(prefix):
             raise missing
         place, words = answers.landed(found), answers.delivered(found)
-        if self._client.authenticated and not answers.names_pull(words):
+        if self._client.authenticated and (whole or not answers.names_pull(words)):
             more = self._details([place]).get(place.sha)
             words = answers.detailed(more) if more else words
         words = answers.asked(words, pull) if pull else words
@@ -314,6 +344,22 @@ class GitHubSource:
             raise NotFound("commit_unknown", repo=name, sha=commit.sha)
         return lookup.answer(commit, looks, GitHubTree(name, commit.sha, self._archives, self._files))
 
+    def text(self, repo: str, branch: str, paths: Sequence[str]) -> str | None:
+        """What the first of some paths that is a file at a branch's tip holds, see `bot.ports.CommitSource.text`.
+
+        A request for each path up to that one; what is unchanged does not count against the limit. Raises UsageError,
+        NotFound, Forbidden, Unavailable, ConfigError.
+        """
+        name = self._name(_checked(repo))
+        tip = f"?ref={quote(branch, safe='')}" if branch else ""
+        for path in paths if not _NO_BRANCH.search(branch) else ():
+            with suppress(NotFound):
+                place, missing = f"/repos/{name}/contents/{quote(path)}{tip}", NotFound("commit_unknown")
+                answer = self._client.get(place, missing, remember=True)
+                held = answers.content(answer.data)
+                return held.decode(errors="replace") if isinstance(held, bytes) else None
+        return None
+
     def quota(self) -> Quota | None:
         """The requests left of this hour, of which asking takes none (docs.github.com, Get rate limit status).
 
@@ -441,8 +487,9 @@ class GitHubSource:
 
     def _put_together(self, name: str, place: Landed, detail: answers.Detail | None) -> Commit:
         """A commit of a period; without its details it is asked for alone."""
-        if detail is None:
-            return self.commit(name, place.sha)
+        if detail is None:  # its labels decide whether somebody is told of it
+            missing = NotFound("commit_unknown", repo=name, sha=place.sha)
+            return self._alone(name, place.sha, missing, whole=True)
         files = answers.proven_files(detail) if len(place.parents) == 1 else None
         changes = self._changed(name, place) if files is None else Changes(files)
         return answers.commit(name, place, answers.detailed(detail), changes, self._mailmap(name))
