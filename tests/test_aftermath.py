@@ -311,6 +311,25 @@ def test_after_an_unsubscribe_nothing_is_said(bot, monkeypatch):
     assert after(bot)[0] == []
 
 
+def test_after_an_unsubscribe_its_threads_stay_silent_where_another_branch_is_followed(bot):
+    main = bot.follow()
+    bot.build.commit("rel", DAY - timedelta(days=2), {"r": "1\n"}, branch="release/1.0", parents=["root"])
+    bot.build.finish()
+    bot.follow(branch="release/1.0")
+
+    def leave():
+        bot.store.unsubscribe(main.id)
+        port = {"src/one.py": "x\n"}
+        subject = "[1.0] replace one (#5)\n\nBackport of #1"
+        bot.build.commit("port", DAY + timedelta(hours=27), port, message=subject, branch="release/1.0")
+        bot.build.finish()
+
+    two_mornings(bot, follow=False, between=leave)
+    assert len(bot.tops()) == 2
+    assert after(bot)[0] == []
+    assert "replace one (#5)" in str(bot.tops()[1])
+
+
 def test_a_follow_up_that_was_perhaps_sent_is_looked_for(bot, monkeypatch):
     post = bot.chat.post
 

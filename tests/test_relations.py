@@ -96,6 +96,19 @@ def test_who_was_told_of_a_commit_before_knows_that_it_is_the_earlier_one_whatev
     assert meant(store, BY_TITLE, ahead) == [("reverts", 1)]
 
 
+@pytest.mark.parametrize("same_day", [True, False], ids=["same day", "kept"])
+def test_who_names_a_commit_that_a_merge_brought_means_the_merge_unless_it_takes_back_only_that(store, same_day):
+    def said(body, *inner):
+        merge = commit("Merge pull request #1 from u/cache", sha=sha(70), inner=inner, committed=MOMENT - HOUR)
+        later = landed(8, "fix: a crash", body.format(merge.inner[0].sha))
+        return meant(store, later, day=[merge]) if same_day else meant(store, later, merge)
+
+    steps = ("feat: a cache", "feat: more of it")
+    assert said("Fixes: commit {}", *steps) == [("repairs", 70)]
+    assert said("This reverts commit {}.", *steps) == []
+    assert said("This reverts commit {}.", steps[0]) == [("reverts", 70)]
+
+
 def test_all_that_are_named_are_known(store):
     eight = [landed(n, f"feat: part {n} (#{n})", hours=-n) for n in range(1, 9)]
     names = ", ".join(f"#{n}" for n in range(1, 8))

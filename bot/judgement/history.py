@@ -148,15 +148,15 @@ class History:
     def _meant(self, commit: Commit, named: Reference, day: Landed) -> list[Commit]:
         """The earlier commits that a reference can mean, the latest first: of the same day, else those kept."""
         named = replace(named, pull=None) if self._is_issue(named) else named
-        if found := day.older(commit, named):
-            return found
-        kept = self._kept(commit, named)
-        return [c for c in kept if c.sha != commit.sha and self._is_earlier(c, commit)]
+        if not (found := day.older(commit, named)):
+            kept = self._kept(commit, named)
+            found = [c for c in kept if c.sha != commit.sha and self._is_earlier(c, commit)]
+        return [c for c in found if named.kind != "reverts" or not _is_part(named.sha, c)]
 
     def _kept(self, commit: Commit, named: Reference) -> Sequence[Commit]:
         found: Sequence[Commit] = ()
         if named.sha:
-            found = self._archive.commits_by_sha(commit.repo, named.sha)
+            found = self._archive.commits_by_sha(commit.repo, named.sha, merged=True)
         if not found and named.pull is not None:
             found = self._archive.commits_by_pull(commit.repo, named.pull)
         if not found and named.title and named.kind == "reverts":
@@ -212,6 +212,11 @@ class History:
             and (d.filters, d.period.zone) == (made.filters, made.period.zone)
         }.values()
         return round(statistics.median(alike)) if len(alike) >= 3 else None
+
+
+def _is_part(sha: str, merge: Commit) -> bool:
+    """Whether a SHA is that of one of several commits that a merge brought."""
+    return bool(sha) and len(merge.inner) > 1 and any(each.sha.startswith(sha) for each in merge.inner)
 
 
 def _length(period: Period) -> timedelta:
