@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from itertools import takewhile
 
@@ -117,13 +118,10 @@ class Links:
         return Named(commit.sha, commit.pull, self._repository.titled(commit))
 
 
-def netted(
-    entries: Sequence[Entry], links: Sequence[Link], undone: Collection[str] = ()
-) -> dict[str, tuple[Link, ...]]:
-    """By SHA what became of entries of a digest within it, except what its `undone` commits did."""
-    known = {e.commit.sha for e in entries}
+def netted(entries: Sequence[Entry], links: Sequence[Link], undone: Collection[str] = ()) -> tuple[Entry, ...]:
+    """The entries of a digest with what became of each within it, except what its `undone` commits did."""
     found: dict[str, tuple[Link, ...]] = {}
     for link in links:
-        if link.earlier.sha in known and link.later.sha not in undone:
+        if link.later.sha not in undone:
             found[link.earlier.sha] = (*found.get(link.earlier.sha, ()), link)
-    return found
+    return tuple(replace(entry, since=found.get(entry.commit.sha, ())) for entry in entries)
