@@ -444,6 +444,31 @@ def test_an_organisation_is_listed_whole_and_a_person_has_public_repositories(tm
             known.group("nobody/*")
 
 
+def test_of_an_organisation_a_channel_sees_what_is_public_and_what_it_has_a_right_to(tmp_path, monkeypatch, time):
+    monkeypatch.setattr("github.Requester.time", SimpleNamespace(sleep=lambda _: None))
+    paths = {}
+    for name in ("app", "lib", "secret"):
+        build = Builder(tmp_path / name)
+        build.commit("one", DAY + timedelta(hours=3), {f"{name}.py": lines(1, 9)}, message=f"fix: in {name}")
+        paths[f"Team/{name}"] = build.finish().path
+    time.moment = DAY + timedelta(hours=33)
+    world = World(tmp_path, time, rights=[Right("T1", "C2", "team/secret")])
+    with GitHubServer(paths, private=["Team/secret"]) as server:
+        source = github(server, TOKEN)
+        world.sources = lambda _: source
+        (begun,) = world.ask("subscribe team/* at 9am daily", CHANNEL)
+        assert "2 (Team/app, Team/lib)" in words(begun.headline)
+        assert world.store.subscriptions(CHANNEL)[0].repo == "Team/*"
+        (open_to_all,) = world.ask("2026-02-18 team/*", CHANNEL)
+        (with_right,) = world.ask("2026-02-18 team/*", OTHER)
+    world.close()
+    said = [words(m) for m in (open_to_all.headline, *open_to_all.replies)]
+    assert "2 of 2 repositories" in said[0]
+    assert "secret" not in "".join(said)
+    assert "3 of 3 repositories" in words(with_right.headline)
+    assert "fix: in secret" in words(with_right.headline)
+
+
 def test_a_group_is_bounded_by_what_may_be_followed():
     rights = Rights(("team/app-*",), (Right("T1", "C1", "/srv/git/a*"),))
     who, other = Who(Place("slack", "T1/C1")), Who(Place("slack", "T2/C1"))
