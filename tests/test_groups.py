@@ -20,12 +20,13 @@ from adapters.chats.feishu import cards
 from adapters.chats.slack import blocks
 from adapters.sources.git.source import GitSource
 from bot.addresses import is_group
+from bot.conversation import operator
 from bot.delivery.early import coming_job
 from bot.errors import Forbidden, NoRight, NotFound, Unavailable, UsageError
 from bot.posts import group, report
 from bot.rights import Right, Rights, Who
 from bot.texts import Texts
-from bot.values import Place, Request, StepState, Subscription, Table
+from bot.values import DeliveryState, Place, Request, StepState, Subscription, Table
 
 OTHER = Place("slack", "T1/C2")
 
@@ -288,6 +289,26 @@ def test_each_commit_is_told_once_over_days_on_which_repositories_fail(bot, monk
     found = [each for delivery in told(bot, followed) for each in delivery]
     assert sorted(found) == sorted(made)
     assert len(made) > 8
+
+
+def test_a_digest_of_a_group_that_was_given_up_is_built_anew_when_it_is_tried_again(bot, monkeypatch):
+    followed = follow(bot)
+    bot.at("18T09:00")
+    commit(bot, "a", "one", DAY + timedelta(hours=3))
+
+    def refuse(*_):
+        raise Unavailable("slack_failed", error="x")
+
+    monkeypatch.setattr(bot.chat, "post", refuse)
+    bot.at("19T09:00")
+    (delivery,) = bot.store.deliveries(followed.id, DeliveryState.DUE)
+    bot.store.keep_delivery(replace(delivery, state=DeliveryState.FAILED))
+    assert bot.store.delivered_shas(followed.id, 0) == set()
+    monkeypatch.undo()
+    operator.retry(bot.store, delivery.id, bot.time.moment)
+    bot.tick()
+    assert told(bot, followed) == [[], ["team-a:fix: one"]]
+    assert len(bot.store.delivered_shas(followed.id, 0)) == 1
 
 
 def test_a_commit_of_a_fork_is_told_once(bot):
