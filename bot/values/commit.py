@@ -234,10 +234,11 @@ class Window:
 class Landing:
     """What a branch has now that it had not at an earlier tip, newest first, and up to which `tip` that is told.
 
-    Where the branch left that tip, `waiting` is what is not told yet, `returned` says by SHA what came back and what it
-    was called before, by who wrote it when and its title; `missing` commits did not, of which `gone` are the newest.
-    `aside` is what a merge the other way round (`git pull` onto work of one's own) took off the branch's first-parent
-    line: still there, and told before. `dated` says that dates decided, since the line is too long, `lost` that they
+    `left` says that the branch's first-parent line left that tip. Where it was rewritten, `waiting` is what is not told
+    yet, `returned` says by SHA what came back and what it was called before: what the same person wrote at the same
+    time under the same title, or made of the same files. `missing` commits of the line did not, of which `gone` are the
+    newest; `aside` is what else could be reached from the tip and is gone. The last `loose` of what is new do not hold
+    what is still there of the old line. `dated` says that dates decided, since the line is too long, `lost` that they
     did since the earlier tip is not there any more.
     """
 
@@ -250,6 +251,8 @@ class Landing:
     dated: bool = False
     lost: bool = False
     aside: tuple[Commit, ...] = ()
+    loose: int = 0
+    left: bool = False
 
 
 @dataclass(frozen=True, slots=True)

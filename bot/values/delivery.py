@@ -127,15 +127,13 @@ class Gone:
     """A commit that was told of, and that its branch has no more; by what it is known again where it comes back.
 
     `shape` is which files it changes and by how many lines, `patch` what it does, `named` who wrote it under which
-    title: each a hash, empty where it is not known. What is `aside` is still there, off the branch's first-parent line,
-    and can only come back where a rewrite takes it away.
+    title: each a hash, empty where it is not known.
     """
 
     sha: str
     shape: str = ""
     patch: str = ""
     named: str = ""
-    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
