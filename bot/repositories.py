@@ -179,10 +179,12 @@ class Repositories:
         """The commits of a branch (empty: the default one) in a period, newest first. Raises NotFound, Unavailable."""
         return self.source_of(repository.name).commits(repository.name, branch, period.since, period.until)
 
-    def landed(self, repository: Repository, branch: str, tip: str | None, period: Period) -> Landing:
+    def landed(
+        self, repository: Repository, branch: str, tip: str | None, period: Period, told: frozenset[str] = frozenset()
+    ) -> Landing:
         """What a branch has that it had not at its old `tip`, see `CommitSource.landed`. Raises as `commits` does."""
         source, name = self.source_of(repository.name), repository.name
-        return source.landed(name, branch, tip, Window(period.since, period.until, self._clock()))
+        return source.landed(name, branch, tip, Window(period.since, period.until, self._clock(), told))
 
     def commit(self, repository: Repository, sha: str) -> Commit:
         """The commit that starts with `sha`, from what is kept or from the source. Raises NotFound, UsageError."""

@@ -227,9 +227,8 @@ class Follower:
             return
         mark, new, back, gone, notices = None, self._by_dates(due), (), (), ()
         if outcome != "o":
-            landing = self.source.landed(
-                self.repo, "main", due.before.tip if due.before else None, Window(due.cursor, due.until, now)
-            )
+            tip, told = (due.before.tip, ()) if due.before else (None, self.delivered)
+            landing = self.source.landed(self.repo, "main", tip, Window(due.cursor, due.until, now, frozenset(told)))
             come = arrival("main", due.before, landing, lambda some: self.source.patches(self.repo, some))
             mark, back, gone, notices = (
                 come.mark,

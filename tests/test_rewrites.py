@@ -86,15 +86,17 @@ def test_a_history_with_other_names_and_titles_is_known_by_its_trees(told, monke
     assert told(2, fresh) == uids(fresh)
 
 
-def test_right_after_an_upgrade_what_lies_above_the_newest_of_the_time_before_is_told(told):
+def test_right_after_an_upgrade_what_lies_above_all_that_was_told_is_new(told):
     pushes = told.pushes
-    newest = pushes.some(pushes.new(START - 30 * DAY), [START - 20 * HOUR])
+    newest = pushes.some(pushes.new(START - 30 * DAY), [START - 12 * HOUR])
     pushes.push(newest)
-    told.follower.morning(START - 3 * HOUR, "o")
-    late = pushes.new(START - 3 * DAY, newest)
-    today = pushes.new(START + 3 * HOUR, late)
-    assert told(1, today) == uids(late, today)
-    assert told(2) == set()
+    told.follower.morning(START + DAY - 3 * HOUR, "o")
+    assert told.follower.told.keys() == uids(newest)
+    # One dated earlier than what was told of, one later and yet before this period.
+    late = pushes.new(START - 10 * HOUR, pushes.new(START - 3 * DAY, newest))
+    today = pushes.new(START + DAY + 3 * HOUR, late)
+    assert told(2, today) == uids(*late.line()[:2], today)
+    assert told(3) == set()
 
 
 def test_a_force_push_past_what_was_never_read_and_is_deleted_stops_nothing(tmp_path):

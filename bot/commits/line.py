@@ -8,7 +8,7 @@ left. Pure, but for those questions.
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
 from bot.errors import NotFound
@@ -16,6 +16,10 @@ from bot.values import Commit, Contents, Landing, Window
 
 MOST, PAGES = 5_000, 50
 """So many commits of a line, and pages of it, are read to find the old tip; past that its dates decide."""
+
+
+LATE = timedelta(days=7)
+"""So far back a commit might be dated that versions before this one told of."""
 
 
 COMPARED = 200
@@ -117,13 +121,13 @@ def landing(lines: Lines[P], head: str, tip: str | None, window: Window, row: in
 def by_dates(
     lines: Lines[P], head: str, window: Window, row: int, *, dated: bool = False, lost: bool = False
 ) -> Landing:
-    """What is dated since some time, and what lies above the newest of the time before, up to what waits.
+    """What is dated since some time, and what lies above all that was told before, up to what waits.
 
-    Of that some may have been told; who asks knows. With `dated` there is too much of it.
+    That is the newest by its date of the time before, where nobody knows what was told. With `dated` there is too much.
     """
     line = recent(lines.pages(head), window.since, row)
     start = waiting(line, window)
-    above = 0 if dated else _above(line, window.since)
+    above = 0 if dated else _above(line, window)
     told = [point for n, point in enumerate(line) if n >= start and (n < above or point.committed >= window.since)]
     return Landing(line[start].sha if line[start:] else "", lines.read(told), dated=dated, lost=lost)
 
@@ -141,10 +145,11 @@ def contents(lines: Lines[P], new: str, old: str, head: str | None) -> Contents:
     return Contents(shas, aside, found.whole)
 
 
-def _above(line: Sequence[Point], since: datetime) -> int:
-    """How many of a line's first commits lie above the newest of the time before, by its date."""
-    before = [n for n, point in enumerate(line) if point.committed < since]
-    return max(before, key=lambda n: line[n].committed, default=len(line))
+def _above(line: Sequence[Point], window: Window) -> int:
+    """How many of a line's first commits lie above what was told of in the week before, else above the newest of it."""
+    before = [n for n, point in enumerate(line) if point.committed < window.since]
+    told = (n for n in before if line[n].sha in window.told and line[n].committed >= window.since - LATE)
+    return next(told, max(before, key=lambda n: line[n].committed, default=len(line)))
 
 
 def _loose(lines: Lines[P], new: Stretch[P], old: Stretch[P]) -> int:

@@ -95,11 +95,17 @@ class Builder:
         period = Period(job.delivery.cursor, job.delivery.until, subscription.zone)
         read = partial(self._app.repositories.landed, repository, subscription.branch)
         branch = subscription.branch or repository.branch
-        landing = read(before.tip if before else None, period)
+        landing = read(before.tip, period) if before else read(None, period, self._told_by_dates(job))
         if before and before.branch != branch and (landing.lost or landing.left):
             landing, before = read(None, period), None
         source = self._app.repositories.source_of(repository.name)
         return arrival(branch, before, landing, partial(source.patches, repository.name))
+
+    def _told_by_dates(self, job: Job) -> frozenset[str]:
+        """What a version that went by dates told of, unless a restore has forgotten a part of it."""
+        if any(each.state is DeliveryState.RESTORED for each in self._earlier(job)):
+            return frozenset()
+        return self._ledger.delivered_shas(job.subscription.id, but=job.delivery.id)
 
     def build(self, job: Job, repository: Repository, arrival: Arrival) -> Job:
         """The delivery with its digest built of what arrived; settled, where there is nothing to tell.

@@ -223,11 +223,15 @@ class FilePatch:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When a period ends, what time it is now, and since when dates decide where they must."""
+    """When a period ends, what time it is now, and since when dates decide where they must.
+
+    `told` are the SHAs of what versions before told of, which went by dates and remembered no tip.
+    """
 
     since: datetime
     until: datetime
     now: datetime
+    told: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
