@@ -54,7 +54,7 @@ def _kindly(work: Callable[_P, None]) -> Callable[_P, None]:
 
 
 def _texts() -> Texts:
-    """The labels in the operator's language, in the usual one where the settings cannot be read."""
+    """The labels in the operator's language, or in the default one if the settings cannot be read."""
     try:
         return Texts(load(Settings).digest_language, SHELL)
     except ConfigError:
@@ -62,7 +62,7 @@ def _texts() -> Texts:
 
 
 def _line(typed: Iterable[str]) -> str:
-    """Words as one line of the grammar, which takes what stands between quotes as one word."""
+    """Words as one line of the grammar, in which quoted text is one word."""
     return " ".join(map(quoted, typed))
 
 
@@ -71,14 +71,14 @@ def _line(typed: Iterable[str]) -> str:
 
 @_kindly
 def ask(typed: Sequence[str], repo: str, to: str, *, as_json: bool) -> None:
-    """Answer one line of the grammar, in the terminal or where `to` says."""
+    """Answer one line of the grammar, in the terminal or at the place `to`."""
     line = _line(typed)
     command = WORDS.get(next(iter(words(line)), "").lower())
     about_place, files = command is not None and command.about_place, command is not None and command.files
     with parts.program() as program:
         # A webhook that is set up no more can still be unfollowed.
         known = not about_place or (command and command.begins) or False
-        chat, place = parts.chat(program.settings, to, known=known, rates=program.chats.rates)
+        chat, place = parts.chat(program.settings, to, known=known, rates=program.chats.rates, learned=program.store)
         if files and parts.is_webhook(place.chat):
             raise UsageError("webhook_files")
         asked = terminal.HOME
@@ -103,6 +103,13 @@ def chat(repo: str) -> None:
     with parts.program() as program:
         channel = terminal.Terminal(terminal.console(), folded=True)
         channel.listen(program.host(program.in_terminal(repo), channel))
+
+
+@_kindly
+def mcp(repo: str) -> None:
+    """Answer other programs over the Model Context Protocol."""
+    with parts.program() as program:
+        parts.serve_agents(program, repo)
 
 
 @_kindly
@@ -137,9 +144,9 @@ _PATIENCE = 8.0
 
 
 def run(once: bool, only: Sequence[str]) -> None:
-    """Deliver every digest when it is due, and listen in every chat, until stopped; with `once` what is due now.
+    """Deliver every digest when it is due, and listen in every chat, until stopped; with `once` only what is due now.
 
-    `only` names roles, where this process is to have some and others have the rest.
+    `only` names the roles of this process, if other processes have the rest.
     """
     begun: list[Worker | Queued] = []
     try:
@@ -232,7 +239,7 @@ def retry(number: int) -> None:
 
 @_kindly
 def backfill(repo: str, first: str, last: str, *, branch: str, lang: str | None, zone: str) -> None:
-    """Make the digests of past days and keep them, without posting them."""
+    """Build the digests of past days and store them, without posting them."""
     with parts.program(lang, zone) as program:
         texts, settings, home = program.texts, program.settings, terminal.HOME
         name = program.in_terminal().context(Request("", home, terminal.USER)).naming.spelled(repo)
@@ -308,7 +315,7 @@ def restore(file: Path) -> None:
 
 @_kindly
 def move(source: str, target: str) -> None:
-    """Copy all that is kept into another, empty database."""
+    """Copy everything into another, empty database."""
     moved = parts.move(source, target)
     for table, rows in moved.items():
         click.echo(f"{rows:>12,}  {table}")
@@ -332,7 +339,7 @@ def _megabytes(size: int) -> str:
 
 @_kindly
 def db(*, as_json: bool) -> None:
-    """Show where the database is, its size, and what it holds."""
+    """Show where the database is, how large, and what is in it."""
     with parts.program() as program:
         path, counts = program.store.name, program.store.counts()
         if as_json:

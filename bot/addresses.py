@@ -36,7 +36,7 @@ _SECURE = {"https", "wss"}
 
 
 def serves(service: Service, asked: str, url: str) -> bool:
-    """Whether a request may go to `url`, which `service` named in an answer from `asked`, the address in the settings.
+    """Whether a request may go to `url`, which `service` named in a response from `asked`, the address in the settings.
 
     That host itself may serve at any port; GitHub Enterprise Server has archives below `codeload.` where it isolates
     subdomains (docs.github.com, "Enabling subdomain isolation"). A secure address leads to secure ones only.
@@ -57,7 +57,7 @@ def _listed(service: Service, to: SplitResult) -> Iterable[str]:
 
 
 def moved(url: str, location: str) -> str | None:
-    """Where `location`, to which `url` was redirected, leads; None where that is another host, or no more secure.
+    """Where `location`, to which `url` was redirected, leads; None if that is another host, or no longer secure.
 
     The same host, scheme and port; or from http to https of the same host, each at its own port.
     """
@@ -98,16 +98,23 @@ def is_hosted(repo: str) -> bool:
     return repo.count("/") == 1 and not repo.startswith((".", "/", "~")) and ":" not in repo
 
 
+def is_group(name: str) -> bool:
+    """Whether a name stands for all repositories whose names begin so: `owner/*`, `owner/team-*`, `/srv/git/*`."""
+    stem = name.removesuffix("*")
+    plain = name != stem and "*" not in stem and "/" in stem and not _BEFORE_PATH.match(name)
+    return plain and (is_hosted(name) or is_path(name))
+
+
 def is_path(name: str) -> bool:
     """Whether a repository's name is a path of this machine: no address, and no `owner/name`."""
     return name.startswith(("/", ".", "~", _FILE)) or not (_BEFORE_PATH.match(name) or name.count("/") == 1)
 
 
 def spelt(name: str) -> str:
-    """The one spelling of a repository's name by which rights are looked up; empty for a name that has no right to one.
+    """The one spelling of a repository's name by which rights are looked up; empty for a name that has none.
 
-    That is what leads elsewhere than it says (`..`, `//`, `%2e%2e`, a backslash, a dot at the end): a server, or this
-    machine, would read it as another name. Paths keep their case, names of hosts and what they hold have none.
+    Such a name leads elsewhere than it says (`..`, `//`, `%2e%2e`, a backslash, a trailing dot): a server, or this
+    machine, would read it as another name. Paths are case-sensitive; host names, and paths on hosts, are not.
     """
     text = without_credentials(name)
     if text.startswith(f"{_FILE}/"):
@@ -133,7 +140,7 @@ _HOST = re.compile(
 
 
 def host_of(name: str) -> str:
-    """The host that a repository's address, or a pattern of addresses, names in full; empty where it names none."""
+    """The host that a repository's address, or a pattern of addresses, names in full; empty if it names none."""
     found = _HOST.match(without_credentials(name).lower())
     return found[1] if found else ""
 

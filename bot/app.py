@@ -1,6 +1,6 @@
-"""The imperative shell: collect, judge, keep. The decisions are in the modules it calls.
+"""The imperative shell: collect, judge, store. The decisions are in the modules it calls.
 
-A digest always goes out: a model or a patch that cannot be had costs a row's depth, and the row says so.
+A digest always goes out: if a model or a patch is unavailable, a row is less detailed, and says so.
 """
 
 import hashlib
@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from bot.commits import filters, related
+from bot.commits import related
 from bot.commits.rollup import roll_up, weightiest_first
+from bot.filtering import filtered
 from bot.judgement import questions, triage
 from bot.judgement.asker import Asker
 from bot.judgement.brief import Brief
@@ -31,7 +32,7 @@ _REWRITTEN = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class DigestRequest:
-    """A digest that is wanted of some commits: its key, what it is of and has to say, and the one that is kept."""
+    """A requested digest of some commits: its key, its scope, what else it has to say, and the stored one."""
 
     key: str
     repository: Repository
@@ -44,12 +45,11 @@ class DigestRequest:
 
 
 class App:
-    """Everything the bot knows to say of commits, on the parts it is given.
+    """Everything the bot can say about commits, using the parts it is given.
 
-    `model` None means the rules alone; `clock` gives the time in UTC; `concurrency` is how many questions may be open
-    at once, `depth` how much is done for one commit, and `chosen` whether somebody has set that; `habits` are by
-    repository the patterns of files in which it keeps its notes for users, beyond the usual; a place has so many
-    `follow_ups` a week at most.
+    `model` None means rules only; `clock` returns the time in UTC; `concurrency` is how many questions may be open at
+    once, `depth` how much is done for one commit, and `chosen` whether that was set explicitly; `habits` are, by
+    repository, patterns of files with notes for users besides the usual ones; a place gets at most `follow_ups` a week.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class App:
         """How far this machine's clock is ahead of the chats', where that is too far."""
 
     def tell_clock(self, ahead: timedelta | None) -> None:
-        """Keep what is wrong with the clock, for whoever asks how the bot stands."""
+        """Store what is wrong with the clock, for status reports."""
         self.clock_ahead = ahead
 
     # --- One commit --------------------------------------------------------------------------
@@ -116,10 +116,10 @@ class App:
     # --- A period ----------------------------------------------------------------------------
 
     def digest(self, repository: Repository, scope: Scope, account: Account = TERMINAL) -> Digest:
-        """The digest of a period, or of a release: the kept one, where its commits are still the same, else a new one.
+        """The digest of a period, or of a release: the stored one if its commits are the same, else a new one.
 
-        A new one is kept. One that lacks something since who asks has no tokens left is for them alone. Raises NotFound
-        and Unavailable when the commits themselves cannot be read; UsageError where a release has too many.
+        A new one is stored, unless it lacks something because whoever asks has no tokens left. Raises NotFound and
+        Unavailable when the commits themselves cannot be read; UsageError if a release has too many.
         """
         with self._shown(repository):
             landed, releases = self._landed(repository, scope), self._released(repository, scope)
@@ -153,7 +153,7 @@ class App:
             self._progress.over()
 
     def last(self, repository: Repository, scope: Scope, account: Account = TERMINAL) -> Digest:
-        """The last digest that is kept of a branch, in this language and zone and so filtered; else that of `scope`.
+        """The last stored digest of a branch in this language, zone and with these filters; otherwise that of `scope`.
 
         Raises as `digest` does.
         """
@@ -177,9 +177,9 @@ class App:
         """
         scope = replace(scope, branch=scope.branch or repository.branch)
         landed = () if scope.filters.releases else landed
-        commits = tuple(c for c in landed if filters.wanted(c, scope.filters))
-        filtered = len(landed) - len(commits)
-        request = DigestRequest("", repository, scope, commits, filtered, None, notices, releases)
+        commits, lacking = filtered(self.repositories, repository, scope, landed)
+        said, left_out = (*notices, *lacking), len(landed) - len(commits)
+        request = DigestRequest("", repository, scope, commits, left_out, None, said, releases)
         key, kept = self._kept(replace(request, key=self._key(request)))
         kept = replace(kept, period=scope.period, repository=repository) if kept else None
         return replace(request, key=key, kept=kept)
@@ -202,7 +202,7 @@ class App:
         return request.key, kept
 
     def _key(self, request: DigestRequest) -> str:
-        """What a digest depends on; of a period that is still running, beside its commits."""
+        """What a digest depends on; for a period that is still running, apart from its commits."""
         repository, scope = request.repository, request.scope
         model = self.model.name if self.model else RULES
         # A period that is still running ends later each time it is asked for: its digest is kept once, and replaced.
@@ -213,13 +213,13 @@ class App:
         place = (repository.name, repository.title, repository.url, scope.branch)
         shas = tuple(c.sha for c in request.commits) if until else ()
         about = (place, time, shas, scope.language, scope.filters, request.filtered)
-        about_releases = (scope.filters.releases, scope.between, *(r.name for r in request.releases))
+        about_releases = (*scope.filters.unwritten, scope.between, *(r.name for r in request.releases))
         also = [each for each in (*about_releases, "rollup" if scope.rollup else "") if each]
-        named = (*about, model, questions.PROMPTS, triage.VERSION, *request.notices, *also)
+        named = (*about, model, questions.OF_DIGESTS, triage.VERSION, *request.notices, *also)
         return hashlib.sha256(repr(named).encode()).hexdigest()
 
     def build(self, request: DigestRequest, account: Account = TERMINAL) -> Digest:
-        """A new digest, which is not kept yet."""
+        """A new digest, not stored yet."""
         return self._made(request, self._brief_of(request, account))
 
     def _made(self, request: DigestRequest, brief: Brief) -> Digest:

@@ -124,6 +124,12 @@ def _hours(part: str) -> range:
     return next(hours for names, hours in _PARTS.items() if part in names.split("|"))
 
 
+def is_time(word: str) -> bool:
+    """Whether a word can only be a time of day: `9am`, `09:00`, `早上9点`."""
+    plain = _plain(word)
+    return plain.lower() in _SAID or (bool(_TIME.fullmatch(plain)) and "." not in plain)
+
+
 def goes_on_time(word: str) -> bool:
     """Whether a word can only go on with a time of day: `9 am`."""
     return bool(_HALF.fullmatch(word))
@@ -158,6 +164,7 @@ _ITEM = re.compile(
 )
 _BETWEEN = re.compile(rf"[\s,、;&+]|/(?!\d)|[和与與及]|(?:and|every|each){_END}|每个?", re.IGNORECASE)
 _WORD = re.compile(r"[^\s,、;]+")
+_BEGIN = frozenset({"every", "each", "每", "每个"})
 
 
 def days(text: str) -> str:
@@ -177,6 +184,17 @@ def days(text: str) -> str:
     if not named:
         raise UsageError("days_invalid", text=_shown(text))
     return spelt(named)
+
+
+def is_days(word: str) -> bool:
+    """Whether a word can only name days of the week, or begins to: `weekdays`, `mon-fri`, `每天`, `every`."""
+    plain = _plain(word).lower()
+    if plain in _BEGIN:
+        return True
+    try:
+        return bool(days(plain)) and any(letter.isalpha() for letter in plain)
+    except UsageError:
+        return False
 
 
 def goes_on_days(word: str) -> bool:

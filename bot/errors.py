@@ -3,24 +3,24 @@
     DigestError                 base: an expected failure that a person may read
     ├── UsageError              a command or an option that cannot be understood
     ├── NotFound                a repository, branch, commit, pull request or channel that is not there
-    │   └── ThreadGone          the message that was to be answered was removed
+    │   └── ThreadGone          the message to reply to was deleted
     ├── Forbidden               not allowed here
-    │   ├── NoRight             a repository that is not for those who would read, or is not there
-    │   └── NoThreads           a channel that takes nothing in threads
-    ├── Refused                 a chat does not take what a message says
-    ├── Unavailable             a service failed or is throttled: worth another try later
-    │   ├── Paused              it asks for a longer pause than anybody waits here
-    │   └── Unreachable         as the network is set up, nothing gets there: another try at once is worth nothing
-    ├── LeaseLost               another process does this meanwhile: leave it alone
+    │   ├── NoRight             a repository that the readers may not see, or that does not exist
+    │   └── NoThreads           a channel that allows no threads
+    ├── Refused                 a chat rejects what a message says
+    ├── Unavailable             a service failed or is rate-limiting: worth retrying later
+    │   ├── Paused              it asks for a longer pause than is acceptable here
+    │   └── Unreachable         unreachable as the network is set up: retrying at once is pointless
+    ├── LeaseLost               another process has taken over: do nothing more
     ├── ModelError              a language model gave no usable answer
     │   ├── ContextExceeded     a question is longer than the model's context
     │   └── BudgetSpent         the tokens of a day or a digest are spent
-    │       └── ShareSpent      those of a person, a channel, or of all who ask: there are some for others
+    │       └── ShareSpent      those of a person, a channel, or all requests: others still have some
     ├── StoreError              the database cannot be used as it is
     └── ConfigError             a setting is missing or wrong
 
 An error carries the key of its text in `prompts/labels.*.toml` (`[errors]`) and the fields of that text, so that it can
-be told in the reader's language. Adapters translate foreign errors into these, once, at their edge.
+be shown in the reader's language. Adapters translate foreign errors into these, once, at their edge.
 """
 
 
@@ -66,7 +66,7 @@ class NoThreads(Forbidden):
 
 
 class Refused(DigestError):
-    """A chat does not take a part of a message, whoever asks; `thread` is where the rest was posted, if it was."""
+    """A chat rejects a part of a message and always will; `thread` is where the rest was posted, if it was."""
 
     thread: str | None = None
 
@@ -84,7 +84,7 @@ class Unreachable(Unavailable):
 
 
 class LeaseLost(DigestError):
-    """Another process does this meanwhile, since this one stood still for too long: leave it alone."""
+    """Another process has taken over, since this one was suspended for too long: do nothing more."""
 
 
 class ModelError(DigestError):
@@ -100,7 +100,7 @@ class BudgetSpent(ModelError):
 
 
 class ShareSpent(BudgetSpent):
-    """The day's tokens of a person, of a channel, or of all who ask are spent: there are some for others."""
+    """The day's tokens of a person, a channel, or all requests are spent; others still have some."""
 
 
 class StoreError(DigestError):

@@ -28,6 +28,7 @@ from bot import addresses
 from bot.app import App
 from bot.commits import hosts
 from bot.conversation import operator
+from bot.conversation.agents import OperatorsAgents
 from bot.conversation.command import Defaults, Services
 from bot.conversation.host import Host
 from bot.conversation.interpreter import Interpreter
@@ -38,7 +39,19 @@ from bot.delivery.worker import Worker
 from bot.errors import ConfigError, DigestError, StoreError, Unavailable, UsageError
 from bot.judgement.asker import Asker, Bill, Limits
 from bot.judgement.questions import EARLIER, Depth
-from bot.ports import Chat, CommitSource, Finding, LanguageModel, Progress, Queue, Rates, Slots, Store, Verdict
+from bot.ports import (
+    Chat,
+    CommitSource,
+    Finding,
+    LanguageModel,
+    Learned,
+    Progress,
+    Queue,
+    Rates,
+    Slots,
+    Store,
+    Verdict,
+)
 from bot.posts.labels import columns
 from bot.repositories import Repositories
 from bot.rights import Rights, granted
@@ -107,13 +120,13 @@ class Program:
 
     def in_chats(self) -> Interpreter:
         """Answers in channels, which follow what they say and not what the operator works in."""
-        return self._interpreter({})
+        return self._interpreter({"check_place": lambda place: self.chats.get(place.chat).check(place)})
 
     def _interpreter(self, typing: Mapping[str, Any], **asked: str) -> Interpreter:
         settings, store = self.settings, self.store
         kept = (settings.digest_language, settings.digest_zone, settings.digest_schedule)
         defaults = Defaults(*kept, hosts=_hosts(settings), **asked)
-        return Interpreter(Services(self.app, store, store, store, store, self.bill, defaults, **typing))
+        return Interpreter(Services(self.app, store, store, store, store, store, self.bill, defaults, **typing))
 
     def host(self, interpreter: Interpreter, chat: Chat) -> Host:
         """Who listens to a chat."""
@@ -212,7 +225,7 @@ def _joined(settings: AllSettings, store: Store, progress: Progress, strangers: 
     )
     bill, model = Bill(store, limits, _now), _model(settings, store)
     queue, rates, slots = _shared(settings, store)
-    chats = Chats(settings, rates)
+    chats = Chats(settings, rates, store)
     sources = _sources(settings, _named(settings, store) if strangers else None)
     concurrency = settings.openai_concurrency
     app = App(
@@ -311,6 +324,17 @@ def _sources(settings: AllSettings, named: Callable[[str], bool] | None) -> Call
     return lambda repo: made(addresses.is_hosted(repo))
 
 
+def serve_agents(made: Program, repo: str) -> None:
+    """Answer other programs with the operator's rights, until they have done. Raises ConfigError."""
+    try:
+        from adapters import mcp
+    except ImportError:
+        raise ConfigError("mcp_missing") from None
+    hosts = _hosts(made.settings)
+    agents = OperatorsAgents(lambda name: made.in_terminal(name or repo), terminal.HOME, terminal.USER, hosts)
+    mcp.serve(agents, version(_DISTRIBUTION), Texts(made.settings.digest_language, SHELL).error)
+
+
 # --- Chats -----------------------------------------------------------------------------------
 
 _CHATS: dict[str, tuple[str, Callable[[AllSettings], bool]]] = {
@@ -327,33 +351,41 @@ def is_webhook(name: str) -> bool:
     return name.endswith("-webhook")
 
 
-def chat(settings: AllSettings, to: str, *, known: bool = True, rates: Rates | None = None) -> tuple[Chat, Place]:
+def chat(
+    settings: AllSettings, to: str, *, known: bool = True, rates: Rates | None = None, learned: Learned | None = None
+) -> tuple[Chat, Place]:
     """The chat that `slack:C0123456789` names, and the channel in it; the terminal for none.
 
-    With `known` a webhook must be set up; `rates` are those of several processes. Raises UsageError, NotFound and
-    ConfigError.
+    With `known` a webhook must be set up; `rates` are those of several processes, `learned` is what they found out.
+    Raises UsageError, NotFound and ConfigError.
     """
     if not to:
         return terminal.Terminal(terminal.console()), terminal.HOME
     name, _, channel = to.partition(":")
     if name not in _CHATS or not channel:
         raise UsageError("place_unknown", place=to)
-    made = _made(settings, name, rates)
+    made = _made(settings, name, rates, learned)
     return made, made.place(channel) if known and is_webhook(name) else Place(name, channel)
 
 
-def _made(settings: AllSettings, name: str, rates: Rates | None = None) -> Any:
+def _made(settings: AllSettings, name: str, rates: Rates | None = None, learned: Learned | None = None) -> Any:
     """A chat. Raises ConfigError."""
-    return import_module(_CHATS[name][0]).from_settings(settings, rates)
+    make = import_module(_CHATS[name][0]).from_settings
+    return make(settings, rates, learned) if name in _LEARNING else make(settings, rates)
+
+
+_LEARNING = frozenset({"slack"})
+"""The chats that keep what they found out of their platform."""
 
 
 class Chats:
-    """The chats, each made once it is needed, and anew where its settings were changed. Safe for several threads."""
+    """The chats, each made when it is needed, and again when its settings change. Safe for several threads."""
 
-    def __init__(self, settings: AllSettings, rates: Rates | None = None) -> None:
-        """`rates` are those of several processes."""
+    def __init__(self, settings: AllSettings, rates: Rates | None = None, learned: Learned | None = None) -> None:
+        """`rates` are those of several processes, `learned` is what they found out."""
         self._settings = settings
         self.rates = rates
+        self._learned = learned
         self._own: dict[str, Mapping[str, object]] = {}
         self.made: dict[str, Chat] = {}
         """Those that could be made, by name: the same mapping all the time."""
@@ -363,7 +395,7 @@ class Chats:
     def get(self, name: str) -> Chat:
         """A chat. Raises ConfigError."""
         if name not in self.made:
-            self.made[name] = _made(self._settings, name, self.rates)
+            self.made[name] = _made(self._settings, name, self.rates, self._learned)
         return self.made[name]
 
     def make(self, name: str) -> Chat:
@@ -373,7 +405,7 @@ class Chats:
             self._settings = settings
             logs.configure(settings)
         self._own[name] = _settings_of(settings, name)
-        self.made[name] = _made(settings, name, self.rates)
+        self.made[name] = _made(settings, name, self.rates, self._learned)
         return self.made[name]
 
     def is_outdated(self, name: str) -> bool:
@@ -461,7 +493,7 @@ def supervisor(made: Program, roles: Collection[str] = ROLES) -> Supervisor | Re
         return Readying(chats.set_up, chats)
     interpreter = made.in_chats()
 
-    def mended(name: str) -> None:
+    def reconnected(name: str) -> None:
         """What waits since a chat failed is tried at once."""
         now = made.app.clock()
         for each in store.subscriptions():
@@ -471,7 +503,7 @@ def supervisor(made: Program, roles: Collection[str] = ROLES) -> Supervisor | Re
     def listen(chat: Chat) -> None:
         chat.listen(made.host(interpreter, chat))
 
-    return Supervisor(chats.set_up, chats, listen, mended)
+    return Supervisor(chats.set_up, chats, listen, reconnected)
 
 
 @contextmanager
@@ -596,6 +628,7 @@ def retain(made: Program) -> None:
     The database is made small.
     """
     days, followed = made.settings.digest_keep_days, [s.repo for s in made.store.subscriptions()]
+    followed += [member.repo for delivery in made.store.latest_deliveries() for member in delivery.members]
     clones = _clones(made).retain(followed, _now() - _UNUSED)
     gone = made.store.retain(_now() - timedelta(days=days), followed) if days else 0
     made.store.compact()

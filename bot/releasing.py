@@ -47,7 +47,7 @@ class Releasing:
     # --- Which there are ---------------------------------------------------------------------
 
     def within(self, repository: Repository, period: Period) -> tuple[Release, ...]:
-        """The releases that were made in a period; none, where that cannot be read."""
+        """The releases made in a period; none if that cannot be read."""
         try:
             line = self._source(repository).releases(repository.name, period.since)
         except DigestError:
@@ -134,7 +134,7 @@ class Releasing:
     def _contents(
         self, repository: Repository, release: Release, before: Release | None, branch: str
     ) -> Contents | None:
-        """What a release has that the one before it has not; None for the first one, or where it cannot be read."""
+        """What a release has that the one before it does not; None for the first one, or if it cannot be read."""
         if before is None:
             return None
         try:

@@ -55,17 +55,19 @@ class Repositories:
         self._used: set[tuple[str, str, str]] = set()
 
     def source_of(self, repo: str) -> CommitSource:
-        """The source of a repository by its name, watched where somebody watches. Raises ConfigError."""
+        """The source of a repository by its name, watched if somebody watches. Raises ConfigError."""
         return watched(self._sources(repo))
 
     # --- Who may see one ---------------------------------------------------------------------
 
     def find(self, repo: str, who: Who, look: Callable[[str], Repository] | None = None) -> Repository:
-        """What is known of `repo`; `look` reads that, where it was read already. Raises Unavailable.
+        """Facts about `repo`; `look` reads them, if they were read already. Raises Unavailable.
 
-        Raises NotFound only for who may see it, there or not: for anybody else it is NoRight either way, and alike.
+        Raises NotFound only for readers with a right; for others it is NoRight, whether the repository exists or not.
         """
         self.check_name(repo, who)
+        if addresses.is_group(repo):
+            return as_one(_spelt_out(repo, self.group(repo, who)[0].name))
         right = self._right(repo, who)
         if not (self.rights.sees_all(who) or right or self.rights.may_be_public(repo)):
             raise self._refused(repo)
@@ -74,10 +76,26 @@ class Repositories:
         except (NotFound, Forbidden) as error:
             raise self._told_instead(repo, who, right, error) from None
 
+    def group(self, name: str, who: Who) -> tuple[Repository, ...]:
+        """The repositories of a group that somebody may see, in the order of their names; no other is told of.
+
+        Raises NoRight where they may see none, whatever there is; Unavailable. Raises NotFound, Forbidden for who sees
+        everything alone.
+        """
+        self.check_name(name, who)
+        try:
+            found = self.source_of(name).group(name)
+        except (NotFound, Forbidden) as error:
+            raise (error if self.rights.sees_all(who) else self._refused(name)) from None
+        seen = tuple(each for each in found if self.rights.sees_all(who) or self._may_see(each, who, each.name))
+        if not seen:
+            raise NotFound("group_empty", group=name) if self.rights.sees_all(who) else self._refused(name)
+        return seen
+
     def _told_instead(self, repo: str, who: Who, right: Right | None, error: DigestError) -> DigestError:
         """The error to show instead of one that would reveal which repositories exist.
 
-        Of a folder that they have a right to, where a link in it leads, too.
+        For a folder that they have a right to, also where a link in it leads.
         """
         if self.rights.sees_all(who):
             return error
@@ -87,16 +105,21 @@ class Repositories:
 
     def check_name(self, repo: str, who: Who) -> None:
         """Refuse, before anything is touched or asked, what nobody there can have a right to. Raises NoRight."""
-        known = self.rights.may_be_public(repo) or self.rights.concerning(repo, who)
+        if addresses.is_group(repo):
+            known: object = self.rights.may_hold(repo, who)
+        else:
+            known = self.rights.may_be_public(repo) or self.rights.concerning(repo, who)
         if not known and not self.rights.sees_all(who):
             raise self._refused(repo)
 
     def check(self, repository: Repository, who: Who, asked: str = "") -> Repository:
-        """The repository, for who may see it; `asked` is the name that it was asked for by. Raises NoRight.
+        """The repository, for readers who may see it; `asked` is the name it was asked for by. Raises NoRight.
 
-        What it is read from counts beside its name; its title, which is what it says of itself, does not.
+        Where it is read from counts as well as its name; its title, which it chooses itself, does not.
         """
-        if not (self.rights.sees_all(who) or self._may_see(repository, who, asked)):
+        if addresses.is_group(repository.name):
+            self.group(repository.name, who)
+        elif not (self.rights.sees_all(who) or self._may_see(repository, who, asked)):
             raise self._refused(asked or repository.name)
         return repository
 
@@ -122,7 +145,7 @@ class Repositories:
         return readers.guest or readers.shared
 
     def _right(self, repo: str, who: Who) -> Right | None:
-        """The right by which somebody may see a repository. The chat is asked who reads only where that decides."""
+        """The right by which somebody may see a repository. The chat is asked who reads only if that decides."""
         if not self.rights.concerning(repo, who):
             return None
         found = self.rights.right(repo, who)
@@ -155,9 +178,9 @@ class Repositories:
             raise
 
     def lacking(self, repo: str, place: Place) -> Right | None:
-        """The right by name that a channel needs to follow what is not public; None where it has one.
+        """The right of its own that a channel lacks to follow what is not public; None if it has one.
 
-        That of a whole workspace is none while guests, or people of another organisation, read there.
+        A workspace's right does not count while guests, or people of another organisation, read there.
         """
         if lacking := self.rights.lacking(repo, place):
             return lacking
@@ -182,12 +205,16 @@ class Repositories:
     def landed(
         self, repository: Repository, branch: str, tip: str | None, period: Period, told: frozenset[str] = frozenset()
     ) -> Landing:
-        """What a branch has that it had not at its old `tip`, see `CommitSource.landed`. Raises as `commits` does."""
+        """What a branch has that it did not at its old `tip`: see `CommitSource.landed`. Raises as `commits` does."""
         source, name = self.source_of(repository.name), repository.name
         return source.landed(name, branch, tip, Window(period.since, period.until, self._clock(), told))
 
+    def touching(self, repository: Repository, branch: str, paths: Sequence[str], most: int) -> tuple[Commit, ...]:
+        """The newest commits of a branch that touch some paths, see `CommitSource.touching`."""
+        return self.source_of(repository.name).touching(repository.name, branch, paths, most)
+
     def commit(self, repository: Repository, sha: str) -> Commit:
-        """The commit that starts with `sha`, from what is kept or from the source. Raises NotFound, UsageError."""
+        """The commit that starts with `sha`, from the store or from the source. Raises NotFound, UsageError."""
         kept = self.kept(repository, sha) if len(sha) >= 7 else ()
         return kept[0] if len(kept) == 1 else self._keep(self.source_of(repository.name).commit(repository.name, sha))
 
@@ -206,7 +233,7 @@ class Repositories:
             raise
 
     def read(self, repository: Repository, shas: Sequence[str], most: int | None = None) -> tuple[Commit, ...]:
-        """The commits of some SHAs of one line, in their order: those that are kept, and at most so many from afar.
+        """The commits with these SHAs on one line, in order: the stored ones, and a limited number from the source.
 
         Raises NotFound, Unavailable.
         """
@@ -223,7 +250,7 @@ class Repositories:
         return commit
 
     def latest(self, repository: Repository, zone: str, branch: str = "") -> date:
-        """The latest day with a commit on a branch (empty: the default one). Raises NotFound where there is none."""
+        """The latest day with a commit on a branch (empty: the default one). Raises NotFound if there is none."""
         now = self._clock()
         for back in (7, 60, 730, 20_000):
             if found := self.commits(repository, branch, Period(now - timedelta(days=back), now, zone)):
@@ -234,6 +261,17 @@ class Repositories:
         """The requests that the source of any of some repositories still allows. Raises Unavailable, ConfigError."""
         sources = {id(source): source for source in map(self._sources, repos)}
         return next((quota for source in sources.values() if (quota := source.quota())), None)
+
+
+def _spelt_out(group: str, member: str) -> str:
+    """The name of a group as its source spells those of its repositories."""
+    return f"{member.rpartition('/')[0]}/{group.rpartition('/')[2]}"
+
+
+def as_one(group: str) -> Repository:
+    """A group as what a subscription is of; it has no commits of its own, no branch and no page."""
+    folders = group.split("/")[-2:] if addresses.is_path(group) else [group]
+    return Repository(group, "/".join(folders), "", None, not addresses.is_hosted(group))
 
 
 def _log_fields(repo: str, who: Who) -> dict[str, str]:

@@ -1,14 +1,15 @@
-"""Who may see what: the one policy, which every path asks through `bot.repositories`. Pure.
+"""Who may see what: the one policy, which everything uses through `bot.repositories`. Pure.
 
-    a public repository of the code host    everybody, within `DIGEST_ALLOW` where that is set
-    anything else                           who has a right to it by `DIGEST_RIGHTS`, and nobody besides
+    a public repository of the code host    everybody, within `DIGEST_ALLOW` if that is set
+    anything else                           whoever has a right to it in `DIGEST_RIGHTS`, and nobody else
     the operator at the terminal            everything
 
 A right is granted to a workspace, a channel or a person, in the settings and nowhere else. One that names the channel,
-or the person where nobody else reads, holds as it stands. One of a whole workspace does not hold where guests read, nor
-in a channel that is shared with another organisation.
+or the person if nobody else reads, always applies. One of a whole workspace does not apply where guests read, nor in a
+channel that is shared with another organisation.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -23,11 +24,11 @@ _UNKNOWN = Readers(guest=True, shared=True)
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Who asks, or gets a digest by itself: a place, and the person there who asked, empty for none.
+    """Who asks, or gets a scheduled digest: a place, and the person there who asked, empty for none.
 
-    `readers` is what the chat says of those who read the answer, at first the worst. `follows` are the repositories
-    that the channel follows. With `by_operator` it is the operator who types, of that channel; `in_public` is about
-    what everybody there will read.
+    `readers` is what the chat reports about those who read the answer, at first the worst case. `follows` are the
+    repositories that the channel follows. With `by_operator` the operator typed, about that channel; `in_public` means
+    that everybody there will read it.
     """
 
     place: Place
@@ -63,7 +64,7 @@ class Who:
 
     @property
     def everybody(self) -> "Who":
-        """The same, where everybody in the channel reads."""
+        """The same, for an answer that everybody in the channel reads."""
         return replace(self, place=self.place.whole, in_public=True)
 
 
@@ -84,7 +85,7 @@ class Right:
         return self.workspace == who.workspace and matches(self.pattern, repo)
 
     def holds(self, who: Who) -> bool:
-        """Whether one that concerns somebody is theirs, and holds for all who read the answer."""
+        """Whether a right is theirs, and applies to all readers of the answer."""
         if not self.name:
             return not (who.readers.guest or who.readers.shared)
         return self.name == who.channel or (who.alone and self.name == who.person)
@@ -92,10 +93,10 @@ class Right:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What the operator has set: `allow` bounds what may be followed, `rights` say who may see what is not public.
+    """What the operator has set: `allow` limits what may be followed, `rights` say who may see what is not public.
 
     With `inherits`, while no right is set, what `allow` lists stays visible in channels that follow it already, as if
-    each had a right by name.
+    each had a right of its own.
     """
 
     allow: tuple[str, ...] = ()
@@ -130,6 +131,12 @@ class Rights:
             return False
         return who.by_operator or any(same(repo, followed) for followed in who.follows)
 
+    def may_hold(self, group: str, who: Who) -> bool:
+        """Whether somebody may see any repository of a group, as far as what is set tells."""
+        if is_hosted(group) and (not self.allow or any(_meet(pattern, group) for pattern in self.allow)):
+            return True
+        return any(right.workspace == who.workspace and _meet(right.pattern, group) for right in self.rights)
+
     def lacking(self, repo: str, place: Place) -> Right | None:
         """The right that a channel needs to follow what is not public, and that nobody has written down; else None."""
         who = Who(place)
@@ -138,7 +145,7 @@ class Rights:
         return Right(who.workspace, who.channel, repo)
 
     def right(self, repo: str, who: Who) -> Right | None:
-        """The right by which somebody may see a repository, whatever it is; None where there is none."""
+        """The right by which somebody may see a repository; None if there is none."""
         return next((right for right in self.concerning(repo, who) if right.holds(who)), None)
 
 
@@ -147,6 +154,13 @@ def matches(pattern: str, name: str) -> bool:
     plain, known = spelt(name), without_credentials(pattern)
     known = known if is_path(plain) else known.lower()
     return bool(plain) and (plain == known or fnmatchcase(plain, known))
+
+
+def _meet(pattern: str, group: str) -> bool:
+    """Whether a pattern may have a repository of a group."""
+    known, stem = re.split(r"[*?\[]", without_credentials(pattern))[0], group.removesuffix("*")
+    known, stem = (known, stem) if is_path(group) else (known.lower(), stem.lower())
+    return known.startswith(stem) or stem.startswith(known)
 
 
 def same(repo: str, other: str) -> bool:

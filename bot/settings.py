@@ -177,7 +177,7 @@ class Base(BaseSettings):
         return {name: value for name, value in meant.items() if value != ""}
 
 
-class Settings(Base, title="What is followed, how it reads, and how it is delivered"):
+class Settings(Base, title="General"):
     """The core's own, and those that several adapters need."""
 
     digest_repo: str = Field(

@@ -69,7 +69,7 @@ class Readying:
         self._stopped = True
 
     def unready(self) -> DigestError | None:
-        """Why no chat can be posted in, None where one can."""
+        """Why no chat can be posted to, None if one can."""
         return next(iter(self._wrong.values())) if len(self._wrong) == len(self._names) else None
 
     def refresh(self) -> None:
@@ -93,8 +93,8 @@ class Readying:
 class Supervisor:
     """Listens in chats, each in its own thread, until it is stopped.
 
-    `listen` listens in a chat until that is closed, and raises DigestError; `mended` is called with the name of a chat
-    that is connected again. `wait` waits some seconds, or until it is stopped, and says whether it is.
+    `listen` listens in a chat until that is closed, and raises DigestError; `reconnected` gets the name of a chat that
+    is connected again. `wait` waits some seconds, or until it is stopped, and says whether it is.
     """
 
     def __init__(
@@ -102,11 +102,11 @@ class Supervisor:
         names: Sequence[str],
         makers: Makers,
         listen: Callable[[Chat], None],
-        mended: Callable[[str], None] = lambda _: None,
+        reconnected: Callable[[str], None] = lambda _: None,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         self._states = {name: _State() for name in names}
-        self._makers, self._listen, self._mended = makers, listen, mended
+        self._makers, self._listen, self._reconnected = makers, listen, reconnected
         self._stopped, self._looking = threading.Event(), threading.Lock()
         self._wait = wait or self._stopped.wait
 
@@ -117,7 +117,7 @@ class Supervisor:
                 state.chat = self._makers.make(name)
 
     def run(self) -> None:
-        """Listen until `stop` is called. Raises ConfigError where no chat can work, as they are set up."""
+        """Listen until `stop` is called. Raises ConfigError if no chat can work as it is set up."""
         threads = [threading.Thread(target=self._keep, args=(name,), name=name, daemon=True) for name in self._states]
         for thread in threads:
             thread.start()
@@ -141,7 +141,7 @@ class Supervisor:
                 chat.close()
 
     def unready(self) -> DigestError | None:
-        """Why nobody can be reached, None where somebody can; before the first chat is connected nobody can."""
+        """Why nobody can be reached, None if somebody can; before the first chat is connected nobody can."""
         self._look()
         if any(chat and chat.connected for chat in [state.chat for state in self._states.values()]):
             return None
@@ -149,7 +149,7 @@ class Supervisor:
         return next(filter(None, troubles), Unavailable("chat_connecting", names=", ".join(self._states)))
 
     def _hopeless(self) -> ConfigError | None:
-        """What is wrong with the first chat, where each has to be set up in another way, and none ever worked."""
+        """What is wrong with the first chat, if each has to be set up differently and none ever worked."""
         troubles = [None if state.connected else state.trouble for state in self._states.values()]
         wrong = [trouble for trouble in troubles if isinstance(trouble, ConfigError)]
         return wrong[0] if len(wrong) == len(troubles) else None
@@ -168,7 +168,7 @@ class Supervisor:
                 self._wait(min(LONGEST, FIRST * 2.0 ** min(failures - 1, _DOUBLINGS)))
 
     def _attempt(self, name: str, state: _State) -> DigestError | None:
-        """Make a chat and listen in it; what it failed of, None where it was closed."""
+        """Make a chat and listen in it; why it failed, None if it was closed."""
         try:
             chat = state.chat = state.chat or self._makers.make(name)
             if not self._stopped.is_set():
@@ -193,15 +193,15 @@ class Supervisor:
             for name, state in self._states.items():
                 chat, trouble = state.chat, state.trouble
                 if chat and chat.connected and (trouble or not state.connected):
-                    if trouble and not self._has_mended(name):
+                    if trouble and not self._has_reconnected(name):
                         continue
                     state.connected, state.trouble, state.reported = True, None, set()
                     _log.info("connected", extra={"fields": {"chat": name}})
 
-    def _has_mended(self, name: str) -> bool:
-        """Tell that a chat is back; what could not take note, such as a busy database, is told at the next look."""
+    def _has_reconnected(self, name: str) -> bool:
+        """Report that a chat is back; if that fails, as with a busy database, it is reported at the next look."""
         try:
-            self._mended(name)
+            self._reconnected(name)
         except DigestError as error:
             _log.warning("not noted yet", extra={"fields": {"chat": name, "reason": error}})
             return False

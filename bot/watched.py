@@ -1,7 +1,7 @@
-"""Sources of commits of which every reading is watched, so that a host that hangs is noticed while it does.
+"""Commit sources whose every read is watched, so that a host that hangs is noticed while it does.
 
-Who builds a digest says once, for its own thread, who watches; a source that is got there is watched from then on,
-whichever thread it is read in.
+Whoever builds a digest sets once, for its own thread, who watches; a source obtained there is watched from then on,
+in whichever thread it is read.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ def watching(watch: Watch) -> Iterator[None]:
 
 
 def watched(source: CommitSource) -> CommitSource:
-    """The source, watched where somebody in this thread watches."""
+    """The source, watched if somebody in this thread watches."""
     watch = _watch.get()
     return Watched(source, watch) if watch else source
 
@@ -58,6 +58,11 @@ class Watched:
         """As the source's."""
         with self._watch():
             return self._source.repository(repo)
+
+    def group(self, name: str) -> tuple[Repository, ...]:
+        """As the source's."""
+        with self._watch():
+            return self._source.group(name)
 
     def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """As the source's."""
@@ -83,6 +88,11 @@ class Watched:
         """As the source's."""
         with self._watch():
             return self._source.later(repo, branch, commit, until)
+
+    def touching(self, repo: str, branch: str, paths: Sequence[str], most: int) -> tuple[Commit, ...]:
+        """As the source's."""
+        with self._watch():
+            return self._source.touching(repo, branch, paths, most)
 
     def patches(
         self, repo: str, commits: Sequence[Commit], paths: Collection[str] = ()
@@ -130,6 +140,11 @@ class Watched:
         """As the source's."""
         with self._watch():
             return self._source.look(repo, commit, looks)
+
+    def text(self, repo: str, branch: str, paths: Sequence[str]) -> str | None:
+        """As the source's."""
+        with self._watch():
+            return self._source.text(repo, branch, paths)
 
     def quota(self) -> Quota | None:
         """As the source's."""

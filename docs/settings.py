@@ -50,9 +50,22 @@ def example(kind: type[Base]) -> str:
 
 
 def table(kind: type[Base], head: str, translated: Mapping[str, Any]) -> str:
-    """The table of settings in Markdown; `translated` holds descriptions by name, and `default`, likewise."""
-    rows = [_row(name.upper(), field, translated) for name, field in kind.model_fields.items()]
-    return "\n".join([head, RULE, *rows, ""])
+    """The settings in Markdown, a table for each title.
+
+    `translated` has the descriptions by name; under `default` the defaults, and under `heading` and `note` what comes
+    above a table, by its first setting.
+    """
+    blocks = []
+    for title, grouped in groupby(kind.model_fields, lambda name: _title(kind, name)):
+        names = list(grouped)
+        heading, _, note = title.partition(": ")
+        first = names[0].upper()
+        heading = translated.get("heading", {}).get(first, heading)
+        note = translated.get("note", {}).get(first, f"{note}." if note else "")
+        rows = [_row(name.upper(), kind.model_fields[name], translated) for name in names]
+        blocks += [f"## {heading}\n", *([re.sub(r"docs/([\w.]+\.md)", r"[\1](\1)", note) + "\n"] if note else [])]
+        blocks += [head, RULE, *rows, ""]
+    return "\n".join(blocks)
 
 
 def written() -> dict[Path, str]:

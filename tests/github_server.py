@@ -119,6 +119,8 @@ PARAMETERS = {
     "compare": {"per_page", "page"},
     "branches": {"protected", "per_page", "page"},
     "contents": {"ref"},
+    "orgs": {"type", "sort", "direction", "per_page", "page"},
+    "users": {"type", "sort", "direction", "per_page", "page"},
     "codeload": {"token"},
 }
 LARGEST_CONTENT = 1024 * 1024
@@ -143,7 +145,8 @@ class GitHubServer:
     `token` is what requests may carry (empty: none is known); `private` repositories need it. `moved` maps former names
     to those of today. With `prefix` the API lies below it as on GitHub Enterprise (`/api/v3`). `logins` maps email
     addresses to accounts, besides the noreply ones. `codeload` is the host that archives are fetched from. `releases`
-    are published ones; `pushes` says that the token may push, and is shown drafts.
+    are published ones; `pushes` says that the token may push, and is shown drafts. `people` are owners that are no
+    organisation, `archived` repositories that take nothing any more.
     """
 
     def __init__(
@@ -160,6 +163,8 @@ class GitHubServer:
         codeload: str = "127.0.0.1",
         releases: Mapping[str, Sequence[Published]] | None = None,
         pushes: bool = False,
+        people: Sequence[str] = (),
+        archived: Sequence[str] = (),
     ) -> None:
         self.repos = {name.lower(): Reader(name, path) for name, path in repos.items()}
         self.ids = {name.lower(): str(1000 + at) for at, name in enumerate(repos)}
@@ -168,6 +173,8 @@ class GitHubServer:
         self.pulls = {name.lower(): {pull.number: pull for pull in given} for name, given in (pulls or {}).items()}
         self.releases = {name.lower(): list(given) for name, given in (releases or {}).items()}
         self.pushes = pushes
+        self.people = {name.lower() for name in people}
+        self.archived = {name.lower() for name in archived}
         self.app = app
         self.tokens = {token} if token else set()
         self.prefix = prefix
@@ -251,6 +258,8 @@ class GitHubServer:
             return "limits", {}
         if verb == "GET" and (found := CODELOAD.fullmatch(path)):
             return "codeload", found.groupdict()
+        if verb == "GET" and (found := re.fullmatch(r"/(?P<kind>orgs|users)/(?P<owner>[^/]+)/repos", path)):
+            return found["kind"], {"owner": found["owner"]}
         for kind, pattern in ROUTES:
             form = rf"(?:/repos/(?P<name>[^/]+/[^/]+)|/repositories/(?P<number_of>\d+)){pattern}"
             if verb == "GET" and (found := re.fullmatch(form, path)):
@@ -330,18 +339,41 @@ class GitHubServer:
         core = {"limit": limit, "used": 7, "remaining": limit - 7, "reset": 1_771_405_200}
         return Reply(200, {"resources": {"core": core}, "rate": core})
 
+    def _orgs(self, known: bool, query: dict[str, str], owner: str, **_: object) -> Reply:
+        """docs.github.com, List organization repositories: those that the token may read."""
+        if owner.lower() in self.people:
+            raise Refused(404, NOT_FOUND)
+        return self._owned(known, query, owner, f"/orgs/{owner}/repos")
+
+    def _users(self, query: dict[str, str], owner: str, **_: object) -> Reply:
+        """docs.github.com, List repositories for a user: the public ones."""
+        return self._owned(False, query, owner, f"/users/{owner}/repos")
+
+    def _owned(self, known: bool, query: dict[str, str], owner: str, path: str) -> Reply:
+        seen = [key for key in self.repos if known or key not in self.private]
+        found = [self._about(key) for key in seen if key.startswith(f"{owner.lower()}/")]
+        if not any(key.startswith(f"{owner.lower()}/") for key in self.repos):
+            raise Refused(404, NOT_FOUND)
+        size, page = int(query.get("per_page", 30)), int(query.get("page", 1))
+        more = f"{self.url}{path}?{urlencode({**query, 'page': page + 1})}"
+        links = {"Link": f'<{more}>; rel="next"'} if page * size < len(found) else {}
+        return Reply(200, found[(page - 1) * size : page * size], links)
+
     def _repository(self, known: bool, name: str = "", number_of: str = "", **_: object) -> Reply:
-        reader = self.reader(known, name, number_of)
-        key = reader.name.lower()
-        body = {
+        return Reply(200, self._about(self.reader(known, name, number_of).name.lower()))
+
+    def _about(self, key: str) -> dict[str, object]:
+        """What GitHub says of a repository."""
+        reader = self.repos[key]
+        return {
             "id": int(self.ids[key]),
             "name": reader.name.partition("/")[2],
             "full_name": reader.name,
             "private": key in self.private,
             "html_url": f"{self.web}/{reader.name}",
             "default_branch": reader.default_branch,
+            "archived": key in self.archived,
         }
-        return Reply(200, body)
 
     def _branches(self, known: bool, query: dict[str, str], name: str = "", number_of: str = "", **_: object) -> Reply:
         reader = self.reader(known, name, number_of, "/branches")

@@ -242,6 +242,15 @@ class SourceContract:
         assert served.source.later(served.repo, "", start, at(12)) == (day[OF_THE_DAY.index("rename")],)
         assert served.source.later(served.repo, "", start, at(12) - timedelta(seconds=1)) == ()
 
+    def test_what_touches_a_file_or_a_folder_comes_newest_first(self, served, day):
+        known = dict(zip(OF_THE_DAY, day, strict=True))
+        path = known["rename"].files[0].path
+        found = served.source.touching(served.repo, "", [path], 10)
+        assert found == (known["mention"], known["rename"])
+        assert served.source.touching(served.repo, "main", [path], 1) == found[:1]
+        assert served.source.touching(served.repo, "", ["no/such/file", ""], 10) == ()
+        assert served.source.touching(served.repo, "", [], 10) == ()
+
     def test_a_commit_of_the_period_is_the_same_asked_for_alone(self, served, day):
         assert [served.source.commit(served.repo, commit.sha) for commit in day] == list(day)
 
@@ -743,6 +752,16 @@ class SourceContract:
 
     def test_an_empty_repository_has_no_commits(self, served):
         assert served.source.commits(served.empty, "", DAY, NEXT_DAY) == ()
+
+    def test_the_first_of_some_paths_that_is_a_file_is_read_at_the_tip(self, served):
+        read = served.source.text
+        assert read(served.repo, "", ("docs/none", "README.md", ".mailmap")) == "# Example\n\nTomorrow.\n"
+        assert read(served.repo, "release/1.0", ("src/release.py",)) == "release = 1\n"
+        for paths in (("docs/none",), ("src",), ()):
+            assert read(served.repo, "main", paths) is None
+        assert read(served.empty, "", ("README.md",)) is None
+        with pytest.raises(NotFound):
+            read(served.missing, "", ("README.md",))
 
     def test_an_empty_repository_has_no_commit_to_look_up(self, served):
         with pytest.raises(NotFound):

@@ -24,6 +24,7 @@ from bot.errors import BudgetSpent, LeaseLost, NotFound
 from bot.ports import Store
 from bot.values import (
     EPOCH,
+    GATHERED,
     SCHEDULED,
     Account,
     Analysis,
@@ -51,6 +52,7 @@ from bot.values import (
     Insight,
     Link,
     Mark,
+    Member,
     Named,
     Period,
     Person,
@@ -68,6 +70,7 @@ from bot.values import (
     Suggestion,
     Taken,
     Theme,
+    Turn,
     Usage,
 )
 
@@ -209,7 +212,13 @@ SUBSCRIPTIONS = st.builds(
     zone=TEXT,
     language=TEXT,
     branch=TEXT,
-    filters=st.builds(Filters, st.lists(TEXT, max_size=2).map(tuple), st.lists(TEXT, max_size=2).map(tuple)),
+    filters=st.builds(
+        Filters,
+        *[st.lists(TEXT, max_size=2).map(tuple)] * 2,
+        labels=st.lists(TEXT, max_size=2).map(tuple),
+        owners=st.lists(TEXT, max_size=2).map(tuple),
+    ),
+    holidays=TEXT,
     quiet=st.booleans(),
     paused=TEXT,
     created=st.datetimes(timezones=st.just(UTC)),
@@ -1091,6 +1100,21 @@ class StoreContract:
         assert list(store.delivered_digests(REPO, digest(commit(1)).branch, "en", period)) == ["k"]
         assert store.delivered_digests(REPO, digest(commit(1)).branch, "zh", period) == {}
 
+    def test_a_posted_delivery_of_a_group_told_of_each_of_its_repositories(self, store: Store) -> None:
+        number, other = store.subscribe(DAILY).id, digest(commit(2))
+        other = replace(other, repository=replace(other.repository, name="team/other"))
+        for key, each in (("k", digest(commit(1))), ("l", other)):
+            store.keep_digest(key, each, START)
+        members = (Member(REPO, START, digest="k"), Member("team/other", START, digest="l"), Member("team/x", START))
+        begun = replace(planned(store, number), members=members)
+        step = Step("headline", StepState.DONE, START, "t1")
+        store.keep_delivery(replace(begun, digest=GATHERED, steps=(step,)))
+        (kept,) = store.deliveries(number)
+        assert (kept.members, kept.digests) == (members, ("k", "l"))
+        assert [each.place.thread for each in store.delivered_to("team/other", commit(2).sha)] == ["t1"]
+        assert store.delivered_grades(REPO, [commit(1).sha, commit(2).sha]) == {commit(1).sha: GRADE}
+        assert list(store.delivered_digests("team/other", other.branch, "en", other.period)) == ["l"]
+
     def test_a_digest_that_was_not_posted_told_nothing(self, store: Store) -> None:
         number = store.subscribe(DAILY).id
         store.keep_digest("k", digest(commit(1)), START)
@@ -1160,6 +1184,28 @@ class StoreContract:
         store.forget_person("slack:T1/U1")
         assert store.counts()["muted"] == 1
 
+    def test_what_was_asked_in_a_thread_is_kept_there_for_a_while(self, store: Store, reopen) -> None:
+        thread, other = Place("slack", "C1", "t1"), Place("slack", "C1", "t2")
+        turns = [
+            Turn(START + timedelta(hours=n), f"q{n}?", "是的。\ud800", REPO, (f"{n:040x}",), "U1") for n in range(14)
+        ]
+        for turn in turns:
+            store.keep_turn(replace(thread, viewer="U1"), turn)
+        store.keep_turn(other, turns[0])
+        store.keep_turn(other, replace(turns[0], answer="again"))
+        store = reopen()
+        assert [turn.question for turn in store.turns(thread, START)] == [f"q{n}?" for n in range(2, 14)]
+        assert store.turns(thread, turns[13].at) == (replace(turns[13], answer="是的。\ufffd"),)
+        assert [turn.answer for turn in store.turns(other, START)] == ["again"]
+        assert store.turns(Place("slack", "C1"), START) == ()
+        store.keep_turn(Place("slack", "C2"), replace(turns[0], at=START + timedelta(days=31), person="U2"))
+        assert store.turns(thread, EPOCH) == (), "old ones are forgotten"
+        store.keep_turn(other, replace(turns[0], at=START + timedelta(days=32)))
+        assert store.forget_person("slack:T1/U1") == 1
+        assert (store.turns(other, EPOCH), store.counts()["turns"]) == ((), 1)
+        store.forget_repository(REPO.upper())
+        assert store.counts()["turns"] == 0
+
     def test_counts_are_the_rows_of_each_table_and_the_size(self, store: Store) -> None:
         empty = store.counts()
         number = store.subscribe(DAILY).id
@@ -1186,6 +1232,7 @@ class StoreContract:
             "links": 0,
             "follow_ups": 0,
             "muted": 0,
+            "turns": 0,
         }
 
     def test_closing_twice_is_no_error(self, store: Store) -> None:

@@ -184,35 +184,6 @@ def test_every_python_that_is_promised_is_tried():
 # --- The pages -----------------------------------------------------------------------------------
 
 
-def anchors(page: str) -> set[str]:
-    titles = re.findall(r"^#+ (.*)$", page, re.M)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
-
-
-@pytest.mark.parametrize("name", ["deploy", "watching", "upgrading", "operating", "backup"])
-def test_what_a_page_links_to_is_there(name):
-    page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)\s]+)\)", page):
-        path, _, anchor = target.partition("#")
-        if path.startswith("http"):
-            continue
-        file = ROOT / "docs" / path if path else ROOT / "docs" / f"{name}.md"
-        assert file.exists(), target
-        assert not anchor or anchor in anchors(file.read_text(encoding="utf-8")), target
-
-
-def test_the_pages_name_only_commands_and_settings_that_there_are():
-    from bot.cli import cli
-    from bot.conversation.commands import COMMANDS
-
-    for name in ("deploy", "watching", "upgrading"):
-        page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
-        settings = set(re.findall(r"\b(?:DIGEST|OPENAI|SLACK|FEISHU|GITHUB)_[A-Z_]+\b", page))
-        assert {s.lower() for s in settings} - AllSettings.model_fields.keys() <= {"slack_webhook"}  # a CI's secret
-        named = set(re.findall(r"`digest ([a-z]+)", page))
-        assert named <= cli.commands.keys() | COMMANDS.keys()
-
-
 def test_the_newest_version_has_a_row_in_the_page_of_upgrades():
     page = (ROOT / "docs" / "upgrading.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| (\d\S*) \|", page, re.M)[0] == __version__

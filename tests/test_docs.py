@@ -22,6 +22,7 @@ from typed import run
 from bot import crontab
 from bot.cli import cli
 from bot.conversation import grammar
+from bot.conversation.asked import asked as question
 from bot.conversation.commands import WORDS
 from bot.parts import AllSettings
 
@@ -31,6 +32,7 @@ PAGES = [
     *(ROOT / f"{name}.md" for name in ("README", "README.zh", "CONTRIBUTING", "SECURITY")),
     *sorted(DOCS.glob("*.md")),
 ]
+LINKED = [ROOT / "CHANGELOG.md", ROOT / ".github/PULL_REQUEST_TEMPLATE.md"]
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.M | re.S)
 SETTING = re.compile(r"\b(?:DIGEST|SLACK|FEISHU|GITHUB|OPENAI)_[A-Z_]*[A-Z]\b")
 NOT_SETTINGS = {"SLACK_WEBHOOK"}
@@ -171,7 +173,7 @@ def parsed(words: list[str]) -> None:
             return
     with cli.commands["ask"].make_context("ask", list(words)) as context:
         asked = context.params["words"]
-    assert not asked or is_understood(asked[0]), words
+    assert not asked or is_understood(asked[0]) or question(" ".join(asked), grammar.EVERYBODYS), words
 
 
 def is_understood(word: str) -> bool:
@@ -280,7 +282,9 @@ def anchors(page: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "CHANGELOG.md", ROOT / ".github/PULL_REQUEST_TEMPLATE.md"], ids=lambda page: page.name
+)
 def test_every_link_of_a_page_leads_somewhere(page):
     for path, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", re.sub("`[^`\n]*`", "", text(page))):
         target = page.parent / path if path else page

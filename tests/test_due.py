@@ -154,7 +154,9 @@ ZONES = [
 SCHEDULES = ["0 9 * * *", "0 9 * * mon-fri", "30 2 * * *", "15 0 * * sun", "0 9,17 * * *", "45 23 * * *", "0 8 1 * *"]
 # What may happen between two looks: time passes; a schedule or a zone is changed; the clock stands; a post fails.
 STEPS = st.tuples(
-    st.integers(1, 60 * 24 * 12), st.sampled_from(SCHEDULES), st.sampled_from(ZONES), st.sampled_from("ddddfp")
+    st.integers(1, 60 * 24 * 12),
+    st.tuples(st.sampled_from(SCHEDULES), st.sampled_from(ZONES), st.sampled_from(["", "CN", "DE-BE"])),
+    st.sampled_from("ddddfp"),
 )
 
 
@@ -184,7 +186,7 @@ class Pushed:
 
 @given(
     start=st.datetimes(datetime(2025, 9, 1), datetime(2026, 11, 30)),
-    first=st.tuples(st.sampled_from(SCHEDULES), st.sampled_from(ZONES)),
+    first=st.tuples(st.sampled_from(SCHEDULES), st.sampled_from(ZONES), st.sampled_from(["", "CN", "US"])),
     changes=st.lists(STEPS, min_size=1, max_size=14),
     landed=st.lists(
         st.tuples(st.integers(-5_000, 60 * 24 * 90), st.integers(-60 * 24 * 40, 60 * 24 * 400)), max_size=25
@@ -202,10 +204,11 @@ def test_each_commit_is_in_exactly_one_digest(start, first, changes, landed):
         for number, (minute, before) in enumerate(landed)
     )
     commits = [(commit(sha=sha(number), committed=dated), pushed) for pushed, dated, number in pushes]
-    expression, zone = first
-    subscription = Subscription(Place("slack", "C1"), "o/r", expression, zone, "en", created=created)
+    expression, zone, holidays = first
+    known = {"created": created, "holidays": holidays}
+    subscription = Subscription(Place("slack", "C1"), "o/r", expression, zone, "en", **known)
     now, last, told, gaps, there, ended, begin = created, None, [], [], None, None, None
-    for minutes, new_schedule, new_zone, outcome in changes:
+    for minutes, new, outcome in changes:
         now += timedelta(minutes=minutes)
         made = planned_delivery(subscription, last, now)
         if made:
@@ -225,8 +228,9 @@ def test_each_commit_is_in_exactly_one_digest(start, first, changes, landed):
                 begin = begin or made.cursor
                 there = {c.sha for c, pushed in commits if pushed <= now} if there is None else there
                 tip = found.tip
-        if (new_schedule, new_zone) != (subscription.schedule, subscription.zone):
-            subscription = replace(subscription, schedule=new_schedule, zone=new_zone, scheduled=now)
+        if new != (subscription.schedule, subscription.zone, subscription.holidays):
+            expression, zone, holidays = new
+            subscription = replace(subscription, schedule=expression, zone=zone, holidays=holidays, scheduled=now)
     assert len(told) == len(set(told))
     if there is None or not tip:
         return

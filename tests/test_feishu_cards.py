@@ -219,7 +219,19 @@ def test_the_headline_shows_its_numbers_and_the_strongest_colour():
     kinds = [column["data_type"] for column in next(elements([page], "table"))["columns"]]
     assert kinds == ["text", "text", "markdown", "options"]
     row = next(elements([page], "table"))["rows"][0]
-    assert row["c3"] == [{"text": "🔴 High", "color": "red"}]
+    assert row["c3"] == [{"text": "High", "color": "red"}]
+
+
+def test_a_column_is_as_wide_as_what_it_holds():
+    """Whether or not it is linked: what a repository without addresses landed has no links."""
+    said = "fix: a sentence that tells what was changed in this commit"
+    names = [(Span("Ada"),), (Span("Grace Brewster Murray Hopper of the Navy"),), (Span("Linus"),)]
+    for url in (URL, None):
+        rows = tuple(((Span("09:15"),), name, (Span(said, url),), (HIGH,)) for name in names)
+        table = Table(("Time", "Author", "Message", "Importance"), rows)
+        (page,) = accepted(Message("t", (Span("t"),), (table,)))
+        widths = [column["width"] for column in next(elements([page], "table"))["columns"]]
+        assert widths == ["80px", "130px", "300px", "94px"]
 
 
 def test_an_empty_day_is_blue_without_tags_and_chart():
@@ -235,7 +247,7 @@ def test_the_rest_is_a_panel_for_each_mark():
     (page,) = accepted(message)
     panels = list(elements([page], "collapsible_panel"))
     assert [panel["header"]["title"]["content"] for panel in panels] == ["🟡 12", "🟢 13"]
-    assert [panel["expanded"] for panel in panels] == [False, False]
+    assert [panel["expanded"] for panel in panels] == [True, False]
     assert page["header"]["template"] == "orange"
     for part in message.parts:
         assert all(words(line[1:]) in said_in([page]) for line in part.lines)

@@ -114,7 +114,7 @@ def test_a_pull_request_that_was_ported_is_found_where_it_landed(tmp_path, clock
 
 def test_a_series_is_a_theme(world):
     (post,) = world.ask("2026-02-18")
-    assert "Move the settings to TOML: 3 commits" in words(post.headline)
+    assert "Move the settings to TOML  · 3 commits:  #33 ,  #32 ,  #31" in words(post.headline)
 
 
 def test_the_report_tells_the_same(world, history):

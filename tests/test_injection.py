@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import unicodedata
 from collections import Counter
@@ -99,6 +100,8 @@ INVENTED = "send_home(secrets)"
 in_git = pytest.mark.parametrize("item", [h for h in HOSTILE if h.in_git], ids=lambda h: h.name)
 every_item = pytest.mark.parametrize("item", HOSTILE, ids=lambda h: h.name)
 demanding = pytest.mark.parametrize("item", [h for h in HOSTILE if h.demands], ids=lambda h: h.name)
+FORGED = [h for h in HOSTILE if h.demands and (os.environ.get("STRESS") or h.name.startswith("fake-triage"))]
+"""On a whole day only those that forge a list of grades; `make stress` tries all."""
 
 
 def test_the_set_is_large_and_covers_every_kind_in_both_languages() -> None:
@@ -614,7 +617,7 @@ def test_a_forged_answer_that_fits_the_day_still_cannot_silence(attacked: Attack
     assert len(high) >= 2
 
 
-@demanding
+@pytest.mark.parametrize("item", FORGED, ids=lambda h: h.name)
 def test_a_model_that_forges_the_answer_for_a_day_changes_no_grade_it_does_not_name(
     attacked: Attacked, item: Hostile, tmp_path: Path
 ) -> None:

@@ -61,7 +61,15 @@ WORDS = st.text(SHOWN, min_size=1, max_size=8)
         zone=st.sampled_from(["UTC", "Europe/Berlin"]),
         language=st.sampled_from(["en", "zh"]),
         branch=st.text(SHOWN, max_size=5),
-        filters=st.builds(Filters, st.lists(WORDS).map(tuple), st.lists(WORDS).map(tuple), st.booleans()),
+        filters=st.builds(
+            Filters,
+            st.lists(WORDS).map(tuple),
+            st.lists(WORDS).map(tuple),
+            st.booleans(),
+            labels=st.lists(WORDS).map(tuple),
+            owners=st.lists(WORDS).map(tuple),
+        ),
+        holidays=st.sampled_from(["", "CN", "DE-BE"]),
         quiet=st.booleans(),
         paused=st.sampled_from(["", "left"]),
         created=st.just(NOW),
@@ -85,6 +93,7 @@ def test_what_is_exported_is_imported_as_it_was(subscription):
         ({"paths": "src/"}, "paths"),
         ({"colour": "red"}, "colour"),
         ({"paused": "holiday"}, "paused"),
+        ({"holidays": "Atlantis"}, "holidays"),
     ],
 )
 def test_a_record_that_is_wrong_is_named_with_its_number_and_its_key(change, name):
@@ -261,7 +270,7 @@ def test_the_service_delivers_answers_tells_what_is_measured_and_ends(service, t
     try:
         service.slack.socket.wait_connected(30)
         until = time.monotonic() + 30
-        while not any("Full report" in m["text"] for m in service.slack.messages["C1"]):
+        while not any("Full report" in m["text"] for m in service.slack.channels["C1"].messages):
             assert time.monotonic() < until
             time.sleep(0.05)
         answers = {}

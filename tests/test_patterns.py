@@ -228,7 +228,7 @@ def test_the_patterns_are_found() -> None:
     found = patterns()
     assert len(found) > 400
     assert {name.partition(".")[0] for name in found} == {"bot", "adapters"}
-    assert found["bot.conversation.grammar._SLACK_LINK#0"][1] == {"sub"}
+    assert found["bot.conversation.grammar._WRAPPED#0"][1] == {"sub"}
 
 
 @pytest.mark.parametrize("pattern", [r"\s+$", r"<[^>]*>", r"x*\d+y", r"^\s*a?\s*b", r"^(?:a|a)*b"])

@@ -23,7 +23,13 @@ CHANGES = st.one_of(
     st.tuples(
         st.just("wait"), st.sampled_from([HOUR, 5 * HOUR, DAY, 3 * DAY, 40 * DAY, -HOUR / 2, -5 * HOUR, -3 * DAY])
     ),
-    st.tuples(st.just("follow"), st.integers(0, 2), st.sampled_from(SCHEDULES), st.sampled_from(ZONES)),
+    st.tuples(
+        st.just("follow"),
+        st.integers(0, 2),
+        st.sampled_from(SCHEDULES),
+        st.sampled_from(ZONES),
+        st.sampled_from(["", "", "DE"]),
+    ),
     st.tuples(st.just("pause"), st.integers(0, 2), st.sampled_from(["", "left", "user"])),
     st.tuples(st.just("leave"), st.integers(0, 2)),
     st.tuples(st.just("settle"), st.sampled_from(["done", "quiet", "failed"]), st.booleans()),
@@ -59,8 +65,9 @@ def change(store, now, what, *more):
     if what == "wait":
         return now + more[0]
     if what == "follow":
-        number, schedule, zone = more
+        number, schedule, zone, *holidays = more
         known = {"created": now, "scheduled": now, "language": "en", "schedule": schedule, "zone": zone}
+        known["holidays"] = "".join(holidays)
         store.subscribe(Subscription(Place("slack", f"C{number}"), "team/app", **known))
     elif what == "pause":
         store.pause(more[0] + 1, more[1])

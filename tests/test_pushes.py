@@ -207,9 +207,10 @@ def _depth(one: Made) -> int:
 class Follower:
     """A subscription, and what it was told: the decisions of a delivery, on what a real source says."""
 
-    def __init__(self, pushes: Pushes, source, repo: str) -> None:
+    def __init__(self, pushes: Pushes, source, repo: str, holidays: str = "") -> None:
         self.pushes, self.source, self.repo = pushes, source, repo
-        self.subscription = Subscription(Place("slack", "C1"), repo, "0 9 * * *", "UTC", "en", created=START)
+        known = {"created": START, "holidays": holidays}
+        self.subscription = Subscription(Place("slack", "C1"), repo, "0 9 * * *", "UTC", "en", **known)
         self.last = None
         self.told: Counter[str] = Counter()
         self.gone: Counter[str] = Counter()
@@ -230,12 +231,8 @@ class Follower:
             tip, told = (due.before.tip, ()) if due.before else (None, self.delivered)
             landing = self.source.landed(self.repo, "main", tip, Window(due.cursor, due.until, now, frozenset(told)))
             come = arrival("main", due.before, landing, lambda some: self.source.patches(self.repo, some))
-            mark, back, gone, notices = (
-                come.mark,
-                come.back,
-                come.gone,
-                said(reported(come, self.delivered, bool), Texts("en")),
-            )
+            notices = said(reported(come, self.delivered, bool), Texts("en"))
+            mark, back, gone = come.mark, come.back, come.gone
             new = undelivered(due, come.commits, self.delivered)
         state = DeliveryState.FAILED if outcome in "fp" else DeliveryState.DONE
         steps = () if outcome == "f" else (Step("headline", StepState.DONE, now, "t"),)
@@ -292,8 +289,8 @@ def _no_pause(monkeypatch):
     monkeypatch.setattr("github.Requester.time", SimpleNamespace(sleep=lambda _: None))
 
 
-def told_of(seed: int, folder: Path, kind: str) -> Follower:
-    """Ten days of pushes, and what was told of them."""
+def told_of(seed: int, folder: Path, kind: str, holidays: str) -> Follower:
+    """Ten days of pushes, and what was told of them on those that are no holidays."""
     chance = random.Random(seed)
     pushes = Pushes(folder / "repo.git", chance)
     base = pushes.new(START - 30 * DAY)
@@ -301,7 +298,7 @@ def told_of(seed: int, folder: Path, kind: str) -> Follower:
     opened = _git(pushes, folder) if kind == "git" else _github(pushes, TOKEN if kind == "github" else "")
     upgraded = chance.choice((0, 0, 3))
     with opened as (source, repo, fresh):
-        follower = Follower(pushes, source, repo)
+        follower = Follower(pushes, source, repo, holidays)
         for day in range(1, 11):
             for hour in sorted(chance.uniform(-20, -0.1) for _ in range(chance.randint(0, 3))):
                 now = START + day * DAY - 3 * HOUR + hour * HOUR
@@ -333,15 +330,19 @@ def check(seed: int, follower: Follower) -> None:
     assert not follower.inner_told, f"seed {seed}"
 
 
-@pytest.mark.parametrize(("kind", "seeds"), [("git", 5), ("github", 2), ("github-without-token", 1)])
-def test_each_commit_that_lands_is_told_once_whatever_its_date(tmp_path, monkeypatch, kind, seeds):
+KINDS = [("git", 4, ""), ("github", 2, ""), ("github-without-token", 1, ""), ("git", 2, "JP")]
+"""In Japan the 23rd is free, the Emperor's birthday."""
+
+
+@pytest.mark.parametrize(("kind", "seeds", "holidays"), KINDS)
+def test_each_commit_that_lands_is_told_once_whatever_its_date(tmp_path, monkeypatch, kind, seeds, holidays):
     said, seeds = Counter(), 1_000 if STRESS else seeds
     for seed in range(seeds):
         folder = tmp_path / str(seed)
         folder.mkdir()
         # Small pages in every other, so that lines are longer than one.
         monkeypatch.setattr("adapters.sources.git.source.PAGE", 1_000 if seed % 2 else 3)
-        follower = told_of(seed, folder, kind)
+        follower = told_of(seed, folder, kind, holidays)
         check(seed, follower)
         said.update(
             word for notice in follower.notices for word in ("Already reported", "no longer on it") if word in notice

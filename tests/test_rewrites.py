@@ -42,13 +42,17 @@ def uids(*made):
     return {one.uid for one in made}
 
 
-def test_a_merge_the_other_way_that_waits_keeps_the_tip_where_it_was(told):
-    """It was pushed in the morning and undone at noon: what the branch had before is not new then."""
+@pytest.mark.parametrize("dropped", [0, 1])
+def test_a_merge_the_other_way_that_waits_keeps_the_tip_where_it_was(told, dropped):
+    """It was pushed in the morning and undone at noon: what the branch had before is not new then.
+
+    Nor is it where the push also dropped the newest commit.
+    """
     pushes = told.pushes
     root = pushes.new(START - 30 * DAY)
     main = pushes.some(root, [START - n * DAY for n in range(20, 1, -1)])
     told(1, main)
-    own = pushes.new(START + DAY - 12 * HOUR, root)
+    own, main = pushes.new(START + DAY - 12 * HOUR, root), main.line()[dropped]
     assert told(2, pushes.new(START + 2 * DAY - 4 * HOUR, own, main)) == set()
     merged = pushes.new(START + 2 * DAY + HOUR, main, own)
     assert told(3, merged) == uids(merged)

@@ -57,8 +57,8 @@ def told(tmp_path, clock, day):
 
 
 def anonymous(digest):
-    """The digest without what a source alone knows: its name for the repository, accounts, and privacy."""
-    repository = replace(digest.repository, name="", private=False)
+    """The digest without what a source alone knows: its name for the repository, accounts, labels, and privacy."""
+    repository = replace(digest.repository, name="", private=False, labelled=False)
     entries = tuple(replace(e, commit=_anonymous(e.commit)) for e in digest.entries)
     return replace(digest, repository=repository, entries=entries)
 

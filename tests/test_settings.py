@@ -82,7 +82,8 @@ def test_the_example_and_the_tables_are_what_the_script_writes(script):
 def test_every_setting_is_described_in_both_languages(script):
     names = {name.upper() for name in AllSettings.model_fields}
     assert all(field.description for field in AllSettings.model_fields.values())
-    assert script.CHINESE.keys() - {"default"} == names
+    assert script.CHINESE.keys() - {"default", "heading", "note"} == names
+    assert script.CHINESE["note"].keys() < script.CHINESE["heading"].keys() < names
     worded = {n.upper() for n, f in AllSettings.model_fields.items() if (f.json_schema_extra or {}).get("default")}
     assert script.CHINESE["default"].keys() == worded
 

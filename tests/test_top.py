@@ -30,7 +30,9 @@ EN, ZH = Texts("en"), Texts("zh")
 
 def entry(number, score=0.9, importance=Importance.HIGH) -> Entry:
     one = commit(f"feat(api)!: replace endpoint {number}", sha=sha(number), pull=number)
-    return Entry(one, Grade(importance, one.reading.types, "", f"Sentence {number}.", score), Analysis("Summary."))
+    return Entry(
+        one, Grade(importance, one.reading.types, "", f"Sentence {number}.", score), Analysis(f"Summary {number}.")
+    )
 
 
 def digest(*entries) -> Digest:
@@ -48,10 +50,10 @@ def shown(post) -> list[str]:
 # --- What is posted --------------------------------------------------------------------------
 
 
-def test_a_thread_has_the_weightiest_in_the_order_of_the_table_and_the_headline_says_so():
+def test_a_thread_has_the_weightiest_in_their_order_and_the_headline_says_so():
     post = digests.post(FORTY, EN)
-    weightiest = sorted(FORTY.entries, key=lambda e: e.grade.score)[-TOP:]
-    assert shown(post) == [f"commit:{e.commit.sha}" for e in FORTY.entries if e in weightiest]
+    weightiest = sorted(FORTY.entries, key=lambda e: e.grade.score, reverse=True)[:TOP]
+    assert shown(post) == [f"commit:{e.commit.sha}" for e in weightiest]
     assert "Shown below: the 12 most important of 40 high commits" in words(post.headline)
     assert "40 个高重要度提交中最重要的 12 个" in words(digests.post(FORTY, ZH).headline)
     said, report = f"{words(post.headline)} ", markdown([FORTY], EN)
@@ -87,8 +89,8 @@ def test_a_table_and_a_rest_that_nobody_reads_are_kept_to_what_is_weightiest(mon
     assert "The table shows the 5 most important of 23 rows" in told
     assert [n for n in range(30) if f"replace endpoint {n} " in f"{told} "] == [0, 1, 2, 27, 29]
     assert "and 15 more in the full report" in words(post.replies[-1])
-    assert "Sentence 29." in words(post.replies[-1])
-    assert "Sentence 28." not in words(post.replies[-1])
+    assert "Summary 29." in words(post.replies[-1])
+    assert "Summary 19." not in words(post.replies[-1])
 
 
 def test_a_day_of_twenty_thousand_breaking_commits_is_a_few_messages():

@@ -33,11 +33,31 @@ def history(tmp_path_factory):
     return build.finish()
 
 
+class Remembered:
+    """A source that is asked the same only once: what stands still needs no git for every line."""
+
+    def __init__(self, source):
+        self._source = source
+        self._known = {}
+
+    def __getattr__(self, name):
+        def once(*asked):
+            key = name, repr(asked)
+            if key not in self._known:
+                found = getattr(self._source, name)(*asked)
+                self._known[key] = list(found) if name == "patches" else found
+            return iter(self._known[key]) if name == "patches" else self._known[key]
+
+        return once
+
+
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory, history):
     """A world in which nothing is changed, so that its digests are built once."""
     clock = Clock(datetime(2026, 2, 20, 1, 0, tzinfo=UTC))
     made = World(tmp_path_factory.mktemp("asked"), clock, str(history.path), allow=(str(history.path),))
+    source = Remembered(made.source)
+    made.sources = lambda _: source
     made.run(f"subscribe {history.path} on wed", CHANNEL)
     yield made
     made.close()
@@ -73,16 +93,68 @@ def test_several_commits_are_answered_in_their_order(asked):
 
 @pytest.mark.parametrize("options", TYPED["followed"])
 def test_an_option_means_what_it_says(world, history, options):
+    other = f"subscribe {history.path} at 07:07 on sun zone Asia/Dili lang en paths any authors any bots yes"
+
     def followed(typed):
         world.run(f"subscribe {history.path} {typed}", CHANNEL)
         (kept,) = world.store.subscriptions(CHANNEL)
-        world.run(f"subscribe {history.path} at 07:07 on sun zone Asia/Dili lang en", CHANNEL)
-        return kept.schedule, kept.zone, kept.language
+        world.run(other, CHANNEL)
+        return kept
 
-    world.run(f"subscribe {history.path} at 07:07 on sun zone Asia/Dili lang en", CHANNEL)
+    world.run(other, CHANNEL)
     meant = followed(options)
     found = {typed: followed(typed) for typed in TYPED["followed"][options]}
     assert {typed: kept for typed, kept in found.items() if kept != meant} == {}
+
+
+def test_people_type_enough():
+    lines = [line for kind in TYPED.values() for each in kind.values() for line in each]
+    assert len([line for kind in TYPED.values() for line in kind]) + len(lines) > 300
+
+
+@pytest.mark.parametrize(("line", "near"), TYPED["near"].items())
+def test_a_refusal_names_what_was_not_understood_and_the_nearest_that_is(asked, history, line, near):
+    said = asked.said(line.replace("subscribe .", f"subscribe {history.path}"), CHANNEL)
+    wrong = next(word for word in line.split() if word[:3].lower() in ("wen", "yes", "feb", "ser", "ber", "zoe"))
+    assert wrong in said
+    assert near in said
+
+
+@pytest.mark.parametrize("line", TYPED["several"])
+def test_several_repositories_are_followed_in_one_line(tmp_path, clock, line):
+    named = {}
+    for name in ("one", "two"):
+        build = Builder(tmp_path / name / "app")
+        build.commit("first", DAY, {"a.py": "b = 1\n"})
+        named[name] = build.finish().path
+    world = World(tmp_path, clock, allow=("*",))
+
+    def followed(typed):
+        posts = world.run(typed.format(**named), CHANNEL)
+        kept = world.store.subscriptions(CHANNEL)
+        (gone,) = world.run("unsubscribe {one} {two}".format(**named), CHANNEL)
+        assert world.store.subscriptions(CHANNEL) == ()
+        assert len(gone.headline.parts[0].lines) == 1 + len(kept)
+        return posts, {(each.repo, each.schedule) for each in kept}
+
+    meant = followed(line)
+    assert meant[1] == {(str(path), "0 21 * * mon-fri") for path in named.values()}
+    assert {typed: found for typed in TYPED["several"][line] if (found := followed(typed)) != meant} == {}
+    world.close()
+
+
+def test_of_several_repositories_one_that_cannot_be_followed_costs_the_others_nothing(world, history, tmp_path):
+    posts = world.run(f"subscribe {tmp_path / 'nowhere'} {history.path} at 9pm", CHANNEL)
+    assert [post.headline.key for post in posts] == ["subscribed", "error"]
+    (kept,) = world.store.subscriptions(CHANNEL)
+    assert kept.schedule == "0 21 * * wed"
+    with pytest.raises(UsageError):
+        world.run(f"subscribe {history.path} other/repo at 25:00", CHANNEL)
+
+
+def test_the_digests_of_several_repositories_are_asked_for_in_one_line(asked, history):
+    (one,) = asked.run(f"2026-02-18 {history.path} and {history.path}", CHANNEL)
+    assert one.headline.key == "headline"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar, assert_never
 
-from bot.values import Attachment, Button, Buttons, Fields, Line, Message, Part, Table, Text, one_line
+from bot.values import Attachment, Button, Buttons, Fields, Importance, Line, Message, Part, Table, Text, one_line
 
 _Page = TypeVar("_Page")
 
@@ -38,6 +38,16 @@ def closed(message: Message) -> tuple[Sequence[Part], tuple[Button, ...]]:
     """The parts of a message, and apart from them the buttons at its end, which belong on its first page."""
     *before, last = message.parts or (Text(()),)
     return (before, last.items) if isinstance(last, Buttons) else (message.parts, ())
+
+
+def is_high(row: Sequence[Line]) -> bool:
+    """Whether a row of a table begins with the mark of what must be read."""
+    return any(span.importance is Importance.HIGH for span in row[0])
+
+
+def gravest_first(table: Table) -> list[int]:
+    """The rows of a table that breaks, by number, in the order in which they get their places: what is high first."""
+    return sorted(range(len(table.rows)), key=lambda number: not is_high(table.rows[number]))
 
 
 class Packer(ABC):

@@ -74,7 +74,9 @@ def _sent(part: Part[_Mark], place: Place, beneath: Place) -> str:
 
 
 def _sent_before(place: Place, pages: Sequence[_Mark], files: Sequence[_Mark], look: Look[_Mark]) -> dict[_Mark, str]:
-    """What is there of a message: ids by mark. Without a page of it, files of the same names are another message's."""
+    """What is there of a message: ids by mark. Where no page of it is there, files of the same names are another's."""
+    if not pages:
+        return look(place, files)
     if place.thread:
         found = look(place, [*pages, *files])
         return found if found.keys() & set(pages) else {}
@@ -98,6 +100,20 @@ def matching(
         if len(found) == len(wanted):
             break
     return found
+
+
+class Replayed:
+    """The messages of a history, read once and no further than needed, however often they are gone through."""
+
+    def __init__(self, messages: Iterator[Json]) -> None:
+        self._messages = messages
+        self._read: list[Json] = []
+
+    def __iter__(self) -> Iterator[Json]:
+        yield from self._read
+        for message in self._messages:
+            self._read.append(message)
+            yield message
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """How far every delivery got, and which commits it reported: the tables `deliveries`, `told` and `told_commits`.
 
-Whoever plans for a subscription locks its row, whoever changes a delivery the delivery's, until the transaction ends.
+Planning for a subscription locks its row, changing a delivery locks the delivery's, until the transaction ends.
 """
 
 from collections.abc import Iterable
@@ -175,11 +175,13 @@ def _remember_told(db: Session, delivery: Delivery) -> None:
     """Remember what a delivery reported, at the moment its headline is posted."""
     if not (step := headline(delivery)):
         return
-    row = db.one("SELECT body, packed FROM digests WHERE key = ?", delivery.digest)
-    followed = db.one("SELECT body FROM subscriptions WHERE id = ?", delivery.subscription)
-    if not row or not followed:
+    if not (followed := db.one("SELECT body FROM subscriptions WHERE id = ?", delivery.subscription)):
         return
-    digest, place = load_digest(either(*row)), load(Subscription, followed[0]).place
-    rows = told_rows(repository_number(db, digest.repository.name), place, step, digest)
-    db.run_each(_TOLD_COMMITS, rows)
-    db.run("UPDATE digests SET told = 1 WHERE key = ?", delivery.digest)
+    place = load(Subscription, followed[0]).place
+    for key in delivery.digests:
+        if not (row := db.one("SELECT body, packed FROM digests WHERE key = ?", key)):
+            continue
+        digest = load_digest(either(*row))
+        rows = told_rows(repository_number(db, digest.repository.name), place, step, digest)
+        db.run_each(_TOLD_COMMITS, rows)
+        db.run("UPDATE digests SET told = 1 WHERE key = ?", key)

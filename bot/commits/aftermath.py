@@ -1,4 +1,4 @@
-"""What became of a commit's lines: which later commits took them away or changed them. Pure.
+"""What became of a commit's lines: which later commits removed or changed them. Pure.
 
 A commit's lines are followed through the patches of those that touched its files after it, as git-blame(1) would find
 them: a line belongs to whoever wrote it last.
@@ -118,7 +118,7 @@ class _Lines:
             self._left.clear()
 
     def follow(self, commit: Commit, changes: Sequence[FilePatch]) -> int:
-        """Move on past a commit; how many telling lines it took."""
+        """Move on past a commit; how many significant lines it removed or changed."""
         taken = 0
         texts = {patch.path: patch.text for patch in changes if patch.complete}
         for file in commit.files:

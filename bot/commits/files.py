@@ -1,8 +1,8 @@
 """What a file is, by its path alone: its kind, whether a program wrote it, and the component it belongs to. Pure.
 
 The patterns hold the names that build tools, test runners and package managers look for, and the folders that people
-use everywhere. A folder whose name products bear as well (`sample`, `testing`, `spec`) counts only where it stands as
-samples and tests do: at the top of a repository or of one of its packages.
+use everywhere. A folder whose name products use as well (`sample`, `testing`, `spec`) counts only where samples and
+tests usually are: at the top of a repository or of one of its packages.
 """
 
 import re

@@ -97,10 +97,10 @@ _FORMS = {
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a repository lives: the `kind` of its host (None: not known), and its `path` below the host's `root`.
+    """Where a repository is: the `kind` of its host (None: unknown), and its `path` below the host's `root`.
 
-    `title` is what people call it, `clone` what git clones over http(s), and `review` below what its changes lie,
-    where that is a Gerrit beside it.
+    `title` is what people call it, `clone` what git clones over http(s), and `review` the address of its changes, if
+    that is a Gerrit next to it.
     """
 
     kind: Kind | None
@@ -128,7 +128,7 @@ class Address:
 
     @property
     def links(self) -> Links:
-        """Where its pages are; none at all on a host of which nobody knows the form."""
+        """Where its pages are; none on a host whose form is unknown."""
         return links(self.kind, self.web, self.review)
 
 
@@ -434,9 +434,9 @@ _ID = re.compile(r"[?&;]id=([0-9a-f]{7,64})(?![\w-])", _FLAGS)
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a pasted address is of: a change request by its `number`, a commit by its `sha`, or a repository alone.
+    """What a pasted address is about: a pull request by its `number`, a commit by its `sha`, or only a repository.
 
-    `plain` says that it names a repository alone, in a way in which git would clone it.
+    `plain` says that it names only a repository, in a form that git would clone.
     """
 
     repository: Address
@@ -506,6 +506,12 @@ class Hosts:
     def is_name(self, text: str) -> bool:
         """Whether a text has the form of GitHub's `owner/name`."""
         return bool(_NAME.fullmatch(text))
+
+    def group(self, text: str) -> str:
+        """GitHub's group that a text names, `owner/*` or `owner/team-*`, also by its address; empty for none."""
+        rest = text.partition("://")[2] or text
+        rest = rest[len(self.github) + 1 :] if rest.lower().startswith(f"{self.github}/") else text
+        return rest if rest.endswith("*") and self.is_name(f"{rest[:-1]}x") else ""
 
     def key(self, name: str) -> str:
         """The same for every spelling of one repository, and for its name; empty for a path of this machine."""

@@ -26,7 +26,7 @@ def is_interface(path: str) -> bool:
 
 
 def touches_interface(patches: Iterable[FilePatch]) -> bool:
-    """Whether changed lines of source files define what others may call, or stand in files that others set or call."""
+    """Whether changed lines of source files define what others may call, or are in files that others set or call."""
     source = [p for p in patches if kind(p.path) is FileKind.SOURCE]
     return any(is_interface(p.path) or _defines(p.text) for p in source)
 

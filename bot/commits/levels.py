@@ -68,7 +68,7 @@ its `issues` and `other` hold, and what is `changed`, its own words tell."""
 
 
 def plain(text: str) -> str:
-    """Words alone: lower-case, one space between them, without emoji, punctuation and underscores."""
+    """Only words: lower-case, one space between them, without emoji, punctuation and underscores."""
     return re.sub(r"[\W_]+", " ", text[:_LONGEST].lower()).strip()
 
 
@@ -207,9 +207,9 @@ _FIRST = 300
 
 
 def level_of(text: str, level: NoteLevel | None, heading: str = "") -> NoteLevel | None:
-    """What an entry is, by the heading or the name that it stands under and by its own words, which may say more.
+    """What an entry is, by its heading or file name and by its own words, which may say more.
 
-    An entry under nothing is what it says itself; None where it does not say. Arguments: the entry on one line, and
+    Without a heading, an entry is what it says itself; None if it does not say. Arguments: the entry on one line, and
     what its heading says; the heading itself, since a note on upgrades may ask nothing of anybody.
     """
     text = text[:_READ]
@@ -310,10 +310,10 @@ def sentences(text: str) -> list[str]:
 
 
 def action(text: str, level: NoteLevel) -> str:
-    """The sentence that says what users must do, or, of what breaks or ends, what stands in its place; else nothing.
+    """The sentence that says what users must do, or, if something breaks or ends, what replaces it; else nothing.
 
-    The first sentence of an entry says what was done, even where it is written as an order (`Remove the old name`);
-    that of a repair tells the fault.
+    The first sentence of an entry says what was done, even if it is imperative (`Remove the old name`); that of a fix
+    describes the fault.
     """
     said = [one_line(sentence) for sentence in sentences(text[:_READ])]
     first = int(level is NoteLevel.FIX)
@@ -373,10 +373,10 @@ _OF_OTHERS = frozenset({"dependencies", "dependency", "deps", "renovate", "ä¾èµ
 
 
 def labelled(labels: list[str]) -> list[tuple[NoteLevel, str]]:
-    """The labels that say what a change is, each with what it says, as they come.
+    """The labels that say what a change is, each with what it says, in order.
 
-    Where a label says that dependencies change, `major` is their version, as bots write it. That there is a release
-    note counts as something new only where no other label tells what it is. Argument: the labels.
+    If a label says that dependencies change, `major` is their version, as bots write it. The existence of a release
+    note counts as something new only if no other label says what it is. Argument: the labels.
     """
     words = [_without_front(plain(label)) if len(label) <= _LONGEST else "" for label in labels]
     silent = _BUMPED if not _OF_OTHERS.isdisjoint(words) else frozenset()

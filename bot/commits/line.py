@@ -1,8 +1,8 @@
-"""What a branch has now that it had not when it was told of last: by what can be reached, whatever its dates say.
+"""What is new on a branch since it was last reported: by what can be reached, whatever the dates.
 
-A line is the first-parent history of a branch, newest first, read in pages and no further than needed. What lies below
-a commit that can be reached from somewhere can be reached from there too, so that a few questions find where a line was
-left. Pure, but for those questions.
+A line is the first-parent history of a branch, newest first, read in pages and no further than needed. Everything
+below a reachable commit is reachable too, so a few questions find where a branch left its old line. Pure, except for
+those questions.
 """
 
 from bisect import bisect_left
@@ -57,7 +57,7 @@ class Origin:
 
 
 class Lines(Protocol[P]):
-    """What a source tells of the lines of a repository. All of it raises what the source raises."""
+    """What a source knows about the lines of a repository. Every method raises what the source raises."""
 
     def pages(self, tip: str) -> Iterable[Sequence[P]]:
         """The line down from `tip`, none of its pages empty. Raises NotFound where it is cut off (a shallow clone)."""
@@ -82,7 +82,7 @@ class Lines(Protocol[P]):
 
 @dataclass(frozen=True, slots=True)
 class Stretch(Generic[P]):
-    """The upper part of a line: `met` says that its old tip lies right below, `whole` that no more of it is above.
+    """The upper part of a line: `met` says that its old tip is right below, `whole` that no more of it is above.
 
     `below` is what was read of the rest.
     """
@@ -121,9 +121,10 @@ def landing(lines: Lines[P], head: str, tip: str | None, window: Window, row: in
 def by_dates(
     lines: Lines[P], head: str, window: Window, row: int, *, dated: bool = False, lost: bool = False
 ) -> Landing:
-    """What is dated since some time, and what lies above all that was told before, up to what waits.
+    """What is dated since some time, and what is above everything reported before, up to what waits.
 
-    That is the newest by its date of the time before, where nobody knows what was told. With `dated` there is too much.
+    That is the newest commit, by its date, of the time before, if nobody knows what was reported. With `dated` there is
+    too much of it.
     """
     line = recent(lines.pages(head), window.since, row)
     start = waiting(line, window)
@@ -207,7 +208,7 @@ def paired(new: Iterable[Named], old: Iterable[Named], names: Mapping[str, str])
 
 
 def beyond(pages: Iterable[Sequence[P]], tip: str, reached: Callable[[str], bool]) -> Stretch[P]:
-    """What of a line cannot be reached from `tip` (empty: nothing can), as `reached` tells of a SHA."""
+    """What of a line cannot be reached from `tip` (empty: nothing can); `reached` decides that for a SHA."""
     line: list[P] = []
     for number, page in enumerate(pages, 1):
         at = next((at for at, point in enumerate(page) if point.sha == tip), None)

@@ -103,8 +103,8 @@ class Tree(Protocol):
 def pattern(word: str) -> re.Pattern[bytes]:
     """Finds a word literally and whole: where it begins or ends as an identifier does, the identifier does too.
 
-    Letters are ASCII's, as in `git grep --word-regexp`, so that a name within a Chinese sentence is found. With the
-    word in front a search is twenty times as fast as with what may not stand before it.
+    Letters are ASCII's, as in `git grep --word-regexp`, so that a name within a Chinese sentence is found. A search
+    that starts with the word is twenty times as fast as one that starts with what may not come before it.
     """
     plain = re.escape(word.encode())
     before = b"(?<![A-Za-z0-9_]%s)" % plain if _WHOLE.match(word[:1]) else b""
@@ -384,10 +384,9 @@ def _indent(line: bytes) -> int:
 
 
 def within(sights: Sequence[Sight], room: int) -> tuple[Sight, ...]:
-    """Sights that together hold no more than `room` characters: who needs little gets all, the others equal shares.
+    """Sights that together have no more than `room` characters: small ones are whole, the others get equal shares.
 
-    Lines that were asked for by their numbers are shown whole before, in half of the room, since whoever asks so knows
-    which decide.
+    Lines requested by number come first and whole, in half of the room, since that request knows what matters.
     """
     needs = [sum(map(_size, sight.excerpts)) for sight in sights]
     shares, left = list(needs), room

@@ -1,9 +1,9 @@
-"""A commit message taken apart: its title, the number it names, what was merged, and what of its body is for a reader.
+"""A parsed commit message: its title, the number it names, what was merged, and which part of its body is for readers.
 
 Pure. Messages are untrusted: they are read line by line, every repetition in a pattern is bounded, and a hostile
-message costs what an ordinary one of its length costs.
+message costs no more than an ordinary one of its length.
 
-What tools write is documented or was read off public histories: GitHub ("Merging a pull request"), GitLab ("Commit
+What tools write is documented, or was found in public histories: GitHub ("Merging a pull request"), GitLab ("Commit
 message templates"), Gitee, Gitea ("Merge message templates"), Bitbucket Cloud and Server, Azure DevOps, Gerrit and
 Zuul, bors and homu, git-merge(1) with `--log`, Copybara.
 """
@@ -92,10 +92,10 @@ _BEFORE_CHINESE = {"add": ChangeType.FEATURE, "reset": ChangeType.REVERT}
 
 @dataclass(frozen=True, slots=True)
 class Title:
-    """A title taken apart. `whole` is all of it on one line; `text` the sentence without marks and a known type.
+    """A parsed title. `whole` is all of it on one line; `text` the sentence without marks and a known type.
 
-    `summary` is `text` without the name of a part in front (`parser: …`) either; `word` is the word of the header,
-    lower-case, `type` what it, a tag or an emoji names; `bang` says that a `!` or an emoji calls it breaking.
+    `summary` is `text` also without the name of a part before it (`parser: …`); `word` is the word of the header,
+    lower-case, `type` the one that it, a tag or an emoji names; `bang` says that a `!` or an emoji calls it breaking.
     """
 
     whole: str
@@ -158,7 +158,7 @@ _REPAIR = re.compile(r"(?:(?:fixup|squash|amend)! ){1,5}", re.IGNORECASE)
 
 
 def parse(whole: str) -> Title:
-    """A title on one line, taken apart: `[ABC-1] ✨ feat(api)!: page lists` and the like."""
+    """Parse a title on one line: `[ABC-1] ✨ feat(api)!: page lists` and the like."""
     whole = _REPAIR.sub("", whole) if _REPAIR.match(whole) else whole
     reader = _Reader(whole[:_TITLE])
     reader.marks()
@@ -341,7 +341,7 @@ def is_trailer(line: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading of a body, empty for what stands before the first, and its lines as written."""
+    """A heading in a body, empty for what comes before the first, and its lines as written."""
 
     heading: str
     lines: tuple[str, ...]
@@ -512,10 +512,10 @@ _BRANCH = re.compile(r"['\"“‘`](?P<name>[^'\"”’`]{1,200})['\"”’`]")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message read. `merge` says that its subject tells of a merge; `branch` is what it says was merged.
+    """A parsed message. `merge` says that its subject is about a merge; `branch` is what it says was merged.
 
-    `title` is empty where only a merge was told; `number` is `sure` where it stands as tools write it; `subject` is
-    the first line, `body` what is left of the message beyond the title.
+    `title` is empty if it says only that something was merged; `number` is `sure` if it is written as tools write it;
+    `subject` is the first line, `body` the rest of the message without the title.
     """
 
     subject: str
@@ -530,7 +530,7 @@ class Message:
 
 @lru_cache(maxsize=512)
 def read(message: str, place: str = "") -> Message:
-    """A message, read: its title, wherever that stands, never a trailer or a merge's phrase.
+    """Parse a message: its title, wherever that is, never a trailer or a merge's phrase.
 
     `place` is what people call the repository, `owner/name`: an address in the message counts only where it is there.
     """

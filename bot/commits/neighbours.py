@@ -1,4 +1,4 @@
-"""What else landed at the time of a commit and touches the same things, and why it is taken to. Pure."""
+"""What else landed at the time of a commit and touches the same things, and why it seems to. Pure."""
 
 import re
 from collections import Counter

@@ -1,9 +1,9 @@
-"""What of a notebook's patch somebody wrote. Pure.
+"""Which parts of a notebook's patch people wrote. Pure.
 
-A notebook (`.ipynb`) is JSON whose cells hold their source beside what a kernel and an editor put there: outputs,
+A notebook (`.ipynb`) is JSON whose cells have their source next to what a kernel and an editor put there: outputs,
 images as base64, counters, ids, metadata (nbformat.readthedocs.io/en/latest/format_description.html). nbformat writes
-one value a line, indented by a fixed step, so that the depth of a line tells what it is, in the middle of a hunk as
-well: a cell's keys stand three steps deep, the lines of its source four, and what belongs to an output five or more.
+one value a line, indented by a fixed step, so the depth of a line shows what it is, in the middle of a hunk as
+well: a cell's keys are three steps deep, the lines of its source four, and what belongs to an output five or more.
 """
 
 import re
@@ -16,9 +16,9 @@ _COMPACT = re.compile(r'^[ +-]\s*\{\s*"(?:cells|metadata|nbformat)', re.MULTILIN
 
 
 def written(patch: str) -> re.Pattern[str]:
-    """What a line of this patch (with its mark) matches where somebody wrote it: a cell's source or type.
+    """What a line of this patch (with its mark) matches if a person wrote it: a cell's source or type.
 
-    Every line does where the whole notebook stands on one, since nothing tells its parts apart.
+    Every line does if the whole notebook is on one, since its parts cannot be distinguished.
     """
     if _COMPACT.search(patch):
         return re.compile("")

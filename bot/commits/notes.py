@@ -1,8 +1,8 @@
-"""The maintainers' own word: what a commit itself adds for users to read, and the labels of its change request. Pure.
+"""The maintainers' own words: what a commit itself adds for users to read, and its pull request's labels. Pure.
 
-Read are changesets, fragments of changelogs, release notes and changelogs, from their patches alone. Only added lines
-speak: what was moved or corrected was said before. Nothing is parsed as YAML or as JSON: a patch holds pieces of files,
-and of an alias or a tag nothing may come. Where a fragment's format is documented stands in `bot.commits.levels`.
+These are changesets, changelog fragments, release notes and changelogs, read from their patches only. Only added lines
+count: what was moved or corrected was said before. Nothing is parsed as YAML or JSON: a patch has pieces of files, and
+nothing may come of an alias or a tag. `bot.commits.levels` says where each fragment format is documented.
 
 Patches are untrusted: a file is read up to a bound, line by line, and every repetition in a pattern is bounded.
 """
@@ -808,9 +808,9 @@ def _named_now(file: _File) -> bool:
 
 
 def notes(patches: Sequence[FilePatch]) -> tuple[Note, ...]:
-    """What a commit itself tells users, the heaviest first; nothing of what tells of a whole release.
+    """What a commit itself tells users, the most important first; nothing from notes of a whole release.
 
-    Argument: the patches of the files that can hold it (`is_telling`), and of no others.
+    Argument: the patches of the files that may have such notes (`is_telling`), and of no others.
     """
     files = _read(patches)
     said = _said(files)

@@ -1,4 +1,4 @@
-"""Reading patches: which hunks a language model sees within a token budget, and where a quote stands. Pure."""
+"""Reading patches: which hunks a language model sees within a token budget, and where a quote is. Pure."""
 
 import math
 import re
@@ -88,12 +88,12 @@ class Selection:
 def select(
     commit: Commit, patches: Sequence[FilePatch], budget: int, *, telling: Callable[[str], bool] = is_telling
 ) -> Selection:
-    """The whole patch where `budget` (tokens) holds it, else the most telling of it; by `telling`, notes come first.
+    """The whole patch if it fits into `budget` (tokens), else its most important parts; `telling` puts notes first.
 
-    Where room is short, the first piece of every file comes before any second, with one line around each change.
-    Changes that recur are shown once, pairs of lines that differ in white space alone not at all: they are named in
-    a line, and count as read. Tests get at most a fifth, unless nothing else needs the room. Binary files, generated
-    ones (except a few lines of code in a patch that is shown whole) and what of notebooks nobody wrote are named, not
+    If it does not fit, the first piece of every file comes before any second, with one line around each change.
+    Repeated changes are shown once, changes in white space only not at all: they are named in a line, and count as
+    read. Tests get at most a fifth, unless nothing else needs the room. Binary files, generated
+    ones (except a few lines of code in a patch that is shown whole) and generated parts of notebooks are named, not
     shown, and do not count for coverage.
     """
     return parts(commit, patches, budget, 1, telling=telling)[0]
@@ -107,9 +107,9 @@ def parts(
     *,
     telling: Callable[[str], bool] = is_telling,
 ) -> tuple[Selection, ...]:
-    """Like `select`, for a patch that is read in as few parts as it needs, up to `most`, of `budget` tokens each.
+    """Like `select`, for a patch that is read in as few parts as possible, up to `most`, of `budget` tokens each.
 
-    Files stay together where they can; notes stand in every part.
+    Files stay together if possible; notes are in every part.
     """
     texts = {p.path: p.text for p in patches}
     files = sorted(commit.files, key=lambda f: _order(f, texts.get(f.path, ""), telling))
@@ -320,7 +320,7 @@ class _Short:
         return _trimmed(hunk, lines, [line[0] in "+-" and n not in spared for n, line in enumerate(lines)])
 
     def chosen(self, most: int, telling: Callable[[str], bool]) -> tuple[list[_Piece], list[_Piece]]:
-        """The pieces that stand on each of `most` pages, which are of notes, and those that stand on one of them."""
+        """The pieces that are on each of `most` pages, which are notes, and those that are on one of them."""
         every = _Room(self._budget // 4)
         pinned: list[_Piece] = []
         queues: list[Iterator[_Piece]] = []
@@ -578,7 +578,7 @@ _NOTHING = frozenset(
 
 
 class EvidenceIndex:
-    """Where quotes stand in a commit's patch, message or change request; made once, asked for each statement."""
+    """Finds quotes in a commit's patch, message or pull request; made once, used for each statement."""
 
     def __init__(self, commit: Commit, patches: Sequence[FilePatch]) -> None:
         renamed = {f.previous: f.path for f in commit.files if f.previous}
@@ -590,13 +590,12 @@ class EvidenceIndex:
         self._texts: dict[str, _Lines] = {}
 
     def find(self, path: str, quote: str, near: int = 0) -> Evidence | None:
-        """Where `quote` stands in the patch of `path`, whatever its case and white space; None where it does not.
+        """Where `quote` is in the patch of `path`, whatever its case and white space; None if it is not there.
 
-        Of several places it is the one nearest to line `near`, with 0 the first.
-        An added or kept line is named by its number in the new file, a removed one by that in the old file. `path` is
-        one of the commit, or how exactly one of them ends. A quote that only the message holds is accepted for those
-        and for an empty path, and is the message's own; so is one that only the change request holds. A part of a word
-        is no quote, nor is a bare keyword.
+        Of several places, the one nearest to line `near`; with 0, the first. Added and unchanged lines have their
+        number in the new file, removed ones that in the old file. `path` is one of the commit's, or the end of exactly
+        one of them. A quote that only the message has is accepted for these and for an empty path, as the message's
+        own; so is one that only the pull request has. Part of a word is not a quote, nor is a bare keyword.
         """
         known = self._path(path)
         if known is None or len(quote) > _QUOTE_LIMIT:

@@ -150,9 +150,9 @@ def _is_program(name: str) -> bool:
 def writers(signed: Iterable[Sequence[Signature]]) -> tuple[Person, ...]:
     """Who wrote commits, each given by its author and then its co-authors.
 
-    The author of most of them comes first, then who has a part in most, else they stand in order.
+    The author of most of them comes first, then whoever contributed to most, then the order of the commits.
 
-    Programs and assistants count only where nobody else wrote anything; so does a name that stands for a whole project
+    Programs and assistants count only if nobody else wrote anything; so does a name for a whole project
     (`jax authors`, under which exports are made).
     """
     commits = list(signed)

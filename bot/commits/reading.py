@@ -59,11 +59,11 @@ def commit(
     mailmap: Mailmap = NO_MAILMAP,
     place: str = "",
 ) -> Commit:
-    """A commit, read.
+    """A commit with its reading.
 
-    `inner` are the commits that a merge brought in, oldest first, of which the first 250 count; `pull` is the change
-    request that the source knows of, `labels` are those on it, `request` is what is written in it; `mailmap` tells the
-    names of co-authors; `place` is what people call the repository, `owner/name`, where `repo` is not.
+    `inner` are the commits that a merge brought in, oldest first, of which the first 250 count; `pull` is the pull
+    request that the source knows, `labels` are its labels, `request` is what is written in it; `mailmap` has the names
+    of co-authors; `place` is what people call the repository, `owner/name`, if `repo` is not.
     """
     subject, body = split_message(written.message)
     merged = tuple(InnerCommit(w.sha, split_message(w.message)[0], w.author.shown) for w in inner[:INNER_COMMITS])
@@ -119,7 +119,7 @@ def split_message(text: str) -> tuple[str, str]:
 
 
 def number_of(text: str, place: str = "") -> tuple[int | None, bool]:
-    """The number of its own change request that a message names, and whether it stands where tools write it."""
+    """The number of its own pull request that a message names, and whether it is where tools write it."""
     found = message.read(text.replace("\0", "\ufffd"), place)
     return found.number, found.sure
 

@@ -71,12 +71,12 @@ _COUNTER = re.compile(
 
 
 def refers(draft: Draft, series: Series | None, bumped: bool, branch: str = "") -> tuple[Reference, ...]:
-    """The commits that a commit says it reverts, repairs, completes, ports or follows, each once, in the order of its
-    message within a kind; also what the name of the `branch` says that was merged.
+    """The commits that a commit says it reverts, repairs, completes, backports or follows, each once, in its message's
+    order within a kind; also what the name of the `branch` says that was merged.
 
     Only those of its own repository: `owner/name#12` counts where it is the draft's own, and `owner#12`, GitHub's short
     form for a fork of the same name, where it is its owner. A bot's body quotes what happened in other repositories,
-    therefore of a dependency bump the subject alone is read.
+    so only the subject of a dependency bump is read.
     """
     said = list(_from_title(draft, series))
     if not bumped:
@@ -90,7 +90,7 @@ def refers(draft: Draft, series: Series | None, bumped: bool, branch: str = "") 
 
 
 def requested(draft: Draft, known: Sequence[Reference], request: ChangeRequest) -> tuple[Reference, ...]:
-    """The commits that a commit names, with those that its change request alone names."""
+    """The commits that a commit names, with those that only its pull request names."""
     asked = replace(draft, title=parse(request.title) if request.title else draft.title, body=request.said)
     more = [*_from_title(asked, None), *_from_body(asked)] if request.title else list(_from_body(asked))
     names = {name for r in known for name in (r.pull, r.sha[:7]) if name}

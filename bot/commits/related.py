@@ -84,7 +84,7 @@ class _Joined:
         self._parent: dict[_Node, _Node] = {}
 
     def root(self, node: _Node) -> _Node:
-        """The one of its set that stands for all."""
+        """The representative of its set."""
         self._parent.setdefault(node, node)
         while (parent := self._parent[node]) != node:
             self._parent[node] = self._parent[parent]
@@ -100,8 +100,8 @@ def themes(commits: Sequence[Commit], grades: Sequence[Grade]) -> tuple[Theme, .
     """The commits that belong together, each in one theme at most, in table order (newest first), as are the themes.
 
     First come series and what commits say of one another, then what the grades name, then migrations. Commits which
-    a grade's theme holds completely are left to it. Bumps are no theme: they fold into a row (`rows`); one that was
-    reverted within the period stands beside its revert. Titles are the commits' own words or the grades'.
+    a grade's theme holds completely are left to it. Bumps are not a theme: they fold into a row (`rows`); one that was
+    reverted within the period is next to its revert. Titles are the commits' own words or the grades'.
     """
     period = _Period(commits)
     wanted = [one_line(g.theme, _TITLE_LIMIT) for g in grades]
@@ -321,9 +321,9 @@ def _nouns(subject: Reading) -> set[str]:
 
 
 def rows(entries: Sequence[Entry]) -> tuple[tuple[str, ...], ...]:
-    """The SHAs of the table's rows, in table order: each entry its own, but bots' bumps, where two or more, in one.
+    """The SHAs of the table's rows, in table order: each entry its own, but two or more bots' bumps in one.
 
-    Their row stands where the newest of them stood. What is high or speaks of security keeps a row of its own.
+    Their row is where the newest of them was. What is high or about security keeps a row of its own.
     """
     folded = [n for n, entry in enumerate(entries) if _folds(entry)]
     if len(folded) < 2:

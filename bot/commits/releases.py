@@ -1,6 +1,6 @@
 """Which tags name the releases of a repository: the names that are versions, and of these its own line. Pure.
 
-People tag much besides: nightlies, tags that move (`latest`, `v4` of an action), commits for a build service, and the
+People tag much else: nightlies, tags that move (`latest`, `v4` of an action), commits for a build service, and the
 packages of a monorepo. The forms are those of the tags of git, cargo, hugo, ironic, jax, executorch, click, luigi,
 libxml2, abseil, astro, changesets, serde, tokio and actions/checkout, and what semver.org and PEP 440 call a
 pre-release; `tests/test_releases.py` has them.
@@ -43,7 +43,7 @@ _BUILD = "b"
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What a tag's name says: what stands before the version, its numbers, and whether it is of a line at all.
+    """What a tag's name says: what comes before the version, its numbers, and whether it is on a line at all.
 
     `family` is lower case and without the separator; `package` says that its form names a package, as `cli@1.2` and
     `api/v1.2` do. A `nightly` is made of whatever there is, and is no release.
@@ -211,7 +211,7 @@ def _same_family(one: Release, other: Release, repository: str) -> bool:
 
 
 def bundles(releases: Iterable[Release], line: Iterable[Release], repository: str) -> list[tuple[Release, ...]]:
-    """Releases that are told of together, the newest first: the packages of a repository as one, any other alone.
+    """Releases that are reported together, newest first: the packages of a repository as one, any other by itself.
 
     `line` are all of the repository's.
     """

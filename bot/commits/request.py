@@ -26,10 +26,10 @@ class Requested:
 
 
 def beyond(requested: Requested, *said: str) -> ChangeRequest | None:
-    """What a change request says that the commit does not say; None for nothing.
+    """What a pull request says that the commit does not; None for nothing.
 
-    A title is said where its words stand, a description paragraph by paragraph: what hosts and people copy into a
-    message is wrapped, numbered and marked otherwise there. Argument `said`: what the commit says, in whatever parts.
+    Titles are compared by their words, descriptions paragraph by paragraph: what hosts and people copy into a message
+    is wrapped, numbered and marked differently there. Argument `said`: what the commit says, in whatever parts.
     """
     heard = _Heard("\n".join(said))
     title = one_line(requested.title, _LINE)

@@ -45,9 +45,9 @@ def weightiest_first(themes: Sequence[Theme], entries: Sequence[Entry]) -> tuple
 
 
 def undone_of(commits: Sequence[Commit]) -> tuple[Undone, ...]:
-    """The commits of a period, newest first, that another one of it took back; who only did that is spent with them.
+    """The commits of a period, newest first, that another one in it reverted; a pure revert is spent with them.
 
-    A revert that is taken back in its turn has taken nothing back. What is taken back in part stays.
+    A revert that was itself reverted undoes nothing. A partly reverted commit stays.
     """
     period = _Period(commits)
     takers: dict[int, int] = {}  # by place the place of the one that took it back, and still holds
@@ -130,7 +130,7 @@ def _calls_itself_a_revert(read: Reading) -> bool:
 def components(commits: Sequence[Commit]) -> tuple[Component, ...]:
     """The components in which most commits happened, the busiest first; each commit is in the one it changed most.
 
-    What touches no source happened in none, unless nothing does: tests, documents and pipelines are told by their type.
+    What touches no source is in none, unless nothing does: tests, documents and pipelines are shown by type.
     """
     changed = {c.sha: files for c in commits if (files := _source(c))} or {c.sha: _written(c) for c in commits}
     split: set[str] = set()

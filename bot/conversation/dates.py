@@ -21,6 +21,12 @@ _MONTH = (
     r"(?P<name>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
     r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
 )
+_NAMES = (
+    "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august"
+    " september october november december"
+)
+NAMES = tuple(_NAMES.split())
+"""The names of days and months, as they are written in full."""
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEKDAY = r"(?P<weekday>mon|tue|wed|thu|fri|sat|sun)(?:day|s|sday|nesday|rs|rsday|urday)?"
 _CHINESE_WEEK = "一二三四五六日"

@@ -12,9 +12,11 @@ in a chat that answers a person alone. Everything that is richer in a chat (butt
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from urllib.parse import unquote
 
 from bot.commits import releases
 from bot.commits.hosts import Hosts
@@ -22,15 +24,24 @@ from bot.errors import UsageError
 from bot.values import one_line
 
 _TEXT_LIMIT = 2_000
-_LEAD = re.compile(r"^\s*(?:[/／]\s*)?(?:digest(?:\s+|$)|日报\s*)", re.IGNORECASE)
-_WIDE = str.maketrans("＃＠／", "#@/")
+_LEAD = re.compile(r"^\s*(?:[/／]\s*)?(?:digest(?:[,，:：]?\s+|$)|日报[,，:：]?\s*)", re.IGNORECASE)
+_WIDE = {0xFF00 + code - 0x20: chr(code) for code in range(0x21, 0x7F) if chr(code).isalnum()}
+_WIDE |= dict(zip(map(ord, "＃＠／．＿－"), "#@/._-", strict=True))
 """What a Chinese keyboard writes for characters of the grammar."""
-_STOPS = "。，、；？！"
+_STOPS = "。，、；？！…～"
 """What ends a sentence in Chinese is no part of a word."""
-_SLACK_LINK = re.compile(r"<(?P<url>(?:https?://|mailto:)[^|<>\s]+)(?:\|(?P<typed>[^<>]*))?>")
+_WRAPPED = re.compile(r"<(?P<url>(?:https?://|mailto:|tel:)[^|<>\s]+)(?:\|(?P<typed>[^<>]*))?>")
+"""A link with what was typed, as Slack writes it and Feishu's adapter does."""
 _SENTENCE_END = re.compile(r"(?<=[\w)\]])[,;?!.:]+$")
 """What ends a sentence or a part of it, and no name: `..` and `docs/*` stay."""
-_WORD = re.compile(r'(?<!\S)[“"]([^"“”]+)[”"](?!\S)|(\S+)')
+_QUOTES = (('“"„', '”“"'), ("‘'`", "’'`"), ("「『", "」』"), ("«", "»"))
+"""Opening and closing quotes: those of keyboards, and those that programs make of them."""
+_QUOTED = "|".join(f"[{opening}]([^{opening}{closing}]+)[{closing}]" for opening, closing in _QUOTES)
+_WORD = re.compile(rf"(?<!\S)(?:{_QUOTED})[{_STOPS},;?!.:]*(?!\S)|(\S+)")
+_CALL = re.compile(r"<@[A-Z0-9]{1,40}(?:\|[^<>]{0,100})?>[,;?!.:]*")
+_EMOJI = re.compile(r":[\w'+-]{1,60}:")
+_PICTURES = frozenset({"So", "Sk", "Mn", "Cf"})
+"""The categories that emoji are made of (Unicode Standard Annex 44)."""
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
 _SLASHED_DATE = re.compile(r"\d{4}/\d{1,2}/\d{1,2}|\d{1,2}/\d{1,2}/\d{4}")
 _FIRST_YEAR = 1970
@@ -40,7 +51,8 @@ _BARE = re.compile(r"[0-9a-f]{4,64}|\d{1,9}", re.IGNORECASE)
 _NOUN = re.compile(r"prs?|mrs?|pulls?|pull-?requests?|merge-?requests?|commits?|sha|合并请求|提交", re.IGNORECASE)
 """What people say before a reference, which says it already."""
 _JOINED = re.compile(rf"^(?:{_NOUN.pattern})[:：]?(?=[#!]?\d)", re.IGNORECASE)
-_AND = frozenset({"and", "和", "与", "&", "+"})
+AND = frozenset({"and", "和", "与", "及", "&", "+", ",", "，", "、"})
+"""What stands between several of a kind."""
 
 EVERYBODYS = Hosts()
 """The code hosts that everybody knows, where the operator has named none."""
@@ -61,10 +73,20 @@ class CommitName:
 def words(text: str) -> list[str]:
     """The words of a line without `/digest`, with links that a chat wrapped taken out of their brackets.
 
-    What stands between double quotes is one word: a path may hold spaces.
+    What stands between quotes is one word: a path may hold spaces. An emoji by itself is none.
     """
-    line = _SLACK_LINK.sub(_typed, _LEAD.sub("", one_line(text[:_TEXT_LIMIT]))).translate(_WIDE)
-    return [quoted or _word(plain) for quoted, plain in _WORD.findall(line)]
+    line = _WRAPPED.sub(_typed, _LEAD.sub("", one_line(text[:_TEXT_LIMIT]))).translate(_WIDE)
+    found = ((match[1] or match[2] or match[3] or match[4], match[0]) for match in _WORD.finditer(line))
+    return [quoted or _word(plain) for quoted, plain in found if quoted or not _is_emoji(plain)]
+
+
+def is_call(word: str) -> bool:
+    """Whether a word only calls somebody, as Slack writes a mention."""
+    return bool(_CALL.fullmatch(word))
+
+
+def _is_emoji(plain: str) -> bool:
+    return bool(_EMOJI.fullmatch(plain)) or all(unicodedata.category(each) in _PICTURES for each in plain)
 
 
 def _word(plain: str) -> str:
@@ -74,9 +96,13 @@ def _word(plain: str) -> str:
 
 
 def _typed(link: re.Match[str]) -> str:
-    """What somebody typed where Slack made a link of it: of `README.md` and `a@b.dev` too."""
-    url, typed = link["url"], link["typed"] or ""
-    return typed if typed and url.rpartition("://")[2].removeprefix("mailto:").rstrip("/") == typed else url
+    """What somebody typed where a chat made a link of it: of `README.md`, `a@b.dev` and `2026-02-18` too."""
+    url, typed = link["url"], (link["typed"] or "").strip()
+    scheme, _, rest = url.partition(":")
+    same = scheme.lower() == "tel" or unquote(rest).removeprefix("//").rstrip("/").lower() == typed.rstrip("/").lower()
+    if typed and not same:
+        return f" {url} "  # in Chinese, words stand beside it without a space
+    return typed or url
 
 
 def quoted(value: str) -> str:
@@ -114,7 +140,7 @@ def named_commits(words: Sequence[str], hosts: Hosts = EVERYBODYS) -> tuple[Comm
 
     None for a line that says anything else besides.
     """
-    said = [word for word in words if not is_noun(word) and word.lower() not in _AND]
+    said = [word for word in words if not is_noun(word) and word.lower() not in AND]
     found = [(word, reference(word, hosts)) for word in said]
     named = tuple(dict.fromkeys(each for _, each in found if each))
     repos = {word for word, each in found if not each and is_repository(word)}

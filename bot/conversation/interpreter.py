@@ -5,9 +5,11 @@ from dataclasses import replace
 from datetime import date
 
 from bot.conversation import dates, forms, grammar, sentence
+from bot.conversation.asked import is_question
 from bot.conversation.command import PUBLIC, Command, Context, Services, unknown
-from bot.conversation.commands import WORDS, commit, digests, following
+from bot.conversation.commands import WORDS, ask, commit, digests, following
 from bot.conversation.naming import Naming
+from bot.conversation.options import is_option
 from bot.delivery import schedule
 from bot.errors import DigestError, UsageError
 from bot.rights import Who
@@ -27,11 +29,14 @@ class Interpreter:
         With `in_public` a line that ends in `post` is answered where everybody sees it.
         """
         defaults, repositories = self._services.defaults, self._services.app.repositories
-        words = grammar.words(request.text)
+        typed = grammar.words(request.text)
+        words = [word for word in typed if not grammar.is_call(word)]
         command = WORDS.get(words[0].lower()) if words else None
-        place = request.place
+        if command and command.about_place:  # a setting may name somebody, which is refused and not passed over
+            words = typed[typed.index(words[0]) :]
+        place, aloud = request.place, False
         if in_public and len(words) > 1 and words[-1].lower() in words_of(PUBLIC) and not (command and command.free):
-            words, place = words[:-1], replace(place, viewer=None)
+            words, place, aloud = words[:-1], replace(place, viewer=None), True
         here = self._services.subscriptions.subscriptions(place.whole)
         words = self._with_folders(words, command, {s.repo for s in here})
         follows, by_operator = frozenset(s.repo for s in here), self._services.by_operator
@@ -48,7 +53,7 @@ class Interpreter:
                 command, words = self._dated(command, words, schedule.today(self._services.app.clock(), zone))
             except UsageError as error:
                 problem = error
-        return Context(request, tuple(words), command, place, who, texts, zone, naming, self._services, problem)
+        return Context(request, tuple(words), command, place, who, texts, zone, naming, self._services, problem, aloud)
 
     @staticmethod
     def _dated(command: Command | None, words: Sequence[str], today: date) -> tuple[Command | None, list[str]]:
@@ -74,7 +79,8 @@ class Interpreter:
         """The words with `./` before those that name a repository in the folder somebody works in."""
         if command and command.free:
             return list(words)
-        last = 2 if command and command.about_place else len(words)
+        options = (number for number, word in enumerate(words) if is_option(word))
+        last = next(options, len(words)) if command and command.about_place else len(words)
 
         def is_folder(number: int, word: str) -> bool:
             taken = word in followed or word.startswith(("/", ".", "~")) or grammar.is_time(word)
@@ -107,17 +113,23 @@ class Interpreter:
             return digests.last(context)
         if context.command:
             return context.command.run(context, words[1:])
-        timed = [grammar.is_time(word) for word in words]
-        if any(timed) and all(time or grammar.is_repository(w) for time, w in zip(timed, words, strict=True)):
-            return digests.day(context, words)
+        said = [word for word in words if word.lower() not in grammar.AND]
+        timed = [grammar.is_time(word) for word in said]
+        if any(timed) and all(time or grammar.is_repository(w) for time, w in zip(timed, said, strict=True)):
+            return digests.day(context, said)
         if named := grammar.named_commits(words, context.services.defaults.hosts):
             return commit.expand_each(context, named)
+        if all(map(grammar.is_repository, said)):
+            return digests.day(context, ["yesterday", *said])
         if len(words) <= 2 and grammar.is_repository(words[0]):
-            return digests.day(context, [*(words[1:] or ["yesterday"]), words[0]])
+            return digests.day(context, [words[1], words[0]])
+        if found := ask.answered(context, question := _question(context)):
+            return found
         today = schedule.today(context.now, context.zone)
         if meant := sentence.meant(words, context.services.defaults.hosts, today):
             return Interpreter._run(replace(context, words=tuple(meant), command=WORDS.get(meant[0])))
-        raise unknown(words[timed.index(False)])
+        refusal = _unknown(words)  # a word that was nearly meant says more than that a question is none of ours
+        raise refusal if refusal.key == "command_near" or not is_question(question) else UsageError("ask_unknown")
 
     def digests(self, request: Request) -> tuple[Digest, ...]:
         """The digests of `yesterday owner/repo` and the like, before any layout. Raises DigestError."""
@@ -176,8 +188,22 @@ def _check(context: Context) -> None:
         raise context.problem
 
 
+def _question(context: Context) -> str:
+    """A line as it was typed, which is more of a question than its words; that everybody is to see it is none of it."""
+    line = context.request.text
+    return line if context.place == context.request.place else line.rstrip().rpartition(" ")[0]
+
+
 def _speaks_like(one: Subscription, other: Subscription | None) -> bool:
     return other is not None and (one.language, one.zone) == (other.language, other.zone)
+
+
+def _unknown(words: Sequence[str]) -> UsageError:
+    """The error for a line that means nothing: it is about a word that nobody knows."""
+    left = [word for word in words if not grammar.is_time(word)]
+    strange = [word for word in left if not grammar.is_repository(word) and word not in WORDS]
+    said = sentence.without_fillers(strange)
+    return unknown(*(said or strange or left))
 
 
 def _error(text: str) -> Post:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TypeVar
 
+from bot.addresses import is_group, is_path
 from bot.commits.hosts import Hosts
 from bot.errors import DigestError, NoRight, UsageError
 from bot.repositories import Repositories
@@ -33,6 +34,7 @@ class Naming:
         self._all = followed
         self._worked_in = worked_in
         self._found: dict[str, Repository | DigestError] = {}
+        self._members: dict[str, tuple[Repository, ...]] = {}
         self._asked: set[str] = set()
 
     def find(self, name: str) -> Repository:
@@ -126,6 +128,8 @@ class Naming:
 
     def _plainly(self, word: str) -> str:
         """The name of the repository that a word means, whatever is followed here. Raises UsageError."""
+        if word.endswith("*"):
+            return self._group(word)
         page = self._hosts.page(word)
         if page is None:
             return self._name_or_path(word)
@@ -133,6 +137,12 @@ class Naming:
             return word
         names = self._hosts.names(page.repository)
         return next(filter(self._lists, names), names[0])
+
+    def _group(self, word: str) -> str:
+        """The name of a group: GitHub's, also by its address, or that of folders. Raises UsageError."""
+        if group := self._hosts.group(word) or (word if is_path(word) and is_group(word) else ""):
+            return group
+        raise UsageError("group_unclear", text=one_line(without_credentials(word), 60))
 
     def _name_or_path(self, word: str) -> str:
         """`word` as `owner/name`, or as a path, which only the operator may name. Raises UsageError."""
@@ -183,6 +193,26 @@ class Naming:
         if not (at_hand := worked_in or list(dict.fromkeys(s.repo for s in self.here))):
             raise UsageError("repo_missing")
         return self.each(at_hand, self.find)
+
+    def members(self, group: Repository) -> tuple[Repository, ...]:
+        """The repositories of a group that everybody who reads the answer may see. Raises as `find` does."""
+        if group.name not in self._members:
+            self._members[group.name] = self._repositories.group(group.name, self._who)
+        return self._members[group.name]
+
+    def single(self) -> list[Repository]:
+        """The repositories that are meant where none is named, those of groups one by one. Raises as `meant` does."""
+        meant = self.meant()
+        found = (m for each in meant for m in (self.members(each) if is_group(each.name) else (each,)))
+        return list({each.name: each for each in found}.values())
+
+    def each_meant(self, names: Sequence[str]) -> list[Repository]:
+        """The repositories of which a digest is asked for by name, each once; without a name, those that are meant.
+
+        Raises DigestError where none can be had.
+        """
+        found = self.each(names or [""], lambda name: self.meant(name, cloned=True))
+        return list({each.name: each for some in found for each in some}.values())
 
     def each(self, things: Sequence[_T], work: Callable[[_T], _Made]) -> list[_Made]:
         """`work` on each of several; one that fails costs no other its answer, and is told at the end.

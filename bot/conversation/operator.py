@@ -1,14 +1,15 @@
 """What the operator sees and does: how deliveries stand, what is measured, subscriptions as a file, days made ahead."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from bot import __version__, crontab
+from bot import __version__, crontab, workdays
+from bot.addresses import is_group
 from bot.app import App
 from bot.conversation.options import continued
 from bot.delivery import schedule
@@ -44,6 +45,7 @@ from bot.values import (
     Spending,
     Subscription,
     Table,
+    Threads,
     local,
     one_line,
 )
@@ -125,7 +127,7 @@ def due_next(subscription: Subscription, now: datetime) -> datetime | None:
     """When a subscription's digest is due next; None while it rests, or where it never is."""
     if subscription.paused or not is_sound(subscription):
         return None
-    return schedule.next_slot(subscription.schedule, subscription.zone, now)
+    return schedule.next_slot(subscription.schedule, subscription.zone, now, subscription.holidays)
 
 
 def followed(subscriptions: Sequence[Subscription], now: datetime) -> dict[str, object]:
@@ -223,7 +225,7 @@ def examine(app: App, store: Store, path: str) -> Iterator[Finding]:
     for repo in dict.fromkeys(s.repo for s in followed):
         found, finding = _repository(app, repo)
         yield finding
-        if found is None or found.private or not app.repositories.rights.may_be_public(repo):
+        if found is None or found.private or not (is_group(repo) or app.repositories.rights.may_be_public(repo)):
             private.add(repo)
     yield from _rights(app.repositories, [s for s in followed if s.repo in private])
 
@@ -236,10 +238,26 @@ def _followed(followed: Sequence[Subscription], now: datetime) -> Iterator[Findi
         if not is_sound(each):
             yield Finding("row", Verdict.FAILED, "unsound", known)
         elif schedule.is_misread(each.schedule):
-            slots = islice(schedule.coming(each.schedule, each.zone, watermark(each, None), now), 3)
+            slots = islice(schedule.coming(each.schedule, each.zone, watermark(each, None), now, each.holidays), 3)
             moments = [local(slot, each.zone) for slot in slots]
             times = ", ".join(f"{crontab.WEEK[m.weekday()]} {m:%Y-%m-%d %H:%M}" for m in moments) or "–"
             yield Finding("schedule", Verdict.WARNING, "misread", {**known, "schedule": each.schedule, "times": times})
+    yield from _holidays({each.holidays for each in followed if each.holidays}, now.date())
+
+
+_AHEAD = timedelta(days=60)
+"""So long before a year begins its holidays should be known."""
+
+
+def _holidays(calendars: Collection[str], today: date) -> Iterator[Finding]:
+    """Calendars whose holidays are not kept for a while, since nobody knows them yet, or nobody knows them at all."""
+    for calendar in sorted(calendars):
+        if not workdays.is_known(calendar):
+            yield Finding("holidays", Verdict.WARNING, "unknown", {"calendar": calendar})
+        elif workdays.is_open(calendar, today, today + _AHEAD):
+            until = workdays.announced_until(calendar)
+            fields = {"calendar": calendar, "year": until, "until": today + _AHEAD}
+            yield Finding("holidays", Verdict.WARNING, "until" if until else "open", fields)
 
 
 def _github(app: App, followed: Sequence[Subscription]) -> Iterator[Finding]:
@@ -315,7 +333,7 @@ def _amount(spent: Spending, limits: Limits) -> str:
 
 def _of_digests(store: Store) -> tuple[date, cost.Costs] | None:
     """The last day that digests were posted of, and about what its commits take."""
-    keys = {delivery.digest for delivery in store.latest_deliveries() if delivery.digest}
+    keys = {key for delivery in store.latest_deliveries() for key in delivery.digests}
     digests = [digest for key in sorted(keys) if (digest := store.digest(key))]
     if not digests:
         return None
@@ -327,8 +345,11 @@ def _of_digests(store: Store) -> tuple[date, cost.Costs] | None:
 def _repository(app: App, repo: str) -> tuple[Repository | None, Finding]:
     try:
         found = app.repositories.find(repo, OPERATOR)
+        number = len(app.repositories.group(repo, OPERATOR)) if is_group(repo) else 0
     except DigestError as error:
         return None, Finding("repository", Verdict.FAILED, "error", error=error)
+    if number:
+        return found, Finding("repository", Verdict.FINE, "group", {"repo": found.title, "n": number})
     return found, Finding("repository", Verdict.FINE, "fine", {"repo": found.title, "branch": found.branch})
 
 
@@ -415,9 +436,19 @@ class _Record(BaseModel):
     paths: list[str] = []
     bots: bool = True
     releases: bool = False
+    labels: list[str] = []
+    owners: list[str] = []
+    holidays: str = ""
     quiet: bool = False
     top: int = Field(TOP, ge=1, le=MOST_TOP)
+    threads: Literal["yes", "report", "no"] = "yes"
     paused: str = ""
+
+    @field_validator("threads", mode="before")
+    @classmethod
+    def _threads(cls, value: object) -> object:
+        """The words as YAML reads them: bare they are true and false."""
+        return {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
 
     @field_validator("zone")
     @classmethod
@@ -435,6 +466,14 @@ class _Record(BaseModel):
         if value and value not in TRIED:
             raise ValueError(f"use one of {', '.join(TRIED)}")
         return value
+
+    @field_validator("holidays")
+    @classmethod
+    def _holidays(cls, value: str) -> str:
+        try:
+            return workdays.named(value) if value else ""
+        except UsageError as error:
+            raise ValueError(Texts(BASE).error(error)) from None
 
     @field_validator("schedule")
     @classmethod
@@ -463,8 +502,12 @@ def _record(subscription: Subscription) -> _Record:
         paths=list(subscription.filters.paths),
         bots=subscription.filters.bots,
         releases=subscription.filters.releases,
+        labels=list(subscription.filters.labels),
+        owners=list(subscription.filters.owners),
+        holidays=subscription.holidays,
         quiet=subscription.quiet,
         top=subscription.top,
+        threads=subscription.threads.value,
         paused=subscription.paused,
     )
 
@@ -491,10 +534,19 @@ def _subscription(number: int, value: object, now: datetime) -> Subscription:
         record.zone,
         record.language,
         record.branch,
-        Filters(tuple(record.authors), tuple(record.paths), record.bots, record.releases),
+        Filters(
+            tuple(record.authors),
+            tuple(record.paths),
+            record.bots,
+            record.releases,
+            tuple(record.labels),
+            tuple(record.owners),
+        ),
         record.quiet,
         record.paused,
         now,
         now,
         top=record.top,
+        holidays=record.holidays,
+        threads=Threads(record.threads),
     )

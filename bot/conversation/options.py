@@ -7,15 +7,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot import crontab
+from bot import crontab, workdays
+from bot.commits import owners
 from bot.conversation.zones import zone_named
 from bot.delivery import schedule
 from bot.errors import DigestError, UsageError
-from bot.languages import LANGUAGES, language_named
+from bot.languages import BASE, LANGUAGES, language_named
 from bot.posts.labels import zone_label
 from bot.texts import Texts
-from bot.values import MOST_TOP, InputKind, Subscription, one_line
+from bot.values import MOST_TOP, InputKind, Subscription, Threads, one_line
 
+_BETWEEN = frozenset({",", "，", ";", "；", "&", "with", "please", "请"})
+"""What may stand between options."""
 ANYTHING = "any"
 """The value of an option that takes back what was set before: `paths any`."""
 _YES_NO = ("yes", "no")
@@ -28,7 +31,8 @@ class Option:
     `read` gives a subscription the value that was typed, and raises UsageError; `value` is how a form shows the one it
     has. `choices` are (value, label) of an input that has such. A form leaves what is `optional` empty for anything;
     only an option that names the subscription is `naming`: it stays as it is where that is there already. `goes_on`
-    says of a word behind the value whether it is still part of it: `at 9 am`, `on every monday`.
+    says of a word behind the value whether it is still part of it: `at 9 am`, `on every monday`. It is called `also` by
+    other names; `alone` says of a value whether it can be of no other option, so that the name may be left out.
     """
 
     name: str
@@ -39,6 +43,8 @@ class Option:
     optional: bool = False
     naming: bool = False
     goes_on: Callable[[str], bool] = lambda _: False
+    also: tuple[str, ...] = ()
+    alone: Callable[[str], bool] = lambda _: False
 
 
 def _at(wanted: Subscription, value: str) -> Subscription:
@@ -91,7 +97,19 @@ def _authors(wanted: Subscription, value: str) -> Subscription:
 
 
 def _parts(value: str) -> tuple[str, ...]:
-    return () if value.lower() == ANYTHING else tuple(part for part in re.split("[,，]", value) if part)
+    parts = (part.strip() for part in re.split("[,，]", value))
+    return () if value.lower() == ANYTHING else tuple(part for part in parts if part)
+
+
+def _labels(wanted: Subscription, value: str) -> Subscription:
+    return replace(wanted, filters=replace(wanted.filters, labels=_parts(value)))
+
+
+def _owners(wanted: Subscription, value: str) -> Subscription:
+    named = _parts(value)
+    if odd := next((owner for owner in named if not owners.is_owner(owner)), ""):
+        raise UsageError("owner_invalid", text=one_line(odd, 60))
+    return replace(wanted, filters=replace(wanted.filters, owners=named))
 
 
 def _bots(wanted: Subscription, value: str) -> Subscription:
@@ -115,15 +133,39 @@ def _zone(wanted: Subscription, value: str) -> Subscription:
     return replace(wanted, zone=zone_named(value))
 
 
+def _holidays(wanted: Subscription, value: str) -> Subscription:
+    return replace(wanted, holidays="" if value.lower() in _NO_HOLIDAYS else workdays.named(value))
+
+
+_NO_HOLIDAYS = frozenset({ANYTHING, "no", "none", "无"})
+"""Values by which digests come on public holidays too."""
+
+
 def _language(wanted: Subscription, value: str) -> Subscription:
     if language := language_named(value):
         return replace(wanted, language=language.code)
     raise UsageError("option_choice", option="lang", value=one_line(value, 60), known=", ".join(LANGUAGES))
 
 
-def _no_option(word: str) -> bool:
-    """Whether a word can only go on with the value before it."""
-    return word.lower() not in OPTIONS
+def _is_language(word: str) -> bool:
+    """Whether a word can only be a language: a code of two letters may be anything."""
+    return not (word.isascii() and len(word) <= len(BASE)) and language_named(word) is not None
+
+
+def is_option(word: str) -> bool:
+    """Whether a word begins an option: its name, or a value that says which one it is of."""
+    return bool(_option(word) or _alone(word))
+
+
+def _option(word: str) -> Option | None:
+    """The option of a name."""
+    plain = word.lower().rstrip(":：=")
+    return OPTIONS.get(plain) or next((each for each in OPTIONS.values() if plain in each.also), None)
+
+
+def _alone(word: str) -> Option | None:
+    """The option that a value by itself is of: `9am`, `weekdays`, `中文`."""
+    return next((each for each in OPTIONS.values() if each.alone(word)), None)
 
 
 def _yes_no(texts: Texts) -> tuple[tuple[str, str], ...]:
@@ -137,7 +179,15 @@ def _said(value: bool) -> str:
 OPTIONS = {
     option.name: option
     for option in (
-        Option("at", _at, lambda s: schedule.time_of(s.schedule), InputKind.TIME, goes_on=crontab.goes_on_time),
+        Option(
+            "at",
+            _at,
+            lambda s: schedule.time_of(s.schedule),
+            InputKind.TIME,
+            goes_on=crontab.goes_on_time,
+            also=("时间",),
+            alone=crontab.is_time,
+        ),
         Option(
             "on",
             _on,
@@ -145,19 +195,39 @@ OPTIONS = {
             InputKind.SEVERAL,
             _days,
             goes_on=lambda word: crontab.goes_on_days(word) or _is_release(word.strip(",，、")),
+            also=("日期", "每逢"),
+            alone=crontab.is_days,
         ),
-        Option("zone", _zone, lambda s: zone_label(s.zone), goes_on=_no_option),
+        Option(
+            "zone",
+            _zone,
+            lambda s: zone_label(s.zone),
+            goes_on=lambda word: not is_option(word),
+            also=("时区", "timezone", "tz"),
+        ),
+        Option(
+            "holidays",
+            _holidays,
+            lambda s: s.holidays,
+            optional=True,
+            goes_on=lambda word: not is_option(word),
+            also=("holiday", "节假日", "假期"),
+        ),
         Option(
             "lang",
             _language,
             lambda s: s.language,
             InputKind.ONE,
             lambda _: tuple((language.code, language.name) for language in LANGUAGES.values()),
+            also=("language", "语言"),
+            alone=_is_language,
         ),
-        Option("branch", _branch, lambda s: s.branch, optional=True, naming=True),
-        Option("paths", _paths, lambda s: ", ".join(s.filters.paths), optional=True),
-        Option("authors", _authors, lambda s: ", ".join(s.filters.authors), optional=True),
-        Option("bots", _bots, lambda s: _said(s.filters.bots), InputKind.ONE, _yes_no),
+        Option("branch", _branch, lambda s: s.branch, optional=True, naming=True, also=("分支",)),
+        Option("paths", _paths, lambda s: ", ".join(s.filters.paths), optional=True, also=("path", "路径")),
+        Option("authors", _authors, lambda s: ", ".join(s.filters.authors), optional=True, also=("author", "作者")),
+        Option("labels", _labels, lambda s: ", ".join(s.filters.labels), optional=True, also=("label", "标签")),
+        Option("owned-by", _owners, lambda s: ", ".join(s.filters.owners), optional=True, also=("负责人",)),
+        Option("bots", _bots, lambda s: _said(s.filters.bots), InputKind.ONE, _yes_no, also=("机器人",)),
         Option(
             "quiet",
             lambda s, value: replace(s, quiet=_choice("quiet", value, _YES_NO) == "yes"),
@@ -166,6 +236,13 @@ OPTIONS = {
             _yes_no,
         ),
         Option("top", _top, lambda s: str(s.top)),
+        Option(
+            "threads",
+            lambda s, value: replace(s, threads=Threads(_choice("threads", value, tuple(Threads)))),
+            lambda s: str(s.threads),
+            InputKind.ONE,
+            lambda texts: tuple((str(each), texts(f"threads.{each}")) for each in Threads),
+        ),
         Option(
             "follow-ups",
             lambda s, value: replace(s, follow_ups=_choice("follow-ups", value, _YES_NO) == "yes"),
@@ -182,22 +259,31 @@ def typed_options(typed: Sequence[str]) -> dict[str, str]:
     """`at 09:00 on mon-fri` as a mapping. Raises UsageError for an option nobody knows or one without a value."""
     found: dict[str, str] = {}
     for name, value in _pairs(typed):
-        if name.lower() not in OPTIONS:
-            near = difflib.get_close_matches(name.lower(), OPTIONS, n=1, cutoff=0)
-            raise UsageError("option_unknown", word=one_line(name, 60), near=near[0] if near else "at")
-        with blaming(name.lower()):
+        option = _option(name)
+        if option is None:
+            raise _unknown(name)
+        with blaming(option.name):
             if not value:
-                raise UsageError("option_empty", option=name.lower())
-        found[name.lower()] = value
+                raise UsageError("option_empty", option=option.name)
+        found[option.name] = value
     return found
+
+
+def _unknown(word: str) -> UsageError:
+    """The error for what is no option, with the nearest one, else with all of them."""
+    if near := difflib.get_close_matches(word.lower(), OPTIONS, n=1):
+        return UsageError("option_unknown", word=one_line(word, 60), near=near[0])
+    return UsageError("option_none", word=one_line(word, 60), known=", ".join(OPTIONS))
 
 
 def _pairs(typed: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Each option's name with its value, which is empty where nothing is behind it."""
-    rest = list(typed)
+    rest = [word for word in typed if word not in _BETWEEN]
     while rest:
+        option = _option(rest[0])
+        if not option and (option := _alone(rest[0])):
+            rest.insert(0, option.name)
         name, value, rest = rest[0], rest[1:2], rest[2:]
-        option = OPTIONS.get(name.lower())
         while option and rest and option.goes_on(rest[0]):
             value.append(rest.pop(0))
         yield name, " ".join(value)
@@ -216,7 +302,7 @@ def continued(wanted: Subscription, known: Subscription | None, now: datetime) -
     """A subscription with when it began, and since when its schedule holds; a change makes no new one of it."""
     if known is None:
         return replace(wanted, created=now, scheduled=now)
-    same = (known.schedule, known.zone) == (wanted.schedule, wanted.zone)
+    same = (known.schedule, known.zone, known.holidays) == (wanted.schedule, wanted.zone, wanted.holidays)
     return replace(wanted, created=known.created, scheduled=known.scheduled if same else now)
 
 

@@ -21,8 +21,10 @@ _LONGEST_DATE = 4
 _LONGEST_CHINESE = 11
 _SHA = re.compile(r"(?=.*\d)[0-9a-f]{7,64}", re.IGNORECASE)
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_BETWEEN = re.compile("[，。；？！、]")
+"""What stands in Chinese between words, without a space."""
 _FILLERS = frozenset(
-    {"for", "of", "from", "on", "in", "the", "please", "pls", "thanks", "digest", "me", "show", "请", "的"}
+    {"for", "of", "from", "on", "in", "the", "this", "please", "pls", "thanks", "digest", "me", "show", "请", "的"}
     | {"release", "version", "版本", "what's", "what’s", "whats"}
 )
 
@@ -44,6 +46,7 @@ def meant(words: Sequence[str], hosts: Hosts, today: date) -> list[str]:
     """
     if len(words) < _LEAST and not any(map(_CHINESE.search, words)):
         return []
+    words = [part for word in words for part in _BETWEEN.split(word) if part]
     if commits := list(_commits(words, hosts)):
         return list(dict.fromkeys(commits))
     time = _release(words) or _time(words, today)

@@ -3,6 +3,7 @@
 Where an abbreviation means several, or a fixed offset although people mean a place, the answer is the question which.
 """
 
+import difflib
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -76,6 +77,8 @@ _UNEVEN = {
 
 _OFFSET = re.compile(r"(?:utc|gmt)?\s*(?P<sign>[+-])\s*0?(?P<hour>\d{1,2})(?::?(?P<minute>[0-5]\d))?")
 _EAST, _WEST = 14, 12
+_ALIKE = 0.75
+"""How near a name must be to that of a zone to be taken for a slip."""
 _DASHES = str.maketrans("−–—", "---")
 _TIME = re.compile(r"(?:[\s_](?:(?:standard|summer|daylight)[\s_])?time|时间|標準時間|标准时间)$")
 
@@ -83,7 +86,7 @@ _TIME = re.compile(r"(?:[\s_](?:(?:standard|summer|daylight)[\s_])?time|时间|�
 def zone_named(name: str) -> str:
     """The time zone that a name means, as the time zone database spells it.
 
-    Raises UsageError for a name that means none, or that does not tell which.
+    Raises UsageError for a name that means none, with the nearest that does, or that does not tell which.
     """
     letters = unicodedata.normalize("NFKD", name).translate(_DASHES).strip().lower()
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
@@ -93,7 +96,15 @@ def zone_named(name: str) -> str:
     try:
         return _places().get(key) or _offset(plain) or check_zone(plain.replace(" ", "_"))
     except ValueError:
-        raise UsageError("zone_unknown", name=one_line(name, 60)) from None
+        raise _unknown(name, key) from None
+
+
+def _unknown(name: str, key: str) -> UsageError:
+    """The error for a name that means no zone, with the nearest one that does."""
+    zones = _places() | {zone.lower(): zone for zone in available_timezones()}
+    if near := difflib.get_close_matches(key, zones, n=1, cutoff=_ALIKE):
+        return UsageError("zone_near", name=one_line(name, 60), near=zones[near[0]])
+    return UsageError("zone_unknown", name=one_line(name, 60))
 
 
 def _offset(text: str) -> str:

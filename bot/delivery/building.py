@@ -1,7 +1,7 @@
 """From a delivery to its digest, which is built once for everybody who asks for the same."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -24,6 +24,7 @@ from bot.repositories import OPERATOR
 from bot.rights import Who
 from bot.texts import Texts
 from bot.values import (
+    LOOK,
     SCHEDULED,
     Commit,
     DeliveredCommit,
@@ -35,6 +36,7 @@ from bot.values import (
     Period,
     Repository,
     Scope,
+    Threads,
 )
 
 _REMEMBERED = 64
@@ -107,12 +109,22 @@ class Builder:
             return frozenset()
         return self._ledger.delivered_shas(job.subscription.id, but=job.delivery.id)
 
-    def build(self, job: Job, repository: Repository, arrival: Arrival) -> Job:
+    def build(
+        self,
+        job: Job,
+        repository: Repository,
+        arrival: Arrival,
+        keep: Callable[[Delivery, Sequence[Commit]], None] | None = None,
+        besides: Collection[str] = (),
+    ) -> Job:
         """The delivery with its digest built of what arrived; settled, where there is nothing to tell.
 
-        Raises TryLater while another process builds the same, and what the repository and the store raise.
+        `keep` keeps it with the commits of which it tells, as the ledger does where nobody says otherwise. What
+        is told `besides`, by SHA, is not told here. Raises TryLater while another process builds the same, and what the
+        repository and the store raise.
         """
-        delivery, new = job.delivery, self._new(job, arrival)
+        delivery = job.delivery
+        new = tuple(commit for commit in self._new(job, arrival) if commit.sha not in besides)
         request = self._request(job, repository, new, arrival)
         silent = (
             not (request.commits or request.notices or request.releases)
@@ -120,7 +132,9 @@ class Builder:
             and delivery.cursor == delivery.since
         )
         if not delivery.steps:  # else its messages are begun, and must stay what they are
-            job = job.at(top=job.subscription.top)
+            wanted, last = job.subscription, next((each for each in self._earlier(job) if each.sent), None)
+            changed = last is not None and last.look < LOOK
+            job = job.at(top=wanted.top, threads=wanted.threads, look=LOOK, new_look=changed)
         job = job.at(mark=arrival.mark)
         job = job.at(state=DeliveryState.QUIET) if silent else self._with_digest(job, request)
         links = self._links(repository, new)
@@ -129,9 +143,7 @@ class Builder:
         with self._leases.alone(f"follow-ups:{job.subscription.place.whole}") if told else nullcontext():
             if not job.delivery.steps or (job.delivery.looked_since and not job.delivery.follow_ups):
                 job = self._with_follow_ups(job, links, told)
-            self._ledger.mark_delivered(job.delivery, (*new, *arrival.back))
-        if silent:
-            job.log(logging.INFO, "nothing to tell")
+            (keep or self._ledger.mark_delivered)(job.delivery, (*new, *arrival.back))
         return job
 
     def _links(self, repository: Repository, new: Sequence[Commit]) -> tuple[Link, ...]:
@@ -157,10 +169,12 @@ class Builder:
         if not (job.subscription.follow_ups and self._app.follow_ups):
             return job.at(told=said, follow_ups=())
         now, kept, place = self._app.clock(), self._app.aftermath, job.subscription.place
-        rest = left_over(self._earlier(job), kept.is_muted, now)
+        ours = (job.subscription.repo, "")
+        rest = [each for each in left_over(self._earlier(job), kept.is_muted, now) if each.repo in ours]
         before = kept.followed_up(place, now - LATE) if told else ()
         new = follow_ups(links, told, before, kept.is_muted, now=now, most=self._app.follow_ups)
-        return job.at(told=said, follow_ups=(*rest, *new))
+        threads = job.subscription.threads is Threads.FULL  # who wants none is told in the headline
+        return job.at(told=said, follow_ups=tuple(replace(f, aloud=f.aloud or not threads) for f in (*rest, *new)))
 
     def _earlier(self, job: Job) -> list[Delivery]:
         """The deliveries before one, the latest first, as far as anything of them may not be said yet."""

@@ -12,9 +12,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 
+from bot.addresses import is_group
 from bot.app import App
 from bot.delivery.building import Builder
 from bot.delivery.fairness import MOST, Hand, Hosts, Turns
+from bot.delivery.gathering import Gatherer
 from bot.delivery.job import Job, TryLater, log, together
 from bot.delivery.leases import LeaseHolder
 from bot.delivery.ledger import EARLY, coming_delivery
@@ -35,6 +37,7 @@ class Early:
         hosts: Hosts,
         active: Callable[[datetime], Sequence[Candidate]],
         *,
+        gatherer: Gatherer,
         leases: LeaseHolder,
         stopping: threading.Event,
     ) -> None:
@@ -46,6 +49,7 @@ class Early:
         self.in_hand = InFlight()
         self._app = app
         self._builder = builder
+        self._gatherer = gatherer
         self._active = active
         self._leases = leases
         self._stopping = stopping
@@ -116,13 +120,12 @@ class Early:
     def build(self, jobs: Sequence[Job]) -> None:
         """Build the digests of deliveries of the same repository and period."""
         try:
-            look = self._builder.look(jobs[0])
-            arrival = self._builder.arrival(jobs[0], look)
+            prepare = self._gatherer.prepare if is_group(jobs[0].subscription.repo) else self._alone(jobs[0])
             for job in jobs:
                 if self._stopping.is_set():
                     return
                 try:
-                    self._builder.prepare(job, self._builder.repository(job, lambda _: look), arrival)
+                    prepare(job)
                 except TryLater:  # somebody builds the same, and is looked after once more
                     continue
                 except NoRight:  # which its slot says
@@ -135,6 +138,12 @@ class Early:
             if not self._stopping.is_set():  # what it works with may be closed by then
                 _log.exception("an early digest failed")
             self._see(*jobs)
+
+    def _alone(self, first: Job) -> Callable[[Job], None]:
+        """What builds the digests of deliveries of one repository, which is read once. Raises what reading raises."""
+        look = self._builder.look(first)
+        arrival = self._builder.arrival(first, look)
+        return lambda job: self._builder.prepare(job, self._builder.repository(job, lambda _: look), arrival)
 
     def _see(self, *jobs: Job) -> None:
         with self._lock:

@@ -21,6 +21,7 @@ from bot.values import (
     Failure,
     FollowUp,
     Mark,
+    Member,
     Place,
     Step,
     StepState,
@@ -49,8 +50,8 @@ def is_sound(subscription: Subscription) -> bool:
 
 def planned_delivery(subscription: Subscription, last: Delivery | None, now: datetime) -> Delivery | None:
     """The delivery that is due; None where none is. Raises UsageError for a schedule that cannot be understood."""
-    expression, zone = subscription.schedule, subscription.zone
-    due = schedule.due(expression, zone, watermark(subscription, last), now)
+    expression, zone, holidays = subscription.schedule, subscription.zone, subscription.holidays
+    due = schedule.due(expression, zone, watermark(subscription, last), now, holidays)
     if due is None:
         return None
     return Delivery(
@@ -63,12 +64,13 @@ def planned_delivery(subscription: Subscription, last: Delivery | None, now: dat
         retry=now,
         merged=due.merged,
         before=told_up_to(last),
+        members=members_left(last),
     )
 
 
 def deadline_of(subscription: Subscription, slot: datetime, now: datetime) -> datetime:
     """When the delivery of a slot is given up that is begun now. Raises UsageError as `planned_delivery` does."""
-    following = schedule.slot_after(subscription.schedule, subscription.zone, slot)
+    following = schedule.slot_after(subscription.schedule, subscription.zone, slot, subscription.holidays)
     return max(following or slot + LAST_CHANCE, now + GRACE)
 
 
@@ -79,7 +81,8 @@ def next_look(subscription: Subscription, last: Delivery | None) -> datetime | N
     """
     if last and last.state is DeliveryState.DUE:
         return None if subscription.paused else last.deadline
-    return schedule.first_slot(subscription.schedule, subscription.zone, watermark(subscription, last))
+    mark = watermark(subscription, last)
+    return schedule.first_slot(subscription.schedule, subscription.zone, mark, subscription.holidays)
 
 
 def coming_delivery(subscription: Subscription, last: Delivery | None, now: datetime) -> Delivery | None:
@@ -97,7 +100,8 @@ def coming_delivery(subscription: Subscription, last: Delivery | None, now: date
 def watermark(subscription: Subscription, last: Delivery | None) -> schedule.Watermark:
     """How far the digests of a subscription got. What was given up unposted is for the next one to tell."""
     if last is None:
-        first = schedule.first_watermark(subscription.schedule, subscription.zone, subscription.created)
+        timed = (subscription.schedule, subscription.zone, subscription.created)
+        first = schedule.first_watermark(*timed, subscription.holidays)
         return replace(first, slot=max(first.slot, subscription.scheduled))
     slot = max(last.slot, subscription.scheduled)
     if last.state is DeliveryState.FAILED and not last.sent:
@@ -118,6 +122,19 @@ def told_up_to(last: Delivery | None) -> Mark | None:
     if last and last.state is DeliveryState.FAILED and not last.sent:
         return last.before
     return last.mark if last else None
+
+
+def members_left(last: Delivery | None) -> tuple[Member, ...]:
+    """The repositories of a group, each with where a subscription was told of it; as `told_up_to` for one."""
+    if last is None:
+        return ()
+    untold = last.state is DeliveryState.FAILED and not last.sent
+    return tuple(
+        Member(each.repo, each.cursor, each.before)
+        if untold or each.mark is None
+        else Member(each.repo, last.until, each.mark)
+        for each in last.members
+    )
 
 
 def undelivered(delivery: Delivery, landed: Iterable[Commit], delivered: Collection[str]) -> tuple[Commit, ...]:

@@ -79,7 +79,15 @@ class Queued:
         )
         hosts = Hosts()
         self._hands = {name: Hands(hosts, steps.stopping) for name in ("build", "early")}
-        self._early = Early(app, steps.builder, hosts, steps.active, leases=steps.leases, stopping=steps.stopping)
+        self._early = Early(
+            app,
+            steps.builder,
+            hosts,
+            steps.active,
+            gatherer=steps.gatherer,
+            leases=steps.leases,
+            stopping=steps.stopping,
+        )
 
     # --- Running -----------------------------------------------------------------------------
 

@@ -19,9 +19,9 @@ from bot.delivery.leases import LeaseHolder
 from bot.delivery.ledger import GRACE, LOOKED_BACK, backoff, deadline_of, idempotency_key, is_sound, planned_delivery
 from bot.errors import DigestError, Forbidden, ThreadGone
 from bot.ports import Chat, Ledger, Memory, Subscriptions
-from bot.posts.post import HEADLINE, REPORT, WITHHELD
+from bot.posts.post import HEADLINE, WITHHELD
 from bot.posts.report import FORMATS
-from bot.values import EPOCH, Delivery, DeliveryState, Place, Step, StepState, Subscription
+from bot.values import EPOCH, LOOK, Delivery, DeliveryState, Place, Step, StepState, Subscription
 
 LONGEST = timedelta(days=62)
 """So far back deliveries are looked for: two months, since a subscription may be due once a month."""
@@ -73,7 +73,7 @@ def found_again(
         _settled(d) for d in known if d.state is DeliveryState.DUE and d.until < newest and d.until not in posted
     )
     for until in sorted(posted):
-        delivery = last = kept.get(until) or _forgotten(subscription, last, until, now)
+        delivery = last = kept.get(until) or replace(_forgotten(subscription, last, until, now), look=LOOK)
         if not delivery.sent:
             step = Step(HEADLINE, StepState.DONE, until, posted[until])
             delivery = replace(delivery, steps=(step,))
@@ -96,14 +96,15 @@ def _settled(delivery: Delivery) -> Delivery:
 
 def _going_on(subscription: Subscription, delivery: Delivery, now: datetime) -> Delivery:
     deadline = max(delivery.deadline, deadline_of(subscription, delivery.slot, now))
-    top = delivery.top if delivery.digest else subscription.top  # what was built was posted as it is
-    again = replace(delivery, state=DeliveryState.DUE, failure=None, deadline=deadline, retry=now, top=top)
+    again = replace(delivery, state=DeliveryState.DUE, failure=None, deadline=deadline, retry=now)
+    if not delivery.digest:  # what was built was posted as it is
+        again = replace(again, top=subscription.top, threads=subscription.threads, look=LOOK)
     return replace(again, looked_since=delivery.until)
 
 
 def _forgotten(subscription: Subscription, last: Delivery | None, until: datetime, now: datetime) -> Delivery:
     """A delivery of which only its headline is left, as it was planned after `last`; else of all that is not known."""
-    slot = schedule.next_slot(subscription.schedule, subscription.zone, until)
+    slot = schedule.next_slot(subscription.schedule, subscription.zone, until, subscription.holidays)
     slot = slot if slot and slot < min(now, until + timedelta(days=1)) else until
     planned = planned_delivery(subscription, last, slot)
     if planned and planned.until == until:
@@ -223,12 +224,11 @@ class Restorer:
     def _is_whole(self, subscription: Subscription, until: datetime, thread: str) -> bool:
         """Whether the last message of a digest stands in its thread, with its files."""
         chat, place = self._chats[subscription.place.chat], replace(subscription.place, thread=thread)
-        wanted = names(subscription, until, REPORT)
         try:
-            posted = chat.posted(place, wanted, until)
+            posted = chat.posted(place, (), until)
         except ThreadGone:  # somebody removed the headline, and with it what hangs beneath
             return True
-        return wanted[0] in posted.threads and len(posted.files) >= _FILES
+        return len(posted.files) >= _FILES
 
 
 def _lease(place: Place) -> str:

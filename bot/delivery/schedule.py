@@ -7,6 +7,9 @@ one has nothing to tell, and is none.
 
 What is typed is read by `bot.crontab`, and kept as every version reads it. What an earlier version kept goes on as that
 one read it: `mon–fri`, with a dash that is none of crontab's, were Mondays.
+
+Where `holidays` names a calendar, a schedule has no slot on its public holidays, whose time the next digest covers; one
+that is due on every working day of a week also has one on a weekend that is worked.
 """
 
 import re
@@ -19,7 +22,7 @@ from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.cron import CronTrigger
 
-from bot import crontab
+from bot import crontab, workdays
 from bot.crontab import WEEK
 from bot.errors import UsageError
 from bot.values import LONG, Period
@@ -30,6 +33,8 @@ CATCH_UP = timedelta(days=7)
 """So far back a digest reaches that makes up for missed ones."""
 _SLOTS = 3
 """So many times between slots are looked at: one that is due each day of one week in a month is not weekly."""
+_LEFT_OUT = 60
+"""After so many times that are holidays or weekends, one after the other, a schedule is never due: `0 9 1 1 *`."""
 _NUMBER = re.compile(r"(?<![/\d])[0-7](?!\d)")
 
 
@@ -67,7 +72,7 @@ def week(now: datetime, zone: str) -> Period:
 def is_weekly(expression: str, zone: str, slot: datetime) -> bool:
     """Whether the digests of a schedule read as rollups: from a slot on, they come so seldom, weekly or less often.
 
-    One that makes up for missed days is none for that.
+    One that makes up for missed days, or for holidays, is none for that.
     """
     following = slot_after(expression, zone, slot)
     for _ in range(_SLOTS):
@@ -152,8 +157,23 @@ def _spelt(found: re.Match[str]) -> str:
 
 
 @lru_cache(maxsize=1 << 14)
-def next_slot(expression: str, zone: str, now: datetime) -> datetime | None:
+def next_slot(expression: str, zone: str, now: datetime, holidays: str = "") -> datetime | None:
     """When the schedule is due next, in UTC; None for one that never is (31 February)."""
+    if not holidays:
+        return _next_time(expression, zone, now)
+    days = [WEEK.index(name) for name in weekdays(expression)]
+    if workdays.is_working_week(holidays, today(now, zone), days):  # then a weekend may be worked too
+        expression = " ".join([*expression.split()[:4], "*"])
+    for _ in range(_LEFT_OUT):
+        slot = _next_time(expression, zone, now)
+        if slot is None or workdays.is_due(holidays, today(slot, zone), days):
+            return slot
+        now = day(today(slot, zone), zone).until
+    return None
+
+
+def _next_time(expression: str, zone: str, now: datetime) -> datetime | None:
+    """When an expression comes next, on whatever day."""
     found = CronTrigger.from_crontab(_as_kept(expression), timezone=ZoneInfo(zone)).get_next_fire_time(None, now)
     return found.astimezone(ZoneInfo("UTC")) if found else None
 
@@ -187,57 +207,53 @@ class Watermark:
     missed: int = 0
 
 
-def due(expression: str, zone: str, mark: Watermark, now: datetime) -> Due | None:
+def due(expression: str, zone: str, mark: Watermark, now: datetime, holidays: str = "") -> Due | None:
     """The latest slot after `mark.slot` that has passed, with everything since `mark.cursor`; None where none has.
 
-    Where nobody was there when slots passed, the time that is made up for is at most `CATCH_UP` long, or one slot's
-    where that is longer. Raises UsageError for what is no crontab expression.
+    Where nobody was there when slots passed, what is made up for begins with the period in which `CATCH_UP` ends: a
+    long one, as of a holiday, is told whole. Raises UsageError for what is no crontab expression.
     """
-    passed = list(_passed(expression, zone, mark, now))
+    passed = list(takewhile(lambda found: found[0] <= now, _slots(expression, zone, mark, holidays)))
     if not passed:
         return None
     slot, until = passed[-1]
     since = mark.cursor
     if len(passed) > 1:
         earliest = midnight(today(until, zone) - CATCH_UP, zone)
-        since = max(mark.cursor, min(passed[-2][1], earliest))
+        begun = (end for end in (mark.until, *(end for _, end in passed[:-1])) if end <= earliest)
+        since = max([mark.cursor, *begun])
     return Due(slot, mark.cursor, since, until, mark.missed + len(passed) - 1)
 
 
-def first_slot(expression: str, zone: str, mark: Watermark) -> datetime | None:
+def first_slot(expression: str, zone: str, mark: Watermark, holidays: str = "") -> datetime | None:
     """The first slot after `mark.slot`, in UTC, whether or not it has passed. Raises as `due` does."""
-    return next((slot for slot, _ in _slots(expression, zone, mark)), None)
+    return next((slot for slot, _ in _slots(expression, zone, mark, holidays)), None)
 
 
-def _passed(expression: str, zone: str, mark: Watermark, now: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """The slots after `mark.slot` up to `now`, each with its end."""
-    return takewhile(lambda found: found[0] <= now, _slots(expression, zone, mark))
-
-
-def coming(expression: str, zone: str, mark: Watermark, now: datetime) -> Iterator[datetime]:
+def coming(expression: str, zone: str, mark: Watermark, now: datetime, holidays: str = "") -> Iterator[datetime]:
     """The slots after `now`, in UTC, the next one first. Raises UsageError for what is no crontab expression."""
-    return (slot for slot, _ in _slots(expression, zone, replace(mark, slot=max(mark.slot, now))))
+    return (slot for slot, _ in _slots(expression, zone, replace(mark, slot=max(mark.slot, now)), holidays))
 
 
-def _slots(expression: str, zone: str, mark: Watermark) -> Iterator[tuple[datetime, datetime]]:
+def _slots(expression: str, zone: str, mark: Watermark, holidays: str) -> Iterator[tuple[datetime, datetime]]:
     """The slots after `mark.slot`, each with its end."""
     after = mark.slot + timedelta(microseconds=1)
-    while slot := next_slot(expression, zone, after):
+    while slot := next_slot(expression, zone, after, holidays):
         this = day(today(slot, zone), zone)
         if this.since > mark.until:
             yield slot, this.since
         after = this.until
 
 
-def first_watermark(expression: str, zone: str, created: datetime) -> Watermark:
+def first_watermark(expression: str, zone: str, created: datetime, holidays: str = "") -> Watermark:
     """Where a new subscription begins: its first digest covers the day that was the last whole one before its slot."""
-    first, begun = next_slot(expression, zone, created), today(created, zone)
+    first, begun = next_slot(expression, zone, created, holidays), today(created, zone)
     if first and today(first, zone) == begun:
         begun -= timedelta(days=1)
     cursor = midnight(begun, zone)
     return Watermark(created, cursor, cursor)
 
 
-def slot_after(expression: str, zone: str, slot: datetime) -> datetime | None:
+def slot_after(expression: str, zone: str, slot: datetime, holidays: str = "") -> datetime | None:
     """The next slot on a later local day, in UTC; None where there is none."""
-    return next_slot(expression, zone, day(today(slot, zone), zone).until)
+    return next_slot(expression, zone, day(today(slot, zone), zone).until, holidays)

@@ -24,28 +24,24 @@ from bot.delivery.ledger import (
     place_of,
 )
 from bot.delivery.resting import resume, wake
-from bot.errors import DigestError, Forbidden, LeaseLost, NotFound, NoThreads, Refused, ThreadGone
+from bot.delivery.telling import gathered_messages, messages, unread
+from bot.errors import DigestError, Forbidden, LeaseLost, NoRight, NotFound, NoThreads, Refused, ThreadGone
 from bot.ports import Archive, Chat, Idempotency, Ledger, Subscriptions
 from bot.posts import post as digests
-from bot.posts import report
-from bot.posts.labels import day_label, follow_up_line, told_labels
 from bot.rights import Who
 from bot.texts import Texts
 from bot.values import (
     DENIED,
-    Delivery,
+    GATHERED,
     DeliveryState,
     Digest,
     Message,
-    MessageKind,
-    Period,
     Place,
     Post,
     Repository,
     Span,
     Step,
     StepState,
-    local,
 )
 
 # --- What a chat is given ------------------------------------------------------------------------
@@ -91,26 +87,6 @@ def fallbacks(
     return [(said, replace(once, key=f"{once.key}/{name}") if once else None) for name, said in made.items()]
 
 
-def missed_notes(delivery: Delivery, failed: Iterable[Delivery], period: Period, texts: Texts) -> tuple[str, ...]:
-    """What a headline says of digests that were missed, or could not be posted: `failed`, the latest first."""
-    failed, said = tuple(failed), []
-    if failed and failed[0].state is DeliveryState.RESTORED:
-        doubtful = Period(failed[0].since, failed[0].until, period.zone)
-        said.append(texts("digest.doubtful", day=day_label(doubtful, texts)))
-    elif failed:
-        taken_over = failed[0].since >= delivery.since
-        key = "digest.failed_part" if failed[0].sent else "digest.failed_all" if taken_over else "digest.failed_gone"
-        day = day_label(Period(failed[0].since, failed[0].until, period.zone), texts)
-        said.append(texts(key, day=day, reason=texts.failure(failed[0].failure)))
-    if (missed := delivery.merged - sum(d.state is DeliveryState.FAILED and not d.sent for d in failed)) > 0:
-        said.append(texts("digest.merged", count=missed))
-    if delivery.cursor < delivery.since:
-        ends = (local(moment, period.zone) for moment in (delivery.cursor, delivery.since))
-        since, until = (f"{moment:%Y-%m-%d %H:%M}" for moment in ends)
-        said.append(texts("digest.gap", since=since, until=until))
-    return tuple(said)
-
-
 # --- A delivery, message by message --------------------------------------------------------------
 
 
@@ -148,18 +124,16 @@ class Sender:
         ChannelUnreachable; ThreadGone; LeaseLost; NoRight where its channel may not see the repository any more; and
         what the chat and the store raise.
         """
-        digest = self._digest(job)
-        self._may_see(digest.repository, Who.gets(job.subscription), job.subscription.repo)
-        messages, texts = _messages(job, digest)
+        wanted, texts = self._content(job, sending=True)
         posted, uncertain = (messages_in(job.delivery, state) for state in (StepState.DONE, StepState.INTENDED))
         with self._turn(job.subscription.place):
-            job = self._advance(job, messages)
-            for key, message in messages.items():
+            job = self._advance(job, wanted)
+            for key, message in wanted.items():
                 if key not in posted:
                     with self.in_flight.counted():
                         again = key in uncertain or job.delivery.looked_since is not None
                         job = self._post(job, message, texts, again=again)
-                        job = self._advance(job, messages)
+                        job = self._advance(job, wanted)
                     job = self.wake(job) if job.subscription.paused else job
         return job
 
@@ -175,10 +149,10 @@ class Sender:
         """
         if not job.delivery.steps:
             return job
-        messages, texts = _messages(job, self._digest(job))
+        wanted, texts = self._content(job)
         for key, step in messages_in(job.delivery, StepState.INTENDED).items():
-            job = self._looked_for(job, step, messages[key], texts) if key in messages else job
-        whole = messages.keys() <= messages_in(job.delivery, StepState.DONE).keys()
+            job = self._looked_for(job, step, wanted[key], texts) if key in wanted else job
+        whole = wanted.keys() <= messages_in(job.delivery, StepState.DONE).keys()
         return job.at(state=DeliveryState.DONE, failure=None) if whole else job
 
     def tell_denied(self, job: Job) -> None:
@@ -194,6 +168,34 @@ class Sender:
             self._chats[subscription.place.chat].post(subscription.place, Message(DENIED, (Span(said),)), once)
         except DigestError as error:
             job.log(logging.WARNING, "its channel could not be told", reason=str(error))
+
+    def _content(self, job: Job, *, sending: bool = False) -> tuple[dict[str, Message], Texts]:
+        """What is posted, by key and in order, and the labels; before `sending` rights are looked at again."""
+        if job.delivery.digest == GATHERED:
+            return gathered_messages(job, self._seen(job))
+        digest = self._digest(job)
+        if sending:
+            self._may_see(digest.repository, Who.gets(job.subscription), job.subscription.repo)
+        return messages(job, digest)
+
+    def _seen(self, job: Job) -> tuple[Digest, ...]:
+        """The digests of a group that its channel may see now. Raises TryLater, and NoRight where it may see none."""
+        digests, refused = list[Digest](), list[NoRight]()
+        for member in job.delivery.members:
+            if not member.digest:
+                continue
+            if (digest := self._archive.digest(member.digest)) is None:
+                self._ledger.keep_delivery(unread(job.delivery, member))
+                raise TryLater
+            try:
+                self._may_see(digest.repository, Who.gets(job.subscription), member.repo)
+            except NoRight as error:
+                refused.append(error)
+            else:
+                digests.append(digest)
+        if refused and not digests:
+            raise refused[0]
+        return tuple(digests)
 
     def _digest(self, job: Job) -> Digest:
         """What is to be posted. Raises TryLater where it is kept no more."""
@@ -214,9 +216,9 @@ class Sender:
         finally:
             turn.release()
 
-    def _advance(self, job: Job, messages: Iterable[str]) -> Job:
+    def _advance(self, job: Job, wanted: Iterable[str]) -> Job:
         """Write down what was posted, together with what follows: a message that is intended, or that all is done."""
-        following = advanced(job.delivery, messages, self._clock())
+        following = advanced(job.delivery, wanted, self._clock())
         if self._stopping.is_set() and following.state is DeliveryState.DUE:
             self._ledger.keep_delivery(job.delivery)
             raise LeaseLost("stopping")
@@ -284,28 +286,6 @@ class Sender:
         job.log(logging.INFO, "goes on")
         deadline = max(job.delivery.deadline, self._clock() + GRACE)
         return replace(job, subscription=replace(job.subscription, paused="")).at(deadline=deadline)
-
-
-def _messages(job: Job, digest: Digest) -> tuple[dict[str, Message], Texts]:
-    """What is posted, by key and in order, the same however often it is begun; and the labels."""
-    texts = Texts(digest.language)  # as it was made, whatever the subscription says by now
-    delivery, zone = job.delivery, digest.period.zone
-    aloud, silent = (tuple(f for f in delivery.follow_ups if f.aloud is is_aloud) for is_aloud in (True, False))
-    notes = missed_notes(delivery, job.failed, digest.period, texts)
-    post = digests.post(
-        digest,
-        texts,
-        report.attachments(digest, texts),
-        notes,
-        delivery.top,
-        told=told_labels(dict(delivery.told), zone, texts),
-        since=[follow_up_line(digest.repository, f, zone, texts) for f in aloud],
-    )
-    said = [digests.follow_up(digest.repository, f, texts) for f in silent]
-    # The report is last: that it stands in the thread tells after a restore that all of it does.
-    last = [message for message in post.replies if message.kind is MessageKind.REPORT]
-    first = [message for message in post.replies if message.kind is not MessageKind.REPORT]
-    return {message.key: message for message in (post.headline, *first, *said, *last)}, texts
 
 
 class InFlight:

@@ -21,9 +21,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
+from bot.addresses import is_group
 from bot.app import App
 from bot.delivery.arrival import Arrival
 from bot.delivery.building import Builder
+from bot.delivery.gathering import Gatherer
 from bot.delivery.job import ChannelUnreachable, Job, TryLater
 from bot.delivery.leases import LeaseHolder
 from bot.delivery.ledger import LOOKED_BACK, failed, failed_before, failure_of, is_late, is_sound
@@ -72,6 +74,7 @@ class Steps:
         self.leases = LeaseHolder(leases, app.clock, lease)
         self.stopping = threading.Event()
         self.builder = Builder(app, archive, ledger, self.leases)
+        self.gatherer = Gatherer(app.repositories, self.builder, archive, ledger)
         self.sender = Sender(
             chats,
             archive=archive,
@@ -177,9 +180,15 @@ class Steps:
 
     def _built(self, job: Job, look: Look, arrivals: Arrivals) -> Job:
         """The delivery with its digest, where its channel may see the repository that others wait for too."""
-        repository = self.builder.repository(job, look)
-        job = self.sender.wake(job) if job.subscription.paused == DENIED else job
-        return self.builder.build(job, repository, arrivals(job))
+        if is_group(job.subscription.repo):
+            built = self.gatherer.build(job, self.sender.wake)
+        else:
+            repository = self.builder.repository(job, look)
+            job = self.sender.wake(job) if job.subscription.paused == DENIED else job
+            built = self.builder.build(job, repository, arrivals(job))
+        if built.delivery.state is DeliveryState.QUIET:
+            built.log(logging.INFO, "nothing to tell")
+        return built
 
     def _post(self, job: Job) -> None:
         sent = self.sender.send(job)

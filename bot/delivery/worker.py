@@ -66,7 +66,15 @@ class Worker:
         )
         self._stopping = steps.stopping
         hosts = Hosts()
-        self.early = Early(app, steps.builder, hosts, steps.active, leases=steps.leases, stopping=self._stopping)
+        self.early = Early(
+            app,
+            steps.builder,
+            hosts,
+            steps.active,
+            gatherer=steps.gatherer,
+            leases=steps.leases,
+            stopping=self._stopping,
+        )
         self._build_pool = ThreadPoolExecutor(MOST, "build")
         self._send_pool = ThreadPoolExecutor(_SENDERS, "send")
         posting = steps.sender.is_posting

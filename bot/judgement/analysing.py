@@ -52,7 +52,7 @@ _Read = tuple[_Task, tuple[FilePatch, ...], Selection]
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A commit that a model reads: where its quotes are, and what it is told besides."""
+    """A commit that a model reads: where its quotes are, and what else the model is shown."""
 
     commit: Commit
     index: EvidenceIndex
@@ -68,9 +68,9 @@ class Analyst:
         self._progress = progress
 
     def analyses(self, commits: Sequence[Commit], grades: Sequence[Grade]) -> dict[str, Analysis]:
-        """By SHA, as deep as the grade asks for: what is kept, else made now, the weightiest first.
+        """By SHA, as deep as the grade asks for: the stored one, or one made now, the most important first.
 
-        So a budget that ends costs the others. Of high commits that no thread has, however long, no model is asked.
+        So a budget that runs out affects the others. High commits that no thread can show are not sent to a model.
         """
         graded = sorted(zip(commits, grades, strict=True), key=lambda each: each[1].weight, reverse=True)
         found = {c.sha: Analysis(summary=g.sentence, by=g.by) for c, g in graded}
@@ -149,14 +149,14 @@ class Analyst:
                 yield answered.result()
 
     def _needs_a_look(self, patches: Sequence[FilePatch]) -> bool:
-        """Whether others decide what a patch means: who meets an interface; where looks are had, who calls code."""
+        """Whether other code decides what a patch means: users of an interface; with look-ups, callers."""
         code = any(kind(file.path) is FileKind.SOURCE for file in patches)
         return touches_interface(patches) or (code and self._brief.depth.looks > 0)
 
     def _full(self, task: _Task, patches: tuple[FilePatch, ...]) -> Analysis:
-        """The full analysis by the model, which is kept, else by the rules.
+        """The full analysis by the model, which is stored, or by the rules.
 
-        How long a question may be shows only when one is too long: then shorter ones are asked.
+        How long a question may be becomes known only when one is too long: then shorter ones are asked.
         """
         while True:
             room = self._model.asker.room
@@ -170,7 +170,7 @@ class Analyst:
                 return self._fallback(error, task, patches)
 
     def _read(self, task: _Task, patches: tuple[FilePatch, ...], room: int) -> tuple[str, Analysis]:
-        """The analysis of a commit, and the name under which it is kept. Raises Rejected, DigestError."""
+        """The analysis of a commit, and the name under which it is stored. Raises Rejected, DigestError."""
         commit, brief = task.commit, self._brief
         pages = patch.parts(commit, patches, room, questions.PARTS)
         rest = questions.Rest(brief.language, brief.around(commit, patches), task.row)
@@ -195,7 +195,7 @@ class Analyst:
         return made
 
     def _with_a_look(self, case: _Case, seen: Selection) -> Analysis:
-        """A draft that nobody sees, what it wants looked up, and the analysis of somebody who has seen that."""
+        """A draft that nobody sees, what it wants looked up, and the analysis made with that."""
         brief, commit, index = self._brief, case.commit, case.index
         looks, rest = brief.depth.looks, case.rest
         first = questions.draft_question(brief.repository, commit, seen, rest, looks=looks)
@@ -220,7 +220,7 @@ class Analyst:
     def _proven(self, question: Question, read: Callable[[Reply], Checked]) -> tuple[Analysis, Reply]:
         """The analysis with proven statements only, and the first answer.
 
-        Asked once more where some were not proven; what either answer proved is kept.
+        Asked once more if some were not; what either answer proved is used.
         """
         replied: list[Reply] = []
 

@@ -1,7 +1,7 @@
-"""The language model within its token budget, with what it took written down.
+"""The language model within its token budget, with its usage recorded.
 
-A budget is held against rows of the store, so that every process on one database keeps the same one. Before a question
-is asked, what it can take at most is reserved there, in one step with the look at what is left.
+A budget is checked against rows of the store, so that all processes on one database share it. Before a question
+is asked, the most that it can use is reserved there, in one step with checking what is left.
 """
 
 import threading
@@ -29,11 +29,11 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Tokens, 0 for no limit; prices for a million of them, 0 where none is set.
+    """Tokens, 0 for no limit; prices per million tokens, 0 if not set.
 
-    A `day` is one of `zone`. Of it `scheduled` are for scheduled digests alone, which may take all; of the rest a
-    `person` and a `channel` may ask for so many. What a service had cached costs as the rest of a prompt does, unless
-    it has a price of its own.
+    A `day` is one in `zone`. Of its tokens, `scheduled` are reserved for scheduled digests, which may use all; of the
+    rest a `person` and a `channel` may use that many. Cached tokens cost the same as the rest of a prompt, unless they
+    have a price of their own.
     """
 
     day: int = 0
@@ -60,7 +60,7 @@ class Limits:
 
     @property
     def asked(self) -> int:
-        """Tokens a day that all who ask may take, where there is a limit."""
+        """Tokens a day that all requests together may use, if there is a limit."""
         return max(self.day - self.scheduled, 0)
 
     def check(self, taken: Taken, account: Account, tokens_: int, now: datetime) -> None:
@@ -73,7 +73,7 @@ class Limits:
                 raise ShareSpent(_SHARES[name], **fields)
 
     def _held(self, taken: Taken, account: Account) -> Iterator[tuple[str, int, int]]:
-        """The limits that hold for an account, the nearest first, each with what was taken of it."""
+        """The limits that apply to an account, the narrowest first, each with what was used of it."""
         if account.person and self.person:
             yield "person", taken.person, self.person
         if account.channel and self.channel:
@@ -84,7 +84,7 @@ class Limits:
             yield "day", taken.total, self.day
 
     def cost(self, spent: Iterable[Spending]) -> float | None:
-        """What tokens cost, in the unit of the prices; None where no price is set."""
+        """What tokens cost, in the unit of the prices; None if no price is set."""
         if not (self.prompt_price or self.completion_price):
             return None
         return sum(map(self._cost, spent)) / 1_000_000
@@ -97,7 +97,7 @@ class Limits:
 
 
 class Bill:
-    """What language models took, as the store knows it from every process, and what that costs."""
+    """What language models used, as the store knows it from every process, and what that costs."""
 
     def __init__(self, meter: Meter, limits: Limits, clock: Callable[[], datetime]) -> None:
         self.meter = meter
@@ -105,16 +105,16 @@ class Bill:
         self.clock = clock
 
     def today(self) -> tuple[Spending, ...]:
-        """What was taken since the last midnight of the operator's zone."""
+        """What was used since the last midnight in the operator's zone."""
         return self.since(self.limits.midnight(self.clock()))
 
     def day(self, back: int) -> tuple[Spending, ...]:
-        """What was taken on the whole day of the operator's zone that was so many days before today."""
+        """What was used on a whole day in the operator's zone, that many days before today."""
         now = self.clock()
         return self.meter.usage(self.limits.midnight(now, back), self.limits.midnight(now, back - 1))
 
     def since(self, moment: datetime) -> tuple[Spending, ...]:
-        """What was taken since a moment."""
+        """What was used since a moment."""
         return self.meter.usage(moment, self.clock() + timedelta(seconds=1))
 
     def reserve(self, account: Account, model: str, question: Question) -> str:
@@ -127,7 +127,7 @@ class Bill:
         )
 
     def taken(self, account: Account) -> Taken:
-        """What was taken today and is reserved, of everything and of an account."""
+        """What was used today and is reserved, in total and by an account."""
         return self.meter.taken(account, *self._bounds(self.clock()))
 
     def _bounds(self, now: datetime) -> tuple[datetime, datetime]:
@@ -155,7 +155,7 @@ class Asker:
         return Conversation(self, account, self.bill.limits.digest)
 
     def reply(self, question: Question, account: Account = TERMINAL) -> Reply:
-        """The model's answer as it came; what it took is kept. Raises ModelError where the day's budget is spent."""
+        """The model's answer as it came; its usage is stored. Raises ModelError if the day's budget is spent."""
         with self._slots, self._shared():
             reservation = self.bill.reserve(account, self.name, question)
             try:
@@ -185,7 +185,7 @@ def most(question: Question) -> int:
 
 @dataclass
 class Conversation:
-    """What is asked for one digest: within its limit, and no more once the model has shown that it cannot answer."""
+    """The questions for one digest: within its limit, and none once the model has proved unable to answer."""
 
     asker: Asker
     account: Account
@@ -203,9 +203,9 @@ class Conversation:
             return read(self.reply(questions.again(question, str(rejected), longer=rejected.longer)))
 
     def ask_list(self, question: Question, read: Callable[[Reply], Mapping[str, _T]]) -> Mapping[str, _T]:
-        """The answers as `read` takes them, by SHA; of two answers with faults, what is right in either.
+        """The answers as `read` accepts them, by SHA; of two faulty answers, what is right in either.
 
-        Raises Rejected where nothing is, and DigestError.
+        Raises Rejected if nothing is, and DigestError.
         """
         try:
             return read(self.reply(question))

@@ -1,4 +1,4 @@
-"""What everybody shares who works on one digest: its repository and language, its patches, its model, its faults."""
+"""What is shared while one digest is made: its repository and language, its patches, its model, its faults."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +18,8 @@ class Brief:
     """One digest, or one commit, in the making.
 
     Without a `model` the rules do everything; `concurrency` is how many questions may be open at once, `depth` how much
-    is done for one commit; `habits` are patterns of the files in which the repository keeps its notes for users, beyond
-    the usual ones. `faults` are the sentences that tell the reader what went wrong, each once.
+    is done for one commit; `habits` are patterns of files with notes for users besides the usual ones. `faults` are
+    sentences for the reader about what went wrong, each once.
     """
 
     repository: Repository
@@ -50,9 +50,9 @@ class Brief:
     def patches(
         self, commits: Sequence[Commit], paths: Collection[str] = ()
     ) -> Iterator[tuple[Commit, tuple[FilePatch, ...]]]:
-        """Every commit with its patch, in their order, or with `paths` with that of these files.
+        """Every commit with its patch, in order; with `paths`, only that of these files.
 
-        With none where it cannot be read, which is a fault.
+        Without one if it cannot be read, which is a fault.
         """
         left = {commit.sha: commit for commit in commits}
         try:
@@ -63,7 +63,7 @@ class Brief:
         yield from ((commit, ()) for commit in left.values())
 
     def look(self, commit: Commit, looks: Sequence[Look]) -> tuple[Sight, ...]:
-        """What is looked up in the tree at a commit; where it cannot be read, each look says so."""
+        """What is found in the tree at a commit; if it cannot be read, each look says so."""
         try:
             return self.source.look(self.repository.name, commit, looks) if looks else ()
         except DigestError:

@@ -39,7 +39,7 @@ class Build:
         return analysis.correction.of(grade), analysis
 
     def overview(self, entries: Sequence[Entry], rollup: Rollup | None = None) -> str:
-        """The digest's opening sentences; those of a `rollup` tell of a week or longer."""
+        """The digest's opening sentences; those of a `rollup` are about a week or longer."""
         brief = self._brief
         if not entries:
             if rollup and rollup.undone:

@@ -1,8 +1,8 @@
-"""What a day's questions took of a model, and about what they would have taken at another depth. Pure.
+"""What a day's questions used, and roughly what they would have used at another depth. Pure.
 
-Only what is asked about one commit depends on the depth. It is measured at the depth that was in force, and told from
-that for the others: a question at once holds what the question for a draft holds, and is answered as the look is; the
-look holds that question again, and what was found. Where nothing was asked yet, lines of commits stand for tokens.
+Only what is asked about one commit depends on the depth. It is measured at the depth in use, and estimated from
+that for the others: a direct question contains what the question for a draft does, and is answered like the look; the
+look contains that question again, and what was found. If nothing was asked yet, it is estimated from lines of commits.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,10 +31,10 @@ tokens of patch."""
 
 
 def of_day(spent: Iterable[Spending], at: Depth) -> Costs | None:
-    """What the questions of a day take at each depth; `at` is the one in force that day.
+    """What a day's questions use at each depth; `at` is the one in use that day.
 
-    None where no commit was analysed, or some were with prompts of an earlier version, which read little. A commit that
-    was looked at and then asked about at once, as its answer could not be used, counts as two.
+    None if no commit was analysed, or some were with prompts of an earlier version, which read little. A commit that
+    was looked into and then asked about directly, since its answer was unusable, counts as two.
     """
     by = {purpose: list(found) for purpose, found in _grouped(spent).items()}
     if not by.keys() & {*_ABOUT_ONE, BATCH} or by.keys() & {*EARLIER}:
@@ -103,7 +103,7 @@ def _third(more: Spending, found: int) -> Spending:
 
 
 def _share(spent: Spending, requests: int) -> Spending:
-    """What so many of the requests took, as the average."""
+    """What that many of the requests used, on average."""
     part = {name: getattr(spent, name) * requests // (spent.requests or 1) for name in _COUNTED}
     return replace(spent, **part)
 

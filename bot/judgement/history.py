@@ -47,10 +47,10 @@ class History:
         self._recent = cache(self._read_recent)
 
     def before(self, scope: Scope, commits: Sequence[Commit]) -> tuple[Commit, ...]:
-        """What fills the page of a period's commits, newest first: those kept of earlier days, else from afar.
+        """What fills the page of a period's commits, newest first: stored ones of earlier days, or from the source.
 
-        They must cost no digest anything: no more days are read than it takes, and where they cannot be had, or would
-        take much of what the source still allows, the period is graded by itself.
+        They must not endanger a digest: no more days are read than needed, and if they are unavailable, or would use
+        much of what the source still allows, the period is graded by itself.
         """
         missing = triage.PAGE - len(commits)
         if not commits or missing <= 0:
@@ -99,14 +99,14 @@ class History:
         return any(grade.importance is Importance.HIGH for grade in grades.values())
 
     def _are_released(self, shas: Collection[str]) -> bool:
-        """Whether any of some commits is in a release, as far as the source can tell."""
+        """Whether any of some commits is in a release, as far as the source knows."""
         try:
             return any(self.source.first_releases(self._repository.name, sorted(shas)).values())
         except DigestError:
             return False
 
     def relations(self, commit: Commit, day: Landed = _NOTHING) -> tuple[Relation, ...]:
-        """The commits that a commit names: of its day, or of an earlier one that is kept; else only their number."""
+        """The commits that a commit names: of its day, or stored ones of earlier days; else only their number."""
         named = commit.reading.references[:_MOST_RELATIONS]
         found = (self._relation(commit, reference, day) for reference in named)
         return tuple(relation for relation in found if relation)
@@ -120,7 +120,7 @@ class History:
         return Relation(named.kind, "", named.pull, named.title) if known else None
 
     def _meant(self, commit: Commit, named: Reference, day: Landed) -> list[Commit]:
-        """The earlier commits that a reference can mean: of the same day, else those that are kept."""
+        """The earlier commits that a reference can mean: of the same day, otherwise stored ones."""
         near = day.older(commit, named)
         if not near and named.sha:
             near = list(self._archive.commits_by_sha(commit.repo, named.sha))
@@ -131,11 +131,11 @@ class History:
         return near
 
     def _is_issue(self, named: Reference) -> bool:
-        """Whether a number is an issue's: where change requests have a sign of their own, `#12` is none."""
+        """Whether a number is an issue's: if pull requests have a sign of their own, `#12` is not one."""
         return named.kind == "repairs" and not self._repository.number(0).startswith("#")
 
     def _titled(self, commit: Commit, title: str) -> list[Commit]:
-        """The latest of the earlier commits with a title, of those that are kept: what was reverted twice has two."""
+        """The latest stored commit with a title: what was reverted twice has two."""
         found = self._archive.search(title, [commit.repo], _TITLED)
         alike = [c for c in found if c.reading.subject.casefold() == title.casefold() and c.sha != commit.sha]
         before = (c for c in alike if c.committed <= commit.committed)
@@ -151,9 +151,7 @@ class History:
         return next((e.grade for d in recent for e in d.entries if e.commit.sha == commit.sha), None)
 
     def gone_from(self, commit: Commit, branches: Sequence[str]) -> str:
-        """The branch, of some, whose digest told of a commit that is not on it any more; empty where it is, or nobody
-        knows.
-        """
+        """The branch, of some, whose digest reported a commit that is no longer on it; empty if it is, or unknown."""
         wanted = [(branch, language) for branch in branches for language in LANGUAGES]
         recent = (self._recent(*each) for each in wanted)
         digest = next((d for some in recent for d in some if any(e.commit.sha == commit.sha for e in d.entries)), None)

@@ -1,7 +1,9 @@
-"""What became of commits: found once, when the later commit is first seen, and kept; the likely ones when asked for."""
+"""What became of commits: found once, when the later commit is first seen, and stored; likely ones on request."""
 
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
+from datetime import datetime
+from itertools import takewhile
 
 from bot.commits.aftermath import MOST, WITHIN, Share, followed, shares
 from bot.commits.related import Landed
@@ -24,9 +26,9 @@ class Links:
         self._kept = kept
 
     def found(self, commits: Sequence[Commit]) -> tuple[Link, ...]:
-        """What commits that landed, newest first, say that they do with earlier ones: of their own number, or kept.
+        """What commits that landed, newest first, say that they do to earlier ones, among themselves or stored.
 
-        It is kept, so that it is known from both ends. Raises what the store raises.
+        It is stored, so that it is known from both ends. Raises what the store raises.
         """
         landed = Landed(commits)
         links = [link for c in commits for link in self._of(c, self._history.relations(c, landed))]
@@ -34,33 +36,65 @@ class Links:
         return tuple(links)
 
     def since(self, commit: Commit, branch: str) -> tuple[Link, ...]:
-        """All that is known to have become of a commit, by time, with what is looked for only now: what is likely.
+        """Everything that became of a commit, by time, including what is only likely, which is searched for now.
 
-        It costs nothing that it can be had without: where the source fails, or allows only a few requests more, what is
-        kept is what is known. Raises what the store raises.
+        If the source fails, or allows only a few more requests, only what is stored is returned. Raises what the store
+        raises.
         """
-        found: list[Link] = []
         with suppress(DigestError):
-            found += self._looked_for(commit, branch)
-        self._kept.keep_links(self._repository.name, found)
-        return tuple(k for k in self._kept.links(self._repository.name, [commit.sha]) if k.earlier.sha == commit.sha)
+            if self._history.affords():
+                month = commit.committed + WITHIN
+                self._keep(commit, self._source.later(self._repository.name, branch, commit, month)[:MOST])
+        return self._known(commit)
 
-    def _looked_for(self, commit: Commit, branch: str) -> Iterable[Link]:
-        """What later commits that touch the same files say of a commit, and what became of its lines."""
-        if not self._history.affords():
-            return
+    def until_now(self, commit: Commit, branch: str, now: datetime) -> tuple[tuple[Link, ...], int | None]:
+        """The same, with what is certain up to now, also of files whose lines nobody follows.
+
+        And how many later commits were looked at, None where they could not be.
+        """
+        looked: int | None = None
+        with suppress(DigestError):
+            if self._history.affords():
+                later = self._later(commit, branch, now)
+                looked = len(later)
+                self._keep(commit, later)
+        return self._known(commit), looked
+
+    def _later(self, commit: Commit, branch: str, now: datetime) -> tuple[Commit, ...]:
+        """The first commits after one that touch its lines, and the last ones that touch its files, oldest first."""
         repo = self._repository.name
-        later = self._source.later(repo, branch, commit, commit.committed + WITHIN)[:MOST]
-        if not later:
-            return
+        last = self._source.touching(repo, branch, [file.path for file in commit.files], MOST)
+        last = tuple(takewhile(lambda each: each.sha != commit.sha, last))
+        first = self._source.later(repo, branch, commit, now)[:MOST]
+        known = {each.sha for each in first}
+        return (*first, *(c for c in reversed(last) if c.sha not in known and c.committed >= commit.committed))
+
+    def _keep(self, commit: Commit, later: Sequence[Commit]) -> None:
+        """Keep what is found, also where the source fails on the way."""
+        found: list[Link] = []
+        try:
+            for link in self._looked_for(commit, later):
+                found.append(link)  # what came before a failure stays
+        finally:
+            self._kept.keep_links(self._repository.name, found)
+
+    def _known(self, commit: Commit) -> tuple[Link, ...]:
+        kept = self._kept.links(self._repository.name, [commit.sha])
+        return tuple(link for link in kept if link.earlier.sha == commit.sha)
+
+    def _looked_for(self, commit: Commit, later: Sequence[Commit]) -> Iterable[Link]:
+        """What later commits that touch the same files say of a commit, and what became of its lines."""
         landed = Landed((*reversed(later), commit))
         for each in later:
             yield from (k for k in self._of(each, self._history.relations(each, landed)) if k.earlier.sha == commit.sha)
-        for share in self._shares(commit, later):
+        month = commit.committed + WITHIN
+        for share in self._shares(commit, [each for each in later if each.committed <= month]):
             yield self._link(share.kind, self._named(commit), share.later, share.changed, share.of)
 
     def _shares(self, commit: Commit, later: Sequence[Commit]) -> Iterable[Share]:
         """What became of a commit's lines; patches are read one after the other."""
+        if not later:
+            return ()
         paths, known = set(followed(commit)), {each.sha: each for each in later}
         for each in later:
             paths |= {f.path for f in each.files if f.previous in paths}

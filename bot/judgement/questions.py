@@ -30,6 +30,7 @@ from bot.judgement.shapes import (
     ProofReply,
     RiskReply,
     SecondReply,
+    StepReply,
     SuggestionReply,
     TriageReply,
 )
@@ -59,7 +60,10 @@ from bot.values import (
 TRIAGE, SECOND, OVERVIEW, ROLLUP = "triage.v2", "second.v2", "overview.v2", "rollup.v1"
 ANALYSIS, DRAFT, LOOK, BATCH, MERGE = "analysis.v3", "draft.v2", "look.v2", "batch.v3", "merge.v3"
 """The prompts in use; an analysis is kept under the name of the prompt that made it."""
-PROMPTS = (TRIAGE, SECOND, ANALYSIS, DRAFT, LOOK, BATCH, MERGE, OVERVIEW, ROLLUP)
+ASK = "ask.v1"
+OF_DIGESTS = (TRIAGE, SECOND, ANALYSIS, DRAFT, LOOK, BATCH, MERGE, OVERVIEW, ROLLUP)
+"""Those of which a digest is made."""
+PROMPTS = (*OF_DIGESTS, ASK)
 
 EARLIER = ("analysis.v1", "batch.v1", "merge.v1")
 """Prompts of versions that read little: who has asked them has not chosen a depth."""
@@ -100,12 +104,12 @@ class Depth(StrEnum):
 
     @property
     def prompt(self) -> str:
-        """The name under which an analysis of this depth is kept."""
+        """The name under which an analysis of this depth is stored."""
         return {"brief": ANALYSIS, "normal": LOOK, "deep": f"{LOOK}+deep"}[self]
 
     @property
     def serving(self) -> tuple[str, ...]:
-        """The names of kept analyses that serve: of this depth and of deeper ones, the deepest first, and in parts."""
+        """The names of stored analyses that may be used: of this depth and deeper, the deepest first, and in parts."""
         deeper = [each.prompt for each in Depth][list(Depth).index(self) :]
         return (*reversed(deeper), MERGE)
 
@@ -139,7 +143,7 @@ def _fenced(data: str) -> tuple[str, str]:
 def again(question: Question, problem: str, *, longer: bool = False, first: str = "") -> Question:
     """The same question once more, with what was wrong with the first answer; `longer` doubles the room for it.
 
-    The first answer may be copied from a commit: where it is shown again, it is data as that is.
+    The first answer may be copied from a commit: if it is shown again, it is data too.
     """
     data, mark = _fenced(first)
     shown = f"\n\nYour previous answer:\nDATA {mark}\n{data}\nDATA {mark}" if first else ""
@@ -149,7 +153,7 @@ def again(question: Question, problem: str, *, longer: bool = False, first: str 
 
 
 def names(commits: Sequence[Commit]) -> dict[str, str]:
-    """By SHA, what each commit of a list is called: the first seven digits, or as many as tell all of them apart."""
+    """By SHA, what each commit of a list is called: the first seven digits, or as many as distinguish all of them."""
     length = next((n for n in range(7, 64) if len({c.sha[:n] for c in commits}) == len(commits)), 64)
     return {c.sha: c.sha[:length] for c in commits}
 
@@ -246,9 +250,9 @@ ANSWER, DRAFTED = (1_800, 6_000), (1_200, 5_000)
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What else happened at the time of a commit: commits, each with what it has to do with it, and releases.
+    """What else happened at the time of a commit: other commits, each with its relation, and releases.
 
-    The first release that holds the commit is marked, where one of them is it.
+    The first release that has the commit is marked, if it is among them.
     """
 
     landed: Sequence[tuple[Commit, str]] = ()
@@ -295,9 +299,9 @@ def looked_question(
     sights: Sequence[Sight],
     more: bool = False,
 ) -> Question:
-    """Ask for the full analysis by somebody who sees the draft and what was looked up since.
+    """Ask for the full analysis, with the draft and what was looked up since.
 
-    With `more` also for what would settle what is then still open. It begins as the question for the draft does, byte
+    With `more`, also for what would settle anything still open. It begins as the question for the draft does, byte
     for byte, so that a provider's cache serves it.
     """
     claims = "\n".join(f"{c.number}. {c.text} ({c.path}: {c.quote})" for c in draft.claims)
@@ -508,3 +512,55 @@ def _indented(body: str, limit: int) -> str:
     if len(body) > limit:
         body = f"{body[:limit]}\n[there is more]"
     return "\n".join(f"    {line}" for line in body.split("\n")) if body else ""
+
+
+# --- What somebody asks ------------------------------------------------------------------------
+
+
+class Inquiry(NamedTuple):
+    """What somebody asks about a repository's branch, and what was said before, on which day and in which language."""
+
+    repository: Repository
+    branch: str
+    asked: str
+    earlier: Sequence[tuple[str, str]]
+    today: str
+    language: str
+
+
+_EARLIER, _SAID = 5, 600
+"""Questions of a thread that are shown again with their answers, and characters of each."""
+_LISTED_FILES = 4
+
+
+def step_question(inquiry: Inquiry, shown: Sequence[str], left: int) -> Question:
+    """Ask for an answer, or for what must be seen before; `left` is how often more can be asked for after this."""
+    earlier = [
+        f"Asked before: {one_line(q, _SAID)}\nAnswered: {one_line(a, _SAID)}" for q, a in inquiry.earlier[-_EARLIER:]
+    ]
+    asked = "\n\n".join([*earlier, f"Asked now: {one_line(inquiry.asked, 2 * _SAID)}"])
+    seen, mark = _fenced("\n\n".join(shown))
+    more = f"More can be shown {left} times." if left else "Nothing more can be shown: answer now."
+    blanks = {
+        "shown": seen,
+        "mark2": mark,
+        "left": more,
+        "today": inquiry.today,
+        "branch": _tamed(one_line(inquiry.branch, 200)),
+    }
+    blanks |= {"repository": inquiry.repository.title, "language": inquiry.language}
+    return _question(ASK, StepReply, asked, "asked", (500, 3_000), **blanks)
+
+
+def commit_line(commit: Commit) -> str:
+    """A commit on one line: when, by which name, by whom, what, and the files that it changes most."""
+    by_size = sorted(commit.files, key=lambda f: (-(f.added + f.removed), f.path))
+    paths = ", ".join(one_line(f.path, _PATH) for f in by_size[:_LISTED_FILES])
+    more = f", {len(by_size) - _LISTED_FILES} more" if len(by_size) > _LISTED_FILES else ""
+    author = one_line(commit.reading.people[0].name, 60) if commit.reading.people else ""
+    return f"{commit.committed:%Y-%m-%d} {commit.short} {author}: {_titled(commit, 200)} | {paths}{more}"
+
+
+def commit_shown(commit: Commit, seen: Selection) -> str:
+    """A commit in full, as a model sees it."""
+    return _described(commit, commit.short, seen, _MESSAGE)

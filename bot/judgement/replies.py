@@ -1,13 +1,13 @@
 """How a language model's answers are read and checked. Pure.
 
-An answer is taken only when it is complete, has the right shape, is in the right language, speaks of the commits that
-were asked about, and gives evidence that is really there. `Rejected` says, for the model, what was wrong, so that it
+An answer is accepted only if it is complete, has the right shape, is in the right language, is about the commits that
+were asked about, and gives evidence that is really there. `Rejected` explains to the model what was wrong, so that it
 can be asked once more.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -31,7 +31,10 @@ from bot.judgement.shapes import (
     Outcome,
     OverviewReply,
     RiskReply,
+    SaidReply,
+    StepReply,
     SuggestionReply,
+    WantedReply,
 )
 from bot.judgement.triage import Judgement
 from bot.languages import LANGUAGES
@@ -46,10 +49,12 @@ from bot.values import (
     Importance,
     Insight,
     Look,
+    Proof,
     Question,
     Reply,
     Risk,
     Sight,
+    Statement,
     Suggestion,
 )
 
@@ -104,7 +109,7 @@ def _shaped(answer: object, shape: type[_Shape]) -> _Shape:
 
 
 def _json(text: str) -> object:
-    """The JSON object in a text, whatever stands around it."""
+    """The JSON object in a text, whatever is around it."""
     start = text.find("{")
     if start < 0:
         raise Rejected("it held no JSON object.")
@@ -160,9 +165,9 @@ def _records(reply: Reply, shape: type[_Record], commits: Sequence[Commit]) -> t
 
 
 def _complete(found: Mapping[str, _Made], problems: Sequence[str], commits: Sequence[Commit]) -> Mapping[str, _Made]:
-    """`found`, where it holds every commit and nothing was wrong. Raises Rejected with what is right.
+    """`found`, if it has every commit and nothing was wrong. Raises Rejected with what is right.
 
-    Of an answer that leaves out most of the list nothing counts: it may be one that a commit dictated.
+    If an answer leaves out most of the list, nothing in it counts: a commit may have dictated it.
     """
     called = names(commits)
     missing = [called[c.sha] for c in commits if c.sha not in found]
@@ -231,7 +236,7 @@ def disputed(grades: Mapping[str, Grade], commits: Sequence[Commit], judged: Seq
 
 
 def _steps(grade: Grade, judged: Judgement) -> int:
-    """How many steps apart model and rules are, where that needs another look."""
+    """How many grades apart model and rules are, if that needs another look."""
     steps = abs(grade.importance.rank - judged.importance.rank)
     return steps if steps == 2 or grade.importance is Importance.HIGH else 0
 
@@ -284,7 +289,7 @@ class Checked:
         return self.stated == len(self.problems) >= _INVENTED
 
     def joined(self, other: "Checked") -> "Checked":
-        """This answer, with what another one proved besides."""
+        """This answer, together with what another one proved."""
         mine, theirs = self.analysis, other.analysis
         insights = tuple(dict.fromkeys((*mine.insights, *theirs.insights)))
         risks = tuple({r.text: r for r in (*theirs.risks, *mine.risks)}.values())
@@ -325,7 +330,7 @@ def read_looked(
 ) -> Checked:
     """The analysis that has seen what was looked up, whose lines are evidence too; `how` as in `read_analysis`.
 
-    Raises Rejected, also where a claim of the draft is not gone through.
+    Raises Rejected, also if a claim of the draft is not addressed.
     """
     answer = _parsed(reply, LookedReply)
     judged = {claim.number for claim in answer.claims}
@@ -337,10 +342,10 @@ def read_looked(
 
 
 def _seen(path: str, quote: str, line: int, *, sights: Sequence[Sight], commit: Commit) -> Evidence | None:
-    """Where a quote is in the lines that were looked up, each of which was shown behind its number.
+    """Where a quote is in the lines that were looked up, each of which was shown after its number.
 
-    A line that is there at the commit is shown there, whatever else was looked up before it; of several the one nearest
-    to `line`.
+    A line that exists at the commit is shown there, whatever else was looked up before; of several, the one nearest to
+    `line`.
     """
     quote = _NUMBER.sub("", quote)
     excerpts = [excerpt for sight in sights for excerpt in sight.excerpts if excerpt.path == path]
@@ -507,9 +512,9 @@ _NAME = re.compile(r"(?<![A-Za-z0-9_])[A-Za-z]*[0-9_][A-Za-z0-9_]*")
 
 
 def read_overview(reply: Reply, asked: Question, language: str) -> str:
-    """The digest's opening sentences. Raises Rejected, also where they name what no commit of the question does.
+    """The digest's opening sentences. Raises Rejected, also if they name something that no commit in the question does.
 
-    Nobody can check an overview line by line, so no number, version or identifier in it may be of its own making.
+    Nobody can check an overview line by line, so no number, version or identifier in it may be invented.
     """
     answer = _parsed(reply, OverviewReply).overview
     _check_language(language, answer)
@@ -517,3 +522,60 @@ def read_overview(reply: Reply, asked: Question, language: str) -> str:
     if any(name.casefold() not in known for name in _NAME.findall(answer)):
         raise Rejected("it names a number or an identifier that is not in the list.")
     return answer
+
+
+# --- What somebody asked -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StepTaken:
+    """What a step towards an answer wants shown, or the statements that hold, and what is wrong with the others."""
+
+    looks: tuple[WantedReply, ...]
+    statements: tuple[Statement, ...]
+    problems: tuple[str, ...]
+    unknown: bool
+
+    @property
+    def stated(self) -> int:
+        """All statements that were made."""
+        return len(self.statements) + len(self.problems)
+
+
+_FOREIGN = re.compile(r"://|\bwww\.|<[!@#]")
+"""What leads elsewhere or calls somebody: no statement about commits needs that."""
+
+
+def read_step(reply: Reply, find: Callable[[str, str, str], Proof | None], shown: str, language: str) -> StepTaken:
+    """A step: `find` says what a quote of a piece that was shown proves (source, path, quote). Raises Rejected.
+
+    A statement may name no number and no identifier that is not `shown`, since nobody could check it.
+    """
+    answer = _parsed(reply, StepReply)
+    told = {name.casefold() for name in _NAME.findall(shown)}
+    good: list[Statement] = []
+    bad: list[str] = []
+    for number, said in enumerate(answer.answer):
+        proof = find(said.source.strip("[] ").upper(), said.path.strip("` "), said.quote)
+        if problem := _said_problem(said, proof is not None, told, language):
+            bad.append(f"answer.{number}: {problem}")
+        elif proof is not None:
+            good.append(Statement(said.text, proof))
+    return StepTaken(tuple(answer.looks), tuple(good), tuple(bad), answer.unknown)
+
+
+def _said_problem(said: SaidReply, proven: bool, told: Collection[str], language: str) -> str:
+    """What is wrong with a statement, empty for nothing."""
+    if not proven:
+        return "the quote is not in that piece, or too short to prove anything."
+    if _FOREIGN.search(said.text):
+        return "it holds a link or a mention."
+    if any(name.casefold() not in told for name in _NAME.findall(said.text)):
+        return "it names a number or an identifier that nothing shows."
+    return "" if _in_language(said.text, language) else f"it is not in {LANGUAGES[language].prompt}."
+
+
+def seen(path: str, quote: str, sights: Sequence[Sight], commit: Commit) -> Evidence | None:
+    """Where a quote is in the lines that were looked up; with an empty path in any file."""
+    paths = [path] if path else list(dict.fromkeys(each.path for sight in sights for each in sight.excerpts))
+    return next(filter(None, (_seen(each, quote, 0, sights=sights, commit=commit) for each in paths)), None)

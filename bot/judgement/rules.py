@@ -86,7 +86,7 @@ def _where(commit: Commit) -> list[str]:
 
 
 def _components(commit: Commit) -> list[tuple[str, list[FileChange]]]:
-    """Components with their files, most changed source lines first; generated files only where all are."""
+    """Components with their files, most changed source lines first; generated files only if all are."""
     files = [f for f in commit.files if not generated(f.path)] or list(commit.files)
     groups: dict[str, list[FileChange]] = {}
     for file in files:
@@ -114,7 +114,7 @@ def analysis(
     """The rules' analysis, as deep as the importance (high or medium) asks for; nothing in it is guessed.
 
     `first` is the sentence of the commit's grade, with which the summary begins; `notes` is what it tells users, whose
-    words are quoted with their line, and end in what users must do, where they say it.
+    words are quoted with their line, and end with what users must do, if they say so.
     """
     found = Analysis(
         summary=_summary(commit, first, texts),
@@ -140,7 +140,7 @@ _ASPECTS = {
 
 
 def _noted_insights(notes: Sequence[Note]) -> tuple[Insight, ...]:
-    """What a commit tells users of what breaks, is deprecated or was a hole, each with where it stands."""
+    """What a commit tells users about breakage, deprecations and vulnerabilities, each with its place."""
     return tuple(
         Insight(_ASPECTS[note.level], note.text, Evidence(note.path, note.path, note.line))
         for note in notes[:_MOST_NAMES]
@@ -171,7 +171,7 @@ def _first_paragraph(said: str) -> str:
 
 
 def whole_sentences(text: str, limit: int) -> str:
-    """As many whole sentences as fit into `limit` characters; empty where not even one does."""
+    """As many whole sentences as fit into `limit` characters; empty if not even one does."""
     kept = ""
     for part in _SENTENCE_END.split(text):
         joined = f"{kept} {part}" if kept and kept[-1] in ".!?" else kept + part
@@ -206,7 +206,7 @@ def _component_impact(name: str, files: Sequence[FileChange], names: dict[str, l
 
 
 def _touched(patch: Sequence[FilePatch]) -> dict[str, list[str]]:
-    """The functions and types that each source file's changed lines define or stand in."""
+    """The functions and types that each source file's changed lines define or are in."""
     found: dict[str, list[str]] = {}
     for file in patch:
         if kind(file.path) != "source":
@@ -216,7 +216,7 @@ def _touched(patch: Sequence[FilePatch]) -> dict[str, list[str]]:
 
 
 def _around(hunk: Hunk) -> Iterator[str]:
-    """The definition that each changed line of a hunk stands in, where the hunk shows it.
+    """The definition that each changed line of a hunk is in, if the hunk shows it.
 
     Git's section is the last definition above the hunk, which need not be the last one above a line of it.
     """
@@ -235,14 +235,14 @@ def _around(hunk: Hunk) -> Iterator[str]:
 
 @lru_cache
 def _deeper(depth: int) -> re.Pattern[str]:
-    """A changed line that stands deeper than `depth`."""
+    """A changed line that is indented deeper than `depth`."""
     return re.compile(rf"\n[+-][ \t]{{{depth + 1},}}\S")
 
 
 def _removed_definitions(patch: Sequence[FilePatch]) -> list[tuple[str, Evidence]]:
-    """Public definitions that the patch removes and whose name stands in no line it leaves, with the removed line.
+    """Public definitions that the patch removes and whose name is in no remaining line, with the removed line.
 
-    None where a part of the patch was not read: the name may stand there.
+    None if a part of the patch was not read: the name may be there.
     """
     if not all(file.complete for file in patch):
         return []
@@ -273,20 +273,22 @@ def _suggestions(removed: Sequence[tuple[str, Evidence]], texts: Texts) -> tuple
     return (Suggestion(texts("rules.callers"), texts("rules.search", names=names)),)
 
 
+_READ = 6
+"""Commits that an overview names."""
+
+
 def overview(repository: Repository, high: Sequence[Commit], total: int, texts: Texts) -> str:
-    """The overview where no model writes one: how many, and the subjects of the high ones with their names."""
+    """The overview if no model writes one: how many, and which to read."""
     count = texts.count("commits", total)
     if not high:
         return texts("rules.overview_quiet", count=count)
-    listed = texts("rules.semicolon").join(
-        f"{_shortened(c.reading.title, 90)} ({repository.named(c)})" for c in high[:3]
-    )
-    key = "rules.overview_more" if len(high) > 3 else "rules.overview"
+    listed = texts("rules.comma").join(repository.named(c) for c in high[:_READ])
+    key = "rules.overview_more" if len(high) > _READ else "rules.overview"
     return texts(key, count=count, high=len(high), names=listed)
 
 
 def rollup_overview(rollup: Rollup, total: int, texts: Texts) -> str:
-    """The overview of a week or longer, where no model writes one: where most of it happened, and what came to nothing.
+    """The overview of a week or longer if no model writes one: where most of it happened, and what was undone.
 
     Which commits to read comes right below it.
     """
@@ -302,12 +304,3 @@ def rollup_overview(rollup: Rollup, total: int, texts: Texts) -> str:
 def _busy(component: Component, texts: Texts) -> str:
     name = texts("rules.root") if component.name == ROOT else one_line(component.name, 60)
     return texts("rules.busy", name=name, count=texts.count("commits", len(component.shas)))
-
-
-def _shortened(text: str, limit: int) -> str:
-    """A text on one line, of whole words; one that is too long ends in `…`."""
-    line = one_line(text).rstrip(".。")
-    if len(line) <= limit:
-        return line
-    kept = line[: limit - 1]
-    return f"{kept[: kept.rfind(' ')] if ' ' in kept[limit // 2 :] else kept}…"

@@ -50,7 +50,7 @@ class Times:
         return self._days[day]
 
     def _names(self, commits: Sequence[Commit]) -> Mapping[str, frozenset[str]]:
-        """By SHA the names in patches; none where reading a patch costs one of a limited number of requests."""
+        """By SHA the names in patches; none if reading a patch uses one of a limited number of requests."""
         if self._source.quota() is not None:
             return {}
         read = self._source.patches(self._repo, commits[:_READ])

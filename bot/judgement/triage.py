@@ -160,7 +160,7 @@ class Features:
     """What the rules look at: what a commit says, what its maintainers tell users of it, and what it touches.
 
     `unseen` says that nobody knows what it changes; `grave` that it reverts what users have, or what was high.
-    `cues` names the title's telling words, `kinds` counts files by kind; `lines` are changed lines of source files,
+    `cues` names the title's significant words, `kinds` counts files by kind; `lines` are changed lines of source files,
     `grown` how many more of them are added than removed.
     """
 
@@ -241,7 +241,7 @@ _NOTE_TODAY: dict[NoteLevel | None, float] = {
 
 
 def _level(f: Features) -> NoteLevel | None:
-    """What the commit tells users of; nothing where it changes nothing but what is told."""
+    """The level of what the commit tells users; None if it changes only such notes."""
     felt = f.unseen or not {FileKind.SOURCE, FileKind.CONFIG, FileKind.OTHER}.isdisjoint(f.kinds)
     return f.note.level if f.note and felt else None
 
@@ -294,7 +294,7 @@ PAGE = 29
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The rules' view of one commit. `reason` is a key of the labels' `[reason]`, empty where nothing particular can be
+    """The rules' view of one commit. `reason` is a key of the labels' `[reason]`, empty if nothing specific can be
     said, `words` are the commit's own for it; `always` lifts it over the budget, and leaves it its rank among the high.
     """
 
@@ -331,9 +331,9 @@ def judge(
 
 
 def _undone(commits: Sequence[Commit], grave: Collection[str]) -> frozenset[int]:
-    """The places of a period's commits that are taken back in it, and of their reverts: nothing comes of them.
+    """The positions of commits that are reverted within the period, and of their reverts: nothing comes of them.
 
-    Unless they are released by then: then their users have them.
+    Unless they are released by then: users have them.
     """
     places: set[int] = set()
     landed = Landed(commits)
@@ -354,7 +354,7 @@ _SYNC = re.compile(r"merge[sd]? .{1,40} (?:branch )?into ", re.IGNORECASE)
 
 
 def _syncs(commit: Commit) -> bool:
-    """Whether a merge brings one line of development up to another: what it holds was told of where it landed first."""
+    """Whether a merge brings one line of development into another: its commits were reported where they landed."""
     return bool(commit.inner) and bool(_LINES.match(commit.reading.branch) or _SYNC.match(commit.reading.title))
 
 
@@ -444,7 +444,7 @@ def _small_feature(f: Features) -> bool:
 
 
 def _reason(f: Features, importance: Importance) -> tuple[str, str]:
-    """The key of the label that tells why, empty where nothing particular can be said, and the commit's own words."""
+    """The key of the label that says why, empty if nothing specific can be said, and the commit's own words."""
     read = f.reading
     if read.breaking:
         return "breaking", read.breaking

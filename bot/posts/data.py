@@ -42,7 +42,7 @@ def json(digests: Sequence[Digest]) -> str:
 
 
 _LEFT_OUT: dict[type, tuple[str, ...]] = {
-    Repository: ("name", "private", "links", "beside"),
+    Repository: ("name", "private", "links", "beside", "labelled"),
     Digest: ("rows",),
     Analysis: ("correction",),
     Commit: ("repo", "login"),
@@ -57,7 +57,7 @@ _WHERE_TOLD: dict[type, tuple[str, ...]] = {
     Insight: ("also",),
     Risk: ("also",),
     Digest: ("releases", "between", "rollup"),
-    Filters: ("releases",),
+    Filters: ("releases", "labels", "owners"),
 }
 
 

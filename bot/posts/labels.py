@@ -25,6 +25,7 @@ from bot.values import (
     Relation,
     Repository,
     Span,
+    Theme,
     local,
     one_line,
 )
@@ -62,11 +63,16 @@ def when_label(digest: Digest, texts: Texts) -> str:
 
 
 def period_label(digest: Digest, texts: Texts) -> str:
-    """Both ends of the period and its zone, which is named here and nowhere else, and the branch, if it is of one."""
-    since, until = (local(m, digest.period.zone) for m in (digest.period.since, digest.period.until))
-    zone = zone_label(digest.period.zone)
-    span = texts("digest.period", since=f"{since:%Y-%m-%d %H:%M}", until=f"{until:%Y-%m-%d %H:%M}", zone=zone)
+    """Both ends of the period and its zone, and the branch, if it is of one."""
+    span = span_label(digest.period, texts)
     return span if digest.between else f"{span} · {texts('digest.branch', branch=digest.branch)}"
+
+
+def span_label(period: Period, texts: Texts) -> str:
+    """Both ends of a period and its zone, which is named here and nowhere else."""
+    since, until = (local(moment, period.zone) for moment in (period.since, period.until))
+    zone = zone_label(period.zone)
+    return texts("digest.period", since=f"{since:%Y-%m-%d %H:%M}", until=f"{until:%Y-%m-%d %H:%M}", zone=zone)
 
 
 def statistics(digest: Digest, texts: Texts) -> tuple[str, ...]:
@@ -138,13 +144,14 @@ def coverage_label(coverage: float, texts: Texts) -> str:
     return texts("digest.coverage", percent=int(coverage * 100))
 
 
-def subject_line(repository: Repository, commit: Commit, limit: int = SUBJECT_LIMIT) -> Line:
-    """The subject as a link to the commit, and its pull request's number as a link of its own."""
+def subject_line(repository: Repository, commit: Commit, limit: int = SUBJECT_LIMIT, *, brief: bool = False) -> Line:
+    """The subject as a link to the commit, a `brief` one for a table, and its pull request's number as another link."""
+    page = repository.brief_url(commit.sha) if brief else repository.commit_url(commit.sha)
     subject = one_line(commit.reading.subject, limit) or commit.short
     spans = []
     if commit.pull is not None:
         spans = [Span(" ("), Span(repository.number(commit.pull), repository.pull_url(commit.pull)), Span(")")]
-    return (Span(subject, repository.commit_url(commit.sha)), *spans)
+    return (Span(subject, page), *spans)
 
 
 def named_link(repository: Repository, commit: Commit) -> Span:
@@ -160,15 +167,16 @@ def brief_line(
     *,
     reason: bool = True,
     told: Mapping[str, str] = MappingProxyType({}),
+    sentence: str = "",
 ) -> Line:
     """A commit in one line: its mark and its name, what it does, perhaps why it is so grave, what it refers to, and
-    what became of it. `told` is as in `relation_line`.
+    what became of it. `told` is as in `relation_line`; `sentence` says what it does, else the list's does.
     """
     grade, sha = entry.grade, entry.commit.sha
     return (
         Span(f"{mark(grade.importance, texts)} ", importance=grade.importance),
         Span(entry.commit.short, repository.commit_url(sha), code=True),
-        Span(f" {grade.sentence}"),
+        Span(f" {sentence or grade.sentence}"),
         *([Span(f" · {grade.reason}")] if grade.reason and reason else []),
         *(span for r in entry.relations for span in (Span(" · "), *relation_line(repository, r, texts, told))),
         *(span for k in entry.since for span in (Span(" · "), *link_line(repository, k, texts))),
@@ -184,12 +192,53 @@ def overview_line(digest: Digest) -> Line:
 
     The links are this repository's; whatever else the text holds stays text.
     """
-    spans, text, at = [], digest.overview, 0
+    return _linked(digest, digest.overview) or plain("")
+
+
+def _linked(digest: Digest, text: str) -> Line:
+    spans, at = [], 0
     for found in _NAMED_COMMIT.finditer(text):
         if url := _url_of(digest, found[0]):
             spans += [Span(text[at : found.start()]), Span(found[0], url)]
             at = found.end()
-    return tuple(span for span in (*spans, Span(text[at:])) if span.text) or plain("")
+    return tuple(span for span in (*spans, Span(text[at:])) if span.text)
+
+
+def overview_with_themes(digest: Digest, texts: Texts) -> Line:
+    """The same; where it speaks of a theme by its title, the theme's commits stand behind it, unless it names them."""
+    text, places = digest.overview, list[tuple[int, Line]]()
+    before, _, after = texts("digest.named", names="\0").partition("\0")
+    for theme in digest.themes:
+        found = re.search(_THEME.format(re.escape(theme.title)), text, re.IGNORECASE | re.ASCII)
+        if found and len(theme.title) >= _TITLED and (names := _unnamed(digest, theme)):
+            places.append((found.end(), (Span(before), *names, Span(after))))
+    spans, at = list[Span](), 0
+    for end, names in sorted(places, key=lambda place: place[0]):
+        spans += [*_linked(digest, text[at:end]), *names]
+        at = end
+    return (*spans, *_linked(digest, text[at:])) or plain("")
+
+
+_THEME = r"(?<![\w/.#!&@-]){}(?![\w/#!&@-])"
+"""A theme's title that is no part of a word, a path or an address."""
+_TITLED = 6
+"""Characters of a theme's title that is looked for in an overview: a shorter one may be any word."""
+_OF_THEME = 3
+"""Commits that are named behind it."""
+
+
+def _unnamed(digest: Digest, theme: Theme) -> Line:
+    """Links to the first commits of a theme; none where the overview names one of them."""
+    repository, shas = digest.repository, set(theme.shas)
+    members = sorted((e for e in digest.entries if e.commit.sha in shas), key=lambda e: e.grade.weight, reverse=True)
+    commits = [entry.commit for entry in members]
+    named = {span.text for span in overview_line(digest) if span.url}
+    if any(repository.named(c) in named or any(c.sha.startswith(name) for name in named) for c in commits):
+        return ()
+    links = [named_link(repository, commit) for commit in commits[:_OF_THEME]]
+    spans = [piece for link in links for piece in (Span(", "), link)][1:]
+    more = len(commits) - len(links)
+    return (*spans, *([Span(f" +{more}")] if more > 0 else []))
 
 
 def _url_of(digest: Digest, name: str) -> str | None:

@@ -4,12 +4,12 @@ The words are the labels' or the analyses'; the layout of a message is decided h
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeVar
 
-from bot.posts import rollup
+from bot.posts import lists, rollup
 from bot.posts.labels import (
     AUTHOR_LIMIT,
     SUBJECT_LIMIT,
@@ -22,6 +22,7 @@ from bot.posts.labels import (
     grade_label,
     mark,
     overview_line,
+    overview_with_themes,
     people_label,
     period_label,
     plain,
@@ -33,6 +34,7 @@ from bot.posts.outline import Item, Section, outline, shortened
 from bot.posts.released import headlines, listings, standing_facts
 from bot.texts import Texts
 from bot.values import (
+    LOOK,
     TOP,
     Attachment,
     Between,
@@ -55,6 +57,7 @@ from bot.values import (
     Standing,
     Table,
     Text,
+    Threads,
     local,
     one_line,
 )
@@ -125,26 +128,53 @@ def post(
     *,
     told: Mapping[str, str] = MappingProxyType({}),
     since: Sequence[Line] = (),
+    news: Sequence[str] = (),
+    threads: Threads = Threads.FULL,
+    look: int = LOOK,
 ) -> Post:
-    """The headline with overview, statistics and table; beneath it the high commits, the rest, and the report.
+    """The headline with overview, what to read, statistics, table; beneath it high commits, the rest, and the report.
 
     `notes` are sentences of the headline that hold for one subscription only, such as what an earlier digest missed;
-    `since` says what became of commits that its place was told of, and `told` by SHA when it was told of others.
-    `top` high commits have a reply at most, the weightiest, and the table and the rest are bounded too: what is left
-    out is said, and stands in the report. None is for a digest that an earlier version began: it has no bounds.
+    `since` says what became of commits that its place was told of, and `told` by SHA when it was told of others; `news`
+    are sentences at its end. `top` high commits have a reply at most, in the order of their weight, and the table and
+    the rest are bounded too: what is left out is said, and stands in the report. None is for a digest that an earlier
+    version began: it has no bounds. `threads` says what of the replies is wanted, and `look` is the form of all of it,
+    which an earlier version may have begun.
     """
-    zone, rows = digest.period.zone, None if top is None else ROWS
+    rows = None if top is None else ROWS
     high = _weightiest(digest.lasting.by_importance[Importance.HIGH], top, _weight)
+    high = sorted(high, key=_weight, reverse=True) if look else high
+    about = _About(digest, texts, told, most=rows, look=look)
+    headline = _headline(about, (*notes,), since, (*news,), high if threads is Threads.FULL else None)
+    replies = _replies(about, high) if threads is Threads.FULL else []
+    if attachments and digest.entries and threads is not Threads.NONE:
+        title = plain(texts("digest.report"))
+        replies.append(Message(REPORT, title, tuple(attachments), kind=MessageKind.REPORT))
+    return Post(headline, tuple(replies))
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What a post is made of: at `most` so many rows and lines, in the form of a `look`; `told` is as in `post`."""
+
+    digest: Digest
+    texts: Texts
+    told: Mapping[str, str]
+    most: int | None
+    look: int
+
+
+def _replies(about: _About, high: Sequence[Entry]) -> list[Message]:
+    """The messages of the thread, but for the report."""
+    digest, texts, told = about.digest, about.texts, about.told
+    zone = digest.period.zone
     replies = _released(digest, texts)
     replies += [commit_message(digest.repository, e, zone, texts, whole=False, told=told) for e in high]
     if digest.rollup:
-        replies += _rolled_up(digest, texts, told)
+        replies += _rolled_up(about)
     elif rest := [e for i in (Importance.MEDIUM, Importance.LOW) for e in digest.by_importance[i]]:
-        replies.append(_rest(digest, rest, texts, rows, told))
-    if attachments and digest.entries:
-        title = plain(texts("digest.report"))
-        replies.append(Message(REPORT, title, tuple(attachments), kind=MessageKind.REPORT))
-    return Post(_headline(digest, texts, notes, since, replies=len(high), most=rows), tuple(replies))
+        replies.append(_rest(about, rest))
+    return replies
 
 
 def follow_up(repository: Repository, said: FollowUp, texts: Texts) -> Message:
@@ -183,26 +213,17 @@ def withheld(message: Message, reason: str, texts: Texts) -> dict[str, Message]:
 
 
 def _headline(
-    digest: Digest, texts: Texts, notes: Sequence[str], since: Sequence[Line], *, replies: int, most: int | None
+    about: _About,
+    notes: Sequence[str],
+    since: Sequence[Line],
+    news: Sequence[str],
+    high: Sequence[Entry] | None,
 ) -> Message:
-    """The first message; `replies` high commits have one of their own, and the table has at most so many rows."""
+    """The first message; `high` are the commits that have a message of their own, None where there are none of such."""
+    digest, texts, lasting = about.digest, about.texts, about.digest.lasting
     title = texts("digest.title", title=digest.repository.title, day=when_label(digest, texts))
-    parts: list[Part] = [Text((plain(period_label(digest, texts)),))]
-    parts += [Text(tuple(plain(note) for note in notes))] if notes else []
-    if released := headlines(digest, texts):
-        parts.append(Text(released, heading=texts("release.heading"), bullets=True))
-    elif digest.filters.releases:
-        parts.append(Text((plain(texts("release.none")),)))
-    if digest.overview or not digest.filters.releases:
-        parts.append(Text((overview_line(digest),)))
-    lasting = digest.lasting
-    if digest.entries:
-        parts.append(Text(((Span(" | ".join(statistics(lasting, texts)), strong=True),),)))
-    parts += [Text(tuple(since), heading=texts("digest.since"), bullets=True)] if since else []
-    if left_out := _left_out(lasting, texts, replies, most):
-        parts.append(Text(tuple(map(plain, left_out))))
-    parts += rollup.headline(digest, texts) if digest.rollup else _themes_and_table(digest, texts, most)
-    parts += [Text(tuple(plain(n) for n in digest.notices))] if digest.notices else []
+    parts = [*_opening(about, notes), *_middle(about, since, high)]
+    parts += [Text(tuple(map(plain, lines))) for lines in (digest.notices, news) if lines]
     return Message(
         HEADLINE,
         plain(title),
@@ -213,12 +234,59 @@ def _headline(
     )
 
 
-def _themes_and_table(digest: Digest, texts: Texts, most: int | None) -> list[Part]:
+def _opening(about: _About, notes: Sequence[str]) -> Iterable[Part]:
+    """The period, what holds for one subscription, the releases, and the overview."""
+    digest, texts = about.digest, about.texts
+    yield Text((plain(period_label(digest, texts)),))
+    if notes:
+        yield Text(tuple(map(plain, notes)))
+    if released := headlines(digest, texts):
+        yield Text(released, heading=texts("release.heading"), bullets=True)
+    elif digest.filters.releases:
+        yield Text((plain(texts("release.none")),))
+    if digest.overview or not digest.filters.releases:
+        yield Text((overview_with_themes(digest, texts) if about.look else overview_line(digest),))
+
+
+def _middle(about: _About, since: Sequence[Line], high: Sequence[Entry] | None) -> list[Part]:
+    """What to read, what became of earlier commits, the numbers, then the table, or what a rollup has instead."""
+    digest, texts, lasting = about.digest, about.texts, about.digest.lasting
+    follow_ups = [Text(tuple(since), heading=texts("digest.since"), bullets=True)] if since else []
+    numbers = [Text(((Span(" | ".join(statistics(lasting, texts)), strong=True),),))] if digest.entries else []
+    left_out = _left_out(lasting, texts, None if high is None else len(high), about.most)
+    numbers += [Text(tuple(map(plain, left_out)))] if left_out else []
+    if not about.look:
+        return [*numbers[:1], *follow_ups, *numbers[1:], *_earlier_body(about)]
+    if digest.rollup:
+        read = _to_read(about, rollup.to_read(digest), "rollup.read")
+        return [*read, *follow_ups, *numbers, *rollup.headline(digest, texts)]
+    weightiest = sorted(lasting.by_importance[Importance.HIGH], key=_weight, reverse=True)
+    read = _to_read(about, weightiest, "digest.to_read")
+    return [*read, *follow_ups, *numbers, *_table_and_themes(about)]
+
+
+def _to_read(about: _About, entries: Sequence[Entry], heading: str) -> list[Text]:
+    digest, high = about.digest, len(about.digest.lasting.by_importance[Importance.HIGH])
+    return lists.to_read([(digest.repository, e) for e in entries], high, about.texts(heading), about.texts)
+
+
+def _table_and_themes(about: _About) -> list[Part]:
+    digest, texts = about.digest, about.texts
+    lines = tuple(rollup.theme_line(digest, theme, texts) for theme in digest.themes)
+    themes = [Text(lines, heading=texts("digest.themes"), bullets=True)] if lines else []
+    return [*([table(digest, texts, about.most)] if digest.entries else []), *themes]
+
+
+def _earlier_body(about: _About) -> list[Part]:
+    """The themes and the table as an earlier version wrote them."""
+    digest, texts = about.digest, about.texts
+    if digest.rollup:
+        return [*rollup.earlier_read(digest, texts), *rollup.headline(digest, texts)]
     lines = tuple(
         plain(texts("digest.theme", title=t.title, count=texts.count("commits", len(t.shas)))) for t in digest.themes
     )
     themes: list[Part] = [Text(lines, heading=texts("digest.themes"), bullets=True)] if lines else []
-    return [*themes, *([table(digest, texts, most)] if digest.entries else [])]
+    return [*themes, *([table(digest, texts, about.most, look=about.look)] if digest.entries else [])]
 
 
 def _released(digest: Digest, texts: Texts) -> list[Message]:
@@ -233,11 +301,14 @@ def _released(digest: Digest, texts: Texts) -> list[Message]:
     ]
 
 
-def _left_out(digest: Digest, texts: Texts, replies: int, most: int | None) -> list[str]:
-    """What the reader is told of what stands in the report alone, or in the table and there."""
+def _left_out(digest: Digest, texts: Texts, replies: int | None, most: int | None) -> list[str]:
+    """What the reader is told of what stands in the report alone, or in the table and there.
+
+    Of the high commits only where some have `replies`, None where there is no thread.
+    """
     high, rows, said = len(digest.by_importance[Importance.HIGH]), len(digest.rows), []
     cut = most is not None and rows > most and not digest.rollup
-    if replies < high:
+    if replies is not None and replies < high:
         said.append(texts("digest.top_report" if cut or digest.rollup else "digest.top", n=replies, of=f"{high:,}"))
     if cut:
         said.append(texts("digest.rows", n=most, of=f"{rows:,}"))
@@ -269,27 +340,39 @@ def _asked_for(between: Between) -> str:
     return between.name if between.older else between.newer.name
 
 
-def table(digest: Digest, texts: Texts, most: int | None = None) -> Table:
-    """The table of all commits, newest first: time, author, message, importance; of its `most` weightiest rows."""
+def table(digest: Digest, texts: Texts, most: int | None = None, *, look: int = LOOK) -> Table:
+    """The table of all commits, newest first: time, author, message, importance; of its `most` weightiest rows.
+
+    The mark of the importance stands with the time, which a phone shows without scrolling; not so in an earlier `look`.
+    """
     first, last = digest.period.days
     clock = "%H:%M" if first.date() == last.date() else "%m-%d %H:%M"
     entries = {e.commit.sha: e for e in digest.entries}
     grouped = [[entries[sha] for sha in shas] for shas in digest.rows]
     shown = _weightiest(grouped, most, lambda row: max(map(_weight, row)))
-    return Table(columns(texts), tuple(_row(digest, row, clock, texts) for row in shown))
+    made = [_row(digest, row, clock, texts, brief=bool(look)) for row in shown]
+    return Table(columns(texts), tuple(made if look else map(_earlier_row, shown, made, [texts] * len(made))))
 
 
-def _row(digest: Digest, entries: Sequence[Entry], clock: str, texts: Texts) -> tuple[Line, ...]:
+def _row(digest: Digest, entries: Sequence[Entry], clock: str, texts: Texts, *, brief: bool) -> tuple[Line, ...]:
     """The row of a commit, or of bots' dependency bumps, which share one."""
-    newest, importance = entries[0].commit, _gravest(entries)
+    repository = digest.repository
+    newest, importance = entries[0].commit, max((e.grade.importance for e in entries), key=lambda i: i.rank)
     authors = dict.fromkeys(people_label(e.commit, AUTHOR_LIMIT) for e in entries)
     alone = len(entries) == 1
     return (
-        plain(_time(newest, digest.period, clock)),
+        (Span(f"{mark(importance, texts)} ", importance=importance), Span(_time(newest, digest.period, clock))),
         plain(", ".join(authors)),
-        subject_line(digest.repository, newest) if alone else bumps_line(digest.repository, entries, texts),
-        (Span(grade_label(importance, texts), importance=importance),),
+        subject_line(repository, newest, brief=brief) if alone else bumps_line(repository, entries, texts),
+        (Span(texts(f"importance.{importance}"), importance=importance),),
     )
+
+
+def _earlier_row(entries: Sequence[Entry], row: tuple[Line, ...], texts: Texts) -> tuple[Line, ...]:
+    """A row whose mark stands with the importance."""
+    (_, time), *middle, _ = row
+    importance = _gravest(entries)
+    return ((time,), *middle, (Span(grade_label(importance, texts), importance=importance),))
 
 
 def _time(commit: Commit, period: Period, clock: str) -> str:
@@ -305,23 +388,31 @@ def _gravest(entries: Sequence[Entry]) -> Importance | None:
     return max((e.grade.importance for e in entries), key=lambda i: i.rank, default=None)
 
 
-def _rolled_up(digest: Digest, texts: Texts, told: Mapping[str, str]) -> list[Message]:
+def _rolled_up(about: _About) -> list[Message]:
     """The reply with the themes and what else is worth a line; what is not stands in the report."""
-    parts, importance = tuple(rollup.rest(digest, texts, told)), _gravest(digest.lasting.entries)
+    digest, texts = about.digest, about.texts
+    parts = tuple(rollup.rest(digest, texts, about.told, read=bool(about.look)))
+    importance = _gravest(digest.lasting.entries)
     title = plain(texts("rollup.rest"))
     return [Message("rest", title, parts, kind=MessageKind.REST, importance=importance)] if parts else []
 
 
-def _rest(digest: Digest, entries: Sequence[Entry], texts: Texts, most: int | None, told: Mapping[str, str]) -> Message:
+def _rest(about: _About, entries: Sequence[Entry]) -> Message:
+    digest, texts = about.digest, about.texts
     numbers = {i: len(digest.by_importance[i]) for i in Importance}
     of = texts("digest.rest_of", medium=numbers[Importance.MEDIUM], low=numbers[Importance.LOW])
-    reasons = Counter(e.grade.reason for e in entries)  # what many have in common tells nobody anything
-    lines = tuple(
-        brief_line(digest.repository, e, texts, reason=reasons[e.grade.reason] == 1, told=told)
-        for e in _weightiest(entries, most, _weight)
-    )
-    if more := len(entries) - len(lines):
-        lines = (*lines, plain(texts("digest.rest_more", n=f"{more:,}")))
+    shown = _weightiest(entries, about.most, _weight)
+    parts = lists.rest(digest, shown, texts, about.told) if about.look else [_earlier_rest(about, entries, shown)]
+    if more := len(entries) - len(shown):
+        line = plain(texts("digest.rest_more", n=f"{more:,}"))
+        parts = [*parts[:-1], replace(parts[-1], lines=(*parts[-1].lines, line))]
     title = plain(f"{texts('digest.rest')} · {of}")
-    parts = (Text(lines, bullets=True),)
-    return Message("rest", title, parts, kind=MessageKind.REST, importance=_gravest(entries))
+    return Message("rest", title, tuple(parts), kind=MessageKind.REST, importance=_gravest(entries))
+
+
+def _earlier_rest(about: _About, entries: Sequence[Entry], shown: Sequence[Entry]) -> Text:
+    """The lines as an earlier version wrote them: what the list said of each commit."""
+    reasons, told = Counter(e.grade.reason for e in entries), about.told
+    repository, texts = about.digest.repository, about.texts
+    lines = (brief_line(repository, e, texts, reason=reasons[e.grade.reason] == 1, told=told) for e in shown)
+    return Text(tuple(lines), bullets=True)

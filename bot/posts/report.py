@@ -36,8 +36,16 @@ _UNSAFE = r"[^\w.-]+"
 
 def attachments(digest: Digest, texts: Texts) -> tuple[Attachment, ...]:
     """The full report of a digest, in each form that goes out with it."""
-    title = re.sub(_UNSAFE, "-", digest.repository.title)  # a title may be a folder's name, with anything in it
-    when = digest.between.newer.name if digest.between else f"{digest.period.days[0]:%Y-%m-%d}"
+    return gathered(digest.repository.title, (digest,), texts)
+
+
+def gathered(title: str, digests: Sequence[Digest], texts: Texts) -> tuple[Attachment, ...]:
+    """The full report of several digests of one period as one, in each form that goes out; none of no digests."""
+    if not digests:
+        return ()
+    first = digests[0]
+    title = re.sub(_UNSAFE, "-", title).strip("-")  # a title may be a folder's name, with anything in it
+    when = first.between.newer.name if first.between else f"{first.period.days[0]:%Y-%m-%d}"
     name = f"{title}-{re.sub(_UNSAFE, '-', when)}"
     attached = (each for each in FORMATS.values() if each.attached)
-    return tuple(Attachment(f"{name}.{each.name}", each.write((digest,), texts)) for each in attached)
+    return tuple(Attachment(f"{name}.{each.name}", each.write(digests, texts)) for each in attached)

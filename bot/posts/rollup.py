@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from bot.commits.files import ROOT
 from bot.posts.labels import brief_line, link_line, mark, named_link, plain, subject_line, type_label
+from bot.posts.lists import sentence_of
 from bot.texts import Texts
 from bot.values import ChangeType, Component, Digest, Entry, Importance, Line, Span, Text, Theme, Undone, one_line
 
@@ -26,25 +27,37 @@ _CELLS, _FULL, _EMPTY = 10, "█", "░"
 # --- The headline ------------------------------------------------------------------------------
 
 
+def to_read(digest: Digest) -> list[Entry]:
+    """The weightiest commits: those that are high, and where these are few the next ones."""
+    high = len(digest.lasting.by_importance[Importance.HIGH])
+    return _weightiest(digest.lasting.entries)[: min(max(high, _LEAST), _READ)]
+
+
+def earlier_read(digest: Digest, texts: Texts) -> list[Text]:
+    """What to read, as an earlier version wrote it."""
+    return _sections(texts, ("rollup.read", _read(digest, texts)))
+
+
 def headline(digest: Digest, texts: Texts) -> list[Text]:
-    """What stands beneath the statistics: what to read, themes, where it happened, who it was, what was taken back."""
-    sections = (
-        ("rollup.read", _read(digest, texts)),
+    """What stands beneath the statistics: themes, where it happened, who it was, what was taken back."""
+    return _sections(
+        texts,
         ("rollup.themes", _themes(digest, texts)),
         ("rollup.components", component_lines(digest, texts, _COMPONENTS)),
         ("rollup.people", [people_line(digest, texts, _PEOPLE)]),
         ("rollup.types", [types_line(digest, texts)]),
         ("rollup.undone", _undone(digest, texts)),
     )
+
+
+def _sections(texts: Texts, *sections: tuple[str, Sequence[Line]]) -> list[Text]:
     # No lists: of one that is long a chat may show no more than its heading.
     return [Text(tuple(lines), texts(key)) for key, lines in sections if any(lines)]
 
 
 def _read(digest: Digest, texts: Texts) -> list[Line]:
-    """The weightiest commits: those that are high, and where these are few the next ones; each with its verdict."""
-    ordered = _weightiest(digest.lasting.entries)
-    high = len(digest.lasting.by_importance[Importance.HIGH])
-    shown = ordered[: min(max(high, _LEAST), _READ)]
+    """The weightiest commits, each with its verdict."""
+    shown, high = to_read(digest), len(digest.lasting.by_importance[Importance.HIGH])
     telling = _telling(shown)
     lines = [_read_line(digest, entry, texts, telling) for entry in shown]
     return [*lines, *([plain(texts("rollup.more_high", n=high - _READ))] if high > _READ else [])]
@@ -174,14 +187,14 @@ def _undone_line(digest: Digest, undone: Undone, entries: dict[str, Entry], text
 # --- The thread --------------------------------------------------------------------------------
 
 
-def rest(digest: Digest, texts: Texts, told: Mapping[str, str]) -> list[Text]:
+def rest(digest: Digest, texts: Texts, told: Mapping[str, str], *, read: bool = True) -> list[Text]:
     """The themes with their commits, then by component what is in none and is not high; the report has all of it.
 
-    `told` is as in `relation_line`.
+    `told` is as in `relation_line`. With `read` a line says what who read the patch says, else what the list said.
     """
     themed = {sha for theme in digest.themes for sha in theme.shas}
     groups = [
-        Text(tuple(_briefly(digest, _members(digest, t), _GROUP, texts, told)), t.title, bullets=True)
+        Text(tuple(_briefly(digest, _members(digest, t), _GROUP, texts, told, read=read)), t.title, bullets=True)
         for t in digest.themes[:_GROUPS]
     ]
     named = {sha: component_name(c, texts) for c in _components(digest)[:_PLACES] for sha in c.shas}
@@ -190,17 +203,21 @@ def rest(digest: Digest, texts: Texts, told: Mapping[str, str]) -> list[Text]:
         if entry.commit.sha not in themed and entry.grade.importance is not Importance.HIGH:
             left[named.get(entry.commit.sha, texts("report.other"))].append(entry)
     groups += [
-        Text(tuple(_briefly(digest, e, _EACH, texts, told)), name, bullets=True) for name, e in left.items() if e
+        Text(tuple(_briefly(digest, e, _EACH, texts, told, read=read)), name, bullets=True)
+        for name, e in left.items()
+        if e
     ]
     return groups
 
 
 def _briefly(
-    digest: Digest, entries: Sequence[Entry], limit: int, texts: Texts, told: Mapping[str, str]
+    digest: Digest, entries: Sequence[Entry], limit: int, texts: Texts, told: Mapping[str, str], *, read: bool
 ) -> Iterator[Line]:
     """The first of some commits in a line each, and how many more there are."""
     telling = _telling(digest.lasting.entries)
     for entry in entries[:limit]:
-        yield brief_line(digest.repository, entry, texts, reason=entry.grade.reason in telling, told=told)
+        said = sentence_of(entry) if read else ""
+        unlike = entry.grade.reason in telling
+        yield brief_line(digest.repository, entry, texts, reason=unlike, told=told, sentence=said)
     if (more := len(entries) - limit) > 0:
         yield plain(texts("digest.rest_more", n=f"{more:,}"))

@@ -23,6 +23,24 @@ TRIED = (*UNREACHABLE, DENIED)
 TOP, MOST_TOP = 12, 50
 """How many high commits a thread has where nobody says so, and at most."""
 
+GATHERED = "gathered"
+"""In the place of a digest's key: there is one of each repository of a group."""
+
+LOOK = 1
+"""The form in which this version writes a digest; 0 is that of the versions before 0.3.
+
+What was begun in one is ended in it, so that no part of a message is lost or said twice.
+"""
+
+
+class Threads(StrEnum):
+    """What is in the thread under a headline: everything, only the report, or nothing."""
+
+    FULL = "yes"
+    REPORT = "report"
+    NONE = "no"
+
+
 FOLLOW_UPS = 5
 """How often a week a place is told what became of commits that it was told of, where nobody says so."""
 
@@ -32,10 +50,11 @@ class Subscription:
     """A place that gets the digests of a repository.
 
     `branch` empty means the default one; `schedule` is a crontab expression in the IANA `zone`; `quiet` says whether a
-    period without commits is posted; `paused` holds the reason while it rests. `created` is when it began, and
-    `scheduled` since when its schedule and zone are as they are: what they would have made due before is not. `top` is
-    how many high commits its threads have at most; `follow_ups` says whether it is told what became of those. `id` is 0
-    until the store gives one.
+    period without commits is posted; `paused` is the reason while it is paused. `created` is when it began, and
+    `scheduled` since when its schedule, zone and holidays are as they are: nothing before that becomes due by them.
+    `top` is how many high commits its threads have at most, and `threads` what they contain; `follow_ups` says whether
+    it gets any. `holidays` names the calendar whose working days its schedule follows, empty for none. `id` is 0 until
+    the store assigns one.
     """
 
     place: Place
@@ -52,10 +71,12 @@ class Subscription:
     id: int = 0
     top: int = TOP
     follow_ups: bool = True
+    holidays: str = ""
+    threads: Threads = Threads.FULL
 
 
 class StepState(StrEnum):
-    """How far one message of a delivery got: written down before it is sent, and after."""
+    """How far one message of a delivery got: recorded before it is sent, and after."""
 
     INTENDED = "intended"
     DONE = "done"
@@ -63,7 +84,7 @@ class StepState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One message of a delivery: since when it is to be sent; once sent, what the chat calls the thread beneath it."""
+    """One message of a delivery: since when it is to be sent; once sent, the chat's name for the thread under it."""
 
     key: str
     state: StepState
@@ -73,7 +94,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class DeliveredCommit:
-    """That a commit was told of: with which grade, when, and where; the place is the thread beneath the headline."""
+    """A reported commit: with which grade, when, and where; the place is the thread under the headline."""
 
     sha: str
     grade: Grade
@@ -83,9 +104,10 @@ class DeliveredCommit:
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """What became of a commit that a place was told of at a time `told`, to be said in the thread of that, `place`.
+    """What became of a commit that was reported to a place at a time `told`, to be posted in that thread, `place`.
 
-    It is said in the headline instead where there is no such thread (`aloud`); the thread may turn out to be `gone`.
+    If there is no such thread, it goes into the headline instead (`aloud`); the thread may turn out to be `gone`.
+    `repo` is the repository of the commit if the subscription is to a group.
     """
 
     link: Link
@@ -93,6 +115,7 @@ class FollowUp:
     place: Place
     aloud: bool = False
     gone: bool = False
+    repo: str = ""
 
     @property
     def key(self) -> str:
@@ -101,10 +124,10 @@ class FollowUp:
 
 
 class DeliveryState(StrEnum):
-    """What became of a delivery: it is due or under way; it is posted; nothing was to be told; it was given up.
+    """The state of a delivery: due or in progress; posted; without anything to report; given up.
 
-    `restored` is what was settled after a restore: the ledger had forgotten it. It was posted where it has steps; else
-    nobody can find out, and it is not posted again.
+    `restored` was completed after a restore: the ledger had lost it. It was posted if it has steps; otherwise nobody
+    can find out, and it is not posted again.
     """
 
     DUE = "due"
@@ -116,7 +139,7 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error as it is kept, so that it can be told in the reader's language: its key, and the fields of its text."""
+    """An error as it is stored, to be shown in the reader's language: its key, and the fields of its text."""
 
     key: str
     fields: tuple[tuple[str, str], ...] = ()
@@ -124,10 +147,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """A commit that was told of, and that its branch has no more; by what it is known again where it comes back.
+    """A reported commit that is no longer on its branch, with what identifies it if it comes back.
 
     `shape` is which files it changes and by how many lines, `patch` what it does, `named` who wrote it under which
-    title: each a hash, empty where it is not known.
+    title: each a hash, empty if unknown.
     """
 
     sha: str
@@ -138,11 +161,11 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Up to where a branch was told of: its commit `tip`, which is empty where there was nothing on it.
+    """How far a branch was reported: up to its commit `tip`, empty if there was nothing on it.
 
-    It is None where only releases are told of. `releases` are the tags of the last weeks that were there by then, each
-    with the start of its SHA; None where nobody looked. `gone` is what was told of and was rewritten away, the latest
-    first, as far as it did not come back.
+    It is None if only releases are reported. `releases` are the tags of the last weeks that existed then, each with
+    the start of its SHA; None if nobody looked. `gone` is what was reported and removed by a rewrite, latest first, as
+    far as it did not come back.
     """
 
     branch: str
@@ -152,18 +175,38 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """A repository of a group in one delivery, whether or not it has anything to report.
+
+    `cursor` is how far its digests got before, and `before` up to where; `mark` is up to where this delivery reports,
+    None until it is read, or if it cannot be: then `failure` says why. `digest` is the key of its digest, empty for
+    none; `new` says that the group did not have it before.
+    """
+
+    repo: str
+    cursor: datetime
+    before: Mark | None = None
+    mark: Mark | None = None
+    digest: str = ""
+    failure: Failure | None = None
+    new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One subscription's digest of the period `[since, until)`, due at `slot`, and how far its messages got.
 
-    `cursor` is how far the earlier ones got: where it lies before `since`, the time between is left out. `merged`
-    counts the slots that passed before without a digest. `deadline` is when it is given up; `retry` is when it is next
-    tried. `attempts` only ever grows, so that who was overtaken finds out; `failures` are those that failed. `digest`
-    is the key under which what is posted is kept, once it is made. `looked_since` is set after a restore: since
-    then its messages may have been sent, of which the ledger knows nothing, so that each is looked for first. `top` is
-    the subscription's when the digest was made; None for one that an earlier version began, which had no bounds.
-    `before` is up to where the earlier ones told, and `mark` up to where this one does, once that is known; None where
-    an earlier version told by dates alone, or a restore has forgotten it. `follow_ups` are said after its digest, and
-    `told` is by SHA when the place was told of earlier commits that the digest refers to.
+    `cursor` is how far the earlier ones got: if that is before `since`, the time between is left out. `merged` counts
+    earlier slots without a digest. `deadline` is when it is given up; `retry` is when it is next attempted. `attempts`
+    only ever grows, so that a process that was overtaken finds out; `failures` are those that failed. `digest` is the
+    key of the stored digest, once it is made. `looked_since` is set after a restore: since then its messages may have
+    been sent without the ledger knowing, so each is looked for first. `top` and `threads` are the subscription's when
+    the digest was made, and `look` is the form of its messages then; a `top` of None is for one started by an earlier
+    version, which had no limits. `new_look` says that its place learns of that. `before` is up to where the earlier
+    ones reported, and `mark` up to where this one does, once known; None if an earlier version went by dates, or a
+    restore has lost it. `follow_ups` are posted after its digest, and `told` is, by SHA, when the place saw earlier
+    commits that the digest refers to. `members` are the repositories of a group, each with its own; then `digest` is
+    `GATHERED` once all of them are read.
     """
 
     subscription: int
@@ -187,6 +230,20 @@ class Delivery:
     mark: Mark | None = None
     follow_ups: tuple[FollowUp, ...] = ()
     told: tuple[tuple[str, datetime], ...] = ()
+    members: tuple[Member, ...] = ()
+    threads: Threads = Threads.FULL
+    look: int = 0
+    new_look: bool = False
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """The keys of its digests, once all of them are made."""
+        return self.gathered if self.digest == GATHERED else (self.digest,) if self.digest else ()
+
+    @property
+    def gathered(self) -> tuple[str, ...]:
+        """The keys of the digests of a group that are made."""
+        return tuple(member.digest for member in self.members if member.digest)
 
     @property
     def sent(self) -> bool:
@@ -196,9 +253,9 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A subscription at which there may be something to plan, or to give up, with its latest delivery.
+    """A subscription that may have something to plan, or to give up, with its latest delivery.
 
-    `mark` is the store's: it is another one once anything of that has changed.
+    `mark` belongs to the store: it differs once anything about that has changed.
     """
 
     subscription: Subscription
@@ -208,7 +265,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A row that cannot be read: the table it is in, its key, and the place it is about, as far as that is known."""
+    """A row that cannot be read: the table it is in, its key, and the place it is about, if known."""
 
     table: str
     key: str
@@ -217,7 +274,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What is measured of the running bot: a `counter` or a `gauge` with its samples, each with its labels."""
+    """A metric of the running bot: a `counter` or a `gauge` with its samples, each with its labels."""
 
     name: str
     help: str

@@ -59,10 +59,10 @@ class Grade:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Where a statement can be checked: a path of the commit and a quote that stands in its patch.
+    """Where a statement can be checked: a path of the commit and a quote from its patch.
 
-    `line` is the quote's line in the new file, or that in the old file where it is `removed`; None where no line is
-    known. `path` is empty where the commit's message says it, or with `request` people in its change request. `sha` is
+    `line` is the quote's line in the new file, or in the old file if it is `removed`; None if no line is known. `path`
+    is empty if the quote is from the commit's message, or, with `request`, from its pull request. `sha` is
     the commit in whose tree it was looked up, empty for the commit itself.
     """
 
@@ -76,7 +76,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """Who or what the commit affects, with its paths: what is so now, and what was so before, where that is said."""
+    """Who or what the commit affects, with its paths: how it is now, and how it was before, if that is said."""
 
     component: str
     paths: tuple[str, ...]
@@ -96,7 +96,7 @@ class Insight:
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """What can go wrong, where that can be seen (`also`: its further parts), and what to do about it."""
+    """What can go wrong, where to see it (`also`: its further parts), and what to do about it."""
 
     text: str
     evidence: Evidence
@@ -158,7 +158,7 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class AnalysisKey:
-    """An analysis is kept once for each of these; `prompt` names the prompt and its version."""
+    """An analysis is stored once for each of these; `prompt` names the prompt and its version."""
 
     repo: str
     sha: str
@@ -201,13 +201,23 @@ class Filters:
     """What of a repository a subscription wants.
 
     `authors`: names or logins; with a leading `-`, everyone but them. `paths`: folders or files; a commit counts
-    when it touches one. `bots`: whether bots' commits count. `releases`: nothing but releases, and no commit.
+    when it touches one. `bots`: whether bots' commits count. `releases`: nothing but releases, and no commit. `labels`
+    of the change request, where one with a leading `-` leaves out what bears it; `owners`: teams or people, a commit
+    counts when it touches what one of them owns, by the repository's CODEOWNERS.
     """
 
     authors: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     bots: bool = True
-    releases: bool = field(default=False, repr=False)  # what is kept by the text of all this is found again
+    # What is kept by the text of all the above is found again.
+    releases: bool = field(default=False, repr=False)
+    labels: tuple[str, ...] = field(default=(), repr=False)
+    owners: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def unwritten(self) -> tuple[object, ...]:
+        """What of them the text of all the above leaves out."""
+        return (self.releases, *((name, each) for name in ("labels", "owners") if (each := getattr(self, name))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +237,8 @@ class Between:
 class Scope:
     """Which commits a digest is about, and for whom. `branch` empty means the default one.
 
-    With `between` they are those of a release, and the period is when it was made. With `rollup` it reads as one: for a
-    week or longer, of which nobody reads a table.
+    With `between` they are those of a release, and the period is when it was made. With `rollup` it is one: for five
+    days or more, since nobody reads a table that long.
     """
 
     repo: str
@@ -244,7 +254,7 @@ class Scope:
 class Relation:
     """An earlier commit that a commit says it `reverts`, `repairs`, `completes`, `backports` or is `stacked` on.
 
-    `sha` and `title` are empty where only its pull request's number is known.
+    `sha` and `title` are empty if only its pull request's number is known.
     """
 
     kind: str
@@ -267,8 +277,8 @@ class Link:
     """What became of a commit: the `later` one, which landed at a time, `reverts`, `repairs`, `completes` or
     `backports` the `earlier` one.
 
-    It is certain where the later one names the other. Else it is likely: of the `of` lines that the later one took
-    away or changed, `changed` were the earlier one's.
+    It is certain if the later one names the other. Otherwise it is likely: of the `of` lines that the later one removed
+    or changed, `changed` were the earlier one's.
     """
 
     kind: str
@@ -297,7 +307,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """What a release breaks, as somebody wrote it; `sha` is the commit that does, empty where its notes say so."""
+    """What a release breaks, as somebody wrote it; `sha` is the commit that does, empty if its notes say so."""
 
     text: str
     sha: str = ""
@@ -308,8 +318,8 @@ class Released:
     """A release of a period, and what it brings.
 
     `before` is the name of the one before it, empty for the first; `count` is how many commits it has since then, None
-    where that is not known. `aside` of them are on its own branch alone, of which `commits` are the newest.
-    `packages` are other packages of the repository that were released then too.
+    if unknown. `aside` of them are only on its own branch; `commits` are the newest of these. `packages` are other
+    packages of the repository that were released at the same time.
     """
 
     release: Release
@@ -343,9 +353,9 @@ class Theme:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """A commit of which nothing is left, since a later one of its period, `by`, took it back.
+    """A commit of which nothing is left, since a later one in its period, `by`, reverted it.
 
-    `spent` says that the later one did nothing else, so that nothing is left of either.
+    `spent` says that the later one did nothing else, so nothing is left of either.
     """
 
     sha: str
@@ -390,9 +400,9 @@ class Digest:
     `entries` are newest first, `rows` are those of its table by SHA, in the same order, where several may share one;
     `usual` is the median number of commits of comparable earlier digests (None: too few);
     `notices` are sentences for the reader about what is missing and why; `degraded` says that a model or a patch was
-    missing, so that a later try may tell more. `releases` are those of the period, the newest first; None in what was
-    kept before they were told of. `between` says that it is of a release, not of a branch. With a `rollup` it reads as
-    one; its overview and its themes then tell of what lasts.
+    missing, so a later attempt may say more. `releases` are those of the period, newest first; None in digests stored
+    before releases were reported. `between` says that it is of a release, not of a branch. With a `rollup` it is one;
+    its overview and its themes are then about what lasts.
     """
 
     repository: Repository
@@ -413,7 +423,7 @@ class Digest:
 
     @cached_property
     def lasting(self) -> "Digest":
-        """The digest without the commits of which nothing is left at its end; of one that is no rollup, itself."""
+        """A rollup without the commits of which nothing is left at its end; any other digest unchanged."""
         out = self.rollup.left_out if self.rollup else frozenset()
         return replace(self, entries=tuple(e for e in self.entries if e.commit.sha not in out)) if out else self
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 class Question:
     """What a language model is asked. `schema` is the JSON Schema of the answer, `name` says which prompt it is.
 
-    `max_tokens` is how long an answer may be, `expected` how long one usually is, 0 where nobody knows.
+    `max_tokens` is how long an answer may be, `expected` how long one usually is, 0 if unknown.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What questions of one purpose (a prompt's name) took of one model, and how well their answers held.
+    """What questions of one purpose (a prompt's name) used of one model, and how well their answers held up.
 
     `stated` counts statements that name evidence, `dropped` those of them whose evidence was not found; `cached` is the
     part of the prompt that the service had cached, and `asked` the tokens of all that people asked for.
@@ -60,7 +60,7 @@ class Spending:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """On whose account a question is: a person's, who asked in a channel of a chat. Empty for scheduled digests.
+    """On whose account a question is: that of a person who asked in a channel. Empty for scheduled digests.
 
     Without a person it is the channel's, without a channel the whole chat's.
     """
@@ -89,9 +89,9 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Tokens that were taken or are reserved: of everything, of what people asked for, in one channel, by one person.
+    """Tokens that were used or are reserved: in total, by requests, in one channel, by one person.
 
-    Channel and person are those of an account; 0 where it has none.
+    Channel and person are those of an account; 0 if it has none.
     """
 
     total: int = 0

@@ -14,9 +14,9 @@ class LookKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One thing to look up. `line` counts from 1; 0 is the top, or where `word` stands in the file if one is given.
+    """One thing to look up. `line` counts from 1; 0 is the top, or where `word` is in the file if one is given.
 
-    With `until` the lines from `line` to there are wanted, else what is defined around it.
+    With `until`, the lines from `line` to there; otherwise the definition around it.
     """
 
     kind: LookKind
@@ -38,7 +38,7 @@ class Excerpt:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a look found: `hits` uses of its word in `files` files, of which `excerpts` show some.
+    """What a look found: `hits` uses of its word in `files` files; `excerpts` show some of them.
 
     `elsewhere` names files that use it and are not shown, each with its number of uses. `refused` says why nothing was
     looked up, in English for the model. No hits and no refusal is a finding, except for `unread` files of the tree that

@@ -30,7 +30,7 @@ Line = tuple[Span, ...]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Paragraphs, or with `bullets` a list. `heading` stands above them, empty for none."""
+    """Paragraphs, or with `bullets` a list. `heading` is above them, empty for none."""
 
     lines: tuple[Line, ...]
     heading: str = ""
@@ -61,7 +61,7 @@ class Fields:
 class Button:
     """Something to press: it either sends `command` as if it had been typed, or opens `url`.
 
-    `confirm` is what is asked before something is taken away.
+    `confirm` is asked before something is removed.
     """
 
     label: str
@@ -90,10 +90,10 @@ Part = Text | Table | Fields | Buttons | Attachment
 
 
 class MessageKind(StrEnum):
-    """What a message is: part of a digest, or of what is answered to somebody.
+    """What a message is: part of a digest, or of an answer to somebody.
 
     A `QUESTION` asks which of several things is meant; an `ANNOUNCEMENT` concerns everybody in a channel, whoever
-    caused it; an `ERROR` and a `NOTE` are for who asked.
+    caused it; an `ERROR` and a `NOTE` are for whoever asked, and so is a `PERSONAL` one, unless all are to see it.
     """
 
     HEADLINE = "headline"
@@ -103,6 +103,7 @@ class MessageKind(StrEnum):
     ANSWER = "answer"
     QUESTION = "question"
     ANNOUNCEMENT = "announcement"
+    PERSONAL = "personal"
     ERROR = "error"
     NOTE = "note"
 
@@ -145,8 +146,8 @@ class Post:
 class Place:
     """A channel of a chat, or with `thread` a thread in it; with `viewer` only that person sees what is posted.
 
-    What a channel, a thread and a viewer are called is the chat's business. A file for a viewer goes to where only the
-    two of them write, since no platform shows a file to one person in a channel.
+    The names of channels, threads and viewers are up to the chat. A file for a viewer goes to their direct chat with
+    the bot, since no platform shows a file to one person in a channel.
     """
 
     chat: str
@@ -162,12 +163,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What somebody typed, where, and who. `id` is the same when a chat hands it over again; empty: it never does."""
+    """What somebody typed, where, and who. `id` is the same when a chat delivers it again; empty: it never does.
+
+    `beneath` are the messages that it answers to, the nearest first, as far as they are no part of its place.
+    """
 
     text: str
     place: Place
     user: str
     id: str = ""
+    beneath: tuple[str, ...] = ()
 
 
 class InputKind(StrEnum):
@@ -197,7 +202,7 @@ class Form:
     """A line of the grammar to fill in, for a chat that can show one.
 
     `fixed` are values that go with it unseen; `fresh` says that nothing was set before, so that a chat may put in what
-    it knows of the person, such as their time zone; `done` is told once it was taken, `waiting` until then.
+    it knows of the person, such as their time zone; `done` is shown once it was submitted, `waiting` until then.
     """
 
     title: str

@@ -19,7 +19,7 @@ from unicodedata import east_asian_width
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from adapters.chats.feishu import limits
-from adapters.chats.rendering import Packer, Rendered, closed, opening, words
+from adapters.chats.rendering import Packer, Rendered, closed, gravest_first, is_high, opening, words
 from bot.values import (
     Button,
     Count,
@@ -57,6 +57,8 @@ _CELL = 400
 """Characters of a cell: a row higher than 999 px is cut, so what is longer goes on in the next row."""
 _CELL_BYTES = 2_500
 """Bytes of a cell, so that a whole row always fits on a page."""
+_TWO_LINES = 30
+"""Columns that stand in two lines of a narrow cell."""
 _LABEL = 16
 """Columns of a coloured label, which is never broken."""
 _CHARTED = 8
@@ -416,15 +418,18 @@ def _table_columns(table: Table) -> tuple[_Column, ...]:
 def _column(number: int, title: str, cells: Sequence[Line]) -> _Column:
     """How a column is written: importances as coloured labels, links and weights as Markdown, others as they are.
 
-    A width is at least 80 px; on a phone, which shows some 320 px, those behind the first move beneath the finger.
+    A width is at least 80 px; on a phone, which shows some 320 px, those behind the first move beneath the finger. What
+    is short, as names are, goes on in a second line; what mostly takes more than two lines gets the room of a sentence.
     """
-    widest = max(map(_width, (title, *map(words, cells))))
+    widths = [_width(words(cell)) for cell in cells]
+    widest = max(_width(title), *widths)
     labels = all(len(cell) == 1 and cell[0].importance for cell in cells)
     styled = any(span.url or span.strong or span.code for cell in cells for span in cell)
     if widest <= _LABEL and not styled and labels:
         kind, most = "options", 140
     else:
-        kind, most = ("markdown", 300) if styled else ("text", 130)
+        kind = "markdown" if styled else "text"
+        most = 300 if styled or sum(widths) > _TWO_LINES * len(widths) else 130
     return _Column(f"c{number}", title, kind, f"{min(max(80, 7 * widest + 24), most)}px")
 
 
@@ -530,19 +535,20 @@ class _Packer(Packer):
         if part.bullets and lines and not heading and all(line[0].importance for line in lines):
             for mark, alike in groupby(lines, lambda line: line[0]):
                 some = [line[1:] for line in alike]
-                self._panels(f"{mark.text.strip()} {len(some)}", some)
+                shown = len(some) <= _OPEN or mark.importance is not Importance.LOW
+                self._panels(f"{mark.text.strip()} {len(some)}", some, expanded=shown)
         elif part.bullets and 0 < _width(heading) <= _SHORT and len(lines) > _OPEN:
-            self._panels(f"{heading} ({len(lines)})", lines)
+            self._panels(f"{heading} ({len(lines)})", lines, expanded=False)
         else:
             head = [("", (Span(heading, strong=True),))] if heading.strip() else []
             self.flow([*head, *(("- " if part.bullets else "", line) for line in lines)])
 
-    def _panels(self, title: str, lines: Sequence[Line]) -> None:
+    def _panels(self, title: str, lines: Sequence[Line], *, expanded: bool) -> None:
         """A panel with lines; on the next page a further one goes on, which says so."""
 
         def make(again: bool) -> _Holder:
             inside = _markdown_element()
-            return _panel(f"… {title}" if again else title, inside, expanded=len(lines) <= _OPEN), inside
+            return _panel(f"… {title}" if again else title, inside, expanded=expanded), inside
 
         self.flow([("- ", line) for line in lines], make)
 
@@ -594,7 +600,10 @@ class _Packer(Packer):
     # --- Tables ------------------------------------------------------------------------------
 
     def table(self, table: Table) -> None:
-        """A table, whose columns stand again on each page that it goes on on."""
+        """A table in one piece where a page holds it; else the first piece has every row that is high.
+
+        Its columns stand again on each page.
+        """
         if heading := sanitize(table.heading).strip():
             self.flow([("", (Span(heading, strong=True),))])
         if len(table.columns) > limits.TABLE_COLUMNS.ours:
@@ -603,14 +612,35 @@ class _Packer(Packer):
         columns = _table_columns(table) if table.rows else ()
         if columns and columns[-1].kind == "options" and len(table.rows) >= _CHARTED:
             self._chart()
-        opened: Card | None = None
-        for row in table.rows if columns else ():
-            for cells in _rows(columns, row):
-                if opened is None or not self._goes_on(opened, cells):
-                    opened = _frame(columns)
-                    self._begin(opened, cells)
-                opened["rows"].append(cells)
+        rows = [list(_rows(columns, row)) for row in table.rows] if columns else []
+        pieces: list[tuple[Card, list[tuple[int, Card]]]] = []
+        for number in self._order(table, _frame(columns), rows):
+            for cells in rows[number]:
+                if not pieces or not self._goes_on(pieces[-1][0], cells):
+                    pieces.append((_frame(columns), []))
+                    self._begin(pieces[-1][0], cells)
+                made, placed = pieces[-1]
+                made["rows"].append(cells)
+                placed.append((number, cells))
                 self.pages[-1].size -= _cost(cells)
+        for made, placed in pieces:
+            made["rows"] = [cells for _, cells in sorted(placed, key=lambda each: each[0])]
+
+    def _order(self, table: Table, frame: Card, rows: Sequence[Sequence[Card]]) -> Sequence[int]:
+        """The order in which rows are put on pages, by number; a table that a new page holds whole begins one.
+
+        A table without marks, as an earlier version wrote it, is divided as it was.
+        """
+        high = [cells for row, some in zip(table.rows, rows, strict=False) if is_high(row) for cells in some]
+        whole = [cells for some in rows for cells in some]
+        if not any(row[0] and row[0][0].importance for row in table.rows) or _holds(self.pages[-1], frame, whole):
+            return range(len(rows))
+        if _holds(self._page(), frame, whole):
+            self._next()
+            return range(len(rows))
+        if not _holds(self.pages[-1], frame, high) and _holds(self._page(), frame, high):
+            self._next()
+        return gravest_first(table)
 
     def _goes_on(self, table: Card, cells: Card) -> bool:
         return len(table["rows"]) < limits.TABLE_ROWS.ours and self.pages[-1].fits(_cost(cells), 0)
@@ -671,6 +701,12 @@ class _Packer(Packer):
         if button.url:
             return bool(_address(button.url))
         return self._pressed and len(button.command) <= _COMMAND
+
+
+def _holds(page: _Page, frame: Card, rows: Sequence[Card]) -> bool:
+    """Whether a page has room for a whole table."""
+    fits = page.tables < limits.TABLES.ours and len(rows) <= limits.TABLE_ROWS.ours
+    return fits and page.fits(_cost(frame) + sum(map(_cost, rows)), _count(frame))
 
 
 def _markdown_holder(_: bool) -> _Holder:

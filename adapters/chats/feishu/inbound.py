@@ -7,13 +7,15 @@ come again until they are taken, and sometimes after: a message is known by its 
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
 from adapters.chats.feishu import forms
 from adapters.chats.feishu.calls import NAME, Json
 from adapters.chats.feishu.cards import Card
-from adapters.chats.inbox import Busy, Inbox
+from adapters.chats.feishu.private import THREAD
+from adapters.chats.inbox import Busy, Inbox, Note
 from bot.errors import DigestError, Unavailable
 from bot.ports import Listener
 from bot.values import Button, Buttons, Form, Message, MessageKind, Place, Problem, Request, Span, Text
@@ -22,7 +24,7 @@ _DRAIN = 3.5
 """Seconds that are left to what is being answered when the bot stops."""
 _COMMAND = re.compile(r"^\s*[/／]\s*(?:digest(?=\s|$)|日报(?=[\s\d#＃]|$))", re.IGNORECASE)
 # A link that Feishu wrapped, or one that was typed: in Chinese, words stand beside it without a space.
-_LINK = re.compile(r"\[[^\[\]\n]*\]\((https?://[^)\s]{1,2000})\)|(https?://[!-~]+)")
+_LINK = re.compile(r"\[([^\[\]\n]*)\]\((https?://[^)\s]{1,2000})\)|(https?://[!-~]+)")
 _MENTION = re.compile(r"@_(?:user_\d+|all)")
 _LEFT = {"im.chat.member.bot.deleted_v1": "left", "im.chat.disbanded_v1": "gone"}
 
@@ -37,10 +39,19 @@ class Outbound(Protocol):
         """Post a message. Raises DigestError."""
 
     def show(self, place: Place, card: Card, name: str) -> object:
-        """Post a card that is no message; `name` is the same when it is shown again. Raises DigestError."""
+        """Show a card that is no message to the viewer of a place, alone where that can be. Raises DigestError.
+
+        `name` is the same when it is shown again.
+        """
+
+    def note(self, place: Place, text: Callable[[str], str]) -> Note:
+        """What tells the viewer of a place that the bot is at it; `text` reads labels there."""
 
     def update(self, message: str, card: Card) -> None:
         """Put another card in the place of one. Raises DigestError."""
+
+    def remove(self, card: str) -> None:
+        """Delete a card that one person alone sees. Raises DigestError."""
 
 
 class Inbound:
@@ -88,11 +99,12 @@ class Inbound:
         thread = None if direct and not message.get("thread_id") else message["message_id"]
         user = str((sender.get("sender_id") or {}).get("open_id", ""))
         place = Place(NAME, message["chat_id"], thread)
-        self._answer(Request(text, place, user, f"feishu:{message['message_id']}"))
+        beneath = tuple(str(message[name]) for name in ("parent_id", "root_id") if message.get(name))
+        self._answer(Request(text, place, user, f"feishu:{message['message_id']}", beneath))
 
     def _line(self, message: Json) -> tuple[str, bool]:
         """What a message says without its mentions, which only call people, and whether the bot is one of them."""
-        text = _LINK.sub(lambda found: f" {found[1] or found[2]} ", "".join(_texts(message)))
+        text = "".join(_wrapped(part) if isinstance(part, str) else _link(*part) for part in _texts(message))
         mentions = [mention for mention in message.get("mentions") or () if isinstance(mention, dict)]
         return _MENTION.sub(" ", text).strip(), bool(mentions) and self._is_named(mentions)
 
@@ -107,10 +119,13 @@ class Inbound:
     def _answer(self, request: Request) -> None:
         """Answer a request, as a form where it asks for one, and say so where that takes a while."""
 
-        def show(form: Form) -> None:
-            self._chat.show(request.place, forms.card(form, dict(form.fixed)), f"form:{request.id}")
+        private = _private(request)
 
-        self.inbox.answer(request, show, request.place)
+        def show(form: Form) -> None:
+            self._chat.show(private, forms.card(form, dict(form.fixed)), f"form:{request.id}")
+
+        note = self._chat.note(private, lambda key: self._listener.text(request.place, key))
+        self.inbox.answer(request, show, note)
 
     # --- Buttons and forms -------------------------------------------------------------------
 
@@ -121,7 +136,8 @@ class Inbound:
         value = action.get("value")
         if not (card and channel and isinstance(value, dict)):
             return {}
-        place = Place(NAME, channel, card)
+        # What only one person sees cannot be answered: the answer belongs where it was asked for.
+        place = Place(NAME, channel, str(value[THREAD]) or None if THREAD in value else card)
         request = Request(
             str(value.get("command") or ""),
             place,
@@ -130,31 +146,32 @@ class Inbound:
         )
         try:
             if isinstance(kept := value.get(forms.FORM), dict):
-                return self._on_form(request, {str(name): str(text) for name, text in kept.items()}, action)
+                fixed = {str(name): str(text) for name, text in kept.items()}
+                return self._on_form(request, _Card(card, THREAD in value), fixed, action)
             self.inbox.accept(lambda: self._answer(request))
         except Busy:
             return _toast("warning", self._listener.text(place, "feishu.busy"))
         return _toast("info", self._listener.text(place, "feishu.working"))
 
-    def _on_form(self, request: Request, fixed: Mapping[str, str], action: Json) -> Json:
+    def _on_form(self, request: Request, card: "_Card", fixed: Mapping[str, str], action: Json) -> Json:
         """A form that was filled in: what is plainly wrong is told at once, and nothing that was typed is lost."""
         values = {**fixed, **forms.values_of(action.get("form_value") or {})}
         if problem := self._listener.problem(request.place, values):
             return _toast("error", problem.text)
         form = self._listener.form(request.place, values)
-        if not self._begin(str(request.place.thread)):
+        if not self._begin(card.id):
             return _toast("info", form.waiting)
 
         def work() -> None:
             try:
-                self._submitted(request, fixed, values)
+                self._submitted(request, card, fixed, values)
             finally:
-                self._submitting.discard(str(request.place.thread))
+                self._submitting.discard(card.id)
 
         try:
             self.inbox.accept(work)
         except Busy:
-            self._submitting.discard(str(request.place.thread))
+            self._submitting.discard(card.id)
             raise
         return _toast("info", form.waiting)
 
@@ -166,7 +183,7 @@ class Inbound:
             self._submitting.add(card)
             return True
 
-    def _submitted(self, request: Request, fixed: Mapping[str, str], values: Mapping[str, str]) -> None:
+    def _submitted(self, request: Request, card: "_Card", fixed: Mapping[str, str], values: Mapping[str, str]) -> None:
         """Do what a form asks, once; show it again with what is wrong, or that it is done."""
         if not self._listener.first(request.id):
             return
@@ -174,9 +191,14 @@ class Inbound:
         form = self._listener.form(request.place, values)
         shown = forms.card(form, dict(fixed), problem=problem) if problem else forms.note(form.title, form.done)
         try:
-            self._chat.update(str(request.place.thread), shown)
+            if not card.private:
+                self._chat.update(card.id, shown)
+                return
+            self._chat.remove(card.id)  # which cannot be changed
+            if problem:
+                self._chat.show(_private(request), shown, f"form:{request.id}")
         except DigestError:
-            self._say(request.place, problem)
+            self._say(_private(request), problem)
 
     def _say(self, place: Place, problem: Problem | None) -> None:
         """Say beneath a form that can be changed no more what is wrong with it."""
@@ -205,13 +227,36 @@ class Inbound:
         return Message("hello", (Span(text("feishu.hello")),), (Text(things, bullets=True), follow))
 
 
+class _Card(NamedTuple):
+    """The card of a form: its id, and whether one person alone sees it."""
+
+    id: str
+    private: bool
+
+
+def _private(request: Request) -> Place:
+    """Where only the person who asked reads, if there is such a place."""
+    return replace(request.place, viewer=request.user or None)
+
+
 def _toast(kind: str, text: str) -> Json:
     """A word at the top of the screen of who pressed (open.feishu.cn/document, card-callback-communication)."""
     return {"toast": {"type": kind, "content": text}}
 
 
-def _texts(message: Json) -> Iterator[str]:
-    """The text of a message: of a plain one, or of one with a title, several lines and styles."""
+def _wrapped(text: str) -> str:
+    """A text with its links as the grammar has them."""
+    return _LINK.sub(lambda found: f" {found[3]} " if found[3] else _link(found[2], found[1]), text)
+
+
+def _link(url: str, typed: str) -> str:
+    """A link with what was typed, which counts where Feishu made a link of it by itself."""
+    plain = not any(sign in f"{url}{typed}" for sign in "<>|\n")
+    return f"<{url}|{typed}>" if plain and typed else f" {url} "
+
+
+def _texts(message: Json) -> Iterator[str | tuple[str, str]]:
+    """The text of a message: of a plain one, or of one with a title, several lines and styles; links with theirs."""
     try:
         content = json.loads(message.get("content") or "{}")
     except ValueError:
@@ -224,7 +269,7 @@ def _texts(message: Json) -> Iterator[str]:
     yield f"{content.get('title') or ''}\n"
     for line in content.get("content") or ():
         for leaf in line or ():
-            # A mention bears its placeholder, a link is what it leads to.
-            link = leaf.get("href")
-            yield f" {link} " if link else str(leaf.get("text") or leaf.get("user_id") or "")
+            # A mention bears its placeholder.
+            text, link = str(leaf.get("text") or leaf.get("user_id") or ""), leaf.get("href")
+            yield (str(link), text) if link else text
         yield "\n"

@@ -7,9 +7,9 @@ that nothing in it is read as a mention, a link or a style (docs.slack.dev, "For
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from adapters.chats.rendering import Packer, Rendered, closed, opening, words
+from adapters.chats.rendering import Packer, Rendered, closed, gravest_first, is_high, opening, words
 from adapters.chats.slack import limits
 from bot.values import Button, Fields, Line, Message, Span, Table, Text, one_line
 
@@ -17,36 +17,63 @@ Block = dict[str, Any]
 
 _LINE = 2_000
 """Characters of a leaf: a longer text goes on in the next one, on the next page if need be."""
-_BUTTONS = 1_500
-"""Characters of JSON kept on the first page for the buttons at the end, which nobody should search a thread for."""
 _CONTINUED = 200
 """Characters kept for the line that says which page of how many this is."""
 
 
+class Split(NamedTuple):
+    """How a message is divided: by the characters of JSON on its first page, and on each further one.
+
+    With `earlier` as it was until 0.2: every cell rich text, JSON counted with spaces and with room to spare.
+    """
+
+    first: int
+    more: int
+    earlier: bool = False
+
+    def cost(self, thing: object) -> int:
+        """The characters of JSON that a thing adds to those that stand before it."""
+        if self.earlier:
+            return len(json.dumps(thing, ensure_ascii=False)) + _SPARE
+        return json_length(thing) + 1
+
+
+_SPARE = 60
+"""Characters of JSON by which an earlier version overrated each thing."""
+_RESERVED = 1_500
+"""Characters of JSON that it kept on the first page for the buttons at the end."""
+SAFE = Split(limits.JSON.ours, limits.JSON.ours)
+"""What is taken by a Slack that counts JSON, and by one that counts text."""
+WIDE = Split(limits.WIDE, limits.JSON.ours)
+"""As much on the first page as is taken by a Slack that counts text."""
+SPLITS = (Split(15_000, 15_000, earlier=True), SAFE, WIDE)
+"""By number, which is kept with a message, so that what was begun with one is ended with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One message of Slack's: the fallback `text` for notifications and screen readers, and its blocks."""
+    """One message of Slack's: the fallback `text` for notifications and screen readers, its blocks, and its `split`."""
 
     text: str
     blocks: tuple[Block, ...]
+    split: Split = SAFE
 
 
-def render(message: Message) -> Rendered[Page]:
+def render(message: Message, split: Split = SAFE) -> Rendered[Page]:
     """Everything the message says, on as many pages as it takes; buttons at its end stand on the first one."""
     parts, closing = closed(message)
-    packer = _Packer(message.kind)
-    if closing:
-        packer.pages[0].size += _BUTTONS
+    packer = _Packer(message.kind, split=split)
+    packer.reserve(closing)
     packer.title(message.title)
     files = packer.parts(parts)
-    packer.close(closing)
+    packer.close()
     title = one_line(words(message.title), limits.FALLBACK.ours // 2) or "…"
-    return Rendered(tuple(_pages(title, message, packer.pages)), files)
+    return Rendered(tuple(_pages(title, message, packer.pages, split)), files)
 
 
 def blocks_of(message: Message, prefix: str) -> list[Block]:
     """The blocks of a message without its title, for a view; `prefix` begins the names of its rows of buttons."""
-    packer = _Packer(f"{message.kind}:{prefix}", prefix)
+    packer = _Packer(f"{message.kind}:{prefix}", prefix=prefix)
     packer.parts(message.parts)
     return [block for page in packer.pages for block in page.blocks]
 
@@ -55,12 +82,12 @@ ACTION = "digest:"
 """The name of a button begins so, followed by its message's kind."""
 
 
-def _pages(title: str, message: Message, packed: "Sequence[_Packed]") -> Iterable[Page]:
+def _pages(title: str, message: Message, packed: "Sequence[_Packed]", split: Split) -> Iterable[Page]:
     for number, page in enumerate(packed, start=1):
         count = f" ({number}/{len(packed)})" if len(packed) > 1 else ""
         more = [_context(f"{one_line(title, 150)}{count}")] if number > 1 else []
         text = title if number > 1 else f"{title}\n{opening(message, limits.FALLBACK.ours // 3)}".strip()
-        yield Page(escaped(f"{text}{count}"), (*more, *page.blocks))
+        yield Page(escaped(f"{text}{count}"), (*more, *page.blocks), split)
 
 
 def escaped(text: str) -> str:
@@ -119,8 +146,8 @@ def rendered_length(block: object) -> int:
 
 
 def json_length(block: object) -> int:
-    """The characters of a block as JSON."""
-    return len(json.dumps(block, ensure_ascii=False))
+    """The characters of a block as compact JSON, in which it is sent."""
+    return len(json.dumps(block, ensure_ascii=False, separators=(",", ":")))
 
 
 # --- Packing ---------------------------------------------------------------------------------
@@ -128,49 +155,68 @@ def json_length(block: object) -> int:
 
 @dataclass
 class _Packed:
+    """A page: `limit` is how many characters of JSON it holds; `rendered` and `size` are those that are used."""
+
+    limit: int
+    size: int
     blocks: list[Block] = field(default_factory=list)
     rendered: int = _CONTINUED
-    size: int = 2 * _CONTINUED
     tables: int = 0
 
-    def fits(self, *things: Block) -> bool:
+    def fits(self, rendered: int, size: int) -> bool:
         """Whether so much more may stand here."""
         return (
             len(self.blocks) < limits.BLOCKS.ours
-            and self.rendered + sum(map(rendered_length, things)) <= limits.RENDERED.ours
-            and self.size + sum(json_length(thing) + 60 for thing in things) <= limits.JSON.ours
+            and self.rendered + rendered <= limits.RENDERED.ours
+            and self.size + size <= self.limit
         )
 
-    def count(self, *things: Block) -> None:
-        self.rendered += sum(map(rendered_length, things))
-        self.size += sum(json_length(thing) + 60 for thing in things)
+    def count(self, rendered: int, size: int) -> None:
+        """So much more stands here."""
+        self.rendered += rendered
+        self.size += size
 
 
 class _Packer(Packer):
     """Puts blocks on pages. `name` stands in the names of buttons, `prefix` begins those of their rows."""
 
-    def __init__(self, name: str, prefix: str = "") -> None:
-        self.pages = [_Packed()]
+    def __init__(self, name: str, *, prefix: str = "", split: Split = SAFE) -> None:
+        self._split = split
+        self.pages = [_Packed(split.first, 2 * _CONTINUED if split.earlier else len("[]"))]
         self._name = name
         self._prefix = prefix
         self._buttons = 0
+        self._headed = self._apart = False
+        self._closing: list[Block] = []
+        self._reserved = (0, 0)
 
     def text(self, part: Text) -> None:
+        """Lines in the block of those before them; what has a heading stands apart, as Slack shows blocks."""
+        self._apart = not self._split.earlier and (self._headed or bool(part.heading))
+        self._headed = bool(part.heading)
         self.lines(part.heading, part.lines, bullets=part.bullets)
 
     def fields(self, part: Fields) -> None:
         self.lines("", [(Span(f"{label}: ", strong=True), *value) for label, value in part.items])
 
-    def _room(self, *things: Block) -> _Packed:
-        """The page on which `things` fit: the last one, or a new one."""
-        if self.pages[-1].blocks and not self.pages[-1].fits(*things):
-            self.pages.append(_Packed())
+    def _next(self) -> _Packed:
+        """A new page; on a further one a line says which it is."""
+        self.pages.append(self._further())
         return self.pages[-1]
 
+    def _further(self) -> _Packed:
+        return _Packed(self._split.more, 2 * _CONTINUED)
+
+    def _room(self, rendered: int, size: int) -> _Packed:
+        """The page on which so much fits: the last one, or a new one."""
+        page = self.pages[-1]
+        return self._next() if page.blocks and not page.fits(rendered, size) else page
+
     def _add(self, block: Block) -> None:
-        page = self._room(block)
+        used = rendered_length(block), self._split.cost(block)
+        page = self._room(*used)
         page.blocks.append(block)
-        page.count(block)
+        page.count(*used)
 
     def title(self, line: Line) -> None:
         text = words(line)
@@ -178,6 +224,8 @@ class _Packer(Packer):
             self.lines("", [tuple(Span(s.text, s.url, strong=True, code=s.code) for s in line)])
         else:
             self._add({"type": "header", "text": {"type": "plain_text", "text": text, "emoji": False}})
+
+    # --- Text --------------------------------------------------------------------------------
 
     def lines(self, heading: str, lines: Sequence[Line], *, bullets: bool = False) -> None:
         """Lines as rich text: a list, or one below the other."""
@@ -190,62 +238,121 @@ class _Packer(Packer):
     def _line(self, leaves: list[Block], *, bullet: bool) -> None:
         section = _section(leaves)
         element = {"type": "rich_text_list", "style": "bullet", "elements": [section]} if bullet else section
-        page = self._room(element)
-        page.count(element)
-        last = page.blocks[-1] if page.blocks else None
-        if not last or last["type"] != "rich_text":
+        rendered = rendered_length(element)
+        page = self._room(rendered, self._line_cost(self.pages[-1], element, section))
+        page.count(rendered, self._line_cost(page, element, section))
+        last, self._apart = self._open(page), False
+        if not last:
             page.blocks.append({"type": "rich_text", "elements": [element]})
-        elif bullet and last["elements"][-1]["type"] == "rich_text_list":
+        elif _goes_on(last, element):
             last["elements"][-1]["elements"].append(section)
         else:
             previous = last["elements"][-1]
             if previous["type"] == "rich_text_section":
-                previous["elements"].append({"type": "text", "text": "\n"})
+                previous["elements"].append(_BREAK)
             last["elements"].append(element)
 
+    def _open(self, page: _Packed) -> Block | None:
+        """The block that the next line goes on in; None where it begins one."""
+        last = page.blocks[-1] if page.blocks and not self._apart else None
+        return last if last and last["type"] == "rich_text" else None
+
+    def _line_cost(self, page: _Packed, element: Block, section: Block) -> int:
+        """The characters of JSON that a line adds to a page."""
+        last = self._open(page)
+        if self._split.earlier:
+            return self._split.cost(element)
+        if not last:
+            return self._split.cost({"type": "rich_text", "elements": [element]})
+        return self._split.cost(section) if _goes_on(last, element) else self._split.cost([element, _BREAK])
+
+    # --- Tables ------------------------------------------------------------------------------
+
     def table(self, table: Table) -> None:
-        """A table, whose header row stands again on each page that it goes on on."""
+        """A table in one piece where a page holds it; else its header row stands again on each page, and the first
+        piece has every row that is high.
+        """
         if table.heading:
             self.lines(table.heading, ())
         header = [{"type": "raw_text", "text": column or " "} for column in table.columns]
-        open_table: Block | None = None
-        for row in table.rows:
-            cells = [_cell(cell) for cell in row]
-            if open_table is None or not self._row_fits(open_table, cells):
-                open_table = {"type": "table", "rows": [header]}
-                self._begin(open_table, cells)
-            open_table["rows"].append(cells)
-            self.pages[-1].count({"row": cells})
+        rows = [[_cell(cell, self._split) for cell in row] for row in table.rows]
+        order = self._order(table, header, rows)
+        pieces: list[tuple[Block, list[int]]] = []
+        for number in order:
+            if not pieces or not self._row_fits(pieces[-1][0], rows[number]):
+                made: Block = {"type": "table", "rows": [header]}
+                high = [] if pieces else [rows[n] for n in order if is_high(table.rows[n])]
+                self._begin(made, rows[number], high)
+                pieces.append((made, []))
+            made, numbers = pieces[-1]
+            made["rows"].append(rows[number])
+            numbers.append(number)
+            self.pages[-1].count(rendered_length(rows[number]), self._split.cost(self._row(rows[number])))
+        for made, numbers in pieces:
+            made["rows"][1:] = [rows[number] for number in sorted(numbers)]
+
+    def _order(self, table: Table, header: list[Block], rows: Sequence[list[Block]]) -> Sequence[int]:
+        """The order in which rows are put on pages, by number; a table that a new page holds whole begins one."""
+        if self._split.earlier or _holds(self.pages[-1], header, rows):
+            return range(len(rows))
+        if _holds(self._further(), header, rows):
+            self._next()
+            return range(len(rows))
+        return gravest_first(table)
+
+    def _row(self, cells: list[Block]) -> object:
+        """A row as it is counted."""
+        return {"row": cells} if self._split.earlier else cells
 
     def _row_fits(self, table: Block, cells: list[Block]) -> bool:
+        rendered = rendered_length(cells)
         return (
             len(table["rows"]) < limits.TABLE_ROWS.ours
-            and rendered_length(table) + rendered_length(cells) <= limits.TABLE_TEXT.ours
-            and self.pages[-1].fits({"row": cells})
+            and rendered_length(table) + rendered <= limits.TABLE_TEXT.ours
+            and self.pages[-1].fits(rendered, self._split.cost(self._row(cells)))
         )
 
-    def _begin(self, table: Block, first: list[Block]) -> None:
-        if self.pages[-1].tables:
-            self.pages.append(_Packed())
-        page = self._room(table, {"row": first})
+    def _begin(self, table: Block, first: list[Block], high: Sequence[list[Block]]) -> None:
+        """Begin a table on a page that has room for its first row, and for all that are high where one has."""
+        page, (header,) = self.pages[-1], table["rows"]
+        scattered = high and not self._split.earlier and not _holds(page, header, high)
+        if page.tables or (scattered and _holds(self._further(), header, high)):
+            self._next()
+        used = rendered_length(table), self._split.cost(table)
+        page = self._room(used[0] + rendered_length(first), used[1] + self._split.cost(self._row(first)))
         page.blocks.append(table)
-        page.count(table)
+        page.count(*used)
         page.tables += 1
 
-    def close(self, items: Sequence[Button]) -> None:
-        """Buttons at the end: on the first page, if they are no more than it has room for."""
+    # --- Buttons -----------------------------------------------------------------------------
+
+    def reserve(self, items: Sequence[Button]) -> None:
+        """Keep room on the first page for the buttons at the end, which nobody should search a thread for."""
+        self._closing = list(self._button_rows(items))
+        rendered = sum(map(rendered_length, self._closing))
+        size = sum(map(self._split.cost, self._closing))
+        self._reserved = (0, _RESERVED if items else 0) if self._split.earlier else (rendered, size)
+        self.pages[0].count(*self._reserved)
+
+    def close(self) -> None:
+        """The buttons at the end: on the first page, if they are no more than it has room for."""
         first = self.pages[0]
-        first.size -= _BUTTONS if items else 0
+        first.count(*(-each for each in self._reserved))
         pages, self.pages = self.pages, [first]
-        self.buttons(items)
+        for block in self._closing:
+            self._add(block)
         self.pages = [first, *pages[1:], *self.pages[1:]]
 
     def buttons(self, items: Sequence[Button]) -> None:
+        for block in self._button_rows(items):
+            self._add(block)
+
+    def _button_rows(self, items: Sequence[Button]) -> Iterable[Block]:
         pressed = [item for item in items if len(item.command) <= limits.BUTTON_VALUE.ours]
         for start in range(0, len(pressed), limits.ACTIONS.ours):
             elements = [self._button(item) for item in pressed[start : start + limits.ACTIONS.ours]]
             named = {"block_id": f"{self._prefix}:{self._buttons}"} if self._prefix else {}
-            self._add({"type": "actions", "elements": elements} | named)
+            yield {"type": "actions", "elements": elements} | named
 
     def _button(self, button: Button) -> Block:
         self._buttons += 1
@@ -259,9 +366,57 @@ class _Packer(Packer):
         return made | ({"url": button.url} if button.url else {"value": button.command})
 
 
-def _cell(line: Line) -> Block:
+_BREAK: Block = {"type": "text", "text": "\n"}
+
+
+def _goes_on(last: Block, element: Block) -> bool:
+    """Whether a line goes on with the list at the end of a block."""
+    return bool(element["type"] == "rich_text_list" == last["elements"][-1]["type"])
+
+
+def _holds(page: _Packed, header: list[Block], rows: Sequence[list[Block]]) -> bool:
+    """Whether a page has room for a whole table."""
+    rendered = rendered_length([header, *rows])
+    return (
+        not page.tables
+        and len(rows) < limits.TABLE_ROWS.ours
+        and rendered <= limits.TABLE_TEXT.ours
+        and page.fits(rendered, json_length({"type": "table", "rows": [header, *rows]}) + 1)
+    )
+
+
+def _cell(line: Line, split: Split) -> Block:
+    """A cell: plain where nothing in it is linked or set off."""
     leaves = _leaves(line)
-    return {"type": "rich_text", "elements": [_section(leaves)]} if leaves else {"type": "raw_text", "text": " "}
+    if not leaves:
+        return {"type": "raw_text", "text": " "}
+    if not split.earlier and not any("style" in leaf or leaf["type"] == "link" for leaf in leaves):
+        return {"type": "raw_text", "text": "".join(leaf["text"] for leaf in leaves)}
+    return {"type": "rich_text", "elements": [_section(leaves if split.earlier else _joined(leaves))]}
+
+
+def _joined(leaves: Sequence[Block]) -> list[Block]:
+    """Leaves where what stands between links, and is no word, belongs to the next one, or else to the one before."""
+    found: list[Block] = []
+    before = ""
+    for number, leaf in enumerate(leaves):
+        following = leaves[number + 1] if number + 1 < len(leaves) else {}
+        if _is_joint(leaf) and _takes(following):
+            before = leaf["text"]
+        elif _is_joint(leaf) and found and _takes(found[-1]):
+            found[-1] = found[-1] | {"text": found[-1]["text"] + leaf["text"]}
+        else:
+            found.append(leaf | {"text": before + leaf["text"]} if before else leaf)
+            before = ""
+    return found
+
+
+def _is_joint(leaf: Block) -> bool:
+    return leaf["type"] == "text" and "style" not in leaf and not any(c.isalnum() for c in leaf["text"])
+
+
+def _takes(leaf: Block) -> bool:
+    return leaf.get("type") == "link" and "style" not in leaf
 
 
 def _confirm(button: Button) -> Block:

@@ -3,8 +3,10 @@
 No handler of the SDK's is used: its own repeats a post whose connection dropped, and doubles the message.
 """
 
+import json
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from http.client import HTTPException, HTTPResponse
 from itertools import count
@@ -46,6 +48,7 @@ _CLOSED = frozenset({"is_archived", "restricted_action", "restricted_action_read
 _TOKEN = frozenset({"not_authed", "invalid_auth", "account_inactive", "token_revoked", "token_expired"})
 _TRIGGER = frozenset({"expired_trigger_id", "exchanged_trigger_id", "invalid_trigger_id", "trigger_expired"})
 _BUSY = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
+_TOO_LONG = frozenset({"msg_blocks_too_long", "msg_too_long"})
 _POST = "chat.postMessage"
 # Methods that one digest calls several times, or all at once after a restart.
 _TIERS = {
@@ -66,6 +69,7 @@ class StayingClient(WebClient):
     """
 
     def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, Any]:  # noqa: ARG002
+        _compact(req)
         with outgoing.ask(req, self.timeout) as answer:
             return {"status": answer.status, "headers": answer.headers, "body": _text(answer)}
 
@@ -74,12 +78,25 @@ class StayingWebhook(WebhookClient):
     """The SDK's client of an address that is itself a secret; it follows no redirect."""
 
     def _perform_http_request_internal(self, url: str, req: Request) -> WebhookResponse:
+        _compact(req)
         with outgoing.ask(req, self.timeout) as answer:
             return WebhookResponse(url=url, status_code=answer.status, body=_text(answer), headers=dict(answer.headers))
 
 
+def _compact(request: Request) -> None:
+    """Take spaces and escapes, which the SDK writes, out of JSON: Slack may count it as it comes."""
+    if isinstance(request.data, bytes) and str(request.get_header("Content-type")).startswith("application/json"):
+        with suppress(UnicodeEncodeError):  # half of a character, which only an escape can hold
+            compact = json.dumps(json.loads(request.data), ensure_ascii=False, separators=(",", ":"))
+            request.data = compact.encode()
+
+
 def _text(answer: HTTPResponse) -> str:
     return answer.read().decode(answer.headers.get_content_charset() or "utf-8")
+
+
+class TooLong(Unavailable):
+    """A message holds more than Slack takes; nothing of it is posted."""
 
 
 class Gate(NamedTuple):
@@ -229,4 +246,6 @@ def translated(error: SlackApiError, gate: Gate) -> DigestError:
         return ConfigError("slack_scope", scope=one_line(str(response.get("needed", "?")), 80))
     if _unclear(error):
         return Unavailable("slack_failed", error=name or str(response.status_code))
+    if name in _TOO_LONG:
+        return TooLong("slack_refused", error=name)
     return Unavailable("slack_refused", error=one_line(name, 80))

@@ -4,6 +4,8 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -11,19 +13,22 @@ from typing import Any
 from slack_sdk.web import WebClient
 
 from adapters.chats.ratelimit import shared_by
-from adapters.chats.sending import Json, Part, fresh, legible, matching, readable, send_parts
+from adapters.chats.rendering import is_files
+from adapters.chats.sending import Json, Part, Replayed, fresh, legible, matching, readable, send_parts
 from adapters.chats.slack import limits
 from adapters.chats.slack.audience import Audience
-from adapters.chats.slack.blocks import Page, render
-from adapters.chats.slack.calls import LOOKED_AT, SETTLE, Caller, Gate, put
+from adapters.chats.slack.blocks import SAFE, SPLITS, Page, Split, json_length, render
+from adapters.chats.slack.calls import LOOKED_AT, SETTLE, Caller, Gate, TooLong, put
 from adapters.chats.slack.inbound import Inbound
+from adapters.chats.slack.notes import StatusNote
 from adapters.chats.slack.people import People
 from adapters.chats.slack.settings import SlackSettings
+from adapters.chats.slack.splits import Splits
 from adapters.chats.slack.transports import Http, Silence, Socket, Transport
 from adapters.chats.slack.workspaces import NAME, InstalledWorkspaces, OneWorkspace, Workspaces, parts_of, place_of
 from adapters.chats.wall import Wall
-from bot.errors import ConfigError
-from bot.ports import Idempotency, Listener, Posted, Rates, Readers
+from bot.errors import ConfigError, Unavailable
+from bot.ports import Idempotency, Learned, Listener, Posted, Rates, Readers
 from bot.values import Attachment, Message, MessageKind, Place
 
 _bolt_log = logging.getLogger("digest.slack.bolt")
@@ -34,7 +39,7 @@ _NAME = 100
 """A longer name of a sending is told by its digest: metadata holds little."""
 
 _Mark = str | tuple[str, ...]
-"""By what a message is known again: the key that was sent with it, or the names of its files."""
+"""By what a message is known again: the key that was sent with it, or the names of its files, and then its words."""
 
 
 class SlackChat:
@@ -56,8 +61,9 @@ class SlackChat:
         now: Callable[[], float] = time.time,
         settle: float = SETTLE,
         rates: Rates | None = None,
+        learned: Learned | None = None,
     ) -> None:
-        """`rates` are those of several processes."""
+        """`rates` are those of several processes; `learned` keeps what was found out of workspaces."""
         self._workspaces = workspaces
         self._transport = transport or Silence()
         self._wall = Wall(now)
@@ -65,6 +71,7 @@ class SlackChat:
         self._sleep = sleep
         self._now = now
         self._settle = settle
+        self._splits = Splits(learned, now)
         self._people = People(workspaces, self._call, clock)
         self._audience = Audience(workspaces, self._call, clock)
         self._inbound: Inbound | None = None
@@ -79,52 +86,88 @@ class SlackChat:
         take, Unavailable where a later try may succeed, and LeaseLost.
         """
         team, channel = parts_of(place)
-        client = self._workspaces.client(team)
-        rendered, once = render(message), once or fresh(self._now())
-        share = partial(self._share, client, rendered.files, once)
+        client, once = self._workspaces.client(team), once or fresh(self._now())
         if place.viewer and not channel.startswith("D"):  # direct messages are for the two of them anyway
-            for page in rendered.pages:
-                self._people.whisper(place, page, last=message.kind in (MessageKind.ERROR, MessageKind.NOTE))
-            if rendered.files:
-                share(place_of(team, self._people.direct(team, place.viewer)))
-            return place
-        keys = [f"{_short(once.key)}/{number}" for number in range(len(rendered.pages))]
+            return self._whisper(client, place, message, once)
+        before = self._before(client, place, once) if once.again else None
+        split = _split_of(before or (), once) or self._splits.of(team)
+        try:
+            return self._put(client, place, message, once, split=split, before=before)
+        except TooLong:  # of a page that is wider than any Slack takes, and that stands nowhere
+            self._splits.learn(team)
+        return self._put(client, place, message, once, split=SAFE, before=before)
+
+    def _whisper(self, client: WebClient, place: Place, message: Message, once: Idempotency) -> Place:
+        """Show a message to one person, and put its files into their direct messages."""
+        rendered, (team, _) = render(message), parts_of(place)
+        for page in rendered.pages:
+            self._people.whisper(place, page, last=message.kind in (MessageKind.ERROR, MessageKind.NOTE))
+        if rendered.files and place.viewer:
+            direct = place_of(team, self._people.direct(team, place.viewer))
+            self._share(client, rendered.files, _said(message), once, direct)
+        return place
+
+    def _before(self, client: WebClient, place: Place, once: Idempotency) -> Replayed:
+        """What stands where a message may have been sent to, once it would be seen there."""
+        self._sleep(self._settle)
+        return Replayed(self._since(client, place, once))
+
+    def _put(
+        self,
+        client: WebClient,
+        place: Place,
+        message: Message,
+        once: Idempotency,
+        *,
+        split: Split,
+        before: Replayed | None,
+    ) -> Place:
+        """Post a message, divided in one way, but for what stands there `before`, and return the thread beneath it."""
+        rendered, said = render(message, split), _said(message) if is_files(message) else ""
+        keys = [_key(once, number) for number in range(len(rendered.pages))]
         pages = [
             Part[_Mark](key, partial(self._send, client, page, key, once))
             for key, page in zip(keys, rendered.pages, strict=True)
+            if not said  # the words of what is nothing but files stand with the files
         ]
-        files = [Part[_Mark](names, share)] if (names := _names(file.name for file in rendered.files)) else []
+        share = partial(self._share, client, rendered.files, said, once)
+        names = _names(file.name for file in rendered.files)
+        files = [Part[_Mark]((*names, said), share)] if names else []
 
-        def look(place: Place, wanted: Sequence[_Mark]) -> dict[_Mark, str]:  # only the first page begins a thread
-            return self._look(client, once, place, wanted if place.thread else [m for m in wanted if m not in keys[1:]])
+        def look(looked: Place, wanted: Sequence[_Mark]) -> dict[_Mark, str]:  # only the first page begins a thread
+            wanted = wanted if looked.thread else [m for m in wanted if m not in keys[1:]]
+            known = before if looked.thread == place.thread else None
+            return _found(known or self._since(client, looked, once), wanted)
 
-        if once.again:
-            self._sleep(self._settle)
-        return send_parts(place, pages, files, look if once.again else None)
+        return send_parts(place, pages, files, look if before else None)
 
     def _send(self, client: WebClient, page: Page, key: str, once: Idempotency, place: Place) -> str:
-        """The timestamp of a page that was posted, which names it within its channel."""
+        """The timestamp of a page that was posted, which names it within its channel. Raises TooLong for a wide one."""
         team, channel = parts_of(place)
         sent: dict[str, Any] = {
             "channel": channel,
             "text": page.text,
             "blocks": list(page.blocks),
-            "metadata": {"event_type": _EVENT, "event_payload": {"key": key}},
+            "metadata": {"event_type": _EVENT, "event_payload": {"key": key, "split": SPLITS.index(page.split)}},
             "unfurl_links": False,
             "unfurl_media": False,
             **({"thread_ts": place.thread} if place.thread else {}),
         }
 
         def settle() -> str | None:
-            return self._look(client, once, place, [key]).get(key)
+            return _found(self._since(client, place, once), [key]).get(key)
 
-        answer = self._call(
-            Gate("chat.postMessage", team, channel), lambda: client.chat_postMessage(**sent), settle, once.check
-        )
+        gate = Gate("chat.postMessage", team, channel)
+        try:
+            answer = self._call(gate, lambda: client.chat_postMessage(**sent), settle, once.check)
+        except TooLong as error:
+            if json_length(page.blocks) > limits.JSON.ours:
+                raise
+            raise Unavailable(error.key, **error.fields) from None
         return answer if isinstance(answer, str) else str(answer["ts"])
 
-    def _share(self, client: WebClient, files: Sequence[Attachment], once: Idempotency, place: Place) -> str:
-        """Put files into a channel or thread, all in one message, of which Slack tells no timestamp."""
+    def _share(self, client: WebClient, files: Sequence[Attachment], said: str, once: Idempotency, place: Place) -> str:
+        """Put files into a channel or thread, all in one message with its words, of which Slack tells no timestamp."""
         team, channel = parts_of(place)
         tried: set[str] = set()
 
@@ -136,6 +179,7 @@ class SlackChat:
                 files=[{"id": number, "title": file.name} for number, file in zip(ids, files, strict=True)],
                 channel_id=channel,
                 thread_ts=place.thread,
+                initial_comment=said or None,
             )
 
         def settle() -> str | None:
@@ -159,6 +203,11 @@ class SlackChat:
         """Who reads at a place, where `person` asked, as Slack said minutes ago. Raises ConfigError, Unavailable."""
         return self._audience.readers(place, person)
 
+    def check(self, place: Place) -> None:
+        """Refuse a channel that the bot is not in, or that takes nothing more. Raises NotFound, Forbidden."""
+        with suppress(ConfigError, Unavailable):  # then a digest that cannot be posted tells
+            self._people.check(place)
+
     # --- What is there already ---------------------------------------------------------------
 
     def posted(self, place: Place, names: Collection[str], since: datetime) -> Posted:
@@ -174,14 +223,10 @@ class SlackChat:
             for message in self._messages(self._workspaces.client(team), place, since):
                 mark = _mark(message)
                 if isinstance(mark, tuple):
-                    files |= {*mark}
+                    files |= {*mark[:-1]}
                 elif mark in wanted:
                     threads[wanted[mark]] = place.thread or str(message["ts"])
         return Posted(threads, frozenset(files))
-
-    def _look(self, client: WebClient, once: Idempotency, place: Place, wanted: Sequence[_Mark]) -> dict[_Mark, str]:
-        """The timestamps of the messages in a channel or thread that have the wanted marks, as far as they are seen."""
-        return matching(self._since(client, place, once), wanted, lambda message, mark: _mark(message) == mark, "ts")
 
     def _since(self, client: WebClient, place: Place, once: Idempotency) -> Iterator[Json]:
         """The last messages of a channel or thread since something was first to be sent. Raises Unavailable."""
@@ -218,7 +263,8 @@ class SlackChat:
         app = self._workspaces.app(
             _bolt_log, self._transport.secret, lambda team: listener.text(None, "slack.not_invited", workspace=team)
         )
-        self._inbound = Inbound(app, self._people, self.post, listener, self._workspaces.forget)
+        note = partial(StatusNote, self._workspaces, self._call, self._people)
+        self._inbound = Inbound(app, self._people, self.post, listener, self._workspaces.forget, note=note)
         try:
             self._transport.run(app)
         finally:
@@ -239,6 +285,23 @@ def _short(name: str) -> str:
     return name if len(name) <= _NAME else hashlib.sha256(name.encode()).hexdigest()
 
 
+def _key(once: Idempotency, number: int) -> str:
+    """The name of a page."""
+    return f"{_short(once.key)}/{number}"
+
+
+def _found(messages: Iterable[Json], wanted: Sequence[_Mark]) -> dict[_Mark, str]:
+    """The timestamps of the messages that have the wanted marks, as far as they are there."""
+    return matching(messages, wanted, _bears, "ts")
+
+
+def _split_of(messages: Iterable[Json], once: Idempotency) -> Split | None:
+    """How a message was divided of which the first page is there; an earlier version kept no number."""
+    first = next((message for message in messages if _mark(message) == _key(once, 0)), None)
+    number = first["metadata"]["event_payload"].get("split", 0) if first else -1
+    return SPLITS[number] if number in range(len(SPLITS)) else None
+
+
 def _names(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
@@ -246,14 +309,26 @@ def _names(names: Iterable[str]) -> tuple[str, ...]:
 def _mark(message: dict[str, Any]) -> _Mark:
     """By what a message is known again; empty where it is none of ours."""
     if files := message.get("files"):
-        return _names(str(file.get("name")) for file in files)
+        return (*_names(str(file.get("name")) for file in files), str(message.get("text") or ""))
     metadata = message.get("metadata") or {}
     return str((metadata.get("event_payload") or {}).get("key", "")) if metadata.get("event_type") == _EVENT else ""
 
 
-def from_settings(settings: SlackSettings, rates: Rates | None = None) -> SlackChat:
+def _said(message: Message) -> str:
+    """The words that stand with the files of a message: its title."""
+    return render(replace(message, parts=())).pages[0].text
+
+
+def _bears(message: dict[str, Any], mark: _Mark) -> bool:
+    """Whether a message is the wanted one; an earlier version shared files without words."""
+    known = _mark(message)
+    return known == mark or (isinstance(mark, tuple) and known == (*mark[:-1], ""))
+
+
+def from_settings(settings: SlackSettings, rates: Rates | None = None, learned: Learned | None = None) -> SlackChat:
     """Slack as it is set up: to post only, to listen too, for one workspace or several. Raises ConfigError."""
-    return SlackChat(_workspaces(settings), _transport(settings), settle=settings.digest_settle, rates=rates)
+    workspaces, transport = _workspaces(settings), _transport(settings)
+    return SlackChat(workspaces, transport, settle=settings.digest_settle, rates=rates, learned=learned)
 
 
 def _workspaces(settings: SlackSettings) -> Workspaces:

@@ -13,7 +13,9 @@ class Limit(NamedTuple):
 
 BLOCKS = Limit(50, 45, "docs.slack.dev/reference/block-kit/blocks: blocks of a message")
 RENDERED = Limit(13_000, 9_500, "slackapi/bolt-js#2509, #2867: 11,341 refused, 9,597 taken; a header counts 100 more")
-JSON = Limit(15_561, 15_000, "slackapi/bolt-js#2867: 17,694 characters refused, 15,561 accepted")
+JSON = Limit(15_561, 15_500, "slackapi/bolt-js#2867: 17,694 characters refused, 15,561 accepted")
+WIDE = 60_000
+"""Characters of JSON that a message may have where Slack counts text alone, if it does: nobody but Slack knows."""
 FALLBACK = Limit(40_000, 1_000, "docs.slack.dev/reference/methods/chat.postMessage: text, truncated beyond")
 HEADER = Limit(150, 150, "docs.slack.dev/reference/block-kit/blocks/header-block")
 TABLE_ROWS = Limit(100, 100, "docs.slack.dev/reference/block-kit/blocks/table-block: with the header row")

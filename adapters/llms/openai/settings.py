@@ -10,7 +10,7 @@ _PARTS = {"scheduled": 2, "channel": 4, "person": 10}
 """Which part of the day's tokens is whose, where nothing is set."""
 
 
-class OpenAISettings(Base, title="A language model: any OpenAI-compatible endpoint"):
+class OpenAISettings(Base, title="A language model: Any OpenAI-compatible endpoint"):
     """The endpoint's, and the budgets."""
 
     openai_model: str = Field("", description="a language model; empty: the rules write the digest")

@@ -1,10 +1,10 @@
-"""Where a repository lies on disk, and a private view of it: its objects and refs, none of its configuration.
+"""Where a repository is on disk, and a private view of it: its objects and refs, none of its configuration.
 
 Git acts on much of what a repository says: hooks, filters, external diffs, a file-system monitor, programs named in
 its configuration (git-config(1)), and its results depend on more of it. A view is a git directory of our own in a
 temporary folder, with a configuration of our own and symbolic links to the repository's `objects`, `refs`,
 `packed-refs` and `shallow` (gitrepository-layout(5)). As we own the view, git's check of a repository's owner
-(`safe.directory`) has nothing to object to, and as nothing of the repository's is run, it needs not.
+(`safe.directory`) has nothing to object to; nor does it need to, since nothing of the repository's is run.
 """
 
 import os
@@ -72,6 +72,27 @@ def find(repo: str) -> Layout:
     except (OSError, ValueError, RuntimeError):  # a loop of links is a RuntimeError, a NUL a ValueError
         pass
     raise NotFound("path_unknown", path=repo)
+
+
+def folder(beginning: str) -> tuple[Path, str]:
+    """The folder in which paths begin so, and what their last part begins with. Raises NotFound, Forbidden."""
+    before, _, stem = beginning.rpartition("/")
+    try:
+        return Path(before or "/").expanduser().resolve(strict=True), stem
+    except PermissionError:
+        raise Forbidden("repository_unreadable", repo=beginning) from None
+    except (OSError, ValueError, RuntimeError):
+        raise NotFound("path_unknown", path=beginning) from None
+
+
+def folders(folder: Path) -> list[Path]:
+    """The folders of a folder, in the order of their names; links are none. Raises NotFound, Forbidden."""
+    try:
+        return sorted(Path(each.path) for each in os.scandir(folder) if each.is_dir(follow_symlinks=False))
+    except PermissionError:
+        raise Forbidden("repository_unreadable", repo=str(folder)) from None
+    except OSError:
+        raise NotFound("path_unknown", path=str(folder)) from None
 
 
 def _readable(layout: Layout) -> Layout:

@@ -1,7 +1,7 @@
 """What a partial clone lacks of what is about to be read: the names of objects, as git is asked for them."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from adapters.sources.git import history
 from adapters.sources.git.layout import View
@@ -26,6 +26,11 @@ def of_tree(view: View, sha: str) -> list[str]:
     return [line[1:] for line in said if line.startswith("?")]
 
 
+def of_files(view: View, sha: str, paths: Sequence[str]) -> list[str]:
+    """Some files of a commit's tree, where they are there. Raises GitFailed."""
+    return _absent(view, _files(view, sha, paths))
+
+
 def _sides(said: bytes) -> Iterator[bytes]:
     """The files that a `log` of SIDES names."""
     fields = iter(said.split(b"\0"))
@@ -39,9 +44,14 @@ def _sides(said: bytes) -> Iterator[bytes]:
 
 def _mailmap(view: View) -> list[bytes]:
     try:
-        return [row.split()[2] for row in view.run("ls-tree", "HEAD", "--", ".mailmap").splitlines()]
+        return _files(view, "HEAD", [".mailmap"])
     except GitFailed:  # a HEAD that names no commit
         return []
+
+
+def _files(view: View, sha: str, paths: Sequence[str]) -> list[bytes]:
+    said = view.run("ls-tree", "--full-tree", sha, "--", *(f":(top,literal){path}" for path in paths))
+    return [row.split()[2] for row in said.splitlines() if row.split()[1] == b"blob"]
 
 
 def _absent(view: View, objects: Iterable[bytes]) -> list[str]:

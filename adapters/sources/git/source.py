@@ -22,10 +22,11 @@ from bot.commits.aftermath import MOST as MOST_LATER
 from bot.commits.aftermath import followed
 from bot.commits.hosts import Hosts
 from bot.commits.line import Origin, contents, landing
+from bot.commits.lookup import Spot
 from bot.commits.people import Mailmap
 from bot.commits.reading import Written
 from bot.commits.releases import main_line
-from bot.errors import NotFound, Unavailable, UsageError
+from bot.errors import DigestError, NotFound, Unavailable, UsageError
 from bot.values import (
     EPOCH,
     Commit,
@@ -47,6 +48,9 @@ _SHA = re.compile(r"[0-9a-f]{4,64}")
 _WHOLE = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _INCOMPLETE = re.compile(r"unable to read|[Cc]ould not (?:read|fetch)|missing (?:blob|tree|object)|bad object|promisor")
 _NAMED = 5
+
+_TOUCHED = 100
+"""Paths of which it is asked what touches them."""
 
 PAGE = 1_000
 """Commits of a line after which it is asked whether the old tip was left."""
@@ -71,6 +75,10 @@ class _Open:
     def bring_changes(self, shas: Sequence[str]) -> None:
         """Have the files here that commits change. Raises NotFound, Forbidden, Unavailable, GitFailed."""
         self._bring(lambda: missing.of_changes(self.view, shas))
+
+    def bring_files(self, sha: str, paths: Sequence[str]) -> None:
+        """Have some files of a commit's tree here. Raises NotFound, Forbidden, Unavailable, GitFailed."""
+        self._bring(lambda: missing.of_files(self.view, sha, paths))
 
     def bring_tree(self, sha: str) -> None:
         """Have the files of a commit's tree here. Raises NotFound, Forbidden, Unavailable, GitFailed."""
@@ -113,11 +121,30 @@ class GitSource:
         """Title, default branch and web page, by the URL of the remote `origin` or the URL itself.
 
         Local repositories, those reached by ssh or with credentials count as private; the branch of a detached HEAD
-        is empty. What else of this machine it is read from stands in `beside`. Raises NotFound, Forbidden, Unavailable;
+        is empty. What else on this machine it is read from is in `beside`. Raises NotFound, Forbidden, Unavailable;
         UsageError for a URL that is not supported.
         """
         with self._open(repo) as opened:
             return replace(opened.about, beside=layout.beside(opened.layout))
+
+    def group(self, name: str) -> tuple[Repository, ...]:
+        """The repositories that are folders of one folder and whose names begin so; a link to another place is none.
+
+        One that may not be read is there, with nothing else known of it. Raises NotFound, Forbidden for the folder.
+        """
+        folder, stem = layout.folder(name.removesuffix("*"))
+        tops = (path for path in layout.folders(folder) if path.name.startswith(stem))
+        return tuple(found for path in tops if (found := self._beneath(path)))
+
+    def _beneath(self, path: Path) -> Repository | None:
+        """The repository whose top a folder is, None where it is none."""
+        try:
+            found = self.repository(str(path))
+        except NotFound:
+            return None
+        except DigestError:
+            return Repository(str(path), path.name, "", None, private=True)
+        return found if found.name == str(path) else None
 
     def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """The first-parent commits of a local or remote-tracking branch or tag with `since <= committed < until`.
@@ -139,8 +166,8 @@ class GitSource:
         """What a branch has that it had not at its old `tip`, see `bot.commits.line`.
 
         One walk that ends at the old tip. Where that is not met within 1,000 commits, git is asked for ancestors, once
-        for each 1,000 and some ten times where the branch left it; the old line is read too then. Raises NotFound,
-        Forbidden, Unavailable.
+        for each 1,000 and some ten times where the branch left it; the old line, and what else could be
+        reached from the old tip, is read too then. Raises NotFound, Forbidden, Unavailable.
         """
         with self._open(repo) as opened:
             head = _tip(opened, branch)
@@ -192,6 +219,21 @@ class GitSource:
                 points = [(history.seconds(line.partition(b" ")[0]), history.text(line.split()[1])) for line in printed]
             shas = [sha for time, sha in points if time <= until.timestamp()]
             return _read(opened, shas[-MOST_LATER:])[::-1]
+
+    def touching(self, repo: str, branch: str, paths: Sequence[str], most: int) -> tuple[Commit, ...]:
+        """The newest first-parent commits of a branch that touch some files or folders, newest first.
+
+        One walk, which ends once enough are found, and the reading of what it finds. Raises NotFound, Forbidden,
+        Unavailable.
+        """
+        with self._open(repo, fresh=False) as opened:
+            tip = _tip(opened, branch)
+            named = [f":(literal,top){path}" for path in paths[:_TOUCHED] if path and "\0" not in path]
+            if not tip or not named:
+                return ()
+            walked = ("rev-list", "--first-parent", f"--max-count={most}", tip, "--", *named)
+            with closing(_printed(opened.view, *walked)) as printed:
+                return _read(opened, [history.text(line) for line in printed])
 
     def patches(
         self, repo: str, commits: Sequence[Commit], paths: Collection[str] = ()
@@ -285,6 +327,20 @@ class GitSource:
             opened.bring_tree(commit.sha)
             opened.bring_changes([commit.sha])
             return lookup.answer(commit, looks, GitTree(opened.view, commit.sha))
+
+    def text(self, repo: str, branch: str, paths: Sequence[str]) -> str | None:
+        """What the first of some paths that is a file at a branch's tip holds, see `bot.ports.CommitSource.text`.
+
+        Raises NotFound, Forbidden, Unavailable.
+        """
+        with self._open(repo, fresh=False) as opened:
+            tip = _tip(opened, branch)
+            if not tip:
+                return None
+            opened.bring_files(tip, paths)
+            known = dict(GitTree(opened.view, tip).contents([Spot(tip, path) for path in paths]))
+            held = next((known[spot] for path in paths if known[spot := Spot(tip, path)] != lookup.NO_PATH), None)
+            return history.text(held) if isinstance(held, bytes) else None
 
     def quota(self) -> Quota | None:
         """None: git knows no such limit."""

@@ -5,7 +5,7 @@ from pydantic import Field, SecretStr
 from bot.settings import Base, UserPath
 
 
-class GitHubSettings(Base, title="GitHub: nothing for public repositories, a token, or a GitHub App"):
+class GitHubSettings(Base, title="GitHub: Nothing for public repositories, a token, or a GitHub App"):
     """A token, or an App's three."""
 
     github_token: SecretStr = Field(

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from github import Auth
@@ -108,17 +108,42 @@ class GitHubSource:
     def repository(self, repo: str) -> Repository:
         """Title, default branch and web page; the name is GitHub's spelling, that of today if it was renamed.
 
-        Raises UsageError for anything but `owner/name`; NotFound, Forbidden, Unavailable, ConfigError.
+        It has labels if there is a token. Raises UsageError for anything but `owner/name`; NotFound, Forbidden,
+        Unavailable, ConfigError.
         """
         answer = self._client.get(f"/repos/{_checked(repo)}", _no_repository(repo), remember=True)
-        found = answers.repository(answers.read(answers.RestRepository, answer.data))
+        read = answers.read(answers.RestRepository, answer.data)
+        found = answers.repository(read, labelled=self._client.authenticated)
         self._names[repo] = found.name
         return found
+
+    def group(self, name: str) -> tuple[Repository, ...]:
+        """The repositories of an organisation, or of a person, whose names begin so; a request for each 100.
+
+        Of an organisation all that the token may read (docs.github.com, List organization repositories), of a person
+        the public ones. Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError.
+        """
+        owner, _, stem = _checked(name.removesuffix("*") + "x").removesuffix("x").partition("/")
+        missing = NotFound("organization_unknown", owner=owner)
+        try:
+            found = self._listed_of(f"/orgs/{owner}/repos", missing)
+        except NotFound:
+            found = self._listed_of(f"/users/{owner}/repos", missing)
+        begin = f"{owner}/{stem}".lower()
+        alike = (each for each in found if each.name.lower().startswith(begin))
+        return tuple(sorted(alike, key=lambda each: each.name.lower()))
+
+    def _listed_of(self, path: str, missing: NotFound) -> list[Repository]:
+        """The repositories that a list names, but for archived ones."""
+        pages = self._client.pages(path, missing, remember=True, per_page=100)
+        named = (each for page in pages for each in answers.read(tuple[answers.RestRepository, ...], page.data))
+        knows = self._client.authenticated
+        return [answers.repository(each, labelled=knows) for each in named if not each.archived]
 
     def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """The first-parent commits of `branch` with `since <= committed < until`, newest first.
 
-        The history is listed from a day before `since` to the branch's tip, for only the tip knows what lies on the
+        The history is listed from a day before `since` to the branch's tip, since only the tip shows what is on the
         first-parent line; a commit that is dated more than a day before its parent ends it. Raises UsageError,
         NotFound, Forbidden, Unavailable, ConfigError.
         """
@@ -130,7 +155,9 @@ class GitHubSource:
         """What a branch has that it had not at its old `tip`, see `bot.commits.line`.
 
         A request for each page of up to 100 commits down to the old tip, at most 50, and one comparison for each page
-        on which that is not met; some 20 more where the branch left it. GitHub keeps what was forced away for long.
+        on which that is not met. If the branch left it, some 20 more, up to ten pages of what else could be reached
+        from the old tip, and what it takes to read and compare up to 200 commits. GitHub keeps what was forced away for
+        long.
         Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError.
         """
         found: Found = {}
@@ -150,8 +177,13 @@ class GitHubSource:
         name = self._name(repo)
         return self._alone(name, prefix, NotFound("commit_unknown", repo=name, sha=sha))
 
-    def _alone(self, name: str, prefix: str, missing: NotFound, pull: answers.Pull | None = None) -> Commit:
-        """A commit by the start of its SHA, asked for alone; `pull` is the pull request that landed as it, if known."""
+    def _alone(
+        self, name: str, prefix: str, missing: NotFound, pull: answers.Pull | None = None, *, whole: bool = False
+    ) -> Commit:
+        """A commit by the start of its SHA, asked for alone; `pull` is the pull request that landed as it, if known.
+
+        With `whole` GitHub is asked for what else its pull request says where the message names that for sure.
+        """
         pages = self._commit_pages(name, prefix, missing)
         try:
             found, shown = next(pages), True
@@ -160,7 +192,7 @@ class GitHubSource:
         if not found.sha.startswith(prefix):
             raise missing
         place, words = answers.landed(found), answers.delivered(found)
-        if self._client.authenticated and not answers.names_pull(words):
+        if self._client.authenticated and (whole or not answers.names_pull(words)):
             more = self._details([place]).get(place.sha)
             words = answers.detailed(more) if more else words
         words = answers.asked(words, pull) if pull else words
@@ -197,6 +229,24 @@ class GitHubSource:
         places = (place for place in map(answers.landed, found.values()) if place.sha not in before)
         later = sorted((p for p in places if p.committed >= commit.committed), key=lambda p: p.committed)
         return self._commits_at(name, later[:LATER], found)
+
+    def touching(self, repo: str, branch: str, paths: Sequence[str], most: int) -> tuple[Commit, ...]:
+        """The newest commits of a branch that touch some files or folders, newest first.
+
+        A REST request for each of the first three paths, and what reading up to 30 commits takes. GitHub lists what was
+        merged too, and not the merge. Raises like `commits`.
+        """
+        name = self._name(_checked(repo))
+        start: dict[str, Any] = {"sha": branch} if branch and not _NO_BRANCH.search(branch) else {}
+        number = min(most, LATER)
+        found: Found = {}
+        for path in [path for path in paths if path][:FOLLOWED]:
+            address, missing = f"/repos/{name}/commits", _no_repository(name)
+            answer = self._client.get(address, missing, allow=409, path=path, per_page=number, **start)
+            if answer.status != 409:
+                listed(answer.data, found)
+        places = sorted(map(answers.landed, found.values()), key=lambda place: place.committed, reverse=True)
+        return self._commits_at(name, places[:number], found)
 
     def patches(
         self, repo: str, commits: Sequence[Commit], paths: Collection[str] = ()
@@ -313,6 +363,22 @@ class GitHubSource:
         if not _WHOLE.fullmatch(commit.sha):
             raise NotFound("commit_unknown", repo=name, sha=commit.sha)
         return lookup.answer(commit, looks, GitHubTree(name, commit.sha, self._archives, self._files))
+
+    def text(self, repo: str, branch: str, paths: Sequence[str]) -> str | None:
+        """What the first of some paths that is a file at a branch's tip holds, see `bot.ports.CommitSource.text`.
+
+        A request for each path up to that one; what is unchanged does not count against the limit. Raises UsageError,
+        NotFound, Forbidden, Unavailable, ConfigError.
+        """
+        name = self._name(_checked(repo))
+        tip = f"?ref={quote(branch, safe='')}" if branch else ""
+        for path in paths if not _NO_BRANCH.search(branch) else ():
+            with suppress(NotFound):
+                place, missing = f"/repos/{name}/contents/{quote(path)}{tip}", NotFound("commit_unknown")
+                answer = self._client.get(place, missing, remember=True)
+                held = answers.content(answer.data)
+                return held.decode(errors="replace") if isinstance(held, bytes) else None
+        return None
 
     def quota(self) -> Quota | None:
         """The requests left of this hour, of which asking takes none (docs.github.com, Get rate limit status).
@@ -441,8 +507,9 @@ class GitHubSource:
 
     def _put_together(self, name: str, place: Landed, detail: answers.Detail | None) -> Commit:
         """A commit of a period; without its details it is asked for alone."""
-        if detail is None:
-            return self.commit(name, place.sha)
+        if detail is None:  # its labels decide whether somebody is told of it
+            missing = NotFound("commit_unknown", repo=name, sha=place.sha)
+            return self._alone(name, place.sha, missing, whole=True)
         files = answers.proven_files(detail) if len(place.parents) == 1 else None
         changes = self._changed(name, place) if files is None else Changes(files)
         return answers.commit(name, place, answers.detailed(detail), changes, self._mailmap(name))

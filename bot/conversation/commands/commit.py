@@ -1,10 +1,13 @@
 """One commit in full, by any of its names, and those that a text links to."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from bot.addresses import is_group
+from bot.conversation import spoken
 from bot.conversation.command import Command, Context
 from bot.conversation.grammar import CommitName, named_commits, quoted, references
+from bot.conversation.sentence import without_fillers
 from bot.errors import DigestError, NotFound, UsageError
 from bot.posts.labels import subject_line, told_labels
 from bot.posts.post import commit_message
@@ -28,14 +31,20 @@ _EXPLAINED = 3
 
 _Found = tuple[Repository, Commit, str]
 """A commit in its repository, and its number or `@sha`, by which it is named there."""
+_Look = Callable[[], tuple[Commit, str]]
+"""Looks a commit up, and how it is named."""
 
 
 def expand(context: Context, named: CommitName) -> tuple[Post, ...]:
     """One commit in full, or the question which is meant."""
-    found = _candidates(context, named)
+    found = candidates(context, named)
     if len(found) > 1:
-        return (_which(context, named, found),)
-    repository, commit, _ = found[0]
+        return (which(context, named, found),)
+    return told(context, *found[0][:2])
+
+
+def told(context: Context, repository: Repository, commit: Commit) -> tuple[Post, ...]:
+    """All that is said of a commit."""
 
     def followed() -> set[str]:
         everywhere = context.services.subscriptions.subscriptions()
@@ -43,9 +52,10 @@ def expand(context: Context, named: CommitName) -> tuple[Post, ...]:
 
     entry = context.services.app.expand(repository, commit, context.texts, followed, context.account)
     where = {r.sha: _told_here(context, repository, r.sha) for r in entry.relations if r.sha}
-    told = told_labels({sha: each[0].at for sha, each in where.items() if each}, context.zone, context.texts)
+    named = told_labels({sha: each[0].at for sha, each in where.items() if each}, context.zone, context.texts)
     standing = context.services.app.releasing.standing(repository, commit)
-    said = commit_message(repository, entry, context.zone, context.texts, standing=standing, told=told)
+    said = commit_message(repository, entry, context.zone, context.texts, standing=standing, told=named)
+    spoken.keep(context, repository, (commit.sha,))
     return (Post(said),)
 
 
@@ -60,7 +70,7 @@ def _mute(muted: bool, context: Context, words: Sequence[str]) -> tuple[Post, ..
     named = named_commits(words, context.services.defaults.hosts)
     if len(named) != 1:
         raise UsageError("mute_what")
-    found = _candidates(context, named[0])
+    found = candidates(context, named[0])
     threads = {each.place for repository, commit, _ in found for each in _told_here(context, repository, commit.sha)}
     repository, commit, _ = found[0]
     if not any(place.thread for place in threads):
@@ -72,8 +82,9 @@ def _mute(muted: bool, context: Context, words: Sequence[str]) -> tuple[Post, ..
 
 
 def _explain(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
-    """The commits that a text links to: one in full, or the first few of them."""
-    found = references(" ".join(words), context.services.defaults.hosts)
+    """The commits that a text links to, or that it names and nothing else: one in full, or the first few of them."""
+    hosts = context.services.defaults.hosts
+    found = references(" ".join(words), hosts) or named_commits(without_fillers(words), hosts)
     if not found:
         raise UsageError("explain_nothing")
     return expand_each(context, found)
@@ -89,12 +100,12 @@ def expand_each(context: Context, found: Sequence[CommitName]) -> tuple[Post, ..
     return tuple(posts)
 
 
-def _candidates(context: Context, named: CommitName) -> list[_Found]:
+def candidates(context: Context, named: CommitName) -> list[_Found]:
     """Every commit that the reference can mean."""
     found: dict[tuple[str, str], _Found] = {}
     missing: list[DigestError] = []
-    for repository in context.naming.meant(named.repo):
-        for look in _looks(context, repository, named):
+    for repository, looks in _places(context, named):
+        for look in looks:
             try:
                 commit, name = look()
             except UsageError:
@@ -103,19 +114,39 @@ def _candidates(context: Context, named: CommitName) -> list[_Found]:
                 missing.append(error)
             else:
                 found.setdefault((repository.name, commit.sha), (repository, commit, name))
+    if not found and not missing:  # nothing of a group that was told
+        raise NotFound("search_nothing", text=named.sha or str(named.pull))
     if not found:
         raise missing[0]
     return list(found.values())
 
 
-def _looks(context: Context, repository: Repository, named: CommitName) -> list[Callable[[], tuple[Commit, str]]]:
+def _places(context: Context, named: CommitName) -> Iterator[tuple[Repository, Sequence[_Look]]]:
+    """Where a reference is looked up, and how: of a group, whose repositories are many, what was told alone."""
+    for repository in context.naming.meant(named.repo):
+        if not is_group(repository.name):
+            yield repository, _looks(context, repository, named)
+            continue
+        for member in context.naming.members(repository):
+            yield member, [partial(_with_name, each) for each in _kept(context, member, named)]
+
+
+def _kept(context: Context, repository: Repository, named: CommitName) -> Iterator[Commit]:
+    """The commits of a repository that a reference can mean, of those that the bot has met."""
+    if named.pull is not None:
+        yield from context.services.archive.commits_by_pull(repository.name, named.pull)[:1]
+    if named.sha:
+        yield from context.services.app.repositories.kept(repository, named.sha)
+
+
+def _looks(context: Context, repository: Repository, named: CommitName) -> list[_Look]:
     """The ways to look a reference up.
 
     A bare number of up to six digits is a pull request; only a SHA that the bot has told of can make it ambiguous,
     since in a large repository nearly every short number starts some SHA.
     """
     repositories = context.services.app.repositories
-    looks: list[Callable[[], tuple[Commit, str]]] = []
+    looks: list[_Look] = []
     if (number := named.pull) is not None:
         looks.append(lambda: (repositories.pull(repository, number), repository.number(number)))
     if named.sha and (named.pull is None or len(named.sha) >= 7):
@@ -129,7 +160,8 @@ def _with_name(commit: Commit) -> tuple[Commit, str]:
     return commit, f"@{commit.sha}"
 
 
-def _which(context: Context, named: CommitName, found: Sequence[_Found]) -> Post:
+def which(context: Context, named: CommitName, found: Sequence[_Found]) -> Post:
+    """The question which of several commits is meant."""
     lines: list[Line] = [
         (Span(f"{repository.title} {commit.short}: ", code=True), *subject_line(repository, commit, 100))
         for repository, commit, _ in found

@@ -4,16 +4,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
+from bot.addresses import is_group, is_hosted
 from bot.commits import releases
+from bot.conversation import spoken
 from bot.conversation.command import Command, Context, unknown
-from bot.conversation.grammar import dates, is_date, is_release, is_repository, parse_date, quoted
+from bot.conversation.grammar import AND, dates, is_date, is_release, is_repository, parse_date, quoted
 from bot.delivery import schedule
 from bot.errors import UsageError
 from bot.posts import report
+from bot.posts.group import Group, group_post
 from bot.posts.labels import when_label
 from bot.posts.post import post
 from bot.texts import words_of
-from bot.values import Digest, Message, MessageKind, Period, Post, Repository, Scope, Span, Text, one_line
+from bot.values import Digest, Message, MessageKind, Period, Post, Repository, Scope, Span, Subscription, Text
 
 _PERIODS = {"today": schedule.so_far, "yesterday": schedule.yesterday, "week": schedule.week}
 _LATEST = "latest"
@@ -22,29 +25,56 @@ _LATEST = "latest"
 def last(context: Context) -> tuple[Post, ...]:
     """The last digest of each repository again; yesterday's where there is none yet."""
 
-    def again(repository: Repository) -> Digest:
+    def again(repository: Repository) -> _Made:
+        if is_group(repository.name):
+            return _of_group(context, repository, ["yesterday"])
         scope = context.scope(repository.name, schedule.yesterday(context.now, context.zone))
-        return context.services.app.last(repository, scope, context.account)
+        return repository, (context.services.app.last(repository, scope, context.account),)
 
     return _posts(context, context.naming.each(context.naming.meant(), again))
 
 
 def day(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     """The digests of a time, of the repository that is named among the words or those that are meant."""
-    return _posts(context, digests(context, words))
+    return _posts(context, _made(context, words))
 
 
 def digests(context: Context, words: Sequence[str]) -> tuple[Digest, ...]:
     """The digests of `yesterday owner/repo` and the like, before any layout. Raises DigestError."""
-    named = [word for word in words if is_repository(word)]
-    if len(named) > 1:
-        raise UsageError("repo_one", first=one_line(named[0], 60), second=one_line(named[1], 60))
-    time = [word for word in words if not is_repository(word)]
+    return tuple(digest for _, made in _made(context, words) for digest in made)
+
+
+_Made = tuple[Repository, tuple[Digest, ...]]
+"""What was asked for, and its digest, or those of the repositories of a group that have something to tell."""
+
+
+def _made(context: Context, words: Sequence[str]) -> list[_Made]:
+    named = list(dict.fromkeys(word.rstrip(",，、") for word in words if is_repository(word)))
+    time = [word for word in words if not is_repository(word) and word.lower() not in AND]
+
+    def make(repository: Repository) -> _Made:
+        if is_group(repository.name):
+            return _of_group(context, repository, time)
+        scope = _scope(context, repository, time)
+        return repository, (context.services.app.digest(repository, scope, context.account),)
+
+    return context.naming.each(context.naming.each_meant(named), make)
+
+
+def _of_group(context: Context, group: Repository, time: Sequence[str]) -> _Made:
+    """The digests of the repositories of a group, each as others get it."""
+
+    members, filters = context.naming.members(group), replace(context.subscribed(group.name).filters, releases=False)
+    if len(time) == 1 and time[0].lower() in words_of(_LATEST):
+        latest = context.services.app.repositories.latest
+        time = [max(context.naming.each(members, lambda each: latest(each, context.zone))).isoformat()]
 
     def make(repository: Repository) -> Digest:
-        return context.services.app.digest(repository, _scope(context, repository, time), context.account)
+        scope = replace(_scope(context, repository, time), filters=filters)
+        return context.services.app.digest(repository, scope, context.account)
 
-    return tuple(context.naming.each(context.naming.meant(*named, cloned=True), make))
+    made = context.naming.each(members, make)
+    return group, tuple(digest for digest in made if digest.entries or digest.releases or digest.notices)
 
 
 def _scope(context: Context, repository: Repository, words: Sequence[str]) -> Scope:
@@ -89,32 +119,47 @@ def _span(now: datetime, zone: str, first: date, last: date) -> Period:
     return Period(schedule.day(first, zone).since, until, zone)
 
 
-def _posts(context: Context, made: Sequence[Digest]) -> tuple[Post, ...]:
+def _posts(context: Context, made: Sequence[_Made]) -> tuple[Post, ...]:
     """The digests; where nothing at all landed, with the line that asks for a day on which something did."""
     texts = context.texts
-    posts = [_post(context, digest) for digest in made]
+    posts = [_post(context, repository, digests) for repository, digests in made]
     asked = any(word.lower() in words_of(_LATEST) for word in context.words)
-    if not asked and not any(digest.entries for digest in made):
+    if not asked and not any(digest.entries for _, digests in made for digest in digests):
         line = " ".join([_LATEST, *(quoted(word) for word in context.words if is_repository(word))])
         hint = Text(((Span(texts("answer.latest", line=line)),),))
         posts[-1] = replace(posts[-1], headline=replace(posts[-1].headline, parts=(*posts[-1].headline.parts, hint)))
     return tuple(posts)
 
 
-def _post(context: Context, digest: Digest) -> Post:
-    top = context.subscribed(digest.repository.name).top
-    return post(digest, context.texts, report.attachments(digest, context.texts), top=top)
+def _post(context: Context, repository: Repository, digests: Sequence[Digest]) -> Post:
+    kept = context.subscribed(repository.name)
+    if is_group(repository.name):
+        return _group_post(context, repository, digests, kept)
+    (digest,) = digests
+    spoken.keep(context, digest.repository, tuple(entry.commit.sha for entry in digest.entries))
+    return post(digest, context.texts, report.attachments(digest, context.texts), top=kept.top, threads=kept.threads)
+
+
+def _group_post(context: Context, repository: Repository, digests: Sequence[Digest], kept: Subscription) -> Post:
+    period = digests[0].period if digests else schedule.yesterday(context.now, context.zone)
+    size = len(context.naming.members(repository))
+    asked_for = repository.name if is_hosted(repository.name) else ""
+    group = Group(repository.title, period, size, tuple(digests), asked_for=asked_for)
+    attached = report.gathered(group.title, digests, context.texts)
+    return group_post(group, context.texts, attached, top=kept.top, threads=kept.threads)
 
 
 def _report(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     timed = words if any(not is_repository(word) for word in words) else ["yesterday", *words]
-    return tuple(_files(context, made) for made in digests(context, timed))
+    made = [(repository, digests) for repository, digests in _made(context, timed) if digests]
+    return tuple(_files(context, repository, digests) for repository, digests in made)
 
 
-def _files(context: Context, made: Digest) -> Post:
+def _files(context: Context, repository: Repository, made: Sequence[Digest]) -> Post:
     texts = context.texts
-    title = f"{texts('digest.report')}: {made.repository.title} · {when_label(made, texts)}"
-    return Post(Message("report", (Span(title),), report.attachments(made, texts), kind=MessageKind.REPORT))
+    title = f"{texts('digest.report')}: {repository.title} · {when_label(made[0], texts)}"
+    files = report.gathered(repository.title, made, texts)
+    return Post(Message("report", (Span(title),), files, kind=MessageKind.REPORT))
 
 
 def _of(name: str) -> Command:

@@ -3,14 +3,24 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
-from bot import crontab
+from bot import crontab, filtering, workdays
+from bot.addresses import is_group
 from bot.conversation import forms
 from bot.conversation.command import Command, Context
-from bot.conversation.grammar import is_repository, quoted
-from bot.conversation.options import ANYTHING, OPTIONS, blaming, branch_of, continued, typed_options, with_options
+from bot.conversation.grammar import AND, is_repository, quoted
+from bot.conversation.options import (
+    ANYTHING,
+    OPTIONS,
+    blaming,
+    branch_of,
+    continued,
+    is_option,
+    typed_options,
+    with_options,
+)
 from bot.delivery import ledger, schedule
 from bot.delivery.resting import resume
 from bot.errors import NotFound, UsageError
@@ -26,11 +36,14 @@ from bot.values import (
     MessageKind,
     Part,
     Post,
+    Repository,
     Span,
     Subscription,
     Text,
+    Threads,
     local,
     one_line,
+    without_credentials,
 )
 
 # --- Subscribing -----------------------------------------------------------------------------
@@ -40,39 +53,98 @@ _SHOWN = 3
 
 
 def _subscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
-    repository = context.naming.new(_named(words))
+    """Follow each repository that is named, all with the same options; one that cannot be costs no other its place."""
+    named, options = _named(words)
+    typed_options(options)  # what cannot be read is told before anything is followed
+    answers = context.naming.each(named, lambda word: _begin(context, word, options))
+    return tuple(post for answer in answers for post in answer)
+
+
+def _begin(context: Context, word: str, words: Sequence[str]) -> tuple[Post, ...]:
+    """Follow the repository that a word means, with the options behind it."""
+    repository = context.naming.new(word)
     context.naming.check_everybody(repository)  # the channel will read it
     wanted = _wanted(context, repository.name, words)
-    with blaming("branch", NotFound):
-        context.services.app.repositories.check_branch(repository, wanted.branch)
+    _check_branch(context, repository, wanted.branch)
+    if not is_group(repository.name):
+        with blaming("owned-by"):
+            filtering.check(context.services.app.repositories, repository, wanted.branch, wanted.filters)
     subscriptions = context.services.subscriptions
     known = context.naming.kept(repository.name, wanted.branch)
     begun = replace(continued(wanted, known, context.now), place=context.place.whole, repo=repository.name, paused="")
+    if begun == known:
+        again = (_described(context, begun, context.texts, _SHOWN),)
+        return (_told(context, "answer.subscribed_already", again, repo=repository.title),)
+    context.services.check_place(begun.place)
     kept = subscriptions.subscribe(begun)
     resume(kept, context.now, subscriptions, context.services.ledger)
     texts = context.services.texts(kept.language)
-    title, parts = texts("answer.subscribed", repo=repository.title), (_described(context, kept, texts, _SHOWN),)
+    title = texts("answer.subscribed", repo=repository.title)
+    described = _described(context, kept, texts, _SHOWN)
+    parts: tuple[Part, ...] = (described,)
+    if is_group(repository.name):
+        members = (texts("setting.repositories"), (Span(_members(context, repository, texts)),))
+        parts = (Fields((members, *described.items)),)
+    elif kept.filters.labels and not repository.labelled:
+        parts += (Text(((Span(filtering.lacking("labels", repository, kept.filters, texts)),),)),)
     return (Post(Message("subscribed", (Span(title),), parts, kind=MessageKind.ANNOUNCEMENT)),)
+
+
+def _check_branch(context: Context, repository: Repository, branch: str) -> None:
+    """Refuse a branch that is not there, and any of a group, whose repositories have their own. Raises DigestError."""
+    with blaming("branch", NotFound):
+        if not is_group(repository.name):
+            context.services.app.repositories.check_branch(repository, branch)
+        elif branch:
+            raise NotFound("group_branch", group=repository.title)
+
+
+def _members(context: Context, group: Repository, texts: Texts) -> str:
+    """How many repositories of a group everybody in the channel may see, and the first few of them."""
+    members = context.services.app.repositories.group(group.name, context.who.everybody)
+    names = [one_line(each.title, 60) for each in members[:_MEMBERS]]
+    more = [texts("branch.more", n=len(members) - _MEMBERS)] if len(members) > _MEMBERS else []
+    return texts("answer.group", n=len(members), names=texts("answer.between").join([*names, *more]))
+
+
+_MEMBERS = 10
 
 
 def check(context: Context) -> None:
     """Refuse a line that nothing can be subscribed by, without asking anybody. Raises DigestError."""
-    words = context.words[1:]
-    name = context.naming.spelled(_named(words))
-    context.naming.check_name(name)
-    _asked(context.fresh(name), typed_options(words[1:]))
+    named, words = _named(context.words[1:])
+    for word in named:
+        name = context.naming.spelled(word)
+        context.naming.check_name(name)
+        _asked(context.fresh(name), typed_options(words))
 
 
-def _named(words: Sequence[str]) -> str:
-    """The word for the repository. Raises UsageError."""
-    if not words or not is_repository(words[0]):
+def _named(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words for repositories, each once, and those behind them. Raises UsageError where there are none."""
+    names, rest = list[str](), [word for number, word in enumerate(words) if number or word.lower() not in _TO]
+    while rest and (rest[0].lower() in AND or all(map(is_repository, parts := _parts(rest[0])))):
+        names += parts if rest[0].lower() not in AND else ()
+        rest = rest[1:]
+    if not names and rest and not is_option(rest[0]):
+        raise UsageError("repository_unclear", text=one_line(without_credentials(rest[0]), 60))
+    if not names:
         raise UsageError("subscribe_what")
-    return words[0]
+    return list(dict.fromkeys(names)), rest
+
+
+def _parts(word: str) -> list[str]:
+    """The repositories of `a/b,c/d`, or the word itself: a path may hold anything."""
+    parts = [part for part in re.split(r"[\s,，、;；]+", word) if part]
+    return parts if len(parts) > 1 and all(map(_OWNED.fullmatch, parts)) else [word.rstrip(",，、;；")]
+
+
+_TO = frozenset({"to", "仓库"})
+_OWNED = re.compile(r"[\w.-]+/[\w.-]+\*?")
 
 
 def _wanted(context: Context, repo: str, words: Sequence[str]) -> Subscription:
     """The subscription of `repo`, of the branch that the options name, with what they ask. Raises UsageError."""
-    options, current = typed_options(words[1:]), context.subscribed(repo)
+    options, current = typed_options(words), context.subscribed(repo)
     if "branch" in options and (branch := branch_of(options["branch"])) != current.branch:
         others = (s for s in context.here if (s.repo, s.branch) == (repo, branch))
         current = next(others, replace(current, id=0))
@@ -97,7 +169,7 @@ def _new_form(context: Context, words: Sequence[str]) -> Form | None:
 
 
 def _unsubscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
-    gone = _unnamed(context, words) or _here(context, words)
+    gone = _unnamed(context, words) or _each_here(context, words)
     for subscription in gone:
         context.services.subscriptions.unsubscribe(subscription.id)
     named = sorted({_title(context, s) for s in gone})
@@ -120,6 +192,21 @@ def _again(context: Context, subscription: Subscription) -> str:
         return ""
     other = {name: value for name, value in set_to.items() if name in _LASTING or value != OPTIONS[name].value(new)}
     return f"{context.services.command} {forms.line({'repo': context.naming.title(subscription.repo)} | other)}"
+
+
+def _each_here(context: Context, words: Sequence[str]) -> list[Subscription]:
+    """The subscriptions of this channel that somebody named, one by one or several at once. Raises as `_here` does."""
+    try:
+        named, options = _named(words)
+    except UsageError:
+        named, options = [], []
+    if len(named) < _SEVERAL:
+        return _here(context, words)
+    found = [s for word in named for s in _here(context, [word, *options])]
+    return list({s.id: s for s in found}.values())
+
+
+_SEVERAL = 2
 
 
 def _here(context: Context, words: Sequence[str]) -> list[Subscription]:
@@ -162,7 +249,7 @@ def listed(context: Context, words: Sequence[str] = ()) -> tuple[Post, ...]:
     follow = Buttons((Button(texts("answer.follow"), "subscribe"),))
     unnamed = () if words else context.naming.unnamed
     if not context.here and not unnamed:
-        return (Post(Message("list", (Span(texts("answer.follows_nothing")),), (follow,))),)
+        return (_told(context, "answer.follows_nothing", (follow,)),)
     shown = _here(context, words) if words else context.here
     parts = [part for subscription in shown for part in _subscription(context, subscription)]
     parts += [part for subscription in unnamed for part in _resting(context, subscription)]
@@ -170,8 +257,12 @@ def listed(context: Context, words: Sequence[str] = ()) -> tuple[Post, ...]:
         parts.append(Text(((Span(texts("answer.change_how", repo=context.naming.title(shown[0].repo))),),)))
     else:
         parts.append(follow)
-    title = texts("answer.follows", n=len(context.here) + len(unnamed))
-    return (Post(Message("list", (Span(title),), tuple(parts))),)
+    return (_told(context, "answer.follows", parts, n=len(context.here) + len(unnamed)),)
+
+
+def _told(context: Context, label: str, parts: Sequence[Part], **fields: object) -> Post:
+    """What is told to who asked alone."""
+    return Post(Message("list", (Span(context.texts(label, **fields)),), tuple(parts), kind=MessageKind.PERSONAL))
 
 
 def _subscription(context: Context, subscription: Subscription) -> tuple[Part, ...]:
@@ -202,14 +293,18 @@ def _described(context: Context, subscription: Subscription, texts: Texts, times
     items = [
         ("schedule", _schedule(subscription, texts)),
         ("next" if times == 1 else "coming", _coming(context, subscription, texts, times)),
+        ("holidays", _holidays(subscription, context.now, texts)),
         ("language", subscription.language),
         ("branch", subscription.branch),
         ("paths", ", ".join(filters.paths)),
         ("authors", ", ".join(filters.authors)),
+        ("labels", ", ".join(filters.labels)),
+        ("owners", ", ".join(filters.owners)),
         ("bots", "" if filters.bots else texts("answer.no")),
         ("tells", texts("answer.releases_alone") if filters.releases else ""),
         ("quiet", texts("answer.yes") if subscription.quiet else ""),
         ("top", texts("answer.at_most", n=subscription.top)),
+        ("threads", "" if subscription.threads is Threads.FULL else texts(f"threads.{subscription.threads}")),
         ("follow_ups", "" if subscription.follow_ups else texts("answer.no")),
         ("paused", texts(f"paused.{subscription.paused}") if subscription.paused else ""),
     ]
@@ -230,13 +325,27 @@ def _schedule(subscription: Subscription, texts: Texts) -> str:
     return texts("answer.schedule", said=said, crontab=subscription.schedule, zone=zone_label(subscription.zone))
 
 
+def _holidays(subscription: Subscription, now: datetime, texts: Texts) -> str:
+    """The calendar by whose working days digests come, and what of it is not certain."""
+    calendar = subscription.holidays
+    if (year := workdays.announced_until(calendar)) is not None:
+        return texts("answer.holidays_until", calendar=calendar, year=year)
+    today = schedule.today(now, subscription.zone)
+    is_open = workdays.is_open(calendar, today, today + _AHEAD)
+    return texts("answer.holidays_open", calendar=calendar) if is_open else calendar
+
+
+_AHEAD = timedelta(days=365)
+"""So far ahead somebody is told of holidays whose dates are not certain."""
+
+
 def _coming(context: Context, subscription: Subscription, texts: Texts, times: int) -> str:
     """When the next digests are due, with the day of the week, which a schedule is mostly about."""
     last = next(iter(context.services.ledger.deliveries(subscription.id, limit=1)), None)
     try:
-        slots = schedule.coming(
-            subscription.schedule, subscription.zone, ledger.watermark(subscription, last), context.now
-        )
+        mark = ledger.watermark(subscription, last)
+        timed = (subscription.schedule, subscription.zone, mark, context.now)
+        slots = schedule.coming(*timed, subscription.holidays)
         moments = [local(slot, subscription.zone) for slot in islice(slots, times)]
     except UsageError:
         moments = []  # kept by an older program, or changed by hand: it is shown, and never due

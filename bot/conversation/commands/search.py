@@ -14,7 +14,7 @@ def _search(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     wanted, texts = " ".join(words), context.texts
     if not wanted:
         raise UsageError("search_empty")
-    by_name = {r.name: r for r in context.naming.meant()}
+    by_name = {r.name: r for r in context.naming.single()}
     found = context.services.archive.search(wanted, list(by_name), FOUND_LIMIT + 1)
     more, found = len(found) > FOUND_LIMIT, found[:FOUND_LIMIT]
     if not found:

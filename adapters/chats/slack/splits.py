@@ -1,0 +1,55 @@
+"""How much one message may hold in a workspace: nobody but Slack knows what it counts, so it is tried, and kept."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from adapters.chats.slack.blocks import SAFE, WIDE, Split
+from bot.errors import DigestError
+from bot.ports import Learned
+
+_COUNTS_JSON = "json"
+_DAYS = 30
+"""How long a refusal is remembered: Slack's limits change, and the wider one is tried again after that."""
+
+
+class Splits:
+    """How messages are divided in each workspace. Safe for several threads; `now` is seconds since 1970."""
+
+    def __init__(self, learned: Learned | None, now: Callable[[], float]) -> None:
+        """`learned` keeps what was found out, where there is such."""
+        self._learned = learned
+        self._now = now
+        self._known: dict[str, tuple[Split, float]] = {}
+
+    def of(self, team: str) -> Split:
+        """How a message is divided first: as wide as nobody refused."""
+        split, until = self._known.get(team, (WIDE, 0.0))
+        if until <= self._now():
+            split = SAFE if self._kept(team) else WIDE
+            self._note(team, split)
+        return split
+
+    def learn(self, team: str) -> None:
+        """Keep that a message was too long that holds no more text than Slack takes."""
+        self._note(team, SAFE)
+        if self._learned:
+            with suppress(DigestError):  # then the next process finds it out again
+                self._learned.learn(_about(team), _COUNTS_JSON, self._moment())
+
+    def _note(self, team: str, split: Split) -> None:
+        self._known[team] = split, self._now() + timedelta(days=_DAYS).total_seconds()
+
+    def _kept(self, team: str) -> bool:
+        if self._learned:
+            with suppress(DigestError):
+                since = self._moment() - timedelta(days=_DAYS)
+                return self._learned.learned(_about(team), since) == _COUNTS_JSON
+        return False
+
+    def _moment(self) -> datetime:
+        return datetime.fromtimestamp(self._now(), UTC)
+
+
+def _about(team: str) -> str:
+    return f"slack {team} message"

@@ -1,0 +1,170 @@
+"""From a delivery of a group to a digest of each of its repositories, which others that follow one of them share.
+
+Each repository is read, told and remembered for itself: one that fails costs its own part and no other, and is read
+from where it was left the next time. What is done is kept with the delivery, repository by repository, so that whoever
+begins again goes on from there.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+
+from bot.delivery.building import Builder
+from bot.delivery.job import Job, TryLater, log
+from bot.delivery.ledger import failure_of
+from bot.errors import DigestError, LeaseLost, StoreError, Unavailable
+from bot.ports import Archive, Ledger
+from bot.repositories import Repositories
+from bot.rights import Who
+from bot.values import DENIED, GATHERED, LOOK, Commit, Delivery, DeliveryState, Member, Repository
+
+_PATIENCE = 3
+"""So often a delivery is put off for a repository that cannot be read now, before the others are told without it."""
+
+
+class Gatherer:
+    """Builds the deliveries of groups. Safe for several threads and several processes."""
+
+    def __init__(self, repositories: Repositories, builder: Builder, archive: Archive, ledger: Ledger) -> None:
+        self._repositories = repositories
+        self._builder = builder
+        self._archive = archive
+        self._ledger = ledger
+
+    def build(self, job: Job, wake: Callable[[Job], Job]) -> Job:
+        """The delivery with the digests of its repositories; settled, where there is nothing to tell.
+
+        `wake` lets it go on where its channel may see some of them again. Raises NoRight where it may see none,
+        TryLater while somebody else builds the same, and what listing them, and the store, raise; what one of them
+        raises only while it may pass, or where all of them do.
+        """
+        found = self._repositories.group(job.subscription.repo, Who.gets(job.subscription))
+        job = wake(job) if job.subscription.paused == DENIED else job
+        job = job.at(members=listed(job.delivery, found))
+        if not job.delivery.steps:  # else its messages are begun, and must stay what they are
+            job = job.at(top=job.subscription.top, threads=job.subscription.threads, look=LOOK)
+        failed, told = list[DigestError](), self._told(job.delivery.gathered)
+        for repository in found:
+            job = self._read(job, repository, failed, told)
+            told |= self._told([_member(job.delivery, repository.name).digest])
+        _give_up_where_hopeless(job, failed)
+        return self._gathered(job)
+
+    def prepare(self, job: Job) -> None:
+        """Build the digests of a delivery that is not due yet; one that cannot be had is left to its slot.
+
+        Raises NoRight, and what listing the repositories raises; at the end TryLater, where somebody builds one too.
+        """
+        found, waits = self._repositories.group(job.subscription.repo, Who.gets(job.subscription)), False
+        job = job.at(members=listed(job.delivery, found))
+        for repository in found:
+            own = _alone(job, _member(job.delivery, repository.name))
+            try:
+                self._builder.prepare(own, repository, self._builder.arrival(own, repository))
+            except TryLater:
+                waits = True
+            except (LeaseLost, StoreError):
+                raise
+            except DigestError as error:
+                log(logging.WARNING, "not built early", own.subscription, reason=str(error))
+        if waits:
+            raise TryLater
+
+    def _read(self, job: Job, repository: Repository, failed: list[DigestError], told: Collection[str]) -> Job:
+        """The delivery with one more repository; `failed` has why one could not be read, `told` what others tell."""
+        member = _member(job.delivery, repository.name)
+        if member.mark:  # whoever began before has read it
+            return job
+        kept = [job]
+
+        def keep(own: Delivery, landed: Sequence[Commit]) -> None:
+            kept[0] = _with(job, member, own)
+            self._ledger.mark_delivered(kept[0].delivery, landed)
+
+        try:
+            own = _alone(job, member)
+            self._builder.build(own, repository, self._builder.arrival(own, repository), keep, told)
+        except (LeaseLost, StoreError):
+            raise
+        except DigestError as error:
+            failed.append(error)
+            job.log(logging.WARNING, "a repository of the group is not read", member=member.repo, reason=str(error))
+            return _replaced(job, replace(member, failure=failure_of(error)))
+        return kept[0]
+
+    def _told(self, keys: Iterable[str]) -> frozenset[str]:
+        """What some digests tell, by SHA: a commit of a fork is told in one of them and no other."""
+        digests = (self._archive.digest(key) for key in keys if key)
+        return frozenset(entry.commit.sha for digest in digests if digest for entry in digest.entries)
+
+    def _gathered(self, job: Job) -> Job:
+        """The delivery with all that there is to tell, or settled without.
+
+        That a repository cannot be read is told by itself the first time only.
+        """
+        delivery = job.delivery
+        told = any(m.digest or m.new or (m.failure and m.cursor >= delivery.cursor) for m in delivery.members)
+        if told or job.subscription.quiet or delivery.cursor < delivery.since:
+            job = job.at(digest=GATHERED)
+            job.log(logging.INFO, "gathered", repositories=len(delivery.members), told=len(job.delivery.digests))
+        else:
+            job = job.at(state=DeliveryState.QUIET)
+        self._ledger.mark_delivered(job.delivery, ())
+        return job
+
+
+def listed(delivery: Delivery, found: Sequence[Repository]) -> tuple[Member, ...]:
+    """The members of a delivery once it is known which repositories the group has now.
+
+    One that is there no more is remembered: where it comes back, it goes on. The first list announces none as new.
+    """
+    known = {member.repo: replace(member, failure=None) for member in delivery.members}
+    new = bool(known)
+    for each in found:
+        known.setdefault(each.name, Member(each.name, delivery.cursor, new=new))
+    return tuple(sorted(known.values(), key=lambda member: member.repo.lower()))
+
+
+def _give_up_where_hopeless(job: Job, failed: Sequence[DigestError]) -> None:
+    """Put a delivery off where a repository may be read soon, or where none could be. Raises what it failed with."""
+    passing = [error for error in failed if isinstance(error, Unavailable)]
+    if passing and job.delivery.failures < _PATIENCE:
+        raise passing[0]
+    if failed and not any(member.mark for member in job.delivery.members):
+        raise failed[0]
+
+
+def _member(delivery: Delivery, repo: str) -> Member:
+    return next(member for member in delivery.members if member.repo == repo)
+
+
+def _alone(job: Job, member: Member) -> Job:
+    """The delivery as that of one repository would be, from where this one was left."""
+    delivery = job.delivery
+    left = member.cursor < delivery.cursor  # it could not be read the last time
+    own = replace(
+        delivery,
+        before=member.before,
+        mark=None,
+        cursor=min(member.cursor, delivery.cursor),
+        since=member.cursor if left else delivery.since,
+        digest="",
+        follow_ups=(),
+        told=(),
+        members=(),
+    )
+    return Job(replace(job.subscription, repo=member.repo, quiet=False), own)
+
+
+def _with(job: Job, member: Member, own: Delivery) -> Job:
+    """The delivery with what one repository has to tell."""
+    said = (replace(each, repo=member.repo) for each in own.follow_ups)
+    follow_ups = {each.key: each for each in (*job.delivery.follow_ups, *said)}  # it may be read again
+    told = dict((*job.delivery.told, *own.told))
+    job = job.at(follow_ups=tuple(follow_ups.values()), told=tuple(told.items()))
+    return _replaced(job, replace(member, mark=own.mark, digest=own.digest, failure=None))
+
+
+def _replaced(job: Job, member: Member) -> Job:
+    members = (member if each.repo == member.repo else each for each in job.delivery.members)
+    return job.at(members=tuple(members))
