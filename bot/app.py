@@ -17,7 +17,7 @@ from bot.judgement import questions, triage
 from bot.judgement.asker import Asker
 from bot.judgement.brief import Brief
 from bot.judgement.build import Build
-from bot.judgement.history import History
+from bot.judgement.history import SHOWN, History
 from bot.judgement.links import Links, netted
 from bot.judgement.questions import Depth
 from bot.ports import Aftermath, Archive, Progress
@@ -32,16 +32,24 @@ _REWRITTEN = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class DigestRequest:
-    """A requested digest of some commits: its key, its scope, what else it has to say, and the stored one."""
+    """A requested digest of some commits: its key, its scope, what else it has to say, and the stored one.
+
+    `landed` is everything that landed with them: any of it may say what became of a commit.
+    """
 
     key: str
     repository: Repository
     scope: Scope
     commits: tuple[Commit, ...]
-    filtered: int
+    landed: tuple[Commit, ...]
     kept: Digest | None
     notices: tuple[str, ...] = ()
     releases: tuple[Release, ...] = ()
+
+    @property
+    def filtered(self) -> int:
+        """How many commits are filtered out."""
+        return len(self.landed) - len(self.commits)
 
 
 class App:
@@ -100,7 +108,7 @@ class App:
 
         So is a commit that is gone from a branch whose digest reported it: the default one, or one of `followed`.
         """
-        history, brief = self._history(repository), self._brief(repository, texts, account=account)
+        history, brief = self._history(repository, repository.branch), self._brief(repository, texts, account=account)
         delivered = history.grade(commit, texts.language)
         with self._shown(repository):
             grade, analysis = Build(brief, self._progress).one(commit, delivered, history.grave((commit,)))
@@ -110,8 +118,8 @@ class App:
         if recent and (branch := history.gone_from(commit, [repository.branch, *sorted(followed())])):
             gone = texts("digest.gone", branch=branch)
             analysis = replace(analysis, note=" ".join(filter(None, (gone, analysis.note))))
-        since = self.links(repository).since(commit, repository.branch)
-        return Entry(commit, grade, analysis, history.relations(commit), since)
+        since = self.links(repository, repository.branch).since(commit, repository.branch)
+        return Entry(commit, grade, analysis, history.relations(commit)[:SHOWN], since)
 
     # --- A period ----------------------------------------------------------------------------
 
@@ -176,10 +184,9 @@ class App:
         `notices` are about the branch, `releases` those that it reports.
         """
         scope = replace(scope, branch=scope.branch or repository.branch)
-        landed = () if scope.filters.releases else landed
+        landed = () if scope.filters.releases else tuple(landed)
         commits, lacking = filtered(self.repositories, repository, scope, landed)
-        said, left_out = (*notices, *lacking), len(landed) - len(commits)
-        request = DigestRequest("", repository, scope, commits, left_out, None, said, releases)
+        request = DigestRequest("", repository, scope, commits, landed, None, (*notices, *lacking), releases)
         key, kept = self._kept(replace(request, key=self._key(request)))
         kept = replace(kept, period=scope.period, repository=repository) if kept else None
         return replace(request, key=key, kept=kept)
@@ -224,16 +231,16 @@ class App:
 
     def _made(self, request: DigestRequest, brief: Brief) -> Digest:
         repository, scope, commits = request.repository, request.scope, request.commits
-        texts, history = brief.texts, self._history(repository)
-        build, landed = Build(brief, self._progress), related.Landed(commits)
+        texts, history = brief.texts, self._history(repository, brief.branch)
+        build, landed = Build(brief, self._progress), related.Landed(request.landed)
         before = history.before(replace(scope, branch=brief.branch), commits)
         entries = tuple(
-            replace(entry, relations=history.relations(entry.commit, landed))
+            replace(entry, relations=history.relations(entry.commit, landed)[:SHOWN])
             for entry in build.entries(commits, before, history.grave(commits))
         )
-        rollup = roll_up(commits) if scope.rollup else None
-        became = netted(entries, self.links(repository).found(commits), rollup.left_out if rollup else ())
-        entries = tuple(replace(entry, since=became.get(entry.commit.sha, ())) for entry in entries)
+        rollup = roll_up(commits, request.landed) if scope.rollup else None
+        links = self.links(repository, brief.branch).found(request.landed)
+        entries = netted(entries, links, rollup.left_out if rollup else ())
         outside = () if scope.between else commits
         dated = sum(not scope.period.since <= c.committed < scope.period.until for c in outside)
         noticed = (("digest.dated_said", dated), ("digest.filtered", request.filtered))
@@ -264,12 +271,12 @@ class App:
             between=scope.between,
         )
 
-    def links(self, repository: Repository) -> Links:
-        """What became of the commits of a repository."""
-        return Links(repository, self._history(repository), self.aftermath)
+    def links(self, repository: Repository, branch: str) -> Links:
+        """What became of the commits of a branch of a repository."""
+        return Links(repository, self._history(repository, branch), self.aftermath)
 
-    def _history(self, repository: Repository) -> History:
-        return History(repository, self.repositories.source_of(repository.name), self._archive)
+    def _history(self, repository: Repository, branch: str) -> History:
+        return History(repository, self.repositories.source_of(repository.name), self._archive, branch)
 
     def _brief_of(self, request: DigestRequest, account: Account) -> Brief:
         scope = request.scope

@@ -394,8 +394,11 @@ class Archive(Protocol):
         """Store commits; known ones are replaced."""
         ...
 
-    def commits_by_sha(self, repo: str, prefix: str) -> tuple[Commit, ...]:
-        """Known commits of `repo` whose SHA starts with `prefix` (lower-case hex), newest first, at most 10."""
+    def commits_by_sha(self, repo: str, prefix: str, *, merged: bool = False) -> tuple[Commit, ...]:
+        """Known commits of `repo` whose SHA starts with `prefix` (lower-case hex), newest first, at most 10.
+
+        With `merged`, if there is none, the merges that brought such a commit.
+        """
         ...
 
     def commits_by_pull(self, repo: str, number: int) -> tuple[Commit, ...]:

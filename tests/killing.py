@@ -301,7 +301,11 @@ class Morning:
         store.keep_commits([old])
         grade = Grade(Importance.MEDIUM, (ChangeType.FIX,), "", "", 0.5)
         row = (old.sha, dump(thread), instant(now - timedelta(days=4)), dump(grade))
-        store._write("INSERT INTO told_commits SELECT id, ?, ?, ?, ? FROM repositories WHERE name = 'team/app'", *row)
+        store._write(
+            "INSERT INTO told_commits (repo, sha, place, at, grade) "
+            "SELECT id, ?, ?, ?, ? FROM repositories WHERE name = 'team/app'",
+            *row,
+        )
 
     def _await_a_moment(self, store: Store) -> None:
         """Let some time pass: any, or a little after something new is to be sent, or until something is being sent."""

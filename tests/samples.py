@@ -111,7 +111,8 @@ def rolled_up(language: Language = "en", kind: Kind = "normal") -> Digest:
     taken = _pair(900, "feat: answer from a cache", Importance.HIGH)
     taker = _pair(901, 'Revert "feat: answer from a cache (#900)"', Importance.MEDIUM)
     entries = (taker, *day.entries[:9], taken, *day.entries[9:])
-    made = roll_up([e.commit for e in entries])
+    commits = [e.commit for e in entries]
+    made = roll_up(commits, commits)
     lasting = [e for e in entries if e.commit.sha not in made.left_out]
     found = themes([e.commit for e in lasting], [e.grade for e in lasting])
     period = replace(day.period, since=day.period.until - timedelta(days=7))

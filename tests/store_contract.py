@@ -296,6 +296,16 @@ class StoreContract:
         assert store.commits_by_sha(REPO, here.sha) == (here,)
         assert store.commits_by_sha(OTHER, here.sha) == (there,)
 
+    def test_a_commit_that_a_merge_brought_is_found_by_that_where_it_is_asked_for(self, store: Store) -> None:
+        one = replace(commit(1), inner=(InnerCommit(commit(7).sha, "Inner", "dev-one"),))
+        store.keep_commits([one, commit(2)])
+        store.keep_commits([one])
+        assert store.commits_by_sha(REPO, "0000007") == store.commits_by_sha(OTHER, "0000007", merged=True) == ()
+        assert store.commits_by_sha(REPO, "0000007", merged=True) == (one,)
+        assert store.commits_by_sha(REPO, "0000002", merged=True) == (commit(2),)
+        store.forget_repository(REPO)
+        assert store.counts()["merges"] == 0
+
     def test_a_sha_prefix_finds_all_that_start_with_it_newest_first(self, store: Store) -> None:
         found = [commit(n, sha="ab12" + f"{15 - n:x}" + "f" * 35) for n in range(3)]
         near = [commit(9, sha="ab11" + "f" * 36), commit(9, sha="ab13" + "0" * 36)]
@@ -1090,10 +1100,11 @@ class StoreContract:
         assert store.delivered_to(REPO, commit(1).sha) == ()
         step = Step("headline", StepState.DONE, START, "t1")
         store.keep_delivery(replace(begun, digest="k", steps=(step,)))
+        assert [each.followed for each in store.delivered_to(REPO, commit(1).sha)] == [True]
         store.unsubscribe(number)
         store = reopen()
         assert store.delivered_to(REPO, commit(1).sha) == (
-            DeliveredCommit(commit(1).sha, GRADE, replace(DAILY.place, thread="t1"), START),
+            DeliveredCommit(commit(1).sha, GRADE, replace(DAILY.place, thread="t1"), START, followed=False),
         )
         assert store.delivered_grades(REPO, [commit(1).sha, commit(3).sha]) == {commit(1).sha: GRADE}
         period = digest(commit(1)).period
@@ -1227,6 +1238,7 @@ class StoreContract:
             "deliveries": 1,
             "told": 2,
             "told_commits": 0,
+            "merges": 0,
             "usage": 1,
             "claims": 1,
             "links": 0,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from make import change, commit, sha
-from repositories import Builder
+from repositories import Builder, lines
 from test_worker import CHANNEL, DAY, Time, opened
 from world import World, words
 
@@ -311,6 +311,25 @@ def test_after_an_unsubscribe_nothing_is_said(bot, monkeypatch):
     assert after(bot)[0] == []
 
 
+def test_after_an_unsubscribe_its_threads_stay_silent_where_another_branch_is_followed(bot):
+    main = bot.follow()
+    bot.build.commit("rel", DAY - timedelta(days=2), {"r": "1\n"}, branch="release/1.0", parents=["root"])
+    bot.build.finish()
+    bot.follow(branch="release/1.0")
+
+    def leave():
+        bot.store.unsubscribe(main.id)
+        port = {"src/one.py": "x\n"}
+        subject = "[1.0] replace one (#5)\n\nBackport of #1"
+        bot.build.commit("port", DAY + timedelta(hours=27), port, message=subject, branch="release/1.0")
+        bot.build.finish()
+
+    two_mornings(bot, follow=False, between=leave)
+    assert len(bot.tops()) == 2
+    assert after(bot)[0] == []
+    assert "replace one (#5)" in str(bot.tops()[1])
+
+
 def test_a_follow_up_that_was_perhaps_sent_is_looked_for(bot, monkeypatch):
     post = bot.chat.post
 
@@ -326,6 +345,24 @@ def test_a_follow_up_that_was_perhaps_sent_is_looked_for(bot, monkeypatch):
     assert len(after(bot)[0]) == 1
     assert sum(bool(m.get("files")) for m in bot.server.channels["C1"].messages) == 2
     assert bot.states(bot.store.subscriptions()[0]) == ["quiet", "done", "done"]
+
+
+def test_a_twin_on_another_branch_gets_no_reply(bot):
+    bot.build.commit("rel", DAY - timedelta(days=2), {"r": "1\n"}, branch="release/1.0", parents=["root"])
+    bot.build.finish()
+    bot.follow()
+    bot.follow(branch="release/1.0")
+    bot.at("18T09:00")
+    bot.commit("one", DAY + timedelta(hours=3), "feat: a cache")
+    bot.at("19T09:00")
+    twin = {"src/one.py": lines(1, 20, "one")}
+    bot.build.commit("port", DAY + timedelta(hours=27), twin, message="feat: a cache", branch="release/1.0")
+    bot.build.finish()
+    bot.at("20T09:00")
+    bot.commit("two", DAY + timedelta(hours=51), 'Revert "feat: a cache"\n\nIt is slow.')
+    bot.at("21T09:00")
+    told = [m for m in bot.server.messages["C1"] if "since-" in str(m["metadata"])]
+    assert [m["thread_ts"] for m in told] == [bot.tops()[0]["ts"]]
 
 
 # --- When asked for ----------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from samples import digest as sample
 from test_worker import CHANNEL, DAY, Bot, Time, opened
 from world import HOME, World, words
 
+from bot.commits.releases import main_line
 from bot.conversation import operator
 from bot.conversation.grammar import is_release, is_repository
 from bot.delivery.tagged import LATE, MOST, news
@@ -330,6 +331,44 @@ def test_what_is_dated_in_a_time_that_was_given_up_is_known_and_what_is_too_old_
     found = news(line, (), due, DAY + timedelta(hours=9))
     assert [release.name for release in found.told] == ["v1.1.0"]
     assert [name for name, _ in found.known] == ["v1.0.0", "v1.1.0"]
+
+
+def v1(sha, day, hour=0):
+    return Release("v1.0", sha * 40, at(day, hour))
+
+
+CLIENT, SERVER = (
+    [Release(f"{name}-1.{n}", f"{name[0]}{n}" * 20, at(2 * n + off)) for n in range(4)]
+    for name, off in (("client", 0.25), ("server", 1.25))
+)
+
+
+@pytest.mark.parametrize(
+    ("lines_", "told", "moved"),
+    [
+        ([[v1("a", 0, 12)], [v1("b", 2, 8)], [v1("b", 2, 8)]], ["v1.0", "", ""], ["", "", "v1.0"]),
+        ([[v1("a", 3, 5)]] * 4, ["v1.0", "", "", ""], ["", "", "", ""]),
+        ([[v1("a", 0, 12)], [v1("a", 2, 1)], [v1("a", 2, 1)]], ["v1.0", "", ""], ["", "", ""]),
+    ],
+    ids=["moved this morning", "dated ahead", "published later"],
+)
+def test_a_tag_is_told_once_whatever_becomes_of_its_date(lines_, told, moved):
+    known, found = (), []
+    for day, line in enumerate(lines_, 1):
+        due = Delivery(1, at(day), *[at(day - 1)] * 2, at(day), at(day + 1), at(day))
+        made = news(line, known, due, at(day, 9))
+        known = made.known
+        found.append((" ".join(r.name for r in made.told), " ".join(r.name for r, _ in made.moved)))
+    assert found == list(zip(told, moved, strict=True))
+
+
+def test_components_that_are_tagged_in_turn_are_each_told_once_whoever_has_most():
+    tags, known, told = sorted([*CLIENT, *SERVER], key=lambda tag: tag.made), (), []
+    for day in range(1, len(tags) + 1):
+        due = Delivery(1, at(day), *[at(day - 1)] * 2, at(day), at(day + 1), at(day))
+        made = news(main_line(tags[:day], "team/mono"), known, due, at(day, 9))
+        told, known = [*told, *made.told], made.known
+    assert sorted(told, key=lambda tag: tag.made) == tags
 
 
 # --- A subscription to releases ---------------------------------------------------------------

@@ -24,7 +24,7 @@ from bot.languages import LANGUAGES
 from bot.posts import report, rollup
 from bot.posts.post import post
 from bot.texts import Texts
-from bot.values import Analysis, ChangeType, Entry, Grade, Importance, Period, Place, Rollup, Table, Theme
+from bot.values import Analysis, ChangeType, Entry, Filters, Grade, Importance, Period, Place, Rollup, Table, Theme
 
 EN = Texts("en")
 
@@ -83,6 +83,22 @@ REVERT = 'Revert "feat: a cache (#1)" (#2)'
         # Who does something else as well is news, and what is taken back in part.
         (("feat: a cache (#1)", ("feat: a better cache (#2)", "Reverts #1 and does it by key.")), [1], [(1, 2)]),
         (("feat: a cache (#1)", 'Partially revert "feat: a cache (#1)" (#2)'), [], []),
+        *(
+            (("feat: a cache (#1)", words), [1, 2], [(1, 2)])
+            for words in (
+                "Temporarily revert #1 (#2)",
+                'Manually revert "feat: a cache (#1)" (#2)',
+                "Quick revert of #1 (#2)",
+                "fix: a crash by reverting #1 (#2)",
+                "Fix CI: revert #1 (#2)",
+                "Undo #1 (#2)",
+                "Rollback #1 (#2)",
+                "Reverted #1 (#2)",
+                f"Backed out changeset {sha(1)[:12]} (bug 7)",
+                f"Automated rollback of commit {sha(1)}",
+                ("Take the cache out (#2)", "This undoes #1."),
+            )
+        ),
         # An advice takes nothing back, nor does a word in a name.
         (("feat: a cache (#1)", ("docs: caching", "If it is slow, revert #1.")), [], []),
         (("feat: a cache (#1)", "feat: add part of the revert button (#2)"), [], []),
@@ -183,7 +199,8 @@ def test_what_was_kept_before_there_were_rollups_is_none():
 
 
 def test_the_overview_by_rules_says_where_it_was_and_what_came_to_nothing():
-    made = roll_up(landed("feat: a cache (#1)", "fix: a fault (#9)", REVERT))
+    commits = landed("feat: a cache (#1)", "fix: a fault (#9)", REVERT)
+    made = roll_up(commits, commits)
     assert rules.rollup_overview(made, 1, EN) == (
         "Most of the code changed in src (1 commit). Reverted meanwhile, and left out here: 1 commit."
     )
@@ -294,6 +311,24 @@ def test_what_became_of_a_commit_within_the_week_is_said_of_it_unless_that_was_t
     assert "reverted by" not in line
     assert "2 commits |" in words(told.headline)
     world.close()
+
+
+@pytest.mark.parametrize("schedule_", ["0 9 * * thu", "0 9 * * *"], ids=["week", "day"])
+def test_a_revert_that_filters_hide_takes_back_all_the_same(tmp_path, schedule_):
+    with opened(tmp_path, Time(DAY - timedelta(hours=12))) as bot:
+        bot.follow(schedule=schedule_, filters=Filters(bots=False))
+        bot.at("18T09:00")
+        bot.commit("one", DAY + timedelta(hours=3), "feat(api)!: a cache (#1)")
+        robot = ("merge-bot[bot]", "1+merge-bot[bot]@users.noreply.github.com")
+        subject = 'Revert "feat(api)!: a cache (#1)" (#2)'
+        bot.build.commit("two", DAY + timedelta(hours=9), {"src/one.py": None}, message=subject, author=robot)
+        bot.build.commit("x", DAY + timedelta(hours=10), {"x.py": "1\n"}, message="fix: a step")
+        bot.build.finish()
+        bot.at("19T09:00")
+        assert "reverted by" in str(bot.server.messages["C1"])
+        (kept,) = [bot.store.digest(d.digest) for d in bot.store.deliveries() if d.digest]
+        assert [e.commit.pull for e in kept.lasting.entries] == ([None] if kept.rollup else [None, 1])
+        assert '"pull": 2' in report.FORMATS["json"].write([kept], EN)
 
 
 def test_a_question_about_a_week_is_answered_with_a_rollup(tmp_path):

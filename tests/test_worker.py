@@ -947,7 +947,7 @@ def test_what_an_earlier_version_told_of_is_remembered_too(bot):
     with sqlite3.connect(bot.folder / "digest.db") as db:
         db.execute("DROP TABLE told_commits")
         db.execute("ALTER TABLE digests DROP COLUMN told")
-        db.execute("DELETE FROM _sqlite_migrations WHERE name = 'told_commits'")
+        db.execute("DELETE FROM _sqlite_migrations WHERE name IN ('told_commits', 'told_by')")
     db.close()
     again = SqliteStore(bot.folder / "digest.db")
     assert [(w.place, w.grade) for w in again.delivered_to(bot.repo, told)] == [(w.place, w.grade) for w in known]

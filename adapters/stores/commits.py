@@ -20,6 +20,7 @@ _OF_REPOSITORY = (
     f"SELECT id, repo, {COLUMNS} FROM commits "  # noqa: S608
     "WHERE repo = (SELECT id FROM repositories WHERE name = ?) LIMIT ?"
 )
+_MERGED = "INSERT INTO merges VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _AT_ONCE = 1_000
 _INSERTED = f"INSERT INTO commits (id, repo, {COLUMNS}) VALUES (?, ?, {_MARKS})"  # noqa: S608
 REPLACED = f"UPDATE commits SET ({COLUMNS}) = ({_MARKS}) WHERE id = ?"  # noqa: S608
@@ -39,6 +40,7 @@ class Draft(NamedTuple):
     sha: str
     row: Row
     words: str
+    merged: tuple[str, ...]
 
 
 class Kept(NamedTuple):
@@ -83,7 +85,8 @@ class CommitsPart(Part):
 
     def _draft(self, commit: Commit) -> Draft:
         row = self._bound(*commit_row(commit))
-        return Draft(str(self._bound(commit.repo)[0]), str(row[0]), row, commit_words(commit))
+        merged = tuple(map(str, self._bound(*(each.sha for each in commit.inner))))
+        return Draft(str(self._bound(commit.repo)[0]), str(row[0]), row, commit_words(commit), merged)
 
     def _put_commits(self, db: Session, drafts: Sequence[Draft]) -> dict[str, int]:
         """Insert or replace commits and their words, in order; the numbers of their repositories by name."""
@@ -93,6 +96,8 @@ class CommitsPart(Part):
         kept = _kept(db, latest)
         self._insert(db, [(repo, draft) for (repo, sha), draft in latest.items() if (repo, sha) not in kept])
         self._replace(db, [(old, latest[key]) for key, old in kept.items() if old.row != latest[key].row])
+        merged = {(repo, each, draft.sha) for (repo, _), draft in latest.items() for each in draft.merged}
+        db.run_each(_MERGED, sorted(merged))
         return repositories
 
     def _insert(self, db: Session, drafts: Sequence[tuple[int, Draft]]) -> None:

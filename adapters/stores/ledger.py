@@ -18,19 +18,19 @@ from adapters.stores.rows import (
     delivery_columns,
     headline,
     instant,
-    load,
     load_delivery,
     load_digest,
+    load_subscription,
     told_rows,
 )
 from bot.errors import LeaseLost, NotFound
 from bot.ports import Ledger
-from bot.values import Commit, Delivery, DeliveryState, Subscription
+from bot.values import Commit, Delivery, DeliveryState
 
 _SETTLED_UNPOSTED = (DeliveryState.FAILED, DeliveryState.RESTORED)
 _FOLLOWED = "SELECT body FROM subscriptions WHERE id = ? FOR NO KEY UPDATE"
 _TOLD = "INSERT INTO told VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
-_TOLD_COMMITS = "INSERT INTO told_commits VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_TOLD_COMMITS = "INSERT INTO told_commits VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
 
 class LedgerPart(Part, Ledger):
@@ -177,11 +177,11 @@ def _remember_told(db: Session, delivery: Delivery) -> None:
         return
     if not (followed := db.one("SELECT body FROM subscriptions WHERE id = ?", delivery.subscription)):
         return
-    place = load(Subscription, followed[0]).place
+    subscription = load_subscription(delivery.subscription, followed[0])
     for key in delivery.digests:
         if not (row := db.one("SELECT body, packed FROM digests WHERE key = ?", key)):
             continue
         digest = load_digest(either(*row))
-        rows = told_rows(repository_number(db, digest.repository.name), place, step, digest)
+        rows = told_rows(repository_number(db, digest.repository.name), subscription, step, digest)
         db.run_each(_TOLD_COMMITS, rows)
         db.run("UPDATE digests SET told = 1 WHERE key = ?", key)

@@ -61,6 +61,7 @@ TABLES = (
     "told_commits",
     "repositories",
     "commits",
+    "merges",
     "analyses",
     "digests",
     "subscriptions",
@@ -247,9 +248,11 @@ def digest_columns(digest: Digest) -> tuple[str, str, str, int, int, int]:
     return digest.repository.name, digest.branch, digest.language, since, until, len(digest.entries)
 
 
-def load_told(sha: str) -> Callable[[str, int, str], DeliveredCommit]:
-    """Make where a commit was reported from `place`, `at` and `grade`."""
-    return lambda place, at, grade: DeliveredCommit(sha, load(Grade, grade), load(Place, place), moment(at))
+def load_told(sha: str) -> Callable[[str, int, str, bool], DeliveredCommit]:
+    """Make where a commit was reported from `place`, `at`, `grade`, and whether its subscription is still there."""
+    return lambda place, at, grade, followed: DeliveredCommit(
+        sha, load(Grade, grade), load(Place, place), moment(at), bool(followed)
+    )
 
 
 def headline(delivery: Delivery) -> Step | None:
@@ -258,10 +261,10 @@ def headline(delivery: Delivery) -> Step | None:
     return done[0] if len(done) == 1 and delivery.digest else None
 
 
-def told_rows(repo: int, place: Place, step: Step, digest: Digest) -> list[Row]:
-    """The rows of `told_commits` for what a digest reported with a step."""
-    where = dump(replace(place, thread=step.thread))
-    return [bound(repo, e.commit.sha, where, instant(step.begun), dump(e.grade)) for e in digest.entries]
+def told_rows(repo: int, subscription: Subscription, step: Step, digest: Digest) -> list[Row]:
+    """The rows of `told_commits` for what a digest reported to a subscription with a step."""
+    where, at = dump(replace(subscription.place, thread=step.thread)), instant(step.begun)
+    return [bound(repo, e.commit.sha, where, at, dump(e.grade), subscription.id) for e in digest.entries]
 
 
 def link_row(link: Link) -> Row:

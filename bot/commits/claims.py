@@ -260,7 +260,18 @@ _REVERT_VERB = (
     r"|ing)?[ -]?back|rollback)"
     r"\b[:：]?|回退|回滚|撤销|撤回|还原)"
 )
-_TITLE_REVERTS = re.compile(rf"\s{{0,3}}{_REVERT_VERB}", re.IGNORECASE)
+HOW = (
+    r"(?:temporar(?:y|ily)|manual(?:ly)?|full(?:y)?|complete(?:ly)?|quick(?:ly)?|automat(?:ed|ic(?:ally)?)|emergency"
+    r"|partial(?:ly)?)\s|临时|暂时|手动|紧急|全部"
+)
+"""Words before the one that says that something is reverted."""
+_TITLE_REVERTS = re.compile(
+    rf"\s{{0,3}}(?:{HOW})?{_REVERT_VERB}"
+    rf"|.{{1,100}}?(?:[:：]\s?|\bby\s)(?:{HOW})?(?:revert(?:s|ing)?|back(?:s|ing)? out|roll(?:s|ing)?[ -]?back|回退"
+    r"|回滚|撤销)"
+    r"\s?(?=(?:of |the )?(?:pr |(?:pull|merge) request |commit |changeset )?(?:[#!\"“'`]|[0-9a-f]{7}))",
+    re.IGNORECASE,
+)
 _NOT_A_REVERT = re.compile(
     r"undo(?:/| and )redo|(?:revert|undo|rollback|roll[ -]?back|回滚|撤销|还原)\S{0,4}\s(?:button|command|support"
     r"|function|feature|option"
@@ -270,8 +281,8 @@ _NOT_A_REVERT = re.compile(
     re.IGNORECASE,
 )
 _BODY_REVERTS = re.compile(
-    r"[\s>*-]{0,4}(?:this (?:commit |pr |change )?)?(?:partially )?(?:reverts?|reverting|back(?:s|ing)? out|roll(?:s"
-    r"|ing)? back)\b[:：]? ?"
+    r"[\s>*-]{0,4}(?:this (?:commit |pr |change )?)?(?:partially )?(?:reverts?|reverting|undo(?:es|ing)?"
+    r"|back(?:s|ing)? out|roll(?:s|ing)? back)\b[:：]? ?"
     r"(?:the |commit |pull request |pr |changes? |merge |part of |#|!|[0-9a-f]{7,64}\b|[\"'`“]|https?://|\""
     r"|[\w.-]{1,60}/[\w.-]{1,60}[#@])"
     r"|[\s>*-]{0,4}(?:本次提交)?(?:回退|回滚|撤销)(?:了)?\s?(?:提交|合并|PR|#|!|[0-9a-f]{7})",
@@ -310,6 +321,12 @@ def reverts(title: Title, body: str, merged: Sequence[Title] = (), *, own: bool 
 def title_reverts(title: Title) -> bool:
     """Whether a title calls its commit a revert; the revert of a revert brings something back."""
     return names_reverted(title) and not _TWICE.search(title.summary)
+
+
+def what_reverted(title: Title) -> str:
+    """What stands behind the word with which a title says that something is reverted; all of it without one."""
+    found = _TITLE_REVERTS.match(title.summary)
+    return title.summary[found.end() if found else 0 :].strip()
 
 
 def names_reverted(title: Title) -> bool:

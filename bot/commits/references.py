@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal, cast
 
-from bot.commits.claims import names_reverted, title_reverts
+from bot.commits.claims import HOW, names_reverted, title_reverts, what_reverted
 from bot.commits.draft import Draft
 from bot.commits.message import TYPES, Title, parse
 from bot.values import ChangeRequest, Reference, Series, one_line
@@ -17,7 +17,8 @@ from bot.values import ChangeRequest, Reference, Series, one_line
 Kind = Literal["reverts", "repairs", "completes", "backports", "stacked"]
 
 _LEAD = re.compile(
-    r"(?P<reverts>\brevert(?:s|ing)?\b|\bback(?:s|ing)? out\b|\broll(?:s|ing)? back\b|回退|回滚|撤销)"
+    r"(?P<reverts>\b(?:un-?do|revert|back(?:ed|s|ing)? out|roll(?:ed|s|ing)?[ -]?back)(?:es|s|ed|ing)?\b|回退|回滚"
+    r"|撤销)"
     r"|(?P<backports>\bback-?port(?:s|ed|ing)?\b|\bcherry[- ]?pick(?:s|ed|ing)?\b|\bupstream commit\b|拣选|移植)"
     r"|(?P<repairs>\bfix(?:es|ed|ing|up)?(?: up| for)?\b|\brepair(?:s|ed|ing)?\b"
     r"|\b(?:introduced|caused|broken|regressed) (?:by|in|from|since|after|with)\b"
@@ -32,15 +33,17 @@ _LEAD = re.compile(
 _ONE = frozenset({"reverts", "backports"})
 """Kinds of which a message mostly names one commit, in several ways."""
 _FILLER = re.compile(
-    r"(?:[\s:：*`(\[<]|(?:top of|the|of|from|prs?|pull requests?|mrs?|commits?|changes (?:in|from|of|made in))\b"
+    r"(?:[\s:：*`(\[<]"
+    r"|(?:top of|the|of|from|prs?|(?:pull|merge) requests?|mrs?|commits?|changesets?|changes (?:in|from|of|made in))\b"
     r"|提交|合并请求|自|了){0,10}",
     re.IGNORECASE,
 )
 _AND = re.compile(r"[`)\]]{0,2}\s{0,3}(?:\s(?=\#)|,\s{0,3}(?:and\b)?|，|、|and\b|&|和|以及)\s{0,3}", re.IGNORECASE)
 _PLACE = r"[\w.-]{1,100}"
 _TARGET = re.compile(
-    rf"(?:https?://[\w.:-]{{1,100}}/(?P<page>{_PLACE}/{_PLACE})/(?:pull/(?P<number>\d{{1,9}})|commit/(?P<hash>[0-9a-f]{{7,64}}))"
-    rf"|(?P<owner>{_PLACE}(?:/{_PLACE})?)?(?:\#|\bGH-|\bPR(?=\d{{3}}))(?P<pull>\d{{1,9}})"
+    rf"(?:https?://[\w.:-]{{1,100}}/(?P<page>{_PLACE}/{_PLACE})(?:/-)?"
+    rf"/(?:(?:pulls?|merge_requests)/(?P<number>\d{{1,9}})|commit/(?P<hash>[0-9a-f]{{7,64}}))"
+    rf"|(?P<owner>{_PLACE}(?:/{_PLACE})?)?(?P<sign>\#|!|\bGH-|\bPR(?=\d{{3}}))(?P<pull>\d{{1,9}})"
     rf"|(?:(?P<at>{_PLACE}/{_PLACE})@)?(?P<sha>[0-9a-f]{{7,64}}))(?!\w)",
     re.IGNORECASE,
 )
@@ -50,11 +53,12 @@ _BRACKETED = re.compile(
 _SELF = re.compile(r"\b(?:of|from)\b|自", re.IGNORECASE)
 _NOT = re.compile(r"(?:\bnot|n't|\bnever|\bno longer|不|未|without)\s{0,2}$", re.IGNORECASE)
 _BULLET = re.compile(r"^[*] ", re.MULTILINE)
-_REVERT = re.compile(
-    r"(?:(?:partial(?:ly)? )?(?:revert(?:s|ed|ing)?|undo(?:es|ing)?|back(?:s|ing)? out|roll(?:s|ing)? ?back)\b[:：]?"
-    r"|回退|回滚|撤销|还原)",
-    re.IGNORECASE,
+_CLAUSE = re.compile(rf"(?:^|[^\w\s]\s{{0,3}}|\b(?:and|by|then|this)\s|{HOW})$", re.IGNORECASE)
+"""What stands before the word that says in a title that it reverts: `how to revert #12` reverts nothing."""
+_UNBLAMED = re.compile(
+    r"[^.!?。！？\n]{0,120}\b(?:(?:un|not )related|nothing to do with)\b|[^。！？\n]{0,60}无关", re.IGNORECASE
 )
+"""What follows where a commit is named that is not to blame."""
 _OWN = re.compile(r"\s{0,3}\(#(\d{1,9})\)\s{0,3}$")
 _REAPPLY = re.compile(r"re-?(?:apply|land)\b[:：]?\s{0,3}(?=[\"“])", re.IGNORECASE)
 _PORTED = re.compile(r"\bback-?port|\bcherry[- ]?pick|移植|拣选", re.IGNORECASE)
@@ -114,7 +118,10 @@ def _merged(said: Sequence[Reference]) -> Iterable[Reference]:
     shas, titles = ({r.sha for r in said} - {""}, {r.title for r in said} - {""})
     pulls = {r.pull for r in said if r.pull is not None}
     if said and said[0].kind in _ONE and max(len(shas), len(pulls), len(titles)) == 1:
-        return [Reference(said[0].kind, max(shas, default=""), max(pulls, default=None), max(titles, default=""))]
+        asked = any(r.request for r in said)
+        return [
+            Reference(said[0].kind, max(shas, default=""), max(pulls, default=None), max(titles, default=""), asked)
+        ]
     names: dict[int | str, Reference] = {}
     for reference in said:
         names.setdefault(reference.sha or reference.title if reference.pull is None else reference.pull, reference)
@@ -123,7 +130,9 @@ def _merged(said: Sequence[Reference]) -> Iterable[Reference]:
 
 def _from_title(draft: Draft, series: Series | None) -> Iterator[Reference]:
     title, text = draft.title, draft.title.whole
-    yield from (reference for _, reference in _led(draft, text))
+    for at, reference in _led(draft, text):
+        if reference.kind != "reverts" or _CLAUSE.search(text[:at]):
+            yield reference
     if said := _REAPPLY.match(title.summary):
         quoted, after = _quoted(title.summary[said.end() :])
         number = _BRACKETED.search(after)
@@ -137,15 +146,20 @@ def _from_title(draft: Draft, series: Series | None) -> Iterator[Reference]:
 
 
 _BRANCH = re.compile(
-    r"(?:^|/)(?P<kind>revert|(?:back-?port|cherry-?pick))[-/_](?:pr[-_/]?)?(?P<pull>\d{1,9})(?=[-_/]|$)", re.IGNORECASE
+    r"(?:^|/)(?P<kind>revert|(?:back-?port|cherry-?pick))[-/_](?:(?:pr[-_/]?)?(?P<pull>\d{1,9})(?=[-_/]|$)"
+    r"|(?P<sha>(?=\d{0,7}[a-f])[0-9a-f]{8})$)",
+    re.IGNORECASE,
 )
 
 
 def _from_branch(branch: str) -> Iterator[Reference]:
-    """What the name of a branch says, as GitHub's button makes it: `revert-12-main`, `backport-12-to-1.x`."""
+    """What the name of a branch says, as buttons make it: GitHub's `revert-12-main`, GitLab's `revert-1a2b3c4d`.
+
+    GitLab's has the first eight digits of the SHA (its `Commit#revert_branch_name`).
+    """
     if found := _BRANCH.search(branch):
         kind: Kind = "reverts" if found["kind"].lower() == "revert" else "backports"
-        yield Reference(kind, pull=int(found["pull"]))
+        yield Reference(kind, found["sha"] or "", int(found["pull"]) if found["pull"] else None)
 
 
 _PROSE = 4_000
@@ -194,16 +208,21 @@ _LINE = 600
 
 def _named(draft: Draft, found: re.Match[str]) -> Reference | None:
     """What a number or a SHA in running text says is reverted; a word or a number may look like a SHA."""
-    sha, number = (found["hash"] or found["sha"] or "").lower(), found["number"] or found["pull"]
-    real = not sha or bool(found["hash"]) or not (sha.isdigit() or sha.isalpha())
-    here = real and _is_here(draft, found["page"] or found["owner"] or found["at"])
-    return Reference("reverts", sha, int(number) if number else None) if here else None
+    target = _target("reverts", found)
+    real = not target.sha or bool(found["hash"]) or not (target.sha.isdigit() or target.sha.isalpha())
+    return target if real and _is_here(draft, found["page"] or found["owner"] or found["at"]) else None
+
+
+def _target(kind_: Kind, found: re.Match[str]) -> Reference:
+    number = found["number"] or found["pull"]
+    asked = bool(found["number"]) or found["sign"] == "!"
+    sha = (found["hash"] or found["sha"] or "").lower()
+    return Reference(kind_, sha, int(number) if number else None, request=asked)
 
 
 def _reverted(title: Title) -> Iterator[Reference]:
     """What the subject of a revert says was reverted: the quoted title, the number behind it, or both."""
-    found = _REVERT.match(title.summary)
-    rest = title.summary[found.end() if found else 0 :].strip()
+    rest = what_reverted(title)
     quoted, after = _quoted(rest)
     named = quoted or rest
     number = _BRACKETED.search(after) or _OWN.search(named, max(0, len(named) - 24)) or _BRACKETED.search(rest)
@@ -260,6 +279,8 @@ def _led(draft: Draft, text: str, strict: bool = False) -> Iterator[tuple[int, R
         kind = cast(Kind, lead.lastgroup)
         if lead[0].lower().startswith("introduced") and not _MENDS.search(draft.title.whole):
             continue  # what came with another commit is used here
+        if kind == "repairs" and _UNBLAMED.match(text, filler.end()):
+            continue
         for item in _targets(draft, text, filler, kind):
             yield lead.start(), item
 
@@ -272,21 +293,24 @@ _MENDS = re.compile(
 def _tells(lead: re.Match[str], filler: str, before: str) -> bool:
     """Whether words say what a commit does, rather than what somebody should do."""
     said = lead[0].lower()
-    plain = lead.lastgroup in ("stacked", "completes") or said.endswith(("s", "ed"))
-    plain = plain or said.startswith(("backs", "rolls", "upstream", "由")) or " " in said
+    if lead.lastgroup == "reverts":  # what was reverted, and what one should, is told too
+        plain = said.endswith("s") or said.startswith(("backs", "rolls"))
+    else:
+        plain = lead.lastgroup in ("stacked", "completes") or said.endswith(("s", "ed"))
+        plain = plain or said.startswith(("upstream", "由")) or " " in said
     return plain or bool(_SELF.search(filler)) or bool(_START.search(before))
 
 
 def _targets(draft: Draft, text: str, filler: re.Match[str], kind_: Kind) -> Iterator[Reference]:
     """The commits of a list such as `#12, #13 and 1234abc`, as far as they are of this repository."""
-    named, at = "commit" in filler[0].lower() or "提交" in filler[0], filler.end()
+    named, at = any(word in filler[0].lower() for word in ("commit", "changeset", "提交")), filler.end()
     while found := _TARGET.match(text, at):
-        sha = (found["hash"] or found["sha"] or "").lower()
-        number = found["number"] or found["pull"]
+        target = _target(kind_, found)
+        sha = target.sha
         # A word or a number may look like a SHA: one that is not called a commit needs digits and letters.
         certain = not sha or named or found["hash"] or not (sha.isdigit() or sha.isalpha())
         if certain and _is_here(draft, found["page"] or found["owner"] or found["at"]):
-            yield Reference(kind_, sha, int(number) if number else None)
+            yield target
         comma = _AND.match(text, found.end())
         more = _FILLER.match(text, comma.end()) if comma else None
         if more is None:

@@ -31,10 +31,22 @@ class Landed:
             if commit.pull is not None:
                 self._pulls.setdefault(commit.pull, []).append(n)
 
+    def __contains__(self, commit: Commit) -> bool:
+        return commit.sha in self._places
+
     def older(self, commit: Commit, reference: Reference) -> list[Commit]:
-        """The commits that one of the period can mean by a reference: those that landed before it."""
-        places = self.before(self._places[commit.sha], reference) if commit.sha in self._places else ()
-        return [self.commits[n] for n in places]
+        """The commits that one of the period can mean by a reference: those that landed before it, and the merge that
+        brought what it names.
+        """
+        place = self._places.get(commit.sha)
+        if place is None:
+            return []
+        return [self.commits[n] for n in self.before(place, reference)] or list(self._merges(place, reference.sha))
+
+    def _merges(self, place: int, sha: str) -> Iterator[Commit]:
+        """The merges before the commit at a place that brought one whose SHA starts like this."""
+        earlier = self.commits[place + 1 :] if sha else ()
+        return (commit for commit in earlier if any(each.sha.startswith(sha) for each in commit.inner))
 
     def before(self, place: int, reference: Reference) -> list[int]:
         """The places of the commits that the one at a place can mean by a reference, in order."""
@@ -45,7 +57,11 @@ class Landed:
             return sorted(self._beginning(reference.sha))
         if reference.pull is not None:
             return self._pulls.get(reference.pull, ())
-        return () if reference.kind == "stacked" else self._titles.get(reference.title.casefold(), ())
+        return (
+            ()
+            if reference.kind == "stacked" or not reference.title
+            else self._titles.get(reference.title.casefold(), ())
+        )
 
     def _beginning(self, sha: str) -> Iterator[int]:
         for n in range(bisect_left(self._shas, sha), len(self._shas)):

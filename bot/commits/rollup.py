@@ -12,7 +12,19 @@ from bot.commits.claims import names_reverted
 from bot.commits.files import FileKind, component, generated, kind
 from bot.commits.message import parse
 from bot.commits.related import Landed
-from bot.values import ChangeType, Commit, Component, Entry, FileChange, Reading, Reference, Rollup, Theme, Undone
+from bot.values import (
+    ChangeType,
+    Commit,
+    Component,
+    Entry,
+    FileChange,
+    Named,
+    Reading,
+    Reference,
+    Rollup,
+    Theme,
+    Undone,
+)
 
 _COMPONENTS = 12
 """Components that are kept."""
@@ -23,11 +35,18 @@ _PART = re.compile(r"[^\"“'`]{0,40}(?:\bpartial(?:ly)?\b|\bparts? of\b|部分)
 _NUMBER = re.compile(r"\s{0,3}\([#!]\d{1,9}\)")
 
 
-def roll_up(commits: Sequence[Commit]) -> Rollup:
-    """The rollup of the commits of a period, newest first."""
-    undone = Rollup(undone_of(commits))
-    out = undone.left_out
-    return replace(undone, components=components([c for c in commits if c.sha not in out]))
+def roll_up(commits: Sequence[Commit], landed: Sequence[Commit]) -> Rollup:
+    """The rollup of some commits of a period, newest first, of which anybody's may take one back, also of those
+    `landed` that nobody wants to read of.
+    """
+    shown, all_ = {c.sha for c in commits}, {c.sha: c for c in landed}
+    taken = [u if u.by in shown else replace(u, named=_named(all_[u.by])) for u in undone_of(landed) if u.sha in shown]
+    undone = Rollup(tuple(taken))
+    return replace(undone, components=components([c for c in commits if c.sha not in undone.left_out]))
+
+
+def _named(commit: Commit) -> Named:
+    return Named(commit.sha, commit.pull, commit.reading.subject)
 
 
 def weightiest_first(themes: Sequence[Theme], entries: Sequence[Entry]) -> tuple[Theme, ...]:

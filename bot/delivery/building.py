@@ -137,7 +137,7 @@ class Builder:
             job = job.at(top=wanted.top, threads=wanted.threads, look=LOOK, new_look=changed)
         job = job.at(mark=arrival.mark)
         job = job.at(state=DeliveryState.QUIET) if silent else self._with_digest(job, request)
-        links = self._links(repository, new)
+        links = self._links(repository, arrival.mark.branch, new)
         told = self._known(job, repository, links)
         # Whoever else makes a digest for the place counts what it is told too.
         with self._leases.alone(f"follow-ups:{job.subscription.place.whole}") if told else nullcontext():
@@ -146,13 +146,13 @@ class Builder:
             (keep or self._ledger.mark_delivered)(job.delivery, (*new, *arrival.back))
         return job
 
-    def _links(self, repository: Repository, new: Sequence[Commit]) -> tuple[Link, ...]:
+    def _links(self, repository: Repository, branch: str, new: Sequence[Commit]) -> tuple[Link, ...]:
         """What commits that landed say that they do with earlier ones; found once for all who are told of the same."""
-        key = (repository.name, *(commit.sha for commit in new))
+        key = (repository.name, branch, *(commit.sha for commit in new))
         if (found := self._found.get(key)) is None:
             if len(self._found) >= _REMEMBERED:
                 self._found.clear()
-            found = self._found[key] = self._app.links(repository).found(new)
+            found = self._found[key] = self._app.links(repository, branch).found(new)
         return found
 
     def _known(self, job: Job, repository: Repository, links: Sequence[Link]) -> dict[str, DeliveredCommit]:

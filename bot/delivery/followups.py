@@ -45,7 +45,8 @@ def follow_ups(
     found: list[FollowUp] = []
     for link in sorted(links, key=lambda each: _weight(each, told)):
         sha, where = link.earlier.sha, told.get(link.earlier.sha)
-        wanted = link.certain and where and now - where.at <= LATE and (sha, link.later.sha) not in pairs
+        wanted = link.certain and where and where.followed and now - where.at <= LATE
+        wanted = wanted and (sha, link.later.sha) not in pairs
         if len(found) < left and wanted and where and times.get(sha, 0) < _A_COMMIT and not muted(where.place):
             found.append(FollowUp(link, where.at, where.place, aloud=where.place.thread is None))
             times[sha] = times.get(sha, 0) + 1
@@ -87,5 +88,6 @@ def _unsaid(delivery: Delivery) -> Iterator[FollowUp]:
 
 
 def first_told(delivered: Iterable[DeliveredCommit], place: Place) -> DeliveredCommit | None:
-    """Where a channel was told of a commit first; None where it was not."""
-    return next((each for each in delivered if each.place.whole == place.whole), None)
+    """Where a channel was told of a commit first, best by a subscription that it still has; None where it was not."""
+    here = [each for each in delivered if each.place.whole == place.whole]
+    return next((each for each in here if each.followed), next(iter(here), None))

@@ -2,10 +2,12 @@
 
 A tag may be dated long before it is pushed, and one without a time of its own has its commit's. So a subscription
 remembers the tags of the last weeks, and tells of each that it does not know, once, whatever its date; one that moved
-is known, and is only said to have moved. What is dated in a later period waits for it.
+is known, and is only said to have moved. What is dated in a later period waits for it, and stays known where it was:
+the date of a tag changes when it moves, or when its release is published. So does one that is no release for a while,
+since other packages have more versions then.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -46,4 +48,11 @@ def news(line: Iterable[Release], known: Known | None, delivery: Delivery, now: 
     else:
         told = [r for r in there if r.name not in had and not delivery.cursor <= r.made < delivery.since]
     moved = [(r, had[r.name]) for r in there if not r.sha.startswith(had.get(r.name, ""))]
-    return News(tuple(told), tuple((r.name, r.sha[:_SHORT]) for r in there), tuple(moved))
+    return News(tuple(told), _remembered(had, there), tuple(moved))
+
+
+def _remembered(had: Mapping[str, str], there: Sequence[Release]) -> Known:
+    """What is known from now on, what was seen last at the end."""
+    seen = {release.name: release.sha[:_SHORT] for release in there}
+    before = [(name, sha) for name, sha in had.items() if name not in seen]
+    return (*before, *seen.items())[-MOST:]

@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 
@@ -25,7 +26,12 @@ from bot.values import (
 )
 
 _RECENT = 10
-_MOST_RELATIONS = 5
+SHOWN = 5
+"""Commits that one names, of those that are shown beside it."""
+_KNOWN = 30
+"""Commits that one names, of those that are looked for."""
+_LOOKED_AT = 5
+"""Commits of which any may be meant, that are looked for on a branch: each takes a request."""
 _TITLED = 20
 """Commits that hold the words of a title, of which those that have it are chosen."""
 _WHOLE = (40, 64)
@@ -38,13 +44,18 @@ _NOTHING = Landed()
 
 
 class History:
-    """What is known of a repository's earlier commits, from the archive and from its source."""
+    """What is known of a repository's earlier commits, from the archive and from its source.
 
-    def __init__(self, repository: Repository, source: CommitSource, archive: Archive) -> None:
+    They are those of a `branch` where several may be meant.
+    """
+
+    def __init__(self, repository: Repository, source: CommitSource, archive: Archive, branch: str) -> None:
         self._repository = repository
         self.source = source
         self._archive = archive
+        self._branch = branch
         self._recent = cache(self._read_recent)
+        self._is_on = cache(self._look_on)
 
     def before(self, scope: Scope, commits: Sequence[Commit]) -> tuple[Commit, ...]:
         """What fills the page of a period's commits, newest first: stored ones of earlier days, or from the source.
@@ -88,8 +99,8 @@ class History:
         landed = Landed(commits)
         for commit in commits:
             named = [r for r in commit.reading.references if r.kind == "reverts"] if commit.reading.reverts else []
-            taken = {c.sha for reference in named[:_MOST_RELATIONS] for c in self._meant(commit, reference, landed)}
-            taken |= {r.sha for r in named[:_MOST_RELATIONS] if len(r.sha) in _WHOLE}
+            taken = {c.sha for reference in named[:_KNOWN] for c in self._meant(commit, reference, landed)}
+            taken |= {r.sha for r in named[:_KNOWN] if len(r.sha) in _WHOLE}
             if taken and (self._was_high(taken) or self._are_released(taken)):
                 found.add(commit.sha)
         return frozenset(found)
@@ -107,39 +118,67 @@ class History:
 
     def relations(self, commit: Commit, day: Landed = _NOTHING) -> tuple[Relation, ...]:
         """The commits that a commit names: of its day, or stored ones of earlier days; else only their number."""
-        named = commit.reading.references[:_MOST_RELATIONS]
+        named = commit.reading.references[:_KNOWN]
         found = (self._relation(commit, reference, day) for reference in named)
         return tuple(relation for relation in found if relation)
 
     def _relation(self, commit: Commit, named: Reference, day: Landed) -> Relation | None:
-        near = self._meant(commit, named, day)
-        if len(near) == 1 and near[0].sha != commit.sha and near[0].committed <= commit.committed:
-            return Relation(named.kind, near[0].sha, near[0].pull, self._repository.titled(near[0]))
+        if found := self._likeliest(self._meant(commit, named, day), day):
+            return Relation(named.kind, found.sha, found.pull, self._repository.titled(found))
         # What a number is of that no commit has may be an issue: nobody repairs one of those.
-        known = named.pull is not None and named.kind != "repairs"
+        known = named.pull is not None and named.kind != "repairs" and not self._is_issue(named)
         return Relation(named.kind, "", named.pull, named.title) if known else None
 
+    def _likeliest(self, meant: Sequence[Commit], day: Landed) -> Commit | None:
+        """Which of the commits that may be meant is: the latest that is on the branch, else on the default one."""
+        if len(meant) < 2 or meant[0] in day:
+            return next(iter(meant), None)
+        with suppress(DigestError):
+            for branch in dict.fromkeys((self._branch, self._repository.branch)):
+                for each in meant[:_LOOKED_AT]:
+                    if self._is_on(branch, each):
+                        return each
+        return None
+
+    def _look_on(self, branch: str, commit: Commit) -> bool:
+        """Whether a commit is on a branch. Raises NotFound, Unavailable."""
+        since, until = commit.committed, commit.committed + timedelta(seconds=1)
+        return any(c.sha == commit.sha for c in self.source.commits(self._repository.name, branch, since, until))
+
     def _meant(self, commit: Commit, named: Reference, day: Landed) -> list[Commit]:
-        """The earlier commits that a reference can mean: of the same day, otherwise stored ones."""
-        near = day.older(commit, named)
-        if not near and named.sha:
-            near = list(self._archive.commits_by_sha(commit.repo, named.sha))
-        if not near and named.pull is not None and not self._is_issue(named):
-            near = list(self._archive.commits_by_pull(commit.repo, named.pull))
-        if not near and named.title and named.kind == "reverts":
-            near = self._titled(commit, named.title)
-        return near
+        """The earlier commits that a reference can mean, the latest first: of the same day, else those kept."""
+        named = replace(named, pull=None) if self._is_issue(named) else named
+        if not (found := day.older(commit, named)):
+            kept = self._kept(commit, named)
+            found = [c for c in kept if c.sha != commit.sha and self._is_earlier(c, commit)]
+        return [c for c in found if named.kind != "reverts" or not _is_part(named.sha, c)]
+
+    def _kept(self, commit: Commit, named: Reference) -> Sequence[Commit]:
+        found: Sequence[Commit] = ()
+        if named.sha:
+            found = self._archive.commits_by_sha(commit.repo, named.sha, merged=True)
+        if not found and named.pull is not None:
+            found = self._archive.commits_by_pull(commit.repo, named.pull)
+        if not found and named.title and named.kind == "reverts":
+            found = self._titled(commit, named.title)
+        return found
+
+    def _is_earlier(self, one: Commit, other: Commit) -> bool:
+        """Whether a commit landed before another one: as they say, or as somebody was told of them."""
+        if one.committed <= other.committed:
+            return True
+        times = [self._archive.delivered_to(self._repository.name, each.sha) for each in (one, other)]
+        return bool(times[0]) and (not times[1] or times[0][0].at < times[1][0].at)
 
     def _is_issue(self, named: Reference) -> bool:
-        """Whether a number is an issue's: if pull requests have a sign of their own, `#12` is not one."""
-        return named.kind == "repairs" and not self._repository.number(0).startswith("#")
+        """Whether a number is an issue's: where change requests have a sign of their own, `#12` is none."""
+        return not named.request and not self._repository.number(0).startswith("#")
 
     def _titled(self, commit: Commit, title: str) -> list[Commit]:
-        """The latest stored commit with a title: what was reverted twice has two."""
+        """The commits with a title, of those that are kept, the latest first."""
         found = self._archive.search(title, [commit.repo], _TITLED)
-        alike = [c for c in found if c.reading.subject.casefold() == title.casefold() and c.sha != commit.sha]
-        before = (c for c in alike if c.committed <= commit.committed)
-        return sorted(before, key=lambda c: c.committed, reverse=True)[:1]
+        alike = (c for c in found if c.reading.subject.casefold() == title.casefold())
+        return sorted(alike, key=lambda c: c.committed, reverse=True)
 
     # --- What was delivered ------------------------------------------------------------------
 
@@ -157,12 +196,10 @@ class History:
         digest = next((d for some in recent for d in some if any(e.commit.sha == commit.sha for e in d.entries)), None)
         if digest is None:
             return ""
-        since, until = commit.committed, commit.committed + timedelta(seconds=1)
         try:
-            there = self.source.commits(self._repository.name, digest.branch, since, until)
+            return "" if self._is_on(digest.branch, commit) else digest.branch
         except DigestError:
             return ""
-        return "" if any(c.sha == commit.sha for c in there) else digest.branch
 
     def usual(self, made: Digest) -> int | None:
         """The median number of commits of at least three earlier digests that are as long and filtered alike."""
@@ -175,6 +212,11 @@ class History:
             and (d.filters, d.period.zone) == (made.filters, made.period.zone)
         }.values()
         return round(statistics.median(alike)) if len(alike) >= 3 else None
+
+
+def _is_part(sha: str, merge: Commit) -> bool:
+    """Whether a SHA is that of one of several commits that a merge brought."""
+    return bool(sha) and len(merge.inner) > 1 and any(each.sha.startswith(sha) for each in merge.inner)
 
 
 def _length(period: Period) -> timedelta:

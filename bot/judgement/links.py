@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from itertools import takewhile
 
@@ -63,11 +64,14 @@ class Links:
     def _later(self, commit: Commit, branch: str, now: datetime) -> tuple[Commit, ...]:
         """The first commits after one that touch its lines, and the last ones that touch its files, oldest first."""
         repo = self._repository.name
-        last = self._source.touching(repo, branch, [file.path for file in commit.files], MOST)
-        last = tuple(takewhile(lambda each: each.sha != commit.sha, last))
         first = self._source.later(repo, branch, commit, now)[:MOST]
+        paths = [file.path for file in commit.files]
+        if len(first) < MOST and set(paths) <= set(followed(commit)):
+            return first
+        last = takewhile(lambda each: each.sha != commit.sha, self._source.touching(repo, branch, paths, MOST))
         known = {each.sha for each in first}
-        return (*first, *(c for c in reversed(last) if c.sha not in known and c.committed >= commit.committed))
+        more = [each for each in last if each.sha not in known and each.committed >= commit.committed]
+        return (*first, *reversed(more))
 
     def _keep(self, commit: Commit, later: Sequence[Commit]) -> None:
         """Keep what is found, also where the source fails on the way."""
@@ -114,13 +118,10 @@ class Links:
         return Named(commit.sha, commit.pull, self._repository.titled(commit))
 
 
-def netted(
-    entries: Sequence[Entry], links: Sequence[Link], undone: Collection[str] = ()
-) -> dict[str, tuple[Link, ...]]:
-    """By SHA what became of entries of a digest within it, except what its `undone` commits did."""
-    known = {e.commit.sha for e in entries}
+def netted(entries: Sequence[Entry], links: Sequence[Link], undone: Collection[str] = ()) -> tuple[Entry, ...]:
+    """The entries of a digest with what became of each within it, except what its `undone` commits did."""
     found: dict[str, tuple[Link, ...]] = {}
     for link in links:
-        if link.earlier.sha in known and link.later.sha not in undone:
+        if link.later.sha not in undone:
             found[link.earlier.sha] = (*found.get(link.earlier.sha, ()), link)
-    return found
+    return tuple(replace(entry, since=found.get(entry.commit.sha, ())) for entry in entries)

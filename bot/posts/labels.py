@@ -154,10 +154,11 @@ def subject_line(repository: Repository, commit: Commit, limit: int = SUBJECT_LI
     return (Span(subject, page), *spans)
 
 
-def named_link(repository: Repository, commit: Commit) -> Span:
+def named_link(repository: Repository, commit: Commit | Named) -> Span:
     """A commit by the name that people give it, linked to where they speak of it."""
     page = repository.pull_url(commit.pull) if commit.pull is not None else None
-    return Span(repository.named(commit), page or repository.commit_url(commit.sha))
+    name = repository.number(commit.pull) if commit.pull is not None else commit.sha[:7]
+    return Span(name, page or repository.commit_url(commit.sha))
 
 
 def brief_line(

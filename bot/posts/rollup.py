@@ -176,7 +176,7 @@ def undone_lines(digest: Digest, texts: Texts) -> list[Line]:
 
 
 def _undone_line(digest: Digest, undone: Undone, entries: dict[str, Entry], texts: Texts) -> Line:
-    taken, by = entries[undone.sha].commit, entries[undone.by].commit
+    taken, by = entries[undone.sha].commit, undone.named or entries[undone.by].commit
     return (
         *subject_line(digest.repository, taken, _TITLE),
         Span(texts("rollup.undone_by")),

@@ -70,13 +70,15 @@ class Reference:
     """A commit that another one names: by the start of its SHA, its pull request's number, or its title.
 
     `kind` is `reverts`, `repairs` or `completes`, `backports`, or `stacked`, which means: comes after it. A counter as
-    in `[2/3]` names the rest of its series by the title they share.
+    in `[2/3]` names the rest of its series by the title they share. `request` says that its number was written as that
+    of a change request, `!12`, where `#12` may be an issue's.
     """
 
     kind: Literal["reverts", "repairs", "completes", "backports", "stacked"]
     sha: str = ""
     pull: int | None = None
     title: str = ""
+    request: bool = False
 
 
 @dataclass(frozen=True, slots=True)

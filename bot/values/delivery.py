@@ -94,12 +94,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class DeliveredCommit:
-    """A reported commit: with which grade, when, and where; the place is the thread under the headline."""
+    """A reported commit: with which grade, when, and where; the place is the thread under the headline.
+
+    `followed` says whether the subscription that was told of it still exists, as far as that is known.
+    """
 
     sha: str
     grade: Grade
     place: Place
     at: datetime
+    followed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -355,12 +355,14 @@ class Theme:
 class Undone:
     """A commit of which nothing is left, since a later one in its period, `by`, reverted it.
 
-    `spent` says that the later one did nothing else, so nothing is left of either.
+    `spent` says that the later one did nothing else, so nothing is left of either. It is `named` if a filter keeps it
+    out of the digest's entries.
     """
 
     sha: str
     by: str
     spent: bool = True
+    named: Named | None = None
 
 
 @dataclass(frozen=True, slots=True)

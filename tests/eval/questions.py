@@ -130,7 +130,7 @@ class Git:
         if len(seen.parents) < 2:
             # What a program commits for people is theirs.
             return re.findall(r"^Co-authored-by: ([^<\n]+?) *<", seen.message, re.M | re.I) * (
-                "[bot]" in seen.author
+                bool(re.search(r"[\[(]bot[\])]", seen.author, re.I))
             ) or [seen.author]
         said = self.run("log", "--no-merges", "--format=%aN", f"{seen.parents[0]}..{seen.parents[1]}")
         return [name for name, _ in Counter(said.splitlines()).most_common(1)] or [seen.author]

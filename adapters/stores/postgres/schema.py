@@ -155,6 +155,20 @@ def _aftermath(db: Connection) -> None:
         db.execute(statement)
 
 
+_MERGES: LiteralString = """
+    CREATE TABLE merges (
+        repo bigint NOT NULL REFERENCES repositories (id) ON DELETE CASCADE, sha text COLLATE "C" NOT NULL,
+        merge_sha text COLLATE "C" NOT NULL, PRIMARY KEY (repo, sha, merge_sha)
+    )
+"""
+
+
+def _merges(db: Connection) -> None:
+    """The merge that brought a commit, and the subscription that was told of one (0: by an earlier version)."""
+    db.execute(_MERGES)
+    db.execute("ALTER TABLE told_commits ADD COLUMN subscription bigint NOT NULL DEFAULT 0")
+
+
 def _due_moments(db: Connection) -> None:
     """When each subscription is to be looked at, see `adapters.stores.due`: those of an earlier version at once."""
     for name in ("due", "looked"):
@@ -202,7 +216,7 @@ def _turns(db: Connection) -> None:
     db.execute("CREATE INDEX turns_by_time ON turns (at)")
 
 
-MIGRATIONS = (_tables, _due_moments, _packed, _queue, _aftermath, _turns)
+MIGRATIONS = (_tables, _due_moments, _packed, _queue, _aftermath, _turns, _merges)
 
 
 def is_current(db: Connection, server: str) -> bool:

@@ -280,3 +280,18 @@ def turns(db: Database) -> None:
         "body TEXT NOT NULL, PRIMARY KEY (place, at)) STRICT, WITHOUT ROWID"
     )
     db.execute("CREATE INDEX turns_by_time ON turns (at)")
+
+
+@MIGRATIONS()
+def merges(db: Database) -> None:
+    """The merge that brought a commit, by their SHAs; those of an earlier version's merges are not found."""
+    db.execute(
+        "CREATE TABLE merges (repo INTEGER NOT NULL REFERENCES repositories (id) ON DELETE CASCADE, "
+        "sha TEXT NOT NULL, merge_sha TEXT NOT NULL, PRIMARY KEY (repo, sha, merge_sha)) STRICT, WITHOUT ROWID"
+    )
+
+
+@MIGRATIONS()
+def told_by(db: Database) -> None:
+    """The subscription that was told of a commit; 0 if an earlier version told it."""
+    db.execute("ALTER TABLE told_commits ADD COLUMN subscription INTEGER NOT NULL DEFAULT 0")

@@ -169,7 +169,7 @@ def _ported(context: Context, repository: Repository, standing: Standing) -> tup
 
 
 def _became(context: Context, about: About, __: Asked) -> Answer:
-    links = context.services.app.links(about.repository)
+    links = context.services.app.links(about.repository, about.branch)
     found, looked = links.until_now(about.commit, about.branch, context.now)
     again = {}
     for link in found:
@@ -265,7 +265,7 @@ def _by_model(context: Context, line: str) -> tuple[Post, ...]:
 def _researched(context: Context, inquiry: Inquiry, spoken_of: Sequence[Commit]) -> Answered:
     app, repository = context.services.app, inquiry.repository
     assert app.model is not None
-    source, links = app.repositories.source_of(repository.name), app.links(repository)
+    source, links = app.repositories.source_of(repository.name), app.links(repository, inquiry.branch)
     library = Library(inquiry, source, context.services.archive, links, context.now)
     return Research(inquiry, library, app.model.conversation(context.account)).answer(spoken_of)
 
