@@ -127,9 +127,9 @@ def cli(ctx: click.Context) -> None:
 @_REPO
 @click.option("--to", default="", help="post the answer there: slack:C0123456789, feishu:oc_…, slack-webhook:team")
 def ask(words: tuple[str, ...], as_json: bool, repo: str, to: str) -> None:
-    """Answer one line of the chat's grammar.
+    """Answer one line, as in a chat.
 
-    With `--to`, subscribe, unsubscribe and list are about that channel; the answer is printed here.
+    With `--to`, subscribe, unsubscribe and list apply to that channel, and the answer is printed here.
     """
     _actions().ask(words, repo, to, as_json=as_json)
 
@@ -147,7 +147,7 @@ def chat(repo: str) -> None:
 @cli.command()
 @_REPO
 def mcp(repo: str) -> None:
-    """Answer agents over the Model Context Protocol (stdio): digest, commit, search, question, releases; read-only."""
+    """Answer agents over the Model Context Protocol (stdio), read-only."""
     _actions().mcp(repo)
 
 
@@ -244,7 +244,7 @@ def doctor(what: str | None, channel: str) -> None:
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="print as JSON")
 def db(as_json: bool) -> None:
-    """Show where the database is, how large, and what is in it."""
+    """Show where the database is, how large it is, and what is in it."""
     _actions().db(as_json=as_json)
 
 

@@ -182,7 +182,7 @@ class Settings(Base, title="General"):
 
     digest_repo: str = Field(
         "",
-        description="repository meant when a command in the terminal names none",
+        description="repository to use if a command in the terminal names none",
         examples=["owner/repo"],
         json_schema_extra={"default": "the checkout you are in"},
     )
@@ -194,7 +194,7 @@ class Settings(Base, title="General"):
     )
     digest_ca_file: UserPath | None = Field(
         None,
-        description="a file with certificates (PEM), such as your company's own, to trust besides the public ones "
+        description="a file with certificates (PEM), such as your company's own, to trust in addition to the public ones "
         "[for every connection](docs/operating.md#proxies-and-certificates)",
         examples=["/etc/ssl/company.pem"],
     )

@@ -294,7 +294,7 @@ def test_a_muted_thread_stays_silent(bot):
     assert "Since then" not in str(headline)
     assert "are back on" in bot.world.said("unmute #1", CHANNEL)
     bot.follow(Place("slack", "T1/C2"))
-    assert "is in no thread here" in bot.world.said("mute 2", Place("slack", "T1/C2"))
+    assert "is not in any thread here" in bot.world.said("mute 2", Place("slack", "T1/C2"))
     assert "mute 6344" in bot.world.said("mute", CHANNEL)
 
 
@@ -383,7 +383,7 @@ def test_a_commit_in_full_says_what_became_of_it_also_what_is_only_likely(tmp_pa
     said = world.said("#1")
     assert "Since then" in said
     assert "probably fixed by  #2 : fix: two " in said
-    assert "(going by lines: 4 of the 4 that it changes or removes came from this commit)" in said
+    assert "(judging by the lines: 4 of the 4 that it changes or removes came from this commit)" in said
     assert "reverted by" in said.split("Since then")[1]
     assert world.said("#1") == said
     (kept,) = world.store.links(str(tmp_path / "repo"), [world.source.pull(str(tmp_path / "repo"), 2).sha])

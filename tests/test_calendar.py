@@ -102,9 +102,9 @@ def test_the_answer_names_the_next_days_and_up_to_when_holidays_are_known(world,
     world.run(f"subscribe {history.path} at 09:00 on mon-fri zone Asia/Shanghai holidays CN", CHANNEL)
     said = world.said("list", CHANNEL)
     assert "2026-02-24" in said, "the first day after the Spring Festival"
-    assert "CN (dates are known up to 2026; for later years no holiday is assumed)" in said
+    assert "CN (dates are known up to 2026; no holidays are assumed after that)" in said
     assert "Public holidays DE-BE" in _list(world, history, "holidays DE-BE")
-    assert "EG (holidays without a certain date count as working days)" in _list(world, history, "holidays EG")
+    assert "EG (holidays without a fixed date yet count as working days)" in _list(world, history, "holidays EG")
 
 
 def _list(world, history, options):
@@ -115,9 +115,9 @@ def _list(world, history, options):
 def test_where_no_labels_are_known_the_answer_and_the_digest_say_so(world, history):
     world.run(f"unsubscribe {history.path}", CHANNEL) if world.store.subscriptions(CHANNEL) else None
     said = world.said(f"subscribe {history.path} labels bug", CHANNEL)
-    assert "the labels of its pull requests are unknown" in said
+    assert "the labels of its pull requests could not be read" in said
     digest = world.said("2026-02-18", CHANNEL)
-    assert "the labels of its pull requests are unknown" in digest
+    assert "the labels of its pull requests could not be read" in digest
     assert "3 commits" in digest
 
 
@@ -182,7 +182,7 @@ def test_labels_of_github_filter_where_there_is_a_token(tmp_path, clock, history
             said = world.said("2026-02-18", CHANNEL)
             (digest,) = world.store.recent_digests("team/app", "main", "en", 5)
             assert [e.commit.subject for e in digest.entries] == told
-            assert ("pull requests are unknown" in said) == (not token)
+            assert ("pull requests could not be read" in said) == (not token)
             world.close()
 
 

@@ -299,7 +299,7 @@ def test_what_was_not_used_for_the_longest_goes_where_there_are_too_many(several
     used(clones, "a", 1_000)
     GitSource(clones, bounds=bounds).repository(c)
     assert named(clones) == ({"b", "c"} if bounds.most else {"c"}), "the one that is used stays, however large"
-    assert [record.message for record in caplog.records] == ["a clone made room"] * (1 if bounds.most else 2)
+    assert [record.message for record in caplog.records] == ["a clone was deleted"] * (1 if bounds.most else 2)
     assert len(day(GitSource(clones, bounds=bounds), a)) == 2, "and what is gone comes back"
 
 

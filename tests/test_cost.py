@@ -218,7 +218,7 @@ def test_usage_tells_what_yesterday_would_have_taken_at_each_depth(talk, clock):
     clock.pass_time(days=1)
     spend(talking.store, Usage("test-model", 5, 5, 1), "triage.v1", clock())  # today's count for nothing
     _, depths = tables(talking)
-    assert depths.heading == "2026-02-20 at each depth, roughly"
+    assert depths.heading == "2026-02-20 at each depth, estimated"
     rows = {row[0]: row[1:] for row in cells(depths)}
     assert list(rows) == ["brief", "normal", "deep"]
     assert rows["normal"][1] == f"{cost.about(spent):,}"

@@ -199,7 +199,7 @@ def test_a_commit_says_all_that_is_known_with_evidence_as_a_link():
     assert "Simpler than asked." in said
     links = [s.url for p in message.parts if isinstance(p, Text) for line in p.lines for s in line if s.url]
     assert links == [f"https://github.com/team/app/blob/{sha(1)}/src/a%20b.py#L7"]
-    assert ("Read", "83 % of the changed lines") in [(label, value[0].text) for label, value in message.parts[0].items]
+    assert ("Read", "83% of the changed lines") in [(label, value[0].text) for label, value in message.parts[0].items]
 
 
 def test_each_part_of_a_statement_has_its_link():

@@ -494,7 +494,7 @@ def test_unfollowing_asks_whether_it_is_meant(feishu):
     feishu.follow()
     (settings,) = feishu.ask("settings")
     confirm = next(p["confirm"] for p in feishu_checks.walk(settings["card"]) if "confirm" in p)
-    assert "will send no more digests" in confirm["text"]["content"]
+    assert "No more digests of" in confirm["text"]["content"]
     feishu.server.press(settings, "Unfollow")
     (told,) = feishu.answers(settings)
     assert "no longer follows team/app" in feishu.server.shown(told)

@@ -49,7 +49,7 @@ def test_a_digest_begins_on_a_line_of_its_own(checkout, size):
 def test_a_conversation_can_be_typed_and_says_how_to_leave(checkout):
     with Session("chat", cwd=checkout) as session:
         session.wait(">")
-        assert session.screen.lines == ["Type help to see what you can ask; exit or Ctrl+D to leave.", ">"]
+        assert session.screen.lines == ["Type help to see what you can ask; type exit or press Ctrl+D to leave.", ">"]
         session.type("2026-02-18")
         session.wait(">", 2)
         session.type("exit")

@@ -65,7 +65,7 @@ def test_a_program_asks_what_a_person_can_ask_and_changes_nothing(history):
     assert "feat: a server" in commit[0]
     assert "v1.0.0" in commit[0]
     assert "feat: a server" in search[0]
-    assert "is released: v1.0.0" in released[0].replace("\\", "")
+    assert "has been released: the first release with it is v1.0.0" in released[0].replace("\\", "")
     assert "neither reverted nor fixed" in reverted[0]
     assert "v1.0.0" in releases[0]
     assert "2026-02-18" in releases[0]

@@ -66,7 +66,7 @@ def test_of_a_rewritten_branch_only_what_is_new_is_told_and_the_rest_is_counted_
     bot.at("20T09:00")
     said = last(bot)
     assert "fix: three" in said
-    assert f"The branch was rewritten (previously {old}). Already reported, so not repeated: 1 commit." in said
+    assert f"The branch was rewritten (it was at {old}). Already reported, so not repeated: 1 commit." in said
     assert f"Reported earlier, but no longer on it: {old} fix: two" in said
     assert "1 commit |" in said
     bot.at("21T09:00")

@@ -176,7 +176,7 @@ def test_not_known_is_an_answer(asking):
         [Finish.REFUSED] * 2,
     ):
         world, _ = asking(*steps)
-        assert "not known from the commits" in told(world, OPEN)
+        assert "The commits I looked at don't say" in told(world, OPEN)
 
 
 def test_after_six_steps_it_ends(asking):

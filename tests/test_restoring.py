@@ -261,7 +261,7 @@ def test_where_no_history_can_be_read_nothing_doubtful_is_posted_and_the_channel
     bot.commit("four", DAY + timedelta(days=3, hours=3))
     bot.at("22T09:00")
     *_, fourth = bot.tops()
-    assert "The digest of 2026-02-19 to 2026-02-20 may or may not have been posted" in str(fourth)
+    assert "The digest for 2026-02-19 to 2026-02-20 may or may not have been posted" in str(fourth)
     assert "replace three" not in str(fourth)
     operator.retry(bot.store, last.id, bot.time.moment)
     bot.tick()

@@ -73,7 +73,7 @@ def test_a_rebase_that_flattens_a_merge_tells_nothing_of_it_again_and_misses_not
     assert told(3, flat) == uids(zero)
     # The merge is not named as gone: what it brought is there.
     assert told.follower.notices == [
-        f"The branch was rewritten (previously {last.sha[:7]}). Already reported, so not repeated: 3 commits."
+        f"The branch was rewritten (it was at {last.sha[:7]}). Already reported, so not repeated: 3 commits."
     ]
 
 

@@ -129,7 +129,7 @@ def test_a_model_is_asked_of_the_weightiest_and_the_rules_write_what_no_thread_h
         high = sorted(made.by_importance[Importance.HIGH], key=lambda e: e.grade.weight, reverse=True)
         assert [e.analysis.by == RULES for e in high] == [False] * 2 + [True] * 4
         assert all(e.grade.by != RULES for e in high)  # the list's question graded them all
-        assert "6 commits are high here, and the language model read only the 2 most important" in high[2].analysis.note
+        assert "the language model read only the 2 most important of the 6 high commits" in high[2].analysis.note
         assert not made.degraded
         assert "written by rules" not in world.said(f"#{high[2].commit.pull}").lower()  # asked for, it is read
     finally:

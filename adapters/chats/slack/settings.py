@@ -26,7 +26,7 @@ class SlackSettings(Settings, title="Slack: docs/slack.md shows how in five minu
     slack_host: str = Field("127.0.0.1", description="over HTTP: the address to listen on, behind a TLS proxy")
     slack_port: int = Field(3000, ge=0, le=LAST_PORT, description="over HTTP: the port")
     slack_client_id: str = Field(
-        "", description="several workspaces: the app's client id; people install at `/slack/install`"
+        "", description="several workspaces: the app's client ID; people install at `/slack/install`"
     )
     slack_client_secret: SecretStr = Field(SecretStr(""), description="several workspaces: the app's client secret")
     slack_token_key: SecretStr = Field(

@@ -13,7 +13,7 @@ _PARTS = {"scheduled": 2, "channel": 4, "person": 10}
 class OpenAISettings(Base, title="A language model: Any OpenAI-compatible endpoint"):
     """The endpoint's, and the budgets."""
 
-    openai_model: str = Field("", description="a language model; empty: the rules write the digest")
+    openai_model: str = Field("", description="name of the language model; empty: rules write the digest")
     openai_api_key: SecretStr = Field(SecretStr(""), description="API key; may be empty for a local server")
     openai_base_url: str = Field("https://api.openai.com/v1", description="any OpenAI-compatible endpoint")
     openai_timeout: float = Field(120, gt=0, le=3600, description="time limit for a whole answer, in seconds")
@@ -26,7 +26,7 @@ class OpenAISettings(Base, title="A language model: Any OpenAI-compatible endpoi
         json_schema_extra={"default": "`normal`; `brief` where analyses of an earlier version are kept"},
     )
     openai_daily_tokens: int = Field(
-        10_000_000, ge=0, description="tokens per day; once they are used up, the rules write the rest. `0`: no limit"
+        10_000_000, ge=0, description="tokens per day; once they are used up, rules write the rest. `0`: no limit"
     )
     openai_daily_tokens_scheduled: int | None = Field(
         None,
@@ -52,7 +52,7 @@ class OpenAISettings(Base, title="A language model: Any OpenAI-compatible endpoi
     openai_digest_tokens: int = Field(1_000_000, ge=0, description="tokens per digest. `0`: no limit")
     openai_prompt_price: float = Field(0, ge=0, description="price per million input tokens, for `digest usage`")
     openai_cached_price: float = Field(
-        0, ge=0, description="price per million cached input tokens. `0`: same as the others"
+        0, ge=0, description="price per million cached input tokens. `0`: same as other input tokens"
     )
     openai_completion_price: float = Field(0, ge=0, description="price per million output tokens")
 

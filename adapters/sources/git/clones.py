@@ -173,7 +173,7 @@ class Clones:
                 return
             if path != used and self._removed(path):
                 number, size = number - 1, size - sizes[path]
-                _log.info("a clone made room", extra={"fields": {"clone": path.stem, "bytes": sizes[path]}})
+                _log.info("a clone was deleted", extra={"fields": {"clone": path.stem, "bytes": sizes[path]}})
 
     def _beyond(self, number: int, size: int) -> bool:
         return 0 < self._bounds.most < number or 0 < self._bounds.size < size

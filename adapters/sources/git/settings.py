@@ -20,5 +20,7 @@ class GitSettings(Settings, title="Repositories given by URL"):
         "`0`: no limit",
     )
     digest_clones_gb: int = Field(
-        50, ge=0, description="total size of clones to keep, in gigabytes; the same applies. `0`: no limit"
+        50,
+        ge=0,
+        description="total size of clones to keep, in gigabytes; beyond that, too, the least recently used are deleted. `0`: no limit",
     )

@@ -9,13 +9,14 @@ class GitHubSettings(Base, title="GitHub: Nothing for public repositories, a tok
     """A token, or an App's three."""
 
     github_token: SecretStr = Field(
-        SecretStr(""), description="personal access token; public repositories work without, 60 requests an hour"
+        SecretStr(""),
+        description="personal access token; without one, public repositories work, at 60 requests an hour",
     )
-    github_app_id: str = Field("", description="a GitHub App instead: its id")
+    github_app_id: str = Field("", description="a GitHub App instead: its ID")
     github_app_key: UserPath | None = Field(
         None, description="GitHub App: the file with its private key (PEM)", examples=["/path/to/key.pem"]
     )
     github_app_installation: int = Field(
-        0, description="GitHub App: the id of the installation", json_schema_extra={"default": ""}
+        0, description="GitHub App: the ID of the installation", json_schema_extra={"default": ""}
     )
     github_url: str = Field("https://api.github.com", description="`https://HOST/api/v3` for GitHub Enterprise")
