@@ -273,6 +273,14 @@ def test_every_message_in_a_table_of_troubles_is_one_that_people_see():
             assert said in labels
 
 
+def test_every_message_that_the_page_of_models_quotes_is_one_that_people_see():
+    faults = text(ROOT / "docs/models.md").partition("| Fault |")[2]
+    quoted = re.findall(r"(?:By rules, |`: )“(.+?)(?: …)?”", faults)
+    assert len(quoted) > 20
+    labels = text(ROOT / "prompts/labels.en.toml")
+    assert [said for said in quoted if said not in labels] == []
+
+
 # --- Links and order -------------------------------------------------------------------------
 
 

@@ -181,7 +181,7 @@ def test_not_known_is_an_answer(asking):
 
 def test_after_six_steps_it_ends(asking):
     world, model = asking(*[step([{"tool": "commit", "name": "#100"}])] * 9)
-    assert "not known" in told(world, OPEN)
+    assert "don't say" in told(world, OPEN)
     assert len(model.asked) == 6
     assert "More can be shown 5 times" in model.asked[0].user
     assert "Nothing more can be shown" in model.asked[-1].user
@@ -293,7 +293,7 @@ def test_whatever_is_asked_for_nothing_of_another_repository_is_shown(asking, hi
 def test_a_tool_that_is_not_ours_is_none(asking):
     wild = step([{"tool": "shell", "words": "rm -rf /"}])
     world, model = asking(wild, wild)
-    assert "not known" in told(world, OPEN)
+    assert "don't say" in told(world, OPEN)
     assert len(model.asked) == 2
     assert "rm -rf" not in model.asked[1].user
 
