@@ -35,11 +35,11 @@ class Clock:
                 work()
                 if waits:
                     waits.clear()
-                    _log.warning("%s goes on", name)
+                    _log.warning("%s continues", name)
             except Unavailable as error:
                 if error.key not in waits and not self._stopped.is_set():
                     waits.append(error.key)
-                    _log.warning("%s waits", name, extra={"fields": {"error": str(error)}})
+                    _log.warning("%s is waiting", name, extra={"fields": {"error": str(error)}})
             except Exception:
                 if not self._stopped.is_set():  # what it works with may be closed by then
                     _log.exception("%s failed", name)

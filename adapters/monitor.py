@@ -86,7 +86,7 @@ class Monitor:
         try:
             problem = self._ready()
         except Exception:
-            _log.exception("readiness could not be told")
+            _log.exception("readiness could not be checked")
             return _plain(HTTPStatus.SERVICE_UNAVAILABLE)
         return _plain(HTTPStatus.SERVICE_UNAVAILABLE, problem) if problem else _plain(HTTPStatus.OK, "ready")
 
@@ -96,7 +96,7 @@ class Monitor:
             registry.register(_Collected(self._measures))
             return _Answer(HTTPStatus.OK, generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4)
         except Exception:
-            _log.exception("measures could not be told")
+            _log.exception("metrics could not be read")
             return _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 

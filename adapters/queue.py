@@ -273,7 +273,7 @@ class ProcrastinateQueue(Queue):
                     await app.job_manager.retry_job(job)
                 except exceptions.UniqueViolation:  # the same waits already
                     await app.job_manager.finish_job(job, jobs.Status.FAILED, delete_job=True)
-                _log.warning("taken up", extra={"fields": {"step": job.task_name, "task": job.id}})
+                _log.warning("taken over", extra={"fields": {"step": job.task_name, "task": job.id}})
 
         async def tidy(timestamp: int) -> None:  # noqa: ARG001
             await app.job_manager.delete_old_jobs(_REMEMBERED, None, True, True, True)
@@ -345,7 +345,7 @@ class ProcrastinateQueue(Queue):
                 trouble.set()
         if self._waits is answers and not self._ended.is_set():
             self._waits = not answers
-            _log.warning("the queue goes on" if answers else "the queue waits for the database")
+            _log.warning("the queue continues" if answers else "the queue is waiting for the database")
 
 
 def _unheard(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

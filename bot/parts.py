@@ -202,7 +202,7 @@ def _awaited(settings: AllSettings) -> Store:
             store = stored(settings)
         except Unavailable as error:
             if not waited:
-                _log.warning("the database is waited for: %s", Texts(settings.digest_language).error(error))
+                _log.warning("waiting for the database: %s", Texts(settings.digest_language).error(error))
             waited = True
             time.sleep(_SERVER)
             continue

@@ -203,7 +203,7 @@ class Supervisor:
         try:
             self._reconnected(name)
         except DigestError as error:
-            _log.warning("not noted yet", extra={"fields": {"chat": name, "reason": error}})
+            _log.warning("not recorded yet", extra={"fields": {"chat": name, "reason": error}})
             return False
         return True
 

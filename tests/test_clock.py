@@ -161,4 +161,4 @@ def test_what_does_not_answer_is_told_once_and_again_when_it_does(ticking, caplo
     ticking.every(STEP, work, "due")
     assert work.reach(6)
     said = [(record.levelname, record.getMessage()) for record in caplog.records]
-    assert said == [("WARNING", "due waits"), ("WARNING", "due goes on")]
+    assert said == [("WARNING", "due is waiting"), ("WARNING", "due continues")]

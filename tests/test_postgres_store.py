@@ -687,7 +687,7 @@ def test_a_bot_that_starts_without_its_server_says_so_once_and_waits(
             logging.root.handlers[:], logging.root.level = handlers, level
     said = capfd.readouterr().err
     assert len(waits) == 3
-    assert said.count("is waited for") == said.count("the database answers") == 1
+    assert said.count("waiting for the database") == said.count("the database answers") == 1
     assert "s3cr" not in said
     server.sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
     assert CliRunner().invoke(cli, ["db"]).exit_code == 1, "a command does not wait"

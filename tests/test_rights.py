@@ -299,7 +299,7 @@ def test_a_right_that_was_taken_away_stops_the_digests_and_nothing_is_lost_once_
     assert "this channel may no longer see it" in str(note)
     assert bot.repo not in str(note)
     assert bot.store.subscriptions()[0].paused == DENIED
-    assert any(r.fields.get("reason") == DENIED for r in caplog.records if r.message == "resting")
+    assert any(r.fields.get("reason") == DENIED for r in caplog.records if r.message == "paused")
     bot.commit("two", DAY + timedelta(days=1, hours=3))
     bot.at("20T09:00")
     bot.at("20T13:00")

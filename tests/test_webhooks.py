@@ -745,7 +745,7 @@ def test_one_run_ends_badly_where_one_channel_does_not_take_its_digest(real, mor
     done = process("run", "--once", **{**morning, "SLACK_WEBHOOKS": gone})
     assert done.returncode == 1
     assert len(real.taken[FEISHU]) == 2
-    assert "resting" in done.stderr
+    assert "paused" in done.stderr
     assert TOKEN not in done.stderr
 
 

@@ -53,7 +53,7 @@ def send_parts(
         try:
             sent = found.get(part.mark) or _sent(part, place, beneath)
         except Refused as error:
-            _log.warning("%s did not take a part of a message: %s", place.chat, error)
+            _log.warning("%s did not accept part of a message: %s", place.chat, error)
             refusal = error
         else:
             beneath = replace(beneath, thread=beneath.thread or sent)

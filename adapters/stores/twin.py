@@ -36,7 +36,7 @@ class Twin:
                     self._replace(name, number)
         except OSError as error:
             if not self._told:
-                _log.warning("how often the database was written is not kept: %s", error.strerror)
+                _log.warning("the number of writes could not be saved: %s", error.strerror)
             self._told = True
 
     def _replace(self, name: str, number: int) -> None:

@@ -142,7 +142,7 @@ class Planner:
         failure = Failure("clock_was_wrong")
         left = replace(last, state=DeliveryState.FAILED, failure=failure, attempts=last.attempts + 1)
         self._ledger.keep_delivery(left)
-        Job(subscription, left).log(logging.WARNING, "planned anew", reason=failure.key)
+        Job(subscription, left).log(logging.WARNING, "rescheduled", reason=failure.key)
         return left
 
     def _begun(self, subscription: Subscription, last: Delivery | None, now: datetime) -> Subscription:

@@ -283,7 +283,7 @@ class Sender:
             resume(job.subscription, self._clock(), self._subscriptions, self._ledger)
         else:
             wake(job.subscription.place, self._clock(), self._subscriptions, self._ledger)
-        job.log(logging.INFO, "goes on")
+        job.log(logging.INFO, "resumed")
         deadline = max(job.delivery.deadline, self._clock() + GRACE)
         return replace(job, subscription=replace(job.subscription, paused="")).at(deadline=deadline)
 

@@ -187,7 +187,7 @@ class Steps:
             job = self.sender.wake(job) if job.subscription.paused == DENIED else job
             built = self.builder.build(job, repository, arrivals(job))
         if built.delivery.state is DeliveryState.QUIET:
-            built.log(logging.INFO, "nothing to tell")
+            built.log(logging.INFO, "nothing to report")
         return built
 
     def _post(self, job: Job) -> None:
@@ -253,12 +253,12 @@ def _after(job: Job, error: Exception, now: datetime, subscriptions: Subscriptio
         if not job.subscription.paused:
             reason = "left" if isinstance(cause, NotFound) else "closed"
             rest(job.subscription.place, reason, subscriptions)
-            job.log(logging.WARNING, "resting", reason=reason)
+            job.log(logging.WARNING, "paused", reason=reason)
         return replace(delivery, failure=failure_of(cause), retry=now + PROBE)
     if isinstance(error, NoRight):
         if not job.subscription.paused:
             subscriptions.pause(job.subscription.id, DENIED)
-            job.log(logging.WARNING, "resting", reason=DENIED)
+            job.log(logging.WARNING, "paused", reason=DENIED)
         return replace(delivery, failure=failure_of(error), retry=now + PROBE)
     if isinstance(error, ThreadGone):
         job.log(logging.WARNING, "its message was removed", reason=str(error))

@@ -223,7 +223,7 @@ class _Handler:
         except Busy:
             raise
         except Exception:  # of which the SDK, whose log is silenced, would tell nobody
-            _log.exception("an event of Feishu's could not be taken")
+            _log.exception("a Feishu event could not be processed")
             raise
 
 

@@ -167,7 +167,7 @@ class InstalledWorkspaces:
     def app(self, logger: logging.Logger, secret: str, page: Callable[[str], str]) -> App:
         """Bolt's application with its pages for installing."""
         if not self._encrypted:
-            _log.warning("tokens of workspaces are kept as they are: set SLACK_TOKEN_KEY, which encrypts them")
+            _log.warning("workspace tokens are stored unencrypted: set SLACK_TOKEN_KEY to encrypt them")
         client = web_client(None, self._url)
         flow = _InvitedOnly(
             self._invited,

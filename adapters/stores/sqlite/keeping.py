@@ -160,7 +160,7 @@ def keep_before(database: Path) -> Path:
         with _told_of(target), closing(sqlite3.connect(readable, uri=True)) as source:
             _copied(source, path, target)
         path.replace(target)
-    _log.info("copied before it is changed", extra={"fields": {"copy": str(target)}})
+    _log.info("copied before the upgrade", extra={"fields": {"copy": str(target)}})
     return target
 
 
