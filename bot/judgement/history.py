@@ -202,10 +202,13 @@ class History:
             return ""
 
     def usual(self, made: Digest) -> int | None:
-        """The median number of commits of at least three earlier digests that are as long and filtered alike."""
+        """The median number of commits of at least three earlier digests that are as long and filtered alike.
+
+        Of a rollup those count that last.
+        """
         length = _length(made.period)
         alike = {
-            d.period: len(d.entries)
+            d.period: len(d.lasting.entries)
             for d in self._recent(made.branch, made.language)
             if d.period.until <= made.period.since
             and abs(_length(d.period) - length) <= timedelta(hours=1)
