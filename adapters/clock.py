@@ -59,6 +59,6 @@ class Clock:
         self._scheduler.start()
 
     def stop(self) -> None:
-        """Call no more; a work that runs is not waited for, and may fail in silence."""
+        """Stop calling. Running work is not waited for, and may fail silently."""
         self._stopped.set()
         self._scheduler.shutdown(wait=False)

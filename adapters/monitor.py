@@ -65,7 +65,7 @@ class Monitor:
             raise ConfigError("monitor_port", port=self._server.port) from None
 
     def stop(self) -> None:
-        """Serve no more; what is being answered is waited for, a second at most."""
+        """Stop serving; responses in progress are waited for, a second at most."""
         self._server.stop()
 
     def _respond(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:

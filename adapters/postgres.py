@@ -1,10 +1,10 @@
 """A PostgreSQL server as DIGEST_DATABASE names it: connections, transactions that survive a cut, errors in our terms.
 
 Nothing lives in a session: no prepared statements, no `SET`, no lock beyond a transaction. So a pooler in transaction
-mode may stand between (https://www.pgbouncer.org/features.html).
+mode may sit in between (https://www.pgbouncer.org/features.html).
 
-A connection may be cut anywhere. Reading is repeated then. A transaction that was not yet committed has changed nothing
-and is repeated too. Where the answer to COMMIT is lost, another connection asks what became of the transaction by its
+A connection may be cut anywhere. Reads are repeated then. A transaction that was not yet committed has changed nothing,
+and is repeated too. If the answer to COMMIT is lost, another connection asks what became of the transaction by its
 number (`pg_xact_status`, https://www.postgresql.org/docs/current/functions-info.html), so that none is done twice.
 """
 
@@ -301,10 +301,10 @@ def _now() -> datetime:
 
 
 class Clock:
-    """How far the server's clock is ahead of this machine's, so that every machine's leases run out by the same one.
+    """How far the server's clock is ahead of this machine's, so that every machine's leases expire by the same one.
 
-    What is known is kept until an answer contradicts it: an answer lies between the question and its arrival, so a slow
-    one says little (Cristian's algorithm).
+    An estimate is kept until an answer contradicts it: an answer is from between the question and its arrival, so a
+    slow one says little (Cristian's algorithm).
     """
 
     _KEPT = 1.0

@@ -1,4 +1,4 @@
-"""Sessions of `requests` for the clients that stand on it: they reach the world as `adapters.network` says."""
+"""Sessions of `requests` for the clients that use it: they connect as `adapters.network` says."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,8 +1,8 @@
 """A WSGI application (PEP 3333) on a port of this machine, for whoever calls the bot: a platform, a probe.
 
-Anybody may call. So a connection is for one request, which has to arrive, and its answer to be taken, within a time.
-While every place is taken, who waits longest makes room for the next. What is refused is a line of log, then a count
-once a minute.
+Anybody may call. So a connection serves one request, which has to arrive, and its response to be read, in time. While
+all places are taken, the connection that waited longest is dropped. Rejections cost one log line, then a count once a
+minute.
 """
 
 import ipaddress
@@ -80,7 +80,7 @@ class WebServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Serve no more; what is being answered is waited for, a second at most."""
+        """Stop serving; responses in progress are waited for, a second at most."""
         server = self._server
 
         def end() -> None:
@@ -137,7 +137,7 @@ class _Request(HTTPRequestParser):  # type: ignore[misc]  # waitress ships no ty
     """A request, the only one of its connection."""
 
     def parse_header(self, header_plus: bytes) -> None:
-        """Read what stands before the body. Raises ParsingError, also for what waitress itself trips over."""
+        """Read what comes before the body. Raises ParsingError, also for what waitress itself fails on."""
         try:
             super().parse_header(header_plus)
         except ValueError:  # a number with thousands of digits, an address with half a bracket

@@ -106,6 +106,13 @@ def chat(repo: str) -> None:
 
 
 @_kindly
+def mcp(repo: str) -> None:
+    """Answer other programs over the Model Context Protocol."""
+    with parts.program() as program:
+        parts.serve_agents(program, repo)
+
+
+@_kindly
 def report(named: Sequence[str], day: str, form: str, output: Path | None, *, lang: str | None, zone: str) -> None:
     """Write the full report of one or several repositories."""
     repos = [word for word in named if is_repository(word) or parts.is_repository(word)]

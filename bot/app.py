@@ -222,7 +222,7 @@ class App:
         about = (place, time, shas, scope.language, scope.filters, request.filtered)
         about_releases = (*scope.filters.unwritten, scope.between, *(r.name for r in request.releases))
         also = [each for each in (*about_releases, "rollup" if scope.rollup else "") if each]
-        named = (*about, model, questions.PROMPTS, triage.VERSION, *request.notices, *also)
+        named = (*about, model, questions.OF_DIGESTS, triage.VERSION, *request.notices, *also)
         return hashlib.sha256(repr(named).encode()).hexdigest()
 
     def build(self, request: DigestRequest, account: Account = TERMINAL) -> Digest:

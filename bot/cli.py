@@ -145,6 +145,13 @@ def chat(repo: str) -> None:
 
 
 @cli.command()
+@_REPO
+def mcp(repo: str) -> None:
+    """Answer agents over the Model Context Protocol (stdio): digest, commit, search, question, releases; read-only."""
+    _actions().mcp(repo)
+
+
+@cli.command()
 @click.option("--once", is_flag=True, help="post what is due and exit, for cron or a CI job; exit code 1 on failure")
 @click.option(
     "--only",

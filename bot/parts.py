@@ -28,6 +28,7 @@ from bot import addresses
 from bot.app import App
 from bot.commits import hosts
 from bot.conversation import operator
+from bot.conversation.agents import OperatorsAgents
 from bot.conversation.command import Defaults, Services
 from bot.conversation.host import Host
 from bot.conversation.interpreter import Interpreter
@@ -119,13 +120,13 @@ class Program:
 
     def in_chats(self) -> Interpreter:
         """Answers in channels, which follow what they say and not what the operator works in."""
-        return self._interpreter({})
+        return self._interpreter({"check_place": lambda place: self.chats.get(place.chat).check(place)})
 
     def _interpreter(self, typing: Mapping[str, Any], **asked: str) -> Interpreter:
         settings, store = self.settings, self.store
         kept = (settings.digest_language, settings.digest_zone, settings.digest_schedule)
         defaults = Defaults(*kept, hosts=_hosts(settings), **asked)
-        return Interpreter(Services(self.app, store, store, store, store, self.bill, defaults, **typing))
+        return Interpreter(Services(self.app, store, store, store, store, store, self.bill, defaults, **typing))
 
     def host(self, interpreter: Interpreter, chat: Chat) -> Host:
         """Who listens to a chat."""
@@ -321,6 +322,17 @@ def _sources(settings: AllSettings, named: Callable[[str], bool] | None) -> Call
         return git.from_settings(settings, _hosts(settings), named)
 
     return lambda repo: made(addresses.is_hosted(repo))
+
+
+def serve_agents(made: Program, repo: str) -> None:
+    """Answer other programs with the operator's rights, until they have done. Raises ConfigError."""
+    try:
+        from adapters import mcp
+    except ImportError:
+        raise ConfigError("mcp_missing") from None
+    hosts = _hosts(made.settings)
+    agents = OperatorsAgents(lambda name: made.in_terminal(name or repo), terminal.HOME, terminal.USER, hosts)
+    mcp.serve(agents, version(_DISTRIBUTION), Texts(made.settings.digest_language, SHELL).error)
 
 
 # --- Chats -----------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ from bot.values import (
     Spending,
     Subscription,
     Taken,
+    Turn,
     Twin,
     Unreadable,
     Usage,
@@ -218,6 +219,13 @@ class CommitSource(Releases, Protocol):
         """
         ...
 
+    def touching(self, repo: str, branch: str, paths: Sequence[str], most: int) -> tuple[Commit, ...]:
+        """The newest first-parent commits of `branch` (empty: the default one) that touch some files or folders.
+
+        The newest first, at most so many; of many paths the first ones may be all that count. Raises as `commits` does.
+        """
+        ...
+
     def patches(
         self, repo: str, commits: Sequence[Commit], paths: Collection[str] = ()
     ) -> Iterator[tuple[str, tuple[FilePatch, ...]]]:
@@ -265,11 +273,13 @@ class LanguageModel(Protocol):
 class Listener(Protocol):
     """Receives what people do in a chat. Safe to call from several threads; raises nothing that it expects."""
 
-    def request(self, request: Request, show: Callable[[Form], None] | None = None) -> None:
+    def request(
+        self, request: Request, show: Callable[[Form], None] | None = None, before: Callable[[], None] = lambda: None
+    ) -> None:
         """Answer a request where it was made; repeats, recognised by their `id`, are ignored.
 
         `show` opens a form, in a chat that has forms: it is called instead of answering if the line asks for one, and
-        may raise DigestError, which is shown.
+        may raise DigestError, which is shown. `before` is called right before anything is said or shown.
         """
         ...
 
@@ -353,6 +363,13 @@ class Chat(Protocol):
         """Who reads at a place, as the chat reports it for `person` (empty: nobody in particular); cached for a while.
 
         Raises ConfigError, and Unavailable if it may be known later; whatever is unknown counts as the worst case.
+        """
+        ...
+
+    def check(self, place: Place) -> None:
+        """Refuse a channel in which the bot cannot post, with words for somebody who is in it.
+
+        Raises NotFound and Forbidden; where the chat does not tell, nothing.
         """
         ...
 
@@ -453,6 +470,18 @@ class Aftermath(Protocol):
 
     def is_muted(self, thread: Place) -> bool:
         """Whether follow-ups are off there."""
+        ...
+
+
+class Talks(Protocol):
+    """What was asked and answered in threads, for as long as somebody may go on from there."""
+
+    def keep_turn(self, place: Place, turn: Turn) -> None:
+        """Keep what was asked and answered in a thread; of one only the last ones stay, and none for long."""
+        ...
+
+    def turns(self, place: Place, since: datetime) -> tuple[Turn, ...]:
+        """What was asked and answered in a thread, or a channel without one, since some time, oldest first."""
         ...
 
 
@@ -739,6 +768,34 @@ class Crew:
     pause: float = 1.0
 
 
+class Agents(Protocol):
+    """What another program may ask, in words, and read; it changes nothing. Safe for several threads.
+
+    A repository that is empty is the one worked in, or those that are followed. Each answer is Markdown. All raise
+    DigestError.
+    """
+
+    def digest(self, time: str, repository: str = "") -> str:
+        """The report of a time: `yesterday`, `week`, a date, two dates or a release."""
+        ...
+
+    def commit(self, name: str, repository: str = "") -> str:
+        """All that is said of a commit, by its pull request, its SHA, or its address."""
+        ...
+
+    def search(self, words: str, repository: str = "") -> str:
+        """The commits of digests so far that hold some words."""
+        ...
+
+    def question(self, question: str, repository: str = "") -> str:
+        """The answer to a question about commits."""
+        ...
+
+    def releases(self, repository: str = "") -> str:
+        """The latest releases."""
+        ...
+
+
 class Queue(Protocol):
     """Work shared by processes: if one dies, its tasks return to the queue.
 
@@ -831,5 +888,5 @@ class Database(Protocol):
         ...
 
 
-class Store(Archive, Aftermath, Subscriptions, Ledger, Meter, Learned, Leases, Memory, Database, Protocol):
+class Store(Archive, Aftermath, Talks, Subscriptions, Ledger, Meter, Learned, Leases, Memory, Database, Protocol):
     """Everything that must be stored. Safe for several threads and several processes on one database."""

@@ -207,6 +207,10 @@ class Repositories:
         source, name = self.source_of(repository.name), repository.name
         return source.landed(name, branch, tip, Window(period.since, period.until, self._clock()))
 
+    def touching(self, repository: Repository, branch: str, paths: Sequence[str], most: int) -> tuple[Commit, ...]:
+        """The newest commits of a branch that touch some paths, see `CommitSource.touching`."""
+        return self.source_of(repository.name).touching(repository.name, branch, paths, most)
+
     def commit(self, repository: Repository, sha: str) -> Commit:
         """The commit that starts with `sha`, from the store or from the source. Raises NotFound, UsageError."""
         kept = self.kept(repository, sha) if len(sha) >= 7 else ()

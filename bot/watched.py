@@ -89,6 +89,11 @@ class Watched:
         with self._watch():
             return self._source.later(repo, branch, commit, until)
 
+    def touching(self, repo: str, branch: str, paths: Sequence[str], most: int) -> tuple[Commit, ...]:
+        """As the source's."""
+        with self._watch():
+            return self._source.touching(repo, branch, paths, most)
+
     def patches(
         self, repo: str, commits: Sequence[Commit], paths: Collection[str] = ()
     ) -> Iterator[tuple[str, tuple[FilePatch, ...]]]:

@@ -13,3 +13,7 @@ CALLBACK_SECONDS = Limit(3, 1, f"{_CARD}/card-callback-communication: an answer 
 SOCKETS = Limit(
     50, 1, f"{_DOCS}/server-docs/event-subscription-guide: connections of an application; a process has one"
 )
+PRIVATE_RATE = Limit(
+    40, 4, f"{_DOCS}/server-docs/im-v1/message-card/send-message-cards-that-are-only-visible-to-certain-people: a group"
+)
+SLASH_COMMANDS = Limit(100, 2, "larksuite/cli: commands of an application")

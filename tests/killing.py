@@ -136,6 +136,7 @@ class SlackRoom:
         messages = self._messages(subscription.place)
         told = Counter(m["metadata"]["event_payload"]["key"].split("/")[1] for m in messages if not m.get("files"))
         told["files"] = sum(len(m["files"]) == 2 for m in messages if m.get("files"))
+        told["report"] += sum(bool(m.get("files") and m["text"]) for m in messages)  # its words stand with its files
         return told
 
     def threads(self, place: Place, top: str | None) -> set[str | None]:

@@ -24,3 +24,4 @@ TEXT_INPUT = Limit(
 )
 TRIGGER_SECONDS = Limit(3, 3, "docs.slack.dev/interactivity/handling-user-interaction: trigger_id")
 SOCKETS = Limit(10, 1, "docs.slack.dev/apis/events-api/using-socket-mode: connections of an app")
+STATUS_SECONDS = Limit(120, 90, "docs.slack.dev/reference/methods/assistant.threads.setStatus: a two minute timeout")

@@ -60,6 +60,8 @@ METHODS: dict[str, tuple[str, str, str]] = {
     "auth.revoke": ("", "", "test"),
     "chat.postMessage": ("chat:write", "channel", "text blocks metadata unfurl_links unfurl_media thread_ts"),
     "chat.postEphemeral": ("chat:write", "channel user", "text blocks thread_ts"),
+    "chat.delete": ("chat:write", "channel ts", ""),
+    "assistant.threads.setStatus": ("chat:write", "channel_id thread_ts", "status"),
     "conversations.history": ("*:history", "channel", _RANGE),
     "conversations.replies": ("*:history", "channel ts", _RANGE),
     "conversations.info": ("*:read", "channel", ""),
@@ -108,6 +110,7 @@ _TIERS = {
     ),
     "users.list": limits.TIER_2.slack,
     **dict.fromkeys(("files.getUploadURLExternal", "files.completeUploadExternal"), limits.TIER_4.slack),
+    "chat.delete": limits.TIER_3.slack,
 }
 
 
@@ -185,6 +188,9 @@ class SlackServer:
             self.channels[name].private = True
         self.users: dict[str, Json] = {"U1": {"tz": "Asia/Shanghai", "locale": "zh-CN"}}
         self.ephemeral: dict[str, list[Json]] = defaultdict(list)
+        self.statuses: dict[tuple[str, str], tuple[str, float]] = {}
+        self.status_set: list[str] = []
+        self.deleted: list[Json] = []
         self.responses: list[tuple[str, str, Json]] = []
         self.files: list[Json] = []
         self.views: dict[str, Json] = {}
@@ -369,7 +375,39 @@ class SlackServer:
         self._refuse_thread(channel, body)
         known = {name: value for name, value in body.items() if name != "token"}
         kept = self._keep(channel, {**known, "bot_id": BOT_ID, "app_id": APP, "user": BOT})
+        self.statuses.pop((channel.name, str(body.get("thread_ts"))), None)
         return {"channel": channel.name, "ts": kept["ts"], "message": _public(kept, whole=True)}
+
+    def _chat_delete(self, body: Json, team: str) -> Json:
+        """docs.slack.dev/reference/methods/chat.delete: a bot deletes what it wrote itself."""
+        channel = self._channel(body["channel"], team)
+        found = [m for m in channel.messages if m["ts"] == body["ts"]]
+        if not found:
+            raise Refused("message_not_found")
+        if found[0].get("bot_id") != BOT_ID:
+            raise Refused("cant_delete_message")
+        channel.messages.remove(found[0])
+        self.deleted.append(found[0])
+        return {"channel": channel.name, "ts": body["ts"]}
+
+    def _assistant_threads_setStatus(self, body: Json, team: str) -> Json:
+        """docs.slack.dev/reference/methods/assistant.threads.setStatus; an empty one takes it away."""
+        if not isinstance(body.get("status"), str):
+            raise Refused("invalid_arguments", "missing required field: status")
+        channel, thread = self._channel(body["channel_id"], team), str(body["thread_ts"])
+        if BOT not in channel.members:
+            raise Refused("not_in_channel")
+        if thread not in {m["ts"] for m in channel.tops()}:
+            raise Refused("invalid_thread_ts")
+        self.statuses.pop((channel.name, thread), None)
+        if body["status"]:
+            self.statuses[channel.name, thread] = (body["status"], self._clock())
+            self.status_set.append(body["status"])
+        return {}
+
+    def working(self) -> list[str]:
+        """The statuses that stand there: until the app answers in the thread, or for two minutes."""
+        return [status for status, at in self.statuses.values() if self._clock() - at < limits.STATUS_SECONDS.slack]
 
     @staticmethod
     def _refuse_thread(channel: Channel, body: Json) -> None:

@@ -242,6 +242,15 @@ class SourceContract:
         assert served.source.later(served.repo, "", start, at(12)) == (day[OF_THE_DAY.index("rename")],)
         assert served.source.later(served.repo, "", start, at(12) - timedelta(seconds=1)) == ()
 
+    def test_what_touches_a_file_or_a_folder_comes_newest_first(self, served, day):
+        known = dict(zip(OF_THE_DAY, day, strict=True))
+        path = known["rename"].files[0].path
+        found = served.source.touching(served.repo, "", [path], 10)
+        assert found == (known["mention"], known["rename"])
+        assert served.source.touching(served.repo, "main", [path], 1) == found[:1]
+        assert served.source.touching(served.repo, "", ["no/such/file", ""], 10) == ()
+        assert served.source.touching(served.repo, "", [], 10) == ()
+
     def test_a_commit_of_the_period_is_the_same_asked_for_alone(self, served, day):
         assert [served.source.commit(served.repo, commit.sha) for commit in day] == list(day)
 

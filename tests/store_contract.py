@@ -70,6 +70,7 @@ from bot.values import (
     Suggestion,
     Taken,
     Theme,
+    Turn,
     Usage,
 )
 
@@ -1194,6 +1195,28 @@ class StoreContract:
         store.forget_person("slack:T1/U1")
         assert store.counts()["muted"] == 1
 
+    def test_what_was_asked_in_a_thread_is_kept_there_for_a_while(self, store: Store, reopen) -> None:
+        thread, other = Place("slack", "C1", "t1"), Place("slack", "C1", "t2")
+        turns = [
+            Turn(START + timedelta(hours=n), f"q{n}?", "是的。\ud800", REPO, (f"{n:040x}",), "U1") for n in range(14)
+        ]
+        for turn in turns:
+            store.keep_turn(replace(thread, viewer="U1"), turn)
+        store.keep_turn(other, turns[0])
+        store.keep_turn(other, replace(turns[0], answer="again"))
+        store = reopen()
+        assert [turn.question for turn in store.turns(thread, START)] == [f"q{n}?" for n in range(2, 14)]
+        assert store.turns(thread, turns[13].at) == (replace(turns[13], answer="是的。\ufffd"),)
+        assert [turn.answer for turn in store.turns(other, START)] == ["again"]
+        assert store.turns(Place("slack", "C1"), START) == ()
+        store.keep_turn(Place("slack", "C2"), replace(turns[0], at=START + timedelta(days=31), person="U2"))
+        assert store.turns(thread, EPOCH) == (), "old ones are forgotten"
+        store.keep_turn(other, replace(turns[0], at=START + timedelta(days=32)))
+        assert store.forget_person("slack:T1/U1") == 1
+        assert (store.turns(other, EPOCH), store.counts()["turns"]) == ((), 1)
+        store.forget_repository(REPO.upper())
+        assert store.counts()["turns"] == 0
+
     def test_counts_are_the_rows_of_each_table_and_the_size(self, store: Store) -> None:
         empty = store.counts()
         number = store.subscribe(DAILY).id
@@ -1221,6 +1244,7 @@ class StoreContract:
             "links": 0,
             "follow_ups": 0,
             "muted": 0,
+            "turns": 0,
         }
 
     def test_closing_twice_is_no_error(self, store: Store) -> None:

@@ -22,6 +22,7 @@ from typed import run
 from bot import crontab
 from bot.cli import cli
 from bot.conversation import grammar
+from bot.conversation.asked import asked as question
 from bot.conversation.commands import WORDS
 from bot.parts import AllSettings
 
@@ -172,7 +173,7 @@ def parsed(words: list[str]) -> None:
             return
     with cli.commands["ask"].make_context("ask", list(words)) as context:
         asked = context.params["words"]
-    assert not asked or is_understood(asked[0]), words
+    assert not asked or is_understood(asked[0]) or question(" ".join(asked), grammar.EVERYBODYS), words
 
 
 def is_understood(word: str) -> bool:

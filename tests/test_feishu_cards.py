@@ -222,6 +222,18 @@ def test_the_headline_shows_its_numbers_and_the_strongest_colour():
     assert row["c3"] == [{"text": "High", "color": "red"}]
 
 
+def test_a_column_is_as_wide_as_what_it_holds():
+    """Whether or not it is linked: what a repository without addresses landed has no links."""
+    said = "fix: a sentence that tells what was changed in this commit"
+    names = [(Span("Ada"),), (Span("Grace Brewster Murray Hopper of the Navy"),), (Span("Linus"),)]
+    for url in (URL, None):
+        rows = tuple(((Span("09:15"),), name, (Span(said, url),), (HIGH,)) for name in names)
+        table = Table(("Time", "Author", "Message", "Importance"), rows)
+        (page,) = accepted(Message("t", (Span("t"),), (table,)))
+        widths = [column["width"] for column in next(elements([page], "table"))["columns"]]
+        assert widths == ["80px", "130px", "300px", "94px"]
+
+
 def test_an_empty_day_is_blue_without_tags_and_chart():
     (page,) = accepted(messages(sample("empty", "en"), "en")[0])
     assert page["header"]["template"] == "blue"

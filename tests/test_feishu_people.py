@@ -15,7 +15,7 @@ from repositories import Builder, git
 from world import World, busy_day
 
 from adapters.chats import inbox
-from adapters.chats.feishu import inbound
+from adapters.chats.feishu import inbound, slash
 from adapters.chats.feishu.calls import Api
 from adapters.chats.feishu.chat import FeishuChat
 from adapters.chats.feishu.transports import Http, LongConnection
@@ -61,12 +61,16 @@ class Feishu:
     def answers(self, message):
         """What the bot wrote after a message, in the order in which it came."""
         self.idle()
-        messages = self.server.group(message["chat_id"]).messages
-        return [m for m in messages[messages.index(message) + 1 :] if m["sender"]["id"] == APP_ID]
+        return [m for m in self._written(message["chat_id"]) if m["order"] > message["order"]]
 
     def posted(self, chat="oc_1"):
-        """All that the bot wrote in a chat."""
-        return [m for m in self.server.group(chat).messages if m["sender"]["id"] == APP_ID]
+        """All that the bot wrote in a chat, and did not take back."""
+        return self._written(chat)
+
+    def _written(self, chat):
+        group = self.server.group(chat)
+        written = [m for m in (*group.messages, *group.private) if m["sender"]["id"] == APP_ID and not m["deleted"]]
+        return sorted(written, key=lambda m: m["order"])
 
     def shown(self, messages):
         return "\n".join(map(self.server.shown, messages))
@@ -390,6 +394,14 @@ def test_what_is_asked_in_a_thread_is_answered_there(feishu):
     assert told["thread_id"] == headline["thread_id"] == asked["thread_id"]
 
 
+def test_a_question_beneath_an_answer_is_about_what_that_told(feishu):
+    (told,) = feishu.ask(f"203 {feishu.path}")
+    asked = feishu.server.say("who wrote it?", thread=told["message_id"])
+    assert "dev-one" in feishu.shown(feishu.answers(asked))
+    asked = feishu.server.say("什么时候合并的？", thread=told["message_id"])
+    assert "2026-02-18 02:03" in feishu.shown(feishu.answers(asked))
+
+
 def test_a_topic_group_is_answered_in_its_topic(feishu):
     feishu.server.add_group("oc_topics", kind="topic")
     asked = feishu.server.say("help", "oc_topics")
@@ -513,7 +525,8 @@ def test_a_button_that_is_none_of_ours_changes_nothing(feishu, action):
 
 @pytest.fixture
 def form(feishu):
-    """The form of a new subscription, opened by a command."""
+    """The form of a new subscription, opened by a command in a group in which no card can be one person's."""
+    feishu.server.group("oc_1").kind = "topic"
     (card,) = feishu.ask("/digest subscribe")
     assert is_form(card)
     return card
@@ -622,6 +635,103 @@ def test_too_much_at_once_is_told_to_who_sends_a_form_and_it_can_be_sent_again(f
     assert len(feishu.answers(form)) == 1
 
 
+# --- For one person --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("line", ["list", "settings", "status", "yesterdya"])
+def test_what_concerns_who_asked_is_shown_to_them_alone(feishu, line):
+    feishu.follow()
+    (told,) = feishu.ask(line)
+    assert (told["open_id"], told.get("root_id")) == (USER, None)
+    assert feishu.server.tops("oc_1") == feishu.server.group("oc_1").messages
+
+
+def test_what_is_to_be_seen_by_everybody_is(feishu):
+    feishu.follow()
+    asked = feishu.server.say("list post")
+    (told,) = feishu.answers(asked)
+    assert told["root_id"] == asked["message_id"]
+
+
+@pytest.mark.parametrize("where", ["topic", "p2p", "in a topic", "refused"])
+def test_where_no_card_is_one_persons_the_answer_stands_where_it_was_asked(feishu, where):
+    thread, chat = None, "oc_1"
+    if where == "topic":
+        feishu.server.group(chat).kind = "topic"
+    elif where == "p2p":
+        chat = feishu.server.p2p().name
+    elif where == "in a topic":
+        (told,) = feishu.ask("help")
+        thread = told["message_id"]
+    else:
+        feishu.server.errors["/open-apis/ephemeral"] = 18053
+    asked = feishu.server.say("yesterdya", chat, thread=thread, mention=chat == "oc_1")
+    (told,) = feishu.answers(asked)
+    assert "Did you mean" in feishu.server.shown(told)
+    assert "open_id" not in told
+    assert told.get("thread_id") == asked.get("thread_id")
+
+
+def test_what_a_private_card_asks_for_is_answered_where_it_belongs(feishu):
+    feishu.follow()
+    asked = feishu.server.say("settings")
+    (settings,) = feishu.answers(asked)
+    feishu.server.press(settings, "Unfollow")
+    (told,) = feishu.answers(settings)
+    assert told["root_id"] == asked["message_id"]
+    assert "no longer follows" in feishu.server.shown(told)
+
+
+def test_a_private_form_is_shown_again_with_what_is_wrong_and_is_gone_once_it_is_done(feishu):
+    asked = feishu.server.say("/digest subscribe")
+    (form,) = feishu.answers(asked)
+    assert (is_form(form), form["open_id"]) == (True, USER)
+    feishu.server.submit(form, {"repo": feishu.path, "branch": "nowhere", "zone": "Europe/Berlin"})
+    (again,) = feishu.answers(asked)
+    assert (form["deleted"], again["open_id"]) == (True, USER)
+    assert "no branch nowhere" in feishu.server.shown(again)
+    feishu.server.submit(again, {"branch": ""})
+    (told,) = feishu.answers(asked)
+    assert again["deleted"]
+    assert (told["root_id"], told.get("open_id")) == (asked["message_id"], None)
+    assert [s.zone for s in feishu.followed()] == ["Europe/Berlin"]
+
+
+def test_following_the_same_again_is_told_to_who_asked_alone(feishu):
+    asked = feishu.server.say(f"subscribe {feishu.path}")
+    (told,) = feishu.answers(asked)
+    (again,) = feishu.ask(f"subscribe {feishu.path}")
+    assert (told.get("open_id"), again.get("open_id")) == (None, USER)
+    assert "already follows" in feishu.server.shown(again)
+
+
+def test_a_digest_in_a_direct_chat_brings_no_files_unless_they_are_asked_for(feishu):
+    chat = feishu.server.p2p().name
+    feishu.world.store.subscribe(Subscription(Place("feishu", chat), feishu.path, "0 9 * * *", "UTC", "en"))
+    assert "file" not in {m["msg_type"] for m in feishu.ask("2026-02-18", chat=chat, mention=False)}
+    assert "file" in {m["msg_type"] for m in feishu.ask("report 2026-02-18", chat=chat, mention=False)}
+
+
+# --- The slash command -----------------------------------------------------------------------
+
+
+def test_the_slash_command_is_registered_once_and_keeps_what_others_registered(server, world):
+    server.scopes |= {"application:app_slash_command:read", "application:app_slash_command:write"}
+    server.slash_commands["cmd_a"] = {"command_id": "cmd_a", "command": "digest", "description": {"default_value": "x"}}
+    server.slash_commands["cmd_b"] = {"command_id": "cmd_b", "command": "other", "description": {"default_value": "y"}}
+    for _ in range(2):
+        slash.register(Api(APP_ID, APP_SECRET, server.root, now=server._clock), "What changed")
+    known = {each["command"]: each["description"]["default_value"] for each in server.slash_commands.values()}
+    assert known == {"digest": "What changed", "日报": "What changed", "other": "y"}
+    written = [request for request in server.requests if "slash" in request and not request.startswith("GET")]
+    assert len(written) == 2
+
+
+def test_an_application_that_may_register_no_slash_command_starts_all_the_same(feishu, caplog):
+    assert feishu.ask("help")
+    assert "99991672" in "".join(record.getMessage() for record in caplog.get_records("setup"))
+
+
 # --- Where the bot is ------------------------------------------------------------------------
 
 
@@ -634,10 +744,11 @@ def test_a_group_that_takes_the_bot_in_is_welcomed_with_a_button_that_works(feis
     ack = feishu.server.press(hello, "Follow a repository")
     assert ack.data["toast"]["type"] == "info"
     (form,) = feishu.answers(hello)
-    assert form["root_id"] == hello["message_id"]
+    assert form["open_id"] == USER
     feishu.server.submit(form, {"repo": feishu.path})
     (told,) = feishu.answers(form)
     assert "now follows" in feishu.server.shown(told)
+    assert told["root_id"] == hello["message_id"]
     assert [s.place for s in feishu.world.store.subscriptions()] == [Place("feishu", "oc_new")]
 
 
@@ -684,16 +795,20 @@ def test_news_of_a_group_that_come_again_later_count_once(feishu):
 
 
 @pytest.mark.parametrize("feishu", [0.0], indirect=True)
-def test_who_waits_is_told_that_the_bot_is_at_it(feishu, monkeypatch):
+def test_who_waits_is_told_that_the_bot_is_at_it_until_the_answer_comes(feishu, monkeypatch):
     held, answer = threading.Event(), feishu.world.interpreter.answer
     monkeypatch.setattr(feishu.world.interpreter, "answer", lambda request: held.wait(10) and answer(request))
-    asked = feishu.server.say("help")
-    (told,) = feishu.wait(feishu.posted)
-    assert "Working on it" in feishu.server.shown(told)
-    held.set()
-    _, answered = feishu.answers(asked)
-    assert "/digest 6344" in feishu.server.shown(answered)
-    assert answered["thread_id"] == told["thread_id"]
+    for kind in ("group", "topic"):  # where a card can be one person's, and where not
+        held.clear()
+        feishu.server.add_group(kind, kind=kind)
+        asked = feishu.server.say("help", kind)
+        (told,) = feishu.wait(lambda: feishu.posted(kind))  # noqa: B023
+        assert "Working on it" in feishu.server.shown(told)
+        assert ("open_id" in told) == (kind == "group")
+        held.set()
+        (answered,) = feishu.answers(asked)
+        assert "/digest 6344" in feishu.server.shown(answered)
+        assert told["deleted"]
 
 
 def test_everybody_is_acknowledged_within_a_second_while_fifty_wait(feishu, monkeypatch):
@@ -706,7 +821,7 @@ def test_everybody_is_acknowledged_within_a_second_while_fifty_wait(feishu, monk
     assert all((ack.code, ack.seconds < 1) == (200, True) for ack in feishu.acks)
     held.set()
     feishu.idle()
-    replied = [m["root_id"] for m in feishu.posted() if m["root_id"] in {a["message_id"] for a in asked}]
+    replied = [m["root_id"] for m in feishu.posted() if m.get("root_id") in {a["message_id"] for a in asked}]
     assert sorted(replied) == sorted(m["message_id"] for m in asked)
 
 

@@ -578,6 +578,36 @@ def test_each_endpoint_needs_one_of_its_scopes(server, bot, method, path, scopes
     assert [v["subject"] for v in told["error"]["permission_violations"]] == scopes.split()
 
 
+PRIVATE = "/open-apis/ephemeral/v1"
+
+
+def test_a_private_card_is_one_persons_in_an_ordinary_group(server, bot):
+    server.add_group("oc_topics", kind="topic")
+    sent = {"chat_id": "oc_1", "open_id": USER, "msg_type": "interactive", "card": card(md())}
+    for wrong, code in (
+        ({"chat_id": "oc_topics"}, 18053),
+        ({"chat_id": server.p2p().name}, 18053),
+        ({"open_id": "ou_elsewhere"}, 18054),
+        ({"card": json.dumps(sent["card"])}, 18055),
+        ({"card": card({"tag": "action"})}, 230099),
+    ):
+        assert bot.code("POST", f"{PRIVATE}/send", sent | wrong) == code
+    name = bot.ask("POST", f"{PRIVATE}/send", sent)[1]["data"]["message_id"]
+    assert [each["open_id"] for each in server.group("oc_1").private] == [USER]
+    assert server.group("oc_1").messages == []
+    assert bot.reply(name)["code"] == 230001  # it can be neither answered nor changed
+    assert bot.code("PATCH", f"{IM}/messages/{name}", {"content": json.dumps(sent["card"])}) == 230001
+    assert bot.code("POST", f"{PRIVATE}/delete", {"message_id": name}) == 0
+    assert bot.code("POST", f"{PRIVATE}/delete", {"message_id": name}) == 18056
+
+
+def test_a_bot_takes_its_own_messages_back_once(server, bot):
+    mine = bot.send()["data"]["message_id"]
+    theirs = server.group("oc_1").post_by(USER, "x")["message_id"]
+    assert bot.code("DELETE", f"{IM}/messages/{theirs}") == 230026
+    assert [bot.code("DELETE", f"{IM}/messages/{mine}") for _ in range(2)] == [0, 230110]
+
+
 def test_granted_scopes_are_told(server, bot):
     told = bot.ask("GET", "/open-apis/application/v6/scopes")[1]["data"]["scopes"]
     assert {scope["scope_name"] for scope in told if scope["grant_status"] == 1} == server.scopes
@@ -587,8 +617,8 @@ def test_granted_scopes_are_told(server, bot):
 
 
 def test_what_is_unknown_is_written_down(server, bot):
-    assert ask_status(server, "DELETE", f"{IM}/messages/om_1") == 404
-    assert server.unknown == [f"DELETE {IM}/messages/om_1"]
+    assert ask_status(server, "PUT", f"{IM}/messages/om_1") == 404
+    assert server.unknown == [f"PUT {IM}/messages/om_1"]
     bot.send(colour="red")
     bot.list(page="1")
     assert [v.split(": ", 1)[1] for v in server.violations] == ["unknown body ['colour']", "unknown query ['page']"]

@@ -388,10 +388,10 @@ def test_an_event_in_many_pieces_is_put_together(server, world):
     server.socket.part = 100
     chat = chat_of(server)
     with listening(chat, world):
-        asked = server.say("help " + "x" * 3_000)
+        server.say("help " + "x" * 3_000)
         idle(chat)
-        assert answered(server) == once([asked])
-        assert "characters" in server.shown(server.group("oc_1").messages[-1])
+        (told,) = server.group("oc_1").private
+        assert "characters" in server.shown(told)
 
 
 def test_what_was_acknowledged_before_the_end_is_answered_and_the_rest_by_the_next_process(server, world, monkeypatch):
@@ -485,28 +485,28 @@ def test_feishus_first_question_is_answered(feishu):
 
 
 def test_messages_buttons_and_forms_come_over_http_too(feishu, server):
-    asked = server.say("subscribe")
+    server.say("subscribe")
     feishu.idle()
-    (form,) = server.thread("oc_1", asked["message_id"])
+    (form,) = server.group("oc_1").private
     ack = server.submit(form, {"repo": "team/app", "zone": "Mars/Base"})
     assert (ack.code, ack.data["toast"]["type"], ack.seconds < 1) == (200, "error", True)
-    asked = server.say("settings")
+    server.say("settings")
     feishu.idle()
-    (card,) = server.thread("oc_1", asked["message_id"])
+    (_, card) = server.group("oc_1").private
     ack = server.press(card, "Follow a repository")
     assert (ack.code, ack.data["toast"]["type"], ack.seconds < 1) == (200, "info", True)
     feishu.idle()
-    assert len(server.thread("oc_1", asked["message_id"])) == 2
+    assert len(server.group("oc_1").private) == 3
     assert server.deliver(server.event("not.thought.of")).code == 200
 
 
 @pytest.mark.parametrize("twice", ["message", "button"])
 def test_what_is_replayed_is_answered_and_done_once(feishu, server, twice):
-    asked, event = feishu.asks("settings")
+    _, event = feishu.asks("settings")
     if twice == "button":
         server.deliver(event)
         feishu.idle()
-        (card,) = server.thread("oc_1", asked["message_id"])
+        (card,) = server.group("oc_1").private
         events = []
         server.deliver = lambda event, **_: (events.append(event), Ack(0, None, 0))[1]
         server.press(card, "Follow a repository")
@@ -514,7 +514,7 @@ def test_what_is_replayed_is_answered_and_done_once(feishu, server, twice):
     sent = feishu.signed(event)
     assert [feishu.send(*sent)[0] for _ in range(3)] == [200, 200, 200]
     feishu.idle()
-    assert len(server.thread("oc_1", asked["message_id"])) == (1 if twice == "message" else 2)
+    assert len(server.group("oc_1").private) == (1 if twice == "message" else 2)
 
 
 def test_headers_count_however_they_are_spelt(feishu, server):

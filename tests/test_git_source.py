@@ -1661,3 +1661,15 @@ def test_several_threads_look_at_once(source, looks):
     expected = looked(source, looks.path, commit)
     with ThreadPoolExecutor(6) as pool:
         assert list(pool.map(lambda _: looked(source, looks.path, commit), range(12))) == [expected] * 12
+
+
+def test_what_came_later_is_read_where_the_content_of_a_file_is_missing(source, build):
+    build.commit("one", at(1), {"a": "1\n2\n3\n"})
+    build.commit("two", at(2), {"a": "1\n2\n4\n", "b": "large\n"}, message="Revert it")
+    history = build.finish()
+    blob = git(history.path, "rev-parse", "main:b")
+    one = source.commit(str(history.path), history.sha("one"))
+    (history.path / "objects" / blob[:2] / blob[2:]).unlink()
+    (later,) = source.later(str(history.path), "", one, NEXT_DAY)
+    assert (later.subject, [file.path for file in later.files]) == ("Revert it", ["a", "b"])
+    assert source.touching(str(history.path), "", ["a"], 1) == (later,)

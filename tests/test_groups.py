@@ -20,12 +20,13 @@ from adapters.chats.feishu import cards
 from adapters.chats.slack import blocks
 from adapters.sources.git.source import GitSource
 from bot.addresses import is_group
+from bot.conversation import operator
 from bot.delivery.early import coming_job
-from bot.errors import Forbidden, NoRight, NotFound, Unavailable
+from bot.errors import Forbidden, NoRight, NotFound, Unavailable, UsageError
 from bot.posts import group, report
 from bot.rights import Right, Rights, Who
 from bot.texts import Texts
-from bot.values import Place, StepState, Subscription, Table
+from bot.values import DeliveryState, Place, Request, StepState, Subscription, Table
 
 OTHER = Place("slack", "T1/C2")
 
@@ -290,6 +291,26 @@ def test_each_commit_is_told_once_over_days_on_which_repositories_fail(bot, monk
     assert len(made) > 8
 
 
+def test_a_digest_of_a_group_that_was_given_up_is_built_anew_when_it_is_tried_again(bot, monkeypatch):
+    followed = follow(bot)
+    bot.at("18T09:00")
+    commit(bot, "a", "one", DAY + timedelta(hours=3))
+
+    def refuse(*_):
+        raise Unavailable("slack_failed", error="x")
+
+    monkeypatch.setattr(bot.chat, "post", refuse)
+    bot.at("19T09:00")
+    (delivery,) = bot.store.deliveries(followed.id, DeliveryState.DUE)
+    bot.store.keep_delivery(replace(delivery, state=DeliveryState.FAILED))
+    assert bot.store.delivered_shas(followed.id, 0) == set()
+    monkeypatch.undo()
+    operator.retry(bot.store, delivery.id, bot.time.moment)
+    bot.tick()
+    assert told(bot, followed) == [[], ["team-a:fix: one"]]
+    assert len(bot.store.delivered_shas(followed.id, 0)) == 1
+
+
 def test_a_commit_of_a_fork_is_told_once(bot):
     followed = follow(bot)
     for name in ("x", "y"):
@@ -385,6 +406,29 @@ def test_a_group_ends_in_a_star(name, group):
     assert is_group(name) is group
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("team/app-*", "team/app-*"),
+        ("https://github.com/team/*", "team/*"),
+        ("GitHub.com/team/app-*", "team/app-*"),
+        ("https://gitlab.com/team/*", ""),
+        ("git@github.com:team/*", ""),
+        ("te*m/app*", ""),
+    ],
+)
+def test_a_group_goes_by_its_name_or_address(tmp_path, time, typed, meant):
+    world = World(tmp_path, time)
+    naming = world.interpreter.context(Request("", CHANNEL, "U1")).naming
+    if meant:
+        assert naming.spelled(typed) == meant
+    else:
+        with pytest.raises(UsageError) as refused:
+            naming.spelled(typed)
+        assert refused.value.key == "group_unclear"
+    world.close()
+
+
 def test_the_folders_of_a_group_are_repositories_that_lie_there(tmp_path):
     for name in ("team-a", "team-b.git", "other"):
         build = Builder(tmp_path / name)
@@ -419,6 +463,31 @@ def test_an_organisation_is_listed_whole_and_a_person_has_public_repositories(tm
         assert [r.name for r in known.group("ann/*")] == ["ann/tool"]
         with pytest.raises(NotFound):
             known.group("nobody/*")
+
+
+def test_of_an_organisation_a_channel_sees_what_is_public_and_what_it_has_a_right_to(tmp_path, monkeypatch, time):
+    monkeypatch.setattr("github.Requester.time", SimpleNamespace(sleep=lambda _: None))
+    paths = {}
+    for name in ("app", "lib", "secret"):
+        build = Builder(tmp_path / name)
+        build.commit("one", DAY + timedelta(hours=3), {f"{name}.py": lines(1, 9)}, message=f"fix: in {name}")
+        paths[f"Team/{name}"] = build.finish().path
+    time.moment = DAY + timedelta(hours=33)
+    world = World(tmp_path, time, rights=[Right("T1", "C2", "team/secret")])
+    with GitHubServer(paths, private=["Team/secret"]) as server:
+        source = github(server, TOKEN)
+        world.sources = lambda _: source
+        (begun,) = world.ask("subscribe team/* at 9am daily", CHANNEL)
+        assert "2 (Team/app, Team/lib)" in words(begun.headline)
+        assert world.store.subscriptions(CHANNEL)[0].repo == "Team/*"
+        (open_to_all,) = world.ask("2026-02-18 team/*", CHANNEL)
+        (with_right,) = world.ask("2026-02-18 team/*", OTHER)
+    world.close()
+    said = [words(m) for m in (open_to_all.headline, *open_to_all.replies)]
+    assert "2 of 2 repositories" in said[0]
+    assert "secret" not in "".join(said)
+    assert "3 of 3 repositories" in words(with_right.headline)
+    assert "fix: in secret" in words(with_right.headline)
 
 
 def test_a_group_is_bounded_by_what_may_be_followed():

@@ -17,6 +17,7 @@ from bot.delivery import schedule
 from bot.languages import LANGUAGES
 from bot.posts import labels
 from bot.posts import post as digests
+from bot.posts.group import Group, group_post
 from bot.texts import Texts
 from bot.values import (
     Analysis,
@@ -340,3 +341,25 @@ def test_it_is_typed_shown_and_asked_by_the_form(bot):
     assert "yes, report, no" in bot.world.said(f"subscribe {bot.repo} threads maybe")
     assert bot.store.subscriptions()[0].threads is Threads.REPORT
     assert "In the thread" not in bot.world.said(f"subscribe {bot.repo} threads yes lang en")
+
+
+# --- Several repositories --------------------------------------------------------------------
+
+
+def test_a_group_says_what_to_read_of_all_by_weight():
+    other = replace(REPOSITORY, name="team/web", title="team/web", url="https://github.com/team/web")
+    both = (THREE, replace(digest(entry(1, score=0.7, reason="security"), entry(6, LOW)), repository=other))
+    group = Group("team/*", THREE.period, 2, both)
+    post = group_post(group, EN, (Attachment("a.md", "text"),))
+    assert text(post.headline, "What to read") == [
+        "🔴 team/app: feat: part 2 (#2) · Hold the release. · security (also team/web#1)",
+        "🔴 team/web: feat: part 1 (#1) · The patch does 1.",
+        "🔴 team/app: feat: part 3 (#3) · The patch does 3. · breaking change (also team/app#1)",
+        "🔴 team/app: feat: part 1 (#1) · The patch does 1.",
+    ]
+    order = [part.heading for part in post.headline.parts if isinstance(part, Text | Table)]
+    assert order.index("What to read") < order.index("team/app")
+    assert [
+        reply.key for reply in group_post(group, EN, (Attachment("a.md", "x"),), threads=Threads.REPORT).replies
+    ] == ["report"]
+    assert group_post(group, EN, (Attachment("a.md", "x"),), threads=Threads.NONE).replies == ()

@@ -270,7 +270,7 @@ def test_the_service_delivers_answers_tells_what_is_measured_and_ends(service, t
     try:
         service.slack.socket.wait_connected(30)
         until = time.monotonic() + 30
-        while not any("Full report" in m["text"] for m in service.slack.messages["C1"]):
+        while not any("Full report" in m["text"] for m in service.slack.channels["C1"].messages):
             assert time.monotonic() < until
             time.sleep(0.05)
         answers = {}

@@ -69,6 +69,8 @@ SIGHTS = (
     Sight(Look(LookKind.WORD, "limit")),
     Sight(Look(LookKind.WORD, "pause"), unread=3),
 )
+INQUIRY = asking.Inquiry(REPOSITORY, "main", "why was it changed?", [("who?", "Ann.")], "2026-02-19, Thursday", "en")
+SHOWN = (f"[S1] landed in the last 7 days:\n{asking.commit_line(DAY[0])}", f"[S2] {asking.commit_shown(DAY[0], SEEN)}")
 GRADE = Grade(Importance.HIGH, (), "breaking change", "A failed start is tried again.", 0.9, "starting")
 
 
@@ -87,6 +89,7 @@ def questions(language: str) -> dict[str, Question]:
         asking.merge_question(REPOSITORY, DAY[0], [PART, PART], language),
         asking.overview_question(REPOSITORY, entries, language),
         asking.overview_question(REPOSITORY, entries, language, rollup=True),
+        asking.step_question(INQUIRY._replace(language=language), SHOWN, 3),
     )
     return {question.name: question for question in made}
 

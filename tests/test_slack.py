@@ -279,7 +279,7 @@ def test_a_wrong_token_and_an_unknown_channel_are_told(server, chat, time):
 
 
 def test_a_file_goes_into_the_thread(chat, server):
-    chat.post(CHANNEL, replace(HELLO, parts=(Attachment("report.md", "# 报告"),)))
+    chat.post(CHANNEL, replace(HELLO, parts=(*HELLO.parts, Attachment("report.md", "# 报告"))))
     assert [(f["content"], f["thread_ts"]) for f in server.files] == [("# 报告", server.messages["C1"][0]["ts"])]
 
 

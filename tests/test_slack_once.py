@@ -24,7 +24,8 @@ from bot.values import Attachment, Message, Place, Span, Text
 CHANNEL = Place("slack", "C1")
 HELLO = Message("headline", (Span("Hello"),), (Text(((Span("world"),),)),))
 LONG = Message("long", (Span("Long"),), (Text(tuple((Span("word " * 300),) for _ in range(20))),))
-FILES = replace(HELLO, key="report", parts=(Attachment("a.md", "# 报告"), Attachment("a.html", "<p>")))
+REPORT = replace(HELLO, key="report", parts=(Attachment("a.md", "# 报告"), Attachment("a.html", "<p>")))
+FILES = replace(REPORT, parts=(*HELLO.parts, *REPORT.parts))
 
 
 @pytest.fixture
@@ -218,6 +219,24 @@ def test_files_of_the_same_names_in_another_message_are_not_taken_for_it(server,
     assert len(shares(server)) == 3
 
 
+def test_a_report_is_one_message_with_its_words_and_is_shared_once(server, time, chat):
+    thread, asked = chat.post(CHANNEL, HELLO), replace(REPORT, title=(Span("Hello again <!here>"),))
+    chat.post(thread, asked)  # somebody asked for the same files, which is another message
+    first = once(time, name="d1/report")
+    for again in (True, True, False):
+        chat.post(thread, REPORT, replace(first, again=again))
+    assert [m["text"] for m in all_in(server)[1:]] == ["Hello again &lt;!here&gt;", "Hello", "Hello"]
+    assert shares(server) == 3 * [["a.md", "a.html"]]
+    assert {m["thread_ts"] for m in all_in(server)[1:]} == {thread.thread}
+
+
+def test_a_report_that_an_earlier_version_shared_is_not_shared_again(server, time, chat):
+    thread, first = chat.post(CHANNEL, HELLO), once(time, name="d1/report")
+    chat.post(thread, FILES, first)  # its words in a message of their own
+    chat.post(thread, REPORT, replace(first, again=True))
+    assert len(shares(server)) == 1
+
+
 @pytest.mark.parametrize("fault", [DROPPED, LOST, BUSY, BROKEN, INTERNAL])
 def test_a_share_that_went_wrong_ends_in_one(server, time, chat, fault):
     server.queue(fault, method="files.completeUploadExternal")
@@ -261,7 +280,7 @@ class Checked:
 
 def test_the_check_is_right_before_each_send(server, time, chat):
     check = Checked(server)
-    chat.post(CHANNEL, replace(LONG, parts=(*LONG.parts, *FILES.parts)), once(time, check=check))
+    chat.post(CHANNEL, replace(LONG, parts=(*LONG.parts, *REPORT.parts)), once(time, check=check))
     sent = [n for n, m in enumerate(server.requests) if m in ("chat.postMessage", "files.completeUploadExternal")]
     assert check.seen == sent
     assert len(sent) > 3

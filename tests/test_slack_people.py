@@ -92,6 +92,7 @@ def slack(tmp_path, clock, repository, request, monkeypatch):
         listening.join(10)
         assert not listening.is_alive()
         assert (server.unknown, server.violations, server.impatient) == ([], [], [])
+        assert server.working() == []
     world.close()
 
 
@@ -122,7 +123,7 @@ def test_post_answers_in_the_channel(slack):
     assert {f["thread_ts"] for f in slack.server.files} == {headline["ts"]}
 
 
-def test_a_digest_for_one_person_is_whole_and_its_files_go_to_their_direct_messages(slack):
+def test_a_digest_for_one_person_is_whole_and_brings_no_files(slack):
     slack.follow()
     slack.type("2026-02-18")
     slack.idle()
@@ -130,8 +131,30 @@ def test_a_digest_for_one_person_is_whole_and_its_files_go_to_their_direct_messa
     assert "29 commits" in everything
     assert all(f"wrong part {n}" in everything for n in range(12))
     assert slack.server.messages["C1"] == []
+    assert slack.server.files == []
+    assert "direct messages" not in everything
+
+
+def test_a_digest_in_direct_messages_brings_no_files_unless_they_are_asked_for(slack):
+    slack.event(slack.server.direct(f"subscribe {slack.path}"))
+    slack.wait(lambda: slack.server.messages.get("DU1"))
+    slack.event(slack.server.direct("2026-02-18"))
+    slack.wait(lambda: len(slack.server.messages["DU1"]) > 2)
+    slack.idle()
+    assert slack.server.files == []
+    slack.event(slack.server.direct("report 2026-02-18"))
+    slack.wait(lambda: slack.server.files)
+
+
+def test_a_report_for_one_person_is_one_direct_message_with_its_words(slack):
+    slack.follow()
+    slack.type("report 2026-02-18")
+    slack.idle()
     assert {f["channel"] for f in slack.server.files} == {"DU1"}
-    assert "direct messages" in everything
+    (shared,) = slack.server.channels["DU1"].messages
+    assert len(shared["files"]) == 2
+    assert "Full report: repo · 2026-02-18" in shared["text"]
+    assert "direct messages" in text_of(slack.told()[-1])
 
 
 def test_one_commit_is_expanded(slack):
@@ -174,21 +197,37 @@ def test_following_is_told_to_the_whole_channel(slack):
     assert slack.told() == []
 
 
-def test_a_channel_that_the_bot_is_not_in_follows_all_the_same_and_says_what_is_missing(slack):
-    slack.server.leave("C1")
-    first, *_ = slack.type(f"subscribe {slack.path}")
+@pytest.mark.parametrize(("closed", "expected"), [("leave", "/invite"), ("archive", "archived")])
+def test_a_channel_that_the_bot_cannot_post_in_follows_nothing_and_is_told_why(slack, closed, expected):
+    getattr(slack.server, closed)("C1")
+    (told,) = slack.type(f"subscribe {slack.path}")
     slack.idle()
-    told = "".join(map(text_of, slack.told()))
-    assert "now follows" in told
-    assert "/invite" in told
-    assert first["response_type"] == "ephemeral"
+    assert expected in text_of(told)
+    assert told["response_type"] == "ephemeral"
+    assert slack.world.store.subscriptions() == ()
 
 
-def test_an_archived_channel_is_told(slack):
-    slack.server.archive("C1")
-    slack.type(f"subscribe {slack.path}")
+def test_a_channel_that_lets_only_some_post_follows_nothing(slack):
+    """Slack tells of that once something is posted."""
+    slack.server.errors["chat.postMessage"] = "restricted_action"
+    (told,) = slack.type(f"subscribe {slack.path}")
     slack.idle()
-    assert "archived" in "".join(map(text_of, slack.told()))
+    assert "posting is restricted" in text_of(told)
+    assert slack.world.store.subscriptions() == ()
+    slack.send("slash_commands", slack.server.slash("subscribe"))
+    (name,) = slack.wait(lambda: list(slack.server.views))
+    slack.interact(slack.server.submit(name, filled(**(NEW | {"repo": slack.path}))))
+    slack.wait(lambda: "posting is restricted" in words(slack.server.views[name]["blocks"]))
+    assert slack.world.store.subscriptions() == ()
+
+
+def test_following_the_same_again_is_told_to_the_person_alone(slack):
+    slack.send("slash_commands", slack.server.slash(f"subscribe {slack.path} at 08:30"))
+    slack.wait(lambda: slack.server.messages["C1"])
+    slack.idle()
+    (told,) = slack.type(f"subscribe {slack.path} at 8:30")
+    assert "already follows" in text_of(told)
+    assert len(slack.server.messages["C1"]) == 1
 
 
 def test_a_long_answer_where_the_bot_is_not_says_that_a_part_is_missing(slack):
@@ -219,14 +258,52 @@ def test_a_fault_of_the_program_is_told_with_a_reference_and_no_detail(slack, mo
 
 @pytest.mark.parametrize("slack", [0.0], indirect=True)
 def test_who_waits_is_told_that_the_bot_is_at_it(slack, monkeypatch):
-    held = threading.Event()
-    answer = slack.world.interpreter.answer
-    monkeypatch.setattr(slack.world.interpreter, "answer", lambda request: held.wait(10) and answer(request))
+    held = hold(slack, monkeypatch)
     (told,) = slack.type("help")
     assert "Working on it" in text_of(told)
     held.set()
     slack.idle()
     assert "/digest 6344" in text_of(slack.told()[-1])
+
+
+@pytest.mark.parametrize("slack", [0.0], indirect=True)
+@pytest.mark.parametrize("line", ["help", "yesterdya"])
+def test_who_waits_in_a_thread_sees_a_status_until_the_answer_comes(slack, monkeypatch, line):
+    held = hold(slack, monkeypatch)
+    slack.event(slack.server.mention(line))
+    slack.wait(slack.server.working)
+    assert slack.server.status_set == ["is working on it …"]
+    held.set()
+    slack.idle()
+    assert slack.server.working() == []
+    assert slack.server.requests.index("assistant.threads.setStatus") < slack.server.requests.index(
+        "chat.postMessage" if line == "help" else "chat.postEphemeral"
+    )
+    assert slack.server.requests[-1] != "assistant.threads.setStatus"
+
+
+@pytest.mark.parametrize("slack", [0.0], indirect=True)
+@pytest.mark.parametrize("where", ["thread", "direct"])
+def test_where_there_is_no_status_a_message_is_deleted_before_the_answer_comes(slack, monkeypatch, where):
+    slack.server.errors["assistant.threads.setStatus"] = "missing_scope"
+    held = hold(slack, monkeypatch)
+    asked = slack.server.mention("help") if where == "thread" else slack.server.direct("help")
+    channel = asked["event"]["channel"]
+    slack.event(asked)
+    slack.wait(lambda: any("Working on it" in m["text"] for m in slack.server.messages[channel]))
+    held.set()
+    slack.wait(lambda: slack.server.deleted)
+    slack.idle()
+    (answer,) = [m for m in slack.server.messages[channel] if m.get("bot_id")]
+    assert "/digest 6344" in words(answer["blocks"])
+    assert slack.server.requests[-1] == "chat.postMessage"
+
+
+def hold(slack, monkeypatch):
+    """Let nothing be answered until this is set."""
+    held, answer = threading.Event(), slack.world.interpreter.answer
+    monkeypatch.setattr(slack.world.interpreter, "answer", lambda request: held.wait(10) and answer(request))
+    return held
 
 
 def test_too_much_at_once_is_said_in_the_acknowledgement(slack, monkeypatch):
@@ -264,6 +341,21 @@ def test_a_mention_within_a_thread_stays_there(slack):
     top = slack.server.mention("hello")["event"]["ts"]
     slack.event(slack.server.mention("help", thread_ts=top))
     slack.wait(lambda: [m for m in slack.server.thread("C1", top) if m.get("blocks")])
+
+
+def test_a_question_in_a_thread_is_about_what_was_answered_there(slack):
+    slack.follow()
+    top = slack.server.mention("#203")
+    slack.event(top)
+    slack.wait(lambda: slack.server.thread("C1", top["event"]["ts"]))
+    slack.event(slack.server.mention("who wrote it?", thread_ts=top["event"]["ts"]))
+    (_, told) = slack.wait(
+        lambda: (
+            [m for m in slack.server.thread("C1", top["event"]["ts"]) if m.get("blocks")][1:]
+            and [m for m in slack.server.thread("C1", top["event"]["ts"]) if m.get("blocks")]
+        )
+    )
+    assert "was written by dev-one" in words(told["blocks"])
 
 
 def test_what_a_mention_gets_wrong_only_the_person_is_told(slack):

@@ -294,6 +294,36 @@ def test_each_method_needs_its_scope(server, client, scope, method, arguments):
     assert scope not in failed.value.response["provided"].split(",")
 
 
+def test_a_bot_deletes_what_it_wrote_and_nothing_else(server, client):
+    ts = client.chat_postMessage(channel="C1", **HELLO)["ts"]
+    theirs = server.mention("hello")["event"]["ts"]
+    assert refused(client.chat_delete, channel="C1", ts=theirs) == "cant_delete_message"
+    assert client.chat_delete(channel="C1", ts=ts)["ok"]
+    assert refused(client.chat_delete, channel="C1", ts=ts) == "message_not_found"
+
+
+def test_a_status_stands_beneath_a_message_until_the_bot_answers_takes_it_away_or_two_minutes_pass(
+    server, client, time
+):
+    ts, said = server.mention("hello")["event"]["ts"], "is working on it …"
+    assert refused(client.assistant_threads_setStatus, channel_id="C1", thread_ts="1.000001", status=said) == (
+        "invalid_thread_ts"
+    )
+    asked = {"channel_id": "C1", "thread_ts": ts}
+    ends = (
+        lambda: client.assistant_threads_setStatus(**asked, status=""),
+        lambda: client.chat_postMessage(channel="C1", thread_ts=ts, **HELLO),
+        lambda: time.sleep(121),
+    )
+    for end in ends:
+        client.assistant_threads_setStatus(**asked, status=said)
+        assert server.working() == [said]
+        end()
+        assert server.working() == []
+    server.leave("C1")
+    assert refused(client.assistant_threads_setStatus, **asked, status=said) == "not_in_channel"
+
+
 def test_where_the_bot_is_not_it_writes_and_reads_nothing(server, client, time):
     posted = {"channel": "C1", "user": "U1", "text": "x"}
     assert refused(client.chat_postEphemeral, **posted | {"user": "U9"}) == "user_not_in_channel"

@@ -95,8 +95,8 @@ def test_a_conversation_with_threads(tmp_path, clock):
     chat.listen(world.host(chat))
     said = out.getvalue()
     assert asked == [("2026-02-18", None), ("#305", "1"), ("helpp", None)]
-    assert "↳ 8" in said
-    assert said.index("↳ 8") < said.index("-- 🔴 feat(api)!: replace endpoint")
+    assert "↳ 7" in said
+    assert said.index("↳ 7") < said.index("-- 🔴 feat(api)!: replace endpoint")
     assert "-- 🟢 docs: page 5" in said
     assert "thread 9: 1-1" in said
     assert "Did you mean /digest help?" in said

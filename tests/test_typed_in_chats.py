@@ -72,6 +72,7 @@ def of_slack(typed: str) -> list[str]:
         lambda *_: None,
         SimpleNamespace(),
         lambda _: None,
+        note=lambda *_: None,
     )
     slack.inbox = taken = Taken()
     text = as_slack(typed)
@@ -85,7 +86,7 @@ def of_slack(typed: str) -> list[str]:
 
 def of_feishu(typed: str) -> list[str]:
     """The line of a text, and of a text with styles in which what looks like an address is a link."""
-    feishu = Feishu(SimpleNamespace(me=lambda: "ou_bot", post=None), SimpleNamespace())
+    feishu = Feishu(SimpleNamespace(me=lambda: "ou_bot", post=None, note=lambda *_: None), SimpleNamespace())
     feishu.inbox = taken = Taken()
     mention = {"key": "@_user_1", "id": {"open_id": "ou_bot"}, "mentioned_type": "bot"}
 

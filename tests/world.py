@@ -92,7 +92,15 @@ class World:
     def speaking(self, defaults: Defaults) -> Interpreter:
         """Who answers, where nothing is set."""
         store = self.store
-        return Interpreter(Services(self.app, store, store, store, store, self.bill, defaults))
+        bill, check = self.bill, self.check_place
+        services = Services(self.app, store, store, store, store, store, bill, defaults, check_place=check)
+        return Interpreter(services)
+
+    def check_place(self, place) -> None:
+        """Whether the bot can post there, as the chat says."""
+        chat = self.chats.get(place.chat)
+        if hasattr(chat, "check"):
+            chat.check(place)
 
     def readers(self, place, person) -> Readers:
         """Who reads, as the chat says; members, where the world is in no such chat, or in one that says nothing."""

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Protocol
 
 from bot.errors import DigestError, Unavailable
 from bot.ports import Listener
@@ -19,6 +20,18 @@ _SLOW = 2.5
 
 class Busy(Exception):
     """There is too much to do already, or the bot is stopping: nothing more can be taken now."""
+
+
+class Note(Protocol):
+    """What tells somebody who waits that the bot is at it, and disappears."""
+
+    def show(self) -> float | None:
+        """Say it; after how many seconds it is to be said again, None: never. Raises DigestError."""
+        ...
+
+    def remove(self) -> None:
+        """Take it away. Raises DigestError."""
+        ...
 
 
 class Inbox:
@@ -65,15 +78,13 @@ class Inbox:
         ending.join(self._drain)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def answer(self, request: Request, show: Callable[[Form], None] | None, note: Place) -> None:
-        """Let a request be answered, as a form where it asks for one; where that takes a while, `note` is told."""
-        slow = threading.Timer(_SLOW, self.tell, (note, f"{self._chat}.working"))
-        slow.daemon = True
-        slow.start()
+    def answer(self, request: Request, show: Callable[[Form], None] | None, note: Note) -> None:
+        """Let a request be answered, as a form where it asks for one; `note` is shown while that takes long."""
+        waiting = _Waiting(note)
         try:
-            self._listener.request(request, show)
+            self._listener.request(request, show, waiting.over)
         finally:
-            slow.cancel()
+            waiting.over()
 
     def tell(self, place: Place, key: str) -> None:
         """Say a text of the bot's; where that cannot be said, nothing more can be done."""
@@ -92,3 +103,37 @@ class Inbox:
         finally:
             with self._lock:
                 self._taken -= 1
+
+
+class _Waiting:
+    """Shows a note once somebody has waited for a while, until the answer comes and never after."""
+
+    def __init__(self, note: Note) -> None:
+        self._note = note
+        self._lock = threading.Lock()
+        self._shown = self._over = False
+        self._timer = self._after(_SLOW)
+
+    def _after(self, seconds: float) -> threading.Timer:
+        timer = threading.Timer(seconds, self._show)
+        timer.daemon = True
+        timer.start()
+        return timer
+
+    def _show(self) -> None:
+        with self._lock:
+            if self._over:
+                return
+            self._shown = True
+            with suppress(DigestError):
+                if again := self._note.show():
+                    self._timer = self._after(again)
+
+    def over(self) -> None:
+        """Take the note away, where it was shown. One that is just being shown is waited for: else it came after."""
+        with self._lock:
+            self._timer.cancel()
+            if self._shown and not self._over:
+                with suppress(DigestError):
+                    self._note.remove()
+            self._over = True

@@ -74,7 +74,9 @@ def _sent(part: Part[_Mark], place: Place, beneath: Place) -> str:
 
 
 def _sent_before(place: Place, pages: Sequence[_Mark], files: Sequence[_Mark], look: Look[_Mark]) -> dict[_Mark, str]:
-    """What is there of a message: ids by mark. Without a page of it, files of the same names are another message's."""
+    """What is there of a message: ids by mark. Where no page of it is there, files of the same names are another's."""
+    if not pages:
+        return look(place, files)
     if place.thread:
         found = look(place, [*pages, *files])
         return found if found.keys() & set(pages) else {}

@@ -86,6 +86,9 @@ class Terminal:
     def ahead(self) -> None:
         """None: it has no clock of its own."""
 
+    def check(self, place: Place) -> None:
+        """Nothing is known before something is posted."""
+
     def readers(self, place: Place, person: str) -> Readers:  # noqa: ARG002  # it is one person's
         """The operator."""
         return Readers(alone=True)

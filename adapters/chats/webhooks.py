@@ -132,6 +132,9 @@ class WebhookChat(ABC, Generic[Page]):
     def ahead(self) -> None:
         """None: whoever answers need not prove who it is."""
 
+    def check(self, place: Place) -> None:
+        """Nothing is known before something is posted."""
+
     def readers(self, place: Place, person: str) -> Readers:  # noqa: ARG002  # nobody can be asked
         """Nobody in particular: who reads there, the operator knows, who named it."""
         return Readers()

@@ -28,7 +28,7 @@ _NAMED: LiteralString = (
 
 
 def at_once() -> int:
-    """What stands in `due` of a subscription of which something was changed."""
+    """What `due` has for a subscription that was changed."""
     return -1 - secrets.randbits(62)
 
 

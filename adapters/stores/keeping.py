@@ -28,6 +28,7 @@ _NOT_ASKED: LiteralString = (
     "AND (channel = ? OR asker != '' AND asker = ANY(?))"
 )
 """Takes who asked, and where, from what the language model took; the day's sum stays."""
+_IN_THREADS: tuple[LiteralString, ...] = ("muted", "turns")
 
 
 class KeepingPart(Part):
@@ -70,6 +71,7 @@ class KeepingPart(Part):
         known = self._names(repo)
 
         def forget(db: Session) -> int:
+            db.run("DELETE FROM turns WHERE lower(repo) = lower(?)", repo)
             for name in known:
                 db.run(f"DELETE FROM told_commits WHERE repo = {_REPO}", name)  # noqa: S608
             return db.run("DELETE FROM subscriptions WHERE lower(repo) = lower(?)", repo)
@@ -88,9 +90,10 @@ class KeepingPart(Part):
             rows = db.all("SELECT id, place FROM subscriptions")
             alone = [number for number, place in rows if _parts(place)[:2] == [chat, channel]]
             gone = db.run("DELETE FROM subscriptions WHERE id = ANY(?)", alone)
-            threads = [place for (place,) in db.all("SELECT place FROM muted")]
-            own = [place for place in threads if _parts(place)[:2] == [chat, channel]]
-            db.run("DELETE FROM muted WHERE place = ANY(?)", own)
+            for table in _IN_THREADS:
+                threads = [place for (place,) in db.all(f"SELECT DISTINCT place FROM {table}")]  # noqa: S608
+                own = [place for place in threads if _parts(place)[:2] == [chat, channel]]
+                db.run(f"DELETE FROM {table} WHERE place = ANY(?)", own)  # noqa: S608
             gone += db.run(_NOT_ASKED, chat, channel, names)
             for table, column in self._columns_of_people(db):
                 gone += db.run(f'DELETE FROM "{table}" WHERE "{column}" = ANY(?)', names)  # noqa: S608  # the catalogue's
@@ -126,6 +129,7 @@ class KeepingPart(Part):
     def _forget(self, name: str) -> None:
         """Forget commits, what became of them, their words, analyses and digests of a repository."""
         self._write("DELETE FROM digests WHERE repo = ?", name)
+        self._write("DELETE FROM turns WHERE repo = ?", name)
         self._write(f"DELETE FROM analyses WHERE repo = {_REPO}", name)  # noqa: S608
         self._write(f"DELETE FROM links WHERE repo = {_REPO}", name)  # noqa: S608
         self._forget_commits(name)

@@ -1,6 +1,6 @@
 """How far every delivery got, and which commits it reported: the tables `deliveries`, `told` and `told_commits`.
 
-Whoever plans for a subscription locks its row, whoever changes a delivery the delivery's, until the transaction ends.
+Planning for a subscription locks its row, changing a delivery locks the delivery's, until the transaction ends.
 """
 
 from collections.abc import Iterable

@@ -43,6 +43,7 @@ MOVED = (
     Table("links", "repo, sha, later, certain, body", 3),
     Table("follow_ups", "place, sha, later, at, subscription, delivery", 3),
     Table("muted", "place, at", 1),
+    Table("turns", "place, at, person, repo, body", 2),
     Table("usage", _USAGE, 14),
     Table("unsettled", "place, at", 1),
     Table("learned", "about, what, at", 1),

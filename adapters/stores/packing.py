@@ -1,7 +1,7 @@
-"""Text as it is kept: compressed, by zlib, which knows beforehand what stands in most of it. Pure.
+"""Text as it is stored: compressed with zlib, primed with what is in most of it. Pure.
 
-A year of fifty repositories takes half the room so. The first byte of what is packed names what was known beforehand:
-what has been released is never changed, another one gets another number.
+A year of fifty repositories takes half the space this way. The first byte of packed text names the dictionary: a
+released one never changes, another one gets another number.
 """
 
 import re
@@ -60,5 +60,5 @@ def unpacked(kept: bytes) -> str:
 
 
 def either(text: str, kept: bytes | None) -> str:
-    """What stands in a row, which an earlier version kept as plain text."""
+    """The text of a row, which an earlier version stored as plain text."""
     return text if kept is None else unpacked(kept)

@@ -1,6 +1,6 @@
-"""What all parts of a store stand on, whichever database keeps it: sessions, transactions, and rows that are read.
+"""What all parts of a store are based on, in either database: sessions, transactions, and reading rows.
 
-SQL stands once, in what SQLite and PostgreSQL both understand: `?` for a value, `= ANY(?)` for a list of them, and
+SQL is written once, in what SQLite and PostgreSQL both understand: `?` for a value, `= ANY(?)` for a list of them, and
 PostgreSQL's `FOR …` for the rows that are locked until the transaction ends. SQLite needs no locks, since one writes at
 a time, and its sessions leave them out.
 """

@@ -72,6 +72,7 @@ TABLES = (
     "links",
     "follow_ups",
     "muted",
+    "turns",
 )
 """The tables that hold what must be remembered; the others can be built from them."""
 

@@ -1,6 +1,6 @@
-"""A number beside the database: a file elsewhere that says how often the ledger was written, so that a loss is noticed.
+"""A number outside the database: a file that says how often the ledger was written, so that a loss is noticed.
 
-It is written after the database's own commit and before anybody acts on what was kept. So it is never ahead of the
+It is written after the database's own commit and before anybody acts on what was stored. So it is never ahead of the
 database, unless the database is an older one: a backup, or one whose write-ahead log is gone.
 """
 

@@ -507,6 +507,12 @@ class Hosts:
         """Whether a text has the form of GitHub's `owner/name`."""
         return bool(_NAME.fullmatch(text))
 
+    def group(self, text: str) -> str:
+        """GitHub's group that a text names, `owner/*` or `owner/team-*`, also by its address; empty for none."""
+        rest = text.partition("://")[2] or text
+        rest = rest[len(self.github) + 1 :] if rest.lower().startswith(f"{self.github}/") else text
+        return rest if rest.endswith("*") and self.is_name(f"{rest[:-1]}x") else ""
+
     def key(self, name: str) -> str:
         """The same for every spelling of one repository, and for its name; empty for a path of this machine."""
         if self.is_name(name):

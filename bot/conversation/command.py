@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.addresses import is_group
 from bot.app import App
 from bot.commits.hosts import Hosts
 from bot.conversation import dates
@@ -13,10 +14,10 @@ from bot.conversation.naming import Naming
 from bot.errors import UsageError
 from bot.judgement.asker import Bill
 from bot.languages import BASE
-from bot.ports import Archive, Database, Ledger, Subscriptions
+from bot.ports import Archive, Database, Ledger, Subscriptions, Talks
 from bot.rights import Who
 from bot.texts import COMMAND, Texts, words_of
-from bot.values import TERMINAL, Account, Form, Period, Place, Post, Request, Scope, Subscription, one_line
+from bot.values import TERMINAL, Account, Form, Period, Place, Post, Repository, Request, Scope, Subscription, one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class Services:
     """What commands work with; `by_operator` says that the operator types, also where another place is meant.
 
     `command` is what who reads the answer types before a line; `is_folder` says of a word whether it names a repository
-    in the folder that the operator works in.
+    in the folder that the operator works in; `check_place` raises NotFound or Forbidden for a channel in which the bot
+    cannot post.
     """
 
     app: App
@@ -50,11 +52,13 @@ class Services:
     subscriptions: Subscriptions
     ledger: Ledger
     database: Database
+    talks: Talks
     bill: Bill
     defaults: Defaults
     by_operator: bool = False
     command: str = COMMAND
     is_folder: Callable[[str], bool] = lambda _: False
+    check_place: Callable[[Place], None] = lambda _: None
 
     def texts(self, language: str) -> Texts:
         """The labels for who reads the answer."""
@@ -66,7 +70,7 @@ class Context:
     """A request, read once: its words, its command, and what its place has set.
 
     `place` is where the answer goes, `who` who reads it, `naming` finds what is meant for them, `problem` says what of
-    the line cannot be read.
+    the line cannot be read. With `aloud` it was asked for that everybody sees the answer.
     """
 
     request: Request
@@ -79,6 +83,7 @@ class Context:
     naming: Naming
     services: Services
     problem: UsageError | None = None
+    aloud: bool = False
 
     @property
     def now(self) -> datetime:
@@ -96,6 +101,13 @@ class Context:
         if self.who.by_operator or self.services.app.repositories.rights.is_operator(self.place):
             return TERMINAL
         return Account(self.place.chat, self.place.channel, self.who.person)
+
+    def repositories(self, named: str = "") -> list[Repository]:
+        """The repositories that are meant, those of groups one by one. Raises as `Naming.meant` does."""
+        if not named:
+            return self.naming.single()
+        found = self.naming.meant(named)
+        return [m for each in found for m in (self.naming.members(each) if is_group(each.name) else (each,))]
 
     def subscribed(self, repo: str) -> Subscription:
         """The place's subscription of `repo`, or what a new one would be."""

@@ -5,15 +5,17 @@ Everything that comes from a chat comes through here: lines, forms, and the chan
 
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from bot.conversation import forms
 from bot.conversation.interpreter import Interpreter
 from bot.delivery.resting import rest, wake
 from bot.delivery.sending import deliver
-from bot.errors import ConfigError, DigestError, Forbidden, NotFound
+from bot.errors import ConfigError, DigestError, Forbidden, NotFound, ThreadGone
 from bot.ports import Chat, Leases, Ledger, Subscriptions
 from bot.texts import Texts
 from bot.values import Attachment, Form, Line, Message, MessageKind, Place, Post, Problem, Request, Span, Text
@@ -46,23 +48,33 @@ class Host:
 
     # --- What people ask ---------------------------------------------------------------------
 
-    def request(self, request: Request, show: Callable[[Form], None] | None = None) -> None:
-        """Answer a request where it was made, once."""
+    def request(
+        self, request: Request, show: Callable[[Form], None] | None = None, before: Callable[[], None] = lambda: None
+    ) -> None:
+        """Answer a request where it was made, once; `before` is called right before the answer."""
 
         def answer() -> None:
             if request.id and not self.first(request.id):
                 return
             context = self._interpreter.context(request, in_public=True)
             if show and (form := self._interpreter.form(context)):
+                before()
                 show(form)
                 return
-            posts, texts = self._interpreter.answer(context), context.texts
             if context.command and context.command.begins:
-                texts = self._interpreter.texts(context.place)  # in the language that was just chosen
+                with self._beginning(context.place):
+                    posts = self._interpreter.answer(context)
+                    before()
+                    self._announce(context.place, request, posts)
+                return
+            posts = self._interpreter.answer(context)
+            if not (context.command and context.command.files):
+                posts = self._with_files_for_all(context.place, request.user, posts)
+            before()
             for post in posts:
-                self._deliver(context.place, request, post, texts)
+                self._deliver(context.place, request, post, context.texts, aloud=context.aloud)
 
-        self._guarded(request, answer)
+        self._guarded(request, answer, before)
 
     def problem(self, place: Place, values: Mapping[str, str]) -> Problem | None:
         """What is wrong with a filled-in form, as far as that can be known without asking anybody."""
@@ -72,17 +84,25 @@ class Host:
         """Do what a filled-in form asks, and announce it; or say what is wrong with it."""
         try:
             context = self._interpreter.context(replace(request, text=forms.line(values)))
-            posts = self._interpreter.run(context)
+            with self._beginning(request.place):
+                posts = self._interpreter.run(context)
+                said = partial(self._announce, request.place, request, posts)
+                self._guarded(request, said, passing=(NotFound, Forbidden))
         except DigestError as error:
             return self._interpreter.complaint(request.place, values, error)
-
-        def announce() -> None:
-            texts = self._interpreter.texts(request.place)  # in the language that was just chosen
-            for post in posts:
-                self._deliver(request.place, request, post, texts)
-
-        self._guarded(request, announce)
         return None
+
+    @contextmanager
+    def _beginning(self, place: Place) -> Iterator[None]:
+        """What a channel begins to follow meanwhile; nothing of it, where the bot cannot say so there."""
+        known = {each.id for each in self._subscriptions.subscriptions(place.whole)}
+        try:
+            yield
+        except (NotFound, Forbidden):
+            for each in self._subscriptions.subscriptions(place.whole):
+                if each.id not in known:
+                    self._subscriptions.unsubscribe(each.id)
+            raise
 
     def first(self, name: str) -> bool:
         """Whether something that people did comes for the first time, to whichever process."""
@@ -124,14 +144,43 @@ class Host:
 
     # --- Answering ---------------------------------------------------------------------------
 
-    def _deliver(self, place: Place, request: Request, post: Post, texts: Texts) -> None:
+    def _with_files_for_all(self, place: Place, person: str, posts: tuple[Post, ...]) -> tuple[Post, ...]:
+        """Posts for which nobody asked files: with their reports where others read them too, else without.
+
+        One person has a button for the report.
+        """
+        if not any(reply.kind is MessageKind.REPORT for post in posts for reply in post.replies):
+            return posts
+        return tuple(map(_without_report, posts)) if self._is_alone(place, person) else posts
+
+    def _is_alone(self, place: Place, person: str) -> bool:
+        """Whether one person alone reads at a place, as far as the chat says."""
+        about = replace(place, viewer=person or None)  # who the others are is not asked after: that takes many calls
+        try:
+            return place.viewer is not None or self._chat.readers(about, person).alone
+        except DigestError:
+            return False
+
+    def _announce(self, place: Place, request: Request, posts: tuple[Post, ...]) -> None:
+        """Say what was begun, to everybody, in the language that was just chosen. Raises as `Chat.post` does."""
+        texts = self._interpreter.texts(place)
+        for post in posts:
+            if post.headline.kind is not MessageKind.ANNOUNCEMENT:
+                self._deliver(place, request, post, texts)
+                continue
+            try:
+                deliver(self._chat, replace(place, viewer=None), post, texts)
+            except ThreadGone:  # what was asked was taken back, and is done all the same
+                deliver(self._chat, place.whole, post, texts)
+
+    def _deliver(self, place: Place, request: Request, post: Post, texts: Texts, *, aloud: bool = False) -> None:
         """Post an answer at a place.
 
         What concerns everybody is for everybody, unless the chat does not let the bot in: then the person is told. An
-        error is for the person alone.
+        error is for the person alone, and what is personal too, unless it is to be said `aloud`.
         """
         kind = post.headline.kind
-        if kind is MessageKind.ERROR:
+        if kind is MessageKind.ERROR or (kind is MessageKind.PERSONAL and not aloud):
             place = _private(place, request)
         elif kind is MessageKind.ANNOUNCEMENT and place.viewer:
             try:
@@ -142,17 +191,30 @@ class Host:
             return
         deliver(self._chat, place, _with_files_named(post, texts) if place.viewer else post, texts)
 
-    def _guarded(self, request: Request, work: Callable[[], object]) -> None:
-        """Do `work`; what goes wrong is for the person who asked, and nobody else."""
+    def _guarded(
+        self,
+        request: Request,
+        work: Callable[[], object],
+        before: Callable[[], None] = lambda: None,
+        passing: tuple[type[DigestError], ...] = (),
+    ) -> None:
+        """Do `work`; what goes wrong is for the person who asked, and nobody else. `before` is called before that.
+
+        Raises what is `passing`.
+        """
         private = _private(request.place, request)
         try:
             work()
+        except passing:
+            raise
         except DigestError as error:
+            before()
             if isinstance(error, ConfigError):
                 # A setting is the operator's business; who asked can only hand it on.
                 _log.error("request failed: %s", error)
             self._complain(private, self._interpreter.texts(private).error(error))
         except Exception:
+            before()
             reference = uuid.uuid4().hex[:8]
             _log.exception("request failed, reference %s", reference)
             self._complain(private, self.text(private, "answer.failed", reference=reference))
@@ -173,6 +235,10 @@ def _with_files_named(post: Post, texts: Texts) -> Post:
         return replace(message, parts=(*message.parts, Text((note,)))) if files else message
 
     return Post(named(post.headline), tuple(map(named, post.replies)))
+
+
+def _without_report(post: Post) -> Post:
+    return replace(post, replies=tuple(reply for reply in post.replies if reply.kind is not MessageKind.REPORT))
 
 
 def _private(place: Place, request: Request) -> Place:

@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import date
 
 from bot.conversation import dates, forms, grammar, sentence
+from bot.conversation.asked import is_question
 from bot.conversation.command import PUBLIC, Command, Context, Services, unknown
-from bot.conversation.commands import WORDS, commit, digests, following
+from bot.conversation.commands import WORDS, ask, commit, digests, following
 from bot.conversation.naming import Naming
 from bot.conversation.options import is_option
 from bot.delivery import schedule
@@ -33,9 +34,9 @@ class Interpreter:
         command = WORDS.get(words[0].lower()) if words else None
         if command and command.about_place:  # a setting may name somebody, which is refused and not passed over
             words = typed[typed.index(words[0]) :]
-        place = request.place
+        place, aloud = request.place, False
         if in_public and len(words) > 1 and words[-1].lower() in words_of(PUBLIC) and not (command and command.free):
-            words, place = words[:-1], replace(place, viewer=None)
+            words, place, aloud = words[:-1], replace(place, viewer=None), True
         here = self._services.subscriptions.subscriptions(place.whole)
         words = self._with_folders(words, command, {s.repo for s in here})
         follows, by_operator = frozenset(s.repo for s in here), self._services.by_operator
@@ -52,7 +53,7 @@ class Interpreter:
                 command, words = self._dated(command, words, schedule.today(self._services.app.clock(), zone))
             except UsageError as error:
                 problem = error
-        return Context(request, tuple(words), command, place, who, texts, zone, naming, self._services, problem)
+        return Context(request, tuple(words), command, place, who, texts, zone, naming, self._services, problem, aloud)
 
     @staticmethod
     def _dated(command: Command | None, words: Sequence[str], today: date) -> tuple[Command | None, list[str]]:
@@ -122,10 +123,13 @@ class Interpreter:
             return digests.day(context, ["yesterday", *said])
         if len(words) <= 2 and grammar.is_repository(words[0]):
             return digests.day(context, [words[1], words[0]])
+        if found := ask.answered(context, question := _question(context)):
+            return found
         today = schedule.today(context.now, context.zone)
         if meant := sentence.meant(words, context.services.defaults.hosts, today):
             return Interpreter._run(replace(context, words=tuple(meant), command=WORDS.get(meant[0])))
-        raise _unknown(words)
+        refusal = _unknown(words)  # a word that was nearly meant says more than that a question is none of ours
+        raise refusal if refusal.key == "command_near" or not is_question(question) else UsageError("ask_unknown")
 
     def digests(self, request: Request) -> tuple[Digest, ...]:
         """The digests of `yesterday owner/repo` and the like, before any layout. Raises DigestError."""
@@ -182,6 +186,12 @@ def _check(context: Context) -> None:
     """Refuse a line of which something cannot be read. Raises UsageError."""
     if context.problem:
         raise context.problem
+
+
+def _question(context: Context) -> str:
+    """A line as it was typed, which is more of a question than its words; that everybody is to see it is none of it."""
+    line = context.request.text
+    return line if context.place == context.request.place else line.rstrip().rpartition(" ")[0]
 
 
 def _speaks_like(one: Subscription, other: Subscription | None) -> bool:

@@ -128,8 +128,8 @@ class Naming:
 
     def _plainly(self, word: str) -> str:
         """The name of the repository that a word means, whatever is followed here. Raises UsageError."""
-        if is_group(word) and (self._operator or is_path(word) or self._hosts.is_name(f"{word[:-1]}x")):
-            return word
+        if word.endswith("*"):
+            return self._group(word)
         page = self._hosts.page(word)
         if page is None:
             return self._name_or_path(word)
@@ -137,6 +137,12 @@ class Naming:
             return word
         names = self._hosts.names(page.repository)
         return next(filter(self._lists, names), names[0])
+
+    def _group(self, word: str) -> str:
+        """The name of a group: GitHub's, also by its address, or that of folders. Raises UsageError."""
+        if group := self._hosts.group(word) or (word if is_path(word) and is_group(word) else ""):
+            return group
+        raise UsageError("group_unclear", text=one_line(without_credentials(word), 60))
 
     def _name_or_path(self, word: str) -> str:
         """`word` as `owner/name`, or as a path, which only the operator may name. Raises UsageError."""
@@ -193,10 +199,6 @@ class Naming:
         if group.name not in self._members:
             self._members[group.name] = self._repositories.group(group.name, self._who)
         return self._members[group.name]
-
-    def members_for_all(self, group: Repository) -> tuple[Repository, ...]:
-        """The repositories of a group that everybody in the channel may see. Raises as `find` does."""
-        return self._repositories.group(group.name, self._who.everybody)
 
     def single(self) -> list[Repository]:
         """The repositories that are meant where none is named, those of groups one by one. Raises as `meant` does."""

@@ -13,7 +13,7 @@ from bot.addresses import is_group
 from bot.app import App
 from bot.conversation.options import continued
 from bot.delivery import schedule
-from bot.delivery.ledger import is_sound, watermark
+from bot.delivery.ledger import is_sound, unbuilt, watermark
 from bot.errors import BudgetSpent, DigestError, UsageError
 from bot.judgement import cost
 from bot.judgement.asker import Bill, Limits
@@ -184,12 +184,11 @@ def retry(ledger: Ledger, number: int, now: datetime) -> Delivery:
         raise UsageError("delivery_made_up", id=number)
     taken_over = {f.key for d in later for f in d.follow_ups}
     again = replace(
-        delivery,
+        delivery if delivery.sent else unbuilt(delivery),
         state=DeliveryState.DUE,
         attempts=delivery.attempts + 1,
         retry=now,
         deadline=now + timedelta(days=1),
-        digest=delivery.digest if delivery.sent else "",
         follow_ups=tuple(f for f in delivery.follow_ups if f.key not in taken_over),
     )
     if not ledger.reopen(again):

@@ -137,6 +137,12 @@ def members_left(last: Delivery | None) -> tuple[Member, ...]:
     )
 
 
+def unbuilt(delivery: Delivery) -> Delivery:
+    """A delivery of which nothing was posted, to be built anew; each repository of a group is read again."""
+    members = (replace(each, mark=None, digest="", failure=None) for each in delivery.members)
+    return replace(delivery, digest="", members=tuple(members))
+
+
 def undelivered(delivery: Delivery, landed: Iterable[Commit], delivered: Collection[str]) -> tuple[Commit, ...]:
     """The commits of a delivery: those that landed, but for `delivered` ones, and for what is dated in a time given up.
 

@@ -19,7 +19,7 @@ from bot.delivery.leases import LeaseHolder
 from bot.delivery.ledger import GRACE, LOOKED_BACK, backoff, deadline_of, idempotency_key, is_sound, planned_delivery
 from bot.errors import DigestError, Forbidden, ThreadGone
 from bot.ports import Chat, Ledger, Memory, Subscriptions
-from bot.posts.post import HEADLINE, REPORT, WITHHELD
+from bot.posts.post import HEADLINE, WITHHELD
 from bot.posts.report import FORMATS
 from bot.values import EPOCH, LOOK, Delivery, DeliveryState, Place, Step, StepState, Subscription
 
@@ -224,12 +224,11 @@ class Restorer:
     def _is_whole(self, subscription: Subscription, until: datetime, thread: str) -> bool:
         """Whether the last message of a digest stands in its thread, with its files."""
         chat, place = self._chats[subscription.place.chat], replace(subscription.place, thread=thread)
-        wanted = names(subscription, until, REPORT)
         try:
-            posted = chat.posted(place, wanted, until)
+            posted = chat.posted(place, (), until)
         except ThreadGone:  # somebody removed the headline, and with it what hangs beneath
             return True
-        return wanted[0] in posted.threads and len(posted.files) >= _FILES
+        return len(posted.files) >= _FILES
 
 
 def _lease(place: Place) -> str:

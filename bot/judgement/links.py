@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
+from itertools import takewhile
 
 from bot.commits.aftermath import MOST, WITHIN, Share, followed, shares
 from bot.commits.related import Landed
@@ -40,28 +42,63 @@ class Links:
         If the source fails, or allows only a few more requests, only what is stored is returned. Raises what the store
         raises.
         """
-        found: list[Link] = []
         with suppress(DigestError):
-            found += self._looked_for(commit, branch)
-        self._kept.keep_links(self._repository.name, found)
-        return tuple(k for k in self._kept.links(self._repository.name, [commit.sha]) if k.earlier.sha == commit.sha)
+            if self._history.affords():
+                month = commit.committed + WITHIN
+                self._keep(commit, self._source.later(self._repository.name, branch, commit, month)[:MOST])
+        return self._known(commit)
 
-    def _looked_for(self, commit: Commit, branch: str) -> Iterable[Link]:
-        """What later commits that touch the same files say of a commit, and what became of its lines."""
-        if not self._history.affords():
-            return
+    def until_now(self, commit: Commit, branch: str, now: datetime) -> tuple[tuple[Link, ...], int | None]:
+        """The same, with what is certain up to now, also of files whose lines nobody follows.
+
+        And how many later commits were looked at, None where they could not be.
+        """
+        looked: int | None = None
+        with suppress(DigestError):
+            if self._history.affords():
+                later = self._later(commit, branch, now)
+                looked = len(later)
+                self._keep(commit, later)
+        return self._known(commit), looked
+
+    def _later(self, commit: Commit, branch: str, now: datetime) -> tuple[Commit, ...]:
+        """The first commits after one that touch its lines, and the last ones that touch its files, oldest first."""
         repo = self._repository.name
-        later = self._source.later(repo, branch, commit, commit.committed + WITHIN)[:MOST]
-        if not later:
-            return
+        first = self._source.later(repo, branch, commit, now)[:MOST]
+        paths = [file.path for file in commit.files]
+        if len(first) < MOST and set(paths) <= set(followed(commit)):
+            return first
+        last = takewhile(lambda each: each.sha != commit.sha, self._source.touching(repo, branch, paths, MOST))
+        known = {each.sha for each in first}
+        more = [each for each in last if each.sha not in known and each.committed >= commit.committed]
+        return (*first, *reversed(more))
+
+    def _keep(self, commit: Commit, later: Sequence[Commit]) -> None:
+        """Keep what is found, also where the source fails on the way."""
+        found: list[Link] = []
+        try:
+            for link in self._looked_for(commit, later):
+                found.append(link)  # what came before a failure stays
+        finally:
+            self._kept.keep_links(self._repository.name, found)
+
+    def _known(self, commit: Commit) -> tuple[Link, ...]:
+        kept = self._kept.links(self._repository.name, [commit.sha])
+        return tuple(link for link in kept if link.earlier.sha == commit.sha)
+
+    def _looked_for(self, commit: Commit, later: Sequence[Commit]) -> Iterable[Link]:
+        """What later commits that touch the same files say of a commit, and what became of its lines."""
         landed = Landed((*reversed(later), commit))
         for each in later:
             yield from (k for k in self._of(each, self._history.relations(each, landed)) if k.earlier.sha == commit.sha)
-        for share in self._shares(commit, later):
+        month = commit.committed + WITHIN
+        for share in self._shares(commit, [each for each in later if each.committed <= month]):
             yield self._link(share.kind, self._named(commit), share.later, share.changed, share.of)
 
     def _shares(self, commit: Commit, later: Sequence[Commit]) -> Iterable[Share]:
         """What became of a commit's lines; patches are read one after the other."""
+        if not later:
+            return ()
         paths, known = set(followed(commit)), {each.sha: each for each in later}
         for each in later:
             paths |= {f.path for f in each.files if f.previous in paths}

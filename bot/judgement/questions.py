@@ -30,6 +30,7 @@ from bot.judgement.shapes import (
     ProofReply,
     RiskReply,
     SecondReply,
+    StepReply,
     SuggestionReply,
     TriageReply,
 )
@@ -59,7 +60,10 @@ from bot.values import (
 TRIAGE, SECOND, OVERVIEW, ROLLUP = "triage.v2", "second.v2", "overview.v2", "rollup.v1"
 ANALYSIS, DRAFT, LOOK, BATCH, MERGE = "analysis.v3", "draft.v2", "look.v2", "batch.v3", "merge.v3"
 """The prompts in use; an analysis is kept under the name of the prompt that made it."""
-PROMPTS = (TRIAGE, SECOND, ANALYSIS, DRAFT, LOOK, BATCH, MERGE, OVERVIEW, ROLLUP)
+ASK = "ask.v1"
+OF_DIGESTS = (TRIAGE, SECOND, ANALYSIS, DRAFT, LOOK, BATCH, MERGE, OVERVIEW, ROLLUP)
+"""Those of which a digest is made."""
+PROMPTS = (*OF_DIGESTS, ASK)
 
 EARLIER = ("analysis.v1", "batch.v1", "merge.v1")
 """Prompts of versions that read little: who has asked them has not chosen a depth."""
@@ -508,3 +512,55 @@ def _indented(body: str, limit: int) -> str:
     if len(body) > limit:
         body = f"{body[:limit]}\n[there is more]"
     return "\n".join(f"    {line}" for line in body.split("\n")) if body else ""
+
+
+# --- What somebody asks ------------------------------------------------------------------------
+
+
+class Inquiry(NamedTuple):
+    """What somebody asks about a repository's branch, and what was said before, on which day and in which language."""
+
+    repository: Repository
+    branch: str
+    asked: str
+    earlier: Sequence[tuple[str, str]]
+    today: str
+    language: str
+
+
+_EARLIER, _SAID = 5, 600
+"""Questions of a thread that are shown again with their answers, and characters of each."""
+_LISTED_FILES = 4
+
+
+def step_question(inquiry: Inquiry, shown: Sequence[str], left: int) -> Question:
+    """Ask for an answer, or for what must be seen before; `left` is how often more can be asked for after this."""
+    earlier = [
+        f"Asked before: {one_line(q, _SAID)}\nAnswered: {one_line(a, _SAID)}" for q, a in inquiry.earlier[-_EARLIER:]
+    ]
+    asked = "\n\n".join([*earlier, f"Asked now: {one_line(inquiry.asked, 2 * _SAID)}"])
+    seen, mark = _fenced("\n\n".join(shown))
+    more = f"More can be shown {left} times." if left else "Nothing more can be shown: answer now."
+    blanks = {
+        "shown": seen,
+        "mark2": mark,
+        "left": more,
+        "today": inquiry.today,
+        "branch": _tamed(one_line(inquiry.branch, 200)),
+    }
+    blanks |= {"repository": inquiry.repository.title, "language": inquiry.language}
+    return _question(ASK, StepReply, asked, "asked", (500, 3_000), **blanks)
+
+
+def commit_line(commit: Commit) -> str:
+    """A commit on one line: when, by which name, by whom, what, and the files that it changes most."""
+    by_size = sorted(commit.files, key=lambda f: (-(f.added + f.removed), f.path))
+    paths = ", ".join(one_line(f.path, _PATH) for f in by_size[:_LISTED_FILES])
+    more = f", {len(by_size) - _LISTED_FILES} more" if len(by_size) > _LISTED_FILES else ""
+    author = one_line(commit.reading.people[0].name, 60) if commit.reading.people else ""
+    return f"{commit.committed:%Y-%m-%d} {commit.short} {author}: {_titled(commit, 200)} | {paths}{more}"
+
+
+def commit_shown(commit: Commit, seen: Selection) -> str:
+    """A commit in full, as a model sees it."""
+    return _described(commit, commit.short, seen, _MESSAGE)

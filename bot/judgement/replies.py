@@ -7,7 +7,7 @@ can be asked once more.
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -31,7 +31,10 @@ from bot.judgement.shapes import (
     Outcome,
     OverviewReply,
     RiskReply,
+    SaidReply,
+    StepReply,
     SuggestionReply,
+    WantedReply,
 )
 from bot.judgement.triage import Judgement
 from bot.languages import LANGUAGES
@@ -46,10 +49,12 @@ from bot.values import (
     Importance,
     Insight,
     Look,
+    Proof,
     Question,
     Reply,
     Risk,
     Sight,
+    Statement,
     Suggestion,
 )
 
@@ -517,3 +522,60 @@ def read_overview(reply: Reply, asked: Question, language: str) -> str:
     if any(name.casefold() not in known for name in _NAME.findall(answer)):
         raise Rejected("it names a number or an identifier that is not in the list.")
     return answer
+
+
+# --- What somebody asked -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StepTaken:
+    """What a step towards an answer wants shown, or the statements that hold, and what is wrong with the others."""
+
+    looks: tuple[WantedReply, ...]
+    statements: tuple[Statement, ...]
+    problems: tuple[str, ...]
+    unknown: bool
+
+    @property
+    def stated(self) -> int:
+        """All statements that were made."""
+        return len(self.statements) + len(self.problems)
+
+
+_FOREIGN = re.compile(r"://|\bwww\.|<[!@#]")
+"""What leads elsewhere or calls somebody: no statement about commits needs that."""
+
+
+def read_step(reply: Reply, find: Callable[[str, str, str], Proof | None], shown: str, language: str) -> StepTaken:
+    """A step: `find` says what a quote of a piece that was shown proves (source, path, quote). Raises Rejected.
+
+    A statement may name no number and no identifier that is not `shown`, since nobody could check it.
+    """
+    answer = _parsed(reply, StepReply)
+    told = {name.casefold() for name in _NAME.findall(shown)}
+    good: list[Statement] = []
+    bad: list[str] = []
+    for number, said in enumerate(answer.answer):
+        proof = find(said.source.strip("[] ").upper(), said.path.strip("` "), said.quote)
+        if problem := _said_problem(said, proof is not None, told, language):
+            bad.append(f"answer.{number}: {problem}")
+        elif proof is not None:
+            good.append(Statement(said.text, proof))
+    return StepTaken(tuple(answer.looks), tuple(good), tuple(bad), answer.unknown)
+
+
+def _said_problem(said: SaidReply, proven: bool, told: Collection[str], language: str) -> str:
+    """What is wrong with a statement, empty for nothing."""
+    if not proven:
+        return "the quote is not in that piece, or too short to prove anything."
+    if _FOREIGN.search(said.text):
+        return "it holds a link or a mention."
+    if any(name.casefold() not in told for name in _NAME.findall(said.text)):
+        return "it names a number or an identifier that nothing shows."
+    return "" if _in_language(said.text, language) else f"it is not in {LANGUAGES[language].prompt}."
+
+
+def seen(path: str, quote: str, sights: Sequence[Sight], commit: Commit) -> Evidence | None:
+    """Where a quote is in the lines that were looked up; with an empty path in any file."""
+    paths = [path] if path else list(dict.fromkeys(each.path for sight in sights for each in sight.excerpts))
+    return next(filter(None, (_seen(each, quote, 0, sights=sights, commit=commit) for each in paths)), None)

@@ -301,3 +301,49 @@ class OverviewReply(BaseModel):
     """The answer to an overview question."""
 
     overview: Annotated[_Text, Field(min_length=1, max_length=1500), AfterValidator(_ended)]
+
+
+class Tool(StrEnum):
+    """What can be shown to who answers a question; nothing else can."""
+
+    COMMITS = "commits"
+    COMMIT = "commit"
+    TOUCHING = "touching"
+    SEARCH = "search"
+    WORD = "word"
+    PLACE = "place"
+    RELEASES = "releases"
+
+
+class WantedReply(BaseModel):
+    """Something that is to be shown before a question is answered."""
+
+    tool: Annotated[Tool, _Word]
+    name: Annotated[_Text, Field(max_length=100)] = ""
+    words: Annotated[_Text, Field(max_length=200)] = ""
+    path: Annotated[str, Field(max_length=1000)] = ""
+    line: _Line = 0
+    last: _Line = 0
+    since: Annotated[_Text, Field(max_length=40)] = ""
+    until: Annotated[_Text, Field(max_length=40)] = ""
+
+
+class SaidReply(BaseModel):
+    """A statement of an answer, with the piece that shows it and the words that do."""
+
+    text: Annotated[_Text, Field(min_length=1, max_length=500), AfterValidator(_ended)]
+    source: Annotated[_Text, Field(max_length=20)]
+    path: Annotated[str, Field(max_length=1000)] = ""
+    quote: str
+
+
+MOST_SAID, MOST_WANTED = 6, 4
+"""Statements of an answer, and things that are shown at once."""
+
+
+class StepReply(BaseModel):
+    """A step towards an answer: what is to be shown, or the answer, or that it is not known."""
+
+    looks: Annotated[list[WantedReply], _first(MOST_WANTED), Field(max_length=MOST_WANTED)]
+    answer: Annotated[list[SaidReply], _first(MOST_SAID), Field(max_length=MOST_SAID)]
+    unknown: bool

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from bot.posts import rollup
-from bot.posts.labels import brief_line, counts, day_label, overview_line, plain, span_label, statistics
+from bot.posts import lists, rollup
+from bot.posts.labels import counts, day_label, overview_line, plain, span_label, statistics
 from bot.posts.post import HEADLINE, REPORT, ROWS, commit_message, table
 from bot.posts.released import headlines
 from bot.texts import Texts
@@ -77,9 +77,9 @@ def group_post(
     """
     digests = sorted(group.digests, key=_gravity, reverse=True)
     high = _of(digests, lambda importance: importance is Importance.HIGH)[: top or TOP]
-    replies = [_commit(digest, entry, texts, told) for digest, entry in high]
-    replies += _rest(digests, texts, told)
-    replies = replies if threads is Threads.FULL else []
+    replies = list[Message]()
+    if threads is Threads.FULL:
+        replies = [*(_commit(digest, entry, texts, told) for digest, entry in high), *_rest(digests, texts, told)]
     if attachments and threads is not Threads.NONE:
         replies.append(Message(REPORT, plain(texts("digest.report")), tuple(attachments), kind=MessageKind.REPORT))
     notes = (*notes, *_news(group, texts))
@@ -109,16 +109,19 @@ def _together(group: Group, texts: Texts) -> Digest:
 
 
 def _headline(group: Group, texts: Texts, notes: Sequence[str], since: Sequence[Line], replies: int | None) -> Message:
+    """What each repository is about, what to read of all, the numbers, and the tables; `replies` as in `_left_out`."""
     digests, together = group.digests, _together(group, texts)
     parts: list[Part] = [Text((plain(span_label(group.period, texts)),)), Text(tuple(map(plain, notes)))]
-    if together.entries:
-        parts.append(Text(((Span(" | ".join(statistics(together, texts)), strong=True),),)))
-    parts += [Text(tuple(since), heading=texts("digest.since"), bullets=True)] if since else []
-    if left_out := _left_out(digests, together, replies, texts):
-        parts.append(Text(tuple(map(plain, left_out))))
     if digests:
         overview = tuple(_overview(digest, texts) for digest in digests)
         parts.append(Text(overview, heading=texts("group.repositories"), bullets=True))
+    high = [(digest.repository, entry) for digest, entry in _of(digests, lambda i: i is Importance.HIGH)]
+    parts += lists.to_read(high, len(high), texts("digest.to_read"), texts, several=True)
+    parts += [Text(tuple(since), heading=texts("digest.since"), bullets=True)] if since else []
+    if together.entries:
+        parts.append(Text(((Span(" | ".join(statistics(together, texts)), strong=True),),)))
+    if left_out := _left_out(digests, together, replies, texts):
+        parts.append(Text(tuple(map(plain, left_out))))
     parts += _tables(digests[:TABLES], texts)
     parts += _notices(digests)
     gravest = max((e.grade.importance for e in together.entries), key=lambda i: i.rank, default=None)
@@ -150,7 +153,7 @@ def _names(titles: Sequence[str], texts: Texts) -> str:
 
 
 def _left_out(digests: Sequence[Digest], together: Digest, replies: int | None, texts: Texts) -> list[str]:
-    """What the reader is told of what stands in the report alone."""
+    """What the reader is told of what stands in the report alone; `replies` is None where there is no thread."""
     high, said = len(together.by_importance[Importance.HIGH]), []
     if replies is not None and replies < high:
         said.append(texts("digest.top_report", n=replies, of=f"{high:,}"))
@@ -224,7 +227,7 @@ def _rest(digests: Sequence[Digest], texts: Texts, told: Mapping[str, str]) -> l
             continue
         entries = [e for _, e in _of([digest], lambda importance: importance is not Importance.HIGH)][:left]
         left -= len(entries)
-        lines = tuple(brief_line(digest.repository, e, texts, told=told) for e in entries)
+        lines = tuple(line for part in lists.rest(digest, entries, texts, told) for line in part.lines)
         parts += [Text(lines, heading=title, bullets=True)] if lines else []
     if not parts:
         return []

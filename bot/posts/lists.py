@@ -19,44 +19,53 @@ _TITLE, _SAID = 100, 600
 # --- What to read ------------------------------------------------------------------------------
 
 
-def to_read(digest: Digest, entries: Sequence[Entry], heading: str, texts: Texts) -> list[Text]:
+_Found = tuple[Repository, Entry]
+
+
+def to_read(found: Sequence[_Found], high: int, heading: str, texts: Texts, *, several: bool = False) -> list[Text]:
     """The weightiest commits, if there are any: each by link, with a sentence and its reason.
 
-    How many more are high is said at the end.
+    How many more of `high` ones there are is said at the end. Of `several` repositories each line names its own.
     """
-    shown = entries[:READ]
-    reasons, common = _reasons(digest.repository, shown, texts)
+    shown = found[:READ]
+    reasons, common = _reasons(shown, several, texts)
     if common:
         heading = texts("digest.to_read_for", heading=heading, reason=common)
-    lines = [_read_line(digest.repository, entry, reasons.get(entry.commit.sha, ""), texts) for entry in shown]
-    high = len(digest.lasting.by_importance[Importance.HIGH])
-    if (more := high - sum(entry.grade.importance is Importance.HIGH for entry in shown)) > 0:
+    lines = [_read_line(each, reasons.get(each[1].commit.sha, ""), several, texts) for each in shown]
+    if (more := high - sum(entry.grade.importance is Importance.HIGH for _, entry in shown)) > 0:
         lines.append(plain(texts("rollup.more_high", n=more)))
     # No list: of one that is long a chat may show no more than its heading.
     return [Text(tuple(lines), heading)] if shown else []
 
 
-def _reasons(repository: Repository, entries: Sequence[Entry], texts: Texts) -> tuple[dict[str, str], str]:
+def _reasons(found: Sequence[_Found], several: bool, texts: Texts) -> tuple[dict[str, str], str]:
     """By SHA why commits are so grave, what several share with the first of them; or what all of them share."""
-    shared: dict[str, list[Entry]] = {}
-    for entry in entries:
-        shared.setdefault(entry.grade.reason, []).append(entry)
-    if len(shared) == 1 < len(entries):
+    shared: dict[str, list[_Found]] = {}
+    for each in found:
+        shared.setdefault(each[1].grade.reason, []).append(each)
+    if len(shared) == 1 < len(found):
         return {}, next(iter(shared))
-    found = {}
-    for reason, (first, *others) in shared.items():
-        names = texts("rules.comma").join(repository.named(entry.commit) for entry in others)
+    reasons = {}
+    for reason, ((_, first), *others) in shared.items():
+        names = texts("rules.comma").join(_name(each, several) for each in others)
         said = texts("digest.also", reason=reason, names=names) if others else reason
-        found[first.commit.sha] = said if reason else ""
-    return found, ""
+        reasons[first.commit.sha] = said if reason else ""
+    return reasons, ""
 
 
-def _read_line(repository: Repository, entry: Entry, reason: str, texts: Texts) -> Line:
+def _name(found: _Found, several: bool) -> str:
+    (repository, entry), sign = found, "@" if found[1].commit.pull is None else ""
+    return f"{f'{repository.title}{sign}' if several else ''}{repository.named(entry.commit)}"
+
+
+def _read_line(found: _Found, reason: str, several: bool, texts: Texts) -> Line:
+    repository, entry = found
     commit, importance = entry.commit, entry.grade.importance
     page = repository.pull_url(commit.pull) if commit.pull is not None else None
     said = filter(None, (_said(entry), reason))
     return (
         Span(f"{mark(importance, texts)} ", importance=importance),
+        *([Span(f"{repository.title}: ")] if several else []),
         Span(repository.titled(commit, _TITLE), page or repository.commit_url(commit.sha)),
         *(Span(f" · {each}") for each in said),
         *(span for link in entry.since for span in (Span(" · "), *link_line(repository, link, texts))),
@@ -72,8 +81,9 @@ def _said(entry: Entry) -> str:
 
 def sentence_of(entry: Entry) -> str:
     """What a commit does, as who read its patch says it; of a low one, and without an analysis, as the list said."""
-    read = "" if entry.grade.importance is Importance.LOW else first_sentence(entry.analysis.summary)
-    return read or entry.grade.sentence
+    if entry.grade.importance is Importance.LOW:
+        return entry.grade.sentence
+    return entry.analysis.correction.sentence or first_sentence(entry.analysis.summary) or entry.grade.sentence
 
 
 # --- The rest ----------------------------------------------------------------------------------

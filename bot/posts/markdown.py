@@ -4,13 +4,26 @@ Texts from outside reach it only through `_markdown_line`; the type `Markdown` k
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import NewType
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NewType, assert_never
 
 from bot.posts.chapter import Chapter, Nested, chapters_of, link, title_of
 from bot.posts.labels import period_label, plain
 from bot.texts import Texts
-from bot.values import Digest, Entry, Importance, Line, Span
+from bot.values import (
+    Attachment,
+    Buttons,
+    Digest,
+    Entry,
+    Fields,
+    Importance,
+    Line,
+    Message,
+    Post,
+    Span,
+    Table,
+    Text,
+)
 
 Markdown = NewType("Markdown", str)
 """CommonMark with the tables of GitHub's dialect; everything from outside in it is escaped."""
@@ -28,6 +41,33 @@ def markdown(digests: Sequence[Digest], texts: Texts) -> str:
     for chapter in chapters:
         blocks += _markdown_chapter(chapter)
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def said(posts: Sequence[Post]) -> str:
+    """What the bot answers as Markdown, without its buttons and files; it ends in a newline."""
+    messages = [message for post in posts for message in (post.headline, *post.replies)]
+    blocks = [block for message in messages for block in (_heading(2, message.title), *_said(message))]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _said(message: Message) -> Iterator[Markdown]:
+    for part in message.parts:
+        match part:
+            case Text():
+                if part.heading:
+                    yield _heading(3, plain(part.heading))
+                lines = map(Nested, part.lines) if part.bullets else ()
+                yield _list(lines) if part.bullets else Markdown("\n\n".join(map(_markdown_line, part.lines)))
+            case Table():
+                if part.heading:
+                    yield _heading(3, plain(part.heading))
+                yield _table((tuple(map(plain, part.columns)), *part.rows))
+            case Fields():
+                yield _list(Nested((Span(name, strong=True), Span(": "), *line)) for name, line in part.items)
+            case Buttons() | Attachment():
+                pass
+            case _:
+                assert_never(part)
 
 
 def _markdown_chapter(chapter: Chapter) -> list[Markdown]:
@@ -66,7 +106,11 @@ def _markdown_rollup(chapter: Chapter, counted: Sequence[Markdown]) -> list[Mark
 
 
 def _markdown_table(chapter: Chapter) -> Markdown:
-    rows = [tuple(plain(c) for c in chapter.columns), *map(chapter.row, chapter.entries)]
+    return _table([tuple(plain(c) for c in chapter.columns), *map(chapter.row, chapter.entries)])
+
+
+def _table(rows: Sequence[Sequence[Line]]) -> Markdown:
+    """A table whose first row is its head."""
     lines = ["| " + " | ".join(map(_markdown_line, row)) + " |" for row in rows]
     return Markdown("\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]]))
 

@@ -258,11 +258,16 @@ def _middle(about: _About, since: Sequence[Line], high: Sequence[Entry] | None) 
     if not about.look:
         return [*numbers[:1], *follow_ups, *numbers[1:], *_earlier_body(about)]
     if digest.rollup:
-        read = lists.to_read(digest, rollup.to_read(digest), texts("rollup.read"), texts)
+        read = _to_read(about, rollup.to_read(digest), "rollup.read")
         return [*read, *follow_ups, *numbers, *rollup.headline(digest, texts)]
     weightiest = sorted(lasting.by_importance[Importance.HIGH], key=_weight, reverse=True)
-    read = lists.to_read(digest, weightiest, texts("digest.to_read"), texts)
+    read = _to_read(about, weightiest, "digest.to_read")
     return [*read, *follow_ups, *numbers, *_table_and_themes(about)]
+
+
+def _to_read(about: _About, entries: Sequence[Entry], heading: str) -> list[Text]:
+    digest, high = about.digest, len(about.digest.lasting.by_importance[Importance.HIGH])
+    return lists.to_read([(digest.repository, e) for e in entries], high, about.texts(heading), about.texts)
 
 
 def _table_and_themes(about: _About) -> list[Part]:

@@ -12,4 +12,5 @@ from bot.values.digest import *
 from bot.values.llm import *
 from bot.values.look import *
 from bot.values.message import *
+from bot.values.talk import *
 from bot.values.text import *

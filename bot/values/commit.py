@@ -1,4 +1,4 @@
-"""A commit, its files and patches, what is read out of it, and the repository and releases it belongs to."""
+"""A commit, its files and patches, what is parsed from it, and the repository and releases it belongs to."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ class ChangeType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who wrote a commit or a part of it: the name that is shown, and the account where it is known."""
+    """Somebody who wrote a commit or a part of it: the name that is shown, and the account if known."""
 
     name: str
     login: str | None = None
@@ -58,7 +58,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Bump:
-    """A dependency that a commit raises; a version that the commit does not name is empty."""
+    """A dependency that a commit updates; a version that the commit does not name is empty."""
 
     package: str
     old: str = ""
@@ -92,7 +92,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class ChangeRequest:
-    """What people wrote in a commit's change request (a pull or merge request) that its message does not say.
+    """What people wrote in a commit's pull request (or merge request) that its message does not say.
 
     `title` is on one line; `said` is what the description says to a reader, as a message's is; `issues` are the titles
     of issues that it closes. All of it is inert and bounded.
@@ -105,17 +105,17 @@ class ChangeRequest:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is read out of a commit once, when it is first seen, and kept with it: nobody else looks into its message.
+    """What is parsed from a commit once, when it is first seen, and stored with it: nothing else reads its message.
 
-    `subject` is the title as people wrote it, without the number of its own change request: that of what was merged
-    where the commit is a merge. `title` is the sentence without what stands in front of it (`feat(api):`, `[Core]`,
+    `subject` is the title as people wrote it, without the number of its own pull request; for a merge, that of what
+    was merged. `title` is the sentence without what comes before it (`feat(api):`, `[Core]`,
     a ticket, an emoji), `summary` also without an unknown part's name (`parser:`); `word` is what the header says,
     lower-case, `prefix` the type that it or a tag names, `types` one or two of what the commit is. `said` is what the
     body says to a reader, what users must know first, without trailers, forms and comments. `people` wrote what landed,
-    who wrote most first; `merger` is who merged it, where that is somebody else; `bot` says that no person wrote any
-    of it. `branch` is what was merged. `breaking`, `security` and `reverts` hold the words that say so, else nothing.
-    `labels` are those of the change request, and `request` is what people wrote in it beyond the message, where the
-    source tells them.
+    the main author first; `merger` is who merged it, if that is somebody else; `bot` says that no person wrote any of
+    it. `branch` is what was merged. `breaking`, `security` and `reverts` have the words that say so, or nothing.
+    `labels` are those of the pull request, and `request` is what people wrote in it beyond the message, if the source
+    has them.
     """
 
     subject: str
@@ -163,7 +163,7 @@ FILE_PATCH_BYTES, PATCH_BYTES, PATCH_LINE_LENGTH = 256 * 1024, 8 * 1024 * 1024, 
 
 
 def shortened_lines(hunks: str) -> tuple[str, bool]:
-    """A patch without the ends of lines that are too long, and whether there was none such."""
+    """A patch with overlong lines cut, and whether none had to be."""
     if len(hunks) <= PATCH_LINE_LENGTH:
         return hunks, True
     lines = hunks.split("\n")
@@ -178,8 +178,8 @@ class Commit:
     """One entry of a branch's first-parent history. `committed` is the committer date, when it landed.
 
     `subject` and `body` are the message as written, decoded, with NUL replaced and the body kept to 64 KiB;
-    `author` made it: of a merge, who merged. `pull` is the pull request's number; `inner` the commits a merge brought
-    in, oldest first; `reading` is what all of that says.
+    `author` made it; for a merge, whoever merged. `pull` is the pull request's number; `inner` the commits a merge
+    brought in, oldest first; `reading` is what all of that says.
     """
 
     repo: str
@@ -215,7 +215,7 @@ class Commit:
 class FilePatch:
     """The hunks of one file, from the first `@@` on, without `diff --git` headers; empty for binary files.
 
-    `complete` is False where the source left lines out (a file or a commit above the size it reads or serves).
+    `complete` is False if the source left lines out (a file or a commit above the size it reads or serves).
     """
 
     path: str
@@ -225,7 +225,7 @@ class FilePatch:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When a period ends, what time it is now, and since when dates decide where they must."""
+    """When a period ends, what time it is now, and since when dates count if they must."""
 
     since: datetime
     until: datetime
@@ -234,13 +234,13 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """What a branch has now that it had not at an earlier tip, newest first, and up to which `tip` that is told.
+    """What a branch has now that it did not have at an earlier tip, newest first, and up to which `tip` that goes.
 
-    Where the branch left that tip, `waiting` is what is not told yet, `returned` says by SHA what came back and what it
-    was called before, by who wrote it when and its title; `missing` commits did not, of which `gone` are the newest.
-    `aside` is what a merge the other way round (`git pull` onto work of one's own) took off the branch's first-parent
-    line: still there, and told before. `dated` says that dates decided, since the line is too long, `lost` that they
-    did since the earlier tip is not there any more.
+    If the branch left that tip, `waiting` is what is not reported yet, `returned` says by SHA what came back and what
+    it was called before, by author, time and title; `missing` commits did not, and `gone` are the newest of these.
+    `aside` is what a reversed merge (`git pull` onto one's own work) took off the branch's first-parent line: still
+    there, and reported before. `dated` says that dates decided, since the line is too long, `lost` that they did since
+    the earlier tip no longer exists.
     """
 
     tip: str
@@ -259,8 +259,8 @@ class Links:
     """Where a repository's pages are on its host: templates with `{sha}`, `{number}`, `{path}` and `{line}` in them.
 
     `commit`, `change` (a pull or merge request) and `file` are whole addresses, `line` is what follows a file's. An
-    empty one says that the host has no such page, or that nobody knows its form. `sign` stands before the number of a
-    change request, as the host writes it. `tag` is the page of a tag, with `{name}` in it.
+    empty one says that the host has no such page, or that its form is unknown. `sign` comes before the number of a pull
+    request, as the host writes it. `tag` is the page of a tag, with `{name}` in it.
     """
 
     commit: str = ""
@@ -277,12 +277,12 @@ _BRIEF = 12
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """What a source says of a repository: `title` is shown to people, `url` its web page (None: no links).
+    """What a source says about a repository: `title` is shown to people, `url` its web page (None: no links).
 
-    `labelled` says that the source tells the labels of change requests.
+    `labelled` says that the source knows the labels of pull requests.
 
-    Without `links`, as in what earlier versions kept, the pages are those that GitHub has below `url`. `beside` are
-    other repositories of this machine that it is read from: a worktree's own, and those that lend it objects.
+    Without `links`, as stored by earlier versions, the pages are those that GitHub has below `url`. `beside` are other
+    repositories on this machine that it is read from: a worktree's own, and those that lend it objects.
     """
 
     name: str
@@ -295,31 +295,31 @@ class Repository:
     labelled: bool = False
 
     def commit_url(self, sha: str) -> str | None:
-        """The web page of a commit; None where there is none that we know of."""
+        """The web page of a commit; None if none is known."""
         return self._pages.commit.replace("{sha}", quote(sha, safe="")) or None
 
     def brief_url(self, sha: str) -> str | None:
-        """The web page of a commit, by the start of its SHA where its host is GitHub, which finds it by that.
+        """The web page of a commit, by the start of its SHA if its host is GitHub, which finds it by that.
 
-        A table has many of them, and chats count what a message holds (docs.github.com, "Autolinked references and
+        A table has many of them, and chats limit the size of a message (docs.github.com, "Autolinked references and
         URLs"; twelve digits are what git itself shortens to in the largest repositories).
         """
         page = self.commit_url(sha) or ""
         return self.commit_url(sha[:_BRIEF]) if page.startswith("https://github.com/") else page or None
 
     def pull_url(self, number: int) -> str | None:
-        """The web page of a pull or merge request; None where there is none that we know of."""
+        """The web page of a pull or merge request; None if none is known."""
         return self._pages.change.replace("{number}", str(number)) or None
 
     def release_url(self, release: "Release") -> str | None:
-        """The web page of a release, else of the commit that it points at; None where there is none that we know of."""
+        """The web page of a release, or of the commit that it points at; None if none is known."""
         page = self._pages.tag.replace("{name}", quote(release.name, safe="/", errors="replace"))
         return page or self.commit_url(release.sha)
 
     def file_url(self, sha: str, path: str, line: int | None = None) -> str | None:
-        """The web page of a file as it was at a commit, at a line of it; None where there is none that we know of.
+        """The web page of a file as it was at a commit, at a line of it; None if none is known.
 
-        A path with `..` in it has none: a browser would leave the repository with it.
+        A path with `..` in it has none: it would lead a browser out of the repository.
         """
         parts = path.split("/")
         if not {".", ".."}.isdisjoint(parts):
@@ -334,11 +334,11 @@ class Repository:
         return f"{self._pages.sign}{number}"
 
     def named(self, commit: Commit) -> str:
-        """How people name a commit: by the number of its change request, else by its SHA."""
+        """How people name a commit: by the number of its pull request, or by its SHA."""
         return self.number(commit.pull) if commit.pull is not None else commit.short
 
     def titled(self, commit: Commit, limit: int = 0) -> str:
-        """A commit's title with the number of its change request; one that says the number says it once."""
+        """A commit's title with the number of its pull request, once."""
         subject = one_line(commit.reading.subject, limit) or commit.short
         number = self.number(commit.pull) if commit.pull is not None else ""
         return subject if number in subject else f"{subject} ({number})"
@@ -354,7 +354,7 @@ class Repository:
 
 
 class NoteLevel(StrEnum):
-    """What maintainers call a change where they tell users of it, by how much it asks of them."""
+    """What maintainers call a change when they tell users about it, by how much it asks of them."""
 
     BREAKING = "breaking"
     SECURITY = "security"
@@ -369,9 +369,9 @@ class Note:
     """What a commit itself tells users: an entry of a changelog, a fragment of one, a changeset, or a label.
 
     `text` is the sentence as written, on one line, empty for a label; `path` and `line` (in the new file) say where it
-    stands, `path` is empty and `label` set for a label of the change request. `heading` is under which it stands.
-    `action` is the sentence of it that says what users must do, empty where it says nothing; `release` says that it
-    stands in the notes of a release, which tell of earlier commits, `guessed` that its level is in no heading or name.
+    is; for a label of the pull request, `path` is empty and `label` set. `heading` is the one above it. `action` is its
+    sentence that says what users must do, empty for none; `release` says that it is in the notes of a release, which
+    are about earlier commits, `guessed` that no heading or name gives its level.
     """
 
     level: NoteLevel
@@ -389,7 +389,7 @@ class Note:
 class Release:
     """A tag that names a release: where it points, and when it was made (UTC).
 
-    That is by its own time, else by when its notes were published, else by the commit's.
+    By its own time, otherwise by when its notes were published, otherwise by the commit's.
     """
 
     name: str
@@ -399,9 +399,9 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a release has that the one before it has not: its first-parent commits, newest first.
+    """What a release has that the one before it does not: its first-parent commits, newest first.
 
-    The first `aside` of them are on no other branch than its own. Where there are too many, `whole` is False.
+    The first `aside` of them are only on its own branch. If there are too many, `whole` is False.
     """
 
     shas: tuple[str, ...]

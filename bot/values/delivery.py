@@ -34,7 +34,7 @@ What was begun in one is ended in it, so that no part of a message is lost or sa
 
 
 class Threads(StrEnum):
-    """What stands in the thread beneath a headline: all of it, the report alone, or nothing."""
+    """What is in the thread under a headline: everything, only the report, or nothing."""
 
     FULL = "yes"
     REPORT = "report"
@@ -50,11 +50,11 @@ class Subscription:
     """A place that gets the digests of a repository.
 
     `branch` empty means the default one; `schedule` is a crontab expression in the IANA `zone`; `quiet` says whether a
-    period without commits is posted; `paused` holds the reason while it rests. `created` is when it began, and
-    `scheduled` since when its schedule, zone and holidays are as they are: what they would have made due before is not.
-    `top` is how many high commits its threads have at most, and `threads` what they hold; `follow_ups` says whether it
-    is told what became of those. `holidays` names the calendar by whose working days its schedule goes, empty for none.
-    `id` is 0 until the store gives one.
+    period without commits is posted; `paused` is the reason while it is paused. `created` is when it began, and
+    `scheduled` since when its schedule, zone and holidays are as they are: nothing before that becomes due by them.
+    `top` is how many high commits its threads have at most, and `threads` what they contain; `follow_ups` says whether
+    it gets any. `holidays` names the calendar whose working days its schedule follows, empty for none. `id` is 0 until
+    the store assigns one.
     """
 
     place: Place
@@ -76,7 +76,7 @@ class Subscription:
 
 
 class StepState(StrEnum):
-    """How far one message of a delivery got: written down before it is sent, and after."""
+    """How far one message of a delivery got: recorded before it is sent, and after."""
 
     INTENDED = "intended"
     DONE = "done"
@@ -84,7 +84,7 @@ class StepState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One message of a delivery: since when it is to be sent; once sent, what the chat calls the thread beneath it."""
+    """One message of a delivery: since when it is to be sent; once sent, the chat's name for the thread under it."""
 
     key: str
     state: StepState
@@ -94,7 +94,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class DeliveredCommit:
-    """That a commit was told of: with which grade, when, and where; the place is the thread beneath the headline.
+    """A reported commit: with which grade, when, and where; the place is the thread under the headline.
 
     `followed` says whether the subscription that was told of it still exists, as far as that is known.
     """
@@ -108,10 +108,10 @@ class DeliveredCommit:
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """What became of a commit that a place was told of at a time `told`, to be said in the thread of that, `place`.
+    """What became of a commit that was reported to a place at a time `told`, to be posted in that thread, `place`.
 
-    It is said in the headline instead where there is no such thread (`aloud`); the thread may turn out to be `gone`.
-    `repo` is the repository of the commit where the subscription is to a group.
+    If there is no such thread, it goes into the headline instead (`aloud`); the thread may turn out to be `gone`.
+    `repo` is the repository of the commit if the subscription is to a group.
     """
 
     link: Link
@@ -128,10 +128,10 @@ class FollowUp:
 
 
 class DeliveryState(StrEnum):
-    """What became of a delivery: it is due or under way; it is posted; nothing was to be told; it was given up.
+    """The state of a delivery: due or in progress; posted; without anything to report; given up.
 
-    `restored` is what was settled after a restore: the ledger had forgotten it. It was posted where it has steps; else
-    nobody can find out, and it is not posted again.
+    `restored` was completed after a restore: the ledger had lost it. It was posted if it has steps; otherwise nobody
+    can find out, and it is not posted again.
     """
 
     DUE = "due"
@@ -143,7 +143,7 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error as it is kept, so that it can be told in the reader's language: its key, and the fields of its text."""
+    """An error as it is stored, to be shown in the reader's language: its key, and the fields of its text."""
 
     key: str
     fields: tuple[tuple[str, str], ...] = ()
@@ -151,11 +151,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """A commit that was told of, and that its branch has no more; by what it is known again where it comes back.
+    """A reported commit that is no longer on its branch, with what identifies it if it comes back.
 
     `shape` is which files it changes and by how many lines, `patch` what it does, `named` who wrote it under which
-    title: each a hash, empty where it is not known. What is `aside` is still there, off the branch's first-parent line,
-    and can only come back where a rewrite takes it away.
+    title: each a hash, empty if unknown. One that is `aside` still exists, off the branch's first-parent line, and can
+    only come back if a rewrite removes it.
     """
 
     sha: str
@@ -167,11 +167,11 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Up to where a branch was told of: its commit `tip`, which is empty where there was nothing on it.
+    """How far a branch was reported: up to its commit `tip`, empty if there was nothing on it.
 
-    It is None where only releases are told of. `releases` are the tags of the last weeks that were there by then, each
-    with the start of its SHA; None where nobody looked. `gone` is what was told of and was rewritten away, the latest
-    first, as far as it did not come back.
+    It is None if only releases are reported. `releases` are the tags of the last weeks that existed then, each with
+    the start of its SHA; None if nobody looked. `gone` is what was reported and removed by a rewrite, latest first, as
+    far as it did not come back.
     """
 
     branch: str
@@ -182,11 +182,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A repository of a group in one delivery, whether or not it is told of.
+    """A repository of a group in one delivery, whether or not it has anything to report.
 
-    `cursor` is how far its digests got before, and `before` up to where; `mark` is up to where this delivery tells,
-    None until it is read, or where it cannot be: then `failure` says why. `digest` is the key of what is told, empty
-    for nothing; `new` says that the group did not have it before.
+    `cursor` is how far its digests got before, and `before` up to where; `mark` is up to where this delivery reports,
+    None until it is read, or if it cannot be: then `failure` says why. `digest` is the key of its digest, empty for
+    none; `new` says that the group did not have it before.
     """
 
     repo: str
@@ -202,17 +202,17 @@ class Member:
 class Delivery:
     """One subscription's digest of the period `[since, until)`, due at `slot`, and how far its messages got.
 
-    `cursor` is how far the earlier ones got: where it lies before `since`, the time between is left out. `merged`
-    counts the slots that passed before without a digest. `deadline` is when it is given up; `retry` is when it is next
-    tried. `attempts` only ever grows, so that who was overtaken finds out; `failures` are those that failed. `digest`
-    is the key under which what is posted is kept, once it is made. `looked_since` is set after a restore: since
-    then its messages may have been sent, of which the ledger knows nothing, so that each is looked for first. `top` and
-    `threads` are the subscription's when the digest was made, and `look` is the form of its messages then; a `top` of
-    None is for one that an earlier version began, which had no bounds. `new_look` says that its place is told so.
-    `before` is up to where the earlier ones told, and `mark` up to where this one does, once that is known; None where
-    an earlier version told by dates alone, or a restore has forgotten it. `follow_ups` are said after its digest, and
-    `told` is by SHA when the place was told of earlier commits that the digest refers to. `members` are the
-    repositories of a group, each with its own; then `digest` is `GATHERED` once all of them are read.
+    `cursor` is how far the earlier ones got: if that is before `since`, the time between is left out. `merged` counts
+    earlier slots without a digest. `deadline` is when it is given up; `retry` is when it is next attempted. `attempts`
+    only ever grows, so that a process that was overtaken finds out; `failures` are those that failed. `digest` is the
+    key of the stored digest, once it is made. `looked_since` is set after a restore: since then its messages may have
+    been sent without the ledger knowing, so each is looked for first. `top` and `threads` are the subscription's when
+    the digest was made, and `look` is the form of its messages then; a `top` of None is for one started by an earlier
+    version, which had no limits. `new_look` says that its place learns of that. `before` is up to where the earlier
+    ones reported, and `mark` up to where this one does, once known; None if an earlier version went by dates, or a
+    restore has lost it. `follow_ups` are posted after its digest, and `told` is, by SHA, when the place saw earlier
+    commits that the digest refers to. `members` are the repositories of a group, each with its own; then `digest` is
+    `GATHERED` once all of them are read.
     """
 
     subscription: int
@@ -243,7 +243,7 @@ class Delivery:
 
     @property
     def digests(self) -> tuple[str, ...]:
-        """The keys of the digests that it tells, once all of them are made."""
+        """The keys of its digests, once all of them are made."""
         return self.gathered if self.digest == GATHERED else (self.digest,) if self.digest else ()
 
     @property
@@ -259,9 +259,9 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A subscription at which there may be something to plan, or to give up, with its latest delivery.
+    """A subscription that may have something to plan, or to give up, with its latest delivery.
 
-    `mark` is the store's: it is another one once anything of that has changed.
+    `mark` belongs to the store: it differs once anything about that has changed.
     """
 
     subscription: Subscription
@@ -271,7 +271,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A row that cannot be read: the table it is in, its key, and the place it is about, as far as that is known."""
+    """A row that cannot be read: the table it is in, its key, and the place it is about, if known."""
 
     table: str
     key: str
@@ -280,7 +280,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What is measured of the running bot: a `counter` or a `gauge` with its samples, each with its labels."""
+    """A metric of the running bot: a `counter` or a `gauge` with its samples, each with its labels."""
 
     name: str
     help: str

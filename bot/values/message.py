@@ -93,7 +93,7 @@ class MessageKind(StrEnum):
     """What a message is: part of a digest, or of an answer to somebody.
 
     A `QUESTION` asks which of several things is meant; an `ANNOUNCEMENT` concerns everybody in a channel, whoever
-    caused it; an `ERROR` and a `NOTE` are for whoever asked.
+    caused it; an `ERROR` and a `NOTE` are for whoever asked, and so is a `PERSONAL` one, unless all are to see it.
     """
 
     HEADLINE = "headline"
@@ -103,6 +103,7 @@ class MessageKind(StrEnum):
     ANSWER = "answer"
     QUESTION = "question"
     ANNOUNCEMENT = "announcement"
+    PERSONAL = "personal"
     ERROR = "error"
     NOTE = "note"
 
@@ -162,12 +163,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What somebody typed, where, and who. `id` is the same when a chat delivers it again; empty: it never does."""
+    """What somebody typed, where, and who. `id` is the same when a chat delivers it again; empty: it never does.
+
+    `beneath` are the messages that it answers to, the nearest first, as far as they are no part of its place.
+    """
 
     text: str
     place: Place
     user: str
     id: str = ""
+    beneath: tuple[str, ...] = ()
 
 
 class InputKind(StrEnum):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from adapters.chats.feishu.calls import Api, Caller, Gate, Json
 from adapters.chats.remembered import Remembered
-from bot.errors import ConfigError, DigestError, Unavailable
+from bot.errors import ConfigError, DigestError, NotFound, Unavailable
 from bot.ports import Readers
 from bot.values import Place
 
@@ -27,6 +27,16 @@ class Audience:
         """
         found = self._chat(place.channel)
         return Readers(alone=found.get("chat_mode") == "p2p", shared=found.get("external") is not False)
+
+    def is_plain_group(self, place: Place) -> bool:
+        """Whether it is a group that is no series of topics. Raises ConfigError, Unavailable."""
+        found = self._chat(place.channel)
+        return found.get("chat_mode") == "group" and found.get("group_message_type") != "thread"
+
+    def check(self, place: Place) -> None:
+        """Refuse a chat that the bot is not in. Raises NotFound, ConfigError, Unavailable."""
+        if not self._chat(place.channel):
+            raise NotFound("feishu_invite")
 
     def _chat(self, name: str) -> Json:
         """What Feishu says of a chat, nothing where it does not."""

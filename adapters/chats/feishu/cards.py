@@ -57,6 +57,8 @@ _CELL = 400
 """Characters of a cell: a row higher than 999 px is cut, so what is longer goes on in the next row."""
 _CELL_BYTES = 2_500
 """Bytes of a cell, so that a whole row always fits on a page."""
+_TWO_LINES = 30
+"""Columns that stand in two lines of a narrow cell."""
 _LABEL = 16
 """Columns of a coloured label, which is never broken."""
 _CHARTED = 8
@@ -416,15 +418,18 @@ def _table_columns(table: Table) -> tuple[_Column, ...]:
 def _column(number: int, title: str, cells: Sequence[Line]) -> _Column:
     """How a column is written: importances as coloured labels, links and weights as Markdown, others as they are.
 
-    A width is at least 80 px; on a phone, which shows some 320 px, those behind the first move beneath the finger.
+    A width is at least 80 px; on a phone, which shows some 320 px, those behind the first move beneath the finger. What
+    is short, as names are, goes on in a second line; what mostly takes more than two lines gets the room of a sentence.
     """
-    widest = max(map(_width, (title, *map(words, cells))))
+    widths = [_width(words(cell)) for cell in cells]
+    widest = max(_width(title), *widths)
     labels = all(len(cell) == 1 and cell[0].importance for cell in cells)
     styled = any(span.url or span.strong or span.code for cell in cells for span in cell)
     if widest <= _LABEL and not styled and labels:
         kind, most = "options", 140
     else:
-        kind, most = ("markdown", 300) if styled else ("text", 130)
+        kind = "markdown" if styled else "text"
+        most = 300 if styled or sum(widths) > _TWO_LINES * len(widths) else 130
     return _Column(f"c{number}", title, kind, f"{min(max(80, 7 * widest + 24), most)}px")
 
 

@@ -27,7 +27,9 @@ from adapters.chats.feishu.calls import (
 )
 from adapters.chats.feishu.cards import Card, render
 from adapters.chats.feishu.inbound import Inbound
+from adapters.chats.feishu.private import CardNote, Private
 from adapters.chats.feishu.settings import FeishuSettings
+from adapters.chats.feishu.slash import register
 from adapters.chats.feishu.transports import Http, LongConnection, Transport
 from adapters.chats.ratelimit import shared_by
 from adapters.chats.sending import Part, fresh, legible, matching, readable, send_parts
@@ -57,8 +59,8 @@ class _Mark(NamedTuple):
 class FeishuChat:
     """Feishu, or Lark, in the groups that one application's bot is in. Safe to call from several threads.
 
-    A channel is the id of a group or a direct chat (`oc_…`), a thread that of the message (`om_…`) it hangs beneath. No
-    message is for one person alone in a group: what is meant for a viewer stands in the thread, where it was asked for.
+    A channel is the id of a group or a direct chat (`oc_…`), a thread that of the message (`om_…`) it hangs beneath.
+    What is meant for a viewer is shown to them alone where Feishu can, else in the thread, where it was asked for.
     `clock` and `sleep` are monotonic seconds, `now` is seconds since 1970.
     """
 
@@ -80,6 +82,7 @@ class FeishuChat:
         self._call = Caller(clock, sleep, shared_by(f"{NAME}/{api.app_id}", rates))
         self._now = now
         self._audience = Audience(api, self._call, clock)
+        self._private = Private(api, self._call, self._audience, self._is_apart)
         self._plain: dict[str, float] = {}
         self._me = ""
         self._inbound: Inbound | None = None
@@ -96,14 +99,43 @@ class FeishuChat:
         """
         once = once or fresh(self._now())
         rendered = render(message, lambda number: _card_mark(once, number).name)
+        if place.viewer and not rendered.files and self._is_private(place, rendered.pages):
+            return place
         pages = [self._card(card, once, number) for number, card in enumerate(rendered.pages)]
         contents = [(_file_mark(once, file), cache(partial(self._uploaded, file, once))) for file in rendered.files]
         files = [Part(mark, partial(self._send, mark, content, once)) for mark, content in contents]
         return send_parts(place, pages, files, partial(self._sent, once) if once.again else None)
 
-    def show(self, place: Place, card: Card, name: str) -> str:
-        """Post a card that is no message of the bot's own; its id. `name` is the same when it is shown again."""
+    def _is_private(self, place: Place, pages: Sequence[Card]) -> bool:
+        """Whether cards were shown to the viewer of a place alone."""
+        return all(self._private.show(place, card) is not None for card in pages)
+
+    def note(self, place: Place, text: Callable[[str], str]) -> CardNote:
+        """What tells the viewer of a place that the bot is at it; `text` reads labels there."""
+        return CardNote(self._private, self, place, text)
+
+    def recall(self, message: str) -> None:
+        """Take a message of the bot's back. Raises NotFound, ConfigError, Unavailable.
+
+        Source: open.feishu.cn/document/server-docs/im-v1/message/delete.
+        """
+        self._call(Gate("recall"), lambda: self._api.ask("DELETE", f"{_MESSAGES}/{message}"))
+
+    def show(self, place: Place, card: Card, name: str) -> None:
+        """Show a card that is no message of the bot's own to the viewer of a place, alone where that can be.
+
+        `name` is the same when it is shown again.
+        """
+        if not self._is_private(place, [card]):
+            self.put(place, card, name)
+
+    def put(self, place: Place, card: Card, name: str) -> str:
+        """Post such a card for all who read at a place; its id."""
         return self._card(card, fresh(self._now(), name), 0).send(place)
+
+    def remove(self, card: str) -> None:
+        """Delete a card that one person alone sees. Raises ConfigError, Unavailable."""
+        self._private.remove(card)
 
     def update(self, message: str, card: Card) -> None:
         """Put another card in the place of one. Raises NotFound where it is gone or too old, ConfigError, Unavailable.
@@ -240,8 +272,16 @@ class FeishuChat:
 
     def _topic(self, message: str) -> str:
         """The thread that hangs beneath a message, by the name that histories take; empty where there is none."""
+        return str(self._about(message).get("thread_id") or "")
+
+    def _is_apart(self, message: str) -> bool:
+        """Whether a message is an answer in a topic, where what the group shows is not seen, or was taken back."""
+        about = self._about(message)
+        return bool((about.get("thread_id") and about.get("root_id")) or about.get("deleted"))
+
+    def _about(self, message: str) -> Json:
         answer = self._call(Gate("get"), lambda: self._api.ask("GET", f"{_MESSAGES}/{message}"))
-        return next((str(item.get("thread_id") or "") for item in answer.data.get("items") or ()), "")
+        return next((item for item in answer.data.get("items") or () if isinstance(item, dict)), {})
 
     def ahead(self) -> timedelta | None:
         """How far this machine's clock is ahead of Feishu's; None where its token was not answered yet."""
@@ -260,6 +300,11 @@ class FeishuChat:
         """Who reads at a place, as Feishu said within the last minutes. Raises ConfigError, Unavailable."""
         return self._audience.readers(place)
 
+    def check(self, place: Place) -> None:
+        """Refuse a group that the bot is not in. Raises NotFound."""
+        with suppress(ConfigError, Unavailable):  # then a digest that cannot be posted tells
+            self._audience.check(place)
+
     # --- In ----------------------------------------------------------------------------------
 
     def listen(self, listener: Listener) -> None:
@@ -267,6 +312,7 @@ class FeishuChat:
         self._inbound = Inbound(self, listener)
         with suppress(Unavailable):  # it is asked for again with the first mention
             self.me()
+        self._inbound.inbox.accept(lambda: register(self._api, listener.text(None, "feishu.slash")))
         try:
             self._transport.run(self._inbound.take)
         finally:

@@ -7,13 +7,15 @@ come again until they are taken, and sometimes after: a message is known by its 
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
 from adapters.chats.feishu import forms
 from adapters.chats.feishu.calls import NAME, Json
 from adapters.chats.feishu.cards import Card
-from adapters.chats.inbox import Busy, Inbox
+from adapters.chats.feishu.private import THREAD
+from adapters.chats.inbox import Busy, Inbox, Note
 from bot.errors import DigestError, Unavailable
 from bot.ports import Listener
 from bot.values import Button, Buttons, Form, Message, MessageKind, Place, Problem, Request, Span, Text
@@ -37,10 +39,19 @@ class Outbound(Protocol):
         """Post a message. Raises DigestError."""
 
     def show(self, place: Place, card: Card, name: str) -> object:
-        """Post a card that is no message; `name` is the same when it is shown again. Raises DigestError."""
+        """Show a card that is no message to the viewer of a place, alone where that can be. Raises DigestError.
+
+        `name` is the same when it is shown again.
+        """
+
+    def note(self, place: Place, text: Callable[[str], str]) -> Note:
+        """What tells the viewer of a place that the bot is at it; `text` reads labels there."""
 
     def update(self, message: str, card: Card) -> None:
         """Put another card in the place of one. Raises DigestError."""
+
+    def remove(self, card: str) -> None:
+        """Delete a card that one person alone sees. Raises DigestError."""
 
 
 class Inbound:
@@ -88,7 +99,8 @@ class Inbound:
         thread = None if direct and not message.get("thread_id") else message["message_id"]
         user = str((sender.get("sender_id") or {}).get("open_id", ""))
         place = Place(NAME, message["chat_id"], thread)
-        self._answer(Request(text, place, user, f"feishu:{message['message_id']}"))
+        beneath = tuple(str(message[name]) for name in ("parent_id", "root_id") if message.get(name))
+        self._answer(Request(text, place, user, f"feishu:{message['message_id']}", beneath))
 
     def _line(self, message: Json) -> tuple[str, bool]:
         """What a message says without its mentions, which only call people, and whether the bot is one of them."""
@@ -107,10 +119,13 @@ class Inbound:
     def _answer(self, request: Request) -> None:
         """Answer a request, as a form where it asks for one, and say so where that takes a while."""
 
-        def show(form: Form) -> None:
-            self._chat.show(request.place, forms.card(form, dict(form.fixed)), f"form:{request.id}")
+        private = _private(request)
 
-        self.inbox.answer(request, show, request.place)
+        def show(form: Form) -> None:
+            self._chat.show(private, forms.card(form, dict(form.fixed)), f"form:{request.id}")
+
+        note = self._chat.note(private, lambda key: self._listener.text(request.place, key))
+        self.inbox.answer(request, show, note)
 
     # --- Buttons and forms -------------------------------------------------------------------
 
@@ -121,7 +136,8 @@ class Inbound:
         value = action.get("value")
         if not (card and channel and isinstance(value, dict)):
             return {}
-        place = Place(NAME, channel, card)
+        # What only one person sees cannot be answered: the answer belongs where it was asked for.
+        place = Place(NAME, channel, str(value[THREAD]) or None if THREAD in value else card)
         request = Request(
             str(value.get("command") or ""),
             place,
@@ -130,31 +146,32 @@ class Inbound:
         )
         try:
             if isinstance(kept := value.get(forms.FORM), dict):
-                return self._on_form(request, {str(name): str(text) for name, text in kept.items()}, action)
+                fixed = {str(name): str(text) for name, text in kept.items()}
+                return self._on_form(request, _Card(card, THREAD in value), fixed, action)
             self.inbox.accept(lambda: self._answer(request))
         except Busy:
             return _toast("warning", self._listener.text(place, "feishu.busy"))
         return _toast("info", self._listener.text(place, "feishu.working"))
 
-    def _on_form(self, request: Request, fixed: Mapping[str, str], action: Json) -> Json:
+    def _on_form(self, request: Request, card: "_Card", fixed: Mapping[str, str], action: Json) -> Json:
         """A form that was filled in: what is plainly wrong is told at once, and nothing that was typed is lost."""
         values = {**fixed, **forms.values_of(action.get("form_value") or {})}
         if problem := self._listener.problem(request.place, values):
             return _toast("error", problem.text)
         form = self._listener.form(request.place, values)
-        if not self._begin(str(request.place.thread)):
+        if not self._begin(card.id):
             return _toast("info", form.waiting)
 
         def work() -> None:
             try:
-                self._submitted(request, fixed, values)
+                self._submitted(request, card, fixed, values)
             finally:
-                self._submitting.discard(str(request.place.thread))
+                self._submitting.discard(card.id)
 
         try:
             self.inbox.accept(work)
         except Busy:
-            self._submitting.discard(str(request.place.thread))
+            self._submitting.discard(card.id)
             raise
         return _toast("info", form.waiting)
 
@@ -166,7 +183,7 @@ class Inbound:
             self._submitting.add(card)
             return True
 
-    def _submitted(self, request: Request, fixed: Mapping[str, str], values: Mapping[str, str]) -> None:
+    def _submitted(self, request: Request, card: "_Card", fixed: Mapping[str, str], values: Mapping[str, str]) -> None:
         """Do what a form asks, once; show it again with what is wrong, or that it is done."""
         if not self._listener.first(request.id):
             return
@@ -174,9 +191,14 @@ class Inbound:
         form = self._listener.form(request.place, values)
         shown = forms.card(form, dict(fixed), problem=problem) if problem else forms.note(form.title, form.done)
         try:
-            self._chat.update(str(request.place.thread), shown)
+            if not card.private:
+                self._chat.update(card.id, shown)
+                return
+            self._chat.remove(card.id)  # which cannot be changed
+            if problem:
+                self._chat.show(_private(request), shown, f"form:{request.id}")
         except DigestError:
-            self._say(request.place, problem)
+            self._say(_private(request), problem)
 
     def _say(self, place: Place, problem: Problem | None) -> None:
         """Say beneath a form that can be changed no more what is wrong with it."""
@@ -203,6 +225,18 @@ class Inbound:
         things = tuple((Span(text(f"feishu.hello_{name}")),) for name in ("follow", "ask", "help"))
         follow = Buttons((Button(text("answer.follow"), "subscribe"),))
         return Message("hello", (Span(text("feishu.hello")),), (Text(things, bullets=True), follow))
+
+
+class _Card(NamedTuple):
+    """The card of a form: its id, and whether one person alone sees it."""
+
+    id: str
+    private: bool
+
+
+def _private(request: Request) -> Place:
+    """Where only the person who asked reads, if there is such a place."""
+    return replace(request.place, viewer=request.user or None)
 
 
 def _toast(kind: str, text: str) -> Json:

@@ -4,6 +4,8 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -11,12 +13,14 @@ from typing import Any
 from slack_sdk.web import WebClient
 
 from adapters.chats.ratelimit import shared_by
+from adapters.chats.rendering import is_files
 from adapters.chats.sending import Json, Part, Replayed, fresh, legible, matching, readable, send_parts
 from adapters.chats.slack import limits
 from adapters.chats.slack.audience import Audience
 from adapters.chats.slack.blocks import SAFE, SPLITS, Page, Split, json_length, render
 from adapters.chats.slack.calls import LOOKED_AT, SETTLE, Caller, Gate, TooLong, put
 from adapters.chats.slack.inbound import Inbound
+from adapters.chats.slack.notes import StatusNote
 from adapters.chats.slack.people import People
 from adapters.chats.slack.settings import SlackSettings
 from adapters.chats.slack.splits import Splits
@@ -35,7 +39,7 @@ _NAME = 100
 """A longer name of a sending is told by its digest: metadata holds little."""
 
 _Mark = str | tuple[str, ...]
-"""By what a message is known again: the key that was sent with it, or the names of its files."""
+"""By what a message is known again: the key that was sent with it, or the names of its files, and then its words."""
 
 
 class SlackChat:
@@ -99,7 +103,8 @@ class SlackChat:
         for page in rendered.pages:
             self._people.whisper(place, page, last=message.kind in (MessageKind.ERROR, MessageKind.NOTE))
         if rendered.files and place.viewer:
-            self._share(client, rendered.files, once, place_of(team, self._people.direct(team, place.viewer)))
+            direct = place_of(team, self._people.direct(team, place.viewer))
+            self._share(client, rendered.files, _said(message), once, direct)
         return place
 
     def _before(self, client: WebClient, place: Place, once: Idempotency) -> Replayed:
@@ -118,14 +123,16 @@ class SlackChat:
         before: Replayed | None,
     ) -> Place:
         """Post a message, divided in one way, but for what stands there `before`, and return the thread beneath it."""
-        rendered = render(message, split)
+        rendered, said = render(message, split), _said(message) if is_files(message) else ""
         keys = [_key(once, number) for number in range(len(rendered.pages))]
         pages = [
             Part[_Mark](key, partial(self._send, client, page, key, once))
             for key, page in zip(keys, rendered.pages, strict=True)
+            if not said  # the words of what is nothing but files stand with the files
         ]
-        share = partial(self._share, client, rendered.files, once)
-        files = [Part[_Mark](names, share)] if (names := _names(file.name for file in rendered.files)) else []
+        share = partial(self._share, client, rendered.files, said, once)
+        names = _names(file.name for file in rendered.files)
+        files = [Part[_Mark]((*names, said), share)] if names else []
 
         def look(looked: Place, wanted: Sequence[_Mark]) -> dict[_Mark, str]:  # only the first page begins a thread
             wanted = wanted if looked.thread else [m for m in wanted if m not in keys[1:]]
@@ -159,8 +166,8 @@ class SlackChat:
             raise Unavailable(error.key, **error.fields) from None
         return answer if isinstance(answer, str) else str(answer["ts"])
 
-    def _share(self, client: WebClient, files: Sequence[Attachment], once: Idempotency, place: Place) -> str:
-        """Put files into a channel or thread, all in one message, of which Slack tells no timestamp."""
+    def _share(self, client: WebClient, files: Sequence[Attachment], said: str, once: Idempotency, place: Place) -> str:
+        """Put files into a channel or thread, all in one message with its words, of which Slack tells no timestamp."""
         team, channel = parts_of(place)
         tried: set[str] = set()
 
@@ -172,6 +179,7 @@ class SlackChat:
                 files=[{"id": number, "title": file.name} for number, file in zip(ids, files, strict=True)],
                 channel_id=channel,
                 thread_ts=place.thread,
+                initial_comment=said or None,
             )
 
         def settle() -> str | None:
@@ -195,6 +203,11 @@ class SlackChat:
         """Who reads at a place, where `person` asked, as Slack said minutes ago. Raises ConfigError, Unavailable."""
         return self._audience.readers(place, person)
 
+    def check(self, place: Place) -> None:
+        """Refuse a channel that the bot is not in, or that takes nothing more. Raises NotFound, Forbidden."""
+        with suppress(ConfigError, Unavailable):  # then a digest that cannot be posted tells
+            self._people.check(place)
+
     # --- What is there already ---------------------------------------------------------------
 
     def posted(self, place: Place, names: Collection[str], since: datetime) -> Posted:
@@ -210,7 +223,7 @@ class SlackChat:
             for message in self._messages(self._workspaces.client(team), place, since):
                 mark = _mark(message)
                 if isinstance(mark, tuple):
-                    files |= {*mark}
+                    files |= {*mark[:-1]}
                 elif mark in wanted:
                     threads[wanted[mark]] = place.thread or str(message["ts"])
         return Posted(threads, frozenset(files))
@@ -250,7 +263,8 @@ class SlackChat:
         app = self._workspaces.app(
             _bolt_log, self._transport.secret, lambda team: listener.text(None, "slack.not_invited", workspace=team)
         )
-        self._inbound = Inbound(app, self._people, self.post, listener, self._workspaces.forget)
+        note = partial(StatusNote, self._workspaces, self._call, self._people)
+        self._inbound = Inbound(app, self._people, self.post, listener, self._workspaces.forget, note=note)
         try:
             self._transport.run(app)
         finally:
@@ -278,7 +292,7 @@ def _key(once: Idempotency, number: int) -> str:
 
 def _found(messages: Iterable[Json], wanted: Sequence[_Mark]) -> dict[_Mark, str]:
     """The timestamps of the messages that have the wanted marks, as far as they are there."""
-    return matching(messages, wanted, lambda message, mark: _mark(message) == mark, "ts")
+    return matching(messages, wanted, _bears, "ts")
 
 
 def _split_of(messages: Iterable[Json], once: Idempotency) -> Split | None:
@@ -295,9 +309,20 @@ def _names(names: Iterable[str]) -> tuple[str, ...]:
 def _mark(message: dict[str, Any]) -> _Mark:
     """By what a message is known again; empty where it is none of ours."""
     if files := message.get("files"):
-        return _names(str(file.get("name")) for file in files)
+        return (*_names(str(file.get("name")) for file in files), str(message.get("text") or ""))
     metadata = message.get("metadata") or {}
     return str((metadata.get("event_payload") or {}).get("key", "")) if metadata.get("event_type") == _EVENT else ""
+
+
+def _said(message: Message) -> str:
+    """The words that stand with the files of a message: its title."""
+    return render(replace(message, parts=())).pages[0].text
+
+
+def _bears(message: dict[str, Any], mark: _Mark) -> bool:
+    """Whether a message is the wanted one; an earlier version shared files without words."""
+    known = _mark(message)
+    return known == mark or (isinstance(mark, tuple) and known == (*mark[:-1], ""))
 
 
 def from_settings(settings: SlackSettings, rates: Rates | None = None, learned: Learned | None = None) -> SlackChat:

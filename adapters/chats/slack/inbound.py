@@ -14,7 +14,7 @@ from typing import Any
 
 from slack_bolt import Ack, App
 
-from adapters.chats.inbox import Busy, Inbox
+from adapters.chats.inbox import Busy, Inbox, Note
 from adapters.chats.slack import views
 from adapters.chats.slack.blocks import ACTION
 from adapters.chats.slack.people import People
@@ -48,7 +48,11 @@ class Inbound:
         post: Callable[[Place, Message], object],
         listener: Listener,
         forget: Callable[[str], None],
+        *,
+        note: Callable[[Place, Callable[[str], str]], Note],
     ) -> None:
+        """`note` makes what tells who waits at a place that the bot is at it; it is given what reads labels there."""
+        self._note = note
         self._people = people
         self._post = post
         self._listener = listener
@@ -111,7 +115,8 @@ class Inbound:
             self._people.waits(request.place, url)
         trigger = body.get("trigger_id")
         show = partial(self._surfaces.open, request.place, request.user, trigger) if trigger else None
-        self.inbox.answer(request, show, replace(request.place, viewer=request.user))
+        place = replace(request.place, viewer=request.user)
+        self.inbox.answer(request, show, self._note(request.place, lambda key: self._listener.text(place, key)))
 
     # --- Buttons -----------------------------------------------------------------------------
 

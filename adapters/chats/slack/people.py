@@ -37,6 +37,24 @@ class People:
         pages = self._call.pages(Gate("users.conversations", team), client.users_conversations, arguments)
         return {str(c["id"]): str(c.get("name", c["id"])) for page in pages for c in page["channels"]}
 
+    def check(self, place: Place) -> None:
+        """Refuse a channel in which the bot cannot post (docs.slack.dev/reference/objects/conversation-object).
+
+        Raises NotFound and Forbidden, with words for somebody who is in it; ConfigError, Unavailable.
+        """
+        team, channel = parts_of(place)
+        if channel.startswith("D"):
+            return
+        client = self._workspaces.client(team)
+        try:
+            told = self._call(Gate("conversations.info", team), lambda: client.conversations_info(channel=channel))
+        except NotFound:  # a private one does not exist for who is not in it
+            raise NotFound("slack_invite") from None
+        if told["channel"].get("is_archived"):
+            raise Forbidden("slack_archived")
+        if not told["channel"].get("is_member"):  # who may post without being a member still cannot share files
+            raise NotFound("slack_invite")
+
     def zone_of(self, team: str, user: str) -> str:
         """The time zone of somebody's profile; empty where Slack does not say."""
         client = self._workspaces.client(team)

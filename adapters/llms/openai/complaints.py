@@ -43,7 +43,7 @@ _BUSY = re.compile(r"overloaded|unavailable|internal.?(?:server.?)?error|timed? 
 
 
 def complaint(body: object, depth: int = _DEPTH) -> str:
-    """What an error body says, of its telling fields only: FastAPI servers echo the whole request beside them."""
+    """What an error body says, from its relevant fields only: FastAPI servers echo the whole request next to them."""
     if isinstance(body, Mapping | list) and not depth:
         return ""
     if isinstance(body, Mapping):
@@ -74,7 +74,7 @@ def no_money(said: str) -> bool:
 
 
 def bad_key(said: str) -> bool:
-    """Whether the key is not taken; some say so with 400."""
+    """Whether the key is rejected; some servers say so with 400."""
     return _BAD_KEY.search(said.lower()) is not None
 
 
@@ -101,7 +101,7 @@ def error_within(answer: object) -> object:
 
 
 def status_of(error: object) -> int:
-    """The HTTP status that an error within an answer stands for: its own number, else what its words mean."""
+    """The HTTP status that an error inside an answer means: its own number, or what its words mean."""
     numbers = (error.get(key) for key in ("code", "status", "status_code")) if isinstance(error, Mapping) else ()
     for number in map(_number, numbers):
         if 400 <= number < 600:

@@ -108,7 +108,7 @@ def _checked(fields: Any) -> Dialect:
 
 
 class Walk:
-    """One question's way down: from what is known to what is taken.
+    """One question's way from what is known to what is accepted.
 
     `base` is what is known and what complaints named; below it the walk tries the fixed order.
     """
@@ -173,7 +173,7 @@ class Walk:
         return False
 
     def taken(self) -> None:
-        """The way of asking was taken: others need not look for it."""
+        """This form was accepted: others need not look for one."""
         if self._trial:
             self._forms.climbed(self._trial)
         else:

@@ -71,9 +71,9 @@ def _whole(parts: list[Any]) -> Any:
 def without_thoughts(text: str) -> str:
     """`text` without a leading `<think>` block; one that never ends leaves nothing.
 
-    A block goes to its last end that has an object behind it, for thoughts may quote an end of thoughts. Chat templates
-    that open the block in the prompt leave only its end in the answer, so what stands before a lone `</think>` goes as
-    well, except in an answer that starts as JSON or a code fence: there it is a quotation.
+    A block extends to its last end that is followed by an object, since thoughts may quote an end of thoughts. Chat
+    templates that open the block in the prompt leave only its end in the answer, so what comes before a lone `</think>`
+    is removed as well, except in an answer that starts as JSON or a code fence: there it is a quotation.
     """
     start = text.lstrip()
     _, end, rest = start.partition("</think>")

@@ -1,8 +1,8 @@
-"""The clones of repositories given by URL that this machine keeps: shared by its processes, bounded, given up unused.
+"""This machine's clones of repositories given by URL: shared by its processes, limited, deleted when unused.
 
-Beside a clone lie two files. `NAME.lock` is held by all who read it, alone by who removes it, and its time is that of
-the last use. `NAME.fetched` is held by who fetches, and says when that was done last and how many bytes the clone has
-since: so no process fetches what another one of this machine has fetched within the minute.
+Next to a clone are two files. `NAME.lock` is held by all readers, exclusively by whoever deletes it, and its time is
+that of the last use. `NAME.fetched` is held while fetching, and says when that was last done and how many bytes the
+clone has since: so no process fetches what another one on this machine has fetched within the minute.
 """
 
 import errno
@@ -120,7 +120,7 @@ class Clones:
         return sum(self._removed(path) for path in unused)
 
     def size(self) -> int:
-        """Bytes of all that lies in the folder."""
+        """Bytes of everything in the folder."""
         return _bytes(self._folder)
 
     # --- Fetching ---

@@ -65,7 +65,7 @@ _FULL = re.compile("No space left on device|Disk quota exceeded")
 
 @dataclass(frozen=True, slots=True)
 class Clone:
-    """A bare clone: of which repository, where it lies, and how its server is reached."""
+    """A bare clone: of which repository, where it is, and how to reach its server."""
 
     remote: Remote
     path: Path

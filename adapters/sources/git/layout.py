@@ -1,10 +1,10 @@
-"""Where a repository lies on disk, and a private view of it: its objects and refs, none of its configuration.
+"""Where a repository is on disk, and a private view of it: its objects and refs, none of its configuration.
 
 Git acts on much of what a repository says: hooks, filters, external diffs, a file-system monitor, programs named in
 its configuration (git-config(1)), and its results depend on more of it. A view is a git directory of our own in a
 temporary folder, with a configuration of our own and symbolic links to the repository's `objects`, `refs`,
 `packed-refs` and `shallow` (gitrepository-layout(5)). As we own the view, git's check of a repository's owner
-(`safe.directory`) has nothing to object to, and as nothing of the repository's is run, it needs not.
+(`safe.directory`) has nothing to object to; nor does it need to, since nothing of the repository's is run.
 """
 
 import os

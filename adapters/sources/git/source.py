@@ -49,6 +49,9 @@ _WHOLE = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _INCOMPLETE = re.compile(r"unable to read|[Cc]ould not (?:read|fetch)|missing (?:blob|tree|object)|bad object|promisor")
 _NAMED = 5
 
+_TOUCHED = 100
+"""Paths of which it is asked what touches them."""
+
 PAGE = 1_000
 """Commits of a line after which it is asked whether the old tip was left."""
 
@@ -115,7 +118,7 @@ class GitSource:
         """Title, default branch and web page, by the URL of the remote `origin` or the URL itself.
 
         Local repositories, those reached by ssh or with credentials count as private; the branch of a detached HEAD
-        is empty. What else of this machine it is read from stands in `beside`. Raises NotFound, Forbidden, Unavailable;
+        is empty. What else on this machine it is read from is in `beside`. Raises NotFound, Forbidden, Unavailable;
         UsageError for a URL that is not supported.
         """
         with self._open(repo) as opened:
@@ -212,7 +215,22 @@ class GitSource:
             with closing(_printed(opened.view, *walked)) as printed:
                 points = [(history.seconds(line.partition(b" ")[0]), history.text(line.split()[1])) for line in printed]
             shas = [sha for time, sha in points if time <= until.timestamp()]
-            return _read(opened, shas[-MOST_LATER:])[::-1]
+            return _read_anyway(opened, shas[-MOST_LATER:])[::-1]
+
+    def touching(self, repo: str, branch: str, paths: Sequence[str], most: int) -> tuple[Commit, ...]:
+        """The newest first-parent commits of a branch that touch some files or folders, newest first.
+
+        One walk, which ends once enough are found, and the reading of what it finds. Raises NotFound, Forbidden,
+        Unavailable.
+        """
+        with self._open(repo, fresh=False) as opened:
+            tip = _tip(opened, branch)
+            named = [f":(literal,top){path}" for path in paths[:_TOUCHED] if path and "\0" not in path]
+            if not tip or not named:
+                return ()
+            walked = ("rev-list", "--first-parent", f"--max-count={most}", tip, "--", *named)
+            with closing(_printed(opened.view, *walked)) as printed:
+                return _read_anyway(opened, [history.text(line) for line in printed])
 
     def patches(
         self, repo: str, commits: Sequence[Commit], paths: Collection[str] = ()
@@ -541,13 +559,23 @@ def _printed(view: layout.View, *arguments: str, stdin: bytes = b"") -> Generato
             yield from whole
 
 
-def _read(opened: _Open, shas: Sequence[str]) -> tuple[Commit, ...]:
-    """The commits `shas`, which are of one first-parent history, newest first."""
+def _read_anyway(opened: _Open, shas: Sequence[str]) -> tuple[Commit, ...]:
+    """As `_read`; where the content of a file is missing, without numbers of lines and renames, which need it."""
+    try:
+        return _read(opened, shas)
+    except GitFailed as failed:
+        if not _INCOMPLETE.search(str(failed)):
+            raise
+    return _read(opened, shas, "--raw", "--no-renames")
+
+
+def _read(opened: _Open, shas: Sequence[str], *how: str) -> tuple[Commit, ...]:
+    """The commits `shas`, which are of one first-parent history, newest first; `how` their files are listed."""
     if not shas:
         return ()
     opened.bring_changes(shas)
     mark, mailmap = secrets.token_hex(16), _mailmap(opened.view)
-    command = history.log(mark, history.FIELDS, *history.DIFF, "--raw", "--numstat")
+    command = history.log(mark, history.FIELDS, *history.DIFF, *(how or ("--raw", "--numstat")))
     with closing(opened.view.chunks(*command, stdin=_lines(shas))) as chunks:
         found = tuple(history.record(fields, mailmap) for fields in history.records(chunks, mark))
     cut = opened.view.boundary()

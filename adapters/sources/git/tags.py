@@ -71,9 +71,9 @@ def step(line: bytes) -> Step:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What a walk found: of the commits that were met the first release that holds each, None where none does.
+    """What a walk found: for each commit met, the first release that has it, None if none does.
 
-    `cut` is the committer time of a commit at which a shallow clone ends: what lies behind it is not known.
+    `cut` is the committer time of a commit at which a shallow clone ends: what comes before it is unknown.
     """
 
     first: Mapping[str, Release | None]

@@ -317,7 +317,7 @@ class Published(BaseModel):
 
 
 class PublishedTag(_Camel):
-    """What was published with a tag, of which no more is held than is read."""
+    """What was published with a tag, cut at what is read."""
 
     is_draft: bool
     description: Notes = None
@@ -373,7 +373,7 @@ class Dates(BaseModel):
 
 
 class Compared(BaseModel):
-    """How a commit stands to a tag, empty where GitHub cannot make the comparison."""
+    """How a commit relates to a tag, empty if GitHub cannot compare them."""
 
     status: str = Field(default="", validation_alias=AliasPath("compare", "status"))
 
@@ -554,7 +554,7 @@ def holds(compared: Compared | None) -> bool:
 
 
 def landed(commit: RestCommit) -> Landed:
-    """Where a commit of the REST API stands."""
+    """The place of a commit of the REST API."""
     when = (commit.committer or Actor()).date
     author = commit.author or Actor()
     origin = _origin(author, author.date, commit.message.partition("\n")[0])
@@ -562,7 +562,7 @@ def landed(commit: RestCommit) -> Landed:
 
 
 def listed(commit: Listed) -> Landed:
-    """Where a commit of GraphQL stands."""
+    """The place of a commit of GraphQL."""
     parents = tuple(parent.oid for parent in commit.parents)
     origin = _origin(commit.author or Actor(), commit.authored_date, commit.message_headline)
     return Landed(commit.oid, commit.id, commit.committed_date, parents, origin)
@@ -573,7 +573,7 @@ def _origin(author: Actor, authored: datetime, title: str) -> str:
 
 
 def first_parents(commits: Iterable[Landed], tip: str) -> tuple[Landed, ...]:
-    """Of `commits` those that lie on the first-parent line down from `tip`, newest first."""
+    """Those of `commits` on the first-parent line down from `tip`, newest first."""
     by_sha = {commit.sha: commit for commit in commits}
     line = []
     while found := by_sha.pop(tip, None):

@@ -1,7 +1,7 @@
 """Archives of repositories on GitHub, one a commit, kept for a day: their files on this disk, to be searched.
 
-An archive lies in two files: what the repository's files hold, each ended by a NUL, in one piece that is searched as a
-whole; and JSON that says where each begins, and what it took. What was fetched is known from these files only, so
+An archive is two files: the contents of the repository's files, each ended by a NUL, in one piece that is searched as
+a whole; and JSON that says where each begins, and what it cost. What was fetched is known from these files only, so
 several processes share the limits of a day.
 """
 
@@ -44,7 +44,7 @@ class _TooMuch(Exception):
 
 @dataclass(slots=True)
 class Spent:
-    """What fetching archives of a repository has taken of a day's limits."""
+    """What fetching a repository's archives has used of a day's limits."""
 
     fetched: int = 0
     seconds: float = 0.0
@@ -99,7 +99,7 @@ class Archive:
                 return
 
     def contents(self, paths: Sequence[str]) -> Iterator[tuple[str, Content]]:
-        """What those of `paths` hold of which the archive can tell, or why that cannot be read."""
+        """The contents of those of `paths` that the archive knows, or why they cannot be read."""
         numbers = {path: n for n, path in enumerate(self._paths)}
         with self._path.open("rb") as file:
             for path in paths:

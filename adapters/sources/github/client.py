@@ -246,7 +246,7 @@ class Client:
 
     @contextmanager
     def download(self, path: str, missing: DigestError) -> Iterator[Iterator[bytes]]:
-        """What lies where `GET path` redirects to, in pieces as it comes, asked for once and without credentials.
+        """What `GET path` redirects to, in pieces as it arrives, requested once and without credentials.
 
         Only a host that is known to serve archives is asked; the address may hold a secret, and is named nowhere.
         Raises like `get`.

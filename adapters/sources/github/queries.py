@@ -165,7 +165,7 @@ def dates(shas: Sequence[str]) -> tuple[str, dict[str, str]]:
 
 
 def comparisons(pairs: Sequence[tuple[str, str]]) -> tuple[str, dict[str, str]]:
-    """A query for how commits stand to tags, `p0` for the first pair of tag and SHA, and its variables.
+    """A query for how commits relate to tags, `p0` for the first pair of tag and SHA, and its variables.
 
     `headRef` takes a SHA as well (docs.github.com, GraphQL changelog, 18 October 2022).
     """

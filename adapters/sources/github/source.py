@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from github import Auth
@@ -108,7 +108,7 @@ class GitHubSource:
     def repository(self, repo: str) -> Repository:
         """Title, default branch and web page; the name is GitHub's spelling, that of today if it was renamed.
 
-        It tells labels where there is a token. Raises UsageError for anything but `owner/name`; NotFound, Forbidden,
+        It has labels if there is a token. Raises UsageError for anything but `owner/name`; NotFound, Forbidden,
         Unavailable, ConfigError.
         """
         answer = self._client.get(f"/repos/{_checked(repo)}", _no_repository(repo), remember=True)
@@ -143,7 +143,7 @@ class GitHubSource:
     def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """The first-parent commits of `branch` with `since <= committed < until`, newest first.
 
-        The history is listed from a day before `since` to the branch's tip, for only the tip knows what lies on the
+        The history is listed from a day before `since` to the branch's tip, since only the tip shows what is on the
         first-parent line; a commit that is dated more than a day before its parent ends it. Raises UsageError,
         NotFound, Forbidden, Unavailable, ConfigError.
         """
@@ -227,6 +227,24 @@ class GitHubSource:
         places = (place for place in map(answers.landed, found.values()) if place.sha not in before)
         later = sorted((p for p in places if p.committed >= commit.committed), key=lambda p: p.committed)
         return self._commits_at(name, later[:LATER], found)
+
+    def touching(self, repo: str, branch: str, paths: Sequence[str], most: int) -> tuple[Commit, ...]:
+        """The newest commits of a branch that touch some files or folders, newest first.
+
+        A REST request for each of the first three paths, and what reading up to 30 commits takes. GitHub lists what was
+        merged too, and not the merge. Raises like `commits`.
+        """
+        name = self._name(_checked(repo))
+        start: dict[str, Any] = {"sha": branch} if branch and not _NO_BRANCH.search(branch) else {}
+        number = min(most, LATER)
+        found: Found = {}
+        for path in [path for path in paths if path][:FOLLOWED]:
+            address, missing = f"/repos/{name}/commits", _no_repository(name)
+            answer = self._client.get(address, missing, allow=409, path=path, per_page=number, **start)
+            if answer.status != 409:
+                listed(answer.data, found)
+        places = sorted(map(answers.landed, found.values()), key=lambda place: place.committed, reverse=True)
+        return self._commits_at(name, places[:number], found)
 
     def patches(
         self, repo: str, commits: Sequence[Commit], paths: Collection[str] = ()

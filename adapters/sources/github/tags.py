@@ -141,9 +141,9 @@ class Tags:
 
 
 def candidates(dates: Mapping[str, datetime], line: Line) -> tuple[dict[str, tuple[Release, ...]], set[str]]:
-    """By SHA the releases that may hold each commit, oldest first; a commit before the tags that were read is absent.
+    """By SHA the releases that may have each commit, oldest first; a commit before the tags that were read is absent.
 
-    Also the commits of which these are all that there are. Of several releases of one commit the oldest is enough:
+    Also the commits for which these are all releases. Of several releases of one commit the oldest is enough:
     packages are often released together.
     """
     found, whole = {}, set()

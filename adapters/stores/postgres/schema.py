@@ -203,7 +203,20 @@ def _queue(db: Connection) -> None:
         db.execute(statement)
 
 
-MIGRATIONS = (_tables, _due_moments, _packed, _queue, _aftermath, _merges)
+def _turns(db: Connection) -> None:
+    """What was asked and answered in threads, as far as a later question there may refer to it."""
+    db.execute(
+        """
+        CREATE TABLE turns (
+            place text COLLATE "C" NOT NULL, at bigint NOT NULL, person text COLLATE "C" NOT NULL,
+            repo text COLLATE "C" NOT NULL, body text NOT NULL, PRIMARY KEY (place, at)
+        )
+        """
+    )
+    db.execute("CREATE INDEX turns_by_time ON turns (at)")
+
+
+MIGRATIONS = (_tables, _due_moments, _packed, _queue, _aftermath, _turns, _merges)
 
 
 def is_current(db: Connection, server: str) -> bool:

@@ -18,6 +18,7 @@ from adapters.stores.postgres.moving import PostgresMoving
 from adapters.stores.postgres.schema import is_current, migrate
 from adapters.stores.rows import TABLES
 from adapters.stores.subscriptions import SubscriptionsPart
+from adapters.stores.talks import TalksPart
 from bot.ports import Database
 from bot.settings import Settings
 
@@ -28,6 +29,7 @@ class PostgresStore(
     PostgresArchive,
     AftermathPart,
     SubscriptionsPart,
+    TalksPart,
     LedgerPart,
     MeterPart,
     LearnedPart,

@@ -18,7 +18,7 @@ class SqliteArchive(ArchivePart, SqlitePart):
     def search(self, words: str, repos: Sequence[str], limit: int) -> tuple[Commit, ...]:
         """Commits of `repos` whose message, paths' names or analyses hold all `words`, newest kept first.
 
-        A word matches at the start of a word, Chinese wherever it stands, from one character on. A word with
+        A word matches at the start of a word, Chinese anywhere, from one character on. A word with
         punctuation in it, such as `http.cancel`, matches where its parts follow each other. Any text is a valid query;
         of a very long one only the start counts (`adapters.stores.words.LONGEST_QUERY`).
         """

@@ -147,9 +147,9 @@ def _told_of(path: Path) -> Iterator[None]:
 
 
 def keep_before(database: Path) -> Path:
-    """Copy a database that this version is about to change to `NAME.before-VERSION` beside it.
+    """Copy a database that this version is about to change to `NAME.before-VERSION` next to it.
 
-    Where there is one already, which an earlier change of the same version left, a number stands behind it. Raises
+    If one exists already, from an earlier change of the same version, a number is appended. Raises
     StoreError.
     """
     endings = chain([""], (f"-{number}" for number in count(2)))

@@ -115,7 +115,7 @@ def claims(db: Database) -> None:
 
 @MIGRATIONS()
 def checks(db: Database) -> None:
-    """How many statements an answer made, and how many were dropped, beside what it took."""
+    """How many statements an answer made, and how many were dropped, in addition to what it used."""
     db.table("usage").add_column("stated", int, not_null_default=0)
     db.table("usage").add_column("dropped", int, not_null_default=0)
 
@@ -135,9 +135,9 @@ def expired_claims(db: Database) -> None:
 
 @MIGRATIONS()
 def ledger(db: Database) -> None:
-    """Deliveries with a number and everything about them, and the commits that each subscription was told of.
+    """Deliveries with a number and everything about them, and the commits that each subscription has seen.
 
-    Earlier versions delivered nothing, so that nothing is lost. A subscription begins when it was made.
+    Earlier versions delivered nothing, so nothing is lost. A subscription begins when it was made.
     """
     db.table("steps").drop()
     db.table("deliveries").drop()
@@ -164,9 +164,9 @@ def readings(db: Database) -> None:
 
 @MIGRATIONS()
 def told_commits(db: Database) -> None:
-    """Which commits were told of, with which grade, where and when: for good, whatever else is removed.
+    """Which commits were reported, with which grade, where and when: permanently, whatever else is deleted.
 
-    `told` is what is not told to a subscription again, and forgotten after a while. A digest that was posted is marked.
+    `told` is what is not reported to a subscription again, and deleted after a while. A posted digest is marked.
     """
     db.execute(
         "CREATE TABLE told_commits (repo INTEGER NOT NULL REFERENCES repositories (id), sha TEXT NOT NULL, "
@@ -221,10 +221,10 @@ def learned(db: Database) -> None:
 
 @MIGRATIONS()
 def accounts(db: Database) -> None:
-    """On whose account each request was, and what is reserved for one that is being asked.
+    """On whose account each request was, and what is reserved for one in progress.
 
     The person's column is called `asker`: rows with a `person` are removed when one is forgotten, and these count on.
-    What an earlier version took counts as taken by scheduled digests.
+    What an earlier version used counts as used by scheduled digests.
     """
     for name in ("chat", "channel", "asker", "reservation"):
         db.table("usage").add_column(name, str, not_null_default="")
@@ -252,9 +252,9 @@ def packed(db: Database) -> None:
 
 @MIGRATIONS()
 def aftermath(db: Database) -> None:
-    """What became of commits, by both ends; what channels were told of that; and threads in which nothing is said.
+    """What became of commits, by both ends; the follow-ups that channels got; and threads without follow-ups.
 
-    A channel is told by a subscription, and with it what it was told is forgotten.
+    A channel gets them through a subscription, and they are deleted with it.
     """
     db.execute(
         "CREATE TABLE links (repo INTEGER NOT NULL REFERENCES repositories (id), sha TEXT NOT NULL, "
@@ -270,6 +270,16 @@ def aftermath(db: Database) -> None:
     db.execute("CREATE INDEX follow_ups_by_time ON follow_ups (at)")
     db.execute("CREATE INDEX follow_ups_by_subscription ON follow_ups (subscription)")
     db.execute("CREATE TABLE muted (place TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID")
+
+
+@MIGRATIONS()
+def turns(db: Database) -> None:
+    """What was asked and answered in threads, as far as a later question there may refer to it."""
+    db.execute(
+        "CREATE TABLE turns (place TEXT NOT NULL, at INTEGER NOT NULL, person TEXT NOT NULL, repo TEXT NOT NULL, "
+        "body TEXT NOT NULL, PRIMARY KEY (place, at)) STRICT, WITHOUT ROWID"
+    )
+    db.execute("CREATE INDEX turns_by_time ON turns (at)")
 
 
 @MIGRATIONS()

@@ -13,6 +13,7 @@ from adapters.stores.sqlite.file import SqliteFile
 from adapters.stores.sqlite.keeping import SqliteKeeping, keep_before
 from adapters.stores.sqlite.moving import SqliteMoving
 from adapters.stores.subscriptions import SubscriptionsPart
+from adapters.stores.talks import TalksPart
 from bot.ports import Database
 from bot.settings import Settings
 
@@ -23,6 +24,7 @@ class SqliteStore(
     SqliteArchive,
     AftermathPart,
     SubscriptionsPart,
+    TalksPart,
     LedgerPart,
     MeterPart,
     LearnedPart,

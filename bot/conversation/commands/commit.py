@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from bot.addresses import is_group
+from bot.conversation import spoken
 from bot.conversation.command import Command, Context
 from bot.conversation.grammar import CommitName, named_commits, quoted, references
 from bot.conversation.sentence import without_fillers
@@ -36,10 +37,14 @@ _Look = Callable[[], tuple[Commit, str]]
 
 def expand(context: Context, named: CommitName) -> tuple[Post, ...]:
     """One commit in full, or the question which is meant."""
-    found = _candidates(context, named)
+    found = candidates(context, named)
     if len(found) > 1:
-        return (_which(context, named, found),)
-    repository, commit, _ = found[0]
+        return (which(context, named, found),)
+    return told(context, *found[0][:2])
+
+
+def told(context: Context, repository: Repository, commit: Commit) -> tuple[Post, ...]:
+    """All that is said of a commit."""
 
     def followed() -> set[str]:
         everywhere = context.services.subscriptions.subscriptions()
@@ -47,9 +52,10 @@ def expand(context: Context, named: CommitName) -> tuple[Post, ...]:
 
     entry = context.services.app.expand(repository, commit, context.texts, followed, context.account)
     where = {r.sha: _told_here(context, repository, r.sha) for r in entry.relations if r.sha}
-    told = told_labels({sha: each[0].at for sha, each in where.items() if each}, context.zone, context.texts)
+    named = told_labels({sha: each[0].at for sha, each in where.items() if each}, context.zone, context.texts)
     standing = context.services.app.releasing.standing(repository, commit)
-    said = commit_message(repository, entry, context.zone, context.texts, standing=standing, told=told)
+    said = commit_message(repository, entry, context.zone, context.texts, standing=standing, told=named)
+    spoken.keep(context, repository, (commit.sha,))
     return (Post(said),)
 
 
@@ -64,7 +70,7 @@ def _mute(muted: bool, context: Context, words: Sequence[str]) -> tuple[Post, ..
     named = named_commits(words, context.services.defaults.hosts)
     if len(named) != 1:
         raise UsageError("mute_what")
-    found = _candidates(context, named[0])
+    found = candidates(context, named[0])
     threads = {each.place for repository, commit, _ in found for each in _told_here(context, repository, commit.sha)}
     repository, commit, _ = found[0]
     if not any(place.thread for place in threads):
@@ -94,7 +100,7 @@ def expand_each(context: Context, found: Sequence[CommitName]) -> tuple[Post, ..
     return tuple(posts)
 
 
-def _candidates(context: Context, named: CommitName) -> list[_Found]:
+def candidates(context: Context, named: CommitName) -> list[_Found]:
     """Every commit that the reference can mean."""
     found: dict[tuple[str, str], _Found] = {}
     missing: list[DigestError] = []
@@ -154,7 +160,8 @@ def _with_name(commit: Commit) -> tuple[Commit, str]:
     return commit, f"@{commit.sha}"
 
 
-def _which(context: Context, named: CommitName, found: Sequence[_Found]) -> Post:
+def which(context: Context, named: CommitName, found: Sequence[_Found]) -> Post:
+    """The question which of several commits is meant."""
     lines: list[Line] = [
         (Span(f"{repository.title} {commit.short}: ", code=True), *subject_line(repository, commit, 100))
         for repository, commit, _ in found

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 from bot.addresses import is_group, is_hosted
 from bot.commits import releases
+from bot.conversation import spoken
 from bot.conversation.command import Command, Context, unknown
 from bot.conversation.grammar import AND, dates, is_date, is_release, is_repository, parse_date, quoted
 from bot.delivery import schedule
@@ -135,6 +136,7 @@ def _post(context: Context, repository: Repository, digests: Sequence[Digest]) -
     if is_group(repository.name):
         return _group_post(context, repository, digests, kept)
     (digest,) = digests
+    spoken.keep(context, digest.repository, tuple(entry.commit.sha for entry in digest.entries))
     return post(digest, context.texts, report.attachments(digest, context.texts), top=kept.top, threads=kept.threads)
 
 

@@ -72,6 +72,10 @@ def _begin(context: Context, word: str, words: Sequence[str]) -> tuple[Post, ...
     subscriptions = context.services.subscriptions
     known = context.naming.kept(repository.name, wanted.branch)
     begun = replace(continued(wanted, known, context.now), place=context.place.whole, repo=repository.name, paused="")
+    if begun == known:
+        again = (_described(context, begun, context.texts, _SHOWN),)
+        return (_told(context, "answer.subscribed_already", again, repo=repository.title),)
+    context.services.check_place(begun.place)
     kept = subscriptions.subscribe(begun)
     resume(kept, context.now, subscriptions, context.services.ledger)
     texts = context.services.texts(kept.language)
@@ -97,7 +101,7 @@ def _check_branch(context: Context, repository: Repository, branch: str) -> None
 
 def _members(context: Context, group: Repository, texts: Texts) -> str:
     """How many repositories of a group everybody in the channel may see, and the first few of them."""
-    members = context.naming.members_for_all(group)
+    members = context.services.app.repositories.group(group.name, context.who.everybody)
     names = [one_line(each.title, 60) for each in members[:_MEMBERS]]
     more = [texts("branch.more", n=len(members) - _MEMBERS)] if len(members) > _MEMBERS else []
     return texts("answer.group", n=len(members), names=texts("answer.between").join([*names, *more]))
@@ -245,7 +249,7 @@ def listed(context: Context, words: Sequence[str] = ()) -> tuple[Post, ...]:
     follow = Buttons((Button(texts("answer.follow"), "subscribe"),))
     unnamed = () if words else context.naming.unnamed
     if not context.here and not unnamed:
-        return (Post(Message("list", (Span(texts("answer.follows_nothing")),), (follow,))),)
+        return (_told(context, "answer.follows_nothing", (follow,)),)
     shown = _here(context, words) if words else context.here
     parts = [part for subscription in shown for part in _subscription(context, subscription)]
     parts += [part for subscription in unnamed for part in _resting(context, subscription)]
@@ -253,8 +257,12 @@ def listed(context: Context, words: Sequence[str] = ()) -> tuple[Post, ...]:
         parts.append(Text(((Span(texts("answer.change_how", repo=context.naming.title(shown[0].repo))),),)))
     else:
         parts.append(follow)
-    title = texts("answer.follows", n=len(context.here) + len(unnamed))
-    return (Post(Message("list", (Span(title),), tuple(parts))),)
+    return (_told(context, "answer.follows", parts, n=len(context.here) + len(unnamed)),)
+
+
+def _told(context: Context, label: str, parts: Sequence[Part], **fields: object) -> Post:
+    """What is told to who asked alone."""
+    return Post(Message("list", (Span(context.texts(label, **fields)),), tuple(parts), kind=MessageKind.PERSONAL))
 
 
 def _subscription(context: Context, subscription: Subscription) -> tuple[Part, ...]:

@@ -16,6 +16,7 @@ from bot.values import (
     Fields,
     Line,
     Message,
+    MessageKind,
     Part,
     Post,
     Span,
@@ -58,7 +59,7 @@ def _status(context: Context, _: Sequence[str]) -> tuple[Post, ...]:
     named += _asked(context, taken) if services.app.model else ()
     fields = Fields(tuple((texts(name), (Span(value),)) for name, value in named if value))
     parts: list[Part] = [fields, *([_due(context, shown, everything)] if shown else [])]
-    return (Post(Message("status", (Span(texts("status.title")),), tuple(parts))),)
+    return (Post(Message("status", (Span(texts("status.title")),), tuple(parts), kind=MessageKind.PERSONAL)),)
 
 
 def _quota(context: Context, followed: Sequence[Subscription]) -> str:

@@ -1,0 +1,359 @@
+"""A question that somebody asks, answered by a model in a few steps: it sees what it asks for, and must show its proof.
+
+What it can ask for is read here and nowhere else, of the one repository that the question is about; each thing shown is
+a piece with a name, in which our program finds the quotes of the answer again.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from typing import Protocol
+
+from bot.commits import patch
+from bot.commits.patch import EvidenceIndex, Selection, places
+from bot.errors import DigestError
+from bot.judgement import questions, replies
+from bot.judgement.asker import Conversation
+from bot.judgement.links import Links
+from bot.judgement.questions import Inquiry
+from bot.judgement.replies import Rejected, StepTaken
+from bot.judgement.shapes import Tool, WantedReply
+from bot.ports import Archive, CommitSource
+from bot.values import (
+    Answered,
+    Commit,
+    Evidence,
+    Link,
+    Look,
+    LookKind,
+    Proof,
+    Release,
+    Reply,
+    Sight,
+    Statement,
+    one_line,
+)
+
+STEPS = 6
+"""Questions of one inquiry; an answer that cannot be used is asked for once more."""
+_ROOM = 90_000
+"""Characters that are shown in all: what is beyond them is not, and then an answer is due."""
+_PATCH_TOKENS, _LISTED, _FOUND, _RELEASES = 8_000, 60, 20, 15
+_BACK = timedelta(days=7)
+"""So far back commits are listed at the beginning, where nothing else is spoken of."""
+_LONGEST = 31
+"""Days of which commits are listed at once."""
+
+
+# --- What is shown -----------------------------------------------------------------------------
+
+
+class Shown(Protocol):
+    """A piece of what is shown."""
+
+    @property
+    def text(self) -> str:
+        """As a model sees it."""
+        ...
+
+    def find(self, path: str, quote: str) -> Proof | None:
+        """What a quote of it proves; None where it is not in it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """Lines, each about a commit or a release."""
+
+    title: str
+    rows: tuple[tuple[str, Commit | Release], ...]
+
+    @property
+    def text(self) -> str:
+        return "\n".join([f"{self.title}:", *(line for line, _ in self.rows)])
+
+    def find(self, _: str, quote: str) -> Proof | None:
+        for line, about in self.rows:
+            if places(quote, [line]):
+                return Proof(release=about) if isinstance(about, Release) else Proof(about, Evidence("", quote))
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A commit with as much of its patch as is shown, and what is known of it besides."""
+
+    commit: Commit
+    seen: Selection
+    index: EvidenceIndex
+    besides: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return "\n".join([questions.commit_shown(self.commit, self.seen), *self.besides])
+
+    def find(self, path: str, quote: str) -> Proof | None:
+        if places(quote, self.besides):
+            return Proof(self.commit, Evidence("", quote))
+        paths = [path, ""] if path else ["", *(f.path for f in self.commit.files)]
+        found = filter(None, (self.index.find(each, quote) for each in paths))
+        evidence = next(found, None)
+        # The index holds all of the patch: only what was shown proves anything.
+        return Proof(self.commit, evidence) if evidence and self._is_shown(evidence, quote) else None
+
+    def _is_shown(self, evidence: Evidence, quote: str) -> bool:
+        return not evidence.path or evidence.line is None or bool(places(quote, [_plain(self.seen.text)]))
+
+
+def _plain(seen: str) -> str:
+    """Hunks without the marks of their lines."""
+    return "\n".join(line[1:] if line[:1] in "+- " else line for line in seen.split("\n"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was looked up in the tree at a commit."""
+
+    commit: Commit
+    sights: tuple[Sight, ...]
+
+    @property
+    def text(self) -> str:
+        return questions.looked(self.sights, 0)
+
+    def find(self, path: str, quote: str) -> Proof | None:
+        if not places(quote, self.text.split("\n")):
+            return None
+        evidence = replies.seen(path, quote, self.sights, self.commit)
+        return Proof(self.commit, evidence) if evidence else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """Why something is not shown; it proves nothing."""
+
+    text: str
+
+    def find(self, _: str, __: str) -> None:
+        """Nothing."""
+
+
+# --- What can be asked for ---------------------------------------------------------------------
+
+_NUMBER, _SHA = re.compile(r"[#!]?(\d{1,9})"), re.compile(r"@?([0-9a-f]{4,64})", re.IGNORECASE)
+_NOTHING = "nothing found"
+
+
+class Library:
+    """All that a question about a branch of one repository may have shown. Nothing of it changes anything."""
+
+    def __init__(self, inquiry: Inquiry, source: CommitSource, archive: Archive, links: Links, now: datetime) -> None:
+        self._repository = inquiry.repository
+        self._branch = inquiry.branch
+        self._source = source
+        self._archive = archive
+        self._links = links
+        self._now = now
+        self._tools: dict[Tool, Callable[[WantedReply], Shown]] = {
+            Tool.COMMITS: self._landed,
+            Tool.COMMIT: lambda wanted: self.whole(self._named(wanted.name)),
+            Tool.TOUCHING: self._touching,
+            Tool.SEARCH: self._search,
+            Tool.WORD: self._word,
+            Tool.PLACE: self._place,
+            Tool.RELEASES: self._released,
+        }
+
+    def show(self, wanted: WantedReply) -> Shown:
+        """What is asked for, or why it is not shown."""
+        try:
+            return self._tools[wanted.tool](wanted)
+        except DigestError as error:
+            return _Refused(f"{_called(wanted)}: not there ({error.key.replace('_', ' ')})")
+        except ValueError:
+            return _Refused(f"{_called(wanted)}: that is not how it is asked for")
+
+    def recent(self) -> Shown:
+        """What landed in the last days."""
+        found = self._source.commits(self._name, self._branch, self._now - _BACK, self._now)
+        return self._list(f"landed in the last {_BACK.days} days", found)
+
+    def listed(self, commits: Sequence[Commit]) -> Shown:
+        """The commits that are spoken of."""
+        return self._list("spoken of in this thread", commits)
+
+    def whole(self, commit: Commit) -> Shown:
+        """A commit in full."""
+        ((_, patches),) = [*islice(self._source.patches(self._name, [commit]), 1)] or [(commit.sha, ())]
+        seen = patch.select(commit, patches, _PATCH_TOKENS)
+        became = tuple(map(_link, self._links.since(commit, self._branch)))
+        landed = f"landed: {commit.committed:%Y-%m-%d}"
+        return _Whole(commit, seen, EvidenceIndex(commit, patches), (landed, *self._standing(commit), *became))
+
+    @property
+    def _name(self) -> str:
+        return self._repository.name
+
+    def _standing(self, commit: Commit) -> Iterable[str]:
+        try:
+            known = self._source.first_releases(self._name, [commit.sha])
+        except DigestError:
+            return ()
+        if commit.sha not in known:
+            return ()
+        first = known[commit.sha]
+        return (
+            (f"first release with it: {one_line(first.name, 80)}, {first.made:%Y-%m-%d}",)
+            if first
+            else ("released: not yet",)
+        )
+
+    def _landed(self, wanted: WantedReply) -> Shown:
+        first, last = sorted((_day(wanted.since), _day(wanted.until or wanted.since)))
+        since = datetime.combine(max(first, last - timedelta(days=_LONGEST)), datetime.min.time(), UTC)
+        until = datetime.combine(last, datetime.min.time(), UTC) + timedelta(days=1)
+        found = self._source.commits(self._name, self._branch, since, until)
+        return self._list(f"landed from {since:%Y-%m-%d} to {last}", found)
+
+    def _touching(self, wanted: WantedReply) -> Shown:
+        path = wanted.path.strip("` /")
+        found = self._source.touching(self._name, self._branch, [path], _FOUND) if path else ()
+        return self._list(f"the last commits that touch {one_line(path, 200)}", found)
+
+    def _search(self, wanted: WantedReply) -> Shown:
+        found = self._archive.search(wanted.words, [self._name], _FOUND)
+        return self._list(f"commits of digests with {one_line(wanted.words, 100)}", found)
+
+    def _word(self, wanted: WantedReply) -> Shown:
+        return self._looked(wanted, Look(LookKind.WORD, wanted.words.strip("` ")))
+
+    def _place(self, wanted: WantedReply) -> Shown:
+        return self._looked(
+            wanted, Look(LookKind.PLACE, path=wanted.path.strip("` "), line=wanted.line, until=wanted.last)
+        )
+
+    def _looked(self, wanted: WantedReply, look: Look) -> Shown:
+        commit = self._named(wanted.name) if wanted.name else self._newest()
+        return _Seen(commit, self._source.look(self._name, commit, [look]))
+
+    def _released(self, _: WantedReply) -> Shown:
+        line = self._source.releases(self._name)[-_RELEASES:]
+        rows = tuple((f"{release.made:%Y-%m-%d} {one_line(release.name, 80)}", release) for release in reversed(line))
+        return _Listed("the latest releases", rows) if rows else _Refused(f"releases: {_NOTHING}")
+
+    def _list(self, title: str, commits: Sequence[Commit]) -> Shown:
+        rows = tuple((questions.commit_line(commit), commit) for commit in commits[:_LISTED])
+        more = f" (the newest {_LISTED} of {len(commits)})" if len(commits) > _LISTED else ""
+        return _Listed(f"{title}{more}", rows) if rows else _Refused(f"{title}: {_NOTHING}")
+
+    def _named(self, name: str) -> Commit:
+        """The commit of that name. Raises NotFound; ValueError for what is none."""
+        if found := _NUMBER.fullmatch(name):
+            return self._source.pull(self._name, int(found[1]))
+        if found := _SHA.fullmatch(name):
+            return self._source.commit(self._name, found[1].lower())
+        raise ValueError(name)
+
+    def _newest(self) -> Commit:
+        for days in (14, 120, 1_500):
+            if found := self._source.commits(self._name, self._branch, self._now - timedelta(days=days), self._now):
+                return found[0]
+        raise ValueError("empty")
+
+
+def _day(text: str) -> date:
+    """A day of this age. Raises ValueError."""
+    found = date.fromisoformat(text)
+    if not 1970 <= found.year <= 2200:
+        raise ValueError(text)
+    return found
+
+
+def _link(link: Link) -> str:
+    sure = "" if link.certain else "probably "
+    name = f"#{link.later.pull}" if link.later.pull is not None else link.later.sha[:7]
+    return f"{sure}{link.kind} it: {name} {one_line(link.later.title, 120)}, {link.at:%Y-%m-%d}"
+
+
+def _called(wanted: WantedReply) -> str:
+    """A look as it was asked for."""
+    span = f"{wanted.line}-{wanted.last}" if wanted.line else ""
+    parts = (wanted.tool, wanted.name, wanted.words, wanted.path, span, wanted.since, wanted.until)
+    return one_line(" ".join(filter(None, parts)), 200)
+
+
+# --- Step by step ------------------------------------------------------------------------------
+
+
+class Research:
+    """One question on its way to an answer."""
+
+    def __init__(self, inquiry: Inquiry, library: Library, model: Conversation) -> None:
+        self._inquiry = inquiry
+        self._library = library
+        self._model = model
+        self._pieces: dict[str, Shown] = {}
+        self._asked: dict[str, str] = {}
+        self._dropped = 0
+
+    def answer(self, spoken_of: Sequence[Commit]) -> Answered:
+        """The answer, begun with what is spoken of. Raises DigestError where the model or the source has none."""
+        self._begin(spoken_of)
+        for left in reversed(range(STEPS)):
+            try:
+                step = self._step(0 if self._is_full else left)
+            except Rejected:
+                break
+            if step.statements or step.unknown or not step.looks:
+                return self._answered(step.statements)
+            for wanted in step.looks:
+                self._show(wanted)
+        return self._answered(())
+
+    def _begin(self, spoken_of: Sequence[Commit]) -> None:
+        if len(spoken_of) > 2 or not spoken_of:
+            self._add(self._library.listed(spoken_of) if spoken_of else self._library.recent())
+        for commit in spoken_of if len(spoken_of) <= 2 else ():
+            self._add(self._library.whole(commit))
+
+    def _step(self, left: int) -> StepTaken:
+        shown = [f"[{name}] {piece.text}" for name, piece in self._pieces.items()]
+        question = questions.step_question(self._inquiry, shown, left)
+        first = True
+
+        def read(reply: Reply) -> StepTaken:
+            nonlocal first
+            step = replies.read_step(reply, self._find, question.user, self._inquiry.language)
+            again, first = first, False
+            if step.problems and again:
+                raise Rejected(" ".join(step.problems))
+            self._model.asker.checked(question, step.stated, len(step.problems))
+            self._dropped += len(step.problems)
+            return step
+
+        return self._model.ask(question, read)
+
+    def _find(self, source: str, path: str, quote: str) -> Proof | None:
+        piece = self._pieces.get(source)
+        return piece.find(path, quote) if piece else None
+
+    def _show(self, wanted: WantedReply) -> None:
+        called = _called(wanted)
+        if called in self._asked:
+            self._add(_Refused(f"{called}: shown already as {self._asked[called]}"))
+            return
+        self._asked[called] = self._add(self._library.show(wanted))
+
+    def _add(self, piece: Shown) -> str:
+        name = f"S{len(self._pieces) + 1}"
+        self._pieces[name] = _Refused("there is no more room") if self._is_full else piece
+        return name
+
+    @property
+    def _is_full(self) -> bool:
+        return sum(len(piece.text) for piece in self._pieces.values()) > _ROOM
+
+    def _answered(self, statements: tuple[Statement, ...]) -> Answered:
+        return Answered(statements, self._model.asker.name, len(self._pieces), self._dropped)
