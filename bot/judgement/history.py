@@ -156,7 +156,7 @@ class History:
     def _kept(self, commit: Commit, named: Reference) -> Sequence[Commit]:
         found: Sequence[Commit] = ()
         if named.sha:
-            found = self._archive.commits_by_sha(commit.repo, named.sha, merged=True)
+            found = self._archive.commits_by_sha(commit.repo, named.sha, aliases=True)
         if not found and named.pull is not None:
             found = self._archive.commits_by_pull(commit.repo, named.pull)
         if not found and named.title and named.kind == "reverts":
