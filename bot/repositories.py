@@ -202,10 +202,12 @@ class Repositories:
         """The commits of a branch (empty: the default one) in a period, newest first. Raises NotFound, Unavailable."""
         return self.source_of(repository.name).commits(repository.name, branch, period.since, period.until)
 
-    def landed(self, repository: Repository, branch: str, tip: str | None, period: Period) -> Landing:
+    def landed(
+        self, repository: Repository, branch: str, tip: str | None, period: Period, told: frozenset[str] = frozenset()
+    ) -> Landing:
         """What a branch has that it did not at its old `tip`: see `CommitSource.landed`. Raises as `commits` does."""
         source, name = self.source_of(repository.name), repository.name
-        return source.landed(name, branch, tip, Window(period.since, period.until, self._clock()))
+        return source.landed(name, branch, tip, Window(period.since, period.until, self._clock(), told))
 
     def touching(self, repository: Repository, branch: str, paths: Sequence[str], most: int) -> tuple[Commit, ...]:
         """The newest commits of a branch that touch some paths, see `CommitSource.touching`."""

@@ -234,12 +234,14 @@ SCHEMA: dict[str, dict[str, Field]] = {
         "deletions": _SCALAR,
         "changedFilesIfAvailable": _SCALAR,
         "author": Field("GitActor"),
+        "tree": Field("Tree"),
         "parents": Field("CommitConnection", _PAGE, True),
         "history": Field(
             "CommitConnection", {**_PAGE, "since": "GitTimestamp", "until": "GitTimestamp", "path": "String"}, True
         ),
         "associatedPullRequests": Field("PullRequestConnection", _PAGE, True),
     },
+    "Tree": {"oid": _SCALAR},
     "GitActor": {"name": _SCALAR, "email": _SCALAR, "date": _SCALAR, "user": Field("User")},
     "User": {"login": _SCALAR},
     "PullRequest": {
@@ -528,6 +530,9 @@ class _Run:
 
     def _Commit_messageHeadline(self, commit: Any) -> str:
         return commit[0].commits[commit[1]].message.partition("\n")[0]
+
+    def _Commit_tree(self, commit: Any) -> dict[str, str]:
+        return {"oid": commit[0].commits[commit[1]].tree}
 
     def _Commit_additions(self, commit: Any) -> int:
         return sum(file.additions for file in commit[0].files(commit[1]))

@@ -14,7 +14,7 @@ from typing import Any
 
 from repositories import ENVIRONMENT, git
 
-_FIELDS = 7
+_FIELDS = 8
 _LANDED = re.compile(r"\(#(\d+)\)\s*$|^Merge pull request #(\d+)\b")
 _STATUS = {"A": "added", "D": "removed", "M": "modified", "R": "renamed", "C": "copied", "T": "changed"}
 DIFF = ("-M50%", "-l1000", "--no-color", "--abbrev=40")
@@ -37,6 +37,7 @@ class Meta:
     committed: str
     message: str
     authored: str
+    tree: str
 
 
 @dataclass(frozen=True)
@@ -166,14 +167,14 @@ class Reader:
         return ahead, behind
 
     def _commits(self) -> dict[str, Meta]:
-        form = "%H%x00%P%x00%an%x00%ae%x00%ct%x00%at%x00%B"
+        form = "%H%x00%P%x00%an%x00%ae%x00%ct%x00%at%x00%T%x00%B"
         fields = git(self.path, "log", "--all", "-z", "--encoding=UTF-8", f"--format={form}").split("\0")
         found = {}
         for at in range(0, len(fields) - _FIELDS + 1, _FIELDS):
-            sha, parents, author, email, seconds, written, message = fields[at : at + _FIELDS]
+            sha, parents, author, email, seconds, written, tree, message = fields[at : at + _FIELDS]
             when = stamp(datetime.fromtimestamp(int(seconds or 0), UTC))
             authored = stamp(datetime.fromtimestamp(int(written or 0), UTC))
-            found[sha] = Meta(sha, tuple(parents.split()), author, email, when, message.rstrip("\n"), authored)
+            found[sha] = Meta(sha, tuple(parents.split()), author, email, when, message.rstrip("\n"), authored, tree)
         return found
 
     def resolve(self, ref: str) -> str:

@@ -514,6 +514,7 @@ class GitHubServer:
             "node_id": node_id(reader.name, sha),
             "commit": {
                 "message": meta.message,
+                "tree": {"sha": meta.tree},
                 "author": {"name": meta.author, "email": meta.email, "date": meta.authored},
                 "committer": {"name": meta.author, "email": meta.email, "date": meta.committed},
             },

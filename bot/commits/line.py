@@ -9,7 +9,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import chain, islice, takewhile
 from typing import Generic, Protocol, TypeVar
 
 from bot.errors import NotFound
@@ -24,7 +23,7 @@ LATE = timedelta(days=7)
 
 
 COMPARED = 200
-"""So many commits of either line are compared by their patches, where a branch was rewritten: it takes reading them."""
+"""So many commits of either side are compared by their patches, where a branch was rewritten: it takes reading them."""
 
 
 class Named(Protocol):
@@ -48,6 +47,15 @@ class Point(Named, Protocol):
 P = TypeVar("P", bound=Point)
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """By what a commit is known again: who wrote it when under which title; its tree, and its first parent's SHA."""
+
+    written: str
+    tree: str = ""
+    parent: str = ""
+
+
 class Lines(Protocol[P]):
     """What a source knows about the lines of a repository. Every method raises what the source raises."""
 
@@ -63,8 +71,12 @@ class Lines(Protocol[P]):
         """The commits at some points of one line."""
         ...
 
-    def origins(self, points: Sequence[P]) -> Mapping[str, str]:
-        """By SHA the author, time and title of the commits at some points."""
+    def beside(self, tip: str, head: str) -> Sequence[P]:
+        """What can be reached from `tip`, by whatever way, and not from `head`: no merges, and not all of very many."""
+        ...
+
+    def origins(self, points: Sequence[P]) -> Mapping[str, Origin]:
+        """By SHA what the commits at some points are known again by."""
         ...
 
 
@@ -95,24 +107,28 @@ def landing(lines: Lines[P], head: str, tip: str | None, window: Window, row: in
         return by_dates(lines, head, window, row, lost=True)
     if not new.whole:
         return by_dates(lines, head, window, row, dated=True)
-    told = new.points[waiting(new.points, window) :]
-    aside = lines.read(_aside(lines, tip, len(old.points), new)) if old else ()
+    start, loose = waiting(new.points, window), _loose(lines, new, old) if old else 0
+    # Where the merge that holds what was told waits, what it was merged into waits with it.
+    told = new.points[start:] if start + loose < len(new.points) else ()
     if old and old.points:
-        return replace(_left(lines, (head, tip), new.points, told, old.points), aside=aside)
-    return Landing(told[0].sha if told else tip, lines.read(told), aside=aside)
+        above = new.points[: len(new.points) - len(told)]
+        stays = told[0].sha if told else tip if new.points else head
+        here = Landing(stays, lines.read(told), lines.read(above), loose=loose, left=True)
+        return _rewritten(lines, (head, tip), new.points, old.points, here)
+    return Landing(told[0].sha if told else tip, lines.read(told), left=old is not None)
 
 
 def by_dates(
     lines: Lines[P], head: str, window: Window, row: int, *, dated: bool = False, lost: bool = False
 ) -> Landing:
-    """What is dated since some time, and what is above everything that may have been reported, up to what waits.
+    """What is dated since some time, and what is above everything reported before, up to what waits.
 
-    Earlier versions reported dates up to `LATE` back: what is older and above those never was. With `dated` there is
+    That is the newest commit, by its date, of the time before, if nobody knows what was reported. With `dated` there is
     too much of it.
     """
     line = recent(lines.pages(head), window.since, row)
     start = waiting(line, window)
-    above = 0 if dated else _above(line, window.since)
+    above = 0 if dated else _above(line, window)
     told = [point for n, point in enumerate(line) if n >= start and (n < above or point.committed >= window.since)]
     return Landing(line[start].sha if line[start:] else "", lines.read(told), dated=dated, lost=lost)
 
@@ -130,31 +146,56 @@ def contents(lines: Lines[P], new: str, old: str, head: str | None) -> Contents:
     return Contents(shas, aside, found.whole)
 
 
-def _aside(lines: Lines[P], tip: str, gone: int, new: Stretch[P]) -> tuple[P, ...]:
-    """What of the line down from `tip`, below the `gone` of it, a merge the other way round took off the new line."""
-    there = {point.sha for point in new.below}
-    line = islice(chain.from_iterable(lines.pages(tip)), gone, gone + COMPARED)
-    return tuple(takewhile(lambda point: point.sha not in there, line))
+def _above(line: Sequence[Point], window: Window) -> int:
+    """How many of a line's first commits lie above what was told of in the week before, else above the newest of it."""
+    before = [n for n, point in enumerate(line) if point.committed < window.since]
+    told = (n for n in before if line[n].sha in window.told and line[n].committed >= window.since - LATE)
+    return next(told, max(before, key=lambda n: line[n].committed, default=len(line)))
 
 
-def _above(line: Sequence[Point], since: datetime) -> int:
-    """How many of a line's first commits lie above the newest of the time before, best of its last week."""
-    before = [n for n, point in enumerate(line) if point.committed < since]
-    near = (n for n in before if line[n].committed >= since - LATE)
-    return next(near, next(iter(before), len(line)))
+def _loose(lines: Lines[P], new: Stretch[P], old: Stretch[P]) -> int:
+    """How many of the new commits, the lowest, do not hold what is still there of the old line: a merge above does.
 
-
-def _left(lines: Lines[P], tips: tuple[str, str], new: Sequence[P], told: Sequence[P], old: Sequence[P]) -> Landing:
-    """What is told where the branch left its old tip, the second of `tips`, which stays while all that is new waits.
-
-    Of what is gone no more is read than somebody compares: a whole branch may be.
+    None of them may be the next tip, or that would be told again.
     """
-    returned = paired(new, old, {**lines.origins(new), **lines.origins(old)})
+    if not old.below or old.below[0].sha in {point.sha for point in new.below}:
+        return 0
+    still = old.below[0].sha
+    return len(new.points) - bisect_left(new.points, True, key=lambda point: not lines.holds(point.sha, still))
+
+
+def _rewritten(lines: Lines[P], tips: tuple[str, str], new: Sequence[P], old: Sequence[P], here: Landing) -> Landing:
+    """What landed where the branch left its old tip, the second of `tips`, with what became of what was told.
+
+    That is all that could be reached from there: a rewrite may lay flat what a merge brought. Of what is gone no more
+    is read than somebody compares: a whole branch may be. Where it cannot be read any more, nothing is said of it.
+    """
+    line = {point.sha for point in old}
+    away = (*old, *(point for point in lines.beside(tips[1], tips[0]) if point.sha not in line))
+    returned = _returned(new, away, {**lines.origins(new), **lines.origins(away)})
     back = set(returned.values())
-    gone = [point for point in old if point.sha not in back]
-    above = lines.read(new[: len(new) - len(told)])
-    tip = told[0].sha if told else tips[bool(new)]
-    return Landing(tip, lines.read(told), above, lines.read(gone[:COMPARED]), len(gone), returned)
+    left = [point for point in away if point.sha not in back]
+    try:
+        read = lines.read(left[:COMPARED])
+    except NotFound:
+        read = ()
+    gone, aside = (tuple(c for c in read if (c.sha in line) is on) for on in (True, False))
+    missing = sum(point.sha in line for point in left)
+    return replace(here, gone=gone, aside=aside, missing=missing, returned=returned)
+
+
+def _returned(new: Sequence[Named], old: Sequence[Named], origins: Mapping[str, Origin]) -> dict[str, str]:
+    """Which of the new commits are an old one by another name: by who wrote them, else by their trees, by SHA.
+
+    Who makes the same of the same files makes the same change, by whatever name.
+    """
+    found = paired(new, old, {sha: origin.written for sha, origin in origins.items()})
+    trees = {sha: origin.tree for sha, origin in origins.items()}
+    before = {sha: trees.get(origin.parent, origin.parent) for sha, origin in origins.items()}
+    changes = {sha: f"{before[sha]} {tree}" for sha, tree in trees.items() if tree and tree != before[sha]}
+    back = set(found.values())
+    rest = [one for one in old if one.sha not in back]
+    return found | paired([one for one in new if one.sha not in found], rest, changes)
 
 
 def paired(new: Iterable[Named], old: Iterable[Named], names: Mapping[str, str]) -> dict[str, str]:

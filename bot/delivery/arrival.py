@@ -6,11 +6,12 @@ and remembered, since it may come back later.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from bot.commits.line import COMPARED, paired
 from bot.commits.twins import patch_id
+from bot.errors import NotFound
 from bot.texts import Texts
 from bot.values import Commit, FilePatch, Gone, Landing, Mark, Release, one_line
 
@@ -26,7 +27,8 @@ _HASH = 24
 class Arrival:
     """What is to be told, newest first, and up to where a branch is told then.
 
-    `back` is what was told before and came back. Where the branch was `rewritten`, `old` is where it was; `missing`
+    `back` is what was told before and came back, `was` by its SHA what told of it then: its SHA of then, or that of the
+    merge that brought it. Where the branch was `rewritten`, `old` is where it was; `missing`
     commits did not come back, of which `gone` are the newest.
     `dated` and `lost` are a Landing's, `releases` and `moved` what `bot.delivery.tagged` has found.
     """
@@ -42,6 +44,7 @@ class Arrival:
     lost: bool = False
     releases: tuple[Release, ...] = ()
     moved: tuple[tuple[Release, str], ...] = ()
+    was: Mapping[str, str] = field(default_factory=dict)
 
 
 def arrival(branch: str, before: Mark | None, landing: Landing, patches: Patches) -> Arrival:
@@ -51,32 +54,48 @@ def arrival(branch: str, before: Mark | None, landing: Landing, patches: Patches
     Where all that is new waits, a rewrite is told with it.
     """
     new, known = (*landing.waiting, *landing.commits), before.gone if before else ()
-    rewritten = bool(landing.missing or landing.returned)
-    ids = _ids(landing.gone, patches)
-    same = _by_patch([c for c in new if c.sha not in landing.returned], landing.gone, ids, patches)
-    away = [g for g in known if rewritten or not g.aside]
-    again = _known([c for c in new if c.sha not in {**landing.returned, **same}], away, patches)
+    away = (*landing.gone, *landing.aside)
+    ids = _ids_of_gone(away, patches)
+    same = _by_patch([c for c in new if c.sha not in landing.returned], away, ids, patches)
+    again = _known([c for c in new if c.sha not in {**landing.returned, **same}], known, patches)
     found = {**landing.returned, **same, **again}
-    if landing.waiting and not landing.commits and not found:
-        return Arrival(Mark(branch, landing.tip, gone=known))
     first = next((n for n, commit in enumerate(landing.waiting) if commit.sha in found), len(landing.waiting))
+    if landing.waiting and first + landing.loose >= len(new):
+        return Arrival(Mark(branch, landing.tip, gone=known))
     told = (*landing.waiting[first:], *landing.commits)
-    gone = tuple(c for c in landing.gone if c.sha not in same.values())
-    here = tuple(replace(_remembered(c, {}), aside=True) for c in landing.aside)
-    fresh = (*(_remembered(c, ids) for c in gone), *here)
-    seen = {*again.values(), *(g.sha for g in fresh)}
-    left = (*fresh, *(g for g in known if g.sha not in seen))
+    left = [commit for commit in away if commit.sha not in same.values()]
+    merges = {inner.sha: commit.sha for commit in landing.gone for inner in commit.inner}
+    gone = _gone(landing, set(found.values()), left)
+    seen = {*again.values(), *(commit.sha for commit in left)}
+    remembered = (*(_remembered(c, ids) for c in left), *(g for g in known if g.sha not in seen))
     return Arrival(
-        Mark(branch, told[0].sha if told and first < len(landing.waiting) else landing.tip, gone=left[:COMPARED]),
+        Mark(branch, told[0].sha if told and first < len(landing.waiting) else landing.tip, gone=remembered[:COMPARED]),
         tuple(c for c in told if c.sha not in found),
         (before.tip if before else None) or "",
         tuple(c for c in told if c.sha in found),
         gone,
-        landing.missing - len(same),
-        rewritten,
+        landing.missing - (len(landing.gone) - len(gone)),
+        bool(landing.missing or landing.returned),
         landing.dated,
         landing.lost,
+        was={sha: merges.get(old, old) for sha, old in found.items()},
     )
+
+
+def _gone(landing: Landing, back: Collection[str], left: Sequence[Commit]) -> tuple[Commit, ...]:
+    """What of the old line did not come back. A merge did where what it brought did, and all of it."""
+    line, away = {commit.sha for commit in landing.gone}, {commit.sha for commit in left}
+    inner = {commit.sha: {each.sha for each in commit.inner} for commit in left}
+    flat = {sha for sha, brought in inner.items() if not brought.isdisjoint(back) and brought.isdisjoint(away)}
+    return tuple(c for c in left if c.sha in line and c.sha not in flat)
+
+
+def _ids_of_gone(commits: Sequence[Commit], patches: Patches) -> dict[str, str]:
+    """What each of some commits did, which may not be there any more."""
+    try:
+        return _ids(commits, patches)
+    except NotFound:
+        return {}
 
 
 def _ids(commits: Sequence[Commit], patches: Patches) -> dict[str, str]:
@@ -127,6 +146,14 @@ def _shape(commit: Commit) -> str:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:_HASH]
+
+
+def reported(arrival: Arrival, told: Collection[str], wanted: Callable[[Commit], bool]) -> Arrival:
+    """An arrival with that alone of a rewrite which its subscription was `told` of, by SHA, and wants to be."""
+    back = tuple(c for c in arrival.back if arrival.was.get(c.sha, c.sha) in told and wanted(c))
+    gone = tuple(c for c in arrival.gone if c.sha in told and wanted(c))
+    unread = arrival.missing - len(arrival.gone) if len(gone) == len(arrival.gone) else 0
+    return replace(arrival, back=back, gone=gone, missing=len(gone) + unread)
 
 
 def said(arrival: Arrival, texts: Texts) -> tuple[str, ...]:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from functools import partial
 
 from bot.app import App, DigestRequest
+from bot.commits.filters import wanted
 from bot.delivery import schedule
-from bot.delivery.arrival import Arrival, arrival, said
+from bot.delivery.arrival import Arrival, arrival, reported, said
 from bot.delivery.followups import LATE, first_told, follow_ups, left_over
 from bot.delivery.job import Job, log
 from bot.delivery.leases import LeaseHolder
@@ -97,11 +98,17 @@ class Builder:
         period = Period(job.delivery.cursor, job.delivery.until, subscription.zone)
         read = partial(self._app.repositories.landed, repository, subscription.branch)
         branch = subscription.branch or repository.branch
-        landing = read(before.tip if before else None, period)
-        if before and before.branch != branch and (landing.lost or landing.missing):
+        landing = read(before.tip, period) if before else read(None, period, self._told_by_dates(job))
+        if before and before.branch != branch and (landing.lost or landing.left):
             landing, before = read(None, period), None
         source = self._app.repositories.source_of(repository.name)
         return arrival(branch, before, landing, partial(source.patches, repository.name))
+
+    def _told_by_dates(self, job: Job) -> frozenset[str]:
+        """What a version that went by dates told of, unless a restore has forgotten a part of it."""
+        if any(each.state is DeliveryState.RESTORED for each in self._earlier(job)):
+            return frozenset()
+        return self._ledger.delivered_shas(job.subscription.id, but=job.delivery.id)
 
     def build(
         self,
@@ -215,7 +222,9 @@ class Builder:
         rollup = schedule.is_weekly(subscription.schedule, subscription.zone, delivery.slot)
         about = (subscription.repo, period, subscription.language, subscription.branch, subscription.filters)
         scope = Scope(*about, rollup=rollup)
-        return self._app.request(repository, scope, new, said(arrival, Texts(subscription.language)), arrival.releases)
+        delivered = self._ledger.delivered_shas(subscription.id, but=delivery.id)
+        known = reported(arrival, delivered, lambda commit: wanted(commit, subscription.filters))
+        return self._app.request(repository, scope, new, said(known, Texts(subscription.language)), arrival.releases)
 
     def _with_digest(self, job: Job, request: DigestRequest) -> Job:
         """The delivery with the digest that is asked for, which is built now unless it is kept.

@@ -225,22 +225,27 @@ class FilePatch:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When a period ends, what time it is now, and since when dates count if they must."""
+    """When a period ends, what time it is now, and since when dates count if they must.
+
+    `told` are the SHAs of what earlier versions reported, which went by dates and remembered no tip.
+    """
 
     since: datetime
     until: datetime
     now: datetime
+    told: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Landing:
     """What a branch has now that it did not have at an earlier tip, newest first, and up to which `tip` that goes.
 
-    If the branch left that tip, `waiting` is what is not reported yet, `returned` says by SHA what came back and what
-    it was called before, by author, time and title; `missing` commits did not, and `gone` are the newest of these.
-    `aside` is what a reversed merge (`git pull` onto one's own work) took off the branch's first-parent line: still
-    there, and reported before. `dated` says that dates decided, since the line is too long, `lost` that they did since
-    the earlier tip no longer exists.
+    `left` says that the branch's first-parent line left that tip. If it was rewritten, `waiting` is what is not
+    reported yet, and `returned` says by SHA what came back and what it was called before: by author, time and title, or
+    by the files before and after. `missing` commits of the line did not, and `gone` are the newest of these; `aside` is
+    what else could be reached from the tip and is gone. The last `loose` of what is new do not hold what still exists
+    of the old line. `dated` says that dates decided, since the line is too long, `lost` that they did since the earlier
+    tip no longer exists.
     """
 
     tip: str
@@ -252,6 +257,8 @@ class Landing:
     dated: bool = False
     lost: bool = False
     aside: tuple[Commit, ...] = ()
+    loose: int = 0
+    left: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,15 +154,13 @@ class Gone:
     """A reported commit that is no longer on its branch, with what identifies it if it comes back.
 
     `shape` is which files it changes and by how many lines, `patch` what it does, `named` who wrote it under which
-    title: each a hash, empty if unknown. One that is `aside` still exists, off the branch's first-parent line, and can
-    only come back if a rewrite removes it.
+    title: each a hash, empty if unknown.
     """
 
     sha: str
     shape: str = ""
     patch: str = ""
     named: str = ""
-    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

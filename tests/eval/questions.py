@@ -82,7 +82,7 @@ class Git:
         self.name = next((p.partition("+")[2] for p in reversed(Path(path).parts) if "+" in p), Path(path).name)
         self.line = tuple(self._line())
         self.tags = re.compile(
-            rf"(?:{re.escape(self.name)}[-@/_]?)?v?\d+\.\d+(?:\.\d+)*(?:[-.]?(?:rc|alpha|beta|post)[-.]?\d*)*"
+            rf"(?:{re.escape(self.name)}[-@/_]?)?v?\d+\.\d+(?:\.\d+)*(?:[-.]?(?:rc|alpha|beta|next|post)[-.]?\d*)*"
         )
         pulls = Counter(seen.pull for seen in self.line if seen.pull)
         self.unique = {pull for pull, number in pulls.items() if number == 1}

@@ -21,7 +21,7 @@ from bot.commits import lookup, people, reading
 from bot.commits.aftermath import MOST as MOST_LATER
 from bot.commits.aftermath import followed
 from bot.commits.hosts import Hosts
-from bot.commits.line import contents, landing
+from bot.commits.line import Origin, contents, landing
 from bot.commits.lookup import Spot
 from bot.commits.people import Mailmap
 from bot.commits.reading import Written
@@ -54,6 +54,9 @@ _TOUCHED = 100
 
 PAGE = 1_000
 """Commits of a line after which it is asked whether the old tip was left."""
+
+BESIDE = 1_000
+"""Commits looked at besides the line of an old tip that was rewritten away."""
 
 
 @dataclass(frozen=True)
@@ -163,8 +166,8 @@ class GitSource:
         """What a branch has that it had not at its old `tip`, see `bot.commits.line`.
 
         One walk that ends at the old tip. Where that is not met within 1,000 commits, git is asked for ancestors, once
-        for each 1,000 and some ten times where the branch left it; the old line is read too then. Raises NotFound,
-        Forbidden, Unavailable.
+        for each 1,000 and some ten times where the branch left it; the old line, and what else could be
+        reached from the old tip, is read too then. Raises NotFound, Forbidden, Unavailable.
         """
         with self._open(repo) as opened:
             head = _tip(opened, branch)
@@ -539,15 +542,25 @@ class _Walks:
         return True
 
     def read(self, points: Sequence[_Point]) -> tuple[Commit, ...]:
-        return _read(self._opened, [point.sha for point in points])
+        try:
+            return _read(self._opened, [point.sha for point in points])
+        except GitFailed as failed:
+            raise _error(failed, self._opened.title) from None
 
-    def origins(self, points: Sequence[_Point]) -> dict[str, str]:
+    def beside(self, tip: str, head: str) -> list[_Point]:
+        span = ("--no-merges", "--timestamp", f"--max-count={BESIDE}", tip, f"^{head}", "--")
+        with closing(_printed(self._view, "rev-list", *span)) as printed:
+            rows = [history.text(line).split() for line in printed]
+        return [_Point(sha, history.moment(history.seconds(time))) for time, sha in rows]
+
+    def origins(self, points: Sequence[_Point]) -> dict[str, Origin]:
         if not points:
             return {}
         mark = secrets.token_hex(16)
-        command = history.log(mark, ("%H", "%an <%ae> %at %s"), "--no-patch")
+        command = history.log(mark, ("%H", "%an <%ae> %at %s", "%T", "%P"), "--no-patch")
         with closing(self._view.chunks(*command, stdin=_lines(point.sha for point in points))) as chunks:
-            return {history.text(sha): history.text(said) for sha, said, *_ in history.records(chunks, mark)}
+            found = (map(history.text, fields[:4]) for fields in history.records(chunks, mark))
+            return {sha: Origin(written, tree, parents.partition(" ")[0]) for sha, written, tree, parents in found}
 
 
 def _printed(view: layout.View, *arguments: str, stdin: bytes = b"") -> Generator[bytes, None, None]:

@@ -141,6 +141,7 @@ class RestCommit(BaseModel):
     committer: Actor | None = Field(default=None, validation_alias=AliasPath("commit", "committer"))
     login: str | None = Field(default=None, validation_alias=AliasPath("author", "login"))
     parents: tuple[Parent, ...]
+    tree: str = Field(default="", validation_alias=AliasPath("commit", "tree", "sha"))
     files: tuple[ChangedFile, ...] = ()
 
 
@@ -223,6 +224,7 @@ class Listed(_Camel):
     message_headline: str
     author: Actor | None = None
     parents: tuple[Oid, ...] = Field(validation_alias=AliasPath("parents", "nodes"))
+    tree: str = Field(default="", validation_alias=AliasPath("tree", "oid"))
 
 
 class _Page(_Camel):
@@ -449,13 +451,17 @@ class Details(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """A commit's place in a history. `node` is its id in GraphQL, `origin` who wrote it when, and its title."""
+    """A commit's place in a history. `node` is its id in GraphQL, `tree` the SHA of its tree.
+
+    `origin` is who wrote it when, and its title.
+    """
 
     sha: str
     node: str
     committed: datetime
     parents: tuple[str, ...]
     origin: str = ""
+    tree: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -558,14 +564,14 @@ def landed(commit: RestCommit) -> Landed:
     when = (commit.committer or Actor()).date
     author = commit.author or Actor()
     origin = _origin(author, author.date, commit.message.partition("\n")[0])
-    return Landed(commit.sha, commit.node_id, when, tuple(p.sha for p in commit.parents), origin)
+    return Landed(commit.sha, commit.node_id, when, tuple(p.sha for p in commit.parents), origin, commit.tree)
 
 
 def listed(commit: Listed) -> Landed:
     """The place of a commit of GraphQL."""
     parents = tuple(parent.oid for parent in commit.parents)
     origin = _origin(commit.author or Actor(), commit.authored_date, commit.message_headline)
-    return Landed(commit.oid, commit.id, commit.committed_date, parents, origin)
+    return Landed(commit.oid, commit.id, commit.committed_date, parents, origin, commit.tree)
 
 
 def _origin(author: Actor, authored: datetime, title: str) -> str:

@@ -9,6 +9,7 @@ fragment History on Commit {
     pageInfo { hasNextPage endCursor }
     nodes {
       id oid committedDate authoredDate messageHeadline author { name email } parents(first: 100) { nodes { oid } }
+      tree { oid }
     }
   }
 }

@@ -155,7 +155,9 @@ class GitHubSource:
         """What a branch has that it had not at its old `tip`, see `bot.commits.line`.
 
         A request for each page of up to 100 commits down to the old tip, at most 50, and one comparison for each page
-        on which that is not met; some 20 more where the branch left it. GitHub keeps what was forced away for long.
+        on which that is not met. If the branch left it, some 20 more, up to ten pages of what else could be reached
+        from the old tip, and what it takes to read and compare up to 200 commits. GitHub keeps what was forced away for
+        long.
         Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError.
         """
         found: Found = {}

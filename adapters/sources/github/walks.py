@@ -5,15 +5,20 @@ which the last one left the line: however odd the dates are, each takes the walk
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
 from adapters.sources.github import answers, queries
 from adapters.sources.github.answers import Landed, RestCommit
 from adapters.sources.github.client import Client
+from bot.commits.line import Origin
 from bot.errors import NotFound
 from bot.values import Commit
 
 ROW = 100
 """After so many commits in a row that are older than asked for, the rest is taken to be older too: mostly one page."""
+
+MOST_BESIDE = 10
+"""Requests for what else than its line could be reached from an old tip."""
 
 Found = dict[str, RestCommit]
 """What REST said about commits, by SHA."""
@@ -67,9 +72,22 @@ class Walks:
         """The commits at some points."""
         return self._read(points, self._found)
 
-    def origins(self, points: Sequence[Landed]) -> dict[str, str]:
-        """By SHA who wrote some commits when, and their titles."""
-        return {point.sha: point.origin for point in points}
+    def beside(self, tip: str, head: str) -> list[Landed]:
+        """What can be reached from `tip` and not from `head`: no merges, of the oldest thousand.
+
+        See docs.github.com, Compare two commits; where they have nothing in common there is no such list.
+        """
+        missing = NotFound("commit_unknown", repo=self._name, sha=tip)
+        pages = self._client.pages(f"/repos/{self._name}/compare/{head}...{tip}", missing, per_page=100)
+        try:
+            found = [answers.read(answers.Comparison, page.data).commits for page in islice(pages, MOST_BESIDE)]
+        except NotFound:
+            return []
+        return [answers.landed(commit) for page in found for commit in page if len(commit.parents) < 2]
+
+    def origins(self, points: Sequence[Landed]) -> dict[str, Origin]:
+        """By SHA what some commits are known again by."""
+        return {p.sha: Origin(p.origin, p.tree, next(iter(p.parents), "")) for p in points}
 
     def _history(self, tip: str) -> Sequence[Landed]:
         """The newest page of the history that ends in `tip`; empty where there is no such commit any more."""
