@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from make import change, commit, sha
-from repositories import Builder, lines
+from repositories import Builder, git, lines
 from test_worker import CHANNEL, DAY, Time, opened
 from world import World, words
 
@@ -366,6 +366,29 @@ def test_a_twin_on_another_branch_gets_no_reply(bot):
     bot.at("21T09:00")
     told = [m for m in bot.server.messages["C1"] if "since-" in str(m["metadata"])]
     assert [m["thread_ts"] for m in told] == [bot.tops()[0]["ts"]]
+
+
+def test_who_names_a_commit_by_the_sha_that_a_rewrite_gave_it_means_what_was_told(bot):
+    repo = bot.folder / "repo"
+
+    def written(text):
+        return git(repo, "hash-object", "-t", "commit", "-w", "--stdin", stdin=text.encode())
+
+    bot.follow()
+    bot.at("18T09:00")
+    bot.commit("one", DAY + timedelta(hours=3), "feat(api)!: replace one (#1)")
+    bot.at("19T09:00")
+    head, _, message = git(repo, "cat-file", "commit", "main").partition("\n\n")
+    moved = int((DAY + timedelta(hours=28)).timestamp())
+    rebased = written(f"{head.rpartition('> ')[0]}> {moved} +0000\n\n{message}\n")
+    tree, parent, dev = git(repo, "rev-parse", "main^^{tree}"), rebased, f"dev <dev@x.org> {moved + 60} +0000"
+    fix = f"fix: a crash\n\nFixes: {rebased[:12]}\n"
+    mended = written(f"tree {tree}\nparent {parent}\nauthor {dev}\ncommitter {dev}\n\n{fix}")
+    git(repo, "update-ref", "refs/heads/main", mended)
+    bot.at("20T09:00")
+    (reply,), _, beneath = after(bot)
+    assert "fixed by" in str(reply)
+    assert "reported 2026-02-19" in str(beneath)
 
 
 def test_a_delivery_that_is_retried_leaves_to_a_later_one_what_that_has_said(bot, monkeypatch):

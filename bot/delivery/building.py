@@ -125,6 +125,7 @@ class Builder:
         repository and the store raise.
         """
         delivery = job.delivery
+        self._app.aftermath.keep_renamed(repository.name, arrival.was)
         new = tuple(commit for commit in self._new(job, arrival) if commit.sha not in besides)
         request = self._request(job, repository, new, arrival)
         silent = (
