@@ -194,8 +194,8 @@ class Settings(Base, title="General"):
     )
     digest_ca_file: UserPath | None = Field(
         None,
-        description="a file with certificates (PEM), such as your company's own, to trust in addition to the public ones "
-        "[for every connection](docs/operating.md#proxies-and-certificates)",
+        description="a file with certificates (PEM), such as your company's own, to trust in addition to public "
+        "ones [for every connection](docs/operating.md#proxies-and-certificates)",
         examples=["/etc/ssl/company.pem"],
     )
     digest_language: Annotated[str, AfterValidator(check_language)] = Field(
