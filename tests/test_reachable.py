@@ -82,7 +82,7 @@ def test_what_was_rewritten_away_and_comes_back_days_later_is_counted_and_not_to
     rewrite(bot, "two", onto="three again", at=DAY + 75 * HOUR)
     bot.at("22T09:00")
     assert "are back. Already reported, so not repeated: 1 commit." in last(bot)
-    assert "rewritten (previously" not in last(bot)
+    assert "rewritten (it was" not in last(bot)
     assert "fix: two" not in last(bot)
     bot.at("23T09:00")
     assert len(bot.tops()) == 4

@@ -268,7 +268,7 @@ def test_a_failing_slack_is_tried_again_later_and_nothing_is_doubled(bot):
     waiting = bot.store.deliveries(followed.id)[0]
     assert waiting.failure.key == "slack_failed"
     assert waiting.retry > bot.time.moment
-    assert "next try" in operator.delivery_status(waiting, "UTC", bot.world.interpreter.texts(CHANNEL))
+    assert "next attempt" in operator.delivery_status(waiting, "UTC", bot.world.interpreter.texts(CHANNEL))
     bot.tick()
     assert bot.tops() == []  # not before its time
     bot.time.sleep(31)
@@ -293,7 +293,7 @@ def test_what_could_not_be_posted_at_all_is_in_the_next_digest_which_says_so(bot
     assert "fix: one" in str(headline)
     assert "fix: two" in str(headline)
     assert "The digest for 2026-02-18 Wednesday could not be posted; its commits are in this one." in str(headline)
-    assert "also covers" not in str(headline)
+    assert "that were missed" not in str(headline)
     assert bot.states(followed)[-2:] == ["failed", "done"]
     with pytest.raises(UsageError) as refused:
         operator.retry(bot.store, bot.store.deliveries(followed.id)[1].id, bot.time.moment)
@@ -584,7 +584,7 @@ def test_a_schedule_that_is_changed_makes_nothing_due_that_was_not(bot):
     bot.at("26T09:00")
     (headline,) = bot.tops()
     assert "fix: one" in str(headline)
-    assert "also covers" not in str(headline)
+    assert "that were missed" not in str(headline)
     assert "not in any digest" not in str(headline)
 
 
@@ -857,7 +857,7 @@ def test_a_failure_before_a_quiet_day_is_not_told_after_it(bot):
     bot.at("21T09:00")
     (headline,) = bot.tops()
     assert "could not be posted" not in str(headline)
-    assert "also covers" not in str(headline)
+    assert "that were missed" not in str(headline)
 
 
 def test_a_digest_that_lacks_something_is_delivered_as_it_was_begun(bot, monkeypatch):

@@ -160,7 +160,7 @@ def _released(git: Git, seen: Seen, form: str) -> Drawn:
     first = git.first_release(seen.sha)
 
     def right(answer: str) -> bool:
-        not_yet = "not released" in answer or "还没有进入任何版本" in answer
+        not_yet = "not been released" in answer or "还没有进入任何版本" in answer
         return (first in re.split(r"[\s（）()。,，]+", answer) and not not_yet) if first else not_yet
 
     return Drawn("released", form.format(git.name_of(seen)), right, first or "not released")
@@ -282,7 +282,7 @@ def main(arguments: Sequence[str]) -> int:
                 )
                 fine = question.right(re.sub(r"\s+", " ", answer))
                 of[question.kind] += 1
-                declined += not fine and ("cannot tell" in answer or "无法判断" in answer)
+                declined += not fine and ("can't tell" in answer or "无法判断" in answer)
                 right[question.kind] += fine
                 if not fine and asked.wrong:
                     print(f"  {question.kind}: {question.line} · {question.truth} · {answer[:500]}", flush=True)
