@@ -243,13 +243,13 @@ def test_search_finds_what_digests_told(world):
 def test_following_listing_and_leaving(world, history):
     options = "at 08:30 on mon,wed zone asia/shanghai lang zh branch main paths src/,docs/ authors -bot"
     said = world.said(f"subscribe {history.path} {options}")
-    assert "已在这里订阅 app" in said
+    assert "已订阅 app" in said
     assert "星期一、星期三 08:30（30 8 * * mon,wed，Asia/Shanghai）" in said
-    assert "2026-02-23 星期一 08:30, 2026-02-25 星期三 08:30, 2026-03-02 星期一 08:30" in said
+    assert "2026-02-23 星期一 08:30、2026-02-25 星期三 08:30、2026-03-02 星期一 08:30" in said
     (kept,) = world.store.subscriptions(HOME)
     assert (kept.filters.paths, kept.filters.authors, kept.branch) == (("src/", "docs/"), ("-bot",), "main")
     assert "已订阅 1 个" in world.said("list")
-    assert "已在这里退订" in world.said(f"退订 {history.path}")
+    assert "已退订" in world.said(f"退订 {history.path}")
     assert "Nothing is followed here" in world.said("列表")
 
 
