@@ -253,6 +253,13 @@ def test_following_listing_and_leaving(world, history):
     assert "Nothing is followed here" in world.said("列表")
 
 
+@pytest.mark.parametrize(("chat", "here"), [("slack", "本频道"), ("feishu", "本群"), ("terminal", "这里")])
+def test_a_list_names_the_channel_as_its_chat_does(anywhere, chat, here):
+    place = Place(chat, "C2")
+    anywhere.ask("subscribe team/app lang zh", place)
+    assert f"{here}已订阅 1 个仓库" in anywhere.said("list", place)
+
+
 def test_following_again_changes_what_is_said_and_keeps_the_rest(world, history):
     world.ask(f"subscribe {history.path} at 08:30 lang zh")
     world.ask(f"subscribe {history.path} paths src/")
