@@ -281,7 +281,7 @@ class App:
     def _brief_of(self, request: DigestRequest, account: Account) -> Brief:
         scope = request.scope
         branch = "" if scope.between else scope.branch
-        return self._brief(request.repository, Texts(scope.language), branch, account=account)
+        return self._brief(request.repository, Texts(scope.language, chat=account.chat), branch, account=account)
 
     def _brief(self, repository: Repository, texts: Texts, branch: str = "", *, account: Account) -> Brief:
         return Brief(

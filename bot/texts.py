@@ -48,6 +48,9 @@ def words_of(name: str) -> frozenset[str]:
     return frozenset(word for words in labels for word in words.get(name, "").split())
 
 
+_HERE = "<here>"
+"""What the labels write for where their reader is: a channel in one chat, a group in another."""
+
 COMMAND = "/digest"
 """What the labels write before a line of the grammar, as one types it in a chat."""
 SHELL = "digest"
@@ -55,17 +58,20 @@ SHELL = "digest"
 
 
 class Texts:
-    """The labels of one language; `command` is what their reader types before a line of the grammar."""
+    """The labels of one language; `command` is what their reader types before a line of the grammar, `chat` where."""
 
-    def __init__(self, language: str, command: str = COMMAND) -> None:
+    def __init__(self, language: str, command: str = COMMAND, chat: str = "") -> None:
         self.language = language
         self._labels = _labels(language)
         self._command = command
+        here = self._labels["here"]
+        self._here = here.get(chat.partition("-")[0], here["other"])  # `feishu-webhook` posts to groups of `feishu`
 
     def __call__(self, key: str, **fields: object) -> str:
         """The label `section.name` with its `{blanks}` filled."""
         section, name = key.split(".")
-        return self._labels[section][name].replace(COMMAND, self._command).format(**fields)
+        label = self._labels[section][name].replace(COMMAND, self._command).replace(_HERE, self._here)
+        return label.format(**fields)
 
     def keys(self, section: str) -> tuple[str, ...]:
         """The names of a section's labels, in their order."""

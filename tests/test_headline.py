@@ -165,7 +165,7 @@ def test_a_theme_of_many_names_the_weightiest_in_chinese_too():
         overview="今天主要是配置文件的迁移工作。",
         themes=(Theme("配置文件的迁移", tuple(map(sha, range(1, 6)))),),
     )
-    assert said(labels.overview_with_themes(made, ZH)) == "今天主要是配置文件的迁移（#5, #4, #3 +2）工作。"
+    assert said(labels.overview_with_themes(made, ZH)) == "今天主要是配置文件的迁移（#5、#4、#3 +2）工作。"
 
 
 # --- The rest --------------------------------------------------------------------------------

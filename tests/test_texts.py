@@ -130,3 +130,17 @@ def test_an_error_is_told_in_the_readers_language():
     assert Texts("en").error(error) == "team/app has no commits yet."
     assert Texts("zh").error(error) == "team/app 还没有提交。"
     assert str(error) == "no_commits repo=team/app"
+
+
+def test_where_the_reader_is_has_the_name_that_the_chat_gives_it():
+    def said(language: str, chat: str) -> str:
+        return Texts(language, chat=chat)("usage.channel")
+
+    assert [said("zh", chat) for chat in ("slack", "feishu", "feishu-webhook", "terminal", "")] == [
+        "今日本频道的提问",
+        "今日本群的提问",
+        "今日本群的提问",
+        "今日这里的提问",
+        "今日这里的提问",
+    ]
+    assert said("en", "feishu") == "On request today, this group"

@@ -60,9 +60,9 @@ class Services:
     is_folder: Callable[[str], bool] = lambda _: False
     check_place: Callable[[Place], None] = lambda _: None
 
-    def texts(self, language: str) -> Texts:
-        """The labels for who reads the answer."""
-        return Texts(language, self.command)
+    def texts(self, language: str, chat: str = "") -> Texts:
+        """The labels for who reads the answer, in a chat."""
+        return Texts(language, self.command, chat)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class Interpreter:
         followed = self._spoken_of(naming, here, named)
         language = defaults.asked_language or (followed.language if followed else defaults.language)
         zone = defaults.asked_zone or (followed.zone if followed else defaults.zone)
-        texts = self._services.texts(language)
+        texts = self._services.texts(language, place.chat)
         problem = None
         if command is None or command.dated:
             try:

@@ -163,7 +163,7 @@ class Sender:
         subscription, delivery = job.subscription, job.delivery
         step = Step(DENIED, StepState.INTENDED, delivery.slot)
         once = self._idempotency(job, step, True, lambda: self._check(job))
-        said = Texts(subscription.language)("digest.denied", id=subscription.id)
+        said = Texts(subscription.language, chat=subscription.place.chat)("digest.denied", id=subscription.id)
         try:
             self._chats[subscription.place.chat].post(subscription.place, Message(DENIED, (Span(said),)), once)
         except DigestError as error:

@@ -46,7 +46,8 @@ def missed_notes(delivery: Delivery, failed: Iterable[Delivery], period: Period,
 
 def messages(job: Job, digest: Digest) -> tuple[dict[str, Message], Texts]:
     """What is posted, by key and in order, the same however often it is begun; and the labels."""
-    texts = Texts(digest.language)  # as it was made, whatever the subscription says by now
+    # In the language that it was made in, whatever the subscription says by now.
+    texts = Texts(digest.language, chat=job.subscription.place.chat)
     delivery, zone = job.delivery, digest.period.zone
     aloud, silent = (tuple(f for f in delivery.follow_ups if f.aloud is is_aloud) for is_aloud in (True, False))
     notes = missed_notes(delivery, job.failed, digest.period, texts)
@@ -75,7 +76,7 @@ def in_order(post: Post, said: Iterable[Message]) -> dict[str, Message]:
 
 def gathered_messages(job: Job, told: Sequence[Digest]) -> tuple[dict[str, Message], Texts]:
     """As `messages`, of the digests of a group that its channel may see."""
-    texts = Texts(told[0].language if told else job.subscription.language)
+    texts = Texts(told[0].language if told else job.subscription.language, chat=job.subscription.place.chat)
     delivery, zone = job.delivery, told[0].period.zone if told else job.subscription.zone
     period = Period(delivery.since, delivery.until, zone)
     group = gathered(job.subscription.repo, period, told, delivery.members, texts)

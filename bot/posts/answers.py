@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.commits.files import FileKind, kind
-from bot.posts.labels import by_label, evidence_line, link_line, named_link, path_url, plain, size_label
+from bot.posts.labels import brackets, by_label, evidence_line, link_line, named_link, path_url, plain, size_label
 from bot.texts import Texts
 from bot.values import (
     Answered,
@@ -128,9 +128,11 @@ def became(about: About, links: Sequence[Link], again: Mapping[str, Sequence[Lin
     """
     lines = [_became(about, links, looked)]
     for link in links:
-        told = (*link_line(about.repository, link, about.texts), Span(f" ({about.date(link.at)})"))
+        dated = Span(about.texts("digest.named", names=about.date(link.at)))
+        told = (*link_line(about.repository, link, about.texts), dated)
         back = next((each for each in again.get(link.later.sha, ()) if each.kind == "reverts" and each.certain), None)
-        lines.append((*told, Span("; "), *link_line(about.repository, back, about.texts)) if back else told)
+        between = Span(about.texts("branch.between"))
+        lines.append((*told, between, *link_line(about.repository, back, about.texts)) if back else told)
     return tuple(lines)
 
 
@@ -150,7 +152,7 @@ def _became(about: About, links: Sequence[Link], looked: int | None) -> Line:
 def who(about: About) -> Answer:
     """Who wrote a commit, and who merged it."""
     commit = about.commit
-    names = ", ".join(person.name for person in commit.reading.people) or commit.author
+    names = about.texts("rules.comma").join(person.name for person in commit.reading.people) or commit.author
     merger = commit.reading.merger
     date = about.date(commit.committed)
     if merger:
@@ -206,7 +208,7 @@ def since(about: About, standing: Standing) -> Answer:
 
 def knows(repository: Repository, paths: Sequence[str], commits: Sequence[Commit], zone: str, texts: Texts) -> Answer:
     """Who wrote most of the last commits that touch some paths, newest first."""
-    shown = ", ".join(paths[:_PATHS]) + (" …" if len(paths) > _PATHS else "")
+    shown = texts("rules.comma").join(paths[:_PATHS]) + (" …" if len(paths) > _PATHS else "")
     counts = Counter(person.name for c in commits if not c.reading.bot for person in c.reading.people)
     if not counts:
         return (sentence(texts, "knows_nobody", paths=Span(shown, code=True)),)
@@ -224,8 +226,9 @@ def knows(repository: Repository, paths: Sequence[str], commits: Sequence[Commit
 def researched(repository: Repository, found: Answered, texts: Texts) -> Answer:
     """What a model answered, each statement with its proof; or that it is not known. At last how that came about."""
     lines: list[Line] = [sentence(texts, "not_known")] if not found.statements else []
+    begin, end = brackets(texts)
     for said in found.statements:
-        lines.append((Span(f"{said.text} ("), *_proof(repository, said.proof, texts), Span(")")))
+        lines.append((Span(said.text + begin), *_proof(repository, said.proof, texts), Span(end)))
     how = [by_label(found.by, texts), texts("asked.looked", n=found.pieces)]
     how += [texts("digest.dropped", n=found.dropped)] if found.dropped else []
     return (*lines, plain(" · ".join(how)))

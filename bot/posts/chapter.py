@@ -162,7 +162,7 @@ class Chapter:
             grade = Span(self.texts("rollup.undone_mark"), f"#{self.undone_anchor}")
         return (
             plain(_clock(self.landed(entry))),
-            plain(people_label(entry.commit)),
+            plain(people_label(entry.commit, self.texts)),
             self.subject(entry, SUBJECT_LIMIT),
             (grade,),
         )

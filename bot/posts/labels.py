@@ -118,14 +118,20 @@ def type_label(type_: ChangeType, texts: Texts) -> str:
     return texts(f"type.{type_}")
 
 
-def people_label(commit: Commit, limit: int = 0) -> str:
+def people_label(commit: Commit, texts: Texts, limit: int = 0) -> str:
     """Who wrote what landed, for a row: the first two, each in `limit` characters, and how many more."""
     names = [one_line(person.name, limit) for person in commit.reading.people]
     more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" +{more}" if more > 0 else "")
+    return texts("rules.comma").join(names[:_NAMED]) + (f" +{more}" if more > 0 else "")
 
 
 _NAMED = 2
+
+
+def brackets(texts: Texts) -> tuple[str, str]:
+    """What comes before and after an aside."""
+    begin, _, end = texts("digest.named", names="\0").partition("\0")
+    return begin, end
 
 
 def by_label(by: str, texts: Texts) -> str:
@@ -136,7 +142,7 @@ def by_label(by: str, texts: Texts) -> str:
 def size_label(commit: Commit, texts: Texts) -> str:
     """`+120 −8, 5 files`."""
     lines = texts("digest.lines", added=f"{commit.added:,}", removed=f"{commit.removed:,}")
-    return f"{lines}, {texts.count('files', len(commit.files))}"
+    return texts("digest.changes", lines=lines, files=texts.count("files", len(commit.files)))
 
 
 def coverage_label(coverage: float, texts: Texts) -> str:
@@ -208,10 +214,10 @@ def _linked(digest: Digest, text: str) -> Line:
 def overview_with_themes(digest: Digest, texts: Texts) -> Line:
     """The same; where it speaks of a theme by its title, the theme's commits stand behind it, unless it names them."""
     text, places = digest.overview, list[tuple[int, Line]]()
-    before, _, after = texts("digest.named", names="\0").partition("\0")
+    before, after = brackets(texts)
     for theme in digest.themes:
         found = re.search(_THEME.format(re.escape(theme.title)), text, re.IGNORECASE | re.ASCII)
-        if found and len(theme.title) >= _TITLED and (names := _unnamed(digest, theme)):
+        if found and len(theme.title) >= _TITLED and (names := _unnamed(digest, theme, texts)):
             places.append((found.end(), (Span(before), *names, Span(after))))
     spans, at = list[Span](), 0
     for end, names in sorted(places, key=lambda place: place[0]):
@@ -228,7 +234,7 @@ _OF_THEME = 3
 """Commits that are named behind it."""
 
 
-def _unnamed(digest: Digest, theme: Theme) -> Line:
+def _unnamed(digest: Digest, theme: Theme, texts: Texts) -> Line:
     """Links to the first commits of a theme; none where the overview names one of them."""
     repository, shas = digest.repository, set(theme.shas)
     members = sorted((e for e in digest.entries if e.commit.sha in shas), key=lambda e: e.grade.weight, reverse=True)
@@ -237,7 +243,7 @@ def _unnamed(digest: Digest, theme: Theme) -> Line:
     if any(repository.named(c) in named or any(c.sha.startswith(name) for name in named) for c in commits):
         return ()
     links = [named_link(repository, commit) for commit in commits[:_OF_THEME]]
-    spans = [piece for link in links for piece in (Span(", "), link)][1:]
+    spans = [piece for link in links for piece in (Span(texts("rules.comma")), link)][1:]
     more = len(commits) - len(links)
     return (*spans, *([Span(f" +{more}")] if more > 0 else []))
 
@@ -272,7 +278,7 @@ def evidence_line(repository: Repository, commit: Commit, evidence: Evidence, te
     if evidence.request and commit.pull is not None:
         spans = [Span(texts("digest.request"), repository.pull_url(commit.pull))]
     if evidence.removed:
-        spans.append(Span(f" ({texts('digest.removed')})"))
+        spans.append(Span(texts("digest.named", names=texts("digest.removed"))))
     if evidence.quote and evidence.quote != evidence.path:
         spans += [Span(" "), Span(one_line(evidence.quote, 120), code=True)]
     return tuple(spans)
@@ -342,7 +348,7 @@ def facts(repository: Repository, entry: Entry, landed: str, texts: Texts) -> tu
     known = [
         (texts("digest.type"), types_label(entry, texts)),
         (texts("digest.importance"), importance_label(entry, texts)),
-        (texts("digest.author"), ", ".join(person.name for person in commit.reading.people)),
+        (texts("digest.author"), texts("rules.comma").join(person.name for person in commit.reading.people)),
         *([(texts("digest.merged_by"), commit.reading.merger)] if commit.reading.merger else []),
         (texts("digest.landed"), landed),
         (texts("digest.size"), size_label(commit, texts)),
@@ -370,8 +376,8 @@ def bumps_line(repository: Repository, entries: Sequence[Entry], texts: Texts) -
     """`4 dependency updates: requests 2.31 → 2.32, …`, each linked to its commit."""
     spans = [Span(texts("digest.bumps", count=texts.count("commits", len(entries))))]
     for number, entry in enumerate(entries):
-        named = ", ".join(_bump_label(bump) for bump in entry.commit.reading.bumps[:_MOST_BUMPS])
-        spans += [Span(", ")] if number else []
+        named = texts("rules.comma").join(_bump_label(bump) for bump in entry.commit.reading.bumps[:_MOST_BUMPS])
+        spans += [Span(texts("rules.comma"))] if number else []
         spans.append(Span(one_line(named, SUBJECT_LIMIT), repository.commit_url(entry.commit.sha)))
     return tuple(spans)
 

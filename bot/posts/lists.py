@@ -124,7 +124,7 @@ def _rest_line(
         return (Span(f"{mark(importance, texts)} ", importance=importance), *bumps_line(repository, row, texts))
     unlike = reasons[first.grade.reason] == 1
     marked, named, *said = brief_line(repository, first, texts, reason=unlike, told=told, sentence=sentence_of(first))
-    more = (span for e in others for span in (Span(", "), _code(repository, e)))
+    more = (span for e in others for span in (Span(texts("rules.comma")), _code(repository, e)))
     return (marked, named, *more, *said)
 
 

@@ -13,6 +13,7 @@ from bot.posts import lists, rollup
 from bot.posts.labels import (
     AUTHOR_LIMIT,
     SUBJECT_LIMIT,
+    brackets,
     brief_line,
     bumps_line,
     columns,
@@ -110,10 +111,11 @@ def _text(section: Section, texts: Texts) -> Text:
 
 def _flat(item: Item, texts: Texts) -> Line:
     spans = list(item.line)
+    begin, end = brackets(texts)
     for number, place in enumerate(item.places):
-        spans += [Span(", " if number else " ("), *place]
+        spans += [Span(texts("rules.comma") if number else begin), *place]
     remedy = f" {texts('digest.mitigation', text=item.remedy)}" if item.remedy else ""
-    return (*spans, Span(f"){remedy}")) if item.places else tuple(spans)
+    return (*spans, Span(end + remedy)) if item.places else tuple(spans)
 
 
 # --- A whole digest --------------------------------------------------------------------------
@@ -358,11 +360,11 @@ def _row(digest: Digest, entries: Sequence[Entry], clock: str, texts: Texts, *, 
     """The row of a commit, or of bots' dependency bumps, which share one."""
     repository = digest.repository
     newest, importance = entries[0].commit, max((e.grade.importance for e in entries), key=lambda i: i.rank)
-    authors = dict.fromkeys(people_label(e.commit, AUTHOR_LIMIT) for e in entries)
+    authors = dict.fromkeys(people_label(e.commit, texts, AUTHOR_LIMIT) for e in entries)
     alone = len(entries) == 1
     return (
         (Span(f"{mark(importance, texts)} ", importance=importance), Span(_time(newest, digest.period, clock))),
-        plain(", ".join(authors)),
+        plain(texts("rules.comma").join(authors)),
         subject_line(repository, newest, brief=brief) if alone else bumps_line(repository, entries, texts),
         (Span(texts(f"importance.{importance}"), importance=importance),),
     )

@@ -64,10 +64,10 @@ def _line(digest: Digest, told: Released, texts: Texts, breaks: int) -> Line:
     if shown := told.breaks[:breaks]:
         spans.append(Span(f" · {texts('release.breaks')}"))
         for number, each in enumerate(shown):
-            spans += [Span("; ")] if number else []
+            spans += [Span(texts("branch.between"))] if number else []
             spans += _broken(digest.repository, each, _BREAK)
         more = len(told.breaks) - len(shown)
-        spans += [Span(f"; {texts('release.more', n=more)}")] if more else []
+        spans += [Span(texts("branch.between") + texts("release.more", n=more))] if more else []
     return tuple(spans)
 
 
@@ -77,9 +77,9 @@ def _named(repository: Repository, release: Release) -> Span:
 
 def _packages(repository: Repository, packages: Sequence[Release], texts: Texts) -> list[Span]:
     pages = [(each.name, repository.release_url(each)) for each in packages[:_PACKAGES]]
-    spans = [span for name, url in pages for span in (Span(", "), Span(name, url))]
+    spans = [span for name, url in pages for span in (Span(texts("rules.comma")), Span(name, url))]
     more = len(packages) - _PACKAGES
-    return [*spans, Span(f", {texts('release.more', n=more)}")] if more > 0 else spans
+    return [*spans, Span(texts("rules.comma") + texts("release.more", n=more))] if more > 0 else spans
 
 
 def _time(release: Release, period: Period) -> str:
@@ -132,8 +132,8 @@ def standing_facts(repository: Repository, standing: Standing | None, texts: Tex
     if standing.twins:
         spans: list[Span] = []
         for twin in standing.twins:
-            on = f" ({texts('digest.branch', branch=twin.branch)})" if twin.branch else ""
-            spans += [Span(", ")] if spans else []
+            on = texts("digest.named", names=texts("digest.branch", branch=twin.branch)) if twin.branch else ""
+            spans += [Span(texts("rules.comma"))] if spans else []
             spans += [Span(twin.sha[:7], repository.commit_url(twin.sha), code=True), Span(on)]
         found.append((texts("release.twins"), tuple(spans)))
     return tuple(found)

@@ -92,7 +92,7 @@ def theme_line(digest: Digest, theme: Theme, texts: Texts) -> Line:
     count = texts.count("commits", len(theme.shas))
     spans = [Span(theme.title, strong=True), Span(f" · {count}{texts('report.colon')}")]
     for number, entry in enumerate(members[:_NAMED]):
-        spans += [Span(", ")] if number else []
+        spans += [Span(texts("rules.comma"))] if number else []
         spans.append(named_link(digest.repository, entry.commit))
     return (*spans, *([Span(f" +{len(members) - _NAMED}")] if len(members) > _NAMED else []))
 

@@ -78,7 +78,7 @@ def _begin(context: Context, word: str, words: Sequence[str]) -> tuple[Post, ...
     context.services.check_place(begun.place)
     kept = subscriptions.subscribe(begun)
     resume(kept, context.now, subscriptions, context.services.ledger)
-    texts = context.services.texts(kept.language)
+    texts = context.services.texts(kept.language, kept.place.chat)
     title = texts("answer.subscribed", repo=repository.title)
     described = _described(context, kept, texts, _SHOWN)
     parts: tuple[Part, ...] = (described,)
@@ -173,7 +173,7 @@ def _unsubscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     for subscription in gone:
         context.services.subscriptions.unsubscribe(subscription.id)
     named = sorted({_title(context, s) for s in gone})
-    title = context.texts("answer.unsubscribed", repo=", ".join(named))
+    title = context.texts("answer.unsubscribed", repo=context.texts("answer.between").join(named))
     lines = [line for s in gone if s not in context.naming.unnamed and (line := _again(context, s))]
     back = [(Span(context.texts("answer.back")),), *((Span(line, code=True),) for line in lines)]
     parts = (Text(tuple(back)),) if lines else ()
@@ -213,7 +213,7 @@ def _here(context: Context, words: Sequence[str]) -> list[Subscription]:
     """The subscriptions of this channel that somebody named. Raises NotFound where there is none."""
     if found := _named_here(context, words):
         return found
-    followed = ", ".join(context.naming.title(s.repo) for s in context.here) or "–"
+    followed = context.texts("answer.between").join(context.naming.title(s.repo) for s in context.here) or "–"
     raise NotFound("not_subscribed", repo=one_line(" ".join(words), 60) or "–", followed=followed)
 
 
@@ -349,7 +349,7 @@ def _coming(context: Context, subscription: Subscription, texts: Texts, times: i
         moments = [local(slot, subscription.zone) for slot in islice(slots, times)]
     except UsageError:
         moments = []  # kept by an older program, or changed by hand: it is shown, and never due
-    return ", ".join(_moment(moment, texts) for moment in moments) or texts("answer.never")
+    return texts("answer.between").join(_moment(moment, texts) for moment in moments) or texts("answer.never")
 
 
 def _moment(moment: datetime, texts: Texts) -> str:

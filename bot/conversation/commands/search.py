@@ -22,7 +22,7 @@ def _search(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     rows = tuple(
         (
             (Span(f"{local(c.committed, context.zone):%Y-%m-%d}"),),
-            (Span(people_label(c, AUTHOR_LIMIT)),),
+            (Span(people_label(c, context.texts, AUTHOR_LIMIT)),),
             subject_line(by_name[c.repo], c),
             (Span(c.short, by_name[c.repo].commit_url(c.sha), code=True),),
         )
