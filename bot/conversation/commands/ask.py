@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from bot.addresses import is_group
 from bot.commits import releases
 from bot.conversation import grammar, spoken
 from bot.conversation.asked import Ask, Asked, asked, is_open
@@ -244,8 +245,8 @@ _CHOICES = 5
 
 def _by_model(context: Context, line: str) -> tuple[Post, ...]:
     """The answer of the language model, or the question which repository is meant."""
-    about, named = spoken.topic(context), _named(context, line)
-    found = [about.repository] if about and not named else context.repositories(named[0] if named else "")
+    about = spoken.topic(context)
+    found = _meant(context, line, about)
     if len(found) > 1:
         return (_which_repository(context, line, found),)
     repository = found[0]
@@ -276,10 +277,27 @@ def _text(lines: Answer, *, single: bool) -> tuple[Part, ...]:
     return (Text(tuple(said), bullets=not single), Text((how,)))
 
 
-def _named(context: Context, line: str) -> list[str]:
-    """The repositories followed here that a line names."""
+def _meant(context: Context, line: str, about: spoken.Topic | None) -> list[Repository]:
+    """The repositories that a question may be about: what it names, else what its thread is about, else all.
+
+    Of those followed here, also by a group, it names one anywhere, or by its title at the end. Raises DigestError.
+    """
     words = [word for word in grammar.words(line) if grammar.is_repository(word)]
-    return [word for word in words if any(context.naming.same(s.repo, word) for s in context.here)]
+    followed = [word for word in words if any(context.naming.same(s.repo, word) for s in context.here)]
+    if followed:
+        return context.repositories(followed[0])
+    if about and not (words and any(is_group(s.repo) for s in context.here)):
+        return [about.repository]
+    found = context.repositories()
+    named = [each for each in found if _is_named(each, line, words)]
+    return named or ([about.repository] if about else found)
+
+
+def _is_named(repository: Repository, line: str, words: Sequence[str]) -> bool:
+    """Whether a question names a repository: by a word, or as `_which_repository` does."""
+    names = {repository.name.casefold(), repository.title.casefold()}
+    ends = line.rstrip("?？.。! ").casefold()
+    return not names.isdisjoint(map(str.casefold, words)) or any(ends.endswith(f" in {name}") for name in names)
 
 
 def _commits(context: Context, line: str, repository: Repository, about: spoken.Topic | None) -> tuple[Commit, ...]:
