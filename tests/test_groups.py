@@ -26,7 +26,7 @@ from bot.errors import Forbidden, NoRight, NotFound, Unavailable, UsageError
 from bot.posts import group, report
 from bot.rights import Right, Rights, Who
 from bot.texts import Texts
-from bot.values import DeliveryState, Place, Request, StepState, Subscription, Table
+from bot.values import DeliveryState, Filters, Place, Request, StepState, Subscription, Table, Threads
 
 OTHER = Place("slack", "T1/C2")
 
@@ -344,6 +344,29 @@ def test_of_many_repositories_the_weightiest_have_a_table_and_the_report_has_all
     assert "Tables are shown for 2 of 3 repositories" in words(answer.headline)
     (markdown, _) = answer.replies[-1].parts
     assert all(subject in markdown.text for subject in ("docs: a", "feat!: b", "fix: c"))
+
+
+def test_a_day_without_commits_is_told_as_that_day(bot):
+    bot.time.moment = DAY + timedelta(hours=33)
+    (answer,) = bot.world.ask(f"2026-02-10 {bot.group}", HOME)
+    assert "2026-02-10" in words(answer.headline)
+    assert "0 of 3 repositories" in words(answer.headline)
+    (answer,) = bot.world.ask(f"report 2026-02-10 {bot.group}", HOME)
+    assert "0 of 3 repositories" in words(answer.headline)
+
+
+def test_what_is_told_aloud_of_a_repository_without_news_is_told_all_the_same(bot):
+    followed = follow(bot, threads=Threads.NONE, filters=Filters(paths=("src/one.py", "src/other.py")))
+    commit(bot, "a", "one", DAY + timedelta(hours=3))
+    sha = bot.builders["a"].finish().sha("one")
+    bot.at("19T09:00")
+    commit(bot, "a", "undone", DAY + timedelta(hours=40), f'Revert "fix: one"\n\nThis reverts commit {sha}.')
+    commit(bot, "b", "other", DAY + timedelta(hours=40))
+    bot.at("20T09:00")
+    commit(bot, "a", "other", DAY + timedelta(hours=60))
+    bot.at("21T09:00")
+    assert [len(d.follow_ups) for d in bot.store.deliveries(followed.id)][:2] == [1, 1]
+    assert sum("reverted by" in str(message) for message in bot.tops()) == 1
 
 
 def test_a_group_is_asked_listed_and_ended_as_any_other(bot):
