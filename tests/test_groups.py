@@ -21,6 +21,7 @@ from adapters.chats.slack import blocks
 from adapters.sources.git.source import GitSource
 from bot.addresses import is_group
 from bot.conversation import operator
+from bot.conversation.agents import OperatorsAgents
 from bot.delivery.early import coming_job
 from bot.errors import Forbidden, NoRight, NotFound, Unavailable, UsageError
 from bot.posts import group, report
@@ -353,6 +354,8 @@ def test_a_day_without_commits_is_told_as_that_day(bot):
     assert "0 of 3 repositories" in words(answer.headline)
     (answer,) = bot.world.ask(f"report 2026-02-10 {bot.group}", HOME)
     assert "0 of 3 repositories" in words(answer.headline)
+    agents = OperatorsAgents(lambda repo: bot.world.speaking(replace(bot.world.defaults, repo=repo)), HOME, "U1")
+    assert "2026-02-10" in agents.digest("2026-02-10", bot.group)
 
 
 def test_what_is_told_aloud_of_a_repository_without_news_is_told_all_the_same(bot):

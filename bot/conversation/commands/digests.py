@@ -30,7 +30,7 @@ def last(context: Context) -> tuple[Post, ...]:
         if is_group(repository.name):
             return _of_group(context, repository, ["yesterday"])
         scope = context.scope(repository.name, schedule.yesterday(context.now, context.zone))
-        return _alone(repository, context.services.app.last(repository, scope, context.account))
+        return _Made(repository, (context.services.app.last(repository, scope, context.account),))
 
     return _posts(context, context.naming.each(context.naming.meant(), again))
 
@@ -42,19 +42,18 @@ def day(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
 
 def digests(context: Context, words: Sequence[str]) -> tuple[Digest, ...]:
     """The digests of `yesterday owner/repo` and the like, before any layout. Raises DigestError."""
-    return tuple(digest for made in _made(context, words) for digest in made.digests)
+    return tuple(digest for made in _made(context, words) for digest in made.digests or made.quiet)
 
 
 class _Made(NamedTuple):
-    """What was asked for, and its digest, or those of the repositories of a group that have something to tell."""
+    """What was asked for, and its digest, or those of the repositories of a group that have something to tell.
+
+    Those of its other repositories are `quiet`.
+    """
 
     repository: Repository
     digests: tuple[Digest, ...]
-    period: Period
-
-
-def _alone(repository: Repository, digest: Digest) -> _Made:
-    return _Made(repository, (digest,), digest.period)
+    quiet: tuple[Digest, ...] = ()
 
 
 def _made(context: Context, words: Sequence[str]) -> list[_Made]:
@@ -65,7 +64,7 @@ def _made(context: Context, words: Sequence[str]) -> list[_Made]:
         if is_group(repository.name):
             return _of_group(context, repository, time)
         scope = _scope(context, repository, time)
-        return _alone(repository, context.services.app.digest(repository, scope, context.account))
+        return _Made(repository, (context.services.app.digest(repository, scope, context.account),))
 
     return context.naming.each(context.naming.each_meant(named), make)
 
@@ -84,7 +83,7 @@ def _of_group(context: Context, group: Repository, time: Sequence[str]) -> _Made
 
     made = context.naming.each(members, make)
     told = tuple(digest for digest in made if digest.entries or digest.releases or digest.notices)
-    return _Made(group, told, (told or made)[0].period)
+    return _Made(group, told, tuple(digest for digest in made if digest not in told))
 
 
 def _scope(context: Context, repository: Repository, words: Sequence[str]) -> Scope:
@@ -154,7 +153,7 @@ def _group_post(context: Context, made: _Made, kept: Subscription) -> Post:
     repository = made.repository
     size = len(context.naming.members(repository))
     asked_for = repository.name if is_hosted(repository.name) else ""
-    group = Group(repository.title, made.period, size, made.digests, asked_for=asked_for)
+    group = Group(repository.title, (made.digests or made.quiet)[0].period, size, made.digests, asked_for=asked_for)
     attached = report.gathered(group.title, made.digests, context.texts)
     return group_post(group, context.texts, attached, top=kept.top, threads=kept.threads)
 
