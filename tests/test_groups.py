@@ -156,6 +156,23 @@ def test_what_comes_to_the_group_is_announced_once_and_what_left_comes_back_wher
     assert told(bot, followed) == [[], ["team-new:fix: first"], ["team-a:fix: back"]]
 
 
+def test_a_repository_that_is_renamed_goes_on_where_it_was(bot, monkeypatch):
+    monkeypatch.setattr("github.Requester.time", SimpleNamespace(sleep=lambda _: None))
+    bot.world.repositories.rights = Rights()
+    commit(bot, "a", "one", DAY - timedelta(hours=3))
+    before = {"Team/app": bot.folder / "team-a", "Team/old": bot.folder / "team-b"}
+    with GitHubServer(before) as server:
+        bot.world.sources = lambda _: github(server, TOKEN)
+        followed = follow(bot, repo="Team/*")
+        bot.at("18T09:00")
+    commit(bot, "b", "late", DAY - timedelta(days=5), "fix: made long before it landed")
+    after = {"Team/app": bot.folder / "team-a", "Team/lib": bot.folder / "team-b"}
+    with GitHubServer(after, moved={"Team/old": "Team/lib"}) as server:
+        bot.at("19T09:00")
+    assert told(bot, followed) == [["Team/app:fix: one"], ["Team/lib:fix: made long before it landed"]]
+    assert "New here" not in str(bot.tops()[-1])
+
+
 def test_each_digest_is_built_once_and_shared_with_who_follows_one_repository(bot, monkeypatch):
     built, build = [], bot.world.app.build
 
