@@ -227,6 +227,30 @@ def test_what_a_channel_may_not_see_is_named_nowhere(bot):
     assert bot.store.subscriptions(CHANNEL)[0].paused == "denied"
 
 
+def test_what_came_to_the_group_and_went_before_it_was_read_is_named_nowhere(bot, monkeypatch):
+    followed = follow(bot)
+    commit(bot, "a", "zero", DAY - timedelta(hours=3))
+    bot.at("18T09:00")
+    commit(bot, "a", "one", DAY + timedelta(hours=3))
+    commit(bot, "new", "secret", DAY + timedelta(hours=3))
+    landed = bot.world.source.landed
+
+    def fail(repo, *rest):
+        if repo.endswith("new"):
+            raise Unavailable("host_unreachable", host="new")
+        return landed(repo, *rest)
+
+    monkeypatch.setattr(bot.world.source, "landed", fail)
+    bot.at("19T09:00")
+    assert any(m.new for m in bot.store.deliveries(followed.id)[0].members)
+    monkeypatch.setattr(bot.world.source, "landed", landed)
+    allowed = tuple(Right("T1", "C1", f"{bot.folder}/team-{name}") for name in "abc")
+    bot.world.repositories.rights = Rights((), allowed)
+    bot.at("19T10:00")
+    assert told(bot, followed)[-1] == ["team-a:fix: one"]
+    assert not any("team-new" in each for each in bot.said())
+
+
 def test_rights_that_end_while_a_digest_is_sent_keep_the_rest_of_it_back(bot, monkeypatch):
     follow(bot)
     commit(bot, "a", "one", DAY + timedelta(hours=3), "feat!: a breaks")

@@ -134,10 +134,12 @@ class Gatherer:
 def listed(delivery: Delivery, found: Sequence[Repository]) -> tuple[Member, ...]:
     """The members of a delivery once it is known which repositories the group has now.
 
-    One that is there no more is remembered: where it comes back, it goes on. The first list announces none as new.
+    One that is there no more is remembered: where it comes back, it goes on; but one that was new and is gone before it
+    was read was never there, and its channel may not even see its name. The first list announces none as new.
     """
-    known = {member.repo: replace(member, failure=None) for member in delivery.members}
-    new = bool(known)
+    names, new = {each.name for each in found}, bool(delivery.members)
+    kept = (m for m in delivery.members if m.mark or not m.new or m.repo in names)
+    known = {member.repo: replace(member, failure=None) for member in kept}
     for each in found:
         known.setdefault(each.name, Member(each.name, delivery.cursor, new=new))
     return tuple(sorted(known.values(), key=lambda member: member.repo.lower()))
