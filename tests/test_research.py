@@ -167,6 +167,15 @@ def test_what_nothing_shows_is_left_out_and_said_to_be(asking, wrong):
     assert (spent.purpose, spent.stated, spent.dropped) == (ASK, 2, 1)
 
 
+def test_of_the_second_of_two_faulty_answers_what_holds_is_shown(asking):
+    good, wrong = said("It was about reads.", "S1", "perf: faster reads"), said("It is so.", "S1", "nowhere")
+    world, model = asking("no JSON", step(answer=[good, wrong]))
+    text = told(world, OPEN)
+    assert "It was about reads." in text
+    assert "statements without evidence: 1" in text
+    assert len(model.asked) == 2
+
+
 def test_not_known_is_an_answer(asking):
     for steps in (
         [step(unknown=True)],
