@@ -413,6 +413,22 @@ def test_what_is_told_aloud_of_a_repository_without_news_is_told_all_the_same(bo
     assert sum("reverted by" in str(message) for message in bot.tops()) == 1
 
 
+def test_releases_of_a_group_are_one_answer(bot):
+    bot.world.repositories.rights = Rights((), (Right("T1", "", f"{bot.folder}/*"),))
+    for name in ("a", "b"):
+        commit(bot, name, "one", DAY - timedelta(hours=20))
+        for number in range(5):
+            bot.builders[name].tag(f"v1.{number}.0", "one", DAY - timedelta(hours=19 - number))
+        bot.builders[name].finish()
+    bot.world.ask(f"subscribe {bot.group} at 9am daily", CHANNEL)
+    (answer,) = bot.world.ask("releases", CHANNEL)
+    said = words(answer.headline)
+    assert said.index("team-a") < said.index("v1.4.0") < said.index("team-b")
+    assert "v1.1.0" not in said
+    assert "team-c" not in said
+    assert "v1.0.0" in bot.world.said(f"releases {bot.folder}/team-a", CHANNEL)
+
+
 def test_a_group_is_asked_listed_and_ended_as_any_other(bot):
     bot.world.repositories.rights = Rights((), (Right("T1", "", f"{bot.folder}/*"),))
     (begun,) = bot.world.ask(f"subscribe {bot.group} at 9am daily", CHANNEL)
