@@ -22,6 +22,7 @@ from adapters.sources.git.source import GitSource
 from bot.addresses import is_group
 from bot.conversation import operator
 from bot.conversation.agents import OperatorsAgents
+from bot.conversation.commands import ask
 from bot.delivery.early import coming_job
 from bot.errors import Forbidden, NoRight, NotFound, Unavailable, UsageError
 from bot.posts import group, report
@@ -427,6 +428,17 @@ def test_releases_of_a_group_are_one_answer(bot):
     assert "v1.1.0" not in said
     assert "team-c" not in said
     assert "v1.0.0" in bot.world.said(f"releases {bot.folder}/team-a", CHANNEL)
+
+
+def test_who_knows_a_path_of_a_group_is_one_answer(bot, monkeypatch):
+    bot.world.repositories.rights = Rights((), (Right("T1", "", f"{bot.folder}/*"),))
+    for name in ("a", "b", "c"):
+        commit(bot, name, "one", DAY - timedelta(hours=20))
+    bot.world.ask(f"subscribe {bot.group} at 9am daily", CHANNEL)
+    monkeypatch.setattr(ask, "_REPOSITORIES", 2)
+    (answer,) = bot.world.ask("who knows src/one.py?", CHANNEL)
+    said = words(answer.headline)
+    assert said.index("team-a") < said.index("team-b") < said.index("1 more")
 
 
 def test_a_group_is_asked_listed_and_ended_as_any_other(bot):

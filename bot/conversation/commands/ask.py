@@ -40,6 +40,8 @@ _KNOWN = 50
 _ALIKE = 3
 _ALL = (Ask.WHY, Ask.WHAT)
 """Questions that are answered with all that is said of a commit."""
+_REPOSITORIES = 20
+"""Repositories of a group in which it is looked up who knows a path, all in one answer."""
 _SPOKEN = 3
 """Commits of one answer each; of more a digest is told as one."""
 _DIGEST, _TITLE, _LONGEST = 60, 200, 300
@@ -214,9 +216,15 @@ def _who_knows_path(context: Context, question: Asked) -> tuple[Post, ...]:
         branch = context.subscribed(repository.name).branch or repository.branch
         return repository, _known(context, repository, branch, [path])
 
-    made = context.naming.each(context.repositories(question.repo), make)
+    meant = context.repositories(question.repo)
+    made = context.naming.each(meant[:_REPOSITORIES], make)
     found = [each for each in made if len(each[1]) > 1] or made[:1]
-    return tuple(_post((Span(repository.title),), said) for repository, said in found)
+    if len(found) == 1:
+        return tuple(_post((Span(repository.title),), said) for repository, said in found)
+    parts = [Text(said, heading=repository.title) for repository, said in found]
+    more = len(meant) - _REPOSITORIES
+    parts += [Text(((Span(context.texts("branch.more", n=more)),),))] if more > 0 else []
+    return (Post(Message("asked", (Span(path, code=True),), tuple(parts))),)
 
 
 # --- A whole digest ----------------------------------------------------------------------------
