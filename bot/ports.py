@@ -394,10 +394,10 @@ class Archive(Protocol):
         """Store commits; known ones are replaced."""
         ...
 
-    def commits_by_sha(self, repo: str, prefix: str, *, merged: bool = False) -> tuple[Commit, ...]:
+    def commits_by_sha(self, repo: str, prefix: str, *, aliases: bool = False) -> tuple[Commit, ...]:
         """Known commits of `repo` whose SHA starts with `prefix` (lower-case hex), newest first, at most 10.
 
-        With `merged`, if there is none, the merges that brought such a commit.
+        With `aliases`, if there is none, the merges that brought such a commit, and those of `keep_renamed`.
         """
         ...
 
@@ -455,6 +455,10 @@ class Aftermath(Protocol):
 
     def links(self, repo: str, shas: Collection[str]) -> tuple[Link, ...]:
         """The links of commits, at either end, ordered by when the later commit landed."""
+        ...
+
+    def keep_renamed(self, repo: str, names: Mapping[str, str]) -> None:
+        """Store by which SHA each commit was known to which a rewrite of its branch gave a new one, by the new one."""
         ...
 
     def followed_up(self, place: Place, since: datetime) -> tuple[tuple[str, str, datetime], ...]:

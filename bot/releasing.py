@@ -5,10 +5,12 @@ A failure here never stops a digest: what cannot be read of a release is left ou
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
 from bot.commits import notes, releases
+from bot.commits.rollup import undone_of
 from bot.errors import DigestError, NotFound, UsageError
 from bot.ports import Archive, CommitSource
 from bot.repositories import Repositories
@@ -23,6 +25,7 @@ from bot.values import (
     Release,
     Released,
     Repository,
+    Rollup,
     Standing,
     one_line,
 )
@@ -93,26 +96,25 @@ class Releasing:
         if not some:
             return ()
         source, name = self._source(repository), repository.name
-        line, said = some, dict[str, str]()
-        try:
+        line, said = None, dict[str, str]()
+        with suppress(DigestError):
             line = [*source.releases(name), *some]
+        with suppress(DigestError):
             said = dict(source.notes(name, [release.name for release in some[-MOST:]]))
-        except DigestError:
-            pass
-        bundles = releases.bundles(some, line, repository.title)
+        bundles = releases.bundles(some, line or some, repository.title)
         return tuple(self._released(repository, each, line, said, branch) for each in bundles[:MOST])
 
     def _released(
         self,
         repository: Repository,
         bundle: Sequence[Release],
-        line: Iterable[Release],
+        line: Iterable[Release] | None,
         said: dict[str, str],
         branch: str,
     ) -> Released:
-        """What is said about a release, or about packages that were released together."""
+        """What is said about a release, or about packages that were released together; of a `line` if that is known."""
         newest, *packages = bundle
-        before = _before(bundle, line, repository)
+        before = _before(bundle, line, repository) if line else None
         found = self._contents(repository, newest, before, branch)
         commits = self._read(repository, found.shas if found else ())
         aside = found.aside if found else 0
@@ -120,7 +122,8 @@ class Releasing:
         written = [text for release in bundle for text in notes.published(said.get(release.name, ""))]
         mentioned = "\n".join(said.get(release.name, "") for release in bundle) if written else ""
         breaks = [Broken(one_line(text, _TEXT)) for text in dict.fromkeys(written)]
-        breaks += self._breaks(repository, [c for c in commits if not _mentions(mentioned, c)])
+        gone = Rollup(undone_of(commits)).left_out
+        breaks += self._breaks(repository, [c for c in commits if c.sha not in gone and not _mentions(mentioned, c)])
         return Released(
             newest,
             before.name if before else "",
@@ -129,6 +132,7 @@ class Releasing:
             tuple(commit for commit in commits if commit.sha in side)[:ASIDE],
             tuple(breaks[:_BREAKS]),
             tuple(packages),
+            unread=line is None,
         )
 
     def _contents(

@@ -300,11 +300,14 @@ class StoreContract:
         one = replace(commit(1), inner=(InnerCommit(commit(7).sha, "Inner", "dev-one"),))
         store.keep_commits([one, commit(2)])
         store.keep_commits([one])
-        assert store.commits_by_sha(REPO, "0000007") == store.commits_by_sha(OTHER, "0000007", merged=True) == ()
-        assert store.commits_by_sha(REPO, "0000007", merged=True) == (one,)
-        assert store.commits_by_sha(REPO, "0000002", merged=True) == (commit(2),)
+        assert store.commits_by_sha(REPO, "0000007") == store.commits_by_sha(OTHER, "0000007", aliases=True) == ()
+        assert store.commits_by_sha(REPO, "0000007", aliases=True) == (one,)
+        assert store.commits_by_sha(REPO, "0000002", aliases=True) == (commit(2),)
+        store.keep_renamed(REPO, {commit(8).sha: commit(2).sha, commit(2).sha: commit(2).sha})
+        store.keep_renamed(REPO, {commit(8).sha: commit(2).sha})
+        assert store.commits_by_sha(REPO, "0000008", aliases=True) == (commit(2),)
         store.forget_repository(REPO)
-        assert store.counts()["merges"] == 0
+        assert store.counts()["aliases"] == 0
 
     def test_a_sha_prefix_finds_all_that_start_with_it_newest_first(self, store: Store) -> None:
         found = [commit(n, sha="ab12" + f"{15 - n:x}" + "f" * 35) for n in range(3)]
@@ -1238,7 +1241,7 @@ class StoreContract:
             "deliveries": 1,
             "told": 2,
             "told_commits": 0,
-            "merges": 0,
+            "aliases": 0,
             "usage": 1,
             "claims": 1,
             "links": 0,

@@ -5,12 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from make import change, commit, sha
-from repositories import Builder, lines
+from repositories import Builder, git, lines
 from test_worker import CHANNEL, DAY, Time, opened
 from world import World, words
 
 from bot.commits.aftermath import shares
+from bot.conversation import operator
 from bot.delivery.followups import follow_ups, left_over
+from bot.errors import Unavailable
 from bot.posts.labels import follow_up_line, link_line
 from bot.texts import Texts
 from bot.values import (
@@ -171,6 +173,7 @@ def test_what_was_not_said_is_said_next_and_aloud_where_its_thread_is_gone():
         delivery(3, aloud, state=DeliveryState.QUIET), delivery(2, replace(SAID, gone=True), steps=(POSTED, SENT))
     ) == (aloud,)
     assert rest(delivery(2, SAID, state=DeliveryState.RESTORED)) == ()
+    assert rest(delivery(2, SAID, state=DeliveryState.DUE, steps=(POSTED,))) == ()
     assert rest(delivery(2, SAID, state=DeliveryState.QUIET), muted=("1.0",)) == ()
     late = replace(SAID, told=NOW - timedelta(days=31))
     assert rest(delivery(2, late, state=DeliveryState.QUIET)) == ()
@@ -364,6 +367,73 @@ def test_a_twin_on_another_branch_gets_no_reply(bot):
     bot.at("21T09:00")
     told = [m for m in bot.server.messages["C1"] if "since-" in str(m["metadata"])]
     assert [m["thread_ts"] for m in told] == [bot.tops()[0]["ts"]]
+
+
+def test_who_names_a_commit_by_the_sha_that_a_rewrite_gave_it_means_what_was_told(bot):
+    repo = bot.folder / "repo"
+
+    def written(text):
+        return git(repo, "hash-object", "-t", "commit", "-w", "--stdin", stdin=text.encode())
+
+    bot.follow()
+    bot.at("18T09:00")
+    bot.commit("one", DAY + timedelta(hours=3), "feat(api)!: replace one (#1)")
+    bot.at("19T09:00")
+    head, _, message = git(repo, "cat-file", "commit", "main").partition("\n\n")
+    moved = int((DAY + timedelta(hours=28)).timestamp())
+    rebased = written(f"{head.rpartition('> ')[0]}> {moved} +0000\n\n{message}\n")
+    tree, parent, dev = git(repo, "rev-parse", "main^^{tree}"), rebased, f"dev <dev@x.org> {moved + 60} +0000"
+    fix = f"fix: a crash\n\nFixes: {rebased[:12]}\n"
+    mended = written(f"tree {tree}\nparent {parent}\nauthor {dev}\ncommitter {dev}\n\n{fix}")
+    git(repo, "update-ref", "refs/heads/main", mended)
+    bot.at("20T09:00")
+    (reply,), _, beneath = after(bot)
+    assert "fixed by" in str(reply)
+    assert "reported 2026-02-19" in str(beneath)
+
+
+def test_a_delivery_that_is_retried_leaves_to_a_later_one_what_that_has_said(bot, monkeypatch):
+    post, down = bot.chat.post, []
+
+    def flaky(place, message, once=None):
+        if down and message.key != "headline":
+            raise Unavailable("slack_down")
+        return post(place, message, once)
+
+    monkeypatch.setattr(bot.chat, "post", flaky)
+    followed = two_mornings(bot, between=lambda: down.append(1))
+    bot.at("20T15:00")
+    bot.at("21T08:30")
+    bot.commit("three", DAY + timedelta(hours=51))
+    bot.at("21T09:00")
+    down.clear()
+    bot.at("21T10:30")
+    part = next(d for d in bot.store.deliveries(followed.id) if d.state is DeliveryState.FAILED)
+    operator.retry(bot.store, part.id, bot.time.moment)
+    bot.at("21T11:00")
+    assert bot.states(followed) == ["quiet", "done", "done", "done"]
+    said = [key for key in keys(bot.server.messages["C1"]) if key.startswith("since-")]
+    assert len(said) == 1
+
+
+def test_what_a_digest_given_up_unposted_was_to_say_aloud_is_said_once(bot, monkeypatch):
+    post, down = bot.chat.post, []
+
+    def flat(place, message, once=None):
+        if down:
+            raise Unavailable("slack_down")
+        return replace(post(place, message, once), thread=None)
+
+    monkeypatch.setattr(bot.chat, "post", flat)
+    two_mornings(bot, between=lambda: down.append(1))
+    bot.at("20T15:00")
+    bot.at("21T08:30")
+    bot.commit("three", DAY + timedelta(hours=51))
+    bot.at("21T09:00")
+    down.clear()
+    bot.at("21T10:30")
+    (said,) = [str(m) for m in bot.server.messages["C1"] if "Since then" in str(m)]
+    assert said.count("reverted by") == 1
 
 
 # --- When asked for ----------------------------------------------------------------------------

@@ -13,11 +13,11 @@ from bot.commits.releases import main_line
 from bot.conversation import operator
 from bot.conversation.grammar import is_release, is_repository
 from bot.delivery.tagged import LATE, MOST, news
-from bot.errors import NotFound, UsageError
+from bot.errors import NotFound, Unavailable, UsageError
 from bot.posts.post import post
 from bot.posts.report import FORMATS
 from bot.texts import Texts
-from bot.values import Buttons, Delivery, Filters, MessageKind, Release, Released
+from bot.values import EPOCH, Buttons, Delivery, Filters, MessageKind, Release, Released
 
 NOTES = """v0.21.0rc1
 
@@ -306,6 +306,48 @@ def test_a_source_that_cannot_tell_its_releases_costs_no_digest_and_they_come_la
     bot.commit("two", DAY + timedelta(days=1, hours=3))
     bot.at("20T09:00")
     assert "v1.0.0" in str(bot.tops()[-1])
+
+
+def test_what_could_not_be_read_at_first_is_told_later(bot, monkeypatch):
+    bot.follow()
+
+    def fail(*_):
+        raise Unavailable("github_unavailable")
+
+    bot.commit("one", DAY - timedelta(hours=3))
+    tag(bot, "v1.0.0", "fix: one")
+    with monkeypatch.context() as patch:
+        patch.setattr(bot.world.source, "releases", fail)
+        bot.at("18T09:00")
+    bot.commit("two", DAY + timedelta(hours=3))
+    bot.at("19T09:00")
+    assert "v1.0.0" in str(bot.tops()[-1])
+
+
+def test_what_a_release_has_and_took_back_breaks_nothing_and_where_no_earlier_one_can_be_read_it_is_not_the_first(
+    bot, monkeypatch
+):
+    tag(bot, "v1.0.0", "", at(-20))
+    bot.follow()
+    bot.at("18T09:00")
+    bot.commit("one", at(0, 3), "feat(api)!: the port option is gone (#1)")
+    bot.commit("two", at(0, 9), 'Revert "feat(api)!: the port option is gone (#1)" (#2)')
+    tag(bot, "v1.1.0", "Revert", at(0, 11))
+    releases = bot.world.source.releases
+
+    def recent(repo, since=EPOCH):
+        if since == EPOCH:
+            raise Unavailable("github_unavailable")
+        return releases(repo, since)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bot.world.source, "releases", recent)
+        bot.at("19T09:00")
+    (headline,) = bot.tops()
+    assert "v1.1.0" in str(headline)
+    assert "first release" not in str(headline)
+    (said,) = bot.world.ask("v1.1.0", CHANNEL)
+    assert "breaking: " not in str(said)
 
 
 def test_of_twenty_thousand_tags_the_newest_are_remembered_and_told_once():

@@ -2,7 +2,9 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from feishu_checks import check_card
@@ -20,6 +22,7 @@ from adapters.stores.rows import dump, load_digest
 from bot.commits.rollup import components, roll_up, undone_of, weightiest_first
 from bot.delivery import schedule
 from bot.judgement import rules
+from bot.judgement.history import History
 from bot.languages import LANGUAGES
 from bot.posts import report, rollup
 from bot.posts.post import post
@@ -196,6 +199,19 @@ def test_what_was_kept_before_there_were_rollups_is_none():
     assert "rollup" not in text
     assert load_digest(text) == sample()
     assert load_digest(dump(rolled_up("en"))) == rolled_up("en")
+
+
+def test_what_is_usual_for_a_week_is_what_lasts_of_one():
+    made, week = rolled_up("en"), timedelta(days=7)
+    weeks = [
+        replace(
+            made, period=replace(made.period, since=made.period.since - n * week, until=made.period.until - n * week)
+        )
+        for n in (1, 2, 3)
+    ]
+    archive = SimpleNamespace(recent_digests=lambda *_: tuple(weeks))
+    history = History(made.repository, None, archive, made.branch)
+    assert history.usual(made) == len(made.lasting.entries) == len(made.entries) - 2
 
 
 def test_the_overview_by_rules_says_where_it_was_and_what_came_to_nothing():

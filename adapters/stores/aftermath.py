@@ -1,10 +1,10 @@
-"""What became of commits, and which places have seen that: the tables `links`, `follow_ups` and `muted`."""
+"""What became of commits, and which places have seen that: the tables `links`, `follow_ups`, `muted` and `aliases`."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import LiteralString
 
-from adapters.stores.commits import repository_number
+from adapters.stores.commits import ALIAS, repository_number
 from adapters.stores.part import Part, Session
 from adapters.stores.rows import FORGOTTEN, follow_up_rows, instant, link_row, load_link, moment, place_key
 from bot.ports import Aftermath
@@ -30,6 +30,17 @@ class AftermathPart(Part, Aftermath):
         def keep(db: Session) -> None:
             number = repository_number(db, repo)
             db.run_each(_LINK, [(number, *row) for row in rows])
+
+        self._writing(keep)
+
+    def keep_renamed(self, repo: str, names: Mapping[str, str]) -> None:
+        rows = sorted(self._bound(*pair) for pair in names.items() if pair[0] != pair[1])
+        if not rows:
+            return
+
+        def keep(db: Session) -> None:
+            number = repository_number(db, repo)
+            db.run_each(ALIAS, [(number, *row) for row in rows])
 
         self._writing(keep)
 

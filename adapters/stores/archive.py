@@ -26,7 +26,7 @@ from bot.values import Analysis, AnalysisKey, Commit, DeliveredCommit, Digest, G
 BATCH = 5_000
 """Commits kept in one transaction. It lasts some 0.3 s, so that no other writer waits long during a first run."""
 _REPO: LiteralString = "(SELECT id FROM repositories WHERE name = ?)"
-_MERGE_OF: LiteralString = f"sha IN (SELECT merge_sha FROM merges WHERE repo = {_REPO} AND sha >= ? AND sha < ?)"  # noqa: S608
+_ALSO: LiteralString = f"sha IN (SELECT kept FROM aliases WHERE repo = {_REPO} AND sha >= ? AND sha < ?)"  # noqa: S608
 
 
 class ArchivePart(CommitsPart, Archive):
@@ -44,10 +44,10 @@ class ArchivePart(CommitsPart, Archive):
         while batch := [self._draft(commit) for commit in islice(ordered, BATCH)]:
             self._writing(lambda db, drafts=batch: self._put_commits(db, drafts))  # type: ignore[misc]
 
-    def commits_by_sha(self, repo: str, prefix: str, *, merged: bool = False) -> tuple[Commit, ...]:
+    def commits_by_sha(self, repo: str, prefix: str, *, aliases: bool = False) -> tuple[Commit, ...]:
         after = prefix + "g"  # sorts behind every hex digit, so the look-up is a range of the index
         found = self._commits(repo, "sha >= ? AND sha < ?", prefix, after)
-        return self._commits(repo, _MERGE_OF, repo, prefix, after) if merged and not found else found
+        return self._commits(repo, _ALSO, repo, prefix, after) if aliases and not found else found
 
     def commits_by_pull(self, repo: str, number: int) -> tuple[Commit, ...]:
         return self._commits(repo, "pull = ?", number)

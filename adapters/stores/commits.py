@@ -20,7 +20,7 @@ _OF_REPOSITORY = (
     f"SELECT id, repo, {COLUMNS} FROM commits "  # noqa: S608
     "WHERE repo = (SELECT id FROM repositories WHERE name = ?) LIMIT ?"
 )
-_MERGED = "INSERT INTO merges VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+ALIAS: LiteralString = "INSERT INTO aliases VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _AT_ONCE = 1_000
 _INSERTED = f"INSERT INTO commits (id, repo, {COLUMNS}) VALUES (?, ?, {_MARKS})"  # noqa: S608
 REPLACED = f"UPDATE commits SET ({COLUMNS}) = ({_MARKS}) WHERE id = ?"  # noqa: S608
@@ -97,7 +97,7 @@ class CommitsPart(Part):
         self._insert(db, [(repo, draft) for (repo, sha), draft in latest.items() if (repo, sha) not in kept])
         self._replace(db, [(old, latest[key]) for key, old in kept.items() if old.row != latest[key].row])
         merged = {(repo, each, draft.sha) for (repo, _), draft in latest.items() for each in draft.merged}
-        db.run_each(_MERGED, sorted(merged))
+        db.run_each(ALIAS, sorted(merged))
         return repositories
 
     def _insert(self, db: Session, drafts: Sequence[tuple[int, Draft]]) -> None:

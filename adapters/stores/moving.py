@@ -39,7 +39,7 @@ MOVED = (
     Table("deliveries", "id, subscription, until, state, attempts, retry, body", 1),
     Table("told", "subscription, sha, delivery, committed", 2),
     Table("told_commits", "repo, sha, place, at, grade, subscription", 3),
-    Table("merges", "repo, sha, merge_sha", 3),
+    Table("aliases", "repo, sha, kept", 3),
     Table("links", "repo, sha, later, certain, body", 3),
     Table("follow_ups", "place, sha, later, at, subscription, delivery", 3),
     Table("muted", "place, at", 1),

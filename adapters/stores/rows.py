@@ -61,7 +61,7 @@ TABLES = (
     "told_commits",
     "repositories",
     "commits",
-    "merges",
+    "aliases",
     "analyses",
     "digests",
     "subscriptions",

@@ -179,15 +179,17 @@ def _cells(delivery: Delivery, subscription: Subscription, zone: str, texts: Tex
 def retry(ledger: Ledger, number: int, now: datetime) -> Delivery:
     """Let a delivery be tried again that was given up. Raises NotFound, UsageError."""
     delivery = ledger.delivery(number)
-    latest = max((d.id for d in ledger.deliveries(delivery.subscription, limit=1)), default=number)
-    if delivery.state is DeliveryState.FAILED and not delivery.sent and latest != number:
+    later = [d for d in ledger.deliveries(delivery.subscription) if d.id > number]
+    if delivery.state is DeliveryState.FAILED and not delivery.sent and later:
         raise UsageError("delivery_made_up", id=number)
+    taken_over = {f.key for d in later for f in d.follow_ups}
     again = replace(
         delivery if delivery.sent else unbuilt(delivery),
         state=DeliveryState.DUE,
         attempts=delivery.attempts + 1,
         retry=now,
         deadline=now + timedelta(days=1),
+        follow_ups=tuple(f for f in delivery.follow_ups if f.key not in taken_over),
     )
     if not ledger.reopen(again):
         raise UsageError("delivery_not_failed", id=number)

@@ -89,7 +89,8 @@ class Builder:
         except DigestError as error:
             job.log(logging.WARNING, "releases not read", reason=str(error))
             return News(known=known)
-        return news(line, known, delivery, self._app.clock())
+        earlier = self._before(job, LOOKED_BACK) if known is None else ()
+        return news(line, known, delivery, self._app.clock(), earlier)
 
     def _landed(self, job: Job, repository: Repository) -> Arrival:
         """What landed on the branch of a delivery."""
@@ -124,6 +125,7 @@ class Builder:
         repository and the store raise.
         """
         delivery = job.delivery
+        self._app.aftermath.keep_renamed(repository.name, arrival.was)
         new = tuple(commit for commit in self._new(job, arrival) if commit.sha not in besides)
         request = self._request(job, repository, new, arrival)
         silent = (
@@ -172,18 +174,22 @@ class Builder:
         ours = (job.subscription.repo, "")
         rest = [each for each in left_over(self._earlier(job), kept.is_muted, now) if each.repo in ours]
         before = kept.followed_up(place, now - LATE) if told else ()
-        new = follow_ups(links, told, before, kept.is_muted, now=now, most=self._app.follow_ups)
+        said_now = ((each.link.earlier.sha, each.link.later.sha, now) for each in rest)
+        new = follow_ups(links, told, (*said_now, *before), kept.is_muted, now=now, most=self._app.follow_ups)
         threads = job.subscription.threads is Threads.FULL  # who wants none is told in the headline
         return job.at(told=said, follow_ups=tuple(replace(f, aloud=f.aloud or not threads) for f in (*rest, *new)))
 
     def _earlier(self, job: Job) -> list[Delivery]:
         """The deliveries before one, the latest first, as far as anything of them may not be said yet."""
         for limit in (2, LOOKED_BACK):  # mostly the last one was posted
-            known = self._ledger.deliveries(job.subscription.id, limit=limit)
-            earlier = [each for each in known if each.id < job.delivery.id]
+            earlier = self._before(job, limit)
             if any(each.sent for each in earlier):
                 break
         return earlier
+
+    def _before(self, job: Job, limit: int) -> list[Delivery]:
+        known = self._ledger.deliveries(job.subscription.id, limit=limit)
+        return [each for each in known if each.id < job.delivery.id or not job.delivery.id]
 
     def prepare(self, job: Job, repository: Repository, arrival: Arrival) -> None:
         """Build the digest of a delivery that is not due yet, so that it is kept when it is; nothing else is done.

@@ -69,6 +69,8 @@ def left_over(known: Iterable[Delivery], muted: Callable[[Place], bool], now: da
     for delivery in known:
         if delivery.state is DeliveryState.RESTORED:  # all of it stands there, or nobody can tell
             break
+        if delivery.state is DeliveryState.DUE:  # an operator retries it: it says it itself
+            continue
         for each in _unsaid(delivery):
             found.setdefault(each.key, each)
         if delivery.sent:

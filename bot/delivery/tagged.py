@@ -10,6 +10,7 @@ since other packages have more versions then.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from bot.values import Delivery, Release
 
@@ -34,17 +35,21 @@ class News:
     moved: tuple[tuple[Release, str], ...] = ()
 
 
-def news(line: Iterable[Release], known: Known | None, delivery: Delivery, now: datetime) -> News:
+def news(
+    line: Iterable[Release], known: Known | None, delivery: Delivery, now: datetime, earlier: Iterable[Delivery] = ()
+) -> News:
     """What is new for a delivery, of the releases of a repository, oldest first.
 
-    Where nobody looked before, that is what is dated in its period. What is dated in a time that was given up is known
-    from then on.
+    Where nobody looked before, that is what is dated in its period, and in those of the `earlier` deliveries, the
+    latest first, that could not look. What is dated in a time that was given up is known from then on.
     """
     recent = [release for release in line if release.made >= delivery.until - LATE][-MOST:]
     there = [release for release in recent if release.made < delivery.until or release.made > now]
     had = dict(known or ())
     if known is None:
-        told = [release for release in there if delivery.since <= release.made < delivery.until]
+        unread = takewhile(lambda each: each.mark and each.mark.releases is None, earlier)
+        since = min([delivery.since, *(each.since for each in unread)])
+        told = [release for release in there if since <= release.made < delivery.until]
     else:
         told = [r for r in there if r.name not in had and not delivery.cursor <= r.made < delivery.since]
     moved = [(r, had[r.name]) for r in there if not r.sha.startswith(had.get(r.name, ""))]

@@ -156,7 +156,7 @@ class History:
     def _kept(self, commit: Commit, named: Reference) -> Sequence[Commit]:
         found: Sequence[Commit] = ()
         if named.sha:
-            found = self._archive.commits_by_sha(commit.repo, named.sha, merged=True)
+            found = self._archive.commits_by_sha(commit.repo, named.sha, aliases=True)
         if not found and named.pull is not None:
             found = self._archive.commits_by_pull(commit.repo, named.pull)
         if not found and named.title and named.kind == "reverts":
@@ -202,10 +202,13 @@ class History:
             return ""
 
     def usual(self, made: Digest) -> int | None:
-        """The median number of commits of at least three earlier digests that are as long and filtered alike."""
+        """The median number of commits of at least three earlier digests that are as long and filtered alike.
+
+        Of a rollup those count that last.
+        """
         length = _length(made.period)
         alike = {
-            d.period: len(d.entries)
+            d.period: len(d.lasting.entries)
             for d in self._recent(made.branch, made.language)
             if d.period.until <= made.period.since
             and abs(_length(d.period) - length) <= timedelta(hours=1)

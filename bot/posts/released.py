@@ -90,7 +90,9 @@ def _time(release: Release, period: Period) -> str:
 
 
 def _size(told: Released, texts: Texts) -> str:
-    """How many commits a release has since the one before it."""
+    """How many commits a release has since the one before it; nothing where that could not be read."""
+    if told.unread:
+        return ""
     if not told.before:
         return texts("release.first")
     if told.count is None:

@@ -317,9 +317,9 @@ class Broken:
 class Released:
     """A release of a period, and what it brings.
 
-    `before` is the name of the one before it, empty for the first; `count` is how many commits it has since then, None
-    if unknown. `aside` of them are only on its own branch; `commits` are the newest of these. `packages` are other
-    packages of the repository that were released at the same time.
+    `before` is the name of the one before it, empty for the first, and if the earlier ones are `unread`; `count` is how
+    many commits it has since then, None if unknown. `aside` of them are only on its own branch; `commits` are the
+    newest of these. `packages` are other packages of the repository that were released at the same time.
     """
 
     release: Release
@@ -329,6 +329,7 @@ class Released:
     commits: tuple[Commit, ...] = ()
     breaks: tuple[Broken, ...] = ()
     packages: tuple[Release, ...] = ()
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)

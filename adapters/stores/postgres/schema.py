@@ -155,17 +155,17 @@ def _aftermath(db: Connection) -> None:
         db.execute(statement)
 
 
-_MERGES: LiteralString = """
-    CREATE TABLE merges (
+_ALIASES: LiteralString = """
+    CREATE TABLE aliases (
         repo bigint NOT NULL REFERENCES repositories (id) ON DELETE CASCADE, sha text COLLATE "C" NOT NULL,
-        merge_sha text COLLATE "C" NOT NULL, PRIMARY KEY (repo, sha, merge_sha)
+        kept text COLLATE "C" NOT NULL, PRIMARY KEY (repo, sha, kept)
     )
 """
 
 
-def _merges(db: Connection) -> None:
-    """The merge that brought a commit, and the subscription that was told of one (0: by an earlier version)."""
-    db.execute(_MERGES)
+def _aliases(db: Connection) -> None:
+    """By which SHA a commit is kept, and the subscription that was told of one (0: by an earlier version)."""
+    db.execute(_ALIASES)
     db.execute("ALTER TABLE told_commits ADD COLUMN subscription bigint NOT NULL DEFAULT 0")
 
 
@@ -216,7 +216,7 @@ def _turns(db: Connection) -> None:
     db.execute("CREATE INDEX turns_by_time ON turns (at)")
 
 
-MIGRATIONS = (_tables, _due_moments, _packed, _queue, _aftermath, _turns, _merges)
+MIGRATIONS = (_tables, _due_moments, _packed, _queue, _aftermath, _turns, _aliases)
 
 
 def is_current(db: Connection, server: str) -> bool:

@@ -283,11 +283,14 @@ def turns(db: Database) -> None:
 
 
 @MIGRATIONS()
-def merges(db: Database) -> None:
-    """The merge that brought a commit, by their SHAs; those of an earlier version's merges are not found."""
+def aliases(db: Database) -> None:
+    """The SHA by which a commit is kept that a merge brought, or to which a rewrite of its branch gave another one.
+
+    Those of what an earlier version kept are not found.
+    """
     db.execute(
-        "CREATE TABLE merges (repo INTEGER NOT NULL REFERENCES repositories (id) ON DELETE CASCADE, "
-        "sha TEXT NOT NULL, merge_sha TEXT NOT NULL, PRIMARY KEY (repo, sha, merge_sha)) STRICT, WITHOUT ROWID"
+        "CREATE TABLE aliases (repo INTEGER NOT NULL REFERENCES repositories (id) ON DELETE CASCADE, "
+        "sha TEXT NOT NULL, kept TEXT NOT NULL, PRIMARY KEY (repo, sha, kept)) STRICT, WITHOUT ROWID"
     )
 
 
