@@ -400,6 +400,23 @@ def test_a_day_without_commits_is_told_as_that_day(bot):
     assert "2026-02-10" in agents.digest("2026-02-10", bot.group)
 
 
+def test_an_agent_is_told_which_repositories_are_missing_in_a_report(bot, monkeypatch):
+    commit(bot, "a", "one", DAY + timedelta(hours=3))
+    bot.time.moment = DAY + timedelta(hours=33)
+    commits = bot.world.source.commits
+
+    def fail(repo, *rest):
+        if repo.endswith("team-b"):
+            raise Unavailable("slack_failed", error="b is lost")
+        return commits(repo, *rest)
+
+    monkeypatch.setattr(bot.world.source, "commits", fail)
+    agents = OperatorsAgents(lambda repo: bot.world.speaking(replace(bot.world.defaults, repo=repo)), HOME, "U1")
+    report = agents.digest("2026-02-18", bot.group)
+    assert "fix: one" in report
+    assert "b is lost" in report.splitlines()[-1]
+
+
 def test_what_is_told_aloud_of_a_repository_without_news_is_told_all_the_same(bot):
     followed = follow(bot, threads=Threads.NONE, filters=Filters(paths=("src/one.py", "src/other.py")))
     commit(bot, "a", "one", DAY + timedelta(hours=3))
