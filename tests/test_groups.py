@@ -377,6 +377,19 @@ def test_what_became_of_a_commit_is_said_in_the_thread_of_the_group(bot):
     assert [f.repo for f in bot.store.deliveries(followed.id)[0].follow_ups] == [f"{bot.folder}/team-a"]
 
 
+def test_a_thread_in_which_something_is_said_later_is_still_about_its_own_digest(bot):
+    bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    sha = bot.build.finish().sha("one")
+    bot.at("19T09:00")
+    bot.commit("undone", DAY + timedelta(hours=40), f'Revert "fix: one"\n\nThis reverts commit {sha}.')
+    bot.at("20T09:00")
+    thread = replace(CHANNEL, thread=bot.tops()[0]["ts"])
+    said = bot.world.said("which files does it change?", thread)
+    assert "src/one.py" in said
+    assert "src/undone.py" not in said
+
+
 def test_of_many_repositories_the_weightiest_have_a_table_and_the_report_has_all(bot, monkeypatch):
     monkeypatch.setattr(group, "TABLES", 2)
     for name, subject in (("a", "docs: a"), ("b", "feat!: b"), ("c", "fix: c")):
