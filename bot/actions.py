@@ -121,8 +121,11 @@ def report(named: Sequence[str], day: str, form: str, output: Path | None, *, la
         interpreter = program.in_terminal()
         requests = (Request(_line((*days, repo)), terminal.HOME, terminal.USER) for repo in repos or [""])
         with program.working():
-            made = [digest for request in requests for digest in interpreter.digests(request)]
+            found = [interpreter.digests(request) for request in requests]
+        made = [digest for digests, _ in found for digest in digests]
         text = FORMATS[form].write(made, program.texts)
+        for error in (error for _, failed in found for error in failed):
+            click.echo(program.texts.error(error), err=True)
     if output is None:
         click.echo(text, nl=False)
         return

@@ -21,12 +21,14 @@ from adapters.chats.slack import blocks
 from adapters.sources.git.source import GitSource
 from bot.addresses import is_group
 from bot.conversation import operator
+from bot.conversation.agents import OperatorsAgents
+from bot.conversation.commands import ask
 from bot.delivery.early import coming_job
 from bot.errors import Forbidden, NoRight, NotFound, Unavailable, UsageError
 from bot.posts import group, report
 from bot.rights import Right, Rights, Who
 from bot.texts import Texts
-from bot.values import DeliveryState, Place, Request, StepState, Subscription, Table
+from bot.values import DeliveryState, Filters, Place, Request, StepState, Subscription, Table, Threads
 
 OTHER = Place("slack", "T1/C2")
 
@@ -155,6 +157,23 @@ def test_what_comes_to_the_group_is_announced_once_and_what_left_comes_back_wher
     assert told(bot, followed) == [[], ["team-new:fix: first"], ["team-a:fix: back"]]
 
 
+def test_a_repository_that_is_renamed_goes_on_where_it_was(bot, monkeypatch):
+    monkeypatch.setattr("github.Requester.time", SimpleNamespace(sleep=lambda _: None))
+    bot.world.repositories.rights = Rights()
+    commit(bot, "a", "one", DAY - timedelta(hours=3))
+    before = {"Team/app": bot.folder / "team-a", "Team/old": bot.folder / "team-b"}
+    with GitHubServer(before) as server:
+        bot.world.sources = lambda _: github(server, TOKEN)
+        followed = follow(bot, repo="Team/*")
+        bot.at("18T09:00")
+    commit(bot, "b", "late", DAY - timedelta(days=5), "fix: made long before it landed")
+    after = {"Team/app": bot.folder / "team-a", "Team/lib": bot.folder / "team-b"}
+    with GitHubServer(after, moved={"Team/old": "Team/lib"}) as server:
+        bot.at("19T09:00")
+    assert told(bot, followed) == [["Team/app:fix: one"], ["Team/lib:fix: made long before it landed"]]
+    assert "New here" not in str(bot.tops()[-1])
+
+
 def test_each_digest_is_built_once_and_shared_with_who_follows_one_repository(bot, monkeypatch):
     built, build = [], bot.world.app.build
 
@@ -207,6 +226,30 @@ def test_what_a_channel_may_not_see_is_named_nowhere(bot):
     bot.at("20T09:00")
     assert all("later" not in each for each in bot.said()[before:])
     assert bot.store.subscriptions(CHANNEL)[0].paused == "denied"
+
+
+def test_what_came_to_the_group_and_went_before_it_was_read_is_named_nowhere(bot, monkeypatch):
+    followed = follow(bot)
+    commit(bot, "a", "zero", DAY - timedelta(hours=3))
+    bot.at("18T09:00")
+    commit(bot, "a", "one", DAY + timedelta(hours=3))
+    commit(bot, "new", "secret", DAY + timedelta(hours=3))
+    landed = bot.world.source.landed
+
+    def fail(repo, *rest):
+        if repo.endswith("new"):
+            raise Unavailable("host_unreachable", host="new")
+        return landed(repo, *rest)
+
+    monkeypatch.setattr(bot.world.source, "landed", fail)
+    bot.at("19T09:00")
+    assert any(m.new for m in bot.store.deliveries(followed.id)[0].members)
+    monkeypatch.setattr(bot.world.source, "landed", landed)
+    allowed = tuple(Right("T1", "C1", f"{bot.folder}/team-{name}") for name in "abc")
+    bot.world.repositories.rights = Rights((), allowed)
+    bot.at("19T10:00")
+    assert told(bot, followed)[-1] == ["team-a:fix: one"]
+    assert not any("team-new" in each for each in bot.said())
 
 
 def test_rights_that_end_while_a_digest_is_sent_keep_the_rest_of_it_back(bot, monkeypatch):
@@ -334,6 +377,19 @@ def test_what_became_of_a_commit_is_said_in_the_thread_of_the_group(bot):
     assert [f.repo for f in bot.store.deliveries(followed.id)[0].follow_ups] == [f"{bot.folder}/team-a"]
 
 
+def test_a_thread_in_which_something_is_said_later_is_still_about_its_own_digest(bot):
+    bot.follow()
+    bot.commit("one", DAY + timedelta(hours=3))
+    sha = bot.build.finish().sha("one")
+    bot.at("19T09:00")
+    bot.commit("undone", DAY + timedelta(hours=40), f'Revert "fix: one"\n\nThis reverts commit {sha}.')
+    bot.at("20T09:00")
+    thread = replace(CHANNEL, thread=bot.tops()[0]["ts"])
+    said = bot.world.said("which files does it change?", thread)
+    assert "src/one.py" in said
+    assert "src/undone.py" not in said
+
+
 def test_of_many_repositories_the_weightiest_have_a_table_and_the_report_has_all(bot, monkeypatch):
     monkeypatch.setattr(group, "TABLES", 2)
     for name, subject in (("a", "docs: a"), ("b", "feat!: b"), ("c", "fix: c")):
@@ -344,6 +400,75 @@ def test_of_many_repositories_the_weightiest_have_a_table_and_the_report_has_all
     assert "Tables are shown for 2 of 3 repositories" in words(answer.headline)
     (markdown, _) = answer.replies[-1].parts
     assert all(subject in markdown.text for subject in ("docs: a", "feat!: b", "fix: c"))
+
+
+def test_a_day_without_commits_is_told_as_that_day(bot):
+    bot.time.moment = DAY + timedelta(hours=33)
+    (answer,) = bot.world.ask(f"2026-02-10 {bot.group}", HOME)
+    assert "2026-02-10" in words(answer.headline)
+    assert "0 of 3 repositories" in words(answer.headline)
+    (answer,) = bot.world.ask(f"report 2026-02-10 {bot.group}", HOME)
+    assert "0 of 3 repositories" in words(answer.headline)
+    agents = OperatorsAgents(lambda repo: bot.world.speaking(replace(bot.world.defaults, repo=repo)), HOME, "U1")
+    assert "2026-02-10" in agents.digest("2026-02-10", bot.group)
+
+
+def test_an_agent_is_told_which_repositories_are_missing_in_a_report(bot, monkeypatch):
+    commit(bot, "a", "one", DAY + timedelta(hours=3))
+    bot.time.moment = DAY + timedelta(hours=33)
+    commits = bot.world.source.commits
+
+    def fail(repo, *rest):
+        if repo.endswith("team-b"):
+            raise Unavailable("slack_failed", error="b is lost")
+        return commits(repo, *rest)
+
+    monkeypatch.setattr(bot.world.source, "commits", fail)
+    agents = OperatorsAgents(lambda repo: bot.world.speaking(replace(bot.world.defaults, repo=repo)), HOME, "U1")
+    report = agents.digest("2026-02-18", bot.group)
+    assert "fix: one" in report
+    assert "b is lost" in report.splitlines()[-1]
+
+
+def test_what_is_told_aloud_of_a_repository_without_news_is_told_all_the_same(bot):
+    followed = follow(bot, threads=Threads.NONE, filters=Filters(paths=("src/one.py", "src/other.py")))
+    commit(bot, "a", "one", DAY + timedelta(hours=3))
+    sha = bot.builders["a"].finish().sha("one")
+    bot.at("19T09:00")
+    commit(bot, "a", "undone", DAY + timedelta(hours=40), f'Revert "fix: one"\n\nThis reverts commit {sha}.')
+    commit(bot, "b", "other", DAY + timedelta(hours=40))
+    bot.at("20T09:00")
+    commit(bot, "a", "other", DAY + timedelta(hours=60))
+    bot.at("21T09:00")
+    assert [len(d.follow_ups) for d in bot.store.deliveries(followed.id)][:2] == [1, 1]
+    assert sum("reverted by" in str(message) for message in bot.tops()) == 1
+
+
+def test_releases_of_a_group_are_one_answer(bot):
+    bot.world.repositories.rights = Rights((), (Right("T1", "", f"{bot.folder}/*"),))
+    for name in ("a", "b"):
+        commit(bot, name, "one", DAY - timedelta(hours=20))
+        for number in range(5):
+            bot.builders[name].tag(f"v1.{number}.0", "one", DAY - timedelta(hours=19 - number))
+        bot.builders[name].finish()
+    bot.world.ask(f"subscribe {bot.group} at 9am daily", CHANNEL)
+    (answer,) = bot.world.ask("releases", CHANNEL)
+    said = words(answer.headline)
+    assert said.index("team-a") < said.index("v1.4.0") < said.index("team-b")
+    assert "v1.1.0" not in said
+    assert "team-c" not in said
+    assert "v1.0.0" in bot.world.said(f"releases {bot.folder}/team-a", CHANNEL)
+
+
+def test_who_knows_a_path_of_a_group_is_one_answer(bot, monkeypatch):
+    bot.world.repositories.rights = Rights((), (Right("T1", "", f"{bot.folder}/*"),))
+    for name in ("a", "b", "c"):
+        commit(bot, name, "one", DAY - timedelta(hours=20))
+    bot.world.ask(f"subscribe {bot.group} at 9am daily", CHANNEL)
+    monkeypatch.setattr(ask, "_REPOSITORIES", 2)
+    (answer,) = bot.world.ask("who knows src/one.py?", CHANNEL)
+    said = words(answer.headline)
+    assert said.index("team-a") < said.index("team-b") < said.index("1 more")
 
 
 def test_a_group_is_asked_listed_and_ended_as_any_other(bot):

@@ -15,7 +15,8 @@ from world import CHANNEL, DAY, World, spans, words
 from bot.errors import BudgetSpent, ModelError, ShareSpent, Unavailable
 from bot.judgement.asker import Limits
 from bot.judgement.questions import ASK
-from bot.values import Finish, MessageKind, Place, Question, Reply, Request, Usage
+from bot.rights import Right
+from bot.values import Button, Buttons, Finish, Message, MessageKind, Place, Question, Reply, Request, Usage
 
 THREAD = replace(CHANNEL, thread="1700.1")
 OPEN = "which change could have broken the cache?"
@@ -166,6 +167,15 @@ def test_what_nothing_shows_is_left_out_and_said_to_be(asking, wrong):
     assert (spent.purpose, spent.stated, spent.dropped) == (ASK, 2, 1)
 
 
+def test_of_the_second_of_two_faulty_answers_what_holds_is_shown(asking):
+    good, wrong = said("It was about reads.", "S1", "perf: faster reads"), said("It is so.", "S1", "nowhere")
+    world, model = asking("no JSON", step(answer=[good, wrong]))
+    text = told(world, OPEN)
+    assert "It was about reads." in text
+    assert "statements without evidence: 1" in text
+    assert len(model.asked) == 2
+
+
 def test_not_known_is_an_answer(asking):
     for steps in (
         [step(unknown=True)],
@@ -232,10 +242,35 @@ def test_a_channel_that_follows_several_says_which(asking, histories):
     world.run(f"subscribe {path} on wed", CHANNEL)
     (post,) = world.ask(OPEN, THREAD)
     assert post.headline.kind is MessageKind.QUESTION
-    assert f"ask {OPEN} in two" in words(post.headline)
     assert model.asked == []
-    told(world, f"ask {OPEN} in {path}")
+    (button,) = (each for each in buttons(post.headline) if each.label == "two")
+    told(world, button.command)
     assert "Repository two" in model.asked[0].user
+    model.steps.append(step(unknown=True))
+    told(world, f"ask {OPEN} in {path}")
+    assert "Repository two" in model.asked[1].user
+
+
+def test_of_a_group_it_says_which_repository_too(asking, histories, tmp_path):
+    world, model = asking(step(unknown=True), step(unknown=True))
+    team = tmp_path / "team"
+    for name in ("one", "two"):
+        build = Builder(team / name)
+        build.commit("root", at(-9), {"a.py": f"{name} = 1\n"})
+        build.finish()
+    world.run(f"unsubscribe {histories[0].path}", CHANNEL)
+    rights = (Right(CHANNEL.chat, "", f"{team}/*"), *world.repositories.rights.rights)
+    world.repositories.rights = replace(world.repositories.rights, rights=rights)
+    world.run(f"subscribe {team}/* on wed", CHANNEL)
+    (post,) = world.ask(OPEN, THREAD)
+    (button,) = (each for each in buttons(post.headline) if each.label == "two")
+    told(world, button.command)
+    told(world, f"which change in {team}/one could have broken the cache?", replace(THREAD, thread="1700.2"))
+    assert [re.search(r"Repository (\w+)", each.user)[1] for each in model.asked] == ["two", "one"]
+
+
+def buttons(message: Message) -> list[Button]:
+    return [button for part in message.parts if isinstance(part, Buttons) for button in part.items]
 
 
 # --- What goes wrong ---------------------------------------------------------------------------

@@ -150,6 +150,16 @@ def test_a_subscription_hears_of_a_rewrite_what_its_filters_let_through(bot):
     assert "no longer on it" in str(bot.tops()[-1])
 
 
+def test_a_filter_of_labels_that_nobody_knows_hides_no_rewrite(bot):
+    bot.follow(filters=Filters(labels=("bug",)))
+    bot.commit("one", A_DAY + timedelta(hours=3))
+    bot.at("19T09:00")
+    assert "fix: one" in str(bot.tops()[-1])
+    git(bot.folder / "repo", "update-ref", "refs/heads/main", "main^")
+    bot.at("20T09:00")
+    assert "no longer on it" in str(bot.tops()[-1])
+
+
 def test_a_default_branch_that_merges_the_old_one_tells_nothing_old(bot):
     """gitflow: `develop` was the default branch; `main`, which merges the releases of it, becomes it."""
     build, repo, last = bot.build, bot.folder / "repo", "root"

@@ -9,7 +9,7 @@ from bot.conversation.interpreter import Interpreter
 from bot.errors import UsageError
 from bot.posts.markdown import said
 from bot.posts.report import FORMATS
-from bot.values import Place, Request
+from bot.values import Message, MessageKind, Place, Post, Request, Span
 
 
 class OperatorsAgents:
@@ -24,9 +24,12 @@ class OperatorsAgents:
         self._hosts = hosts
 
     def digest(self, time: str, repository: str = "") -> str:
-        """The report of a time, or of a release."""
+        """The report of a time, or of a release; at its end, which repositories are missing in it and why."""
         interpreter, request = self._answering(repository), self._request(time)
-        return FORMATS["md"].write(interpreter.digests(request), interpreter.context(request).texts)
+        made, failed = interpreter.digests(request)
+        texts = interpreter.context(request).texts
+        missing = [Post(Message("error", (Span(texts.error(error)),), kind=MessageKind.ERROR)) for error in failed]
+        return "\n".join([FORMATS["md"].write(made, texts), *([said(missing)] if missing else [])])
 
     def commit(self, name: str, repository: str = "") -> str:
         """All that is said of a commit."""

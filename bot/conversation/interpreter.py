@@ -131,11 +131,14 @@ class Interpreter:
         refusal = _unknown(words)  # a word that was nearly meant says more than that a question is none of ours
         raise refusal if refusal.key == "command_near" or not is_question(question) else UsageError("ask_unknown")
 
-    def digests(self, request: Request) -> tuple[Digest, ...]:
-        """The digests of `yesterday owner/repo` and the like, before any layout. Raises DigestError."""
+    def digests(self, request: Request) -> tuple[tuple[Digest, ...], tuple[DigestError, ...]]:
+        """The digests of `yesterday owner/repo` and the like, before any layout, and why others are missing.
+
+        Raises DigestError where none can be had.
+        """
         context = self.context(request)
         _check(context)
-        return digests.digests(context, context.words)
+        return digests.digests(context, context.words), tuple(context.naming.failed)
 
     def followed(self, place: Place) -> Post | None:
         """What a place follows, with its settings and what can be done with them; None where it follows nothing.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.conversation.command import Context
+from bot.delivery.ledger import follow_up_of
 from bot.errors import DigestError
 from bot.values import Delivery, Place, Repository, Turn, one_line
 
@@ -87,7 +88,8 @@ def _delivered(context: Context, place: Place) -> Iterator[tuple[str, tuple[str,
     """What the delivery told of beneath one of whose messages a line stands."""
     for subscription in context.here if place.thread else ():
         for delivery in context.services.ledger.deliveries(subscription.id):
-            steps = [step for step in delivery.steps if step.thread == place.thread]
+            own_steps = (step for step in delivery.steps if not follow_up_of(delivery, step.key))  # of its own thread
+            steps = [step for step in own_steps if step.thread == place.thread]
             if steps:
                 own = [step.key.removeprefix(_COMMIT) for step in steps if step.key.startswith(_COMMIT)]
                 # Where a chat names each message, one of a commit is beneath that; else all are of the headline.

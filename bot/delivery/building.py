@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from bot.app import App, DigestRequest
-from bot.commits.filters import wanted
+from bot.commits.filters import Known, wanted
 from bot.delivery import schedule
 from bot.delivery.arrival import Arrival, arrival, reported, said
 from bot.delivery.followups import LATE, first_told, follow_ups, left_over
@@ -224,7 +224,8 @@ class Builder:
         about = (subscription.repo, period, subscription.language, subscription.branch, subscription.filters)
         scope = Scope(*about, rollup=rollup)
         delivered = self._ledger.delivered_shas(subscription.id, but=delivery.id)
-        known = reported(arrival, delivered, lambda commit: wanted(commit, subscription.filters))
+        has = Known(repository.labelled)
+        known = reported(arrival, delivered, lambda commit: wanted(commit, subscription.filters, has))
         return self._app.request(repository, scope, new, said(known, Texts(subscription.language)), arrival.releases)
 
     def _with_digest(self, job: Job, request: DigestRequest) -> Job:

@@ -81,12 +81,17 @@ def left_over(known: Iterable[Delivery], muted: Callable[[Place], bool], now: da
 def _unsaid(delivery: Delivery) -> Iterator[FollowUp]:
     done, begun = (messages_in(delivery, state) for state in (StepState.DONE, StepState.INTENDED))
     for each in delivery.follow_ups:
-        if each.aloud and not delivery.sent:
+        if each.aloud and not (delivery.sent and _is_shown(delivery, each)):
             yield each
         elif each.gone or (not each.aloud and each.key in begun):
             yield replace(each, aloud=True, gone=False)
         elif not each.aloud and each.key not in done:
             yield each
+
+
+def _is_shown(delivery: Delivery, said: FollowUp) -> bool:
+    """Whether a headline says it: that of a group is about repositories that have a digest."""
+    return not said.repo or any(member.digest for member in delivery.members if member.repo == said.repo)
 
 
 def first_told(delivered: Iterable[DeliveredCommit], place: Place) -> DeliveredCommit | None:

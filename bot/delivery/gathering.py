@@ -7,6 +7,7 @@ begins again goes on from there.
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from bot.delivery.building import Builder
@@ -40,7 +41,7 @@ class Gatherer:
         """
         found = self._repositories.group(job.subscription.repo, Who.gets(job.subscription))
         job = wake(job) if job.subscription.paused == DENIED else job
-        job = job.at(members=listed(job.delivery, found))
+        job = job.at(members=listed(self._renamed(job.delivery, found), found))
         if not job.delivery.steps:  # else its messages are begun, and must stay what they are
             job = job.at(top=job.subscription.top, threads=job.subscription.threads, look=LOOK)
         failed, told = list[DigestError](), self._told(job.delivery.gathered)
@@ -56,7 +57,7 @@ class Gatherer:
         Raises NoRight, and what listing the repositories raises; at the end TryLater, where somebody builds one too.
         """
         found, waits = self._repositories.group(job.subscription.repo, Who.gets(job.subscription)), False
-        job = job.at(members=listed(job.delivery, found))
+        job = job.at(members=listed(self._renamed(job.delivery, found), found))
         for repository in found:
             own = _alone(job, _member(job.delivery, repository.name))
             try:
@@ -69,6 +70,23 @@ class Gatherer:
                 log(logging.WARNING, "not built early", own.subscription, reason=str(error))
         if waits:
             raise TryLater
+
+    def _renamed(self, delivery: Delivery, found: Sequence[Repository]) -> Delivery:
+        """The delivery whose members have their names of today, where a host knows the old ones too: they go on."""
+        names = {each.name for each in found}
+        strange = names - {member.repo for member in delivery.members}
+        members = []
+        for member in delivery.members:
+            is_gone = strange and not member.mark and member.repo not in names
+            name = self._name_now(member.repo) if is_gone else ""
+            members.append(replace(member, repo=name) if name in strange else member)
+            strange -= {name}
+        return replace(delivery, members=tuple(members))
+
+    def _name_now(self, repo: str) -> str:
+        with suppress(DigestError):  # it is gone, or not to be read: nobody goes on with it
+            return self._repositories.source_of(repo).repository(repo).name
+        return ""
 
     def _read(self, job: Job, repository: Repository, failed: list[DigestError], told: Collection[str]) -> Job:
         """The delivery with one more repository; `failed` has why one could not be read, `told` what others tell."""
@@ -116,10 +134,12 @@ class Gatherer:
 def listed(delivery: Delivery, found: Sequence[Repository]) -> tuple[Member, ...]:
     """The members of a delivery once it is known which repositories the group has now.
 
-    One that is there no more is remembered: where it comes back, it goes on. The first list announces none as new.
+    One that is there no more is remembered: where it comes back, it goes on; but one that was new and is gone before it
+    was read was never there, and its channel may not even see its name. The first list announces none as new.
     """
-    known = {member.repo: replace(member, failure=None) for member in delivery.members}
-    new = bool(known)
+    names, new = {each.name for each in found}, bool(delivery.members)
+    kept = (m for m in delivery.members if m.mark or not m.new or m.repo in names)
+    known = {member.repo: replace(member, failure=None) for member in kept}
     for each in found:
         known.setdefault(each.name, Member(each.name, delivery.cursor, new=new))
     return tuple(sorted(known.values(), key=lambda member: member.repo.lower()))

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice
+from itertools import count, islice
 from typing import Protocol
 
 from bot.commits import patch
@@ -321,13 +321,12 @@ class Research:
     def _step(self, left: int) -> StepTaken:
         shown = [f"[{name}] {piece.text}" for name, piece in self._pieces.items()]
         question = questions.step_question(self._inquiry, shown, left)
-        first = True
+        tries = count(1)
 
         def read(reply: Reply) -> StepTaken:
-            nonlocal first
+            is_first = next(tries) == 1
             step = replies.read_step(reply, self._find, question.user, self._inquiry.language)
-            again, first = first, False
-            if step.problems and again:
+            if step.problems and is_first:
                 raise Rejected(" ".join(step.problems))
             self._model.asker.checked(question, step.stated, len(step.problems))
             self._dropped += len(step.problems)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from bot.addresses import is_group
 from bot.commits import releases
 from bot.conversation import grammar, spoken
 from bot.conversation.asked import Ask, Asked, asked, is_open
@@ -39,6 +40,8 @@ _KNOWN = 50
 _ALIKE = 3
 _ALL = (Ask.WHY, Ask.WHAT)
 """Questions that are answered with all that is said of a commit."""
+_REPOSITORIES = 20
+"""Repositories of a group in which it is looked up who knows a path, all in one answer."""
 _SPOKEN = 3
 """Commits of one answer each; of more a digest is told as one."""
 _DIGEST, _TITLE, _LONGEST = 60, 200, 300
@@ -213,9 +216,15 @@ def _who_knows_path(context: Context, question: Asked) -> tuple[Post, ...]:
         branch = context.subscribed(repository.name).branch or repository.branch
         return repository, _known(context, repository, branch, [path])
 
-    made = context.naming.each(context.repositories(question.repo), make)
+    meant = context.repositories(question.repo)
+    made = context.naming.each(meant[:_REPOSITORIES], make)
     found = [each for each in made if len(each[1]) > 1] or made[:1]
-    return tuple(_post((Span(repository.title),), said) for repository, said in found)
+    if len(found) == 1:
+        return tuple(_post((Span(repository.title),), said) for repository, said in found)
+    parts = [Text(said, heading=repository.title) for repository, said in found]
+    more = len(meant) - _REPOSITORIES
+    parts += [Text(((Span(context.texts("branch.more", n=more)),),))] if more > 0 else []
+    return (Post(Message("asked", (Span(path, code=True),), tuple(parts))),)
 
 
 # --- A whole digest ----------------------------------------------------------------------------
@@ -244,8 +253,8 @@ _CHOICES = 5
 
 def _by_model(context: Context, line: str) -> tuple[Post, ...]:
     """The answer of the language model, or the question which repository is meant."""
-    about, named = spoken.topic(context), _named(context, line)
-    found = [about.repository] if about and not named else context.repositories(named[0] if named else "")
+    about = spoken.topic(context)
+    found = _meant(context, line, about)
     if len(found) > 1:
         return (_which_repository(context, line, found),)
     repository = found[0]
@@ -276,10 +285,27 @@ def _text(lines: Answer, *, single: bool) -> tuple[Part, ...]:
     return (Text(tuple(said), bullets=not single), Text((how,)))
 
 
-def _named(context: Context, line: str) -> list[str]:
-    """The repositories followed here that a line names."""
+def _meant(context: Context, line: str, about: spoken.Topic | None) -> list[Repository]:
+    """The repositories that a question may be about: what it names, else what its thread is about, else all.
+
+    Of those followed here, also by a group, it names one anywhere, or by its title at the end. Raises DigestError.
+    """
     words = [word for word in grammar.words(line) if grammar.is_repository(word)]
-    return [word for word in words if any(context.naming.same(s.repo, word) for s in context.here)]
+    followed = [word for word in words if any(context.naming.same(s.repo, word) for s in context.here)]
+    if followed:
+        return context.repositories(followed[0])
+    if about and not (words and any(is_group(s.repo) for s in context.here)):
+        return [about.repository]
+    found = context.repositories()
+    named = [each for each in found if _is_named(each, line, words)]
+    return named or ([about.repository] if about else found)
+
+
+def _is_named(repository: Repository, line: str, words: Sequence[str]) -> bool:
+    """Whether a question names a repository: by a word, or as `_which_repository` does."""
+    names = {repository.name.casefold(), repository.title.casefold()}
+    ends = line.rstrip("?？.。! ").casefold()
+    return not names.isdisjoint(map(str.casefold, words)) or any(ends.endswith(f" in {name}") for name in names)
 
 
 def _commits(context: Context, line: str, repository: Repository, about: spoken.Topic | None) -> tuple[Commit, ...]:

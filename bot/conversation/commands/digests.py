@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from bot.addresses import is_group, is_hosted
 from bot.commits import releases
@@ -29,7 +30,7 @@ def last(context: Context) -> tuple[Post, ...]:
         if is_group(repository.name):
             return _of_group(context, repository, ["yesterday"])
         scope = context.scope(repository.name, schedule.yesterday(context.now, context.zone))
-        return repository, (context.services.app.last(repository, scope, context.account),)
+        return _Made(repository, (context.services.app.last(repository, scope, context.account),))
 
     return _posts(context, context.naming.each(context.naming.meant(), again))
 
@@ -41,11 +42,18 @@ def day(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
 
 def digests(context: Context, words: Sequence[str]) -> tuple[Digest, ...]:
     """The digests of `yesterday owner/repo` and the like, before any layout. Raises DigestError."""
-    return tuple(digest for _, made in _made(context, words) for digest in made)
+    return tuple(digest for made in _made(context, words) for digest in made.digests or made.quiet)
 
 
-_Made = tuple[Repository, tuple[Digest, ...]]
-"""What was asked for, and its digest, or those of the repositories of a group that have something to tell."""
+class _Made(NamedTuple):
+    """What was asked for, and its digest, or those of the repositories of a group that have something to tell.
+
+    Those of its other repositories are `quiet`.
+    """
+
+    repository: Repository
+    digests: tuple[Digest, ...]
+    quiet: tuple[Digest, ...] = ()
 
 
 def _made(context: Context, words: Sequence[str]) -> list[_Made]:
@@ -56,7 +64,7 @@ def _made(context: Context, words: Sequence[str]) -> list[_Made]:
         if is_group(repository.name):
             return _of_group(context, repository, time)
         scope = _scope(context, repository, time)
-        return repository, (context.services.app.digest(repository, scope, context.account),)
+        return _Made(repository, (context.services.app.digest(repository, scope, context.account),))
 
     return context.naming.each(context.naming.each_meant(named), make)
 
@@ -74,7 +82,8 @@ def _of_group(context: Context, group: Repository, time: Sequence[str]) -> _Made
         return context.services.app.digest(repository, scope, context.account)
 
     made = context.naming.each(members, make)
-    return group, tuple(digest for digest in made if digest.entries or digest.releases or digest.notices)
+    told = tuple(digest for digest in made if digest.entries or digest.releases or digest.notices)
+    return _Made(group, told, tuple(digest for digest in made if digest not in told))
 
 
 def _scope(context: Context, repository: Repository, words: Sequence[str]) -> Scope:
@@ -122,37 +131,38 @@ def _span(now: datetime, zone: str, first: date, last: date) -> Period:
 def _posts(context: Context, made: Sequence[_Made]) -> tuple[Post, ...]:
     """The digests; where nothing at all landed, with the line that asks for a day on which something did."""
     texts = context.texts
-    posts = [_post(context, repository, digests) for repository, digests in made]
+    posts = [_post(context, each) for each in made]
     asked = any(word.lower() in words_of(_LATEST) for word in context.words)
-    if not asked and not any(digest.entries for _, digests in made for digest in digests):
+    if not asked and not any(digest.entries for each in made for digest in each.digests):
         line = " ".join([_LATEST, *(quoted(word) for word in context.words if is_repository(word))])
         hint = Text(((Span(texts("answer.latest", line=line)),),))
         posts[-1] = replace(posts[-1], headline=replace(posts[-1].headline, parts=(*posts[-1].headline.parts, hint)))
     return tuple(posts)
 
 
-def _post(context: Context, repository: Repository, digests: Sequence[Digest]) -> Post:
-    kept = context.subscribed(repository.name)
-    if is_group(repository.name):
-        return _group_post(context, repository, digests, kept)
-    (digest,) = digests
+def _post(context: Context, made: _Made) -> Post:
+    kept = context.subscribed(made.repository.name)
+    if is_group(made.repository.name):
+        return _group_post(context, made, kept)
+    (digest,) = made.digests
     spoken.keep(context, digest.repository, tuple(entry.commit.sha for entry in digest.entries))
     return post(digest, context.texts, report.attachments(digest, context.texts), top=kept.top, threads=kept.threads)
 
 
-def _group_post(context: Context, repository: Repository, digests: Sequence[Digest], kept: Subscription) -> Post:
-    period = digests[0].period if digests else schedule.yesterday(context.now, context.zone)
+def _group_post(context: Context, made: _Made, kept: Subscription) -> Post:
+    repository = made.repository
     size = len(context.naming.members(repository))
     asked_for = repository.name if is_hosted(repository.name) else ""
-    group = Group(repository.title, period, size, tuple(digests), asked_for=asked_for)
-    attached = report.gathered(group.title, digests, context.texts)
+    group = Group(repository.title, (made.digests or made.quiet)[0].period, size, made.digests, asked_for=asked_for)
+    attached = report.gathered(group.title, made.digests, context.texts)
     return group_post(group, context.texts, attached, top=kept.top, threads=kept.threads)
 
 
 def _report(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     timed = words if any(not is_repository(word) for word in words) else ["yesterday", *words]
-    made = [(repository, digests) for repository, digests in _made(context, timed) if digests]
-    return tuple(_files(context, repository, digests) for repository, digests in made)
+    made = _made(context, timed)
+    told = tuple(_files(context, each.repository, each.digests) for each in made if each.digests)
+    return told or _posts(context, made)  # of a group in which nothing happened there is nothing to report
 
 
 def _files(context: Context, repository: Repository, made: Sequence[Digest]) -> Post:
