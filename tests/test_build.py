@@ -322,7 +322,7 @@ def test_usage_is_shown_by_question_with_its_cost_and_what_was_dropped(talk, dis
     assert "of 2,000,000 tokens" in said
     assert "Cost, last 30 days" in said
     assert {"grades", "analysis", "overview"} <= set(said.split())
-    assert "0 of 2 (0 %)" in said
+    assert "0 of 2 (0%)" in said
     assert "Cost today" in talking.said("status")
     assert "用量" in words(talking.ask("用量")[0].headline) or "Language model" in words(
         talking.ask("用量")[0].headline

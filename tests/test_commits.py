@@ -68,10 +68,11 @@ def test_a_mailmap_of_one_endless_line_is_bounded():
 
 def test_of_several_the_row_names_two_and_how_many_more():
     from bot.posts.labels import people_label
+    from bot.texts import Texts
 
     inner = [("Ana", "one"), ("Bo", "two"), ("Bo", "three"), ("Cy", "four\n\nCo-authored-by: Dee <dee@example.com>")]
     merge = commit("Merge branch 'x'", inner=inner, author="Max")
-    assert people_label(merge) == "Bo, Ana +2"
+    assert people_label(merge, Texts("en")) == "Bo, Ana +2"
     assert merge.reading.merger == "Max"
 
 

@@ -125,7 +125,7 @@ def test_the_thread_shows_what_is_read_first_and_the_rest_is_asked_for(talk, his
     assert "Technical insight" not in posted
     whole = talking.said("#7")
     assert "Technical insight" in whole
-    assert "before: " in whole
+    assert "Before: " in whole
 
 
 @pytest.mark.parametrize(
