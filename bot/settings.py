@@ -264,9 +264,12 @@ class Settings(Base, title="General"):
         "text", description="log format of `digest run` on standard error: `text` or `json`, one event per line"
     )
     digest_monitor_port: int = Field(
-        0, ge=0, le=LAST_PORT, description="port of `digest run` with `/healthz`, `/readyz` and `/metrics`; `0`: none"
+        0,
+        ge=0,
+        le=LAST_PORT,
+        description="port on which `digest run` serves `/healthz`, `/readyz` and `/metrics`; `0`: none",
     )
-    digest_monitor_host: str = Field("127.0.0.1", description="address of that port")
+    digest_monitor_host: str = Field("127.0.0.1", description="address it listens on")
     digest_lease: float = Field(
         60, ge=1, le=3600, description="seconds without a sign of life after which another process takes over"
     )

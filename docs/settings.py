@@ -86,7 +86,9 @@ def _title(kind: type[Base], name: str) -> str:
 
 
 def _block(name: str, field: FieldInfo) -> str:
-    plain = re.sub(r"\[([^]]+)]\(([^)#]+)[^)]*\)", r"\1 (\2)", field.description or "").replace("`", "")
+    told = (field.description or "").replace("`", "")
+    pages = "".join(f"; see {page}" for page in re.findall(r"]\(([^)#]+)", told))
+    plain = re.sub(r" \(\[[^]]+]\([^)]*\)\)|\[([^]]+)]\([^)]*\)", r"\1", told) + pages
     return f"{_comment(plain)}#{name.upper()}={(field.examples or [_value(field)])[0]}\n"
 
 

@@ -104,7 +104,7 @@ def test_the_answer_names_the_next_days_and_up_to_when_holidays_are_known(world,
     assert "2026-02-24" in said, "the first day after the Spring Festival"
     assert "CN (dates are known up to 2026; no holidays are assumed after that)" in said
     assert "Public holidays DE-BE" in _list(world, history, "holidays DE-BE")
-    assert "EG (holidays without a fixed date yet count as working days)" in _list(world, history, "holidays EG")
+    assert "EG (a holiday counts as a working day until its date is fixed)" in _list(world, history, "holidays EG")
 
 
 def _list(world, history, options):

@@ -218,8 +218,8 @@ def test_a_list_says_that_something_rests_and_not_what_it_is_where_that_may_not_
     grant(world, "T1/C9=acme/*")
     said = world.said("list", C1)
     assert "Followed here: 2" in said
-    assert f"a repository that may not be shown here (subscription {secret.id})" in said
-    assert "may no longer see the repository" in said
+    assert f"a repository that must not be shown here (subscription {secret.id})" in said
+    assert "no longer has access to the repository" in said
     assert "acme" not in said
     assert "acme" not in world.said(f"settings {secret.id}", C1)
     assert world.interpreter.followed(replace(C1, viewer="U1")) is not None
@@ -296,7 +296,7 @@ def test_a_right_that_was_taken_away_stops_the_digests_and_nothing_is_lost_once_
     allow(bot)
     bot.at("19T09:00")
     (note,) = bot.tops()
-    assert "this channel may no longer see it" in str(note)
+    assert "this channel no longer has access to it" in str(note)
     assert bot.repo not in str(note)
     assert bot.store.subscriptions()[0].paused == DENIED
     assert any(r.fields.get("reason") == DENIED for r in caplog.records if r.message == "paused")
@@ -360,7 +360,7 @@ def test_a_channel_that_became_shared_gets_no_more_of_what_its_workspace_may_see
     bot.commit("two", DAY + timedelta(days=1, hours=3))
     bot.at("20T09:00")
     assert "fix: two" not in str(bot.said())
-    assert "this channel may no longer see it" in str(bot.tops()[-1])
+    assert "this channel no longer has access to it" in str(bot.tops()[-1])
 
 
 def test_while_slack_does_not_say_who_reads_a_digest_waits_and_nobody_is_denied(bot):

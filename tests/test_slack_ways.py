@@ -246,7 +246,7 @@ def test_a_workspace_that_is_on_no_list_is_told_so_and_nothing_of_it_is_kept(tmp
         (status, headers, page), _ = install(listening, server, "T2")
         assert status == 403
         assert headers["Content-Type"] == "text/html; charset=utf-8"
-        assert "The workspace T2 may not install" in page
+        assert "The workspace T2 is not allowed to install" in page
         assert "DIGEST_WORKSPACES" in page
         assert rows(tmp_path / "digest.db") == rows(tmp_path / "digest.db", "slack_installations") == []
         assert server.requests[-1] == "auth.revoke"

@@ -214,7 +214,7 @@ def test_a_late_push_is_told_once_and_marked(bot):
     assert "fix: late" in str(second)
     assert "2026-02-18 05:00" in str(second)
     assert "fix: one" not in str(second)
-    assert "1 commit landed only now, but dated outside this period" in str(second)
+    assert "Landed in this period but dated outside it: 1 commit" in str(second)
 
 
 def test_what_lay_there_before_the_first_digest_is_not_late(bot):

@@ -20,8 +20,8 @@ class OpenAISettings(Base, title="A language model: Any OpenAI-compatible endpoi
     openai_concurrency: int = Field(8, ge=1, le=64, description="concurrent requests")
     openai_depth: Literal["", "brief", "normal", "deep"] = Field(
         "",
-        description="effort per commit: `brief`, one question; `normal`, a draft, a look into the repository, then the "
-        "answer; `deep`, more looks",
+        description="effort per commit: `brief` (one question), `normal` (a draft, a look into the repository, then "
+        "the answer) or `deep` (more looks)",
         examples=["normal"],
         json_schema_extra={"default": "`normal`; `brief` where analyses of an earlier version are kept"},
     )
@@ -31,7 +31,7 @@ class OpenAISettings(Base, title="A language model: Any OpenAI-compatible endpoi
     openai_daily_tokens_scheduled: int | None = Field(
         None,
         ge=0,
-        description="of these, reserved for scheduled digests, which may use all. `0`: none",
+        description="how many of these are reserved for scheduled digests, which may also use the rest. `0`: none",
         examples=["5000000"],
         json_schema_extra={"default": "half of `OPENAI_DAILY_TOKENS`"},
     )

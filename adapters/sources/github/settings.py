@@ -5,7 +5,9 @@ from pydantic import Field, SecretStr
 from bot.settings import Base, UserPath
 
 
-class GitHubSettings(Base, title="GitHub: Nothing for public repositories, a token, or a GitHub App"):
+class GitHubSettings(
+    Base, title="GitHub: Public repositories need nothing here; for others, set a token or a GitHub App"
+):
     """A token, or an App's three."""
 
     github_token: SecretStr = Field(
