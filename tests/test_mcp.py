@@ -1,10 +1,10 @@
 """Other programs ask: a real process, spoken to by the official SDK's client over its standard input and output."""
 
+import asyncio
 import os
 import sys
 from datetime import timedelta
 
-import anyio
 import pytest
 from mcp import Client, StdioServerParameters
 from repositories import Builder, lines
@@ -30,13 +30,13 @@ def asked(calls, **settings):
     process = StdioServerParameters(command=sys.executable, args=["-m", "bot", "mcp"], env=env | settings)
 
     async def speak():
-        with anyio.fail_after(60):
+        async with asyncio.timeout(60):
             async with Client(process) as client:
                 tools = (await client.list_tools()).tools
                 made = [await client.call_tool(name, arguments) for name, arguments in calls]
         return tools, [("".join(part.text for part in each.content), bool(each.is_error)) for each in made]
 
-    return anyio.run(speak)
+    return asyncio.run(speak())
 
 
 def test_a_program_asks_what_a_person_can_ask_and_changes_nothing(history):
@@ -87,7 +87,7 @@ def test_an_expected_failure_is_told_and_a_fault_of_our_own_is_not():
         async with Client(mcp.server(Agents(), "1", lambda error: f"told {error.fields['repo']}")) as client:
             return [await client.call_tool("releases", each) for each in ({"repository": "a/b"}, {})]
 
-    told, broken = anyio.run(speak)
+    told, broken = asyncio.run(speak())
     assert told.is_error
     assert told.content[0].text.endswith("told a/b")
     assert broken.is_error

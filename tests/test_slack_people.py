@@ -154,7 +154,7 @@ def test_a_report_for_one_person_is_one_direct_message_with_its_words(slack):
     (shared,) = slack.server.channels["DU1"].messages
     assert len(shared["files"]) == 2
     assert "Full report: repo · 2026-02-18" in shared["text"]
-    assert "direct messages" in text_of(slack.told()[-1])
+    assert "direct message" in text_of(slack.told()[-1])
 
 
 def test_one_commit_is_expanded(slack):
