@@ -83,7 +83,7 @@ def _asked(folder: Path) -> float:
         repository, links = world.app.repositories.find(repo, OPERATOR), None
         large = world.source.pull(repo, 1)
         begun = time.perf_counter()
-        links = world.app.links(repository).since(large, "")
+        links = world.app.links(repository, "").since(large, "")
         best = min(best, time.perf_counter() - begun)
         assert len(links) > LATER // 2
         world.close()
