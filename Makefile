@@ -9,8 +9,8 @@ DEMO_REPO ?= .
 DEMO_OUT ?= $(WORK)/demo
 DEMO_ENV = DIGEST_DATABASE="$(DEMO_OUT)/digest.db" DIGEST_CLONES="$(DEMO_OUT)/clones"
 
-# One more process than two cores: many tests wait for another process.
-PARALLEL := -n 3 --dist worksteal
+# Two processes a core: many tests wait for another process.
+PARALLEL := -n 4 --dist worksteal
 
 # Hundreds of tests start the program, which would be compiled each time without its bytecode.
 test stress: export PYTHONDONTWRITEBYTECODE :=
