@@ -80,7 +80,7 @@ def _asked(folder: Path) -> float:
     repo = str(build.finish().path)
     for _ in range(3):
         world = World(Path(tempfile.mkdtemp(dir=folder)), lambda: NOW, allow=(repo,), repo=repo)
-        repository, links = world.app.repositories.find(repo, OPERATOR), None
+        repository = world.app.repositories.find(repo, OPERATOR)
         large = world.source.pull(repo, 1)
         begun = time.perf_counter()
         links = world.app.links(repository, "").since(large, "")
