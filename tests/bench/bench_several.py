@@ -40,6 +40,7 @@ from adapters.sources.github.settings import GitHubSettings
 from adapters.stores.sqlite import SqliteStore
 from bot.app import App
 from bot.delivery.queued import Queued
+from bot.delivery.steps import Steps
 from bot.delivery.worker import Worker
 from bot.ports import Progress, Readers, Store
 from bot.repositories import Repositories
@@ -185,7 +186,6 @@ def work(address: str, hub: str, slack: str) -> None:
         progress=Progress(),
         aftermath=store,
     )
-    ports = dict.fromkeys(("archive", "subscriptions", "ledger", "leases", "memory"), store)
     rates, queue = None, None
     if address.startswith("postgres"):
         from adapters.queue import ProcrastinateQueue
@@ -193,7 +193,9 @@ def work(address: str, hub: str, slack: str) -> None:
 
         rates, queue = PostgresRates(store.server), ProcrastinateQueue(store.server, LEASE)
     chats = {"slack": SlackChat(_Workspaces(slack), rates=rates)}
-    made = Queued(app, chats, LEASE, queue, **ports) if queue else Worker(app, chats, LEASE, **ports)
+    ports = dict.fromkeys(("archive", "subscriptions", "ledger", "leases", "memory"), store)
+    steps = Steps(app, chats, LEASE, **ports)
+    made = Queued(steps, queue) if queue else Worker(steps)
     print("ready", flush=True)
     sys.stdin.readline()
     used = _used()
