@@ -193,7 +193,7 @@ COMMITS = st.builds(
     inner=st.lists(st.builds(InnerCommit, TEXT, TEXT, TEXT), max_size=2).map(tuple),
     reading=READINGS,
 )
-EVIDENCE = st.builds(Evidence, TEXT, TEXT, st.none() | COUNT, request=st.booleans())
+EVIDENCE = st.builds(Evidence, TEXT, TEXT, st.none() | COUNT, request=st.booleans(), last=st.none() | COUNT)
 ANALYSES = st.builds(
     Analysis,
     summary=TEXT,

@@ -336,9 +336,65 @@ def test_a_quote_is_found_at_its_line_whatever_its_case_and_white_space(quote, l
     assert found.line == line
 
 
-def test_a_quote_over_two_lines_is_found():
-    found = find("new_name(token)\n return start(")
-    assert found == Evidence("src/app.py", "new_name(token)\n return start(", 11)
+SPANNED = """@@ -10,7 +10,7 @@
+ def serve(port):
+-    if port is None:
+-        return 80
++    if not port:
++        return 8080
+     log(port)\r
+     return port
+@@ -40,2 +40,2 @@
+-stop(1)
++stop(2)
+ done()"""
+
+
+@pytest.mark.parametrize(
+    ("quote", "first", "last", "removed"),
+    [
+        ("    if not port:\n        return 8080", 11, 12, False),
+        ("if not port:\n\treturn 8080\r\n\tlog(port)", 11, 13, False),
+        ("if not port: return 8080", 11, 12, False),
+        ("-    if port is None:\n-        return 80", 11, 12, True),
+        ("def serve(port):\n    if port is None:", 10, 11, True),
+        ("return 80\nlog(port)", 12, 13, True),
+        ("log(port)\n    return port", 13, 14, False),
+        ("if not port:", 11, None, False),
+    ],
+)
+def test_a_quote_of_several_lines_names_the_first_and_the_last(quote, first, last, removed):
+    found = patch.EvidenceIndex(commit("fix: x"), [FilePatch("src/app.py", SPANNED)]).find("src/app.py", quote)
+    assert (found.line, found.last, found.removed) == (first, last, removed)
+
+
+@pytest.mark.parametrize(
+    "quote",
+    [
+        "return port\nstop(2)",  # two hunks
+        "return port\n\0\nstop(2)",
+        "return 8080\n    return port",  # a line between them left out
+        "if not port:\n        return 80",  # one line after, one before
+        "def serve(port):" + "\n" * 6 + "if not port:",
+    ],
+)
+def test_lines_that_do_not_follow_each_other_are_no_quote(quote):
+    assert patch.EvidenceIndex(commit("fix: x"), [FilePatch("src/app.py", SPANNED)]).find("src/app.py", quote) is None
+
+
+def test_a_quote_has_six_lines_at_most():
+    lines = [f"value_{n} = {n}" for n in range(1, 9)]
+    index = patch.EvidenceIndex(commit("fix: x"), [FilePatch("src/app.py", "@@ -0,0 +1,8 @@\n+" + "\n+".join(lines))])
+    assert index.find("src/app.py", "\n".join(lines[:6])).last == 6
+    assert index.find("src/app.py", "\n".join(lines[:7])) is None
+    assert index.find("src/app.py", " ".join(lines[:7])) is None
+    assert patch.places("\n".join(lines[1:7]), lines) == [(1, 6)]
+    assert patch.places(" ".join(lines[:7]), lines) == []
+
+
+def test_lines_of_the_message_are_a_quote_too():
+    said = commit("fix: x", body="It drops support for v1.\nUse v2 instead.")
+    assert patch.EvidenceIndex(said, [PATCH]).find("", "support for v1.\r\nUse v2").path == ""
 
 
 @pytest.mark.parametrize(
@@ -377,7 +433,7 @@ def test_a_removed_line_is_found_in_the_old_file():
     ("quote", "line", "removed"),
     [
         ("token = Token()\n    new_name(token)", 10, False),
-        ("token = Token()\n    old_name(token)\n    done()", 10, False),
+        ("token = Token()\n    old_name(token)\n    done()", 10, True),
         ("old_name(token)\n    done()", 11, True),
         ("-    old_name(token)\n+    new_name(token)", 11, True),
     ],

@@ -84,7 +84,7 @@ _Made = TypeVar("_Made")
 _CJK = re.compile(r"[\u3400-\u9fff]")
 
 
-_NUMBER = re.compile(r"^\d+: ")
+_NUMBER = re.compile(r"^\d+: ", re.MULTILINE)
 
 
 _LETTER = re.compile(r"[^\W\d_]")
@@ -353,10 +353,10 @@ def _seen(path: str, quote: str, line: int, *, sights: Sequence[Sight], commit: 
         (
             each.sha != commit.sha,
             abs(each.start + at - line) if line else 0,
-            Evidence(path, quote, each.start + at, each.sha),
+            Evidence(path, quote, each.start + at, each.sha, last=each.start + last if last > at else None),
         )
         for each in excerpts
-        for at in places(quote, each.lines)
+        for at, last in places(quote, each.lines)
     ]
     return min(found, key=lambda each: each[:2])[-1] if found else None
 

@@ -55,7 +55,7 @@ _LEFT_OUT: dict[type, tuple[str, ...]] = {
 
 _WHERE_TOLD: dict[type, tuple[str, ...]] = {
     Reading: ("request",),
-    Evidence: ("request",),
+    Evidence: ("request", "last"),
     Entry: ("since",),
     Insight: ("also",),
     Risk: ("also",),

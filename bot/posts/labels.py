@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import accumulate
 from types import MappingProxyType
 
 from bot.texts import Texts
@@ -264,24 +265,40 @@ def path_url(repository: Repository, commit: Commit, path: str) -> str | None:
     return repository.file_url(commit.parents[0] if removed and commit.parents else commit.sha, path)
 
 
-def evidence_line(repository: Repository, commit: Commit, evidence: Evidence, texts: Texts) -> Line:
-    """The path and line of a piece of evidence as a link, that of a removed line as it was, and the words quoted.
+def evidence_line(
+    repository: Repository, commit: Commit, evidence: Evidence, texts: Texts, *, whole: bool = False
+) -> Line:
+    """The path and lines of a piece of evidence as a link, those of removed lines as they were, and the words quoted.
 
-    Words of the message and of the change request are shown as such.
+    Words of the message and of the change request are shown as such. The quote is shown `whole`, or as far as a message
+    has room for it.
     """
     at, path, line = evidence.sha or commit.sha, evidence.path, evidence.line
     if evidence.removed and commit.parents:
         at, path = commit.parents[0], next((f.previous or path for f in commit.files if f.path == path), path)
-    url = repository.file_url(at, path, line) if line else repository.commit_url(commit.sha)
-    where = f"{path}:{line}" if line else path
+    url = repository.file_url(at, path, line, evidence.last) if line else repository.commit_url(commit.sha)
+    where = f"{path}:{line}" + (f"-{evidence.last}" if evidence.last else "") if line else path
     spans = [Span(where, url, code=True) if path else Span(texts("digest.message"), url)]
     if evidence.request and commit.pull is not None:
         spans = [Span(texts("digest.request"), repository.pull_url(commit.pull))]
     if evidence.removed:
         spans.append(Span(texts("digest.named", names=texts("digest.removed"))))
     if evidence.quote and evidence.quote != evidence.path:
-        spans += [Span(" "), Span(one_line(evidence.quote, 120), code=True)]
+        spans += _quoted(evidence.quote, 0 if whole else _QUOTED)
     return tuple(spans)
+
+
+_QUOTED = 120
+"""Characters of a quote that a message shows; the link beside it leads to all of it."""
+
+
+def _quoted(quote: str, limit: int) -> list[Span]:
+    """The lines of a quote, each as code on the same line, those that `limit` characters hold; 0 for all of them."""
+    lines = [line for each in quote.split("\n") if (line := one_line(each, limit))]
+    ends = accumulate(map(len, lines))
+    shown = [line for line, end in zip(lines, ends, strict=True) if not limit or end <= limit]
+    spans = [span for line in shown for span in (Span(" ↵ "), Span(line, code=True))]
+    return [Span(" "), *spans[1:], *([Span(" …")] if len(shown) < len(lines) else [])]
 
 
 def relation_line(
