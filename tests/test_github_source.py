@@ -1153,7 +1153,7 @@ def test_an_archive_that_leaves_files_out_proves_no_absence(tmp_path):
         read = source(server, archives=tmp_path / "archives")
         asked = [Look(LookKind.WORD, "shown"), Look(LookKind.WORD, "hidden"), Look(LookKind.PLACE, path="tests/a.py")]
         shown, hidden, place = look(read, read.commit("team/app", history.sha("one")), *asked)
-    assert (shown.hits, shown.refused) == (1, "")
+    assert (shown.hits, shown.refused, shown.partial) == (1, "", True)
     assert hidden.refused.startswith("could not be searched in full")
     assert place.excerpts[0].lines == ("hidden = 1",)
 

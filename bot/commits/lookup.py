@@ -62,11 +62,15 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 @dataclass(slots=True)
 class Uses:
-    """How often each file uses a word, and why that is not known where it is not; `unread` files are not here."""
+    """How often each file uses a word, and why that is not known where it is not.
+
+    `unread` files are not here; `partial` says that there may be others that nobody could search.
+    """
 
     counts: dict[str, int] = field(default_factory=dict)
     refused: str = ""
     unread: int = 0
+    partial: bool = False
 
     def add(self, path: str, hits: int) -> None:
         """Count what a part of a file holds; a word that is in too many files is given up."""
@@ -180,14 +184,14 @@ class _Asked:
         self._commit = commit
         self._refused = refused
         self._counts: Mapping[str, int] = {}
-        self._unread = 0
+        self._uses = Uses()
         self._shown: dict[Spot, list[Excerpt]] = {}
         if not refused and not self.searches:
             self.spots = (_spot(look, commit),)
 
     def count(self, uses: Uses) -> None:
         """Take what a search found, and choose the files that are shown."""
-        self._counts, self._refused, self._unread = uses.counts, uses.refused, uses.unread
+        self._counts, self._refused, self._uses = uses.counts, uses.refused, uses
         chosen = _in_order((path for path in uses.counts if not generated(path)), self._commit)
         self.spots = tuple(Spot(self._commit.sha, path) for path in chosen[:EXCERPTS])
 
@@ -229,7 +233,8 @@ class _Asked:
         others = (f"{one_line(path, 200)} ({n})" for path, n in self._counts.items() if path not in paths)
         elsewhere = tuple(islice(others, ELSEWHERE)) if self.searches else ()
         hits, files = sum(self._counts.values()), len(self._counts)
-        return Sight(self.look, shown, hits, files, elsewhere=elsewhere, unread=self._unread)
+        uses = self._uses
+        return Sight(self.look, shown, hits, files, elsewhere=elsewhere, unread=uses.unread, partial=uses.partial)
 
     def _places_shown(self) -> tuple[Excerpt, ...]:
         """Those with lines around them first, then single lines, of every file one before a second one of any."""

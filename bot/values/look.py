@@ -42,7 +42,7 @@ class Sight:
 
     `elsewhere` names files that use it and are not shown, each with its number of uses. `refused` says why nothing was
     looked up, in English for the model. No hits and no refusal is a finding, except for `unread` files of the tree that
-    could not be searched.
+    could not be searched; `partial` says that there may be others.
     """
 
     look: Look
@@ -52,3 +52,4 @@ class Sight:
     refused: str = ""
     elsewhere: tuple[str, ...] = ()
     unread: int = 0
+    partial: bool = False

@@ -84,7 +84,8 @@ class Archive:
                 for word, uses in found.items():
                     self._count(text, word, uses)
         for uses in found.values():
-            if not self._whole and not uses.counts:
+            uses.partial = not self._whole
+            if uses.partial and not uses.counts:
                 uses.refused = uses.refused or _LEFT_OUT
         return found
 
