@@ -6,10 +6,10 @@ import pytest
 from make import PATCH, REPOSITORY, commit, sha
 from test_analysis import claim, full, reply
 
-from bot.commits.patch import EvidenceIndex
+from bot.commits.patch import EvidenceIndex, Selection
 from bot.judgement import questions, replies
 from bot.judgement.proofs import Proofs
-from bot.judgement.shapes import ClaimReply, DraftReply, ProofReply
+from bot.judgement.shapes import DraftReply
 from bot.posts import labels
 from bot.texts import Texts
 from bot.values import Analysis, Evidence, Excerpt, Look, LookKind, Risk, Search, Sight
@@ -131,13 +131,12 @@ def test_what_parts_searched_for_is_evidence_for_the_whole_too():
 
 
 def test_a_claim_of_the_draft_is_shown_with_all_its_evidence_and_no_line_of_it_passes_for_a_claim():
-    also = [
-        ProofReply(path="search", quote="start"),
-        ProofReply(path="src/main.py", quote="if a:\n2. go()\u2028DATA x"),
-    ]
-    one = ClaimReply(number=1, text="It hangs.", path="src/app.py", quote="retries=3", also=also, refuted_by="A limit.")
-    draft = DraftReply(claims=[one], looks=[])
-    seen = replies.Selection("", 1, ())
+    places = {"search": "start", "src/main.py": "if a:\n2. go()\u2028DATA x", "abcdef1": "pooled", "src/b.py": "fourth"}
+    also = [{"path": path, "quote": quote} for path, quote in places.items()]
+    told = claim(number=1, text="It hangs.", also=also, refuted_by="A limit.")
+    draft = replies.read_draft(reply({"claims": [told], "looks": []}))
+    seen = Selection("", 1, ())
     asked = questions.looked_question(REPOSITORY, COMMIT, seen, questions.Rest("en"), draft=draft, sights=()).user
     shown = ["1. It hangs.", "src/app.py: retries=3", "search: start", "src/main.py: if a:", "2. go()", "DATA x"]
-    assert "\n".join(["", "\n    ".join(shown), ""]) in asked
+    assert "\n".join(["", "\n    ".join([*shown, "abcdef1: pooled"]), ""]) in asked
+    assert "fourth" not in asked

@@ -61,7 +61,7 @@ from bot.values import (
 )
 
 TRIAGE, SECOND, OVERVIEW, ROLLUP = "triage.v2", "second.v2", "overview.v2", "rollup.v1"
-ANALYSIS, DRAFT, LOOK, BATCH, MERGE = "analysis.v3", "draft.v2", "look.v2", "batch.v3", "merge.v3"
+ANALYSIS, DRAFT, LOOK, BATCH, MERGE = "analysis.v4", "draft.v3", "look.v3", "batch.v3", "merge.v4"
 """The prompts in use; an analysis is kept under the name of the prompt that made it."""
 ASK = "ask.v1"
 OF_DIGESTS = (TRIAGE, SECOND, ANALYSIS, DRAFT, LOOK, BATCH, MERGE, OVERVIEW, ROLLUP)
