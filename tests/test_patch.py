@@ -511,6 +511,58 @@ def test_a_long_new_file_is_shown_in_part_with_its_lines_numbered():
     assert patch.EvidenceIndex(made, [FilePatch("src/new.py", text)]).find("src/new.py", "value_333 = 333").line == 333
 
 
+LICENCES = {
+    "hash": "#!/bin/sh\n# Copyright 2026 The Authors\n#\n# Licensed under the Apache License.\n\n",
+    "slashes": "// SPDX-License-Identifier: MIT\n// Copyright\n",
+    "block": "/*\n   Copyright (c) 2026\n   All rights reserved.\n */\n\n",
+    "page": "<!--\n  Licensed to the Foundation\n-->\n",
+}
+
+
+@pytest.mark.parametrize("licence", LICENCES.values(), ids=LICENCES)
+def test_where_room_is_short_the_licence_of_a_new_file_is_left_out_and_counted(licence):
+    text = licence + "".join(f"value_{n} = {n}\n" for n in range(400))
+    lines = text.splitlines()
+    made = commit("feat: x", change("src/new.py", len(lines), 0, status=FileStatus.ADDED))
+    patches = [FilePatch("src/new.py", f"@@ -0,0 +1,{len(lines)} @@\n+" + "\n+".join(lines))]
+    short = patch.select(made, patches, 900)
+    assert "icen" not in short.text
+    assert "opyright" not in short.text
+    assert short.text.splitlines()[1] == f"@@ line {licence.count(chr(10)) + 1} @@"
+    shown = sum(line.startswith("+") for line in short.text.splitlines())
+    assert f"{len(lines) - shown} changed lines not shown" in short.left_out[0]
+    assert licence.splitlines()[0] in patch.select(made, patches, 9_000).text
+
+
+@pytest.mark.parametrize("head", ["# What is left.", "// A new licence key", "/// Copyright", "copyright = 1"])
+def test_a_comment_that_is_no_licence_stays(head):
+    lines = [head, *(f"value_{n} = {n}" for n in range(400)), "# Copyright"]
+    made = commit("feat: x", change("src/new.py", len(lines), 0, status=FileStatus.ADDED))
+    patches = [FilePatch("src/new.py", f"@@ -0,0 +1,{len(lines)} @@\n+" + "\n+".join(lines))]
+    assert f"+{head}" in patch.select(made, patches, 900).text
+
+
+def test_where_room_is_short_the_body_of_a_deleted_file_comes_last():
+    gone = "".join(f"-gone_{n} = {n}\n" for n in range(400))
+    new = "".join(f"+value_{n} = {n}\n" for n in range(60))
+    made = commit(
+        "refactor: x",
+        change("src/gone.py", 0, 400, status=FileStatus.REMOVED),
+        change("src/new.py", 60, 0, status=FileStatus.ADDED),
+        change("tests/test_new.py", 60, 0, status=FileStatus.ADDED),
+    )
+    patches = [
+        FilePatch("src/gone.py", f"@@ -1,400 +0,0 @@\n{gone}"),
+        FilePatch("src/new.py", f"@@ -0,0 +1,60 @@\n{new}"),
+        FilePatch("tests/test_new.py", "@@ -0,0 +1,9 @@\n" + "".join(f"+check_{n}()\n" for n in range(9))),
+    ]
+    tight, roomy = (patch.select(made, patches, room).text for room in (520, 1_200))
+    assert "value_59" in tight
+    assert "check_8" in tight
+    assert "-gone_1 " not in tight
+    assert "-gone_1 " in roomy
+
+
 def test_a_large_patch_is_read_in_parts_that_together_hold_it_once():
     text = "@@ -0,0 +1,400 @@\n" + "\n".join(f"+value_{n} = {n}" for n in range(1, 401))
     made = commit("feat: x", change("src/new.py", 400, 0))

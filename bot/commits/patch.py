@@ -309,7 +309,12 @@ class _Short:
             self._places[place.path].append(place)
 
     def _near(self, source: _Source, hunk: Hunk) -> Iterator[Hunk]:
-        """The changes of a hunk, each with one line around it, without pairs that differ in white space alone."""
+        """The changes of a hunk, each with one line around it, without pairs that differ in white space alone.
+
+        Of a new file the licence at its head is left out.
+        """
+        if source.file.status is FileStatus.ADDED and hunk.start == 1:
+            hunk = _without_licence(hunk)
         replaces = "\n-" in hunk.body and "\n+" in hunk.body
         if is_notebook(source.file.path) or not (replaces or "\n " in hunk.body):
             return iter([hunk])
@@ -324,6 +329,7 @@ class _Short:
         every = _Room(self._budget // 4)
         pinned: list[_Piece] = []
         queues: list[Iterator[_Piece]] = []
+        deleted: list[Iterator[_Piece]] = []
         for source in self._sources:
             pieces = self._of(source)
             if telling(source.file.path):
@@ -331,9 +337,9 @@ class _Short:
                 kept = [every.take(piece) for piece in found]
                 pinned += compress(found, kept)
                 pieces = compress(found, map(not_, kept))
-            queues.append(pieces)
+            (deleted if source.file.status is FileStatus.REMOVED else queues).append(pieces)
         room = _Room(most * (self._budget - self._budget // 4 + every.left))
-        chosen = _within(room, chain(self._differences(), _in_turn(queues)))
+        chosen = _within(room, chain(self._differences(), _in_turn(queues), _in_turn(deleted)))
         order = {source.file.path: n for n, source in enumerate(self._sources)}
         return pinned, sorted(chosen, key=lambda p: (order[p.file.path] if p.file else -1, p.place))
 
@@ -394,6 +400,24 @@ _LINE_OF_PLACE = 30
 
 
 _ENDS, _INDENTATION = "only their line ends differ", "only their indentation differs"
+
+
+_COMMENT = re.compile(
+    r"\s*(?:#!.*\n\s*)?(?:/\*(?s:.*?)\*/.*\n|<!--(?s:.*?)-->.*\n|(?:[ \t]*(?:\#(?![!\[])|//(?![/!])|--|;|%).*\n)+)\s*"
+)
+_LICENCE = re.compile(
+    r"\b(?:copyright|licen[cs]ed\s+(?:under|to)|SPDX-License-Identifier|all rights reserved)\b", re.IGNORECASE
+)
+_LONGEST_LICENCE = 60
+"""Lines of a comment that may be a licence."""
+
+
+def _without_licence(hunk: Hunk) -> Hunk:
+    """The hunk that is a new file, without a comment at its head that is its licence, if anything else is there."""
+    lines = hunk.lines
+    found = _COMMENT.match("\n".join(line[1:] for line in lines[:_LONGEST_LICENCE]))
+    size = found[0].count("\n") if found and _LICENCE.search(found[0]) else 0
+    return Hunk(hunk.start + size, hunk.section, "\n".join(("", *lines[size:])), hunk.old) if size else hunk
 
 
 # What may be missing behind the removed lines does not fail, else each of them would be tried as the first.

@@ -16,7 +16,8 @@ class LookKind(StrEnum):
 class Look:
     """One thing to look up. `line` counts from 1; 0 is the top, or where `word` is in the file if one is given.
 
-    With `until`, the lines from `line` to there; otherwise the definition around it.
+    With `until`, the lines from `line` to there; with a `word`, those from `line` on; otherwise the definition around
+    it.
     """
 
     kind: LookKind
