@@ -35,6 +35,7 @@ from bot.conversation.interpreter import Interpreter
 from bot.conversation.zones import zone_named
 from bot.delivery.planning import clock_error
 from bot.delivery.queued import LISTEN, ROLES, Queued
+from bot.delivery.steps import Steps
 from bot.delivery.worker import Worker
 from bot.errors import ConfigError, DigestError, StoreError, Unavailable, UsageError
 from bot.judgement.asker import Asker, Bill, Limits
@@ -135,20 +136,18 @@ class Program:
 
     def worker(self) -> Worker:
         """Who delivers with threads of this process alone."""
-        return Worker(self.app, self.chats.made, self._lease, **self._kept())
+        return Worker(self._steps())
 
     def hands(self, roles: Collection[str]) -> Worker | Queued:
         """Who delivers: with others at a queue, where there is one."""
         if not self.queue:
             return self.worker()
-        return Queued(self.app, self.chats.made, self._lease, self.queue, roles, **self._kept())
+        return Queued(self._steps(), self.queue, roles)
 
-    @property
-    def _lease(self) -> timedelta:
-        return timedelta(seconds=self.settings.digest_lease)
-
-    def _kept(self) -> dict[str, Any]:
-        return dict.fromkeys(("archive", "subscriptions", "ledger", "leases", "memory"), self.store)
+    def _steps(self) -> Steps:
+        lease = timedelta(seconds=self.settings.digest_lease)
+        kept = dict.fromkeys(("archive", "subscriptions", "ledger", "leases", "memory"), self.store)
+        return Steps(self.app, self.chats.made, lease, **kept)
 
 
 def read() -> AllSettings:

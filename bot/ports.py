@@ -653,6 +653,14 @@ class Leases(Protocol):
         """Extend those leases of a holder that have not expired."""
         ...
 
+    def still_due(self, delivery: Delivery, key: str, holder: str, now: datetime, until: datetime) -> bool:
+        """Extend the lease on `key` as `claim` does, right before a message of a delivery is sent.
+
+        Whether that went well, and the delivery is still due and was not attempted again since: only then may it be
+        sent.
+        """
+        ...
+
     def release_all(self, holder: str) -> None:
         """Release every lease of a holder."""
         ...

@@ -877,6 +877,7 @@ class SlackServer:
         """What a bench asks after."""
         return {
             "messages": {name: len(channel.messages) for name, channel in self.channels.items()},
+            "latest": [float(channel.messages[-1]["ts"]) for channel in self.channels.values() if channel.messages],
             "ephemeral": sum(map(len, self.ephemeral.values())) + len(self.responses),
             "files": len(self.files),
             "too_fast": self.too_fast,

@@ -1024,6 +1024,22 @@ class StoreContract:
         assert store.claim("k", "two", START + hour, START + 2 * hour)
         assert not store.claim("k", "one", START + hour, START + 2 * hour)
 
+    def test_who_sends_holds_the_lease_and_the_delivery_as_it_is_known(self, store: Store) -> None:
+        made = planned(store, store.subscribe(DAILY).id)
+        now, soon, later = (START + timedelta(minutes=n) for n in (0, 1, 2))
+        assert store.still_due(made, "a", "one", now, soon)
+        assert not store.claim("a", "two", now, soon), "it is taken by asking"
+        assert not store.still_due(made, "a", "two", now, soon)
+        assert store.still_due(made, "a", "one", now, later)
+        assert not store.claim("a", "two", soon, later), "it was prolonged"
+        store.keep_delivery(again := replace(made, attempts=1))
+        assert not store.still_due(made, "a", "one", now, soon), "it was attempted again since"
+        assert store.still_due(again, "a", "one", now, soon)
+        store.keep_delivery(replace(again, state=DeliveryState.DONE))
+        assert not store.still_due(again, "a", "one", now, soon)
+        store.unsubscribe(made.subscription)
+        assert not store.still_due(again, "a", "one", now, soon)
+
     def test_a_lease_is_given_back_by_its_holder_only(self, store: Store) -> None:
         hour = timedelta(hours=1)
         store.claim("k", "one", START, START + hour)

@@ -19,6 +19,7 @@ from bot.conversation import operator
 from bot.delivery.fairness import SHARE, Hands, ranked
 from bot.delivery.job import Job
 from bot.delivery.queued import PLAN, ROLES, Queued
+from bot.delivery.steps import Steps
 from bot.ports import Again, Queue
 from bot.values import Delivery, DeliveryState, Place, Subscription
 
@@ -73,7 +74,7 @@ class Several(Bot):
         self.queue = Here(self.time)
         self.world.chats |= {"slack": self.chat}
         known = dict.fromkeys(("archive", "subscriptions", "ledger", "leases", "memory"), self.store)
-        made = Queued(self.world.app, {"slack": self.chat}, timedelta(seconds=60), self.queue, **known)
+        made = Queued(Steps(self.world.app, {"slack": self.chat}, timedelta(seconds=60), **known), self.queue)
         made.begin(lambda seconds, work, name: None)
         return made
 
@@ -241,7 +242,8 @@ def test_a_role_takes_only_its_tasks(bot):
     found = {}
     for role in ROLES:
         queue = Here(bot.time)
-        Queued(bot.world.app, {}, timedelta(seconds=60), queue, (role,), **known).begin(lambda *_: None)
+        steps = Steps(bot.world.app, {}, timedelta(seconds=60), **known)
+        Queued(steps, queue, (role,)).begin(lambda *_: None)
         found[role] = (set(queue.crews), set(queue.every))
     assert found == {
         "listen": (set(), set()),

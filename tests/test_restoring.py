@@ -15,6 +15,7 @@ from test_worker import CHANNEL, DAY, Bot, Time
 from adapters.stores.sqlite import SqliteStore
 from bot.conversation import operator
 from bot.delivery.restoring import headlines, known_until
+from bot.delivery.steps import Steps
 from bot.delivery.worker import Worker
 from bot.errors import Unavailable
 from bot.values import DeliveryState, Place, Subscription
@@ -60,7 +61,7 @@ def restart(bot, backup=None):
 
 def worker(bot):
     kept = dict.fromkeys(("archive", "subscriptions", "ledger", "leases", "memory"), bot.store)
-    return Worker(bot.world.app, {"slack": bot.chat}, timedelta(seconds=60), **kept)
+    return Worker(Steps(bot.world.app, {"slack": bot.chat}, timedelta(seconds=60), **kept))
 
 
 def three_mornings(bot):

@@ -11,6 +11,7 @@ from bot.app import App
 from bot.conversation.command import Defaults, Services
 from bot.conversation.host import Host
 from bot.conversation.interpreter import Interpreter
+from bot.delivery.steps import Steps
 from bot.delivery.worker import Worker
 from bot.judgement.asker import Asker, Bill, Limits
 from bot.judgement.questions import Depth
@@ -117,7 +118,7 @@ class World:
         """A worker on the database, with leases of a minute."""
         self.chats |= chats
         known = dict.fromkeys(("archive", "subscriptions", "ledger", "leases", "memory"), self.store)
-        return Worker(self.app, chats, timedelta(seconds=60), **known)
+        return Worker(Steps(self.app, chats, timedelta(seconds=60), **known))
 
     def ask(self, text: str, place: Place = HOME) -> tuple[Post, ...]:
         return self.interpreter.answer(self.interpreter.context(Request(text, place, "U1")))

@@ -6,6 +6,7 @@ from datetime import datetime
 from adapters.stores.part import Part, Session
 from adapters.stores.rows import FAR, instant
 from bot.ports import Leases
+from bot.values import Delivery, DeliveryState
 
 _EXPIRED = (
     "DELETE FROM claims WHERE key IN (SELECT key FROM claims WHERE until <= ? AND key != ? "
@@ -22,17 +23,26 @@ _RENEWED = (
     "WHERE key = ANY(?) AND holder = ? AND until > ? ORDER BY key FOR UPDATE)"
 )
 
+_STATE = "SELECT state, attempts FROM deliveries WHERE id = ?"
+
 
 class LeasesPart(Part, Leases):
     """A `bot.ports.Leases`."""
 
     def claim(self, key: str, holder: str, now: datetime, until: datetime) -> bool:
-        def take(db: Session) -> bool:
-            begun, end = (instant(time) for time in self._corrected(db, now, until))
-            db.run(_EXPIRED, begun, key)
-            return db.one(_TAKEN, key, holder, end, begun, FAR) is not None
+        return self._writing(lambda db: self._take(db, key, holder, now, until))
 
-        return self._writing(take)
+    def _take(self, db: Session, key: str, holder: str, now: datetime, until: datetime) -> bool:
+        begun, end = (instant(time) for time in self._corrected(db, now, until))
+        db.run(_EXPIRED, begun, key)
+        return db.one(_TAKEN, key, holder, end, begun, FAR) is not None
+
+    def still_due(self, delivery: Delivery, key: str, holder: str, now: datetime, until: datetime) -> bool:
+        def look(db: Session) -> bool:
+            known = (DeliveryState.DUE, delivery.attempts)
+            return self._take(db, key, holder, now, until) and db.one(_STATE, delivery.id) == known
+
+        return self._writing(look)
 
     def renew(self, keys: Iterable[str], holder: str, now: datetime, until: datetime) -> None:
         wanted = list(keys)

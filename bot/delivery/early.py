@@ -13,16 +13,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 
 from bot.addresses import is_group
-from bot.app import App
-from bot.delivery.building import Builder
 from bot.delivery.fairness import MOST, Hand, Hosts, Turns
-from bot.delivery.gathering import Gatherer
 from bot.delivery.job import Job, TryLater, log, together
-from bot.delivery.leases import LeaseHolder
 from bot.delivery.ledger import EARLY, coming_delivery
 from bot.delivery.sending import InFlight
+from bot.delivery.steps import Steps
 from bot.errors import DigestError, NoRight
-from bot.values import Candidate, Delivery, Subscription
+from bot.values import Delivery, Subscription
 
 _log = logging.getLogger("digest.worker")
 
@@ -30,29 +27,15 @@ _log = logging.getLogger("digest.worker")
 class Early:
     """Builds what is due soon. Safe for several threads and several processes, of which one builds the same."""
 
-    def __init__(
-        self,
-        app: App,
-        builder: Builder,
-        hosts: Hosts,
-        active: Callable[[datetime], Sequence[Candidate]],
-        *,
-        gatherer: Gatherer,
-        leases: LeaseHolder,
-        stopping: threading.Event,
-    ) -> None:
-        """`hosts` knows which are slow, also by what is read for deliveries.
-
-        `active` gives the subscriptions at which there may be something to do by some time, but for those that rest.
-        Once `stopping` is set, nothing more is begun.
-        """
+    def __init__(self, steps: Steps, hosts: Hosts) -> None:
+        """`hosts` knows which are slow, also by what is read for deliveries."""
         self.in_hand = InFlight()
-        self._app = app
-        self._builder = builder
-        self._gatherer = gatherer
-        self._active = active
-        self._leases = leases
-        self._stopping = stopping
+        self._app = steps.app
+        self._builder = steps.builder
+        self._gatherer = steps.gatherer
+        self._active = steps.active
+        self._leases = steps.leases
+        self._stopping = steps.stopping
         self._pool = ThreadPoolExecutor(MOST, "early")
         self._turns = Turns(lambda _: False, hosts)
         self._lock = threading.Lock()

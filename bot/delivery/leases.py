@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from bot.delivery.job import TryLater
 from bot.errors import DigestError
 from bot.ports import Leases
+from bot.values import Delivery
 
 
 class LeaseHolder:
@@ -45,6 +46,11 @@ class LeaseHolder:
         """Prolong a lease; whether it is still, or again, this process's."""
         now = self._clock()
         return self._leases.claim(key, self._holder, now, now + self._lifetime)
+
+    def may_send(self, key: str, delivery: Delivery) -> bool:
+        """Prolong the lease of a delivery; whether it is ours, and nobody has gone on with the delivery meanwhile."""
+        now = self._clock()
+        return self._leases.still_due(delivery, key, self._holder, now, now + self._lifetime)
 
     @contextmanager
     def alone(self, key: str) -> Iterator[None]:

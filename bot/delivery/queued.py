@@ -18,14 +18,13 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from bot import addresses
-from bot.app import App
 from bot.delivery.early import Early, coming_job
 from bot.delivery.fairness import HANDS, SHARE, Hands, Hosts, ranked
 from bot.delivery.job import Job, together
 from bot.delivery.ledger import is_late
 from bot.delivery.steps import A_MOMENT, Steps
 from bot.errors import NotFound
-from bot.ports import Again, Archive, Chat, Crew, Leases, Ledger, Memory, Queue, Subscriptions, Task, Work
+from bot.ports import Again, Crew, Queue, Task, Work
 from bot.values import DeliveryState, Place
 
 TICK, AHEAD = 5, 60
@@ -45,55 +44,22 @@ _URGENT = 1_000
 class Queued:
     """One process's hands at a queue. Safe for several threads."""
 
-    def __init__(
-        self,
-        app: App,
-        chats: Mapping[str, Chat],
-        lease: timedelta,
-        queue: Queue,
-        roles: Collection[str] = ROLES,
-        *,
-        archive: Archive,
-        subscriptions: Subscriptions,
-        ledger: Ledger,
-        leases: Leases,
-        memory: Memory,
-    ) -> None:
-        """`chats` are those that it may post in, by name; `lease` is how long a process may be silent."""
-        self._chats = chats
+    def __init__(self, steps: Steps, queue: Queue, roles: Collection[str] = ROLES) -> None:
+        self._steps = steps
         self._queue = queue
         self._roles = roles
-        self._subscriptions = subscriptions
-        self._ledger = ledger
-        self._clock = app.clock
-        self._lease = lease
-        self._steps = steps = Steps(
-            app,
-            chats,
-            lease,
-            archive=archive,
-            subscriptions=subscriptions,
-            ledger=ledger,
-            leases=leases,
-            memory=memory,
-        )
+        self._subscriptions = steps.subscriptions
+        self._ledger = steps.ledger
+        self._clock = steps.clock
         hosts = Hosts()
         self._hands = {name: Hands(hosts, steps.stopping) for name in ("build", "early")}
-        self._early = Early(
-            app,
-            steps.builder,
-            hosts,
-            steps.active,
-            gatherer=steps.gatherer,
-            leases=steps.leases,
-            stopping=steps.stopping,
-        )
+        self._early = Early(steps, hosts)
 
     # --- Running -----------------------------------------------------------------------------
 
     def begin(self, every: Callable[[float, Callable[[], object], str], None]) -> None:
         """Take tasks from now on; a clock prolongs what is held."""
-        every(self._lease.total_seconds() / 3, self._steps.leases.renew, "leases")
+        every(self._steps.lease.total_seconds() / 3, self._steps.leases.renew, "leases")
         steps: dict[str, Work] = {
             "plan": self.plan,
             "look_ahead": self.look_ahead,
@@ -126,7 +92,7 @@ class Queued:
 
     def _lanes(self, kind: str) -> list[str]:
         """What this process can do: of the chats that it could make."""
-        return [_lane(kind, name) for name in tuple(self._chats)]
+        return [_lane(kind, name) for name in tuple(self._steps.chats)]
 
     # --- Planning ----------------------------------------------------------------------------
 

@@ -256,8 +256,7 @@ class Sender:
         """Whether this process may still send. Raises LeaseLost."""
         if self._stopping.is_set():
             raise LeaseLost("stopping")
-        kept = self._ledger.delivery(job.delivery.id) if self._leases.extend(job.lease) else None
-        if kept is None or kept.state is not DeliveryState.DUE or kept.attempts != job.delivery.attempts:
+        if not self._leases.may_send(job.lease, job.delivery):
             raise LeaseLost("delivery_overtaken", id=job.delivery.id)
 
     def _looked_for(self, job: Job, step: Step, message: Message, texts: Texts) -> Job:

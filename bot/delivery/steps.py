@@ -67,12 +67,14 @@ class Steps:
         memory: Memory,
     ) -> None:
         """`chats` are those that it may post in, by name; `lease` is how long a process may be silent."""
-        self._chats = chats
-        self._subscriptions = subscriptions
-        self._ledger = ledger
-        self._clock = app.clock
+        self.chats = chats
+        self.subscriptions = subscriptions
+        self.ledger = ledger
+        self.clock = app.clock
+        self.lease = lease
         self.leases = LeaseHolder(leases, app.clock, lease)
         self.stopping = threading.Event()
+        self.app = app
         self.builder = Builder(app, archive, ledger, self.leases)
         self.gatherer = Gatherer(app.repositories, self.builder, archive, ledger)
         self.sender = Sender(
@@ -95,21 +97,21 @@ class Steps:
     def ours(self) -> Callable[[Subscription], bool]:
         """What is ours: what is in our chats, but for what somebody let rest, and what is in an unsettled place."""
         held = self.restorer.unsettled()
-        return lambda s: s.place.chat in self._chats and s.place not in held and not rests(s)
+        return lambda s: s.place.chat in self.chats and s.place not in held and not rests(s)
 
     def followed(self, deliveries: Iterable[Delivery]) -> dict[int, Subscription]:
         """The subscriptions of deliveries that are ours, by id."""
         ours = self.ours()
-        return {s.id: s for s in self._subscriptions.numbered({d.subscription for d in deliveries}) if ours(s)}
+        return {s.id: s for s in self.subscriptions.numbered({d.subscription for d in deliveries}) if ours(s)}
 
     def active(self, until: datetime) -> list[Candidate]:
         """What of ours is to be looked at up to some time, but for what rests."""
-        ours, found = self.ours(), self._subscriptions.candidates(until, until)
+        ours, found = self.ours(), self.subscriptions.candidates(until, until)
         return [c for c in found if ours(c.subscription) and not c.subscription.paused]
 
     def due(self, now: datetime) -> Iterator[Job]:
         """The deliveries of ours that wait to be built, sent or given up."""
-        found = self._ledger.due_deliveries(now)
+        found = self.ledger.due_deliveries(now)
         followed = self.followed(found)
         for delivery in found:
             subscription = followed.get(delivery.subscription)  # None: it is another process's chat's
@@ -167,12 +169,12 @@ class Steps:
 
     def _open(self, job: Job) -> Job | None:
         """The delivery as it is kept, with its fence raised; None where it is settled, or was put off since."""
-        known = self._ledger.deliveries(job.subscription.id, limit=LOOKED_BACK)
-        kept = next((d for d in known if d.id == job.delivery.id), None) or self._ledger.delivery(job.delivery.id)
+        known = self.ledger.deliveries(job.subscription.id, limit=LOOKED_BACK)
+        kept = next((d for d in known if d.id == job.delivery.id), None) or self.ledger.delivery(job.delivery.id)
         if kept.state is not DeliveryState.DUE or kept.retry > job.delivery.retry:
             return None
         opened = replace(kept, attempts=kept.attempts + 1)
-        self._ledger.keep_delivery(opened)
+        self.ledger.keep_delivery(opened)
         return Job(job.subscription, opened, failed_before(kept, known))
 
     def _arrival(self, look: Look, job: Job) -> Arrival:
@@ -192,13 +194,13 @@ class Steps:
 
     def _post(self, job: Job) -> None:
         sent = self.sender.send(job)
-        seconds = round((self._clock() - job.delivery.slot).total_seconds(), 1)
+        seconds = round((self.clock() - job.delivery.slot).total_seconds(), 1)
         sent.log(logging.INFO, "delivered", messages=len(sent.delivery.steps), seconds=seconds)
 
     def _settle(self, job: Job) -> None:
         """Keep a delivery that is done after all, or is given up."""
         given_up = job.delivery.state is not DeliveryState.DONE
-        self._ledger.keep_delivery((_given_up(job) if given_up else job).delivery)
+        self.ledger.keep_delivery((_given_up(job) if given_up else job).delivery)
         self.failures += given_up
 
     # --- When something goes wrong -----------------------------------------------------------
@@ -222,12 +224,12 @@ class Steps:
 
     def _keep_error(self, job: Job, error: Exception) -> None:
         try:
-            kept = replace(job, delivery=self._ledger.delivery(job.delivery.id))
+            kept = replace(job, delivery=self.ledger.delivery(job.delivery.id))
             if kept.delivery.state is DeliveryState.DUE and self.leases.extend(job.lease):
                 if isinstance(error, NoRight) and not job.subscription.paused:
                     self.sender.tell_denied(kept)
                 self.failures += not isinstance(error, TryLater | ThreadGone)
-                self._ledger.keep_delivery(_after(kept, error, self._clock(), self._subscriptions))
+                self.ledger.keep_delivery(_after(kept, error, self.clock(), self.subscriptions))
         except DigestError as second:  # the store itself fails, or the subscription is gone
             job.log(logging.WARNING, "not kept", reason=str(second))
 

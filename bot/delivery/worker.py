@@ -8,19 +8,17 @@ What each step does is in `bot.delivery.steps`.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
-from bot.app import App
 from bot.delivery.early import Early
 from bot.delivery.fairness import MOST, Hand, Hosts, Turns
 from bot.delivery.job import Job
 from bot.delivery.ledger import is_late
 from bot.delivery.sending import InFlight
 from bot.delivery.steps import A_MOMENT, Steps
-from bot.ports import Archive, Chat, Leases, Ledger, Memory, Subscriptions
 from bot.values import Place
 
 IN_HAND = 256
@@ -38,43 +36,13 @@ _log = logging.getLogger("digest.worker")
 class Worker:
     """One process's hands. Safe for several threads; any number of processes may have one on the same store."""
 
-    def __init__(
-        self,
-        app: App,
-        chats: Mapping[str, Chat],
-        lease: timedelta,
-        *,
-        archive: Archive,
-        subscriptions: Subscriptions,
-        ledger: Ledger,
-        leases: Leases,
-        memory: Memory,
-    ) -> None:
-        """`chats` are those that it may post in, by name; `lease` is how long a process may be silent."""
-        self._ledger = ledger
-        self._clock = app.clock
-        self._lease = lease
-        self._steps = steps = Steps(
-            app,
-            chats,
-            lease,
-            archive=archive,
-            subscriptions=subscriptions,
-            ledger=ledger,
-            leases=leases,
-            memory=memory,
-        )
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._ledger = steps.ledger
+        self._clock = steps.clock
         self._stopping = steps.stopping
         hosts = Hosts()
-        self.early = Early(
-            app,
-            steps.builder,
-            hosts,
-            steps.active,
-            gatherer=steps.gatherer,
-            leases=steps.leases,
-            stopping=self._stopping,
-        )
+        self.early = Early(steps, hosts)
         self._build_pool = ThreadPoolExecutor(MOST, "build")
         self._send_pool = ThreadPoolExecutor(_SENDERS, "send")
         posting = steps.sender.is_posting
@@ -86,7 +54,7 @@ class Worker:
 
     def begin(self, every: Callable[[float, Callable[[], object], str], None]) -> None:
         """Let a clock call what is to be done at a steady pace."""
-        every(self._lease.total_seconds() / 3, self.renew, "leases")
+        every(self._steps.lease.total_seconds() / 3, self.renew, "leases")
         every(TICK, self.tick, "due")
         every(AHEAD, self.early.begin, "early")
 

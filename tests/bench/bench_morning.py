@@ -30,6 +30,7 @@ from adapters.sources.github import source as github
 from adapters.sources.github.settings import GitHubSettings
 from adapters.stores.sqlite import SqliteStore
 from bot.app import App
+from bot.delivery.steps import Steps
 from bot.delivery.worker import Worker
 from bot.ports import Progress, Readers
 from bot.repositories import Repositories
@@ -38,7 +39,7 @@ from bot.values import DeliveryState, Place, Subscription
 
 HERE = Path(__file__).parent
 CHANNELS, REPOSITORIES, SPEED = 1_000, 100, 10.0
-MESSAGES, FILES = 3, 2
+MESSAGES, FILES = 2, 2
 """Of each digest: the headline, the commits, the report; and the report's files."""
 
 
@@ -126,8 +127,8 @@ def work(database: str, hub: str, slack: str, begun: str) -> None:
         progress=Progress(),
     )
     chat = SlackChat(OneWorkspace(TOKEN, slack), clock=clock, sleep=lambda s: time.sleep(s / SPEED), now=clock)
-    ports = dict.fromkeys(("archive", "subscriptions", "ledger", "leases"), store)
-    worker = Worker(app, {"slack": chat}, timedelta(seconds=60 * SPEED), **ports)
+    ports = dict.fromkeys(("archive", "subscriptions", "ledger", "leases", "memory"), store)
+    worker = Worker(Steps(app, {"slack": chat}, timedelta(seconds=60 * SPEED), **ports))
     ended = threading.Event()
 
     def renew() -> None:

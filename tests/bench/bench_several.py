@@ -40,6 +40,7 @@ from adapters.sources.github.settings import GitHubSettings
 from adapters.stores.sqlite import SqliteStore
 from bot.app import App
 from bot.delivery.queued import Queued
+from bot.delivery.steps import Steps
 from bot.delivery.worker import Worker
 from bot.ports import Progress, Readers, Store
 from bot.repositories import Repositories
@@ -127,8 +128,7 @@ def _morning(hub: str, database: str, workers: int, server: Postgres | None) -> 
         with urllib.request.urlopen(f"{root}/_/stats") as answer:
             stats = json.load(answer)
     assert set(stats["messages"].values()) == {MESSAGES + 1}, stats
-    ended = (d.steps[-1].begun.timestamp() for d in store.deliveries(limit=NUMBER))
-    waited = sorted(moment - begun for moment in ended)
+    waited = sorted(moment - begun for moment in stats["latest"])
     store.close()
     return {
         "seconds": seconds,
@@ -185,7 +185,6 @@ def work(address: str, hub: str, slack: str) -> None:
         progress=Progress(),
         aftermath=store,
     )
-    ports = dict.fromkeys(("archive", "subscriptions", "ledger", "leases", "memory"), store)
     rates, queue = None, None
     if address.startswith("postgres"):
         from adapters.queue import ProcrastinateQueue
@@ -193,7 +192,9 @@ def work(address: str, hub: str, slack: str) -> None:
 
         rates, queue = PostgresRates(store.server), ProcrastinateQueue(store.server, LEASE)
     chats = {"slack": SlackChat(_Workspaces(slack), rates=rates)}
-    made = Queued(app, chats, LEASE, queue, **ports) if queue else Worker(app, chats, LEASE, **ports)
+    ports = dict.fromkeys(("archive", "subscriptions", "ledger", "leases", "memory"), store)
+    steps = Steps(app, chats, LEASE, **ports)
+    made = Queued(steps, queue) if queue else Worker(steps)
     print("ready", flush=True)
     sys.stdin.readline()
     used = _used()

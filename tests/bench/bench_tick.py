@@ -19,6 +19,7 @@ from adapters.stores.rows import delivery_columns, dump, instant, place_key
 from adapters.stores.sqlite import SqliteStore
 from bot.app import App
 from bot.delivery.planning import CHECKED
+from bot.delivery.steps import Steps
 from bot.delivery.worker import Worker
 from bot.ports import Progress, Readers, Store
 from bot.repositories import Repositories
@@ -100,7 +101,7 @@ def _worker(store: Store) -> Worker:
     repositories = Repositories(lambda _: None, store, Rights(), clock, readers=lambda *_: Readers())
     app = App(repositories=repositories, archive=store, model=None, clock=clock, concurrency=1, progress=Progress())
     ports = dict.fromkeys(("archive", "subscriptions", "ledger", "leases", "memory"), store)
-    return Worker(app, {"terminal": Terminal(console())}, timedelta(seconds=60), **ports)
+    return Worker(Steps(app, {"terminal": Terminal(console())}, timedelta(seconds=60), **ports))
 
 
 def _seconds(call: Callable[[], object]) -> float:
