@@ -603,3 +603,31 @@ def test_a_path_cannot_forge_a_line_of_a_prompt():
     seen = patch.select(made, [], 500)
     assert all("\n" not in line for line in seen.left_out)
     assert not [line for line in seen.text.splitlines() if line.startswith("=== src/forged")]
+
+
+@given(st.lists(st.sampled_from("+- @"), min_size=1, max_size=40), st.data())
+def test_any_few_lines_of_one_side_are_found_where_they_are(marks, data):
+    """`@` begins another hunk: lines on both sides of it do not follow each other."""
+    hunks: list[list[tuple[str, int, int]]] = [[]]
+    text, old, new = ["@@ -1,1 +1,1 @@"], 1, 1
+    for mark in marks:
+        if mark == "@":
+            old, new = old + 10, new + 7
+            text.append(f"@@ -{old},1 +{new},1 @@")
+            hunks.append([])
+            continue
+        text.append(f"{mark}value({old}, {new}, {mark!r})")
+        hunks[-1].append((mark, old, new))
+        old, new = old + (mark != "+"), new + (mark != "-")
+    left_out = data.draw(st.sampled_from("+-"))
+    side = [[line for line in hunk if line[0] != left_out] for hunk in hunks]
+    hunk = data.draw(st.sampled_from([hunk for hunk in side if hunk] or [[]]))
+    if not hunk:
+        return
+    start = data.draw(st.integers(0, len(hunk) - 1))
+    lines = hunk[start : start + data.draw(st.integers(1, patch.QUOTE_LINES))]
+    quote = "\n  ".join(f"value({old}, {new}, {mark!r})" for mark, old, new in lines)
+    found = patch.EvidenceIndex(commit("fix: x"), [FilePatch("src/app.py", "\n".join(text))]).find("src/app.py", quote)
+    removed = any(mark == "-" for mark, _, _ in lines)
+    numbers = [line[1] if removed else line[2] for line in lines]
+    assert (found.line, found.last or found.line, found.removed) == (numbers[0], numbers[-1], removed)
