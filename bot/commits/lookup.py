@@ -122,6 +122,11 @@ def core(word: str) -> str:
     return word[ends[0] : ends[-1] + 1] if ends else ""
 
 
+def is_code(path: str) -> bool:
+    """Whether a file is source that somebody wrote: where that is too large to be searched, no use may be there."""
+    return kind(path) is FileKind.SOURCE and not generated(path)
+
+
 def is_binary(content: bytes) -> bool:
     """Whether git would call a file binary."""
     return b"\0" in content[:_BINARY_BYTES]
