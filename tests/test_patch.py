@@ -408,6 +408,7 @@ def test_lines_of_the_message_are_a_quote_too():
         ("src/app.py", "return"),
         ("src/app.py", "==="),
         ("src/app.py", "x" * 301),
+        ("src/app.py", "\n".join(["x" * 200] * 6)),
         ("", "new_name"),
     ],
 )

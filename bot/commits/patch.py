@@ -588,8 +588,8 @@ _MARK = re.compile(r"^[+-]", re.MULTILINE)
 _QUOTATION = "`'\""
 _ESCAPED = re.compile(r"\\[abfnrtv]|\\(?=[\"'`])")
 """What of a string in source code stands for no letter: an escaped character, the backslash before a quotation mark."""
-QUOTE_LINES, _LINE_LIMIT = 6, 300
-"""Lines of a quote that follow each other, and characters of one: what is longer is no quote of a line."""
+QUOTE_LINES, _LINE_LIMIT, _QUOTE_LIMIT = 6, 300, 600
+"""Lines of a quote that follow each other, characters of one, and of all without white space: more is no quote."""
 _GAP = "\0"
 """What stands between two hunks where quotes are sought, so that none goes from one to the other."""
 # Quotes of nothing but these are in every patch: they prove nothing.
@@ -680,7 +680,9 @@ def places(quote: str, lines: Sequence[str]) -> list[tuple[int, int]]:
 def _is_quotable(quote: str) -> bool:
     """Whether a text may be a quote by its length."""
     lines = quote.strip().split("\n")
-    return len(lines) <= QUOTE_LINES and max(map(len, lines)) <= _LINE_LIMIT and _GAP not in quote
+    if len(lines) > QUOTE_LINES or max(map(len, lines)) > _LINE_LIMIT or _GAP in quote:
+        return False
+    return sum(map(len, quote.split())) <= _QUOTE_LIMIT
 
 
 def _pattern(quote: str) -> re.Pattern[str] | None:
