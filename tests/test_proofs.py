@@ -36,6 +36,7 @@ def searched(hits, files, *paths):
         (FOUND, searched(2, 2, "src/main.py", "docs/a.md")),
         (Sight(WORD), searched(0, 0)),
         (replace(FOUND, hits=40, files=30), searched(40, 30)),
+        (replace(FOUND, elsewhere=("docs/aaa… (1)",)), searched(2, 2)),
         (Sight(WORD, refused="too common"), None),
         (replace(FOUND, unread=1), None),
         (replace(FOUND, partial=True), None),

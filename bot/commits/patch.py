@@ -403,19 +403,20 @@ _ENDS, _INDENTATION = "only their line ends differ", "only their indentation dif
 
 
 _COMMENT = re.compile(
-    r"\s*(?:#!.*\n\s*)?(?:/\*(?s:.*?)\*/.*\n|<!--(?s:.*?)-->.*\n|(?:[ \t]*(?:\#(?![!\[])|//(?![/!])|--|;|%).*\n)+)\s*"
+    r"\s*+(?:#!.*\n\s*+)?"
+    r"(?:/\*(?s:.*?)\*/.*\n|<!--(?s:.*?)-->.*\n|(?:[ \t]*+(?:\#(?![!\[])|//(?![/!])|--|;|%).*\n)+)\s*"
 )
 _LICENCE = re.compile(
     r"\b(?:copyright|licen[cs]ed\s+(?:under|to)|SPDX-License-Identifier|all rights reserved)\b", re.IGNORECASE
 )
-_LONGEST_LICENCE = 60
-"""Lines of a comment that may be a licence."""
+_LICENCE_LINES, _LICENCE_WIDTH = 60, 200
+"""Lines of a comment that may be a licence, and characters of one that are read."""
 
 
 def _without_licence(hunk: Hunk) -> Hunk:
     """The hunk that is a new file, without a comment at its head that is its licence, if anything else is there."""
     lines = hunk.lines
-    found = _COMMENT.match("\n".join(line[1:] for line in lines[:_LONGEST_LICENCE]))
+    found = _COMMENT.match("\n".join(line[1:_LICENCE_WIDTH] for line in lines[:_LICENCE_LINES]))
     size = found[0].count("\n") if found and _LICENCE.search(found[0]) else 0
     return Hunk(hunk.start + size, hunk.section, "\n".join(("", *lines[size:])), hunk.old) if size else hunk
 

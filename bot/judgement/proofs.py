@@ -62,9 +62,11 @@ class Proofs:
 
 
 def _search(sight: Sight) -> Search:
-    """What a search found; the files are named where they are few."""
-    shown = dict.fromkeys((*(each.path for each in sight.excerpts), *(e.rpartition(" (")[0] for e in sight.elsewhere)))
-    return Search(sight.hits, sight.files, tuple(shown) if len(shown) == sight.files <= _NAMED else ())
+    """What a search found; the files are named where they are few and no name is shortened."""
+    elsewhere = (each.rpartition(" (")[0] for each in sight.elsewhere)
+    shown = dict.fromkeys((*(each.path for each in sight.excerpts), *elsewhere))
+    is_whole = len(shown) == sight.files <= _NAMED and not any(path.endswith("…") for path in shown)
+    return Search(sight.hits, sight.files, tuple(shown) if is_whole else ())
 
 
 def seen(path: str, quote: str, sights: Sequence[Sight], commit: Commit) -> Evidence | None:
