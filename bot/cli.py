@@ -27,8 +27,8 @@ _HELP = """What changed in a repository, what matters, and why.
   digest subscribe owner/repo         follow a repository; then digest shows its last digest
   digest help                         everything you can ask, here and in a chat
 
-Settings come from the environment or a .env file. Without any, rules write the digest: no account, no network. Set
-OPENAI_MODEL to use a language model, and GITHUB_TOKEN for GitHub.
+Settings come from the environment or from ~/.config/commit-digest/.env. Without any, rules write the digest: no
+account, no network. Set OPENAI_MODEL to use a language model, and GITHUB_TOKEN for GitHub.
 """
 
 
@@ -104,7 +104,7 @@ class _Grammar(click.Group):
 
 _LANG = click.option("--lang", type=_Known(_languages, _language), help="language  [default: DIGEST_LANGUAGE]")
 _ZONE = click.option("--zone", default="", help="IANA time zone of the days  [default: DIGEST_ZONE]")
-_REPO = click.option("--repo", default="", help="the repository, if the line names none")
+_REPO = click.option("--repo", default="", help="the repository to use if a request names none")
 
 
 @click.group(
@@ -187,7 +187,7 @@ def report(repos: tuple[str, ...], day: str, lang: str | None, zone: str, form: 
 def deliveries(failed: bool, limit: int) -> None:
     """List recent deliveries.
 
-    What was posted where, what is waiting, and why something was not posted.
+    Shows what was posted where, what is waiting, and why something was not posted.
     """
     _actions().deliveries(limit, failed=failed)
 

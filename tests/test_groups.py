@@ -80,7 +80,7 @@ def test_all_repositories_with_commits_have_one_headline(bot):
     bot.at("19T09:00")
     (headline,) = bot.tops()
     said = str(headline)
-    for part in ("team-a", "team-b", "drop the old endpoint", "2 of 3 repositories have commits"):
+    for part in ("team-a", "team-b", "drop the old endpoint", "Repositories with commits: 2 of 3."):
         assert part in said, part
     assert any("fix: one" in each for each in bot.said())  # a message of Slack's has one table
     assert "team-c" not in said
