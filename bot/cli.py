@@ -24,7 +24,7 @@ _HELP = """What changed in a repository, what matters, and why.
   digest yesterday owner/repo         another repository: on GitHub, a path, or a URL
   digest 6344 | 9a93eb7               one commit in depth: a pull request or a SHA
   digest search WORDS                 search the commits of earlier digests
-  digest subscribe owner/repo         follow a repository; then digest shows its last digest
+  digest subscribe owner/repo         follow a repository; digest alone then shows its last digest
   digest help                         everything you can ask, here and in a chat
 
 Settings come from the environment or from ~/.config/commit-digest/.env. Without any, rules write the digest: no
@@ -147,7 +147,7 @@ def chat(repo: str) -> None:
 @cli.command()
 @_REPO
 def mcp(repo: str) -> None:
-    """Answer agents over the Model Context Protocol (stdio), read-only."""
+    """Answer agents over MCP (stdio), read-only."""
     _actions().mcp(repo)
 
 
@@ -244,7 +244,7 @@ def doctor(what: str | None, channel: str) -> None:
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="print as JSON")
 def db(as_json: bool) -> None:
-    """Show where the database is, how large it is, and what is in it."""
+    """Show the database's path, size and contents."""
     _actions().db(as_json=as_json)
 
 
