@@ -147,7 +147,10 @@ def chat(repo: str) -> None:
 @cli.command()
 @_REPO
 def mcp(repo: str) -> None:
-    """Answer agents over MCP (stdio), read-only."""
+    """Answer agents over MCP (Model Context Protocol), read-only.
+
+    It reads standard input and writes to standard output.
+    """
     _actions().mcp(repo)
 
 
@@ -174,7 +177,7 @@ def run(once: bool, only: tuple[str, ...]) -> None:
 )
 @_LANG
 @_ZONE
-@click.option("--format", "form", type=_Known(_formats), default="md", show_default=True)
+@click.option("--format", "form", type=_Known(_formats), default="md", show_default=True, help="file format")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="write to this file")
 def report(repos: tuple[str, ...], day: str, lang: str | None, zone: str, form: str, output: Path | None) -> None:
     """Write the full report of one or more repositories."""
@@ -183,7 +186,7 @@ def report(repos: tuple[str, ...], day: str, lang: str | None, zone: str, form: 
 
 @cli.command()
 @click.option("--failed", is_flag=True, help="only those that were given up")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1_000))
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1_000), help="how many to list")
 def deliveries(failed: bool, limit: int) -> None:
     """List recent deliveries.
 
