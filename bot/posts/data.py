@@ -37,8 +37,8 @@ def json(digests: Sequence[Digest]) -> str:
     reached the repository: the name by which its source knows it (perhaps a path), whether it is private, and accounts;
     and what follows from the rest: the rows of the table, and what analyses corrected, which the grades say already.
     What tells of a change request, of releases, or of what became of a commit, is there where something tells it, a
-    rollup where the digest is one, who took a commit back where filters hide that, and further evidence where a
-    statement has some.
+    rollup where the digest is one, who took a commit back where filters hide that, further evidence where a statement
+    has some, the last line of a quote that has several, and what a search found.
     """
     plain = [_jsonable(digest, ZoneInfo(digest.period.zone)) for digest in digests]
     return jsonlib.dumps({"schema": SCHEMA, "digests": plain}, ensure_ascii=False, indent=2) + "\n"
@@ -55,7 +55,7 @@ _LEFT_OUT: dict[type, tuple[str, ...]] = {
 
 _WHERE_TOLD: dict[type, tuple[str, ...]] = {
     Reading: ("request",),
-    Evidence: ("request",),
+    Evidence: ("request", "last", "search"),
     Entry: ("since",),
     Insight: ("also",),
     Risk: ("also",),

@@ -40,8 +40,9 @@ def outline(
 ) -> tuple[Section, ...]:
     """What is said of a commit: as deep as its analysis, and nothing empty.
 
-    `colon` is set between a name and what is said of it. Titles of merged commits are kept to `limit` characters, 0 for
-    all of them. `told` is by SHA what is said of when the reader was told of it.
+    `colon` is set between a name and what is said of it. With a `limit` titles of merged commits are kept to so many
+    characters, and quotes to what a message has room for. `told` is by SHA what is said of when the reader was told of
+    it.
     """
     analysis, commit = entry.analysis, entry.commit
 
@@ -53,7 +54,8 @@ def outline(
         return (Span(name, strong=True), Span(f"{colon}{text}" if name and text else text))
 
     def proof(statement: Insight | Risk) -> tuple[Line, ...]:
-        return tuple(evidence_line(repository, commit, each, texts) for each in (statement.evidence, *statement.also))
+        pieces = (statement.evidence, *statement.also)
+        return tuple(evidence_line(repository, commit, each, texts, whole=not limit) for each in pieces)
 
     insights = (Item(pair(texts(f"aspect.{i.aspect}"), i.text), proof(i)) for i in analysis.insights)
     risks = (Item(plain(r.text), proof(r), r.mitigation) for r in analysis.risks)
