@@ -228,7 +228,7 @@ def test_what_nothing_shows_is_left_out_and_said_to_be(asking, wrong):
     text = told(world, OPEN)
     assert "It was about reads." in text
     assert wrong["text"] not in text
-    assert "statements without evidence: 1" in text
+    assert "statements dropped for lack of evidence: 1" in text
     assert len(model.asked) == 2
     assert "answer.1" in model.asked[1].user
     (spent,) = world.bill.today()
@@ -240,7 +240,7 @@ def test_of_the_second_of_two_faulty_answers_what_holds_is_shown(asking):
     world, model = asking("no JSON", step(answer=[good, wrong]))
     text = told(world, OPEN)
     assert "It was about reads." in text
-    assert "statements without evidence: 1" in text
+    assert "statements dropped for lack of evidence: 1" in text
     assert len(model.asked) == 2
 
 
