@@ -13,6 +13,7 @@ from bot.commits.files import FileKind
 from bot.commits.hosts import Hosts
 from bot.conversation import grammar
 from bot.conversation.grammar import CommitName
+from bot.languages import LANGUAGES
 
 
 class Ask(StrEnum):
@@ -397,12 +398,32 @@ def _asks(line: str) -> bool:
     return bool(_WONDERS_ZH.search(line)) or "没" in line if _CHINESE.search(line) else " " in line.strip()
 
 
+def language(line: str, otherwise: str) -> str:
+    """The code of a question's language, if its script shows it; else `otherwise`."""
+    is_chinese = len(_CHINESE.findall(line)) > 1
+    if is_chinese == LANGUAGES[otherwise].chinese or not (is_chinese or len(line.split()) > 2):
+        return otherwise
+    return next((code for code, known in LANGUAGES.items() if known.chinese == is_chinese), otherwise)
+
+
+_CLAUSE = re.compile(r"[.,;:!()–—]\s|\s-+\s|\b(?:and|but|so|or|then)\s", re.IGNORECASE)
+_MARKED = re.compile(r"[?？](?=[\s?!)\"'”’？]|$)")
+"""A question mark at the end of a word: addresses contain others."""
+
+
 def is_question(line: str) -> bool:
-    """Whether a line is a question in a whole sentence."""
-    words = line.split()
+    """Whether a line contains a question in a whole sentence."""
     if _CHINESE.search(line):
-        return bool(_WONDERS_ZH.search(line)) or line.rstrip().endswith(("?", "？"))
-    return len(words) > 2 and (line.rstrip().endswith(("?", "？")) or words[0].lower() in _WONDERS)
+        return bool(_WONDERS_ZH.search(line) or _MARKED.search(line) or "？" in line)
+    if len(line.split()) <= 2:
+        return False
+    return bool(_MARKED.search(line)) or any(_begins(clause) for clause in _CLAUSE.split(line))
+
+
+def _begins(clause: str) -> bool:
+    """Whether a clause begins like a question: `what …`, `who's …`."""
+    words = clause.lower().replace("’", "'").split()
+    return len(words) > 2 and words[0].partition("'")[0] in _WONDERS
 
 
 _GENERIC = frozenset(

@@ -46,17 +46,26 @@ def meant(words: Sequence[str], hosts: Hosts, today: date) -> list[str]:
     """
     if len(words) < _LEAST and not any(map(_CHINESE.search, words)):
         return []
-    words = [part for word in words for part in _BETWEEN.split(word) if part]
-    if commits := list(_commits(words, hosts)):
-        return list(dict.fromkeys(commits))
+    words = [part for word in words for part in apart(word)]
+    if found := commits(words, hosts):
+        return list(found)
     time = _release(words) or _time(words, today)
     if time:
         return [time, *(word for word in words if grammar.is_repository(word))]
     return next(([name] for name in ASKED for word in words if _bare(word) in words_of(name)), [])
 
 
+def apart(word: str) -> list[str]:
+    """The parts of a word between Chinese punctuation marks."""
+    return [part for part in _BETWEEN.split(word) if part]
+
+
+def commits(words: Sequence[str], hosts: Hosts) -> tuple[str, ...]:
+    """The words of a sentence that can only name a commit; a plain number does so after a word like `PR`."""
+    return tuple(dict.fromkeys(_commits(words, hosts)))
+
+
 def _commits(words: Sequence[str], hosts: Hosts) -> Iterator[str]:
-    """The words that can only name a commit; a plain number does so after a word like `PR`."""
     for number, word in enumerate(words):
         if not (named := grammar.reference(word, hosts)):
             continue

@@ -108,7 +108,7 @@ class Builder:
         """The SHAs reported by an earlier version, which went by dates; none if a restore lost a part of them."""
         if any(each.state is DeliveryState.RESTORED for each in self._earlier(job)):
             return frozenset()
-        return self._ledger.delivered_shas(job.subscription.id, but=job.delivery.id)
+        return self._delivered(job)
 
     def build(
         self,
@@ -126,15 +126,17 @@ class Builder:
         """
         delivery = job.delivery
         self._app.aftermath.keep_renamed(repository.name, arrival.was)
-        new = tuple(commit for commit in self._new(job, arrival) if commit.sha not in besides)
-        request = self._request(job, repository, new, arrival)
+        delivered, earlier = self._delivered(job), self._earlier(job)
+        unseen = undelivered(delivery, arrival.commits, delivered)
+        new = tuple(commit for commit in unseen if commit.sha not in besides)
+        request = self._request(job, repository, new, arrival, delivered)
         silent = (
             not (request.commits or request.notices or request.releases)
             and not job.subscription.quiet
             and delivery.cursor == delivery.since
         )
         if not delivery.steps:  # else posting has begun, and its messages must not change
-            wanted, last = job.subscription, next((each for each in self._earlier(job) if each.sent), None)
+            wanted, last = job.subscription, next((each for each in earlier if each.sent), None)
             changed = last is not None and last.look < LOOK
             job = job.at(top=wanted.top, threads=wanted.threads, look=LOOK, new_look=changed)
         job = job.at(mark=arrival.mark)
@@ -144,7 +146,7 @@ class Builder:
         # Other digests for the place count follow-ups too.
         with self._leases.alone(f"follow-ups:{job.subscription.place.whole}") if known else nullcontext():
             if not job.delivery.steps or (job.delivery.looked_since and not job.delivery.follow_ups):
-                job = self._with_follow_ups(job, links, known)
+                job = self._with_follow_ups(job, links, known, earlier)
             (keep or self._ledger.mark_delivered)(job.delivery, (*new, *arrival.back))
         return job
 
@@ -165,14 +167,16 @@ class Builder:
                 found[sha] = first
         return found
 
-    def _with_follow_ups(self, job: Job, links: Sequence[Link], known: Mapping[str, DeliveredCommit]) -> Job:
+    def _with_follow_ups(
+        self, job: Job, links: Sequence[Link], known: Mapping[str, DeliveredCommit], earlier: Sequence[Delivery]
+    ) -> Job:
         """The delivery with the follow-ups to commits that were reported to its channel."""
         said = tuple((sha, each.at) for sha, each in known.items())
         if not (job.subscription.follow_ups and self._app.follow_ups):
             return job.at(told=said, follow_ups=())
         now, kept, place = self._app.clock(), self._app.aftermath, job.subscription.place
         ours = (job.subscription.repo, "")
-        rest = [each for each in left_over(self._earlier(job), kept.is_muted, now) if each.repo in ours]
+        rest = [each for each in left_over(earlier, kept.is_muted, now) if each.repo in ours]
         before = kept.followed_up(place, now - LATE) if known else ()
         said_now = ((each.link.earlier.sha, each.link.later.sha, now) for each in rest)
         new = follow_ups(links, known, (*said_now, *before), kept.is_muted, now=now, most=self._app.follow_ups)
@@ -181,11 +185,8 @@ class Builder:
 
     def _earlier(self, job: Job) -> list[Delivery]:
         """The deliveries before one, latest first, back to the last that was posted."""
-        for limit in (2, LOOKED_BACK):  # mostly the last one was posted
-            earlier = self._before(job, limit)
-            if any(each.sent for each in earlier):
-                break
-        return earlier
+        last = self._before(job, 2)  # mostly it was posted
+        return last if not last or any(each.sent for each in last) else self._before(job, LOOKED_BACK)
 
     def _before(self, job: Job, limit: int) -> list[Delivery]:
         known = self._ledger.deliveries(job.subscription.id, limit=limit)
@@ -196,7 +197,9 @@ class Builder:
 
         An incomplete one is not kept: what is missing may be available when it is due. Raises as `build` does.
         """
-        request = self._request(job, repository, self._new(job, arrival), arrival)
+        delivered = self._delivered(job)
+        new = undelivered(job.delivery, arrival.commits, delivered)
+        request = self._request(job, repository, new, arrival, delivered)
         lease = f"digest:{request.key}"
         if not request.commits or _is_whole(request.kept):
             return
@@ -211,19 +214,24 @@ class Builder:
                 self._archive.keep_digest(request.key, digest, self._app.clock())
                 log(logging.INFO, "built early", job.subscription, commits=len(digest.entries))
 
-    def _new(self, job: Job, arrival: Arrival) -> tuple[Commit, ...]:
-        """The commits of an arrival that a delivery reports."""
-        delivered = self._ledger.delivered_shas(job.subscription.id, but=job.delivery.id)
-        return undelivered(job.delivery, arrival.commits, delivered)
+    def _delivered(self, job: Job) -> frozenset[str]:
+        """The SHAs that other deliveries of the subscription reported."""
+        return self._ledger.delivered_shas(job.subscription.id, but=job.delivery.id)
 
-    def _request(self, job: Job, repository: Repository, new: Sequence[Commit], arrival: Arrival) -> DigestRequest:
+    def _request(
+        self,
+        job: Job,
+        repository: Repository,
+        new: Sequence[Commit],
+        arrival: Arrival,
+        delivered: Collection[str],
+    ) -> DigestRequest:
         """The request for a digest of the new commits, with notices about the branch."""
         subscription, delivery = job.subscription, job.delivery
         period = Period(delivery.since, delivery.until, subscription.zone)
         rollup = schedule.is_weekly(subscription.schedule, subscription.zone, delivery.slot)
         about = (subscription.repo, period, subscription.language, subscription.branch, subscription.filters)
         scope = Scope(*about, rollup=rollup)
-        delivered = self._ledger.delivered_shas(subscription.id, but=delivery.id)
         has = Known(repository.labelled)
         known = only_reported(arrival, delivered, lambda commit: wanted(commit, subscription.filters, has))
         return self._app.request(repository, scope, new, said(known, Texts(subscription.language)), arrival.releases)

@@ -17,6 +17,7 @@ from bot.errors import DigestError
 from bot.judgement import questions, replies
 from bot.judgement.asker import Conversation
 from bot.judgement.links import Links
+from bot.judgement.proofs import seen
 from bot.judgement.questions import Inquiry
 from bot.judgement.replies import Rejected, StepTaken
 from bot.judgement.shapes import Tool, WantedReply
@@ -126,7 +127,7 @@ class _Seen:
     def find(self, path: str, quote: str) -> Proof | None:
         if not places(quote, self.text.split("\n")):
             return None
-        evidence = replies.seen(path, quote, self.sights, self.commit)
+        evidence = seen(path, quote, self.sights, self.commit)
         return Proof(self.commit, evidence) if evidence else None
 
 

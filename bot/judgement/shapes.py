@@ -20,7 +20,10 @@ from bot.values import Aspect, ChangeType, Importance, LookKind, one_line
 MOST_LOOKS = 20
 """Things that one draft may want looked up, whatever the depth."""
 
-MOST_ALSO, MOST_LINES = 2, 10_000_000
+SEARCH = "search"
+"""What stands in place of a path where a search is the evidence."""
+
+MOST_ALSO, MOST_LINES = 3, 10_000_000
 """Pieces of evidence beside the first of a statement, and the highest number of a line."""
 
 
@@ -87,7 +90,7 @@ _Line = Annotated[int, BeforeValidator(_line)]
 
 
 class ProofReply(BaseModel):
-    """Where something can be seen: a quote, and about at which line it stands where that is known, else 0."""
+    """Where something can be seen: a quote, and about at which line it begins where that is known, else 0."""
 
     path: str
     quote: str
@@ -174,13 +177,10 @@ class AnalysisReply(BaseModel):
     correction: _Correction = CorrectionReply()
 
 
-class ClaimReply(BaseModel):
+class ClaimReply(StatementReply):
     """A claim of a draft, what proves it, and what would refute it."""
 
     number: int
-    text: _Long
-    path: str
-    quote: str
     refuted_by: Annotated[_Text, Field(max_length=600)]
 
 

@@ -1,13 +1,22 @@
 """Answers to questions about commits that need no model: a sentence with links, perhaps a list. Pure."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from bot.commits.files import FileKind, kind
-from bot.posts.labels import brackets, by_label, evidence_line, link_line, named_link, path_url, plain, size_label
+from bot.posts.labels import (
+    brackets,
+    by_label,
+    evidence_line,
+    filled,
+    link_line,
+    named_link,
+    path_url,
+    plain,
+    size_label,
+)
 from bot.texts import Texts
 from bot.values import (
     Answered,
@@ -28,7 +37,6 @@ from bot.values import (
 _FILES, _PEOPLE, _PATHS = 15, 5, 3
 """The most files and people named, and paths in a sentence."""
 _QUOTE = 120
-_BLANK = re.compile("\0([a-z]+)\0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +64,7 @@ Answer = tuple[Line, ...]
 
 def sentence(texts: Texts, key: str, **blanks: Line | Span | str | int) -> Line:
     """The label `asked.KEY` with spans for its blanks."""
-    text = texts(f"asked.{key}", **{name: f"\0{name}\0" for name in blanks})
-    parts = _BLANK.split(text)
-    spans = [span for n, part in enumerate(parts) for span in (_spans(blanks[part]) if n % 2 else (Span(part),))]
-    return tuple(span for span in spans if span.text)
-
-
-def _spans(value: Line | Span | str | int) -> Line:
-    return value if isinstance(value, tuple) else (value if isinstance(value, Span) else Span(str(value)),)
+    return filled(texts, f"asked.{key}", **blanks)
 
 
 def _release(repository: Repository, release: Release) -> Span:

@@ -37,7 +37,7 @@ def json(digests: Sequence[Digest]) -> str:
     repository: its name in its source (perhaps a path), whether it is private, and accounts; and those that follow from
     others: the rows of the table, and what analyses corrected, which the grades contain. Optional fields are left out
     if empty: those about a pull request, releases or follow-ups, the rollup, the reverting commit that filters hide,
-    and further evidence.
+    further evidence, the last line of a quote with several, and a search's result.
     """
     plain = [_jsonable(digest, ZoneInfo(digest.period.zone)) for digest in digests]
     return jsonlib.dumps({"schema": SCHEMA, "digests": plain}, ensure_ascii=False, indent=2) + "\n"
@@ -54,7 +54,7 @@ _LEFT_OUT: dict[type, tuple[str, ...]] = {
 
 _OPTIONAL: dict[type, tuple[str, ...]] = {
     Reading: ("request",),
-    Evidence: ("request",),
+    Evidence: ("request", "last", "search"),
     Entry: ("since",),
     Insight: ("also",),
     Risk: ("also",),

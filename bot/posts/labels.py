@@ -1,8 +1,9 @@
 """The words and lines shared by all forms of a digest: days, numbers, names, links. Pure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import accumulate
 from types import MappingProxyType
 
 from bot.texts import Texts
@@ -24,6 +25,7 @@ from bot.values import (
     Period,
     Relation,
     Repository,
+    Search,
     Span,
     Theme,
     local,
@@ -244,7 +246,7 @@ def _unnamed(digest: Digest, theme: Theme, texts: Texts) -> Line:
     if any(repository.named(c) in named or any(c.sha.startswith(name) for name in named) for c in commits):
         return ()
     links = [named_link(repository, commit) for commit in commits[:_OF_THEME]]
-    spans = [piece for link in links for piece in (Span(texts("rules.comma")), link)][1:]
+    spans = _listed(links, texts)
     more = len(commits) - len(links)
     return (*spans, *([Span(f" +{more}")] if more > 0 else []))
 
@@ -265,24 +267,59 @@ def path_url(repository: Repository, commit: Commit, path: str) -> str | None:
     return repository.file_url(commit.parents[0] if removed and commit.parents else commit.sha, path)
 
 
-def evidence_line(repository: Repository, commit: Commit, evidence: Evidence, texts: Texts) -> Line:
-    """The path and line of a piece of evidence, linked (a removed line to the old file), and the words quoted.
+def evidence_line(
+    repository: Repository, commit: Commit, evidence: Evidence, texts: Texts, *, whole: bool = False
+) -> Line:
+    """The path and lines of a piece of evidence, linked (removed lines to the old file), and the words quoted.
 
-    Quotes of the message or the pull request are marked as such.
+    Quotes of the message, the pull request and another commit's title are marked as such; a search has its result. The
+    quote is shown `whole`, or cut to fit into a message.
     """
     at, path, line = evidence.sha or commit.sha, evidence.path, evidence.line
+    if evidence.search:
+        return _searched(repository, evidence, evidence.search, texts)
     if evidence.removed and commit.parents:
         at, path = commit.parents[0], next((f.previous or path for f in commit.files if f.path == path), path)
-    url = repository.file_url(at, path, line) if line else repository.commit_url(commit.sha)
-    where = f"{path}:{line}" if line else path
-    spans = [Span(where, url, code=True) if path else Span(texts("digest.message"), url)]
+    url = repository.file_url(at, path, line, evidence.last) if line else repository.commit_url(at)
+    where = f"{path}:{line}" + (f"-{evidence.last}" if evidence.last else "") if line else path
+    named = where or evidence.sha[:7]
+    spans = [Span(named, url, code=True) if named else Span(texts("digest.message"), url)]
     if evidence.request and commit.pull is not None:
         spans = [Span(texts("digest.request"), repository.pull_url(commit.pull))]
     if evidence.removed:
         spans.append(Span(texts("digest.named", names=texts("digest.removed"))))
     if evidence.quote and evidence.quote != evidence.path:
-        spans += [Span(" "), Span(one_line(evidence.quote, 120), code=True)]
+        spans += _quoted(evidence.quote, 0 if whole else _QUOTED)
     return tuple(spans)
+
+
+def _searched(repository: Repository, evidence: Evidence, search: Search, texts: Texts) -> Line:
+    """`searched for retries at 9a93eb7: 2 uses in src/app.py, src/main.py`, each with its link."""
+    key = "used_in" if search.paths else "used" if search.hits else "unused"
+    names = (Span(path, repository.file_url(evidence.sha, path), code=True) for path in search.paths)
+    counts = {"uses": texts.count("uses", search.hits), "files": texts.count("files", search.files)}
+    found = filled(texts, f"digest.{key}", names=_listed(names, texts), **counts)
+    word = Span(one_line(evidence.quote, _QUOTED), code=True)
+    where = Span(evidence.sha[:7], repository.commit_url(evidence.sha), code=True)
+    return filled(texts, "digest.searched", word=word, sha=where, found=found)
+
+
+def _listed(spans: Iterable[Span], texts: Texts) -> Line:
+    """Spans with a comma between them."""
+    return tuple(piece for span in spans for piece in (Span(texts("rules.comma")), span))[1:]
+
+
+_QUOTED = 120
+"""Characters of a quote that a message shows; the link next to it leads to the rest."""
+
+
+def _quoted(quote: str, limit: int) -> list[Span]:
+    """The lines of a quote as code, joined into one line, as many as fit into `limit` characters (0: all)."""
+    lines = [line for each in quote.split("\n") if (line := one_line(each, limit))]
+    ends = accumulate(map(len, lines))
+    shown = [line for line, end in zip(lines, ends, strict=True) if not limit or end <= limit]
+    spans = [span for line in shown for span in (Span(" ↵ "), Span(line, code=True))]
+    return [Span(" "), *spans[1:], *([Span(" …")] if len(shown) < len(lines) else [])]
 
 
 def relation_line(
@@ -361,6 +398,20 @@ def facts(repository: Repository, entry: Entry, landed: str, texts: Texts) -> tu
         known.append((texts("digest.left_out"), texts("digest.dropped", n=analysis.dropped)))
     named = ("SHA", (Span(commit.short, repository.commit_url(commit.sha), code=True),))
     return (named, *((label, plain(text)) for label, text in known))
+
+
+def filled(texts: Texts, key: str, **blanks: Line | Span | str | int) -> Line:
+    """A label with spans for its blanks."""
+    parts = _BLANK.split(texts(key, **{name: f"\0{name}\0" for name in blanks}))
+    spans = [span for n, part in enumerate(parts) for span in (_spans(blanks[part]) if n % 2 else (Span(part),))]
+    return tuple(span for span in spans if span.text)
+
+
+_BLANK = re.compile("\0([a-z_]+)\0")
+
+
+def _spans(value: Line | Span | str | int) -> Line:
+    return value if isinstance(value, tuple) else (value if isinstance(value, Span) else Span(str(value)),)
 
 
 def plain(text: str) -> Line:

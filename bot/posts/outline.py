@@ -40,8 +40,8 @@ def outline(
 ) -> tuple[Section, ...]:
     """The sections about a commit, as far as its analysis has them; none is empty.
 
-    `colon` separates a name and its text. Titles of merged commits are cut to `limit` characters (0: not cut).
-    `reported` has, by SHA, the words on when a commit was reported to the reader.
+    `colon` separates a name and its text. With a `limit`, titles of merged commits are cut to so many characters, and
+    quotes to fit into a message. `reported` has, by SHA, the words on when a commit was reported to the reader.
     """
     analysis, commit = entry.analysis, entry.commit
 
@@ -53,7 +53,8 @@ def outline(
         return (Span(name, strong=True), Span(f"{colon}{text}" if name and text else text))
 
     def proof(statement: Insight | Risk) -> tuple[Line, ...]:
-        return tuple(evidence_line(repository, commit, each, texts) for each in (statement.evidence, *statement.also))
+        pieces = (statement.evidence, *statement.also)
+        return tuple(evidence_line(repository, commit, each, texts, whole=not limit) for each in pieces)
 
     insights = (Item(pair(texts(f"aspect.{i.aspect}"), i.text), proof(i)) for i in analysis.insights)
     risks = (Item(plain(r.text), proof(r), r.mitigation) for r in analysis.risks)

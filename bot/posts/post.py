@@ -106,14 +106,15 @@ def commit_message(
 
 def _text(section: Section, texts: Texts) -> Text:
     """A section of the outline, each item on one line."""
-    return Text(tuple(_flat(item, texts) for item in section.items), section.heading, bullets=not section.prose)
+    comma = texts("branch.between" if section.proven else "rules.comma")  # evidence has commas of its own
+    return Text(tuple(_flat(item, comma, texts) for item in section.items), section.heading, bullets=not section.prose)
 
 
-def _flat(item: Item, texts: Texts) -> Line:
+def _flat(item: Item, comma: str, texts: Texts) -> Line:
     spans = list(item.line)
     begin, end = brackets(texts)
     for number, place in enumerate(item.places):
-        spans += [Span(texts("rules.comma") if number else begin), *place]
+        spans += [Span(comma if number else begin), *place]
     remedy = f" {texts('digest.mitigation', text=item.remedy)}" if item.remedy else ""
     return (*spans, Span(end + remedy)) if item.places else tuple(spans)
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from bot.addresses import is_group
 from bot.commits import releases
-from bot.conversation import grammar, spoken
-from bot.conversation.asked import Ask, Asked, asked, is_open
+from bot.conversation import grammar, sentence, spoken
+from bot.conversation.asked import Ask, Asked, asked, is_open, language
 from bot.conversation.command import Command, Context
 from bot.conversation.commands import commit
 from bot.errors import DigestError, NotFound, UsageError
@@ -55,15 +56,25 @@ def answered(context: Context, line: str) -> tuple[Post, ...]:
     """
     hosts = context.services.defaults.hosts
     question = asked(line, hosts)
-    if question and (found := _by_rules(context, question)):
+    if question and (found := _by_rules(context, question, line)):
         return found
     if context.services.app.model and is_open(line, hosts):
         return _by_model(context, line)
     return ()
 
 
-def _by_rules(context: Context, question: Asked) -> tuple[Post, ...] | None:
+def _as_asked(context: Context, line: str) -> Context:
+    """The context with the labels in the language of the question."""
+    spoken_in = language(line, context.texts.language)
+    if spoken_in == context.texts.language:
+        return context
+    return replace(context, texts=context.services.texts(spoken_in, context.place.chat))
+
+
+def _by_rules(context: Context, question: Asked, line: str) -> tuple[Post, ...] | None:
     """The answer to a question by rules; None if they turn out not to have one. Raises DigestError."""
+    if question.ask not in _ALL:  # an analysis is kept in the language of the channel
+        context = _as_asked(context, line)
     if question.ask is Ask.WHY and context.services.app.model:
         return None
     if question.ask is Ask.KNOWS and question.path:
@@ -253,6 +264,7 @@ _CHOICES = 5
 
 def _by_model(context: Context, line: str) -> tuple[Post, ...]:
     """The answer of the language model, or the question of which repository is meant."""
+    context = _as_asked(context, line)
     about = spoken.topic(context)
     found = _meant(context, line, about)
     if len(found) > 1:
@@ -311,7 +323,8 @@ def _is_named(repository: Repository, line: str, words: Sequence[str]) -> bool:
 def _commits(context: Context, line: str, repository: Repository, about: spoken.Topic | None) -> tuple[Commit, ...]:
     """The commits that a question names, else those of its thread's topic."""
     hosts = context.services.defaults.hosts
-    named = [name for word in grammar.words(line) if (name := grammar.reference(word, hosts))]
+    words = [part for word in grammar.words(line) for part in sentence.apart(word)]
+    named = [name for word in sentence.commits(words, hosts) if (name := grammar.reference(word, hosts))]
     found: dict[str, Commit] = {}
     for name in named[:_SPOKEN]:
         with suppress(DigestError):  # a number need not be a commit
