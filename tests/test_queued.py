@@ -16,7 +16,7 @@ from test_worker import CHANNEL, DAY, Bot, Time, opened
 
 from bot.cli import cli
 from bot.conversation import operator
-from bot.delivery.fairness import SHARE, Hands, ranked
+from bot.delivery.fairness import SHARE, Permits, ranked
 from bot.delivery.job import Job
 from bot.delivery.queued import PLAN, ROLES, Queued
 from bot.delivery.steps import Steps
@@ -222,15 +222,15 @@ def test_what_is_built_together_has_the_rank_of_the_channel_that_waits_for_least
     assert [(rank, len(group)) for rank, group in ranked(jobs)] == [(0, 1), (0, 2)]
 
 
-def test_a_slow_host_has_its_share_of_hands_and_others_are_put_back_under_its_locks(bot):
-    hands: Hands = bot.worker._hands["build"]
-    hands._hosts._slow.add("slow.example.org")
-    taken = [hands.take("slow.example.org") for _ in range(SHARE)]
+def test_a_slow_host_has_its_share_of_permits_and_others_are_put_back_under_its_locks(bot):
+    permits: Permits = bot.worker._permits["build"]
+    permits._hosts._slow.add("slow.example.org")
+    taken = [permits.take("slow.example.org") for _ in range(SHARE)]
     assert all(taken)
     again = bot.queue.steps["build"](deliveries=[1], host="slow.example.org", key="0f" * 16)
     assert isinstance(again, Again)
     assert again.lock.startswith("slow:slow.example.org:")
-    assert hands.take("quick.example.org")
+    assert permits.take("quick.example.org")
 
 
 # --- Roles -----------------------------------------------------------------------------------
