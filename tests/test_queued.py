@@ -272,7 +272,7 @@ def test_the_metrics_tell_what_waits(bot):
 
 
 def test_a_file_needs_nothing_of_postgresql(tmp_path):
-    code = "import sys; from bot import parts\nwith parts.program() as made: made.hands(('listen', 'work', 'plan'))\n"
+    code = "import sys; from bot import parts\nwith parts.program() as made: made.runner(('listen', 'work', 'plan'))\n"
     code += "print([name for name in sys.modules if name.partition('.')[0] in ('psycopg', 'procrastinate')])"
     told = environment(tmp_path, PYTHONPATH=str(ROOT))
     ended = subprocess.run(
