@@ -157,6 +157,24 @@ def test_what_the_program_says_of_what_it_showed_proves_too(asking):
     assert len(model.asked) == 2
 
 
+def test_lines_that_follow_each_other_are_found_in_every_kind_of_piece(asking, histories):
+    world, _ = asking(
+        step([{"tool": "place", "path": "src/cache.py", "line": 1, "last": 2}]),
+        step(
+            answer=[
+                said("A read takes the entry out.", "S2", "def get(key):\n    return store.pop(key)", "src/cache.py"),
+                said(
+                    "It does so in two lines.", "S2", "1: def get(key):\n2:     return store.pop(key)", "src/cache.py"
+                ),
+                said("The server came before.", "S1", "feat: a server (#100) | src/server.py\n2026-02-13"),
+            ]
+        ),
+    )
+    text = told(world, OPEN)
+    assert text.count("src/cache.py:1-2") == 2
+    assert "The server came before. ( #100 " in text
+
+
 def test_what_was_only_refused_proves_nothing(asking):
     wrong = step(answer=[said("That cannot be seen.", "S2", "that is not how it is asked for")])
     world, _ = asking(step([{"tool": "commit", "name": "../x"}]), wrong, wrong)

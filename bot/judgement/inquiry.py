@@ -13,13 +13,13 @@ from itertools import count, islice
 from typing import Protocol
 
 from bot.commits import patch
-from bot.commits.patch import EvidenceIndex, Selection, places
+from bot.commits.patch import QUOTE_LINES, EvidenceIndex, Selection, places
 from bot.commits.releases import called, is_name
 from bot.errors import DigestError, NotFound
 from bot.judgement import questions, replies
 from bot.judgement.asker import Conversation
 from bot.judgement.links import Links
-from bot.judgement.proofs import Proofs, seen
+from bot.judgement.proofs import NUMBER, Proofs, seen
 from bot.judgement.questions import Inquiry
 from bot.judgement.replies import Rejected, StepTaken
 from bot.judgement.shapes import SEARCH, Tool, WantedReply
@@ -79,8 +79,9 @@ class _Listed:
         return "\n".join([self.title, *(line for line, _ in self.rows)])
 
     def find(self, _: str, quote: str) -> Proof | None:
-        for line, about in self.rows:
-            if places(quote, [line]):
+        for n, (_, about) in enumerate(self.rows):
+            following = [line for line, _ in self.rows[n : n + QUOTE_LINES]]
+            if any(first == 0 for first, _ in places(quote, following)):
                 return Proof(release=about) if isinstance(about, Release) else Proof(about, Evidence("", quote))
         return Proof(note=self.title) if places(quote, [self.title]) else None
 
@@ -130,10 +131,10 @@ class _Seen:
 
     @property
     def text(self) -> str:
-        return questions.looked(self.sights, 0)
+        return f"looked up at {self.commit.short}:\n{questions.looked(self.sights, 0)}"
 
     def find(self, path: str, quote: str) -> Proof | None:
-        shown = self.text.split("\n")
+        quote, shown = NUMBER.sub("", quote), NUMBER.sub("", self.text).split("\n")
         if not places(quote, shown):
             return None
         if evidence := seen(path, quote, self.sights, self.commit):

@@ -547,7 +547,10 @@ def read_step(reply: Reply, find: Callable[[str, str, str], Proof | None], shown
 def _said_problem(said: SaidReply, proven: bool, told: Collection[str], language: str) -> str:
     """What is wrong with a statement, empty for nothing."""
     if not proven:
-        return "a quote is not in the piece that it names, too short to prove anything, or longer than six lines."
+        return (
+            "a quote does not stand in the piece that it names, as lines that follow each other and without their marks; "
+            "or it is too short to prove anything, or longer than six lines."
+        )
     if _FOREIGN.search(said.text):
         return "it holds a link or a mention."
     if any(name.casefold() not in told for name in _NAME.findall(said.text)):
