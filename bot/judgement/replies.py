@@ -548,7 +548,7 @@ def _said_problem(said: SaidReply, proven: bool, told: Collection[str], language
     """What is wrong with a statement, empty for nothing."""
     if not proven:
         return (
-            "a quote does not stand in the piece that it names, as lines that follow each other and without their marks; "
+            "a quote does not stand in the piece that it names, as lines that follow each other without their marks, "
             "or it is too short to prove anything, or longer than six lines."
         )
     if _FOREIGN.search(said.text):
