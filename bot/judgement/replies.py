@@ -417,7 +417,7 @@ def joined(parts: Sequence[Analysis]) -> Analysis:
 _Claim = TypeVar("_Claim", InsightReply, RiskReply)
 
 
-_NO_QUOTE = "the quote is not in what was shown of that path, too short, or longer than six lines."
+_NO_QUOTE = "the quote is not in what was shown of that path, too short, or too long for one."
 _NO_SEARCH = "no search for that word went through the whole tree."
 
 
