@@ -1,13 +1,12 @@
 """Digests that are built before their slots: on real parts, a model over a socket, and a clock moved by hand."""
 
 import os
-import subprocess
-import sys
 import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import forkserver
 import pytest
 from answers import answer
 from hanging import Silent, repeat
@@ -515,7 +514,7 @@ def test_who_is_killed_amid_an_early_build_leaves_the_slot_as_it_was(tmp_path, d
             OPENAI_MODEL="test-model",
             OPENAI_DEPTH="brief",
         )
-        with subprocess.Popen([sys.executable, "-m", "bot", "run"], env=told, cwd=ROOT) as process:
+        with forkserver.start("-m", "bot", "run", env=told, cwd=ROOT) as process:
             begun = bot.waiting.wait(20)
             process.kill()
         assert begun

@@ -24,29 +24,37 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The proof of a statement: a place in a commit, or a release."""
+    """The proof of a statement: a place in a commit, a release, or a `note` of the program, as when nothing was found.
+
+    `tree` means that the place was looked up in the tree at the commit, which need not be related to it.
+    """
 
     commit: Commit | None = None
     evidence: Evidence | None = None
     release: Release | None = None
+    note: str = ""
+    tree: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One sentence of an answer, with its proofs."""
+    """One sentence of an answer, with its proof; `also` has those of its further parts."""
 
     text: str
     proof: Proof
+    also: tuple[Proof, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
     """The statements of an answer, empty if it is unknown; `by` is the model, which saw so many pieces.
 
-    `dropped` counts statements without proof, which are left out.
+    `dropped` counts statements without proof, which are left out. `unknown` means that the statements do not answer the
+    question, but say what is known instead.
     """
 
     statements: tuple[Statement, ...]
     by: str
     pieces: int
     dropped: int = 0
+    unknown: bool = False

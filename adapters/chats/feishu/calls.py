@@ -1,29 +1,23 @@
 """Calls Feishu: its token, rates and retries, and its error codes as the bot's errors.
 
-lark_oapi takes seconds to import, so that happens with the first client. Its client gets plain values: each answer has
-a code, whatever the HTTP status is, and the codes are interpreted only here.
+The SDK gets plain values: each answer has a code, whatever the HTTP status is, and the codes are interpreted only
+here.
 """
 
-import io
 import json
-import logging
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from http import HTTPStatus
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-import requests
-
-from adapters import network, sessions
+from adapters import network
 from adapters.chats.feishu import limits
+from adapters.chats.feishu.sdk import sdk
 from adapters.chats.ratelimit import RateLimit, Shared
 from adapters.chats.retry import Retrier, Retryable
 from adapters.chats.wall import Wall
-from bot import imports
 from bot.errors import ConfigError, DigestError, Forbidden, NotFound, Refused, ThreadGone, Unavailable
 from bot.values import one_line
 
@@ -105,7 +99,7 @@ class NoHistory(Unavailable):
 
 
 class Api:
-    """The application's client. Safe for several threads.
+    """What the application asks. Safe for several threads.
 
     `now` returns seconds since 1970, for the expiry of tokens.
     """
@@ -115,7 +109,6 @@ class Api:
         self.secret = secret
         self.domain = domain
         self._now = now
-        self._client: Any = None
         self._token = ""
         self._until = 0.0
         self._lock = threading.Lock()
@@ -174,65 +167,36 @@ class Api:
                 self._until = 0.0
 
     def _request(self, method: str, path: str, query: Mapping[str, object] | None, body: object, token: str) -> Answer:
-        lark = sdk()
-        request = lark.BaseRequest.builder().http_method(lark.HttpMethod[method]).uri(path)
-        request = request.headers({"Content-Type": "application/json; charset=utf-8"}).body(body)
-        request = request.queries([(name, _written(value)) for name, value in (query or {}).items()])
-        request = request.token_types({lark.AccessTokenType.TENANT} if token else set())
-        return self._answered(lambda option: self._sdk_client().request(request.build(), option), token)
+        request = self._prepared(method, path, body, token)
+        request.queries = [(name, _written(value)) for name, value in (query or {}).items()]
+        request.headers["Content-Type"] = "application/json; charset=utf-8"
+        return self._answered(request, token)
 
     def _upload(self, name: str, raw: bytes, token: str) -> Answer:
-        from lark_oapi.api.im.v1 import CreateFileRequest, CreateFileRequestBody  # noqa: PLC0415
+        form = {"file_type": "stream", "file_name": name, "file": (name, raw)}
+        body = sdk().transport.MultipartEncoder(form)
+        request = self._prepared("POST", "/open-apis/im/v1/files", body, token)
+        request.headers["Content-Type"] = body.content_type
+        return self._answered(request, token)
 
-        file = io.BytesIO(raw)
-        file.name = name
-        body = CreateFileRequestBody.builder().file_type("stream").file_name(name).file(file).build()
-        request = CreateFileRequest.builder().request_body(body).build()
-        return self._answered(lambda option: self._sdk_client().im.v1.file.create(request, option), token)
+    def _prepared(self, method: str, path: str, body: object, token: str) -> Any:
+        """A request of the SDK's."""
+        lark, request = sdk(), sdk().model.BaseRequest()
+        request.http_method, request.uri, request.body = lark.core.HttpMethod[method], path, body
+        request.token_types = {lark.core.AccessTokenType.TENANT} if token else set()
+        return request
 
-    def _answered(self, send: Callable[[Any], Any], token: str) -> Answer:
-        option = sdk().RequestOption.builder().tenant_access_token(token).build()
+    def _answered(self, request: Any, token: str) -> Answer:
+        lark = sdk()
+        config, option = lark.model.Config(), lark.model.RequestOption()
+        config.domain, config.timeout, option.tenant_access_token = self.domain, TIMEOUT, token
         try:
-            raw = send(option).raw
+            raw = lark.transport.Transport.execute(config, request, option)
         except OSError as error:  # requests' errors are subclasses
             if lasting := network.obstacle(error, self.domain):
                 raise lasting from None
             return Answer(NO_ANSWER, "connection", status=0)
-        except (ValueError, AttributeError, TypeError):  # the SDK expects each answer to be a JSON object
-            return Answer(NO_ANSWER, "no JSON", status=502)
         return read(raw.status_code, raw.headers, raw.content)
-
-    def _sdk_client(self) -> Any:
-        if self._client is None:
-            lark = sdk()
-            builder = lark.Client.builder().app_id(self.app_id).app_secret(self.secret).domain(self.domain)
-            self._client = builder.timeout(TIMEOUT).enable_set_token(True).log_level(lark.LogLevel.CRITICAL).build()
-        return self._client
-
-
-@cache
-def sdk() -> Any:
-    """lark_oapi, imported when first needed, and silenced: it prints to standard output, including tickets.
-
-    It must not follow redirects, which would send the application's secret elsewhere. It connects as `adapters.network`
-    says.
-    """
-    with imports.of_much():
-        import lark_oapi  # noqa: PLC0415
-        from lark_oapi.core.http import transport  # noqa: PLC0415
-
-    transport.requests = SimpleNamespace(request=_request)
-
-    logger = logging.getLogger("Lark")
-    logger.handlers.clear()
-    logger.propagate = False
-    logger.addHandler(logging.NullHandler())
-    return lark_oapi
-
-
-def _request(method: str, url: str, **options: Any) -> requests.Response:
-    with sessions.equip(requests.Session()) as session:
-        return session.request(method, url, **options, allow_redirects=False)
 
 
 def _written(value: object) -> str:

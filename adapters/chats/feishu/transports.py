@@ -19,7 +19,8 @@ from websockets.asyncio.client import connect
 
 from adapters import network
 from adapters.chats.feishu import limits
-from adapters.chats.feishu.calls import NO_ANSWER, Answer, Api, Gate, Json, sdk, translated
+from adapters.chats.feishu.calls import NO_ANSWER, Answer, Api, Gate, Json, translated
+from adapters.chats.feishu.sdk import sdk
 from adapters.chats.inbox import Busy
 from adapters.web import WebTransport
 from bot import DOCUMENTATION, addresses
@@ -143,14 +144,13 @@ class LongConnection:
 
     async def _connected(self, answer: Answer, take: Take) -> None:
         """One connection, from opening it to its end."""
-        from lark_oapi.ws import client as ws  # noqa: PLC0415
-
         if not addresses.serves(Service.FEISHU, self._api.domain, str(answer.data.get("URL"))):
             _log.warning(
                 "Feishu named a host for the long connection that is none of Feishu's: see %s/security.md",
                 DOCUMENTATION,
             )
             raise Unavailable("feishu_failed", error="socket")
+        ws = sdk().ws
         ws.websockets = SimpleNamespace(connect=_Staying)
         if not ws.loop.is_running():
             ws.loop.close()  # the one created by importing the SDK
@@ -159,7 +159,7 @@ class LongConnection:
         client = ws.Client(
             self._api.app_id,
             self._api.secret,
-            log_level=sdk().LogLevel.CRITICAL,
+            log_level=sdk().core.LogLevel.CRITICAL,
             event_handler=_Handler(take),
             domain=self._api.domain,
             auto_reconnect=False,
@@ -310,7 +310,7 @@ class Http(WebTransport):
     def _opened(self, body: bytes) -> Json | None:
         """The content of an encrypted request; None if it was not encrypted with our key or has another token."""
         try:
-            event = json.loads(sdk().AESCipher(self._key).decrypt_str(json.loads(body)["encrypt"]))
+            event = json.loads(sdk().core.AESCipher(self._key).decrypt_str(json.loads(body)["encrypt"]))
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
         if not isinstance(event, dict):
