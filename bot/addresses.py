@@ -29,7 +29,7 @@ HOSTS: dict[Service, tuple[str, ...]] = {
     # docs.github.com, "Download a repository archive"; of a host of its own, GitHub Enterprise Server, see `serves`.
     Service.GITHUB: ("codeload.github.com",),
 }
-"""By service the hosts that its answers may name beside the one that was asked; with a dot all below a domain."""
+"""The hosts that a service's answers may name besides its own; with a leading dot, all below a domain."""
 
 _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _SECURE = {"https", "wss"}

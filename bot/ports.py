@@ -238,7 +238,7 @@ class CommitSource(Releases, Protocol):
         ...
 
     def look(self, repo: str, commit: Commit, looks: Sequence[Look]) -> tuple[Sight, ...]:
-        """What each of `looks` finds in the tree at `commit`, in their order; `bot.commits.lookup` has the limits.
+        """The results of `looks` in the tree at `commit`, in order; `bot.commits.lookup` has the limits.
 
         What cannot be looked up has its refusal in its own Sight. Raises NotFound, Forbidden, Unavailable for the
         repository itself.
@@ -246,9 +246,9 @@ class CommitSource(Releases, Protocol):
         ...
 
     def text(self, repo: str, branch: str, paths: Sequence[str]) -> str | None:
-        """What the first of some `paths` that is a file at a branch's tip holds; None where none is, or above 1 MB.
+        """The content of the first of some `paths` that is a file at a branch's tip; None if none is, or above 1 MB.
 
-        A link is no file. Raises NotFound for an unknown repository or branch; Forbidden, Unavailable.
+        A link does not count as a file. Raises NotFound for an unknown repository or branch; Forbidden, Unavailable.
         """
         ...
 
@@ -299,7 +299,7 @@ class Listener(Protocol):
         ...
 
     def form(self, place: Place, values: Mapping[str, str]) -> Form:
-        """The form again as somebody filled it in."""
+        """The form with the values that were entered."""
         ...
 
     def followed(self, place: Place) -> Post | None:
@@ -478,19 +478,19 @@ class Aftermath(Protocol):
 
 
 class Talks(Protocol):
-    """What was asked and answered in threads, for as long as somebody may go on from there."""
+    """Questions and answers in threads, for as long as people may refer to them."""
 
     def keep_turn(self, place: Place, turn: Turn) -> None:
-        """Keep what was asked and answered in a thread; of one only the last ones stay, and none for long."""
+        """Store a question and its answer in a thread; only the last ones are kept, and not for long."""
         ...
 
     def turns(self, place: Place, since: datetime) -> tuple[Turn, ...]:
-        """What was asked and answered in a thread, or a channel without one, since some time, oldest first."""
+        """The questions and answers in a thread, or a channel without one, since a time, oldest first."""
         ...
 
 
 class Subscriptions(Protocol):
-    """Who follows what."""
+    """Subscriptions."""
 
     def subscribe(self, subscription: Subscription) -> Subscription:
         """Store a subscription and return it with its ID; one for the same place, repo and branch is replaced."""
@@ -643,7 +643,7 @@ class Learned(Protocol):
 
 
 class Leases(Protocol):
-    """Who works on what, so that nobody else does; a lease that is not renewed expires."""
+    """Leases, which keep other processes from the same work; one that is not renewed expires."""
 
     def claim(self, key: str, holder: str, now: datetime, until: datetime) -> bool:
         """Take the lease on `key` until `until`, or extend one's own; False while another holder has it."""
@@ -718,7 +718,7 @@ class Room(NamedTuple):
 
 
 class Rates(Protocol):
-    """How fast all processes together may call a service. Safe for several threads; raises as a store does."""
+    """The rates at which all processes may call a service. Safe for several threads; raises as a store does."""
 
     def take(self, rates: Sequence[Rate], pauses: Sequence[str]) -> Room:
         """Count calls if the first is within all of its rates, and none of its pauses lasts; all in one step."""
@@ -792,11 +792,11 @@ class Agents(Protocol):
         ...
 
     def commit(self, name: str, repository: str = "") -> str:
-        """All that is said of a commit, by its pull request, its SHA, or its address."""
+        """A commit's full analysis, by its pull request, its SHA, or its address."""
         ...
 
     def search(self, words: str, repository: str = "") -> str:
-        """The commits of digests so far that hold some words."""
+        """The commits of past digests that contain some words."""
         ...
 
     def question(self, question: str, repository: str = "") -> str:

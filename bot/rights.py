@@ -1,7 +1,7 @@
 """Who may see what: the one policy, which everything uses through `bot.repositories`. Pure.
 
     a public repository of the code host    everybody, within `DIGEST_ALLOW` if that is set
-    anything else                           whoever has a right to it in `DIGEST_RIGHTS`, and nobody else
+    anything else                           those with a right to it in `DIGEST_RIGHTS`
     the operator at the terminal            everything
 
 A right is granted to a workspace, a channel or a person, in the settings and nowhere else. One that names the channel,
@@ -81,7 +81,7 @@ class Right:
         return f"{where}={without_credentials(self.pattern)}"
 
     def concerns(self, repo: str, who: Who) -> bool:
-        """Whether the right is for this repository and this workspace, whoever has it there."""
+        """Whether the right is for this repository and this workspace, regardless of who has it there."""
         return self.workspace == who.workspace and matches(self.pattern, repo)
 
     def holds(self, who: Who) -> bool:

@@ -13,7 +13,7 @@ import make
 from bot.commits.people import Signature
 from bot.commits.reading import Written
 from bot.commits.related import rows, themes
-from bot.commits.rollup import roll_up, weightiest_first
+from bot.commits.rollup import most_important_first, roll_up
 from bot.texts import Texts
 from bot.values import (
     Analysis,
@@ -116,7 +116,7 @@ def rolled_up(language: Language = "en", kind: Kind = "normal") -> Digest:
     lasting = [e for e in entries if e.commit.sha not in made.left_out]
     found = themes([e.commit for e in lasting], [e.grade for e in lasting])
     period = replace(day.period, since=day.period.until - timedelta(days=7))
-    themed = weightiest_first(found, lasting)
+    themed = most_important_first(found, lasting)
     return digest(kind, language, period=period, entries=entries, rollup=made, themes=themed)
 
 

@@ -401,7 +401,7 @@ def _asks(line: str) -> bool:
 def language(line: str, place: str) -> str:
     """The code of the language in which a question is answered: that of the `place`, unless it is asked in Chinese.
 
-    A line of English is no sign: `is #12 released?` is typed everywhere.
+    English text says nothing: `is #12 released?` is typed everywhere.
     """
     if LANGUAGES[place].chinese or len(_CHINESE.findall(line)) < _FEW:
         return place

@@ -51,7 +51,7 @@ _CEILINGS = (8_192, 4_096)
 class Dialect(NamedTuple):
     """One way of asking: the rung of each ladder, counted from 0; `most`, the tokens that may be asked for at most.
 
-    `thinks` is no refusal but what was seen of the model: its thoughts need room.
+    `thinks` is not a refusal but an observation: the model's reasoning needs tokens.
     """
 
     format: int = 0
@@ -215,8 +215,9 @@ _STEPS: tuple[tuple[Dialect, bool], ...] = (
     *((Dialect(thinking=rung), False) for rung in range(1, len(THINKING))),
     *((Dialect(stream=rung), False) for rung in range(1, len(STREAMS))),
 )
-"""The fixed order, and whether the step stays when the next is tried: what is left out does no harm, while another
-name may be one that a server does not know."""
+"""The fixed order, and whether the step stays when the next is tried: leaving something out is harmless, while a server
+may not know another name.
+"""
 
 
 def simpler(dialect: Dialect) -> Iterator[tuple[Dialect, Dialect]]:

@@ -1,4 +1,4 @@
-"""Which way of asking a server and its model take: found by what they refuse, kept for whoever asks next."""
+"""Which form of requests a server and its model accept: found by what they refuse, stored for later requests."""
 
 import json
 import logging
@@ -60,21 +60,21 @@ class Forms:
             self._worked[name] = max(tokens, self._worked.get(name, 0))
             before, self._known = self._known, self._known.joined(found)
             self._better = better or self._better
-            self._tell(before)
+            self._log_change(before)
 
     def climbed(self, better: Dialect) -> None:
         """The better way does."""
         with self._lock:
             before, self._known = self._known, better
-            self._tell(before)
+            self._log_change(before)
 
     def thinks(self) -> None:
         """The model shows that it thinks: its thoughts get room from now on."""
         with self._lock:
             before, self._known = self._known, self._known._replace(thinks=1)
-            self._tell(before)
+            self._log_change(before)
 
-    def _tell(self, before: Dialect) -> None:
+    def _log_change(self, before: Dialect) -> None:
         known = self._known
         if known == before:
             return
@@ -96,7 +96,7 @@ class Forms:
 
 
 def _checked(fields: Any) -> Dialect:
-    """Raises TypeError, ValueError for what is no way of asking."""
+    """Parse a dialect. Raises TypeError, ValueError."""
     dialect = Dialect(**{name: int(value) for name, value in fields.items()})
     if min(dialect) < 0:
         raise ValueError("no rung")

@@ -11,10 +11,10 @@ _LONGEST = 86_400.0
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that a server asks us to wait; None where it does not say.
+    """Seconds that a server asks us to wait; None if it does not say.
 
-    A date is measured against the response's own `Date`, so that a wrong clock on either side does no harm. Sources:
-    RFC 9110, Retry-After: a number or a date; Azure OpenAI and the SDK, retry-after-ms.
+    A date is measured against the response's own `Date`, so that a wrong clock on either side is harmless. Sources: RFC
+    9110, Retry-After: a number or a date; Azure OpenAI and the SDK, retry-after-ms.
     """
     milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:

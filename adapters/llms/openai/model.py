@@ -204,7 +204,7 @@ class _Cutoff:
     def _shutdown(self) -> None:
         try:
             if self._socket is not None:
-                # Beneath TLS: SSLSocket.shutdown would take the TLS state away from the thread that reads.
+                # Below TLS: SSLSocket.shutdown would remove the TLS state from the thread that reads.
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
         except OSError:
             log.debug("the connection was gone before it could be shut down")
@@ -283,10 +283,10 @@ class OpenAIModel:
 
         Raises ConfigError.
         """
-        # A connection of its own for each request: the cutoff learns a socket when it connects, and a handshake is
-        # nothing beside the seconds of an answer.
-        # No redirects: what is asked holds code, and goes to the address that was set.
-        # Nothing packed: an answer is small, and what comes packed all the same has to be unpacked with care.
+        # A new connection for each request: the cutoff gets the socket when it connects, and a handshake is short
+        # compared with an answer.
+        # No redirects: questions contain code, and go only to the configured address.
+        # No compression: answers are small, and compressed ones have to be unpacked with care.
         proxy = network.proxy_for(self._url)
         http = _BoundedClient(
             headers={"Accept-Encoding": "identity"},
@@ -396,7 +396,7 @@ def _refused(walk: Walk, error: openai.APIError) -> bool:
 
 
 def _status_error_within(body: object, response: httpx2.Response) -> openai.APIStatusError:
-    """The error that stands in an answer with status 200, as if it had come with its own."""
+    """The error in an answer with status 200, as if it had its own status."""
     response_of_error = httpx2.Response(status_of(body), headers=response.headers, request=response.request)
     return openai.APIStatusError("an error within an answer", response=response_of_error, body=body)
 

@@ -1,8 +1,8 @@
 """This machine's clones of repositories given by URL: shared by its processes, limited, deleted when unused.
 
-Next to a clone are two files. `NAME.lock` is held by all readers, exclusively by whoever deletes it, and its time is
-that of the last use. `NAME.fetched` is held while fetching, and says when that was last done and how many bytes the
-clone has since: so no process fetches what another one on this machine has fetched within the minute.
+Next to a clone are two files. `NAME.lock` is held by all readers, exclusively for deleting it, and its time is that of
+the last use. `NAME.fetched` is held while fetching, and says when that was last done and how many bytes the clone has
+since: so no process fetches what another one on this machine has fetched within the minute.
 """
 
 import errno
@@ -205,7 +205,7 @@ def _stamp(path: Path) -> Path:
 
 @contextmanager
 def _locked(path: Path, how: int) -> Iterator[IO[str]]:
-    """A file beside a clone, held as flock(2) says. Raises OSError."""
+    """A file next to a clone, locked with flock(2). Raises OSError."""
     with path.open("a+", encoding="ascii") as file:
         fcntl.flock(file, how)
         yield file

@@ -27,7 +27,7 @@ _PARTLY = ("--filter=blob:none",)
 """Commits and folders, and no file. Without folders (`tree:0`) a first fetch is half of that (cargo: 11 MB, 25, of 78);
 but each commit that lands later then costs its whole tree of folders (0.14 MB), and one more request."""
 _PARTIAL = b"promisor"
-"""What stands in the configuration of a clone that lacks objects (git-config(1), `remote.<name>.promisor`)."""
+"""A word in the configuration of a partial clone (git-config(1), `remote.<name>.promisor`)."""
 _REFETCHES = (2, 36)
 """The first git that can fetch again what a clone lacks (its release notes)."""
 _NO_PART = re.compile("unadvertised object|want \\S+ not valid|did not send all necessary objects")
@@ -39,7 +39,7 @@ AT_ONCE = 10_000
 
 _PASSED = ("SSH_AUTH_SOCK",)
 _ROOTS = "roots.pem"
-"""The file beside the clones with whom git trusts, where somebody is named whom the machine does not."""
+"""The file next to the clones with the certificates that git trusts, if the settings add any."""
 _REDIRECTS = 3
 """Addresses at which a repository is asked for, one after the other."""
 _REFS = "/info/refs"
@@ -59,7 +59,7 @@ _PROXY_SAID = re.compile(r"(?:HTTP code|tunnel failed, response) (\d{3})")
 _PROXY_GONE = re.compile("Could not resolve proxy|Failed to connect|Connection refused|Can't complete SOCKS", re.I)
 
 _GONE = re.compile("not our ref")
-"""What a server says that has no such object any more."""
+"""The message of a server that no longer has an object."""
 _FULL = re.compile("No space left on device|Disk quota exceeded")
 
 

@@ -83,7 +83,7 @@ def moment(seconds: int) -> datetime:
 
 
 def text(field: bytes) -> str:
-    """A field as text; what is no UTF-8 becomes U+FFFD."""
+    """A field as text; invalid UTF-8 becomes U+FFFD."""
     return field.decode(errors="replace")
 
 

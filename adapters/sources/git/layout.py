@@ -117,7 +117,7 @@ def _has_objects(common: Path) -> bool:
 
 
 def _mode(path: Path) -> int:
-    """What stands at `path`, 0 for nothing. Raises PermissionError, which `Path` hides from Python 3.14 on."""
+    """The mode of `path`, 0 if it does not exist. Raises PermissionError, which `Path` hides from Python 3.14 on."""
     try:
         return path.stat().st_mode
     except PermissionError:
@@ -133,7 +133,7 @@ def _common(own: Path) -> Path:
 
 
 def beside(layout: Layout) -> tuple[str, ...]:
-    """The tops of other repositories that this one is read from, which whoever may write to it can choose.
+    """The roots of other repositories that this one is read from, chosen by anyone who can write to it.
 
     A `.git` file and `commondir` lead to them, symbolic links, and `alternates` of objects (gitrepository-layout(5)).
     """

@@ -34,7 +34,7 @@ class Pinned:
 
 
 class Reach:
-    """Says how a host is reached. `named` says of a host whether the operator named it; None: whoever asks is theirs.
+    """Decides how a host is reached. `named` says whether the operator named a host; None: only the operator asks.
 
     `resolve` gives the addresses of a host and a port, and raises OSError.
     """

@@ -176,7 +176,7 @@ class GitSource:
     def commit(self, repo: str, sha: str) -> Commit:
         """The commit whose SHA starts with `sha` (4 to 64 hex digits); names of branches and tags mean nothing here.
 
-        Raises NotFound, Forbidden, Unavailable; UsageError when several commits start so, or `sha` is no SHA.
+        Raises NotFound, Forbidden, Unavailable; UsageError if several commits start so, or `sha` is not a SHA.
         """
         prefix = sha.lower()
         if not _SHA.fullmatch(prefix):
@@ -666,7 +666,7 @@ def _landed(view: layout.View, tip: str, number: int, place: str) -> str | None:
 
 
 def _refuse_unknown(opened: _Open, shas: Sequence[str]) -> None:
-    """Raise NotFound for the first of `shas` that is no commit here, or whose parents a shallow clone lacks."""
+    """Raise NotFound for the first of `shas` that is not a commit here, or whose parents a shallow clone lacks."""
     if odd := next((sha for sha in shas if not _SHA.fullmatch(sha)), None):
         raise NotFound("commit_unknown", repo=opened.title, sha=odd)
     cut = opened.view.boundary()

@@ -26,7 +26,7 @@ EXCLUDED = 1_000
 """Files that a search can leave out by name, as they are too large or, in a partial clone, not here."""
 
 SAMPLE = 400
-"""Files, of all parts of a large tree, by which words that are far too common are told before the search."""
+"""How many files, from all parts of a large tree, to sample for words that are far too common to search."""
 
 LIKELY = 12
 """Files of the sample that use a word, at least, before it is taken to be too common."""
@@ -50,7 +50,7 @@ _NOT_HERE = "the commit before is not here: the history was cut off"
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """An entry of a tree; the size is None for what is no file, and for one that is missing."""
+    """An entry of a tree; the size is None unless it is a file that exists."""
 
     mode: bytes
     kind: bytes

@@ -20,8 +20,8 @@ _COMPARED, _PATHS = 300, 50
 def found(view: layout.View, commit: Commit, default: str, bring: Callable[[Sequence[str]], None]) -> tuple[Twin, ...]:
     """The twins of a commit, newest first; `default` is the branch that is named where several have one.
 
-    `bring` sees to it that the files are here which commits change. A commit that is on no
-    branch which the commit itself is not on is no twin, but the same change made again.
+    `bring` fetches the files that commits change. A commit without a branch of its own is not a twin, but the same
+    change made again.
     """
     candidates = _of_the_same_files(view, commit.sha, _candidates(view, commit))
     if not candidates:

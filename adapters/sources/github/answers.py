@@ -357,13 +357,13 @@ class Touching(BaseModel):
 
 
 class AllTouching(BaseModel):
-    """Those of several branches, by alias; None for a branch that is not there any more."""
+    """Those of several branches, by alias; None for a branch that no longer exists."""
 
     repository: dict[str, Touching | None]
 
 
 class Dated(_Camel):
-    """A commit's date; none where the object is no commit."""
+    """A commit's date; None if the object is not a commit."""
 
     committed_date: Moment | None = None
 
@@ -381,7 +381,7 @@ class Compared(BaseModel):
 
 
 class Comparisons(BaseModel):
-    """Comparisons by alias; None for a tag that is not there any more."""
+    """Comparisons by alias; None for a tag that no longer exists."""
 
     repository: dict[str, Compared | None]
 
@@ -686,7 +686,7 @@ def silent(file: ChangedFile) -> bool:
 
 
 def _patch(file: ChangedFile, limit: int) -> FilePatch:
-    """A patch of at most `limit` bytes; incomplete when lines are missing or shortened, whoever left them out."""
+    """A patch of at most `limit` bytes; incomplete when lines are missing or shortened, here or by GitHub."""
     text = (file.patch or "").removesuffix("\n")
     lines = _whole_lines(text, limit).split("\n")
     counted = (sum(line[:1] == "+" for line in lines), sum(line[:1] == "-" for line in lines))

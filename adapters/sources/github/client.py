@@ -113,7 +113,7 @@ def pause(answer: Answer, attempt: int, now: datetime) -> float | None:
 
 
 def failure(answer: Answer, missing: DigestError, now: datetime) -> DigestError | None:
-    """What `answer` means when it is no success; `missing` says what is not there."""
+    """The error of `answer`, None if it succeeded; `missing` is the one for what does not exist."""
     if 200 <= answer.status < 300:
         return None
     if (seconds := limit(answer, now)) is not None:
@@ -297,7 +297,7 @@ class Client:
             raise rate_limited(reset)
 
     def _close(self, meter: str, answer: Answer) -> None:
-        """Remember until when the limit holds that an answer tells of."""
+        """Remember until when the limit in an answer applies."""
         if (left := limit(answer, self.now())) is not None:
             self._closed[meter] = self.now() + timedelta(seconds=left)
 

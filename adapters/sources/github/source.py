@@ -67,7 +67,8 @@ COMPARED = 300
 """A comparison names no more files (docs.github.com, Compare two commits)."""
 
 FOLDERS = 5
-"""Folders of one commit in which changed modes are told from changed binary files; elsewhere they count as binary."""
+"""How many folders of a commit to read to distinguish changed modes from changed binary files; others count as binary.
+"""
 
 KEPT = 32 * 1024 * 1024
 """Bytes of files and patches kept, so that `patches()` need not ask again."""
@@ -134,7 +135,7 @@ class GitHubSource:
         return tuple(sorted(alike, key=lambda each: each.name.lower()))
 
     def _listed_of(self, path: str, missing: NotFound) -> list[Repository]:
-        """The repositories that a list names, but for archived ones."""
+        """The repositories in a list, except archived ones."""
         pages = self._client.pages(path, missing, remember=True, per_page=100)
         named = (each for page in pages for each in answers.read(tuple[answers.RestRepository, ...], page.data))
         knows = self._client.authenticated
@@ -507,7 +508,7 @@ class GitHubSource:
 
     def _put_together(self, name: str, place: Landed, detail: answers.Detail | None) -> Commit:
         """A commit of a period; without its details it is asked for alone."""
-        if detail is None:  # its labels decide whether somebody is told of it
+        if detail is None:  # its labels decide whether it is reported
             missing = NotFound("commit_unknown", repo=name, sha=place.sha)
             return self._alone(name, place.sha, missing, whole=True)
         files = answers.proven_files(detail) if len(place.parents) == 1 else None
@@ -566,7 +567,7 @@ class GitHubSource:
         return changes
 
     def _before(self, name: str, place: Landed, files: Iterable[ChangedFile]) -> dict[str, str]:
-        """The contents that lay beside `files` before the commit, by path: a request for each of a few folders."""
+        """The contents of the folders of `files` before the commit, by path: a request for each of a few folders."""
         found: dict[str, str] = {}
         folders = dict.fromkeys(file.filename.rpartition("/")[0] for file in files) if place.parents else {}
         for folder in list(folders)[:FOLDERS]:

@@ -37,8 +37,9 @@ FIRST = 4
 
 MOST = 124
 """Releases with which a commit is compared at most: five rounds. Of 1,000 commits of the default branch of each of
-click, tokio, cargo, ironic, jax and astro the first was among the first 10; of any branch's among the first 82, but for
-old commits that astro imported late."""
+click, tokio, cargo, ironic, jax and astro the first was among the first 10; of any branch's among the first 82, except
+old commits that astro imported late.
+"""
 
 MARGIN = timedelta(days=1)
 """So much may a clock be wrong that dated a tag or a commit."""

@@ -98,7 +98,7 @@ def session() -> requests.Session:
 
 
 def bound() -> None:
-    """Let every request of PyGithub's keep to the time of `within`; twice does no harm."""
+    """Limit every request of PyGithub to the time of `within`; safe to repeat."""
     Requester.injectConnectionClasses(_Http, _Https)
     # PyGithub keeps no connection of a class that it was given. Without this name each request would make a new one.
     setattr(Requester, "_Requester__persist", True)  # noqa: B010

@@ -86,11 +86,11 @@ class Walks:
         return [answers.landed(commit) for page in found for commit in page if len(commit.parents) < 2]
 
     def origins(self, points: Sequence[Landed]) -> dict[str, Origin]:
-        """By SHA what some commits are known again by."""
+        """The origins of commits, by SHA."""
         return {p.sha: Origin(p.origin, p.tree, next(iter(p.parents), "")) for p in points}
 
     def _history(self, tip: str) -> Sequence[Landed]:
-        """The newest page of the history that ends in `tip`; empty where there is no such commit any more."""
+        """The newest page of the history that ends in `tip`; empty if that commit no longer exists."""
         if self._head and self._head[0].sha == tip:
             return self._head
         return self._described(tip) if self._client.authenticated else self._listed(tip)

@@ -37,7 +37,7 @@ from bot.values import (
 )
 
 _KNOWN = 50
-"""How many commits to a path to read for who knows it."""
+"""How many commits to read to find out who knows a path."""
 _ALIKE = 3
 _ALL = (Ask.WHY, Ask.WHAT)
 """Questions that are answered with a commit's full analysis."""

@@ -36,7 +36,7 @@ _Look = Callable[[], tuple[Commit, str]]
 
 
 def expand(context: Context, named: CommitName) -> tuple[Post, ...]:
-    """One commit in full, or the question of which is meant."""
+    """One commit in full, or a question if several are possible."""
     found = candidates(context, named)
     if len(found) > 1:
         return (which(context, named, found),)
