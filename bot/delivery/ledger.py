@@ -237,7 +237,15 @@ def idempotency_key(subscription: Subscription, until: datetime, message: str) -
 
 def failure_of(error: DigestError) -> Failure:
     """An error as it is kept."""
-    return Failure(error.key, tuple((name, one_line(str(value), 200)) for name, value in error.fields.items()))
+    return Failure(error.key, tuple((name, _kept(value)) for name, value in error.fields.items()))
+
+
+def _kept(value: object) -> str | tuple[str, ...]:
+    return tuple(map(_kept_word, value)) if isinstance(value, tuple) else _kept_word(value)
+
+
+def _kept_word(value: object) -> str:
+    return one_line(str(value), 200)
 
 
 def failed(delivery: Delivery, error: DigestError, now: datetime) -> Delivery:

@@ -34,17 +34,15 @@ def outline(
     entry: Entry,
     texts: Texts,
     *,
-    colon: str,
     limit: int = 0,
     told: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Section, ...]:
     """What is said of a commit: as deep as its analysis, and nothing empty.
 
-    `colon` is set between a name and what is said of it. With a `limit` titles of merged commits are kept to so many
-    characters, and quotes to what a message has room for. `told` is by SHA what is said of when the reader was told of
-    it.
+    With a `limit` titles of merged commits are kept to so many characters, and quotes to what a message has room for.
+    `told` is by SHA what is said of when the reader was told of it.
     """
-    analysis, commit = entry.analysis, entry.commit
+    analysis, commit, colon = entry.analysis, entry.commit, texts("report.colon")
 
     def section(name: str, items: Iterable[Item], *, prose: bool = False, proven: bool = False) -> Section:
         return Section(name, texts(f"digest.{name}") if name else "", tuple(items), prose, proven)
@@ -79,7 +77,8 @@ def outline(
 
 def _change(impact: Impact, texts: Texts) -> str:
     """What is so now, and what was so before, where that is said."""
-    return texts("digest.before", before=impact.before, now=impact.effect) if impact.before else impact.effect
+    before = impact.before.rstrip("。；")  # the label goes on behind it; a full stop of English is its own
+    return texts("digest.before", before=before, now=impact.effect) if before else impact.effect
 
 
 def shortened(sections: Sequence[Section]) -> tuple[Section, ...]:
