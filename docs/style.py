@@ -1,7 +1,8 @@
 """Check the wording of everything that people read: `python docs/style.py`. It prints nothing if all is well.
 
 The rules are `style.toml` and the lists of unused words in `glossary.md`. They apply to the README, the documentation,
-the changelog, the issue forms, the labels (help, errors, forms), the settings, and the help of the command line.
+the changelog, the issue forms, the labels (help, errors, forms), the settings, the help of the command line, and what a
+model wrote for a picture.
 """
 
 import ast
@@ -18,6 +19,8 @@ HEADINGS = {"en": "## Words we do not use\n", "zh": "## 不用的词\n"}
 TYPED = "[words]"
 """The section of the labels with what people type, in which a second word for a thing is welcome."""
 CODE = re.compile(r"^ *```.*?^ *```|`[^`\n]*`|<!--.*?-->|\]\([^)]*\)|https?://\S+|\{\w+\}", re.M | re.S)
+ZH = ("prompts/labels.zh.toml", "docs/settings.zh.toml", "docs/analysis.json")
+"""What is in Chinese besides pages; the last is a model's answer for a picture."""
 CALLS = {"Field": "description", "option": "help", "argument": "help"}
 
 
@@ -70,6 +73,8 @@ def prose(path: Path) -> str:
     if path.suffix == ".toml":
         text = re.sub(rf"^{re.escape(TYPED)}$.*?(?=^\[)", _blank, text, flags=re.M | re.S)
         text = re.sub(r'^(?:#.*|\[.*\]|[\w-]+ = ")|"$', _blank, text, flags=re.M)
+    if path.suffix == ".json":
+        text = re.sub(r'^ *(?:"\w+": )?"|",?$', _blank, text, flags=re.M)
     return re.sub(r"\n[ \t]+", "\n", CODE.sub(_blank, text))
 
 
@@ -105,7 +110,7 @@ def files() -> dict[str, list[Path]]:
     both = ROOT / "docs/glossary.md"
     return {
         "en": sorted({*pages, *forms, *code, ROOT / "prompts/labels.en.toml"} - chinese - {both}),
-        "zh": sorted({*chinese, ROOT / "prompts/labels.zh.toml", ROOT / "docs/settings.zh.toml"}),
+        "zh": sorted({*chinese, *(ROOT / name for name in ZH)}),
     }
 
 
