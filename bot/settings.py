@@ -188,8 +188,8 @@ class Settings(Base, title="General"):
     )
     digest_env_file: UserPath | None = Field(
         None,
-        description="a file with settings, named in the environment; "
-        "a `.env` in the folder you are in may be somebody else's and is not read",
+        description="path of a settings file to read; set this in the environment itself. "
+        "A `.env` in the current folder is not read, since it may be somebody else's",
         examples=["/etc/commit-digest.env"],
     )
     digest_ca_file: UserPath | None = Field(
@@ -212,7 +212,8 @@ class Settings(Base, title="General"):
     )
     digest_allow: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)] = Field(
         (),
-        description="the only repositories that chats may follow: comma-separated `owner/name`, `owner/*`, paths",
+        description="the only repositories that people can follow in chats: comma-separated `owner/name`, `owner/*`, "
+        "paths",
         examples=["owner/*,/srv/git/*"],
         json_schema_extra={"default": "any public repository"},
     )
@@ -225,13 +226,13 @@ class Settings(Base, title="General"):
     )
     digest_workspaces: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)] = Field(
         (),
-        description="several Slack workspaces: comma-separated IDs of those that may install the app",
+        description="if several Slack workspaces are served: comma-separated IDs of those that may install the app",
         examples=["T0123456789,T0123456780"],
         json_schema_extra={"default": "none"},
     )
     digest_hosts: str = Field(
         "",
-        description="for links: the software of self-hosted code hosts, comma-separated `git.example.com=gitlab` "
+        description="for links: which software a self-hosted code host runs, comma-separated `git.example.com=gitlab` "
         "([code hosts](docs/operating.md#code-hosts))",
         examples=["git.example.com=gitlab"],
         json_schema_extra={"default": "known hosts"},
@@ -253,12 +254,12 @@ class Settings(Base, title="General"):
         FOLLOW_UPS,
         ge=0,
         le=50,
-        description="[follow-ups](docs/operating.md#follow-ups) a channel gets per week at most; `0`: none",
+        description="maximum number of [follow-ups](docs/operating.md#follow-ups) per channel and week; `0`: none",
     )
     digest_keep_days: int = Field(
         0,
         ge=0,
-        description="days to keep commits and digests of repositories that nobody follows; `0`: forever",
+        description="how many days to keep commits and digests of repositories that nobody follows; `0`: forever",
     )
     digest_log: Literal["text", "json"] = Field(
         "text", description="log format of `digest run` on standard error: `text` or `json`, one event per line"
@@ -269,7 +270,7 @@ class Settings(Base, title="General"):
         le=LAST_PORT,
         description="port on which `digest run` serves `/healthz`, `/readyz` and `/metrics`; `0`: none",
     )
-    digest_monitor_host: str = Field("127.0.0.1", description="address it listens on")
+    digest_monitor_host: str = Field("127.0.0.1", description="address to listen on for monitoring")
     digest_lease: float = Field(
         60, ge=1, le=3600, description="seconds without a sign of life after which another process takes over"
     )

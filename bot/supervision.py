@@ -84,7 +84,7 @@ class Readying:
         except DigestError as error:
             if str(self._wrong.get(name)) != str(error):
                 fields = {"chat": name, "reason": error}
-                _log.error("a chat does not work; it is tried again", extra={"fields": fields})
+                _log.error("a chat does not work; retrying", extra={"fields": fields})
             self._wrong[name] = error
         else:
             self._wrong.pop(name, None)
@@ -185,7 +185,7 @@ class Supervisor:
         state.trouble = trouble
         if str(trouble) not in state.reported:
             state.reported.add(str(trouble))
-            _log.error("a chat does not work; it is tried again", extra={"fields": {"chat": name, "reason": trouble}})
+            _log.error("a chat does not work; retrying", extra={"fields": {"chat": name, "reason": trouble}})
 
     def _look(self) -> None:
         """Notice which chats are connected by now."""

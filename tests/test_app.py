@@ -169,7 +169,7 @@ def test_statements_without_evidence_are_asked_for_again_and_then_dropped(tmp_pa
     talking = Talking(tmp_path, clock, history, inventive)
     high = talking.digest().by_importance[Importance.HIGH]
     assert all(not e.analysis.risks and not e.analysis.insights and e.analysis.dropped == 2 for e in high)
-    assert "statements without evidence: 2" in talking.said("#100")
+    assert "statements dropped for lack of evidence: 2" in talking.said("#100")
     assert len(talking.server.statuses) == 1 + 2 * 6 + 2 + 1
     talking.close()
 

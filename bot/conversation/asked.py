@@ -398,14 +398,18 @@ def _asks(line: str) -> bool:
     return bool(_WONDERS_ZH.search(line)) or "没" in line if _CHINESE.search(line) else " " in line.strip()
 
 
-def language(line: str, otherwise: str) -> str:
-    """The code of the language that a question is asked in, as far as its script shows it; else `otherwise`."""
-    is_chinese = len(_CHINESE.findall(line)) > 1
-    if is_chinese == LANGUAGES[otherwise].chinese or not (is_chinese or len(line.split()) > 2):
-        return otherwise
-    return next((code for code, known in LANGUAGES.items() if known.chinese == is_chinese), otherwise)
+def language(line: str, place: str) -> str:
+    """The code of the language in which a question is answered: that of the `place`, unless it is asked in Chinese.
+
+    A line of English is no sign: `is #12 released?` is typed everywhere.
+    """
+    if LANGUAGES[place].chinese or len(_CHINESE.findall(line)) < _FEW:
+        return place
+    return next((code for code, known in LANGUAGES.items() if known.chinese), place)
 
 
+_FEW = 2
+"""Chinese characters of a question that is asked in Chinese, at least: a name may have one."""
 _CLAUSE = re.compile(r"[.,;:!()–—]\s|\s-+\s|\b(?:and|but|so|or|then)\s", re.IGNORECASE)
 _MARKED = re.compile(r"[?？](?=[\s?!)\"'”’？]|$)")
 """A question mark at the end of a word: in an address there are others."""

@@ -147,7 +147,8 @@ def delivery_status(delivery: Delivery | None, zone: str, texts: Texts) -> str:
         retry = f"{local(delivery.retry, zone):%H:%M}"
         return texts("delivery.retrying", reason=texts.failure(delivery.failure), n=delivery.failures, at=retry)
     if delivery.state is DeliveryState.FAILED:
-        return texts("delivery.failed_why", reason=texts.failure(delivery.failure), n=delivery.failures)
+        count = texts.count("attempts", delivery.failures)
+        return texts("delivery.failed_why", reason=texts.failure(delivery.failure), count=count)
     if delivery.state is DeliveryState.RESTORED and not delivery.sent:
         return texts("delivery.doubtful", id=delivery.id)
     return texts(f"delivery.{delivery.state}")

@@ -5,6 +5,7 @@ a piece with a name, in which our program finds the quotes of the answer again.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -13,14 +14,15 @@ from typing import Protocol
 
 from bot.commits import patch
 from bot.commits.patch import EvidenceIndex, Selection, places
-from bot.errors import DigestError
+from bot.commits.releases import called, is_name
+from bot.errors import DigestError, NotFound
 from bot.judgement import questions, replies
 from bot.judgement.asker import Conversation
 from bot.judgement.links import Links
-from bot.judgement.proofs import seen
+from bot.judgement.proofs import Proofs, seen
 from bot.judgement.questions import Inquiry
 from bot.judgement.replies import Rejected, StepTaken
-from bot.judgement.shapes import Tool, WantedReply
+from bot.judgement.shapes import SEARCH, Tool, WantedReply
 from bot.ports import Archive, CommitSource
 from bot.values import (
     Answered,
@@ -42,6 +44,7 @@ STEPS = 6
 _ROOM = 90_000
 """Characters that are shown in all: what is beyond them is not, and then an answer is due."""
 _PATCH_TOKENS, _LISTED, _FOUND, _RELEASES = 8_000, 60, 20, 15
+_PATHS, _AUTHORS, _SHORT = 12, 8, 7
 _BACK = timedelta(days=7)
 """So far back commits are listed at the beginning, where nothing else is spoken of."""
 _LONGEST = 31
@@ -73,13 +76,13 @@ class _Listed:
 
     @property
     def text(self) -> str:
-        return "\n".join([f"{self.title}:", *(line for line, _ in self.rows)])
+        return "\n".join([self.title, *(line for line, _ in self.rows)])
 
     def find(self, _: str, quote: str) -> Proof | None:
         for line, about in self.rows:
             if places(quote, [line]):
                 return Proof(release=about) if isinstance(about, Release) else Proof(about, Evidence("", quote))
-        return None
+        return Proof(note=self.title) if places(quote, [self.title]) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +108,17 @@ class _Whole:
         return Proof(self.commit, evidence) if evidence and self._is_shown(evidence, quote) else None
 
     def _is_shown(self, evidence: Evidence, quote: str) -> bool:
-        return not evidence.path or evidence.line is None or bool(places(quote, [_plain(self.seen.text)]))
+        return (
+            not evidence.path
+            or evidence.line is None
+            or any(places(quote, _side(self.seen.text, other)) for other in "-+")
+        )
 
 
-def _plain(seen: str) -> str:
-    """Hunks without the marks of their lines."""
-    return "\n".join(line[1:] if line[:1] in "+- " else line for line in seen.split("\n"))
+def _side(seen: str, other: str) -> list[str]:
+    """Hunks as they are on one side, without the marks of their lines and those of the `other` side."""
+    lines = (line for line in seen.split("\n") if not line.startswith(other))
+    return [line[1:] if line[:1] in "+- " else line for line in lines]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +133,26 @@ class _Seen:
         return questions.looked(self.sights, 0)
 
     def find(self, path: str, quote: str) -> Proof | None:
-        if not places(quote, self.text.split("\n")):
+        shown = self.text.split("\n")
+        if not places(quote, shown):
             return None
-        evidence = seen(path, quote, self.sights, self.commit)
-        return Proof(self.commit, evidence) if evidence else None
+        if evidence := seen(path, quote, self.sights, self.commit):
+            return Proof(self.commit, evidence, tree=True)
+        searched = Proofs(self.commit, EvidenceIndex(self.commit, ()), sights=self.sights)
+        words = (look.word for each in self.sights if (look := each.look).kind is LookKind.WORD and look.word in quote)
+        found = searched.find(SEARCH, next(words, ""))
+        return Proof(self.commit, found, tree=True) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    """That nothing is there of what was asked for, which may be the answer."""
+
+    text: str
+
+    def find(self, _: str, quote: str) -> Proof | None:
+        """The whole of it, whatever part is quoted."""
+        return Proof(note=self.text) if places(quote, [self.text]) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +195,10 @@ class Library:
         """What is asked for, or why it is not shown."""
         try:
             return self._tools[wanted.tool](wanted)
+        except NotFound:
+            return _Nothing(f"{_called(wanted)}: not found in {self._repository.title}")
         except DigestError as error:
-            return _Refused(f"{_called(wanted)}: not there ({error.key.replace('_', ' ')})")
+            return _Refused(f"{_called(wanted)}: cannot be read now ({error.key.replace('_', ' ')})")
         except ValueError:
             return _Refused(f"{_called(wanted)}: that is not how it is asked for")
 
@@ -191,7 +217,8 @@ class Library:
         seen = patch.select(commit, patches, _PATCH_TOKENS)
         became = tuple(map(_link, self._links.since(commit, self._branch)))
         landed = f"landed: {commit.committed:%Y-%m-%d}"
-        return _Whole(commit, seen, EvidenceIndex(commit, patches), (landed, *self._standing(commit), *became))
+        besides = (landed, _changes(commit), *self._standing(commit), *became)
+        return _Whole(commit, seen, EvidenceIndex(commit, patches), besides)
 
     @property
     def _name(self) -> str:
@@ -208,7 +235,7 @@ class Library:
         return (
             (f"first release with it: {one_line(first.name, 80)}, {first.made:%Y-%m-%d}",)
             if first
-            else ("released: not yet",)
+            else (f"in no release of {self._repository.title} yet",)
         )
 
     def _landed(self, wanted: WantedReply) -> Shown:
@@ -242,26 +269,52 @@ class Library:
     def _released(self, _: WantedReply) -> Shown:
         line = self._source.releases(self._name)[-_RELEASES:]
         rows = tuple((f"{release.made:%Y-%m-%d} {one_line(release.name, 80)}", release) for release in reversed(line))
-        return _Listed("the latest releases", rows) if rows else _Refused(f"releases: {_NOTHING}")
+        title = f"the latest releases of {self._repository.title}"
+        return _Listed(title, rows) if rows else _Nothing(f"{title}: {_NOTHING}")
 
     def _list(self, title: str, commits: Sequence[Commit]) -> Shown:
         rows = tuple((questions.commit_line(commit), commit) for commit in commits[:_LISTED])
         more = f" (the newest {_LISTED} of {len(commits)})" if len(commits) > _LISTED else ""
-        return _Listed(f"{title}{more}", rows) if rows else _Refused(f"{title}: {_NOTHING}")
+        if not rows:
+            return _Nothing(f"{title}: {_NOTHING}")
+        return _Listed(f"{title}{more}: {_by_author(commits[:_LISTED])}", rows)
 
     def _named(self, name: str) -> Commit:
-        """The commit of that name. Raises NotFound; ValueError for what is none."""
-        if found := _NUMBER.fullmatch(name):
-            return self._source.pull(self._name, int(found[1]))
-        if found := _SHA.fullmatch(name):
-            return self._source.commit(self._name, found[1].lower())
-        raise ValueError(name)
+        """The commit of that name, or of the release of that name. Raises NotFound; ValueError for what is none."""
+        sha, number = _SHA.fullmatch(name), _NUMBER.fullmatch(name)
+        if number:
+            try:
+                return self._source.pull(self._name, int(number[1]))
+            except NotFound:
+                if not (sha and len(sha[1]) >= _SHORT):  # digits alone may be the start of a SHA
+                    raise
+        if sha:
+            return self._source.commit(self._name, sha[1].lower())
+        release = called(name, self._source.releases(self._name)) if is_name(name) else None
+        if release is None:
+            raise ValueError(name)
+        return self._source.commit(self._name, release.sha)
 
     def _newest(self) -> Commit:
         for days in (14, 120, 1_500):
             if found := self._source.commits(self._name, self._branch, self._now - timedelta(days=days), self._now):
                 return found[0]
         raise ValueError("empty")
+
+
+def _changes(commit: Commit) -> str:
+    """`changes 2 files: src/a.py, tests/test_a.py`: what of a commit is in no line of its patch."""
+    paths = [one_line(file.path, 120) for file in commit.files[:_PATHS]]
+    more = f", {len(commit.files) - _PATHS} more" if len(commit.files) > _PATHS else ""
+    count = f"{len(commit.files)} file{'s' * (len(commit.files) != 1)}"
+    return f"changes {count}: {', '.join(paths)}{more}"
+
+
+def _by_author(commits: Sequence[Commit]) -> str:
+    """`4 commits, by author: Ada 3, Grace 1`: nobody should have to count."""
+    names = Counter(one_line(c.reading.people[0].name, 60) if c.reading.people else "unknown" for c in commits)
+    shown = ", ".join(f"{name} {number}" for name, number in names.most_common(_AUTHORS))
+    return f"{len(commits)} commit{'s' * (len(commits) != 1)}, by author: {shown}"
 
 
 def _day(text: str) -> date:
@@ -308,7 +361,7 @@ class Research:
             except Rejected:
                 break
             if step.statements or step.unknown or not step.looks:
-                return self._answered(step.statements)
+                return self._answered(step.statements, unknown=step.unknown)
             for wanted in step.looks:
                 self._show(wanted)
         return self._answered(())
@@ -355,5 +408,5 @@ class Research:
     def _is_full(self) -> bool:
         return sum(len(piece.text) for piece in self._pieces.values()) > _ROOM
 
-    def _answered(self, statements: tuple[Statement, ...]) -> Answered:
-        return Answered(statements, self._model.asker.name, len(self._pieces), self._dropped)
+    def _answered(self, statements: tuple[Statement, ...], *, unknown: bool = False) -> Answered:
+        return Answered(statements, self._model.asker.name, len(self._pieces), self._dropped, unknown)

@@ -63,7 +63,7 @@ from bot.values import (
 TRIAGE, SECOND, OVERVIEW, ROLLUP = "triage.v2", "second.v2", "overview.v2", "rollup.v1"
 ANALYSIS, DRAFT, LOOK, BATCH, MERGE = "analysis.v4", "draft.v3", "look.v3", "batch.v3", "merge.v4"
 """The prompts in use; an analysis is kept under the name of the prompt that made it."""
-ASK = "ask.v1"
+ASK = "ask.v2"
 OF_DIGESTS = (TRIAGE, SECOND, ANALYSIS, DRAFT, LOOK, BATCH, MERGE, OVERVIEW, ROLLUP)
 """Those of which a digest is made."""
 PROMPTS = (*OF_DIGESTS, ASK)

@@ -536,18 +536,19 @@ def read_step(reply: Reply, find: Callable[[str, str, str], Proof | None], shown
     good: list[Statement] = []
     bad: list[str] = []
     for number, said in enumerate(answer.answer):
-        proof = find(said.source.strip("[] ").upper(), said.path.strip("` "), said.quote)
-        if problem := _said_problem(said, proof is not None, told, language):
+        found = [find(each.source.strip("[] ").upper(), each.path.strip("` "), each.quote) for each in said.proofs]
+        if problem := _said_problem(said, None not in found, told, language):
             bad.append(f"answer.{number}: {problem}")
-        elif proof is not None:
-            good.append(Statement(said.text, proof))
+        else:
+            first, *also = dict.fromkeys(filter(None, found))
+            good.append(Statement(said.text, first, tuple(also)))
     return StepTaken(tuple(answer.looks), tuple(good), tuple(bad), answer.unknown)
 
 
 def _said_problem(said: SaidReply, proven: bool, told: Collection[str], language: str) -> str:
     """What is wrong with a statement, empty for nothing."""
     if not proven:
-        return "the quote is not in that piece, or too short to prove anything."
+        return "a quote is not in the piece that it names, too short to prove anything, or longer than six lines."
     if _FOREIGN.search(said.text):
         return "it holds a link or a mention."
     if any(name.casefold() not in told for name in _NAME.findall(said.text)):

@@ -328,13 +328,34 @@ class WantedReply(BaseModel):
     until: Annotated[_Text, Field(max_length=40)] = ""
 
 
+MOST_SHOWN = 2
+"""Quotes beside the first of a statement of an answer."""
+
+
+class ShownReply(BaseModel):
+    """A quote, with the piece that it is from."""
+
+    source: Annotated[_Text, Field(max_length=20)]
+    path: Annotated[str, Field(max_length=1000)] = ""
+    quote: str
+
+
+_Shown = Annotated[list[ShownReply], _first(MOST_SHOWN), Field(max_length=MOST_SHOWN)]
+
+
 class SaidReply(BaseModel):
-    """A statement of an answer, with the piece that shows it and the words that do."""
+    """A statement of an answer, with the pieces that show it and the words that do."""
 
     text: Annotated[_Text, Field(min_length=1, max_length=500), AfterValidator(_ended)]
     source: Annotated[_Text, Field(max_length=20)]
     path: Annotated[str, Field(max_length=1000)] = ""
     quote: str
+    also: _Shown = []
+
+    @property
+    def proofs(self) -> tuple[ShownReply, ...]:
+        """All that shows it."""
+        return (ShownReply(source=self.source, path=self.path, quote=self.quote), *self.also)
 
 
 MOST_SAID, MOST_WANTED = 6, 4

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from bot.commits.files import FileKind, kind
 from bot.posts.labels import (
@@ -226,10 +227,14 @@ def knows(repository: Repository, paths: Sequence[str], commits: Sequence[Commit
 
 def researched(repository: Repository, found: Answered, texts: Texts) -> Answer:
     """What a model answered, each statement with its proof; or that it is not known. At last how that came about."""
-    lines: list[Line] = [sentence(texts, "not_known")] if not found.statements else []
+    is_open = found.unknown or not found.statements
+    lines: list[Line] = [sentence(texts, "not_known_but" if found.statements else "not_known")] if is_open else []
     begin, end = brackets(texts)
+    comma = Span(texts("branch.between"))
     for said in found.statements:
-        lines.append((Span(said.text + begin), *_proof(repository, said.proof, texts), Span(end)))
+        shown = [_proof(repository, each, texts) for each in (said.proof, *said.also)]
+        proofs = (span for each in shown for span in (comma, *each))
+        lines.append((Span(said.text + begin), *islice(proofs, 1, None), Span(end)))
     how = [by_label(found.by, texts), texts("asked.looked", n=found.pieces)]
     how += [texts("digest.dropped", n=found.dropped)] if found.dropped else []
     return (*lines, plain(" · ".join(how)))
@@ -239,9 +244,13 @@ def _proof(repository: Repository, proof: Proof, texts: Texts) -> Line:
     """Where a statement can be checked: the commit, the place in it, and the words there; or the release."""
     if proof.release:
         return (_release(repository, proof.release),)
+    if proof.note:
+        return (Span(one_line(proof.note, _QUOTE), code=True),)
     commit, evidence = proof.commit, proof.evidence
     if not (commit and evidence):
         return ()
+    if proof.tree:  # what was looked up there need not have to do with that commit
+        return evidence_line(repository, commit, evidence, texts)
     named = named_link(repository, commit)
     if not evidence.path:
         return (named, Span(" "), Span(one_line(evidence.quote, _QUOTE), code=True))

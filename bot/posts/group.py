@@ -143,7 +143,7 @@ def _news(group: Group, texts: Texts) -> list[str]:
     for title, why in group.failed[:_NAMED]:
         said.append(texts("group.failed", title=one_line(title, _WHY), reason=one_line(why, _WHY)))
     if more := len(group.failed) - _NAMED if len(group.failed) > _NAMED else 0:
-        said.append(texts("group.failed_more", n=more))
+        said.append(texts("group.failed_more", count=texts.count("more_repositories", more)))
     return said
 
 

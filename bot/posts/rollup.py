@@ -83,7 +83,7 @@ def _read_line(digest: Digest, entry: Entry, texts: Texts, telling: Collection[s
 def _themes(digest: Digest, texts: Texts) -> list[Line]:
     more = len(digest.themes) - _THEMES
     lines = [theme_line(digest, theme, texts) for theme in digest.themes[:_THEMES]]
-    return [*lines, *([plain(texts("rollup.more_themes", n=more))] if more > 0 else [])]
+    return [*lines, *([plain(texts("rollup.more_themes", count=texts.count("more_themes", more)))] if more > 0 else [])]
 
 
 def theme_line(digest: Digest, theme: Theme, texts: Texts) -> Line:

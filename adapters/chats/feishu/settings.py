@@ -24,12 +24,12 @@ class FeishuSettings(
     """An application's, and the custom bots."""
 
     feishu_app_id: str = Field("", description="App ID of a Feishu or Lark application (`cli_…`)")
-    feishu_app_secret: SecretStr = Field(SecretStr(""), description="its App Secret")
+    feishu_app_secret: SecretStr = Field(SecretStr(""), description="the application's App Secret")
     feishu_url: Annotated[str, AfterValidator(_origin)] = Field(
         "https://open.feishu.cn", description="`https://open.larksuite.com` for Lark"
     )
     feishu_mode: Literal["socket", "http"] = Field(
-        "socket", description="`http`: Feishu calls the bot at a public address instead of a long connection"
+        "socket", description="`http`: Feishu calls the bot at a public address; no long connection is used"
     )
     feishu_encrypt_key: SecretStr = Field(
         SecretStr(""), description="over HTTP: verifies that requests come from Feishu"
