@@ -1,6 +1,6 @@
-"""Other programs ask over the Model Context Protocol: the official SDK's server on standard input and output.
+"""Serves other programs over the Model Context Protocol: the official SDK's server on standard input and output.
 
-While it serves, the SDK keeps everything else that is printed away from standard output (mcp 2.3, `server/stdio.py`).
+While it serves, the SDK keeps anything else that is printed off standard output (mcp 2.3, `server/stdio.py`).
 """
 
 from collections.abc import Callable
@@ -35,30 +35,30 @@ _INSTRUCTIONS = (
 )
 
 
-def serve(agents: Agents, version: str, told: Callable[[DigestError], str]) -> None:
-    """Answer until the other side closes standard input; `told` is what a person is told of an expected failure."""
-    server(agents, version, told).run()
+def serve(agents: Agents, version: str, describe: Callable[[DigestError], str]) -> None:
+    """Answer until the other side closes standard input; `describe` returns the text of an expected error."""
+    server(agents, version, describe).run()
 
 
-def server(agents: Agents, version: str, told: Callable[[DigestError], str]) -> MCPServer:
+def server(agents: Agents, version: str, describe: Callable[[DigestError], str]) -> MCPServer:
     """The server with its tools, one for each method of `Agents`."""
     made = MCPServer(
         "commit-digest", title="Commit Digest", version=version, instructions=_INSTRUCTIONS, log_level="WARNING"
     )
     for name, description in _TOOLS.items():
-        tool = _kindly(getattr(agents, name), told)
+        tool = _kindly(getattr(agents, name), describe)
         made.add_tool(tool, name, description=description, annotations=_READS, structured_output=False)
     return made
 
 
-def _kindly(work: Callable[_P, str], told: Callable[[DigestError], str]) -> Callable[_P, str]:
-    """An expected failure is told to the other side as such."""
+def _kindly(work: Callable[_P, str], describe: Callable[[DigestError], str]) -> Callable[_P, str]:
+    """Raise an expected error as the SDK's, so that the other side sees its text."""
 
     @wraps(work)
     def kindly(*args: _P.args, **kwargs: _P.kwargs) -> str:
         try:
             return work(*args, **kwargs)
         except DigestError as error:
-            raise ToolError(told(error)) from None
+            raise ToolError(describe(error)) from None
 
     return kindly

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 def of_much() -> Iterator[None]:
     """What is imported meanwhile stays, and is not looked through for garbage: neither now nor as long as the bot runs.
 
-    With the thousands of modules of lark_oapi that is a third of the time.
+    With thousands of modules that is a third of the time.
     """
     gc.disable()
     try:

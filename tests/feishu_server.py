@@ -40,6 +40,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
+from adapters.chats.feishu.sdk import sdk
+
 __all__ = ["Time"]
 
 APP_ID, APP_SECRET, TENANT = "cli_test", "app-secret", "tenant_1"
@@ -1414,10 +1416,8 @@ def _cut(link: ServerConnection) -> None:
 
 
 def _frame() -> Any:
-    """An empty frame. Its module takes seconds to import, so that it is only where somebody connects."""
-    from lark_oapi.ws.pb.pbbp2_pb2 import Frame
-
-    return Frame()
+    """An empty frame."""
+    return sdk().ws.Frame()
 
 
 def _framed(method: int, headers: dict[str, str], payload: bytes) -> bytes:

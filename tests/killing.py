@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -21,7 +19,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+import forkserver
 from feishu_server import BOT, FeishuServer
+from forkserver import Process
 from github_server import GitHubServer
 from repositories import Builder, lines
 from service import ROOT, environment, feishu_settings, quiet_zone, slack_settings
@@ -252,9 +252,9 @@ class Morning:
         self._forgetting = forgetting
         self._keys: set[str] = set()
         self._threads: dict[Place, str] = {}
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[Process] = []
         self._roles: list[tuple[str, ...]] = [()] * (2 if racing else 1)
-        self._doing: dict[subprocess.Popen[bytes], tuple[str, ...]] = {}
+        self._doing: dict[Process, tuple[str, ...]] = {}
         self._room = room
         self.run = Run(seed)
 
@@ -330,7 +330,7 @@ class Morning:
             if not _in_a_send(store):
                 return self._ended(store)
             process.send_signal(signal.SIGSTOP)
-            os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            process.stopped()
             with suppress(StoreError):  # SQLite cannot be read where its writer stands amid a change of the log's index
                 if _in_a_send(store):
                     return True
@@ -353,8 +353,8 @@ class Morning:
             while len(self._processes) < len(self._roles):
                 doing = list(self._doing.values())
                 role = next(each for each in self._roles if doing.count(each) < self._roles.count(each))
-                command = [sys.executable, "-m", "bot", "run", *role]
-                process = subprocess.Popen(command, env=told, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+                words = ("-m", "bot", "run", *role)
+                process = forkserver.start(*words, env=told, cwd=ROOT, stdout=log, stderr=log)
                 self._processes.append(process)
                 self._doing[process] = role
 
@@ -378,7 +378,7 @@ class Morning:
         self._start()
         return store
 
-    def _remove(self, victim: subprocess.Popen[bytes]) -> None:
+    def _remove(self, victim: Process) -> None:
         self._processes.remove(victim)
         del self._doing[victim]
 

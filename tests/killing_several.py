@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -78,7 +77,7 @@ class SharedMorning(Morning):
                 return self._ended(store)
             self._signal(signal.SIGSTOP)
             for process in self._processes:
-                os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+                process.stopped()
             if _in_a_send(store):
                 return True
             self._signal(signal.SIGCONT)

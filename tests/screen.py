@@ -3,14 +3,14 @@
 import os
 import re
 import select
-import subprocess
-import sys
 from codecs import getincrementaldecoder
 from fcntl import ioctl
 from pathlib import Path
 from struct import pack
 from termios import TIOCSWINSZ
 from unicodedata import east_asian_width
+
+import forkserver
 
 _SEQUENCE = re.compile(
     r"\x1b\[(?P<private>\??)(?P<numbers>[\d;]*)(?P<name>[A-Za-z])|\x1b\](?:[^\x07\x1b]*)(?:\x07|\x1b\\)"
@@ -93,10 +93,9 @@ class Session:
         ioctl(theirs, TIOCSWINSZ, pack("HHHH", height, width, 0, 0))
         known = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "DIGEST_ZONE": "UTC", "TERM": "xterm-256color"}
         root = str(Path(__file__).parent.parent)
-        command = [sys.executable, "-m", "bot", *words]
         streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
         environment = {**known, "PYTHONPATH": root, **settings}
-        self.process = subprocess.Popen(command, cwd=cwd, env=environment, start_new_session=True, **streams)
+        self.process = forkserver.start("-m", "bot", *words, cwd=cwd, env=environment, **streams)
         os.close(theirs)
         self._decode = getincrementaldecoder("utf-8")().decode
 

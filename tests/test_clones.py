@@ -5,11 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import forkserver
 import pytest
 from git_server import GitServer
 from repositories import Builder, at, contract_history, git, releases_history
@@ -256,15 +255,12 @@ for _ in range(2):
 def test_processes_that_remove_each_others_clones_all_read_what_they_ask_for(server, history, tmp_path):
     shutil.copytree(history.path, server.folder / "other.git")
     urls = [server.url("app.git"), server.url("other.git")]
-    command = [sys.executable, "-c", READ, str(tmp_path / "clones")]
+    words = ("-c", READ, str(tmp_path / "clones"))
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    begun = [
-        subprocess.Popen([*command, *order], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for order in (urls, urls[::-1])
-    ]
-    for process in begun:
-        out, err = process.communicate(timeout=120)
-        assert (out.split(), err) == (["3"] * 4, "")
+    with ThreadPoolExecutor(2) as both:
+        begun = [both.submit(forkserver.run, *words, *order, env=env) for order in (urls, urls[::-1])]
+    for done in (each.result() for each in begun):
+        assert (done.stdout.split(), done.stderr) == (["3"] * 4, "")
     assert len(list((tmp_path / "clones").glob("*.git"))) <= 2
 
 

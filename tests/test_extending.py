@@ -13,6 +13,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import forkserver
 import pytest
 from answers import answer
 from model_server import ModelServer
@@ -50,15 +51,7 @@ class House:
     def run(self, *words: str, fails: bool = False, **settings: str) -> str:
         """What a command prints; `fails` says that it must end with an error, which is returned."""
         told = environment(self.folder, DIGEST_ZONE="UTC", PYTHONPATH=str(self.folder), **settings)
-        done = subprocess.run(
-            [sys.executable, "-m", "bot", *words],
-            cwd=self.folder,
-            env=told,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        done = forkserver.run("-m", "bot", *words, kind="libraries", cwd=self.folder, env=told)
         assert (done.returncode != 0) is fails, done.stderr
         return done.stderr if fails else done.stdout
 
@@ -115,9 +108,7 @@ def test_a_language_is_a_choice_of_the_form(bilingual):
         "print([i.choices for i in subscribe_form(s, True, Texts('fr')).inputs if i.name == 'lang'])"
     )
     told = environment(bilingual.folder, PYTHONPATH=str(bilingual.folder))
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=told, cwd=bilingual.folder, capture_output=True, text=True, check=True
-    )
+    done = forkserver.run("-c", code, kind="libraries", env=told, cwd=bilingual.folder)
     assert "('fr', 'Français')" in done.stdout
 
 

@@ -27,6 +27,8 @@ from feishu_server import APP_ID, APP_SECRET, BOT, USER, FeishuServer, Hook, Tim
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from adapters.chats.feishu.sdk import sdk
+
 IM = "/open-apis/im/v1"
 TOKEN = "/open-apis/auth/v3/tenant_access_token/internal"
 
@@ -1225,9 +1227,7 @@ def endpoint(server, app_id=APP_ID, secret=APP_SECRET):
 
 @pytest.fixture(scope="module")
 def frames():
-    from lark_oapi.ws.pb.pbbp2_pb2 import Frame
-
-    return Frame
+    return sdk().ws.Frame
 
 
 class Link:

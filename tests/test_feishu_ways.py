@@ -4,8 +4,6 @@ import asyncio
 import gc
 import json
 import socket
-import subprocess
-import sys
 import threading
 import time as real_time
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from dataclasses import replace
 from http.client import HTTPConnection
 
 import feishu_server
+import forkserver
 import pytest
 from click.testing import CliRunner
 from feishu_server import APP_ID, APP_SECRET, USER, VERIFICATION, Ack, FeishuServer, Time, signed
@@ -24,6 +23,7 @@ from adapters.chats.feishu import calls, transports
 from adapters.chats.feishu.calls import Api
 from adapters.chats.feishu.chat import FeishuChat, from_settings
 from adapters.chats.feishu.doctor import SCOPES
+from adapters.chats.feishu.sdk import sdk
 from adapters.chats.feishu.settings import FeishuSettings
 from adapters.chats.feishu.transports import Http, LongConnection
 from bot.cli import cli
@@ -132,8 +132,7 @@ def test_an_application_without_a_long_connection_is_told_at_once(server):
 
 
 def test_nothing_is_left_of_a_connection_and_another_can_follow_in_the_same_process(server, world):
-    from lark_oapi.ws import client
-
+    client = sdk().ws
     before = set(threading.enumerate())
     client.loop = imported = asyncio.new_event_loop()  # as importing it makes one
     for _ in range(3):
@@ -641,9 +640,7 @@ def test_http_without_a_key_can_post_but_not_listen():
 
 def digest(tmp_path, *words, **settings):
     """The real program as a process: its exit code, and all that it says."""
-    command = [sys.executable, "-m", "bot", *words]
-    told = environment(tmp_path, **settings)
-    done = subprocess.run(command, cwd=ROOT, env=told, capture_output=True, text=True, timeout=120, check=False)
+    done = forkserver.run("-m", "bot", *words, cwd=ROOT, env=environment(tmp_path, **settings))
     assert APP_SECRET not in done.stdout + done.stderr
     return done.returncode, done.stdout + done.stderr
 

@@ -4,13 +4,12 @@ import os
 import shutil
 import sqlite3
 import stat
-import subprocess
-import sys
 import threading
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import forkserver
 import pytest
 import typed
 from service import ROOT
@@ -135,9 +134,8 @@ def test_a_restore_is_refused_while_a_process_has_the_database_open(tmp_path, pa
         store.subscribe(DAILY)
     assert run(tmp_path, "backup", "kept.db").returncode == 0
     told = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path)], env=told, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
+    pipes = dict.fromkeys(("stdin", "stdout"), forkserver.PIPE)
+    with forkserver.start("-c", HOLD, str(path), env=told, **pipes) as other:
         assert other.stdout.readline() == "open\n"
         done = run(tmp_path, "restore", "kept.db")
         other.stdin.close()

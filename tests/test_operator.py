@@ -3,13 +3,12 @@
 import json
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import forkserver
 import pytest
 import typed
 import yaml
@@ -192,19 +191,17 @@ class Service:
         self.environment = environment(folder, **slack_settings(slack.url), DIGEST_SETTLE="0", GITHUB_URL=github.url)
 
     def start(self, *words):
-        command = [sys.executable, "-m", "bot", *words]
-        return subprocess.Popen(
-            command, env=self.environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        """The service as an operator starts it, with all its imports."""
+        pipes = dict.fromkeys(("stdout", "stderr"), forkserver.PIPE)
+        return forkserver.start("-m", "bot", *words, kind="anew", env=self.environment, cwd=ROOT, **pipes)
 
     def run(self, *words):
         """A command: `run` is a process of its own, what only looks or changes a row is not."""
         if words[0] != "run":
             done = typed.run(*words, **self.environment)
             return done.returncode, done.stdout, done.stderr
-        process = self.start(*words)
-        out, err = process.communicate(timeout=60)
-        return process.returncode, out, err
+        done = forkserver.run("-m", "bot", *words, env=self.environment, cwd=ROOT)
+        return done.returncode, done.stdout, done.stderr
 
 
 @pytest.fixture

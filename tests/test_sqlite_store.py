@@ -18,10 +18,12 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import forkserver
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from make import spend
+from service import ROOT
 from sqlite_utils import Database, Migrations
 from store_contract import DAILY, REPO, START, StoreContract, commit, digest, examples, planned, shas
 
@@ -559,9 +561,9 @@ for n in range(int(sys.argv[2]), 10_000):
 """
 
 
-def process(script: str, *arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", script, *map(str, arguments), str(Path(__file__).parent)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def process(script: str, *arguments: object) -> forkserver.Process:
+    words = ("-c", script, *map(str, arguments), str(Path(__file__).parent))
+    return forkserver.start(*words, env={"PYTHONPATH": str(ROOT)}, stdin=forkserver.PIPE, stdout=forkserver.PIPE)
 
 
 def test_processes_open_new_files_together_and_one_gets_the_lease_each_round(tmp_path: Path) -> None:
@@ -571,7 +573,9 @@ def test_processes_open_new_files_together_and_one_gets_the_lease_each_round(tmp
     for racer in racers:
         racer.stdin.write("go\n")
         racer.stdin.flush()
-    won = [int(number) for racer in racers for number in racer.communicate()[0].split()]
+    won = [int(number) for racer in racers for number in racer.stdout.read().split()]
+    for racer in racers:
+        racer.__exit__()
     assert [racer.returncode for racer in racers] == [0, 0, 0]
     assert sorted(won) == list(range(60))
 

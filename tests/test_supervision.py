@@ -13,6 +13,7 @@ import urllib.request
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+import forkserver
 import pytest
 from feishu_server import APP_SECRET, FeishuServer
 from repositories import Builder, lines
@@ -192,7 +193,7 @@ def digest_run(folder, **settings):
     told = environment(folder, DIGEST_ALLOW=str(folder / "*"), DIGEST_LOG="json", PYTHONPATH=str(ROOT), **settings)
     told |= {"DIGEST_RIGHTS": f"T1={folder}/*,feishu={folder}/*"}
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "bot", "run"], env=told, cwd=ROOT, stdout=log, stderr=log)
+        process = forkserver.start("-m", "bot", "run", env=told, cwd=ROOT, stdout=log, stderr=log)
     try:
         yield process
     finally:

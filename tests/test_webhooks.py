@@ -6,8 +6,6 @@ import json
 import logging
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time as real_time
 from collections import defaultdict
@@ -15,17 +13,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import feishu_checks
+import forkserver
 import pytest
 import slack_checks
 from feishu_server import FeishuServer, Hook
 from repositories import Builder, lines
 from samples import digest as sample
-from service import quiet_zone
+from service import ROOT, quiet_zone
 from serving import Handler, HttpServer
 from slack_server import Time
 from test_slack import DAYS, HELLO, words
 from test_worker import Time as Moving
-from typed import DIGEST, process, run
+from typed import process, run
 from world import World
 
 from adapters.chats import retry
@@ -760,7 +759,7 @@ def test_a_webhook_that_is_malformed_takes_no_other_digest_along(real, morning):
 def test_a_service_with_nothing_but_webhooks_runs_until_it_is_stopped(real, morning, tmp_path):
     told = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **morning}
     with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, *DIGEST[1:], "run"], env=told, stdout=log, stderr=log)
+        process = forkserver.start("-m", "bot", "run", env=told, cwd=ROOT, stdout=log, stderr=log)
     until = real_time.monotonic() + 60
     while not all(len(real.taken[kind]) == 2 for kind in PATHS):
         assert real_time.monotonic() < until, (tmp_path / "log").read_text()

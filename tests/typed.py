@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 
+import forkserver
 from click.testing import CliRunner
 from service import ROOT
 
 from bot.cli import cli
 
-DIGEST = [sys.executable, "-m", "bot"]
 ALWAYS = {"DIGEST_ZONE": "UTC"}
 
 
@@ -42,15 +40,5 @@ def process(*words: str, cwd: Path | None = None, stdin: str = "", **settings: s
     """A command as a real process, with nothing in its environment but `settings`."""
     told = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **ALWAYS, **settings}
     told["PYTHONPATH"] = str(ROOT)  # what these tests stand beside, installed or not
-    done = subprocess.run(
-        [*DIGEST, *words],
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        env=told,
-        cwd=cwd,
-        input=stdin,
-        timeout=60,
-        check=False,
-    )
+    done = forkserver.run("-m", "bot", *words, env=told, cwd=cwd, input=stdin, timeout=60)
     return Typed(done.returncode, done.stdout, done.stderr)

@@ -227,13 +227,13 @@ class FilePatch:
 class Window:
     """When a period ends, what time it is now, and since when dates count if they must.
 
-    `told` are the SHAs of what earlier versions reported, which went by dates and remembered no tip.
+    `reported` are the SHAs of what earlier versions reported, which went by dates and remembered no tip.
     """
 
     since: datetime
     until: datetime
     now: datetime
-    told: frozenset[str] = frozenset()
+    reported: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How Slack is reached: an app in one workspace or several, or incoming webhooks."""
+"""The settings of Slack: an app in one workspace or several, or incoming webhooks."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from bot.settings import LAST_PORT, Settings
 
 
 class SlackSettings(Settings, title="Slack: docs/slack.md shows how in five minutes, docs/webhooks.md without an app"):
-    """Besides the core's: the database holds the workspaces' tokens."""
+    """The settings of Slack, with the core's, since the database stores the workspaces' tokens."""
 
     slack_bot_token: SecretStr = Field(
         SecretStr(""), description="bot token of a Slack app (`xoxb-…`), for one workspace"
