@@ -10,6 +10,7 @@ from bot.commits import patch
 from bot.commits.patch import EvidenceIndex
 from bot.judgement import questions, replies, triage
 from bot.judgement.replies import Rejected
+from bot.texts import Texts
 from bot.values import (
     Analysis,
     Aspect,
@@ -447,7 +448,7 @@ def test_a_batch_corrects_too_and_the_parts_of_a_commit_do_not():
         reply({"commits": [{"sha": DAY[0].short, **one}]}), [(DAY[0], SEEN)], [EvidenceIndex(DAY[0], [PATCH])], "en"
     )
     assert made[sha(1)].correction.of(ROW).types == (ChangeType.REVERT,)
-    assert replies.joined([made[sha(1)]] * 2).correction.of(ROW) == ROW
+    assert replies.joined([made[sha(1)]] * 2, Texts("en")).correction.of(ROW) == ROW
 
 
 def test_who_corrects_a_row_sees_it_but_not_how_grave_it_is():

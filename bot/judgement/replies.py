@@ -40,6 +40,7 @@ from bot.judgement.shapes import (
 )
 from bot.judgement.triage import Judgement
 from bot.languages import LANGUAGES
+from bot.texts import Texts
 from bot.values import (
     Analysis,
     Commit,
@@ -399,11 +400,11 @@ def _risks(proven: Sequence[tuple[RiskReply, _Proof]]) -> tuple[Risk, ...]:
     return tuple(dict.fromkeys(Risk(r.text, first, r.mitigation, also) for r, (first, also) in proven))
 
 
-def joined(parts: Sequence[Analysis]) -> Analysis:
+def joined(parts: Sequence[Analysis], texts: Texts) -> Analysis:
     """One analysis out of those of a commit's parts, in their order, as long as one may be."""
     return replace(
         parts[0],
-        summary=" ".join(part.summary for part in parts),
+        summary=texts.sentences(*(part.summary for part in parts)),
         impact=tuple(i for part in parts for i in part.impact)[:8],
         insights=tuple(i for part in parts for i in part.insights)[:_MOST],
         risks=tuple(r for part in parts for r in part.risks)[:_MOST],
