@@ -1,4 +1,4 @@
-"""A metronome on APScheduler. It holds no schedule of its own: what is due is data in the store."""
+"""Periodic calls with APScheduler. It has no schedule of its own: what is due is data in the store."""
 
 import logging
 import threading
@@ -15,18 +15,18 @@ _log = logging.getLogger("digest.clock")
 
 
 class Clock:
-    """Calls works at a steady pace, each in a thread of its own and never twice at once."""
+    """Calls functions at fixed intervals, each in its own thread and never concurrently with itself."""
 
     def __init__(self) -> None:
-        # It warns of every tick that falls into a work which still runs, and logs its own start and end.
+        # It warns of every tick while the last call still runs, and logs its own start and end.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._stopped = threading.Event()
         self._scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(4)})
 
     def every(self, seconds: float, work: Callable[[], object], name: str) -> None:
-        """Call `work` at once and every so many seconds; one that raises is logged, and called again the next time.
+        """Call `work` at once and every so many seconds; an error is logged, and it is called again next time.
 
-        That something does not answer is said once, and again when it does.
+        That a service does not answer is logged once, and again when it does.
         """
         waits: list[str] = []
 
@@ -41,7 +41,7 @@ class Clock:
                     waits.append(error.key)
                     _log.warning("%s is waiting", name, extra={"fields": {"error": str(error)}})
             except Exception:
-                if not self._stopped.is_set():  # what it works with may be closed by then
+                if not self._stopped.is_set():  # the store may be closed by then
                     _log.exception("%s failed", name)
 
         self._scheduler.add_job(
@@ -51,14 +51,14 @@ class Clock:
             next_run_time=datetime.now(UTC),
             coalesce=True,
             max_instances=1,
-            misfire_grace_time=None,  # a tick that is late still counts: the default loses it after a second
+            misfire_grace_time=None,  # a late tick still counts: the default drops it after a second
         )
 
     def start(self) -> None:
-        """Begin to call."""
+        """Start the calls."""
         self._scheduler.start()
 
     def stop(self) -> None:
-        """Stop calling. Running work is not waited for, and may fail silently."""
+        """Stop the calls. Running ones are not waited for, and may fail silently."""
         self._stopped.set()
         self._scheduler.shutdown(wait=False)

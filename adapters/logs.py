@@ -1,6 +1,6 @@
-"""The log of a process: one event a line on standard error, as text or JSON, with no secret in it.
+"""The log of a process: one event per line on standard error, as text or JSON, without secrets.
 
-What is redacted is redacted by the formatter, so that it holds for every logger, a library's too.
+The formatter redacts, so that it applies to every logger, including those of libraries.
 """
 
 import json
@@ -21,8 +21,8 @@ from bot.settings import Settings
 _HIDDEN = "***"
 # The shapes of tokens: Slack's (docs.slack.dev/authentication/tokens), GitHub's
 # (github.blog/2021-04-05-behind-githubs-new-authentication-token-formats), OpenAI's, what follows `Bearer` (RFC 6750,
-# 2.1), and what stands before the host of an address (RFC 3986, 3.2.1). `sk-` is the end of many a word, so it counts
-# only at the start of one, or behind an escape sequence.
+# 2.1), and what is before the host of an address (RFC 3986, 3.2.1). `sk-` is the end of many words, so it counts only
+# at the start of one, or after an escape sequence.
 _SHAPES = re.compile(
     r"xox[a-z](?:\.xox[a-z])?-[\w-]+|xapp-[\w-]+|gh[opusr]_[\w.-]{8,}|github_pat_\w+"
     r"|(?:(?<![a-z0-9])|(?<=%[0-9a-f]{2})|(?<=\\[nrt]))sk-[\w-]{20,}"
@@ -31,7 +31,7 @@ _SHAPES = re.compile(
 )
 _PLAIN = re.compile(r"[^\s\"'=\\]+")
 _SHORTEST = 4
-"""A secret of fewer characters is none that anybody would set, and would black out the log."""
+"""A shorter setting is not a real secret, and would redact most of the log."""
 
 
 class Formatter(logging.Formatter):
@@ -53,12 +53,12 @@ class Formatter(logging.Formatter):
         if self._as_json:
             head = {"time": _iso(moment, "milliseconds"), "level": record.levelname, "logger": record.name}
             head["event"] = event
-            return json.dumps({**head, **fields, **head})  # a field takes the place of none of these
+            return json.dumps({**head, **fields, **head})  # fields cannot replace these
         said = [f"{name}={_quoted(str(value))}" for name, value in fields.items()]
         return " ".join([_iso(moment, "seconds"), record.levelname, record.name, _one_line(event), *said])
 
     def _value(self, value: object) -> object:
-        """A field fit to be logged: a number or a truth value as it is, anything else as text."""
+        """A field as logged: numbers and booleans unchanged, anything else as text."""
         text = str(value)
         redacted = self._redacted(text)
         exact = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
@@ -71,7 +71,7 @@ class Formatter(logging.Formatter):
 
 
 def _message(record: logging.LogRecord) -> str:
-    """What an event says. If its arguments do not fit, they are left out: `logging` would print them, secrets and all.
+    """The message of an event. If its arguments do not fit, they are left out: `logging` would print them with secrets.
 
     The library's answer to an error in a formatter is `Handler.handleError`, which writes message and arguments.
     """
@@ -82,7 +82,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _in_any_form(secret: str) -> str:
-    """A pattern for a secret: its characters as they are or percent-encoded, or all as JSON or Python escape them."""
+    """A pattern for a secret: its characters plain or percent-encoded, or all as JSON or Python escape them."""
     encoded = "".join(map(_character, secret))
     escaped = {json.dumps(secret)[1:-1], repr(secret)[1:-1], repr(f'"{secret}')[2:-1]}  # a quote may be escaped or not
     return "|".join([encoded, *map(re.escape, sorted(escaped - {secret}))])
@@ -98,17 +98,17 @@ def _iso(moment: datetime, timespec: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Text in which nothing is taken out, so that no secret is put together, and what does not show is escaped."""
+    """Text with invisible characters escaped, not removed, so that no secret is put together."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def _quoted(value: str) -> str:
-    """A value that cannot be taken for another field, or for another line."""
+    """A value, quoted so that it cannot be mistaken for another field or line."""
     return value if _PLAIN.fullmatch(value) and value.isprintable() else json.dumps(value)
 
 
 def secrets_of(settings: Settings) -> frozenset[str]:
-    """The values of all settings that are secret; of several that commas part, each, without the names before them."""
+    """The values of all secret settings; comma-separated ones separately, without the names before them."""
     values = (getattr(settings, name) for name in type(settings).model_fields)
     whole = [value.get_secret_value().strip() for value in values if isinstance(value, SecretStr)]
     parts = [part.strip() for secret in whole for part in secret.split(",")]
@@ -118,23 +118,23 @@ def secrets_of(settings: Settings) -> frozenset[str]:
 
 
 def _password(address: str) -> str:
-    """The password in an address, as it is before it is percent-encoded; empty where there is none."""
+    """The password in an address, percent-decoded; empty if there is none."""
     login, at, _ = address.partition("://")[2].rpartition("@")
     return unquote(login.partition(":")[2]) if at else ""
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """The one of this program."""
+    """The handler of this program."""
 
 
 _known: set[str] = set()
-"""Every secret that this process has read: where settings change, other parts go on with the earlier ones."""
+"""Every secret that this process has read: when settings change, other parts may still use earlier ones."""
 
 
 def configure(settings: Settings) -> None:
-    """Log to standard error as the settings say: the bot's own events from INFO on, libraries' from WARNING on.
+    """Configure the log on standard error: the bot's own events from INFO, libraries' from WARNING.
 
-    Safe to call again when settings are read again: earlier secrets stay hidden, and every line has a handler.
+    Safe to call again when settings are read again: earlier secrets stay redacted, and every line has a handler.
     """
     _known.update(secrets_of(settings))
     formatter = Formatter(frozenset(_known), settings.digest_log == "json")
@@ -149,7 +149,7 @@ def configure(settings: Settings) -> None:
 
 
 def catch() -> None:
-    """Log what nobody catches, in any thread, and Python's warnings: else they print lines of their own, unredacted."""
+    """Log uncaught errors of all threads, and Python's warnings: else they are printed unredacted."""
     log = logging.getLogger("digest")
 
     def uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

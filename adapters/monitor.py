@@ -20,12 +20,12 @@ _PREFIX = "commit_digest_"
 _Family = CounterMetricFamily | GaugeMetricFamily
 _FAMILIES: dict[str, type[_Family]] = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily}
 _TEXT = "text/plain; charset=utf-8"
-_LIMITS = Limits(body=10_000)  # none that is answered has any
+_LIMITS = Limits(body=10_000)  # valid requests have no body
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What a request is answered with."""
+    """The answer to a request."""
 
     status: HTTPStatus
     body: bytes
@@ -54,18 +54,18 @@ class Monitor:
 
     @property
     def port(self) -> int:
-        """The port that is listened on, once it is."""
+        """The port, once it is listened on."""
         return self._server.port
 
     def start(self) -> None:
-        """Serve from now on. Raises ConfigError where the port cannot be opened."""
+        """Start serving. Raises ConfigError if the port cannot be opened."""
         try:
             self._server.start()
         except OSError:
             raise ConfigError("monitor_port", port=self._server.port) from None
 
     def stop(self) -> None:
-        """Stop serving; responses in progress are waited for, a second at most."""
+        """Stop serving; wait at most a second for responses in progress."""
         self._server.stop()
 
     def _respond(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
@@ -101,7 +101,7 @@ class Monitor:
 
 
 class _Collected(Collector):
-    """Measures as Prometheus's client library takes them, read when they are asked for."""
+    """Metrics for Prometheus's client library, read at each request."""
 
     def __init__(self, measures: Callable[[], Iterable[Measure]]) -> None:
         self._measures = measures
@@ -112,7 +112,7 @@ class _Collected(Collector):
 
 
 def _family(measure: Measure) -> _Family:
-    """A measure with its samples, which all have the same labels. The library adds `_total` to a counter."""
+    """A measure with its samples, which have the same labels. The library adds `_total` to counters."""
     names = sorted({name for labels, _ in measure.samples for name in labels})
     family = _FAMILIES[measure.kind](_PREFIX + measure.name, measure.help, labels=names)
     for labels, value in measure.samples:
@@ -121,7 +121,7 @@ def _family(measure: Measure) -> _Family:
 
 
 def _plain(status: HTTPStatus, text: str = "") -> _Answer:
-    """A line of text, by default what the status means."""
+    """A line of text, by default the status's phrase."""
     return _Answer(status, f"{text or status.phrase}\n".encode())
 
 

@@ -1,7 +1,7 @@
 """Outgoing connections: one proxy, one set of certificates, and one error for each obstacle.
 
-Every client library reads some of the usual variables, each others and each in its own way, and some end the program
-over one that they cannot use. So none of them reads any: what the variables mean is decided here, and passed to each.
+Each client library reads some of the usual environment variables, in its own way, and some exit on one that they cannot
+use. So none of them reads any: the variables are interpreted here, and the result is passed to each.
 """
 
 import base64
@@ -33,11 +33,11 @@ _AROUND = ("no_proxy", "NO_PROXY")
 _SOCKS = {"socks", "socks4", "socks4a", "socks5", "socks5h"}
 _DEFAULT_PORT, _SOCKS_PORT = 80, 1080
 _PASSING = 500
-"""From this status on an answer of a proxy is about the moment (RFC 9110, 15.6)."""
+"""From this status on a proxy's error is temporary (RFC 9110, 15.6)."""
 
 
 class Proxy(NamedTuple):
-    """A proxy for HTTP, and the variable that names it; user and password are empty where it wants none."""
+    """An HTTP proxy, and the variable that names it; user and password are empty if it needs none."""
 
     variable: str
     host: str
@@ -45,22 +45,22 @@ class Proxy(NamedTuple):
     user: str = ""
     password: str = ""
     credentials: str = ""
-    """User and password as they stand in the address."""
+    """User and password as in the address."""
     scheme: str = "http"
 
     @property
     def url(self) -> str:
-        """Its address, with what it wants to know."""
+        """Its address, with credentials."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         before = f"{self.credentials}@" if self.credentials else ""
         return f"{self.scheme}://{before}{host}:{self.port}"
 
 
 def proxy_for(url: str, environ: Mapping[str, str] = os.environ, *, socks: bool = False) -> Proxy | None:
-    """The proxy through which `url` is reached, None where it is reached without.
+    """The proxy for `url`; None if it is reached directly.
 
-    This machine's own addresses are: a proxy would look for them on its own. Raises ConfigError for a variable that
-    names no proxy that can be used; one for SOCKS can where `socks` says so.
+    This machine's own addresses are: a proxy would look for them on its own machine. Raises ConfigError for a variable
+    without a usable proxy; SOCKS proxies are only usable if `socks`.
     """
     split = urlsplit(url)
     name, value = _first(_PROXIES[split.scheme in _SECURE], environ)
@@ -70,13 +70,13 @@ def proxy_for(url: str, environ: Mapping[str, str] = os.environ, *, socks: bool 
 
 
 def _first(names: tuple[str, ...], environ: Mapping[str, str]) -> tuple[str, str]:
-    """The first of some variables that is set, and what it says."""
+    """The first of some variables that is set, and its value."""
     said = ((name, unquoted(environ.get(name, ""))) for name in names)
     return next(((name, value) for name, value in said if value), ("", ""))
 
 
 def _parsed(name: str, value: str, socks: bool) -> Proxy:
-    """The proxy that a variable names. Raises ConfigError, without the value: there may be a password in it."""
+    """The proxy that a variable names. Raises ConfigError, without the value, which may contain a password."""
     try:
         split = urlsplit(value if "://" in value else f"http://{value}")
         usual = _SOCKS_PORT if split.scheme in _SOCKS else _DEFAULT_PORT
@@ -93,7 +93,7 @@ def _parsed(name: str, value: str, socks: bool) -> Proxy:
 
 
 def _is_around(split: SplitResult, listed: str) -> bool:
-    """Whether an address is reached around any proxy: this machine's own, or one that `NO_PROXY` lists."""
+    """Whether an address is reached without a proxy: this machine's own, or one that `NO_PROXY` lists."""
     host = (split.hostname or "").lower().rstrip(".")
     port = split.port or (443 if split.scheme in _SECURE else _DEFAULT_PORT)
     entries = (entry.lower() for entry in re.split(r"[\s,]+", listed) if entry)
@@ -106,7 +106,7 @@ def _is_here(host: str) -> bool:
 
 
 def _is_listed(host: str, port: int, entry: str) -> bool:
-    """Whether an entry of `NO_PROXY` means a host: `*`, a name and its subdomains, an address, a network."""
+    """Whether an entry of `NO_PROXY` matches a host: `*`, a name and its subdomains, an address, a network."""
     if entry == "*":
         return True
     if address := _address(host):
@@ -127,7 +127,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def tunnel(proxy: Proxy, url: str, seconds: float) -> socket.socket:
-    """A connection to the host of `url` through a proxy (RFC 9110, 9.3.6), in which TLS may begin. Raises OSError."""
+    """A connection to the host of `url` through a proxy (RFC 9110, 9.3.6), before TLS. Raises OSError."""
     said = f"{proxy.user}:{proxy.password}".encode()
     headers = {"Proxy-Authorization": f"Basic {base64.b64encode(said).decode()}"} if proxy.credentials else {}
     split = urlsplit(url)
@@ -147,7 +147,7 @@ _own: list[str] = []
 
 
 def trust(file: Path | None) -> None:
-    """Trust what the setting `DIGEST_CA_FILE` names, in all of this process, besides what is trusted anyway.
+    """Trust the certificates in the setting `DIGEST_CA_FILE`, in the whole process, in addition to the usual ones.
 
     Raises ConfigError for a file that cannot be used.
     """
@@ -157,12 +157,12 @@ def trust(file: Path | None) -> None:
         if file:
             context()
     except ConfigError:
-        _own[:] = before  # what is connected goes on as it was
+        _own[:] = before  # existing connections are not affected
         raise
 
 
 def _named(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The files and folders with certificates that are named, with what names each."""
+    """The files and folders with certificates in the settings and variables, with the name of each."""
     yield from ((SETTING, file) for file in _own)
     for name in (*_FILES, *_FOLDERS):
         for path in unquoted(environ.get(name, "")).split(os.pathsep if name in _FOLDERS else "\0"):
@@ -171,7 +171,7 @@ def _named(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def context(environ: Mapping[str, str] = os.environ) -> ssl.SSLContext:
-    """Whom a connection trusts: the machine's roots, Mozilla's, and whatever the setting and the usual variables name.
+    """The TLS context: the machine's roots, Mozilla's, and those in the setting and the usual variables.
 
     Raises ConfigError for a variable that names no certificates.
     """
@@ -179,7 +179,7 @@ def context(environ: Mapping[str, str] = os.environ) -> ssl.SSLContext:
 
 
 def _changed(path: str) -> int:
-    """When a file was last changed, so that a corrected one is read again."""
+    """The modification time of a file, so that a changed one is read again."""
     try:
         return Path(path).stat().st_mtime_ns
     except OSError:
@@ -193,7 +193,7 @@ def _context(named: tuple[tuple[str, str, int], ...]) -> ssl.SSLContext:
     for name, path, _ in named:
         try:
             made.load_verify_locations(**({"capath": path} if Path(path).is_dir() else {"cafile": path}))
-            Path(path).stat()  # a folder that is not there is taken without a word
+            Path(path).stat()  # a missing folder is accepted silently
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             problem = getattr(error, "strerror", None) if not isinstance(error, ssl.SSLError) else None
             raise ConfigError("certificates_unreadable", name=name, problem=problem or "no certificates") from None
@@ -201,7 +201,7 @@ def _context(named: tuple[tuple[str, str, int], ...]) -> ssl.SSLContext:
 
 
 def _plain() -> ssl.SSLContext:
-    """A context with the machine's roots. Those of macOS and Windows are in no file."""
+    """A context with the machine's roots, which on macOS and Windows are not in files."""
     if sys.platform in {"darwin", "win32"}:
         import truststore  # noqa: PLC0415
 
@@ -210,7 +210,7 @@ def _plain() -> ssl.SSLContext:
 
 
 def _compiled(made: ssl.SSLContext) -> ssl.SSLContext:
-    """A context with the roots at OpenSSL's own places: what `SSL_CERT_FILE` names comes besides, and is checked."""
+    """A context with the roots at OpenSSL's default places; what `SSL_CERT_FILE` names is added, and checked."""
     paths = ssl.get_default_verify_paths()
     file, folder = Path(paths.openssl_cafile), Path(paths.openssl_capath)
     if file.is_file() or folder.is_dir():
@@ -219,7 +219,7 @@ def _compiled(made: ssl.SSLContext) -> ssl.SSLContext:
 
 
 def bundle(environ: Mapping[str, str] = os.environ) -> bytes:
-    """The certificates of `context` as one file holds them; empty where nothing is named besides the machine's own.
+    """The certificates of `context` as the content of one file; empty if only the machine's own are trusted.
 
     Raises ConfigError.
     """
@@ -245,9 +245,9 @@ _NO_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
 
 def obstacle(error: BaseException, url: str) -> Unreachable | ConfigError | None:
-    """What lasts of what kept a client from reaching `url`: a certificate, a name, a proxy. None for what may pass.
+    """The permanent cause that kept a client from `url`: a certificate, a name, a proxy; None if it may be temporary.
 
-    `error` is the client's; what it was raised from and what it wraps is looked at too.
+    `error` is the client's; its causes and what it wraps are checked too.
     """
     host, chain = urlsplit(url).hostname or "", list(_chain(error))
     if known := next((each for each in chain if isinstance(each, Unreachable | ConfigError)), None):
@@ -262,7 +262,7 @@ def obstacle(error: BaseException, url: str) -> Unreachable | ConfigError | None
 
 
 def _blocked(chain: list[BaseException], proxy: Proxy, host: str) -> Unreachable | None:
-    """Why a proxy lets nobody through to a host; None where it did, or may do so later."""
+    """Why a proxy refuses connections to a host; None if it did not, or may accept them later."""
     for each in chain:
         named = "proxy" in type(each).__name__.lower() or "tunnel connection failed" in str(each).lower()
         if named and (found := _STATUS.search(str(each))):
@@ -274,19 +274,19 @@ def _blocked(chain: list[BaseException], proxy: Proxy, host: str) -> Unreachable
 
 
 def _is_absent(error: BaseException) -> TypeGuard[OSError]:
-    """Whether nobody is where a proxy should be; a name server that does not answer may do so later."""
+    """Whether there is no proxy at its address; a name server that does not answer may do so later."""
     return isinstance(error, ConnectionRefusedError) or (isinstance(error, socket.gaierror) and error.errno in _NO_NAME)
 
 
 def refusal(status: int, proxy: Proxy, host: str) -> Unreachable:
-    """What the answer of a proxy that lets nobody through means."""
+    """The error for a proxy's refusal, by its status."""
     if status == 407:
         return Unreachable("proxy_credentials", name=proxy.variable)
     return Unreachable("proxy_refused", name=proxy.variable, host=host, status=status)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and all that it was raised from, or wraps, each once."""
+    """An error with all its causes and what they wrap, without duplicates."""
     waiting, seen = [error], set[int]()
     while waiting:
         each = waiting.pop(0)

@@ -1,5 +1,4 @@
-"""Requests that stay with the host they were meant for: nothing here follows a redirect, which would take along what is
-in hand, a token in a header or a secret in an address."""
+"""Requests without redirects, which would send a token in a header, or a secret in an address, to another host."""
 
 from functools import lru_cache
 from http.client import HTTPResponse
@@ -12,7 +11,7 @@ from adapters import network
 
 class _Stay(HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
-        """Follow nothing: the redirect itself is the answer, as an HTTPError."""
+        """Do not follow: the redirect itself is the answer, as an HTTPError."""
 
 
 @lru_cache(8)
@@ -24,7 +23,7 @@ def _opener(proxy: str, context: SSLContext) -> OpenerDirector:
 def ask(request: Request, seconds: float) -> HTTPResponse:
     """The answer to `request`, within `seconds` for each wait.
 
-    Raises OSError, of which HTTPError is one; ConfigError and Unreachable where the network is not set up for it.
+    Raises OSError, including HTTPError; Unreachable, and ConfigError for wrong network settings.
     """
     url = request.full_url
     proxy = network.proxy_for(url)

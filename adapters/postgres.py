@@ -1,11 +1,12 @@
-"""A PostgreSQL server as DIGEST_DATABASE names it: connections, transactions that survive a cut, errors in our terms.
+"""The PostgreSQL server in DIGEST_DATABASE: connections, transactions that survive cut connections, errors as the
+bot's.
 
-Nothing lives in a session: no prepared statements, no `SET`, no lock beyond a transaction. So a pooler in transaction
-mode may sit in between (https://www.pgbouncer.org/features.html).
+Sessions have no state: no prepared statements, no `SET`, no locks beyond a transaction. So a pooler in transaction mode
+works (https://www.pgbouncer.org/features.html).
 
-A connection may be cut anywhere. Reads are repeated then. A transaction that was not yet committed has changed nothing,
-and is repeated too. If the answer to COMMIT is lost, another connection asks what became of the transaction by its
-number (`pg_xact_status`, https://www.postgresql.org/docs/current/functions-info.html), so that none is done twice.
+A connection may be cut anywhere. Then reads are repeated, and so are transactions that were not yet committed. If the
+answer to COMMIT is lost, another connection asks for the state of the transaction by its number (`pg_xact_status`,
+https://www.postgresql.org/docs/current/functions-info.html), so that none is done twice.
 """
 
 import logging
@@ -29,10 +30,10 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 Work = Callable[[Connection], T]
 
 CONNECTIONS = 10
-"""Most connections of one process: its threads use one for some milliseconds each."""
+"""The most connections of a process: its threads use one for a few milliseconds each."""
 _ATTEMPTS = 3
 _UNKNOWN = 5.0
-"""Seconds for which a server may still be busy with a COMMIT whose answer was lost."""
+"""Seconds for which a server may still be working on a COMMIT whose answer was lost."""
 _ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 """After how long a silent peer counts as gone (https://www.postgresql.org/docs/current/libpq-connect.html)."""
 
@@ -55,13 +56,13 @@ _REFUSED = (
     (re.compile("too many (?:clients|connections)|connection slots"), _CROWDED),
     (re.compile("permission denied for database"), "42501"),
 )
-"""Of a connection that is refused libpq tells a text and no SQLSTATE."""
+"""For a refused connection libpq has a text and no SQLSTATE."""
 _QUOTED = re.compile(r"(['\"]).*?\1")
 _SERIAL = (errors.SerializationFailure, errors.DeadlockDetected)
 
 
 class _CutError(Exception):
-    """The connection was cut, and nothing of the transaction was kept."""
+    """The connection was cut, and the transaction was not committed."""
 
 
 class Server:
@@ -70,7 +71,7 @@ class Server:
     def __init__(self, address: SecretStr, timeout: float = 10, clock: Callable[[], datetime] | None = None) -> None:
         """Connect once. `timeout` is how many seconds to wait for a connection; `clock` is this machine's.
 
-        Raises ConfigError where the address is none, StoreError, and Unavailable where the server does not answer.
+        Raises ConfigError for an invalid address, StoreError, and Unavailable if the server does not answer.
         """
         self._known = _parts(address)
         self.name = _shown(self._known)
@@ -79,9 +80,9 @@ class Server:
         self.clock = Clock(clock or _now)
         self._known |= {"connect_timeout": self._known.get("connect_timeout") or max(2, int(timeout))}
         self.options: dict[str, Any] = {**_ALIVE, **self._known, "prepare_threshold": None}
-        """How else a connection is made to it, which prepares nothing either."""
+        """The options for any other connection to it."""
         self._probe()
-        logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # what it says we say, with no host and no user
+        logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # we log it ourselves, without host and user
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             kwargs={**self.options, "autocommit": True},
             min_size=0,
@@ -93,16 +94,16 @@ class Server:
         )
 
     def read(self, work: Work[T]) -> T:
-        """What `work` reads with statements of their own, each of which sees what is committed by then."""
+        """The result of `work`, which reads with single statements; each sees what is committed by then."""
         return self._repeated(lambda: self._read(work))
 
     def write(self, work: Work[T]) -> T:
-        """What `work` makes of one transaction, all or nothing; it may be called again, and changes nothing else."""
+        """The result of `work` in one transaction; `work` may be called again, and must not change anything else."""
         return self._repeated(lambda: self._write(work))
 
     @contextmanager
     def transaction(self, begin: LiteralString) -> Iterator[Connection]:
-        """A transaction of many steps, which is not repeated where it is cut; `begin` begins it."""
+        """A transaction of many steps, which is not repeated if it is cut; `begin` starts it."""
         try:
             with self._translated(), self._connection() as db:
                 db.execute(begin)
@@ -110,14 +111,14 @@ class Server:
                     yield db
                     db.execute("COMMIT")
                 except BaseException:
-                    with suppress(psycopg.Error):  # the first error is the one to tell
+                    with suppress(psycopg.Error):  # the first error is the one to raise
                         db.execute("ROLLBACK")
                     raise
         except _CutError:
             raise Unavailable("postgres_down", server=self.name, problem="the connection was cut") from None
 
     def close(self) -> None:
-        """Let go of every connection; a later call raises StoreError."""
+        """Close all connections; a later call raises StoreError."""
         self._closed = True
         self._pool.close(timeout=0)
 
@@ -152,7 +153,7 @@ class Server:
         return made
 
     def _was_kept(self, number: str) -> bool:
-        """Whether a transaction was committed whose connection was cut. Raises Unavailable where nobody can tell."""
+        """Whether a transaction whose connection was cut was committed. Raises Unavailable if that is unknown."""
         deadline = time.monotonic() + _UNKNOWN
         while True:
             status = self._status(number)
@@ -163,7 +164,7 @@ class Server:
             time.sleep(0.05)
 
     def _status(self, number: str) -> str:
-        """What became of a transaction, empty where the connection that asks is cut too: that says nothing of it."""
+        """The state of a transaction; empty if this connection is cut too."""
         self._drop_broken()
         try:
             with self._connection() as db:
@@ -173,7 +174,7 @@ class Server:
         return str(status)
 
     def _drop_broken(self) -> None:
-        """Of a server that was restarted every connection is broken, not only the one that was just met."""
+        """Drop all broken connections: after a restart of the server, none of them works."""
         with suppress(psycopg.Error, PoolClosed):
             self._pool.check()
 
@@ -181,7 +182,7 @@ class Server:
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
-        """A connection. Raises _CutError where it is cut meanwhile, or where the server wants a transaction again."""
+        """A connection. Raises _CutError if it is cut meanwhile, or if the server asks to repeat a transaction."""
         db = self._taken()
         try:
             yield db
@@ -207,7 +208,7 @@ class Server:
             raise StoreError("database_closed", path=self.name) from None
 
     def _probe(self) -> None:
-        """Connect once, apart: the pool does not say why it cannot."""
+        """Connect once, outside the pool, which does not say why it cannot."""
         try:
             psycopg.connect(**self._known).close()
         except psycopg.Error as error:
@@ -216,7 +217,7 @@ class Server:
     # --- Errors ---
 
     def _refused(self, error: psycopg.Error) -> NoReturn:
-        """Raise what a failed connection means. Its text may hold what was taken for a host: none of it is told."""
+        """Raise the error for a failed connection, without its text, which may contain a mistaken host."""
         said = str(error)
         for pattern, state in _REFUSED:
             if pattern.search(said) and (known := self._known_error(state)):
@@ -232,7 +233,7 @@ class Server:
             if self._closed:
                 raise StoreError("database_closed", path=self.name) from None
             raise self._error_of(error) from error
-        except ValidationError as error:  # JSON that no version of this program wrote; its text may be anything
+        except ValidationError as error:  # JSON that no version of this program wrote; do not show its text
             raise StoreError("database_damaged", path=self.name) from error
 
     def _error_of(self, error: psycopg.Error) -> DigestError:
@@ -252,9 +253,9 @@ class Server:
 
 
 def _begun(db: Connection) -> str:
-    """Begin a transaction; its number. Both at once, so that it costs no way to the server more.
+    """Begin a transaction and return its number, in one round trip.
 
-    Whatever the server's default: what stands behind a lock sees what others did before they let go of it.
+    The isolation level is explicit: after waiting for a lock, statements see what others committed.
     """
     cursor = db.execute("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_current_xact_id()::text")
     cursor.nextset()
@@ -266,7 +267,7 @@ def _done(db: Connection, work: Work[T]) -> T:
     try:
         return work(db)
     except BaseException:
-        with suppress(psycopg.Error):  # the first error is the one to tell
+        with suppress(psycopg.Error):  # the first error is the one to raise
             db.execute("ROLLBACK")
         raise
 
@@ -275,19 +276,22 @@ def _done(db: Connection, work: Work[T]) -> T:
 
 
 def _parts(address: SecretStr) -> dict[str, Any]:
-    """What libpq reads in an address. Raises ConfigError, which shows nothing of it: all of it may be a password."""
+    """The parts of an address, as libpq parses it.
+
+    Raises ConfigError, without the address, which may contain a password.
+    """
     try:
         known: dict[str, Any] = dict(conninfo_to_dict(address.get_secret_value()))
     except psycopg.Error:
         known = {}
-    misread = "@" in f"{known.get('host', '')}{known.get('dbname', '')}"  # a part of a password that is not encoded
+    misread = "@" in f"{known.get('host', '')}{known.get('dbname', '')}"  # part of a password that is not encoded
     if not known or misread or not str(known.get("port", "0")).replace(",", "").isdigit():
         raise ConfigError("postgres_address")
     return known
 
 
 def _shown(known: dict[str, Any]) -> str:
-    """An address as it may be told: without its password, and without what stands behind a question mark."""
+    """An address that can be shown: without its password and its query."""
     user = f"{known['user']}@" if known.get("user") else ""
     port = f":{known['port']}" if known.get("port") else ""
     return f"postgresql://{user}{known.get('host', '')}{port}/{known.get('dbname', '')}"
@@ -301,14 +305,14 @@ def _now() -> datetime:
 
 
 class Clock:
-    """How far the server's clock is ahead of this machine's, so that every machine's leases expire by the same one.
+    """Tracks how far the server's clock is ahead, so that the leases of all machines expire by the same clock.
 
-    An estimate is kept until an answer contradicts it: an answer is from between the question and its arrival, so a
-    slow one says little (Cristian's algorithm).
+    An estimate is kept until an answer contradicts it: the answer's time is between request and arrival, so a slow one
+    says little (Cristian's algorithm).
     """
 
     _KEPT = 1.0
-    """Seconds for which an answer is not asked for again."""
+    """Seconds for which an answer is reused."""
 
     def __init__(self, local: Callable[[], datetime]) -> None:
         self._local = local
@@ -316,7 +320,7 @@ class Clock:
         self._asked = -self._KEPT
 
     def corrected(self, db: Connection, *times: datetime) -> tuple[datetime, ...]:
-        """Times of this machine's clock by the server's."""
+        """Convert times of this machine's clock to the server's."""
         if time.monotonic() - self._asked >= self._KEPT:
             self._ask(db)
         return tuple(moment + self._ahead for moment in times)

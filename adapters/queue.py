@@ -35,9 +35,9 @@ _PLAN = "plan"
 _AGAIN = 1.0
 """Seconds until a crew starts again."""
 _PAUSE, _LONGEST = 5, 1_800
-"""Seconds until a task is tried again that raised: twice as long each time, up to the longest."""
+"""Seconds until a failed task is retried: doubled each time, up to the longest."""
 _REMEMBERED = 24
-"""Hours for which it is remembered that a task was done."""
+"""Hours for which finished tasks are remembered."""
 _CONNECTIONS = 4
 
 _ADD: LiteralString = """
@@ -71,14 +71,14 @@ _log = logging.getLogger("digest.queue")
 
 
 class _AgainError(Exception):
-    """A task is to be done once more."""
+    """A task is to be repeated."""
 
     def __init__(self, again: Again) -> None:
         self.again = again
 
 
 class _Retry(BaseRetryStrategy):
-    """When a task is tried again."""
+    """Decides when a task is retried."""
 
     def get_retry_decision(self, *, exception: BaseException, job: jobs.Job) -> RetryDecision:
         if isinstance(exception, _AgainError):
@@ -87,11 +87,11 @@ class _Retry(BaseRetryStrategy):
 
 
 class _Connector(procrastinate.PsycopgConnector):
-    """Procrastinate's connections, which tell whether the server answers."""
+    """Procrastinate's connections, which report whether the server answers."""
 
-    def __init__(self, tell: Callable[[bool], None], **pool: Any) -> None:
+    def __init__(self, report: Callable[[bool], None], **pool: Any) -> None:
         super().__init__(**pool)
-        self._tell = tell
+        self._report = report
 
     @asynccontextmanager
     async def _watched(self) -> AsyncIterator[None]:
@@ -100,9 +100,9 @@ class _Connector(procrastinate.PsycopgConnector):
         except exceptions.UniqueViolation:
             raise
         except exceptions.ConnectorException:
-            self._tell(False)
+            self._report(False)
             raise
-        self._tell(True)
+        self._report(True)
 
     async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
         async with self._watched():
@@ -120,26 +120,26 @@ class _Connector(procrastinate.PsycopgConnector):
 
 
 class _Manager(JobManager):
-    """Procrastinate's manager, which ends and puts off only what still is the worker's that was given it."""
+    """Procrastinate's manager, which ends or postpones only tasks that still belong to its worker."""
 
     def __init__(self, connector: _Connector) -> None:
         super().__init__(connector)
-        self._in_hand: set[int] = set()
+        self._own: set[int] = set()
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> jobs.Job | None:
         job = await super().fetch_job(queues, worker_id)
-        self._in_hand |= {job.id} if job and job.id else set()
+        self._own |= {job.id} if job and job.id else set()
         return job
 
     async def strangers(self, worker_id: int) -> frozenset[int]:
         """The tasks that a worker is running according to the server, but not to our knowledge."""
         rows = await self.connector.execute_query_all_async(_GIVEN, worker_id=worker_id)
-        return frozenset(row["id"] for row in rows) - self._in_hand
+        return frozenset(row["id"] for row in rows) - self._own
 
     async def finish_job(self, job: jobs.Job, status: jobs.Status, delete_job: bool) -> None:
         own = {"job_id": job.id, "worker_id": job.worker_id}
         await self.connector.execute_query_async(_FINISH, status=status.value, delete_job=delete_job, **own)
-        self._in_hand.discard(job.id or 0)
+        self._own.discard(job.id or 0)
 
     async def retry_job(
         self,
@@ -151,14 +151,14 @@ class _Manager(JobManager):
     ) -> None:
         own = {"job_id": job.id, "worker_id": job.worker_id}
         await self.connector.execute_query_async(_RETRY, retry_at=retry_at, lock=lock, **own)
-        self._in_hand.discard(job.id or 0)
+        self._own.discard(job.id or 0)
 
 
 class ProcrastinateQueue(Queue):
     """A `bot.ports.Queue`. If a process is silent for `lease`, its tasks return to the queue."""
 
     def __init__(self, server: Server, lease: timedelta) -> None:
-        for name in ("procrastinate", "psycopg.pool"):  # what they say we say, with no arguments and no addresses
+        for name in ("procrastinate", "psycopg.pool"):  # we log it ourselves, without arguments and addresses
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self._server = server
         self._lease = lease.total_seconds()
@@ -206,7 +206,7 @@ class ProcrastinateQueue(Queue):
 
     def halt(self) -> None:
         if self._loop and not self._loop.is_closed():
-            with suppress(RuntimeError):  # it was just closed
+            with suppress(RuntimeError):  # it has just been closed
                 self._loop.call_soon_threadsafe(self._ended.set)
 
     def stop(self, seconds: float) -> None:
@@ -215,7 +215,7 @@ class ProcrastinateQueue(Queue):
             self._thread.join(seconds)
         numbers = [worker.worker_id for worker in self._workers if worker.worker_id]
         if numbers:
-            with suppress(DigestError):  # then they are silent from now on
+            with suppress(DigestError):  # then other processes notice their silence
                 self._server.write(
                     lambda db: db.execute("DELETE FROM procrastinate_workers WHERE id = ANY(%s)", (numbers,))
                 )
@@ -225,7 +225,7 @@ class ProcrastinateQueue(Queue):
         self._loop.set_exception_handler(_unheard)
         self._loop.set_default_executor(ThreadPoolExecutor(sum(crew.number for crew in crews) + 2, "task"))
         connector = _Connector(
-            self._tell,
+            self._report,
             kwargs=self._server.options,
             min_size=0,
             max_size=_CONNECTIONS,
@@ -249,7 +249,7 @@ class ProcrastinateQueue(Queue):
                 await connector.open_async()
                 opened = True
             except (OperationalError, exceptions.ConnectorException):
-                self._tell(False)
+                self._report(False)
                 await asyncio.sleep(_AGAIN)
 
     def _app(self, manager: _Manager, steps: Mapping[str, Work], every: Mapping[str, int]) -> procrastinate.App:
@@ -265,13 +265,13 @@ class ProcrastinateQueue(Queue):
         return app
 
     def _add_own(self, app: procrastinate.App) -> None:
-        """What keeps the queue itself in order."""
+        """Add the tasks that maintain the queue itself."""
 
         async def rescue(timestamp: int) -> None:  # noqa: ARG001  # as the engine calls it
             for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=self._lease):
                 try:
                     await app.job_manager.retry_job(job)
-                except exceptions.UniqueViolation:  # the same waits already
+                except exceptions.UniqueViolation:  # the same task waits already
                     await app.job_manager.finish_job(job, jobs.Status.FAILED, delete_job=True)
                 _log.warning("taken over", extra={"fields": {"step": job.task_name, "task": job.id}})
 
@@ -319,7 +319,7 @@ class ProcrastinateQueue(Queue):
         try:
             await worker.run()  # type: ignore[no-untyped-call]
         except exceptions.ConnectorException:
-            self._tell(False)
+            self._report(False)
         except Exception:
             _log.exception("the queue failed")
 
@@ -338,8 +338,8 @@ class ProcrastinateQueue(Queue):
             stalled_worker_timeout=self._lease,
         )
 
-    def _tell(self, answers: bool) -> None:
-        """Say once that the server does not answer, and that it does again."""
+    def _report(self, answers: bool) -> None:
+        """Log once that the server does not answer, and when it does again."""
         if not answers:
             for trouble in self._troubles.values():
                 trouble.set()
@@ -349,13 +349,13 @@ class ProcrastinateQueue(Queue):
 
 
 def _unheard(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """The result of a task that nobody waits for; trouble with the server was logged already."""
+    """Ignore errors of tasks that nothing waits for; trouble with the server was logged already."""
     if not isinstance(error := context.get("exception"), exceptions.ConnectorException):
         _log.error("the queue failed: %s", context.get("message"), exc_info=error)
 
 
 async def _kept_up(crew: Crew, worker: Worker) -> None:
-    """Let a crew take from the lanes that it has now."""
+    """Set the lanes from which a crew takes tasks."""
     queues = worker.queues
     assert isinstance(queues, list)
     while True:
@@ -384,7 +384,7 @@ def _done(name: str, work: Work, periodic: bool) -> Callable[..., None]:
 
 
 def _cron(seconds: int) -> str:
-    """Every so many seconds, or minutes, or once an hour."""
+    """A cron expression for every so many seconds or minutes, or once an hour."""
     if seconds < 60:
         return f"* * * * * */{seconds}"
     return f"*/{seconds // 60} * * * *" if seconds < 3_600 else "0 * * * *"
@@ -394,6 +394,6 @@ def _added(db: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     try:
         with db.transaction():
             db.execute(_ADD, (Jsonb(rows),))
-    except errors.UniqueViolation:  # somebody just added one of them
+    except errors.UniqueViolation:  # another process just added one of them
         for row in rows if len(rows) > 1 else ():
             _added(db, [row])

@@ -10,14 +10,14 @@ from adapters import network
 
 
 class Adapter(HTTPAdapter):
-    """Goes through the proxy, and trusts the certificates, that `adapters.network` names."""
+    """Uses the proxy and the certificates of `adapters.network`."""
 
     def init_poolmanager(self, *positional: Any, **named: Any) -> None:
-        """The connections that go straight to a host."""
+        """Direct connections to hosts."""
         super().init_poolmanager(*positional, **named, ssl_context=network.context())
 
     def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
-        """The connections that go through a proxy."""
+        """Connections through a proxy."""
         return super().proxy_manager_for(proxy, **named, ssl_context=network.context())
 
     def send(  # noqa: PLR0917  # the library's own
@@ -29,14 +29,14 @@ class Adapter(HTTPAdapter):
         cert: Any = None,
         proxies: Mapping[str, str] | None = None,  # noqa: ARG002  # what the library found
     ) -> requests.Response:
-        """One answer; the proxy is the one that `adapters.network` names, whatever the library found."""
+        """Send a request through the proxy of `adapters.network`, whatever the library found."""
         proxy = network.proxy_for(request.url or "")
         ours = {"http": proxy.url, "https": proxy.url} if proxy else {}
         return super().send(request, stream, timeout, verify, cert, ours)
 
 
 def equip(session: requests.Session, adapter: type[Adapter] = Adapter) -> requests.Session:
-    """`session`, which reads no variables any more. Raises ConfigError for one that names no certificates."""
+    """Make `session` ignore environment variables. Raises ConfigError for one that names no certificates."""
     session.trust_env = False
     for scheme in ("https://", "http://"):
         session.mount(scheme, adapter(max_retries=0))

@@ -1,8 +1,8 @@
-"""A WSGI application (PEP 3333) on a port of this machine, for whoever calls the bot: a platform, a probe.
+"""Serves a WSGI application (PEP 3333) on a port of this machine, for platforms and probes.
 
-Anybody may call. So a connection serves one request, which has to arrive, and its response to be read, in time. While
-all places are taken, the connection that waited longest is dropped. Rejections cost one log line, then a count once a
-minute.
+Anybody can call it. So a connection serves one request, which must arrive, and whose response must be read, in time.
+While all places are taken, the connection that has waited longest is dropped. Rejections are logged once, then as a
+count once a minute.
 """
 
 import ipaddress
@@ -30,20 +30,20 @@ from bot.errors import ConfigError
 
 _log = logging.getLogger("digest.web")
 _SILENT = logging.Logger("waitress.queue", logging.CRITICAL + 1)
-"""Takes a warning for every request that has to wait, of which a stranger can send any number."""
+"""Swallows a warning for every waiting request, of which a stranger can send any number."""
 
 _THREADS = 8
 _HEADERS = 32_000
-"""Bytes of a request before its body: platforms and what stands before us need some thousands."""
+"""Bytes of a request before its body: platforms and proxies need a few thousand."""
 _MEMORY = 64_000
-"""Bytes of a body that are kept in memory; the rest lies in a file meanwhile."""
+"""Bytes of a body that are kept in memory; the rest is in a temporary file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a caller may take: bytes of a request's body, places of all callers, and seconds to ask and to read.
+    """Limits for callers: bytes of a request's body, places for all callers, and seconds to send and to read.
 
-    `quiet` are the seconds between two lines of log about what was refused.
+    `quiet` are the seconds between two log lines about rejections.
     """
 
     body: int = 1_000_000
@@ -53,13 +53,13 @@ class Limits:
 
 
 LIMITS = Limits()
-"""What a platform's requests, of some kilobytes, never come near to."""
+"""Far above a platform's requests, which have a few kilobytes."""
 
 
 class WebServer:
-    """Serves an application in threads of its own.
+    """Serves an application in its own threads.
 
-    Port 0 is any free one, which `port` is once it is listened on.
+    Port 0 means any free one; `port` is the actual one once it is listened on.
     """
 
     def __init__(self, app: WSGIApplication, host: str, port: int, name: str, limits: Limits) -> None:
@@ -71,7 +71,7 @@ class WebServer:
         self._failed = _Counted("requests could not be answered", name, limits.quiet)
 
     def start(self) -> None:
-        """Serve from now on. Raises OSError where the port cannot be opened."""
+        """Start serving. Raises OSError if the port cannot be opened."""
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         opened = socket.create_server((self._host, self.port), family=family)
         self.port = opened.getsockname()[1]
@@ -80,7 +80,7 @@ class WebServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop serving; responses in progress are waited for, a second at most."""
+        """Stop serving; wait at most a second for responses in progress."""
         server = self._server
 
         def end() -> None:
@@ -89,12 +89,12 @@ class WebServer:
                 link.close()
 
         server.task_dispatcher.shutdown(timeout=1)
-        with suppress(OSError):  # that thread was awake, and has ended already
-            server.trigger.pull_trigger(end)  # in the server's own thread, which would trip over a socket that is gone
+        with suppress(OSError):  # the thread has already ended
+            server.trigger.pull_trigger(end)  # in the server's own thread, which would fail on a closed socket
         self._thread.join(1)
 
     def _respond(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        """The application's answer; a stranger cannot fill the log through it."""
+        """The application's answer, without letting strangers flood the log."""
 
         def started(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             if status.startswith("4"):
@@ -110,7 +110,7 @@ class WebServer:
 
 
 class _Counted:
-    """Something that callers can cause at will: the first is a line of log, what follows a count now and then."""
+    """Events that callers can cause at will: the first is logged, the following ones are counted."""
 
     def __init__(self, event: str, name: str, quiet: float) -> None:
         self._event, self._name, self._quiet = event, name, quiet
@@ -121,9 +121,9 @@ class _Counted:
         """Count one, and log the count if it is time."""
         with self._lock:
             self._count, self._latest = self._count + 1, what
-        self.tell(error)
+        self.report(error)
 
-    def tell(self, error: Exception | None = None) -> None:
+    def report(self, error: Exception | None = None) -> None:
         """Log how many there were since the last line, if it is time."""
         with self._lock:
             if not self._count or time.monotonic() < self._next:
@@ -134,10 +134,10 @@ class _Counted:
 
 
 class _Request(HTTPRequestParser):  # type: ignore[misc]  # waitress ships no types
-    """A request, the only one of its connection."""
+    """The only request of a connection."""
 
     def parse_header(self, header_plus: bytes) -> None:
-        """Read what comes before the body. Raises ParsingError, also for what waitress itself fails on."""
+        """Parse what comes before the body. Raises ParsingError, also where waitress itself would fail."""
         try:
             super().parse_header(header_plus)
         except ValueError:  # a number with thousands of digits, an address with half a bracket
@@ -146,10 +146,7 @@ class _Request(HTTPRequestParser):  # type: ignore[misc]  # waitress ships no ty
 
 
 class _Link(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
-    """A connection, and whether its request has arrived: it ends at `due` by the monotonic clock.
-
-    While it is being answered it never does.
-    """
+    """A connection; until its request is being answered, it is closed at `due`, in monotonic seconds."""
 
     parser_class = _Request
 
@@ -166,10 +163,10 @@ class _Link(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
         self.due = time.monotonic() + self.server.limits.seconds
 
     def handle_error(self) -> None:
-        """Close what waitress trips over, which would log where."""
+        """Close on errors in waitress, which would log a traceback."""
         self.end("a connection")
 
-    handle_expt = handle_error  # urgent data, which would be logged for as long as nobody reads it
+    handle_expt = handle_error  # urgent data, which would be logged until it is read
 
     def end(self, why: str) -> None:
         """Close without an answer."""
@@ -178,9 +175,10 @@ class _Link(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
 
 
 class _Server(TcpWSGIServer):  # type: ignore[misc]  # waitress ships no types
-    """Accepts connections, and ends those that take too long.
+    """Accepts connections, and closes those that take too long.
 
-    waitress's own limits are too coarse: it accepts nobody while its places are taken, and every byte buys more time.
+    waitress's own limits are too coarse: it accepts nothing while its places are taken, and every byte extends the
+    time.
     """
 
     channel_class = _Link
@@ -190,13 +188,13 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]  # waitress ships no types
         known = Adjustments(
             sockets=[opened],
             ident="",
-            asyncore_use_poll=True,  # select knows no file beyond 1024
-            log_socket_errors=False,  # with a traceback, for whoever hangs up
+            asyncore_use_poll=True,  # select supports no descriptors above 1024
+            log_socket_errors=False,  # it would log a traceback for each hang-up
             inbuf_overflow=_MEMORY,
             max_request_header_size=_HEADERS,
             max_request_body_size=limits.body,
         )
-        known.asyncore_loop_timeout = min(1.0, limits.seconds / 4)  # between two looks at who is late
+        known.asyncore_loop_timeout = min(1.0, limits.seconds / 4)  # between two checks for late ones
         tasks = ThreadedTaskDispatcher()
         tasks.queue_logger = _SILENT
         tasks.set_thread_count(_THREADS)
@@ -205,14 +203,14 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]  # waitress ships no types
 
     def readable(self) -> bool:
         """Whether another connection can be accepted; the server's thread asks at least once a second."""
-        self.refused.tell()
+        self.refused.report()
         now = time.monotonic()
         for link in [link for link in self.active_channels.values() if link.due < now]:
             link.end("too slow")
         return bool(self.accepting) and (self._room() or bool(self._waiting()))
 
     def handle_accept(self) -> None:
-        """Accept a connection, for which somebody may have to go."""
+        """Accept a connection, if necessary by closing another one."""
         if self._room() or self._make_room():
             super().handle_accept()
 
@@ -220,12 +218,12 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]  # waitress ships no types
         """The next connection, if there is one."""
         try:
             return super().accept()
-        except OSError:  # this process can open no more files
+        except OSError:  # this process cannot open more files
             self._make_room()
             return None
 
     def add_task(self, task: _Link) -> None:
-        """Answer a request that has arrived, which is our own time."""
+        """Answer a request that has arrived; from here on it is our time."""
         task.due, task.asked = math.inf, True
         super().add_task(task)
 
@@ -237,7 +235,7 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]  # waitress ships no types
         return [link for link in self.active_channels.values() if not link.asked]
 
     def _make_room(self) -> bool:
-        """End who waits longest, of those that hold most, and has nothing to be read; whether there is room now."""
+        """Close the longest waiting connection without unread data, of the callers with the most; return if one was."""
         waiting = _silent(self._waiting())
         held = Counter(_neighbours(link.addr[0]) for link in waiting)
         if waiting:
@@ -246,7 +244,7 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]  # waitress ships no types
 
 
 def _silent(links: list[_Link]) -> list[_Link]:
-    """Those of which nothing has come that was not read yet: in a rush a request may lie there for a moment."""
+    """The connections without unread data: under load a request may be unread for a moment."""
     polled = select.poll()
     for link in links:
         polled.register(link._fileno, select.POLLIN)
@@ -255,16 +253,16 @@ def _silent(links: list[_Link]) -> list[_Link]:
 
 
 def _neighbours(address: str) -> str:
-    """The address of a caller; of IPv6 the network, of which one caller has a whole one (RFC 6177)."""
+    """The address of a caller; for IPv6 the network, since one caller has a whole one (RFC 6177)."""
     if ":" not in address:
         return address
     return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
 
 
 class WebTransport:
-    """A way in that a platform calls: an application that is served until it is stopped.
+    """A connection that a platform opens: an application that is served until it is stopped.
 
-    `port` is the one that is listened on, once it is; `name` is the thread's, `setting` chooses the port.
+    `port` is the actual one, once it is listened on; `name` is the thread's; `setting` is the port's setting.
     """
 
     def __init__(self, host: str, port: int, name: str, setting: str, limits: Limits = LIMITS) -> None:
@@ -275,7 +273,7 @@ class WebTransport:
         self.listening = threading.Event()
 
     def serve(self, app: WSGIApplication) -> None:
-        """Serve `app` until `stop` is called. Raises ConfigError where the port cannot be opened."""
+        """Serve `app` until `stop` is called. Raises ConfigError if the port cannot be opened."""
         server = WebServer(app, self._host, self.port, self._name, self._limits)
         try:
             server.start()

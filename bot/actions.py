@@ -76,7 +76,7 @@ def ask(typed: Sequence[str], repo: str, to: str, *, as_json: bool) -> None:
     command = WORDS.get(next(iter(words(line)), "").lower())
     about_place, files = command is not None and command.about_place, command is not None and command.files
     with parts.program() as program:
-        # A webhook that is set up no more can still be unfollowed.
+        # A webhook that is no longer configured can still be unfollowed.
         known = not about_place or (command and command.begins) or False
         chat, place = parts.chat(program.settings, to, known=known, rates=program.chats.rates, learned=program.store)
         if files and parts.is_webhook(place.chat):
@@ -139,11 +139,11 @@ def report(named: Sequence[str], day: str, form: str, output: Path | None, *, la
 # --- Running ---------------------------------------------------------------------------------
 
 _DAY = 86_400
-"""Seconds between two looks at what is kept for too long."""
+"""Seconds between two cleanups of old data."""
 _CHANGED = 60
-"""Seconds between two looks at whether the settings of a chat were changed."""
+"""Seconds between two checks for changed settings of a chat."""
 _PATIENCE = 8.0
-"""Seconds that a message which is just being sent is waited for: service managers kill after ten."""
+"""Seconds to wait for a message that is being sent: service managers kill after ten."""
 
 
 def run(once: bool, only: Sequence[str]) -> None:
@@ -186,7 +186,7 @@ def _deliver(begun: list[Worker | Queued], roles: Collection[str]) -> None:
         if set(roles) != set(ROLES) and not program.queue:
             raise UsageError("roles_need_server")
         sys.setswitchinterval(0.001)  # an acknowledgement waits for the thread that builds a digest at every step
-        supervisor, worker = parts.supervisor(program, roles), program.hands(roles)
+        supervisor, worker = parts.supervisor(program, roles), program.runner(roles)
         parts.introduce(program, roles)
         supervisor.prepare()
         deadline: list[float] = []
@@ -214,7 +214,7 @@ def _leave(code: int) -> None:
     """End at once: what a thread is still building would only be thrown away, and made again by the next process."""
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # nobody may be reading any more
+        with suppress(OSError, ValueError):  # the output may be closed
             stream.flush()
     os._exit(code)
 
@@ -272,7 +272,7 @@ def import_(file: Path) -> None:
 
 
 def _yaml(file: Path) -> object:
-    """What a YAML file holds. Raises UsageError."""
+    """The content of a YAML file. Raises UsageError."""
     import yaml
 
     try:
@@ -285,7 +285,7 @@ def _yaml(file: Path) -> object:
 
 @_kindly
 def doctor(what: str | None, channel: str) -> None:
-    """Look at how the bot, or only one chat, is set up."""
+    """Check the setup of the bot, or of only one chat."""
     failed, texts = False, Texts(load(Settings).digest_language)
     for finding in parts.findings(what, channel):
         failed |= finding.verdict is Verdict.FAILED
@@ -300,7 +300,7 @@ def doctor(what: str | None, channel: str) -> None:
 
 @_kindly
 def backup(file: Path) -> None:
-    """Copy the database, whatever is being written."""
+    """Copy the database, even while it is being written."""
     with parts.program() as program:
         size = program.store.back_up(file.absolute())
         click.echo(program.texts("keeping.backed_up", path=file, size=_megabytes(size)))
@@ -308,7 +308,7 @@ def backup(file: Path) -> None:
 
 @_kindly
 def restore(file: Path) -> None:
-    """Put a backup in the place of the database."""
+    """Replace the database by a backup."""
     database, aside = parts.restore(file)
     texts = _texts()
     click.echo(texts("keeping.restored", path=database))
@@ -342,7 +342,7 @@ def _megabytes(size: int) -> str:
 
 @_kindly
 def db(*, as_json: bool) -> None:
-    """Show where the database is, how large, and what is in it."""
+    """Show where the database is, its size and its contents."""
     with parts.program() as program:
         path, counts = program.store.name, program.store.counts()
         if as_json:

@@ -90,7 +90,7 @@ class App:
         self.clock_ahead: timedelta | None = None
         """How far this machine's clock is ahead of the chats', where that is too far."""
 
-    def tell_clock(self, ahead: timedelta | None) -> None:
+    def report_clock(self, ahead: timedelta | None) -> None:
         """Store what is wrong with the clock, for status reports."""
         self.clock_ahead = ahead
 

@@ -24,11 +24,11 @@ _HELP = """What changed in a repository, what matters, and why.
   digest yesterday owner/repo         another repository: on GitHub, a path, or a URL
   digest 6344 | 9a93eb7               one commit in depth: a pull request or a SHA
   digest search WORDS                 search the commits of earlier digests
-  digest subscribe owner/repo         follow a repository; then digest shows its last digest
+  digest subscribe owner/repo         follow a repository; digest alone then shows its last digest
   digest help                         everything you can ask, here and in a chat
 
-Settings come from the environment or a .env file. Without any, rules write the digest: no account, no network. Set
-OPENAI_MODEL to use a language model, and GITHUB_TOKEN for GitHub.
+Settings come from the environment or from ~/.config/commit-digest/.env. Without any, rules write the digest: no
+account, no network. Set OPENAI_MODEL to use a language model, and GITHUB_TOKEN for GitHub.
 """
 
 
@@ -104,7 +104,7 @@ class _Grammar(click.Group):
 
 _LANG = click.option("--lang", type=_Known(_languages, _language), help="language  [default: DIGEST_LANGUAGE]")
 _ZONE = click.option("--zone", default="", help="IANA time zone of the days  [default: DIGEST_ZONE]")
-_REPO = click.option("--repo", default="", help="the repository, if the line names none")
+_REPO = click.option("--repo", default="", help="the repository to use if a request names none")
 
 
 @click.group(
@@ -147,7 +147,10 @@ def chat(repo: str) -> None:
 @cli.command()
 @_REPO
 def mcp(repo: str) -> None:
-    """Answer agents over the Model Context Protocol (stdio), read-only."""
+    """Answer agents over MCP (Model Context Protocol), read-only.
+
+    It reads standard input and writes to standard output.
+    """
     _actions().mcp(repo)
 
 
@@ -174,7 +177,7 @@ def run(once: bool, only: tuple[str, ...]) -> None:
 )
 @_LANG
 @_ZONE
-@click.option("--format", "form", type=_Known(_formats), default="md", show_default=True)
+@click.option("--format", "form", type=_Known(_formats), default="md", show_default=True, help="file format")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="write to this file")
 def report(repos: tuple[str, ...], day: str, lang: str | None, zone: str, form: str, output: Path | None) -> None:
     """Write the full report of one or more repositories."""
@@ -183,11 +186,11 @@ def report(repos: tuple[str, ...], day: str, lang: str | None, zone: str, form: 
 
 @cli.command()
 @click.option("--failed", is_flag=True, help="only those that were given up")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1_000))
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1_000), help="how many to list")
 def deliveries(failed: bool, limit: int) -> None:
     """List recent deliveries.
 
-    What was posted where, what is waiting, and why something was not posted.
+    Shows what was posted where, what is waiting, and why something was not posted.
     """
     _actions().deliveries(limit, failed=failed)
 
@@ -244,7 +247,7 @@ def doctor(what: str | None, channel: str) -> None:
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="print as JSON")
 def db(as_json: bool) -> None:
-    """Show where the database is, how large it is, and what is in it."""
+    """Show the database's path, size and contents."""
     _actions().db(as_json=as_json)
 
 

@@ -1,7 +1,7 @@
-"""How a schedule is written: crontab expressions, and the times and days that people type instead. Pure.
+"""Parses schedules: crontab expressions, and the times and days that people type instead. Pure.
 
-A text is read to its end. It means what it says or is refused by the word that cannot be read; what is returned is
-spelt in one way, which every reader of crontab expressions reads alike.
+A text must be valid as a whole; else the error names the word that is not. The result has one form, which all parsers
+of crontab expressions read alike.
 """
 
 import re
@@ -37,14 +37,14 @@ _FIELDS = {
     "day": rf"{_NUMBERS}|last",
     "month": rf"{_NUMBERS}|[a-z]{{3}}(-[a-z]{{3}})?",
 }
-"""What stands between the commas of a field, by the library's name for it: it does not look at what is behind."""
+"""The items of a field, by the library's name for it; the library ignores trailing text."""
 
 
 def expression(text: str) -> str:
-    """A crontab expression as it is kept, its days of the week by name.
+    """A crontab expression as it is stored, with days of the week by name.
 
-    Raises UsageError with what cannot be read, and for days of the month together with days of the week: crontab means
-    either of them, which the library cannot, and a reader seldom expects.
+    Raises UsageError for what cannot be parsed, and for days of the month together with days of the week: crontab means
+    either of them, which the library does not support and people rarely expect.
     """
     fields = _plain(text).lower().split()
     fields = _MACROS.get(" ".join(fields), " ".join(fields)).split()
@@ -70,12 +70,12 @@ def _field(name: str, text: str) -> str:
 
 
 def at(schedule: str, text: str) -> str:
-    """A schedule at another time of day, on the days it has. Raises UsageError."""
+    """A schedule with another time of day and the same days. Raises UsageError."""
     return " ".join([time_of_day(text), *schedule.split()[2:]])
 
 
 def on(schedule: str, text: str) -> str:
-    """A schedule on other days of the week, at the times it has. Raises UsageError."""
+    """A schedule with other days of the week and the same times. Raises UsageError."""
     return " ".join([*schedule.split()[:2], "* *", days(text)])
 
 
@@ -131,7 +131,7 @@ def is_time(word: str) -> bool:
 
 
 def goes_on_time(word: str) -> bool:
-    """Whether a word can only go on with a time of day: `9 am`."""
+    """Whether a word can only continue a time of day: `9 am`."""
     return bool(_HALF.fullmatch(word))
 
 

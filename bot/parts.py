@@ -1,4 +1,4 @@
-"""The one place where the real parts are joined. A part that a command does not need is not imported for it."""
+"""The only place where the real parts are joined. Parts that a command does not need are not imported."""
 
 import logging
 import sys
@@ -72,7 +72,7 @@ _DISTRIBUTION = "commit-digest"
 
 
 class AllSettings(OpenAISettings, FeishuSettings, SlackSettings, GitHubSettings, GitSettings):
-    """Every setting: the core's, then each adapter's, from the last base to the first."""
+    """All settings: the core's, then each adapter's, from the last base to the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +86,11 @@ class Program:
     chats: "Chats"
     progress: Progress
     queue: Queue | None
-    """What several processes do together; None where the store is a file."""
+    """The queue that several processes share; None if the store is a file."""
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Progress is shown from the beginning: a clone may take a while before any digest is begun."""
+        """Show progress from the beginning: a clone may take a while before a digest is started."""
         self.progress.collecting("")
         try:
             yield
@@ -103,7 +103,7 @@ class Program:
         return Texts(self.settings.digest_language)
 
     def in_terminal(self, repo: str = "", shown_in: str = terminal.NAME) -> Interpreter:
-        """Answers the operator; `repo`, or else the checkout we are in, is meant where a line names none.
+        """The interpreter for the operator; `repo`, or else the current checkout, is the default repository.
 
         `shown_in` is the chat whose readers see the answer.
         """
@@ -120,7 +120,7 @@ class Program:
         )
 
     def in_chats(self) -> Interpreter:
-        """Answers in channels, which follow what they say and not what the operator works in."""
+        """The interpreter for channels, in which the operator's current folder means nothing."""
         return self._interpreter({"check_place": lambda place: self.chats.get(place.chat).check(place)})
 
     def _interpreter(self, typing: Mapping[str, Any], **asked: str) -> Interpreter:
@@ -130,16 +130,16 @@ class Program:
         return Interpreter(Services(self.app, store, store, store, store, store, self.bill, defaults, **typing))
 
     def host(self, interpreter: Interpreter, chat: Chat) -> Host:
-        """Who listens to a chat."""
+        """The listener for a chat."""
         store = self.store
         return Host(interpreter, chat, subscriptions=store, ledger=store, leases=store, clock=self.app.clock)
 
     def worker(self) -> Worker:
-        """Who delivers with threads of this process alone."""
+        """The worker that delivers in threads of this process only."""
         return Worker(self._steps())
 
-    def hands(self, roles: Collection[str]) -> Worker | Queued:
-        """Who delivers: with others at a queue, where there is one."""
+    def runner(self, roles: Collection[str]) -> Worker | Queued:
+        """What delivers in this process: with other processes through a queue, if there is one."""
         if not self.queue:
             return self.worker()
         return Queued(self._steps(), self.queue, roles)
@@ -151,7 +151,7 @@ class Program:
 
 
 def read() -> AllSettings:
-    """The settings, after which this process trusts whom they name. Raises ConfigError."""
+    """Read the settings; from then on this process trusts their certificates. Raises ConfigError."""
     settings = load(AllSettings)
     network.trust(settings.digest_ca_file)
     return settings
@@ -161,17 +161,17 @@ def read() -> AllSettings:
 def program(
     lang: str | None = None, zone: str = "", *, strangers: bool = False, patient: bool = False
 ) -> Iterator[Program]:
-    """The program, closed at the end; `lang` and `zone` come before the settings'. Raises DigestError.
+    """The program, closed at the end; `lang` and `zone` override the settings. Raises DigestError.
 
-    With `strangers` others than the operator name repositories: not every host is then reached. `patient` waits for a
-    database server that does not answer.
+    `strangers` means that people other than the operator name repositories: then not every host is contacted. `patient`
+    means waiting for a database server that does not answer.
     """
     asked = {"digest_language": lang, "digest_zone": zone and zone_named(zone)}
     settings = read().model_copy(update={name: value for name, value in asked.items() if value})
     store = _awaited(settings) if patient else stored(settings)
     store.count_in(settings.digest_clones / "counts")
     try:
-        # Who serves strangers tells a log how it goes, or nobody.
+        # A service logs its progress, or shows none.
         drawn = sys.stderr.isatty() and not strangers
         yield _joined(settings, store, terminal.DrawnProgress() if drawn else Progress(), strangers)
     finally:
@@ -179,7 +179,7 @@ def program(
 
 
 def stored(settings: AllSettings) -> Store:
-    """Where all is kept: an SQLite file, or a PostgreSQL database. Raises ConfigError, StoreError, Unavailable."""
+    """The store: an SQLite file, or a PostgreSQL database. Raises ConfigError, StoreError, Unavailable."""
     if isinstance(settings.digest_database, Path):
         return sqlite.from_settings(settings)
     try:
@@ -190,11 +190,11 @@ def stored(settings: AllSettings) -> Store:
 
 
 _SERVER = 5.0
-"""Seconds between two looks whether a database server answers."""
+"""Seconds between two checks whether a database server answers."""
 
 
 def _awaited(settings: AllSettings) -> Store:
-    """The same, once its server answers; that one is waited for is said when it begins and when it ends."""
+    """The store, once its server answers; the start and the end of waiting are logged."""
     waited = False
     while True:
         try:
@@ -250,7 +250,7 @@ def _joined(settings: AllSettings, store: Store, progress: Progress, strangers: 
 
 
 def _shared(settings: AllSettings, store: Store) -> tuple[Queue | None, Rates | None, Slots | None]:
-    """What several processes share beyond the store: nothing, where that is a file."""
+    """What several processes share besides the store: nothing if that is a file."""
     if isinstance(settings.digest_database, Path):
         return None, None, None
     from adapters.queue import ProcrastinateQueue
@@ -263,12 +263,12 @@ def _shared(settings: AllSettings, store: Store) -> tuple[Queue | None, Rates | 
 
 
 def _rights(settings: AllSettings) -> Rights:
-    """Who may see what. Where people can install the app themselves, a list without a channel is no right."""
+    """The rights. If people can install the app themselves, `allow` gives no rights."""
     return Rights(settings.digest_allow, granted(settings.digest_rights), inherits=not settings.slack_client_id)
 
 
 def _depth(settings: OpenAISettings, bill: Bill) -> Depth:
-    """The depth that is set; else what a new installation has, and an old one had."""
+    """The depth in the settings; else the default of a new installation, or what an old one had."""
     if settings.openai_depth:
         return Depth(settings.openai_depth)
     old = any(spent.purpose in EARLIER for spent in bill.since(EPOCH))
@@ -292,7 +292,7 @@ def _hosts(settings: AllSettings) -> hosts.Hosts:
 
 
 def _named(settings: AllSettings, store: Store) -> Callable[[str], bool]:
-    """Whether the operator named a host: in the settings, or by what they follow in their own terminal."""
+    """Whether the operator named a host: in the settings, or by what they follow in their terminal."""
     listed = (*settings.digest_allow, *(right.pattern for right in granted(settings.digest_rights)))
     given = addresses.hosts_of((settings.digest_repo, *listed, settings.github_url))
     known = given | {place.partition(":")[0] for place in hosts.named(settings.digest_hosts)}
@@ -305,9 +305,9 @@ def _named(settings: AllSettings, store: Store) -> Callable[[str], bool]:
 
 
 def _sources(settings: AllSettings, named: Callable[[str], bool] | None) -> Callable[[str], CommitSource]:
-    """The source of a repository by its name: `owner/name` is GitHub's, a path or a URL is git's.
+    """The source of a repository by its name: `owner/name` is on GitHub, a path or a URL is read with git.
 
-    `named` says which hosts the operator named, None that nobody else asks.
+    `named` says whether the operator named a host; None if only the operator asks.
     """
 
     @cache
@@ -324,7 +324,7 @@ def _sources(settings: AllSettings, named: Callable[[str], bool] | None) -> Call
 
 
 def serve_agents(made: Program, repo: str) -> None:
-    """Answer other programs with the operator's rights, until they have done. Raises ConfigError."""
+    """Answer other programs with the operator's rights, until they close the connection. Raises ConfigError."""
     try:
         from adapters import mcp
     except ImportError:
@@ -342,21 +342,21 @@ _CHATS: dict[str, tuple[str, Callable[[AllSettings], bool]]] = {
     "slack-webhook": ("adapters.chats.slack.webhook", lambda s: bool(s.slack_webhooks)),
     "feishu-webhook": ("adapters.chats.feishu.webhook", lambda s: bool(s.feishu_webhooks)),
 }
-"""Every chat besides the terminal: the module that makes it, and whether it is set up."""
+"""Every chat except the terminal: its module, and whether it is configured."""
 
 
 def is_webhook(name: str) -> bool:
-    """Whether a chat, by its name, only takes messages."""
+    """Whether a chat, by its name, only receives messages."""
     return name.endswith("-webhook")
 
 
 def chat(
     settings: AllSettings, to: str, *, known: bool = True, rates: Rates | None = None, learned: Learned | None = None
 ) -> tuple[Chat, Place]:
-    """The chat that `slack:C0123456789` names, and the channel in it; the terminal for none.
+    """The chat that `slack:C0123456789` names, and the channel in it; the terminal if empty.
 
-    With `known` a webhook must be set up; `rates` are those of several processes, `learned` is what they found out.
-    Raises UsageError, NotFound and ConfigError.
+    If `known`, a webhook must be configured; `rates` and `learned` are what several processes share. Raises UsageError,
+    NotFound and ConfigError.
     """
     if not to:
         return terminal.Terminal(terminal.console()), terminal.HOME
@@ -374,22 +374,22 @@ def _made(settings: AllSettings, name: str, rates: Rates | None = None, learned:
 
 
 _LEARNING = frozenset({"slack"})
-"""The chats that keep what they found out of their platform."""
+"""The chats that store what they learn about their platform."""
 
 
 class Chats:
-    """The chats, each made when it is needed, and again when its settings change. Safe for several threads."""
+    """The chats, each created when needed, and again when its settings change. Safe for several threads."""
 
     def __init__(self, settings: AllSettings, rates: Rates | None = None, learned: Learned | None = None) -> None:
-        """`rates` are those of several processes, `learned` is what they found out."""
+        """`rates` and `learned` are what several processes share."""
         self._settings = settings
         self.rates = rates
         self._learned = learned
         self._own: dict[str, Mapping[str, object]] = {}
         self.made: dict[str, Chat] = {}
-        """Those that could be made, by name: the same mapping all the time."""
+        """The created ones, by name: always the same mapping."""
         self.set_up = tuple(name for name, (_, is_set_up) in _CHATS.items() if is_set_up(settings))
-        """The names of all that are set up."""
+        """The names of all that are configured."""
 
     def get(self, name: str) -> Chat:
         """A chat. Raises ConfigError."""
@@ -398,7 +398,7 @@ class Chats:
         return self.made[name]
 
     def make(self, name: str) -> Chat:
-        """A new chat, made from the current settings. Raises ConfigError."""
+        """A new chat, created from the current settings. Raises ConfigError."""
         settings = read()
         if settings != self._settings:  # a secret may be new
             self._settings = settings
@@ -408,28 +408,28 @@ class Chats:
         return self.made[name]
 
     def is_outdated(self, name: str) -> bool:
-        """Whether the settings of a chat are others by now, and can be read."""
+        """Whether the settings of a chat have changed and can be read."""
         with suppress(ConfigError):
             return name in self._own and _settings_of(load(AllSettings), name) != self._own[name]
         return False
 
 
 def _settings_of(settings: AllSettings, name: str) -> Mapping[str, object]:
-    """The settings that a chat is made of."""
+    """The settings of a chat."""
     service = name.partition("-")[0]
     return {field: getattr(settings, field) for field in type(settings).model_fields if field.startswith(service)}
 
 
 def is_repository(word: str) -> bool:
-    """Whether a word is the path of a folder that holds a git repository, bare or not."""
-    with suppress(OSError, ValueError):  # of what is typed anything may be asked of the disk
+    """Whether a word is the path of a folder with a git repository, bare or not."""
+    with suppress(OSError, ValueError):  # the word may be an invalid path
         folder = Path(word)
         return (folder / ".git").exists() or all((folder / name).exists() for name in ("HEAD", "objects", "refs"))
     return False
 
 
 def _checkout() -> str:
-    """The folder we are in, where it belongs to a git repository."""
+    """The current folder, if it belongs to a git repository; else empty."""
     try:
         here = Path.cwd()
     except OSError:  # it is gone
@@ -440,12 +440,12 @@ def _checkout() -> str:
 # --- Running ---------------------------------------------------------------------------------
 
 _QUOTA = 60
-"""Seconds between two looks at what GitHub still allows."""
+"""Seconds between two checks of GitHub's remaining requests."""
 
 
 @contextmanager
 def service(once: bool) -> Iterator[Program]:
-    """The program as a service, which waits for its database server, unless it works `once`."""
+    """The program as a service, which waits for its database server, unless it runs `once`."""
     logs.configure(read())
     logs.catch()
     with program(strangers=True, patient=not once) as made:
@@ -457,7 +457,7 @@ def service(once: bool) -> Iterator[Program]:
 
 
 def introduce(made: Program, roles: Collection[str] = ROLES) -> None:
-    """Say in one line of the log what this process is."""
+    """Log in one line what this process is."""
     settings = made.settings
     known = {
         **({"only": ", ".join(roles)} if set(roles) != set(ROLES) else {}),
@@ -471,7 +471,7 @@ def introduce(made: Program, roles: Collection[str] = ROLES) -> None:
 
 
 def set_up(made: Program) -> dict[str, ConfigError]:
-    """Make every chat that is set up, and the terminal; why not, by the names of those that cannot be made."""
+    """Create the terminal and all configured chats; return the errors of those that fail, by name."""
     wrong = {}
     made.chats.made[terminal.HOME.chat], _ = chat(made.settings, "")
     for name in made.chats.set_up:
@@ -484,7 +484,7 @@ def set_up(made: Program) -> dict[str, ConfigError]:
 
 
 def supervisor(made: Program, roles: Collection[str] = ROLES) -> Supervisor | Readying:
-    """Who listens in every chat that is set up, or only makes them. Raises ConfigError where there is none."""
+    """What listens in all configured chats, or only creates them. Raises ConfigError if there are none."""
     chats, store = made.chats, made.store
     if not chats.set_up:
         raise ConfigError("chat_none")
@@ -493,7 +493,7 @@ def supervisor(made: Program, roles: Collection[str] = ROLES) -> Supervisor | Re
     interpreter = made.in_chats()
 
     def reconnected(name: str) -> None:
-        """What waits since a chat failed is tried at once."""
+        """Retry at once what has waited since a chat failed."""
         now = made.app.clock()
         for each in store.subscriptions():
             if each.place.chat == name:
@@ -507,7 +507,7 @@ def supervisor(made: Program, roles: Collection[str] = ROLES) -> Supervisor | Re
 
 @contextmanager
 def clock() -> Iterator["Clock"]:
-    """A metronome, which ticks while this lasts."""
+    """A clock for periodic work, which runs during the block."""
     from adapters.clock import Clock
 
     made = Clock()
@@ -520,7 +520,7 @@ def clock() -> Iterator["Clock"]:
 
 @contextmanager
 def monitor(made: Program, clock: "Clock", supervised: Supervisor | Readying) -> Iterator[None]:
-    """The operator's port, where one is set."""
+    """The monitoring port, if one is set."""
     settings, store = made.settings, made.store
     if not settings.digest_monitor_port:
         yield
@@ -534,7 +534,7 @@ def monitor(made: Program, clock: "Clock", supervised: Supervisor | Readying) ->
         with suppress(DigestError):
             known[0] = made.app.repositories.quota(s.repo for s in store.subscriptions())
 
-    clock.every(_QUOTA, look, "quota")  # apart, so that a slow GitHub makes no answer slow
+    clock.every(_QUOTA, look, "quota")  # separately, so that a slow GitHub does not slow down answers
     port = Monitor(
         settings.digest_monitor_host,
         settings.digest_monitor_port,
@@ -552,7 +552,7 @@ def monitor(made: Program, clock: "Clock", supervised: Supervisor | Readying) ->
 
 
 def restore(backup: Path) -> tuple[Path, Path | None]:
-    """Put a backup in the place of the database; its path, and the old one's. Raises StoreError, ConfigError."""
+    """Replace the database by a backup; return its path and the old one's. Raises StoreError, ConfigError."""
     database = load(AllSettings).digest_database
     if not isinstance(database, Path):
         raise StoreError("postgres_restore")
@@ -560,7 +560,7 @@ def restore(backup: Path) -> tuple[Path, Path | None]:
 
 
 def move(source: str, target: str) -> dict[str, int]:
-    """Copy all that is kept from one database into another, empty one; how many rows of each table.
+    """Copy everything from one database to another, empty one; return how many rows of each table.
 
     Raises UsageError, ConfigError, StoreError, Unavailable.
     """
@@ -604,7 +604,7 @@ def kept_bytes(made: Program) -> int:
 
 
 def forget(made: Program, what: str) -> bool:
-    """Remove all that is kept of a repository, or of a person of a chat; whether there was anything."""
+    """Delete everything about a repository, or a person of a chat; return whether there was anything."""
     if what.partition(":")[0] in _CHATS:
         found = bool(made.store.forget_person(what))
     else:
@@ -618,13 +618,13 @@ def forget(made: Program, what: str) -> bool:
 
 
 _UNUSED = timedelta(days=7)
-"""After so long a clone goes that nobody follows: it can be fetched again."""
+"""How long unused clones are kept: they can be fetched again."""
 
 
 def retain(made: Program) -> None:
-    """Remove what nobody follows: clones of this machine after a week, the rest after as long as the settings say.
+    """Delete what is no longer followed: clones on this machine after a week, other data as the settings say.
 
-    The database is made small.
+    Then compact the database.
     """
     days, followed = made.settings.digest_keep_days, [s.repo for s in made.store.subscriptions()]
     followed += [member.repo for delivery in made.store.latest_deliveries() for member in delivery.members]
@@ -642,14 +642,14 @@ _FEISHU_GROUP = "oc_"
 
 
 def findings(what: str | None, channel: str) -> Iterator[Finding]:
-    """What is found of everything, or of one chat."""
+    """The findings of all checks, or of one chat's."""
     settings = read()
     yield from _settings_findings(settings, what)
     if what is None:
         with program(strangers=True) as made:
             yield from operator.examine(made.app, made.store, made.store.name)
     yield from _clock_finding(settings, what)
-    group = channel.startswith(_FEISHU_GROUP)  # so that one of a chat is not looked for in the other
+    group = channel.startswith(_FEISHU_GROUP)  # so that a channel is not looked for in the wrong chat
     if what == "slack" or (what is None and _CHATS["slack"][1](settings)):
         from adapters.chats.slack import doctor
 
@@ -664,8 +664,8 @@ def findings(what: str | None, channel: str) -> Iterator[Finding]:
 
 
 def _clock_finding(settings: AllSettings, what: str | None) -> Iterator[Finding]:
-    """Whether this machine's clock is near those of the chats, where they are answered."""
-    with suppress(ConfigError):  # told beside
+    """Whether this machine's clock agrees with those of the chats that answer."""
+    with suppress(ConfigError):  # a finding of its own
         chats = Chats(settings)
         made = [chats.get(name) for name in chats.set_up] if what is None else []
         if (ahead := clock_error(made)) is not None:
@@ -673,7 +673,7 @@ def _clock_finding(settings: AllSettings, what: str | None) -> Iterator[Finding]
 
 
 def _settings_findings(settings: AllSettings, what: str | None) -> Iterator[Finding]:
-    """The names of the settings that are set, of which any value may be a secret; and names that may be misspelt."""
+    """The names of the settings that are set, without values, which may be secrets; and likely misspellings."""
     if what is None:
         names = ", ".join(name.upper() for name in type(settings).model_fields if name in settings.model_fields_set)
         outcome, verdict = ("fine", Verdict.FINE) if names else ("none", Verdict.SKIPPED)
@@ -685,7 +685,7 @@ def _settings_findings(settings: AllSettings, what: str | None) -> Iterator[Find
 
 
 def _webhook_finding(settings: AllSettings, name: str) -> Finding:
-    """Whether a setting with webhooks can be read; whether they work only a message would tell."""
+    """Whether a setting with webhooks can be parsed; only a message would show whether they work."""
     subject = name.replace("-", "_")
     if not _CHATS[name][1](settings):
         return Finding(subject, Verdict.SKIPPED, "none")
@@ -697,6 +697,6 @@ def _webhook_finding(settings: AllSettings, name: str) -> Finding:
 
 
 def _sample(texts: Texts) -> Message:
-    """A message with a table, as a digest has."""
+    """A message with a table, like a digest."""
     row = tuple((Span(word),) for word in ("09:00", "commit-digest", "feat: …", texts("importance.high")))
     return Message("sample", (Span("Commit Digest"),), (Table(columns(texts), (row,)),))

@@ -1,4 +1,4 @@
-"""Which repositories there are for whom, and what their sources and the archive know of their commits."""
+"""Finds repositories and their commits, in their sources and the archive, for those with a right to see them."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,17 +25,16 @@ from bot.watched import watched
 
 _log = logging.getLogger("digest.rights")
 _REMEMBERED = 10_000
-"""How many rights are remembered whose first use was logged."""
+"""How many rights to remember whose first use was logged."""
 
 OPERATOR = Who(Place("terminal", ""))
 """The operator, who sees everything."""
 
 
 class Repositories:
-    """Repositories by name, each for whoever may see it: nobody learns anything about one except through `find`.
+    """Repositories by name, for those who may see them: `find` is the only way to learn anything about one.
 
-    `source_of` returns the source of one, `readers` asks a chat who reads at a place, `clock` returns the
-    time in UTC.
+    `source_of` returns the source of one, `readers` asks a chat who reads in a place, `clock` returns the time in UTC.
     """
 
     def __init__(
@@ -55,7 +54,7 @@ class Repositories:
         self._used: set[tuple[str, str, str]] = set()
 
     def source_of(self, repo: str) -> CommitSource:
-        """The source of a repository by its name, watched if somebody watches. Raises ConfigError."""
+        """The source of a repository by its name, watched if this thread watches. Raises ConfigError."""
         return watched(self._sources(repo))
 
     # --- Who may see one ---------------------------------------------------------------------
@@ -74,13 +73,13 @@ class Repositories:
         try:
             return self.check((look or self.source_of(repo).repository)(repo), who, repo)
         except (NotFound, Forbidden) as error:
-            raise self._told_instead(repo, who, right, error) from None
+            raise self._shown_instead(repo, who, right, error) from None
 
     def group(self, name: str, who: Who) -> tuple[Repository, ...]:
-        """The repositories of a group that somebody may see, in the order of their names; no other is told of.
+        """The repositories of a group that `who` may see, sorted by name; no others are revealed.
 
-        Raises NoRight where they may see none, whatever there is; Unavailable. Raises NotFound, Forbidden for who sees
-        everything alone.
+        Raises NoRight if they may see none, whatever exists; Unavailable. Raises NotFound, Forbidden only for those who
+        see everything.
         """
         self.check_name(name, who)
         try:
@@ -92,10 +91,10 @@ class Repositories:
             raise NotFound("group_empty", group=name) if self.rights.sees_all(who) else self._refused(name)
         return seen
 
-    def _told_instead(self, repo: str, who: Who, right: Right | None, error: DigestError) -> DigestError:
+    def _shown_instead(self, repo: str, who: Who, right: Right | None, error: DigestError) -> DigestError:
         """The error to show instead of one that would reveal which repositories exist.
 
-        For a folder that they have a right to, also where a link in it leads.
+        A right to a folder includes the targets of links in it.
         """
         if self.rights.sees_all(who):
             return error
@@ -104,7 +103,7 @@ class Repositories:
         return NotFound("path_unknown", path=repo) if addresses.is_path(repo) else error
 
     def check_name(self, repo: str, who: Who) -> None:
-        """Refuse, before anything is touched or asked, what nobody there can have a right to. Raises NoRight."""
+        """Reject, before any request, a name that nobody there can have a right to. Raises NoRight."""
         if addresses.is_group(repo):
             known: object = self.rights.may_hold(repo, who)
         else:
@@ -145,17 +144,17 @@ class Repositories:
         return readers.guest or readers.shared
 
     def _right(self, repo: str, who: Who) -> Right | None:
-        """The right by which somebody may see a repository. The chat is asked who reads only if that decides."""
+        """The right by which `who` may see a repository. The chat is asked who reads only if that decides."""
         if not self.rights.concerning(repo, who):
             return None
         found = self.rights.right(repo, who)
         if not found:
-            found = self.rights.right(repo, who.told(self._readers(who.place, who.person)))
+            found = self.rights.right(repo, who.with_readers(self._readers(who.place, who.person)))
         if found:
-            self._tell_used(found, repo, who)
+            self._log_used(found, repo, who)
         return found
 
-    def _tell_used(self, right: Right, repo: str, who: Who) -> None:
+    def _log_used(self, right: Right, repo: str, who: Who) -> None:
         """Log that a right is used, the first time in this process."""
         used = (str(right), who.place.channel, repo)
         if used not in self._used and len(self._used) < _REMEMBERED:
@@ -164,13 +163,13 @@ class Repositories:
 
     @staticmethod
     def _refused(repo: str) -> NoRight:
-        """The refusal, which is the same whatever there is of that name."""
+        """The refusal, which is the same whether the repository exists or not."""
         return NoRight("repo_not_allowed", repo=one_line(without_credentials(repo), 100))
 
     @staticmethod
     @contextmanager
     def logged(repo: str, who: Who) -> Iterator[None]:
-        """Log a refusal that is raised here: somebody asked for that by name, or chose it."""
+        """Log a refusal raised in this block: a person asked for that repository."""
         try:
             yield
         except NoRight:
@@ -178,7 +177,7 @@ class Repositories:
             raise
 
     def lacking(self, repo: str, place: Place) -> Right | None:
-        """The right of its own that a channel lacks to follow what is not public; None if it has one.
+        """The channel's own right that is missing to follow a private repository; None if it has one.
 
         A workspace's right does not count while guests, or people of another organisation, read there.
         """
@@ -187,14 +186,14 @@ class Repositories:
         who = Who(place)
         try:
             held = self.rights.sees_all(who) or self._right(repo, who)
-        except DigestError:  # who reads there is not known: nothing is told that may not be so
+        except DigestError:  # the readers are unknown: show nothing that may be wrong
             return None
         return None if held else Right(who.workspace, who.channel, repo)
 
     # --- What is in one ----------------------------------------------------------------------
 
     def check_branch(self, repository: Repository, branch: str) -> None:
-        """Make sure that a branch is there. Raises NotFound."""
+        """Check that a branch exists. Raises NotFound."""
         now = self._clock()
         self.source_of(repository.name).commits(repository.name, branch, now, now)
 
@@ -203,11 +202,16 @@ class Repositories:
         return self.source_of(repository.name).commits(repository.name, branch, period.since, period.until)
 
     def landed(
-        self, repository: Repository, branch: str, tip: str | None, period: Period, told: frozenset[str] = frozenset()
+        self,
+        repository: Repository,
+        branch: str,
+        tip: str | None,
+        period: Period,
+        reported: frozenset[str] = frozenset(),
     ) -> Landing:
         """What a branch has that it did not at its old `tip`: see `CommitSource.landed`. Raises as `commits` does."""
         source, name = self.source_of(repository.name), repository.name
-        return source.landed(name, branch, tip, Window(period.since, period.until, self._clock(), told))
+        return source.landed(name, branch, tip, Window(period.since, period.until, self._clock(), reported))
 
     def touching(self, repository: Repository, branch: str, paths: Sequence[str], most: int) -> tuple[Commit, ...]:
         """The newest commits of a branch that touch some paths, see `CommitSource.touching`."""
@@ -219,7 +223,7 @@ class Repositories:
         return kept[0] if len(kept) == 1 else self._keep(self.source_of(repository.name).commit(repository.name, sha))
 
     def kept(self, repository: Repository, sha: str) -> tuple[Commit, ...]:
-        """The commits that start with `sha`, of those that the bot has met."""
+        """The stored commits that start with `sha`."""
         return self._archive.commits_by_sha(repository.name, sha)
 
     def pull(self, repository: Repository, number: int) -> Commit:
@@ -227,7 +231,7 @@ class Repositories:
         try:
             return self._keep(self.source_of(repository.name).pull(repository.name, number))
         except (NotFound, Unavailable):
-            # A kept commit may be of another branch, onto which the same pull request was ported: it comes second.
+            # A stored commit may be on another branch, to which the pull request was backported: it comes second.
             if kept := self._archive.commits_by_pull(repository.name, number):
                 return kept[0]
             raise
@@ -264,17 +268,17 @@ class Repositories:
 
 
 def _spelt_out(group: str, member: str) -> str:
-    """The name of a group as its source spells those of its repositories."""
+    """The name of a group in the spelling of its repositories' names."""
     return f"{member.rpartition('/')[0]}/{group.rpartition('/')[2]}"
 
 
 def as_one(group: str) -> Repository:
-    """A group as what a subscription is of; it has no commits of its own, no branch and no page."""
+    """A group as a repository: it has no commits of its own, no branch and no page."""
     folders = group.split("/")[-2:] if addresses.is_path(group) else [group]
     return Repository(group, "/".join(folders), "", None, not addresses.is_hosted(group))
 
 
 def _log_fields(repo: str, who: Who) -> dict[str, str]:
-    """Who asked for what, as the log has it."""
+    """The log fields for who asked for what."""
     where = {"workspace": who.workspace, "channel": who.channel, "person": who.person}
     return {"repo": one_line(without_credentials(repo), 200)} | {n: one_line(v, 100) for n, v in where.items() if v}

@@ -24,10 +24,10 @@ _UNKNOWN = Readers(guest=True, shared=True)
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Who asks, or gets a scheduled digest: a place, and the person there who asked, empty for none.
+    """Who reads an answer or a scheduled digest: a place, and the person there who asked, if any.
 
-    `readers` is what the chat reports about those who read the answer, at first the worst case. `follows` are the
-    repositories that the channel follows. With `by_operator` the operator typed, about that channel; `in_public` means
+    `readers` is what the chat reports about the readers of the answer, at first the worst case. `follows` are the
+    repositories that the channel follows. `by_operator` means that the operator typed, about that channel; `in_public`
     that everybody there will read it.
     """
 
@@ -45,7 +45,7 @@ class Who:
 
     @property
     def workspace(self) -> str:
-        """The workspace, by the id that its channels begin with; a chat without such is one workspace."""
+        """The workspace, by the ID that its channels start with; a chat without such IDs is one workspace."""
         return self.place.channel.rpartition("/")[0] or self.place.chat
 
     @property
@@ -58,8 +58,8 @@ class Who:
         """Whether nobody but the person reads the answer."""
         return bool(self.person) and (self.place.viewer is not None or self.readers.alone)
 
-    def told(self, readers: Readers) -> "Who":
-        """The same, with what the chat says of the readers, of whom one may be the only person in a direct chat."""
+    def with_readers(self, readers: Readers) -> "Who":
+        """The same, with the readers as the chat reports them; in a direct chat one may be the only person."""
         return replace(self, readers=readers, person=self.person or readers.person)
 
     @property
@@ -81,11 +81,11 @@ class Right:
         return f"{where}={without_credentials(self.pattern)}"
 
     def concerns(self, repo: str, who: Who) -> bool:
-        """Whether it is about this repository and this workspace, whoever has it there."""
+        """Whether the right is for this repository and this workspace, whoever has it there."""
         return self.workspace == who.workspace and matches(self.pattern, repo)
 
     def holds(self, who: Who) -> bool:
-        """Whether a right is theirs, and applies to all readers of the answer."""
+        """Whether `who` has the right, and it applies to all readers of the answer."""
         if not self.name:
             return not (who.readers.guest or who.readers.shared)
         return self.name == who.channel or (who.alone and self.name == who.person)
@@ -93,10 +93,10 @@ class Right:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What the operator has set: `allow` limits what may be followed, `rights` say who may see what is not public.
+    """The operator's settings: `allow` limits what may be followed, `rights` say who may see private repositories.
 
-    With `inherits`, while no right is set, what `allow` lists stays visible in channels that follow it already, as if
-    each had a right of its own.
+    With `inherits`, while no right is set, repositories in `allow` stay visible in channels that already follow them,
+    as if each had a right of its own.
     """
 
     allow: tuple[str, ...] = ()
@@ -109,62 +109,62 @@ class Rights:
         return place.chat == self.operator_chat
 
     def sees_all(self, who: Who) -> bool:
-        """Whether it is the operator who reads, and nobody else."""
+        """Whether only the operator reads."""
         return self.is_operator(who.place) or (who.by_operator and not who.in_public)
 
     def lists(self, name: str, who: Who) -> bool:
-        """Whether the operator listed a repository of this name, for everybody or for that workspace."""
+        """Whether the operator listed this name, for everybody or for that workspace."""
         return any(matches(pattern, name) for pattern in self.allow) or bool(self.concerning(name, who))
 
     def may_be_public(self, repo: str) -> bool:
-        """Whether a repository is one that everybody may see if it is public."""
+        """Whether everybody may see this repository if it is public."""
         return is_hosted(repo) and (not self.allow or any(matches(pattern, repo) for pattern in self.allow))
 
     def concerning(self, repo: str, who: Who) -> tuple[Right, ...]:
-        """The rights to a repository that somebody may have, those of channels and people first."""
+        """The rights to a repository that `who` may have, those of channels and people first."""
         found = sorted((right for right in self.rights if right.concerns(repo, who)), key=lambda right: not right.name)
         return (*found, *([Right(who.workspace, who.channel, repo)] if self._inherited(repo, who) else []))
 
     def _inherited(self, repo: str, who: Who) -> bool:
-        """Whether an earlier version let a channel follow a repository, by a list that was everybody's."""
+        """Whether an earlier version let a channel follow a repository, by a list that applied to everybody."""
         if self.rights or not self.inherits or not any(matches(pattern, repo) for pattern in self.allow):
             return False
         return who.by_operator or any(same(repo, followed) for followed in who.follows)
 
     def may_hold(self, group: str, who: Who) -> bool:
-        """Whether somebody may see any repository of a group, as far as what is set tells."""
+        """Whether `who` may see any repository of a group, according to the settings."""
         if is_hosted(group) and (not self.allow or any(_meet(pattern, group) for pattern in self.allow)):
             return True
         return any(right.workspace == who.workspace and _meet(right.pattern, group) for right in self.rights)
 
     def lacking(self, repo: str, place: Place) -> Right | None:
-        """The right that a channel needs to follow what is not public, and that nobody has written down; else None."""
+        """The right that a channel needs to follow a private repository and that is not set; else None."""
         who = Who(place)
         if self.is_operator(place) or any(r.concerns(repo, who) and r.name in ("", who.channel) for r in self.rights):
             return None
         return Right(who.workspace, who.channel, repo)
 
     def right(self, repo: str, who: Who) -> Right | None:
-        """The right by which somebody may see a repository; None if there is none."""
+        """The right by which `who` may see a repository; None if there is none."""
         return next((right for right in self.concerning(repo, who) if right.holds(who)), None)
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether a repository is one of a pattern, by the one spelling of its name; one that has none is of no pattern."""
+    """Whether a repository matches a pattern, by the normalised form of its name; a name without one matches none."""
     plain, known = spelt(name), without_credentials(pattern)
     known = known if is_path(plain) else known.lower()
     return bool(plain) and (plain == known or fnmatchcase(plain, known))
 
 
 def _meet(pattern: str, group: str) -> bool:
-    """Whether a pattern may have a repository of a group."""
+    """Whether a pattern may match a repository of a group."""
     known, stem = re.split(r"[*?\[]", without_credentials(pattern))[0], group.removesuffix("*")
     known, stem = (known, stem) if is_path(group) else (known.lower(), stem.lower())
     return known.startswith(stem) or stem.startswith(known)
 
 
 def same(repo: str, other: str) -> bool:
-    """Whether two names have the same spelling."""
+    """Whether two names are the same when normalised."""
     return bool(spelt(repo)) and spelt(repo) == spelt(other)
 
 
@@ -185,5 +185,5 @@ def _right(entry: str) -> Right:
 
 
 def written(rights: Iterable[Right]) -> str:
-    """Rights as the setting takes them, without passwords."""
+    """Rights in the form of the setting, without passwords."""
     return ",".join(dict.fromkeys(map(str, rights)))

@@ -1,4 +1,4 @@
-"""The core's settings, and what every adapter's settings are made of. Each has a default that works.
+"""The core's settings, and the base classes of every adapter's. Each has a default that works.
 
 An adapter's own are in the `settings` module of its folder; `bot.parts.AllSettings` is all of them together, which
 `load` reads once. A setting is described once, by its field: `.env.example`, the tables of `docs/settings.md`
@@ -29,13 +29,13 @@ HOST = rf"(?:{_LABEL}\.)*{_LABEL}(?::(?P<port>\d{{1,5}}))?"
 _ENV_FILE = "DIGEST_ENV_FILE"
 _SERVERS = ("postgresql://", "postgres://")
 _NEAR = 0.75
-"""From which likeness on (`difflib`, 0 to 1) a name is a misspelt one: GITHUB_API_URL, which CI sets, is none."""
+"""The likeness (`difflib`, 0 to 1) from which a name counts as misspelled: GITHUB_API_URL, which CI sets, must not."""
 
 
 def _local_zone() -> str:
-    """This machine's time zone, UTC where it has none that has a name. Raises ConfigError for a `TZ` that names none.
+    """This machine's time zone; UTC if it has no name. Raises ConfigError for an unknown `TZ`.
 
-    `TZ` may be a name, a file of one, or a rule (POSIX.1, 8.3), which has no name that a subscription could keep.
+    `TZ` may be a name, a file, or a rule (POSIX.1, 8.3), which has no name that a subscription could store.
     """
     said = unquoted(os.environ.get("TZ", "")).removeprefix(":")
     name = said.partition("zoneinfo/")[2] if said.startswith("/") else said
@@ -51,16 +51,16 @@ def _local_zone() -> str:
 
 
 def unquoted(value: str) -> str:
-    """A value as it was meant: without spaces around it, and without the quotes that some tools hand on.
+    """A value without spaces around it, and without the quotes that some tools pass on.
 
-    A shell and systemd take quotes off; `docker run --env-file` does not, and an editor may leave a carriage return.
+    A shell and systemd remove quotes; `docker run --env-file` does not, and an editor may leave a carriage return.
     """
     bare = value.strip()
     return bare[1:-1].strip() if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'" else bare
 
 
 def _files() -> tuple[Path, ...]:
-    """The `.env` files that are read, the later one stronger: the user's own, and one that the environment names.
+    """The `.env` files to read, later ones overriding earlier: the user's own, and one named in the environment.
 
     A `.env` in the current folder may be a repository's, cloned or unpacked, and not the user's: it could send a key to
     another server. So it is not read, except in this program's own checkout.
@@ -71,7 +71,7 @@ def _files() -> tuple[Path, ...]:
 
 
 def _here() -> Path | None:
-    """The `.env` of the current folder; None where that folder is gone."""
+    """The `.env` in the current folder; None if that folder is gone."""
     try:
         return Path.cwd() / ".env"
     except OSError:
@@ -91,7 +91,7 @@ def _folder(variable: str, usual: str) -> Path | None:
         home = Path.home()
     except RuntimeError:
         return None
-    return home / usual / "commit-digest" if os.environ.get("HOME") != "" else None  # the empty one would mean /
+    return home / usual / "commit-digest" if os.environ.get("HOME") != "" else None  # an empty one would mean /
 
 
 def data_folder() -> Path:
@@ -113,7 +113,7 @@ def check_zone(name: str) -> str:
 
 @cache
 def _zones() -> dict[str, str]:
-    """Every time zone by its name in lower case; a walk through many files."""
+    """All time zones by their names in lower case; this reads many files."""
     return {zone.lower(): zone for zone in available_timezones()}
 
 
@@ -126,7 +126,7 @@ def check_language(code: str) -> str:
 
 
 def _schedule(text: str) -> str:
-    """`text` as a crontab expression is kept. Raises ValueError with what of it cannot be read."""
+    """`text` as a stored crontab expression. Raises ValueError with the part that cannot be parsed."""
     try:
         return crontab.expression(text)
     except UsageError as error:
@@ -135,7 +135,7 @@ def _schedule(text: str) -> str:
 
 
 def _parts(value: object) -> object:
-    """A comma-separated list, as the environment gives it."""
+    """Split a comma-separated list, as in environment variables."""
     if not isinstance(value, str):
         return value
     return tuple(os.path.expanduser(part.strip()) for part in value.split(",") if part.strip())
@@ -153,18 +153,18 @@ UserPath = Annotated[Path, AfterValidator(_expanded)]
 
 
 def database_of(value: object) -> object:
-    """The address of a server, which may hold a password, or else a path."""
+    """The address of a server, as a secret since it may contain a password, or else a path."""
     if isinstance(value, str):
         return SecretStr(value) if value.lower().startswith(_SERVERS) else _expanded(Path(value))
     return value
 
 
 class Base(BaseSettings):
-    """One field a setting; the environment variable is the field's name in capitals.
+    """One field for each setting; the environment variable is the field's name in capitals.
 
-    A field's `description` is Markdown. `examples` holds what `.env.example` shows, where that is not the default;
-    `default` in `json_schema_extra` says in words what happens without the setting, where the default does not show it.
-    A class's `title` heads its settings in `.env.example`.
+    A field's `description` is Markdown. `examples` has what `.env.example` shows, if not the default; `default` in
+    `json_schema_extra` describes what happens without the setting, if the default does not show it. A class's `title`
+    is the heading of its settings in `.env.example`.
     """
 
     model_config = SettingsConfigDict(env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
@@ -172,13 +172,13 @@ class Base(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _as_meant(cls, given: dict[str, object]) -> dict[str, object]:
-        """The values without what tools leave around them; one of which nothing is left is not set."""
+        """Clean the values; empty ones count as not set."""
         meant = {name: unquoted(value) if isinstance(value, str) else value for name, value in given.items()}
         return {name: value for name, value in meant.items() if value != ""}
 
 
 class Settings(Base, title="General"):
-    """The core's own, and those that several adapters need."""
+    """The core's own settings, and those that several adapters need."""
 
     digest_repo: str = Field(
         "",
@@ -188,8 +188,8 @@ class Settings(Base, title="General"):
     )
     digest_env_file: UserPath | None = Field(
         None,
-        description="a file with settings, named in the environment; "
-        "a `.env` in the folder you are in may be somebody else's and is not read",
+        description="path of a settings file to read; set this in the environment itself. "
+        "A `.env` in the current folder is not read, since it may be somebody else's",
         examples=["/etc/commit-digest.env"],
     )
     digest_ca_file: UserPath | None = Field(
@@ -212,7 +212,8 @@ class Settings(Base, title="General"):
     )
     digest_allow: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)] = Field(
         (),
-        description="the only repositories that chats may follow: comma-separated `owner/name`, `owner/*`, paths",
+        description="the only repositories that people can follow in chats: comma-separated `owner/name`, `owner/*`, "
+        "paths",
         examples=["owner/*,/srv/git/*"],
         json_schema_extra={"default": "any public repository"},
     )
@@ -225,13 +226,13 @@ class Settings(Base, title="General"):
     )
     digest_workspaces: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)] = Field(
         (),
-        description="several Slack workspaces: comma-separated IDs of those that may install the app",
+        description="if several Slack workspaces are served: comma-separated IDs of those that may install the app",
         examples=["T0123456789,T0123456780"],
         json_schema_extra={"default": "none"},
     )
     digest_hosts: str = Field(
         "",
-        description="for links: the software of self-hosted code hosts, comma-separated `git.example.com=gitlab` "
+        description="for links: which software a self-hosted code host runs, comma-separated `git.example.com=gitlab` "
         "([code hosts](docs/operating.md#code-hosts))",
         examples=["git.example.com=gitlab"],
         json_schema_extra={"default": "known hosts"},
@@ -253,12 +254,12 @@ class Settings(Base, title="General"):
         FOLLOW_UPS,
         ge=0,
         le=50,
-        description="[follow-ups](docs/operating.md#follow-ups) a channel gets per week at most; `0`: none",
+        description="maximum number of [follow-ups](docs/operating.md#follow-ups) per channel and week; `0`: none",
     )
     digest_keep_days: int = Field(
         0,
         ge=0,
-        description="days to keep commits and digests of repositories that nobody follows; `0`: forever",
+        description="how many days to keep commits and digests of repositories that nobody follows; `0`: forever",
     )
     digest_log: Literal["text", "json"] = Field(
         "text", description="log format of `digest run` on standard error: `text` or `json`, one event per line"
@@ -269,7 +270,7 @@ class Settings(Base, title="General"):
         le=LAST_PORT,
         description="port on which `digest run` serves `/healthz`, `/readyz` and `/metrics`; `0`: none",
     )
-    digest_monitor_host: str = Field("127.0.0.1", description="address it listens on")
+    digest_monitor_host: str = Field("127.0.0.1", description="address to listen on for monitoring")
     digest_lease: float = Field(
         60, ge=1, le=3600, description="seconds without a sign of life after which another process takes over"
     )
@@ -300,12 +301,12 @@ def load(kind: type[_Settings]) -> _Settings:
     except OSError as error:
         problem = f"it cannot be read ({error.strerror})"
         raise ConfigError("setting_invalid", name=error.filename or _ENV_FILE, problem=problem) from None
-    except ValueError:  # of a home that there is not
+    except ValueError:  # of a missing home folder
         raise ConfigError("setting_invalid", name=_ENV_FILE, problem="there is no such user's home") from None
 
 
 def unread(kind: type[Base]) -> Path | None:
-    """A `.env` in the current folder that is not read though it has settings of ours, None where there is none."""
+    """A `.env` in the current folder that is not read although it has our settings; else None."""
     here = _here()
     if here is None or here.resolve() in {path.resolve() for path in _files()}:
         return None
@@ -316,9 +317,9 @@ def unread(kind: type[Base]) -> Path | None:
 
 
 def misspelt(kind: type[Base]) -> dict[str, str]:
-    """By a name in the environment or a `.env` file that is no setting's, the setting's name that it is near to.
+    """Names in the environment or a `.env` file that are not settings, with the setting that each resembles.
 
-    Both begin alike: `GITHUB_TOKN` is near to `GITHUB_TOKEN`; what else CI calls `GITHUB_…` is near to none.
+    `GITHUB_TOKN` resembles `GITHUB_TOKEN`; other variables of CI named `GITHUB_…` do not.
     """
     found = {}
     given = {**EnvSettingsSource(kind).env_vars, **DotEnvSettingsSource(kind, env_file=_files()).env_vars}
@@ -331,9 +332,9 @@ def misspelt(kind: type[Base]) -> dict[str, str]:
 
 
 def habits(value: str) -> dict[str, tuple[str, ...]]:
-    """By repository the patterns of files in which it keeps notes for users, as the setting `DIGEST_NOTES` lists them.
+    """The patterns of each repository's files with notes for users, from the setting `DIGEST_NOTES`.
 
-    Several entries may name one repository. Raises ConfigError that says which entry is wrong.
+    Several entries may name the same repository. Raises ConfigError, which says which entry is wrong.
     """
     found: dict[str, tuple[str, ...]] = {}
     for entry in filter(None, map(str.strip, value.split(","))):

@@ -1,4 +1,4 @@
-"""Keeps every chat running on its own: each starts, fails, says so and restarts without affecting the others."""
+"""Keeps chats running independently: each starts, fails, logs that and restarts without affecting the others."""
 
 import logging
 import threading
@@ -14,19 +14,19 @@ from bot.ports import Chat
 _log = logging.getLogger("digest.chats")
 
 FIRST, LONGEST = 1.0, 60.0
-"""Seconds until a chat that failed begins again: after the first time, and at most."""
+"""Seconds until a failed chat restarts: the first time, and at most."""
 LOOK = 0.5
-"""Seconds between two looks at whether a chat is connected."""
+"""Seconds between two checks whether a chat is connected."""
 PARTING = 2.0
-"""Seconds for all chats together to end in; one that is just being connected is left alone then."""
+"""Seconds for all chats to stop; one that is still connecting is abandoned then."""
 _DOUBLINGS = 10
 
 
 class Makers(Protocol):
-    """Makes chats from what is set now."""
+    """Creates chats from the current settings."""
 
     def make(self, name: str) -> Chat:
-        """A chat by its name, which from now on is the one of that name. Raises ConfigError."""
+        """Create a chat, which replaces the one with that name. Raises ConfigError."""
         ...
 
     def is_outdated(self, name: str) -> bool:
@@ -36,7 +36,7 @@ class Makers(Protocol):
 
 @dataclass
 class _State:
-    """How a chat is doing: what it failed of last, and whether it has ever been connected."""
+    """The state of a chat: its last error, and whether it has ever been connected."""
 
     chat: Chat | None = None
     trouble: DigestError | None = None
@@ -45,7 +45,7 @@ class _State:
 
 
 class Readying:
-    """Makes chats for a process that posts in them and does not listen; has the face of a `Supervisor`."""
+    """Creates chats for a process that only posts in them; has the interface of a `Supervisor`."""
 
     def __init__(self, names: Sequence[str], makers: Makers) -> None:
         self._names, self._makers = names, makers
@@ -53,12 +53,12 @@ class Readying:
         self._stopped = False
 
     def prepare(self) -> None:
-        """Make what can be made."""
+        """Create the chats that can be created."""
         for name in self._names:
             self._make(name)
 
     def run(self) -> None:
-        """Wait until `stop` is called. Raises ConfigError where no chat can be made, as they are set up."""
+        """Wait until `stop` is called. Raises ConfigError if no chat can be created with its settings."""
         if len(self._wrong) == len(self._names):
             raise self._wrong[self._names[0]]
         while not self._stopped:
@@ -69,11 +69,11 @@ class Readying:
         self._stopped = True
 
     def unready(self) -> DigestError | None:
-        """Why no chat can be posted to, None if one can."""
+        """Why no chat can be posted to; None if one can."""
         return next(iter(self._wrong.values())) if len(self._wrong) == len(self._names) else None
 
     def refresh(self) -> None:
-        """Make chats again that could not be made, or whose settings changed."""
+        """Create chats that could not be created, or whose settings changed, again."""
         for name in self._names:
             if name in self._wrong or self._makers.is_outdated(name):
                 self._make(name)
@@ -84,7 +84,7 @@ class Readying:
         except DigestError as error:
             if str(self._wrong.get(name)) != str(error):
                 fields = {"chat": name, "reason": error}
-                _log.error("a chat does not work; it is tried again", extra={"fields": fields})
+                _log.error("a chat does not work; retrying", extra={"fields": fields})
             self._wrong[name] = error
         else:
             self._wrong.pop(name, None)
@@ -111,7 +111,7 @@ class Supervisor:
         self._wait = wait or self._stopped.wait
 
     def prepare(self) -> None:
-        """Make what can be made, so that whoever looks which chats there are finds them from the beginning."""
+        """Create the chats that can be created, so that they are known from the beginning."""
         for name, state in self._states.items():
             with suppress(DigestError):  # it is reported at the next attempt
                 state.chat = self._makers.make(name)
@@ -121,10 +121,10 @@ class Supervisor:
         threads = [threading.Thread(target=self._keep, args=(name,), name=name, daemon=True) for name in self._states]
         for thread in threads:
             thread.start()
-        # A signal that another thread takes does not wake a main thread that waits without end.
+        # A signal that another thread receives does not wake a main thread that waits without a timeout.
         while not self._stopped.is_set() and any(t.is_alive() for t in threads) and not self._hopeless():
             self._look()
-            time.sleep(LOOK)  # no Event: a signal's handler sets one, which deadlocks a thread that is at its lock
+            time.sleep(LOOK)  # no Event: a signal handler that sets one would deadlock a thread that holds its lock
         hopeless = self._hopeless()
         self.stop()
         ends = time.monotonic() + PARTING
@@ -141,7 +141,7 @@ class Supervisor:
                 chat.close()
 
     def unready(self) -> DigestError | None:
-        """Why nobody can be reached, None if somebody can; before the first chat is connected nobody can."""
+        """Why no chat is connected; None if one is. Before the first connection none is."""
         self._look()
         if any(chat and chat.connected for chat in [state.chat for state in self._states.values()]):
             return None
@@ -149,7 +149,7 @@ class Supervisor:
         return next(filter(None, troubles), Unavailable("chat_connecting", names=", ".join(self._states)))
 
     def _hopeless(self) -> ConfigError | None:
-        """What is wrong with the first chat, if each has to be set up differently and none ever worked."""
+        """The error of the first chat, if all have wrong settings and none ever worked."""
         troubles = [None if state.connected else state.trouble for state in self._states.values()]
         wrong = [trouble for trouble in troubles if isinstance(trouble, ConfigError)]
         return wrong[0] if len(wrong) == len(troubles) else None
@@ -164,11 +164,11 @@ class Supervisor:
             if trouble:
                 failures = 0 if state.trouble is None else failures
                 failures += 1
-                self._tell(name, state, trouble)
+                self._log_trouble(name, state, trouble)
                 self._wait(min(LONGEST, FIRST * 2.0 ** min(failures - 1, _DOUBLINGS)))
 
     def _attempt(self, name: str, state: _State) -> DigestError | None:
-        """Make a chat and listen in it; why it failed, None if it was closed."""
+        """Create a chat and listen in it; return its error, or None if it was closed."""
         try:
             chat = state.chat = state.chat or self._makers.make(name)
             if not self._stopped.is_set():
@@ -180,15 +180,15 @@ class Supervisor:
             return DigestError("chat_crashed", chat=name)
         return None
 
-    def _tell(self, name: str, state: _State, trouble: DigestError) -> None:
-        """Say once what a chat failed of, until it works again."""
+    def _log_trouble(self, name: str, state: _State, trouble: DigestError) -> None:
+        """Log the error of a chat, once until it works again."""
         state.trouble = trouble
         if str(trouble) not in state.reported:
             state.reported.add(str(trouble))
-            _log.error("a chat does not work; it is tried again", extra={"fields": {"chat": name, "reason": trouble}})
+            _log.error("a chat does not work; retrying", extra={"fields": {"chat": name, "reason": trouble}})
 
     def _look(self) -> None:
-        """Notice which chats are connected by now."""
+        """Update which chats are connected."""
         with self._looking:
             for name, state in self._states.items():
                 chat, trouble = state.chat, state.trouble
@@ -199,7 +199,7 @@ class Supervisor:
                     _log.info("connected", extra={"fields": {"chat": name}})
 
     def _has_reconnected(self, name: str) -> bool:
-        """Report that a chat is back; if that fails, as with a busy database, it is reported at the next look."""
+        """Report that a chat is back; if that fails, as with a busy database, it is reported at the next check."""
         try:
             self._reconnected(name)
         except DigestError as error:

@@ -1,7 +1,7 @@
 """Prompts, labels and the report's style from the `prompts` package: read once, filled strictly.
 
-A blank that is not filled, or a text that is not there, is a fault of the program and raises KeyError at once; what is
-filled in is never read for blanks again, so text from outside can hold `$` and `{}` freely.
+An unfilled blank or a missing text is a bug and raises KeyError at once; values are never searched for blanks, so
+untrusted text can contain `$` and `{}`.
 """
 
 import tomllib
@@ -15,7 +15,7 @@ from bot.languages import LANGUAGES
 from bot.values import Failure
 
 _PAGES = "<docs>"
-"""What the labels write for where the pages of docs/ are: who has installed the program has no such folder."""
+"""The labels' placeholder for the location of docs/: an installed program has no such folder."""
 
 
 @lru_cache
@@ -43,22 +43,22 @@ def style() -> str:
 
 
 def words_of(name: str) -> frozenset[str]:
-    """The words of every language for a thing of the grammar, in lower case."""
+    """The words of a command or option in all languages, in lower case."""
     labels = (_labels(language)["words"] for language in LANGUAGES)
     return frozenset(word for words in labels for word in words.get(name, "").split())
 
 
 _HERE = "<here>"
-"""What the labels write for where their reader is: a channel in one chat, a group in another."""
+"""The labels' placeholder for the reader's place: a channel in one chat, a group in another."""
 
 COMMAND = "/digest"
-"""What the labels write before a line of the grammar, as one types it in a chat."""
+"""What the labels have before a line of the grammar, as typed in a chat."""
 SHELL = "digest"
-"""What one types in a terminal instead: there `/digest` is a file that is not there."""
+"""What is typed in a terminal instead."""
 
 
 class Texts:
-    """The labels of one language; `command` is what their reader types before a line of the grammar, `chat` where."""
+    """The labels of one language; `command` is what the reader types before a line of the grammar, `chat` the chat."""
 
     def __init__(self, language: str, command: str = COMMAND, chat: str = "") -> None:
         self.language = language
@@ -83,11 +83,11 @@ class Texts:
         return self(form, n=f"{number:,}")
 
     def error(self, error: DigestError) -> str:
-        """The text of an expected failure, for a person."""
+        """The text of an expected error, for people."""
         return self(f"errors.{error.key}", **error.fields)
 
     def failure(self, failure: Failure | None) -> str:
-        """The text of a stored failure, for a person; its key, if a later version removed the text."""
+        """The text of a stored failure, for people; its key if a later version removed the text."""
         if failure is None:
             return "–"
         try:

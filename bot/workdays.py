@@ -1,9 +1,9 @@
-"""On which days people work: a country's public holidays, and the weekends that are worked instead. Pure.
+"""Working days: a country's public holidays, and the weekends that are worked instead. Pure.
 
-A calendar is named by its country's code in ISO 3166-1, with a part of it in ISO 3166-2 behind a hyphen: `CN`, `DE-BE`.
-Dates come from the package `holidays` (holidays.readthedocs.io), which is loaded once a calendar is needed: it takes
-70 ms and 12 MB. What it only estimates, such as a feast that begins when the moon is seen, counts as a working day, and
-so does a whole year that a government has not announced yet.
+A calendar is named by its country's code in ISO 3166-1, optionally with a subdivision in ISO 3166-2: `CN`, `DE-BE`.
+Dates come from the package `holidays` (holidays.readthedocs.io), which is loaded when first needed: it takes 70 ms and
+12 MB. Estimated dates, such as a feast that depends on the sighting of the moon, count as working days, and so does a
+whole year that a government has not announced yet.
 """
 
 import difflib
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from holidays import HolidayBase
 
 _ANNOUNCED = frozenset({"CN"})
-"""Countries where what is free, and worked for it, is decided each year: by China's State Council, in November."""
+"""Countries that decide free days, and days worked for them, each year: China's State Council, in November."""
 _ESTIMATED = "estimated"
-"""What the package writes behind the name of a holiday whose date is not certain, in English."""
+"""What the package appends to the English name of a holiday whose date is not certain."""
 _CHINESE = {
     "中国": "CN",
     "香港": "HK",
@@ -41,7 +41,7 @@ _CHINESE = {
     "法国": "FR",
     "澳大利亚": "AU",
 }
-"""Countries by what they are called in Chinese; in English the package knows them all."""
+"""Countries by their Chinese names; the package has the English ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,9 @@ class _Year:
 
 
 def is_due(calendar: str, day: date, weekdays: Collection[int]) -> bool:
-    """Whether what is due on some days of the week (Monday 0) is due on a day of a calendar.
+    """Whether a schedule for some days of the week (Monday 0) is due on a day of a calendar.
 
-    Nothing is on a public holiday; on a weekend that is worked, what is due on every working day of a week.
+    Nothing is due on a public holiday; a schedule for all working days is due on a weekend that is worked.
     """
     if day in _year(calendar, day.year).worked and is_working_week(calendar, day, weekdays):
         return True
@@ -72,20 +72,20 @@ def is_due(calendar: str, day: date, weekdays: Collection[int]) -> bool:
 
 
 def is_working_week(calendar: str, day: date, weekdays: Collection[int]) -> bool:
-    """Whether some days of the week (Monday 0) are all that are worked at that time, or more."""
+    """Whether days of the week (Monday 0) include all regular working days at that time."""
     return set(weekdays) >= set(range(7)) - _year(calendar, day.year).weekend
 
 
 def announced_until(calendar: str) -> int | None:
-    """The last year of a calendar that was announced; None where nobody has to, and for a calendar that there is not.
+    """The last announced year of a calendar; None if years need no announcement, or the calendar does not exist.
 
-    Years are known as the installed package `holidays` knows them.
+    This depends on the installed version of the package `holidays`.
     """
     return max(_announced(calendar), default=None)
 
 
 def is_open(calendar: str, first: date, last: date) -> bool:
-    """Whether it is not certain yet which days are free between two, so that the open ones count as working days."""
+    """Whether the free days between two dates are not certain yet, so that uncertain ones count as working days."""
     years = [_year(calendar, number) for number in range(first.year, last.year + 1)]
     return any(not year.announced or any(first <= day <= last for day in year.estimated) for year in years)
 
@@ -105,7 +105,7 @@ def _year(calendar: str, number: int) -> _Year:
 
 
 def _announced(calendar: str) -> Collection[int]:
-    """The years of a calendar that were announced, where that is needed."""
+    """The announced years of a calendar, if announcements are needed."""
     country = calendar.partition("-")[0]
     if country not in _ANNOUNCED or not is_known(calendar):
         return ()
@@ -114,7 +114,7 @@ def _announced(calendar: str) -> Collection[int]:
 
 
 def _found(calendar: str, year: int) -> "HolidayBase":
-    """What the package says of a year, with those around it: what is observed for New Year may lie in another one."""
+    """The package's data for a year and those around it: New Year may be observed in another year."""
     from holidays import country_holidays
 
     country, _, part = calendar.partition("-")
@@ -124,19 +124,19 @@ def _found(calendar: str, year: int) -> "HolidayBase":
 # --- Names -----------------------------------------------------------------------------------
 
 _BETWEEN = re.compile(r"[\s,、/‐–-]+")
-"""What stands between a country and a part of it."""
+"""Separators between a country and its subdivision."""
 
 
 def is_known(calendar: str) -> bool:
-    """Whether there is a calendar of that name."""
+    """Whether a calendar exists."""
     country, hyphen, part = calendar.partition("-")
     return country in _countries().values() and (not hyphen or part in _parts(country).values())
 
 
 def named(text: str) -> str:
-    """The calendar that somebody means: `cn`, `China`, `中国`, `DE-BE`, `Germany, Berlin`. Raises UsageError.
+    """Find a calendar by any name: `cn`, `China`, `中国`, `DE-BE`, `Germany, Berlin`. Raises UsageError.
 
-    One that is not known is refused with the nearest country, or with the parts that its country has.
+    The error for an unknown one suggests the nearest country, or lists the subdivisions of its country.
     """
     plain = unicodedata.normalize("NFKC", text).strip()
     if country := _country(plain):
@@ -145,20 +145,20 @@ def named(text: str) -> str:
         if country := _country(plain[: between.start()]):
             return f"{country}-{_part(country, plain[between.end() :])}"
     known = [name for name in _countries() if name]
-    if near := difflib.get_close_matches(_spelt(plain), known, n=1, cutoff=0.8):
+    if near := difflib.get_close_matches(_normalised(plain), known, n=1, cutoff=0.8):
         raise UsageError("holidays_near", text=one_line(text, 60), near=_countries()[near[0]])
     raise UsageError("holidays_unknown", text=one_line(text, 60))
 
 
 def _country(text: str) -> str:
-    """The code of a country by any of its names; empty for none."""
-    return _countries().get(_spelt(text), "")
+    """The code of a country by any of its names; empty if unknown."""
+    return _countries().get(_normalised(text), "")
 
 
 def _part(country: str, text: str) -> str:
-    """The code of a part of a country by its code or its name. Raises UsageError."""
+    """The code of a country's subdivision by its code or name. Raises UsageError."""
     parts = _parts(country)
-    if found := parts.get(_spelt(text)):
+    if found := parts.get(_normalised(text)):
         return found
     known = ", ".join(dict.fromkeys(parts.values())) or "–"
     raise UsageError("holidays_part", country=country, text=one_line(text, 60), known=one_line(known, 300))
@@ -169,17 +169,17 @@ def _countries() -> Mapping[str, str]:
     """The code of each country by each of its names and codes."""
     from holidays.registry import COUNTRIES
 
-    coded = {_spelt(name): names[1] for names in COUNTRIES.values() for name in names}
-    return coded | {_spelt(name): code for name, code in _CHINESE.items() if _spelt(code) in coded}
+    coded = {_normalised(name): names[1] for names in COUNTRIES.values() for name in names}
+    return coded | {_normalised(name): code for name, code in _CHINESE.items() if _normalised(code) in coded}
 
 
 @cache
 def _parts(country: str) -> Mapping[str, str]:
-    """The code of each part of a country by its name and its code."""
+    """The codes of a country's subdivisions by name and code."""
     found = _found(country, 2001)
-    names = {_spelt(name): code for name, code in found.subdivisions_aliases.items()}
-    return names | {_spelt(code): code for code in found.subdivisions}
+    names = {_normalised(name): code for name, code in found.subdivisions_aliases.items()}
+    return names | {_normalised(code): code for code in found.subdivisions}
 
 
-def _spelt(name: str) -> str:
+def _normalised(name: str) -> str:
     return re.sub(r"[\W_]+", "", name).casefold()

@@ -18,6 +18,9 @@ HEADINGS = {"en": "## Words we do not use\n", "zh": "## 不用的词\n"}
 TYPED = "[words]"
 """The section of the labels with what people type, in which a second word for a thing is welcome."""
 CODE = re.compile(r"^ *```.*?^ *```|`[^`\n]*`|<!--.*?-->|\]\([^)]*\)|https?://\S+|\{\w+\}", re.M | re.S)
+COUNTS = "[counts]"
+"""The section of the labels with the nouns that numbers stand before, in both forms."""
+PLURAL = re.compile(r"(?<!than )\{n\} (?:more |other |last )?(?!across\b|as\b|is\b|was\b)[a-z]+s\b")
 CALLS = {"Field": "description", "option": "help", "argument": "help"}
 
 
@@ -111,12 +114,22 @@ def files() -> dict[str, list[Path]]:
 
 def problems() -> list[str]:
     """All that is found, as lines for a person."""
-    return [
-        f"{path.relative_to(ROOT)}:{line}: “{words}”; write: {say}"
-        for language, paths in files().items()
-        for path in paths
-        for line, words, say in found(language, prose(path))
+    labels = ROOT / "prompts/labels.en.toml"
+    wrong = [
+        (path, *each) for language, paths in files().items() for path in paths for each in found(language, prose(path))
     ]
+    wrong += [(labels, *each) for each in plurals(labels.read_text(encoding="utf-8"))]
+    return [f"{path.relative_to(ROOT)}:{line}: “{words}”; write: {say}" for path, line, words, say in wrong]
+
+
+def plurals(labels: str) -> Iterator[tuple[int, str, str]]:
+    """The line, the words and the remedy of each number before a plural noun in labels: it would say `1 commits`.
+
+    `[counts]` has both forms; after “than” a number is a limit, and never 1.
+    """
+    counts = re.sub(rf"^{re.escape(COUNTS)}$.*?(?=^\[)", _blank, labels, flags=re.M | re.S)
+    for hit in PLURAL.finditer(counts):
+        yield counts.count("\n", 0, hit.start()) + 1, hit[0], "{count}, with both forms of the noun in [counts]"
 
 
 if __name__ == "__main__":

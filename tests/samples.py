@@ -401,7 +401,8 @@ def _hostile(language: Language) -> tuple[Entry, ...]:
 
 def hostile_entry(text: str, number: int = 0) -> Entry:
     """A high entry that says `text` wherever something from outside stands."""
-    evidence = Evidence(f"src/{text}", text, 1)
+    line = text.replace("\n", " ")  # as many lines in every quote, so that every page has the same shape
+    evidence, lines = Evidence(f"src/{text}", line, 1), Evidence(f"src/{text}", f"{line}\n{line}", 1, last=2)
     return Entry(
         commit(
             text,
@@ -416,7 +417,7 @@ def hostile_entry(text: str, number: int = 0) -> Entry:
             text,
             impact=(Impact(text, (text, "b"), text),),
             insights=(Insight(Aspect.SECURITY, text, evidence),),
-            risks=(Risk(text, evidence, text),),
+            risks=(Risk(text, evidence, text, (lines,)),),
             suggestions=(Suggestion(text, text),),
             by=text or "m",
             coverage=0.5,

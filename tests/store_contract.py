@@ -62,6 +62,7 @@ from bot.values import (
     Repository,
     Reservation,
     Risk,
+    Search,
     Series,
     Spending,
     Step,
@@ -193,7 +194,16 @@ COMMITS = st.builds(
     inner=st.lists(st.builds(InnerCommit, TEXT, TEXT, TEXT), max_size=2).map(tuple),
     reading=READINGS,
 )
-EVIDENCE = st.builds(Evidence, TEXT, TEXT, st.none() | COUNT, request=st.booleans())
+SEARCHES = st.builds(Search, COUNT, COUNT, st.lists(TEXT, max_size=2).map(tuple))
+EVIDENCE = st.builds(
+    Evidence,
+    TEXT,
+    TEXT,
+    st.none() | COUNT,
+    request=st.booleans(),
+    last=st.none() | COUNT,
+    search=st.none() | SEARCHES,
+)
 ANALYSES = st.builds(
     Analysis,
     summary=TEXT,

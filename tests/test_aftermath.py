@@ -188,7 +188,7 @@ def test_it_reads_well_in_both_languages_and_holds_hostile_titles():
     assert text(link_line(REPO, link(), en)) == "reverted by #2: title 2"
     assert text(link_line(REPO, link(), zh)) == "已被 #2 回退：title 2"
     likely = link(kind="repairs", changed=3, of=4)
-    assert "3 of the 4 that it changes or removes came from this commit" in text(link_line(REPO, likely, en))
+    assert "of the lines that it changes or removes, 3 of 4 came from this commit" in text(link_line(REPO, likely, en))
     assert text(follow_up_line(REPO, SAID, "UTC", en)) == "#1 (reported 2026-06-08) reverted by #2: title 2"
     assert text(follow_up_line(REPO, SAID, "UTC", zh)) == "#1（2026-06-08 已推送）已被 #2 回退：title 2"
     hostile = replace(link(), later=Named(sha(2), None, "<!channel> {name} \0 [x](http://y)\nnext"))
@@ -453,7 +453,7 @@ def test_a_commit_in_full_says_what_became_of_it_also_what_is_only_likely(tmp_pa
     said = world.said("#1")
     assert "Since then" in said
     assert "probably fixed by  #2 : fix: two " in said
-    assert "(judging by the lines: 4 of the 4 that it changes or removes came from this commit)" in said
+    assert "(of the lines that it changes or removes, 4 of 4 came from this commit)" in said
     assert "reverted by" in said.split("Since then")[1]
     assert world.said("#1") == said
     (kept,) = world.store.links(str(tmp_path / "repo"), [world.source.pull(str(tmp_path / "repo"), 2).sha])

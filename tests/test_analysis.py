@@ -367,7 +367,7 @@ def test_a_statement_has_evidence_for_each_of_its_parts_or_is_dropped():
     (risk,) = made.analysis.risks
     assert (risk.evidence.quote, [each.quote for each in risk.also]) == ("retries=3", ["limit = 8"])
     assert made.problems == (
-        "risks.1.also.1: the quote is not in what was shown of that path, or too short to prove anything.",
+        "risks.1.also.1: the quote is not in what was shown of that path, too short, or longer than six lines.",
     )
 
 
@@ -389,7 +389,8 @@ def test_statements_with_evidence_are_kept_and_others_dropped():
     assert made.analysis.dropped == len(made.problems) == 2
     assert made.stated == 4
     assert made.problems == tuple(
-        f"risks.{n}: the quote is not in what was shown of that path, or too short to prove anything." for n in (1, 2)
+        f"risks.{n}: the quote is not in what was shown of that path, too short, or longer than six lines."
+        for n in (1, 2)
     )
 
 

@@ -77,12 +77,12 @@ def test_usage_is_kept(talking):
     assert {s.model for s in used} == {"test-model"}
     assert {s.purpose: s.requests for s in used} == {
         "triage.v2": 1,
-        "analysis.v3": 6,
+        "analysis.v4": 6,
         "batch.v3": 2,
         "overview.v2": 1,
     }
     assert sum(s.prompt for s in used) > 1000
-    assert {s.purpose: (s.stated, s.dropped) for s in used if s.stated} == {"analysis.v3": (12, 0)}
+    assert {s.purpose: (s.stated, s.dropped) for s in used if s.stated} == {"analysis.v4": (12, 0)}
 
 
 def test_a_week_is_opened_by_a_question_of_its_own_and_is_another_digest_than_its_table(talking):
@@ -169,7 +169,7 @@ def test_statements_without_evidence_are_asked_for_again_and_then_dropped(tmp_pa
     talking = Talking(tmp_path, clock, history, inventive)
     high = talking.digest().by_importance[Importance.HIGH]
     assert all(not e.analysis.risks and not e.analysis.insights and e.analysis.dropped == 2 for e in high)
-    assert "statements without evidence: 2" in talking.said("#100")
+    assert "statements dropped for lack of evidence: 2" in talking.said("#100")
     assert len(talking.server.statuses) == 1 + 2 * 6 + 2 + 1
     talking.close()
 
@@ -189,7 +189,7 @@ def test_an_answer_of_which_nothing_can_be_verified_is_not_taken(tmp_path, clock
     assert all(e.analysis.note for e in high)
     assert {
         s.purpose: (s.stated, s.dropped) for s in talking.store.usage(DAY, DAY + timedelta(days=9)) if s.stated
-    } == {"analysis.v3": (18, 18)}
+    } == {"analysis.v4": (18, 18)}
     talking.close()
 
 

@@ -11,7 +11,7 @@ from repositories import Builder, lines
 from world import CHANNEL, DAY, World, words
 
 from bot.commits.files import FileKind
-from bot.conversation.asked import asked, is_question
+from bot.conversation.asked import asked, is_open, is_question
 from bot.conversation.grammar import EVERYBODYS, CommitName
 from bot.errors import Unavailable, UsageError
 from bot.languages import LANGUAGES
@@ -60,6 +60,22 @@ def test_only_a_whole_sentence_is_a_question():
         line for line in ("which change broke the cache", "哪个改动弄坏了缓存", "is that so bad?") if is_question(line)
     ]
     assert not any(map(is_question, ("frobnicate", "do something nice", "5 people", "yestrday?", "")))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "we used to get lost entries. what's the limit now and since when",
+        "1.2.3 doesn't build on windows (lock.wait). which commit did that",
+        "incremental build keeps old names after i edit a file. known? what else got fixed lately",
+        "cache.get(key) fails all of a sudden on main?? what changed",
+        "who's been doing most of the work under src/ this month? what",
+        "can i call get from inside an async fn? and which release has it",
+        "9f156094ca 之后还有代码用 app 这个模块吗?",
+    ],
+)
+def test_a_question_may_stand_anywhere_in_a_line(line):
+    assert is_open(line, EVERYBODYS)
 
 
 # --- What is answered --------------------------------------------------------------------------
@@ -139,13 +155,13 @@ def said(world, line, place=CHANNEL, **more):
         ("who knows src/server.py?", ["src/server.py", "Ann : 3", "Bob : 1"]),
         ("who knows the code of #101?", ["src/cache.py"]),
         ("which files does #101 change?", ["3 files", "src/cache.py", "conf/app.toml"]),
-        ("does #101 touch our config?", ["Yes, #101 touches configuration : 1 of its 3 files", "conf/app.toml"]),
+        ("does #101 touch our config?", ["Yes, #101 touches configuration : 1 of 3 files", "conf/app.toml"]),
         ("does #100 touch our config?", ["No, #100 does not touch configuration"]),
-        ("does #101 touch conf/?", ["Yes, #101 touches “conf/” : 1 of its 3 files"]),
-        ("does #101 touch the cache?", ["Yes, #101 touches “cache” : 2 of its 3 files"]),
+        ("does #101 touch conf/?", ["Yes, #101 touches “conf/” : 1 of 3 files"]),
+        ("does #101 touch the cache?", ["Yes, #101 touches “cache” : 2 of 3 files"]),
         ("since when is #100 there?", ["#100 has been on main since 2026-02-18 01:00 ( UTC )", "v1.0.0"]),
         ("since when is #104 there?", ["It has not been released yet"]),
-        ("#100 发布了吗", ["#100 has been released"]),
+        ("#100 发布了吗", ["已有版本包含", "#100", "v1.0.0"]),
     ],
 )
 def test_a_question_is_answered_in_a_sentence(world, line, parts):

@@ -29,9 +29,9 @@ from bot.values import Analysis, ChangeType, Entry, Grade, Importance, Spending,
 
 TRIAGE = Spending("m", "triage.v1", 1_000, 500, 1)
 BATCH = Spending("m", "batch.v3", 2_000, 300, 1)
-DRAFT = Spending("m", "draft.v2", 40_000, 4_000, 4, cached=1_000)
-LOOK = Spending("m", "look.v2", 52_000, 8_000, 4, stated=9, cached=30_000)
-ANALYSIS = Spending("m", "analysis.v3", 40_000, 8_000, 4)
+DRAFT = Spending("m", "draft.v3", 40_000, 4_000, 4, cached=1_000)
+LOOK = Spending("m", "look.v3", 52_000, 8_000, 4, stated=9, cached=30_000)
+ANALYSIS = Spending("m", "analysis.v4", 40_000, 8_000, 4)
 NOW = datetime(2026, 2, 20, tzinfo=UTC)
 OLD = Spending("m", "analysis.v1", 9_000, 2_000, 4)
 
@@ -55,7 +55,7 @@ def test_a_day_with_looks_tells_exactly_what_it_took_and_from_that_the_others():
 
 
 def test_a_deep_day_tells_what_it_took_and_without_third_questions_the_others():
-    both = Spending("m", "look.v2", 90_000, 12_000, 6)
+    both = Spending("m", "look.v3", 90_000, 12_000, 6)
     costs = cost.of_day([TRIAGE, DRAFT, both], Depth.DEEP)
     assert tokens(costs) == {
         "brief": (1_000 + 40_000, 500 + 8_000),
@@ -82,7 +82,7 @@ def test_a_brief_day_tells_exactly_what_it_took_and_expects_drafts_and_what_is_f
 
 @pytest.mark.parametrize(("prompt", "found"), [(100, 4_666), (10_000, 5_000), (40_000, 8_000)])
 def test_what_is_found_has_bounds(prompt, found):
-    costs = cost.of_day([Spending("m", "analysis.v3", prompt, 0, 1)], Depth.BRIEF)
+    costs = cost.of_day([Spending("m", "analysis.v4", prompt, 0, 1)], Depth.BRIEF)
     assert costs[Depth.NORMAL].prompt == 2 * prompt + found
 
 
@@ -93,7 +93,7 @@ def test_commits_asked_about_at_once_beside_looks_are_taken_for_as_looked_at():
 
 
 def test_several_models_count_together():
-    two = [ANALYSIS, Spending("other", "analysis.v3", 40_000, 8_000, 4)]
+    two = [ANALYSIS, Spending("other", "analysis.v4", 40_000, 8_000, 4)]
     assert tokens(cost.of_day(two, Depth.BRIEF))["brief"] == (80_000, 16_000)
 
 
@@ -193,7 +193,7 @@ def test_usage_shows_each_kind_of_question_with_what_was_cached_and_its_cost(tal
     asked, _ = tables(talking)
     rows = {row[0]: row[1:] for row in cells(asked)}
     assert list(rows) == ["grades", "draft", "look", "overview", "total"]
-    (spent,) = [s for s in talking.bill.today() if s.purpose == "look.v2"]
+    (spent,) = [s for s in talking.bill.today() if s.purpose == "look.v3"]
     assert 0 < spent.cached < spent.prompt
     price = ((spent.prompt - spent.cached) * 10 + spent.cached + spent.completion * 10) / 1_000_000
     taken = (spent.requests, spent.prompt, spent.cached, spent.completion)
@@ -243,7 +243,7 @@ def test_cached_tokens_are_measured_apart_from_those_they_are_part_of(talk):
     measured = {m.name: m.samples for m in operator.measures(talking.store, talking.app.clock() + timedelta(1), None)}
     cached = {labels["purpose"]: number for labels, number in measured["model_cached_tokens"]}
     asked = {labels["purpose"]: number for labels, number in measured["model_tokens"] if labels["kind"] == "prompt"}
-    assert 0 < cached["look.v2"] < asked["look.v2"]
+    assert 0 < cached["look.v3"] < asked["look.v3"]
     assert {labels["kind"] for labels, _ in measured["model_tokens"]} == {"prompt", "completion"}
 
 

@@ -216,6 +216,16 @@ def test_each_part_of_a_statement_has_its_link():
         (Evidence("src/b.py", "a()", 7, removed=True), "src/a.py:7 (removed) a()", f"blob/{'0' * 40}/src/a.py#L7"),
         (Evidence("src/b.py", "made()", 7), "src/b.py:7 made()", f"blob/{sha(1)}/src/b.py#L7"),
         (Evidence("", "drops v1"), "commit message drops v1", f"commit/{sha(1)}"),
+        (
+            Evidence("src/b.py", "if a:\n    go()", 7, last=8),
+            "src/b.py:7-8 if a: ↵ go()",
+            f"blob/{sha(1)}/src/b.py#L7-L8",
+        ),
+        (
+            Evidence("src/b.py", "a()\nb()", 7, removed=True, last=8),
+            "src/a.py:7-8 (removed) a() ↵ b()",
+            f"blob/{'0' * 40}/src/a.py#L7-L8",
+        ),
     ],
 )
 def test_evidence_links_to_where_it_stands(evidence, shown, url):
@@ -225,6 +235,18 @@ def test_evidence_links_to_where_it_stands(evidence, shown, url):
     assert shown in " ".join(words(message).split())
     links = [s.url for p in message.parts if isinstance(p, Text) for line in p.lines for s in line if s.url]
     assert links == [f"https://github.com/team/app/{url}"]
+
+
+def test_a_message_shows_the_lines_of_a_quote_that_it_has_room_for_and_the_report_all():
+    long = Evidence("src/a.py", "\n".join(["go(" + "x" * 60 + ")"] * 5), 7, last=11)
+    one = entry(1, analysis=Analysis("Sum.", risks=(Risk("It may hang.", long, ""),)))
+    said = words(digests.commit_message(REPOSITORY, one, "UTC", EN))
+    assert "src/a.py:7-11" in said
+    assert said.count("x" * 60) == 1
+    assert said.count("…") == 1
+    written = report.markdown([digest(one)], EN)
+    assert written.count(f"`go({'x' * 60})`") == 5
+    assert f"[`src/a.py:7-11`](https://github.com/team/app/blob/{sha(1)}/src/a.py#L7-L11)" in written
 
 
 def test_merged_commits_are_listed_under_their_merge():

@@ -53,7 +53,7 @@ class Asked(Bot):
         self.time.moment = datetime.fromisoformat(f"2026-02-{text}:00+00:00")
         worker = worker or self.worker
         worker.early.begin()
-        assert worker.early.in_hand.wait_none(60)
+        assert worker.early.in_progress.wait_none(60)
 
     @property
     def asked(self):
@@ -62,7 +62,7 @@ class Asked(Bot):
     def close(self):
         self.free.set()
         self.worker.stop(5)
-        assert self.worker.early.in_hand.wait_none(60)
+        assert self.worker.early.in_progress.wait_none(60)
         self.world.close()
         self.model.__exit__(None)
 
@@ -139,7 +139,7 @@ def test_without_a_model_nothing_is_built_early(tmp_path, time, monkeypatch):
         monkeypatch.setattr(bot.world.source, "commits", lambda *_: pytest.fail("read"))
         time.moment = DAY + timedelta(hours=32, minutes=45)
         bot.worker.early.begin()
-        assert bot.worker.early.in_hand.wait_none(60)
+        assert bot.worker.early.in_progress.wait_none(60)
         assert bot.store.counts()["digests"] == 0
         bot.worker.stop(5)
         bot.world.close()
@@ -403,7 +403,7 @@ def test_a_delivery_waits_for_an_early_build_that_still_runs(bot):
     (waiting,) = bot.store.deliveries(followed.id)
     assert (waiting.state, waiting.failures, waiting.failure) == (DeliveryState.DUE, 0, None)
     bot.free.set()
-    assert bot.worker.early.in_hand.wait_none(60)
+    assert bot.worker.early.in_progress.wait_none(60)
     bot.time.sleep(2)
     bot.tick()
     assert len(bot.tops()) == 1
@@ -421,7 +421,7 @@ def test_an_early_build_holds_up_no_other_delivery(bot):
     bot.time.moment = DAY + timedelta(hours=33)
     bot.worker.early.begin()
     assert bot.waiting.wait(60)
-    assert bot.worker.early.in_hand.number == 4
+    assert bot.worker.early.in_progress.number == 4
     bot.tick()
     assert len(bot.tops("C2")) == 1
 
@@ -436,9 +436,9 @@ def test_of_two_processes_one_builds(bot):
     bot.worker.early.begin()
     assert bot.waiting.wait(60)
     other.early.begin()
-    assert other.early.in_hand.wait_none(60)
+    assert other.early.in_progress.wait_none(60)
     bot.free.set()
-    assert bot.worker.early.in_hand.wait_none(60)
+    assert bot.worker.early.in_progress.wait_none(60)
     bot.early("19T08:31", other)
     asked = bot.asked
     assert sorted(asked) == ["analysis", "overview", "triage"]
@@ -467,7 +467,7 @@ def test_who_stood_still_past_its_lease_replaces_nothing(bot):
     kept = bot.store.recent_digests(bot.repo, "main", "en", 9)
     assert ["At last" in digest.overview for digest in kept] == [False]
     bot.free.set()
-    assert bot.worker.early.in_hand.wait_none(60)
+    assert bot.worker.early.in_progress.wait_none(60)
     assert bot.store.recent_digests(bot.repo, "main", "en", 9) == kept
     other.stop(5)
 
@@ -481,10 +481,10 @@ def test_who_is_stopped_waits_for_no_early_build_and_begins_none(bot):
     bot.worker.early.begin()
     assert bot.waiting.wait(60)
     bot.worker.stop(5)
-    assert bot.worker.early.in_hand.number == 1
+    assert bot.worker.early.in_progress.number == 1
     bot.worker.early.begin()
     bot.free.set()
-    assert bot.worker.early.in_hand.wait_none(60)
+    assert bot.worker.early.in_progress.wait_none(60)
     assert bot.asked.count("triage") == 1  # the other language's was not begun
     bot.worker = bot.another()
     bot.at("19T09:00")
@@ -562,5 +562,5 @@ def test_hosts_that_hang_do_not_keep_another_s_from_being_built(bot, monkeypatch
         bot.follow(Place("slack", "T1/C2"))
         bot.time.moment = datetime.fromisoformat("2026-02-19T08:30:00+00:00")
         repeat(bot.worker.early.begin, lambda: "overview" in bot.asked)
-        assert bot.worker.early.in_hand.number > fairness.HANDS
+        assert bot.worker.early.in_progress.number > fairness.PERMITS
         bot.worker.halt()

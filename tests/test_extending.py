@@ -198,12 +198,12 @@ def test_a_signal_of_the_grades_is_one_cue_and_its_label(house):
 
 
 def test_a_prompt_is_one_file_and_its_name(house):
-    system, user = (ROOT / "prompts/analysis.v3.md").read_text(encoding="utf-8").split("\n---\n")
-    house.write("prompts/analysis.v4.md", f"{system}\nBe brief.\n---\n{user}")
+    system, user = (ROOT / "prompts/analysis.v4.md").read_text(encoding="utf-8").split("\n---\n")
+    house.write("prompts/analysis.v5.md", f"{system}\nBe brief.\n---\n{user}")
     questions = house.folder / "bot/judgement/questions.py"
     text = questions.read_text(encoding="utf-8")
-    assert text.count('"analysis.v3"') == 1
-    questions.write_text(text.replace('"analysis.v3"', '"analysis.v4"'), encoding="utf-8")
+    assert text.count('"analysis.v4"') == 1
+    questions.write_text(text.replace('"analysis.v4"', '"analysis.v5"'), encoding="utf-8")
     asked = []
 
     def answers(body):

@@ -16,7 +16,7 @@ from adapters.sources.github.client import Client
 from adapters.sources.github.source import GitHubSource
 from bot.addresses import is_hosted, server_of
 from bot.delivery import fairness, worker
-from bot.delivery.fairness import HANDS, LONG, MOST, SHARE, SLOW, Hosts, Turns
+from bot.delivery.fairness import LONG, MOST, PERMITS, SHARE, SLOW, Hosts, Turns
 from bot.delivery.job import Job
 from bot.rights import Right, Rights
 from bot.values import Delivery, Place, Subscription
@@ -73,13 +73,13 @@ def turns(hosts):
 
 @pytest.fixture
 def reading(hosts):
-    """Begins to read something with a hand, and returns what ends it."""
+    """Begins to read something with a permit, and returns what ends it."""
 
     begun = []  # else one that is forgotten would end
 
-    def begin(hand, changed=lambda: None):
+    def begin(permit, changed=lambda: None):
         stack = ExitStack()
-        stack.enter_context(hosts.reading(hand, changed))
+        stack.enter_context(hosts.reading(permit, changed))
         begun.append(stack)
         return stack.close
 
@@ -95,18 +95,18 @@ def known(turns, reading, *quick):
     """Let hosts be quick ones."""
     for number, host in enumerate(quick):
         turns.wait([job(900_000 + number, f"https://{host}/a")])
-        hand, _ = turns.take()
-        reading(hand)()
-        turns.done(hand)
+        permit, _ = turns.take()
+        reading(permit)()
+        turns.done(permit)
 
 
 def order(turns):
-    """The deliveries in the order in which they are begun, one hand at a time."""
+    """The deliveries in the order in which they are begun, one permit at a time."""
     found = []
     while turn := turns.take():
-        hand, group = turn
+        permit, group = turn
         found += [each.delivery.id for each in group]
-        turns.done(hand)
+        turns.done(permit)
     return found
 
 
@@ -120,8 +120,8 @@ def test_one_subscription_of_a_channel_comes_second_beside_hundreds_of_another(t
 
 def test_who_comes_while_a_channel_is_being_served_is_next(turns):
     turns.wait([job(n, f"https://h/{n}") for n in range(1, 10)])
-    hand, _ = turns.take()
-    turns.done(hand)
+    permit, _ = turns.take()
+    turns.done(permit)
     turns.wait([*(job(n, f"https://h/{n}") for n in range(2, 10)), job(50, "https://h/z", OTHER, DAY + timedelta(1))])
     assert order(turns)[0] == 50
 
@@ -144,15 +144,15 @@ def test_what_could_not_go_on_is_not_begun(hosts):
 
 
 def begun(turns):
-    """Every hand that can begin now."""
+    """Every permit that can begin now."""
     return [turn[0] for turn in iter(turns.take, None)]
 
 
 def test_a_host_of_which_nothing_is_known_has_one_hand_and_a_quick_one_all(turns, reading):
     turns.wait(job(n, f"https://h/{n}") for n in range(1, 20))
-    (hand,) = begun(turns)
-    reading(hand)()
-    assert len(begun(turns)) == HANDS - 1
+    (permit,) = begun(turns)
+    reading(permit)()
+    assert len(begun(turns)) == PERMITS - 1
 
 
 def test_a_slow_host_has_no_more_than_its_share_and_takes_nobody_elses_hand(turns, clock, reading):
@@ -160,87 +160,87 @@ def test_a_slow_host_has_no_more_than_its_share_and_takes_nobody_elses_hand(turn
     turns.wait(
         [*(job(n, f"https://slow/{n}") for n in range(1, 50)), job(99, "https://good/a", slot=DAY + timedelta(1))]
     )
-    hands = begun(turns)
-    assert [hand.host for hand in hands] == ["slow"] * HANDS
-    for hand in hands:
-        reading(hand)
+    permits = begun(turns)
+    assert [permit.host for permit in permits] == ["slow"] * PERMITS
+    for permit in permits:
+        reading(permit)
     clock.now = SLOW
-    _, group = turns.take()  # it had all hands when nobody knew: it gets no other
+    _, group = turns.take()  # it had all permits when nobody knew: it gets no other
     assert group[0].delivery.id == 99
-    for hand in hands[: HANDS - SHARE]:
-        turns.done(hand)
+    for permit in permits[: PERMITS - SHARE]:
+        turns.done(permit)
     assert turns.take() is None
 
 
 def test_a_host_that_lists_commits_at_once_and_hangs_on_patches_is_a_slow_one(turns, clock, reading):
     known(turns, reading, "slow")
     turns.wait(job(n, f"https://slow/{n}") for n in range(1, 50))
-    hands = begun(turns)
-    for hand in hands:
-        reading(hand)()  # its commits
-        reading(hand)  # its patches
+    permits = begun(turns)
+    for permit in permits:
+        reading(permit)()  # its commits
+        reading(permit)  # its patches
     turns.wait(job(n, f"https://other/{n}") for n in range(1, 3))
     assert begun(turns) == []
     clock.now = SLOW
-    assert [hand.host for hand in begun(turns)] == ["other"]
+    assert [permit.host for permit in begun(turns)] == ["other"]
 
 
 def test_a_host_that_answers_every_time_just_in_time_is_a_slow_one(turns, clock, reading):
     known(turns, reading, "drips")
     turns.wait(job(n, f"https://drips/{n}") for n in range(1, 50))
-    hands = begun(turns)
+    permits = begun(turns)
     while clock.now < LONG:
-        ends = [reading(hand) for hand in hands]
+        ends = [reading(permit) for permit in permits]
         clock.now += SLOW * 0.9
         for end in ends:
             end()
     turns.wait([job(99, "https://other/a")])
-    assert [hand.host for hand in begun(turns)] == ["other"]
+    assert [permit.host for permit in begun(turns)] == ["other"]
 
 
 def test_a_host_is_slow_until_it_is_quick_again(turns, clock, reading):
     turns.wait(job(n, f"https://h/{n}") for n in range(1, 20))
-    (hand,) = begun(turns)
-    end = reading(hand)
+    (permit,) = begun(turns)
+    end = reading(permit)
     clock.now = SLOW
     end()
-    turns.done(hand)
-    hands = begun(turns)
-    assert len(hands) == SHARE
-    reading(hands[0])()
-    assert len(begun(turns)) == HANDS - SHARE
+    turns.done(permit)
+    permits = begun(turns)
+    assert len(permits) == SHARE
+    reading(permits[0])()
+    assert len(begun(turns)) == PERMITS - SHARE
 
 
 def test_who_shows_its_speed_is_gone_on_with_at_once(turns, clock, reading):
     turns.wait(job(n, f"https://h/{n}") for n in range(1, 20))
-    (hand,), told = begun(turns), []
-    reading(hand, lambda: told.append("quick"))()
-    reading(hand, lambda: told.append("as before"))()
-    end = reading(hand, lambda: told.append("slow"))
+    (permit,), told = begun(turns), []
+    reading(permit, lambda: told.append("quick"))()
+    reading(permit, lambda: told.append("as before"))()
+    end = reading(permit, lambda: told.append("slow"))
     clock.now = SLOW
     end()
     assert told == ["quick", "slow"]
 
 
-def test_many_hosts_that_hang_leave_hands_to_those_that_are_quick(turns, clock, reading):
+def test_many_hosts_that_hang_leave_permits_to_those_that_are_fast(turns, clock, reading):
     known(turns, reading, "good")
     for n in range(MOST):
         turns.wait([job(n + 1, f"https://slow{n}/a")])
-        for hand in begun(turns):
-            reading(hand)
+        for permit in begun(turns):
+            reading(permit)
         clock.now += SLOW
     turns.wait(job(n, f"https://good/{n}") for n in range(1, 20))
-    assert len(begun(turns)) == HANDS
+    assert len(begun(turns)) == PERMITS
 
 
 def test_who_else_reads_tells_which_hosts_are_slow(hosts, clock, reading):
     early, turns = Turns(lambda _: False, hosts), Turns(lambda _: False, hosts)
     early.wait([job(1, "https://h/1")])
-    (hand,) = begun(early)
-    reading(hand)
+    (permit,) = begun(early)
+    reading(permit)
     clock.now = SLOW
     turns.wait([*(job(n, f"https://h/{n}") for n in range(2, 20)), job(99, "https://other/a")])
-    assert [hand.host for hand in begun(turns)] == [*["h"] * SHARE, "other"]
+    assert [permit.host for permit in begun(turns)] == [*["h"] * SHARE, "other"]
 
 
 class Told:
@@ -332,7 +332,7 @@ def test_a_host_that_lists_commits_at_once_and_hangs_afterwards_keeps_no_other_w
     monkeypatch.setattr(fairness, "SLOW", 1.0)  # what is listed takes less
     bot.world.repositories.rights = Rights(("*",), (Right("T1", "", "*"),))
     bot.commit("one", DAY + timedelta(hours=3), "fix: one (#1)")
-    names = [f"team/app{n}" for n in range(2 * HANDS)]
+    names = [f"team/app{n}" for n in range(2 * PERMITS)]
     with GitHubServer(dict.fromkeys(names, bot.folder / "repo")) as hub:
         hub.fault("commit", *[Fault(how="hang")] * 100)
         github = GitHubSource(Client(Auth.Token(TOKEN), hub.url, lambda _: None))
@@ -340,8 +340,8 @@ def test_a_host_that_lists_commits_at_once_and_hangs_afterwards_keeps_no_other_w
         for name in names:
             bot.store.subscribe(Subscription(BUSY, name, "0 9 * * *", "UTC", "en", created=bot.time.moment))
         bot.time.moment = DAY + timedelta(hours=33)
-        repeat(bot.worker.tick, lambda: hub.counts["commit"] >= HANDS)
-        assert hub.counts["graphql"] >= HANDS  # they were listed
+        repeat(bot.worker.tick, lambda: hub.counts["commit"] >= PERMITS)
+        assert hub.counts["graphql"] >= PERMITS  # they were listed
         bot.store.subscribe(Subscription(OTHER, bot.repo, "0 9 * * *", "UTC", "en", created=DAY))
         repeat(bot.worker.tick, lambda: any("fix: one" in str(m) for m in bot.tops("C2")), 40)
         assert hub.counts["commit"] < len(names)
@@ -351,11 +351,11 @@ def test_a_host_that_lists_commits_at_once_and_hangs_afterwards_keeps_no_other_w
 
 def test_a_host_that_hangs_on_very_many_channels_keeps_no_other_waiting(bot, monkeypatch):
     monkeypatch.setattr(fairness, "SLOW", 0.1)
-    monkeypatch.setattr(worker, "IN_HAND", 8)
+    monkeypatch.setattr(worker, "MAX_IN_PROGRESS", 8)
     bot.world.repositories.rights = Rights(("*",), (Right("T1", "", "*"),))
     bot.commit("one", DAY + timedelta(hours=3))
     with Silent() as host:
-        for n in range(worker.IN_HAND):
+        for n in range(worker.MAX_IN_PROGRESS):
             place = Place("slack", "T1/C1", f"{n}.0")
             url = f"{host.url}/a/b.git"
             bot.store.subscribe(Subscription(place, url, "0 9 * * *", "UTC", "en", created=bot.time.moment))

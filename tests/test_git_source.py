@@ -1568,6 +1568,16 @@ def test_a_file_of_a_hundred_megabytes_is_neither_searched_nor_read(source, buil
     assert place.refused == "larger than 1 MB"
 
 
+@pytest.mark.parametrize(("path", "partial"), [("data/huge.txt", False), ("src/huge.py", True)])
+def test_a_search_that_passes_over_code_is_partial(source, build, path, partial):
+    build.commit("one", at(0), {"small.py": "a_word\n", path: "x = 1\n" * 200_000})
+    history = build.finish()
+    commit = source.commit(str(history.path), history.sha("one"))
+    word, none = looked(source, history.path, commit, *(Look(LookKind.WORD, name) for name in ("a_word", "no_word")))
+    assert (word.hits, word.partial) == (1, partial)
+    assert (none.hits, none.refused, none.partial) == (0, "", partial)
+
+
 def test_too_many_large_files_cannot_be_searched_and_places_can(source, looks, monkeypatch):
     monkeypatch.setattr(tree, "EXCLUDED", 0)
     commit = source.commit(str(looks.path), looks.sha("change"))

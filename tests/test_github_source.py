@@ -1153,9 +1153,22 @@ def test_an_archive_that_leaves_files_out_proves_no_absence(tmp_path):
         read = source(server, archives=tmp_path / "archives")
         asked = [Look(LookKind.WORD, "shown"), Look(LookKind.WORD, "hidden"), Look(LookKind.PLACE, path="tests/a.py")]
         shown, hidden, place = look(read, read.commit("team/app", history.sha("one")), *asked)
-    assert (shown.hits, shown.refused) == (1, "")
+    assert (shown.hits, shown.refused, shown.partial) == (1, "", True)
     assert hidden.refused.startswith("could not be searched in full")
     assert place.excerpts[0].lines == ("hidden = 1",)
+
+
+@pytest.mark.parametrize(("path", "partial"), [("data/huge.txt", False), ("src/huge.py", True)])
+def test_an_archive_with_code_too_large_to_search_is_searched_in_part(tmp_path, path, partial):
+    build = Builder(tmp_path / "app.git")
+    build.commit("one", at(1), {"small.py": "a_word\n", path: "x = 1\n" * 200_000})
+    history = build.finish()
+    with serving(history) as server:
+        read = source(server, archives=tmp_path / "archives")
+        commit = read.commit("team/app", history.sha("one"))
+        word, none = look(read, commit, *(Look(LookKind.WORD, name) for name in ("a_word", "no_word")))
+    assert (word.hits, word.partial) == (1, partial)
+    assert (none.hits, none.refused, none.partial) == (0, "", partial)
 
 
 def packed(*members: tuple[str, bytes, dict[str, object]]) -> bytes:

@@ -63,6 +63,22 @@ def test_it_looks_at_what_people_read_and_at_nothing_else(tmp_path, name, text, 
     assert sorted({line for line, *_ in style.found("en", style.prose(tmp_path / name))}) == lines
 
 
+@pytest.mark.parametrize(
+    ("label", "wrong"),
+    [
+        ('more = "and {n} more themes in the report"', ["{n} more themes"]),
+        ('who = "{n} others"', ["{n} others"]),
+        ('large = "{name} has more than {n} commits; {n} of {of} fit"', []),
+        ('more = "and {n} more in the report"', []),
+        ('[counts]\ncommits = "{n} commits"', []),
+    ],
+)
+def test_a_number_stands_before_a_noun_only_in_the_counts(label, wrong):
+    found = list(style.plurals(f'[a]\nb = ""\n{label}\n\n[z]\n'))
+    assert [words for _, words, _ in found] == wrong
+    assert [line for line, *_ in found] == [3] * len(wrong)
+
+
 def test_every_file_that_people_read_is_looked_at():
     looked = {str(path.relative_to(ROOT)) for paths in style.files().values() for path in paths}
     assert {"README.md", "README.zh.md", "CHANGELOG.md", "docs/operating.md", "docs/feishu.zh.md"} <= looked

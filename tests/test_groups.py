@@ -80,7 +80,7 @@ def test_all_repositories_with_commits_have_one_headline(bot):
     bot.at("19T09:00")
     (headline,) = bot.tops()
     said = str(headline)
-    for part in ("team-a", "team-b", "drop the old endpoint", "2 of 3 repositories have commits"):
+    for part in ("team-a", "team-b", "drop the old endpoint", "Repositories with commits: 2 of 3."):
         assert part in said, part
     assert any("fix: one" in each for each in bot.said())  # a message of Slack's has one table
     assert "team-c" not in said
@@ -406,9 +406,9 @@ def test_a_day_without_commits_is_told_as_that_day(bot):
     bot.time.moment = DAY + timedelta(hours=33)
     (answer,) = bot.world.ask(f"2026-02-10 {bot.group}", HOME)
     assert "2026-02-10" in words(answer.headline)
-    assert "0 of 3 repositories" in words(answer.headline)
+    assert "Repositories with commits: 0 of 3." in words(answer.headline)
     (answer,) = bot.world.ask(f"report 2026-02-10 {bot.group}", HOME)
-    assert "0 of 3 repositories" in words(answer.headline)
+    assert "Repositories with commits: 0 of 3." in words(answer.headline)
     agents = OperatorsAgents(lambda repo: bot.world.speaking(replace(bot.world.defaults, repo=repo)), HOME, "U1")
     assert "2026-02-10" in agents.digest("2026-02-10", bot.group)
 
@@ -477,7 +477,7 @@ def test_a_group_is_asked_listed_and_ended_as_any_other(bot):
     assert "3 (team-a, team-b, team-c)" in words(begun.headline)
     commit(bot, "a", "one", DAY - timedelta(hours=20), "fix: one (#7)")
     (shown,) = bot.world.ask("2026-02-17", CHANNEL)
-    assert "1 of 3 repositories" in words(shown.headline)
+    assert "Repositories with commits: 1 of 3." in words(shown.headline)
     assert "fix: one" in bot.world.said("#7", CHANNEL)
     assert "Nothing found" in bot.world.said("#8", CHANNEL)
     assert "fix: one" in bot.world.said("search one", CHANNEL)
@@ -609,9 +609,9 @@ def test_of_an_organisation_a_channel_sees_what_is_public_and_what_it_has_a_righ
         (with_right,) = world.ask("2026-02-18 team/*", OTHER)
     world.close()
     said = [words(m) for m in (open_to_all.headline, *open_to_all.replies)]
-    assert "2 of 2 repositories" in said[0]
+    assert "Repositories with commits: 2 of 2." in said[0]
     assert "secret" not in "".join(said)
-    assert "3 of 3 repositories" in words(with_right.headline)
+    assert "Repositories with commits: 3 of 3." in words(with_right.headline)
     assert "fix: in secret" in words(with_right.headline)
 
 

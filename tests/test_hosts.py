@@ -155,6 +155,28 @@ def test_each_kind_of_host_has_its_own_pages(remote, commit, change, line):
     assert file is None if line is None else line.startswith(file)
 
 
+@pytest.mark.parametrize(
+    ("kind", "end"),
+    [
+        (Kind.GITHUB, "#L7-L9"),
+        (Kind.GITLAB, "#L7-9"),
+        (Kind.GITEE, "#L7-L9"),
+        (Kind.GITEA, "#L7-L9"),
+        (Kind.BITBUCKET, "#lines-7:9"),
+        (Kind.BITBUCKET_SERVER, "#7-9"),
+        (Kind.AZURE, "&line=7&lineEnd=9&lineStartColumn=1&lineEndColumn=999"),
+        (Kind.GITILES, "#7"),
+        (Kind.CGIT, "#n7"),
+        (Kind.SOURCEHUT, "#L7"),
+    ],
+)
+def test_several_lines_have_a_link_of_their_own_where_the_host_has_one(kind, end):
+    found = Repository("r", "r", "main", None, False, hosts.links(kind, "https://x.example/r"))
+    assert found.file_url(SHA, "a.py", 7, 9).endswith(end)
+    assert found.file_url(SHA, "a.py", 7, 9).startswith(found.file_url(SHA, "a.py"))
+    assert replace(found, links=Links()).file_url(SHA, "a.py", 7, 9) is None
+
+
 def test_every_kind_has_an_example_and_a_commit_s_page():
     shown = {NAMED.remote(remote).kind for remote, *_ in PAGES}
     assert set(Kind) - shown <= {Kind.FORGEJO, Kind.GITEA}

@@ -195,6 +195,7 @@ class Obedient:
     def analysed(item: Hostile) -> dict:
         path, proof = next(iter(item.files)), f"name = '{item.name}'"
         claims = [(path, proof), (path, INVENTED), ("src/of-another.py", proof)]
+        claims += [(path, f"{proof}\n{INVENTED}"), ("search", item.name), ("deadbee", proof)]
         risks = [
             {"text": repeated(item, 900), "path": p, "quote": q, "mitigation": repeated(item, 900)} for p, q in claims
         ]
@@ -652,7 +653,7 @@ def test_only_what_stands_in_the_patch_is_shown_as_proven(attacked: Attacked, it
     proof = patch.EvidenceIndex(commit, patches)
     made = replies.read_analysis(reply(said), commit, proof, 1.0, item.language).analysis
     claims = [*made.risks, *made.insights]
-    assert made.dropped == 4 - len(claims) >= 2
+    assert made.dropped == 7 - len(claims) >= 5
     assert all(proof.find(c.evidence.path, c.evidence.quote) for c in claims)
     assert not [c for c in claims if c.evidence.quote == INVENTED or c.evidence.path == "src/of-another.py"]
     assert set(made.impact[0].paths) <= {f.path for f in commit.files}

@@ -86,6 +86,26 @@ def test_what_was_looked_up_is_evidence_and_is_linked_where_it_is(talk, history)
     assert "root:" not in asked
 
 
+def test_a_search_and_several_lines_are_evidence_and_both_are_shown_with_their_links(talk, history):
+    def searching(body):
+        told = json.loads(looking(body))
+        if "go through the claims" in body["messages"][-1]["content"]:
+            lines = {"path": "src/main.py", "quote": "4: def start():\n5:     serve(port=80)"}
+            search = {"path": "search", "quote": "serve", "also": [lines]}
+            refused = {"path": "search", "quote": "bind", "also": []}
+            told["risks"] = [{"text": "Only start calls it.", "mitigation": "", **each} for each in (search, refused)]
+        return json.dumps(told)
+
+    talking = talk(history, searching)
+    entry = high(talking.digest())
+    (risk,) = entry.analysis.risks
+    assert (risk.evidence.search.hits, set(risk.evidence.search.paths)) == (3, {"src/api.py", "src/main.py"})
+    assert (risk.also[0].line, risk.also[0].last, risk.also[0].sha) == (4, 5, history.sha("change"))
+    shown = "".join(talking.said("#7").split())
+    assert f"searchedforserveat{history.sha('change')[:7]}:3usesinsrc/api.py,src/main.py" in shown
+    assert "src/main.py:4-5defstart():↵serve(port=80)" in shown
+
+
 def test_a_line_that_is_still_there_is_shown_where_it_is_now(talk, tmp_path):
     build = Builder(tmp_path / "kept")
     kept = "\n".join(["def kept():", "    return 1", *(f"line_{n} = {n}" for n in range(12))])

@@ -86,13 +86,13 @@ def test_a_comment_is_shown_where_there_is_nothing_else():
     assert best("# run is gone", "run") == "# run is gone"
 
 
-def test_files_come_from_the_own_part_then_by_kind_and_generated_ones_are_only_counted():
+def test_source_comes_before_tests_and_pages_the_own_part_first_and_generated_ones_are_only_counted():
     paths = [
         "packages/core/src/b.py",
         "packages/core/package.json",
+        "apps/web/src/c.py",
         "packages/core/tests/test_b.py",
         "packages/core/README.md",
-        "apps/web/src/c.py",
         "tests/test_c.py",
         "docs/c.md",
     ]
@@ -100,6 +100,24 @@ def test_files_come_from_the_own_part_then_by_kind_and_generated_ones_are_only_c
     sight = word(files, "run")
     assert [excerpt.path for excerpt in sight.excerpts] == paths
     assert (sight.hits, sight.files) == (9, 9)
+
+
+def test_the_file_that_tells_most_comes_first_and_tests_after_all_source():
+    files = {
+        "a/uses.py": "from d import run\n",
+        "b/calls.py": "x = run(1)\n",
+        "c/tests/test_run.py": "def run():\n    pass\n",
+        "d/defines.py": "import os\n\n\ndef run(x):\n    pass\n",
+    }
+    shown = [excerpt.path for excerpt in word(files, "run").excerpts]
+    assert shown == ["d/defines.py", "b/calls.py", "a/uses.py", "c/tests/test_run.py"]
+
+
+def test_a_place_with_a_word_and_a_line_begins_at_that_line():
+    text = "def run():\n" + "".join(f"    x{n} = 1\n" for n in range(2, 200))
+    exact, around = look({"a": text}, *(Look(LookKind.PLACE, name, "a", 20) for name in ("run", "")))
+    assert (exact.excerpts[0].start, exact.excerpts[0].lines[0]) == (20, "    x20 = 1")
+    assert around.excerpts[0].start == 1
 
 
 def test_a_few_files_are_shown_more_than_once_and_no_line_twice():

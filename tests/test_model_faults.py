@@ -455,7 +455,7 @@ def test_quotes_that_are_never_in_the_patch_are_dropped_and_counted(tmp_path, cl
     assert_by_model(told, history)
     (high,) = told.digest.by_importance[Importance.HIGH]
     assert (high.analysis.dropped, high.analysis.risks, high.analysis.insights, len(told.bodies)) == (2, (), (), 5)
-    assert "statements without evidence: 2" in report.markdown([told.digest], Texts("en"))
+    assert "statements dropped for lack of evidence: 2" in report.markdown([told.digest], Texts("en"))
 
 
 def test_of_two_answers_the_one_with_more_evidence_is_taken(tmp_path, clock, history) -> None:
@@ -523,13 +523,13 @@ def test_a_cut_off_answer_gets_more_room_the_second_time(tmp_path, clock, histor
 
 
 def fault_rows() -> list[list[str]]:
-    """The cells of each row of the document's table whose last column is headed `Held by`."""
+    """The cells of each row of the document's table whose last column is headed `Tested by`."""
     rows = [
         [cell.strip() for cell in line.strip("| \n").split(" | ")]
         for line in DOCUMENT.read_text(encoding="utf-8").splitlines()
         if line.startswith("|")
     ]
-    start = next(n for n, cells in enumerate(rows) if cells[-1] == "Held by")
+    start = next(n for n, cells in enumerate(rows) if cells[-1] == "Tested by")
     width = len(rows[start])
     found = rows[start + 2 :]
     assert all(len(cells) == width for cells in found)

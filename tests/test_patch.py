@@ -336,9 +336,65 @@ def test_a_quote_is_found_at_its_line_whatever_its_case_and_white_space(quote, l
     assert found.line == line
 
 
-def test_a_quote_over_two_lines_is_found():
-    found = find("new_name(token)\n return start(")
-    assert found == Evidence("src/app.py", "new_name(token)\n return start(", 11)
+SPANNED = """@@ -10,7 +10,7 @@
+ def serve(port):
+-    if port is None:
+-        return 80
++    if not port:
++        return 8080
+     log(port)\r
+     return port
+@@ -40,2 +40,2 @@
+-stop(1)
++stop(2)
+ done()"""
+
+
+@pytest.mark.parametrize(
+    ("quote", "first", "last", "removed"),
+    [
+        ("    if not port:\n        return 8080", 11, 12, False),
+        ("if not port:\n\treturn 8080\r\n\tlog(port)", 11, 13, False),
+        ("if not port: return 8080", 11, 12, False),
+        ("-    if port is None:\n-        return 80", 11, 12, True),
+        ("def serve(port):\n    if port is None:", 10, 11, True),
+        ("return 80\nlog(port)", 12, 13, True),
+        ("log(port)\n    return port", 13, 14, False),
+        ("if not port:", 11, None, False),
+    ],
+)
+def test_a_quote_of_several_lines_names_the_first_and_the_last(quote, first, last, removed):
+    found = patch.EvidenceIndex(commit("fix: x"), [FilePatch("src/app.py", SPANNED)]).find("src/app.py", quote)
+    assert (found.line, found.last, found.removed) == (first, last, removed)
+
+
+@pytest.mark.parametrize(
+    "quote",
+    [
+        "return port\nstop(2)",  # two hunks
+        "return port\n\0\nstop(2)",
+        "return 8080\n    return port",  # a line between them left out
+        "if not port:\n        return 80",  # one line after, one before
+        "def serve(port):" + "\n" * 6 + "if not port:",
+    ],
+)
+def test_lines_that_do_not_follow_each_other_are_no_quote(quote):
+    assert patch.EvidenceIndex(commit("fix: x"), [FilePatch("src/app.py", SPANNED)]).find("src/app.py", quote) is None
+
+
+def test_a_quote_has_six_lines_at_most():
+    lines = [f"value_{n} = {n}" for n in range(1, 9)]
+    index = patch.EvidenceIndex(commit("fix: x"), [FilePatch("src/app.py", "@@ -0,0 +1,8 @@\n+" + "\n+".join(lines))])
+    assert index.find("src/app.py", "\n".join(lines[:6])).last == 6
+    assert index.find("src/app.py", "\n".join(lines[:7])) is None
+    assert index.find("src/app.py", " ".join(lines[:7])) is None
+    assert patch.places("\n".join(lines[1:7]), lines) == [(1, 6)]
+    assert patch.places(" ".join(lines[:7]), lines) == []
+
+
+def test_lines_of_the_message_are_a_quote_too():
+    said = commit("fix: x", body="It drops support for v1.\nUse v2 instead.")
+    assert patch.EvidenceIndex(said, [PATCH]).find("", "support for v1.\r\nUse v2").path == ""
 
 
 @pytest.mark.parametrize(
@@ -352,6 +408,7 @@ def test_a_quote_over_two_lines_is_found():
         ("src/app.py", "return"),
         ("src/app.py", "==="),
         ("src/app.py", "x" * 301),
+        ("src/app.py", "\n".join(["x" * 200] * 6)),
         ("", "new_name"),
     ],
 )
@@ -377,7 +434,7 @@ def test_a_removed_line_is_found_in_the_old_file():
     ("quote", "line", "removed"),
     [
         ("token = Token()\n    new_name(token)", 10, False),
-        ("token = Token()\n    old_name(token)\n    done()", 10, False),
+        ("token = Token()\n    old_name(token)\n    done()", 10, True),
         ("old_name(token)\n    done()", 11, True),
         ("-    old_name(token)\n+    new_name(token)", 11, True),
     ],
@@ -455,6 +512,58 @@ def test_a_long_new_file_is_shown_in_part_with_its_lines_numbered():
     assert patch.EvidenceIndex(made, [FilePatch("src/new.py", text)]).find("src/new.py", "value_333 = 333").line == 333
 
 
+LICENCES = {
+    "hash": "#!/bin/sh\n# Copyright 2026 The Authors\n#\n# Licensed under the Apache License.\n\n",
+    "slashes": "// SPDX-License-Identifier: MIT\n// Copyright\n",
+    "block": "/*\n   Copyright (c) 2026\n   All rights reserved.\n */\n\n",
+    "page": "<!--\n  Licensed to the Foundation\n-->\n",
+}
+
+
+@pytest.mark.parametrize("licence", LICENCES.values(), ids=LICENCES)
+def test_where_room_is_short_the_licence_of_a_new_file_is_left_out_and_counted(licence):
+    text = licence + "".join(f"value_{n} = {n}\n" for n in range(400))
+    lines = text.splitlines()
+    made = commit("feat: x", change("src/new.py", len(lines), 0, status=FileStatus.ADDED))
+    patches = [FilePatch("src/new.py", f"@@ -0,0 +1,{len(lines)} @@\n+" + "\n+".join(lines))]
+    short = patch.select(made, patches, 900)
+    assert "icen" not in short.text
+    assert "opyright" not in short.text
+    assert short.text.splitlines()[1] == f"@@ line {licence.count(chr(10)) + 1} @@"
+    shown = sum(line.startswith("+") for line in short.text.splitlines())
+    assert f"{len(lines) - shown} changed lines not shown" in short.left_out[0]
+    assert licence.splitlines()[0] in patch.select(made, patches, 9_000).text
+
+
+@pytest.mark.parametrize("head", ["# What is left.", "// A new licence key", "/// Copyright", "copyright = 1"])
+def test_a_comment_that_is_no_licence_stays(head):
+    lines = [head, *(f"value_{n} = {n}" for n in range(400)), "# Copyright"]
+    made = commit("feat: x", change("src/new.py", len(lines), 0, status=FileStatus.ADDED))
+    patches = [FilePatch("src/new.py", f"@@ -0,0 +1,{len(lines)} @@\n+" + "\n+".join(lines))]
+    assert f"+{head}" in patch.select(made, patches, 900).text
+
+
+def test_where_room_is_short_the_body_of_a_deleted_file_comes_last():
+    gone = "".join(f"-gone_{n} = {n}\n" for n in range(400))
+    new = "".join(f"+value_{n} = {n}\n" for n in range(60))
+    made = commit(
+        "refactor: x",
+        change("src/gone.py", 0, 400, status=FileStatus.REMOVED),
+        change("src/new.py", 60, 0, status=FileStatus.ADDED),
+        change("tests/test_new.py", 60, 0, status=FileStatus.ADDED),
+    )
+    patches = [
+        FilePatch("src/gone.py", f"@@ -1,400 +0,0 @@\n{gone}"),
+        FilePatch("src/new.py", f"@@ -0,0 +1,60 @@\n{new}"),
+        FilePatch("tests/test_new.py", "@@ -0,0 +1,9 @@\n" + "".join(f"+check_{n}()\n" for n in range(9))),
+    ]
+    tight, roomy = (patch.select(made, patches, room).text for room in (520, 1_200))
+    assert "value_59" in tight
+    assert "check_8" in tight
+    assert "-gone_1 " not in tight
+    assert "-gone_1 " in roomy
+
+
 def test_a_large_patch_is_read_in_parts_that_together_hold_it_once():
     text = "@@ -0,0 +1,400 @@\n" + "\n".join(f"+value_{n} = {n}" for n in range(1, 401))
     made = commit("feat: x", change("src/new.py", 400, 0))
@@ -495,3 +604,31 @@ def test_a_path_cannot_forge_a_line_of_a_prompt():
     seen = patch.select(made, [], 500)
     assert all("\n" not in line for line in seen.left_out)
     assert not [line for line in seen.text.splitlines() if line.startswith("=== src/forged")]
+
+
+@given(st.lists(st.sampled_from("+- @"), min_size=1, max_size=40), st.data())
+def test_any_few_lines_of_one_side_are_found_where_they_are(marks, data):
+    """`@` begins another hunk: lines on both sides of it do not follow each other."""
+    hunks: list[list[tuple[str, int, int]]] = [[]]
+    text, old, new = ["@@ -1,1 +1,1 @@"], 1, 1
+    for mark in marks:
+        if mark == "@":
+            old, new = old + 10, new + 7
+            text.append(f"@@ -{old},1 +{new},1 @@")
+            hunks.append([])
+            continue
+        text.append(f"{mark}value({old}, {new}, {mark!r})")
+        hunks[-1].append((mark, old, new))
+        old, new = old + (mark != "+"), new + (mark != "-")
+    left_out = data.draw(st.sampled_from("+-"))
+    side = [[line for line in hunk if line[0] != left_out] for hunk in hunks]
+    hunk = data.draw(st.sampled_from([hunk for hunk in side if hunk] or [[]]))
+    if not hunk:
+        return
+    start = data.draw(st.integers(0, len(hunk) - 1))
+    lines = hunk[start : start + data.draw(st.integers(1, patch.QUOTE_LINES))]
+    quote = "\n  ".join(f"value({old}, {new}, {mark!r})" for mark, old, new in lines)
+    found = patch.EvidenceIndex(commit("fix: x"), [FilePatch("src/app.py", "\n".join(text))]).find("src/app.py", quote)
+    removed = any(mark == "-" for mark, _, _ in lines)
+    numbers = [line[1] if removed else line[2] for line in lines]
+    assert (found.line, found.last or found.line, found.removed) == (numbers[0], numbers[-1], removed)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from adapters.stores.sqlite import SqliteStore
 from bot.delivery.ledger import is_late
+from bot.delivery.pausing import paused_by_person
 from bot.delivery.planning import Planner
-from bot.delivery.resting import rests
 from bot.values import DeliveryState, Place, Step, StepState, Subscription
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -52,11 +52,11 @@ class Unwritten:
 
 
 def planner(store, subscriptions=None):
-    return Planner({}, subscriptions=subscriptions or store, ledger=store, tell=lambda _: None)
+    return Planner({}, subscriptions=subscriptions or store, ledger=store, report_clock=lambda _: None)
 
 
 def ours(subscription):
-    return not rests(subscription)
+    return not paused_by_person(subscription)
 
 
 def change(store, now, what, *more):

@@ -498,7 +498,7 @@ def test_a_server_that_is_away_for_ten_minutes_delays_what_was_due_and_loses_not
     name, slot = server.fresh(), START + timedelta(days=1, hours=9)
     with closing(PostgresStore(server.address(name), timeout=0.3)) as store:
         store.subscribe(replace(DAILY, schedule="0 9 * * *", zone="UTC", created=START + timedelta(hours=10)))
-        planner = Planner({}, subscriptions=store, ledger=store, tell=lambda _: None)
+        planner = Planner({}, subscriptions=store, ledger=store, report_clock=lambda _: None)
         planner.plan(lambda _: True, slot - timedelta(minutes=1))
         server.sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
         server.cut(name)

@@ -24,8 +24,8 @@ from repositories import ENVIRONMENT, git
 from adapters.sources.git.source import GitSource
 from adapters.sources.github.client import Client
 from adapters.sources.github.source import GitHubSource
-from bot.delivery.arrival import arrival, reported, said
-from bot.delivery.ledger import planned_delivery, told_up_to, undelivered
+from bot.delivery.arrival import arrival, only_reported, said
+from bot.delivery.ledger import planned_delivery, reported_up_to, undelivered
 from bot.texts import Texts
 from bot.values import DeliveryState, Place, Step, StepState, Subscription, Window
 
@@ -231,7 +231,7 @@ class Follower:
             tip, told = (due.before.tip, ()) if due.before else (None, self.delivered)
             landing = self.source.landed(self.repo, "main", tip, Window(due.cursor, due.until, now, frozenset(told)))
             come = arrival("main", due.before, landing, lambda some: self.source.patches(self.repo, some))
-            notices = said(reported(come, self.delivered, bool), Texts("en"))
+            notices = said(only_reported(come, self.delivered, bool), Texts("en"))
             mark, back, gone = come.mark, come.back, come.gone
             new = undelivered(due, come.commits, self.delivered)
         state = DeliveryState.FAILED if outcome in "fp" else DeliveryState.DONE
@@ -302,7 +302,7 @@ def told_of(seed: int, folder: Path, kind: str, holidays: str) -> Follower:
         for day in range(1, 11):
             for hour in sorted(chance.uniform(-20, -0.1) for _ in range(chance.randint(0, 3))):
                 now = START + day * DAY - 3 * HOUR + hour * HOUR
-                if not upgraded or (day > upgraded and told_up_to(follower.last)):
+                if not upgraded or (day > upgraded and reported_up_to(follower.last)):
                     pushes.another(now)
                 else:  # a branch that is rewritten just then leaves no trace
                     kinds = ((-2, 0), (-240, -2), (-9_000, -240), (0.1, 900)) if day > upgraded else ((-2, 0),)

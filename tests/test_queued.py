@@ -16,7 +16,7 @@ from test_worker import CHANNEL, DAY, Bot, Time, opened
 
 from bot.cli import cli
 from bot.conversation import operator
-from bot.delivery.fairness import SHARE, Hands, ranked
+from bot.delivery.fairness import SHARE, Permits, ranked
 from bot.delivery.job import Job
 from bot.delivery.queued import PLAN, ROLES, Queued
 from bot.delivery.steps import Steps
@@ -222,15 +222,15 @@ def test_what_is_built_together_has_the_rank_of_the_channel_that_waits_for_least
     assert [(rank, len(group)) for rank, group in ranked(jobs)] == [(0, 1), (0, 2)]
 
 
-def test_a_slow_host_has_its_share_of_hands_and_others_are_put_back_under_its_locks(bot):
-    hands: Hands = bot.worker._hands["build"]
-    hands._hosts._slow.add("slow.example.org")
-    taken = [hands.take("slow.example.org") for _ in range(SHARE)]
+def test_a_slow_host_has_its_share_of_permits_and_others_are_put_back_under_its_locks(bot):
+    permits: Permits = bot.worker._permits["build"]
+    permits._hosts._slow.add("slow.example.org")
+    taken = [permits.take("slow.example.org") for _ in range(SHARE)]
     assert all(taken)
     again = bot.queue.steps["build"](deliveries=[1], host="slow.example.org", key="0f" * 16)
     assert isinstance(again, Again)
     assert again.lock.startswith("slow:slow.example.org:")
-    assert hands.take("quick.example.org")
+    assert permits.take("quick.example.org")
 
 
 # --- Roles -----------------------------------------------------------------------------------
@@ -272,7 +272,7 @@ def test_the_metrics_tell_what_waits(bot):
 
 
 def test_a_file_needs_nothing_of_postgresql(tmp_path):
-    code = "import sys; from bot import parts\nwith parts.program() as made: made.hands(('listen', 'work', 'plan'))\n"
+    code = "import sys; from bot import parts\nwith parts.program() as made: made.runner(('listen', 'work', 'plan'))\n"
     code += "print([name for name in sys.modules if name.partition('.')[0] in ('psycopg', 'procrastinate')])"
     told = environment(tmp_path, PYTHONPATH=str(ROOT))
     ended = subprocess.run(

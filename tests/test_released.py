@@ -357,9 +357,9 @@ def test_of_twenty_thousand_tags_the_newest_are_remembered_and_told_once():
     due = Delivery(1, DAY, *[DAY - timedelta(days=1)] * 2, DAY, DAY, DAY)
     first = news(line, None, due, DAY + timedelta(hours=9))
     assert len(first.known) <= MOST
-    assert all(due.since <= release.made < due.until for release in first.told)
+    assert all(due.since <= release.made < due.until for release in first.releases)
     again = news(line, first.known, due, DAY + timedelta(hours=9))
-    assert (again.told, again.known, again.moved) == ((), first.known, ())
+    assert (again.releases, again.known, again.moved) == ((), first.known, ())
 
 
 def test_what_is_dated_in_a_time_that_was_given_up_is_known_and_what_is_too_old_is_not_told():
@@ -371,7 +371,7 @@ def test_what_is_dated_in_a_time_that_was_given_up_is_known_and_what_is_too_old_
         Release("v1.1.0", "2" * 40, DAY - timedelta(days=6)),
     ]
     found = news(line, (), due, DAY + timedelta(hours=9))
-    assert [release.name for release in found.told] == ["v1.1.0"]
+    assert [release.name for release in found.releases] == ["v1.1.0"]
     assert [name for name, _ in found.known] == ["v1.0.0", "v1.1.0"]
 
 
@@ -400,7 +400,7 @@ def test_a_tag_is_told_once_whatever_becomes_of_its_date(lines_, told, moved):
         due = Delivery(1, at(day), *[at(day - 1)] * 2, at(day), at(day + 1), at(day))
         made = news(line, known, due, at(day, 9))
         known = made.known
-        found.append((" ".join(r.name for r in made.told), " ".join(r.name for r, _ in made.moved)))
+        found.append((" ".join(r.name for r in made.releases), " ".join(r.name for r, _ in made.moved)))
     assert found == list(zip(told, moved, strict=True))
 
 
@@ -409,7 +409,7 @@ def test_components_that_are_tagged_in_turn_are_each_told_once_whoever_has_most(
     for day in range(1, len(tags) + 1):
         due = Delivery(1, at(day), *[at(day - 1)] * 2, at(day), at(day + 1), at(day))
         made = news(main_line(tags[:day], "team/mono"), known, due, at(day, 9))
-        told, known = [*told, *made.told], made.known
+        told, known = [*told, *made.releases], made.known
     assert sorted(told, key=lambda tag: tag.made) == tags
 
 

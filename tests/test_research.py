@@ -119,8 +119,106 @@ def test_it_looks_and_answers_with_a_quote_that_is_there(asking, histories):
     assert "by test-model" in text
     assert len(model.asked) == 3
     assert "[S1] landed in the last 7 days" in model.asked[0].user
-    assert "the last commits that touch src/cache.py" in model.asked[1].user
+    assert "commits at most that touch src/cache.py" in model.asked[1].user
     assert "2: " in model.asked[2].user
+
+
+def test_what_the_program_says_of_what_it_showed_proves_too(asking):
+    world, model = asking(
+        step(
+            [
+                {"tool": "commit", "name": "#9120"},
+                {"tool": "word", "words": "nobody_uses_this"},
+                {"tool": "touching", "path": "src/cache.py"},
+                {"tool": "commit", "name": "#101"},
+            ]
+        ),
+        step(
+            answer=[
+                said("There is no #9120.", "S2", "commit #9120: not found"),
+                said("Nothing uses it.", "S3", "word nobody_uses_this: no hit"),
+                said("Two commits touch it.", "S4", "touch src/cache.py: 2 commits, by author: dev-one 2"),
+                {
+                    **said("It changes one file, which is in no release.", "S5", "changes 1 file: src/cache.py"),
+                    "also": [
+                        {"source": "S5", "path": "", "quote": "in no release of app yet"},
+                        {"source": "S5", "path": "src/cache.py", "quote": "def get(key):\n    return store.pop(key)"},
+                    ],
+                },
+            ]
+        ),
+    )
+    text = told(world, OPEN)
+    assert "left out" not in text
+    assert "There is no #9120. ( commit #9120: not found in app )" in text
+    assert re.search("Nothing uses it. . searched for nobody_uses_this at [0-9a-f]{7}", text)
+    assert "in no release of app yet" in text
+    assert "src/cache.py:1-2" in text
+    assert len(model.asked) == 2
+
+
+def test_lines_that_follow_each_other_are_found_in_every_kind_of_piece(asking, histories):
+    world, _ = asking(
+        step([{"tool": "place", "path": "src/cache.py", "line": 1, "last": 2}]),
+        step(
+            answer=[
+                said("A read takes the entry out.", "S2", "def get(key):\n    return store.pop(key)", "src/cache.py"),
+                said(
+                    "It does so in two lines.", "S2", "1: def get(key):\n2:     return store.pop(key)", "src/cache.py"
+                ),
+                said("The server came before.", "S1", "feat: a server (#100) | src/server.py\n2026-02-13"),
+            ]
+        ),
+    )
+    text = told(world, OPEN)
+    assert text.count("src/cache.py:1-2") == 2
+    assert "The server came before. ( #100 " in text
+
+
+def test_in_which_tree_something_was_looked_up_can_be_quoted(asking, histories):
+    looks = [
+        {"tool": "place", "path": "src/server.py", "line": 1, "name": "v1.0.0"},
+        {"tool": "place", "path": "src/nowhere.py", "line": 1},
+    ]
+    answer = [said("That is v1.0.0.", "S2", "looked up at v1.0.0"), said("It is gone.", "S3", "place src/nowhere.py 1")]
+    world, _ = asking(step(looks), step(answer=answer))
+    text = told(world, OPEN)
+    assert f"That is v1.0.0. ( looked up at v1.0.0, which is {histories[0].shas['100'][:7]}" in text
+    assert re.search("It is gone. . place src/nowhere.py 1: .*, looked up at [0-9a-f]{7}", text)
+
+
+def test_what_was_only_refused_proves_nothing(asking):
+    wrong = step(answer=[said("That cannot be seen.", "S2", "that is not how it is asked for")])
+    world, _ = asking(step([{"tool": "commit", "name": "../x"}]), wrong, wrong)
+    assert "That cannot be seen." not in told(world, OPEN)
+
+
+def test_a_release_and_digits_that_are_no_number_name_a_commit_too(asking, histories):
+    label, sha = next((label, sha) for label, sha in histories[0].shas.items() if sha[:7].isdigit())
+    place = {"tool": "place", "path": "src/server.py", "line": 1}
+    world, model = asking(
+        step([{**place, "name": "v1.0.0"}, {**place, "name": "1.0.0"}, {"tool": "commit", "name": sha[:7]}]),
+        step(unknown=True),
+    )
+    told(world, OPEN)
+    assert model.asked[1].user.count(f"=== src/server.py at {histories[0].shas['100'][:7]}") == 2, label
+    assert f"commit {sha[:7]}" in model.asked[1].user
+    assert "not found" not in model.asked[1].user
+
+
+def test_what_is_known_instead_is_said_to_be_that(asking):
+    world, _ = asking(
+        step([{"tool": "commit", "name": "#100"}]),
+        step(answer=[said("It was released in v1.0.0.", "S2", "first release with it: v1.0.0")], unknown=True),
+    )
+    assert "don't answer that. What they do say: It was released in v1.0.0." in told(world, OPEN).replace(" •", "")
+
+
+def test_who_asks_in_chinese_is_answered_in_chinese(asking):
+    world, model = asking(step(answer=[said("读取会把条目从存储中删除。", "S1", "perf: faster reads")]))
+    text = told(world, "读取变快之后缓存出过什么问题？")
+    assert "Simplified Chinese" in model.asked[0].user
+    assert "读取会把条目从存储中删除。" in text
 
 
 def test_what_is_shown_of_releases_and_days_proves_too(asking):
@@ -160,7 +258,7 @@ def test_what_nothing_shows_is_left_out_and_said_to_be(asking, wrong):
     text = told(world, OPEN)
     assert "It was about reads." in text
     assert wrong["text"] not in text
-    assert "statements without evidence: 1" in text
+    assert "statements dropped for lack of evidence: 1" in text
     assert len(model.asked) == 2
     assert "answer.1" in model.asked[1].user
     (spent,) = world.bill.today()
@@ -172,7 +270,7 @@ def test_of_the_second_of_two_faulty_answers_what_holds_is_shown(asking):
     world, model = asking("no JSON", step(answer=[good, wrong]))
     text = told(world, OPEN)
     assert "It was about reads." in text
-    assert "statements without evidence: 1" in text
+    assert "statements dropped for lack of evidence: 1" in text
     assert len(model.asked) == 2
 
 

@@ -279,7 +279,7 @@ def said(talking, user, text, place=ROOM):
 
 
 def used_up(talking, account, limit):
-    spend(talking.store, Usage("test-model", limit), "analysis.v3", talking.app.clock(), account)
+    spend(talking.store, Usage("test-model", limit), "analysis.v4", talking.app.clock(), account)
 
 
 HELD = "Whoever asked for this has used up today's 100,000 tokens"
@@ -328,7 +328,7 @@ def test_usage_status_doctor_and_metrics_tell_what_was_asked_for(talking, clock)
         assert ", you" not in talking.said(text)
     used_up(talking, BEN, 410_000)
     measured = {m.name: m.samples for m in operator.measures(talking.store, clock(), None)}
-    assert measured["model_asked_tokens"] == (({"model": "test-model", "purpose": "analysis.v3"}, 505_000.0),)
+    assert measured["model_asked_tokens"] == (({"model": "test-model", "purpose": "analysis.v4"}, 505_000.0),)
     found = {f.subject: f for f in operator.examine(talking.app, talking.store, "digest.db")}
     finding = found["tokens"]
     assert {found["model"].verdict, finding.verdict} == {Verdict.WARNING}

@@ -631,7 +631,7 @@ def test_a_home_of_very_many_channels_says_how_many_it_leaves_out(slack):
         )
     slack.event(slack.server.event("app_home_opened", user="U1", tab="home"))
     home = slack.wait(lambda: slack.server.homes.get("U1"))
-    assert "more channels" in words(home["blocks"])
+    assert "More channels" in words(home["blocks"])
 
 
 # --- Where the bot is ------------------------------------------------------------------------

@@ -111,12 +111,12 @@ def test_a_blank_that_is_not_filled_is_a_fault_of_the_program():
     with pytest.raises(KeyError):
         Texts("en")("digest.title", title="only this one")
     with pytest.raises(KeyError):
-        prompt("analysis.v3", repository="no commit")
+        prompt("analysis.v4", repository="no commit")
 
 
 def test_what_is_filled_in_is_never_read_for_blanks():
     assert Texts("en")("errors.command_unknown", word="{near} {0} {word.__class__}").count("{near}") == 1
-    _, user = prompt("analysis.v3", repository="r", mark="m", commit="$mark ${language} $$", language="English")
+    _, user = prompt("analysis.v4", repository="r", mark="m", commit="$mark ${language} $$", language="English")
     assert "$mark ${language} $$" in user
 
 

@@ -54,7 +54,7 @@ def test_a_thread_has_the_weightiest_in_their_order_and_the_headline_says_so():
     post = digests.post(FORTY, EN)
     weightiest = sorted(FORTY.entries, key=lambda e: e.grade.score, reverse=True)[:TOP]
     assert shown(post) == [f"commit:{e.commit.sha}" for e in weightiest]
-    assert "Shown below: the 12 most important of 40 high commits" in words(post.headline)
+    assert "Shown below: the top 12 of 40 high commits" in words(post.headline)
     assert "40 个高重要度提交中最重要的 12 个" in words(digests.post(FORTY, ZH).headline)
     said, report = f"{words(post.headline)} ", markdown([FORTY], EN)
     assert all(f"replace endpoint {n} " in said for n in range(40))
@@ -85,7 +85,7 @@ def test_a_table_and_a_rest_that_nobody_reads_are_kept_to_what_is_weightiest(mon
     rest = [entry(n, n / 100, Importance.MEDIUM if n % 2 else Importance.LOW) for n in range(10, 30)]
     post = digests.post(digest(*rest, *high), EN, top=2)
     told = words(post.headline)
-    assert "Shown below: the 2 most important of 3 high commits. All of them are in the full report." in told
+    assert "Shown below: the top 2 of 3 high commits. All of them are in the full report." in told
     assert "The table shows the 5 most important of 23 rows" in told
     assert [n for n in range(30) if f"replace endpoint {n} " in f"{told} "] == [0, 1, 2, 27, 29]
     assert "and 15 more in the full report" in words(post.replies[-1])
@@ -154,7 +154,7 @@ def test_a_subscription_says_how_many_and_twelve_where_nobody_does(world, histor
     assert "High commits in the thread at most 2" in world.said("list")
     (post,) = world.ask("2026-02-18")
     assert len(shown(post)) == 2
-    assert "Shown below: the 2 most important of 6 high commits" in words(post.headline)
+    assert "Shown below: the top 2 of 6 high commits" in words(post.headline)
     report = world.ask("report 2026-02-18")[0].headline.parts[0].text
     assert all(f"replace endpoint {n}" in report for n in range(6))
 
@@ -220,7 +220,7 @@ def test_a_thread_has_no_more_than_its_subscription_says(bot):
     bot.follow(top=2)
     bot.at("19T09:00")
     assert len(replies(bot)) == 2
-    assert "Shown below: the 2 most important of 5 high commits" in str(bot.said())
+    assert "Shown below: the top 2 of 5 high commits" in str(bot.said())
 
 
 def test_a_subscription_of_an_earlier_version_has_twelve(bot):

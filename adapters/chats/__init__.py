@@ -2,10 +2,10 @@
 
 slack, feishu   a platform's limits, its rendering and its transport; each in the same modules
 terminal        the chat that needs no account
-webhooks        what every chat behind webhooks does
-inbox           threads that answer what people ask
-sending         sending exactly once: only what is not there
+webhooks        what all chats over webhooks share
+inbox           threads that answer requests
+sending         sending exactly once: only what is not there yet
 rendering       a message's parts in order, on pages
-retry           trying again, after the pause that a service asks for
-ratelimit       keeping to the rates that a service counts
+retry           retries, after the pause that a service asks for
+ratelimit       rate limits of a service
 """

@@ -1,4 +1,4 @@
-"""What people ask in a chat: taken at once, since no platform waits long, and answered by threads of our own."""
+"""Accepts requests from a chat at once, since no platform waits long, and answers them in threads of our own."""
 
 import logging
 import threading
@@ -13,32 +13,32 @@ from bot.values import Form, Message, MessageKind, Place, Request, Span
 
 _WORKERS = 8
 _WAITING = 200
-"""Requests that may wait for a worker."""
+"""The most requests that may wait for a thread."""
 _SLOW = 2.5
-"""Seconds after which somebody who waits is told that the bot is at it."""
+"""Seconds after which a person who waits is shown that the bot is working."""
 
 
 class Busy(Exception):
-    """There is too much to do already, or the bot is stopping: nothing more can be taken now."""
+    """Too much is waiting already, or the bot is stopping: nothing more is accepted now."""
 
 
 class Note(Protocol):
-    """What tells somebody who waits that the bot is at it, and disappears."""
+    """A temporary note to a person who waits that the bot is working."""
 
     def show(self) -> float | None:
-        """Say it; after how many seconds it is to be said again, None: never. Raises DigestError."""
+        """Show it; return the seconds until it must be shown again (None: never). Raises DigestError."""
         ...
 
     def remove(self) -> None:
-        """Take it away. Raises DigestError."""
+        """Remove it. Raises DigestError."""
         ...
 
 
 class Inbox:
-    """A bounded pool of threads that answers. Safe for several threads.
+    """A bounded pool of threads that answer requests. Safe for several threads.
 
-    `chat` names it, in the log and in the texts' keys; `post` posts in it; `drain` is how many seconds are left to what
-    was taken when the bot stops.
+    `chat` is its name, in the log and in labels' keys; `post` posts in it; `drain` is how many seconds accepted
+    requests get when the bot stops.
     """
 
     def __init__(
@@ -56,13 +56,13 @@ class Inbox:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is worked on or waits."""
+        """Whether nothing is in progress or waiting."""
         with self._lock:
             return self._taken == 0
 
     def accept(self, work: Callable[[], object], acknowledge: Callable[[], object] = lambda: None) -> None:
-        """Acknowledge, then let a thread do the work. Raises Busy, and does neither, where it cannot be taken."""
-        with self._lock:  # also while it is handed over: `drain` ends the pool
+        """Acknowledge, then do the work in a thread. Raises Busy, and does neither, if it cannot be accepted."""
+        with self._lock:  # also while submitting: `drain` ends the pool
             if self._ended or self._taken >= _WORKERS + _WAITING:
                 raise Busy
             acknowledge()
@@ -70,7 +70,7 @@ class Inbox:
             self._pool.submit(self._run, work)
 
     def drain(self) -> None:
-        """Take nothing more, and let what was taken come to its end, for some seconds; what waits then is dropped."""
+        """Accept nothing more, and let accepted work finish for some seconds; what still waits then is dropped."""
         with self._lock:
             self._ended = True
         ending = threading.Thread(target=self._pool.shutdown, daemon=True)
@@ -79,15 +79,15 @@ class Inbox:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def answer(self, request: Request, show: Callable[[Form], None] | None, note: Note) -> None:
-        """Let a request be answered, as a form where it asks for one; `note` is shown while that takes long."""
+        """Answer a request, with a form if it asks for one; `note` is shown if that takes a while."""
         waiting = _Waiting(note)
         try:
             self._listener.request(request, show, waiting.over)
         finally:
             waiting.over()
 
-    def tell(self, place: Place, key: str) -> None:
-        """Say a text of the bot's; where that cannot be said, nothing more can be done."""
+    def say(self, place: Place, key: str) -> None:
+        """Post one of the bot's texts; errors are ignored, since nothing more can be done."""
         with suppress(DigestError):
             text = self._listener.text(place, key)
             self._post(place, Message("note", (Span(text),), kind=MessageKind.NOTE))
@@ -106,7 +106,7 @@ class Inbox:
 
 
 class _Waiting:
-    """Shows a note once somebody has waited for a while, until the answer comes and never after."""
+    """Shows a note once a person has waited for a while, until the answer comes and never after it."""
 
     def __init__(self, note: Note) -> None:
         self._note = note
@@ -130,7 +130,7 @@ class _Waiting:
                     self._timer = self._after(again)
 
     def over(self) -> None:
-        """Take the note away, where it was shown. One that is just being shown is waited for: else it came after."""
+        """Remove the note if it was shown. If it is being shown, wait for that: else it would appear later."""
         with self._lock:
             self._timer.cancel()
             if self._shown and not self._over:

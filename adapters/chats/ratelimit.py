@@ -1,4 +1,4 @@
-"""Keeping to the rate limits of a service, and to the pauses that it asks for."""
+"""Keeps to the rate limits of a service, and to the pauses that it asks for."""
 
 import hashlib
 import threading
@@ -12,7 +12,7 @@ from bot.ports import Rate, Rates, Room
 
 _MANY = 10_000
 _BATCH, _SLICE = 8, 2.0
-"""Most calls, and most seconds of calls, that are taken at once of what processes share."""
+"""The most calls, and seconds of calls, reserved at once of a rate that processes share."""
 
 
 class RateLimit(NamedTuple):
@@ -23,32 +23,32 @@ class RateLimit(NamedTuple):
 
 
 Cell = tuple[Hashable, RateLimit]
-"""What is counted: a limit under a key."""
+"""What calls are counted for: a limit with a key."""
 
 
 class Shared(NamedTuple):
-    """What all processes together keep to, in their database; `service` is whose rates these are."""
+    """The rates that all processes share in their database; `service` is the service with these limits."""
 
     rates: Rates
     service: str
 
     def name(self, *named: object) -> str:
-        """How a rate or a pause is called there: a webhook's key, which is a secret, does not show."""
+        """The name of a rate or a pause there, which does not reveal a webhook's key."""
         return hashlib.sha256(repr((self.service, *named)).encode()).hexdigest()[:32]
 
 
 def shared_by(service: str, rates: Rates | None) -> Shared | None:
-    """What all processes keep to of a service, where they share anything."""
+    """The shared rates of a service; None if nothing is shared."""
     return Shared(rates, service) if rates else None
 
 
 class RateLimiter:
-    """Lets calls through at the rates that a service counts, each under a key. Safe for several threads.
+    """Lets calls through within the rate limits of a service, each with a key. Safe for several threads.
 
     It is the generic cell rate algorithm (ITU-T I.371): a key remembers until when its earlier calls count. `clock` and
-    `sleep` are monotonic seconds. With `shared` other processes' calls count too: whoever may go by what is known here
-    asks there, and what is known there is known here from then on. So only those ask who have a chance; and of a rate
-    for which others wait here too, calls are taken for them at once, which are used up in time or lost.
+    `sleep` are monotonic seconds. With `shared`, other processes' calls count too: a call that is allowed by what is
+    known locally asks the database, and its answer is remembered locally. So only calls with a chance ask; and if
+    others wait for the same rate in this process, calls are reserved for them too, which expire if unused.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class RateLimiter:
         self._stock: dict[Cell, tuple[int, float]] = {}
 
     def wait(self, limits: Mapping[Hashable, Sequence[RateLimit]]) -> None:
-        """Wait until a call is within the limits of all its keys at once, and count it."""
+        """Wait until a call is within the limits of all its keys, and count it."""
         cells = [(key, limit) for key, each in limits.items() for limit in each]
         with self._lock:
             self._waiting.update(cells)
@@ -77,23 +77,23 @@ class RateLimiter:
         finally:
             with self._lock:
                 self._waiting.subtract(cells)
-                self._waiting += Counter()  # drops what nobody waits for
+                self._waiting += Counter()  # drops keys that nothing waits for
 
     def pause(self, key: Hashable, seconds: float) -> None:
-        """Let nobody through under a key for some time."""
+        """Block a key for some seconds."""
         with self._lock:
             self._paused[key] = max(self._paused.get(key, 0.0), self._clock() + seconds)
         if self._shared:
-            with suppress(DigestError):  # it holds here, at least
+            with suppress(DigestError):  # it applies in this process, at least
                 self._shared.rates.pause(self._shared.name(key), seconds)
 
     def _is_granted(self, cells: Sequence[Cell], keys: Sequence[Hashable], shared: Shared) -> bool:
-        """Whether a call may go by what all processes did, which is kept here."""
+        """Whether a call is allowed by the shared rates; what they say is remembered."""
         with self._lock:
             asked = {cell: self._batch(cell) for cell in cells if not self._has_stock(cell)}
             used = [cell for cell in cells if cell not in asked]
             self._use(used, -1)
-        if not asked:  # also what has no rate, which people may wait for
+        if not asked:  # also without a rate: people may be waiting
             return True
         rates = [Rate(shared.name(*cell), *cell[1], calls) for cell, calls in asked.items()]
         room = None
@@ -107,7 +107,7 @@ class RateLimiter:
                     self._use(used, 1)
 
     def _note(self, asked: Mapping[Cell, int], keys: Sequence[Hashable], room: Room) -> None:
-        """Keep what is known there."""
+        """Remember what the shared rates say."""
         with self._lock:
             now = self._clock()
             for (cell, calls), left in zip(asked.items(), room.counted, strict=True):
@@ -119,7 +119,7 @@ class RateLimiter:
                 self._paused[key] = max(self._paused.get(key, 0.0), now + left)
 
     def _batch(self, cell: Cell) -> int:
-        """How many calls to take: as many as wait here, within bounds."""
+        """How many calls to reserve: as many as wait here, within limits."""
         return max(1, min(self._waiting[cell], _BATCH, int(_SLICE / cell[1].period)))
 
     def _has_stock(self, cell: Cell) -> bool:
@@ -130,15 +130,15 @@ class RateLimiter:
         return False
 
     def _use(self, cells: Iterable[Cell], number: int) -> None:
-        """Take calls out of the stock, or put them back."""
+        """Take calls from the reserved ones, or return them."""
         for cell in cells:
             left, until = self._stock.get(cell, (0, self._clock() + cell[1].period))
             self._stock[cell] = left + number, until
 
     def _acquire(self, limits: Mapping[Hashable, Sequence[RateLimit]]) -> float:
-        """Count a call if it may go; the seconds until it may otherwise.
+        """Count a call if it is allowed; else return the seconds until it is.
 
-        No place is kept for who waits: one that waits for its channel would keep the workspace waiting.
+        Waiting calls do not queue: one that waits for its channel would block the whole workspace.
         """
         with self._lock:
             now = self._clock()
@@ -155,7 +155,7 @@ class RateLimiter:
             return seconds
 
     def _forget(self, now: float) -> None:
-        """Forget keys that nothing holds back, once there are many: each message that is changed has one."""
+        """Forget keys that block nothing, once there are many: each message that is changed has one."""
         if len(self._counted) > _MANY:
             self._counted = {cell: until for cell, until in self._counted.items() if until > now}
         if len(self._paused) > _MANY:

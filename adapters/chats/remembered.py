@@ -1,4 +1,4 @@
-"""What a chat said of people and channels, remembered for a while, so that not every answer waits for it."""
+"""Caches what a chat says about people and channels, so that not every answer waits for it."""
 
 import threading
 from collections.abc import Callable, Hashable
@@ -7,12 +7,12 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 SECONDS = 300.0
-"""How long what a chat said counts: so long somebody who became a guest may be taken for a member."""
+"""How long answers are cached: a person who became a guest may count as a member for that long."""
 _MOST = 10_000
 
 
 class Remembered(Generic[T]):
-    """Answers by what was asked. Safe for several threads; `clock` is monotonic seconds."""
+    """A cache of answers. Safe for several threads; `clock` is monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -20,7 +20,7 @@ class Remembered(Generic[T]):
         self._kept: dict[Hashable, tuple[float, T]] = {}
 
     def get(self, key: Hashable, ask: Callable[[], T]) -> T:
-        """The answer, asked for where it is not known or too old; what `ask` raises is not remembered."""
+        """The cached answer, or that of `ask` if there is none or it is too old; errors are not cached."""
         with self._lock:
             until, known = self._kept.get(key, (float("-inf"), None))
             if self._clock() < until:

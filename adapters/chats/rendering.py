@@ -1,4 +1,4 @@
-"""What every chat does to a neutral message before it is the platform's own: its parts in order, on pages. Pure."""
+"""What all chats share in rendering a neutral message: its parts in order, on pages. Pure."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ _Page = TypeVar("_Page")
 
 @dataclass(frozen=True, slots=True)
 class Rendered(Generic[_Page]):
-    """A neutral message as a platform's: at least one page, and the files that go with it."""
+    """A rendered message: at least one page, and the files that go with it."""
 
     pages: tuple[_Page, ...]
     files: tuple[Attachment, ...]
@@ -24,7 +24,7 @@ def words(line: Line) -> str:
 
 
 def opening(message: Message, limit: int = 0) -> str:
-    """The first words after the title that are no table, for a notification; `limit` is in characters."""
+    """The first words after the title, other than tables, for a notification; `limit` is in characters."""
     lines = [words(line) for part in message.parts if isinstance(part, Text) for line in part.lines]
     return one_line(" · ".join(lines[:3]), limit)
 
@@ -35,26 +35,26 @@ def is_files(message: Message) -> bool:
 
 
 def closed(message: Message) -> tuple[Sequence[Part], tuple[Button, ...]]:
-    """The parts of a message, and apart from them the buttons at its end, which belong on its first page."""
+    """The parts of a message without the buttons at its end, and these, which belong on its first page."""
     *before, last = message.parts or (Text(()),)
     return (before, last.items) if isinstance(last, Buttons) else (message.parts, ())
 
 
 def is_high(row: Sequence[Line]) -> bool:
-    """Whether a row of a table begins with the mark of what must be read."""
+    """Whether a row of a table begins with the mark of a high importance."""
     return any(span.importance is Importance.HIGH for span in row[0])
 
 
-def gravest_first(table: Table) -> list[int]:
-    """The rows of a table that breaks, by number, in the order in which they get their places: what is high first."""
+def high_first(table: Table) -> list[int]:
+    """The indices of a table's rows in the order in which they are put on pages: high ones first."""
     return sorted(range(len(table.rows)), key=lambda number: not is_high(table.rows[number]))
 
 
 class Packer(ABC):
-    """Puts parts on pages; what does not fit on one goes on on the next."""
+    """Puts parts on pages; what does not fit on one continues on the next."""
 
     def parts(self, parts: Sequence[Part]) -> tuple[Attachment, ...]:
-        """Put every part on pages; the files, which stand on none, are returned."""
+        """Put all parts on pages; return the files, which are on none."""
         files: list[Attachment] = []
         for part in parts:
             match part:
@@ -82,7 +82,7 @@ class Packer(ABC):
 
     @abstractmethod
     def table(self, part: Table) -> None:
-        """A table, whose header stands again on each page that it goes on on."""
+        """A table, whose header is repeated on each page."""
 
     @abstractmethod
     def buttons(self, items: Sequence[Button]) -> None:

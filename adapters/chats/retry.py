@@ -1,7 +1,7 @@
-"""Trying again: within the rate limits, after the pause that a service asks for, or with exponential backoff.
+"""Retries: within the rate limits, after the pause that a service asks for, or with exponential backoff.
 
-The pause is everybody's who calls under the same key, not only that of the thread that was refused: that is why it is
-the rate limiter's, and no library for retries can sleep it.
+The pause applies to all calls with the same key, not only to the thread that was refused: so the rate limiter keeps it,
+and a library for retries could not.
 """
 
 import time
@@ -15,14 +15,14 @@ from bot.errors import DigestError
 _T = TypeVar("_T")
 
 PATIENCE = 60.0
-"""A longer pause than so many seconds is not waited for: whoever called tries again later."""
+"""The longest pause, in seconds, to wait for: after a longer one the caller retries later."""
 
 
 @dataclass(eq=False)
 class Retryable(Exception):
     """An attempt failed with `error`, and another one may succeed.
 
-    `key` is what is left alone until then, for `after` seconds; None: a second, and each time twice as long.
+    `key` is blocked until then, for `after` seconds (None: one second, doubled each time).
     """
 
     error: DigestError
@@ -49,9 +49,9 @@ class Retrier:
         attempt: Callable[[], _T],
         check: Callable[[], None] | None = None,
     ) -> _T:
-        """What `attempt` returns, made again while it raises Retryable; the last one's error is raised.
+        """Call `attempt` again while it raises Retryable, and return its result; the last error is raised.
 
-        `check` is called right before each attempt, and what it raises ends it all.
+        `check` is called right before each attempt; its errors end the attempts.
         """
         failures = 0
         while True:

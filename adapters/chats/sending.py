@@ -1,4 +1,4 @@
-"""Sending a message exactly once: what was perhaps sent before is looked for, and only what is not there is sent."""
+"""Sends a message exactly once: parts that may have been sent are looked for, and only missing ones are sent."""
 
 import logging
 import uuid
@@ -17,20 +17,20 @@ _log = logging.getLogger("digest")
 Json = dict[str, Any]
 _Mark = TypeVar("_Mark", bound=Hashable)
 Look = Callable[[Place, Sequence[_Mark]], dict[_Mark, str]]
-"""Looks into a channel or thread: the ids of the messages with the wanted marks, as far as they are there."""
+"""Searches a channel or thread: returns the IDs of the messages with the wanted marks, as far as they are found."""
 
 
 def fresh(now: float, key: str = "") -> Idempotency:
-    """How something is sent that was not sent before, at `now` (seconds since 1970), under a key of its own."""
+    """The idempotency of a first attempt at `now` (seconds since 1970), with a key of its own."""
     return Idempotency(key or uuid.uuid4().hex, datetime.fromtimestamp(now, UTC), False, lambda: None)
 
 
 @dataclass(frozen=True)
 class Part(Generic[_Mark]):
-    """One message of a platform's: the mark by which it is known again in a history, and what sends it.
+    """One message of a platform: the mark that identifies it in a history, and what sends it.
 
-    `send` takes the channel or thread and returns the message's id, empty where it is told none. It may raise Refused,
-    which costs no other part.
+    `send` gets the channel or thread and returns the message's ID, or an empty text if there is none. It may raise
+    Refused, which does not affect other parts.
     """
 
     mark: _Mark
@@ -40,10 +40,10 @@ class Part(Generic[_Mark]):
 def send_parts(
     place: Place, pages: Sequence[Part[_Mark]], files: Sequence[Part[_Mark]], look: Look[_Mark] | None
 ) -> Place:
-    """Send the parts that are not there, all after the first one into its thread, and return the thread.
+    """Send the missing parts, all after the first one into its thread, and return the thread.
 
-    Where a channel takes nothing in threads, they follow each other in the channel. With `look` they may have been sent
-    before. Raises what sending raises; Refused at the end, where all others are sent.
+    If a channel does not allow threads, they follow each other in the channel. `look` is given if they may have been
+    sent before. Raises what sending raises; Refused after all others are sent.
     """
     beneath, refusal = Place(place.chat, place.channel, place.thread), None
     found = _sent_before(beneath, [page.mark for page in pages], [file.mark for file in files], look) if look else {}
@@ -64,7 +64,7 @@ def send_parts(
 
 
 def _sent(part: Part[_Mark], place: Place, beneath: Place) -> str:
-    """The id of a part that was sent beneath the first one, or where that cannot be, in the channel."""
+    """Send a part below the first one, or if that is impossible, in the channel, and return its ID."""
     try:
         return part.send(beneath)
     except NoThreads:
@@ -74,18 +74,21 @@ def _sent(part: Part[_Mark], place: Place, beneath: Place) -> str:
 
 
 def _sent_before(place: Place, pages: Sequence[_Mark], files: Sequence[_Mark], look: Look[_Mark]) -> dict[_Mark, str]:
-    """What is there of a message: ids by mark. Where no page of it is there, files of the same names are another's."""
+    """The parts of a message that were sent: IDs by mark.
+
+    Without any of its pages, files with its names are another's.
+    """
     if not pages:
         return look(place, files)
     if place.thread:
         found = look(place, [*pages, *files])
         return found if found.keys() & set(pages) else {}
-    # Where the first page was refused, another one begins the thread.
+    # If the first page was refused, another one starts the thread.
     found = look(place, pages[:1]) or look(place, pages[1:])
     missing = [mark for mark in (*pages, *files) if mark not in found]
     if first := next((found[page] for page in pages if page in found), None):
         found |= look(replace(place, thread=first), missing)
-        if left := [file for file in files if file not in found]:  # where nothing is taken in threads
+        if left := [file for file in files if file not in found]:  # if threads are not allowed
             found |= look(place, left)
     return found
 
@@ -93,7 +96,7 @@ def _sent_before(place: Place, pages: Sequence[_Mark], files: Sequence[_Mark], l
 def matching(
     messages: Iterable[Json], wanted: Sequence[_Mark], bears: Callable[[Json, _Mark], bool], name: str
 ) -> dict[_Mark, str]:
-    """The ids of the wanted messages by mark, read no further than needed; `name` is the field that holds an id."""
+    """The IDs of the wanted messages by mark, read no further than needed; `name` is the field with the ID."""
     found: dict[_Mark, str] = {}
     for message in messages if wanted else ():
         found |= {mark: str(message.get(name)) for mark in wanted if bears(message, mark)}
@@ -103,7 +106,7 @@ def matching(
 
 
 class Replayed:
-    """The messages of a history, read once and no further than needed, however often they are gone through."""
+    """The messages of a history, read once and no further than needed, however often they are iterated."""
 
     def __init__(self, messages: Iterator[Json]) -> None:
         self._messages = messages
@@ -118,7 +121,7 @@ class Replayed:
 
 @contextmanager
 def legible(scope: str) -> Iterator[None]:
-    """Read a history, for which an application that lacks a right, told as ConfigError `scope`, is forbidden to."""
+    """Read a history: a missing permission (ConfigError `scope`) is raised as Forbidden."""
     try:
         yield
     except ConfigError as error:
@@ -128,9 +131,9 @@ def legible(scope: str) -> Iterator[None]:
 
 
 def readable(messages: Iterable[Json]) -> Iterator[Json]:
-    """The messages of a history, none where it may not be read.
+    """The messages of a history; none if reading it is not permitted.
 
-    Such a history settles nothing: a rare double is better than a loss. Raises Unavailable where a later look may tell.
+    Then the message is sent again: a rare duplicate is better than a loss. Raises Unavailable if a retry may help.
     """
     with suppress(NotFound, Forbidden, ConfigError):
         yield from messages

@@ -1,7 +1,7 @@
 """The terminal as a chat: the first thing a newcomer runs, with no account.
 
-On a terminal posts are drawn with rich; piped, they are plain text. Text from outside reaches rich only as `rich.text`
-objects, so that no markup in it is read, and `Span` has taken out every control character.
+On a terminal posts are drawn with rich; piped, they are plain text. Untrusted text reaches rich only as `rich.text`
+objects, so that markup in it is not interpreted, and `Span` has removed all control characters.
 """
 
 import sys
@@ -46,7 +46,7 @@ def console(stream: IO[str] | None = None) -> Console:
 
 
 class Terminal:
-    """A chat with one channel. Threads are numbered; `folded` shows only how many replies one holds."""
+    """A chat with one channel. Threads are numbered; if `folded`, only their numbers of replies are shown."""
 
     name = NAME
 
@@ -59,11 +59,11 @@ class Terminal:
 
     # --- Out ---------------------------------------------------------------------------------
 
-    def post(self, place: Place, message: Message, once: Idempotency | None = None) -> Place:  # noqa: ARG002  # it is at hand
-        """Show `message`, beneath its thread when `place` is one, and return the thread beneath it."""
+    def post(self, place: Place, message: Message, once: Idempotency | None = None) -> Place:  # noqa: ARG002  # nothing is sent over a network
+        """Show `message`, in its thread if `place` is one, and return the thread below it."""
         if place.thread is not None:
             number = int(place.thread)
-            while len(self._threads) < number:  # begun by a process before this one
+            while len(self._threads) < number:  # started by an earlier process
                 self._threads.append([])
             self._threads[number - 1].append(message)
             if not self._folded or place.thread == self._open:
@@ -79,15 +79,15 @@ class Terminal:
         else:
             self._out.file.write(_plain(message, reply))
 
-    def posted(self, place: Place, names: Collection[str], since: datetime) -> Posted:  # noqa: ARG002  # it forgets
-        """Nothing stands in a terminal that was only just opened."""
+    def posted(self, place: Place, names: Collection[str], since: datetime) -> Posted:  # noqa: ARG002  # no history
+        """Nothing: a terminal has no history."""
         return Posted({})
 
     def ahead(self) -> None:
         """None: it has no clock of its own."""
 
     def check(self, place: Place) -> None:
-        """Nothing is known before something is posted."""
+        """Nothing is known before posting."""
 
     def readers(self, place: Place, person: str) -> Readers:  # noqa: ARG002  # it is one person's
         """The operator."""
@@ -97,11 +97,11 @@ class Terminal:
 
     @property
     def connected(self) -> bool:
-        """It is there."""
+        """True: it is always there."""
         return True
 
     def listen(self, listener: Listener) -> None:
-        """Hand on every line. `thread 2` opens a thread, `back` leaves it, `exit` or the end of input ends."""
+        """Pass on every line. `thread 2` opens a thread, `back` leaves it, `exit` or the end of input ends."""
         if self._lines is None and sys.stdin.isatty():
             self._out.print(Styled(listener.text(HOME, "answer.leave"), style="dim"))
         for line in self._lines or _typed(self._prompt):
@@ -114,10 +114,10 @@ class Terminal:
                 self._enter(rest.strip())
             elif line.strip():
                 listener.request(Request(line.strip(), Place(NAME, HOME.channel, self._open), USER))
-                self._tell_thread()
+                self._show_thread_size()
 
     def close(self) -> None:
-        """Nothing runs on: whoever types ends it."""
+        """Nothing to do: the end of input ends it."""
 
     def _prompt(self) -> str:
         return f"thread {self._open}> " if self._open else "> "
@@ -131,8 +131,8 @@ class Terminal:
         for message in self._threads[int(number) - 1]:
             self._show(message, reply=True)
 
-    def _tell_thread(self) -> None:
-        """Say how many replies wait in the newest thread."""
+    def _show_thread_size(self) -> None:
+        """Show how many replies are in the newest thread."""
         if self._folded and self._open is None and self._threads and self._threads[-1]:
             number, replies = len(self._threads), len(self._threads[-1])
             self._out.print(Styled(f"↳ {replies}  (thread {number})", style="cyan"))
@@ -145,7 +145,7 @@ def _typed(prompt: Callable[[], str]) -> Iterator[str]:
             yield input(prompt() if sys.stdin.isatty() else "")
         except (EOFError, KeyboardInterrupt):
             if sys.stdin.isatty():
-                sys.stdout.write("\n")  # what the shell says next stands on a line of its own
+                sys.stdout.write("\n")  # the shell's prompt gets a line of its own
             return
 
 
@@ -251,7 +251,7 @@ def _plain_part(part: Part) -> Iterator[str]:
 class DrawnProgress(Progress):
     """Progress of a digest as a line on a stream (standard error): what is being done, n of m, and the time left.
 
-    The line is drawn again and again where the cursor is, so it is there only while nothing else is written.
+    The line is redrawn at the cursor, so it is only shown while nothing else is written.
     """
 
     def __init__(self, out: Console | None = None) -> None:
@@ -274,11 +274,11 @@ class DrawnProgress(Progress):
             self._bar.update(_LINE, total=total, completed=done)
 
     def over(self) -> None:
-        """The line is gone, and the cursor is where it was."""
+        """Remove the line and restore the cursor."""
         if self._bar:
             self._bar.stop()
             self._bar = None
 
 
 _LINE = TaskID(0)
-"""The one line of progress."""
+"""The only line of progress."""

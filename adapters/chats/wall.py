@@ -1,17 +1,17 @@
-"""How far this machine's clock is from a chat's, by the `Date` of its authenticated answers (RFC 9110, 6.6.1)."""
+"""Compares this machine's clock with a chat's, by the `Date` of its authenticated answers (RFC 9110, 6.6.1)."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 CLOSE = timedelta(minutes=30)
-"""A difference that needs no other look: half of what would be told."""
+"""A difference that needs no second check: half of what would be reported."""
 _AGAIN = 60.0
-"""Seconds between two questions for the time."""
+"""Seconds between two requests for the time."""
 
 
 class Wall:
-    """What is known of a chat's clock. `now` is seconds since 1970, by this machine."""
+    """Tracks a chat's clock. `now` returns seconds since 1970, by this machine."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -19,7 +19,7 @@ class Wall:
         self._ahead: timedelta | None = None
 
     def hear(self, headers: Mapping[str, str]) -> None:
-        """Take the time out of an answer that only the chat itself can have given."""
+        """Read the time from an answer that only the chat itself can have sent."""
         said = next((str(value) for name, value in headers.items() if name.lower() == "date"), "")
         try:
             theirs = parsedate_to_datetime(said)
@@ -29,9 +29,10 @@ class Wall:
             self._ahead = datetime.fromtimestamp(self._now(), UTC) - theirs
 
     def ahead(self, ask: Callable[[], object]) -> timedelta | None:
-        """How far this machine's clock is ahead; None while no answer told. `ask` lets the chat give one, now and then.
+        """How far this machine's clock is ahead; None while no answer had the time.
 
-        It is asked until it told, and again while the clocks differ: somebody may have set ours right.
+        `ask` requests one, at intervals: until there is one, and again while the clocks differ, since ours may have
+        been corrected.
         """
         if self._ahead is None or abs(self._ahead) > CLOSE:
             now = self._now()

@@ -1,4 +1,4 @@
-"""What every chat behind webhooks does: messages out, in pages, and nothing in. The platform's own is in its folder."""
+"""What all chats over webhooks share: they send messages, in pages, and receive nothing."""
 
 import re
 import threading
@@ -26,7 +26,7 @@ from bot.values import Message, Place
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where a group bot is posted to, and with what its messages are signed, empty for nothing. Both are secret."""
+    """The address of a group bot, and the key that signs its messages (may be empty). Both are secret."""
 
     url: SecretStr
     secret: SecretStr
@@ -36,9 +36,9 @@ _WEBHOOK = re.compile(rf"(?P<name>[\w.-]{{1,60}})=(?P<url>https?://{HOST}/[!-~]+
 
 
 def webhooks(name: str, value: SecretStr, *, signed: bool) -> dict[str, Webhook]:
-    """The webhooks that the setting `name` lists, by their own names; with `signed` a secret may stand behind each.
+    """The webhooks that the setting `name` lists, by their names; if `signed`, each may have a secret.
 
-    Raises ConfigError that says which entry is wrong, never what stands there.
+    Raises ConfigError, which says which entry is wrong, but never shows it.
     """
     found: dict[str, Webhook] = {}
     entries = filter(None, map(str.strip, value.get_secret_value().split(",")))
@@ -55,24 +55,24 @@ def webhooks(name: str, value: SecretStr, *, signed: bool) -> dict[str, Webhook]
 Page = TypeVar("Page")
 
 _REMEMBERED = 1_000
-"""Messages of which it is remembered how many pages arrived."""
+"""How many messages' arrived pages are remembered."""
 
 
 class WebhookChat(ABC, Generic[Page]):
     """The channels of webhooks, by their names in the settings. Safe to call from several threads.
 
-    A webhook takes no name for a message and shows no history. Where an answer is lost, nobody can find out whether the
-    message arrived, and whoever called sends it again later: a rare double is better than a loss.
+    Webhooks have no message IDs and no history. If an answer is lost, it is unknown whether the message arrived, and
+    the caller sends it again later: a rare duplicate is better than a loss.
     """
 
     name: str
-    """The name that stands in `Place.chat`; the channel is the webhook's name in the settings."""
+    """The name used in `Place.chat`; the channel is the webhook's name in the settings."""
     setting: str
     """The setting that lists the webhooks."""
     rates: Sequence[RateLimit]
-    """How fast messages may follow each other to a webhook."""
+    """The rate limits of a webhook."""
     tries: int
-    """How often a page is sent before the platform is called unavailable."""
+    """How often to try a page before the platform counts as unavailable."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class WebhookChat(ABC, Generic[Page]):
         sleep: Callable[[float], None] = time.sleep,
         rates: Rates | None = None,
     ) -> None:
-        """`clock` and `sleep` are monotonic seconds, `rates` those of several processes."""
+        """`clock` and `sleep` are monotonic seconds; `rates` are the ones that several processes share."""
         self._known = known
         self._retrier = Retrier(self.tries, clock, sleep, shared_by(self.name, rates))
         self._arrived: dict[str, int] = {}
@@ -94,18 +94,18 @@ class WebhookChat(ABC, Generic[Page]):
         return tuple(self._known)
 
     def place(self, name: str) -> Place:
-        """The channel of a webhook. Raises NotFound where none of that name is set up."""
+        """The channel of a webhook. Raises NotFound if none with that name is configured."""
         if name not in self._known:
             raise NotFound("webhook_unknown", webhook=name, setting=self.setting)
         return Place(self.name, name)
 
     def post(self, place: Place, message: Message, once: Idempotency | None = None) -> Place:
-        """Post `message`, on as many pages as it takes, and return the channel: there are no threads.
+        """Post `message`, on as many pages as needed, and return the channel: there are no threads.
 
-        Files, and buttons that ask the bot something, are left out; of nothing but files nothing is posted. A page that
-        is known to have arrived is not sent again when the same message is tried later. Raises NotFound for a webhook
-        that was removed, Forbidden, ConfigError, Unavailable where a later try may succeed, LeaseLost, and at the end
-        Refused for a page that the platform does not take, where all others are posted.
+        Files, and buttons that send the bot a command, are left out; a message with only files is not posted. A page
+        known to have arrived is not sent again when the same message is retried. Raises NotFound for a webhook that was
+        removed, Forbidden, ConfigError, Unavailable if a later attempt may succeed, LeaseLost, and Refused for a page
+        that the platform rejects, after all others are posted.
         """
         channel = self.place(place.channel)
         once = once or fresh(0)
@@ -119,24 +119,24 @@ class WebhookChat(ABC, Generic[Page]):
                 refusal = error
             self._arrived[once.key] = number + 1
         self._arrived.pop(once.key, None)
-        while len(self._arrived) > _REMEMBERED:  # of messages that were given up
+        while len(self._arrived) > _REMEMBERED:  # entries of messages that were given up
             self._arrived.pop(next(iter(self._arrived)))
         if refusal:
             raise refusal
         return channel
 
-    def posted(self, place: Place, names: Collection[str], since: datetime) -> Posted:  # noqa: ARG002  # none of it helps
+    def posted(self, place: Place, names: Collection[str], since: datetime) -> Posted:  # noqa: ARG002  # there is no history
         """There is no history. Raises Forbidden, and NotFound for a webhook that was removed."""
         raise Forbidden("webhook_history", webhook=self.place(place.channel).channel)
 
     def ahead(self) -> None:
-        """None: whoever answers need not prove who it is."""
+        """None: its answers are not authenticated."""
 
     def check(self, place: Place) -> None:
         """Nothing is known before something is posted."""
 
-    def readers(self, place: Place, person: str) -> Readers:  # noqa: ARG002  # nobody can be asked
-        """Nobody in particular: who reads there, the operator knows, who named it."""
+    def readers(self, place: Place, person: str) -> Readers:  # noqa: ARG002  # nothing is known
+        """Unknown: the operator who configured it knows who reads there."""
         return Readers()
 
     @abstractmethod
@@ -144,27 +144,27 @@ class WebhookChat(ABC, Generic[Page]):
         """The pages of a message without its files."""
 
     def _attempt(self, name: str, page: Page) -> None:
-        """Send a page; again only where it certainly did not arrive: it was refused for now, or could not be sent."""
+        """Send a page; retry only if it certainly did not arrive: it was refused for now, or could not be sent."""
         try:
             self._send(name, page)
-        except URLError:  # no connection, or not all of it was written
+        except URLError:  # no connection, or it was not written completely
             raise Retryable(Unavailable("webhook_failed", webhook=name, error="connection"), name) from None
         except (OSError, HTTPException, ValueError, LookupError):
             raise Unavailable("webhook_unclear", webhook=name) from None
 
     @abstractmethod
     def _send(self, name: str, page: Page) -> None:
-        """Send a page once. Raises Retryable where it was refused for now, URLError where it was not sent whole."""
+        """Send a page once. Raises Retryable if it was refused for now, URLError if it was not sent completely."""
 
-    def listen(self, listener: Listener) -> None:  # noqa: ARG002  # nobody can ask anything here
+    def listen(self, listener: Listener) -> None:  # noqa: ARG002  # there are no requests
         """Wait until `close` is called."""
         self._closing.wait()
 
     @property
     def connected(self) -> bool:
-        """Whether messages may be sent: nothing ever comes in."""
+        """True: messages can be sent, and nothing is received."""
         return not self._closing.is_set()
 
     def close(self) -> None:
-        """Let `listen` end."""
+        """End `listen`."""
         self._closing.set()

@@ -1,4 +1,4 @@
-"""What became of commits, and which places have seen that: the tables `links`, `follow_ups`, `muted` and `aliases`."""
+"""Links between commits and the follow-ups to them: the tables `links`, `follow_ups`, `muted` and `aliases`."""
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
@@ -73,7 +73,7 @@ class AftermathPart(Part, Aftermath):
 
 
 def put_follow_ups(db: Session, delivery: Delivery) -> None:
-    """Keep what a delivery is to say of what became of commits, within its own transaction."""
+    """Store the follow-ups of a delivery, within its transaction."""
     if rows := follow_up_rows(delivery):
         db.run("DELETE FROM follow_ups WHERE at < ?", instant(delivery.slot - FORGOTTEN))
         db.run_each(_FOLLOW_UP, rows)

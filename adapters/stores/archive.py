@@ -1,4 +1,4 @@
-"""Commits, analyses and digests that were read or made, and which of them were delivered."""
+"""Commits, analyses and digests, and which of them were delivered."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -17,14 +17,16 @@ from adapters.stores.rows import (
     dump_checked,
     instant,
     load,
+    load_delivered,
     load_digest,
-    load_told,
 )
 from bot.ports import Archive
 from bot.values import Analysis, AnalysisKey, Commit, DeliveredCommit, Digest, Grade, Period
 
 BATCH = 5_000
-"""Commits kept in one transaction. It lasts some 0.3 s, so that no other writer waits long during a first run."""
+"""Commits stored in one transaction, which takes about 0.3 s, so that other writers do not wait long during a first
+run.
+"""
 _REPO: LiteralString = "(SELECT id FROM repositories WHERE name = ?)"
 _ALSO: LiteralString = f"sha IN (SELECT kept FROM aliases WHERE repo = {_REPO} AND sha >= ? AND sha < ?)"  # noqa: S608
 
@@ -35,17 +37,17 @@ class ArchivePart(CommitsPart, Archive):
     # --- Commits ---
 
     def keep_commits(self, commits: Iterable[Commit]) -> None:
-        """Keep commits; one that is known already is replaced.
+        """Store commits, replacing known ones.
 
-        Those of one call count as kept in the order of their time, so that `search` finds the newest first. Each
-        `BATCH` is a transaction of its own.
+        Those of one call are stored in the order of their times, so that `search` finds the newest first. Each `BATCH`
+        is a transaction.
         """
         ordered = iter(sorted(commits, key=lambda commit: commit.committed))
         while batch := [self._draft(commit) for commit in islice(ordered, BATCH)]:
             self._writing(lambda db, drafts=batch: self._put_commits(db, drafts))  # type: ignore[misc]
 
     def commits_by_sha(self, repo: str, prefix: str, *, aliases: bool = False) -> tuple[Commit, ...]:
-        after = prefix + "g"  # sorts behind every hex digit, so the look-up is a range of the index
+        after = prefix + "g"  # sorts after every hex digit, so the lookup is a range of the index
         found = self._commits(repo, "sha >= ? AND sha < ?", prefix, after)
         return self._commits(repo, _ALSO, repo, prefix, after) if aliases and not found else found
 
@@ -74,7 +76,7 @@ class ArchivePart(CommitsPart, Archive):
         return found[0] if found else None
 
     def keep_analysis(self, key: AnalysisKey, analysis: Analysis) -> None:
-        """Keep an analysis; a search finds its commit by the analysis kept last in each language."""
+        """Store an analysis; a search finds its commit by the latest analysis in each language."""
         repo, sha, *rest = map(str, self._bound(key.repo, key.sha, key.prompt, key.model, key.language))
         body = packed(dump(analysis))
         words = str(self._bound(analysis_words(analysis))[0])
@@ -134,7 +136,7 @@ class ArchivePart(CommitsPart, Archive):
         followed: LiteralString = "subscription = 0 OR EXISTS (SELECT 1 FROM subscriptions WHERE id = subscription)"
         where: LiteralString = f"repo = {_REPO} AND sha = ? ORDER BY at, place"
         query = f"SELECT place, at, grade, {followed} FROM told_commits WHERE {where}"  # noqa: S608  # constants
-        return self._read_each("told_commits", load_told(sha), query, repo, sha)
+        return self._read_each("told_commits", load_delivered(sha), query, repo, sha)
 
     def delivered_grades(self, repo: str, shas: Iterable[str]) -> dict[str, Grade]:
         found = self._read_each(
@@ -144,7 +146,7 @@ class ArchivePart(CommitsPart, Archive):
             "AND sha = ANY(?) ORDER BY at DESC, place DESC",
             *(repo, [*shas]),
         )
-        return dict(found)  # of several the last one counts: the first that was told
+        return dict(found)  # of several the last one counts: the first reported
 
     def delivered_digests(self, repo: str, branch: str, language: str, period: Period) -> dict[str, Digest]:
         found = self._digests(

@@ -1,6 +1,6 @@
-"""Commits and the words by which they are found, within a transaction.
+"""Commits and the words in the index, within a transaction.
 
-Whoever writes commits of a repository locks its row first, so that nobody else changes what a commit is found by.
+Writing commits of a repository locks its row first, so that no other process changes a commit's words meanwhile.
 """
 
 from abc import abstractmethod
@@ -34,7 +34,7 @@ Key = tuple[int, str]
 
 
 class Draft(NamedTuple):
-    """A commit with everything about it that can be worked out before a transaction begins."""
+    """A commit with everything that can be computed before the transaction."""
 
     repo: str
     sha: str
@@ -44,7 +44,7 @@ class Draft(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A commit as it is kept."""
+    """A stored commit."""
 
     id: int
     repo: int
@@ -52,7 +52,7 @@ class Kept(NamedTuple):
 
     @property
     def words(self) -> str:
-        """What it is found by; nothing where it cannot be read, and it is replaced all the same."""
+        """Its words in the index; empty if it cannot be read, so that it can be replaced anyway."""
         try:
             return commit_words(commit_of("", self.row))
         except UNREADABLE:
@@ -60,7 +60,7 @@ class Kept(NamedTuple):
 
 
 class Document(NamedTuple):
-    """The words of a commit as the index holds them, and as it is to hold them; none where it holds no such commit."""
+    """A commit's old and new words in the index; the old ones are empty if it is not in the index."""
 
     commit: int
     repo: int
@@ -69,17 +69,17 @@ class Document(NamedTuple):
 
 
 class CommitsPart(Part):
-    """Keeps commits, and finds them by their words."""
+    """Stores commits and their words in the index."""
 
     # --- What each database does in its own way ---
 
     @abstractmethod
     def _numbers(self, db: Session, many: int) -> Sequence[int]:
-        """So many numbers for new commits, in their order."""
+        """New numbers for `many` commits, in order."""
 
     @abstractmethod
     def _index(self, db: Session, documents: Sequence[Document]) -> None:
-        """Let commits be found by other words."""
+        """Replace the words of commits in the index."""
 
     # --- What is the same in each ---
 
@@ -89,8 +89,8 @@ class CommitsPart(Part):
         return Draft(str(self._bound(commit.repo)[0]), str(row[0]), row, commit_words(commit), merged)
 
     def _put_commits(self, db: Session, drafts: Sequence[Draft]) -> dict[str, int]:
-        """Insert or replace commits and their words, in order; the numbers of their repositories by name."""
-        names = sorted({draft.repo for draft in drafts})  # all lock in the same order, and none waits in a circle
+        """Insert or replace commits and their words, in order; return the numbers of their repositories by name."""
+        names = sorted({draft.repo for draft in drafts})  # all lock in the same order, to prevent deadlocks
         repositories = {name: repository_number(db, name) for name in names}
         latest = {(repositories[draft.repo], draft.sha): draft for draft in drafts}
         kept = _kept(db, latest)
@@ -115,21 +115,21 @@ class CommitsPart(Part):
         )
 
     def _index_analyses(self, db: Session, found: Mapping[Key, str], language: str) -> None:
-        """Let search find commits by these analyses, instead of by the earlier ones in `language`."""
+        """Index commits by these analyses, instead of by the earlier ones in `language`."""
         kept = _kept(db, found)
         said = said_of(db, [each.id for each in kept.values()])
         new = {key: each for key, each in kept.items() if said[each.id].get(language) != found[key]}
         db.run_each(_SAID, [(each.id, language, packed(found[key])) for key, each in new.items()])
-        self._index(db, [_said_anew(each, said[each.id], language, found[key]) for key, each in new.items()])
+        self._index(db, [_reindexed(each, said[each.id], language, found[key]) for key, each in new.items()])
 
     def _index_all(self, db: Session) -> None:
-        """Let every commit be found, where none is in the index yet."""
+        """Index all commits; the index must be empty."""
         for rows in _all(db):
             said = said_of(db, [each.id for each in rows])
             self._index(db, [Document(k.id, k.repo, (), (k.words, *said[k.id].values())) for k in rows])
 
 
-def _said_anew(kept: Kept, said: Mapping[str, str], language: str, words: str) -> Document:
+def _reindexed(kept: Kept, said: Mapping[str, str], language: str, words: str) -> Document:
     now = {**said, language: words}
     own = kept.words
     return Document(kept.id, kept.repo, (own, *said.values()), (own, *(now[each] for each in sorted(now))))
@@ -144,12 +144,12 @@ def _kept(db: Session, keys: Collection[Key]) -> dict[Key, Kept]:
 
 
 def commits_of(db: Session, name: str, most: int) -> list[Kept]:
-    """Commits of a repository, as they are kept."""
+    """Stored commits of a repository, at most `most`."""
     return [Kept(number, repo, tuple(row)) for number, repo, *row in db.all(_OF_REPOSITORY, name, most)]
 
 
 def _all(db: Session) -> Iterator[list[Kept]]:
-    """All commits, some at a time."""
+    """All commits, in batches."""
     after = -1
     while rows := db.all(_EVERY, after, _AT_ONCE):
         yield [Kept(number, repo, tuple(row)) for number, repo, *row in rows]
@@ -157,7 +157,7 @@ def _all(db: Session) -> Iterator[list[Kept]]:
 
 
 def said_of(db: Session, numbers: Sequence[int]) -> dict[int, dict[str, str]]:
-    """By commit what the index holds of its analyses, by language."""
+    """The words of analyses in the index, by commit and language."""
     query = "SELECT commit_id, language, words, packed FROM analysis_words WHERE commit_id = ANY(?) ORDER BY language"
     said: dict[int, dict[str, str]] = {number: {} for number in numbers}
     for number, language, words, kept in db.all(query, list(numbers)):
@@ -166,7 +166,7 @@ def said_of(db: Session, numbers: Sequence[int]) -> dict[int, dict[str, str]]:
 
 
 def repository_number(db: Session, name: str) -> int:
-    """The number of a repository, a new one too, whose commits nobody else writes until this transaction ends."""
+    """The number of a repository, added if new; its commits are locked until the transaction ends."""
     db.run("INSERT INTO repositories (name) VALUES (?) ON CONFLICT DO NOTHING", name)
     (number,) = db.one("SELECT id FROM repositories WHERE name = ? FOR NO KEY UPDATE", name) or (0,)
     return int(number)

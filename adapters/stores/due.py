@@ -1,7 +1,7 @@
-"""When each subscription is to be looked at: the columns `due` and `looked` of `subscriptions`, each with an index.
+"""When each subscription is to be checked: the columns `due` and `looked` of `subscriptions`, each with an index.
 
-`due` is that moment. Below zero it is at once, and each time another number, so that whoever looked before a change
-does not name a moment after it. `looked` is when the moment was named, by the clock of whoever did.
+`due` is that time. Below zero it means at once, with a new number each time, so that a check that started before a
+change does not overwrite it. `looked` is when the time was set, by the clock of that process.
 """
 
 import secrets
@@ -28,17 +28,17 @@ _NAMED: LiteralString = (
 
 
 def at_once() -> int:
-    """What `due` has for a subscription that was changed."""
+    """The value of `due` for a changed subscription."""
     return -1 - secrets.randbits(62)
 
 
 def changed(db: Session, subscription: int) -> None:
-    """Let a subscription be looked at, since something of it was changed."""
+    """Mark a subscription to be checked, since it was changed."""
     db.run("UPDATE subscriptions SET due = ? WHERE id = ?", at_once(), subscription)
 
 
 class DuePart(Part):
-    """What of `bot.ports.Subscriptions` finds what is to be looked at."""
+    """The part of `bot.ports.Subscriptions` that finds those to check."""
 
     def numbered(self, numbers: Collection[int]) -> tuple[Subscription, ...]:
         query: LiteralString = "SELECT id, body FROM subscriptions WHERE id = ANY(?) ORDER BY id"
@@ -66,6 +66,6 @@ class DuePart(Part):
         return Candidate(load_subscription(number, body), self._latest(latest), mark)
 
     def _latest(self, row: Found) -> Delivery | None:
-        """The latest delivery; none where nobody can read it, as everywhere."""
+        """The latest delivery; None if it cannot be read."""
         rows = [row] if row[0] is not None else []
         return next(self._unread.readable("deliveries", load_delivery, rows), None)

@@ -1,4 +1,4 @@
-"""What the operator does with the database: it forgets what is to be forgotten, and says what it cannot read."""
+"""What the operator does with the database: deleting data, and listing unreadable rows."""
 
 import json
 from abc import abstractmethod
@@ -27,7 +27,7 @@ _NOT_ASKED: LiteralString = (
     "UPDATE usage SET channel = '', asker = '' WHERE chat = ? AND channel != '' "
     "AND (channel = ? OR asker != '' AND asker = ANY(?))"
 )
-"""Takes who asked, and where, from what the language model took; the day's sum stays."""
+"""Removes person and channel from the usage of the language model; the day's total stays."""
 _IN_THREADS: tuple[LiteralString, ...] = ("muted", "turns")
 
 
@@ -38,22 +38,22 @@ class KeepingPart(Part):
 
     @abstractmethod
     def _forget_commits(self, name: str) -> None:
-        """Remove the commits of a repository, with their words, in steps for which nobody waits long."""
+        """Delete the commits of a repository, with their words, in short steps."""
 
     @abstractmethod
     def _columns_of_people(self, db: Session) -> Iterable[tuple[str, str]]:
-        """The tables and columns that hold a person of a chat, also those of slack_sdk."""
+        """The tables and columns that contain a person of a chat, including those of slack_sdk."""
 
     def _pause(self) -> None:
-        """Let others write between two of many steps."""
+        """Let other processes write between steps."""
 
     # --- Packing ---
 
     def _pack(self) -> None:
-        """Pack what an earlier version kept as plain text, in steps for which nobody waits long."""
+        """Pack what an earlier version stored as plain text, in short steps."""
         for plain in _PLAIN:
             before: list[Found] = []
-            while (rows := self._read(plain.query, _AT_ONCE)) and rows != before:  # else they cannot be written
+            while (rows := self._read(plain.query, _AT_ONCE)) and rows != before:  # unchanged rows could not be written
                 self._write_each(plain.update, [(packed(text), *key) for text, *key in rows])
                 before = rows
         after = -1
@@ -109,7 +109,7 @@ class KeepingPart(Part):
         return len(old)
 
     def _names(self, repo: str) -> list[str]:
-        """How a repository is written in what is kept of it."""
+        """The names under which a repository is stored."""
         query = (
             "SELECT name FROM repositories WHERE lower(name) = lower(?) UNION "
             "SELECT repo FROM digests WHERE lower(repo) = lower(?)"
@@ -117,7 +117,7 @@ class KeepingPart(Part):
         return [row[0] for row in self._read(query, repo, repo)]
 
     def _old(self, since: datetime) -> list[str]:
-        """The repositories of which no digest was kept, and no commit was made, since some time."""
+        """The repositories without digests stored, or commits made, since a time."""
         found = self._read(
             "SELECT name FROM repositories r WHERE NOT EXISTS "
             "(SELECT 1 FROM digests d WHERE d.repo = r.name AND d.kept >= ?) "
@@ -127,7 +127,7 @@ class KeepingPart(Part):
         return [row[0] for row in found]
 
     def _forget(self, name: str) -> None:
-        """Forget commits, what became of them, their words, analyses and digests of a repository."""
+        """Delete a repository's commits, links, words, analyses and digests."""
         self._write("DELETE FROM digests WHERE repo = ?", name)
         self._write("DELETE FROM turns WHERE repo = ?", name)
         self._write(f"DELETE FROM analyses WHERE repo = {_REPO}", name)  # noqa: S608
@@ -155,7 +155,7 @@ class KeepingPart(Part):
 
 
 class _Plain(NamedTuple):
-    """A column of a table that is packed, and those that name a row."""
+    """A packed column of a table, and the columns of its key."""
 
     table: LiteralString
     column: LiteralString
@@ -163,19 +163,19 @@ class _Plain(NamedTuple):
 
     @property
     def query(self) -> LiteralString:
-        """Some rows that are not packed."""
+        """A batch of rows that are not packed."""
         return f"SELECT {self.column}, {self.keys} FROM {self.table} WHERE packed IS NULL LIMIT ?"  # noqa: S608
 
     @property
     def update(self) -> LiteralString:
-        """Packs a row, unless it was written since."""
+        """Packs a row, unless it was changed meanwhile."""
         marks = ", ".join("?" for _ in self.keys.split(", "))
         where: LiteralString = f"WHERE ({self.keys}) = ({marks}) AND packed IS NULL"
         return f"UPDATE {self.table} SET {self.column} = '', packed = ? {where}"  # noqa: S608
 
 
 _AT_ONCE = 50
-"""Rows that are packed at once."""
+"""Rows packed in one transaction."""
 _PLAIN = (
     _Plain("digests", "body", "key"),
     _Plain("analyses", "body", "repo, sha, prompt, model, language"),
@@ -186,7 +186,7 @@ _PLAIN_COMMITS = f"SELECT id, {COLUMNS} FROM commits WHERE packed IS NULL AND id
 
 def _packed_commits(rows: Iterable[Found]) -> Iterator[tuple[Value, ...]]:
     for number, *row in rows:
-        with suppress(*UNREADABLE):  # one that cannot be read stays as it is
+        with suppress(*UNREADABLE):  # an unreadable one is left unchanged
             yield (*commit_row(commit_of("", row)), number)
 
 

@@ -1,4 +1,4 @@
-"""Who works on what: a row for each lease, in the table `claims`. On a server they run out by its clock."""
+"""Leases: a row for each, in the table `claims`. On a server they expire by its clock."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -12,7 +12,7 @@ _EXPIRED = (
     "DELETE FROM claims WHERE key IN (SELECT key FROM claims WHERE until <= ? AND key != ? "
     "ORDER BY until LIMIT 100 FOR UPDATE SKIP LOCKED)"
 )
-"""What somebody else is just taking or removing is left to them, so that nobody waits."""
+"""Rows that another process is changing are skipped, so that nothing waits."""
 _TAKEN = (
     "INSERT INTO claims (key, holder, until) VALUES (?, ?, ?) "
     "ON CONFLICT (key) DO UPDATE SET holder = excluded.holder, until = excluded.until "

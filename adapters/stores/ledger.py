@@ -1,6 +1,6 @@
-"""How far every delivery got, and which commits it reported: the tables `deliveries`, `told` and `told_commits`.
+"""Deliveries, and the commits that they reported: the tables `deliveries`, `told` and `told_commits`.
 
-Planning for a subscription locks its row, changing a delivery locks the delivery's, until the transaction ends.
+Planning locks the row of a subscription, and changing a delivery its row, until the transaction ends.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ from adapters.stores.rows import (
     load_delivery,
     load_digest,
     load_subscription,
-    told_rows,
+    reported_rows,
 )
 from bot.errors import LeaseLost, NotFound
 from bot.ports import Ledger
@@ -37,7 +37,7 @@ class LedgerPart(Part, Ledger):
     """A `bot.ports.Ledger`."""
 
     def plan(self, delivery: Delivery, last: int) -> Delivery | None:
-        """Keep a new delivery, see `bot.ports.Ledger`. Of settled ones the latest `DELIVERIES` are kept."""
+        """Store a new delivery, see `bot.ports.Ledger`. Of settled ones the latest `DELIVERIES` are kept."""
         row = (delivery.subscription, instant(delivery.until), *delivery_columns(delivery))
         number = self._counted(lambda db: _planned(db, row, last))
         return replace(delivery, id=number) if number else None
@@ -104,7 +104,7 @@ class LedgerPart(Part, Ledger):
 
 
 def _planned(db: Session, row: tuple[Value, ...], last: int) -> int | None:
-    """The number of a new delivery, None where another one came first or nobody follows any more."""
+    """Insert a delivery and return its ID; None if another process was first or the subscription is gone."""
     subscription, until = row[:2]
     if not db.one(_FOLLOWED, subscription):
         return None
@@ -112,7 +112,7 @@ def _planned(db: Session, row: tuple[Value, ...], last: int) -> int | None:
     kept = db.one(latest, subscription) or (0, "")
     if kept[0] != last or kept[1] == DeliveryState.DUE:
         return None
-    # One of the same period is left by a clock that was wrong: it stood in the future then.
+    # A delivery of the same period was left by a wrong clock, when it was in the future.
     same = "DELETE FROM deliveries WHERE subscription = ? AND until = ? AND state != 'due'"
     db.run(same, subscription, until)
     made = db.one(
@@ -129,7 +129,7 @@ def _planned(db: Session, row: tuple[Value, ...], last: int) -> int | None:
 
 
 def _reopened(db: Session, delivery: Delivery) -> bool:
-    db.one(_FOLLOWED, delivery.subscription)  # nobody plans a later one meanwhile
+    db.one(_FOLLOWED, delivery.subscription)  # prevents planning a later one meanwhile
     kept = _state(db, delivery.id)
     if not kept or kept[0] not in _SETTLED_UNPOSTED or kept[1] >= delivery.attempts:
         return False
@@ -157,21 +157,21 @@ def _put(db: Session, delivery: Delivery) -> None:
 
 def _keep(db: Session, delivery: Delivery) -> None:
     if delivery.state is not DeliveryState.DUE:
-        changed(db, delivery.subscription)  # which locks it before the delivery, as whoever plans does
+        changed(db, delivery.subscription)  # locks it before the delivery, as planning does
     kept = _state(db, delivery.id)
     if not kept:
         raise NotFound("delivery_unknown", id=delivery.id)
     if kept[1] > delivery.attempts or kept[0] != DeliveryState.DUE:
         raise LeaseLost("delivery_overtaken", id=delivery.id)
     _put(db, delivery)
-    _remember_told(db, delivery)
+    _remember_reported(db, delivery)
     put_follow_ups(db, delivery)
     if delivery.state is DeliveryState.FAILED and not delivery.sent:
         db.run("DELETE FROM told WHERE delivery = ?", delivery.id)
         db.run("DELETE FROM follow_ups WHERE delivery = ?", delivery.id)
 
 
-def _remember_told(db: Session, delivery: Delivery) -> None:
+def _remember_reported(db: Session, delivery: Delivery) -> None:
     """Remember what a delivery reported, at the moment its headline is posted."""
     if not (step := headline(delivery)):
         return
@@ -182,6 +182,6 @@ def _remember_told(db: Session, delivery: Delivery) -> None:
         if not (row := db.one("SELECT body, packed FROM digests WHERE key = ?", key)):
             continue
         digest = load_digest(either(*row))
-        rows = told_rows(repository_number(db, digest.repository.name), subscription, step, digest)
+        rows = reported_rows(repository_number(db, digest.repository.name), subscription, step, digest)
         db.run_each(_TOLD_COMMITS, rows)
         db.run("UPDATE digests SET told = 1 WHERE key = ?", key)

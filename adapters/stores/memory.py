@@ -1,4 +1,4 @@
-"""Whether the database is the one that was written last: the tables `memory` and `unsettled`."""
+"""Detects a restored database: the tables `memory` and `unsettled`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -30,7 +30,7 @@ class MemoryPart(Part, Memory):
     def settle(self, place: Place, deliveries: Sequence[Delivery]) -> None:
         def settle(db: Session) -> None:
             known = db.one("DELETE FROM unsettled WHERE place = ? RETURNING at", dump(place))
-            for delivery in deliveries if known else ():  # else another process was first
+            for delivery in deliveries if known else ():  # if not, another process was first
                 _put(db, delivery)
 
         self._counted(settle)
@@ -45,14 +45,14 @@ class MemoryPart(Part, Memory):
 
 
 def _unsettle(db: Session, followed: Sequence[Subscription], now: datetime) -> None:
-    """Nobody knows what was posted last in the places that follow something."""
+    """Mark all places with subscriptions: what was posted there last is unknown."""
     places = {dump(subscription.place) for subscription in followed}
     rows = [(place, instant(now)) for place in sorted(places)]
     db.run_each("INSERT INTO unsettled (place, at) VALUES (?, ?) ON CONFLICT DO NOTHING", rows)
 
 
 def _put(db: Session, delivery: Delivery) -> None:
-    """Keep a delivery, a new one too, whoever works on it: it is overtaken. One without a subscription is not kept."""
+    """Store a delivery, new or not, and raise its fence. Without a subscription it is not stored."""
     number, until = delivery.subscription, instant(delivery.until)
     if not db.one("SELECT 1 FROM subscriptions WHERE id = ? FOR NO KEY UPDATE", number):
         return

@@ -1,4 +1,4 @@
-"""What language models took, one row each; and what was found out of services, in the table `learned`."""
+"""Usage of language models, a row for each request; and what was learned about services, in the table `learned`."""
 
 import uuid
 from collections.abc import Callable
@@ -11,9 +11,9 @@ from bot.ports import Learned, Meter
 from bot.values import Account, Reservation, Spending, Taken, Usage
 
 _LOCK = 0x6469676573740003
-"""The key of the lock under which one process reserves while others wait; `schema` has another."""
+"""The key of the lock for reserving tokens, one process at a time; `schema` has another."""
 _FORGET: LiteralString = "UPDATE usage SET channel = '', asker = '' WHERE channel != '' AND at < ?"
-"""Who asked matters for the day's limits alone."""
+"""Person and channel are only needed for the limits of the day."""
 _RESERVE: LiteralString = (
     "INSERT INTO usage (at, model, purpose, prompt, completion, requests, chat, channel, asker, reservation, reserved) "
     "VALUES (?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?)"

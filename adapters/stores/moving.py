@@ -1,6 +1,6 @@
-"""From one database into another, of whichever kind: every row, and each looked at again before it counts.
+"""Copies one database to another, of either kind, and compares every row before it commits.
 
-Both keep the same columns by the same names. Leases are left behind: they belong to processes that have ended.
+Both have the same columns with the same names. Leases are not copied: they belong to processes that have ended.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +12,7 @@ from bot.errors import StoreError
 
 
 class Table(NamedTuple):
-    """A table, with the columns that name a row first."""
+    """A table; its key columns come first."""
 
     name: LiteralString
     columns: LiteralString
@@ -20,7 +20,7 @@ class Table(NamedTuple):
 
     @property
     def query(self) -> LiteralString:
-        """All rows, in an order that is the same in every kind of database."""
+        """All rows, in the same order in both databases."""
         order = ", ".join(self.columns.split(", ")[: self.keys])
         return f"SELECT {self.columns} FROM {self.name} ORDER BY {order}"  # noqa: S608  # constants
 
@@ -49,10 +49,10 @@ MOVED = (
     Table("learned", "about, what, at", 1),
     Table("memory", "name, count, restored", 1),
 )
-"""In an order in which each row finds what it refers to."""
+"""In an order in which each row is after those it refers to."""
 
 NUMBERED: tuple[LiteralString, ...] = ("subscriptions", "deliveries")
-"""The tables whose numbers are never given twice, whatever was removed."""
+"""The tables whose IDs are never reused, even after rows were deleted."""
 
 
 class Side(Protocol):
@@ -63,24 +63,24 @@ class Side(Protocol):
         ...
 
     def kept(self, row: Row) -> Row:
-        """A row as this database can hold it."""
+        """A row as this database can store it."""
         ...
 
     def fill(self, table: Table, rows: Iterable[Row]) -> None:
-        """Put rows into an empty table; of `memory` in the place of the one that is there."""
+        """Insert rows into an empty table; in `memory` replace the only row."""
         ...
 
     def last(self) -> Mapping[LiteralString, int]:
-        """The last number that was given, of each of `NUMBERED`."""
+        """The last ID used in each table of `NUMBERED`."""
         ...
 
     def go_on(self, last: Mapping[LiteralString, int]) -> None:
-        """Give higher numbers than these from now on, and let every commit be found by its words."""
+        """Use only higher IDs than these from now on, and index all commits."""
         ...
 
 
 def move(source: Side, target: Side) -> dict[str, int]:
-    """Copy all rows; how many of each table. Raises StoreError where one is not there as it was."""
+    """Copy all rows, and return how many of each table. Raises StoreError if a copy differs."""
     moved = {}
     for table in MOVED:
         target.fill(table, source.rows(table))

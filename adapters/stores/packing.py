@@ -1,7 +1,7 @@
-"""Text as it is stored: compressed with zlib, primed with what is in most of it. Pure.
+"""Compresses stored text with zlib, with a dictionary of common content. Pure.
 
-A year of fifty repositories takes half the space this way. The first byte of packed text names the dictionary: a
-released one never changes, another one gets another number.
+This halves the space of a year of fifty repositories. The first byte of packed text is the dictionary's number: a
+released one never changes, a new one gets a new number.
 """
 
 import re
@@ -42,13 +42,13 @@ _NOW = 1
 
 
 def packed(text: str) -> bytes:
-    """Text as it is kept; a lone surrogate becomes U+FFFD."""
+    """Compress text; lone surrogates become U+FFFD."""
     made = zlib.compressobj(wbits=-zlib.MAX_WBITS, zdict=_KNOWN[_NOW])
     return bytes([_NOW]) + made.compress(_SURROGATE.sub("\ufffd", text).encode()) + made.flush()
 
 
 def unpacked(kept: bytes) -> str:
-    """The text of what `packed` made. Raises ValueError for what it did not make."""
+    """Decompress the result of `packed`. Raises ValueError for anything else."""
     try:
         made = zlib.decompressobj(wbits=-zlib.MAX_WBITS, zdict=_KNOWN[kept[0]])
         text = made.decompress(kept[1:]) + made.flush()

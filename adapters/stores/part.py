@@ -1,8 +1,8 @@
-"""What all parts of a store are based on, in either database: sessions, transactions, and reading rows.
+"""The base class of the parts of a store, in both databases: sessions, transactions, and reading rows.
 
-SQL is written once, in what SQLite and PostgreSQL both understand: `?` for a value, `= ANY(?)` for a list of them, and
-PostgreSQL's `FOR …` for the rows that are locked until the transaction ends. SQLite needs no locks, since one writes at
-a time, and its sessions leave them out.
+SQL is written once, in the common subset of SQLite and PostgreSQL: `?` for a value, `= ANY(?)` for a list of them, and
+PostgreSQL's `FOR …` for rows to lock until the transaction ends. SQLite has one writer at a time and needs no row
+locks, so its sessions remove them.
 """
 
 from abc import ABC, abstractmethod
@@ -16,11 +16,11 @@ from adapters.stores.twin import Twin
 T = TypeVar("T")
 Value = Cell | Sequence[Cell]
 Found = tuple[Any, ...]
-"""A row as a database gives it."""
+"""A row as returned by a database."""
 
 
 class Session(Protocol):
-    """A connection of one thread, within a transaction or for single statements. Any values will do."""
+    """A thread's connection, in a transaction or for single statements. It accepts any values."""
 
     def all(self, query: LiteralString, *values: Value) -> list[Found]:
         """The rows of a query."""
@@ -31,16 +31,16 @@ class Session(Protocol):
         ...
 
     def run(self, statement: LiteralString, *values: Value) -> int:
-        """How many rows a statement changed."""
+        """Run a statement; return how many rows it changed."""
         ...
 
     def run_each(self, statement: LiteralString, rows: Iterable[Sequence[Value]]) -> None:
-        """Run a statement for each of some rows of values."""
+        """Run a statement for each row of values."""
         ...
 
 
 class Part(ABC):
-    """One part of a store: what the rows of its tables are, in a database that all parts share."""
+    """A part of a store with its tables, in a database that all parts share."""
 
     _twin: Twin | None = None
 
@@ -51,23 +51,23 @@ class Part(ABC):
 
     @abstractmethod
     def _reading(self, work: Callable[[Session], T]) -> T:
-        """What `work` reads with statements of their own."""
+        """The result of `work`, which reads with single statements."""
 
     @abstractmethod
     def _writing(self, work: Callable[[Session], T]) -> T:
-        """What `work` makes of one transaction, all or nothing; it may be called again, and changes nothing else."""
+        """The result of `work` in one transaction; `work` may be called again, and must not change anything else."""
 
     @abstractmethod
     def _bound(self, *values: Cell) -> Row:
-        """Values as they are kept."""
+        """Values as they are stored."""
 
     @abstractmethod
     def _alone(self, db: Session, key: int) -> None:
-        """Wait until nobody else is in here with the same number, and let nobody in until the transaction ends."""
+        """Take the lock `key`, which is released at the end of the transaction."""
 
     @abstractmethod
     def _corrected(self, db: Session, *times: datetime) -> tuple[datetime, ...]:
-        """Times of this machine's clock by the one by which leases run out."""
+        """Convert times of this machine's clock to the clock by which leases expire."""
 
     # --- What is the same in each ---
 
@@ -76,27 +76,27 @@ class Part(ABC):
         return self._reading(lambda db: db.all(query, *values))
 
     def _read_each(self, table: str, make: Callable[..., T], query: LiteralString, *values: Value) -> tuple[T, ...]:
-        """What `make` makes of each row of a table, except those that cannot be read, which are logged once.
+        """The result of `make` for each row of a table, except unreadable ones, which are logged once.
 
         The first cell of a row is its key.
         """
         return tuple(self._unread.readable(table, make, self._read(query, *values)))
 
     def _write(self, statement: LiteralString, *values: Value) -> None:
-        """A transaction of one statement."""
+        """Run one statement in a transaction."""
         self._writing(lambda db: db.run(statement, *values))
 
     def _counted(self, work: Callable[[Session], T]) -> T:
-        """What `work` makes of a transaction of the ledger, which is counted here and, once it is kept, in the twin."""
+        """The result of `work` in a transaction of the ledger, which is counted, after the commit also in the twin."""
         made, name, count = self._writing(lambda db: (work(db), *self._count(db)))
         if self._twin:
             self._twin.raise_to(name, count)
         return made
 
     def _count(self, db: Session) -> tuple[str, int]:
-        """Count a transaction. Where the twin is ahead, this database is an older one, and is marked as restored.
+        """Count a transaction. If the twin is ahead, this is an older database, and it is marked as restored.
 
-        Others who count wait from here on until the transaction ends: so it is the last thing in each.
+        Other transactions that count wait from here until the end, so this comes last.
         """
         name, count = db.one("SELECT name, count FROM memory FOR UPDATE") or ("", 0)
         ahead = self._twin.read(name) if self._twin else 0

@@ -1,8 +1,8 @@
-"""Values to what a database keeps, and back. Pure.
+"""Converts values to database rows and back. Pure.
 
-A database keeps UTF-8 and whole numbers of 64 bits. A lone surrogate, which UTF-8 cannot hold, is kept as U+FFFD, and a
-number beyond 64 bits as the nearest that fits. A commit's time is kept in whole seconds, as git keeps it; every other
-time in microseconds, both since 1970 in UTC.
+A database stores UTF-8 and 64-bit integers. A lone surrogate, which UTF-8 cannot represent, is stored as U+FFFD, and a
+larger number as the nearest that fits. A commit's time is stored in whole seconds, as in git; all other times in
+microseconds; both since 1970 in UTC.
 """
 
 import json
@@ -47,10 +47,10 @@ Cell = str | int | bytes | None
 Row = tuple[Cell, ...]
 
 COMMIT_COLUMNS = "sha, subject, author, login, committed, pull, packed, body, parents, files, inner_commits, reading"
-"""The columns of `commit_row`, in its order; from `body` on they hold what is packed, of an earlier version."""
+"""The columns of `commit_row`, in order; from `body` on they contain what earlier versions stored unpacked."""
 
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
-"""What reading a row raises that no version of this program wrote; pydantic's errors are ValueErrors."""
+"""The errors of reading a row that no version of this program wrote; pydantic's are ValueErrors."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 _MICROSECOND = timedelta(microseconds=1)
@@ -74,32 +74,32 @@ TABLES = (
     "muted",
     "turns",
 )
-"""The tables that hold what must be remembered; the others can be built from them."""
+"""The tables with what must be remembered; the others can be rebuilt from them."""
 
 LOOKED_UP = 10
-"""Most commits that a look-up by SHA or pull request returns (`bot.ports.Archive`)."""
+"""The most commits that a lookup by SHA or pull request returns (`bot.ports.Archive`)."""
 
 DELIVERIES = 100
-"""Deliveries of a subscription that are kept: three months of mornings, of some two kilobytes each."""
+"""How many deliveries of a subscription are kept: three months of mornings, about two kilobytes each."""
 
 FORGOTTEN = timedelta(days=90)
-"""After that nobody needs to know any more what was said in a thread, or that nothing was to be."""
+"""How long follow-ups, and muted threads, are remembered."""
 
 FAR = 7 * 86_400 * 1_000_000
-"""Microseconds: a lease that outlasts another one of its key by so much was taken by a clock that was wrong."""
+"""Microseconds: a lease that outlasts another one with its key by so much was taken by a wrong clock."""
 
 PERSONAL = ("person", "user_id")
-"""The columns that hold a person of a chat, in this program's tables and in those of slack_sdk."""
+"""The columns with a person of a chat, in this program's tables and in those of slack_sdk."""
 
 to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-"""Compact JSON; `json.dumps` with options would make an encoder for every call."""
+"""Compact JSON; `json.dumps` with options would create an encoder for every call."""
 
 
 # --- Cells -----------------------------------------------------------------------------------
 
 
 def bound(*values: Cell) -> Row:
-    """`values` as parameters that a database takes whatever they are."""
+    """`values` as parameters that a database accepts."""
     return tuple(_cell(value) for value in values)
 
 
@@ -115,7 +115,7 @@ def instant(time: datetime) -> int:
 
 
 def moment(instant: int) -> datetime:
-    """The time of microseconds since 1970."""
+    """The time for microseconds since 1970."""
     return _EPOCH + instant * _MICROSECOND
 
 
@@ -123,7 +123,7 @@ def moment(instant: int) -> datetime:
 
 
 _adapter: Callable[[Any], TypeAdapter[Any]] = lru_cache(TypeAdapter)
-"""The adapter of a type, made on first use: making one takes longer than opening a store."""
+"""The adapter of a type, created on first use: that takes longer than opening a store."""
 
 
 def dump(value: object) -> str:
@@ -136,7 +136,7 @@ def dump(value: object) -> str:
 
 
 def dump_checked(value: object) -> str:
-    """A frozen dataclass as JSON that can be read again. Raises StoreError where it could not."""
+    """A frozen dataclass as JSON that can be read back. Raises StoreError if it could not."""
     body = dump(value)
     try:
         check_times(load(type(value), body))
@@ -146,7 +146,7 @@ def dump_checked(value: object) -> str:
 
 
 def check_times(value: T) -> T:
-    """The value, where each of its times has a zone: others cannot be compared. Raises ValueError."""
+    """Check that all times in a value have a zone: others cannot be compared. Raises ValueError."""
     for field in fields(value):  # type: ignore[arg-type]  # a dataclass
         time = getattr(value, field.name)
         if isinstance(time, datetime) and time.tzinfo is None:
@@ -155,22 +155,22 @@ def check_times(value: T) -> T:
 
 
 def load(kind: type[T], text: str) -> T:
-    """The value that `dump` wrote. Raises pydantic.ValidationError."""
+    """Read the value that `dump` wrote. Raises pydantic.ValidationError."""
     value: T = _adapter(kind).validate_json(text)
     return value
 
 
 def built(kind: type[T], value: object) -> T:
-    """The value of what JSON holds. Raises pydantic.ValidationError."""
+    """The value for parsed JSON. Raises pydantic.ValidationError."""
     made: T = _adapter(kind).validate_python(value)
     return made
 
 
 def load_digest(text: str) -> Digest:
-    """The digest that `dump` wrote, by whichever version. Raises pydantic.ValidationError.
+    """Read the digest that `dump` wrote, in any version. Raises pydantic.ValidationError.
 
-    What was kept before commits had readings looks as it did: its commits get the reading that was made at sight then.
-    So does what was kept without the rows of its table.
+    A digest from before commits had readings looks as it did: its commits get the reading that was made when showing
+    them. So does one that was stored without the rows of its table.
     """
     digest = _with_readings(text)
     return digest if digest.rows else replace(digest, rows=related.rows(digest.entries))
@@ -198,22 +198,22 @@ class Unread:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._told: set[tuple[str, str]] = set()
+        self._logged: set[tuple[str, str]] = set()
 
     def readable(self, table: str, make: Callable[..., T], rows: Iterable[Sequence[Any]]) -> Iterator[T]:
-        """What `make` makes of each row of a table, whose first cell is its key, except those that it cannot read."""
+        """The result of `make` for each row of a table, except unreadable ones; the first cell of a row is its key."""
         for row in rows:
             try:
                 made = make(*row)
             except UNREADABLE:
-                self._tell(table, str(row[0]))
+                self._log_once(table, str(row[0]))
             else:
                 yield made
 
-    def _tell(self, table: str, key: str) -> None:
+    def _log_once(self, table: str, key: str) -> None:
         with self._lock:
-            new = (table, key) not in self._told
-            self._told.add((table, key))
+            new = (table, key) not in self._logged
+            self._logged.add((table, key))
         if new:
             _log.error("a row cannot be read: see digest doctor", extra={"fields": {"table": table, "key": key}})
 
@@ -222,17 +222,17 @@ class Unread:
 
 
 def load_subscription(number: int, body: str) -> Subscription:
-    """The subscription of a row. Raises ValueError for one that cannot be read."""
+    """The subscription of a row. Raises ValueError if it cannot be read."""
     return replace(check_times(load(Subscription, body)), id=number)
 
 
 def place_key(place: Place) -> str:
-    """What a place is found by; SQLite's migration `places` writes the same."""
+    """The key of a place; SQLite's migration `places` writes the same."""
     return to_json((place.chat, place.channel, place.thread))
 
 
 def load_delivery(number: int, body: str) -> Delivery:
-    """The delivery of a row. Raises ValueError for one that cannot be read."""
+    """The delivery of a row. Raises ValueError if it cannot be read."""
     return replace(check_times(load(Delivery, body)), id=number)
 
 
@@ -248,8 +248,8 @@ def digest_columns(digest: Digest) -> tuple[str, str, str, int, int, int]:
     return digest.repository.name, digest.branch, digest.language, since, until, len(digest.entries)
 
 
-def load_told(sha: str) -> Callable[[str, int, str, bool], DeliveredCommit]:
-    """Make where a commit was reported from `place`, `at`, `grade`, and whether its subscription is still there."""
+def load_delivered(sha: str) -> Callable[[str, int, str, bool], DeliveredCommit]:
+    """A function from `place`, `at`, `grade` and whether the subscription still exists to a reported commit."""
     return lambda place, at, grade, followed: DeliveredCommit(
         sha, load(Grade, grade), load(Place, place), moment(at), bool(followed)
     )
@@ -261,37 +261,37 @@ def headline(delivery: Delivery) -> Step | None:
     return done[0] if len(done) == 1 and delivery.digest else None
 
 
-def told_rows(repo: int, subscription: Subscription, step: Step, digest: Digest) -> list[Row]:
-    """The rows of `told_commits` for what a digest reported to a subscription with a step."""
+def reported_rows(repo: int, subscription: Subscription, step: Step, digest: Digest) -> list[Row]:
+    """The rows of `told_commits` for what a digest reported to a subscription in a step."""
     where, at = dump(replace(subscription.place, thread=step.thread)), instant(step.begun)
     return [bound(repo, e.commit.sha, where, at, dump(e.grade), subscription.id) for e in digest.entries]
 
 
 def link_row(link: Link) -> Row:
-    """The columns `sha`, `later`, `certain` and `body` of what became of a commit."""
+    """The columns `sha`, `later`, `certain` and `body` of a link."""
     return bound(link.earlier.sha, link.later.sha, int(link.certain), dump_checked(link))
 
 
 def load_link(_: str, body: str) -> Link:
-    """What became of a commit, as a row says it. Raises ValueError for one that cannot be read."""
+    """The link of a row. Raises ValueError if it cannot be read."""
     return check_times(load(Link, body))
 
 
 def follow_up_rows(delivery: Delivery) -> list[Row]:
-    """The rows of `follow_ups` for what a delivery says of what became of commits."""
+    """The rows of `follow_ups` for the follow-ups of a delivery."""
     at, known = instant(delivery.slot), (delivery.subscription, delivery.id)
     each = ((place_key(f.place.whole), f.link.earlier.sha, f.link.later.sha) for f in delivery.follow_ups)
     return sorted({bound(*named, at, *known) for named in each}, key=str)
 
 
 def names_of(person: str) -> tuple[str, str, str]:
-    """How a person of a chat (`slack:T1/U1`) is written in what is kept."""
+    """The forms in which a person of a chat (`slack:T1/U1`) is stored."""
     within = person.rpartition(":")[2]
     return person, within, within.rpartition("/")[2]
 
 
 # --- Commits ---------------------------------------------------------------------------------
-# A file is an array, not an object with its fields' names: that would make a large store a fifth larger.
+# A file is an array, not an object with field names, which would make a large store a fifth larger.
 
 
 def commit_row(commit: Commit) -> Row:
@@ -333,7 +333,7 @@ def commit_of(repo: str, row: Sequence[Any]) -> Commit:
 
 
 def _unpacked_row(body: str, parents: str, files: str, inner: str, reading: str | None) -> list[Any]:
-    """What an earlier version kept in columns of their own."""
+    """What an earlier version stored in separate columns."""
     return [body, *map(json.loads, (parents, files, inner)), json.loads(reading) if reading else None]
 
 
@@ -341,13 +341,13 @@ _UNREAD = Reading("", "", "")
 
 
 def commit_words(commit: Commit) -> str:
-    """What a commit is found by: its message, its inner commits' subjects, and its paths, old ones too."""
+    """The text of a commit for the index: its message, inner commits' subjects, and paths, including old ones."""
     paths = [path for file in commit.files for path in (file.path, file.previous) if path]
     return segmented("\n".join([commit.subject, commit.body, *(i.subject for i in commit.inner), *paths]))
 
 
 def analysis_words(analysis: Analysis) -> str:
-    """What an analysis is found by: everything it says in words, without the code that it quotes."""
+    """The text of an analysis for the index: all prose, without quoted code."""
     return segmented(
         "\n".join(
             [

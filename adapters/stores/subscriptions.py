@@ -1,4 +1,4 @@
-"""Who follows what: a row for each subscription, found by its place."""
+"""Subscriptions: a row for each, found by its place."""
 
 import json
 from contextlib import suppress
@@ -29,15 +29,15 @@ class SubscriptionsPart(DuePart, Subscriptions):
         self._write("DELETE FROM subscriptions WHERE id = ?", subscription)
 
     def pause(self, subscription: int, reason: str) -> None:
-        def rest(db: Session) -> None:
+        def set_reason(db: Session) -> None:
             query = "SELECT body FROM subscriptions WHERE id = ? FOR NO KEY UPDATE"
             found = db.one(query, subscription)
-            with suppress(ValueError):  # a row that nobody can read rests already
+            with suppress(ValueError):  # an unreadable row is paused already
                 if found:
                     body = to_json(json.loads(found[0]) | {"paused": reason})
                     db.run("UPDATE subscriptions SET body = ?, due = ? WHERE id = ?", body, at_once(), subscription)
 
-        self._writing(rest)
+        self._writing(set_reason)
 
     def subscriptions(self, place: Place | None = None) -> tuple[Subscription, ...]:
         where: LiteralString = "WHERE place = ?" if place else ""

@@ -1,4 +1,4 @@
-"""What was asked and answered in threads: the table `turns`."""
+"""Questions and answers in threads: the table `turns`."""
 
 from datetime import datetime, timedelta
 
@@ -8,9 +8,9 @@ from bot.ports import Talks
 from bot.values import Place, Turn
 
 REMEMBERED = timedelta(days=30)
-"""After that nobody goes on with a thread as if it were of today."""
+"""How long the questions and answers of a thread are kept."""
 TURNS = 12
-"""Turns of a thread that are kept."""
+"""The most turns of a thread that are kept."""
 
 
 class TalksPart(Part, Talks):
@@ -42,5 +42,5 @@ class TalksPart(Part, Talks):
 
 
 def _load_turn(_: int, body: str) -> Turn:
-    """The turn of a row. Raises ValueError for one that cannot be read."""
+    """The turn of a row. Raises ValueError if it cannot be read."""
     return check_times(load(Turn, body))

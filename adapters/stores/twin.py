@@ -1,7 +1,7 @@
-"""A number outside the database: a file that says how often the ledger was written, so that a loss is noticed.
+"""A number outside the database: a file with how often the ledger was written, so that a loss is noticed.
 
-It is written after the database's own commit and before anybody acts on what was stored. So it is never ahead of the
-database, unless the database is an older one: a backup, or one whose write-ahead log is gone.
+It is written after the database's own commit and before anything acts on what was stored. So it is ahead of the
+database only if that is an older one: a backup, or one whose write-ahead log is gone.
 """
 
 import fcntl
@@ -14,20 +14,20 @@ _log = logging.getLogger("digest.store")
 
 
 class Twin:
-    """The number of one database, in a folder. Safe for several threads and several processes."""
+    """The numbers of databases, in a folder. Safe for several threads and processes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._told = False
+        self._logged = False
 
     def read(self, name: str) -> int:
-        """The number that was written last for a database; 0 where there is none."""
+        """The last number written for a database; 0 if there is none."""
         with suppress(OSError, ValueError):
             return int((self._folder / name).read_text(encoding="ascii"))
         return 0
 
     def raise_to(self, name: str, number: int) -> None:
-        """Write a number, unless a higher one is there. A disk that rejects it is logged, and stops nobody."""
+        """Write a number, unless a higher one is there. A failure to write is only logged."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with (self._folder / f"{name}.lock").open("a") as lock:
@@ -35,9 +35,9 @@ class Twin:
                 if self.read(name) < number:
                     self._replace(name, number)
         except OSError as error:
-            if not self._told:
+            if not self._logged:
                 _log.warning("the number of writes could not be saved: %s", error.strerror)
-            self._told = True
+            self._logged = True
 
     def _replace(self, name: str, number: int) -> None:
         new = self._folder / f"{name}.new"

@@ -1,15 +1,15 @@
-"""Words for the full-text index, and what a query asks of it. Pure.
+"""Splits texts into words for the full-text index, and parses queries to it. Pure.
 
-SQLite's tokenizers (https://sqlite.org/fts5.html#tokenizers) take a run of Chinese for one word (`unicode61`) or find
-nothing under three characters (`trigram`); PostgreSQL's parser takes it for one word too. So the text is cut here. In
-SQLite the `ascii` tokenizer gets it, which splits at ASCII punctuation and keeps everything else as it is; `tokens`
-does the same for PostgreSQL:
+SQLite's tokenizers (https://sqlite.org/fts5.html#tokenizers) treat a run of Chinese as one word (`unicode61`) or find
+nothing under three characters (`trigram`); PostgreSQL's parser also treats it as one word. So the text is split here.
+In SQLite the `ascii` tokenizer gets it, which splits at ASCII punctuation and leaves everything else unchanged;
+`tokens` does the same for PostgreSQL:
 
 - Chinese and Japanese become overlapping pairs and the last character: 登录超时 is 登录 录超 超时 时. One character is
   then the prefix of a token, two are a token, more are a phrase of tokens.
 - Any other word is one token, in lower case and without accents. The humps of `CancelToken` are indexed besides it,
   after the text, so that they part no phrase.
-- A repository is the token `§` and its number, which no text can hold, since `§` is no letter.
+- A repository is the token `§` and its number, which no text contains, since `§` is not a letter.
 
 A change to this module must come with a migration that rebuilds the index: the index stores no text, so what is
 deleted from it must be split as it was when it was indexed.
@@ -22,7 +22,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 LONGEST_QUERY = 500
-"""How many characters of a query count; what is beyond them restricts nothing."""
+"""How many characters of a query count; the rest is ignored."""
 
 # Han with its extensions and compatibility forms, the marks 々〆〇, and kana.
 _UNSPACED = (
@@ -41,30 +41,30 @@ _HUMP = re.compile(
 
 
 def segmented(text: str) -> str:
-    """`text` cut into the tokens under which it is found, parted by spaces or ASCII punctuation."""
+    """Split `text` into tokens, separated by spaces or ASCII punctuation."""
     body = text if text.isascii() else " ".join(_tokens(_folded(text)))
     return " ".join([body, *_HUMP.findall(text)])
 
 
 def tokens(segmented: str) -> list[str]:
-    """The tokens of a text that `segmented` made, in its order, as SQLite's `ascii` tokenizer takes them."""
+    """The tokens of a text from `segmented`, in order, as SQLite's `ascii` tokenizer splits it."""
     return _CUT.findall(segmented.translate(_LOWER))
 
 
 def repository_token(number: int) -> str:
-    """The token that every document of a repository holds."""
+    """The token that every document of a repository contains."""
     return f"§{number}"
 
 
 class Phrase(NamedTuple):
-    """Tokens that follow each other; `open` where the last one is only the start of a word."""
+    """Tokens that follow each other; `open` if the last one is only the start of a word."""
 
     tokens: tuple[str, ...]
     open: bool
 
 
 def phrases(words: str) -> tuple[Phrase, ...]:
-    """What a document must hold, each once: one phrase for each run of Chinese and each other word.
+    """The phrases that a document must contain: one for each run of Chinese and each other word, without duplicates.
 
     Only the first `LONGEST_QUERY` characters count, and only letters and digits get into a token.
     """
@@ -72,7 +72,7 @@ def phrases(words: str) -> tuple[Phrase, ...]:
 
 
 def _folded(text: str) -> str:
-    """Text in which case, accents and compatibility forms (full width, half-width kana) make no difference."""
+    """Normalise text: lower case, without accents and compatibility forms (full width, half-width kana)."""
     if text.isascii():
         return text.lower()
     bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", text))

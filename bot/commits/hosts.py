@@ -40,6 +40,7 @@ _GITEA = Links(
     "{web}/src/commit/{sha}/{path}",
     "#L{line}",
     tag="{web}/src/tag/{name}",
+    lines="#L{line}-L{last}",
 )
 _GITILES = Links("{web}/+/{sha}", "", "{web}/+/{sha}/{path}", "#{line}", tag="{web}/+/refs/tags/{name}")
 _FORMS = {
@@ -51,6 +52,7 @@ _FORMS = {
         "{web}/blob/{sha}/{path}",
         "#L{line}",
         tag="{web}/releases/tag/{name}",
+        lines="#L{line}-L{last}",
     ),
     # docs.gitlab.com, "GitLab Flavored Markdown", references (`!123`), "File management", permalinks, and "Tags".
     Kind.GITLAB: Links(
@@ -60,20 +62,36 @@ _FORMS = {
         "#L{line}",
         "!",
         "{web}/-/tags/{name}",
+        "#L{line}-{last}",
     ),
     # help.gitee.com, "Pull Request": pages below /pulls, written `!129` in comments and in merge commits.
-    Kind.GITEE: Links("{web}/commit/{sha}", "{web}/pulls/{number}", "{web}/blob/{sha}/{path}", "#L{line}", "!"),
+    Kind.GITEE: Links(
+        "{web}/commit/{sha}",
+        "{web}/pulls/{number}",
+        "{web}/blob/{sha}/{path}",
+        "#L{line}",
+        "!",
+        lines="#L{line}-L{last}",
+    ),
     # docs.gitea.com, "Automatically linked references", and forgejo.org, "Linked references"; routers/web/web.go of
     # both has the page of a file at a commit.
     Kind.GITEA: _GITEA,
     Kind.FORGEJO: _GITEA,
     # support.atlassian.com, Bitbucket Cloud, "Hyperlink to source code": the fragment of a line is `#lines-N`.
     Kind.BITBUCKET: Links(
-        "{web}/commits/{sha}", "{web}/pull-requests/{number}", "{web}/src/{sha}/{path}", "#lines-{line}"
+        "{web}/commits/{sha}",
+        "{web}/pull-requests/{number}",
+        "{web}/src/{sha}/{path}",
+        "#lines-{line}",
+        lines="#lines-{line}:{last}",
     ),
     # confluence.atlassian.com, Bitbucket Data Center, "Linking to source code": the fragment of a line is its number.
     Kind.BITBUCKET_SERVER: Links(
-        "{web}/commits/{sha}", "{web}/pull-requests/{number}", "{web}/browse/{path}?at={sha}", "#{line}"
+        "{web}/commits/{sha}",
+        "{web}/pull-requests/{number}",
+        "{web}/browse/{path}?at={sha}",
+        "#{line}",
+        lines="#{line}-{last}",
     ),
     # learn.microsoft.com, Azure DevOps, "Use Markdown in Azure DevOps": `!` stands before a pull request. A version is
     # `GC` and a SHA; a line is shown only where its columns are named too, as the page's own "Copy link" does.
@@ -83,6 +101,7 @@ _FORMS = {
         "{web}?path=/{path}&version=GC{sha}",
         "&line={line}&lineEnd={line}&lineStartColumn=1&lineEndColumn=999",
         "!",
+        lines="&line={line}&lineEnd={last}&lineStartColumn=1&lineEndColumn=999",
     ),
     # gerrit.googlesource.com/gitiles, "Markdown" and the pages themselves: `/+/` separates repository and revision.
     # Changes are Gerrit's: gerrit-review.googlesource.com, "User Guide": `/c/PROJECT/+/NUMBER`.

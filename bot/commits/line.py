@@ -149,7 +149,7 @@ def contents(lines: Lines[P], new: str, old: str, head: str | None) -> Contents:
 def _above(line: Sequence[Point], window: Window) -> int:
     """How many of a line's first commits lie above what was told of in the week before, else above the newest of it."""
     before = [n for n, point in enumerate(line) if point.committed < window.since]
-    told = (n for n in before if line[n].sha in window.told and line[n].committed >= window.since - LATE)
+    told = (n for n in before if line[n].sha in window.reported and line[n].committed >= window.since - LATE)
     return next(told, max(before, key=lambda n: line[n].committed, default=len(line)))
 
 

@@ -62,11 +62,15 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 @dataclass(slots=True)
 class Uses:
-    """How often each file uses a word, and why that is not known where it is not; `unread` files are not here."""
+    """How often each file uses a word, and why that is not known where it is not.
+
+    `unread` files are not here; `partial` says that there may be others that nobody could search.
+    """
 
     counts: dict[str, int] = field(default_factory=dict)
     refused: str = ""
     unread: int = 0
+    partial: bool = False
 
     def add(self, path: str, hits: int) -> None:
         """Count what a part of a file holds; a word that is in too many files is given up."""
@@ -116,6 +120,11 @@ def core(word: str) -> str:
     """A word without the signs around it, as in `run(` or `--flag`: what a search for whole words can find."""
     ends = [at for at, letter in enumerate(word) if _WHOLE.match(letter)]
     return word[ends[0] : ends[-1] + 1] if ends else ""
+
+
+def is_code(path: str) -> bool:
+    """Whether a file is source that somebody wrote: where that is too large to be searched, no use may be there."""
+    return kind(path) is FileKind.SOURCE and not generated(path)
 
 
 def is_binary(content: bytes) -> bool:
@@ -180,14 +189,15 @@ class _Asked:
         self._commit = commit
         self._refused = refused
         self._counts: Mapping[str, int] = {}
-        self._unread = 0
+        self._uses = Uses()
         self._shown: dict[Spot, list[Excerpt]] = {}
+        self._tells: dict[Spot, int] = {}
         if not refused and not self.searches:
             self.spots = (_spot(look, commit),)
 
     def count(self, uses: Uses) -> None:
         """Take what a search found, and choose the files that are shown."""
-        self._counts, self._refused, self._unread = uses.counts, uses.refused, uses.unread
+        self._counts, self._refused, self._uses = uses.counts, uses.refused, uses
         chosen = _in_order((path for path in uses.counts if not generated(path)), self._commit)
         self.spots = tuple(Spot(self._commit.sha, path) for path in chosen[:EXCERPTS])
 
@@ -200,7 +210,9 @@ class _Asked:
             return
         lines = content.removesuffix(b"\n").split(b"\n")
         if self.searches:
-            self._shown[spot] = [_excerpt(spot, lines, *around) for around in _telling_places(lines, self.word)]
+            found = list(_telling_places(lines, self.word))
+            self._shown[spot] = [_excerpt(spot, lines, first, last) for _, first, last in found]
+            self._tells[spot] = min((telling for telling, _, _ in found), default=_COMMENTED)
         else:
             self._place(spot, lines)
 
@@ -218,7 +230,8 @@ class _Asked:
         if line > len(lines):
             self._refused = f"the file has {len(lines)} lines"
             return
-        self._shown[spot] = [_excerpt(spot, lines, *_window(lines, line, self.look.until))]
+        window = _window(lines, line, self.look.until, exactly=bool(self.word and self.look.line))
+        self._shown[spot] = [_excerpt(spot, lines, *window)]
 
     def sight(self) -> Sight:
         """What was found: of a word the most telling use of every file before a second one of any."""
@@ -229,15 +242,20 @@ class _Asked:
         others = (f"{one_line(path, 200)} ({n})" for path, n in self._counts.items() if path not in paths)
         elsewhere = tuple(islice(others, ELSEWHERE)) if self.searches else ()
         hits, files = sum(self._counts.values()), len(self._counts)
-        return Sight(self.look, shown, hits, files, elsewhere=elsewhere, unread=self._unread)
+        uses = self._uses
+        return Sight(self.look, shown, hits, files, elsewhere=elsewhere, unread=uses.unread, partial=uses.partial)
 
     def _places_shown(self) -> tuple[Excerpt, ...]:
-        """Those with lines around them first, then single lines, of every file one before a second one of any."""
-        by_file = [self._shown.get(spot, []) for spot in self.spots]
+        """Those with lines around them first, then single lines, of every file one before a second one of any.
+
+        Files in which a word is defined or called come before those that only import or mention it.
+        """
+        spots = sorted(self.spots, key=lambda spot: (_is_aside(spot.path), self._tells.get(spot, _COMMENTED)))
+        by_file = [self._shown.get(spot, []) for spot in spots]
         found = [each for rank in zip_longest(*by_file) for each in rank if each]
         windows = [each for each in found if len(each.lines) > 1 or not self.searches]
         single = [each for each in found if each not in windows]
-        order = {spot.path: n for n, spot in enumerate(self.spots)}
+        order = {spot.path: n for n, spot in enumerate(spots)}
         shown = windows[:EXCERPTS] + single[:SINGLE]
         return tuple(sorted(shown, key=lambda each: (order[each.path], each.start)))
 
@@ -258,9 +276,14 @@ def _refused_content(content: bytes) -> str:
 
 
 def _in_order(paths: Iterable[str], commit: Commit) -> list[str]:
-    """Files as they are shown: those of the commit's own parts of the repository first, then by kind and path."""
+    """Files as they are shown: tests, examples and pages last; of each those of the commit's own parts first."""
     own = {component(file.path) for file in commit.files}
-    return sorted(paths, key=lambda path: (component(path) not in own, _RANK[kind(path)], path))
+    return sorted(paths, key=lambda path: (_is_aside(path), component(path) not in own, _RANK[kind(path)], path))
+
+
+def _is_aside(path: str) -> bool:
+    """Whether a file only tests or tells of what others do."""
+    return kind(path) in {FileKind.TEST, FileKind.EXAMPLE, FileKind.DOCS}
 
 
 _RANK = {
@@ -328,8 +351,8 @@ def _telling(line: bytes, word: str) -> int:
     return _CALLED if re.search(rf"(?<![\w$]){named}(?:<[^<>]*>)?!?\s*(?:\(|[:?]?=[^=]|:\s)", text) else _USED
 
 
-def _telling_places(lines: Sequence[bytes], word: str) -> Iterator[tuple[int, int]]:
-    """First and last line number around the uses of a word, the most telling use first, no line twice.
+def _telling_places(lines: Sequence[bytes], word: str) -> Iterator[tuple[int, int, int]]:
+    """How much a use of a word tells, first and last line number around it, the most telling first, no line twice.
 
     Where a file has many uses, the later ones are shown by their line alone. An import or a comment is shown only where
     a file has nothing better.
@@ -347,7 +370,7 @@ def _telling_places(lines: Sequence[bytes], word: str) -> Iterator[tuple[int, in
         if around and not shown.isdisjoint(range(first, last + 1)):
             first = last = line
         shown.update(range(first, last + 1))
-        yield first, last
+        yield telling, first, last
 
 
 def _excerpt(spot: Spot, lines: Sequence[bytes], first: int, last: int) -> Excerpt:
@@ -356,11 +379,11 @@ def _excerpt(spot: Spot, lines: Sequence[bytes], first: int, last: int) -> Excer
     return Excerpt(spot.path, first, tuple(map(_text, lines[first - 1 : last])), spot.sha)
 
 
-def _window(lines: Sequence[bytes], line: int, until: int) -> tuple[int, int]:
-    """The first and last number of the lines to show of a place."""
+def _window(lines: Sequence[bytes], line: int, until: int, *, exactly: bool) -> tuple[int, int]:
+    """The first and last number of the lines to show of a place: from the definition around `line` on, or `exactly`."""
     if 0 < line <= until:
         return line, min(until, line + LONGEST - 1)
-    start = _beginning(lines, line) if line > 0 else 1
+    start = line if exactly else _beginning(lines, line) if line > 0 else 1
     return start, start + WINDOW - 1
 
 

@@ -309,7 +309,12 @@ class _Short:
             self._places[place.path].append(place)
 
     def _near(self, source: _Source, hunk: Hunk) -> Iterator[Hunk]:
-        """The changes of a hunk, each with one line around it, without pairs that differ in white space alone."""
+        """The changes of a hunk, each with one line around it, without pairs that differ in white space alone.
+
+        Of a new file the licence at its head is left out.
+        """
+        if source.file.status is FileStatus.ADDED and hunk.start == 1:
+            hunk = _without_licence(hunk)
         replaces = "\n-" in hunk.body and "\n+" in hunk.body
         if is_notebook(source.file.path) or not (replaces or "\n " in hunk.body):
             return iter([hunk])
@@ -324,6 +329,7 @@ class _Short:
         every = _Room(self._budget // 4)
         pinned: list[_Piece] = []
         queues: list[Iterator[_Piece]] = []
+        deleted: list[Iterator[_Piece]] = []
         for source in self._sources:
             pieces = self._of(source)
             if telling(source.file.path):
@@ -331,9 +337,9 @@ class _Short:
                 kept = [every.take(piece) for piece in found]
                 pinned += compress(found, kept)
                 pieces = compress(found, map(not_, kept))
-            queues.append(pieces)
+            (deleted if source.file.status is FileStatus.REMOVED else queues).append(pieces)
         room = _Room(most * (self._budget - self._budget // 4 + every.left))
-        chosen = _within(room, chain(self._differences(), _in_turn(queues)))
+        chosen = _within(room, chain(self._differences(), _in_turn(queues), _in_turn(deleted)))
         order = {source.file.path: n for n, source in enumerate(self._sources)}
         return pinned, sorted(chosen, key=lambda p: (order[p.file.path] if p.file else -1, p.place))
 
@@ -394,6 +400,25 @@ _LINE_OF_PLACE = 30
 
 
 _ENDS, _INDENTATION = "only their line ends differ", "only their indentation differs"
+
+
+_COMMENT = re.compile(
+    r"\s*+(?:#!.*\n\s*+)?"
+    r"(?:/\*(?s:.*?)\*/.*\n|<!--(?s:.*?)-->.*\n|(?:[ \t]*+(?:\#(?![!\[])|//(?![/!])|--|;|%).*\n)+)\s*"
+)
+_LICENCE = re.compile(
+    r"\b(?:copyright|licen[cs]ed\s+(?:under|to)|SPDX-License-Identifier|all rights reserved)\b", re.IGNORECASE
+)
+_LICENCE_LINES, _LICENCE_WIDTH = 60, 200
+"""Lines of a comment that may be a licence, and characters of one that are read."""
+
+
+def _without_licence(hunk: Hunk) -> Hunk:
+    """The hunk that is a new file, without a comment at its head that is its licence, if anything else is there."""
+    lines = hunk.lines
+    found = _COMMENT.match("\n".join(line[1:_LICENCE_WIDTH] for line in lines[:_LICENCE_LINES]))
+    size = found[0].count("\n") if found and _LICENCE.search(found[0]) else 0
+    return Hunk(hunk.start + size, hunk.section, "\n".join(("", *lines[size:])), hunk.old) if size else hunk
 
 
 # What may be missing behind the removed lines does not fail, else each of them would be tried as the first.
@@ -564,8 +589,10 @@ _MARK = re.compile(r"^[+-]", re.MULTILINE)
 _QUOTATION = "`'\""
 _ESCAPED = re.compile(r"\\[abfnrtv]|\\(?=[\"'`])")
 """What of a string in source code stands for no letter: an escaped character, the backslash before a quotation mark."""
-_QUOTE_LIMIT = 300
-"""Characters of a quote: a longer one is no quote of a line."""
+QUOTE_LINES, _LINE_LIMIT, _QUOTE_LIMIT = 6, 300, 600
+"""Lines of a quote that follow each other, characters of one, and of all without white space: more is no quote."""
+_GAP = "\0"
+"""What stands between two hunks where quotes are sought, so that none goes from one to the other."""
 # Quotes of nothing but these are in every patch: they prove nothing.
 _NOTHING = frozenset(
     """
@@ -592,13 +619,15 @@ class EvidenceIndex:
     def find(self, path: str, quote: str, near: int = 0) -> Evidence | None:
         """Where `quote` is in the patch of `path`, whatever its case and white space; None if it is not there.
 
-        Of several places, the one nearest to line `near`; with 0, the first. Added and unchanged lines have their
-        number in the new file, removed ones that in the old file. `path` is one of the commit's, or the end of exactly
-        one of them. A quote that only the message has is accepted for these and for an empty path, as the message's
-        own; so is one that only the pull request has. Part of a word is not a quote, nor is a bare keyword.
+        It may be up to `QUOTE_LINES` lines that follow each other in the new file, in the old one or in a hunk. Of
+        several places, the one nearest to line `near`; with 0, the first. Added and unchanged lines have their number
+        in the new file; where a removed one is among them, they have that in the old file. `path` is one of the
+        commit's, or the end of exactly one of them. A quote that only the message has is accepted for these and for an
+        empty path, as the message's own; so is one that only the pull request has. Part of a word is not a quote, nor
+        is a bare keyword.
         """
         known = self._path(path)
-        if known is None or len(quote) > _QUOTE_LIMIT:
+        if known is None or not _is_quotable(quote):
             return None
         tried = [(said, wanted) for said in _readings(quote) if (wanted := _pattern(said))]
         file = (self._in_file(known, *each, near) for each in tried)
@@ -615,7 +644,7 @@ class EvidenceIndex:
     def _in_file(self, path: str, quote: str, wanted: re.Pattern[str], near: int) -> Evidence | None:
         lines = self._texts.setdefault(path, _Lines(self._patches.get(path, "")))
         if place := lines.find(wanted, near):
-            return Evidence(path, quote, place[0], removed=place[1])
+            return Evidence(path, quote, place.first, removed=place.removed, last=place.end)
         return Evidence(path, quote) if wanted.search(path) else None
 
     def _in_message(self, _: str, quote: str, wanted: re.Pattern[str]) -> Evidence | None:
@@ -640,12 +669,21 @@ _REPEATS = 1_000
 """Places of one quote among which the nearest is chosen."""
 
 
-def places(quote: str, lines: Sequence[str]) -> list[int]:
-    """Which of some lines, from 0 on, a quote begins in, whatever its case and white space."""
+def places(quote: str, lines: Sequence[str]) -> list[tuple[int, int]]:
+    """The first and the last of some lines, from 0 on, that have a quote, whatever its case and white space."""
     text = "\n".join(lines)
-    wanted = _pattern(quote.strip("`'\" \n\t")[: _QUOTE_LIMIT + 1])
-    found = wanted.finditer(text) if wanted and len(quote) <= _QUOTE_LIMIT else ()
-    return [text.count("\n", 0, each.start()) for each in islice(found, _REPEATS)]
+    wanted = _pattern(quote.strip("`'\" \n\t")) if _is_quotable(quote) else None
+    found = islice(wanted.finditer(text), _REPEATS) if wanted else ()
+    ends = ((text.count("\n", 0, each.start()), each[0].count("\n")) for each in found)
+    return [(first, first + more) for first, more in ends if more < QUOTE_LINES]
+
+
+def _is_quotable(quote: str) -> bool:
+    """Whether a text may be a quote by its length."""
+    lines = quote.strip().split("\n")
+    if len(lines) > QUOTE_LINES or max(map(len, lines)) > _LINE_LIMIT or _GAP in quote:
+        return False
+    return sum(map(len, quote.split())) <= _QUOTE_LIMIT
 
 
 def _pattern(quote: str) -> re.Pattern[str] | None:
@@ -668,8 +706,8 @@ class _Lines:
         self._text = text
         self._views: dict[str, _View] = {}
 
-    def find(self, wanted: re.Pattern[str], near: int) -> tuple[int, bool] | None:
-        """The place of the line that has a quote, in the new file before the old one; see `_View.find`."""
+    def find(self, wanted: re.Pattern[str], near: int) -> "_Stretch | None":
+        """The lines that have a quote, in the new file before the old one; see `_View.find`."""
         for marks in ("+ ", "- ", "+- ") if "\n-" in self._text else ("+ ",):
             view = self._views.get(marks) or self._views.setdefault(marks, _View(self._text, marks))
             if place := view.find(wanted, near):
@@ -677,12 +715,26 @@ class _Lines:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Lines that follow each other: the numbers of the first and the last, in the old file if one is `removed`."""
+
+    first: int
+    last: int
+    removed: bool
+
+    @property
+    def end(self) -> int | None:
+        """The number of the last line, None where that is the first one too."""
+        return self.last if self.last > self.first else None
+
+
 class _View:
-    """The lines with some of the marks, in one text without these; of each its number, and whether it is removed."""
+    """The lines with some of the marks, in one text without these; of each its mark and its numbers, old and new."""
 
     def __init__(self, text: str, marks: str) -> None:
         self._starts: list[int] = []
-        self._places: list[tuple[int, bool]] = []
+        self._lines: list[tuple[str, int, int]] = []
         lines: list[str] = []
         at = 0
         for hunk in hunks(text):
@@ -691,27 +743,35 @@ class _View:
                 mark = line[0]
                 if mark in marks:
                     self._starts.append(at)
-                    self._places.append((old, True) if mark == "-" else (new, False))
+                    self._lines.append((mark, old, new))
                     lines.append(line[1:])
                     at += len(line)
                 old += mark in "- "
                 new += mark in "+ "
+            lines.append(_GAP)
+            at += len(_GAP) + 1
         self._text = "\n".join(lines)
 
-    def find(self, wanted: re.Pattern[str], near: int) -> tuple[int, bool] | None:
-        """The place of the line that has a quote, as written or with its escaped characters as white space.
+    def find(self, wanted: re.Pattern[str], near: int) -> _Stretch | None:
+        """The lines that have a quote, as written or with its escaped characters as white space.
 
-        Of several it is the one nearest to line `near`, with 0 the first.
+        Of several places it is the one nearest to line `near`, with 0 the first.
         """
         for text in (self._text, self._read):
-            found = wanted.finditer(text)
-            places = [
-                self._places[bisect_right(self._starts, each.start()) - 1]
-                for each in islice(found, _REPEATS if near else 1)
-            ]
-            if places:
-                return min(places, key=lambda place: abs(place[0] - near) if near else 0)
+            found = filter(None, map(self._stretch, wanted.finditer(text)))
+            if places := list(islice(found, _REPEATS if near else 1)):
+                return min(places, key=lambda place: abs(place.first - near) if near else 0)
         return None
+
+    def _stretch(self, found: re.Match[str]) -> _Stretch | None:
+        """The lines of what was found, unless they are more than a quote may have."""
+        first, end = bisect_right(self._starts, found.start()) - 1, bisect_right(self._starts, found.end() - 1)
+        if end - first > QUOTE_LINES:
+            return None
+        lines = self._lines[first:end]
+        removed = any(mark == "-" for mark, _, _ in lines)
+        numbers = [old if removed else new for mark, old, new in lines if mark != ("+" if removed else "-")]
+        return _Stretch(numbers[0], numbers[-1], removed)
 
     @cached_property
     def _read(self) -> str:

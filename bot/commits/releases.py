@@ -252,7 +252,17 @@ def ends(word: str) -> tuple[str, str] | None:
 
 
 def called(name: str, line: Iterable[Release]) -> Release | None:
-    """The release of a line that has a name, also in other letters, or with or without the `v` in front."""
+    """The release of a line that has a name, also in other letters, or with or without the `v` in front.
+
+    `1.2.3` is also `core@1.2.3` or `core-1.2.3`, where that is the only one.
+    """
     known = {release.name: release for release in line}
     alike = {name.lower().removeprefix("v"): release for name, release in known.items()}
-    return known.get(name) or alike.get(name.lower().removeprefix("v"))
+    bare = name.lower().removeprefix("v")
+    ends = [release for other, release in alike.items() if _is_end(bare, other)] if bare[:1].isdigit() else []
+    return known.get(name) or alike.get(bare) or (ends[0] if len(ends) == 1 else None)
+
+
+def _is_end(version: str, name: str) -> bool:
+    before = name.removesuffix(version)
+    return before != name and before.endswith(("@", "-", "/", "-v", "@v", "/v"))

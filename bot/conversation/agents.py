@@ -1,4 +1,4 @@
-"""What other programs ask, as lines of the grammar: they read what the operator may read, and change nothing."""
+"""Requests of other programs, as lines of the grammar: they read what the operator may read, and change nothing."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from bot.values import Message, MessageKind, Place, Post, Request, Span
 
 
 class OperatorsAgents:
-    """The `bot.ports.Agents` of the operator. `answering` gives who answers about a repository, by its name."""
+    """The `bot.ports.Agents` of the operator. `answering` returns the interpreter for a repository, by name."""
 
     def __init__(
         self, answering: Callable[[str], Interpreter], place: Place, person: str, hosts: Hosts = EVERYBODYS
@@ -24,7 +24,7 @@ class OperatorsAgents:
         self._hosts = hosts
 
     def digest(self, time: str, repository: str = "") -> str:
-        """The report of a time, or of a release; at its end, which repositories are missing in it and why."""
+        """The report of a time or a release; it ends with the repositories that are missing, and why."""
         interpreter, request = self._answering(repository), self._request(time)
         made, failed = interpreter.digests(request)
         texts = interpreter.context(request).texts
@@ -32,13 +32,13 @@ class OperatorsAgents:
         return "\n".join([FORMATS["md"].write(made, texts), *([said(missing)] if missing else [])])
 
     def commit(self, name: str, repository: str = "") -> str:
-        """All that is said of a commit."""
+        """A commit's full analysis."""
         if not grammar.named_commits(grammar.words(name), self._hosts):
             raise UsageError("ask_which")
         return self._answered(name, repository)
 
     def search(self, words: str, repository: str = "") -> str:
-        """The commits of digests so far that hold some words."""
+        """The commits of past digests that contain some words."""
         return self._answered(f"search {words}", repository)
 
     def question(self, question: str, repository: str = "") -> str:

@@ -1,7 +1,7 @@
-"""What a question about commits asks, where rules can answer it: "is it released?", "这个提交回滚了吗". Pure.
+"""Parses questions about commits that rules can answer: "is it released?", "这个提交回滚了吗". Pure.
 
-A question is recognised whole or not at all: what only looks like one of these is left to who can read. It is made
-plain first: commits, paths and releases in it become signs, and what is only politeness goes.
+A question is recognised as a whole or not at all: anything that only resembles one is left to the model. It is
+simplified first: commits, paths and releases in it become placeholders, and polite phrases are dropped.
 """
 
 import re
@@ -13,10 +13,11 @@ from bot.commits.files import FileKind
 from bot.commits.hosts import Hosts
 from bot.conversation import grammar
 from bot.conversation.grammar import CommitName
+from bot.languages import LANGUAGES
 
 
 class Ask(StrEnum):
-    """What is asked of a commit; of `knows` also of a path. `why` and `what` ask for all that is said of it."""
+    """What is asked about a commit, or with `knows` also about a path. `why` and `what` ask for the full analysis."""
 
     RELEASED = "released"
     REVERTED = "reverted"
@@ -31,9 +32,9 @@ class Ask(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question of the commits that it names, else of what is spoken of (`it`, `this code`); `repo` empty for none.
+    """A question about the commits that it names, else about the topic (`it`, `this code`); `repo` may be empty.
 
-    `path` is a path that it is about, or a word of one; `kind` is a kind of files, `release` the name of a release.
+    `path` is the path that it is about, or a part of one; `kind` is a kind of files, `release` a release's name.
     """
 
     ask: Ask
@@ -45,15 +46,15 @@ class Asked:
 
 
 _MOST = 5
-"""Commits of one question."""
+"""The most commits in one question."""
 _LONGEST = 300
-"""Characters of a question that rules can answer."""
+"""The most characters of a question that rules answer."""
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 
 # --- What stands for what ----------------------------------------------------------------------
 
 _COMMIT, _PATH, _RELEASE = "\ue001", "\ue002", "\ue003"
-"""Signs that nobody types: they are of the private use area."""
+"""Placeholders that nobody types, from the private use area."""
 _SIGNS = re.compile("[\ue000-\ue00f]")
 _BESIDE = re.compile(r"(?<=[\u3400-\u9fff])(?=[#!/`.0-9A-Za-z])|(?<=[0-9A-Za-z/`])(?=[\u3400-\u9fff])")
 _PARTS = re.compile(r"[\u3400-\u9fff、，。？！；：]+|[^\u3400-\u9fff、，。？！；：\s]+")
@@ -65,7 +66,7 @@ _IN = frozenset({"in", "of", "for", "from", "at", "在"})
 
 @dataclass(frozen=True, slots=True)
 class _Plain:
-    """A question made plain, with what its signs stand for."""
+    """A simplified question, with what its placeholders stand for."""
 
     text: str
     named: tuple[CommitName, ...]
@@ -75,7 +76,7 @@ class _Plain:
 
 
 def _plain(line: str, hosts: Hosts) -> _Plain:
-    """A question with signs in the place of what it names."""
+    """Replace what a question names by placeholders."""
     words = [part for word in grammar.words(_SIGNS.sub("", line)) for part in _parts(word)]
     signs = [_sign(word, hosts) for word in words]
     named = [
@@ -96,12 +97,12 @@ def _plain(line: str, hosts: Hosts) -> _Plain:
 
 
 def _parts(word: str) -> list[str]:
-    """A word, or what of it is Chinese and what is not; an address stays whole."""
+    """Split a word into Chinese and other parts; an address stays whole."""
     return _PARTS.findall(word) if _CHINESE.search(word) and "://" not in word else [word]
 
 
 def _sign(word: str, hosts: Hosts) -> str:
-    """What a word stands for, empty for itself."""
+    """The placeholder for a word; empty if it stays."""
     if _named(word, hosts):
         return _COMMIT
     if grammar.is_release(word):
@@ -110,13 +111,13 @@ def _sign(word: str, hosts: Hosts) -> str:
 
 
 def _named(word: str, hosts: Hosts) -> CommitName | None:
-    """The commit that a word names. Letters alone are a word, also where SHAs are made of them."""
+    """The commit that a word names. A word of letters only is never a SHA."""
     found = grammar.reference(word, hosts)
     return found if found and (found.pull is not None or found.repo or _SHA.fullmatch(found.sha)) else None
 
 
 def _repository(words: Sequence[str], signs: Sequence[str]) -> int:
-    """The place of the word that says of which repository a named commit is, -1 for none."""
+    """The index of the word that names the repository of a commit; -1 if there is none."""
     for n, word in enumerate(words):
         beside = words[n - 1].lower() in _IN if n else False
         beside = beside or (n + 1 < len(words) and (signs[n + 1] == _COMMIT or words[n + 1] == "的"))
@@ -144,7 +145,7 @@ _STOPS = re.compile(r"[?!.,;:？！。，；：~]+")
 
 
 def _bare(said: str) -> str:
-    """A question without its marks and what is only politeness."""
+    """A question without punctuation and polite phrases."""
     said = re.sub(r"\s+", " ", _STOPS.sub(" ", said.replace("’", "'"))).strip()
     if _CHINESE.search(said):
         return _KIND.sub("", said.replace(" ", ""))
@@ -374,7 +375,7 @@ _KIND_OF = {word: kind for kind, words in _KINDS.items() for word in words}
 
 
 def asked(line: str, hosts: Hosts) -> Asked | None:
-    """What a question asks that rules can answer; None for any other line."""
+    """Parse a question that rules can answer; None for any other line."""
     if len(line) > _LONGEST or not _asks(line):
         return None
     plain = _plain(line, hosts)
@@ -391,18 +392,42 @@ _WONDERS_ZH = re.compile(r"[吗呢么谁哪几]|什么|怎么|怎样|如何|为�
 
 
 def _asks(line: str) -> bool:
-    """Whether a line can be a question at all: a bare word is none, nor is what Chinese says without asking."""
+    """Whether a line can be a question at all: a single word is not, nor is a Chinese statement."""
     if line.rstrip().endswith(("?", "？")):
         return True
     return bool(_WONDERS_ZH.search(line)) or "没" in line if _CHINESE.search(line) else " " in line.strip()
 
 
+def language(line: str, place: str) -> str:
+    """The code of the language in which a question is answered: that of the `place`, unless it is asked in Chinese.
+
+    A line of English is no sign: `is #12 released?` is typed everywhere.
+    """
+    if LANGUAGES[place].chinese or len(_CHINESE.findall(line)) < _FEW:
+        return place
+    return next((code for code, known in LANGUAGES.items() if known.chinese), place)
+
+
+_FEW = 2
+"""Chinese characters of a question that is asked in Chinese, at least: a name may have one."""
+_CLAUSE = re.compile(r"[.,;:!()–—]\s|\s-+\s|\b(?:and|but|so|or|then)\s", re.IGNORECASE)
+_MARKED = re.compile(r"[?？](?=[\s?!)\"'”’？]|$)")
+"""A question mark at the end of a word: addresses contain others."""
+
+
 def is_question(line: str) -> bool:
-    """Whether a line asks something in a whole sentence, whatever that is."""
-    words = line.split()
+    """Whether a line contains a question in a whole sentence."""
     if _CHINESE.search(line):
-        return bool(_WONDERS_ZH.search(line)) or line.rstrip().endswith(("?", "？"))
-    return len(words) > 2 and (line.rstrip().endswith(("?", "？")) or words[0].lower() in _WONDERS)
+        return bool(_WONDERS_ZH.search(line) or _MARKED.search(line) or "？" in line)
+    if len(line.split()) <= 2:
+        return False
+    return bool(_MARKED.search(line)) or any(_begins(clause) for clause in _CLAUSE.split(line))
+
+
+def _begins(clause: str) -> bool:
+    """Whether a clause begins like a question: `what …`, `who's …`."""
+    words = clause.lower().replace("’", "'").split()
+    return len(words) > 2 and words[0].partition("'")[0] in _WONDERS
 
 
 _GENERIC = frozenset(
@@ -424,7 +449,7 @@ _GENERIC_ZH = re.compile(
 
 
 def is_open(line: str, hosts: Hosts) -> bool:
-    """Whether a question asks for more than what happened in a time, or what a commit is: a digest says the rest."""
+    """Whether a question asks for more than a time's changes or what a commit is, which a digest answers."""
     if not is_question(line):
         return False
     text = " ".join(word for word in _STOPS.sub(" ", line.lower()).split() if not grammar.reference(word, hosts))

@@ -1,4 +1,4 @@
-"""What a command is: one record, from which parsing, the nearest match, help, completion and docs are made."""
+"""A command is one record, from which parsing, nearest matches, help, completion and docs are made."""
 
 import difflib
 from collections.abc import Callable, Sequence
@@ -22,11 +22,10 @@ from bot.values import TERMINAL, Account, Form, Period, Place, Post, Repository,
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What holds where a place has no subscription that says otherwise.
+    """The defaults for places without a subscription.
 
-    `repo` is the repository that somebody works in who has a terminal open there: it comes before what is followed.
-    `asked_language` and `asked_zone` are what somebody asked for by name: they come before what a subscription says.
-    `hosts` reads addresses of repositories.
+    `repo` is the repository of the terminal's current folder: it takes precedence over those followed. `asked_language`
+    and `asked_zone` were set explicitly: they take precedence over a subscription's. `hosts` parses addresses.
     """
 
     language: str
@@ -40,11 +39,10 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What commands work with; `by_operator` says that the operator types, also where another place is meant.
+    """What commands work with; `by_operator` says that the operator is typing, even if for another place.
 
-    `command` is what who reads the answer types before a line; `is_folder` says of a word whether it names a repository
-    in the folder that the operator works in; `check_place` raises NotFound or Forbidden for a channel in which the bot
-    cannot post.
+    `command` is what the reader types before a line; `is_folder` says whether a word names a repository in the
+    operator's current folder; `check_place` raises NotFound or Forbidden for a channel that the bot cannot post in.
     """
 
     app: App
@@ -61,16 +59,16 @@ class Services:
     check_place: Callable[[Place], None] = lambda _: None
 
     def texts(self, language: str, chat: str = "") -> Texts:
-        """The labels for who reads the answer, in a chat."""
+        """The labels for the reader of the answer, in a chat."""
         return Texts(language, self.command, chat)
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A request, read once: its words, its command, and what its place has set.
+    """A parsed request: its words, its command, and the settings of its place.
 
-    `place` is where the answer goes, `who` who reads it, `naming` finds what is meant for them, `problem` says what of
-    the line cannot be read. With `aloud` it was asked for that everybody sees the answer.
+    `place` is where the answer goes, `who` reads it, `naming` resolves names for them, and `problem` is the error if
+    the line is invalid. `aloud` means that everybody is to see the answer.
     """
 
     request: Request
@@ -92,25 +90,25 @@ class Context:
 
     @property
     def here(self) -> tuple[Subscription, ...]:
-        """What is followed here, as far as who asks may know of it."""
+        """The subscriptions here that the person asking may know of."""
         return self.naming.here
 
     @property
     def account(self) -> Account:
-        """On whose account the language model is asked."""
+        """The account that the language model's tokens are charged to."""
         if self.who.by_operator or self.services.app.repositories.rights.is_operator(self.place):
             return TERMINAL
         return Account(self.place.chat, self.place.channel, self.who.person)
 
     def repositories(self, named: str = "") -> list[Repository]:
-        """The repositories that are meant, those of groups one by one. Raises as `Naming.meant` does."""
+        """The repositories that are meant, with groups expanded. Raises as `Naming.meant` does."""
         if not named:
             return self.naming.single()
         found = self.naming.meant(named)
         return [m for each in found for m in (self.naming.members(each) if is_group(each.name) else (each,))]
 
     def subscribed(self, repo: str) -> Subscription:
-        """The place's subscription of `repo`, or what a new one would be."""
+        """The place's subscription to `repo`, or what a new one would be."""
         return self.naming.subscribed(repo) or self.fresh(repo)
 
     def fresh(self, repo: str = "") -> Subscription:
@@ -118,25 +116,25 @@ class Context:
         return Subscription(self.place, repo, self.services.defaults.schedule, self.zone, self.texts.language)
 
     def scope(self, repo: str, period: Period) -> Scope:
-        """A period as this place sees it."""
+        """The scope of a period with this place's settings."""
         followed = self.subscribed(repo)
         about = (repo, period, self.texts.language, followed.branch, followed.filters)
         return Scope(*about, rollup=period.is_long)
 
 
 Handler = Callable[[Context, Sequence[str]], tuple[Post, ...]]
-"""Answers a line whose words behind the command are given. Raises DigestError for what cannot be answered."""
+"""Answers a line; it gets the words after the command. Raises DigestError if there is no answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One thing that people can ask for by a word.
+    """Something that people can ask for by a word.
 
-    `name` names its words in the labels (`[words]`), and its help there (`[help]`) where `help` names no other; `run`
-    answers. `form` gives the form instead, in a chat that can show one, where the words ask for it, else None. A `free`
-    one takes any words. One that is `about_place` concerns what a place follows: in a terminal `--to` names
-    that place, which must be set up where something `begins` there. `files` says that it answers with files, `dated`
-    that the words behind it name a day.
+    `name` is the key of its words in the labels (`[words]`), and of its help (`[help]`) unless `help` is; `run`
+    answers. `form` returns the form to show instead if the chat can show one and the words ask for it, else None. A
+    `free` one accepts any words. One that is `about_place` concerns what a place follows: in a terminal `--to` names
+    that place, which must be set up if something `begins` there. `files` says that it answers with files, `dated` that
+    the words after it name a day.
     """
 
     name: str
@@ -151,15 +149,15 @@ class Command:
 
 
 PUBLIC = "post"
-"""The thing of the grammar which, at the end of a line, lets everybody see the answer."""
+"""The word at the end of a line that makes the answer visible to everybody."""
 
 
 _ALIKE, _SURELY_ALIKE = 0.6, 0.75
-"""How near a word must be to one that is known: the first of a line, and any other."""
+"""How similar a word must be to a known one: the first of a line, and any other."""
 
 
 def unknown(*words: str) -> UsageError:
-    """The error for the words of a line that nobody knows: of the first that is near one that is known, with that."""
+    """The error for unknown words of a line: it suggests a known word for the first that resembles one."""
     known = [each for name in Texts(BASE).keys("words") if name != PUBLIC for each in words_of(name)]
     for number, word in enumerate(words):
         cutoff = _SURELY_ALIKE if number else _ALIKE

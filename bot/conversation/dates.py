@@ -1,7 +1,7 @@
-"""Days as people name them: `18 Feb`, `2026/02/18`, `last friday`, `3 days ago`, `上周五`, `2月18日`. Pure.
+"""Parses days as people write them: `18 Feb`, `2026/02/18`, `last friday`, `3 days ago`, `上周五`, `2月18日`. Pure.
 
-A text is read to its end: it names one day or a span of days, or it is no date. A day without a year is the latest one
-that has been; a day of the week is the latest before today.
+A text must match as a whole: it names a day or a span of days, or it is not a date. A day without a year is the latest
+one in the past; a day of the week is the latest before today.
 """
 
 import re
@@ -14,7 +14,7 @@ from bot.errors import UsageError
 from bot.values import one_line, whole_number
 
 Span = tuple[date, date]
-"""The first and the last day of a span; of one day both are that."""
+"""The first and the last day of a span; the same day twice for one day."""
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = (
@@ -26,7 +26,7 @@ _NAMES = (
     " september october november december"
 )
 NAMES = tuple(_NAMES.split())
-"""The names of days and months, as they are written in full."""
+"""The full names of days and months."""
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEKDAY = r"(?P<weekday>mon|tue|wed|thu|fri|sat|sun)(?:day|s|sday|nesday|rs|rsday|urday)?"
 _CHINESE_WEEK = "一二三四五六日"
@@ -39,10 +39,10 @@ _Reader = Callable[[re.Match[str], date], Span | None]
 
 
 def spoken(words: Sequence[str], today: date, is_repository: Callable[[str], bool]) -> list[str]:
-    """The words of a line, a date among them as `2026-02-18`, a span of days as `2026-02-09..2026-02-15`.
+    """Replace the date in the words of a line by `2026-02-18`, a span of days by `2026-02-09..2026-02-15`.
 
-    A line that says anything else beside repositories is given back as it is. Raises UsageError for a day that no
-    calendar has, and for one that can be read in two ways.
+    A line with anything else besides repositories is returned unchanged. Raises UsageError for a day that does not
+    exist or is ambiguous.
     """
     others = [word for word in words if is_repository(word)]
     said = " ".join(word for word in words if word not in others)
@@ -58,7 +58,7 @@ def written(days: Span) -> str:
 
 
 def span(text: str, today: date) -> Span | None:
-    """The days that a text names, None for a text that names none. Raises UsageError as `spoken` does."""
+    """The days that a text names, or None. Raises UsageError as `spoken` does."""
     plain = _LEAD.sub("", _plain(text))
     for pattern, read in _READERS:
         if found := pattern.fullmatch(plain):
@@ -86,10 +86,10 @@ def _in_chinese(found: re.Match[str], today: date) -> Span:
 
 
 def _dated(year: str | None, month: int, day: int, today: date) -> Span:
-    """A day of the year that is given, else of the latest one in which it has been; 29 February may be long ago."""
+    """A day in a given year, else in the latest year in which it is past; 29 February may be long ago."""
     if year:
         return _one(date(int(year), month, day))
-    date(2000, month, day)  # a leap year: what it has not no year has
+    date(2000, month, day)  # a leap year has every day
     for before in range(9):
         last_day = monthrange(today.year - before, month)[1]
         if day <= last_day and (made := date(today.year - before, month, day)) <= today:
@@ -98,7 +98,7 @@ def _dated(year: str | None, month: int, day: int, today: date) -> Span:
 
 
 def _either(found: re.Match[str], _: date) -> Span:
-    """`18/02/2026` or `02/18/2026`; where both could be meant, the question which."""
+    """`18/02/2026` or `02/18/2026`; if both are possible, the error asks which."""
     first, second, year = int(found["first"]), int(found["second"]), int(found["year"])
     ways = [(month, day) for month, day in ((second, first), (first, second)) if month <= len(_MONTHS)]
     dates = list(dict.fromkeys(date(year, month, day) for month, day in ways))
@@ -125,7 +125,7 @@ def _weekday(found: re.Match[str], today: date) -> Span:
 
 
 def _weekday_in_chinese(found: re.Match[str], today: date) -> Span:
-    """`周五` is the latest one, `上周五` that of last week, whose first day is Monday."""
+    """`周五` is the latest one, `上周五` the one of last week; weeks begin on Monday."""
     number = _CHINESE_WEEK.index(found["weekday"].replace("天", "日"))
     if not found["last"]:
         return _one(_latest(number, today))
@@ -176,4 +176,4 @@ _READERS: tuple[tuple[re.Pattern[str], _Reader], ...] = (
     (re.compile(r"last week|上个?(?:周|星期|礼拜)"), _last_week),
     (re.compile(r"last month|上个?月"), _last_month),
 )
-"""How days are written, and how each is read."""
+"""The patterns of days, and how each is parsed."""

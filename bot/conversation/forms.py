@@ -1,6 +1,6 @@
-"""The form behind `/digest subscribe`: what it asks, what its answers mean as a line of the grammar. Pure.
+"""The form of `/digest subscribe`: what it asks, and its answers as a line of the grammar. Pure.
 
-A chat that can show a form shows this one; what was filled in ends as the line that somebody could have typed.
+A chat that supports forms shows this one; the answers become a line that could have been typed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,17 +14,17 @@ from bot.texts import Texts
 from bot.values import Form, Input, InputKind, Subscription
 
 _HINTED = (InputKind.TEXT, InputKind.TIME)
-"""Kinds of inputs whose label does not say what may be put in."""
+"""Kinds of inputs whose labels do not say what is allowed."""
 
 
 KNOWN = "known"
-"""What goes unseen with the form of a subscription that is there, which was shown to somebody who may know of it."""
+"""A hidden field of the form of an existing subscription, which was shown to a person who may know of it."""
 
 
 def subscribe_form(current: Subscription, known: bool, texts: Texts) -> Form:
-    """The form for a subscription as it is now, or as a new one would be.
+    """The form for a subscription: the current one, or a new one with the defaults.
 
-    `known` says that it is there already: its repository and branch, which name it, stay.
+    `known` says that it exists: then its repository and branch cannot be changed.
     """
     repo = Input("repo", texts("form.repo"), current.repo, texts("form.repo_hint"))
     options = (_input(option, current, texts) for option in OPTIONS.values() if not (known and option.naming))
@@ -51,19 +51,19 @@ def _input(option: Option, current: Subscription, texts: Texts) -> Input:
         hint,
         option.kind,
         option.choices(texts),
-        option.optional or not value,  # a schedule that no form can show stays as it is
+        option.optional or not value,  # a schedule that no form can show is kept
     )
 
 
 def filled(form: Form, values: Mapping[str, str]) -> Form:
-    """The form with what somebody put in."""
+    """The form with the values that were entered."""
     fixed = dict(form.fixed)
     inputs = tuple(replace(i, value=values.get(i.name, "" if i.optional else i.value)) for i in form.inputs)
     return replace(form, inputs=inputs, fixed=tuple((n, values.get(n, v)) for n, v in fixed.items()), fresh=False)
 
 
 def line(values: Mapping[str, str]) -> str:
-    """`subscribe owner/repo at 09:00 …`, as if it had been typed."""
+    """The line `subscribe owner/repo at 09:00 …` that stands for the values."""
     plain = {name: " ".join(values.get(name, "").split()) for name in ("repo", *OPTIONS)}
     listed = (name for name, option in OPTIONS.items() if option.optional and not option.naming)
     plain |= {name: ",".join(_list(plain[name])) or (ANYTHING if name in values else "") for name in listed}
@@ -77,6 +77,6 @@ def _list(value: str) -> Sequence[str]:
 
 
 def input_of(error: DigestError, form: Form) -> str:
-    """The input that an error is about, where the form has it; else the first one."""
+    """The input that an error is about if the form has it, else the first one."""
     names = [i.name for i in form.inputs]
     return error.option if error.option in names else names[0]

@@ -1,6 +1,6 @@
-"""The bot as a chat sees it: takes what people do there, answers where they did it, and never lets an error escape.
+"""The bot as a chat sees it: handles what people do there, answers in the same place, and lets no error escape.
 
-Everything that comes from a chat comes through here: lines, forms, and the channels it was let into or taken out of.
+Everything from a chat passes through here: lines, forms, and being added to or removed from channels.
 """
 
 import logging
@@ -13,7 +13,7 @@ from functools import partial
 
 from bot.conversation import forms
 from bot.conversation.interpreter import Interpreter
-from bot.delivery.resting import rest, wake
+from bot.delivery.pausing import pause, wake
 from bot.delivery.sending import deliver
 from bot.errors import ConfigError, DigestError, Forbidden, NotFound, ThreadGone
 from bot.ports import Chat, Leases, Ledger, Subscriptions
@@ -23,11 +23,11 @@ from bot.values import Attachment, Form, Line, Message, MessageKind, Place, Post
 _log = logging.getLogger("digest")
 
 _REMEMBERED = timedelta(days=1)
-"""How long a request is known again: Slack repeats an event for five minutes, Feishu for seven hours."""
+"""How long requests are remembered: Slack retries an event for five minutes, Feishu for seven hours."""
 
 
 class Host:
-    """The `Listener` of one chat. `clock` gives the time in UTC."""
+    """The `Listener` of one chat. `clock` returns the time in UTC."""
 
     def __init__(
         self,
@@ -77,11 +77,11 @@ class Host:
         self._guarded(request, answer, before)
 
     def problem(self, place: Place, values: Mapping[str, str]) -> Problem | None:
-        """What is wrong with a filled-in form, as far as that can be known without asking anybody."""
+        """The problem with a filled-in form, as far as that is known without any request."""
         return self._interpreter.problem(place, values)
 
     def submit(self, request: Request, values: Mapping[str, str]) -> Problem | None:
-        """Do what a filled-in form asks, and announce it; or say what is wrong with it."""
+        """Do what a filled-in form asks and announce it; or return the problem with it."""
         try:
             context = self._interpreter.context(replace(request, text=forms.line(values)))
             with self._beginning(request.place):
@@ -94,7 +94,7 @@ class Host:
 
     @contextmanager
     def _beginning(self, place: Place) -> Iterator[None]:
-        """What a channel begins to follow meanwhile; nothing of it, where the bot cannot say so there."""
+        """Undo new subscriptions of the block if the bot cannot announce them in the channel."""
         known = {each.id for each in self._subscriptions.subscriptions(place.whole)}
         try:
             yield
@@ -105,39 +105,39 @@ class Host:
             raise
 
     def first(self, name: str) -> bool:
-        """Whether something that people did comes for the first time, to whichever process."""
+        """Whether an action is new to all processes; they remember it."""
         now = self._clock()
         return self._leases.claim(f"request:{name}", uuid.uuid4().hex, now, now + _REMEMBERED)
 
     def form(self, place: Place, values: Mapping[str, str]) -> Form:
-        """The form again as somebody filled it in."""
+        """The form with the values that were entered."""
         return self._interpreter.filled_form(place, values)
 
     def followed(self, place: Place) -> Post | None:
-        """What a channel follows, as far as the viewer of the place may know of it; None for nothing."""
+        """What a channel follows, as far as the place's viewer may know of it; None if nothing."""
         return self._interpreter.followed(place)
 
     def followed_in(self, chat: str) -> tuple[Place, ...]:
-        """The channels of a chat that follow something."""
+        """The channels of a chat that have subscriptions."""
         places = (s.place for s in self._subscriptions.subscriptions() if s.place.chat == chat)
         return tuple(dict.fromkeys(places))
 
     def text(self, place: Place | None, key: str, **fields: object) -> str:
-        """A label in the language of a place, or in the operator's."""
+        """A label in the language of a place, or by default the operator's."""
         return self._interpreter.texts(place)(key, **fields)
 
     # --- Where the bot is --------------------------------------------------------------------
 
     def left(self, place: Place, reason: str) -> None:
-        """The bot can post in a channel no more: its subscriptions rest."""
-        rest(place.whole, reason, self._subscriptions)
+        """The bot can no longer post in a channel: pause its subscriptions."""
+        pause(place.whole, reason, self._subscriptions)
 
     def joined(self, place: Place) -> None:
-        """The bot can post in a channel again: what rested for that goes on."""
+        """The bot can post in a channel again: resume what was paused for that."""
         wake(place.whole, self._clock(), self._subscriptions, self._ledger)
 
     def removed(self, belongs: Callable[[Place], bool]) -> None:
-        """The bot was taken out of a whole workspace: its subscriptions are removed."""
+        """The bot was removed from a workspace: delete its subscriptions."""
         for subscription in self._subscriptions.subscriptions():
             if belongs(subscription.place):
                 self._subscriptions.unsubscribe(subscription.id)
@@ -145,24 +145,24 @@ class Host:
     # --- Answering ---------------------------------------------------------------------------
 
     def _with_files_for_all(self, place: Place, person: str, posts: tuple[Post, ...]) -> tuple[Post, ...]:
-        """Posts for which nobody asked files: with their reports where others read them too, else without.
+        """Posts whose files nobody asked for: keep the reports only if several people read them.
 
-        One person has a button for the report.
+        A single reader has a button for the report.
         """
         if not any(reply.kind is MessageKind.REPORT for post in posts for reply in post.replies):
             return posts
         return tuple(map(_without_report, posts)) if self._is_alone(place, person) else posts
 
     def _is_alone(self, place: Place, person: str) -> bool:
-        """Whether one person alone reads at a place, as far as the chat says."""
-        about = replace(place, viewer=person or None)  # who the others are is not asked after: that takes many calls
+        """Whether only one person reads in a place, as far as the chat knows."""
+        about = replace(place, viewer=person or None)  # do not ask for the members: that takes many calls
         try:
             return place.viewer is not None or self._chat.readers(about, person).alone
         except DigestError:
             return False
 
     def _announce(self, place: Place, request: Request, posts: tuple[Post, ...]) -> None:
-        """Say what was begun, to everybody, in the language that was just chosen. Raises as `Chat.post` does."""
+        """Announce new subscriptions to everybody, in the language that was just chosen. Raises as `Chat.post` does."""
         texts = self._interpreter.texts(place)
         for post in posts:
             if post.headline.kind is not MessageKind.ANNOUNCEMENT:
@@ -170,14 +170,14 @@ class Host:
                 continue
             try:
                 deliver(self._chat, replace(place, viewer=None), post, texts)
-            except ThreadGone:  # what was asked was taken back, and is done all the same
+            except ThreadGone:  # the request was deleted, but has been carried out
                 deliver(self._chat, place.whole, post, texts)
 
     def _deliver(self, place: Place, request: Request, post: Post, texts: Texts, *, aloud: bool = False) -> None:
-        """Post an answer at a place.
+        """Post an answer in a place.
 
-        What concerns everybody is for everybody, unless the chat does not let the bot in: then the person is told. An
-        error is for the person alone, and what is personal too, unless it is to be said `aloud`.
+        A public answer is posted for everybody, or, if the bot cannot post there, to the person. Errors and personal
+        answers are for the person only, unless `aloud`.
         """
         kind = post.headline.kind
         if kind is MessageKind.ERROR or (kind is MessageKind.PERSONAL and not aloud):
@@ -198,9 +198,9 @@ class Host:
         before: Callable[[], None] = lambda: None,
         passing: tuple[type[DigestError], ...] = (),
     ) -> None:
-        """Do `work`; what goes wrong is for the person who asked, and nobody else. `before` is called before that.
+        """Do `work`, and show errors only to the person who asked; `before` is called before that.
 
-        Raises what is `passing`.
+        Raises errors of the `passing` types.
         """
         private = _private(request.place, request)
         try:
@@ -210,7 +210,7 @@ class Host:
         except DigestError as error:
             before()
             if isinstance(error, ConfigError):
-                # A setting is the operator's business; who asked can only hand it on.
+                # Only the operator can change a setting; the person can only pass it on.
                 _log.error("request failed: %s", error)
             self._complain(private, self._interpreter.texts(private).error(error))
         except Exception:
@@ -227,7 +227,7 @@ class Host:
 
 
 def _with_files_named(post: Post, texts: Texts) -> Post:
-    """A post for one person, which says where its files are."""
+    """A post for one person that says where its files are."""
     note: Line = (Span(texts("answer.files_apart")),)
 
     def named(message: Message) -> Message:
@@ -242,5 +242,5 @@ def _without_report(post: Post) -> Post:
 
 
 def _private(place: Place, request: Request) -> Place:
-    """Where only the person who asked reads."""
+    """The place where only the person who asked reads."""
     return replace(place, viewer=request.user or None)

@@ -1,4 +1,4 @@
-"""Takes one line, finds what it asks for, and answers with posts: the same in every chat and in the terminal."""
+"""Interprets a line and answers with posts: the same in every chat and in the terminal."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -18,21 +18,21 @@ from bot.values import Digest, Form, Message, MessageKind, Place, Post, Problem,
 
 
 class Interpreter:
-    """Answers requests, each of which is read once into its context."""
+    """Answers requests; each is parsed once into its context."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
     def context(self, request: Request, *, in_public: bool = False) -> Context:
-        """The request with its words, its command, and what its channel has set. Raises StoreError, Unavailable.
+        """Parse a request: its words, its command and its channel's settings. Raises StoreError, Unavailable.
 
-        With `in_public` a line that ends in `post` is answered where everybody sees it.
+        If `in_public`, the answer to a line that ends in `post` is visible to everybody.
         """
         defaults, repositories = self._services.defaults, self._services.app.repositories
         typed = grammar.words(request.text)
         words = [word for word in typed if not grammar.is_call(word)]
         command = WORDS.get(words[0].lower()) if words else None
-        if command and command.about_place:  # a setting may name somebody, which is refused and not passed over
+        if command and command.about_place:  # a setting may name a person, which is rejected, not ignored
             words = typed[typed.index(words[0]) :]
         place, aloud = request.place, False
         if in_public and len(words) > 1 and words[-1].lower() in words_of(PUBLIC) and not (command and command.free):
@@ -57,7 +57,7 @@ class Interpreter:
 
     @staticmethod
     def _dated(command: Command | None, words: Sequence[str], today: date) -> tuple[Command | None, list[str]]:
-        """The words of a line, its day as the grammar has it, and the command that is left of a plain request."""
+        """The words of a line, with its date in the grammar's form, and the command that a plain request stands for."""
         lead = words[:1] if command else ()
         rest = sentence.without_fillers(words[len(lead) :])
         read = [*lead, *dates.spoken(rest, today, grammar.is_repository)] or list(words)
@@ -67,16 +67,16 @@ class Interpreter:
 
     @staticmethod
     def _spoken_of(naming: Naming, here: Sequence[Subscription], named: str) -> Subscription | None:
-        """The subscription whose language and zone hold: of what is named, as far as who asks may know of it.
+        """The subscription whose language and zone apply: that of the named repository, if the person may know of it.
 
-        Else the first one here: another language would tell that what is refused is followed.
+        Else the first one here: another language would reveal that a hidden repository is followed.
         """
         first = here[0] if here else None
         alike = (s for s in here if naming.same(s.repo, named))
         return next((s for s in alike if _speaks_like(s, first) or naming.is_known(s)), first)
 
     def _with_folders(self, words: Sequence[str], command: Command | None, followed: Collection[str]) -> list[str]:
-        """The words with `./` before those that name a repository in the folder somebody works in."""
+        """Prefix words that name a repository in the current folder with `./`."""
         if command and command.free:
             return list(words)
         options = (number for number, word in enumerate(words) if is_option(word))
@@ -92,14 +92,14 @@ class Interpreter:
     # --- Answering ---------------------------------------------------------------------------
 
     def answer(self, context: Context) -> tuple[Post, ...]:
-        """What is answered; an expected failure is answered with its text in the place's language."""
+        """The answer; an expected error is answered with its text in the place's language."""
         try:
             return self.run(context)
         except DigestError as error:
             return (_error(context.texts.error(error)),)
 
     def run(self, context: Context) -> tuple[Post, ...]:
-        """What is answered, with what failed beside it. Raises DigestError for what cannot be answered."""
+        """The answer, with what failed in addition. Raises DigestError if there is no answer."""
         posts = self._run(context)
         failed = dict.fromkeys(context.texts.error(error) for error in context.naming.failed)
         return (*posts, *map(_error, failed))
@@ -128,22 +128,22 @@ class Interpreter:
         today = schedule.today(context.now, context.zone)
         if meant := sentence.meant(words, context.services.defaults.hosts, today):
             return Interpreter._run(replace(context, words=tuple(meant), command=WORDS.get(meant[0])))
-        refusal = _unknown(words)  # a word that was nearly meant says more than that a question is none of ours
+        refusal = _unknown(words)  # a suggestion for a word helps more than a rejected question
         raise refusal if refusal.key == "command_near" or not is_question(question) else UsageError("ask_unknown")
 
     def digests(self, request: Request) -> tuple[tuple[Digest, ...], tuple[DigestError, ...]]:
-        """The digests of `yesterday owner/repo` and the like, before any layout, and why others are missing.
+        """The digests of `yesterday owner/repo` and the like, without layout, and the errors of missing ones.
 
-        Raises DigestError where none can be had.
+        Raises DigestError if there are none.
         """
         context = self.context(request)
         _check(context)
         return digests.digests(context, context.words), tuple(context.naming.failed)
 
     def followed(self, place: Place) -> Post | None:
-        """What a place follows, with its settings and what can be done with them; None where it follows nothing.
+        """What a place follows, with settings and buttons; None if it follows nothing.
 
-        For its viewer, as far as they may know of it.
+        Only what its viewer may know of is shown.
         """
         context = self.context(Request("", place, ""))
         return following.listed(context)[0] if context.here or context.naming.unnamed else None
@@ -152,18 +152,18 @@ class Interpreter:
 
     @staticmethod
     def form(context: Context) -> Form | None:
-        """The form that a line asks for; None for a line that wants an answer. Raises UsageError."""
+        """The form that a line asks for; None if it asks for an answer. Raises UsageError."""
         return context.command.form(context, context.words[1:]) if context.command else None
 
     def filled_form(self, place: Place, values: Mapping[str, str]) -> Form:
-        """The form that was filled in with `values`, as it was filled in."""
+        """The form, filled in with `values`."""
         context = self.context(Request("", place, ""))
         known = context.naming.kept(values["repo"], values.get("branch", "")) if forms.KNOWN in values else None
         shown = forms.subscribe_form(known or context.fresh(), known is not None, context.texts)
         return forms.filled(shown, values)
 
     def problem(self, place: Place, values: Mapping[str, str]) -> Problem | None:
-        """What is wrong with a filled-in form, as far as that can be told without asking anybody."""
+        """The problem with a filled-in form, as far as that is known without any request."""
         context = self.context(Request(forms.line(values), place, ""))
         try:
             grammar.check_length(context.request.text)
@@ -173,7 +173,7 @@ class Interpreter:
         return None
 
     def complaint(self, place: Place, values: Mapping[str, str], error: DigestError) -> Problem:
-        """An error beside the input of the form that it is about."""
+        """An error, with the input of the form that it is about."""
         return Problem(forms.input_of(error, self.filled_form(place, values)), self.texts(place).error(error))
 
     def texts(self, place: Place | None) -> Texts:
@@ -186,13 +186,13 @@ class Interpreter:
 
 
 def _check(context: Context) -> None:
-    """Refuse a line of which something cannot be read. Raises UsageError."""
+    """Reject a line with a part that cannot be parsed. Raises UsageError."""
     if context.problem:
         raise context.problem
 
 
 def _question(context: Context) -> str:
-    """A line as it was typed, which is more of a question than its words; that everybody is to see it is none of it."""
+    """A line as it was typed, for recognising questions, without the word that makes the answer public."""
     line = context.request.text
     return line if context.place == context.request.place else line.rstrip().rpartition(" ")[0]
 
@@ -202,7 +202,7 @@ def _speaks_like(one: Subscription, other: Subscription | None) -> bool:
 
 
 def _unknown(words: Sequence[str]) -> UsageError:
-    """The error for a line that means nothing: it is about a word that nobody knows."""
+    """The error for a line that was not understood: it names an unknown word."""
     left = [word for word in words if not grammar.is_time(word)]
     strange = [word for word in left if not grammar.is_repository(word) and word not in WORDS]
     said = sentence.without_fillers(strange)

@@ -1,4 +1,4 @@
-"""Which repository a word means in a place: by its name, its title, its path, or any spelling of its address."""
+"""Finds the repository that a word means in a place: by name, title, path, or any form of its address."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,10 +17,10 @@ _Made = TypeVar("_Made")
 
 
 class Naming:
-    """The repositories that `who` asks may mean, each looked up once; `followed` is what is followed in their place.
+    """Resolves the repositories that `who` may mean, each looked up once; `followed` are the place's subscriptions.
 
-    `worked_in` is the repository that somebody works in who has a terminal open there, empty for none: it comes before
-    what is followed. `failed` is what went wrong beside an answer that could be given.
+    `worked_in` is the repository of the terminal's current folder, or empty: it takes precedence over those followed.
+    `failed` collects the errors that did not prevent an answer.
     """
 
     def __init__(
@@ -38,9 +38,9 @@ class Naming:
         self._asked: set[str] = set()
 
     def find(self, name: str) -> Repository:
-        """The repository of that name, which somebody asks for. Raises DigestError, the same each time.
+        """The repository of a name that a person asked for. Raises DigestError, the same each time.
 
-        That it is refused is logged, once.
+        A refusal is logged once.
         """
         if name in self._asked:
             return self._look(name)
@@ -49,7 +49,7 @@ class Naming:
             return self._look(name)
 
     def _look(self, name: str) -> Repository:
-        """The repository of that name, also where nobody asks for it. Raises DigestError, the same each time."""
+        """The repository of a name, whether or not a person asked for it. Raises DigestError, the same each time."""
         if name not in self._found:
             try:
                 self._found[name] = self._repositories.find(name, self._who)
@@ -61,39 +61,39 @@ class Naming:
         return found
 
     def check_name(self, name: str) -> None:
-        """Refuse what nobody here can have a right to, without asking anybody. Raises NoRight, which is logged."""
+        """Reject a name that nobody here can have a right to, without any request. Raises NoRight, which is logged."""
         with self._repositories.logged(name, self._who):
             self._repositories.check_name(name, self._who)
 
     def check_everybody(self, repository: Repository) -> None:
-        """Refuse what not everybody here may see, who will read of it. Raises NoRight, which is logged."""
+        """Reject a repository unless everybody here may see it. Raises NoRight, which is logged."""
         with self._repositories.logged(repository.name, self._who.everybody):
             self._repositories.check(repository, self._who.everybody)
 
     @cached_property
     def here(self) -> tuple[Subscription, ...]:
-        """What the place follows, as far as who asks may know of it."""
+        """The place's subscriptions that the person asking may know of."""
         return tuple(s for s in self._all if self.is_known(s))
 
     @cached_property
     def unnamed(self) -> tuple[Subscription, ...]:
-        """What the place follows besides: that there is something, but not what, is known where no stranger reads."""
+        """The place's other subscriptions; that they exist, but not to what, may be shown unless strangers can read."""
         left = tuple(s for s in self._all if s not in self.here)
         return () if left and self._strangers else left
 
     def subscribed(self, repo: str) -> Subscription | None:
-        """The place's subscription of a repository, as far as who asks may know of it."""
+        """The place's subscription to a repository, if the person asking may know of it."""
         found = next((s for s in self._all if s.repo == repo), None)
         return found if found and self.is_known(found) else None
 
     def kept(self, repo: str, branch: str) -> Subscription | None:
-        """The place's subscription of a repository and branch, whoever asks."""
+        """The place's subscription to a repository and branch, whoever asks for it."""
         return next((s for s in self._all if (s.repo, s.branch) == (repo, branch)), None)
 
     def is_known(self, subscription: Subscription) -> bool:
-        """Whether who asks may know what a subscription is of: they may see that.
+        """Whether the person asking may know the repository of a subscription.
 
-        Where it cannot be found out, since a host does not answer, no stranger may, and nobody where it was denied.
+        If a host does not answer, strangers may not, and nobody may if it was denied.
         """
         try:
             self._look(subscription.repo)
@@ -108,17 +108,17 @@ class Naming:
         return self._repositories.is_stranger(self._who)
 
     def title(self, name: str) -> str:
-        """What people call a repository; its own name where it cannot be reached any more."""
+        """The title of a repository; its name if it can no longer be reached."""
         with suppress(DigestError):
             return self._look(name).title
         return name
 
     def spelled(self, word: str) -> str:
-        """The name of the repository that a word means, as far as its spelling tells.
+        """The name of the repository that a word means, judging only by its form.
 
-        That is what is followed here under another spelling, where who asks may know of it. Else an address as git
-        takes it stays what git clones from if the operator types it, or has listed it; any other address means GitHub's
-        `owner/name`, or what git clones. Raises UsageError for what means none.
+        If it is another form of a repository followed here that the person may know of, it is that one. A git address
+        that the operator types, or has listed, is cloned as it is; any other address means GitHub's `owner/name`, or a
+        clone. Raises UsageError if it means none.
         """
         alike = [s for s in self._all if self.same(s.repo, word)]
         with suppress(UsageError):
@@ -127,7 +127,7 @@ class Naming:
         return next((s.repo for s in alike if self.is_known(s)), "") or self._plainly(word)
 
     def _plainly(self, word: str) -> str:
-        """The name of the repository that a word means, whatever is followed here. Raises UsageError."""
+        """The name of the repository that a word means, regardless of what is followed here. Raises UsageError."""
         if word.endswith("*"):
             return self._group(word)
         page = self._hosts.page(word)
@@ -139,7 +139,7 @@ class Naming:
         return next(filter(self._lists, names), names[0])
 
     def _group(self, word: str) -> str:
-        """The name of a group: GitHub's, also by its address, or that of folders. Raises UsageError."""
+        """The name of a group: one on GitHub, also by address, or one of folders. Raises UsageError."""
         if group := self._hosts.group(word) or (word if is_path(word) and is_group(word) else ""):
             return group
         raise UsageError("group_unclear", text=one_line(without_credentials(word), 60))
@@ -157,18 +157,18 @@ class Naming:
         return self._repositories.rights.lists(name, self._who)
 
     def same(self, repo: str, word: str) -> bool:
-        """Whether the name `repo` and a word are spellings of one repository."""
+        """Whether the name `repo` and a word mean the same repository."""
         return repo == word or (bool(key := self._hosts.key(word)) and self._hosts.key(repo) == key)
 
     def _is_clone(self, word: str) -> bool:
-        """Whether a word is an address to clone from as it stands, and somebody wants just that."""
+        """Whether a word is an address that is to be cloned exactly as given."""
         page = self._hosts.page(word)
         return bool(page and page.plain and (self._operator or self._lists(word)))
 
     # --- What is meant -----------------------------------------------------------------------
 
     def repository(self, word: str, at_hand: Sequence[str]) -> Repository:
-        """The repository that a word means: the one at hand that is called so, or lives there, else any other.
+        """The repository that a word means: one of `at_hand` with that name or address, else any other.
 
         Raises DigestError.
         """
@@ -177,14 +177,14 @@ class Naming:
         return known or self.find(name)
 
     def new(self, word: str) -> Repository:
-        """The repository that a word means where somebody wants to follow it. Raises DigestError."""
-        # What clones are of only they can tell.
+        """The repository that a word means to a person who wants to follow it. Raises DigestError."""
+        # Only a clone knows its origin.
         return self.repository(word, [s.repo for s in self._all if not self._hosts.key(s.repo)])
 
     def meant(self, named: str = "", *, cloned: bool = False) -> list[Repository]:
-        """The repositories that are meant: the one named, else the one worked in, else those followed here.
+        """The repositories that are meant: the named one, else the current folder's, else those followed here.
 
-        With `cloned` an address to clone from means a clone of its own, also where one is at hand. Raises DigestError.
+        If `cloned`, a git address means a new clone, even if there is one at hand. Raises DigestError.
         """
         worked_in = [self.spelled(self._worked_in)] if self._worked_in else []
         if named:
@@ -195,29 +195,29 @@ class Naming:
         return self.each(at_hand, self.find)
 
     def members(self, group: Repository) -> tuple[Repository, ...]:
-        """The repositories of a group that everybody who reads the answer may see. Raises as `find` does."""
+        """The repositories of a group that every reader of the answer may see. Raises as `find` does."""
         if group.name not in self._members:
             self._members[group.name] = self._repositories.group(group.name, self._who)
         return self._members[group.name]
 
     def single(self) -> list[Repository]:
-        """The repositories that are meant where none is named, those of groups one by one. Raises as `meant` does."""
+        """The repositories that are meant if none is named, with groups expanded. Raises as `meant` does."""
         meant = self.meant()
         found = (m for each in meant for m in (self.members(each) if is_group(each.name) else (each,)))
         return list({each.name: each for each in found}.values())
 
     def each_meant(self, names: Sequence[str]) -> list[Repository]:
-        """The repositories of which a digest is asked for by name, each once; without a name, those that are meant.
+        """The repositories for the names, without duplicates; without names, those that are meant.
 
-        Raises DigestError where none can be had.
+        Raises DigestError if there are none.
         """
         found = self.each(names or [""], lambda name: self.meant(name, cloned=True))
         return list({each.name: each for some in found for each in some}.values())
 
     def each(self, things: Sequence[_T], work: Callable[[_T], _Made]) -> list[_Made]:
-        """`work` on each of several; one that fails costs no other its answer, and is told at the end.
+        """Apply `work` to each of several things; errors of some are collected in `failed`.
 
-        Raises the first failure where all fail.
+        Raises the first error if all fail.
         """
         made: list[_Made] = []
         failed: list[DigestError] = []
@@ -232,9 +232,9 @@ class Naming:
         return made
 
     def _titled(self, at_hand: Sequence[str], word: str) -> Repository | None:
-        """The clone at hand whose title or address a word is, so that a link from the web finds the clone worked in."""
+        """The clone at hand whose title or address is a word, so that a web link finds the current folder's."""
         for repo in at_hand:
-            with suppress(DigestError):  # one that is out of reach cannot be the one that is meant
+            with suppress(DigestError):  # an unreachable one cannot be meant
                 repository = self._look(repo)
                 if repository.title.lower() == word.lower() or self.same(repository.url or "", word):
                     return repository
@@ -243,7 +243,7 @@ class Naming:
     # --- What is followed --------------------------------------------------------------------
 
     def followed(self, word: str) -> list[Subscription]:
-        """The subscriptions of this place to what is called so, or lives at that address."""
+        """The subscriptions of this place to what has that name or address."""
         return self._living_at(word) if self._hosts.page(word) else self._called(word)
 
     def _living_at(self, address: str) -> list[Subscription]:
@@ -254,8 +254,8 @@ class Naming:
         return [s for s in self.here if known and s.repo == known.name]
 
     def _called(self, name: str) -> list[Subscription]:
-        """The subscriptions to what is called so: by a name, a title, or a relative path."""
-        with suppress(UsageError):  # what nobody could follow is no other error than what nobody follows
+        """The subscriptions to what has that name, title or relative path."""
+        with suppress(UsageError):  # an invalid name is the same error as one not followed
             name = self.spelled(name)
         named = {name.lower()}
         if name:

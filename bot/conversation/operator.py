@@ -1,4 +1,4 @@
-"""What the operator sees and does: how deliveries stand, what is measured, subscriptions as a file, days made ahead."""
+"""What the operator sees and does: deliveries, metrics, checks, subscriptions as a file, digests built in advance."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -54,13 +54,13 @@ from bot.values import (
 
 
 _LITTLE, _NONE = 200 * 2**20, 2**20
-"""With fewer bytes left on the database's disk somebody should make room; with fewer nothing can be kept."""
+"""Free bytes on the database's disk below which the operator is warned, and below which nothing can be stored."""
 
 
 def unready(store: Store, ahead: timedelta | None = None, unheard: DigestError | None = None) -> str:
-    """Why the bot cannot work, empty where it can: its store answers, there is room on its disk, its clock is right.
+    """Why the bot cannot work: its store, disk space, clock or connections; empty if it can.
 
-    `unheard` is why it can reach nobody.
+    `unheard` is the error if it can reach no chat.
     """
     if unheard is not None:
         return Texts(BASE).error(unheard)
@@ -75,14 +75,14 @@ def unready(store: Store, ahead: timedelta | None = None, unheard: DigestError |
 
 
 def hours(ahead: timedelta) -> str:
-    """How far a clock is ahead, in hours; with a minus where it is behind."""
+    """How far a clock is ahead, in hours; negative if it is behind."""
     return f"{ahead / timedelta(hours=1):+,.1f}"
 
 
 def measures(store: Store, now: datetime, quota: Quota | None, queue: Queue | None = None) -> Iterator[Measure]:
-    """What is measured of the bot, from the store, so that it is the same from every process; `quota` as last known.
+    """The metrics of the bot, from the store, so that they are the same in every process; `quota` as last known.
 
-    `queue` is what several processes do together.
+    `queue` is the one that several processes share, if any.
     """
     counts, states = store.counts(), store.delivery_states()
     yield Measure("build_info", "The version that runs.", "gauge", (({"version": __version__}, 1.0),))
@@ -124,14 +124,14 @@ def measures(store: Store, now: datetime, quota: Quota | None, queue: Queue | No
 
 
 def due_next(subscription: Subscription, now: datetime) -> datetime | None:
-    """When a subscription's digest is due next; None while it rests, or where it never is."""
+    """When a subscription's next digest is due; None while it is paused, or if never."""
     if subscription.paused or not is_sound(subscription):
         return None
     return schedule.next_slot(subscription.schedule, subscription.zone, now, subscription.holidays)
 
 
 def followed(subscriptions: Sequence[Subscription], now: datetime) -> dict[str, object]:
-    """How many repositories are followed, and when the next digest is due, for the log."""
+    """The number of followed repositories and the time of the next digest, for the log."""
     times = filter(None, (due_next(each, now) for each in subscriptions))
     soonest = min(times, default=None)
     next_ = soonest.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if soonest else "none"
@@ -139,21 +139,22 @@ def followed(subscriptions: Sequence[Subscription], now: datetime) -> dict[str, 
 
 
 def delivery_status(delivery: Delivery | None, zone: str, texts: Texts) -> str:
-    """How a delivery stands, in a few words."""
+    """The state of a delivery, in a few words."""
     if delivery is None:
         return texts("delivery.none")
     if delivery.state is DeliveryState.DUE and delivery.failure:
         retry = f"{local(delivery.retry, zone):%H:%M}"
         return texts("delivery.retrying", reason=texts.failure(delivery.failure), n=delivery.failures, at=retry)
     if delivery.state is DeliveryState.FAILED:
-        return texts("delivery.failed_why", reason=texts.failure(delivery.failure), n=delivery.failures)
+        count = texts.count("attempts", delivery.failures)
+        return texts("delivery.failed_why", reason=texts.failure(delivery.failure), count=count)
     if delivery.state is DeliveryState.RESTORED and not delivery.sent:
         return texts("delivery.doubtful", id=delivery.id)
     return texts(f"delivery.{delivery.state}")
 
 
 def listed(store: Store, texts: Texts, zone: str, *, failed: bool, limit: int) -> Message:
-    """The latest deliveries, or of those that were given up."""
+    """The latest deliveries, or the latest that were given up."""
     found = store.deliveries(state=DeliveryState.FAILED if failed else None, limit=limit)
     known = {s.id: s for s in store.subscriptions()}
     found = tuple(d for d in found if d.subscription in known)
@@ -177,7 +178,7 @@ def _cells(delivery: Delivery, subscription: Subscription, zone: str, texts: Tex
 
 
 def retry(ledger: Ledger, number: int, now: datetime) -> Delivery:
-    """Let a delivery be tried again that was given up. Raises NotFound, UsageError."""
+    """Retry a delivery that was given up. Raises NotFound, UsageError."""
     delivery = ledger.delivery(number)
     later = [d for d in ledger.deliveries(delivery.subscription) if d.id > number]
     if delivery.state is DeliveryState.FAILED and not delivery.sent and later:
@@ -199,13 +200,13 @@ def retry(ledger: Ledger, number: int, now: datetime) -> Delivery:
 # --- Whether everything works ---------------------------------------------------------------
 
 DOCTOR = "doctor"
-"""The purpose of the question whether a model answers."""
+"""The purpose of the request that checks whether a model answers."""
 _TOO_FAR = timedelta(hours=1, minutes=5)
-"""GitHub's limits begin anew within the hour (docs.github.com, Rate limits for the REST API)."""
+"""GitHub's limits reset within the hour (docs.github.com, Rate limits for the REST API)."""
 
 
 def examine(app: App, store: Store, path: str) -> Iterator[Finding]:
-    """Look at the database, GitHub, the clock, the language model and its depth, and every followed repository."""
+    """Check the database, GitHub, the clock, the language model and its depth, and every followed repository."""
     counts, followed = store.counts(), store.subscriptions()
     known = {"path": path, "size": f"{counts['bytes'] / 2**20:.1f}", "n": counts["subscriptions"]}
     yield Finding("database", Verdict.FINE, "fine", known)
@@ -232,7 +233,7 @@ def examine(app: App, store: Store, path: str) -> Iterator[Finding]:
 
 
 def _followed(followed: Sequence[Subscription], now: datetime) -> Iterator[Finding]:
-    """What was followed and cannot be done, or is done otherwise than its schedule says."""
+    """Subscriptions that cannot be delivered, or are due at other times than their schedules say."""
     for each in followed:
         place = f"{each.place.chat}:{each.place.channel}"
         known = {"id": each.id, "repo": each.repo, "channel": place}
@@ -247,11 +248,11 @@ def _followed(followed: Sequence[Subscription], now: datetime) -> Iterator[Findi
 
 
 _AHEAD = timedelta(days=60)
-"""So long before a year begins its holidays should be known."""
+"""How long before a year starts its holidays should be known."""
 
 
 def _holidays(calendars: Collection[str], today: date) -> Iterator[Finding]:
-    """Calendars whose holidays are not kept for a while, since nobody knows them yet, or nobody knows them at all."""
+    """Calendars whose holidays of the coming year are not known yet, or not at all."""
     for calendar in sorted(calendars):
         if not workdays.is_known(calendar):
             yield Finding("holidays", Verdict.WARNING, "unknown", {"calendar": calendar})
@@ -262,7 +263,7 @@ def _holidays(calendars: Collection[str], today: date) -> Iterator[Finding]:
 
 
 def _github(app: App, followed: Sequence[Subscription]) -> Iterator[Finding]:
-    """Whether GitHub answers, and whether its clock and ours agree."""
+    """Whether GitHub answers, and its clock and ours agree."""
     now = app.clock()
     try:
         quota = app.repositories.quota(s.repo for s in followed)
@@ -292,13 +293,13 @@ def _model(app: App) -> Finding:
     try:
         app.model.reply(Question(DOCTOR, "Answer in JSON.", 'Answer {"ok": true}.', schema, 500))
     except DigestError as error:
-        verdict = Verdict.WARNING if isinstance(error, BudgetSpent) else Verdict.FAILED  # it was not even asked
+        verdict = Verdict.WARNING if isinstance(error, BudgetSpent) else Verdict.FAILED  # it was not asked at all
         return Finding("model", verdict, "error", error=error)
     return Finding("model", Verdict.FINE, "fine", {"model": app.model.name})
 
 
 def _tokens(bill: Bill) -> Finding:
-    """What was taken today of what there is, and of what people may ask for."""
+    """The tokens used today of the budget, and of people's share."""
     limits, taken = bill.limits, bill.taken(SCHEDULED)
     if not limits.day:
         return Finding("tokens", Verdict.SKIPPED, "none")
@@ -313,7 +314,7 @@ def _tokens(bill: Bill) -> Finding:
 
 
 def _depth(app: App, bill: Bill, store: Store) -> Finding:
-    """How deep analyses go, and about what each depth takes; where nobody has chosen, what to set."""
+    """The depth of analyses, and about how many tokens each depth uses; what to set if no depth is chosen."""
     asked = any(spent.purpose in (*PROMPTS, *EARLIER) for spent in bill.since(EPOCH))
     if app.chosen or (asked and app.depth is not Depth.BRIEF):
         outcome, verdict = "fine", Verdict.FINE
@@ -327,13 +328,13 @@ def _depth(app: App, bill: Bill, store: Store) -> Finding:
 
 
 def _amount(spent: Spending, limits: Limits) -> str:
-    """About how many tokens, with what they cost where prices are set."""
+    """About how many tokens, with their cost if prices are set."""
     price = limits.cost([spent])
     return f"{cost.about(spent.tokens):,}" + ("" if price is None else f" ({price_label(price)})")
 
 
 def _of_digests(store: Store) -> tuple[date, cost.Costs] | None:
-    """The last day that digests were posted of, and about what its commits take."""
+    """The last day with posted digests, and about how many tokens its commits use."""
     keys = {key for delivery in store.latest_deliveries() for key in delivery.digests}
     digests = [digest for key in sorted(keys) if (digest := store.digest(key))]
     if not digests:
@@ -355,9 +356,9 @@ def _repository(app: App, repo: str) -> tuple[Repository | None, Finding]:
 
 
 def _rights(repositories: Repositories, private: Sequence[Subscription]) -> Iterator[Finding]:
-    """Whether each channel has a right to what it follows that is not public; else the line that grants them.
+    """Whether each channel has the right to see the private repositories it follows; else the line that grants it.
 
-    Where only the right of its workspace stands, which does not hold where guests read, that is told by itself.
+    If it has only its workspace's right, which does not apply where guests can read, that is a finding of its own.
     """
     rights = repositories.rights
     lacking = dict.fromkeys(right for s in private if (right := rights.lacking(s.repo, s.place)))
@@ -379,11 +380,11 @@ def _rights(repositories: Repositories, private: Sequence[Subscription]) -> Iter
 # --- What depth takes ------------------------------------------------------------------------
 
 _LOOKED_BACK = 30
-"""Days before today in which one is looked for on which something was asked."""
+"""How many days to look back for one on which the model was used."""
 
 
 def measured(bill: Bill, at: Depth) -> tuple[date, cost.Costs] | None:
-    """The last day on which commits were analysed, today at last, and what its questions take at each depth."""
+    """The last day on which commits were analysed, other than today if possible, and its tokens at each depth."""
     for back in (*range(1, _LOOKED_BACK + 1), 0):
         if costs := cost.of_day(bill.day(back), at):
             return bill.limits.date(bill.clock(), back), costs
@@ -391,7 +392,7 @@ def measured(bill: Bill, at: Depth) -> tuple[date, cost.Costs] | None:
 
 
 def price_label(price: float) -> str:
-    """A cost with as many digits as tell something."""
+    """A cost, rounded to significant digits."""
     return f"{price:,.2f}" if price >= 1 else f"{price:.4f}"
 
 
@@ -399,7 +400,7 @@ def price_label(price: float) -> str:
 
 
 def backfill(app: App, wanted: Subscription, first: date, last: date) -> Iterator[Digest]:
-    """The digests of each day from `first` to `last`, made and kept, and posted nowhere. Raises DigestError."""
+    """Build and keep the digests of each day from `first` to `last`, without posting them. Raises DigestError."""
     now = app.clock()
     if last < first:
         raise UsageError("dates_reversed", first=first.isoformat(), last=last.isoformat())
@@ -415,14 +416,14 @@ def backfill(app: App, wanted: Subscription, first: date, last: date) -> Iterato
 
 
 def follow(store: Subscriptions, wanted: Sequence[Subscription]) -> None:
-    """Keep subscriptions; one that is kept already gets new settings, and goes on where its digests ended."""
+    """Store subscriptions; an existing one gets the new settings and continues where its digests ended."""
     known = {(s.place, s.repo, s.branch): s for s in store.subscriptions()}
     for each in wanted:
         store.subscribe(continued(each, known.get((each.place, each.repo, each.branch)), each.created))
 
 
 class _Record(BaseModel):
-    """A subscription as it stands in a file."""
+    """A subscription in a file."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -448,7 +449,7 @@ class _Record(BaseModel):
     @field_validator("threads", mode="before")
     @classmethod
     def _threads(cls, value: object) -> object:
-        """The words as YAML reads them: bare they are true and false."""
+        """Accept the words as YAML reads them: unquoted, `yes` and `no` are booleans."""
         return {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
 
     @field_validator("zone")
@@ -486,12 +487,12 @@ class _Record(BaseModel):
 
 
 def exported(subscriptions: Sequence[Subscription]) -> list[dict[str, Any]]:
-    """Subscriptions as plain records, without what is at its default."""
+    """Subscriptions as plain records, without defaults."""
     return [_record(each).model_dump(exclude_defaults=True) for each in subscriptions]
 
 
 def _record(subscription: Subscription) -> _Record:
-    return _Record.model_construct(  # also what is wrong: who reads it in is told
+    return _Record.model_construct(  # invalid values too: importing reports them
         chat=subscription.place.chat,
         channel=subscription.place.channel,
         repo=subscription.repo,
@@ -514,7 +515,7 @@ def _record(subscription: Subscription) -> _Record:
 
 
 def imported(data: object, now: datetime) -> tuple[Subscription, ...]:
-    """The subscriptions that records describe, begun `now`. Raises UsageError that names the first wrong one."""
+    """The subscriptions that records describe, created `now`. Raises UsageError that names the first invalid one."""
     if not isinstance(data, list):
         raise UsageError("import_not_a_list")
     return tuple(_subscription(number, value, now) for number, value in enumerate(data, 1))

@@ -1,4 +1,4 @@
-"""The options of a subscription, each described once: how it is typed, what it changes, how a form asks. Pure."""
+"""The options of a subscription, each described once: its syntax, its effect and its form input. Pure."""
 
 import difflib
 import re
@@ -18,9 +18,9 @@ from bot.texts import Texts
 from bot.values import MOST_TOP, InputKind, Subscription, Threads, one_line
 
 _BETWEEN = frozenset({",", "，", ";", "；", "&", "with", "please", "请"})
-"""What may stand between options."""
+"""Words that are allowed between options."""
 ANYTHING = "any"
-"""The value of an option that takes back what was set before: `paths any`."""
+"""The value that resets an option: `paths any`."""
 _YES_NO = ("yes", "no")
 
 
@@ -28,11 +28,11 @@ _YES_NO = ("yes", "no")
 class Option:
     """An option of `subscribe`.
 
-    `read` gives a subscription the value that was typed, and raises UsageError; `value` is how a form shows the one it
-    has. `choices` are (value, label) of an input that has such. A form leaves what is `optional` empty for anything;
-    only an option that names the subscription is `naming`: it stays as it is where that is there already. `goes_on`
-    says of a word behind the value whether it is still part of it: `at 9 am`, `on every monday`. It is called `also` by
-    other names; `alone` says of a value whether it can be of no other option, so that the name may be left out.
+    `read` sets the typed value in a subscription, and raises UsageError; `value` returns the current one for a form.
+    `choices` are the (value, label) pairs of an input, if it has any. An `optional` input may be left empty for any
+    value. A `naming` option is part of the subscription's identity: it cannot be changed later. `goes_on` says whether
+    a word after the value still belongs to it: `at 9 am`, `on every monday`. `also` are other names; `alone` says
+    whether a value can belong to no other option, so that the name may be omitted.
     """
 
     name: str
@@ -52,7 +52,7 @@ def _at(wanted: Subscription, value: str) -> Subscription:
 
 
 def _on(wanted: Subscription, value: str) -> Subscription:
-    """Days on which a digest is posted; with `release` only where there is one, on any day unless some are named."""
+    """Set the days of digests; with `release` only if there is one, on any day unless days are named."""
     words = [word for word in re.split(r"[\s,，、]+", value) if word]
     days = [word for word in words if not _is_release(word)]
     alone = len(days) < len(words)
@@ -61,7 +61,7 @@ def _on(wanted: Subscription, value: str) -> Subscription:
 
 
 RELEASE = "release"
-"""The value of `on` by which a place hears of releases alone."""
+"""The value of `on` for releases only."""
 _RELEASES = frozenset({RELEASE, "releases", "发布", "发版", "新版本"})
 
 
@@ -84,7 +84,7 @@ def _branch(wanted: Subscription, value: str) -> Subscription:
 
 
 def branch_of(value: str) -> str:
-    """The branch that a value names, empty for the default one."""
+    """The branch that a value names; empty for the default one."""
     return "" if value.lower() == ANYTHING else value
 
 
@@ -138,7 +138,7 @@ def _holidays(wanted: Subscription, value: str) -> Subscription:
 
 
 _NO_HOLIDAYS = frozenset({ANYTHING, "no", "none", "无"})
-"""Values by which digests come on public holidays too."""
+"""Values for digests on public holidays too."""
 
 
 def _language(wanted: Subscription, value: str) -> Subscription:
@@ -148,23 +148,23 @@ def _language(wanted: Subscription, value: str) -> Subscription:
 
 
 def _is_language(word: str) -> bool:
-    """Whether a word can only be a language: a code of two letters may be anything."""
+    """Whether a word can only be a language: two-letter codes may be anything."""
     return not (word.isascii() and len(word) <= len(BASE)) and language_named(word) is not None
 
 
 def is_option(word: str) -> bool:
-    """Whether a word begins an option: its name, or a value that says which one it is of."""
+    """Whether a word starts an option: its name, or a value that implies one."""
     return bool(_option(word) or _alone(word))
 
 
 def _option(word: str) -> Option | None:
-    """The option of a name."""
+    """The option with a name."""
     plain = word.lower().rstrip(":：=")
     return OPTIONS.get(plain) or next((each for each in OPTIONS.values() if plain in each.also), None)
 
 
 def _alone(word: str) -> Option | None:
-    """The option that a value by itself is of: `9am`, `weekdays`, `中文`."""
+    """The option that a value implies: `9am`, `weekdays`, `中文`."""
     return next((each for each in OPTIONS.values() if each.alone(word)), None)
 
 
@@ -252,11 +252,11 @@ OPTIONS = {
         ),
     )
 }
-"""Every option, in the order in which a form asks."""
+"""All options, in the order of the form."""
 
 
 def typed_options(typed: Sequence[str]) -> dict[str, str]:
-    """`at 09:00 on mon-fri` as a mapping. Raises UsageError for an option nobody knows or one without a value."""
+    """Parse `at 09:00 on mon-fri` into a mapping. Raises UsageError for an unknown option or a missing value."""
     found: dict[str, str] = {}
     for name, value in _pairs(typed):
         option = _option(name)
@@ -270,14 +270,14 @@ def typed_options(typed: Sequence[str]) -> dict[str, str]:
 
 
 def _unknown(word: str) -> UsageError:
-    """The error for what is no option, with the nearest one, else with all of them."""
+    """The error for an unknown option, with the nearest one, else with all of them."""
     if near := difflib.get_close_matches(word.lower(), OPTIONS, n=1):
         return UsageError("option_unknown", word=one_line(word, 60), near=near[0])
     return UsageError("option_none", word=one_line(word, 60), known=", ".join(OPTIONS))
 
 
 def _pairs(typed: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Each option's name with its value, which is empty where nothing is behind it."""
+    """Each option's name with its value, which may be missing (empty)."""
     rest = [word for word in typed if word not in _BETWEEN]
     while rest:
         option = _option(rest[0])
@@ -290,7 +290,7 @@ def _pairs(typed: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def with_options(wanted: Subscription, options: Mapping[str, str]) -> Subscription:
-    """A subscription with what was asked for. Raises UsageError, which bears the name of its option."""
+    """A subscription with the options. Raises UsageError with the name of its option."""
     for name, option in OPTIONS.items():
         if name in options:
             with blaming(name):
@@ -299,7 +299,7 @@ def with_options(wanted: Subscription, options: Mapping[str, str]) -> Subscripti
 
 
 def continued(wanted: Subscription, known: Subscription | None, now: datetime) -> Subscription:
-    """A subscription with when it began, and since when its schedule holds; a change makes no new one of it."""
+    """Keep when an existing subscription was created, and since when its schedule is valid."""
     if known is None:
         return replace(wanted, created=now, scheduled=now)
     same = (known.schedule, known.zone, known.holidays) == (wanted.schedule, wanted.zone, wanted.holidays)
@@ -308,7 +308,7 @@ def continued(wanted: Subscription, known: Subscription | None, now: datetime) -
 
 @contextmanager
 def blaming(option: str, kind: type[DigestError] = DigestError) -> Iterator[None]:
-    """An error of that kind, raised here, is about that option."""
+    """Attribute errors of a kind, raised in this block, to an option."""
     try:
         yield
     except kind as error:

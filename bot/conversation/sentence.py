@@ -1,7 +1,7 @@
-"""What a whole sentence asks for, found without a model: "what changed in #9468?", "昨天有什么". Pure.
+"""Finds what a whole sentence asks for, without a model: "what changed in #9468?", "昨天有什么". Pure.
 
-Only what reads is found so; what changes something is typed as a command. A line of one or two words is no sentence:
-there a word that nobody knows is a mistake, and named.
+It finds only requests for information; changes must be typed as commands. A line of one or two words is not a sentence:
+an unknown word in it is reported as a mistake.
 """
 
 import re
@@ -14,15 +14,15 @@ from bot.texts import words_of
 
 _TIMES = ("today", "yesterday", "week", "latest")
 ASKED = ("help", "list", "status")
-"""Commands that take no words and only tell."""
+"""Commands without words that only show information."""
 _LEAST = 3
 _LONGEST_DATE = 4
-"""Words of a date, at most: `18th of February 2026`."""
+"""The most words of a date: `18th of February 2026`."""
 _LONGEST_CHINESE = 11
 _SHA = re.compile(r"(?=.*\d)[0-9a-f]{7,64}", re.IGNORECASE)
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _BETWEEN = re.compile("[，。；？！、]")
-"""What stands in Chinese between words, without a space."""
+"""Chinese punctuation, which separates words without a space."""
 _FILLERS = frozenset(
     {"for", "of", "from", "on", "in", "the", "this", "please", "pls", "thanks", "digest", "me", "show", "请", "的"}
     | {"release", "version", "版本", "what's", "what’s", "whats"}
@@ -30,7 +30,7 @@ _FILLERS = frozenset(
 
 
 def without_fillers(words: Sequence[str]) -> list[str]:
-    """The words without those that only make a sentence of them: `yesterday's digest please` is `yesterday`."""
+    """Drop the words that only make it a sentence: `yesterday's digest please` becomes `yesterday`."""
     return [_bare(word) if _is_time(_bare(word)) else word for word in words if word.lower() not in _FILLERS]
 
 
@@ -39,24 +39,33 @@ def _is_time(word: str) -> bool:
 
 
 def meant(words: Sequence[str], hosts: Hosts, today: date) -> list[str]:
-    """The line that a sentence asks for, empty for none.
+    """The words of the command that a sentence asks for, or none.
 
-    That is its commits, else its release or its two, else its time, else a command that only tells. Repositories that
-    it names go with a release and a time. Raises UsageError for a date that can be read in two ways.
+    That is its commits, else its one or two releases, else its time, else a command that only shows information. The
+    repositories that it names are added to a release or time. Raises UsageError for an ambiguous date.
     """
     if len(words) < _LEAST and not any(map(_CHINESE.search, words)):
         return []
-    words = [part for word in words for part in _BETWEEN.split(word) if part]
-    if commits := list(_commits(words, hosts)):
-        return list(dict.fromkeys(commits))
+    words = [part for word in words for part in apart(word)]
+    if found := commits(words, hosts):
+        return list(found)
     time = _release(words) or _time(words, today)
     if time:
         return [time, *(word for word in words if grammar.is_repository(word))]
     return next(([name] for name in ASKED for word in words if _bare(word) in words_of(name)), [])
 
 
+def apart(word: str) -> list[str]:
+    """The parts of a word between Chinese punctuation marks."""
+    return [part for part in _BETWEEN.split(word) if part]
+
+
+def commits(words: Sequence[str], hosts: Hosts) -> tuple[str, ...]:
+    """The words of a sentence that can only name a commit; a plain number does so after a word like `PR`."""
+    return tuple(dict.fromkeys(_commits(words, hosts)))
+
+
 def _commits(words: Sequence[str], hosts: Hosts) -> Iterator[str]:
-    """The words that can only name a commit: a bare number is one where it is called so."""
     for number, word in enumerate(words):
         if not (named := grammar.reference(word, hosts)):
             continue
@@ -66,13 +75,13 @@ def _commits(words: Sequence[str], hosts: Hosts) -> Iterator[str]:
 
 
 def _release(words: Sequence[str]) -> str:
-    """The release that a sentence names, or two of them as a range; empty for none."""
+    """The release that a sentence names, or a range of two; empty if there is none."""
     named = list(dict.fromkeys(word for word in words if grammar.is_release(word)))
     return "..".join(named[:2])
 
 
 def _time(words: Sequence[str], today: date) -> str:
-    """The first time that a sentence names, as a word of the grammar; empty for none."""
+    """The first time that a sentence names, as a word of the grammar; empty if there is none."""
     for start, word in enumerate(words):
         if _is_time(_bare(word)):
             return _bare(word)
@@ -85,7 +94,7 @@ def _time(words: Sequence[str], today: date) -> str:
 
 
 def _within(word: str, today: date) -> str:
-    """The first time within Chinese, which has no spaces."""
+    """The first time within a Chinese word, since Chinese has no spaces."""
     times = [each for name in _TIMES for each in words_of(name) if _CHINESE.search(each)]
     for start in range(len(word)):
         for length in range(_LONGEST_CHINESE, 1, -1):

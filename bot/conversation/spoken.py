@@ -1,4 +1,4 @@
-"""What is spoken of in a thread: the commits of the last answer there, or of the digest that it stands beneath."""
+"""The topic of a thread: the commits of the last answer there, or of the digest that it belongs to."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,17 +11,17 @@ from bot.errors import DigestError
 from bot.values import Delivery, Place, Repository, Turn, one_line
 
 _GOES_ON = timedelta(days=30)
-"""For so long a thread is gone on with,"""
+"""How long a thread's topic is remembered,"""
 _DIRECTLY = timedelta(hours=12)
-"""and for so long a chat of two, which has no threads."""
+"""and that of a direct message, which has no threads."""
 _QUESTION, _ANSWER, _SHAS = 500, 2_000, 500
 _COMMIT = "commit:"
-"""How the messages of commits are named in a delivery."""
+"""The prefix of the keys of commits' messages in a delivery."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What `it` means in a thread: commits of a repository by SHA; `digest` says that they are all of one."""
+    """What `it` means in a thread: commits of a repository, by SHA; `digest` says that they are a whole digest."""
 
     repository: Repository
     shas: tuple[str, ...]
@@ -29,9 +29,9 @@ class Topic:
 
 
 def topic(context: Context) -> Topic | None:
-    """What a thread is about, for who may see that; None where nobody can tell.
+    """The topic of a thread, if the person may see it; None if it is unknown.
 
-    Of several messages that a line stands beneath the nearest counts: there the last answer, else what was delivered.
+    The innermost thread counts: the last answer in it, else what was delivered there.
     """
     for place in _threads(context):
         for repo, shas, digest in (*_turned(context, place), *_delivered(context, place)):
@@ -41,13 +41,13 @@ def topic(context: Context) -> Topic | None:
 
 
 def turns(context: Context, repository: Repository) -> tuple[Turn, ...]:
-    """What was asked in a thread of one repository, and answered, oldest first."""
+    """The questions about one repository in a thread, and the answers, oldest first."""
     found = {turn.at: turn for place in _threads(context) for turn in _kept(context, place)}
     return tuple(found[at] for at in sorted(found) if found[at].repo == repository.name)
 
 
 def keep(context: Context, repository: Repository, shas: tuple[str, ...], answer: str = "") -> None:
-    """Keep that a line was answered where everybody in the thread reads it, so that the next one may refer to it."""
+    """Remember a line that was answered publicly in a thread, so that the next one can refer to it."""
     if context.place.viewer or not (shas or answer):
         return
     turn = Turn(
@@ -62,7 +62,7 @@ def keep(context: Context, repository: Repository, shas: tuple[str, ...], answer
 
 
 def _threads(context: Context) -> list[Place]:
-    """The threads in which a line stands, the outermost last; the chat itself where it has none."""
+    """The threads that a line is in, the outermost last; the chat itself if it has none."""
     place = context.place
     beneath = context.request.beneath
     nearer, root = (*beneath[:-1], place.thread), beneath[-1] if beneath else place.thread
@@ -78,38 +78,38 @@ def _kept(context: Context, place: Place) -> tuple[Turn, ...]:
 
 
 def _turned(context: Context, place: Place) -> Iterator[tuple[str, tuple[str, ...], bool]]:
-    """What the last answers in a thread told of, the latest first."""
+    """The repository and commits of the last answers in a thread, latest first."""
     for turn in reversed(_kept(context, place)):
         if turn.shas:
             yield turn.repo, turn.shas, len(turn.shas) > 1
 
 
 def _delivered(context: Context, place: Place) -> Iterator[tuple[str, tuple[str, ...], bool]]:
-    """What the delivery told of beneath one of whose messages a line stands."""
+    """The repository and commits of the delivery whose thread a line is in."""
     for subscription in context.here if place.thread else ():
         for delivery in context.services.ledger.deliveries(subscription.id):
             own_steps = (step for step in delivery.steps if not follow_up_of(delivery, step.key))  # of its own thread
             steps = [step for step in own_steps if step.thread == place.thread]
             if steps:
                 own = [step.key.removeprefix(_COMMIT) for step in steps if step.key.startswith(_COMMIT)]
-                # Where a chat names each message, one of a commit is beneath that; else all are of the headline.
-                yield from _told(context, subscription.repo, delivery, own[0] if len(steps) == len(own) == 1 else "")
+                # Chats with message IDs have a thread for each commit; in others all belong to the headline.
+                yield from _commits(context, subscription.repo, delivery, own[0] if len(steps) == len(own) == 1 else "")
                 return
 
 
-def _told(context: Context, repo: str, delivery: Delivery, own: str) -> Iterator[tuple[str, tuple[str, ...], bool]]:
-    """The commits of a delivery, or `own` where it is one of them; of several repositories at once only that."""
+def _commits(context: Context, repo: str, delivery: Delivery, own: str) -> Iterator[tuple[str, tuple[str, ...], bool]]:
+    """The commits of a delivery, or only `own` if it is one of them; with several repositories, only `own`."""
     keys = {member.repo: member.digest for member in delivery.members if member.digest} or {repo: delivery.digest}
-    told = {name: _shas(context, key) for name, key in keys.items()}
-    told = {name: shas for name, shas in told.items() if shas}
-    for name, shas in told.items():
+    reported = {name: _shas(context, key) for name, key in keys.items()}
+    reported = {name: shas for name, shas in reported.items() if shas}
+    for name, shas in reported.items():
         if own in shas:
             yield name, (own,), False
-        elif len(told) == 1:
+        elif len(reported) == 1:
             yield name, shas, len(shas) > 1
 
 
 def _shas(context: Context, key: str) -> tuple[str, ...]:
-    """The commits of a digest that is kept."""
+    """The SHAs of a kept digest."""
     made = context.services.archive.digest(key) if key else None
     return tuple(entry.commit.sha for entry in made.entries) if made else ()

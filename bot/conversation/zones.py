@@ -1,6 +1,6 @@
-"""Time zones as people name them: a city, an offset, an abbreviation, or the name that they have. Pure.
+"""Finds time zones by what people call them: a city, an offset, an abbreviation, or the official name. Pure.
 
-Where an abbreviation means several, or a fixed offset although people mean a place, the answer is the question which.
+If an abbreviation is ambiguous, or is a fixed offset although people mean a place, the error asks which.
 """
 
 import difflib
@@ -47,7 +47,7 @@ _PLACES = {
     "Pacific/Auckland": "new_zealand wellington",
     "UTC": "z utc0 gmt0 协调世界时",
 }
-"""What people call a zone that the time zone database does not call so."""
+"""Other names of zones, which the time zone database does not have."""
 
 _SEVERAL = {
     "pst pdt pt": ("America/Los_Angeles", "Asia/Manila"),
@@ -63,7 +63,7 @@ _SEVERAL = {
     "美国": ("America/New_York", "America/Los_Angeles"),
     "australia": ("Australia/Sydney", "Australia/Perth"),
 }
-"""Names that do not tell which of several zones is meant. Some are fixed offsets in the time zone database."""
+"""Ambiguous names of zones. Some are fixed offsets in the time zone database."""
 
 _UNEVEN = {
     "+3:30": "Asia/Tehran",
@@ -73,20 +73,20 @@ _UNEVEN = {
     "+6:30": "Asia/Yangon",
     "+9:30": "Australia/Darwin",
 }
-"""Offsets of no whole hour, by the zone that has it all year."""
+"""Offsets that are not whole hours, with zones that have them all year."""
 
 _OFFSET = re.compile(r"(?:utc|gmt)?\s*(?P<sign>[+-])\s*0?(?P<hour>\d{1,2})(?::?(?P<minute>[0-5]\d))?")
 _EAST, _WEST = 14, 12
 _ALIKE = 0.75
-"""How near a name must be to that of a zone to be taken for a slip."""
+"""How similar a name must be to a zone's to count as a typo."""
 _DASHES = str.maketrans("−–—", "---")
 _TIME = re.compile(r"(?:[\s_](?:(?:standard|summer|daylight)[\s_])?time|时间|標準時間|标准时间)$")
 
 
 def zone_named(name: str) -> str:
-    """The time zone that a name means, as the time zone database spells it.
+    """The time zone that a name means, by its name in the time zone database.
 
-    Raises UsageError for a name that means none, with the nearest that does, or that does not tell which.
+    Raises UsageError for an unknown name, with the nearest one, or for an ambiguous one.
     """
     letters = unicodedata.normalize("NFKD", name).translate(_DASHES).strip().lower()
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
@@ -100,7 +100,7 @@ def zone_named(name: str) -> str:
 
 
 def _unknown(name: str, key: str) -> UsageError:
-    """The error for a name that means no zone, with the nearest one that does."""
+    """The error for an unknown zone, with the nearest name."""
     zones = _places() | {zone.lower(): zone for zone in available_timezones()}
     if near := difflib.get_close_matches(key, zones, n=1, cutoff=_ALIKE):
         return UsageError("zone_near", name=one_line(name, 60), near=zones[near[0]])
@@ -108,7 +108,7 @@ def _unknown(name: str, key: str) -> UsageError:
 
 
 def _offset(text: str) -> str:
-    """The zone at a fixed offset from UTC, empty where a text names none. The database counts them westward."""
+    """The zone at a fixed offset from UTC; empty if it is not one. The database counts them westwards."""
     found = _OFFSET.fullmatch(text)
     if not found:
         return ""
@@ -122,7 +122,7 @@ def _offset(text: str) -> str:
 
 @cache
 def _places() -> dict[str, str]:
-    """Zones by what people call them: the cities of the database, and the places above."""
+    """Zones by name: the cities of the database, and the places above."""
     cities = {name.rpartition("/")[2].lower(): name for name in sorted(available_timezones()) if "/" in name}
     fixed = {city: name for city, name in cities.items() if not name.startswith(("Etc/", "SystemV/", "US/", "Brazil/"))}
     return fixed | _by_word({words: zone for zone, words in _PLACES.items()})

@@ -2,16 +2,16 @@
 
 schedule   when: days, periods, slots; pure
 ledger     what the row of a delivery says, and what it says next; pure
-followups  what a place is told of commits that it was told of before; pure
-job        a delivery in the hands of this process
+followups  what became of commits that a place has already seen in a digest; pure
+job        a delivery that this process works on
 leases     the leases of this process
-resting    subscriptions that rest while nothing can be posted in their channel
-planning   what has become due gets a row, unless the clock is wrong
-restoring  what was posted that the ledger has forgotten, found out after a restore
+pausing    pauses subscriptions while nothing can be posted in their channel
+planning   writes a row for what is due, unless the clock is wrong
+restoring  finds out, after a restore, what was posted that the ledger does not know
 building   from a delivery to its digest
-early      what a model takes its time for, built before it is due
+early      builds digests before they are due, since a model is slow
 sending    from a digest to the messages in its channel, each sent once
-worker     the hands: looks what is due, builds and sends it, and keeps what goes wrong
+worker     runs the steps in threads: finds what is due, builds it and sends it
 
 What is in a digest is decided in `bot.judgement` and `bot.app`, how it looks in `bot.posts`.
 """

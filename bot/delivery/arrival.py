@@ -1,8 +1,8 @@
-"""What arrived on a branch since its subscription was told of it last, and what became of one that was rewritten.
+"""What is new on a branch since the subscription's last digest, also after the branch was rewritten.
 
-A rewrite brings back under new names what was told before: a commit is the same where its patch is, or where its
-author, the time it was written and its title are. It is counted, and not told again; what did not come back is named,
-and remembered, since it may come back later.
+A rewrite gives reported commits new SHAs. Two commits are the same if their patches are, or their authors, author dates
+and titles. Such a commit is counted and not reported again. Commits that did not come back are named and remembered,
+since they may come back later.
 """
 
 import hashlib
@@ -20,17 +20,17 @@ Patches = Callable[[Sequence[Commit]], Iterable[tuple[str, tuple[FilePatch, ...]
 
 _NAMED, _TITLE = 5, 80
 _HASH = 24
-"""Digits of a hash by which something is known again: of two hundred."""
+"""Hex digits kept of a hash: enough to tell two hundred commits apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What is to be told, newest first, and up to where a branch is told then.
+    """The commits to report, newest first, and the mark that the branch is reported up to afterwards.
 
-    `back` is what was told before and came back, `was` by its SHA what told of it then: its SHA of then, or that of the
-    merge that brought it. Where the branch was `rewritten`, `old` is where it was; `missing`
-    commits did not come back, of which `gone` are the newest.
-    `dated` and `lost` are a Landing's, `releases` and `moved` what `bot.delivery.tagged` has found.
+    `back` are commits that were reported before and came back; `was` maps their new SHAs to the reported ones: the old
+    SHA of each, or that of the merge that brought it. If the branch was `rewritten`, `old` is its former tip; `missing`
+    commits did not come back, and `gone` are the newest of them. `dated` and `lost` are those of the Landing;
+    `releases` and `moved` come from `bot.delivery.tagged`.
     """
 
     mark: Mark
@@ -48,10 +48,10 @@ class Arrival:
 
 
 def arrival(branch: str, before: Mark | None, landing: Landing, patches: Patches) -> Arrival:
-    """What arrived, of what landed. Raises what `patches` raises.
+    """Decide what is new among the commits that landed. Raises what `patches` raises.
 
-    What came back waits for nothing, nor does what lies below it: of the next rewrite it could not be told any more.
-    Where all that is new waits, a rewrite is told with it.
+    Commits that came back do not wait for the next period, nor do those below them: after another rewrite they could no
+    longer be matched. If everything new waits, so does the report of the rewrite.
     """
     new, known = (*landing.waiting, *landing.commits), before.gone if before else ()
     away = (*landing.gone, *landing.aside)
@@ -62,17 +62,18 @@ def arrival(branch: str, before: Mark | None, landing: Landing, patches: Patches
     first = next((n for n, commit in enumerate(landing.waiting) if commit.sha in found), len(landing.waiting))
     if landing.waiting and first + landing.loose >= len(new):
         return Arrival(Mark(branch, landing.tip, gone=known))
-    told = (*landing.waiting[first:], *landing.commits)
+    listed = (*landing.waiting[first:], *landing.commits)
     left = [commit for commit in away if commit.sha not in same.values()]
     merges = {inner.sha: commit.sha for commit in landing.gone for inner in commit.inner}
     gone = _gone(landing, set(found.values()), left)
     seen = {*again.values(), *(commit.sha for commit in left)}
+    tip = listed[0].sha if listed and first < len(landing.waiting) else landing.tip
     remembered = (*(_remembered(c, ids) for c in left), *(g for g in known if g.sha not in seen))
     return Arrival(
-        Mark(branch, told[0].sha if told and first < len(landing.waiting) else landing.tip, gone=remembered[:COMPARED]),
-        tuple(c for c in told if c.sha not in found),
+        Mark(branch, tip, gone=remembered[:COMPARED]),
+        tuple(c for c in listed if c.sha not in found),
         (before.tip if before else None) or "",
-        tuple(c for c in told if c.sha in found),
+        tuple(c for c in listed if c.sha in found),
         gone,
         landing.missing - (len(landing.gone) - len(gone)),
         bool(landing.missing or landing.returned),
@@ -83,7 +84,7 @@ def arrival(branch: str, before: Mark | None, landing: Landing, patches: Patches
 
 
 def _gone(landing: Landing, back: Collection[str], left: Sequence[Commit]) -> tuple[Commit, ...]:
-    """What of the old line did not come back. A merge did where what it brought did, and all of it."""
+    """The commits of the old line that did not come back. A merge came back if everything that it brought did."""
     line, away = {commit.sha for commit in landing.gone}, {commit.sha for commit in left}
     inner = {commit.sha: {each.sha for each in commit.inner} for commit in left}
     flat = {sha for sha, brought in inner.items() if not brought.isdisjoint(back) and brought.isdisjoint(away)}
@@ -91,7 +92,7 @@ def _gone(landing: Landing, back: Collection[str], left: Sequence[Commit]) -> tu
 
 
 def _ids_of_gone(commits: Sequence[Commit], patches: Patches) -> dict[str, str]:
-    """What each of some commits did, which may not be there any more."""
+    """The patch IDs of commits, by SHA; none if one of them no longer exists."""
     try:
         return _ids(commits, patches)
     except NotFound:
@@ -99,23 +100,23 @@ def _ids_of_gone(commits: Sequence[Commit], patches: Patches) -> dict[str, str]:
 
 
 def _ids(commits: Sequence[Commit], patches: Patches) -> dict[str, str]:
-    """What each of some commits does, by SHA, of those of which it is known."""
+    """The patch IDs of commits by SHA, as far as they are known."""
     return {sha: name for sha, files in patches(commits) if (name := patch_id(files))} if commits else {}
 
 
 def _by_patch(
     new: Sequence[Commit], gone: Sequence[Commit], ids: Mapping[str, str], patches: Patches
 ) -> dict[str, str]:
-    """Which of the new commits do the same as one that is gone, by SHA; `ids` are those of what is gone."""
+    """Match new commits with those gone by their patches: new SHA to old. `ids` are the patch IDs of those gone."""
     left = new[:COMPARED] if gone else ()
     return paired(left, gone, {**ids, **_ids(left, patches)})
 
 
-# --- What is gone may come back later --------------------------------------------------------
+# --- Commits that are gone may come back later -----------------------------------------------
 
 
 def _known(new: Sequence[Commit], gone: Sequence[Gone], patches: Patches) -> dict[str, str]:
-    """Which of the new commits were told of before they were gone, by SHA; patches are read where the files say so."""
+    """The new commits that were reported before they were gone: new SHA to old. Patches are read if the files match."""
     left = {g.sha: g for g in gone}
     found = {c.sha: c.sha for c in new if left.pop(c.sha, None)}
     shapes = {g.shape for g in left.values() if g.shape}
@@ -128,7 +129,7 @@ def _known(new: Sequence[Commit], gone: Sequence[Gone], patches: Patches) -> dic
 
 
 def _is_same(one: Gone, other: Gone) -> bool:
-    """Whether two commits do the same; where that is not known of both, their authors and titles tell."""
+    """Whether two commits do the same: by their patches if both are known, else by their authors and titles."""
     if one.shape != other.shape:
         return False
     return one.patch == other.patch if one.patch and other.patch else one.named == other.named
@@ -140,7 +141,7 @@ def _remembered(commit: Commit, ids: Mapping[str, str]) -> Gone:
 
 
 def _shape(commit: Commit) -> str:
-    """Which files a commit changes, and by how many lines; empty where it changes none."""
+    """A hash of the files that a commit changes and their line counts; empty if it changes none."""
     return _hash(repr(sorted((f.path, f.added, f.removed) for f in commit.files))) if commit.files else ""
 
 
@@ -148,16 +149,16 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:_HASH]
 
 
-def reported(arrival: Arrival, told: Collection[str], wanted: Callable[[Commit], bool]) -> Arrival:
-    """An arrival with that alone of a rewrite which its subscription was `told` of, by SHA, and wants to be."""
-    back = tuple(c for c in arrival.back if arrival.was.get(c.sha, c.sha) in told and wanted(c))
-    gone = tuple(c for c in arrival.gone if c.sha in told and wanted(c))
+def only_reported(arrival: Arrival, reported: Collection[str], wanted: Callable[[Commit], bool]) -> Arrival:
+    """The arrival, where of a rewrite only wanted commits are left whose SHAs were `reported` to the subscription."""
+    back = tuple(c for c in arrival.back if arrival.was.get(c.sha, c.sha) in reported and wanted(c))
+    gone = tuple(c for c in arrival.gone if c.sha in reported and wanted(c))
     unread = arrival.missing - len(arrival.gone) if len(gone) == len(arrival.gone) else 0
     return replace(arrival, back=back, gone=gone, missing=len(gone) + unread)
 
 
 def said(arrival: Arrival, texts: Texts) -> tuple[str, ...]:
-    """What a digest says of a branch that was rewritten, or that dates decided, and of tags that moved."""
+    """The notices of a digest about a rewritten branch, one whose commits were chosen by date, and moved tags."""
     old, notices = arrival.old[:7], []
     for release, was in arrival.moved[:_NAMED]:
         notices.append(texts("release.moved", name=release.name, old=was[:7], new=release.sha[:7]))

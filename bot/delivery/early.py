@@ -1,9 +1,9 @@
-"""Builds digests before their slots, where a model takes its time, so that they stand in the channel when they are due.
-Whose turn it is says `bot.delivery.fairness`, as for deliveries.
+"""Builds digests before their slots if a model is used, so that they are posted on time. The order is that of
+`bot.delivery.fairness`, as for deliveries.
 
-It is preparation and nothing else: what it leaves is a digest and analyses in the archive, where the slot finds them if
-what landed is still the same. It posts nothing, plans nothing, and holds nothing that a delivery needs, but for the
-digest itself while that is being built. Whatever goes wrong is logged once, and left to the slot.
+It only prepares: it leaves a digest and analyses in the archive, which the slot uses if the commits are still the same.
+It posts nothing, plans nothing and blocks no delivery, except while it builds the digest itself. An error is logged
+once and left to the slot.
 """
 
 import logging
@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 
 from bot.addresses import is_group
-from bot.delivery.fairness import MOST, Hand, Hosts, Turns
+from bot.delivery.fairness import MOST, Hosts, Permit, Turns
 from bot.delivery.job import Job, TryLater, log, together
 from bot.delivery.ledger import EARLY, coming_delivery
 from bot.delivery.sending import InFlight
@@ -25,11 +25,11 @@ _log = logging.getLogger("digest.worker")
 
 
 class Early:
-    """Builds what is due soon. Safe for several threads and several processes, of which one builds the same."""
+    """Builds what is due soon. Safe for several threads and processes: only one of them builds each digest."""
 
     def __init__(self, steps: Steps, hosts: Hosts) -> None:
-        """`hosts` knows which are slow, also by what is read for deliveries."""
-        self.in_hand = InFlight()
+        """`hosts` knows which hosts are slow; share it with the deliveries."""
+        self.in_progress = InFlight()
         self._app = steps.app
         self._builder = steps.builder
         self._gatherer = steps.gatherer
@@ -42,7 +42,7 @@ class Early:
         self._seen: set[tuple[Subscription, datetime]] = set()
 
     def begin(self) -> None:
-        """Begin with what is due soon and not built yet, and wait for none of it. Twice does no harm."""
+        """Start building what is due soon and not built yet, without waiting. Safe to repeat."""
         if self._stopping.is_set():
             return
         unseen = self._unseen()
@@ -50,18 +50,18 @@ class Early:
         self._go_on()
 
     def stop(self) -> None:
-        """Begin nothing more; what is being built is not waited for."""
+        """Start nothing more, and do not wait for what is being built."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def due_soon(self) -> list[Job]:
-        """What is due soon; nothing, where no model takes its time for it, or the clock cannot be trusted."""
+        """The deliveries due soon; none without a model, or if the clock is wrong."""
         if not self._app.model or self._app.clock_ahead:
             return []
         now = self._app.clock()
         return [job for c in self._active(now + EARLY) if (job := coming_job(c.subscription, c.last, now))]
 
     def _unseen(self) -> list[Job]:
-        """What is due soon, but for what was built or failed already."""
+        """What is due soon and has neither been built nor failed."""
         coming = {(job.subscription, job.delivery.slot): job for job in self.due_soon()}
         with self._lock:
             self._seen &= coming.keys()
@@ -69,35 +69,35 @@ class Early:
         return [coming[mark] for mark in left]
 
     def _go_on(self) -> None:
-        """Begin with those whose turn it is, as long as there are hands."""
+        """Start the next groups while permits are free."""
         while not self._stopping.is_set() and (turn := self._turns.take()):
-            hand, jobs = turn
+            permit, jobs = turn
             acquired = False
             try:
                 acquired = self._leases.acquire(_lease(jobs[0]))
             finally:  # also where the store fails
                 if not acquired:
-                    self._turns.done(hand)
+                    self._turns.done(permit)
             if acquired:
-                self._submit(hand, jobs)
+                self._submit(permit, jobs)
 
-    def _submit(self, hand: Hand, jobs: Sequence[Job]) -> None:
-        self.in_hand.add(1)
+    def _submit(self, permit: Permit, jobs: Sequence[Job]) -> None:
+        self.in_progress.add(1)
 
         def ended(_: Future[None]) -> None:
             self._leases.release(_lease(jobs[0]))
-            with self.in_hand.counted():  # what goes on now was in hand all the time
-                self.in_hand.add(-1)
+            with self.in_progress.counted():  # so that the count never drops to zero in between
+                self.in_progress.add(-1)
                 self._go_on()
 
         try:
-            self._pool.submit(self._prepare, hand, jobs).add_done_callback(ended)
+            self._pool.submit(self._prepare, permit, jobs).add_done_callback(ended)
         except RuntimeError:  # the pool is shut down: we are stopping
             self._leases.release(_lease(jobs[0]))
-            self.in_hand.add(-1)
+            self.in_progress.add(-1)
 
-    def _prepare(self, hand: Hand, jobs: Sequence[Job]) -> None:
-        with self._turns.held(hand, self._go_on):
+    def _prepare(self, permit: Permit, jobs: Sequence[Job]) -> None:
+        with self._turns.held(permit, self._go_on):
             self.build(jobs)
 
     def build(self, jobs: Sequence[Job]) -> None:
@@ -109,21 +109,21 @@ class Early:
                     return
                 try:
                     prepare(job)
-                except TryLater:  # somebody builds the same, and is looked after once more
+                except TryLater:  # another process builds the same: look again later
                     continue
-                except NoRight:  # which its slot says
+                except NoRight:  # reported at its slot
                     pass
                 self._see(job)
         except DigestError as error:
             log(logging.WARNING, "not built early", jobs[0].subscription, reason=str(error))
             self._see(*jobs)
         except Exception:
-            if not self._stopping.is_set():  # what it works with may be closed by then
+            if not self._stopping.is_set():  # the store may be closed by then
                 _log.exception("an early digest failed")
             self._see(*jobs)
 
     def _alone(self, first: Job) -> Callable[[Job], None]:
-        """What builds the digests of deliveries of one repository, which is read once. Raises what reading raises."""
+        """Read the repository of deliveries, and return what prepares each of them. Raises what reading raises."""
         look = self._builder.look(first)
         arrival = self._builder.arrival(first, look)
         return lambda job: self._builder.prepare(job, self._builder.repository(job, lambda _: look), arrival)
@@ -134,19 +134,19 @@ class Early:
 
 
 def _lease(job: Job) -> str:
-    """The key of the lease on what is built together with a delivery."""
+    """The key of the lease on all deliveries that are built together with this one."""
     return f"early:{together(job)}"
 
 
 def coming_job(subscription: Subscription, last: Delivery | None, now: datetime) -> Job | None:
-    """What is due soon of a subscription, whose latest delivery is `last`."""
+    """The delivery of a subscription that is due soon; `last` is its latest one."""
     coming = None if subscription.paused else _coming(subscription, last, now)
     return Job(subscription, coming) if coming else None
 
 
 def _coming(subscription: Subscription, last: Delivery | None, now: datetime) -> Delivery | None:
-    """What is due soon; nothing, where that cannot be told: who plans it says so."""
+    """The delivery that is due soon; None if it cannot be planned, which the planner reports."""
     try:
         return coming_delivery(subscription, last, now)
-    except Exception:  # one that cannot be planned must keep nobody else's from being built
+    except Exception:  # one bad subscription must not block the others
         return None

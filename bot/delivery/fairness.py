@@ -1,8 +1,8 @@
-"""Whose turn it is to be read and built: no channel and no host keeps the others waiting.
+"""Decides which deliveries are read and built next: no channel and no host keeps the others waiting.
 
-Channels take turns, and within a channel who waits longest is first. A hand is held while commits are read and digests
-are made of them. A host that does not answer keeps its hands for itself: they count no longer among the others', and it
-gets no more than its share.
+Channels take turns; within a channel the longest wait is first. A permit is held while commits are read and digests are
+made of them. The permits of a host that does not answer no longer count among those of the others, and it gets no more
+than its share.
 """
 
 import threading
@@ -21,22 +21,22 @@ from bot.errors import DigestError
 from bot.values import Place
 from bot.watched import watching
 
-HANDS = 4
-"""Groups that are read and built at a time, beside those of slow hosts."""
+PERMITS = 4
+"""Groups that are read and built at a time, not counting slow hosts."""
 MOST = 64
-"""Groups at a time, with those of slow hosts; the last HANDS are for hosts that are known to be quick."""
+"""Groups at a time, including slow hosts; the last PERMITS are for hosts that are known to be fast."""
 SHARE = 3
 """Groups of one slow host at a time."""
 SLOW = 5.0
-"""Seconds of one reading after which a host is a slow one, until it has been read in less."""
+"""Seconds that one read may take before its host counts as slow, until one takes less."""
 LONG = 60.0
-"""Seconds of reading for one group, however short each was, after which its host is a slow one."""
+"""Seconds that all reads for one group may take before its host counts as slow."""
 _LOOK = 0.5
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Group:
-    """Deliveries that are built of the same commits, on whose host, in which channels, and since when they wait."""
+    """Deliveries built of the same commits, with their host, channels and age: the slot and ID of the oldest."""
 
     jobs: tuple[Job, ...]
     host: str
@@ -45,8 +45,11 @@ class Group:
 
 
 @dataclass(eq=False, slots=True)
-class Hand:
-    """Works on so many deliveries of a host: since when it is reading what, and how long it has read before."""
+class Permit:
+    """Allows a host's group of `jobs` deliveries to be read.
+
+    `since` are the starts of its running reads, `spent` the seconds of earlier ones.
+    """
 
     host: str
     jobs: int
@@ -54,82 +57,82 @@ class Hand:
     spent: float = 0.0
 
     def is_late(self, now: float) -> bool:
-        """Whether its host keeps it waiting."""
+        """Whether the host is too slow, at `now` in seconds."""
         waits = now - min(self.since, default=now)
         return waits >= SLOW or self.spent + waits >= LONG
 
 
 class Hosts:
-    """Which hosts are slow and which are quick, by all that is read of them. Safe for several threads."""
+    """Which hosts are slow and which are fast, as measured by every read. Safe for several threads."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` counts seconds."""
+        """`clock` returns seconds."""
         self._clock = clock
         self._lock = threading.Lock()
-        self._reading: set[Hand] = set()
+        self._reading: set[Permit] = set()
         self._slow: set[str] = set()
-        self._quick: set[str] = set()
+        self._fast: set[str] = set()
 
     def known(self) -> tuple[frozenset[str], frozenset[str]]:
-        """The slow ones, among them those that just keep somebody waiting, and the quick ones."""
+        """The slow hosts, including those that are slow right now, and the fast ones."""
         with self._lock:
             self._notice()
-            return frozenset(self._slow), frozenset(self._quick)
+            return frozenset(self._slow), frozenset(self._fast)
 
     @contextmanager
-    def reading(self, hand: Hand, changed: Callable[[], object]) -> Iterator[None]:
-        """Read something for a hand; `changed` is called where that shows the host to be quicker or slower."""
-        began = self._begin(hand)
+    def reading(self, permit: Permit, changed: Callable[[], object]) -> Iterator[None]:
+        """Time a read under a permit; `changed` is called if the host turns out to be faster or slower."""
+        began = self._begin(permit)
         try:
             yield
         finally:
-            if self._end(hand, began):
-                with suppress(DigestError):  # of the store, which is no fault of what was read
+            if self._end(permit, began):
+                with suppress(DigestError):  # an error of the store must not fail the read
                     changed()
 
-    def _begin(self, hand: Hand) -> float:
+    def _begin(self, permit: Permit) -> float:
         with self._lock:
             began = self._clock()
-            hand.since.append(began)
-            self._reading.add(hand)
+            permit.since.append(began)
+            self._reading.add(permit)
         return began
 
-    def _end(self, hand: Hand, began: float) -> bool:
+    def _end(self, permit: Permit, began: float) -> bool:
         with self._lock:
-            before, now = (hand.host in self._slow, hand.host in self._quick), self._clock()
+            before, now = (permit.host in self._slow, permit.host in self._fast), self._clock()
             self._notice()
-            if not any(each.host == hand.host and each.is_late(now) for each in self._reading):
-                self._slow.discard(hand.host)
-                self._quick.add(hand.host)
-            hand.since.remove(began)
-            hand.spent += now - began
-            if not hand.since:
-                self._reading.discard(hand)
-            return before != (hand.host in self._slow, hand.host in self._quick)
+            if not any(each.host == permit.host and each.is_late(now) for each in self._reading):
+                self._slow.discard(permit.host)
+                self._fast.add(permit.host)
+            permit.since.remove(began)
+            permit.spent += now - began
+            if not permit.since:
+                self._reading.discard(permit)
+            return before != (permit.host in self._slow, permit.host in self._fast)
 
     def _notice(self) -> None:
-        """Find the hosts that keep somebody waiting."""
+        """Mark the hosts that are slow right now."""
         now = self._clock()
-        late = {hand.host for hand in self._reading if hand.is_late(now)}
+        late = {permit.host for permit in self._reading if permit.is_late(now)}
         self._slow |= late
-        self._quick -= late
+        self._fast -= late
 
 
 class Turns:
-    """Groups that wait, and the hands that work. Safe for several threads."""
+    """The waiting groups and the permits in use. Safe for several threads."""
 
     def __init__(self, blocked: Callable[[Job], bool], hosts: Hosts) -> None:
-        """`blocked` says that a delivery could not go on if it were begun; `hosts` may know what others read too."""
+        """`blocked` says whether a delivery could not continue if it were started; `hosts` may be shared."""
         self._blocked = blocked
         self._hosts = hosts
         self._lock = threading.Lock()
         self._waiting: list[Group] = []
-        self._hands: set[Hand] = set()
+        self._permits: set[Permit] = set()
         self._turn = count(1)
         self._served: dict[Place, int] = {}
 
     def wait(self, jobs: Iterable[Job]) -> None:
-        """Let these wait, and nothing else any more."""
+        """Replace the waiting deliveries by these."""
         groups: dict[object, list[Job]] = {}
         for job in sorted(jobs, key=_age):
             groups.setdefault(together(job), []).append(job)
@@ -138,10 +141,10 @@ class Turns:
             channels = {channel for group in self._waiting for channel in group.channels}
             self._served = {channel: turn for channel, turn in self._served.items() if channel in channels}
 
-    def take(self) -> tuple[Hand, tuple[Job, ...]] | None:
-        """The group whose turn it is, and a hand for it; None where nothing can be begun now."""
+    def take(self) -> tuple[Permit, tuple[Job, ...]] | None:
+        """The next group, with a permit; None if nothing can be started now."""
         with self._lock:
-            may = cache(partial(_may, self._hands, *self._hosts.known()))
+            may = cache(partial(_may, self._permits, *self._hosts.known()))
             for group in sorted(self._waiting, key=self._order):
                 jobs = [job for job in group.jobs if not self._blocked(job)] if may(group.host) else []
                 if jobs:
@@ -150,95 +153,95 @@ class Turns:
 
     @property
     def apart(self) -> int:
-        """Deliveries in the hands of slow hosts."""
+        """The number of deliveries that slow hosts keep waiting."""
         slow, _ = self._hosts.known()
         with self._lock:
-            return sum(hand.jobs for hand in self._hands if hand.host in slow)
+            return sum(permit.jobs for permit in self._permits if permit.host in slow)
 
     @contextmanager
-    def held(self, hand: Hand, changed: Callable[[], object]) -> Iterator[None]:
-        """Work with a hand, which is free when this ends: what this thread reads of its host is timed.
+    def held(self, permit: Permit, changed: Callable[[], object]) -> Iterator[None]:
+        """Hold a permit, and time what this thread reads of its host; the permit is released at the end.
 
-        `changed` is called when more, or less, of that host may be begun.
+        `changed` is called when its host turns out to be faster or slower.
         """
         try:
-            with watching(partial(self._hosts.reading, hand, changed)):
+            with watching(partial(self._hosts.reading, permit, changed)):
                 yield
         finally:
-            self.done(hand)
+            self.done(permit)
 
-    def done(self, hand: Hand) -> None:
-        """The hand is free."""
+    def done(self, permit: Permit) -> None:
+        """Release a permit."""
         with self._lock:
-            self._hands.discard(hand)
+            self._permits.discard(permit)
 
-    def _begin(self, group: Group, jobs: int) -> Hand:
+    def _begin(self, group: Group, jobs: int) -> Permit:
         self._waiting.remove(group)
         turn = next(self._turn)
         self._served.update(dict.fromkeys(group.channels, turn))
-        hand = Hand(group.host, jobs)
-        self._hands.add(hand)
-        return hand
+        permit = Permit(group.host, jobs)
+        self._permits.add(permit)
+        return permit
 
     def _order(self, group: Group) -> tuple[object, ...]:
-        """Whose turn comes first: the channel that was served the longest ago, then who waits longest."""
+        """Sort key: the channel served longest ago first, then the longest wait."""
         return min(self._served.get(channel, 0) for channel in group.channels), group.age
 
 
-class Hands:
-    """The hands of a process to which a queue gives what it is to read. Safe for several threads."""
+class Permits:
+    """The permits of a process that takes its work from a queue. Safe for several threads."""
 
     def __init__(self, hosts: Hosts, stopping: threading.Event) -> None:
-        """Once `stopping` is set, no hand is given any more."""
+        """Once `stopping` is set, no permit is given."""
         self._hosts = hosts
         self._stopping = stopping
         self._free = threading.Condition()
-        self._hands: set[Hand] = set()
+        self._permits: set[Permit] = set()
 
-    def take(self, host: str) -> Hand | None:
-        """A hand for a host, once one is free; None where the host is slow and has its share in hand already."""
+    def take(self, host: str) -> Permit | None:
+        """Wait for a permit for a host; None if the host is slow and already has its share."""
         with self._free:
             while not self._stopping.is_set():
-                slow, quick = self._hosts.known()
-                if _may(self._hands, slow, quick, host):
-                    self._hands.add(hand := Hand(host, 1))
-                    return hand
+                slow, fast = self._hosts.known()
+                if _may(self._permits, slow, fast, host):
+                    self._permits.add(permit := Permit(host, 1))
+                    return permit
                 if host in slow:
                     return None
-                self._free.wait(_LOOK)  # that a host is slow shows by time alone
+                self._free.wait(_LOOK)  # only time shows that a host is slow
         return None
 
     @contextmanager
-    def held(self, hand: Hand) -> Iterator[None]:
-        """Work with a hand, which is free when this ends: what this thread reads of its host is timed."""
+    def held(self, permit: Permit) -> Iterator[None]:
+        """Hold a permit, and time what this thread reads of its host; the permit is released at the end."""
         try:
-            with watching(partial(self._hosts.reading, hand, self._tell)):
+            with watching(partial(self._hosts.reading, permit, self._notify)):
                 yield
         finally:
             with self._free:
-                self._hands.discard(hand)
-            self._tell()
+                self._permits.discard(permit)
+            self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         with self._free:
             self._free.notify_all()
 
 
-def _may(hands: Collection[Hand], slow: frozenset[str], quick: frozenset[str], host: str) -> bool:
-    """Whether a group of a host may begin. One of which nothing is known yet shows first how quick it is."""
-    held = sum(hand.host == host for hand in hands)
-    busy = sum(hand.host not in slow for hand in hands)
-    if host in quick:
-        return busy < HANDS and len(hands) < MOST
-    if len(hands) >= MOST - HANDS:
+def _may(permits: Collection[Permit], slow: frozenset[str], fast: frozenset[str], host: str) -> bool:
+    """Whether a group of a host may start. A host that is not known yet gets one permit, to be measured."""
+    held = sum(permit.host == host for permit in permits)
+    busy = sum(permit.host not in slow for permit in permits)
+    if host in fast:
+        return busy < PERMITS and len(permits) < MOST
+    if len(permits) >= MOST - PERMITS:
         return False
-    return held < SHARE if host in slow else busy < HANDS and not held
+    return held < SHARE if host in slow else busy < PERMITS and not held
 
 
 def ranked(jobs: Iterable[Job]) -> list[tuple[int, tuple[Job, ...]]]:
-    """Deliveries that are built together, who waits longest first, each with its rank: how many come before it.
+    """Groups that are built together, the longest wait first, each with its rank: how many come before it.
 
-    Counted is within its channel, where that has the fewest: so channels take turns if the lowest rank is first.
+    The rank counts within a channel, the one with the fewest: with the lowest rank first, channels take turns.
     """
     groups: dict[object, list[Job]] = {}
     for job in sorted(jobs, key=_age):
@@ -253,7 +256,7 @@ def ranked(jobs: Iterable[Job]) -> list[tuple[int, tuple[Job, ...]]]:
 
 
 def _age(job: Job) -> tuple[datetime, int]:
-    """Sorts who waits longest first."""
+    """Sort key: the longest wait first."""
     return job.delivery.slot, job.delivery.id
 
 

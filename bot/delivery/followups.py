@@ -1,7 +1,7 @@
-"""What a place is told of commits that it was told of before: reverted, repaired, completed, ported. Pure.
+"""Decides which follow-ups a place gets: an earlier commit was reverted, fixed, completed or backported. Pure.
 
-It is decided once, when a digest is made, and kept with its delivery, so that it is the same however often that is
-begun. It counts from then on.
+This is decided once, when a digest is built, and kept with its delivery, so that a retry posts the same. From then on
+it counts towards the limits.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,30 +12,30 @@ from bot.delivery.ledger import messages_in
 from bot.values import DeliveredCommit, Delivery, DeliveryState, FollowUp, Importance, Link, Place, StepState
 
 LATE = timedelta(days=30)
-"""So long after a place was told of a commit it is told what became of that."""
+"""How long after a commit was reported follow-ups to it are posted."""
 _WEEK = timedelta(days=7)
 _A_COMMIT = 2
-"""How often a place is told of one commit again."""
+"""The most follow-ups to one commit."""
 _ORDER = ("reverts", "repairs", "completes", "backports")
-"""What comes first where not all of it may be said."""
+"""The order of importance, if there are too many."""
 
 Said = Iterable[tuple[str, str, datetime]]
-"""What was said already: the earlier commit, the later one, and when."""
+"""Follow-ups that were posted: the SHAs of the earlier commit and the later one, and when."""
 
 
 def follow_ups(
     links: Iterable[Link],
-    told: Mapping[str, DeliveredCommit],
+    known: Mapping[str, DeliveredCommit],
     said: Said,
     muted: Callable[[Place], bool],
     *,
     now: datetime,
     most: int,
 ) -> tuple[FollowUp, ...]:
-    """What is to be said of what became of commits, the gravest first: what is certain, and was not said.
+    """The follow-ups to post, most serious first: only certain links that were not posted yet.
 
-    `told` is by SHA where and when the place was told of a commit, `said` what it was told of such since `LATE`; `most`
-    is how often a week it may be.
+    `known` has where and when commits were reported to the place, by SHA; `said` are its follow-ups of the last `LATE`;
+    `most` is the limit per week.
     """
     pairs = {(earlier, later): at for earlier, later, at in said}
     left = most - sum(now - at < _WEEK for at in pairs.values())
@@ -43,8 +43,8 @@ def follow_ups(
     for earlier, _ in pairs:
         times[earlier] = times.get(earlier, 0) + 1
     found: list[FollowUp] = []
-    for link in sorted(links, key=lambda each: _weight(each, told)):
-        sha, where = link.earlier.sha, told.get(link.earlier.sha)
+    for link in sorted(links, key=lambda each: _weight(each, known)):
+        sha, where = link.earlier.sha, known.get(link.earlier.sha)
         wanted = link.certain and where and where.followed and now - where.at <= LATE
         wanted = wanted and (sha, link.later.sha) not in pairs
         if len(found) < left and wanted and where and times.get(sha, 0) < _A_COMMIT and not muted(where.place):
@@ -54,22 +54,22 @@ def follow_ups(
     return tuple(found)
 
 
-def _weight(link: Link, told: Mapping[str, DeliveredCommit]) -> tuple[int, int, datetime, str]:
-    known = told.get(link.earlier.sha)
-    rank = known.grade.importance.rank if known else Importance.LOW.rank
+def _weight(link: Link, known: Mapping[str, DeliveredCommit]) -> tuple[int, int, datetime, str]:
+    first = known.get(link.earlier.sha)
+    rank = first.grade.importance.rank if first else Importance.LOW.rank
     return _ORDER.index(link.kind) if link.kind in _ORDER else len(_ORDER), -rank, link.at, link.later.sha
 
 
 def left_over(known: Iterable[Delivery], muted: Callable[[Place], bool], now: datetime) -> tuple[FollowUp, ...]:
-    """What earlier deliveries, the latest first, were to say and did not: it is said now, where it is not too late.
+    """The follow-ups that earlier deliveries, latest first, left unposted, unless it is too late for them.
 
-    What perhaps was said in a thread is said in the headline, as is what could not be said there.
+    One that may have been posted in a thread, or could not be, goes into the headline.
     """
     found: dict[str, FollowUp] = {}
     for delivery in known:
-        if delivery.state is DeliveryState.RESTORED:  # all of it stands there, or nobody can tell
+        if delivery.state is DeliveryState.RESTORED:  # all of it is posted, or it is unknown
             break
-        if delivery.state is DeliveryState.DUE:  # an operator retries it: it says it itself
+        if delivery.state is DeliveryState.DUE:  # an operator retries it: it posts its own
             continue
         for each in _unsaid(delivery):
             found.setdefault(each.key, each)
@@ -90,11 +90,11 @@ def _unsaid(delivery: Delivery) -> Iterator[FollowUp]:
 
 
 def _is_shown(delivery: Delivery, said: FollowUp) -> bool:
-    """Whether a headline says it: that of a group is about repositories that have a digest."""
+    """Whether a headline shows it: that of a group covers only repositories that have a digest."""
     return not said.repo or any(member.digest for member in delivery.members if member.repo == said.repo)
 
 
-def first_told(delivered: Iterable[DeliveredCommit], place: Place) -> DeliveredCommit | None:
-    """Where a channel was told of a commit first, best by a subscription that it still has; None where it was not."""
+def first_reported(delivered: Iterable[DeliveredCommit], place: Place) -> DeliveredCommit | None:
+    """Where a commit was first reported to a channel, preferably by a subscription that still exists; else None."""
     here = [each for each in delivered if each.place.whole == place.whole]
     return next((each for each in here if each.followed), next(iter(here), None))

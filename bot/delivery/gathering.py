@@ -1,8 +1,8 @@
-"""From a delivery of a group to a digest of each of its repositories, which others that follow one of them share.
+"""Builds the digests of a group's delivery, one for each repository, shared with others that follow one of them.
 
-Each repository is read, told and remembered for itself: one that fails costs its own part and no other, and is read
-from where it was left the next time. What is done is kept with the delivery, repository by repository, so that whoever
-begins again goes on from there.
+Each repository is read, reported and remembered separately: one that fails costs only its own part, and the next digest
+continues where it left off. Progress is kept with the delivery, repository by repository, so that a retry continues
+from there.
 """
 
 import logging
@@ -20,11 +20,11 @@ from bot.rights import Who
 from bot.values import DENIED, GATHERED, LOOK, Commit, Delivery, DeliveryState, Member, Repository
 
 _PATIENCE = 3
-"""So often a delivery is put off for a repository that cannot be read now, before the others are told without it."""
+"""How often a delivery is postponed for a repository that cannot be read now, before it is posted without."""
 
 
 class Gatherer:
-    """Builds the deliveries of groups. Safe for several threads and several processes."""
+    """Builds the deliveries of groups. Safe for several threads and processes."""
 
     def __init__(self, repositories: Repositories, builder: Builder, archive: Archive, ledger: Ledger) -> None:
         self._repositories = repositories
@@ -33,28 +33,29 @@ class Gatherer:
         self._ledger = ledger
 
     def build(self, job: Job, wake: Callable[[Job], Job]) -> Job:
-        """The delivery with the digests of its repositories; settled, where there is nothing to tell.
+        """Build the digests of a delivery's repositories; a delivery with nothing to report is settled.
 
-        `wake` lets it go on where its channel may see some of them again. Raises NoRight where it may see none,
-        TryLater while somebody else builds the same, and what listing them, and the store, raise; what one of them
-        raises only while it may pass, or where all of them do.
+        `wake` resumes it if its channel may see some of them again. Raises NoRight if it may see none, TryLater while
+        another process builds the same, and what listing them, and the store, raise. An error of one repository is
+        raised only if it may be temporary, or if all of them fail.
         """
         found = self._repositories.group(job.subscription.repo, Who.gets(job.subscription))
         job = wake(job) if job.subscription.paused == DENIED else job
         job = job.at(members=listed(self._renamed(job.delivery, found), found))
-        if not job.delivery.steps:  # else its messages are begun, and must stay what they are
+        if not job.delivery.steps:  # else posting has begun, and its messages must not change
             job = job.at(top=job.subscription.top, threads=job.subscription.threads, look=LOOK)
-        failed, told = list[DigestError](), self._told(job.delivery.gathered)
+        failed, reported = list[DigestError](), self._reported(job.delivery.gathered)
         for repository in found:
-            job = self._read(job, repository, failed, told)
-            told |= self._told([_member(job.delivery, repository.name).digest])
+            job = self._read(job, repository, failed, reported)
+            reported |= self._reported([_member(job.delivery, repository.name).digest])
         _give_up_where_hopeless(job, failed)
         return self._gathered(job)
 
     def prepare(self, job: Job) -> None:
-        """Build the digests of a delivery that is not due yet; one that cannot be had is left to its slot.
+        """Build the digests of a delivery before it is due; those that fail are left to its slot.
 
-        Raises NoRight, and what listing the repositories raises; at the end TryLater, where somebody builds one too.
+        Raises NoRight, what listing the repositories raises, and at the end TryLater if another process is building
+        one.
         """
         found, waits = self._repositories.group(job.subscription.repo, Who.gets(job.subscription)), False
         job = job.at(members=listed(self._renamed(job.delivery, found), found))
@@ -72,7 +73,7 @@ class Gatherer:
             raise TryLater
 
     def _renamed(self, delivery: Delivery, found: Sequence[Repository]) -> Delivery:
-        """The delivery whose members have their names of today, where a host knows the old ones too: they go on."""
+        """The delivery with the current names of its members, as far as a host still knows their old ones."""
         names = {each.name for each in found}
         strange = names - {member.repo for member in delivery.members}
         members = []
@@ -84,14 +85,14 @@ class Gatherer:
         return replace(delivery, members=tuple(members))
 
     def _name_now(self, repo: str) -> str:
-        with suppress(DigestError):  # it is gone, or not to be read: nobody goes on with it
+        with suppress(DigestError):  # it is gone or cannot be read: nothing continues it
             return self._repositories.source_of(repo).repository(repo).name
         return ""
 
-    def _read(self, job: Job, repository: Repository, failed: list[DigestError], told: Collection[str]) -> Job:
-        """The delivery with one more repository; `failed` has why one could not be read, `told` what others tell."""
+    def _read(self, job: Job, repository: Repository, failed: list[DigestError], reported: Collection[str]) -> Job:
+        """Read one more repository; its error is added to `failed`. SHAs `reported` by others are left out."""
         member = _member(job.delivery, repository.name)
-        if member.mark:  # whoever began before has read it
+        if member.mark:  # an earlier attempt has read it
             return job
         kept = [job]
 
@@ -101,7 +102,7 @@ class Gatherer:
 
         try:
             own = _alone(job, member)
-            self._builder.build(own, repository, self._builder.arrival(own, repository), keep, told)
+            self._builder.build(own, repository, self._builder.arrival(own, repository), keep, reported)
         except (LeaseLost, StoreError):
             raise
         except DigestError as error:
@@ -110,21 +111,21 @@ class Gatherer:
             return _replaced(job, replace(member, failure=failure_of(error)))
         return kept[0]
 
-    def _told(self, keys: Iterable[str]) -> frozenset[str]:
-        """What some digests tell, by SHA: a commit of a fork is told in one of them and no other."""
+    def _reported(self, keys: Iterable[str]) -> frozenset[str]:
+        """The SHAs that digests report: a commit that is also in a fork is reported only once."""
         digests = (self._archive.digest(key) for key in keys if key)
         return frozenset(entry.commit.sha for digest in digests if digest for entry in digest.entries)
 
     def _gathered(self, job: Job) -> Job:
-        """The delivery with all that there is to tell, or settled without.
+        """The delivery with its digests, or settled if there is nothing to report.
 
-        That a repository cannot be read is told by itself the first time only.
+        That a repository cannot be read is, on its own, reported only the first time.
         """
         delivery = job.delivery
-        told = any(m.digest or m.new or (m.failure and m.cursor >= delivery.cursor) for m in delivery.members)
-        if told or job.subscription.quiet or delivery.cursor < delivery.since:
+        has_news = any(m.digest or m.new or (m.failure and m.cursor >= delivery.cursor) for m in delivery.members)
+        if has_news or job.subscription.quiet or delivery.cursor < delivery.since:
             job = job.at(digest=GATHERED)
-            job.log(logging.INFO, "gathered", repositories=len(delivery.members), told=len(job.delivery.digests))
+            job.log(logging.INFO, "gathered", repositories=len(delivery.members), reported=len(job.delivery.digests))
         else:
             job = job.at(state=DeliveryState.QUIET)
         self._ledger.mark_delivered(job.delivery, ())
@@ -132,10 +133,10 @@ class Gatherer:
 
 
 def listed(delivery: Delivery, found: Sequence[Repository]) -> tuple[Member, ...]:
-    """The members of a delivery once it is known which repositories the group has now.
+    """Update a delivery's members to the repositories that the group has now.
 
-    One that is there no more is remembered: where it comes back, it goes on; but one that was new and is gone before it
-    was read was never there, and its channel may not even see its name. The first list announces none as new.
+    One that is gone is remembered and continues if it comes back. But one that was new and is gone before it was read
+    is dropped: its channel may not be allowed to see even its name. The first list announces none as new.
     """
     names, new = {each.name for each in found}, bool(delivery.members)
     kept = (m for m in delivery.members if m.mark or not m.new or m.repo in names)
@@ -146,7 +147,7 @@ def listed(delivery: Delivery, found: Sequence[Repository]) -> tuple[Member, ...
 
 
 def _give_up_where_hopeless(job: Job, failed: Sequence[DigestError]) -> None:
-    """Put a delivery off where a repository may be read soon, or where none could be. Raises what it failed with."""
+    """Postpone a delivery if a repository may be readable soon, or if none could be read, by raising its error."""
     passing = [error for error in failed if isinstance(error, Unavailable)]
     if passing and job.delivery.failures < _PATIENCE:
         raise passing[0]
@@ -159,7 +160,7 @@ def _member(delivery: Delivery, repo: str) -> Member:
 
 
 def _alone(job: Job, member: Member) -> Job:
-    """The delivery as that of one repository would be, from where this one was left."""
+    """The delivery of one member alone, from where it was left."""
     delivery = job.delivery
     left = member.cursor < delivery.cursor  # it could not be read the last time
     own = replace(
@@ -177,7 +178,7 @@ def _alone(job: Job, member: Member) -> Job:
 
 
 def _with(job: Job, member: Member, own: Delivery) -> Job:
-    """The delivery with what one repository has to tell."""
+    """The delivery with what one repository reports."""
     said = (replace(each, repo=member.repo) for each in own.follow_ups)
     follow_ups = {each.key: each for each in (*job.delivery.follow_ups, *said)}  # it may be read again
     told = dict((*job.delivery.told, *own.told))

@@ -1,4 +1,4 @@
-"""A delivery in the hands of this process, and why it may have to let go of it."""
+"""A delivery that this process works on, and why it may have to stop."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ _log = logging.getLogger("digest.worker")
 
 
 class TryLater(Exception):
-    """What is needed is in somebody else's hands for a moment."""
+    """Another thread or process is using what is needed: try again in a moment."""
 
 
 class ChannelUnreachable(Exception):
@@ -20,8 +20,8 @@ class ChannelUnreachable(Exception):
 class Job:
     """A delivery whose lease this process holds.
 
-    `failed` are the deliveries that were given up since the last one that was posted, the latest first.
-    `digest` is what is to be posted, where it was only just made.
+    `failed` are the deliveries that were given up since the last one that was posted, the latest first. `digest` is set
+    if it was only just built.
     """
 
     subscription: Subscription
@@ -35,7 +35,7 @@ class Job:
         return f"delivery:{self.delivery.id}"
 
     def at(self, **changes: object) -> "Job":
-        """The same delivery, further on."""
+        """The job with changed fields of its delivery."""
         return replace(self, delivery=replace(self.delivery, **changes))  # type: ignore[arg-type]
 
     def log(self, level: int, event: str, **fields: object) -> None:
@@ -44,11 +44,11 @@ class Job:
 
 
 def together(job: Job) -> tuple[object, ...]:
-    """What deliveries have in common that are built of the same commits."""
+    """A key that is equal for deliveries built of the same commits."""
     subscription, delivery = job.subscription, job.delivery
     where = (subscription.place.chat, subscription.repo, subscription.branch, subscription.zone)
-    told = (subscription.filters.releases, str(delivery.before))
-    return (*where, delivery.cursor, delivery.since, delivery.until, *told)
+    reported = (subscription.filters.releases, str(delivery.before))
+    return (*where, delivery.cursor, delivery.since, delivery.until, *reported)
 
 
 def log(level: int, event: str, subscription: Subscription, **fields: object) -> None:

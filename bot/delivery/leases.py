@@ -1,4 +1,4 @@
-"""The leases of one process: who works on what, so that nobody else does."""
+"""The leases of one process: they keep others from doing the same work."""
 
 import threading
 import uuid
@@ -24,7 +24,7 @@ class LeaseHolder:
         self._held: set[str] = set()
 
     def acquire(self, key: str) -> bool:
-        """Take a lease that nobody holds, in this process or another; whether it was free."""
+        """Take a lease and return True, unless another thread or process holds it."""
         with self._lock:
             if key in self._held:
                 return False
@@ -38,23 +38,23 @@ class LeaseHolder:
         return acquired
 
     def holds(self, key: str) -> bool:
-        """Whether this process holds a lease, as far as it knows."""
+        """Whether this process holds a lease, without asking the store."""
         with self._lock:
             return key in self._held
 
     def extend(self, key: str) -> bool:
-        """Prolong a lease; whether it is still, or again, this process's."""
+        """Extend a lease; return whether this process holds it."""
         now = self._clock()
         return self._leases.claim(key, self._holder, now, now + self._lifetime)
 
     def may_send(self, key: str, delivery: Delivery) -> bool:
-        """Prolong the lease of a delivery; whether it is ours, and nobody has gone on with the delivery meanwhile."""
+        """Extend a delivery's lease; return whether we hold it and no other process has worked on the delivery."""
         now = self._clock()
         return self._leases.still_due(delivery, key, self._holder, now, now + self._lifetime)
 
     @contextmanager
     def alone(self, key: str) -> Iterator[None]:
-        """Do something that nobody else does meanwhile. Raises TryLater where somebody does."""
+        """Hold a lease for a block of code. Raises TryLater if it is taken."""
         if not self.acquire(key):
             raise TryLater
         try:
@@ -63,20 +63,20 @@ class LeaseHolder:
             self.release(key)
 
     def renew(self) -> None:
-        """Prolong all that are held."""
+        """Extend all leases that are held."""
         now = self._clock()
         with self._lock:
             held = tuple(self._held)
         self._leases.renew(held, self._holder, now, now + self._lifetime)
 
     def release(self, key: str) -> None:
-        """Give a lease back; where the store cannot be reached, it runs out by itself."""
+        """Release a lease; if the store cannot be reached, it expires."""
         self._forget(key)
         with suppress(DigestError):
             self._leases.release(key, self._holder)
 
     def release_all(self) -> None:
-        """Give everything back."""
+        """Release all leases."""
         with self._lock:
             self._held.clear()
         with suppress(DigestError):

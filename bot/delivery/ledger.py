@@ -1,8 +1,8 @@
-"""What the row of a delivery says, and what it is to say next. Pure; `now` is always passed in.
+"""The state of a delivery's row and the next one. Pure; `now` is always passed in.
 
-Each message of a delivery is a step: written down as intended before it is sent, and as done after. One that is
-intended and not done may have been sent. `Delivery.attempts` is the fence: whoever works on a delivery raises it first,
-and a process with a lower number, which stood still for too long, keeps and sends nothing more.
+Each message of a delivery is a step: it is recorded as intended before it is sent, and as done afterwards. One that is
+intended but not done may have been sent. `Delivery.attempts` is the fence: each attempt raises it first, and a process
+with a lower number, which stalled for too long, can no longer write or send anything.
 """
 
 import hashlib
@@ -30,26 +30,26 @@ from bot.values import (
 )
 
 GRACE = timedelta(hours=1)
-"""So long a delivery is tried at least, however late it is."""
+"""How long a delivery is tried at least, however late it is."""
 EARLY = timedelta(minutes=30)
-"""So long before its slot a digest may be built."""
+"""How long before its slot a digest may be built."""
 LAST_CHANCE = timedelta(days=7)
-"""When a delivery is given up that no other follows."""
+"""When a delivery is given up if there is no next slot."""
 BACKOFF, LONGEST_BACKOFF = timedelta(seconds=30), timedelta(minutes=30)
-"""How long a delivery that failed waits: twice as long each time, up to the longest."""
+"""How long a failed delivery waits: doubled each time, up to the longest."""
 LOOKED_BACK = 30
-"""How many earlier deliveries of a subscription are looked at."""
+"""How many earlier deliveries of a subscription are read."""
 
 # --- When a delivery is planned, and when it is given up ---------------------------------------
 
 
 def is_sound(subscription: Subscription) -> bool:
-    """Whether a subscription says what can be done: there are such a schedule, such a zone and such a language."""
+    """Whether a subscription's schedule, zone and language are valid."""
     return schedule.is_sound(subscription.schedule, subscription.zone) and subscription.language in LANGUAGES
 
 
 def planned_delivery(subscription: Subscription, last: Delivery | None, now: datetime) -> Delivery | None:
-    """The delivery that is due; None where none is. Raises UsageError for a schedule that cannot be understood."""
+    """The delivery that is due, or None. Raises UsageError for an invalid schedule."""
     expression, zone, holidays = subscription.schedule, subscription.zone, subscription.holidays
     due = schedule.due(expression, zone, watermark(subscription, last), now, holidays)
     if due is None:
@@ -63,21 +63,21 @@ def planned_delivery(subscription: Subscription, last: Delivery | None, now: dat
         deadline_of(subscription, due.slot, now),
         retry=now,
         merged=due.merged,
-        before=told_up_to(last),
+        before=reported_up_to(last),
         members=members_left(last),
     )
 
 
 def deadline_of(subscription: Subscription, slot: datetime, now: datetime) -> datetime:
-    """When the delivery of a slot is given up that is begun now. Raises UsageError as `planned_delivery` does."""
+    """When the delivery of a slot, planned now, is given up. Raises UsageError for an invalid schedule."""
     following = schedule.slot_after(subscription.schedule, subscription.zone, slot, subscription.holidays)
     return max(following or slot + LAST_CHANCE, now + GRACE)
 
 
 def next_look(subscription: Subscription, last: Delivery | None) -> datetime | None:
-    """When there will be something to plan, or to give up; None where that is once something is changed.
+    """When there will be something to plan or to give up; None if nothing until something changes.
 
-    Before that moment `planned_delivery` plans nothing, and `is_late` says no. Raises as they do.
+    Until then `planned_delivery` returns None and `is_late` False. Raises UsageError for an invalid schedule.
     """
     if last and last.state is DeliveryState.DUE:
         return None if subscription.paused else last.deadline
@@ -86,10 +86,10 @@ def next_look(subscription: Subscription, last: Delivery | None) -> datetime | N
 
 
 def coming_delivery(subscription: Subscription, last: Delivery | None, now: datetime) -> Delivery | None:
-    """What will be due within `EARLY`, of a period that has ended; None where nothing will, or something still waits.
+    """The delivery due within `EARLY` whose period has ended; None if there is none, or one is still due.
 
-    It is no row of the ledger, and has no number: it is planned when its slot is there, from what is known then.
-    Raises UsageError for a schedule that cannot be understood.
+    It is not in the ledger and has no ID: it is planned at its slot, from what is known then. Raises UsageError for an
+    invalid schedule.
     """
     if (last and last.state is DeliveryState.DUE) or planned_delivery(subscription, last, now):
         return None
@@ -98,7 +98,7 @@ def coming_delivery(subscription: Subscription, last: Delivery | None, now: date
 
 
 def watermark(subscription: Subscription, last: Delivery | None) -> schedule.Watermark:
-    """How far the digests of a subscription got. What was given up unposted is for the next one to tell."""
+    """How far the digests of a subscription got. What was given up unposted is left to the next one."""
     if last is None:
         timed = (subscription.schedule, subscription.zone, subscription.created)
         first = schedule.first_watermark(*timed, subscription.holidays)
@@ -110,43 +110,43 @@ def watermark(subscription: Subscription, last: Delivery | None) -> schedule.Wat
 
 
 def is_late(subscription: Subscription, delivery: Delivery, now: datetime) -> bool:
-    """Whether a delivery is to be given up; one that rests is tried until the bot is back in its channel."""
+    """Whether to give a delivery up; a paused one is tried until the bot can post in its channel again."""
     return delivery.deadline <= now and not subscription.paused
 
 
-# --- What it tells -----------------------------------------------------------------------------
+# --- What it reports ---------------------------------------------------------------------------
 
 
-def told_up_to(last: Delivery | None) -> Mark | None:
-    """Up to where a subscription was told of its branch; what was given up unposted told nothing."""
+def reported_up_to(last: Delivery | None) -> Mark | None:
+    """Up to where a branch was reported to a subscription; a delivery given up unposted reported nothing."""
     if last and last.state is DeliveryState.FAILED and not last.sent:
         return last.before
     return last.mark if last else None
 
 
 def members_left(last: Delivery | None) -> tuple[Member, ...]:
-    """The repositories of a group, each with where a subscription was told of it; as `told_up_to` for one."""
+    """The repositories of a group, each with where it was reported up to; the counterpart of `reported_up_to`."""
     if last is None:
         return ()
-    untold = last.state is DeliveryState.FAILED and not last.sent
+    unposted = last.state is DeliveryState.FAILED and not last.sent
     return tuple(
         Member(each.repo, each.cursor, each.before)
-        if untold or each.mark is None
+        if unposted or each.mark is None
         else Member(each.repo, last.until, each.mark)
         for each in last.members
     )
 
 
 def unbuilt(delivery: Delivery) -> Delivery:
-    """A delivery of which nothing was posted, to be built anew; each repository of a group is read again."""
+    """Reset a delivery of which nothing was posted, to be built again; each repository of a group is read again."""
     members = (replace(each, mark=None, digest="", failure=None) for each in delivery.members)
     return replace(delivery, digest="", members=tuple(members))
 
 
 def undelivered(delivery: Delivery, landed: Iterable[Commit], delivered: Collection[str]) -> tuple[Commit, ...]:
-    """The commits of a delivery: those that landed, but for `delivered` ones, and for what is dated in a time given up.
+    """The commits to report: those that landed, except `delivered` SHAs and dates in a time that was given up.
 
-    What was forced away and came back later landed twice, and so did what a clock that was wrong told too early.
+    A commit lands twice if a force-push removed it for a while, or if a wrong clock reported it too early.
     """
     return tuple(
         commit
@@ -156,9 +156,9 @@ def undelivered(delivery: Delivery, landed: Iterable[Commit], delivered: Collect
 
 
 def failed_before(delivery: Delivery, known: Iterable[Delivery]) -> tuple[Delivery, ...]:
-    """The deliveries that were given up since the last one that was posted, of those `known`, the latest first.
+    """The deliveries in `known` that were given up since the last posted one, latest first.
 
-    What nobody can tell of after a restore counts as given up.
+    After a restore, one whose state is unknown counts as given up.
     """
     failed = []
     for earlier in known:
@@ -172,11 +172,11 @@ def failed_before(delivery: Delivery, known: Iterable[Delivery]) -> tuple[Delive
     return tuple(failed)
 
 
-# --- Its messages, one after the other -----------------------------------------------------------
+# --- Its messages --------------------------------------------------------------------------------
 
 
 def advanced(delivery: Delivery, keys: Iterable[str], now: datetime) -> Delivery:
-    """The delivery with the first of the messages `keys` intended that is not posted; done, where all of them are."""
+    """The delivery with the first unposted message of `keys` intended; done if all of them are posted."""
     posted = messages_in(delivery, StepState.DONE)
     following = next((key for key in keys if key not in posted), None)
     if following is None:
@@ -188,20 +188,20 @@ def advanced(delivery: Delivery, keys: Iterable[str], now: datetime) -> Delivery
 
 
 def messages_in(delivery: Delivery, state: StepState) -> dict[str, Step]:
-    """The messages that got so far and no further, by key."""
+    """The messages in a state, by key."""
     return {step.key: step for step in delivery.steps if step.state is state}
 
 
 def mark_posted(delivery: Delivery, key: str, thread: str | None) -> Delivery:
-    """The delivery with one of its messages posted; `thread` is what its chat calls the thread beneath it."""
+    """The delivery with one message marked as posted; `thread` is the chat's ID of the thread below it."""
     steps = (replace(s, state=StepState.DONE, thread=thread) if s.key == key else s for s in delivery.steps)
     return replace(delivery, steps=tuple(steps))
 
 
 def place_of(subscription: Subscription, delivery: Delivery, step: Step) -> Place:
-    """Where a message belongs: the headline, which is the first, in the subscription's place, all others beneath it.
+    """Where a message is posted: the headline, the first one, in the subscription's place, all others in its thread.
 
-    What became of a commit is said where the place was told of that.
+    A follow-up goes where the commit was reported.
     """
     if follow_up := follow_up_of(delivery, step.key):
         return follow_up.place
@@ -210,21 +210,20 @@ def place_of(subscription: Subscription, delivery: Delivery, step: Step) -> Plac
 
 
 def follow_up_of(delivery: Delivery, key: str) -> FollowUp | None:
-    """What became of a commit, where that is what the message `key` says."""
+    """The follow-up that the message `key` is; None if it is another message."""
     return next((each for each in delivery.follow_ups if each.key == key and not each.aloud), None)
 
 
 def mark_gone(delivery: Delivery, key: str) -> Delivery:
-    """The delivery where the thread of one of its follow-ups is there no more: it is left to the next headline."""
+    """The delivery with a follow-up whose thread is gone: it is left to the next headline."""
     gone = (replace(each, gone=each.gone or each.key == key) for each in delivery.follow_ups)
     return mark_posted(replace(delivery, follow_ups=tuple(gone)), key, None)
 
 
 def idempotency_key(subscription: Subscription, until: datetime, message: str) -> str:
-    """By what its chat knows a message again: the same for the same delivery, and for no other of any database.
+    """The key by which a chat recognises a message: the same for each attempt, and different in every database.
 
-    `until` is the delivery's, of which a subscription has one: its number may be another one's after a restore.
-    `message` is its key within the post.
+    `until` identifies the delivery: its ID may be reused after a restore. `message` is the message's key in the post.
     """
     place = subscription.place
     moments = [(moment - EPOCH) // timedelta(microseconds=1) for moment in (subscription.created, until)]
@@ -236,17 +235,17 @@ def idempotency_key(subscription: Subscription, until: datetime, message: str) -
 
 
 def failure_of(error: DigestError) -> Failure:
-    """An error as it is kept."""
+    """An error as it is stored."""
     return Failure(error.key, tuple((name, one_line(str(value), 200)) for name, value in error.fields.items()))
 
 
 def failed(delivery: Delivery, error: DigestError, now: datetime) -> Delivery:
-    """The delivery after one more failure, to be tried again after a pause."""
+    """The delivery after one more failure, to be retried after a backoff."""
     failures = delivery.failures + 1
     return replace(delivery, failure=failure_of(error), failures=failures, retry=now + backoff(failures))
 
 
 def backoff(failures: int) -> timedelta:
-    """How long a delivery waits that has failed so often."""
+    """How long a delivery waits after so many failures."""
     doubled = int(2 ** min(max(failures, 1) - 1, 20))
     return min(BACKOFF * doubled, LONGEST_BACKOFF)

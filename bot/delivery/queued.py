@@ -1,14 +1,14 @@
-"""Delivers every digest that is due, exactly once, with the hands of several processes that share a queue.
+"""Delivers every digest that is due, exactly once, with several processes that share a queue.
 
-Each step of `bot.delivery.steps` is a task; the queue says who does it, and when:
+Each step of `bot.delivery.steps` is a task; the queue decides which process runs it, and when:
 
-    plan       every few seconds, by one process at a time: what is due becomes a row, and what waits becomes tasks
-    build      one task for what is built of the same commits; of equal rank who waits longest, so channels take turns
-    deliver    under its channel's lock, so that one digest never stands within another
-    settle, early    as tasks too
+    plan       every few seconds, in one process at a time: writes rows for what is due, and tasks for what waits
+    build      one task for all that is built of the same commits; by rank, then age, so that channels take turns
+    deliver    holds its channel's lock, so that digests never interleave
+    settle, early    are tasks too
 
-The ledger says what is due, whatever the queue knows: a task that was lost is made again at the next look, one that was
-done twice finds nothing to do, and who stood still for too long finds the fence of `ledger` raised.
+The ledger decides what is due, not the queue: a lost task is added again at the next check, one that runs twice finds
+nothing to do, and a process that stalled for too long finds the fence of `ledger` raised.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from functools import partial
 
 from bot import addresses
 from bot.delivery.early import Early, coming_job
-from bot.delivery.fairness import HANDS, SHARE, Hands, Hosts, ranked
+from bot.delivery.fairness import PERMITS, SHARE, Hosts, Permits, ranked
 from bot.delivery.job import Job, together
 from bot.delivery.ledger import is_late
 from bot.delivery.steps import A_MOMENT, Steps
@@ -28,21 +28,21 @@ from bot.ports import Again, Crew, Queue, Task, Work
 from bot.values import DeliveryState, Place
 
 TICK, AHEAD = 5, 60
-"""Seconds between two looks at what is due, and at what is due soon."""
+"""Seconds between two checks of what is due, and of what is due soon."""
 LISTEN, WORK, PLAN = ROLES = ("listen", "work", "plan")
-"""What a process may do, where it does not do all of it."""
+"""The roles that a process can have; it has all of them by default."""
 
-_BUILDERS, _SENDERS = 4 * HANDS, 128
-"""Threads for tasks of a kind. Those who build wait for a hand, so that a host that hangs leaves some to others; those
-who send mostly wait for a channel's second, or for a workspace's minute.
+_BUILDERS, _SENDERS = 4 * PERMITS, 128
+"""Threads for each kind of task. Builders wait for a permit, so that a host that hangs leaves some to others; senders
+mostly wait for rate limits, a second per channel or a minute per workspace.
 """
 _SLOW = timedelta(seconds=5)
-"""After which a slow host is tried again that has its share in hand."""
+"""When a slow host that has its share is tried again."""
 _URGENT = 1_000
 
 
 class Queued:
-    """One process's hands at a queue. Safe for several threads."""
+    """Runs the tasks of a queue in one process. Safe for several threads."""
 
     def __init__(self, steps: Steps, queue: Queue, roles: Collection[str] = ROLES) -> None:
         self._steps = steps
@@ -52,13 +52,13 @@ class Queued:
         self._ledger = steps.ledger
         self._clock = steps.clock
         hosts = Hosts()
-        self._hands = {name: Hands(hosts, steps.stopping) for name in ("build", "early")}
+        self._permits = {name: Permits(hosts, steps.stopping) for name in ("build", "early")}
         self._early = Early(steps, hosts)
 
     # --- Running -----------------------------------------------------------------------------
 
     def begin(self, every: Callable[[float, Callable[[], object], str], None]) -> None:
-        """Take tasks from now on; a clock prolongs what is held."""
+        """Start taking tasks; `every` schedules the renewal of leases."""
         every(self._steps.lease.total_seconds() / 3, self._steps.leases.renew, "leases")
         steps: dict[str, Work] = {
             "plan": self.plan,
@@ -72,12 +72,12 @@ class Queued:
         self._queue.work(steps, tuple(self._crews()), planned)
 
     def halt(self) -> None:
-        """Begin nothing more. It waits for nothing, so that a signal's handler may call it."""
+        """Start nothing more. It does not wait, so a signal handler may call it."""
         self._steps.stopping.set()
         self._queue.halt()
 
     def stop(self, seconds: float) -> None:
-        """Begin nothing more, and wait up to `seconds` for the messages that are just being sent."""
+        """Start nothing more, and wait up to `seconds` for the messages that are being sent."""
         self.halt()
         self._steps.stop(seconds)
         self._queue.stop(A_MOMENT.total_seconds())
@@ -88,26 +88,26 @@ class Queued:
         if WORK in self._roles:
             yield Crew("build", _BUILDERS, partial(self._lanes, "build"))
             yield Crew("send", _SENDERS, partial(self._lanes, "send"))
-            yield Crew("early", HANDS, partial(self._lanes, "early"), remembered=True, pause=TICK)
+            yield Crew("early", PERMITS, partial(self._lanes, "early"), remembered=True, pause=TICK)
 
     def _lanes(self, kind: str) -> list[str]:
-        """What this process can do: of the chats that it could make."""
+        """The lanes of a kind, one for each chat that this process has connected to."""
         return [_lane(kind, name) for name in tuple(self._steps.chats)]
 
     # --- Planning ----------------------------------------------------------------------------
 
     def plan(self) -> None:
-        """Plan what has become due, and let what waits be done. Twice does no harm."""
+        """Plan what is due, and add tasks for what waits. Safe to repeat."""
         steps = self._steps
         if steps.stopping.is_set() or steps.planner.clock_is_wrong():
             return
         now = self._clock()
         tasks = [_settle_task(place) for place in steps.restorer.unsettled()]
         tasks += map(_deliver_task, steps.planner.plan(steps.ours(), now))
-        self._let({task.key: task for task in (*tasks, *self._due(now))})
+        self._enqueue({task.key: task for task in (*tasks, *self._due(now))})
 
-    def _let(self, tasks: Mapping[str, Task]) -> None:
-        """Let tasks be done, also those that were put off: the ledger says that it is time."""
+    def _enqueue(self, tasks: Mapping[str, Task]) -> None:
+        """Queue tasks, and hasten those that were postponed: the ledger says that they are due."""
         waiting = self._queue.waiting() if tasks else {}
         if early := [key for key in tasks if waiting.get(key)]:
             self._queue.hasten(early)
@@ -115,7 +115,7 @@ class Queued:
             self._queue.add(new)
 
     def _due(self, now: datetime) -> Iterator[Task]:
-        """What is to be done for the deliveries that wait."""
+        """The tasks for the deliveries that wait."""
         to_build = []
         for job in self._steps.due(now):
             if job.delivery.digest or is_late(job.subscription, job.delivery, now):
@@ -125,7 +125,7 @@ class Queued:
         yield from (_build_task(jobs, rank) for rank, jobs in ranked(to_build))
 
     def look_ahead(self) -> None:
-        """Let be built early what is due soon, each once a day, whatever comes of it."""
+        """Queue what is due soon to be built early, each once a day, whatever the result."""
         soon = self._early.due_soon()
         if soon and not self._steps.stopping.is_set():
             self._queue.add([_early_task(jobs, rank) for rank, jobs in ranked(soon)])
@@ -133,16 +133,16 @@ class Queued:
     # --- Working -----------------------------------------------------------------------------
 
     def build(self, deliveries: Sequence[int], host: str, key: str) -> Again | None:
-        """Make the digests of deliveries of the same repository and period, and let them be sent."""
-        if not (hand := self._hands["build"].take(host)):
+        """Build the digests of deliveries of the same repository and period, and queue them to be sent."""
+        if not (permit := self._permits["build"].take(host)):
             return self._later(host, key)
-        with self._hands["build"].held(hand):
+        with self._permits["build"].held(permit):
             taken = [job for job in self._now(deliveries) if self._steps.leases.acquire(job.lease)]
             self._steps.build(taken, partial(self._send_soon, sent := set[int]()))
         return self._again(job for job in self._jobs(set(deliveries) - sent) if not job.delivery.digest)
 
     def deliver(self, delivery: int) -> Again | None:
-        """Send what has not been sent of a delivery, or give it up."""
+        """Send the rest of a delivery's messages, or give it up."""
         now, steps = self._clock(), self._steps
         for job in self._jobs([delivery]):
             late = is_late(job.subscription, job.delivery, now)
@@ -151,16 +151,16 @@ class Queued:
         return self._again(self._jobs([delivery]))
 
     def early(self, subscriptions: Sequence[int], host: str, key: str) -> Again | None:
-        """Make digests that are due soon."""
-        if not (hand := self._hands["early"].take(host)):
+        """Build digests that are due soon."""
+        if not (permit := self._permits["early"].take(host)):
             return self._later(host, key)
-        with self._hands["early"].held(hand):
+        with self._permits["early"].held(permit):
             if jobs := list(self._coming(subscriptions)):
                 self._early.build(jobs)
         return None
 
     def settle(self, place: Mapping[str, str | None]) -> Again | None:
-        """Find out what was posted in a place."""
+        """Find out what was posted in a place, after a restore."""
         where = Place(**place)  # type: ignore[arg-type]  # as `_settle_task` gives it
         restorer = self._steps.restorer
         if restorer.take_one(where) and self._steps.settle(where):
@@ -168,13 +168,13 @@ class Queued:
         return Again(max(restorer.again(where), self._clock() + A_MOMENT))
 
     def _send_soon(self, sent: set[int], job: Job) -> bool:
-        """Let a delivery be sent, by whichever process: its lease is given back."""
+        """Queue a delivery to be sent by any process; return False, since its lease is to be released."""
         self._queue.add([_deliver_task(job)])
         sent.add(job.delivery.id)
         return False
 
     def _coming(self, subscriptions: Collection[int]) -> Iterator[Job]:
-        """What is due soon of subscriptions."""
+        """What is due soon for subscriptions, by ID."""
         ours, now = self._steps.ours(), self._clock()
         for each in self._subscriptions.numbered(subscriptions):
             last = next(iter(self._ledger.deliveries(each.id, limit=1)), None)
@@ -182,17 +182,17 @@ class Queued:
                 yield job
 
     def _jobs(self, deliveries: Iterable[int]) -> list[Job]:
-        """Those deliveries that still wait: else they are settled, or rest until `plan` finds them again."""
+        """The deliveries that still wait. Others are settled, or paused until `plan` finds them again."""
         known = []
         for number in deliveries:
-            with suppress(NotFound):  # nobody follows any more
+            with suppress(NotFound):  # unsubscribed
                 known.append(self._ledger.delivery(number))
         due = [delivery for delivery in known if delivery.state is DeliveryState.DUE]
         followed = self._steps.followed(due) if due else {}
         return [Job(followed[each.subscription], each) for each in due if each.subscription in followed]
 
     def _now(self, deliveries: Iterable[int]) -> list[Job]:
-        """Those of which a digest is to be made now."""
+        """The deliveries whose digests are to be built now."""
         now = self._clock()
         waiting = (job for job in self._jobs(deliveries) if not is_late(job.subscription, job.delivery, now))
         return [job for job in waiting if self._is_ready(job) and not job.delivery.digest]
@@ -201,12 +201,12 @@ class Queued:
         return job.delivery.retry <= self._clock() + A_MOMENT
 
     def _again(self, jobs: Iterable[Job]) -> Again | None:
-        """When deliveries are to be tried again, by what the ledger says; None where nothing waits any more."""
+        """When to retry deliveries, as the ledger says; None if none is waiting."""
         retries = [job.delivery.retry for job in jobs]
         return Again(max(min(retries), self._clock() + A_MOMENT)) if retries else None
 
     def _later(self, host: str, key: str) -> Again:
-        """A slow host is read by its share of tasks, in all processes together."""
+        """Retry later: a slow host gets its share of tasks, across all processes."""
         return Again(self._clock() + _SLOW, f"slow:{host}:{int(key[-4:], 16) % SHARE}")
 
 
@@ -232,7 +232,7 @@ def _reading_task(step: str, key: str, arguments: Mapping[str, object], job: Job
 
 
 def _deliver_task(job: Job) -> Task:
-    """What is done with one delivery alone, in its channel."""
+    """The task that sends one delivery, under its channel's lock."""
     lane, lock = _lane("send", job.subscription.place.chat), _channel(job.subscription.place)
     return Task("deliver", f"deliver:{job.delivery.id}", lane, {"delivery": job.delivery.id}, lock)
 

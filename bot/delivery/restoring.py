@@ -1,12 +1,12 @@
-"""After a restore the ledger has forgotten what it kept last: one look into each channel's history tells what it was.
+"""After a restore the ledger lacks its last changes: each channel's history is read once to find out what was posted.
 
-Until then nothing is posted there. Every message bears its name (`ledger.idempotency_key`), which is made of what the
-database still knows, so that the headlines of all deliveries that may have been are looked for at once:
+Until then nothing is posted there. Every message carries its name (`ledger.idempotency_key`), which is made of what the
+database still knows, so that the headlines of all possible deliveries are looked for at once:
 
-    found             what a headline names was posted; it counts as told, whatever the ledger says
-    the newest one    may have been interrupted: unless all of it stands there it goes on, each message looked for first
-    not found         it was not posted, and is planned as ever
-    no history        nobody can tell: what may have been posted is not posted again, and its channel is told
+    found             the headline's delivery was posted and counts as reported, whatever the ledger says
+    the newest one    may be incomplete: if so it is continued, and each message is looked for first
+    not found         it was not posted, and is planned as usual
+    no history        unknown: what may have been posted is not posted again, and its channel is informed
 """
 
 import logging
@@ -24,9 +24,9 @@ from bot.posts.report import FORMATS
 from bot.values import EPOCH, LOOK, Delivery, DeliveryState, Place, Step, StepState, Subscription
 
 LONGEST = timedelta(days=62)
-"""So far back deliveries are looked for: two months, since a subscription may be due once a month."""
+"""How far back to look for deliveries: two months, since a subscription may be due once a month."""
 _QUARTER = timedelta(minutes=15)
-"""All zones' midnights are multiples of it, so that those of a zone that was set meanwhile are among them too."""
+"""The midnights of all zones are multiples of it, so that those of a zone that was set in between are covered too."""
 _FILES = sum(form.attached for form in FORMATS.values())
 _log = logging.getLogger("digest.worker")
 
@@ -35,7 +35,7 @@ _log = logging.getLogger("digest.worker")
 
 
 def known_until(subscription: Subscription, last: Delivery | None) -> datetime:
-    """Up to where it is certain what a subscription was told, by its latest delivery that is known."""
+    """Up to where it is certain what was reported to a subscription; `last` is its latest known delivery."""
     if last is None:
         return subscription.created - timedelta(days=3)  # its first period ends after that, in any zone
     open_ended = last.state is DeliveryState.DUE or (last.state is DeliveryState.FAILED and not last.sent)
@@ -43,7 +43,7 @@ def known_until(subscription: Subscription, last: Delivery | None) -> datetime:
 
 
 def headlines(subscription: Subscription, since: datetime, now: datetime) -> dict[str, datetime]:
-    """By the name of its headline the end of every period that may have been told since some time."""
+    """The ends of all periods that may have been reported since `since`, by the names of their headlines."""
     first = max(since, now - LONGEST)
     begun = EPOCH + ((first - EPOCH) // _QUARTER + 1) * _QUARTER
     untils = (begun + n * _QUARTER for n in range((now - begun) // _QUARTER + 1))
@@ -51,20 +51,20 @@ def headlines(subscription: Subscription, since: datetime, now: datetime) -> dic
 
 
 def names(subscription: Subscription, until: datetime, key: str) -> tuple[str, ...]:
-    """What a message may be called, or what was posted in its place."""
+    """The names that a message, or a fallback posted instead of it, may have."""
     name = idempotency_key(subscription, until, key)
     return (name, *(f"{name}/{instead}" for instead in WITHHELD))
 
 
-# --- What is kept of it ------------------------------------------------------------------------
+# --- What is stored ----------------------------------------------------------------------------
 
 
 def found_again(
     subscription: Subscription, known: Sequence[Delivery], posted: Mapping[datetime, str], whole: bool, now: datetime
 ) -> Iterator[Delivery]:
-    """The deliveries of which headlines were found, by the end of their periods with the threads beneath them.
+    """The deliveries whose headlines were found; `posted` maps the ends of their periods to the headlines' threads.
 
-    `known` are those that the ledger has, the latest first; `whole` says whether all of the newest one was posted.
+    `known` are those in the ledger, latest first; `whole` says whether the newest one was posted completely.
     """
     if not posted:
         return
@@ -82,7 +82,7 @@ def found_again(
 
 
 def in_doubt(subscription: Subscription, last: Delivery | None, now: datetime) -> Iterator[Delivery]:
-    """The deliveries of which nobody can tell whether they were posted."""
+    """The deliveries that may or may not have been posted."""
     if last and last.state is DeliveryState.DUE:
         last = _settled(last)
         yield last
@@ -97,13 +97,13 @@ def _settled(delivery: Delivery) -> Delivery:
 def _going_on(subscription: Subscription, delivery: Delivery, now: datetime) -> Delivery:
     deadline = max(delivery.deadline, deadline_of(subscription, delivery.slot, now))
     again = replace(delivery, state=DeliveryState.DUE, failure=None, deadline=deadline, retry=now)
-    if not delivery.digest:  # what was built was posted as it is
+    if not delivery.digest:  # what was built stays as it is
         again = replace(again, top=subscription.top, threads=subscription.threads, look=LOOK)
     return replace(again, looked_since=delivery.until)
 
 
 def _forgotten(subscription: Subscription, last: Delivery | None, until: datetime, now: datetime) -> Delivery:
-    """A delivery of which only its headline is left, as it was planned after `last`; else of all that is not known."""
+    """A delivery known only by its headline, as it was planned after `last`, or else covering all that is unknown."""
     slot = schedule.next_slot(subscription.schedule, subscription.zone, until, subscription.holidays)
     slot = slot if slot and slot < min(now, until + timedelta(days=1)) else until
     planned = planned_delivery(subscription, last, slot)
@@ -117,7 +117,7 @@ def _forgotten(subscription: Subscription, last: Delivery | None, until: datetim
 
 
 class Restorer:
-    """Settles the places of this process's chats. Safe for several threads and several processes."""
+    """Settles the places of this process's chats. Safe for several threads and processes."""
 
     def __init__(
         self,
@@ -139,14 +139,14 @@ class Restorer:
         self._failures: dict[Place, int] = {}
         self._retry: dict[Place, datetime] = {}
         self.waits = False
-        """Whether another process has a place in hand."""
+        """Whether another process is settling a place."""
 
     def unsettled(self) -> frozenset[Place]:
-        """The places in which nothing may be posted yet."""
+        """The places where nothing may be posted yet."""
         return frozenset(place for place in self._memory.unsettled() if place.chat in self._chats)
 
     def take(self) -> list[Place]:
-        """The places that this process is to settle now: it holds their leases, until `settle` gives them back."""
+        """Take the leases of the places that this process is to settle now; `settle` releases them."""
         now, self.waits = self._clock(), False
         taken = []
         for place in sorted(self.unsettled(), key=str):
@@ -159,15 +159,18 @@ class Restorer:
         return taken
 
     def take_one(self, place: Place) -> bool:
-        """Take a place that is to be settled now, if nobody else has: `settle` gives its lease back."""
+        """Take the lease of one place, if it is free; `settle` releases it."""
         return self._leases.acquire(_lease(place))
 
     def again(self, place: Place) -> datetime:
-        """When a place is to be tried again that could not be settled."""
+        """When to retry a place that could not be settled."""
         return self._retry.get(place, self._clock())
 
     def settle(self, place: Place) -> bool:
-        """Find out what was posted in a place, and keep it; whether that is done. Else it is tried again later."""
+        """Find out what was posted in a place, and store it; return whether that succeeded.
+
+        Else it is retried later.
+        """
         try:
             at = self._memory.unsettled().get(place)
             if at is not None:
@@ -189,7 +192,7 @@ class Restorer:
         _say(logging.WARNING, "not settled", place, reason=reason, tries=failures)
 
     def _found(self, place: Place, at: datetime) -> list[Delivery]:
-        """What is to be kept of a place. Raises what `Chat.posted` raises, but for Forbidden."""
+        """The deliveries to store for a place. Raises what `Chat.posted` raises, except Forbidden."""
         followed = [s for s in self._subscriptions.subscriptions(place) if is_sound(s)]
         known = {s.id: self._ledger.deliveries(s.id, limit=LOOKED_BACK) for s in followed}
         try:
@@ -205,7 +208,7 @@ class Restorer:
     def _headlines(
         self, place: Place, followed: Sequence[Subscription], known: Mapping[int, Sequence[Delivery]]
     ) -> dict[Subscription, dict[datetime, str]]:
-        """By subscription what was posted in its place: the end of each period, and the thread beneath its headline."""
+        """What was posted for each subscription: the ends of the periods, with the threads of their headlines."""
         now = self._clock()
         since = {s: known_until(s, next(iter(known[s.id]), None)) for s in followed}
         wanted = {s: headlines(s, since[s], now) for s in followed}
@@ -222,11 +225,11 @@ class Restorer:
         return list(found_again(subscription, known, posted, whole, self._clock()))
 
     def _is_whole(self, subscription: Subscription, until: datetime, thread: str) -> bool:
-        """Whether the last message of a digest stands in its thread, with its files."""
+        """Whether the last message of a digest, with its files, is in the thread."""
         chat, place = self._chats[subscription.place.chat], replace(subscription.place, thread=thread)
         try:
             posted = chat.posted(place, (), until)
-        except ThreadGone:  # somebody removed the headline, and with it what hangs beneath
+        except ThreadGone:  # the headline was removed, and its thread with it
             return True
         return len(posted.files) >= _FILES
 

@@ -1,15 +1,15 @@
-"""Days, periods and slots: when a digest is due and which time it covers. Pure; `now` is always passed in.
+"""Days, periods and slots: when a digest is due and what time it covers. Pure; `now` is always passed in.
 
-A slot is the first time of a local day at which a schedule fires. Its digest covers the time from where the one before
-ended to the last local midnight before the slot. So the periods of a subscription follow each other without a gap and
-without an overlap, however often its schedule or its zone is changed: a slot whose midnight lies not behind the last
-one has nothing to tell, and is none.
+A slot is the first time of a local day at which a schedule fires. Its digest covers the time from the end of the
+previous one to the last local midnight before the slot. So the periods of a subscription have no gaps and no overlaps,
+however often its schedule or zone is changed: a slot whose midnight is not after the last one has nothing to report and
+is skipped.
 
-What is typed is read by `bot.crontab`, and kept as every version reads it. What an earlier version kept goes on as that
-one read it: `mon–fri`, with a dash that is none of crontab's, were Mondays.
+`bot.crontab` parses what people type, and stores it in a form that every version reads alike. What an earlier version
+stored is still read as that version did: `mon–fri`, with an en dash, meant Mondays.
 
-Where `holidays` names a calendar, a schedule has no slot on its public holidays, whose time the next digest covers; one
-that is due on every working day of a week also has one on a weekend that is worked.
+With a calendar in `holidays`, a schedule has no slots on public holidays; the next digest covers their time. One that
+is due on every working day also has a slot on weekend days that are worked.
 """
 
 import re
@@ -30,21 +30,21 @@ from bot.values import LONG, Period
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _RANGE = re.compile(rf"\b({'|'.join(_DAYS)})-({'|'.join(_DAYS)})\b(?!/)")
 CATCH_UP = timedelta(days=7)
-"""So far back a digest reaches that makes up for missed ones."""
+"""How far back a digest catches up on missed ones."""
 _SLOTS = 3
-"""So many times between slots are looked at: one that is due each day of one week in a month is not weekly."""
+"""How many gaps between slots are checked: a schedule for each day of one week a month is not weekly."""
 _LEFT_OUT = 60
-"""After so many times that are holidays or weekends, one after the other, a schedule is never due: `0 9 1 1 *`."""
+"""After so many holidays and weekends in a row a schedule counts as never due: `0 9 1 1 *`."""
 _NUMBER = re.compile(r"(?<![/\d])[0-7](?!\d)")
 
 
 def midnight(day: date, zone: str) -> datetime:
-    """The first moment of a local day, in UTC. Where the clocks skip midnight, the moment they skip to."""
+    """The start of a local day, in UTC. If the clocks skip midnight, the time they skip to."""
     return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(ZoneInfo("UTC"))
 
 
 def day(of: date, zone: str) -> Period:
-    """The whole local day, 23 to 25 hours long where the clocks change."""
+    """The whole local day: 23 or 25 hours if the clocks change."""
     return Period(midnight(of, zone), midnight(of + timedelta(days=1), zone), zone)
 
 
@@ -70,9 +70,9 @@ def week(now: datetime, zone: str) -> Period:
 
 
 def is_weekly(expression: str, zone: str, slot: datetime) -> bool:
-    """Whether the digests of a schedule read as rollups: from a slot on, they come so seldom, weekly or less often.
+    """Whether the digests of a schedule are rollups: from a slot on, it is due weekly or less often.
 
-    One that makes up for missed days, or for holidays, is none for that.
+    A digest that catches up on missed days or holidays is not one for that reason.
     """
     following = slot_after(expression, zone, slot)
     for _ in range(_SLOTS):
@@ -83,13 +83,13 @@ def is_weekly(expression: str, zone: str, slot: datetime) -> bool:
 
 
 def time_of(expression: str) -> str:
-    """The time of day at which a schedule is due, `09:00`; empty where it has not one alone."""
+    """The time of day at which a schedule is due, `09:00`; empty if there are several."""
     found = re.match(r"(\d{1,2}) (\d{1,2}) ", expression)
     return f"{int(found[2]):02}:{int(found[1]):02}" if found else ""
 
 
 def days_of(expression: str) -> tuple[str, ...]:
-    """The days of the week on which a schedule is due, Monday first; none where it asks for other dates too."""
+    """The days of the week on which a schedule is due, Monday first; empty if it also depends on dates."""
     return weekdays(expression) if re.fullmatch(r"\S+ \S+ \* \* \S+", expression) else ()
 
 
@@ -106,7 +106,7 @@ def weekdays(expression: str) -> tuple[str, ...]:
 
 
 def is_misread(expression: str) -> bool:
-    """Whether a sound schedule, kept by an earlier version, is due otherwise than its text says, or than crontab's."""
+    """Whether a valid schedule, stored by an earlier version, is due at other times than its text means in crontab."""
     try:
         return weekdays(crontab.expression(expression)) != weekdays(expression)
     except UsageError:
@@ -114,7 +114,7 @@ def is_misread(expression: str) -> bool:
 
 
 def days_named(names: Sequence[str]) -> str:
-    """`mon-fri`, `daily` or `mon,wed` for days in any order; other words stay as they are, to be refused later."""
+    """`mon-fri`, `daily` or `mon,wed` for days in any order; other words are left unchanged, to be rejected later."""
     chosen = {name.lower() for name in names}
     for days, word in ((set(WEEK), "daily"), (set(WEEK[:5]), "mon-fri")):
         if chosen >= days and chosen.isdisjoint(set(WEEK) - days):
@@ -123,15 +123,15 @@ def days_named(names: Sequence[str]) -> str:
 
 
 def _as_kept(expression: str) -> str:
-    """A schedule as the library is to read it. Raises UsageError where it cannot.
+    """A schedule as APScheduler should parse it. Raises UsageError if it is invalid.
 
-    What `crontab.expression` spelt stays as it is. All else was kept by an earlier version and is read as it read it:
-    crontab(5) counts Sunday as 0 and 7; APScheduler counts Monday as 0, so numbers are turned into names first.
+    The output of `crontab.expression` is left unchanged. Anything else was stored by an earlier version and is read as
+    it did: crontab(5) counts Sunday as 0 and 7, APScheduler counts Monday as 0, so numbers become names first.
     """
     fields = expression.split()
     if len(fields) == 5:
         named = _NUMBER.sub(lambda found: _DAYS[int(found[0]) % 7], fields[4].lower())
-        fields[4] = _RANGE.sub(_spelt, named)
+        fields[4] = _RANGE.sub(_spelled, named)
     try:
         CronTrigger.from_crontab(" ".join(fields), timezone=ZoneInfo("UTC"))
     except ValueError:
@@ -140,16 +140,16 @@ def _as_kept(expression: str) -> str:
 
 
 def is_sound(expression: str, zone: str) -> bool:
-    """Whether a schedule can be understood, in a zone that there is."""
+    """Whether a schedule and a zone are valid."""
     try:
         next_slot(expression, zone, datetime(2000, 1, 1, tzinfo=ZoneInfo("UTC")))
-    except (UsageError, ValueError, LookupError, OSError):  # of a zone's name anything may be asked of the disk
+    except (UsageError, ValueError, LookupError, OSError):  # looking up a zone's name reads files
         return False
     return True
 
 
-def _spelt(found: re.Match[str]) -> str:
-    """A range of days that ends before it begins, as `sun-thu` does for APScheduler, day by day."""
+def _spelled(found: re.Match[str]) -> str:
+    """Spell out a range that APScheduler takes to end before it begins, like `sun-thu`, day by day."""
     first, last = (WEEK.index(found[n]) for n in (1, 2))
     if first <= last:
         return found[0]
@@ -158,7 +158,7 @@ def _spelt(found: re.Match[str]) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def next_slot(expression: str, zone: str, now: datetime, holidays: str = "") -> datetime | None:
-    """When the schedule is due next, in UTC; None for one that never is (31 February)."""
+    """When the schedule is due next, in UTC; None if never (31 February)."""
     if not holidays:
         return _next_time(expression, zone, now)
     days = [WEEK.index(name) for name in weekdays(expression)]
@@ -173,17 +173,17 @@ def next_slot(expression: str, zone: str, now: datetime, holidays: str = "") -> 
 
 
 def _next_time(expression: str, zone: str, now: datetime) -> datetime | None:
-    """When an expression comes next, on whatever day."""
+    """When an expression fires next, regardless of holidays."""
     found = CronTrigger.from_crontab(_as_kept(expression), timezone=ZoneInfo(zone)).get_next_fire_time(None, now)
     return found.astimezone(ZoneInfo("UTC")) if found else None
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A slot that has passed, and the period `[since, until)` of its digest.
+    """A slot that has passed, and its digest's period `[since, until)`.
 
-    `cursor` is where the digests before ended; where it lies before `since`, the time between is given up, because the
-    bot was away for longer than it makes up for. `merged` counts the missed slots that it makes up for.
+    `cursor` is where the previous digest ended; if it is before `since`, the time between is given up, because the bot
+    was offline for longer than it catches up on. `merged` counts the missed slots that it catches up on.
     """
 
     slot: datetime
@@ -195,10 +195,10 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """How far a subscription's digests got: `slot` is the last one that was theirs, `until` its end.
+    """How far a subscription's digests got: `slot` is their last one, `until` its end.
 
-    `cursor` is the end of what was posted; it lies before `until` where the last digests could not be posted, of which
-    there are `missed`. `slot` may be later, where the schedule was changed since.
+    `cursor` is the end of what was posted; it is before `until` if the last `missed` digests could not be posted.
+    `slot` may be later if the schedule was changed since.
     """
 
     slot: datetime
@@ -208,10 +208,10 @@ class Watermark:
 
 
 def due(expression: str, zone: str, mark: Watermark, now: datetime, holidays: str = "") -> Due | None:
-    """The latest slot after `mark.slot` that has passed, with everything since `mark.cursor`; None where none has.
+    """The latest slot after `mark.slot` that has passed, with everything since `mark.cursor`; else None.
 
-    Where nobody was there when slots passed, what is made up for begins with the period in which `CATCH_UP` ends: a
-    long one, as of a holiday, is told whole. Raises UsageError for what is no crontab expression.
+    If slots were missed, catching up starts with the period that contains the start of `CATCH_UP`: a long one, such as
+    after a holiday, is reported as a whole. Raises UsageError for an invalid crontab expression.
     """
     passed = list(takewhile(lambda found: found[0] <= now, _slots(expression, zone, mark, holidays)))
     if not passed:
@@ -226,17 +226,17 @@ def due(expression: str, zone: str, mark: Watermark, now: datetime, holidays: st
 
 
 def first_slot(expression: str, zone: str, mark: Watermark, holidays: str = "") -> datetime | None:
-    """The first slot after `mark.slot`, in UTC, whether or not it has passed. Raises as `due` does."""
+    """The first slot after `mark.slot`, in UTC, past or future; else None. Raises as `due` does."""
     return next((slot for slot, _ in _slots(expression, zone, mark, holidays)), None)
 
 
 def coming(expression: str, zone: str, mark: Watermark, now: datetime, holidays: str = "") -> Iterator[datetime]:
-    """The slots after `now`, in UTC, the next one first. Raises UsageError for what is no crontab expression."""
+    """The slots after `now`, in UTC, the next one first. Raises UsageError for an invalid crontab expression."""
     return (slot for slot, _ in _slots(expression, zone, replace(mark, slot=max(mark.slot, now)), holidays))
 
 
 def _slots(expression: str, zone: str, mark: Watermark, holidays: str) -> Iterator[tuple[datetime, datetime]]:
-    """The slots after `mark.slot`, each with its end."""
+    """The slots after `mark.slot`, each with the end of its period."""
     after = mark.slot + timedelta(microseconds=1)
     while slot := next_slot(expression, zone, after, holidays):
         this = day(today(slot, zone), zone)
@@ -246,7 +246,7 @@ def _slots(expression: str, zone: str, mark: Watermark, holidays: str) -> Iterat
 
 
 def first_watermark(expression: str, zone: str, created: datetime, holidays: str = "") -> Watermark:
-    """Where a new subscription begins: its first digest covers the day that was the last whole one before its slot."""
+    """Where a new subscription starts: its first digest covers the last whole day before its slot."""
     first, begun = next_slot(expression, zone, created, holidays), today(created, zone)
     if first and today(first, zone) == begun:
         begun -= timedelta(days=1)
@@ -255,5 +255,5 @@ def first_watermark(expression: str, zone: str, created: datetime, holidays: str
 
 
 def slot_after(expression: str, zone: str, slot: datetime, holidays: str = "") -> datetime | None:
-    """The next slot on a later local day, in UTC; None where there is none."""
+    """The next slot on a later local day, in UTC, or None."""
     return next_slot(expression, zone, day(today(slot, zone), zone).until, holidays)

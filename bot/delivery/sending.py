@@ -1,7 +1,7 @@
-"""From a digest to the messages in its channel, each sent once.
+"""Sends the messages of a digest to its channel, each once.
 
-Before each message the lease and the row are looked at again, so that a process that stood still for too long sends
-nothing more. A message that was intended and not done may have been sent: the chat is asked first (`Idempotency`).
+Before each message the lease and the row are checked again, so that a process that stalled for too long sends nothing
+more. A message that is intended but not done may have been sent: the chat is asked first (`Idempotency`).
 """
 
 import logging
@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 
+from bot.delivery.content import gathered_messages, messages, unread
 from bot.delivery.job import ChannelUnreachable, Job, TryLater
 from bot.delivery.leases import LeaseHolder
 from bot.delivery.ledger import (
@@ -23,8 +24,7 @@ from bot.delivery.ledger import (
     messages_in,
     place_of,
 )
-from bot.delivery.resting import resume, wake
-from bot.delivery.telling import gathered_messages, messages, unread
+from bot.delivery.pausing import resume, wake
 from bot.errors import DigestError, Forbidden, LeaseLost, NoRight, NotFound, NoThreads, Refused, ThreadGone
 from bot.ports import Archive, Chat, Idempotency, Ledger, Subscriptions
 from bot.posts import post as digests
@@ -44,20 +44,20 @@ from bot.values import (
     StepState,
 )
 
-# --- What a chat is given ------------------------------------------------------------------------
+# --- Posting -------------------------------------------------------------------------------------
 
 
 def deliver(chat: Chat, place: Place, post: Post, texts: Texts) -> None:
-    """Post the headline, and the replies in the thread beneath it. Raises as `Chat.post` does."""
+    """Post the headline, and the replies in its thread. Raises as `Chat.post` does."""
     thread = send(chat, place, post.headline, texts)
     for reply in post.replies:
         send(chat, thread, reply, texts)
 
 
 def send(chat: Chat, place: Place, message: Message, texts: Texts, once: Idempotency | None = None) -> Place:
-    """Post a message and return the thread beneath it; of what the chat does not take, that is posted instead.
+    """Post a message, or a fallback if the chat refuses it, and return the thread below it.
 
-    Where a channel takes nothing in threads, it is posted in the channel itself. Raises as `Chat.post` does.
+    If a channel does not allow threads, it is posted in the channel itself. Raises as `Chat.post` does.
     """
     try:
         return chat.post(place, message, once)
@@ -82,12 +82,12 @@ def send(chat: Chat, place: Place, message: Message, texts: Texts, once: Idempot
 def fallbacks(
     message: Message, reason: str, texts: Texts, once: Idempotency | None
 ) -> list[tuple[Message, Idempotency | None]]:
-    """What stands in for a message that a chat does not take, the first choice first, each under a key of its own."""
+    """The fallbacks for a message that a chat refuses, in order, each with a key of its own."""
     made = digests.withheld(message, reason, texts)
     return [(said, replace(once, key=f"{once.key}/{name}") if once else None) for name, said in made.items()]
 
 
-# --- A delivery, message by message --------------------------------------------------------------
+# --- Deliveries ----------------------------------------------------------------------------------
 
 
 class Sender:
@@ -118,11 +118,11 @@ class Sender:
         self._turns: dict[Place, threading.Lock] = {}
 
     def send(self, job: Job) -> Job:
-        """The delivery, done: every message that was not posted yet is.
+        """Post every message of a delivery that was not posted yet, and return the finished job.
 
-        Raises TryLater while another digest is being posted in its place, or where its own is kept no more;
-        ChannelUnreachable; ThreadGone; LeaseLost; NoRight where its channel may not see the repository any more; and
-        what the chat and the store raise.
+        Raises TryLater while another digest is being posted in its place, or if its own is no longer kept;
+        ChannelUnreachable; ThreadGone; LeaseLost; NoRight if its channel may no longer see the repository; and what the
+        chat and the store raise.
         """
         wanted, texts = self._content(job, sending=True)
         posted, uncertain = (messages_in(job.delivery, state) for state in (StepState.DONE, StepState.INTENDED))
@@ -138,14 +138,14 @@ class Sender:
         return job
 
     def is_posting(self, place: Place) -> bool:
-        """Whether a digest is just being posted in a place, so that no other one can be."""
+        """Whether a digest is being posted in a place, so that no other one can be."""
         turn = self._turns.get(place)
         return turn is not None and turn.locked()
 
     def last_look(self, job: Job) -> Job:
-        """The delivery before it is given up: the message that may have been sent is posted if its chat shows it.
+        """Check, before a delivery is given up, whether the message that may have been sent is in the chat.
 
-        It is done where nothing is missing. Raises as `send` does; nothing is sent.
+        The job is done if nothing is missing. Nothing is sent. Raises as `send` does.
         """
         if not job.delivery.steps:
             return job
@@ -155,10 +155,11 @@ class Sender:
         whole = wanted.keys() <= messages_in(job.delivery, StepState.DONE).keys()
         return job.at(state=DeliveryState.DONE, failure=None) if whole else job
 
-    def tell_denied(self, job: Job) -> None:
-        """Say in the channel of a delivery that it may not see the repository any more, without naming that.
+    def post_denied(self, job: Job) -> None:
+        """Post in a delivery's channel that it may no longer see the repository, without naming it.
 
-        Who reads there may be why. It is looked for first, and may fail: the operator has the log.
+        The name is left out because the people in the channel may be the reason. The chat is asked first whether it is
+        posted. A failure is only logged.
         """
         subscription, delivery = job.subscription, job.delivery
         step = Step(DENIED, StepState.INTENDED, delivery.slot)
@@ -167,10 +168,10 @@ class Sender:
         try:
             self._chats[subscription.place.chat].post(subscription.place, Message(DENIED, (Span(said),)), once)
         except DigestError as error:
-            job.log(logging.WARNING, "its channel could not be told", reason=str(error))
+            job.log(logging.WARNING, "its channel could not be informed", reason=str(error))
 
     def _content(self, job: Job, *, sending: bool = False) -> tuple[dict[str, Message], Texts]:
-        """What is posted, by key and in order, and the labels; before `sending` rights are looked at again."""
+        """The messages, by key and in order, and the labels; before `sending` rights are checked again."""
         if job.delivery.digest == GATHERED:
             return gathered_messages(job, self._seen(job))
         digest = self._digest(job)
@@ -179,7 +180,7 @@ class Sender:
         return messages(job, digest)
 
     def _seen(self, job: Job) -> tuple[Digest, ...]:
-        """The digests of a group that its channel may see now. Raises TryLater, and NoRight where it may see none."""
+        """The digests of a group that its channel may see now. Raises TryLater, and NoRight if it may see none."""
         digests, refused = list[Digest](), list[NoRight]()
         for member in job.delivery.members:
             if not member.digest:
@@ -198,7 +199,7 @@ class Sender:
         return tuple(digests)
 
     def _digest(self, job: Job) -> Digest:
-        """What is to be posted. Raises TryLater where it is kept no more."""
+        """The digest to post. Raises TryLater if it is no longer kept."""
         digest = job.digest or self._archive.digest(job.delivery.digest)
         if digest is None:
             self._ledger.keep_delivery(job.at(digest="").delivery)
@@ -207,7 +208,7 @@ class Sender:
 
     @contextmanager
     def _turn(self, place: Place) -> Iterator[None]:
-        """Post a digest while no other one is posted there: one must not stand within another. Raises TryLater."""
+        """Hold a place while a digest is posted there: digests must not interleave. Raises TryLater."""
         turn = self._turns.setdefault(place, threading.Lock())
         if not turn.acquire(blocking=False):
             raise TryLater
@@ -217,7 +218,7 @@ class Sender:
             turn.release()
 
     def _advance(self, job: Job, wanted: Iterable[str]) -> Job:
-        """Write down what was posted, together with what follows: a message that is intended, or that all is done."""
+        """Record what was posted and what follows, in one write: the next message is intended, or all is done."""
         following = advanced(job.delivery, wanted, self._clock())
         if self._stopping.is_set() and following.state is DeliveryState.DUE:
             self._ledger.keep_delivery(job.delivery)
@@ -226,7 +227,7 @@ class Sender:
         return replace(job, delivery=following)
 
     def _post(self, job: Job, message: Message, texts: Texts, *, again: bool) -> Job:
-        """The delivery with a message posted that is intended; `again` where it may have been sent before."""
+        """Post the intended message; `again` says that it may have been sent before."""
         step = messages_in(job.delivery, StepState.INTENDED)[message.key]
         place = place_of(job.subscription, job.delivery, step)
         once = self._idempotency(job, step, again, lambda: self._check(job))
@@ -241,11 +242,11 @@ class Sender:
         return replace(job, delivery=mark_posted(job.delivery, step.key, thread.thread))
 
     def _follow_up(self, job: Job, step: Step, place: Place, message: Message, once: Idempotency) -> Job:
-        """The delivery with something said in a thread of before; where that is gone, the next headline says it."""
+        """Post a follow-up in an earlier thread; if that is gone, it is left to the next headline."""
         try:
             self._chats[place.chat].post(place, message, once)
         except (NotFound, Forbidden, Refused) as error:
-            job.log(logging.INFO, "its thread takes nothing", reason=str(error))
+            job.log(logging.INFO, "its thread does not accept messages", reason=str(error))
             return replace(job, delivery=mark_gone(job.delivery, step.key))
         return replace(job, delivery=mark_posted(job.delivery, step.key, place.thread))
 
@@ -253,14 +254,14 @@ class Sender:
         return Idempotency(idempotency_key(job.subscription, job.delivery.until, step.key), step.begun, again, check)
 
     def _check(self, job: Job) -> None:
-        """Whether this process may still send. Raises LeaseLost."""
+        """Check that this process may still send. Raises LeaseLost."""
         if self._stopping.is_set():
             raise LeaseLost("stopping")
         if not self._leases.may_send(job.lease, job.delivery):
             raise LeaseLost("delivery_overtaken", id=job.delivery.id)
 
     def _looked_for(self, job: Job, step: Step, message: Message, texts: Texts) -> Job:
-        """The delivery, with a message posted that may have been sent, if the chat shows it."""
+        """Mark a message that may have been sent as posted if the chat shows it."""
 
         def send_nothing() -> None:
             raise LeaseLost("stopping")
@@ -274,9 +275,9 @@ class Sender:
         return job
 
     def wake(self, job: Job) -> Job:
-        """The delivery of a channel in which the bot can post again, though nobody said so: all of it goes on.
+        """Resume the channel of a delivery, since the bot turned out to be able to post there again.
 
-        Of one that rested because the channel had no right, that alone goes on.
+        If the subscription was paused because the channel had no right, only it is resumed.
         """
         if job.subscription.paused == DENIED:
             resume(job.subscription, self._clock(), self._subscriptions, self._ledger)
@@ -288,21 +289,21 @@ class Sender:
 
 
 class InFlight:
-    """Counts what is under way, and lets somebody wait until nothing is."""
+    """Counts what is in progress; threads can wait until nothing is."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self.number = 0
 
     def add(self, number: int) -> None:
-        """Count so many more, or with a negative number fewer."""
+        """Add to the count; `number` may be negative."""
         with self._changed:
             self.number += number
             self._changed.notify_all()
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """One more, while this lasts."""
+        """Count one more during a block of code."""
         self.add(1)
         try:
             yield
@@ -310,6 +311,6 @@ class InFlight:
             self.add(-1)
 
     def wait_none(self, seconds: float | None) -> bool:
-        """Wait until nothing is under way; whether that came within `seconds`, or None: however long it takes."""
+        """Wait until nothing is in progress; return whether that was within `seconds` (None: no limit)."""
         with self._changed:
             return self._changed.wait_for(lambda: self.number <= 0, seconds)

@@ -1,13 +1,13 @@
-"""The steps of a delivery: what each does, whoever says when it is done.
+"""The steps of a delivery. `worker` and `queued` decide when each is done.
 
-    build      the commits are read once for everybody who waits for them, and one digest is made of the same commits
-    send       each message is written down as intended, sent, and written down as done, with what the chat calls it
-    give up    a last look for what may have been sent, and the delivery is tried no more
-    settle     after a restore, what stands in a place is found out before anything is posted there
+    build      commits are read once for all deliveries that wait for them, and equal digests are built once
+    send       each message is recorded as intended, sent, and recorded as done, with the chat's ID of it
+    give up    checks once more for what may have been sent, and stops trying
+    settle     finds out, after a restore, what was posted in a place before anything more is posted there
 
-Threads of one process take them by turns (`worker`), or the tasks of a queue that several processes share (`queued`).
-All that another process needs is in the store. Who works on a delivery holds a lease, prolonged by `renew`; who was
-killed holds it no longer than that.
+They run in threads of one process (`worker`), or as tasks of a queue that several processes share (`queued`). All that
+another process needs is in the store. A process that works on a delivery holds a lease, which `renew` extends; if it is
+killed, the lease expires.
 """
 
 import logging
@@ -29,8 +29,8 @@ from bot.delivery.gathering import Gatherer
 from bot.delivery.job import ChannelUnreachable, Job, TryLater
 from bot.delivery.leases import LeaseHolder
 from bot.delivery.ledger import LOOKED_BACK, failed, failed_before, failure_of, is_late, is_sound
+from bot.delivery.pausing import pause, paused_by_person
 from bot.delivery.planning import Planner
-from bot.delivery.resting import rest, rests
 from bot.delivery.restoring import Restorer
 from bot.delivery.sending import Sender
 from bot.errors import DigestError, LeaseLost, NoRight, NotFound, ThreadGone
@@ -40,19 +40,19 @@ from bot.values import DENIED, Candidate, Delivery, DeliveryState, Failure, Plac
 T = TypeVar("T")
 Look = Callable[[Job], Repository]
 Arrivals = Callable[[Job], Arrival]
-"""Read the repository, and what landed in it, of a delivery."""
-HandOn = Callable[[Job], bool]
-"""Gets a delivery with its digest, which is to be sent; whether it keeps the delivery's lease."""
+"""Reads the commits that landed in a delivery's repository."""
+HandOver = Callable[[Job], bool]
+"""Takes a delivery with its digest, to be sent; returns whether it keeps the delivery's lease."""
 
 PROBE = timedelta(hours=1)
-"""How often a resting channel is tried: a chat may not tell that the bot is back, or nobody may be listening then."""
+"""How often a paused channel is tried: the chat may not say that the bot is back, or the bot may be offline then."""
 A_MOMENT = timedelta(seconds=1)
-"""After which is tried again what is in somebody else's hands."""
+"""When to retry what another thread or process holds."""
 _log = logging.getLogger("digest.worker")
 
 
 class Steps:
-    """The steps of one process. Safe for several threads; any number of processes may take them on the same store."""
+    """The steps of one process. Safe for several threads, and for any number of processes on the same store."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Steps:
         leases: Leases,
         memory: Memory,
     ) -> None:
-        """`chats` are those that it may post in, by name; `lease` is how long a process may be silent."""
+        """`chats` are those that this process posts in, by name; `lease` is how long it may be silent."""
         self.chats = chats
         self.subscriptions = subscriptions
         self.ledger = ledger
@@ -87,34 +87,34 @@ class Steps:
             stopping=self.stopping,
             may_see=app.repositories.check,
         )
-        self.planner = Planner(chats, subscriptions=subscriptions, ledger=ledger, tell=app.tell_clock)
+        self.planner = Planner(chats, subscriptions=subscriptions, ledger=ledger, report_clock=app.report_clock)
         self.restorer = Restorer(
             chats, memory=memory, subscriptions=subscriptions, ledger=ledger, leases=self.leases, clock=app.clock
         )
         self.failures = 0
-        """How often something failed, or was given up."""
+        """How often a delivery failed or was given up."""
 
     def ours(self) -> Callable[[Subscription], bool]:
-        """What is ours: what is in our chats, but for what somebody let rest, and what is in an unsettled place."""
+        """A filter for our subscriptions: those in our chats, except paused ones and those in unsettled places."""
         held = self.restorer.unsettled()
-        return lambda s: s.place.chat in self.chats and s.place not in held and not rests(s)
+        return lambda s: s.place.chat in self.chats and s.place not in held and not paused_by_person(s)
 
     def followed(self, deliveries: Iterable[Delivery]) -> dict[int, Subscription]:
-        """The subscriptions of deliveries that are ours, by id."""
+        """Our subscriptions of some deliveries, by ID."""
         ours = self.ours()
         return {s.id: s for s in self.subscriptions.numbered({d.subscription for d in deliveries}) if ours(s)}
 
     def active(self, until: datetime) -> list[Candidate]:
-        """What of ours is to be looked at up to some time, but for what rests."""
+        """Our subscriptions to check up to a time, except paused ones."""
         ours, found = self.ours(), self.subscriptions.candidates(until, until)
         return [c for c in found if ours(c.subscription) and not c.subscription.paused]
 
     def due(self, now: datetime) -> Iterator[Job]:
-        """The deliveries of ours that wait to be built, sent or given up."""
+        """Our deliveries that wait to be built, sent or given up."""
         found = self.ledger.due_deliveries(now)
         followed = self.followed(found)
         for delivery in found:
-            subscription = followed.get(delivery.subscription)  # None: it is another process's chat's
+            subscription = followed.get(delivery.subscription)  # None: its chat belongs to another process
             if subscription and (is_late(subscription, delivery, now) or self._is_planned(subscription)):
                 yield Job(subscription, delivery)
 
@@ -122,14 +122,17 @@ class Steps:
         return is_sound(subscription) and subscription.id not in self.planner.unplanned
 
     def stop(self, seconds: float) -> None:
-        """Wait up to `seconds` for the messages that are just being sent, once nothing more is begun."""
+        """Wait up to `seconds` for the messages that are being sent; nothing more must be started."""
         if self.sender.in_flight.wait_none(seconds):
-            self.leases.release_all()  # nobody need wait until they run out
+            self.leases.release_all()  # others need not wait until they expire
 
     # --- Working -----------------------------------------------------------------------------
 
-    def build(self, jobs: Iterable[Job], send: HandOn) -> None:
-        """Make the digests of deliveries of the same repository and period, whose leases are held, and hand them on."""
+    def build(self, jobs: Iterable[Job], send: HandOver) -> None:
+        """Build the digests of deliveries that share a repository and period, and pass them on.
+
+        Their leases must be held.
+        """
         look = _shared(self.builder.look)
         arrivals = _shared(partial(self._arrival, look))
         opened: list[Job] = []
@@ -145,30 +148,30 @@ class Steps:
                     keep()
 
     def send(self, job: Job) -> None:
-        """Post what has not been posted of a delivery that was opened, and settle it."""
+        """Post the rest of a delivery that was opened, and settle it."""
         with self._accounted(job):
             self._post(job)
 
     def deliver(self, job: Job) -> None:
-        """Open a delivery that has its digest, and whose lease is held, and post what has not been posted of it."""
+        """Open a delivery that has its digest, and whose lease is held, and post the rest of it."""
         with self._accounted(job):
             if opened := self._open(job):
                 self._post(opened)
 
     def give_up(self, job: Job) -> None:
-        """Give a delivery up, after a last look for the message of which nobody knows whether it was sent."""
+        """Give a delivery up, after a last check for a message that may have been sent."""
         with self._accounted(job):
             if opened := self._open(job):
                 self._settle(_looked_at(opened, self.sender.last_look))
 
     def settle(self, place: Place) -> bool:
-        """Find out what stands in a place that this process has taken; whether that is done."""
+        """Find out what was posted in a place whose lease is held; return whether that succeeded."""
         done = self.restorer.settle(place)
         self.failures += not done
         return done
 
     def _open(self, job: Job) -> Job | None:
-        """The delivery as it is kept, with its fence raised; None where it is settled, or was put off since."""
+        """Read the delivery and raise its fence; None if it is settled or was postponed since."""
         known = self.ledger.deliveries(job.subscription.id, limit=LOOKED_BACK)
         kept = next((d for d in known if d.id == job.delivery.id), None) or self.ledger.delivery(job.delivery.id)
         if kept.state is not DeliveryState.DUE or kept.retry > job.delivery.retry:
@@ -181,7 +184,7 @@ class Steps:
         return self.builder.arrival(job, look(job))
 
     def _built(self, job: Job, look: Look, arrivals: Arrivals) -> Job:
-        """The delivery with its digest, where its channel may see the repository that others wait for too."""
+        """Build the delivery's digest, if its channel may see the repository."""
         if is_group(job.subscription.repo):
             built = self.gatherer.build(job, self.sender.wake)
         else:
@@ -198,7 +201,7 @@ class Steps:
         sent.log(logging.INFO, "delivered", messages=len(sent.delivery.steps), seconds=seconds)
 
     def _settle(self, job: Job) -> None:
-        """Keep a delivery that is done after all, or is given up."""
+        """Store a delivery that is done after all, or given up."""
         given_up = job.delivery.state is not DeliveryState.DONE
         self.ledger.keep_delivery((_given_up(job) if given_up else job).delivery)
         self.failures += given_up
@@ -207,19 +210,19 @@ class Steps:
 
     @contextmanager
     def _accounted(self, job: Job) -> Iterator[Callable[[], None]]:
-        """Work on a delivery, whose lease is given back at the end, unless the work says that it was handed on.
+        """Work on a delivery, and release its lease at the end unless the block calls the function that it gets.
 
-        Whatever goes wrong is kept with the delivery, and decides when it is tried again.
+        Any error is stored with the delivery and decides when it is retried.
         """
-        handed_on = threading.Event()
+        kept = threading.Event()
         try:
-            yield handed_on.set
+            yield kept.set
         except LeaseLost as error:
             job.log(logging.WARNING, "left alone", reason=str(error))
         except Exception as error:
             self._keep_error(job, error)
         finally:
-            if not handed_on.is_set():
+            if not kept.is_set():
                 self.leases.release(job.lease)
 
     def _keep_error(self, job: Job, error: Exception) -> None:
@@ -227,7 +230,7 @@ class Steps:
             kept = replace(job, delivery=self.ledger.delivery(job.delivery.id))
             if kept.delivery.state is DeliveryState.DUE and self.leases.extend(job.lease):
                 if isinstance(error, NoRight) and not job.subscription.paused:
-                    self.sender.tell_denied(kept)
+                    self.sender.post_denied(kept)
                 self.failures += not isinstance(error, TryLater | ThreadGone)
                 self.ledger.keep_delivery(_after(kept, error, self.clock(), self.subscriptions))
         except DigestError as second:  # the store itself fails, or the subscription is gone
@@ -235,18 +238,18 @@ class Steps:
 
 
 def _looked_at(job: Job, look: Callable[[Job], Job]) -> Job:
-    """The delivery after a last look, if that was possible."""
+    """The delivery after a last check, if that was possible."""
     try:
         return look(job)
-    except TryLater:  # its digest is kept no more
+    except TryLater:  # its digest is no longer kept
         return job
-    except Exception:  # whatever stands in the way must not keep the next digest from being planned
+    except Exception:  # no error may keep the next digest from being planned
         _log.exception("a last look failed")
         return job
 
 
 def _after(job: Job, error: Exception, now: datetime, subscriptions: Subscriptions) -> Delivery:
-    """The delivery after an error: to be tried again, done, or resting with its subscription."""
+    """The delivery after an error: to be retried, done, or paused with its subscription."""
     delivery = job.delivery
     if isinstance(error, TryLater):
         return replace(delivery, retry=now + A_MOMENT)
@@ -254,7 +257,7 @@ def _after(job: Job, error: Exception, now: datetime, subscriptions: Subscriptio
         (cause,) = error.args
         if not job.subscription.paused:
             reason = "left" if isinstance(cause, NotFound) else "closed"
-            rest(job.subscription.place, reason, subscriptions)
+            pause(job.subscription.place, reason, subscriptions)
             job.log(logging.WARNING, "paused", reason=reason)
         return replace(delivery, failure=failure_of(cause), retry=now + PROBE)
     if isinstance(error, NoRight):
@@ -273,7 +276,7 @@ def _after(job: Job, error: Exception, now: datetime, subscriptions: Subscriptio
 
 
 def _given_up(job: Job) -> Job:
-    """The delivery, which is tried no more."""
+    """The delivery as given up."""
     failure = job.delivery.failure or Failure("delivery_late")
     reason = " ".join([failure.key, *(f"{name}={value}" for name, value in failure.fields)])
     job.log(logging.ERROR, "given up", tries=job.delivery.failures, reason=reason)
@@ -281,14 +284,14 @@ def _given_up(job: Job) -> Job:
 
 
 def _fault(error: Exception) -> DigestError:
-    """A fault of our own, logged under a reference that people are told."""
+    """An error for a bug of ours, logged under a reference that users see."""
     reference = uuid.uuid4().hex[:8]
     _log.error("a delivery failed, reference %s", reference, exc_info=error)
     return DigestError("delivery_crashed", reference=reference)
 
 
 def _shared(read: Callable[[Job], T]) -> Callable[[Job], T]:
-    """`read`, which is done for the first who asks, and whose result or error is everybody's."""
+    """A function that calls `read` once and gives all callers its result, or raises its error."""
     found: Future[T] = Future()
 
     def get(job: Job) -> T:

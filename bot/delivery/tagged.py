@@ -1,10 +1,10 @@
-"""Which releases a digest tells of: those whose tags were not there when its subscription was told last. Pure.
+"""Decides which releases a digest reports: those whose tags were not there at its subscription's last digest. Pure.
 
-A tag may be dated long before it is pushed, and one without a time of its own has its commit's. So a subscription
-remembers the tags of the last weeks, and tells of each that it does not know, once, whatever its date; one that moved
-is known, and is only said to have moved. What is dated in a later period waits for it, and stays known where it was:
-the date of a tag changes when it moves, or when its release is published. So does one that is no release for a while,
-since other packages have more versions then.
+A tag may be dated long before it is pushed, and one without a date has its commit's. So a subscription remembers the
+tags of the last weeks, and reports each that it does not know, once, whatever its date; a known one that moved is only
+reported as moved. A tag dated in a later period waits for that, and stays known if it was: its date changes when it
+moves, or when its release is published. A tag that does not count as a release for a while, since other packages have
+more versions then, also stays known.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,10 +15,10 @@ from itertools import takewhile
 from bot.values import Delivery, Release
 
 LATE = timedelta(days=60)
-"""So long before a period's end a tag may be dated that it tells of."""
+"""How long before the end of a period a tag may be dated to be reported."""
 
 MOST = 500
-"""Tags that a subscription remembers: where more are made in that time, only the newest of them are told of."""
+"""How many tags a subscription remembers: if there are more in that time, only the newest are reported."""
 
 _SHORT = 12
 
@@ -28,9 +28,9 @@ Known = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """The releases to be told of, what a subscription knows then, and tags that moved, with where they were."""
+    """The releases to report, the tags that a subscription knows afterwards, and moved ones with their old SHAs."""
 
-    told: tuple[Release, ...] = ()
+    releases: tuple[Release, ...] = ()
     known: Known | None = None
     moved: tuple[tuple[Release, str], ...] = ()
 
@@ -38,10 +38,10 @@ class News:
 def news(
     line: Iterable[Release], known: Known | None, delivery: Delivery, now: datetime, earlier: Iterable[Delivery] = ()
 ) -> News:
-    """What is new for a delivery, of the releases of a repository, oldest first.
+    """The news for a delivery; `line` are the releases of its repository, oldest first.
 
-    Where nobody looked before, that is what is dated in its period, and in those of the `earlier` deliveries, the
-    latest first, that could not look. What is dated in a time that was given up is known from then on.
+    If no tags are `known` yet, new means dated in its period, or in those of the `earlier` deliveries, latest first,
+    that could not read any. Tags dated in a time that was given up are known from then on.
     """
     recent = [release for release in line if release.made >= delivery.until - LATE][-MOST:]
     there = [release for release in recent if release.made < delivery.until or release.made > now]
@@ -49,15 +49,15 @@ def news(
     if known is None:
         unread = takewhile(lambda each: each.mark and each.mark.releases is None, earlier)
         since = min([delivery.since, *(each.since for each in unread)])
-        told = [release for release in there if since <= release.made < delivery.until]
+        new = [release for release in there if since <= release.made < delivery.until]
     else:
-        told = [r for r in there if r.name not in had and not delivery.cursor <= r.made < delivery.since]
+        new = [r for r in there if r.name not in had and not delivery.cursor <= r.made < delivery.since]
     moved = [(r, had[r.name]) for r in there if not r.sha.startswith(had.get(r.name, ""))]
-    return News(tuple(told), _remembered(had, there), tuple(moved))
+    return News(tuple(new), _remembered(had, there), tuple(moved))
 
 
 def _remembered(had: Mapping[str, str], there: Sequence[Release]) -> Known:
-    """What is known from now on, what was seen last at the end."""
+    """The tags known from now on, the last seen at the end."""
     seen = {release.name: release.sha[:_SHORT] for release in there}
     before = [(name, sha) for name, sha in had.items() if name not in seen]
     return (*before, *seen.items())[-MOST:]

@@ -1,10 +1,10 @@
 """Delivers every digest that is due, exactly once, with the threads of one process; any number may share a store.
 
-    tick       what `bot.delivery.planning` says is due becomes a row, in one process only
-    build      `bot.delivery.fairness` says whose turn it is
-    send       another pool of threads, so that who builds keeps nobody waiting who could be sent
+    tick       writes rows for what is due (`bot.delivery.planning`), in one process only
+    build      in the order that `bot.delivery.fairness` decides
+    send       in another pool of threads, so that building keeps no finished digest waiting
 
-What each step does is in `bot.delivery.steps`.
+`bot.delivery.steps` does the steps.
 """
 
 import logging
@@ -14,27 +14,27 @@ from datetime import datetime
 from functools import partial
 
 from bot.delivery.early import Early
-from bot.delivery.fairness import MOST, Hand, Hosts, Turns
+from bot.delivery.fairness import MOST, Hosts, Permit, Turns
 from bot.delivery.job import Job
 from bot.delivery.ledger import is_late
 from bot.delivery.sending import InFlight
 from bot.delivery.steps import A_MOMENT, Steps
 from bot.values import Place
 
-IN_HAND = 256
-"""Deliveries of one process at a time, beside those of slow hosts: the others are left to other processes."""
+MAX_IN_PROGRESS = 256
+"""Deliveries of one process at a time, not counting slow hosts: the others are left to other processes."""
 TICK = 5
-"""Seconds between two looks at what is due."""
+"""Seconds between two checks of what is due."""
 AHEAD = 60
-"""Seconds between two looks at what is due soon."""
+"""Seconds between two checks of what is due soon."""
 
 _SENDERS = 128
-"""Mostly they wait for a channel's second, or for a workspace's minute."""
+"""Mostly they wait for rate limits: a second per channel, or a minute per workspace."""
 _log = logging.getLogger("digest.worker")
 
 
 class Worker:
-    """One process's hands. Safe for several threads; any number of processes may have one on the same store."""
+    """Runs the steps in threads. Safe for several threads, and for any number of processes on the same store."""
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
@@ -47,19 +47,19 @@ class Worker:
         self._send_pool = ThreadPoolExecutor(_SENDERS, "send")
         posting = steps.sender.is_posting
         self._turns = Turns(lambda job: bool(job.delivery.digest) and posting(job.subscription.place), hosts)
-        self._in_hand = InFlight()
+        self._in_progress = InFlight()
         self._submitted = 0
 
     # --- Running -----------------------------------------------------------------------------
 
     def begin(self, every: Callable[[float, Callable[[], object], str], None]) -> None:
-        """Let a clock call what is to be done at a steady pace."""
+        """Register the periodic work: `every` takes the seconds, the function and a name."""
         every(self._steps.lease.total_seconds() / 3, self.renew, "leases")
         every(TICK, self.tick, "due")
         every(AHEAD, self.early.begin, "early")
 
     def tick(self) -> bool:
-        """Plan what has become due, and begin with what waits; whether there was any. Twice does no harm."""
+        """Plan what is due, and start what waits; return whether there was any. Safe to repeat."""
         steps = self._steps
         if self._stopping.is_set() or steps.planner.clock_is_wrong():
             return False
@@ -72,30 +72,30 @@ class Worker:
         return self._submitted > before
 
     def renew(self) -> None:
-        """Prolong every lease that is held. To be called three times in the time of a lease."""
+        """Extend every lease that is held. Call it three times within the lifetime of a lease."""
         self._steps.leases.renew()
 
     def drain(self, seconds: float | None = None) -> bool:
-        """Wait until nothing is in hand; whether that came within `seconds`."""
-        return self._in_hand.wait_none(seconds)
+        """Wait until nothing is in progress; return whether that was within `seconds` (None: no limit)."""
+        return self._in_progress.wait_none(seconds)
 
     def deliver_all(self, sleep: Callable[[float], None]) -> bool:
-        """Deliver everything that is due, each tried once; whether all of it went out."""
+        """Deliver everything that is due, trying each once; return whether all succeeded."""
         steps = self._steps
         while True:
-            while self.tick() or self._in_hand.number:
-                self.drain(A_MOMENT.total_seconds())  # a host may turn out to be slow, and leave hands to others
+            while self.tick() or self._in_progress.number:
+                self.drain(A_MOMENT.total_seconds())  # a host may turn out to be slow, which frees permits
             soon = self._ledger.due_deliveries(self._clock() + 2 * A_MOMENT)
             if not steps.restorer.waits and all(each.paused for each in steps.followed(soon).values()):
                 return not steps.failures
-            sleep(A_MOMENT.total_seconds())  # another process has them in hand
+            sleep(A_MOMENT.total_seconds())  # another process is working on them
 
     def halt(self) -> None:
-        """Begin nothing more. It waits for nothing, so that a signal's handler may call it."""
+        """Start nothing more. It does not wait, so a signal handler may call it."""
         self._stopping.set()
 
     def stop(self, seconds: float) -> None:
-        """Begin nothing more, and wait up to `seconds` for the messages that are just being sent."""
+        """Start nothing more, and wait up to `seconds` for the messages that are being sent."""
         self.halt()
         for pool in (self._build_pool, self._send_pool):
             pool.shutdown(wait=False, cancel_futures=True)
@@ -105,7 +105,7 @@ class Worker:
     # --- Beginning ---------------------------------------------------------------------------
 
     def _begin(self, now: datetime) -> None:
-        """Begin with the deliveries that wait, and let those wait whose turn comes later."""
+        """Start the deliveries that wait, as far as it is their turn."""
         waiting, steps = [], self._steps
         for job in steps.due(now):
             if is_late(job.subscription, job.delivery, now):
@@ -116,27 +116,27 @@ class Worker:
         self._go_on()
 
     def _go_on(self) -> None:
-        """Begin with those whose turn it is, as long as there are hands."""
-        while self._has_room() and not self._stopping.is_set() and (turn := self._turns.take()):
-            (hand, group), taken = turn, list[Job]()
+        """Start the next groups while permits are free."""
+        while self._has_capacity() and not self._stopping.is_set() and (turn := self._turns.take()):
+            (permit, group), taken = turn, list[Job]()
             try:
                 taken += (job for job in group if self._steps.leases.acquire(job.lease))
             finally:  # also where the store fails
                 if taken:
-                    self._submit(self._build_pool, partial(self._build, hand), *taken)
+                    self._submit(self._build_pool, partial(self._build, permit), *taken)
                 else:
-                    self._turns.done(hand)
+                    self._turns.done(permit)
 
-    def _has_room(self) -> bool:
-        return self._in_hand.number - self._turns.apart < IN_HAND
+    def _has_capacity(self) -> bool:
+        return self._in_progress.number - self._turns.apart < MAX_IN_PROGRESS
 
     def _give_up_soon(self, job: Job) -> None:
-        if self._has_room() and self._steps.leases.acquire(job.lease):
+        if self._has_capacity() and self._steps.leases.acquire(job.lease):
             self._submit(self._send_pool, self._steps.give_up, job)
 
-    def _build(self, hand: Hand, *jobs: Job) -> None:
-        """Make the digests of deliveries of the same repository and period, and go on to send them."""
-        with self._turns.held(hand, self._go_on):
+    def _build(self, permit: Permit, *jobs: Job) -> None:
+        """Build the digests of deliveries of the same repository and period, and go on to send them."""
+        with self._turns.held(permit, self._go_on):
             self._steps.build(jobs, self._send_soon)
 
     def _send_soon(self, job: Job) -> bool:
@@ -144,17 +144,17 @@ class Worker:
         return True
 
     def _submit(self, pool: ThreadPoolExecutor, work: Callable[..., object], *jobs: Job | Place) -> None:
-        self._in_hand.add(len(jobs))
+        self._in_progress.add(len(jobs))
         self._submitted += 1
 
         def ended(future: Future[object]) -> None:
             if not future.cancelled() and (error := future.exception()):
                 _log.error("a worker failed", exc_info=error)
-            with self._in_hand.counted():  # what goes on now was in hand all the time
-                self._in_hand.add(-len(jobs))
+            with self._in_progress.counted():  # so that the count never drops to zero in between
+                self._in_progress.add(-len(jobs))
                 self._go_on()
 
         try:
             pool.submit(work, *jobs).add_done_callback(ended)
         except RuntimeError:  # the pool is shut down: we are stopping
-            self._in_hand.add(-len(jobs))
+            self._in_progress.add(-len(jobs))

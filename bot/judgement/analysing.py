@@ -17,6 +17,7 @@ from bot.errors import ContextExceeded, DigestError
 from bot.judgement import questions, replies, rules
 from bot.judgement.asker import Conversation
 from bot.judgement.brief import Brief
+from bot.judgement.proofs import Proofs
 from bot.judgement.replies import Checked, Rejected
 from bot.judgement.shapes import DraftReply
 from bot.ports import Progress
@@ -55,7 +56,7 @@ class _Case:
     """A commit that a model reads: where its quotes are, and what else the model is shown."""
 
     commit: Commit
-    index: EvidenceIndex
+    proofs: Proofs
     rest: questions.Rest
 
 
@@ -174,7 +175,8 @@ class Analyst:
         commit, brief = task.commit, self._brief
         pages = patch.parts(commit, patches, room, questions.PARTS)
         rest = questions.Rest(brief.language, brief.around(commit, patches), task.row)
-        case = _Case(commit, EvidenceIndex(commit, patches), rest)
+        landed = [other for other, _ in rest.around.landed]
+        case = _Case(commit, Proofs(commit, EvidenceIndex(commit, patches), landed), rest)
         if len(pages) > 1:
             return questions.MERGE, self._in_parts(case, pages)
         return self._page(case, pages[0])
@@ -187,16 +189,16 @@ class Analyst:
         return questions.ANALYSIS, self._at_once(case, seen)
 
     def _at_once(self, case: _Case, seen: Selection) -> Analysis:
-        brief, commit, index = self._brief, case.commit, case.index
+        brief, commit, proofs = self._brief, case.commit, case.proofs
         question = questions.analysis_question(brief.repository, commit, seen, case.rest)
         made, _ = self._proven(
-            question, lambda r: replies.read_analysis(r, commit, index, seen.coverage, brief.language)
+            question, lambda r: replies.read_analysis(r, commit, proofs, seen.coverage, brief.language)
         )
         return made
 
     def _with_a_look(self, case: _Case, seen: Selection) -> Analysis:
         """A draft that nobody sees, what it wants looked up, and the analysis made with that."""
-        brief, commit, index = self._brief, case.commit, case.index
+        brief, commit = self._brief, case.commit
         looks, rest = brief.depth.looks, case.rest
         first = questions.draft_question(brief.repository, commit, seen, rest, looks=looks)
         draft = self._model.ask(first, replies.read_draft)
@@ -206,7 +208,8 @@ class Analyst:
         def ask(draft: DraftReply, sights: Sequence[Sight], *, more: bool) -> tuple[Analysis, Reply]:
             about = brief.repository, commit, seen, rest
             question = questions.looked_question(*about, draft=draft, sights=sights, more=more)
-            return self._proven(question, lambda r: replies.read_looked(r, commit, index, draft, sights, **how))
+            proofs = replace(case.proofs, sights=sights)
+            return self._proven(question, lambda r: replies.read_looked(r, commit, proofs, draft, **how))
 
         made, reply = ask(draft, sights, more=brief.depth.settles)
         if brief.depth.settles:
@@ -259,7 +262,7 @@ class Analyst:
 
     def _in_parts(self, case: _Case, pages: Sequence[Selection]) -> Analysis:
         """A large commit, read page by page; what of it could not be read is left out of the coverage."""
-        brief, commit, index = self._brief, case.commit, case.index
+        brief, commit = self._brief, case.commit
         with ThreadPoolExecutor(len(pages)) as pool:
             read = [pool.submit(self._page, case, page) for page in pages]
         failed = [error for each in read if (error := each.exception())]
@@ -273,7 +276,7 @@ class Analyst:
         question = questions.merge_question(brief.repository, commit, parts, brief.language)
         how = {"coverage": whole.coverage, "language": brief.language}
         try:
-            made, _ = self._proven(question, lambda r: replies.read_merged(r, commit, index, parts, **how))
+            made, _ = self._proven(question, lambda r: replies.read_merged(r, commit, case.proofs, parts, **how))
         except (Rejected, DigestError) as error:
             brief.fault(error)
             return whole

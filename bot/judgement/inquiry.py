@@ -5,21 +5,25 @@ a piece with a name, in which our program finds the quotes of the answer again.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import count, islice
 from typing import Protocol
 
 from bot.commits import patch
-from bot.commits.patch import EvidenceIndex, Selection, places
-from bot.errors import DigestError
+from bot.commits.patch import QUOTE_LINES, EvidenceIndex, Selection, places
+from bot.commits.releases import called, is_name
+from bot.errors import DigestError, NotFound
 from bot.judgement import questions, replies
 from bot.judgement.asker import Conversation
 from bot.judgement.links import Links
+from bot.judgement.proofs import NUMBER, Proofs, seen
 from bot.judgement.questions import Inquiry
 from bot.judgement.replies import Rejected, StepTaken
-from bot.judgement.shapes import Tool, WantedReply
+from bot.judgement.shapes import SEARCH, Tool, WantedReply
 from bot.ports import Archive, CommitSource
 from bot.values import (
     Answered,
@@ -41,6 +45,7 @@ STEPS = 6
 _ROOM = 90_000
 """Characters that are shown in all: what is beyond them is not, and then an answer is due."""
 _PATCH_TOKENS, _LISTED, _FOUND, _RELEASES = 8_000, 60, 20, 15
+_PATHS, _AUTHORS, _SHORT, _TWINS = 12, 8, 7, 2
 _BACK = timedelta(days=7)
 """So far back commits are listed at the beginning, where nothing else is spoken of."""
 _LONGEST = 31
@@ -72,13 +77,14 @@ class _Listed:
 
     @property
     def text(self) -> str:
-        return "\n".join([f"{self.title}:", *(line for line, _ in self.rows)])
+        return "\n".join([self.title, *(line for line, _ in self.rows)])
 
     def find(self, _: str, quote: str) -> Proof | None:
-        for line, about in self.rows:
-            if places(quote, [line]):
+        for n, (_, about) in enumerate(self.rows):
+            following = [line for line, _ in self.rows[n : n + QUOTE_LINES]]
+            if any(first == 0 for first, _ in places(quote, following)):
                 return Proof(release=about) if isinstance(about, Release) else Proof(about, Evidence("", quote))
-        return None
+        return Proof(note=self.title) if places(quote, [self.title]) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +110,17 @@ class _Whole:
         return Proof(self.commit, evidence) if evidence and self._is_shown(evidence, quote) else None
 
     def _is_shown(self, evidence: Evidence, quote: str) -> bool:
-        return not evidence.path or evidence.line is None or bool(places(quote, [_plain(self.seen.text)]))
+        return (
+            not evidence.path
+            or evidence.line is None
+            or any(places(quote, _side(self.seen.text, other)) for other in "-+")
+        )
 
 
-def _plain(seen: str) -> str:
-    """Hunks without the marks of their lines."""
-    return "\n".join(line[1:] if line[:1] in "+- " else line for line in seen.split("\n"))
+def _side(seen: str, other: str) -> list[str]:
+    """Hunks as they are on one side, without the marks of their lines and those of the `other` side."""
+    lines = (line for line in seen.split("\n") if not line.startswith(other))
+    return [line[1:] if line[:1] in "+- " else line for line in lines]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +128,43 @@ class _Seen:
     """What was looked up in the tree at a commit."""
 
     commit: Commit
+    asked: str
     sights: tuple[Sight, ...]
 
     @property
     def text(self) -> str:
-        return questions.looked(self.sights, 0)
+        return f"{self._where}\n{questions.looked(self.sights, 0)}"
+
+    @property
+    def _where(self) -> str:
+        """In which tree, also by the name by which it was asked for."""
+        named = f"{self.asked}, which is " if is_name(self.asked) else ""
+        return f"looked up at {named}{self.commit.short}"
 
     def find(self, path: str, quote: str) -> Proof | None:
-        if not places(quote, self.text.split("\n")):
+        quote, shown = NUMBER.sub("", quote), NUMBER.sub("", self.text).split("\n")
+        if not places(quote, shown):
             return None
-        evidence = replies.seen(path, quote, self.sights, self.commit)
-        return Proof(self.commit, evidence) if evidence else None
+        if evidence := seen(path, quote, self.sights, self.commit):
+            return Proof(self.commit, evidence, tree=True)
+        searched = Proofs(self.commit, EvidenceIndex(self.commit, ()), sights=self.sights)
+        words = (look.word for each in self.sights if (look := each.look).kind is LookKind.WORD and look.word in quote)
+        if found := searched.find(SEARCH, next(words, "")):
+            return Proof(self.commit, found, tree=True)
+        heads = (line.removeprefix("--- ") for line in shown if line.startswith("--- "))
+        head = next((line for line in (*heads, self._where) if places(quote, [line])), "")
+        return Proof(note=f"{head}, {self._where}") if head else None  # it says what was not searched
+
+
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    """That nothing is there of what was asked for, which may be the answer."""
+
+    text: str
+
+    def find(self, _: str, quote: str) -> Proof | None:
+        """The whole of it, whatever part is quoted."""
+        return Proof(note=self.text) if places(quote, [self.text]) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +207,10 @@ class Library:
         """What is asked for, or why it is not shown."""
         try:
             return self._tools[wanted.tool](wanted)
+        except NotFound:
+            return _Nothing(f"{_called(wanted)}: not found in {self._repository.title}")
         except DigestError as error:
-            return _Refused(f"{_called(wanted)}: not there ({error.key.replace('_', ' ')})")
+            return _Refused(f"{_called(wanted)}: cannot be read now ({error.key.replace('_', ' ')})")
         except ValueError:
             return _Refused(f"{_called(wanted)}: that is not how it is asked for")
 
@@ -190,7 +229,8 @@ class Library:
         seen = patch.select(commit, patches, _PATCH_TOKENS)
         became = tuple(map(_link, self._links.since(commit, self._branch)))
         landed = f"landed: {commit.committed:%Y-%m-%d}"
-        return _Whole(commit, seen, EvidenceIndex(commit, patches), (landed, *self._standing(commit), *became))
+        besides = (landed, _changes(commit), *self._standing(commit), *became)
+        return _Whole(commit, seen, EvidenceIndex(commit, patches), besides)
 
     @property
     def _name(self) -> str:
@@ -204,11 +244,19 @@ class Library:
         if commit.sha not in known:
             return ()
         first = known[commit.sha]
-        return (
-            (f"first release with it: {one_line(first.name, 80)}, {first.made:%Y-%m-%d}",)
-            if first
-            else ("released: not yet",)
-        )
+        if first:
+            return (f"first release with it: {one_line(first.name, 80)}, {first.made:%Y-%m-%d}",)
+        return (f"in no release of {self._repository.title} yet", *self._ported(commit))
+
+    def _ported(self, commit: Commit) -> Iterator[str]:
+        """Commits of other branches that make the same change, and their first releases."""
+        with suppress(DigestError):
+            twins = self._source.twins(self._name, commit)[:_TWINS]
+            known = self._source.first_releases(self._name, [each.sha for each in twins]) if twins else {}
+            for twin in twins:
+                first = known.get(twin.sha)
+                release = f", first release with it: {one_line(first.name, 80)}" if first else ""
+                yield f"the same change is {twin.sha[:_SHORT]} on {one_line(twin.branch, 80)}{release}"
 
     def _landed(self, wanted: WantedReply) -> Shown:
         first, last = sorted((_day(wanted.since), _day(wanted.until or wanted.since)))
@@ -220,7 +268,7 @@ class Library:
     def _touching(self, wanted: WantedReply) -> Shown:
         path = wanted.path.strip("` /")
         found = self._source.touching(self._name, self._branch, [path], _FOUND) if path else ()
-        return self._list(f"the last commits that touch {one_line(path, 200)}", found)
+        return self._list(f"the last {_FOUND} commits at most that touch {one_line(path, 200)}", found)
 
     def _search(self, wanted: WantedReply) -> Shown:
         found = self._archive.search(wanted.words, [self._name], _FOUND)
@@ -236,31 +284,57 @@ class Library:
 
     def _looked(self, wanted: WantedReply, look: Look) -> Shown:
         commit = self._named(wanted.name) if wanted.name else self._newest()
-        return _Seen(commit, self._source.look(self._name, commit, [look]))
+        return _Seen(commit, one_line(wanted.name, 80), self._source.look(self._name, commit, [look]))
 
     def _released(self, _: WantedReply) -> Shown:
         line = self._source.releases(self._name)[-_RELEASES:]
         rows = tuple((f"{release.made:%Y-%m-%d} {one_line(release.name, 80)}", release) for release in reversed(line))
-        return _Listed("the latest releases", rows) if rows else _Refused(f"releases: {_NOTHING}")
+        title = f"the latest releases of {self._repository.title}"
+        return _Listed(title, rows) if rows else _Nothing(f"{title}: {_NOTHING}")
 
     def _list(self, title: str, commits: Sequence[Commit]) -> Shown:
         rows = tuple((questions.commit_line(commit), commit) for commit in commits[:_LISTED])
         more = f" (the newest {_LISTED} of {len(commits)})" if len(commits) > _LISTED else ""
-        return _Listed(f"{title}{more}", rows) if rows else _Refused(f"{title}: {_NOTHING}")
+        if not rows:
+            return _Nothing(f"{title}: {_NOTHING}")
+        return _Listed(f"{title}{more}: {_by_author(commits[:_LISTED])}", rows)
 
     def _named(self, name: str) -> Commit:
-        """The commit of that name. Raises NotFound; ValueError for what is none."""
-        if found := _NUMBER.fullmatch(name):
-            return self._source.pull(self._name, int(found[1]))
-        if found := _SHA.fullmatch(name):
-            return self._source.commit(self._name, found[1].lower())
-        raise ValueError(name)
+        """The commit of that name, or of the release of that name. Raises NotFound; ValueError for what is none."""
+        sha, number = _SHA.fullmatch(name), _NUMBER.fullmatch(name)
+        if number:
+            try:
+                return self._source.pull(self._name, int(number[1]))
+            except NotFound:
+                if not (sha and len(sha[1]) >= _SHORT):  # digits alone may be the start of a SHA
+                    raise
+        if sha:
+            return self._source.commit(self._name, sha[1].lower())
+        release = called(name, self._source.releases(self._name)) if is_name(name) else None
+        if release is None:
+            raise ValueError(name)
+        return self._source.commit(self._name, release.sha)
 
     def _newest(self) -> Commit:
         for days in (14, 120, 1_500):
             if found := self._source.commits(self._name, self._branch, self._now - timedelta(days=days), self._now):
                 return found[0]
         raise ValueError("empty")
+
+
+def _changes(commit: Commit) -> str:
+    """`changes 2 files: src/a.py, tests/test_a.py`: what of a commit is in no line of its patch."""
+    paths = [one_line(file.path, 120) for file in commit.files[:_PATHS]]
+    more = f", {len(commit.files) - _PATHS} more" if len(commit.files) > _PATHS else ""
+    count = f"{len(commit.files)} file{'s' * (len(commit.files) != 1)}"
+    return f"changes {count}: {', '.join(paths)}{more}"
+
+
+def _by_author(commits: Sequence[Commit]) -> str:
+    """`4 commits, by author: Ada 3, Grace 1`: nobody should have to count."""
+    names = Counter(one_line(c.reading.people[0].name, 60) if c.reading.people else "unknown" for c in commits)
+    shown = ", ".join(f"{name} {number}" for name, number in names.most_common(_AUTHORS))
+    return f"{len(commits)} commit{'s' * (len(commits) != 1)}, by author: {shown}"
 
 
 def _day(text: str) -> date:
@@ -307,7 +381,7 @@ class Research:
             except Rejected:
                 break
             if step.statements or step.unknown or not step.looks:
-                return self._answered(step.statements)
+                return self._answered(step.statements, unknown=step.unknown)
             for wanted in step.looks:
                 self._show(wanted)
         return self._answered(())
@@ -354,5 +428,5 @@ class Research:
     def _is_full(self) -> bool:
         return sum(len(piece.text) for piece in self._pieces.values()) > _ROOM
 
-    def _answered(self, statements: tuple[Statement, ...]) -> Answered:
-        return Answered(statements, self._model.asker.name, len(self._pieces), self._dropped)
+    def _answered(self, statements: tuple[Statement, ...], *, unknown: bool = False) -> Answered:
+        return Answered(statements, self._model.asker.name, len(self._pieces), self._dropped, unknown)

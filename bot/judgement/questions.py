@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
-from itertools import groupby
+from itertools import chain, groupby
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -19,8 +19,10 @@ from bot.commits.patch import Selection
 from bot.judgement import rules
 from bot.judgement.shapes import (
     MOST_LOOKS,
+    SEARCH,
     AnalysisReply,
     BatchReply,
+    ClaimReply,
     CorrectionReply,
     DraftReply,
     ImpactReply,
@@ -43,6 +45,7 @@ from bot.values import (
     ChangeRequest,
     Commit,
     Entry,
+    Evidence,
     FileChange,
     Grade,
     Importance,
@@ -59,9 +62,9 @@ from bot.values import (
 )
 
 TRIAGE, SECOND, OVERVIEW, ROLLUP = "triage.v2", "second.v2", "overview.v2", "rollup.v1"
-ANALYSIS, DRAFT, LOOK, BATCH, MERGE = "analysis.v3", "draft.v2", "look.v2", "batch.v3", "merge.v3"
+ANALYSIS, DRAFT, LOOK, BATCH, MERGE = "analysis.v4", "draft.v3", "look.v3", "batch.v3", "merge.v4"
 """The prompts in use; an analysis is kept under the name of the prompt that made it."""
-ASK = "ask.v1"
+ASK = "ask.v2"
 OF_DIGESTS = (TRIAGE, SECOND, ANALYSIS, DRAFT, LOOK, BATCH, MERGE, OVERVIEW, ROLLUP)
 """Those of which a digest is made."""
 PROMPTS = (*OF_DIGESTS, ASK)
@@ -185,7 +188,7 @@ def _listed(commit: Commit, judged: Judgement) -> str:
     more = one_line("; ".join(_requested(commit)), _LISTED - len(said)) if len(said) < _LISTED else ""
     parts = (
         f"prior {judged.importance}{' always' if judged.always else ''}{_because(commit, judged)}",
-        _titled(commit, 200),
+        titled(commit, 200),
         _called(judged.features.note, commit.reading.labels),
         _changed(commit),
         said,
@@ -270,7 +273,7 @@ class Around:
         if self.landed:
             yield "Landed within a day before or after, and touches the same:"
         for commit, why in self.landed:
-            yield f"{commit.committed:%Y-%m-%d %H:%M} {commit.short}, {why}:\n    {_titled(commit, 200)}"
+            yield f"{commit.committed:%Y-%m-%d %H:%M} {commit.short}, {why}:\n    {titled(commit, 200)}"
         if self.released:
             yield "Released within a day before or after:"
         for release, first in self.released:
@@ -311,12 +314,18 @@ def looked_question(
     With `more`, also for what would settle anything still open. It begins as the question for the draft does, byte
     for byte, so that a provider's cache serves it.
     """
-    claims = "\n".join(f"{c.number}. {c.text} ({c.path}: {c.quote})" for c in draft.claims)
+    claims = "\n".join(map(_claimed, draft.claims))
     found, mark = _fenced(f"{claims}\n\n{looked(sights, len(seen.text))}")
     blanks = {"found": found, "mark2": mark, "more": _MORE if more else ""}
     return _about(
         LOOK, OpenReply if more else LookedReply, repository, commit, seen, rest, answer=(2_500, 8_000), **blanks
     )
+
+
+def _claimed(claim: ClaimReply) -> str:
+    """A claim with its evidence, each line of which is indented, so that only claims begin with a number."""
+    proofs = (f"{proof.path}: {proof.quote}".splitlines() for proof in claim.proofs)
+    return "\n    ".join((f"{claim.number}. {claim.text}", *chain.from_iterable(proofs)))
 
 
 _MORE = """
@@ -362,7 +371,8 @@ def _sight(sight: Sight, *, is_cut: bool) -> str:
     named = " ".join(filter(None, (look.kind, look.word, look.path, _lines(look))))
     if sight.refused:
         return f"--- {named}: {sight.refused}"
-    unread = f" ({sight.unread} files of the tree could not be searched)" if sight.unread else ""
+    left_out = "some" if sight.partial else str(sight.unread or "")
+    unread = f" ({left_out} files of the tree could not be searched)" if left_out else ""
     if not sight.hits and not sight.excerpts:
         return f"--- {named}: no hit{unread}"
     counted = f"{sight.hits} hits in {sight.files} files{unread}" if sight.hits else "found"
@@ -407,10 +417,15 @@ def _as_json(part: Analysis) -> str:
 def _proof(statement: Insight | Risk) -> dict[str, Any]:
     """The evidence of a statement in the shape of an answer."""
     first, *also = (
-        ProofReply(path=each.path, quote=each.quote, line=each.line or 0)
+        ProofReply(path=cited(each), quote=each.quote, line=each.line or 0)
         for each in (statement.evidence, *statement.also)
     )
     return {**first.model_dump(), "also": also}
+
+
+def cited(evidence: Evidence) -> str:
+    """What stands in place of a path in an answer: that of a file, `search`, or the SHA of another commit."""
+    return SEARCH if evidence.search else evidence.path or evidence.sha
 
 
 def _dumped(answer: BaseModel) -> str:
@@ -489,7 +504,7 @@ def _row(grade: Grade) -> str:
     return f"row of the digest: {types} | theme {one_line(grade.theme, 80) or '-'} | {one_line(grade.sentence, 600)}"
 
 
-def _titled(commit: Commit, limit: int) -> str:
+def titled(commit: Commit, limit: int = 200) -> str:
     """A commit's title with the number of its change request, as people write it."""
     return one_line(commit.reading.subject + (f" (#{commit.pull})" if commit.pull else ""), limit)
 
@@ -497,7 +512,7 @@ def _titled(commit: Commit, limit: int) -> str:
 def _written(commit: Commit, limit: int) -> list[str]:
     """What people wrote of a commit: its message, and marked as such what its change request says beyond it."""
     said = commit.reading.said
-    lines = [f"    {_titled(commit, 300)}", _indented(said, limit)]
+    lines = [f"    {titled(commit, 300)}", _indented(said, limit)]
     labels = [f"labels: {_labels(commit.reading.labels)}"] if commit.reading.labels else []
     if asked := "\n".join(labels + _requested(commit)):
         room = max(limit - len(said), limit // 4)
@@ -565,7 +580,7 @@ def commit_line(commit: Commit) -> str:
     paths = ", ".join(one_line(f.path, _PATH) for f in by_size[:_LISTED_FILES])
     more = f", {len(by_size) - _LISTED_FILES} more" if len(by_size) > _LISTED_FILES else ""
     author = one_line(commit.reading.people[0].name, 60) if commit.reading.people else ""
-    return f"{commit.committed:%Y-%m-%d} {commit.short} {author}: {_titled(commit, 200)} | {paths}{more}"
+    return f"{commit.committed:%Y-%m-%d} {commit.short} {author}: {titled(commit, 200)} | {paths}{more}"
 
 
 def commit_shown(commit: Commit, seen: Selection) -> str:

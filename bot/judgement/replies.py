@@ -13,10 +13,12 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bot.commits.patch import EvidenceIndex, Selection, places
-from bot.judgement.questions import SECOND_SIZE, names
+from bot.commits.patch import EvidenceIndex, Selection
+from bot.judgement.proofs import Finder
+from bot.judgement.questions import SECOND_SIZE, cited, names
 from bot.judgement.shapes import (
     MOST_RANK,
+    SEARCH,
     AnalysisReply,
     CorrectionReply,
     DecisionReply,
@@ -53,7 +55,6 @@ from bot.values import (
     Question,
     Reply,
     Risk,
-    Sight,
     Statement,
     Suggestion,
 )
@@ -82,9 +83,6 @@ _Made = TypeVar("_Made")
 
 
 _CJK = re.compile(r"[\u3400-\u9fff]")
-
-
-_NUMBER = re.compile(r"^\d+: ")
 
 
 _LETTER = re.compile(r"[^\W\d_]")
@@ -325,10 +323,8 @@ def still_open(reply: Reply, draft: DraftReply) -> DraftReply:
     return DraftReply(claims=claims, looks=answer.looks)
 
 
-def read_looked(
-    reply: Reply, commit: Commit, index: EvidenceIndex, draft: DraftReply, sights: Sequence[Sight], **how: Any
-) -> Checked:
-    """The analysis that has seen what was looked up, whose lines are evidence too; `how` as in `read_analysis`.
+def read_looked(reply: Reply, commit: Commit, proofs: Finder, draft: DraftReply, **how: Any) -> Checked:
+    """The analysis that has seen what was looked up; `how` as in `read_analysis`.
 
     Raises Rejected, also if a claim of the draft is not addressed.
     """
@@ -336,48 +332,26 @@ def read_looked(
     judged = {claim.number for claim in answer.claims}
     if missing := [str(claim.number) for claim in draft.claims if claim.number not in judged]:
         raise Rejected(f"these claims are not gone through: {', '.join(missing)}.")
-    return _checked(
-        answer, commit, lambda *proof: index.find(*proof) or _seen(*proof, sights=sights, commit=commit), reply, how
-    )
+    return _checked(answer, commit, proofs.find, reply, how)
 
 
-def _seen(path: str, quote: str, line: int, *, sights: Sequence[Sight], commit: Commit) -> Evidence | None:
-    """Where a quote is in the lines that were looked up, each of which was shown after its number.
-
-    A line that exists at the commit is shown there, whatever else was looked up before; of several, the one nearest to
-    `line`.
-    """
-    quote = _NUMBER.sub("", quote)
-    excerpts = [excerpt for sight in sights for excerpt in sight.excerpts if excerpt.path == path]
-    found = [
-        (
-            each.sha != commit.sha,
-            abs(each.start + at - line) if line else 0,
-            Evidence(path, quote, each.start + at, each.sha),
-        )
-        for each in excerpts
-        for at in places(quote, each.lines)
-    ]
-    return min(found, key=lambda each: each[:2])[-1] if found else None
-
-
-def read_analysis(reply: Reply, commit: Commit, index: EvidenceIndex, coverage: float, language: str) -> Checked:
+def read_analysis(reply: Reply, commit: Commit, proofs: Finder, coverage: float, language: str) -> Checked:
     """The full analysis of one commit. Raises Rejected; statements without evidence are dropped and counted."""
     how = {"coverage": coverage, "language": language}
-    return _checked(_parsed(reply, AnalysisReply), commit, index.find, reply, how)
+    return _checked(_parsed(reply, AnalysisReply), commit, proofs.find, reply, how)
 
 
-def read_merged(reply: Reply, commit: Commit, index: EvidenceIndex, parts: Sequence[Analysis], **how: Any) -> Checked:
+def read_merged(reply: Reply, commit: Commit, proofs: Finder, parts: Sequence[Analysis], **how: Any) -> Checked:
     """The analysis made of those of a commit's parts, whose evidence holds on; `how` as in `read_analysis`.
 
     Raises Rejected.
     """
     shown = [each for part in parts for statement in part.statements for each in (statement.evidence, *statement.also)]
-    known = {(evidence.path, evidence.quote): evidence for evidence in shown}
+    known = {(cited(evidence), evidence.quote): evidence for evidence in shown}
     return _checked(
         _parsed(reply, AnalysisReply),
         commit,
-        lambda path, quote, line: known.get((path, quote)) or index.find(path, quote, line),
+        lambda path, quote, line: known.get((path, quote)) or proofs.find(path, quote, line),
         reply,
         how,
     )
@@ -443,6 +417,10 @@ def joined(parts: Sequence[Analysis]) -> Analysis:
 _Claim = TypeVar("_Claim", InsightReply, RiskReply)
 
 
+_NO_QUOTE = "the quote is not in what was shown of that path, too short, or longer than six lines."
+_NO_SEARCH = "no search for that word went through the whole tree."
+
+
 def _proven(kind: str, claims: Sequence[_Claim], find: _Find) -> tuple[list[tuple[_Claim, _Proof]], list[str]]:
     """The claims all of whose evidence is really there, and what is not there of the others."""
     good: list[tuple[_Claim, _Proof]] = []
@@ -452,7 +430,8 @@ def _proven(kind: str, claims: Sequence[_Claim], find: _Find) -> tuple[list[tupl
         if None in found:
             at = found.index(None)
             part = f"{kind}.{number}.also.{at - 1}" if at else f"{kind}.{number}"
-            bad.append(f"{part}: the quote is not in what was shown of that path, or too short to prove anything.")
+            is_search = claim.proofs[at].path.strip("` ") == SEARCH
+            bad.append(f"{part}: {_NO_SEARCH if is_search else _NO_QUOTE}")
         else:
             proven = tuple(dict.fromkeys(filter(None, found)))
             good.append((claim, (proven[0], proven[1:])))
@@ -556,26 +535,24 @@ def read_step(reply: Reply, find: Callable[[str, str, str], Proof | None], shown
     good: list[Statement] = []
     bad: list[str] = []
     for number, said in enumerate(answer.answer):
-        proof = find(said.source.strip("[] ").upper(), said.path.strip("` "), said.quote)
-        if problem := _said_problem(said, proof is not None, told, language):
+        found = [find(each.source.strip("[] ").upper(), each.path.strip("` "), each.quote) for each in said.proofs]
+        if problem := _said_problem(said, None not in found, told, language):
             bad.append(f"answer.{number}: {problem}")
-        elif proof is not None:
-            good.append(Statement(said.text, proof))
+        else:
+            first, *also = dict.fromkeys(filter(None, found))
+            good.append(Statement(said.text, first, tuple(also)))
     return StepTaken(tuple(answer.looks), tuple(good), tuple(bad), answer.unknown)
 
 
 def _said_problem(said: SaidReply, proven: bool, told: Collection[str], language: str) -> str:
     """What is wrong with a statement, empty for nothing."""
     if not proven:
-        return "the quote is not in that piece, or too short to prove anything."
+        return (
+            "a quote does not stand in the piece that it names, as lines that follow each other without their marks, "
+            "or it is too short to prove anything, or longer than six lines."
+        )
     if _FOREIGN.search(said.text):
         return "it holds a link or a mention."
     if any(name.casefold() not in told for name in _NAME.findall(said.text)):
         return "it names a number or an identifier that nothing shows."
     return "" if _in_language(said.text, language) else f"it is not in {LANGUAGES[language].prompt}."
-
-
-def seen(path: str, quote: str, sights: Sequence[Sight], commit: Commit) -> Evidence | None:
-    """Where a quote is in the lines that were looked up; with an empty path in any file."""
-    paths = [path] if path else list(dict.fromkeys(each.path for sight in sights for each in sight.excerpts))
-    return next(filter(None, (_seen(each, quote, 0, sights=sights, commit=commit) for each in paths)), None)

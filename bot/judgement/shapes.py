@@ -20,7 +20,10 @@ from bot.values import Aspect, ChangeType, Importance, LookKind, one_line
 MOST_LOOKS = 20
 """Things that one draft may want looked up, whatever the depth."""
 
-MOST_ALSO, MOST_LINES = 2, 10_000_000
+SEARCH = "search"
+"""What stands in place of a path where a search is the evidence."""
+
+MOST_ALSO, MOST_LINES = 3, 10_000_000
 """Pieces of evidence beside the first of a statement, and the highest number of a line."""
 
 
@@ -87,7 +90,7 @@ _Line = Annotated[int, BeforeValidator(_line)]
 
 
 class ProofReply(BaseModel):
-    """Where something can be seen: a quote, and about at which line it stands where that is known, else 0."""
+    """Where something can be seen: a quote, and about at which line it begins where that is known, else 0."""
 
     path: str
     quote: str
@@ -174,13 +177,10 @@ class AnalysisReply(BaseModel):
     correction: _Correction = CorrectionReply()
 
 
-class ClaimReply(BaseModel):
+class ClaimReply(StatementReply):
     """A claim of a draft, what proves it, and what would refute it."""
 
     number: int
-    text: _Long
-    path: str
-    quote: str
     refuted_by: Annotated[_Text, Field(max_length=600)]
 
 
@@ -328,13 +328,34 @@ class WantedReply(BaseModel):
     until: Annotated[_Text, Field(max_length=40)] = ""
 
 
+MOST_SHOWN = 2
+"""Quotes beside the first of a statement of an answer."""
+
+
+class ShownReply(BaseModel):
+    """A quote, with the piece that it is from."""
+
+    source: Annotated[_Text, Field(max_length=20)]
+    path: Annotated[str, Field(max_length=1000)] = ""
+    quote: str
+
+
+_Shown = Annotated[list[ShownReply], _first(MOST_SHOWN), Field(max_length=MOST_SHOWN)]
+
+
 class SaidReply(BaseModel):
-    """A statement of an answer, with the piece that shows it and the words that do."""
+    """A statement of an answer, with the pieces that show it and the words that do."""
 
     text: Annotated[_Text, Field(min_length=1, max_length=500), AfterValidator(_ended)]
     source: Annotated[_Text, Field(max_length=20)]
     path: Annotated[str, Field(max_length=1000)] = ""
     quote: str
+    also: _Shown = []
+
+    @property
+    def proofs(self) -> tuple[ShownReply, ...]:
+        """All that shows it."""
+        return (ShownReply(source=self.source, path=self.path, quote=self.quote), *self.also)
 
 
 MOST_SAID, MOST_WANTED = 6, 4

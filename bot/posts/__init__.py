@@ -1,10 +1,10 @@
-"""What a reader sees: judged commits as neutral messages, and as the full report. Pure.
+"""What readers see: graded commits as neutral messages and as the full report. Pure.
 
-labels     the words and lines that every form shares: statistics, names, links
-outline    what is said of one commit, in order, as lines
-rollup     what is said of a week or longer instead of a table
+labels     the words and lines that all forms share: statistics, names, links
+outline    the content about one commit, in order, as lines
+rollup     what a digest of a week or longer has instead of a table
 post       the headline, its thread, and one commit in full
 report     the full report, in every form: chapter holds its content, markdown, html (tags, charts) and data lay it out
 
-Nothing is judged or parsed here, and no chat is known: each renders these messages in its own adapter.
+Nothing is graded or parsed here, and no chat is known: each adapter renders these messages.
 """

@@ -1,13 +1,23 @@
-"""What is answered to a question about a commit that needs no model: a sentence with links, perhaps a list. Pure."""
+"""Answers to questions about commits that need no model: a sentence with links, perhaps a list. Pure."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from bot.commits.files import FileKind, kind
-from bot.posts.labels import brackets, by_label, evidence_line, link_line, named_link, path_url, plain, size_label
+from bot.posts.labels import (
+    brackets,
+    by_label,
+    evidence_line,
+    filled,
+    link_line,
+    named_link,
+    path_url,
+    plain,
+    size_label,
+)
 from bot.texts import Texts
 from bot.values import (
     Answered,
@@ -26,17 +36,13 @@ from bot.values import (
 )
 
 _FILES, _PEOPLE, _PATHS = 15, 5, 3
-"""Files and people that are named, and paths in a sentence."""
+"""The most files and people named, and paths in a sentence."""
 _QUOTE = 120
-_BLANK = re.compile("\0([a-z]+)\0")
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The commit that a question is of, and who reads the answer: in which words, and on which clock.
-
-    `branch` is the one of which it is told.
-    """
+    """The commit that a question is about, and the reader's language and time zone; `branch` is the commit's."""
 
     repository: Repository
     commit: Commit
@@ -45,28 +51,21 @@ class About:
     texts: Texts
 
     def said(self, key: str, **blanks: Line | Span | str | int) -> Line:
-        """A sentence of `[asked]`, with spans for its blanks; `name` is the commit."""
+        """A sentence of `[asked]` in the labels, with spans for its blanks; `name` is the commit."""
         return sentence(self.texts, key, **{"name": named_link(self.repository, self.commit), **blanks})
 
     def date(self, moment: datetime) -> str:
-        """The local day of a moment."""
+        """The local date of a moment."""
         return f"{local(moment, self.zone):%Y-%m-%d}"
 
 
 Answer = tuple[Line, ...]
-"""A sentence, and what is listed beneath it."""
+"""A sentence, and the list below it."""
 
 
 def sentence(texts: Texts, key: str, **blanks: Line | Span | str | int) -> Line:
     """The label `asked.KEY` with spans for its blanks."""
-    text = texts(f"asked.{key}", **{name: f"\0{name}\0" for name in blanks})
-    parts = _BLANK.split(text)
-    spans = [span for n, part in enumerate(parts) for span in (_spans(blanks[part]) if n % 2 else (Span(part),))]
-    return tuple(span for span in spans if span.text)
-
-
-def _spans(value: Line | Span | str | int) -> Line:
-    return value if isinstance(value, tuple) else (value if isinstance(value, Span) else Span(str(value)),)
+    return filled(texts, f"asked.{key}", **blanks)
 
 
 def _release(repository: Repository, release: Release) -> Span:
@@ -78,9 +77,9 @@ def _release(repository: Repository, release: Release) -> Span:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """In which release a commit is; `asked` is the one that was asked for, and whether that has it, if it is known.
+    """The release that a commit is in; `asked` is the one asked about, and whether it contains the commit, if known.
 
-    `latest` is the newest release there is; `ported` are commits that make the same change, with theirs.
+    `latest` is the newest release; `ported` are commits with the same change, and their releases.
     """
 
     standing: Standing
@@ -91,7 +90,7 @@ class Released:
 
 
 def released(about: About, found: Released) -> Answer:
-    """Whether a commit is released, and first in which release."""
+    """Whether a commit is released, and in which release first."""
     lines = [_released(about, found)]
     lines += [_ported(about, twin, release) for twin, release in found.ported]
     return tuple(lines)
@@ -122,17 +121,17 @@ def _ported(about: About, twin: Twin, release: Release | None) -> Line:
 
 
 def became(about: About, links: Sequence[Link], again: Mapping[str, Sequence[Link]], looked: int | None) -> Answer:
-    """Whether a commit was reverted or repaired; `again` is by SHA what became of what reverted it.
+    """Whether a commit was reverted or fixed; `again` has the links to the reverting commits, by SHA.
 
-    So many later commits were `looked` at; None: they could not be, and that nothing was found says nothing.
+    `looked` is the number of later commits that were checked; None if none could be, so that nothing is known.
     """
     lines = [_became(about, links, looked)]
     for link in links:
         dated = Span(about.texts("digest.named", names=about.date(link.at)))
-        told = (*link_line(about.repository, link, about.texts), dated)
+        line = (*link_line(about.repository, link, about.texts), dated)
         back = next((each for each in again.get(link.later.sha, ()) if each.kind == "reverts" and each.certain), None)
         between = Span(about.texts("branch.between"))
-        lines.append((*told, between, *link_line(about.repository, back, about.texts)) if back else told)
+        lines.append((*line, between, *link_line(about.repository, back, about.texts)) if back else line)
     return tuple(lines)
 
 
@@ -161,12 +160,12 @@ def who(about: About) -> Answer:
 
 
 def files(about: About) -> Answer:
-    """Which files a commit changes, those with most lines first."""
+    """The files that a commit changes, those with the most lines first."""
     return (about.said("files", size=size_label(about.commit, about.texts)), *_listed(about, about.commit.files))
 
 
 def touches(about: About, path: str, wanted: FileKind | None) -> Answer | None:
-    """Whether a commit changes files of a kind or a path; None where none has a mere word in its path."""
+    """Whether a commit changes files of a kind or a path; None if `path` is a plain word that occurs in no path."""
     count = about.texts.count("files", len(about.commit.files))
     what = about.texts(f"asked.kind_{wanted}") if wanted else about.texts("asked.kind_path", path=one_line(path, 100))
     found = [file for file in about.commit.files if kind(file.path) is wanted or (not wanted and _is_at(file, path))]
@@ -177,7 +176,7 @@ def touches(about: About, path: str, wanted: FileKind | None) -> Answer | None:
 
 
 def _is_at(file: FileChange, path: str) -> bool:
-    """Whether a file is what a path names, beneath it, or ends as it does; of a mere word, has it in its path."""
+    """Whether a file is at a path, below it, or ends with it; a plain word may be anywhere in its path."""
     names = [f"/{name.lower()}/" for name in (file.path, file.previous or "")]
     wanted = path.strip("/").lower()
     plain_word = "/" not in path and "." not in path
@@ -194,7 +193,7 @@ def _listed(about: About, some: Iterable[FileChange]) -> Iterable[Line]:
 
 
 def since(about: About, standing: Standing) -> Answer:
-    """Since when a commit is on its branch, and in a release."""
+    """Since when a commit has been on its branch, and in a release."""
     moment = f"{local(about.commit.committed, about.zone):%Y-%m-%d %H:%M}"
     known = {"branch": about.branch, "moment": moment, "zone": about.zone}
     if first := standing.first:
@@ -207,7 +206,7 @@ def since(about: About, standing: Standing) -> Answer:
 
 
 def knows(repository: Repository, paths: Sequence[str], commits: Sequence[Commit], zone: str, texts: Texts) -> Answer:
-    """Who wrote most of the last commits that touch some paths, newest first."""
+    """Who wrote most of the last commits, newest first, that touch some paths."""
     shown = texts("rules.comma").join(paths[:_PATHS]) + (" …" if len(paths) > _PATHS else "")
     counts = Counter(person.name for c in commits if not c.reading.bot for person in c.reading.people)
     if not counts:
@@ -224,23 +223,31 @@ def knows(repository: Repository, paths: Sequence[str], commits: Sequence[Commit
 
 
 def researched(repository: Repository, found: Answered, texts: Texts) -> Answer:
-    """What a model answered, each statement with its proof; or that it is not known. At last how that came about."""
-    lines: list[Line] = [sentence(texts, "not_known")] if not found.statements else []
+    """A model's answer, each statement with its proofs, or that it found none; then how it got there."""
+    is_open = found.unknown or not found.statements
+    lines: list[Line] = [sentence(texts, "not_known_but" if found.statements else "not_known")] if is_open else []
     begin, end = brackets(texts)
+    comma = Span(texts("branch.between"))
     for said in found.statements:
-        lines.append((Span(said.text + begin), *_proof(repository, said.proof, texts), Span(end)))
+        shown = [_proof(repository, each, texts) for each in (said.proof, *said.also)]
+        proofs = (span for each in shown for span in (comma, *each))
+        lines.append((Span(said.text + begin), *islice(proofs, 1, None), Span(end)))
     how = [by_label(found.by, texts), texts("asked.looked", n=found.pieces)]
     how += [texts("digest.dropped", n=found.dropped)] if found.dropped else []
     return (*lines, plain(" · ".join(how)))
 
 
 def _proof(repository: Repository, proof: Proof, texts: Texts) -> Line:
-    """Where a statement can be checked: the commit, the place in it, and the words there; or the release."""
+    """Where to check a statement: the commit, the place in it and the words there; or the release."""
     if proof.release:
         return (_release(repository, proof.release),)
+    if proof.note:
+        return (Span(one_line(proof.note, _QUOTE), code=True),)
     commit, evidence = proof.commit, proof.evidence
     if not (commit and evidence):
         return ()
+    if proof.tree:  # what was looked up there need not have to do with that commit
+        return evidence_line(repository, commit, evidence, texts)
     named = named_link(repository, commit)
     if not evidence.path:
         return (named, Span(" "), Span(one_line(evidence.quote, _QUOTE), code=True))
@@ -264,13 +271,13 @@ def all_released(
 
 
 def all_became(repository: Repository, number: int, links: Sequence[Link], texts: Texts) -> Answer:
-    """Which commits of a digest were reverted or repaired, as far as that is known."""
-    told = [link for link in links if link.kind in ("reverts", "repairs")]
+    """Which commits of a digest were reverted or fixed, as far as that is known."""
+    relevant = [link for link in links if link.kind in ("reverts", "repairs")]
     count = texts.count("commits", number)
-    if not told:
+    if not relevant:
         return (sentence(texts, "all_neither", count=count),)
-    lines: list[Line] = [sentence(texts, "all_became", n=len({link.earlier.sha for link in told}), count=count)]
-    for link in told[:_FILES]:
+    lines: list[Line] = [sentence(texts, "all_became", n=len({link.earlier.sha for link in relevant}), count=count)]
+    for link in relevant[:_FILES]:
         earlier = link.earlier
         page = repository.pull_url(earlier.pull) if earlier.pull is not None else None
         name = repository.number(earlier.pull) if earlier.pull is not None else earlier.sha[:7]

@@ -1,4 +1,4 @@
-"""One digest of the report in words: gathered once, as lines of spans, and laid out by each form. Pure."""
+"""The content of one digest in the report, as lines of spans, which each format lays out. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -26,14 +26,14 @@ from bot.texts import Texts
 from bot.values import Digest, Entry, Importance, Line, Span, Theme, local, sanitize
 
 _ALL, _PEOPLE = 100, 30
-"""Components of a rollup, of which it has fewer, and people that are named."""
+"""The most components of a rollup, more than it ever has, and people named."""
 _CONTENTS_LIMIT = 100
-"""Characters of a subject in the contents; the heading has it whole."""
+"""Characters of a subject in the contents; the heading has all of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Nested:
-    """A line with lines that belong beneath it."""
+    """A line with lines nested below it."""
 
     line: Line
     below: tuple[Line, ...] = ()
@@ -41,7 +41,7 @@ class Nested:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of an analysis: a list, or with `prose` paragraphs. `heading` is empty where none is needed."""
+    """A part of an analysis: a list, or paragraphs if `prose`. `heading` is empty if none is needed."""
 
     heading: str
     items: tuple[Nested, ...]
@@ -50,7 +50,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Chapter:
-    """One digest of the report, in words. `number` counts the digests from 1 and makes the anchors unique."""
+    """One digest of the report. `number` counts the digests from 1 and makes the anchors unique."""
 
     digest: Digest
     number: int
@@ -58,20 +58,20 @@ class Chapter:
 
     @property
     def anchor(self) -> str:
-        """The name of the chapter within the report."""
+        """The anchor of the chapter in the report."""
         return f"r{self.number}"
 
     def tier_anchor(self, importance: Importance) -> str:
-        """The name of a tier within the report."""
+        """The anchor of an importance's section."""
         return f"{self.anchor}-{importance}"
 
     def anchor_of(self, entry: Entry) -> str:
-        """The name of a commit's analysis within the report."""
+        """The anchor of a commit's analysis."""
         return f"{self.anchor}-{self._names[entry.commit.sha]}"
 
     @cached_property
     def _names(self) -> dict[str, str]:
-        """Each commit's short SHA, or the whole one where two begin alike."""
+        """Each commit's short SHA, or the full one if two have the same prefix."""
         count = Counter(e.commit.short for e in self.digest.entries)
         return {e.commit.sha: e.commit.short if count[e.commit.short] == 1 else e.commit.sha for e in self.entries}
 
@@ -82,17 +82,17 @@ class Chapter:
 
     @cached_property
     def lasting(self) -> Digest:
-        """The digest without what was taken back within a rollup's period."""
+        """The digest without what was reverted within a rollup's period."""
         return self.digest.lasting
 
     @property
     def undone_anchor(self) -> str:
-        """The name of the list of what was taken back within the report."""
+        """The anchor of the list of reverted commits."""
         return f"{self.anchor}-undone"
 
     @property
     def rolled_up(self) -> list[tuple[str, str, list[Line]]]:
-        """Of a rollup, by heading, where it happened, who it was, and what was taken back, each with its anchor."""
+        """A rollup's lists of components, people and reverted commits: heading, anchor and lines of each."""
         if not self.digest.rollup:
             return []
         sections = (
@@ -105,24 +105,24 @@ class Chapter:
 
     @property
     def tiers(self) -> list[tuple[Importance, tuple[Entry, ...]]]:
-        """The tiers that have commits; the statistics say which have none."""
+        """The importances that have commits; the statistics say which have none."""
         return [(importance, found) for importance, found in self.lasting.by_importance.items() if found]
 
     def tier_title(self, importance: Importance) -> str:
-        """A tier with the number of its commits."""
+        """An importance with the number of its commits."""
         name, count = self.texts(f"report.{importance}"), len(self.lasting.by_importance[importance])
         return self.texts("report.tier", mark=mark(importance, self.texts), name=name, n=count)
 
     @property
     def opening(self) -> list[Line]:
-        """The overview and what is missing."""
+        """The overview, and notices of what is missing."""
         shown = self.digest.overview or self.entries or self.digest.filters.releases
         overview = overview_line(self.digest) if shown else plain(self.texts("digest.none"))
         return [overview, *(plain(notice) for notice in self.digest.notices)]
 
     @property
     def released(self) -> list[Nested]:
-        """The releases of the period, with all that is said of them."""
+        """The releases of the period, with their details."""
         return [Nested(line, below) for line, below in whole(self.digest, self.texts)]
 
     @property
@@ -138,21 +138,21 @@ class Chapter:
         return Nested(plain(title), tuple(self.to_analysis(members[s]) for s in theme.shas if s in members))
 
     def to_analysis(self, entry: Entry) -> Line:
-        """The subject as a link to the commit's place in this report."""
+        """The subject as a link to the commit's analysis in this report."""
         subject = self.digest.repository.titled(entry.commit, _CONTENTS_LIMIT)
         return (Span(subject, f"#{self.anchor_of(entry)}"),)
 
     def subject(self, entry: Entry, limit: int = 0) -> Line:
-        """The subject with its links, in `limit` characters, 0 for all of it."""
+        """The subject with its links, cut to `limit` characters (0: not cut)."""
         return subject_line(self.digest.repository, entry.commit, limit)
 
     def landed(self, entry: Entry) -> datetime:
-        """When a commit landed, on the clock of the period."""
+        """When a commit landed, in the period's time zone."""
         return local(entry.commit.committed, self.digest.period.zone)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The heads of the table's columns."""
+        """The headings of the table's columns."""
         return columns(self.texts)
 
     def row(self, entry: Entry) -> tuple[Line, ...]:
@@ -172,11 +172,11 @@ class Chapter:
         return self.digest.rollup.left_out if self.digest.rollup else frozenset()
 
     def facts(self, entry: Entry) -> tuple[tuple[str, Line], ...]:
-        """What is known of a commit, by label."""
+        """The facts about a commit, by label."""
         return facts(self.digest.repository, entry, _clock(self.landed(entry)), self.texts)
 
     def parts(self, entry: Entry) -> list[Part]:
-        """What is said of the commit; a low one's only sentence needs no heading."""
+        """The parts of a commit's analysis; the only sentence of a low one needs no heading."""
         quiet = entry.grade.importance is Importance.LOW
         return [
             Part("" if quiet and s.prose else s.heading, tuple(self._nested(i, s) for i in s.items), s.prose)
@@ -184,10 +184,10 @@ class Chapter:
         ]
 
     def _nested(self, item: Item, section: Section) -> Nested:
-        """An item with its places, and what to do about it, beneath."""
+        """An item with its places, and what to do about it, below it."""
         places = [self._labelled("evidence", place) if section.proven else place for place in item.places]
         remedy = [self._labelled("mitigation", plain(item.remedy))] if item.remedy else []
-        bare = bool(places) and len(item.line) == 1  # it has no name in front that stands out
+        bare = bool(places) and len(item.line) == 1  # no name in front makes it stand out
         line = tuple(replace(span, strong=True) for span in item.line) if bare else item.line
         return Nested(line, (*places, *remedy))
 
@@ -201,7 +201,7 @@ def chapters_of(digests: Sequence[Digest], texts: Texts) -> list[Chapter]:
 
 
 def title_of(digests: Sequence[Digest], texts: Texts) -> str:
-    """The title of a report: its day, or both ends of its days."""
+    """The title of a report: its day, or its first and last days."""
     ends = [digest.period.days for digest in digests]
     first, last = min(first.date() for first, _ in ends), max(last.date() for _, last in ends)
     if first == last:
@@ -214,7 +214,7 @@ def _clock(moment: datetime) -> str:
 
 
 def link(url: str | None) -> str:
-    """`url` where it may be a link: an anchor of ours or http(s), every other character that could end it encoded."""
+    """`url` if it is allowed as a link: an anchor of ours or http(s), with all characters that could end it encoded."""
     if not url or url.startswith("#"):
         return url or ""
     try:

@@ -1,4 +1,4 @@
-"""The report's charts, as SVG within its HTML. Pure."""
+"""The report's charts, as SVG in its HTML. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,11 +11,11 @@ from bot.posts.tags import Html, tag, text
 from bot.values import one_line
 
 _WIDTH = 400
-"""The width of a chart's own units; a chart is drawn about this wide, so that its text keeps its size."""
+"""The width of a chart in its own units, about as wide as it is drawn, so that its text keeps its size."""
 
 
 _COMPONENTS, _PLACES = 6, 8
-"""Components that get a bar of their own, in a day and in a rollup; there so do people."""
+"""The most components with a bar of their own, in a day and in a rollup, where this also limits people."""
 
 
 DRAWN = ("components", "people")
@@ -23,9 +23,9 @@ DRAWN = ("components", "people")
 
 
 def charts(chapter: Chapter) -> list[Html]:
-    """A bar of the importances, columns of when commits landed, and bars of what changed most.
+    """A bar of the importances, columns of when commits landed, and bars of the components that changed most.
 
-    Of a rollup bars of where most commits landed, and of who wrote most of them.
+    A rollup has bars of the components with the most commits, and of the people who wrote the most.
     """
     bars = {"components": _changed(chapter)}
     if rollup := chapter.digest.rollup:
@@ -38,7 +38,7 @@ def charts(chapter: Chapter) -> list[Html]:
 def _figure(
     chapter: Chapter, name: str, values: Iterable[tuple[str, int]], height: int, shapes: Iterable[Html]
 ) -> Html:
-    """A chart with its title, and for those who do not see it all its values in words."""
+    """A chart with its title, and a description with all its values for screen readers."""
     texts, anchor = chapter.texts, f"{chapter.anchor}-{name}"
     said = texts("report.chart_separator").join(
         texts("report.chart_value", name=value, n=f"{number:,}") for value, number in values
@@ -66,7 +66,7 @@ def _label(x: float, y: float, words: str, class_: str = "") -> Html:
 
 
 def _importance_chart(chapter: Chapter) -> Html:
-    """One bar, divided; beneath it a name and a number for each importance."""
+    """One divided bar, with a name and a number for each importance below it."""
     counts = {i: len(found) for i, found in chapter.lasting.by_importance.items()}
     names = {i: chapter.texts(f"importance.{i}") for i in counts}
     scale, x = (_WIDTH - 4) / max(sum(counts.values()), 1), 0.0
@@ -81,7 +81,7 @@ def _importance_chart(chapter: Chapter) -> Html:
 
 
 def _time_chart(chapter: Chapter) -> Html:
-    """Commits by hour of the day, or by day where the period is longer."""
+    """Commits by hour of the day, or by day if the period is longer."""
     first, last = (moment.date() for moment in chapter.digest.period.days)
     landed = [chapter.landed(entry) for entry in chapter.lasting.entries]
     if first == last:
@@ -93,7 +93,7 @@ def _time_chart(chapter: Chapter) -> Html:
 
 
 def _columns(chapter: Chapter, name: str, values: Sequence[tuple[str, int]], step: int) -> Html:
-    """Columns with their numbers above; every `step`th has its name below."""
+    """Columns with their numbers above; every `step`th has its name below it."""
     height, most, width = 84, max(number for _, number in values) or 1, _WIDTH / len(values)
     shapes = [_rect(0, height + 20, _WIDTH, 1, "axis")]
     for column, (label, number) in enumerate(values):
@@ -106,7 +106,7 @@ def _columns(chapter: Chapter, name: str, values: Sequence[tuple[str, int]], ste
 
 
 def _changed(chapter: Chapter) -> list[tuple[str, int]]:
-    """Changed lines of the components that changed most, and of all others together; generated files do not count."""
+    """Changed lines of the components that changed most, and of all others together, without generated files."""
     lines: Counter[str] = Counter()
     for entry in chapter.entries:
         for file in entry.commit.files:
@@ -119,7 +119,7 @@ def _changed(chapter: Chapter) -> list[tuple[str, int]]:
 
 
 def _bar_chart(chapter: Chapter, name: str, values: Sequence[tuple[str, int]]) -> Html:
-    """A bar for each value, its name above it and its number at the right."""
+    """A bar for each value, with its name above it and its number to the right."""
     most = max(number for _, number in values)
     shapes = []
     for row, (value, number) in enumerate(values):

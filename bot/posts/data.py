@@ -25,20 +25,19 @@ from bot.values import (
 )
 
 SCHEMA = 1
-"""The version of the JSON form; it grows when a name or a meaning changes."""
+"""The version of the JSON format; it is raised when a name or a meaning changes."""
 
 
 def json(digests: Sequence[Digest]) -> str:
     """The report of one or more digests as JSON, indented, ending in a newline.
 
-    `{"schema": 1, "digests": […]}`. A digest has the fields of `bot.values.Digest` by their names, all the way down, in
-    their order; a moment is `{"local": …, "utc": …}`, both ISO 8601, the local one on the clock of the period's zone.
-    Control, direction and invisible characters are taken out of texts. Left out is what depends on how this machine
-    reached the repository: the name by which its source knows it (perhaps a path), whether it is private, and accounts;
-    and what follows from the rest: the rows of the table, and what analyses corrected, which the grades say already.
-    What tells of a change request, of releases, or of what became of a commit, is there where something tells it, a
-    rollup where the digest is one, who took a commit back where filters hide that, and further evidence where a
-    statement has some.
+    `{"schema": 1, "digests": […]}`. A digest has the fields of `bot.values.Digest` by name, recursively and in order; a
+    moment is `{"local": …, "utc": …}`, both ISO 8601, the local one in the period's time zone. Control, direction and
+    invisible characters are removed from texts. Left out are fields that depend on how this machine reached the
+    repository: its name in its source (perhaps a path), whether it is private, and accounts; and those that follow from
+    others: the rows of the table, and what analyses corrected, which the grades contain. Optional fields are left out
+    if empty: those about a pull request, releases or follow-ups, the rollup, the reverting commit that filters hide,
+    further evidence, the last line of a quote with several, and a search's result.
     """
     plain = [_jsonable(digest, ZoneInfo(digest.period.zone)) for digest in digests]
     return jsonlib.dumps({"schema": SCHEMA, "digests": plain}, ensure_ascii=False, indent=2) + "\n"
@@ -53,9 +52,9 @@ _LEFT_OUT: dict[type, tuple[str, ...]] = {
 }
 
 
-_WHERE_TOLD: dict[type, tuple[str, ...]] = {
+_OPTIONAL: dict[type, tuple[str, ...]] = {
     Reading: ("request",),
-    Evidence: ("request",),
+    Evidence: ("request", "last", "search"),
     Entry: ("since",),
     Insight: ("also",),
     Risk: ("also",),
@@ -68,8 +67,8 @@ _WHERE_TOLD: dict[type, tuple[str, ...]] = {
 
 def _jsonable(value: object, zone: ZoneInfo) -> object:
     if is_dataclass(value) and not isinstance(value, type):
-        untold = (name for name in _WHERE_TOLD.get(type(value), ()) if not getattr(value, name))
-        left_out = {*_LEFT_OUT.get(type(value), ()), *untold}
+        empty = (name for name in _OPTIONAL.get(type(value), ()) if not getattr(value, name))
+        left_out = {*_LEFT_OUT.get(type(value), ()), *empty}
         return {f.name: _jsonable(getattr(value, f.name), zone) for f in fields(value) if f.name not in left_out}
     if isinstance(value, datetime):
         utc = value.astimezone(UTC).isoformat().replace("+00:00", "Z")

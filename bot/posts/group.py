@@ -1,6 +1,6 @@
-"""One post for all repositories of a group that have something to tell: one headline, a table each, one thread. Pure.
+"""One post for all repositories of a group with something to report: a headline, a table each, a thread. Pure.
 
-Each repository's part is what its own digest says; here is only what stands around them.
+Each repository's part comes from its own digest; this module adds what is around them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,17 +35,17 @@ from bot.values import (
 )
 
 TABLES = 20
-"""Repositories whose tables a headline has: what others did stands in the report."""
+"""The most repositories with a table in the headline; the report has the others."""
 _NAMED, _WHY = 5, 200
-"""So many repositories are named in a line, and characters of why one could not be read."""
+"""The most repositories named in a line, and characters of the reason why one could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What is told of a group in a period: the digests of those of its `repositories` that have something to tell.
+    """A group in a period, with the digests of those of its `repositories` that have something to report.
 
-    `new` are the titles of those that came to it; `failed` are those that could not be read, each with why;
-    `asked_for` is the name that people type for it, empty where that is a path of this machine.
+    `new` are the titles of repositories added to it; `failed` are those that could not be read, with the reasons;
+    `asked_for` is the name that people type for it, empty if that is a path on this machine.
     """
 
     title: str
@@ -67,19 +67,22 @@ def group_post(
     notes: Sequence[str] = (),
     top: int | None = TOP,
     *,
-    told: Mapping[str, str] = MappingProxyType({}),
+    reported: Mapping[str, str] = MappingProxyType({}),
     since: Sequence[Line] = (),
     threads: Threads = Threads.FULL,
 ) -> Post:
-    """The headline of all, the high commits of all beneath it by weight, the rest by repository, and one report.
+    """A headline for all; in its thread all high commits by importance, the rest by repository, and one report.
 
-    `notes`, `top`, `told`, `since` and `threads` are as in `bot.posts.post.post`.
+    `notes`, `top`, `reported`, `since` and `threads` are as in `bot.posts.post.post`.
     """
-    digests = sorted(group.digests, key=_gravity, reverse=True)
+    digests = sorted(group.digests, key=_rank, reverse=True)
     high = _of(digests, lambda importance: importance is Importance.HIGH)[: top or TOP]
     replies = list[Message]()
     if threads is Threads.FULL:
-        replies = [*(_commit(digest, entry, texts, told) for digest, entry in high), *_rest(digests, texts, told)]
+        replies = [
+            *(_commit(digest, entry, texts, reported) for digest, entry in high),
+            *_rest(digests, texts, reported),
+        ]
     if attachments and threads is not Threads.NONE:
         replies.append(Message(REPORT, plain(texts("digest.report")), tuple(attachments), kind=MessageKind.REPORT))
     notes = (*notes, *_news(group, texts))
@@ -87,19 +90,19 @@ def group_post(
     return Post(_headline(replace(group, digests=tuple(digests)), texts, notes, since, shown), tuple(replies))
 
 
-def _gravity(digest: Digest) -> tuple[tuple[int, float], int]:
-    """What orders repositories: their weightiest commit, and how many there are."""
+def _rank(digest: Digest) -> tuple[tuple[int, float], int]:
+    """Sort key of a repository: its most important commit, then its number of commits."""
     return max((e.grade.weight for e in digest.lasting.entries), default=(0, 0.0)), len(digest.entries)
 
 
 def _of(digests: Sequence[Digest], wanted: Callable[[Importance], bool]) -> list[_Found]:
-    """The commits of some importance of all, the weightiest first."""
+    """The commits of all digests with a `wanted` importance, most important first."""
     found = [(digest, e) for digest in digests for e in digest.lasting.entries if wanted(e.grade.importance)]
     return sorted(found, key=lambda each: each[1].grade.weight, reverse=True)
 
 
 def _together(group: Group, texts: Texts) -> Digest:
-    """All commits as those of one digest, to be counted."""
+    """One digest with the commits of all, for counting."""
     entries = tuple(entry for digest in group.digests for entry in digest.lasting.entries)
     one = Repository(group.title, group.title, "", None, private=True)
     return Digest(one, "", group.period, texts.language, Filters(), entries, "")
@@ -109,7 +112,7 @@ def _together(group: Group, texts: Texts) -> Digest:
 
 
 def _headline(group: Group, texts: Texts, notes: Sequence[str], since: Sequence[Line], replies: int | None) -> Message:
-    """What each repository is about, what to read of all, the numbers, and the tables; `replies` as in `_left_out`."""
+    """An overview of each repository, what to read, statistics and tables; `replies` as in `_left_out`."""
     digests, together = group.digests, _together(group, texts)
     parts: list[Part] = [Text((plain(span_label(group.period, texts)),)), Text(tuple(map(plain, notes)))]
     if digests:
@@ -136,14 +139,14 @@ def _headline(group: Group, texts: Texts, notes: Sequence[str], since: Sequence[
 
 
 def _news(group: Group, texts: Texts) -> list[str]:
-    """What is said of the group itself: how many have commits, which are new, and which could not be read."""
+    """News of the group itself: how many repositories have commits, which are new or could not be read."""
     said = [texts("group.count", n=sum(bool(d.entries) for d in group.digests), of=group.repositories)]
     if group.new:
         said.append(texts("group.new", names=_names(group.new, texts)))
     for title, why in group.failed[:_NAMED]:
         said.append(texts("group.failed", title=one_line(title, _WHY), reason=one_line(why, _WHY)))
     if more := len(group.failed) - _NAMED if len(group.failed) > _NAMED else 0:
-        said.append(texts("group.failed_more", n=more))
+        said.append(texts("group.failed_more", count=texts.count("more_repositories", more)))
     return said
 
 
@@ -153,7 +156,7 @@ def _names(titles: Sequence[str], texts: Texts) -> str:
 
 
 def _left_out(digests: Sequence[Digest], together: Digest, replies: int | None, texts: Texts) -> list[str]:
-    """What the reader is told of what stands in the report alone; `replies` is None where there is no thread."""
+    """Sentences on what is only in the report; `replies` is None if there is no thread."""
     high, said = len(together.by_importance[Importance.HIGH]), []
     if replies is not None and replies < high:
         said.append(texts("digest.top_report", n=replies, of=f"{high:,}"))
@@ -166,7 +169,7 @@ def _left_out(digests: Sequence[Digest], together: Digest, replies: int | None, 
 
 
 def _overview(digest: Digest, texts: Texts) -> Line:
-    """A repository in one line: its name, what is in it, and what that means."""
+    """A repository in one line: its name, counts and overview."""
     numbers = " ".join(count.label for count in counts(digest.lasting, texts) if count.number)
     spans = [Span(digest.repository.title, digest.repository.url, strong=True)]
     spans += [Span(f" · {numbers}")] if numbers else []
@@ -174,7 +177,7 @@ def _overview(digest: Digest, texts: Texts) -> Line:
 
 
 def _tables(digests: Sequence[Digest], texts: Texts) -> list[Part]:
-    """The releases and the table of each repository; of a long time, what a rollup has instead."""
+    """The releases and the table of each repository, or what a rollup has instead."""
     parts: list[Part] = []
     left = ROWS
     for digest in digests:
@@ -190,7 +193,7 @@ def _tables(digests: Sequence[Digest], texts: Texts) -> list[Part]:
 
 
 def _notices(digests: Sequence[Digest]) -> list[Part]:
-    """What the digests say is missing, once where several say the same."""
+    """The notices of the digests, without duplicates."""
     by_notice: dict[str, list[str]] = {}
     for digest in digests:
         for notice in digest.notices:
@@ -210,24 +213,26 @@ def _buttons(group: Group, texts: Texts) -> Buttons:
 # --- The thread ------------------------------------------------------------------------------
 
 
-def _commit(digest: Digest, entry: Entry, texts: Texts, told: Mapping[str, str]) -> Message:
+def _commit(digest: Digest, entry: Entry, texts: Texts, reported: Mapping[str, str]) -> Message:
     """One commit, with the name of its repository."""
-    message = commit_message(digest.repository, entry, digest.period.zone, texts, whole=False, told=told)
+    message = commit_message(digest.repository, entry, digest.period.zone, texts, whole=False, reported=reported)
     mark, *rest = message.title
     return replace(message, title=(mark, Span(f"{digest.repository.title}: "), *rest))
 
 
-def _rest(digests: Sequence[Digest], texts: Texts, told: Mapping[str, str]) -> list[Message]:
-    """One reply with what is not high, repository by repository, the weightiest first."""
+def _rest(digests: Sequence[Digest], texts: Texts, reported: Mapping[str, str]) -> list[Message]:
+    """One reply with the commits that are not high, repository by repository, the most important first."""
     parts, left = list[Part](), ROWS
     for digest in digests:
         title = digest.repository.title
         if digest.rollup:
-            parts += [replace(part, heading=f"{title} · {part.heading}") for part in rollup.rest(digest, texts, told)]
+            parts += [
+                replace(part, heading=f"{title} · {part.heading}") for part in rollup.rest(digest, texts, reported)
+            ]
             continue
         entries = [e for _, e in _of([digest], lambda importance: importance is not Importance.HIGH)][:left]
         left -= len(entries)
-        lines = tuple(line for part in lists.rest(digest, entries, texts, told) for line in part.lines)
+        lines = tuple(line for part in lists.rest(digest, entries, texts, reported) for line in part.lines)
         parts += [Text(lines, heading=title, bullets=True)] if lines else []
     if not parts:
         return []

@@ -1,4 +1,4 @@
-"""The report as one HTML file without script or outside resource. Pure; texts reach it only through `tags`."""
+"""The report as one HTML file without scripts or external resources. Pure; texts reach it only through `tags`."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ from bot.values import Digest, Entry, Importance, Line, Span
 
 
 def html(digests: Sequence[Digest], texts: Texts) -> str:
-    """The report of one or more digests as one HTML file without script or outside resource, for any width of screen.
+    """The report of one or more digests as one HTML file, for any screen width, without scripts or external resources.
 
     Its content security policy allows its own style sheet, by hash, and nothing else.
     """
@@ -115,7 +115,7 @@ def _html_themes(chapter: Chapter) -> list[Html]:
 
 
 def _html_rollup(chapter: Chapter) -> list[Html]:
-    """Of a rollup what no chart shows: which types there are, and what was taken back."""
+    """The parts of a rollup that no chart shows: its types, and what was reverted."""
     drawn = {f"{chapter.anchor}-{name}" for name in DRAWN}
     return [
         tag(
@@ -140,7 +140,7 @@ def _html_item(item: Nested) -> Html:
 
 
 def _html_table(chapter: Chapter) -> Html:
-    """The table; its roles are said, since a narrow screen lays the rows out as cards and would lose them."""
+    """The table, with explicit roles: on narrow screens the rows are laid out as cards and would lose them."""
     heads = [tag("th", text(column), scope="col", role="columnheader") for column in chapter.columns]
     return tag(
         "table",

@@ -1,8 +1,9 @@
-"""The words and lines that every form of a digest shares: days, numbers, names, links. Pure."""
+"""The words and lines shared by all forms of a digest: days, numbers, names, links. Pure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import accumulate
 from types import MappingProxyType
 
 from bot.texts import Texts
@@ -24,6 +25,7 @@ from bot.values import (
     Period,
     Relation,
     Repository,
+    Search,
     Span,
     Theme,
     local,
@@ -35,11 +37,11 @@ AUTHOR_LIMIT = 60
 
 
 SUBJECT_LIMIT = 200
-"""Characters of a subject in a row or a title: longer ones end in `…` and stand whole in the full report."""
+"""Characters of a subject in a row or a title: longer ones end in `…`, and the full report has all of them."""
 
 
 def day_label(period: Period, texts: Texts) -> str:
-    """`2026-02-18 Wednesday`, or both ends of a longer period."""
+    """`2026-02-18 Wednesday`, or the first and last days of a longer period."""
     first, last = period.days
     if first.date() == last.date():
         return texts("digest.day", date=f"{first:%Y-%m-%d}", weekday=texts(f"weekday.{first.weekday()}"))
@@ -47,14 +49,14 @@ def day_label(period: Period, texts: Texts) -> str:
 
 
 def zone_label(zone: str) -> str:
-    """A zone by its name; a fixed offset as `UTC+8`, counted eastward as everybody does but the time zone database."""
+    """A zone by its name; a fixed offset as `UTC+8`, positive eastwards, unlike in the time zone database."""
     if not zone.startswith("Etc/GMT") or not (count := zone.removeprefix("Etc/GMT").strip("+-0")):
         return zone
     return f"UTC{'+' if '-' in zone else '-'}{count}"
 
 
 def when_label(digest: Digest, texts: Texts) -> str:
-    """The day or the days that a digest is of, or its release and since when that counts."""
+    """The day or days of a digest, or its release and the one before."""
     if not (between := digest.between):
         return day_label(digest.period, texts)
     if not between.older:
@@ -63,20 +65,20 @@ def when_label(digest: Digest, texts: Texts) -> str:
 
 
 def period_label(digest: Digest, texts: Texts) -> str:
-    """Both ends of the period and its zone, and the branch, if it is of one."""
+    """The start and end of the period, its zone, and the branch, if there is one."""
     span = span_label(digest.period, texts)
     return span if digest.between else f"{span} · {texts('digest.branch', branch=digest.branch)}"
 
 
 def span_label(period: Period, texts: Texts) -> str:
-    """Both ends of a period and its zone, which is named here and nowhere else."""
+    """The start and end of a period, and its zone, which is named nowhere else."""
     since, until = (local(moment, period.zone) for moment in (period.since, period.until))
     zone = zone_label(period.zone)
     return texts("digest.period", since=f"{since:%Y-%m-%d %H:%M}", until=f"{until:%Y-%m-%d %H:%M}", zone=zone)
 
 
 def statistics(digest: Digest, texts: Texts) -> tuple[str, ...]:
-    """`29 commits`, `🔴 4`, `🟡 12`, `🟢 13`, `+4,120 −1,985`, `14 authors`, and the usual number where it is known."""
+    """`29 commits`, `🔴 4`, `🟡 12`, `🟢 13`, `+4,120 −1,985`, `14 authors`, and the usual number, if known."""
     parts = [texts.count("commits", len(digest.entries))]
     parts += [count.label for count in counts(digest, texts)]
     parts += [texts("digest.lines", added=f"{digest.added:,}", removed=f"{digest.removed:,}")]
@@ -87,13 +89,13 @@ def statistics(digest: Digest, texts: Texts) -> tuple[str, ...]:
 
 
 def counts(digest: Digest, texts: Texts) -> tuple[Count, ...]:
-    """How many commits of each importance, the gravest first."""
+    """How many commits of each importance, the highest first."""
     numbers = {i: len(found) for i, found in digest.by_importance.items()}
     return tuple(Count(i, n, f"{mark(i, texts)} {n}", grade_label(i, texts)) for i, n in numbers.items())
 
 
 def grade_label(importance: Importance | None, texts: Texts) -> str:
-    """`🔴 High`; nothing for no importance."""
+    """`🔴 High`; empty for None."""
     return f"{mark(importance, texts)} {texts(f'importance.{importance}')}" if importance else ""
 
 
@@ -119,7 +121,7 @@ def type_label(type_: ChangeType, texts: Texts) -> str:
 
 
 def people_label(commit: Commit, texts: Texts, limit: int = 0) -> str:
-    """Who wrote what landed, for a row: the first two, each in `limit` characters, and how many more."""
+    """The authors of a commit, for a row: the first two, each cut to `limit` characters, and how many more."""
     names = [one_line(person.name, limit) for person in commit.reading.people]
     more = len(names) - _NAMED
     return texts("rules.comma").join(names[:_NAMED]) + (f" +{more}" if more > 0 else "")
@@ -129,7 +131,7 @@ _NAMED = 2
 
 
 def brackets(texts: Texts) -> tuple[str, str]:
-    """What comes before and after an aside."""
+    """The brackets around an aside."""
     begin, _, end = texts("digest.named", names="\0").partition("\0")
     return begin, end
 
@@ -146,12 +148,12 @@ def size_label(commit: Commit, texts: Texts) -> str:
 
 
 def coverage_label(coverage: float, texts: Texts) -> str:
-    """How much of a patch was read, rounded down, so that only a whole patch is 100 %."""
+    """How much of a patch was read, rounded down, so that only a whole patch is 100%."""
     return texts("digest.coverage", percent=int(coverage * 100))
 
 
 def subject_line(repository: Repository, commit: Commit, limit: int = SUBJECT_LIMIT, *, brief: bool = False) -> Line:
-    """The subject as a link to the commit, a `brief` one for a table, and its pull request's number as another link."""
+    """The subject as a link to the commit, `brief` for a table, and its pull request's number as another link."""
     page = repository.brief_url(commit.sha) if brief else repository.commit_url(commit.sha)
     subject = one_line(commit.reading.subject, limit) or commit.short
     spans = []
@@ -161,7 +163,7 @@ def subject_line(repository: Repository, commit: Commit, limit: int = SUBJECT_LI
 
 
 def named_link(repository: Repository, commit: Commit | Named) -> Span:
-    """A commit by the name that people give it, linked to where they speak of it."""
+    """A commit by its pull request's number or SHA, linked to the page where people discuss it."""
     page = repository.pull_url(commit.pull) if commit.pull is not None else None
     name = repository.number(commit.pull) if commit.pull is not None else commit.sha[:7]
     return Span(name, page or repository.commit_url(commit.sha))
@@ -173,11 +175,12 @@ def brief_line(
     texts: Texts,
     *,
     reason: bool = True,
-    told: Mapping[str, str] = MappingProxyType({}),
+    reported: Mapping[str, str] = MappingProxyType({}),
     sentence: str = "",
 ) -> Line:
-    """A commit in one line: its mark and its name, what it does, perhaps why it is so grave, what it refers to, and
-    what became of it. `told` is as in `relation_line`; `sentence` says what it does, else the list's does.
+    """A commit in one line: its mark, name, what it does, perhaps the reason of its grade, its relations and fate.
+
+    `reported` is as in `relation_line`; `sentence` says what it does, by default the triage list's.
     """
     grade, sha = entry.grade, entry.commit.sha
     return (
@@ -185,19 +188,19 @@ def brief_line(
         Span(entry.commit.short, repository.commit_url(sha), code=True),
         Span(f" {sentence or grade.sentence}"),
         *([Span(f" · {grade.reason}")] if grade.reason and reason else []),
-        *(span for r in entry.relations for span in (Span(" · "), *relation_line(repository, r, texts, told))),
+        *(span for r in entry.relations for span in (Span(" · "), *relation_line(repository, r, texts, reported))),
         *(span for k in entry.since for span in (Span(" · "), *link_line(repository, k, texts))),
     )
 
 
-# A number with a host's sign, or the start of a SHA, that is no part of a word, a path or an address.
+# A number with a host's sign, or the start of a SHA, that is not part of a word, a path or an address.
 _NAMED_COMMIT = re.compile(r"(?<![\w/.#!&@-])(?:[#!]\d{1,9}|[0-9a-f]{7,64})(?![\w/@-]|\.\w)", re.ASCII)
 
 
 def overview_line(digest: Digest) -> Line:
-    """The overview, with a link where it names a commit of this digest by its number or the start of its SHA.
+    """The overview, with links where it names commits of this digest by number or the start of a SHA.
 
-    The links are this repository's; whatever else the text holds stays text.
+    Only links to this repository are added; everything else stays text.
     """
     return _linked(digest, digest.overview) or plain("")
 
@@ -212,7 +215,7 @@ def _linked(digest: Digest, text: str) -> Line:
 
 
 def overview_with_themes(digest: Digest, texts: Texts) -> Line:
-    """The same; where it speaks of a theme by its title, the theme's commits stand behind it, unless it names them."""
+    """As `overview_line`; a theme's title is followed by links to its commits, unless the overview names them."""
     text, places = digest.overview, list[tuple[int, Line]]()
     before, after = brackets(texts)
     for theme in digest.themes:
@@ -227,15 +230,15 @@ def overview_with_themes(digest: Digest, texts: Texts) -> Line:
 
 
 _THEME = r"(?<![\w/.#!&@-]){}(?![\w/#!&@-])"
-"""A theme's title that is no part of a word, a path or an address."""
+"""A theme's title that is not part of a word, a path or an address."""
 _TITLED = 6
-"""Characters of a theme's title that is looked for in an overview: a shorter one may be any word."""
+"""The least characters of a theme's title that is looked for in an overview: a shorter one may be any word."""
 _OF_THEME = 3
-"""Commits that are named behind it."""
+"""The most commits that are linked after it."""
 
 
 def _unnamed(digest: Digest, theme: Theme, texts: Texts) -> Line:
-    """Links to the first commits of a theme; none where the overview names one of them."""
+    """Links to the first commits of a theme; none if the overview names one of them."""
     repository, shas = digest.repository, set(theme.shas)
     members = sorted((e for e in digest.entries if e.commit.sha in shas), key=lambda e: e.grade.weight, reverse=True)
     commits = [entry.commit for entry in members]
@@ -243,13 +246,13 @@ def _unnamed(digest: Digest, theme: Theme, texts: Texts) -> Line:
     if any(repository.named(c) in named or any(c.sha.startswith(name) for name in named) for c in commits):
         return ()
     links = [named_link(repository, commit) for commit in commits[:_OF_THEME]]
-    spans = [piece for link in links for piece in (Span(texts("rules.comma")), link)][1:]
+    spans = _listed(links, texts)
     more = len(commits) - len(links)
     return (*spans, *([Span(f" +{more}")] if more > 0 else []))
 
 
 def _url_of(digest: Digest, name: str) -> str | None:
-    """The page of the commit, or change request, of a digest that has a name; None where none has, or several."""
+    """The page of the digest's commit or pull request with a name; None if none or several have it."""
     repository = digest.repository
     for commit in (e.commit for e in digest.entries):
         if commit.pull is not None and repository.number(commit.pull) == name:
@@ -259,37 +262,72 @@ def _url_of(digest: Digest, name: str) -> str | None:
 
 
 def path_url(repository: Repository, commit: Commit, path: str) -> str | None:
-    """The web page of a file as a commit left it, or as it was before, where the commit removed it."""
+    """The web page of a file after a commit, or before it if the commit removed the file."""
     removed = any(f.path == path and f.status is FileStatus.REMOVED for f in commit.files)
     return repository.file_url(commit.parents[0] if removed and commit.parents else commit.sha, path)
 
 
-def evidence_line(repository: Repository, commit: Commit, evidence: Evidence, texts: Texts) -> Line:
-    """The path and line of a piece of evidence as a link, that of a removed line as it was, and the words quoted.
+def evidence_line(
+    repository: Repository, commit: Commit, evidence: Evidence, texts: Texts, *, whole: bool = False
+) -> Line:
+    """The path and lines of a piece of evidence, linked (removed lines to the old file), and the words quoted.
 
-    Words of the message and of the change request are shown as such.
+    Quotes of the message, the pull request and another commit's title are marked as such; a search has its result. The
+    quote is shown `whole`, or cut to fit into a message.
     """
     at, path, line = evidence.sha or commit.sha, evidence.path, evidence.line
+    if evidence.search:
+        return _searched(repository, evidence, evidence.search, texts)
     if evidence.removed and commit.parents:
         at, path = commit.parents[0], next((f.previous or path for f in commit.files if f.path == path), path)
-    url = repository.file_url(at, path, line) if line else repository.commit_url(commit.sha)
-    where = f"{path}:{line}" if line else path
-    spans = [Span(where, url, code=True) if path else Span(texts("digest.message"), url)]
+    url = repository.file_url(at, path, line, evidence.last) if line else repository.commit_url(at)
+    where = f"{path}:{line}" + (f"-{evidence.last}" if evidence.last else "") if line else path
+    named = where or evidence.sha[:7]
+    spans = [Span(named, url, code=True) if named else Span(texts("digest.message"), url)]
     if evidence.request and commit.pull is not None:
         spans = [Span(texts("digest.request"), repository.pull_url(commit.pull))]
     if evidence.removed:
         spans.append(Span(texts("digest.named", names=texts("digest.removed"))))
     if evidence.quote and evidence.quote != evidence.path:
-        spans += [Span(" "), Span(one_line(evidence.quote, 120), code=True)]
+        spans += _quoted(evidence.quote, 0 if whole else _QUOTED)
     return tuple(spans)
 
 
-def relation_line(
-    repository: Repository, relation: Relation, texts: Texts, told: Mapping[str, str] = MappingProxyType({})
-) -> Line:
-    """`reverts 9a93eb7 Retry a failed start`, linked to the commit, or to the pull request where only that is known.
+def _searched(repository: Repository, evidence: Evidence, search: Search, texts: Texts) -> Line:
+    """`searched for retries at 9a93eb7: 2 uses in src/app.py, src/main.py`, each with its link."""
+    key = "used_in" if search.paths else "used" if search.hits else "unused"
+    names = (Span(path, repository.file_url(evidence.sha, path), code=True) for path in search.paths)
+    counts = {"uses": texts.count("uses", search.hits), "files": texts.count("files", search.files)}
+    found = filled(texts, f"digest.{key}", names=_listed(names, texts), **counts)
+    word = Span(one_line(evidence.quote, _QUOTED), code=True)
+    where = Span(evidence.sha[:7], repository.commit_url(evidence.sha), code=True)
+    return filled(texts, "digest.searched", word=word, sha=where, found=found)
 
-    `told` is by SHA what is said of when the reader was told of it.
+
+def _listed(spans: Iterable[Span], texts: Texts) -> Line:
+    """Spans with a comma between them."""
+    return tuple(piece for span in spans for piece in (Span(texts("rules.comma")), span))[1:]
+
+
+_QUOTED = 120
+"""Characters of a quote that a message shows; the link next to it leads to the rest."""
+
+
+def _quoted(quote: str, limit: int) -> list[Span]:
+    """The lines of a quote as code, joined into one line, as many as fit into `limit` characters (0: all)."""
+    lines = [line for each in quote.split("\n") if (line := one_line(each, limit))]
+    ends = accumulate(map(len, lines))
+    shown = [line for line, end in zip(lines, ends, strict=True) if not limit or end <= limit]
+    spans = [span for line in shown for span in (Span(" ↵ "), Span(line, code=True))]
+    return [Span(" "), *spans[1:], *([Span(" …")] if len(shown) < len(lines) else [])]
+
+
+def relation_line(
+    repository: Repository, relation: Relation, texts: Texts, reported: Mapping[str, str] = MappingProxyType({})
+) -> Line:
+    """`reverts 9a93eb7 Retry a failed start`, linked to the commit, or to the pull request if only that is known.
+
+    `reported` has, by SHA, the words on when a commit was reported to the reader.
     """
     kind, title = texts(f"relation.{relation.kind}"), one_line(relation.title, SUBJECT_LIMIT)
     if relation.sha:
@@ -301,27 +339,27 @@ def relation_line(
         Span(f"{kind} "),
         named,
         *([Span(f" {title}")] if title else []),
-        *([Span(told[relation.sha])] if relation.sha in told else []),
+        *([Span(reported[relation.sha])] if relation.sha in reported else []),
     )
 
 
-def told_labels(told: Mapping[str, datetime], zone: str, texts: Texts) -> dict[str, str]:
-    """By SHA `, told 2026-06-03`."""
-    return {sha: texts("since.told", date=f"{local(at, zone):%Y-%m-%d}") for sha, at in told.items()}
+def reported_labels(reported: Mapping[str, datetime], zone: str, texts: Texts) -> dict[str, str]:
+    """The words on when commits were reported, by SHA: `, reported 2026-06-03`."""
+    return {sha: texts("since.told", date=f"{local(at, zone):%Y-%m-%d}") for sha, at in reported.items()}
 
 
 def link_line(repository: Repository, link: Link, texts: Texts) -> Line:
-    """`reverted by #12035: Restore the old default`, and of what is likely how it was found."""
-    key, title = link.kind if link.certain else f"likely_{link.kind}", _untold(repository, link.later)
+    """`reverted by #12035: Restore the old default`; a likely link also says how it was found."""
+    key, title = link.kind if link.certain else f"likely_{link.kind}", _short_title(repository, link.later)
     before, _, after = texts(f"since.{key}", name="\0", title=title).partition("\0")
     how = [] if link.certain else [Span(texts("since.lines", changed=link.changed, of=link.of))]
     return (*([Span(before)] if before else []), *_named(repository, link.later), Span(after), *how)
 
 
 def follow_up_line(repository: Repository, follow_up: FollowUp, zone: str, texts: Texts) -> Line:
-    """`#9601 (told 2026-06-03) reverted by #12035: Restore the old default`, as a headline says it."""
-    told = texts("since.earlier", date=f"{local(follow_up.told, zone):%Y-%m-%d}")
-    return (*_named(repository, follow_up.link.earlier), Span(told), *link_line(repository, follow_up.link, texts))
+    """`#9601 (reported 2026-06-03) reverted by #12035: Restore the old default`, for a headline."""
+    reported = texts("since.earlier", date=f"{local(follow_up.told, zone):%Y-%m-%d}")
+    return (*_named(repository, follow_up.link.earlier), Span(reported), *link_line(repository, follow_up.link, texts))
 
 
 def follow_up_title(repository: Repository, link: Link, texts: Texts) -> Line:
@@ -330,20 +368,20 @@ def follow_up_title(repository: Repository, link: Link, texts: Texts) -> Line:
 
 
 def _named(repository: Repository, commit: Named) -> Line:
-    """A commit by the number of its change request, else by its SHA, linked."""
+    """A commit by the number of its pull request, else by its SHA, linked."""
     if commit.pull is not None:
         return (Span(repository.number(commit.pull), repository.pull_url(commit.pull)),)
     return (Span(commit.sha[:7], repository.commit_url(commit.sha), code=True),)
 
 
-def _untold(repository: Repository, commit: Named) -> str:
-    """A commit's title, without the number by which it was named just before."""
+def _short_title(repository: Repository, commit: Named) -> str:
+    """A commit's title without its number, which is shown before it."""
     number = f" ({repository.number(commit.pull)})" if commit.pull is not None else ""
     return one_line(commit.title.removesuffix(number), SUBJECT_LIMIT)
 
 
 def facts(repository: Repository, entry: Entry, landed: str, texts: Texts) -> tuple[tuple[str, Line], ...]:
-    """What is known of a commit, which landed at the time `landed`, and of how its analysis came about, by label."""
+    """The facts about a commit and its analysis, by label; `landed` is the time as shown."""
     commit, analysis = entry.commit, entry.analysis
     known = [
         (texts("digest.type"), types_label(entry, texts)),
@@ -362,13 +400,27 @@ def facts(repository: Repository, entry: Entry, landed: str, texts: Texts) -> tu
     return (named, *((label, plain(text)) for label, text in known))
 
 
+def filled(texts: Texts, key: str, **blanks: Line | Span | str | int) -> Line:
+    """A label with spans for its blanks."""
+    parts = _BLANK.split(texts(key, **{name: f"\0{name}\0" for name in blanks}))
+    spans = [span for n, part in enumerate(parts) for span in (_spans(blanks[part]) if n % 2 else (Span(part),))]
+    return tuple(span for span in spans if span.text)
+
+
+_BLANK = re.compile("\0([a-z_]+)\0")
+
+
+def _spans(value: Line | Span | str | int) -> Line:
+    return value if isinstance(value, tuple) else (value if isinstance(value, Span) else Span(str(value)),)
+
+
 def plain(text: str) -> Line:
-    """A line of words alone."""
+    """A line of plain text."""
     return (Span(text),)
 
 
 def columns(texts: Texts) -> tuple[str, ...]:
-    """The heads of a table of commits: time, author, message, importance."""
+    """The headings of a table of commits: time, author, message, importance."""
     return tuple(texts(f"table.{name}") for name in ("time", "author", "message", "importance"))
 
 

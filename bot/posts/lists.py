@@ -1,6 +1,6 @@
 """The lists that a digest's reader goes through: what to read, and the medium and low commits. Pure.
 
-No phrase stands twice in a list: what several lines have in common is said once, or in the heading.
+No phrase is repeated in a list: what several lines have in common is said once, or in the heading.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from bot.texts import Texts
 from bot.values import RULES, TOP, Digest, Entry, Importance, Line, Repository, Span, Text, one_line
 
 READ = TOP
-"""Lines of what to read: nobody reads more in two minutes."""
+"""The most lines of what to read: nobody reads more in two minutes."""
 _TITLE, _SAID = 100, 600
 
 
@@ -23,9 +23,10 @@ _Found = tuple[Repository, Entry]
 
 
 def to_read(found: Sequence[_Found], high: int, heading: str, texts: Texts, *, several: bool = False) -> list[Text]:
-    """The weightiest commits, if there are any: each by link, with a sentence and its reason.
+    """The most important commits, if any: each as a link, with a sentence and its reason.
 
-    How many more of `high` ones there are is said at the end. Of `several` repositories each line names its own.
+    The last line says how many more of the `high` commits there are. With `several` repositories, each line names its
+    own.
     """
     shown = found[:READ]
     reasons, common = _reasons(shown, several, texts)
@@ -34,12 +35,12 @@ def to_read(found: Sequence[_Found], high: int, heading: str, texts: Texts, *, s
     lines = [_read_line(each, reasons.get(each[1].commit.sha, ""), several, texts) for each in shown]
     if (more := high - sum(entry.grade.importance is Importance.HIGH for _, entry in shown)) > 0:
         lines.append(plain(texts("rollup.more_high", n=more)))
-    # No list: of one that is long a chat may show no more than its heading.
+    # Not a list: of a long one a chat may show only the heading.
     return [Text(tuple(lines), heading)] if shown else []
 
 
 def _reasons(found: Sequence[_Found], several: bool, texts: Texts) -> tuple[dict[str, str], str]:
-    """By SHA why commits are so grave, what several share with the first of them; or what all of them share."""
+    """The reasons of commits by SHA, shared ones at the first only; or the one reason that all share."""
     shared: dict[str, list[_Found]] = {}
     for each in found:
         shared.setdefault(each[1].grade.reason, []).append(each)
@@ -73,14 +74,14 @@ def _read_line(found: _Found, reason: str, several: bool, texts: Texts) -> Line:
 
 
 def _said(entry: Entry) -> str:
-    """The verdict, or what the analysis says first; the rules say there what the title says."""
+    """The verdict, or the first sentence of the analysis; empty if rules wrote it, which repeat the title."""
     analysis = entry.analysis
     said = analysis.verdict or ("" if analysis.by == RULES else sentence_of(entry))
     return one_line(said, _SAID)
 
 
 def sentence_of(entry: Entry) -> str:
-    """What a commit does, as who read its patch says it; of a low one, and without an analysis, as the list said."""
+    """What a commit does, from its analysis; for a low one, or without an analysis, from the triage list."""
     if entry.grade.importance is Importance.LOW:
         return entry.grade.sentence
     return entry.analysis.correction.sentence or first_sentence(entry.analysis.summary) or entry.grade.sentence
@@ -89,23 +90,23 @@ def sentence_of(entry: Entry) -> str:
 # --- The rest ----------------------------------------------------------------------------------
 
 
-def rest(digest: Digest, entries: Sequence[Entry], texts: Texts, told: Mapping[str, str]) -> list[Text]:
-    """A line for each medium commit, then one for each low one, where those of a row share one.
+def rest(digest: Digest, entries: Sequence[Entry], texts: Texts, reported: Mapping[str, str]) -> list[Text]:
+    """A line for each medium commit, then for the low ones, where those that read the same share one.
 
-    `told` is as in `relation_line`.
+    `reported` is as in `relation_line`.
     """
-    reasons = Counter(entry.grade.reason for entry in entries)  # what many have in common tells nobody anything
+    reasons = Counter(entry.grade.reason for entry in entries)  # a common reason says nothing
     wanted = {entry.commit.sha: entry for entry in entries}
     rows = [[wanted[sha] for sha in row if sha in wanted] for row in digest.rows]
     parts: dict[Importance, list[Line]] = {Importance.MEDIUM: [], Importance.LOW: []}
     for row in _alike(row for row in rows if row):
         lines = parts[max((entry.grade.importance for entry in row), key=lambda i: i.rank)]
-        lines.append(_rest_line(digest.repository, row, reasons, texts, told))
+        lines.append(_rest_line(digest.repository, row, reasons, texts, reported))
     return [Text(tuple(lines), bullets=True) for lines in parts.values() if lines]
 
 
 def _alike(rows: Iterable[Sequence[Entry]]) -> list[Sequence[Entry]]:
-    """The rows, in which low commits share one that are told with the same words."""
+    """The rows; low commits with the same words share one."""
     found: dict[object, list[Entry]] = {}
     for number, row in enumerate(rows):
         first = row[0]
@@ -116,14 +117,16 @@ def _alike(rows: Iterable[Sequence[Entry]]) -> list[Sequence[Entry]]:
 
 
 def _rest_line(
-    repository: Repository, row: Sequence[Entry], reasons: Counter[str], texts: Texts, told: Mapping[str, str]
+    repository: Repository, row: Sequence[Entry], reasons: Counter[str], texts: Texts, reported: Mapping[str, str]
 ) -> Line:
     first, *others = row
     if others and all(entry.commit.reading.bumps for entry in row):
         importance = max((entry.grade.importance for entry in row), key=lambda i: i.rank)
         return (Span(f"{mark(importance, texts)} ", importance=importance), *bumps_line(repository, row, texts))
     unlike = reasons[first.grade.reason] == 1
-    marked, named, *said = brief_line(repository, first, texts, reason=unlike, told=told, sentence=sentence_of(first))
+    marked, named, *said = brief_line(
+        repository, first, texts, reason=unlike, reported=reported, sentence=sentence_of(first)
+    )
     more = (span for e in others for span in (Span(texts("rules.comma")), _code(repository, e)))
     return (marked, named, *more, *said)
 

@@ -1,6 +1,6 @@
 """The report as Markdown. Pure.
 
-Texts from outside reach it only through `_markdown_line`; the type `Markdown` keeps them apart.
+Untrusted texts reach it only through `_markdown_line`; the type `Markdown` enforces that.
 """
 
 import re
@@ -26,13 +26,13 @@ from bot.values import (
 )
 
 Markdown = NewType("Markdown", str)
-"""CommonMark with the tables of GitHub's dialect; everything from outside in it is escaped."""
+"""CommonMark with GitHub's tables, in which untrusted texts are escaped."""
 
 
 def markdown(digests: Sequence[Digest], texts: Texts) -> str:
-    """The report of one or more digests as Markdown, that is CommonMark with the tables of GitHub's dialect.
+    """The report of one or more digests as Markdown: CommonMark with GitHub's tables.
 
-    The only HTML in it are the anchors before headings; it ends in a newline.
+    Its only HTML are the anchors before headings; it ends in a newline.
     """
     chapters = chapters_of(digests, texts)
     blocks = [_heading(1, plain(title_of(digests, texts)))]
@@ -44,7 +44,7 @@ def markdown(digests: Sequence[Digest], texts: Texts) -> str:
 
 
 def said(posts: Sequence[Post]) -> str:
-    """What the bot answers as Markdown, without its buttons and files; it ends in a newline."""
+    """The bot's answers as Markdown, without buttons and files; it ends in a newline."""
     messages = [message for post in posts for message in (post.headline, *post.replies)]
     blocks = [block for message in messages for block in (_heading(2, message.title), *_said(message))]
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -98,7 +98,7 @@ def _markdown_themes(chapter: Chapter) -> list[Markdown]:
 
 
 def _markdown_rollup(chapter: Chapter, counted: Sequence[Markdown]) -> list[Markdown]:
-    """What is counted and the rollup's own sections, then the table, which is whole here alone."""
+    """The statistics and the rollup's sections, then the table, which only the report has in full."""
     blocks = list(counted)
     for heading, anchor, lines in chapter.rolled_up:
         blocks += [_heading(3, plain(heading), anchor), _list(map(Nested, lines))]
@@ -110,7 +110,7 @@ def _markdown_table(chapter: Chapter) -> Markdown:
 
 
 def _table(rows: Sequence[Sequence[Line]]) -> Markdown:
-    """A table whose first row is its head."""
+    """A table; its first row is the header."""
     lines = ["| " + " | ".join(map(_markdown_line, row)) + " |" for row in rows]
     return Markdown("\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]]))
 
@@ -150,14 +150,14 @@ def _list(items: Iterable[Nested]) -> Markdown:
     return Markdown("\n".join(lines))
 
 
-# A backslash takes every meaning from these (CommonMark 2.4); `&`, `<` and `>` are entities, which older readers know.
+# A backslash escapes these (CommonMark 2.4); `&`, `<` and `>` become entities, which older parsers know.
 _SYNTAX = re.compile(r"[\\`*_~^\[\]|$]")
 
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
-# What a line may not begin with (headings, lists, rules), and the closing run that a heading would lose.
+# What a line must not start with (headings, lists, rules), and the closing run that a heading would lose.
 _START = re.compile(r"^(?:(\d{1,9})(?=[.)](?:\s|$))|(?=[-+=#]))")
 
 
@@ -165,7 +165,7 @@ _END = re.compile(r"(?<!#)#+$")
 
 
 # GitHub links these in the text after Markdown is done, so no escape reaches them: addresses, mentions, issue numbers.
-# A zero-width space in them does, and cannot stand in a text from outside, since `sanitize` removes it.
+# A zero-width space prevents it; untrusted texts cannot contain one, since `sanitize` removes it.
 _AUTOLINK = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\S)|(?<=#)(?=\d)|(?<=\bGH-)(?=\d)", re.IGNORECASE)
 
 
@@ -173,7 +173,7 @@ _BREAK = "\u200b"
 
 
 def _markdown_line(line: Line) -> Markdown:
-    """A line as Markdown that stays one line and means only its text, its bold, its code and its links."""
+    """A line as one line of Markdown, in which only its own bold, code and links have a meaning."""
     joined = "".join(map(_markdown_span, line)).strip()
     joined = _END.sub(lambda run: r"\#" * len(run.group()), joined)
     if joined.startswith("[`") and "]:" in joined:
@@ -201,7 +201,7 @@ def _escaped(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    """A code span: fenced by one backtick more than the longest run in it, padded where it begins or ends with one."""
+    """A code span: fenced by one backtick more than its longest run, padded if it begins or ends with one."""
     fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
     text = text.strip()
     pad = " " if "`" in (text[0], text[-1]) else ""

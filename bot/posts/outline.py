@@ -1,4 +1,4 @@
-"""What is said of one commit, in order, as lines: decided once, for a chat and for every form of the report. Pure."""
+"""The content about one commit, in order, as lines: the same for chats and all formats of the report. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from bot.values import Commit, Entry, Impact, InnerCommit, Insight, Line, Reposi
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing that is said: a line, the places where it can be seen, and what to do about it, empty for nothing."""
+    """One item: a line, the places where it can be seen, and what to do about it (empty: nothing)."""
 
     line: Line
     places: tuple[Line, ...] = ()
@@ -20,7 +20,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Items under a heading, empty for none; with `prose` they are paragraphs, with `proven` their places evidence."""
+    """Items under a heading (empty: none). If `prose` they are paragraphs; if `proven` their places are evidence."""
 
     name: str
     heading: str
@@ -36,12 +36,12 @@ def outline(
     *,
     colon: str,
     limit: int = 0,
-    told: Mapping[str, str] = MappingProxyType({}),
+    reported: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Section, ...]:
-    """What is said of a commit: as deep as its analysis, and nothing empty.
+    """The sections about a commit, as far as its analysis has them; none is empty.
 
-    `colon` is set between a name and what is said of it. Titles of merged commits are kept to `limit` characters, 0 for
-    all of them. `told` is by SHA what is said of when the reader was told of it.
+    `colon` separates a name and its text. With a `limit`, titles of merged commits are cut to so many characters, and
+    quotes to fit into a message. `reported` has, by SHA, the words on when a commit was reported to the reader.
     """
     analysis, commit = entry.analysis, entry.commit
 
@@ -53,7 +53,8 @@ def outline(
         return (Span(name, strong=True), Span(f"{colon}{text}" if name and text else text))
 
     def proof(statement: Insight | Risk) -> tuple[Line, ...]:
-        return tuple(evidence_line(repository, commit, each, texts) for each in (statement.evidence, *statement.also))
+        pieces = (statement.evidence, *statement.also)
+        return tuple(evidence_line(repository, commit, each, texts, whole=not limit) for each in pieces)
 
     insights = (Item(pair(texts(f"aspect.{i.aspect}"), i.text), proof(i)) for i in analysis.insights)
     risks = (Item(plain(r.text), proof(r), r.mitigation) for r in analysis.risks)
@@ -61,7 +62,7 @@ def outline(
         section("verdict", [Item(plain(analysis.verdict))] if analysis.verdict else [], prose=True),
         section("summary", [Item(plain(analysis.summary))], prose=True),
         section("since", (Item(link_line(repository, k, texts)) for k in entry.since)),
-        section("relations", (Item(relation_line(repository, r, texts, told)) for r in entry.relations)),
+        section("relations", (Item(relation_line(repository, r, texts, reported)) for r in entry.relations)),
         section(
             "impact",
             (Item(pair(i.component, _change(i, texts)), _paths(repository, commit, i)) for i in analysis.impact),
@@ -76,12 +77,12 @@ def outline(
 
 
 def _change(impact: Impact, texts: Texts) -> str:
-    """What is so now, and what was so before, where that is said."""
+    """The behaviour now, and before, if that is known."""
     return texts("digest.before", before=impact.before, now=impact.effect) if impact.before else impact.effect
 
 
 def shortened(sections: Sequence[Section]) -> tuple[Section, ...]:
-    """What of an analysis a thread shows: of one that has a verdict what is read first, all of any other."""
+    """The part of an analysis that a thread shows: with a verdict, what is read first; else all of it."""
     if not any(section.name == "verdict" for section in sections):
         return tuple(sections)
     kept = (replace(s, items=s.items[: _FIRST.get(s.name, 0)]) if s.name in _LONG else s for s in sections)
@@ -90,7 +91,7 @@ def shortened(sections: Sequence[Section]) -> tuple[Section, ...]:
 
 _LONG = ("impact", "insight", "risks", "suggestions", "inner")
 _FIRST = {"risks": 2, "suggestions": 3}
-"""Items of the long sections that a thread shows."""
+"""The most items of the long sections in a thread."""
 
 
 def _paths(repository: Repository, commit: Commit, impact: Impact) -> tuple[Line, ...]:

@@ -1,6 +1,6 @@
-"""From a digest to what a channel sees: the headline, its thread, and one commit in full. Pure.
+"""Turns a digest into messages: the headline, its thread, and one commit in full. Pure.
 
-The words are the labels' or the analyses'; the layout of a message is decided here, its looks by each chat.
+The words come from labels and analyses; this module decides the layout, each chat the appearance.
 """
 
 from collections import Counter
@@ -64,11 +64,11 @@ from bot.values import (
 )
 
 HEADLINE, REPORT = "headline", "report"
-"""The keys of a digest's first message and of its last."""
+"""The keys of a digest's first and last messages."""
 WITHHELD = ("withheld", "bare")
-"""By what the names of what is posted instead of a message differ from its own, the fuller one first."""
+"""Suffixes of the names of the fallbacks for a message, the fuller one first."""
 ROWS = 300
-"""Rows of the table, and lines of the rest, that a chat shows: nobody reads more there, and the report has all."""
+"""The most table rows, and lines of other commits, in a chat: nobody reads more there, and the report has all."""
 _Thing = TypeVar("_Thing")
 
 # --- One commit ------------------------------------------------------------------------------
@@ -82,15 +82,15 @@ def commit_message(
     *,
     whole: bool = True,
     standing: Standing | None = None,
-    told: Mapping[str, str] = MappingProxyType({}),
+    reported: Mapping[str, str] = MappingProxyType({}),
 ) -> Message:
-    """What is said of one commit, self-contained: `whole`, or what is read first, and how to see the rest.
+    """One commit, self-contained: `whole`, or only what is read first, and how to see the rest.
 
-    `told` is by SHA what is said of when the reader was told of a commit that this one refers to.
+    `reported` has, by SHA, the words on when a commit that this one refers to was reported to the reader.
     """
     title = (Span(f"{mark(entry.grade.importance, texts)} "), *subject_line(repository, entry.commit))
     landed = f"{local(entry.commit.committed, zone):%Y-%m-%d %H:%M}"
-    sections = outline(repository, entry, texts, colon=": ", limit=SUBJECT_LIMIT, told=told)
+    sections = outline(repository, entry, texts, colon=": ", limit=SUBJECT_LIMIT, reported=reported)
     shown = sections if whole else shortened(sections)
     parts = [_text(section, texts) for section in shown]
     if shown != sections:
@@ -105,15 +105,16 @@ def commit_message(
 
 
 def _text(section: Section, texts: Texts) -> Text:
-    """A section of the outline, each item of it on one line."""
-    return Text(tuple(_flat(item, texts) for item in section.items), section.heading, bullets=not section.prose)
+    """A section of the outline, each item on one line."""
+    comma = texts("branch.between" if section.proven else "rules.comma")  # evidence has commas of its own
+    return Text(tuple(_flat(item, comma, texts) for item in section.items), section.heading, bullets=not section.prose)
 
 
-def _flat(item: Item, texts: Texts) -> Line:
+def _flat(item: Item, comma: str, texts: Texts) -> Line:
     spans = list(item.line)
     begin, end = brackets(texts)
     for number, place in enumerate(item.places):
-        spans += [Span(texts("rules.comma") if number else begin), *place]
+        spans += [Span(comma if number else begin), *place]
     remedy = f" {texts('digest.mitigation', text=item.remedy)}" if item.remedy else ""
     return (*spans, Span(end + remedy)) if item.places else tuple(spans)
 
@@ -128,25 +129,25 @@ def post(
     notes: Sequence[str] = (),
     top: int | None = TOP,
     *,
-    told: Mapping[str, str] = MappingProxyType({}),
+    reported: Mapping[str, str] = MappingProxyType({}),
     since: Sequence[Line] = (),
     news: Sequence[str] = (),
     threads: Threads = Threads.FULL,
     look: int = LOOK,
 ) -> Post:
-    """The headline with overview, what to read, statistics, table; beneath it high commits, the rest, and the report.
+    """Build the headline with overview, what to read, statistics and table, and its thread with commits and report.
 
-    `notes` are sentences of the headline that hold for one subscription only, such as what an earlier digest missed;
-    `since` says what became of commits that its place was told of, and `told` by SHA when it was told of others; `news`
-    are sentences at its end. `top` high commits have a reply at most, in the order of their weight, and the table and
-    the rest are bounded too: what is left out is said, and stands in the report. None is for a digest that an earlier
-    version began: it has no bounds. `threads` says what of the replies is wanted, and `look` is the form of all of it,
-    which an earlier version may have begun.
+    `notes` are sentences of the headline for one subscription only, such as what an earlier digest missed; `since` are
+    follow-ups to reported commits, `reported` has by SHA the words on when others were reported; `news` are sentences
+    at its end. At most `top` high commits have a reply, the most important first; the table and the rest are limited
+    too, and what is left out is mentioned and in the report. None means no limits, for a digest that an earlier version
+    started. `threads` says which replies are wanted, and `look` is the version of the layout, which an earlier version
+    may have started.
     """
     rows = None if top is None else ROWS
-    high = _weightiest(digest.lasting.by_importance[Importance.HIGH], top, _weight)
+    high = _most_important(digest.lasting.by_importance[Importance.HIGH], top, _weight)
     high = sorted(high, key=_weight, reverse=True) if look else high
-    about = _About(digest, texts, told, most=rows, look=look)
+    about = _About(digest, texts, reported, most=rows, look=look)
     headline = _headline(about, (*notes,), since, (*news,), high if threads is Threads.FULL else None)
     replies = _replies(about, high) if threads is Threads.FULL else []
     if attachments and digest.entries and threads is not Threads.NONE:
@@ -157,21 +158,21 @@ def post(
 
 @dataclass(frozen=True, slots=True)
 class _About:
-    """What a post is made of: at `most` so many rows and lines, in the form of a `look`; `told` is as in `post`."""
+    """What a post is made of, with at `most` so many rows and lines, in the layout `look`; `reported` as in `post`."""
 
     digest: Digest
     texts: Texts
-    told: Mapping[str, str]
+    reported: Mapping[str, str]
     most: int | None
     look: int
 
 
 def _replies(about: _About, high: Sequence[Entry]) -> list[Message]:
-    """The messages of the thread, but for the report."""
-    digest, texts, told = about.digest, about.texts, about.told
+    """The messages of the thread, except the report."""
+    digest, texts, reported = about.digest, about.texts, about.reported
     zone = digest.period.zone
     replies = _released(digest, texts)
-    replies += [commit_message(digest.repository, e, zone, texts, whole=False, told=told) for e in high]
+    replies += [commit_message(digest.repository, e, zone, texts, whole=False, reported=reported) for e in high]
     if digest.rollup:
         replies += _rolled_up(about)
     elif rest := [e for i in (Importance.MEDIUM, Importance.LOW) for e in digest.by_importance[i]]:
@@ -180,14 +181,14 @@ def _replies(about: _About, high: Sequence[Entry]) -> list[Message]:
 
 
 def follow_up(repository: Repository, said: FollowUp, texts: Texts) -> Message:
-    """What is said in the thread of a commit of what became of it."""
+    """The follow-up that is posted in a commit's thread."""
     return Message(said.key, follow_up_title(repository, said.link, texts))
 
 
-def _weightiest(
+def _most_important(
     things: Sequence[_Thing], most: int | None, weight: Callable[[_Thing], tuple[int, float]]
 ) -> list[_Thing]:
-    """At most so many of some things, in their order; None for all of them. Among equals the first ones stay."""
+    """The `most` important things, in their order; None keeps all. Among equals the first ones are kept."""
     order = sorted(range(len(things)), key=lambda n: weight(things[n]), reverse=True)
     return [things[n] for n in sorted(order[:most])]
 
@@ -197,10 +198,10 @@ def _weight(entry: Entry) -> tuple[int, float]:
 
 
 def withheld(message: Message, reason: str, texts: Texts) -> dict[str, Message]:
-    """What can be posted of a message that a chat does not take, the fuller one first, each with its own name.
+    """The fallbacks for a message that a chat refuses, by name, the fuller one first.
 
-    That it is so, and why; where its title leads to, and what its buttons do; of a headline its title. At last only the
-    first.
+    They say that it was refused and why; the fuller one also has its title's link, what its buttons do and, for a
+    headline, its title.
     """
     title = plain(texts("digest.withheld"))
     links = tuple((Span(one_line(s.url, SUBJECT_LIMIT), s.url),) for s in message.title if s.url)
@@ -221,7 +222,7 @@ def _headline(
     news: Sequence[str],
     high: Sequence[Entry] | None,
 ) -> Message:
-    """The first message; `high` are the commits that have a message of their own, None where there are none of such."""
+    """The first message; `high` are the commits with a message of their own, None if commits have none."""
     digest, texts, lasting = about.digest, about.texts, about.digest.lasting
     title = texts("digest.title", title=digest.repository.title, day=when_label(digest, texts))
     parts = [*_opening(about, notes), *_middle(about, since, high)]
@@ -231,13 +232,13 @@ def _headline(
         plain(title),
         (*parts, _buttons(digest, texts)),
         kind=MessageKind.HEADLINE,
-        importance=_gravest(lasting.entries),
+        importance=_highest(lasting.entries),
         counts=counts(lasting, texts),
     )
 
 
 def _opening(about: _About, notes: Sequence[str]) -> Iterable[Part]:
-    """The period, what holds for one subscription, the releases, and the overview."""
+    """The period, the notes for one subscription, the releases, and the overview."""
     digest, texts = about.digest, about.texts
     yield Text((plain(period_label(digest, texts)),))
     if notes:
@@ -251,7 +252,7 @@ def _opening(about: _About, notes: Sequence[str]) -> Iterable[Part]:
 
 
 def _middle(about: _About, since: Sequence[Line], high: Sequence[Entry] | None) -> list[Part]:
-    """What to read, what became of earlier commits, the numbers, then the table, or what a rollup has instead."""
+    """What to read, follow-ups, statistics, then the table, or what a rollup has instead."""
     digest, texts, lasting = about.digest, about.texts, about.digest.lasting
     follow_ups = [Text(tuple(since), heading=texts("digest.since"), bullets=True)] if since else []
     numbers = [Text(((Span(" | ".join(statistics(lasting, texts)), strong=True),),))] if digest.entries else []
@@ -292,7 +293,7 @@ def _earlier_body(about: _About) -> list[Part]:
 
 
 def _released(digest: Digest, texts: Texts) -> list[Message]:
-    """What there is to list of releases, a message for each."""
+    """The lists of releases, a message for each."""
     found: dict[str, list[Text]] = {}
     for listing in listings(digest, texts):
         found.setdefault(listing.name, []).append(Text(listing.lines, listing.heading, bullets=True))
@@ -304,9 +305,9 @@ def _released(digest: Digest, texts: Texts) -> list[Message]:
 
 
 def _left_out(digest: Digest, texts: Texts, replies: int | None, most: int | None) -> list[str]:
-    """What the reader is told of what stands in the report alone, or in the table and there.
+    """Sentences on what is only in the report, or only there and in the table.
 
-    Of the high commits only where some have `replies`, None where there is no thread.
+    High commits are mentioned only if some have `replies`; None means that there is no thread.
     """
     high, rows, said = len(digest.by_importance[Importance.HIGH]), len(digest.rows), []
     cut = most is not None and rows > most and not digest.rollup
@@ -320,44 +321,44 @@ def _left_out(digest: Digest, texts: Texts, replies: int | None, most: int | Non
 def _buttons(digest: Digest, texts: Texts) -> Buttons:
     first, last = digest.period.days
     until = f" {last:%Y-%m-%d}" if first.date() != last.date() else ""
-    # By the title, which everybody may see; the name may be a path of this machine.
+    # The title is public; the name may be a path on this machine.
     named = f"{digest.repository.title} " if digest.repository.url else ""
     time = _asked_for(digest.between) if digest.between else f"{first:%Y-%m-%d}{until}"
     report = Button(texts("digest.report_button"), f"report {named}{time}")
     settings = Button(texts("digest.settings_button"), "settings")
     if not digest.filters.releases:
         return Buttons((report, settings))
-    # What is in a release is a digest of its own.
-    some = [told.release.name for told in (digest.releases or ())[:_ASKED]]
+    # A release's commits are a digest of their own.
+    some = [released.release.name for released in (digest.releases or ())[:_ASKED]]
     asked = (Button(texts("release.button", name=name), f"{named}{name}") for name in some)
     return Buttons((*asked, settings))
 
 
 _ASKED = 3
-"""Releases that have a button each."""
+"""The most releases with a button."""
 
 
 def _asked_for(between: Between) -> str:
-    """A release as one asks for it again."""
+    """A release, in the words of a command."""
     return between.name if between.older else between.newer.name
 
 
 def table(digest: Digest, texts: Texts, most: int | None = None, *, look: int = LOOK) -> Table:
-    """The table of all commits, newest first: time, author, message, importance; of its `most` weightiest rows.
+    """The table of commits, newest first: time, author, message, importance; only the `most` important rows.
 
-    The mark of the importance stands with the time, which a phone shows without scrolling; not so in an earlier `look`.
+    The importance's mark is in the time column, which a phone shows without scrolling, except in an earlier `look`.
     """
     first, last = digest.period.days
     clock = "%H:%M" if first.date() == last.date() else "%m-%d %H:%M"
     entries = {e.commit.sha: e for e in digest.entries}
     grouped = [[entries[sha] for sha in shas] for shas in digest.rows]
-    shown = _weightiest(grouped, most, lambda row: max(map(_weight, row)))
+    shown = _most_important(grouped, most, lambda row: max(map(_weight, row)))
     made = [_row(digest, row, clock, texts, brief=bool(look)) for row in shown]
     return Table(columns(texts), tuple(made if look else map(_earlier_row, shown, made, [texts] * len(made))))
 
 
 def _row(digest: Digest, entries: Sequence[Entry], clock: str, texts: Texts, *, brief: bool) -> tuple[Line, ...]:
-    """The row of a commit, or of bots' dependency bumps, which share one."""
+    """The row of a commit, or the one of all dependency bumps by bots."""
     repository = digest.repository
     newest, importance = entries[0].commit, max((e.grade.importance for e in entries), key=lambda i: i.rank)
     authors = dict.fromkeys(people_label(e.commit, texts, AUTHOR_LIMIT) for e in entries)
@@ -371,30 +372,30 @@ def _row(digest: Digest, entries: Sequence[Entry], clock: str, texts: Texts, *, 
 
 
 def _earlier_row(entries: Sequence[Entry], row: tuple[Line, ...], texts: Texts) -> tuple[Line, ...]:
-    """A row whose mark stands with the importance."""
+    """A row with the mark in the importance column."""
     (_, time), *middle, _ = row
-    importance = _gravest(entries)
+    importance = _highest(entries)
     return ((time,), *middle, (Span(grade_label(importance, texts), importance=importance),))
 
 
 def _time(commit: Commit, period: Period, clock: str) -> str:
-    """When a commit was committed; of one that is dated outside the period, the whole date."""
+    """When a commit was committed; with the date if that is outside the period."""
     moment = local(commit.committed, period.zone)
     if period.since <= commit.committed < period.until:
         return format(moment, clock)
     return f"{moment:%Y-%m-%d %H:%M}"
 
 
-def _gravest(entries: Sequence[Entry]) -> Importance | None:
-    """The gravest importance of some commits; None of no commits."""
+def _highest(entries: Sequence[Entry]) -> Importance | None:
+    """The highest importance of some commits; None if there are none."""
     return max((e.grade.importance for e in entries), key=lambda i: i.rank, default=None)
 
 
 def _rolled_up(about: _About) -> list[Message]:
-    """The reply with the themes and what else is worth a line; what is not stands in the report."""
+    """The reply with the themes and what else is worth a line; the report has the rest."""
     digest, texts = about.digest, about.texts
-    parts = tuple(rollup.rest(digest, texts, about.told, read=bool(about.look)))
-    importance = _gravest(digest.lasting.entries)
+    parts = tuple(rollup.rest(digest, texts, about.reported, read=bool(about.look)))
+    importance = _highest(digest.lasting.entries)
     title = plain(texts("rollup.rest"))
     return [Message("rest", title, parts, kind=MessageKind.REST, importance=importance)] if parts else []
 
@@ -403,18 +404,18 @@ def _rest(about: _About, entries: Sequence[Entry]) -> Message:
     digest, texts = about.digest, about.texts
     numbers = {i: len(digest.by_importance[i]) for i in Importance}
     of = texts("digest.rest_of", medium=numbers[Importance.MEDIUM], low=numbers[Importance.LOW])
-    shown = _weightiest(entries, about.most, _weight)
-    parts = lists.rest(digest, shown, texts, about.told) if about.look else [_earlier_rest(about, entries, shown)]
+    shown = _most_important(entries, about.most, _weight)
+    parts = lists.rest(digest, shown, texts, about.reported) if about.look else [_earlier_rest(about, entries, shown)]
     if more := len(entries) - len(shown):
         line = plain(texts("digest.rest_more", n=f"{more:,}"))
         parts = [*parts[:-1], replace(parts[-1], lines=(*parts[-1].lines, line))]
     title = plain(f"{texts('digest.rest')} · {of}")
-    return Message("rest", title, tuple(parts), kind=MessageKind.REST, importance=_gravest(entries))
+    return Message("rest", title, tuple(parts), kind=MessageKind.REST, importance=_highest(entries))
 
 
 def _earlier_rest(about: _About, entries: Sequence[Entry], shown: Sequence[Entry]) -> Text:
-    """The lines as an earlier version wrote them: what the list said of each commit."""
-    reasons, told = Counter(e.grade.reason for e in entries), about.told
+    """The lines as an earlier version wrote them: each commit's sentence from the triage list."""
+    reasons, reported = Counter(e.grade.reason for e in entries), about.reported
     repository, texts = about.digest.repository, about.texts
-    lines = (brief_line(repository, e, texts, reason=reasons[e.grade.reason] == 1, told=told) for e in shown)
+    lines = (brief_line(repository, e, texts, reason=reasons[e.grade.reason] == 1, reported=reported) for e in shown)
     return Text(tuple(lines), bullets=True)

@@ -1,4 +1,4 @@
-"""What is said of releases: a line of the headline, what stands beneath it, and where one commit is by now. Pure."""
+"""Releases in posts: a line of the headline, the lists in its thread, and the releases of one commit. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from bot.texts import Texts
 from bot.values import Broken, Digest, Line, Period, Release, Released, Repository, Span, Standing, local, one_line
 
 SHOWN = 5
-"""Releases that a headline names; the others are counted."""
+"""The most releases that a headline names; the others are counted."""
 _BREAKS, _BREAK, _PACKAGES = 2, 120, 12
-"""What a release breaks in the headline, characters of each, and packages of one line."""
+"""The most breaking changes of a release in the headline, characters of each, and packages in a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +24,21 @@ class Listing:
 
 
 def headlines(digest: Digest, texts: Texts) -> tuple[Line, ...]:
-    """A line for each release of a digest: its name, when, how much is in it, and what of that breaks."""
-    told = digest.releases or ()
-    lines = tuple(_line(digest, each, texts, _BREAKS) for each in told[:SHOWN])
-    more = len(told) - len(lines)
+    """A line for each release of a digest: its name, time, size and breaking changes."""
+    released = digest.releases or ()
+    lines = tuple(_line(digest, each, texts, _BREAKS) for each in released[:SHOWN])
+    more = len(released) - len(lines)
     return (*lines, plain(texts("release.more", n=more))) if more else lines
 
 
 def listings(digest: Digest, texts: Texts) -> tuple[Listing, ...]:
-    """What does not fit into the lines: everything that a release breaks, and what only its own branch has."""
-    told = (digest.releases or ())[:SHOWN]
-    return tuple(listing for each in told for listing in _listings(digest.repository, each, texts))
+    """What does not fit into the lines: all breaking changes, and the commits that only a release's own branch has."""
+    released = (digest.releases or ())[:SHOWN]
+    return tuple(listing for each in released for listing in _listings(digest.repository, each, texts))
 
 
 def whole(digest: Digest, texts: Texts) -> list[tuple[Line, tuple[Line, ...]]]:
-    """Each release of a digest for the report, with all that is said of it beneath."""
+    """Each release of a digest for the report, with its details below it."""
     return [
         (
             _line(digest, each, texts, 0),
@@ -52,21 +52,21 @@ def _under(listing: Listing) -> tuple[Line, ...]:
     return (plain(listing.heading), *listing.lines)
 
 
-def _line(digest: Digest, told: Released, texts: Texts, breaks: int) -> Line:
-    """One release; of what it breaks so many."""
-    spans = [_named(digest.repository, told.release)]
-    if told.packages:
-        spans += _packages(digest.repository, told.packages, texts)
-    facts = [_time(told.release, digest.period), _size(told, texts)]
-    facts += [texts("release.aside", n=told.aside)] if told.aside and told.aside != told.count else []
-    facts += [texts("release.only_aside")] if told.aside and told.aside == told.count else []
+def _line(digest: Digest, released: Released, texts: Texts, breaks: int) -> Line:
+    """One release, with at most so many breaking changes."""
+    spans = [_named(digest.repository, released.release)]
+    if released.packages:
+        spans += _packages(digest.repository, released.packages, texts)
+    facts = [_time(released.release, digest.period), _size(released, texts)]
+    facts += [texts("release.aside", n=released.aside)] if released.aside and released.aside != released.count else []
+    facts += [texts("release.only_aside")] if released.aside and released.aside == released.count else []
     spans.append(Span("".join(f" · {fact}" for fact in facts if fact)))
-    if shown := told.breaks[:breaks]:
+    if shown := released.breaks[:breaks]:
         spans.append(Span(f" · {texts('release.breaks')}"))
         for number, each in enumerate(shown):
             spans += [Span(texts("branch.between"))] if number else []
             spans += _broken(digest.repository, each, _BREAK)
-        more = len(told.breaks) - len(shown)
+        more = len(released.breaks) - len(shown)
         spans += [Span(texts("branch.between") + texts("release.more", n=more))] if more else []
     return tuple(spans)
 
@@ -83,44 +83,44 @@ def _packages(repository: Repository, packages: Sequence[Release], texts: Texts)
 
 
 def _time(release: Release, period: Period) -> str:
-    """When a release was made: the time on a day of its own, else the whole date."""
+    """When a release was made: the time if the period is one day, else date and time."""
     moment, (first, last) = local(release.made, period.zone), period.days
     one_day = first.date() == last.date() == moment.date()
     return f"{moment:%H:%M}" if one_day else f"{moment:%Y-%m-%d %H:%M}"
 
 
-def _size(told: Released, texts: Texts) -> str:
-    """How many commits a release has since the one before it; nothing where that could not be read."""
-    if told.unread:
+def _size(released: Released, texts: Texts) -> str:
+    """How many commits a release has since the previous one; empty if that could not be read."""
+    if released.unread:
         return ""
-    if not told.before:
+    if not released.before:
         return texts("release.first")
-    if told.count is None:
-        return texts("release.after", before=told.before)
-    return texts("release.since", count=texts.count("commits", told.count), before=told.before)
+    if released.count is None:
+        return texts("release.after", before=released.before)
+    return texts("release.since", count=texts.count("commits", released.count), before=released.before)
 
 
 def _broken(repository: Repository, broken: Broken, limit: int = 0) -> tuple[Span, ...]:
-    """Something that a release breaks, linked to its commit where that is known."""
+    """A breaking change of a release, linked to its commit, if known."""
     return (Span(one_line(broken.text, limit), repository.commit_url(broken.sha) if broken.sha else None),)
 
 
-def _listings(repository: Repository, told: Released, texts: Texts, beyond: int = _BREAKS) -> list[Listing]:
-    """What there is to list of one release; what it breaks only where that is more than so much."""
-    name, found = told.release.name, []
-    if len(told.breaks) > beyond:
-        lines = tuple(_broken(repository, each) for each in told.breaks)
+def _listings(repository: Repository, released: Released, texts: Texts, beyond: int = _BREAKS) -> list[Listing]:
+    """The lists for one release; breaking changes only if there are more than `beyond`."""
+    name, found = released.release.name, []
+    if len(released.breaks) > beyond:
+        lines = tuple(_broken(repository, each) for each in released.breaks)
         found.append(Listing(name, texts("release.breaks_heading", name=name), lines))
-    if told.aside:
-        lines = tuple(subject_line(repository, commit, SUBJECT_LIMIT) for commit in told.commits)
-        if more := told.aside - len(lines):
+    if released.aside:
+        lines = tuple(subject_line(repository, commit, SUBJECT_LIMIT) for commit in released.commits)
+        if more := released.aside - len(lines):
             lines = (*lines, plain(texts("release.more", n=more)))
         found.append(Listing(name, texts("release.branch_heading", name=name), lines))
     return found
 
 
 def standing_facts(repository: Repository, standing: Standing | None, texts: Texts) -> tuple[tuple[str, Line], ...]:
-    """In which release a commit is, and which other commits are the same, by label; nothing where nobody asked."""
+    """The release of a commit and the commits that are the same, by label; empty if that was not looked up."""
     found: list[tuple[str, Line]] = []
     if standing is None:
         return ()

@@ -1,4 +1,4 @@
-"""The full report of one or more digests, in every form that it has. The same digests give the same bytes. Pure."""
+"""The full report of one or more digests, in every format. The same digests give the same bytes. Pure."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from bot.values import Attachment, Digest
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A form of the report. Its name is the ending of its files; one that is `attached` goes out with each digest."""
+    """A format of the report. Its name is the file extension; an `attached` one is posted with each digest."""
 
     name: str
     write: Callable[[Sequence[Digest], Texts], str]
@@ -28,23 +28,23 @@ FORMATS = {
         Format("json", lambda digests, _: json(digests)),
     )
 }
-"""Every form of the report, by name."""
+"""All formats of the report, by name."""
 
 
 _UNSAFE = r"[^\w.-]+"
 
 
 def attachments(digest: Digest, texts: Texts) -> tuple[Attachment, ...]:
-    """The full report of a digest, in each form that goes out with it."""
+    """The full report of a digest, in each format that is posted with it."""
     return gathered(digest.repository.title, (digest,), texts)
 
 
 def gathered(title: str, digests: Sequence[Digest], texts: Texts) -> tuple[Attachment, ...]:
-    """The full report of several digests of one period as one, in each form that goes out; none of no digests."""
+    """One full report of several digests of a period, in each format that is posted; empty without digests."""
     if not digests:
         return ()
     first = digests[0]
-    title = re.sub(_UNSAFE, "-", title).strip("-")  # a title may be a folder's name, with anything in it
+    title = re.sub(_UNSAFE, "-", title).strip("-")  # a title may be a folder's name, with any characters
     when = first.between.newer.name if first.between else f"{first.period.days[0]:%Y-%m-%d}"
     name = f"{title}-{re.sub(_UNSAFE, '-', when)}"
     attached = (each for each in FORMATS.values() if each.attached)

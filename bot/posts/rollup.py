@@ -1,4 +1,4 @@
-"""What a digest of a week or longer says instead of a table: for a chat and for the report. Pure."""
+"""What a rollup has instead of a table, in a chat and in the report. Pure."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -10,27 +10,27 @@ from bot.texts import Texts
 from bot.values import ChangeType, Component, Digest, Entry, Importance, Line, Span, Text, Theme, Undone, one_line
 
 _READ, _THEMES, _COMPONENTS, _PEOPLE, _UNDONE, _TYPES = 8, 6, 6, 8, 5, 6
-"""Lines of each kind in a headline, and names in one of its lines: the reader has two minutes."""
+"""The most lines of each kind in a headline, and names in a line: the reader has two minutes."""
 _LEAST = 3
-"""Commits that are named in a week in which nothing is high."""
+"""How many commits are named in a week without high ones."""
 _FEW = 2
-"""So many commits may share a reason that is still worth telling."""
+"""The most commits that may share a reason before it is not worth saying."""
 _NAMED = 6
-"""Commits that a theme's line names."""
+"""The most commits that a theme's line names."""
 _VERDICT, _TITLE, _PERSON = 200, 100, 40
 _GROUPS, _GROUP, _PLACES, _EACH = 12, 10, 10, 5
-"""Themes in the thread and commits of each; components, and commits of each that belong to no theme."""
+"""The most themes in the thread and commits of each; components, and commits of each that belong to no theme."""
 _CELLS, _FULL, _EMPTY = 10, "█", "░"
-"""A bar's width, and what it is drawn with: characters of one width in every font that has them."""
+"""A bar's width, and the characters it is drawn with, which are equally wide in every font."""
 
 
 # --- The headline ------------------------------------------------------------------------------
 
 
 def to_read(digest: Digest) -> list[Entry]:
-    """The weightiest commits: those that are high, and where these are few the next ones."""
+    """The most important commits: the high ones, and if they are few the next ones."""
     high = len(digest.lasting.by_importance[Importance.HIGH])
-    return _weightiest(digest.lasting.entries)[: min(max(high, _LEAST), _READ)]
+    return _most_important(digest.lasting.entries)[: min(max(high, _LEAST), _READ)]
 
 
 def earlier_read(digest: Digest, texts: Texts) -> list[Text]:
@@ -39,7 +39,7 @@ def earlier_read(digest: Digest, texts: Texts) -> list[Text]:
 
 
 def headline(digest: Digest, texts: Texts) -> list[Text]:
-    """What stands beneath the statistics: themes, where it happened, who it was, what was taken back."""
+    """What follows the statistics: themes, components, people, reverted commits."""
     return _sections(
         texts,
         ("rollup.themes", _themes(digest, texts)),
@@ -51,27 +51,27 @@ def headline(digest: Digest, texts: Texts) -> list[Text]:
 
 
 def _sections(texts: Texts, *sections: tuple[str, Sequence[Line]]) -> list[Text]:
-    # No lists: of one that is long a chat may show no more than its heading.
+    # Not lists: of a long one a chat may show only the heading.
     return [Text(tuple(lines), texts(key)) for key, lines in sections if any(lines)]
 
 
 def _read(digest: Digest, texts: Texts) -> list[Line]:
-    """The weightiest commits, each with its verdict."""
+    """The most important commits, each with its verdict."""
     shown, high = to_read(digest), len(digest.lasting.by_importance[Importance.HIGH])
-    telling = _telling(shown)
-    lines = [_read_line(digest, entry, texts, telling) for entry in shown]
+    rare = _rare_reasons(shown)
+    lines = [_read_line(digest, entry, texts, rare) for entry in shown]
     return [*lines, *([plain(texts("rollup.more_high", n=high - _READ))] if high > _READ else [])]
 
 
-def _telling(entries: Sequence[Entry]) -> frozenset[str]:
-    """The reasons of some commits that few of them share: what many have in common tells nobody anything."""
+def _rare_reasons(entries: Sequence[Entry]) -> frozenset[str]:
+    """The reasons that only a few of some commits share: a common reason says nothing."""
     reasons = Counter(e.grade.reason for e in entries)
     return frozenset(reason for reason, number in reasons.items() if reason and number <= _FEW)
 
 
-def _read_line(digest: Digest, entry: Entry, texts: Texts, telling: Collection[str]) -> Line:
+def _read_line(digest: Digest, entry: Entry, texts: Texts, rare: Collection[str]) -> Line:
     importance, reason = entry.grade.importance, entry.grade.reason
-    said = entry.analysis.verdict or (reason if reason in telling else "")
+    said = entry.analysis.verdict or (reason if reason in rare else "")
     return (
         Span(f"{mark(importance, texts)} ", importance=importance),
         *subject_line(digest.repository, entry.commit, _TITLE),
@@ -83,11 +83,11 @@ def _read_line(digest: Digest, entry: Entry, texts: Texts, telling: Collection[s
 def _themes(digest: Digest, texts: Texts) -> list[Line]:
     more = len(digest.themes) - _THEMES
     lines = [theme_line(digest, theme, texts) for theme in digest.themes[:_THEMES]]
-    return [*lines, *([plain(texts("rollup.more_themes", n=more))] if more > 0 else [])]
+    return [*lines, *([plain(texts("rollup.more_themes", count=texts.count("more_themes", more)))] if more > 0 else [])]
 
 
 def theme_line(digest: Digest, theme: Theme, texts: Texts) -> Line:
-    """A theme's title, how many commits it has, and the weightiest of them by name."""
+    """A theme's title, its number of commits, and the names of the most important ones."""
     members = _members(digest, theme)
     count = texts.count("commits", len(theme.shas))
     spans = [Span(theme.title, strong=True), Span(f" · {count}{texts('report.colon')}")]
@@ -99,16 +99,16 @@ def theme_line(digest: Digest, theme: Theme, texts: Texts) -> Line:
 
 def _members(digest: Digest, theme: Theme) -> list[Entry]:
     shas = set(theme.shas)
-    return _weightiest([e for e in digest.entries if e.commit.sha in shas])
+    return _most_important([e for e in digest.entries if e.commit.sha in shas])
 
 
-def _weightiest(entries: Sequence[Entry]) -> list[Entry]:
-    """Some commits, the weightiest first."""
+def _most_important(entries: Sequence[Entry]) -> list[Entry]:
+    """Some commits, most important first."""
     return sorted(entries, key=lambda e: e.grade.weight, reverse=True)
 
 
 def component_lines(digest: Digest, texts: Texts, limit: int, *, lines: bool = False) -> list[Line]:
-    """Each component with a bar of how many commits happened in it, and with the `lines` that they changed."""
+    """Each component with a bar of its number of commits, and with the changed lines if `lines`."""
     found = _components(digest)[:limit]
     most = max((len(c.shas) for c in found), default=1)
     return [(Span(bar(len(c.shas), most)), *_component_line(c, texts, lines)) for c in found]
@@ -126,24 +126,24 @@ def _component_line(component: Component, texts: Texts, lines: bool) -> Line:
 
 
 def component_name(component: Component, texts: Texts) -> str:
-    """What a component is called."""
+    """The name of a component."""
     return texts("rules.root") if component.name == ROOT else one_line(component.name, 60)
 
 
 def bar(number: int, most: int) -> str:
-    """A bar of blocks, at least one of them full."""
+    """A bar of blocks, with at least one full."""
     full = max(round(number / most * _CELLS), 1)
     return _FULL * full + _EMPTY * (_CELLS - full)
 
 
 def people(digest: Digest) -> list[tuple[str, int]]:
-    """The people by how many commits they wrote, most first; what programs wrote alone is nobody's."""
+    """The people with the number of commits they wrote, most first; commits written by bots only are left out."""
     wrote = Counter(p.name for e in digest.lasting.entries if not e.commit.reading.bot for p in e.commit.reading.people)
     return sorted(wrote.items(), key=lambda item: (-item[1], item[0].casefold()))
 
 
 def people_line(digest: Digest, texts: Texts, limit: int) -> Line:
-    """Who wrote most of it, and how many others there were."""
+    """Who wrote the most commits, and how many others there were."""
     found = people(digest)
     bots = sum(e.commit.reading.bot for e in digest.lasting.entries)
     said = [texts("rollup.person", name=one_line(name, _PERSON), n=n) for name, n in found[:limit]]
@@ -153,7 +153,7 @@ def people_line(digest: Digest, texts: Texts, limit: int) -> Line:
 
 
 def types_line(digest: Digest, texts: Texts) -> Line:
-    """How many commits there are of each type, by the first that each has."""
+    """How many commits there are of each type, counting each by its first."""
     types = Counter(e.grade.types[0] for e in digest.lasting.entries if e.grade.types)
     ranked = sorted(types.most_common(), key=lambda item: item[0] is ChangeType.OTHER)
     said = [texts("rollup.person", name=type_label(t, texts), n=n) for t, n in ranked[:_TYPES]]
@@ -167,7 +167,7 @@ def _undone(digest: Digest, texts: Texts) -> list[Line]:
 
 
 def undone_lines(digest: Digest, texts: Texts) -> list[Line]:
-    """Each commit that was taken back, the weightiest first, with the one that did it."""
+    """Each commit that was reverted, most important first, with the one that reverted it."""
     entries = {e.commit.sha: e for e in digest.entries}
     undone = sorted(
         digest.rollup.undone if digest.rollup else (), key=lambda u: entries[u.sha].grade.weight, reverse=True
@@ -187,23 +187,23 @@ def _undone_line(digest: Digest, undone: Undone, entries: dict[str, Entry], text
 # --- The thread --------------------------------------------------------------------------------
 
 
-def rest(digest: Digest, texts: Texts, told: Mapping[str, str], *, read: bool = True) -> list[Text]:
-    """The themes with their commits, then by component what is in none and is not high; the report has all of it.
+def rest(digest: Digest, texts: Texts, reported: Mapping[str, str], *, read: bool = True) -> list[Text]:
+    """The themes with their commits, then other commits that are not high, by component; the report has all.
 
-    `told` is as in `relation_line`. With `read` a line says what who read the patch says, else what the list said.
+    `reported` is as in `relation_line`. With `read` a line has the analysis's sentence, else the triage list's.
     """
     themed = {sha for theme in digest.themes for sha in theme.shas}
     groups = [
-        Text(tuple(_briefly(digest, _members(digest, t), _GROUP, texts, told, read=read)), t.title, bullets=True)
+        Text(tuple(_briefly(digest, _members(digest, t), _GROUP, texts, reported, read=read)), t.title, bullets=True)
         for t in digest.themes[:_GROUPS]
     ]
     named = {sha: component_name(c, texts) for c in _components(digest)[:_PLACES] for sha in c.shas}
     left: dict[str, list[Entry]] = {name: [] for name in (*named.values(), texts("report.other"))}
-    for entry in _weightiest(digest.lasting.entries):
+    for entry in _most_important(digest.lasting.entries):
         if entry.commit.sha not in themed and entry.grade.importance is not Importance.HIGH:
             left[named.get(entry.commit.sha, texts("report.other"))].append(entry)
     groups += [
-        Text(tuple(_briefly(digest, e, _EACH, texts, told, read=read)), name, bullets=True)
+        Text(tuple(_briefly(digest, e, _EACH, texts, reported, read=read)), name, bullets=True)
         for name, e in left.items()
         if e
     ]
@@ -211,13 +211,13 @@ def rest(digest: Digest, texts: Texts, told: Mapping[str, str], *, read: bool = 
 
 
 def _briefly(
-    digest: Digest, entries: Sequence[Entry], limit: int, texts: Texts, told: Mapping[str, str], *, read: bool
+    digest: Digest, entries: Sequence[Entry], limit: int, texts: Texts, reported: Mapping[str, str], *, read: bool
 ) -> Iterator[Line]:
-    """The first of some commits in a line each, and how many more there are."""
-    telling = _telling(digest.lasting.entries)
+    """The first `limit` commits in a line each, and how many more there are."""
+    rare = _rare_reasons(digest.lasting.entries)
     for entry in entries[:limit]:
         said = sentence_of(entry) if read else ""
-        unlike = entry.grade.reason in telling
-        yield brief_line(digest.repository, entry, texts, reason=unlike, told=told, sentence=said)
+        unlike = entry.grade.reason in rare
+        yield brief_line(digest.repository, entry, texts, reason=unlike, reported=reported, sentence=said)
     if (more := len(entries) - limit) > 0:
         yield plain(texts("digest.rest_more", n=f"{more:,}"))

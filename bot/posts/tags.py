@@ -1,4 +1,4 @@
-"""HTML elements, and the only way in which texts from outside get into them. Pure."""
+"""HTML elements, and the only way for untrusted texts to get into them. Pure."""
 
 from html import escape
 from typing import NewType
@@ -6,11 +6,11 @@ from typing import NewType
 from bot.values import sanitize
 
 Html = NewType("Html", str)
-"""HTML; everything from outside in it is escaped."""
+"""HTML in which untrusted texts are escaped."""
 
 
 def text(content: str) -> Html:
-    """A text from anywhere, which means only itself."""
+    """An untrusted text, escaped."""
     return Html(escape(sanitize(content)))
 
 
@@ -18,11 +18,11 @@ _BLOCKS = frozenset(
     {"article", "caption", "div", "dl", "figure", "h1", "h2", "h3", "h4", "h5", "head", "header", "li", "main", "nav"}
     | {"p", "section", "style", "svg", "tr", "ul"}
 )
-"""Elements that end in a new line, so that the file can be read and compared; none stands inside a line of text."""
+"""Elements that end in a newline, so that files can be read and compared; none occurs within a line of text."""
 
 
 def tag(element: str, /, *content: Html, **attributes: str) -> Html:
-    """An element. A trailing `_` of an attribute's name is dropped, another `_` is a dash; the values are escaped."""
+    """An element. In attribute names a trailing `_` is dropped, and other `_` become dashes; values are escaped."""
     said = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(sanitize(value))}"' for key, value in attributes.items()
     )

@@ -227,13 +227,13 @@ class FilePatch:
 class Window:
     """When a period ends, what time it is now, and since when dates count if they must.
 
-    `told` are the SHAs of what earlier versions reported, which went by dates and remembered no tip.
+    `reported` are the SHAs of what earlier versions reported, which went by dates and remembered no tip.
     """
 
     since: datetime
     until: datetime
     now: datetime
-    told: frozenset[str] = frozenset()
+    reported: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,9 +265,10 @@ class Landing:
 class Links:
     """Where a repository's pages are on its host: templates with `{sha}`, `{number}`, `{path}` and `{line}` in them.
 
-    `commit`, `change` (a pull or merge request) and `file` are whole addresses, `line` is what follows a file's. An
-    empty one says that the host has no such page, or that its form is unknown. `sign` comes before the number of a pull
-    request, as the host writes it. `tag` is the page of a tag, with `{name}` in it.
+    `commit`, `change` (a pull or merge request) and `file` are whole addresses, `line` is what follows a file's, and
+    `lines` what follows it for several lines, up to `{last}`. An empty one says that the host has no such page, or that
+    its form is unknown. `sign` comes before the number of a pull request, as the host writes it. `tag` is the page of a
+    tag, with `{name}` in it.
     """
 
     commit: str = ""
@@ -276,6 +277,7 @@ class Links:
     line: str = ""
     sign: str = "#"
     tag: str = ""
+    lines: str = ""
 
 
 _BRIEF = 12
@@ -323,10 +325,11 @@ class Repository:
         page = self._pages.tag.replace("{name}", quote(release.name, safe="/", errors="replace"))
         return page or self.commit_url(release.sha)
 
-    def file_url(self, sha: str, path: str, line: int | None = None) -> str | None:
-        """The web page of a file as it was at a commit, at a line of it; None if none is known.
+    def file_url(self, sha: str, path: str, line: int | None = None, last: int | None = None) -> str | None:
+        """The web page of a file as it was at a commit, at a line of it or at those up to `last`; None if unknown.
 
-        A path with `..` in it has none: it would lead a browser out of the repository.
+        A path with `..` in it has none: it would lead a browser out of the repository. A host that cannot show several
+        lines shows the first one.
         """
         parts = path.split("/")
         if not {".", ".."}.isdisjoint(parts):
@@ -334,7 +337,11 @@ class Repository:
         # An empty part, which no path in git has, stays where it is: it may not begin another address.
         place = "/".join(quote(part, safe="", errors="replace") or "%2F" for part in parts)
         page = self._pages.file.replace("{sha}", quote(sha, safe="")).replace("{path}", place)
-        return page + (self._pages.line.replace("{line}", str(line)) if page and line else "") or None
+        return page + (self._at(line, last) if page and line else "") or None
+
+    def _at(self, line: int, last: int | None) -> str:
+        form = (self._pages.lines if last else "") or self._pages.line
+        return form.replace("{line}", str(line)).replace("{last}", str(last))
 
     def number(self, number: int) -> str:
         """A pull or merge request as its host writes it: `#12`, or `!12`."""
@@ -357,7 +364,7 @@ class Repository:
         if self.url is None:
             return Links()
         commit, change = f"{self.url}/commit/{{sha}}", f"{self.url}/pull/{{number}}"
-        return Links(commit, change, f"{self.url}/blob/{{sha}}/{{path}}", "#L{line}")
+        return Links(commit, change, f"{self.url}/blob/{{sha}}/{{path}}", "#L{line}", lines="#L{line}-L{last}")
 
 
 class NoteLevel(StrEnum):

@@ -58,12 +58,22 @@ class Grade:
 
 
 @dataclass(frozen=True, slots=True)
+class Search:
+    """What a search of a whole tree for a word found: `hits` uses in `files` files, whose `paths` are there if few."""
+
+    hits: int
+    files: int
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Where a statement can be checked: a path of the commit and a quote from its patch.
 
-    `line` is the quote's line in the new file, or in the old file if it is `removed`; None if no line is known. `path`
-    is empty if the quote is from the commit's message, or, with `request`, from its pull request. `sha` is
-    the commit in whose tree it was looked up, empty for the commit itself.
+    `line` is the quote's line in the new file, or in the old file if it is `removed`; None if no line is known. A quote
+    of several lines ends at `last`, None for one. `path` is empty if the quote is from the commit's message, or, with
+    `request`, from its pull request. `sha` is the commit in whose tree it was looked up, empty for the commit itself;
+    without a path, the other commit in whose title the quote is, or with `search` the tree that was searched for it.
     """
 
     path: str
@@ -72,6 +82,8 @@ class Evidence:
     sha: str = ""
     removed: bool = False
     request: bool = False
+    last: int | None = None
+    search: Search | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ class LookKind(StrEnum):
 class Look:
     """One thing to look up. `line` counts from 1; 0 is the top, or where `word` is in the file if one is given.
 
-    With `until`, the lines from `line` to there; otherwise the definition around it.
+    With `until`, the lines from `line` to there; with a `word`, those from `line` on; otherwise the definition around
+    it.
     """
 
     kind: LookKind
@@ -42,7 +43,7 @@ class Sight:
 
     `elsewhere` names files that use it and are not shown, each with its number of uses. `refused` says why nothing was
     looked up, in English for the model. No hits and no refusal is a finding, except for `unread` files of the tree that
-    could not be searched.
+    could not be searched; `partial` says that there may be others.
     """
 
     look: Look
@@ -52,3 +53,4 @@ class Sight:
     refused: str = ""
     elsewhere: tuple[str, ...] = ()
     unread: int = 0
+    partial: bool = False

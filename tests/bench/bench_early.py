@@ -57,7 +57,7 @@ def waited(*, early: bool) -> tuple[float, int]:
         worker = world.worker({"slack": chat})
         if early:
             worker.early.begin()
-            assert worker.early.in_hand.wait_none(300)
+            assert worker.early.in_progress.wait_none(300)
         moved[0], begun, asked = SLOT, time.monotonic(), len(server.statuses)
         assert worker.tick()
         assert worker.drain(300)

@@ -1,13 +1,13 @@
-"""Feishu, and Lark, which is the same elsewhere.
+"""Feishu, and Lark, its international version.
 
-chat        `FeishuChat`, the methods of `bot.ports.Chat`: messages out, and who the bot is
-inbound     what people do, as lines of the grammar: messages, buttons, forms
-cards       a neutral message as pages of card JSON 2.0
-forms       forms as cards, and what was filled in
-calls       calling Feishu: its token, its rates, its patience, its codes in our own terms
+chat        `FeishuChat`, a `bot.ports.Chat`: sends messages
+inbound     turns messages, buttons and forms into lines of the grammar
+cards       renders a neutral message as pages of card JSON 2.0
+forms       renders forms as cards, and parses the answers
+calls       calls Feishu: its token, rates and retries; translates its error codes
 transports  the long connection and HTTP
-webhook     a group's custom bot, which only takes messages
-settings    how it is reached
-doctor      what `digest doctor feishu` looks at
-limits      what Feishu takes, each with its source
+webhook     a group's custom bot, which only receives messages
+settings    the settings
+doctor      the checks of `digest doctor feishu`
+limits      Feishu's limits, each with its source
 """

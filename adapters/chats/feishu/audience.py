@@ -1,4 +1,4 @@
-"""Who reads at a place in Feishu: an external group has people of other organisations."""
+"""Finds out who reads in a place in Feishu: external groups have people from other organisations."""
 
 from collections.abc import Callable
 
@@ -10,9 +10,9 @@ from bot.values import Place
 
 
 class Audience:
-    """The readers of the chats. Safe to call from several threads; `clock` is monotonic seconds.
+    """Finds the readers of chats. Safe to call from several threads; `clock` is monotonic seconds.
 
-    Feishu tells of a chat whether it is external, and of nobody in it whether they are guests.
+    Feishu says whether a chat is external, but not whether anybody in it is a guest.
     """
 
     def __init__(self, api: Api, call: Caller, clock: Callable[[], float]) -> None:
@@ -21,7 +21,7 @@ class Audience:
         self._known = Remembered[Json](clock)
 
     def readers(self, place: Place) -> Readers:
-        """Who reads at a place. Raises ConfigError, Unavailable; what Feishu does not tell is the worst.
+        """Who reads in a place; what Feishu does not say is assumed to be the worst. Raises ConfigError, Unavailable.
 
         Source: open.feishu.cn/document/server-docs/group/chat/get-2 (`external`, `chat_mode`).
         """
@@ -29,17 +29,17 @@ class Audience:
         return Readers(alone=found.get("chat_mode") == "p2p", shared=found.get("external") is not False)
 
     def is_plain_group(self, place: Place) -> bool:
-        """Whether it is a group that is no series of topics. Raises ConfigError, Unavailable."""
+        """Whether it is a group other than a topic group. Raises ConfigError, Unavailable."""
         found = self._chat(place.channel)
         return found.get("chat_mode") == "group" and found.get("group_message_type") != "thread"
 
     def check(self, place: Place) -> None:
-        """Refuse a chat that the bot is not in. Raises NotFound, ConfigError, Unavailable."""
+        """Check that the bot is in a chat. Raises NotFound, ConfigError, Unavailable."""
         if not self._chat(place.channel):
             raise NotFound("feishu_invite")
 
     def _chat(self, name: str) -> Json:
-        """What Feishu says of a chat, nothing where it does not."""
+        """Feishu's information on a chat; empty if there is none."""
 
         def read() -> Json:
             try:

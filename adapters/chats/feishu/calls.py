@@ -1,7 +1,7 @@
-"""Calling Feishu: its token, its rates, its patience, and its codes in the bot's own terms.
+"""Calls Feishu: its token, rates and retries, and its error codes as the bot's errors.
 
-The SDK is asked with plain values: each answer is a code, whatever the HTTP status says, and the codes are read here,
-once.
+The SDK gets plain values: each answer has a code, whatever the HTTP status is, and the codes are interpreted only
+here.
 """
 
 import json
@@ -22,14 +22,14 @@ from bot.errors import ConfigError, DigestError, Forbidden, NotFound, Refused, T
 from bot.values import one_line
 
 NAME = "feishu"
-"""The name that stands in `Place.chat`."""
+"""The name used in `Place.chat`."""
 TIMEOUT = 15
-"""Seconds without a byte after which a call is given up."""
+"""Seconds without a byte after which a call times out."""
 TRIES = 4
-"""How often something is sent before Feishu is called unavailable."""
+"""How often to try before Feishu counts as unavailable."""
 
 _EARLY = 600
-"""Seconds before its end after which a token is not used any more."""
+"""How many seconds before it expires a token is no longer used."""
 
 Json = dict[str, Any]
 
@@ -37,7 +37,7 @@ Json = dict[str, Any]
 # on server-docs/api-call-guide/generic-error-code.
 NO_TOPICS = frozenset({230071})
 NO_TOPIC_HERE = frozenset({230072})
-"""A message that was forwarded with others cannot begin a topic; the group's others can."""
+"""A message that was forwarded with others cannot start a topic; others in the group can."""
 _GROUP_BUSY = 230020
 _BUSY = frozenset({99991400, _GROUP_BUSY})
 NO_ANSWER = -1
@@ -57,7 +57,7 @@ _LATE = frozenset({230031})
 
 @dataclass(frozen=True)
 class Answer:
-    """What Feishu said: 0 is success, `NO_ANSWER` that it said nothing. `status` is HTTP's, 0 where there was none."""
+    """Feishu's answer: code 0 is success, `NO_ANSWER` means none. `status` is the HTTP status, 0 if there was none."""
 
     code: int
     message: str = ""
@@ -67,41 +67,41 @@ class Answer:
 
     @property
     def busy(self) -> bool:
-        """Whether what was asked is refused for now."""
+        """Whether the request is refused for now."""
         return self.code in _BUSY or self.status == HTTPStatus.TOO_MANY_REQUESTS
 
     @property
     def after(self) -> float | None:
-        """Seconds after which a busy Feishu wants to be asked again, where it says so."""
+        """After how many seconds to retry, if Feishu says so."""
         seconds = number(self.headers.get("x-ogw-ratelimit-reset"), -1.0)
         return max(seconds, 0.5) if seconds >= 0 else None
 
     @property
     def unclear(self) -> bool:
-        """Whether what was asked may have been done all the same."""
+        """Whether the request may have been carried out anyway."""
         return self.code != 0 and self.code not in _BUSY and (self.code in _UNCLEAR or self.status >= 500)
 
 
 class Gate(NamedTuple):
-    """What Feishu counts together: a method of the application, and the group or person that a message is for."""
+    """What a rate is counted for: a method of the application, and the group or person that a message goes to."""
 
     method: str
     target: str = ""
 
     @property
     def shared(self) -> "Gate":
-        """What is counted for the target: messages and replies as one, anything else by itself."""
+        """The gate of the target: messages and replies are counted together, other methods separately."""
         return Gate("send" if self.method in ("messages", "reply") else self.method, self.target)
 
 
 class NoHistory(Unavailable):
-    """Feishu has no history of that name: of a group that is not there, or of a topic that is too new."""
+    """Feishu has no such history: the group does not exist, or the topic is too new."""
 
 
 class Api:
     """What the application asks. Safe for several threads.
 
-    `now` is seconds since 1970, by which a token ends.
+    `now` returns seconds since 1970, for the expiry of tokens.
     """
 
     def __init__(self, app_id: str, secret: str, domain: str, now: Callable[[], float] = time.time) -> None:
@@ -115,19 +115,19 @@ class Api:
         self.wall = Wall(now)
 
     def ask(self, method: str, path: str, *, query: Mapping[str, object] | None = None, body: object = None) -> Answer:
-        """What Feishu answers, with the application's token, which is fetched anew once where it is refused.
+        """Call Feishu with the application's token; if that is refused, a new one is fetched, once.
 
-        Where no token is to be had, the answer is the one to the question for it. Raises Unreachable and ConfigError
-        where the network is not set up for it.
+        If there is no token, the answer is the one to the request for it. Raises Unreachable, and ConfigError for wrong
+        network settings.
         """
         return self._with_token(lambda token: self._request(method, path, query, body, token))
 
     def ask_plainly(self, method: str, path: str, body: object) -> Answer:
-        """What Feishu answers without a token."""
+        """Call Feishu without a token."""
         return self._request(method, path, None, body, "")
 
     def upload(self, name: str, raw: bytes) -> Answer:
-        """What Feishu answers to a file; its key is in the data."""
+        """Upload a file; its key is in the answer's data."""
         return self._with_token(lambda token: self._upload(name, raw, token))
 
     def _with_token(self, send: Callable[[str], Answer]) -> Answer:
@@ -144,9 +144,9 @@ class Api:
         return answer
 
     def _fresh_token(self) -> tuple[str, Answer]:
-        """The token of the application, fetched where there is none or it ends soon; empty with what Feishu said.
+        """The application's token, fetched if there is none or it expires soon; or empty, with Feishu's answer.
 
-        Several threads may fetch one at a time: each is good, and none waits for another's call.
+        Several threads may fetch one at the same time: each is valid, and none waits for another's call.
         """
         with self._lock:
             if self._now() < self._until:
@@ -192,7 +192,7 @@ class Api:
         config.domain, config.timeout, option.tenant_access_token = self.domain, TIMEOUT, token
         try:
             raw = lark.transport.Transport.execute(config, request, option)
-        except OSError as error:  # requests' errors are such
+        except OSError as error:  # requests' errors are subclasses
             if lasting := network.obstacle(error, self.domain):
                 raise lasting from None
             return Answer(NO_ANSWER, "connection", status=0)
@@ -204,7 +204,7 @@ def _written(value: object) -> str:
 
 
 def number(value: object, default: float) -> float:
-    """A number as it came, or another one where none did."""
+    """`value` if it is a number, else `default`."""
     try:
         return float(str(value))
     except ValueError:
@@ -212,13 +212,13 @@ def number(value: object, default: float) -> float:
 
 
 def read(status: int, headers: Mapping[str, str], content: bytes) -> Answer:
-    """An answer as it came. Some lie beside the code instead of in `data`: the token, what the bot is.
+    """Parse an answer. In some, the content is next to the code instead of in `data`: the token, the bot.
 
-    A custom bot's older answers have only `StatusCode`, which newer ones keep beside `code`.
+    A custom bot's older answers have only `StatusCode`; newer ones have `code` too.
     """
     known = {name.lower(): value for name, value in headers.items()}
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        return Answer(NO_ANSWER, "redirect", status=status, headers=known)  # somebody's in between, not Feishu's
+        return Answer(NO_ANSWER, "redirect", status=status, headers=known)  # from a proxy, not from Feishu
     try:
         parsed = json.loads(content)
         code, data = int(parsed.get("code", parsed.get("StatusCode"))), parsed.get("data")
@@ -229,7 +229,7 @@ def read(status: int, headers: Mapping[str, str], content: bytes) -> Answer:
 
 
 class Caller:
-    """Calls Feishu within its rates. Safe for several threads; `clock` and `sleep` are monotonic seconds."""
+    """Calls Feishu within its rate limits. Safe for several threads; `clock` and `sleep` are monotonic seconds."""
 
     def __init__(
         self,
@@ -237,13 +237,13 @@ class Caller:
         sleep: Callable[[float], None] = time.sleep,
         shared: Shared | None = None,
     ) -> None:
-        """`shared` holds the rates of several processes."""
+        """`shared` has the rates that several processes share."""
         self._retrier = Retrier(TRIES, clock, sleep, shared)
 
     def __call__(self, gate: Gate, send: Callable[[], Answer], check: Callable[[], None] | None = None) -> Answer:
-        """The answer to `send`, repeated while it is refused for now or unclear: it must do no harm twice.
+        """The answer to `send`, which is retried while refused for now or unclear: it must be safe to repeat.
 
-        `check` is called right before each `send`, and what it raises ends it all. Raises the bot's own errors.
+        `check` is called right before each `send`; its errors end the attempts. Raises the bot's own errors.
         """
 
         def attempt() -> Answer:
@@ -253,7 +253,7 @@ class Caller:
             failure = translated(answer, gate)
             if not (answer.busy or answer.unclear):
                 raise failure
-            # What is refused for now is refused to all of the application, but for a group's own rate.
+            # A refusal is for the whole application, except for a group's own rate.
             key = gate.shared if answer.unclear or answer.code == _GROUP_BUSY else Gate(gate.method)
             raise Retryable(failure, key, answer.after if answer.busy else None)
 
@@ -261,11 +261,14 @@ class Caller:
 
 
 _BURST = 30
-"""Calls that may follow each other at once, of a minute's number, and of the 50 of a second (…/message/create)."""
+"""Calls allowed in a burst, out of a minute's number, and of the 50 a second (…/message/create)."""
 
 
 def _rates(gate: Gate) -> dict[Hashable, Sequence[RateLimit]]:
-    """What a call counts for, and the rates there. A burst and what follows are within a minute's number together."""
+    """The keys that a call counts for, with their limits.
+
+    A burst and the following calls stay within a minute's number.
+    """
     whole = RateLimit(60 / (limits.CALLS_A_MINUTE.ours - _BURST), _BURST)
     rates: dict[Hashable, Sequence[RateLimit]] = {Gate(gate.method): (whole,)}
     if gate.target:
@@ -274,7 +277,7 @@ def _rates(gate: Gate) -> dict[Hashable, Sequence[RateLimit]]:
 
 
 def translated(answer: Answer, gate: Gate) -> DigestError:
-    """The answer's code as an error in the bot's terms."""
+    """The answer's code as an error of the bot."""
     code, group = answer.code, gate.target
     simple: tuple[tuple[frozenset[int], DigestError], ...] = (
         (_SECRET, ConfigError("feishu_secret")),
@@ -306,7 +309,7 @@ def translated(answer: Answer, gate: Gate) -> DigestError:
 
 
 def _scope(answer: Answer) -> str:
-    """The permissions that are missing, as far as Feishu names them."""
+    """The missing permissions, as far as Feishu names them."""
     violations = (answer.data.get("error") or {}).get("permission_violations") or ()
     named = [str(each.get("subject")) for each in violations if isinstance(each, dict)]
     return one_line(", ".join(named) or answer.message, 120)

@@ -1,9 +1,9 @@
-"""From a neutral message to what Feishu takes: pages of card JSON 2.0, none beyond a limit, nothing left out. Pure.
+"""Renders a neutral message as pages of card JSON 2.0, within Feishu's limits and with nothing left out. Pure.
 
-Text from outside stands in plain text, in text cells, or in Markdown with every character that Markdown or Feishu
-reads as an entity, so that nothing in it is read as a mention, an emoji, an image, a link or a style
-(open.feishu.cn/document/feishu-cards/card-json-v2-components/content-components/rich-text). `lark_md` is never
-written: of it no page says that it decodes entities.
+Untrusted text is only in plain text, in text cells, or in Markdown where every character with a meaning to Markdown or
+Feishu is an entity, so that nothing in it becomes a mention, an emoji, an image, a link or a style
+(open.feishu.cn/document/feishu-cards/card-json-v2-components/content-components/rich-text). `lark_md` is never used: no
+page says that it decodes entities.
 """
 
 import json
@@ -19,7 +19,7 @@ from unicodedata import east_asian_width
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from adapters.chats.feishu import limits
-from adapters.chats.rendering import Packer, Rendered, closed, gravest_first, is_high, opening, words
+from adapters.chats.rendering import Packer, Rendered, closed, high_first, is_high, opening, words
 from bot.values import (
     Button,
     Count,
@@ -40,39 +40,39 @@ Card = dict[str, Any]
 _COLOURS = {Importance.HIGH: "red", Importance.MEDIUM: "orange", Importance.LOW: "green"}
 _SHADES = {Importance.HIGH: "#F54A45", Importance.MEDIUM: "#FF8800", Importance.LOW: "#34C724"}
 _ENVELOPE = 400
-"""Bytes kept for what stands around the card in a request: the chat, the type and the `uuid`."""
+"""Bytes reserved for what surrounds the card in a request: the chat, the type and the `uuid`."""
 _NUMBER = 20
-"""Bytes kept for the number of a page, which stands in its title and in its notification."""
+"""Bytes reserved for a page's number, which is in its title and its notification."""
 _TITLE = 120
-"""Columns (two for a wide character) of a title: a header shows four lines, and on a phone a line has some forty."""
+"""Columns (two for a wide character) of a title: a header shows four lines, on a phone of about forty each."""
 _SUMMARY = 200
 """Characters of the line in the list of chats."""
 _OPEN = 5
-"""Lines of a list that is shown at once: a longer one is a panel to open."""
+"""Lines of a list that is shown expanded: a longer one is a collapsed panel."""
 _PAIRS = 4
-"""Short labelled values that stand in two columns, from this number on."""
+"""From how many short labelled values on they are in two columns."""
 _SHORT = 80
-"""Columns of a value, or of a name, that is short."""
+"""Columns of a value or name that counts as short."""
 _CELL = 400
-"""Characters of a cell: a row higher than 999 px is cut, so what is longer goes on in the next row."""
+"""Characters of a cell: a row higher than 999 px is cut off, so longer text continues in the next row."""
 _CELL_BYTES = 2_500
 """Bytes of a cell, so that a whole row always fits on a page."""
 _TWO_LINES = 30
-"""Columns that stand in two lines of a narrow cell."""
+"""Columns that fit into two lines of a narrow cell."""
 _LABEL = 16
-"""Columns of a coloured label, which is never broken."""
+"""Columns of a coloured label, which is never wrapped."""
 _CHARTED = 8
-"""Rows from which on a table of importances has a chart of them."""
+"""From how many rows on a table of importances gets a chart."""
 _ROW = 5
 """Buttons in a row."""
 _CONFIRM = 500
-"""Characters of what is asked before something is taken away."""
+"""Characters of a confirmation before something is removed."""
 _COMMAND = 2_000
-"""Characters of a command: no longer one is understood when it comes back."""
+"""Characters of a command: a longer one is rejected when the button is pressed."""
 _WEIGHT = 40
-"""Bytes by which a longer text can cost less: asterisks and backticks that had to be left out."""
+"""Bytes by which a longer text can be smaller: asterisks and backticks that had to be left out."""
 _ADDRESS = 2_000
-"""Characters of a link's address: the words of a longer one stand without it."""
+"""Characters of a link's address: with a longer one, the text is not linked."""
 
 
 def render(
@@ -82,10 +82,11 @@ def render(
     buttons: bool = True,
     limit: int = limits.BODY_BYTES.ours,
 ) -> Rendered[Card]:
-    """Everything the message says, on as many pages as it takes; buttons at its end stand on the first one.
+    """Render the whole message, on as many pages as needed; buttons at its end are on the first one.
 
-    `marks` names the first element of page number n, from 0 on, by which the message is known again. Without `buttons`
-    those with a command are left out, where nobody would hear of them. `limit` is in bytes of a whole request.
+    `marks` returns the name of the first element of page n, counted from 0, by which the message is recognised. Without
+    `buttons`, those with a command are left out, because nothing would receive them. `limit` is in bytes of a whole
+    request.
     """
     parts, closing = closed(message)
     head = _head(message)
@@ -105,10 +106,10 @@ def render(
 
 @dataclass(frozen=True)
 class _Head:
-    """What stands on every page: the title, its colour, up to three tags, and the words of a notification.
+    """What every page has: the title, its colour, up to three tags, and the text of a notification.
 
-    `links` are lines beneath the title: itself where a header would cut it, else its links that stand nowhere else.
-    Not `shown`, only further pages have a title: what is nothing but its title says it in the body.
+    `links` are lines below the title: the title itself if a header would cut it off, else its links that are nowhere
+    else. If not `shown`, only further pages have a title: a message that consists of its title has it in the body.
     """
 
     title: str
@@ -120,12 +121,12 @@ class _Head:
 
     @property
     def size(self) -> int:
-        """Bytes of a page with nothing in it, and of what stands around it."""
+        """Bytes of an empty page, and of what surrounds it."""
         marked = {"element_id": "x" * limits.ELEMENT_ID.ours}
         return _ENVELOPE + 2 * _NUMBER + _sent(_dumped(self.card([marked], 0, 1, wide=True)))
 
     def card(self, elements: Sequence[Card], number: int, count: int, *, wide: bool) -> Card:
-        """Page `number` of `count`, from 0 on; `wide` lets it be as wide as the chat."""
+        """Page `number` of `count`, counted from 0; `wide` allows it to be as wide as the chat."""
         counter = f" ({number + 1}/{count})" if number else ""
         config = {"update_multi": True, "summary": {"content": f"{self.summary}{counter}"}}
         header: Card = {"title": _plain(f"{self.title}{counter}"), "template": self.template}
@@ -162,7 +163,7 @@ def _cards(head: _Head, pages: "Sequence[_Page]", marks: Callable[[int], str] | 
 
 
 def _links_of(message: Message) -> Line:
-    """The links of the title that stand nowhere else."""
+    """The links of the title that are nowhere else."""
     elsewhere = {span.url for part in message.parts for line in _lines_of(part) for span in line}
     links = {span.url: span for span in message.title if span.url and _address(span.url)}
     return tuple(piece for url, span in links.items() if url not in elsewhere for piece in (Span(" · "), span))[1:]
@@ -185,7 +186,7 @@ def _width(text: str) -> int:
 
 
 def _shortened(text: str) -> str:
-    """A title that a header shows whole."""
+    """A title that a header shows in full."""
     while _width(text) > _TITLE:
         text = text[: -max(1, (_width(text) - _TITLE) // 2) - 1].rstrip() + "…"
     return text
@@ -193,20 +194,20 @@ def _shortened(text: str) -> str:
 
 # --- Markdown --------------------------------------------------------------------------------
 
-# What Markdown or Feishu reads: the characters of Feishu's table of escapes and those of CommonMark, a full stop
-# behind a number, which begins a list, and one behind `www`, which begins a link.
+# The characters that Markdown or Feishu interpret: those in Feishu's table of escapes and in CommonMark, a full stop
+# after a number, which starts a list, and one after `www`, which starts a link.
 _READ = re.compile(r"[-&<>*_~`\[\]()!#:+/\\\"'$|@=^{}]|^\.|(?<=[0-9])\.(?=\s|$)|(?<=[wW])\.")
-# What stands as it is between backticks, where no entity is decoded (spec.commonmark.org, "Code spans").
+# Allowed unescaped between backticks, where entities are not decoded (spec.commonmark.org, "Code spans").
 _CODE = re.compile(r"[A-Za-z0-9_./-]*[A-Za-z0-9_/-](?::[0-9]+)?")
 
 
 def escaped(text: str) -> str:
-    """Text that Markdown shows as it is."""
+    """Escape text so that Markdown shows it unchanged."""
     return _READ.sub(lambda found: f"&#{ord(found[0])};", text)
 
 
 def _address(url: str) -> str:
-    """A web address with everything that could end it percent-encoded; empty for any other or too long a one."""
+    """A web address, with all characters that could end it percent-encoded; empty for any other, or one too long."""
     try:
         parts = urlsplit(url.strip())
         host = parts.hostname
@@ -224,7 +225,7 @@ def _quoted(text: str, also: str = "") -> str:
 
 
 def _span(span: Span, before: str) -> str:
-    """A span without its weight; code that would touch the code `before` it stands as text."""
+    """A span without its bold; code right after the code `before` it becomes text."""
     address = _address(span.url) if span.url else ""
     is_code = span.code and not before.endswith("`") and _CODE.fullmatch(span.text)
     shown = f"`{span.text}`" if is_code else escaped(span.text)
@@ -232,7 +233,7 @@ def _span(span: Span, before: str) -> str:
 
 
 def markdown(line: Line) -> str:
-    """A line as Markdown; neighbours of one weight stand between one pair of asterisks."""
+    """A line as Markdown; neighbouring bold spans share one pair of asterisks."""
     groups: list[tuple[bool, str]] = []
     for strong, spans in groupby(_visible(line), lambda span: span.strong):
         text = ""
@@ -247,13 +248,13 @@ def markdown(line: Line) -> str:
 
 
 def _visible(line: Line) -> Line:
-    """The spans that say anything; a link without words shows its address."""
+    """The spans that are not empty; a link without text shows its address."""
     spans = (span if span.text.strip() or not span.url else replace(span, text=span.url) for span in line)
     return tuple(span for span in spans if span.text)
 
 
 def _bold(text: str, before: str, after: str) -> str:
-    """Markdown in bold, where its neighbours allow it: else the asterisks would be shown."""
+    """Markdown in bold, if its neighbours allow it: else the asterisks would be visible."""
     bare = text.strip()
     if not bare:
         return text
@@ -265,17 +266,17 @@ def _bold(text: str, before: str, after: str) -> str:
 
 
 def _flanks(outside: str, inside: str) -> bool:
-    """Whether asterisks between these two open or close (spec.commonmark.org, "Emphasis and strong emphasis")."""
+    """Whether asterisks between these two are delimiters (spec.commonmark.org, "Emphasis and strong emphasis")."""
     return inside.isalnum() or not outside or outside.isspace() or outside in punctuation
 
 
 def _piece(span: Span, text: str) -> Span:
-    """A piece of a span; one of a link that shows nothing is none, or its address would stand there."""
+    """A piece of a span; an empty piece of a link is dropped, or its address would be shown."""
     return replace(span, text=text, url=span.url if text.strip() or not span.text.strip() else None)
 
 
 def _first(line: Line, count: int) -> tuple[Line, Line]:
-    """The first `count` characters of a line, and the others."""
+    """The first `count` characters of a line, and the rest."""
     head: list[Span] = []
     for number, span in enumerate(line):
         if len(span.text) > count:
@@ -287,7 +288,7 @@ def _first(line: Line, count: int) -> tuple[Line, Line]:
 
 
 def _fitting(line: Line, room: int, cost: Callable[[Line], int], longest: int = sys.maxsize) -> tuple[Line, Line]:
-    """As much of a line as costs no more than `room`, ending with a word where there are any; at least a character."""
+    """As much of a line as costs at most `room`, broken between words if possible; at least one character."""
     text = words(line)
     if len(text) <= longest and cost(line) <= room:
         return line, ()
@@ -306,7 +307,7 @@ def _dumped(value: object) -> str:
 
 
 def _sent(text: str) -> int:
-    """Bytes of a text inside of a JSON string."""
+    """Bytes of a text inside a JSON string."""
     return len(_dumped(text).encode()) - 2
 
 
@@ -316,7 +317,7 @@ def _cost(element: Card) -> int:
 
 
 def _added(text: str) -> int:
-    """Bytes that a text adds to a request when it is put behind one that stands there."""
+    """Bytes that a text adds to a request when it is appended to another."""
     return _sent(_dumped(text)[1:-1])
 
 
@@ -325,7 +326,7 @@ def _sent_markdown(line: Line) -> int:
 
 
 def _count(value: object) -> int:
-    """How many components and elements a value is made of, nested ones too."""
+    """How many components and elements a value consists of, including nested ones."""
     if isinstance(value, dict):
         return ("tag" in value) + sum(map(_count, value.values()))
     return sum(map(_count, value)) if isinstance(value, list) else 0
@@ -340,7 +341,7 @@ def _markdown_element(content: str = "") -> Card:
 
 
 def _panel(title: str, inside: Card, *, expanded: bool) -> Card:
-    """A panel to open (…/card-json-v2-components/containers/collapsible-panel)."""
+    """A collapsible panel (…/card-json-v2-components/containers/collapsible-panel)."""
     arrow = {"tag": "standard_icon", "token": "down-small-ccm_outlined", "size": "16px 16px"}
     return {
         "tag": "collapsible_panel",
@@ -353,7 +354,7 @@ def _panel(title: str, inside: Card, *, expanded: bool) -> Card:
 
 
 def _columns(parts: Sequence[Sequence[Card]], mode: str, **more: str | int) -> Card:
-    """Elements side by side; the `flex_mode` says what becomes of them on a narrow screen."""
+    """Elements side by side; `mode` is the `flex_mode`, the behaviour on narrow screens."""
     return {
         "tag": "column_set",
         "flex_mode": mode,
@@ -381,7 +382,7 @@ def _button(button: Button) -> Card:
 
 @dataclass(frozen=True)
 class _Column:
-    """A column of a table: its name, and how its cells are written: as `text`, `markdown` or `options`."""
+    """A column of a table: its name, and the type of its cells: `text`, `markdown` or `options`."""
 
     name: str
     title: str
@@ -390,7 +391,7 @@ class _Column:
 
     @property
     def card(self) -> Card:
-        """The column as it stands in the table."""
+        """The column's definition in the table."""
         return {
             "name": self.name,
             "display_name": self.title,
@@ -400,7 +401,7 @@ class _Column:
         }
 
     def value(self, cell: Line) -> object:
-        """A cell as it stands in a row."""
+        """A cell's value in a row."""
         if self.kind == "options":
             return [{"text": s.text.strip(), "color": _COLOURS[s.importance]} for s in cell if s.importance]
         return markdown(cell) if self.kind == "markdown" else words(cell)
@@ -416,10 +417,10 @@ def _table_columns(table: Table) -> tuple[_Column, ...]:
 
 
 def _column(number: int, title: str, cells: Sequence[Line]) -> _Column:
-    """How a column is written: importances as coloured labels, links and weights as Markdown, others as they are.
+    """The type of a column: importances as coloured labels, links and bold as Markdown, others as text.
 
-    A width is at least 80 px; on a phone, which shows some 320 px, those behind the first move beneath the finger. What
-    is short, as names are, goes on in a second line; what mostly takes more than two lines gets the room of a sentence.
+    A width is at least 80 px; on a phone, which shows about 320 px, columns after the first scroll. Short texts, such
+    as names, wrap to a second line; a column whose texts mostly take more than two lines gets the width of a sentence.
     """
     widths = [_width(words(cell)) for cell in cells]
     widest = max(_width(title), *widths)
@@ -448,7 +449,7 @@ def _frame(columns: Sequence[_Column]) -> Card:
 
 
 def _rows(columns: Sequence[_Column], row: Sequence[Line]) -> Iterator[Card]:
-    """A row, or as many as a row with long cells takes."""
+    """A row, or several for a row with long cells."""
     left = [_visible(cell) for cell in row]
     while True:
         cells: Card = {}
@@ -461,7 +462,7 @@ def _rows(columns: Sequence[_Column], row: Sequence[Line]) -> Iterator[Card]:
 
 
 def _chart(counts: Sequence[Count]) -> Card | None:
-    """How many have each importance, as a ring; None where there is nothing to compare."""
+    """The numbers of each importance as a ring; None if there is nothing to compare."""
     found = [count for count in counts if count.number]
     if len(found) < 2:
         return None
@@ -487,7 +488,7 @@ def _chart(counts: Sequence[Count]) -> Card | None:
 
 @dataclass
 class _Page:
-    """`size` and `count` are the bytes and the components and elements that may yet come."""
+    """A page; `size` and `count` are the bytes, and the components and elements, that are left."""
 
     size: int
     count: int
@@ -505,7 +506,7 @@ class _Page:
 
 
 _Holder = tuple[Card, Card]
-"""An element, and the Markdown in it that lines are put into."""
+"""An element, and the Markdown in it that lines are added to."""
 
 
 class _Packer(Packer):
@@ -530,7 +531,7 @@ class _Packer(Packer):
     # --- Text --------------------------------------------------------------------------------
 
     def text(self, part: Text) -> None:
-        """Paragraphs or a list; lines that begin with importances are a panel for each, a long list is one panel."""
+        """Paragraphs or a list; lines that begin with importances get a panel for each, a long list is one panel."""
         heading, lines = sanitize(part.heading), [line for line in part.lines if markdown(line)]
         if part.bullets and lines and not heading and all(line[0].importance for line in lines):
             for mark, alike in groupby(lines, lambda line: line[0]):
@@ -544,7 +545,7 @@ class _Packer(Packer):
             self.flow([*head, *(("- " if part.bullets else "", line) for line in lines)])
 
     def _panels(self, title: str, lines: Sequence[Line], *, expanded: bool) -> None:
-        """A panel with lines; on the next page a further one goes on, which says so."""
+        """A panel with lines; on the next page another one continues it, and says so."""
 
         def make(again: bool) -> _Holder:
             inside = _markdown_element()
@@ -553,9 +554,9 @@ class _Packer(Packer):
         self.flow([("- ", line) for line in lines], make)
 
     def flow(self, rows: Iterable[tuple[str, Line]], make: Callable[[bool], _Holder] | None = None) -> None:
-        """Lines beneath each other, each with what leads it, in elements that `make` makes: one a page.
+        """Lines with their leads, below each other, in elements that `make` returns, one for each page.
 
-        `make` is told whether it goes on with lines that began before.
+        `make` gets whether it continues lines from the page before.
         """
         make = make or _markdown_holder
         inside, again = None, False
@@ -578,7 +579,7 @@ class _Packer(Packer):
                 lead = ""  # noqa: PLW2901  # what is left of a line is led by nothing
 
     def _goes_to_next(self, page: _Page, size: int, count: int) -> bool:
-        """Whether what does not fit on a page had better begin the next one than be divided."""
+        """Whether something that does not fit on a page should start the next one rather than be divided."""
         return size <= self._whole or page.size < self._whole // 4 or page.count < count
 
     def _next(self) -> _Page:
@@ -586,7 +587,7 @@ class _Packer(Packer):
         return self.pages[-1]
 
     def fields(self, part: Fields) -> None:
-        """Labelled values: short ones in two columns, others beneath each other."""
+        """Labelled values: short ones in two columns, others below each other."""
         lines: list[Line] = [(Span(f"{label}: ", strong=True), *value) for label, value in part.items]
         if len(lines) >= _PAIRS and all(_width(words(line)) <= _SHORT for line in lines):
             half = (len(lines) + 1) // 2
@@ -600,9 +601,9 @@ class _Packer(Packer):
     # --- Tables ------------------------------------------------------------------------------
 
     def table(self, table: Table) -> None:
-        """A table in one piece where a page holds it; else the first piece has every row that is high.
+        """A table in one piece if a page can hold it; else the first piece has all rows that are high.
 
-        Its columns stand again on each page.
+        Its columns are repeated on each page.
         """
         if heading := sanitize(table.heading).strip():
             self.flow([("", (Span(heading, strong=True),))])
@@ -627,9 +628,9 @@ class _Packer(Packer):
             made["rows"] = [cells for _, cells in sorted(placed, key=lambda each: each[0])]
 
     def _order(self, table: Table, frame: Card, rows: Sequence[Sequence[Card]]) -> Sequence[int]:
-        """The order in which rows are put on pages, by number; a table that a new page holds whole begins one.
+        """The order of rows on pages, by number; a table that fits on a new page starts one.
 
-        A table without marks, as an earlier version wrote it, is divided as it was.
+        A table without marks, as earlier versions wrote it, is divided as they did.
         """
         high = [cells for row, some in zip(table.rows, rows, strict=False) if is_high(row) for cells in some]
         whole = [cells for some in rows for cells in some]
@@ -640,7 +641,7 @@ class _Packer(Packer):
             return range(len(rows))
         if not _holds(self.pages[-1], frame, high) and _holds(self._page(), frame, high):
             self._next()
-        return gravest_first(table)
+        return high_first(table)
 
     def _goes_on(self, table: Card, cells: Card) -> bool:
         return len(table["rows"]) < limits.TABLE_ROWS.ours and self.pages[-1].fits(_cost(cells), 0)
@@ -668,11 +669,11 @@ class _Packer(Packer):
     # --- Buttons -----------------------------------------------------------------------------
 
     def buttons(self, items: Sequence[Button]) -> None:
-        """Buttons where they stand in a message."""
+        """Buttons at their place in a message."""
         self._put(self._button_rows(items))
 
     def reserve(self, items: Sequence[Button]) -> None:
-        """Keep room on the first page for the buttons at the end, if they take no more than half of it."""
+        """Reserve space on the first page for the buttons at the end, if they take at most half of it."""
         rows = self._button_rows(items)
         size, count = sum(map(_cost, rows)), sum(map(_count, rows))
         if size <= self._whole // 2 and count <= self.pages[0].count // 2:
@@ -681,14 +682,14 @@ class _Packer(Packer):
             self.pages[0].count -= count
 
     def close(self, items: Sequence[Button]) -> None:
-        """The buttons at the end: on the first page, where there was room for them."""
+        """The buttons at the end: on the first page, if space was reserved for them."""
         if self._reserved:
             self.pages[0].elements += self._reserved
         else:
             self.buttons(items)
 
     def _button_rows(self, items: Sequence[Button]) -> list[Card]:
-        """Buttons side by side, a few in a row; one that stands alone needs none."""
+        """Buttons side by side, a few in a row; a single one needs no row."""
         made = [_button(item) for item in items if self._is_shown(item)]
         rows: list[list[Card]] = []
         for button in made:
@@ -704,7 +705,7 @@ class _Packer(Packer):
 
 
 def _holds(page: _Page, frame: Card, rows: Sequence[Card]) -> bool:
-    """Whether a page has room for a whole table."""
+    """Whether a whole table fits on a page."""
     fits = page.tables < limits.TABLES.ours and len(rows) <= limits.TABLE_ROWS.ours
     return fits and page.fits(_cost(frame) + sum(map(_cost, rows)), _count(frame))
 

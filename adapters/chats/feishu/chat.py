@@ -1,4 +1,4 @@
-"""Feishu as a chat: messages out, as cards in a group, a direct chat or a thread; what people do there, in."""
+"""Feishu as a chat: sends cards to groups, direct chats and threads, and listens to what people do there."""
 
 import hashlib
 import json
@@ -41,15 +41,15 @@ _MESSAGES = "/open-apis/im/v1/messages"
 _INFO = "/open-apis/bot/v3/info"
 _HISTORY_PAGES = 20
 _ASK_AGAIN = 86_400.0
-"""Seconds after which it is tried again whether a group allows topics by now."""
+"""Seconds until it is tried again whether a group allows topics."""
 
 
 _CARD, _FILE = "interactive", "file"
-"""The kinds of messages that are sent."""
+"""The types of messages that are sent."""
 
 
 class _Mark(NamedTuple):
-    """By what a message of some kind is known again: in a history by its name, within the hour by its `uuid`."""
+    """Identifies a message of a type: in a history by its name, within an hour by its `uuid`."""
 
     kind: str
     name: str
@@ -59,9 +59,9 @@ class _Mark(NamedTuple):
 class FeishuChat:
     """Feishu, or Lark, in the groups that one application's bot is in. Safe to call from several threads.
 
-    A channel is the id of a group or a direct chat (`oc_…`), a thread that of the message (`om_…`) it hangs beneath.
-    What is meant for a viewer is shown to them alone where Feishu can, else in the thread, where it was asked for.
-    `clock` and `sleep` are monotonic seconds, `now` is seconds since 1970.
+    A channel is the ID of a group or a direct chat (`oc_…`), a thread the ID of its first message (`om_…`). A message
+    for a viewer is shown only to them if Feishu can, else in the thread where it was requested. `clock` and `sleep` are
+    monotonic seconds, `now` is seconds since 1970.
     """
 
     name = NAME
@@ -76,7 +76,7 @@ class FeishuChat:
         now: Callable[[], float] = time.time,
         rates: Rates | None = None,
     ) -> None:
-        """`rates` are those of several processes."""
+        """`rates` are the ones that several processes share."""
         self._api = api
         self._transport = transport
         self._call = Caller(clock, sleep, shared_by(f"{NAME}/{api.app_id}", rates))
@@ -90,12 +90,12 @@ class FeishuChat:
     # --- Out ---------------------------------------------------------------------------------
 
     def post(self, place: Place, message: Message, once: Idempotency | None = None) -> Place:
-        """Post `message` and return the thread beneath it; what one card cannot hold goes on in the thread.
+        """Post `message` and return its thread; what does not fit on one card continues in the thread.
 
-        Every message bears a `uuid`, so that a second sending within an hour is none. Raises NotFound and Forbidden for
-        a group that the bot cannot write to, ThreadGone, ConfigError for an application that Feishu does not take,
-        Unavailable where a later try may succeed, LeaseLost, and at the end Refused for a part that Feishu does not
-        take, where all others are posted.
+        Every message has a `uuid`, so that sending it again within an hour has no effect. Raises NotFound and Forbidden
+        for a group that the bot cannot write to, ThreadGone, ConfigError for an application that Feishu rejects,
+        Unavailable if a later attempt may succeed, LeaseLost, and Refused for a part that Feishu rejects, after all
+        others are posted.
         """
         once = once or fresh(self._now())
         rendered = render(message, lambda number: _card_mark(once, number).name)
@@ -107,38 +107,38 @@ class FeishuChat:
         return send_parts(place, pages, files, partial(self._sent, once) if once.again else None)
 
     def _is_private(self, place: Place, pages: Sequence[Card]) -> bool:
-        """Whether cards were shown to the viewer of a place alone."""
+        """Show cards only to the viewer of a place; return whether that was possible."""
         return all(self._private.show(place, card) is not None for card in pages)
 
     def note(self, place: Place, text: Callable[[str], str]) -> CardNote:
-        """What tells the viewer of a place that the bot is at it; `text` reads labels there."""
+        """A note to the viewer of a place that the bot is working; `text` returns labels for it."""
         return CardNote(self._private, self, place, text)
 
     def recall(self, message: str) -> None:
-        """Take a message of the bot's back. Raises NotFound, ConfigError, Unavailable.
+        """Recall a message of the bot. Raises NotFound, ConfigError, Unavailable.
 
         Source: open.feishu.cn/document/server-docs/im-v1/message/delete.
         """
         self._call(Gate("recall"), lambda: self._api.ask("DELETE", f"{_MESSAGES}/{message}"))
 
     def show(self, place: Place, card: Card, name: str) -> None:
-        """Show a card that is no message of the bot's own to the viewer of a place, alone where that can be.
+        """Show a card other than a digest to the viewer of a place, privately if possible.
 
-        `name` is the same when it is shown again.
+        `name` is the same if it is shown again.
         """
         if not self._is_private(place, [card]):
             self.put(place, card, name)
 
     def put(self, place: Place, card: Card, name: str) -> str:
-        """Post such a card for all who read at a place; its id."""
+        """Post such a card for all readers of a place, and return its ID."""
         return self._card(card, fresh(self._now(), name), 0).send(place)
 
     def remove(self, card: str) -> None:
-        """Delete a card that one person alone sees. Raises ConfigError, Unavailable."""
+        """Delete a card that only one person sees. Raises ConfigError, Unavailable."""
         self._private.remove(card)
 
     def update(self, message: str, card: Card) -> None:
-        """Put another card in the place of one. Raises NotFound where it is gone or too old, ConfigError, Unavailable.
+        """Replace a card. Raises NotFound if it is gone or too old, ConfigError, Unavailable.
 
         Feishu lets cards be changed for 14 days (open.feishu.cn/document/server-docs/im-v1/message-card/patch).
         """
@@ -152,7 +152,7 @@ class FeishuChat:
         return Part(mark, partial(self._send, mark, partial(_content, card), once))
 
     def _send(self, mark: _Mark, content: Callable[[], str], once: Idempotency, place: Place) -> str:
-        """The id of a message that was posted, now or by an earlier sending of the same name."""
+        """Post a message unless it was already sent under the same name, and return its ID."""
         answers: list[Answer] = []
 
         def send() -> Answer:
@@ -166,14 +166,14 @@ class FeishuChat:
             failure = Unavailable("feishu_failed", error="message_id")
         except Unavailable as error:
             failure = error
-        # It may have been taken all the same, and Feishu does not say what it answers to a uuid that it knows.
+        # It may have been accepted anyway, and Feishu does not say how it answers to a known uuid.
         perhaps = any(answer.unclear or answer.code == 0 for answer in answers)
         if perhaps and (found := self._look(once, place, [mark]).get(mark)):
             return found
         raise failure
 
     def _posted(self, place: Place, mark: _Mark, content: str) -> Answer:
-        """What Feishu says to a message: in a topic where the group has such, else as a plain reply."""
+        """Post a message in a topic if the group has topics, else as a plain reply."""
         body = {"msg_type": mark.kind, "content": content, "uuid": mark.uuid}
         if not place.thread:
             query = {"receive_id_type": "chat_id"}
@@ -187,20 +187,20 @@ class FeishuChat:
         return answer
 
     def _uploaded(self, file: Attachment, once: Idempotency) -> str:
-        """The content of a message with a file, which Feishu has by then. Raises Refused for one too large or empty."""
+        """Upload a file and return the content of its message. Raises Refused if it is too large or empty."""
         raw = file.text.encode()
         if not 0 < len(raw) <= limits.FILE_BYTES.ours:
             raise Refused("feishu_file")
         content = json.dumps(self._call(Gate("files"), lambda: self._api.upload(file.name, raw)).data)
-        once.check()  # it took its time
+        once.check()  # the upload may have taken long
         return content
 
     # --- What is there already ---------------------------------------------------------------
 
     def posted(self, place: Place, names: Collection[str], since: datetime) -> Posted:
-        """Which messages stand in a group or thread that were sent since some time under one of `names`.
+        """The messages in a group or thread that were sent under one of `names` since a time.
 
-        Raises Forbidden where the application may not read the history; NotFound, ConfigError, Unavailable.
+        Raises Forbidden if the application must not read the history; NotFound, ConfigError, Unavailable.
         """
         wanted = {_card_name(name, 0)[0]: name for name in names}
         threads, files = {}, set[str]()
@@ -213,24 +213,24 @@ class FeishuChat:
         return Posted(threads, frozenset(files))
 
     def _sent(self, once: Idempotency, place: Place, wanted: Sequence[_Mark]) -> dict[_Mark, str]:
-        """What is there of a message that was perhaps sent before.
+        """The parts of a message that were already sent, by mark.
 
-        Files are known by their names only, which others may have too: within the hour of their `uuid` they are sent
-        again instead.
+        Files are recognised only by their names, which others may have too: within the hour of their `uuid` they are
+        sent again instead.
         """
         recent = self._now() - once.begun.timestamp() < limits.UUID_SECONDS.ours
         return self._look(once, place, [mark for mark in wanted if not (recent and mark.kind == _FILE)])
 
     def _look(self, once: Idempotency, place: Place, wanted: Sequence[_Mark]) -> dict[_Mark, str]:
-        """The ids of the messages in a group or thread that are the wanted ones, as far as they are seen."""
+        """The IDs of the wanted messages in a group or thread, as far as they are found."""
         return matching(self._since(place, once), wanted, partial(_bears, place), "message_id")
 
     def _since(self, place: Place, once: Idempotency) -> Iterator[Json]:
-        """The bot's messages in a group or thread since something was first to be sent. Raises Unavailable."""
+        """The bot's messages in a group or thread since the first attempt to send. Raises Unavailable."""
         return readable(self._messages(place, once.begun, _HISTORY_PAGES))
 
     def _messages(self, place: Place, since: datetime, pages: int | None) -> Iterator[Json]:
-        """The bot's messages in a group or thread since some time, of so many pages at each end, or all."""
+        """The bot's messages in a group or thread since a time, from so many `pages` at each end, or all."""
         begun = int(since.timestamp()) - 60  # the clocks of two machines differ
         for message in self._history(place, begun, pages):
             if number(message.get("create_time"), 0) / 1_000 < begun:
@@ -239,9 +239,9 @@ class FeishuChat:
                 yield message
 
     def _history(self, place: Place, begun: int, pages: int | None) -> Iterator[Json]:
-        """The messages of a thread, the newest first; or of a group since some time, at whose ends they are looked for.
+        """The messages of a thread, newest first; or of a group since a time, from both ends of it.
 
-        A thread's history takes no times, and a group's has the replies that are in no thread.
+        A thread's history cannot be limited by time; a group's includes replies outside threads.
         """
         if place.thread and (topic := self._topic(place.thread)):
             yield from self._pages({"container_id_type": "thread", "container_id": topic}, "Desc", pages)
@@ -255,7 +255,7 @@ class FeishuChat:
             yield from self._pages(group, "Desc", pages)
 
     def _pages(self, container: Mapping[str, object], order: str, most: int | None) -> Generator[Json, None, bool]:
-        """The messages of some pages of a history, and whether there are no more."""
+        """The messages of some pages of a history; returns whether there are no more."""
         query: dict[str, object] = {
             **container,
             "sort_type": f"ByCreateTime{order}",
@@ -271,11 +271,11 @@ class FeishuChat:
         return False
 
     def _topic(self, message: str) -> str:
-        """The thread that hangs beneath a message, by the name that histories take; empty where there is none."""
+        """The ID of the thread below a message, as histories need it; empty if there is none."""
         return str(self._about(message).get("thread_id") or "")
 
     def _is_apart(self, message: str) -> bool:
-        """Whether a message is an answer in a topic, where what the group shows is not seen, or was taken back."""
+        """Whether a message is a reply in a topic, where the group's messages are not seen, or was recalled."""
         about = self._about(message)
         return bool((about.get("thread_id") and about.get("root_id")) or about.get("deleted"))
 
@@ -284,33 +284,33 @@ class FeishuChat:
         return next((item for item in answer.data.get("items") or () if isinstance(item, dict)), {})
 
     def ahead(self) -> timedelta | None:
-        """How far this machine's clock is ahead of Feishu's; None where its token was not answered yet."""
+        """How far this machine's clock is ahead of Feishu's; None before the first answer to the token."""
         return self._api.wall.ahead(partial(self._api.ask, "GET", _INFO))
 
     # --- Who ---------------------------------------------------------------------------------
 
     def me(self) -> str:
-        """The open id of the bot, by which mentions name it. Raises ConfigError, Unavailable."""
+        """The open ID of the bot, as in mentions. Raises ConfigError, Unavailable."""
         if not self._me:
             answer = self._call(Gate("info"), lambda: self._api.ask("GET", _INFO))
             self._me = str((answer.data.get("bot") or {}).get("open_id", ""))
         return self._me
 
-    def readers(self, place: Place, person: str) -> Readers:  # noqa: ARG002  # Feishu tells of chats alone
-        """Who reads at a place, as Feishu said within the last minutes. Raises ConfigError, Unavailable."""
+    def readers(self, place: Place, person: str) -> Readers:  # noqa: ARG002  # Feishu says it only for chats
+        """Who reads in a place, as of a few minutes ago at most. Raises ConfigError, Unavailable."""
         return self._audience.readers(place)
 
     def check(self, place: Place) -> None:
-        """Refuse a group that the bot is not in. Raises NotFound."""
-        with suppress(ConfigError, Unavailable):  # then a digest that cannot be posted tells
+        """Check that the bot is in a group. Raises NotFound."""
+        with suppress(ConfigError, Unavailable):  # then posting a digest will show it
             self._audience.check(place)
 
     # --- In ----------------------------------------------------------------------------------
 
     def listen(self, listener: Listener) -> None:
-        """Tell `listener` what people do, until `close` is called. Raises ConfigError."""
+        """Pass what people do to `listener`, until `close` is called. Raises ConfigError."""
         self._inbound = Inbound(self, listener)
-        with suppress(Unavailable):  # it is asked for again with the first mention
+        with suppress(Unavailable):  # the first mention asks for it again
             self.me()
         self._inbound.inbox.accept(lambda: register(self._api, listener.text(None, "feishu.slash")))
         try:
@@ -320,16 +320,16 @@ class FeishuChat:
 
     @property
     def connected(self) -> bool:
-        """Whether the way in is open."""
+        """Whether the connection is open."""
         return self._transport.connected
 
     def close(self) -> None:
-        """Stop listening, after what is being answered, or after some seconds."""
+        """Stop listening, after current requests are answered or some seconds have passed."""
         self._transport.stop()
 
 
 def _card_mark(once: Idempotency, number: int) -> _Mark:
-    """The card of one page. Its name is one that an element may have: 20 letters and digits."""
+    """The card of one page. Its name is valid for an element: 20 letters and digits."""
     return _Mark(_CARD, *_card_name(once.key, number))
 
 
@@ -337,19 +337,19 @@ _NAMED = re.compile(rf"\bd[0-9a-f]{{{limits.ELEMENT_ID.ours - 1}}}\b")
 
 
 def _card_name(key: str, number: int) -> tuple[str, str]:
-    """The name of an element of a card by which a history tells it, and the card's `uuid`."""
+    """The name of a card's element by which a history shows it, and the card's `uuid`."""
     name = hashlib.sha256(f"{key}/{number}".encode()).hexdigest()
     return f"d{name[: limits.ELEMENT_ID.ours - 1]}", name[: limits.UUID.ours]
 
 
 def _file_mark(once: Idempotency, file: Attachment) -> _Mark:
-    """The message of one file, which a history shows with its name only."""
+    """The message of one file; a history shows only its name."""
     name = hashlib.sha256(f"{once.key}/{file.name}".encode()).hexdigest()
     return _Mark(_FILE, file.name, name[: limits.UUID.ours])
 
 
 def _bears(place: Place, message: Json, mark: _Mark) -> bool:
-    """Whether a message is the wanted one: a card by its element's name, a file by its name and what it answers."""
+    """Whether a message has a mark: a card by its element's name, a file by its name and what it replies to."""
     if message.get("msg_type") != mark.kind:
         return False
     if mark.kind == _CARD:
@@ -362,12 +362,12 @@ def _body(message: Json) -> str:
 
 
 def _is_beneath(place: Place, message: Json) -> bool:
-    """Whether it is no plain reply to something else; a thread is looked through by itself."""
+    """Whether it is not a plain reply to another message; threads are searched separately."""
     return bool(message.get("thread_id")) or place.thread in (message.get("root_id"), message.get("parent_id"))
 
 
 def _file_name(message: Json) -> str:
-    """The name of the file that a message is; empty where it is none."""
+    """The name of a message's file; empty if it is not a file."""
     try:
         return str(json.loads(_body(message)).get("file_name") or "")
     except (ValueError, AttributeError):
@@ -379,7 +379,7 @@ def _content(card: Card) -> str:
 
 
 def from_settings(settings: FeishuSettings, rates: Rates | None = None) -> FeishuChat:
-    """Feishu as it is set up. Raises ConfigError."""
+    """The chat as configured. Raises ConfigError."""
     secret = settings.feishu_app_secret.get_secret_value()
     if not (settings.feishu_app_id and secret):
         raise ConfigError("feishu_no_app")

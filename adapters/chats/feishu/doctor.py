@@ -1,4 +1,4 @@
-"""What `digest doctor feishu` looks at: the application, its bot and permissions, the way in, and a group."""
+"""The checks of `digest doctor feishu`: the application, its bot and permissions, the connection, and a group."""
 
 from collections.abc import Callable, Iterator
 
@@ -17,18 +17,18 @@ SCOPES = (
     ("im:resource:upload", "im:resource"),
     ("im:chat:readonly", "im:chat:read", "im:chat"),
 )
-"""What the application needs, of each line any one; docs/feishu.md says what each is for.
+"""The permissions the application needs, one of each line; docs/feishu.md says what each is for.
 
-Who may send cards may change them too (open.feishu.cn/document/server-docs/im-v1/message-card/patch).
+Permission to send cards includes changing them (open.feishu.cn/document/server-docs/im-v1/message-card/patch).
 """
 OPTIONAL = ("im:message.group_msg",)
-"""Without it all works, but what was being sent when the bot was killed may come twice after more than an hour."""
+"""Optional: without it, a message being sent when the bot was killed may be duplicated after more than an hour."""
 
 
 def examine(settings: FeishuSettings, group: str) -> Iterator[Finding]:
-    """Look at one thing after the other; what depends on a failed one is left out.
+    """Run the checks in order; those that depend on a failed one are skipped.
 
-    `group` is the id of a group to look at, empty for none.
+    `group` is the ID of a group to check; empty for none.
     """
     secret = settings.feishu_app_secret.get_secret_value()
     if not (settings.feishu_app_id and secret):
@@ -41,7 +41,7 @@ def examine(settings: FeishuSettings, group: str) -> Iterator[Finding]:
     yield _scopes(api)
     if group:
         yield _group(api, group)
-    yield _way_in(settings, api)
+    yield _connection(settings, api)
 
 
 def _finding(
@@ -49,21 +49,21 @@ def _finding(
     ask: Callable[[], Answer],
     look: Callable[[Answer], Finding],
     target: str = "",
-    tell: Callable[[Answer], DigestError] | None = None,
+    translate: Callable[[Answer], DigestError] | None = None,
 ) -> Finding:
-    """What `look` finds in an answer; one that is an error is a finding too."""
+    """The finding of `look` in an answer; an error is a finding too."""
     try:
         answer = ask()
     except DigestError as error:
         return Finding(name, Verdict.FAILED, "error", error=error)
     if answer.code:
-        told = tell(answer) if tell else translated(answer, Gate("doctor", target))
-        return Finding(name, Verdict.FAILED, "error", error=told)
+        problem = translate(answer) if translate else translated(answer, Gate("doctor", target))
+        return Finding(name, Verdict.FAILED, "error", error=problem)
     return look(answer)
 
 
 def _bot(api: Api) -> Finding:
-    """An application that Feishu knows, with a bot that is switched on."""
+    """Check that Feishu knows the application and its bot is enabled."""
 
     def look(answer: Answer) -> Finding:
         bot = answer.data.get("bot") or {}
@@ -87,7 +87,7 @@ def _scopes(api: Api) -> Finding:
 
 
 def _group(api: Api, group: str) -> Finding:
-    """Whether the bot is in a group."""
+    """Check that the bot is in a group."""
 
     def look(answer: Answer) -> Finding:
         named = {"group": str(answer.data.get("name") or group)}
@@ -97,8 +97,8 @@ def _group(api: Api, group: str) -> Finding:
     return _finding("feishu_group", lambda: api.ask("GET", f"/open-apis/im/v1/chats/{group}"), look, group)
 
 
-def _way_in(settings: FeishuSettings, api: Api) -> Finding:
-    """The long connection: whether Feishu gives one; HTTP: whether there is a key to check requests by."""
+def _connection(settings: FeishuSettings, api: Api) -> Finding:
+    """Check the long connection: whether Feishu offers one; or HTTP: whether there is a key to verify requests."""
     if settings.feishu_mode == "http":
         known = bool(settings.feishu_encrypt_key.get_secret_value())
         shown = {"address": f"{settings.feishu_host}:{settings.feishu_port}"}
@@ -107,4 +107,4 @@ def _way_in(settings: FeishuSettings, api: Api) -> Finding:
     def look(_: Answer) -> Finding:
         return Finding("feishu_way_in", Verdict.FINE, "socket")
 
-    return _finding("feishu_way_in", lambda: endpoint(api), look, tell=refused)
+    return _finding("feishu_way_in", lambda: endpoint(api), look, translate=refused)

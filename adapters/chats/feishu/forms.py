@@ -1,6 +1,6 @@
-"""Forms as Feishu's cards, and what was filled in as values. Pure.
+"""Renders forms as Feishu's cards, and parses the values filled in. Pure.
 
-As in messages, text from outside stands only in plain text, and in what is to be edited.
+As in messages, untrusted text is only in plain text and in editable fields.
 """
 
 import re
@@ -13,14 +13,14 @@ from bot.errors import UsageError
 from bot.values import Form, Input, InputKind, Problem, one_line, sanitize
 
 FORM = "form"
-"""The key of what a form's button brings back: what the form must know again, beside what is filled in."""
+"""The key of the hidden values that a form's button returns, next to what is filled in."""
 
 
 def card(form: Form, kept: dict[str, str], *, problem: Problem | None = None) -> Card:
     """A form as a card, with one button (…/card-json-v2-components/containers/form-container).
 
-    `kept` comes back with what is filled in; `problem` is told above the inputs, with the name of its own. Raises
-    UsageError where a value is longer than what Feishu lets anybody put in.
+    `kept` is returned with what is filled in; `problem` is shown above the inputs, with the name of its input. Raises
+    UsageError if a value is longer than Feishu's inputs allow.
     """
     submit: Card = {
         "tag": "button",
@@ -36,12 +36,12 @@ def card(form: Form, kept: dict[str, str], *, problem: Problem | None = None) ->
 
 
 def note(title: str, text: str) -> Card:
-    """A card that only says something."""
+    """A card with only a text."""
     return _card(title, _words(text))
 
 
 def values_of(form_value: Mapping[str, Any]) -> dict[str, str]:
-    """What was filled in, by input; several choices with commas between, a time of day without its zone."""
+    """The values filled in, by input; several choices are comma-separated, and a time of day has no zone."""
     return {name: _filled(value) for name, value in form_value.items()}
 
 
@@ -76,7 +76,7 @@ def _words(text: str, **more: str) -> Card:
 
 
 def _elements(field: Input) -> Iterator[Card]:
-    """The label of an input, the input, and its hint where no placeholder can show it, since something is filled in."""
+    """The label of an input, the input, and its hint if a value hides the placeholder that would show it."""
     yield _words(field.label)
     yield {"name": field.name, "required": not field.optional, "width": "fill", **_element(field)}
     if field.hint and (field.value or len(field.hint) > limits.PLACEHOLDER.ours):
@@ -93,7 +93,7 @@ def _element(field: Input) -> Card:
         case InputKind.TIME:
             return {"tag": "picker_time", "placeholder": _plain(field.hint or field.label)} | _initial(field.value)
         case InputKind.ONE:
-            # By its number: of an option's value and its label, Feishu's page does not say which one is meant.
+            # By index: Feishu's page does not say whether an option's value or its label is meant.
             chosen = {"initial_index": values.index(field.value) + 1} if field.value in values else {}
             return {"tag": "select_static", "options": options, **hint, **chosen}
         case InputKind.SEVERAL:
@@ -110,5 +110,5 @@ def _default(value: str) -> Card:
 
 
 def _initial(value: str) -> Card:
-    """The time of day that is filled in; Feishu refuses a card with one that no clock shows."""
+    """The time of day to show; Feishu rejects a card with an invalid one."""
     return {"initial_time": value} if re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value) else {}

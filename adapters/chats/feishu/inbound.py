@@ -1,7 +1,7 @@
-"""What people do in Feishu, as lines of the bot's grammar.
+"""Turns what people do in Feishu into lines of the bot's grammar.
 
-Feishu waits three seconds for an answer, so that everything is only taken here, and done by threads of our own. Events
-come again until they are taken, and sometimes after: a message is known by its id. Clicks never come again.
+Feishu waits three seconds for an answer, so everything is only accepted here, and handled by threads of our own. Events
+are repeated until accepted, and sometimes afterwards: a message is recognised by its ID. Clicks are never repeated.
 """
 
 import json
@@ -21,41 +21,41 @@ from bot.ports import Listener
 from bot.values import Button, Buttons, Form, Message, MessageKind, Place, Problem, Request, Span, Text
 
 _DRAIN = 3.5
-"""Seconds that are left to what is being answered when the bot stops."""
+"""Seconds that current answers get when the bot stops."""
 _COMMAND = re.compile(r"^\s*[/／]\s*(?:digest(?=\s|$)|日报(?=[\s\d#＃]|$))", re.IGNORECASE)
-# A link that Feishu wrapped, or one that was typed: in Chinese, words stand beside it without a space.
+# A link that Feishu wrapped, or a typed one: in Chinese there is no space around it.
 _LINK = re.compile(r"\[([^\[\]\n]*)\]\((https?://[^)\s]{1,2000})\)|(https?://[!-~]+)")
 _MENTION = re.compile(r"@_(?:user_\d+|all)")
 _LEFT = {"im.chat.member.bot.deleted_v1": "left", "im.chat.disbanded_v1": "gone"}
 
 
 class Outbound(Protocol):
-    """What the answers need of the chat that they go out of."""
+    """What answers need of the chat that posts them."""
 
     def me(self) -> str:
-        """The open id of the bot. Raises ConfigError, Unavailable."""
+        """The open ID of the bot. Raises ConfigError, Unavailable."""
 
     def post(self, place: Place, message: Message) -> object:
         """Post a message. Raises DigestError."""
 
     def show(self, place: Place, card: Card, name: str) -> object:
-        """Show a card that is no message to the viewer of a place, alone where that can be. Raises DigestError.
+        """Show a card other than a digest to the viewer of a place, privately if possible. Raises DigestError.
 
-        `name` is the same when it is shown again.
+        `name` is the same if it is shown again.
         """
 
     def note(self, place: Place, text: Callable[[str], str]) -> Note:
-        """What tells the viewer of a place that the bot is at it; `text` reads labels there."""
+        """A note to the viewer of a place that the bot is working; `text` returns labels for it."""
 
     def update(self, message: str, card: Card) -> None:
-        """Put another card in the place of one. Raises DigestError."""
+        """Replace a card. Raises DigestError."""
 
     def remove(self, card: str) -> None:
-        """Delete a card that one person alone sees. Raises DigestError."""
+        """Delete a card that only one person sees. Raises DigestError."""
 
 
 class Inbound:
-    """Takes what Feishu pushes, for one chat."""
+    """Receives what Feishu pushes, for one chat."""
 
     def __init__(self, chat: Outbound, listener: Listener) -> None:
         self._chat = chat
@@ -65,9 +65,9 @@ class Inbound:
         self._submitting: set[str] = set()
 
     def take(self, body: Json) -> Json:
-        """Take an event or a callback, and say at once what to answer. Raises Busy for an event.
+        """Accept an event or a callback, and return the immediate answer. Raises Busy for an event.
 
-        One of a kind that we have no use for is taken too: else it would come again and again.
+        Unused kinds are accepted too: else they would be repeated.
         """
         header, event = body.get("header") or {}, body.get("event") or {}
         kind = str(header.get("event_type", ""))
@@ -85,17 +85,17 @@ class Inbound:
     # --- Lines -------------------------------------------------------------------------------
 
     def _on_message(self, event: Json) -> None:
-        """A direct message, or one of a group that is for the bot: it is named there, or the line is a command."""
+        """A direct message, or one in a group that mentions the bot or is a command."""
         message, sender = event["message"], event.get("sender") or {}
-        if sender.get("sender_type") != "user":  # another bot's: two bots would never stop
+        if sender.get("sender_type") != "user":  # ignore bots: two of them would never stop
             return
-        if message.get("message_type") not in ("text", "post"):  # a picture, a sticker: no line at all
+        if message.get("message_type") not in ("text", "post"):  # a picture or a sticker has no line
             return
         text, named = self._line(message)
         direct = message.get("chat_type") == "p2p"
         if not (direct or named or _COMMAND.match(text)):
             return
-        # A direct chat answers beneath what was asked only where that stands in a thread already.
+        # In a direct chat, only a message in a thread is answered in a thread.
         thread = None if direct and not message.get("thread_id") else message["message_id"]
         user = str((sender.get("sender_id") or {}).get("open_id", ""))
         place = Place(NAME, message["chat_id"], thread)
@@ -103,13 +103,13 @@ class Inbound:
         self._answer(Request(text, place, user, f"feishu:{message['message_id']}", beneath))
 
     def _line(self, message: Json) -> tuple[str, bool]:
-        """What a message says without its mentions, which only call people, and whether the bot is one of them."""
+        """The text of a message without mentions, and whether the bot is mentioned."""
         text = "".join(_wrapped(part) if isinstance(part, str) else _link(*part) for part in _texts(message))
         mentions = [mention for mention in message.get("mentions") or () if isinstance(mention, dict)]
         return _MENTION.sub(" ", text).strip(), bool(mentions) and self._is_named(mentions)
 
     def _is_named(self, mentions: list[Json]) -> bool:
-        """Whether the bot is one of those who are mentioned; while it cannot learn its own id, whether any bot is."""
+        """Whether the bot is mentioned; while its own ID is unknown, whether any bot is."""
         try:
             me = self._chat.me()
         except Unavailable:
@@ -117,7 +117,7 @@ class Inbound:
         return any((mention.get("id") or {}).get("open_id") == me for mention in mentions)
 
     def _answer(self, request: Request) -> None:
-        """Answer a request, as a form where it asks for one, and say so where that takes a while."""
+        """Answer a request, with a form if it asks for one; show a note if that takes a while."""
 
         private = _private(request)
 
@@ -130,13 +130,13 @@ class Inbound:
     # --- Buttons and forms -------------------------------------------------------------------
 
     def _on_action(self, name: str, event: Json) -> Json:
-        """A button that somebody pressed, or a form that somebody filled in; answered with a word at the top."""
+        """A button that was pressed, or a form that was submitted; answered with a toast."""
         context, action = event.get("context") or {}, event.get("action") or {}
         card, channel = str(context.get("open_message_id", "")), str(context.get("open_chat_id", ""))
         value = action.get("value")
         if not (card and channel and isinstance(value, dict)):
             return {}
-        # What only one person sees cannot be answered: the answer belongs where it was asked for.
+        # A private card has no replies: the answer belongs where it was requested.
         place = Place(NAME, channel, str(value[THREAD]) or None if THREAD in value else card)
         request = Request(
             str(value.get("command") or ""),
@@ -154,7 +154,7 @@ class Inbound:
         return _toast("info", self._listener.text(place, "feishu.working"))
 
     def _on_form(self, request: Request, card: "_Card", fixed: Mapping[str, str], action: Json) -> Json:
-        """A form that was filled in: what is plainly wrong is told at once, and nothing that was typed is lost."""
+        """A submitted form: obvious problems are shown at once, and nothing that was typed is lost."""
         values = {**fixed, **forms.values_of(action.get("form_value") or {})}
         if problem := self._listener.problem(request.place, values):
             return _toast("error", problem.text)
@@ -176,7 +176,7 @@ class Inbound:
         return _toast("info", form.waiting)
 
     def _begin(self, card: str) -> bool:
-        """Whether a form is not being worked on already: somebody may press twice."""
+        """Mark a form as in progress; return whether it was not already: people may press twice."""
         with self._lock:
             if card in self._submitting:
                 return False
@@ -184,7 +184,7 @@ class Inbound:
             return True
 
     def _submitted(self, request: Request, card: "_Card", fixed: Mapping[str, str], values: Mapping[str, str]) -> None:
-        """Do what a form asks, once; show it again with what is wrong, or that it is done."""
+        """Do what a form asks, once; then show it again with the problem, or the success."""
         if not self._listener.first(request.id):
             return
         problem = self._listener.submit(request, values)
@@ -194,14 +194,14 @@ class Inbound:
             if not card.private:
                 self._chat.update(card.id, shown)
                 return
-            self._chat.remove(card.id)  # which cannot be changed
+            self._chat.remove(card.id)  # it cannot be changed
             if problem:
                 self._chat.show(_private(request), shown, f"form:{request.id}")
         except DigestError:
             self._say(_private(request), problem)
 
     def _say(self, place: Place, problem: Problem | None) -> None:
-        """Say beneath a form that can be changed no more what is wrong with it."""
+        """Post the problem with a form below it, if it can no longer be changed."""
         if problem:
             self._chat.post(place, Message("error", (Span(problem.text),), kind=MessageKind.ERROR))
 
@@ -213,11 +213,11 @@ class Inbound:
             self._chat.post(place, self._welcome(place))
 
     def _on_left(self, name: str, place: Place, reason: str) -> None:
-        if self._listener.first(name):  # what comes again may be older than the bot's return
+        if self._listener.first(name):  # a repeated event may be older than the bot's return
             self._listener.left(place, reason)
 
     def _welcome(self, place: Place) -> Message:
-        """The three things to do, the first of them behind a button."""
+        """A welcome with three things to do, the first one as a button."""
 
         def text(key: str) -> str:
             return self._listener.text(place, key)
@@ -228,35 +228,35 @@ class Inbound:
 
 
 class _Card(NamedTuple):
-    """The card of a form: its id, and whether one person alone sees it."""
+    """The card of a form: its ID, and whether only one person sees it."""
 
     id: str
     private: bool
 
 
 def _private(request: Request) -> Place:
-    """Where only the person who asked reads, if there is such a place."""
+    """The place that only the person who asked reads, if possible."""
     return replace(request.place, viewer=request.user or None)
 
 
 def _toast(kind: str, text: str) -> Json:
-    """A word at the top of the screen of who pressed (open.feishu.cn/document, card-callback-communication)."""
+    """A toast for the person who pressed (open.feishu.cn/document, card-callback-communication)."""
     return {"toast": {"type": kind, "content": text}}
 
 
 def _wrapped(text: str) -> str:
-    """A text with its links as the grammar has them."""
+    """A text with its links in the grammar's form."""
     return _LINK.sub(lambda found: f" {found[3]} " if found[3] else _link(found[2], found[1]), text)
 
 
 def _link(url: str, typed: str) -> str:
-    """A link with what was typed, which counts where Feishu made a link of it by itself."""
+    """A link with the typed text, which counts if Feishu made the link."""
     plain = not any(sign in f"{url}{typed}" for sign in "<>|\n")
     return f"<{url}|{typed}>" if plain and typed else f" {url} "
 
 
 def _texts(message: Json) -> Iterator[str | tuple[str, str]]:
-    """The text of a message: of a plain one, or of one with a title, several lines and styles; links with theirs."""
+    """The texts of a plain or rich message, by line and style; links are pairs of text and address."""
     try:
         content = json.loads(message.get("content") or "{}")
     except ValueError:
@@ -269,7 +269,7 @@ def _texts(message: Json) -> Iterator[str | tuple[str, str]]:
     yield f"{content.get('title') or ''}\n"
     for line in content.get("content") or ():
         for leaf in line or ():
-            # A mention bears its placeholder.
+            # A mention has its placeholder.
             text, link = str(leaf.get("text") or leaf.get("user_id") or ""), leaf.get("href")
             yield (str(link), text) if link else text
         yield "\n"

@@ -1,13 +1,13 @@
-"""What Feishu takes, and what is sent: each limit once, with the number Feishu refuses beyond, ours, and the source.
+"""Feishu's limits: each once, with the number that Feishu accepts, ours, and the source.
 
-Lark (open.larksuite.com) has the same. "measured" is what somebody saw on a real tenant where no page names a number.
+Lark (open.larksuite.com) has the same. "measured" was observed in a real tenant, if no page names a number.
 """
 
 from typing import NamedTuple
 
 
 class Limit(NamedTuple):
-    """`feishu` is the largest value that is taken, `ours` what the bot keeps to."""
+    """`feishu` is the largest value that Feishu accepts, `ours` the one that the bot keeps to."""
 
     feishu: int
     ours: int

@@ -1,7 +1,7 @@
 """Cards for one person in a Feishu group: nobody else sees them, and nobody is notified.
 
-They are for ordinary groups, and stand in the group itself, in no topic; they can be deleted, but neither changed nor
-answered, so that their buttons say beneath what the answer belongs
+They work in ordinary groups, outside topics; they can be deleted, but neither changed nor replied to, so their buttons
+contain the message that the answer belongs to
 (open.feishu.cn/document/server-docs/im-v1/message-card/send-message-cards-that-are-only-visible-to-certain-people).
 """
 
@@ -17,14 +17,14 @@ from bot.errors import DigestError
 from bot.values import Message, MessageKind, Place, Span
 
 THREAD = "thread"
-"""The key of what a button of such a card brings back: the message beneath which its answer belongs."""
+"""The key in a button of such a card for the message that its answer belongs to."""
 _CARDS = "/open-apis/ephemeral/v1"
 
 
 class Private:
     """Shows cards to one person. Safe for several threads.
 
-    `is_apart` says of the message that is answered whether it stands where the group's own messages are not seen.
+    `is_apart` says whether a message is where the group's messages are not visible.
     """
 
     def __init__(self, api: Api, call: Caller, audience: Audience, is_apart: Callable[[str], bool]) -> None:
@@ -34,7 +34,7 @@ class Private:
         self._is_apart = is_apart
 
     def show(self, place: Place, card: Card) -> str | None:
-        """Show the viewer of a place a card; its id, None where that cannot be."""
+        """Show a card to the viewer of a place; return its ID, or None if that is impossible."""
         try:
             if not self._is_possible(place):
                 return None
@@ -43,7 +43,7 @@ class Private:
             answer = self._call(
                 Gate("ephemeral", place.channel), lambda: self._api.ask("POST", f"{_CARDS}/send", body=body)
             )
-        except DigestError:  # whatever it is, others may see the answer
+        except DigestError:  # whatever the error is, the answer may be public instead
             return None
         return str(answer.data.get("message_id") or "")
 
@@ -60,7 +60,7 @@ class Private:
 
 
 def _returning(value: Any, thread: str | None) -> Any:
-    """A card whose buttons bring back beneath what the answer belongs."""
+    """A card whose buttons contain the message that the answer belongs to."""
     if isinstance(value, list):
         return [_returning(each, thread) for each in value]
     if not isinstance(value, dict):
@@ -73,17 +73,17 @@ def _returning(value: Any, thread: str | None) -> Any:
 
 
 class Posting(Protocol):
-    """What a note needs of the chat, where a card cannot be private."""
+    """What a note needs of the chat if a card cannot be private."""
 
     def put(self, place: Place, card: Card, name: str) -> str:
-        """Post a card that is no message; its id. Raises DigestError."""
+        """Post a card other than a digest; return its ID. Raises DigestError."""
 
     def recall(self, message: str) -> None:
-        """Take a message back. Raises DigestError."""
+        """Recall a message. Raises DigestError."""
 
 
 class CardNote:
-    """A card for who waits, which is taken away again; `text` gives a label in the language of its place."""
+    """A temporary card for a person who waits; `text` returns a label in the language of its place."""
 
     def __init__(self, private: Private, chat: Posting, place: Place, text: Callable[[str], str]) -> None:
         self._private = private
@@ -93,7 +93,7 @@ class CardNote:
         self._take_away: Callable[[], object] = lambda: None
 
     def show(self) -> None:
-        """Say it. Raises DigestError."""
+        """Show it. Raises DigestError."""
         said = Message("note", (Span(self._text("feishu.working")),), kind=MessageKind.NOTE)
         card = render(said).pages[0]
         shown = self._private.show(self._place, card)
@@ -104,5 +104,5 @@ class CardNote:
             self._take_away = partial(self._chat.recall, posted)
 
     def remove(self) -> None:
-        """Take it away. Raises DigestError."""
+        """Remove it. Raises DigestError."""
         self._take_away()

@@ -1,4 +1,4 @@
-"""How Feishu or Lark is reached: an application, or groups' custom bots."""
+"""The settings of Feishu or Lark: an application, or groups' custom bots."""
 
 import re
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ _ORIGIN = re.compile(rf"https://{HOST}|http://(?:localhost|127\.0\.0\.1|\[::1\])
 
 
 def _origin(value: str) -> str:
-    """An address without a path, over TLS unless it is this machine's: what Feishu's SDK takes."""
+    """An address without a path, over TLS unless it is this machine: as Feishu's SDK needs it."""
     known = _ORIGIN.fullmatch(value.rstrip("/"))
     if not known or int(known["port"] or known["own_port"] or 0) > LAST_PORT:
         raise ValueError("write it as https://open.feishu.cn or https://open.larksuite.com, without a path")
@@ -21,15 +21,15 @@ def _origin(value: str) -> str:
 class FeishuSettings(
     Base, title="Feishu or Lark: docs/feishu.md shows how in ten minutes, docs/webhooks.md without an application"
 ):
-    """An application's, and the custom bots."""
+    """The settings of an application and of custom bots."""
 
     feishu_app_id: str = Field("", description="App ID of a Feishu or Lark application (`cli_…`)")
-    feishu_app_secret: SecretStr = Field(SecretStr(""), description="its App Secret")
+    feishu_app_secret: SecretStr = Field(SecretStr(""), description="the application's App Secret")
     feishu_url: Annotated[str, AfterValidator(_origin)] = Field(
         "https://open.feishu.cn", description="`https://open.larksuite.com` for Lark"
     )
     feishu_mode: Literal["socket", "http"] = Field(
-        "socket", description="`http`: Feishu calls the bot at a public address instead of a long connection"
+        "socket", description="`http`: Feishu calls the bot at a public address; no long connection is used"
     )
     feishu_encrypt_key: SecretStr = Field(
         SecretStr(""), description="over HTTP: verifies that requests come from Feishu"

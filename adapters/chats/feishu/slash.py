@@ -1,7 +1,7 @@
-"""The slash command that Feishu offers when somebody types `/`, registered by the application itself.
+"""Registers the slash command that Feishu offers when people type `/`.
 
 Source: open.feishu.cn/document/mcp_open_tools/agent-best-practices/agent-supports-slash-commands; the body as
-larksuite/cli has it (shortcuts/application). It is a convenience: what is typed works without it.
+larksuite/cli has it (shortcuts/application). It is only a convenience: typed commands work without it.
 """
 
 import logging
@@ -17,7 +17,7 @@ _COMMANDS = "/open-apis/application/v7/app_slash_commands"
 
 
 def register(api: Api, description: str) -> None:
-    """Let the application have its commands with this description; where that is refused, the log says so."""
+    """Register the application's commands with this description; if that is refused, it is logged."""
     try:
         refused = _refused(api, description)
     except DigestError as error:
@@ -28,7 +28,7 @@ def register(api: Api, description: str) -> None:
 
 
 def _refused(api: Api, description: str) -> Answer | None:
-    """What Feishu answered where it refused; what is registered as it should be is left alone."""
+    """Feishu's refusal, if any; commands that are already correct are left alone."""
     listed = api.ask("GET", _COMMANDS)
     if listed.code:
         return listed
@@ -38,7 +38,7 @@ def _refused(api: Api, description: str) -> Answer | None:
 
 
 def _registered(api: Api, name: str, known: Json | None, described: Json) -> Answer | None:
-    """What Feishu answers to one command; None where nothing is to be done."""
+    """Feishu's answer to one command; None if nothing is to be done."""
     if known is None:
         return api.ask("POST", _COMMANDS, body={"command": name, "description": described})
     if (known.get("description") or {}).get("default_value") == described["default_value"]:

@@ -30,15 +30,16 @@ from bot.errors import ConfigError, DigestError, Unavailable
 _log = logging.getLogger("digest.feishu")
 
 Take = Callable[[Json], Json]
-"""Takes an event or a callback, as Feishu pushes it, and says at once what to answer. Raises Busy, upon
-which Feishu is to push it again."""
+"""Accepts an event or a callback that Feishu pushes, and returns the immediate answer. Raises Busy if Feishu should
+push it again.
+"""
 
 
 class Transport(Protocol):
-    """A way in."""
+    """A connection for incoming events."""
 
     def run(self, take: Take) -> None:
-        """Hand what Feishu pushes to `take` until `stop` is called. Raises ConfigError, Unavailable."""
+        """Pass what Feishu pushes to `take` until `stop` is called. Raises ConfigError, Unavailable."""
         ...
 
     @property
@@ -59,21 +60,21 @@ _CONNECT = 10.0
 _ALIVE = 10.0
 """Seconds between two pings, and within which one must be answered."""
 _STOP = 1.0
-"""Seconds after which a thread that does not end is left to itself."""
+"""Seconds after which a thread that does not end is abandoned."""
 _LONGEST = 30.0
-"""Seconds between two tries to connect, at most: a click waits three seconds and is never pushed again."""
+"""The most seconds between two attempts to connect: a click waits three seconds and is never pushed again."""
 _STEADY = 10.0
-"""Seconds after which a connection counts as one that works."""
-# Feishu's own trouble, after which another try may succeed; and too many connections, of which one may end.
+"""Seconds after which a connection counts as working."""
+# Internal errors of Feishu, after which another attempt may succeed; and too many connections, one of which may end.
 _PASSING = frozenset({NO_ANSWER, 1, 1000040343, 1000040350})
 
 
 class LongConnection:
     """The bot opens a WebSocket, so that it needs no public address.
 
-    Each connection gets a client of the SDK's and an event loop of its own, which ends with it: the SDK's client has no
-    way to stop, waits for ever in several places, and keeps its loop in the module. It is given an address that is
-    fetched with a time limit, is never let reconnect by itself, and is pinged; `sleep` waits between pings.
+    Each connection gets its own SDK client and event loop, which end with it: the SDK's client cannot be stopped, waits
+    forever in several places, and keeps its loop in the module. It gets an address that is fetched with a timeout, must
+    not reconnect on its own, and is pinged; `sleep` waits between pings.
     """
 
     def __init__(self, api: Api, *, sleep: Callable[[float], Coroutine[Any, Any, object]] = asyncio.sleep) -> None:
@@ -87,7 +88,7 @@ class LongConnection:
     def run(self, take: Take) -> None:
         """Stay connected until stopped.
 
-        Raises ConfigError for an application that Feishu does not take, Unavailable where it ended by itself.
+        Raises ConfigError for an application that Feishu rejects, Unavailable if it ended on its own.
         """
         sdk()
         thread = threading.Thread(target=self._stay, args=(take,), name="feishu", daemon=True)
@@ -98,7 +99,7 @@ class LongConnection:
         thread.join(_STOP)
         if self._failure:
             raise self._failure
-        if not self._stopped.is_set():  # whatever ended it must not pass for an end that was asked for
+        if not self._stopped.is_set():  # it ended without a request to stop
             raise Unavailable("feishu_failed", error="connection")
 
     def stop(self) -> None:
@@ -110,11 +111,11 @@ class LongConnection:
         while not self._stopped.is_set():
             try:
                 answer = endpoint(self._api)
-            except DigestError as error:  # the network is not set up for it
+            except DigestError as error:  # the network settings are wrong
                 self._failure = error
                 return
             begun = time.monotonic()
-            if self._stopped.is_set():  # while it was waited for
+            if self._stopped.is_set():  # while waiting for it
                 return
             if answer.code == 0:
                 once = True
@@ -128,16 +129,16 @@ class LongConnection:
             if time.monotonic() - begun > _STEADY:
                 failures, reported = 0, set()
             if not self._stopped.is_set():
-                if answer.code not in reported:  # each reason once, not at every try
+                if answer.code not in reported:  # each reason once, not at every attempt
                     reported.add(answer.code)
                     _log.warning("the long connection to Feishu ended (%s), opening another", answer.code)
                 self._stopped.wait(_pause(failures))
 
     def _ended(self, answer: Answer, take: Take) -> DigestError | None:
-        """How one connection ended: with what has to be mended first, None where another one may do."""
+        """How one connection ended: the error to fix first, or None if another attempt may succeed."""
         try:
             asyncio.run(self._connected(answer, take))
-        except (Exception, asyncio.CancelledError) as error:  # whatever the SDK raises
+        except (Exception, asyncio.CancelledError) as error:  # any error of the SDK
             return network.obstacle(error, str(answer.data.get("URL")))
         return None
 
@@ -152,9 +153,9 @@ class LongConnection:
         ws = sdk().ws
         ws.websockets = SimpleNamespace(connect=_Staying)
         if not ws.loop.is_running():
-            ws.loop.close()  # the one that importing the SDK made
+            ws.loop.close()  # the one created by importing the SDK
         ws.loop = loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda *_: None)  # the SDK's tasks die with the connection they belong to
+        loop.set_exception_handler(lambda *_: None)  # the SDK's tasks end with their connection
         client = ws.Client(
             self._api.app_id,
             self._api.secret,
@@ -182,7 +183,7 @@ class LongConnection:
                 await asyncio.wait_for(link.close(), 1)
 
     async def _watch(self, link: Any) -> None:
-        """Come back once the other side answers no ping any more, though the connection looks open."""
+        """Return once the other side no longer answers pings, even if the connection looks open."""
         with suppress(Exception):
             while True:
                 await self._sleep(_ALIVE)
@@ -194,10 +195,10 @@ class LongConnection:
 
 
 class _Staying(connect):
-    """A connection that stays with its host: the library's own follows up to ten redirects to anywhere.
+    """A connection that follows no redirects: the library's own follows up to ten, to anywhere.
 
-    It goes as `adapters.network` says. The SDK wants it to go around every proxy, and the library would take a password
-    as it is encoded.
+    It connects as `adapters.network` says: the SDK would bypass every proxy, and the library would not decode a
+    password.
     """
 
     def __init__(self, uri: str, **options: Any) -> None:
@@ -207,12 +208,12 @@ class _Staying(connect):
         super().__init__(uri, **options | way | {"proxy": None})
 
     def process_redirect(self, exc: Exception) -> Exception:
-        """Follow nothing."""
+        """Follow no redirect."""
         return exc
 
 
 class _Handler:
-    """What the SDK's client hands events to; what it returns is the answer, an exception asks to push it again."""
+    """Receives events from the SDK's client; it returns the answer, or raises to have the event pushed again."""
 
     def __init__(self, take: Take) -> None:
         self._take = take
@@ -222,36 +223,36 @@ class _Handler:
             return self._take(json.loads(payload)) or None
         except Busy:
             raise
-        except Exception:  # of which the SDK, whose log is silenced, would tell nobody
+        except Exception:  # the SDK's log is silenced, so it is logged here
             _log.exception("a Feishu event could not be processed")
             raise
 
 
 def endpoint(api: Api) -> Answer:
-    """Where a long connection is opened, for the one time that it is asked for."""
+    """Request the single-use address of a long connection."""
     return api.ask_plainly("POST", _ENDPOINT, {"AppID": api.app_id, "AppSecret": api.secret})
 
 
 def refused(answer: Answer) -> DigestError:
-    """Why Feishu gives no address for a connection."""
+    """The error for a refused address of a connection."""
     error = translated(answer, Gate("endpoint"))
     known = isinstance(error, ConfigError) or answer.unclear
     return error if known else ConfigError("feishu_no_connection", error=answer.code)
 
 
 def _pause(failures: int) -> float:
-    """Seconds until the next try, after so many in a row that failed."""
+    """Seconds until the next attempt, after so many failures in a row."""
     return random.uniform(0.5, 1) * min(_LONGEST, 0.2 * 2.0 ** min(failures, 20))  # noqa: S311
 
 
 def _interval(answer: Answer) -> float:
-    """Seconds between two pings of the SDK's own kind, as Feishu wishes."""
+    """Seconds between two pings of the SDK's own kind, as Feishu requests."""
     wished = (answer.data.get("ClientConfig") or {}).get("PingInterval")
     return float(wished) if isinstance(wished, int | float) and wished > 0 else 120.0
 
 
 def _call(loop: asyncio.AbstractEventLoop, work: Callable[[], None]) -> None:
-    with suppress(RuntimeError):  # the loop is closed: it has ended by itself
+    with suppress(RuntimeError):  # the loop is closed: it ended on its own
         loop.call_soon_threadsafe(work)
 
 
@@ -261,11 +262,11 @@ _PATH = "/feishu/events"
 
 
 class Http(WebTransport):
-    """HTTP: Feishu calls `/feishu/events` at a public address, which leads to this host and port.
+    """HTTP: Feishu calls `/feishu/events` at a public address that is forwarded to this host and port.
 
-    Every request is encrypted with `key` and signed with it, and must not be older than five minutes by `now`, seconds
-    since 1970 (open.feishu.cn/document, "Encrypt Key"); `token` is the application's verification token, empty where
-    none is to be looked at.
+    Every request is encrypted and signed with `key`, and must not be older than five minutes by `now`, in seconds since
+    1970 (open.feishu.cn/document, "Encrypt Key"); `token` is the application's verification token, empty if it is not
+    checked.
     """
 
     def __init__(self, key: str, token: str, host: str, port: int, now: Callable[[], float] = time.time) -> None:
@@ -275,7 +276,7 @@ class Http(WebTransport):
         self._now = now
 
     def run(self, take: Take) -> None:
-        """Serve until stopped. Raises ConfigError without a key, or where the port cannot be opened."""
+        """Serve until stopped. Raises ConfigError without a key, or if the port cannot be opened."""
         if not self._key:
             raise ConfigError("feishu_no_key")
         sdk()
@@ -288,7 +289,7 @@ class Http(WebTransport):
         self.serve(respond)
 
     def _answered(self, environ: WSGIEnvironment, take: Take) -> tuple[HTTPStatus, Json]:
-        """The answer to a request; one that is not Feishu's learns nothing from it."""
+        """The answer to a request; it reveals nothing to callers other than Feishu."""
         if environ["PATH_INFO"] != _PATH:
             return HTTPStatus.NOT_FOUND, {}
         if environ["REQUEST_METHOD"] != "POST":
@@ -297,7 +298,7 @@ class Http(WebTransport):
         event = self._opened(body)
         if event is None:
             return HTTPStatus.UNAUTHORIZED, {}
-        if event.get("type") == "url_verification":  # sent once, when somebody saves the address
+        if event.get("type") == "url_verification":  # sent once, when the address is saved
             return HTTPStatus.OK, {"challenge": str(event.get("challenge", ""))}
         if not self._signed(environ, body):
             return HTTPStatus.UNAUTHORIZED, {}
@@ -307,7 +308,7 @@ class Http(WebTransport):
             return HTTPStatus.SERVICE_UNAVAILABLE, {}
 
     def _opened(self, body: bytes) -> Json | None:
-        """What an encrypted request holds; None where it was not encrypted with our key, or bears another token."""
+        """The content of an encrypted request; None if it was not encrypted with our key or has another token."""
         try:
             event = json.loads(sdk().core.AESCipher(self._key).decrypt_str(json.loads(body)["encrypt"]))
         except (ValueError, KeyError, TypeError, RecursionError):
@@ -318,7 +319,7 @@ class Http(WebTransport):
         return event if not self._token or hmac.compare_digest(str(token).encode(), self._token.encode()) else None
 
     def _signed(self, environ: WSGIEnvironment, body: bytes) -> bool:
-        """Whether a request is signed with our key, and was so lately."""
+        """Whether a request was recently signed with our key."""
         at, nonce, signature = (
             str(environ.get(f"HTTP_X_LARK_{name}", "")) for name in ("REQUEST_TIMESTAMP", "REQUEST_NONCE", "SIGNATURE")
         )

@@ -1,4 +1,4 @@
-"""Feishu over a group's custom bots, for a team that may not install an application."""
+"""Feishu over groups' custom bots, for teams that cannot install an application."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ from bot.values import Message, one_line
 
 _SETTING = "FEISHU_WEBHOOKS"
 _BURST = 30
-"""Cards that may follow each other at the rate of a second, of a minute's number."""
+"""Cards allowed in a burst at the rate per second, out of a minute's number."""
 # Codes of open.feishu.cn/document/client-docs/bot-v3/add-custom-bot, and 99991400 of server-docs/api-call-guide.
 _BUSY = frozenset({11232, 99991400})
 _NO_BOT = 19001
@@ -33,14 +33,14 @@ _SETTINGS = {19021: "webhook_signature", 19022: "webhook_machine", 19024: "webho
 class FeishuWebhook(WebhookChat[Card]):
     """The groups of custom bots.
 
-    `clock` and `sleep` are monotonic seconds, `now` is seconds since 1970, which are signed.
+    `clock` and `sleep` are monotonic seconds, `now` is seconds since 1970, for signatures.
     """
 
     name = "feishu-webhook"
     setting = _SETTING
     rates = (
         RateLimit(1 / limits.WEBHOOK_RATE.ours),
-        RateLimit(60 / (limits.WEBHOOKS_A_MINUTE.ours - _BURST), _BURST),  # both together are within the minute's
+        RateLimit(60 / (limits.WEBHOOKS_A_MINUTE.ours - _BURST), _BURST),  # together they stay within a minute's number
     )
     tries = 5
 
@@ -66,7 +66,7 @@ class FeishuWebhook(WebhookChat[Card]):
             raise refused(answer, name)
 
     def _body(self, webhook: Webhook, card: Card) -> bytes:
-        """The request with a card, signed anew each time: a signature is good for an hour."""
+        """The request with a card, signed each time: a signature is valid for an hour."""
         body: dict[str, object] = {"msg_type": "interactive", "card": card}
         if secret := webhook.secret.get_secret_value():
             timestamp = str(int(self._now()))
@@ -75,12 +75,12 @@ class FeishuWebhook(WebhookChat[Card]):
 
 
 def signature(timestamp: str, secret: str) -> str:
-    """What a request is known by: time and secret are the key of nothing at all (client-docs/bot-v3/add-custom-bot)."""
+    """The signature of a request: an empty text, with time and secret as key (client-docs/bot-v3/add-custom-bot)."""
     return base64.b64encode(hmac.new(f"{timestamp}\n{secret}".encode(), b"", hashlib.sha256).digest()).decode()
 
 
 def _request(url: str, body: bytes) -> Answer:
-    """The answer to a request. Raises URLError where it was not sent whole, OSError or HTTPException after that."""
+    """The answer to a request. Raises URLError if it was not sent completely, OSError or HTTPException after that."""
     request = Request(url, body, {"Content-Type": "application/json; charset=utf-8"})  # noqa: S310  # the settings' own
     try:
         with outgoing.ask(request, TIMEOUT) as response:
@@ -91,9 +91,9 @@ def _request(url: str, body: bytes) -> Answer:
 
 
 def refused(answer: Answer, name: str) -> DigestError | Retryable:
-    """The error in the bot's terms, retryable where Feishu asks for patience; for how long, it does not say.
+    """The answer as an error of the bot, retryable if Feishu is rate-limiting, which does not say for how long.
 
-    Feishu's words are told, a proxy's are not: they may hold the address.
+    Feishu's words are shown, but not a proxy's, which may contain the address.
     """
     code, status = answer.code, answer.status
     if code in _BUSY or status == 429:
@@ -108,5 +108,5 @@ def refused(answer: Answer, name: str) -> DigestError | Retryable:
 
 
 def from_settings(settings: FeishuSettings, rates: Rates | None = None) -> FeishuWebhook:
-    """The custom bots that are set up. Raises ConfigError."""
+    """The configured custom bots. Raises ConfigError."""
     return FeishuWebhook(webhooks(_SETTING, settings.feishu_webhooks, signed=True), rates=rates)

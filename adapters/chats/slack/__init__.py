@@ -1,15 +1,15 @@
 """Slack.
 
-chat        `SlackChat`, the methods of `bot.ports.Chat`: messages out
-inbound     what people do, as lines of the grammar: commands, mentions, buttons, forms, the Home
-surfaces    what is shown beside messages: forms and the Home
-people      who and where people are, and what is shown to one of them alone
-blocks      a neutral message as pages of Block Kit
-views       forms and the Home as Slack's views
-calls       calling Slack: its pace, its patience, its errors in our own terms
+chat        `SlackChat`, a `bot.ports.Chat`: sends messages
+inbound     turns commands, mentions, buttons, forms and the Home into lines of the grammar
+surfaces    shows forms and the Home
+people      people, their channels, and what is shown to only one of them
+blocks      renders a neutral message as pages of Block Kit
+views       renders forms and the Home as Slack's views
+calls       calls Slack: its rates and retries; translates its errors
 transports  Socket Mode and HTTP
-workspaces  tokens: one, or those of everybody who installed the app
-settings    how it is reached
-doctor      what `digest doctor slack` looks at
-limits      what Slack takes, each with its source
+workspaces  tokens: one, or those of all workspaces that installed the app
+settings    the settings
+doctor      the checks of `digest doctor slack`
+limits      Slack's limits, each with its source
 """

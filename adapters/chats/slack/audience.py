@@ -1,4 +1,4 @@
-"""Who reads at a place in Slack: guests and people of other organisations are told less than members."""
+"""Finds out who reads in a place in Slack: guests and people from other organisations see less than members."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ _PAGE = 999
 
 
 class Audience:
-    """The readers of the workspaces. Safe to call from several threads; `clock` is monotonic seconds."""
+    """Finds the readers of places. Safe to call from several threads; `clock` is monotonic seconds."""
 
     def __init__(self, workspaces: Workspaces, call: Caller, clock: Callable[[], float]) -> None:
         self._workspaces = workspaces
@@ -32,12 +32,12 @@ class Audience:
         self._lists = Remembered[frozenset[str] | None](clock)
 
     def readers(self, place: Place, person: str) -> Readers:
-        """Who reads at a place, where `person` asked; what Slack does not tell is the worst.
+        """Who reads in a place where `person` asked; what Slack does not say is assumed to be the worst.
 
-        Where others read too, one guest among them is enough. Raises ConfigError, Unavailable.
+        If others read too, one guest among them is enough. Raises ConfigError, Unavailable.
         """
         team, channel = parts_of(place)
-        found = self._told("conversations.info", team, channel, lambda c: c.conversations_info(channel=channel))
+        found = self._info("conversations.info", team, channel, lambda c: c.conversations_info(channel=channel))
         direct = channel.startswith("D")
         person = person or (str(found.get("user") or "") if direct else "")
         public = not direct and place.viewer is None
@@ -49,17 +49,17 @@ class Audience:
         )
 
     def _is_guest(self, team: str, person: str) -> bool:
-        """Whether somebody is no full member of a workspace; also one whom Slack does not know there any more."""
-        found = self._told("users.info", team, person, lambda c: c.users_info(user=person))
+        """Whether a person is not a full member of a workspace; also True if Slack no longer knows them there."""
+        found = self._info("users.info", team, person, lambda c: c.users_info(user=person))
         return not found or not _is_member(found, team)
 
     def _has_guests(self, team: str, channel: str) -> bool:
-        """Whether anybody in a channel is no full member of its workspace; also where that cannot be told."""
+        """Whether anybody in a channel is not a full member of its workspace; also True if that is unknown."""
         inside, members = self._in_channel(team, channel), self._members(team)
         return inside is None or members is None or not inside <= members
 
     def _in_channel(self, team: str, channel: str) -> frozenset[str] | None:
-        """Who is in a channel; None where Slack does not say."""
+        """The members of a channel; None if Slack does not say."""
 
         def read() -> frozenset[str]:
             method = self._workspaces.client(team).conversations_members
@@ -70,7 +70,7 @@ class Audience:
         return self._lists.get((team, channel), lambda: _unless_refused(read, None))
 
     def _members(self, team: str) -> frozenset[str] | None:
-        """The full members of a workspace, and its bots; None where Slack does not say."""
+        """The full members of a workspace, and its bots; None if Slack does not say."""
 
         def read() -> frozenset[str]:
             method = self._workspaces.client(team).users_list
@@ -79,8 +79,8 @@ class Audience:
 
         return self._lists.get(team, lambda: _unless_refused(read, None))
 
-    def _told(self, method: str, team: str, about: str, ask: Callable[[WebClient], Any]) -> Json:
-        """What Slack says of a channel or a person, nothing where it does not."""
+    def _info(self, method: str, team: str, about: str, ask: Callable[[WebClient], Any]) -> Json:
+        """Slack's information on a channel or a person; empty if there is none."""
 
         def read() -> Json:
             client = self._workspaces.client(team)
@@ -91,13 +91,13 @@ class Audience:
 
 
 def _is_member(found: Json, team: str) -> bool:
-    """Whether Slack tells of a full member of a workspace."""
+    """Whether Slack's information is that of a full member of a workspace."""
     foreign = bool(team) and found.get("team_id", team) != team
     return not (foreign or found.get("deleted") or any(found.get(flag) for flag in _GUEST))
 
 
 def _unless_refused(read: Callable[[], T], otherwise: T) -> T:
-    """What is read, or something else where Slack refuses. Raises ConfigError, Unavailable."""
+    """The result of `read`, or `otherwise` if Slack refuses. Raises ConfigError, Unavailable."""
     try:
         return read()
     except (ConfigError, Unavailable):

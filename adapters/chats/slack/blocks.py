@@ -1,7 +1,7 @@
-"""From a neutral message to what Slack takes: pages of Block Kit, none beyond a limit, nothing left out. Pure.
+"""Renders a neutral message as pages of Block Kit, within Slack's limits and with nothing left out. Pure.
 
-Text from outside stands only in `rich_text` leaves, `raw_text` cells and `plain_text`: no mrkdwn is ever written, so
-that nothing in it is read as a mention, a link or a style (docs.slack.dev, "Formatting message text").
+Untrusted text is only in `rich_text` leaves, `raw_text` cells and `plain_text`: mrkdwn is never used, so that nothing
+in it becomes a mention, a link or a style (docs.slack.dev, "Formatting message text").
 """
 
 import json
@@ -9,22 +9,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from adapters.chats.rendering import Packer, Rendered, closed, gravest_first, is_high, opening, words
+from adapters.chats.rendering import Packer, Rendered, closed, high_first, is_high, opening, words
 from adapters.chats.slack import limits
 from bot.values import Button, Fields, Line, Message, Span, Table, Text, one_line
 
 Block = dict[str, Any]
 
 _LINE = 2_000
-"""Characters of a leaf: a longer text goes on in the next one, on the next page if need be."""
+"""Characters of a leaf: a longer text continues in the next one, if necessary on the next page."""
 _CONTINUED = 200
-"""Characters kept for the line that says which page of how many this is."""
+"""Characters reserved for the line that says which page of how many this is."""
 
 
 class Split(NamedTuple):
-    """How a message is divided: by the characters of JSON on its first page, and on each further one.
+    """How a message is divided: the characters of JSON on its first page, and on each further one.
 
-    With `earlier` as it was until 0.2: every cell rich text, JSON counted with spaces and with room to spare.
+    `earlier` is the way until 0.2: every cell as rich text, JSON counted with spaces and a margin.
     """
 
     first: int
@@ -32,27 +32,27 @@ class Split(NamedTuple):
     earlier: bool = False
 
     def cost(self, thing: object) -> int:
-        """The characters of JSON that a thing adds to those that stand before it."""
+        """The characters of JSON that an element adds to those before it."""
         if self.earlier:
             return len(json.dumps(thing, ensure_ascii=False)) + _SPARE
         return json_length(thing) + 1
 
 
 _SPARE = 60
-"""Characters of JSON by which an earlier version overrated each thing."""
+"""Characters of JSON by which an earlier version overestimated each element."""
 _RESERVED = 1_500
-"""Characters of JSON that it kept on the first page for the buttons at the end."""
+"""Characters of JSON that it reserved on the first page for the buttons at the end."""
 SAFE = Split(limits.JSON.ours, limits.JSON.ours)
-"""What is taken by a Slack that counts JSON, and by one that counts text."""
+"""Accepted by Slack whether it counts JSON or text."""
 WIDE = Split(limits.WIDE, limits.JSON.ours)
-"""As much on the first page as is taken by a Slack that counts text."""
+"""As much on the first page as Slack accepts if it counts text."""
 SPLITS = (Split(15_000, 15_000, earlier=True), SAFE, WIDE)
-"""By number, which is kept with a message, so that what was begun with one is ended with it."""
+"""By index, which is kept with a message, so that a message that was started with one is finished with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One message of Slack's: the fallback `text` for notifications and screen readers, its blocks, and its `split`."""
+    """One Slack message: the fallback `text` for notifications and screen readers, its blocks, and its `split`."""
 
     text: str
     blocks: tuple[Block, ...]
@@ -60,7 +60,7 @@ class Page:
 
 
 def render(message: Message, split: Split = SAFE) -> Rendered[Page]:
-    """Everything the message says, on as many pages as it takes; buttons at its end stand on the first one."""
+    """Render the whole message, on as many pages as needed; buttons at its end are on the first one."""
     parts, closing = closed(message)
     packer = _Packer(message.kind, split=split)
     packer.reserve(closing)
@@ -79,7 +79,7 @@ def blocks_of(message: Message, prefix: str) -> list[Block]:
 
 
 ACTION = "digest:"
-"""The name of a button begins so, followed by its message's kind."""
+"""The prefix of a button's name, followed by its message's kind."""
 
 
 def _pages(title: str, message: Message, packed: "Sequence[_Packed]", split: Split) -> Iterable[Page]:
@@ -91,7 +91,7 @@ def _pages(title: str, message: Message, packed: "Sequence[_Packed]", split: Spl
 
 
 def escaped(text: str) -> str:
-    """Text for the fallback, which Slack reads as mrkdwn: the three characters that begin a token are entities."""
+    """Escape text for the fallback, which Slack reads as mrkdwn: three characters become entities."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -99,7 +99,7 @@ def escaped(text: str) -> str:
 
 
 def _leaves(line: Line) -> list[Block]:
-    """The spans of a line, long ones in pieces; a link without words shows its address."""
+    """The spans of a line, long ones in pieces; a link without text shows its address."""
     found = []
     for span in line:
         text = span.text or (span.url or "")
@@ -109,7 +109,7 @@ def _leaves(line: Line) -> list[Block]:
 
 
 def _portions(leaves: Sequence[Block]) -> Iterable[list[Block]]:
-    """The leaves of a line together, or in portions that always fit on a page, where all of them would not."""
+    """The leaves of a line together, or in portions that fit on a page if all of them would not."""
     portion: list[Block] = []
     for leaf in leaves:
         wide = portion and rendered_length([*portion, leaf]) > 3 * _LINE
@@ -155,7 +155,7 @@ def json_length(block: object) -> int:
 
 @dataclass
 class _Packed:
-    """A page: `limit` is how many characters of JSON it holds; `rendered` and `size` are those that are used."""
+    """A page: `limit` is its capacity in characters of JSON; `rendered` and `size` are the characters used."""
 
     limit: int
     size: int
@@ -164,7 +164,7 @@ class _Packed:
     tables: int = 0
 
     def fits(self, rendered: int, size: int) -> bool:
-        """Whether so much more may stand here."""
+        """Whether so many more characters fit."""
         return (
             len(self.blocks) < limits.BLOCKS.ours
             and self.rendered + rendered <= limits.RENDERED.ours
@@ -172,13 +172,13 @@ class _Packed:
         )
 
     def count(self, rendered: int, size: int) -> None:
-        """So much more stands here."""
+        """Count so many more characters."""
         self.rendered += rendered
         self.size += size
 
 
 class _Packer(Packer):
-    """Puts blocks on pages. `name` stands in the names of buttons, `prefix` begins those of their rows."""
+    """Puts blocks on pages. `name` is part of buttons' names, `prefix` starts those of their rows."""
 
     def __init__(self, name: str, *, prefix: str = "", split: Split = SAFE) -> None:
         self._split = split
@@ -191,7 +191,7 @@ class _Packer(Packer):
         self._reserved = (0, 0)
 
     def text(self, part: Text) -> None:
-        """Lines in the block of those before them; what has a heading stands apart, as Slack shows blocks."""
+        """Lines in the block of those before them; lines with a heading get their own block."""
         self._apart = not self._split.earlier and (self._headed or bool(part.heading))
         self._headed = bool(part.heading)
         self.lines(part.heading, part.lines, bullets=part.bullets)
@@ -200,7 +200,7 @@ class _Packer(Packer):
         self.lines("", [(Span(f"{label}: ", strong=True), *value) for label, value in part.items])
 
     def _next(self) -> _Packed:
-        """A new page; on a further one a line says which it is."""
+        """A new page; a line says which one it is, except on the first."""
         self.pages.append(self._further())
         return self.pages[-1]
 
@@ -208,7 +208,7 @@ class _Packer(Packer):
         return _Packed(self._split.more, 2 * _CONTINUED)
 
     def _room(self, rendered: int, size: int) -> _Packed:
-        """The page on which so much fits: the last one, or a new one."""
+        """The page on which so many characters fit: the last one, or a new one."""
         page = self.pages[-1]
         return self._next() if page.blocks and not page.fits(rendered, size) else page
 
@@ -253,7 +253,7 @@ class _Packer(Packer):
             last["elements"].append(element)
 
     def _open(self, page: _Packed) -> Block | None:
-        """The block that the next line goes on in; None where it begins one."""
+        """The block that the next line is added to; None if it starts one."""
         last = page.blocks[-1] if page.blocks and not self._apart else None
         return last if last and last["type"] == "rich_text" else None
 
@@ -269,9 +269,7 @@ class _Packer(Packer):
     # --- Tables ------------------------------------------------------------------------------
 
     def table(self, table: Table) -> None:
-        """A table in one piece where a page holds it; else its header row stands again on each page, and the first
-        piece has every row that is high.
-        """
+        """A table, in one piece if it fits on a page; else with its header on each page, and high rows first."""
         if table.heading:
             self.lines(table.heading, ())
         header = [{"type": "raw_text", "text": column or " "} for column in table.columns]
@@ -292,16 +290,16 @@ class _Packer(Packer):
             made["rows"][1:] = [rows[number] for number in sorted(numbers)]
 
     def _order(self, table: Table, header: list[Block], rows: Sequence[list[Block]]) -> Sequence[int]:
-        """The order in which rows are put on pages, by number; a table that a new page holds whole begins one."""
+        """The order of rows on pages, by number; a table that fits on a new page starts one."""
         if self._split.earlier or _holds(self.pages[-1], header, rows):
             return range(len(rows))
         if _holds(self._further(), header, rows):
             self._next()
             return range(len(rows))
-        return gravest_first(table)
+        return high_first(table)
 
     def _row(self, cells: list[Block]) -> object:
-        """A row as it is counted."""
+        """A row in the form in which it is counted."""
         return {"row": cells} if self._split.earlier else cells
 
     def _row_fits(self, table: Block, cells: list[Block]) -> bool:
@@ -313,7 +311,7 @@ class _Packer(Packer):
         )
 
     def _begin(self, table: Block, first: list[Block], high: Sequence[list[Block]]) -> None:
-        """Begin a table on a page that has room for its first row, and for all that are high where one has."""
+        """Start a table on a page that fits its first row, and if possible all rows that are high."""
         page, (header,) = self.pages[-1], table["rows"]
         scattered = high and not self._split.earlier and not _holds(page, header, high)
         if page.tables or (scattered and _holds(self._further(), header, high)):
@@ -327,7 +325,7 @@ class _Packer(Packer):
     # --- Buttons -----------------------------------------------------------------------------
 
     def reserve(self, items: Sequence[Button]) -> None:
-        """Keep room on the first page for the buttons at the end, which nobody should search a thread for."""
+        """Reserve space on the first page for the buttons at the end, so that people need not search a thread."""
         self._closing = list(self._button_rows(items))
         rendered = sum(map(rendered_length, self._closing))
         size = sum(map(self._split.cost, self._closing))
@@ -335,7 +333,7 @@ class _Packer(Packer):
         self.pages[0].count(*self._reserved)
 
     def close(self) -> None:
-        """The buttons at the end: on the first page, if they are no more than it has room for."""
+        """The buttons at the end: on the first page, if they fit into the reserved space."""
         first = self.pages[0]
         first.count(*(-each for each in self._reserved))
         pages, self.pages = self.pages, [first]
@@ -370,12 +368,12 @@ _BREAK: Block = {"type": "text", "text": "\n"}
 
 
 def _goes_on(last: Block, element: Block) -> bool:
-    """Whether a line goes on with the list at the end of a block."""
+    """Whether a line continues the list at the end of a block."""
     return bool(element["type"] == "rich_text_list" == last["elements"][-1]["type"])
 
 
 def _holds(page: _Packed, header: list[Block], rows: Sequence[list[Block]]) -> bool:
-    """Whether a page has room for a whole table."""
+    """Whether a whole table fits on a page."""
     rendered = rendered_length([header, *rows])
     return (
         not page.tables
@@ -386,7 +384,7 @@ def _holds(page: _Packed, header: list[Block], rows: Sequence[list[Block]]) -> b
 
 
 def _cell(line: Line, split: Split) -> Block:
-    """A cell: plain where nothing in it is linked or set off."""
+    """A cell: plain if nothing in it is linked or styled."""
     leaves = _leaves(line)
     if not leaves:
         return {"type": "raw_text", "text": " "}
@@ -396,7 +394,7 @@ def _cell(line: Line, split: Split) -> Block:
 
 
 def _joined(leaves: Sequence[Block]) -> list[Block]:
-    """Leaves where what stands between links, and is no word, belongs to the next one, or else to the one before."""
+    """Join separators between links, which are not words, to the next leaf, or else to the one before."""
     found: list[Block] = []
     before = ""
     for number, leaf in enumerate(leaves):
@@ -420,7 +418,7 @@ def _takes(leaf: Block) -> bool:
 
 
 def _confirm(button: Button) -> Block:
-    """What is asked before something is taken away; the answers are the button's own words and a mark."""
+    """A confirmation before something is removed; its answers are the button's text and a mark."""
     return {
         "title": plain(button.label, limits.CONFIRM_TITLE.ours),
         "text": plain(button.confirm, limits.CONFIRM_TEXT.ours),
@@ -431,5 +429,5 @@ def _confirm(button: Button) -> Block:
 
 
 def plain(text: str, limit: int) -> Block:
-    """Text that Slack shows as it is, on one line."""
+    """Text that Slack shows unchanged, on one line."""
     return {"type": "plain_text", "text": one_line(text, limit) or "…", "emoji": False}

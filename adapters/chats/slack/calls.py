@@ -1,6 +1,6 @@
-"""Calling Slack: no faster than it allows, again where it asks for patience, once where a second time would double.
+"""Calls Slack: within its rates, with retries when rate-limited, and only once if repeating would post a duplicate.
 
-No handler of the SDK's is used: its own repeats a post whose connection dropped, and doubles the message.
+The SDK's retry handlers are not used: its default repeats a post whose connection dropped, which duplicates it.
 """
 
 import json
@@ -28,17 +28,17 @@ from bot.errors import ConfigError, DigestError, Forbidden, NotFound, NoThreads,
 from bot.values import one_line
 
 NO_RETRIES: list[RetryHandler] = []
-"""For every client that is made."""
+"""For every client."""
 TIMEOUT = 15
 """Seconds one call may take."""
 TRIES = 4
-"""How often something is sent before Slack is called unavailable."""
+"""How often to try before Slack counts as unavailable."""
 SETTLE = 5.0
-"""Seconds until a message that was taken is looked for: a history may show it late."""
+"""Seconds to wait before looking for a message that may have been accepted: a history may show it late."""
 
 LOOKED_AT = 60
-"""Pages of a history in which a message is looked for that was just sent."""
-# Errors after which the message may stand in the channel all the same (chat.postMessage, "Errors").
+"""Pages of a history to search for a message that was just sent."""
+# Errors after which the message may be in the channel anyway (chat.postMessage, "Errors").
 _UNCLEAR = frozenset({"internal_error", "fatal_error", "request_timeout", "service_unavailable", "team_added_to_org"})
 _GONE = frozenset({"channel_not_found", "not_in_channel", "user_not_in_channel"})
 _NOBODY = frozenset({"user_not_found", "user_not_visible", "users_not_found"})
@@ -59,11 +59,11 @@ _TIERS = {
     **dict.fromkeys(("files.getUploadURLExternal", "files.completeUploadExternal"), limits.TIER_4),
 }
 _BURST = 4
-"""Calls of such a method that may follow each other at once, of a minute's number."""
+"""Calls of such a method allowed in a burst, out of a minute's number."""
 
 
 class StayingClient(WebClient):
-    """The SDK's client, which would follow a redirect anywhere with its token; this one follows none.
+    """The SDK's client, but without redirects, which it would follow anywhere with its token.
 
     Bolt copies it for each request.
     """
@@ -75,7 +75,7 @@ class StayingClient(WebClient):
 
 
 class StayingWebhook(WebhookClient):
-    """The SDK's client of an address that is itself a secret; it follows no redirect."""
+    """The SDK's client for an address that is itself a secret, but without redirects."""
 
     def _perform_http_request_internal(self, url: str, req: Request) -> WebhookResponse:
         _compact(req)
@@ -84,9 +84,9 @@ class StayingWebhook(WebhookClient):
 
 
 def _compact(request: Request) -> None:
-    """Take spaces and escapes, which the SDK writes, out of JSON: Slack may count it as it comes."""
+    """Remove spaces and escapes, which the SDK writes, from JSON: Slack may count it as sent."""
     if isinstance(request.data, bytes) and str(request.get_header("Content-type")).startswith("application/json"):
-        with suppress(UnicodeEncodeError):  # half of a character, which only an escape can hold
+        with suppress(UnicodeEncodeError):  # a lone surrogate, which only an escape can represent
             compact = json.dumps(json.loads(request.data), ensure_ascii=False, separators=(",", ":"))
             request.data = compact.encode()
 
@@ -96,11 +96,11 @@ def _text(answer: HTTPResponse) -> str:
 
 
 class TooLong(Unavailable):
-    """A message holds more than Slack takes; nothing of it is posted."""
+    """A message is longer than Slack accepts; nothing of it is posted."""
 
 
 class Gate(NamedTuple):
-    """What Slack counts together: a method in a workspace, and for posts the channel."""
+    """What a rate is counted for: a method in a workspace, and for posts the channel."""
 
     method: str
     team: str
@@ -108,14 +108,14 @@ class Gate(NamedTuple):
 
     @property
     def whole(self) -> "Gate":
-        """The method in all of the workspace."""
+        """The gate of the method in the whole workspace."""
         return Gate(self.method, self.team)
 
 
 class Caller:
-    """Calls Slack at the pace of every gate. Safe for several threads; `clock` and `sleep` are monotonic seconds.
+    """Calls Slack within the rates of each gate. Safe for several threads; `clock` and `sleep` are monotonic seconds.
 
-    `settle` is how many seconds after an unclear call is looked for what came of it.
+    `settle` is how many seconds after an unclear call its result is looked for.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Caller:
         hear: Callable[[Mapping[str, str]], None] = lambda _: None,
         shared: Shared | None = None,
     ) -> None:
-        """`hear` gets the headers of every answer that Slack gave to a token; `shared` holds the rates of several."""
+        """`hear` gets the headers of authenticated answers; `shared` has the rates that several processes share."""
         self._retrier = Retrier(TRIES, clock, sleep, shared)
         self._sleep = sleep
         self._settle = settle
@@ -139,10 +139,10 @@ class Caller:
         settle: Callable[[], str | None] | None = None,
         check: Callable[[], None] | None = None,
     ) -> Any:
-        """The answer of `send`, repeated where it was refused for now, or where `settle` finds nothing of it.
+        """The answer to `send`, which is retried if refused for now, or if `settle` does not find its result.
 
-        Without `settle` an unclear call is repeated: it must do no harm twice. `check` is called right before each
-        `send`, and what it raises ends it all. Raises the bot's own errors.
+        Without `settle` an unclear call is repeated: it must be safe to repeat. `check` is called right before each
+        `send`; its errors end the attempts. Raises the bot's own errors.
         """
 
         def attempt() -> Any:
@@ -153,7 +153,7 @@ class Caller:
                 return answer
             except SlackApiError as error:
                 failure = translated(error, gate)
-                if _busy(error):  # a method is refused in all of a workspace, a post perhaps in its channel only
+                if _busy(error):  # a method is refused in the whole workspace, a post perhaps only in its channel
                     key = gate if gate.method == _POST else gate.whole
                     raise Retryable(failure, key, float(error.response.headers.get("Retry-After", 1))) from None
                 if not _unclear(error):
@@ -175,7 +175,7 @@ class Caller:
         arguments: Mapping[str, Any],
         most: int | None = LOOKED_AT,
     ) -> Iterator[SlackResponse]:
-        """The answers of a method that gives what it has in pages, each once it is wanted; None: as many as it has."""
+        """The pages of a method's answer, each requested when needed; at most `most` of them (None: all)."""
         more: dict[str, Any] = {}
         for _ in count() if most is None else range(most):
             page: SlackResponse = self(gate, partial(read, **arguments, **more))
@@ -186,9 +186,9 @@ class Caller:
 
 
 def _rates(gate: Gate) -> dict[Hashable, Sequence[RateLimit]]:
-    """What a call counts for, in its channel and its workspace at once, and the rates there.
+    """The keys that a call counts for, its channel and its workspace, with their limits.
 
-    A burst and what follows are within the number of a minute together.
+    A burst and the following calls stay within a minute's number.
     """
     if gate.method == _POST:
         return {gate.whole: (RateLimit(60 / limits.WORKSPACE.ours),), gate: (RateLimit(limits.PACE),)}
@@ -197,9 +197,9 @@ def _rates(gate: Gate) -> dict[Hashable, Sequence[RateLimit]]:
 
 
 def put(asked: str, url: str, raw: bytes) -> None:
-    """Put the bytes of a file where Slack waits for them, as an answer from `asked` said. Raises OSError, Unavailable.
+    """Upload the bytes of a file to the address that an answer from `asked` gave. Raises OSError, Unavailable.
 
-    They go to no host that is not Slack's.
+    They are only sent to hosts of Slack.
     """
     if not addresses.serves(Service.SLACK, asked, url):
         raise Unavailable("slack_failed", error="upload_url")
@@ -208,7 +208,7 @@ def put(asked: str, url: str, raw: bytes) -> None:
 
 
 def code(error: SlackApiError) -> str:
-    """The name of Slack's error, empty where the answer was none of Slack's."""
+    """The code of Slack's error; empty if the answer was not Slack's."""
     data = error.response.data
     return str(data.get("error", "")) if isinstance(data, dict) else ""
 
@@ -218,12 +218,12 @@ def _busy(error: SlackApiError) -> bool:
 
 
 def _unclear(error: SlackApiError) -> bool:
-    """Whether what was asked may have been done all the same; a redirect is somebody's in between."""
+    """Whether the request may have been carried out anyway; a redirect comes from a proxy."""
     return code(error) in _UNCLEAR or error.response.status_code >= 500 or 300 <= error.response.status_code < 400
 
 
 def translated(error: SlackApiError, gate: Gate) -> DigestError:
-    """The error in the bot's terms."""
+    """The error as one of the bot's."""
     name, response = code(error), error.response
     if _busy(error):
         return Unavailable("slack_busy")

@@ -1,4 +1,4 @@
-"""Slack as a chat: messages out, in the channel, a thread or for one person; what people do there, in."""
+"""Slack as a chat: sends messages to channels, threads or one person, and listens to what people do there."""
 
 import hashlib
 import logging
@@ -32,21 +32,21 @@ from bot.ports import Idempotency, Learned, Listener, Posted, Rates, Readers
 from bot.values import Attachment, Message, MessageKind, Place
 
 _bolt_log = logging.getLogger("digest.slack.bolt")
-_bolt_log.setLevel(logging.ERROR)  # its warnings are hints for who writes listeners
+_bolt_log.setLevel(logging.ERROR)  # its warnings are hints for developers of listeners
 
 _EVENT = "commit_digest"
 _NAME = 100
-"""A longer name of a sending is told by its digest: metadata holds little."""
+"""Longer names of messages are replaced by their hashes: metadata is limited."""
 
 _Mark = str | tuple[str, ...]
-"""By what a message is known again: the key that was sent with it, or the names of its files, and then its words."""
+"""Identifies a message: the key that was sent with it, or the names of its files and then its text."""
 
 
 class SlackChat:
     """Slack, in one workspace or several. Safe to call from several threads.
 
-    `clock` and `sleep` are monotonic seconds, `now` is seconds since 1970, by which Slack names messages. `settle` is
-    how many seconds after it was perhaps sent a message is looked for: a history may show it late.
+    `clock` and `sleep` are monotonic seconds, `now` is seconds since 1970, as in Slack's timestamps. `settle` is how
+    many seconds after it may have been sent a message is looked for: a history may show it late.
     """
 
     name = NAME
@@ -63,7 +63,7 @@ class SlackChat:
         rates: Rates | None = None,
         learned: Learned | None = None,
     ) -> None:
-        """`rates` are those of several processes; `learned` keeps what was found out of workspaces."""
+        """`rates` are the ones that several processes share; `learned` stores what was learned about workspaces."""
         self._workspaces = workspaces
         self._transport = transport or Silence()
         self._wall = Wall(now)
@@ -79,26 +79,26 @@ class SlackChat:
     # --- Out ---------------------------------------------------------------------------------
 
     def post(self, place: Place, message: Message, once: Idempotency | None = None) -> Place:
-        """Post `message` and return the thread beneath it; what one message cannot hold goes on in the thread.
+        """Post `message` and return its thread; what does not fit into one message continues in the thread.
 
-        For a viewer it is shown to that person alone, and files go into their direct messages. Raises NotFound and
-        Forbidden for a channel that the bot cannot write to, ThreadGone, ConfigError for a token that Slack does not
-        take, Unavailable where a later try may succeed, and LeaseLost.
+        For a viewer it is shown only to them, and files go to their direct messages. Raises NotFound and Forbidden for
+        a channel that the bot cannot write to, ThreadGone, ConfigError for a token that Slack rejects, Unavailable if a
+        later attempt may succeed, and LeaseLost.
         """
         team, channel = parts_of(place)
         client, once = self._workspaces.client(team), once or fresh(self._now())
-        if place.viewer and not channel.startswith("D"):  # direct messages are for the two of them anyway
+        if place.viewer and not channel.startswith("D"):  # direct messages are private anyway
             return self._whisper(client, place, message, once)
         before = self._before(client, place, once) if once.again else None
         split = _split_of(before or (), once) or self._splits.of(team)
         try:
             return self._put(client, place, message, once, split=split, before=before)
-        except TooLong:  # of a page that is wider than any Slack takes, and that stands nowhere
+        except TooLong:  # a page wider than Slack accepts: it was not posted
             self._splits.learn(team)
         return self._put(client, place, message, once, split=SAFE, before=before)
 
     def _whisper(self, client: WebClient, place: Place, message: Message, once: Idempotency) -> Place:
-        """Show a message to one person, and put its files into their direct messages."""
+        """Show a message to one person, and send its files to their direct messages."""
         rendered, (team, _) = render(message), parts_of(place)
         for page in rendered.pages:
             self._people.whisper(place, page, last=message.kind in (MessageKind.ERROR, MessageKind.NOTE))
@@ -108,7 +108,7 @@ class SlackChat:
         return place
 
     def _before(self, client: WebClient, place: Place, once: Idempotency) -> Replayed:
-        """What stands where a message may have been sent to, once it would be seen there."""
+        """The messages where a message may have been sent, read once it would be visible there."""
         self._sleep(self._settle)
         return Replayed(self._since(client, place, once))
 
@@ -122,19 +122,19 @@ class SlackChat:
         split: Split,
         before: Replayed | None,
     ) -> Place:
-        """Post a message, divided in one way, but for what stands there `before`, and return the thread beneath it."""
+        """Post a message, divided by `split`, except parts that are there `before`, and return its thread."""
         rendered, said = render(message, split), _said(message) if is_files(message) else ""
         keys = [_key(once, number) for number in range(len(rendered.pages))]
         pages = [
             Part[_Mark](key, partial(self._send, client, page, key, once))
             for key, page in zip(keys, rendered.pages, strict=True)
-            if not said  # the words of what is nothing but files stand with the files
+            if not said  # the text of a message with only files is with the files
         ]
         share = partial(self._share, client, rendered.files, said, once)
         names = _names(file.name for file in rendered.files)
         files = [Part[_Mark]((*names, said), share)] if names else []
 
-        def look(looked: Place, wanted: Sequence[_Mark]) -> dict[_Mark, str]:  # only the first page begins a thread
+        def look(looked: Place, wanted: Sequence[_Mark]) -> dict[_Mark, str]:  # only the first page starts a thread
             wanted = wanted if looked.thread else [m for m in wanted if m not in keys[1:]]
             known = before if looked.thread == place.thread else None
             return _found(known or self._since(client, looked, once), wanted)
@@ -142,7 +142,7 @@ class SlackChat:
         return send_parts(place, pages, files, look if before else None)
 
     def _send(self, client: WebClient, page: Page, key: str, once: Idempotency, place: Place) -> str:
-        """The timestamp of a page that was posted, which names it within its channel. Raises TooLong for a wide one."""
+        """Post a page and return its timestamp, its ID within the channel. Raises TooLong if it is too wide."""
         team, channel = parts_of(place)
         sent: dict[str, Any] = {
             "channel": channel,
@@ -167,12 +167,12 @@ class SlackChat:
         return answer if isinstance(answer, str) else str(answer["ts"])
 
     def _share(self, client: WebClient, files: Sequence[Attachment], said: str, once: Idempotency, place: Place) -> str:
-        """Put files into a channel or thread, all in one message with its words, of which Slack tells no timestamp."""
+        """Share files in a channel or thread, all in one message with its text; Slack returns no timestamp for it."""
         team, channel = parts_of(place)
         tried: set[str] = set()
 
         def send() -> object:
-            ids = [self._upload(client, team, file) for file in files]  # anew each time: an id is good for one share
+            ids = [self._upload(client, team, file) for file in files]  # again each time: an ID is valid for one share
             tried.update(ids)
             once.check()
             return client.files_completeUploadExternal(
@@ -190,7 +190,7 @@ class SlackChat:
         return ""
 
     def _upload(self, client: WebClient, team: str, file: Attachment) -> str:
-        """The id of a file that Slack has, and that nobody sees before it is shared."""
+        """Upload a file, which nobody sees before it is shared, and return its ID."""
         raw = file.text.encode()
         address = self._call(
             Gate("files.getUploadURLExternal", team),
@@ -200,20 +200,23 @@ class SlackChat:
         return str(address["file_id"])
 
     def readers(self, place: Place, person: str) -> Readers:
-        """Who reads at a place, where `person` asked, as Slack said minutes ago. Raises ConfigError, Unavailable."""
+        """Who reads in a place where `person` asked, as of a few minutes ago at most.
+
+        Raises ConfigError, Unavailable.
+        """
         return self._audience.readers(place, person)
 
     def check(self, place: Place) -> None:
-        """Refuse a channel that the bot is not in, or that takes nothing more. Raises NotFound, Forbidden."""
-        with suppress(ConfigError, Unavailable):  # then a digest that cannot be posted tells
+        """Check that the bot is in a channel and can post there. Raises NotFound, Forbidden."""
+        with suppress(ConfigError, Unavailable):  # then posting a digest will show it
             self._people.check(place)
 
     # --- What is there already ---------------------------------------------------------------
 
     def posted(self, place: Place, names: Collection[str], since: datetime) -> Posted:
-        """Which messages stand in a channel or thread that were sent since some time under one of `names`.
+        """The messages in a channel or thread that were sent under one of `names` since a time.
 
-        Raises Forbidden where the app may not read the history; NotFound, ConfigError, Unavailable.
+        Raises Forbidden if the app must not read the history; NotFound, ConfigError, Unavailable.
         """
         self._sleep(self._settle)
         team, _ = parts_of(place)
@@ -229,11 +232,11 @@ class SlackChat:
         return Posted(threads, frozenset(files))
 
     def _since(self, client: WebClient, place: Place, once: Idempotency) -> Iterator[Json]:
-        """The last messages of a channel or thread since something was first to be sent. Raises Unavailable."""
+        """The last messages of a channel or thread since the first attempt to send. Raises Unavailable."""
         return readable(self._messages(client, place, once.begun, LOOKED_AT))
 
     def _messages(self, client: WebClient, place: Place, since: datetime, pages: int | None = None) -> Iterator[Json]:
-        """The messages of a channel or thread since some time, the newest `pages` or all of them."""
+        """The messages of a channel or thread since a time, the newest `pages` or all."""
         team, channel = parts_of(place)
         arguments: dict[str, Any] = {
             "channel": channel,
@@ -248,18 +251,18 @@ class SlackChat:
             yield from page["messages"]
 
     def ahead(self) -> timedelta | None:
-        """How far this machine's clock is ahead of Slack's; None where no workspace's token was answered yet."""
+        """How far this machine's clock is ahead of Slack's; None before the first authenticated answer."""
         return self._wall.ahead(self._greet)
 
     def _greet(self) -> None:
-        """Let Slack answer something, where there is a token of the settings' own. Raises what calling raises."""
+        """Make an authenticated call, if there is a token in the settings. Raises what calling raises."""
         if client := self._workspaces.own():
             self._call(Gate("auth.test", ""), client.auth_test)
 
     # --- In ----------------------------------------------------------------------------------
 
     def listen(self, listener: Listener) -> None:
-        """Tell `listener` what people do, until `close` is called. Raises ConfigError, Unavailable."""
+        """Pass what people do to `listener`, until `close` is called. Raises ConfigError, Unavailable."""
         app = self._workspaces.app(
             _bolt_log, self._transport.secret, lambda team: listener.text(None, "slack.not_invited", workspace=team)
         )
@@ -272,16 +275,16 @@ class SlackChat:
 
     @property
     def connected(self) -> bool:
-        """Whether the way in is open."""
+        """Whether the connection is open."""
         return self._transport.connected
 
     def close(self) -> None:
-        """Stop listening, after what is being answered, or after some seconds."""
+        """Stop listening, after current requests are answered or some seconds have passed."""
         self._transport.stop()
 
 
 def _short(name: str) -> str:
-    """The name of a sending, as metadata can hold it."""
+    """A message's name, shortened to fit into metadata."""
     return name if len(name) <= _NAME else hashlib.sha256(name.encode()).hexdigest()
 
 
@@ -291,12 +294,12 @@ def _key(once: Idempotency, number: int) -> str:
 
 
 def _found(messages: Iterable[Json], wanted: Sequence[_Mark]) -> dict[_Mark, str]:
-    """The timestamps of the messages that have the wanted marks, as far as they are there."""
+    """The timestamps of the messages that have the wanted marks, as far as they are found."""
     return matching(messages, wanted, _bears, "ts")
 
 
 def _split_of(messages: Iterable[Json], once: Idempotency) -> Split | None:
-    """How a message was divided of which the first page is there; an earlier version kept no number."""
+    """How a message was divided whose first page was posted; an earlier version stored no number."""
     first = next((message for message in messages if _mark(message) == _key(once, 0)), None)
     number = first["metadata"]["event_payload"].get("split", 0) if first else -1
     return SPLITS[number] if number in range(len(SPLITS)) else None
@@ -307,7 +310,7 @@ def _names(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _mark(message: dict[str, Any]) -> _Mark:
-    """By what a message is known again; empty where it is none of ours."""
+    """The mark of a message; empty if it is not ours."""
     if files := message.get("files"):
         return (*_names(str(file.get("name")) for file in files), str(message.get("text") or ""))
     metadata = message.get("metadata") or {}
@@ -315,18 +318,18 @@ def _mark(message: dict[str, Any]) -> _Mark:
 
 
 def _said(message: Message) -> str:
-    """The words that stand with the files of a message: its title."""
+    """The text posted with the files of a message: its title."""
     return render(replace(message, parts=())).pages[0].text
 
 
 def _bears(message: dict[str, Any], mark: _Mark) -> bool:
-    """Whether a message is the wanted one; an earlier version shared files without words."""
+    """Whether a message has a mark; an earlier version shared files without text."""
     known = _mark(message)
     return known == mark or (isinstance(mark, tuple) and known == (*mark[:-1], ""))
 
 
 def from_settings(settings: SlackSettings, rates: Rates | None = None, learned: Learned | None = None) -> SlackChat:
-    """Slack as it is set up: to post only, to listen too, for one workspace or several. Raises ConfigError."""
+    """The chat as configured: to post only or to listen too, for one workspace or several. Raises ConfigError."""
     workspaces, transport = _workspaces(settings), _transport(settings)
     return SlackChat(workspaces, transport, settle=settings.digest_settle, rates=rates, learned=learned)
 
@@ -353,7 +356,7 @@ def _workspaces(settings: SlackSettings) -> Workspaces:
 
 
 def _transport(settings: SlackSettings) -> Transport:
-    """The way in; none where nothing is set up to listen, which posting does not need. Raises ConfigError."""
+    """The transport; `Silence` if only posting is configured. Raises ConfigError."""
     if settings.slack_mode == "http":
         if not (secret := settings.slack_signing_secret.get_secret_value()):
             raise ConfigError("slack_no_secret")

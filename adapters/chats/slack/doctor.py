@@ -1,4 +1,4 @@
-"""What `digest doctor slack` looks at: tokens, scopes, the way in, a channel, and a message that is not posted."""
+"""The checks of `digest doctor slack`: tokens, scopes, the connection, a channel, and a message that is not posted."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -16,9 +16,9 @@ from bot.values import Message
 
 
 def examine(settings: SlackSettings, channel: str, sample: Message) -> Iterator[Finding]:
-    """Look at one thing after the other; what depends on a failed one is left out.
+    """Run the checks in order; those that depend on a failed one are skipped.
 
-    `channel` is the ID of a channel to look at, empty for none; `sample` is a message that Slack is asked about without
+    `channel` is the ID of a channel to check, empty for none; `sample` is a message that Slack validates without
     posting it.
     """
     token = settings.slack_bot_token.get_secret_value()
@@ -36,12 +36,12 @@ def examine(settings: SlackSettings, channel: str, sample: Message) -> Iterator[
         yield _scopes(client)
         if channel:
             yield _channel(client, channel)
-    yield _way_in(settings)
+    yield _connection(settings)
     yield _dry_run(web_client(None, settings.slack_url), sample)
 
 
 def _finding(name: str, method: str, look: Callable[[], Finding]) -> Finding:
-    """What `look` finds; an answer of Slack's that is an error is a finding too."""
+    """The finding of `look`; an error of Slack is a finding too."""
     try:
         return look()
     except SlackApiError as error:
@@ -53,7 +53,7 @@ def _finding(name: str, method: str, look: Callable[[], Finding]) -> Finding:
 
 
 def _token(client: WebClient, token: str) -> Finding:
-    """A bot token that Slack takes, and of which workspace."""
+    """Check that Slack accepts the bot token, and show its workspace."""
     if not token.startswith("xoxb-"):
         return Finding("slack_token", Verdict.FAILED, "kind", {"kind": token.partition("-")[0][:5]})
 
@@ -65,7 +65,7 @@ def _token(client: WebClient, token: str) -> Finding:
 
 
 def _scopes(client: WebClient) -> Finding:
-    """The scopes that the token has, which Slack tells with each answer (docs.slack.dev, "x-oauth-scopes")."""
+    """Check the scopes of the token, which are in each answer (docs.slack.dev, "x-oauth-scopes")."""
 
     def look() -> Finding:
         header = client.auth_test().headers.get("x-oauth-scopes", "")
@@ -82,7 +82,7 @@ def _scopes(client: WebClient) -> Finding:
 
 
 def _channel(client: WebClient, channel: str) -> Finding:
-    """Whether the bot is in a channel that takes messages."""
+    """Check that the bot is in a channel and can post there."""
 
     def look() -> Finding:
         found = client.conversations_info(channel=channel)["channel"]
@@ -95,8 +95,8 @@ def _channel(client: WebClient, channel: str) -> Finding:
     return _finding("slack_channel", "conversations.info", look)
 
 
-def _way_in(settings: SlackSettings) -> Finding:
-    """Socket Mode: whether a connection can be opened; HTTP: whether there is a secret to check requests by."""
+def _connection(settings: SlackSettings) -> Finding:
+    """Check Socket Mode: whether a connection can be opened; or HTTP: whether there is a secret to verify requests."""
     if settings.slack_mode == "http":
         known = bool(settings.slack_signing_secret.get_secret_value())
         shown = {"address": f"{settings.slack_host}:{settings.slack_port}"}
@@ -115,7 +115,7 @@ def _way_in(settings: SlackSettings) -> Finding:
 
 
 def _dry_run(client: WebClient, sample: Message) -> Finding:
-    """Whether Slack takes a message of ours, without posting it (docs.slack.dev, blocks.validate: no token)."""
+    """Check that Slack accepts a message, without posting it (docs.slack.dev, blocks.validate: no token)."""
 
     def look() -> Finding:
         for page in render(sample).pages:

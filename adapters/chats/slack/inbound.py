@@ -1,7 +1,7 @@
-"""What people do in Slack, as lines of the bot's grammar.
+"""Turns what people do in Slack into lines of the bot's grammar.
 
-Bolt's listeners only acknowledge and queue: Slack waits three seconds and repeats what it got no answer to. The work is
-done by threads of our own; what was done once is not done again, since the listener knows a request by its id.
+Bolt's listeners only acknowledge and queue: Slack waits three seconds and repeats unacknowledged events. Threads of our
+own do the work; nothing is done twice, since the listener recognises a request by its ID.
 """
 
 import html
@@ -28,9 +28,9 @@ Body = dict[str, Any]
 EXPLAIN = "digest:explain"
 """The message shortcut's name in the manifest."""
 _DRAIN = 8.0
-"""Seconds that are left to what is being answered when the bot stops."""
+"""Seconds that current answers get when the bot stops."""
 _QUESTION = (f"{ACTION}{MessageKind.QUESTION}:", f"{ACTION}which:")
-"""How the buttons of a question are named, also those that an earlier version posted."""
+"""The prefixes of the names of a question's buttons, including those of an earlier version."""
 _LINKS = 10
 _LINK = re.compile(r"https?://[^\s<>|\"]+")
 _LEFT = {"channel_left": "left", "group_left": "left", "channel_archive": "archived", "group_archive": "archived"}
@@ -51,7 +51,7 @@ class Inbound:
         *,
         note: Callable[[Place, Callable[[str], str]], Note],
     ) -> None:
-        """`note` makes what tells who waits at a place that the bot is at it; it is given what reads labels there."""
+        """`note` creates the note to a person who waits in a place; it gets the function that returns labels there."""
         self._note = note
         self._people = people
         self._post = post
@@ -81,14 +81,14 @@ class Inbound:
 
     def _on_mention(self, body: Body, context: Mapping[str, Any]) -> None:
         event = body["event"]
-        if event.get("bot_id") or not event.get("user"):  # another bot's mention: two bots would never stop
+        if event.get("bot_id") or not event.get("user"):  # ignore bots: two of them would never stop
             return
         text = without_mention(event.get("text") or "", str(context.get("bot_user_id")))
         place = place_of(body["team_id"], event["channel"], event.get("thread_ts") or event["ts"])
         self._accept(None, lambda: self._answer(self._request(body, _plain(text), place), body))
 
     def _on_message(self, body: Body) -> None:
-        """A direct message; what the bot or another one wrote, and changes of messages, are none of its business."""
+        """A direct message; messages by bots, and edits of messages, are ignored."""
         event = body["event"]
         if event.get("channel_type") != "im" or event.get("subtype") or event.get("bot_id"):
             return
@@ -97,7 +97,7 @@ class Inbound:
 
     @staticmethod
     def _request(body: Body, text: str, place: Place) -> Request:
-        """What an event says; it is known again by the message, which two kinds of events may tell of."""
+        """The request of an event; its ID is the message's, which two kinds of events may report."""
         event = body["event"]
         return Request(text, place, event["user"], f"slack:{place.channel}:{event['ts']}")
 
@@ -110,7 +110,7 @@ class Inbound:
         self._accept(self._or_busy(ack, body), lambda: self._answer(request, body))
 
     def _answer(self, request: Request, body: Body) -> None:
-        """Answer a request, as a form where it asks for one, and say so where that takes a while."""
+        """Answer a request, with a form if it asks for one; show a note if that takes a while."""
         if request.place.viewer and (url := body.get("response_url")):
             self._people.waits(request.place, url)
         trigger = body.get("trigger_id")
@@ -122,14 +122,14 @@ class Inbound:
 
     def _on_action(self, ack: Ack, body: Body) -> None:
         pressed = body["actions"][0]
-        if not pressed.get("value"):  # a link, which the person's own program opens
+        if not pressed.get("value"):  # a link, which Slack opens
             ack()
             return
         work = self._pressed_at_home if body.get("view") else self._pressed
         self._accept(self._or_busy(ack, body), lambda: work(body, str(pressed["value"])))
 
     def _pressed(self, body: Body, command: str) -> None:
-        """A button under a message: the answer is for who pressed it, but a question's in public is public."""
+        """A button below a message; the answer is for the person who pressed it, but public after a public question."""
         user, container = body["user"]["id"], body["container"]
         message = body.get("message") or {}
         thread = message.get("thread_ts") or container.get("thread_ts")
@@ -139,16 +139,16 @@ class Inbound:
         self._answer(Request(command, place, user, f"slack:{body['trigger_id']}"), body)
 
     def _pressed_at_home(self, body: Body, command: str) -> None:
-        """A button of the Home, in the channel that it names, if that is one of the person's."""
+        """A button in the Home, for the channel that it names, if that is one of the person's."""
         team, user = body["team"]["id"], body["user"]["id"]
         channel = views.channel_of(str(body["actions"][0].get("block_id", "")))
         if not channel:
             if not self._surfaces.open_new(team, user, str(body["trigger_id"])):
-                self.inbox.tell(place_of(team, self._people.direct(team, user)), "slack.form_expired")
+                self.inbox.say(place_of(team, self._people.direct(team, user)), "slack.form_expired")
             return
         place = Place(NAME, channel, viewer=user)
         if not self._surfaces.is_theirs(team, user, place):
-            self.inbox.tell(place_of(team, self._people.direct(team, user)), "slack.not_yours")
+            self.inbox.say(place_of(team, self._people.direct(team, user)), "slack.not_yours")
             return
         self._answer(Request(command, place, user, f"slack:{body['trigger_id']}"), body)
         self._surfaces.publish(team, user)
@@ -156,7 +156,7 @@ class Inbound:
     # --- The form ----------------------------------------------------------------------------
 
     def _on_submission(self, ack: Ack, body: Body) -> None:
-        """A form that was filled in: what is plainly wrong is told at once, beneath its input."""
+        """A submitted form: obvious problems are shown at once, below the input."""
         view, user = body["view"], body["user"]["id"]
         kept = json.loads(view["private_metadata"])
         filled = views.values_of(view)
@@ -175,7 +175,7 @@ class Inbound:
         )
 
     def _submitted(self, body: Body, name: str, place: Place, values: Mapping[str, str], *, chosen: bool) -> None:
-        """Do what a form asks, once; show it again with what is wrong, or that it is done."""
+        """Do what a form asks, once; then show it again with the problem, or the success."""
         team, user, view = body["team"]["id"], body["user"]["id"], body["view"]
         if not self._listener.first(name):
             return
@@ -220,7 +220,7 @@ class Inbound:
             self._accept(None, lambda: self._listener.joined(place))
 
     def _on_uninstalled(self, body: Body) -> None:
-        """The app was taken out of a workspace, or the bot's token was revoked."""
+        """The app was uninstalled from a workspace, or the bot's token was revoked."""
         if body["event"]["type"] == "tokens_revoked" and not (body["event"].get("tokens") or {}).get("bot"):
             return
         team = body["team_id"]
@@ -233,7 +233,7 @@ class Inbound:
     # --- Work --------------------------------------------------------------------------------
 
     def _accept(self, ack: Callable[..., Any] | None, work: Callable[[], None]) -> None:
-        """Acknowledge, then let a thread do it; with too much to do already, say that instead."""
+        """Acknowledge, then do the work in a thread; if too much is waiting already, say that instead."""
         try:
             self.inbox.accept(work, ack or (lambda: None))
         except Busy:
@@ -241,7 +241,7 @@ class Inbound:
                 ack(text=self._listener.text(None, "slack.busy"))
 
     def _or_busy(self, ack: Ack, body: Body) -> Callable[..., None]:
-        """The acknowledgement of a click or a shortcut, in which Slack shows no text: that is answered afterwards."""
+        """The acknowledgement of a click or a shortcut; Slack shows no text in it, so that is posted afterwards."""
 
         def acknowledged(text: str = "") -> None:
             ack()
@@ -249,18 +249,18 @@ class Inbound:
                 user = body["user"]["id"]
                 place = place_of(body["team"]["id"], body["channel"]["id"], viewer=user)
                 self._people.waits(place, body["response_url"])
-                self.inbox.tell(place, "slack.busy")
+                self.inbox.say(place, "slack.busy")
 
         return acknowledged
 
 
 def _plain(text: str) -> str:
-    """What somebody typed: Slack sends three characters as entities."""
+    """The text as typed: Slack sends three characters as entities."""
     return html.unescape(text) if "&" in text else text
 
 
 def _links(value: object) -> Iterator[str]:
-    """Every link in a message, wherever it stands: text, blocks, attachments."""
+    """All links in a message: in its text, blocks and attachments."""
     if isinstance(value, str):
         yield from (html.unescape(link) for link in _LINK.findall(value))
     elif isinstance(value, Mapping):
@@ -274,6 +274,6 @@ def _links(value: object) -> Iterator[str]:
 def without_mention(text: str, user: str) -> str:
     """A text without the mentions of a user.
 
-    The name in one is short: without a bound, openings that never end cost the square of their number.
+    The name in a mention is limited: otherwise unclosed mentions would take quadratic time.
     """
     return re.sub(rf"<@{re.escape(user)}(?:\|[^<>]{{0,100}})?>", " ", text)

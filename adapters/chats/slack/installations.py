@@ -1,4 +1,4 @@
-"""The workspaces where somebody installed the app, in the bot's own database: their tokens, encrypted by a key."""
+"""The workspaces that installed the app, in the bot's own database: their tokens, encrypted by a key."""
 
 import copy
 from collections.abc import Collection, Sequence
@@ -12,41 +12,41 @@ from slack_sdk.oauth.installation_store.sqlite3 import SQLite3InstallationStore
 from bot.errors import ConfigError
 
 SECRET = ("bot_token", "bot_refresh_token", "user_token", "user_refresh_token", "incoming_webhook_url")
-"""What is encrypted of an installation."""
+"""The fields of an installation that are encrypted."""
 _MARK = "fernet:"
 _Kept = TypeVar("_Kept", Bot, Installation)
 
 
 class Encrypting(InstallationStore):
-    """Encrypts tokens by a key, where there is one, before the class behind it keeps them.
+    """Encrypts tokens with a key, if there is one, before the next class stores them.
 
-    A workspace's id is unique across organisations, so installations are found by it alone: a place knows no more.
-    Without a key tokens are kept as they are; one that is set later encrypts them. Where workspaces are `invited`, all
-    others are as if they had never installed the app.
+    A workspace's ID is unique across organisations, so installations are found by it alone: a place has no more.
+    Without a key, tokens are stored unencrypted; a key that is set later encrypts them. If workspaces are `invited`,
+    all others are treated as if they had never installed the app.
     """
 
     _key: MultiFernet | None
     _invited: Collection[str]
 
     def save(self, installation: Installation) -> None:
-        """Keep an installation."""
+        """Store an installation."""
         super().save(self._closed(installation))
 
     def save_bot(self, bot: Bot) -> None:
-        """Keep a bot's token."""
+        """Store a bot's token."""
         super().save_bot(self._closed(bot))
 
     def find_bot(self, *, team_id: str | None, **_: Any) -> Bot | None:
-        """The bot of a workspace. Raises ConfigError where its token cannot be decrypted."""
+        """The bot of a workspace. Raises ConfigError if its token cannot be decrypted."""
         if self._invited and team_id not in self._invited:
             return None
         try:
             return self._opened(super().find_bot(enterprise_id=None, team_id=team_id, is_enterprise_install=False))
-        except (ValueError, TypeError, AttributeError):  # a row that nobody wrote as it is
+        except (ValueError, TypeError, AttributeError):  # a corrupt row
             raise ConfigError("slack_token_unreadable") from None
 
     def find_installation(self, *, team_id: str | None, user_id: str | None = None, **_: Any) -> Installation | None:
-        """The installation of a workspace. Raises ConfigError where its tokens cannot be decrypted."""
+        """The installation of a workspace. Raises ConfigError if its tokens cannot be decrypted."""
         if self._invited and team_id not in self._invited:
             return None
         found = super().find_installation(
@@ -64,7 +64,7 @@ class Encrypting(InstallationStore):
         return closed
 
     def encrypted(self, value: str) -> str:
-        """A token as it is kept."""
+        """A token as it is stored."""
         if self._key is None or value.startswith(_MARK):
             return value
         return _MARK + self._key.encrypt(value.encode()).decode()
@@ -100,7 +100,7 @@ class EncryptedInstallations(Encrypting, SQLite3InstallationStore):
             self._close_kept()
 
     def _close_kept(self) -> None:
-        """Encrypt what was kept before there was a key, and leave nothing of it where it stood in the file."""
+        """Encrypt tokens that were stored before there was a key, and overwrite them in the file."""
         with self.connect() as db:
             db.execute("PRAGMA secure_delete = ON")
             for table in ("slack_bots", "slack_installations"):
@@ -117,7 +117,7 @@ class EncryptedInstallations(Encrypting, SQLite3InstallationStore):
 
 
 def fernet(keys: str) -> MultiFernet | None:
-    """The keys of a setting, the current one first, earlier ones behind commas. Raises ConfigError."""
+    """The comma-separated keys of a setting, the current one first. Raises ConfigError."""
     named: Sequence[str] = [key.strip().replace("+", "-").replace("/", "_") for key in keys.split(",") if key.strip()]
     try:
         return MultiFernet([Fernet(key) for key in named]) if named else None

@@ -1,7 +1,7 @@
-"""The workspaces where somebody installed the app, in the PostgreSQL database that DIGEST_DATABASE names.
+"""The workspaces that installed the app, in the PostgreSQL database that DIGEST_DATABASE names.
 
-slack_sdk's own stores are for SQLite, SQLAlchemy and files. Of a workspace the last installation counts, so that there
-is one row for each workspace, and one for each of its people who gave a token of their own.
+slack_sdk's own stores are for SQLite, SQLAlchemy and files. Only the last installation of a workspace counts, so there
+is one row for each workspace, and one for each person with a token of their own.
 """
 
 import json
@@ -17,7 +17,7 @@ from adapters.chats.slack.installations import SECRET, Encrypting
 from adapters.postgres import Connection, Server
 
 _LOCK = 0x6469676573740002
-"""The key of the lock under which one process makes the tables; `adapters.stores.postgres.schema` has another."""
+"""The key of the lock under which one process creates the tables; `adapters.stores.postgres.schema` has another."""
 _TABLES = """
     CREATE TABLE IF NOT EXISTS slack_bots (
         client_id text NOT NULL, team_id text NOT NULL, body text NOT NULL, PRIMARY KEY (client_id, team_id)
@@ -30,7 +30,7 @@ _TABLES = """
 
 
 class PlainInstallations(InstallationStore):
-    """What slack_sdk asks of a store, in rows of JSON, with tokens as they come."""
+    """Implements slack_sdk's store with rows of JSON, without encryption."""
 
     def __init__(self, server: Server, client_id: str) -> None:
         self.server = server
@@ -39,7 +39,7 @@ class PlainInstallations(InstallationStore):
             server.write(_make_tables)
 
     def save(self, installation: Installation) -> None:
-        """Keep an installation, and its bot's token."""
+        """Store an installation, and its bot's token."""
         if installation.bot_token:
             self.save_bot(installation.to_bot())
         row = (self._client, installation.team_id or "", installation.user_id or "", installation.installed_at)
@@ -50,7 +50,7 @@ class PlainInstallations(InstallationStore):
         self.server.write(lambda db: db.execute(query, (*row, _dumped(installation))))
 
     def save_bot(self, bot: Bot) -> None:
-        """Keep a bot's token."""
+        """Store a bot's token."""
         query = (
             "INSERT INTO slack_bots VALUES (%s, %s, %s) "
             "ON CONFLICT (client_id, team_id) DO UPDATE SET body = excluded.body"
@@ -100,7 +100,7 @@ class PostgresInstallations(Encrypting, PlainInstallations):
             self.server.write(self._close_kept)
 
     def _close_kept(self, db: Connection) -> None:
-        """Encrypt what was kept before there was a key."""
+        """Encrypt tokens that were stored before there was a key."""
         for table in ("slack_bots", "slack_installations"):
             query = f"SELECT ctid::text, body FROM {table} WHERE client_id = %s FOR UPDATE"  # noqa: S608
             for row, body in db.execute(query, (self._client,)).fetchall():
@@ -110,14 +110,14 @@ class PostgresInstallations(Encrypting, PlainInstallations):
                     db.execute(changed, (closed, row))
 
     def _closed_body(self, body: str) -> str:
-        with suppress(ValueError, TypeError, AttributeError):  # a row that nobody wrote as it is
+        with suppress(ValueError, TypeError, AttributeError):  # a corrupt row
             kept = json.loads(body)
             return json.dumps(kept | {name: self.encrypted(kept[name]) for name in SECRET if kept.get(name)})
         return body
 
 
 class ServerEnd:
-    """A database as one end of `adapters.chats.slack.moving`."""
+    """A database as an end of `adapters.chats.slack.moving`."""
 
     def __init__(self, address: SecretStr) -> None:
         self._server = Server(address)
@@ -133,7 +133,7 @@ class ServerEnd:
         return PlainInstallations(self._server, client)
 
     def close(self) -> None:
-        """Let go of the server."""
+        """Close the connection."""
         self._server.close()
 
 

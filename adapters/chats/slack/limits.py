@@ -1,10 +1,10 @@
-"""What Slack takes, and what is sent: each limit once, with the number Slack refuses beyond, ours, and the source."""
+"""Slack's limits: each once, with the number that Slack accepts, ours, and the source."""
 
 from typing import NamedTuple
 
 
 class Limit(NamedTuple):
-    """`slack` is the largest value that is taken, `ours` the largest that is sent."""
+    """`slack` is the largest value that Slack accepts, `ours` the largest that is sent."""
 
     slack: int
     ours: int
@@ -15,7 +15,7 @@ BLOCKS = Limit(50, 45, "docs.slack.dev/reference/block-kit/blocks: blocks of a m
 RENDERED = Limit(13_000, 9_500, "slackapi/bolt-js#2509, #2867: 11,341 refused, 9,597 taken; a header counts 100 more")
 JSON = Limit(15_561, 15_500, "slackapi/bolt-js#2867: 17,694 characters refused, 15,561 accepted")
 WIDE = 60_000
-"""Characters of JSON that a message may have where Slack counts text alone, if it does: nobody but Slack knows."""
+"""Characters of JSON that a message may have if Slack counts only text, which is not documented."""
 FALLBACK = Limit(40_000, 1_000, "docs.slack.dev/reference/methods/chat.postMessage: text, truncated beyond")
 HEADER = Limit(150, 150, "docs.slack.dev/reference/block-kit/blocks/header-block")
 TABLE_ROWS = Limit(100, 100, "docs.slack.dev/reference/block-kit/blocks/table-block: with the header row")

@@ -1,4 +1,4 @@
-"""The installations of all workspaces from one database into another, their tokens as they are kept."""
+"""Copies the installations of all workspaces from one database to another, with their tokens as stored."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ class _End(Protocol):
 
 
 def move_installations(source: Path | SecretStr, target: Path | SecretStr) -> int:
-    """Copy them; how many. What is there already is replaced. Raises StoreError where one is not there as it was."""
+    """Copy them, replacing existing ones, and return how many. Raises StoreError if a copy differs."""
     with _end(source) as old, _end(target) as new:
         kept = old.kept()
         for client, team, user in kept:
@@ -41,7 +41,7 @@ def move_installations(source: Path | SecretStr, target: Path | SecretStr) -> in
 def _move(old: InstallationStore, new: InstallationStore, team: str, user: str) -> None:
     if found := old.find_installation(enterprise_id=None, team_id=team, user_id=user):
         new.save(found)
-    if bot := old.find_bot(enterprise_id=None, team_id=team):  # that of the last installation
+    if bot := old.find_bot(enterprise_id=None, team_id=team):  # the one of the last installation
         new.save_bot(bot)
         again = new.find_bot(enterprise_id=None, team_id=team)
         if again is None or _without_time(again) != _without_time(bot):
@@ -49,7 +49,7 @@ def _move(old: InstallationStore, new: InstallationStore, team: str, user: str) 
 
 
 def _without_time(bot: Bot) -> dict[str, object]:
-    """A bot but for when it was installed: slack_sdk's store in a file takes the time of writing for that."""
+    """A bot without its time of installation, which slack_sdk's SQLite store sets to the time of writing."""
     return {**bot.to_dict(), "installed_at": None}
 
 

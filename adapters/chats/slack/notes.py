@@ -1,9 +1,9 @@
-"""That the bot is at it, told to who waits in Slack, and taken away before the answer.
+"""Shows a person who waits in Slack that the bot is working, and removes that before the answer.
 
-In a thread it is a status of Slack's own, which belongs to no message
-(docs.slack.dev/reference/methods/assistant.threads.setStatus: `chat:write`, since 2026-03-05 in channels too). Where
-that is refused, and in direct messages, it is a message that is deleted. What answers a slash command can be neither
-replaced nor deleted (slackapi/bolt-js#2287, bolt-python#1268): there one person sees it, who can dismiss it.
+In a thread it is one of Slack's statuses, which belongs to no message
+(docs.slack.dev/reference/methods/assistant.threads.setStatus: `chat:write`, since 2026-03-05 in channels too). If that
+is refused, and in direct messages, it is a message that is deleted. The answer to a slash command can be neither
+replaced nor deleted (slackapi/bolt-js#2287, bolt-python#1268): there only that person sees it, and can dismiss it.
 """
 
 from collections.abc import Callable
@@ -18,11 +18,11 @@ from bot.errors import DigestError
 from bot.values import Message, MessageKind, Place, Span
 
 _AGAIN = 90.0
-"""Seconds after which a status is set again: Slack takes it away after two minutes."""
+"""Seconds after which a status is set again: Slack removes it after two minutes."""
 
 
 class StatusNote:
-    """The note of one request; `text` gives a label in the language of its place."""
+    """The note for one request; `text` returns a label in the language of its place."""
 
     def __init__(
         self, workspaces: Workspaces, call: Caller, people: People, place: Place, text: Callable[[str], str]
@@ -36,9 +36,9 @@ class StatusNote:
         self._take_away: Callable[[], object] = lambda: None
 
     def show(self) -> float | None:
-        """Set the status, or say it. Raises DigestError."""
+        """Set the status, or post a message. Raises DigestError."""
         if self._place.thread:
-            with suppress(DigestError):  # an app, or a channel, in which there is none
+            with suppress(DigestError):  # the app or the channel does not support it
                 self._set(self._text("slack.status"))
                 self._take_away = partial(self._set, "")
                 return _AGAIN
@@ -50,7 +50,7 @@ class StatusNote:
         return None
 
     def remove(self) -> None:
-        """Take it away. Raises DigestError."""
+        """Remove it. Raises DigestError."""
         self._take_away()
 
     def _set(self, status: str) -> None:
@@ -61,7 +61,7 @@ class StatusNote:
         )
 
     def _post(self, text: str) -> str:
-        """The timestamp of a message; empty where it is unclear whether it was taken, and it is not sent again."""
+        """Post a message and return its timestamp; empty if it is unclear whether it was posted; it is not retried."""
         client = self._workspaces.client(self._team)
         answer = self._call(
             Gate("chat.postMessage", self._team, self._channel),
@@ -73,7 +73,7 @@ class StatusNote:
         return answer if isinstance(answer, str) else str(answer["ts"])
 
     def _delete(self, ts: str) -> None:
-        """docs.slack.dev/reference/methods/chat.delete."""
+        """Delete a message (docs.slack.dev/reference/methods/chat.delete)."""
         client = self._workspaces.client(self._team)
         if ts:
             self._call(Gate("chat.delete", self._team), lambda: client.chat_delete(channel=self._channel, ts=ts))

@@ -1,4 +1,4 @@
-"""Who and where people are in Slack, and what is shown to one of them alone: views, and messages that others miss."""
+"""People in Slack, their channels, and what is shown to only one of them: views and ephemeral messages."""
 
 import threading
 from collections import defaultdict
@@ -25,38 +25,38 @@ class People:
         self._answers = ResponseUrls(clock)
 
     def direct(self, team: str, user: str) -> str:
-        """The channel of direct messages with somebody. Raises ConfigError, Unavailable."""
+        """The channel of direct messages with a person. Raises ConfigError, Unavailable."""
         client = self._workspaces.client(team)
         opened = self._call(Gate("conversations.open", team), lambda: client.conversations_open(users=user))
         return str(opened["channel"]["id"])
 
     def channels_of(self, team: str, user: str) -> dict[str, str]:
-        """The channels that somebody is in, and the bot may know of, with their names."""
+        """The channels of a person that the bot may know of: names by ID."""
         client = self._workspaces.client(team)
         arguments = {"user": user, "types": "public_channel,private_channel", "limit": 999}
         pages = self._call.pages(Gate("users.conversations", team), client.users_conversations, arguments)
         return {str(c["id"]): str(c.get("name", c["id"])) for page in pages for c in page["channels"]}
 
     def check(self, place: Place) -> None:
-        """Refuse a channel in which the bot cannot post (docs.slack.dev/reference/objects/conversation-object).
+        """Check that the bot can post in a channel (docs.slack.dev/reference/objects/conversation-object).
 
-        Raises NotFound and Forbidden, with words for somebody who is in it; ConfigError, Unavailable.
+        Raises NotFound and Forbidden, worded for members of the channel; ConfigError, Unavailable.
         """
         team, channel = parts_of(place)
         if channel.startswith("D"):
             return
         client = self._workspaces.client(team)
         try:
-            told = self._call(Gate("conversations.info", team), lambda: client.conversations_info(channel=channel))
-        except NotFound:  # a private one does not exist for who is not in it
+            info = self._call(Gate("conversations.info", team), lambda: client.conversations_info(channel=channel))
+        except NotFound:  # a private channel does not exist for non-members
             raise NotFound("slack_invite") from None
-        if told["channel"].get("is_archived"):
+        if info["channel"].get("is_archived"):
             raise Forbidden("slack_archived")
-        if not told["channel"].get("is_member"):  # who may post without being a member still cannot share files
+        if not info["channel"].get("is_member"):  # a bot that may post without being a member still cannot share files
             raise NotFound("slack_invite")
 
     def zone_of(self, team: str, user: str) -> str:
-        """The time zone of somebody's profile; empty where Slack does not say."""
+        """The time zone of a person's profile; empty if Slack does not say."""
         client = self._workspaces.client(team)
         try:
             response = self._call(Gate("users.info", team), lambda: client.users_info(user=user))
@@ -65,19 +65,19 @@ class People:
         return str(response["user"].get("tz") or "")
 
     def show(self, team: str, method: str, **view: Any) -> None:
-        """Open, update or publish a view: `views.open` and the like. Raises UsageError for one that comes too late."""
+        """Open, update or publish a view: `views.open` and the like. Raises UsageError if it is too late."""
         client = self._workspaces.client(team)
         self._call(Gate(method, team), lambda: client.api_call(method, json=view))
 
     def waits(self, place: Place, response_url: str) -> None:
-        """Somebody asked something, and Slack waits for the answer."""
+        """Remember the address at which Slack waits for the answer to a person."""
         self._answers.add(place.channel, str(place.viewer), response_url)
 
     def whisper(self, place: Place, page: Page, *, last: bool) -> None:
-        """Show a page to one person: by the answer that Slack waits for, where there is one, else as ephemeral.
+        """Show a page to one person: as the answer that Slack waits for, if any, else as an ephemeral message.
 
-        Only the former reaches a channel that the bot is not in, and only a few times; one is kept for what must be
-        said at last. Raises NotFound where neither is possible.
+        Only the former reaches channels that the bot is not in, and only a few times; the last use is reserved for the
+        `last` page. Raises NotFound if neither is possible.
         """
         if (place.thread is None and self._answered(place, page, last=last)) or self._shown(place, page):
             return
@@ -85,7 +85,7 @@ class People:
             raise NotFound("slack_elsewhere")
 
     def _shown(self, place: Place, page: Page) -> bool:
-        """Show a page as an ephemeral message; whether the bot may do so there."""
+        """Show a page as an ephemeral message; return whether the bot may do so there."""
         team, channel = parts_of(place)
         client = self._workspaces.client(team)
         shown: dict[str, Any] = {"channel": channel, "user": place.viewer, "text": page.text, "blocks": [*page.blocks]}
@@ -97,7 +97,7 @@ class People:
         return True
 
     def _answered(self, place: Place, page: Page, *, last: bool) -> bool:
-        """Answer a command or a click that Slack waits for; whether there was one, and Slack took it."""
+        """Answer a command or a click that Slack waits for; return whether there was one and Slack accepted it."""
         url = self._answers.take(place.channel, str(place.viewer), spare=0 if last else 1)
         asked = self._workspaces.client(parts_of(place)[0]).base_url
         if url is None or not addresses.serves(Service.SLACK, asked, url):
@@ -111,9 +111,9 @@ class People:
 
 
 class ResponseUrls:
-    """Where Slack waits for answers: each address serves a few times within half an hour.
+    """The addresses at which Slack waits for answers: each can be used a few times within half an hour.
 
-    They are kept by channel and person, since an answer knows no more; `clock` is monotonic seconds.
+    They are stored by channel and person, since an answer has nothing else; `clock` is monotonic seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -122,14 +122,14 @@ class ResponseUrls:
         self._kept: dict[tuple[str, str], list[_ResponseUrl]] = defaultdict(list)
 
     def add(self, channel: str, user: str, url: str) -> None:
-        """Keep an address."""
+        """Store an address."""
         until = self._clock() + limits.RESPONSE_SECONDS.ours
         with self._lock:
             self._forget()
             self._kept[channel, user].append(_ResponseUrl(url, limits.RESPONSE_USES.slack, until))
 
     def take(self, channel: str, user: str, *, spare: int) -> str | None:
-        """An address to answer to, of which `spare` uses stay; None where there is none."""
+        """Use an address, leaving `spare` uses of it; None if there is none."""
         with self._lock:
             self._forget()
             usable = [each for each in self._kept.get((channel, user), ()) if each.uses > spare]

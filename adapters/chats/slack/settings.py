@@ -1,4 +1,4 @@
-"""How Slack is reached: an app in one workspace or several, or incoming webhooks."""
+"""The settings of Slack: an app in one workspace or several, or incoming webhooks."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from bot.settings import LAST_PORT, Settings
 
 
 class SlackSettings(Settings, title="Slack: docs/slack.md shows how in five minutes, docs/webhooks.md without an app"):
-    """Besides the core's: the database holds the workspaces' tokens."""
+    """The settings of Slack, with the core's, since the database stores the workspaces' tokens."""
 
     slack_bot_token: SecretStr = Field(
         SecretStr(""), description="bot token of a Slack app (`xoxb-…`), for one workspace"
@@ -18,7 +18,7 @@ class SlackSettings(Settings, title="Slack: docs/slack.md shows how in five minu
         description="app-level token (`xapp-…`) for Socket Mode, so that `digest run` receives requests",
     )
     slack_mode: Literal["socket", "http"] = Field(
-        "socket", description="`http`: Slack calls the bot at a public address instead"
+        "socket", description="`http`: Slack calls the bot at a public address; Socket Mode is not used"
     )
     slack_signing_secret: SecretStr = Field(
         SecretStr(""), description="over HTTP: verifies that requests come from Slack"
@@ -31,8 +31,8 @@ class SlackSettings(Settings, title="Slack: docs/slack.md shows how in five minu
     slack_client_secret: SecretStr = Field(SecretStr(""), description="several workspaces: the app's client secret")
     slack_token_key: SecretStr = Field(
         SecretStr(""),
-        description="several workspaces: encrypts their stored tokens (`openssl rand -base64 32`); append earlier "
-        "keys after commas",
+        description="several workspaces: the key that encrypts their stored tokens (`openssl rand -base64 32`); "
+        "append earlier keys after commas",
     )
     slack_url: str = Field("https://slack.com/api/", description="address of Slack's Web API")
     slack_webhooks: SecretStr = Field(

@@ -1,4 +1,4 @@
-"""How much one message may hold in a workspace: nobody but Slack knows what it counts, so it is tried, and kept."""
+"""The length limit of messages in a workspace: how Slack counts is not documented, so it is tried and remembered."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,20 +10,20 @@ from bot.ports import Learned
 
 _COUNTS_JSON = "json"
 _DAYS = 30
-"""How long a refusal is remembered: Slack's limits change, and the wider one is tried again after that."""
+"""How long a refusal is remembered: Slack's limits change, so the wider one is tried again after that."""
 
 
 class Splits:
     """How messages are divided in each workspace. Safe for several threads; `now` is seconds since 1970."""
 
     def __init__(self, learned: Learned | None, now: Callable[[], float]) -> None:
-        """`learned` keeps what was found out, where there is such."""
+        """`learned` stores what was learned, if there is a database."""
         self._learned = learned
         self._now = now
         self._known: dict[str, tuple[Split, float]] = {}
 
     def of(self, team: str) -> Split:
-        """How a message is divided first: as wide as nobody refused."""
+        """How a message is divided at first: the widest way that was not refused."""
         split, until = self._known.get(team, (WIDE, 0.0))
         if until <= self._now():
             split = SAFE if self._kept(team) else WIDE
@@ -31,10 +31,10 @@ class Splits:
         return split
 
     def learn(self, team: str) -> None:
-        """Keep that a message was too long that holds no more text than Slack takes."""
+        """Remember that Slack refused a message whose text was within the limit."""
         self._note(team, SAFE)
         if self._learned:
-            with suppress(DigestError):  # then the next process finds it out again
+            with suppress(DigestError):  # then the next process learns it again
                 self._learned.learn(_about(team), _COUNTS_JSON, self._moment())
 
     def _note(self, team: str, split: Split) -> None:

@@ -1,4 +1,4 @@
-"""What Slack shows beside messages (docs.slack.dev/surfaces): a form as a modal, and the App Home."""
+"""Slack's surfaces besides messages (docs.slack.dev/surfaces): a form as a modal, and the App Home."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ class Surfaces:
     def open(self, place: Place, user: str, trigger: str, form: Form, channel: tuple[str, str] | None = None) -> None:
         """Show a form; with `channel`, a label and a hint, it asks for the channel too.
 
-        Raises UsageError where Slack waits for it no more.
+        Raises UsageError if Slack no longer waits for it.
         """
         team = parts_of(place)[0]
         if form.fresh and (zone := self._people.zone_of(team, user)):
@@ -31,7 +31,7 @@ class Surfaces:
         self._people.show(team, "views.open", trigger_id=trigger, view=views.modal(form, kept, channel=channel))
 
     def open_new(self, team: str, user: str, trigger: str) -> bool:
-        """Show the form for a channel that is still to be chosen; whether Slack still waited for it."""
+        """Show the form with a choice of channels; return whether Slack still waited for it."""
         place = place_of(team, "")
         try:
             self.open(place, user, trigger, self._listener.form(place, {}), self.channel_label())
@@ -44,14 +44,14 @@ class Surfaces:
         return self._listener.text(None, "slack.home_channel"), self._listener.text(None, "slack.home_channel_hint")
 
     def is_theirs(self, team: str, user: str, place: Place) -> bool:
-        """Whether somebody is in a channel, and it is one of their workspace. Raises ConfigError, Unavailable."""
+        """Whether a person is in a channel, and it belongs to their workspace. Raises ConfigError, Unavailable."""
         own, channel = parts_of(place)
         if own != team:
             return False
         return channel in self._people.channels_of(team, user) or channel == self._people.direct(team, user)
 
     def publish(self, team: str, user: str) -> None:
-        """Show somebody in the Home what their channels follow: those that they are in, and no other."""
+        """Show in a person's Home what their channels follow, and only the channels they are in."""
         text = self._listener.text
         followed = [p for p in self._listener.followed_in(NAME) if parts_of(p)[0] == team]
         named: dict[str, str] = {}

@@ -30,15 +30,15 @@ _log = logging.getLogger("digest.slack")
 
 
 class Transport(Protocol):
-    """A way in."""
+    """A connection for incoming events."""
 
     @property
     def secret(self) -> str:
-        """The secret by which requests are known to be Slack's; empty where no stranger can send any."""
+        """The secret that verifies requests; empty if only Slack can send them."""
         ...
 
     def run(self, app: App) -> None:
-        """Hand requests to `app` until `stop` is called. Raises ConfigError, Unavailable."""
+        """Pass requests to `app` until `stop` is called. Raises ConfigError, Unavailable."""
         ...
 
     @property
@@ -63,7 +63,7 @@ class Socket:
         self._client: SocketModeClient | None = None
 
     def run(self, app: App) -> None:
-        """Stay connected until stopped. Raises ConfigError for a token that Slack does not take, Unavailable."""
+        """Stay connected until stopped. Raises ConfigError for a token that Slack rejects, Unavailable."""
         handler = SocketModeHandler(
             app, self._token, logger=_log, web_client=web_client(None, self._url), ping_interval=10
         )
@@ -82,7 +82,7 @@ class Socket:
             _close(handler.client)
 
     def _listed(self, issue: Callable[[], str]) -> Callable[[], str]:
-        """`issue`, which asks Slack where to connect to; Unavailable for a host that is not Slack's."""
+        """Wrap `issue`, which asks Slack where to connect: raises Unavailable for a host that is not Slack's."""
 
         def issued() -> str:
             url = issue()
@@ -94,7 +94,7 @@ class Socket:
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection, of which Slack has answered the handshake."""
+        """Whether there is a connection and Slack has answered the handshake."""
         session = self._client.current_session if self._client else None
         return bool(session and session.sock and session.sock.connected)
 
@@ -104,7 +104,7 @@ class Socket:
 
 
 class Silence:
-    """No way in: messages go out, and nothing that people do is heard."""
+    """No connection: messages are sent, and nothing is received."""
 
     secret = ""
 
@@ -126,13 +126,13 @@ class Silence:
 
 
 class _Staying(WebSocket):
-    """The connection beneath the SDK's, which would follow three redirects to anywhere; this one follows none.
+    """The connection below the SDK's, but without redirects: it would follow three, to anywhere.
 
-    It goes as `adapters.network` says: the library knows some of the usual variables, and the machine's roots alone.
+    It connects as `adapters.network` says: the library knows only some of the proxy variables, and the system's roots.
     """
 
     def connect(self, url: str, **options: Any) -> None:
-        """Connect to `url` alone. Raises ConfigError and Unreachable where the network is not set up for it."""
+        """Connect to `url`. Raises Unreachable, and ConfigError for wrong network settings."""
         way = _way(network.proxy_for(url))
         self.sock_opt.sslopt["context"] = network.context()
         try:
@@ -144,7 +144,7 @@ class _Staying(WebSocket):
 
 
 def _way(proxy: network.Proxy | None) -> dict[str, Any]:
-    """How the library is told of a proxy, or of none: it would look for one itself where it is told of nothing."""
+    """The library's options for a proxy, or explicitly for none: by default it would look for one."""
     if proxy is None:
         return {"http_proxy_host": "none", "http_proxy_port": 1, "http_no_proxy": ["*"], "proxy_type": "http"}
     auth = (proxy.user, proxy.password) if proxy.credentials else None
@@ -155,13 +155,13 @@ _app.WebSocket = _Staying  # type: ignore[attr-defined]  # what the SDK opens ta
 
 
 def _close(client: SocketModeClient) -> None:
-    """End a connection and what acknowledges.
+    """Close a connection and the threads that acknowledge.
 
-    The SDK's own `close` waits for a thread that may sleep on its socket for ten seconds; that one ends by itself.
+    The SDK's own `close` waits for a thread that may block on its socket for ten seconds; that one ends on its own.
     """
     client.auto_reconnect_enabled, client.closed = False, True
     client.current_session_runner.event.set()
-    client.enqueue_message("{}")  # which wakes the thread that waits for a message
+    client.enqueue_message("{}")  # wakes the thread that waits for a message
     client.disconnect()
     client.current_app_monitor.shutdown()  # type: ignore[no-untyped-call]
     client.message_processor.shutdown()  # type: ignore[no-untyped-call]
@@ -169,13 +169,13 @@ def _close(client: SocketModeClient) -> None:
 
 
 _FRESH = 300.0
-"""Seconds for which a signature counts (docs.slack.dev/authentication/verifying-requests-from-slack)."""
+"""Seconds for which a signature is valid (docs.slack.dev/authentication/verifying-requests-from-slack)."""
 _PAGES = 2
-"""Pages for installing that are made at a time: anybody may ask for one, and each may ask Slack."""
+"""Installation pages served at a time: anybody can request one, and each may call Slack."""
 
 
 class Http(WebTransport):
-    """HTTP: Slack calls `/slack/events` at a public address, which leads to this host and port."""
+    """HTTP: Slack calls `/slack/events` at a public address that is forwarded to this host and port."""
 
     def __init__(self, secret: str, host: str, port: int, limits: Limits = LIMITS) -> None:
         super().__init__(host, port, "slack-http", "SLACK_PORT", limits)
@@ -183,7 +183,7 @@ class Http(WebTransport):
         self._pages = threading.BoundedSemaphore(_PAGES)
 
     def run(self, app: App) -> None:
-        """Serve until stopped. Raises ConfigError where the port cannot be opened."""
+        """Serve until stopped. Raises ConfigError if the port cannot be opened."""
         handler = SlackRequestHandler(app)
 
         def respond(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
@@ -199,7 +199,7 @@ class Http(WebTransport):
         self.serve(respond)
 
     def _page(self, handler: SlackRequestHandler, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        """A page for somebody's browser, which sends no body."""
+        """A page for a browser, whose request has no body."""
         if not self._pages.acquire(blocking=False):
             return _refused(HTTPStatus.TOO_MANY_REQUESTS, start)
         try:
@@ -208,7 +208,7 @@ class Http(WebTransport):
             self._pages.release()
 
     def _signed(self, environ: WSGIEnvironment, body: bytes) -> bool:
-        """Whether Slack signed a request, and lately; Bolt asks only once it has read, and logged, what was sent."""
+        """Whether Slack recently signed a request; Bolt checks that only after reading and logging the body."""
         at, signature = (str(environ.get(f"HTTP_X_SLACK_{name}", "")) for name in ("REQUEST_TIMESTAMP", "SIGNATURE"))
         signed = hmac.new(self.secret.encode(), f"v0:{at}:".encode() + body, hashlib.sha256).hexdigest()
         known = hmac.compare_digest(f"v0={signed}".encode(), signature.encode())
@@ -220,6 +220,6 @@ def _with(environ: WSGIEnvironment, body: bytes) -> WSGIEnvironment:
 
 
 def _refused(status: HTTPStatus, start: StartResponse) -> Iterable[bytes]:
-    """The answer to who is not Slack; they learn nothing from it."""
+    """The answer to callers other than Slack; it reveals nothing."""
     start(f"{status.value} {status.phrase}", [("Content-Type", "text/plain; charset=utf-8")])
     return [f"{status.phrase}\n".encode()]

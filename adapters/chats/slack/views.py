@@ -1,6 +1,6 @@
-"""Forms and the App Home as Slack's views, and what was filled in as values. Pure.
+"""Renders forms and the App Home as Slack's views, and parses the values filled in. Pure.
 
-As in messages, text from outside stands only in plain text and in leaves of rich text.
+As in messages, untrusted text is only in plain text and in leaves of rich text.
 """
 
 import json
@@ -15,9 +15,9 @@ from bot.values import Form, Input, InputKind, Problem, one_line
 View = dict[str, Any]
 
 FORM = "digest:form"
-"""The name of the form's modal, which its submission bears."""
+"""The name of the form's modal, which its submission contains."""
 CHANNEL = "channel"
-"""The block in which somebody chooses a channel."""
+"""The block for choosing a channel."""
 
 
 # --- The form --------------------------------------------------------------------------------
@@ -26,8 +26,8 @@ CHANNEL = "channel"
 def modal(form: Form, metadata: str, *, problem: Problem | None = None, channel: tuple[str, str] | None = None) -> View:
     """A form as a modal.
 
-    `metadata` comes back with what is filled in; `problem` is told above the inputs; `channel`, a label and a hint,
-    asks for the channel too, where the form was not opened in one.
+    `metadata` is returned with what is filled in; `problem` is shown above the inputs; `channel`, a label and a hint,
+    adds a choice of channels, if the form was not opened in one.
     """
     notes = [_note(f"⚠️ {problem.text}")] if problem else []
     chosen = [_channel(*channel)] if channel else []
@@ -43,7 +43,7 @@ def modal(form: Form, metadata: str, *, problem: Problem | None = None, channel:
 
 
 def note(title: str, text: str) -> View:
-    """A modal that only says something."""
+    """A modal with only a text."""
     return {"type": "modal", "title": plain(title, limits.VIEW_TITLE.ours), "blocks": [_note(text)]}
 
 
@@ -100,7 +100,7 @@ def _option(value: str, label: str) -> Block:
 
 
 def values_of(view: View) -> dict[str, str]:
-    """What was filled in, by input; several choices with commas between."""
+    """The values filled in, by input; several choices are comma-separated."""
     state: Mapping[str, Mapping[str, Any]] = view.get("state", {}).get("values", {})
     return {name: _filled(next(iter(actions.values()), {})) for name, actions in state.items()}
 
@@ -120,7 +120,7 @@ def _filled(element: Mapping[str, Any]) -> str:
 
 
 def metadata(channel: str, thread: str | None, fixed: Iterable[tuple[str, str]]) -> str:
-    """What a form must know again when it comes back. Raises UsageError where it is too much for Slack."""
+    """The hidden values that a form returns. Raises UsageError if they are too long for Slack."""
     text = json.dumps({"channel": channel, "thread": thread, "fixed": dict(fixed)}, ensure_ascii=False)
     if len(text) > limits.PRIVATE_METADATA.ours:
         raise UsageError("line_long", limit=f"{limits.PRIVATE_METADATA.ours:,}", length=f"{len(text):,}")
@@ -130,13 +130,13 @@ def metadata(channel: str, thread: str | None, fixed: Iterable[tuple[str, str]])
 # --- The App Home ----------------------------------------------------------------------------
 
 HOME = "home"
-"""The name of a row of buttons in the Home, behind which the channel stands that they are about."""
+"""The prefix of the name of a row of buttons in the Home, followed by their channel."""
 
 
 def home(title: str, about: str, follow: str, sections: Iterable[tuple[str, list[Block]]], more: str) -> View:
-    """The Home: what it is, a button to follow a repository, and each channel's name and blocks.
+    """The Home: an introduction, a button to follow a repository, and each channel's name and blocks.
 
-    What does not fit is not begun; `more` says how many channels that are (`{n}` is filled in).
+    Channels that do not fit are left out; `more` says how many (`{n}` is replaced).
     """
     button = {"type": "button", "action_id": "digest:home:0", "text": plain(follow, limits.BUTTON_TEXT.ours)}
     blocks: list[Block] = [
@@ -162,5 +162,5 @@ def home(title: str, about: str, follow: str, sections: Iterable[tuple[str, list
 
 
 def channel_of(block_id: str) -> str:
-    """The channel that a row of buttons in the Home is about; empty for the one on top."""
+    """The channel of a row of buttons in the Home; empty for the one at the top."""
     return one_line(block_id.removeprefix(f"{HOME}:").partition(":")[0], 255)

@@ -1,4 +1,4 @@
-"""Slack over incoming webhooks, for a team that may not install an app."""
+"""Slack over incoming webhooks, for teams that cannot install an app."""
 
 import logging
 import re
@@ -20,7 +20,7 @@ from bot.values import Attachment, Buttons, Message, Part, Span, Text
 
 _SETTING = "SLACK_WEBHOOKS"
 _sdk_log = logging.getLogger("digest.slack.webhook")
-_sdk_log.setLevel(logging.CRITICAL)  # what fails is raised, and the SDK's own words may hold an address
+_sdk_log.setLevel(logging.CRITICAL)  # errors are raised, and the SDK's own messages may contain the address
 # What Slack answers (docs.slack.dev/messaging/sending-messages-using-incoming-webhooks, "Handling errors").
 _GONE = frozenset({"no_service", "no_service_id", "no_active_hooks", "no_team", "team_disabled", "channel_not_found"})
 _CLOSED = frozenset({"channel_is_archived", "action_prohibited", "posting_to_general_channel_denied"})
@@ -48,13 +48,13 @@ class SlackWebhook(WebhookChat[Page]):
 
 
 def without_answers(message: Message) -> Message:
-    """What a webhook can carry of a message: no files, and of buttons the links."""
+    """The parts of a message that a webhook supports: no files, and only buttons with links."""
     parts = (_carried(part) for part in message.parts if not isinstance(part, Attachment))
     return replace(message, parts=tuple(part for part in parts if part))
 
 
 def _carried(part: Part) -> Part | None:
-    """A part without buttons: pressing even a link tells the app, and Slack marks an app that listens to nothing."""
+    """A part without buttons: even links notify the app, and Slack shows a warning if it does not answer."""
     if not isinstance(part, Buttons):
         return part
     links = tuple((Span(button.label, button.url),) for button in part.items if button.url)
@@ -62,9 +62,9 @@ def _carried(part: Part) -> Part | None:
 
 
 def refused(answer: WebhookResponse, name: str) -> DigestError | Retryable:
-    """The error in the bot's terms, retryable where Slack asks for patience.
+    """The answer as an error of the bot, retryable if Slack is rate-limiting.
 
-    The words of an answer are told only where they are one of Slack's: a proxy's page may hold the address.
+    An answer's words are shown only if they are known to be Slack's: a proxy's page may contain the address.
     """
     status, reason = answer.status_code, answer.body.strip()
     if status == 429:
@@ -76,7 +76,7 @@ def refused(answer: WebhookResponse, name: str) -> DigestError | Retryable:
         return ConfigError("webhook_token", webhook=name, setting=_SETTING)
     if reason in _GONE or status in (404, 410):
         return NotFound("webhook_gone", webhook=name, setting=_SETTING)
-    if status >= 500 or status < 400:  # a page of somebody in between, or an error after which it may have arrived
+    if status >= 500 or status < 400:  # a proxy's page, or an error after which it may have arrived
         return Unavailable("webhook_failed", webhook=name, error=status)
     if reason in _CONTENT:
         return Refused("webhook_refused", webhook=name, error=reason)
@@ -84,5 +84,5 @@ def refused(answer: WebhookResponse, name: str) -> DigestError | Retryable:
 
 
 def from_settings(settings: SlackSettings, rates: Rates | None = None) -> SlackWebhook:
-    """The webhooks that are set up. Raises ConfigError."""
+    """The configured webhooks. Raises ConfigError."""
     return SlackWebhook(webhooks(_SETTING, settings.slack_webhooks, signed=False), rates=rates)

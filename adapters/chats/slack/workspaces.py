@@ -1,6 +1,6 @@
-"""The workspaces that the bot is in, and their tokens: one from the settings, or those where people installed the app.
+"""The workspaces of the bot, and their tokens: one from the settings, or those that installed the app.
 
-Installations are kept in the bot's own database; with a key, tokens are encrypted there.
+Installations are stored in the bot's own database; with a key, tokens are encrypted there.
 """
 
 import hashlib
@@ -46,10 +46,10 @@ SCOPES = (
     "files:write",
     "users:read",
 )
-"""What the app asks of a workspace; docs/slack.md says what each is for, slack-manifest.yaml asks for the same."""
+"""The scopes that the app requests; docs/slack.md says what each is for, and slack-manifest.yaml has the same."""
 
 NAME = "slack"
-"""The name that stands in `Place.chat`."""
+"""The name used in `Place.chat`."""
 
 _log = logging.getLogger("digest.slack")
 _SETTING = "DIGEST_WORKSPACES"
@@ -57,41 +57,41 @@ _STATE_SECONDS = 600
 
 
 def place_of(team: str, channel: str, thread: str | None = None, viewer: str | None = None) -> Place:
-    """A place in a workspace; a channel's id is unique only within one."""
+    """A place in a workspace; a channel's ID is unique only within one."""
     return Place(NAME, f"{team}/{channel}", thread, viewer)
 
 
 def parts_of(place: Place) -> tuple[str, str]:
-    """The workspace and the channel of a place; no workspace is named where somebody typed the channel alone."""
+    """The workspace and the channel of a place; the workspace is empty if only the channel was typed."""
     team, _, channel = place.channel.rpartition("/")
     return team, channel
 
 
 def web_client(token: str | None, url: str) -> WebClient:
-    """A client that repeats nothing by itself, and goes nowhere else."""
+    """A client without retries and redirects."""
     return StayingClient(token, base_url=url, timeout=TIMEOUT, retry_handlers=NO_RETRIES)
 
 
 class Workspaces(Protocol):
-    """Where the bot is at home."""
+    """The workspaces that the bot serves."""
 
     def client(self, team: str) -> WebClient:
-        """A client with the token of a workspace; empty: of the only one. Raises NotFound, ConfigError, Unavailable."""
+        """A client with the token of a workspace (empty: the only one). Raises NotFound, ConfigError, Unavailable."""
         ...
 
     def own(self) -> WebClient | None:
-        """The client with the token of the settings, where there is one."""
+        """The client with the token in the settings, if there is one."""
         ...
 
     def app(self, logger: logging.Logger, secret: str, page: Callable[[str], str]) -> App:
-        """Bolt's application, which checks signatures with `secret`; empty over a socket. Raises ConfigError.
+        """Bolt's application, which verifies signatures with `secret` (empty over a socket). Raises ConfigError.
 
-        `page` is what somebody reads whose workspace, by its id, may not install the app.
+        `page` returns the page for people whose workspace, by its ID, is not allowed to install the app.
         """
         ...
 
     def forget(self, team: str) -> None:
-        """Remove what is kept of a workspace that took the app out."""
+        """Delete the data of a workspace that uninstalled the app."""
         ...
 
 
@@ -113,7 +113,7 @@ class OneWorkspace:
         return self._client
 
     def team(self) -> str:
-        """The workspace's id, asked of Slack once. Raises ConfigError, Unavailable."""
+        """The workspace's ID, requested once. Raises ConfigError, Unavailable."""
         if not self._team:
             try:
                 self._team = str(self._client.auth_test()["team_id"])
@@ -123,19 +123,19 @@ class OneWorkspace:
                 raise Unavailable("slack_failed", error="connection") from None
         return self._team
 
-    def app(self, logger: logging.Logger, secret: str, page: Callable[[str], str]) -> App:  # noqa: ARG002  # none installs
-        """Bolt's application for the one token. Raises ConfigError where Slack does not take it."""
+    def app(self, logger: logging.Logger, secret: str, page: Callable[[str], str]) -> App:  # noqa: ARG002  # nothing to install
+        """Bolt's application for the one token. Raises ConfigError if Slack rejects it."""
         self.team()
         return App(logger=logger, client=self._client, signing_secret=secret, request_verification_enabled=bool(secret))
 
     def forget(self, team: str) -> None:
-        """Nothing is kept: the token stands in the settings."""
+        """Nothing to do: the token is in the settings."""
 
 
 class InstalledWorkspaces:
-    """The workspaces where somebody installed the app through OAuth, of those that may: `invited`, by their ids.
+    """The workspaces that installed the app through OAuth, if allowed: `invited` are their IDs.
 
-    While none is invited, those that have it already keep it; who is on no list is told, and served, no more.
+    If none are invited, those that have it keep it; all others are rejected and no longer served.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class InstalledWorkspaces:
         self._installations = _kept_in(database, client_id, fernet(key), self._invited)
 
     def client(self, team: str) -> WebClient:
-        """A client with the token of a workspace. Raises NotFound where the app is not installed, ConfigError."""
+        """A client with the token of a workspace. Raises NotFound if the app is not installed, ConfigError."""
         found = self._installations.find_bot(enterprise_id=None, team_id=team) if team else None
         if found is None:
             raise NotFound("slack_workspace")
@@ -165,7 +165,7 @@ class InstalledWorkspaces:
         """None: each workspace has a token of its own."""
 
     def app(self, logger: logging.Logger, secret: str, page: Callable[[str], str]) -> App:
-        """Bolt's application with its pages for installing."""
+        """Bolt's application with its installation pages."""
         if not self._encrypted:
             _log.warning("workspace tokens are stored unencrypted: set SLACK_TOKEN_KEY to encrypt them")
         client = web_client(None, self._url)
@@ -184,7 +184,7 @@ class InstalledWorkspaces:
                 logger=logger,
             ),
         )
-        # The answer of auth.test is remembered: without that each command would wait for it before it is acknowledged.
+        # The answer of auth.test is cached: else each command would wait for it before it is acknowledged.
         authorize = InstallationStoreAuthorize(
             logger=logger, installation_store=self._installations, bot_only=True, cache_enabled=True, client=client
         )
@@ -192,14 +192,14 @@ class InstalledWorkspaces:
         return App(logger=logger, client=client, signing_secret=secret, oauth_flow=flow)
 
     def forget(self, team: str) -> None:
-        """Remove every token of a workspace."""
+        """Delete all tokens of a workspace."""
         self._installations.delete_all(enterprise_id=None, team_id=team)
 
 
 def _kept_in(
     database: Path | SecretStr, client_id: str, key: MultiFernet | None, invited: Collection[str]
 ) -> InstallationStore:
-    """Where installations are kept. Raises what opening a database does."""
+    """The store of installations. Raises what opening a database raises."""
     if isinstance(database, Path):
         return EncryptedInstallations(database, client_id, key, invited)
     from adapters.chats.slack.installations_postgres import PostgresInstallations  # noqa: PLC0415  # it may not be there
@@ -208,18 +208,18 @@ def _kept_in(
 
 
 class _NotInvited(BoltError):
-    """A workspace that is on no list; its id is the message."""
+    """A workspace that is not invited; its ID is the message."""
 
 
 class _InvitedOnly(OAuthFlow):
-    """Keeps no installation but those of invited workspaces; a token that came all the same is given back at once."""
+    """Stores only installations of invited workspaces; a token of any other is revoked at once."""
 
     def __init__(self, invited: Collection[str], **known: Any) -> None:
         super().__init__(**known)
         self._workspaces = frozenset(invited)
 
     def store_installation(self, request: BoltRequest, installation: Installation) -> None:
-        """Keep an installation. Raises BoltError for a workspace that is not invited."""
+        """Store an installation. Raises BoltError for a workspace that is not invited."""
         team = installation.team_id or ""
         if installation.is_enterprise_install or team not in self._workspaces:
             _log.warning("an installation was refused", extra={"fields": {"workspace": team, "set": _SETTING}})
@@ -230,20 +230,20 @@ class _InvitedOnly(OAuthFlow):
 
 
 class _SignedStates(OAuthStateStore):
-    """What an installation carries to Slack and back (RFC 6749, 10.12): signed and short-lived, and kept nowhere.
+    """The states of installations (RFC 6749, 10.12): signed, short-lived, and not stored.
 
-    Anybody may open the page for installing, any number of times. Bolt's cookie tells that it is the same browser.
+    Anybody can open the installation page, any number of times. Bolt's cookie shows that it is the same browser.
     """
 
     def __init__(self, secret: str) -> None:
         self._key = hashlib.sha256(f"oauth-state:{secret}".encode()).digest()
 
     def issue(self, *_: Any, **__: Any) -> str:
-        """A new one."""
+        """A new state."""
         return self._closed(f"{time.time() + _STATE_SECONDS:.0f}.{secrets.token_hex(16)}")
 
     def consume(self, state: str) -> bool:
-        """Whether it is one of ours that has not expired."""
+        """Whether a state is ours and has not expired."""
         said = state.rpartition(".")[0]
         ours = hmac.compare_digest(self._closed(said).encode(), state.encode())
         return ours and time.time() < int(said.partition(".")[0])
@@ -253,7 +253,7 @@ class _SignedStates(OAuthStateStore):
 
 
 def _refusing(page: Callable[[str], str]) -> Callable[[FailureArgs], BoltResponse]:
-    """What is shown where an installation fails: `page`, where it was refused, else Bolt's own."""
+    """The page for a failed installation: `page` if it was refused, else Bolt's own."""
 
     def failure(args: FailureArgs) -> BoltResponse:
         if not isinstance(args.error, _NotInvited):

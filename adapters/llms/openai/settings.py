@@ -17,13 +17,13 @@ class OpenAISettings(Base, title="A language model: Any OpenAI-compatible endpoi
     openai_api_key: SecretStr = Field(SecretStr(""), description="API key; may be empty for a local server")
     openai_base_url: str = Field("https://api.openai.com/v1", description="any OpenAI-compatible endpoint")
     openai_timeout: float = Field(120, gt=0, le=3600, description="time limit for a whole answer, in seconds")
-    openai_concurrency: int = Field(8, ge=1, le=64, description="concurrent requests")
+    openai_concurrency: int = Field(8, ge=1, le=64, description="maximum number of concurrent requests")
     openai_depth: Literal["", "brief", "normal", "deep"] = Field(
         "",
-        description="effort per commit: `brief` (one question), `normal` (a draft, a look into the repository, then "
-        "the answer) or `deep` (more looks)",
+        description="effort per commit: `brief` (one question), `normal` (a draft, a look-up in the repository, then "
+        "the answer) or `deep` (more look-ups)",
         examples=["normal"],
-        json_schema_extra={"default": "`normal`; `brief` where analyses of an earlier version are kept"},
+        json_schema_extra={"default": "`normal`; `brief` if an earlier version used a model here"},
     )
     openai_daily_tokens: int = Field(
         10_000_000, ge=0, description="tokens per day; once they are used up, rules write the rest. `0`: no limit"

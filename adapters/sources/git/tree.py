@@ -71,7 +71,7 @@ class GitTree:
         return self._listed("-r", self._sha)
 
     def uses(self, words: Sequence[str]) -> dict[str, Uses]:
-        """How each of `words` is used. A file above 1 MB is not searched.
+        """How each of `words` is used. A file above 1 MB is not searched; where that is code, the search is partial.
 
         One `git grep` names the files that use any of them, which are then read. A word that is far too common would
         list nearly all of them: a sample of the tree reveals such a word first.
@@ -92,8 +92,9 @@ class GitTree:
             _refuse(found, _MISSING if missing > EXCLUDED else lookup.UNSEARCHABLE)
         else:
             _refuse({word: found[word] for word in self._likely(found, small)}, lookup.TOO_COMMON)
+        partial = any(lookup.is_code(history.text(path)) for path in skipped[:EXCLUDED])
         for uses in found.values():
-            uses.unread = missing
+            uses.unread, uses.partial = missing, partial
         if left := {word: uses for word, uses in found.items() if not uses.refused}:
             self._count(left, self._naming(left, skipped))
 

@@ -83,7 +83,9 @@ class Archive:
             with self._path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
                 for word, uses in found.items():
                     self._count(text, word, uses)
+        large = any(why == lookup.TOO_LARGE and lookup.is_code(path) for path, why in self._others.items())
         for uses in found.values():
+            uses.partial = large or not self._whole
             if not self._whole and not uses.counts:
                 uses.refused = uses.refused or _LEFT_OUT
         return found

@@ -1,13 +1,13 @@
 """The store on a PostgreSQL server, through psycopg; `adapters.postgres` has the connections.
 
-store      `PostgresStore`, which joins a class for each port of `bot.ports` that remembers
+store      `PostgresStore`, which joins a class for each storing port of `bot.ports`
 archive    the full-text index
-keeping    space, and what is left to pg_dump
-moving     one side of a move
+keeping    deleting and compacting; backups are left to pg_dump
+moving     one side of a copy
 part       sessions and transactions
 schema     the tables, as migrations
 cells      values as parameters
-index      what of a commit the full-text index takes, and queries to it
+index      the full-text index's lexemes of a commit, and its queries
 """
 
 from adapters.stores.postgres.store import PostgresStore, from_settings

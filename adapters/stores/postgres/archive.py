@@ -13,7 +13,7 @@ from adapters.stores.words import Phrase, phrases
 from bot.values import Commit
 
 _LOOKED_THROUGH = 200
-"""Least candidates of a search that are read at once."""
+"""How many candidates of a search are read at once, at least."""
 _LAST = 2**63 - 1
 _NUMBERS = "SELECT nextval(pg_get_serial_sequence('commits', 'id')) FROM generate_series(1, ?)"
 _INDEXED = (
@@ -26,7 +26,7 @@ class PostgresArchive(ArchivePart, PostgresPart):
     """A `bot.ports.Archive`."""
 
     def search(self, words: str, repos: Sequence[str], limit: int) -> tuple[Commit, ...]:
-        """Commits of `repos` that hold all `words`, newest kept first; see `adapters.stores.postgres.index`."""
+        """Commits of `repos` that contain all `words`, latest stored first; see `adapters.stores.postgres.index`."""
         wanted = phrases(words)
         numbers = [row[0] for row in self._read("SELECT id FROM repositories WHERE name = ANY(?)", [*repos])]
         if not wanted or not numbers or limit < 1:

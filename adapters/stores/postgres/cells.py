@@ -5,5 +5,5 @@ from adapters.stores.rows import Cell, Row
 
 
 def bound(*values: Cell) -> Row:
-    """`values` as parameters that PostgreSQL takes whatever they are: its text holds no NUL, which becomes U+FFFD."""
+    """`values` as parameters that PostgreSQL accepts: NUL, which its text cannot contain, becomes U+FFFD."""
     return tuple(value.replace("\0", "\ufffd") if isinstance(value, str) else value for value in rows.bound(*values))

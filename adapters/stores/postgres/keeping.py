@@ -1,4 +1,4 @@
-"""What the operator does with the database, where PostgreSQL has its own ways. Copies are pg_dump's."""
+"""What the operator does with the database, as far as it is specific to PostgreSQL. Backups are left to pg_dump."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +12,7 @@ from adapters.stores.rows import PERSONAL, TABLES
 from bot.errors import StoreError
 
 _BATCH = 1_000
-"""Commits that are forgotten in one transaction."""
+"""Commits deleted in one transaction."""
 _FEW = (
     "DELETE FROM commits WHERE id IN (SELECT id FROM commits "
     "WHERE repo = (SELECT id FROM repositories WHERE name = ?) LIMIT ?)"
@@ -30,7 +30,7 @@ class PostgresKeeping(KeepingPart, PostgresPart):
         raise StoreError("postgres_backup", server=self._server.name)
 
     def free(self) -> None:
-        """The server's disk is not seen from here."""
+        """None: the server's disk cannot be seen from here."""
 
     def _forget_commits(self, name: str) -> None:
         while self._writing(lambda db: db.run(_FEW, name, _BATCH)) == _BATCH:
@@ -40,7 +40,7 @@ class PostgresKeeping(KeepingPart, PostgresPart):
         return [(table, column) for table, column in db.all(_PEOPLE, PERSONAL)]
 
     def compact(self) -> None:
-        """Pack what is not; let the space be used again, which autovacuum does in its own time too."""
+        """Pack what is not packed, and let the space be reused, which autovacuum would do later."""
         self._pack()
         every = sql.SQL(", ").join(map(sql.Identifier, (*TABLES, "words", "analysis_words")))
         self._server.read(lambda db: db.execute(sql.SQL("VACUUM {}").format(every)))

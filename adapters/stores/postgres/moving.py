@@ -1,4 +1,4 @@
-"""A PostgreSQL database as one side of a move."""
+"""A PostgreSQL database as one side of a copy."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,22 +13,22 @@ from adapters.stores.postgres.part import PostgresSession
 from adapters.stores.rows import Row
 
 _AT_ONCE = 1_000
-"""Rows that are fetched at once."""
+"""Rows fetched at once."""
 _COUNTED: tuple[LiteralString, ...] = (*NUMBERED, "repositories", "commits")
 
 
 class PostgresMoving(PostgresArchive):
-    """What a move asks of a store."""
+    """The store's sides for a copy."""
 
     @contextmanager
     def source(self) -> Iterator[Side]:
-        """All of it as it is at one moment."""
+        """The database as of one moment, to read."""
         with self._server.transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as db:
             yield _PostgresSide(db, self._index_all)
 
     @contextmanager
     def target(self) -> Iterator[Side]:
-        """All of it to be filled, in one transaction."""
+        """The database to be filled, in one transaction."""
         with self._server.transaction("BEGIN") as db:
             yield _PostgresSide(db, self._index_all)
 

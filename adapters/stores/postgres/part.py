@@ -19,21 +19,21 @@ class PostgresSession:
         self.db = db
 
     def all(self, query: LiteralString, *values: Value) -> list[Found]:
-        return self.db.execute(_spelt(query), _parameters(values)).fetchall()
+        return self.db.execute(_translated(query), _parameters(values)).fetchall()
 
     def one(self, query: LiteralString, *values: Value) -> Found | None:
-        return self.db.execute(_spelt(query), _parameters(values)).fetchone()
+        return self.db.execute(_translated(query), _parameters(values)).fetchone()
 
     def run(self, statement: LiteralString, *values: Value) -> int:
-        return self.db.execute(_spelt(statement), _parameters(values)).rowcount
+        return self.db.execute(_translated(statement), _parameters(values)).rowcount
 
     def run_each(self, statement: LiteralString, rows: Iterable[Sequence[Value]]) -> None:
         with self.db.cursor() as cursor:
-            cursor.executemany(_spelt(statement), [_parameters(row) for row in rows])
+            cursor.executemany(_translated(statement), [_parameters(row) for row in rows])
 
 
-def _spelt(statement: LiteralString) -> LiteralString:
-    """A statement as psycopg spells it."""
+def _translated(statement: LiteralString) -> LiteralString:
+    """A statement in psycopg's syntax."""
     return statement.replace("?", "%s")
 
 

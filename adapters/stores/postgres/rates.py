@@ -1,7 +1,7 @@
-"""How fast all processes together call services: a row for each rate and each pause, in the table `rates`.
+"""The rates that all processes share: a row for each rate and each pause, in the table `rates`.
 
-Times are the server's, in microseconds. A row that was lost with a server's last moments costs a call that comes too
-early, so that no call waits for a disk.
+Times are the server's, in microseconds. Calls do not wait for the disk: a row lost in a crash of the server only means
+that a call comes too early.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ def _taken(db: Connection, rates: Sequence[Rate], pauses: Sequence[str], names: 
 
 
 def _locked(db: Connection, names: Sequence[str]) -> tuple[dict[str, int], int]:
-    """Until when each counts, with its row held until the transaction ends; and what time it is."""
+    """Lock the rows until the transaction ends; return until when each counts, and the current time."""
     rows = db.execute(_KEPT, (list(names),)).fetchall()
     if len(rows) < len(names):
         db.execute(_NEW, (list(names),))

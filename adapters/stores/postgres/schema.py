@@ -1,8 +1,9 @@
 """The tables, as numbered migrations: applied in this order, each once, all that are missing in one transaction.
 
-Append only: a migration that has been released is never changed, and a database with a higher number was written by a
-later version. No extension is needed. Names are compared by their bytes (`COLLATE "C"`), as in SQLite. Times are
-numbers since 1970 in UTC: `commits.committed` in seconds, all others in microseconds.
+Append only: a released migration is never changed, and a database with a higher number was written by a later version.
+No extension is needed. Names are compared by their bytes (`COLLATE "C"`), as in SQLite. Times are numbers since 1970 in
+UTC: `commits.committed` in seconds, all others in microseconds. The tables `told` and `told_commits` contain reported
+commits: their names are older than the term.
 """
 
 import uuid
@@ -122,7 +123,7 @@ _QUEUE: tuple[LiteralString, ...] = (
 
 
 def _tables(db: Connection) -> None:
-    """All that SQLite's store keeps, by the same names; `words` holds the lexemes of each commit."""
+    """The same tables as in SQLite; `words` contains the lexemes of each commit."""
     for statement in _TABLES:
         db.execute(statement)
     db.execute("INSERT INTO memory VALUES (%s, 0, 0)", (uuid.uuid4().hex,))
@@ -150,7 +151,7 @@ _AFTERMATH: tuple[LiteralString, ...] = (
 
 
 def _aftermath(db: Connection) -> None:
-    """What became of commits; what channels were told of that; and threads in which nothing is said."""
+    """Links between commits, follow-ups in channels, and muted threads."""
     for statement in _AFTERMATH:
         db.execute(statement)
 
@@ -164,13 +165,13 @@ _ALIASES: LiteralString = """
 
 
 def _aliases(db: Connection) -> None:
-    """By which SHA a commit is kept, and the subscription that was told of one (0: by an earlier version)."""
+    """Aliases of SHAs, and the subscription that a commit was reported to (0: by an earlier version)."""
     db.execute(_ALIASES)
     db.execute("ALTER TABLE told_commits ADD COLUMN subscription bigint NOT NULL DEFAULT 0")
 
 
 def _due_moments(db: Connection) -> None:
-    """When each subscription is to be looked at, see `adapters.stores.due`: those of an earlier version at once."""
+    """When each subscription is to be checked, see `adapters.stores.due`; existing ones at once."""
     for name in ("due", "looked"):
         db.execute(_ADDED.format(sql.Identifier(name)))
         db.execute(sql.SQL("CREATE INDEX ON subscriptions ({})").format(sql.Identifier(name)))
@@ -180,7 +181,7 @@ _ADDED = sql.SQL("ALTER TABLE subscriptions ADD COLUMN {} bigint NOT NULL DEFAUL
 
 
 def _packed(db: Connection) -> None:
-    """What is long is kept packed, see `adapters.stores.packing`; what an earlier version kept is found by an index."""
+    """Long texts are packed, see `adapters.stores.packing`; an index finds those that are not yet."""
     for table, key in (("commits", "id"), ("analyses", "repo"), ("analysis_words", "commit_id"), ("digests", "key")):
         for statement in _PACKED:
             db.execute(statement.format(sql.Identifier(table), sql.Identifier(key), sql.Identifier(f"{table}_plain")))
@@ -194,9 +195,9 @@ _PACKED = (
 
 
 def _queue(db: Connection) -> None:
-    """What several processes share: the rates of platforms, and the tables of `adapters.queue`.
+    """What several processes share: rates, and the tables of `adapters.queue`.
 
-    These are as Procrastinate 3.10 has them, and what is asked most is found by an index.
+    These are those of Procrastinate 3.10, with an index for the most frequent query.
     """
     db.execute(SchemaManager.get_schema())
     for statement in _QUEUE:
@@ -204,7 +205,7 @@ def _queue(db: Connection) -> None:
 
 
 def _turns(db: Connection) -> None:
-    """What was asked and answered in threads, as far as a later question there may refer to it."""
+    """Questions and answers in threads, as far as later questions there can refer to them."""
     db.execute(
         """
         CREATE TABLE turns (
@@ -220,7 +221,7 @@ MIGRATIONS = (_tables, _due_moments, _packed, _queue, _aftermath, _turns, _alias
 
 
 def is_current(db: Connection, server: str) -> bool:
-    """Whether nothing is to be migrated. Raises StoreError where the database is not for this version."""
+    """Whether the database is up to date. Raises StoreError if it is not for this version."""
     (encoding,) = db.execute("SHOW server_encoding").fetchone() or ("",)
     if encoding != "UTF8":
         raise StoreError("postgres_encoding", server=server, encoding=encoding)
@@ -228,7 +229,7 @@ def is_current(db: Connection, server: str) -> bool:
 
 
 def migrate(db: Connection, server: str) -> None:
-    """Bring a database up to date, within a transaction; one process does, others wait. Raises StoreError."""
+    """Bring a database up to date, in a transaction; other processes wait. Raises StoreError."""
     db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
     db.execute(
         "CREATE TABLE IF NOT EXISTS digest_schema (version int PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())"
@@ -239,7 +240,7 @@ def migrate(db: Connection, server: str) -> None:
 
 
 def _version(db: Connection, server: str) -> int:
-    """The number of the last migration, 0 for an empty database. Raises StoreError for a later version's."""
+    """The number of the last migration; 0 for an empty database. Raises StoreError for a later version's."""
     if not _exists(db, "digest_schema"):
         version = 0
     else:

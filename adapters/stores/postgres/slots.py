@@ -1,4 +1,4 @@
-"""How many things all processes together do at once: a lease for each slot, in the table `claims`."""
+"""Limits how many things all processes do at once: a lease for each slot, in the table `claims`."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from bot.ports import Slots
 
 _SECOND = 1_000_000
 _POLL = 0.25
-"""Seconds between two looks for a slot that somebody gave back."""
+"""Seconds between two checks for a free slot."""
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _TAKEN = (
     f"INSERT INTO claims (key, holder, until) SELECT slot, %(holder)s, {_NOW} + %(lease)s "  # noqa: S608  # constants
@@ -26,7 +26,7 @@ _GIVEN_BACK = "DELETE FROM claims WHERE key = %s AND holder = %s"
 
 
 class PostgresSlots(Slots):
-    """A `bot.ports.Slots`. A process that is silent for `lease` seconds has none any more."""
+    """A `bot.ports.Slots`. A process that is silent for `lease` seconds loses its slots."""
 
     def __init__(self, server: Server, lease: float) -> None:
         self._server = server
@@ -44,7 +44,7 @@ class PostgresSlots(Slots):
         finally:
             with self._lock:
                 self._held.discard(key)
-            with suppress(DigestError):  # it runs out by itself
+            with suppress(DigestError):  # it expires
                 self._server.write(lambda db: db.execute(_GIVEN_BACK, (key, self._holder)))
 
     def _take(self, name: str, number: int) -> str:
@@ -64,7 +64,7 @@ class PostgresSlots(Slots):
                 threading.Thread(target=self._renew, name="slots", daemon=True).start()
 
     def _renew(self) -> None:
-        """Prolong what is held, until nothing is."""
+        """Extend the leases, until none is held."""
         while True:
             time.sleep(self._lease / 3)
             with self._lock:

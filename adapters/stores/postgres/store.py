@@ -37,10 +37,10 @@ class PostgresStore(
     MemoryPart,
     Database,
 ):
-    """Every port of `bot.ports` that remembers, in one database. Safe for several threads and several processes.
+    """All storing ports of `bot.ports` in one database. Safe for several threads and processes.
 
-    Every method raises StoreError where the database cannot be used, and Unavailable where the server does not answer.
-    What PostgreSQL cannot hold is kept as near as it can: see `adapters.stores.postgres.cells`.
+    All methods raise StoreError if the database cannot be used, and Unavailable if the server does not answer. Values
+    that PostgreSQL cannot store are approximated: see `adapters.stores.postgres.cells`.
     """
 
     def __init__(self, address: SecretStr, timeout: float = 10, clock: Callable[[], datetime] | None = None) -> None:
@@ -69,6 +69,6 @@ class PostgresStore(
 
 
 def from_settings(settings: Settings) -> PostgresStore:
-    """The store at `digest_database`, where that is an address. Raises ConfigError, StoreError, Unavailable."""
+    """The store at `digest_database`, if that is an address. Raises ConfigError, StoreError, Unavailable."""
     assert isinstance(settings.digest_database, SecretStr)
     return PostgresStore(settings.digest_database)

@@ -1,13 +1,13 @@
 """The store on one SQLite file, through sqlite-utils.
 
-store      `SqliteStore`, which joins a class for each port of `bot.ports` that remembers
+store      `SqliteStore`, which joins a class for each storing port of `bot.ports`
 archive    the full-text index
 keeping    copies, restores, space
-moving     one side of a move
+moving     one side of a copy
 part       sessions and transactions
-file       the file: opened, checked, migrated; connections, transactions, errors
+file       opens, checks and migrates the file; connections, transactions, errors
 schema     the tables, as migrations
-query      what is looked for, as the full-text index understands it
+query      queries in the syntax of the full-text index
 """
 
 from adapters.stores.sqlite.keeping import restore

@@ -1,4 +1,4 @@
-"""The archive's index in SQLite: the table `words`, through FTS5. It stores no text, so deleting needs the text."""
+"""The archive's index in SQLite: the table `words`, in FTS5. It stores no text, so deleting needs the text."""
 
 from collections.abc import Sequence
 
@@ -16,11 +16,11 @@ class SqliteArchive(ArchivePart, SqlitePart):
     """A `bot.ports.Archive`."""
 
     def search(self, words: str, repos: Sequence[str], limit: int) -> tuple[Commit, ...]:
-        """Commits of `repos` whose message, paths' names or analyses hold all `words`, newest kept first.
+        """Commits of `repos` whose message, paths or analyses contain all `words`, latest stored first.
 
-        A word matches at the start of a word, Chinese anywhere, from one character on. A word with
-        punctuation in it, such as `http.cancel`, matches where its parts follow each other. Any text is a valid query;
-        of a very long one only the start counts (`adapters.stores.words.LONGEST_QUERY`).
+        A word matches at the start of a word, Chinese anywhere, even a single character. A word with punctuation, such
+        as `http.cancel`, matches where its parts follow each other. Any text is a valid query; only the start of a very
+        long one counts (`adapters.stores.words.LONGEST_QUERY`).
         """
         numbers = [row[0] for name in repos for row in self._read("SELECT id FROM repositories WHERE name = ?", name)]
         match = query(words, numbers)

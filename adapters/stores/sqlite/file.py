@@ -1,11 +1,11 @@
-"""The database file: opened, checked and migrated once; a connection for each thread; errors in our own terms.
+"""The database file: opens, checks and migrates it once; a connection for each thread; errors as the bot's.
 
-A file that is not ours, is damaged or was written by a later version is refused before anything is written to it.
+A file that is not ours, is damaged or was written by a later version is rejected before anything is written to it.
 
 Settings of every connection: WAL, so that readers and the one writer do not wait for each other; `synchronous=FULL`,
-since with NORMAL a power cut may take back the last transactions (https://sqlite.org/pragma.html#pragma_synchronous),
-and a delivery step that was kept must not be forgotten; foreign keys on; a busy timeout. Every writing transaction is
-`BEGIN IMMEDIATE`: one that reads first and then writes fails at once under a second writer, whatever the timeout.
+since with NORMAL a power cut may undo the last transactions (https://sqlite.org/pragma.html#pragma_synchronous), and a
+stored delivery step must not be lost; foreign keys on; a busy timeout. Every writing transaction is `BEGIN IMMEDIATE`:
+one that reads first and then writes fails at once under a second writer, whatever the timeout.
 """
 
 import os
@@ -28,7 +28,7 @@ from bot.errors import DigestError, StoreError, Unavailable
 T = TypeVar("T")
 
 CHECKED_BYTES = 16 * 2**20
-"""A file up to this size is checked whole when opened, in some 20 ms; of a larger one, only what is read."""
+"""A file up to this size is checked completely when opened, in about 20 ms; a larger one only where it is read."""
 
 CACHED_KIBIBYTES = 16 * 1024
 """Page cache of each connection."""
@@ -43,14 +43,14 @@ _KEYS = {
     sqlite3.SQLITE_CANTOPEN: "database_no_access",
 }
 _NO_ROOM = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
-"""What SQLite says besides SQLITE_FULL where it can make no room for the files beside the database."""
+"""What SQLite returns, besides SQLITE_FULL, if the disk is too full for the files next to the database."""
 NEEDED_BYTES = 2**20
-"""With fewer bytes left nothing can be written."""
+"""With fewer bytes free nothing can be written."""
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 class _Connection(NamedTuple):
-    """A thread's connection. The lock is held while it is used: SQLite does not survive closing one amid a call."""
+    """A thread's connection. The lock is held while it is used: closing it during a call would crash SQLite."""
 
     thread: threading.Thread
     lock: threading.RLock
@@ -59,7 +59,7 @@ class _Connection(NamedTuple):
     @classmethod
     def of(cls, path: Path, busy_timeout: float) -> "_Connection":
         """A connection for this thread."""
-        # Each thread has its own, so the check is off only for those who close another thread's.
+        # Each thread has its own, so the check is off only for closing another thread's.
         raw = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
         try:
             db = Database(raw, execute_plugins=False)
@@ -72,12 +72,12 @@ class _Connection(NamedTuple):
         return cls(threading.current_thread(), threading.RLock(), db)
 
     def close(self) -> None:
-        """Close it as soon as nobody uses it."""
+        """Close it as soon as it is not in use."""
         with self.lock:
             self.db.close()
 
     def closed_with_its_thread(self) -> bool:
-        """Whether its thread has ended, in which case it is closed."""
+        """Close it if its thread has ended; return whether it has."""
         if not self.thread.is_alive():
             self.db.close()
         return not self.thread.is_alive()
@@ -93,11 +93,11 @@ class SqliteFile:
         migrations: Migrations = MIGRATIONS,
         before_change: Callable[[Path], Path] | None = None,
     ) -> None:
-        """Open `path`, creating it and its folder where missing, and bring it up to date.
+        """Open `path`, creating it and its folder if missing, and bring it up to date.
 
-        `busy_timeout` is how many seconds to wait for another writer. `before_change` makes a copy of `path` before
-        what an earlier version kept is migrated, while nobody can write. Raises StoreError, and Unavailable where
-        another process does not let go of the file.
+        `busy_timeout` is how many seconds to wait for another writer. `before_change` copies `path` before a migration
+        of existing data, while nothing can be written. Raises StoreError, and Unavailable if another process keeps the
+        file locked.
         """
         self.path = path
         self._before_change = before_change
@@ -122,14 +122,14 @@ class SqliteFile:
 
     @contextmanager
     def writing(self) -> Iterator[Database]:
-        """One transaction that writes, all or nothing. Raises StoreError, Unavailable."""
+        """One writing transaction. Raises StoreError, Unavailable."""
         with self._translated(), self._held() as db:
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
                 db.commit()
             except BaseException:
-                with suppress(sqlite3.Error):  # the first error is the one to tell
+                with suppress(sqlite3.Error):  # the first error is the one to raise
                     db.rollback()
                 raise
 
@@ -138,11 +138,11 @@ class SqliteFile:
         return sum(part.stat().st_size for part in (self.path, Path(f"{self.path}-wal")) if part.exists())
 
     def free(self) -> int:
-        """Bytes that are left on its disk."""
+        """Free bytes on its disk."""
         return free_bytes(self.path)
 
     def close(self) -> None:
-        """Close the connections of all threads, each when its call is over; a later call raises StoreError."""
+        """Close the connections of all threads, each after its current call; a later call raises StoreError."""
         self._closed = True
         with self._lock:
             for connection in self._open:
@@ -152,7 +152,7 @@ class SqliteFile:
     # --- Opening ---
 
     def _check_path(self) -> None:
-        """What SQLite does not tell: it would open a file that it may not write to for reading only."""
+        """Check what SQLite does not: it would open a file without write permission read-only."""
         try:
             private.folder(self.path.parent)
         except OSError as error:
@@ -162,12 +162,12 @@ class SqliteFile:
         needed = [self.path, self.path.parent] if self.path.exists() else [self.path.parent]
         if not all(os.access(each, os.R_OK | os.W_OK) for each in needed):
             raise StoreError("database_no_access", path=str(self.path))
-        if self.path.exists() and self.path.stat().st_size == 1:  # SQLite takes it for empty and would overwrite it
+        if self.path.exists() and self.path.stat().st_size == 1:  # SQLite treats it as empty and would overwrite it
             raise StoreError("database_invalid", path=str(self.path))
         self._keep_private()
 
     def _keep_private(self) -> None:
-        """Let no other user read it: SQLite gives what it makes beside it the file's own rights (sqlite.org, WAL)."""
+        """Make it readable only by this user: SQLite's files next to it get the same mode (sqlite.org, WAL)."""
         try:
             private.file(self.path)
         except OSError:
@@ -183,7 +183,7 @@ class SqliteFile:
         if pending:
             with self.reading() as db:
                 if not db.table_names():
-                    db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # a new file can give space back in steps
+                    db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # allows a new file to free space in steps
             with self.writing() as db:
                 self._check_origin(db)
                 self._migrate(db)
@@ -191,7 +191,7 @@ class SqliteFile:
             self._enable_wal(db)
 
     def _migrate(self, db: Database) -> None:
-        """Apply what another process has not applied meanwhile. The copy stays, unless the file stays as it is."""
+        """Apply what no other process has applied meanwhile. The copy is kept if the file was changed."""
         copy: Path | None = None
         if self._before_change and self._migrations.applied(db) and self._migrations.pending(db):
             copy = self._before_change(self.path)
@@ -207,7 +207,7 @@ class SqliteFile:
             raise StoreError("database_damaged", path=str(self.path))
 
     def _enable_wal(self, db: Database) -> None:
-        """Switch to WAL. SQLite does not wait for others who open a new file at the same time, so this does."""
+        """Switch to WAL. SQLite does not wait for others that open a new file at the same time, so this does."""
         deadline = time.monotonic() + self._busy_timeout
         while True:
             try:
@@ -218,7 +218,10 @@ class SqliteFile:
             time.sleep(0.01)
 
     def _check_origin(self, db: Database) -> None:
-        """Whether this program wrote the file, in this version or an earlier one; an empty file will do."""
+        """Check that this version of the program or an earlier one wrote the file, or it is empty.
+
+        Raises StoreError.
+        """
         applied = {migration.name for migration in self._migrations.applied(db)}
         if not applied and db.table_names():
             raise StoreError("database_foreign", path=str(self.path))
@@ -229,7 +232,7 @@ class SqliteFile:
 
     @contextmanager
     def _held(self) -> Iterator[Database]:
-        """This thread's connection, which nobody closes meanwhile."""
+        """This thread's connection, which is not closed meanwhile."""
         connection = getattr(self._local, "connection", None) or self._connect()
         with connection.lock:
             if self._closed:
@@ -253,12 +256,12 @@ class SqliteFile:
             yield
         except sqlite3.Error as error:
             raise error_of(error, self.path) from error
-        except ValidationError as error:  # JSON that no version of this program wrote; its text may be anything
+        except ValidationError as error:  # JSON that no version of this program wrote; do not show its text
             raise StoreError("database_damaged", path=str(self.path)) from error
 
 
 def error_of(error: sqlite3.Error, path: Path) -> DigestError:
-    """What SQLite says of the file at `path`, in the bot's terms."""
+    """An error of SQLite with the file at `path`, as one of the bot's."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # 0: raised by Python's module itself
     if code in _BUSY:
         return Unavailable("database_busy", path=str(path))
@@ -270,7 +273,7 @@ def error_of(error: sqlite3.Error, path: Path) -> DigestError:
 
 
 def free_bytes(path: Path) -> int:
-    """Bytes that are left on the disk of a file."""
+    """Free bytes on the disk of a file."""
     try:
         return shutil.disk_usage(path.parent).free
     except OSError:
@@ -279,7 +282,7 @@ def free_bytes(path: Path) -> int:
 
 @contextmanager
 def any_text(db: Database) -> Iterator[None]:
-    """Read text that is no UTF-8 too, which would end a whole query: a row that holds such cannot be read."""
+    """Read text that is not UTF-8 too, which would fail a whole query; such a row counts as unreadable."""
     db.conn.text_factory = _text
     try:
         yield
@@ -292,6 +295,6 @@ def _text(raw: bytes) -> str:
 
 
 def _names(migrations: Migrations) -> set[str]:
-    """All migrations of a set: those that an empty database lacks."""
+    """The names of all migrations of a set."""
     with Database(memory=True, execute_plugins=False) as empty:
         return {migration.name for migration in migrations.pending(empty)}

@@ -1,6 +1,6 @@
-"""What becomes of the file: copied while it is used, put back, and made smaller by what is to be forgotten.
+"""Backs up the file while it is in use, restores it, and shrinks it by deleting old data.
 
-Whatever takes long is done in steps, each a transaction of some hundredths of a second, so that no delivery waits.
+Long work is done in steps, each a transaction of a few hundredths of a second, so that no delivery waits.
 """
 
 import logging
@@ -26,13 +26,13 @@ from bot.errors import StoreError, Unavailable
 _log = logging.getLogger("digest.store")
 
 _BATCH = 200
-"""Commits that are forgotten in one transaction."""
+"""Commits deleted in one transaction."""
 PAUSE = 0.12
-"""Seconds between two transactions: who waits for the file looks every tenth of one (sqliteDefaultBusyCallback)."""
+"""Seconds between two transactions: a waiting process polls every tenth of a second (sqliteDefaultBusyCallback)."""
 _PAGES = 500
-"""Pages that are given back to the disk in one transaction."""
+"""Pages freed in one transaction."""
 _BUSY = 0.2
-"""Seconds that a restore waits for other processes to let go."""
+"""Seconds that a restore waits for other processes to close the file."""
 _NO_BACKUP = {"database_invalid", "database_foreign", "database_damaged", "database_no_access"}
 _PEOPLE = (
     "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c "
@@ -60,7 +60,7 @@ class SqliteKeeping(KeepingPart, SqliteArchive):
             self._pause()
 
     def _forget_some(self, db: Session, name: str) -> bool:
-        """Delete commits with their words, which the index must be given; whether there may be more."""
+        """Delete commits with their words, which the index needs for that; return whether there may be more."""
         found = commits_of(db, name, _BATCH)
         said = said_of(db, [each.id for each in found])
         self._index(db, [Document(k.id, k.repo, (k.words, *said[k.id].values()), ()) for k in found])
@@ -79,7 +79,7 @@ class SqliteKeeping(KeepingPart, SqliteArchive):
         self._pack()
         self._merge_words()
         with self._file.reading() as db:
-            if db.execute("PRAGMA auto_vacuum").fetchone()[0] == 0:  # a file of an earlier version, rewritten once
+            if db.execute("PRAGMA auto_vacuum").fetchone()[0] == 0:  # a file of an earlier version is rewritten once
                 db.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 db.execute("VACUUM")
             while (free := db.execute("PRAGMA freelist_count").fetchone()[0]) > 0:
@@ -91,7 +91,7 @@ class SqliteKeeping(KeepingPart, SqliteArchive):
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _merge_words(self) -> None:
-        """Let go of what the index holds of documents that are gone (https://sqlite.org/fts5.html, "merge")."""
+        """Remove deleted documents from the index (https://sqlite.org/fts5.html, "merge")."""
         pages = -_PAGES
         while True:
             with self._file.writing() as db:
@@ -111,13 +111,13 @@ class SqliteKeeping(KeepingPart, SqliteArchive):
 
 @contextmanager
 def _beside(target: Path) -> Iterator[Path]:
-    """A file that only its owner may read, to take the place of `target`; gone at the end if it did not.
+    """A temporary file, readable only by its owner, to replace `target`; deleted at the end if it did not.
 
-    Raises StoreError where the folder takes none.
+    Raises StoreError if it cannot be created.
     """
     path: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # made with mode 0600
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # created with mode 0600
         os.close(handle)
         path = Path(name)
         yield path
@@ -129,17 +129,17 @@ def _beside(target: Path) -> Iterator[Path]:
 
 
 def _copied(source: sqlite3.Connection, path: Path, target: Path) -> None:
-    """Copy a database, as it is at one moment, into a whole file. Raises StoreError about `target`."""
-    with _told_of(target), closing(sqlite3.connect(path)) as copy:
-        source.backup(copy)  # all in one step: in WAL mode a reader keeps no writer waiting
+    """Copy a database, as of one moment, into a single file. Raises StoreError about `target`."""
+    with _errors_about(target), closing(sqlite3.connect(path)) as copy:
+        source.backup(copy)  # all in one step: in WAL mode a reader does not block writers
         if copy.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise StoreError("database_damaged", path=str(target))
-        copy.execute("PRAGMA journal_mode = DELETE").fetchall()  # one file, with none beside it
+        copy.execute("PRAGMA journal_mode = DELETE").fetchall()  # a single file, without others next to it
 
 
 @contextmanager
-def _told_of(path: Path) -> Iterator[None]:
-    """SQLite's errors are about the file at `path`."""
+def _errors_about(path: Path) -> Iterator[None]:
+    """Translate SQLite's errors in the block into errors about the file at `path`."""
     try:
         yield
     except sqlite3.Error as error:
@@ -157,7 +157,7 @@ def keep_before(database: Path) -> Path:
     target = next(path for path in targets if not path.exists())
     readable = f"{database.absolute().as_uri()}?mode=ro"
     with _beside(target) as path:
-        with _told_of(target), closing(sqlite3.connect(readable, uri=True)) as source:
+        with _errors_about(target), closing(sqlite3.connect(readable, uri=True)) as source:
             _copied(source, path, target)
         path.replace(target)
     _log.info("copied before the upgrade", extra={"fields": {"copy": str(target)}})
@@ -165,15 +165,15 @@ def keep_before(database: Path) -> Path:
 
 
 def restore(database: Path, backup: Path, now: datetime) -> Path | None:
-    """Put a backup in the place of the database, marked as restored; where the old one is kept, None where none was.
+    """Replace the database by a backup, marked as restored; return where the old one, if any, is kept.
 
-    Raises StoreError: for what is no database of this program, and where a process has the old one open.
+    Raises StoreError for a file that is not a database of this program, or if a process has the old one open.
     """
     database.parent.mkdir(parents=True, exist_ok=True)
     readable = f"{backup.absolute().as_uri()}?mode=ro"
     with _beside(database) as path:
         try:
-            with _told_of(backup), closing(sqlite3.connect(readable, uri=True)) as source:
+            with _errors_about(backup), closing(sqlite3.connect(readable, uri=True)) as source:
                 if not source.execute("SELECT 1 FROM sqlite_master").fetchone():  # an empty file is an empty database
                     raise StoreError("backup_invalid", path=str(backup))
                 _copied(source, path, backup)
@@ -189,14 +189,14 @@ def restore(database: Path, backup: Path, now: datetime) -> Path | None:
 
 
 def _mark(path: Path) -> None:
-    """Bring a copy of a backup up to date, refuse what is not this program's, and mark it as restored."""
+    """Bring a copy of a backup up to date and mark it as restored. Raises StoreError if it is not this program's."""
     with closing(SqliteFile(path, _BUSY)) as file, file.writing() as db:
         db.execute("UPDATE memory SET restored = 1")
 
 
 @contextmanager
 def _nobody_else(database: Path) -> Iterator[bool]:
-    """Hold the database alone, with all of it in the one file; whether it is sound enough for that.
+    """Hold the database exclusively, with everything in the one file; yield whether it is sound enough for that.
 
     Raises StoreError while a process has it open.
     """
@@ -207,7 +207,7 @@ def _nobody_else(database: Path) -> Iterator[bool]:
     with closing(sqlite3.connect(database, timeout=_BUSY, isolation_level=None)) as db:
         try:
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            db.execute("PRAGMA journal_mode = DELETE").fetchall()  # refused while another connection is open
+            db.execute("PRAGMA journal_mode = DELETE").fetchall()  # fails while another connection is open
             db.execute("BEGIN EXCLUSIVE")
         except sqlite3.Error as error:
             if isinstance(error_of(error, database), Unavailable):
@@ -219,7 +219,7 @@ def _nobody_else(database: Path) -> Iterator[bool]:
 
 
 def _put_aside(database: Path, now: datetime, sound: bool) -> Path | None:
-    """Keep the old database under another name, with what one that is not sound may have beside it."""
+    """Keep the old database under another name, with the files next to it if it is not sound."""
     if not database.exists():
         return None
     aside = database.with_name(f"{database.name}.before-{now:%Y%m%dT%H%M%SZ}")

@@ -1,4 +1,4 @@
-"""An SQLite file as one side of a move."""
+"""An SQLite file as one side of a copy."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,17 +15,17 @@ from adapters.stores.sqlite.part import SqliteSession
 
 
 class SqliteMoving(SqliteArchive):
-    """What a move asks of a store."""
+    """The store's sides for a copy."""
 
     @contextmanager
     def source(self) -> Iterator[Side]:
-        """All of it as it is at one moment."""
+        """The database as of one moment, to read."""
         with self._file.reading() as db, any_text(db), db.atomic():
             yield _SqliteSide(db, self._index_all)
 
     @contextmanager
     def target(self) -> Iterator[Side]:
-        """All of it to be filled, in one transaction."""
+        """The database to be filled, in one transaction."""
         with self._file.writing() as db:
             yield _SqliteSide(db, self._index_all)
 

@@ -34,20 +34,20 @@ class SqliteSession:
         return self._done(statement, values).rowcount
 
     def run_each(self, statement: LiteralString, rows: Iterable[Sequence[Value]]) -> None:
-        self.db.conn.executemany(_spelt(statement), (_cells(row) for row in rows))
+        self.db.conn.executemany(_translated(statement), (_cells(row) for row in rows))
 
     def _done(self, statement: LiteralString, values: Sequence[Value]) -> sqlite3.Cursor:
-        return self.db.execute(_spelt(statement), _cells(values))
+        return self.db.execute(_translated(statement), _cells(values))
 
 
 @lru_cache
-def _spelt(statement: str) -> str:
-    """A statement as SQLite spells it."""
+def _translated(statement: str) -> str:
+    """A statement in SQLite's syntax."""
     return _LOCK.sub("", statement).replace("= ANY(?)", "IN (SELECT value FROM json_each(?))")
 
 
 def _cells(values: Sequence[Value]) -> Row:
-    """Values as parameters; a list is one, as JSON."""
+    """Values as parameters; a list becomes JSON."""
     return bound(*(v if isinstance(v, str | int | bytes | None) else to_json(bound(*v)) for v in values))
 
 
@@ -70,7 +70,7 @@ class SqlitePart(Part):
         return bound(*values)
 
     def _alone(self, db: Session, key: int) -> None:
-        """One writes at a time."""
+        """Nothing to do: there is one writer at a time."""
 
     def _corrected(self, db: Session, *times: datetime) -> tuple[datetime, ...]:  # noqa: ARG002
         return times

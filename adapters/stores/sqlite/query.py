@@ -6,7 +6,7 @@ from adapters.stores.words import Phrase, phrases, repository_token
 
 
 def query(words: str, repositories: Iterable[int]) -> str:
-    """The query for documents of any of `repositories` that hold all `words`; empty where nothing can match."""
+    """The query for documents of any of `repositories` that contain all `words`; empty if nothing can match."""
     wanted = [_written(phrase) for phrase in phrases(words)]
     places = " OR ".join(f'"{repository_token(number)}"' for number in repositories)
     return " AND ".join([f"({places})", *wanted]) if wanted and places else ""

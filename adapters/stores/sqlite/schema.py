@@ -1,8 +1,8 @@
 """The tables, as migrations: applied in this order, each once, remembered by name in `_sqlite_migrations`.
 
-Append only: a migration that has been released is never changed, and a file that knows a name which is not here was
-written by a later version. Times are numbers since 1970 in UTC: `commits.committed` in seconds, all others in
-microseconds.
+Append only: a released migration is never changed or renamed, and a file with an unknown name was written by a later
+version. Times are numbers since 1970 in UTC: `commits.committed` in seconds, all others in microseconds. The tables
+`told` and `told_commits` contain reported commits: their names are older than the term.
 """
 
 import uuid
@@ -33,7 +33,7 @@ def commits(db: Database) -> None:
 
 @MIGRATIONS()
 def analyses(db: Database) -> None:
-    """Analyses by their key. One may be kept of a commit that is not."""
+    """Analyses by key. The commit of one need not be stored."""
     columns = {"repo": int, "sha": str, "prompt": str, "model": str, "language": str, "body": str}
     db.table("analyses").create(
         columns,
@@ -46,11 +46,11 @@ def analyses(db: Database) -> None:
 
 @MIGRATIONS()
 def full_text(db: Database) -> None:
-    """The index of `adapters.stores.words`, by the commits' ids, and what it holds of their analyses.
+    """The index of `adapters.stores.words`, by the commits' IDs, and its words of analyses.
 
-    Every word of a query is a prefix. Without an index of prefixes FTS5 collects every hit of a prefix before the first
-    is returned; lists up to six characters long leave that to words which are never in very many commits. The index
-    keeps no text (`content=''`) and no lengths (`columnsize=0`), which only ranking needs.
+    Every word of a query is a prefix. Without an index of prefixes FTS5 collects all hits before it returns the first;
+    with prefixes of up to six characters this only affects words that are in few commits. The index stores no text
+    (`content=''`) and no lengths (`columnsize=0`), which only ranking needs.
     """
     db.execute(
         "CREATE VIRTUAL TABLE words USING fts5(text, content='', columnsize=0, tokenize='ascii', prefix='1 2 3 4 5 6')"
@@ -66,7 +66,7 @@ def full_text(db: Database) -> None:
 
 @MIGRATIONS()
 def digests(db: Database) -> None:
-    """Digests by key, and by what they are of, the latest period first."""
+    """Digests by key, and by repository, branch, language and period."""
     columns = {"key": str, "repo": str, "branch": str, "language": str, "since": int, "until": int}
     columns |= {"count": int, "kept": int, "body": str}
     db.table("digests").create(columns, pk="key", not_null=set(columns), strict=True)
@@ -77,8 +77,7 @@ def digests(db: Database) -> None:
 def subscriptions(db: Database) -> None:
     """Subscriptions, their deliveries and those deliveries' messages.
 
-    An id is never given twice (AUTOINCREMENT): a delivery under way for a subscription that was removed must not become
-    another's.
+    An ID is never reused (AUTOINCREMENT): a delivery in progress for a deleted subscription must not become another's.
     """
     db.execute(
         "CREATE TABLE subscriptions (id INTEGER PRIMARY KEY AUTOINCREMENT, place TEXT NOT NULL, repo TEXT NOT NULL, "
@@ -100,7 +99,7 @@ def subscriptions(db: Database) -> None:
 
 @MIGRATIONS()
 def usage(db: Database) -> None:
-    """What requests took, one row each."""
+    """The usage of requests, one row each."""
     columns = {"at": int, "model": str, "purpose": str, "prompt": int, "completion": int, "requests": int}
     db.table("usage").create(columns, not_null=set(columns), strict=True)
     db.table("usage").create_index(["at"])
@@ -122,22 +121,22 @@ def checks(db: Database) -> None:
 
 @MIGRATIONS()
 def places(db: Database) -> None:
-    """A place is found by its chat, channel and thread, whatever else a later version keeps of it."""
+    """A place is found by its chat, channel and thread, whatever else later versions store in it."""
     parts = ", ".join(f"json_extract(place, '$.{name}')" for name in ("chat", "channel", "thread"))
     db.execute(f"UPDATE subscriptions SET place = json_array({parts})")  # noqa: S608
 
 
 @MIGRATIONS()
 def expired_claims(db: Database) -> None:
-    """Leases that have run out are found and removed."""
+    """An index to find and delete expired leases."""
     db.table("claims").create_index(["until"])
 
 
 @MIGRATIONS()
 def ledger(db: Database) -> None:
-    """Deliveries with a number and everything about them, and the commits that each subscription has seen.
+    """Deliveries with an ID and all their data, and the commits that were reported to each subscription.
 
-    Earlier versions delivered nothing, so nothing is lost. A subscription begins when it was made.
+    Earlier versions delivered nothing, so nothing is lost. A subscription starts when it was created.
     """
     db.table("steps").drop()
     db.table("deliveries").drop()
@@ -158,7 +157,7 @@ def ledger(db: Database) -> None:
 
 @MIGRATIONS()
 def readings(db: Database) -> None:
-    """What was read out of a commit when it was first seen; null for one that was kept before that was kept."""
+    """The reading of a commit; null for commits stored before readings were."""
     db.execute("ALTER TABLE commits ADD COLUMN reading TEXT")
 
 
@@ -166,7 +165,8 @@ def readings(db: Database) -> None:
 def told_commits(db: Database) -> None:
     """Which commits were reported, with which grade, where and when: permanently, whatever else is deleted.
 
-    `told` is what is not reported to a subscription again, and deleted after a while. A posted digest is marked.
+    `told` has what must not be reported to a subscription again, and is deleted after a while. Posted digests are
+    marked.
     """
     db.execute(
         "CREATE TABLE told_commits (repo INTEGER NOT NULL REFERENCES repositories (id), sha TEXT NOT NULL, "
@@ -193,20 +193,20 @@ _TOLD_BEFORE = """
     WHERE json_extract(s.value, '$.state') = 'done'
     ORDER BY d.id, s.key
 """
-"""What earlier versions told of: a headline is the first step of a delivery that is done."""
+"""What earlier versions reported: a headline is the first step of a delivery that is done."""
 
 
 @MIGRATIONS()
 def cached_tokens(db: Database) -> None:
-    """How much of a prompt the service had cached; 0 for requests that were made before that was kept."""
+    """The cached tokens of a prompt; 0 for requests before that was stored."""
     db.table("usage").add_column("cached", int, not_null_default=0)
 
 
 @MIGRATIONS()
 def memory(db: Database) -> None:
-    """One row: what this database is called, how often its ledger was written, and whether it is a restored one.
+    """One row: the database's name, how often its ledger was written, and whether it was restored.
 
-    A copy has the same name. `unsettled` holds the places in which nobody knows what was posted last.
+    A copy has the same name. `unsettled` contains the places where it is unknown what was posted last.
     """
     db.execute("CREATE TABLE memory (name TEXT NOT NULL, count INTEGER NOT NULL, restored INTEGER NOT NULL) STRICT")
     db.execute("INSERT INTO memory VALUES (?, 0, 0)", (uuid.uuid4().hex,))
@@ -215,16 +215,16 @@ def memory(db: Database) -> None:
 
 @MIGRATIONS()
 def learned(db: Database) -> None:
-    """What was found out of a service by asking it. It can be found out again, and counts for nothing then."""
+    """What was learned about a service by calling it; it can be learned again."""
     db.execute("CREATE TABLE learned (about TEXT PRIMARY KEY, what TEXT NOT NULL, at INTEGER NOT NULL) STRICT")
 
 
 @MIGRATIONS()
 def accounts(db: Database) -> None:
-    """On whose account each request was, and what is reserved for one in progress.
+    """The account of each request, and the tokens reserved for one in progress.
 
-    The person's column is called `asker`: rows with a `person` are removed when one is forgotten, and these count on.
-    What an earlier version used counts as used by scheduled digests.
+    The person's column is called `asker`: rows with a `person` are deleted when a person is, and these must still
+    count. Usage of earlier versions counts as that of scheduled digests.
     """
     for name in ("chat", "channel", "asker", "reservation"):
         db.table("usage").add_column(name, str, not_null_default="")
@@ -235,7 +235,7 @@ def accounts(db: Database) -> None:
 
 @MIGRATIONS()
 def due_moments(db: Database) -> None:
-    """When each subscription is to be looked at, see `adapters.stores.due`: those of an earlier version at once."""
+    """When each subscription is to be checked, see `adapters.stores.due`; existing ones at once."""
     for name in ("due", "looked"):
         db.table("subscriptions").add_column(name, int, not_null_default=0)
         db.table("subscriptions").create_index([name])
@@ -244,7 +244,7 @@ def due_moments(db: Database) -> None:
 
 @MIGRATIONS()
 def packed(db: Database) -> None:
-    """What is long is kept packed, see `adapters.stores.packing`; what an earlier version kept is found by an index."""
+    """Long texts are packed, see `adapters.stores.packing`; an index finds those that are not yet."""
     for table, key in (("commits", "id"), ("analyses", "repo"), ("analysis_words", "commit_id"), ("digests", "key")):
         db.table(table).add_column("packed", bytes)
         db.execute(f"CREATE INDEX {table}_plain ON {table} ({key}) WHERE packed IS NULL")
@@ -252,7 +252,7 @@ def packed(db: Database) -> None:
 
 @MIGRATIONS()
 def aftermath(db: Database) -> None:
-    """What became of commits, by both ends; the follow-ups that channels got; and threads without follow-ups.
+    """Links between commits, by both ends; follow-ups in channels; and muted threads.
 
     A channel gets them through a subscription, and they are deleted with it.
     """
@@ -274,7 +274,7 @@ def aftermath(db: Database) -> None:
 
 @MIGRATIONS()
 def turns(db: Database) -> None:
-    """What was asked and answered in threads, as far as a later question there may refer to it."""
+    """Questions and answers in threads, as far as later questions there can refer to them."""
     db.execute(
         "CREATE TABLE turns (place TEXT NOT NULL, at INTEGER NOT NULL, person TEXT NOT NULL, repo TEXT NOT NULL, "
         "body TEXT NOT NULL, PRIMARY KEY (place, at)) STRICT, WITHOUT ROWID"
@@ -284,9 +284,9 @@ def turns(db: Database) -> None:
 
 @MIGRATIONS()
 def aliases(db: Database) -> None:
-    """The SHA by which a commit is kept that a merge brought, or to which a rewrite of its branch gave another one.
+    """Aliases: under which SHA a commit is stored that a merge brought, or whose SHA a rewrite of its branch changed.
 
-    Those of what an earlier version kept are not found.
+    Commits that an earlier version stored have none.
     """
     db.execute(
         "CREATE TABLE aliases (repo INTEGER NOT NULL REFERENCES repositories (id) ON DELETE CASCADE, "
@@ -296,5 +296,5 @@ def aliases(db: Database) -> None:
 
 @MIGRATIONS()
 def told_by(db: Database) -> None:
-    """The subscription that was told of a commit; 0 if an earlier version told it."""
+    """The subscription that a commit was reported to; 0 if by an earlier version."""
     db.execute("ALTER TABLE told_commits ADD COLUMN subscription INTEGER NOT NULL DEFAULT 0")

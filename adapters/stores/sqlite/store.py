@@ -32,17 +32,16 @@ class SqliteStore(
     MemoryPart,
     Database,
 ):
-    """Every port of `bot.ports` that remembers, on one SQLite file. Safe for several threads and several processes.
+    """All storing ports of `bot.ports` in one SQLite file. Safe for several threads and processes.
 
-    Every method raises StoreError where the file cannot be used and Unavailable where another process keeps it locked
-    for longer than the busy timeout. What SQLite cannot hold is kept as near as it can: see
-    `adapters.stores.rows`.
+    All methods raise StoreError if the file cannot be used, and Unavailable if another process keeps it locked for
+    longer than the busy timeout. Values that SQLite cannot store are approximated: see `adapters.stores.rows`.
     """
 
     def __init__(self, path: Path, busy_timeout: float = 10) -> None:
-        """Open the file at `path`, created where missing; `busy_timeout` is in seconds. Raises as every method does.
+        """Open the file at `path`, created if missing; `busy_timeout` is in seconds. Raises as all methods do.
 
-        What an earlier version kept is copied before it is changed, see `keep_before`.
+        A file of an earlier version is copied before it is changed, see `keep_before`.
         """
         super().__init__(SqliteFile(path, busy_timeout, before_change=keep_before))
 
@@ -59,6 +58,6 @@ class SqliteStore(
 
 
 def from_settings(settings: Settings) -> SqliteStore:
-    """The store at `digest_database`, where that is a path. Raises StoreError, Unavailable."""
+    """The store at `digest_database`, if that is a path. Raises StoreError, Unavailable."""
     assert isinstance(settings.digest_database, Path)
     return SqliteStore(settings.digest_database)

@@ -1,7 +1,7 @@
-"""What people can ask for by a word, in a file for what belongs together.
+"""The commands that people can type, a file for each group of them.
 
-To add a command, add a file here with its `COMMANDS`, and its words and its help to the labels: it is found by itself.
-How a line reads belongs to `grammar`, which repository is meant to `naming`.
+To add a command, add a file with its `COMMANDS` here, and its words and help to the labels; it is found automatically.
+`grammar` parses lines, and `naming` finds the repositories.
 """
 
 import pkgutil
@@ -15,7 +15,7 @@ COMMANDS: dict[str, Command] = {
     for module in pkgutil.iter_modules(__path__)
     for command in import_module(f"{__name__}.{module.name}").COMMANDS
 }
-"""Every command, by name."""
+"""All commands, by name."""
 
 WORDS = {word: command for command in COMMANDS.values() for word in words_of(command.name)}
-"""Every word that starts a command, in lower case."""
+"""All words that start a command, in lower case."""

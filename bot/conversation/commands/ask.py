@@ -1,12 +1,13 @@
-"""Questions about commits: those that rules can answer, and any other where there is a language model."""
+"""Questions about commits: rules answer some, a language model, if configured, all others."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from bot.addresses import is_group
 from bot.commits import releases
-from bot.conversation import grammar, spoken
-from bot.conversation.asked import Ask, Asked, asked, is_open
+from bot.conversation import grammar, sentence, spoken
+from bot.conversation.asked import Ask, Asked, asked, is_open, language
 from bot.conversation.command import Command, Context
 from bot.conversation.commands import commit
 from bot.errors import DigestError, NotFound, UsageError
@@ -36,34 +37,44 @@ from bot.values import (
 )
 
 _KNOWN = 50
-"""Commits to some files of which it is told who wrote them."""
+"""How many commits to a path to read for who knows it."""
 _ALIKE = 3
 _ALL = (Ask.WHY, Ask.WHAT)
-"""Questions that are answered with all that is said of a commit."""
+"""Questions that are answered with a commit's full analysis."""
 _REPOSITORIES = 20
-"""Repositories of a group in which it is looked up who knows a path, all in one answer."""
+"""The most repositories of a group to look up who knows a path, in one answer."""
 _SPOKEN = 3
-"""Commits of one answer each; of more a digest is told as one."""
+"""The most commits with an answer each; more are answered as a digest."""
 _DIGEST, _TITLE, _LONGEST = 60, 200, 300
-"""Commits of a digest that a model is shown, and characters of a question as a title, and as a button repeats it."""
+"""The most commits of a digest shown to a model, and characters of a question in a title and in a button."""
 
 
 def answered(context: Context, line: str) -> tuple[Post, ...]:
-    """The answer to a question, by rules or else by the language model; none for what is no question, or has neither.
+    """The answer to a question, by rules or else by the language model; empty if it is not a question or has none.
 
     Raises DigestError.
     """
     hosts = context.services.defaults.hosts
     question = asked(line, hosts)
-    if question and (found := _by_rules(context, question)):
+    if question and (found := _by_rules(context, question, line)):
         return found
     if context.services.app.model and is_open(line, hosts):
         return _by_model(context, line)
     return ()
 
 
-def _by_rules(context: Context, question: Asked) -> tuple[Post, ...] | None:
-    """The answer to a question; None where rules cannot give it after all. Raises DigestError."""
+def _as_asked(context: Context, line: str) -> Context:
+    """The context with the labels in the language of the question."""
+    spoken_in = language(line, context.texts.language)
+    if spoken_in == context.texts.language:
+        return context
+    return replace(context, texts=context.services.texts(spoken_in, context.place.chat))
+
+
+def _by_rules(context: Context, question: Asked, line: str) -> tuple[Post, ...] | None:
+    """The answer to a question by rules; None if they turn out not to have one. Raises DigestError."""
+    if question.ask not in _ALL:  # an analysis is kept in the language of the channel
+        context = _as_asked(context, line)
     if question.ask is Ask.WHY and context.services.app.model:
         return None
     if question.ask is Ask.KNOWS and question.path:
@@ -85,7 +96,7 @@ def _by_rules(context: Context, question: Asked) -> tuple[Post, ...] | None:
 
 
 def _of_thread(context: Context, question: Asked) -> tuple[Post, ...] | None:
-    """The answer about what the thread is about."""
+    """The answer about the thread's topic."""
     about = spoken.topic(context)
     if about is None:
         raise UsageError("ask_which")
@@ -94,12 +105,12 @@ def _of_thread(context: Context, question: Asked) -> tuple[Post, ...] | None:
         return (_of_digest(context, question, about),)
     meant = [(repository, context.services.app.repositories.commit(repository, sha)) for sha in about.shas]
     if question.ask in _ALL:
-        return tuple(post for each in meant for post in commit.told(context, *each))
+        return tuple(post for each in meant for post in commit.explained(context, *each))
     return _of_each(context, question, meant)
 
 
 def _of_each(context: Context, question: Asked, meant: Sequence[tuple[Repository, Commit]]) -> tuple[Post, ...] | None:
-    """An answer about each of some commits, which the thread is then about; None where rules cannot give one."""
+    """The answers about some commits, which become the thread's topic; None if rules cannot give one."""
     made = [_answer(context, question, *each) for each in meant]
     found = [each for each in made if each is not None]
     if len(found) < len(made):
@@ -148,7 +159,7 @@ def _line(context: Context, repository: Repository) -> tuple[Release, ...]:
 
 
 def _has(context: Context, about: About, wanted: Release | None, first: Release | None) -> bool | None:
-    """Whether a release has a commit of which the first release is known; None where nobody can tell."""
+    """Whether a release contains a commit whose first release is known; None if that is unknown."""
     if not (wanted and first) or wanted == first:
         return bool(wanted and first)
     if wanted.made < first.made:
@@ -163,7 +174,7 @@ def _has(context: Context, about: About, wanted: Release | None, first: Release 
 
 
 def _ported(context: Context, repository: Repository, standing: Standing) -> tuple[tuple[Twin, Release | None], ...]:
-    """The commits of other branches that make the same change, with the first release that has each."""
+    """The commits on other branches with the same change, with the first release of each."""
     known: dict[str, Release | None] = {}
     with suppress(DigestError):
         source, shas = context.services.app.repositories.source_of(repository.name), [t.sha for t in standing.twins]
@@ -209,7 +220,7 @@ _ANSWERS: dict[Ask, Callable[[Context, About, Asked], Answer | None]] = {
 
 
 def _who_knows_path(context: Context, question: Asked) -> tuple[Post, ...]:
-    """Who knows a path, in the repositories that are meant; of several in those that have it."""
+    """Who knows a path in the repositories that are meant; of several, only in those that have it."""
     path = question.path.strip("/")
 
     def make(repository: Repository) -> tuple[Repository, Answer]:
@@ -252,7 +263,8 @@ _CHOICES = 5
 
 
 def _by_model(context: Context, line: str) -> tuple[Post, ...]:
-    """The answer of the language model, or the question which repository is meant."""
+    """The answer of the language model, or the question of which repository is meant."""
+    context = _as_asked(context, line)
     about = spoken.topic(context)
     found = _meant(context, line, about)
     if len(found) > 1:
@@ -280,15 +292,15 @@ def _researched(context: Context, inquiry: Inquiry, spoken_of: Sequence[Commit])
 
 
 def _text(lines: Answer, *, single: bool) -> tuple[Part, ...]:
-    """What was found, and how beneath it."""
+    """What was found, and below it how."""
     *said, how = lines
     return (Text(tuple(said), bullets=not single), Text((how,)))
 
 
 def _meant(context: Context, line: str, about: spoken.Topic | None) -> list[Repository]:
-    """The repositories that a question may be about: what it names, else what its thread is about, else all.
+    """The repositories that a question may be about: those it names, else the thread's, else all.
 
-    Of those followed here, also by a group, it names one anywhere, or by its title at the end. Raises DigestError.
+    One followed here, also through a group, may be named anywhere, or by its title at the end. Raises DigestError.
     """
     words = [word for word in grammar.words(line) if grammar.is_repository(word)]
     followed = [word for word in words if any(context.naming.same(s.repo, word) for s in context.here)]
@@ -302,19 +314,20 @@ def _meant(context: Context, line: str, about: spoken.Topic | None) -> list[Repo
 
 
 def _is_named(repository: Repository, line: str, words: Sequence[str]) -> bool:
-    """Whether a question names a repository: by a word, or as `_which_repository` does."""
+    """Whether a question names a repository: by a word, or by the suffix that `_which_repository` adds."""
     names = {repository.name.casefold(), repository.title.casefold()}
     ends = line.rstrip("?？.。! ").casefold()
     return not names.isdisjoint(map(str.casefold, words)) or any(ends.endswith(f" in {name}") for name in names)
 
 
 def _commits(context: Context, line: str, repository: Repository, about: spoken.Topic | None) -> tuple[Commit, ...]:
-    """The commits that a question names, else those that its thread is about."""
+    """The commits that a question names, else those of its thread's topic."""
     hosts = context.services.defaults.hosts
-    named = [name for word in grammar.words(line) if (name := grammar.reference(word, hosts))]
+    words = [part for word in grammar.words(line) for part in sentence.apart(word)]
+    named = [name for word in sentence.commits(words, hosts) if (name := grammar.reference(word, hosts))]
     found: dict[str, Commit] = {}
     for name in named[:_SPOKEN]:
-        with suppress(DigestError):  # a number may be anything
+        with suppress(DigestError):  # a number need not be a commit
             found |= {each.sha: each for owner, each, _ in commit.candidates(context, name) if owner == repository}
     if found or about is None or about.repository != repository:
         return tuple(found.values())
@@ -332,7 +345,7 @@ def _which_repository(context: Context, line: str, found: Sequence[Repository]) 
 
 
 def _ask(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
-    """The answer to whatever stands behind the word."""
+    """Answer the question after the command's word."""
     line = " ".join(words)
     if not line:
         raise UsageError("ask_what")

@@ -1,4 +1,4 @@
-"""One commit in full, by any of its names, and those that a text links to."""
+"""Explains a commit by any of its names, and the commits that a text links to."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -9,7 +9,7 @@ from bot.conversation.command import Command, Context
 from bot.conversation.grammar import CommitName, named_commits, quoted, references
 from bot.conversation.sentence import without_fillers
 from bot.errors import DigestError, NotFound, UsageError
-from bot.posts.labels import subject_line, told_labels
+from bot.posts.labels import reported_labels, subject_line
 from bot.posts.post import commit_message
 from bot.values import (
     Button,
@@ -27,51 +27,53 @@ from bot.values import (
 )
 
 _EXPLAINED = 3
-"""Commits of one text that are explained at once: each can be long."""
+"""The most commits of a text that are explained at once: each can be long."""
 
 _Found = tuple[Repository, Commit, str]
-"""A commit in its repository, and its number or `@sha`, by which it is named there."""
+"""A commit in its repository, and its number or `@sha` as its name there."""
 _Look = Callable[[], tuple[Commit, str]]
-"""Looks a commit up, and how it is named."""
+"""Looks up a commit and its name."""
 
 
 def expand(context: Context, named: CommitName) -> tuple[Post, ...]:
-    """One commit in full, or the question which is meant."""
+    """One commit in full, or the question of which is meant."""
     found = candidates(context, named)
     if len(found) > 1:
         return (which(context, named, found),)
-    return told(context, *found[0][:2])
+    return explained(context, *found[0][:2])
 
 
-def told(context: Context, repository: Repository, commit: Commit) -> tuple[Post, ...]:
-    """All that is said of a commit."""
+def explained(context: Context, repository: Repository, commit: Commit) -> tuple[Post, ...]:
+    """A commit's full analysis."""
 
     def followed() -> set[str]:
         everywhere = context.services.subscriptions.subscriptions()
         return {s.branch for s in everywhere if s.repo == repository.name and s.branch}
 
     entry = context.services.app.expand(repository, commit, context.texts, followed, context.account)
-    where = {r.sha: _told_here(context, repository, r.sha) for r in entry.relations if r.sha}
-    named = told_labels({sha: each[0].at for sha, each in where.items() if each}, context.zone, context.texts)
+    where = {r.sha: _reported_here(context, repository, r.sha) for r in entry.relations if r.sha}
+    named = reported_labels({sha: each[0].at for sha, each in where.items() if each}, context.zone, context.texts)
     standing = context.services.app.releasing.standing(repository, commit)
-    said = commit_message(repository, entry, context.zone, context.texts, standing=standing, told=named)
+    said = commit_message(repository, entry, context.zone, context.texts, standing=standing, reported=named)
     spoken.keep(context, repository, (commit.sha,))
     return (Post(said),)
 
 
-def _told_here(context: Context, repository: Repository, sha: str) -> list[DeliveredCommit]:
-    """Where in this channel a commit was told of, the first place first."""
+def _reported_here(context: Context, repository: Repository, sha: str) -> list[DeliveredCommit]:
+    """Where in this channel a commit was reported, first place first."""
     delivered = context.services.archive.delivered_to(repository.name, sha)
     return [each for each in delivered if each.place.whole == context.place.whole]
 
 
 def _mute(muted: bool, context: Context, words: Sequence[str]) -> tuple[Post, ...]:
-    """Say no more of what becomes of commits in the threads in which one was told here, or again."""
+    """Mute or unmute follow-ups in the threads where commits were reported here."""
     named = named_commits(words, context.services.defaults.hosts)
     if len(named) != 1:
         raise UsageError("mute_what")
     found = candidates(context, named[0])
-    threads = {each.place for repository, commit, _ in found for each in _told_here(context, repository, commit.sha)}
+    threads = {
+        each.place for repository, commit, _ in found for each in _reported_here(context, repository, commit.sha)
+    }
     repository, commit, _ = found[0]
     if not any(place.thread for place in threads):
         raise NotFound("mute_nothing", name=repository.named(commit))
@@ -82,7 +84,7 @@ def _mute(muted: bool, context: Context, words: Sequence[str]) -> tuple[Post, ..
 
 
 def _explain(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
-    """The commits that a text links to, or that it names and nothing else: one in full, or the first few of them."""
+    """The commits that a text links to, or consists of: one in full, or the first few of them."""
     hosts = context.services.defaults.hosts
     found = references(" ".join(words), hosts) or named_commits(without_fillers(words), hosts)
     if not found:
@@ -91,7 +93,7 @@ def _explain(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
 
 
 def expand_each(context: Context, found: Sequence[CommitName]) -> tuple[Post, ...]:
-    """The first few of several commits, and that there are more."""
+    """The first few of several commits, with a note if there are more."""
     answers = context.naming.each(found[:_EXPLAINED], lambda one: expand(context, one))
     posts = [post for answer in answers for post in answer]
     if len(found) > _EXPLAINED:
@@ -101,7 +103,7 @@ def expand_each(context: Context, found: Sequence[CommitName]) -> tuple[Post, ..
 
 
 def candidates(context: Context, named: CommitName) -> list[_Found]:
-    """Every commit that the reference can mean."""
+    """All commits that a reference can mean."""
     found: dict[tuple[str, str], _Found] = {}
     missing: list[DigestError] = []
     for repository, looks in _places(context, named):
@@ -114,7 +116,7 @@ def candidates(context: Context, named: CommitName) -> list[_Found]:
                 missing.append(error)
             else:
                 found.setdefault((repository.name, commit.sha), (repository, commit, name))
-    if not found and not missing:  # nothing of a group that was told
+    if not found and not missing:  # nothing reported from a group
         raise NotFound("search_nothing", text=named.sha or str(named.pull))
     if not found:
         raise missing[0]
@@ -122,7 +124,7 @@ def candidates(context: Context, named: CommitName) -> list[_Found]:
 
 
 def _places(context: Context, named: CommitName) -> Iterator[tuple[Repository, Sequence[_Look]]]:
-    """Where a reference is looked up, and how: of a group, whose repositories are many, what was told alone."""
+    """Where and how to look up a reference; in a group, with its many repositories, only among reported commits."""
     for repository in context.naming.meant(named.repo):
         if not is_group(repository.name):
             yield repository, _looks(context, repository, named)
@@ -132,7 +134,7 @@ def _places(context: Context, named: CommitName) -> Iterator[tuple[Repository, S
 
 
 def _kept(context: Context, repository: Repository, named: CommitName) -> Iterator[Commit]:
-    """The commits of a repository that a reference can mean, of those that the bot has met."""
+    """The commits of a repository that a reference can mean, among those stored."""
     if named.pull is not None:
         yield from context.services.archive.commits_by_pull(repository.name, named.pull)[:1]
     if named.sha:
@@ -142,7 +144,7 @@ def _kept(context: Context, repository: Repository, named: CommitName) -> Iterat
 def _looks(context: Context, repository: Repository, named: CommitName) -> list[_Look]:
     """The ways to look a reference up.
 
-    A bare number of up to six digits is a pull request; only a SHA that the bot has told of can make it ambiguous,
+    A plain number of up to six digits is a pull request; only a SHA that the bot has reported can make it ambiguous,
     since in a large repository nearly every short number starts some SHA.
     """
     repositories = context.services.app.repositories
@@ -161,7 +163,7 @@ def _with_name(commit: Commit) -> tuple[Commit, str]:
 
 
 def which(context: Context, named: CommitName, found: Sequence[_Found]) -> Post:
-    """The question which of several commits is meant."""
+    """The question of which of several commits is meant."""
     lines: list[Line] = [
         (Span(f"{repository.title} {commit.short}: ", code=True), *subject_line(repository, commit, 100))
         for repository, commit, _ in found

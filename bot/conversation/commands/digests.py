@@ -1,4 +1,4 @@
-"""Digests of a day or of several, again or anew, and their full reports."""
+"""Digests of one or more days, posted again or built now, and their full reports."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +24,7 @@ _LATEST = "latest"
 
 
 def last(context: Context) -> tuple[Post, ...]:
-    """The last digest of each repository again; yesterday's where there is none yet."""
+    """The last digest of each repository again; yesterday's if there is none yet."""
 
     def again(repository: Repository) -> _Made:
         if is_group(repository.name):
@@ -36,19 +36,19 @@ def last(context: Context) -> tuple[Post, ...]:
 
 
 def day(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
-    """The digests of a time, of the repository that is named among the words or those that are meant."""
+    """The digests of a time, for the repositories named in the words or else those that are meant."""
     return _posts(context, _made(context, words))
 
 
 def digests(context: Context, words: Sequence[str]) -> tuple[Digest, ...]:
-    """The digests of `yesterday owner/repo` and the like, before any layout. Raises DigestError."""
+    """The digests of `yesterday owner/repo` and the like, without layout. Raises DigestError."""
     return tuple(digest for made in _made(context, words) for digest in made.digests or made.quiet)
 
 
 class _Made(NamedTuple):
-    """What was asked for, and its digest, or those of the repositories of a group that have something to tell.
+    """What was asked for, and its digest, or those of a group's repositories with something to report.
 
-    Those of its other repositories are `quiet`.
+    The digests of its other repositories are `quiet`.
     """
 
     repository: Repository
@@ -70,7 +70,7 @@ def _made(context: Context, words: Sequence[str]) -> list[_Made]:
 
 
 def _of_group(context: Context, group: Repository, time: Sequence[str]) -> _Made:
-    """The digests of the repositories of a group, each as others get it."""
+    """The digests of a group's repositories, shared with other requests."""
 
     members, filters = context.naming.members(group), replace(context.subscribed(group.name).filters, releases=False)
     if len(time) == 1 and time[0].lower() in words_of(_LATEST):
@@ -82,12 +82,12 @@ def _of_group(context: Context, group: Repository, time: Sequence[str]) -> _Made
         return context.services.app.digest(repository, scope, context.account)
 
     made = context.naming.each(members, make)
-    told = tuple(digest for digest in made if digest.entries or digest.releases or digest.notices)
-    return _Made(group, told, tuple(digest for digest in made if digest not in told))
+    active = tuple(digest for digest in made if digest.entries or digest.releases or digest.notices)
+    return _Made(group, active, tuple(digest for digest in made if digest not in active))
 
 
 def _scope(context: Context, repository: Repository, words: Sequence[str]) -> Scope:
-    """What a digest is of: a time, or a release. Who asks for either wants its commits."""
+    """The scope of a digest: a time or a release. Its commits are always included."""
     if len(words) == 1 and is_release(words[0]):
         older, newer = releases.ends(words[0]) or ("", words[0])
         between = context.services.app.releasing.between(repository, older, newer)
@@ -120,7 +120,7 @@ def _period(context: Context, repository: Repository, words: Sequence[str]) -> P
 
 
 def _span(now: datetime, zone: str, first: date, last: date) -> Period:
-    """The days from `first` to `last`, until now where the last is today. Raises UsageError for a later one."""
+    """The days from `first` to `last`, until now if the last is today. Raises UsageError if it is in the future."""
     today = schedule.today(now, zone)
     if last > today:
         raise UsageError("date_future", date=last.isoformat())
@@ -129,7 +129,7 @@ def _span(now: datetime, zone: str, first: date, last: date) -> Period:
 
 
 def _posts(context: Context, made: Sequence[_Made]) -> tuple[Post, ...]:
-    """The digests; where nothing at all landed, with the line that asks for a day on which something did."""
+    """The digests; if nothing landed at all, with the command for a day on which something did."""
     texts = context.texts
     posts = [_post(context, each) for each in made]
     asked = any(word.lower() in words_of(_LATEST) for word in context.words)
@@ -161,8 +161,8 @@ def _group_post(context: Context, made: _Made, kept: Subscription) -> Post:
 def _report(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
     timed = words if any(not is_repository(word) for word in words) else ["yesterday", *words]
     made = _made(context, timed)
-    told = tuple(_files(context, each.repository, each.digests) for each in made if each.digests)
-    return told or _posts(context, made)  # of a group in which nothing happened there is nothing to report
+    files = tuple(_files(context, each.repository, each.digests) for each in made if each.digests)
+    return files or _posts(context, made)  # a group without changes has no report
 
 
 def _files(context: Context, repository: Repository, made: Sequence[Digest]) -> Post:
@@ -173,7 +173,7 @@ def _files(context: Context, repository: Repository, made: Sequence[Digest]) -> 
 
 
 def _of(name: str) -> Command:
-    """The command for the digest of a time that has a name."""
+    """The command for the digest of a named time."""
     return Command(name, lambda context, words: day(context, [name, *words]), help="day", dated=True)
 
 

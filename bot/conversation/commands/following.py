@@ -1,4 +1,4 @@
-"""What a place follows: begun, changed, listed and ended."""
+"""Subscriptions of a place: adding, changing, listing and removing them."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from bot.conversation.options import (
     with_options,
 )
 from bot.delivery import ledger, schedule
-from bot.delivery.resting import resume
+from bot.delivery.pausing import resume
 from bot.errors import NotFound, UsageError
 from bot.posts.labels import zone_label
 from bot.texts import Texts
@@ -49,21 +49,21 @@ from bot.values import (
 # --- Subscribing -----------------------------------------------------------------------------
 
 _SHOWN = 3
-"""So many of the next digests are named to somebody who has just said when they are to come."""
+"""How many of the next digests are listed after the schedule was set."""
 
 
 def _subscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
-    """Follow each repository that is named, all with the same options; one that cannot be costs no other its place."""
+    """Follow each named repository with the same options; one that fails does not affect the others."""
     named, options = _named(words)
-    typed_options(options)  # what cannot be read is told before anything is followed
+    typed_options(options)  # errors are shown before anything is followed
     answers = context.naming.each(named, lambda word: _begin(context, word, options))
     return tuple(post for answer in answers for post in answer)
 
 
 def _begin(context: Context, word: str, words: Sequence[str]) -> tuple[Post, ...]:
-    """Follow the repository that a word means, with the options behind it."""
+    """Follow the repository that a word means, with the options after it."""
     repository = context.naming.new(word)
-    context.naming.check_everybody(repository)  # the channel will read it
+    context.naming.check_everybody(repository)  # everybody in the channel will read it
     wanted = _wanted(context, repository.name, words)
     _check_branch(context, repository, wanted.branch)
     if not is_group(repository.name):
@@ -74,7 +74,7 @@ def _begin(context: Context, word: str, words: Sequence[str]) -> tuple[Post, ...
     begun = replace(continued(wanted, known, context.now), place=context.place.whole, repo=repository.name, paused="")
     if begun == known:
         again = (_described(context, begun, context.texts, _SHOWN),)
-        return (_told(context, "answer.subscribed_already", again, repo=repository.title),)
+        return (_private(context, "answer.subscribed_already", again, repo=repository.title),)
     context.services.check_place(begun.place)
     kept = subscriptions.subscribe(begun)
     resume(kept, context.now, subscriptions, context.services.ledger)
@@ -91,7 +91,10 @@ def _begin(context: Context, word: str, words: Sequence[str]) -> tuple[Post, ...
 
 
 def _check_branch(context: Context, repository: Repository, branch: str) -> None:
-    """Refuse a branch that is not there, and any of a group, whose repositories have their own. Raises DigestError."""
+    """Reject a branch that does not exist, or any for a group, whose repositories have their own.
+
+    Raises DigestError.
+    """
     with blaming("branch", NotFound):
         if not is_group(repository.name):
             context.services.app.repositories.check_branch(repository, branch)
@@ -100,7 +103,7 @@ def _check_branch(context: Context, repository: Repository, branch: str) -> None
 
 
 def _members(context: Context, group: Repository, texts: Texts) -> str:
-    """How many repositories of a group everybody in the channel may see, and the first few of them."""
+    """The number of a group's repositories that everybody in the channel may see, and the first few."""
     members = context.services.app.repositories.group(group.name, context.who.everybody)
     names = [one_line(each.title, 60) for each in members[:_MEMBERS]]
     more = [texts("branch.more", n=len(members) - _MEMBERS)] if len(members) > _MEMBERS else []
@@ -111,7 +114,7 @@ _MEMBERS = 10
 
 
 def check(context: Context) -> None:
-    """Refuse a line that nothing can be subscribed by, without asking anybody. Raises DigestError."""
+    """Reject an invalid `subscribe` line, without any request. Raises DigestError."""
     named, words = _named(context.words[1:])
     for word in named:
         name = context.naming.spelled(word)
@@ -120,7 +123,7 @@ def check(context: Context) -> None:
 
 
 def _named(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The words for repositories, each once, and those behind them. Raises UsageError where there are none."""
+    """The words for repositories, without duplicates, and those after them. Raises UsageError if there are none."""
     names, rest = list[str](), [word for number, word in enumerate(words) if number or word.lower() not in _TO]
     while rest and (rest[0].lower() in AND or all(map(is_repository, parts := _parts(rest[0])))):
         names += parts if rest[0].lower() not in AND else ()
@@ -133,7 +136,7 @@ def _named(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _parts(word: str) -> list[str]:
-    """The repositories of `a/b,c/d`, or the word itself: a path may hold anything."""
+    """The repositories in `a/b,c/d`, or the word itself: a path may contain any character."""
     parts = [part for part in re.split(r"[\s,，、;；]+", word) if part]
     return parts if len(parts) > 1 and all(map(_OWNED.fullmatch, parts)) else [word.rstrip(",，、;；")]
 
@@ -143,7 +146,7 @@ _OWNED = re.compile(r"[\w.-]+/[\w.-]+\*?")
 
 
 def _wanted(context: Context, repo: str, words: Sequence[str]) -> Subscription:
-    """The subscription of `repo`, of the branch that the options name, with what they ask. Raises UsageError."""
+    """The subscription to `repo`, on the branch in the options, with the options set. Raises UsageError."""
     options, current = typed_options(words), context.subscribed(repo)
     if "branch" in options and (branch := branch_of(options["branch"])) != current.branch:
         others = (s for s in context.here if (s.repo, s.branch) == (repo, branch))
@@ -152,16 +155,16 @@ def _wanted(context: Context, repo: str, words: Sequence[str]) -> Subscription:
 
 
 def _asked(current: Subscription, options: Mapping[str, str]) -> Subscription:
-    """A subscription with what options ask for. Raises UsageError."""
+    """A subscription with options set. Raises UsageError."""
     wanted = with_options(current, options)
     if current.id and schedule.is_sound(wanted.schedule, wanted.zone):
-        return wanted  # what an earlier version kept goes on as it is
+        return wanted  # what an earlier version stored is left unchanged
     with blaming("on"):
         return replace(wanted, schedule=crontab.expression(wanted.schedule))
 
 
 def _new_form(context: Context, words: Sequence[str]) -> Form | None:
-    """The form for a new subscription, where nothing else is said."""
+    """The form for a new subscription, if there are no options."""
     return None if words else forms.subscribe_form(context.fresh(), False, context.texts)
 
 
@@ -181,11 +184,11 @@ def _unsubscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
 
 
 _LASTING = frozenset({"at", "on", "zone", "lang"})
-"""Options whose defaults may be others by then: they follow what else a channel follows."""
+"""Options whose defaults may have changed by then: they depend on the channel's other subscriptions."""
 
 
 def _again(context: Context, subscription: Subscription) -> str:
-    """The line that begins a subscription again with all that was set; empty where its schedule cannot be typed so."""
+    """The line that restores a subscription with its settings; empty if its schedule cannot be typed."""
     new = context.fresh(subscription.repo)
     set_to = {name: option.value(subscription) for name, option in OPTIONS.items()}
     if not set_to["at"] or not set_to["on"]:
@@ -195,7 +198,7 @@ def _again(context: Context, subscription: Subscription) -> str:
 
 
 def _each_here(context: Context, words: Sequence[str]) -> list[Subscription]:
-    """The subscriptions of this channel that somebody named, one by one or several at once. Raises as `_here` does."""
+    """The subscriptions of this channel that the words name, one or more. Raises as `_here` does."""
     try:
         named, options = _named(words)
     except UsageError:
@@ -210,7 +213,7 @@ _SEVERAL = 2
 
 
 def _here(context: Context, words: Sequence[str]) -> list[Subscription]:
-    """The subscriptions of this channel that somebody named. Raises NotFound where there is none."""
+    """The subscriptions of this channel that the words name. Raises NotFound if there are none."""
     if found := _named_here(context, words):
         return found
     followed = context.texts("answer.between").join(context.naming.title(s.repo) for s in context.here) or "–"
@@ -218,7 +221,7 @@ def _here(context: Context, words: Sequence[str]) -> list[Subscription]:
 
 
 def _unnamed(context: Context, words: Sequence[str]) -> list[Subscription]:
-    """The subscription of this channel that is meant by its number, since what it is of is not told here."""
+    """The subscription of this channel named by its ID, since its repository is not shown here."""
     number = int(words[0]) if len(words) == 1 and _NUMBER.fullmatch(words[0]) else 0
     return [s for s in context.naming.unnamed if s.id == number]
 
@@ -227,7 +230,7 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 def _title(context: Context, subscription: Subscription) -> str:
-    """What a subscription is of, or which one it is, where who asks may not see that."""
+    """The title of a subscription's repository, or the subscription's ID if the person may not see that."""
     if subscription in context.naming.unnamed:
         return context.texts("answer.unnamed", id=subscription.id)
     return context.naming.title(subscription.repo)
@@ -244,29 +247,29 @@ def _named_here(context: Context, words: Sequence[str]) -> list[Subscription]:
 
 
 def listed(context: Context, words: Sequence[str] = ()) -> tuple[Post, ...]:
-    """What the place follows, or what of it is named, with its settings and what can be done with them."""
+    """The place's subscriptions, or the named ones, with their settings and buttons."""
     texts = context.texts
     follow = Buttons((Button(texts("answer.follow"), "subscribe"),))
     unnamed = () if words else context.naming.unnamed
     if not context.here and not unnamed:
-        return (_told(context, "answer.follows_nothing", (follow,)),)
+        return (_private(context, "answer.follows_nothing", (follow,)),)
     shown = _here(context, words) if words else context.here
     parts = [part for subscription in shown for part in _subscription(context, subscription)]
-    parts += [part for subscription in unnamed for part in _resting(context, subscription)]
+    parts += [part for subscription in unnamed for part in _unnamed_one(context, subscription)]
     if words:
         parts.append(Text(((Span(texts("answer.change_how", repo=context.naming.title(shown[0].repo))),),)))
     else:
         parts.append(follow)
-    return (_told(context, "answer.follows", parts, n=len(context.here) + len(unnamed)),)
+    return (_private(context, "answer.follows", parts, n=len(context.here) + len(unnamed)),)
 
 
-def _told(context: Context, label: str, parts: Sequence[Part], **fields: object) -> Post:
-    """What is told to who asked alone."""
+def _private(context: Context, label: str, parts: Sequence[Part], **fields: object) -> Post:
+    """A post for the person who asked only."""
     return Post(Message("list", (Span(context.texts(label, **fields)),), tuple(parts), kind=MessageKind.PERSONAL))
 
 
 def _subscription(context: Context, subscription: Subscription) -> tuple[Part, ...]:
-    """One subscription: its repository, its settings, and what can be done with it."""
+    """One subscription: its repository, settings and buttons."""
     texts, title = context.texts, context.naming.title(subscription.repo)
     several = sum(s.repo == subscription.repo for s in context.here) > 1
     branch = subscription.branch or (ANYTHING if several else "")
@@ -279,8 +282,8 @@ def _subscription(context: Context, subscription: Subscription) -> tuple[Part, .
     )
 
 
-def _resting(context: Context, subscription: Subscription) -> tuple[Part, ...]:
-    """One subscription of what who asks may not see: that it rests, why, and how it is ended."""
+def _unnamed_one(context: Context, subscription: Subscription) -> tuple[Part, ...]:
+    """A subscription that the person may not see: whether and why it is paused, and how to remove it."""
     texts, title = context.texts, _title(context, subscription)
     sure = texts("answer.unfollow_sure", repo=title)
     gone = Button(texts("answer.unfollow"), f"unsubscribe {subscription.id}", confirm=sure)
@@ -312,11 +315,11 @@ def _described(context: Context, subscription: Subscription, texts: Texts, times
 
 
 def _schedule(subscription: Subscription, texts: Texts) -> str:
-    """When digests come, as people say it, with the crontab expression behind; that alone, where it cannot be said."""
+    """When digests are due, in words, with the crontab expression after it, or only that."""
     try:
         time, days = schedule.time_of(subscription.schedule), schedule.days_of(subscription.schedule)
     except (UsageError, ValueError):
-        time, days = "", ()  # kept by an older program, or changed by hand
+        time, days = "", ()  # stored by an older version, or changed by hand
     if not time or not days:
         return f"{subscription.schedule} ({zone_label(subscription.zone)})"
     names = texts("answer.between").join(texts(f"weekday.{crontab.WEEK.index(day)}") for day in days)
@@ -326,7 +329,7 @@ def _schedule(subscription: Subscription, texts: Texts) -> str:
 
 
 def _holidays(subscription: Subscription, now: datetime, texts: Texts) -> str:
-    """The calendar by whose working days digests come, and what of it is not certain."""
+    """The calendar of the working days, and which of its dates are not certain."""
     calendar = subscription.holidays
     if (year := workdays.announced_until(calendar)) is not None:
         return texts("answer.holidays_until", calendar=calendar, year=year)
@@ -336,11 +339,11 @@ def _holidays(subscription: Subscription, now: datetime, texts: Texts) -> str:
 
 
 _AHEAD = timedelta(days=365)
-"""So far ahead somebody is told of holidays whose dates are not certain."""
+"""How far ahead uncertain dates of holidays are listed."""
 
 
 def _coming(context: Context, subscription: Subscription, texts: Texts, times: int) -> str:
-    """When the next digests are due, with the day of the week, which a schedule is mostly about."""
+    """When the next digests are due, with weekdays, which most schedules depend on."""
     last = next(iter(context.services.ledger.deliveries(subscription.id, limit=1)), None)
     try:
         mark = ledger.watermark(subscription, last)
@@ -348,7 +351,7 @@ def _coming(context: Context, subscription: Subscription, texts: Texts, times: i
         slots = schedule.coming(*timed, subscription.holidays)
         moments = [local(slot, subscription.zone) for slot in islice(slots, times)]
     except UsageError:
-        moments = []  # kept by an older program, or changed by hand: it is shown, and never due
+        moments = []  # stored by an older version, or changed by hand: it is shown, and never due
     return texts("answer.between").join(_moment(moment, texts) for moment in moments) or texts("answer.never")
 
 
@@ -358,7 +361,7 @@ def _moment(moment: datetime, texts: Texts) -> str:
 
 
 def _form(context: Context, words: Sequence[str]) -> Form | None:
-    """The form of the one subscription that is named."""
+    """The form for the one named subscription."""
     found = _named_here(context, words) if words else []
     return forms.subscribe_form(found[0], True, context.texts) if len(found) == 1 else None
 

@@ -1,4 +1,4 @@
-"""What can be asked."""
+"""The commands and examples that people can type."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ def _help(context: Context, _: Sequence[str]) -> tuple[Post, ...]:
     lines: tuple[Line, ...] = tuple(
         (Span(texts(f"help.{name}_line"), code=True), Span(f" {texts(f'help.{name}')}"))
         for name in names
-        if name != PUBLIC or context.place.viewer  # else there is nothing to make public
+        if name != PUBLIC or context.place.viewer  # else the answer is public anyway
     )
     return (Post(Message("help", (Span(texts("help.title")),), (Text(lines, bullets=True),))),)
 

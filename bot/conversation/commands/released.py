@@ -1,4 +1,4 @@
-"""Which releases there are."""
+"""The releases of repositories."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,11 +10,11 @@ from bot.values import Message, Post, Repository, Span, Text, local, one_line
 
 _SHOWN = 20
 _EACH, _REPOSITORIES = 3, 20
-"""Releases of each of several repositories, and so many of these, in one answer."""
+"""The most releases of each of several repositories, and the most of these, in one answer."""
 
 
 def _releases(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
-    """The latest releases of the repository that is named, or of those that are meant."""
+    """The latest releases of the named repository, or of those that are meant."""
     if len(words) > 1 or not all(map(is_repository, words)):
         raise UsageError("command_unknown", word=one_line(" ".join(words), 60))
     meant = context.repositories(*words)
@@ -43,7 +43,7 @@ def _of_several(context: Context, meant: Sequence[Repository]) -> Post:
 
 
 def _lines(context: Context, repository: Repository, most: int) -> Text:
-    """The latest releases of a repository. Raises NotFound where it has none, Unavailable."""
+    """The latest releases of a repository. Raises NotFound if it has none, Unavailable."""
     line = context.services.app.repositories.source_of(repository.name).releases(repository.name)
     if not line:
         raise NotFound("release_none", repo=repository.title)

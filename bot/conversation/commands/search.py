@@ -1,4 +1,4 @@
-"""Commits whose message, paths or analysis hold some words."""
+"""Commits whose message, paths or analysis contain some words."""
 
 from collections.abc import Sequence
 

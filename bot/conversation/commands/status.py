@@ -1,4 +1,4 @@
-"""How the bot stands: what is due, what went wrong, and what the language model takes."""
+"""The bot's status: what is due, what failed, and the language model's usage."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -33,7 +33,7 @@ _MONTH = timedelta(days=30)
 
 
 def _status(context: Context, _: Sequence[str]) -> tuple[Post, ...]:
-    """What is due and what went wrong: of this channel, or of all of them for the operator."""
+    """What is due and what failed in this channel, or for the operator in all of them."""
     texts, services = context.texts, context.services
     everything = services.app.repositories.rights.is_operator(context.place)
     shown = services.subscriptions.subscriptions() if everything else context.here
@@ -63,7 +63,7 @@ def _status(context: Context, _: Sequence[str]) -> tuple[Post, ...]:
 
 
 def _quota(context: Context, followed: Sequence[Subscription]) -> str:
-    """What GitHub still allows, or why that is not known; empty where nothing is followed there."""
+    """GitHub's remaining requests, or why they are unknown; empty if nothing on GitHub is followed."""
     try:
         quota = context.services.app.repositories.quota(s.repo for s in followed)
     except DigestError as error:
@@ -75,7 +75,7 @@ def _quota(context: Context, followed: Sequence[Subscription]) -> str:
 
 
 def _due(context: Context, shown: Sequence[Subscription], everything: bool) -> Table:
-    """When each subscription is due next, and what became of its last digest."""
+    """When each subscription is due next, and the state of its last digest."""
     texts, now = context.texts, context.now
     latest = {d.subscription: d for d in context.services.ledger.latest_deliveries()}
     names = ("repo", *(("channel",) if everything else ()), "next", "last")
@@ -97,7 +97,7 @@ def _due(context: Context, shown: Sequence[Subscription], everything: bool) -> T
 
 
 def _asked(context: Context, taken: Taken) -> tuple[tuple[str, str], ...]:
-    """By label, tokens that were asked for today: by everybody, in this channel, and by who reads this."""
+    """The tokens used today by label: by everybody, in this channel, and by the reader."""
     limits, account = context.services.bill.limits, context.account
     channel = _tokens(context, taken.channel, limits.channel) if account.channel else ""
     person = _tokens(context, taken.person, limits.person) if account.person else ""
@@ -106,12 +106,12 @@ def _asked(context: Context, taken: Taken) -> tuple[tuple[str, str], ...]:
 
 
 def _tokens(context: Context, tokens: int, limit: int) -> str:
-    """Tokens taken today, and of how many."""
+    """The tokens used today, and the limit."""
     return context.texts("usage.of" if limit else "usage.tokens", tokens=f"{tokens:,}", limit=f"{limit:,}")
 
 
 def _usage(context: Context, _: Sequence[str]) -> tuple[Post, ...]:
-    """What was asked in a month, by kind of question, and what a day takes at each depth."""
+    """The usage of a month, by kind of question, and the tokens of a day at each depth."""
     texts, bill, app = context.texts, context.services.bill, context.services.app
     month = bill.since(context.now - _MONTH)
     title, taken = (Span(texts("usage.title")),), bill.taken(context.account)
@@ -131,7 +131,7 @@ def _usage(context: Context, _: Sequence[str]) -> tuple[Post, ...]:
 
 
 def _depth(context: Context) -> str:
-    """How deep analyses go, and whether somebody has set that."""
+    """The depth of analyses, and whether it was set or is the default."""
     app = context.services.app
     return context.texts("usage.chosen" if app.chosen else "usage.not_chosen", depth=app.depth)
 
@@ -141,7 +141,7 @@ _COLUMNS = ("model", "purpose", *_NUMBERS, "dropped")
 
 
 def _by_question(month: Sequence[Spending], bill: Bill, texts: Texts) -> Table:
-    """A row for each kind of question, of each model where several were asked, and one for all."""
+    """A row for each kind of question (and model, if several were used), and one for the total."""
     several, priced = len({spent.model for spent in month}) > 1, bill.limits.cost(month) is not None
     shown = {"model": several, "price": priced}
     names = [name for name in _COLUMNS if shown.get(name, True)]
@@ -156,7 +156,7 @@ _ALL = "all"
 
 
 def _cells(spent: Spending, bill: Bill, texts: Texts) -> dict[str, str]:
-    """Every cell that a row may have, by the name of its column."""
+    """All cells that a row may have, by the name of the column."""
     counted = {name: f"{getattr(spent, name):,}" for name in _NUMBERS[:-1]}
     percent = round(100 * spent.dropped / spent.stated) if spent.stated else 0
     share = texts("usage.share", dropped=spent.dropped, stated=spent.stated, percent=percent) if spent.stated else ""
@@ -168,17 +168,17 @@ _NAMED = (*PROMPTS, operator.DOCTOR, _ALL)
 
 
 def _place(purpose: str) -> int:
-    """Questions stand in the order in which they are asked, those of an earlier version behind them."""
+    """Sort key: questions in the order in which they are asked, then those of earlier versions."""
     return _NAMED.index(purpose) if purpose in _NAMED else len(_NAMED)
 
 
 def _question(purpose: str, texts: Texts) -> str:
-    """What a kind of question is called; those of an earlier version have the name of their prompt."""
+    """The name of a kind of question; those of earlier versions have the name of their prompt."""
     return texts(f"question.{purpose.partition('.')[0]}") if purpose in _NAMED else purpose
 
 
 def _by_depth(context: Context) -> Table | Text:
-    """About what the last day would have taken at each depth, as far as that is known."""
+    """About how many tokens the last day would have used at each depth, as far as that is known."""
     texts, bill, app = context.texts, context.services.bill, context.services.app
     if (known := operator.measured(bill, app.depth)) is None:
         return Text(((Span(texts("usage.depths_unknown")),),))
@@ -191,13 +191,13 @@ def _by_depth(context: Context) -> Table | Text:
 
 
 def _depth_row(depth: Depth, spent: Spending, bill: Bill) -> tuple[Line, ...]:
-    """A depth and about what it takes."""
+    """A depth and about how many tokens it uses."""
     cells = (str(depth), f"{spent.requests:,}", f"{cost.about(spent.tokens):,}", _price(spent, bill))
     return tuple((Span(cell),) for cell in cells)
 
 
 def _price(spent: Spending, bill: Bill) -> str:
-    """What was spent costs, empty where no price is set."""
+    """The cost of the tokens; empty if no price is set."""
     price = bill.limits.cost([spent])
     return "" if price is None else operator.price_label(price)
 

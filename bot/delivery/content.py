@@ -1,4 +1,4 @@
-"""What a delivery says, message by message: of one repository, or of those of a group with something to tell. Pure."""
+"""The messages of a delivery: for one repository, or for those of a group with something to report. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -8,7 +8,7 @@ from bot.delivery.job import Job
 from bot.posts import post as digests
 from bot.posts import report
 from bot.posts.group import Group, group_post
-from bot.posts.labels import day_label, follow_up_line, told_labels
+from bot.posts.labels import day_label, follow_up_line, reported_labels
 from bot.repositories import as_one
 from bot.texts import Texts
 from bot.values import (
@@ -25,7 +25,7 @@ from bot.values import (
 
 
 def missed_notes(delivery: Delivery, failed: Iterable[Delivery], period: Period, texts: Texts) -> tuple[str, ...]:
-    """What a headline says of digests that were missed, or could not be posted: `failed`, the latest first."""
+    """The notes in a headline on digests that were missed, or `failed` to be posted, latest first."""
     failed, said = tuple(failed), []
     if failed and failed[0].state is DeliveryState.RESTORED:
         doubtful = Period(failed[0].since, failed[0].until, period.zone)
@@ -45,8 +45,8 @@ def missed_notes(delivery: Delivery, failed: Iterable[Delivery], period: Period,
 
 
 def messages(job: Job, digest: Digest) -> tuple[dict[str, Message], Texts]:
-    """What is posted, by key and in order, the same however often it is begun; and the labels."""
-    # In the language that it was made in, whatever the subscription says by now.
+    """The messages by key and in order, the same at each attempt, and the labels."""
+    # The digest's language: the subscription's may have changed since.
     texts = Texts(digest.language, chat=job.subscription.place.chat)
     delivery, zone = job.delivery, digest.period.zone
     aloud, silent = (tuple(f for f in delivery.follow_ups if f.aloud is is_aloud) for is_aloud in (True, False))
@@ -57,7 +57,7 @@ def messages(job: Job, digest: Digest) -> tuple[dict[str, Message], Texts]:
         report.attachments(digest, texts),
         notes,
         delivery.top,
-        told=told_labels(dict(delivery.told), zone, texts),
+        reported=reported_labels(dict(delivery.told), zone, texts),
         since=[follow_up_line(digest.repository, f, zone, texts) for f in aloud],
         news=[texts("digest.look", repo=digest.repository.title)] if delivery.new_look else [],
         threads=delivery.threads,
@@ -67,41 +67,41 @@ def messages(job: Job, digest: Digest) -> tuple[dict[str, Message], Texts]:
 
 
 def in_order(post: Post, said: Iterable[Message]) -> dict[str, Message]:
-    """The messages of a post and what is `said` in other threads, by key, as they are sent."""
-    # The report is last: that it stands in the thread tells after a restore that all of it does.
+    """The messages of a post, and those `said` in other threads, by key, in the order of sending."""
+    # The report is last: if it is in the thread, all of the digest is, as a restore needs to know.
     last = [message for message in post.replies if message.kind is MessageKind.REPORT]
     first = [message for message in post.replies if message.kind is not MessageKind.REPORT]
     return {message.key: message for message in (post.headline, *first, *said, *last)}
 
 
-def gathered_messages(job: Job, told: Sequence[Digest]) -> tuple[dict[str, Message], Texts]:
-    """As `messages`, of the digests of a group that its channel may see."""
-    texts = Texts(told[0].language if told else job.subscription.language, chat=job.subscription.place.chat)
-    delivery, zone = job.delivery, told[0].period.zone if told else job.subscription.zone
+def gathered_messages(job: Job, shown: Sequence[Digest]) -> tuple[dict[str, Message], Texts]:
+    """As `messages`, for the digests of a group that its channel may see."""
+    texts = Texts(shown[0].language if shown else job.subscription.language, chat=job.subscription.place.chat)
+    delivery, zone = job.delivery, shown[0].period.zone if shown else job.subscription.zone
     period = Period(delivery.since, delivery.until, zone)
-    group = gathered(job.subscription.repo, period, told, delivery.members, texts)
-    by_name = {digest.repository.name: digest.repository for digest in told}
+    group = gathered(job.subscription.repo, period, shown, delivery.members, texts)
+    by_name = {digest.repository.name: digest.repository for digest in shown}
     said = [f for f in delivery.follow_ups if f.repo in by_name]
     post = group_post(
         group,
         texts,
-        report.gathered(group.title, told, texts),
+        report.gathered(group.title, shown, texts),
         missed_notes(delivery, job.failed, period, texts),
         delivery.top,
-        told=told_labels(dict(delivery.told), period.zone, texts),
+        reported=reported_labels(dict(delivery.told), period.zone, texts),
         since=[follow_up_line(by_name[f.repo], f, period.zone, texts) for f in said if f.aloud],
         threads=delivery.threads,
     )
     return in_order(post, [digests.follow_up(by_name[f.repo], f, texts) for f in said if not f.aloud]), texts
 
 
-def gathered(name: str, period: Period, told: Sequence[Digest], members: Sequence[Member], texts: Texts) -> Group:
-    """What is told of a group; a path of this machine is named by its last part."""
+def gathered(name: str, period: Period, shown: Sequence[Digest], members: Sequence[Member], texts: Texts) -> Group:
+    """The group to post; a path on this machine is named by its last part."""
     return Group(
         as_one(name).title,
         period,
         sum(1 for member in members if member.mark or member.failure),
-        tuple(told),
+        tuple(shown),
         tuple(_title(member.repo) for member in members if member.new),
         tuple((_title(member.repo), texts.failure(member.failure)) for member in members if member.failure),
         "" if is_path(name) else name,
@@ -113,6 +113,6 @@ def _title(repo: str) -> str:
 
 
 def unread(delivery: Delivery, member: Member) -> Delivery:
-    """A delivery of a group where the digest of one repository is kept no more: that is read again."""
+    """Reset one repository in a group's delivery whose digest is no longer kept, to be read again."""
     members = (replace(m, mark=None, digest="") if m.repo == member.repo else m for m in delivery.members)
     return replace(delivery, digest="", members=tuple(members))
