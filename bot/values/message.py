@@ -203,8 +203,8 @@ class Form:
     """A line of the grammar to fill in, for a chat that can show one.
 
     `fixed` are hidden values; `fresh` says that nothing was set before, so that a chat may fill in what it knows about
-    the person, such as their time zone; `done` is shown once it was submitted, `waiting` until then; `colon` follows the
-    label of an input in the form's language.
+    the person, such as their time zone; `done` is shown once it was submitted, `waiting` until then; `colon` follows
+    the label of an input in the form's language.
     """
 
     title: str
