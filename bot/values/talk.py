@@ -24,16 +24,17 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The proof of a statement: a place in a commit, a release, or a `note` of the program, as when nothing was found.
+    """What shows a statement: a place in a commit, a release, or a `note` of the program, as that nothing is there.
 
-    `tree` means that the place was looked up in the tree at the commit, which need not be related to it.
+    `tree` is the commit or release in whose tree the place was looked up, which need not have to do with the place. The
+    note beside a release says what it is among the others.
     """
 
     commit: Commit | None = None
     evidence: Evidence | None = None
     release: Release | None = None
     note: str = ""
-    tree: bool = False
+    tree: str = ""
 
 
 @dataclass(frozen=True, slots=True)
