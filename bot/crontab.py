@@ -229,7 +229,7 @@ def _named(found: re.Match[str]) -> Iterable[int]:
 
 
 def _number(name: str) -> int:
-    """The number of a day as it is written, Sunday 0 where it is written as a name."""
+    """The number of a day as it is written, Sunday 0 if it is written as a name."""
     if name[-1] == "天":
         return 0
     if name[-1] in _CHINESE:
