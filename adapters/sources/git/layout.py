@@ -165,7 +165,7 @@ def _stores(objects: Path) -> tuple[Path, ...]:
 
 
 def _alternates(store: Path) -> tuple[Path, ...]:
-    """The folders that a folder of objects borrows from; `/`, which is never visible, if git may parse them otherwise."""
+    """The folders that a folder of objects borrows from; `/`, which nobody may see, if git may read others."""
     try:
         with (store / "info" / "alternates").open("rb") as file:
             said = os.fsdecode(file.read(_ALTERNATES + 1))

@@ -156,7 +156,7 @@ class Recent(Generic[Key, Value]):
             return self._values[key][0]
 
     def keep(self, key: Key, value: Value, size: int) -> None:
-        """Store `value` of `size` bytes, unless it is larger than the cache; the least recently used are dropped."""
+        """Store `value` of `size` bytes, unless the cache is smaller; the least recently used are dropped."""
         with self._lock:
             self._held -= self._values.pop(key)[1] if key in self._values else 0
             if size > self._size:
