@@ -112,12 +112,12 @@ class App:
         delivered = history.grade(commit, texts.language)
         with self._shown(repository):
             grade, analysis = Build(brief, self._progress).one(commit, delivered, history.grave((commit,)))
-        analysis = replace(analysis, note=" ".join(filter(None, (analysis.note, *brief.faults))))
+        analysis = replace(analysis, note=texts.sentences(analysis.note, *brief.faults))
         # Only what landed while branches are still rewritten is looked for: the way there is long.
         recent = self.clock() - commit.committed <= _REWRITTEN
         if recent and (branch := history.gone_from(commit, [repository.branch, *sorted(followed())])):
             gone = texts("digest.gone", branch=branch)
-            analysis = replace(analysis, note=" ".join(filter(None, (gone, analysis.note))))
+            analysis = replace(analysis, note=texts.sentences(gone, analysis.note))
         since = self.links(repository, repository.branch).since(commit, repository.branch)
         return Entry(commit, grade, analysis, history.relations(commit)[:SHOWN], since)
 

@@ -25,7 +25,7 @@ be shown in the reader's language. Adapters translate foreign errors into these,
 
 
 class DigestError(Exception):
-    """An expected failure; `key` names its text, `fields` fill that text's blanks.
+    """An expected failure; `key` names its text, `fields` fill that text's blanks; a tuple is names to be listed.
 
     `option` is the option of a subscription that it is about, empty for none.
     """
@@ -38,7 +38,12 @@ class DigestError(Exception):
         self.fields = fields
 
     def __str__(self) -> str:
-        return " ".join([self.key, *(f"{name}={value}" for name, value in self.fields.items())])
+        return " ".join([self.key, *(f"{name}={logged(value)}" for name, value in self.fields.items())])
+
+
+def logged(value: object) -> object:
+    """A field as a log has it: names with commas between them."""
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 class UsageError(DigestError):

@@ -29,7 +29,7 @@ def filtered(
 
 def lacking(name: str, repository: Repository, wanted: Filters, texts: Texts) -> str:
     """That a filter lets everything through, since nothing here says what it asks for."""
-    return texts(f"digest.no_{name}", repo=repository.title, owners=", ".join(wanted.owners))
+    return texts(f"digest.no_{name}", repo=repository.title, owners=wanted.owners)
 
 
 def read_owners(repositories: Repositories, repository: Repository, branch: str) -> Owners | None:
@@ -48,4 +48,4 @@ def check(repositories: Repositories, repository: Repository, branch: str, wante
         raise NotFound("owners_none", repo=repository.title)
     for owner in wanted.owners:
         if not known.named([owner]):
-            raise UsageError("owner_unknown", owner=owner, known=", ".join(known.nearest(owner)) or "–")
+            raise UsageError("owner_unknown", owner=owner, known=tuple(known.nearest(owner)) or "–")

@@ -206,7 +206,7 @@ def _called(name: str, line: Sequence[Release], repository: Repository) -> Relea
         return found
     if not line:
         raise NotFound("release_none", repo=repository.title)
-    known = ", ".join(release.name for release in reversed(line[-_NEAR:]))
+    known = tuple(release.name for release in reversed(line[-_NEAR:]))
     raise NotFound("release_unknown", repo=repository.title, name=one_line(name, 60), known=known)
 
 

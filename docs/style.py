@@ -1,8 +1,8 @@
 """Check the wording of everything that people read: `python docs/style.py`. It prints nothing if all is well.
 
 The rules are `style.toml` and the lists of unused words in `glossary.md`. They apply to the README, the documentation,
-the changelog, the issue forms, the labels (help, errors, forms), the settings, and the help of the command line.
-Docstrings and comments have rules of their own, `[[code]]` in `style.toml`.
+the changelog, the issue forms, the labels (help, errors, forms), the settings, the help of the command line, and what a
+model wrote for a picture. Docstrings and comments have rules of their own, `[[code]]` in `style.toml`.
 """
 
 import ast
@@ -21,6 +21,8 @@ TYPED = "[words]"
 """The section of the labels with what people type, in which a second word for a thing is welcome."""
 CODE = re.compile(r"^ *```.*?^ *```|`[^`\n]*`|<!--.*?-->|\]\([^)]*\)|https?://\S+|\{\w+\}", re.M | re.S)
 COMMENT = re.compile(r"(?:^|  ) *# (.*)")
+ZH = ("prompts/labels.zh.toml", "docs/settings.zh.toml", "docs/analysis.json")
+"""What is in Chinese besides pages; the last is a model's answer for a picture."""
 COUNTS = "[counts]"
 """The section of the labels with the nouns that numbers stand before, in both forms."""
 PLURAL = re.compile(r"(?<!than )\{n\} (?:more |other |last )?(?!across\b|as\b|is\b|was\b)[a-z]+s\b")
@@ -80,6 +82,8 @@ def prose(path: Path) -> str:
     if path.suffix == ".toml":
         text = re.sub(rf"^{re.escape(TYPED)}$.*?(?=^\[)", _blank, text, flags=re.M | re.S)
         text = re.sub(r'^(?:#.*|\[.*\]|[\w-]+ = ")|"$', _blank, text, flags=re.M)
+    if path.suffix == ".json":
+        text = re.sub(r'^ *(?:"\w+": )?"|",?$', _blank, text, flags=re.M)
     return re.sub(r"\n[ \t]+", "\n", CODE.sub(_blank, text))
 
 
@@ -135,7 +139,7 @@ def files() -> dict[str, list[Path]]:
     return {
         "code": sorted(modules - later),
         "en": sorted({*pages, *forms, *code, ROOT / "prompts/labels.en.toml"} - chinese - {both}),
-        "zh": sorted({*chinese, ROOT / "prompts/labels.zh.toml", ROOT / "docs/settings.zh.toml"}),
+        "zh": sorted({*chinese, *(ROOT / name for name in ZH)}),
     }
 
 

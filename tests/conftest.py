@@ -1,6 +1,11 @@
 """Fixtures for all tests. Nothing here reaches the network, sleeps, or reads the user's settings."""
 
+import gc
 import os
+import sqlite3
+import threading
+import uuid
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from itertools import count
@@ -8,12 +13,22 @@ from itertools import count
 import pytest
 from hypothesis import settings
 
+from adapters.stores.sqlite.file import SqliteFile
+from adapters.stores.sqlite.schema import MIGRATIONS
+
+gc.disable()  # what is imported and collected stays: see `pytest_collection_finish`
 pytest.register_assert_rewrite("store_contract", "source_contract")
 # `make stress` sets STRESS: the same tests with many more examples.
 settings.register_profile(
     "commit-digest", database=None, deadline=None, max_examples=2_000 if os.environ.get("STRESS") else 30
 )
 settings.load_profile("commit-digest")
+
+
+def pytest_collection_finish():
+    """The tests themselves and what they import are no garbage: nobody looks through a million objects again."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +65,30 @@ def certificates():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("httpcore2.default_ssl_context", once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def databases(tmp_path_factory):
+    """A new database begins as a copy of one: to bring it through all versions takes longer than most tests.
+
+    Processes that a test starts make theirs as everybody does.
+    """
+    prepare, copying = SqliteFile._prepare, threading.Lock()
+    path = tmp_path_factory.mktemp("database") / "new.db"
+    SqliteFile(path, 1).close()
+    new = path.read_bytes()
+
+    def prepared(file):
+        with copying:
+            if file._migrations is MIGRATIONS and not file.path.stat().st_size:
+                file.path.write_bytes(new)
+                with closing(sqlite3.connect(file.path)) as db, db:  # each has a name of its own
+                    db.execute("UPDATE memory SET name = ?", (uuid.uuid4().hex,))
+        prepare(file)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SqliteFile, "_prepare", prepared)
         yield
 
 

@@ -119,7 +119,7 @@ def test_it_looks_and_answers_with_a_quote_that_is_there(asking, histories):
     assert "by test-model" in text
     assert len(model.asked) == 3
     assert "[S1] landed in the last 7 days" in model.asked[0].user
-    assert "the last commits that touch src/cache.py" in model.asked[1].user
+    assert "commits at most that touch src/cache.py" in model.asked[1].user
     assert "2: " in model.asked[2].user
 
 
@@ -155,6 +155,36 @@ def test_what_the_program_says_of_what_it_showed_proves_too(asking):
     assert "in no release of app yet" in text
     assert "src/cache.py:1-2" in text
     assert len(model.asked) == 2
+
+
+def test_lines_that_follow_each_other_are_found_in_every_kind_of_piece(asking, histories):
+    world, _ = asking(
+        step([{"tool": "place", "path": "src/cache.py", "line": 1, "last": 2}]),
+        step(
+            answer=[
+                said("A read takes the entry out.", "S2", "def get(key):\n    return store.pop(key)", "src/cache.py"),
+                said(
+                    "It does so in two lines.", "S2", "1: def get(key):\n2:     return store.pop(key)", "src/cache.py"
+                ),
+                said("The server came before.", "S1", "feat: a server (#100) | src/server.py\n2026-02-13"),
+            ]
+        ),
+    )
+    text = told(world, OPEN)
+    assert text.count("src/cache.py:1-2") == 2
+    assert "The server came before. ( #100 " in text
+
+
+def test_in_which_tree_something_was_looked_up_can_be_quoted(asking, histories):
+    looks = [
+        {"tool": "place", "path": "src/server.py", "line": 1, "name": "v1.0.0"},
+        {"tool": "place", "path": "src/nowhere.py", "line": 1},
+    ]
+    answer = [said("That is v1.0.0.", "S2", "looked up at v1.0.0"), said("It is gone.", "S3", "place src/nowhere.py 1")]
+    world, _ = asking(step(looks), step(answer=answer))
+    text = told(world, OPEN)
+    assert f"That is v1.0.0. ( looked up at v1.0.0, which is {histories[0].shas['100'][:7]}" in text
+    assert re.search("It is gone. . place src/nowhere.py 1: .*, looked up at [0-9a-f]{7}", text)
 
 
 def test_what_was_only_refused_proves_nothing(asking):

@@ -45,7 +45,7 @@ def doctor(monkeypatch, *options, **settings):
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     output = CliRunner().invoke(cli, ["doctor", *options]).output
-    return [line for line in output.splitlines() if " Settings: " in line or " 设置: " in line]
+    return [line for line in output.splitlines() if " Settings: " in line or " 设置：" in line]
 
 
 # --- Where they are ----------------------------------------------------------------------------
@@ -126,7 +126,7 @@ def test_the_doctor_says_what_a_misspelt_name_should_be_whatever_it_looks_at(mon
     told = ["! Settings: SLACK_BOT_TOKN is not a setting. Did you mean SLACK_BOT_TOKEN?"]
     assert doctor(monkeypatch, "slack") == told
     assert doctor(monkeypatch, "slack", DIGEST_LANGUAGE="zh") == [
-        "! 设置: 没有名为 SLACK_BOT_TOKN 的设置。是不是 SLACK_BOT_TOKEN？"
+        "! 设置：没有名为 SLACK_BOT_TOKN 的设置。是不是 SLACK_BOT_TOKEN？"
     ]
 
 

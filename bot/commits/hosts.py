@@ -570,7 +570,7 @@ def named(value: str) -> dict[str, Kind]:
         read = _ENTRY.fullmatch("".join(entry.split()))
         kind = read and read["kind"].lower()
         if not read or kind not in set(Kind) or int(read["port"] or 0) > _LAST_PORT:
-            raise ConfigError("hosts_setting", entry=entry[:100], known=", ".join(Kind))
+            raise ConfigError("hosts_setting", entry=entry[:100], known=tuple(Kind))
         found[read["place"].lower()] = Kind(kind)
     return found
 

@@ -272,7 +272,7 @@ class Analyst:
             assert isinstance(error, Rejected | DigestError)
             brief.fault(error)
         parts = [each.result()[1] for each in read if not each.exception()]
-        whole = replies.joined(parts)
+        whole = replies.joined(parts, brief.texts)
         question = questions.merge_question(brief.repository, commit, parts, brief.language)
         how = {"coverage": whole.coverage, "language": brief.language}
         try:

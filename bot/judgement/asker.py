@@ -18,7 +18,7 @@ from bot.errors import BudgetSpent, ConfigError, DigestError, Paused, ShareSpent
 from bot.judgement import questions
 from bot.judgement.replies import Rejected
 from bot.ports import LanguageModel, Meter, Slots
-from bot.values import SCHEDULED, TERMINAL, Account, Question, Reply, Reservation, Spending, Taken, Usage
+from bot.values import SCHEDULED, TERMINAL, Account, Aside, Question, Reply, Reservation, Spending, Taken, Usage
 
 _PATIENCE = 3
 """Outages of a model in one digest after which it is asked nothing more: each has cost several tries already."""
@@ -54,9 +54,9 @@ class Limits:
         """The last local midnight, when the day's budget began, or that of so many days before."""
         return datetime.combine(self.date(now, back), time(), ZoneInfo(self.zone))
 
-    def reset(self, now: datetime) -> str:
+    def reset(self, now: datetime) -> Aside:
         """When the day's budget resets."""
-        return f"{self.midnight(now, -1):%Y-%m-%d %H:%M} ({self.zone})"
+        return Aside(f"{self.midnight(now, -1):%Y-%m-%d %H:%M}", self.zone)
 
     @property
     def asked(self) -> int:
@@ -67,7 +67,7 @@ class Limits:
         """Whether so many tokens more are within the day's limits. Raises BudgetSpent, of the nearest that is not."""
         for name, used, limit in self._held(taken, account):
             if used + tokens_ > limit:
-                fields = {"tokens": f"{limit:,}", "reset": self.reset(now)}
+                fields: dict[str, object] = {"tokens": f"{limit:,}", "reset": self.reset(now)}
                 if name == "day":
                     raise BudgetSpent("model_budget_day", **fields)
                 raise ShareSpent(_SHARES[name], **fields)

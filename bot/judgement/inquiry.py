@@ -6,20 +6,21 @@ a piece with a name, in which our program finds the quotes of the answer again.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import count, islice
 from typing import Protocol
 
 from bot.commits import patch
-from bot.commits.patch import EvidenceIndex, Selection, places
+from bot.commits.patch import QUOTE_LINES, EvidenceIndex, Selection, places
 from bot.commits.releases import called, is_name
 from bot.errors import DigestError, NotFound
 from bot.judgement import questions, replies
 from bot.judgement.asker import Conversation
 from bot.judgement.links import Links
-from bot.judgement.proofs import Proofs, seen
+from bot.judgement.proofs import NUMBER, Proofs, seen
 from bot.judgement.questions import Inquiry
 from bot.judgement.replies import Rejected, StepTaken
 from bot.judgement.shapes import SEARCH, Tool, WantedReply
@@ -44,7 +45,7 @@ STEPS = 6
 _ROOM = 90_000
 """Characters that are shown in all: what is beyond them is not, and then an answer is due."""
 _PATCH_TOKENS, _LISTED, _FOUND, _RELEASES = 8_000, 60, 20, 15
-_PATHS, _AUTHORS, _SHORT = 12, 8, 7
+_PATHS, _AUTHORS, _SHORT, _TWINS = 12, 8, 7, 2
 _BACK = timedelta(days=7)
 """So far back commits are listed at the beginning, where nothing else is spoken of."""
 _LONGEST = 31
@@ -79,8 +80,9 @@ class _Listed:
         return "\n".join([self.title, *(line for line, _ in self.rows)])
 
     def find(self, _: str, quote: str) -> Proof | None:
-        for line, about in self.rows:
-            if places(quote, [line]):
+        for n, (_, about) in enumerate(self.rows):
+            following = [line for line, _ in self.rows[n : n + QUOTE_LINES]]
+            if any(first == 0 for first, _ in places(quote, following)):
                 return Proof(release=about) if isinstance(about, Release) else Proof(about, Evidence("", quote))
         return Proof(note=self.title) if places(quote, [self.title]) else None
 
@@ -126,22 +128,32 @@ class _Seen:
     """What was looked up in the tree at a commit."""
 
     commit: Commit
+    asked: str
     sights: tuple[Sight, ...]
 
     @property
     def text(self) -> str:
-        return questions.looked(self.sights, 0)
+        return f"{self._where}\n{questions.looked(self.sights, 0)}"
+
+    @property
+    def _where(self) -> str:
+        """In which tree, also by the name by which it was asked for."""
+        named = f"{self.asked}, which is " if is_name(self.asked) else ""
+        return f"looked up at {named}{self.commit.short}"
 
     def find(self, path: str, quote: str) -> Proof | None:
-        shown = self.text.split("\n")
+        quote, shown = NUMBER.sub("", quote), NUMBER.sub("", self.text).split("\n")
         if not places(quote, shown):
             return None
         if evidence := seen(path, quote, self.sights, self.commit):
             return Proof(self.commit, evidence, tree=True)
         searched = Proofs(self.commit, EvidenceIndex(self.commit, ()), sights=self.sights)
         words = (look.word for each in self.sights if (look := each.look).kind is LookKind.WORD and look.word in quote)
-        found = searched.find(SEARCH, next(words, ""))
-        return Proof(self.commit, found, tree=True) if found else None
+        if found := searched.find(SEARCH, next(words, "")):
+            return Proof(self.commit, found, tree=True)
+        heads = (line.removeprefix("--- ") for line in shown if line.startswith("--- "))
+        head = next((line for line in (*heads, self._where) if places(quote, [line])), "")
+        return Proof(note=f"{head}, {self._where}") if head else None  # it says what was not searched
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,11 +244,19 @@ class Library:
         if commit.sha not in known:
             return ()
         first = known[commit.sha]
-        return (
-            (f"first release with it: {one_line(first.name, 80)}, {first.made:%Y-%m-%d}",)
-            if first
-            else (f"in no release of {self._repository.title} yet",)
-        )
+        if first:
+            return (f"first release with it: {one_line(first.name, 80)}, {first.made:%Y-%m-%d}",)
+        return (f"in no release of {self._repository.title} yet", *self._ported(commit))
+
+    def _ported(self, commit: Commit) -> Iterator[str]:
+        """Commits of other branches that make the same change, and their first releases."""
+        with suppress(DigestError):
+            twins = self._source.twins(self._name, commit)[:_TWINS]
+            known = self._source.first_releases(self._name, [each.sha for each in twins]) if twins else {}
+            for twin in twins:
+                first = known.get(twin.sha)
+                release = f", first release with it: {one_line(first.name, 80)}" if first else ""
+                yield f"the same change is {twin.sha[:_SHORT]} on {one_line(twin.branch, 80)}{release}"
 
     def _landed(self, wanted: WantedReply) -> Shown:
         first, last = sorted((_day(wanted.since), _day(wanted.until or wanted.since)))
@@ -248,7 +268,7 @@ class Library:
     def _touching(self, wanted: WantedReply) -> Shown:
         path = wanted.path.strip("` /")
         found = self._source.touching(self._name, self._branch, [path], _FOUND) if path else ()
-        return self._list(f"the last commits that touch {one_line(path, 200)}", found)
+        return self._list(f"the last {_FOUND} commits at most that touch {one_line(path, 200)}", found)
 
     def _search(self, wanted: WantedReply) -> Shown:
         found = self._archive.search(wanted.words, [self._name], _FOUND)
@@ -264,7 +284,7 @@ class Library:
 
     def _looked(self, wanted: WantedReply, look: Look) -> Shown:
         commit = self._named(wanted.name) if wanted.name else self._newest()
-        return _Seen(commit, self._source.look(self._name, commit, [look]))
+        return _Seen(commit, one_line(wanted.name, 80), self._source.look(self._name, commit, [look]))
 
     def _released(self, _: WantedReply) -> Shown:
         line = self._source.releases(self._name)[-_RELEASES:]

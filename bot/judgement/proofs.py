@@ -14,7 +14,7 @@ from bot.judgement.questions import titled
 from bot.judgement.shapes import SEARCH
 from bot.values import Commit, Evidence, LookKind, Search, Sight
 
-_NUMBER = re.compile(r"^\d+: ", re.MULTILINE)
+NUMBER = re.compile(r"^\d+: ", re.MULTILINE)
 """What stands before a line that was looked up."""
 _SHORT, _NAMED = 7, 3
 """Digits that name a commit at least, and files of a search that are named."""
@@ -81,7 +81,7 @@ def _excerpted(path: str, quote: str, line: int, sights: Sequence[Sight], commit
     A line that exists at the commit is shown there, whatever else was looked up before; of several, the one nearest to
     `line`.
     """
-    quote = _NUMBER.sub("", quote)
+    quote = NUMBER.sub("", quote)
     excerpts = [excerpt for sight in sights for excerpt in sight.excerpts if excerpt.path == path]
     found = [
         (

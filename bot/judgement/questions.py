@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from itertools import chain, groupby
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -134,7 +135,13 @@ def _question(
     blanks |= {data_name: data, "mark": mark, "language": LANGUAGES[blanks["language"]].prompt}
     blanks["repository"] = _tamed(one_line(blanks["repository"], 200))
     system, user = prompt(name, **blanks)
-    return Question(name, system, user, shape.model_json_schema(), answer[1], answer[0])
+    return Question(name, system, user, _schema(shape), answer[1], answer[0])
+
+
+@cache
+def _schema(shape: type[BaseModel]) -> dict[str, object]:
+    """The schema of an answer, which takes longer to make than the rest of a question."""
+    return shape.model_json_schema()
 
 
 def _fenced(data: str) -> tuple[str, str]:
@@ -520,7 +527,7 @@ def _requested(commit: Commit) -> list[str]:
 
 
 def _labels(labels: Sequence[str]) -> str:
-    return ", ".join(one_line(label, _LABEL) for label in labels[:_LABELS])
+    return ", ".join(one_line(label[: 20 * _LABEL], _LABEL) for label in labels[:_LABELS])
 
 
 def _indented(body: str, limit: int) -> str:

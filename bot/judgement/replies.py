@@ -40,6 +40,7 @@ from bot.judgement.shapes import (
 )
 from bot.judgement.triage import Judgement
 from bot.languages import LANGUAGES
+from bot.texts import Texts
 from bot.values import (
     Analysis,
     Commit,
@@ -399,11 +400,11 @@ def _risks(proven: Sequence[tuple[RiskReply, _Proof]]) -> tuple[Risk, ...]:
     return tuple(dict.fromkeys(Risk(r.text, first, r.mitigation, also) for r, (first, also) in proven))
 
 
-def joined(parts: Sequence[Analysis]) -> Analysis:
+def joined(parts: Sequence[Analysis], texts: Texts) -> Analysis:
     """One analysis out of those of a commit's parts, in their order, as long as one may be."""
     return replace(
         parts[0],
-        summary=" ".join(part.summary for part in parts),
+        summary=texts.sentences(*(part.summary for part in parts)),
         impact=tuple(i for part in parts for i in part.impact)[:8],
         insights=tuple(i for part in parts for i in part.insights)[:_MOST],
         risks=tuple(r for part in parts for r in part.risks)[:_MOST],
@@ -417,7 +418,7 @@ def joined(parts: Sequence[Analysis]) -> Analysis:
 _Claim = TypeVar("_Claim", InsightReply, RiskReply)
 
 
-_NO_QUOTE = "the quote is not in what was shown of that path, too short, or longer than six lines."
+_NO_QUOTE = "the quote is not in what was shown of that path, too short, or too long for one."
 _NO_SEARCH = "no search for that word went through the whole tree."
 
 
@@ -547,7 +548,10 @@ def read_step(reply: Reply, find: Callable[[str, str, str], Proof | None], shown
 def _said_problem(said: SaidReply, proven: bool, told: Collection[str], language: str) -> str:
     """What is wrong with a statement, empty for nothing."""
     if not proven:
-        return "a quote is not in the piece that it names, too short to prove anything, or longer than six lines."
+        return (
+            "a quote does not stand in the piece that it names, as lines that follow each other without their marks, "
+            "or it is too short to prove anything, or longer than six lines."
+        )
     if _FOREIGN.search(said.text):
         return "it holds a link or a mention."
     if any(name.casefold() not in told for name in _NAME.findall(said.text)):

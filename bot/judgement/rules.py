@@ -157,7 +157,7 @@ def _asked(notes: Sequence[Note], texts: Texts) -> tuple[Suggestion, ...]:
 def _summary(commit: Commit, first: str, texts: Texts) -> str:
     """The sentence, then the first paragraph of the message's body as its author wrote it, in whole sentences."""
     said = _first_paragraph(commit.reading.said)
-    return f"{first} {texts('rules.author_says', text=said)}" if said else first
+    return texts.sentences(first, texts("rules.author_says", text=said)) if said else first
 
 
 def _first_paragraph(said: str) -> str:
@@ -197,7 +197,7 @@ def _component_impact(name: str, files: Sequence[FileChange], names: dict[str, l
     lines = texts(
         "digest.lines", added=f"{sum(f.added for f in files):,}", removed=f"{sum(f.removed for f in files):,}"
     )
-    effect = f"{texts.count('files', len(files))}, {lines}"
+    effect = texts("rules.size", files=texts.count("files", len(files)), lines=lines)
     touched = list(dict.fromkeys(n for f in by_size for n in names.get(f.path, [])))[:_MOST_NAMES]
     if touched:
         effect = texts("rules.touches", size=effect, names=texts("rules.comma").join(touched))

@@ -142,10 +142,13 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error as it is stored, to be shown in the reader's language: its key, and the fields of its text."""
+    """An error as it is stored, to be shown in the reader's language: its key, and the fields of its text.
+
+    A field may be several names, which each language lists in its own way.
+    """
 
     key: str
-    fields: tuple[tuple[str, str], ...] = ()
+    fields: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,9 +52,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Short labelled values that a platform may set side by side."""
+    """Short labelled values that a platform may set side by side; `colon` is what its language has after a label."""
 
     items: tuple[tuple[str, Line], ...]
+    colon: str = ": "
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,8 @@ class Form:
     """A line of the grammar to fill in, for a chat that can show one.
 
     `fixed` are hidden values; `fresh` says that nothing was set before, so that a chat may fill in what it knows about
-    the person, such as their time zone; `done` is shown once it was submitted, `waiting` until then.
+    the person, such as their time zone; `done` is shown once it was submitted, `waiting` until then; `colon` follows
+    the label of an input in the form's language.
     """
 
     title: str
@@ -213,6 +215,7 @@ class Form:
     inputs: tuple[Input, ...]
     fixed: tuple[tuple[str, str], ...] = ()
     fresh: bool = False
+    colon: str = ": "
 
 
 @dataclass(frozen=True, slots=True)

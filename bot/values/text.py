@@ -1,6 +1,7 @@
 """Makes untrusted text inert."""
 
 import re
+from dataclasses import dataclass
 
 # What a terminal or a browser acts on instead of showing: ANSI sequences, control characters, direction overrides and
 # isolates, zero-width and other invisible formatting characters, surrogates. An unterminated sequence does not extend
@@ -21,6 +22,17 @@ def sanitize(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _UNSAFE.sub("", _ANSI.sub("", text.replace("\r\n", "\n")))
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Something with an aside, which a label has in the brackets of its language, and everything else in plain ones."""
+
+    text: str
+    aside: str
+
+    def __str__(self) -> str:
+        return f"{self.text} ({self.aside})"
 
 
 def without_credentials(address: str) -> str:

@@ -186,7 +186,7 @@ class GitSource:
             if not found:
                 raise NotFound("commit_unknown", repo=opened.title, sha=sha)
             if len(found) > 1:
-                raise UsageError("sha_ambiguous", sha=sha, candidates=", ".join(s[:12] for s in found[:_NAMED]))
+                raise UsageError("sha_ambiguous", sha=sha, candidates=tuple(s[:12] for s in found[:_NAMED]))
             return _read(opened, found)[0]
 
     def pull(self, repo: str, number: int) -> Commit:
@@ -433,7 +433,7 @@ def _tip(opened: _Open, branch: str) -> str:
     known = [] if sha else _branches(opened)
     if known:
         missing = branch or opened.about.branch
-        raise NotFound("branch_unknown", repo=opened.title, branch=missing, known=", ".join(known[:_NAMED]))
+        raise NotFound("branch_unknown", repo=opened.title, branch=missing, known=tuple(known[:_NAMED]))
     if branch and not sha and branch != opened.about.branch:
         raise NotFound("branch_none", repo=opened.title, branch=branch)
     return sha

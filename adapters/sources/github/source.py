@@ -454,7 +454,7 @@ class GitHubSource:
         answer = self._client.get(f"/repos/{name}/branches", _no_repository(name), per_page=100)
         names = [known.name for known in answers.read(tuple[answers.Branch, ...], answer.data)]
         if names:
-            known = ", ".join(get_close_matches(branch, names, NAMED, 0))
+            known = tuple(get_close_matches(branch, names, NAMED, 0))
             raise NotFound("branch_unknown", repo=name, branch=branch, known=known)
 
     def _described(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:

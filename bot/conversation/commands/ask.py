@@ -144,7 +144,7 @@ def _released(context: Context, about: About, question: Asked) -> Answer:
     if question.release:
         wanted = releases.called(question.release, line)
         if wanted is None:
-            known = ", ".join(release.name for release in reversed(line[-_KNOWN // 10 :])) or "–"
+            known = tuple(release.name for release in reversed(line[-_KNOWN // 10 :])) or "–"
             name = one_line(question.release, 60)
             raise NotFound("release_unknown", repo=repository.title, name=name, known=known)
     has = _has(context, about, wanted, standing.first)

@@ -164,8 +164,9 @@ def _with_name(commit: Commit) -> tuple[Commit, str]:
 
 def which(context: Context, named: CommitName, found: Sequence[_Found]) -> Post:
     """The question of which of several commits is meant."""
+    colon = context.texts("report.colon")
     lines: list[Line] = [
-        (Span(f"{repository.title} {commit.short}: ", code=True), *subject_line(repository, commit, 100))
+        (Span(f"{repository.title} {commit.short}{colon}", code=True), *subject_line(repository, commit, 100))
         for repository, commit, _ in found
     ]
     buttons = tuple(
