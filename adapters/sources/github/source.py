@@ -335,7 +335,7 @@ class GitHubSource:
         return self._tags.notes(repo, wanted, _no_repository(repo)) if self._client.authenticated else {}
 
     def twins(self, repo: str, commit: Commit) -> tuple[Twin, ...]:
-        """The commits of the branches of releases with the same patch, see `twins`; none without a token.
+        """The commits on branches of releases with the same patch, see `twins`; empty without a token.
 
         Up to four requests, and one for each of at most five patches. Raises UsageError, NotFound, Forbidden,
         Unavailable, ConfigError.
@@ -347,17 +347,17 @@ class GitHubSource:
         return self._twins.found(about.name, commit, about.branch, read, _no_repository(repo))
 
     def _patches(self, name: str, place: Landed) -> tuple[FilePatch, ...]:
-        """The patches of a commit; of one that GitHub cannot show an incomplete one."""
+        """The patches of a commit; an incomplete one if GitHub cannot show it."""
         changes = self._changed(name, place)
         return changes.patches if changes.shown else answers.unread(())
 
     def look(self, repo: str, commit: Commit, looks: Sequence[Look]) -> tuple[Sight, ...]:
-        """What each of `looks` finds in the tree at `commit`, in their order, see `bot.commits.lookup`.
+        """The results of `looks` in the tree at `commit`, in order, see `bot.commits.lookup`.
 
-        Words are searched for in an archive of the commit; as many are fetched in a day as its limits allow, which are
-        those of `archives`. Other files, and those of the first parent, are asked for one by one, at most 20 a commit
-        and while half of the hour's requests are left. Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError
-        for the repository itself; what else fails is refused.
+        Words are searched for in an archive of the commit, within the daily limits of `archives`. Other files, and
+        those of the first parent, are requested one by one, at most 20 per commit and while half of the hour's requests
+        are left. Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError for the repository itself; other
+        failures are refusals.
         """
         name = self._name(repo)
         if not _WHOLE.fullmatch(commit.sha):
@@ -365,9 +365,9 @@ class GitHubSource:
         return lookup.answer(commit, looks, GitHubTree(name, commit.sha, self._archives, self._files))
 
     def text(self, repo: str, branch: str, paths: Sequence[str]) -> str | None:
-        """What the first of some paths that is a file at a branch's tip holds, see `bot.ports.CommitSource.text`.
+        """The content of the first of some paths that is a file at a branch's tip, see `bot.ports.CommitSource.text`.
 
-        A request for each path up to that one; what is unchanged does not count against the limit. Raises UsageError,
+        A request for each path up to that one; unchanged files do not count against the limit. Raises UsageError,
         NotFound, Forbidden, Unavailable, ConfigError.
         """
         name = self._name(_checked(repo))
@@ -381,7 +381,7 @@ class GitHubSource:
         return None
 
     def quota(self) -> Quota | None:
-        """The requests left of this hour, of which asking takes none (docs.github.com, Get rate limit status).
+        """The requests left this hour; asking for them is free (docs.github.com, Get rate limit status).
 
         None if an Enterprise server has no limits. Raises ConfigError, Unavailable.
         """
@@ -395,19 +395,19 @@ class GitHubSource:
     # --- A period ----------------------------------------------------------------------------
 
     def _listed(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
-        """A period over REST alone."""
+        """The commits of a period, over REST only."""
         about, start = self._start(repo, branch)
         found = self._list(about.name, since=_stamp(since), per_page=100, **start)
         line = answers.first_parents(map(answers.landed, found.values()), next(iter(found), ""))
         return self._commits_at(about.name, [place for place in line if since <= place.committed < until], found)
 
     def _start(self, repo: str, branch: str) -> tuple[Repository, dict[str, str]]:
-        """A repository, and where REST is to start listing a branch."""
+        """A repository, and where REST starts listing a branch."""
         about = self.repository(repo)
         return about, {} if branch in {"", about.branch} else {"sha": self._branch_tip(about.name, branch)}
 
     def _newest(self, repo: str, branch: str, found: Found) -> tuple[str, Sequence[Landed]]:
-        """The repository's name, and the newest page of a branch; what REST said about it is kept in `found`."""
+        """The repository's name, and the newest page of a branch; REST's data is stored in `found`."""
         if self._client.authenticated:
             about = self._opened(repo, branch, None)
             return about.name, tuple(map(answers.listed, about.tip.history.nodes)) if about.tip else ()
@@ -417,7 +417,7 @@ class GitHubSource:
         return known.name, listed(page.data, found) if page.status != 409 else ()
 
     def _commits_at(self, name: str, places: Sequence[Landed], found: Found) -> tuple[Commit, ...]:
-        """The commits at some places; over REST only, from what it said about them."""
+        """The commits at places; without GraphQL, from REST's data."""
         if self._client.authenticated:
             details = self._details(places)
             return tuple(_at_once(lambda place: self._put_together(name, place, details.get(place.sha)), places))
@@ -438,7 +438,7 @@ class GitHubSource:
         return found
 
     def _branch_tip(self, name: str, branch: str) -> str:
-        """The SHA of a branch; itself empty in a repository without any."""
+        """The SHA of a branch; empty in a repository without any."""
         unknown = NotFound("branch_unknown", repo=name, branch=branch)
         try:
             if _NO_BRANCH.search(branch):
@@ -458,7 +458,7 @@ class GitHubSource:
             raise NotFound("branch_unknown", repo=name, branch=branch, known=known)
 
     def _described(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
-        """A period over GraphQL, and over REST what that cannot say."""
+        """The commits of a period, over GraphQL, and REST for what that lacks."""
         name, line = self._history(repo, branch, _stamp(since))
         return self._commits_at(name, [place for place in line if since <= place.committed < until], {})
 
@@ -479,7 +479,7 @@ class GitHubSource:
         return about.name, answers.first_parents(map(answers.listed, found), tip)
 
     def _opened(self, repo: str, branch: str, since: str | None) -> answers.First:
-        """A repository with the newest page of a branch's history, down to `since` where that is given."""
+        """A repository with the newest page of a branch's history, down to `since` if given."""
         owner, _, title = repo.partition("/")
         asked: dict[str, object] = {"owner": owner, "name": title, "since": since}
         ref = {"ref": f"refs/heads/{branch}"} if branch else {}
@@ -492,7 +492,7 @@ class GitHubSource:
         return about
 
     def _details(self, places: Sequence[Landed]) -> dict[str, answers.Detail]:
-        """What GraphQL says of commits, by SHA; those that it cannot describe are left to REST."""
+        """GraphQL's details of commits, by SHA; those that it cannot describe are left to REST."""
         found: dict[str, answers.Detail] = {}
         for start in range(0, len(places), BATCH):
             ids = [place.node for place in places[start : start + BATCH]]
@@ -506,7 +506,7 @@ class GitHubSource:
         return found
 
     def _put_together(self, name: str, place: Landed, detail: answers.Detail | None) -> Commit:
-        """A commit of a period; without its details it is asked for alone."""
+        """A commit of a period; without details it is requested separately."""
         if detail is None:  # its labels decide whether it is reported
             missing = NotFound("commit_unknown", repo=name, sha=place.sha)
             return self._alone(name, place.sha, missing, whole=True)
@@ -517,7 +517,7 @@ class GitHubSource:
     # --- A commit ----------------------------------------------------------------------------
 
     def _name(self, repo: str) -> str:
-        """GitHub's name of a repository; known ones are not asked for again."""
+        """GitHub's name of a repository; known ones are not requested again."""
         return self._names.get(repo) or self.repository(repo).name
 
     def _mailmap(self, name: str) -> Mailmap:
