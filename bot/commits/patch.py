@@ -232,7 +232,7 @@ class _Source:
         return chain.from_iterable(_pieces(self.file, hunk, n) for n, hunk in enumerate(self.hunks))
 
     def missed(self, unread: int, headed: bool, unnamed: str) -> Iterator[str]:
-        """The notes for what is on no page: `unread` lines, the file's own line, or its place in a list of names."""
+        """Notes for what is on no page: `unread` lines, the file's own line, or its place in a list of names."""
         size = self.file.added + self.file.removed
         if outputs := size - self.written:
             yield f"{outputs} changed lines of a notebook's outputs and metadata"
