@@ -83,7 +83,9 @@ class _Listed:
         for n, (_, about) in enumerate(self.rows):
             following = [line for line, _ in self.rows[n : n + QUOTE_LINES]]
             if any(first == 0 for first, _ in places(quote, following)):
-                return Proof(release=about) if isinstance(about, Release) else Proof(about, Evidence("", quote))
+                if isinstance(about, Release):
+                    return Proof(release=about, note="" if n else self.title)
+                return Proof(about, Evidence("", quote if "\n" in quote else following[0]))
         return Proof(note=self.title) if places(quote, [self.title]) else None
 
 
@@ -101,8 +103,8 @@ class _Whole:
         return "\n".join([questions.commit_shown(self.commit, self.seen), *self.besides])
 
     def find(self, path: str, quote: str) -> Proof | None:
-        if places(quote, self.besides):
-            return Proof(self.commit, Evidence("", quote))
+        if line := next((line for line in self.besides if places(quote, [line])), ""):
+            return Proof(self.commit, Evidence("", line))
         paths = [path, ""] if path else ["", *(f.path for f in self.commit.files)]
         found = filter(None, (self.index.find(each, quote) for each in paths))
         evidence = next(found, None)
@@ -137,20 +139,23 @@ class _Seen:
 
     @property
     def _where(self) -> str:
-        """The tree, also by the name with which it was requested."""
-        named = f"{self.asked}, which is " if is_name(self.asked) else ""
-        return f"looked up at {named}{self.commit.short}"
+        return f"looked up at {self._tree}"
+
+    @property
+    def _tree(self) -> str:
+        """The tree, also by the name with which it was requested: `v1.2.0 (9a93eb7)`."""
+        return f"{self.asked} ({self.commit.short})" if is_name(self.asked) else self.commit.short
 
     def find(self, path: str, quote: str) -> Proof | None:
         quote, shown = NUMBER.sub("", quote), NUMBER.sub("", self.text).split("\n")
         if not places(quote, shown):
             return None
         if evidence := seen(path, quote, self.sights, self.commit):
-            return Proof(self.commit, evidence, tree=True)
+            return Proof(self.commit, evidence, tree=self._tree)
         searched = Proofs(self.commit, EvidenceIndex(self.commit, ()), sights=self.sights)
         words = (look.word for each in self.sights if (look := each.look).kind is LookKind.WORD and look.word in quote)
         if found := searched.find(SEARCH, next(words, "")):
-            return Proof(self.commit, found, tree=True)
+            return Proof(self.commit, found, tree=self._tree)
         heads = (line.removeprefix("--- ") for line in shown if line.startswith("--- "))
         head = next((line for line in (*heads, self._where) if places(quote, [line])), "")
         return Proof(note=f"{head}, {self._where}") if head else None  # it says what was not searched
@@ -229,7 +234,7 @@ class Library:
         seen = patch.select(commit, patches, _PATCH_TOKENS)
         became = tuple(map(_link, self._links.since(commit, self._branch)))
         landed = f"landed: {commit.committed:%Y-%m-%d}"
-        besides = (landed, _changes(commit), *self._standing(commit), *became)
+        besides = (landed, _changes(commit), *_names(commit), *self._standing(commit), *became)
         return _Whole(commit, seen, EvidenceIndex(commit, patches), besides)
 
     @property
@@ -246,7 +251,12 @@ class Library:
         first = known[commit.sha]
         if first:
             return (f"first release with it: {one_line(first.name, 80)}, {first.made:%Y-%m-%d}",)
-        return (f"in no release of {self._repository.title} yet", *self._ported(commit))
+        return (f"in no release of {self._main_line()} yet", *self._ported(commit))
+
+    def _main_line(self) -> str:
+        """The releases that are known: those of other packages are not."""
+        newest = self._source.releases(self._name)[-1:]
+        return f"{self._repository.title}'s main line of tags" + (f", the newest {newest[0].name}" if newest else "")
 
     def _ported(self, commit: Commit) -> Iterator[str]:
         """Commits on other branches with the same change, and their first releases."""
@@ -289,7 +299,7 @@ class Library:
     def _released(self, _: WantedReply) -> Shown:
         line = self._source.releases(self._name)[-_RELEASES:]
         rows = tuple((f"{release.made:%Y-%m-%d} {one_line(release.name, 80)}", release) for release in reversed(line))
-        title = f"the latest releases of {self._repository.title}"
+        title = f"the latest of the releases of {self._repository.title}'s main line of tags"
         return _Listed(title, rows) if rows else _Nothing(f"{title}: {_NOTHING}")
 
     def _list(self, title: str, commits: Sequence[Commit]) -> Shown:
@@ -328,6 +338,14 @@ def _changes(commit: Commit) -> str:
     more = f", {len(commit.files) - _PATHS} more" if len(commit.files) > _PATHS else ""
     count = f"{len(commit.files)} file{'s' * (len(commit.files) != 1)}"
     return f"changes {count}: {', '.join(paths)}{more}"
+
+
+def _names(commit: Commit) -> Iterator[str]:
+    """`says that it repairs #12`: the references of a commit, which its shown message may leave out."""
+    for each in commit.reading.references:
+        name = f"#{each.pull}" if each.pull is not None else each.sha[:_SHORT]
+        if name:
+            yield f"says that it {each.kind} {name}"
 
 
 def _by_author(commits: Sequence[Commit]) -> str:

@@ -53,7 +53,7 @@ def outline(
 
     def proof(statement: Insight | Risk) -> tuple[Line, ...]:
         pieces = (statement.evidence, *statement.also)
-        return tuple(evidence_line(repository, commit, each, texts, whole=not limit) for each in pieces)
+        return tuple(evidence_line(repository, commit, each, texts, *(() if limit else (0,))) for each in pieces)
 
     insights = (Item(pair(texts(f"aspect.{i.aspect}"), i.text), proof(i)) for i in analysis.insights)
     risks = (Item(plain(r.text), proof(r), r.mitigation) for r in analysis.risks)

@@ -26,14 +26,15 @@ class Turn:
 class Proof:
     """The proof of a statement: a place in a commit, a release, or a `note` of the program, as when nothing was found.
 
-    `tree` means that the place was looked up in the tree at the commit, which need not be related to it.
+    `tree` is the commit or release in whose tree the place was looked up, which need not be related to it. The note
+    with a release says which one it is among the others.
     """
 
     commit: Commit | None = None
     evidence: Evidence | None = None
     release: Release | None = None
     note: str = ""
-    tree: bool = False
+    tree: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from bot.addresses import is_group
 from bot.commits import releases
 from bot.conversation import grammar, sentence, spoken
-from bot.conversation.asked import Ask, Asked, asked, is_open, language
+from bot.conversation.asked import Ask, Asked, asked, is_open, is_sentence, language
 from bot.conversation.command import Command, Context
 from bot.conversation.commands import commit
 from bot.errors import DigestError, NotFound, UsageError
@@ -61,6 +61,14 @@ def answered(context: Context, line: str) -> tuple[Post, ...]:
     if context.services.app.model and is_open(line, hosts):
         return _by_model(context, line)
     return ()
+
+
+def answered_sentence(context: Context, line: str) -> tuple[Post, ...]:
+    """The model's answer to a sentence that means nothing else and does not look like a question; none without it.
+
+    Raises DigestError.
+    """
+    return _by_model(context, line) if context.services.app.model and is_sentence(line) else ()
 
 
 def _as_asked(context: Context, line: str) -> Context:
