@@ -16,7 +16,7 @@ def filtered(
 ) -> tuple[tuple[Commit, ...], tuple[str, ...]]:
     """What of `landed` is wanted, and what is to be said of filters that let everything through.
 
-    Raises NotFound, Forbidden, Unavailable where CODEOWNERS counts and the repository cannot be read.
+    Raises NotFound, Forbidden, Unavailable if CODEOWNERS counts and the repository cannot be read.
     """
     wanted = scope.filters
     if not landed:
@@ -33,7 +33,7 @@ def lacking(name: str, repository: Repository, wanted: Filters, texts: Texts) ->
 
 
 def read_owners(repositories: Repositories, repository: Repository, branch: str) -> Owners | None:
-    """What CODEOWNERS says at a branch's tip; None where none can be read. Raises NotFound, Forbidden, Unavailable."""
+    """What CODEOWNERS says at a branch's tip; None if none can be read. Raises NotFound, Forbidden, Unavailable."""
     source = repositories.source_of(repository.name)
     text = source.text(repository.name, branch or repository.branch, owners.PATHS)
     return owners.parse(text) if text is not None else None

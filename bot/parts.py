@@ -56,7 +56,7 @@ from bot.ports import (
 from bot.posts.labels import columns
 from bot.repositories import Repositories
 from bot.rights import Rights, granted
-from bot.settings import database_of, habits, load, misspelt, unread
+from bot.settings import database_of, habits, load, misspelled, unread
 from bot.supervision import Readying, Supervisor
 from bot.texts import COMMAND, SHELL, Texts
 from bot.values import EPOCH, Message, Place, Quota, Request, Span, Table
@@ -680,7 +680,7 @@ def _settings_findings(settings: AllSettings, what: str | None) -> Iterator[Find
         yield Finding("settings", verdict, outcome, {"names": names})
     if path := unread(type(settings)):
         yield Finding("settings", Verdict.WARNING, "unread", {"path": str(path)})
-    for name, near in misspelt(type(settings)).items():
+    for name, near in misspelled(type(settings)).items():
         yield Finding("settings", Verdict.WARNING, "misspelt", {"name": name, "near": near})
 
 

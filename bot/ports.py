@@ -345,7 +345,7 @@ class Chat(Protocol):
         ...
 
     def posted(self, place: Place, names: Collection[str], since: datetime) -> Posted:
-        """Which messages sent under one of `names` since some time are in a channel or thread.
+        """The messages in a channel or thread that were sent under one of `names` since a time.
 
         A name is an `Idempotency.key`. A process killed just before may still have been sending: the chat waits for
         that. Raises Forbidden if the history can never be read; NotFound, ConfigError, Unavailable.
@@ -360,16 +360,16 @@ class Chat(Protocol):
         ...
 
     def readers(self, place: Place, person: str) -> Readers:
-        """Who reads at a place, as the chat reports it for `person` (empty: nobody in particular); cached for a while.
+        """Who reads in a place, as the chat reports it for `person` (may be empty); cached for a while.
 
         Raises ConfigError, and Unavailable if it may be known later; whatever is unknown counts as the worst case.
         """
         ...
 
     def check(self, place: Place) -> None:
-        """Refuse a channel in which the bot cannot post, with words for somebody who is in it.
+        """Check that the bot can post in a channel.
 
-        Raises NotFound and Forbidden; where the chat does not tell, nothing.
+        Raises NotFound and Forbidden, worded for members of the channel; nothing if the chat does not say.
         """
         ...
 
@@ -406,10 +406,10 @@ class Archive(Protocol):
         ...
 
     def search(self, words: str, repos: Sequence[str], limit: int) -> tuple[Commit, ...]:
-        """Commits of `repos` whose message, paths or analyses hold all `words`, newest kept first, at most `limit`.
+        """Commits of `repos` whose message, paths or analyses contain all `words`, latest first, at most `limit`.
 
-        A word matches at the start of a word, Chinese anywhere, from one character on. Any text is a valid
-        query; of a very long one only the start counts.
+        A word matches at the start of a word, Chinese anywhere, even a single character. Any text is a valid query;
+        only the start of a very long one counts.
         """
         ...
 
@@ -438,19 +438,19 @@ class Archive(Protocol):
         ...
 
     def delivered_grades(self, repo: str, shas: Iterable[str]) -> dict[str, Grade]:
-        """By SHA the grade with which each commit was first reported; absent if it never was."""
+        """The grades with which commits were first reported, by SHA; absent if they never were."""
         ...
 
     def delivered_digests(self, repo: str, branch: str, language: str, period: Period) -> dict[str, Digest]:
-        """By key the posted digests of a period, in its zone, whichever version made them."""
+        """The posted digests of a period, in its zone, by key, made by any version."""
         ...
 
 
 class Aftermath(Protocol):
-    """What became of commits, and which places have seen that."""
+    """Links between commits, and the follow-ups that places got."""
 
     def keep_links(self, repo: str, links: Iterable[Link]) -> None:
-        """Store what became of commits of `repo`; for the same two commits, a certain relation stays."""
+        """Store links between commits of `repo`; for the same two commits, a certain one is kept."""
         ...
 
     def links(self, repo: str, shas: Collection[str]) -> tuple[Link, ...]:
@@ -458,7 +458,7 @@ class Aftermath(Protocol):
         ...
 
     def keep_renamed(self, repo: str, names: Mapping[str, str]) -> None:
-        """Store by which SHA each commit was known to which a rewrite of its branch gave a new one, by the new one."""
+        """Store the old SHAs of commits whose SHAs a rewrite of their branch changed, by the new ones."""
         ...
 
     def followed_up(self, place: Place, since: datetime) -> tuple[tuple[str, str, datetime], ...]:

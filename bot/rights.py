@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from bot.addresses import is_hosted, is_path, spelt
+from bot.addresses import is_hosted, is_path, normalised
 from bot.errors import ConfigError
 from bot.ports import Readers
 from bot.values import Place, Subscription, without_credentials
@@ -151,7 +151,7 @@ class Rights:
 
 def matches(pattern: str, name: str) -> bool:
     """Whether a repository matches a pattern, by the normalised form of its name; a name without one matches none."""
-    plain, known = spelt(name), without_credentials(pattern)
+    plain, known = normalised(name), without_credentials(pattern)
     known = known if is_path(plain) else known.lower()
     return bool(plain) and (plain == known or fnmatchcase(plain, known))
 
@@ -165,7 +165,7 @@ def _meet(pattern: str, group: str) -> bool:
 
 def same(repo: str, other: str) -> bool:
     """Whether two names are the same when normalised."""
-    return bool(spelt(repo)) and spelt(repo) == spelt(other)
+    return bool(normalised(repo)) and normalised(repo) == normalised(other)
 
 
 def granted(value: str) -> tuple[Right, ...]:

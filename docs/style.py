@@ -135,9 +135,9 @@ def files() -> dict[str, list[Path]]:
     code = [ROOT / "bot/cli.py", *(p for top in ("bot", "adapters") for p in (ROOT / top).rglob("settings.py"))]
     chinese = {page for page in pages if page.name.endswith(".zh.md")}
     both = ROOT / "docs/glossary.md"
-    modules, later = ({p for glob in _tables()[name] for p in ROOT.glob(glob)} for name in ("modules", "later"))
+    modules, unchecked = ({p for glob in _tables()[name] for p in ROOT.glob(glob)} for name in ("modules", "unchecked"))
     return {
-        "code": sorted(modules - later),
+        "code": sorted(modules - unchecked),
         "en": sorted({*pages, *forms, *code, ROOT / "prompts/labels.en.toml"} - chinese - {both}),
         "zh": sorted({*chinese, *(ROOT / name for name in ZH)}),
     }

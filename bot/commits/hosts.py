@@ -244,7 +244,7 @@ _AROUND = ".,;:!?()[]{}<>'\"`*"
 
 
 @dataclass(frozen=True, slots=True)
-class _Spelt:
+class _Parsed:
     """A parsed address; `scheme` may be empty. `plain` says that git would clone it unchanged."""
 
     scheme: str
@@ -261,7 +261,7 @@ class _Spelt:
         return self.scheme in {"ssh", "git"}
 
 
-def _spelt(text: str) -> _Spelt | None:
+def _parsed(text: str) -> _Parsed | None:
     """The parts of what may be an address."""
     if len(text) > _LONGEST:
         return None
@@ -277,22 +277,22 @@ def _spelt(text: str) -> _Spelt | None:
     query, mark = said.get("query", ""), said.get("mark", "")
     plain = scheme in _GIT and not query and not mark
     host = said["host"].lower()
-    return _Spelt(scheme.removeprefix("git+"), said.get("user", ""), host, port or None, parts, query, plain)
+    return _Parsed(scheme.removeprefix("git+"), said.get("user", ""), host, port or None, parts, query, plain)
 
 
 _ALIAS = re.compile(r"^(github\.com|gitlab\.com|bitbucket\.org|gitee\.com)[-.][\w-]{1,60}$", re.ASCII)
 """An alias for a second account in ~/.ssh/config: docs.github.com, "Managing multiple accounts"."""
 
 
-def _web_host(spelt: _Spelt) -> str:
+def _web_host(parsed: _Parsed) -> str:
     """The host of the web pages, if git or reviews have hosts of their own."""
-    host = _ALIAS.sub(r"\1", spelt.host.removeprefix("www.")) if spelt.by_ssh else spelt.host.removeprefix("www.")
+    host = _ALIAS.sub(r"\1", parsed.host.removeprefix("www.")) if parsed.by_ssh else parsed.host.removeprefix("www.")
     if host == "vs-ssh.visualstudio.com":
         # learn.microsoft.com, Azure DevOps, "Use SSH key authentication": the organization is the user's name there.
-        return "dev.azure.com" if spelt.parts[:1] == ("v3",) else f"{spelt.user.lower()}.visualstudio.com"
+        return "dev.azure.com" if parsed.parts[:1] == ("v3",) else f"{parsed.user.lower()}.visualstudio.com"
     if host.endswith("-review.googlesource.com"):
         return host.replace("-review.", ".")
-    return _DOORS.get(host, host if host in _HOSTS else spelt.host)
+    return _DOORS.get(host, host if host in _HOSTS else parsed.host)
 
 
 # --- Where the repository ends ---------------------------------------------------------------
@@ -395,13 +395,13 @@ def _cut_gerrit(parts: Sequence[str]) -> _Cut:
     return _Cut(before, parts[:end], (_CHANGES[0] if changed else _COMMITS[0], *below) if parts[end:] else ())
 
 
-def _shape(spelt: _Spelt) -> Kind | None:
+def _shape(parsed: _Parsed) -> Kind | None:
     """The kind of an unknown host, if an address can only be of that kind."""
-    parts = spelt.parts
+    parts = parsed.parts
     if "_git" in parts[:-1]:
         return Kind.AZURE
-    over_http = parts[-3:-2] == ("scm",) and not spelt.by_ssh
-    over_ssh = spelt.by_ssh and spelt.port == _STASH_PORT and len(parts) == 2
+    over_http = parts[-3:-2] == ("scm",) and not parsed.by_ssh
+    over_ssh = parsed.by_ssh and parsed.port == _STASH_PORT and len(parts) == 2
     return Kind.BITBUCKET_SERVER if over_http or over_ssh or _is_bitbucket(parts) else None
 
 
@@ -495,27 +495,27 @@ class Hosts:
         None if it is not a repository's address. Without a scheme it must be on a known host, since it could be a path
         as well.
         """
-        spelt = _spelt(text.strip(_AROUND))
-        if spelt is None:
+        parsed = _parsed(text.strip(_AROUND))
+        if parsed is None:
             return None
-        kind, root = self._host(spelt)
-        cut = _cut(kind, spelt.parts, whole=False) if spelt.scheme or (kind and "." in spelt.host) else None
+        kind, root = self._host(parsed)
+        cut = _cut(kind, parsed.parts, whole=False) if parsed.scheme or (kind and "." in parsed.host) else None
         address = _address(kind, root, cut) if cut else None
         if not cut or not address:
             return None
-        number, sha = _subject(cut.rest, spelt.query)
-        return Page(address, number, sha, plain=spelt.plain and not cut.rest)
+        number, sha = _subject(cut.rest, parsed.query)
+        return Page(address, number, sha, plain=parsed.plain and not cut.rest)
 
     def remote(self, url: str) -> Address | None:
         """The web address of the repository that git clones from `url`; None if its pages are unknown.
 
         An ssh port is never a web page's, an http one always is.
         """
-        spelt = _spelt(url)
-        if spelt is None or (spelt.by_ssh and "." not in spelt.host):
+        parsed = _parsed(url)
+        if parsed is None or (parsed.by_ssh and "." not in parsed.host):
             return None  # a name without a dot is from ~/.ssh/config
-        kind, root = self._host(spelt)
-        cut = _cut(kind, spelt.parts, whole=True)
+        kind, root = self._host(parsed)
+        cut = _cut(kind, parsed.parts, whole=True)
         return _address(kind, root, cut) if cut and not cut.rest else None
 
     def names(self, address: Address) -> tuple[str, ...]:
@@ -541,17 +541,17 @@ class Hosts:
         page = self.page(name)
         return page.repository.key if page else ""
 
-    def _host(self, spelt: _Spelt) -> tuple[Kind | None, str]:
+    def _host(self, parsed: _Parsed) -> tuple[Kind | None, str]:
         """The kind of a host, and the root of its web pages."""
-        host = _web_host(spelt)
-        port = None if spelt.port == _PORTS.get(spelt.scheme or "https") or spelt.by_ssh else spelt.port
+        host = _web_host(parsed)
+        port = None if parsed.port == _PORTS.get(parsed.scheme or "https") or parsed.by_ssh else parsed.port
         named = {self.github: Kind.GITHUB, **self.named}
         place = f"{host}:{port}" if port else host
-        if spelt.by_ssh and place not in named:
+        if parsed.by_ssh and place not in named:
             # The setting has the port of the web pages, which an ssh address does not have.
             place = next((each for each in named if each.partition(":")[0] == host), place)
-        scheme = spelt.scheme if spelt.scheme == "http" and not _is_public(host) else "https"
-        kind = named.get(place) or named.get(host) or _known(host) or _shape(spelt)
+        scheme = parsed.scheme if parsed.scheme == "http" and not _is_public(host) else "https"
+        kind = named.get(place) or named.get(host) or _known(host) or _shape(parsed)
         return kind, f"{scheme}://{place}"
 
 

@@ -711,7 +711,7 @@ def _said(files: Sequence[_File]) -> list[tuple[str, _Entry]]:
 
 
 def _note(path: str, entry: _Entry) -> Note | None:
-    """A note of an entry; None where it tells nothing, or nothing of what it is."""
+    """A note of an entry; None if it tells nothing, or nothing of what it is."""
     written = [line.text.strip() for line in entry.lines if line.text.strip()]
     if len(written) == 1 and _PERSON.fullmatch(written[0]):
         return None

@@ -1,7 +1,7 @@
-"""A question that somebody asks, answered by a model in a few steps: it sees what it asks for, and must show its proof.
+"""A question from a person, answered by a model in a few steps: it sees what it asks for, and must give proofs.
 
-What it can ask for is read here and nowhere else, of the one repository that the question is about; each thing shown is
-a piece with a name, in which our program finds the quotes of the answer again.
+What it asks for is read only here, and only from the repository that the question is about; each thing shown is a piece
+with a name, in which the quotes of the answer must be found.
 """
 
 import re
@@ -41,22 +41,22 @@ from bot.values import (
 )
 
 STEPS = 6
-"""Questions of one inquiry; an answer that cannot be used is asked for once more."""
+"""The most questions of one inquiry; an unusable answer is asked for once more."""
 _ROOM = 90_000
-"""Characters that are shown in all: what is beyond them is not, and then an answer is due."""
+"""The most characters shown in total: after that the model must answer."""
 _PATCH_TOKENS, _LISTED, _FOUND, _RELEASES = 8_000, 60, 20, 15
 _PATHS, _AUTHORS, _SHORT, _TWINS = 12, 8, 7, 2
 _BACK = timedelta(days=7)
-"""So far back commits are listed at the beginning, where nothing else is spoken of."""
+"""How far back to list commits at the beginning, if there is no other topic."""
 _LONGEST = 31
-"""Days of which commits are listed at once."""
+"""The most days of commits listed at once."""
 
 
 # --- What is shown -----------------------------------------------------------------------------
 
 
 class Shown(Protocol):
-    """A piece of what is shown."""
+    """A piece that is shown."""
 
     @property
     def text(self) -> str:
@@ -64,7 +64,7 @@ class Shown(Protocol):
         ...
 
     def find(self, path: str, quote: str) -> Proof | None:
-        """What a quote of it proves; None where it is not in it."""
+        """What a quote from it proves; None if it is not in it."""
         ...
 
 
@@ -91,7 +91,7 @@ class _Listed:
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
-    """A commit with as much of its patch as is shown, and what is known of it besides."""
+    """A commit with the shown part of its patch, and other facts about it."""
 
     commit: Commit
     seen: Selection
@@ -108,7 +108,7 @@ class _Whole:
         paths = [path, ""] if path else ["", *(f.path for f in self.commit.files)]
         found = filter(None, (self.index.find(each, quote) for each in paths))
         evidence = next(found, None)
-        # The index holds all of the patch: only what was shown proves anything.
+        # The index has the whole patch, but only what was shown proves anything.
         return Proof(self.commit, evidence) if evidence and self._is_shown(evidence, quote) else None
 
     def _is_shown(self, evidence: Evidence, quote: str) -> bool:
@@ -120,7 +120,7 @@ class _Whole:
 
 
 def _side(seen: str, other: str) -> list[str]:
-    """Hunks as they are on one side, without the marks of their lines and those of the `other` side."""
+    """One side of hunks, without the marks of lines and the lines of the `other` side."""
     lines = (line for line in seen.split("\n") if not line.startswith(other))
     return [line[1:] if line[:1] in "+- " else line for line in lines]
 
@@ -143,7 +143,7 @@ class _Seen:
 
     @property
     def _tree(self) -> str:
-        """In which tree, also by the name by which it was asked for: `v1.2.0 (9a93eb7)`."""
+        """The tree, also by the name with which it was requested: `v1.2.0 (9a93eb7)`."""
         return f"{self.asked} ({self.commit.short})" if is_name(self.asked) else self.commit.short
 
     def find(self, path: str, quote: str) -> Proof | None:
@@ -163,12 +163,12 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class _Nothing:
-    """That nothing is there of what was asked for, which may be the answer."""
+    """That nothing was found of what was requested, which may be the answer."""
 
     text: str
 
     def find(self, _: str, quote: str) -> Proof | None:
-        """The whole of it, whatever part is quoted."""
+        """All of it, whatever part is quoted."""
         return Proof(note=self.text) if places(quote, [self.text]) else None
 
 
@@ -189,7 +189,7 @@ _NOTHING = "nothing found"
 
 
 class Library:
-    """All that a question about a branch of one repository may have shown. Nothing of it changes anything."""
+    """Everything that a question about a branch of one repository may be shown, read-only."""
 
     def __init__(self, inquiry: Inquiry, source: CommitSource, archive: Archive, links: Links, now: datetime) -> None:
         self._repository = inquiry.repository
@@ -209,7 +209,7 @@ class Library:
         }
 
     def show(self, wanted: WantedReply) -> Shown:
-        """What is asked for, or why it is not shown."""
+        """The requested piece, or why it is not shown."""
         try:
             return self._tools[wanted.tool](wanted)
         except NotFound:
@@ -225,7 +225,7 @@ class Library:
         return self._list(f"landed in the last {_BACK.days} days", found)
 
     def listed(self, commits: Sequence[Commit]) -> Shown:
-        """The commits that are spoken of."""
+        """The commits of the topic."""
         return self._list("spoken of in this thread", commits)
 
     def whole(self, commit: Commit) -> Shown:
@@ -254,12 +254,12 @@ class Library:
         return (f"in no release of {self._main_line()} yet", *self._ported(commit))
 
     def _main_line(self) -> str:
-        """Which releases are known: those of other packages are not."""
+        """The releases that are known: those of other packages are not."""
         newest = self._source.releases(self._name)[-1:]
         return f"{self._repository.title}'s main line of tags" + (f", the newest {newest[0].name}" if newest else "")
 
     def _ported(self, commit: Commit) -> Iterator[str]:
-        """Commits of other branches that make the same change, and their first releases."""
+        """Commits on other branches with the same change, and their first releases."""
         with suppress(DigestError):
             twins = self._source.twins(self._name, commit)[:_TWINS]
             known = self._source.first_releases(self._name, [each.sha for each in twins]) if twins else {}
@@ -310,7 +310,7 @@ class Library:
         return _Listed(f"{title}{more}: {_by_author(commits[:_LISTED])}", rows)
 
     def _named(self, name: str) -> Commit:
-        """The commit of that name, or of the release of that name. Raises NotFound; ValueError for what is none."""
+        """The commit with a name, or of the release with it. Raises NotFound; ValueError for an invalid name."""
         sha, number = _SHA.fullmatch(name), _NUMBER.fullmatch(name)
         if number:
             try:
@@ -341,7 +341,7 @@ def _changes(commit: Commit) -> str:
 
 
 def _names(commit: Commit) -> Iterator[str]:
-    """`says that it repairs #12`: what is left out of a message as shown."""
+    """`says that it repairs #12`: the references of a commit, which its shown message may leave out."""
     for each in commit.reading.references:
         name = f"#{each.pull}" if each.pull is not None else each.sha[:_SHORT]
         if name:
@@ -349,14 +349,14 @@ def _names(commit: Commit) -> Iterator[str]:
 
 
 def _by_author(commits: Sequence[Commit]) -> str:
-    """`4 commits, by author: Ada 3, Grace 1`: nobody should have to count."""
+    """`4 commits, by author: Ada 3, Grace 1`, so that the model need not count."""
     names = Counter(one_line(c.reading.people[0].name, 60) if c.reading.people else "unknown" for c in commits)
     shown = ", ".join(f"{name} {number}" for name, number in names.most_common(_AUTHORS))
     return f"{len(commits)} commit{'s' * (len(commits) != 1)}, by author: {shown}"
 
 
 def _day(text: str) -> date:
-    """A day of this age. Raises ValueError."""
+    """Parse a date of this age. Raises ValueError."""
     found = date.fromisoformat(text)
     if not 1970 <= found.year <= 2200:
         raise ValueError(text)
@@ -370,7 +370,7 @@ def _link(link: Link) -> str:
 
 
 def _called(wanted: WantedReply) -> str:
-    """A look as it was asked for."""
+    """A look-up as it was requested."""
     span = f"{wanted.line}-{wanted.last}" if wanted.line else ""
     parts = (wanted.tool, wanted.name, wanted.words, wanted.path, span, wanted.since, wanted.until)
     return one_line(" ".join(filter(None, parts)), 200)
@@ -391,7 +391,7 @@ class Research:
         self._dropped = 0
 
     def answer(self, spoken_of: Sequence[Commit]) -> Answered:
-        """The answer, begun with what is spoken of. Raises DigestError where the model or the source has none."""
+        """The answer, starting with the topic's commits. Raises DigestError if the model or the source fails."""
         self._begin(spoken_of)
         for left in reversed(range(STEPS)):
             try:

@@ -24,10 +24,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What shows a statement: a place in a commit, a release, or a `note` of the program, as that nothing is there.
+    """The proof of a statement: a place in a commit, a release, or a `note` of the program, as when nothing was found.
 
-    `tree` is the commit or release in whose tree the place was looked up, which need not have to do with the place. The
-    note beside a release says what it is among the others.
+    `tree` is the commit or release in whose tree the place was looked up, which need not be related to it. The note
+    with a release says which one it is among the others.
     """
 
     commit: Commit | None = None
