@@ -17,6 +17,10 @@ from adapters.stores.sqlite.file import SqliteFile, _Connection
 from adapters.stores.sqlite.schema import MIGRATIONS
 
 gc.disable()  # what is imported and collected stays: see `pytest_collection_finish`
+# Nor are there the machine's own proxies and certificates: a whole folder of them would be read for every fetch.
+for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY"):
+    os.environ.pop(name, None)
+    os.environ.pop(name.lower(), None)
 pytest.register_assert_rewrite("store_contract", "source_contract")
 # `make stress` sets STRESS: the same tests with many more examples.
 settings.register_profile(
