@@ -13,10 +13,14 @@ from itertools import count
 import pytest
 from hypothesis import settings
 
-from adapters.stores.sqlite.file import SqliteFile
+from adapters.stores.sqlite.file import SqliteFile, _Connection
 from adapters.stores.sqlite.schema import MIGRATIONS
 
 gc.disable()  # what is imported and collected stays: see `pytest_collection_finish`
+# Nor are there the machine's own proxies and certificates: a whole folder of them would be read for every fetch.
+for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY"):
+    os.environ.pop(name, None)
+    os.environ.pop(name.lower(), None)
 pytest.register_assert_rewrite("store_contract", "source_contract")
 # `make stress` sets STRESS: the same tests with many more examples.
 settings.register_profile(
@@ -70,11 +74,11 @@ def certificates():
 
 @pytest.fixture(scope="session", autouse=True)
 def databases(tmp_path_factory):
-    """A new database begins as a copy of one: to bring it through all versions takes longer than most tests.
+    """A new database is a copy of one, and nobody waits for the disk: both take longer than most tests.
 
-    Processes that a test starts make theirs as everybody does.
+    Processes that a test starts make theirs as everybody does, and wait.
     """
-    prepare, copying = SqliteFile._prepare, threading.Lock()
+    prepare, connect, copying = SqliteFile._prepare, _Connection.of, threading.Lock()
     path = tmp_path_factory.mktemp("database") / "new.db"
     SqliteFile(path, 1).close()
     new = path.read_bytes()
@@ -84,12 +88,19 @@ def databases(tmp_path_factory):
             if file._migrations is MIGRATIONS and not file.path.stat().st_size:
                 file.path.write_bytes(new)
                 with closing(sqlite3.connect(file.path)) as db, db:  # each has a name of its own
+                    db.execute("PRAGMA synchronous = OFF")
                     db.execute("UPDATE memory SET name = ?", (uuid.uuid4().hex,))
         prepare(file)
 
+    def hasty(path, busy_timeout):
+        made = connect(path, busy_timeout)
+        made.db.execute("PRAGMA synchronous = OFF")
+        return made
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SqliteFile, "_prepare", prepared)
-        yield
+        patch.setattr(_Connection, "of", hasty)
+        yield connect
 
 
 class Clock:

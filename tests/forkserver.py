@@ -16,6 +16,7 @@ import json
 import os
 import runpy
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -252,7 +253,7 @@ class Server:
     def _owner_lives(self) -> bool:
         try:
             os.kill(self._owner, 0)
-        except ProcessLookupError:
+        except OSError:
             return False
         return True
 
@@ -362,6 +363,7 @@ def _main(kind: str, address: str, owner: str) -> None:
     os.open(os.devnull, os.O_WRONLY)
     if asked := server.serve():
         os._exit(_ended(partial(_become, asked)))
+    shutil.rmtree(Path(address).parent, ignore_errors=True)
 
 
 if __name__ == "__main__":

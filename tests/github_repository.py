@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import subprocess
@@ -77,6 +78,19 @@ class Tag:
     date: str
 
 
+def _state(path: Path) -> bytes:
+    """What tells one state of a repository from another: its branches and tags."""
+    folder = path / ".git" if (path / ".git").is_dir() else path
+    files = [folder / "HEAD", folder / "packed-refs", *sorted((folder / "refs").rglob("*"))]
+    told = (b"%s\0%s" % (str(file.relative_to(folder)).encode(), file.read_bytes()) for file in files if file.is_file())
+    return hashlib.sha256(b"\0".join(told)).digest()
+
+
+@lru_cache(maxsize=256)
+def _said(path: Path, state: bytes, arguments: tuple[str, ...]) -> str:
+    return git(path, *arguments)
+
+
 class Reader:
     """A repository called `name` at `path`, as it was when `load` was called last."""
 
@@ -88,8 +102,9 @@ class Reader:
 
     def load(self) -> None:
         """Read the repository."""
-        self.default_branch = git(self.path, "symbolic-ref", "HEAD").removeprefix("refs/heads/")
-        refs = git(self.path, "for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads")
+        self._state = _state(self.path)
+        self.default_branch = self._git("symbolic-ref", "HEAD").removeprefix("refs/heads/")
+        refs = self._git("for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads")
         self.branches = {name: sha for sha, name in (line.split(" ", 1) for line in refs.splitlines())}
         # What is forced away stays there for long, and can be asked for by its SHA.
         self.commits: dict[str, Meta] = {**self.__dict__.get("commits", {}), **self._commits()}
@@ -100,19 +115,23 @@ class Reader:
         self.history = lru_cache(maxsize=None)(self._history)
         self._other_files = lru_cache(maxsize=None)(self._compared)
 
+    def _git(self, *arguments: str) -> str:
+        """What `git` says of the repository as it was when it was loaded, asked once for all servers of it."""
+        return _said(self.path, self._state, arguments)
+
     @cached_property
     def _own_files(self) -> dict[str, tuple[File, ...]]:
         """The files of each commit against its first parent."""
         log = ("log", "--all", "--diff-merges=first-parent", *DIFF)
-        raw, counts = (git(self.path, *log, "-z", f"--format={_MARK}%H", form) for form in ("--raw", "--numstat"))
-        patches = git(self.path, *log, f"--format={_MARK}%H%n", "-p")
+        raw, counts = (self._git(*log, "-z", f"--format={_MARK}%H", form) for form in ("--raw", "--numstat"))
+        patches = self._git(*log, f"--format={_MARK}%H%n", "-p")
         records = (text.split(_MARK)[1:] for text in (raw, counts, patches))
         return {one[:40]: self._files(one[40:], two[40:], three[40:]) for one, two, three in zip(*records, strict=True)}
 
     @cached_property
     def tags(self) -> dict[str, str]:
         """The object of each tag by its name."""
-        refs = git(self.path, "for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/tags")
+        refs = self._git("for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/tags")
         return {name: sha for sha, name in (line.split(" ", 1) for line in refs.splitlines())}
 
     def object(self, sha: str) -> Any:
@@ -168,7 +187,7 @@ class Reader:
 
     def _commits(self) -> dict[str, Meta]:
         form = "%H%x00%P%x00%an%x00%ae%x00%ct%x00%at%x00%T%x00%B"
-        fields = git(self.path, "log", "--all", "-z", "--encoding=UTF-8", f"--format={form}").split("\0")
+        fields = self._git("log", "--all", "-z", "--encoding=UTF-8", f"--format={form}").split("\0")
         found = {}
         for at in range(0, len(fields) - _FIELDS + 1, _FIELDS):
             sha, parents, author, email, seconds, written, tree, message = fields[at : at + _FIELDS]
@@ -187,7 +206,7 @@ class Reader:
 
     def _history(self, tip: str, since: str, until: str, path: str = "") -> tuple[str, ...]:
         options = [f"--{name}={value}" for name, value in (("since", since), ("until", until)) if value]
-        return tuple(git(self.path, "rev-list", *options, tip, "--", *([path] if path else [])).split())
+        return tuple(self._git("rev-list", *options, tip, "--", *([path] if path else [])).split())
 
     def touching(self, tip: str, path: str) -> list[str]:
         """The commits of a history that touch files under a path."""
@@ -224,14 +243,14 @@ class Reader:
 
     def between(self, base: str, head: str) -> list[str]:
         """The commits of `git log base..head`, oldest first."""
-        return git(self.path, "rev-list", "--reverse", f"{base}..{head}").split()
+        return self._git("rev-list", "--reverse", f"{base}..{head}").split()
 
     @cached_property
     def pulls(self) -> dict[int, tuple[str, int]]:
         """The pull requests that subjects of the default branch name: where each landed, and its commits."""
         tip = self.branches.get(self.default_branch)
         found = {}
-        for sha in git(self.path, "rev-list", "--first-parent", tip).split() if tip else ():
+        for sha in self._git("rev-list", "--first-parent", tip).split() if tip else ():
             meta = self.commits[sha]
             if named := _LANDED.search(meta.message.partition("\n")[0]):
                 count = len(self.between(meta.parents[0], sha)) - 1 if len(meta.parents) > 1 else 1
@@ -252,8 +271,8 @@ class Reader:
 
     def _compared(self, sha: str, base: str) -> tuple[File, ...]:
         tree = ("diff-tree", "-r", "--no-commit-id", *DIFF)
-        raw, counts = (git(self.path, *tree, "-z", form, base, sha) for form in ("--raw", "--numstat"))
-        return self._files(raw, counts, git(self.path, *tree, "-p", base, sha))
+        raw, counts = (self._git(*tree, "-z", form, base, sha) for form in ("--raw", "--numstat"))
+        return self._files(raw, counts, self._git(*tree, "-p", base, sha))
 
     @staticmethod
     def _files(raw: str, counts: str, patches: str) -> tuple[File, ...]:

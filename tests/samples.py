@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from functools import cache
 from hashlib import sha1
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -105,6 +106,7 @@ def digest(kind: Kind = "normal", language: Language = "en", **changes: object) 
     return replace(value, rows=rows(value.entries))
 
 
+@cache
 def rolled_up(language: Language = "en", kind: Kind = "normal") -> Digest:
     """A week of a day's commits, and a high one that was taken back, as a rollup."""
     day = digest(kind, language)
@@ -259,6 +261,7 @@ _REASONS: dict[Importance, Words] = {
 }
 
 
+@cache
 def _normal(language: Language) -> tuple[Entry, ...]:
     return tuple(_entry(row, language) for row in _ROWS)
 
@@ -394,6 +397,7 @@ def _high(pull: int | None, path: str, language: Language) -> Analysis:
 # --- The hostile day -------------------------------------------------------------------------
 
 
+@cache
 def _hostile(language: Language) -> tuple[Entry, ...]:
     """Every hostile text in every place that can hold a text from outside."""
     return tuple(hostile_entry(text, number) for number, text in enumerate(HOSTILE))

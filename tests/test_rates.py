@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
+import forkserver
 import pytest
 from postgres import Postgres, postgres
 from pydantic import SecretStr
@@ -147,8 +146,9 @@ def test_two_workers_never_exceed_a_channel_s_or_a_workspace_s_rate(server, data
     with SlackServer(time.time, channels=("C0", *own[0], *own[1]), throttle=True) as slack:
         slack.tolerance = LATE
         told = [server.address("shared").get_secret_value(), slack.url]
-        command = [sys.executable, "-c", "import test_rates, sys; test_rates.post(*sys.argv[1:])", *told]
-        processes = [subprocess.Popen([*command, ",".join(["C0", *names, "C0"])], cwd=ROOT / "tests") for names in own]
+        words, env = ("-c", "import test_rates, sys; test_rates.post(*sys.argv[1:])", *told), {"PYTHONPATH": str(ROOT)}
+        listed = [",".join(["C0", *names, "C0"]) for names in own]
+        processes = [forkserver.start(*words, each, env=env, cwd=ROOT / "tests") for each in listed]
         assert [process.wait(60) for process in processes] == [0, 0]
         assert slack.refused == 0
         sent = sorted(slack._calls["chat.postMessage", "T1"])

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from datetime import timedelta
-from functools import partial
+from functools import lru_cache, partial
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -55,6 +55,7 @@ every_digest = pytest.mark.parametrize(
 # --- Markdown, as a strict reader sees it ----------------------------------------------------
 
 
+@lru_cache(maxsize=32)
 def parsed(text: str) -> list[Token]:
     return MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
 

@@ -138,8 +138,11 @@ def test_replacing_commits_and_analyses_leaves_nothing_in_the_index(store: Sqlit
 # --- Durability and transactions -------------------------------------------------------------
 
 
-def test_every_connection_is_set_up_for_sharing_and_durability(store: SqliteStore) -> None:
-    with store._file.reading() as db:
+def test_every_connection_is_set_up_for_sharing_and_durability(
+    path: Path, databases: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.stores.sqlite.file._Connection.of", databases)  # as it is for everybody but tests
+    with closing(SqliteStore(path)) as store, store._file.reading() as db:
         names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         assert [db.execute(f"PRAGMA {name}").fetchone()[0] for name in names] == ["wal", 2, 1, 10_000]
 
