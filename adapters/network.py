@@ -234,7 +234,7 @@ def bundle(environ: Mapping[str, str] = os.environ) -> bytes:
     return b"\n".join(file.read_bytes() for file in (*base, *files) if file.is_file())
 
 
-# --- What stands in the way ------------------------------------------------------------------
+# --- Obstacles -------------------------------------------------------------------------------
 
 _STATUS = re.compile(
     r"(?:tunnel connection failed|proxy rejected connection: http|connect via proxy status|"

@@ -101,7 +101,7 @@ def ask(typed: Sequence[str], repo: str, to: str, *, as_json: bool) -> None:
 def chat(repo: str) -> None:
     """Answer in the terminal as in a channel."""
     with parts.program() as program:
-        channel = terminal.Terminal(terminal.console(), folded=True)
+        channel = terminal.Terminal(terminal.console(), program.texts, folded=True)
         channel.listen(program.host(program.in_terminal(repo), channel))
 
 
@@ -287,6 +287,7 @@ def _yaml(file: Path) -> object:
 def doctor(what: str | None, channel: str) -> None:
     """Check the setup of the bot, or of only one chat."""
     failed, texts = False, Texts(load(Settings).digest_language)
+    colon = texts("report.colon")
     for finding in parts.findings(what, channel):
         failed |= finding.verdict is Verdict.FAILED
         outcome = (
@@ -294,7 +295,7 @@ def doctor(what: str | None, channel: str) -> None:
             if finding.error
             else texts(f"doctor.{finding.subject}_{finding.outcome}", **finding.fields)
         )
-        click.echo(f"{texts(f'doctor.{finding.verdict}_mark')} {texts(f'doctor.{finding.subject}')}: {outcome}")
+        click.echo(f"{texts(f'doctor.{finding.verdict}_mark')} {texts(f'doctor.{finding.subject}')}{colon}{outcome}")
     sys.exit(1 if failed else 0)
 
 

@@ -1,6 +1,6 @@
-"""Where the bot may connect: which hosts a response may name, which addresses are private, how names are spelled. Pure.
+"""Decides where the bot may connect: the hosts a response may name, private addresses, and normal forms of names. Pure.
 
-Names and URLs are text from outside here: what cannot be parsed names no host, and is never an error.
+Names and URLs are untrusted here: what cannot be parsed names no host, and is never an error.
 """
 
 import re
@@ -29,7 +29,7 @@ HOSTS: dict[Service, tuple[str, ...]] = {
     # docs.github.com, "Download a repository archive"; of a host of its own, GitHub Enterprise Server, see `serves`.
     Service.GITHUB: ("codeload.github.com",),
 }
-"""By service the hosts that its answers may name beside the one that was asked; with a dot all below a domain."""
+"""The hosts that a service's answers may name besides its own; with a leading dot, all below a domain."""
 
 _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _SECURE = {"https", "wss"}
@@ -38,7 +38,7 @@ _SECURE = {"https", "wss"}
 def serves(service: Service, asked: str, url: str) -> bool:
     """Whether a request may go to `url`, which `service` named in a response from `asked`, the address in the settings.
 
-    That host itself may serve at any port; GitHub Enterprise Server has archives below `codeload.` where it isolates
+    That host itself may serve on any port; GitHub Enterprise Server has archives below `codeload.` where it isolates
     subdomains (docs.github.com, "Enabling subdomain isolation"). A secure address leads to secure ones only.
     """
     to, base = _split(url), _split(asked)
@@ -52,14 +52,14 @@ def serves(service: Service, asked: str, url: str) -> bool:
 
 
 def _listed(service: Service, to: SplitResult) -> Iterable[str]:
-    """The entries of a service that may fit: those of a domain, and the host itself."""
+    """The entries of a service that may match: its domains, and the host itself."""
     return (host for host in HOSTS[service] if host[0] == "." or host == to.hostname)
 
 
 def moved(url: str, location: str) -> str | None:
-    """Where `location`, to which `url` was redirected, leads; None if that is another host, or no longer secure.
+    """The address that `location`, a redirect from `url`, leads to; None if it is on another host, or no longer secure.
 
-    The same host, scheme and port; or from http to https of the same host, each at its own port.
+    Allowed are the same host, scheme and port, or from http to https on the same host with their default ports.
     """
     at, to = _split(url), _split(location, url)
     if not at or not to or to.hostname != at.hostname or to.username or to.password:
@@ -70,11 +70,11 @@ def moved(url: str, location: str) -> str | None:
 
 
 _PLAIN = re.compile(r"[!-\[\]-~]{1,2000}")
-"""What an address is written with. Other clients end a host at a backslash, Python's does not."""
+"""The characters of an address. Other clients end a host at a backslash, Python's does not."""
 
 
 def _split(url: str, base: str = "") -> SplitResult | None:
-    """An address taken apart, as it is meant on a page at `base`; None for what is none."""
+    """Parse an address, relative to a page at `base`; None if it is not one."""
     try:
         found = urlsplit(urljoin(base, url)) if _PLAIN.fullmatch(url) else None
         return found if found and found.hostname and _port(found) else None
@@ -94,27 +94,27 @@ _NO_NAME = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
 def is_hosted(repo: str) -> bool:
-    """Whether a name is `owner/name`, no path and no address."""
+    """Whether a name is `owner/name`, not a path or an address."""
     return repo.count("/") == 1 and not repo.startswith((".", "/", "~")) and ":" not in repo
 
 
 def is_group(name: str) -> bool:
-    """Whether a name stands for all repositories whose names begin so: `owner/*`, `owner/team-*`, `/srv/git/*`."""
+    """Whether a name means all repositories whose names start so: `owner/*`, `owner/team-*`, `/srv/git/*`."""
     stem = name.removesuffix("*")
     plain = name != stem and "*" not in stem and "/" in stem and not _BEFORE_PATH.match(name)
     return plain and (is_hosted(name) or is_path(name))
 
 
 def is_path(name: str) -> bool:
-    """Whether a repository's name is a path of this machine: no address, and no `owner/name`."""
+    """Whether a repository's name is a local path, not an address or `owner/name`."""
     return name.startswith(("/", ".", "~", _FILE)) or not (_BEFORE_PATH.match(name) or name.count("/") == 1)
 
 
-def spelt(name: str) -> str:
-    """The one spelling of a repository's name by which rights are looked up; empty for a name that has none.
+def normalised(name: str) -> str:
+    """The normal form of a repository's name, by which rights are looked up; empty if it has none.
 
-    Such a name leads elsewhere than it says (`..`, `//`, `%2e%2e`, a backslash, a trailing dot): a server, or this
-    machine, would read it as another name. Paths are case-sensitive; host names, and paths on hosts, are not.
+    A name without one leads elsewhere than it says (`..`, `//`, `%2e%2e`, a backslash, a trailing dot): a server, or
+    this machine, would interpret it differently. Paths are case-sensitive; host names, and paths on hosts, are not.
     """
     text = without_credentials(name)
     if text.startswith(f"{_FILE}/"):
@@ -127,7 +127,7 @@ def spelt(name: str) -> str:
 
 
 def is_straight(path: str, *, encoded: bool = False) -> bool:
-    """Whether every part of a path is a name, and none leads elsewhere; one of an address may be percent-encoded."""
+    """Whether every part of a path is a name that leads nowhere else; in an address parts may be percent-encoded."""
     if not encoded:
         return not any(part in {"", ".", ".."} or _NO_NAME.search(part) for part in path.split("/"))
     parts = [unquote(unquote(part)) for part in path.split("/")]  # twice: some servers decode what others have decoded
@@ -156,7 +156,7 @@ def server_of(repo: str) -> str:
 
 
 def hosts_of(names: Iterable[str]) -> frozenset[str]:
-    """The hosts that some addresses and patterns name."""
+    """The hosts in addresses and patterns."""
     return frozenset(filter(None, map(host_of, names)))
 
 
@@ -165,7 +165,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the internet: not this machine's, a private or link-local network's, or reserved.
+    """Whether an IP address is on the public internet, not private, link-local, reserved, or this machine's.
 
     Source: the IANA special-purpose address registries, as `ipaddress` has them; RFC 6052 and RFC 3056 for addresses in
     which another one lies.

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from bot.commits import related
-from bot.commits.rollup import roll_up, weightiest_first
+from bot.commits.rollup import most_important_first, roll_up
 from bot.filtering import filtered
 from bot.judgement import questions, triage
 from bot.judgement.asker import Asker
@@ -112,12 +112,12 @@ class App:
         delivered = history.grade(commit, texts.language)
         with self._shown(repository):
             grade, analysis = Build(brief, self._progress).one(commit, delivered, history.grave((commit,)))
-        analysis = replace(analysis, note=" ".join(filter(None, (analysis.note, *brief.faults))))
+        analysis = replace(analysis, note=texts.sentences(analysis.note, *brief.faults))
         # Only what landed while branches are still rewritten is looked for: the way there is long.
         recent = self.clock() - commit.committed <= _REWRITTEN
         if recent and (branch := history.gone_from(commit, [repository.branch, *sorted(followed())])):
             gone = texts("digest.gone", branch=branch)
-            analysis = replace(analysis, note=" ".join(filter(None, (gone, analysis.note))))
+            analysis = replace(analysis, note=texts.sentences(gone, analysis.note))
         since = self.links(repository, repository.branch).since(commit, repository.branch)
         return Entry(commit, grade, analysis, history.relations(commit)[:SHOWN], since)
 
@@ -126,7 +126,7 @@ class App:
     def digest(self, repository: Repository, scope: Scope, account: Account = TERMINAL) -> Digest:
         """The digest of a period, or of a release: the stored one if its commits are the same, else a new one.
 
-        A new one is stored, unless it lacks something because whoever asks has no tokens left. Raises NotFound and
+        A new one is stored, unless it lacks something because the person asking has no tokens left. Raises NotFound and
         Unavailable when the commits themselves cannot be read; UsageError if a release has too many.
         """
         with self._shown(repository):
@@ -263,7 +263,7 @@ class App:
         return replace(
             made,
             overview=overview,
-            themes=weightiest_first(themes, lasting) if rollup else themes,
+            themes=most_important_first(themes, lasting) if rollup else themes,
             usual=history.usual(made),
             notices=(*made.notices, *brief.faults),
             degraded=bool(brief.faults),

@@ -171,7 +171,7 @@ def days(text: str) -> str:
     """The days of the week that a text names, as a field of crontab: `*`, `mon-fri`, `mon,wed`.
 
     Numbers count as in crontab(5): Sunday is 0 and 7. A range may go over the end of the week. Raises UsageError with
-    the word that is none.
+    the invalid word.
     """
     plain, at, named = _plain(text), 0, set[int]()
     while at < len(plain):
@@ -183,7 +183,7 @@ def days(text: str) -> str:
         at = found.end()
     if not named:
         raise UsageError("days_invalid", text=_shown(text))
-    return spelt(named)
+    return as_field(named)
 
 
 def is_days(word: str) -> bool:
@@ -198,12 +198,12 @@ def is_days(word: str) -> bool:
 
 
 def goes_on_days(word: str) -> bool:
-    """Whether a word can only go on with days of the week: `mon to fri`, `every monday`."""
+    """Whether a word can only continue days of the week: `mon to fri`, `every monday`."""
     plain = _plain(word)
     return bool(_ITEM.match(plain) or _BETWEEN.match(plain) or re.match(rf"{_TO}|\s+days?\s+", f" {plain} "))
 
 
-def spelt(numbers: Iterable[int]) -> str:
+def as_field(numbers: Iterable[int]) -> str:
     """Days of the week, Sunday 0 or 7, as a field of crontab: Monday first, three and more in a row as a range."""
     chosen = [name for name in WEEK if name in {_DAYS[number % 7] for number in numbers}]
     if len(chosen) == len(WEEK):
@@ -229,7 +229,7 @@ def _named(found: re.Match[str]) -> Iterable[int]:
 
 
 def _number(name: str) -> int:
-    """The number of a day as it is written, Sunday 0 where it is written as a name."""
+    """The number of a day as written; Sunday is 0 if written as a name."""
     if name[-1] == "天":
         return 0
     if name[-1] in _CHINESE:
@@ -241,7 +241,7 @@ def _number(name: str) -> int:
 
 
 def _plain(text: str) -> str:
-    """A text with the letters, digits and signs of a Chinese keyboard as anybody else types them."""
+    """A text with full-width letters, digits and signs as ASCII."""
     return unicodedata.normalize("NFKC", text).strip()
 
 

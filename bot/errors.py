@@ -25,7 +25,7 @@ be shown in the reader's language. Adapters translate foreign errors into these,
 
 
 class DigestError(Exception):
-    """An expected failure; `key` names its text, `fields` fill that text's blanks.
+    """An expected failure; `key` names its text, `fields` fill that text's blanks; a tuple is names to be listed.
 
     `option` is the option of a subscription that it is about, empty for none.
     """
@@ -38,7 +38,12 @@ class DigestError(Exception):
         self.fields = fields
 
     def __str__(self) -> str:
-        return " ".join([self.key, *(f"{name}={value}" for name, value in self.fields.items())])
+        return " ".join([self.key, *(f"{name}={logged(value)}" for name, value in self.fields.items())])
+
+
+def logged(value: object) -> object:
+    """A field as logged: names are comma-separated."""
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 class UsageError(DigestError):
@@ -46,11 +51,11 @@ class UsageError(DigestError):
 
 
 class NotFound(DigestError):
-    """A repository, branch, commit, pull request or channel that is not there."""
+    """A repository, branch, commit, pull request or channel that does not exist."""
 
 
 class ThreadGone(NotFound):
-    """The message that was to be answered was removed."""
+    """The message to reply to was deleted."""
 
 
 class Forbidden(DigestError):
@@ -62,7 +67,7 @@ class NoRight(Forbidden):
 
 
 class NoThreads(Forbidden):
-    """A channel that takes nothing in threads, or a thread that takes nothing more."""
+    """A channel that does not allow threads, or a thread that is closed."""
 
 
 class Refused(DigestError):
@@ -72,11 +77,11 @@ class Refused(DigestError):
 
 
 class Unavailable(DigestError):
-    """A service failed or is throttled: worth another try later."""
+    """A service failed or is rate-limiting: worth retrying later."""
 
 
 class Paused(Unavailable):
-    """A service asks for a longer pause than anybody waits here: until it is over nothing is asked."""
+    """A service asks for a longer pause than is acceptable here: until it is over nothing is sent."""
 
 
 class Unreachable(Unavailable):
@@ -96,11 +101,11 @@ class ContextExceeded(ModelError):
 
 
 class BudgetSpent(ModelError):
-    """The tokens of a day or a digest are spent: nothing more is asked."""
+    """The tokens of a day or a digest are used up: no more questions are sent."""
 
 
 class ShareSpent(BudgetSpent):
-    """The day's tokens of a person, a channel, or all requests are spent; others still have some."""
+    """The day's tokens of a person, a channel, or all requests are used up; others still have some."""
 
 
 class StoreError(DigestError):

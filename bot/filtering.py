@@ -16,7 +16,7 @@ def filtered(
 ) -> tuple[tuple[Commit, ...], tuple[str, ...]]:
     """What of `landed` is wanted, and what is to be said of filters that let everything through.
 
-    Raises NotFound, Forbidden, Unavailable where CODEOWNERS counts and the repository cannot be read.
+    Raises NotFound, Forbidden, Unavailable if CODEOWNERS counts and the repository cannot be read.
     """
     wanted = scope.filters
     if not landed:
@@ -29,11 +29,11 @@ def filtered(
 
 def lacking(name: str, repository: Repository, wanted: Filters, texts: Texts) -> str:
     """That a filter lets everything through, since nothing here says what it asks for."""
-    return texts(f"digest.no_{name}", repo=repository.title, owners=", ".join(wanted.owners))
+    return texts(f"digest.no_{name}", repo=repository.title, owners=wanted.owners)
 
 
 def read_owners(repositories: Repositories, repository: Repository, branch: str) -> Owners | None:
-    """What CODEOWNERS says at a branch's tip; None where none can be read. Raises NotFound, Forbidden, Unavailable."""
+    """What CODEOWNERS says at a branch's tip; None if none can be read. Raises NotFound, Forbidden, Unavailable."""
     source = repositories.source_of(repository.name)
     text = source.text(repository.name, branch or repository.branch, owners.PATHS)
     return owners.parse(text) if text is not None else None
@@ -48,4 +48,4 @@ def check(repositories: Repositories, repository: Repository, branch: str, wante
         raise NotFound("owners_none", repo=repository.title)
     for owner in wanted.owners:
         if not known.named([owner]):
-            raise UsageError("owner_unknown", owner=owner, known=", ".join(known.nearest(owner)) or "–")
+            raise UsageError("owner_unknown", owner=owner, known=tuple(known.nearest(owner)) or "–")

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def of_much() -> Iterator[None]:
-    """What is imported meanwhile stays, and is not looked through for garbage: neither now nor as long as the bot runs.
+    """Import without garbage collection, and exclude the modules from it as long as the bot runs.
 
-    With thousands of modules that is a third of the time.
+    With thousands of modules that saves a third of the time.
     """
     gc.disable()
     try:

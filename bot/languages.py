@@ -25,20 +25,20 @@ LANGUAGES = {
     language.code: language
     for language in (
         Language("en", "English", "English", "en", aliases=("英文", "英语")),
-        # The script is said, since browsers choose the shapes of characters by it.
+        # The script is explicit, since browsers choose the shapes of characters by it.
         Language("zh", "中文", "Simplified Chinese (简体中文)", "zh-Hans", chinese=True, aliases=_CHINESE),
     )
 }
 """Every language, by code."""
 
 BASE = "en"
-"""The language that is spoken where nobody has chosen one; its labels are complete."""
+"""The default language, whose labels are complete."""
 
 
 def language_named(text: str) -> Language | None:
-    """The language that a code, a tag such as `zh-CN`, or a name means, whatever its case; None for none that is here.
+    """The language for a code, a tag such as `zh-CN`, or a name, ignoring case; None if it is not supported.
 
-    What is written in another script than ours is another language to its readers: `zh-TW`.
+    Another script is another language to its readers: `zh-TW` is not `zh`.
     """
     wanted = text.strip().lower().replace("_", "-")
     code, _, rest = wanted.partition("-")

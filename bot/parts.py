@@ -56,7 +56,7 @@ from bot.ports import (
 from bot.posts.labels import columns
 from bot.repositories import Repositories
 from bot.rights import Rights, granted
-from bot.settings import database_of, habits, load, misspelt, unread
+from bot.settings import database_of, habits, load, misspelled, unread
 from bot.supervision import Readying, Supervisor
 from bot.texts import COMMAND, SHELL, Texts
 from bot.values import EPOCH, Message, Place, Quota, Request, Span, Table
@@ -359,7 +359,7 @@ def chat(
     NotFound and ConfigError.
     """
     if not to:
-        return terminal.Terminal(terminal.console()), terminal.HOME
+        return terminal.Terminal(terminal.console(), Texts(settings.digest_language)), terminal.HOME
     name, _, channel = to.partition(":")
     if name not in _CHATS or not channel:
         raise UsageError("place_unknown", place=to)
@@ -675,12 +675,12 @@ def _clock_finding(settings: AllSettings, what: str | None) -> Iterator[Finding]
 def _settings_findings(settings: AllSettings, what: str | None) -> Iterator[Finding]:
     """The names of the settings that are set, without values, which may be secrets; and likely misspellings."""
     if what is None:
-        names = ", ".join(name.upper() for name in type(settings).model_fields if name in settings.model_fields_set)
+        names = tuple(name.upper() for name in type(settings).model_fields if name in settings.model_fields_set)
         outcome, verdict = ("fine", Verdict.FINE) if names else ("none", Verdict.SKIPPED)
         yield Finding("settings", verdict, outcome, {"names": names})
     if path := unread(type(settings)):
         yield Finding("settings", Verdict.WARNING, "unread", {"path": str(path)})
-    for name, near in misspelt(type(settings)).items():
+    for name, near in misspelled(type(settings)).items():
         yield Finding("settings", Verdict.WARNING, "misspelt", {"name": name, "near": near})
 
 
@@ -690,7 +690,7 @@ def _webhook_finding(settings: AllSettings, name: str) -> Finding:
     if not _CHATS[name][1](settings):
         return Finding(subject, Verdict.SKIPPED, "none")
     try:
-        names = ", ".join(_made(settings, name).names)
+        names = tuple(_made(settings, name).names)
     except ConfigError as error:
         return Finding(subject, Verdict.FAILED, "error", error=error)
     return Finding(subject, Verdict.FINE, "fine", {"names": names})

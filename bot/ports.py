@@ -238,7 +238,7 @@ class CommitSource(Releases, Protocol):
         ...
 
     def look(self, repo: str, commit: Commit, looks: Sequence[Look]) -> tuple[Sight, ...]:
-        """What each of `looks` finds in the tree at `commit`, in their order; `bot.commits.lookup` has the limits.
+        """The results of `looks` in the tree at `commit`, in order; `bot.commits.lookup` has the limits.
 
         What cannot be looked up has its refusal in its own Sight. Raises NotFound, Forbidden, Unavailable for the
         repository itself.
@@ -246,9 +246,9 @@ class CommitSource(Releases, Protocol):
         ...
 
     def text(self, repo: str, branch: str, paths: Sequence[str]) -> str | None:
-        """What the first of some `paths` that is a file at a branch's tip holds; None where none is, or above 1 MB.
+        """The content of the first of some `paths` that is a file at a branch's tip; None if none is, or above 1 MB.
 
-        A link is no file. Raises NotFound for an unknown repository or branch; Forbidden, Unavailable.
+        A link does not count as a file. Raises NotFound for an unknown repository or branch; Forbidden, Unavailable.
         """
         ...
 
@@ -299,7 +299,7 @@ class Listener(Protocol):
         ...
 
     def form(self, place: Place, values: Mapping[str, str]) -> Form:
-        """The form again as somebody filled it in."""
+        """The form with the values that were entered."""
         ...
 
     def followed(self, place: Place) -> Post | None:
@@ -345,7 +345,7 @@ class Chat(Protocol):
         ...
 
     def posted(self, place: Place, names: Collection[str], since: datetime) -> Posted:
-        """Which messages sent under one of `names` since some time are in a channel or thread.
+        """The messages in a channel or thread that were sent under one of `names` since a time.
 
         A name is an `Idempotency.key`. A process killed just before may still have been sending: the chat waits for
         that. Raises Forbidden if the history can never be read; NotFound, ConfigError, Unavailable.
@@ -360,16 +360,16 @@ class Chat(Protocol):
         ...
 
     def readers(self, place: Place, person: str) -> Readers:
-        """Who reads at a place, as the chat reports it for `person` (empty: nobody in particular); cached for a while.
+        """Who reads in a place, as the chat reports it for `person` (may be empty); cached for a while.
 
         Raises ConfigError, and Unavailable if it may be known later; whatever is unknown counts as the worst case.
         """
         ...
 
     def check(self, place: Place) -> None:
-        """Refuse a channel in which the bot cannot post, with words for somebody who is in it.
+        """Check that the bot can post in a channel.
 
-        Raises NotFound and Forbidden; where the chat does not tell, nothing.
+        Raises NotFound and Forbidden, worded for members of the channel; nothing if the chat does not say.
         """
         ...
 
@@ -406,10 +406,10 @@ class Archive(Protocol):
         ...
 
     def search(self, words: str, repos: Sequence[str], limit: int) -> tuple[Commit, ...]:
-        """Commits of `repos` whose message, paths or analyses hold all `words`, newest kept first, at most `limit`.
+        """Commits of `repos` whose message, paths or analyses contain all `words`, latest first, at most `limit`.
 
-        A word matches at the start of a word, Chinese anywhere, from one character on. Any text is a valid
-        query; of a very long one only the start counts.
+        A word matches at the start of a word, Chinese anywhere, even a single character. Any text is a valid query;
+        only the start of a very long one counts.
         """
         ...
 
@@ -438,19 +438,19 @@ class Archive(Protocol):
         ...
 
     def delivered_grades(self, repo: str, shas: Iterable[str]) -> dict[str, Grade]:
-        """By SHA the grade with which each commit was first reported; absent if it never was."""
+        """The grades with which commits were first reported, by SHA; absent if they never were."""
         ...
 
     def delivered_digests(self, repo: str, branch: str, language: str, period: Period) -> dict[str, Digest]:
-        """By key the posted digests of a period, in its zone, whichever version made them."""
+        """The posted digests of a period, in its zone, by key, made by any version."""
         ...
 
 
 class Aftermath(Protocol):
-    """What became of commits, and which places have seen that."""
+    """Links between commits, and the follow-ups that places got."""
 
     def keep_links(self, repo: str, links: Iterable[Link]) -> None:
-        """Store what became of commits of `repo`; for the same two commits, a certain relation stays."""
+        """Store links between commits of `repo`; for the same two commits, a certain one is kept."""
         ...
 
     def links(self, repo: str, shas: Collection[str]) -> tuple[Link, ...]:
@@ -458,7 +458,7 @@ class Aftermath(Protocol):
         ...
 
     def keep_renamed(self, repo: str, names: Mapping[str, str]) -> None:
-        """Store by which SHA each commit was known to which a rewrite of its branch gave a new one, by the new one."""
+        """Store the old SHAs of commits whose SHAs a rewrite of their branch changed, by the new ones."""
         ...
 
     def followed_up(self, place: Place, since: datetime) -> tuple[tuple[str, str, datetime], ...]:
@@ -478,19 +478,19 @@ class Aftermath(Protocol):
 
 
 class Talks(Protocol):
-    """What was asked and answered in threads, for as long as somebody may go on from there."""
+    """Questions and answers in threads, for as long as people may refer to them."""
 
     def keep_turn(self, place: Place, turn: Turn) -> None:
-        """Keep what was asked and answered in a thread; of one only the last ones stay, and none for long."""
+        """Store a question and its answer in a thread; only the last ones are kept, and not for long."""
         ...
 
     def turns(self, place: Place, since: datetime) -> tuple[Turn, ...]:
-        """What was asked and answered in a thread, or a channel without one, since some time, oldest first."""
+        """The questions and answers in a thread, or a channel without one, since a time, oldest first."""
         ...
 
 
 class Subscriptions(Protocol):
-    """Who follows what."""
+    """Subscriptions."""
 
     def subscribe(self, subscription: Subscription) -> Subscription:
         """Store a subscription and return it with its ID; one for the same place, repo and branch is replaced."""
@@ -643,7 +643,7 @@ class Learned(Protocol):
 
 
 class Leases(Protocol):
-    """Who works on what, so that nobody else does; a lease that is not renewed expires."""
+    """Leases, which keep other processes from the same work; one that is not renewed expires."""
 
     def claim(self, key: str, holder: str, now: datetime, until: datetime) -> bool:
         """Take the lease on `key` until `until`, or extend one's own; False while another holder has it."""
@@ -718,7 +718,7 @@ class Room(NamedTuple):
 
 
 class Rates(Protocol):
-    """How fast all processes together may call a service. Safe for several threads; raises as a store does."""
+    """The rates at which all processes may call a service. Safe for several threads; raises as a store does."""
 
     def take(self, rates: Sequence[Rate], pauses: Sequence[str]) -> Room:
         """Count calls if the first is within all of its rates, and none of its pauses lasts; all in one step."""
@@ -792,11 +792,11 @@ class Agents(Protocol):
         ...
 
     def commit(self, name: str, repository: str = "") -> str:
-        """All that is said of a commit, by its pull request, its SHA, or its address."""
+        """A commit's full analysis, by its pull request, its SHA, or its address."""
         ...
 
     def search(self, words: str, repository: str = "") -> str:
-        """The commits of digests so far that hold some words."""
+        """The commits of past digests that contain some words."""
         ...
 
     def question(self, question: str, repository: str = "") -> str:

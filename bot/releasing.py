@@ -1,6 +1,6 @@
-"""Releases: which there are for whom, what is in one, what it breaks, and which has a commit.
+"""Releases of a repository: their contents, their breaking changes, and the first one with a commit.
 
-A failure here never stops a digest: what cannot be read of a release is left out, and the release is still reported.
+A failure here never stops a digest: unreadable parts of a release are left out, and it is still reported.
 """
 
 import re
@@ -31,11 +31,11 @@ from bot.values import (
 )
 
 MOST = 20
-"""Lines for releases of one digest; of more only the newest are shown in full."""
+"""The most releases shown in full in a digest, the newest ones."""
 ASIDE = 50
-"""Commits of a release's own branch that are listed."""
+"""The most commits of a release's own branch to list."""
 _READ, _FROM_AFAR, _PATCHED = 1_000, 50, 20
-"""Commits of a release that are looked at for what they break; of these such as cost requests, and such patches."""
+"""The most commits of a release to check for breaking changes; of these, those that cost requests, and such patches."""
 _NEAR = 5
 _BREAKS, _TEXT = 20, 300
 
@@ -58,7 +58,7 @@ class Releasing:
         return tuple(release for release in line if release.made < period.until)
 
     def between(self, repository: Repository, older: str, newer: str) -> Between:
-        """A release by its name, with the one before it; or with the one that is named, whichever was made first.
+        """A release by its name, with the one before it, or with a named older one; they may be in either order.
 
         Raises NotFound for a name that no release has, and Unavailable.
         """
@@ -70,14 +70,17 @@ class Releasing:
         return Between(first, last)
 
     def commits(self, repository: Repository, between: Between) -> tuple[Commit, ...]:
-        """What a release has that the older one has not, newest first. Raises NotFound, Unavailable, UsageError."""
+        """The commits of a release that the older one does not have, newest first.
+
+        Raises NotFound, Unavailable, UsageError.
+        """
         found = self._source(repository).contents(repository.name, between.newer, between.older)
         if not found.whole:
             raise UsageError("release_large", name=between.newer.name, n=f"{len(found.shas):,}")
         return self._repositories.read(repository, found.shas)
 
     def standing(self, repository: Repository, commit: Commit) -> Standing:
-        """Which release is the first with a commit, and which commits of other branches are the same."""
+        """The first release with a commit, and the same commits on other branches."""
         source = self._source(repository)
         made = Standing()
         try:
@@ -147,14 +150,14 @@ class Releasing:
             return None
 
     def _read(self, repository: Repository, shas: Sequence[str]) -> tuple[Commit, ...]:
-        """The commits of a release that are looked at: those that were met before, and some more."""
+        """The commits of a release to check: the stored ones, and some more."""
         try:
             return self._repositories.read(repository, shas[:_READ], _READ if self._is_near(repository) else _FROM_AFAR)
         except DigestError:
             return ()
 
     def _breaks(self, repository: Repository, commits: Sequence[Commit]) -> list[Broken]:
-        """What commits break, by their words and by what they tell users; those reported as high come first."""
+        """The breaking changes of commits, by messages and notes to users; those reported as high come first."""
         grades = self._archive.delivered_grades(repository.name, [commit.sha for commit in commits])
         noted = self._noted(repository, commits)
         broken = [c for c in commits if c.reading.breaking or c.sha in noted]
@@ -165,7 +168,7 @@ class Releasing:
         return [Broken(one_line(text, _TEXT), commit.sha) for commit, text in found]
 
     def _noted(self, repository: Repository, commits: Sequence[Commit]) -> dict[str, str]:
-        """By SHA what commits tell users that they break, in the fragments of notes that they add."""
+        """The breaking changes in fragments of notes that commits add, by SHA."""
         telling = {c.sha: c for c in commits if any(notes.is_telling(f.path) for f in c.files)}
         if not telling or (len(telling) > _PATCHED and not self._is_near(repository)):
             return {}
@@ -181,7 +184,7 @@ class Releasing:
         return found
 
     def _is_near(self, repository: Repository) -> bool:
-        """Whether reading costs no request of a limited number."""
+        """Whether reading costs no rate-limited requests."""
         return self._source(repository).quota() is None
 
     def _source(self, repository: Repository) -> CommitSource:
@@ -194,24 +197,24 @@ def names_of(released: Iterable[Released]) -> set[str]:
 
 
 def spanning(period: Period, commits: Sequence[Commit]) -> Period:
-    """A period with all commits of a release in it: they were made before the releases, and some a while ago."""
+    """Extend a period to all commits of a release, which were made before it, some long before."""
     times = [commit.committed for commit in commits]
     last = max((time + timedelta(seconds=1) for time in times), default=period.until)
     return replace(period, since=min(times, default=period.since), until=max(period.until, last))
 
 
 def _called(name: str, line: Sequence[Release], repository: Repository) -> Release:
-    """The release that somebody means. Raises NotFound with the last ones."""
+    """The release with a name. Raises NotFound with the latest ones."""
     if found := releases.called(name, line):
         return found
     if not line:
         raise NotFound("release_none", repo=repository.title)
-    known = ", ".join(release.name for release in reversed(line[-_NEAR:]))
+    known = tuple(release.name for release in reversed(line[-_NEAR:]))
     raise NotFound("release_unknown", repo=repository.title, name=one_line(name, 60), known=known)
 
 
 def _before(bundle: Sequence[Release], line: Iterable[Release], repository: Repository) -> Release | None:
-    """The release before one; before packages the last one of any."""
+    """The release before one; for packages, the last one of any."""
     if len(bundle) == 1:
         return releases.before(bundle[0], line, repository.title)
     first = min(release.made for release in bundle)
@@ -219,7 +222,7 @@ def _before(bundle: Sequence[Release], line: Iterable[Release], repository: Repo
 
 
 def _mentions(text: str, commit: Commit) -> bool:
-    """Whether the notes of a release name a commit: what they do not call breaking there breaks nothing."""
+    """Whether the notes of a release mention a commit: then only they decide whether it is breaking."""
     if not text:
         return False
     return commit.short in text or bool(re.search(rf"(?:[#!]|/pull/|/pulls/|/merge_requests/){commit.pull}\b", text))

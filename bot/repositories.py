@@ -66,7 +66,7 @@ class Repositories:
         """
         self.check_name(repo, who)
         if addresses.is_group(repo):
-            return as_one(_spelt_out(repo, self.group(repo, who)[0].name))
+            return as_one(_spelled_as(repo, self.group(repo, who)[0].name))
         right = self._right(repo, who)
         if not (self.rights.sees_all(who) or right or self.rights.may_be_public(repo)):
             raise self._refused(repo)
@@ -267,7 +267,7 @@ class Repositories:
         return next((quota for source in sources.values() if (quota := source.quota())), None)
 
 
-def _spelt_out(group: str, member: str) -> str:
+def _spelled_as(group: str, member: str) -> str:
     """The name of a group in the spelling of its repositories' names."""
     return f"{member.rpartition('/')[0]}/{group.rpartition('/')[2]}"
 

@@ -1,7 +1,7 @@
 """Who may see what: the one policy, which everything uses through `bot.repositories`. Pure.
 
     a public repository of the code host    everybody, within `DIGEST_ALLOW` if that is set
-    anything else                           whoever has a right to it in `DIGEST_RIGHTS`, and nobody else
+    anything else                           those with a right to it in `DIGEST_RIGHTS`
     the operator at the terminal            everything
 
 A right is granted to a workspace, a channel or a person, in the settings and nowhere else. One that names the channel,
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from bot.addresses import is_hosted, is_path, spelt
+from bot.addresses import is_hosted, is_path, normalised
 from bot.errors import ConfigError
 from bot.ports import Readers
 from bot.values import Place, Subscription, without_credentials
@@ -81,7 +81,7 @@ class Right:
         return f"{where}={without_credentials(self.pattern)}"
 
     def concerns(self, repo: str, who: Who) -> bool:
-        """Whether the right is for this repository and this workspace, whoever has it there."""
+        """Whether the right is for this repository and this workspace, regardless of who has it there."""
         return self.workspace == who.workspace and matches(self.pattern, repo)
 
     def holds(self, who: Who) -> bool:
@@ -151,7 +151,7 @@ class Rights:
 
 def matches(pattern: str, name: str) -> bool:
     """Whether a repository matches a pattern, by the normalised form of its name; a name without one matches none."""
-    plain, known = spelt(name), without_credentials(pattern)
+    plain, known = normalised(name), without_credentials(pattern)
     known = known if is_path(plain) else known.lower()
     return bool(plain) and (plain == known or fnmatchcase(plain, known))
 
@@ -165,7 +165,7 @@ def _meet(pattern: str, group: str) -> bool:
 
 def same(repo: str, other: str) -> bool:
     """Whether two names are the same when normalised."""
-    return bool(spelt(repo)) and spelt(repo) == spelt(other)
+    return bool(normalised(repo)) and normalised(repo) == normalised(other)
 
 
 def granted(value: str) -> tuple[Right, ...]:

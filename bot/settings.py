@@ -104,11 +104,11 @@ def data_folder() -> Path:
 
 def check_zone(name: str) -> str:
     """The IANA time zone `name` in its proper spelling, whatever its case. Raises ValueError if there is none."""
-    spelt = _zones().get(name.lower())
-    if spelt is None:
+    known = _zones().get(name.lower())
+    if known is None:
         raise ValueError("no such time zone; use a name such as Europe/Berlin, Asia/Shanghai or UTC")
-    ZoneInfo(spelt)
-    return spelt
+    ZoneInfo(known)
+    return known
 
 
 @cache
@@ -316,7 +316,7 @@ def unread(kind: type[Base]) -> Path | None:
     return None
 
 
-def misspelt(kind: type[Base]) -> dict[str, str]:
+def misspelled(kind: type[Base]) -> dict[str, str]:
     """Names in the environment or a `.env` file that are not settings, with the setting that each resembles.
 
     `GITHUB_TOKN` resembles `GITHUB_TOKEN`; other variables of CI named `GITHUB_…` do not.

@@ -146,7 +146,7 @@ class Supervisor:
         if any(chat and chat.connected for chat in [state.chat for state in self._states.values()]):
             return None
         troubles = (state.trouble for state in self._states.values())
-        return next(filter(None, troubles), Unavailable("chat_connecting", names=", ".join(self._states)))
+        return next(filter(None, troubles), Unavailable("chat_connecting", names=tuple(self._states)))
 
     def _hopeless(self) -> ConfigError | None:
         """The error of the first chat, if all have wrong settings and none ever worked."""

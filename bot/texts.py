@@ -5,6 +5,7 @@ untrusted text can contain `$` and `{}`.
 """
 
 import tomllib
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib.resources import files
 from string import Template
@@ -12,7 +13,7 @@ from string import Template
 from bot import DOCUMENTATION
 from bot.errors import DigestError
 from bot.languages import LANGUAGES
-from bot.values import Failure
+from bot.values import Aside, Failure
 
 _PAGES = "<docs>"
 """The labels' placeholder for the location of docs/: an installed program has no such folder."""
@@ -68,10 +69,27 @@ class Texts:
         self._here = here.get(chat.partition("-")[0], here["other"])  # `feishu-webhook` posts to groups of `feishu`
 
     def __call__(self, key: str, **fields: object) -> str:
-        """The label `section.name` with its `{blanks}` filled."""
+        """The label `section.name` with its `{blanks}` filled: a tuple is listed, an `Aside` has its brackets."""
         section, name = key.split(".")
         label = self._labels[section][name].replace(COMMAND, self._command).replace(_HERE, self._here)
-        return label.format(**fields)
+        return label.format(**{name: self._said(value) for name, value in fields.items()})
+
+    def _said(self, value: object) -> object:
+        if isinstance(value, Aside):
+            return self.aside(value.text, value.aside)
+        return self.listed(map(str, value)) if isinstance(value, tuple) else value
+
+    def listed(self, names: Iterable[str]) -> str:
+        """Names with what this language has between them."""
+        return self("answer.between").join(names)
+
+    def aside(self, text: str, aside: str) -> str:
+        """A text with an aside in the brackets of this language."""
+        return text + self("digest.named", names=aside)
+
+    def sentences(self, *said: str) -> str:
+        """Sentences one after another; empty ones are left out."""
+        return self("answer.gap").join(filter(None, said))
 
     def keys(self, section: str) -> tuple[str, ...]:
         """The names of a section's labels, in their order."""

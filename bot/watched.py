@@ -1,7 +1,7 @@
-"""Commit sources whose every read is watched, so that a host that hangs is noticed while it does.
+"""Commit sources whose reads are watched, so that a hanging host is noticed while it hangs.
 
-Whoever builds a digest sets once, for its own thread, who watches; a source obtained there is watched from then on,
-in whichever thread it is read.
+The thread that builds a digest sets its watch once; a source obtained in that thread is watched from then on, in
+whichever thread it is read.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -26,14 +26,14 @@ from bot.values import (
 )
 
 Watch = Callable[[], AbstractContextManager[None]]
-"""Holds for as long as one reading takes."""
+"""Entered for the duration of one read."""
 
 _watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
 
 
 @contextmanager
 def watching(watch: Watch) -> Iterator[None]:
-    """Have `watch` hold during every reading of the sources that this thread gets meanwhile."""
+    """Watch all reads of the sources that this thread gets during the block."""
     token = _watch.set(watch)
     try:
         yield
@@ -42,13 +42,13 @@ def watching(watch: Watch) -> Iterator[None]:
 
 
 def watched(source: CommitSource) -> CommitSource:
-    """The source, watched if somebody in this thread watches."""
+    """The source, watched if this thread has a watch."""
     watch = _watch.get()
     return Watched(source, watch) if watch else source
 
 
 class Watched:
-    """A `CommitSource` whose readings are watched; that of patches each by itself, not what is done with them."""
+    """A `CommitSource` whose reads are watched; of patches, each read is, but not the work between them."""
 
     def __init__(self, source: CommitSource, watch: Watch) -> None:
         self._source = source

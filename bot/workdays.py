@@ -160,8 +160,8 @@ def _part(country: str, text: str) -> str:
     parts = _parts(country)
     if found := parts.get(_normalised(text)):
         return found
-    known = ", ".join(dict.fromkeys(parts.values())) or "–"
-    raise UsageError("holidays_part", country=country, text=one_line(text, 60), known=one_line(known, 300))
+    known = tuple(dict.fromkeys(parts.values())) or "–"
+    raise UsageError("holidays_part", country=country, text=one_line(text, 60), known=known)
 
 
 @cache

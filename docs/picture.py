@@ -24,7 +24,7 @@ def main(repo: str, day: str, out: str) -> None:
         with parts.program() as program:
             interpreter = program.in_terminal(repo)
             for post in interpreter.run(interpreter.context(Request(day, HOME, "you"))):
-                deliver(Terminal(console), HOME, post, program.texts)
+                deliver(Terminal(console, program.texts), HOME, post, program.texts)
     svg = console.export_svg(title="digest yesterday", theme=MONOKAI)
     # The picture stands for itself: no font is fetched from anywhere.
     svg = re.sub(r"@font-face \{.*?\}\s*|<!-- .*? -->\s*", "", svg, flags=re.DOTALL)

@@ -14,7 +14,7 @@ import make
 from bot.commits.people import Signature
 from bot.commits.reading import Written
 from bot.commits.related import rows, themes
-from bot.commits.rollup import roll_up, weightiest_first
+from bot.commits.rollup import most_important_first, roll_up
 from bot.texts import Texts
 from bot.values import (
     Analysis,
@@ -118,7 +118,7 @@ def rolled_up(language: Language = "en", kind: Kind = "normal") -> Digest:
     lasting = [e for e in entries if e.commit.sha not in made.left_out]
     found = themes([e.commit for e in lasting], [e.grade for e in lasting])
     period = replace(day.period, since=day.period.until - timedelta(days=7))
-    themed = weightiest_first(found, lasting)
+    themed = most_important_first(found, lasting)
     return digest(kind, language, period=period, entries=entries, rollup=made, themes=themed)
 
 
@@ -156,8 +156,8 @@ def _overview(kind: Kind, language: Language) -> str:
         "Worker settings moved into one file, and old flags now stop the start: deployments must be changed before "
         "the next release. Leases of dead workers are released at once, and template paths can no longer leave the "
         "data folder. The rest is fixes around the new streaming endpoint and routine upkeep.",
-        "工作进程的设置合并到了一个文件，旧参数会使启动失败：下次发布之前必须修改部署。失效工作进程的租约会立即释放，"
-        "模板路径也不能再离开数据目录。其余是围绕新的流式接口的修复和日常维护。",
+        "工作进程的设置合并到了一个文件，继续用旧参数将无法启动，下次发布前须调整部署配置。失效工作进程的租约会立即释放，"
+        "模板路径也不能再指向数据目录之外。其余是新流式接口的相关修复和日常维护。",
     )
 
 
@@ -178,10 +178,10 @@ _ROWS: tuple[_Row, ...] = (
      "feat!: move worker configuration into one file", 812, "", ""),
     ("23:31:40", "dev-two", _L, ChangeType.DOCS, _CONFIGURATION, "docs/configuration.md", 96, 18,
      "docs: describe the configuration file", 813,
-     "Describes every key of the new configuration file.", "说明了新配置文件的每一个键。"),
+     "Describes every key of the new configuration file.", "逐项说明新配置文件的配置项。"),
     ("22:25:09", "dev-three", _M, ChangeType.FIX, _STREAMING, "src/http/stream.rs", 41, 12,
      "fix: do not drop the last chunk of a stream", 810,
-     "The last chunk is flushed before the connection closes.", "连接关闭之前会送出最后一段数据。"),
+     "The last chunk is flushed before the connection closes.", "关闭连接之前先发送最后一段数据。"),
     ("21:58:33", "dependabot[bot]", _L, ChangeType.DEPENDENCIES, None, "Cargo.lock", 1890, 1702,
      "build(deps): bump the minor group with 14 updates", 809,
      "Raises 14 dependencies by a minor version.", "将 14 个依赖升级到新的次版本。"),
@@ -203,12 +203,12 @@ _ROWS: tuple[_Row, ...] = (
     ("16:11:52", "dev-three", _M, ChangeType.FIX, _STREAMING, "src/http/stream.rs", 29, 9,
      "fix: answer 499 when the reader goes away", 803,
      "A reader that goes away is counted as such and no longer as a server fault.",
-     "读取方断开时单独计数，不再算作服务器错误。"),
+     "客户端断开连接单独计数，不再算作服务器错误。"),
     ("15:50:00", "dev-seven", _L, ChangeType.BUILD, None, ".github/workflows/ci.yml", 14, 22,
      "ci: run the slow tests at night", 802, "Moves the slow tests to the nightly run.", "把慢测试移到夜间运行。"),
     ("15:27:31", "dev-four", _M, ChangeType.FIX, None, "src/queue/backoff.rs", 37, 16,
      "fix: cap the backoff at five minutes", 801,
-     "The waiting time between tries no longer grows without end.", "重试之间的等待时间不再无限增长。"),
+     "The waiting time between tries no longer grows without end.", "重试间隔不再无限增长。"),
     ("14:21:01", "dev-eight", _H, ChangeType.FEATURE, _STREAMING, "src/http/stream.rs", 540, 21,
      "feat: add the streaming endpoint /v1/stream", 799, "", ""),
     ("13:48:52", "dev-two", _L, ChangeType.DOCS, None, "README.md", 6, 6,
@@ -216,7 +216,7 @@ _ROWS: tuple[_Row, ...] = (
     ("13:05:54", "dev-nine", _M, ChangeType.BUILD, None, "docker/Dockerfile", 18, 40,
      "build: ship one image for both architectures", 798,
      "One image serves both architectures; the separate tags go away.",
-     "一个镜像支持两种架构，原来的分开标签不再提供。"),
+     "一个镜像支持两种架构，不再按架构分别提供标签。"),
     ("12:54:00", "dev-five", _L, ChangeType.REFACTOR, None, "src/queue/lease.rs", 8, 11,
      "refactor: name the lease's states", 797, "Gives the states of a lease names.", "为租约的各个状态命名。"),
     ("12:10:38", "dev-one", _H, ChangeType.SECURITY, None, "src/templates/path.rs", 61, 19,
@@ -229,9 +229,9 @@ _ROWS: tuple[_Row, ...] = (
      "测试慢速连接上的流式传输。"),
     ("10:33:12", "dev-three", _M, ChangeType.FIX, None, "src/http/limits.rs", 22, 7,
      "fix: count a request once in the rate limit", 792,
-     "A retried request no longer counts twice.", "重试的请求不再计算两次。"),
+     "A retried request no longer counts twice.", "重试的请求不再重复计数。"),
     ("10:04:08", "pre-commit-ci[bot]", _L, ChangeType.DEPENDENCIES, None, ".pre-commit-config.yaml", 4, 4,
-     "chore: update hooks", 791, "Updates the hooks.", "更新钩子。"),
+     "chore: update hooks", 791, "Updates the hooks.", "更新 pre-commit 钩子。"),
     ("09:57:22", "dev-seven", _L, ChangeType.BUILD, None, "scripts/release.sh", 9, 2,
      "build: sign the release files", 790, "Signs the files of a release.", "为发布文件签名。"),
     ("09:43:49", "dev-four", _M, ChangeType.FEATURE, None, "src/cli/drain.rs", 97, 5,
@@ -241,17 +241,17 @@ _ROWS: tuple[_Row, ...] = (
      "docs: an example for streaming", 788, "Adds an example for the streaming endpoint.", "增加流式接口的示例。"),
     ("08:53:56", "dev-nine", _M, ChangeType.DEPENDENCIES, None, "Cargo.toml", 3, 3,
      "fix: pin the TLS library below 2.13", 787,
-     "Pins the TLS library, since 2.13 refuses old certificates.", "固定 TLS 库的版本，因为 2.13 会拒绝旧证书。"),
+     "Pins the TLS library, since 2.13 refuses old certificates.", "TLS 库限制在 2.13 以下，因为 2.13 拒绝旧证书。"),
     ("07:50:58", "dev-ten", _L, ChangeType.OTHER, None, "assets/logo.svg", 1, 1,
-     "chore: a sharper logo", 786, "Replaces the logo.", "更换了徽标。"),
+     "chore: a sharper logo", 786, "Replaces the logo.", "更换徽标。"),
     ("06:32:26", "dev-six", _M, ChangeType.REVERT, None, "src/store/cache.rs", 12, 88,
      "Revert \"perf: cache rows by tenant\" (#785)", 785,
-     "Takes back the cache by tenant, which served stale rows.", "撤回按租户的缓存，它会返回过期的数据。"),
+     "Takes back the cache by tenant, which served stale rows.", "回退按租户的缓存：它会返回过期数据。"),
     ("02:23:00", "dev-two", _L, ChangeType.TEST, None, "tests/store/test_cache.rs", 0, 64,
      "test: drop the tests of the reverted cache", 784, "Removes tests of the reverted cache.",
-     "删除已撤回缓存的测试。"),
+     "删除已回退的缓存的测试。"),
     ("00:13:23", "dev-seven", _L, ChangeType.DOCS, None, "docs/index.md", 12, 4,
-     "docs: link the streaming page", None, "Links the streaming page.", "链接到流式接口页面。"),
+     "docs: link the streaming page", None, "Links the streaming page.", "添加指向流式接口文档的链接。"),
 )  # fmt: skip
 
 _REASONS: dict[Importance, Words] = {
@@ -301,8 +301,8 @@ def _analysis(importance: Importance, pull: int | None, path: str, summary: str,
         return _high(pull, path, language)
     if importance is _L:
         return Analysis(summary, by=MODEL)
-    effect = _say(language, "behaves differently only in the case named above", "仅在上述情况下行为不同")
-    action = _say(language, "try it with the staging load before the release", "发布前用预发布环境的负载试一遍")
+    effect = _say(language, "behaves differently only in the case named above", "仅在上述情况下行为有变")
+    action = _say(language, "try it with the staging load before the release", "发布前在预发布环境按实际负载试一遍")
     return Analysis(
         summary,
         impact=(Impact("/".join(path.split("/")[:2]), (path,), effect),),
@@ -321,56 +321,56 @@ _HIGH: dict[int | None, _Parts] = {
         ("Workers read one TOML file instead of eleven flags and nine environment variables. Old flags are refused "
          "at the start with the name of the key that replaces them.",
          "工作进程改为读取一个 TOML 文件，取代原来的 11 个参数和 9 个环境变量。"
-         "启动时遇到旧参数会拒绝运行，并给出替代的键名。"),
-        (("every start script that passes a flag stops working", "凡是传递参数的启动脚本都会失效"),
-         ("settings are checked as a whole before the first job", "在第一个任务之前整体校验设置")),
+         "传入旧参数会拒绝启动，并提示改用哪个配置项。"),
+        (("every start script that passes a flag stops working", "凡是传入参数的启动脚本都会失效"),
+         ("settings are checked as a whole before the first job", "执行第一个任务之前，先整体校验设置")),
         ((Aspect.ARCHITECTURE, ("One value carries all settings; modules no longer read the environment.",
-                                "所有设置由一个值承载，各模块不再读取环境变量。"),
+                                "所有设置集中在一个结构里，各模块不再读取环境变量。"),
           "pub fn load(path: &Path) -> Result<Settings>", 48),
          (Aspect.COMPATIBILITY, ("Flags are refused rather than ignored, so a forgotten one is seen at once.",
-                                 "旧参数会被拒绝而不是忽略，遗漏之处立刻可见。"), "ErrorKind::FlagRemoved", 131)),
-        ((("Deployments that still pass `--queue-size` do not start.", "仍传递 `--queue-size` 的部署将无法启动。"),
+                                 "旧参数会直接报错，不会被忽略，遗漏马上就能发现。"), "ErrorKind::FlagRemoved", 131)),
+        ((("Deployments that still pass `--queue-size` do not start.", "仍传入 `--queue-size` 的部署将无法启动。"),
           ("run `harbor check` over each deployment first", "先用 `harbor check` 检查每个部署"), "removed_flags()"),
          (("Secrets may end up in the file instead of the environment.",
-           "密钥可能会被写入文件，而不再放在环境变量中。"),
+           "密钥可能会写进文件，而不是放在环境变量中。"),
           ("keep `token_file` pointing at a mounted secret", "让 `token_file` 指向挂载的密钥文件"), "token_file")),
     ),
     806: (
         ("A worker that dies gives its lease back within a second; before, its jobs waited for ten minutes.",
-         "工作进程失效后一秒内归还租约；此前它的任务要等待十分钟。"),
-        (("jobs of a dead worker start again at once", "失效工作进程的任务会立即重新开始"),),
+         "工作进程失效后，租约在一秒内释放；此前任务要等十分钟。"),
+        (("jobs of a dead worker start again at once", "失效工作进程的任务会立即重新执行"),),
         ((Aspect.PERFORMANCE, ("The heartbeat is checked every 500 ms by one thread, whatever the number of workers.",
                                "无论有多少工作进程，都由一个线程每 500 毫秒检查一次心跳。"),
           "Duration::from_millis(500)", 77),),
         ((("A worker that is only slow may lose its lease and do its work twice.",
-           "仅仅是变慢的工作进程可能失去租约，任务会被执行两次。"),
+           "只是变慢的工作进程也可能失去租约，任务会执行两次。"),
           ("make jobs idempotent, or raise `heartbeat_grace`", "让任务具备幂等性，或调大 `heartbeat_grace`"),
           "heartbeat_grace"),),
     ),
     799: (
         ("Answers can be read while they are made: `/v1/stream` sends each part as an event.",
-         "回答可以边生成边读取：`/v1/stream` 将每一部分作为一个事件发送。"),
+         "回答可以边生成边读取：`/v1/stream` 每生成一段就发送一个事件。"),
         (("a new public endpoint behind the same rate limit", "新增一个公开接口，沿用相同的限流"),),
         ((Aspect.SECURITY, ("The endpoint checks the token before the first byte, as the others do.",
-                            "与其他接口一样，在发送第一个字节之前校验令牌。"), "authorize(&request)?", 33),),
-        ((("A proxy that buffers makes the stream useless.", "带缓冲的代理会使流式传输失去意义。"),
+                            "与其他接口一样，先校验令牌，再发送第一个字节。"), "authorize(&request)?", 33),),
+        ((("A proxy that buffers makes the stream useless.", "代理如果开启缓冲，流式传输就失去了意义。"),
           ("turn buffering off for this path", "为此路径关闭缓冲"), "X-Accel-Buffering"),),
     ),
     795: (
         ("A template name with `..` or an absolute path is refused; until now it could read any file of the service.",
-         "含有 `..` 或绝对路径的模板名会被拒绝；此前它可以读取服务的任意文件。"),
+         "拒绝含有 `..` 或绝对路径的模板名；此前可借此读取服务的任意文件。"),
         (("templates outside the data folder no longer load", "数据目录之外的模板不再加载"),),
         ((Aspect.SECURITY, ("The path is resolved first and compared afterwards, so links cannot lead out.",
-                            "先解析路径再比较，因此符号链接无法指向外部。"), "resolved.starts_with(&root)", 29),),
-        ((("Installations with linked template folders stop finding them.", "使用链接模板目录的安装将找不到模板。"),
+                            "先解析路径再比较，符号链接因此无法指向外部。"), "resolved.starts_with(&root)", 29),),
+        ((("Installations with linked template folders stop finding them.", "模板目录如果是符号链接，将找不到模板。"),
           ("list such folders in `template_roots`", "在 `template_roots` 中列出这些目录"), "template_roots"),),
     ),
 }  # fmt: skip
 
 
 _SUGGESTIONS: tuple[tuple[Words, Words], ...] = (
-    (("Operators", "运维人员"), ("roll out to staging first", "先在预发布环境上线")),
-    (("Client authors", "客户端作者"), ("read the notes before the upgrade", "升级之前阅读变更说明")),
+    (("Operators", "管理员"), ("roll out to staging first", "先在预发布环境上线")),
+    (("Client authors", "客户端作者"), ("read the notes before the upgrade", "升级前阅读变更说明")),
 )
 
 

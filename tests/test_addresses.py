@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.addresses import HOSTS, Service, host_of, is_public, moved, serves, spelt
+from bot.addresses import HOSTS, Service, host_of, is_public, moved, normalised, serves
 
 SLACK, FEISHU, LARK = "https://slack.com/api/", "https://open.feishu.cn", "https://open.larksuite.com"
 GITHUB, ENTERPRISE = "https://api.github.com", "https://ghe.example.com/api/v3"
@@ -172,7 +172,7 @@ def test_addresses_of_nobody_else(address):
     assert not is_public(address)
 
 
-# --- How names are spelt -----------------------------------------------------------------------
+# --- How names are spelled ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_addresses_of_nobody_else(address):
     ],
 )
 def test_a_name_has_one_spelling(name, plain):
-    assert spelt(name) == plain
+    assert normalised(name) == plain
 
 
 @pytest.mark.parametrize(
@@ -241,13 +241,13 @@ def test_a_name_has_one_spelling(name, plain):
     ],
 )
 def test_a_name_that_leads_elsewhere_than_it_says_has_none(name):
-    assert spelt(name) == ""
+    assert normalised(name) == ""
 
 
 @given(st.lists(st.sampled_from(["a", "..", ".", "", "%2e", "%2e%2e", "\\", "b.", "%2f", "%5c", "~"]), max_size=6))
 def test_what_has_a_spelling_is_read_as_it_is_written(parts):
     path = "/" + "/".join(parts)
-    if plain := spelt(path):
+    if plain := normalised(path):
         assert posixpath.normpath(path) == plain
-    if plain := spelt(f"http://h.example{path}"):
+    if plain := normalised(f"http://h.example{path}"):
         assert posixpath.normpath(unquote(unquote(path))) == unquote(unquote(path.rstrip("/")))

@@ -10,6 +10,7 @@ from bot.commits import patch
 from bot.commits.patch import EvidenceIndex
 from bot.judgement import questions, replies, triage
 from bot.judgement.replies import Rejected
+from bot.texts import Texts
 from bot.values import (
     Analysis,
     Aspect,
@@ -367,7 +368,7 @@ def test_a_statement_has_evidence_for_each_of_its_parts_or_is_dropped():
     (risk,) = made.analysis.risks
     assert (risk.evidence.quote, [each.quote for each in risk.also]) == ("retries=3", ["limit = 8"])
     assert made.problems == (
-        "risks.1.also.1: the quote is not in what was shown of that path, too short, or longer than six lines.",
+        "risks.1.also.1: the quote is not in what was shown of that path, too short, or too long for one.",
     )
 
 
@@ -389,8 +390,7 @@ def test_statements_with_evidence_are_kept_and_others_dropped():
     assert made.analysis.dropped == len(made.problems) == 2
     assert made.stated == 4
     assert made.problems == tuple(
-        f"risks.{n}: the quote is not in what was shown of that path, too short, or longer than six lines."
-        for n in (1, 2)
+        f"risks.{n}: the quote is not in what was shown of that path, too short, or too long for one." for n in (1, 2)
     )
 
 
@@ -448,7 +448,7 @@ def test_a_batch_corrects_too_and_the_parts_of_a_commit_do_not():
         reply({"commits": [{"sha": DAY[0].short, **one}]}), [(DAY[0], SEEN)], [EvidenceIndex(DAY[0], [PATCH])], "en"
     )
     assert made[sha(1)].correction.of(ROW).types == (ChangeType.REVERT,)
-    assert replies.joined([made[sha(1)]] * 2).correction.of(ROW) == ROW
+    assert replies.joined([made[sha(1)]] * 2, Texts("en")).correction.of(ROW) == ROW
 
 
 def test_who_corrects_a_row_sees_it_but_not_how_grave_it_is():

@@ -13,6 +13,7 @@ from adapters.chats.slack.workspaces import OneWorkspace
 from adapters.chats.terminal import HOME, Terminal, console
 from bot.errors import ConfigError, Unavailable
 from bot.ports import Readers
+from bot.texts import Texts
 from bot.values import Place
 
 C1 = Place("slack", "T1/C1")
@@ -122,4 +123,4 @@ def test_feishu_tells_of_external_groups(made, readers):
 
 def test_where_nobody_can_be_asked_the_operator_knows_who_reads():
     assert SlackWebhook({}).readers(Place("slack-webhook", "team"), "") == Readers()
-    assert Terminal(console()).readers(HOME, "").alone
+    assert Terminal(console(), Texts("en")).readers(HOME, "").alone

@@ -18,6 +18,7 @@ from adapters.chats.slack.chat import SlackChat
 from adapters.chats.slack.transports import Socket
 from adapters.chats.slack.workspaces import OneWorkspace
 from adapters.chats.terminal import HOME, Terminal, console
+from bot.texts import Texts
 from bot.values import Place
 
 
@@ -47,7 +48,7 @@ class TerminalRoom:
     def __init__(self):
         self.out = io.StringIO()
         self.lines = []
-        self.chat = Terminal(console(self.out), lines=iter(lambda: self.lines.pop(0), None))
+        self.chat = Terminal(console(self.out), Texts("en"), lines=iter(lambda: self.lines.pop(0), None))
 
     def all(self):
         return self.out.getvalue()

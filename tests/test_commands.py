@@ -253,7 +253,7 @@ def test_following_listing_and_leaving(world, history):
     assert "Nothing is followed here" in world.said("列表")
 
 
-@pytest.mark.parametrize(("chat", "here"), [("slack", "本频道"), ("feishu", "本群"), ("terminal", "这里")])
+@pytest.mark.parametrize(("chat", "here"), [("slack", "本频道"), ("feishu", "本群"), ("terminal", "终端")])
 def test_a_list_names_the_channel_as_its_chat_does(anywhere, chat, here):
     place = Place(chat, "C2")
     anywhere.ask("subscribe team/app lang zh", place)
@@ -683,8 +683,13 @@ def test_the_doctor_names_what_was_misread_and_changes_nothing(world, history):
     kept = world.store.subscriptions()
     found = [f for f in operator.examine(world.app, world.store, "") if f.subject == "schedule"]
     assert [(f.verdict, f.outcome, f.fields["schedule"], f.fields["times"]) for f in found] == [
-        (Verdict.WARNING, "misread", MISREAD, "mon 2026-02-23 09:00, mon 2026-03-02 09:00, mon 2026-03-09 09:00"),
-        (Verdict.WARNING, "misread", "0 9 1 * mon", "mon 2026-06-01 09:00, mon 2027-02-01 09:00, mon 2027-03-01 09:00"),
+        (Verdict.WARNING, "misread", MISREAD, ("mon 2026-02-23 09:00", "mon 2026-03-02 09:00", "mon 2026-03-09 09:00")),
+        (
+            Verdict.WARNING,
+            "misread",
+            "0 9 1 * mon",
+            ("mon 2026-06-01 09:00", "mon 2027-02-01 09:00", "mon 2027-03-01 09:00"),
+        ),
     ]
     assert world.store.subscriptions() == kept
     for language in LANGUAGES:

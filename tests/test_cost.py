@@ -283,13 +283,14 @@ def test_an_installation_that_stays_brief_is_told_what_to_set(talk, clock, langu
     verdict, said = found(talking, language)
     assert verdict is Verdict.WARNING
     assert "OPENAI_DEPTH=normal" in said
-    assert f"{cost.about(cost.of_one()[Depth.DEEP].tokens):,} (" in said
+    texts = Texts(language)
+    assert texts.aside(f"{cost.about(cost.of_one()[Depth.DEEP].tokens):,}", "\0").partition("\0")[0] in said
     talking.digest()
     clock.pass_time(days=1)
     _, said = found(talking, language)
     (normal,) = [row for row in cells(tables(talking)[1]) if row[0] == "normal"]
     assert "2026-02-20" in said
-    assert f"{normal[2]} ({normal[3]})" in said
+    assert texts.aside(normal[2], normal[3]) in said
     assert "OPENAI_DEPTH=normal" in said
 
 

@@ -752,8 +752,8 @@ def test_the_doctor_as_a_program_speaks_the_operators_language(tmp_path, server)
         assert not thread.is_alive()
     assert said["en"][0] == "✓ Feishu application: Commit Digest (cli_test)"
     assert said["en"][1].startswith(f"✗ Feishu permissions: missing: {SCOPELESS}.")
-    assert said["zh"][0] == "✓ 飞书应用: Commit Digest（cli_test）"
-    assert said["zh"][1].startswith(f"✗ 飞书权限: 缺少：{SCOPELESS}。")
+    assert said["zh"][0] == "✓ 飞书应用：Commit Digest（cli_test）"
+    assert said["zh"][1].startswith(f"✗ 飞书权限：缺少 {SCOPELESS}。")
     assert [len(lines) for lines in said.values()] == [4, 4]
 
 

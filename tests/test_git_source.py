@@ -816,14 +816,14 @@ def test_at_most_five_branches_are_named_the_default_one_first(source, build):
     path = str(build.finish().path)
     with pytest.raises(NotFound) as caught:
         source.commits(path, "none", *EVER)
-    assert caught.value.fields == {"repo": "example", "branch": "none", "known": "main, a, b, c, d"}
+    assert caught.value.fields == {"repo": "example", "branch": "none", "known": ("main", "a", "b", "c", "d")}
 
 
 def test_a_head_that_names_no_branch_while_others_exist_is_said(source, build):
     build.commit("one", at(1), branch="other")
     with pytest.raises(NotFound) as caught:
         source.commits(str(build.finish().path), "", *EVER)
-    assert caught.value.fields == {"repo": "example", "branch": "main", "known": "other"}
+    assert caught.value.fields == {"repo": "example", "branch": "main", "known": ("other",)}
 
 
 def test_an_empty_repository_has_no_other_branch(source, build):
@@ -1294,7 +1294,7 @@ def test_an_ambiguous_sha_names_its_candidates(source, example):
     shas = [example.sha("twin-one"), example.sha("twin-two")]
     with pytest.raises(UsageError) as caught:
         source.commit(str(example.path), shas[0][:4])
-    assert caught.value.fields["candidates"] == ", ".join(sorted(sha[:12] for sha in shas))
+    assert caught.value.fields["candidates"] == tuple(sorted(sha[:12] for sha in shas))
 
 
 @pytest.mark.parametrize("sha", ["", "abc", "main", "HEAD", "xyz12345", "a" * 65, "-a123", "abcd\n", "^abcd"])

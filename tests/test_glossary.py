@@ -20,7 +20,7 @@ def test_nothing_that_people_read_breaks_a_rule_and_that_is_known_at_once():
     assert time.process_time() - began < 2
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("language", ["en", "zh", "code"])
 def test_each_rule_finds_its_example(language):
     own = [rule for rule in style.rules(language) if rule.bad]
     assert len(own) > 8
@@ -34,6 +34,8 @@ def test_each_rule_finds_its_example(language):
         ("en", "{text} is no date.", "There is no date; it is no longer there."),
         ("en", "resets anew at 00:00", "renewed at 00:00"),
         ("en", "This is no place\nto post to", "This is not\na channel"),
+        ("code", "what a place was told of", "what was reported to a place"),
+        ("code", "the gravest of what whoever asked took back", "the most important that the person reverted"),
         ("zh", "没有投递", "没有推送记录"),
         ("zh", "已发布", "仅在发布分支上；请发布版本"),
         ("zh", "没有提交, 也没有版本", "没有提交，也没有版本"),
@@ -61,6 +63,28 @@ def test_the_rules_find_what_they_should(language, bad, good):
 def test_it_looks_at_what_people_read_and_at_nothing_else(tmp_path, name, text, lines):
     (tmp_path / name).write_text(text, encoding="utf-8")
     assert sorted({line for line, *_ in style.found("en", style.prose(tmp_path / name))}) == lines
+
+
+def test_of_a_module_docstrings_and_comments_are_read_and_no_code():
+    lines = {
+        '"""Told."""': True,
+        'told = "told"': False,
+        "told = 1  # told": True,
+        'TEXT = """': False,
+        'told  """': False,
+        "def told() -> None:": False,
+        "    # told, as `told` was": True,
+        '    """Do `told`.': False,
+        "": False,
+        "    It was told.": True,
+        '    """': False,
+        "    run(": False,
+        '        """': False,
+        '        told"""': False,
+        "    )": False,
+    }
+    found = {line for line, *_ in style.found("code", style.commentary("\n".join(lines)))}
+    assert found == {number for number, is_read in enumerate(lines.values(), 1) if is_read}
 
 
 @pytest.mark.parametrize(

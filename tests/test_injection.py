@@ -784,7 +784,7 @@ def strings(value: object) -> Iterator[str]:
 
 def posted(value: Digest, **options: object) -> tuple[str, Post]:
     texts, out = Texts(value.language), io.StringIO()
-    chat = Terminal(Console(file=out, width=100, highlight=False, emoji=False, markup=False, **options))  # type: ignore[arg-type]
+    chat = Terminal(Console(file=out, width=100, highlight=False, emoji=False, markup=False, **options), Texts("en"))  # type: ignore[arg-type]
     post = digests.post(value, texts, top=MOST_TOP)
     thread = chat.post(HOME, post.headline)
     for message in post.replies:

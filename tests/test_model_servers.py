@@ -451,7 +451,7 @@ def test_a_digest_that_cannot_wait_is_written_by_rules_and_says_why(tmp_path: Pa
         (made,) = world.store.recent_digests(str(history.path), "main", "en", 1)
         world.close()
     assert len(server.seen) == 1
-    assert [notice for notice in made.notices if "pause of 300 seconds" in notice]
+    assert [notice for notice in made.notices if "pause of 300 s" in notice]
     assert len(made.notices) == 1
 
 

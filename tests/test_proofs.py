@@ -84,9 +84,9 @@ def test_the_title_of_another_commit_that_was_shown_is_evidence(path, quote, fou
         (searched(1, 1, "a.py"), "en", f"searched for retries at {sha(1)[:7]}: 1 use in a.py"),
         (searched(2, 2, "a.py", "b.py"), "en", f"searched for retries at {sha(1)[:7]}: 2 uses in a.py, b.py"),
         (searched(1_200, 30), "en", f"searched for retries at {sha(1)[:7]}: 1,200 uses in 30 files"),
-        (searched(0, 0), "zh", f"在 {sha(1)[:7]} 中搜索 retries：未找到使用"),
-        (searched(2, 2, "a.py", "b.py"), "zh", f"在 {sha(1)[:7]} 中搜索 retries：a.py、b.py 中有 2 处使用"),
-        (searched(40, 30), "zh", f"在 {sha(1)[:7]} 中搜索 retries：30 个文件中有 40 处使用"),
+        (searched(0, 0), "zh", f"在 {sha(1)[:7]} 中搜索 retries：没有找到引用"),
+        (searched(2, 2, "a.py", "b.py"), "zh", f"在 {sha(1)[:7]} 中搜索 retries：a.py、b.py 中有 2 处引用"),
+        (searched(40, 30), "zh", f"在 {sha(1)[:7]} 中搜索 retries：30 个文件中有 40 处引用"),
         (Evidence("", "pooled starts", sha=OTHER.sha), "en", "abcdef1 pooled starts"),
     ],
 )

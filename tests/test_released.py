@@ -547,7 +547,7 @@ def test_what_is_no_release_is_told_with_what_there_is(world, line, key):
         world.run(line)
     assert caught.value.key == key
     if key == "release_unknown":
-        assert caught.value.fields["known"] == "v0.21.0rc1, v0.20.1, v0.20.0"
+        assert caught.value.fields["known"] == ("v0.21.0rc1", "v0.20.1", "v0.20.0")
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def headings(text: str) -> list[tuple[int, str]]:
 
 def test_the_tiers_follow_each_other_with_their_counts() -> None:
     titles = [title for level, title in headings(markdown_of(digest("normal", "zh"))) if level == 3]
-    assert titles[-3:] == ["🔴 高重要度变更 (4)", "🟡 中重要度变更 (12)", "🟢 低重要度变更 (13)"]
+    assert titles[-3:] == ["🔴 高重要度变更（4）", "🟡 中重要度变更（12）", "🟢 低重要度变更（13）"]
 
 
 def test_a_tier_without_commits_is_left_out_of_contents_and_body() -> None:

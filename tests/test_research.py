@@ -141,7 +141,7 @@ def test_what_the_program_says_of_what_it_showed_proves_too(asking):
                 {
                     **said("It changes one file, which is in no release.", "S5", "changes 1 file: src/cache.py"),
                     "also": [
-                        {"source": "S5", "path": "", "quote": "in no release of app yet"},
+                        {"source": "S5", "path": "", "quote": "in no release of app's main line of tags"},
                         {"source": "S5", "path": "src/cache.py", "quote": "def get(key):\n    return store.pop(key)"},
                     ],
                 },
@@ -152,7 +152,7 @@ def test_what_the_program_says_of_what_it_showed_proves_too(asking):
     assert "left out" not in text
     assert "There is no #9120. ( commit #9120: not found in app )" in text
     assert re.search("Nothing uses it. . searched for nobody_uses_this at [0-9a-f]{7}", text)
-    assert "in no release of app yet" in text
+    assert "in no release of app's main line of tags, the newest v1.0.0 yet" in text
     assert "src/cache.py:1-2" in text
     assert len(model.asked) == 2
 
@@ -183,8 +183,16 @@ def test_in_which_tree_something_was_looked_up_can_be_quoted(asking, histories):
     answer = [said("That is v1.0.0.", "S2", "looked up at v1.0.0"), said("It is gone.", "S3", "place src/nowhere.py 1")]
     world, _ = asking(step(looks), step(answer=answer))
     text = told(world, OPEN)
-    assert f"That is v1.0.0. ( looked up at v1.0.0, which is {histories[0].shas['100'][:7]}" in text
+    assert f"That is v1.0.0. ( looked up at v1.0.0 ({histories[0].shas['100'][:7]})" in text
     assert re.search("It is gone. . place src/nowhere.py 1: .*, looked up at [0-9a-f]{7}", text)
+
+
+def test_a_sentence_that_is_no_question_is_for_the_model_too(asking):
+    world, model = asking(step(unknown=True))
+    assert "don't say" in told(world, "pulled main and the cache loses entries after every second read")
+    assert "Type" in told(world, "pulled main badly")
+    assert "Did you mean" in told(world, "subscirbe team/app at 9am on weekdays in lang zh please")
+    assert len(model.asked) == 1
 
 
 def test_what_was_only_refused_proves_nothing(asking):
@@ -235,7 +243,7 @@ def test_what_is_shown_of_releases_and_days_proves_too(asking):
         ),
     )
     text = told(world, "how did the server get into a release?")
-    assert "The last release is v1.0.0. ( v1.0.0 )" in text
+    assert "The last release is v1.0.0. ( v1.0.0 2026-02-18 (the latest of the releases" in text
     assert "A server came. ( #100" in text
 
 

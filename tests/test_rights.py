@@ -383,7 +383,7 @@ def test_the_doctor_tells_where_a_guest_made_the_right_of_a_workspace_none(bot, 
     bot.at("19T13:00")
     assert not [r for r in caplog.records if r.message == "refused"]  # nobody asked: that it rests is told
     (found,) = [f for f in operator.examine(bot.world.app, bot.store, "") if f.subject == "rights"]
-    assert (found.outcome, found.fields["channels"]) == ("strangers", "T1/C1")
+    assert (found.outcome, found.fields["channels"]) == ("strangers", ("T1/C1",))
     line = found.fields["line"]
     assert line == f"DIGEST_RIGHTS=T1={bot.folder}/*,T1/C1={bot.repo}"
     assert line in Texts("zh")("doctor.rights_strangers", **found.fields)

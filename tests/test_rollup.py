@@ -19,7 +19,7 @@ from world import World, words
 from adapters.chats.feishu.cards import render as feishu
 from adapters.chats.slack.blocks import render as slack
 from adapters.stores.rows import dump, load_digest
-from bot.commits.rollup import components, roll_up, undone_of, weightiest_first
+from bot.commits.rollup import components, most_important_first, roll_up, undone_of
 from bot.delivery import schedule
 from bot.judgement import rules
 from bot.judgement.history import History
@@ -143,7 +143,7 @@ def test_components_count_commits_by_their_source_and_a_broad_one_stands_for_its
 def test_themes_stand_by_weight():
     entries = [entry(n, i) for n, i in enumerate((Importance.LOW, Importance.HIGH, Importance.LOW, Importance.LOW), 1)]
     themes = [Theme("two", (sha(1), sha(3))), Theme("three", (sha(1), sha(3), sha(4))), Theme("high", (sha(2), sha(3)))]
-    assert [t.title for t in weightiest_first(themes, entries)] == ["high", "three", "two"]
+    assert [t.title for t in most_important_first(themes, entries)] == ["high", "three", "two"]
 
 
 def entry(number, importance=Importance.LOW, subject=""):

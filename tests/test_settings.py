@@ -15,7 +15,7 @@ from adapters.logs import Formatter, secrets_of
 from bot import parts
 from bot.cli import cli
 from bot.parts import AllSettings
-from bot.settings import Base, load, misspelt
+from bot.settings import Base, load, misspelled
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = [
@@ -45,7 +45,7 @@ def doctor(monkeypatch, *options, **settings):
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     output = CliRunner().invoke(cli, ["doctor", *options]).output
-    return [line for line in output.splitlines() if " Settings: " in line or " 设置: " in line]
+    return [line for line in output.splitlines() if " Settings: " in line or " 设置：" in line]
 
 
 # --- Where they are ----------------------------------------------------------------------------
@@ -126,7 +126,7 @@ def test_the_doctor_says_what_a_misspelt_name_should_be_whatever_it_looks_at(mon
     told = ["! Settings: SLACK_BOT_TOKN is not a setting. Did you mean SLACK_BOT_TOKEN?"]
     assert doctor(monkeypatch, "slack") == told
     assert doctor(monkeypatch, "slack", DIGEST_LANGUAGE="zh") == [
-        "! 设置: 没有名为 SLACK_BOT_TOKN 的设置。是不是 SLACK_BOT_TOKEN？"
+        "! 设置：没有名为 SLACK_BOT_TOKN 的设置。是不是 SLACK_BOT_TOKEN？"
     ]
 
 
@@ -142,7 +142,7 @@ def test_the_doctor_says_what_a_misspelt_name_should_be_whatever_it_looks_at(mon
 )
 def test_a_misspelt_name_is_known(monkeypatch, name, near):
     monkeypatch.setenv(name, "1")
-    assert misspelt(AllSettings) == {name.upper(): near}
+    assert misspelled(AllSettings) == {name.upper(): near}
 
 
 # docs.github.com/en/actions/reference/workflows-and-actions/variables, and what OpenAI's own clients read.
@@ -160,7 +160,7 @@ OPENAI_WEBHOOK_SECRET DIGEST SLACK_CHANNEL
 def test_what_others_call_so_is_no_misspelt_name(monkeypatch):
     for name in FOREIGN.split():
         monkeypatch.setenv(name, "1")
-    assert misspelt(AllSettings) == {}
+    assert misspelled(AllSettings) == {}
 
 
 # --- Secrets -----------------------------------------------------------------------------------

@@ -121,7 +121,7 @@ def test_who_is_held_is_told_until_when_and_by_which_setting_and_nobody_is_named
         made.reply(QUESTION, account if account is not BEN else Account("slack", "T1/C1", "U9"))
     said = Texts(language).error(spent.value)
     assert f"OPENAI_DAILY_TOKENS_{setting}" in said
-    assert "2026-02-21 00:00 (Asia/Shanghai)" in said
+    assert Texts(language).aside("2026-02-21 00:00", "Asia/Shanghai") in said
     assert not any(name in said for name in ("U1", "U2", "U9", "C1"))
 
 

@@ -7,6 +7,7 @@ from rich.console import Console
 from world import HOME, World, busy_day
 
 from adapters.chats.terminal import NAME, Terminal, console
+from bot.texts import Texts
 from bot.values import Attachment, Button, Buttons, Fields, Message, Place, Span, Table, Text
 
 MESSAGE = Message(
@@ -25,7 +26,7 @@ MESSAGE = Message(
 
 def shown(message: Message, **options) -> str:
     out = io.StringIO()
-    Terminal(Console(file=out, width=80, highlight=False, **options)).post(HOME, message)
+    Terminal(Console(file=out, width=80, highlight=False, **options), Texts("en")).post(HOME, message)
     return out.getvalue()
 
 
@@ -56,7 +57,7 @@ def test_a_terminal_gets_a_panel_with_links():
 def test_no_color_is_honoured(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     out = io.StringIO()
-    Terminal(Console(file=out, width=80, force_terminal=True)).post(HOME, MESSAGE)
+    Terminal(Console(file=out, width=80, force_terminal=True), Texts("en")).post(HOME, MESSAGE)
     assert "\x1b[36m" not in out.getvalue()
 
 
@@ -71,7 +72,7 @@ def test_text_from_outside_is_only_shown(terminal):
 
 def test_replies_stand_beneath_their_headline():
     out = io.StringIO()
-    chat = Terminal(console(out))
+    chat = Terminal(console(out), Texts("en"))
     thread = chat.post(HOME, Message("a", (Span("Headline"),)))
     assert thread == Place(NAME, HOME.channel, "1")
     assert chat.post(thread, Message("b", (Span("Reply"),))) == thread
@@ -83,7 +84,7 @@ def test_a_conversation_with_threads(tmp_path, clock):
     world = World(tmp_path, clock, str(history.path))
     out = io.StringIO()
     typed = ["2026-02-18", "thread 1", "#305", "back", "thread 9", "helpp", "exit", "never"]
-    chat = Terminal(console(out), folded=True, lines=iter(typed))
+    chat = Terminal(console(out), Texts("en"), folded=True, lines=iter(typed))
     asked = []
     answer = world.interpreter.answer
 

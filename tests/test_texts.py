@@ -140,7 +140,7 @@ def test_where_the_reader_is_has_the_name_that_the_chat_gives_it():
         "今日本频道的提问",
         "今日本群的提问",
         "今日本群的提问",
-        "今日这里的提问",
-        "今日这里的提问",
+        "今日终端的提问",
+        "今日终端的提问",
     ]
     assert said("en", "feishu") == "On request today, this group"

@@ -13,6 +13,7 @@ from adapters.chats.feishu.inbound import Inbound as Feishu
 from adapters.chats.slack.inbound import Inbound as Slack
 from adapters.chats.terminal import Terminal, console
 from bot.conversation.grammar import is_call, words
+from bot.texts import Texts
 
 TYPED = tomllib.loads((Path(__file__).parent / "data/typed.toml").read_text(encoding="utf-8"))
 OPTIONS = ("followed", "refused_options", "calendar", "refused_calendar")
@@ -110,7 +111,9 @@ def of_feishu(typed: str) -> list[str]:
 def of_terminal(typed: str) -> list[str]:
     """The line of an open terminal."""
     taken = Taken()
-    Terminal(console(), lines=iter([typed])).listen(SimpleNamespace(request=taken.request, text=lambda *_: ""))
+    Terminal(console(), Texts("en"), lines=iter([typed])).listen(
+        SimpleNamespace(request=taken.request, text=lambda *_: "")
+    )
     return taken.lines
 
 

@@ -17,6 +17,7 @@ from adapters.chats.terminal import Terminal, console
 from bot.conversation import operator
 from bot.delivery.planning import clock_error
 from bot.errors import Unavailable
+from bot.texts import Texts
 from bot.values import DeliveryState
 
 MONTH = timedelta(days=30)
@@ -87,7 +88,7 @@ def test_a_clock_that_is_near_enough_plans(bot, ahead):
 
 
 def test_without_an_answer_nothing_is_checked(bot, monkeypatch):
-    assert clock_error([Terminal(console())]) is None
+    assert clock_error([Terminal(console(), Texts("en"))]) is None
     wrong_by(bot, MONTH)
     bot.server.errors["auth.test"] = "invalid_auth"  # Slack knows no such token: whoever says so may be anybody
     assert clock_error([bot.chat]) is None

@@ -38,6 +38,8 @@ HOME = Place(NAME, "here")
 """The terminal's one channel."""
 USER = "you"
 """The terminal's one person."""
+Say = Callable[..., str]
+"""What fills a label, by its key and its blanks, in the operator's language."""
 
 
 def console(stream: IO[str] | None = None) -> Console:
@@ -46,12 +48,16 @@ def console(stream: IO[str] | None = None) -> Console:
 
 
 class Terminal:
-    """A chat with one channel. Threads are numbered; if `folded`, only their numbers of replies are shown."""
+    """A chat with one channel. Threads are numbered; if `folded`, only their numbers of replies are shown.
+
+    `say` fills labels in the operator's language.
+    """
 
     name = NAME
 
-    def __init__(self, out: Console, folded: bool = False, lines: Iterator[str] | None = None) -> None:
+    def __init__(self, out: Console, say: Say, folded: bool = False, lines: Iterator[str] | None = None) -> None:
         self._out = out
+        self._say = say
         self._folded = folded
         self._lines = lines
         self._threads: list[list[Message]] = []
@@ -75,9 +81,9 @@ class Terminal:
 
     def _show(self, message: Message, reply: bool) -> None:
         if self._out.is_terminal:
-            self._out.print(Padding(_drawn(message, reply), (0, 0, 1, 2 if reply else 0), expand=False))
+            self._out.print(Padding(_drawn(message, reply, self._say), (0, 0, 1, 2 if reply else 0), expand=False))
         else:
-            self._out.file.write(_plain(message, reply))
+            self._out.file.write(_plain(message, reply, self._say))
 
     def posted(self, place: Place, names: Collection[str], since: datetime) -> Posted:  # noqa: ARG002  # no history
         """Nothing: a terminal has no history."""
@@ -120,12 +126,13 @@ class Terminal:
         """Nothing to do: the end of input ends it."""
 
     def _prompt(self) -> str:
-        return f"thread {self._open}> " if self._open else "> "
+        return f"{self._say('terminal.thread', thread=self._open)}> " if self._open else "> "
 
     def _enter(self, number: str) -> None:
         """Open a thread and show what is in it."""
         if not number.isdecimal() or not 1 <= int(number) <= len(self._threads):
-            self._out.print(Styled(f"thread {number}: 1-{len(self._threads)}", style="yellow"))
+            wrong = self._say("terminal.no_thread", thread=number, last=len(self._threads))
+            self._out.print(Styled(wrong, style="yellow"))
             return
         self._open = number
         for message in self._threads[int(number) - 1]:
@@ -134,8 +141,8 @@ class Terminal:
     def _show_thread_size(self) -> None:
         """Show how many replies are in the newest thread."""
         if self._folded and self._open is None and self._threads and self._threads[-1]:
-            number, replies = len(self._threads), len(self._threads[-1])
-            self._out.print(Styled(f"↳ {replies}  (thread {number})", style="cyan"))
+            replies = self._say("terminal.replies", n=len(self._threads[-1]), thread=len(self._threads))
+            self._out.print(Styled(replies, style="cyan"))
 
 
 def _typed(prompt: Callable[[], str]) -> Iterator[str]:
@@ -152,16 +159,16 @@ def _typed(prompt: Callable[[], str]) -> Iterator[str]:
 # --- Drawn on a terminal ---------------------------------------------------------------------
 
 
-def _drawn(message: Message, reply: bool) -> RenderableType:
+def _drawn(message: Message, reply: bool, say: Say) -> RenderableType:
     title = _styled(message.title)
     title.stylize("bold")
-    parts = [drawn for part in message.parts for drawn in _part(part)]
+    parts = [drawn for part in message.parts for drawn in _part(part, say)]
     if not parts:
         return title
     return Panel(Group(*parts), title=title, title_align="left", border_style="dim" if reply else "cyan", expand=False)
 
 
-def _part(part: Part) -> Iterator[RenderableType]:
+def _part(part: Part, say: Say) -> Iterator[RenderableType]:
     match part:
         case Text():
             if part.heading:
@@ -175,9 +182,9 @@ def _part(part: Part) -> Iterator[RenderableType]:
                 grid.add_row(Styled(label, style="dim"), _styled(value))
             yield grid
         case Buttons():
-            yield Styled(f"\n{_pressed(part)}", style="dim")
+            yield Styled(f"\n{_pressed(part, say)}", style="dim")
         case Attachment():
-            yield Styled(_file(part), style="cyan")
+            yield Styled(_file(part, say), style="cyan")
         case _:
             assert_never(part)
 
@@ -207,24 +214,25 @@ def _styled(line: Line) -> Styled:
     return text
 
 
-def _pressed(part: Buttons) -> str:
+def _pressed(part: Buttons, say: Say) -> str:
     """What to type instead of pressing a button."""
-    return "   ".join(f"{b.label}: {b.url or f'digest {b.command}'}" for b in part.items)
+    colon = say("report.colon")
+    return "   ".join(f"{b.label}{colon}{b.url or f'digest {b.command}'}" for b in part.items)
 
 
-def _file(part: Attachment) -> str:
-    return f"{part.name} ({len(part.text.encode()):,} bytes)"
+def _file(part: Attachment, say: Say) -> str:
+    return say("terminal.file", name=part.name, size=f"{len(part.text.encode()):,}")
 
 
 # --- Plain, for a pipe -----------------------------------------------------------------------
 
 
-def _plain(message: Message, reply: bool) -> str:
+def _plain(message: Message, reply: bool, say: Say) -> str:
     title = f"{'-- ' if reply else ''}{words(message.title)}"
-    return "\n".join([title, *(line for part in message.parts for line in _plain_part(part)), "", ""])
+    return "\n".join([title, *(line for part in message.parts for line in _plain_part(part, say)), "", ""])
 
 
-def _plain_part(part: Part) -> Iterator[str]:
+def _plain_part(part: Part, say: Say) -> Iterator[str]:
     match part:
         case Text():
             if part.heading:
@@ -236,11 +244,11 @@ def _plain_part(part: Part) -> Iterator[str]:
             yield "\t".join(part.columns)
             yield from ("\t".join(words(cell).replace("\t", " ") for cell in row) for row in part.rows)
         case Fields():
-            yield from (f"{label}: {words(value)}" for label, value in part.items)
+            yield from (f"{label}{part.colon}{words(value)}" for label, value in part.items)
         case Buttons():
-            yield _pressed(part)
+            yield _pressed(part, say)
         case Attachment():
-            yield _file(part)
+            yield _file(part, say)
         case _:
             assert_never(part)
 

@@ -1,1 +1,1 @@
-"""Commit sources: each yields the same `Commit`s, wherever the history lives."""
+"""Commit sources: all of them return the same kind of `Commit`, wherever the history is."""

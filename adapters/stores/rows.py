@@ -218,7 +218,7 @@ class Unread:
             _log.error("a row cannot be read: see digest doctor", extra={"fields": {"table": table, "key": key}})
 
 
-# --- What stands in a row besides the whole value --------------------------------------------
+# --- Columns besides the whole value ---------------------------------------------------------
 
 
 def load_subscription(number: int, body: str) -> Subscription:

@@ -7,8 +7,8 @@ In SQLite the `ascii` tokenizer gets it, which splits at ASCII punctuation and l
 
 - Chinese and Japanese become overlapping pairs and the last character: 登录超时 is 登录 录超 超时 时. One character is
   then the prefix of a token, two are a token, more are a phrase of tokens.
-- Any other word is one token, in lower case and without accents. The humps of `CancelToken` are indexed besides it,
-  after the text, so that they part no phrase.
+- Any other word is one token, in lower case and without accents. The parts of `CancelToken` are
+  also indexed, after the text, so that they do not break phrases.
 - A repository is the token `§` and its number, which no text contains, since `§` is not a letter.
 
 A change to this module must come with a migration that rebuilds the index: the index stores no text, so what is

@@ -1,7 +1,7 @@
-"""What became of a commit's lines: which later commits removed or changed them. Pure.
+"""Follows a commit's lines: which later commits removed or changed them. Pure.
 
 A commit's lines are followed through the patches of those that touched its files after it, as git-blame(1) would find
-them: a line belongs to whoever wrote it last.
+them: a line belongs to the commit that wrote it last.
 """
 
 import re
@@ -14,31 +14,31 @@ from bot.commits.files import FileKind, generated, kind
 from bot.values import ChangeType, Commit, FilePatch, FileStatus
 
 WITHIN = timedelta(days=30)
-"""So long after a commit it is looked for what became of it."""
+"""How long after a commit its lines are followed."""
 
 MOST = 200
-"""So many of the commits that touched its files after it are looked at."""
+"""The most commits that touched its files after it to read."""
 
 _LEAST, _LINES = 3, 20_000
-"""A change of fewer lines says nothing; of a larger commit no more lines are followed."""
+"""The least lines of a change that says anything; the most lines of a commit to follow."""
 
 _HUNK = re.compile(r"@@ -(\d+)(,0)?(?:,\d+)? \+(\d+)(,0)?(?:,\d+)? @@")
 _TELLING = re.compile(r"\w.*\w.*\w")
 
 
 _FILES = 100
-"""So many files of a commit are followed, those with the most new lines."""
+"""The most files of a commit to follow, those with the most new lines."""
 
 
 def followed(commit: Commit) -> tuple[str, ...]:
-    """The files of a commit whose lines are followed: those that somebody wrote, the ones with most new lines first."""
+    """The files of a commit whose lines are followed: those that people wrote, with the most new lines first."""
     own = [f for f in commit.files if f.added and not f.binary and _counts(f.path)]
     return tuple(f.path for f in sorted(own, key=lambda f: -f.added)[:_FILES])
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """That a later commit changed or removed `of` lines, `changed` of them another one's, and what it likely does."""
+    """A later commit, with a likely `kind` of link: it changed `of` lines, `changed` of them the earlier one's."""
 
     later: Commit
     kind: str
@@ -52,7 +52,7 @@ def shares(
     """The later commits most of whose changed lines were last changed by an earlier one.
 
     `patches` are the earlier one's, `later` all commits of its branch that touched its files after it, with their
-    patches, the oldest first. What a program wrote and documentation count for nothing, nor do lines without a word.
+    patches, the oldest first. Generated files and documentation do not count, nor do lines without words.
     """
     lines = _Lines(patches)
     for commit, changes in later:
@@ -64,7 +64,7 @@ def shares(
 
 
 def _kind(earlier: Commit, later: Commit) -> str:
-    """What a later commit most likely does with an earlier one, whose lines it changes; empty where nobody can tell."""
+    """The likely kind of link from a later commit to an earlier one whose lines it changes; empty if unclear."""
     if later.reading.bot or later.reading.bumps:
         return ""
     if later.reading.reverts:
@@ -80,25 +80,25 @@ def _counts(path: str) -> bool:
 
 
 def _changed(commit: Commit, changes: Sequence[FilePatch]) -> int:
-    """How many telling lines a commit took away or changed."""
+    """How many significant lines a commit removed or changed."""
     read = {patch.path: sum(bool(_TELLING.search(line)) for _, line in _removed(patch.text)) for patch in changes}
     return sum(read.get(f.path, f.removed) for f in commit.files if _counts(f.path))
 
 
 def _removed(text: str) -> Iterator[tuple[int, str]]:
-    """The lines that a patch takes away, with their numbers in the old file."""
+    """The lines that a patch removes, with their numbers in the old file."""
     for old, _, mark, line in _walk(text):
         if mark == "-":
             yield old, line
 
 
 def _walk(text: str) -> Iterator[tuple[int, int, str, str]]:
-    """Each line of a patch with its numbers in both files, its mark, and what stands behind that."""
+    """Each line of a patch with its numbers in both files, its mark and its text."""
     old = new = 0
     for row in text.split("\n"):
         mark, line = row[:1], row[1:]
         if header := _HUNK.match(row):
-            # Where a side has no lines, its header names the line before (GNU diffutils, "Detailed Unified").
+            # If a side has no lines, its header names the line before (GNU diffutils, "Detailed Unified").
             old, new = int(header[1]) + bool(header[2]), int(header[3]) + bool(header[4])
         elif mark in ("-", "+", " "):
             yield old, new, mark, line
@@ -118,7 +118,7 @@ class _Lines:
             self._left.clear()
 
     def follow(self, commit: Commit, changes: Sequence[FilePatch]) -> int:
-        """Move on past a commit; how many significant lines it removed or changed."""
+        """Apply a commit; return how many significant lines it removed or changed."""
         taken = 0
         texts = {patch.path: patch.text for patch in changes if patch.complete}
         for file in commit.files:
@@ -126,7 +126,7 @@ class _Lines:
             if not (left := self._left.pop(before, None)):
                 continue
             if file.path not in texts and not (file.status is FileStatus.RENAMED and not file.added + file.removed):
-                continue  # nobody knows where its lines went
+                continue  # its lines cannot be followed
             kept, gone = _moved(left, texts.get(file.path, ""))
             taken += sum(bool(_TELLING.search(line)) for line in gone)
             self._left[file.path] = kept
@@ -134,7 +134,10 @@ class _Lines:
 
 
 def _moved(left: dict[int, str], text: str) -> tuple[dict[int, str], list[str]]:
-    """Lines by number after a patch, and those that it took. A line that is not what it was is lost sight of."""
+    """The lines by number after a patch, and those that it removed.
+
+    A line that does not match is no longer followed.
+    """
     gone: list[str] = []
     removed, bounds, moves = set[int](), [0], [0]
     for old, new, mark, line in _walk(text):

@@ -1,7 +1,6 @@
-"""Dependencies that a commit raises, read from its title, its body and its files. Pure.
+"""Finds the dependencies that a commit updates, from its title, body and files. Pure.
 
-Everything is read from messages that anybody may write: lines are looked at one by one, and every repetition in a
-pattern is bounded.
+Messages are untrusted: they are read line by line, and every repetition in a pattern is bounded.
 """
 
 import re
@@ -29,13 +28,13 @@ _BEFORE = _words(
 _AFTER = _words(
     "dev-dependency dependency action actions docker tag digest orb image requirement chart crate package plugin hook"
 )
-# A bot that raises these speaks of the repository itself, and so does a person.
+# With these names, bots and people mean the repository itself.
 _NO_PACKAGE = _words(
     "version versions release releases changelog docs doc documentation readme copyright license licence year snapshot "
     "config configuration schema api copyrights contributors authors translations snapshots baseline"
 )
 _NO_NAME = _words("to use uses using for with of from by when so that it")
-"""Words of a sentence that no package's name holds."""
+"""Words of a sentence that no package's name contains."""
 _VERSION = re.compile(r"(?=[^\d]{0,12}\d|latest\b|[0-9a-f]{7})[\w.,<>=~^!*+:@|/-]{1,100}")
 _EXACT = re.compile(r"[v=~^<>]{0,2}\d{1,9}(?:\.\d{1,9}){1,4}[\w.+-]{0,40}")
 _NAMES = re.compile(r",? and |, ?")
@@ -61,15 +60,15 @@ _CHINESE = (
     ),
 )
 _LINE_LIMIT = 2_000
-"""Characters of a line beyond which it is no bot's line on a package."""
+"""The most characters of a bot's line about a package."""
 
 
 def bumps(draft: Draft) -> tuple[Bump, ...]:
-    """The dependencies that a commit raises, empty for any other commit.
+    """The dependencies that a commit updates; empty for any other commit.
 
-    A commit counts where its subject says so and a bot made it, or it changes nothing but lock files and manifests;
-    a person must also be plain about it (`from 1 to 2`, `dependency`, `deps`, a dotted version), since people update
-    and bump other things too, their own version for one. A group whose members nothing names is one bump by its name.
+    A commit counts if its subject says so and a bot made it, or it changes only lock files and manifests; a person must
+    also be explicit (`from 1 to 2`, `dependency`, `deps`, a dotted version), since people update and bump other things
+    too, such as their own version. A group whose members are not listed is one bump with its name.
     """
     bot, title = draft.bot, draft.title
     if not bot and not (draft.files and all(is_manifest(file.path) for file in draft.files)):
@@ -92,7 +91,7 @@ def bumps(draft: Draft) -> tuple[Bump, ...]:
 
 
 def _is_marked(title: Title) -> bool:
-    """Whether the subject says that it is about a dependency, beyond the words that people use for anything."""
+    """Whether the subject explicitly mentions a dependency, not only words that people use for anything."""
     about = {title.word, title.scope.lower(), *(t.lower() for t in title.tags)}
     if about & {"deps", "dep", "deps-dev", "dependencies", "dependency", "依赖"}:
         return True
@@ -101,7 +100,7 @@ def _is_marked(title: Title) -> bool:
 
 
 def _is_own(draft: Draft, package: str) -> bool:
-    """Whether a name is no dependency's, but that of the repository, of its version or its documents."""
+    """Whether a name is the repository's own, its version's or its documents', not a dependency's."""
     if any(word in _NO_PACKAGE for word in package.lower().split()):
         return True
     return package.lower() == draft.repo.rstrip("/").rpartition("/")[2].lower().removesuffix(".git")
@@ -112,7 +111,7 @@ def _same(a: Bump, b: Bump) -> bool:
 
 
 def _single(title: Title) -> Bump | None:
-    """The one package that a subject raises to a version."""
+    """The only package that a subject updates to a version."""
     for pattern in _CHINESE:
         if found := pattern.match(title.summary):
             return _bump(found[1], found[2] or "", found[3]) if _VERSION.match(found[3]) else None
@@ -131,7 +130,7 @@ def _single(title: Title) -> Bump | None:
 
 
 def _package(words: Sequence[str]) -> str:
-    """The name among words, without those that say what kind of thing it is; empty where no name is left."""
+    """The package's name among words, without generic words; empty if no name is left."""
     lower = [w.lower() for w in words]
     kept = list(words[: lower.index("in")] if "in" in lower else words)  # `bump redis in /hack/redis`
     while kept and kept[0].lower() in _BEFORE and len(kept) > 1:
@@ -149,7 +148,7 @@ def _bump(package: str, old: str, new: str) -> Bump:
 
 
 def _named(title: Title, bot: bool, marked: bool) -> str | None:
-    """What a subject calls the packages it raises without a version: a group, all, or names."""
+    """The packages that a subject updates without naming a version: a group, all, or names."""
     if group := _GROUP.match(title.summary):
         return one_line(f"{group[1]} group", _LIMIT) if bot or marked else None
     if found := _ALL.match(title.summary):
@@ -189,7 +188,7 @@ def _listed(body: str) -> Iterator[Bump]:
 
 
 def _columns(cells: Sequence[str]) -> tuple[int, int, int] | None:
-    """Where a table's head puts package, old and new version; the same column where one holds `1.0 -> 2.0`."""
+    """The indices of a table's columns for package, old and new version; the same if one contains `1.0 -> 2.0`."""
     head = [c.lower() for c in cells]
     name = next((n for n, c in enumerate(head) if c in ("package", "dependency", "name", "依赖", "包")), None)
     if name is None:
@@ -201,11 +200,11 @@ def _columns(cells: Sequence[str]) -> tuple[int, int, int] | None:
 
 
 def _row(cells: Sequence[str], columns: tuple[int, int, int]) -> Bump | None:
-    """A row of a table of packages; None for its head, the line below it, and rows without versions."""
+    """A row of a table of packages; None for its header, the line below it, and rows without versions."""
     if len(cells) <= max(columns):
         return None
     name, old, new = (_LINK.sub(r"\1", cells[n]).replace("`", "").strip() for n in columns)
     if columns[1] == columns[2]:
         old, _, new = _ARROW.sub(" → ", old).partition(" → ")
-    name = name.partition(" (")[0]  # renovate puts the link to the source behind it
+    name = name.partition(" (")[0]  # renovate appends a link to the source
     return _bump(name, old, new) if name and _VERSION.match(old) and _VERSION.match(new) else None

@@ -1,7 +1,7 @@
-"""What a commit claims in so many words: that it breaks something, secures it, or takes something back. Pure.
+"""Finds what a commit explicitly claims: a breaking change, a security fix, or a revert. Pure.
 
-Each answer is the words that say so, for the reader to see, or nothing. A phrase that only names the thing (a footer's
-name in running text, an unticked box, `none`) says nothing.
+Each result is the words that say so, to be shown to readers, or empty. A phrase that only mentions it (a footer's name
+in running text, an unticked box, `none`) does not count.
 """
 
 import re
@@ -11,7 +11,7 @@ from bot.commits.message import BREAKING_WORDS, Section, Title, answers, first_s
 from bot.values import ChangeType, one_line
 
 _WORDS = 200
-"""Characters kept of the words of a claim."""
+"""The most characters kept of a claim's words."""
 
 
 def _clean(text: str) -> str:
@@ -53,7 +53,7 @@ _LISTED = re.compile(r"[*-] (?P<title>[A-Za-z]{1,20}(?:\([^()]{1,60}\))?!: .{1,3
 
 
 def breaking(title: Title, bodies: Sequence[str], inner: Sequence[Title] = ()) -> str:
-    """The words with which a commit, or one that it merged, says that it breaks something.
+    """The words with which a commit, or one that it merged, claims a breaking change.
 
     `bodies` are its own and those of what it merged, `inner` the titles of the latter.
     """
@@ -115,7 +115,7 @@ def _without_boxes(lines: Sequence[str]) -> list[str]:
 
 
 def _following(lines: Sequence[str]) -> str:
-    """The first sentence that lines say; nothing where they say that there is nothing."""
+    """The first sentence of lines; empty if they say that there is nothing."""
     written = [line for line in answers(lines) if line.strip()]
     if not written or _NO.match(written[0]):
         return ""
@@ -182,7 +182,7 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 _WRITTEN = re.compile(r"\b(?:docs?|document(?:s|ed|ing|ation)?|comments?|the page)\b", re.IGNORECASE)
-"""What is written about a hole; what has a hole itself stands behind its kind: `XSS in the docs search`."""
+"""Texts about a vulnerability; what is vulnerable comes after the kind: `XSS in the docs search`."""
 _SECURITY_WORD = re.compile(
     r"\[security\]|\bsecurity (?:fix|patch|issue|hole|bug|flaw|vulnerab|hardening|update|advisory|release|problem"
     r"|hot ?fix|improvement)"
@@ -199,26 +199,26 @@ _MENDS_ADVISORY = re.compile(
 
 
 def security(title: Title, bodies: Sequence[str], inner: Sequence[Title] = ()) -> str:
-    """The words with which a commit says that it fixes a vulnerability: an advisory, a named kind, or that it secures.
+    """The words with which a commit claims to fix a vulnerability: an advisory, a known kind, or securing something.
 
     `bodies` and `inner` as for `breaking`.
     """
     text = one_line(title.text)
     if found := _ADVISORY.search(title.whole):
         return _clean(text) if text != title.whole or len(text) > len(found[0]) else found[0]
-    if _mends_hole(title):
+    if _fixes_hole(title):
         return _clean(text)
     if title.type not in (ChangeType.DOCS, ChangeType.TEST, ChangeType.BUILD):
         lines = (line for body in bodies for line in body[:_BODY].split("\n") if _MENDS_ADVISORY.search(line))
         if found := next(filter(None, map(_ADVISORY.search, lines)), None):
             return found[0]
-    return next((_clean(each.text) for each in inner if _ADVISORY.search(each.whole) or _mends_hole(each)), "")
+    return next((_clean(each.text) for each in inner if _ADVISORY.search(each.whole) or _fixes_hole(each)), "")
 
 
 _BODY = 20_000
 
 
-def _mends_hole(title: Title) -> bool:
+def _fixes_hole(title: Title) -> bool:
     if _ABOUT.search(title.text) or title.type in (ChangeType.DOCS, ChangeType.TEST):
         return False
     if title.type is ChangeType.SECURITY or _CALLED.match(title.text):
@@ -237,12 +237,12 @@ _GUARD = re.compile(
     r"\badd(?:s|ed)? (?:an? |the )?(?:csrf|xsrf|rate[ -]limit)\w{0,5} (?:tokens?|protection|checks?)", re.IGNORECASE
 )
 _CALLED = re.compile(r"security\s?[:：]|安全\s?[:：]", re.IGNORECASE)
-"""A second header behind the first: `fix: security: …`."""
+"""A second header after the first: `fix: security: …`."""
 _FIXES = frozenset({"fix", "bugfix", "hotfix", "security", "sec", "修复", "安全"})
 
 
 def secures(text: str) -> bool:
-    """Whether a sentence says that it fixes a named kind of vulnerability. Argument: the sentence, on one line."""
+    """Whether a sentence, on one line, claims to fix a known kind of vulnerability."""
     if _ABOUT.search(text):
         return False
     return bool(_CALLED.match(text) or (_KINDS.search(text) and _MENDS.search(text)))
@@ -264,7 +264,7 @@ HOW = (
     r"(?:temporar(?:y|ily)|manual(?:ly)?|full(?:y)?|complete(?:ly)?|quick(?:ly)?|automat(?:ed|ic(?:ally)?)|emergency"
     r"|partial(?:ly)?)\s|临时|暂时|手动|紧急|全部"
 )
-"""Words before the one that says that something is reverted."""
+"""Words before the one that says what is reverted."""
 _TITLE_REVERTS = re.compile(
     rf"\s{{0,3}}(?:{HOW})?{_REVERT_VERB}"
     rf"|.{{1,100}}?(?:[:：]\s?|\bby\s)(?:{HOW})?(?:revert(?:s|ing)?|back(?:s|ing)? out|roll(?:s|ing)?[ -]?back|回退"
@@ -304,15 +304,15 @@ _TWICE = re.compile(
 
 
 def reverts(title: Title, body: str, merged: Sequence[Title] = (), *, own: bool = True) -> str:
-    """The words with which a commit says that it takes something back; what takes back a revert brings something.
+    """The words with which a commit says that it reverts something; the revert of a revert does not count.
 
-    `own` says that the title is the commit's own, not that of one that it merged: of several all must take back.
+    `own` says that the title is the commit's own, not a merged one's: of several all must be reverts.
     """
     if _AGAIN.search(title.whole) or _TWICE.search(title.summary):
         return ""
     if (own and title_reverts(title)) or (merged and all(title_reverts(each) for each in merged)):
         return _clean(title.whole)
-    # A squashed branch lists its own commits: what one of them took back may be of the same branch.
+    # A squashed branch lists its own commits: what one of them reverted may be on the same branch.
     plain, _, _ = body[:_BODY].partition("\n* ")
     line = next((line for line in plain.split("\n") if _BODY_REVERTS.match(line) and not line.startswith(">")), "")
     return _clean(first_sentence(line))
@@ -324,7 +324,7 @@ def title_reverts(title: Title) -> bool:
 
 
 def what_reverted(title: Title) -> str:
-    """What stands behind the word with which a title says that something is reverted; all of it without one."""
+    """The part of a title after the word for reverting; all of it without such a word."""
     found = _TITLE_REVERTS.match(title.summary)
     return title.summary[found.end() if found else 0 :].strip()
 

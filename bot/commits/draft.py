@@ -1,4 +1,4 @@
-"""A commit while it is read: what the parts of a reading are made from."""
+"""A commit while its reading is made: the input of the parsers."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from bot.values import FileChange
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The name of its repository, its title taken apart, its body (inert), its files, and whether a `bot` wrote it."""
+    """The name of its repository, its parsed title, its body (inert), its files, and whether a `bot` wrote it."""
 
     repo: str
     sha: str

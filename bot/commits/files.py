@@ -1,8 +1,8 @@
-"""What a file is, by its path alone: its kind, whether a program wrote it, and the component it belongs to. Pure.
+"""Classifies files by path: kind, whether generated, and component. Pure.
 
-The patterns hold the names that build tools, test runners and package managers look for, and the folders that people
-use everywhere. A folder whose name products use as well (`sample`, `testing`, `spec`) counts only where samples and
-tests usually are: at the top of a repository or of one of its packages.
+The patterns contain the names that build tools, test runners and package managers look for, and common folders. A
+folder whose name products use as well (`sample`, `testing`, `spec`) counts only where samples and tests usually are: at
+the top of a repository or of one of its packages.
 """
 
 import re
@@ -10,13 +10,13 @@ from enum import StrEnum
 from functools import lru_cache
 
 _CACHE = 1 << 16
-"""Paths whose answers are remembered: the same ones come again in the commits of a day."""
+"""How many paths to cache: the same ones recur in the commits of a day."""
 _LONGEST = 400
-"""Characters that are looked at, from the end: no honest path has more, and time may grow with their square."""
+"""Characters to check, from the end: no real path has more, and time may grow with their square."""
 
 
 class FileKind(StrEnum):
-    """What a file is. `example` is source that nobody's program runs: examples, notebooks, developers' scripts."""
+    """The kind of a file. `example` is source outside the product: examples, notebooks, developers' scripts."""
 
     SOURCE = "source"
     TEST = "test"
@@ -28,7 +28,7 @@ class FileKind(StrEnum):
 
 
 def _any(*patterns: str) -> re.Pattern[str]:
-    """One pattern of several, whatever the case; `(?-i:…)` is for names whose capitals tell."""
+    """Join patterns, case-insensitively; `(?-i:…)` is for names whose case matters."""
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
@@ -54,7 +54,8 @@ _NOTE = _any(
     rf"(?:^|/)(?:changelogs?|changes)/{_ONE}\.(?:{_PROSE}|ya?ml)$|(?:^|/)changelogs/unreleased/{_ONE}$",
     rf"(?:^|/)release[-_]?notes?/{_ONE}\.(?:{_PROSE}|ya?ml)$|(?:^|/)relnotes/{_ONE}$",
     rf"(?:^|/)(?:whats?[-_]?new|migration[-_]guides|docs/releases)/{_ONE}\.{_PROSE}$",
-    # Whole histories, by name. Where a word is a common one, only its capitals tell the note from a page on the thing.
+    # Whole histories, by name. If the name is a common word, only its capitals distinguish it from a page about the
+    # thing.
     rf"(?:^|/)(?:change[-_]?log|release[-_]?notes|changes|whats?[-_]?new)(?:[-_.][^/]*)?\.{_PROSE}$",
     r"(?:^|/)change[-_]?logs?(?:\.ya?ml)?$",
     rf"(?:^|/)(?-i:NEWS|HISTORY|RELEASES|UPGRADE|UPGRADING|UPDATING|News|History)(?:[-_.][^/]*)?\.{_PROSE}$",
@@ -63,7 +64,7 @@ _NOTE = _any(
 
 
 def is_note(path: str) -> bool:
-    """Whether a file tells users of changes: a changeset, a fragment of a changelog, a changelog, release notes.
+    """Whether a file informs users about changes: a changeset, a fragment of a changelog, a changelog, release notes.
 
     Files among tests and vendored ones are not about this repository.
     """
@@ -90,14 +91,14 @@ _TEST_PLACE = _any(
     # what their own tests build objects with in `util/testing`.
     rf"{_TOP}(?:testing|bench|benchmarks?|fuzz|cypress)/|(?:^|/)(?:utils?|internal|tools|hack|scripts)/testing\w*/",
     r"^tools/bench(?:marks?)?/|(?:^|/)fuzz_targets/|^oss-fuzz/",
-    # RSpec; Jasmine, Busted and PHPSpec. A specification stands in `spec/` as well, but not as code.
+    # RSpec; Jasmine, Busted and PHPSpec. A specification is in `spec/` as well, but not as code.
     r"(?:^|/)spec/.*\.rb$|^spec/.*\.(?:[jt]sx?|coffee|lua|cr|php)$",
     r"^t/|(?:^|/)t/[^/]+\.(?:sh|t|pl)$",  # Perl's, and git's
     r"(?:^|/)(?-i:src/[a-z]\w*Test(?:s|Fixtures)?)/",  # Gradle: src/androidTest, src/integrationTest
     r"(?:^|/)(?-i:[A-Z][\w.]*(?:[a-z]Tests|\.(?:\w*Tests?|Specs)))/",  # .NET and Swift: App.Tests, AppUITests
 )
 # What the runners look for, by language: pytest, Go, RSpec and minitest, Mix, Dart, GoogleTest, testthat, Jest and
-# Vitest, Bats, Pester, Perl's prove. Rust has no such names: tests stand in `tests/` or a module `tests`, and
+# Vitest, Bats, Pester, Perl's prove. Rust has no such names: tests are in `tests/` or a module `tests`, and
 # `cargo_test.rs` or `package_id_spec.rs` are what they are called.
 _TEST_NAME = _any(
     r"(?:^|/)(?:test_[^/]*|[^/]*_tests?|tests|conftest)\.pyi?$|(?:_tests|(?:^|/)tests)\.rs$",
@@ -135,7 +136,7 @@ _DOCS_NAME = _any(
     r"(?:^|/)(?-i:README|INSTALL|CONTRIBUTING|AUTHORS|TODO|THANKS|SECURITY)(?:\.\w+)?$",
 )
 _LEGAL = _any(r"(?:^|/)(?-i:LICEN[CS]E|COPYING|NOTICE)(?:[-_.][^/]*)?$")
-"""A licence is no documentation: who changes it changes the terms."""
+"""A licence is not documentation: changing it changes the terms."""
 
 _NOTEBOOK = _any(r"\.ipynb$")
 _EXAMPLE_PLACE = _any(
@@ -163,7 +164,7 @@ _CONFIG = _any(
 # Below `src/main/` a folder is a package of the product, whatever its name, and no file is a test: Maven's standard
 # layout (maven.apache.org/guides/introduction/introduction-to-the-standard-directory-layout.html), and Gradle's.
 _MAIN = re.compile(r"((?:^|/)src/(?:main|[a-z]+Main)/).*")
-# In this order; those that look at the place see nothing of a path below `src/main/`.
+# In this order; those that check the location do not see paths below `src/main/`.
 _ORDER = (
     (FileKind.CI, _CI, False),
     (FileKind.DOCS, _PAGE, False),
@@ -175,14 +176,14 @@ _ORDER = (
     (FileKind.DOCS, _DOCS_PLACE, True),
     (FileKind.OTHER, _LEGAL, False),
     (FileKind.DOCS, _DOCS_NAME, False),
-    # A notebook is read, not run by a program; with its outputs, its thousands of lines are no source that grew.
+    # A notebook is read, not run by a program; its thousands of lines of output do not count as source.
     (FileKind.EXAMPLE, _NOTEBOOK, False),
 )
 
 
 @lru_cache(_CACHE)
 def kind(path: str) -> FileKind:
-    """What a file is, by its path."""
+    """The kind of a file, by its path."""
     path = path[-_LONGEST:]
     place = _MAIN.sub(r"\1", path)
     for found, pattern, by_place in _ORDER:
@@ -194,12 +195,12 @@ def kind(path: str) -> FileKind:
 
 
 def is_manifest(path: str) -> bool:
-    """Whether raising a dependency may change the file: a manifest, a lock file, any other configuration."""
+    """Whether updating a dependency may change the file: a manifest, a lock file, any other configuration."""
     return generated(path) or kind(path) is FileKind.CONFIG or bool(_MANIFEST.search(path[-_LONGEST:]))
 
 
 def is_notebook(path: str) -> bool:
-    """Whether a file is a Jupyter notebook, whose outputs nobody wrote."""
+    """Whether a file is a Jupyter notebook, whose outputs are generated."""
     return bool(_NOTEBOOK.search(path))
 
 
@@ -242,7 +243,7 @@ def generated(path: str) -> bool:
 
 
 def recorded(path: str) -> bool:
-    """Whether a generated file records a state that nobody reads line by line: a lock file, a snapshot of a test."""
+    """Whether a generated file records a state that is not read line by line: a lock file, a snapshot of a test."""
     path = path[-_LONGEST:]
     return bool(_LOCK.search(path) or _SNAPSHOT.search(path) or _SNAPSHOT_PLACE.search(_PACKAGE.sub(r"\1", path)))
 
@@ -254,7 +255,7 @@ _SHELVES = re.compile(
     r"apps|cmd|components|crates|internal|libs?|(?:[\w-]+-)?(?:modules|plugins)|packages|pkg|projects|services|src|tools"
 )
 ROOT = "."
-"""The component of files that stand in no folder."""
+"""The component of files outside folders."""
 
 
 def component(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Which commits a subscription wants. Pure."""
+"""Applies a subscription's filters to commits. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ class Known:
     owners: Owners | None = None
 
     def lacking(self, filters: Filters) -> tuple[str, ...]:
-        """The filters that say nothing here, so that they let everything through: `labels`, `owners`."""
+        """The filters that cannot be applied, so that they let everything through: `labels`, `owners`."""
         unowned = filters.owners and not (self.owners and self.owners.named(filters.owners))
         named = (("labels", filters.labels and not self.labelled), ("owners", unowned))
         return tuple(name for name, missing in named if missing)
 
 
 UNKNOWN = Known()
-"""Where nobody has looked at CODEOWNERS."""
+"""For when CODEOWNERS was not read."""
 
 
 def wanted(commit: Commit, filters: Filters, known: Known = UNKNOWN) -> bool:
     """Whether a subscription's filters let the commit through.
 
-    People count by what they wrote, not by what they merged: `-name` leaves out what only they wrote.
+    Authors count, not those who merged: `-name` leaves out commits that only they wrote.
     """
     if not filters.bots and commit.reading.bot:
         return False
@@ -54,14 +54,14 @@ def _by_people(commit: Commit, filters: Filters) -> bool:
 
 
 def _by_labels(commit: Commit, filters: Filters) -> bool:
-    """GitHub tells no labels apart by their case."""
+    """GitHub's labels are case-insensitive."""
     labels = {label.lower() for label in commit.reading.labels}
     chosen, unwanted = _split(filters.labels)
     return not labels & unwanted and (not chosen or bool(labels & chosen))
 
 
 def _split(names: Iterable[str]) -> tuple[set[str], set[str]]:
-    """What is wanted, and what with a leading `-` is not, in lower case."""
+    """The wanted names, and those with a leading `-`, in lower case."""
     plain = [name.lower() for name in names]
     return {n for n in plain if not n.startswith("-")}, {n[1:] for n in plain if n.startswith("-")}
 

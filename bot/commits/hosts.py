@@ -1,7 +1,7 @@
-"""Code hosts: which there are, where their pages lie, and what an address says that somebody pasted. Pure.
+"""Code hosts: their kinds, the addresses of their pages, and parsing pasted addresses. Pure.
 
-The one place that knows hosts. An address is text from outside: what is no address of a repository is None, never an
-error, and a form that nobody knows gives no link.
+The only module that knows hosts. Addresses are untrusted: anything that is not a repository's address is None, never an
+error, and unknown forms get no links.
 """
 
 import re
@@ -16,7 +16,7 @@ from bot.values import Links
 
 
 class Kind(StrEnum):
-    """What runs a host; the values are those of the setting `DIGEST_HOSTS`."""
+    """The software of a host; the values are those of the setting `DIGEST_HOSTS`."""
 
     GITHUB = "github"
     GITLAB = "gitlab"
@@ -136,25 +136,25 @@ class Address:
 
     @property
     def key(self) -> str:
-        """The same for every spelling of one repository's address."""
+        """A key that is the same for all forms of a repository's address."""
         return self.web.partition("://")[2].lower()
 
     @property
     def typed(self) -> str:
-        """The address as somebody would type it, which `Hosts.page` reads as this one again."""
+        """The address as people would type it, which `Hosts.page` parses back."""
         plain = self.web.removeprefix("https://")
         return plain if self.kind else self.web
 
     @property
     def links(self) -> Links:
-        """Where its pages are; none on a host whose form is unknown."""
+        """The links to its pages; empty on an unknown kind of host."""
         return links(self.kind, self.web, self.review)
 
 
 def links(kind: Kind | None, web: str, review: str = "") -> Links:
-    """The pages of the repository at `web` on a host of a `kind`; without a kind there are none.
+    """The links to the pages of the repository at `web` on a host of a `kind`; empty without a kind.
 
-    With `review` changes are a Gerrit's, below that address.
+    With `review`, changes are in a Gerrit below that address.
     """
     if kind is None:
         return Links()
@@ -185,7 +185,7 @@ _HOSTS = {
     "git.sr.ht": Kind.SOURCEHUT,
 }
 _DOMAINS = {"visualstudio.com": Kind.AZURE, "googlesource.com": Kind.GITILES, "ghe.com": Kind.GITHUB}
-"""Domains whose every host is of one kind; GHE.com is GitHub Enterprise Cloud with data residency."""
+"""Domains with hosts of only one kind; GHE.com is GitHub Enterprise Cloud with data residency."""
 _LABELS = {
     "github": Kind.GITHUB,
     "gitlab": Kind.GITLAB,
@@ -195,7 +195,9 @@ _LABELS = {
     "stash": Kind.BITBUCKET_SERVER,
     "cgit": Kind.CGIT,
 }
-"""What a self-hosted host is, by the first label of its name. Not Gerrit: where its pages lie the name does not say."""
+"""The kind of a self-hosted host, by the first label of its name. Not Gerrit: the name does not say where its pages
+are.
+"""
 _DOORS = {
     "ssh.github.com": "github.com",
     "altssh.gitlab.com": "gitlab.com",
@@ -218,7 +220,7 @@ def _known(host: str) -> Kind | None:
 
 
 def _is_public(host: str) -> bool:
-    """Whether a host is one of those that everybody knows, which all speak https."""
+    """Whether a host is a well-known public one, all of which support https."""
     return host in _HOSTS or ".".join(host.split(".")[-2:]) in _DOMAINS
 
 
@@ -234,16 +236,16 @@ _URL = re.compile(rf"(?P<scheme>(?:git\+)?(?:https?|ssh)|git)://(?:(?P<user>[^\s
 _SHORT = re.compile(rf"(?P<user>[\w.-]{{1,100}})@(?P<host>(?:{_LABEL}\.){{0,9}}{_LABEL}):(?P<path>[^\s?#:\\]+)", _FLAGS)
 _BARE = re.compile(rf"(?:git@)?{_HOST}{_TAIL}", _FLAGS)
 _GIT = {"http", "https", "ssh"}
-"""Schemes that git takes and we let it clone from."""
+"""Schemes that git supports and we allow for clones."""
 _PART = re.compile(r"[\w.~+%-]{1,200}", re.ASCII)
 _NAME = re.compile(r"[\w-]{1,100}/(?!\.{1,2}$)[\w.-]{1,100}", re.ASCII)
 _AROUND = ".,;:!?()[]{}<>'\"`*"
-"""What stands around an address in a sentence and is no part of it."""
+"""Characters around an address in a sentence that are not part of it."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Spelt:
-    """An address as it is written; `scheme` is empty where none is. `plain` says that git would clone it as it is."""
+class _Parsed:
+    """A parsed address; `scheme` may be empty. `plain` says that git would clone it unchanged."""
 
     scheme: str
     user: str
@@ -255,11 +257,11 @@ class _Spelt:
 
     @property
     def by_ssh(self) -> bool:
-        """Whether its port and its user are git's, not a web page's."""
+        """Whether it is an ssh address, so that port and user are not a web page's."""
         return self.scheme in {"ssh", "git"}
 
 
-def _spelt(text: str) -> _Spelt | None:
+def _parsed(text: str) -> _Parsed | None:
     """The parts of what may be an address."""
     if len(text) > _LONGEST:
         return None
@@ -275,30 +277,30 @@ def _spelt(text: str) -> _Spelt | None:
     query, mark = said.get("query", ""), said.get("mark", "")
     plain = scheme in _GIT and not query and not mark
     host = said["host"].lower()
-    return _Spelt(scheme.removeprefix("git+"), said.get("user", ""), host, port or None, parts, query, plain)
+    return _Parsed(scheme.removeprefix("git+"), said.get("user", ""), host, port or None, parts, query, plain)
 
 
 _ALIAS = re.compile(r"^(github\.com|gitlab\.com|bitbucket\.org|gitee\.com)[-.][\w-]{1,60}$", re.ASCII)
-"""A name for a second account in somebody's ~/.ssh/config: docs.github.com, "Managing multiple accounts"."""
+"""An alias for a second account in ~/.ssh/config: docs.github.com, "Managing multiple accounts"."""
 
 
-def _web_host(spelt: _Spelt) -> str:
-    """The host that has the web pages, for those that have git or the reviews apart."""
-    host = _ALIAS.sub(r"\1", spelt.host.removeprefix("www.")) if spelt.by_ssh else spelt.host.removeprefix("www.")
+def _web_host(parsed: _Parsed) -> str:
+    """The host of the web pages, if git or reviews have hosts of their own."""
+    host = _ALIAS.sub(r"\1", parsed.host.removeprefix("www.")) if parsed.by_ssh else parsed.host.removeprefix("www.")
     if host == "vs-ssh.visualstudio.com":
         # learn.microsoft.com, Azure DevOps, "Use SSH key authentication": the organization is the user's name there.
-        return "dev.azure.com" if spelt.parts[:1] == ("v3",) else f"{spelt.user.lower()}.visualstudio.com"
+        return "dev.azure.com" if parsed.parts[:1] == ("v3",) else f"{parsed.user.lower()}.visualstudio.com"
     if host.endswith("-review.googlesource.com"):
         return host.replace("-review.", ".")
-    return _DOORS.get(host, host if host in _HOSTS else spelt.host)
+    return _DOORS.get(host, host if host in _HOSTS else parsed.host)
 
 
 # --- Where the repository ends ---------------------------------------------------------------
 
 _OWNED = {Kind.GITHUB, Kind.GITEE, Kind.GITEA, Kind.FORGEJO, Kind.BITBUCKET, Kind.SOURCEHUT}
-"""Hosts where a repository is an owner and a name, and nothing deeper."""
+"""Kinds of hosts where a repository is an owner and a name."""
 _NO_OWNERS = {"orgs", "groups", "settings", "topics", "marketplace", "explore"}
-"""First folders of pages that are nobody's repository."""
+"""First path parts of pages that are not repositories."""
 _CHANGES = ("pull", "pulls", "merge_requests", "pull-requests", "pullrequest")
 _COMMITS = ("commit", "commits")
 _PAGES = {*_CHANGES, *_COMMITS, "tree", "blob", "raw", "src", "blame", "browse", "issues", "branches", "tags"}
@@ -307,7 +309,7 @@ _CGIT_PAGES = {"about", "atom", "blame", "commit", "diff", "log", "patch", "plai
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """A path taken apart: what stands before the repository, the repository's web path, and what lies below it."""
+    """A split path: the part before the repository, the repository's web path, and the part below it."""
 
     before: Sequence[str]
     repo: Sequence[str]
@@ -315,7 +317,7 @@ class _Cut:
 
 
 def _cut(kind: Kind | None, parts: Sequence[str], *, whole: bool) -> _Cut | None:
-    """Where the repository ends in a path; with `whole` the path of a remote, where nothing can follow it."""
+    """Split a path where the repository ends; `whole` means a remote's path, with nothing after the repository."""
     if kind is Kind.AZURE:
         return _cut_azure(parts)
     if kind is Kind.BITBUCKET_SERVER:
@@ -327,12 +329,12 @@ def _cut(kind: Kind | None, parts: Sequence[str], *, whole: bool) -> _Cut | None
     if kind in _OWNED:
         return _Cut((), parts[:2], parts[2:])
     end = len(parts) if whole else _end(kind, parts)
-    # GitLab has `-` between a project and its pages, so that no group's name can be taken for one.
+    # GitLab has `-` between a project and its pages, to distinguish them from groups.
     return _Cut((), parts[:end], [part for part in parts[end:] if part != "-"])
 
 
 def _end(kind: Kind | None, parts: Sequence[str]) -> int:
-    """After how many parts of a path the repository ends, on a host where it may lie deep."""
+    """After how many parts of a path the repository ends, on a host with nested groups."""
     if kind is Kind.CGIT:
         git = (n + 1 for n, part in enumerate(parts) if part.endswith(".git"))
         return next(git, next((n for n, part in enumerate(parts) if n and part in _CGIT_PAGES), len(parts)))
@@ -380,8 +382,8 @@ def _is_review(parts: Sequence[str]) -> bool:
 def _cut_gerrit(parts: Sequence[str]) -> _Cut:
     """`PROJECT/+/…`, `plugins/gitiles/PROJECT/+/…`, and a change's `c/PROJECT/+/NUMBER`.
 
-    `/a/` asks for a password (gerrit-review.googlesource.com, "REST API", authentication). `/r/` is where several
-    Gerrits lie that share their host with other things.
+    `/a/` asks for a password (gerrit-review.googlesource.com, "REST API", authentication). `/r/` is common for Gerrits
+    that share their host with other services.
     """
     before = parts[:1] if parts[:1] == ("r",) else ()
     parts = parts[len(before) :]
@@ -393,13 +395,13 @@ def _cut_gerrit(parts: Sequence[str]) -> _Cut:
     return _Cut(before, parts[:end], (_CHANGES[0] if changed else _COMMITS[0], *below) if parts[end:] else ())
 
 
-def _shape(spelt: _Spelt) -> Kind | None:
-    """The kind of a host that nobody named, where an address could be no other's."""
-    parts = spelt.parts
+def _shape(parsed: _Parsed) -> Kind | None:
+    """The kind of an unknown host, if an address can only be of that kind."""
+    parts = parsed.parts
     if "_git" in parts[:-1]:
         return Kind.AZURE
-    over_http = parts[-3:-2] == ("scm",) and not spelt.by_ssh
-    over_ssh = spelt.by_ssh and spelt.port == _STASH_PORT and len(parts) == 2
+    over_http = parts[-3:-2] == ("scm",) and not parsed.by_ssh
+    over_ssh = parsed.by_ssh and parsed.port == _STASH_PORT and len(parts) == 2
     return Kind.BITBUCKET_SERVER if over_http or over_ssh or _is_bitbucket(parts) else None
 
 
@@ -407,7 +409,7 @@ def _shape(spelt: _Spelt) -> Kind | None:
 
 
 def _address(kind: Kind | None, root: str, cut: _Cut) -> Address | None:
-    """The address of a repository; None where the path can be none's on such a host."""
+    """The address of a repository; None if the path cannot be one on such a host."""
     *folders, last = cut.repo or [""]
     name = last.removesuffix(".git")
     least = 1 if kind in {Kind.CGIT, Kind.GITILES, Kind.GERRIT} else 2
@@ -419,7 +421,7 @@ def _address(kind: Kind | None, root: str, cut: _Cut) -> Address | None:
 
 
 def _placed(kind: Kind | None, root: str, path: str) -> Address:
-    """A repository's address, with where it is cloned and reviewed."""
+    """A repository's address, with those for cloning and reviews."""
     plain = Address(kind, root, path, "", f"{root}/{path}")
     host = root.partition("://")[2]
     if kind is Kind.BITBUCKET_SERVER:
@@ -440,7 +442,7 @@ def _title(kind: Kind | None, parts: Sequence[str]) -> str:
         return "/".join(part for part in parts if part not in {"_git", "DefaultCollection"})
     if kind is Kind.BITBUCKET_SERVER:
         return f"{'~' if parts[0] == 'users' else ''}{parts[1]}/{parts[3]}"
-    # git.kernel.org keeps its repositories below this folder, which nobody names.
+    # git.kernel.org has its repositories below this folder, which is not part of their names.
     return "/".join(parts[2:] if kind is Kind.CGIT and tuple(parts[:2]) == ("pub", "scm") and len(parts) > 3 else parts)
 
 
@@ -453,7 +455,7 @@ _ID = re.compile(r"[?&;]id=([0-9a-f]{7,64})(?![\w-])", _FLAGS)
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a pasted address is about: a pull request by its `number`, a commit by its `sha`, or only a repository.
+    """A parsed address of a pull request (`number`), a commit (`sha`), or only a repository.
 
     `plain` says that it names only a repository, in a form that git would clone.
     """
@@ -465,21 +467,21 @@ class Page:
 
 
 def _subject(rest: Sequence[str], query: str) -> tuple[int | None, str]:
-    """The number or the SHA that a page below a repository is of.
+    """The number or the SHA in the path of a page below a repository.
 
-    A commit of a change request names the request: that is what lands, and what a digest has an entry of.
+    A commit in a pull request means the pull request: that is what lands, and what a digest has an entry for.
     """
     word, what = (*rest, "", "")[:2]
     if word in _CHANGES and (number := _NUMBER.fullmatch(what)):
         return int(number[1]), ""
-    # cgit alone names a commit in the query: `commit/PATH?id=SHA`.
+    # Only cgit has a commit in the query: `commit/PATH?id=SHA`.
     found = (_SHA.fullmatch(what) or _ID.search(query)) if word in _COMMITS else None
     return None, found[1].lower() if found else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """The hosts that are known: those of everybody, and those that the operator has `named` (`host`, `host:port`).
+    """The known hosts: public ones, and those that the operator has `named` (`host`, `host:port`).
 
     `github` is the host whose repositories are called `owner/name`.
     """
@@ -488,32 +490,32 @@ class Hosts:
     github: str = "github.com"
 
     def page(self, text: str) -> Page | None:
-        """What an address of any spelling says: with and without `https://`, as git takes it, or of a page.
+        """Parse an address in any form: with or without `https://`, as git accepts it, or of a page.
 
-        None for what is no address of a repository. Without a scheme it must be on a host that is known, since it
-        could be a path as well.
+        None if it is not a repository's address. Without a scheme it must be on a known host, since it could be a path
+        as well.
         """
-        spelt = _spelt(text.strip(_AROUND))
-        if spelt is None:
+        parsed = _parsed(text.strip(_AROUND))
+        if parsed is None:
             return None
-        kind, root = self._host(spelt)
-        cut = _cut(kind, spelt.parts, whole=False) if spelt.scheme or (kind and "." in spelt.host) else None
+        kind, root = self._host(parsed)
+        cut = _cut(kind, parsed.parts, whole=False) if parsed.scheme or (kind and "." in parsed.host) else None
         address = _address(kind, root, cut) if cut else None
         if not cut or not address:
             return None
-        number, sha = _subject(cut.rest, spelt.query)
-        return Page(address, number, sha, plain=spelt.plain and not cut.rest)
+        number, sha = _subject(cut.rest, parsed.query)
+        return Page(address, number, sha, plain=parsed.plain and not cut.rest)
 
     def remote(self, url: str) -> Address | None:
         """The web address of the repository that git clones from `url`; None if its pages are unknown.
 
         An ssh port is never a web page's, an http one always is.
         """
-        spelt = _spelt(url)
-        if spelt is None or (spelt.by_ssh and "." not in spelt.host):
-            return None  # a name without a dot is one of ~/.ssh/config
-        kind, root = self._host(spelt)
-        cut = _cut(kind, spelt.parts, whole=True)
+        parsed = _parsed(url)
+        if parsed is None or (parsed.by_ssh and "." not in parsed.host):
+            return None  # a name without a dot is from ~/.ssh/config
+        kind, root = self._host(parsed)
+        cut = _cut(kind, parsed.parts, whole=True)
         return _address(kind, root, cut) if cut and not cut.rest else None
 
     def names(self, address: Address) -> tuple[str, ...]:
@@ -533,23 +535,23 @@ class Hosts:
         return rest if rest.endswith("*") and self.is_name(f"{rest[:-1]}x") else ""
 
     def key(self, name: str) -> str:
-        """The same for every spelling of one repository, and for its name; empty for a path of this machine."""
+        """A key that is the same for all forms of a repository's address and its name; empty for a local path."""
         if self.is_name(name):
             return f"{self.github}/{name.removesuffix('.git')}".lower()
         page = self.page(name)
         return page.repository.key if page else ""
 
-    def _host(self, spelt: _Spelt) -> tuple[Kind | None, str]:
+    def _host(self, parsed: _Parsed) -> tuple[Kind | None, str]:
         """The kind of a host, and the root of its web pages."""
-        host = _web_host(spelt)
-        port = None if spelt.port == _PORTS.get(spelt.scheme or "https") or spelt.by_ssh else spelt.port
+        host = _web_host(parsed)
+        port = None if parsed.port == _PORTS.get(parsed.scheme or "https") or parsed.by_ssh else parsed.port
         named = {self.github: Kind.GITHUB, **self.named}
         place = f"{host}:{port}" if port else host
-        if spelt.by_ssh and place not in named:
-            # The setting names the port of the web pages, which an ssh address does not.
+        if parsed.by_ssh and place not in named:
+            # The setting has the port of the web pages, which an ssh address does not have.
             place = next((each for each in named if each.partition(":")[0] == host), place)
-        scheme = spelt.scheme if spelt.scheme == "http" and not _is_public(host) else "https"
-        kind = named.get(place) or named.get(host) or _known(host) or _shape(spelt)
+        scheme = parsed.scheme if parsed.scheme == "http" and not _is_public(host) else "https"
+        kind = named.get(place) or named.get(host) or _known(host) or _shape(parsed)
         return kind, f"{scheme}://{place}"
 
 
@@ -561,20 +563,20 @@ _ENTRY = re.compile(rf"(?P<place>{_HOST})=(?P<kind>[\w-]{{1,40}})", _FLAGS)
 def named(value: str) -> dict[str, Kind]:
     """The hosts that the setting `DIGEST_HOSTS` names: `git.example.com=gitlab, code.example.com:8443=gitea`.
 
-    Raises ConfigError that says which entry is wrong, and which kinds there are.
+    Raises ConfigError, which names the invalid entry and the kinds.
     """
     found: dict[str, Kind] = {}
     for entry in filter(None, map(str.strip, value.split(","))):
         read = _ENTRY.fullmatch("".join(entry.split()))
         kind = read and read["kind"].lower()
         if not read or kind not in set(Kind) or int(read["port"] or 0) > _LAST_PORT:
-            raise ConfigError("hosts_setting", entry=entry[:100], known=", ".join(Kind))
+            raise ConfigError("hosts_setting", entry=entry[:100], known=tuple(Kind))
         found[read["place"].lower()] = Kind(kind)
     return found
 
 
 def from_settings(settings: Settings, github_url: str) -> Hosts:
-    """The hosts as the settings name them; `github_url`, the address of GitHub's API, says which is GitHub's.
+    """The hosts in the settings; `github_url`, the address of GitHub's API, says which one is GitHub.
 
     Raises ConfigError.
     """

@@ -1,4 +1,4 @@
-"""What others call or set: a change there is felt elsewhere."""
+"""Finds changes to interfaces: what others call or configure."""
 
 import re
 from collections.abc import Iterable
@@ -21,12 +21,12 @@ _CHANGED = re.compile(rf"\n[+-](?:{DEFINED}|[ \t]*(?:export|pub|public|protected
 
 
 def is_interface(path: str) -> bool:
-    """Whether a file is one that others call or set, by its path."""
+    """Whether others call or configure a file, by its path."""
     return bool(_PATH.search(path))
 
 
 def touches_interface(patches: Iterable[FilePatch]) -> bool:
-    """Whether changed lines of source files define what others may call, or are in files that others set or call."""
+    """Whether changed lines define what others may call, or are in files that others configure or call."""
     source = [p for p in patches if kind(p.path) is FileKind.SOURCE]
     return any(is_interface(p.path) or _defines(p.text) for p in source)
 

@@ -1,4 +1,4 @@
-"""What maintainers' own words say of a change: how much it asks of users, and what they must do. Pure, data in tables.
+"""Maintainers' own words on a change: how much it asks of users, and what they must do. Pure, data in tables.
 
 Names of kinds and headings are those of towncrier ("Tutorial": feature, bugfix, doc, removal, misc) and of its users
 (pytest, pip, pylint, NumPy, Matplotlib), reno (docs.openstack.org/reno, "Editing a Release Note"; what belongs into
@@ -19,9 +19,9 @@ from bot.commits.claims import secures
 from bot.values import NoteLevel, one_line
 
 _LONGEST = 120
-"""Characters of a name, a heading or a label: what is longer is none."""
+"""The most characters of a name, a heading or a label."""
 _READ = 4_000
-"""Characters of an entry that are looked at."""
+"""Characters of an entry that are read."""
 
 # --- Names -----------------------------------------------------------------------------------
 
@@ -73,7 +73,7 @@ def plain(text: str) -> str:
 
 
 def named(name: str) -> NoteLevel | None:
-    """What a kind, a section, or a bump of a version is called; None for a name that says nothing of it."""
+    """The level of a kind, a section or a version bump, by its name; None if it says nothing."""
     return _NAMES.get(plain(name)) if len(name) <= _LONGEST else None
 
 
@@ -119,7 +119,7 @@ _BREAKS = re.compile(
 _TRIED = re.compile(
     r"\bexperimental|\bunstable\b|\bnightly\b|non[- ]breaking|not (?:a )?breaking|实验性", re.IGNORECASE
 )
-"""What is tried out may break: that is no word to everybody."""
+"""Experimental features may break: such breaks do not concern everybody."""
 _DEPRECATES = re.compile(
     r"(?<!.)[*_\s]{0,4}deprecat(?:e|es|ing|ed(?= (?:[`*]|the\b|an?\b|support|use of)))\b(?!:)"
     r"|\bnow deprecated\b|\bwill be removed in\b"
@@ -138,7 +138,7 @@ _ASKS = re.compile(
     r"|\bunset\b|\bensure\b|\bshould (?:migrate|verify|update|set)\b|移除|删除|必须|需要|不再|默认",
     re.IGNORECASE,
 )
-"""Words of a note on upgrades that asks something of users: many tell only what will happen."""
+"""Words of a note on upgrades that asks something of users: many only announce what will happen."""
 _ENDS = re.compile(
     r"\bsupport for .{1,60}? (?:has been|have been|is|was) (?:now )?(?:dropped|removed)\b"
     r"|\b(?:is|are) no longer supported\b",
@@ -148,7 +148,7 @@ _REMOVALS = re.compile(r"remov|deprecat|移除|弃用", re.IGNORECASE)
 """towncrier's `removal` is a deprecation or a removal."""
 _REMOVES = re.compile(r"\bremov|\bno longer\b|\bdrop|移除|删除", re.IGNORECASE)
 
-# What an entry begins with tells more than what it mentions.
+# The beginning of an entry says more than what it mentions.
 _BEGINS = tuple(
     (level, re.compile(rf"\W{{0,6}}(?:{pattern})", re.IGNORECASE))
     for level, pattern in (
@@ -203,11 +203,11 @@ _SAYS = tuple(
     )
 )
 _FIRST = 300
-"""Characters in which an entry says what it is."""
+"""Characters at the beginning of an entry that say what it is."""
 
 
 def level_of(text: str, level: NoteLevel | None, heading: str = "") -> NoteLevel | None:
-    """What an entry is, by its heading or file name and by its own words, which may say more.
+    """The level of an entry, by its heading or file name and by its own words, which may say more.
 
     Without a heading, an entry is what it says itself; None if it does not say. Arguments: the entry on one line, and
     what its heading says; the heading itself, since a note on upgrades may ask nothing of anybody.
@@ -237,7 +237,7 @@ def is_said(text: str) -> bool:
 
 
 def _deprecates(text: str, level: NoteLevel | None) -> bool:
-    """A repair names what is deprecated where it avoids it: only what it does counts."""
+    """Whether an entry deprecates something: a fix may only mention what is deprecated."""
     return bool(_DEPRECATES.search(text)) or (level is not NoteLevel.FIX and bool(_DEPRECATED.search(text)))
 
 
@@ -245,7 +245,7 @@ _SCOPE = re.compile(r"[\w.`/()-]{1,40}[:：]\s{1,3}|【[^【】]{1,40}】\s{0,9}
 
 
 def _own(text: str) -> NoteLevel | None:
-    """What an entry says that it is, behind the name of a part where it begins with one."""
+    """The level that an entry's own words give, after the name of a part if it begins with one."""
     found = _SCOPE.match(text)
     said = (text[found.end() :], text) if found else (text,)
     return next((level for table in (_BEGINS, _SAYS) for each in said if (level := _first(table, each))), None)
@@ -265,7 +265,7 @@ _SENTENCES = re.compile(
     r"|(?<=[.!?]\))\s+(?=[\"'`(*\[]{0,3}[A-Z`])|(?<=[。！？；])"
 )
 ACTION = 400
-"""Characters of a sentence that tells what to do: a longer one tells much else."""
+"""The most characters of a sentence that says what to do: a longer one says too much else."""
 _NOTHING = re.compile(
     r"\bno (?:\w{1,12} ){0,2}(?:actions?|changes?|migrations?|updates?)\b|\bwithout (?:any )?(?:changes?|action)"
     r"|\b(?:don't|do not|doesn't|does not|no longer|not) (?:need|have|required|necessary)\b|\bnothing to do\b"
@@ -281,7 +281,7 @@ _DO = (
     r"replace|rename|set|run|use|update|upgrade|switch|migrate|convert|call|pass|import|regenerate|rebuild|reinstall"
     r"|install|specify|change|remove|move|adjust|review|recreate|add"
 )
-# What is demanded tells more than what is advised, and both more than what merely names the new way.
+# Demands are stronger than advice, and both stronger than only naming the new way.
 _ACTIONS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -305,7 +305,7 @@ _NEW_WAY = re.compile(
 
 
 def sentences(text: str) -> list[str]:
-    """A text on one line by its sentences; an abbreviation ends none."""
+    """The sentences of a text on one line; abbreviations do not end one."""
     return [found.strip() for found in _SENTENCES.split(text) if found.strip()]
 
 
@@ -358,12 +358,13 @@ _LABELS = _table(
         """,
     }
 )
-"""Labels of change requests, without what stands in front of them."""
+"""Labels of pull requests, without their prefixes."""
 _FRONT = re.compile(
     r"(?:kind|type|pr|t|c|m|pr type|change|change type|impact|category|changelog|release|status|kind of change) "
 )
-"""What repositories put in front: `kind/feature`, `type: bug`, `C-Breaking-Change`. A part of the product
-(`area/security`) is no kind."""
+"""Prefixes of labels: `kind/feature`, `type: bug`, `C-Breaking-Change`. A part of the product (`area/security`) is not
+one.
+"""
 _ANNOUNCED = frozenset({"release note", "release notes", "needs release note"})
 """These say that users are informed, and nothing about what."""
 _BUMPED = frozenset(
@@ -386,7 +387,7 @@ def labelled(labels: list[str]) -> list[tuple[NoteLevel, str]]:
 
 
 def _without_front(word: str) -> str:
-    """The words of a label as the table has them."""
+    """The words of a label in the form of the table."""
     if word in _LABELS:
         return word
     found = _FRONT.match(word)

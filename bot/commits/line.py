@@ -1,8 +1,8 @@
-"""What is new on a branch since it was last reported: by what can be reached, whatever the dates.
+"""Finds what is new on a branch since it was last reported: by reachability, whatever the dates.
 
-A line is the first-parent history of a branch, newest first, read in pages and no further than needed. Everything
-below a reachable commit is reachable too, so a few questions find where a branch left its old line. Pure, except for
-those questions.
+A line is the first-parent history of a branch, newest first, read in pages and no further than needed. Everything below
+a reachable commit is reachable too, so a few requests find where a branch left its old line. Pure, except for those
+requests.
 """
 
 from bisect import bisect_left
@@ -15,19 +15,19 @@ from bot.errors import NotFound
 from bot.values import Commit, Contents, Landing, Window
 
 MOST, PAGES = 5_000, 50
-"""So many commits of a line, and pages of it, are read to find the old tip; past that its dates decide."""
+"""The most commits of a line, and pages of it, to read to find the old tip; beyond that dates decide."""
 
 
 LATE = timedelta(days=7)
-"""So far back a commit might be dated that versions before this one told of."""
+"""How far back a commit may be dated that earlier versions reported."""
 
 
 COMPARED = 200
-"""So many commits of either side are compared by their patches, where a branch was rewritten: it takes reading them."""
+"""The most commits of either side to compare by patches after a rewrite, since they must be read."""
 
 
 class Named(Protocol):
-    """Something that goes by a SHA."""
+    """Something with a SHA."""
 
     @property
     def sha(self) -> str:
@@ -40,7 +40,7 @@ class Point(Named, Protocol):
 
     @property
     def committed(self) -> datetime:
-        """When it was committed, as it says."""
+        """Its committer date."""
         ...
 
 
@@ -49,7 +49,7 @@ P = TypeVar("P", bound=Point)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """By what a commit is known again: who wrote it when under which title; its tree, and its first parent's SHA."""
+    """Identifies a commit after a rewrite: its author, author date and title; its tree, and its first parent's SHA."""
 
     written: str
     tree: str = ""
@@ -57,26 +57,26 @@ class Origin:
 
 
 class Lines(Protocol[P]):
-    """What a source knows about the lines of a repository. Every method raises what the source raises."""
+    """The lines of a repository in a source. All methods raise what the source raises."""
 
     def pages(self, tip: str) -> Iterable[Sequence[P]]:
-        """The line down from `tip`, none of its pages empty. Raises NotFound where it is cut off (a shallow clone)."""
+        """The line down from `tip`, in non-empty pages. Raises NotFound if it is cut off (a shallow clone)."""
         ...
 
     def holds(self, tip: str, sha: str) -> bool:
-        """Whether `sha` can be reached from `tip`. Raises NotFound where `tip` is not there any more."""
+        """Whether `sha` can be reached from `tip`. Raises NotFound if `tip` no longer exists."""
         ...
 
     def read(self, points: Sequence[P]) -> tuple[Commit, ...]:
-        """The commits at some points of one line."""
+        """The commits at points of one line."""
         ...
 
     def beside(self, tip: str, head: str) -> Sequence[P]:
-        """What can be reached from `tip`, by whatever way, and not from `head`: no merges, and not all of very many."""
+        """The commits reachable from `tip` in any way, but not from `head`, without merges; if very many, not all."""
         ...
 
     def origins(self, points: Sequence[P]) -> Mapping[str, Origin]:
-        """By SHA what the commits at some points are known again by."""
+        """The origins of the commits at points, by SHA."""
         ...
 
 
@@ -94,9 +94,9 @@ class Stretch(Generic[P]):
 
 
 def landing(lines: Lines[P], head: str, tip: str | None, window: Window, row: int) -> Landing:
-    """What `head` has that `tip` has not, see `bot.ports.CommitSource.landed`.
+    """What `head` has that `tip` does not, see `bot.ports.CommitSource.landed`.
 
-    Where dates decide, the line is read until `row` commits one after the other are older.
+    If dates decide, the line is read until `row` consecutive commits are older.
     """
     if tip is None:
         return by_dates(lines, head, window, row)
@@ -108,35 +108,35 @@ def landing(lines: Lines[P], head: str, tip: str | None, window: Window, row: in
     if not new.whole:
         return by_dates(lines, head, window, row, dated=True)
     start, loose = waiting(new.points, window), _loose(lines, new, old) if old else 0
-    # Where the merge that holds what was told waits, what it was merged into waits with it.
-    told = new.points[start:] if start + loose < len(new.points) else ()
+    # If the merge that contains reported commits waits, what it was merged into waits with it.
+    reported = new.points[start:] if start + loose < len(new.points) else ()
     if old and old.points:
-        above = new.points[: len(new.points) - len(told)]
-        stays = told[0].sha if told else tip if new.points else head
-        here = Landing(stays, lines.read(told), lines.read(above), loose=loose, left=True)
+        above = new.points[: len(new.points) - len(reported)]
+        stays = reported[0].sha if reported else tip if new.points else head
+        here = Landing(stays, lines.read(reported), lines.read(above), loose=loose, left=True)
         return _rewritten(lines, (head, tip), new.points, old.points, here)
-    return Landing(told[0].sha if told else tip, lines.read(told), left=old is not None)
+    return Landing(reported[0].sha if reported else tip, lines.read(reported), left=old is not None)
 
 
 def by_dates(
     lines: Lines[P], head: str, window: Window, row: int, *, dated: bool = False, lost: bool = False
 ) -> Landing:
-    """What is dated since some time, and what is above everything reported before, up to what waits.
+    """The commits dated since the window's start, and those above everything reported before, up to what waits.
 
-    That is the newest commit, by its date, of the time before, if nobody knows what was reported. With `dated` there is
-    too much of it.
+    If it is unknown what was reported, that is the newest commit dated before. `dated` says that there is too much of
+    it.
     """
     line = recent(lines.pages(head), window.since, row)
     start = waiting(line, window)
     above = 0 if dated else _above(line, window)
-    told = [point for n, point in enumerate(line) if n >= start and (n < above or point.committed >= window.since)]
-    return Landing(line[start].sha if line[start:] else "", lines.read(told), dated=dated, lost=lost)
+    reported = [point for n, point in enumerate(line) if n >= start and (n < above or point.committed >= window.since)]
+    return Landing(line[start].sha if line[start:] else "", lines.read(reported), dated=dated, lost=lost)
 
 
 def contents(lines: Lines[P], new: str, old: str, head: str | None) -> Contents:
-    """What the line of `new` has that `old` (empty: nothing is) has not; and of that, what `head` has not.
+    """What the line of `new` has that `old` (empty: nothing) does not; and of that, what `head` does not have.
 
-    Without a `head` that is not asked.
+    Without a `head` the latter is left out.
     """
     found = beyond(lines.pages(new), old, lambda sha: lines.holds(old, sha))
     shas = tuple(point.sha for point in found.points)
@@ -147,16 +147,16 @@ def contents(lines: Lines[P], new: str, old: str, head: str | None) -> Contents:
 
 
 def _above(line: Sequence[Point], window: Window) -> int:
-    """How many of a line's first commits lie above what was told of in the week before, else above the newest of it."""
+    """How many of a line's first commits are above those reported the week before, else above its newest."""
     before = [n for n, point in enumerate(line) if point.committed < window.since]
-    told = (n for n in before if line[n].sha in window.reported and line[n].committed >= window.since - LATE)
-    return next(told, max(before, key=lambda n: line[n].committed, default=len(line)))
+    reported = (n for n in before if line[n].sha in window.reported and line[n].committed >= window.since - LATE)
+    return next(reported, max(before, key=lambda n: line[n].committed, default=len(line)))
 
 
 def _loose(lines: Lines[P], new: Stretch[P], old: Stretch[P]) -> int:
-    """How many of the new commits, the lowest, do not hold what is still there of the old line: a merge above does.
+    """How many of the lowest new commits do not contain the rest of the old line: a merge above does.
 
-    None of them may be the next tip, or that would be told again.
+    None of them may be the next tip, or that rest would be reported again.
     """
     if not old.below or old.below[0].sha in {point.sha for point in new.below}:
         return 0
@@ -165,10 +165,10 @@ def _loose(lines: Lines[P], new: Stretch[P], old: Stretch[P]) -> int:
 
 
 def _rewritten(lines: Lines[P], tips: tuple[str, str], new: Sequence[P], old: Sequence[P], here: Landing) -> Landing:
-    """What landed where the branch left its old tip, the second of `tips`, with what became of what was told.
+    """What landed where the branch left its old tip, the second of `tips`, with what became of reported commits.
 
-    That is all that could be reached from there: a rewrite may lay flat what a merge brought. Of what is gone no more
-    is read than somebody compares: a whole branch may be. Where it cannot be read any more, nothing is said of it.
+    That is all that could be reached from there: a rewrite may flatten what a merge brought. Of what is gone, only as
+    much is read as is compared, since it may be a whole branch. If it can no longer be read, it is left out.
     """
     line = {point.sha for point in old}
     away = (*old, *(point for point in lines.beside(tips[1], tips[0]) if point.sha not in line))
@@ -185,9 +185,9 @@ def _rewritten(lines: Lines[P], tips: tuple[str, str], new: Sequence[P], old: Se
 
 
 def _returned(new: Sequence[Named], old: Sequence[Named], origins: Mapping[str, Origin]) -> dict[str, str]:
-    """Which of the new commits are an old one by another name: by who wrote them, else by their trees, by SHA.
+    """The new commits that are an old one: new SHA to old, by author, date and title, else by tree.
 
-    Who makes the same of the same files makes the same change, by whatever name.
+    The same result from the same files is the same change, whatever its title.
     """
     found = paired(new, old, {sha: origin.written for sha, origin in origins.items()})
     trees = {sha: origin.tree for sha, origin in origins.items()}
@@ -199,7 +199,7 @@ def _returned(new: Sequence[Named], old: Sequence[Named], origins: Mapping[str, 
 
 
 def paired(new: Iterable[Named], old: Iterable[Named], names: Mapping[str, str]) -> dict[str, str]:
-    """Which of the new commits go by the same of `names` as an old one, by SHA; of several alike each once."""
+    """The new commits with the same of `names` as an old one: new SHA to old; of several equal ones each once."""
     left: dict[str, list[str]] = {}
     for one in old:
         left.setdefault(names.get(one.sha, ""), []).append(one.sha)
@@ -208,7 +208,7 @@ def paired(new: Iterable[Named], old: Iterable[Named], names: Mapping[str, str])
 
 
 def beyond(pages: Iterable[Sequence[P]], tip: str, reached: Callable[[str], bool]) -> Stretch[P]:
-    """What of a line cannot be reached from `tip` (empty: nothing can); `reached` decides that for a SHA."""
+    """The part of a line that cannot be reached from `tip` (empty: all of it); `reached` decides that for a SHA."""
     line: list[P] = []
     for number, page in enumerate(pages, 1):
         at = next((at for at, point in enumerate(page) if point.sha == tip), None)
@@ -224,9 +224,9 @@ def beyond(pages: Iterable[Sequence[P]], tip: str, reached: Callable[[str], bool
 
 
 def recent(pages: Iterable[Sequence[P]], since: datetime, row: int) -> tuple[P, ...]:
-    """A line down to where `row` commits one after the other are older than `since`: dates may be out of order.
+    """A line down to where `row` consecutive commits are older than `since`: dates may be out of order.
 
-    Raises NotFound where it is cut off before any is.
+    Raises NotFound if it is cut off before any is.
     """
     line: list[P] = []
     older, passed = 0, False
@@ -248,5 +248,5 @@ def waiting(line: Sequence[P], window: Window) -> int:
 
     Those above the newest one that is dated before the period's end, or after now.
     """
-    told = (n for n, point in enumerate(line) if point.committed < window.until or point.committed > window.now)
-    return next(told, len(line))
+    reported = (n for n, point in enumerate(line) if point.committed < window.until or point.committed > window.now)
+    return next(reported, len(line))

@@ -1,6 +1,6 @@
-"""Looking things up in the tree at a commit: what may be asked, which places are shown, and how much of them. Pure.
+"""Looks things up in the tree at a commit: what may be requested, and which places are shown. Pure.
 
-A source reads (`Tree`); what is read becomes excerpts here, alike for every source.
+A source reads files (`Tree`); they become excerpts here, in the same way for every source.
 """
 
 import re
@@ -13,25 +13,25 @@ from bot.commits.files import FileKind, component, generated, kind
 from bot.values import Commit, Excerpt, Look, LookKind, Sight, one_line
 
 LOOKS = 20
-"""Looks that one call answers."""
+"""The most look-ups in one call."""
 
 COMMON = 300
 """Files above which a word is too common to be looked up."""
 
 EXCERPTS, AROUND = 12, 3
-"""Excerpts shown of a word, and the lines on each side of a use."""
+"""The most excerpts shown of a word, and the lines on each side of a use."""
 
 SINGLE, ELSEWHERE = 24, 20
-"""Further uses shown by their line alone, and files named that use a word and are not shown."""
+"""The most further uses shown as single lines, and other files named that use a word."""
 
 WINDOW, LONGEST = 60, 200
-"""Lines shown of a place, and at most of one that is asked for from a line to another."""
+"""Lines shown of a place, and the most lines of a requested range."""
 
 FILE_BYTES = 1_000_000
-"""Bytes of a file that is read; GitHub's API gives no more as JSON (docs.github.com, Get repository content)."""
+"""The most bytes of a file to read; GitHub's API returns no more as JSON (docs.github.com, Get repository content)."""
 
 LINE_LENGTH, ROOM = 300, 30_000
-"""Characters of a line, and of all excerpts of one call."""
+"""The most characters of a line, and of all excerpts of one call."""
 
 WORD_LENGTH, PATH_LENGTH = 200, 1_000
 
@@ -45,13 +45,13 @@ _BINARY_BYTES = 8_000
 """A NUL among so many first bytes makes a file binary, as in git (its `buffer_is_binary`)."""
 
 WINDOWED = 3
-"""Uses of a word in one file that are shown with the lines around them."""
+"""The most uses of a word in one file that are shown with the lines around them."""
 
 _BACK = 40
-"""Lines between the beginning of a window and the line that was asked for, at most."""
+"""The most lines between the beginning of a window and the requested line."""
 
 _UNDEFINED = 10
-"""Lines shown before a line that stands in no definition."""
+"""Lines shown before a line outside definitions."""
 
 _WHOLE = re.compile(r"[A-Za-z0-9_\u0080-\U0010ffff]")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -62,9 +62,9 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 @dataclass(slots=True)
 class Uses:
-    """How often each file uses a word, and why that is not known where it is not.
+    """How often each file uses a word, or why that is unknown.
 
-    `unread` files are not here; `partial` says that there may be others that nobody could search.
+    `unread` files could not be searched; `partial` says that there may be more of them.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class Uses:
     partial: bool = False
 
     def add(self, path: str, hits: int) -> None:
-        """Count what a part of a file holds; a word that is in too many files is given up."""
+        """Add the uses in a file; a word in too many files is given up."""
         if hits and not self.refused:
             self.counts[path] = self.counts.get(path, 0) + hits
             if len(self.counts) > COMMON:
@@ -89,18 +89,18 @@ class Spot:
 
 
 Content = bytes | str
-"""What a file holds, or why it cannot be read."""
+"""The content of a file, or why it cannot be read."""
 
 
 class Tree(Protocol):
-    """How a source reads the files of a commit. Raises nothing that is not about the repository itself."""
+    """How a source reads the files of a commit. Raises only errors of the repository itself."""
 
     def uses(self, words: Sequence[str]) -> Mapping[str, Uses]:
         """How each of `words` is used."""
         ...
 
     def contents(self, spots: Sequence[Spot]) -> Iterator[tuple[Spot, Content]]:
-        """What each of `spots`, which are different ones, holds."""
+        """The contents of `spots`, which are distinct."""
         ...
 
 
@@ -123,7 +123,7 @@ def core(word: str) -> str:
 
 
 def is_code(path: str) -> bool:
-    """Whether a file is source that somebody wrote: where that is too large to be searched, no use may be there."""
+    """Whether a file is source that people wrote: if one is too large to search, absence is not proven."""
     return kind(path) is FileKind.SOURCE and not generated(path)
 
 
@@ -136,7 +136,7 @@ def is_binary(content: bytes) -> bool:
 
 
 def answer(commit: Commit, looks: Sequence[Look], tree: Tree) -> tuple[Sight, ...]:
-    """What each of `looks` finds, in their order. Raises what `tree` raises."""
+    """The results of `looks`, in order. Raises what `tree` raises."""
     asked = [_Asked(look, commit, _refusal(look, commit) if n < LOOKS else "too many") for n, look in enumerate(looks)]
     words = dict.fromkeys(one.word for one in asked if one.searches)
     uses = tree.uses(tuple(words)) if words else {}
@@ -154,7 +154,7 @@ def answer(commit: Commit, looks: Sequence[Look], tree: Tree) -> tuple[Sight, ..
 
 
 def _refusal(look: Look, commit: Commit) -> str:
-    """Why a look is not even tried, empty where it is."""
+    """Why a look-up is refused; empty if it is not."""
     if look.kind is LookKind.WORD:
         return _word_refusal(look.word.strip())
     if reason := _path_refusal(look.path):
@@ -173,13 +173,13 @@ def _word_refusal(word: str) -> str:
 
 
 def _path_refusal(path: str) -> str:
-    """A path is one of git's: relative, without empty, `.` or `..` parts, without what ends a line."""
+    """Why a path is refused: git's are relative, without empty, `.` or `..` parts, and without line ends."""
     unsafe = _UNSAFE.search(path) or len(path) > PATH_LENGTH
     return NO_PATH if unsafe or not {"", ".", ".."}.isdisjoint(path.split("/")) else ""
 
 
 class _Asked:
-    """A look on its way: what it needs to read, and what was found so far."""
+    """A look-up in progress: what it needs to read, and what was found so far."""
 
     def __init__(self, look: Look, commit: Commit, refused: str) -> None:
         self.look = look
@@ -196,13 +196,13 @@ class _Asked:
             self.spots = (_spot(look, commit),)
 
     def count(self, uses: Uses) -> None:
-        """Take what a search found, and choose the files that are shown."""
+        """Receive a search's result, and choose the files to show."""
         self._counts, self._refused, self._uses = uses.counts, uses.refused, uses
         chosen = _in_order((path for path in uses.counts if not generated(path)), self._commit)
         self.spots = tuple(Spot(self._commit.sha, path) for path in chosen[:EXCERPTS])
 
     def read(self, spot: Spot, content: Content) -> None:
-        """Take what a file holds, or why it does not."""
+        """Receive a file's content, or why it cannot be read."""
         if isinstance(content, bytes):
             content = _refused_content(content) or content
         if isinstance(content, str):
@@ -234,7 +234,7 @@ class _Asked:
         self._shown[spot] = [_excerpt(spot, lines, *window)]
 
     def sight(self) -> Sight:
-        """What was found: of a word the most telling use of every file before a second one of any."""
+        """The result: for a word the most significant use of every file before a second one of any."""
         if self._refused:
             return Sight(self.look, refused=self._refused)
         shown = self._places_shown()
@@ -246,7 +246,7 @@ class _Asked:
         return Sight(self.look, shown, hits, files, elsewhere=elsewhere, unread=uses.unread, partial=uses.partial)
 
     def _places_shown(self) -> tuple[Excerpt, ...]:
-        """Those with lines around them first, then single lines, of every file one before a second one of any.
+        """Those with lines around them first, then single lines, one of every file before a second one of any.
 
         Files in which a word is defined or called come before those that only import or mention it.
         """
@@ -261,7 +261,7 @@ class _Asked:
 
 
 def _spot(look: Look, commit: Commit) -> Spot:
-    """The file that a place is in; what the commit renamed had its former path before."""
+    """The file of a place; before the commit, a renamed one has its former path."""
     if look.kind is not LookKind.BEFORE:
         return Spot(commit.sha, look.path)
     former = next((f.previous for f in commit.files if f.path == look.path and f.previous), None)
@@ -269,20 +269,20 @@ def _spot(look: Look, commit: Commit) -> Spot:
 
 
 def _refused_content(content: bytes) -> str:
-    """Why a file's content cannot be shown, empty where it can."""
+    """Why a file's content cannot be shown; empty if it can."""
     if len(content) > FILE_BYTES:
         return TOO_LARGE
     return "an empty file" if not content else BINARY if is_binary(content) else ""
 
 
 def _in_order(paths: Iterable[str], commit: Commit) -> list[str]:
-    """Files as they are shown: tests, examples and pages last; of each those of the commit's own parts first."""
+    """Files as they are shown: tests, examples and pages last; in each group the commit's own components first."""
     own = {component(file.path) for file in commit.files}
     return sorted(paths, key=lambda path: (_is_aside(path), component(path) not in own, _RANK[kind(path)], path))
 
 
 def _is_aside(path: str) -> bool:
-    """Whether a file only tests or tells of what others do."""
+    """Whether a file only tests or documents what others do."""
     return kind(path) in {FileKind.TEST, FileKind.EXAMPLE, FileKind.DOCS}
 
 
@@ -311,7 +311,7 @@ _NO_STATEMENT = (
     r"(?!(?:assert|await|catch|do|elif|else|for|if|match|raise|return|switch|throw|unless|until|when|while|with|yield)"
     r"\b)"
 )
-# What may enclose a line: no variable, but a function that is one, a method, C's functions at the margin.
+# What may enclose a line: not a variable, but a function assigned to one, a method, C's functions at the margin.
 _DEFINITION = re.compile(
     rf"\s*(?:{_MODIFIER}){{0,5}}(?:(?!const\b|let\b|static\b|var\b|val\b){_KEYWORD}\b"
     r"|(?:const|let|var)\s+[\w$]+\s*(?::[^=]{0,200})?=\s*(?:async\b\s*)?(?:function\b|\(|[\w$]+\s*=>)"
@@ -327,7 +327,7 @@ _COMMENT = re.compile(r"\s*(?:#(?![\[!]|\s*(?:define|if|elif|undef)\b)|//|/\*|\*
 
 
 _DEFINED, _CALLED, _USED, _IMPORTED, _COMMENTED = range(5)
-"""How a line uses a word, from what tells most on; an assignment counts as a call."""
+"""How a line uses a word, from the most significant use on; an assignment counts as a call."""
 
 
 def _text(line: bytes) -> str:
@@ -352,10 +352,10 @@ def _telling(line: bytes, word: str) -> int:
 
 
 def _telling_places(lines: Sequence[bytes], word: str) -> Iterator[tuple[int, int, int]]:
-    """How much a use of a word tells, first and last line number around it, the most telling first, no line twice.
+    """A word's uses by significance: this, and the first and last line numbers around each, without repeats.
 
-    Where a file has many uses, the later ones are shown by their line alone. An import or a comment is shown only where
-    a file has nothing better.
+    If a file has many uses, the later ones are single lines. Imports and comments are shown only if a file has nothing
+    better.
     """
     wanted = pattern(word)
     found = sorted((_telling(text, word), n) for n, text in enumerate(lines, 1) if wanted.search(text))
@@ -388,7 +388,7 @@ def _window(lines: Sequence[bytes], line: int, until: int, *, exactly: bool) -> 
 
 
 def _beginning(lines: Sequence[bytes], line: int) -> int:
-    """The number of the line that begins the definition around `line`; a near one where that is far, or none is."""
+    """The number of the line that begins the definition around `line`; one nearby if that is far, or there is none."""
     inner = _indent(lines[line - 1])
     for number in range(line, max(line - _BACK, 1) - 1, -1):
         text = lines[number - 1]
@@ -426,21 +426,21 @@ def within(sights: Sequence[Sight], room: int) -> tuple[Sight, ...]:
 
 
 def _size(excerpt: Excerpt) -> int:
-    """About how many characters an excerpt takes in a question, with its path and the numbers of its lines."""
+    """About how many characters an excerpt uses in a question, with its path and line numbers."""
     return len(excerpt.path) + 20 + sum(len(line) + 7 for line in excerpt.lines)
 
 
 def _cut(sight: Sight, room: int) -> Sight:
-    """A sight with what fits into `room` characters, something at least."""
+    """A sight cut to `room` characters, but never empty."""
     if sight.look.kind is LookKind.WORD:
         return _thinned(sight, room)
     return replace(sight, excerpts=tuple(_shortened(each, room, sight.look) for each in sight.excerpts[:1]))
 
 
 def _thinned(sight: Sight, room: int) -> Sight:
-    """A word's places, each by its line alone before any has the lines around it; files left out are named.
+    """A word's places, all as single lines before any has the lines around it; files left out are named.
 
-    Which callers there are decides more often than what stands around the first of them.
+    Knowing all callers matters more often than the lines around the first of them.
     """
     files: dict[str, list[int]] = {}
     for n, excerpt in enumerate(sight.excerpts):
@@ -486,7 +486,7 @@ def _shortened(excerpt: Excerpt, room: int, look: Look) -> Excerpt:
 
 
 def _nearest(excerpt: Excerpt, look: Look, room: int) -> int:
-    """The line of a window from which on `room` characters hold the line asked for, two thirds of them above it."""
+    """The first line of a window of `room` characters around the requested line, two thirds of them above it."""
     asked = max(min(look.line - excerpt.start, len(excerpt.lines) - 1), 0)
     above = accumulate(len(line) + 7 for line in reversed(excerpt.lines[: asked + 1]))
     return max(asked + 1 - sum(size <= room * 2 // 3 for size in above), 0)

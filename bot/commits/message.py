@@ -41,8 +41,9 @@ TYPES: dict[str, ChangeType] = {
     }.items()
     for word in words.split()
 }
-"""The word with which a commit begins (`fix: …`, `[BugFix] …`), and the type that it names. `优化`, which any
-improvement is called, names none of its own."""
+"""The words with which commits begin (`fix: …`, `[BugFix] …`), and their types. `优化`, used for any improvement, has
+none.
+"""
 
 # gitmoji.dev, "An emoji guide for your commit messages"; the short codes are GitHub's names of the same emoji.
 _EMOJI_TYPES: dict[str, ChangeType] = {
@@ -81,7 +82,7 @@ _HEADER = re.compile(
     r"|[\u4e00-\u9fff]{2,6})\s?(?:[(（]([^()（）]{1,60})[)）])?\s?([!！])?\s{0,2}[:：](?!//)\s{0,3}"
 )
 _BANG_ONLY = re.compile(r"([A-Za-z][A-Za-z-]{0,19})(?:\(([^()]{1,60})\))?(!)\s")
-# `fix 修复 …`: the English word is the type, the Chinese sentence behind it is whole without it.
+# `fix 修复 …`: the English word is the type, the Chinese sentence after it is complete without it.
 _WORD_BEFORE_CHINESE = re.compile(
     r"(fix|feat|add|docs?|perf|test|style|chore|refactor|remove|delete|reset|update)\s{1,3}"
     r"(?=[\u4e00-\u9fff])",
@@ -114,7 +115,7 @@ class Title:
 
 
 class _Reader:
-    """Takes the marks off a title from its front."""
+    """Removes the marks from the start of a title."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -124,7 +125,7 @@ class _Reader:
         self.bang = False
 
     def marks(self) -> None:
-        """Emoji, tags and ticket numbers, in whatever order."""
+        """Emoji, tags and ticket numbers, in any order."""
         while self._emoji() or self._tag() or self._ticket():
             pass
 
@@ -227,12 +228,12 @@ _NUMBER_LINES = tuple(
         rf"reviewed-on: ?{_PAGE}\+/(?P<number>\d{{1,9}})\b",  # Gerrit
     )
 )
-"""Lines of a body with the number of its own change request; where they name a place, it must be the repository's."""
+"""Lines of a body with the number of its own pull request; if they name a repository, it must be this one."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Numbered:
-    """A title without its number, and that number: `sure` where it stands as tools write it."""
+    """A title without its number, and that number: `sure` if it is written as tools write it."""
 
     text: str
     number: int | None = None
@@ -240,7 +241,7 @@ class _Numbered:
 
 
 def _numbered(title: str) -> _Numbered:
-    """The number in a title: `(#12)` at its end, in front of it, or somewhere in it; never within quotes."""
+    """The number in a title: `(#12)` at its end, at its start, or somewhere in it; never within quotes."""
     title = _SKIP.sub("", title[:_TITLE])
     if front := _IN_FRONT.match(title):
         return _Numbered(title[front.end() :].strip(), int(front[1] or front[2]), True)
@@ -294,9 +295,9 @@ _NO_TITLE = re.compile(
     r"|git-svn-id|reviewed-on)\s?:|[A-Z][A-Z0-9_]{5,60}=\S",
     re.IGNORECASE,
 )
-"""What is no title, even where a message begins with it."""
+"""Lines that are not titles, even at the start of a message."""
 _UPDATED = re.compile(r"^-{3}\nupdated-dependencies:\n.*?(?:^\.{3}$|\Z)", re.MULTILINE | re.DOTALL)
-"""What Dependabot tells other programs (docs.github.com, "Automating Dependabot with GitHub Actions")."""
+"""Dependabot's metadata for other programs (docs.github.com, "Automating Dependabot with GitHub Actions")."""
 _FORM_ROW = re.compile(
     r"\s{0,3}\|?\s{0,3}(?:q|bug fix\?|new feature\?|bc breaks?\?|deprecations?\?|issues?|tests pass\?|license"
     r"|fixed tickets|doc pr|branch\?)\s{1,12}\|",
@@ -358,7 +359,7 @@ class Section:
 
 
 def sections(body: str) -> tuple[Section, ...]:
-    """A body, which is inert, by its headings, without HTML comments; of a very long one the beginning."""
+    """Split an inert body by its headings, without HTML comments; only the beginning of a very long one."""
     text = _UPDATED.sub("", _COMMENT.sub("", body[:READ]))
     found: list[tuple[str, list[str]]] = [("", [])]
     fenced = False
@@ -373,7 +374,7 @@ def sections(body: str) -> tuple[Section, ...]:
 
 
 def answers(lines: Iterable[str]) -> list[str]:
-    """The lines that somebody wrote: no trailer, check-box or list of a merge, and no empty answer to a form."""
+    """The lines that people wrote: no trailers, checkboxes or lists of a merge, and no empty answers to a form."""
     kept: list[str] = []
     listed = False
     for line in lines:
@@ -387,9 +388,9 @@ def answers(lines: Iterable[str]) -> list[str]:
 
 
 def said(body: str, heard: Container[str] = ()) -> str:
-    """What a body says to a reader, as written: what users must know first, then the rest, up to `SAID` characters.
+    """A body's text for readers, as written: what users must know first, then the rest, up to `SAID` characters.
 
-    Paragraphs that are `heard` already are left out.
+    Paragraphs that are in `heard` are left out.
     """
     kept = [
         (not s.for_users, s.heading if s.for_users else "", _news(answers(s.lines), heard))
@@ -435,15 +436,15 @@ _UNFINISHED = re.compile(
 _CUT = re.compile(r"\s?(?:…|\.{3})(?P<number>\s?\(#\d{1,9}\))?$")
 _GOES_ON = re.compile(r"(?:…|\.{3})\s?([^\n]{0,400})")
 _CUT_AT = 68
-"""From this length on GitHub cuts a title, in mid-word where it must, and before the number that it adds itself."""
+"""The length from which GitHub cuts off a title, even within a word, before the number that it adds."""
 _WRAPPED = 50
-"""A first line of this length that goes on in lower case was wrapped."""
+"""The length of a first line from which a continuation in lower case means that it was wrapped."""
 _LINES = 4
-"""Lines of a title that was wrapped."""
+"""The most lines of a wrapped title."""
 
 
 def _whole_title(line: str, body: str) -> tuple[str, str]:
-    """The title that begins with a line, joined where it was cut or wrapped, and the body that is left."""
+    """The title that begins with a line, joined if it was cut or wrapped, and the rest of the body."""
     cut = _CUT.search(line)
     rest = body.lstrip("\n")
     if cut and (more := _GOES_ON.match(rest)):
@@ -532,7 +533,7 @@ class Message:
 def read(message: str, place: str = "") -> Message:
     """Parse a message: its title, wherever that is, never a trailer or a merge's phrase.
 
-    `place` is what people call the repository, `owner/name`: an address in the message counts only where it is there.
+    `place` is the repository as `owner/name`: an address in the message counts only if it is there.
     """
     whole, _, body = sanitize(message[: _LONGEST + READ]).strip("\n").partition("\n")
     line, body = one_line(whole[: 2 * _TITLE])[:_TITLE], body[:READ]
@@ -543,7 +544,7 @@ def read(message: str, place: str = "") -> Message:
     if len(whole) > _TITLE:
         found = replace(found, number=_numbered(one_line(whole[-80:])).number)
     title = found.text if found.text and not _NO_TITLE.match(found.text) else _body_title(rest)
-    # A body is anybody's prose: a number that it names is its own only where nothing surer is known.
+    # A body is free text: a number in it counts as its own only if nothing surer is known.
     number = found.number if found.sure else _number_in(body, place) or found.number
     return Message(line, title or line, number, found.sure, False, "", rest)
 
@@ -553,7 +554,7 @@ def _merge(line: str) -> re.Match[str] | None:
 
 
 def _merged(line: str, body: str, merge: re.Match[str], place: str) -> Message:
-    """The message of a merge: its title stands in the subject, or in the body."""
+    """The message of a merge: its title is in the subject or in the body."""
     groups = merge.groupdict()
     number = int(groups["number"]) if groups.get("number") else _numbered(line).number
     title = groups.get("title") or _body_title(body)
@@ -564,7 +565,7 @@ def _merged(line: str, body: str, merge: re.Match[str], place: str) -> Message:
 
 
 def _beyond(body: str, title: str) -> str:
-    """What a body says beyond the title that it begins with, however its lines are broken: not again what it is."""
+    """The rest of a body that begins with the title, however its lines are wrapped."""
     words = title.split()
     begins = re.compile(r"\s*" + r"\s+".join(map(re.escape, words)) + r"(?!\w)\s*") if words else None
     found = begins.match(body) if begins else None
@@ -578,7 +579,7 @@ def _branch_name(text: str) -> str:
 
 
 def _number_in(body: str, place: str) -> int | None:
-    """The number that a line of the body names as this change's own, in the repository that people call `place`."""
+    """The number that a line of the body gives as the change's own, in the repository `place`."""
     for line in body.split("\n"):
         if len(line) < 400 and _NUMBERED_LINE.match(line):
             found = next((f for pattern in _NUMBER_LINES if (f := pattern.match(line.strip()))), None)
@@ -592,7 +593,7 @@ _NUMBERED_LINE = re.compile(r"\s{0,8}(?:see|merge|closes|pr-|pull|github|part-of
 
 
 def _body_title(body: str) -> str:
-    """What a body gives as a title: its first sentence that somebody wrote, else the first item of a list."""
+    """A title from a body: its first sentence that a person wrote, else the first item of a list."""
     item = ""
     for section in sections(body):
         if section.aside:
@@ -616,6 +617,6 @@ def _body_title(body: str) -> str:
 
 
 def _written(lines: Sequence[str]) -> list[str]:
-    """The lines of a body that somebody wrote, and those in which bors-ng names what it merged."""
+    """The lines of a body that people wrote, and those in which bors-ng names what it merged."""
     listed = [line for line in lines if _BORS_NG.match(line) and " r=" in line]
     return listed or answers(lines)

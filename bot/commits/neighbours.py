@@ -1,4 +1,4 @@
-"""What else landed at the time of a commit and touches the same things, and why it seems to. Pure."""
+"""Finds commits that landed around the same time and touch the same things, with reasons. Pure."""
 
 import re
 from collections import Counter
@@ -13,16 +13,16 @@ WITHIN = timedelta(hours=24)
 """How long before and after a commit its neighbours landed."""
 
 MOST = 8
-"""Neighbours of one commit."""
+"""The most neighbours of a commit."""
 
 COMMON = 5
-"""A name that stands in more patches than this says nothing on two of them, nor does a changelog that more touch."""
+"""The most patches in which a name, or a changelog, still relates two of them."""
 
 _READ, _WIDE = 5_000, 500
-"""Changed lines of one commit, and characters of a line, that are searched for names."""
+"""The most changed lines of a commit, and characters of a line, to search for names."""
 
 _SHOWN = 3
-"""Files and names that a reason lists."""
+"""The most files and names in a reason."""
 
 _NAME = re.compile(r"(?<![\w$])[A-Za-z_$][\w$]{3,79}(?![\w$])")
 _CHANGED = re.compile(r"^[+-](.*)", re.MULTILINE)
@@ -31,7 +31,7 @@ _DEFINED = re.compile(
     r"|trait|type|typedef|union|val|var)\s+([A-Za-z_$][\w$]{3,79})"
 )
 _COMPOUND = re.compile(r".+_.*\w|[a-z$].*[A-Z]|[A-Z][A-Z\d]*[a-z]\w*[A-Z]")
-"""A name that no sentence has as a word: `load_user`, `loadUser`, `LoadUser`."""
+"""A name that is not an ordinary word: `load_user`, `loadUser`, `LoadUser`."""
 
 
 def neighbours(
@@ -40,19 +40,19 @@ def neighbours(
     others: Iterable[Commit],
     names_of: Mapping[str, Set[str]],
 ) -> tuple[tuple[Commit, str], ...]:
-    """Of `others` those that have to do with `commit`, each with a reason in English, the nearest in time first.
+    """The `others` that are related to `commit`, each with a reason in English, nearest in time first.
 
     They landed within a day, and touch a file that it touches, also a changeset, or name what its `patches` change, in
-    the title or in their own patch, whose `names` are in `names_of` by SHA where they are known. At most 8.
+    the title or in their own patch, whose `names` are in `names_of` by SHA, if known. At most 8.
     """
     near = [other for other in others if other.sha != commit.sha and _distance(commit, other) <= WITHIN]
     words: dict[str, Set[str]] = {other.sha: names_of.get(other.sha, frozenset()) for other in near}
-    telling = _telling(patches, words.values())
+    significant = _significant(patches, words.values())
     files = _paths(commit) - _common_notes(near)
     found = [
         (other, reason)
         for other in sorted(near, key=lambda each: (_distance(commit, each), each.sha))
-        if (reason := _reason(other, files, telling, words[other.sha]))
+        if (reason := _reason(other, files, significant, words[other.sha]))
     ]
     return tuple(found[:MOST])
 
@@ -62,13 +62,13 @@ def _distance(one: Commit, other: Commit) -> timedelta:
 
 
 def _paths(commit: Commit) -> set[str]:
-    """The files that somebody wrote of those that a commit touches, by their former paths too."""
+    """The files that a commit touches, except generated ones, with their former paths."""
     touched = {path for file in commit.files for path in (file.path, file.previous) if path}
     return {path for path in touched if not generated(path)}
 
 
 def _common_notes(commits: Iterable[Commit]) -> set[str]:
-    """Changelogs that nearly every commit writes to."""
+    """Changelogs that nearly every commit changes."""
     touched = Counter(path for commit in commits for path in _paths(commit) if is_note(path))
     return {path for path, number in touched.items() if number > COMMON}
 
@@ -82,8 +82,8 @@ def _lines(patches: Iterable[FilePatch]) -> Iterable[str]:
     return (line for patch in patches if not generated(patch.path) for line in _CHANGED.findall(patch.text))
 
 
-def _telling(patches: Sequence[FilePatch], words: Iterable[Set[str]]) -> set[str]:
-    """The names a patch defines, and those on its changed lines that are no words, unless many patches have them."""
+def _significant(patches: Sequence[FilePatch], words: Iterable[Set[str]]) -> set[str]:
+    """The names a patch defines, and those on its changed lines that are not words, unless many patches have them."""
     own = {name for name in names(patches) if _COMPOUND.match(name)}
     own |= {name for line in _lines(patches) for name in _DEFINED.findall(line)}
     used = Counter(name for some in words for name in own & some)
@@ -91,7 +91,7 @@ def _telling(patches: Sequence[FilePatch], words: Iterable[Set[str]]) -> set[str
 
 
 def _reason(other: Commit, files: set[str], names: set[str], words: Set[str]) -> str:
-    """Why a commit is a neighbour, empty where it is none."""
+    """Why a commit is a neighbour; empty if it is not."""
     same, named = files & _paths(other), names & set(_NAME.findall(other.reading.subject))
     reasons = [("touches", same), ("names in its title", named), ("changes lines with", (names & words) - named)]
     return "; ".join(f"{what} {_listed(some)}" for what, some in reasons if some)

@@ -1,4 +1,4 @@
-"""Which parts of a notebook's patch people wrote. Pure.
+"""Finds the parts of a notebook's patch that people wrote. Pure.
 
 A notebook (`.ipynb`) is JSON whose cells have their source next to what a kernel and an editor put there: outputs,
 images as base64, counters, ids, metadata (nbformat.readthedocs.io/en/latest/format_description.html). nbformat writes
@@ -27,9 +27,9 @@ def written(patch: str) -> re.Pattern[str]:
 
 
 def _step(patch: str) -> int:
-    """By how many characters a level is indented: nbformat takes one, Colab two.
+    """The indentation per level, in characters: nbformat uses one, Colab two.
 
-    Where no hunk shows a key of a cell, the outermost strings are taken for source if they stand where it would.
+    If no hunk shows a key of a cell, the outermost strings count as source if they are indented like it.
     """
     if keys := _CELL_KEY.findall(patch):
         return max(1, min(map(len, keys)) // 3)

@@ -414,7 +414,7 @@ _PAIR = re.compile(r"\"(\w{1,40})\"\s{0,4}:\s{0,4}\"((?:[^\"\\]|\\.){0,1500})\""
 
 
 def _json(hunk: _Hunk) -> list[_Entry]:
-    """The entries of a fragment in JSON (beachball, Rush, botocore): each text with the kind beside it."""
+    """The entries of a fragment in JSON (beachball, Rush, botocore): each text with the kind next to it."""
     pairs = [(found[1].lower(), found[2], line) for line in hunk.new for found in _PAIR.finditer(line.text)]
     kinds = [(value, level) for key, value, _ in pairs if key in _KINDS and (level := levels.named(value))]
     texts = [_Line(re.sub(r"\\[nrt]", " ", value).replace('\\"', '"'), line.number, line.changed)
@@ -645,7 +645,7 @@ def _file(patch: FilePatch) -> _File:
 
 
 def _fragment(path: str, hunk: _Hunk) -> list[_Entry] | None:
-    """The entries of a file that is no history; None for a history, and for a page that is read like one."""
+    """The entries of a file other than a history; None for a history, and for a page that is read like one."""
     if re.search(r"\.json$", path, re.IGNORECASE):
         return _json(hunk)
     if re.search(r"\.(?:ya?ml|toml)$", path, re.IGNORECASE):
@@ -660,11 +660,11 @@ def _fragment(path: str, hunk: _Hunk) -> list[_Entry] | None:
 
 
 _RUN = 40
-"""Lines of a piece that is taken away together: a longer one has words for everything."""
+"""The most lines of a removed piece: a longer one has words for everything."""
 
 
 def _removed(lines: Sequence[_Line]) -> Iterator[frozenset[str]]:
-    """The words of each piece that a hunk takes away."""
+    """The words of each piece that a hunk removes."""
     run: list[str] = []
     for line in (*lines, _Line("", 0, False)):
         if line.changed:
@@ -680,7 +680,7 @@ _SAME = 0.3
 
 
 def _is_new(entry: _Entry, removed: Sequence[frozenset[str]]) -> bool:
-    """Whether a commit says something with an entry: it adds words, and not those that it takes away elsewhere."""
+    """Whether a commit says something new with an entry: it adds words that it does not remove elsewhere."""
     words = entry.words
     if entry.certain:
         return True
@@ -711,7 +711,7 @@ def _said(files: Sequence[_File]) -> list[tuple[str, _Entry]]:
 
 
 def _note(path: str, entry: _Entry) -> Note | None:
-    """A note of an entry; None where it tells nothing, or nothing of what it is."""
+    """A note of an entry; None if it tells nothing, or nothing of what it is."""
     written = [line.text.strip() for line in entry.lines if line.text.strip()]
     if len(written) == 1 and _PERSON.fullmatch(written[0]):
         return None
@@ -746,7 +746,7 @@ def heaviest_first(found: Iterable[Note]) -> tuple[Note, ...]:
 # --- Releases --------------------------------------------------------------------------------
 
 _MANY = 10
-"""Entries of histories from which they tell of a release, not of a commit."""
+"""From how many entries on histories are about a release, not about a commit."""
 _OPENS = (1, 2)
 """Entries below a version and a date of its own with which a commit may open the next version."""
 _RELEASE = re.compile(
@@ -763,7 +763,7 @@ _NEXT = re.compile(r"\bdev\b|\.dev|snapshot|next (?:development|version)|post[- 
 
 
 def _is_release(files: Sequence[_File], said: Sequence[tuple[str, _Entry]]) -> bool:
-    """Whether files tell of a release: a version is named or dated, fragments are collected, or there is very much."""
+    """Whether files are about a release: a version is named or dated, fragments are collected, or there is a lot."""
     histories = [file for file in files if file.history]
     paths = {file.path for file in histories}
     versions = [(file, text) for file in histories for text in file.headings if _VERSION.match(text)]
@@ -782,7 +782,7 @@ def _is_release(files: Sequence[_File], said: Sequence[tuple[str, _Entry]]) -> b
 
 
 _HISTORIES = 2
-"""Versions that a file names at once where it tells of releases: more are a history that was moved or rewritten."""
+"""The most versions that a file about releases adds at once: more are a history that was moved or rewritten."""
 
 
 def _versions(file: _File) -> set[str]:
@@ -831,7 +831,7 @@ def prepares_release(commit: Commit, patches: Sequence[FilePatch]) -> bool:
 
 
 def release_breaks(patches: Sequence[FilePatch]) -> tuple[Note, ...]:
-    """What the notes of a release that a commit prepares say it breaks, in their order; a history is no release.
+    """What the notes of a release that a commit prepares say it breaks, in order; histories do not count.
 
     Argument: as for `notes`.
     """
@@ -883,7 +883,7 @@ def _announced(entry: _Entry) -> Note | None:
 
 
 _BY = re.compile(r"\s{1,3}by @[\w\[\]-]{1,60} in https?://\S{1,300}\s{0,3}$")
-"""What stands behind each line of docs.github.com, "Automatically generated release notes"."""
+"""The end of each line of docs.github.com, "Automatically generated release notes"."""
 _SAYS_SO = re.compile(r"\W{0,3}BREAKING(?: CHANGES?)?\W{0,3}[:：]\W{0,3}", re.IGNORECASE)
 
 

@@ -1,11 +1,11 @@
-"""Who owns which files: a repository's CODEOWNERS. Pure.
+"""Parses CODEOWNERS, the owners of a repository's files. Pure.
 
-Read as GitHub reads it (docs.github.com, About code owners): of the lines whose pattern fits a path the last one
-counts, and one without owners takes them away; a line that cannot be read is passed over. GitLab's sections
-(docs.gitlab.com, Code Owners syntax) each count by themselves, with their own owners where a line names none.
+As on GitHub (docs.github.com, About code owners), the last line whose pattern matches a path counts, and one without
+owners removes them; invalid lines are ignored. GitLab's sections (docs.gitlab.com, Code Owners syntax) each count
+separately, with their own owners for lines without any.
 
-Whoever writes the file must not be able to stop the bot with it: a path is held against a pattern part by part, in time
-that grows with the length of both, which no translation of a whole pattern to a regular expression promises.
+The file is untrusted and must not stop the bot: a path is matched with a pattern part by part, in time linear in both
+lengths, which translating a whole pattern to a regular expression could not guarantee.
 """
 
 import difflib
@@ -15,12 +15,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 PATHS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
-"""Where it may lie; the first one counts."""
+"""Where it may be; the first one counts."""
 _MOST = 10_000
-"""A file with more lines that name a pattern is not read."""
+"""The most lines with patterns; a file with more is ignored."""
 
 _Part = re.Pattern[str] | None
-"""A part of a pattern between slashes; None stands for any number of folders."""
+"""A part of a pattern between slashes; None means any number of folders."""
 _WORD = re.compile(r"(?:\\.|[^\s\\])+")
 _HEADING = re.compile(r"\^?\[(?P<name>[^\]]+)\](?:\[\d+\])?(?P<owners>(?:\s.*)?)")
 _OWNER = re.compile(r"@?[\w.-]+(?:/[\w.-]+)*|[^@\s<>]+@[^@\s<>]+")
@@ -29,7 +29,7 @@ _ANY = re.compile("")
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """A line: its pattern, part by part, and the owners that it names, in lower case without `@`."""
+    """A line: the parts of its pattern, and its owners, in lower case without `@`."""
 
     parts: tuple[_Part, ...]
     owners: frozenset[str]
@@ -37,7 +37,7 @@ class _Rule:
 
 @dataclass(frozen=True, slots=True)
 class Owners:
-    """What a CODEOWNERS says: the rules of each section, the last first, and everybody whom they name."""
+    """A parsed CODEOWNERS: the rules of each section, last first, and all owners in them."""
 
     sections: tuple[tuple[_Rule, ...], ...]
     everybody: frozenset[str]
@@ -49,12 +49,12 @@ class Owners:
         return frozenset[str]().union(*found)
 
     def named(self, owners: Iterable[str]) -> frozenset[str]:
-        """Those that some `owners` mean, as people type them: `@org/team`, `team`, `@somebody`, an address."""
+        """The owners that people mean by `@org/team`, `team`, `@somebody` or an address."""
         wanted = {plain(owner) for owner in owners}
         return frozenset(o for o in self.everybody if o in wanted or ("/" in o and o.rpartition("/")[2] in wanted))
 
     def nearest(self, owner: str) -> list[str]:
-        """Owners that are spelt most like one that is not known."""
+        """The known owners that are spelled most like an unknown one."""
         teams = {known.rpartition("/")[2]: known for known in sorted(self.everybody)}
         return [teams[near] for near in difflib.get_close_matches(plain(owner).rpartition("/")[2], teams, 3, 0)]
 
@@ -65,12 +65,12 @@ def plain(owner: str) -> str:
 
 
 def is_owner(word: str) -> bool:
-    """Whether a word can name an owner: a team, an account, or an address of mail."""
+    """Whether a word can name an owner: a team, an account, or an email address."""
     return bool(_OWNER.fullmatch(word))
 
 
 def parse(text: str) -> Owners | None:
-    """What a CODEOWNERS says; None for one that is too long."""
+    """Parse a CODEOWNERS; None if it is too long."""
     sections: dict[str, list[_Rule]] = {"": []}
     rules, default = sections[""], frozenset[str]()
     for line in text.splitlines():
@@ -98,18 +98,18 @@ def _owners(words: Iterable[str]) -> frozenset[str]:
 
 
 def _pattern(text: str) -> tuple[_Part, ...]:
-    """The parts of a pattern; none for one that CODEOWNERS does not know."""
+    """The parts of a pattern; empty if CODEOWNERS does not support it."""
     if text.startswith("!") or not text.strip("/") or "[" in text:
         return ()
     rooted = "/" in text.rstrip("/")
     *folders, last = text.strip("/").split("/")
     parts = [None if folder == "**" else _part(folder) for folder in folders]
     if text.endswith("/"):
-        parts += [_ANY if last == "**" else _part(last), _ANY, None]  # what is below, not the folder itself
+        parts += [_ANY if last == "**" else _part(last), _ANY, None]  # everything below, not the folder itself
     elif last == "**":
         parts += [_ANY, None]
     elif last == "*" and rooted:
-        parts += [_ANY]  # what is in the folder, and not what is below its folders
+        parts += [_ANY]  # the files in the folder, not in its subfolders
     else:
         parts += [_part(last), None]
     return tuple(parts if rooted else [None, *parts])
@@ -120,7 +120,7 @@ def _part(text: str) -> re.Pattern[str]:
 
 
 def _fits(pattern: Sequence[_Part], path: Sequence[str]) -> bool:
-    """Whether a path fits a pattern, part by part; where it does not, the last `**` takes one folder more."""
+    """Whether a path matches a pattern, part by part; on a mismatch, the last `**` matches one more folder."""
     at = here = 0
     star, taken = -1, 0
     while here < len(path):

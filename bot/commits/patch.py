@@ -1,4 +1,4 @@
-"""Reading patches: which hunks a language model sees within a token budget, and where a quote is. Pure."""
+"""Selects the hunks of a patch that a language model sees within a token budget, and finds quotes in it. Pure."""
 
 import math
 import re
@@ -19,7 +19,7 @@ from bot.values import ChangeRequest, Commit, Evidence, FileChange, FilePatch, F
 # With the line end in front the pattern starts with literal text, which is found ten times faster than a `^`.
 _HEADER = re.compile(r"\n@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@ ?(.*)")
 _PATH_LIMIT = 200
-"""Characters of a path that a model sees; of the longer ones nothing can be proven."""
+"""Characters of a path that a model sees; longer ones cannot be quoted."""
 
 
 def tokens(text: str) -> int:
@@ -75,9 +75,9 @@ def _numbered(lines: Iterable[str]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a model sees of a patch: a text, the share of changed lines in it, and a line on each file left out.
+    """The part of a patch that a model sees: a text, its share of changed lines, and a line for each file left out.
 
-    `left_out` names what no part holds, where a patch is read in parts; the shares of parts add up to what is read.
+    `left_out` names what is in no part, if a patch is read in parts; the shares of parts add up to what is read.
     """
 
     text: str
@@ -92,9 +92,9 @@ def select(
 
     If it does not fit, the first piece of every file comes before any second, with one line around each change.
     Repeated changes are shown once, changes in white space only not at all: they are named in a line, and count as
-    read. Tests get at most a fifth, unless nothing else needs the room. Binary files, generated
-    ones (except a few lines of code in a patch that is shown whole) and generated parts of notebooks are named, not
-    shown, and do not count for coverage.
+    read. Tests get at most a fifth, unless nothing else needs the space. Binary files, generated ones (except a few
+    lines of code in a patch that is shown whole) and generated parts of notebooks are named, not shown, and do not
+    count for coverage.
     """
     return parts(commit, patches, budget, 1, telling=telling)[0]
 
@@ -127,11 +127,11 @@ def parts(
 
 
 _SMALL = 1_000
-"""Tokens up to which code that a program wrote, or somebody else, is shown where there is room for all."""
+"""The most tokens of generated or vendored code to show, if everything fits."""
 
 
 def _small_output(files: Iterable[FileChange], patches: Iterable[FilePatch]) -> list[FileChange]:
-    """Generated and vendored files whose changes are few: a revision, a repair. Lock files and snapshots never are."""
+    """Generated and vendored files with few changes: a revision, a fix. Lock files and snapshots never count."""
     sizes = {p.path: tokens(p.text) for p in patches if p.complete and p.text}
     found = [f for f in files if f.path in sizes and generated(f.path) and not recorded(f.path)]
     return found if sum(sizes[f.path] for f in found) < _SMALL else []
@@ -139,7 +139,7 @@ def _small_output(files: Iterable[FileChange], patches: Iterable[FilePatch]) -> 
 
 _ORDER = ("source", "config", "other", "ci", "commands", "test", "example", "docs")
 _RANK = {name: rank for rank, name in enumerate(_ORDER)}
-"""The order of files by their kind; `commands` stands for pages that tell users what to type."""
+"""The order of files by kind; `commands` are pages with commands for users."""
 _COMMANDS = re.compile(
     r"\n[ +-][ \t>]*(?:```|~~~|\$ |\.\. (?:code|prompt)|(?:sudo|pip3?|pipx|uv|conda|npm|npx|pnpm|yarn|cargo|git|docker"
     r"|kubectl|helm|brew|apt(?:-get)?|python3? -m|go (?:get|install|run)) [\w./-])"
@@ -157,7 +157,7 @@ def _order(file: FileChange, text: str, telling: Callable[[str], bool]) -> tuple
 def _selections(
     files: Iterable[FileChange], sources: Mapping[str, "_Source"], unnamed: Mapping[str, str], pages: Sequence["_Page"]
 ) -> tuple[Selection, ...]:
-    """The pages as parts, with what none of them holds."""
+    """The pages as parts, with what is in none of them."""
     total = sum(source.written for source in sources.values())
     unread = {path: source.written for path, source in sources.items()}
     shares: list[float] = []
@@ -179,7 +179,7 @@ def _selections(
 
 @lru_cache(1 << 12)
 def _describe(file: FileChange) -> str:
-    """A file in one line, whatever its path holds."""
+    """A file in one line, whatever characters its path has."""
     renamed = f", was {one_line(file.previous or '', _PATH_LIMIT)}" if file.status is FileStatus.RENAMED else ""
     size = f"+{file.added} -{file.removed}" if file.added or file.removed else "no line changed"
     return f"{one_line(file.path, _PATH_LIMIT)} ({file.status}{renamed}, {'binary' if file.binary else size})"
@@ -188,7 +188,8 @@ def _describe(file: FileChange) -> str:
 # --- Pieces ----------------------------------------------------------------------------------
 
 _PIECE, _PIECE_LENGTH = 40, 6_000
-"""Lines and characters of a hunk that are kept or left out together: a new file is one hunk, and may be long."""
+"""The most lines and characters of a hunk that are kept or left out together: a new file is one hunk, and may be long.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,7 @@ class _Piece:
     """Lines of a file that are shown or left out together, below a line that says where they are.
 
     `read` counts the changed lines, by file, that a reader of them knows; `place` orders the pieces of a file; a
-    `notice` stands at the end of the page. A notice alone has no file.
+    `notice` is at the end of the page. A piece with only a notice has no file.
     """
 
     file: FileChange | None
@@ -212,7 +213,7 @@ class _Piece:
 
 
 class _Source:
-    """A file that may be shown: its hunks as somebody wrote them, and how many lines that are."""
+    """A file that may be shown: its hunks without generated parts, and their number of lines."""
 
     def __init__(self, file: FileChange, text: str) -> None:
         self.file = file
@@ -220,7 +221,7 @@ class _Source:
         self.written = size = file.added + file.removed
         if is_notebook(file.path) and (shown := sum(hunk.changed for hunk in self.hunks)):
             self.hunks = tuple(_of_people(self.hunks, text))
-            # What a patch does not show is taken to be like the rest.
+            # What a patch does not show is assumed to be like the rest.
             self.written = math.ceil(size * sum(hunk.changed for hunk in self.hunks) / shown)
 
     @property
@@ -231,7 +232,7 @@ class _Source:
         return chain.from_iterable(_pieces(self.file, hunk, n) for n, hunk in enumerate(self.hunks))
 
     def missed(self, unread: int, headed: bool, unnamed: str) -> Iterator[str]:
-        """What of it no page has: `unread` lines, the line that names it, or a place in a list of names."""
+        """Notes for what is on no page: `unread` lines, the file's own line, or its place in a list of names."""
         size = self.file.added + self.file.removed
         if outputs := size - self.written:
             yield f"{outputs} changed lines of a notebook's outputs and metadata"
@@ -244,7 +245,7 @@ class _Source:
 
 
 def _of_people(found: Iterable[Hunk], text: str) -> Iterator[Hunk]:
-    """What of a notebook's hunks somebody wrote, in pieces that each know their line number."""
+    """The parts of a notebook's hunks that people wrote, in pieces with line numbers."""
     written = notebooks.written(text)
     for hunk in found:
         start = hunk.start
@@ -256,7 +257,7 @@ def _of_people(found: Iterable[Hunk], text: str) -> Iterator[Hunk]:
 
 
 def _chunks(hunk: Hunk) -> Iterator[list[str]]:
-    """The lines of a hunk, so many at a time as make a piece."""
+    """The lines of a hunk, in pieces."""
     lines = hunk.lines
     if len(lines) <= _PIECE and len(hunk.body) <= _PIECE_LENGTH:
         yield lines
@@ -275,7 +276,7 @@ def _chunks(hunk: Hunk) -> Iterator[list[str]]:
 def _pieces(
     file: FileChange, hunk: Hunk, number: int, copies: Sequence[str] = (), notice: str = ""
 ) -> Iterator[_Piece]:
-    """A hunk, the `number`th of its file, in pieces; `copies` names a file for each place where it stands as well."""
+    """A hunk, the `number`th of its file, in pieces; `copies` names the files of other places with the same change."""
     start = hunk.start
     times = Counter((file.path, *copies)) if copies else {file.path: 1}
     for order, lines in enumerate(_chunks(hunk)):
@@ -290,9 +291,9 @@ def _pieces(
 
 
 class _Short:
-    """A patch that is larger than its room: each change once, with one line around it.
+    """A patch that is larger than its limit: each change once, with one line around it.
 
-    `unnamed` says of files that no list of names had room for what they have in common with others, by path.
+    `unnamed` has, by path, the reasons of files that did not fit into a list of names.
     """
 
     def __init__(self, sources: Sequence[_Source], budget: int) -> None:
@@ -309,9 +310,9 @@ class _Short:
             self._places[place.path].append(place)
 
     def _near(self, source: _Source, hunk: Hunk) -> Iterator[Hunk]:
-        """The changes of a hunk, each with one line around it, without pairs that differ in white space alone.
+        """The changes of a hunk, each with one line around it, without pairs that differ only in white space.
 
-        Of a new file the licence at its head is left out.
+        The licence at the head of a new file is left out.
         """
         if source.file.status is FileStatus.ADDED and hunk.start == 1:
             hunk = _without_licence(hunk)
@@ -365,7 +366,7 @@ class _Short:
             yield _Piece(None, read=spared, notice=notice)
 
     def _names(self, paths: Iterable[str], reason: str) -> str:
-        """The paths, as many as a tenth of a page holds."""
+        """The paths, as many as fit into a tenth of a page."""
         paths = list(dict.fromkeys(paths))
         names = [one_line(path, _PATH_LIMIT) for path in paths]
         ends = list(accumulate(len(name.encode("utf-8", "replace")) + 2 for name in names))
@@ -376,7 +377,7 @@ class _Short:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A change, the `number`th of a patch, where it stands, and a file for each place where it stands as well."""
+    """A change, the `number`th of a patch, its place, and a file for each other place with the same change."""
 
     path: str
     number: int
@@ -385,7 +386,7 @@ class _Place:
 
 
 def _joined(places: Sequence[_Place]) -> Sequence[_Place]:
-    """The same change in several places as one, unless to name these takes more room than to show it in each."""
+    """The same change in several places as one, unless naming these takes more space than showing it in each."""
     if len(places) == 1:
         return places
     first, *others = places
@@ -410,7 +411,7 @@ _LICENCE = re.compile(
     r"\b(?:copyright|licen[cs]ed\s+(?:under|to)|SPDX-License-Identifier|all rights reserved)\b", re.IGNORECASE
 )
 _LICENCE_LINES, _LICENCE_WIDTH = 60, 200
-"""Lines of a comment that may be a licence, and characters of one that are read."""
+"""The most lines of a comment that may be a licence, and characters of each to read."""
 
 
 def _without_licence(hunk: Hunk) -> Hunk:
@@ -426,7 +427,7 @@ _REPLACED = re.compile(r"((?:\n-.*)+)((?:\n\\.*)?)((?:\n\+.*)*)")
 
 
 def _pairs(lines: Sequence[str]) -> Iterator[tuple[int, int, str]]:
-    """Removed and added lines at either end of a replacement that differ in white space alone: where, and in what."""
+    """Removed and added lines at either end of a replacement that differ only in white space: where, and how."""
     text = "\n".join(("", *lines))
     at = first = 0
     for found in _REPLACED.finditer(text):
@@ -441,12 +442,12 @@ def _pairs(lines: Sequence[str]) -> Iterator[tuple[int, int, str]]:
 
 
 def _alike(old: Iterable[str], new: Iterable[str]) -> list[str]:
-    """The differences of lines from the beginning on, as long as they are white space alone."""
+    """The differences of lines from the beginning on, as long as they are only white space."""
     return list(takewhile(bool, map(_difference, old, new)))
 
 
 def _difference(old: str, new: str) -> str:
-    """In what two lines differ, if it is white space alone."""
+    """How two lines differ, if only in white space."""
     old, new = old.rstrip("\r"), new.rstrip("\r")
     if old == new:
         return _ENDS
@@ -454,7 +455,7 @@ def _difference(old: str, new: str) -> str:
 
 
 def _trimmed(hunk: Hunk, lines: Sequence[str], shown: Sequence[bool]) -> Iterator[Hunk]:
-    """The lines of a hunk that are shown, and of its context those beside them, in as many hunks as that leaves."""
+    """The shown lines of a hunk, with the context next to them, in as many hunks as needed."""
     near = [False, *shown, False]
     visible = [near[n + 1] or (line[0] not in "+-" and (near[n] or near[n + 2])) for n, line in enumerate(lines)]
     start, section = hunk.start, hunk.section
@@ -478,7 +479,7 @@ def _in_turn(queues: Sequence[Iterator[_Piece]]) -> Iterator[_Piece]:
 
 
 _LEAST, _MISSES = 12, 100
-"""Tokens that the smallest piece takes: a page with less left is full, as is one for which so many were too large."""
+"""Tokens of the smallest piece: a page with fewer left is full, as is one for which so many pieces were too large."""
 
 
 def _within(room: "_Room", pieces: Iterable[_Piece]) -> list[_Piece]:
@@ -511,7 +512,7 @@ def _group(piece: _Piece) -> str:
 
 
 class _Page:
-    """One part of a patch: what is in it, by file, the changed lines that it tells of, and how many tokens are left."""
+    """One part of a patch: its pieces by file, the changed lines in it, and how many tokens are left."""
 
     def __init__(self, budget: int) -> None:
         self.left = budget
@@ -541,7 +542,7 @@ class _Page:
 
 
 class _Room(_Page):
-    """A page to try what fits: of a hunk nothing behind a piece that did not."""
+    """A page for trying what fits: of a hunk nothing after a piece that did not fit."""
 
     def __init__(self, budget: int) -> None:
         super().__init__(budget)
@@ -557,7 +558,7 @@ class _Room(_Page):
 
 
 def _packed(pinned: Sequence[_Piece], pieces: Sequence[_Piece], budget: int, most: int) -> list[_Page]:
-    """As few pages as hold the pieces, in their order, up to `most`, with the pinned ones on each."""
+    """Put the pieces on as few pages as possible, in order, up to `most`, with the pinned ones on each."""
     files = [list(group) for _, group in groupby(pieces, lambda p: p.file and p.file.path)]
     all_of_it, empty = _Page(sys.maxsize), _Page(budget)
     for group in files:
@@ -574,7 +575,7 @@ def _packed(pinned: Sequence[_Piece], pieces: Sequence[_Piece], budget: int, mos
 
 
 def _placed(group: Sequence[_Piece], pages: Sequence[_Page]) -> bool:
-    """Put the pieces of a file on one page where one holds them, else on several, and whether all found a place."""
+    """Put the pieces of a file on one page if possible, else on several; return whether all fit."""
     return any(page.take(*group) for page in pages) or sum(_put(piece, pages) for piece in group) == len(group)
 
 
@@ -588,11 +589,13 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 _MARK = re.compile(r"^[+-]", re.MULTILINE)
 _QUOTATION = "`'\""
 _ESCAPED = re.compile(r"\\[abfnrtv]|\\(?=[\"'`])")
-"""What of a string in source code stands for no letter: an escaped character, the backslash before a quotation mark."""
+"""Escapes in strings of source code: an escaped character, the backslash before a quotation mark."""
 QUOTE_LINES, _LINE_LIMIT, _QUOTE_LIMIT = 6, 300, 600
-"""Lines of a quote that follow each other, characters of one, and of all without white space: more is no quote."""
+"""Lines of a quote that follow each other, characters of one, and of all without white space; longer ones are not
+quotes.
+"""
 _GAP = "\0"
-"""What stands between two hunks where quotes are sought, so that none goes from one to the other."""
+"""The separator of hunks when quotes are searched for, so that none spans two."""
 # Quotes of nothing but these are in every patch: they prove nothing.
 _NOTHING = frozenset(
     """
@@ -621,10 +624,10 @@ class EvidenceIndex:
 
         It may be up to `QUOTE_LINES` lines that follow each other in the new file, in the old one or in a hunk. Of
         several places, the one nearest to line `near`; with 0, the first. Added and unchanged lines have their number
-        in the new file; where a removed one is among them, they have that in the old file. `path` is one of the
-        commit's, or the end of exactly one of them. A quote that only the message has is accepted for these and for an
-        empty path, as the message's own; so is one that only the pull request has. Part of a word is not a quote, nor
-        is a bare keyword.
+        in the new file; if a removed one is among them, they have that in the old file. `path` is one of the commit's,
+        or the end of exactly one of them. A quote that only the message has is accepted for these and for an empty
+        path, as the message's own; so is one that only the pull request has. Part of a word is not a quote, nor is a
+        bare keyword.
         """
         known = self._path(path)
         if known is None or not _is_quotable(quote):
@@ -635,7 +638,7 @@ class EvidenceIndex:
         return next(filter(None, chain(file, said)), None)
 
     def _path(self, path: str) -> str | None:
-        """The path of the commit that is meant, empty for its message."""
+        """The commit's path that is meant; empty for its message."""
         if path in self._known or not path:
             return self._known.get(path, "")
         ends = {known for name, known in self._known.items() if name.endswith(f"/{path}")}
@@ -666,11 +669,11 @@ def _readings(quote: str) -> Iterable[str]:
 
 
 _REPEATS = 1_000
-"""Places of one quote among which the nearest is chosen."""
+"""The most places of a quote among which the nearest is chosen."""
 
 
 def places(quote: str, lines: Sequence[str]) -> list[tuple[int, int]]:
-    """The first and the last of some lines, from 0 on, that have a quote, whatever its case and white space."""
+    """The first and last indices of lines with a quote, ignoring case and white space."""
     text = "\n".join(lines)
     wanted = _pattern(quote.strip("`'\" \n\t")) if _is_quotable(quote) else None
     found = islice(wanted.finditer(text), _REPEATS) if wanted else ()
@@ -725,7 +728,7 @@ class _Stretch:
 
     @property
     def end(self) -> int | None:
-        """The number of the last line, None where that is the first one too."""
+        """The number of the last line; None if that is the first one too."""
         return self.last if self.last > self.first else None
 
 

@@ -1,4 +1,4 @@
-"""Who wrote what landed, by signatures and trailers: people apart from programs, under the names they go by. Pure."""
+"""Finds the authors of commits, by signatures and trailers: people and bots, by their preferred names. Pure."""
 
 import re
 from collections import Counter
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from bot.values import Person, one_line, sanitize
 
 _MOST = 20
-"""People of one commit that are kept."""
+"""The most people stored for a commit."""
 _TRAILERS = 20_000
-"""Characters at the end of a message in which trailers are looked for."""
+"""Characters at the end of a message to search for trailers."""
 _NAME = 300
-"""Characters of a name that are kept."""
+"""The most characters stored of a name."""
 
 # --- Signatures ------------------------------------------------------------------------------
 
@@ -21,7 +21,7 @@ _NOREPLY = re.compile(r"^(?:\d+[+-])?([A-Za-z0-9\[\]_.-]{1,100})@users\.noreply\
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A name and an email address as a commit bears them, and the account where the host knows it."""
+    """A name and an email address in a commit, and the account if the host knows it."""
 
     name: str
     email: str = ""
@@ -34,7 +34,7 @@ class Signature:
 
     @property
     def person(self) -> Person:
-        """Who that is, in a name of one line."""
+        """The person, with a one-line name."""
         return Person(one_line(self.shown, _NAME) or "unknown", self.login or login_from_email(self.email))
 
 
@@ -48,7 +48,7 @@ _CO_AUTHOR = re.compile(r"\s{0,3}co-authored-by:\s{0,3}([^<>\n]{0,200}?)\s{0,3}<
 
 
 def co_authors(body: str) -> list[Signature]:
-    """Whom `Co-authored-by` trailers name (docs.github.com, "Creating a commit with multiple authors")."""
+    """The people in `Co-authored-by` trailers (docs.github.com, "Creating a commit with multiple authors")."""
     lines = sanitize(body[-_TRAILERS:]).split("\n")
     found = (_CO_AUTHOR.match(line) for line in lines if line.lstrip()[:2].lower() == "co")
     return [Signature(each[1], each[2]) for each in found if each][:_MOST]
@@ -57,29 +57,29 @@ def co_authors(body: str) -> list[Signature]:
 # --- Mailmap ---------------------------------------------------------------------------------
 
 MAILMAP_BYTES = 8 * 1024 * 1024
-"""A larger `.mailmap` is read to here."""
+"""The most bytes of a `.mailmap` to read."""
 _ENTRY = re.compile(r"([^<#]{0,200})<([^<>]{0,200})>(?:([^<>]{0,200})<([^<>]{0,200})>)?")
 
 
 @dataclass(frozen=True)
 class Mailmap:
-    """The names and addresses that people want to go by (gitmailmap(5)): by old address, and name where one counts."""
+    """The preferred names and addresses of people (gitmailmap(5)), by old address, and name if given."""
 
     entries: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
     def __call__(self, signed: Signature) -> Signature:
-        """A signature under the name and address that its owner goes by."""
+        """A signature with the preferred name and address."""
         if not self.entries:
             return signed
         email = signed.email.lower()
         found = self.entries.get((email, signed.name.lower())) or self.entries.get((email, ""))
         known = replace(signed, name=found[0] or signed.name, email=found[1] or signed.email) if found else signed
-        # It is a file that anybody may propose to change: it makes no program of a person, whom a filter would drop.
+        # Anybody can propose changes to the file: it must not turn a person into a bot, whom a filter would drop.
         return signed if is_bot(known.person) and not is_bot(signed.person) else known
 
 
 def mailmap(text: str) -> Mailmap:
-    """The mailmap of a file; a line that says nothing is passed over."""
+    """Parse a mailmap; invalid lines are ignored."""
     entries: dict[tuple[str, str], tuple[str, str]] = {}
     for line in text[:MAILMAP_BYTES].splitlines():
         if found := _ENTRY.match(line.lstrip()):
@@ -92,7 +92,7 @@ def mailmap(text: str) -> Mailmap:
 
 # --- Programs --------------------------------------------------------------------------------
 
-# GitHub marks its apps' accounts with `[bot]`; these call themselves otherwise. Nobody is called so.
+# GitHub marks its apps' accounts with `[bot]`; these have other names, which no person has.
 _BOTS = frozenset(
     """
     dependabot dependabot-preview renovate github-actions pre-commit-ci mergify greenkeeper weblate zuul bors
@@ -116,7 +116,7 @@ _PEOPLE = frozenset({"abbot", "talbot", "cabot", "turbot", "sabot", "gobot"})
 _TEAM = re.compile(r"^(?P<of>[\w.-]{1,60}) (?:authors|team|developers|contributors)$", re.IGNORECASE)
 
 
-# Assistants sign what somebody had them write: they are no noise, but whoever else signs goes before them.
+# Assistants sign what people had them write: they count, but after all other authors.
 _ASSISTANT = re.compile(
     r"(?:anthropic )?claude (?:ai|code|opus|sonnet|haiku|\d).*|(?:chat)?gpt[ -]?\d.*|chatgpt.*|(?:github )?copilot\b.*"
     r"|(?:openai )?codex|devin[ -]ai\b.*|gemini (?:cli|code|\d).*|cursor(?: ?agent| ai| grok.*)?|grok \d.*|aider \(.*"
@@ -133,7 +133,7 @@ def _is_assistant(signed: Signature) -> bool:
 
 
 def is_bot(person: Person) -> bool:
-    """Whether a name or an account is a program's."""
+    """Whether a name or an account is a bot's."""
     return any(_is_program(name) for name in (person.name, person.login or ""))
 
 
@@ -148,12 +148,12 @@ def _is_program(name: str) -> bool:
 
 
 def writers(signed: Iterable[Sequence[Signature]]) -> tuple[Person, ...]:
-    """Who wrote commits, each given by its author and then its co-authors.
+    """The authors of commits; each commit is given by its author and then its co-authors.
 
-    The author of most of them comes first, then whoever contributed to most, then the order of the commits.
+    The author of most of them comes first, then by number of contributions, then in the order of the commits.
 
-    Programs and assistants count only if nobody else wrote anything; so does a name for a whole project
-    (`jax authors`, under which exports are made).
+    Bots and assistants count only if no person wrote anything; so does a name for a whole project (`jax authors`, under
+    which exports are made).
     """
     commits = list(signed)
     people: dict[str, Person] = {}

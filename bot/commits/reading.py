@@ -1,6 +1,6 @@
-"""The one reading of a commit: made when it is first seen, and kept with it. Pure.
+"""Makes the reading of a commit: once, when it is first seen, and stored with it. Pure.
 
-A source says what it has (`Written`); `commit` reads it. Everything else in the program asks the reading.
+A source provides a `Written`; `commit` parses it. All other code uses the reading.
 """
 
 import re
@@ -30,9 +30,9 @@ from bot.values import (
 
 NO_MAILMAP = Mailmap()
 _INNER_LENGTH, _INNER_LENGTHS = 4_000, 100_000
-"""Characters of a merged commit's message that are read, and of all of them."""
+"""Characters to read of a merged commit's message, and of all of them."""
 _MOST_TITLES = 2
-"""Titles of merged commits that stand for a merge which has none of its own."""
+"""How many titles of merged commits represent a merge without its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def commit(
 
     `inner` are the commits that a merge brought in, oldest first, of which the first 250 count; `pull` is the pull
     request that the source knows, `labels` are its labels, `request` is what is written in it; `mailmap` has the names
-    of co-authors; `place` is what people call the repository, `owner/name`, if `repo` is not.
+    of co-authors; `place` is the repository as `owner/name`, if `repo` is not that.
     """
     subject, body = split_message(written.message)
     merged = tuple(InnerCommit(w.sha, split_message(w.message)[0], w.author.shown) for w in inner[:INNER_COMMITS])
@@ -76,7 +76,7 @@ def commit(
         mailmap=mailmap,
         place=place or repo,
     )
-    # What a program writes there is a history of something else, and a message may name another change request.
+    # A bot's description is another project's history, and a message may name another pull request.
     there = request if request and pull == number and not reading.bot else Requested()
     asked = beyond(there, subject, body, reading.said)
     if asked:
@@ -148,7 +148,7 @@ def _read(
     bodies = [found.body, *(part.body for part in parts)]
     body = f"{found.body}\n{only.body}" if only else found.body
     draft = Draft(place, written.sha, title, body, number, changes, all(map(people.is_bot, wrote)))
-    authors = {w.author.person for w in own or (written,)}  # who merged wrote none of it
+    authors = {w.author.person for w in own or (written,)}  # the person who merged is not an author
     draft, wrote = _bumped(draft, authors.pop(), wrote) if len(authors) == 1 else (draft, wrote)
     merger = written.author.person.name if merge or found.merge else ""
     reading = replace(
@@ -162,9 +162,9 @@ def _read(
 
 
 def _bumped(draft: Draft, author: Person, wrote: tuple[Person, ...]) -> tuple[Draft, tuple[Person, ...]]:
-    """A draft that a program wrote and that raises dependencies alone stays the program's.
+    """A bot's draft that only updates dependencies stays the bot's.
 
-    GitHub names as co-author whoever brings its branch up to date.
+    GitHub adds people who update its branch as co-authors.
     """
     its = replace(draft, bot=True)
     manifests = bool(draft.files) and all(files.is_manifest(f.path) for f in draft.files)
@@ -174,11 +174,11 @@ def _bumped(draft: Draft, author: Person, wrote: tuple[Person, ...]) -> tuple[Dr
 
 
 def _claimed(draft: Draft, bodies: Sequence[str], merged: Sequence[Title], message_: Message) -> Reading:
-    """What a draft says of itself, and what the commits say that it merged."""
+    """What a draft claims, and what the commits claim that it merged."""
     title = draft.title
     raised = bumps(draft)
     taken_back = claims.reverts(title, draft.body, merged, own=bool(message_.title))
-    # What a dependency's update quotes is that one's history: only what it says first may be about this repository.
+    # An update of a dependency quotes that one's history: only the beginning may be about this repository.
     quotes = bool(raised) or draft.bot
     prose = () if quotes else bodies
     secured = claims.security(title, [body.partition("\n\n")[0] for body in bodies] if quotes else bodies, merged)
@@ -216,7 +216,7 @@ def _claimed(draft: Draft, bodies: Sequence[str], merged: Sequence[Title], messa
 
 
 def _kinds(changes: Sequence[FileChange]) -> tuple[dict[str, int], bool]:
-    """How many files of each kind, and whether a program wrote all of them."""
+    """How many files of each kind, and whether all are generated."""
     hand = [f.path for f in changes if not files.generated(f.path)]
     kinds: dict[str, int] = {}
     for path in hand:
@@ -232,7 +232,7 @@ _PASSING = re.compile(
 
 
 def _inner_title(parts: Sequence[Message]) -> str:
-    """What stands for a merge that has no title: the titles of what it merged, without what only repairs them."""
+    """The title of a merge that has none: the titles of what it merged, without fixups."""
     titles = list(dict.fromkeys(one_line(part.title) for part in parts if part.title and not part.merge))
     telling = [title for title in titles if not _PASSING.match(title)] or titles
     if len(telling) <= _MOST_TITLES:
@@ -241,7 +241,7 @@ def _inner_title(parts: Sequence[Message]) -> str:
 
 
 def _uncut(title: str, parts: Sequence[Message], body: str) -> str:
-    """A title that was cut off, as a merged commit's or a line of the body has it whole."""
+    """Complete a title that was cut off, from a merged commit's title or a line of the body."""
     stem = title.rstrip("….").rstrip()
     if not title.endswith(("…", "...")) or len(stem) < _STEM:
         return title
@@ -251,17 +251,17 @@ def _uncut(title: str, parts: Sequence[Message], body: str) -> str:
 
 
 _STEM = 20
-"""Characters by which a cut title is known again."""
+"""How many characters identify a title that was cut off."""
 
 
 def _people(
     written: Written, inner: Sequence[Written], found: Message, mailmap: Mailmap, merge: bool
 ) -> tuple[Person, ...]:
-    """Who wrote what landed: of a merge those who wrote what it merged."""
+    """The authors of what landed: for a merge, those of what it merged."""
     wrote = people.writers([w.author, *map(mailmap, people.co_authors(w.message))] for w in inner or (written,))
     if inner:
         return wrote
-    # Where a program merged what the source does not tell, its branch may name whose it was: `cy:paging`, `cy/paging`.
+    # If a bot merged and the source does not know what, the branch may name the author: `cy:paging`, `cy/paging`.
     owner = re.match(r"([A-Za-z0-9][\w-]{0,60})[:/]\S", found.branch) if merge and found.number else None
     return (Person(owner[1], owner[1]),) if owner and all(map(people.is_bot, wrote)) else wrote
 
@@ -270,7 +270,7 @@ def _people(
 
 
 def reread(kept: Commit) -> Commit:
-    """A commit that was kept without a reading, with what can still be read out of it: of what it merged, subjects."""
+    """A commit that was stored without a reading, with what can still be parsed: of what it merged, only subjects."""
     inner = [Written(i.sha, i.subject, Signature(i.author)) for i in kept.inner]
     author = Signature(kept.author, login=kept.login)
     text = f"{kept.subject}\n\n{kept.body}"
@@ -287,9 +287,7 @@ def reread(kept: Commit) -> Commit:
 
 
 def as_it_was(kept: Commit) -> Commit:
-    """A commit of a digest that was kept without readings, read so that the digest looks as it did: by its first line
-    and its own author.
-    """
+    """A commit of a digest stored without readings, read as the digest showed it: by its first line and author."""
     found = reread(kept).reading
     subject = one_line(kept.subject)
     if kept.pull is not None:

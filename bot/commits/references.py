@@ -1,7 +1,7 @@
-"""Other commits that a commit names: what it reverts, repairs, completes or ports, and what it builds on. Pure.
+"""Finds the commits that a commit names: those it reverts, fixes, completes, backports or builds on. Pure.
 
-Everything is read from messages that anybody may write: lines are looked at one by one, every repetition in a pattern
-is bounded, and a hostile message costs what an ordinary one of its length costs.
+Messages are untrusted: they are read line by line, every repetition in a pattern is bounded, and a hostile message
+takes no more time than an ordinary one of its length.
 """
 
 import re
@@ -31,7 +31,7 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _ONE = frozenset({"reverts", "backports"})
-"""Kinds of which a message mostly names one commit, in several ways."""
+"""Kinds for which a message mostly names one commit, in several ways."""
 _FILLER = re.compile(
     r"(?:[\s:：*`(\[<]"
     r"|(?:top of|the|of|from|prs?|(?:pull|merge) requests?|mrs?|commits?|changesets?|changes (?:in|from|of|made in))\b"
@@ -54,11 +54,11 @@ _SELF = re.compile(r"\b(?:of|from)\b|自", re.IGNORECASE)
 _NOT = re.compile(r"(?:\bnot|n't|\bnever|\bno longer|不|未|without)\s{0,2}$", re.IGNORECASE)
 _BULLET = re.compile(r"^[*] ", re.MULTILINE)
 _CLAUSE = re.compile(rf"(?:^|[^\w\s]\s{{0,3}}|\b(?:and|by|then|this)\s|{HOW})$", re.IGNORECASE)
-"""What stands before the word that says in a title that it reverts: `how to revert #12` reverts nothing."""
+"""What may come before the word for reverting in a title: `how to revert #12` reverts nothing."""
 _UNBLAMED = re.compile(
     r"[^.!?。！？\n]{0,120}\b(?:(?:un|not )related|nothing to do with)\b|[^。！？\n]{0,60}无关", re.IGNORECASE
 )
-"""What follows where a commit is named that is not to blame."""
+"""What follows if a commit is only mentioned."""
 _OWN = re.compile(r"\s{0,3}\(#(\d{1,9})\)\s{0,3}$")
 _REAPPLY = re.compile(r"re-?(?:apply|land)\b[:：]?\s{0,3}(?=[\"“])", re.IGNORECASE)
 _PORTED = re.compile(r"\bback-?port|\bcherry[- ]?pick|移植|拣选", re.IGNORECASE)
@@ -75,12 +75,12 @@ _COUNTER = re.compile(
 
 
 def refers(draft: Draft, series: Series | None, bumped: bool, branch: str = "") -> tuple[Reference, ...]:
-    """The commits that a commit says it reverts, repairs, completes, backports or follows, each once, in its message's
-    order within a kind; also what the name of the `branch` says that was merged.
+    """The commits that a commit says it reverts, fixes, completes, backports or follows, without duplicates.
 
-    Only those of its own repository: `owner/name#12` counts where it is the draft's own, and `owner#12`, GitHub's short
-    form for a fork of the same name, where it is its owner. A bot's body quotes what happened in other repositories,
-    so only the subject of a dependency bump is read.
+    Each kind is in the message's order, and the name of the merged `branch` counts too. Only those in its own
+    repository: `owner/name#12` counts if it is the draft's own, and `owner#12`, GitHub's short form for a fork of the
+    same name, if it is its owner. A bot's body quotes other repositories, so only the subject of a dependency bump is
+    read.
     """
     said = list(_from_title(draft, series))
     if not bumped:
@@ -88,7 +88,7 @@ def refers(draft: Draft, series: Series | None, bumped: bool, branch: str = "") 
     said += _from_branch(branch)
     if not bumped and not any(r.kind == "reverts" for r in said):
         said += _from_prose(draft)
-    if title_reverts(draft.title):  # what else it speaks of is the other commit's, whose words it quotes
+    if title_reverts(draft.title):  # other references are the reverted commit's, which it quotes
         said = [r for r in said if r.kind in _ONE]
     return _distinct(draft, said)
 
@@ -114,7 +114,7 @@ def _is_itself(draft: Draft, reference: Reference) -> bool:
 
 
 def _merged(said: Sequence[Reference]) -> Iterable[Reference]:
-    """References of one kind, each once; where all may name the same commit in different ways, they are one."""
+    """References of one kind, without duplicates; if all may mean the same commit, they are one."""
     shas, titles = ({r.sha for r in said} - {""}, {r.title for r in said} - {""})
     pulls = {r.pull for r in said if r.pull is not None}
     if said and said[0].kind in _ONE and max(len(shas), len(pulls), len(titles)) == 1:
@@ -153,7 +153,7 @@ _BRANCH = re.compile(
 
 
 def _from_branch(branch: str) -> Iterator[Reference]:
-    """What the name of a branch says, as buttons make it: GitHub's `revert-12-main`, GitLab's `revert-1a2b3c4d`.
+    """The reference in a branch's name, as made by buttons: GitHub's `revert-12-main`, GitLab's `revert-1a2b3c4d`.
 
     GitLab's has the first eight digits of the SHA (its `Commit#revert_branch_name`).
     """
@@ -177,14 +177,11 @@ _POINTS = re.compile(
 _UNRELATED = re.compile(
     r"\bnothing to do with\b|\b(?:un|not )related\b|\b(?:similar|compared?|unlike)\b|无关", re.IGNORECASE
 )
-"""What says of another commit that it is not the one that is reverted."""
+"""Words that show that another commit is not the reverted one."""
 
 
 def _from_prose(draft: Draft) -> Iterator[Reference]:
-    """What a revert names somewhere in the sentence that speaks of it, `Revert the new default that came with #12`.
-
-    Else the only commit that the body of a revert names.
-    """
+    """The commit in a sentence such as `Revert the new default that came with #12`, else the only one in the body."""
     says_so, text = names_reverted(draft.title), draft.body[:_PROSE]
     for sentence in (draft.title.whole, *_SENTENCE.split(text)):
         line = one_line(sentence, _LINE)
@@ -207,7 +204,7 @@ _LINE = 600
 
 
 def _named(draft: Draft, found: re.Match[str]) -> Reference | None:
-    """What a number or a SHA in running text says is reverted; a word or a number may look like a SHA."""
+    """The reverted commit by a number or a SHA in running text; a word or a number may look like a SHA."""
     target = _target("reverts", found)
     real = not target.sha or bool(found["hash"]) or not (target.sha.isdigit() or target.sha.isalpha())
     return target if real and _is_here(draft, found["page"] or found["owner"] or found["at"]) else None
@@ -221,7 +218,7 @@ def _target(kind_: Kind, found: re.Match[str]) -> Reference:
 
 
 def _reverted(title: Title) -> Iterator[Reference]:
-    """What the subject of a revert says was reverted: the quoted title, the number behind it, or both."""
+    """The reverted commit in the subject of a revert: the quoted title, the number after it, or both."""
     rest = what_reverted(title)
     quoted, after = _quoted(rest)
     named = quoted or rest
@@ -229,7 +226,7 @@ def _reverted(title: Title) -> Iterator[Reference]:
     if own := _OWN.search(named, max(0, len(named) - 24)):
         named = named[: own.start()]
     parsed = parse(named)
-    # Without quotes only what looks like a subject is one; a quoted thing may be a name within a sentence.
+    # Without quotes only what looks like a subject counts; a quoted text may be a name within a sentence.
     is_title = bool(parsed.tags) or parsed.word in TYPES or (quoted and (own or not _WORD.search(after)))
     if number or is_title:
         yield Reference("reverts", pull=int(number[1]) if number else None, title=named if is_title else "")
@@ -239,9 +236,9 @@ _WORD = re.compile(r"[^\W\d_]")
 
 
 def _quoted(text: str) -> tuple[str, str]:
-    """What stands in the quotes with which a text begins, and what follows; two empty texts without quotes.
+    """The quoted text at the start of a text, and what follows; two empty texts without quotes.
 
-    The last closing quote counts, since a title may hold quotes; a title that was cut off has none.
+    The last closing quote counts, since a title may contain quotes; a title that was cut off has none.
     """
     closing = _QUOTES.get(text[:1])
     if closing is None:
@@ -253,7 +250,7 @@ def _quoted(text: str) -> tuple[str, str]:
 
 def _from_body(draft: Draft) -> Iterator[Reference]:
     text = "\n".join(line for line in draft.body.split("\n") if not line.startswith(">"))
-    # A squashed branch lists its own commits: what one of them reverted may be of the same branch.
+    # A squashed branch lists its own commits: what one of them reverted may be on the same branch.
     listed = _BULLET.search(text)
     end = len(text) if listed is None or names_reverted(draft.title) else listed.start()
     for lead, reference in _led(draft, text, strict=True):
@@ -265,10 +262,10 @@ _START = re.compile(r"(?:^|\n)[^\w\n]{0,8}(?:this (?:pr|commit|change)|本次?(?
 
 
 def _led(draft: Draft, text: str, strict: bool = False) -> Iterator[tuple[int, Reference]]:
-    """Commits named behind words such as `reverts`, with the place of the words.
+    """Commits named after words such as `reverts`, with the position of the words.
 
-    `strict` is for running text, where `revert #12` may be an advice: there the words must begin a line, or tell
-    what the commit does.
+    `strict` is for running text, where `revert #12` may be advice: there the words must start a line, or say what the
+    commit does.
     """
     for lead in _LEAD.finditer(text):
         before = text[max(0, lead.start() - 40) : lead.start()]
@@ -278,7 +275,7 @@ def _led(draft: Draft, text: str, strict: bool = False) -> Iterator[tuple[int, R
             continue
         kind = cast(Kind, lead.lastgroup)
         if lead[0].lower().startswith("introduced") and not _MENDS.search(draft.title.whole):
-            continue  # what came with another commit is used here
+            continue  # what another commit brought is used here
         if kind == "repairs" and _UNBLAMED.match(text, filler.end()):
             continue
         for item in _targets(draft, text, filler, kind):
@@ -291,9 +288,9 @@ _MENDS = re.compile(
 
 
 def _tells(lead: re.Match[str], filler: str, before: str) -> bool:
-    """Whether words say what a commit does, rather than what somebody should do."""
+    """Whether words say what a commit does, rather than what people should do."""
     said = lead[0].lower()
-    if lead.lastgroup == "reverts":  # what was reverted, and what one should, is told too
+    if lead.lastgroup == "reverts":  # past reverts, and advice, are mentioned too
         plain = said.endswith("s") or said.startswith(("backs", "rolls"))
     else:
         plain = lead.lastgroup in ("stacked", "completes") or said.endswith(("s", "ed"))
@@ -302,12 +299,12 @@ def _tells(lead: re.Match[str], filler: str, before: str) -> bool:
 
 
 def _targets(draft: Draft, text: str, filler: re.Match[str], kind_: Kind) -> Iterator[Reference]:
-    """The commits of a list such as `#12, #13 and 1234abc`, as far as they are of this repository."""
+    """The commits in a list such as `#12, #13 and 1234abc`, as far as they are in this repository."""
     named, at = any(word in filler[0].lower() for word in ("commit", "changeset", "提交")), filler.end()
     while found := _TARGET.match(text, at):
         target = _target(kind_, found)
         sha = target.sha
-        # A word or a number may look like a SHA: one that is not called a commit needs digits and letters.
+        # A word or a number may look like a SHA: unless it is called a commit, it needs digits and letters.
         certain = not sha or named or found["hash"] or not (sha.isdigit() or sha.isalpha())
         if certain and _is_here(draft, found["page"] or found["owner"] or found["at"]):
             yield target
@@ -319,7 +316,7 @@ def _targets(draft: Draft, text: str, filler: re.Match[str], kind_: Kind) -> Ite
 
 
 def _is_here(draft: Draft, place: str | None) -> bool:
-    """Whether a place named in front of a number is the commit's repository; a path on a disk has no such name."""
+    """Whether the repository before a number is the commit's own; a local path has no such name."""
     if not place:
         return True
     repo = draft.repo.lower()
@@ -331,7 +328,7 @@ def _is_here(draft: Draft, place: str | None) -> bool:
 
 
 def series_of(title: Title) -> Series | None:
-    """The series that a counter in a title speaks of; the counter of a revert is the other commit's."""
+    """The series in a title's counter; the counter of a revert belongs to the reverted commit."""
     if names_reverted(title) or _REAPPLY.match(title.summary):
         return None
     for found in _COUNTER.finditer(title.whole):

@@ -1,4 +1,4 @@
-"""Which commits of a period belong together, and which of its rows. Pure: all that a commit says is in its reading."""
+"""Finds the commits of a period, and the rows of its table, that belong together. Pure: it uses only readings."""
 
 import re
 from bisect import bisect_left
@@ -14,11 +14,11 @@ def _words(text: str) -> frozenset[str]:
 
 
 _TITLE_LIMIT = 80
-"""Characters of a title that are kept."""
+"""The most characters kept of a title."""
 
 
 class Landed:
-    """The commits of a period, newest first, each found by what another one says of it."""
+    """The commits of a period, newest first, found by the references of others."""
 
     def __init__(self, commits: Sequence[Commit] = ()) -> None:
         self.commits = commits
@@ -35,16 +35,14 @@ class Landed:
         return commit.sha in self._places
 
     def older(self, commit: Commit, reference: Reference) -> list[Commit]:
-        """The commits that one of the period can mean by a reference: those that landed before it, and the merge that
-        brought what it names.
-        """
+        """The commits that a reference of `commit` can mean: earlier ones, or the merge that brought one."""
         place = self._places.get(commit.sha)
         if place is None:
             return []
         return [self.commits[n] for n in self.before(place, reference)] or list(self._merges(place, reference.sha))
 
     def _merges(self, place: int, sha: str) -> Iterator[Commit]:
-        """The merges before the commit at a place that brought one whose SHA starts like this."""
+        """The merges before the commit at a place that brought one whose SHA starts with `sha`."""
         earlier = self.commits[place + 1 :] if sha else ()
         return (commit for commit in earlier if any(each.sha.startswith(sha) for each in commit.inner))
 
@@ -77,30 +75,30 @@ _TYPES = frozenset(
     | _words("feat bugfix bug hotfix perf misc chore style doc tests ci deps main master wip nit cherry-pick")
     | {"新增", "功能", "修复", "优化", "重构", "文档", "测试", "构建", "依赖", "回退", "安全"}
 )
-"""Tags and types that any commit may have: they say nothing on what it belongs to."""
+"""Tags and types that any commit may have, which do not relate commits."""
 
 
-def _telling(series: Series) -> list[str]:
-    """The labels of a series that not every commit may have, in a fixed order."""
+def _specific(series: Series) -> list[str]:
+    """The specific labels of a series, in a fixed order."""
     return sorted({label.lower() for label in series.labels} - _TYPES)
 
 
 # --- Themes ----------------------------------------------------------------------------------
 
 _LINKS = 10
-"""References of one commit that join it to others: a list of everything in a release is no theme."""
+"""The most references of a commit that join it to others: a list of everything in a release is not a theme."""
 
 _Node = tuple[str, ...] | int
 
 
 class _Joined:
-    """Things that belong together because each belongs to another: sets that grow into one another."""
+    """Disjoint sets of things that belong together."""
 
     def __init__(self) -> None:
         self._parent: dict[_Node, _Node] = {}
 
     def root(self, node: _Node) -> _Node:
-        """The representative of its set."""
+        """The representative of a node's set."""
         self._parent.setdefault(node, node)
         while (parent := self._parent[node]) != node:
             self._parent[node] = self._parent[parent]
@@ -108,7 +106,7 @@ class _Joined:
         return node
 
     def join(self, a: _Node, b: _Node) -> None:
-        """Make the sets of two one."""
+        """Join the sets of two nodes."""
         self._parent[self.root(a)] = self.root(b)
 
 
@@ -174,8 +172,8 @@ class _Period:
                     reverts.add(n)
             if series := self.series[n]:
                 joined.join(n, ("rest", series.rest.casefold(), series.total))
-                if telling := _telling(series):
-                    joined.join(n, ("labels", commit.author, series.total, *telling))
+                if specific := _specific(series):
+                    joined.join(n, ("labels", commit.author, series.total, *specific))
         sets: dict[_Node, list[int]] = {}
         for n in range(len(self.commits)):
             sets.setdefault(joined.root(n), []).append(n)
@@ -184,7 +182,7 @@ class _Period:
                 yield self._explicit_title(members, reverts), members
 
     def _find(self, n: int, reference: Reference) -> _Node | None:
-        """The commit of the period that a reference names, else what stands for the one outside that is meant."""
+        """The commit of the period that a reference names, else a node for the one outside the period."""
         if reference.sha:
             found = [m for m in self._shas.get(reference.sha[:7], ()) if self.commits[m].sha.startswith(reference.sha)]
             if len(found) == 1:
@@ -195,7 +193,7 @@ class _Period:
             older = [m for m in self._titles.get(reference.title.casefold(), ()) if m > n]
             if older:
                 return older[0]
-        if reference.kind == "repairs":  # what no commit has may be an issue's number
+        if reference.kind == "repairs":  # a number that no commit has may be an issue's
             return None
         if reference.pull is not None:
             return "pull", str(reference.pull)
@@ -215,7 +213,7 @@ class _Period:
         return self.title(members[-1])
 
     def migrations(self, free: set[int]) -> Iterator[tuple[str, list[int]]]:
-        """Migrations, renames and ports which share where they lead to, their scope, or a word nobody else uses."""
+        """Migrations, renames and ports that share their goal, their scope, or a word that no other commit uses."""
         moves = {n: move for n in sorted(free) if (move := _move(self.subjects[n]))}
         if len(moves) < 2:
             return
@@ -245,7 +243,7 @@ class _Period:
 
 
 def _shared(lists: Sequence[Sequence[str]]) -> list[str]:
-    """What all lists hold, whatever its case, as the first one orders and spells it."""
+    """What all lists contain, ignoring case, in the order and spelling of the first."""
     common = set.intersection(*({word.lower() for word in words} for words in lists))
     return [word for word in dict.fromkeys(lists[0]) if word.lower() in common]
 
@@ -271,13 +269,13 @@ _COMMON = _TYPES | _words(
     "to-do migrate migrates migrated migrating migration migrations rename renames renamed renaming port ports ported "
     "porting revert merge pull request"
 )
-"""Words that say nothing on what is moved."""
+"""Words that do not say what is moved."""
 _RANK = {"to": 0, "scope": 1, "word": 2}
 
 
 @dataclass(frozen=True)
 class _Move:
-    """A subject that moves something: the verb as written, where to, the scope, its telling words, and all of them."""
+    """A subject that moves something: the verb as written, the goal, the scope, its specific words, and all words."""
 
     kind: str
     verb: str
@@ -289,7 +287,7 @@ class _Move:
 
     @property
     def keys(self) -> Iterator[tuple[str, ...]]:
-        """What it may share with others."""
+        """The keys that it may share with others."""
         if self.goal_key:
             yield "to", self.kind, self.goal_key
         if self.scope and self.scope.lower() not in _TYPES:
@@ -312,7 +310,7 @@ def _move(subject: Reading) -> _Move | None:
 
 
 def _goal(verb: str, rest: str) -> str:
-    """`migrate to X` of `migrate all of it to X in one go`; empty where no goal is named."""
+    """`migrate to X` of `migrate all of it to X in one go`; empty if no goal is named."""
     if chinese := _GOAL.match(rest.lstrip()):
         return verb + _GOAL_ENDS.split(chinese[0])[0].rstrip()
     words = rest.split()[:40]
@@ -339,7 +337,7 @@ def _nouns(subject: Reading) -> set[str]:
 def rows(entries: Sequence[Entry]) -> tuple[tuple[str, ...], ...]:
     """The SHAs of the table's rows, in table order: each entry its own, but two or more bots' bumps in one.
 
-    Their row is where the newest of them was. What is high or about security keeps a row of its own.
+    Their row is where the newest of them was. High ones, and those about security, keep their own rows.
     """
     folded = [n for n, entry in enumerate(entries) if _folds(entry)]
     if len(folded) < 2:

@@ -1,4 +1,4 @@
-"""Which tags name the releases of a repository: the names that are versions, and of these its own line. Pure.
+"""Finds the tags that name releases of a repository: versions of its own line. Pure.
 
 People tag much else: nightlies, tags that move (`latest`, `v4` of an action), commits for a build service, and the
 packages of a monorepo. The forms are those of the tags of git, cargo, hugo, ironic, jax, executorch, click, luigi,
@@ -16,7 +16,7 @@ from datetime import datetime
 from bot.values import Release
 
 LONGEST = 200
-"""Characters of a name; a longer one names no release that could be shown."""
+"""The most characters of a name of a release."""
 
 _UNFINISHED = ("nightly", "canary", "daily", "weekly", "edge", "insiders", "experimental", "snapshot", "dev")
 _STAGES = (
@@ -28,14 +28,14 @@ _NUMBER = re.compile(r"(?:(?<![a-z])v[-._]?)?(?<!\d)(\d{4}-\d\d-\d\d(?!\d)|\d+(?
 _REST = re.compile(
     rf"(?:[-._~]?(?:(?:{_WORD})(?![a-z])[-._]?\d*(?:\.\d+)*|[abcmp](?![a-z])\d*)|(?<=\d)[a-z](?![a-z\d]))*+(?:\+.*)?",
     re.ASCII | re.IGNORECASE,
-)  # possessive: a name is anybody's, and must not make it try every way
+)  # possessive: names are untrusted and must not cause backtracking
 _SEMVER = re.compile(r"-[0-9A-Za-z.-]+(?:\+.*)?")
 _NIGHTLY = frozenset(_UNFINISHED)
 _OVER = "eol"
-"""By which OpenStack and others say that a branch has ended: `rocky-11.1.4-eol`."""
+"""How OpenStack and others mark the end of a branch: `rocky-11.1.4-eol`."""
 
 _PLAIN = frozenset({"", "v", "version", "ver", "release", "releases", "rel", "stable", "tag", "tags", "build"})
-"""Words before a version that name no package: `release-1.2`, `REL_15_2`, `stable-2.14.0`."""
+"""Words before a version that are not a package's name: `release-1.2`, `REL_15_2`, `stable-2.14.0`."""
 
 _BUILD = "b"
 """Before the number of a build, as llama.cpp tags each: `b4567`."""
@@ -43,10 +43,10 @@ _BUILD = "b"
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What a tag's name says: what comes before the version, its numbers, and whether it is on a line at all.
+    """A parsed tag name: what comes before the version, its numbers, and whether it is on a line at all.
 
-    `family` is lower case and without the separator; `package` says that its form names a package, as `cli@1.2` and
-    `api/v1.2` do. A `nightly` is made of whatever there is, and is no release.
+    `family` is lower-case and without the separator; `package` says that its form names a package, like `cli@1.2` and
+    `api/v1.2`. A `nightly` does not count as a release.
     """
 
     family: str
@@ -57,13 +57,13 @@ class Version:
 
 
 def version(name: str) -> Version | None:
-    """The version that a tag's name holds, None where it holds none or could not be shown."""
+    """The version in a tag's name; None if there is none or it could not be shown."""
     parts = _parts(name)
     return _version(*parts) if parts else None
 
 
 def _parts(name: str) -> tuple[str, tuple[int, ...], str] | None:
-    """What stands before the version in a name, its numbers, and the rest."""
+    """The part of a name before the version, its numbers, and the rest."""
     if len(name) > LONGEST or not name.isprintable() or name.startswith("-"):
         return None
     for found in _NUMBER.finditer(name):
@@ -74,7 +74,7 @@ def _parts(name: str) -> tuple[str, tuple[int, ...], str] | None:
 
 
 def _version(prefix: str, numbers: tuple[int, ...], rest: str) -> Version | None:
-    """The version of which the parts are known; None for the end of a branch."""
+    """The version from its parts; None for the end of a branch."""
     family = prefix.rstrip("-_/@. ").lower()
     said, before = set(_words(rest)), _words(family)
     if _OVER in said:
@@ -91,9 +91,9 @@ def _words(text: str) -> list[str]:
 def main_line(tags: Iterable[Release], repository: str) -> tuple[Release, ...]:
     """The releases among `tags`, oldest first; `repository` is its title or name, such as `team/app`.
 
-    The repository's own are the versions without a name, and those with its name. Where there are none, the family to
-    which more than half of the versions belong is its line. Where no family has so many, or they have the form of
-    packages, it releases packages, and each of their versions is a release.
+    The repository's own are the versions without a name, and those with its name. If there are none, its line is the
+    family of more than half of the versions. If there is no such family, or it has the form of a package, the
+    repository releases packages, and each of their versions is a release.
     """
     named = [(tag, read) for tag in tags if (read := version(tag.name)) and not read.nightly]
     own = [(tag, read) for tag, read in named if _is_own(read, repository)]
@@ -106,13 +106,13 @@ def main_line(tags: Iterable[Release], repository: str) -> tuple[Release, ...]:
 
 
 def settled(names: Iterable[str], repository: str) -> bool:
-    """Whether `names` hold a version that is the repository's own, so that no other tag can change its line."""
+    """Whether `names` contain a version of the repository's own, so that other tags cannot change its line."""
     read = filter(None, map(version, names))
     return any(len(v.numbers) > 1 and not v.nightly and _is_own(v, repository) for v in read)
 
 
 def _is_own(read: Version, repository: str) -> bool:
-    """Whether what stands before a version is nothing, or the repository's name, also without its last digits."""
+    """Whether the part before a version is empty, or the repository's name, also without its last digits."""
     title = _squeezed(repository.rstrip("/").rpartition("/")[2].removesuffix(".git"))
     names = {title, title.rstrip("0123456789")}
     if read.family.startswith("@"):
@@ -126,7 +126,7 @@ def _squeezed(text: str) -> str:
 
 
 def _most(versions: Iterable[Version]) -> str | None:
-    """The family of more than half of `versions`, None where there is none, or where it has the form of a package."""
+    """The family of more than half of `versions`; None if there is none, or it has the form of a package."""
     all_ = list(versions)
     counts = Counter(each.family for each in all_ if not each.package)
     family, count = next(iter(counts.most_common(1)), ("", 0))
@@ -134,7 +134,7 @@ def _most(versions: Iterable[Version]) -> str | None:
 
 
 def _moved(known: AbstractSet[tuple[int, ...]]) -> Callable[[Version], bool]:
-    """Tells the versions that are moved to each new one: `v4` beside `v4.1.0`, `v1.2` beside `v1.2.0`.
+    """A test for versions that move to each new one: `v4` next to `v4.1.0`, `v1.2` next to `v1.2.0`.
 
     Source: docs.github.com, About custom actions.
     """
@@ -159,7 +159,7 @@ _PRE, _WHOLE, _POST = -1, 0, 1
 
 
 def _stage(rest: str) -> int:
-    """Whether what follows a version's numbers makes it one before the release itself, that, or a later one."""
+    """Whether the rest of a version makes it one before the release (-1), the release (0), or later (1)."""
     said = rest.partition("+")[0]
     words = set(_words(said))
     if words <= _FINAL:
@@ -168,7 +168,7 @@ def _stage(rest: str) -> int:
 
 
 def _rank(name: str) -> tuple[tuple[int, ...], int]:
-    """What orders versions: `1.2` is `1.2.0`, and a release candidate comes before its release."""
+    """Sort key of versions: `1.2` is `1.2.0`, and a release candidate comes before its release."""
     _, numbers, rest = _parts(name) or ("", (), "")
     while numbers and not numbers[-1]:
         numbers = numbers[:-1]
@@ -178,8 +178,8 @@ def _rank(name: str) -> tuple[tuple[int, ...], int]:
 def before(release: Release, line: Iterable[Release], repository: str) -> Release | None:
     """The release before one of a line: the highest lower version of those made before it.
 
-    Before a release that is no candidate that is the last one that is none either, if there is any; of packages it is
-    one of the same package. A later release of an older line comes after the one that it follows, not after the newest.
+    For a final release it is the previous final one, if there is any; for a package, one of the same package. A later
+    release of an older line comes after the one that it follows, not after the newest.
     """
     own = _Ordered(release)
     lower = [
@@ -194,7 +194,7 @@ def before(release: Release, line: Iterable[Release], repository: str) -> Releas
 
 @dataclass(order=True)
 class _Ordered:
-    """A release in the order of its version, and of when it was made."""
+    """A release, ordered by its version and its time."""
 
     release: Release = field(compare=False)
     rank: tuple[tuple[int, ...], int] = field(init=False)
@@ -213,7 +213,7 @@ def _same_family(one: Release, other: Release, repository: str) -> bool:
 def bundles(releases: Iterable[Release], line: Iterable[Release], repository: str) -> list[tuple[Release, ...]]:
     """Releases that are reported together, newest first: the packages of a repository as one, any other by itself.
 
-    `line` are all of the repository's.
+    `line` are all releases of the repository.
     """
     read = [found for each in line if (found := version(each.name)) and not _is_own(found, repository)]
     newest = sorted(releases, key=lambda release: (release.made, release.name), reverse=True)
@@ -230,7 +230,7 @@ _RANGE = re.compile(r"(?P<older>[^.…].*?)(?:\.{2,3}|…)(?P<newer>[^.…].*)")
 def is_name(word: str) -> bool:
     """Whether a word can only mean a release: a version, as tags have it.
 
-    One with a `/` may be a repository, and means a release only behind `@` or a word such as `release/`.
+    One with a `/` may be a repository, and means a release only after `@` or a word such as `release/`.
     """
     read = version(word)
     if read is None or read.nightly or word.startswith(("/", ".", "~")):
@@ -252,9 +252,9 @@ def ends(word: str) -> tuple[str, str] | None:
 
 
 def called(name: str, line: Iterable[Release]) -> Release | None:
-    """The release of a line that has a name, also in other letters, or with or without the `v` in front.
+    """The release of a line with a name, ignoring case and a leading `v`.
 
-    `1.2.3` is also `core@1.2.3` or `core-1.2.3`, where that is the only one.
+    `1.2.3` also means `core@1.2.3` or `core-1.2.3`, if that is the only one.
     """
     known = {release.name: release for release in line}
     alike = {name.lower().removeprefix("v"): release for name, release in known.items()}

@@ -1,6 +1,6 @@
-"""What people wrote in a commit's change request beyond the commit's message. Pure.
+"""Finds what a commit's pull request says beyond the commit's message. Pure.
 
-Like a message it is untrusted: only its beginning is read, and what is kept of it is inert and bounded.
+Like a message it is untrusted: only its beginning is read, and what is stored is inert and bounded.
 """
 
 import re
@@ -11,14 +11,14 @@ from bot.commits import message
 from bot.values import ChangeRequest, one_line, sanitize
 
 READ = message.READ
-"""Characters of a description that are looked at."""
+"""Characters of a description to read."""
 _LINE, _ISSUES = 300, 5
 """Characters kept of a title, and how many titles of issues."""
 
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """A change request as its source has it: its title, its description, and the titles of the issues it closes."""
+    """A pull request from its source: its title, its description, and the titles of the issues it closes."""
 
     title: str = ""
     description: str = ""
@@ -47,11 +47,11 @@ _NO_WORDS = re.compile(
     r"^[ \t]{0,20}(?:(?:</?[a-z][^<>\n]{0,500}>|!\[[^\]\n]{0,300}\]\([^()\s]{0,500}\))[ \t]{0,20}){1,20}$",
     re.IGNORECASE | re.MULTILINE,
 )
-"""A line of nothing but pictures and HTML tags."""
+"""A line of only images and HTML tags."""
 
 
 class _Heard(Container[str]):
-    """A text that is asked whether it holds another one's words, whatever stands between them."""
+    """A text that can be searched for another one's words, ignoring what is between them."""
 
     def __init__(self, text: str) -> None:
         self._words = _words(text)
@@ -61,5 +61,5 @@ class _Heard(Container[str]):
 
 
 def _words(text: str) -> str:
-    """The words of a text in lower case, each between spaces; a text without any is in every other one."""
+    """The words of a text in lower case, each between spaces; a text without words is contained in every other one."""
     return " ".join(["", *re.findall(r"\w+", text.casefold()), ""])

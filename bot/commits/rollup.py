@@ -1,6 +1,6 @@
-"""What makes a digest of a week or longer one that is read in two minutes: what lasts of it, and where it happened.
+"""Makes a digest of a week or longer readable in two minutes: what lasts of it, and in which components it happened.
 
-Pure: all that a commit says is in its reading.
+Pure: it uses only readings.
 """
 
 import re
@@ -29,16 +29,14 @@ from bot.values import (
 _COMPONENTS = 12
 """Components that are kept."""
 _BROAD, _SPLITS = 0.4, 4
-"""A component with such a share of all commits says little: its folders stand for it. So often that is looked for."""
+"""The share of all commits from which a component is split into its folders, and how often that is repeated."""
 _PART = re.compile(r"[^\"“'`]{0,40}(?:\bpartial(?:ly)?\b|\bparts? of\b|部分)", re.IGNORECASE)
-"""Words before what is quoted that say that not all of it is taken back."""
+"""Words before a quote that say that only a part of it is reverted."""
 _NUMBER = re.compile(r"\s{0,3}\([#!]\d{1,9}\)")
 
 
 def roll_up(commits: Sequence[Commit], landed: Sequence[Commit]) -> Rollup:
-    """The rollup of some commits of a period, newest first, of which anybody's may take one back, also of those
-    `landed` that nobody wants to read of.
-    """
+    """The rollup of commits of a period, newest first; those that filters hide, in `landed`, may revert them."""
     shown, all_ = {c.sha for c in commits}, {c.sha: c for c in landed}
     taken = [u if u.by in shown else replace(u, named=_named(all_[u.by])) for u in undone_of(landed) if u.sha in shown]
     undone = Rollup(tuple(taken))
@@ -49,7 +47,7 @@ def _named(commit: Commit) -> Named:
     return Named(commit.sha, commit.pull, commit.reading.subject)
 
 
-def weightiest_first(themes: Sequence[Theme], entries: Sequence[Entry]) -> tuple[Theme, ...]:
+def most_important_first(themes: Sequence[Theme], entries: Sequence[Entry]) -> tuple[Theme, ...]:
     """Themes by their most important commits, among equals by how many they have."""
     grades = {e.commit.sha: e.grade for e in entries}
 
@@ -60,16 +58,16 @@ def weightiest_first(themes: Sequence[Theme], entries: Sequence[Entry]) -> tuple
     return tuple(sorted(themes, key=weight, reverse=True))
 
 
-# --- What was taken back ---------------------------------------------------------------------
+# --- Reverts ---------------------------------------------------------------------------------
 
 
 def undone_of(commits: Sequence[Commit]) -> tuple[Undone, ...]:
-    """The commits of a period, newest first, that another one in it reverted; a pure revert is spent with them.
+    """The commits of a period, newest first, that another one in it reverted; pure reverts are marked as spent.
 
     A revert that was itself reverted undoes nothing. A partly reverted commit stays.
     """
     period = _Period(commits)
-    takers: dict[int, int] = {}  # by place the place of the one that took it back, and still holds
+    takers: dict[int, int] = {}  # place of a commit to the place of the revert that is still valid
     for n in range(len(commits)):
         if n not in takers:
             takers |= dict.fromkeys(period.taken(n, takers), n)
@@ -79,7 +77,7 @@ def undone_of(commits: Sequence[Commit]) -> tuple[Undone, ...]:
 
 
 class _Period:
-    """The commits of a period, newest first, by their places, and which of them each takes back."""
+    """The commits of a period, newest first, by their places, and which others each reverts."""
 
     def __init__(self, commits: Sequence[Commit]) -> None:
         self._commits = commits
@@ -87,21 +85,21 @@ class _Period:
         self._titles: dict[str, list[int]] = {}
         for n, commit in enumerate(commits):
             self._titles.setdefault(_bare(commit.reading.subject), []).append(n)
-        # A merge of one commit goes by that one's name too.
+        # A merge of one commit has that one's name too.
         self._merges = {c.inner[0].sha: n for n, c in enumerate(commits) if len(c.inner) == 1}
 
     def taken(self, n: int, gone: Collection[int]) -> list[int]:
-        """What a commit takes back, of what is not gone already."""
+        """The commits that one reverts and that are not gone already."""
         return [place for found in self._named(n) if (place := next((p for p in found if p not in gone), -1)) >= 0]
 
     def spent(self, n: int, takers: dict[int, int]) -> bool:
-        """Whether a commit did nothing but take back commits of the period."""
+        """Whether a commit only reverted commits of the period."""
         read = self._commits[n].reading
         pure = read.types[0] is ChangeType.REVERT or _calls_itself_a_revert(read) or self._brings_back(n)
         return pure and list(takers.values()).count(n) == len(self._named(n))
 
     def _named(self, n: int) -> list[list[int]]:
-        """For each commit that one says it reverts, the places of those it may mean, the latest first."""
+        """For each commit that one says it reverts, the places of those it may mean, latest first."""
         read = self._commits[n].reading
         says = read.reverts or _calls_itself_a_revert(read) or self._brings_back(n)
         if _PART.match(read.reverts or read.subject) or not says:
@@ -109,14 +107,14 @@ class _Period:
         return [self._meant(n, r) for r in _reverted(read)]
 
     def _brings_back(self, n: int) -> bool:
-        """Whether a commit takes back a revert, by whatever words: what that took back is there again."""
+        """Whether a commit reverts a revert, in any words, so that the original is there again."""
         meant = (m for r in _reverted(self._commits[n].reading) for m in self._meant(n, r))
         return any(self._commits[m].reading.reverts for m in meant)
 
     def _meant(self, n: int, named: Reference) -> list[int]:
         """The places of the earlier commits that a reference can mean, by the surest of its names that finds any.
 
-        The revert of a revert quotes the number of what that took back: a title is surer.
+        The revert of a revert quotes the number of the original: a title is surer.
         """
         by_sha = self._landed.before(n, Reference("reverts", named.sha)) if named.sha else []
         by_pull = self._landed.before(n, Reference("reverts", pull=named.pull)) if named.pull else []
@@ -130,7 +128,7 @@ class _Period:
 
 
 def _bare(title: str) -> str:
-    """A title without numbers of change requests: who quotes one may write them or not."""
+    """A title without numbers of pull requests, which a quote may omit."""
     return _NUMBER.sub("", title).casefold()
 
 
@@ -139,7 +137,7 @@ def _reverted(read: Reading) -> list[Reference]:
 
 
 def _calls_itself_a_revert(read: Reading) -> bool:
-    """Whether a title says so; a reading knows of no revert where that of something landed again is one."""
+    """Whether a title says that it is a revert, unless the reading says that it lands something again."""
     return names_reverted(parse(read.subject))
 
 
@@ -147,9 +145,9 @@ def _calls_itself_a_revert(read: Reading) -> bool:
 
 
 def components(commits: Sequence[Commit]) -> tuple[Component, ...]:
-    """The components in which most commits happened, the busiest first; each commit is in the one it changed most.
+    """The components with the most commits, busiest first; each commit is in the one it changed most.
 
-    What touches no source is in none, unless nothing does: tests, documents and pipelines are shown by type.
+    Commits that touch no source are in none, unless none do: tests, documents and pipelines are shown by type.
     """
     changed = {c.sha: files for c in commits if (files := _source(c))} or {c.sha: _written(c) for c in commits}
     split: set[str] = set()
@@ -170,7 +168,7 @@ def _source(commit: Commit) -> list[FileChange]:
 
 
 def _grouped(changed: Mapping[str, Sequence[FileChange]], split: Collection[str]) -> tuple[Component, ...]:
-    """The components of commits, by SHA, with the files that tell where each happened."""
+    """The components of commits; `changed` has by SHA the files that decide."""
     found: dict[str, list[str]] = {}
     for sha, files in changed.items():
         if files:
@@ -192,7 +190,7 @@ def _main(files: Sequence[FileChange], split: Collection[str]) -> str:
 
 
 def _place(path: str, split: Collection[str]) -> str:
-    """The component of a path; of one that is split, the folder below, where there is one."""
+    """The component of a path; if it is split, the folder below it, if any."""
     name, folders = component(path), path.split("/")[:-1]
     while name in split and len(folders) > (depth := name.count("/") + 1):
         name = "/".join(folders[: depth + 1])

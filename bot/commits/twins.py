@@ -1,4 +1,4 @@
-"""Which commits make the same change: what was ported to another branch has another SHA, and the same patch. Pure."""
+"""Identifies the same change on several branches: a backport has another SHA and the same patch. Pure."""
 
 import hashlib
 from collections.abc import Iterable
@@ -7,9 +7,9 @@ from bot.values import FilePatch
 
 
 def patch_id(files: Iterable[FilePatch]) -> str:
-    """What a patch does, without line numbers and white space; empty where it is not known whole.
+    """The ID of a patch, without line numbers and white space; empty if the patch is incomplete.
 
-    Two are alike where git-patch-id(1) says so too.
+    Two are equal if git-patch-id(1) says so.
     """
     made = hashlib.sha256()
     known = False

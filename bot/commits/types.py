@@ -1,4 +1,4 @@
-"""What kind of change a commit is, by what it calls itself, by its words, and by its files. Pure."""
+"""Finds the types of a commit, by its header, its words and its files. Pure."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -26,7 +26,7 @@ _WORDS = (
     ),
     (
         ChangeType.PERFORMANCE,
-        # Optimizing, 优化, may be about anything: only with speed beside it is it about speed.
+        # Optimising, 优化, may be about anything: only with a word for speed is it about speed.
         r"\bperf\b|\bperformance\b(?! reviews?)|\bperformant|\bfaster\b|\bspeed(?:s|ing)?[ -]?up\b"
         r"|\b(?:reduc|improv|lower|cut|increas|boost|optimi[sz])\w{0,4}\b.{0,40}"
         r"\b(?:latency|throughput|speed|memory|allocations?|quer(?:y|ies)|time|hot path|loops?)\b"
@@ -46,7 +46,7 @@ _WORDS = (
 _CODE = re.compile(r"`[^`]{1,200}`")
 _WORD_TYPES = tuple((type_, re.compile(words, re.IGNORECASE)) for type_, words in _WORDS)
 _BY_FILES = {"docs": ChangeType.DOCS, "test": ChangeType.TEST, "ci": ChangeType.BUILD}
-# What a title says of these has to be seen in the files, where those are known.
+# For these types the files must agree with the title, if they are known.
 _SEEN = {ChangeType.TEST: {"test", "ci"}, ChangeType.DOCS: {"docs", "example", "source", "config", "other"}}
 
 
@@ -64,7 +64,8 @@ def types(
     """One or two types of a commit.
 
     `merged` are the types that the commits of a merge call themselves; `kinds` counts files by what they are, and
-    `generated` says that a program wrote all of them. The title takes something back (`revert`), or the message does.
+    `generated` says that a program wrote all of them. The title is a revert (`revert`), or the message is
+    (`takes_back`).
     """
     if revert:
         return (ChangeType.REVERT,)
@@ -91,7 +92,7 @@ def _seen(type_: ChangeType, kinds: Mapping[str, int]) -> bool:
 
 
 def _by_files(kinds: Mapping[str, int], generated: bool) -> ChangeType | None:
-    """The type that the files alone give away, where all are of one kind."""
+    """The type by the files alone, if all are of one kind."""
     if generated:
         return ChangeType.DEPENDENCIES
     return _BY_FILES.get(next(iter(kinds))) if len(kinds) == 1 else None
@@ -112,5 +113,5 @@ _ORDER = (
 
 
 def _merged(merged: Collection[ChangeType]) -> ChangeType | None:
-    """The most telling of the types that merged commits call themselves."""
+    """The most significant of the types of merged commits."""
     return next((type_ for type_ in _ORDER if type_ in merged), None)

@@ -398,10 +398,18 @@ def _asks(line: str) -> bool:
     return bool(_WONDERS_ZH.search(line)) or "没" in line if _CHINESE.search(line) else " " in line.strip()
 
 
+def is_sentence(line: str) -> bool:
+    """Whether a line is so long that somebody says something with it, rather than mistypes a command."""
+    return len(line.split()) + len(_CHINESE.findall(line)) // 2 >= _WORDS
+
+
+_WORDS = 6
+
+
 def language(line: str, place: str) -> str:
     """The code of the language in which a question is answered: that of the `place`, unless it is asked in Chinese.
 
-    A line of English is no sign: `is #12 released?` is typed everywhere.
+    English text says nothing: `is #12 released?` is typed everywhere.
     """
     if LANGUAGES[place].chinese or len(_CHINESE.findall(line)) < _FEW:
         return place

@@ -38,6 +38,7 @@ def subscribe_form(current: Subscription, known: bool, texts: Texts) -> Form:
         inputs=(*(() if known else (repo,)), *options),
         fixed=named if known else (),
         fresh=not known,
+        colon=texts("report.colon"),
     )
 
 

@@ -168,8 +168,8 @@ def _page(word: str, hosts: Hosts) -> CommitName | None:
 
 def is_repository(word: str) -> bool:
     """Whether a word can name a repository: `owner/repo`, a path, or an address."""
-    spelt = "/" in word and not is_time(word) and not _SLASHED_DATE.fullmatch(word)
-    return spelt or word in (".", "..") or word.startswith("~")
+    has_slash = "/" in word and not is_time(word) and not _SLASHED_DATE.fullmatch(word)
+    return has_slash or word in (".", "..") or word.startswith("~")
 
 
 def is_date(word: str) -> bool:

@@ -129,6 +129,8 @@ class Interpreter:
         if meant := sentence.meant(words, context.services.defaults.hosts, today):
             return Interpreter._run(replace(context, words=tuple(meant), command=WORDS.get(meant[0])))
         refusal = _unknown(words)  # a suggestion for a word helps more than a rejected question
+        if refusal.key != "command_near" and (found := ask.answered_sentence(context, question)):
+            return found
         raise refusal if refusal.key == "command_near" or not is_question(question) else UsageError("ask_unknown")
 
     def digests(self, request: Request) -> tuple[tuple[Digest, ...], tuple[DigestError, ...]]:

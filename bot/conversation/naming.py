@@ -87,7 +87,7 @@ class Naming:
         return found if found and self.is_known(found) else None
 
     def kept(self, repo: str, branch: str) -> Subscription | None:
-        """The place's subscription to a repository and branch, whoever asks for it."""
+        """The place's subscription to a repository and branch, whether or not the person may know of it."""
         return next((s for s in self._all if (s.repo, s.branch) == (repo, branch)), None)
 
     def is_known(self, subscription: Subscription) -> bool:

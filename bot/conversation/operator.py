@@ -30,6 +30,7 @@ from bot.values import (
     SCHEDULED,
     TOP,
     TRIED,
+    Aside,
     Delivery,
     DeliveryState,
     Digest,
@@ -242,7 +243,7 @@ def _followed(followed: Sequence[Subscription], now: datetime) -> Iterator[Findi
         elif schedule.is_misread(each.schedule):
             slots = islice(schedule.coming(each.schedule, each.zone, watermark(each, None), now, each.holidays), 3)
             moments = [local(slot, each.zone) for slot in slots]
-            times = ", ".join(f"{crontab.WEEK[m.weekday()]} {m:%Y-%m-%d %H:%M}" for m in moments) or "–"
+            times = tuple(f"{crontab.WEEK[m.weekday()]} {m:%Y-%m-%d %H:%M}" for m in moments) or "–"
             yield Finding("schedule", Verdict.WARNING, "misread", {**known, "schedule": each.schedule, "times": times})
     yield from _holidays({each.holidays for each in followed if each.holidays}, now.date())
 
@@ -327,10 +328,10 @@ def _depth(app: App, bill: Bill, store: Store) -> Finding:
     return Finding("depth", verdict, f"{outcome}_{'day' if day else 'each'}", fields)
 
 
-def _amount(spent: Spending, limits: Limits) -> str:
+def _amount(spent: Spending, limits: Limits) -> str | Aside:
     """About how many tokens, with their cost if prices are set."""
-    price = limits.cost([spent])
-    return f"{cost.about(spent.tokens):,}" + ("" if price is None else f" ({price_label(price)})")
+    price, about = limits.cost([spent]), f"{cost.about(spent.tokens):,}"
+    return about if price is None else Aside(about, price_label(price))
 
 
 def _of_digests(store: Store) -> tuple[date, cost.Costs] | None:
@@ -370,7 +371,7 @@ def _rights(repositories: Repositories, private: Sequence[Subscription]) -> Iter
         verdict = Verdict.WARNING if old else Verdict.FAILED
         yield Finding("rights", verdict, "old" if old else "missing", {"line": line})
     if strangers:
-        channels = ", ".join(dict.fromkeys(f"{right.workspace}/{right.name}" for right in strangers))
+        channels = tuple(dict.fromkeys(f"{right.workspace}/{right.name}" for right in strangers))
         yield Finding("rights", Verdict.FAILED, "strangers", {"line": line, "channels": channels})
     if not read:
         verdict = Verdict.FINE if rights.rights else Verdict.SKIPPED

@@ -118,7 +118,7 @@ def _bots(wanted: Subscription, value: str) -> Subscription:
 
 def _choice(option: str, value: str, known: Sequence[str]) -> str:
     if value.lower() not in known:
-        raise UsageError("option_choice", option=option, value=one_line(value, 60), known=", ".join(known))
+        raise UsageError("option_choice", option=option, value=one_line(value, 60), known=tuple(known))
     return value.lower()
 
 
@@ -144,7 +144,7 @@ _NO_HOLIDAYS = frozenset({ANYTHING, "no", "none", "无"})
 def _language(wanted: Subscription, value: str) -> Subscription:
     if language := language_named(value):
         return replace(wanted, language=language.code)
-    raise UsageError("option_choice", option="lang", value=one_line(value, 60), known=", ".join(LANGUAGES))
+    raise UsageError("option_choice", option="lang", value=one_line(value, 60), known=tuple(LANGUAGES))
 
 
 def _is_language(word: str) -> bool:
@@ -273,7 +273,7 @@ def _unknown(word: str) -> UsageError:
     """The error for an unknown option, with the nearest one, else with all of them."""
     if near := difflib.get_close_matches(word.lower(), OPTIONS, n=1):
         return UsageError("option_unknown", word=one_line(word, 60), near=near[0])
-    return UsageError("option_none", word=one_line(word, 60), known=", ".join(OPTIONS))
+    return UsageError("option_none", word=one_line(word, 60), known=tuple(OPTIONS))
 
 
 def _pairs(typed: Sequence[str]) -> Iterator[tuple[str, str]]:

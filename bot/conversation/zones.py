@@ -92,7 +92,7 @@ def zone_named(name: str) -> str:
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
     key = re.sub(r"[\s_]+", "_", _TIME.sub("", plain)).replace(".", "").replace("'", "")
     if which := _by_word(_SEVERAL).get(key):
-        raise UsageError("zone_which", name=one_line(name, 60), zones=", ".join(which))
+        raise UsageError("zone_which", name=one_line(name, 60), zones=tuple(which))
     try:
         return _places().get(key) or _offset(plain) or check_zone(plain.replace(" ", "_"))
     except ValueError:

@@ -13,7 +13,10 @@ class TryLater(Exception):
 
 
 class ChannelUnreachable(Exception):
-    """A channel does not take the bot's messages: it is gone, closed, or has removed the bot. It holds the error."""
+    """A channel does not accept the bot's messages: it is gone, closed, or has removed the bot.
+
+    The argument is the error.
+    """
 
 
 @dataclass(frozen=True, slots=True)

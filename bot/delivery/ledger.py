@@ -236,7 +236,15 @@ def idempotency_key(subscription: Subscription, until: datetime, message: str) -
 
 def failure_of(error: DigestError) -> Failure:
     """An error as it is stored."""
-    return Failure(error.key, tuple((name, one_line(str(value), 200)) for name, value in error.fields.items()))
+    return Failure(error.key, tuple((name, _stored(value)) for name, value in error.fields.items()))
+
+
+def _stored(value: object) -> str | tuple[str, ...]:
+    return tuple(map(_stored_word, value)) if isinstance(value, tuple) else _stored_word(value)
+
+
+def _stored_word(value: object) -> str:
+    return one_line(str(value), 200)
 
 
 def failed(delivery: Delivery, error: DigestError, now: datetime) -> Delivery:

@@ -33,7 +33,7 @@ from bot.delivery.pausing import pause, paused_by_person
 from bot.delivery.planning import Planner
 from bot.delivery.restoring import Restorer
 from bot.delivery.sending import Sender
-from bot.errors import DigestError, LeaseLost, NoRight, NotFound, ThreadGone
+from bot.errors import DigestError, LeaseLost, NoRight, NotFound, ThreadGone, logged
 from bot.ports import Archive, Chat, Leases, Ledger, Memory, Subscriptions
 from bot.values import DENIED, Candidate, Delivery, DeliveryState, Failure, Place, Repository, Subscription
 
@@ -278,7 +278,7 @@ def _after(job: Job, error: Exception, now: datetime, subscriptions: Subscriptio
 def _given_up(job: Job) -> Job:
     """The delivery as given up."""
     failure = job.delivery.failure or Failure("delivery_late")
-    reason = " ".join([failure.key, *(f"{name}={value}" for name, value in failure.fields)])
+    reason = " ".join([failure.key, *(f"{name}={logged(value)}" for name, value in failure.fields)])
     job.log(logging.ERROR, "given up", tries=job.delivery.failures, reason=reason)
     return job.at(state=DeliveryState.FAILED, failure=failure)
 

@@ -1,7 +1,7 @@
 """What is said about each important commit of a digest: by the rules, or by a model that has read its patch.
 
-A model first drafts what it would say, looks up what would refute that, and then says what is left. What it cannot do
-falls to the next simpler form, at last to the rules.
+A model first drafts what it would say, looks up what would refute that, and then says what is left. If that fails, a
+simpler form is tried, and at last the rules.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ _DEPTHS = (Importance.HIGH, Importance.MEDIUM)
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A commit to be analysed: the row that a digest has of it, and how deep."""
+    """A commit to be analysed: its row in the digest, and the depth."""
 
     commit: Commit
     row: Grade
@@ -48,7 +48,7 @@ class _Task:
 
 
 _Read = tuple[_Task, tuple[FilePatch, ...], Selection]
-"""A task with its patch, and what of that a model is to see."""
+"""A task with its patch, and the part of it that a model sees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Analyst:
         self._progress = progress
 
     def analyses(self, commits: Sequence[Commit], grades: Sequence[Grade]) -> dict[str, Analysis]:
-        """By SHA, as deep as the grade asks for: the stored one, or one made now, the most important first.
+        """The analyses by SHA, as deep as the grade asks for: stored ones, or made now, the most important first.
 
         So a budget that runs out affects the others. High commits that no thread can show are not sent to a model.
         """
@@ -87,7 +87,7 @@ class Analyst:
         return found
 
     def alone(self, commit: Commit, row: Grade) -> Analysis:
-        """The full analysis of one commit, of as much of its patch as several questions hold."""
+        """The full analysis of one commit, with as much of its patch as fits into several questions."""
         task = _Task(commit, row, Importance.HIGH)
         kept = self._kept(task)
         if kept and kept.coverage == 1:
@@ -122,7 +122,7 @@ class Analyst:
     # --- By the model ------------------------------------------------------------------------
 
     def _beside_model(self, todo: Sequence[_Task], deep: Sequence[_Task]) -> Iterator[dict[str, Analysis]]:
-        """What the model says; of high commits beyond those that any thread has, the rules, and why."""
+        """The model's analyses; high commits beyond those in threads get the rules' analysis, and a note why."""
         high = [task.commit for task in deep if task.importance is Importance.HIGH]
         beyond = {commit.sha for commit in high[MOST_TOP:]}
         yield from self._by_model([task for task in todo if task.commit.sha not in beyond])
@@ -131,7 +131,7 @@ class Analyst:
             yield {task.commit.sha: replace(self._rules(task, patches), note=note)}
 
     def _by_model(self, tasks: Sequence[_Task]) -> Iterator[dict[str, Analysis]]:
-        """Small medium commits that need no look several at once, all others one by one, as patches arrive."""
+        """Small medium commits without look-ups several at once, all others one by one, as patches arrive."""
         with ThreadPoolExecutor(self._brief.concurrency) as pool:
             asked: list[Future[dict[str, Analysis]]] = []
             batch: list[_Read] = []
@@ -157,7 +157,7 @@ class Analyst:
     def _full(self, task: _Task, patches: tuple[FilePatch, ...]) -> Analysis:
         """The full analysis by the model, which is stored, or by the rules.
 
-        How long a question may be becomes known only when one is too long: then shorter ones are asked.
+        The limit of a question's length becomes known only when one is too long: then shorter ones are asked.
         """
         while True:
             room = self._model.asker.room
@@ -182,7 +182,7 @@ class Analyst:
         return self._page(case, pages[0])
 
     def _page(self, case: _Case, seen: Selection) -> tuple[str, Analysis]:
-        """The analysis of what is seen of a commit, as deep as is wished. Raises Rejected, DigestError."""
+        """The analysis of a part of a commit, as deep as requested. Raises Rejected, DigestError."""
         if self._brief.depth.looks:
             with suppress(Rejected):  # a model that cannot do two steps may still do one
                 return self._brief.depth.prompt, self._with_a_look(case, seen)
@@ -197,7 +197,7 @@ class Analyst:
         return made
 
     def _with_a_look(self, case: _Case, seen: Selection) -> Analysis:
-        """A draft that nobody sees, what it wants looked up, and the analysis made with that."""
+        """Ask for a draft, look up what it wants, and ask for the analysis with that."""
         brief, commit = self._brief, case.commit
         looks, rest = brief.depth.looks, case.rest
         first = questions.draft_question(brief.repository, commit, seen, rest, looks=looks)
@@ -213,7 +213,7 @@ class Analyst:
 
         made, reply = ask(draft, sights, more=brief.depth.settles)
         if brief.depth.settles:
-            with suppress(Rejected, DigestError):  # else the second answer stays
+            with suppress(Rejected, DigestError):  # if that fails, keep the second answer
                 left = replies.still_open(reply, draft)
                 if left.looks:
                     sights += brief.look(commit, replies.looks(left, looks))
@@ -234,7 +234,7 @@ class Analyst:
         made = self._model.ask(question, noted)
         self._model.asker.checked(question, made.stated, len(made.problems))
         if made.problems:
-            with suppress(Rejected, DigestError):  # else the first answer stays, without what could not be proven
+            with suppress(Rejected, DigestError):  # if that fails, keep the first answer without unproven statements
                 again = questions.again(question, " ".join(made.problems), first=replied[-1].text)
                 made = made.joined(read(self._model.reply(again)))
         if made.invented:
@@ -261,7 +261,7 @@ class Analyst:
         }
 
     def _in_parts(self, case: _Case, pages: Sequence[Selection]) -> Analysis:
-        """A large commit, read page by page; what of it could not be read is left out of the coverage."""
+        """A large commit, read page by page; unreadable parts reduce the coverage."""
         brief, commit = self._brief, case.commit
         with ThreadPoolExecutor(len(pages)) as pool:
             read = [pool.submit(self._page, case, page) for page in pages]
@@ -272,7 +272,7 @@ class Analyst:
             assert isinstance(error, Rejected | DigestError)
             brief.fault(error)
         parts = [each.result()[1] for each in read if not each.exception()]
-        whole = replies.joined(parts)
+        whole = replies.joined(parts, brief.texts)
         question = questions.merge_question(brief.repository, commit, parts, brief.language)
         how = {"coverage": whole.coverage, "language": brief.language}
         try:

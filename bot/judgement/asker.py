@@ -18,12 +18,12 @@ from bot.errors import BudgetSpent, ConfigError, DigestError, Paused, ShareSpent
 from bot.judgement import questions
 from bot.judgement.replies import Rejected
 from bot.ports import LanguageModel, Meter, Slots
-from bot.values import SCHEDULED, TERMINAL, Account, Question, Reply, Reservation, Spending, Taken, Usage
+from bot.values import SCHEDULED, TERMINAL, Account, Aside, Question, Reply, Reservation, Spending, Taken, Usage
 
 _PATIENCE = 3
-"""Outages of a model in one digest after which it is asked nothing more: each has cost several tries already."""
+"""After how many outages in one digest a model is no longer asked: each has taken several attempts already."""
 _SHARES = {"person": "model_budget_person", "channel": "model_budget_channel", "asked": "model_budget_asked"}
-"""By whose limit is reached, what is told of it."""
+"""The error for each limit that is reached."""
 _T = TypeVar("_T")
 
 
@@ -54,9 +54,9 @@ class Limits:
         """The last local midnight, when the day's budget began, or that of so many days before."""
         return datetime.combine(self.date(now, back), time(), ZoneInfo(self.zone))
 
-    def reset(self, now: datetime) -> str:
+    def reset(self, now: datetime) -> Aside:
         """When the day's budget resets."""
-        return f"{self.midnight(now, -1):%Y-%m-%d %H:%M} ({self.zone})"
+        return Aside(f"{self.midnight(now, -1):%Y-%m-%d %H:%M}", self.zone)
 
     @property
     def asked(self) -> int:
@@ -67,7 +67,7 @@ class Limits:
         """Whether so many tokens more are within the day's limits. Raises BudgetSpent, of the nearest that is not."""
         for name, used, limit in self._held(taken, account):
             if used + tokens_ > limit:
-                fields = {"tokens": f"{limit:,}", "reset": self.reset(now)}
+                fields: dict[str, object] = {"tokens": f"{limit:,}", "reset": self.reset(now)}
                 if name == "day":
                     raise BudgetSpent("model_budget_day", **fields)
                 raise ShareSpent(_SHARES[name], **fields)
@@ -90,7 +90,7 @@ class Limits:
         return sum(map(self._cost, spent)) / 1_000_000
 
     def _cost(self, spent: Spending) -> float:
-        """What a million times these tokens cost."""
+        """The cost of a million times these tokens."""
         fresh = (spent.prompt - spent.cached) * self.prompt_price
         cached = spent.cached * (self.cached_price or self.prompt_price)
         return fresh + cached + spent.completion * self.completion_price
@@ -109,7 +109,7 @@ class Bill:
         return self.since(self.limits.midnight(self.clock()))
 
     def day(self, back: int) -> tuple[Spending, ...]:
-        """What was used on a whole day in the operator's zone, that many days before today."""
+        """What was used on a whole day in the operator's zone, `back` days before today."""
         now = self.clock()
         return self.meter.usage(self.limits.midnight(now, back), self.limits.midnight(now, back - 1))
 
@@ -118,7 +118,7 @@ class Bill:
         return self.meter.usage(moment, self.clock() + timedelta(seconds=1))
 
     def reserve(self, account: Account, model: str, question: Question) -> str:
-        """Reserve what a question takes at most, and return the reservation's name. Raises BudgetSpent."""
+        """Reserve the most that a question can use, and return the reservation's name. Raises BudgetSpent."""
         now, wanted = self.clock(), most(question)
         return self.meter.reserve(
             Reservation(account, model, question.name, wanted, now),
@@ -138,7 +138,7 @@ class Bill:
 class Asker:
     """A language model within the day's limit, asked at most `concurrency` questions at once.
 
-    With `slots` that is of all processes together.
+    With `slots` the limit is shared by all processes.
     """
 
     def __init__(self, model: LanguageModel, bill: Bill, concurrency: int = 8, slots: Slots | None = None) -> None:
@@ -155,12 +155,12 @@ class Asker:
         return Conversation(self, account, self.bill.limits.digest)
 
     def reply(self, question: Question, account: Account = TERMINAL) -> Reply:
-        """The model's answer as it came; its usage is stored. Raises ModelError if the day's budget is spent."""
+        """The model's unparsed answer; its usage is stored. Raises ModelError if the day's budget is used up."""
         with self._slots, self._shared():
             reservation = self.bill.reserve(account, self.name, question)
             try:
                 reply = self._model.ask(question)
-            except BaseException as error:  # a fault of our own costs nobody their share of the day
+            except BaseException as error:  # a bug of ours must not use up anybody's share
                 used = error.fields.get("usage") if isinstance(error, DigestError) else None
                 self.bill.meter.charge(reservation, used if isinstance(used, Usage) else None)
                 raise
@@ -168,24 +168,24 @@ class Asker:
             return reply
 
     def shrink(self, room: int) -> bool:
-        """Learn that a question with `room` tokens of patch was too long; whether a shorter one is worth a try."""
+        """Record that a question with `room` tokens of patch was too long; return whether to try a shorter one."""
         with self._lock:
             self.room = min(self.room, room // 2)
         return room // 2 >= questions.LEAST_TOKENS
 
     def checked(self, question: Question, stated: int, dropped: int) -> None:
-        """Keep how many statements an answer made, and how many of them could not be verified."""
+        """Store how many statements an answer made, and how many of them could not be verified."""
         self.bill.meter.add_checks(self.name, question.name, stated, dropped, self.bill.clock())
 
 
 def most(question: Question) -> int:
-    """Tokens that a question is reserved: its own, and those of the answer that is expected."""
+    """The tokens to reserve for a question: its own, and those of the expected answer."""
     return tokens(question.system) + tokens(question.user) + (question.expected or question.max_tokens)
 
 
 @dataclass
 class Conversation:
-    """The questions for one digest: within its limit, and none once the model has proved unable to answer."""
+    """The questions for one digest, within its limit; none after the model has shown that it cannot answer."""
 
     asker: Asker
     account: Account
@@ -196,14 +196,17 @@ class Conversation:
     _gave_up: DigestError | None = None
 
     def ask(self, question: Question, read: Callable[[Reply], _T]) -> _T:
-        """The answer as `read` takes it; asked once more with what was wrong. Raises Rejected, DigestError."""
+        """The answer as parsed by `read`; on errors it is asked once more with the problem.
+
+        Raises Rejected, DigestError.
+        """
         try:
             return read(self.reply(question))
         except Rejected as rejected:
             return read(self.reply(questions.again(question, str(rejected), longer=rejected.longer)))
 
     def ask_list(self, question: Question, read: Callable[[Reply], Mapping[str, _T]]) -> Mapping[str, _T]:
-        """The answers as `read` accepts them, by SHA; of two faulty answers, what is right in either.
+        """The answers as parsed by `read`, by SHA; of two faulty answers, the valid parts of both.
 
         Raises Rejected if nothing is, and DigestError.
         """
@@ -224,7 +227,7 @@ class Conversation:
         return found
 
     def reply(self, question: Question) -> Reply:
-        """The answer as it came. Raises DigestError, at once after the model has shown that it cannot answer."""
+        """The unparsed answer. Raises DigestError, at once after the model has shown that it cannot answer."""
         reserved = most(question)
         with self._lock:
             if self._gave_up:
@@ -248,11 +251,11 @@ class Conversation:
 
     @property
     def out_of_share(self) -> bool:
-        """Whether it gave up for want of tokens that others still have."""
+        """Whether it gave up because a share of tokens was used up while others still have some."""
         return isinstance(self._gave_up, ShareSpent)
 
     def _consider(self, error: DigestError) -> None:
-        """Give up after a fault that will not pass in this digest's time, or after too many that should have."""
+        """Give up after an error that will last longer than this digest, or after too many temporary ones."""
         with self._lock:
             self._outages += isinstance(error, Unavailable)
             lasting = isinstance(error, ConfigError | BudgetSpent | Paused)

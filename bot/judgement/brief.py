@@ -1,4 +1,4 @@
-"""What is shared while one digest is made: its repository and language, its patches, its model, its faults."""
+"""What is shared while a digest is built: its repository and language, patches, model and faults."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from bot.values import Commit, FilePatch, Look, Repository, Sight
 
 @dataclass(frozen=True)
 class Brief:
-    """One digest, or one commit, in the making.
+    """One digest, or one commit, being built.
 
     Without a `model` the rules do everything; `concurrency` is how many questions may be open at once, `depth` how much
     is done for one commit; `habits` are patterns of files with notes for users besides the usual ones. `faults` are
@@ -43,16 +43,16 @@ class Brief:
         return self.texts.language
 
     def fault(self, error: Exception) -> None:
-        """Tell the reader once what went wrong; an unusable answer is no news beyond that."""
+        """Record an error for the reader, once; an unusable answer is not worth more."""
         unusable = self.texts("digest.model_unusable")
         self.faults[self.texts.error(error) if isinstance(error, DigestError) else unusable] = None
 
     def patches(
         self, commits: Sequence[Commit], paths: Collection[str] = ()
     ) -> Iterator[tuple[Commit, tuple[FilePatch, ...]]]:
-        """Every commit with its patch, in order; with `paths`, only that of these files.
+        """Every commit with its patch, in order; with `paths`, only of these files.
 
-        Without one if it cannot be read, which is a fault.
+        If it cannot be read, that is a fault and the patch is empty.
         """
         left = {commit.sha: commit for commit in commits}
         try:
@@ -63,12 +63,12 @@ class Brief:
         yield from ((commit, ()) for commit in left.values())
 
     def look(self, commit: Commit, looks: Sequence[Look]) -> tuple[Sight, ...]:
-        """What is found in the tree at a commit; if it cannot be read, each look says so."""
+        """The results of look-ups in the tree at a commit; if it cannot be read, each one says so."""
         try:
             return self.source.look(self.repository.name, commit, looks) if looks else ()
         except DigestError:
             return tuple(Sight(look, refused="could not be read") for look in looks)
 
     def around(self, commit: Commit, patches: Sequence[FilePatch]) -> Around:
-        """What landed on the branch at the time of a commit and has to do with it, and what was released then."""
+        """Related commits that landed on the branch at the time of a commit, and releases of that time."""
         return self._times.around(commit, patches)

@@ -1,4 +1,4 @@
-"""Building a digest, or one commit's analysis: collected commits in, everything that is said about them out."""
+"""Builds the entries of a digest, or one commit's analysis, from collected commits."""
 
 from collections.abc import Collection, Sequence
 
@@ -13,7 +13,7 @@ from bot.values import Analysis, Commit, Entry, Grade, Importance, Rollup
 
 
 class Build:
-    """One digest, or one commit, in the making."""
+    """Builds one digest, or one commit's analysis."""
 
     def __init__(self, brief: Brief, progress: Progress) -> None:
         self._brief = brief
@@ -23,9 +23,9 @@ class Build:
     def entries(
         self, commits: Sequence[Commit], before: Sequence[Commit] = (), grave: Collection[str] = ()
     ) -> tuple[Entry, ...]:
-        """Everything that is said about the commits of a period, in their order; `before`, `grave` as in `judge`.
+        """The entries for the commits of a period, in order; `before` and `grave` as in `judge`.
 
-        Having read a patch, a model may correct what the list says about the commit, but not its importance.
+        After reading a patch, a model may correct the triage list's words on the commit, but not its importance.
         """
         grades = self._grader.grades(commits, before, grave)
         analyses = self._analyst.analyses(commits, grades)
@@ -33,7 +33,7 @@ class Build:
         return tuple(Entry(c, a.correction.of(g), a) for c, g, a in said)
 
     def one(self, commit: Commit, delivered: Grade | None, grave: Collection[str]) -> tuple[Grade, Analysis]:
-        """The grade of one commit, with the importance it was delivered with, and its full analysis."""
+        """The grade of one commit, with the importance it was reported with, and its full analysis."""
         grade = as_delivered(self._grader.alone(commit, grave), delivered)
         analysis = self._analyst.alone(commit, grade)
         return analysis.correction.of(grade), analysis

@@ -14,20 +14,21 @@ from bot.judgement.questions import ANALYSIS, BATCH, DRAFT, EARLIER, LOOK, Depth
 from bot.values import Commit, Entry, Importance, Spending
 
 Costs = Mapping[Depth, Spending]
-"""What the same questions take at each depth."""
+"""What the same questions use at each depth."""
 
 _ABOUT_ONE = (ANALYSIS, DRAFT, LOOK)
 _FOUND = tuple(characters // 3 for characters in questions.FOUND)
 _LINE = 20
 """Tokens of patch for a changed line: 18.6 to 26.2 measured over 60 commits each of click, axum, luigi, vllm-ascend."""
 _AROUND = 1_000
-"""Tokens of a question beside the patch: what is asked, and the commit's message."""
+"""Tokens of a question besides the patch: the instructions and the commit's message."""
 _LISTED = (150, 110)
 """Tokens of one commit in the list of a day, and of its grade."""
 _SUMMARY = 300
 _TYPICAL = 200
-"""Changed lines of a commit that is analysed by itself, where none is known: the mean of those measured has 4,200
-tokens of patch."""
+"""Changed lines of a commit that is analysed by itself, if unknown: the mean of those measured has 4,200 tokens of
+patch.
+"""
 
 
 def of_day(spent: Iterable[Spending], at: Depth) -> Costs | None:
@@ -55,7 +56,7 @@ def of_day(spent: Iterable[Spending], at: Depth) -> Costs | None:
 
 
 def of_commits(entries: Iterable[Entry]) -> Costs:
-    """About what commits take at each depth, by their grades and their sizes."""
+    """About what commits use at each depth, by their grades and sizes."""
     listed, alone = [], []
     for entry in entries:
         listed.append(Spending("", "", *_LISTED))
@@ -68,18 +69,18 @@ def of_commits(entries: Iterable[Entry]) -> Costs:
 
 
 def of_one() -> Costs:
-    """About what a commit takes that is analysed by itself: a rule of thumb."""
+    """About what a commit uses that is analysed by itself: a rule of thumb."""
     return _estimated(Spending("", ""), _alone(_TYPICAL * _LINE))
 
 
 def about(tokens: int) -> int:
-    """A number with as many digits as an estimate has: two."""
+    """A number rounded to two digits, as an estimate."""
     unit: int = 10 ** max(len(str(tokens)) - 2, 0)
     return round(tokens / unit) * unit
 
 
 def total(spent: Iterable[Spending], purpose: str) -> Spending:
-    """The sum, whatever the model and the purpose, under a purpose of its own."""
+    """The sum over all models and purposes, with a purpose of its own."""
     return replace(_total(spent), purpose=purpose)
 
 
@@ -95,10 +96,7 @@ def _at_each(once: Spending, more: Spending, third: Spending) -> Costs:
 
 
 def _third(more: Spending, found: int) -> Spending:
-    """What the third question takes at most, which not every commit needs: the second one, with as much found again.
-
-    So much again is found for the second one too.
-    """
+    """The most that the third question uses, if a commit needs it: as the second one, with as much found again."""
     return Spending("", "", more.prompt + 2 * found, more.requests * questions.ANSWER[0], more.requests)
 
 
@@ -109,9 +107,9 @@ def _share(spent: Spending, requests: int) -> Spending:
 
 
 def _looked(alone: Spending, measured: tuple[Spending, int] | None) -> tuple[Spending, int]:
-    """What a look takes beyond questions at once, and what of that was found: as others measured, else as is expected.
+    """What a look-up uses beyond direct questions, and the part that was found: as measured, else as expected.
 
-    The commit is shown twice, the second time with the draft and with what was found.
+    The commit is shown twice, the second time with the draft and the results.
     """
     if measured:
         drafts, seen = measured
@@ -124,14 +122,14 @@ def _looked(alone: Spending, measured: tuple[Spending, int] | None) -> tuple[Spe
 
 
 def _alone(size: int) -> Spending:
-    """The questions about a commit with so many tokens of patch, as if they were asked at once."""
+    """The usage of a commit with so many tokens of patch, if asked directly."""
     pages = min(-(-size // questions.QUESTION_TOKENS), questions.PARTS)
     prompt = min(size, pages * questions.QUESTION_TOKENS) + pages * _AROUND
     return Spending("", "", prompt, pages * questions.ANSWER[0], pages)
 
 
 def _size(commit: Commit) -> int:
-    """About how many tokens a patch has; what a program wrote is not shown."""
+    """About how many tokens a patch has, without generated files."""
     return _LINE * max(sum(f.added + f.removed for f in commit.files if not files.generated(f.path)), 1)
 
 

@@ -1,4 +1,4 @@
-"""How much each commit of a digest matters: the rules' grades, or a model's on top of them."""
+"""Grades the commits of a digest: by rules, or by a model on top of them."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ from bot.judgement.triage import Judgement
 from bot.values import Commit, Grade, Note, Question, Reply
 
 _NOTE_FILES = 1_000
-"""Files with notes for users that are read for one digest: they are named to git in its arguments."""
+"""The most files with notes to read for one digest: they are arguments of git."""
 
 
 class Grader:
@@ -28,7 +28,7 @@ class Grader:
     def grades(self, commits: Sequence[Commit], before: Sequence[Commit], grave: Collection[str]) -> list[Grade]:
         """The grades of the commits of a period, in their order; `before` and `grave` as in `triage.judge`.
 
-        A commit that was delivered has the grade with which it was delivered first.
+        A commit that was already reported keeps the grade of the first time.
         """
         page = triage.judge(commits, before, self._read_notes(commits), grave)
         judged = page[: len(commits)]
@@ -53,12 +53,12 @@ class Grader:
         return rules.grade(commit, judged, self._brief.texts)
 
     def _read_notes(self, commits: Sequence[Commit]) -> dict[str, tuple[Note, ...]]:
-        """What commits themselves tell users, by SHA, the heaviest first: of few of them a file or two is read."""
-        # A bot's labels tell of what it updates, not of this repository.
+        """The notes of commits to users, by SHA, the most important first; only a few commits have files with notes."""
+        # A bot's labels are about what it updates, not about this repository.
         labels = {c.sha: () if c.reading.bot else notes.from_labels(c.reading.labels) for c in commits}
         found = {c.sha: (*labels[c.sha], *notes.from_message(c.body)) for c in commits}
         telling = [f for c in commits for f in c.files if notes.is_telling(f.path, self._brief.habits)]
-        # Git sees that a file has another name only where it is given both; else all of it would be new.
+        # Git detects a rename only if it gets both names; else all of the file would be new.
         named = (path for f in telling for path in (f.path, f.previous) if path)
         paths = set(islice(dict.fromkeys(named), _NOTE_FILES))
         changing = {c.sha: c for c in commits if any(f.path in paths for f in c.files)}
@@ -78,7 +78,7 @@ class Grader:
         return self._brief.model
 
     def _by_model(self, commits: Sequence[Commit], judged: Sequence[Judgement]) -> Mapping[str, Grade]:
-        """The model's grades by SHA; of what it got wrong none."""
+        """The model's grades by SHA, without invalid ones."""
         starts = range(0, len(commits), questions.TRIAGE_SIZE)
         lists = [(commits[s : s + questions.TRIAGE_SIZE], judged[s : s + questions.TRIAGE_SIZE]) for s in starts]
         with ThreadPoolExecutor(self._brief.concurrency) as pool:
@@ -86,7 +86,7 @@ class Grader:
         return {**found, **self._second_look(found, commits, judged)}
 
     def _list(self, commits: Sequence[Commit], judged: Sequence[Judgement]) -> Mapping[str, Grade]:
-        """The grades of a list; of one that is too long for the model's context those of its halves."""
+        """The grades of a list; a list too long for the model's context is split into halves."""
         brief = self._brief
         question = questions.triage_question(brief.repository, commits, judged, brief.language)
         try:
@@ -127,7 +127,7 @@ class Grader:
     def _ask(
         self, question: Question, commits: Sequence[Commit], read: Callable[[Reply], Mapping[str, Grade]]
     ) -> Mapping[str, Grade]:
-        """What the model says of each commit of a list; nothing of those that it got wrong. Raises ContextExceeded."""
+        """The model's answers for a list of commits, without invalid ones. Raises ContextExceeded."""
         try:
             found = self._model.ask_list(question, read)
         except ContextExceeded:

@@ -27,26 +27,26 @@ from bot.values import (
 
 _RECENT = 10
 SHOWN = 5
-"""Commits that one names, of those that are shown beside it."""
+"""The most commits named by one that are shown with it."""
 _KNOWN = 30
-"""Commits that one names, of those that are looked for."""
+"""The most commits named by one to look for."""
 _LOOKED_AT = 5
-"""Commits of which any may be meant, that are looked for on a branch: each takes a request."""
+"""The most candidates for a reference to look for on a branch: each takes a request."""
 _TITLED = 20
-"""Commits that hold the words of a title, of which those that have it are chosen."""
+"""The most commits with the words of a title to compare with it."""
 _WHOLE = (40, 64)
-"""Hex digits of a SHA that is not shortened."""
+"""The lengths of full SHAs, in hex digits."""
 _LOOK_BACK = (2, 12, 60)
-"""How many days back the commits before a quiet period are looked for, one step after the other."""
+"""How many days back to look for commits before a quiet period, step by step."""
 _AFFORDED = 200
-"""Requests that a source must still allow, for a look at commits before a period."""
+"""The requests that must be left to read commits before a period."""
 _NOTHING = Landed()
 
 
 class History:
-    """What is known of a repository's earlier commits, from the archive and from its source.
+    """The earlier commits of a repository, from the archive and from its source.
 
-    They are those of a `branch` where several may be meant.
+    If a reference is ambiguous, those on the `branch` are preferred.
     """
 
     def __init__(self, repository: Repository, source: CommitSource, archive: Archive, branch: str) -> None:
@@ -58,10 +58,10 @@ class History:
         self._is_on = cache(self._look_on)
 
     def before(self, scope: Scope, commits: Sequence[Commit]) -> tuple[Commit, ...]:
-        """What fills the page of a period's commits, newest first: stored ones of earlier days, or from the source.
+        """The commits that fill up the page of a period, newest first: stored ones of earlier days, or from the source.
 
         They must not endanger a digest: no more days are read than needed, and if they are unavailable, or would use
-        much of what the source still allows, the period is graded by itself.
+        many of the remaining requests, the period is graded by itself.
         """
         missing = triage.PAGE - len(commits)
         if not commits or missing <= 0:
@@ -84,7 +84,7 @@ class History:
         return tuple(sorted(earlier, key=lambda c: c.committed, reverse=True)[:missing])
 
     def affords(self) -> bool:
-        """Whether the source allows some hundred requests more."""
+        """Whether the source allows a few hundred more requests."""
         quota = self.source.quota()
         return quota is None or quota.left >= _AFFORDED
 
@@ -94,7 +94,7 @@ class History:
     # --- What commits name -------------------------------------------------------------------
 
     def grave(self, commits: Sequence[Commit]) -> frozenset[str]:
-        """The SHAs of commits that take back what was delivered as high, or what is in a release."""
+        """The SHAs of commits that revert what was reported as high, or what is in a release."""
         found: set[str] = set()
         landed = Landed(commits)
         for commit in commits:
@@ -125,12 +125,12 @@ class History:
     def _relation(self, commit: Commit, named: Reference, day: Landed) -> Relation | None:
         if found := self._likeliest(self._meant(commit, named, day), day):
             return Relation(named.kind, found.sha, found.pull, self._repository.titled(found))
-        # What a number is of that no commit has may be an issue: nobody repairs one of those.
+        # A number that no commit has may be an issue's, which is not a commit to fix.
         known = named.pull is not None and named.kind != "repairs" and not self._is_issue(named)
         return Relation(named.kind, "", named.pull, named.title) if known else None
 
     def _likeliest(self, meant: Sequence[Commit], day: Landed) -> Commit | None:
-        """Which of the commits that may be meant is: the latest that is on the branch, else on the default one."""
+        """The likeliest of the candidates: the latest on the branch, else on the default branch."""
         if len(meant) < 2 or meant[0] in day:
             return next(iter(meant), None)
         with suppress(DigestError):
@@ -146,7 +146,7 @@ class History:
         return any(c.sha == commit.sha for c in self.source.commits(self._repository.name, branch, since, until))
 
     def _meant(self, commit: Commit, named: Reference, day: Landed) -> list[Commit]:
-        """The earlier commits that a reference can mean, the latest first: of the same day, else those kept."""
+        """The earlier commits that a reference can mean, latest first: of the same day, else stored ones."""
         named = replace(named, pull=None) if self._is_issue(named) else named
         if not (found := day.older(commit, named)):
             kept = self._kept(commit, named)
@@ -164,18 +164,18 @@ class History:
         return found
 
     def _is_earlier(self, one: Commit, other: Commit) -> bool:
-        """Whether a commit landed before another one: as they say, or as somebody was told of them."""
+        """Whether a commit landed before another one, by their dates or by when they were reported."""
         if one.committed <= other.committed:
             return True
         times = [self._archive.delivered_to(self._repository.name, each.sha) for each in (one, other)]
         return bool(times[0]) and (not times[1] or times[0][0].at < times[1][0].at)
 
     def _is_issue(self, named: Reference) -> bool:
-        """Whether a number is an issue's: where change requests have a sign of their own, `#12` is none."""
+        """Whether a number is an issue's: if pull requests have a sign of their own, `#12` is not one."""
         return not named.request and not self._repository.number(0).startswith("#")
 
     def _titled(self, commit: Commit, title: str) -> list[Commit]:
-        """The commits with a title, of those that are kept, the latest first."""
+        """The stored commits with a title, latest first."""
         found = self._archive.search(title, [commit.repo], _TITLED)
         alike = (c for c in found if c.reading.subject.casefold() == title.casefold())
         return sorted(alike, key=lambda c: c.committed, reverse=True)
@@ -183,7 +183,7 @@ class History:
     # --- What was delivered ------------------------------------------------------------------
 
     def grade(self, commit: Commit, language: str) -> Grade | None:
-        """The grade with which a commit was delivered first; else that of a recent digest, which compared it."""
+        """The grade with which a commit was first reported; else that of a recent digest, which compared it."""
         if delivered := self._archive.delivered_grades(self._repository.name, [commit.sha]):
             return delivered[commit.sha]
         recent = self._recent(self._repository.branch, language)
@@ -202,9 +202,9 @@ class History:
             return ""
 
     def usual(self, made: Digest) -> int | None:
-        """The median number of commits of at least three earlier digests that are as long and filtered alike.
+        """The median number of commits of at least three earlier digests of the same length and filters.
 
-        Of a rollup those count that last.
+        In a rollup only lasting commits count.
         """
         length = _length(made.period)
         alike = {
@@ -218,7 +218,7 @@ class History:
 
 
 def _is_part(sha: str, merge: Commit) -> bool:
-    """Whether a SHA is that of one of several commits that a merge brought."""
+    """Whether a SHA is one of several commits that a merge brought."""
     return bool(sha) and len(merge.inner) > 1 and any(each.sha.startswith(sha) for each in merge.inner)
 
 

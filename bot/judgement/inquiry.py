@@ -1,7 +1,7 @@
-"""A question that somebody asks, answered by a model in a few steps: it sees what it asks for, and must show its proof.
+"""A question from a person, answered by a model in a few steps: it sees what it asks for, and must give proofs.
 
-What it can ask for is read here and nowhere else, of the one repository that the question is about; each thing shown is
-a piece with a name, in which our program finds the quotes of the answer again.
+What it asks for is read only here, and only from the repository that the question is about; each thing shown is a piece
+with a name, in which the quotes of the answer must be found.
 """
 
 import re
@@ -41,22 +41,22 @@ from bot.values import (
 )
 
 STEPS = 6
-"""Questions of one inquiry; an answer that cannot be used is asked for once more."""
+"""The most questions of one inquiry; an unusable answer is asked for once more."""
 _ROOM = 90_000
-"""Characters that are shown in all: what is beyond them is not, and then an answer is due."""
+"""The most characters shown in total: after that the model must answer."""
 _PATCH_TOKENS, _LISTED, _FOUND, _RELEASES = 8_000, 60, 20, 15
 _PATHS, _AUTHORS, _SHORT, _TWINS = 12, 8, 7, 2
 _BACK = timedelta(days=7)
-"""So far back commits are listed at the beginning, where nothing else is spoken of."""
+"""How far back to list commits at the beginning, if there is no other topic."""
 _LONGEST = 31
-"""Days of which commits are listed at once."""
+"""The most days of commits listed at once."""
 
 
 # --- What is shown -----------------------------------------------------------------------------
 
 
 class Shown(Protocol):
-    """A piece of what is shown."""
+    """A piece that is shown."""
 
     @property
     def text(self) -> str:
@@ -64,7 +64,7 @@ class Shown(Protocol):
         ...
 
     def find(self, path: str, quote: str) -> Proof | None:
-        """What a quote of it proves; None where it is not in it."""
+        """What a quote from it proves; None if it is not in it."""
         ...
 
 
@@ -83,13 +83,15 @@ class _Listed:
         for n, (_, about) in enumerate(self.rows):
             following = [line for line, _ in self.rows[n : n + QUOTE_LINES]]
             if any(first == 0 for first, _ in places(quote, following)):
-                return Proof(release=about) if isinstance(about, Release) else Proof(about, Evidence("", quote))
+                if isinstance(about, Release):
+                    return Proof(release=about, note="" if n else self.title)
+                return Proof(about, Evidence("", quote if "\n" in quote else following[0]))
         return Proof(note=self.title) if places(quote, [self.title]) else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
-    """A commit with as much of its patch as is shown, and what is known of it besides."""
+    """A commit with the shown part of its patch, and other facts about it."""
 
     commit: Commit
     seen: Selection
@@ -101,12 +103,12 @@ class _Whole:
         return "\n".join([questions.commit_shown(self.commit, self.seen), *self.besides])
 
     def find(self, path: str, quote: str) -> Proof | None:
-        if places(quote, self.besides):
-            return Proof(self.commit, Evidence("", quote))
+        if line := next((line for line in self.besides if places(quote, [line])), ""):
+            return Proof(self.commit, Evidence("", line))
         paths = [path, ""] if path else ["", *(f.path for f in self.commit.files)]
         found = filter(None, (self.index.find(each, quote) for each in paths))
         evidence = next(found, None)
-        # The index holds all of the patch: only what was shown proves anything.
+        # The index has the whole patch, but only what was shown proves anything.
         return Proof(self.commit, evidence) if evidence and self._is_shown(evidence, quote) else None
 
     def _is_shown(self, evidence: Evidence, quote: str) -> bool:
@@ -118,7 +120,7 @@ class _Whole:
 
 
 def _side(seen: str, other: str) -> list[str]:
-    """Hunks as they are on one side, without the marks of their lines and those of the `other` side."""
+    """One side of hunks, without the marks of lines and the lines of the `other` side."""
     lines = (line for line in seen.split("\n") if not line.startswith(other))
     return [line[1:] if line[:1] in "+- " else line for line in lines]
 
@@ -137,20 +139,23 @@ class _Seen:
 
     @property
     def _where(self) -> str:
-        """In which tree, also by the name by which it was asked for."""
-        named = f"{self.asked}, which is " if is_name(self.asked) else ""
-        return f"looked up at {named}{self.commit.short}"
+        return f"looked up at {self._tree}"
+
+    @property
+    def _tree(self) -> str:
+        """The tree, also by the name with which it was requested: `v1.2.0 (9a93eb7)`."""
+        return f"{self.asked} ({self.commit.short})" if is_name(self.asked) else self.commit.short
 
     def find(self, path: str, quote: str) -> Proof | None:
         quote, shown = NUMBER.sub("", quote), NUMBER.sub("", self.text).split("\n")
         if not places(quote, shown):
             return None
         if evidence := seen(path, quote, self.sights, self.commit):
-            return Proof(self.commit, evidence, tree=True)
+            return Proof(self.commit, evidence, tree=self._tree)
         searched = Proofs(self.commit, EvidenceIndex(self.commit, ()), sights=self.sights)
         words = (look.word for each in self.sights if (look := each.look).kind is LookKind.WORD and look.word in quote)
         if found := searched.find(SEARCH, next(words, "")):
-            return Proof(self.commit, found, tree=True)
+            return Proof(self.commit, found, tree=self._tree)
         heads = (line.removeprefix("--- ") for line in shown if line.startswith("--- "))
         head = next((line for line in (*heads, self._where) if places(quote, [line])), "")
         return Proof(note=f"{head}, {self._where}") if head else None  # it says what was not searched
@@ -158,12 +163,12 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class _Nothing:
-    """That nothing is there of what was asked for, which may be the answer."""
+    """That nothing was found of what was requested, which may be the answer."""
 
     text: str
 
     def find(self, _: str, quote: str) -> Proof | None:
-        """The whole of it, whatever part is quoted."""
+        """All of it, whatever part is quoted."""
         return Proof(note=self.text) if places(quote, [self.text]) else None
 
 
@@ -184,7 +189,7 @@ _NOTHING = "nothing found"
 
 
 class Library:
-    """All that a question about a branch of one repository may have shown. Nothing of it changes anything."""
+    """Everything that a question about a branch of one repository may be shown, read-only."""
 
     def __init__(self, inquiry: Inquiry, source: CommitSource, archive: Archive, links: Links, now: datetime) -> None:
         self._repository = inquiry.repository
@@ -204,7 +209,7 @@ class Library:
         }
 
     def show(self, wanted: WantedReply) -> Shown:
-        """What is asked for, or why it is not shown."""
+        """The requested piece, or why it is not shown."""
         try:
             return self._tools[wanted.tool](wanted)
         except NotFound:
@@ -220,7 +225,7 @@ class Library:
         return self._list(f"landed in the last {_BACK.days} days", found)
 
     def listed(self, commits: Sequence[Commit]) -> Shown:
-        """The commits that are spoken of."""
+        """The commits of the topic."""
         return self._list("spoken of in this thread", commits)
 
     def whole(self, commit: Commit) -> Shown:
@@ -229,7 +234,7 @@ class Library:
         seen = patch.select(commit, patches, _PATCH_TOKENS)
         became = tuple(map(_link, self._links.since(commit, self._branch)))
         landed = f"landed: {commit.committed:%Y-%m-%d}"
-        besides = (landed, _changes(commit), *self._standing(commit), *became)
+        besides = (landed, _changes(commit), *_names(commit), *self._standing(commit), *became)
         return _Whole(commit, seen, EvidenceIndex(commit, patches), besides)
 
     @property
@@ -246,10 +251,15 @@ class Library:
         first = known[commit.sha]
         if first:
             return (f"first release with it: {one_line(first.name, 80)}, {first.made:%Y-%m-%d}",)
-        return (f"in no release of {self._repository.title} yet", *self._ported(commit))
+        return (f"in no release of {self._main_line()} yet", *self._ported(commit))
+
+    def _main_line(self) -> str:
+        """The releases that are known: those of other packages are not."""
+        newest = self._source.releases(self._name)[-1:]
+        return f"{self._repository.title}'s main line of tags" + (f", the newest {newest[0].name}" if newest else "")
 
     def _ported(self, commit: Commit) -> Iterator[str]:
-        """Commits of other branches that make the same change, and their first releases."""
+        """Commits on other branches with the same change, and their first releases."""
         with suppress(DigestError):
             twins = self._source.twins(self._name, commit)[:_TWINS]
             known = self._source.first_releases(self._name, [each.sha for each in twins]) if twins else {}
@@ -289,7 +299,7 @@ class Library:
     def _released(self, _: WantedReply) -> Shown:
         line = self._source.releases(self._name)[-_RELEASES:]
         rows = tuple((f"{release.made:%Y-%m-%d} {one_line(release.name, 80)}", release) for release in reversed(line))
-        title = f"the latest releases of {self._repository.title}"
+        title = f"the latest of the releases of {self._repository.title}'s main line of tags"
         return _Listed(title, rows) if rows else _Nothing(f"{title}: {_NOTHING}")
 
     def _list(self, title: str, commits: Sequence[Commit]) -> Shown:
@@ -300,7 +310,7 @@ class Library:
         return _Listed(f"{title}{more}: {_by_author(commits[:_LISTED])}", rows)
 
     def _named(self, name: str) -> Commit:
-        """The commit of that name, or of the release of that name. Raises NotFound; ValueError for what is none."""
+        """The commit with a name, or of the release with it. Raises NotFound; ValueError for an invalid name."""
         sha, number = _SHA.fullmatch(name), _NUMBER.fullmatch(name)
         if number:
             try:
@@ -330,15 +340,23 @@ def _changes(commit: Commit) -> str:
     return f"changes {count}: {', '.join(paths)}{more}"
 
 
+def _names(commit: Commit) -> Iterator[str]:
+    """`says that it repairs #12`: the references of a commit, which its shown message may leave out."""
+    for each in commit.reading.references:
+        name = f"#{each.pull}" if each.pull is not None else each.sha[:_SHORT]
+        if name:
+            yield f"says that it {each.kind} {name}"
+
+
 def _by_author(commits: Sequence[Commit]) -> str:
-    """`4 commits, by author: Ada 3, Grace 1`: nobody should have to count."""
+    """`4 commits, by author: Ada 3, Grace 1`, so that the model need not count."""
     names = Counter(one_line(c.reading.people[0].name, 60) if c.reading.people else "unknown" for c in commits)
     shown = ", ".join(f"{name} {number}" for name, number in names.most_common(_AUTHORS))
     return f"{len(commits)} commit{'s' * (len(commits) != 1)}, by author: {shown}"
 
 
 def _day(text: str) -> date:
-    """A day of this age. Raises ValueError."""
+    """Parse a date of this age. Raises ValueError."""
     found = date.fromisoformat(text)
     if not 1970 <= found.year <= 2200:
         raise ValueError(text)
@@ -352,7 +370,7 @@ def _link(link: Link) -> str:
 
 
 def _called(wanted: WantedReply) -> str:
-    """A look as it was asked for."""
+    """A look-up as it was requested."""
     span = f"{wanted.line}-{wanted.last}" if wanted.line else ""
     parts = (wanted.tool, wanted.name, wanted.words, wanted.path, span, wanted.since, wanted.until)
     return one_line(" ".join(filter(None, parts)), 200)
@@ -373,7 +391,7 @@ class Research:
         self._dropped = 0
 
     def answer(self, spoken_of: Sequence[Commit]) -> Answered:
-        """The answer, begun with what is spoken of. Raises DigestError where the model or the source has none."""
+        """The answer, starting with the topic's commits. Raises DigestError if the model or the source fails."""
         self._begin(spoken_of)
         for left in reversed(range(STEPS)):
             try:

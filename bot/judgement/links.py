@@ -14,7 +14,7 @@ from bot.ports import Aftermath
 from bot.values import Commit, Entry, Link, Named, Relation, Repository
 
 _BUILDS = "stacked"
-"""What comes after a commit, and says nothing on what became of it."""
+"""A kind that says nothing about what became of the earlier commit."""
 
 
 class Links:
@@ -27,7 +27,7 @@ class Links:
         self._kept = kept
 
     def found(self, commits: Sequence[Commit]) -> tuple[Link, ...]:
-        """What commits that landed, newest first, say that they do to earlier ones, among themselves or stored.
+        """The links from commits that landed, newest first, to earlier ones, among them or stored.
 
         It is stored, so that it is known from both ends. Raises what the store raises.
         """
@@ -49,9 +49,9 @@ class Links:
         return self._known(commit)
 
     def until_now(self, commit: Commit, branch: str, now: datetime) -> tuple[tuple[Link, ...], int | None]:
-        """The same, with what is certain up to now, also of files whose lines nobody follows.
+        """As `since`, with certain links up to now, even in files whose lines are not followed.
 
-        And how many later commits were looked at, None where they could not be.
+        Also returned is how many later commits were read, None if they could not be.
         """
         looked: int | None = None
         with suppress(DigestError):
@@ -74,11 +74,11 @@ class Links:
         return (*first, *reversed(more))
 
     def _keep(self, commit: Commit, later: Sequence[Commit]) -> None:
-        """Keep what is found, also where the source fails on the way."""
+        """Store what is found, even if the source fails on the way."""
         found: list[Link] = []
         try:
             for link in self._looked_for(commit, later):
-                found.append(link)  # what came before a failure stays
+                found.append(link)  # keep what was found before a failure
         finally:
             self._kept.keep_links(self._repository.name, found)
 
@@ -87,7 +87,7 @@ class Links:
         return tuple(link for link in kept if link.earlier.sha == commit.sha)
 
     def _looked_for(self, commit: Commit, later: Sequence[Commit]) -> Iterable[Link]:
-        """What later commits that touch the same files say of a commit, and what became of its lines."""
+        """What later commits that touch the same files say about a commit, and what became of its lines."""
         landed = Landed((*reversed(later), commit))
         for each in later:
             yield from (k for k in self._of(each, self._history.relations(each, landed)) if k.earlier.sha == commit.sha)

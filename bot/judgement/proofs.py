@@ -1,7 +1,7 @@
-"""What a model may name as evidence about a commit, and where each piece of it can be seen. Pure.
+"""Finds a model's evidence about a commit in what it was shown. Pure.
 
-A quote is sought in what was shown: the patch, the message and the pull request, the lines that were looked up, and the
-titles of other commits. A search of a whole tree is evidence too, also of what is not there.
+A quote is searched for in what was shown: the patch, the message and the pull request, the lines that were looked up,
+and the titles of other commits. A search of a whole tree is evidence too, even of absence.
 """
 
 import re
@@ -15,13 +15,13 @@ from bot.judgement.shapes import SEARCH
 from bot.values import Commit, Evidence, LookKind, Search, Sight
 
 NUMBER = re.compile(r"^\d+: ", re.MULTILINE)
-"""What stands before a line that was looked up."""
+"""The number before a line that was looked up."""
 _SHORT, _NAMED = 7, 3
-"""Digits that name a commit at least, and files of a search that are named."""
+"""The least digits that name a commit, and the most files of a search to name."""
 
 
 class Finder(Protocol):
-    """Where quotes are sought."""
+    """Where quotes are searched for."""
 
     def find(self, path: str, quote: str, near: int = 0) -> Evidence | None:
         """Where `quote` is in what `path` names, of several places nearest to line `near`; None if it is not there."""
@@ -47,7 +47,7 @@ class Proofs:
         )
 
     def _searched(self, word: str) -> Evidence | None:
-        """A search for a word that saw the whole tree: any other one proves nothing about what is not there."""
+        """A search for a word in the whole tree: any other one does not prove absence."""
         word = word.strip("`'\" ")
         sights = (s for s in self.sights if s.look.kind is LookKind.WORD and s.look.word.strip("`'\" ") == word)
         whole = next((s for s in sights if not (s.refused or s.unread or s.partial)), None)
@@ -62,7 +62,7 @@ class Proofs:
 
 
 def _search(sight: Sight) -> Search:
-    """What a search found; the files are named where they are few and no name is shortened."""
+    """The result of a search; the files are named if they are few and no name is shortened."""
     elsewhere = (each.rpartition(" (")[0] for each in sight.elsewhere)
     shown = dict.fromkeys((*(each.path for each in sight.excerpts), *elsewhere))
     is_whole = len(shown) == sight.files <= _NAMED and not any(path.endswith("…") for path in shown)

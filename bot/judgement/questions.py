@@ -1,4 +1,4 @@
-"""What a language model is asked: which prompt, with which data behind which fence, and how much of it. Pure."""
+"""Builds questions to a language model: the prompt, and the fenced data. Pure."""
 
 import hashlib
 import json
@@ -63,30 +63,30 @@ from bot.values import (
 
 TRIAGE, SECOND, OVERVIEW, ROLLUP = "triage.v2", "second.v2", "overview.v2", "rollup.v1"
 ANALYSIS, DRAFT, LOOK, BATCH, MERGE = "analysis.v4", "draft.v3", "look.v3", "batch.v3", "merge.v4"
-"""The prompts in use; an analysis is kept under the name of the prompt that made it."""
+"""The prompts in use; an analysis is stored under the name of its prompt."""
 ASK = "ask.v2"
 OF_DIGESTS = (TRIAGE, SECOND, ANALYSIS, DRAFT, LOOK, BATCH, MERGE, OVERVIEW, ROLLUP)
-"""Those of which a digest is made."""
+"""The prompts for a digest."""
 PROMPTS = (*OF_DIGESTS, ASK)
 
 EARLIER = ("analysis.v1", "batch.v1", "merge.v1")
-"""Prompts of versions that read little: who has asked them has not chosen a depth."""
+"""Prompts of early versions that read little: usage of them shows that no depth was chosen."""
 
 
 TRIAGE_SIZE, TRIAGE_LEAST = 60, 8
-"""Commits in one triage question, and how few are not split any more where a model's context does not hold them."""
+"""Commits in one triage question, and below how many a list that is too long for a model is no longer split."""
 BATCH_SIZE, SMALL_TOKENS = 6, 1_000
 """Medium commits in one question, and tokens of patch up to which they share one."""
 QUESTION_TOKENS, LEAST_TOKENS, PARTS = 40_000, 1_500, 4
-"""Tokens of patch in one question, how few are still worth one, and in how many questions a large commit is read."""
+"""Tokens of patch in one question, the least that are worth one, and the most questions for a large commit."""
 SECOND_SIZE, SECOND_TOKENS = 8, 4_000
-"""Commits that are looked at again with their patch in one day, and tokens of patch for each."""
+"""The most commits of a day that get a second look with their patch, and tokens of patch for each."""
 _MESSAGE, _LISTED, _BRIEFLY = 4_000, 600, 400
-"""Characters of a message for an analysis, in the list of a day, and where several are looked at again."""
+"""Characters of a message in an analysis, in the list of a day, and in a second look."""
 _LABELS, _LABEL = 10, 50
-"""Labels of a change request that are shown, and characters of one (GitHub takes no longer ones)."""
+"""The most labels of a pull request to show, and characters of one (GitHub's limit)."""
 FOUND = (14_000, 24_000)
-"""Characters of what was looked up, at least and at most: about half of the patch between these."""
+"""Characters of look-up results, at least and at most: about half of the patch in between."""
 
 
 class Depth(StrEnum):
@@ -98,12 +98,12 @@ class Depth(StrEnum):
 
     @property
     def looks(self) -> int:
-        """Things that are looked up for one commit."""
+        """The most things to look up for one commit."""
         return {"brief": 0, "normal": 10, "deep": MOST_LOOKS}[self]
 
     @property
     def settles(self) -> bool:
-        """Whether what is open after a look is looked up too."""
+        """Whether what is open after a look-up is looked up too."""
         return self is Depth.DEEP
 
     @property
@@ -118,7 +118,7 @@ class Depth(StrEnum):
         return (*reversed(deeper), MERGE)
 
 
-# What tokenizers of chat models read as the end of a turn or of a thought, wherever it stands (ChatML, Llama 2 and 3,
+# What tokenizers of chat models read as the end of a turn or of reasoning, anywhere in a text (ChatML, Llama 2 and 3,
 # Gemma, DeepSeek). With a space in it, it is text; evidence is found whatever its white space.
 _CONTROL = re.compile(r"<[|｜]|[|｜]>|<</?SYS>>|</?s>|</?think>|\[/?INST\]|<(?:start|end)_of_turn>", re.IGNORECASE)
 
@@ -140,18 +140,18 @@ def _question(
 
 @cache
 def _schema(shape: type[BaseModel]) -> dict[str, object]:
-    """The schema of an answer, which takes longer to make than the rest of a question."""
+    """The schema of an answer, cached since making it takes longer than the rest of a question."""
     return shape.model_json_schema()
 
 
 def _fenced(data: str) -> tuple[str, str]:
-    """Data as a model may see it, and the mark around it: nothing in the data can hold it and end the data early."""
+    """Data made safe for a model, and the mark around it, which is not in the data and so cannot end it early."""
     data = _tamed(sanitize(data))
     return data, hashlib.sha256(data.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def again(question: Question, problem: str, *, longer: bool = False, first: str = "") -> Question:
-    """The same question once more, with what was wrong with the first answer; `longer` doubles the room for it.
+    """The same question once more, with what was wrong with the first answer; `longer` doubles the answer's limit.
 
     The first answer may be copied from a commit: if it is shown again, it is data too.
     """
@@ -163,7 +163,7 @@ def again(question: Question, problem: str, *, longer: bool = False, first: str 
 
 
 def names(commits: Sequence[Commit]) -> dict[str, str]:
-    """By SHA, what each commit of a list is called: the first seven digits, or as many as distinguish all of them."""
+    """The names of commits in a list, by SHA: the first seven digits, or as many as distinguish all of them."""
     length = next((n for n in range(7, 64) if len({c.sha[:n] for c in commits}) == len(commits)), 64)
     return {c.sha: c.sha[:length] for c in commits}
 
@@ -181,8 +181,9 @@ def triage_question(
 
 
 def _listed(commit: Commit, judged: Judgement) -> str:
-    """A commit of the list, on one line: its prior with the reason, its title, what its maintainers call it, its files
-    and its message.
+    """A commit of the list, on one line.
+
+    It has the prior with its reason, the title, the maintainers' words, the files and the message.
     """
     said = one_line(commit.reading.said, _LISTED)
     more = one_line("; ".join(_requested(commit)), _LISTED - len(said)) if len(said) < _LISTED else ""
@@ -199,7 +200,7 @@ def _listed(commit: Commit, judged: Judgement) -> str:
 
 _ENGLISH = Texts("en")
 _NAMED, _PATH = 3, 90
-"""Paths of one kind, and characters of a path, that stand in the list."""
+"""The most paths of one kind, and characters of a path, in the list."""
 
 
 def _because(commit: Commit, judged: Judgement) -> str:
@@ -208,7 +209,7 @@ def _because(commit: Commit, judged: Judgement) -> str:
 
 
 def _called(note: Note | None, labels: Sequence[str]) -> str:
-    """The maintainers' own word: the heaviest note of a commit, and the labels of its change request."""
+    """The maintainers' own words: the most important note of a commit, and the labels of its pull request."""
     said = []
     if note:
         where = one_line(note.heading or note.label or note.path, 80)
@@ -220,7 +221,7 @@ def _called(note: Note | None, labels: Sequence[str]) -> str:
 
 
 def _changed(commit: Commit) -> str:
-    """What a commit changes, by kind of file, with the paths that change most; what tells most comes first."""
+    """What a commit changes, by kind of file, with the paths that change most; the most significant kind first."""
     kinds: dict[str, list[FileChange]] = {name: [] for name in (_NOTE, *FileKind, _WRITTEN)}
     for file in commit.files:
         kinds[_kind(file.path)].append(file)
@@ -237,7 +238,7 @@ def _kind(path: str) -> str:
 
 
 def _sized(name: str, files: Sequence[FileChange]) -> str:
-    """`source +80 -10 in 4 files: src/a.py, src/b.py, src/c.py, 1 more`; of a long path the end tells most."""
+    """`source +80 -10 in 4 files: src/a.py, src/b.py, src/c.py, 1 more`; of a long path the end is shown."""
     by_size = sorted(files, key=lambda f: (-(f.added + f.removed), f.path))
     named = [one_line(f.path) for f in by_size[:_NAMED]]
     paths = [path if len(path) <= _PATH else f"…{path[1 - _PATH :]}" for path in named]
@@ -281,7 +282,7 @@ class Around:
 
 
 class Rest(NamedTuple):
-    """In which language is answered, what happened around a commit, and the row that a digest has of it."""
+    """The language of the answer, what happened around a commit, and its row in the digest."""
 
     language: str
     around: Around = Around()
@@ -350,19 +351,19 @@ def _about(  # noqa: PLR0917  # what a question about one commit is made of, in 
 
 
 def looked(sights: Sequence[Sight], patch: int) -> str:
-    """What was looked up, as a model sees it, beside a patch of so many characters."""
+    """The look-up results as a model sees them, next to a patch of so many characters."""
     shown = lookup.within(sights, _room(patch))
     return "\n".join(_sight(cut, is_cut=cut != whole) for cut, whole in zip(shown, sights, strict=True))
 
 
 def _room(patch: int) -> int:
-    """Characters of what was looked up, beside a patch of so many."""
+    """The most characters of look-up results, next to a patch of so many."""
     least, most = FOUND
     return min(max(patch // 2, least), most)
 
 
 def _lines(look: Look) -> str:
-    """Which lines of a file a look asks for, empty for none."""
+    """The lines of a file that a look-up asks for; may be empty."""
     return f"{look.line}-{look.until}" if 0 < look.line <= look.until else str(look.line or "")
 
 
@@ -388,7 +389,7 @@ def _sight(sight: Sight, *, is_cut: bool) -> str:
 
 
 def merge_question(repository: Repository, commit: Commit, parts: Sequence[Analysis], language: str) -> Question:
-    """Ask for one analysis out of those of a commit's parts."""
+    """Ask to merge the analyses of a commit's parts."""
     message = "\n".join(_written(commit, _MESSAGE))
     shown = "\n\n".join(f"part {n}: {_as_json(part)}" for n, part in enumerate(parts, start=1))
     blanks = {"repository": repository.title, "count": str(len(parts)), "language": language}
@@ -424,7 +425,7 @@ def _proof(statement: Insight | Risk) -> dict[str, Any]:
 
 
 def cited(evidence: Evidence) -> str:
-    """What stands in place of a path in an answer: that of a file, `search`, or the SHA of another commit."""
+    """The path in an answer: that of a file, `search`, or the SHA of another commit."""
     return SEARCH if evidence.search else evidence.path or evidence.sha
 
 
@@ -465,7 +466,7 @@ def _summarised(repository: Repository, entry: Entry) -> str:
 def _opened(entry: Entry) -> str:
     """What the analysis of a commit says first: its verdict, its first risk and what it asks for, or its summary.
 
-    Of what is not high only a verdict counts.
+    Of other than high commits only a verdict counts.
     """
     analysis = entry.analysis
     if entry.grade.importance is not Importance.HIGH:
@@ -505,12 +506,12 @@ def _row(grade: Grade) -> str:
 
 
 def titled(commit: Commit, limit: int = 200) -> str:
-    """A commit's title with the number of its change request, as people write it."""
+    """A commit's title with the number of its pull request, as people write it."""
     return one_line(commit.reading.subject + (f" (#{commit.pull})" if commit.pull else ""), limit)
 
 
 def _written(commit: Commit, limit: int) -> list[str]:
-    """What people wrote of a commit: its message, and marked as such what its change request says beyond it."""
+    """What people wrote about a commit: its message, and, marked as such, what its pull request says beyond it."""
     said = commit.reading.said
     lines = [f"    {titled(commit, 300)}", _indented(said, limit)]
     labels = [f"labels: {_labels(commit.reading.labels)}"] if commit.reading.labels else []
@@ -521,7 +522,7 @@ def _written(commit: Commit, limit: int) -> list[str]:
 
 
 def _requested(commit: Commit) -> list[str]:
-    """What a change request says beyond the message: its title, the issues that it closes, its description."""
+    """What a pull request says beyond the message: its title, the issues that it closes, its description."""
     request = commit.reading.request or ChangeRequest()
     return [part for part in (request.title, *(f"closes: {issue}" for issue in request.issues), request.said) if part]
 
@@ -540,7 +541,7 @@ def _indented(body: str, limit: int) -> str:
 
 
 class Inquiry(NamedTuple):
-    """What somebody asks about a repository's branch, and what was said before, on which day and in which language."""
+    """A person's question about a repository's branch, with what was said before, the day and the language."""
 
     repository: Repository
     branch: str
@@ -551,12 +552,12 @@ class Inquiry(NamedTuple):
 
 
 _EARLIER, _SAID = 5, 600
-"""Questions of a thread that are shown again with their answers, and characters of each."""
+"""The most questions of a thread to repeat with their answers, and characters of each."""
 _LISTED_FILES = 4
 
 
 def step_question(inquiry: Inquiry, shown: Sequence[str], left: int) -> Question:
-    """Ask for an answer, or for what must be seen before; `left` is how often more can be asked for after this."""
+    """Ask for an answer, or for what must be seen before; `left` is how many more requests are possible after this."""
     earlier = [
         f"Asked before: {one_line(q, _SAID)}\nAnswered: {one_line(a, _SAID)}" for q, a in inquiry.earlier[-_EARLIER:]
     ]

@@ -1,4 +1,4 @@
-"""How a language model's answers are read and checked. Pure.
+"""Parses and checks a language model's answers. Pure.
 
 An answer is accepted only if it is complete, has the right shape, is in the right language, is about the commits that
 were asked about, and gives evidence that is really there. `Rejected` explains to the model what was wrong, so that it
@@ -40,6 +40,7 @@ from bot.judgement.shapes import (
 )
 from bot.judgement.triage import Judgement
 from bot.languages import LANGUAGES
+from bot.texts import Texts
 from bot.values import (
     Analysis,
     Commit,
@@ -89,7 +90,7 @@ _LETTER = re.compile(r"[^\W\d_]")
 
 
 def _parsed(reply: Reply, shape: type[_Shape]) -> _Shape:
-    """The reply in its shape. Raises Rejected when it is cut off, refused, no JSON, or of another shape."""
+    """The reply in its shape. Raises Rejected if it is cut off, refused, or not JSON of that shape."""
     if reply.finish is Finish.LENGTH:
         raise Rejected("it was cut off; be shorter.", longer=True)
     if reply.finish is Finish.REFUSED:
@@ -136,9 +137,9 @@ class _List(BaseModel):
 
 
 def _records(reply: Reply, shape: type[_Record], commits: Sequence[Commit]) -> tuple[dict[str, _Record], list[str]]:
-    """The records of a list that are right, by SHA, and what is wrong with the others.
+    """The valid records of a list, by SHA, and the problems of the others.
 
-    One that is wrong costs no other its place; of a commit that is answered twice neither answer counts.
+    An invalid one does not affect others; if a commit is answered twice, neither answer counts.
     """
     found: dict[str, _Record] = {}
     problems: list[str] = []
@@ -163,7 +164,7 @@ def _records(reply: Reply, shape: type[_Record], commits: Sequence[Commit]) -> t
 
 
 def _complete(found: Mapping[str, _Made], problems: Sequence[str], commits: Sequence[Commit]) -> Mapping[str, _Made]:
-    """`found`, if it has every commit and nothing was wrong. Raises Rejected with what is right.
+    """`found`, if it has every commit and nothing was wrong. Raises Rejected with the valid ones.
 
     If an answer leaves out most of the list, nothing in it counts: a commit may have dictated it.
     """
@@ -178,7 +179,7 @@ def _complete(found: Mapping[str, _Made], problems: Sequence[str], commits: Sequ
 def _spoken(
     found: Mapping[str, _Record], language: str, *texts: Callable[[_Record], str]
 ) -> tuple[dict[str, _Record], list[str]]:
-    """The records whose `texts` are each in the language, and what is wrong with the others."""
+    """The records whose `texts` are all in the language, and the problems of the others."""
     right = {sha: r for sha, r in found.items() if all(_in_language(text(r), language) for text in texts)}
     wrong = len(found) - len(right)
     return right, [f"{wrong} entries are not in {LANGUAGES[language].prompt}."] if wrong else []
@@ -187,7 +188,7 @@ def _spoken(
 def read_triage(
     reply: Reply, commits: Sequence[Commit], judged: Sequence[Judgement], language: str
 ) -> Mapping[str, Grade]:
-    """Grades by SHA. Raises Rejected, with the grades that are right, unless each commit is graded once."""
+    """Grades by SHA. Raises Rejected, with the valid grades, unless each commit is graded once."""
     found, problems = _records(reply, GradeReply, commits)
     spoken, foreign = _spoken(found, language, lambda r: f"{r.sentence} {r.reason} {r.theme}")
     prior = {c.sha: j for c, j in zip(commits, judged, strict=True)}
@@ -209,11 +210,11 @@ def _grade(answer: GradeReply, judged: Judgement, model: str) -> Grade:
 
 
 _RANKS = {Importance.HIGH: 8, Importance.MEDIUM: 5, Importance.LOW: 1}
-"""The rank that goes with a grade, of a model that gives none."""
+"""The rank for a grade if a model gives none."""
 
 
 def _score(answer: GradeReply | DecisionReply, wish: Importance, judged: Judgement) -> float:
-    """What orders a day: the model's rank; among equals the grade, and then the rules' score.
+    """Sort key of a day: the model's rank, then the grade, then the rules' score.
 
     What is high whatever the model says ranks no lower than that.
     """
@@ -226,7 +227,7 @@ def _score(answer: GradeReply | DecisionReply, wish: Importance, judged: Judgeme
 def disputed(grades: Mapping[str, Grade], commits: Sequence[Commit], judged: Sequence[Judgement]) -> tuple[Commit, ...]:
     """Commits that are looked at again: model and rules grade them two steps apart, or only the model calls them high.
 
-    Those two steps apart come first, then the best ranked, as far as one question holds them.
+    Those two steps apart come first, then the best ranked, as many as fit into one question.
     """
     steps = {c.sha: _steps(grades[c.sha], j) for c, j in zip(commits, judged, strict=True) if c.sha in grades}
     apart = [c for c in commits if steps.get(c.sha)]
@@ -260,7 +261,7 @@ def read_second(
 
 
 _INVENTED = 3
-"""Statements without evidence, beside none with it, from which an answer is taken for an invention."""
+"""From how many statements without evidence, and none with it, an answer counts as invented."""
 
 
 def _words(answer: AnalysisReply) -> list[str]:
@@ -298,7 +299,7 @@ class Checked:
 
 
 _MOST = 6
-"""Insights, and risks, of one analysis."""
+"""The most insights, and risks, of one analysis."""
 
 
 def read_draft(reply: Reply) -> DraftReply:
@@ -316,7 +317,7 @@ def looks(answer: DraftReply | OpenReply, most: int) -> tuple[Look, ...]:
 
 
 def still_open(reply: Reply, draft: DraftReply) -> DraftReply:
-    """The draft as an answer judged it, with what would have to be looked up to settle the rest. Raises Rejected."""
+    """The draft as an answer judged it, with the look-ups needed to settle the rest. Raises Rejected."""
     answer = _parsed(reply, OpenReply)
     left = {claim.number: claim.becomes for claim in answer.claims if claim.outcome is not Outcome.DROPPED}
     claims = [c.model_copy(update={"text": left[c.number] or c.text}) for c in draft.claims if c.number in left]
@@ -342,7 +343,7 @@ def read_analysis(reply: Reply, commit: Commit, proofs: Finder, coverage: float,
 
 
 def read_merged(reply: Reply, commit: Commit, proofs: Finder, parts: Sequence[Analysis], **how: Any) -> Checked:
-    """The analysis made of those of a commit's parts, whose evidence holds on; `how` as in `read_analysis`.
+    """The merged analysis of a commit's parts, whose evidence stays valid; `how` as in `read_analysis`.
 
     Raises Rejected.
     """
@@ -358,11 +359,11 @@ def read_merged(reply: Reply, commit: Commit, proofs: Finder, parts: Sequence[An
 
 
 _Proof = tuple[Evidence, tuple[Evidence, ...]]
-"""What shows a statement, and what shows its further parts."""
+"""The evidence of a statement, and of its further parts."""
 
 
 _Find = Callable[[str, str, int], Evidence | None]
-"""Where a quote stands, by its path, itself and the line it should be near, 0 where that is not said."""
+"""Finds a quote, by its path, its text and the line it should be near (0: unknown)."""
 
 
 def _checked(answer: AnalysisReply, commit: Commit, find: _Find, reply: Reply, how: Mapping[str, Any]) -> Checked:
@@ -388,7 +389,7 @@ def _checked(answer: AnalysisReply, commit: Commit, find: _Find, reply: Reply, h
 
 
 def _correction(answer: CorrectionReply, language: str) -> Correction:
-    """What the row should say; of words in another language none."""
+    """The correction of the row, without words in another language."""
     types = tuple(dict.fromkeys(answer.types))
     if not _in_language(f"{answer.sentence} {answer.theme}", language):
         return Correction(types)
@@ -399,30 +400,30 @@ def _risks(proven: Sequence[tuple[RiskReply, _Proof]]) -> tuple[Risk, ...]:
     return tuple(dict.fromkeys(Risk(r.text, first, r.mitigation, also) for r, (first, also) in proven))
 
 
-def joined(parts: Sequence[Analysis]) -> Analysis:
-    """One analysis out of those of a commit's parts, in their order, as long as one may be."""
+def joined(parts: Sequence[Analysis], texts: Texts) -> Analysis:
+    """Join the analyses of a commit's parts, in order, up to the length of one."""
     return replace(
         parts[0],
-        summary=" ".join(part.summary for part in parts),
+        summary=texts.sentences(*(part.summary for part in parts)),
         impact=tuple(i for part in parts for i in part.impact)[:8],
         insights=tuple(i for part in parts for i in part.insights)[:_MOST],
         risks=tuple(r for part in parts for r in part.risks)[:_MOST],
         suggestions=tuple(s for part in parts for s in part.suggestions)[:_MOST],
         coverage=min(1.0, sum(part.coverage for part in parts)),
         dropped=sum(part.dropped for part in parts),
-        correction=Correction(),  # what is wrong of a part need not be so of the whole
+        correction=Correction(),  # a correction of one part need not apply to the whole
     )
 
 
 _Claim = TypeVar("_Claim", InsightReply, RiskReply)
 
 
-_NO_QUOTE = "the quote is not in what was shown of that path, too short, or longer than six lines."
+_NO_QUOTE = "the quote is not in what was shown of that path, too short, or too long for one."
 _NO_SEARCH = "no search for that word went through the whole tree."
 
 
 def _proven(kind: str, claims: Sequence[_Claim], find: _Find) -> tuple[list[tuple[_Claim, _Proof]], list[str]]:
-    """The claims all of whose evidence is really there, and what is not there of the others."""
+    """The claims whose evidence is all found, and the missing evidence of the others."""
     good: list[tuple[_Claim, _Proof]] = []
     bad: list[str] = []
     for number, claim in enumerate(claims):
@@ -508,7 +509,7 @@ def read_overview(reply: Reply, asked: Question, language: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StepTaken:
-    """What a step towards an answer wants shown, or the statements that hold, and what is wrong with the others."""
+    """What a step towards an answer asks for, or its valid statements, and the problems of the others."""
 
     looks: tuple[WantedReply, ...]
     statements: tuple[Statement, ...]
@@ -522,7 +523,7 @@ class StepTaken:
 
 
 _FOREIGN = re.compile(r"://|\bwww\.|<[!@#]")
-"""What leads elsewhere or calls somebody: no statement about commits needs that."""
+"""Links and mentions: no statement about commits needs them."""
 
 
 def read_step(reply: Reply, find: Callable[[str, str, str], Proof | None], shown: str, language: str) -> StepTaken:
@@ -545,7 +546,7 @@ def read_step(reply: Reply, find: Callable[[str, str, str], Proof | None], shown
 
 
 def _said_problem(said: SaidReply, proven: bool, told: Collection[str], language: str) -> str:
-    """What is wrong with a statement, empty for nothing."""
+    """The problem of a statement; empty if there is none."""
     if not proven:
         return (
             "a quote does not stand in the piece that it names, as lines that follow each other without their marks, "

@@ -1,4 +1,4 @@
-"""What can be said about a commit without a model: only what its message, paths, sizes and patch show. Pure."""
+"""Describes commits without a model: only what their messages, paths, sizes and patches show. Pure."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -61,7 +61,7 @@ def grade(commit: Commit, judgement: Judgement, texts: Texts) -> Grade:
 
 
 def reason(commit: Commit, judgement: Judgement, texts: Texts) -> str:
-    """Why, in a few words, with the commit's own where its sentence does not hold them already."""
+    """The reason, in a few words, with the commit's own unless its sentence contains them already."""
     known = texts(f"reason.{judgement.reason}") if judgement.reason else ""
     words = one_line(judgement.words, _WORDS).rstrip(".。")
     if not words or words.casefold() in commit.reading.title.casefold():
@@ -157,7 +157,7 @@ def _asked(notes: Sequence[Note], texts: Texts) -> tuple[Suggestion, ...]:
 def _summary(commit: Commit, first: str, texts: Texts) -> str:
     """The sentence, then the first paragraph of the message's body as its author wrote it, in whole sentences."""
     said = _first_paragraph(commit.reading.said)
-    return f"{first} {texts('rules.author_says', text=said)}" if said else first
+    return texts.sentences(first, texts("rules.author_says", text=said)) if said else first
 
 
 def _first_paragraph(said: str) -> str:
@@ -197,7 +197,7 @@ def _component_impact(name: str, files: Sequence[FileChange], names: dict[str, l
     lines = texts(
         "digest.lines", added=f"{sum(f.added for f in files):,}", removed=f"{sum(f.removed for f in files):,}"
     )
-    effect = f"{texts.count('files', len(files))}, {lines}"
+    effect = texts("rules.size", files=texts.count("files", len(files)), lines=lines)
     touched = list(dict.fromkeys(n for f in by_size for n in names.get(f.path, [])))[:_MOST_NAMES]
     if touched:
         effect = texts("rules.touches", size=effect, names=texts("rules.comma").join(touched))
@@ -274,7 +274,7 @@ def _suggestions(removed: Sequence[tuple[str, Evidence]], texts: Texts) -> tuple
 
 
 _READ = 6
-"""Commits that an overview names."""
+"""The most commits that an overview names."""
 
 
 def overview(repository: Repository, high: Sequence[Commit], total: int, texts: Texts) -> str:
@@ -290,7 +290,7 @@ def overview(repository: Repository, high: Sequence[Commit], total: int, texts: 
 def rollup_overview(rollup: Rollup, total: int, texts: Texts) -> str:
     """The overview of a week or longer if no model writes one: where most of it happened, and what was undone.
 
-    Which commits to read comes right below it.
+    The commits to read come right below it.
     """
     busiest = [_busy(c, texts) for c in rollup.components[:3]]
     said = texts("rules.overview_quiet", count=texts.count("commits", total))

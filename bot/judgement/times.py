@@ -1,4 +1,4 @@
-"""What else happened in a repository at the time of a commit: what landed, and what was released."""
+"""Finds what else landed, and was released, at the time of a commit."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -13,13 +13,13 @@ from bot.values import Commit, FilePatch, Release
 
 _RELEASES = 8
 _READ = 300
-"""Commits around a day whose patches are read for the names in them, at most."""
+"""The most commits around a day whose patches are read for the names in them."""
 
 
 class Times:
     """The days of one branch, each read once. Safe for several threads.
 
-    Where something cannot be read, a commit is analysed without it.
+    If something cannot be read, a commit is analysed without it.
     """
 
     def __init__(self, source: CommitSource, repo: str, branch: str) -> None:
@@ -31,7 +31,7 @@ class Times:
         self._releases: tuple[Release, ...] | None = None
 
     def around(self, commit: Commit, patches: Sequence[FilePatch]) -> Around:
-        """What landed within a day of a commit and has to do with it, whatever a channel wants to see, and releases."""
+        """Related commits within a day of a commit, whatever a channel's filters, and releases."""
         with self._lock:
             others, names = self._day(commit.committed.date())
             near = self._released(commit)
@@ -50,7 +50,7 @@ class Times:
         return self._days[day]
 
     def _names(self, commits: Sequence[Commit]) -> Mapping[str, frozenset[str]]:
-        """By SHA the names in patches; none if reading a patch uses one of a limited number of requests."""
+        """The names in patches, by SHA; empty if reading a patch uses a rate-limited request."""
         if self._source.quota() is not None:
             return {}
         read = self._source.patches(self._repo, commits[:_READ])

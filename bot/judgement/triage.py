@@ -47,7 +47,7 @@ def _cue(name: str, today: float, mention: float, *words: str) -> _Cue:
     return _Cue(name, today, mention, re.compile("|".join(words), re.IGNORECASE))
 
 
-# The first of these that matches is the reason a reader is told; the rarer and more telling ones come first.
+# The first of these that matches is the reason that a reader sees; rarer and more significant ones come first.
 _TELLING = (
     _cue("stable", 1.5, 0.3, r"\bstabili[sz](?:e|ed|ation)\b|\bgraduat|\bto (?:beta|stable|ga)\b", r"稳定版|转正"),
     _cue(
@@ -157,7 +157,7 @@ _CUES = (*_TELLING, *_OTHER)
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What the rules look at: what a commit says, what its maintainers tell users of it, and what it touches.
+    """The input of the rules: what a commit says, its maintainers' notes to users, and what it touches.
 
     `unseen` says that nobody knows what it changes; `grave` that it reverts what users have, or what was high.
     `cues` names the title's significant words, `kinds` counts files by kind; `lines` are changed lines of source files,
@@ -229,7 +229,7 @@ _PREFIX_MENTION: dict[ChangeType | None, float] = {
 }
 
 
-# What maintainers tell users of weighs more than any word of a title; a repair and inner work weigh less for it.
+# What maintainers announce to users weighs more than any word of a title; fixes and internal work weigh less then.
 _NOTE_TODAY: dict[NoteLevel | None, float] = {
     NoteLevel.BREAKING: 5.0,
     NoteLevel.SECURITY: 4.0,
@@ -294,8 +294,10 @@ PAGE = 29
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The rules' view of one commit. `reason` is a key of the labels' `[reason]`, empty if nothing specific can be
-    said, `words` are the commit's own for it; `always` lifts it over the budget, and leaves it its rank among the high.
+    """The rules' view of one commit.
+
+    `reason` is a key of the labels' `[reason]`, empty if nothing specific can be said, `words` are the commit's own for
+    it; `always` lifts it over the budget, and leaves it its rank among the high.
     """
 
     importance: Importance
@@ -381,10 +383,10 @@ def page_budget(
 
 
 def _always(f: Features) -> bool:
-    """Whether a commit is high whatever else there is, since it says so: it breaks something, fixes a hole that has a
-    name, or takes back what users have.
+    """Whether a commit is high in any case, since it says so.
 
-    Without a source file only what calls itself a fix counts as security: bots' updates and pipelines name it daily.
+    It breaks something, fixes a known vulnerability, or reverts what users have. Without a source file only what calls
+    itself a fix counts as security: bots' updates and pipelines name it daily.
     """
     read = f.reading
     source = "source" in f.kinds or f.unseen
@@ -399,7 +401,7 @@ def _always(f: Features) -> bool:
 
 _MENDS = (ChangeType.FIX, ChangeType.SECURITY)
 _ALWAYS = (NoteLevel.BREAKING, NoteLevel.SECURITY)
-"""What maintainers call so where they tell users is read today, however much there is of it."""
+"""What maintainers call so in notes to users is to be read today, however much there is."""
 _AT_LEAST = {
     NoteLevel.DEPRECATION: Importance.HIGH,
     NoteLevel.FEATURE: Importance.MEDIUM,
@@ -416,7 +418,7 @@ def _wish(f: Features, score_: float) -> Importance:
     if is_advisory(f.reading.security) and not f.reading.bot:
         wish = max(wish, Importance.MEDIUM, key=_rank)
     if f.note and not _level(f) and f.note.level is not NoteLevel.INTERNAL:
-        return Importance.MEDIUM  # it tells users of what landed before
+        return Importance.MEDIUM  # it informs users about what landed before
     level = _level(f)
     if level in _AT_LEAST:
         wish = max(wish, _AT_LEAST[level], key=_rank)
@@ -434,7 +436,7 @@ def _by_points(f: Features, score_: float) -> Importance:
 
 
 def _runs_elsewhere(f: Features) -> bool:
-    """Whether a person changes on what the program runs: that is felt, though no source changes."""
+    """Whether a person changes what the program runs on: users notice that, though no source changes."""
     return "runtime" in f.cues and not f.reading.bot and not {FileKind.CONFIG, FileKind.SOURCE}.isdisjoint(f.kinds)
 
 

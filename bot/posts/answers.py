@@ -37,7 +37,8 @@ from bot.values import (
 
 _FILES, _PEOPLE, _PATHS = 15, 5, 3
 """The most files and people named, and paths in a sentence."""
-_QUOTE = 120
+_ROOM = 400
+"""Characters of a quote: who reads it must be able to follow the statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,18 +241,21 @@ def researched(repository: Repository, found: Answered, texts: Texts) -> Answer:
 def _proof(repository: Repository, proof: Proof, texts: Texts) -> Line:
     """Where to check a statement: the commit, the place in it and the words there; or the release."""
     if proof.release:
-        return (_release(repository, proof.release),)
+        date = f" {proof.release.made:%Y-%m-%d}" + (f" ({proof.note})" if proof.note else "")
+        return (_release(repository, proof.release), Span(date))
     if proof.note:
-        return (Span(one_line(proof.note, _QUOTE), code=True),)
+        return (Span(one_line(proof.note, _ROOM), code=True),)
     commit, evidence = proof.commit, proof.evidence
     if not (commit and evidence):
         return ()
-    if proof.tree:  # what was looked up there need not have to do with that commit
-        return evidence_line(repository, commit, evidence, texts)
-    named = named_link(repository, commit)
+    if proof.tree:  # the place was looked up there, and need not have to do with that commit
+        at = () if evidence.search else (Span(f"{proof.tree}: "),)
+        return (*at, *evidence_line(repository, commit, evidence, texts, _ROOM))
+    sha = f" ({commit.sha[:7]})" if commit.pull is not None else ""
+    named = (named_link(repository, commit), Span(f"{sha} "))
     if not evidence.path:
-        return (named, Span(" "), Span(one_line(evidence.quote, _QUOTE), code=True))
-    return (named, Span(" "), *evidence_line(repository, commit, evidence, texts))
+        return (*named, Span(one_line(evidence.quote, _ROOM), code=True))
+    return (*named, *evidence_line(repository, commit, evidence, texts, _ROOM))
 
 
 # --- A whole digest ----------------------------------------------------------------------------

@@ -180,7 +180,7 @@ class Chapter:
         quiet = entry.grade.importance is Importance.LOW
         return [
             Part("" if quiet and s.prose else s.heading, tuple(self._nested(i, s) for i in s.items), s.prose)
-            for s in outline(self.digest.repository, entry, self.texts, colon=self.texts("report.colon"))
+            for s in outline(self.digest.repository, entry, self.texts)
         ]
 
     def _nested(self, item: Item, section: Section) -> Nested:

@@ -126,7 +126,7 @@ def _headline(group: Group, texts: Texts, notes: Sequence[str], since: Sequence[
     if left_out := _left_out(digests, together, replies, texts):
         parts.append(Text(tuple(map(plain, left_out))))
     parts += _tables(digests[:TABLES], texts)
-    parts += _notices(digests)
+    parts += _notices(digests, texts)
     gravest = max((e.grade.importance for e in together.entries), key=lambda i: i.rank, default=None)
     return Message(
         HEADLINE,
@@ -192,13 +192,14 @@ def _tables(digests: Sequence[Digest], texts: Texts) -> list[Part]:
     return parts
 
 
-def _notices(digests: Sequence[Digest]) -> list[Part]:
+def _notices(digests: Sequence[Digest], texts: Texts) -> list[Part]:
     """The notices of the digests, without duplicates."""
     by_notice: dict[str, list[str]] = {}
     for digest in digests:
         for notice in digest.notices:
             by_notice.setdefault(notice, []).append(digest.repository.title)
-    lines = tuple(plain(f"{', '.join(titles[:_NAMED])}: {notice}") for notice, titles in by_notice.items())
+    colon = texts("report.colon")
+    lines = tuple(plain(f"{texts.listed(titles[:_NAMED])}{colon}{notice}") for notice, titles in by_notice.items())
     return [Text(lines)] if lines else []
 
 
@@ -217,7 +218,7 @@ def _commit(digest: Digest, entry: Entry, texts: Texts, reported: Mapping[str, s
     """One commit, with the name of its repository."""
     message = commit_message(digest.repository, entry, digest.period.zone, texts, whole=False, reported=reported)
     mark, *rest = message.title
-    return replace(message, title=(mark, Span(f"{digest.repository.title}: "), *rest))
+    return replace(message, title=(mark, Span(digest.repository.title + texts("report.colon")), *rest))
 
 
 def _rest(digests: Sequence[Digest], texts: Texts, reported: Mapping[str, str]) -> list[Message]:

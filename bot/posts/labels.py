@@ -267,13 +267,17 @@ def path_url(repository: Repository, commit: Commit, path: str) -> str | None:
     return repository.file_url(commit.parents[0] if removed and commit.parents else commit.sha, path)
 
 
+_QUOTED = 120
+"""Characters of a quote that a message shows; the link next to it leads to the rest."""
+
+
 def evidence_line(
-    repository: Repository, commit: Commit, evidence: Evidence, texts: Texts, *, whole: bool = False
+    repository: Repository, commit: Commit, evidence: Evidence, texts: Texts, room: int = _QUOTED
 ) -> Line:
     """The path and lines of a piece of evidence, linked (removed lines to the old file), and the words quoted.
 
     Quotes of the message, the pull request and another commit's title are marked as such; a search has its result. The
-    quote is shown `whole`, or cut to fit into a message.
+    first `room` characters of the quote are shown; 0 for all of it.
     """
     at, path, line = evidence.sha or commit.sha, evidence.path, evidence.line
     if evidence.search:
@@ -289,7 +293,7 @@ def evidence_line(
     if evidence.removed:
         spans.append(Span(texts("digest.named", names=texts("digest.removed"))))
     if evidence.quote and evidence.quote != evidence.path:
-        spans += _quoted(evidence.quote, 0 if whole else _QUOTED)
+        spans += _quoted(evidence.quote, room)
     return tuple(spans)
 
 
@@ -307,10 +311,6 @@ def _searched(repository: Repository, evidence: Evidence, search: Search, texts:
 def _listed(spans: Iterable[Span], texts: Texts) -> Line:
     """Spans with a comma between them."""
     return tuple(piece for span in spans for piece in (Span(texts("rules.comma")), span))[1:]
-
-
-_QUOTED = 120
-"""Characters of a quote that a message shows; the link next to it leads to the rest."""
 
 
 def _quoted(quote: str, limit: int) -> list[Span]:

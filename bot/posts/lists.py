@@ -66,7 +66,7 @@ def _read_line(found: _Found, reason: str, several: bool, texts: Texts) -> Line:
     said = filter(None, (_said(entry), reason))
     return (
         Span(f"{mark(importance, texts)} ", importance=importance),
-        *([Span(f"{repository.title}: ")] if several else []),
+        *([Span(repository.title + texts("report.colon"))] if several else []),
         Span(repository.titled(commit, _TITLE), page or repository.commit_url(commit.sha)),
         *(Span(f" · {each}") for each in said),
         *(span for link in entry.since for span in (Span(" · "), *link_line(repository, link, texts))),

@@ -63,7 +63,7 @@ def _said(message: Message) -> Iterator[Markdown]:
                     yield _heading(3, plain(part.heading))
                 yield _table((tuple(map(plain, part.columns)), *part.rows))
             case Fields():
-                yield _list(Nested((Span(name, strong=True), Span(": "), *line)) for name, line in part.items)
+                yield _list(Nested((Span(name, strong=True), Span(part.colon), *line)) for name, line in part.items)
             case Buttons() | Attachment():
                 pass
             case _:

@@ -34,16 +34,15 @@ def outline(
     entry: Entry,
     texts: Texts,
     *,
-    colon: str,
     limit: int = 0,
     reported: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Section, ...]:
     """The sections about a commit, as far as its analysis has them; none is empty.
 
-    `colon` separates a name and its text. With a `limit`, titles of merged commits are cut to so many characters, and
-    quotes to fit into a message. `reported` has, by SHA, the words on when a commit was reported to the reader.
+    With a `limit`, titles of merged commits are cut to so many characters, and quotes to fit into a message. `reported`
+    has, by SHA, the words on when a commit was reported to the reader.
     """
-    analysis, commit = entry.analysis, entry.commit
+    analysis, commit, colon = entry.analysis, entry.commit, texts("report.colon")
 
     def section(name: str, items: Iterable[Item], *, prose: bool = False, proven: bool = False) -> Section:
         return Section(name, texts(f"digest.{name}") if name else "", tuple(items), prose, proven)
@@ -54,7 +53,7 @@ def outline(
 
     def proof(statement: Insight | Risk) -> tuple[Line, ...]:
         pieces = (statement.evidence, *statement.also)
-        return tuple(evidence_line(repository, commit, each, texts, whole=not limit) for each in pieces)
+        return tuple(evidence_line(repository, commit, each, texts, *(() if limit else (0,))) for each in pieces)
 
     insights = (Item(pair(texts(f"aspect.{i.aspect}"), i.text), proof(i)) for i in analysis.insights)
     risks = (Item(plain(r.text), proof(r), r.mitigation) for r in analysis.risks)
@@ -78,7 +77,8 @@ def outline(
 
 def _change(impact: Impact, texts: Texts) -> str:
     """The behaviour now, and before, if that is known."""
-    return texts("digest.before", before=impact.before, now=impact.effect) if impact.before else impact.effect
+    before = impact.before.rstrip("。；")  # the label continues after it; an English full stop stays
+    return texts("digest.before", before=before, now=impact.effect) if before else impact.effect
 
 
 def shortened(sections: Sequence[Section]) -> tuple[Section, ...]:

@@ -90,15 +90,16 @@ def commit_message(
     """
     title = (Span(f"{mark(entry.grade.importance, texts)} "), *subject_line(repository, entry.commit))
     landed = f"{local(entry.commit.committed, zone):%Y-%m-%d %H:%M}"
-    sections = outline(repository, entry, texts, colon=": ", limit=SUBJECT_LIMIT, reported=reported)
+    sections = outline(repository, entry, texts, limit=SUBJECT_LIMIT, reported=reported)
     shown = sections if whole else shortened(sections)
     parts = [_text(section, texts) for section in shown]
+    about = (*facts(repository, entry, landed, texts), *standing_facts(repository, standing, texts))
     if shown != sections:
         parts.append(Text((plain(texts("digest.more", name=repository.named(entry.commit))),)))
     return Message(
         f"commit:{entry.commit.sha}",
         title,
-        (Fields((*facts(repository, entry, landed, texts), *standing_facts(repository, standing, texts))), *parts),
+        (Fields(about, texts("report.colon")), *parts),
         kind=MessageKind.COMMIT,
         importance=entry.grade.importance,
     )
@@ -115,8 +116,8 @@ def _flat(item: Item, comma: str, texts: Texts) -> Line:
     begin, end = brackets(texts)
     for number, place in enumerate(item.places):
         spans += [Span(comma if number else begin), *place]
-    remedy = f" {texts('digest.mitigation', text=item.remedy)}" if item.remedy else ""
-    return (*spans, Span(end + remedy)) if item.places else tuple(spans)
+    remedy = texts("digest.mitigation", text=item.remedy) if item.remedy else ""
+    return (*spans, Span(texts.sentences(end, remedy))) if item.places else tuple(spans)
 
 
 # --- A whole digest --------------------------------------------------------------------------
@@ -297,9 +298,9 @@ def _released(digest: Digest, texts: Texts) -> list[Message]:
     found: dict[str, list[Text]] = {}
     for listing in listings(digest, texts):
         found.setdefault(listing.name, []).append(Text(listing.lines, listing.heading, bullets=True))
-    title = texts("release.heading")
+    title = texts("release.heading") + texts("report.colon")
     return [
-        Message(f"release:{name}", plain(f"{title}: {name}"), tuple(parts), kind=MessageKind.REST)
+        Message(f"release:{name}", plain(f"{title}{name}"), tuple(parts), kind=MessageKind.REST)
         for name, parts in found.items()
     ]
 

@@ -1,9 +1,9 @@
-"""What flows through the bot: frozen, with no I/O and no platform. All that adapters see, beside ports and errors.
+"""The values that flow through the bot: frozen, without I/O and platforms. Adapters see only them, ports and errors.
 
 Times are timezone-aware datetimes in UTC unless a name says otherwise. A `repo` is the name by which a source knows a
 repository: `owner/name` for a hosted one, an absolute path or a URL for git.
 
-What is computed from values belongs to the room that computes it; here are shapes, and what follows from one alone.
+Computations on several values belong in the room that needs them; here are types, and what follows from one value.
 """
 
 from bot.values.commit import *

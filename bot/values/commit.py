@@ -11,7 +11,7 @@ from bot.values.text import one_line
 
 
 class FileStatus(StrEnum):
-    """What happened to a file; a copy counts as added, a change of type or mode as modified."""
+    """What a commit did with a file; a copy counts as added, a change of type or mode as modified."""
 
     ADDED = "added"
     MODIFIED = "modified"
@@ -50,7 +50,7 @@ class ChangeType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who wrote a commit or a part of it: the name that is shown, and the account if known."""
+    """A person who wrote a commit or a part of it: the name as shown, and the account if known."""
 
     name: str
     login: str | None = None
@@ -177,8 +177,8 @@ def shortened_lines(hunks: str) -> tuple[str, bool]:
 class Commit:
     """One entry of a branch's first-parent history. `committed` is the committer date, when it landed.
 
-    `subject` and `body` are the message as written, decoded, with NUL replaced and the body kept to 64 KiB;
-    `author` made it; for a merge, whoever merged. `pull` is the pull request's number; `inner` the commits a merge
+    `subject` and `body` are the message as written, decoded, with NUL replaced and the body kept to 64 KiB; `author`
+    made it; for a merge, the person who merged. `pull` is the pull request's number; `inner` the commits a merge
     brought in, oldest first; `reading` is what all of that says.
     """
 

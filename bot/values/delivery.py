@@ -1,4 +1,4 @@
-"""Who gets which digest and when, how far its delivery got, and what is measured of it."""
+"""Subscriptions, deliveries and their progress, and metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,24 +12,23 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 UNREACHABLE = ("left", "archived", "gone", "closed")
-"""Why a channel's subscriptions can rest, because the bot cannot post there: keys of `[paused]`."""
+"""The reasons why a channel's subscriptions are paused if the bot cannot post there: keys of `[paused]`."""
 
 DENIED = "denied"
-"""Why one subscription can rest: its channel may see the repository no more. A key of `[paused]`."""
+"""The reason why one subscription is paused: its channel may no longer see the repository. A key of `[paused]`."""
 
 TRIED = (*UNREACHABLE, DENIED)
-"""The reasons to rest that may end without anybody saying so: it is tried again and again."""
+"""The reasons that may end without notice, so that paused subscriptions are retried."""
 
 TOP, MOST_TOP = 12, 50
-"""How many high commits a thread has where nobody says so, and at most."""
+"""How many high commits a thread has by default, and at most."""
 
 GATHERED = "gathered"
-"""In the place of a digest's key: there is one of each repository of a group."""
+"""Instead of a digest's key: there is one digest for each repository of a group."""
 
 LOOK = 1
-"""The form in which this version writes a digest; 0 is that of the versions before 0.3.
-
-What was begun in one is ended in it, so that no part of a message is lost or said twice.
+"""The layout of this version's digests; 0 is that of versions before 0.3. A digest started in one is finished in it, so
+that no part is lost or repeated.
 """
 
 
@@ -42,7 +41,7 @@ class Threads(StrEnum):
 
 
 FOLLOW_UPS = 5
-"""How often a week a place is told what became of commits that it was told of, where nobody says so."""
+"""How many follow-ups a week a place gets by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +49,11 @@ class Subscription:
     """A place that gets the digests of a repository.
 
     `branch` empty means the default one; `schedule` is a crontab expression in the IANA `zone`; `quiet` says whether a
-    period without commits is posted; `paused` is the reason while it is paused. `created` is when it began, and
-    `scheduled` since when its schedule, zone and holidays are as they are: nothing before that becomes due by them.
-    `top` is how many high commits its threads have at most, and `threads` what they contain; `follow_ups` says whether
-    it gets any. `holidays` names the calendar whose working days its schedule follows, empty for none. `id` is 0 until
-    the store assigns one.
+    period without commits is posted; `paused` is the reason while it is paused. `created` is when it was created, and
+    `scheduled` since when its schedule, zone and holidays are valid: nothing before that becomes due by them. `top` is
+    how many high commits its threads have at most, and `threads` what they contain; `follow_ups` says whether it gets
+    any. `holidays` names the calendar whose working days its schedule follows, empty for none. `id` is 0 until the
+    store assigns one.
     """
 
     place: Place
@@ -96,7 +95,7 @@ class Step:
 class DeliveredCommit:
     """A reported commit: with which grade, when, and where; the place is the thread under the headline.
 
-    `followed` says whether the subscription that was told of it still exists, as far as that is known.
+    `followed` says whether the subscription it was reported to still exists, as far as that is known.
     """
 
     sha: str
@@ -130,8 +129,8 @@ class FollowUp:
 class DeliveryState(StrEnum):
     """The state of a delivery: due or in progress; posted; without anything to report; given up.
 
-    `restored` was completed after a restore: the ledger had lost it. It was posted if it has steps; otherwise nobody
-    can find out, and it is not posted again.
+    `restored` was completed after a restore: the ledger had lost it. It was posted if it has steps; otherwise that is
+    unknown, and it is not posted again.
     """
 
     DUE = "due"
@@ -143,10 +142,13 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error as it is stored, to be shown in the reader's language: its key, and the fields of its text."""
+    """An error as it is stored, to be shown in the reader's language: its key, and the fields of its text.
+
+    A field may be several names, which each language lists in its own way.
+    """
 
     key: str
-    fields: tuple[tuple[str, str], ...] = ()
+    fields: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +169,9 @@ class Gone:
 class Mark:
     """How far a branch was reported: up to its commit `tip`, empty if there was nothing on it.
 
-    It is None if only releases are reported. `releases` are the tags of the last weeks that existed then, each with
-    the start of its SHA; None if nobody looked. `gone` is what was reported and removed by a rewrite, latest first, as
-    far as it did not come back.
+    It is None if only releases are reported. `releases` are the tags of the last weeks that existed then, each with the
+    start of its SHA; None if that was never read. `gone` is what was reported and removed by a rewrite, latest first,
+    as far as it did not come back.
     """
 
     branch: str
@@ -241,12 +243,12 @@ class Delivery:
 
     @property
     def digests(self) -> tuple[str, ...]:
-        """The keys of its digests, once all of them are made."""
+        """The keys of its digests, once all of them are built."""
         return self.gathered if self.digest == GATHERED else (self.digest,) if self.digest else ()
 
     @property
     def gathered(self) -> tuple[str, ...]:
-        """The keys of the digests of a group that are made."""
+        """The keys of a group's digests that are built."""
         return tuple(member.digest for member in self.members if member.digest)
 
     @property

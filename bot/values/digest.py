@@ -32,7 +32,7 @@ class Aspect(StrEnum):
 
 
 RULES = "rules"
-"""The name that stands in `by` where no language model was asked."""
+"""The name in `by` if no language model was used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Grade:
 
     @property
     def weight(self) -> tuple[int, float]:
-        """What orders commits: their importance, and among equals their rank."""
+        """Sort key: the importance, then the score."""
         return self.importance.rank, self.score
 
 
@@ -126,7 +126,7 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What a digest's row should say of a commit instead, as its patch shows: what is empty is right as it is.
+    """What a digest's row should say about a commit instead, as its patch shows; empty fields need no correction.
 
     A theme of `-` says that it belongs to none. No analysis corrects a commit's importance.
     """
@@ -164,7 +164,7 @@ class Analysis:
 
     @property
     def statements(self) -> tuple[Insight | Risk, ...]:
-        """What carries evidence."""
+        """The statements with evidence."""
         return (*self.insights, *self.risks)
 
 
@@ -180,7 +180,7 @@ class AnalysisKey:
 
 
 LONG = 5
-"""Days from which on a digest reads as a rollup: those that people ask for, and those between two of a schedule."""
+"""From how many days on a digest is a rollup, whether requested or scheduled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,48 +193,48 @@ class Period:
 
     @property
     def days(self) -> tuple[datetime, datetime]:
-        """Its first and its last local moment; both are on the same date when it is one day."""
+        """Its first and last local moments, on the same date if it is one day."""
         return local(self.since, self.zone), local(self.until - timedelta(microseconds=1), self.zone)
 
     @property
     def is_long(self) -> bool:
-        """Whether a digest of it that somebody asks for reads as a rollup."""
+        """Whether a requested digest of it is a rollup."""
         first, last = self.days
         return (last.date() - first.date()).days + 1 >= LONG
 
 
 def local(moment: datetime, zone: str) -> datetime:
-    """`moment` on the clock of an IANA zone."""
+    """`moment` in an IANA time zone."""
     return moment.astimezone(ZoneInfo(zone))
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What of a repository a subscription wants.
+    """Which commits of a repository a subscription wants.
 
-    `authors`: names or logins; with a leading `-`, everyone but them. `paths`: folders or files; a commit counts
-    when it touches one. `bots`: whether bots' commits count. `releases`: nothing but releases, and no commit. `labels`
-    of the change request, where one with a leading `-` leaves out what bears it; `owners`: teams or people, a commit
-    counts when it touches what one of them owns, by the repository's CODEOWNERS.
+    `authors`: names or logins; with a leading `-`, everyone but them. `paths`: folders or files; a commit counts when
+    it touches one. `bots`: whether bots' commits count. `releases`: nothing but releases, and no commit. `labels` of
+    the pull request; with a leading `-`, those without it. `owners`: teams or people, a commit counts when it touches a
+    file that one of them owns, by the repository's CODEOWNERS.
     """
 
     authors: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     bots: bool = True
-    # What is kept by the text of all the above is found again.
+    # The text of the fields above is part of stored keys, so it must not change.
     releases: bool = field(default=False, repr=False)
     labels: tuple[str, ...] = field(default=(), repr=False)
     owners: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def unwritten(self) -> tuple[object, ...]:
-        """What of them the text of all the above leaves out."""
+        """The fields that are not in that text."""
         return (self.releases, *((name, each) for name in ("labels", "owners") if (each := getattr(self, name))))
 
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """What a release has that an older one has not; without an `older` one all that led to it."""
+    """The commits of a release that an older one does not have; without an `older` one all of them."""
 
     older: Release | None
     newer: Release
@@ -277,7 +277,7 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A commit as people name it: its SHA, the number of its change request, and its title."""
+    """A commit as people name it: its SHA, the number of its pull request, and its title."""
 
     sha: str
     pull: int | None
@@ -286,8 +286,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What became of a commit: the `later` one, which landed at a time, `reverts`, `repairs`, `completes` or
-    `backports` the `earlier` one.
+    """The `later` commit, which landed `at` a time, `reverts`, `repairs`, `completes` or `backports` the `earlier` one.
 
     It is certain if the later one names the other. Otherwise it is likely: of the `of` lines that the later one removed
     or changed, `changed` were the earlier one's.
@@ -319,7 +318,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """What a release breaks, as somebody wrote it; `sha` is the commit that does, empty if its notes say so."""
+    """A breaking change of a release, as its author wrote it; `sha` is the commit, empty if it is from the notes."""
 
     text: str
     sha: str = ""
@@ -346,9 +345,9 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a commit is by now: the `first` release that has it, and the commits of other branches that are the same.
+    """Where a commit has got to: the `first` release with it, and the same commits on other branches.
 
-    `unreleased` says that no release has it; without a `first` one nobody knows.
+    `unreleased` says that no release has it; without a `first` one either, it is unknown.
     """
 
     first: Release | None = None
@@ -380,9 +379,9 @@ class Undone:
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A part of a repository, by its folder, and what happened to it: the commits that changed nothing more than it.
+    """A part of a repository, by its folder, with the commits that changed it most.
 
-    `shas` are in table order; the lines are those of their source, or of whatever people wrote.
+    `shas` are in table order; the lines are those of source files, or else of all that people wrote.
     """
 
     name: str
@@ -393,10 +392,10 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """What makes a digest of a week or longer one that is read in two minutes: it has no table outside of the report.
+    """What makes a digest of a week or longer readable in two minutes: it has no table outside the report.
 
-    `undone` are the commits that were taken back within the period, newest first; `components` are the parts in which
-    most commits happened, the busiest first; a commit is in one at most.
+    `undone` are the commits that were reverted within the period, newest first; `components` are the parts with the
+    most commits, busiest first; a commit is in at most one.
     """
 
     undone: tuple[Undone, ...] = ()
@@ -404,7 +403,7 @@ class Rollup:
 
     @property
     def left_out(self) -> frozenset[str]:
-        """The SHAs of what is no news: what was taken back, and what did nothing but take it back."""
+        """The SHAs of commits that are not news: those that were reverted, and those that only reverted them."""
         return frozenset(sha for u in self.undone for sha in (u.sha, *([u.by] if u.spent else [])))
 
 
@@ -438,7 +437,7 @@ class Digest:
 
     @cached_property
     def lasting(self) -> "Digest":
-        """A rollup without the commits of which nothing is left at its end; any other digest unchanged."""
+        """A rollup without the commits of which nothing is left at the end; any other digest unchanged."""
         out = self.rollup.left_out if self.rollup else frozenset()
         return replace(self, entries=tuple(e for e in self.entries if e.commit.sha not in out)) if out else self
 

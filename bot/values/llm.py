@@ -1,4 +1,4 @@
-"""What a language model is asked, what it answers, and what that takes."""
+"""Questions to language models, their answers, and the tokens they use."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,9 +22,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that requests took: prompt, completion, and the number of requests.
+    """The tokens that requests used: prompt, completion, and the number of requests.
 
-    `cached` is how much of the prompt the service knew from a request before, as far as it says so.
+    `cached` is how much of the prompt the service had cached, as far as it says so.
     """
 
     model: str
@@ -54,13 +54,13 @@ class Spending:
 
     @property
     def tokens(self) -> int:
-        """All that was asked and answered."""
+        """The tokens of prompts and completions."""
         return self.prompt + self.completion
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """On whose account a question is: that of a person who asked in a channel. Empty for scheduled digests.
+    """The account that a question is charged to: a person who asked in a channel; empty for scheduled digests.
 
     Without a person it is the channel's, without a channel the whole chat's.
     """
@@ -71,14 +71,14 @@ class Account:
 
 
 SCHEDULED = Account()
-"""Digests that are due, also where they are built before their slot."""
+"""The account of scheduled digests, including those built before their slots."""
 TERMINAL = Account("terminal")
-"""The operator's, whom no limit of a person or a channel concerns."""
+"""The operator's account, without limits for persons and channels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What a question may take of a model at most, from when it is asked until it is known what it took."""
+    """The most tokens that a question may use, reserved until its actual usage is known."""
 
     account: Account
     model: str
@@ -110,7 +110,7 @@ class Finish(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A model's answer as it came, and what it took."""
+    """A model's unparsed answer, and its usage."""
 
     text: str
     finish: Finish

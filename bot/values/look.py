@@ -1,4 +1,4 @@
-"""What is looked up in the tree at a commit, and what was found there."""
+"""Lookups in the tree at a commit, and what they found."""
 
 from dataclasses import dataclass
 from enum import StrEnum

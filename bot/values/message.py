@@ -1,4 +1,4 @@
-"""What the bot says and is asked, neutral to every chat: posts out, requests and forms in."""
+"""Posts, requests and forms, independent of any chat."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -41,7 +41,7 @@ class Text:
 class Table:
     """A table with a header row; every row has as many cells as there are columns.
 
-    `numbers` are the places of the columns that hold numbers, which a chat may align.
+    `numbers` are the indices of the columns with numbers, which a chat may align.
     """
 
     columns: tuple[str, ...]
@@ -52,9 +52,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Short labelled values that a platform may set side by side."""
+    """Short labelled values that a platform may set side by side; `colon` is what its language has after a label."""
 
     items: tuple[tuple[str, Line], ...]
+    colon: str = ": "
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +91,10 @@ Part = Text | Table | Fields | Buttons | Attachment
 
 
 class MessageKind(StrEnum):
-    """What a message is: part of a digest, or of an answer to somebody.
+    """The kind of a message: part of a digest, or of an answer.
 
-    A `QUESTION` asks which of several things is meant; an `ANNOUNCEMENT` concerns everybody in a channel, whoever
-    caused it; an `ERROR` and a `NOTE` are for whoever asked, and so is a `PERSONAL` one, unless all are to see it.
+    A `QUESTION` asks which of several things is meant; an `ANNOUNCEMENT` is for everybody in a channel; an `ERROR` and
+    a `NOTE` are for the person who asked, and so is a `PERSONAL` one, unless it is to be public.
     """
 
     HEADLINE = "headline"
@@ -163,9 +164,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What somebody typed, where, and who. `id` is the same when a chat delivers it again; empty: it never does.
+    """What a person typed, and where. `id` is the same when a chat delivers it again; empty if it never does.
 
-    `beneath` are the messages that it answers to, the nearest first, as far as they are no part of its place.
+    `beneath` are the messages that it replies to, the nearest first, unless its place contains them.
     """
 
     text: str
@@ -176,7 +177,7 @@ class Request:
 
 
 class InputKind(StrEnum):
-    """How an input is filled in: a line of text, a time of day, one of the choices, or several of them."""
+    """The kind of an input: a line of text, a time of day, one of the choices, or several of them."""
 
     TEXT = "text"
     TIME = "time"
@@ -186,7 +187,7 @@ class InputKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One input of a form. `choices` are (value, label); of `SEVERAL`, `value` holds them with commas between."""
+    """One input of a form. `choices` are (value, label) pairs; for `SEVERAL`, `value` is comma-separated."""
 
     name: str
     label: str
@@ -201,8 +202,9 @@ class Input:
 class Form:
     """A line of the grammar to fill in, for a chat that can show one.
 
-    `fixed` are values that go with it unseen; `fresh` says that nothing was set before, so that a chat may put in what
-    it knows of the person, such as their time zone; `done` is shown once it was submitted, `waiting` until then.
+    `fixed` are hidden values; `fresh` says that nothing was set before, so that a chat may fill in what it knows about
+    the person, such as their time zone; `done` is shown once it was submitted, `waiting` until then; `colon` follows
+    the label of an input in the form's language.
     """
 
     title: str
@@ -213,11 +215,12 @@ class Form:
     inputs: tuple[Input, ...]
     fixed: tuple[tuple[str, str], ...] = ()
     fresh: bool = False
+    colon: str = ": "
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with a form: the name of the input, and what to do about it."""
+    """A problem with a form: the name of the input, and what to do about it."""
 
     input: str
     text: str

@@ -1,4 +1,4 @@
-"""What was asked and answered: the turns of a thread, and what a model says with what shows it."""
+"""Questions and answers: the turns of a thread, and a model's statements with their proofs."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,9 +9,9 @@ from bot.values.digest import Evidence
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question, or a line of the grammar, and what the answer told of: of `repo` the commits `shas`.
+    """A question, or a line of the grammar, and the commits `shas` of `repo` that the answer was about.
 
-    `answer` is what it said in words, empty where it told of commits alone; `person` is who asked.
+    `answer` is its text, empty if it was only about commits; `person` is who asked.
     """
 
     at: datetime
@@ -24,21 +24,22 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What shows a statement: a place in a commit, a release, or a `note` of the program, as that nothing is there.
+    """The proof of a statement: a place in a commit, a release, or a `note` of the program, as when nothing was found.
 
-    With `tree` the place was looked up in the tree at the commit, which need not have to do with it.
+    `tree` is the commit or release in whose tree the place was looked up, which need not be related to it. The note
+    with a release says which one it is among the others.
     """
 
     commit: Commit | None = None
     evidence: Evidence | None = None
     release: Release | None = None
     note: str = ""
-    tree: bool = False
+    tree: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One sentence of an answer, and what shows it; `also` shows its further parts."""
+    """One sentence of an answer, with its proof; `also` has those of its further parts."""
 
     text: str
     proof: Proof
@@ -47,9 +48,9 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The statements of an answer, none where it is not known; `by` a model, to which so many pieces were shown.
+    """The statements of an answer, empty if it is unknown; `by` is the model, which saw so many pieces.
 
-    `dropped` are statements that nothing showed, which are left out. With `unknown` the statements do not answer the
+    `dropped` counts statements without proof, which are left out. `unknown` means that the statements do not answer the
     question, but say what is known instead.
     """
 

@@ -1,11 +1,12 @@
-"""Text from outside, made to show and do nothing else."""
+"""Makes untrusted text inert."""
 
 import re
+from dataclasses import dataclass
 
-# What a terminal or a browser acts on instead of showing: ANSI sequences, control characters,
-# direction overrides and isolates, zero-width and other invisible formatting characters, surrogates.
-# A sequence that is not ended takes nothing of the next line with it. The invisible ones are Unicode's
-# Default_Ignorable_Code_Point; of variation selectors only one U+FE0F stays, which emoji need.
+# What a terminal or a browser acts on instead of showing: ANSI sequences, control characters, direction overrides and
+# isolates, zero-width and other invisible formatting characters, surrogates. An unterminated sequence does not extend
+# to the next line. The invisible ones are Unicode's Default_Ignorable_Code_Point; of variation selectors only one
+# U+FE0F stays, which emoji need.
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[^\n]?)")
 
 
@@ -17,14 +18,25 @@ _UNSAFE = re.compile(
 
 
 def sanitize(text: str) -> str:
-    """Text that only shows: no control, direction or invisible character; spaces for tabs and line ends kept."""
+    """Inert text, without control, direction and invisible characters; tabs become spaces, and line ends are kept."""
     if text.isascii() and text.isprintable():
         return text
     return _UNSAFE.sub("", _ANSI.sub("", text.replace("\r\n", "\n")))
 
 
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Something with an aside, which a label has in the brackets of its language, and everything else in plain ones."""
+
+    text: str
+    aside: str
+
+    def __str__(self) -> str:
+        return f"{self.text} ({self.aside})"
+
+
 def without_credentials(address: str) -> str:
-    """An address without the name and the password that may stand before its host; any other text as it is."""
+    """An address without user and password; any other text unchanged."""
     return re.sub(r"(?<=://)[^/@\s]*@", "", address)
 
 
@@ -38,7 +50,7 @@ _DIGITS = "零一二三四五六七八九"
 
 
 def whole_number(text: str) -> int:
-    """A number below 100 in either script: `18`, `十八`, `两`. Raises ValueError for what is none."""
+    """Parse a number below 100 in either script: `18`, `十八`, `两`. Raises ValueError."""
     if text.isdecimal():
         return int(text)
     tens, ten, ones = text.replace("两", "二").rpartition("十")

@@ -24,6 +24,7 @@ from bot.delivery.worker import Worker
 from bot.ports import Progress, Readers, Store
 from bot.repositories import Repositories
 from bot.rights import Rights
+from bot.texts import Texts
 from bot.values import Delivery, DeliveryState, Place, Subscription
 
 FEW, MANY, TICKS = 10_000, 100_000, 50
@@ -101,7 +102,7 @@ def _worker(store: Store) -> Worker:
     repositories = Repositories(lambda _: None, store, Rights(), clock, readers=lambda *_: Readers())
     app = App(repositories=repositories, archive=store, model=None, clock=clock, concurrency=1, progress=Progress())
     ports = dict.fromkeys(("archive", "subscriptions", "ledger", "leases", "memory"), store)
-    return Worker(Steps(app, {"terminal": Terminal(console())}, timedelta(seconds=60), **ports))
+    return Worker(Steps(app, {"terminal": Terminal(console(), Texts("en"))}, timedelta(seconds=60), **ports))
 
 
 def _seconds(call: Callable[[], object]) -> float:

@@ -308,8 +308,12 @@ def translated(answer: Answer, gate: Gate) -> DigestError:
     return Unavailable("feishu_refused", error=f"{code} {one_line(answer.message, 120)}")
 
 
-def _scope(answer: Answer) -> str:
+def _scope(answer: Answer) -> str | tuple[str, ...]:
     """The missing permissions, as far as Feishu names them."""
     violations = (answer.data.get("error") or {}).get("permission_violations") or ()
     named = [str(each.get("subject")) for each in violations if isinstance(each, dict)]
-    return one_line(", ".join(named) or answer.message, 120)
+    return tuple(one_line(name, 60) for name in named[:_SCOPES]) or one_line(answer.message, 120)
+
+
+_SCOPES = 3
+"""Permissions that an error names."""

@@ -181,6 +181,11 @@ def _lines_of(part: Part) -> Iterator[Line]:
             pass
 
 
+def _counted(heading: str, number: int) -> str:
+    """A heading with a number in brackets, which are as wide as what they follow."""
+    return f"{heading}（{number}）" if _width(heading[-1]) > 1 else f"{heading} ({number})"
+
+
 def _width(text: str) -> int:
     return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
 
@@ -539,7 +544,7 @@ class _Packer(Packer):
                 shown = len(some) <= _OPEN or mark.importance is not Importance.LOW
                 self._panels(f"{mark.text.strip()} {len(some)}", some, expanded=shown)
         elif part.bullets and 0 < _width(heading) <= _SHORT and len(lines) > _OPEN:
-            self._panels(f"{heading} ({len(lines)})", lines, expanded=False)
+            self._panels(_counted(heading, len(lines)), lines, expanded=False)
         else:
             head = [("", (Span(heading, strong=True),))] if heading.strip() else []
             self.flow([*head, *(("- " if part.bullets else "", line) for line in lines)])
@@ -588,7 +593,7 @@ class _Packer(Packer):
 
     def fields(self, part: Fields) -> None:
         """Labelled values: short ones in two columns, others below each other."""
-        lines: list[Line] = [(Span(f"{label}: ", strong=True), *value) for label, value in part.items]
+        lines: list[Line] = [(Span(label + part.colon, strong=True), *value) for label, value in part.items]
         if len(lines) >= _PAIRS and all(_width(words(line)) <= _SHORT for line in lines):
             half = (len(lines) + 1) // 2
             sides = [[_markdown_element("\n".join(map(markdown, some)))] for some in (lines[:half], lines[half:])]

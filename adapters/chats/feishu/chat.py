@@ -99,14 +99,14 @@ class FeishuChat:
         """
         once = once or fresh(self._now())
         rendered = render(message, lambda number: _card_mark(once, number).name)
-        if place.viewer and not rendered.files and self._is_private(place, rendered.pages):
+        if place.viewer and not rendered.files and self._show_privately(place, rendered.pages):
             return place
         pages = [self._card(card, once, number) for number, card in enumerate(rendered.pages)]
         contents = [(_file_mark(once, file), cache(partial(self._uploaded, file, once))) for file in rendered.files]
         files = [Part(mark, partial(self._send, mark, content, once)) for mark, content in contents]
         return send_parts(place, pages, files, partial(self._sent, once) if once.again else None)
 
-    def _is_private(self, place: Place, pages: Sequence[Card]) -> bool:
+    def _show_privately(self, place: Place, pages: Sequence[Card]) -> bool:
         """Show cards only to the viewer of a place; return whether that was possible."""
         return all(self._private.show(place, card) is not None for card in pages)
 
@@ -126,7 +126,7 @@ class FeishuChat:
 
         `name` is the same if it is shown again.
         """
-        if not self._is_private(place, [card]):
+        if not self._show_privately(place, [card]):
             self.put(place, card, name)
 
     def put(self, place: Place, card: Card, name: str) -> str:

@@ -81,7 +81,7 @@ def _scopes(api: Api) -> Finding:
         missing = [line[0] for line in SCOPES if not granted & set(line)]
         verdict = Verdict.FAILED if set(missing) - set(OPTIONAL) else Verdict.WARNING if missing else Verdict.FINE
         outcome = {Verdict.FAILED: "missing", Verdict.WARNING: "optional", Verdict.FINE: "fine"}[verdict]
-        return Finding("feishu_scopes", verdict, outcome, {"scopes": ", ".join(missing), "n": len(SCOPES)})
+        return Finding("feishu_scopes", verdict, outcome, {"scopes": tuple(missing), "n": len(SCOPES)})
 
     return _finding("feishu_scopes", lambda: api.ask("GET", "/open-apis/application/v6/scopes"), look)
 

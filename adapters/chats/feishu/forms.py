@@ -54,7 +54,7 @@ def _filled(value: object) -> str:
 
 def _explained(form: Form, problem: Problem) -> str:
     label = next((field.label for field in form.inputs if field.name == problem.input), "")
-    return f"{label}: {problem.text}" if label else problem.text
+    return f"{label}{form.colon}{problem.text}" if label else problem.text
 
 
 def _card(title: str, *elements: Card) -> Card:

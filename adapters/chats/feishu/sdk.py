@@ -1,8 +1,8 @@
-"""What the bot uses of lark_oapi: how a request is sent, the long connection, and the cipher of events.
+"""The parts of lark_oapi that the bot uses: sending requests, the long connection, and the cipher of events.
 
-The package imports a client of each of some sixty interfaces of Feishu, and the long connection's module a class for
-each event of theirs: ten thousand modules, two seconds and 125 MB. What we send and read are plain values, so the
-modules beneath the package are imported without it.
+The package imports a client for each of about sixty interfaces of Feishu, and the long connection's module a class for
+each of their events: ten thousand modules, two seconds and 125 MB. We send and read plain values, so the modules below
+the package are imported without it.
 """
 
 import importlib.util
@@ -33,7 +33,7 @@ class Sdk:
     core: Any
     """Kinds of requests and of tokens, and the cipher."""
     model: Any
-    """Requests, and what is said beside them."""
+    """Requests and their options."""
     transport: Any
     """Sends a request over HTTP, and writes a form with a file."""
     ws: Any
@@ -41,10 +41,10 @@ class Sdk:
 
 
 def sdk() -> Sdk:
-    """The SDK, imported when it is first needed, and silenced: it prints to standard output, tickets among it.
+    """The SDK, imported when first needed, and silenced: it prints to standard output, including tickets.
 
-    It is kept from following redirects: it would take the application's secret along, in the body. It reaches Feishu as
-    `adapters.network` says.
+    It must not follow redirects, which would send the application's secret elsewhere. It connects as `adapters.network`
+    says.
     """
     with _importing:
         return _imported()
@@ -69,7 +69,7 @@ def _imported() -> Sdk:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Let modules beneath the package be imported without what it imports itself; whoever imports it later gets it."""
+    """Import modules below the package without its own imports; importing the package later works as usual."""
     stand_ins: dict[str, ModuleType] = {}
     if _PACKAGE not in sys.modules and (spec := importlib.util.find_spec(_PACKAGE)):
         events = ModuleType(_EVENTS)

@@ -197,7 +197,7 @@ class _Packer(Packer):
         self.lines(part.heading, part.lines, bullets=part.bullets)
 
     def fields(self, part: Fields) -> None:
-        self.lines("", [(Span(f"{label}: ", strong=True), *value) for label, value in part.items])
+        self.lines("", [(Span(label + part.colon, strong=True), *value) for label, value in part.items])
 
     def _next(self) -> _Packed:
         """A new page; a line says which one it is, except on the first."""

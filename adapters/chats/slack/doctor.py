@@ -70,12 +70,11 @@ def _scopes(client: WebClient) -> Finding:
     def look() -> Finding:
         header = client.auth_test().headers.get("x-oauth-scopes", "")
         missing = [scope for scope in SCOPES if scope not in {part.strip() for part in str(header).split(",")}]
-        named = ", ".join(missing)
         return Finding(
             "slack_scopes",
             Verdict.FAILED if missing else Verdict.FINE,
             "missing" if missing else "fine",
-            {"scopes": named, "n": len(SCOPES)},
+            {"scopes": tuple(missing), "n": len(SCOPES)},
         )
 
     return _finding("slack_scopes", "auth.test", look)

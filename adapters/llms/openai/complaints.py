@@ -1,4 +1,4 @@
-"""What an error body means, of the many ways services have to refuse, in English and Chinese.
+"""Interprets error bodies: services refuse in many ways, in English and Chinese.
 
 If a status or a code does not say, the words do. Sources, besides those named at each: the error pages of
 OpenAI, Azure, DeepSeek, Alibaba Model Studio, Zhipu, Volcengine Ark, OpenRouter and vLLM, and issues that quote them.
@@ -69,7 +69,7 @@ def no_model(said: str) -> bool:
 
 
 def no_money(said: str) -> bool:
-    """Whether the account has nothing left."""
+    """Whether the account's balance is used up."""
     return _NO_MONEY.search(said.lower()) is not None
 
 
@@ -79,12 +79,12 @@ def bad_key(said: str) -> bool:
 
 
 def about_the_form(said: str) -> bool:
-    """Whether another way of asking may be what is missing: nothing else is named."""
+    """Whether another form of the request may help: nothing else is named."""
     return not any(names(said) for names in (too_long, filtered, no_model, no_money, bad_key))
 
 
 def error_within(answer: object) -> object:
-    """The error that an answer with status 200 holds in the place of a completion; None where it holds none.
+    """The error that an answer with status 200 contains instead of a completion; None if there is none.
 
     OpenRouter and gateways send `error`, Zhipu's and Baidu's older interfaces a code with a message, MiniMax
     `base_resp`.

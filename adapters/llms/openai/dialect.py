@@ -1,7 +1,7 @@
-"""How a question is asked of an endpoint, since endpoints differ in what they take.
+"""The forms of requests, since endpoints differ in what they accept.
 
-A `Dialect` is one way of asking: the best that is known, from the top of each ladder. A refusal leads to a simpler one:
-to what the complaint names, else in the fixed order of `simpler`.
+A `Dialect` is one form: at first the top of each ladder. A refusal leads to a simpler one: as the complaint says, else
+in the fixed order of `simpler`.
 """
 
 import json
@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from bot.values import Question
 
 FORMATS = ("json_schema with maxItems", "json_schema", "json_schema without strict", "json_object", "text")
-"""Without a bound, a small model fills a list until its answer is cut off. OpenAI and llama.cpp take maxItems, Azure
-and fine-tuned models do not. Sources: OpenAI, "Structured model outputs"; Azure OpenAI, "Structured outputs"."""
+"""Without a limit, a small model fills a list until its answer is cut off. OpenAI and llama.cpp take maxItems, Azure
+and fine-tuned models do not. Sources: OpenAI, "Structured model outputs"; Azure OpenAI, "Structured outputs".
+"""
 
 LIMITS = ("max_tokens", "max_completion_tokens")
 """OpenAI calls max_tokens deprecated, and its reasoning models refuse it by name. Ollama and LM Studio know nothing
@@ -27,8 +28,9 @@ THINKING: tuple[dict[str, Any], ...] = (
     {"chat_template_kwargs": {"enable_thinking": False}},
     {"reasoning_effort": "none"},
 )
-"""The ways to ask for an answer without thoughts: as the model likes; Alibaba and SiliconFlow; DeepSeek, Zhipu and
-Volcengine; vLLM and SGLang; OpenAI, Gemini and Ollama. Source: their API references on thinking."""
+"""The ways to ask for an answer without reasoning: the model's default; Alibaba and SiliconFlow; DeepSeek, Zhipu and
+Volcengine; vLLM and SGLang; OpenAI, Gemini and Ollama. Source: their API references on thinking.
+"""
 
 STREAMS: tuple[dict[str, Any], ...] = (
     {},
@@ -37,21 +39,21 @@ STREAMS: tuple[dict[str, Any], ...] = (
 )
 
 THOUGHT_TOKENS = 16_000
-"""Room for the thoughts of a model that thinks, where the limit counts them.
+"""Extra tokens for a reasoning model, if the limit includes its reasoning.
 
-Without it a model that thinks for long answers nothing at all, with finish_reason "length". It is a ceiling, and seldom
+Without them long reasoning leaves no answer at all, with finish_reason "length". It is a ceiling that is seldom
 reached. Source: OpenAI API reference, "Create chat completion", max_completion_tokens.
 """
 
 _OBJECT, _TEXT = FORMATS.index("json_object"), FORMATS.index("text")
 _CEILINGS = (8_192, 4_096)
-"""What an answer may have at most where a server does not say: the usual limits of models. DeepSeek: [1, 8192]."""
+"""The most tokens of an answer if a server does not say: the usual limits of models. DeepSeek: [1, 8192]."""
 
 
 class Dialect(NamedTuple):
-    """One way of asking: the rung of each ladder, counted from 0; `most`, the tokens that may be asked for at most.
+    """One form: the rung of each ladder, counted from 0; `most` is the limit of tokens that can be requested.
 
-    `thinks` is no refusal but what was seen of the model: its thoughts need room.
+    `thinks` is not a refusal but an observation: the model's reasoning needs tokens.
     """
 
     format: int = 0
@@ -63,12 +65,12 @@ class Dialect(NamedTuple):
     thinks: int = 0
 
     def joined(self, other: "Dialect") -> "Dialect":
-        """The lower rung of each; the order of joins does not matter, so threads cannot pull to and fro."""
+        """The lower rung of each ladder; the order of joins does not matter, so threads cannot oscillate."""
         lower = Dialect(*map(max, self, other))
         return lower._replace(most=min(self.most, other.most) or lower.most)
 
     def names(self) -> tuple[str, ...]:
-        """What is asked for, in words."""
+        """The form, in words."""
         ceiling = f"at most {self.most} tokens" if self.most else "as many tokens as wished"
         temperature = "default temperature" if self.temperature else "temperature 0"
         thinking = f"thinking off by {next(iter(THINKING[self.thinking]))}" if self.thinking else "thinking as it likes"
@@ -76,7 +78,7 @@ class Dialect(NamedTuple):
         return (FORMATS[self.format], LIMITS[self.limit], ceiling, temperature, thinking, stream)
 
     def changes(self, other: "Dialect") -> str:
-        """What of this way is not of the other."""
+        """The parts of this form that differ from the other, in words."""
         return ", ".join(mine for mine, theirs in zip(self.names(), other.names(), strict=True) if mine != theirs)
 
 
@@ -88,8 +90,8 @@ _KEPT_KEYWORDS = ("type", "description", "enum", "const")
 def strict_schema(schema: Mapping[str, Any], *, bounded: bool = False) -> dict[str, Any]:
     """`schema` as strict structured outputs take it: objects closed, every property required, no constraints.
 
-    Lengths, patterns, bounds and defaults go, but `maxItems` where `bounded`: some models refuse them, and the reply is
-    checked against the full schema anyway. Source: OpenAI, "Structured model outputs", supported schemas.
+    Lengths, patterns, bounds and defaults are removed, except `maxItems` if `bounded`: some models refuse them, and the
+    reply is checked with the full schema anyway. Source: OpenAI, "Structured model outputs", supported schemas.
     """
     if "$ref" in schema:  # a reference may have no sibling
         return {"$ref": schema["$ref"]}
@@ -109,7 +111,7 @@ def strict_schema(schema: Mapping[str, Any], *, bounded: bool = False) -> dict[s
 
 
 def request_body(model: str, question: Question, dialect: Dialect) -> dict[str, Any]:
-    """The body of a chat completion that asks `question` the way `dialect` says."""
+    """The body of a chat completion for `question` in the form `dialect`."""
     body: dict[str, Any] = {"model": model, LIMITS[dialect.limit]: _tokens(question, dialect)}
     if not dialect.temperature:
         body["temperature"] = 0
@@ -161,16 +163,16 @@ _LEAST = 256  # a smaller number in a complaint about tokens is something else
 
 
 def names_a_field(said: str) -> bool:
-    """Whether a complaint names something of the way of asking, or says of all of it that it cannot be met."""
+    """Whether a complaint names a part of the form, or rejects all of it."""
     said = said.lower()
     fields = (_FORMAT, _LIMIT, _TEMPERATURE, _THINKING, _STREAM)
     return any(field.search(said) for field in fields) or "requested parameters" in said
 
 
 def named(dialect: Dialect, said: str, sent: int) -> Dialect:
-    """One rung down each ladder that a complaint names; `dialect` where it names none. `sent` are the tokens asked for.
+    """One rung down on each ladder that a complaint names; unchanged if it names none. `sent` are the requested tokens.
 
-    A complaint about thinking names what thinking does not go with (JSON mode, no stream): thinking is what goes.
+    A complaint about reasoning names what it is incompatible with (JSON mode, no stream): reasoning is turned off.
     """
     said = said.lower()
     if _THINKING.search(said) and not dialect.thinking:
@@ -187,7 +189,7 @@ def named(dialect: Dialect, said: str, sent: int) -> Dialect:
 
 
 def _way_not_to_think(said: str) -> int:
-    """The way that a complaint names; that of most services where it only speaks of thinking."""
+    """The way to turn off reasoning that a complaint names; by default that of most services."""
     for word, rung in (("chat_template", 3), ("enable_thinking", 1), ("reasoning_effort", 4)):
         if word in said:
             return rung
@@ -195,7 +197,7 @@ def _way_not_to_think(said: str) -> int:
 
 
 def _limited(dialect: Dialect, said: str, sent: int) -> Dialect:
-    """What a complaint about the limit of tokens asks for: another name, the number it names, or a usual one."""
+    """The form after a complaint about the limit of tokens: another name, the number in it, or a usual one."""
     if not _LIMIT.search(said):
         return dialect
     if _UNKNOWN.search(said) and not _TOO_LARGE.search(said):
@@ -215,14 +217,15 @@ _STEPS: tuple[tuple[Dialect, bool], ...] = (
     *((Dialect(thinking=rung), False) for rung in range(1, len(THINKING))),
     *((Dialect(stream=rung), False) for rung in range(1, len(STREAMS))),
 )
-"""The fixed order, and whether the step stays when the next is tried: what is left out does no harm, while another
-name may be one that a server does not know."""
+"""The fixed order, and whether the step stays when the next is tried: leaving something out is harmless, while a server
+may not know another name.
+"""
 
 
 def simpler(dialect: Dialect) -> Iterator[tuple[Dialect, Dialect]]:
-    """What to try, in the fixed order, where a refusal does not say what is wrong: each way, and the last step alone.
+    """The forms to try, in the fixed order, if a refusal does not say what is wrong, each with only its last step.
 
-    Where a way works, its last step may be all that was needed.
+    If a form works, its last step may be all that was needed.
     """
     plain = dialect
     for step, stays in _STEPS:

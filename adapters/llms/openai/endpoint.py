@@ -1,4 +1,4 @@
-"""Where the model is: any address of a chat completions service, and the SDK's client for its kind."""
+"""The address of a chat completions service, and the SDK's client for its kind."""
 
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qs, urlsplit, urlunsplit
@@ -34,7 +34,7 @@ class Endpoint:
 
 
 def endpoint(address: str) -> Endpoint:
-    """The endpoint at `address`, also where somebody copied the whole one. Raises ConfigError.
+    """Parse `address`, which may also be the full address of the service. Raises ConfigError.
 
     Azure's portal shows `https://NAME.openai.azure.com/openai/deployments/MODEL/chat/completions?api-version=DATE`.
     Source: Azure OpenAI, "REST API reference".

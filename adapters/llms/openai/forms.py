@@ -1,4 +1,4 @@
-"""Which way of asking a server and its model take: found by what they refuse, kept for whoever asks next."""
+"""Which form of requests a server and its model accept: found by what they refuse, stored for later requests."""
 
 import json
 import logging
@@ -16,16 +16,16 @@ from bot.values import Question
 log = logging.getLogger("adapters.llms.openai")
 
 MOST = 20
-"""Requests of one question that may be refused for the way of asking."""
+"""The most requests of one question that may be refused for their form."""
 
 _DAYS = 30
-"""How long a way of asking is taken from the database: services learn, and a better one is tried again after that."""
+"""How long a stored form is used: services improve, so a better one is tried again after that."""
 
 
 class Forms:
-    """The way of asking that works, as far as it is known. Safe for several threads.
+    """The form that works, as far as it is known. Safe for several threads.
 
-    It is the best one at first, and kept by the server and the model in `learned`, where there is such.
+    It is the best one at first, and stored by server and model in `learned`, if there is a database.
     """
 
     def __init__(self, model: str, server: str, learned: Learned | None, now: Callable[[], datetime]) -> None:
@@ -33,59 +33,59 @@ class Forms:
         self._lock = threading.Lock()
         self._known = self._kept()
         self._better: Dialect | None = None
-        self._worked: dict[str, int] = {}  # by kind of question, the most tokens of an answer that were taken
+        self._worked: dict[str, int] = {}  # by kind of question, the most tokens that were accepted
         self._in_vain: set[str] = set()
 
     def begin(self, question: Question) -> "Walk":
-        """The way to ask a question: the known one, or once a better one that may do after all."""
+        """The form for a question: the known one, or once a better one that may work after all."""
         with self._lock:
             better, self._better = self._better, None
             return Walk(self, question, self._known, better)
 
     def may_walk(self, name: str, tokens: int) -> bool:
-        """Whether a refusal without a reason may be for the way of asking: not where it worked, or none helped."""
+        """Whether a refusal without a reason may be for the form: not if it worked before, or no form helped."""
         with self._lock:
             if name in self._in_vain or (self._in_vain and not self._worked):
                 return False
             return tokens > self._worked.get(name, 0)
 
     def in_vain(self, name: str) -> None:
-        """Nothing helped with this kind of question."""
+        """Record that no form helped with this kind of question."""
         with self._lock:
             self._in_vain.add(name)
 
     def worked(self, name: str, tokens: int, found: Dialect, better: Dialect | None) -> None:
-        """A way works for so many tokens; `better` is one that may be enough, for the next to try."""
+        """Record that a form works for so many tokens; `better` is one for the next question to try."""
         with self._lock:
             self._worked[name] = max(tokens, self._worked.get(name, 0))
             before, self._known = self._known, self._known.joined(found)
             self._better = better or self._better
-            self._tell(before)
+            self._log_change(before)
 
     def climbed(self, better: Dialect) -> None:
-        """The better way does."""
+        """Record that the better form works."""
         with self._lock:
             before, self._known = self._known, better
-            self._tell(before)
+            self._log_change(before)
 
     def thinks(self) -> None:
-        """The model shows that it thinks: its thoughts get room from now on."""
+        """Record that the model reasons: it gets tokens for that from now on."""
         with self._lock:
             before, self._known = self._known, self._known._replace(thinks=1)
-            self._tell(before)
+            self._log_change(before)
 
-    def _tell(self, before: Dialect) -> None:
+    def _log_change(self, before: Dialect) -> None:
         known = self._known
         if known == before:
             return
         if lower := known.changes(before):
             log.warning("%s refuses %s; going on with %s", self.model, before.changes(known), lower)
         if self._learned:
-            with suppress(DigestError):  # then the next process finds it out again
+            with suppress(DigestError):  # then the next process learns it again
                 self._learned.learn(self._about, json.dumps(known._asdict()), self._now())
 
     def _kept(self) -> Dialect:
-        """The way that was kept; the best one where none was, or none that this version knows."""
+        """The stored form; the best one if there is none, or none that this version knows."""
         if not self._learned:
             return Dialect()
         try:
@@ -96,7 +96,7 @@ class Forms:
 
 
 def _checked(fields: Any) -> Dialect:
-    """Raises TypeError, ValueError for what is no way of asking."""
+    """Parse a dialect. Raises TypeError, ValueError."""
     dialect = Dialect(**{name: int(value) for name, value in fields.items()})
     if min(dialect) < 0:
         raise ValueError("no rung")
@@ -108,9 +108,9 @@ def _checked(fields: Any) -> Dialect:
 
 
 class Walk:
-    """One question's way from what is known to what is accepted.
+    """The search of one question for an accepted form.
 
-    `base` is what is known and what complaints named; below it the walk tries the fixed order.
+    `base` is the known form with what complaints named; from there the fixed order is tried.
     """
 
     def __init__(self, forms: Forms, question: Question, known: Dialect, better: Dialect | None) -> None:
@@ -122,13 +122,13 @@ class Walk:
 
     @property
     def body(self) -> dict[str, Any]:
-        """The request as it is asked now."""
+        """The body of the request in the current form."""
         return request_body(self._forms.model, self._question, self._form)
 
     def refused(self, said: str, *, mute: bool) -> bool:
-        """Take the next simpler form, by what was `said`; False where there is none that may help.
+        """Move on to the next simpler form, by what was `said`; False if no form may help.
 
-        Without `mute` only where the complaint names something.
+        Unless `mute`, only if the complaint names something.
         """
         self._tried.append(self.body)
         if self._trial:
@@ -147,7 +147,7 @@ class Walk:
         return int(self.body[LIMITS[self._form.limit]])
 
     def _named(self, said: str) -> bool:
-        """The form without what the complaint names; one that the walk itself brought in is only passed over."""
+        """Remove what the complaint names; a step of the search itself is only skipped."""
         if any(getattr(self._form, field) != getattr(self._base, field) for field in ("limit", "thinking", "stream")):
             return False
         step = named(self._form, said, self._tokens)
@@ -160,7 +160,7 @@ class Walk:
         return True
 
     def _blind(self) -> bool:
-        """The next of the fixed order."""
+        """The next form in the fixed order."""
         self._order = self._order or simpler(self._base)
         for form, enough in self._order:
             if self._fresh(form):
@@ -173,7 +173,7 @@ class Walk:
         return False
 
     def taken(self) -> None:
-        """This form was accepted: others need not look for one."""
+        """Record that this form was accepted, for other questions."""
         if self._trial:
             self._forms.climbed(self._trial)
         else:
@@ -181,6 +181,6 @@ class Walk:
             self._forms.worked(self._question.name, self._tokens, self._form, better)
 
     def _fresh(self, form: Dialect) -> bool:
-        """Whether a form makes another request than those that were tried, and than the last."""
+        """Whether a form makes a request that was not tried yet."""
         body = request_body(self._forms.model, self._question, form)
         return body not in [*self._tried, self.body]

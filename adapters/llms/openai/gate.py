@@ -1,4 +1,4 @@
-"""The pauses that a service asks for: until they are over nobody asks it anything."""
+"""The pauses that a service asks for: until they are over nothing is sent to it."""
 
 import re
 import threading
@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 _LONGEST = 86_400.0
-"""Seconds: a longer pause is nonsense, or no time in which anybody waits. After it somebody asks again."""
+"""The longest pause, in seconds: a longer one is a mistake, or too long to wait. After it the service is tried again.
+"""
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that a server asks us to wait; None where it does not say.
+    """Seconds that a server asks us to wait; None if it does not say.
 
-    A date is measured against the response's own `Date`, so that a wrong clock on either side does no harm. Sources:
-    RFC 9110, Retry-After: a number or a date; Azure OpenAI and the SDK, retry-after-ms.
+    A date is measured against the response's own `Date`, so that a wrong clock on either side is harmless. Sources: RFC
+    9110, Retry-After: a number or a date; Azure OpenAI and the SDK, retry-after-ms.
     """
     milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
@@ -40,7 +41,7 @@ def _http_date(value: str) -> datetime | None:
 
 
 class Gate:
-    """Closed for everybody while a service asks for a pause. Safe for several threads; in monotonic seconds."""
+    """Closed to all threads while a service asks for a pause. Safe for several threads; in monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
         self._clock, self._sleep = clock, sleep
@@ -48,14 +49,14 @@ class Gate:
         self._opens, self._asked = float("-inf"), 0.0
 
     def close(self, seconds: float) -> None:
-        """Let nobody through for so long; a pause that ends later stays."""
+        """Close the gate for some seconds; a pause that ends later is kept."""
         seconds = min(seconds, _LONGEST)
         with self._lock:
             if self._clock() + seconds > self._opens:
                 self._opens, self._asked = self._clock() + seconds, seconds
 
     def passed(self, ends: float) -> float | None:
-        """Wait until the gate is open; at once the pause that was asked for, where it is not by `ends`."""
+        """Wait until the gate is open; if it will not be by `ends`, return the requested pause at once."""
         slept_until = float("-inf")
         while True:
             with self._lock:

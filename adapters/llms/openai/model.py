@@ -1,7 +1,7 @@
 """Any language model behind an OpenAI-compatible chat completions endpoint, hosted or local.
 
-Endpoints differ in what they take: `dialect` knows the ways to ask, `forms` finds the one that works. The pauses that
-they ask for are kept by everybody (`gate`).
+Endpoints differ in what they accept: `dialect` has the forms of requests, `forms` finds the one that works. All threads
+keep to the pauses that they ask for (`gate`).
 """
 
 import logging
@@ -45,7 +45,7 @@ from bot.values import Finish, Question, Reply, Usage, one_line
 log = logging.getLogger("adapters.llms.openai")
 
 TRIES = 3
-"""How often a question is sent before a failing service is called unavailable."""
+"""How often a question is sent before a failing service counts as unavailable."""
 
 _CONNECT_SECONDS = 5.0
 _BACKOFF_SECONDS = 0.5
@@ -54,19 +54,19 @@ _QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "b
 # --- What comes back -------------------------------------------------------------------------
 
 _LARGEST = 2_000_000
-"""Bytes of an answer, unpacked: 64,000 tokens of thoughts in Chinese, with every character escaped, are a third."""
+"""Bytes of an uncompressed answer: 64,000 tokens of reasoning in Chinese, with every character escaped, are a third."""
 _LARGEST_STREAM = 12_000_000
-"""Bytes of an answer in pieces, each of which comes in some 300 bytes around it: 40,000 tokens."""
+"""Bytes of a streamed answer, in which each piece is surrounded by about 300 bytes: 40,000 tokens."""
 _PIECE = 65_536
 _FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding"})
-_GZIP = 47  # zlib's own word for "gzip or zlib, whichever the header says"
+_GZIP = 47  # zlib's value for "gzip or zlib, as the header says"
 
 
 def unpacked(pieces: Iterable[bytes], coding: str, most: int = _LARGEST) -> bytes | None:
-    """A body, its pieces unpacked by their Content-Encoding; None for one above `most` bytes, or wrongly packed.
+    """A body, decompressed by its Content-Encoding; None if it is above `most` bytes or corrupt.
 
-    Never more than the bound and one piece are held, however well the body is packed. `coding` may be gzip or deflate:
-    other codings are not asked for (RFC 9110, section 8.4.1).
+    Never more than the limit and one piece are in memory, however well the body is compressed. `coding` may be gzip or
+    deflate: others are not requested (RFC 9110, section 8.4.1).
     """
     if coding.strip().lower() in {"", "identity"}:
         return _bounded(pieces, most)
@@ -88,7 +88,7 @@ def _bounded(pieces: Iterable[bytes], most: int) -> bytes | None:
 
 
 def _inflated(pieces: Iterable[bytes]) -> Iterable[bytes]:
-    """The unpacked pieces, none above `_PIECE` bytes. What follows the end of the packed stream is not read."""
+    """The decompressed pieces, none above `_PIECE` bytes. What follows the end of the stream is not read."""
     stream = zlib.decompressobj(_GZIP)
     for piece in pieces:
         packed = piece
@@ -103,7 +103,7 @@ def _inflated(pieces: Iterable[bytes]) -> Iterable[bytes]:
 
 
 def asked_pause(error: openai.APIError) -> float | None:
-    """Seconds that a service which fails for the moment asks us to wait; None where it does not say."""
+    """Seconds that a temporarily failing service asks us to wait; None if it does not say."""
     if isinstance(error, openai.APIStatusError) and _passing(error):
         return retry_after(error.response.headers, datetime.now(UTC))
     return None
@@ -122,7 +122,7 @@ def _passing(error: openai.APIError) -> bool:
 
 
 def _lost(error: openai.APIError) -> bool:
-    """Whether the question may have reached the model and its answer did not reach us: it is billed all the same."""
+    """Whether the question may have reached the model although its answer did not reach us: it is billed anyway."""
     unheard = httpx2.ConnectError | httpx2.ConnectTimeout
     return isinstance(error, openai.APIConnectionError) and not isinstance(error.__cause__, unheard)
 
@@ -134,7 +134,7 @@ def _spent(error: openai.APIStatusError) -> bool:
 
 
 def _outside_error(error: openai.APIError, model: str, url: str, seconds: float, key: str) -> DigestError:
-    """What an error of the SDK means to a person. The server's words are kept only without the key."""
+    """An error of the SDK as one of the bot. The server's words are kept only without the key."""
     if isinstance(error, openai.APIStatusError):
         return _status_error(error, model, url, key)
     if lasting := network.obstacle(error, url):
@@ -170,7 +170,7 @@ def _status_error(error: openai.APIStatusError, model: str, url: str, key: str) 
 
 
 class _Cutoff:
-    """Ends one HTTP exchange after `seconds`, whatever it is waiting for.
+    """Ends an HTTP exchange after `seconds`, in any phase.
 
     The client's own timeouts bound each read, so a server that sends byte by byte may go on forever. Shutting down the
     socket wakes the reading thread with an end of file, in any phase, without touching the descriptor it still holds.
@@ -180,7 +180,7 @@ class _Cutoff:
         self.over = False
         self._socket: socket.socket | None = None
         self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True  # a process that ends does not wait for it
+        self._timer.daemon = True  # the process does not wait for it at exit
 
     def __enter__(self) -> Self:
         self._timer.start()
@@ -191,7 +191,7 @@ class _Cutoff:
         self._timer.join()
 
     def watch(self, event: str, info: Mapping[str, Any]) -> None:
-        """Learn the socket from a connection's trace (the `trace` request extension of httpx2)."""
+        """Get the socket from a connection's trace (the `trace` request extension of httpx2)."""
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
             self._socket = info["return_value"].get_extra_info("socket")
             if self.over:
@@ -204,7 +204,7 @@ class _Cutoff:
     def _shutdown(self) -> None:
         try:
             if self._socket is not None:
-                # Beneath TLS: SSLSocket.shutdown would take the TLS state away from the thread that reads.
+                # Below TLS: SSLSocket.shutdown would remove the TLS state from the thread that reads.
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
         except OSError:
             log.debug("the connection was gone before it could be shut down")
@@ -213,8 +213,8 @@ class _Cutoff:
 class _BoundedClient(httpx2.Client):
     """An HTTP client whose read timeout bounds the whole exchange, from connecting to the last byte of the body.
 
-    Only the resolution of the host's name is outside: the resolver has its own timeouts. A body that `unpacked` does
-    not take is an empty one, which no answer is.
+    Only resolving the host's name is not included: the resolver has its own timeouts. A body that `unpacked` rejects
+    becomes empty, which is not a valid answer.
     """
 
     def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
@@ -225,13 +225,13 @@ class _BoundedClient(httpx2.Client):
             except httpx2.TransportError:
                 if not cutoff.over:
                     raise
-        if cutoff.over:  # also where the end of file looked like the end of the answer
+        if cutoff.over:  # even if the end of file looked like the end of the answer
             raise httpx2.ReadTimeout("the answer took too long", request=request)
         return response
 
 
 def _read(response: httpx2.Response) -> httpx2.Response:
-    """`response` with its whole body in memory. The client's own way unpacks a piece of any size at once."""
+    """`response` with its whole body in memory. The client itself would decompress a piece of any size at once."""
     streamed = response.headers.get("content-type", "").startswith("text/event-stream")
     most = _LARGEST_STREAM if streamed else _LARGEST
     try:
@@ -248,9 +248,9 @@ class OpenAIModel:
     """`LanguageModel` on an OpenAI-compatible endpoint.
 
     `base_url` ends where `/chat/completions` begins, or is an address of Azure's with its `api-version`; an empty `key`
-    is fine for a local server; `timeout` (seconds) bounds a whole answer with its retries and pauses; at most
-    `concurrency` questions are under way at once, further ones wait. How the server wants to be asked is kept in
-    `learned`, where there is such; `now` is what time that is.
+    is fine for a local server; `timeout` (seconds) limits a whole answer with its retries and pauses; at most
+    `concurrency` questions are sent at once, further ones wait. The form that the server accepts is stored in
+    `learned`, if given; `now` returns the time.
     """
 
     def __init__(
@@ -279,14 +279,11 @@ class OpenAIModel:
 
     @cached_property
     def _client(self) -> openai.OpenAI:
-        """The SDK's client, made with the first question, which then says what the network is not set up for.
-
-        Raises ConfigError.
-        """
-        # A connection of its own for each request: the cutoff learns a socket when it connects, and a handshake is
-        # nothing beside the seconds of an answer.
-        # No redirects: what is asked holds code, and goes to the address that was set.
-        # Nothing packed: an answer is small, and what comes packed all the same has to be unpacked with care.
+        """The SDK's client, created with the first question. Raises ConfigError for wrong network settings."""
+        # A new connection for each request: the cutoff gets the socket when it connects, and a handshake is short
+        # compared with an answer.
+        # No redirects: questions contain code, and go only to the configured address.
+        # No compression: answers are small, and compressed ones have to be unpacked with care.
         proxy = network.proxy_for(self._url)
         http = _BoundedClient(
             headers={"Accept-Encoding": "identity"},
@@ -304,10 +301,10 @@ class OpenAIModel:
         return self._model
 
     def ask(self, question: Question) -> Reply:
-        """One answer, its text without thoughts; `usage.requests` counts the failed requests too.
+        """One answer, its text without reasoning; `usage.requests` includes failed requests.
 
         Raises ConfigError (key, model, address, quota), Unavailable, ModelError. Each carries what was spent as the
-        field `usage`. The very first question of a process goes alone, so that many do not all learn the dialect.
+        field `usage`. The first question of a process is sent alone, so that not all of them search for the form.
         """
         if not self._probed:
             with self._first:
@@ -319,7 +316,7 @@ class OpenAIModel:
         return self._answer(question)
 
     def _answer(self, question: Question) -> Reply:
-        with self._places:  # the time starts when the question's turn comes
+        with self._places:  # the time starts when it is the question's turn
             ends, walk = self._clock() + self._timeout, self._forms.begin(question)
             spent, failures = Usage(self._model), 0
             while True:
@@ -341,13 +338,13 @@ class OpenAIModel:
                     raise failure
 
     def _pass_gate(self, ends: float, spent: Usage) -> None:
-        """Wait as long as the service wants everybody to. Raises Paused where that is longer than there is time."""
+        """Wait until the service's pause is over. Raises Paused if that is later than `ends`."""
         asked = self._gate.passed(ends)
         if asked is not None:
             raise Paused("model_paused", model=self._model, seconds=f"{asked:,.0f}", usage=spent)
 
     def _waited(self, error: openai.APIError, failures: int, ends: float) -> bool:
-        """Whether the question is to be sent again, after the backoff; a pause that was asked for is the gate's."""
+        """Wait for the backoff, and return whether to retry the question; requested pauses are left to the gate."""
         asked = asked_pause(error)
         if asked is not None:
             self._gate.close(asked)
@@ -382,9 +379,10 @@ class OpenAIModel:
 
 
 def _refused(walk: Walk, error: openai.APIError) -> bool:
-    """Whether the way of asking may be what was refused, and there is a simpler one, which is asked next.
+    """Whether the form may be what was refused, and there is a simpler one to try next.
 
-    Some say so with a server's error, and OpenRouter with 404 where no provider takes all of it: then only by name.
+    Some say so with a server's error, and OpenRouter with 404 if no provider accepts all of it: then only if it is
+    named.
     """
     if not isinstance(error, openai.APIStatusError) or _spent(error):
         return False
@@ -396,7 +394,7 @@ def _refused(walk: Walk, error: openai.APIError) -> bool:
 
 
 def _status_error_within(body: object, response: httpx2.Response) -> openai.APIStatusError:
-    """The error that stands in an answer with status 200, as if it had come with its own."""
+    """The error in an answer with status 200, as if it had its own status."""
     response_of_error = httpx2.Response(status_of(body), headers=response.headers, request=response.request)
     return openai.APIStatusError("an error within an answer", response=response_of_error, body=body)
 
@@ -407,7 +405,7 @@ def _filtered(error: openai.APIError) -> bool:
 
 
 def from_settings(settings: OpenAISettings, learned: Learned | None = None) -> OpenAIModel:
-    """The model that the settings name. Raises ConfigError for an address or a key that cannot be used."""
+    """The configured model. Raises ConfigError for an unusable address or key."""
     key = settings.openai_api_key.get_secret_value().strip()
     if not (key.isascii() and key.isprintable()):
         raise ConfigError("setting_invalid", name="OPENAI_API_KEY", problem="a key has only plain ASCII characters")

@@ -1,4 +1,4 @@
-"""What comes back: the answer in a body, whole or as a stream, with or without thoughts, and what it took."""
+"""Parses responses: the answer, whole or streamed, with or without reasoning, and its usage."""
 
 import json
 from collections import defaultdict
@@ -12,18 +12,18 @@ from bot.values import Finish, Reply, Usage
 # "model_length" is Mistral's word; every other reason there is means that the model was done.
 _FINISHES = {"length": Finish.LENGTH, "model_length": Finish.LENGTH, "content_filter": Finish.REFUSED}
 _THOUGHTS = ("reasoning_content", "reasoning")
-"""Where thoughts stand: DeepSeek's field, which most took over, and that of OpenRouter, Ollama and newer vLLM."""
+"""The fields with reasoning: DeepSeek's, which most adopted, and that of OpenRouter, Ollama and newer vLLM."""
 
 
 # --- The body --------------------------------------------------------------------------------
 
 
 def completion(body: bytes) -> object:
-    """The completion in a body, a stream's put together; None for a body that is neither."""
+    """The completion in a body, assembled if streamed; None if it is neither."""
     try:
         text = body.decode("utf-8", "replace").lstrip("\ufeff \r\n")
         return _joined(_chunks(text)) if text.startswith(("data:", "event:", ":", "id:")) else json.loads(text)
-    except (ValueError, RecursionError):  # a body that calls itself JSON and is not, or is nested without end
+    except (ValueError, RecursionError):  # invalid JSON, or nested too deeply
         return None
 
 
@@ -36,7 +36,7 @@ def _chunks(text: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _joined(chunks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """One completion from the chunks of a stream; an error in the middle of it is the answer.
+    """One completion from the chunks of a stream; an error in it becomes the answer.
 
     A stream that ends without a reason was cut off.
     """
@@ -59,7 +59,7 @@ def _parts(piece: object) -> list[Any]:
 
 
 def _whole(parts: list[Any]) -> Any:
-    """Texts as one; parts with a type as they are, where there is one."""
+    """Join texts; if there are parts with a type, return them unchanged."""
     typed = any(isinstance(part, Mapping) for part in parts)
     texts = [{"type": "text", "text": part} if isinstance(part, str) else part for part in parts]
     return texts if typed else "".join(map(str, parts))
@@ -69,9 +69,9 @@ def _whole(parts: list[Any]) -> Any:
 
 
 def without_thoughts(text: str) -> str:
-    """`text` without a leading `<think>` block; one that never ends leaves nothing.
+    """`text` without a leading `<think>` block; nothing is left if the block does not end.
 
-    A block extends to its last end that is followed by an object, since thoughts may quote an end of thoughts. Chat
+    A block extends to its last end tag that is followed by an object, since reasoning may quote an end tag. Chat
     templates that open the block in the prompt leave only its end in the answer, so what comes before a lone `</think>`
     is removed as well, except in an answer that starts as JSON or a code fence: there it is a quotation.
     """
@@ -97,7 +97,7 @@ def asked_tokens(body: Mapping[str, Any]) -> int:
 def reply_of(answer: object, body: Mapping[str, Any], spent: Usage) -> Reply:
     """The reply in a completion; its usage is `spent` and what the server counted, or an estimate if it counted none.
 
-    Raises ModelError where there is no message at all: no choice, a page of HTML.
+    Raises ModelError if there is no message at all: no choice, or a page of HTML.
     """
     first = _first(answer)
     message = first.get("message")
@@ -112,7 +112,7 @@ def reply_of(answer: object, body: Mapping[str, Any], spent: Usage) -> Reply:
 
 
 def thought(answer: object) -> bool:
-    """Whether a completion shows that its model thinks: by its thoughts, their number, or nothing else than them."""
+    """Whether a completion shows that its model reasons: by its text, its tokens, or the lack of an answer."""
     first = _first(answer)
     message = first.get("message")
     if not isinstance(message, Mapping):
@@ -143,14 +143,14 @@ def _content(message: object) -> str | None:
         parts = [part for part in content if isinstance(part, Mapping) and part.get("type") == "text"]
         return "".join(str(part.get("text", "")) for part in parts)
     if content is None:
-        return ""  # all of it was thoughts: an empty answer, which is asked for again like any other
+        return ""  # only reasoning: an empty answer, which is retried like any other
     return content if isinstance(content, str) else None
 
 
 def _misplaced(message: object) -> str:
-    """An answer that a server took for thoughts: a field of thoughts that is one JSON object and nothing else.
+    """An answer that a server mistook for reasoning: a reasoning field with only one JSON object.
 
-    Only then: an object among thoughts may be one that was read in a commit. Source: vllm-project/vllm issue 16182.
+    An object within other reasoning may be from a commit. Source: vllm-project/vllm issue 16182.
     """
     for key in _THOUGHTS:
         text = _mapping(message).get(key)
@@ -166,7 +166,7 @@ def _misplaced(message: object) -> str:
 
 # --- What it took ----------------------------------------------------------------------------
 
-_MOST_TOKENS = 10**9  # a larger count is nonsense, and might be one that no database holds
+_MOST_TOKENS = 10**9  # a larger count is a mistake, and may not fit into the database
 
 
 def _usage(answer: object, body: Mapping[str, Any], spent: Usage, text: str) -> Usage:
@@ -182,13 +182,13 @@ def _usage(answer: object, body: Mapping[str, Any], spent: Usage, text: str) -> 
 
 
 def _counted(counts: object, name: str) -> int | None:
-    """A token count that a server gave; None where it gave none or nonsense."""
+    """A token count from a server; None if missing or invalid."""
     number = _mapping(counts).get(name)
     return number if type(number) is int and 0 <= number < _MOST_TOKENS else None
 
 
 def _cached(counts: object, prompt: int) -> int:
-    """How many of the prompt's tokens came from a cache; 0 where the server does not say, or says more than there were.
+    """How many of the prompt's tokens were cached; 0 if the server does not say, or gives an impossible number.
 
     Sources: OpenAI API reference, "The chat completion object", prompt_tokens_details; DeepSeek API, "Context Caching",
     prompt_cache_hit_tokens.

@@ -1,4 +1,4 @@
-"""Which language model is asked, and what it may take."""
+"""The settings of the language model and its budgets."""
 
 from typing import Literal
 
@@ -7,11 +7,11 @@ from pydantic import Field, SecretStr
 from bot.settings import Base
 
 _PARTS = {"scheduled": 2, "channel": 4, "person": 10}
-"""Which part of the day's tokens is whose, where nothing is set."""
+"""The default parts of the day's tokens: one divided by the number."""
 
 
 class OpenAISettings(Base, title="A language model: Any OpenAI-compatible endpoint"):
-    """The endpoint's, and the budgets."""
+    """The settings of the endpoint and the budgets."""
 
     openai_model: str = Field("", description="name of the language model; empty: rules write the digest")
     openai_api_key: SecretStr = Field(SecretStr(""), description="API key; may be empty for a local server")
@@ -57,6 +57,6 @@ class OpenAISettings(Base, title="A language model: Any OpenAI-compatible endpoi
     openai_completion_price: float = Field(0, ge=0, description="price per million output tokens")
 
     def share(self, whose: Literal["scheduled", "channel", "person"]) -> int:
-        """The part of the day's tokens that is set, else the usual one; 0 for none."""
+        """The configured part of the day's tokens, else the default; 0 reserves none, or sets no limit."""
         given: int | None = getattr(self, f"openai_daily_tokens_{whose}")
         return self.openai_daily_tokens // _PARTS[whose] if given is None else given

@@ -1,8 +1,8 @@
 """This machine's clones of repositories given by URL: shared by its processes, limited, deleted when unused.
 
-Next to a clone are two files. `NAME.lock` is held by all readers, exclusively by whoever deletes it, and its time is
-that of the last use. `NAME.fetched` is held while fetching, and says when that was last done and how many bytes the
-clone has since: so no process fetches what another one on this machine has fetched within the minute.
+Next to a clone are two files. `NAME.lock` is held by all readers, exclusively for deleting it, and its time is that of
+the last use. `NAME.fetched` is held while fetching, and says when that was last done and how many bytes the clone has
+since: so no process fetches what another one on this machine has fetched within the minute.
 """
 
 import errno
@@ -33,11 +33,11 @@ _FRESH = 60.0
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 Finder = Callable[[], Sequence[str]]
-"""Finds which objects are missing."""
+"""Returns the names of missing objects."""
 
 
 class Bounds(NamedTuple):
-    """How many clones are kept, and how many bytes of them; 0: no limit."""
+    """The most clones to keep, and bytes of them; 0: no limit."""
 
     most: int = 0
     size: int = 0
@@ -48,10 +48,9 @@ UNBOUNDED = Bounds()
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A clone that is being read, which nobody removes meanwhile.
+    """A clone that is being read, and not deleted meanwhile.
 
-    In a `partial` one files may be missing: `bring` fetches those that are found to be. Raises NotFound, Forbidden,
-    Unavailable.
+    In a `partial` one files may be missing: `bring` fetches those. Raises NotFound, Forbidden, Unavailable.
     """
 
     path: Path
@@ -60,7 +59,7 @@ class Opened:
 
 
 class _Fetched(NamedTuple):
-    """When a clone was fetched, in seconds since 1970, and its bytes since."""
+    """When a clone was fetched, in seconds since 1970, and its size in bytes since then."""
 
     at: float
     size: int
@@ -69,7 +68,7 @@ class _Fetched(NamedTuple):
 class Clones:
     """Clones of remote repositories in `folder`, each fetched at most once a minute of `clock` (seconds since 1970).
 
-    `reach` says which hosts may be asked, `limits` how long git may take, `bounds` how much is kept.
+    `reach` decides which hosts may be contacted, `limits` how long git may take, `bounds` how much is kept.
     """
 
     def __init__(
@@ -89,7 +88,7 @@ class Clones:
 
     @contextmanager
     def opened(self, remote: Remote, *, fresh: bool) -> Iterator[Opened]:
-        """The clone of `remote`, fetched now unless it was within the minute, or need not be `fresh`.
+        """The clone of `remote`, fetched now unless it was fetched within the minute, or need not be `fresh`.
 
         The first time in a process it is always fetched: the server decides whether it may still be read.
         Raises NotFound, Forbidden, Unavailable.
@@ -106,13 +105,13 @@ class Clones:
             yield Opened(path, clone.partial, partial(self._bring, clone))
 
     def forget(self, remote: Remote) -> bool:
-        """Remove the clone of a remote, once nobody uses it; whether there was one."""
+        """Delete the clone of a remote once it is not in use; return whether there was one."""
         path = self._path(remote)
         self._answered.pop(remote.url, None)
         return path.exists() and self._removed(path, 0)
 
     def retain(self, followed: Iterable[Remote], since: float) -> int:
-        """Remove the clones that nobody used since some time (seconds since 1970), but of `followed`; how many."""
+        """Delete the clones unused since a time (seconds since 1970), except those of `followed`; return how many."""
         kept = {self._path(remote) for remote in followed}
         for half in self._folder.glob("*.gone"):  # of a process that was killed
             shutil.rmtree(half, ignore_errors=True)
@@ -127,12 +126,12 @@ class Clones:
 
     def _is_due(self, remote: Remote, path: Path, fresh: bool) -> bool:
         fetched = _fetched(path)
-        if remote.url not in self._answered or not fetched:  # none: somebody has removed it
+        if remote.url not in self._answered or not fetched:  # none: it was deleted
             return True
         return fresh and not 0 <= self._clock() - fetched.at < _FRESH
 
     def _fetch(self, remote: Remote, path: Path, fresh: bool) -> None:
-        """Fetch, unless somebody else did while this waited for its turn."""
+        """Fetch, unless another process did while this one waited for its turn."""
         with _locked(_stamp(path), fcntl.LOCK_EX) as stamp:
             if not self._is_due(remote, path, fresh):
                 return
@@ -142,7 +141,7 @@ class Clones:
         self._keep_within(path)
 
     def _bring(self, clone: Clone, missing: Finder) -> None:
-        """Fetch what is missing, and is so still once nobody else fetches."""
+        """Fetch what is missing, if it still is once no other process fetches."""
         if not missing():
             return
         with _translated(clone.remote), _locked(_stamp(clone.path), fcntl.LOCK_EX) as stamp:
@@ -160,11 +159,11 @@ class Clones:
         return self._folder / f"{name}-{hashlib.sha256(remote.url.encode()).hexdigest()[:16]}.git"
 
     def _all(self) -> list[Path]:
-        """Every clone, that of the longest unused first."""
+        """All clones, the longest unused first."""
         return sorted(self._folder.glob("*.git"), key=_used)
 
     def _keep_within(self, used: Path) -> None:
-        """Remove the clones that were not used for the longest until the bounds hold, but the one that is `used`."""
+        """Delete the longest unused clones until the bounds are met, except the one that is `used`."""
         clones = self._all()
         sizes = {path: fetched.size if (fetched := _fetched(path)) else _bytes(path) for path in clones}
         number, size = len(clones), sum(sizes.values())
@@ -179,9 +178,9 @@ class Clones:
         return 0 < self._bounds.most < number or 0 < self._bounds.size < size
 
     def _removed(self, path: Path, how: int = fcntl.LOCK_NB) -> bool:
-        """Remove a clone, unless somebody uses it, who is waited for where `how` is 0; whether it is gone.
+        """Delete a clone unless it is in use (if `how` is 0, wait for that to end); return whether it is gone.
 
-        It goes at once, and its files then: who is killed amid that leaves no half of a clone.
+        It is renamed first and its files deleted then, so that a killed process never leaves half a clone.
         """
         gone = path.with_suffix(".gone")
         try:
@@ -190,7 +189,7 @@ class Clones:
                 path.rename(gone)
                 _stamp(path).unlink(missing_ok=True)
                 shutil.rmtree(gone, ignore_errors=True)
-        except OSError:  # it is in use, or somebody else has removed it
+        except OSError:  # it is in use, or another process has deleted it
             return False
         return True
 
@@ -205,20 +204,20 @@ def _stamp(path: Path) -> Path:
 
 @contextmanager
 def _locked(path: Path, how: int) -> Iterator[IO[str]]:
-    """A file beside a clone, held as flock(2) says. Raises OSError."""
+    """A file next to a clone, locked with flock(2). Raises OSError."""
     with path.open("a+", encoding="ascii") as file:
         fcntl.flock(file, how)
         yield file
 
 
 def _used(path: Path) -> float:
-    """When a clone was used last, in seconds since 1970."""
+    """When a clone was last used, in seconds since 1970."""
     lock = _lock(path)
     return lock.stat().st_mtime if lock.exists() else 0.0
 
 
 def _fetched(path: Path) -> _Fetched | None:
-    """What is noted of the last fetch of a clone; None where nothing is, or is just being."""
+    """The record of a clone's last fetch; None if there is none, or it is being written."""
     try:
         at, size = _stamp(path).read_text("ascii").split()
         return _Fetched(float(at), int(size))
@@ -232,7 +231,7 @@ def _note(stamp: IO[str], at: float, path: Path) -> None:
 
 
 def _bytes(folder: Path) -> int:
-    """Bytes of the files below a folder, of which some may go meanwhile."""
+    """Bytes of the files below a folder; some may be deleted meanwhile."""
     found = 0
     for where, _, names in os.walk(folder):
         for name in names:
@@ -243,7 +242,7 @@ def _bytes(folder: Path) -> int:
 
 @contextmanager
 def _nothing_begun(path: Path) -> Iterator[None]:
-    """Leave nothing of a clone whose first fetch fails, so that it takes no place among those that are kept."""
+    """Delete a clone whose first fetch fails, so that it does not count towards the bounds."""
     new = not path.exists()
     try:
         yield
@@ -255,7 +254,7 @@ def _nothing_begun(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _translated(remote: Remote) -> Iterator[None]:
-    """What git, or the disk, refuses becomes an error of the port."""
+    """Translate errors of git, or of the disk, into errors of the port."""
     try:
         yield
     except process.GitFailed as failed:

@@ -1,4 +1,4 @@
-"""A clone and the server it is of: what git fetches, how it reaches the server, and what it says where it cannot."""
+"""A clone and its server: what git fetches, how it reaches the server, and its errors."""
 
 import base64
 import os
@@ -24,24 +24,26 @@ _ORIGIN = "origin"
 _HEADS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _QUIETLY = ("--quiet", "--no-write-fetch-head", "--no-recurse-submodules")
 _PARTLY = ("--filter=blob:none",)
-"""Commits and folders, and no file. Without folders (`tree:0`) a first fetch is half of that (cargo: 11 MB, 25, of 78);
-but each commit that lands later then costs its whole tree of folders (0.14 MB), and one more request."""
+"""Commits and folders, but no files. Without folders (`tree:0`) a first fetch is half of that (cargo: 11 MB, 25, of
+78); but each commit that lands later then costs its whole tree of folders (0.14 MB), and one more request.
+"""
 _PARTIAL = b"promisor"
-"""What stands in the configuration of a clone that lacks objects (git-config(1), `remote.<name>.promisor`)."""
+"""A word in the configuration of a partial clone (git-config(1), `remote.<name>.promisor`)."""
 _REFETCHES = (2, 36)
-"""The first git that can fetch again what a clone lacks (its release notes)."""
+"""The first version of git that can fetch what a clone lacks (its release notes)."""
 _NO_PART = re.compile("unadvertised object|want \\S+ not valid|did not send all necessary objects")
-"""What is said where no part can be had: of a server that gives no single objects, git's before protocol 2 or Gerrit's,
-and of a tag that names a file."""
+"""Messages if a partial fetch fails: from servers that provide no single objects (git before protocol 2, Gerrit), and
+for a tag that names a file.
+"""
 
 AT_ONCE = 10_000
-"""Objects that are asked for in one request: beyond 1 MB git sends it in chunks, which not every proxy takes."""
+"""Objects in one request: beyond 1 MB git sends it in chunks, which not every proxy accepts."""
 
 _PASSED = ("SSH_AUTH_SOCK",)
 _ROOTS = "roots.pem"
-"""The file beside the clones with whom git trusts, where somebody is named whom the machine does not."""
+"""The file next to the clones with the certificates that git trusts, if the settings add any."""
 _REDIRECTS = 3
-"""Addresses at which a repository is asked for, one after the other."""
+"""The most addresses to try for a repository, following redirects."""
 _REFS = "/info/refs"
 _MOVED = re.compile("returned error: 30[12378]")
 _LOCATION = re.compile(rb"<= Recv header: location: (\S{1,2000})", re.I)
@@ -59,13 +61,13 @@ _PROXY_SAID = re.compile(r"(?:HTTP code|tunnel failed, response) (\d{3})")
 _PROXY_GONE = re.compile("Could not resolve proxy|Failed to connect|Connection refused|Can't complete SOCKS", re.I)
 
 _GONE = re.compile("not our ref")
-"""What a server says that has no such object any more."""
+"""The message of a server that no longer has an object."""
 _FULL = re.compile("No space left on device|Disk quota exceeded")
 
 
 @dataclass(frozen=True, slots=True)
 class Clone:
-    """A bare clone: of which repository, where it is, and how to reach its server."""
+    """A bare clone: its repository, its folder, and how to reach its server."""
 
     remote: Remote
     path: Path
@@ -74,15 +76,15 @@ class Clone:
 
     @property
     def partial(self) -> bool:
-        """Whether only those files are here that were asked for."""
+        """Whether it contains only files that were needed."""
         file = self.path / "config"
         return file.is_file() and _PARTIAL in file.read_bytes()
 
     def fetch(self) -> "Clone":
-        """Bring branches, tags and HEAD up to date, where there is none make it; the clone with its server's address.
+        """Bring branches, tags and HEAD up to date, or create the clone; return it with its server's address.
 
-        A new one has the history without files, where the server can leave them out. Raises NotFound, Unavailable,
-        ConfigError, GitFailed.
+        A new one has the history without files, if the server supports that. Raises NotFound, Unavailable, ConfigError,
+        GitFailed.
         """
         self._begin()
         said, remote = _asked(self)
@@ -96,9 +98,9 @@ class Clone:
         return found
 
     def bring(self, objects: Sequence[str]) -> None:
-        """Fetch single objects; of a server that gives none, everything, for good. Raises GitFailed, Unavailable.
+        """Fetch single objects; if the server provides none, everything, from then on. Raises GitFailed, Unavailable.
 
-        Git asks for what it finds to be missing in the same way (git's promisor-remote.c).
+        Git requests missing objects in the same way (git's promisor-remote.c).
         """
         quiet = ("-c", "fetch.negotiationAlgorithm=noop", "fetch", *_QUIETLY, "--no-tags")
         for start in range(0, len(objects), AT_ONCE):
@@ -108,7 +110,7 @@ class Clone:
                 return
 
     def _or_whole(self, asked: Sequence[str], stdin: bytes = b"") -> None:
-        """Fetch a part, or where that cannot be had for a reason that stays, everything, for good."""
+        """Fetch a part, or if that fails permanently, everything, from then on."""
         try:
             self._ask(*asked, stdin=stdin)
         except process.GitFailed as failed:
@@ -124,7 +126,7 @@ class Clone:
                     self._git("config", "--unset", name)
 
     def _begin(self) -> None:
-        """Make a clone without anything in it, where there is none."""
+        """Create an empty clone, if there is none."""
         if (self.path / "objects").is_dir():
             return
         self.path.mkdir(exist_ok=True, mode=0o700)
@@ -133,7 +135,7 @@ class Clone:
             self._git("config", f"remote.{_ORIGIN}.promisor", "true")
 
     def _default(self, said: str) -> str:
-        """The default branch's ref by `ls-remote --symref`; a server that names none shows at least HEAD's SHA."""
+        """The default branch's ref by `ls-remote --symref`; a server without it shows at least HEAD's SHA."""
         if named := re.search(r"^ref: (refs/heads/\S+)\tHEAD$", said, re.M):
             return named[1]
         sha = re.search(r"^([0-9a-f]{40,64})\tHEAD$", said, re.M)
@@ -152,15 +154,15 @@ class Clone:
 
 
 def _usual(ref: str) -> tuple[bool, str]:
-    """Sorts the usual names of default branches first."""
+    """Sort key: the usual names of default branches first."""
     return ref not in {"refs/heads/main", "refs/heads/master"}, ref
 
 
 def _asked(clone: Clone) -> tuple[bytes, Remote]:
-    """What the server says of HEAD, and the remote by the address at which it says so. Raises NotFound, GitFailed.
+    """The server's answer for HEAD, and the remote with the address that answered. Raises NotFound, GitFailed.
 
-    Git itself would follow a redirect to any host, with the credentials. So it follows none, and is asked again
-    at the new address where that is the same host's, as a repository that was renamed has there.
+    Git itself would follow a redirect to any host, with the credentials. So it follows none, and is run again with the
+    new address if that is on the same host, as for a renamed repository.
     """
     remote = clone.remote
     for _ in range(_REDIRECTS):
@@ -179,7 +181,7 @@ def _asked(clone: Clone) -> tuple[bytes, Remote]:
 
 
 def _moved(remote: Remote, trace: bytes) -> str:
-    """The address to which the last answer in a trace of curl's redirects. Raises NotFound where it is elsewhere."""
+    """The address of the last redirect in a trace of curl. Raises NotFound if it is on another host."""
     found = _LOCATION.findall(trace)
     location = found[-1].decode("ascii", errors="replace").partition("?")[0] if found else ""
     url = addresses.moved(f"{remote.url}{_REFS}", location) if location.endswith(_REFS) else None
@@ -189,10 +191,10 @@ def _moved(remote: Remote, trace: bytes) -> str:
 
 
 def _network(clone: Clone) -> dict[str, str]:
-    """What git needs to reach a server, and that alone.
+    """The environment that git needs to reach a server, and nothing else.
 
-    Credentials go into the environment: arguments can be read by other users. Raises Unavailable for a server that
-    nobody may reach, ConfigError.
+    Credentials go into the environment: arguments can be read by other users. Raises Unavailable for a server that must
+    not be contacted, ConfigError.
     """
     remote = clone.remote
     passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
@@ -209,17 +211,17 @@ def _network(clone: Clone) -> dict[str, str]:
         config[f"http.{remote.url}.extraHeader"] = f"Authorization: Basic {basic}"
     pairs = {f"GIT_CONFIG_KEY_{i}": key for i, key in enumerate(config)}
     pairs |= {f"GIT_CONFIG_VALUE_{i}": value for i, value in enumerate(config.values())}
-    ssh = {"GIT_SSH_COMMAND": " ".join((_SSH, *map(shlex.quote, pinned.ssh)))}  # which a shell reads
+    ssh = {"GIT_SSH_COMMAND": " ".join((_SSH, *map(shlex.quote, pinned.ssh)))}  # a shell parses this
     return {**passed, **ssh, **pairs, "GIT_ALLOW_PROTOCOL": "http:https:ssh", "GIT_CONFIG_COUNT": str(len(config))}
 
 
 def _proxy(remote: Remote) -> network.Proxy | None:
-    """The proxy through which git reaches a server; over ssh there is none. Raises ConfigError."""
+    """The proxy for a server; None over ssh. Raises ConfigError."""
     return network.proxy_for(remote.url, socks=True) if remote.url.startswith("http") else None
 
 
 def _kept(file: Path, raw: bytes) -> Path:
-    """A file that holds `raw`, put in its place at once: another process may be reading it. Raises OSError."""
+    """Write `raw` to a file atomically, since another process may be reading it. Raises OSError."""
     if not file.is_file() or file.read_bytes() != raw:
         with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as made:
             made.write(raw)
@@ -228,7 +230,7 @@ def _kept(file: Path, raw: bytes) -> Path:
 
 
 def error(said: str, remote: Remote) -> DigestError:
-    """Why git could not fetch, by what it said, without its words, which may hold a password."""
+    """The error for git's failed fetch, by its output, but without it, which may contain a password."""
     return _lasting(said, remote) or _refusal(said, remote.title or remote.url)
 
 
@@ -246,7 +248,7 @@ def _lasting(said: str, remote: Remote) -> DigestError | None:
 
 
 def _refusal(said: str, repo: str) -> DigestError:
-    """Why a fetch failed; a hosting service answers alike for what is private and what is not there."""
+    """The error for a refused fetch; hosting services give the same answer for private and missing repositories."""
     if _FULL.search(said):
         return Unavailable("clone_disk_full", repo=repo)
     if _GONE.search(said):

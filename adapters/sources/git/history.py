@@ -1,4 +1,4 @@
-"""What git says of commits: which it is asked for, and how its answer is read. Pure: no process, no disk."""
+"""The arguments of git for commits, and parsing its output. Pure: no process, no disk."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from bot.commits.reading import Written
 from bot.values import INNER_COMMITS, FileChange, FileStatus
 
 OUT_OF_ORDER = 1000
-"""After so many commits in a row that are older than asked for, the rest is taken to be older too."""
+"""After so many consecutive commits that are too old, the rest is assumed to be too old."""
 
 DIFF = (
     "--root",
@@ -25,7 +25,7 @@ DIFF = (
 its own bound is 400 before 2.34 and 1,000 since. 1,000 by 1,000 unrelated files took 0.66 s when measured."""
 
 SIDES = ("--root", "--diff-merges=first-parent", "--no-renames", "--raw", "--no-abbrev", "-z")
-"""What names every file of a diff on both sides, without looking into any."""
+"""Lists every file of a diff on both sides, without reading any."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = 253_402_300_799 - 2 * 86_400  # the last second of the year 9999, which datetime can hold, in every zone
@@ -35,8 +35,7 @@ _STATUS = {b"A": FileStatus.ADDED, b"C": FileStatus.ADDED, b"D": FileStatus.REMO
 def log(mark: str, fields: Sequence[str], *options: str) -> tuple[str, ...]:
     """The arguments of a `git log` over the SHAs on its standard input, in that order.
 
-    Each record begins with `mark`, which nobody can foresee, so that no message and no patch can imitate it; fields
-    end in NUL.
+    Each record begins with `mark`, which is random, so that no message and no patch can imitate it; fields end in NUL.
     """
     form = f"--format={mark}" + "%x00".join(fields)
     safe = ("--encoding=UTF-8", "--no-show-signature", "--no-mailmap", "--no-notes", "--no-decorate")
@@ -47,7 +46,7 @@ FIELDS = ("%H", "%P", "%ct", "%an", "%ae", "%B")
 
 
 def pieces(chunks: Iterable[bytes], delimiter: bytes) -> Iterator[tuple[bytes, bool]]:
-    """Split a stream at `delimiter`, never holding more than a chunk: pieces, and whether each ends a part."""
+    """Split a stream at `delimiter`, with at most a chunk in memory: pieces, and whether each ends a part."""
     rest = b""
     keep = len(delimiter) - 1
     for chunk in chunks:
@@ -72,7 +71,7 @@ def records(chunks: Iterable[bytes], mark: str) -> Iterator[list[bytes]]:
 
 
 def seconds(written: str | bytes) -> int:
-    """A committer time as git writes it; one that is none, or beyond the year 9999, is 0 (git reads none below)."""
+    """Parse a committer time; an invalid one, or one beyond the year 9999, is 0 (git accepts none below)."""
     value = int(written or 0)
     return value if 0 <= value <= _LAST else 0
 
@@ -83,7 +82,7 @@ def moment(seconds: int) -> datetime:
 
 
 def text(field: bytes) -> str:
-    """A field as text; what is no UTF-8 becomes U+FFFD."""
+    """A field as text; invalid UTF-8 becomes U+FFFD."""
     return field.decode(errors="replace")
 
 
@@ -105,7 +104,7 @@ def record(fields: Sequence[bytes], mailmap: Mailmap) -> Record:
 
 
 def written(fields: Sequence[bytes], mailmap: Mailmap) -> Written:
-    """What a record of `log(mark, FIELDS)` says of a commit."""
+    """The commit of a record of `log(mark, FIELDS)`."""
     sha, parents, _, name, email, whole = fields[:6]
     author = mailmap(Signature(text(name), text(email)))
     return Written(text(sha), text(whole), author, merge=len(parents.split()) > 1)
@@ -156,7 +155,7 @@ def _file(status: bytes, former: bytes, path: bytes, added: bytes, removed: byte
 
 @dataclass(frozen=True)
 class Span:
-    """What a walk over first parents found: SHAs of the period, newest first, and how far it went."""
+    """The result of a walk over first parents: SHAs of the period, newest first, and how far it went."""
 
     shas: tuple[str, ...]
     oldest: int
@@ -201,7 +200,7 @@ def brought(merges: Sequence[Sequence[str]], graph: Mapping[str, Sequence[str]])
 
 
 def _reach(start: Iterable[str], graph: Mapping[str, Sequence[str]], taken: set[str]) -> list[str]:
-    """What can be reached from `start` in `graph` and is not in `taken`, which grows by it."""
+    """What can be reached from `start` in `graph` and is not in `taken`, to which it is added."""
     found, waiting = [], list(start)
     while waiting:
         sha = waiting.pop()

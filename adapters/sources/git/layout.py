@@ -1,10 +1,10 @@
-"""Where a repository is on disk, and a private view of it: its objects and refs, none of its configuration.
+"""Finds a repository on disk, and makes a private view of it: with its objects and refs, without its configuration.
 
-Git acts on much of what a repository says: hooks, filters, external diffs, a file-system monitor, programs named in
-its configuration (git-config(1)), and its results depend on more of it. A view is a git directory of our own in a
-temporary folder, with a configuration of our own and symbolic links to the repository's `objects`, `refs`,
-`packed-refs` and `shallow` (gitrepository-layout(5)). As we own the view, git's check of a repository's owner
-(`safe.directory`) has nothing to object to; nor does it need to, since nothing of the repository's is run.
+Git acts on much of what a repository says: hooks, filters, external diffs, a file-system monitor, programs named in its
+configuration (git-config(1)), and its results depend on more of it. A view is a git directory of our own in a temporary
+folder, with a configuration of our own and symbolic links to the repository's `objects`, `refs`, `packed-refs` and
+`shallow` (gitrepository-layout(5)). As we own the view, git's check of a repository's owner (`safe.directory`) passes;
+it is not needed, since nothing of the repository is executed.
 """
 
 import os
@@ -28,7 +28,7 @@ _NO_ATTRIBUTES = {
 """The empty tree of each object format, which git knows without storing it: attributes are read from it."""
 
 # A file above the threshold counts as binary: comparing two takes git minutes and gigabytes. A commit graph repeats
-# what the commits say and need not agree with them.
+# data of the commits and may differ from them.
 _CONFIG = """[core]
 	repositoryformatversion = 1
 	bare = true
@@ -44,10 +44,10 @@ _CONFIG = """[core]
 
 
 _ALTERNATES = 64 * 1024
-"""Characters of a file that names folders of objects."""
+"""The most characters of a file with folders of objects to read."""
 
 _BORROWED = 100
-"""Folders of objects that are looked at, of those that lend each other theirs; git follows five in a row."""
+"""The most folders of borrowed objects to check; git follows five in a row."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def find(repo: str) -> Layout:
 
 
 def folder(beginning: str) -> tuple[Path, str]:
-    """The folder in which paths begin so, and what their last part begins with. Raises NotFound, Forbidden."""
+    """Split the beginning of a path into its folder and the beginning of the last part. Raises NotFound, Forbidden."""
     before, _, stem = beginning.rpartition("/")
     try:
         return Path(before or "/").expanduser().resolve(strict=True), stem
@@ -86,7 +86,7 @@ def folder(beginning: str) -> tuple[Path, str]:
 
 
 def folders(folder: Path) -> list[Path]:
-    """The folders of a folder, in the order of their names; links are none. Raises NotFound, Forbidden."""
+    """The subfolders of a folder, sorted by name, without links. Raises NotFound, Forbidden."""
     try:
         return sorted(Path(each.path) for each in os.scandir(folder) if each.is_dir(follow_symlinks=False))
     except PermissionError:
@@ -96,7 +96,7 @@ def folders(folder: Path) -> list[Path]:
 
 
 def _readable(layout: Layout) -> Layout:
-    """`layout`, whose parts this process may read. Raises PermissionError."""
+    """Check that this process can read a layout. Raises PermissionError."""
     for path in (layout.own / "HEAD", layout.common / "config", layout.common / "objects", layout.common / "refs"):
         if _mode(path) and not os.access(path, os.R_OK, effective_ids=True):
             raise PermissionError(path)
@@ -104,7 +104,7 @@ def _readable(layout: Layout) -> Layout:
 
 
 def _git_folder(folder: Path) -> Path | None:
-    """The git directory of the checkout or bare repository `folder`, None where it is neither."""
+    """The git directory of the checkout or bare repository `folder`, None if it is neither."""
     inner = folder / ".git"
     if stat.S_ISREG(_mode(inner)):
         target = _beginning(inner)
@@ -117,7 +117,7 @@ def _has_objects(common: Path) -> bool:
 
 
 def _mode(path: Path) -> int:
-    """What stands at `path`, 0 for nothing. Raises PermissionError, which `Path` hides from Python 3.14 on."""
+    """The mode of `path`, 0 if it does not exist. Raises PermissionError, which `Path` hides from Python 3.14 on."""
     try:
         return path.stat().st_mode
     except PermissionError:
@@ -127,15 +127,16 @@ def _mode(path: Path) -> int:
 
 
 def _common(own: Path) -> Path:
-    """The directory that worktrees share (git-worktree(1)), `own` where it shares nothing."""
+    """The directory that worktrees share (git-worktree(1)); `own` if none do."""
     pointer = own / "commondir"
     return (own / _beginning(pointer).strip()).resolve() if stat.S_ISREG(_mode(pointer)) else own
 
 
 def beside(layout: Layout) -> tuple[str, ...]:
-    """The tops of other repositories that this one is read from, which whoever may write to it can choose.
+    """The roots of other repositories that this one is read from, chosen by anyone who can write to it.
 
-    A `.git` file and `commondir` lead to them, symbolic links, and `alternates` of objects (gitrepository-layout(5)).
+    They are referred to by a `.git` file, `commondir`, symbolic links, and `alternates` of objects
+    (gitrepository-layout(5)).
     """
     reached = {layout.own, layout.common, *_links(layout.own), *_links(layout.common), *_links(layout.common / "refs")}
     for objects in _stores(layout.common / "objects"):
@@ -147,14 +148,14 @@ def beside(layout: Layout) -> tuple[str, ...]:
 
 
 def _links(folder: Path) -> Iterator[Path]:
-    """The symbolic links in a folder, and the folder where it is behind one."""
+    """The symbolic links in a folder, and the folder itself if it is behind one."""
     yield folder
     with suppress(OSError), os.scandir(folder) as entries:
         yield from (Path(entry.path) for entry in entries if entry.is_symlink())
 
 
 def _stores(objects: Path) -> tuple[Path, ...]:
-    """Folders of objects: a repository's own, and those that it and they in turn borrow from; the root for too many."""
+    """Folders of objects: a repository's own, and those borrowed from, recursively; `/` if there are too many."""
     found, waiting = dict[Path, None](), [objects]
     while waiting and len(found) < _BORROWED:
         store = waiting.pop()
@@ -164,7 +165,7 @@ def _stores(objects: Path) -> tuple[Path, ...]:
 
 
 def _alternates(store: Path) -> tuple[Path, ...]:
-    """Where a folder of objects borrows; the root, which nobody may see, for what git reads otherwise than we do."""
+    """The folders that a folder of objects borrows from; `/`, which nobody may see, if git may read others."""
     try:
         with (store / "info" / "alternates").open("rb") as file:
             said = os.fsdecode(file.read(_ALTERNATES + 1))
@@ -176,7 +177,7 @@ def _alternates(store: Path) -> tuple[Path, ...]:
 
 
 def _top(path: Path) -> Path:
-    """The top folder of the repository that a path in its git directory belongs to; the path itself where none is."""
+    """The root folder of the repository of a path in its git directory; the path itself if there is none."""
     if ".git" in path.parts:
         return Path(*path.parts[: path.parts.index(".git")])
     folders = (folder for folder in (path, *path.parents) if (folder / "HEAD").is_file())
@@ -190,7 +191,7 @@ def _beginning(path: Path) -> str:
 
 
 def head(layout: Layout) -> str:
-    """The content of HEAD: `ref: refs/heads/NAME`, or a SHA. Raises NotFound where it is neither."""
+    """The content of HEAD: `ref: refs/heads/NAME`, or a SHA. Raises NotFound if it is neither."""
     path = layout.own / "HEAD"
     text = f"ref: {os.readlink(path)}" if path.is_symlink() else _beginning(path)
     if not _HEAD.fullmatch(text):
@@ -199,7 +200,7 @@ def head(layout: Layout) -> str:
 
 
 def config(layout: Layout) -> dict[str, str]:
-    """The few entries of the repository's own config file that are looked at; no file that it includes is read."""
+    """The few entries of the repository's own config file that are used; included files are not read."""
     file = layout.common / "config"
     if not file.is_file():
         return {}
@@ -207,7 +208,7 @@ def config(layout: Layout) -> dict[str, str]:
     command = ("config", "--file", str(file), "--no-includes", "-z", "--get-regexp", wanted)
     try:
         found = process.run(Path("/"), *command, env={"GIT_DIR": "/nonexistent"})
-    except process.GitFailed:  # also where nothing matches
+    except process.GitFailed:  # also if nothing matches
         return {}
     return dict(_pair(entry) for entry in found.decode(errors="surrogateescape").split("\0")[:-1])
 
@@ -219,7 +220,7 @@ def _pair(entry: str) -> tuple[str, str]:
 
 
 class View:
-    """A private git directory on a repository: what git is run in."""
+    """A private git directory for a repository, in which git is run."""
 
     def __init__(self, folder: Path, limits: process.Limits) -> None:
         self.folder = folder
@@ -245,5 +246,5 @@ def view(layout: Layout, entries: dict[str, str], limits: process.Limits) -> Ite
         (folder / "config").write_text(_CONFIG.format(objects=objects, attributes=_NO_ATTRIBUTES[objects]))
         (folder / "HEAD").write_text(head(layout), errors="surrogateescape")
         for shared in ("objects", "refs", "packed-refs", "shallow"):
-            (folder / shared).symlink_to(layout.common / shared)  # one that is not there reads as absent, as it is
+            (folder / shared).symlink_to(layout.common / shared)  # a dangling link reads as absent, which is right
         yield View(folder, limits)

@@ -1,4 +1,4 @@
-"""What a partial clone lacks of what is about to be read: the names of objects, as git is asked for them."""
+"""Finds the objects that a partial clone lacks and that are about to be read."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,7 +27,7 @@ def of_tree(view: View, sha: str) -> list[str]:
 
 
 def of_files(view: View, sha: str, paths: Sequence[str]) -> list[str]:
-    """Some files of a commit's tree, where they are there. Raises GitFailed."""
+    """Some files of a commit's tree, if they exist. Raises GitFailed."""
     return _absent(view, _files(view, sha, paths))
 
 
@@ -39,7 +39,7 @@ def _sides(said: bytes) -> Iterator[bytes]:
             yield from (
                 oid for mode, oid in zip(entry.groups()[:2], entry.groups()[2:], strict=True) if mode not in _NO_FILE
             )
-            next(fields, None)  # its path, which may look like anything
+            next(fields, None)  # its path, which may have any form
 
 
 def _mailmap(view: View) -> list[bytes]:
@@ -55,7 +55,7 @@ def _files(view: View, sha: str, paths: Sequence[str]) -> list[bytes]:
 
 
 def _absent(view: View, objects: Iterable[bytes]) -> list[str]:
-    """Those of some objects that are not here."""
+    """The objects that are missing."""
     asked = b"".join(b"%s\n" % each for each in dict.fromkeys(objects))
     said = view.run("cat-file", "--batch-check=%(objectname)", stdin=asked)
     return [line.split()[0] for line in said.decode("ascii").splitlines() if line.endswith(" missing")]

@@ -1,4 +1,4 @@
-"""Reading a stream of patches with bounded memory. Pure: no process, no disk."""
+"""Parses a stream of patches with bounded memory. Pure: no process, no disk."""
 
 from collections.abc import Iterable, Iterator
 
@@ -13,7 +13,7 @@ Pieces = Iterator[tuple[bytes, bool]]
 def read(chunks: Iterable[bytes], mark: str) -> Iterator[tuple[str, tuple[FilePatch, ...]]]:
     """SHA and patches of each record of `history.log(mark, ("%H",), *DIFF, "--raw", "--patch")`.
 
-    A file is kept to 256 KiB, a commit to 8 MiB and a line to 4,000 characters; what is above is read and dropped.
+    A file is kept to 256 KiB, a commit to 8 MiB and a line to 4,000 characters; the rest is read and dropped.
     """
     stream = pieces(chunks, mark.encode())
     for _, last in stream:
@@ -46,13 +46,13 @@ def _commit(part: Iterator[bytes]) -> tuple[str, tuple[FilePatch, ...]]:
             patch = _joined(patch, _file(patch.path, sections, min(room, FILE_PATCH_BYTES)))
         room -= min(room, len(patch.text))
         patches.append(patch)
-    for _ in part:  # drop what a next record must not see
+    for _ in part:  # drop the rest of the record
         pass
     return text(sha), tuple(patches)
 
 
 def _head(part: Iterator[bytes]) -> tuple[bytes, bytes]:
-    """What stands before the first patch, and the beginning of that."""
+    """The part before the first patch, and the beginning of that patch."""
     head = bytearray()
     for piece in part:
         start = max(0, len(head) - 1)
@@ -88,7 +88,7 @@ def _file(path: str, sections: Pieces, limit: int) -> FilePatch:
 
 
 def _whole_lines(cut: bytes) -> bytes:
-    """`cut` without the line at which it was cut off, unless that is a long one."""
+    """`cut` without the incomplete last line, unless that is a long one."""
     end = cut.rfind(b"\n")
     return cut if len(cut) - end > PATCH_LINE_LENGTH else cut[: max(end, 0)]
 

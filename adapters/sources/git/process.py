@@ -1,4 +1,4 @@
-"""Running the `git` command so that nothing but its arguments decides what it does."""
+"""Runs the `git` command so that only its arguments decide what it does."""
 
 import os
 import re
@@ -18,7 +18,7 @@ from typing import IO
 from bot.errors import ConfigError
 
 OLDEST = (2, 32)
-"""The first git that knows GIT_CONFIG_GLOBAL, by which a user's own configuration is kept out (its release notes)."""
+"""The first version of git with GIT_CONFIG_GLOBAL, which keeps out a user's own configuration (its release notes)."""
 
 _CHUNK = 1 << 20
 _BASE = {
@@ -39,7 +39,7 @@ _BASE = {
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds that git may take: to answer, to print a stream, to fetch; and with next to nothing from a server."""
+    """Seconds that git may take: to answer, to print a stream, to fetch; and with a stalled server."""
 
     answer: float = 120
     stream: float = 900
@@ -75,21 +75,21 @@ def _executable() -> str:
 
 @lru_cache
 def _version(path: str) -> tuple[int, ...]:
-    """Major and minor version of the git at `path`, empty where it does not say."""
+    """Major and minor version of the git at `path`, empty if it does not say."""
     said = subprocess.run([path, "--version"], env=_environment({}), capture_output=True, text=True, check=False).stdout
     found = re.match(r"git version (\d+)\.(\d+)", said)
     return (int(found[1]), int(found[2])) if found else ()
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """A whole environment: where programs are, what keeps configuration out, and `extra`."""
+    """A complete environment: the path of programs, what keeps configuration out, and `extra`."""
     return {"PATH": os.environ.get("PATH", os.defpath), **_BASE, **extra}
 
 
 def run(
     folder: Path, *arguments: str, stdin: bytes = b"", seconds: float = LIMITS.answer, env: Mapping[str, str]
 ) -> bytes:
-    """What git prints, run in `folder` with `env` in its environment. Raises GitFailed; GitSlow after `seconds`."""
+    """Run git in `folder` with `env` and return its output. Raises GitFailed; GitSlow after `seconds`."""
     with tempfile.TemporaryFile() as errors, _started(folder, arguments, stdin, errors, env) as process:
         try:
             out, _ = process.communicate(timeout=seconds)
@@ -104,9 +104,9 @@ def run(
 def chunks(
     folder: Path, *arguments: str, stdin: bytes = b"", seconds: float = LIMITS.stream, env: Mapping[str, str]
 ) -> Generator[bytes, None, None]:
-    """What git prints, in pieces as it comes. Closing the iterator early ends the process.
+    """Run git and yield its output as it arrives. Closing the iterator early ends the process.
 
-    Raises GitFailed; GitSlow after `seconds`, however much has come until then.
+    Raises GitFailed; GitSlow after `seconds`, however much has arrived by then.
     """
     end = time.monotonic() + seconds
     with tempfile.TemporaryFile() as errors, _started(folder, arguments, stdin, errors, env) as process:
@@ -122,7 +122,7 @@ def chunks(
 
 
 def _pieces(descriptor: int, end: float) -> Iterator[bytes]:
-    """What can be read, as it comes. Raises TimeoutExpired where that goes on at `end`, a time of the steady clock."""
+    """Read pieces as they arrive. Raises TimeoutExpired at `end`, in monotonic seconds."""
     ready = select.poll()
     ready.register(descriptor)
     while (left := end - time.monotonic()) > 0 and ready.poll(left * 1000):
@@ -136,7 +136,7 @@ def _pieces(descriptor: int, end: float) -> Iterator[bytes]:
 def _started(
     folder: Path, arguments: Sequence[str], stdin: bytes, errors: IO[bytes], env: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A git of its own process group. `stdin` is a file and `errors` too, so that no pipe can fill up and block."""
+    """Start git in its own process group. `stdin` and `errors` are files, so that no pipe can fill up and block."""
     with tempfile.TemporaryFile() as asked:
         asked.write(stdin)
         asked.seek(0)
@@ -153,13 +153,13 @@ def _started(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Stop git and what it started (ssh, a helper for https), unless it has ended by itself."""
+    """Stop git and its children (ssh, a helper for https), unless it has ended."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
 def _check(process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
-    """Raise GitFailed with the last 4,000 bytes of what git complained of, where it failed."""
+    """Raise GitFailed with the last 4,000 bytes of git's errors if it failed."""
     if process.returncode:
         errors.seek(max(0, errors.seek(0, os.SEEK_END) - 4000))
         raise GitFailed(errors.read().decode(errors="replace"))

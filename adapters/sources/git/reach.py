@@ -1,9 +1,9 @@
-"""Which hosts git may connect to: those that the operator named, and for names from a chat only those on the internet.
+"""Decides which hosts git may connect to: those that the operator named, and for names from a chat only those on the
+internet.
 
 Git and curl resolve names themselves, so a name could resolve to one address when it is checked and to another when it
 is used. So git gets the addresses that were checked: `http.curloptResolve` for http (git-config(1), since git 2.37),
-`HostName` for ssh (ssh_config(5)). Behind a proxy for http it is the proxy that looks names up, and its rules
-that hold.
+`HostName` for ssh (ssh_config(5)). Behind an http proxy, the proxy resolves names, and its rules apply.
 """
 
 import socket
@@ -16,7 +16,7 @@ from bot.errors import Unavailable
 
 _PORTS = {"http": 80, "https": 443, "ssh": 22}
 _MOST = 8
-"""Addresses of a host that git gets at most."""
+"""The most addresses of a host to pass to git."""
 
 
 def _resolved(host: str, port: int) -> list[str]:
@@ -27,16 +27,16 @@ def _resolved(host: str, port: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """What keeps git at the addresses that were checked: entries of its configuration, and options of ssh."""
+    """What pins git to the checked addresses: entries of its configuration, and options of ssh."""
 
     config: Mapping[str, str]
     ssh: Sequence[str] = ()
 
 
 class Reach:
-    """Says how a host is reached. `named` says of a host whether the operator named it; None: whoever asks is theirs.
+    """Decides how a host is reached. `named` says whether the operator named a host; None: only the operator asks.
 
-    `resolve` gives the addresses of a host and a port, and raises OSError.
+    `resolve` returns the addresses of a host and a port, and raises OSError.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Reach:
         self._resolve = resolve
 
     def pinned(self, url: str, *, proxied: bool) -> Pinned:
-        """How git reaches the host of `url`, an address as it is cloned.
+        """The pinned addresses for the host of `url`, an address to clone from.
 
         Raises Unavailable in the same way for a host with an address that is not on the internet and for one with none:
         a stranger must not learn which names this network knows.
@@ -61,7 +61,7 @@ class Reach:
             raise Unavailable("address_not_public", host=host)
         if not found:
             return Pinned({})
-        if scheme == "ssh":  # the key is looked for under the host's own name
+        if scheme == "ssh":  # the host key is found under the host's own name
             alias = host if port == _PORTS["ssh"] else f"[{host}]:{port}"
             return Pinned({}, (f"-oHostName={found[0]}", f"-oHostKeyAlias={alias}"))
         pinned = ",".join(f"[{each}]" if ":" in each else each for each in found[:_MOST])

@@ -1,4 +1,4 @@
-"""Repositories given by URL: what a URL says."""
+"""Parses the URLs of repositories."""
 
 import re
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ _SHORT = re.compile(r"(?P<user>\w[\w.-]*)@(?P<host>[\w.-]+):(?!:)(?P<path>.+)")
 
 @dataclass(frozen=True)
 class Remote:
-    """A repository's URL as git gets it, without credentials; the credentials; its path; and its web address.
+    """A repository's URL without credentials; the credentials; its path; and its web address.
 
     `address` is None if the host serves no web pages that we know of.
     """
@@ -29,19 +29,19 @@ class Remote:
 
     @property
     def title(self) -> str | None:
-        """What people call it, where it has an address."""
+        """Its title, if it has a web address."""
         return self.address.title if self.address else None
 
     @property
     def private(self) -> bool:
-        """Whether somebody has to be let in: everything but https without credentials."""
+        """Whether it needs authentication: everything except https without credentials."""
         return bool(self.credentials) or not self.url.startswith("https://")
 
 
 def parse(url: str, hosts: Hosts) -> Remote | None:
-    """What `url` says: `https://…`, `http://…`, `ssh://…` or `user@host:path`; None for anything else.
+    """Parse `https://…`, `http://…`, `ssh://…` or `user@host:path`; None for anything else.
 
-    `hosts` knows where it lives.
+    `hosts` finds its web address.
     """
     short = _SHORT.fullmatch(url)
     if short and "://" not in url:
@@ -81,5 +81,5 @@ def locate(repo: str, hosts: Hosts) -> Remote | str:
     if remote := parse(repo, hosts):
         return remote
     if repo.startswith("-") or "://" in repo or re.match(r"[\w.+-]+::|[^/@]*@[^/]*:", repo) or not repo:
-        raise UsageError("repository_url_refused")  # without the URL: it may hold a password
+        raise UsageError("repository_url_refused")  # without the URL, which may contain a password
     return repo

@@ -1,4 +1,4 @@
-"""Where git keeps what it fetches, and how much of it."""
+"""The settings of clones: their folder and their limits."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from bot.settings import Settings, UserPath, data_folder
 
 
 class GitSettings(Settings, title="Repositories given by URL"):
-    """Besides the core's, which hold credentials of repositories."""
+    """The settings of clones, with the core's, which have credentials of repositories."""
 
     digest_clones: UserPath = Field(
         default_factory=lambda: data_folder() / "clones",

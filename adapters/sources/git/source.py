@@ -50,18 +50,18 @@ _INCOMPLETE = re.compile(r"unable to read|[Cc]ould not (?:read|fetch)|missing (?
 _NAMED = 5
 
 _TOUCHED = 100
-"""Paths of which it is asked what touches them."""
+"""The most paths to search for commits that touch them."""
 
 PAGE = 1_000
-"""Commits of a line after which it is asked whether the old tip was left."""
+"""After how many commits of a line to check whether it left the old tip."""
 
 BESIDE = 1_000
-"""Commits looked at besides the line of an old tip that was rewritten away."""
+"""The most commits to read besides the line of an old tip that a rewrite removed."""
 
 
 @dataclass(frozen=True)
 class _Open:
-    """A repository that is being read; `clone` is set where it is one of ours."""
+    """A repository that is being read; `clone` is set if it is one of ours."""
 
     about: Repository
     view: layout.View
@@ -73,15 +73,15 @@ class _Open:
         return self.about.title
 
     def bring_changes(self, shas: Sequence[str]) -> None:
-        """Have the files here that commits change. Raises NotFound, Forbidden, Unavailable, GitFailed."""
+        """Fetch missing files that commits change. Raises NotFound, Forbidden, Unavailable, GitFailed."""
         self._bring(lambda: missing.of_changes(self.view, shas))
 
     def bring_files(self, sha: str, paths: Sequence[str]) -> None:
-        """Have some files of a commit's tree here. Raises NotFound, Forbidden, Unavailable, GitFailed."""
+        """Fetch missing files of a commit's tree, by path. Raises NotFound, Forbidden, Unavailable, GitFailed."""
         self._bring(lambda: missing.of_files(self.view, sha, paths))
 
     def bring_tree(self, sha: str) -> None:
-        """Have the files of a commit's tree here. Raises NotFound, Forbidden, Unavailable, GitFailed."""
+        """Fetch all missing files of a commit's tree. Raises NotFound, Forbidden, Unavailable, GitFailed."""
         self._bring(lambda: missing.of_tree(self.view, sha))
 
     def _bring(self, find: Callable[[], list[str]]) -> None:
@@ -92,11 +92,11 @@ class _Open:
 class GitSource:
     """Commits of local repositories (bare, checkouts, folders in them, worktrees) and of URLs that git can clone.
 
-    A repository's `name` is the real path of its top folder (that of a bare one is itself), or its URL without
-    credentials. Nothing that a repository holds or says is ever executed, see `layout`. `credentials` are URLs with
-    a user or a token in them, used whenever the same URL is asked for without; `clock` returns seconds since 1970;
-    `hosts` knows where the pages of a repository are; `reach` which hosts may be contacted, all without one;
-    `limits` how long git may take; `bounds` how much is kept of what is cloned.
+    A repository's `name` is the real path of its root folder (that of a bare one is itself), or its URL without
+    credentials. Nothing that a repository holds or says is ever executed, see `layout`. `credentials` are URLs with a
+    user or a token in them, used whenever the same URL is asked for without; `clock` returns seconds since 1970;
+    `hosts` knows where the pages of a repository are; `reach` which hosts may be contacted, all without one; `limits`
+    how long git may take; `bounds` how much is kept of what is cloned.
     """
 
     def __init__(
@@ -120,24 +120,24 @@ class GitSource:
     def repository(self, repo: str) -> Repository:
         """Title, default branch and web page, by the URL of the remote `origin` or the URL itself.
 
-        Local repositories, those reached by ssh or with credentials count as private; the branch of a detached HEAD
-        is empty. What else on this machine it is read from is in `beside`. Raises NotFound, Forbidden, Unavailable;
-        UsageError for a URL that is not supported.
+        Local repositories, those reached by ssh or with credentials count as private; the branch of a detached HEAD is
+        empty. `beside` has other repositories on this machine that it is read from. Raises NotFound, Forbidden,
+        Unavailable; UsageError for a URL that is not supported.
         """
         with self._open(repo) as opened:
             return replace(opened.about, beside=layout.beside(opened.layout))
 
     def group(self, name: str) -> tuple[Repository, ...]:
-        """The repositories that are folders of one folder and whose names begin so; a link to another place is none.
+        """The repositories in a folder whose names start so; links to other places do not count.
 
-        One that may not be read is there, with nothing else known of it. Raises NotFound, Forbidden for the folder.
+        An unreadable one is included, with only its name. Raises NotFound, Forbidden for the folder.
         """
         folder, stem = layout.folder(name.removesuffix("*"))
         tops = (path for path in layout.folders(folder) if path.name.startswith(stem))
         return tuple(found for path in tops if (found := self._beneath(path)))
 
     def _beneath(self, path: Path) -> Repository | None:
-        """The repository whose top a folder is, None where it is none."""
+        """The repository whose root is a folder; None if there is none."""
         try:
             found = self.repository(str(path))
         except NotFound:
@@ -149,7 +149,7 @@ class GitSource:
     def commits(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
         """The first-parent commits of a local or remote-tracking branch or tag with `since <= committed < until`.
 
-        Newest first, by the history's order. Dates may be out of order: the walk ends after 1,000 commits in a row
+        Newest first, by the history's order. Dates may be out of order: the walk ends after 1,000 consecutive commits
         that are older than `since`. Raises NotFound, Forbidden, Unavailable.
         """
         with self._open(repo) as opened:
@@ -163,11 +163,11 @@ class GitSource:
             return _read(opened, span.shas)
 
     def landed(self, repo: str, branch: str, tip: str | None, window: Window) -> Landing:
-        """What a branch has that it had not at its old `tip`, see `bot.commits.line`.
+        """What a branch has that it did not have at its old `tip`, see `bot.commits.line`.
 
-        One walk that ends at the old tip. Where that is not met within 1,000 commits, git is asked for ancestors, once
-        for each 1,000 and some ten times where the branch left it; the old line, and what else could be
-        reached from the old tip, is read too then. Raises NotFound, Forbidden, Unavailable.
+        One walk that ends at the old tip. If that is not met within 1,000 commits, git is asked for ancestors, once for
+        each 1,000 and about ten times if the branch left it; then the old line, and what else could be reached from the
+        old tip, is read too. Raises NotFound, Forbidden, Unavailable.
         """
         with self._open(repo) as opened:
             head = _tip(opened, branch)
@@ -176,7 +176,7 @@ class GitSource:
     def commit(self, repo: str, sha: str) -> Commit:
         """The commit whose SHA starts with `sha` (4 to 64 hex digits); names of branches and tags mean nothing here.
 
-        Raises NotFound, Forbidden, Unavailable; UsageError when several commits start so, or `sha` is no SHA.
+        Raises NotFound, Forbidden, Unavailable; UsageError if several commits start so, or `sha` is not a SHA.
         """
         prefix = sha.lower()
         if not _SHA.fullmatch(prefix):
@@ -186,11 +186,11 @@ class GitSource:
             if not found:
                 raise NotFound("commit_unknown", repo=opened.title, sha=sha)
             if len(found) > 1:
-                raise UsageError("sha_ambiguous", sha=sha, candidates=", ".join(s[:12] for s in found[:_NAMED]))
+                raise UsageError("sha_ambiguous", sha=sha, candidates=tuple(s[:12] for s in found[:_NAMED]))
             return _read(opened, found)[0]
 
     def pull(self, repo: str, number: int) -> Commit:
-        """The newest first-parent commit of the default branch whose message names the change request `number`.
+        """The newest first-parent commit of the default branch whose message names the pull request `number`.
 
         Raises NotFound, Forbidden, Unavailable.
         """
@@ -240,7 +240,7 @@ class GitSource:
     ) -> Iterator[tuple[str, tuple[FilePatch, ...]]]:
         """For each commit its SHA and its patch against its first parent, in the order asked for, each once.
 
-        With `paths` of those files alone, and only for commits that change one of them.
+        With `paths`, only of those files, and only for commits that change one of them.
 
         One git process writes while the iteration reads; closing the iterator ends it. A file is kept to 256 KiB, a
         commit to 8 MiB and a line to 4,000 characters. Raises NotFound, Forbidden, Unavailable.
@@ -267,19 +267,19 @@ class GitSource:
             return tuple(release for release in _line(opened) if release.made >= since)
 
     def first_releases(self, repo: str, shas: Sequence[str]) -> Mapping[str, Release | None]:
-        """By SHA the first release that holds each commit, or None; one that is not here is absent.
+        """The first release with each commit, or None, by SHA; unknown commits are absent.
 
         However many commits and tags there are, the tags are listed once, the commits' dates once, and there is one
-        walk from the releases that are not older than the oldest commit. Raises NotFound where a shallow clone ends on
+        walk from the releases that are not older than the oldest commit. Raises NotFound if a shallow clone ends on
         the way; also Forbidden, Unavailable.
         """
         with self._open(repo) as opened:
             return _first_releases(opened, _line(opened), [sha for sha in shas if _WHOLE.fullmatch(sha)])
 
     def contents(self, repo: str, release: Release, before: Release | None, branch: str | None = None) -> Contents:
-        """What a release has that the one `before` it has not, see `bot.commits.line`.
+        """What a release has that the one `before` it does not, see `bot.commits.line`.
 
-        One walk, and some ten questions for ancestors where its branch left the line of the one before, or `branch`.
+        One walk, and about ten requests for ancestors if its branch left the line of the one before, or `branch`.
         Raises NotFound, Forbidden, Unavailable.
         """
         with self._open(repo, fresh=False) as opened:
@@ -287,7 +287,7 @@ class GitSource:
             return contents(_Walks(opened), release.sha, before.sha if before else "", head)
 
     def read(self, repo: str, shas: Sequence[str]) -> tuple[Commit, ...]:
-        """The commits of some SHAs, which are of one first-parent line, newest first.
+        """The commits with these SHAs, all on one first-parent line, newest first.
 
         Raises NotFound, Forbidden, Unavailable.
         """
@@ -296,7 +296,7 @@ class GitSource:
             return _read(opened, shas)
 
     def notes(self, repo: str, names: Sequence[str]) -> Mapping[str, str]:
-        """By its name what the tag of a release says, without its signature. Raises NotFound, Forbidden, Unavailable.
+        """The messages of releases' tags by name, without signatures. Raises NotFound, Forbidden, Unavailable.
 
         One process for each name, which ends once enough is read.
         """
@@ -306,7 +306,7 @@ class GitSource:
             return {name: text for name, text in said if text}
 
     def twins(self, repo: str, commit: Commit) -> tuple[Twin, ...]:
-        """The commits of other branches with the same patch, of those that touch the same files within half a year.
+        """The commits of other branches with the same patch that touch the same files within half a year.
 
         One process lists these, one reads their patches, and one more for each that is the same finds its branches.
         Raises NotFound, Forbidden, Unavailable.
@@ -315,10 +315,10 @@ class GitSource:
             return twins.found(opened.view, commit, opened.about.branch, opened.bring_changes)
 
     def look(self, repo: str, commit: Commit, looks: Sequence[Look]) -> tuple[Sight, ...]:
-        """What each of `looks` finds in the tree at `commit`, in their order, see `bot.commits.lookup`.
+        """The results of `looks` in the tree at `commit`, in order, see `bot.commits.lookup`.
 
-        One process searches for all words, one reads all files; a tree of which a partial clone lacks files is not
-        searched. Raises NotFound for an unknown commit, Forbidden, Unavailable.
+        One process searches for all words, one reads all files; an incomplete tree of a partial clone is not searched.
+        Raises NotFound for an unknown commit, Forbidden, Unavailable.
         """
         with self._open(repo, fresh=False) as opened:
             known = _objects(opened.view, [commit.sha]) if _WHOLE.fullmatch(commit.sha) else []
@@ -329,7 +329,7 @@ class GitSource:
             return lookup.answer(commit, looks, GitTree(opened.view, commit.sha))
 
     def text(self, repo: str, branch: str, paths: Sequence[str]) -> str | None:
-        """What the first of some paths that is a file at a branch's tip holds, see `bot.ports.CommitSource.text`.
+        """The content of the first of some paths that is a file at a branch's tip, see `bot.ports.CommitSource.text`.
 
         Raises NotFound, Forbidden, Unavailable.
         """
@@ -343,16 +343,16 @@ class GitSource:
             return history.text(held) if isinstance(held, bytes) else None
 
     def quota(self) -> Quota | None:
-        """None: git knows no such limit."""
+        """None: git has no such limit."""
         return None
 
     def forget(self, repo: str) -> bool:
-        """Remove the clone of a repository; whether there was one."""
+        """Delete the clone of a repository; return whether there was one."""
         place = locate(repo, self._hosts)
         return isinstance(place, Remote) and self._clones.forget(place)
 
     def retain(self, followed: Iterable[str], since: datetime) -> int:
-        """Remove the clones that nobody used since some time, but those of `followed` repositories; how many."""
+        """Delete the clones unused since a time, except those of `followed` repositories; return how many."""
         places = (parse(repo, self._hosts) for repo in followed)
         return self._clones.retain(filter(None, places), since.timestamp())
 
@@ -361,7 +361,7 @@ class GitSource:
         return self._clones.size()
 
     def _remember(self, remote: Remote) -> Remote:
-        """`remote`, with the credentials last seen for its URL where it has none."""
+        """`remote`, with the credentials last seen for its URL if it has none."""
         if remote.credentials:
             self._secrets[remote.url] = remote
         return self._secrets.get(remote.url, remote)
@@ -392,7 +392,7 @@ class GitSource:
 
 
 def _about(found: layout.Layout, remote: Remote | None, known: Remote | None) -> Repository:
-    """What is known of a repository from its HEAD, the URL it was asked for by, and the one that is `known` of it."""
+    """A repository from its HEAD, the URL it was requested with, and its `known` one."""
     address = known.address if known else None
     ref = layout.head(found)
     return Repository(
@@ -406,7 +406,7 @@ def _about(found: layout.Layout, remote: Remote | None, known: Remote | None) ->
 
 
 def _error(failed: GitFailed, title: str) -> NotFound | Unavailable:
-    """Why git could not read a repository."""
+    """The error for a repository that git could not read."""
     if _INCOMPLETE.search(str(failed)):
         return NotFound("repository_incomplete", repo=title)
     if isinstance(failed, GitSlow):
@@ -423,7 +423,7 @@ def _lines(shas: Iterable[str]) -> bytes:
 def _tip(opened: _Open, branch: str) -> str:
     """The SHA of a branch or tag, of HEAD when empty; itself empty for a repository without commits.
 
-    Raises NotFound with up to five branches that there are.
+    Raises NotFound with up to five existing branches.
     """
     kinds = ("heads/", "remotes/", "tags/", "remotes/origin/")
     names = ["HEAD"] if branch in {"", "HEAD"} else [f"refs/{kind}{branch}" for kind in kinds]
@@ -433,14 +433,14 @@ def _tip(opened: _Open, branch: str) -> str:
     known = [] if sha else _branches(opened)
     if known:
         missing = branch or opened.about.branch
-        raise NotFound("branch_unknown", repo=opened.title, branch=missing, known=", ".join(known[:_NAMED]))
+        raise NotFound("branch_unknown", repo=opened.title, branch=missing, known=tuple(known[:_NAMED]))
     if branch and not sha and branch != opened.about.branch:
         raise NotFound("branch_none", repo=opened.title, branch=branch)
     return sha
 
 
 def _objects(view: layout.View, names: Sequence[str]) -> list[tuple[str, str]]:
-    """SHA and type of each object named; the name and `missing` (or `ambiguous`) where there is none."""
+    """SHA and type of each object named; the name and `missing` (or `ambiguous`) if there is none."""
     said = view.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=_lines(names))
     return [(line.rpartition(" ")[0], line.rpartition(" ")[2]) for line in said.decode(errors="replace").splitlines()]
 
@@ -463,10 +463,10 @@ def _line(opened: _Open) -> tuple[Release, ...]:
 
 
 def _first_releases(opened: _Open, line: Sequence[Release], shas: Sequence[str]) -> dict[str, Release | None]:
-    """The first of `line` that holds each of `shas`, or None.
+    """The first of `line` with each of `shas`, or None.
 
-    Releases that are older than all of them are taken to hold none, which spares the walk what lies before. A commit
-    that is reached from one of them nonetheless, as its date is wrong, is not met: then everything is walked.
+    Releases older than all of them are assumed to have none, which shortens the walk. A commit that one of them does
+    have, because its date is wrong, is not found: then everything is walked.
     """
     asked = _dated(opened.view, shas)
     if not asked:
@@ -487,7 +487,7 @@ def _dated(view: layout.View, shas: Sequence[str]) -> dict[str, int]:
 def _held(
     opened: _Open, line: Sequence[Release], asked: Collection[str], left_out: Iterable[Release]
 ) -> Mapping[str, Release | None]:
-    """The first of `line` that holds each of `asked`, of those that none of `left_out` holds."""
+    """The first of `line` with each of `asked`, except those that one of `left_out` has."""
     starts = [*(release.sha for release in line), *asked, *(f"^{release.sha}" for release in left_out)]
     with closing(_printed(opened.view, *tags.WALK, stdin=_lines(starts))) as printed:
         walked = tags.holding(map(tags.step, printed), line, asked, opened.view.boundary())
@@ -530,7 +530,7 @@ class _Walks:
             raise _too_short(self._opened, page[-1].committed)
 
     def holds(self, tip: str, sha: str) -> bool:
-        """See git-merge-base(1): it ends with 1, and says nothing, where it cannot be reached."""
+        """See git-merge-base(1): it exits with 1, without output, if it cannot be reached."""
         try:
             self._view.run("merge-base", "--is-ancestor", sha, tip)
         except GitFailed as failed:
@@ -573,7 +573,7 @@ def _printed(view: layout.View, *arguments: str, stdin: bytes = b"") -> Generato
 
 
 def _read_anyway(opened: _Open, shas: Sequence[str]) -> tuple[Commit, ...]:
-    """As `_read`; where the content of a file is missing, without numbers of lines and renames, which need it."""
+    """As `_read`; if a file's content is missing, without line counts and renames, which need it."""
     try:
         return _read(opened, shas)
     except GitFailed as failed:
@@ -583,7 +583,7 @@ def _read_anyway(opened: _Open, shas: Sequence[str]) -> tuple[Commit, ...]:
 
 
 def _read(opened: _Open, shas: Sequence[str], *how: str) -> tuple[Commit, ...]:
-    """The commits `shas`, which are of one first-parent history, newest first; `how` their files are listed."""
+    """The commits `shas`, all on one first-parent history, newest first; `how` are git's options for listing files."""
     if not shas:
         return ()
     opened.bring_changes(shas)
@@ -612,13 +612,13 @@ def _read(opened: _Open, shas: Sequence[str], *how: str) -> tuple[Commit, ...]:
 
 
 def _mailmap(view: layout.View) -> Mailmap:
-    """What the tip's `.mailmap` says, read to a limit."""
+    """The tip's `.mailmap`, read to a limit."""
     kind, text = _begun(view, "HEAD:.mailmap", people.MAILMAP_BYTES)
     return people.mailmap(history.text(text)) if kind == b"blob" else Mailmap()
 
 
 def _begun(view: layout.View, name: str, limit: int) -> tuple[bytes, bytes]:
-    """The type of an object and the beginning of what it holds, some more than `limit` bytes at most."""
+    """The type of an object and the beginning of its content, slightly more than `limit` bytes at most."""
     kept: list[bytes] = []
     with closing(view.chunks("cat-file", "--batch", stdin=f"{name}\n".encode(errors="replace"))) as chunks:
         for chunk in chunks:
@@ -651,7 +651,7 @@ def _commits_by_prefix(view: layout.View, prefix: str) -> list[str]:
 
 
 def _landed(view: layout.View, tip: str, number: int, place: str) -> str | None:
-    """The SHA of the newest first-parent commit of `tip` whose message names the change request as its own."""
+    """The SHA of the newest first-parent commit of `tip` whose message names the pull request as its own."""
     named = ["--extended-regexp", f"--grep=(^|[^0-9]){number}([^0-9]|$)"]
     mark = secrets.token_hex(16)
     form = ["-z", "--encoding=UTF-8", f"--format={mark}%H%x00%B", "--no-patch", "--no-mailmap"]
@@ -666,7 +666,7 @@ def _landed(view: layout.View, tip: str, number: int, place: str) -> str | None:
 
 
 def _refuse_unknown(opened: _Open, shas: Sequence[str]) -> None:
-    """Raise NotFound for the first of `shas` that is no commit here, or whose parents a shallow clone lacks."""
+    """Raise NotFound for the first of `shas` that is not a commit here, or whose parents a shallow clone lacks."""
     if odd := next((sha for sha in shas if not _SHA.fullmatch(sha)), None):
         raise NotFound("commit_unknown", repo=opened.title, sha=odd)
     cut = opened.view.boundary()
@@ -683,9 +683,9 @@ def _too_short(opened: _Open, reaches: datetime) -> NotFound:
 
 
 def from_settings(settings: GitSettings, hosts: Hosts, named: Callable[[str], bool] | None = None) -> GitSource:
-    """A source that clones into the folder that `settings` names and uses the credentials in its default repository.
+    """The configured source, with its folder for clones and the credentials of its default repository.
 
-    `named` says which hosts the operator named, None that nobody else asks. Raises ConfigError.
+    `named` says whether the operator named a host; None if only the operator asks. Raises ConfigError.
     """
     credentials = [settings.digest_repo, *settings.digest_allow]
     bounds = Bounds(settings.digest_clones_most, settings.digest_clones_gb * 10**9)

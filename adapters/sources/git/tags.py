@@ -1,4 +1,4 @@
-"""What git says of tags, and which of them hold a commit: what it is asked, and how its answer is read. Pure."""
+"""The arguments of git for tags and the commits they contain, and parsing its output. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,10 +18,10 @@ WALK = ("rev-list", "--topo-order", "--parents", "--timestamp", "--stdin")
 """The commits that are asked for on standard input and all before them, each before its parents (git-rev-list(1))."""
 
 DATES = ("rev-list", "--no-walk=unsorted", "--timestamp", "--ignore-missing", "--stdin")
-"""Time and SHA of those of the commits on standard input that there are (git-rev-list(1))."""
+"""Time and SHA of the commits on standard input that exist (git-rev-list(1))."""
 
 NOTES = 120_000
-"""Bytes of a tag that are read."""
+"""The most bytes of a tag to read."""
 
 _SIGNED = re.compile(r"^-----BEGIN (?:PGP|SSH|SIGNED) (?:SIGNATURE|MESSAGE)-----", re.MULTILINE)
 _NEVER = 1 << 60
@@ -41,7 +41,7 @@ def nested(said: bytes) -> tuple[str, ...]:
 
 
 def message(read: tuple[bytes, bytes]) -> str:
-    """What an annotated tag says, of its type and the beginning of its object; empty for anything else.
+    """The message of an annotated tag, from its type and the beginning of its object; empty for anything else.
 
     Its signature is a part of its text (git-tag(1), gitformat-signature(5)).
     """
@@ -71,7 +71,7 @@ def step(line: bytes) -> Step:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What a walk found: for each commit met, the first release that has it, None if none does.
+    """The result of a walk: for each commit found, the first release that has it, None if none does.
 
     `cut` is the committer time of a commit at which a shallow clone ends: what comes before it is unknown.
     """

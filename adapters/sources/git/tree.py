@@ -14,22 +14,22 @@ from bot.commits import lookup
 from bot.commits.lookup import Content, Spot, Uses
 
 SECONDS = 20
-"""Seconds that one search, and one reading of files, may take."""
+"""The most seconds for one search, or for reading files."""
 
 SEARCHED_BYTES, READ_BYTES = 64 * 1024 * 1024, 32 * 1024 * 1024
-"""Bytes of files in which uses are counted, and of files that are read to be shown."""
+"""The most bytes of files to count uses in, and to read for showing."""
 
 PIECE = 8 * 1024 * 1024
-"""Bytes of files that are held at once while uses are counted."""
+"""Bytes of files in memory at once while uses are counted."""
 
 EXCLUDED = 1_000
-"""Files that a search can leave out by name, as they are too large or, in a partial clone, not here."""
+"""The most files that a search can exclude by name: too large or, in a partial clone, missing."""
 
 SAMPLE = 400
-"""Files, of all parts of a large tree, by which words that are far too common are told before the search."""
+"""How many files, from all parts of a large tree, to sample for words that are far too common to search."""
 
 LIKELY = 12
-"""Files of the sample that use a word, at least, before it is taken to be too common."""
+"""From how many files of the sample on a word counts as too common."""
 
 _ENTRY = re.compile(rb"(\d+) (\w+) ([0-9a-f]+) +(\d+|-|BAD)\t(.+)", re.DOTALL)
 _GREP = (
@@ -50,7 +50,7 @@ _NOT_HERE = "the commit before is not here: the history was cut off"
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """An entry of a tree; the size is None for what is no file, and for one that is missing."""
+    """An entry of a tree; the size is None unless it is a file that exists."""
 
     mode: bytes
     kind: bytes
@@ -120,7 +120,7 @@ class GitTree:
         return [name[len(self._sha) + 1 :] for name in said.split(b"\0")[:-1]]
 
     def _count(self, found: Mapping[str, Uses], paths: Sequence[bytes]) -> None:
-        """Count the uses in `paths`; what is then still to be counted, where these are too much to read, is refused."""
+        """Count the uses in `paths`; words are refused if these are too much to read."""
         sought = [(word.encode(), lookup.pattern(word), uses) for word, uses in found.items()]
         left = SEARCHED_BYTES
         for path, content in self._read(paths):
@@ -142,7 +142,7 @@ class GitTree:
             yield from zip(piece, self._blobs([self._all[path].oid for path in piece]), strict=True)
 
     def contents(self, spots: Sequence[Spot]) -> Iterator[tuple[Spot, Content]]:
-        """What each of `spots` holds; the files of all are read by one process."""
+        """The contents of `spots`, all read by one process."""
         left, wanted = READ_BYTES, []
         for spot, entry in self._entries(spots):
             if isinstance(entry, _Entry) and (left := left - (entry.size or 0)) >= 0:
@@ -157,7 +157,7 @@ class GitTree:
         yield from zip((spot for spot, _ in wanted), held, strict=True)
 
     def _entries(self, spots: Iterable[Spot]) -> Iterator[tuple[Spot, _Entry | str]]:
-        """What the trees say of `spots`, or why they cannot be read."""
+        """The entries of `spots`, or why they cannot be read."""
         by_sha: dict[str, list[Spot]] = {}
         for spot in spots:
             by_sha.setdefault(spot.sha, []).append(spot)
@@ -177,14 +177,14 @@ class GitTree:
         return {row[5]: _Entry(row[1], row[2], row[3], int(row[4]) if row[4].isdigit() else None) for row in rows}
 
     def _blobs(self, oids: Sequence[bytes]) -> Iterator[bytes]:
-        """What objects that are here hold, in their order (git-cat-file(1), batch output). Raises GitFailed."""
+        """The contents of objects, in order (git-cat-file(1), batch output). Raises GitFailed."""
         asked = b"".join(b"%s\n" % oid for oid in oids)
         said = self._view.run("cat-file", "--batch", "--buffer", stdin=asked, seconds=SECONDS) if oids else b""
         at = 0
         for _ in oids:
             start = said.index(b"\n", at) + 1
             about = said[at:start].split()
-            if len(about) != 3:  # it was removed meanwhile
+            if len(about) != 3:  # it was deleted meanwhile
                 raise GitFailed(os.fsdecode(said[at:start]))
             at = start + int(about[2]) + 1
             yield said[start : at - 1]

@@ -1,4 +1,4 @@
-"""The commits of other branches that make the same change: what git is asked for them."""
+"""Finds the commits of other branches that make the same change."""
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -10,18 +10,18 @@ from bot.commits.twins import patch_id
 from bot.values import Commit, FilePatch, Twin
 
 WITHIN = timedelta(days=180)
-"""So long before and after a commit its twins landed."""
+"""How long before and after a commit its twins may have landed."""
 
 MOST = 5
 _COMPARED, _PATHS = 300, 50
-"""Commits whose patches are read, and files by which they are found."""
+"""The most commits to read patches of, and files to find them by."""
 
 
 def found(view: layout.View, commit: Commit, default: str, bring: Callable[[Sequence[str]], None]) -> tuple[Twin, ...]:
     """The twins of a commit, newest first; `default` is the branch that is named where several have one.
 
-    `bring` sees to it that the files are here which commits change. A commit that is on no
-    branch which the commit itself is not on is no twin, but the same change made again.
+    `bring` fetches the files that commits change. A commit without a branch of its own is not a twin, but the same
+    change made again.
     """
     candidates = _of_the_same_files(view, commit.sha, _candidates(view, commit))
     if not candidates:
@@ -44,7 +44,7 @@ def _candidates(view: layout.View, commit: Commit) -> list[str]:
 
 
 def _of_the_same_files(view: layout.View, sha: str, others: Sequence[str]) -> list[str]:
-    """Those of other commits that change the very files that a commit does: no patch is read to tell."""
+    """The other commits that change exactly the same files, without reading patches."""
     if not others:
         return []
     mark = secrets.token_hex(16)
@@ -58,7 +58,7 @@ def _of_the_same_files(view: layout.View, sha: str, others: Sequence[str]) -> li
 
 
 def _around(commit: Commit) -> Iterator[tuple[str, datetime]]:
-    """Since when and until when twins are looked for."""
+    """The start and the end of the search for twins."""
     yield "since", max(commit.committed - WITHIN, history.moment(0))
     yield "until", commit.committed + WITHIN
 

@@ -1,4 +1,4 @@
-"""What GitHub answers, checked, and what it means as commits, files and patches. Pure.
+"""Validates GitHub's answers, and converts them to commits, files and patches. Pure.
 
 Sources: docs.github.com, REST API endpoints for commits, for pull requests and for repositories; GraphQL reference.
 """
@@ -61,7 +61,7 @@ _adapter: Callable[[object], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
 def read(kind: type[_Kind], data: object) -> _Kind:
-    """An answer, checked. Raises Unavailable for one that is not as documented."""
+    """Validate an answer. Raises Unavailable if it is not as documented."""
     try:
         return cast(_Kind, _adapter(kind).validate_python(data))
     except ValidationError:
@@ -69,7 +69,7 @@ def read(kind: type[_Kind], data: object) -> _Kind:
 
 
 def _moment(value: object, parse: ValidatorFunctionWrapHandler) -> datetime:
-    """A date; one that no calendar has, as a commit may claim, is 1970."""
+    """Parse a date; an impossible one, as a commit may have, becomes 1970."""
     try:
         found: datetime = parse(value)
         return found.astimezone(UTC)
@@ -80,9 +80,9 @@ def _moment(value: object, parse: ValidatorFunctionWrapHandler) -> datetime:
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Moment = Annotated[datetime, WrapValidator(_moment)]
 Description = Annotated[str | None, AfterValidator(lambda text: text and text[: request.READ])]
-"""A description, of which no more is held than is read."""
+"""A description, cut to what is read."""
 NOTES = 120_000
-"""Characters of what was published with a release that are held."""
+"""The most characters kept of a release's notes."""
 Notes = Annotated[str | None, AfterValidator(lambda text: text and text[:NOTES])]
 
 
@@ -90,7 +90,7 @@ Notes = Annotated[str | None, AfterValidator(lambda text: text and text[:NOTES])
 
 
 class Actor(BaseModel):
-    """An author or committer as the commit names it; without `login` where the account is gone, and in REST."""
+    """An author or committer in a commit; without `login` if the account is gone, and in REST."""
 
     name: str | None = None
     email: str | None = None
@@ -203,19 +203,19 @@ class RateLimit(BaseModel):
 
 
 class _Camel(BaseModel):
-    """GraphQL spells its fields in camel case."""
+    """GraphQL's fields are in camel case."""
 
     model_config = ConfigDict(alias_generator=to_camel)
 
 
 class Oid(BaseModel):
-    """A commit of which only the SHA is asked for."""
+    """A commit with only its SHA."""
 
     oid: str
 
 
 class Listed(_Camel):
-    """A commit of a history, as light as can be."""
+    """A commit of a history, with few fields."""
 
     id: str
     oid: str
@@ -262,7 +262,7 @@ class Next(BaseModel):
 
 
 class Line(BaseModel):
-    """The history that ends in a commit; None where there is no such commit."""
+    """The history that ends in a commit; None if there is no such commit."""
 
     tip: Tip | None = Field(default=None, validation_alias=AliasPath("repository", "tip"))
 
@@ -304,7 +304,7 @@ class TagCommit(_Camel):
 
 
 class PublishedRelease(_Camel):
-    """A published release; without a commit where its tag is gone. A draft is shown to who may push there alone."""
+    """A published release; without a commit if its tag is gone. Drafts are only visible to people who can push."""
 
     tag_name: str
     is_draft: bool
@@ -319,20 +319,20 @@ class Published(BaseModel):
 
 
 class PublishedTag(_Camel):
-    """What was published with a tag, cut at what is read."""
+    """The notes published with a tag, cut to what is read."""
 
     is_draft: bool
     description: Notes = None
 
 
 class PublishedTags(BaseModel):
-    """What was published with tags, by alias; None where nothing was."""
+    """The notes published with tags, by alias; None if there are none."""
 
     repository: dict[str, PublishedTag | None]
 
 
 class Places(BaseModel):
-    """Commits by alias; None for one that is not there."""
+    """Commits by alias; None for one that does not exist."""
 
     repository: dict[str, Listed | None]
 
@@ -357,19 +357,19 @@ class Touching(BaseModel):
 
 
 class AllTouching(BaseModel):
-    """Those of several branches, by alias; None for a branch that is not there any more."""
+    """Those of several branches, by alias; None for a branch that no longer exists."""
 
     repository: dict[str, Touching | None]
 
 
 class Dated(_Camel):
-    """A commit's date; none where the object is no commit."""
+    """A commit's date; None if the object is not a commit."""
 
     committed_date: Moment | None = None
 
 
 class Dates(BaseModel):
-    """Commits by alias; None for one that is not there."""
+    """Commits by alias; None for one that does not exist."""
 
     repository: dict[str, Dated | None]
 
@@ -381,7 +381,7 @@ class Compared(BaseModel):
 
 
 class Comparisons(BaseModel):
-    """Comparisons by alias; None for a tag that is not there any more."""
+    """Comparisons by alias; None for a tag that no longer exists."""
 
     repository: dict[str, Compared | None]
 
@@ -441,7 +441,7 @@ class Detail(_Camel):
 
 
 class Details(BaseModel):
-    """Several commits; None where GitHub could not say."""
+    """Several commits; None if GitHub could not say."""
 
     nodes: tuple[Detail | None, ...]
 
@@ -451,9 +451,9 @@ class Details(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """A commit's place in a history. `node` is its id in GraphQL, `tree` the SHA of its tree.
+    """A commit's place in a history. `node` is its ID in GraphQL, `tree` the SHA of its tree.
 
-    `origin` is who wrote it when, and its title.
+    `origin` is its author, author date and title.
     """
 
     sha: str
@@ -466,7 +466,7 @@ class Landed:
 
 @dataclass(frozen=True, slots=True)
 class DeliveredCommit:
-    """What a commit says of itself, and the pull request that GitHub knows of."""
+    """A commit's own data, and its pull request as GitHub knows it."""
 
     message: str
     author: Signature
@@ -477,7 +477,7 @@ class DeliveredCommit:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a commit changes against its first parent; not `shown` where GitHub cannot make the difference."""
+    """What a commit changes against its first parent; not `shown` if GitHub cannot make the diff."""
 
     files: tuple[FileChange, ...]
     patches: tuple[FilePatch, ...] = ()
@@ -486,12 +486,12 @@ class Changes:
 
     @property
     def size(self) -> int:
-        """About how many bytes of memory it takes."""
+        """About how many bytes of memory it uses."""
         return sum(len(p.text) + 300 for p in self.patches) + sum(len(w.message) + 300 for w in self.inner) + 300
 
 
 def content(data: object) -> lookup.Content:
-    """What a path of a commit holds, or why that cannot be read. Raises Unavailable."""
+    """The content of a path in a commit, or why it cannot be read. Raises Unavailable."""
     if isinstance(data, list):
         return lookup.FOLDER
     file = read(TextFile, data)
@@ -506,7 +506,7 @@ def content(data: object) -> lookup.Content:
 
 
 def repository(answer: RestRepository, *, labelled: bool) -> Repository:
-    """The repository as the core knows it; `labelled` says that labels come with its commits."""
+    """The repository as a value of the core; `labelled` says that its commits have labels."""
     name, web = answer.full_name, answer.html_url
     links = hosts.links(hosts.Kind.GITHUB, web)
     return Repository(name, name, answer.default_branch, web, answer.private, links, labelled=labelled)
@@ -522,7 +522,7 @@ class Tagged:
 
 
 def tag(ref: TagRef) -> Tagged | None:
-    """A tag; None for one that points at no commit."""
+    """A tag; None if it does not point at a commit."""
     target = ref.target
     tagger = target.tagger if target else None
     while target and target.target:
@@ -535,9 +535,9 @@ def tag(ref: TagRef) -> Tagged | None:
 
 
 def published(tags: Iterable[Tagged], releases: Iterable[PublishedRelease | None]) -> tuple[Release, ...]:
-    """Tags and published releases together: a tag without a time of its own was made when it was published.
+    """Combine tags and published releases: a tag without a time of its own was made when it was published.
 
-    Of a tag that is not among `tags` the release says where it points.
+    A release says where its tag points if that is not among `tags`.
     """
     known = {one.tag_name: one for one in releases if one and not one.is_draft and one.published_at != EPOCH}
     made = [
@@ -552,9 +552,9 @@ def published(tags: Iterable[Tagged], releases: Iterable[PublishedRelease | None
 
 
 def holds(compared: Compared | None) -> bool:
-    """Whether a tag holds a commit, which then is the same or behind it (GraphQL reference, ComparisonStatus).
+    """Whether a tag contains a commit, which then is identical or behind (GraphQL reference, ComparisonStatus).
 
-    Where no comparison can be made they have nothing in common: REST says so then, "No common ancestor between …".
+    If there is no comparison they have no common history: REST then says "No common ancestor between …".
     """
     return compared is not None and compared.status in {"BEHIND", "IDENTICAL"}
 
@@ -589,24 +589,24 @@ def first_parents(commits: Iterable[Landed], tip: str) -> tuple[Landed, ...]:
 
 
 def delivered(commit: RestCommit) -> DeliveredCommit:
-    """What a commit of the REST API says."""
+    """The data of a commit of the REST API."""
     return DeliveredCommit(commit.message, _signature(commit.author, commit.login))
 
 
 def detailed(detail: Detail) -> DeliveredCommit:
-    """What a commit of GraphQL says."""
+    """The data of a commit of GraphQL."""
     pull = detail.pull
     signed = _signature(detail.author, detail.author.login if detail.author else None)
     if pull is None:
         return DeliveredCommit(detail.message, signed)
-    # Who may read here need not be allowed to read other repositories, whose issues may be closed from here.
+    # Readers of this repository may not be allowed to read others, whose issues may be closed from here.
     issues = tuple(issue.title for issue in pull.issues or () if issue and issue.repository == pull.repository)
     written = Requested(pull.title, pull.body or "", issues)
     return DeliveredCommit(detail.message, signed, pull.number, _names(pull.labels), written)
 
 
 def asked(words: DeliveredCommit, pull: Pull) -> DeliveredCommit:
-    """What a commit says, with what its pull request says that was asked for by its number, unless that is known."""
+    """A commit's data with that of its pull request, requested by number, unless that is known."""
     if words.request:
         return words
     return replace(words, pull=pull.number, labels=_names(pull.labels), request=Requested(pull.title, pull.body or ""))
@@ -617,7 +617,7 @@ def _names(labels: Iterable[Label]) -> tuple[str, ...]:
 
 
 def commit(repo: str, place: Landed, words: DeliveredCommit, changes: Changes, mailmap: Mailmap) -> Commit:
-    """A commit, put together and read."""
+    """Build a commit with its reading."""
     return reading.commit(
         repo,
         Written(place.sha, words.message, mailmap(words.author), len(place.parents) > 1),
@@ -638,7 +638,7 @@ def _signature(author: Actor | None, login: str | None) -> Signature:
 
 
 def inner_commits(commits: Iterable[RestCommit], merge: str) -> tuple[Written, ...]:
-    """Of the commits up to the merge `merge` those that it brought in."""
+    """The commits that a merge brought in, among those up to it."""
     return tuple(
         Written(each.sha, each.message[:INNER_LENGTH], _signature(each.author, each.login), len(each.parents) > 1)
         for each in commits
@@ -658,7 +658,7 @@ def changes(files: Sequence[ChangedFile], inner: tuple[Written, ...], before: Ma
 
 
 def unread(files: Iterable[FileChange]) -> tuple[FilePatch, ...]:
-    """The patch of a commit that GitHub does not show: nothing of each file, or of a nameless one if none is known."""
+    """The patch of a commit that GitHub does not show: empty for each file, or one without a name if none are known."""
     return tuple(FilePatch(path, "", complete=False) for path in [file.path for file in files] or [""])
 
 
@@ -670,7 +670,7 @@ def _file(file: ChangedFile, before: Mapping[str, str]) -> FileChange:
 
 
 def _without_lines(file: ChangedFile) -> bool:
-    """Whether GitHub shows no lines at all; so it does for an empty file and a bare rename, which are not binary."""
+    """Whether GitHub shows no lines at all, as for binary files, but also for empty files and pure renames."""
     silent = file.patch is None and file.additions == file.deletions == 0
     return silent and file.status != "renamed" and file.sha != EMPTY_BLOB
 
@@ -679,14 +679,14 @@ def silent(file: ChangedFile) -> bool:
     """Whether `file` may be a changed binary one, or one of which only the mode changed.
 
     A `diff-entry` has no mode (docs.github.com, Get a commit). On the tests' server, which serves its documented
-    fields, a script made executable and a changed binary file differed in nothing but `filename` and `sha`. What their
-    folder held before the commit decides.
+    fields, a script made executable and a changed binary file differed in nothing but `filename` and `sha`. The content
+    of their folder before the commit decides.
     """
     return _without_lines(file) and file.status in {"modified", "changed"}
 
 
 def _patch(file: ChangedFile, limit: int) -> FilePatch:
-    """A patch of at most `limit` bytes; incomplete when lines are missing or shortened, whoever left them out."""
+    """A patch of at most `limit` bytes; incomplete when lines are missing or shortened, here or by GitHub."""
     text = (file.patch or "").removesuffix("\n")
     lines = _whole_lines(text, limit).split("\n")
     counted = (sum(line[:1] == "+" for line in lines), sum(line[:1] == "-" for line in lines))
@@ -695,22 +695,22 @@ def _patch(file: ChangedFile, limit: int) -> FilePatch:
 
 
 def _whole_lines(text: str, limit: int) -> str:
-    """As many whole lines of `text` as `limit` bytes hold."""
+    """As many whole lines of `text` as fit into `limit` bytes."""
     raw = text.encode(errors="replace")
     return text if len(raw) <= limit else raw[: max(raw.rfind(b"\n", 0, limit + 1), 0)].decode()
 
 
 def names_pull(words: DeliveredCommit) -> bool:
-    """Whether a message names its own pull request for sure, so that GitHub need not be asked for it."""
+    """Whether a message certainly names its own pull request, so that GitHub need not be asked for it."""
     return reading.number_of(words.message)[1]
 
 
 def proven_files(detail: Detail) -> tuple[FileChange, ...] | None:
-    """The files of a commit where those of its pull request are provably the same, else None.
+    """The files of a commit if those of its pull request are provably the same, else None.
 
     GraphQL lists files for a pull request only. They are the commit's when it is what the pull request landed as, in
     one piece (one commit, or a squash that names it), all of them are there, and number and sums agree. A renamed
-    file's former path, and whether a file without lines is binary, are missing: then REST has to be asked.
+    file's former path, and whether a file without lines is binary, are missing: then REST is used.
     """
     pull = detail.pull
     if pull is None or pull.files is None or pull.merge_commit != detail.oid:

@@ -1,8 +1,8 @@
-"""Archives of repositories on GitHub, one a commit, kept for a day: their files on this disk, to be searched.
+"""Archives of repositories on GitHub, one per commit, kept on disk for a day to search their files.
 
-An archive is two files: the contents of the repository's files, each ended by a NUL, in one piece that is searched as
-a whole; and JSON that says where each begins, and what it cost. What was fetched is known from these files only, so
-several processes share the limits of a day.
+An archive is two files: the contents of the repository's files, each ended by a NUL, in one piece that is searched as a
+whole; and JSON with the start of each, and the cost. These files are the only record of what was fetched, so several
+processes share the limits of a day.
 """
 
 import json
@@ -26,13 +26,13 @@ from bot.commits.lookup import Content, Uses
 from bot.errors import DigestError, NotFound
 
 ARCHIVE_BYTES, ARCHIVE_SECONDS = 200_000_000, 60.0
-"""Bytes that are fetched of a repository in a day, and seconds that this may take."""
+"""The most bytes to fetch of a repository in a day, and seconds for that."""
 
 WAITED = 1.0
-"""Seconds that count although nothing came of them: who refuses at once may be asked again."""
+"""The least seconds that a failed fetch counts, so that quick refusals can be retried."""
 
 UNPACKED_BYTES, ARCHIVE_FILES = 500_000_000, 200_000
-"""Bytes that a day's archives of a repository may hold, and files of one of them."""
+"""The most bytes in a day's archives of a repository, and files in one of them."""
 
 _LEFT_OUT = "could not be searched in full: the archive leaves files out"
 _END = b"\0"
@@ -44,29 +44,29 @@ class _TooMuch(Exception):
 
 @dataclass(slots=True)
 class Spent:
-    """What fetching a repository's archives has used of a day's limits."""
+    """What fetching a repository's archives has used of the day's limits."""
 
     fetched: int = 0
     seconds: float = 0.0
     unpacked: int = 0
 
     def add(self, other: "Spent") -> None:
-        """Count another one too."""
+        """Add another one."""
         self.fetched += other.fetched
         self.seconds += other.seconds
         self.unpacked += other.unpacked
 
     @property
     def within(self) -> bool:
-        """Whether no limit is passed."""
+        """Whether it is within all limits."""
         took = self.fetched <= ARCHIVE_BYTES and self.seconds <= ARCHIVE_SECONDS
         return took and self.unpacked <= UNPACKED_BYTES
 
 
 class Archive:
-    """The files of a commit as GitHub archives them, on this disk; `index` is what `_Download.unpack` returned.
+    """The files of a commit's archive on disk; `index` is what `_Download.unpack` returned.
 
-    `whole` says that it holds every file. Raises OSError where it is gone.
+    `whole` says that it contains every file. Raises OSError if it was deleted.
     """
 
     def __init__(self, path: Path, index: Mapping[str, Any]) -> None:
@@ -115,7 +115,7 @@ class Archive:
 
 
 class Archives:
-    """Archives in `folder` (None: none are kept), of today, fetched with `client`. Safe for several threads."""
+    """Today's archives in `folder` (None: none are kept), fetched with `client`. Safe for several threads."""
 
     def __init__(self, folder: Path | None, client: Client) -> None:
         self._folder = folder
@@ -124,7 +124,7 @@ class Archives:
         self._locks: dict[str, threading.Lock] = {}
 
     def get(self, name: str, sha: str, *, fetch: bool) -> Archive | None:
-        """The archive of a commit; None where it is not kept and is not to be fetched, or cannot be."""
+        """The archive of a commit; None if it is not kept and must not or cannot be fetched."""
         if self._folder is None:
             return None
         today = self._folder / f"{self._client.now().astimezone(UTC):%Y-%m-%d}"
@@ -134,7 +134,7 @@ class Archives:
             with lock:
                 self._forget_all_but(today)
                 return self._kept(today / name.replace("/", "+"), name, sha, fetch)
-        except (OSError, ValueError, KeyError, TypeError):  # a disk that is full, a file that somebody wrote to
+        except (OSError, ValueError, KeyError, TypeError):  # a full disk, or a corrupt file
             return None
 
     @staticmethod
@@ -152,9 +152,9 @@ class Archives:
         return Archive(files, known) if "paths" in known else None
 
     def _fetch(self, name: str, sha: str, index: Path, files: Path) -> None:
-        """Fetch an archive, if one more that is as large as the largest of the day is within the limits.
+        """Fetch an archive, if another one as large as the day's largest would be within the limits.
 
-        Where it fails what it took is kept, so that the limits hold.
+        If that fails, its cost is still stored, so that the limits hold.
         """
         earlier = [Spent(**json.loads(path.read_text())["spent"]) for path in index.parent.glob("*.json")]
         before, expected = Spent(), Spent()
@@ -170,7 +170,7 @@ class Archives:
                 part.rename(index)
 
     def _fetched(self, name: str, sha: str, files: Path, before: Spent) -> dict[str, Any]:
-        """The index of an archive and what fetching it took; that alone where it failed."""
+        """The index of an archive and the cost of fetching it; only the cost if it failed."""
         download = _Download(before)
         index: dict[str, Any] = {}
         try:
@@ -185,9 +185,9 @@ class Archives:
         return {**index, "spent": asdict(download.spent)}
 
     def _is_whole(self, name: str, sha: str) -> bool:
-        """Whether an archive leaves no file out, as `export-ignore` has it do (gitattributes(5)).
+        """Whether an archive has all files: `export-ignore` (gitattributes(5)) leaves some out.
 
-        The file that says so may itself be left out: it is asked for.
+        The file with that setting may itself be left out, so it is requested.
         """
         try:
             answer = self._client.get(f"/repos/{name}/contents/.gitattributes", NotFound("commit_unknown"), ref=sha)
@@ -198,7 +198,7 @@ class Archives:
 
 
 class _Download:
-    """An archive as it comes: a file that is read once, until a limit is passed. `before` is what the day took so far.
+    """An archive being downloaded: a file that is read once, up to a limit. `before` is the day's usage so far.
 
     Raises _TooMuch at a limit.
     """
@@ -214,7 +214,7 @@ class _Download:
         self._others: dict[str, str] = {}
 
     def unpack(self, pieces: Iterator[bytes], files: Path) -> dict[str, Any]:
-        """Write what all files hold to `files`, and return where each begins."""
+        """Write the contents of all files to `files`, and return where each begins."""
         self._pieces = pieces
         with tarfile.open(fileobj=cast(IO[bytes], self), mode="r|gz") as tar, files.open("wb") as out:
             for member in tar:
@@ -232,7 +232,7 @@ class _Download:
         return given
 
     def stop(self) -> None:
-        """Count the time that it took, also if nothing came."""
+        """Count the time, even if nothing was received."""
         self.spent.seconds = time.monotonic() - self._begun
 
     def _check(self) -> None:
@@ -243,7 +243,7 @@ class _Download:
             raise _TooMuch
 
     def _take(self, member: tarfile.TarInfo, tar: tarfile.TarFile, out: IO[bytes]) -> None:
-        """Keep a file; of one that is not shown why. All lie in one folder, which is named after the commit."""
+        """Keep a file, or why it is not shown. All are in one folder, which is named after the commit."""
         self.spent.unpacked += member.size
         self._check()
         path = member.name.partition("/")[2].encode(errors="surrogateescape").decode(errors="replace")

@@ -1,8 +1,8 @@
-"""GitHub's API over PyGithub: requests, pages, waits and errors; nothing of commits.
+"""GitHub's API over PyGithub: requests, pages, waits and errors; it knows nothing about commits.
 
-PyGithub 2.10 keeps one connection per requester and stores the request on it before it sends it, so that two threads
-would send each other's: every request borrows a requester of its own. Its retry sleeps for any `Retry-After`, however
-long, and knows no 429: it is switched off, and waiting is decided here.
+PyGithub 2.10 has one connection per requester and stores the request on it before sending it, so two threads would send
+each other's: every request borrows its own requester. Its retry sleeps for any `Retry-After`, however long, and ignores
+429: it is switched off, and waiting is decided here.
 """
 
 import json
@@ -32,13 +32,13 @@ from bot.errors import ConfigError, DigestError, Forbidden, Unavailable
 TRIES = 3
 
 MAX_WAIT = 30.0
-"""Seconds that one wait may take; what lasts longer is left to a later try."""
+"""The longest wait in seconds; longer ones are left to a later attempt."""
 
 SECONDARY_WAIT = 60.0
-"""Seconds to wait at a limit that names no time (docs.github.com, Best practices for using the REST API)."""
+"""Seconds to wait at a limit without a time (docs.github.com, Best practices for using the REST API)."""
 
 REMEMBERED = 8 * 1024 * 1024
-"""Bytes of answers kept to be asked for again with their ETag."""
+"""Bytes of answers kept to be requested again with their ETag."""
 
 _AGENT = "commit-digest"
 _PIECE = 1 << 16
@@ -54,8 +54,10 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response: its status (0 when none could be read), headers by lower-case name, the decoded JSON and
-    its length in characters.
+    """A response.
+
+    Its status is 0 when none could be read; headers are by lower-case name, and the decoded JSON comes with its length
+    in characters.
     """
 
     status: int
@@ -65,7 +67,7 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """What GitHub says of an error, in lower case."""
+        """GitHub's message for an error, in lower case."""
         return str(self.data.get("message", "")).lower() if isinstance(self.data, dict) else ""
 
     @property
@@ -104,7 +106,7 @@ def limit(answer: Answer, now: datetime) -> float | None:
 
 
 def pause(answer: Answer, attempt: int, now: datetime) -> float | None:
-    """Seconds to wait before asking again, None when asking again is of no use. `attempt` counts from 0."""
+    """Seconds to wait before retrying; None if retrying is useless. `attempt` counts from 0."""
     if attempt + 1 >= TRIES:
         return None
     if (seconds := limit(answer, now)) is not None:
@@ -113,7 +115,7 @@ def pause(answer: Answer, attempt: int, now: datetime) -> float | None:
 
 
 def failure(answer: Answer, missing: DigestError, now: datetime) -> DigestError | None:
-    """What `answer` means when it is no success; `missing` says what is not there."""
+    """The error of `answer`, None if it succeeded; `missing` is the one for what does not exist."""
     if 200 <= answer.status < 300:
         return None
     if (seconds := limit(answer, now)) is not None:
@@ -137,7 +139,7 @@ def rate_limited(reset: datetime) -> Unavailable:
 
 
 class Recent(Generic[Key, Value]):
-    """What was used last, up to `size` bytes in all. Safe for several threads."""
+    """A cache of recently used values, up to `size` bytes. Safe for several threads."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -154,7 +156,7 @@ class Recent(Generic[Key, Value]):
             return self._values[key][0]
 
     def keep(self, key: Key, value: Value, size: int) -> None:
-        """Keep `value` of `size` bytes, unless it is larger than all room; what was used longest ago makes way."""
+        """Store `value` of `size` bytes, unless the cache is smaller; the least recently used are dropped."""
         with self._lock:
             self._held -= self._values.pop(key)[1] if key in self._values else 0
             if size > self._size:
@@ -173,7 +175,7 @@ _PATIENCE = Waits()
 
 
 class Client:
-    """Asks GitHub, waits where waiting helps, and raises the errors of `bot.ports`. Safe for several threads."""
+    """Sends requests to GitHub, waits if that helps, and raises the bot's errors. Safe for several threads."""
 
     def __init__(
         self,
@@ -184,7 +186,7 @@ class Client:
         patience: Waits = _PATIENCE,
     ) -> None:
         waits.bound()
-        # At DEBUG PyGithub logs whole answers: private code, and the token that an App is given.
+        # At DEBUG PyGithub logs whole answers, including private code and an App's token.
         logging.getLogger("github.Requester").setLevel(logging.INFO)
         # The library below it logs addresses: that of a private repository's archive has a token in it.
         logging.getLogger("urllib3.connectionpool").addFilter(_without_token)
@@ -206,7 +208,7 @@ class Client:
 
     @property
     def spare(self) -> bool:
-        """Whether half of an hour's requests are left, as far as we know: what can be done without leaves the rest."""
+        """Whether half of an hour's requests are left, as far as known; optional requests leave the other half."""
         return self._spare
 
     def get(
@@ -215,7 +217,7 @@ class Client:
         """The answer to `GET path`; the status `allow` is returned like a success.
 
         With `remember` the answer is kept and asked for again with its ETag: unchanged, it does not count against the
-        rate limit (docs.github.com, Best practices for using the REST API). Raises `missing` for what is not there,
+        rate limit (docs.github.com, Best practices for using the REST API). Raises `missing` if it does not exist,
         ConfigError, Forbidden, Unavailable.
         """
         address = f"{path}?{urlencode(query)}" if query else path
@@ -246,10 +248,10 @@ class Client:
 
     @contextmanager
     def download(self, path: str, missing: DigestError) -> Iterator[Iterator[bytes]]:
-        """What `GET path` redirects to, in pieces as it arrives, requested once and without credentials.
+        """The content that `GET path` redirects to, in pieces as it arrives, requested once and without credentials.
 
-        Only a host that is known to serve archives is asked; the address may hold a secret, and is named nowhere.
-        Raises like `get`.
+        Only hosts known to serve archives are contacted; the address may contain a secret, and is never shown. Raises
+        like `get`.
         """
         location = self.get(path, missing, allow=302).headers.get("location", "")
         if not addresses.serves(Service.GITHUB, self._url, location):
@@ -267,7 +269,7 @@ class Client:
                 self._close("archive", answer)
                 self._checked(answer, missing)
                 yield response.iter_content(_PIECE)
-        except OSError as error:  # requests' errors are such
+        except OSError as error:  # requests' errors are subclasses
             raise network.obstacle(error, location) or Unavailable("github_unavailable") from None
 
     def _checked(self, answer: Answer, missing: DigestError, allow: int = 200) -> Answer:
@@ -277,7 +279,7 @@ class Client:
         return answer
 
     def _ask(self, verb: str, address: str, headers: dict[str, str], body: object = None) -> Answer:
-        """One answer, asked for up to three times. Raises at once while a limit is known to hold."""
+        """One answer, with up to three attempts. Raises at once while a limit is known to apply."""
         meter = "core" if verb == "GET" else "graphql"
         answer = Answer(_NO_ANSWER)
         for attempt in range(TRIES):
@@ -292,12 +294,12 @@ class Client:
         return answer
 
     def _refuse_while_closed(self, meter: str) -> None:
-        """Raise Unavailable while a limit is known to hold."""
+        """Raise Unavailable while a limit is known to apply."""
         if (reset := self._closed.get(meter)) and reset > self.now():
             raise rate_limited(reset)
 
     def _close(self, meter: str, answer: Answer) -> None:
-        """Remember until when the limit holds that an answer tells of."""
+        """Remember until when the limit in an answer applies."""
         if (left := limit(answer, self.now())) is not None:
             self._closed[meter] = self.now() + timedelta(seconds=left)
 
@@ -307,11 +309,11 @@ class Client:
                 answer = _answer(*requester.requestJson(verb, address or requester.graphql_url, None, headers, body))
         except GithubException as error:
             return _app_refused(error)
-        except (OSError, ValueError) as error:  # requests' errors are such
+        except (OSError, ValueError) as error:  # requests' errors are subclasses
             if lasting := network.obstacle(error, self._url):
                 raise lasting from None
             return Answer(_NO_ANSWER)
-        except RuntimeError:  # PyGithub's word for a redirect to another host or from http to https
+        except RuntimeError:  # PyGithub's error for a redirect to another host or from http to https
             raise ConfigError("github_url_wrong", url=self._url) from None
         return answer if verb == "GET" else graphql(answer)
 
@@ -339,12 +341,12 @@ class Client:
 
 
 def _without_token(record: logging.LogRecord) -> bool:
-    """Whether what is logged names no address with a token."""
+    """Whether a log record contains no address with a token."""
     return "token=" not in record.getMessage()
 
 
 def _as_nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Credentials: none, also none of a `.netrc`, which `requests` looks for where nothing is given."""
+    """Send no credentials, also none from a `.netrc`, which `requests` would use by default."""
     return request
 
 
@@ -363,7 +365,7 @@ def _answer(status: int, headers: Mapping[str, str], text: str) -> Answer:
 
 
 def _app_refused(error: GithubException) -> Answer:
-    """PyGithub checks one answer itself: that to an App's request for a token. Raises ConfigError for a refusal."""
+    """Convert PyGithub's error for an App's request for a token. Raises ConfigError for a refusal."""
     headers = {name.lower(): value for name, value in (error.headers or {}).items()}
     answer = Answer(error.status, headers, error.data)
     if error.status < 500 and limit(answer, _now()) is None:
@@ -372,7 +374,7 @@ def _app_refused(error: GithubException) -> Answer:
 
 
 def graphql(answer: Answer) -> Answer:
-    """A GraphQL answer with the status that REST would have given, its data laid bare.
+    """A GraphQL answer with the status that REST would have, reduced to its data.
 
     Errors come with status 200; a limit among them has `x-ratelimit-remaining: 0` (docs.github.com, Rate limits and
     query limits for the GraphQL API).
@@ -384,7 +386,7 @@ def graphql(answer: Answer) -> Answer:
     headers = answer.headers
     if any(name.startswith("RATE_LIMIT") for name in types):
         return Answer(403, {**headers, "x-ratelimit-remaining": "0"})
-    if isinstance(data, dict) and any(data.values()):  # what else failed is null in it
+    if isinstance(data, dict) and any(data.values()):  # parts that failed are null in it
         return Answer(200, headers, data)
     if types & {"FORBIDDEN", "INSUFFICIENT_SCOPES"}:
         return Answer(403)

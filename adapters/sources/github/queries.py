@@ -41,7 +41,7 @@ query($owner: String!, $name: String!, $ref: String!, $since: GitTimestamp, $aft
 """
     + _HISTORY
 )
-"""A branch's history, without `since` the newest page of it."""
+"""A branch's history, or without `since` its newest page."""
 
 NEXT = (
     """
@@ -75,7 +75,7 @@ query($ids: [ID!]!) {
   }
 }
 """
-"""Commits with what can be known of them at once.
+"""Commits with everything that one query can get.
 
 Of 50 commits these are at most 50 + 50 + 50 × (5 + 1 + 20 + 100) = 6,400 nodes of the 500,000 that one call may ask
 for, and 3 points of the 5,000 of an hour: one for each 100 of 1 + 50 + 50 × 4 lists (docs.github.com, Rate limits and
@@ -109,14 +109,14 @@ query($owner: String!, $name: String!) {
   }
 }
 """
-"""The published releases of the newest commits, without what they say.
+"""The published releases of the newest commits, without their notes.
 
-When a release was created is the date of its commit (docs.github.com, Get the latest release).
+A release's creation date is that of its commit (docs.github.com, Get the latest release).
 """
 
 
 def notes(names: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """A query for what was published with tags, `n0` for the first, and its variables."""
+    """A query for the notes published with tags, `n0` for the first, and its variables."""
     asked = " ".join(f"n{n}: release(tagName: $n{n}) {{ isDraft description }}" for n in range(len(names)))
     declared = ", ".join(f"$n{n}: String!" for n in range(len(names)))
     return _repository(declared, asked), {f"n{n}": name for n, name in enumerate(names)}
@@ -179,7 +179,7 @@ def comparisons(pairs: Sequence[tuple[str, str]]) -> tuple[str, dict[str, str]]:
 
 
 def _repository(declared: str, asked: str) -> str:
-    """A query for parts of a repository; what is asked is made of numbered names alone, all else are variables."""
+    """A query for parts of a repository; its text only has numbered names, everything else is in variables."""
     return (
         f"query($owner: String!, $name: String!, {declared}) {{ repository(owner: $owner, name: $name) {{ {asked} }} }}"
     )

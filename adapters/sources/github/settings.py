@@ -1,4 +1,4 @@
-"""How GitHub is reached."""
+"""The settings of GitHub."""
 
 from pydantic import Field, SecretStr
 
@@ -8,7 +8,7 @@ from bot.settings import Base, UserPath
 class GitHubSettings(
     Base, title="GitHub: Public repositories need nothing here; for others, set a token or a GitHub App"
 ):
-    """A token, or an App's three."""
+    """A token, or the three settings of an App."""
 
     github_token: SecretStr = Field(
         SecretStr(""),

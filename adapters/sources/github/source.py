@@ -52,31 +52,32 @@ _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}/(?!\.{1,2}$)[A-Za-z0-9._-]{1
 _SHA = re.compile(r"[0-9a-f]{4,64}")
 _WHOLE = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _NO_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|^[-/]|/$|\.$|//")
-"""What no branch is called (git-check-ref-format(1)), and GitHub would read as something else than a name."""
+"""Invalid in a branch's name (git-check-ref-format(1)); GitHub would interpret it differently."""
 
 MARGIN = timedelta(days=1)
-"""So much before a period its history is listed from, as a commit's date may lie before its parent's."""
+"""How long before a period to list history from, since a commit's date may be before its parent's."""
 
 AT_ONCE = 8
-"""Requests of one call at the same time; GitHub allows 100 (docs.github.com, Rate limits for the REST API)."""
+"""Concurrent requests of one call; GitHub allows 100 (docs.github.com, Rate limits for the REST API)."""
 
 BATCH = 50
 """Commits described by one GraphQL request, see `queries.DETAILS` for what that costs."""
 
 COMPARED = 300
-"""A comparison names no more files (docs.github.com, Compare two commits)."""
+"""The most files in a comparison (docs.github.com, Compare two commits)."""
 
 FOLDERS = 5
-"""Folders of one commit in which changed modes are told from changed binary files; elsewhere they count as binary."""
+"""How many folders of a commit to read to distinguish changed modes from changed binary files; others count as binary.
+"""
 
 KEPT = 32 * 1024 * 1024
 """Bytes of files and patches kept, so that `patches()` need not ask again."""
 
 FOLLOWED, LATER = 3, 30
-"""So many files of a commit are followed through the commits after it, and so many of these are read."""
+"""How many files of a commit to follow through later commits, and how many of these to read."""
 
 NAMED = 5
-"""As many branches are named where one is unknown."""
+"""How many branches to list if one is unknown."""
 
 _NO_DIFF = "github_diff_too_long"
 _NOT_SHOWN = Changes((), shown=False)
@@ -85,14 +86,14 @@ _Result = TypeVar("_Result")
 
 
 class GitHubSource:
-    """Commits from GitHub's REST API and, where there is a token, its GraphQL API.
+    """Commits from GitHub's REST API and, with a token, its GraphQL API.
 
     A day costs one GraphQL request for each 100 commits since, one for each 50 first-parent commits of it, and a REST
     request for each commit whose files GraphQL cannot prove (`answers.proven_files`). Without a token it costs two REST
-    requests and one for each commit. Where a changed mode looks like a changed binary file, it costs one for each of up
-    to five folders. GitHub names at most 3,000 files of a commit (docs.github.com, Get a commit), and leaves patches
-    out of long answers; those are marked incomplete. What is looked up costs an archive, kept below `archives` for a
-    day, or where there is no such folder or no room in the limits a request for each file.
+    requests and one for each commit. If a changed mode looks like a changed binary file, it costs one for each of up to
+    five folders. GitHub lists at most 3,000 files of a commit (docs.github.com, Get a commit), and leaves patches out
+    of long answers; those are marked incomplete. A lookup costs an archive, kept below `archives` for a day, or without
+    such a folder, or at the limits, a request for each file.
     """
 
     def __init__(self, client: Client, archives: Path | None = None) -> None:
@@ -106,7 +107,7 @@ class GitHubSource:
         self._twins = Twins(client)
 
     def repository(self, repo: str) -> Repository:
-        """Title, default branch and web page; the name is GitHub's spelling, that of today if it was renamed.
+        """Title, default branch and web page; the name is in GitHub's spelling, the current one if it was renamed.
 
         It has labels if there is a token. Raises UsageError for anything but `owner/name`; NotFound, Forbidden,
         Unavailable, ConfigError.
@@ -118,10 +119,10 @@ class GitHubSource:
         return found
 
     def group(self, name: str) -> tuple[Repository, ...]:
-        """The repositories of an organisation, or of a person, whose names begin so; a request for each 100.
+        """The repositories of an organisation or a person whose names start so; a request for each 100.
 
-        Of an organisation all that the token may read (docs.github.com, List organization repositories), of a person
-        the public ones. Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError.
+        For an organisation, all that the token may read (docs.github.com, List organization repositories), for a
+        person, the public ones. Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError.
         """
         owner, _, stem = _checked(name.removesuffix("*") + "x").removesuffix("x").partition("/")
         missing = NotFound("organization_unknown", owner=owner)
@@ -134,7 +135,7 @@ class GitHubSource:
         return tuple(sorted(alike, key=lambda each: each.name.lower()))
 
     def _listed_of(self, path: str, missing: NotFound) -> list[Repository]:
-        """The repositories that a list names, but for archived ones."""
+        """The repositories in a list, except archived ones."""
         pages = self._client.pages(path, missing, remember=True, per_page=100)
         named = (each for page in pages for each in answers.read(tuple[answers.RestRepository, ...], page.data))
         knows = self._client.authenticated
@@ -152,13 +153,12 @@ class GitHubSource:
         return read(repo, branch, since.astimezone(UTC), until.astimezone(UTC))
 
     def landed(self, repo: str, branch: str, tip: str | None, window: Window) -> Landing:
-        """What a branch has that it had not at its old `tip`, see `bot.commits.line`.
+        """What a branch has that it did not have at its old `tip`, see `bot.commits.line`.
 
         A request for each page of up to 100 commits down to the old tip, at most 50, and one comparison for each page
-        on which that is not met. If the branch left it, some 20 more, up to ten pages of what else could be reached
-        from the old tip, and what it takes to read and compare up to 200 commits. GitHub keeps what was forced away for
-        long.
-        Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError.
+        without it. If the branch left it, about 20 more, up to ten pages of what else could be reached from the old
+        tip, and the requests to read and compare up to 200 commits. GitHub keeps commits removed by a force-push for
+        long. Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError.
         """
         found: Found = {}
         name, head = self._newest(_checked(repo), branch, found)
@@ -166,7 +166,7 @@ class GitHubSource:
         return landing(walks, head[0].sha, tip, window, ROW) if head else Landing(tip or "")
 
     def commit(self, repo: str, sha: str) -> Commit:
-        """The commit whose SHA starts with `sha`; names of branches and tags mean nothing here.
+        """The commit whose SHA starts with `sha`; names of branches and tags are not accepted.
 
         GitHub does not distinguish the start of several SHAs from that of none: both are NotFound. Raises UsageError
         for anything but a SHA, also Forbidden, Unavailable, ConfigError.
@@ -180,9 +180,9 @@ class GitHubSource:
     def _alone(
         self, name: str, prefix: str, missing: NotFound, pull: answers.Pull | None = None, *, whole: bool = False
     ) -> Commit:
-        """A commit by the start of its SHA, asked for alone; `pull` is the pull request that landed as it, if known.
+        """A commit by the start of its SHA, in a request of its own; `pull` is its pull request, if known.
 
-        With `whole` GitHub is asked for what else its pull request says where the message names that for sure.
+        If `whole`, the pull request's own text is requested too, if the message certainly names it.
         """
         pages = self._commit_pages(name, prefix, missing)
         try:
@@ -200,7 +200,7 @@ class GitHubSource:
         return answers.commit(name, place, words, changes, self._mailmap(name))
 
     def pull(self, repo: str, number: int) -> Commit:
-        """The commit with which pull request `number` landed, on whichever branch that was.
+        """The commit with which pull request `number` landed, on any branch.
 
         Raises NotFound, also for one that is not merged; Forbidden, Unavailable, ConfigError.
         """
@@ -216,8 +216,8 @@ class GitHubSource:
     def later(self, repo: str, branch: str, commit: Commit, until: datetime) -> tuple[Commit, ...]:
         """What came after a commit on a branch and touches its files, see `bot.ports.CommitSource.later`.
 
-        A REST request for each of up to three files, those with the most new lines, and what reading up to 30 commits
-        takes. GitHub lists what was merged too, and not the merge. Raises like `commits`.
+        A REST request for each of up to three files, those with the most new lines, and those for reading up to 30
+        commits. GitHub lists merged commits, and not the merge. Raises like `commits`.
         """
         name = self._name(_checked(repo))
         start = {"sha": branch} if branch and not _NO_BRANCH.search(branch) else {}
@@ -233,8 +233,8 @@ class GitHubSource:
     def touching(self, repo: str, branch: str, paths: Sequence[str], most: int) -> tuple[Commit, ...]:
         """The newest commits of a branch that touch some files or folders, newest first.
 
-        A REST request for each of the first three paths, and what reading up to 30 commits takes. GitHub lists what was
-        merged too, and not the merge. Raises like `commits`.
+        A REST request for each of the first three paths, and those for reading up to 30 commits. GitHub lists merged
+        commits, and not the merge. Raises like `commits`.
         """
         name = self._name(_checked(repo))
         start: dict[str, Any] = {"sha": branch} if branch and not _NO_BRANCH.search(branch) else {}
@@ -253,11 +253,11 @@ class GitHubSource:
     ) -> Iterator[tuple[str, tuple[FilePatch, ...]]]:
         """For each commit its SHA and its patch against its first parent, in the order asked for, each once.
 
-        With `paths` of those files alone, and only for commits that change one of them.
+        With `paths`, only of those files, and only for commits that change one of them.
 
-        A REST request for each commit of which nothing is kept. A file is kept to 256 KiB, a commit to 8 MiB and a line
-        to 4,000 characters. Where GitHub cannot make a difference, an incomplete patch says so. Raises NotFound,
-        Forbidden, Unavailable, ConfigError.
+        A REST request for each commit that is not cached. A file is kept to 256 KiB, a commit to 8 MiB and a line to
+        4,000 characters. If GitHub cannot make a diff, the patch is incomplete. Raises NotFound, Forbidden,
+        Unavailable, ConfigError.
         """
         asked = [c for c in commits if not paths or any(f.path in paths for f in c.files)]
         for commit in {commit.sha: commit for commit in asked}.values():
@@ -278,11 +278,11 @@ class GitHubSource:
         return self._tags.releases(repo, since, _no_repository(repo)) if self._client.authenticated else ()
 
     def first_releases(self, repo: str, shas: Sequence[str]) -> Mapping[str, Release | None]:
-        """By SHA the first release that holds each commit, or None; none without a token, see `releases`.
+        """The first release with each commit, or None, by SHA; empty without a token, see `releases`.
 
         A GraphQL request for each 100 commits, one for each 100 tags, until they are older than the oldest of the
         commits, and one for each 50 comparisons of a commit with a release, see `tags`. Absent are commits that are
-        older than the tags that were read, those that none of the first 124 releases since holds, and what would take
+        older than the tags that were read, those in none of the first 124 releases since, and those that would take
         more than 2,000 comparisons in all. A release made more than a day before a commit is not compared with it.
         Raises like `releases`.
         """
@@ -290,9 +290,9 @@ class GitHubSource:
         return self._tags.first(repo, shas, _no_repository(repo)) if self._client.authenticated else {}
 
     def contents(self, repo: str, release: Release, before: Release | None, branch: str | None = None) -> Contents:
-        """What a release has that the one `before` it has not, see `bot.commits.line`.
+        """What a release has that the one `before` it does not, see `bot.commits.line`.
 
-        A request for each page of up to 100 commits, at most 50, and one comparison for each; some ten more where its
+        A request for each page of up to 100 commits, at most 50, and one comparison for each; about ten more if its
         branch left the line of the one before, or `branch`. Raises UsageError, NotFound, Forbidden, Unavailable,
         ConfigError.
         """
@@ -302,7 +302,7 @@ class GitHubSource:
         return contents(walks, release.sha, before.sha if before else "", head[0].sha if head else None)
 
     def read(self, repo: str, shas: Sequence[str]) -> tuple[Commit, ...]:
-        """The commits of some SHAs, in their order: with a token a request for each 50, and what a period costs.
+        """The commits with these SHAs, in order: with a token a request for each 50, and those of a period.
 
         Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError.
         """
@@ -313,7 +313,7 @@ class GitHubSource:
         return self._commits_at(name, [place for some in parts for place in self._places(name, some)], {})
 
     def _places(self, name: str, shas: Sequence[str]) -> list[Landed]:
-        """Where commits stand. Raises NotFound for one that is not there."""
+        """The places of commits. Raises NotFound for one that does not exist."""
         owner, _, title = name.partition("/")
         text, variables = queries.commits(shas)
         data = self._client.query(text, _no_repository(name), owner=owner, name=title, **variables)
@@ -326,7 +326,7 @@ class GitHubSource:
         return found
 
     def notes(self, repo: str, names: Sequence[str]) -> Mapping[str, str]:
-        """By its name what was published with a tag: a request for each ten; none without a token.
+        """The notes published with tags, by name: a request for each ten; empty without a token.
 
         Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError.
         """
@@ -335,7 +335,7 @@ class GitHubSource:
         return self._tags.notes(repo, wanted, _no_repository(repo)) if self._client.authenticated else {}
 
     def twins(self, repo: str, commit: Commit) -> tuple[Twin, ...]:
-        """The commits of the branches of releases with the same patch, see `twins`; none without a token.
+        """The commits on branches of releases with the same patch, see `twins`; empty without a token.
 
         Up to four requests, and one for each of at most five patches. Raises UsageError, NotFound, Forbidden,
         Unavailable, ConfigError.
@@ -347,17 +347,17 @@ class GitHubSource:
         return self._twins.found(about.name, commit, about.branch, read, _no_repository(repo))
 
     def _patches(self, name: str, place: Landed) -> tuple[FilePatch, ...]:
-        """The patches of a commit; of one that GitHub cannot show an incomplete one."""
+        """The patches of a commit; an incomplete one if GitHub cannot show it."""
         changes = self._changed(name, place)
         return changes.patches if changes.shown else answers.unread(())
 
     def look(self, repo: str, commit: Commit, looks: Sequence[Look]) -> tuple[Sight, ...]:
-        """What each of `looks` finds in the tree at `commit`, in their order, see `bot.commits.lookup`.
+        """The results of `looks` in the tree at `commit`, in order, see `bot.commits.lookup`.
 
-        Words are searched for in an archive of the commit; as many are fetched in a day as its limits allow, which are
-        those of `archives`. Other files, and those of the first parent, are asked for one by one, at most 20 a commit
-        and while half of the hour's requests are left. Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError
-        for the repository itself; what else fails is refused.
+        Words are searched for in an archive of the commit, within the daily limits of `archives`. Other files, and
+        those of the first parent, are requested one by one, at most 20 per commit and while half of the hour's requests
+        are left. Raises UsageError, NotFound, Forbidden, Unavailable, ConfigError for the repository itself; other
+        failures are refusals.
         """
         name = self._name(repo)
         if not _WHOLE.fullmatch(commit.sha):
@@ -365,9 +365,9 @@ class GitHubSource:
         return lookup.answer(commit, looks, GitHubTree(name, commit.sha, self._archives, self._files))
 
     def text(self, repo: str, branch: str, paths: Sequence[str]) -> str | None:
-        """What the first of some paths that is a file at a branch's tip holds, see `bot.ports.CommitSource.text`.
+        """The content of the first of some paths that is a file at a branch's tip, see `bot.ports.CommitSource.text`.
 
-        A request for each path up to that one; what is unchanged does not count against the limit. Raises UsageError,
+        A request for each path up to that one; unchanged files do not count against the limit. Raises UsageError,
         NotFound, Forbidden, Unavailable, ConfigError.
         """
         name = self._name(_checked(repo))
@@ -381,9 +381,9 @@ class GitHubSource:
         return None
 
     def quota(self) -> Quota | None:
-        """The requests left of this hour, of which asking takes none (docs.github.com, Get rate limit status).
+        """The requests left this hour; asking for them is free (docs.github.com, Get rate limit status).
 
-        None where an Enterprise server has no limits. Raises ConfigError, Unavailable.
+        None if an Enterprise server has no limits. Raises ConfigError, Unavailable.
         """
         try:
             answer = self._client.get("/rate_limit", NotFound("github_no_limits"))
@@ -395,19 +395,19 @@ class GitHubSource:
     # --- A period ----------------------------------------------------------------------------
 
     def _listed(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
-        """A period over REST alone."""
+        """The commits of a period, over REST only."""
         about, start = self._start(repo, branch)
         found = self._list(about.name, since=_stamp(since), per_page=100, **start)
         line = answers.first_parents(map(answers.landed, found.values()), next(iter(found), ""))
         return self._commits_at(about.name, [place for place in line if since <= place.committed < until], found)
 
     def _start(self, repo: str, branch: str) -> tuple[Repository, dict[str, str]]:
-        """A repository, and where REST is to start listing a branch."""
+        """A repository, and where REST starts listing a branch."""
         about = self.repository(repo)
         return about, {} if branch in {"", about.branch} else {"sha": self._branch_tip(about.name, branch)}
 
     def _newest(self, repo: str, branch: str, found: Found) -> tuple[str, Sequence[Landed]]:
-        """The repository's name, and the newest page of a branch; what REST said about it is kept in `found`."""
+        """The repository's name, and the newest page of a branch; REST's data is stored in `found`."""
         if self._client.authenticated:
             about = self._opened(repo, branch, None)
             return about.name, tuple(map(answers.listed, about.tip.history.nodes)) if about.tip else ()
@@ -417,7 +417,7 @@ class GitHubSource:
         return known.name, listed(page.data, found) if page.status != 409 else ()
 
     def _commits_at(self, name: str, places: Sequence[Landed], found: Found) -> tuple[Commit, ...]:
-        """The commits at some places; over REST only, from what it said about them."""
+        """The commits at places; without GraphQL, from REST's data."""
         if self._client.authenticated:
             details = self._details(places)
             return tuple(_at_once(lambda place: self._put_together(name, place, details.get(place.sha)), places))
@@ -438,7 +438,7 @@ class GitHubSource:
         return found
 
     def _branch_tip(self, name: str, branch: str) -> str:
-        """The SHA of a branch; itself empty in a repository without any."""
+        """The SHA of a branch; empty in a repository without any."""
         unknown = NotFound("branch_unknown", repo=name, branch=branch)
         try:
             if _NO_BRANCH.search(branch):
@@ -454,11 +454,11 @@ class GitHubSource:
         answer = self._client.get(f"/repos/{name}/branches", _no_repository(name), per_page=100)
         names = [known.name for known in answers.read(tuple[answers.Branch, ...], answer.data)]
         if names:
-            known = ", ".join(get_close_matches(branch, names, NAMED, 0))
+            known = tuple(get_close_matches(branch, names, NAMED, 0))
             raise NotFound("branch_unknown", repo=name, branch=branch, known=known)
 
     def _described(self, repo: str, branch: str, since: datetime, until: datetime) -> tuple[Commit, ...]:
-        """A period over GraphQL, and over REST what that cannot say."""
+        """The commits of a period, over GraphQL, and REST for what that lacks."""
         name, line = self._history(repo, branch, _stamp(since))
         return self._commits_at(name, [place for place in line if since <= place.committed < until], {})
 
@@ -479,7 +479,7 @@ class GitHubSource:
         return about.name, answers.first_parents(map(answers.listed, found), tip)
 
     def _opened(self, repo: str, branch: str, since: str | None) -> answers.First:
-        """A repository with the newest page of a branch's history, down to `since` where that is given."""
+        """A repository with the newest page of a branch's history, down to `since` if given."""
         owner, _, title = repo.partition("/")
         asked: dict[str, object] = {"owner": owner, "name": title, "since": since}
         ref = {"ref": f"refs/heads/{branch}"} if branch else {}
@@ -492,7 +492,7 @@ class GitHubSource:
         return about
 
     def _details(self, places: Sequence[Landed]) -> dict[str, answers.Detail]:
-        """What GraphQL says of commits, by SHA; those that it cannot describe are left to REST."""
+        """GraphQL's details of commits, by SHA; those that it cannot describe are left to REST."""
         found: dict[str, answers.Detail] = {}
         for start in range(0, len(places), BATCH):
             ids = [place.node for place in places[start : start + BATCH]]
@@ -506,8 +506,8 @@ class GitHubSource:
         return found
 
     def _put_together(self, name: str, place: Landed, detail: answers.Detail | None) -> Commit:
-        """A commit of a period; without its details it is asked for alone."""
-        if detail is None:  # its labels decide whether somebody is told of it
+        """A commit of a period; without details it is requested separately."""
+        if detail is None:  # its labels decide whether it is reported
             missing = NotFound("commit_unknown", repo=name, sha=place.sha)
             return self._alone(name, place.sha, missing, whole=True)
         files = answers.proven_files(detail) if len(place.parents) == 1 else None
@@ -517,11 +517,11 @@ class GitHubSource:
     # --- A commit ----------------------------------------------------------------------------
 
     def _name(self, repo: str) -> str:
-        """GitHub's name of a repository; known ones are not asked for again."""
+        """GitHub's name of a repository; known ones are not requested again."""
         return self._names.get(repo) or self.repository(repo).name
 
     def _mailmap(self, name: str) -> Mailmap:
-        """What a repository's `.mailmap` says; asked for once where the history did not bring it along."""
+        """A repository's `.mailmap`, requested once unless the history came with it."""
         if name not in self._mailmaps:
             try:
                 answer = self._client.get(f"/repos/{name}/contents/.mailmap", NotFound("commit_unknown"))
@@ -541,14 +541,14 @@ class GitHubSource:
             yield answers.read(RestCommit, page.data)
 
     def _without_files(self, name: str, sha: str, missing: NotFound, error: Unavailable) -> RestCommit:
-        """A commit of which GitHub cannot make the files, from the history that starts in it; else raises `error`."""
+        """A commit whose files GitHub cannot list, from the history that starts at it; else raises `error`."""
         if error.key != _NO_DIFF:
             raise error
         answer = self._client.get(f"/repos/{name}/commits", missing, sha=sha, per_page=1)
         return answers.read(tuple[RestCommit, ...], answer.data)[0]
 
     def _changed(self, name: str, place: Landed, pages: Iterable[RestCommit] = ()) -> Changes:
-        """What a commit changes against its first parent, from memory, `pages` or GitHub."""
+        """What a commit changes against its first parent, from the cache, `pages` or GitHub."""
         if kept := self._changes.get((name, place.sha)):
             return kept
         missing = NotFound("commit_unknown", repo=name, sha=place.sha)
@@ -566,7 +566,7 @@ class GitHubSource:
         return changes
 
     def _before(self, name: str, place: Landed, files: Iterable[ChangedFile]) -> dict[str, str]:
-        """The contents that lay beside `files` before the commit, by path: a request for each of a few folders."""
+        """The contents of the folders of `files` before the commit, by path: a request for each of a few folders."""
         found: dict[str, str] = {}
         folders = dict.fromkeys(file.filename.rpartition("/")[0] for file in files) if place.parents else {}
         for folder in list(folders)[:FOLDERS]:
@@ -579,10 +579,10 @@ class GitHubSource:
     def _compared(
         self, name: str, merge: Landed, missing: NotFound
     ) -> tuple[tuple[Written, ...], Sequence[ChangedFile] | None]:
-        """What a merge brought in, oldest first, and its files; None where there may be more of them.
+        """What a merge brought in, oldest first, and its files; None if there may be more of them.
 
-        Comparing a merge with its first parent gives both at once (docs.github.com, Compare two commits): files stand
-        on the first page. What the files of a merge commit are compared with is not documented.
+        Comparing a merge with its first parent gives both at once (docs.github.com, Compare two commits): files are on
+        the first page. What the files of a merge commit are compared with is not documented.
         """
         path = f"/repos/{name}/compare/{merge.parents[0]}...{merge.sha}"
         found: list[Written] = []
@@ -608,7 +608,7 @@ def _no_repository(repo: str) -> NotFound:
 
 
 def _stamp(since: datetime) -> str:
-    """The moment from which a history is listed. GraphQL takes none before 1970 (its reference, `Commit.history`)."""
+    """The time from which to list a history. GraphQL accepts none before 1970 (its reference, `Commit.history`)."""
     return (max(since, answers.EPOCH + MARGIN) - MARGIN).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -1,9 +1,9 @@
-"""The releases of a repository on GitHub, and the first that holds a commit, over GraphQL.
+"""The releases of a repository on GitHub, and the first with a commit, over GraphQL.
 
-GitHub cannot be asked which tags hold a commit. Each tag can be compared with it: where the commit is identical to the
-tag or behind it, the tag holds it (docs.github.com, GraphQL reference: Ref.compare, ComparisonStatus). A binary search
-would be wrong, as a later release of an older line holds less. But what is released holds what is older: the oldest
-releases since the commit are compared first, and few comparisons are enough for most.
+GitHub has no query for the tags with a commit, but each tag can be compared with it: if the commit is identical to the
+tag or behind it, the tag contains it (docs.github.com, GraphQL reference: Ref.compare, ComparisonStatus). A binary
+search would be wrong, since a later release of an older line contains less. But releases contain older commits, so the
+oldest releases since the commit are compared first, and mostly few comparisons are enough.
 """
 
 import re
@@ -18,13 +18,13 @@ from bot.errors import NotFound
 from bot.values import Release
 
 PAGES = 50
-"""Pages of a hundred tags that are read at most."""
+"""The most pages of a hundred tags to read."""
 
 DATED = 100
-"""Commits of which one request asks the date."""
+"""Commits whose dates one request gets."""
 
 NOTED = 10
-"""Releases of which one request asks what was published, of which each may have 125,000 characters."""
+"""Releases whose notes one request gets; each may have 125,000 characters."""
 
 COMPARED = 50
 """Comparisons of one request, which GitHub ends after 10 seconds (docs.github.com, Rate limits and query limits)."""
@@ -33,15 +33,16 @@ COMPARISONS = 2000
 """Comparisons of one call: 40 requests of the 5,000 points of an hour."""
 
 FIRST = 4
-"""Releases with which a commit is compared first; each time twice as many follow."""
+"""How many releases to compare a commit with first; the number doubles each time."""
 
 MOST = 124
-"""Releases with which a commit is compared at most: five rounds. Of 1,000 commits of the default branch of each of
-click, tokio, cargo, ironic, jax and astro the first was among the first 10; of any branch's among the first 82, but for
-old commits that astro imported late."""
+"""The most releases to compare a commit with: five rounds. Of 1,000 commits of the default branch of each of click,
+tokio, cargo, ironic, jax and astro the first was among the first 10; of any branch's among the first 82, except old
+commits that astro imported late.
+"""
 
 MARGIN = timedelta(days=1)
-"""So much may a clock be wrong that dated a tag or a commit."""
+"""How wrong the clock may be that dated a tag or a commit."""
 
 _SHA = re.compile("[0-9a-f]{40}")
 
@@ -51,24 +52,24 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The releases of a repository, oldest first, and how far back its tags were read; None: all of them."""
+    """The releases of a repository, oldest first, and how far back its tags were read (None: all)."""
 
     releases: tuple[Release, ...]
     reaches: datetime | None = None
 
 
 class Tags:
-    """Asks GitHub for tags and compares them with commits. Its errors are those of `Client.query`."""
+    """Gets tags and compares them with commits. Its errors are those of `Client.query`."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     def releases(self, repo: str, since: datetime, missing: NotFound) -> tuple[Release, ...]:
-        """The releases of `repo` since some time, oldest first. Raises `missing` where there is no such repository."""
+        """The releases of `repo` since a time, oldest first. Raises `missing` if the repository does not exist."""
         return tuple(each for each in self._line(repo, since, missing).releases if each.made >= since)
 
     def notes(self, repo: str, names: Sequence[str], missing: NotFound) -> dict[str, str]:
-        """By the name of a tag what was published with it. Raises like `releases`."""
+        """The notes published with tags, by name. Raises like `releases`."""
         found: dict[str, str] = {}
         for start in range(0, len(names), NOTED):
             some = names[start : start + NOTED]
@@ -79,7 +80,7 @@ class Tags:
         return found
 
     def first(self, repo: str, shas: Sequence[str], missing: NotFound) -> dict[str, Release | None]:
-        """By SHA the first release that holds each commit, or None. Raises like `releases`."""
+        """The first release with each commit, or None, by SHA. Raises like `releases`."""
         dates = self._dates(repo, tuple(dict.fromkeys(filter(_SHA.fullmatch, shas))), missing)
         if not dates:
             return {}
@@ -91,11 +92,11 @@ class Tags:
             pairs = [(each.name, sha) for sha, some in waiting.items() for each in some[:width]][:left]
             waiting = narrowed(waiting, self._compared(repo, pairs, missing), found)
             width, left = width * 2, left - len(pairs)
-        known = whole - waiting.keys()  # all releases that may hold these were compared with them
+        known = whole - waiting.keys()  # these were compared with all releases that may have them
         return {sha: found.get(sha) for sha in dates if sha in found or sha in known}
 
     def _line(self, repo: str, since: datetime, missing: NotFound) -> Line:
-        """The releases since `since`, and earlier ones as far as the repository's line is decided by them."""
+        """The releases since `since`, and earlier ones as far as they decide the repository's line."""
         tags: list[answers.Tagged] = []
         title, after, reaches = repo, None, None
         for _ in range(PAGES):
@@ -126,7 +127,7 @@ class Tags:
         return found
 
     def _compared(self, repo: str, pairs: Sequence[Pair], missing: NotFound) -> dict[Pair, bool]:
-        """Whether each tag holds its commit."""
+        """Whether each tag contains its commit."""
         found: dict[Pair, bool] = {}
         for start in range(0, len(pairs), COMPARED):
             some = pairs[start : start + COMPARED]
@@ -141,9 +142,9 @@ class Tags:
 
 
 def candidates(dates: Mapping[str, datetime], line: Line) -> tuple[dict[str, tuple[Release, ...]], set[str]]:
-    """By SHA the releases that may have each commit, oldest first; a commit before the tags that were read is absent.
+    """The releases that may have each commit, by SHA, oldest first; commits older than the tags read are absent.
 
-    Also the commits for which these are all releases. Of several releases of one commit the oldest is enough:
+    Also the commits for which these are all candidates. Of several releases at one commit only the oldest is compared:
     packages are often released together.
     """
     found, whole = {}, set()
@@ -162,9 +163,9 @@ def candidates(dates: Mapping[str, datetime], line: Line) -> tuple[dict[str, tup
 def narrowed(
     waiting: Mapping[str, tuple[Release, ...]], held: Mapping[Pair, bool], found: dict[str, Release]
 ) -> dict[str, tuple[Release, ...]]:
-    """By SHA the releases with which each commit is still to be compared, after it is known which are `held`.
+    """The releases still to compare each commit with, by SHA, after the comparisons `held`.
 
-    The first that holds a commit goes to `found`.
+    The first release with a commit is put into `found`.
     """
     left = {}
     for sha, some in waiting.items():

@@ -1,4 +1,4 @@
-"""The files of a commit on GitHub, searched in an archive of it, and read there or one by one."""
+"""The files of a commit on GitHub: searched in its archive, and read there or one by one."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,20 +12,23 @@ from bot.commits.lookup import Content, Spot, Uses
 from bot.errors import DigestError, NotFound
 
 SINGLE_FILES = 20
-"""Files of one commit that are asked for one by one."""
+"""The most files of a commit to request one by one."""
 
 AT_ONCE = 8
-"""Requests at the same time."""
+"""Concurrent requests."""
 
 KEPT = 8 * 1024 * 1024
-"""Bytes of files kept that were asked for one by one."""
+"""Bytes of cached files that were requested one by one."""
 
 COUNTED = 1_000
-"""Commits of which it is known how many files were asked for."""
+"""How many commits' numbers of requested files are remembered."""
 
 
 class Files:
-    """Single files of commits, each asked for once, and only while requests are to spare. Safe for several threads."""
+    """Single files of commits, each requested once, and only while enough requests are left.
+
+    Safe for several threads.
+    """
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -33,7 +36,7 @@ class Files:
         self._asked: Recent[tuple[str, str], int] = Recent(COUNTED)
 
     def read(self, name: str, sha: str, spots: Sequence[Spot]) -> Iterator[tuple[Spot, Content]]:
-        """What each of `spots` holds, or why it cannot be read; they are asked for on behalf of the commit `sha`."""
+        """The contents of `spots`, or why they cannot be read; the requests count for the commit `sha`."""
         known = {spot: self._kept.get((name, spot)) for spot in spots}
         new = [spot for spot, content in known.items() if content is None]
         asked = self._asked.get((name, sha)) or 0
@@ -52,7 +55,7 @@ class Files:
             content = answers.content(self._client.get(path, NotFound("commit_unknown"), ref=spot.sha).data)
         except NotFound:
             content = lookup.NO_PATH
-        except DigestError:  # nothing else may fail for it
+        except DigestError:  # this must not affect anything else
             return lookup.UNREADABLE
         self._kept.keep((name, spot), content, len(content))
         return content
@@ -68,7 +71,7 @@ class GitHubTree:
         self._files = files
 
     def uses(self, words: Sequence[str]) -> dict[str, Uses]:
-        """How each of `words` is used, by an archive, which is fetched for that."""
+        """How each of `words` is used, from the archive, which is fetched for that."""
         archive = self._archives.get(self._name, self._sha, fetch=True)
         try:
             return archive.uses(words) if archive else {word: Uses(refused=lookup.UNSEARCHABLE) for word in words}
@@ -76,7 +79,7 @@ class GitHubTree:
             return {word: Uses(refused=lookup.UNREADABLE) for word in words}
 
     def contents(self, spots: Sequence[Spot]) -> Iterator[tuple[Spot, Content]]:
-        """What each of `spots` holds: from the archive if there is one, else one by one."""
+        """The contents of `spots`: from the archive if there is one, else one by one."""
         archive = self._archives.get(self._name, self._sha, fetch=False)
         held = self._held(archive, [spot for spot in spots if spot.sha == self._sha]) if archive else {}
         yield from held.items()
@@ -85,7 +88,7 @@ class GitHubTree:
 
     @staticmethod
     def _held(archive: Archive, spots: Sequence[Spot]) -> dict[Spot, Content]:
-        """What the archive holds of `spots`."""
+        """The contents of `spots` in the archive."""
         by_path = {spot.path: spot for spot in spots}
         try:
             return {by_path[path]: content for path, content in archive.contents(tuple(by_path))}

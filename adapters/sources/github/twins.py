@@ -1,7 +1,7 @@
-"""The commits of other branches that make the same change, over GraphQL.
+"""Finds the commits of other branches that make the same change, over GraphQL.
 
-GitHub has no question for them. So the branches of releases are asked which commits touch a file of the commit; those
-that are as large are compared with it by their patches.
+GitHub has no query for them. So the commits on branches of releases that touch a file of the commit are listed; those
+of the same size are compared with it by patches.
 """
 
 import re
@@ -17,13 +17,13 @@ from bot.errors import NotFound
 from bot.values import Commit, FilePatch, Twin
 
 WITHIN = timedelta(days=180)
-"""So long before and after a commit its twins landed."""
+"""How long before and after a commit its twins may have landed."""
 
 PAGES, BRANCHES = 3, 10
-"""Pages of a hundred branches that are read, and branches that are looked into: those of the latest versions."""
+"""The most pages of a hundred branches to read, and branches to search: those of the latest versions."""
 
 MOST = 5
-"""Commits whose patches are compared."""
+"""The most commits to compare by patches."""
 
 _RELEASES = re.compile(
     r"(?:^|[/_.-])(?:releases?|rel|stable|maint\w*|lts|backports?)(?:$|[/_.-])|\d[._-](?:\d|x\b)|^v?\d"
@@ -31,18 +31,18 @@ _RELEASES = re.compile(
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
 
 Patches = Callable[[Landed], Sequence[FilePatch]]
-"""Read the patches of a commit at a place."""
+"""Reads the patches of a commit."""
 
 
 class Twins:
-    """Asks for the twins of commits: up to five requests, and one for each patch."""
+    """Finds the twins of commits, with up to five requests, and one for each patch."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     def found(self, repo: str, commit: Commit, default: str, patches: Patches, missing: NotFound) -> tuple[Twin, ...]:
         """The twins of a commit, newest first; `default` is the repository's own branch."""
-        path = telling(commit)
+        path = rarest_file(commit)
         own = patch_id(patches(Landed(commit.sha, "", commit.committed, commit.parents))) if path else ""
         if not own:
             return ()
@@ -76,20 +76,20 @@ class Twins:
         return self._client.query(text, missing, owner=owner, name=name, **variables)
 
 
-def telling(commit: Commit) -> str:
-    """The file of a commit in whose history others are looked for: of those that few others touch the most changed."""
+def rarest_file(commit: Commit) -> str:
+    """The file in whose history twins are searched: the most changed one of those that few others touch."""
     files = sorted(commit.files, key=lambda file: file.added + file.removed, reverse=True)
     own = [file.path for file in files if not (generated(file.path) or is_note(file.path))]
     return next(iter([*own, *(file.path for file in files)]), "")
 
 
 def around(commit: Commit) -> tuple[datetime, datetime]:
-    """Since when and until when twins are looked for. GraphQL takes no time before 1970."""
+    """The start and the end of the search for twins. GraphQL accepts no time before 1970."""
     return max(commit.committed - WITHIN, answers.EPOCH), commit.committed + WITHIN
 
 
 def releases(names: Iterable[str], default: str) -> list[str]:
-    """Of branches those that releases are made of, those of the latest versions first."""
+    """The branches of releases, those of the latest versions first."""
 
     def version(name: str) -> list[int]:
         return [int(digits) for digits in re.findall(r"\d{1,9}", name)]
@@ -99,7 +99,7 @@ def releases(names: Iterable[str], default: str) -> list[str]:
 
 
 def alike(commit: Commit, touching: Mapping[str, Sequence[answers.Sized]]) -> Iterator[tuple[Landed, str]]:
-    """The commits of branches that are as large as a commit and on no branch with it, each with its first branch."""
+    """The commits of the same size that are on no branch with the commit, each with its first branch."""
     here = {each.oid for found in touching.values() if any(c.oid == commit.sha for c in found) for each in found}
     seen = {commit.sha, *here}
     for branch, found in touching.items():

@@ -1,4 +1,4 @@
-"""How long GitHub is waited for: for a connection, for a byte, and for an answer as a whole.
+"""Limits the time of requests to GitHub: for a connection, for a byte, and for a whole answer.
 
 The timeouts of `requests` are for each wait: a server that sends a byte now and then never exceeds them, be it in a
 header or a body. So the connection of a request that takes too long is shut down while it is being read.
@@ -23,7 +23,7 @@ from adapters import sessions
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """Seconds: until there is a connection, without a byte, and until an answer has come as a whole.
+    """Timeouts in seconds: for a connection, without a byte, and for a whole answer.
 
     GitHub ends a request after 10 itself (docs.github.com, Troubleshooting the REST API).
     """
@@ -34,7 +34,7 @@ class Waits:
 
 
 class _Limit:
-    """The time of one request, whose connection is shut down when that is over."""
+    """The time limit of one request, whose connection is shut down at the end."""
 
     def __init__(self, waits: Waits) -> None:
         self.waits = waits
@@ -43,20 +43,20 @@ class _Limit:
         self._connection: socket.socket | None = None
 
     def watch(self, connection: socket.socket) -> None:
-        """Take this for the request's connection; also before TLS takes it over, hence another descriptor of it."""
+        """Set the request's connection, possibly before TLS takes it over, hence with another descriptor of it."""
         with self._lock:
             self._forget()
             self._connection = socket.socket(fileno=os.dup(connection.fileno()))
             self._shut()
 
     def end(self) -> None:
-        """The time is over."""
+        """End the request, since the time is over."""
         with self._lock:
             self.over = True
             self._shut()
 
     def close(self) -> None:
-        """Watch nothing more."""
+        """Stop watching."""
         with self._lock:
             self._forget()
 
@@ -76,7 +76,7 @@ _limit: ContextVar[_Limit | None] = ContextVar("limit", default=None)
 
 @contextmanager
 def within(waits: Waits) -> Iterator[None]:
-    """Do one request, its answer read, in its time. Raises requests.Timeout, whatever came of it, where it is over."""
+    """Limit the time of one request and reading its answer. Raises requests.Timeout when it is over, in any case."""
     limit = _Limit(waits)
     timer = threading.Timer(waits.whole, limit.end)
     timer.daemon = True
@@ -98,9 +98,9 @@ def session() -> requests.Session:
 
 
 def bound() -> None:
-    """Let every request of PyGithub's keep to the time of `within`; twice does no harm."""
+    """Limit every request of PyGithub to the time of `within`; safe to repeat."""
     Requester.injectConnectionClasses(_Http, _Https)
-    # PyGithub keeps no connection of a class that it was given. Without this name each request would make a new one.
+    # PyGithub does not reuse connections of custom classes: without this name each request would open a new one.
     setattr(Requester, "_Requester__persist", True)  # noqa: B010
 
 
@@ -136,7 +136,7 @@ def _watched(manager: PoolManager) -> PoolManager:
 
 
 class _Watched(HTTPConnection):
-    """Tells the limit of the request that it serves, of which a connection serves one at a time."""
+    """A connection that registers with the limit of the request that it serves."""
 
     def _new_conn(self) -> socket.socket:
         made = super()._new_conn()

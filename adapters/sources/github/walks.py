@@ -1,7 +1,7 @@
 """The lines of a repository on GitHub, as `bot.commits.line` asks for them.
 
-A history is listed by date, with what was merged among the line. So a page is asked for that starts in the commit at
-which the last one left the line: however odd the dates are, each takes the walk further.
+A history is listed by date, with merged commits among the line. So each page starts at the commit where the last one
+left the line: however odd the dates are, each page continues the walk.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,19 +15,19 @@ from bot.errors import NotFound
 from bot.values import Commit
 
 ROW = 100
-"""After so many commits in a row that are older than asked for, the rest is taken to be older too: mostly one page."""
+"""After so many consecutive commits that are too old, the rest is assumed to be too old: mostly one page."""
 
 MOST_BESIDE = 10
-"""Requests for what else than its line could be reached from an old tip."""
+"""The most requests for what could be reached from an old tip besides its line."""
 
 Found = dict[str, RestCommit]
 """What REST said about commits, by SHA."""
 
 
 class Walks:
-    """The lines of one repository: a request for each page, and one for each question what holds what.
+    """The lines of one repository: a request for each page, and one for each check of ancestors.
 
-    `head` is the newest page of the branch, `found` what REST said about it, and `read` makes commits of places.
+    `head` is the newest page of the branch, `found` what REST said about it, and `read` gets the commits at places.
     """
 
     def __init__(
@@ -56,8 +56,8 @@ class Walks:
     def holds(self, tip: str, sha: str) -> bool:
         """Whether `sha` can be reached from `tip`.
 
-        See docs.github.com, Compare two commits: the second page lists no files, which would make it long.
-        What has nothing in common with `tip` is not found either.
+        See docs.github.com, Compare two commits: the second page lists no files, which would make it long. What has no
+        common history with `tip` is not found either.
         """
         missing = NotFound("commit_unknown", repo=self._name, sha=tip)
         try:
@@ -73,9 +73,9 @@ class Walks:
         return self._read(points, self._found)
 
     def beside(self, tip: str, head: str) -> list[Landed]:
-        """What can be reached from `tip` and not from `head`: no merges, of the oldest thousand.
+        """The commits reachable from `tip` but not from `head`: no merges, of the oldest thousand.
 
-        See docs.github.com, Compare two commits; where they have nothing in common there is no such list.
+        See docs.github.com, Compare two commits; without a common history there is no such list.
         """
         missing = NotFound("commit_unknown", repo=self._name, sha=tip)
         pages = self._client.pages(f"/repos/{self._name}/compare/{head}...{tip}", missing, per_page=100)
@@ -86,11 +86,11 @@ class Walks:
         return [answers.landed(commit) for page in found for commit in page if len(commit.parents) < 2]
 
     def origins(self, points: Sequence[Landed]) -> dict[str, Origin]:
-        """By SHA what some commits are known again by."""
+        """The origins of commits, by SHA."""
         return {p.sha: Origin(p.origin, p.tree, next(iter(p.parents), "")) for p in points}
 
     def _history(self, tip: str) -> Sequence[Landed]:
-        """The newest page of the history that ends in `tip`; empty where there is no such commit any more."""
+        """The newest page of the history that ends in `tip`; empty if that commit no longer exists."""
         if self._head and self._head[0].sha == tip:
             return self._head
         return self._described(tip) if self._client.authenticated else self._listed(tip)
@@ -112,7 +112,7 @@ class Walks:
 
 
 def listed(data: object, found: Found) -> Sequence[Landed]:
-    """The places of a page that REST listed; what it says of them is kept in `found`."""
+    """The places of a page from REST; its data is stored in `found`."""
     page: Iterable[RestCommit] = answers.read(tuple[RestCommit, ...], data)
     found |= {commit.sha: commit for commit in page}
     return tuple(map(answers.landed, page))

@@ -106,7 +106,7 @@ class SqliteKeeping(KeepingPart, SqliteArchive):
         return self._file.free()
 
 
-# --- A file beside, and in its place -------------------------------------------------------------
+# --- Copies and replacements ---------------------------------------------------------------------
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from dataclasses import replace
 from bot.addresses import is_group
 from bot.commits import releases
 from bot.conversation import grammar, sentence, spoken
-from bot.conversation.asked import Ask, Asked, asked, is_open, language
+from bot.conversation.asked import Ask, Asked, asked, is_open, is_sentence, language
 from bot.conversation.command import Command, Context
 from bot.conversation.commands import commit
 from bot.errors import DigestError, NotFound, UsageError
@@ -37,7 +37,7 @@ from bot.values import (
 )
 
 _KNOWN = 50
-"""How many commits to a path to read for who knows it."""
+"""How many commits to read to find out who knows a path."""
 _ALIKE = 3
 _ALL = (Ask.WHY, Ask.WHAT)
 """Questions that are answered with a commit's full analysis."""
@@ -61,6 +61,14 @@ def answered(context: Context, line: str) -> tuple[Post, ...]:
     if context.services.app.model and is_open(line, hosts):
         return _by_model(context, line)
     return ()
+
+
+def answered_sentence(context: Context, line: str) -> tuple[Post, ...]:
+    """The model's answer to a sentence that means nothing else and does not look like a question; none without it.
+
+    Raises DigestError.
+    """
+    return _by_model(context, line) if context.services.app.model and is_sentence(line) else ()
 
 
 def _as_asked(context: Context, line: str) -> Context:
@@ -144,7 +152,7 @@ def _released(context: Context, about: About, question: Asked) -> Answer:
     if question.release:
         wanted = releases.called(question.release, line)
         if wanted is None:
-            known = ", ".join(release.name for release in reversed(line[-_KNOWN // 10 :])) or "–"
+            known = tuple(release.name for release in reversed(line[-_KNOWN // 10 :])) or "–"
             name = one_line(question.release, 60)
             raise NotFound("release_unknown", repo=repository.title, name=name, known=known)
     has = _has(context, about, wanted, standing.first)

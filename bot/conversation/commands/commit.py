@@ -36,7 +36,7 @@ _Look = Callable[[], tuple[Commit, str]]
 
 
 def expand(context: Context, named: CommitName) -> tuple[Post, ...]:
-    """One commit in full, or the question of which is meant."""
+    """One commit in full, or a question if several are possible."""
     found = candidates(context, named)
     if len(found) > 1:
         return (which(context, named, found),)
@@ -164,8 +164,9 @@ def _with_name(commit: Commit) -> tuple[Commit, str]:
 
 def which(context: Context, named: CommitName, found: Sequence[_Found]) -> Post:
     """The question of which of several commits is meant."""
+    colon = context.texts("report.colon")
     lines: list[Line] = [
-        (Span(f"{repository.title} {commit.short}: ", code=True), *subject_line(repository, commit, 100))
+        (Span(f"{repository.title} {commit.short}{colon}", code=True), *subject_line(repository, commit, 100))
         for repository, commit, _ in found
     ]
     buttons = tuple(

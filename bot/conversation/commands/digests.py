@@ -167,7 +167,7 @@ def _report(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
 
 def _files(context: Context, repository: Repository, made: Sequence[Digest]) -> Post:
     texts = context.texts
-    title = f"{texts('digest.report')}: {repository.title} · {when_label(made[0], texts)}"
+    title = f"{texts('digest.report')}{texts('report.colon')}{repository.title} · {when_label(made[0], texts)}"
     files = report.gathered(repository.title, made, texts)
     return Post(Message("report", (Span(title),), files, kind=MessageKind.REPORT))
 

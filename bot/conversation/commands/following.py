@@ -84,7 +84,7 @@ def _begin(context: Context, word: str, words: Sequence[str]) -> tuple[Post, ...
     parts: tuple[Part, ...] = (described,)
     if is_group(repository.name):
         members = (texts("setting.repositories"), (Span(_members(context, repository, texts)),))
-        parts = (Fields((members, *described.items)),)
+        parts = (replace(described, items=(members, *described.items)),)
     elif kept.filters.labels and not repository.labelled:
         parts += (Text(((Span(filtering.lacking("labels", repository, kept.filters, texts)),),)),)
     return (Post(Message("subscribed", (Span(title),), parts, kind=MessageKind.ANNOUNCEMENT)),)
@@ -216,7 +216,7 @@ def _here(context: Context, words: Sequence[str]) -> list[Subscription]:
     """The subscriptions of this channel that the words name. Raises NotFound if there are none."""
     if found := _named_here(context, words):
         return found
-    followed = context.texts("answer.between").join(context.naming.title(s.repo) for s in context.here) or "–"
+    followed = context.texts.listed(context.naming.title(s.repo) for s in context.here) or "–"
     raise NotFound("not_subscribed", repo=one_line(" ".join(words), 60) or "–", followed=followed)
 
 
@@ -287,7 +287,7 @@ def _unnamed_one(context: Context, subscription: Subscription) -> tuple[Part, ..
     texts, title = context.texts, _title(context, subscription)
     sure = texts("answer.unfollow_sure", repo=title)
     gone = Button(texts("answer.unfollow"), f"unsubscribe {subscription.id}", confirm=sure)
-    why = Fields(((texts("setting.paused"), (Span(texts(f"paused.{DENIED}")),)),))
+    why = Fields(((texts("setting.paused"), (Span(texts(f"paused.{DENIED}")),)),), texts("report.colon"))
     return (Text(((Span(title, strong=True),),)), why, Buttons((gone,)))
 
 
@@ -299,10 +299,10 @@ def _described(context: Context, subscription: Subscription, texts: Texts, times
         ("holidays", _holidays(subscription, context.now, texts)),
         ("language", subscription.language),
         ("branch", subscription.branch),
-        ("paths", ", ".join(filters.paths)),
-        ("authors", ", ".join(filters.authors)),
-        ("labels", ", ".join(filters.labels)),
-        ("owners", ", ".join(filters.owners)),
+        ("paths", texts.listed(filters.paths)),
+        ("authors", texts.listed(filters.authors)),
+        ("labels", texts.listed(filters.labels)),
+        ("owners", texts.listed(filters.owners)),
         ("bots", "" if filters.bots else texts("answer.no")),
         ("tells", texts("answer.releases_alone") if filters.releases else ""),
         ("quiet", texts("answer.yes") if subscription.quiet else ""),
@@ -311,7 +311,8 @@ def _described(context: Context, subscription: Subscription, texts: Texts, times
         ("follow_ups", "" if subscription.follow_ups else texts("answer.no")),
         ("paused", texts(f"paused.{subscription.paused}") if subscription.paused else ""),
     ]
-    return Fields(tuple((texts(f"setting.{name}"), (Span(value),)) for name, value in items if value))
+    said = tuple((texts(f"setting.{name}"), (Span(value),)) for name, value in items if value)
+    return Fields(said, texts("report.colon"))
 
 
 def _schedule(subscription: Subscription, texts: Texts) -> str:
@@ -321,8 +322,8 @@ def _schedule(subscription: Subscription, texts: Texts) -> str:
     except (UsageError, ValueError):
         time, days = "", ()  # stored by an older version, or changed by hand
     if not time or not days:
-        return f"{subscription.schedule} ({zone_label(subscription.zone)})"
-    names = texts("answer.between").join(texts(f"weekday.{crontab.WEEK.index(day)}") for day in days)
+        return texts.aside(subscription.schedule, zone_label(subscription.zone))
+    names = texts.listed(texts(f"weekday.{crontab.WEEK.index(day)}") for day in days)
     named = {crontab.WEEK: "answer.every_day", crontab.WEEK[:5]: "answer.every_weekday"}.get(days, "answer.on_days")
     said = texts(named, days=names, time=time)
     return texts("answer.schedule", said=said, crontab=subscription.schedule, zone=zone_label(subscription.zone))

@@ -41,7 +41,7 @@ def _status(context: Context, _: Sequence[str]) -> tuple[Post, ...]:
     price = limits.cost(used)
     items = [
         ("model", services.app.model.name if services.app.model else texts("digest.by_rules")),
-        ("tokens", f"{_tokens(context, taken.total, limits.day)} ({sum(u.requests for u in used):,})"),
+        ("tokens", texts.aside(_tokens(context, taken.total, limits.day), f"{sum(u.requests for u in used):,}")),
         ("cost", "" if price is None else operator.price_label(price)),
         ("follows", str(len(shown))),
         ("commits", f"{services.database.counts()['commits']:,}"),
@@ -57,7 +57,7 @@ def _status(context: Context, _: Sequence[str]) -> tuple[Post, ...]:
         items += [(name, f"{states[state]:,}" if states[state] else "") for name, state in _COUNTED]
     named = [(f"status.{name}", value) for name, value in items]
     named += _asked(context, taken) if services.app.model else ()
-    fields = Fields(tuple((texts(name), (Span(value),)) for name, value in named if value))
+    fields = Fields(tuple((texts(name), (Span(value),)) for name, value in named if value), texts("report.colon"))
     parts: list[Part] = [fields, *([_due(context, shown, everything)] if shown else [])]
     return (Post(Message("status", (Span(texts("status.title")),), tuple(parts), kind=MessageKind.PERSONAL)),)
 
@@ -85,7 +85,7 @@ def _due(context: Context, shown: Sequence[Subscription], everything: bool) -> T
         cells = {
             "repo": each.repo if everything else context.naming.title(each.repo),
             "channel": f"{each.place.chat}:{each.place.channel}",
-            "next": f"{local(due, each.zone):%Y-%m-%d %H:%M} ({each.zone})" if due else "–",
+            "next": texts.aside(f"{local(due, each.zone):%Y-%m-%d %H:%M}", each.zone) if due else "–",
             "last": texts(f"paused.{each.paused}")
             if each.paused
             else texts("delivery.unsound", id=each.id)
@@ -125,7 +125,7 @@ def _usage(context: Context, _: Sequence[str]) -> tuple[Post, ...]:
         ("usage.model", models[0] if len(models) == 1 else ""),
         ("usage.depth", _depth(context) if app.model else ""),
     ]
-    fields = Fields(tuple((texts(name), (Span(value),)) for name, value in items if value))
+    fields = Fields(tuple((texts(name), (Span(value),)) for name, value in items if value), texts("report.colon"))
     parts = (fields, _by_question(month, bill, texts), *([_by_depth(context)] if app.model else ()))
     return (Post(Message("usage", title, parts)),)
 

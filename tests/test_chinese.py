@@ -1,0 +1,137 @@
+"""What code puts together in Chinese: full-width colons, commas and brackets, and no space between sentences.
+
+The labels themselves are `docs/style.py`'s matter. English is pinned by the tests of each part.
+"""
+
+import io
+import re
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner
+from samples import digest, rolled_up
+
+from adapters.chats.feishu import cards
+from adapters.chats.feishu.forms import card
+from adapters.chats.slack import blocks
+from adapters.chats.terminal import Terminal, console
+from adapters.stores import rows
+from bot import parts
+from bot.cli import cli
+from bot.conversation.forms import subscribe_form
+from bot.delivery.ledger import failure_of
+from bot.errors import BudgetSpent, NotFound
+from bot.judgement import rules
+from bot.ports import Finding, Verdict
+from bot.posts import report
+from bot.posts.group import Group, group_post
+from bot.posts.post import post
+from bot.texts import Texts
+from bot.values import Aside, Attachment, Button, Buttons, Failure, Message, Place, Problem, Span, Subscription, Text
+
+ZH = Texts("zh")
+HALF = re.compile(
+    r"[一-龥”）] ?[,;:](?![\w/])|[一-龥”）] \(|\([一-龥]|[一-龥]\)|[。；！？] [一-龥“\d]"
+    r"|(?m:^(?:• |- )?(?:SHA|src/[\w/]+): )"
+)
+"""Half-width punctuation beside Chinese, a space behind its full stop, and a half-width colon behind a label."""
+
+
+def messages():
+    """What channels get: a day with a model's analyses and one with the rules', a week, and a group."""
+    day = digest("normal", "zh")
+    by_rules = replace(day, notices=("读不到 PR 的标签。",), entries=tuple(map(ruled, day.entries)))
+    posts = [post(day, ZH, (Attachment("report.md", "text"),)), post(by_rules, ZH), post(rolled_up("zh"), ZH)]
+    posts.append(group_post(Group("owner/*", day.period, 2, (by_rules,)), ZH))
+    return [m for each in posts for m in (each.headline, *each.replies)]
+
+
+def ruled(entry):
+    said = replace(entry.commit.reading, said="第一段写了改动的原因，并且足够长，够得上引用的长度。")
+    commit = replace(entry.commit, reading=said)
+    return replace(entry, commit=commit, analysis=rules.analysis(commit, "改动。", entry.grade.importance, (), ZH))
+
+
+def strings(value):
+    """Every text of a block or a card, and those of one line beside each other as one."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        texts = [each["text"] for each in value if isinstance(each, dict) and isinstance(each.get("text"), str)]
+        return ["".join(texts), *(text for each in value for text in strings(each))]
+    return [value] if isinstance(value, str) else []
+
+
+def test_what_a_chat_shows_has_full_width_punctuation():
+    out = io.StringIO()
+    terminal = Terminal(console(out), ZH)
+    for message in messages():
+        terminal.post(Place("terminal", "here"), message)
+    said = [out.getvalue()]
+    said += [text for m in messages() for page in blocks.render(m).pages for text in strings(page.blocks)]
+    said += [text for m in messages() for page in cards.render(m).pages for text in strings(page)]
+    assert [hit[0] for text in said for hit in HALF.finditer(text)] == []
+    assert "变更类型：架构" in said[0]
+    assert "SHA：" in said[0]
+    assert "完整报告：digest report " in said[0]
+    assert "report.md（4 字节）" in said[0]
+
+
+def test_what_is_wrong_with_a_form_stands_behind_the_name_of_the_input():
+    asked = subscribe_form(Subscription(Place("feishu", "oc_1"), "a/b", "0 9 * * *", "UTC", "zh"), False, ZH)
+    (said,) = {text for text in strings(card(asked, {}, problem=Problem("zone", "没有时区 x。"))) if "没有时区" in text}
+    assert said == "时区：没有时区 x。"
+
+
+def test_a_panel_counts_its_lines_in_full_width_brackets():
+    part = Text(tuple((Span(f"第 {n} 行"),) for n in range(60)), heading="相关提交", bullets=True)
+    said = strings(list(cards.render(Message("k", (Span("标题"),), (part,))).pages))
+    assert any("相关提交（60）" in text for text in said)
+
+
+def test_a_report_has_full_width_punctuation():
+    for form in ("md", "html"):
+        text = report.FORMATS[form].write([digest("normal", "zh")], ZH)
+        assert "高重要度变更（4）" in text
+        assert "变更类型" in text
+        assert re.findall(r"[一-龥]: |[一-龥] \(|[。；] [一-龥]", text) == []
+
+
+def test_names_are_listed_as_the_language_lists_them():
+    error = NotFound("branch_unknown", repo="owner/repo", branch="x", known=("main", "dev"))
+    assert "现有：main、dev。" in ZH.error(error)
+    assert Texts("en").error(error).endswith("main, dev.")
+    assert str(error) == "branch_unknown repo=owner/repo branch=x known=main, dev"
+    kept = rows.load(Failure, rows.dump(failure_of(error)))
+    assert "现有：main、dev。" in ZH.failure(kept)
+    assert ZH.failure(Failure("branch_unknown", tuple({**error.fields, "known": "a, b"}.items()))).endswith("a, b。")
+
+
+def test_an_aside_has_the_brackets_of_the_language():
+    error = BudgetSpent("model_budget_day", tokens="10", reset=Aside("2026-12-01 00:00", "Asia/Shanghai"))
+    assert "2026-12-01 00:00（Asia/Shanghai）重置" in ZH.error(error)
+    assert "2026-12-01 00:00 (Asia/Shanghai)" in Texts("en").error(error)
+
+
+def test_sentences_follow_each_other_without_a_space():
+    assert ZH.sentences("一。", "", "二。") == "一。二。"
+    assert Texts("en").sentences("One.", "", "Two.") == "One. Two."
+
+
+def test_the_terminal_counts_replies_and_names_threads():
+    out = io.StringIO()
+    terminal = Terminal(console(out), ZH, folded=True, lines=iter(["thread 7", "今天"]))
+    thread = terminal.post(Place("terminal", "here"), Message("a", (Span("主消息"),)))
+    terminal.post(thread, Message("b", (Span("回复"),), (Buttons((Button("设置", "settings"),)),)))
+    terminal.listen(SimpleNamespace(request=lambda _: None, text=lambda *_: ""))
+    assert "没有话题 7，现有 1 至 1" in out.getvalue()
+    assert "↳ 1 条回复（输入 thread 1 查看）" in out.getvalue()
+
+
+@pytest.mark.parametrize(("language", "said"), [("zh", "✓ 设置：已设置 A、B\n"), ("en", "✓ Settings: set: A, B\n")])
+def test_doctor_prints_a_line_for_each_finding(monkeypatch, language, said):
+    monkeypatch.setenv("DIGEST_LANGUAGE", language)
+    found = [Finding("settings", Verdict.FINE, "fine", {"names": ("A", "B")})]
+    monkeypatch.setattr(parts, "findings", lambda *_: iter(found))
+    assert CliRunner().invoke(cli, ["doctor"]).output == said
