@@ -100,7 +100,15 @@ def _worker(store: Store) -> Worker:
         return NOW
 
     repositories = Repositories(lambda _: None, store, Rights(), clock, readers=lambda *_: Readers())
-    app = App(repositories=repositories, archive=store, model=None, clock=clock, concurrency=1, progress=Progress())
+    app = App(
+        repositories=repositories,
+        archive=store,
+        aftermath=store,
+        model=None,
+        clock=clock,
+        concurrency=1,
+        progress=Progress(),
+    )
     ports = dict.fromkeys(("archive", "subscriptions", "ledger", "leases", "memory"), store)
     return Worker(Steps(app, {"terminal": Terminal(console(), Texts("en"))}, timedelta(seconds=60), **ports))
 
