@@ -578,7 +578,8 @@ def test_processes_open_new_files_together_and_one_gets_the_lease_each_round(tmp
         racer.stdin.flush()
     won = [int(number) for racer in racers for number in racer.stdout.read().split()]
     for racer in racers:
-        racer.__exit__()
+        with racer:  # until it has ended
+            pass
     assert [racer.returncode for racer in racers] == [0, 0, 0]
     assert sorted(won) == list(range(60))
 
