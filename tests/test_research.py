@@ -137,6 +137,8 @@ def test_what_the_program_says_of_what_it_showed_proves_too(asking):
             answer=[
                 said("There is no #9120.", "S2", "commit #9120: not found"),
                 said("Nothing uses it.", "S3", "word nobody_uses_this: no hit"),
+                said("It is of dev-one.", "S5", "commit 4100371 by dev-one"),
+                said("It is a performance change.", "S5", "perf: faster reads (#101)"),
                 said("Two commits touch it.", "S4", "touch src/cache.py: 2 commits, by author: dev-one 2"),
                 {
                     **said("It changes one file, which is in no release.", "S5", "changes 1 file: src/cache.py"),

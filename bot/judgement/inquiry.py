@@ -103,7 +103,8 @@ class _Whole:
         return "\n".join([questions.commit_shown(self.commit, self.seen), *self.besides])
 
     def find(self, path: str, quote: str) -> Proof | None:
-        if line := next((line for line in self.besides if places(quote, [line])), ""):
+        heads = (f"commit {self.commit.short} by {_author(self.commit)}", questions.titled(self.commit, 300))
+        if line := next((line for line in (*heads, *self.besides) if places(quote, [line])), ""):
             return Proof(self.commit, Evidence("", line))
         paths = [path, ""] if path else ["", *(f.path for f in self.commit.files)]
         found = filter(None, (self.index.find(each, quote) for each in paths))
@@ -348,9 +349,13 @@ def _names(commit: Commit) -> Iterator[str]:
             yield f"says that it {each.kind} {name}"
 
 
+def _author(commit: Commit) -> str:
+    return one_line(commit.reading.people[0].name, 80) if commit.reading.people else "unknown"
+
+
 def _by_author(commits: Sequence[Commit]) -> str:
     """`4 commits, by author: Ada 3, Grace 1`, so that the model need not count."""
-    names = Counter(one_line(c.reading.people[0].name, 60) if c.reading.people else "unknown" for c in commits)
+    names = Counter(map(_author, commits))
     shown = ", ".join(f"{name} {number}" for name, number in names.most_common(_AUTHORS))
     return f"{len(commits)} commit{'s' * (len(commits) != 1)}, by author: {shown}"
 
