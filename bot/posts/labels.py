@@ -290,8 +290,9 @@ def evidence_line(
     spans = [Span(named, url, code=True) if named else Span(texts("digest.message"), url)]
     if evidence.request and commit.pull is not None:
         spans = [Span(texts("digest.request"), repository.pull_url(commit.pull))]
-    if evidence.removed:
-        spans.append(Span(texts("digest.named", names=texts("digest.removed"))))
+    if evidence.removed:  # of several lines some may be there still
+        how = texts("digest.was" if evidence.last else "digest.removed")
+        spans.append(Span(texts("digest.named", names=how)))
     if evidence.quote and evidence.quote != evidence.path:
         spans += _quoted(evidence.quote, room)
     return tuple(spans)
