@@ -76,6 +76,7 @@ def analysed(user: str, chinese: bool = False) -> dict:
     )
     return {
         "correction": NOTHING_WRONG,
+        "narrowed": [],
         "verdict": words,
         "summary": words,
         "impact": [{"component": "server", "paths": [path], "before": words, "effect": words}],

@@ -350,6 +350,36 @@ def checked(data, language="en", finish=Finish.STOP):
     )
 
 
+def test_a_statement_is_cut_to_what_its_quotes_show_or_left_out():
+    risks = [claim(), claim(text="Only this start waits."), claim(text="Nobody else starts.")]
+    insight = {"aspect": "performance", "text": "Every start waits.", "path": "src/app.py", "quote": "retries=3"}
+    again = [
+        {"kind": "risk", "number": 2, "becomes": "This start waits."},
+        {"kind": "risk", "number": 3, "becomes": ""},
+        {"kind": " Insight", "number": 1, "becomes": "A start waits."},
+    ]
+    made = checked(full(risks=risks, insights=[insight], narrowed=again))
+    assert [risk.text for risk in made.analysis.risks] == [claim()["text"], "This start waits."]
+    assert [each.text for each in made.analysis.insights] == ["A start waits."]
+    assert (made.stated, made.problems) == (3, ())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "summary", "number": 1, "becomes": "Else."},
+        {"kind": "risk", "number": 1, "becomes": "It was cut in the mid"},
+        {"kind": "risk", "number": 9, "becomes": "There is no ninth."},
+        {"kind": "risk", "number": "one", "becomes": ""},
+        "risk 1",
+    ],
+)
+def test_a_second_reading_that_cannot_be_used_costs_nothing_but_itself(wrong):
+    good = {"kind": "risk", "number": 2, "becomes": "This start waits."}
+    made = checked(full(risks=[claim(), claim(text="Only this start waits.")], narrowed=[wrong, good])).analysis
+    assert [risk.text for risk in made.risks] == [claim()["text"], "This start waits."]
+
+
 def test_what_a_part_found_elsewhere_in_the_tree_is_evidence_for_the_whole_too():
     found = Evidence("src/caller.py", "serve(port=80)", 5, sha=sha(2))
     part = replace(checked(full()).analysis, risks=(Risk("The caller fails.", found, ""),))

@@ -368,6 +368,8 @@ _Find = Callable[[str, str, int], Evidence | None]
 
 def _checked(answer: AnalysisReply, commit: Commit, find: _Find, reply: Reply, how: Mapping[str, Any]) -> Checked:
     language = how["language"]
+    insights_said, risks_said = answer.read_again()
+    answer = answer.model_copy(update={"insights": insights_said, "risks": risks_said})
     _check_language(language, f"{answer.verdict} {answer.summary}")
     _check_language(language, *_words(answer))
     insights, bad_insights = _proven("insights", answer.insights, find)

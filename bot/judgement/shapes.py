@@ -1,8 +1,9 @@
 """The shapes of a language model's answers: their fields, and what fits into each. Pure."""
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -165,6 +166,39 @@ def _else_none(value: object, read: ValidatorFunctionWrapHandler) -> object:
 _Correction = Annotated[CorrectionReply, WrapValidator(_else_none)]
 
 
+class Kind(StrEnum):
+    """What of an analysis rests on evidence."""
+
+    INSIGHT = "insight"
+    RISK = "risk"
+
+
+class NarrowedReply(BaseModel):
+    """A statement that says more than its quotes, without what they do not show; empty where nothing is left."""
+
+    kind: Annotated[Kind, _Word]
+    number: int
+    becomes: Annotated[_Text, Field(max_length=2000), AfterValidator(lambda value: value and _ended(value))]
+
+
+def _usable(value: object) -> object:
+    """The entries of a list that can be used: each of the others costs nothing but itself."""
+    if not isinstance(value, list):
+        return []
+    return [each for each in value if _is_usable(each)]
+
+
+def _is_usable(value: object) -> bool:
+    try:
+        NarrowedReply.model_validate(value)
+    except ValidationError:
+        return False
+    return True
+
+
+_Narrowed = Annotated[list[NarrowedReply], BeforeValidator(_usable), _first(10), Field(max_length=10)]
+
+
 class AnalysisReply(BaseModel):
     """The answer to an analysis question."""
 
@@ -175,6 +209,21 @@ class AnalysisReply(BaseModel):
     risks: _Risks
     suggestions: _Suggestions
     correction: _Correction = CorrectionReply()
+    narrowed: _Narrowed = []
+
+    def read_again(self) -> tuple[list[InsightReply], list[RiskReply]]:
+        """The insights and the risks as they are after they were read again with nothing but their quotes."""
+        become = {(each.kind, each.number): each.becomes for each in self.narrowed}
+        return _narrowed(self.insights, Kind.INSIGHT, become), _narrowed(self.risks, Kind.RISK, become)
+
+
+_Claimed = TypeVar("_Claimed", InsightReply, RiskReply)
+
+
+def _narrowed(claims: list[_Claimed], kind: Kind, become: Mapping[tuple[Kind, int], str]) -> list[_Claimed]:
+    texts = [become.get((kind, number), claim.text) for number, claim in enumerate(claims, 1)]
+    pairs = zip(claims, texts, strict=True)
+    return [claim.model_copy(update={"text": text}) for claim, text in pairs if text]
 
 
 class ClaimReply(StatementReply):
