@@ -479,7 +479,7 @@ def _in_turn(queues: Sequence[Iterator[_Piece]]) -> Iterator[_Piece]:
 
 
 _LEAST, _MISSES = 12, 100
-"""Tokens of the smallest piece: a page with fewer left is full, as is one for which so many pieces were too large."""
+"""Tokens of the smallest piece: a page with fewer left is full, as is one for which this many pieces were too large."""
 
 
 def _within(room: "_Room", pieces: Iterable[_Piece]) -> list[_Piece]:

@@ -328,7 +328,7 @@ def relation_line(
 ) -> Line:
     """`reverts 9a93eb7 Retry a failed start`, linked to the commit, or to the pull request if only that is known.
 
-    `reported` has, by SHA, the words on when a commit was reported to the reader.
+    `reported` maps SHAs to the text that says when a commit was reported to the reader.
     """
     kind, title = texts(f"relation.{relation.kind}"), one_line(relation.title, SUBJECT_LIMIT)
     if relation.sha:
@@ -345,7 +345,7 @@ def relation_line(
 
 
 def reported_labels(reported: Mapping[str, datetime], zone: str, texts: Texts) -> dict[str, str]:
-    """The words on when commits were reported, by SHA: `, reported 2026-06-03`."""
+    """The text that says when each commit was reported, by SHA: `, reported 2026-06-03`."""
     return {sha: texts("since.told", date=f"{local(at, zone):%Y-%m-%d}") for sha, at in reported.items()}
 
 
