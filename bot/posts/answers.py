@@ -208,7 +208,7 @@ def since(about: About, standing: Standing) -> Answer:
 
 def knows(repository: Repository, paths: Sequence[str], commits: Sequence[Commit], zone: str, texts: Texts) -> Answer:
     """Who wrote most of the last commits, newest first, that touch some paths."""
-    shown = texts("rules.comma").join(paths[:_PATHS]) + (" …" if len(paths) > _PATHS else "")
+    shown = texts.some(paths, _PATHS)
     counts = Counter(person.name for c in commits if not c.reading.bot for person in c.reading.people)
     if not counts:
         return (sentence(texts, "knows_nobody", paths=Span(shown, code=True)),)
