@@ -24,7 +24,7 @@ class Clock:
         self._scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(4)})
 
     def every(self, seconds: float, work: Callable[[], object], name: str) -> None:
-        """Call `work` at once and every so many seconds; an error is logged, and it is called again next time.
+        """Call `work` at once and then every `seconds`; an error is logged, and it is called again next time.
 
         That a service does not answer is logged once, and again when it does.
         """

@@ -384,7 +384,7 @@ def _done(name: str, work: Work, periodic: bool) -> Callable[..., None]:
 
 
 def _cron(seconds: int) -> str:
-    """A cron expression for every so many seconds or minutes, or once an hour."""
+    """A cron expression for an interval of `seconds`, in whole minutes from a minute on, of an hour at most."""
     if seconds < 60:
         return f"* * * * * */{seconds}"
     return f"*/{seconds // 60} * * * *" if seconds < 3_600 else "0 * * * *"

@@ -237,7 +237,7 @@ def _number(name: str) -> int:
     return int(name[-1]) if name[-1].isdigit() else _DAYS.index(name[:3].lower())
 
 
-# --- What both need --------------------------------------------------------------------------
+# --- Shared helpers --------------------------------------------------------------------------
 
 
 def _plain(text: str) -> str:

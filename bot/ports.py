@@ -222,7 +222,8 @@ class CommitSource(Releases, Protocol):
     def touching(self, repo: str, branch: str, paths: Sequence[str], most: int) -> tuple[Commit, ...]:
         """The newest first-parent commits of `branch` (empty: the default one) that touch some files or folders.
 
-        The newest first, at most so many; of many paths the first ones may be all that count. Raises as `commits` does.
+        The newest first, at `most` that many; of many paths the first ones may be all that count. Raises as `commits`
+        does.
         """
         ...
 
@@ -788,7 +789,7 @@ class Agents(Protocol):
     """
 
     def digest(self, time: str, repository: str = "") -> str:
-        """The report of a time: `yesterday`, `week`, a date, two dates or a release."""
+        """The report of a period: `yesterday`, `week`, a date, two dates or a release."""
         ...
 
     def commit(self, name: str, repository: str = "") -> str:

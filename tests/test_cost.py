@@ -192,12 +192,12 @@ def test_usage_shows_each_kind_of_question_with_what_was_cached_and_its_cost(tal
     talking.digest()
     asked, _ = tables(talking)
     rows = {row[0]: row[1:] for row in cells(asked)}
-    assert list(rows) == ["grades", "draft", "look", "overview", "total"]
+    assert list(rows) == ["grades", "draft", "look-up", "overview", "total"]
     (spent,) = [s for s in talking.bill.today() if s.purpose == "look.v3"]
     assert 0 < spent.cached < spent.prompt
     price = ((spent.prompt - spent.cached) * 10 + spent.cached + spent.completion * 10) / 1_000_000
     taken = (spent.requests, spent.prompt, spent.cached, spent.completion)
-    assert rows["look"][:5] == [*(f"{n:,}" for n in taken), f"{price:.4f}"]
+    assert rows["look-up"][:5] == [*(f"{n:,}" for n in taken), f"{price:.4f}"]
     assert rows["total"][0] == str(sum(s.requests for s in talking.bill.today()))
 
 

@@ -223,7 +223,7 @@ def test_each_part_of_a_statement_has_its_link():
         ),
         (
             Evidence("src/b.py", "a()\nb()", 7, removed=True, last=8),
-            "src/a.py:7-8 (removed) a() ↵ b()",
+            "src/a.py:7-8 (before this commit) a() ↵ b()",
             f"blob/{'0' * 40}/src/a.py#L7-L8",
         ),
     ],

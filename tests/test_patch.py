@@ -606,6 +606,14 @@ def test_a_path_cannot_forge_a_line_of_a_prompt():
     assert not [line for line in seen.text.splitlines() if line.startswith("=== src/forged")]
 
 
+def test_lines_between_which_something_was_added_are_those_of_the_old_file():
+    index = patch.EvidenceIndex(
+        commit("fix: x"), [FilePatch("src/app.py", "@@ -1,2 +1,3 @@\n one()\n+two()\n three()")]
+    )
+    found = index.find("src/app.py", "one()\nthree()")
+    assert (found.line, found.last, found.removed) == (1, 3, False)
+
+
 @given(st.lists(st.sampled_from("+- @"), min_size=1, max_size=40), st.data())
 def test_any_few_lines_of_one_side_are_found_where_they_are(marks, data):
     """`@` begins another hunk: lines on both sides of it do not follow each other."""

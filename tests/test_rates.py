@@ -24,7 +24,7 @@ from adapters.stores.postgres.rates import PostgresRates
 from adapters.stores.postgres.slots import PostgresSlots
 from bot.values import Message, Place, Span
 
-LATE = 0.3
+LATE = 0.6
 """So much later than it was let go a call may arrive, on a machine that does much else."""
 
 

@@ -62,7 +62,9 @@ def histories(tmp_path_factory):
     """A repository with a cache that broke, and another one of which nobody here may know."""
     build = Builder(tmp_path_factory.mktemp("research") / "app")
     build.commit("root", at(-99), {"src/server.py": lines(1, 30), "src/cache.py": "def get(key):\n    return 1\n"})
-    build.commit("100", at(1), {"src/server.py": lines(1, 60, "one")}, message="feat: a server (#100)")
+    build.commit(
+        "100", at(1), {"src/server.py": lines(1, 60, "one")}, message="feat: a server (#100)\n\nTested-by: hand"
+    )
     build.tag("v1.0.0", "100", at(2))
     changed = {"src/cache.py": "def get(key):\n    return store.pop(key)\n"}
     build.commit("101", at(3), changed, message="perf: faster reads (#101)\n\nReads take half the time.")
@@ -123,7 +125,7 @@ def test_it_looks_and_answers_with_a_quote_that_is_there(asking, histories):
     assert "2: " in model.asked[2].user
 
 
-def test_what_the_program_says_of_what_it_showed_proves_too(asking):
+def test_what_the_program_says_of_what_it_showed_proves_too(asking, histories):
     world, model = asking(
         step(
             [
@@ -137,7 +139,7 @@ def test_what_the_program_says_of_what_it_showed_proves_too(asking):
             answer=[
                 said("There is no #9120.", "S2", "commit #9120: not found"),
                 said("Nothing uses it.", "S3", "word nobody_uses_this: no hit"),
-                said("It is of dev-one.", "S5", "commit 4100371 by dev-one"),
+                said("It is of dev-one.", "S5", f"commit {histories[0].shas['101'][:7]} by dev-one"),
                 said("It is a performance change.", "S5", "perf: faster reads (#101)"),
                 said("Two commits touch it.", "S4", "touch src/cache.py: 2 commits, by author: dev-one 2"),
                 {
@@ -195,6 +197,19 @@ def test_a_sentence_that_is_no_question_is_for_the_model_too(asking):
     assert "Type" in told(world, "pulled main badly")
     assert "Did you mean" in told(world, "subscirbe team/app at 9am on weekdays in lang zh please")
     assert len(model.asked) == 1
+
+
+def test_a_message_is_shown_whole_and_of_several_releases_each(asking):
+    world, model = asking(
+        step([{"tool": "commit", "name": "#100"}, {"tool": "releases"}]),
+        step(
+            answer=[said("Two servers are known.", "S2", "Tested-by: hand"), said("It has a release.", "S3", "v1.0.0")]
+        ),
+    )
+    text = told(world, OPEN)
+    assert "Tested-by: hand" in model.asked[1].user
+    assert "Tested-by: hand" in text
+    assert re.search("v1.0.0 2026-02-18 .the latest of the releases", text)
 
 
 def test_what_was_only_refused_proves_nothing(asking):

@@ -282,7 +282,7 @@ def used_up(talking, account, limit):
     spend(talking.store, Usage("test-model", limit), "analysis.v4", talking.app.clock(), account)
 
 
-HELD = "Whoever asked for this has used up today's 100,000 tokens"
+HELD = "The person who asked for this has used up their 100,000 tokens for today"
 
 
 def test_who_has_used_theirs_up_gets_the_digest_by_rules_and_why_and_others_get_it_by_the_model(talking, history):

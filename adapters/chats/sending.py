@@ -76,7 +76,7 @@ def _sent(part: Part[_Mark], place: Place, beneath: Place) -> str:
 def _sent_before(place: Place, pages: Sequence[_Mark], files: Sequence[_Mark], look: Look[_Mark]) -> dict[_Mark, str]:
     """The parts of a message that were sent: IDs by mark.
 
-    Without any of its pages, files with its names are another's.
+    If none of the message's pages is there, files with the same names belong to another message.
     """
     if not pages:
         return look(place, files)

@@ -55,7 +55,7 @@ def webhooks(name: str, value: SecretStr, *, signed: bool) -> dict[str, Webhook]
 Page = TypeVar("Page")
 
 _REMEMBERED = 1_000
-"""How many messages' arrived pages are remembered."""
+"""For how many messages the pages that arrived are remembered."""
 
 
 class WebhookChat(ABC, Generic[Page]):
@@ -72,7 +72,7 @@ class WebhookChat(ABC, Generic[Page]):
     rates: Sequence[RateLimit]
     """The rate limits of a webhook."""
     tries: int
-    """How often to try a page before the platform counts as unavailable."""
+    """How many times to try a page before the platform counts as unavailable."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""A number outside the database: a file with how often the ledger was written, so that a loss is noticed.
+"""A number outside the database: a file with how many times the ledger was written, so that a loss is noticed.
 
 It is written after the database's own commit and before anything acts on what was stored. So it is ahead of the
 database only if that is an older one: a backup, or one whose write-ahead log is gone.

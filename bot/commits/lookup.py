@@ -42,7 +42,7 @@ TOO_COMMON = f"too common: in more than {COMMON} files"
 NOTHING_BEFORE = "nothing was before: the first commit"
 
 _BINARY_BYTES = 8_000
-"""A NUL among so many first bytes makes a file binary, as in git (its `buffer_is_binary`)."""
+"""A NUL among this many first bytes makes a file binary, as in git (its `buffer_is_binary`)."""
 
 WINDOWED = 3
 """The most uses of a word in one file that are shown with the lines around them."""
@@ -62,7 +62,7 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 @dataclass(slots=True)
 class Uses:
-    """How often each file uses a word, or why that is unknown.
+    """How many times each file uses a word, or why that is unknown.
 
     `unread` files could not be searched; `partial` says that there may be more of them.
     """

@@ -746,7 +746,7 @@ def heaviest_first(found: Iterable[Note]) -> tuple[Note, ...]:
 # --- Releases --------------------------------------------------------------------------------
 
 _MANY = 10
-"""From how many entries on histories are about a release, not about a commit."""
+"""At least this many entries on histories are about a release, not about the commit itself."""
 _OPENS = (1, 2)
 """Entries below a version and a date of its own with which a commit may open the next version."""
 _RELEASE = re.compile(

@@ -479,7 +479,7 @@ def _in_turn(queues: Sequence[Iterator[_Piece]]) -> Iterator[_Piece]:
 
 
 _LEAST, _MISSES = 12, 100
-"""Tokens of the smallest piece: a page with fewer left is full, as is one for which so many pieces were too large."""
+"""Tokens of the smallest piece: a page with fewer left is full, as is one for which this many pieces were too large."""
 
 
 def _within(room: "_Room", pieces: Iterable[_Piece]) -> list[_Piece]:
@@ -711,7 +711,8 @@ class _Lines:
 
     def find(self, wanted: re.Pattern[str], near: int) -> "_Stretch | None":
         """The lines that have a quote, in the new file before the old one; see `_View.find`."""
-        for marks in ("+ ", "- ", "+- ") if "\n-" in self._text else ("+ ",):
+        has_old_lines = "\n-" in self._text or "\n " in self._text
+        for marks in ("+ ", "- ", "+- ") if has_old_lines else ("+ ",):
             view = self._views.get(marks) or self._views.setdefault(marks, _View(self._text, marks))
             if place := view.find(wanted, near):
                 return place

@@ -29,7 +29,7 @@ from bot.values import (
 _COMPONENTS = 12
 """Components that are kept."""
 _BROAD, _SPLITS = 0.4, 4
-"""The share of all commits from which a component is split into its folders, and how often that is repeated."""
+"""The share of all commits from which a component is split into its folders, and how many times that is repeated."""
 _PART = re.compile(r"[^\"“'`]{0,40}(?:\bpartial(?:ly)?\b|\bparts? of\b|部分)", re.IGNORECASE)
 """Words before a quote that say that only a part of it is reverted."""
 _NUMBER = re.compile(r"\s{0,3}\([#!]\d{1,9}\)")

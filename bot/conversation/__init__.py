@@ -10,5 +10,5 @@ interpreter   turns a line into posts
 host          the bot as a chat sees it
 operator      what the operator sees and does
 
-How a chat receives and shows it is up to its adapter; scheduled digests are `bot.delivery`'s.
+How a chat receives questions and shows answers is up to its adapter; scheduled digests are `bot.delivery`'s.
 """

@@ -1,4 +1,4 @@
-"""Requests of other programs, as lines of the grammar: they read what the operator may read, and change nothing."""
+"""Requests from other programs, as lines of the grammar: they read what the operator may read, and change nothing."""
 
 from collections.abc import Callable
 
@@ -24,7 +24,7 @@ class OperatorsAgents:
         self._hosts = hosts
 
     def digest(self, time: str, repository: str = "") -> str:
-        """The report of a time or a release; it ends with the repositories that are missing, and why."""
+        """The report of a period or a release; it ends with the repositories that are missing, and why."""
         interpreter, request = self._answering(repository), self._request(time)
         made, failed = interpreter.digests(request)
         texts = interpreter.context(request).texts

@@ -417,7 +417,7 @@ def language(line: str, place: str) -> str:
 
 
 _FEW = 2
-"""Chinese characters of a question that is asked in Chinese, at least: a name may have one."""
+"""The fewest Chinese characters that make a question Chinese: a name alone may have one."""
 _CLAUSE = re.compile(r"[.,;:!()–—]\s|\s-+\s|\b(?:and|but|so|or|then)\s", re.IGNORECASE)
 _MARKED = re.compile(r"[?？](?=[\s?!)\"'”’？]|$)")
 """A question mark at the end of a word: addresses contain others."""
@@ -457,7 +457,7 @@ _GENERIC_ZH = re.compile(
 
 
 def is_open(line: str, hosts: Hosts) -> bool:
-    """Whether a question asks for more than a time's changes or what a commit is, which a digest answers."""
+    """Whether a question asks for more than a digest answers: what changed in a period, or what a commit is."""
     if not is_question(line):
         return False
     text = " ".join(word for word in _STOPS.sub(" ", line.lower()).split() if not grammar.reference(word, hosts))

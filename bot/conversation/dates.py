@@ -1,7 +1,7 @@
 """Parses days as people write them: `18 Feb`, `2026/02/18`, `last friday`, `3 days ago`, `上周五`, `2月18日`. Pure.
 
-A text must match as a whole: it names a day or a span of days, or it is not a date. A day without a year is the latest
-one in the past; a day of the week is the latest before today.
+The text must match as a whole: it names a day or a span of days, or it is not a date. A day without a year is the
+latest one in the past; a day of the week is the latest before today.
 """
 
 import re
@@ -155,7 +155,7 @@ def _monday(today: date) -> date:
     return today - timedelta(days=today.weekday())
 
 
-# --- What all need -----------------------------------------------------------------------------
+# --- Shared helpers ----------------------------------------------------------------------------
 
 
 def _one(day: date) -> Span:

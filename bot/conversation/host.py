@@ -198,7 +198,7 @@ class Host:
         before: Callable[[], None] = lambda: None,
         passing: tuple[type[DigestError], ...] = (),
     ) -> None:
-        """Do `work`, and show errors only to the person who asked; `before` is called before that.
+        """Do `work`, and show errors only to the person who asked; `before` is called before an error is shown.
 
         Raises errors of the `passing` types.
         """

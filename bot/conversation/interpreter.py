@@ -69,7 +69,7 @@ class Interpreter:
     def _spoken_of(naming: Naming, here: Sequence[Subscription], named: str) -> Subscription | None:
         """The subscription whose language and zone apply: that of the named repository, if the person may know of it.
 
-        Else the first one here: another language would reveal that a hidden repository is followed.
+        Otherwise the first one here: another language would reveal that a hidden repository is followed.
         """
         first = here[0] if here else None
         alike = (s for s in here if naming.same(s.repo, named))

@@ -77,7 +77,10 @@ class Naming:
 
     @cached_property
     def unnamed(self) -> tuple[Subscription, ...]:
-        """The place's other subscriptions; that they exist, but not to what, may be shown unless strangers can read."""
+        """The place's other subscriptions: their existence may be shown, but not their repositories.
+
+        Empty if strangers can read the answer.
+        """
         left = tuple(s for s in self._all if s not in self.here)
         return () if left and self._strangers else left
 
@@ -93,7 +96,7 @@ class Naming:
     def is_known(self, subscription: Subscription) -> bool:
         """Whether the person asking may know the repository of a subscription.
 
-        If a host does not answer, strangers may not, and nobody may if it was denied.
+        If the host does not answer, strangers may not know it; if the subscription is paused as denied, nobody may.
         """
         try:
             self._look(subscription.repo)

@@ -51,7 +51,7 @@ from bot.values import (
     one_line,
 )
 
-# --- How it stands ---------------------------------------------------------------------------
+# --- How things stand ------------------------------------------------------------------------
 
 
 _LITTLE, _NONE = 200 * 2**20, 2**20
@@ -378,7 +378,7 @@ def _rights(repositories: Repositories, private: Sequence[Subscription]) -> Iter
         yield Finding("rights", verdict, "fine" if rights.rights else "none", {"n": len(rights.rights)})
 
 
-# --- What depth takes ------------------------------------------------------------------------
+# --- What each depth costs -------------------------------------------------------------------
 
 _LOOKED_BACK = 30
 """How many days to look back for one on which the model was used."""
@@ -397,7 +397,7 @@ def price_label(price: float) -> str:
     return f"{price:,.2f}" if price >= 1 else f"{price:.4f}"
 
 
-# --- Days made ahead -------------------------------------------------------------------------
+# --- Digests built in advance ----------------------------------------------------------------
 
 
 def backfill(app: App, wanted: Subscription, first: date, last: date) -> Iterator[Digest]:

@@ -299,7 +299,7 @@ def with_options(wanted: Subscription, options: Mapping[str, str]) -> Subscripti
 
 
 def continued(wanted: Subscription, known: Subscription | None, now: datetime) -> Subscription:
-    """Keep when an existing subscription was created, and since when its schedule is valid."""
+    """Keep the times at which an existing subscription was created and its schedule took effect."""
     if known is None:
         return replace(wanted, created=now, scheduled=now)
     same = (known.schedule, known.zone, known.holidays) == (wanted.schedule, wanted.zone, wanted.holidays)

@@ -11,9 +11,9 @@ from bot.errors import DigestError
 from bot.values import Delivery, Place, Repository, Turn, one_line
 
 _GOES_ON = timedelta(days=30)
-"""How long a thread's topic is remembered,"""
+"""How long the topic of a thread is remembered."""
 _DIRECTLY = timedelta(hours=12)
-"""and that of a direct message, which has no threads."""
+"""The same for a direct message, which has no threads."""
 _QUESTION, _ANSWER, _SHAS = 500, 2_000, 500
 _COMMIT = "commit:"
 """The prefix of the keys of commits' messages in a delivery."""

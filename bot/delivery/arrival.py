@@ -1,4 +1,4 @@
-"""What is new on a branch since the subscription's last digest, also after the branch was rewritten.
+"""What is new on a branch since the subscription's last digest, even after the branch was rewritten.
 
 A rewrite gives reported commits new SHAs. Two commits are the same if their patches are, or their authors, author dates
 and titles. Such a commit is counted and not reported again. Commits that did not come back are named and remembered,
@@ -150,7 +150,7 @@ def _hash(text: str) -> str:
 
 
 def only_reported(arrival: Arrival, reported: Collection[str], wanted: Callable[[Commit], bool]) -> Arrival:
-    """The arrival, where of a rewrite only wanted commits are left whose SHAs were `reported` to the subscription."""
+    """The arrival, in which a rewrite keeps only wanted commits whose SHAs were `reported` to the subscription."""
     back = tuple(c for c in arrival.back if arrival.was.get(c.sha, c.sha) in reported and wanted(c))
     gone = tuple(c for c in arrival.gone if c.sha in reported and wanted(c))
     unread = arrival.missing - len(arrival.gone) if len(gone) == len(arrival.gone) else 0

@@ -75,7 +75,7 @@ class Early:
             acquired = False
             try:
                 acquired = self._leases.acquire(_lease(jobs[0]))
-            finally:  # also where the store fails
+            finally:  # even if the store fails
                 if not acquired:
                     self._turns.done(permit)
             if acquired:

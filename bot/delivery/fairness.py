@@ -1,8 +1,8 @@
 """Decides which deliveries are read and built next: no channel and no host keeps the others waiting.
 
 Channels take turns; within a channel the longest wait is first. A permit is held while commits are read and digests are
-made of them. The permits of a host that does not answer no longer count among those of the others, and it gets no more
-than its share.
+made from them. The permits of a host that does not answer no longer count among those of the others, and it gets no
+more than its share.
 """
 
 import threading
@@ -36,7 +36,7 @@ _LOOK = 0.5
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Group:
-    """Deliveries built of the same commits, with their host, channels and age: the slot and ID of the oldest."""
+    """Deliveries built from the same commits, with their host, channels and age: the slot and ID of the oldest."""
 
     jobs: tuple[Job, ...]
     host: str
@@ -241,7 +241,8 @@ def _may(permits: Collection[Permit], slow: frozenset[str], fast: frozenset[str]
 def ranked(jobs: Iterable[Job]) -> list[tuple[int, tuple[Job, ...]]]:
     """Groups that are built together, the longest wait first, each with its rank: how many come before it.
 
-    The rank counts within a channel, the one with the fewest: with the lowest rank first, channels take turns.
+    The rank is counted per channel; of several channels, the lowest counts. Building the lowest rank first makes
+    channels take turns.
     """
     groups: dict[object, list[Job]] = {}
     for job in sorted(jobs, key=_age):

@@ -20,7 +20,7 @@ from bot.rights import Who
 from bot.values import DENIED, GATHERED, LOOK, Commit, Delivery, DeliveryState, Member, Repository
 
 _PATIENCE = 3
-"""How often a delivery is postponed for a repository that cannot be read now, before it is posted without."""
+"""How many times a delivery is postponed for a repository that cannot be read now, before it is posted without."""
 
 
 class Gatherer:
@@ -119,7 +119,7 @@ class Gatherer:
     def _gathered(self, job: Job) -> Job:
         """The delivery with its digests, or settled if there is nothing to report.
 
-        That a repository cannot be read is, on its own, reported only the first time.
+        If the only news is that a repository cannot be read, it is reported only the first time.
         """
         delivery = job.delivery
         has_news = any(m.digest or m.new or (m.failure and m.cursor >= delivery.cursor) for m in delivery.members)

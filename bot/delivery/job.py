@@ -47,7 +47,7 @@ class Job:
 
 
 def together(job: Job) -> tuple[object, ...]:
-    """A key that is equal for deliveries built of the same commits."""
+    """A key that is equal for deliveries built from the same commits."""
     subscription, delivery = job.subscription, job.delivery
     where = (subscription.place.chat, subscription.repo, subscription.branch, subscription.zone)
     reported = (subscription.filters.releases, str(delivery.before))

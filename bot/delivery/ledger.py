@@ -31,7 +31,7 @@ from bot.values import (
 )
 
 GRACE = timedelta(hours=1)
-"""How long a delivery is tried at least, however late it is."""
+"""The minimum time for which a delivery is tried, however late it is."""
 EARLY = timedelta(minutes=30)
 """How long before its slot a digest may be built."""
 LAST_CHANCE = timedelta(days=7)
@@ -145,7 +145,7 @@ def unbuilt(delivery: Delivery) -> Delivery:
 
 
 def undelivered(delivery: Delivery, landed: Iterable[Commit], delivered: Collection[str]) -> tuple[Commit, ...]:
-    """The commits to report: those that landed, except `delivered` SHAs and dates in a time that was given up.
+    """The commits to report: those that landed, except `delivered` SHAs and dates in a period that was given up.
 
     A commit lands twice if a force-push removed it for a while, or if a wrong clock reported it too early.
     """
@@ -257,6 +257,6 @@ def failed(delivery: Delivery, error: DigestError, now: datetime) -> Delivery:
 
 
 def backoff(failures: int) -> timedelta:
-    """How long a delivery waits after so many failures."""
+    """How long a delivery waits after a number of `failures`."""
     doubled = int(2 ** min(max(failures, 1) - 1, 20))
     return min(BACKOFF * doubled, LONGEST_BACKOFF)

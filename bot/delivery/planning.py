@@ -22,7 +22,7 @@ from bot.values import Candidate, Delivery, DeliveryState, Failure, Subscription
 TOLERANCE = timedelta(hours=1)
 """How far this machine's clock may differ from a chat's."""
 _FAR = timedelta(hours=2)
-"""A longer wait was set by a wrong clock: regular waits are an hour at most."""
+"""A wait longer than this was set by a wrong clock: regular ones are an hour at most."""
 CHECKED = 200
 """How many subscriptions that are not due each tick after a start checks too."""
 _log = logging.getLogger("digest.worker")

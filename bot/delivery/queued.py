@@ -3,7 +3,7 @@
 Each step of `bot.delivery.steps` is a task; the queue decides which process runs it, and when:
 
     plan       every few seconds, in one process at a time: writes rows for what is due, and tasks for what waits
-    build      one task for all that is built of the same commits; by rank, then age, so that channels take turns
+    build      one task for all that is built from the same commits; by rank, then age, so that channels take turns
     deliver    holds its channel's lock, so that digests never interleave
     settle, early    are tasks too
 

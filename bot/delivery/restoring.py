@@ -1,7 +1,7 @@
 """After a restore the ledger lacks its last changes: each channel's history is read once to find out what was posted.
 
-Until then nothing is posted there. Every message carries its name (`ledger.idempotency_key`), which is made of what the
-database still knows, so that the headlines of all possible deliveries are looked for at once:
+Until then nothing is posted there. Every message carries its name (`ledger.idempotency_key`), which is derived from
+what the database still knows, so that the headlines of all possible deliveries are looked for at once:
 
     found             the headline's delivery was posted and counts as reported, whatever the ledger says
     the newest one    may be incomplete: if so it is continued, and each message is looked for first
@@ -26,7 +26,7 @@ from bot.values import EPOCH, LOOK, Delivery, DeliveryState, Place, Step, StepSt
 LONGEST = timedelta(days=62)
 """How far back to look for deliveries: two months, since a subscription may be due once a month."""
 _QUARTER = timedelta(minutes=15)
-"""The midnights of all zones are multiples of it, so that those of a zone that was set in between are covered too."""
+"""Midnight in every zone falls on a multiple of this, so a zone that was set since the backup is covered too."""
 _FILES = sum(form.attached for form in FORMATS.values())
 _log = logging.getLogger("digest.worker")
 
@@ -169,7 +169,7 @@ class Restorer:
     def settle(self, place: Place) -> bool:
         """Find out what was posted in a place, and store it; return whether that succeeded.
 
-        Else it is retried later.
+        If not, it is retried later.
         """
         try:
             at = self._memory.unsettled().get(place)

@@ -34,7 +34,7 @@ CATCH_UP = timedelta(days=7)
 _SLOTS = 3
 """How many gaps between slots are checked: a schedule for each day of one week a month is not weekly."""
 _LEFT_OUT = 60
-"""After so many holidays and weekends in a row a schedule counts as never due: `0 9 1 1 *`."""
+"""After this many holidays and weekends in a row a schedule counts as never due: `0 9 1 1 *`."""
 _NUMBER = re.compile(r"(?<![/\d])[0-7](?!\d)")
 
 

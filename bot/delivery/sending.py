@@ -158,8 +158,8 @@ class Sender:
     def post_denied(self, job: Job) -> None:
         """Post in a delivery's channel that it may no longer see the repository, without naming it.
 
-        The name is left out because the people in the channel may be the reason. The chat is asked first whether it is
-        posted. A failure is only logged.
+        The name is left out because the people in the channel may be the reason. The chat is asked first whether it has
+        already been posted. A failure is only logged.
         """
         subscription, delivery = job.subscription, job.delivery
         step = Step(DENIED, StepState.INTENDED, delivery.slot)

@@ -92,7 +92,7 @@ class Steps:
             chats, memory=memory, subscriptions=subscriptions, ledger=ledger, leases=self.leases, clock=app.clock
         )
         self.failures = 0
-        """How often a delivery failed or was given up."""
+        """How many times a delivery failed or was given up."""
 
     def ours(self) -> Callable[[Subscription], bool]:
         """A filter for our subscriptions: those in our chats, except paused ones and those in unsettled places."""

@@ -41,7 +41,7 @@ def news(
     """The news for a delivery; `line` are the releases of its repository, oldest first.
 
     If no tags are `known` yet, new means dated in its period, or in those of the `earlier` deliveries, latest first,
-    that could not read any. Tags dated in a time that was given up are known from then on.
+    that could not read any. Tags dated in a period that was given up are known from then on.
     """
     recent = [release for release in line if release.made >= delivery.until - LATE][-MOST:]
     there = [release for release in recent if release.made < delivery.until or release.made > now]

@@ -29,7 +29,7 @@ AHEAD = 60
 """Seconds between two checks of what is due soon."""
 
 _SENDERS = 128
-"""Mostly they wait for rate limits: a second per channel, or a minute per workspace."""
+"""Threads that send; mostly they wait for rate limits: a second per channel, or a minute per workspace."""
 _log = logging.getLogger("digest.worker")
 
 
@@ -121,7 +121,7 @@ class Worker:
             (permit, group), taken = turn, list[Job]()
             try:
                 taken += (job for job in group if self._steps.leases.acquire(job.lease))
-            finally:  # also where the store fails
+            finally:  # even if the store fails
                 if taken:
                     self._submit(self._build_pool, partial(self._build, permit), *taken)
                 else:

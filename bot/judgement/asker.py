@@ -47,11 +47,11 @@ class Limits:
     cached_price: float = 0
 
     def date(self, now: datetime, back: int = 0) -> date:
-        """The local date, or that of so many days before."""
+        """The local date, or that of `back` days before."""
         return now.astimezone(ZoneInfo(self.zone)).date() - timedelta(days=back)
 
     def midnight(self, now: datetime, back: int = 0) -> datetime:
-        """The last local midnight, when the day's budget began, or that of so many days before."""
+        """The last local midnight, when the day's budget began, or that of `back` days before."""
         return datetime.combine(self.date(now, back), time(), ZoneInfo(self.zone))
 
     def reset(self, now: datetime) -> Aside:
@@ -64,7 +64,7 @@ class Limits:
         return max(self.day - self.scheduled, 0)
 
     def check(self, taken: Taken, account: Account, tokens_: int, now: datetime) -> None:
-        """Whether so many tokens more are within the day's limits. Raises BudgetSpent, of the nearest that is not."""
+        """Whether `tokens_` more are within the day's limits. Raises BudgetSpent, of the nearest that is not."""
         for name, used, limit in self._held(taken, account):
             if used + tokens_ > limit:
                 fields: dict[str, object] = {"tokens": f"{limit:,}", "reset": self.reset(now)}

@@ -122,7 +122,7 @@ def _looked(alone: Spending, measured: tuple[Spending, int] | None) -> tuple[Spe
 
 
 def _alone(size: int) -> Spending:
-    """The usage of a commit with so many tokens of patch, if asked directly."""
+    """The usage of a commit with a patch of `size` tokens, if asked directly."""
     pages = min(-(-size // questions.QUESTION_TOKENS), questions.PARTS)
     prompt = min(size, pages * questions.QUESTION_TOKENS) + pages * _AROUND
     return Spending("", "", prompt, pages * questions.ANSWER[0], pages)

@@ -82,10 +82,11 @@ class _Listed:
     def find(self, _: str, quote: str) -> Proof | None:
         for n, (_, about) in enumerate(self.rows):
             following = [line for line, _ in self.rows[n : n + QUOTE_LINES]]
-            if any(first == 0 for first, _ in places(quote, following)):
+            if ends := [last for first, last in places(quote, following) if first == 0]:
                 if isinstance(about, Release):
-                    return Proof(release=about, note="" if n else self.title)
-                return Proof(about, Evidence("", quote if "\n" in quote else following[0]))
+                    rest = following[1 : ends[0] + 1]
+                    return Proof(release=about, note="; ".join([*([] if n else [self.title]), *rest]))
+                return Proof(about, Evidence("", "\n".join(following[: ends[0] + 1])))
         return Proof(note=self.title) if places(quote, [self.title]) else None
 
 
@@ -234,7 +235,7 @@ class Library:
         ((_, patches),) = [*islice(self._source.patches(self._name, [commit]), 1)] or [(commit.sha, ())]
         seen = patch.select(commit, patches, _PATCH_TOKENS)
         became = tuple(map(_link, self._links.since(commit, self._branch)))
-        landed = f"landed: {commit.committed:%Y-%m-%d}"
+        landed = f"landed: {commit.committed:%Y-%m-%d %H:%M} UTC"
         besides = (landed, _changes(commit), *_names(commit), *self._standing(commit), *became)
         return _Whole(commit, seen, EvidenceIndex(commit, patches), besides)
 

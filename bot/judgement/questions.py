@@ -351,13 +351,13 @@ def _about(  # noqa: PLR0917  # what a question about one commit is made of, in 
 
 
 def looked(sights: Sequence[Sight], patch: int) -> str:
-    """The look-up results as a model sees them, next to a patch of so many characters."""
+    """The look-up results as a model sees them, next to a `patch` of that many characters."""
     shown = lookup.within(sights, _room(patch))
     return "\n".join(_sight(cut, is_cut=cut != whole) for cut, whole in zip(shown, sights, strict=True))
 
 
 def _room(patch: int) -> int:
-    """The most characters of look-up results, next to a patch of so many."""
+    """The most characters of look-up results, next to a `patch` of that many."""
     least, most = FOUND
     return min(max(patch // 2, least), most)
 
@@ -483,14 +483,17 @@ def _all_described(
     return "\n\n".join(_described(c, called[c.sha], seen, body_limit, rows.get(c.sha)) for c, seen in commits)
 
 
-def _described(commit: Commit, name: str, seen: Selection, body_limit: int, row: Grade | None = None) -> str:
+def _described(
+    commit: Commit, name: str, seen: Selection, body_limit: int, row: Grade | None = None, *, whole: bool = False
+) -> str:
     """A commit as a model sees it: what people wrote, its row, the chosen hunks of its patch, and what is not shown.
 
+    The `whole` message has its trailers and forms too, such as how something was tested.
     What people wrote is indented, as git shows a message: only our own lines start with `commit`, `===` or a word.
     """
     author = one_line(commit.reading.people[0].name, 80)
     row_ = [_row(row)] if row else []
-    lines = [f"commit {name} by {author}", *_written(commit, body_limit), *row_, seen.text]
+    lines = [f"commit {name} by {author}", *_written(commit, body_limit, whole=whole), *row_, seen.text]
     if seen.left_out:
         named = list(seen.left_out[:20])
         if len(seen.left_out) > 20:
@@ -510,9 +513,9 @@ def titled(commit: Commit, limit: int = 200) -> str:
     return one_line(commit.reading.subject + (f" (#{commit.pull})" if commit.pull else ""), limit)
 
 
-def _written(commit: Commit, limit: int) -> list[str]:
+def _written(commit: Commit, limit: int, *, whole: bool = False) -> list[str]:
     """What people wrote about a commit: its message, and, marked as such, what its pull request says beyond it."""
-    said = commit.reading.said
+    said = commit.body.strip() if whole else commit.reading.said
     lines = [f"    {titled(commit, 300)}", _indented(said, limit)]
     labels = [f"labels: {_labels(commit.reading.labels)}"] if commit.reading.labels else []
     if asked := "\n".join(labels + _requested(commit)):
@@ -586,4 +589,4 @@ def commit_line(commit: Commit) -> str:
 
 def commit_shown(commit: Commit, seen: Selection) -> str:
     """A commit in full, as a model sees it."""
-    return _described(commit, commit.short, seen, _MESSAGE)
+    return _described(commit, commit.short, seen, _MESSAGE, whole=True)

@@ -261,7 +261,7 @@ def read_second(
 
 
 _INVENTED = 3
-"""From how many statements without evidence, and none with it, an answer counts as invented."""
+"""An answer with at least this many statements, none of them with evidence, counts as invented."""
 
 
 def _words(answer: AnalysisReply) -> list[str]:
@@ -284,7 +284,7 @@ class Checked:
 
     @property
     def invented(self) -> bool:
-        """Whether so many statements have no evidence, and none has, that the rest is not to be trusted either."""
+        """Whether the statements are so many, and none has evidence, that the rest is not to be trusted either."""
         return self.stated == len(self.problems) >= _INVENTED
 
     def joined(self, other: "Checked") -> "Checked":

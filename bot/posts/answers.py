@@ -146,7 +146,7 @@ def _became(about: About, links: Sequence[Link], looked: int | None) -> Line:
     return about.said(key, branch=about.branch, count=about.texts.count("commits", looked or 0))
 
 
-# --- Who, which files, since when --------------------------------------------------------------
+# --- Who wrote it, which files, when -----------------------------------------------------------
 
 
 def who(about: About) -> Answer:
@@ -248,7 +248,7 @@ def _proof(repository: Repository, proof: Proof, texts: Texts) -> Line:
     commit, evidence = proof.commit, proof.evidence
     if not (commit and evidence):
         return ()
-    if proof.tree:  # the place was looked up there, and need not have to do with that commit
+    if proof.tree:  # it was looked up there, and need not have anything to do with that commit
         at = () if evidence.search else (Span(f"{proof.tree}: "),)
         return (*at, *evidence_line(repository, commit, evidence, texts, _ROOM))
     sha = f" ({commit.sha[:7]})" if commit.pull is not None else ""

@@ -187,7 +187,7 @@ class Chapter:
         """An item with its places, and what to do about it, below it."""
         places = [self._labelled("evidence", place) if section.proven else place for place in item.places]
         remedy = [self._labelled("mitigation", plain(item.remedy))] if item.remedy else []
-        bare = bool(places) and len(item.line) == 1  # no name in front makes it stand out
+        bare = bool(places) and len(item.line) == 1  # it has no name in front to make it stand out
         line = tuple(replace(span, strong=True) for span in item.line) if bare else item.line
         return Nested(line, (*places, *remedy))
 

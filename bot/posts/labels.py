@@ -290,8 +290,9 @@ def evidence_line(
     spans = [Span(named, url, code=True) if named else Span(texts("digest.message"), url)]
     if evidence.request and commit.pull is not None:
         spans = [Span(texts("digest.request"), repository.pull_url(commit.pull))]
-    if evidence.removed:
-        spans.append(Span(texts("digest.named", names=texts("digest.removed"))))
+    if evidence.removed:  # of several lines some may be there still
+        how = texts("digest.was" if evidence.last else "digest.removed")
+        spans.append(Span(texts("digest.named", names=how)))
     if evidence.quote and evidence.quote != evidence.path:
         spans += _quoted(evidence.quote, room)
     return tuple(spans)
@@ -327,7 +328,7 @@ def relation_line(
 ) -> Line:
     """`reverts 9a93eb7 Retry a failed start`, linked to the commit, or to the pull request if only that is known.
 
-    `reported` has, by SHA, the words on when a commit was reported to the reader.
+    `reported` maps SHAs to the text that says when a commit was reported to the reader.
     """
     kind, title = texts(f"relation.{relation.kind}"), one_line(relation.title, SUBJECT_LIMIT)
     if relation.sha:
@@ -344,7 +345,7 @@ def relation_line(
 
 
 def reported_labels(reported: Mapping[str, datetime], zone: str, texts: Texts) -> dict[str, str]:
-    """The words on when commits were reported, by SHA: `, reported 2026-06-03`."""
+    """The text that says when each commit was reported, by SHA: `, reported 2026-06-03`."""
     return {sha: texts("since.told", date=f"{local(at, zone):%Y-%m-%d}") for sha, at in reported.items()}
 
 

@@ -39,8 +39,8 @@ def outline(
 ) -> tuple[Section, ...]:
     """The sections about a commit, as far as its analysis has them; none is empty.
 
-    With a `limit`, titles of merged commits are cut to so many characters, and quotes to fit into a message. `reported`
-    has, by SHA, the words on when a commit was reported to the reader.
+    With a `limit`, titles of merged commits are cut to that many characters, and quotes to fit into a message.
+    `reported` maps SHAs to the text that says when a commit was reported to the reader.
     """
     analysis, commit, colon = entry.analysis, entry.commit, texts("report.colon")
 

@@ -86,7 +86,7 @@ def commit_message(
 ) -> Message:
     """One commit, self-contained: `whole`, or only what is read first, and how to see the rest.
 
-    `reported` has, by SHA, the words on when a commit that this one refers to was reported to the reader.
+    `reported` maps SHAs of commits that this one refers to to the text that says when each was reported to the reader.
     """
     title = (Span(f"{mark(entry.grade.importance, texts)} "), *subject_line(repository, entry.commit))
     landed = f"{local(entry.commit.committed, zone):%Y-%m-%d %H:%M}"
@@ -139,11 +139,11 @@ def post(
     """Build the headline with overview, what to read, statistics and table, and its thread with commits and report.
 
     `notes` are sentences of the headline for one subscription only, such as what an earlier digest missed; `since` are
-    follow-ups to reported commits, `reported` has by SHA the words on when others were reported; `news` are sentences
-    at its end. At most `top` high commits have a reply, the most important first; the table and the rest are limited
-    too, and what is left out is mentioned and in the report. None means no limits, for a digest that an earlier version
-    started. `threads` says which replies are wanted, and `look` is the version of the layout, which an earlier version
-    may have started.
+    follow-ups to reported commits, `reported` maps the SHAs of others to the text that says when they were reported;
+    `news` are sentences at its end. At most `top` high commits have a reply, the most important first; the table and
+    the rest are limited too, and what is left out is mentioned and in the report. None means no limits, for a digest
+    that an earlier version started. `threads` says which replies are wanted, and `look` is the version of the layout,
+    which an earlier version may have started.
     """
     rows = None if top is None else ROWS
     high = _most_important(digest.lasting.by_importance[Importance.HIGH], top, _weight)
@@ -159,7 +159,7 @@ def post(
 
 @dataclass(frozen=True, slots=True)
 class _About:
-    """What a post is made of, with at `most` so many rows and lines, in the layout `look`; `reported` as in `post`."""
+    """What a post is made from, with at `most` that many rows and lines, in layout `look`; `reported` as in `post`."""
 
     digest: Digest
     texts: Texts

@@ -53,7 +53,7 @@ def _under(listing: Listing) -> tuple[Line, ...]:
 
 
 def _line(digest: Digest, released: Released, texts: Texts, breaks: int) -> Line:
-    """One release, with at most so many breaking changes."""
+    """One release, with at most `breaks` breaking changes."""
     spans = [_named(digest.repository, released.release)]
     if released.packages:
         spans += _packages(digest.repository, released.packages, texts)
@@ -120,7 +120,7 @@ def _listings(repository: Repository, released: Released, texts: Texts, beyond: 
 
 
 def standing_facts(repository: Repository, standing: Standing | None, texts: Texts) -> tuple[tuple[str, Line], ...]:
-    """The release of a commit and the commits that are the same, by label; empty if that was not looked up."""
+    """The release of a commit and the commits that make the same change, by label; empty if that was not looked up."""
     found: list[tuple[str, Line]] = []
     if standing is None:
         return ()

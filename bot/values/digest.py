@@ -180,7 +180,7 @@ class AnalysisKey:
 
 
 LONG = 5
-"""From how many days on a digest is a rollup, whether requested or scheduled."""
+"""A digest of at least this many days is a rollup, whether requested or scheduled."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The statements of an answer, empty if it is unknown; `by` is the model, which saw so many pieces.
+    """The statements of an answer, empty if it is unknown; `by` is the model, which saw `pieces` pieces.
 
     `dropped` counts statements without proof, which are left out. `unknown` means that the statements do not answer the
     question, but say what is known instead.

@@ -26,10 +26,10 @@ NAME = "feishu"
 TIMEOUT = 15
 """Seconds without a byte after which a call times out."""
 TRIES = 4
-"""How often to try before Feishu counts as unavailable."""
+"""How many times to try before Feishu counts as unavailable."""
 
 _EARLY = 600
-"""How many seconds before it expires a token is no longer used."""
+"""A token is no longer used this many seconds before it expires."""
 
 Json = dict[str, Any]
 
@@ -99,7 +99,7 @@ class NoHistory(Unavailable):
 
 
 class Api:
-    """What the application asks. Safe for several threads.
+    """Calls made with the application's token. Safe for several threads.
 
     `now` returns seconds since 1970, for the expiry of tokens.
     """
@@ -261,13 +261,13 @@ class Caller:
 
 
 _BURST = 30
-"""Calls allowed in a burst, out of a minute's number, and of the 50 a second (…/message/create)."""
+"""Calls allowed in a burst, out of the number allowed per minute and the 50 per second (…/message/create)."""
 
 
 def _rates(gate: Gate) -> dict[Hashable, Sequence[RateLimit]]:
     """The keys that a call counts for, with their limits.
 
-    A burst and the following calls stay within a minute's number.
+    A burst and the following calls stay within the limit per minute.
     """
     whole = RateLimit(60 / (limits.CALLS_A_MINUTE.ours - _BURST), _BURST)
     rates: dict[Hashable, Sequence[RateLimit]] = {Gate(gate.method): (whole,)}

@@ -50,7 +50,7 @@ _SUMMARY = 200
 _OPEN = 5
 """Lines of a list that is shown expanded: a longer one is a collapsed panel."""
 _PAIRS = 4
-"""From how many short labelled values on they are in two columns."""
+"""At least this many short labelled values are shown in two columns."""
 _SHORT = 80
 """Columns of a value or name that counts as short."""
 _CELL = 400
@@ -62,7 +62,7 @@ _TWO_LINES = 30
 _LABEL = 16
 """Columns of a coloured label, which is never wrapped."""
 _CHARTED = 8
-"""From how many rows on a table of importances gets a chart."""
+"""A table of importances with at least this many rows gets a chart."""
 _ROW = 5
 """Buttons in a row."""
 _CONFIRM = 500
@@ -70,7 +70,7 @@ _CONFIRM = 500
 _COMMAND = 2_000
 """Characters of a command: a longer one is rejected when the button is pressed."""
 _WEIGHT = 40
-"""Bytes by which a longer text can be smaller: asterisks and backticks that had to be left out."""
+"""A text with more characters may still take this many bytes less: asterisks and backticks had to be left out."""
 _ADDRESS = 2_000
 """Characters of a link's address: with a longer one, the text is not linked."""
 
@@ -559,7 +559,7 @@ class _Packer(Packer):
         self.flow([("- ", line) for line in lines], make)
 
     def flow(self, rows: Iterable[tuple[str, Line]], make: Callable[[bool], _Holder] | None = None) -> None:
-        """Lines with their leads, below each other, in elements that `make` returns, one for each page.
+        """Lines with their leads, one below the other, in elements that `make` returns, one for each page.
 
         `make` gets whether it continues lines from the page before.
         """
@@ -592,7 +592,7 @@ class _Packer(Packer):
         return self.pages[-1]
 
     def fields(self, part: Fields) -> None:
-        """Labelled values: short ones in two columns, others below each other."""
+        """Labelled values: short ones in two columns, longer ones one below the other."""
         lines: list[Line] = [(Span(label + part.colon, strong=True), *value) for label, value in part.items]
         if len(lines) >= _PAIRS and all(_width(words(line)) <= _SHORT for line in lines):
             half = (len(lines) + 1) // 2

@@ -41,7 +41,7 @@ _MESSAGES = "/open-apis/im/v1/messages"
 _INFO = "/open-apis/bot/v3/info"
 _HISTORY_PAGES = 20
 _ASK_AGAIN = 86_400.0
-"""Seconds until it is tried again whether a group allows topics."""
+"""Seconds until the bot tries again to find out whether a group allows topics."""
 
 
 _CARD, _FILE = "interactive", "file"
@@ -230,7 +230,7 @@ class FeishuChat:
         return readable(self._messages(place, once.begun, _HISTORY_PAGES))
 
     def _messages(self, place: Place, since: datetime, pages: int | None) -> Iterator[Json]:
-        """The bot's messages in a group or thread since a time, from so many `pages` at each end, or all."""
+        """The bot's messages in a group or thread since a time, from this many `pages` at each end, or all."""
         begun = int(since.timestamp()) - 60  # the clocks of two machines differ
         for message in self._history(place, begun, pages):
             if number(message.get("create_time"), 0) / 1_000 < begun:

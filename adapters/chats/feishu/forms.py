@@ -36,7 +36,7 @@ def card(form: Form, kept: dict[str, str], *, problem: Problem | None = None) ->
 
 
 def note(title: str, text: str) -> Card:
-    """A card with only a text."""
+    """A card with only text."""
     return _card(title, _words(text))
 
 

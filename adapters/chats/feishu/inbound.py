@@ -30,7 +30,7 @@ _LEFT = {"im.chat.member.bot.deleted_v1": "left", "im.chat.disbanded_v1": "gone"
 
 
 class Outbound(Protocol):
-    """What answers need of the chat that posts them."""
+    """What answers need from the chat that posts them."""
 
     def me(self) -> str:
         """The open ID of the bot. Raises ConfigError, Unavailable."""

@@ -69,11 +69,11 @@ def _returning(value: Any, thread: str | None) -> Any:
     return made | {"value": {**made["value"], THREAD: thread or ""}} if made.get("type") == "callback" else made
 
 
-# --- That the bot is at it -------------------------------------------------------------------
+# --- The note while the bot works ------------------------------------------------------------
 
 
 class Posting(Protocol):
-    """What a note needs of the chat if a card cannot be private."""
+    """What a note needs from the chat if a card cannot be private."""
 
     def put(self, place: Place, card: Card, name: str) -> str:
         """Post a card other than a digest; return its ID. Raises DigestError."""

@@ -20,7 +20,7 @@ def _origin(value: str) -> str:
 
 
 class FeishuSettings(
-    Base, title="Feishu or Lark: docs/feishu.md shows how in ten minutes, docs/webhooks.md without an application"
+    Base, title="Feishu or Lark: Setup in ten minutes: docs/feishu.md. Without an application: docs/webhooks.md"
 ):
     """The settings of an application and of custom bots."""
 
@@ -35,7 +35,9 @@ class FeishuSettings(
     feishu_encrypt_key: SecretStr = Field(
         SecretStr(""), description="over HTTP: verifies that requests come from Feishu"
     )
-    feishu_verification_token: SecretStr = Field(SecretStr(""), description="over HTTP: checked as well, if set")
+    feishu_verification_token: SecretStr = Field(
+        SecretStr(""), description="over HTTP: the application's Verification Token; if set, it is checked too"
+    )
     feishu_host: str = Field("127.0.0.1", description="over HTTP: the address to listen on, behind a TLS proxy")
     feishu_port: int = Field(3001, ge=0, le=LAST_PORT, description="over HTTP: the port")
     feishu_webhooks: SecretStr = Field(

@@ -241,7 +241,7 @@ def refused(answer: Answer) -> DigestError:
 
 
 def _pause(failures: int) -> float:
-    """Seconds until the next attempt, after so many failures in a row."""
+    """Seconds until the next attempt, after a number of `failures` in a row."""
     return random.uniform(0.5, 1) * min(_LONGEST, 0.2 * 2.0 ** min(failures, 20))  # noqa: S311
 
 

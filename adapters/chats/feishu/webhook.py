@@ -23,7 +23,7 @@ from bot.values import Message, one_line
 
 _SETTING = "FEISHU_WEBHOOKS"
 _BURST = 30
-"""Cards allowed in a burst at the rate per second, out of a minute's number."""
+"""Cards allowed in a burst at the rate per second, out of the number allowed per minute."""
 # Codes of open.feishu.cn/document/client-docs/bot-v3/add-custom-bot, and 99991400 of server-docs/api-call-guide.
 _BUSY = frozenset({11232, 99991400})
 _NO_BOT = 19001
@@ -40,7 +40,7 @@ class FeishuWebhook(WebhookChat[Card]):
     setting = _SETTING
     rates = (
         RateLimit(1 / limits.WEBHOOK_RATE.ours),
-        RateLimit(60 / (limits.WEBHOOKS_A_MINUTE.ours - _BURST), _BURST),  # together they stay within a minute's number
+        RateLimit(60 / (limits.WEBHOOKS_A_MINUTE.ours - _BURST), _BURST),  # together within the limit per minute
     )
     tries = 5
 

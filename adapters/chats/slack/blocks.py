@@ -24,7 +24,7 @@ _CONTINUED = 200
 class Split(NamedTuple):
     """How a message is divided: the characters of JSON on its first page, and on each further one.
 
-    `earlier` is the way until 0.2: every cell as rich text, JSON counted with spaces and a margin.
+    `earlier` is how it was done up to 0.2: every cell as rich text, JSON counted with spaces and a margin.
     """
 
     first: int
@@ -164,7 +164,7 @@ class _Packed:
     tables: int = 0
 
     def fits(self, rendered: int, size: int) -> bool:
-        """Whether so many more characters fit."""
+        """Whether `rendered` and `size` more characters fit."""
         return (
             len(self.blocks) < limits.BLOCKS.ours
             and self.rendered + rendered <= limits.RENDERED.ours
@@ -172,7 +172,7 @@ class _Packed:
         )
 
     def count(self, rendered: int, size: int) -> None:
-        """Count so many more characters."""
+        """Count `rendered` and `size` more characters."""
         self.rendered += rendered
         self.size += size
 
@@ -208,7 +208,7 @@ class _Packer(Packer):
         return _Packed(self._split.more, 2 * _CONTINUED)
 
     def _room(self, rendered: int, size: int) -> _Packed:
-        """The page on which so many characters fit: the last one, or a new one."""
+        """The page on which that many characters fit: the last one, or a new one."""
         page = self.pages[-1]
         return self._next() if page.blocks and not page.fits(rendered, size) else page
 

@@ -32,7 +32,7 @@ NO_RETRIES: list[RetryHandler] = []
 TIMEOUT = 15
 """Seconds one call may take."""
 TRIES = 4
-"""How often to try before Slack counts as unavailable."""
+"""How many times to try before Slack counts as unavailable."""
 SETTLE = 5.0
 """Seconds to wait before looking for a message that may have been accepted: a history may show it late."""
 
@@ -59,7 +59,7 @@ _TIERS = {
     **dict.fromkeys(("files.getUploadURLExternal", "files.completeUploadExternal"), limits.TIER_4),
 }
 _BURST = 4
-"""Calls of such a method allowed in a burst, out of a minute's number."""
+"""Calls of such a method allowed in a burst, out of the number allowed per minute."""
 
 
 class StayingClient(WebClient):
@@ -188,7 +188,7 @@ class Caller:
 def _rates(gate: Gate) -> dict[Hashable, Sequence[RateLimit]]:
     """The keys that a call counts for, its channel and its workspace, with their limits.
 
-    A burst and the following calls stay within a minute's number.
+    A burst and the following calls stay within the limit per minute.
     """
     if gate.method == _POST:
         return {gate.whole: (RateLimit(60 / limits.WORKSPACE.ours),), gate: (RateLimit(limits.PACE),)}

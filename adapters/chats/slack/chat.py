@@ -93,7 +93,7 @@ class SlackChat:
         split = _split_of(before or (), once) or self._splits.of(team)
         try:
             return self._put(client, place, message, once, split=split, before=before)
-        except TooLong:  # a page wider than Slack accepts: it was not posted
+        except TooLong:  # a page longer than Slack accepts: it was not posted
             self._splits.learn(team)
         return self._put(client, place, message, once, split=SAFE, before=before)
 
@@ -142,7 +142,7 @@ class SlackChat:
         return send_parts(place, pages, files, look if before else None)
 
     def _send(self, client: WebClient, page: Page, key: str, once: Idempotency, place: Place) -> str:
-        """Post a page and return its timestamp, its ID within the channel. Raises TooLong if it is too wide."""
+        """Post a page and return its timestamp, its ID within the channel. Raises TooLong if it is too long."""
         team, channel = parts_of(place)
         sent: dict[str, Any] = {
             "channel": channel,

@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr
 from bot.settings import LAST_PORT, Settings
 
 
-class SlackSettings(Settings, title="Slack: docs/slack.md shows how in five minutes, docs/webhooks.md without an app"):
+class SlackSettings(Settings, title="Slack: Setup in five minutes: docs/slack.md. Without an app: docs/webhooks.md"):
     """The settings of Slack, with the core's, since the database stores the workspaces' tokens."""
 
     slack_bot_token: SecretStr = Field(

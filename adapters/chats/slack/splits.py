@@ -10,7 +10,7 @@ from bot.ports import Learned
 
 _COUNTS_JSON = "json"
 _DAYS = 30
-"""How long a refusal is remembered: Slack's limits change, so the wider one is tried again after that."""
+"""How long a refusal is remembered: Slack's limits change, so the more generous one is tried again after that."""
 
 
 class Splits:
@@ -23,7 +23,7 @@ class Splits:
         self._known: dict[str, tuple[Split, float]] = {}
 
     def of(self, team: str) -> Split:
-        """How a message is divided at first: the widest way that was not refused."""
+        """How a message is divided at first: the most generous split that was not refused."""
         split, until = self._known.get(team, (WIDE, 0.0))
         if until <= self._now():
             split = SAFE if self._kept(team) else WIDE

@@ -43,7 +43,7 @@ def modal(form: Form, metadata: str, *, problem: Problem | None = None, channel:
 
 
 def note(title: str, text: str) -> View:
-    """A modal with only a text."""
+    """A modal with only text."""
     return {"type": "modal", "title": plain(title, limits.VIEW_TITLE.ours), "blocks": [_note(text)]}
 
 

@@ -55,7 +55,7 @@ class Forms:
             self._in_vain.add(name)
 
     def worked(self, name: str, tokens: int, found: Dialect, better: Dialect | None) -> None:
-        """Record that a form works for so many tokens; `better` is one for the next question to try."""
+        """Record that a form works for that many `tokens`; `better` is one for the next question to try."""
         with self._lock:
             self._worked[name] = max(tokens, self._worked.get(name, 0))
             before, self._known = self._known, self._known.joined(found)

@@ -45,7 +45,7 @@ from bot.values import Finish, Question, Reply, Usage, one_line
 log = logging.getLogger("adapters.llms.openai")
 
 TRIES = 3
-"""How often a question is sent before a failing service counts as unavailable."""
+"""How many times a question is sent before a failing service counts as unavailable."""
 
 _CONNECT_SECONDS = 5.0
 _BACKOFF_SECONDS = 0.5
@@ -110,7 +110,7 @@ def asked_pause(error: openai.APIError) -> float | None:
 
 
 def backoff(failures: int, jitter: float) -> float:
-    """Seconds to wait after so many failures; `jitter` (0..1) spreads them between half and the whole."""
+    """Seconds to wait after a number of `failures`; `jitter` (0..1) spreads them between half and the whole."""
     return _BACKOFF_SECONDS * float(2 ** (failures - 1)) * (1 + jitter) / 2
 
 

@@ -9,7 +9,7 @@ from bot.commits.reading import Written
 from bot.values import INNER_COMMITS, FileChange, FileStatus
 
 OUT_OF_ORDER = 1000
-"""After so many consecutive commits that are too old, the rest is assumed to be too old."""
+"""After this many consecutive commits that are too old, the rest is assumed to be too old."""
 
 DIFF = (
     "--root",

@@ -22,5 +22,6 @@ class GitSettings(Settings, title="Repositories given by URL"):
     digest_clones_gb: int = Field(
         50,
         ge=0,
-        description="total size of clones to keep, in gigabytes, with the same effect. `0`: no limit",
+        description="total size of clones to keep, in gigabytes; beyond it, the least recently used are deleted. "
+        "`0`: no limit",
     )

@@ -29,7 +29,7 @@ SAMPLE = 400
 """How many files, from all parts of a large tree, to sample for words that are far too common to search."""
 
 LIKELY = 12
-"""From how many files of the sample on a word counts as too common."""
+"""A word must be in at least this many files of the sample to count as too common."""
 
 _ENTRY = re.compile(rb"(\d+) (\w+) ([0-9a-f]+) +(\d+|-|BAD)\t(.+)", re.DOTALL)
 _GREP = (

@@ -133,7 +133,7 @@ query($owner: String!, $name: String!, $after: String) {
 
 
 def touching(branches: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """A query for the commits of branches that touch a file in a time, `b0` for the first, and its variables.
+    """A query for the commits of branches that touch a file in a period, `b0` for the first, and its variables.
 
     Of ten branches these are 300 commits with their parents: 2 points of an hour's 5,000.
     """

@@ -15,7 +15,7 @@ from bot.errors import NotFound
 from bot.values import Commit
 
 ROW = 100
-"""After so many consecutive commits that are too old, the rest is assumed to be too old: mostly one page."""
+"""After this many consecutive commits that are too old, the rest is assumed to be too old: mostly one page."""
 
 MOST_BESIDE = 10
 """The most requests for what could be reached from an old tip besides its line."""

@@ -204,7 +204,7 @@ def cached_tokens(db: Database) -> None:
 
 @MIGRATIONS()
 def memory(db: Database) -> None:
-    """One row: the database's name, how often its ledger was written, and whether it was restored.
+    """One row: the database's name, how many times its ledger was written, and whether it was restored.
 
     A copy has the same name. `unsettled` contains the places where it is unknown what was posted last.
     """

@@ -42,11 +42,11 @@ _ALIKE = 3
 _ALL = (Ask.WHY, Ask.WHAT)
 """Questions that are answered with a commit's full analysis."""
 _REPOSITORIES = 20
-"""The most repositories of a group to look up who knows a path, in one answer."""
+"""In how many of a group's repositories one answer looks up who knows a path."""
 _SPOKEN = 3
-"""The most commits with an answer each; more are answered as a digest."""
+"""Up to this many commits are answered one by one, more as a digest."""
 _DIGEST, _TITLE, _LONGEST = 60, 200, 300
-"""The most commits of a digest shown to a model, and characters of a question in a title and in a button."""
+"""Limits: commits of a digest shown to a model; characters of a question in a title; in a button."""
 
 
 def answered(context: Context, line: str) -> tuple[Post, ...]:

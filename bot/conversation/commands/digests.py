@@ -36,7 +36,7 @@ def last(context: Context) -> tuple[Post, ...]:
 
 
 def day(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
-    """The digests of a time, for the repositories named in the words or else those that are meant."""
+    """The digests of a period, for the repositories named in the words or else those that are meant."""
     return _posts(context, _made(context, words))
 
 
@@ -87,7 +87,7 @@ def _of_group(context: Context, group: Repository, time: Sequence[str]) -> _Made
 
 
 def _scope(context: Context, repository: Repository, words: Sequence[str]) -> Scope:
-    """The scope of a digest: a time or a release. Its commits are always included."""
+    """The scope of a digest: a period or a release. Its commits are always included."""
     if len(words) == 1 and is_release(words[0]):
         older, newer = releases.ends(words[0]) or ("", words[0])
         between = context.services.app.releasing.between(repository, older, newer)

@@ -184,7 +184,7 @@ def _unsubscribe(context: Context, words: Sequence[str]) -> tuple[Post, ...]:
 
 
 _LASTING = frozenset({"at", "on", "zone", "lang"})
-"""Options whose defaults may have changed by then: they depend on the channel's other subscriptions."""
+"""Options whose defaults may have changed when the line is used: they depend on the channel's other subscriptions."""
 
 
 def _again(context: Context, subscription: Subscription) -> str:
