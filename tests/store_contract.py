@@ -691,7 +691,8 @@ class StoreContract:
             steps=steps,
             attempts=1,
             digest="k",
-            failure=Failure("slack_busy", (("n", "1"), ("reset", Aside("09:31", "UTC")))),
+            failure = Failure("slack_busy", (("n", "1"), ("reset", Aside("09:31", "UTC"))))
+            failure=failure,
         )
         store.keep_delivery(later)
         assert store.delivery(made.id) == later
