@@ -691,8 +691,7 @@ class StoreContract:
             steps=steps,
             attempts=1,
             digest="k",
-            failure = Failure("slack_busy", (("n", "1"), ("reset", Aside("09:31", "UTC"))))
-            failure=failure,
+            failure=Failure("slack_busy", (("n", "1"), ("reset", Aside("09:31", "UTC")))),
         )
         store.keep_delivery(later)
         assert store.delivery(made.id) == later
