@@ -24,11 +24,10 @@ from bot.delivery.queued import ROLES, WORK, Queued
 from bot.delivery.sending import deliver
 from bot.delivery.worker import Worker
 from bot.errors import ConfigError, DigestError, NotFound, UsageError
-from bot.languages import BASE
 from bot.ports import Verdict
 from bot.posts.labels import day_label
 from bot.posts.report import FORMATS
-from bot.settings import Settings, load
+from bot.settings import Settings, language, load
 from bot.texts import SHELL, Texts
 from bot.values import Post, Request, Subscription, sanitize
 
@@ -54,11 +53,8 @@ def _kindly(work: Callable[_P, None]) -> Callable[_P, None]:
 
 
 def _texts() -> Texts:
-    """The labels in the operator's language, or in the default one if the settings cannot be read."""
-    try:
-        return Texts(load(Settings).digest_language, SHELL)
-    except ConfigError:
-        return Texts(BASE, SHELL)
+    """The labels in the operator's language."""
+    return Texts(language(), SHELL)
 
 
 def _line(typed: Iterable[str]) -> str:

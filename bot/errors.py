@@ -17,7 +17,8 @@
     │   └── BudgetSpent         the tokens of a day or a digest are spent
     │       └── ShareSpent      those of a person, a channel, or all requests: others still have some
     ├── StoreError              the database cannot be used as it is
-    └── ConfigError             a setting is missing or wrong
+    ├── ConfigError             a setting is missing or wrong
+    └── Invalid                 what is wrong with one value, within the text of another error
 
 An error carries the key of its text in `prompts/labels.*.toml` (`[errors]`) and the fields of that text, so that it can
 be shown in the reader's language. Adapters translate foreign errors into these, once, at their edge.
@@ -25,7 +26,9 @@ be shown in the reader's language. Adapters translate foreign errors into these,
 
 
 class DigestError(Exception):
-    """An expected failure; `key` names its text, `fields` fill that text's blanks; a tuple is names to be listed.
+    """An expected failure; `key` names its text, `fields` fill that text's blanks.
+
+    A field that is a tuple is names to be listed; one that is an error is said within this one.
 
     `option` is the option of a subscription that it is about, empty for none.
     """
@@ -114,3 +117,7 @@ class StoreError(DigestError):
 
 class ConfigError(DigestError):
     """A setting is missing or wrong."""
+
+
+class Invalid(DigestError, ValueError):
+    """What is wrong with one value of a setting or a file; pydantic, which expects ValueError, passes it on."""

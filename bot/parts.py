@@ -315,7 +315,7 @@ def _sources(settings: AllSettings, named: Callable[[str], bool] | None) -> Call
         if hosted:
             from adapters.sources.github import source
 
-            return source.from_settings(settings, settings.digest_clones / "archives")
+            return source.from_settings(settings, settings.digest_clones / "archives", settings.digest_zone)
         from adapters.sources.git import source as git
 
         return git.from_settings(settings, _hosts(settings), named)

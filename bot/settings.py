@@ -17,8 +17,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 from tzlocal import get_localzone_name
 
-from bot import crontab
-from bot.errors import ConfigError, UsageError
+from bot import crontab, validation
+from bot.errors import ConfigError, Invalid, UsageError
 from bot.languages import BASE, LANGUAGES, language_named
 from bot.values import FOLLOW_UPS
 
@@ -42,8 +42,8 @@ def _local_zone() -> str:
     try:
         if name:
             return check_zone(name)
-    except ValueError as error:
-        raise ConfigError("setting_invalid", name="TZ", problem=f"{error}, or set DIGEST_ZONE") from None
+    except ValueError:
+        raise ConfigError("setting_invalid", name="TZ", problem=Invalid("problem_tz")) from None
     try:
         return check_zone(get_localzone_name() or "UTC")
     except (ValueError, LookupError):
@@ -98,15 +98,14 @@ def data_folder() -> Path:
     """Where a user's programs keep data. Raises ConfigError for a user without a home."""
     if folder := _folder("XDG_DATA_HOME", ".local/share"):
         return folder
-    problem = "this user has no home folder; set HOME, or DIGEST_DATABASE and DIGEST_CLONES"
-    raise ConfigError("setting_invalid", name="HOME", problem=problem)
+    raise ConfigError("setting_invalid", name="HOME", problem=Invalid("problem_home"))
 
 
 def check_zone(name: str) -> str:
     """The IANA time zone `name` in its proper spelling, whatever its case. Raises ValueError if there is none."""
     known = _zones().get(name.lower())
     if known is None:
-        raise ValueError("no such time zone; use a name such as Europe/Berlin, Asia/Shanghai or UTC")
+        raise Invalid("problem_zone")
     ZoneInfo(known)
     return known
 
@@ -121,7 +120,7 @@ def check_language(code: str) -> str:
     """The code of the language that `code` means, by any of its names. Raises ValueError."""
     language = language_named(code)
     if language is None:
-        raise ValueError(f"no such language; use one of {', '.join(LANGUAGES)}")
+        raise Invalid("problem_language", known=tuple(LANGUAGES))
     return language.code
 
 
@@ -130,8 +129,7 @@ def _schedule(text: str) -> str:
     try:
         return crontab.expression(text)
     except UsageError as error:
-        wrong = ", ".join(str(value) for value in error.fields.values())
-        raise ValueError(f"{wrong} cannot be read; use a crontab expression such as 0 9 * * mon-fri") from None
+        raise Invalid("problem_schedule", text=tuple(map(str, error.fields.values()))) from None
 
 
 def _parts(value: object) -> object:
@@ -145,10 +143,11 @@ def _expanded(value: Path) -> Path:
     try:
         return value.expanduser()
     except RuntimeError:
-        raise ValueError("there is no such user's home") from None
+        raise Invalid("problem_user") from None
 
 
 UserPath = Annotated[Path, AfterValidator(_expanded)]
+_Language = Annotated[str, AfterValidator(check_language)]
 """A path in which `~` is the user's home, as in a shell."""
 
 
@@ -198,7 +197,7 @@ class Settings(Base, title="General"):
         "ones [for every connection](docs/operating.md#proxies-and-certificates)",
         examples=["/etc/ssl/company.pem"],
     )
-    digest_language: Annotated[str, AfterValidator(check_language)] = Field(
+    digest_language: _Language = Field(
         BASE, description=f"language of digests and answers: {' or '.join(f'`{code}`' for code in LANGUAGES)}"
     )
     digest_zone: Annotated[str, AfterValidator(check_zone)] = Field(
@@ -289,20 +288,31 @@ def load(kind: type[_Settings]) -> _Settings:
     """The settings of this process. Raises ConfigError that names the setting, never its value (it may be a secret)."""
     try:
         if (named := _named_file()) and not named.is_file():
-            raise ConfigError("setting_invalid", name=_ENV_FILE, problem="there is no such file")
+            raise ConfigError("setting_invalid", name=_ENV_FILE, problem=Invalid("problem_file"))
         return kind(_env_file=_files())  # type: ignore[call-arg]  # fields come from the environment
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        name = ".".join(str(part) for part in first["loc"]).upper()
-        raise ConfigError("setting_invalid", name=name, problem=first["msg"].removeprefix("Value error, ")) from None
+        name, problem = validation.first(error)
+        raise ConfigError("setting_invalid", name=name.upper(), problem=problem) from None
     except UnicodeDecodeError:
         files = " / ".join(str(path) for path in _files() if path.exists())
-        raise ConfigError("setting_invalid", name=files, problem="the file is not UTF-8 text") from None
+        raise ConfigError("setting_invalid", name=files, problem=Invalid("problem_encoding")) from None
     except OSError as error:
-        problem = f"it cannot be read ({error.strerror})"
+        problem = Invalid("problem_unreadable", error=error.strerror)
         raise ConfigError("setting_invalid", name=error.filename or _ENV_FILE, problem=problem) from None
     except ValueError:  # of a missing home folder
-        raise ConfigError("setting_invalid", name=_ENV_FILE, problem="there is no such user's home") from None
+        raise ConfigError("setting_invalid", name=_ENV_FILE, problem=Invalid("problem_user")) from None
+
+
+def language() -> str:
+    """The operator's language, also if other settings are invalid; the default one if it is invalid itself."""
+
+    class Only(Base):
+        digest_language: _Language = BASE
+
+    try:
+        return load(Only).digest_language
+    except ConfigError:
+        return BASE
 
 
 def unread(kind: type[Base]) -> Path | None:

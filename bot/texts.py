@@ -5,7 +5,7 @@ untrusted text can contain `$` and `{}`.
 """
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from string import Template
@@ -69,7 +69,8 @@ class Texts:
         self._here = here.get(chat.partition("-")[0], here["other"])  # `feishu-webhook` posts to groups of `feishu`
 
     def __call__(self, key: str, **fields: object) -> str:
-        """The label `section.name` with its `{blanks}` filled: a tuple is listed, an `Aside` has its brackets."""
+        """The label `section.name` with its `{blanks}` filled: a tuple is listed, an `Aside` has its brackets, an
+        error is said without its full stop."""
         section, name = key.split(".")
         label = self._labels[section][name].replace(COMMAND, self._command).replace(_HERE, self._here)
         return label.format(**{name: self._said(value) for name, value in fields.items()})
@@ -77,11 +78,18 @@ class Texts:
     def _said(self, value: object) -> object:
         if isinstance(value, Aside):
             return self.aside(value.text, value.aside)
+        if isinstance(value, DigestError):
+            return self.error(value).rstrip(".。")
         return self.listed(map(str, value)) if isinstance(value, tuple) else value
 
     def listed(self, names: Iterable[str]) -> str:
         """Names with what this language has between them."""
         return self("answer.between").join(names)
+
+    def some(self, names: Sequence[str], most: int) -> str:
+        """The first names, at most `most`, and that there are more if there are."""
+        first = self.listed(names[:most])
+        return self("rules.and_more", names=first) if len(names) > most else first
 
     def aside(self, text: str, aside: str) -> str:
         """A text with an aside in the brackets of this language."""

@@ -29,6 +29,7 @@ from bot.values import (
     Account,
     Analysis,
     AnalysisKey,
+    Aside,
     Aspect,
     Bump,
     ChangeRequest,
@@ -685,7 +686,13 @@ class StoreContract:
             Step("a", StepState.DONE, START),
             Step("m", StepState.INTENDED, START + timedelta(microseconds=1)),
         )
-        later = replace(made, steps=steps, attempts=1, digest="k", failure=Failure("slack_busy", (("n", "1"),)))
+        later = replace(
+            made,
+            steps=steps,
+            attempts=1,
+            digest="k",
+            failure=Failure("slack_busy", (("n", "1"), ("reset", Aside("09:31", "UTC")))),
+        )
         store.keep_delivery(later)
         assert store.delivery(made.id) == later
         assert store.deliveries(made.subscription) == (later,)

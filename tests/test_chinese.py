@@ -6,6 +6,7 @@ The labels themselves are `docs/style.py`'s matter. English is pinned by the tes
 import io
 import re
 from dataclasses import replace
+from datetime import date, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -19,6 +20,7 @@ from adapters.chats.terminal import Terminal, console
 from adapters.stores import rows
 from bot import parts
 from bot.cli import cli
+from bot.conversation import dates
 from bot.conversation.forms import subscribe_form
 from bot.delivery.ledger import failure_of
 from bot.errors import BudgetSpent, NotFound
@@ -141,3 +143,10 @@ def test_help_says_each_command_in_chinese_too():
     said = "".join(ZH(f"help.{key}") for key in ZH.keys("help"))
     named = set(ZH.keys("words")) - {"ask", "help", "settings"}  # what help does not list by its word
     assert [word for word in sorted(named) if ZH(f"words.{word}").split()[0] not in said] == []
+
+
+def test_this_week_begins_on_monday():
+    monday = date(2026, 11, 30)
+    for said in ("本周", "这周", "这个星期"):
+        assert dates.span(said, monday) == (monday, monday)
+        assert dates.span(said, monday + timedelta(days=6)) == (monday, monday + timedelta(days=6))

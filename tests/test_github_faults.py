@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from github import Auth
@@ -16,12 +17,15 @@ from adapters.sources.github import answers
 from adapters.sources.github.client import MAX_WAIT, Answer, Client, Recent, failure, limit, pause
 from adapters.sources.github.source import GitHubSource
 from adapters.sources.github.waits import Waits
+from bot.delivery.ledger import failure_of
 from bot.errors import ConfigError, DigestError, Forbidden, NotFound, Unavailable
-from bot.values import FilePatch, Look, LookKind
+from bot.texts import Texts
+from bot.values import Aside, FilePatch, Look, LookKind
 
 NOW = datetime(2026, 2, 18, 9, tzinfo=UTC)
 NEXT_DAY = DAY + timedelta(days=1)
 RESET = str(int(NOW.timestamp()) + 1800)
+UNTIL = Aside("2026-02-18 09:31", "UTC")
 SPENT = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": RESET}
 SECONDARY = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
 LIMIT = "API rate limit exceeded for user ID 1."
@@ -169,7 +173,7 @@ def test_a_long_limit_says_when_it_ends_and_nothing_is_asked_before(server, read
     server.fault("graphql", Fault(403, LIMIT, SPENT))
     for _ in range(3):
         error = error_of(lambda: day(read))
-        assert error.fields == {"reset": NOW + timedelta(seconds=1801)}
+        assert error.fields == {"reset": UNTIL}
     assert server.counts["graphql"] == 1
     assert read.repository("team/app").branch == "main"
     watch.now += timedelta(seconds=1802)
@@ -180,7 +184,17 @@ def test_a_limit_of_graphql_comes_with_status_200(server, read):
     body = {"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}
     server.fault("graphql", Fault(200, body=body, headers={"X-RateLimit-Reset": RESET}))
     error = error_of(lambda: day(read))
-    assert (error.key, error.fields["reset"]) == ("github_rate_limited", NOW + timedelta(seconds=1801))
+    assert (error.key, error.fields["reset"]) == ("github_rate_limited", UNTIL)
+
+
+def test_a_limit_ends_at_a_time_in_the_zone_of_who_reads_it(server):
+    zone = ZoneInfo("Asia/Shanghai")
+    client = Client(Auth.Token(TOKEN), server.url, sleep=lambda _: None, now=lambda: NOW.astimezone(zone))
+    server.fault("graphql", Fault(403, LIMIT, SPENT))
+    error = error_of(lambda: day(GitHubSource(client)))
+    assert "，2026-02-18 17:31（Asia/Shanghai）恢复，" in Texts("zh").error(error)
+    assert "until 2026-02-18 17:31 (Asia/Shanghai)." in Texts("en").error(error)
+    assert Texts("zh").failure(failure_of(error)) == Texts("zh").error(error)
 
 
 def test_waiting_ends_after_three_tries(server, read, watch):

@@ -23,6 +23,7 @@ def test_a_grade_says_why_and_that_rules_gave_it():
 def test_a_sentence_names_two_components_at_most():
     wide = commit("fix: x y", *(change(f"{name}/a.py", n, 0) for n, name in enumerate("abcd")))
     assert rules.sentence(wide, EN) == "x y (d, c, …)."
+    assert rules.sentence(wide, ZH) == "x y（d、c 等）。"
     assert rules.sentence(commit("修复：登录失败", change("web/a.ts")), ZH) == "登录失败（web）。"
 
 

@@ -12,7 +12,8 @@ from bot import parts
 from bot.cli import cli
 from bot.errors import ConfigError
 from bot.parts import AllSettings
-from bot.settings import data_folder, load, unquoted, unread
+from bot.settings import data_folder, language, load, unquoted, unread
+from bot.texts import Texts
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def wrong(name):
         load(AllSettings)
     assert raised.value.key == "setting_invalid"
     assert raised.value.fields["name"] == name
-    return raised.value.fields["problem"]
+    return Texts("en").error(raised.value)
 
 
 # --- Home, folder, and file ------------------------------------------------------------------
@@ -185,3 +186,30 @@ def test_a_setting_for_certificates_that_cannot_be_used_is_told_before_anything_
     done = run(monkeypatch, "2026-02-18", str(history.path), DIGEST_CA_FILE="/nowhere.pem")
     assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "DIGEST_CA_FILE" in done.stderr
+
+
+# --- In the operator's language --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("DIGEST_ZONE", "Foo", "没有这个时区，应为 Europe/Berlin、Asia/Shanghai 或 UTC 这样的名称"),
+        ("DIGEST_MONITOR_PORT", "x", "应为整数"),
+        ("DIGEST_MONITOR_PORT", "-1", "不能小于 0"),
+        ("DIGEST_LEASE", "1e9", "不能大于 3600"),
+        ("DIGEST_LOG", "xml", "应为 text、json 之一"),
+        ("OPENAI_DEPTH", "abyss", "应为 brief、normal、deep 之一"),
+        ("DIGEST_SCHEDULE", "sometimes", "“sometimes”无效，应为 crontab 表达式，例如 0 9 * * mon-fri"),
+    ],
+)
+def test_what_is_wrong_with_a_setting_is_said_in_the_operators_language(name, value, said, monkeypatch):
+    monkeypatch.setenv("DIGEST_LANGUAGE", "zh")
+    monkeypatch.setenv(name, value)
+    result = CliRunner().invoke(cli, ["list"])
+    assert result.stderr.strip() == f"digest: 设置 {name} 有误：{said}。请在 .env 或环境变量中修正。"
+
+
+def test_an_unknown_language_is_said_in_the_default_one(monkeypatch):
+    monkeypatch.setenv("DIGEST_LANGUAGE", "tlh")
+    assert language() == "en"

@@ -141,6 +141,11 @@ def _last_week(_: re.Match[str], today: date) -> Span:
     return monday, monday + timedelta(days=6)
 
 
+def _this_week(_: re.Match[str], today: date) -> Span:
+    """`本周` is Monday until today, which no English word for seven days means."""
+    return _monday(today), today
+
+
 def _last_month(_: re.Match[str], today: date) -> Span:
     last = today.replace(day=1) - timedelta(days=1)
     return last.replace(day=1), last
@@ -173,6 +178,7 @@ _READERS: tuple[tuple[re.Pattern[str], _Reader], ...] = (
     (re.compile(r"(?:the )?day before yesterday|大?前天|大?前日"), _before_yesterday),
     (re.compile(rf"(?:last |past |this past )?{_WEEKDAY}"), _weekday),
     (re.compile(r"(?P<last>上个?)?(?:周|星期|礼拜)(?P<weekday>[一二三四五六日天])"), _weekday_in_chinese),
+    (re.compile(r"[本这]个?(?:周|星期|礼拜)"), _this_week),
     (re.compile(r"last week|上个?(?:周|星期|礼拜)"), _last_week),
     (re.compile(r"last month|上个?月"), _last_month),
 )

@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from bot import __version__, crontab, workdays
+from bot import __version__, crontab, validation, workdays
 from bot.addresses import is_group
 from bot.app import App
 from bot.conversation.options import continued
 from bot.delivery import schedule
 from bot.delivery.ledger import is_sound, unbuilt, watermark
-from bot.errors import BudgetSpent, DigestError, UsageError
+from bot.errors import BudgetSpent, DigestError, Invalid, UsageError
 from bot.judgement import cost
 from bot.judgement.asker import Bill, Limits
 from bot.judgement.questions import EARLIER, PROMPTS, Depth
@@ -467,7 +467,7 @@ class _Record(BaseModel):
     @classmethod
     def _paused(cls, value: str) -> str:
         if value and value not in TRIED:
-            raise ValueError(f"use one of {', '.join(TRIED)}")
+            raise Invalid("problem_one_of", known=tuple(TRIED))
         return value
 
     @field_validator("holidays")
@@ -476,7 +476,7 @@ class _Record(BaseModel):
         try:
             return workdays.named(value) if value else ""
         except UsageError as error:
-            raise ValueError(Texts(BASE).error(error)) from None
+            raise Invalid(error.key, **error.fields) from None
 
     @field_validator("schedule")
     @classmethod
@@ -484,7 +484,7 @@ class _Record(BaseModel):
         try:
             return crontab.expression(value)
         except UsageError as error:
-            raise ValueError(Texts(BASE).error(error)) from None
+            raise Invalid(error.key, **error.fields) from None
 
 
 def exported(subscriptions: Sequence[Subscription]) -> list[dict[str, Any]]:
@@ -526,10 +526,8 @@ def _subscription(number: int, value: object, now: datetime) -> Subscription:
     try:
         record = _Record.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        name = ".".join(str(part) for part in first["loc"]) or "–"
-        problem = first["msg"].removeprefix("Value error, ")
-        raise UsageError("import_wrong", number=number, name=one_line(name, 60), problem=problem) from None
+        name, problem = validation.first(error)
+        raise UsageError("import_wrong", number=number, name=one_line(name or "–", 60), problem=problem) from None
     return Subscription(
         Place(record.chat, record.channel),
         record.repo,

@@ -15,6 +15,7 @@ from bot.errors import DigestError
 from bot.languages import LANGUAGES
 from bot.values import (
     EPOCH,
+    Aside,
     Commit,
     Delivery,
     DeliveryState,
@@ -239,7 +240,9 @@ def failure_of(error: DigestError) -> Failure:
     return Failure(error.key, tuple((name, _stored(value)) for name, value in error.fields.items()))
 
 
-def _stored(value: object) -> str | tuple[str, ...]:
+def _stored(value: object) -> str | tuple[str, ...] | Aside:
+    if isinstance(value, Aside):
+        return Aside(_stored_word(value.text), _stored_word(value.aside))
     return tuple(map(_stored_word, value)) if isinstance(value, tuple) else _stored_word(value)
 
 

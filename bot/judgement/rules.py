@@ -30,7 +30,7 @@ from bot.values import (
     one_line,
 )
 
-_MOST_COMPONENTS, _MOST_PATHS, _MOST_NAMES = 5, 3, 4
+_MOST_COMPONENTS, _MOST_PATHS, _MOST_NAMES, _WHERE = 5, 3, 4, 2
 _BODY_LIMIT = 600
 _WORDS = 120
 """Characters of a commit's own words in a reason."""
@@ -73,16 +73,10 @@ def sentence(commit: Commit, texts: Texts, note: Note | None = None) -> str:
     """What the commit does, in one sentence: what it tells users, else its own title, and where it lands."""
     note_text = whole_sentences(note.text, 300) if note and note.level is not NoteLevel.INTERNAL else ""
     what = one_line(note_text or commit.reading.title, 300).rstrip(".。") or commit.short
-    where = [texts("rules.root") if name == ROOT else name for name in _where(commit)]
+    where = [texts("rules.root") if name == ROOT else name for name, _ in _components(commit)]
     if not where:
         return texts("rules.sentence_nowhere", what=what)
-    return texts("rules.sentence", what=what, where=texts("rules.comma").join(where))
-
-
-def _where(commit: Commit) -> list[str]:
-    """The components a commit changes most, at most two of them, and `…` for more."""
-    names = [name for name, _ in _components(commit)]
-    return [*names[:2], "…"] if len(names) > 2 else names
+    return texts("rules.sentence", what=what, where=texts.some(where, _WHERE))
 
 
 def _components(commit: Commit) -> list[tuple[str, list[FileChange]]]:

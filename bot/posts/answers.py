@@ -208,7 +208,7 @@ def since(about: About, standing: Standing) -> Answer:
 
 def knows(repository: Repository, paths: Sequence[str], commits: Sequence[Commit], zone: str, texts: Texts) -> Answer:
     """Who wrote most of the last commits, newest first, that touch some paths."""
-    shown = texts("rules.comma").join(paths[:_PATHS]) + (" …" if len(paths) > _PATHS else "")
+    shown = texts.some(paths, _PATHS)
     counts = Counter(person.name for c in commits if not c.reading.bot for person in c.reading.people)
     if not counts:
         return (sentence(texts, "knows_nobody", paths=Span(shown, code=True)),)
@@ -241,17 +241,17 @@ def researched(repository: Repository, found: Answered, texts: Texts) -> Answer:
 def _proof(repository: Repository, proof: Proof, texts: Texts) -> Line:
     """Where to check a statement: the commit, the place in it and the words there; or the release."""
     if proof.release:
-        date = f" {proof.release.made:%Y-%m-%d}" + (f" ({proof.note})" if proof.note else "")
-        return (_release(repository, proof.release), Span(date))
+        date = f" {proof.release.made:%Y-%m-%d}"
+        return (_release(repository, proof.release), Span(texts.aside(date, proof.note) if proof.note else date))
     if proof.note:
         return (Span(one_line(proof.note, _ROOM), code=True),)
     commit, evidence = proof.commit, proof.evidence
     if not (commit and evidence):
         return ()
     if proof.tree:  # it was looked up there, and need not have anything to do with that commit
-        at = () if evidence.search else (Span(f"{proof.tree}: "),)
+        at = () if evidence.search else (Span(proof.tree + texts("report.colon")),)
         return (*at, *evidence_line(repository, commit, evidence, texts, _ROOM))
-    sha = f" ({commit.sha[:7]})" if commit.pull is not None else ""
+    sha = texts.aside("", commit.sha[:7]) if commit.pull is not None else ""
     named = (named_link(repository, commit), Span(f"{sha} "))
     if not evidence.path:
         return (*named, Span(one_line(evidence.quote, _ROOM), code=True))

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from bot.values.digest import Filters, Grade, Link
 from bot.values.message import Place
+from bot.values.text import Aside
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -144,11 +145,11 @@ class DeliveryState(StrEnum):
 class Failure:
     """An error as it is stored, to be shown in the reader's language: its key, and the fields of its text.
 
-    A field may be several names, which each language lists in its own way.
+    A field may be several names, which each language lists in its own way, or have an aside, with its own brackets.
     """
 
     key: str
-    fields: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
+    fields: tuple[tuple[str, str | tuple[str, ...] | Aside], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,6 +181,11 @@ def _lines_of(part: Part) -> Iterator[Line]:
             pass
 
 
+def _labelled(title: str) -> str:
+    """A title with a colon, which is as wide as what it follows."""
+    return f"{title}：" if title and _width(title[-1]) > 1 else f"{title}: "
+
+
 def _counted(heading: str, number: int) -> str:
     """A heading with a number in brackets, which are as wide as what they follow."""
     return f"{heading}（{number}）" if _width(heading[-1]) > 1 else f"{heading} ({number})"
@@ -668,7 +673,7 @@ class _Packer(Packer):
         """A table with too many columns: each row as a line of labelled values."""
         for row in table.rows:
             pairs = zip(map(sanitize, table.columns), row, strict=True)
-            spans = [(Span(f"{title}: ", strong=True), *cell, Span(" ")) for title, cell in pairs]
+            spans = [(Span(_labelled(title), strong=True), *cell, Span(" ")) for title, cell in pairs]
             self.flow([("- ", tuple(span for some in spans for span in some))])
 
     # --- Buttons -----------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from bot.errors import Invalid
 from bot.settings import HOST, LAST_PORT, Base
 
 _ORIGIN = re.compile(rf"https://{HOST}|http://(?:localhost|127\.0\.0\.1|\[::1\])(?::(?P<own_port>\d{{1,5}}))?")
@@ -14,7 +15,7 @@ def _origin(value: str) -> str:
     """An address without a path, over TLS unless it is this machine: as Feishu's SDK needs it."""
     known = _ORIGIN.fullmatch(value.rstrip("/"))
     if not known or int(known["port"] or known["own_port"] or 0) > LAST_PORT:
-        raise ValueError("write it as https://open.feishu.cn or https://open.larksuite.com, without a path")
+        raise Invalid("problem_feishu_url")
     return value.rstrip("/")
 
 

@@ -6,7 +6,7 @@ from urllib.parse import SplitResult, parse_qs, urlsplit, urlunsplit
 import httpx2
 import openai
 
-from bot.errors import ConfigError
+from bot.errors import ConfigError, Invalid
 
 _PATH = "/chat/completions"
 
@@ -41,8 +41,7 @@ def endpoint(address: str) -> Endpoint:
     """
     parts = _plain(address)
     if parts is None:
-        problem = "use http:// or https://, a host and a path; no user, password or query but Azure's api-version"
-        raise ConfigError("setting_invalid", name="OPENAI_BASE_URL", problem=problem)
+        raise ConfigError("setting_invalid", name="OPENAI_BASE_URL", problem=Invalid("problem_base_url"))
     version = parse_qs(parts.query).get("api-version", [""])[0]
     path = parts.path.rstrip("/").removesuffix(_PATH)
     if version and not path:

@@ -38,7 +38,7 @@ from adapters.llms.openai.forms import Forms, Walk
 from adapters.llms.openai.gate import Gate, retry_after
 from adapters.llms.openai.reading import asked_tokens, completion, reply_of, thought
 from adapters.llms.openai.settings import OpenAISettings
-from bot.errors import ConfigError, ContextExceeded, DigestError, ModelError, Paused, Unavailable, Unreachable
+from bot.errors import ConfigError, ContextExceeded, DigestError, Invalid, ModelError, Paused, Unavailable, Unreachable
 from bot.ports import Learned
 from bot.values import Finish, Question, Reply, Usage, one_line
 
@@ -408,7 +408,7 @@ def from_settings(settings: OpenAISettings, learned: Learned | None = None) -> O
     """The configured model. Raises ConfigError for an unusable address or key."""
     key = settings.openai_api_key.get_secret_value().strip()
     if not (key.isascii() and key.isprintable()):
-        raise ConfigError("setting_invalid", name="OPENAI_API_KEY", problem="a key has only plain ASCII characters")
+        raise ConfigError("setting_invalid", name="OPENAI_API_KEY", problem=Invalid("problem_key"))
     url = settings.openai_base_url.strip()
     endpoint(url)
     timeout, concurrency = settings.openai_timeout, settings.openai_concurrency

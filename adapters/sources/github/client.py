@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Generic, TypeVar
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import requests
 from github import Auth, Github, GithubException
@@ -28,6 +30,7 @@ from adapters.sources.github.waits import Waits
 from bot import addresses
 from bot.addresses import Service
 from bot.errors import ConfigError, DigestError, Forbidden, Unavailable
+from bot.values import Aside
 
 TRIES = 3
 
@@ -134,8 +137,10 @@ def failure(answer: Answer, missing: DigestError, now: datetime) -> DigestError 
 
 
 def rate_limited(reset: datetime) -> Unavailable:
-    """The error for a limit that ends at `reset`."""
-    return Unavailable("github_rate_limited", reset=reset.replace(microsecond=0))
+    """The error for a limit that ends at `reset`, shown in that time's own zone, to the minute after."""
+    return Unavailable(
+        "github_rate_limited", reset=Aside(f"{reset + timedelta(minutes=1):%Y-%m-%d %H:%M}", str(reset.tzinfo))
+    )
 
 
 class Recent(Generic[Key, Value]):
@@ -167,11 +172,13 @@ class Recent(Generic[Key, Value]):
                 self._held -= self._values.popitem(last=False)[1][1]
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+def clock(zone: str) -> Callable[[], datetime]:
+    """The time now, in a zone: that in which a person reads when a limit ends."""
+    return partial(datetime.now, ZoneInfo(zone))
 
 
 _PATIENCE = Waits()
+_UTC = clock("UTC")
 
 
 class Client:
@@ -182,7 +189,7 @@ class Client:
         auth: Auth.Auth | None,
         url: str,
         sleep: Callable[[float], None] = time.sleep,
-        now: Callable[[], datetime] = _now,
+        now: Callable[[], datetime] = _UTC,
         patience: Waits = _PATIENCE,
     ) -> None:
         waits.bound()
@@ -368,7 +375,7 @@ def _app_refused(error: GithubException) -> Answer:
     """Convert PyGithub's error for an App's request for a token. Raises ConfigError for a refusal."""
     headers = {name.lower(): value for name, value in (error.headers or {}).items()}
     answer = Answer(error.status, headers, error.data)
-    if error.status < 500 and limit(answer, _now()) is None:
+    if error.status < 500 and limit(answer, datetime.now(UTC)) is None:
         raise ConfigError("github_app_refused") from None
     return answer
 

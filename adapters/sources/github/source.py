@@ -19,7 +19,7 @@ from jwt.exceptions import PyJWTError
 from adapters.sources.github import answers, queries
 from adapters.sources.github.answers import ChangedFile, Changes, Landed, RestCommit
 from adapters.sources.github.archives import Archives
-from adapters.sources.github.client import Client, Recent
+from adapters.sources.github.client import Client, Recent, clock
 from adapters.sources.github.settings import GitHubSettings
 from adapters.sources.github.tags import Tags
 from adapters.sources.github.tree import Files, GitHubTree
@@ -625,14 +625,15 @@ def _at_once(work: Callable[[Landed], _Result], places: Sequence[Landed]) -> lis
 # --- Settings --------------------------------------------------------------------------------
 
 
-def from_settings(settings: GitHubSettings, archives: Path | None = None) -> GitHubSource:
+def from_settings(settings: GitHubSettings, archives: Path | None = None, zone: str = "UTC") -> GitHubSource:
     """The source for a GitHub App if one is set, else for a token, else for public repositories.
 
-    Archives are kept below the folder `archives`. Raises ConfigError.
+    Archives are kept below the folder `archives`; errors name times in `zone`. Raises ConfigError.
     """
     if not re.match(r"https?://[^/\s]", settings.github_url):
         raise ConfigError("github_url_wrong", url=without_credentials(settings.github_url))
-    return GitHubSource(Client(_auth(settings), settings.github_url.rstrip("/")), archives)
+    client = Client(_auth(settings), settings.github_url.rstrip("/"), now=clock(zone))
+    return GitHubSource(client, archives)
 
 
 def _auth(settings: GitHubSettings) -> Auth.Auth | None:
