@@ -129,7 +129,8 @@ def cli(ctx: click.Context) -> None:
 def ask(words: tuple[str, ...], as_json: bool, repo: str, to: str) -> None:
     """Answer one line, as in a chat.
 
-    With `--to`, subscribe, unsubscribe and list apply to that channel, and the answer is printed here.
+    `--to` posts the answer in another channel. With subscribe, unsubscribe, list and settings, it says instead which
+    channel they apply to, and the answer is printed here.
     """
     _actions().ask(words, repo, to, as_json=as_json)
 

@@ -261,7 +261,8 @@ class Settings(Base, title="General"):
         description="how many days to keep commits and digests of repositories that nobody follows; `0`: forever",
     )
     digest_log: Literal["text", "json"] = Field(
-        "text", description="log format of `digest run` on standard error: `text` or `json`, one event per line"
+        "text",
+        description="format of the log that `digest run` writes to standard error (one event per line): `text` or `json`",
     )
     digest_monitor_port: int = Field(
         0,
@@ -271,7 +272,10 @@ class Settings(Base, title="General"):
     )
     digest_monitor_host: str = Field("127.0.0.1", description="address to listen on for monitoring")
     digest_lease: float = Field(
-        60, ge=1, le=3600, description="seconds without a sign of life after which another process takes over"
+        60,
+        ge=1,
+        le=3600,
+        description="if a process has not reported for this many seconds, another one takes over its work",
     )
     digest_settle: float = Field(
         5,

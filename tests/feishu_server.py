@@ -1,9 +1,9 @@
 """A Feishu that enforces its documented limits over real sockets, keeps what it took, and fails loudly at the rest.
 
-The Open API over HTTP, the long connection over a WebSocket, webhooks of custom bots. Codes are those of the pages of
-the methods on open.feishu.cn/document; what a card may hold is `feishu_checks`'. What Feishu takes but our bot must
-not do stands in `violations` and `unknown`, which a test asserts to be empty. `python tests/feishu_server.py` serves
-alone.
+The Open API over HTTP, the persistent connection over a WebSocket, webhooks of custom bots. Codes are those of the
+pages of the methods on open.feishu.cn/document; what a card may hold is `feishu_checks`'. What Feishu takes but our
+bot must not do stands in `violations` and `unknown`, which a test asserts to be empty. `python
+tests/feishu_server.py` serves alone.
 """
 
 from __future__ import annotations
@@ -227,7 +227,7 @@ class FeishuServer:
         self.root = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.socket = Sockets(self.violations, retries)
         self.deliver: Callable[..., Ack] = self.socket.push
-        """How people's doings reach the bot: over the long connection, or as a test posts them to it."""
+        """How people's doings reach the bot: over the persistent connection, or as a test posts them to it."""
 
     def __enter__(self) -> FeishuServer:
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
@@ -748,7 +748,7 @@ class FeishuServer:
         self.uploads[key] = (call.body["file_name"], content)
         return {"data": {"file_key": key}}
 
-    # --- Custom bots and the long connection ---
+    # --- Custom bots and the persistent connection ---
 
     def _hook(self, call: Call) -> Json:
         """open.feishu.cn/document/client-docs/bot-v3/add-custom-bot."""
@@ -1182,7 +1182,7 @@ def signed(
     return headers, raw
 
 
-# --- The long connection ---------------------------------------------------------------------
+# --- The persistent connection ---------------------------------------------------------------
 
 _CONTROL, _DATA = 0, 1
 
@@ -1202,7 +1202,7 @@ class _Delivery:
 
 
 class Sockets:
-    """The long connection's side of Feishu, as lark_oapi.ws speaks with it.
+    """The persistent connection's side of Feishu, as lark_oapi.ws speaks with it.
 
     `config` is told to who connects; `part` is from how many bytes on a payload comes in pieces. The next
     `drop_before_ack` events are delivered, and their connection is cut instead of their answer read.

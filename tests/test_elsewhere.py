@@ -383,7 +383,7 @@ def test_a_webhook_is_followed_nowhere(kind, status):
 
 
 def connected(monkeypatch, url):
-    """What comes of a long connection to `url`, as Feishu named it."""
+    """What comes of a persistent connection to `url`, as Feishu named it."""
     with FeishuServer(feishu_server.Time()) as server:
         api = Api(APP_ID, APP_SECRET, server.root)
         way = LongConnection(api)
@@ -411,7 +411,7 @@ def test_the_long_connection_is_opened_at_no_other_host(monkeypatch, caplog):
     with elsewhere() as thief:
         connected(monkeypatch, f"ws://localhost:{thief.port}/ws?device_id=1&service_id=1")
     assert thief.came == []
-    assert "none of Feishu's" in caplog.text
+    assert "not one of Feishu's" in caplog.text
 
 
 def test_the_long_connection_follows_no_redirect(monkeypatch):

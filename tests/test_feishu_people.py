@@ -1,4 +1,4 @@
-"""What people do in Feishu: the real client of the SDK on a real long connection, the whole bot behind it."""
+"""What people do in Feishu: the real client of the SDK on a real persistent connection, the whole bot behind it."""
 
 import json
 import logging

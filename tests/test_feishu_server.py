@@ -1218,7 +1218,7 @@ def test_a_custom_bot_has_rates(throttled, time):
     assert hook(throttled, CARD) == 0
 
 
-# --- The long connection ---------------------------------------------------------------------
+# --- The persistent connection ---------------------------------------------------------------
 
 
 def endpoint(server, app_id=APP_ID, secret=APP_SECRET):

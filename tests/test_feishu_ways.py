@@ -1,4 +1,4 @@
-"""Both ways in from Feishu: a long connection that fails in every way it can, and HTTP; and the doctor."""
+"""Both ways in from Feishu: a persistent connection that fails in every way it can, and HTTP; and the doctor."""
 
 import asyncio
 import gc
@@ -112,7 +112,7 @@ def once(asked):
     return {message["message_id"]: 1 for message in asked}
 
 
-# --- The long connection: its beginning and its end ------------------------------------------
+# --- The persistent connection: its beginning and its end ------------------------------------
 
 
 def test_an_application_that_feishu_does_not_know_is_told_at_once(server, world):
@@ -182,7 +182,7 @@ def test_a_connection_that_is_only_half_opened_keeps_nobody_from_ending(server, 
         wait(lambda: not [t for t in threading.enumerate() if t.name == "feishu"], 12)
 
 
-# --- The long connection: when it fails ------------------------------------------------------
+# --- The persistent connection: when it fails ------------------------------------------------
 
 
 def test_an_endpoint_that_is_down_is_asked_until_it_is_back_and_that_is_said_once(server, world, swift, caplog):
@@ -192,7 +192,7 @@ def test_an_endpoint_that_is_down_is_asked_until_it_is_back_and_that_is_said_onc
         server.endpoint_down = False
         asked = server.say("help")
         wait(lambda: answered(server) == once([asked]))
-    assert caplog.text.count("long connection") == 1
+    assert caplog.text.count("persistent connection") == 1
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_a_secret_that_is_revoked_while_connected_is_said_once_and_tried_without
         server.errors.clear()
         asked = server.say("help")
         wait(lambda: answered(server) == once([asked]))
-    assert [r.args for r in caplog.records if "long connection" in r.message] == [(0,), (514,)]
+    assert [r.args for r in caplog.records if "persistent connection" in r.message] == [(0,), (514,)]
     assert APP_SECRET not in caplog.text
 
 
@@ -255,7 +255,7 @@ def test_an_endpoint_that_answers_nothing_is_no_connection_that_lasted(server, m
     way.stop()
     running.join(5)
     server.hang_endpoint = False
-    assert caplog.text.count("long connection") == 1
+    assert caplog.text.count("persistent connection") == 1
 
 
 @pytest.mark.parametrize("failures", [0, 1, 5, 100, 100_000])
@@ -374,7 +374,7 @@ def test_fifty_cuts_among_commands_and_a_delivery_lose_nothing_and_double_nothin
     assert len(calm) > 5
 
 
-# --- The long connection: what comes over it -------------------------------------------------
+# --- The persistent connection: what comes over it -------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["im.message.message_read_v1", "im.chat.updated_v1", "what.is.not.yet.thought.of"])

@@ -99,7 +99,7 @@ class Company:
         assert Api(APP_ID, APP_SECRET, "https://open.feishu.cn").ask("GET", "/open-apis/bot/v3/info").code == 0
 
     def reach_connection(self) -> None:
-        """The long connection, which ends once it is open."""
+        """The persistent connection, which ends once it is open."""
         way, before = LongConnection(Api(APP_ID, APP_SECRET, "https://open.feishu.cn")), self.feishu.socket.opened
         opened = threading.Event()
 

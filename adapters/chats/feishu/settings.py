@@ -30,7 +30,7 @@ class FeishuSettings(
         "https://open.feishu.cn", description="`https://open.larksuite.com` for Lark"
     )
     feishu_mode: Literal["socket", "http"] = Field(
-        "socket", description="`http`: Feishu calls the bot at a public address; no long connection is used"
+        "socket", description="`http`: Feishu calls the bot at a public address; no persistent connection is used"
     )
     feishu_encrypt_key: SecretStr = Field(
         SecretStr(""), description="over HTTP: verifies that requests come from Feishu"

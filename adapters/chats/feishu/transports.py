@@ -1,4 +1,4 @@
-"""How Feishu's events reach the bot: over a long connection that the bot opens, or over HTTP that Feishu calls."""
+"""How Feishu's events reach the bot: a persistent connection that the bot opens, or HTTP requests that Feishu sends."""
 
 import asyncio
 import hashlib
@@ -52,7 +52,7 @@ class Transport(Protocol):
         ...
 
 
-# --- The long connection ---------------------------------------------------------------------
+# --- The persistent connection ---------------------------------------------------------------
 
 _ENDPOINT = "/callback/ws/endpoint"
 _CONNECT = 10.0
@@ -131,7 +131,7 @@ class LongConnection:
             if not self._stopped.is_set():
                 if answer.code not in reported:  # each reason once, not at every attempt
                     reported.add(answer.code)
-                    _log.warning("the long connection to Feishu ended (%s), opening another", answer.code)
+                    _log.warning("the persistent connection to Feishu ended (%s), opening another", answer.code)
                 self._stopped.wait(_pause(failures))
 
     def _ended(self, answer: Answer, take: Take) -> DigestError | None:
@@ -146,7 +146,7 @@ class LongConnection:
         """One connection, from opening it to its end."""
         if not addresses.serves(Service.FEISHU, self._api.domain, str(answer.data.get("URL"))):
             _log.warning(
-                "Feishu named a host for the long connection that is none of Feishu's: see %s/security.md",
+                "Feishu named a host for the persistent connection that is not one of Feishu's: see %s/security.md",
                 DOCUMENTATION,
             )
             raise Unavailable("feishu_failed", error="socket")
@@ -195,7 +195,7 @@ class LongConnection:
 
 
 class _Staying(connect):
-    """A connection that follows no redirects: the library's own follows up to ten, to anywhere.
+    """A connection that follows no redirects: the library's own follows up to ten, to any host.
 
     It connects as `adapters.network` says: the SDK would bypass every proxy, and the library would not decode a
     password.
@@ -229,7 +229,7 @@ class _Handler:
 
 
 def endpoint(api: Api) -> Answer:
-    """Request the single-use address of a long connection."""
+    """Request the single-use address of a persistent connection."""
     return api.ask_plainly("POST", _ENDPOINT, {"AppID": api.app_id, "AppSecret": api.secret})
 
 

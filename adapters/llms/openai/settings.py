@@ -50,7 +50,9 @@ class OpenAISettings(Base, title="A language model: Any OpenAI-compatible endpoi
         json_schema_extra={"default": "a tenth of `OPENAI_DAILY_TOKENS`"},
     )
     openai_digest_tokens: int = Field(1_000_000, ge=0, description="tokens per digest. `0`: no limit")
-    openai_prompt_price: float = Field(0, ge=0, description="price per million input tokens, for `digest usage`")
+    openai_prompt_price: float = Field(
+        0, ge=0, description="price per million input tokens; if prices are set, `digest usage` shows the cost"
+    )
     openai_cached_price: float = Field(
         0, ge=0, description="price per million cached input tokens. `0`: same as other input tokens"
     )
