@@ -24,7 +24,7 @@ HOSTS: dict[Service, tuple[str, ...]] = {
     # docs.slack.dev: files.getUploadURLExternal (files.slack.com), "Handling user interaction" (hooks.slack.com),
     # "Using Socket Mode" (wss-*.slack.com); GovSlack has the same below a domain of its own.
     Service.SLACK: ("slack.com", ".slack.com", ".slack-gov.com"),
-    # What the long connection's endpoint answers: msg-frontier.feishu.cn, msg-frontier-*.larksuite.com.
+    # What the persistent connection's endpoint answers: msg-frontier.feishu.cn, msg-frontier-*.larksuite.com.
     Service.FEISHU: (".feishu.cn", ".larksuite.com"),
     # docs.github.com, "Download a repository archive"; of a host of its own, GitHub Enterprise Server, see `serves`.
     Service.GITHUB: ("codeload.github.com",),

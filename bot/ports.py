@@ -222,8 +222,8 @@ class CommitSource(Releases, Protocol):
     def touching(self, repo: str, branch: str, paths: Sequence[str], most: int) -> tuple[Commit, ...]:
         """The newest first-parent commits of `branch` (empty: the default one) that touch some files or folders.
 
-        The newest first, at `most` that many; of many paths the first ones may be all that count. Raises as `commits`
-        does.
+        At most `most`, the newest first; if there are many paths, perhaps only the first ones count. Raises as
+        `commits` does.
         """
         ...
 
@@ -435,7 +435,7 @@ class Archive(Protocol):
         ...
 
     def delivered_to(self, repo: str, sha: str) -> tuple[DeliveredCommit, ...]:
-        """Where a commit was reported, the first place first; this outlives digests, deliveries and subscriptions."""
+        """The places where a commit was reported, the earliest first; this outlives digests, deliveries and subscriptions."""
         ...
 
     def delivered_grades(self, repo: str, shas: Iterable[str]) -> dict[str, Grade]:

@@ -47,8 +47,9 @@ class RateLimiter:
 
     It is the generic cell rate algorithm (ITU-T I.371): a key remembers until when its earlier calls count. `clock` and
     `sleep` are monotonic seconds. With `shared`, other processes' calls count too: a call that is allowed by what is
-    known locally asks the database, and its answer is remembered locally. So only calls with a chance ask; and if
-    others wait for the same rate in this process, calls are reserved for them too, which expire if unused.
+    known locally asks the database, and its answer is remembered locally. So only calls that may be allowed
+    ask the database; and if others wait for the same rate in this process, calls are reserved for them too, which
+    expire if unused.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ class Remembered(Generic[T]):
         with self._lock:
             until, known = self._kept.get(key, (float("-inf"), None))
             if self._clock() < until:
-                return known  # type: ignore[return-value]  # it is one where there is a time
+                return known  # type: ignore[return-value]  # once a time is stored, so is a T
         answer = ask()
         with self._lock:
             while len(self._kept) >= _MOST:

@@ -354,7 +354,7 @@ class Section:
 
     @property
     def aside(self) -> bool:
-        """Whether it is a form's part that says nothing on the change."""
+        """Whether it is a form's part that says nothing about the change."""
         return bool(_ASIDE.search(self.heading)) and not self.for_users
 
 

@@ -841,7 +841,7 @@ def release_breaks(patches: Sequence[FilePatch]) -> tuple[Note, ...]:
 
 
 def from_labels(labels: Sequence[str]) -> tuple[Note, ...]:
-    """What the labels of a change request say, the heaviest first; a label that says nothing of it is none.
+    """What the labels of a pull request say to users, the most important first; labels that say nothing are left out.
 
     Argument: the labels as the host has them.
     """

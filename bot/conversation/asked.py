@@ -399,7 +399,7 @@ def _asks(line: str) -> bool:
 
 
 def is_sentence(line: str) -> bool:
-    """Whether a line is so long that somebody says something with it, rather than mistypes a command."""
+    """Whether a line is long enough to be a sentence rather than a mistyped command."""
     return len(line.split()) + len(_CHINESE.findall(line)) // 2 >= _WORDS
 
 
@@ -409,7 +409,7 @@ _WORDS = 6
 def language(line: str, place: str) -> str:
     """The code of the language in which a question is answered: that of the `place`, unless it is asked in Chinese.
 
-    English text says nothing: `is #12 released?` is typed everywhere.
+    That a question is in English proves nothing about its readers: `is #12 released?` is typed everywhere.
     """
     if LANGUAGES[place].chinese or len(_CHINESE.findall(line)) < _FEW:
         return place

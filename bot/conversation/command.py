@@ -130,11 +130,11 @@ Handler = Callable[[Context, Sequence[str]], tuple[Post, ...]]
 class Command:
     """Something that people can ask for by a word.
 
-    `name` is the key of its words in the labels (`[words]`), and of its help (`[help]`) unless `help` is; `run`
-    answers. `form` returns the form to show instead if the chat can show one and the words ask for it, else None. A
-    `free` one accepts any words. One that is `about_place` concerns what a place follows: in a terminal `--to` names
-    that place, which must be set up if the command starts a subscription there (`begins`). `files` says that it answers
-    with files, `dated` that the words after it name a day.
+    `name` is the key of its words in the labels (`[words]`), and also of its help (`[help]`) unless `help` gives
+    another key; `run` answers. `form` returns the form to show instead if the chat can show one and the words ask for
+    it, else None. A `free` one accepts any words. One that is `about_place` concerns what a place follows: in a
+    terminal `--to` names that place, which must be set up if the command starts a subscription there (`begins`).
+    `files` says that it answers with files, `dated` that the words after it name a day.
     """
 
     name: str

@@ -99,7 +99,7 @@ class Interpreter:
             return (_error(context.texts.error(error)),)
 
     def run(self, context: Context) -> tuple[Post, ...]:
-        """The answer, with what failed in addition. Raises DigestError if there is no answer."""
+        """The answer, followed by the errors of the parts that failed. Raises DigestError if there is no answer."""
         posts = self._run(context)
         failed = dict.fromkeys(context.texts.error(error) for error in context.naming.failed)
         return (*posts, *map(_error, failed))

@@ -50,8 +50,8 @@ class Arrival:
 def arrival(branch: str, before: Mark | None, landing: Landing, patches: Patches) -> Arrival:
     """Decide what is new among the commits that landed. Raises what `patches` raises.
 
-    Commits that came back do not wait for the next period, nor do those below them: after another rewrite they could no
-    longer be matched. If everything new waits, so does the report of the rewrite.
+    Commits that came back do not wait for the next period, nor do older ones on the branch: after another rewrite they
+    could no longer be matched. If everything new waits, so does the report of the rewrite.
     """
     new, known = (*landing.waiting, *landing.commits), before.gone if before else ()
     away = (*landing.gone, *landing.aside)
@@ -150,7 +150,7 @@ def _hash(text: str) -> str:
 
 
 def only_reported(arrival: Arrival, reported: Collection[str], wanted: Callable[[Commit], bool]) -> Arrival:
-    """The arrival, in which a rewrite keeps only wanted commits whose SHAs were `reported` to the subscription."""
+    """The arrival, of whose rewritten commits only those are left that are `wanted` and were `reported` before."""
     back = tuple(c for c in arrival.back if arrival.was.get(c.sha, c.sha) in reported and wanted(c))
     gone = tuple(c for c in arrival.gone if c.sha in reported and wanted(c))
     unread = arrival.missing - len(arrival.gone) if len(gone) == len(arrival.gone) else 0

@@ -185,7 +185,7 @@ class Builder:
 
     def _earlier(self, job: Job) -> list[Delivery]:
         """The deliveries before one, latest first, back to the last that was posted."""
-        last = self._before(job, 2)  # mostly it was posted
+        last = self._before(job, 2)  # usually the last one was posted
         return last if not last or any(each.sent for each in last) else self._before(job, LOOKED_BACK)
 
     def _before(self, job: Job, limit: int) -> list[Delivery]:

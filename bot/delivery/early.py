@@ -123,7 +123,10 @@ class Early:
             self._see(*jobs)
 
     def _alone(self, first: Job) -> Callable[[Job], None]:
-        """Read the repository of deliveries, and return what prepares each of them. Raises what reading raises."""
+        """Read the repository of some deliveries, and return a function that prepares one of them.
+
+        Raises what reading raises.
+        """
         look = self._builder.look(first)
         arrival = self._builder.arrival(first, look)
         return lambda job: self._builder.prepare(job, self._builder.repository(job, lambda _: look), arrival)

@@ -145,7 +145,9 @@ def unbuilt(delivery: Delivery) -> Delivery:
 
 
 def undelivered(delivery: Delivery, landed: Iterable[Commit], delivered: Collection[str]) -> tuple[Commit, ...]:
-    """The commits to report: those that landed, except `delivered` SHAs and dates in a period that was given up.
+    """The commits to report of those that landed.
+
+    That is all except those whose SHA is in `delivered`, and those dated in a period that was given up.
 
     A commit lands twice if a force-push removed it for a while, or if a wrong clock reported it too early.
     """

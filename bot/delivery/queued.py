@@ -206,7 +206,10 @@ class Queued:
         return Again(max(min(retries), self._clock() + A_MOMENT)) if retries else None
 
     def _later(self, host: str, key: str) -> Again:
-        """Retry later: a slow host gets its share of tasks, across all processes."""
+        """Retry later, under one of a slow host's few locks.
+
+        So all processes together never work on more of its tasks at a time than its share.
+        """
         return Again(self._clock() + _SLOW, f"slow:{host}:{int(key[-4:], 16) % SHARE}")
 
 

@@ -70,7 +70,7 @@ def week(now: datetime, zone: str) -> Period:
 
 
 def is_weekly(expression: str, zone: str, slot: datetime) -> bool:
-    """Whether the digests of a schedule are rollups: from a slot on, it is due weekly or less often.
+    """Whether the digests of a schedule are rollups: from `slot` on, they are always at least `LONG` days apart.
 
     A digest that catches up on missed days or holidays is not one for that reason.
     """

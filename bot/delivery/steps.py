@@ -210,7 +210,7 @@ class Steps:
 
     @contextmanager
     def _accounted(self, job: Job) -> Iterator[Callable[[], None]]:
-        """Work on a delivery, and release its lease at the end unless the block calls the function that it gets.
+        """Work on a delivery, and release its lease at the end unless the block calls the function passed to it.
 
         Any error is stored with the delivery and decides when it is retried.
         """

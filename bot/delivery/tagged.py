@@ -2,9 +2,9 @@
 
 A tag may be dated long before it is pushed, and one without a date has its commit's. So a subscription remembers the
 tags of the last weeks, and reports each that it does not know, once, whatever its date; a known one that moved is only
-reported as moved. A tag dated in a later period waits for that, and stays known if it was: its date changes when it
-moves, or when its release is published. A tag that does not count as a release for a while, since other packages have
-more versions then, also stays known.
+reported as moved. A tag dated in a later period is reported in that period. If it was known before, it stays known,
+since its date changes when it is moved or its release is published. A tag that does not count as a release for a while,
+since other packages have more versions then, also stays known.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

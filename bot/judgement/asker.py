@@ -32,7 +32,7 @@ class Limits:
     """Tokens, 0 for no limit; prices per million tokens, 0 if not set.
 
     A `day` is one in `zone`. Of its tokens, `scheduled` are reserved for scheduled digests, which may use all; of the
-    rest a `person` and a `channel` may use that many. Cached tokens cost the same as the rest of a prompt, unless they
+    rest, each person may use `person` and each channel `channel`. Cached tokens cost the same as the rest of a prompt, unless they
     have a price of their own.
     """
 

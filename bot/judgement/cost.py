@@ -101,7 +101,7 @@ def _third(more: Spending, found: int) -> Spending:
 
 
 def _share(spent: Spending, requests: int) -> Spending:
-    """What that many of the requests used, on average."""
+    """What `requests` of the requests used, on average."""
     part = {name: getattr(spent, name) * requests // (spent.requests or 1) for name in _COUNTED}
     return replace(spent, **part)
 

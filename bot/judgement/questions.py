@@ -351,13 +351,13 @@ def _about(  # noqa: PLR0917  # what a question about one commit is made of, in 
 
 
 def looked(sights: Sequence[Sight], patch: int) -> str:
-    """The look-up results as a model sees them, next to a `patch` of that many characters."""
+    """The look-up results as a model sees them, next to a patch of `patch` characters."""
     shown = lookup.within(sights, _room(patch))
     return "\n".join(_sight(cut, is_cut=cut != whole) for cut, whole in zip(shown, sights, strict=True))
 
 
 def _room(patch: int) -> int:
-    """The most characters of look-up results, next to a `patch` of that many."""
+    """How many characters of look-up results fit next to a patch of `patch` characters."""
     least, most = FOUND
     return min(max(patch // 2, least), most)
 

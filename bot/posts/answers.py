@@ -224,7 +224,7 @@ def knows(repository: Repository, paths: Sequence[str], commits: Sequence[Commit
 
 
 def researched(repository: Repository, found: Answered, texts: Texts) -> Answer:
-    """A model's answer, each statement with its proofs, or that it found none; then how it got there."""
+    """A model's answer, each statement with its proofs, or that it does not know; then who wrote it, from how much."""
     is_open = found.unknown or not found.statements
     lines: list[Line] = [sentence(texts, "not_known_but" if found.statements else "not_known")] if is_open else []
     begin, end = brackets(texts)

@@ -290,7 +290,7 @@ def evidence_line(
     spans = [Span(named, url, code=True) if named else Span(texts("digest.message"), url)]
     if evidence.request and commit.pull is not None:
         spans = [Span(texts("digest.request"), repository.pull_url(commit.pull))]
-    if evidence.removed:  # of several lines some may be there still
+    if evidence.removed:  # some of several lines may still be there
         how = texts("digest.was" if evidence.last else "digest.removed")
         spans.append(Span(texts("digest.named", names=how)))
     if evidence.quote and evidence.quote != evidence.path:

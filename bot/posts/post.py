@@ -159,7 +159,10 @@ def post(
 
 @dataclass(frozen=True, slots=True)
 class _About:
-    """What a post is made from, with at `most` that many rows and lines, in layout `look`; `reported` as in `post`."""
+    """What a post is made from: at most `most` rows and lines (None: no limit), in layout `look`.
+
+    `reported` is as in `post`.
+    """
 
     digest: Digest
     texts: Texts

@@ -21,7 +21,7 @@ class Audience:
         self._known = Remembered[Json](clock)
 
     def readers(self, place: Place) -> Readers:
-        """Who reads in a place; what Feishu does not say is assumed to be the worst. Raises ConfigError, Unavailable.
+        """Who reads in a place; where Feishu does not say, the worst is assumed. Raises ConfigError, Unavailable.
 
         Source: open.feishu.cn/document/server-docs/group/chat/get-2 (`external`, `chat_mode`).
         """

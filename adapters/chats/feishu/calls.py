@@ -212,9 +212,10 @@ def number(value: object, default: float) -> float:
 
 
 def read(status: int, headers: Mapping[str, str], content: bytes) -> Answer:
-    """Parse an answer. In some, the content is next to the code instead of in `data`: the token, the bot.
+    """Parse an answer.
 
-    A custom bot's older answers have only `StatusCode`; newer ones have `code` too.
+    In the answers about the token and about the bot, the content is next to the code instead of in `data`. A custom
+    bot's older answers have only `StatusCode`; newer ones have `code` too.
     """
     known = {name.lower(): value for name, value in headers.items()}
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:

@@ -182,12 +182,12 @@ def _lines_of(part: Part) -> Iterator[Line]:
 
 
 def _labelled(title: str) -> str:
-    """A title with a colon, which is as wide as what it follows."""
+    """A title with a colon, a full-width one if the title ends in Chinese."""
     return f"{title}：" if title and _width(title[-1]) > 1 else f"{title}: "
 
 
 def _counted(heading: str, number: int) -> str:
-    """A heading with a number in brackets, which are as wide as what they follow."""
+    """A heading with a number in brackets, full-width ones if the heading ends in Chinese."""
     return f"{heading}（{number}）" if _width(heading[-1]) > 1 else f"{heading} ({number})"
 
 
@@ -586,7 +586,7 @@ class _Packer(Packer):
                 text = ("\n" if inside["content"] else "") + lead + markdown(taken)
                 inside["content"] += text
                 page.size -= _added(text)
-                lead = ""  # noqa: PLW2901  # what is left of a line is led by nothing
+                lead = ""  # noqa: PLW2901  # only the first piece of a line gets the lead
 
     def _goes_to_next(self, page: _Page, size: int, count: int) -> bool:
         """Whether something that does not fit on a page should start the next one rather than be divided."""

@@ -166,7 +166,7 @@ class FeishuChat:
             failure = Unavailable("feishu_failed", error="message_id")
         except Unavailable as error:
             failure = error
-        # It may have been accepted anyway, and Feishu does not say how it answers to a known uuid.
+        # It may have been accepted anyway, and Feishu does not document its response to a uuid that it already knows.
         perhaps = any(answer.unclear or answer.code == 0 for answer in answers)
         if perhaps and (found := self._look(once, place, [mark]).get(mark)):
             return found

@@ -98,7 +98,7 @@ def _group(api: Api, group: str) -> Finding:
 
 
 def _connection(settings: FeishuSettings, api: Api) -> Finding:
-    """Check the long connection: whether Feishu offers one; or HTTP: whether there is a key to verify requests."""
+    """Check whether Feishu offers a persistent connection, or, over HTTP, whether there is a key to verify requests."""
     if settings.feishu_mode == "http":
         known = bool(settings.feishu_encrypt_key.get_secret_value())
         shown = {"address": f"{settings.feishu_host}:{settings.feishu_port}"}

@@ -1,6 +1,7 @@
 """Feishu's limits: each once, with the number that Feishu accepts, ours, and the source.
 
-Lark (open.larksuite.com) has the same. "measured" was observed in a real tenant, if no page names a number.
+Lark (open.larksuite.com) has the same. Where no page gives a number, "measured" means that it was observed in a real
+tenant.
 """
 
 from typing import NamedTuple

@@ -1,8 +1,8 @@
-"""The parts of lark_oapi that the bot uses: sending requests, the long connection, and the cipher of events.
+"""The parts of lark_oapi that the bot uses: sending requests, the persistent connection, and the cipher of events.
 
-The package imports a client for each of about sixty interfaces of Feishu, and the long connection's module a class for
-each of their events: ten thousand modules, two seconds and 125 MB. We send and read plain values, so the modules below
-the package are imported without it.
+The package imports a client for each of about sixty interfaces of Feishu, and the persistent connection's module a
+class for each of their events: ten thousand modules, two seconds and 125 MB. We send and read plain values, so the
+modules below the package are imported without it.
 """
 
 import importlib.util
@@ -37,7 +37,7 @@ class Sdk:
     transport: Any
     """Sends a request over HTTP, and writes a form with a file."""
     ws: Any
-    """The long connection's client."""
+    """The persistent connection's client."""
 
 
 def sdk() -> Sdk:

@@ -32,7 +32,7 @@ class Audience:
         self._lists = Remembered[frozenset[str] | None](clock)
 
     def readers(self, place: Place, person: str) -> Readers:
-        """Who reads in a place where `person` asked; what Slack does not say is assumed to be the worst.
+        """Who reads in a place where `person` asked; where Slack does not say, the worst is assumed.
 
         If others read too, one guest among them is enough. Raises ConfigError, Unavailable.
         """

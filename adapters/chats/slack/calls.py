@@ -115,7 +115,7 @@ class Gate(NamedTuple):
 class Caller:
     """Calls Slack within the rates of each gate. Safe for several threads; `clock` and `sleep` are monotonic seconds.
 
-    `settle` is how many seconds after an unclear call its result is looked for.
+    `settle` is how many seconds to wait after an unclear call before looking for its result.
     """
 
     def __init__(

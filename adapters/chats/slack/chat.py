@@ -46,7 +46,7 @@ class SlackChat:
     """Slack, in one workspace or several. Safe to call from several threads.
 
     `clock` and `sleep` are monotonic seconds, `now` is seconds since 1970, as in Slack's timestamps. `settle` is how
-    many seconds after it may have been sent a message is looked for: a history may show it late.
+    many seconds to wait before looking for a message that may have been sent: a history may show it late.
     """
 
     name = NAME

@@ -126,7 +126,7 @@ class Silence:
 
 
 class _Staying(WebSocket):
-    """The connection below the SDK's, but without redirects: it would follow three, to anywhere.
+    """The connection that the SDK uses, but without redirects: the library would follow up to three, to any host.
 
     It connects as `adapters.network` says: the library knows only some of the proxy variables, and the system's roots.
     """

@@ -64,9 +64,9 @@ def answered(context: Context, line: str) -> tuple[Post, ...]:
 
 
 def answered_sentence(context: Context, line: str) -> tuple[Post, ...]:
-    """The model's answer to a sentence that means nothing else and does not look like a question; none without it.
+    """The model's answer to a sentence that is neither a command nor a recognised question. Raises DigestError.
 
-    Raises DigestError.
+    It is empty if no model is set, or if the line is too short to be a sentence.
     """
     return _by_model(context, line) if context.services.app.model and is_sentence(line) else ()
 

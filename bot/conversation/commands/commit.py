@@ -60,7 +60,7 @@ def explained(context: Context, repository: Repository, commit: Commit) -> tuple
 
 
 def _reported_here(context: Context, repository: Repository, sha: str) -> list[DeliveredCommit]:
-    """Where in this channel a commit was reported, first place first."""
+    """The places in this channel where a commit was reported, the earliest first."""
     delivered = context.services.archive.delivered_to(repository.name, sha)
     return [each for each in delivered if each.place.whole == context.place.whole]
 
