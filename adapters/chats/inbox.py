@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -14,6 +15,8 @@ from bot.values import Form, Message, MessageKind, Place, Request, Span
 _WORKERS = 8
 _WAITING = 200
 """The most requests that may wait for a thread."""
+_QUIET, _LONGEST = 0.01, 0.1
+"""Seconds without another request before work begins, and the longest wait for them: a burst is acknowledged first."""
 _SLOW = 2.5
 """Seconds after which a person who waits is shown that the bot is working."""
 
@@ -52,6 +55,7 @@ class Inbox:
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix=chat)
         self._lock = threading.Lock()
         self._taken = 0
+        self._latest = 0.0
         self._ended = False
 
     @property
@@ -67,6 +71,7 @@ class Inbox:
                 raise Busy
             acknowledge()
             self._taken += 1
+            self._latest = time.monotonic()
             self._pool.submit(self._run, work)
 
     def drain(self) -> None:
@@ -93,6 +98,7 @@ class Inbox:
             self._post(place, Message("note", (Span(text),), kind=MessageKind.NOTE))
 
     def _run(self, work: Callable[[], object]) -> None:
+        self._let_others_in()
         try:
             work()
         except DigestError as error:
@@ -103,6 +109,12 @@ class Inbox:
         finally:
             with self._lock:
                 self._taken -= 1
+
+    def _let_others_in(self) -> None:
+        """Wait until no more requests are coming in, since work would delay their acknowledgement."""
+        longest = time.monotonic() + _LONGEST
+        while (rest := self._latest + _QUIET - (now := time.monotonic())) > 0 and now < longest:
+            time.sleep(rest)
 
 
 class _Waiting:
