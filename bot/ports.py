@@ -435,7 +435,7 @@ class Archive(Protocol):
         ...
 
     def delivered_to(self, repo: str, sha: str) -> tuple[DeliveredCommit, ...]:
-        """The places where a commit was reported, the earliest first; this outlives digests, deliveries and subscriptions."""
+        """Where a commit was reported, the earliest place first; outlives digests, deliveries and subscriptions."""
         ...
 
     def delivered_grades(self, repo: str, shas: Iterable[str]) -> dict[str, Grade]:

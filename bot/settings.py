@@ -262,7 +262,8 @@ class Settings(Base, title="General"):
     )
     digest_log: Literal["text", "json"] = Field(
         "text",
-        description="format of the log that `digest run` writes to standard error (one event per line): `text` or `json`",
+        description="format of the log that `digest run` writes to standard error: `text` or `json`, "
+        "one event per line",
     )
     digest_monitor_port: int = Field(
         0,

@@ -32,8 +32,8 @@ class Limits:
     """Tokens, 0 for no limit; prices per million tokens, 0 if not set.
 
     A `day` is one in `zone`. Of its tokens, `scheduled` are reserved for scheduled digests, which may use all; of the
-    rest, each person may use `person` and each channel `channel`. Cached tokens cost the same as the rest of a prompt, unless they
-    have a price of their own.
+    rest, each person may use `person` and each channel `channel`. Cached tokens cost the same as the rest of a prompt,
+    unless they have a price of their own.
     """
 
     day: int = 0
