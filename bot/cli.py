@@ -125,9 +125,7 @@ def cli(ctx: click.Context) -> None:
 @click.argument("words", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="print the answer as JSON")
 @_REPO
-@click.option(
-    "--to", default="", help="post the answer in this channel: slack:C0123456789, feishu:oc_…, slack-webhook:team"
-)
+@click.option("--to", default="", help="channel to post in: slack:C0123456789, feishu:oc_…, slack-webhook:team")
 def ask(words: tuple[str, ...], as_json: bool, repo: str, to: str) -> None:
     """Answer one line, as in a chat.
 

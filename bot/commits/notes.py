@@ -271,7 +271,7 @@ _PHRASE = 6
 
 
 def _matter(lines: Sequence[_Line]) -> tuple[list[_Line], list[_Line]]:
-    """The front matter of a page and what follows it; of a page's later lines none. A hunk may begin within it."""
+    """The front matter of a page, and what follows it; later lines of a page have none. A hunk may begin within it."""
     if not lines or lines[0].number > 4:
         return [], list(lines)
     first = lines[0].text.strip() == "---" and lines[0].number == 1
@@ -308,7 +308,7 @@ def _changeset(path: str, lines: Sequence[_Line]) -> _Entry | None:
 def _page(path: str, hunk: _Hunk) -> _Entry | None:
     """A page that is one note: what must be done to migrate, or what is new; None for any other page.
 
-    Its title tells most. Who adds a number to its `pull_requests` (Bevy, "Writing release notes") belongs to it.
+    Its title says most. A commit that adds its number to `pull_requests` (Bevy, "Writing release notes") belongs to it.
     """
     matter, rest = _matter(hunk.new)
     guide = bool(_GUIDE.search(path))
@@ -711,7 +711,7 @@ def _said(files: Sequence[_File]) -> list[tuple[str, _Entry]]:
 
 
 def _note(path: str, entry: _Entry) -> Note | None:
-    """A note of an entry; None if it tells nothing, or nothing of what it is."""
+    """The note in an entry; None if the entry is empty, or does not say what kind of change it is."""
     written = [line.text.strip() for line in entry.lines if line.text.strip()]
     if len(written) == 1 and _PERSON.fullmatch(written[0]):
         return None
@@ -868,7 +868,7 @@ def from_message(body: str) -> tuple[Note, ...]:
 
 
 def _announced(entry: _Entry) -> Note | None:
-    """A note of a block in a message; what it does not call anything is something new."""
+    """The note in a block of a message; one without a kind counts as something new."""
     written = "\n".join(line.text for line in entry.lines)
     if _NONE.fullmatch(written):
         return Note(NoteLevel.INTERNAL, heading=entry.heading)
