@@ -337,7 +337,7 @@ def test_it_is_typed_shown_and_asked_by_the_form(bot):
     context = bot.world.interpreter.context(Request(f"settings {bot.repo}", HOME, "U1"))
     (asked,) = [i for i in bot.world.interpreter.form(context).inputs if i.name == "threads"]
     assert (asked.value, [value for value, _ in asked.choices]) == ("no", ["yes", "report", "no"])
-    assert "话题内容 仅报告" in bot.world.said(f"subscribe {bot.repo} threads report lang zh")
+    assert "话题内容 仅完整报告" in bot.world.said(f"subscribe {bot.repo} threads report lang zh")
     assert "yes、report、no" in bot.world.said(f"subscribe {bot.repo} threads maybe")
     assert bot.store.subscriptions()[0].threads is Threads.REPORT
     assert "In the thread" not in bot.world.said(f"subscribe {bot.repo} threads yes lang en")
