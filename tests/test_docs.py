@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 from repositories import Builder, lines
 from typed import run
 
@@ -339,3 +340,12 @@ def test_a_readme_fits_what_it_promises():
         first = text(ROOT / name).split("\n## ")[0]
         assert len(re.findall("^make demo", first, re.M)) == 2
         assert len(first.splitlines()) <= 25, "one screen"
+
+
+@pytest.mark.parametrize("page", [*PAGES, *LINKED], ids=lambda page: page.name)
+def test_emphasis_ends_where_it_is_meant_to(page):
+    """CommonMark shows the asterisks of `**词：**` when a Chinese character follows."""
+    blocks = MarkdownIt("commonmark").enable("table").parse(page.read_text(encoding="utf-8"))
+    spans = [span for block in blocks for span in block.children or ()]
+
+    assert [span.content for span in spans if span.type == "text" and "*" in span.content] == []
