@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 from samples import digest, rolled_up
 
 from adapters.chats.feishu import cards
@@ -30,7 +31,21 @@ from bot.posts import report
 from bot.posts.group import Group, group_post
 from bot.posts.post import post
 from bot.texts import Texts
-from bot.values import Aside, Attachment, Button, Buttons, Failure, Message, Place, Problem, Span, Subscription, Text
+from bot.values import (
+    Aside,
+    Attachment,
+    Button,
+    Buttons,
+    Failure,
+    Fields,
+    Message,
+    Place,
+    Problem,
+    Span,
+    Subscription,
+    Table,
+    Text,
+)
 
 ZH = Texts("zh")
 HALF = re.compile(
@@ -78,6 +93,22 @@ def test_what_a_chat_shows_has_full_width_punctuation():
     assert "SHA：" in said[0]
     assert "完整报告：digest report " in said[0]
     assert "report.md（4 字节）" in said[0]
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 120])
+def test_nothing_is_cut_off_in_a_terminal_that_is_narrower_than_a_line_of_chinese(width):
+    lines = [f"{n}：{'某段时间的日报，也可写成日期范围，' * 8}（状态）" for n in range(3)]
+    parts = (
+        Text(tuple((Span(line),) for line in lines), bullets=True),
+        Fields((("最近有提交的一天", (Span(lines[0]),)),)),
+        Table(("时间", "消息", "重要程度"), tuple(((Span("09:00"),), (Span(line),), (Span("高"),)) for line in lines)),
+    )
+    out = io.StringIO()
+    terminal = Terminal(Console(file=out, width=width, force_terminal=True, color_system=None), ZH)
+    terminal.post(Place("terminal", "here"), Message("m", (Span("帮助"),), parts))
+    said = re.sub(r"[\s•│]|\x1b\[[\d;]*m", "", out.getvalue())
+    assert "…" not in said
+    assert all(line in said for line in lines)
 
 
 def test_what_is_wrong_with_a_form_stands_behind_the_name_of_the_input():

@@ -177,7 +177,7 @@ def _part(part: Part, say: Say) -> Iterator[RenderableType]:
         case Table():
             yield _grid(part)
         case Fields():
-            grid = Grid.grid(padding=(0, 2))
+            grid = _pairs(2)
             for label, value in part.items:
                 grid.add_row(Styled(label, style="dim"), _styled(value))
             yield grid
@@ -189,8 +189,16 @@ def _part(part: Part, say: Say) -> Iterator[RenderableType]:
             assert_never(part)
 
 
+def _pairs(gap: int) -> Grid:
+    """Two columns, of which nothing is cut off: Chinese has no spaces where a line could be broken."""
+    grid = Grid.grid(padding=(0, gap))
+    grid.add_column(overflow="fold")
+    grid.add_column(overflow="fold")
+    return grid
+
+
 def _bullet(line: Line) -> Grid:
-    row = Grid.grid(padding=(0, 1))
+    row = _pairs(1)
     row.add_row(Styled("•"), _styled(line))
     return row
 
