@@ -27,8 +27,8 @@ _HELP = """What changed in a repository, what matters, and why.
   digest subscribe owner/repo         follow a repository; digest alone then shows its last digest
   digest help                         everything you can ask, here and in a chat
 
-Settings come from the environment or from ~/.config/commit-digest/.env. Without any, rules write the digest: no
-account, no network. Set OPENAI_MODEL to use a language model, and GITHUB_TOKEN for GitHub.
+Settings come from the environment or from ~/.config/commit-digest/.env. Without any, built-in rules
+produce the digest: no account, no network. Set OPENAI_MODEL to use a language model, and GITHUB_TOKEN for GitHub.
 """
 
 
@@ -127,7 +127,7 @@ def cli(ctx: click.Context) -> None:
 @_REPO
 @click.option("--to", default="", help="channel to post in: slack:C0123456789, feishu:oc_…, slack-webhook:team")
 def ask(words: tuple[str, ...], as_json: bool, repo: str, to: str) -> None:
-    """Answer one line, as in a chat.
+    """Answer a line such as `yesterday` or `search rate limit`, as in a chat. The word `ask` may be left out.
 
     `--to` posts the answer in another channel. With subscribe, unsubscribe, list and settings, it says instead which
     channel they apply to, and the answer is printed here.
@@ -186,7 +186,7 @@ def report(repos: tuple[str, ...], day: str, lang: str | None, zone: str, form: 
 
 
 @cli.command()
-@click.option("--failed", is_flag=True, help="only those that were given up")
+@click.option("--failed", is_flag=True, help="only those that the bot gave up on")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1_000), help="how many to list")
 def deliveries(failed: bool, limit: int) -> None:
     """List recent deliveries.
@@ -199,7 +199,7 @@ def deliveries(failed: bool, limit: int) -> None:
 @cli.command()
 @click.argument("number", metavar="ID", type=int)
 def retry(number: int) -> None:
-    """Retry a delivery that was given up."""
+    """Retry a delivery that the bot gave up on."""
     _actions().retry(number)
 
 

@@ -251,7 +251,7 @@ def test_what_was_given_up_is_retried(service):
     (waiting,) = store.deliveries()
     store.keep_delivery(replace(waiting, state=DeliveryState.FAILED))
     _, failed, _ = service.run("deliveries", "--failed")
-    assert "given up" in failed
+    assert "abandoned" in failed
     code, said, _ = service.run("retry", "1")
     assert (code, "queued again" in said) == (0, True)
     assert service.run("run", "--once")[0] == 0

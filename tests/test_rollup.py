@@ -218,7 +218,7 @@ def test_the_overview_by_rules_says_where_it_was_and_what_came_to_nothing():
     commits = landed("feat: a cache (#1)", "fix: a fault (#9)", REVERT)
     made = roll_up(commits, commits)
     assert rules.rollup_overview(made, 1, EN) == (
-        "Most of the code changed in src (1 commit). Reverted since, so left out here: 1 commit."
+        "Most of the changes are in src (1 commit). Reverted since, so left out here: 1 commit."
     )
 
 

@@ -30,7 +30,9 @@ class FeishuSettings(
         "https://open.feishu.cn", description="`https://open.larksuite.com` for Lark"
     )
     feishu_mode: Literal["socket", "http"] = Field(
-        "socket", description="`http`: Feishu calls the bot at a public address; no persistent connection is used"
+        "socket",
+        description="how the bot gets events: `socket` (a persistent connection, needs no public address) or `http` "
+        "(Feishu calls the bot at a public address)",
     )
     feishu_encrypt_key: SecretStr = Field(
         SecretStr(""), description="over HTTP: verifies that requests come from Feishu"

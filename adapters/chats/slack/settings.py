@@ -18,7 +18,9 @@ class SlackSettings(Settings, title="Slack: Setup in five minutes: docs/slack.md
         description="app-level token (`xapp-…`) for Socket Mode, so that `digest run` receives requests",
     )
     slack_mode: Literal["socket", "http"] = Field(
-        "socket", description="`http`: Slack calls the bot at a public address; Socket Mode is not used"
+        "socket",
+        description="how the bot gets events: `socket` (Socket Mode, needs no public address) or `http` (Slack calls "
+        "the bot at a public address)",
     )
     slack_signing_secret: SecretStr = Field(
         SecretStr(""), description="over HTTP: verifies that requests come from Slack"

@@ -13,7 +13,7 @@ _PARTS = {"scheduled": 2, "channel": 4, "person": 10}
 class OpenAISettings(Base, title="A language model: Any OpenAI-compatible endpoint"):
     """The settings of the endpoint and the budgets."""
 
-    openai_model: str = Field("", description="name of the language model; empty: rules write the digest")
+    openai_model: str = Field("", description="name of the language model; empty: built-in rules produce the digest")
     openai_api_key: SecretStr = Field(SecretStr(""), description="API key; may be empty for a local server")
     openai_base_url: str = Field("https://api.openai.com/v1", description="any OpenAI-compatible endpoint")
     openai_timeout: float = Field(120, gt=0, le=3600, description="time limit for a whole answer, in seconds")

@@ -14,7 +14,7 @@ class GitHubSettings(
         SecretStr(""),
         description="personal access token; without one, public repositories work, at 60 requests an hour",
     )
-    github_app_id: str = Field("", description="a GitHub App instead: its ID")
+    github_app_id: str = Field("", description="ID of a GitHub App, if you use one instead of a token")
     github_app_key: UserPath | None = Field(
         None, description="GitHub App: the file with its private key (PEM)", examples=["/path/to/key.pem"]
     )
