@@ -23,8 +23,9 @@ _DUE: LiteralString = (
     "UNION SELECT subscription FROM deliveries WHERE state = 'due' AND retry > ?"
 )
 _NAMED: LiteralString = (
-    "UPDATE subscriptions SET due = ?, looked = ? WHERE id = ? AND due = ? AND (due != ? OR looked > ?)"
+    "UPDATE subscriptions SET due = ?, looked = ? WHERE id = ? AND due + 0 = ? AND (due != ? OR looked > ?)"
 )
+"""`+ 0` keeps a planner from the index of `due`: thousands of rows may have the same, whatever its statistics say."""
 
 
 def at_once() -> int:
