@@ -51,8 +51,8 @@ _CROWDED = "53300"
 _BUSY = {"55P03", "57014"}
 _DAMAGED = {"XX001", "XX002"}
 _REFUSED = (
-    (re.compile("password authentication failed|no password supplied|role .* does not exist|pg_hba"), "28P01"),
-    (re.compile("database .* does not exist"), "3D000"),
+    (re.compile("password authentication failed|no password supplied|role .{0,200} does not exist|pg_hba"), "28P01"),
+    (re.compile("database .{0,200} does not exist"), "3D000"),
     (re.compile("too many (?:clients|connections)|connection slots"), _CROWDED),
     (re.compile("permission denied for database"), "42501"),
 )
