@@ -257,8 +257,12 @@ class Library:
 
     def _main_line(self) -> str:
         """The releases that are known: those of other packages are not."""
-        newest = self._source.releases(self._name)[-1:]
-        return f"{self._repository.title}'s main line of tags" + (f", the newest {newest[0].name}" if newest else "")
+        newest = ""
+        with suppress(DigestError):
+            newest = "".join(
+                f", the newest {one_line(each.name, 80)}" for each in self._source.releases(self._name)[-1:]
+            )
+        return f"{self._repository.title}'s main line of tags{newest}"
 
     def _ported(self, commit: Commit) -> Iterator[str]:
         """Commits on other branches with the same change, and their first releases."""
