@@ -203,7 +203,7 @@ class SlackServer:
         self.impatient: list[str] = []
         self.too_fast = self.refused = 0
         self.tolerance = 1e-6
-        """Seconds by which a message may come too early: not all are on their way equally long."""
+        """Seconds by which a channel's messages may be ahead of their pace: not all are on their way equally long."""
         self.hidden = hidden
         self._clock = clock
         self.date = clock
@@ -211,7 +211,7 @@ class SlackServer:
         self._chaos = chaos
         self._revoked: set[str] = set()
         self._faults: dict[str, list[str]] = defaultdict(list)
-        self._last: dict[str, float] = defaultdict(lambda: float("-inf"))
+        self._next: dict[str, float] = defaultdict(lambda: float("-inf"))
         self._calls: dict[tuple[str, str], list[float]] = defaultdict(list)
         self._pauses: dict[tuple[str, str | None], float] = {}
         self._told: set[tuple[str, str | None]] = set()
@@ -705,12 +705,12 @@ class SlackServer:
             sent[:] = [at for at in sent if now - at < 60]
             if self._throttle and len(sent) >= limits.WORKSPACE.slack:
                 return 1
-            fast = now - self._last[channel] < limits.PACE - self.tolerance
+            fast = now < self._next[channel] - self.tolerance
             self.too_fast += fast
             if fast and self._throttle:
                 return 1
             sent.append(now)
-            self._last[channel] = now
+            self._next[channel] = max(now, self._next[channel]) + limits.PACE
         if not self._throttle or method not in _TIERS:
             return 0
         calls = self._calls[method, self.tokens.get(str(body.get("token")), "")]

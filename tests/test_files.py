@@ -184,10 +184,10 @@ def test_any_path_has_an_answer(path):
 @pytest.mark.parametrize("part", ["news/", "changes/", "spec/", "dist/", "docs/", "a.", "test-", "src/main/", "Tests."])
 def test_a_hostile_path_costs_little(part):
     path = part * (4_096 // len(part))
-    start = time.perf_counter()
+    start = time.thread_time()
     files.kind(path)
     files.generated(path)
-    assert time.perf_counter() - start < 0.05
+    assert time.thread_time() - start < 0.05
 
 
 # --- Notebooks -------------------------------------------------------------------------------

@@ -499,11 +499,11 @@ def test_any_text_can_be_looked_at(text):
 
 @pytest.mark.parametrize("part", ["a", "a.", "a/", "https://", "@", "-", "%2e/", "+/", "a:", "a@"])
 def test_a_megabyte_of_anything_is_looked_at_in_no_time(part):
-    begun = time.perf_counter()
+    begun = time.thread_time()
     for text in (part * (1_000_000 // len(part)), f"https://github.com/{part * 990}", part * 600):
         NAMED.page(text)
         NAMED.remote(text)
-    assert time.perf_counter() - begun < 1
+    assert time.thread_time() - begun < 1
 
 
 # --- One repository in every spelling --------------------------------------------------------

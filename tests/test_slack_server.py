@@ -559,7 +559,7 @@ def test_a_channel_takes_one_message_a_second(server, client, time):
     assert server.too_fast == 1
     server._throttle = True
     assert busy(client.chat_postMessage, channel="C1", **HELLO) == 1
-    time.now += 1
+    time.now += 2
     assert client.chat_postMessage(channel="C1", **HELLO)["ok"]
     assert len(server.messages["C1"]) == 3
 

@@ -20,7 +20,7 @@ from adapters.sources.github.waits import Waits
 from bot.errors import Unavailable
 from bot.values import Look, LookKind
 
-SOON = 5.0
+SOON = 10.0
 """Seconds within which everything here ends, far below any of the real limits."""
 
 
