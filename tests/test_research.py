@@ -14,7 +14,7 @@ from world import CHANNEL, DAY, World, spans, words
 
 from bot.errors import BudgetSpent, ModelError, ShareSpent, Unavailable
 from bot.judgement.asker import Limits
-from bot.judgement.questions import ASK
+from bot.judgement.questions import ASK, REVIEW
 from bot.rights import Right
 from bot.values import Button, Buttons, Finish, Message, MessageKind, Place, Question, Reply, Request, Usage
 
@@ -42,14 +42,20 @@ class Model:
 
     def __init__(self, *steps: dict | str | Exception | Finish, obey: Callable[[str], dict] | None = None) -> None:
         self.steps = list(steps)
+        self.reviews: list[dict | Exception] = []
+        self.reviewed: list[Question] = []
         self.obey = obey
         self.asked: list[Question] = []
 
     def ask(self, question: Question) -> Reply:
-        if question.name != ASK:  # a digest, or a commit in full, of which the rules write then
+        if question.name == REVIEW and self.reviews:
+            self.reviewed.append(question)
+            made: dict | str | Exception | Finish = self.reviews.pop(0)
+        elif question.name == ASK:
+            self.asked.append(question)
+            made = self.obey(question.user) if self.obey else self.steps.pop(0)
+        else:  # a digest, or a commit in full, of which the rules write then
             raise ModelError("model_answer_unreadable", model=self.name)
-        self.asked.append(question)
-        made = self.obey(question.user) if self.obey else self.steps.pop(0)
         if isinstance(made, Exception):
             raise made
         finish = made if isinstance(made, Finish) else Finish.STOP
@@ -297,6 +303,85 @@ def test_of_the_second_of_two_faulty_answers_what_holds_is_shown(asking):
     assert "It was about reads." in text
     assert "statements dropped for lack of evidence: 1" in text
     assert len(model.asked) == 2
+
+
+# --- Read again --------------------------------------------------------------------------------
+
+
+def read(*found: tuple[str, str]) -> dict:
+    """What is missed of each statement, and what becomes of it."""
+    said = [{"number": n, "misses": misses, "becomes": becomes} for n, (misses, becomes) in enumerate(found, 1)]
+    return {"statements": said}
+
+
+CARRIED = ("", "")
+FASTER = said("It was the only change of reads.", "S1", "perf: faster reads")
+
+
+def test_an_answer_is_read_with_nothing_but_its_quotes(asking, histories):
+    world, model = asking(step([{"tool": "commit", "name": "#101"}]), step(answer=[FASTER]))
+    model.reviews = [read(CARRIED)]
+    assert "It was the only change of reads." in told(world, OPEN)
+    shown = model.reviewed[0].user
+    assert "1. It was the only change of reads." in shown
+    assert f"    [commit {histories[0].shas['101'][:7]}, #101: what people wrote, or its record] 2026-02-18" in shown
+    assert "S1" not in shown
+    assert "store.pop" not in shown  # it was shown, and is no quote of the answer
+    assert len(model.asked) == 2
+
+
+def test_what_its_quotes_miss_is_asked_for_once_and_then_cut(asking):
+    world, model = asking(step(answer=[FASTER]), step([{"tool": "commit", "name": "#101"}]), step(answer=[FASTER]))
+    model.reviews = [read(("nothing counts them", "")), read(("nothing counts them", "It was a change of reads."))]
+    text = told(world, OPEN)
+    assert "It was a change of reads." in text
+    assert "only" not in text
+    assert "1. It was the only change of reads.\n    nothing counts them" in model.asked[1].user
+    spent = {each.purpose: (each.stated, each.dropped) for each in world.bill.today()}
+    assert spent[REVIEW] == (2, 2)
+
+
+def test_what_the_second_answer_says_is_what_counts(asking):
+    better = said("It was a change of reads.", "S1", "perf: faster reads")
+    world, model = asking(step(answer=[FASTER]), step(answer=[better]))
+    model.reviews = [read(("nothing counts them", "")), read(CARRIED)]
+    text = told(world, OPEN)
+    assert "It was a change of reads." in text
+    assert "dropped" not in text
+
+
+def test_of_an_answer_of_which_nothing_is_left_it_is_said_that_it_is_not_known(asking):
+    world, model = asking(step(answer=[FASTER]), step(answer=[FASTER]))
+    model.reviews = [read(("all of it", "")), read(("all of it", ""))]
+    text = told(world, OPEN)
+    assert "don't say" in text
+    assert "statements dropped for lack of evidence: 1" in text
+
+
+@pytest.mark.parametrize("then", [step(), step(unknown=True), "no JSON", ModelError("model_answer_unreadable")])
+def test_what_is_carried_of_the_first_answer_stays_where_no_other_comes(asking, then):
+    world, model = asking(step(answer=[FASTER]), then, then)
+    model.reviews = [read(("nothing counts them", "It was a change of reads."))]
+    assert "It was a change of reads." in told(world, OPEN)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        read(),
+        read(("nothing counts them", "It is from version 9.9.9.")),
+        read(("nothing counts them", "Read https://evil.example at once.")),
+        read(("nothing counts them", "它改变了缓存的读取方式，但没有别的说明。")),
+        ModelError("model_answer_unreadable"),
+    ],
+)
+def test_an_answer_that_nobody_can_read_stays_as_it_is(asking, wrong):
+    world, model = asking(step(answer=[FASTER]))
+    model.reviews = [wrong, wrong]
+    text = told(world, OPEN)
+    assert "It was the only change of reads." in text
+    assert "evil" not in text
+    assert len(model.asked) == 1
 
 
 def test_not_known_is_an_answer(asking):

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count, islice
 from typing import Protocol
@@ -22,7 +22,8 @@ from bot.judgement.asker import Conversation
 from bot.judgement.links import Links
 from bot.judgement.proofs import NUMBER, Proofs, seen
 from bot.judgement.questions import Inquiry
-from bot.judgement.replies import Rejected, StepTaken
+from bot.judgement.replies import Read, Rejected, StepTaken
+from bot.judgement.reviewing import review
 from bot.judgement.shapes import SEARCH, Tool, WantedReply
 from bot.ports import Archive, CommitSource
 from bot.values import (
@@ -41,7 +42,7 @@ from bot.values import (
 )
 
 STEPS = 6
-"""The most questions of one inquiry; an unusable answer is asked for once more."""
+"""The most steps of one inquiry; an unusable answer is asked for once more, and each answer is read once more."""
 _ROOM = 90_000
 """The most characters shown in total: after that the model must answer."""
 _PATCH_TOKENS, _LISTED, _FOUND, _RELEASES = 8_000, 60, 20, 15
@@ -399,20 +400,48 @@ class Research:
         self._pieces: dict[str, Shown] = {}
         self._asked: dict[str, str] = {}
         self._dropped = 0
+        self._found: list[Answered] = []
 
     def answer(self, spoken_of: Sequence[Commit]) -> Answered:
-        """The answer, starting with the topic's commits. Raises DigestError if the model or the source fails."""
+        """The answer, starting with the topic's commits. Raises DigestError if the model or the source fails.
+
+        An answer that its quotes do not carry is asked for once more, and then cut to what they do.
+        """
         self._begin(spoken_of)
         for left in reversed(range(STEPS)):
             try:
                 step = self._step(0 if self._is_full else left)
             except Rejected:
                 break
+            except DigestError:
+                if self._found:
+                    break
+                raise
             if step.statements or step.unknown or not step.looks:
-                return self._answered(step.statements, unknown=step.unknown)
+                if self._is_final(step) or not left:
+                    break
+                continue
             for wanted in step.looks:
                 self._show(wanted)
-        return self._answered(())
+        given = [each for each in self._found if each.statements] or self._found
+        return given[-1] if given else self._answered(())
+
+    def _is_final(self, step: StepTaken) -> bool:
+        """Note an answer as its quotes carry it; return whether that is all of it, or it was asked for again already.
+
+        Otherwise what they miss is shown.
+        """
+        read = self._read(step.statements)
+        carried = [replace(said, text=each.text) for said, each in zip(step.statements, read, strict=True) if each.text]
+        is_final = bool(self._found) or not any(each.misses for each in read)
+        self._found.append(self._answered(tuple(carried), dropped=len(read) - len(carried), unknown=step.unknown))
+        if not is_final:
+            self._add(_Refused(_missed(step.statements, read)))
+        return is_final
+
+    def _read(self, statements: Sequence[Statement]) -> tuple[Read, ...]:
+        shown = [(said.text, [questions.proven(each) for each in (said.proof, *said.also)]) for said in statements]
+        return review(self._model, self._inquiry.repository, shown, self._inquiry.language)
 
     def _begin(self, spoken_of: Sequence[Commit]) -> None:
         if len(spoken_of) > 2 or not spoken_of:
@@ -456,5 +485,14 @@ class Research:
     def _is_full(self) -> bool:
         return sum(len(piece.text) for piece in self._pieces.values()) > _ROOM
 
-    def _answered(self, statements: tuple[Statement, ...], *, unknown: bool = False) -> Answered:
-        return Answered(statements, self._model.asker.name, len(self._pieces), self._dropped, unknown)
+    def _answered(self, statements: tuple[Statement, ...], *, dropped: int = 0, unknown: bool = False) -> Answered:
+        return Answered(statements, self._model.asker.name, len(self._pieces), self._dropped + dropped, unknown)
+
+
+def _missed(statements: Sequence[Statement], read: Sequence[Read]) -> str:
+    """An answer with what its quotes miss, for who gives it once more."""
+    lines = (
+        f"{n}. {said.text}\n    {each.misses or 'carried'}"
+        for n, (said, each) in enumerate(zip(statements, read, strict=True), 1)
+    )
+    return "\n".join(("your answer, read with nothing but its quotes, and what they miss:", *lines))

@@ -22,6 +22,7 @@ from bot.judgement.shapes import (
     SEARCH,
     AnalysisReply,
     BatchReply,
+    BriefReply,
     ClaimReply,
     CorrectionReply,
     DraftReply,
@@ -31,6 +32,7 @@ from bot.judgement.shapes import (
     OpenReply,
     OverviewReply,
     ProofReply,
+    ReviewReply,
     RiskReply,
     SecondReply,
     StepReply,
@@ -52,6 +54,7 @@ from bot.values import (
     Insight,
     Look,
     Note,
+    Proof,
     Question,
     Release,
     Repository,
@@ -62,10 +65,10 @@ from bot.values import (
 )
 
 TRIAGE, SECOND, OVERVIEW, ROLLUP = "triage.v2", "second.v2", "overview.v2", "rollup.v1"
-ANALYSIS, DRAFT, LOOK, BATCH, MERGE = "analysis.v4", "draft.v3", "look.v3", "batch.v3", "merge.v4"
+ANALYSIS, DRAFT, LOOK, BATCH, MERGE = "analysis.v4", "draft.v3", "look.v4", "batch.v3", "merge.v5"
 """The prompts in use; an analysis is stored under the name of its prompt."""
-ASK = "ask.v2"
-OF_DIGESTS = (TRIAGE, SECOND, ANALYSIS, DRAFT, LOOK, BATCH, MERGE, OVERVIEW, ROLLUP)
+ASK, REVIEW = "ask.v3", "review.v1"
+OF_DIGESTS = (TRIAGE, SECOND, ANALYSIS, DRAFT, LOOK, BATCH, MERGE, REVIEW, OVERVIEW, ROLLUP)
 """The prompts for a digest."""
 PROMPTS = (*OF_DIGESTS, ASK)
 
@@ -291,7 +294,7 @@ class Rest(NamedTuple):
 
 def analysis_question(repository: Repository, commit: Commit, seen: Selection, rest: Rest) -> Question:
     """Ask for the full analysis of one commit at once."""
-    return _about(ANALYSIS, AnalysisReply, repository, commit, seen, rest, answer=ANSWER)
+    return _about(ANALYSIS, BriefReply, repository, commit, seen, rest, answer=ANSWER)
 
 
 def draft_question(repository: Repository, commit: Commit, seen: Selection, rest: Rest, *, looks: int) -> Question:
@@ -576,6 +579,52 @@ def step_question(inquiry: Inquiry, shown: Sequence[str], left: int) -> Question
     }
     blanks |= {"repository": inquiry.repository.title, "language": inquiry.language}
     return _question(ASK, StepReply, asked, "asked", (500, 3_000), **blanks)
+
+
+# --- Read again --------------------------------------------------------------------------------
+
+_QUOTED = 400
+"""Characters of a quote, as people see it."""
+
+
+def review_question(repository: Repository, statements: Sequence[tuple[str, Sequence[str]]], language: str) -> Question:
+    """Ask what of `statements`, each with its quotes as `quoted` or `proven` make them, the quotes alone show."""
+    data = "\n\n".join("\n".join((f"{n}. {text}", *quotes)) for n, (text, quotes) in enumerate(statements, 1))
+    blanks = {"repository": repository.title, "count": str(len(statements)), "language": language}
+    answer = 200 + 60 * len(statements), 800 + 250 * len(statements)
+    return _question(REVIEW, ReviewReply, data, "statements", answer, **blanks)
+
+
+def proven(proof: Proof) -> str:
+    """The proof of an answer's statement, as a reader sees it."""
+    if proof.release:
+        note = f" ({one_line(proof.note, _QUOTED)})" if proof.note else ""
+        return f"    [release {one_line(proof.release.name, 80)}, {proof.release.made:%Y-%m-%d}{note}]"
+    if not (proof.commit and proof.evidence):
+        return f"    [the program: {one_line(proof.note, _QUOTED)}]"
+    return quoted(proof.commit, proof.evidence, tree=proof.tree)
+
+
+def quoted(commit: Commit, evidence: Evidence, tree: str = "") -> str:
+    """A quote about a commit with its place, as a reader sees it; `tree` is where it was looked up."""
+    found, sha = evidence.search, evidence.sha[:7]
+    if found:
+        paths = f": {', '.join(found.paths)}" if found.paths else ""
+        hits = f"{found.hits} hits in {found.files} files{paths}"
+        return f"    [a search of the whole tree at {tree or sha} for `{one_line(evidence.quote, 100)}`: {hits}]"
+    return f"    [{_place(commit, evidence, tree)}] {one_line(evidence.quote, _QUOTED)}"
+
+
+def _place(commit: Commit, evidence: Evidence, tree: str) -> str:
+    named = f"commit {commit.short}" + (f", #{commit.pull}" if commit.pull is not None else "")
+    if not evidence.path:
+        return (
+            f"the title of commit {evidence.sha[:7]}" if evidence.sha else f"{named}: what people wrote, or its record"
+        )
+    at = f"{evidence.path}:{evidence.line}" if evidence.line else evidence.path
+    if tree or evidence.sha:
+        return f"{at}, in the tree at {tree or evidence.sha[:7]}"
+    return f"{named}: {at}, {'removed by it' if evidence.removed else 'as it is after it'}"
 
 
 def commit_line(commit: Commit) -> str:

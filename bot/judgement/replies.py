@@ -20,6 +20,7 @@ from bot.judgement.shapes import (
     MOST_RANK,
     SEARCH,
     AnalysisReply,
+    BriefReply,
     CorrectionReply,
     DecisionReply,
     DescriptionReply,
@@ -32,6 +33,8 @@ from bot.judgement.shapes import (
     OpenReply,
     Outcome,
     OverviewReply,
+    ReadReply,
+    ReviewReply,
     RiskReply,
     SaidReply,
     StepReply,
@@ -339,7 +342,10 @@ def read_looked(reply: Reply, commit: Commit, proofs: Finder, draft: DraftReply,
 def read_analysis(reply: Reply, commit: Commit, proofs: Finder, coverage: float, language: str) -> Checked:
     """The full analysis of one commit. Raises Rejected; statements without evidence are dropped and counted."""
     how = {"coverage": coverage, "language": language}
-    return _checked(_parsed(reply, AnalysisReply), commit, proofs.find, reply, how)
+    answer = _parsed(reply, BriefReply)
+    insights, risks = answer.read_again()
+    answer = answer.model_copy(update={"insights": insights, "risks": risks})
+    return _checked(answer, commit, proofs.find, reply, how)
 
 
 def read_merged(reply: Reply, commit: Commit, proofs: Finder, parts: Sequence[Analysis], **how: Any) -> Checked:
@@ -368,8 +374,6 @@ _Find = Callable[[str, str, int], Evidence | None]
 
 def _checked(answer: AnalysisReply, commit: Commit, find: _Find, reply: Reply, how: Mapping[str, Any]) -> Checked:
     language = how["language"]
-    insights_said, risks_said = answer.read_again()
-    answer = answer.model_copy(update={"insights": insights_said, "risks": risks_said})
     _check_language(language, f"{answer.verdict} {answer.summary}")
     _check_language(language, *_words(answer))
     insights, bad_insights = _proven("insights", answer.insights, find)
@@ -554,8 +558,44 @@ def _said_problem(said: SaidReply, proven: bool, told: Collection[str], language
             "a quote does not stand in the piece that it names, as lines that follow each other without their marks, "
             "or it is too short to prove anything, or longer than six lines."
         )
-    if _FOREIGN.search(said.text):
+    return _text_problem(said.text, told, language)
+
+
+def _text_problem(text: str, told: Collection[str], language: str) -> str:
+    """The problem of a statement's words, whatever proves them; empty if there is none."""
+    if _FOREIGN.search(text):
         return "it holds a link or a mention."
-    if any(name.casefold() not in told for name in _NAME.findall(said.text)):
+    if any(name.casefold() not in told for name in _NAME.findall(text)):
         return "it names a number or an identifier that nothing shows."
-    return "" if _in_language(said.text, language) else f"it is not in {LANGUAGES[language].prompt}."
+    return "" if _in_language(text, language) else f"it is not in {LANGUAGES[language].prompt}."
+
+
+# --- Read again --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A statement as its quotes carry it, empty if nothing is left, and what they `miss` of it, empty if nothing."""
+
+    text: str
+    misses: str = ""
+
+
+def read_review(reply: Reply, statements: Sequence[str], shown: str, language: str) -> tuple[Read, ...]:
+    """How each of the statements reads with nothing but its quotes. Raises Rejected, also if one is not read.
+
+    What one becomes may name no number and no identifier that is not `shown`.
+    """
+    said = {each.number: each for each in _parsed(reply, ReviewReply).statements}
+    if missing := [str(n) for n in range(1, len(statements) + 1) if n not in said]:
+        raise Rejected(f"these statements are not read: {', '.join(missing)}.")
+    told = {name.casefold() for name in _NAME.findall(shown)}
+    return tuple(_read(said[n], text, told, language) for n, text in enumerate(statements, 1))
+
+
+def _read(said: ReadReply, text: str, told: Collection[str], language: str) -> Read:
+    if not said.misses:
+        return Read(text)
+    if problem := _text_problem(said.becomes, told, language):
+        raise Rejected(f"statement {said.number}: {problem}")
+    return Read(said.becomes, said.misses)

@@ -209,6 +209,11 @@ class AnalysisReply(BaseModel):
     risks: _Risks
     suggestions: _Suggestions
     correction: _Correction = CorrectionReply()
+
+
+class BriefReply(AnalysisReply):
+    """The same, of which no reviewer will read the statements."""
+
     narrowed: _Narrowed = []
 
     def read_again(self) -> tuple[list[InsightReply], list[RiskReply]]:
@@ -405,6 +410,20 @@ class SaidReply(BaseModel):
     def proofs(self) -> tuple[ShownReply, ...]:
         """All that shows it."""
         return (ShownReply(source=self.source, path=self.path, quote=self.quote), *self.also)
+
+
+class ReadReply(BaseModel):
+    """How a statement reads with nothing but its quotes: what they do not show, and the statement without that."""
+
+    number: int
+    misses: Annotated[_Text, Field(max_length=600)] = ""
+    becomes: Annotated[_Text, Field(max_length=2000), AfterValidator(lambda value: value and _ended(value))] = ""
+
+
+class ReviewReply(BaseModel):
+    """The answer to a question about statements and their quotes."""
+
+    statements: Annotated[list[ReadReply], _first(24), Field(max_length=24)]
 
 
 MOST_SAID, MOST_WANTED = 6, 4

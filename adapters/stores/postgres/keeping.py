@@ -40,7 +40,7 @@ class PostgresKeeping(KeepingPart, PostgresPart):
         return [(table, column) for table, column in db.all(_PEOPLE, PERSONAL)]
 
     def compact(self) -> None:
-        """Pack what is not packed, and free space, which autovacuum would do later."""
+        """Pack what is not packed, free space, and tell the planner what there is: autovacuum would do both later."""
         self._pack()
         every = sql.SQL(", ").join(map(sql.Identifier, (*TABLES, "words", "analysis_words")))
-        self._server.read(lambda db: db.execute(sql.SQL("VACUUM {}").format(every)))
+        self._server.read(lambda db: db.execute(sql.SQL("VACUUM (ANALYZE) {}").format(every)))
