@@ -103,7 +103,9 @@ def questions(language: str) -> dict[str, Question]:
         asking.overview_question(REPOSITORY, entries, language),
         asking.overview_question(REPOSITORY, entries, language, rollup=True),
         asking.step_question(INQUIRY._replace(language=language), SHOWN, 3),
-        asking.review_question(REPOSITORY, [(said, [asking.proven(proof)]) for said, proof in SAID], language),
+        asking.review_question(
+            REPOSITORY, "asked: why was it changed?", [(said, [asking.proven(proof)]) for said, proof in SAID], language
+        ),
     )
     return {question.name: question for question in made}
 

@@ -441,7 +441,8 @@ class Research:
 
     def _read(self, statements: Sequence[Statement]) -> tuple[Read, ...]:
         shown = [(said.text, [questions.proven(each) for each in (said.proof, *said.also)]) for said in statements]
-        return review(self._model, self._inquiry.repository, shown, self._inquiry.language)
+        known = f"asked: {one_line(self._inquiry.asked, 600)}"
+        return review(self._model, self._inquiry.repository, known, shown, self._inquiry.language)
 
     def _begin(self, spoken_of: Sequence[Commit]) -> None:
         if len(spoken_of) > 2 or not spoken_of:

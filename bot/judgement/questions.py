@@ -587,12 +587,17 @@ _QUOTED = 400
 """Characters of a quote, as people see it."""
 
 
-def review_question(repository: Repository, statements: Sequence[tuple[str, Sequence[str]]], language: str) -> Question:
-    """Ask what of `statements`, each with its quotes as `quoted` or `proven` make them, the quotes alone show."""
-    data = "\n\n".join("\n".join((f"{n}. {text}", *quotes)) for n, (text, quotes) in enumerate(statements, 1))
+def review_question(
+    repository: Repository, known: str, statements: Sequence[tuple[str, Sequence[str]]], language: str
+) -> Question:
+    """Ask what of `statements`, each with its quotes as `quoted` or `proven` make them, the quotes alone show.
+
+    `known` is what their readers know besides: what was asked, or what a commit does.
+    """
+    parts = [known, *("\n".join((f"{n}. {text}", *quotes)) for n, (text, quotes) in enumerate(statements, 1))]
     blanks = {"repository": repository.title, "count": str(len(statements)), "language": language}
     answer = 200 + 60 * len(statements), 800 + 250 * len(statements)
-    return _question(REVIEW, ReviewReply, data, "statements", answer, **blanks)
+    return _question(REVIEW, ReviewReply, "\n\n".join(parts), "statements", answer, **blanks)
 
 
 def proven(proof: Proof) -> str:

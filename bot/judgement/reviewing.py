@@ -14,16 +14,21 @@ _Said = TypeVar("_Said", Insight, Risk)
 
 
 def review(
-    model: Conversation, repository: Repository, statements: Sequence[tuple[str, Sequence[str]]], language: str
+    model: Conversation,
+    repository: Repository,
+    known: str,
+    statements: Sequence[tuple[str, Sequence[str]]],
+    language: str,
 ) -> tuple[Read, ...]:
     """How each statement reads with nothing but its quotes, as `questions.quoted` and `questions.proven` show them.
 
+    `known` is what its readers know besides.
     If the model cannot say, the statements stay as they are: each of their quotes is real.
     """
     if not statements:
         return ()
     texts = [text for text, _ in statements]
-    question = questions.review_question(repository, statements, language)
+    question = questions.review_question(repository, known, statements, language)
     try:
         read = model.ask(question, lambda reply: replies.read_review(reply, texts, question.user, language))
     except (Rejected, DigestError):
@@ -35,7 +40,8 @@ def review(
 def reviewed(model: Conversation, repository: Repository, commit: Commit, made: Analysis, language: str) -> Analysis:
     """The analysis with its statements as their quotes alone carry them; those of which nothing is left are counted."""
     shown = [(s.text, [questions.quoted(commit, e) for e in (s.evidence, *s.also)]) for s in made.statements]
-    read = review(model, repository, shown, language)
+    known = "\n".join((f"commit {commit.short}: {questions.titled(commit)}", made.verdict, made.summary))
+    read = review(model, repository, known, shown, language)
     insights = _carried(made.insights, read[: len(made.insights)])
     risks = _carried(made.risks, read[len(made.insights) :])
     lost = len(shown) - len(insights) - len(risks)

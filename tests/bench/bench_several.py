@@ -117,8 +117,8 @@ def _morning(hub: str, database: str, workers: int, server: Postgres | None) -> 
         for process in processes:
             process.stdout.readline()
         before = _transactions(server, database)
-        begun = time.time()
         _follow(store)
+        begun = time.time()  # nobody works yet
         for process in processes:
             process.stdin.write("\n")
             process.stdin.flush()
