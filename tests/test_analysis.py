@@ -543,6 +543,8 @@ def test_another_language_is_rejected_but_names_are_not():
         "suggestions": [{"who": "运维", "action": "降低 `acquire_timeout`。"}],
     }
     assert checked(full(**chinese), language="zh")
+    names = "v0.19.1 的 src/light/mod.rs 有 clusterable_object_index_start 与 clusteredForwardBufferBindingType 两处。"
+    assert checked(full(**chinese | {"summary": names}), language="zh")
     with pytest.raises(Rejected, match="Chinese"):  # each of the other texts counts as well
         checked(full(verdict=chinese["verdict"], summary=chinese["summary"]), language="zh")
     assert checked(full(summary="Renames 登录 to the English word login in all messages of the server."))

@@ -225,10 +225,15 @@ def test_in_which_tree_something_was_looked_up_can_be_quoted(asking, histories):
         {"tool": "place", "path": "src/server.py", "line": 1, "name": "v1.0.0"},
         {"tool": "place", "path": "src/nowhere.py", "line": 1},
     ]
-    answer = [said("That is v1.0.0.", "S2", "looked up at v1.0.0"), said("It is gone.", "S3", "place src/nowhere.py 1")]
+    answer = [
+        said("That is v1.0.0.", "S2", "[S2] looked up at v1.0.0"),
+        said("It is gone.", "S3", "place src/nowhere.py 1"),
+        said("The file is in it.", "S2", "--- place src/server.py 1: found\n=== src/server.py at"),
+    ]
     world, _ = asking(step(looks), step(answer=answer))
     text = told(world, OPEN)
     assert f"That is v1.0.0. ( looked up at v1.0.0 ({histories[0].shas['100'][:7]})" in text
+    assert "The file is in it. ( place src/server.py 1: found, src/server.py at" in text
     assert re.search("It is gone. . place src/nowhere.py 1: .*, looked up at [0-9a-f]{7}", text)
 
 

@@ -135,6 +135,9 @@ def _side(seen: str, other: str) -> list[str]:
     return [line[1:] if line[:1] in "+- " else line for line in lines]
 
 
+_HEADS = "--- ", "=== "
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """What was looked up in the tree at a commit."""
@@ -168,11 +171,11 @@ class _Seen:
         words = (look.word for each in self.sights if (look := each.look).kind is LookKind.WORD and look.word in quote)
         if found := searched.find(SEARCH, next(words, "")):
             return Proof(self.commit, found, tree=self._tree)
-        heads = (line.removeprefix("--- ") for line in shown if line.startswith("--- "))
-        head = next((line for line in (*heads, self._where) if places(quote, [line])), "")
-        if head == self._where:
-            return Proof(note=head)
-        return Proof(note=f"{head}, {self._where}") if head else None  # it says what was not searched
+        ((first, last), *_) = places(quote, shown)
+        heads = [line.lstrip("-= ") for line in shown[first : last + 1] if line.startswith((*_HEADS, self._where))]
+        if len(heads) <= last - first:
+            return None
+        return Proof(note=", ".join(dict.fromkeys((*heads, self._where))))  # also what was not searched
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +270,9 @@ class Library:
         first = known[commit.sha]
         if first:
             return (f"first release with it: {one_line(first.name, 80)}, {first.made:%Y-%m-%d}",)
-        return (f"in no release of {self._main_line()} yet", *self._ported(commit))
+        ported = tuple(self._ported(commit))
+        other = "" if ported else "; a port of it would be another commit"
+        return (f"in no release of {self._main_line()} yet{other}", *ported)
 
     def _main_line(self) -> str:
         """The releases that are known: those of other packages are not."""

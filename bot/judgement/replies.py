@@ -90,6 +90,9 @@ _CJK = re.compile(r"[\u3400-\u9fff]")
 _LETTER = re.compile(r"[^\W\d_]")
 
 
+_IDENTIFIER = re.compile(r"`[^`]*`|[A-Za-z][A-Za-z]*[\w./:-]*[\d_./:-][\w./:-]*|[a-z]+[A-Z]\w*", re.ASCII)
+
+
 def _parsed(reply: Reply, shape: type[_Shape]) -> _Shape:
     """The reply in its shape. Raises Rejected if it is cut off, refused, or not JSON of that shape."""
     if reply.finish is Finish.LENGTH:
@@ -122,6 +125,8 @@ def _json(text: str) -> object:
 
 def _in_language(text: str, language: str) -> bool:
     """Whether a text reads as the language: identifiers and names in it are often not."""
+    if LANGUAGES[language].chinese:
+        text = _IDENTIFIER.sub("", text)
     letters, chinese = len(_LETTER.findall(text)), len(_CJK.findall(text))
     if LANGUAGES[language].chinese:
         return letters < 20 or chinese >= letters * 0.08
@@ -529,6 +534,8 @@ _NOT_SHOWN = (
     "its quote does not stand in the piece that it names, as lines that follow each other without their marks, or it "
     "is too short to prove anything, or longer than six lines."
 )
+_PIECE = re.compile(r"^\s*\[S\d+\]\s*")
+"""The name of a piece in front of its first line."""
 _FOREIGN = re.compile(r"://|\bwww\.|<[!@#]")
 """Links and mentions: no statement about commits needs them."""
 
@@ -543,7 +550,10 @@ def read_step(reply: Reply, find: Callable[[str, str, str], Proof | None], shown
     good: list[Statement] = []
     bad: list[str] = []
     for number, said in enumerate(answer.answer):
-        found = [find(each.source.strip("[] ").upper(), each.path.strip("` "), each.quote) for each in said.proofs]
+        found = [
+            find(each.source.strip("[] ").upper(), each.path.strip("` "), _PIECE.sub("", each.quote))
+            for each in said.proofs
+        ]
         if None in found:
             at = found.index(None)
             bad.append(f"answer.{number}{f'.also.{at - 1}' if at else ''}: {_NOT_SHOWN}")
