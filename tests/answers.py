@@ -30,19 +30,12 @@ def answer(body: dict) -> str:
         return json.dumps(analysed(user, chinese))
     if "describe several commits" in system:
         return json.dumps({"commits": [described(sha, chinese) for sha in DESCRIBED.findall(user)]})
-    if "each with nothing but its quotes" in system:
-        return json.dumps(read(len(CLAIM.findall(user))))
     words = (
         "今天主要改进了启动过程，先读失败重试的那个提交。"
         if chinese
         else "The day was about starting; read the retries first."
     )
     return json.dumps({"overview": words})
-
-
-def read(number: int) -> dict:
-    """A review in which the quotes carry everything."""
-    return {"statements": [{"number": n, "misses": "", "becomes": ""} for n in range(1, number + 1)]}
 
 
 def drafted(user: str) -> dict:

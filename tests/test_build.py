@@ -28,7 +28,6 @@ def purposes(server) -> list[str]:
         "Draft what you would say": "draft",
         "go through the claims": "look",
         "Analyse this commit": "analysis",
-        "each with nothing but its quotes": "review",
         "open the morning digest": "overview",
     }
     asked = ["\n".join(message["content"] for message in body["messages"]) for body in server.bodies]

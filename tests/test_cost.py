@@ -64,14 +64,6 @@ def test_a_deep_day_tells_what_it_took_and_without_third_questions_the_others():
     }
 
 
-def test_what_was_read_again_is_no_part_of_a_brief_day():
-    reviewed = Spending("m", "review.v1", 9_000, 900, 4)
-    without = cost.of_day([TRIAGE, DRAFT, LOOK], Depth.NORMAL)
-    costs = cost.of_day([TRIAGE, DRAFT, LOOK, reviewed], Depth.NORMAL)
-    assert costs[Depth.BRIEF] == without[Depth.BRIEF]
-    assert [costs[d].tokens - without[d].tokens for d in (Depth.NORMAL, Depth.DEEP)] == [9_900, 9_900]
-
-
 def test_a_deep_day_has_found_twice_as_much():
     costs = cost.of_day([TRIAGE, DRAFT, LOOK], Depth.DEEP)
     assert tokens(costs)["deep"] == (1_000 + 40_000 + 52_000, 500 + 4_000 + 8_000)
@@ -83,15 +75,15 @@ def test_a_brief_day_tells_exactly_what_it_took_and_expects_drafts_and_what_is_f
     found = 4 * 5_000  # half of the 10,000 tokens of each question
     assert tokens(costs) == {
         "brief": (41_000, 8_500),
-        "normal": (41_000 + 40_000 + found + 4 * 2_500, 8_500 + 4 * 1_200 + 4 * 500),
-        "deep": (41_000 + 80_000 + 4 * found + 4 * 2_500, 8_500 + 4 * 1_200 + 4 * 1_800 + 4 * 500),
+        "normal": (41_000 + 40_000 + found, 8_500 + 4 * 1_200),
+        "deep": (41_000 + 80_000 + 4 * found, 8_500 + 4 * 1_200 + 4 * 1_800),
     }
 
 
 @pytest.mark.parametrize(("prompt", "found"), [(100, 4_666), (10_000, 5_000), (40_000, 8_000)])
 def test_what_is_found_has_bounds(prompt, found):
     costs = cost.of_day([Spending("m", "analysis.v4", prompt, 0, 1)], Depth.BRIEF)
-    assert costs[Depth.NORMAL].prompt == 2 * prompt + found + 2_500
+    assert costs[Depth.NORMAL].prompt == 2 * prompt + found
 
 
 def test_commits_asked_about_at_once_beside_looks_are_taken_for_as_looked_at():
@@ -135,8 +127,8 @@ def test_commits_are_taken_by_grade_and_size():
     high = cost.of_commits([entry(Importance.HIGH, 1, wide, lock)])
     assert tokens(high) == {
         "brief": (150 + 11_000, 110 + 1_800),
-        "normal": (150 + 2 * 11_000 + 5_500 + 2_500, 110 + 1_800 + 1_200 + 500),
-        "deep": (150 + 3 * 11_000 + 4 * 5_500 + 2_500, 110 + 1_800 + 1_200 + 1_800 + 500),
+        "normal": (150 + 2 * 11_000 + 5_500, 110 + 1_800 + 1_200),
+        "deep": (150 + 3 * 11_000 + 4 * 5_500, 110 + 1_800 + 1_200 + 1_800),
     }
 
 
@@ -149,7 +141,7 @@ def test_of_a_commit_that_is_too_large_only_four_questions_are_asked():
 def test_deeper_takes_more_of_one_commit():
     brief, normal, deep = (cost.of_one()[depth].tokens for depth in Depth)
     assert brief < normal < deep
-    assert normal < 4 * brief
+    assert normal < 3 * brief
 
 
 @pytest.mark.parametrize(
@@ -200,7 +192,7 @@ def test_usage_shows_each_kind_of_question_with_what_was_cached_and_its_cost(tal
     talking.digest()
     asked, _ = tables(talking)
     rows = {row[0]: row[1:] for row in cells(asked)}
-    assert list(rows) == ["grades", "draft", "look-up", "review of quotes", "overview", "total"]
+    assert list(rows) == ["grades", "draft", "look-up", "overview", "total"]
     (spent,) = [s for s in talking.bill.today() if s.purpose == "look.v4"]
     assert 0 < spent.cached < spent.prompt
     price = ((spent.prompt - spent.cached) * 10 + spent.cached + spent.completion * 10) / 1_000_000

@@ -76,7 +76,7 @@ def high(digest):
 def test_what_was_looked_up_is_evidence_and_is_linked_where_it_is(talk, history):
     talking = talk(history, looking)
     entry = high(talking.digest())
-    assert purposes(talking.server) == ["triage", "draft", "look", "review", "overview"]
+    assert purposes(talking.server) == ["triage", "draft", "look", "overview"]
     (risk,) = entry.analysis.risks
     assert (risk.evidence.path, risk.evidence.line, risk.evidence.sha) == ("src/main.py", 5, history.sha("change"))
     asked = talking.server.bodies[2]["messages"][-1]["content"]
@@ -179,7 +179,7 @@ def test_a_model_that_cannot_do_two_steps_does_one(talk, history):
 
     talking = talk(history, single)
     digest = talking.digest()
-    assert purposes(talking.server) == ["triage", "draft", "look", "look", "analysis", "review", "overview"]
+    assert purposes(talking.server) == ["triage", "draft", "look", "look", "analysis", "overview"]
     assert high(digest).analysis.by == "test-model"
     assert not digest.degraded
 
@@ -195,7 +195,7 @@ def test_deep_settles_what_is_open_with_a_third_question(talk, history):
     talking = talk(history, wondering, Depth.DEEP)
     entry = high(talking.digest())
     asked = purposes(talking.server)
-    assert asked == ["triage", "draft", "look", "look", "review", "overview"]
+    assert asked == ["triage", "draft", "look", "look", "overview"]
     third = talking.server.bodies[3]["messages"][-1]["content"]
     assert "--- word start: 1 hits in 1 files" in third
     assert "further things to look up" not in third
@@ -210,7 +210,7 @@ def test_deep_asks_no_third_question_where_nothing_is_open(talk, history):
 
     talking = talk(history, sure, Depth.DEEP)
     talking.digest()
-    assert purposes(talking.server) == ["triage", "draft", "look", "review", "overview"]
+    assert purposes(talking.server) == ["triage", "draft", "look", "overview"]
 
 
 def test_a_claim_that_is_not_gone_through_is_asked_for_again(talk, history):
@@ -247,30 +247,6 @@ def test_what_was_proven_at_first_is_kept_when_it_is_asked_again(talk, history):
     assert {risk.text for risk in entry.analysis.risks} == {"The first risk.", "The second risk."}
     assert "Your previous answer:\nDATA " in seen[1]
     assert "invented_name" in seen[1]
-
-
-@pytest.mark.parametrize(
-    ("misses", "becomes", "left", "dropped"),
-    [
-        ("", "", "Starting fails: the caller passes no host.", 0),
-        ("nothing says that it fails", "The caller passes no host.", "The caller passes no host.", 0),
-        ("all of it", "", None, 1),
-        ("a release", "Since v9.9.9 the caller passes no host.", "Starting fails: the caller passes no host.", 0),
-    ],
-)
-def test_an_analysis_says_what_its_quotes_carry(talk, history, misses, becomes, left, dropped):
-    def reading(body):
-        if "with nothing but its quotes" not in body["messages"][0]["content"]:
-            return looking(body)
-        user = body["messages"][-1]["content"]
-        assert "2. Starting fails: the caller passes no host.\n    [src/main.py:5, in the tree at " in user
-        told = json.loads(answer(body))
-        told["statements"][1] |= {"misses": misses, "becomes": becomes}
-        return json.dumps(told)
-
-    analysis = high(talk(history, reading).digest()).analysis
-    assert [risk.text for risk in analysis.risks] == ([left] if left else [])
-    assert (len(analysis.insights), analysis.dropped) == (1, dropped)
 
 
 def test_a_deeper_analysis_serves_a_shallower_wish_and_not_the_reverse(talk, history):

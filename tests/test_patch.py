@@ -463,7 +463,7 @@ def test_lines_are_found_as_they_stood_before_or_after(quote, line, removed):
 def test_quotation_marks_stay_in_pairs_and_an_escaped_character_is_no_part_of_a_word(line, quote, shown):
     text = FilePatch("src/app.py", f"@@ -0,0 +1 @@\n+{line}")
     found = patch.EvidenceIndex(commit("fix: x"), [text]).find("src/app.py", quote)
-    assert found == Evidence("src/app.py", shown, 1)
+    assert found == Evidence("src/app.py", shown, 1, added=True)
 
 
 @pytest.mark.parametrize(

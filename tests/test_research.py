@@ -185,6 +185,41 @@ def test_lines_that_follow_each_other_are_found_in_every_kind_of_piece(asking, h
     assert "The server came before. ( #100 " in text
 
 
+def test_headings_and_both_sides_of_a_hunk_can_be_quoted(asking, histories):
+    looks = [{"tool": "commit", "name": "#101"}, {"tool": "touching", "path": "src/cache.py"}]
+    shown = (
+        said("It changes one file.", "S2", "=== src/cache.py (modified, +1 -1)"),
+        said("It was 1 before.", "S2", "-    return 1\n+    return store.pop(key)", "src/cache.py"),
+        said("A read takes the entry out.", "S2", "return store.pop(key)", "src/cache.py"),
+        said("The newest is of dev-one.", "S3", "touch src/cache.py: 2 commits, by author: dev-one 2\n2026-02-18"),
+    )
+    world, _ = asking(step(looks), step(answer=shown))
+    text = told(world, OPEN)
+    assert "dropped" not in text
+    assert "src/cache.py:2 (added)" in text
+    assert "(before this commit)" in text or "(removed)" in text
+
+
+@pytest.mark.parametrize(
+    ("look", "found"),
+    [
+        ({"tool": "place", "path": "src/cache.py", "line": 1, "name": "#101^"}, "2:     return 1"),
+        ({"tool": "place", "path": "src/cache.py", "words": "get"}, "2:     return store.pop(key)"),
+        ({"tool": "place", "path": "src/cache.py", "line": 1}, ", the newest commit"),
+        ({"tool": "touching", "path": "src", "since": "2026-02-18"}, ", those from 2026-02-18 to 2026-02-"),
+        ({"tool": "touching", "path": "src", "since": "2026-02-18"}, ": 2 commits, by author: "),
+        (
+            {"tool": "touching", "path": "src", "since": "2020-01-01", "until": "2020-01-02"},
+            "2020-01-02: nothing found",
+        ),
+    ],
+)
+def test_what_can_be_asked_for(asking, look, found):
+    world, model = asking(step([look]), step(unknown=True))
+    told(world, OPEN)
+    assert found in model.asked[1].user.split("[S2]")[1]
+
+
 def test_in_which_tree_something_was_looked_up_can_be_quoted(asking, histories):
     looks = [
         {"tool": "place", "path": "src/server.py", "line": 1, "name": "v1.0.0"},

@@ -632,7 +632,7 @@ class EvidenceIndex:
         known = self._path(path)
         if known is None or not _is_quotable(quote):
             return None
-        tried = [(said, wanted) for said in _readings(quote) if (wanted := _pattern(said))]
+        tried = [(said, wanted) for said in readings(quote) if (wanted := _pattern(said))]
         file = (self._in_file(known, *each, near) for each in tried)
         said = (look(known, *each) for look in (self._in_message, self._in_request) for each in tried)
         return next(filter(None, chain(file, said)), None)
@@ -647,7 +647,7 @@ class EvidenceIndex:
     def _in_file(self, path: str, quote: str, wanted: re.Pattern[str], near: int) -> Evidence | None:
         lines = self._texts.setdefault(path, _Lines(self._patches.get(path, "")))
         if place := lines.find(wanted, near):
-            return Evidence(path, quote, place.first, removed=place.removed, last=place.end)
+            return Evidence(path, quote, place.first, removed=place.removed, last=place.end, added=place.added)
         return Evidence(path, quote) if wanted.search(path) else None
 
     def _in_message(self, _: str, quote: str, wanted: re.Pattern[str]) -> Evidence | None:
@@ -657,7 +657,7 @@ class EvidenceIndex:
         return Evidence("", quote, request=True) if wanted.search(self._request) else None
 
 
-def _readings(quote: str) -> Iterable[str]:
+def readings(quote: str) -> Iterable[str]:
     """A quote as it may be meant: marks of the patch and quotation marks around it, and escapes, may be the model's."""
     quote = quote.strip()
     for mark in _QUOTATION:
@@ -721,11 +721,15 @@ class _Lines:
 
 @dataclass(frozen=True, slots=True)
 class _Stretch:
-    """Lines that follow each other: the numbers of the first and the last, in the old file if one is `removed`."""
+    """Lines that follow each other: the numbers of the first and the last, in the old file if one is `removed`.
+
+    `added` says that all of them are new.
+    """
 
     first: int
     last: int
     removed: bool
+    added: bool
 
     @property
     def end(self) -> int | None:
@@ -775,7 +779,7 @@ class _View:
         lines = self._lines[first:end]
         removed = any(mark == "-" for mark, _, _ in lines)
         numbers = [old if removed else new for mark, old, new in lines if mark != ("+" if removed else "-")]
-        return _Stretch(numbers[0], numbers[-1], removed)
+        return _Stretch(numbers[0], numbers[-1], removed, all(mark == "+" for mark, _, _ in lines))
 
     @cached_property
     def _read(self) -> str:

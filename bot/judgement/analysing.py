@@ -19,7 +19,6 @@ from bot.judgement.asker import Conversation
 from bot.judgement.brief import Brief
 from bot.judgement.proofs import Proofs
 from bot.judgement.replies import Checked, Rejected
-from bot.judgement.reviewing import reviewed
 from bot.judgement.shapes import DraftReply
 from bot.ports import Progress
 from bot.values import (
@@ -178,10 +177,9 @@ class Analyst:
         rest = questions.Rest(brief.language, brief.around(commit, patches), task.row)
         landed = [other for other, _ in rest.around.landed]
         case = _Case(commit, Proofs(commit, EvidenceIndex(commit, patches), landed), rest)
-        prompt, made = (questions.MERGE, self._in_parts(case, pages)) if pages[1:] else self._page(case, pages[0])
-        return prompt, reviewed(
-            self._model, brief.repository, commit, made, brief.language
-        ) if brief.depth.looks else made
+        if len(pages) > 1:
+            return questions.MERGE, self._in_parts(case, pages)
+        return self._page(case, pages[0])
 
     def _page(self, case: _Case, seen: Selection) -> tuple[str, Analysis]:
         """The analysis of a part of a commit, as deep as requested. Raises Rejected, DigestError."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from bot.commits import files
 from bot.judgement import questions
-from bot.judgement.questions import ANALYSIS, BATCH, DRAFT, EARLIER, LOOK, REVIEW, Depth
+from bot.judgement.questions import ANALYSIS, BATCH, DRAFT, EARLIER, LOOK, Depth
 from bot.values import Commit, Entry, Importance, Spending
 
 Costs = Mapping[Depth, Spending]
@@ -25,8 +25,6 @@ _AROUND = 1_000
 _LISTED = (150, 110)
 """Tokens of one commit in the list of a day, and of its grade."""
 _SUMMARY = 300
-_REVIEW = (2_500, 500)
-"""Tokens of the statements of one commit with their quotes, and of what is said of each."""
 _TYPICAL = 200
 """Changed lines of a commit that is analysed by itself, if unknown: the mean of those measured has 4,200 tokens of
 patch.
@@ -43,7 +41,6 @@ def of_day(spent: Iterable[Spending], at: Depth) -> Costs | None:
     if not by.keys() & {*_ABOUT_ONE, BATCH} or by.keys() & {*EARLIER}:
         return None
     alone, draft, look = (_total(by.get(purpose, ())) for purpose in _ABOUT_ONE)
-    reviewed = _reviewed(alone) if at is Depth.BRIEF else _total(by.pop(REVIEW, ()))
     shared = _total(s for purpose, found in by.items() if purpose not in _ABOUT_ONE for s in found)
     third = _share(look, max(look.requests - draft.requests, 0)) if at is Depth.DEEP else None
     look = _share(look, draft.requests) if third else look
@@ -55,7 +52,7 @@ def of_day(spent: Iterable[Spending], at: Depth) -> Costs | None:
     more = _total((beyond, more))
     if third:
         third = replace(third, prompt=third.prompt + seen - found)
-    return _at_each(once, _total((more, reviewed)), third or _third(more, found + more_found))
+    return _at_each(once, more, third or _third(more, found + more_found))
 
 
 def of_commits(entries: Iterable[Entry]) -> Costs:
@@ -89,8 +86,7 @@ def total(spent: Iterable[Spending], purpose: str) -> Spending:
 
 def _estimated(shared: Spending, alone: Spending) -> Costs:
     more, found = _looked(alone, None)
-    third = _third(more, found)
-    return _at_each(_total((shared, alone)), _total((more, _reviewed(alone))), third)
+    return _at_each(_total((shared, alone)), more, _third(more, found))
 
 
 def _at_each(once: Spending, more: Spending, third: Spending) -> Costs:
@@ -123,12 +119,6 @@ def _looked(alone: Spending, measured: tuple[Spending, int] | None) -> tuple[Spe
         found = alone.requests * min(max(each // 2, _FOUND[0]), _FOUND[1])
         draft = alone.requests * questions.DRAFTED[0]
     return Spending("", "", alone.prompt + found, draft, alone.requests), found
-
-
-def _reviewed(alone: Spending) -> Spending:
-    """What reading the statements of direct questions with nothing but their quotes uses."""
-    prompt, completion = (alone.requests * each for each in _REVIEW)
-    return Spending("", "", prompt, completion, alone.requests)
 
 
 def _alone(size: int) -> Spending:

@@ -14,7 +14,7 @@ from itertools import count, islice
 from typing import Protocol
 
 from bot.commits import patch
-from bot.commits.patch import QUOTE_LINES, EvidenceIndex, Selection, places
+from bot.commits.patch import QUOTE_LINES, EvidenceIndex, Selection, places, readings
 from bot.commits.releases import called, is_name
 from bot.errors import DigestError, NotFound
 from bot.judgement import questions, replies
@@ -23,7 +23,6 @@ from bot.judgement.links import Links
 from bot.judgement.proofs import NUMBER, Proofs, seen
 from bot.judgement.questions import Inquiry
 from bot.judgement.replies import Read, Rejected, StepTaken
-from bot.judgement.reviewing import review
 from bot.judgement.shapes import SEARCH, Tool, WantedReply
 from bot.ports import Archive, CommitSource
 from bot.values import (
@@ -46,7 +45,7 @@ STEPS = 6
 _ROOM = 90_000
 """The most characters shown in total: after that the model must answer."""
 _PATCH_TOKENS, _LISTED, _FOUND, _RELEASES = 8_000, 60, 20, 15
-_PATHS, _AUTHORS, _SHORT, _TWINS = 12, 8, 7, 2
+_PATHS, _AUTHORS, _PEOPLE, _SHORT, _TWINS = 12, 8, 3, 7, 2
 _BACK = timedelta(days=7)
 """How far back to list commits at the beginning, if there is no other topic."""
 _LONGEST = 31
@@ -81,14 +80,21 @@ class _Listed:
         return "\n".join([self.title, *(line for line, _ in self.rows)])
 
     def find(self, _: str, quote: str) -> Proof | None:
-        for n, (_, about) in enumerate(self.rows):
-            following = [line for line, _ in self.rows[n : n + QUOTE_LINES]]
+        lines = [self.title, *(line for line, _ in self.rows)]
+        for n in (*range(1, len(lines)), 0):
+            following = lines[n : n + QUOTE_LINES]
             if ends := [last for first, last in places(quote, following) if first == 0]:
-                if isinstance(about, Release):
-                    rest = following[1 : ends[0] + 1]
-                    return Proof(release=about, note="; ".join([*([] if n else [self.title]), *rest]))
-                return Proof(about, Evidence("", "\n".join(following[: ends[0] + 1])))
-        return Proof(note=self.title) if places(quote, [self.title]) else None
+                return self._proof(n, following[: ends[0] + 1])
+        return None
+
+    def _proof(self, first: int, lines: Sequence[str]) -> Proof:
+        """What lines of the list prove, which begin with its title or a row."""
+        if first == 0:
+            return Proof(note="; ".join(lines))
+        about = self.rows[first - 1][1]
+        if isinstance(about, Release):
+            return Proof(release=about, note="; ".join([*([self.title] if first == 1 else []), *lines[1:]]))
+        return Proof(about, Evidence("", "\n".join(lines)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,8 @@ class _Whole:
         return "\n".join([questions.commit_shown(self.commit, self.seen), *self.besides])
 
     def find(self, path: str, quote: str) -> Proof | None:
-        heads = (f"commit {self.commit.short} by {_author(self.commit)}", questions.titled(self.commit, 300))
+        hunks = (line for line in self.seen.text.split("\n") if line.startswith(("=== ", "@@")))
+        heads = (f"commit {self.commit.short} by {_author(self.commit)}", questions.titled(self.commit, 300), *hunks)
         if line := next((line for line in (*heads, *self.besides) if places(quote, [line])), ""):
             return Proof(self.commit, Evidence("", line))
         paths = [path, ""] if path else ["", *(f.path for f in self.commit.files)]
@@ -118,12 +125,12 @@ class _Whole:
         return (
             not evidence.path
             or evidence.line is None
-            or any(places(quote, _side(self.seen.text, other)) for other in "-+")
+            or any(places(each, _side(self.seen.text, other)) for each in readings(quote) for other in ("-", "+", "\n"))
         )
 
 
 def _side(seen: str, other: str) -> list[str]:
-    """One side of hunks, without the marks of lines and the lines of the `other` side."""
+    """Hunks without the marks of lines, and without the lines of the `other` side if that is a mark."""
     lines = (line for line in seen.split("\n") if not line.startswith(other))
     return [line[1:] if line[:1] in "+- " else line for line in lines]
 
@@ -146,7 +153,9 @@ class _Seen:
 
     @property
     def _tree(self) -> str:
-        """The tree, also by the name with which it was requested: `v1.2.0 (9a93eb7)`."""
+        """The tree, also by the name with which it was requested: `v1.2.0 (9a93eb7)`, or as the newest."""
+        if not self.asked:
+            return f"{self.commit.short}, the newest commit"
         return f"{self.asked} ({self.commit.short})" if is_name(self.asked) else self.commit.short
 
     def find(self, path: str, quote: str) -> Proof | None:
@@ -161,6 +170,8 @@ class _Seen:
             return Proof(self.commit, found, tree=self._tree)
         heads = (line.removeprefix("--- ") for line in shown if line.startswith("--- "))
         head = next((line for line in (*heads, self._where) if places(quote, [line])), "")
+        if head == self._where:
+            return Proof(note=head)
         return Proof(note=f"{head}, {self._where}") if head else None  # it says what was not searched
 
 
@@ -189,6 +200,8 @@ class _Refused:
 
 _NUMBER, _SHA = re.compile(r"[#!]?(\d{1,9})"), re.compile(r"@?([0-9a-f]{4,64})", re.IGNORECASE)
 _NOTHING = "nothing found"
+_ABSENT = ("commit_unknown", "pull_unknown", "pull_not_merged", "path_unknown", "release_unknown", "search_nothing")
+"""The errors that say that there is no such thing, and not that it cannot be read."""
 
 
 class Library:
@@ -215,9 +228,9 @@ class Library:
         """The requested piece, or why it is not shown."""
         try:
             return self._tools[wanted.tool](wanted)
-        except NotFound:
-            return _Nothing(f"{_called(wanted)}: not found in {self._repository.title}")
         except DigestError as error:
+            if isinstance(error, NotFound) and error.key in _ABSENT:
+                return _Nothing(f"{_called(wanted)}: not found in {self._repository.title}")
             return _Refused(f"{_called(wanted)}: cannot be read now ({error.key.replace('_', ' ')})")
         except ValueError:
             return _Refused(f"{_called(wanted)}: that is not how it is asked for")
@@ -284,8 +297,13 @@ class Library:
 
     def _touching(self, wanted: WantedReply) -> Shown:
         path = wanted.path.strip("` /")
-        found = self._source.touching(self._name, self._branch, [path], _FOUND) if path else ()
-        return self._list(f"the last {_FOUND} commits at most that touch {one_line(path, 200)}", found)
+        found = self._source.touching(self._name, self._branch, [path], _LISTED) if path else ()
+        title = f"the last {_LISTED} commits at most that touch {one_line(path, 200)}"
+        if wanted.since:
+            since, until = sorted((_day(wanted.since), _day(wanted.until) if wanted.until else self._now.date()))
+            found = tuple(each for each in found if since <= each.committed.date() <= until)
+            title = f"{title}, those from {since} to {until}"
+        return self._list(title, found)
 
     def _search(self, wanted: WantedReply) -> Shown:
         found = self._archive.search(wanted.words, [self._name], _FOUND)
@@ -295,9 +313,8 @@ class Library:
         return self._looked(wanted, Look(LookKind.WORD, wanted.words.strip("` ")))
 
     def _place(self, wanted: WantedReply) -> Shown:
-        return self._looked(
-            wanted, Look(LookKind.PLACE, path=wanted.path.strip("` "), line=wanted.line, until=wanted.last)
-        )
+        word, path = wanted.words.strip("` "), wanted.path.strip("` ")
+        return self._looked(wanted, Look(LookKind.PLACE, word, path, wanted.line, wanted.last))
 
     def _looked(self, wanted: WantedReply, look: Look) -> Shown:
         commit = self._named(wanted.name) if wanted.name else self._newest()
@@ -317,7 +334,15 @@ class Library:
         return _Listed(f"{title}{more}: {_by_author(commits[:_LISTED])}", rows)
 
     def _named(self, name: str) -> Commit:
-        """The commit with a name, or of the release with it. Raises NotFound; ValueError for an invalid name."""
+        """The commit with a name, or of the release with it; with `^` behind it, its first parent.
+
+        Raises NotFound; ValueError for an invalid name.
+        """
+        if name.endswith("^"):
+            parents = self._named(name[:-1]).parents
+            if not parents:
+                raise ValueError(name)
+            return self._source.commit(self._name, parents[0])
         sha, number = _SHA.fullmatch(name), _NUMBER.fullmatch(name)
         if number:
             try:
@@ -356,12 +381,16 @@ def _names(commit: Commit) -> Iterator[str]:
 
 
 def _author(commit: Commit) -> str:
-    return one_line(commit.reading.people[0].name, 80) if commit.reading.people else "unknown"
+    return ", ".join(_authors(commit)) or "unknown"
+
+
+def _authors(commit: Commit) -> list[str]:
+    return [one_line(person.name, 80) for person in commit.reading.people[:_PEOPLE]]
 
 
 def _by_author(commits: Sequence[Commit]) -> str:
-    """`4 commits, by author: Ada 3, Grace 1`, so that the model need not count."""
-    names = Counter(map(_author, commits))
+    """`4 commits, by author: Ada 3, Grace 1`, so that the model need not count; each counts for all of its authors."""
+    names = Counter(name for commit in commits for name in dict.fromkeys(_authors(commit)))
     shown = ", ".join(f"{name} {number}" for name, number in names.most_common(_AUTHORS))
     return f"{len(commits)} commit{'s' * (len(commits) != 1)}, by author: {shown}"
 
@@ -440,9 +469,21 @@ class Research:
         return is_final
 
     def _read(self, statements: Sequence[Statement]) -> tuple[Read, ...]:
+        """How each statement reads with nothing but its quotes; if the model cannot say, as it is: they are real."""
+        if not statements:
+            return ()
+        inquiry, texts = self._inquiry, [said.text for said in statements]
         shown = [(said.text, [questions.proven(each) for each in (said.proof, *said.also)]) for said in statements]
-        known = f"asked: {one_line(self._inquiry.asked, 600)}"
-        return review(self._model, self._inquiry.repository, known, shown, self._inquiry.language)
+        known = f"asked: {one_line(inquiry.asked, 600)}"
+        question = questions.review_question(inquiry.repository, known, shown, inquiry.language)
+        try:
+            read = self._model.ask(
+                question, lambda reply: replies.read_review(reply, texts, question.user, inquiry.language)
+            )
+        except (Rejected, DigestError):
+            return tuple(map(Read, texts))
+        self._model.asker.checked(question, len(read), sum(bool(each.misses) for each in read))
+        return read
 
     def _begin(self, spoken_of: Sequence[Commit]) -> None:
         if len(spoken_of) > 2 or not spoken_of:
@@ -491,7 +532,7 @@ class Research:
 
 
 def _missed(statements: Sequence[Statement], read: Sequence[Read]) -> str:
-    """An answer with what its quotes miss, for who gives it once more."""
+    """An answer with what its quotes miss, so that it can be given once more."""
     lines = (
         f"{n}. {said.text}\n    {each.misses or 'carried'}"
         for n, (said, each) in enumerate(zip(statements, read, strict=True), 1)

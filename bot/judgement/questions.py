@@ -22,7 +22,6 @@ from bot.judgement.shapes import (
     SEARCH,
     AnalysisReply,
     BatchReply,
-    BriefReply,
     ClaimReply,
     CorrectionReply,
     DraftReply,
@@ -65,12 +64,12 @@ from bot.values import (
 )
 
 TRIAGE, SECOND, OVERVIEW, ROLLUP = "triage.v2", "second.v2", "overview.v2", "rollup.v1"
-ANALYSIS, DRAFT, LOOK, BATCH, MERGE = "analysis.v4", "draft.v3", "look.v4", "batch.v3", "merge.v5"
+ANALYSIS, DRAFT, LOOK, BATCH, MERGE = "analysis.v4", "draft.v3", "look.v4", "batch.v3", "merge.v4"
 """The prompts in use; an analysis is stored under the name of its prompt."""
 ASK, REVIEW = "ask.v3", "review.v1"
-OF_DIGESTS = (TRIAGE, SECOND, ANALYSIS, DRAFT, LOOK, BATCH, MERGE, REVIEW, OVERVIEW, ROLLUP)
+OF_DIGESTS = (TRIAGE, SECOND, ANALYSIS, DRAFT, LOOK, BATCH, MERGE, OVERVIEW, ROLLUP)
 """The prompts for a digest."""
-PROMPTS = (*OF_DIGESTS, ASK)
+PROMPTS = (*OF_DIGESTS, ASK, REVIEW)
 
 EARLIER = ("analysis.v1", "batch.v1", "merge.v1")
 """Prompts of early versions that read little: usage of them shows that no depth was chosen."""
@@ -294,7 +293,7 @@ class Rest(NamedTuple):
 
 def analysis_question(repository: Repository, commit: Commit, seen: Selection, rest: Rest) -> Question:
     """Ask for the full analysis of one commit at once."""
-    return _about(ANALYSIS, BriefReply, repository, commit, seen, rest, answer=ANSWER)
+    return _about(ANALYSIS, AnalysisReply, repository, commit, seen, rest, answer=ANSWER)
 
 
 def draft_question(repository: Repository, commit: Commit, seen: Selection, rest: Rest, *, looks: int) -> Question:
@@ -559,7 +558,7 @@ class Inquiry(NamedTuple):
 
 _EARLIER, _SAID = 5, 600
 """The most questions of a thread to repeat with their answers, and characters of each."""
-_LISTED_FILES = 4
+_LISTED_FILES, _WRITERS = 4, 3
 
 
 def step_question(inquiry: Inquiry, shown: Sequence[str], left: int) -> Question:
@@ -629,7 +628,8 @@ def _place(commit: Commit, evidence: Evidence, tree: str) -> str:
     at = f"{evidence.path}:{evidence.line}" if evidence.line else evidence.path
     if tree or evidence.sha:
         return f"{at}, in the tree at {tree or evidence.sha[:7]}"
-    return f"{named}: {at}, {'removed by it' if evidence.removed else 'as it is after it'}"
+    how = "it removes these" if evidence.removed else "it adds these" if evidence.added else "as they are after it"
+    return f"{named}: {at}, {how}"
 
 
 def commit_line(commit: Commit) -> str:
@@ -637,7 +637,7 @@ def commit_line(commit: Commit) -> str:
     by_size = sorted(commit.files, key=lambda f: (-(f.added + f.removed), f.path))
     paths = ", ".join(one_line(f.path, _PATH) for f in by_size[:_LISTED_FILES])
     more = f", {len(by_size) - _LISTED_FILES} more" if len(by_size) > _LISTED_FILES else ""
-    author = one_line(commit.reading.people[0].name, 60) if commit.reading.people else ""
+    author = ", ".join(one_line(person.name, 60) for person in commit.reading.people[:_WRITERS])
     return f"{commit.committed:%Y-%m-%d} {commit.short} {author}: {titled(commit, 200)} | {paths}{more}"
 
 

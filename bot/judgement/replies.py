@@ -20,7 +20,6 @@ from bot.judgement.shapes import (
     MOST_RANK,
     SEARCH,
     AnalysisReply,
-    BriefReply,
     CorrectionReply,
     DecisionReply,
     DescriptionReply,
@@ -36,7 +35,6 @@ from bot.judgement.shapes import (
     ReadReply,
     ReviewReply,
     RiskReply,
-    SaidReply,
     StepReply,
     SuggestionReply,
     WantedReply,
@@ -342,10 +340,7 @@ def read_looked(reply: Reply, commit: Commit, proofs: Finder, draft: DraftReply,
 def read_analysis(reply: Reply, commit: Commit, proofs: Finder, coverage: float, language: str) -> Checked:
     """The full analysis of one commit. Raises Rejected; statements without evidence are dropped and counted."""
     how = {"coverage": coverage, "language": language}
-    answer = _parsed(reply, BriefReply)
-    insights, risks = answer.read_again()
-    answer = answer.model_copy(update={"insights": insights, "risks": risks})
-    return _checked(answer, commit, proofs.find, reply, how)
+    return _checked(_parsed(reply, AnalysisReply), commit, proofs.find, reply, how)
 
 
 def read_merged(reply: Reply, commit: Commit, proofs: Finder, parts: Sequence[Analysis], **how: Any) -> Checked:
@@ -374,6 +369,8 @@ _Find = Callable[[str, str, int], Evidence | None]
 
 def _checked(answer: AnalysisReply, commit: Commit, find: _Find, reply: Reply, how: Mapping[str, Any]) -> Checked:
     language = how["language"]
+    insights_said, risks_said = answer.read_again()
+    answer = answer.model_copy(update={"insights": insights_said, "risks": risks_said})
     _check_language(language, f"{answer.verdict} {answer.summary}")
     _check_language(language, *_words(answer))
     insights, bad_insights = _proven("insights", answer.insights, find)
@@ -528,6 +525,10 @@ class StepTaken:
         return len(self.statements) + len(self.problems)
 
 
+_NOT_SHOWN = (
+    "its quote does not stand in the piece that it names, as lines that follow each other without their marks, or it "
+    "is too short to prove anything, or longer than six lines."
+)
 _FOREIGN = re.compile(r"://|\bwww\.|<[!@#]")
 """Links and mentions: no statement about commits needs them."""
 
@@ -543,22 +544,15 @@ def read_step(reply: Reply, find: Callable[[str, str, str], Proof | None], shown
     bad: list[str] = []
     for number, said in enumerate(answer.answer):
         found = [find(each.source.strip("[] ").upper(), each.path.strip("` "), each.quote) for each in said.proofs]
-        if problem := _said_problem(said, None not in found, told, language):
+        if None in found:
+            at = found.index(None)
+            bad.append(f"answer.{number}{f'.also.{at - 1}' if at else ''}: {_NOT_SHOWN}")
+        elif problem := _text_problem(said.text, told, language):
             bad.append(f"answer.{number}: {problem}")
         else:
             first, *also = dict.fromkeys(filter(None, found))
             good.append(Statement(said.text, first, tuple(also)))
     return StepTaken(tuple(answer.looks), tuple(good), tuple(bad), answer.unknown)
-
-
-def _said_problem(said: SaidReply, proven: bool, told: Collection[str], language: str) -> str:
-    """The problem of a statement; empty if there is none."""
-    if not proven:
-        return (
-            "a quote does not stand in the piece that it names, as lines that follow each other without their marks, "
-            "or it is too short to prove anything, or longer than six lines."
-        )
-    return _text_problem(said.text, told, language)
 
 
 def _text_problem(text: str, told: Collection[str], language: str) -> str:
@@ -596,6 +590,7 @@ def read_review(reply: Reply, statements: Sequence[str], shown: str, language: s
 def _read(said: ReadReply, text: str, told: Collection[str], language: str) -> Read:
     if not said.misses:
         return Read(text)
-    if problem := _text_problem(said.becomes, told, language):
+    words = said.becomes if not _FOREIGN.search(text) else _FOREIGN.sub("", said.becomes)
+    if problem := _text_problem(words, told, language):
         raise Rejected(f"statement {said.number}: {problem}")
     return Read(said.becomes, said.misses)

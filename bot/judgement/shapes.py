@@ -209,11 +209,6 @@ class AnalysisReply(BaseModel):
     risks: _Risks
     suggestions: _Suggestions
     correction: _Correction = CorrectionReply()
-
-
-class BriefReply(AnalysisReply):
-    """The same, of which no reviewer will read the statements."""
-
     narrowed: _Narrowed = []
 
     def read_again(self) -> tuple[list[InsightReply], list[RiskReply]]:

@@ -293,8 +293,9 @@ def evidence_line(
 ) -> Line:
     """The path and lines of a piece of evidence, linked (removed lines to the old file), and the words quoted.
 
-    Quotes of the message, the pull request and another commit's title are marked as such; a search has its result. The
-    first `room` characters of the quote are shown; 0 for all of it.
+    Lines that the commit adds or removes are marked as such, and so are quotes of the message, the pull request and
+    another commit's title; a search has its result. The first `room` characters of the quote are shown; 0 for all of
+    it.
     """
     at, path, line = evidence.sha or commit.sha, evidence.path, evidence.line
     if evidence.search:
@@ -307,9 +308,9 @@ def evidence_line(
     spans = [Span(named, url, code=True) if named else Span(texts("digest.message"), url)]
     if evidence.request and commit.pull is not None:
         spans = [Span(texts("digest.request"), repository.pull_url(commit.pull))]
-    if evidence.removed:  # some of several lines may still be there
-        how = texts("digest.was" if evidence.last else "digest.removed")
-        spans.append(Span(texts("digest.named", names=how)))
+    if evidence.removed or evidence.added:  # of several lines, some of those removed may still be there
+        key = "added" if evidence.added else "was" if evidence.last else "removed"
+        spans.append(Span(texts("digest.named", names=texts(f"digest.{key}"))))
     if evidence.quote and evidence.quote != evidence.path:
         spans += _quoted(evidence.quote, room)
     return tuple(spans)
