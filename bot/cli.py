@@ -130,7 +130,7 @@ def ask(words: tuple[str, ...], as_json: bool, repo: str, to: str) -> None:
     """Answer a line such as `yesterday` or `search rate limit`, as in a chat. The word `ask` may be left out.
 
     `--to` posts the answer in another channel. With subscribe, unsubscribe, list and settings, it says instead which
-    channel they apply to, and the answer is printed here.
+    channel they apply to, and the answer is printed in the terminal.
     """
     _actions().ask(words, repo, to, as_json=as_json)
 
@@ -227,9 +227,9 @@ def export() -> None:
 @cli.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 def import_(file: Path) -> None:
-    """Import subscriptions from a YAML file.
+    """Import subscriptions from a YAML file, or from standard input if FILE is -.
 
-    The format is that of `digest export`; - reads standard input. Existing subscriptions are updated.
+    The format is that of `digest export`. Existing subscriptions are updated.
     """
     _actions().import_(file)
 

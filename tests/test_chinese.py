@@ -167,7 +167,7 @@ def test_the_terminal_counts_replies_and_names_threads():
     thread = terminal.post(Place("terminal", "here"), Message("a", (Span("主消息"),)))
     terminal.post(thread, Message("b", (Span("回复"),), (Buttons((Button("设置", "settings"),)),)))
     terminal.listen(SimpleNamespace(request=lambda _: None, text=lambda *_: ""))
-    assert "没有话题 7，现有 1 至 1" in out.getvalue()
+    assert "没有这个话题，最后一个是话题 1。" in out.getvalue()
     assert "↳ 1 条回复（输入 thread 1 查看）" in out.getvalue()
 
 

@@ -25,6 +25,7 @@ from bot.cli import cli
 from bot.conversation import grammar
 from bot.conversation.asked import asked as question
 from bot.conversation.commands import WORDS
+from bot.judgement import cost, questions
 from bot.parts import AllSettings
 
 ROOT = Path(__file__).parent.parent
@@ -258,6 +259,29 @@ def test_every_test_that_a_page_names_exists():
         for named in re.findall(r"`((?:test|bench)_[\w.…]+|…\w+)`", text(page)):
             pattern = re.escape(named).replace("…", r"\w*")
             assert any(re.fullmatch(pattern, name) for name in names), f"{page.name} names {named}"
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md", "docs/models.md"])
+def test_a_page_says_what_a_commit_costs_as_it_is_computed(name):
+    page = (ROOT / name).read_text(encoding="utf-8")
+    assert [said for one in cost.of_one().values() if (said := _in_thousands(one.tokens)) not in page] == []
+
+
+def _in_thousands(tokens: int) -> str:
+    return f"{round(tokens, -3):,}"
+
+
+def test_the_sizes_that_an_estimate_assumes_are_those_of_the_page():
+    page = (DOCS / "models.md").read_text(encoding="utf-8")
+    sizes = (questions.DRAFTED[0], *(round(found // 3, -2) for found in questions.FOUND))
+    assert [said for size in sizes if (said := f"{size:,}") not in page.partition("sizes are assumed")[2][:400]] == []
+
+
+def test_the_prompts_that_the_changelog_calls_new_are_in_use():
+    unreleased = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition("\n## 0.2.0")[0]
+    named = set(re.findall(r"`([a-z]+\.v\d+)`", unreleased))
+    assert named
+    assert named <= set(questions.PROMPTS)
 
 
 def test_every_message_in_a_table_of_troubles_is_one_that_people_see():

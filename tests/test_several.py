@@ -1,8 +1,8 @@
 """The promise that every digest is posted once, with several processes on one PostgreSQL server.
 
-Each morning has two to four of them, in every third with the work split by `--only`; any is killed with SIGKILL or
-stopped past its lease, or the server is ended at once and started again, or cut off. `make stress` plays a hundred, or
-as many as go into forty minutes.
+Each morning has two to four of them, in Slack or in Feishu, in every third with the work split by `--only`; any is
+killed with SIGKILL or stopped past its lease, or the server is ended at once and started again, or cut off. `make
+stress` plays a hundred, or as many as go into forty minutes.
 """
 
 import os
@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from killing import Run, SlackRoom, hub
+from killing import FeishuRoom, Run, SlackRoom, hub
 from killing_several import SharedMorning
 from postgres import postgres
 
@@ -31,7 +31,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[SharedMorning
             return None
         own = Path(folder / str(seed))
         own.mkdir()
-        morning = SharedMorning(own, github, seed, SlackRoom(0.0, random.Random(seed)), server, settle=0.5)
+        chaos = random.Random(seed)
+        room = FeishuRoom(3.0, chaos, later=False) if seed % 2 else SlackRoom(0.0, chaos)
+        morning = SharedMorning(own, github, seed, room, server, settle=0.5)
         return morning, morning.play()
 
     with postgres() as server, hub(folder) as github, ThreadPoolExecutor(AT_ONCE) as pool:

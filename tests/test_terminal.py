@@ -1,6 +1,7 @@
 """The terminal as a chat: drawn on a terminal, plain in a pipe, a conversation with threads."""
 
 import io
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -79,6 +80,12 @@ def test_replies_stand_beneath_their_headline():
     assert out.getvalue() == "Headline\n\n-- Reply\n\n"
 
 
+def test_before_the_first_thread_there_is_none_to_open():
+    out = io.StringIO()
+    Terminal(console(out), Texts("en"), lines=iter(["thread 1", "thread"])).listen(SimpleNamespace(text=lambda *_: ""))
+    assert out.getvalue() == "There are no threads yet.\n" * 2
+
+
 def test_a_conversation_with_threads(tmp_path, clock):
     history = busy_day(tmp_path / "app")
     world = World(tmp_path, clock, str(history.path))
@@ -99,6 +106,6 @@ def test_a_conversation_with_threads(tmp_path, clock):
     assert "↳ 7" in said
     assert said.index("↳ 7") < said.index("-- 🔴 feat(api)!: replace endpoint")
     assert "-- 🟢 docs: page 5" in said
-    assert "thread 9: 1-1" in said
+    assert "There is no such thread. The last one is thread 1." in said
     assert "Did you mean /digest help?" in said
     world.close()

@@ -131,7 +131,8 @@ class Terminal:
     def _enter(self, number: str) -> None:
         """Open a thread and show what is in it."""
         if not number.isdecimal() or not 1 <= int(number) <= len(self._threads):
-            wrong = self._say("terminal.no_thread", thread=number, last=len(self._threads))
+            last = len(self._threads)
+            wrong = self._say("terminal.no_thread", last=last) if last else self._say("terminal.no_threads")
             self._out.print(Styled(wrong, style="yellow"))
             return
         self._open = number

@@ -45,7 +45,7 @@ from bot.delivery.worker import Worker
 from bot.ports import Progress, Readers, Store
 from bot.repositories import Repositories
 from bot.rights import Rights
-from bot.values import DeliveryState, Place, Subscription
+from bot.values import Place, Subscription
 
 NUMBER = int(os.environ.get("SUBSCRIPTIONS", "40"))
 LARGE = 2_000
@@ -89,73 +89,98 @@ def _rows(who: str, found: dict[str, float], one: dict[str, float]) -> Iterator[
     what = f"{NUMBER:,} due at once, {who}"
     each, near = NUMBER / WORKSPACES, 1.15 if NUMBER >= LARGE else None
     least = 60 * max(each * MESSAGES / limits.WORKSPACE.slack, each * FILES / limits.TIER_4.slack)
-    yield _row(f"{what}: all posted", found["seconds"], None, "s")
-    yield _row(f"{what}: beside what Slack allows", found["seconds"] / least, 1.2 if NUMBER >= LARGE else None, "×")
-    yield _row(f"{what}: CPU of the workers for each", found["cpu"] / NUMBER * 1_000, None, "ms")
-    yield _row(f"{what}: the same beside one worker's", found["cpu"] / one["cpu"], near, "×")
-    yield _row(f"{what}: from due to sent, p99", found["p99"], None, "s")
-    yield _row(f"{what}: answers 429", found["refused"], None)
+    yield row(f"{what}: all posted", found["seconds"], None, "s")
+    yield row(f"{what}: beside what Slack allows", found["seconds"] / least, 1.2 if NUMBER >= LARGE else None, "×")
+    yield row(f"{what}: CPU of the workers for each", found["cpu"] / NUMBER * 1_000, None, "ms")
+    yield row(f"{what}: the same beside one worker's", found["cpu"] / one["cpu"], near, "×")
+    yield row(f"{what}: from due to sent, p99", found["p99"], None, "s")
+    yield row(f"{what}: answers 429", found["refused"], None)
     if found["transactions"]:
-        yield _row(f"{what}: transactions for each", found["transactions"] / NUMBER, None)
-        yield _row(f"{what}: the same beside one worker's", found["transactions"] / one["transactions"], near, "×")
+        yield row(f"{what}: transactions for each", found["transactions"] / NUMBER, None)
+        yield row(f"{what}: the same beside one worker's", found["transactions"] / one["transactions"], near, "×")
 
 
-def _row(what: str, measured: float, bar: float | None, unit: str = "") -> dict[str, object]:
+def row(what: str, measured: float, bar: float | None, unit: str = "") -> dict[str, object]:
+    """A row of the table."""
     return {"what": what, "measured": measured, "bar": bar, "unit": unit}
 
 
 def _morning(hub: str, database: str, workers: int, server: Postgres | None) -> dict[str, float]:
     """One morning; a database is a name on the server, or a file."""
     address = server.address(database).get_secret_value() if server else database
-    store = _opened(address)
-    channels = [f"C{n}" for n in range(NUMBER)]
-    with _slack(channels) as root:
-        command = [sys.executable, __file__, address, hub, f"{root}/api/"]
-        processes = [
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(workers)
-        ]
-        for process in processes:
-            process.stdout.readline()
-        before = _transactions(server, database)
-        _follow(store)
+    store = opened(address)
+    with slack() as root:
+        processes = started(workers, address, hub, root)
+        before = transactions(server, database)
+        follow(store)
         begun = time.time()  # nobody works yet
-        for process in processes:
-            process.stdin.write("\n")
-            process.stdin.flush()
-        told = [json.loads(process.communicate()[0]) for process in processes]
-        seconds = max(each["ended"] for each in told) - begun
-        transactions = _transactions(server, database) - before
-        with urllib.request.urlopen(f"{root}/_/stats") as answer:
-            stats = json.load(answer)
-    assert set(stats["messages"].values()) == {MESSAGES + 1}, stats
-    waited = sorted(moment - begun for moment in stats["latest"])
+        begin(processes)
+        waited = posted(root, begun)
+        used = [float(process.communicate()[0]) for process in processes]
+        made = transactions(server, database) - before
+        refused = told(root)["refused"]
     store.close()
     return {
-        "seconds": seconds,
-        "cpu": sum(each["cpu"] for each in told),
+        "seconds": waited[-1],
+        "cpu": sum(used),
         "p99": waited[int(len(waited) * 0.99)],
-        "refused": stats["refused"],
-        "transactions": transactions,
+        "refused": refused,
+        "transactions": made,
     }
 
 
+def started(workers: int, address: str, hub: str, root: str) -> list[subprocess.Popen[str]]:
+    """Processes that are ready to work, and wait for `begin`."""
+    command = [sys.executable, str(HERE / "bench_several.py"), address, hub, f"{root}/api/"]
+    processes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(workers)
+    ]
+    for process in processes:
+        process.stdout.readline()
+    return processes
+
+
+def begin(processes: list[subprocess.Popen[str]]) -> None:
+    """Let processes work, until their input ends."""
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+
+
+def told(root: str) -> dict[str, object]:
+    """What the tests' Slack counts."""
+    with urllib.request.urlopen(f"{root}/_/stats") as answer:
+        return json.load(answer)
+
+
+def posted(root: str, begun: float) -> list[float]:
+    """Wait until all is posted in every channel; after how many seconds it was, in order."""
+    while (stats := told(root))["files"] < NUMBER * FILES or set(stats["messages"].values()) != {MESSAGES + 1}:
+        time.sleep(0.5)
+    return sorted(moment - begun for moment in stats["latest"])
+
+
 @contextmanager
-def _slack(channels: list[str]) -> Iterator[str]:
-    command = [sys.executable, str(HERE.parent / "slack_server.py"), "--throttle", "--channels", ",".join(channels)]
+def slack() -> Iterator[str]:
+    """The address of the tests' Slack."""
+    names = ",".join(f"C{n}" for n in range(NUMBER))
+    command = [sys.executable, str(HERE.parent / "slack_server.py"), "--throttle", "--channels", names]
     command += ["--workspaces", str(WORKSPACES)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as slack:
-        yield slack.stdout.readline().strip()
-        slack.stdin.close()
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process.stdout.readline().strip()
+        process.stdin.close()
 
 
-def _transactions(server: Postgres | None, name: str) -> int:
+def transactions(server: Postgres | None, name: str) -> int:
+    """All that the server has made in a database."""
     if not server:
         return 0
     time.sleep(1.5)  # sessions tell at most once a second
     return server.sql(f"SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = '{name}'")[0][0]
 
 
-def _opened(address: str) -> Store:
+def opened(address: str) -> Store:
+    """The store of an address, or of a file."""
     if not address.startswith("postgres"):
         return SqliteStore(Path(address))
     from adapters.stores.postgres import PostgresStore
@@ -163,7 +188,8 @@ def _opened(address: str) -> Store:
     return PostgresStore(SecretStr(address))
 
 
-def _follow(store: Store) -> None:
+def follow(store: Store) -> None:
+    """Subscriptions that are due at once."""
     now = datetime.now(UTC)
     zone = quiet_zone(now)
     for n in range(NUMBER):
@@ -172,8 +198,8 @@ def _follow(store: Store) -> None:
 
 
 def work(address: str, hub: str, slack: str) -> None:
-    """Another process: deliver with the others until all is done, and tell what that took."""
-    store = _opened(address)
+    """Another process: deliver with the others until the input ends, and tell what CPU that took."""
+    store = opened(address)
     source = github.from_settings(GitHubSettings(github_url=hub, _env_file=None))
     repositories = Repositories(lambda _: source, store, Rights(), _now, readers=lambda *_: Readers())
     app = App(
@@ -199,9 +225,8 @@ def work(address: str, hub: str, slack: str) -> None:
     sys.stdin.readline()
     used = _used()
     made.begin(_every)
-    while store.delivery_states()[DeliveryState.DONE] < NUMBER:
-        time.sleep(0.5)
-    print(json.dumps({"ended": time.time(), "cpu": _used() - used}), flush=True)
+    sys.stdin.read()
+    print(_used() - used, flush=True)
     os._exit(0)
 
 

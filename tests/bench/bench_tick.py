@@ -50,7 +50,7 @@ def _rows(name: str, opened: Callable[[int], Store]) -> Iterator[dict[str, objec
     taken = {}
     for many in (FEW, MANY):
         with closing(opened(many)) as store:
-            _fill(store, many)
+            fill(store, many)
             store.compact()
             begun, taken[many] = _ticks(store, many)
         yield _row(f"{name}: a tick at {many:,} idle subscriptions", taken[many], 50, "ms")
@@ -58,18 +58,20 @@ def _rows(name: str, opened: Callable[[int], Store]) -> Iterator[dict[str, objec
     yield _row(f"{name}: {MANY:,} beside {FEW:,}", taken[MANY] / taken[FEW], 2, "×")
 
 
-def _fill(store: SqliteStore | PostgresStore, many: int) -> None:
-    """Subscriptions that were told this morning, and are due tomorrow."""
+def fill(store: SqliteStore | PostgresStore, many: int, now: datetime = NOW, first: int = 1) -> None:
+    """Subscriptions with numbers from `first` on that were told three hours ago, and are due tomorrow."""
+    slot = (now - timedelta(hours=3)).replace(minute=0, second=0, microsecond=0)
     followed = [
-        Subscription(Place("terminal", f"C{n}"), f"team/app{n % 400}", "0 9 * * *", "UTC", "en") for n in range(many)
+        Subscription(Place("terminal", f"I{n}"), f"team/app{n % 400}", f"0 {slot.hour} * * *", "UTC", "en")
+        for n in range(many)
     ]
-    numbered = list(enumerate(followed, 1))
-    done, slot = {"state": DeliveryState.DONE}, NOW - timedelta(hours=3)
+    numbered = list(enumerate(followed, first))
+    done = {"state": DeliveryState.DONE}
     told = [
         Delivery(n, slot, slot - 2 * DAY, slot - DAY, slot - timedelta(hours=9), slot + DAY, slot, **done)
         for n, _ in numbered
     ]
-    rows_done = [(n, d.subscription, instant(d.until), *delivery_columns(d)) for n, d in enumerate(told, 1)]
+    rows_done = [(n, d.subscription, instant(d.until), *delivery_columns(d)) for n, d in enumerate(told, first)]
     rows = [(n, place_key(s.place), s.repo, s.branch, dump(s), at_once()) for n, s in numbered]
     store._writing(
         lambda db: db.run_each(
