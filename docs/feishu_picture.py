@@ -37,7 +37,7 @@ INITIALS = "CD"
 # What Feishu itself says around a message.
 _WORDS: dict[str, dict[str, str]] = {
     "en": {"chat": "Commits", "bot": "BOT", "thread": "Topic", "more": "{} more replies", "choose": "Choose"},
-    "zh": {"chat": "提交日报", "bot": "机器人", "thread": "话题", "more": "还有 {} 条回复", "choose": "请选择"},
+    "zh": {"chat": "代码日报", "bot": "机器人", "thread": "话题", "more": "还有 {} 条回复", "choose": "请选择"},
 }
 _TAGS = {"zh": "zh-Hans"}
 

@@ -246,7 +246,7 @@ _ROWS: tuple[_Row, ...] = (
      "chore: a sharper logo", 786, "Replaces the logo.", "更换徽标。"),
     ("06:32:26", "dev-six", _M, ChangeType.REVERT, None, "src/store/cache.rs", 12, 88,
      "Revert \"perf: cache rows by tenant\" (#785)", 785,
-     "Takes back the cache by tenant, which served stale rows.", "回退按租户的缓存：它会返回过期数据。"),
+     "Takes back the cache by tenant, which served stale rows.", "回退“按租户缓存”的改动，因为缓存会返回过期数据。"),
     ("02:23:00", "dev-two", _L, ChangeType.TEST, None, "tests/store/test_cache.rs", 0, 64,
      "test: drop the tests of the reverted cache", 784, "Removes tests of the reverted cache.",
      "删除已回退的缓存的测试。"),
@@ -358,7 +358,7 @@ _HIGH: dict[int | None, _Parts] = {
     ),
     795: (
         ("A template name with `..` or an absolute path is refused; until now it could read any file of the service.",
-         "拒绝含有 `..` 或绝对路径的模板名；此前可借此读取服务的任意文件。"),
+         "拒绝含有 `..` 或绝对路径的模板名；此前可借此读取服务器上的任意文件。"),
         (("templates outside the data folder no longer load", "数据目录之外的模板不再加载"),),
         ((Aspect.SECURITY, ("The path is resolved first and compared afterwards, so links cannot lead out.",
                             "先解析路径再比较，符号链接因此无法指向外部。"), "resolved.starts_with(&root)", 29),),

@@ -50,18 +50,27 @@ from bot.values import (
 ZH = Texts("zh")
 HALF = re.compile(
     r"[一-龥”）] ?[,;:](?![\w/])|[一-龥”）] \(|\([一-龥]|[一-龥]\)|[。；！？] [一-龥“\d]"
-    r"|(?m:^(?:• |- )?(?:SHA|src/[\w/]+): )"
+    r"|(?m:^(?:• |- )?(?:SHA|src/[\w/]+): )|。 ·"
 )
-"""Half-width punctuation beside Chinese, a space behind its full stop, and a half-width colon behind a label."""
+"""Half-width punctuation beside Chinese, a space behind its full stop, a half-width colon behind a label, and a full
+stop before ` · `, after which the line goes on."""
 
 
 def messages():
     """What channels get: a day with a model's analyses and one with the rules', a week, and a group."""
     day = digest("normal", "zh")
     by_rules = replace(day, notices=("读不到 PR 的标签。",), entries=tuple(map(ruled, day.entries)))
+    one_of_a_kind = replace(day, entries=tuple(reasoned(*each) for each in enumerate(day.entries)))
     posts = [post(day, ZH, (Attachment("report.md", "text"),)), post(by_rules, ZH), post(rolled_up("zh"), ZH)]
+    posts += [post(one_of_a_kind, ZH)]
     posts.append(group_post(Group("owner/*", day.period, 2, (by_rules,)), ZH))
     return [m for each in posts for m in (each.headline, *each.replies)]
+
+
+def reasoned(number, entry):
+    """With a reason of its own, which follows the sentence in a list."""
+    analysis = replace(entry.analysis, verdict="先看这个。")
+    return replace(entry, grade=replace(entry.grade, reason=f"理由 {number}"), analysis=analysis)
 
 
 def ruled(entry):

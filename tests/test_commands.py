@@ -248,7 +248,7 @@ def test_following_listing_and_leaving(world, history):
     assert "2026-02-23 星期一 08:30、2026-02-25 星期三 08:30、2026-03-02 星期一 08:30" in said
     (kept,) = world.store.subscriptions(HOME)
     assert (kept.filters.paths, kept.filters.authors, kept.branch) == (("src/", "docs/"), ("-bot",), "main")
-    assert "已订阅 1 个" in world.said("list")
+    assert "在终端订阅了 1 个仓库" in world.said("list")
     assert "已退订" in world.said(f"退订 {history.path}")
     assert "Nothing is followed here" in world.said("列表")
 
@@ -257,7 +257,7 @@ def test_following_listing_and_leaving(world, history):
 def test_a_list_names_the_channel_as_its_chat_does(anywhere, chat, here):
     place = Place(chat, "C2")
     anywhere.ask("subscribe team/app lang zh", place)
-    assert f"{here}已订阅 1 个仓库" in anywhere.said("list", place)
+    assert f"在{here}订阅了 1 个仓库" in anywhere.said("list", place)
 
 
 def test_following_again_changes_what_is_said_and_keeps_the_rest(world, history):

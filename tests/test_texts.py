@@ -128,7 +128,7 @@ def test_numbers_come_with_the_right_noun():
 def test_an_error_is_told_in_the_readers_language():
     error = NotFound("no_commits", repo="team/app")
     assert Texts("en").error(error) == "team/app has no commits yet."
-    assert Texts("zh").error(error) == "team/app 还没有提交。"
+    assert Texts("zh").error(error) == "team/app 还没有任何提交。"
     assert str(error) == "no_commits repo=team/app"
 
 
@@ -137,10 +137,10 @@ def test_where_the_reader_is_has_the_name_that_the_chat_gives_it():
         return Texts(language, chat=chat)("usage.channel")
 
     assert [said("zh", chat) for chat in ("slack", "feishu", "feishu-webhook", "terminal", "")] == [
-        "今日本频道的提问",
-        "今日本群的提问",
-        "今日本群的提问",
-        "今日终端的提问",
-        "今日终端的提问",
+        "今日在本频道的提问",
+        "今日在本群的提问",
+        "今日在本群的提问",
+        "今日在终端的提问",
+        "今日在终端的提问",
     ]
     assert said("en", "feishu") == "Requests today, this group"

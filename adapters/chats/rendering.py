@@ -26,7 +26,7 @@ def words(line: Line) -> str:
 def opening(message: Message, limit: int = 0) -> str:
     """The first words after the title, other than tables, for a notification; `limit` is in characters."""
     lines = [words(line) for part in message.parts if isinstance(part, Text) for line in part.lines]
-    return one_line(" · ".join(lines[:3]), limit)
+    return one_line(" · ".join(lines[:3]).replace("。 · ", " · "), limit)  # a Chinese full stop would end what goes on
 
 
 def is_files(message: Message) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import accumulate
 from types import MappingProxyType
@@ -183,14 +184,30 @@ def brief_line(
     `reported` is as in `relation_line`; `sentence` says what it does, by default the triage list's.
     """
     grade, sha = entry.grade, entry.commit.sha
-    return (
+    named = (
         Span(f"{mark(grade.importance, texts)} ", importance=grade.importance),
         Span(entry.commit.short, repository.commit_url(sha), code=True),
         Span(f" {sentence or grade.sentence}"),
-        *([Span(f" · {grade.reason}")] if grade.reason and reason else []),
-        *(span for r in entry.relations for span in (Span(" · "), *relation_line(repository, r, texts, reported))),
-        *(span for k in entry.since for span in (Span(" · "), *link_line(repository, k, texts))),
     )
+    return dotted(
+        named,
+        plain(grade.reason if reason else ""),
+        *(relation_line(repository, each, texts, reported) for each in entry.relations),
+        *(link_line(repository, each, texts) for each in entry.since),
+    )
+
+
+def dotted(*pieces: Line) -> Line:
+    """Pieces of one line with ` · ` between them; empty ones are left out.
+
+    A Chinese sentence loses its full stop before ` · `: it would end what goes on. An English one keeps it.
+    """
+    first, *others = [piece for piece in pieces if any(span.text for span in piece)]
+    spans = [*first]
+    for piece in others:
+        spans[-1] = replace(spans[-1], text=spans[-1].text.rstrip("。"))
+        spans += [Span(" · "), *piece]
+    return tuple(spans)
 
 
 # A number with a host's sign, or the start of a SHA, that is not part of a word, a path or an address.

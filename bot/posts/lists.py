@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.commits.message import first_sentence
-from bot.posts.labels import brief_line, bumps_line, link_line, mark, plain
+from bot.posts.labels import brief_line, bumps_line, dotted, link_line, mark, plain
 from bot.texts import Texts
 from bot.values import RULES, TOP, Digest, Entry, Importance, Line, Repository, Span, Text, one_line
 
@@ -63,14 +63,13 @@ def _read_line(found: _Found, reason: str, several: bool, texts: Texts) -> Line:
     repository, entry = found
     commit, importance = entry.commit, entry.grade.importance
     page = repository.pull_url(commit.pull) if commit.pull is not None else None
-    said = filter(None, (_said(entry), reason))
-    return (
+    named = (
         Span(f"{mark(importance, texts)} ", importance=importance),
         *([Span(repository.title + texts("report.colon"))] if several else []),
         Span(repository.titled(commit, _TITLE), page or repository.commit_url(commit.sha)),
-        *(Span(f" · {each}") for each in said),
-        *(span for link in entry.since for span in (Span(" · "), *link_line(repository, link, texts))),
     )
+    later = (link_line(repository, link, texts) for link in entry.since)
+    return dotted(named, plain(_said(entry)), plain(reason), *later)
 
 
 def _said(entry: Entry) -> str:

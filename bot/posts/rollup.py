@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from bot.commits.files import ROOT
-from bot.posts.labels import brief_line, link_line, mark, named_link, plain, subject_line, type_label
+from bot.posts.labels import brief_line, dotted, link_line, mark, named_link, plain, subject_line, type_label
 from bot.posts.lists import sentence_of
 from bot.texts import Texts
 from bot.values import ChangeType, Component, Digest, Entry, Importance, Line, Span, Text, Theme, Undone, one_line
@@ -72,12 +72,10 @@ def _rare_reasons(entries: Sequence[Entry]) -> frozenset[str]:
 def _read_line(digest: Digest, entry: Entry, texts: Texts, rare: Collection[str]) -> Line:
     importance, reason = entry.grade.importance, entry.grade.reason
     said = entry.analysis.verdict or (reason if reason in rare else "")
-    return (
-        Span(f"{mark(importance, texts)} ", importance=importance),
-        *subject_line(digest.repository, entry.commit, _TITLE),
-        *([Span(f" · {one_line(said, _VERDICT)}")] if said else []),
-        *(span for k in entry.since for span in (Span(" · "), *link_line(digest.repository, k, texts))),
-    )
+    marked = Span(f"{mark(importance, texts)} ", importance=importance)
+    named = (marked, *subject_line(digest.repository, entry.commit, _TITLE))
+    later = (link_line(digest.repository, link, texts) for link in entry.since)
+    return dotted(named, plain(one_line(said, _VERDICT)), *later)
 
 
 def _themes(digest: Digest, texts: Texts) -> list[Line]:
