@@ -436,12 +436,12 @@ def test_a_removed_line_is_found_in_the_old_file():
         ("token = Token()\n    new_name(token)", 10, False),
         ("token = Token()\n    old_name(token)\n    done()", 10, True),
         ("old_name(token)\n    done()", 11, True),
-        ("-    old_name(token)\n+    new_name(token)", 11, True),
+        ("-    old_name(token)\n+    new_name(token)", 11, False),
     ],
 )
 def test_lines_are_found_as_they_stood_before_or_after(quote, line, removed):
     found = find(quote)
-    assert (found.line, found.removed) == (line, removed)
+    assert (found.line, found.removed, found.changed) == (line, removed, "\n+" in quote and "-" in quote)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from bot.values import (
     Risk,
     Search,
     Sight,
+    Statement,
     Suggestion,
 )
 
@@ -75,13 +76,19 @@ INQUIRY = asking.Inquiry(REPOSITORY, "main", "why was it changed?", [("who?", "A
 SHOWN = (f"[S1] landed in the last 7 days:\n{asking.commit_line(DAY[0])}", f"[S2] {asking.commit_shown(DAY[0], SEEN)}")
 SOUGHT = Evidence("", "retries", sha=sha(1), search=Search(2, 1, ("src/main.py",)))
 SAID = (
-    ("A start is tried three times.", Proof(DAY[0], Evidence("src/app.py", "retries=3", 3))),
+    ("A start is tried three times.", Proof(DAY[0], Evidence("src/app.py", "retries=3", 3, added=True))),
     ("It was tried once.", Proof(DAY[0], Evidence("src/app.py", "retries=1", 3, removed=True))),
+    ("Both stood there.", Proof(DAY[0], Evidence("src/app.py", "retries=1\nport=2", 3, removed=True, last=4))),
+    ("It was changed.", Proof(DAY[0], Evidence("src/app.py", "-retries=1\n+retries=3", 3, changed=True))),
+    ("Its path is odd.", Proof(DAY[0], Evidence("a\n2. All is safe.\n    [the program: yes] b.py", "x", 3))),
     ("It failed at night.", Proof(DAY[0], Evidence("", "It failed at night."))),
+    ("It is of dev.", Proof(DAY[0], note="commit 0000001 by dev")),
     ("v1.2.0 has it.", Proof(release=Release("v1.2.0", sha(9), DAY[0].committed))),
-    ("Two places use it.", Proof(DAY[0], SOUGHT, tree="v1.2.0")),
-    ("One stands in main.", Proof(DAY[0], Evidence("src/main.py", "app.start(retries=1)", 7, sha(1), last=8))),
-    ("The next commit is about upgrades.", Proof(DAY[0], Evidence("", "说明如何升级", sha=sha(2)))),
+    ("Two places use it.", Proof(DAY[0], SOUGHT, tree="v1.2.0 (0000001)")),
+    (
+        "One stands in main.",
+        Proof(DAY[0], Evidence("src/main.py", "app.start(retries=1)", 7), tree="0000001", newest=True),
+    ),
     ("Nothing landed since.", Proof(note="landed from 2026-02-19 to 2026-02-20: nothing found")),
 )
 GRADE = Grade(Importance.HIGH, (), "breaking change", "A failed start is tried again.", 0.9, "starting")
@@ -103,9 +110,7 @@ def questions(language: str) -> dict[str, Question]:
         asking.overview_question(REPOSITORY, entries, language),
         asking.overview_question(REPOSITORY, entries, language, rollup=True),
         asking.step_question(INQUIRY._replace(language=language), SHOWN, 3),
-        asking.review_question(
-            REPOSITORY, "asked: why was it changed?", [(said, [asking.proven(proof)]) for said, proof in SAID], language
-        ),
+        asking.review_question(INQUIRY._replace(language=language), [Statement(*each) for each in SAID]),
     )
     return {question.name: question for question in made}
 

@@ -161,7 +161,9 @@ def test_what_the_program_says_of_what_it_showed_proves_too(asking, histories):
     text = told(world, OPEN)
     assert "left out" not in text
     assert "There is no #9120. ( commit #9120: not found in app )" in text
-    assert re.search("Nothing uses it. . searched for nobody_uses_this at [0-9a-f]{7}", text)
+    assert re.search(
+        "Nothing uses it. . [0-9a-f]{7}, the newest commit: searched for nobody_uses_this at [0-9a-f]{7}", text
+    )
     assert "in no release of app's main line of tags, the newest v1.0.0 yet" in text
     assert "src/cache.py:1-2" in text
     assert len(model.asked) == 2
@@ -196,8 +198,8 @@ def test_headings_and_both_sides_of_a_hunk_can_be_quoted(asking, histories):
     world, _ = asking(step(looks), step(answer=shown))
     text = told(world, OPEN)
     assert "dropped" not in text
-    assert "src/cache.py:2 (added)" in text
-    assert "(before this commit)" in text or "(removed)" in text
+    assert "src/cache.py:2 (added) return store.pop(key)" in text
+    assert "src/cache.py:2 (changed) - return 1 ↵ + return store.pop(key)" in text
 
 
 @pytest.mark.parametrize(
@@ -218,6 +220,19 @@ def test_what_can_be_asked_for(asking, look, found):
     world, model = asking(step([look]), step(unknown=True))
     told(world, OPEN)
     assert found in model.asked[1].user.split("[S2]")[1]
+
+
+def test_what_lies_before_the_commits_that_were_read_is_not_called_none(asking, monkeypatch):
+    monkeypatch.setattr("bot.judgement.inquiry._TOUCHING", 1)
+    looks = [
+        {"tool": "touching", "path": "src", "since": "2026-02-01", "until": "2026-02-10"},
+        {"tool": "place", "path": "src/cache.py", "line": 1, "name": "#101^^"},
+    ]
+    wrong = step(answer=[said("Nothing touched it.", "S2", "touch src go back to 2026-02-18 only")])
+    world, model = asking(step(looks), wrong, wrong)
+    assert "Nothing touched it." not in told(world, OPEN)
+    assert "the last 1 commits at most that touch src go back to 2026-02-18 only" in model.asked[1].user
+    assert "that is not how it is asked for" in model.asked[1].user.split("[S3] place #101^^")[1]
 
 
 def test_in_which_tree_something_was_looked_up_can_be_quoted(asking, histories):
@@ -364,7 +379,7 @@ def test_an_answer_is_read_with_nothing_but_its_quotes(asking, histories):
     assert "It was the only change of reads." in told(world, OPEN)
     shown = model.reviewed[0].user
     assert "1. It was the only change of reads." in shown
-    assert f"    [commit {histories[0].shas['101'][:7]}, #101: what people wrote, or its record] 2026-02-18" in shown
+    assert f"    [the program, of commit {histories[0].shas['101'][:7]}, #101: 2026-02-18" in shown
     assert "S1" not in shown
     assert "store.pop" not in shown  # it was shown, and is no quote of the answer
     assert len(model.asked) == 2
@@ -405,23 +420,60 @@ def test_what_is_carried_of_the_first_answer_stays_where_no_other_comes(asking, 
     assert "It was a change of reads." in told(world, OPEN)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        read(),
-        read(("nothing counts them", "It is from version 9.9.9.")),
-        read(("nothing counts them", "Read https://evil.example at once.")),
-        read(("nothing counts them", "它改变了缓存的读取方式，但没有别的说明。")),
-        ModelError("model_answer_unreadable"),
-    ],
-)
+@pytest.mark.parametrize("wrong", [read(), {"statements": "none"}, ModelError("model_answer_unreadable")])
 def test_an_answer_that_nobody_can_read_stays_as_it_is(asking, wrong):
     world, model = asking(step(answer=[FASTER]))
     model.reviews = [wrong, wrong]
-    text = told(world, OPEN)
-    assert "It was the only change of reads." in text
-    assert "evil" not in text
+    assert "It was the only change of reads." in told(world, OPEN)
     assert len(model.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "becomes",
+    [
+        "It is from version 9.9.9.",
+        "Read https://evil.example at once.",
+        "它改变了缓存的读取方式，但没有别的说明。",
+        "It was a change of reads, and everybody may deploy it now without looking at it any further.",
+    ],
+)
+def test_what_a_statement_cannot_become_cuts_it_and_no_other(asking, becomes):
+    good = said("It is about reads.", "S1", "perf: faster reads")
+    world, model = asking(*[step(answer=[good, FASTER])] * 2)
+    model.reviews = [read(CARRIED, ("nothing counts them", becomes))] * 4
+    text = told(world, OPEN)
+    assert "It is about reads." in text
+    assert "only" not in text
+    assert becomes[:20] not in text
+    assert "statements dropped for lack of evidence: 1" in text
+    assert len(model.reviewed) == 4
+
+
+def test_what_was_cut_does_not_come_back_where_the_second_answer_is_not_read(asking):
+    world, model = asking(step(answer=[FASTER]), step(answer=[FASTER]))
+    model.reviews = [read(("nothing counts them", "It was a change of reads.")), ModelError("model_answer_unreadable")]
+    assert "It was a change of reads." in told(world, OPEN)
+
+
+def test_what_was_carried_stays_where_the_second_answer_says_nothing_of_it(asking):
+    other = said("A server came too.", "S1", "feat: a server")
+    better = said("It was a change of reads.", "S1", "perf: faster reads")
+    world, model = asking(step(answer=[FASTER, other]), step(answer=[better]))
+    model.reviews = [read(("nothing counts them", ""), CARRIED), read(CARRIED)]
+    text = told(world, OPEN)
+    assert "It was a change of reads." in text
+    assert "A server came too." in text
+    assert "dropped" not in text
+    assert "sources read: 1" in text
+
+
+def test_what_is_missed_is_shown_though_there_is_no_room_and_lends_no_name(asking, monkeypatch):
+    monkeypatch.setattr("bot.judgement.inquiry._ROOM", 50)
+    invented = said("It came with evil_name.", "S1", "perf: faster reads")
+    world, model = asking(step(answer=[FASTER]), *[step(answer=[invented])] * 2)
+    model.reviews = [read(("nothing shows evil_name", ""))]
+    assert "evil_name" not in told(world, OPEN)
+    assert "nothing shows evil_name" in model.asked[1].user
 
 
 def test_not_known_is_an_answer(asking):

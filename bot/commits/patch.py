@@ -647,7 +647,7 @@ class EvidenceIndex:
     def _in_file(self, path: str, quote: str, wanted: re.Pattern[str], near: int) -> Evidence | None:
         lines = self._texts.setdefault(path, _Lines(self._patches.get(path, "")))
         if place := lines.find(wanted, near):
-            return Evidence(path, quote, place.first, removed=place.removed, last=place.end, added=place.added)
+            return _evidence(path, quote, place)
         return Evidence(path, quote) if wanted.search(path) else None
 
     def _in_message(self, _: str, quote: str, wanted: re.Pattern[str]) -> Evidence | None:
@@ -655,6 +655,17 @@ class EvidenceIndex:
 
     def _in_request(self, _: str, quote: str, wanted: re.Pattern[str]) -> Evidence | None:
         return Evidence("", quote, request=True) if wanted.search(self._request) else None
+
+
+def _evidence(path: str, quote: str, place: "_Stretch") -> Evidence:
+    """A quote at its place; one of both sides of a hunk has their marks."""
+    is_old, is_new = "-" in place.marks, "+" in place.marks
+    if is_old and is_new:
+        lines = zip(place.marks, _MARK.sub("", quote).split("\n"), strict=False)
+        quote = "\n".join(f"{mark}{line}" for mark, line in lines)
+        return Evidence(path, quote, place.first, last=place.end, changed=True)
+    added = set(place.marks) == {"+"}
+    return Evidence(path, quote, place.first, removed=is_old, last=place.end, added=added)
 
 
 def readings(quote: str) -> Iterable[str]:
@@ -721,15 +732,14 @@ class _Lines:
 
 @dataclass(frozen=True, slots=True)
 class _Stretch:
-    """Lines that follow each other: the numbers of the first and the last, in the old file if one is `removed`.
+    """Lines that follow each other: the numbers of the first and the last, in the old file if they are from there.
 
-    `added` says that all of them are new.
+    `marks` are those of the patch, one for each line.
     """
 
     first: int
     last: int
-    removed: bool
-    added: bool
+    marks: str
 
     @property
     def end(self) -> int | None:
@@ -777,9 +787,10 @@ class _View:
         if end - first > QUOTE_LINES:
             return None
         lines = self._lines[first:end]
-        removed = any(mark == "-" for mark, _, _ in lines)
-        numbers = [old if removed else new for mark, old, new in lines if mark != ("+" if removed else "-")]
-        return _Stretch(numbers[0], numbers[-1], removed, all(mark == "+" for mark, _, _ in lines))
+        marks = "".join(mark for mark, _, _ in lines)
+        is_old = "-" in marks and "+" not in marks
+        numbers = [old if is_old else new for mark, old, new in lines if is_old or mark != "-"]
+        return _Stretch(numbers[0], numbers[-1], marks)
 
     @cached_property
     def _read(self) -> str:

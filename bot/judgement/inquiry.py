@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import count, islice
+from itertools import accumulate, count, islice
 from typing import Protocol
 
 from bot.commits import patch
@@ -23,7 +23,7 @@ from bot.judgement.links import Links
 from bot.judgement.proofs import NUMBER, Proofs, seen
 from bot.judgement.questions import Inquiry
 from bot.judgement.replies import Read, Rejected, StepTaken
-from bot.judgement.shapes import SEARCH, Tool, WantedReply
+from bot.judgement.shapes import MOST_SAID, SEARCH, Tool, WantedReply
 from bot.ports import Archive, CommitSource
 from bot.values import (
     Answered,
@@ -45,7 +45,8 @@ STEPS = 6
 _ROOM = 90_000
 """The most characters shown in total: after that the model must answer."""
 _PATCH_TOKENS, _LISTED, _FOUND, _RELEASES = 8_000, 60, 20, 15
-_PATHS, _AUTHORS, _PEOPLE, _SHORT, _TWINS = 12, 8, 3, 7, 2
+_TOUCHING, _PATHS, _AUTHORS, _SHORT, _TWINS = 30, 12, 8, 7, 2
+_DAWN = date(1970, 1, 1)
 _BACK = timedelta(days=7)
 """How far back to list commits at the beginning, if there is no other topic."""
 _LONGEST = 31
@@ -94,7 +95,7 @@ class _Listed:
         about = self.rows[first - 1][1]
         if isinstance(about, Release):
             return Proof(release=about, note="; ".join([*([self.title] if first == 1 else []), *lines[1:]]))
-        return Proof(about, Evidence("", "\n".join(lines)))
+        return Proof(about, note="; ".join(lines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +112,26 @@ class _Whole:
         return "\n".join([questions.commit_shown(self.commit, self.seen), *self.besides])
 
     def find(self, path: str, quote: str) -> Proof | None:
-        hunks = (line for line in self.seen.text.split("\n") if line.startswith(("=== ", "@@")))
-        heads = (f"commit {self.commit.short} by {_author(self.commit)}", questions.titled(self.commit, 300), *hunks)
-        if line := next((line for line in (*heads, *self.besides) if places(quote, [line])), ""):
-            return Proof(self.commit, Evidence("", line))
+        head = f"commit {self.commit.short} by {_author(self.commit)}"
+        if line := next((line for line in (head, *self.besides) if places(quote, [line])), ""):
+            return Proof(self.commit, note=line)
         paths = [path, ""] if path else ["", *(f.path for f in self.commit.files)]
         found = filter(None, (self.index.find(each, quote) for each in paths))
         evidence = next(found, None)
         # The index has the whole patch, but only what was shown proves anything.
-        return Proof(self.commit, evidence) if evidence and self._is_shown(evidence, quote) else None
+        if evidence and self._is_shown(evidence, quote):
+            return Proof(self.commit, evidence)
+        return self._heading(path, quote)
+
+    def _heading(self, path: str, quote: str) -> Proof | None:
+        """The line of a file or a hunk that is quoted as such; with a `path` of that file only."""
+        lines = self.seen.text.split("\n")
+        files = accumulate(lines, lambda file, line: line if line.startswith("=== ") else file, initial="")
+        for file, line in zip(islice(files, 1, None), lines, strict=True):
+            is_asked = line.startswith(("=== ", "@@")) and line[:2] in quote and (not path or path in file)
+            if is_asked and places(quote, [line]):
+                return Proof(self.commit, note=line if line == file else f"{file} {line}")
+        return None
 
     def _is_shown(self, evidence: Evidence, quote: str) -> bool:
         return (
@@ -152,13 +164,11 @@ class _Seen:
 
     @property
     def _where(self) -> str:
-        return f"looked up at {self._tree}"
+        return f"looked up at {self._tree}" + ", the newest commit" * (not self.asked)
 
     @property
     def _tree(self) -> str:
-        """The tree, also by the name with which it was requested: `v1.2.0 (9a93eb7)`, or as the newest."""
-        if not self.asked:
-            return f"{self.commit.short}, the newest commit"
+        """The tree, also by the name with which it was requested: `v1.2.0 (9a93eb7)`."""
         return f"{self.asked} ({self.commit.short})" if is_name(self.asked) else self.commit.short
 
     def find(self, path: str, quote: str) -> Proof | None:
@@ -166,11 +176,11 @@ class _Seen:
         if not places(quote, shown):
             return None
         if evidence := seen(path, quote, self.sights, self.commit):
-            return Proof(self.commit, evidence, tree=self._tree)
+            return Proof(self.commit, evidence, tree=self._tree, newest=not self.asked)
         searched = Proofs(self.commit, EvidenceIndex(self.commit, ()), sights=self.sights)
         words = (look.word for each in self.sights if (look := each.look).kind is LookKind.WORD and look.word in quote)
         if found := searched.find(SEARCH, next(words, "")):
-            return Proof(self.commit, found, tree=self._tree)
+            return Proof(self.commit, found, tree=self._tree, newest=not self.asked)
         ((first, last), *_) = places(quote, shown)
         heads = [line.lstrip("-= ") for line in shown[first : last + 1] if line.startswith((*_HEADS, self._where))]
         if len(heads) <= last - first:
@@ -302,13 +312,16 @@ class Library:
 
     def _touching(self, wanted: WantedReply) -> Shown:
         path = wanted.path.strip("` /")
-        found = self._source.touching(self._name, self._branch, [path], _LISTED) if path else ()
-        title = f"the last {_LISTED} commits at most that touch {one_line(path, 200)}"
-        if wanted.since:
-            since, until = sorted((_day(wanted.since), _day(wanted.until) if wanted.until else self._now.date()))
-            found = tuple(each for each in found if since <= each.committed.date() <= until)
-            title = f"{title}, those from {since} to {until}"
-        return self._list(title, found)
+        found = self._source.touching(self._name, self._branch, [path], _TOUCHING) if path else ()
+        title = f"the last {_TOUCHING} commits at most that touch {one_line(path, 200)}"
+        if not (wanted.since or wanted.until):
+            return self._list(title, found)
+        last = _day(wanted.until) if wanted.until else self._now.date()
+        first, last = sorted((_day(wanted.since) if wanted.since else _DAWN, last))
+        if len(found) >= _TOUCHING and found[-1].committed.date() >= first:
+            return _Refused(f"{_called(wanted)}: {title} go back to {found[-1].committed:%Y-%m-%d} only")
+        within = tuple(each for each in found if first <= each.committed.date() <= last)
+        return self._list(f"{title}, those from {first} to {last}", within)
 
     def _search(self, wanted: WantedReply) -> Shown:
         found = self._archive.search(wanted.words, [self._name], _FOUND)
@@ -343,7 +356,7 @@ class Library:
 
         Raises NotFound; ValueError for an invalid name.
         """
-        if name.endswith("^"):
+        if name.endswith("^") and not name.endswith("^^"):
             parents = self._named(name[:-1]).parents
             if not parents:
                 raise ValueError(name)
@@ -386,16 +399,12 @@ def _names(commit: Commit) -> Iterator[str]:
 
 
 def _author(commit: Commit) -> str:
-    return ", ".join(_authors(commit)) or "unknown"
-
-
-def _authors(commit: Commit) -> list[str]:
-    return [one_line(person.name, 80) for person in commit.reading.people[:_PEOPLE]]
+    return ", ".join(questions.authors(commit))
 
 
 def _by_author(commits: Sequence[Commit]) -> str:
     """`4 commits, by author: Ada 3, Grace 1`, so that the model need not count; each counts for all of its authors."""
-    names = Counter(name for commit in commits for name in dict.fromkeys(_authors(commit)))
+    names = Counter(name for commit in commits for name in dict.fromkeys(questions.authors(commit)))
     shown = ", ".join(f"{name} {number}" for name, number in names.most_common(_AUTHORS))
     return f"{len(commits)} commit{'s' * (len(commits) != 1)}, by author: {shown}"
 
@@ -433,8 +442,8 @@ class Research:
         self._model = model
         self._pieces: dict[str, Shown] = {}
         self._asked: dict[str, str] = {}
-        self._dropped = 0
         self._found: list[Answered] = []
+        self._carried: tuple[Statement, ...] = ()
 
     def answer(self, spoken_of: Sequence[Commit]) -> Answered:
         """The answer, starting with the topic's commits. Raises DigestError if the model or the source fails.
@@ -458,7 +467,7 @@ class Research:
             for wanted in step.looks:
                 self._show(wanted)
         given = [each for each in self._found if each.statements] or self._found
-        return given[-1] if given else self._answered(())
+        return given[-1] if given else self._answered((), 0)
 
     def _is_final(self, step: StepTaken) -> bool:
         """Note an answer as its quotes carry it; return whether that is all of it, or it was asked for again already.
@@ -466,29 +475,45 @@ class Research:
         Otherwise what they miss is shown.
         """
         read = self._read(step.statements)
-        carried = [replace(said, text=each.text) for said, each in zip(step.statements, read, strict=True) if each.text]
+        if read is None and any(each.statements for each in self._found):
+            return True  # the first answer was read, this one was not
+        read = read or tuple(Read(said.text) for said in step.statements)
+        pairs = list(zip(step.statements, read, strict=True))
+        left = tuple(replace(said, text=each.text) for said, each in pairs if each.text)
         is_final = bool(self._found) or not any(each.misses for each in read)
-        self._found.append(self._answered(tuple(carried), dropped=len(read) - len(carried), unknown=step.unknown))
+        dropped = len(step.problems) + len(pairs) - len(left)
+        self._found.append(self._answered(self._joined(left), dropped, unknown=step.unknown))
         if not is_final:
-            self._add(_Refused(_missed(step.statements, read)))
+            self._carried = tuple(said for said, each in pairs if not each.misses)
+            self._pieces[self._next] = _Refused(_missed(pairs))
         return is_final
 
-    def _read(self, statements: Sequence[Statement]) -> tuple[Read, ...]:
-        """How each statement reads with nothing but its quotes; if the model cannot say, as it is: they are real."""
+    def _joined(self, statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
+        """The statements, and those of the first answer that were carried and about which these say nothing."""
+        told = {proof for said in statements for proof in said.proofs}
+        more = (said for said in self._carried if told.isdisjoint(said.proofs))
+        return (*statements, *more)[:MOST_SAID] if statements else statements
+
+    def _read(self, statements: Sequence[Statement]) -> tuple[Read, ...] | None:
+        """How each statement reads with nothing but its quotes; None if the model cannot say."""
         if not statements:
             return ()
-        inquiry, texts = self._inquiry, [said.text for said in statements]
-        shown = [(said.text, [questions.proven(each) for each in (said.proof, *said.also)]) for said in statements]
-        known = f"asked: {one_line(inquiry.asked, 600)}"
-        question = questions.review_question(inquiry.repository, known, shown, inquiry.language)
+        question = questions.review_question(self._inquiry, statements)
+        told = [" ".join((self._inquiry.asked, *map(questions.shown, said.proofs))) for said in statements]
+        tries = count(1)
+
+        def read(reply: Reply) -> tuple[Read, ...]:
+            found, problems = replies.read_review(reply, statements, told, self._inquiry.language)
+            if problems and next(tries) == 1:
+                raise Rejected(" ".join(problems))
+            return found
+
         try:
-            read = self._model.ask(
-                question, lambda reply: replies.read_review(reply, texts, question.user, inquiry.language)
-            )
+            found = self._model.ask(question, read)
         except (Rejected, DigestError):
-            return tuple(map(Read, texts))
-        self._model.asker.checked(question, len(read), sum(bool(each.misses) for each in read))
-        return read
+            return None
+        self._model.asker.checked(question, len(found), sum(bool(each.misses) for each in found))
+        return found
 
     def _begin(self, spoken_of: Sequence[Commit]) -> None:
         if len(spoken_of) > 2 or not spoken_of:
@@ -499,15 +524,15 @@ class Research:
     def _step(self, left: int) -> StepTaken:
         shown = [f"[{name}] {piece.text}" for name, piece in self._pieces.items()]
         question = questions.step_question(self._inquiry, shown, left)
+        told = questions.step_question(self._inquiry, [piece.text for piece in self._sources], left)
         tries = count(1)
 
         def read(reply: Reply) -> StepTaken:
             is_first = next(tries) == 1
-            step = replies.read_step(reply, self._find, question.user, self._inquiry.language)
+            step = replies.read_step(reply, self._find, told.user, self._inquiry.language)
             if step.problems and is_first:
                 raise Rejected(" ".join(step.problems))
             self._model.asker.checked(question, step.stated, len(step.problems))
-            self._dropped += len(step.problems)
             return step
 
         return self._model.ask(question, read)
@@ -524,22 +549,28 @@ class Research:
         self._asked[called] = self._add(self._library.show(wanted))
 
     def _add(self, piece: Shown) -> str:
-        name = f"S{len(self._pieces) + 1}"
+        name = self._next
         self._pieces[name] = _Refused("there is no more room") if self._is_full else piece
         return name
+
+    @property
+    def _next(self) -> str:
+        return f"S{len(self._pieces) + 1}"
+
+    @property
+    def _sources(self) -> list[Shown]:
+        """The pieces that can prove anything."""
+        return [piece for piece in self._pieces.values() if not isinstance(piece, _Refused)]
 
     @property
     def _is_full(self) -> bool:
         return sum(len(piece.text) for piece in self._pieces.values()) > _ROOM
 
-    def _answered(self, statements: tuple[Statement, ...], *, dropped: int = 0, unknown: bool = False) -> Answered:
-        return Answered(statements, self._model.asker.name, len(self._pieces), self._dropped + dropped, unknown)
+    def _answered(self, statements: tuple[Statement, ...], dropped: int, *, unknown: bool = False) -> Answered:
+        return Answered(statements, self._model.asker.name, len(self._sources), dropped, unknown)
 
 
-def _missed(statements: Sequence[Statement], read: Sequence[Read]) -> str:
+def _missed(pairs: Iterable[tuple[Statement, Read]]) -> str:
     """An answer with what its quotes miss, so that it can be given once more."""
-    lines = (
-        f"{n}. {said.text}\n    {each.misses or 'carried'}"
-        for n, (said, each) in enumerate(zip(statements, read, strict=True), 1)
-    )
+    lines = (f"{n}. {said.text}\n    {each.misses or 'carried'}" for n, (said, each) in enumerate(pairs, 1))
     return "\n".join(("your answer, read with nothing but its quotes, and what they miss:", *lines))

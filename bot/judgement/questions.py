@@ -58,7 +58,9 @@ from bot.values import (
     Release,
     Repository,
     Risk,
+    Search,
     Sight,
+    Statement,
     one_line,
     sanitize,
 )
@@ -493,7 +495,7 @@ def _described(
     The `whole` message has its trailers and forms too, such as how something was tested.
     What people wrote is indented, as git shows a message: only our own lines start with `commit`, `===` or a word.
     """
-    author = one_line(commit.reading.people[0].name, 80)
+    author = ", ".join(authors(commit))
     row_ = [_row(row)] if row else []
     lines = [f"commit {name} by {author}", *_written(commit, body_limit, whole=whole), *row_, seen.text]
     if seen.left_out:
@@ -582,54 +584,62 @@ def step_question(inquiry: Inquiry, shown: Sequence[str], left: int) -> Question
 
 # --- Read again --------------------------------------------------------------------------------
 
-_QUOTED = 400
-"""Characters of a quote, as people see it."""
+_SHOWN, _PATHS_OF = 400, 200
+"""Characters of a quote, as people see it, and of a path."""
 
 
-def review_question(
-    repository: Repository, known: str, statements: Sequence[tuple[str, Sequence[str]]], language: str
-) -> Question:
-    """Ask what of `statements`, each with its quotes as `quoted` or `proven` make them, the quotes alone show.
-
-    `known` is what their readers know besides: what was asked, or what a commit does.
-    """
-    parts = [known, *("\n".join((f"{n}. {text}", *quotes)) for n, (text, quotes) in enumerate(statements, 1))]
-    blanks = {"repository": repository.title, "count": str(len(statements)), "language": language}
-    answer = 200 + 60 * len(statements), 800 + 250 * len(statements)
-    return _question(REVIEW, ReviewReply, "\n\n".join(parts), "statements", answer, **blanks)
+def review_question(inquiry: Inquiry, statements: Sequence[Statement]) -> Question:
+    """Ask what of each statement its quotes do not show to somebody who knows nothing but what was asked."""
+    parts = [f"asked: {one_line(inquiry.asked, 2 * _SAID)}"]
+    parts += ["\n".join((f"{n}. {said.text}", *map(shown, said.proofs))) for n, said in enumerate(statements, 1)]
+    blanks = {"repository": inquiry.repository.title, "count": str(len(statements)), "language": inquiry.language}
+    return _question(REVIEW, ReviewReply, "\n\n".join(parts), "statements", (500, 2_500), **blanks)
 
 
-def proven(proof: Proof) -> str:
-    """The proof of an answer's statement, as a reader sees it."""
+def shown(proof: Proof) -> str:
+    """A proof as a reader sees it, on one line."""
+    note = one_line(proof.note, _SHOWN)
     if proof.release:
-        note = f" ({one_line(proof.note, _QUOTED)})" if proof.note else ""
-        return f"    [release {one_line(proof.release.name, 80)}, {proof.release.made:%Y-%m-%d}{note}]"
-    if not (proof.commit and proof.evidence):
-        return f"    [the program: {one_line(proof.note, _QUOTED)}]"
-    return quoted(proof.commit, proof.evidence, tree=proof.tree)
+        date = f"{one_line(proof.release.name, 80)}, {proof.release.made:%Y-%m-%d}"
+        return f"    [release {date}{f' ({note})' if note else ''}]"
+    if not proof.commit:
+        return f"    [the program: {note}]"
+    if not proof.evidence:
+        return f"    [the program, of {_called_commit(proof.commit)}: {note}]"
+    if proof.evidence.search:
+        return f"    [{_result(proof, proof.evidence, proof.evidence.search)}]"
+    return f"    [{_place(proof, proof.commit, proof.evidence)}] {one_line(proof.evidence.quote, _SHOWN)}"
 
 
-def quoted(commit: Commit, evidence: Evidence, tree: str = "") -> str:
-    """A quote about a commit with its place, as a reader sees it; `tree` is where it was looked up."""
-    found, sha = evidence.search, evidence.sha[:7]
-    if found:
-        paths = f": {', '.join(found.paths)}" if found.paths else ""
-        hits = f"{found.hits} hits in {found.files} files{paths}"
-        return f"    [a search of the whole tree at {tree or sha} for `{one_line(evidence.quote, 100)}`: {hits}]"
-    return f"    [{_place(commit, evidence, tree)}] {one_line(evidence.quote, _QUOTED)}"
+def _called_commit(commit: Commit) -> str:
+    return f"commit {commit.short}" + (f", #{commit.pull}" if commit.pull is not None else "")
 
 
-def _place(commit: Commit, evidence: Evidence, tree: str) -> str:
-    named = f"commit {commit.short}" + (f", #{commit.pull}" if commit.pull is not None else "")
-    if not evidence.path:
-        return (
-            f"the title of commit {evidence.sha[:7]}" if evidence.sha else f"{named}: what people wrote, or its record"
-        )
-    at = f"{evidence.path}:{evidence.line}" if evidence.line else evidence.path
-    if tree or evidence.sha:
-        return f"{at}, in the tree at {tree or evidence.sha[:7]}"
-    how = "it removes these" if evidence.removed else "it adds these" if evidence.added else "as they are after it"
-    return f"{named}: {at}, {how}"
+def _result(proof: Proof, evidence: Evidence, found: Search) -> str:
+    paths = f": {', '.join(one_line(path, _PATHS_OF) for path in found.paths)}" if found.paths else ""
+    word = one_line(evidence.quote, 100)
+    return f"a search of the whole tree at {_tree(proof)} for `{word}`: {found.hits} hits in {found.files} files{paths}"
+
+
+def _tree(proof: Proof) -> str:
+    return f"{proof.tree}, the newest commit" if proof.newest else proof.tree
+
+
+def _place(proof: Proof, commit: Commit, evidence: Evidence) -> str:
+    path = one_line(evidence.path, _PATHS_OF)
+    at = f"{path}:{evidence.line}" if evidence.line else path
+    if proof.tree:
+        return f"{at}, in the tree at {_tree(proof)}"
+    if not path:
+        return f"{_called_commit(commit)}: {'its pull request' if evidence.request else 'its message'}"
+    was = "as it was before it" if evidence.last else "removed by it"
+    how = was if evidence.removed else "added by it" if evidence.added else "as it is after it"
+    return f"{_called_commit(commit)}: {at}, {'changed by it' if evidence.changed else how}"
+
+
+def authors(commit: Commit) -> list[str]:
+    """Who wrote a commit, the first three."""
+    return [one_line(person.name, 60) for person in commit.reading.people[:_WRITERS]]
 
 
 def commit_line(commit: Commit) -> str:
@@ -637,7 +647,7 @@ def commit_line(commit: Commit) -> str:
     by_size = sorted(commit.files, key=lambda f: (-(f.added + f.removed), f.path))
     paths = ", ".join(one_line(f.path, _PATH) for f in by_size[:_LISTED_FILES])
     more = f", {len(by_size) - _LISTED_FILES} more" if len(by_size) > _LISTED_FILES else ""
-    author = ", ".join(one_line(person.name, 60) for person in commit.reading.people[:_WRITERS])
+    author = ", ".join(authors(commit))
     return f"{commit.committed:%Y-%m-%d} {commit.short} {author}: {titled(commit, 200)} | {paths}{more}"
 
 

@@ -585,22 +585,37 @@ class Read:
     misses: str = ""
 
 
-def read_review(reply: Reply, statements: Sequence[str], shown: str, language: str) -> tuple[Read, ...]:
-    """How each of the statements reads with nothing but its quotes. Raises Rejected, also if one is not read.
+def read_review(
+    reply: Reply, statements: Sequence[Statement], told: Sequence[str], language: str
+) -> tuple[tuple[Read, ...], tuple[str, ...]]:
+    """How each statement reads with nothing but its quotes, and what is wrong with that. Raises Rejected.
 
-    What one becomes may name no number and no identifier that is not `shown`.
+    What one becomes names no number and no identifier that is not in it or in its `told`, what is known of it, and is
+    hardly longer; else it is empty. One that was not read stays as it is.
     """
-    said = {each.number: each for each in _parsed(reply, ReviewReply).statements}
-    if missing := [str(n) for n in range(1, len(statements) + 1) if n not in said]:
-        raise Rejected(f"these statements are not read: {', '.join(missing)}.")
-    told = {name.casefold() for name in _NAME.findall(shown)}
-    return tuple(_read(said[n], text, told, language) for n, text in enumerate(statements, 1))
+    said: dict[int, ReadReply] = {}
+    for each in _parsed(reply, ReviewReply).statements:
+        if not (each.number in said and said[each.number].misses):
+            said[each.number] = each
+    found, problems = [], []
+    for number, (statement, known) in enumerate(zip(statements, told, strict=True), 1):
+        read, problem = _read(said.get(number), statement.text, known, language)
+        found.append(read)
+        problems += [f"statement {number}: {problem}"] if problem else []
+    return tuple(found), tuple(problems)
 
 
-def _read(said: ReadReply, text: str, told: Collection[str], language: str) -> Read:
+_LONGER = 30
+"""Characters by which a statement may grow when it is cut: a `may` in place of an `is`."""
+
+
+def _read(said: ReadReply | None, text: str, known: str, language: str) -> tuple[Read, str]:
+    if said is None:
+        return Read(text), "it is not read."
     if not said.misses:
-        return Read(text)
-    words = said.becomes if not _FOREIGN.search(text) else _FOREIGN.sub("", said.becomes)
-    if problem := _text_problem(words, told, language):
-        raise Rejected(f"statement {said.number}: {problem}")
-    return Read(said.becomes, said.misses)
+        return Read(text), ""
+    told = {name.casefold() for name in _NAME.findall(f"{text} {known}")}
+    problem = _text_problem(said.becomes, told, language) if said.becomes else ""
+    if len(said.becomes) > len(text) + _LONGER:
+        problem = "it is longer than it was."
+    return Read("" if problem else said.becomes, said.misses), problem

@@ -407,22 +407,22 @@ class SaidReply(BaseModel):
         return (ShownReply(source=self.source, path=self.path, quote=self.quote), *self.also)
 
 
+MOST_SAID, MOST_WANTED = 6, 4
+"""Statements of an answer, and things that are shown at once."""
+
+
 class ReadReply(BaseModel):
     """How a statement reads with nothing but its quotes: what they do not show, and the statement without that."""
 
     number: int
     misses: Annotated[_Text, Field(max_length=600)] = ""
-    becomes: Annotated[_Text, Field(max_length=2000), AfterValidator(lambda value: value and _ended(value))] = ""
+    becomes: Annotated[_Text, Field(max_length=2000)] = ""
 
 
 class ReviewReply(BaseModel):
     """The answer to a question about statements and their quotes."""
 
-    statements: Annotated[list[ReadReply], _first(24), Field(max_length=24)]
-
-
-MOST_SAID, MOST_WANTED = 6, 4
-"""Statements of an answer, and things that are shown at once."""
+    statements: Annotated[list[ReadReply], _first(2 * MOST_SAID), Field(max_length=2 * MOST_SAID)]
 
 
 class StepReply(BaseModel):

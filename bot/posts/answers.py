@@ -230,7 +230,7 @@ def researched(repository: Repository, found: Answered, texts: Texts) -> Answer:
     begin, end = brackets(texts)
     comma = Span(texts("branch.between"))
     for said in found.statements:
-        shown = [_proof(repository, each, texts) for each in (said.proof, *said.also)]
+        shown = [_proof(repository, each, texts) for each in said.proofs]
         proofs = (span for each in shown for span in (comma, *each))
         lines.append((Span(said.text + begin), *islice(proofs, 1, None), Span(end)))
     how = [by_label(found.by, texts), texts("asked.looked", n=found.pieces)]
@@ -243,19 +243,21 @@ def _proof(repository: Repository, proof: Proof, texts: Texts) -> Line:
     if proof.release:
         date = f" {proof.release.made:%Y-%m-%d}"
         return (_release(repository, proof.release), Span(texts.aside(date, proof.note) if proof.note else date))
-    if proof.note:
-        return (Span(one_line(proof.note, _ROOM), code=True),)
+    note = (Span(one_line(proof.note, _ROOM), code=True),) if proof.note else ()
     commit, evidence = proof.commit, proof.evidence
-    if not (commit and evidence):
-        return ()
-    if proof.tree:  # it was looked up there, and need not have anything to do with that commit
-        at = () if evidence.search else (Span(proof.tree + texts("report.colon")),)
-        return (*at, *evidence_line(repository, commit, evidence, texts, _ROOM))
+    if not commit:
+        return note
     sha = texts.aside("", commit.sha[:7]) if commit.pull is not None else ""
     named = (named_link(repository, commit), Span(f"{sha} "))
-    if not evidence.path:
-        return (*named, Span(one_line(evidence.quote, _ROOM), code=True))
-    return (*named, *evidence_line(repository, commit, evidence, texts, _ROOM))
+    if not evidence:
+        return (*named, *note)
+    shown = evidence_line(repository, commit, evidence, texts, _ROOM)
+    if evidence.search and proof.tree == commit.sha[:7] and not proof.newest:
+        return shown
+    if proof.tree:  # it was looked up there, and need not have anything to do with that commit
+        at = texts("asked.newest_tree", tree=proof.tree) if proof.newest else proof.tree
+        return (Span(at + texts("report.colon")), *shown)
+    return (*named, *shown)
 
 
 # --- A whole digest ----------------------------------------------------------------------------

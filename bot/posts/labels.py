@@ -308,12 +308,18 @@ def evidence_line(
     spans = [Span(named, url, code=True) if named else Span(texts("digest.message"), url)]
     if evidence.request and commit.pull is not None:
         spans = [Span(texts("digest.request"), repository.pull_url(commit.pull))]
-    if evidence.removed or evidence.added:  # of several lines, some of those removed may still be there
-        key = "added" if evidence.added else "was" if evidence.last else "removed"
-        spans.append(Span(texts("digest.named", names=texts(f"digest.{key}"))))
+    if how := _how(evidence):
+        spans.append(Span(texts("digest.named", names=texts(f"digest.{how}"))))
     if evidence.quote and evidence.quote != evidence.path:
         spans += _quoted(evidence.quote, room)
     return tuple(spans)
+
+
+def _how(evidence: Evidence) -> str:
+    """The label of what the commit does with the quoted lines; empty if it leaves them."""
+    if evidence.removed:
+        return "was" if evidence.last else "removed"  # of several lines, some may still be there
+    return "added" if evidence.added else "changed" if evidence.changed else ""
 
 
 def _searched(repository: Repository, evidence: Evidence, search: Search, texts: Texts) -> Line:

@@ -26,8 +26,9 @@ class Turn:
 class Proof:
     """The proof of a statement: a place in a commit, a release, or a `note` of the program, as when nothing was found.
 
-    `tree` is the commit or release in whose tree the place was looked up, which need not be related to it. The note
-    with a release says which one it is among the others.
+    `tree` is the commit or release in whose tree the place was looked up, which need not be related to it; `newest`
+    says that it is the newest commit. The note with a release says which one it is among the others; with a commit it
+    is what the program knows of it.
     """
 
     commit: Commit | None = None
@@ -35,6 +36,7 @@ class Proof:
     release: Release | None = None
     note: str = ""
     tree: str = ""
+    newest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,11 @@ class Statement:
     text: str
     proof: Proof
     also: tuple[Proof, ...] = ()
+
+    @property
+    def proofs(self) -> tuple[Proof, ...]:
+        """All that shows it."""
+        return (self.proof, *self.also)
 
 
 @dataclass(frozen=True, slots=True)
