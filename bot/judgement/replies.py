@@ -90,7 +90,8 @@ _CJK = re.compile(r"[\u3400-\u9fff]")
 _LETTER = re.compile(r"[^\W\d_]")
 
 
-_IDENTIFIER = re.compile(r"`[^`]*`|[A-Za-z][A-Za-z]*[\w./:-]*[\d_./:-][\w./:-]*|[a-z]+[A-Z]\w*", re.ASCII)
+_WRITTEN = re.compile(r"[A-Za-z][\w./:-]*", re.ASCII)
+"""A word, a path or an identifier, with what may stand behind it."""
 
 
 def _parsed(reply: Reply, shape: type[_Shape]) -> _Shape:
@@ -126,11 +127,16 @@ def _json(text: str) -> object:
 def _in_language(text: str, language: str) -> bool:
     """Whether a text reads as the language: identifiers and names in it are often not."""
     if LANGUAGES[language].chinese:
-        text = _IDENTIFIER.sub("", text)
+        text = _WRITTEN.sub(_unless_identifier, text)
     letters, chinese = len(_LETTER.findall(text)), len(_CJK.findall(text))
     if LANGUAGES[language].chinese:
         return letters < 20 or chinese >= letters * 0.08
     return chinese < 4 or chinese <= letters * 0.3
+
+
+def _unless_identifier(found: re.Match[str]) -> str:
+    word = found[0].rstrip("./:-")
+    return found[0] if word.isalpha() and word[1:].islower() else ""
 
 
 def _check_language(language: str, *texts: str) -> None:
