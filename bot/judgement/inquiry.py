@@ -212,7 +212,7 @@ class _Refused:
 # --- What can be asked for ---------------------------------------------------------------------
 
 _NUMBER, _SHA = re.compile(r"[#!]?(\d{1,9})"), re.compile(r"@?([0-9a-f]{4,64})", re.IGNORECASE)
-_NOTHING = "nothing found"
+_NOTHING, _UNTOUCHED = "nothing found", "no later commit is known that reverts it, fixes it or follows it up"
 _ABSENT = ("commit_unknown", "pull_unknown", "pull_not_merged", "path_unknown", "release_unknown", "search_nothing")
 """The errors that say that there is no such thing, and not that it cannot be read."""
 
@@ -261,7 +261,7 @@ class Library:
         """A commit in full."""
         ((_, patches),) = [*islice(self._source.patches(self._name, [commit]), 1)] or [(commit.sha, ())]
         seen = patch.select(commit, patches, _PATCH_TOKENS)
-        became = tuple(map(_link, self._links.since(commit, self._branch)))
+        became = tuple(map(_link, self._links.since(commit, self._branch))) or (_UNTOUCHED,)
         landed = f"landed: {commit.committed:%Y-%m-%d %H:%M} UTC"
         besides = (landed, _changes(commit), *_names(commit), *self._standing(commit), *became)
         return _Whole(commit, seen, EvidenceIndex(commit, patches), besides)
@@ -325,7 +325,9 @@ class Library:
 
     def _search(self, wanted: WantedReply) -> Shown:
         found = self._archive.search(wanted.words, [self._name], _FOUND)
-        return self._list(f"commits of digests with {one_line(wanted.words, 100)}", found)
+        return self._list(
+            f"commits in earlier digests that match “{one_line(wanted.words, 100)}” (none inside a merge)", found
+        )
 
     def _word(self, wanted: WantedReply) -> Shown:
         return self._looked(wanted, Look(LookKind.WORD, wanted.words.strip("` ")))
@@ -349,7 +351,7 @@ class Library:
         more = f" (the newest {_LISTED} of {len(commits)})" if len(commits) > _LISTED else ""
         if not rows:
             return _Nothing(f"{title}: {_NOTHING}")
-        return _Listed(f"{title}{more}: {_by_author(commits[:_LISTED])}", rows)
+        return _Listed(f"{title}{more}: {_by_author(commits[:_LISTED])}; newest first", rows)
 
     def _named(self, name: str) -> Commit:
         """The commit with a name, or of the release with it; with `^` behind it, its first parent.
