@@ -91,7 +91,7 @@ _LETTER = re.compile(r"[^\W\d_]")
 
 
 _WRITTEN = re.compile(r"[A-Za-z][\w./:-]*", re.ASCII)
-"""A word, a path or an identifier, with what may stand behind it."""
+"""A word, a path or an identifier, with the punctuation after it."""
 
 
 def _parsed(reply: Reply, shape: type[_Shape]) -> _Shape:

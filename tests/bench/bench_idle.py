@@ -15,7 +15,7 @@ from pathlib import Path
 
 import bench_several as several
 from bench_morning import _repository
-from bench_tick import FEW, MANY, fill
+from bench_tick import FEW, MANY, fill, look_at_all
 from github_server import GitHubServer
 from postgres import Postgres, postgres
 
@@ -51,10 +51,11 @@ def _morning(hub: str, server: Postgres, many: int) -> dict[str, float]:
     with closing(several.opened(address)) as store, several.slack() as root:
         fill(store, many, datetime.now(UTC), _FIRST)
         store.compact()
+        look_at_all(store, datetime.now(UTC))
+        store.compact()  # as autovacuum does within a minute, which the test server has off
         processes = several.started(WORKERS, address, hub, root)
         several.begin(processes)
         time.sleep(WARM)
-        store.compact()  # as autovacuum does within a minute, which the test server has off
         pids = [process.pid for process in processes]
         before = several.transactions(server, database), _used(_servers()), _used(pids), time.time()
         time.sleep(WINDOW)

@@ -86,9 +86,7 @@ def fill(store: SqliteStore | PostgresStore, many: int, now: datetime = NOW, fir
 
 def _ticks(store: Store, many: int) -> tuple[float, float]:
     """The median of the ticks after a start, and of later ones."""
-    first = _worker(store)
-    first.tick()  # the store knows of nothing yet: all are looked at
-    first.stop(1)
+    look_at_all(store)
     worker = _worker(store)
     begun = [_seconds(worker.tick) for _ in range(many // CHECKED + 2)]
     store.compact()  # as autovacuum does within a minute, which the test server has off
@@ -98,9 +96,16 @@ def _ticks(store: Store, many: int) -> tuple[float, float]:
     return statistics.median(begun[: many // CHECKED]) * 1000, statistics.median(later) * 1000
 
 
-def _worker(store: Store) -> Worker:
+def look_at_all(store: Store, now: datetime = NOW) -> None:
+    """The first tick of all, which knows of nothing yet and finds nothing due."""
+    worker = _worker(store, now)
+    worker.tick()
+    worker.stop(1)
+
+
+def _worker(store: Store, now: datetime = NOW) -> Worker:
     def clock() -> datetime:
-        return NOW
+        return now
 
     repositories = Repositories(lambda _: None, store, Rights(), clock, readers=lambda *_: Readers())
     app = App(
