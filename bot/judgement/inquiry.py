@@ -113,8 +113,9 @@ class _Whole:
 
     def find(self, path: str, quote: str) -> Proof | None:
         head = f"commit {self.commit.short} by {_author(self.commit)}"
-        if line := next((line for line in (head, *self.besides) if places(quote, [line])), ""):
-            return Proof(self.commit, note=line)
+        for lines in ((head,), self.besides):
+            for first, last in places(quote, lines)[:1]:
+                return Proof(self.commit, note="; ".join(lines[first : last + 1]))
         paths = [path, ""] if path else ["", *(f.path for f in self.commit.files)]
         found = filter(None, (self.index.find(each, quote) for each in paths))
         evidence = next(found, None)
@@ -168,8 +169,9 @@ class _Seen:
 
     @property
     def _tree(self) -> str:
-        """The tree, also by the name with which it was requested: `v1.2.0 (9a93eb7)`."""
-        return f"{self.asked} ({self.commit.short})" if is_name(self.asked) else self.commit.short
+        """The tree, also by the name with which it was requested: `v1.2.0 (9a93eb7)`, `#12^ (9a93eb7)`."""
+        is_told = is_name(self.asked) or self.asked.endswith("^")
+        return f"{self.asked} ({self.commit.short})" if is_told else self.commit.short
 
     def find(self, path: str, quote: str) -> Proof | None:
         quote, shown = NUMBER.sub("", quote), NUMBER.sub("", self.text).split("\n")
@@ -301,7 +303,8 @@ class Library:
             for twin in twins:
                 first = known.get(twin.sha)
                 release = f", first release with it: {one_line(first.name, 80)}" if first else ""
-                yield f"the same change is {twin.sha[:_SHORT]} on {one_line(twin.branch, 80)}{release}"
+                branch = f" on {one_line(twin.branch, 80)}" if twin.branch else ""
+                yield f"the same change is {twin.sha[:_SHORT]}{branch}{release}"
 
     def _landed(self, wanted: WantedReply) -> Shown:
         first, last = sorted((_day(wanted.since), _day(wanted.until or wanted.since)))
