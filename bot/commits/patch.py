@@ -664,8 +664,8 @@ def _evidence(path: str, quote: str, place: "_Stretch") -> Evidence:
         lines = zip(place.marks, _MARK.sub("", quote).split("\n"), strict=False)
         quote = "\n".join(f"{mark}{line}" for mark, line in lines)
         return Evidence(path, quote, place.first, last=place.end, changed=True)
-    added = set(place.marks) == {"+"}
-    return Evidence(path, quote, place.first, removed=is_old, last=place.end, added=added)
+    added, gone = (set(place.marks) == {mark} for mark in "+-")
+    return Evidence(path, quote, place.first, removed=is_old, last=place.end, added=added, gone=gone)
 
 
 def readings(quote: str) -> Iterable[str]:

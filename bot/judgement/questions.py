@@ -632,7 +632,7 @@ def _place(proof: Proof, commit: Commit, evidence: Evidence) -> str:
         return f"{at}, in the tree at {_tree(proof)}"
     if not path:
         return f"{_called_commit(commit)}: {'its pull request' if evidence.request else 'its message'}"
-    was = "as it was before it" if evidence.last else "removed by it"
+    was = "as it was before it" if evidence.last and not evidence.gone else "removed by it"
     how = was if evidence.removed else "added by it" if evidence.added else "as it is after it"
     return f"{_called_commit(commit)}: {at}, {'changed by it' if evidence.changed else how}"
 

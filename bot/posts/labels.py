@@ -318,7 +318,7 @@ def evidence_line(
 def _how(evidence: Evidence) -> str:
     """The label of what the commit does with the quoted lines; empty if it leaves them."""
     if evidence.removed:
-        return "was" if evidence.last else "removed"  # of several lines, some may still be there
+        return "was" if evidence.last and not evidence.gone else "removed"  # else some may still be there
     return "added" if evidence.added else "changed" if evidence.changed else ""
 
 

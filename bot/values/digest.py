@@ -71,8 +71,8 @@ class Evidence:
     """Where a statement can be checked: a path of the commit and a quote from its patch.
 
     `line` is the quote's line in the new file, or in the old file if it is `removed`; None if no line is known. With
-    `added` the commit adds all of it; `changed` has lines of both sides with their marks, and is placed in the new
-    file. A quote of several lines ends at `last`, None for one. `path` is empty if the
+    `added` the commit adds all of it, with `gone` it removes all; `changed` has lines of both sides with their marks,
+    and is placed in the new file. A quote of several lines ends at `last`, None for one. `path` is empty if the
     quote is from the commit's message, or, with `request`, from its pull request. `sha` is the commit in whose tree it
     was looked up, empty for the commit itself; without a path, the other commit in whose title the quote is, or with
     `search` the tree that was searched for it.
@@ -88,6 +88,7 @@ class Evidence:
     search: Search | None = None
     added: bool = False
     changed: bool = False
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
