@@ -203,7 +203,7 @@ class Supervisor:
         try:
             self._reconnected(name)
         except DigestError as error:
-            _log.warning("not recorded yet", extra={"fields": {"chat": name, "reason": error}})
+            _log.warning("a reconnection is not recorded yet", extra={"fields": {"chat": name, "reason": error}})
             return False
         return True
 
@@ -211,5 +211,5 @@ class Supervisor:
         """Restart the chats whose settings changed meanwhile."""
         for name, state in self._states.items():
             if (chat := state.chat) and self._makers.is_outdated(name):
-                _log.info("its settings were changed", extra={"fields": {"chat": name}})
+                _log.info("a chat's settings were changed", extra={"fields": {"chat": name}})
                 chat.close()
