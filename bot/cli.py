@@ -161,7 +161,8 @@ def mcp(repo: str) -> None:
     "--only",
     multiple=True,
     type=_Known(_roles),
-    help="do only this part of the work, on PostgreSQL with several processes; may be given twice  [default: all]",
+    help="do only this part of the work (requires PostgreSQL; other processes do the rest); may be given twice"
+    "  [default: all]",
 )
 def run(once: bool, only: tuple[str, ...]) -> None:
     """Post digests when they are due, and answer in chats.
@@ -227,9 +228,9 @@ def export() -> None:
 @cli.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 def import_(file: Path) -> None:
-    """Import subscriptions from a YAML file, or from standard input if FILE is -.
+    """Import subscriptions from a YAML file.
 
-    The format is that of `digest export`. Existing subscriptions are updated.
+    If FILE is -, standard input is read. The format is that of `digest export`. Existing subscriptions are updated.
     """
     _actions().import_(file)
 

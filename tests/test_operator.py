@@ -123,6 +123,13 @@ def test_text_that_is_no_yaml_changes_nothing(text, tmp_path):
     assert "Nothing was changed" in said.output
 
 
+def test_the_list_of_commands_cuts_no_sentence_off():
+    said = CliRunner().invoke(cli, ["--help"], terminal_width=80).output.partition("Commands:\n")[2]
+    commands = [line.split(maxsplit=1) for line in said.splitlines() if line.strip()]
+    assert len(commands) > 10
+    assert [name for name, about in commands if not about.endswith(".") or about.endswith("...")] == []
+
+
 def test_an_import_changes_what_is_followed_and_forgets_no_digest(tmp_path):
     file = tmp_path / "subscriptions.yaml"
     file.write_text(yaml.safe_dump(operator.exported([WEEKDAYS])))

@@ -321,11 +321,11 @@ def test_usage_status_doctor_and_metrics_tell_what_was_asked_for(talking, clock)
     for text in ("usage", "status"):
         told = said(talking, "U1", text)
         assert "102,000 of 1,000,000" in told
-        assert "everyone 95,000 of 500,000 tokens" in told
-        assert "this channel 90,000 of 250,000 tokens" in told
-        assert "you 90,000 of 100,000 tokens" in told
-        assert "you 0 of 100,000 tokens" in said(talking, "U2", text)
-        assert ", you" not in talking.said(text)
+        assert "Tokens for everyone's requests today 95,000 of 500,000 tokens" in told
+        assert "Tokens for requests today, this channel 90,000 of 250,000 tokens" in told
+        assert "your requests today 90,000 of 100,000 tokens" in told
+        assert "your requests today 0 of 100,000 tokens" in said(talking, "U2", text)
+        assert "your requests" not in talking.said(text)
     used_up(talking, BEN, 410_000)
     measured = {m.name: m.samples for m in operator.measures(talking.store, clock(), None)}
     assert measured["model_asked_tokens"] == (({"model": "test-model", "purpose": "analysis.v4"}, 505_000.0),)

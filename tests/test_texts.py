@@ -143,4 +143,4 @@ def test_where_the_reader_is_has_the_name_that_the_chat_gives_it():
         "今日在终端的提问",
         "今日在终端的提问",
     ]
-    assert said("en", "feishu") == "Requests today, this group"
+    assert said("en", "feishu") == "Tokens for requests today, this group"
