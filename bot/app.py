@@ -104,7 +104,7 @@ class App:
         followed: Callable[[], Collection[str]] = tuple,
         account: Account = TERMINAL,
     ) -> Entry:
-        """One commit in full depth, analysed now unless that is stored; failures are mentioned.
+        """One commit with its whole patch, analysed now unless that is stored; failures are mentioned.
 
         So is a commit that is gone from a branch whose digest reported it: the default one, or one of `followed`.
         """

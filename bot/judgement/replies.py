@@ -178,7 +178,7 @@ def _records(reply: Reply, shape: type[_Record], commits: Sequence[Commit]) -> t
 def _complete(found: Mapping[str, _Made], problems: Sequence[str], commits: Sequence[Commit]) -> Mapping[str, _Made]:
     """`found`, if it has every commit and nothing was wrong. Raises Rejected with the valid ones.
 
-    If an answer leaves out most of the list, nothing in it counts: a commit may have dictated it.
+    If an answer leaves out most of the list, nothing in it counts: a commit's text may have asked for that.
     """
     called = names(commits)
     missing = [called[c.sha] for c in commits if c.sha not in found]

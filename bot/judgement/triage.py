@@ -277,7 +277,7 @@ def score(f: Features) -> float:
 # --- The reader's budget ---------------------------------------------------------------------
 
 HIGH_ONE_IN = 8
-"""About one commit in eight is high on a normal day: what two minutes leave room for."""
+"""At most about one commit in eight is high: what two minutes leave room for."""
 _HIGH, _MEDIUM = 4.75, 1.0
 """Points from which a commit is high, or medium."""
 VERSION = 5

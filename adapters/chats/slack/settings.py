@@ -34,7 +34,7 @@ class SlackSettings(Settings, title="Slack: Setup in five minutes: docs/slack.md
     slack_token_key: SecretStr = Field(
         SecretStr(""),
         description="several workspaces: the key that encrypts their stored tokens (`openssl rand -base64 32`); "
-        "append earlier keys after commas",
+        "append earlier keys, separated by commas",
     )
     slack_url: str = Field("https://slack.com/api/", description="address of Slack's Web API")
     slack_webhooks: SecretStr = Field(
