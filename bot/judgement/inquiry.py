@@ -495,8 +495,8 @@ class Research:
 
     def _joined(self, statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
         """The statements, and those of the first answer that were carried and about which these say nothing."""
-        told = {proof for said in statements for proof in said.proofs}
-        more = (said for said in self._carried if told.isdisjoint(said.proofs))
+        told = {each for said in statements for each in (said.text, *said.proofs)}
+        more = (said for said in self._carried if told.isdisjoint((said.text, *said.proofs)))
         return (*statements, *more)[:MOST_SAID] if statements else statements
 
     def _read(self, statements: Sequence[Statement]) -> tuple[Read, ...] | None:
