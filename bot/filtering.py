@@ -48,4 +48,4 @@ def check(repositories: Repositories, repository: Repository, branch: str, wante
         raise NotFound("owners_none", repo=repository.title)
     for owner in wanted.owners:
         if not known.named([owner]):
-            raise UsageError("owner_unknown", owner=owner, known=tuple(known.nearest(owner)) or "–")
+            raise UsageError("owner_unknown", owner=owner, known=tuple(known.nearest(owner)))

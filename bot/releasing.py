@@ -63,10 +63,10 @@ class Releasing:
         Raises NotFound for a name that no release has, and Unavailable.
         """
         line = self._source(repository).releases(repository.name)
-        wanted = _called(newer, line, repository)
+        wanted = called(newer, line, repository)
         if not older:
             return Between(releases.before(wanted, line, repository.title), wanted)
-        first, last = sorted((_called(older, line, repository), wanted), key=lambda release: release.made)
+        first, last = sorted((called(older, line, repository), wanted), key=lambda release: release.made)
         return Between(first, last)
 
     def commits(self, repository: Repository, between: Between) -> tuple[Commit, ...]:
@@ -203,8 +203,8 @@ def spanning(period: Period, commits: Sequence[Commit]) -> Period:
     return replace(period, since=min(times, default=period.since), until=max(period.until, last))
 
 
-def _called(name: str, line: Sequence[Release], repository: Repository) -> Release:
-    """The release with a name. Raises NotFound with the latest ones."""
+def called(name: str, line: Sequence[Release], repository: Repository) -> Release:
+    """The release of `line`, oldest first, with a name. Raises NotFound with the latest ones, if there are any."""
     if found := releases.called(name, line):
         return found
     if not line:

@@ -20,7 +20,7 @@ from tzlocal import get_localzone_name
 from bot import crontab, validation
 from bot.errors import ConfigError, Invalid, UsageError
 from bot.languages import BASE, LANGUAGES, language_named
-from bot.values import FOLLOW_UPS
+from bot.values import FOLLOW_UPS, one_line
 
 LAST_PORT = 65_535
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -125,11 +125,13 @@ def check_language(code: str) -> str:
 
 
 def _schedule(text: str) -> str:
-    """`text` as a stored crontab expression. Raises ValueError with the part that cannot be parsed."""
+    """`text` as a stored crontab expression. Raises ValueError: it cannot be parsed, or names two kinds of days."""
     try:
         return crontab.expression(text)
     except UsageError as error:
-        raise Invalid("problem_schedule", text=tuple(map(str, error.fields.values()))) from None
+        if error.key == "schedule_both":
+            raise Invalid(error.key, **error.fields) from None
+        raise Invalid("problem_schedule", text=one_line(text, 60)) from None
 
 
 def _parts(value: object) -> object:

@@ -4,8 +4,9 @@ An unfilled blank or a missing text is a bug and raises KeyError at once; values
 untrusted text can contain `$` and `{}`.
 """
 
+import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from string import Template
@@ -49,6 +50,13 @@ def words_of(name: str) -> frozenset[str]:
     return frozenset(word for words in labels for word in words.get(name, "").split())
 
 
+_NOTHING = "threads.no"
+"""The label of an empty list: a sentence that ends in a colon must not look unfilled."""
+_HAN = "\u3000-\u303f\u3400-\u9fff\uff00-\uffef"
+"""Chinese characters and full-width marks, as the inside of a character class."""
+_CHINESE = re.compile(rf"[{_HAN}]")
+_BEFORE = re.compile(rf"(?<=[{_HAN}]) \{{([a-z_]+)\}}")
+_AFTER = re.compile(rf"\{{([a-z_]+)\}} (?=[{_HAN}])")
 _HERE = "<here>"
 """The labels' placeholder for the reader's place: a channel in one chat, a group in another."""
 
@@ -70,17 +78,21 @@ class Texts:
 
     def __call__(self, key: str, **fields: object) -> str:
         """The label `section.name` with its `{blanks}` filled: a tuple is listed, an `Aside` has its brackets, an
-        error is said without its full stop."""
+        error is said without its full stop. The spaces that set off Latin text in Chinese are left out around Chinese.
+        """
         section, name = key.split(".")
         label = self._labels[section][name].replace(COMMAND, self._command).replace(_HERE, self._here)
-        return label.format(**{name: self._said(value) for name, value in fields.items()})
+        said = {name: self._said(value) for name, value in fields.items()}
+        return _joined(label, said).format(**said)
 
     def _said(self, value: object) -> object:
         if isinstance(value, Aside):
             return self.aside(value.text, value.aside)
         if isinstance(value, DigestError):
             return self.error(value).rstrip(".。")
-        return self.listed(map(str, value)) if isinstance(value, tuple) else value
+        if isinstance(value, tuple):
+            return self.listed(map(str, value)) if value else self(_NOTHING)
+        return value
 
     def listed(self, names: Iterable[str]) -> str:
         """Names with what this language has between them."""
@@ -120,3 +132,9 @@ class Texts:
             return self(f"errors.{failure.key}", **dict(failure.fields))
         except KeyError:
             return failure.key
+
+
+def _joined(label: str, said: Mapping[str, object]) -> str:
+    """The label without the spaces next to those blanks that are filled with Chinese on that side."""
+    label = _BEFORE.sub(lambda blank: blank[0][bool(_CHINESE.match(str(said.get(blank[1])))) :], label)
+    return _AFTER.sub(lambda blank: blank[0][: -1 if _CHINESE.match(str(said.get(blank[1]))[-1:]) else None], label)

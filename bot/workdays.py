@@ -160,7 +160,7 @@ def _part(country: str, text: str) -> str:
     parts = _parts(country)
     if found := parts.get(_normalised(text)):
         return found
-    known = tuple(dict.fromkeys(parts.values())) or "–"
+    known = tuple(dict.fromkeys(parts.values()))
     raise UsageError("holidays_part", country=country, text=one_line(text, 60), known=known)
 
 

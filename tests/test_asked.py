@@ -12,9 +12,11 @@ from world import CHANNEL, DAY, World, words
 
 from bot.commits.files import FileKind
 from bot.conversation.asked import asked, is_open, is_question
+from bot.conversation.commands import ask
 from bot.conversation.grammar import EVERYBODYS, CommitName
 from bot.errors import Unavailable, UsageError
 from bot.languages import LANGUAGES
+from bot.posts import answers
 from bot.rights import Right
 from bot.values import Delivery, DeliveryState, MessageKind, Request, Step, StepState, Turn
 
@@ -167,6 +169,19 @@ def said(world, line, place=CHANNEL, **more):
 def test_a_question_is_answered_in_a_sentence(world, line, parts):
     answer = said(world, line).replace(" .", ".").replace(" :", ":")
     assert [part for part in parts if part.replace(" :", ":") not in answer] == []
+
+
+def test_a_release_is_not_asked_for_among_none(world, monkeypatch):
+    monkeypatch.setattr(ask, "_line", lambda *_: ())
+    answer = said(world, "is #100 in v9.9.9?")
+    assert "No releases of" in answer
+
+
+def test_without_a_page_of_the_commit_none_is_named(world, monkeypatch):
+    monkeypatch.setattr(answers, "_FILES", 1)
+    answer = said(world, "which files does #101 change?")
+    assert "2 more" in answer
+    assert "page" not in answer
 
 
 def test_an_answer_is_a_sentence_with_a_link_in_either_language(world, history):

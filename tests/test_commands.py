@@ -293,7 +293,7 @@ def test_filters_of_a_subscription_hold_for_its_digests_and_are_told(world, hist
 
 
 def test_what_is_not_followed_cannot_be_left(world):
-    assert "team/none is not followed here" in world.said("unsubscribe team/none")
+    assert "team/none is not followed here. Followed here: nothing" in world.said("unsubscribe team/none")
 
 
 def test_without_a_repository_the_way_to_one_is_told(tmp_path, clock):

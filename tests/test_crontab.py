@@ -12,6 +12,7 @@ from bot.conversation.options import OPTIONS, typed_options
 from bot.delivery import schedule
 from bot.errors import ConfigError, UsageError
 from bot.settings import Settings, load
+from bot.texts import Texts
 
 MONDAY = datetime(2026, 2, 16, tzinfo=UTC)
 WORK = "mon tue wed thu fri"
@@ -331,6 +332,20 @@ def test_the_setting_is_read_to_its_end_and_refused_by_name(monkeypatch, value, 
         load(Settings)
     assert refused.value.fields["name"] == "DIGEST_SCHEDULE"
     assert named in str(refused.value.fields["problem"])
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("0 9 1 * mon", "同时指定了日（1）和星期（mon）：crontab 只要满足其一就会触发。请只写其中一个，另一个写 *。"),
+        ("0 9 * * mon-fry", "“0 9 * * mon-fry”无效，应为 crontab 表达式，例如 0 9 * * mon-fri。"),
+    ],
+)
+def test_why_the_setting_is_refused_is_told_in_full(monkeypatch, value, problem):
+    monkeypatch.setenv("DIGEST_SCHEDULE", value)
+    with pytest.raises(ConfigError) as refused:
+        load(Settings)
+    assert Texts("zh").error(refused.value).startswith(f"设置 DIGEST_SCHEDULE 有误：{problem}")
 
 
 def test_the_setting_is_kept_as_it_is_meant(monkeypatch):

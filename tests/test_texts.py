@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import bot
-from bot.errors import NotFound
+from bot.errors import NotFound, UsageError
 from bot.judgement.triage import _NOTED, _TELLING
 from bot.languages import LANGUAGES
 from bot.texts import Texts, _labels, prompt
@@ -130,6 +130,26 @@ def test_an_error_is_told_in_the_readers_language():
     assert Texts("en").error(error) == "team/app has no commits yet."
     assert Texts("zh").error(error) == "team/app 还没有任何提交。"
     assert str(error) == "no_commits repo=team/app"
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [("根目录", "根目录等"), ("bot", "bot 等"), ("a（b）", "a（b）等"), ("根目录、bot", "根目录、bot 等")],
+)
+def test_a_space_sets_off_latin_words_only(names, said):
+    assert Texts("zh")("rules.and_more", names=names) == said
+
+
+def test_a_space_is_kept_before_latin_words_only():
+    texts = Texts("zh")
+    near = {name: texts.error(UsageError("zone_near", name="X", near=name)) for name in ("Asia/Shanghai", "北京")}
+    assert near == {"Asia/Shanghai": "没有时区 X。是不是 Asia/Shanghai？", "北京": "没有时区 X。是不是北京？"}
+    assert "Did you mean 北京" in Texts("en").error(UsageError("zone_near", name="X", near="北京"))
+
+
+@pytest.mark.parametrize(("language", "end"), [("en", "Followed here: nothing"), ("zh", "已订阅：无")])
+def test_an_empty_list_is_said(language, end):
+    assert Texts(language).error(NotFound("not_subscribed", repo="a/b", followed=())).endswith(end)
 
 
 def test_where_the_reader_is_has_the_name_that_the_chat_gives_it():

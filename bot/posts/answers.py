@@ -190,7 +190,8 @@ def _listed(about: About, some: Iterable[FileChange]) -> Iterable[Line]:
         lines = about.texts("digest.lines", added=f"{file.added:,}", removed=f"{file.removed:,}")
         yield (Span(file.path, path_url(about.repository, about.commit, file.path), code=True), Span(f" {lines}"))
     if (more := len(by_size) - _FILES) > 0:
-        yield plain(about.texts("asked.more_files", n=more))
+        page = about.repository.commit_url(about.commit.sha)
+        yield plain(about.texts("asked.more_files" if page else "branch.more", n=more))
 
 
 def since(about: About, standing: Standing) -> Answer:

@@ -5,17 +5,17 @@ from contextlib import suppress
 from dataclasses import replace
 
 from bot.addresses import is_group
-from bot.commits import releases
 from bot.conversation import grammar, sentence, spoken
 from bot.conversation.asked import Ask, Asked, asked, is_open, is_sentence, language
 from bot.conversation.command import Command, Context
 from bot.conversation.commands import commit
-from bot.errors import DigestError, NotFound, UsageError
+from bot.errors import DigestError, UsageError
 from bot.judgement.inquiry import Library, Research
 from bot.judgement.questions import Inquiry
 from bot.posts import answers
 from bot.posts.answers import About, Answer
 from bot.posts.labels import subject_line
+from bot.releasing import called
 from bot.values import (
     Answered,
     Button,
@@ -148,13 +148,7 @@ def _released(context: Context, about: About, question: Asked) -> Answer:
     repository = about.repository
     standing = context.services.app.releasing.standing(repository, about.commit)
     line = _line(context, repository)
-    wanted = None
-    if question.release:
-        wanted = releases.called(question.release, line)
-        if wanted is None:
-            known = tuple(release.name for release in reversed(line[-_KNOWN // 10 :])) or "–"
-            name = one_line(question.release, 60)
-            raise NotFound("release_unknown", repo=repository.title, name=name, known=known)
+    wanted = called(question.release, line, repository) if question.release else None
     has = _has(context, about, wanted, standing.first)
     ported = () if standing.first else _ported(context, repository, standing)
     return answers.released(about, answers.Released(standing, line[-1] if line else None, wanted, has, ported))

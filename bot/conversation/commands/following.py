@@ -216,7 +216,7 @@ def _here(context: Context, words: Sequence[str]) -> list[Subscription]:
     """The subscriptions of this channel that the words name. Raises NotFound if there are none."""
     if found := _named_here(context, words):
         return found
-    followed = context.texts.listed(context.naming.title(s.repo) for s in context.here) or "–"
+    followed = tuple(context.naming.title(s.repo) for s in context.here)
     raise NotFound("not_subscribed", repo=one_line(" ".join(words), 60) or "–", followed=followed)
 
 
