@@ -50,7 +50,7 @@ def words_of(name: str) -> frozenset[str]:
     return frozenset(word for words in labels for word in words.get(name, "").split())
 
 
-_NOTHING = "threads.no"
+_NOTHING = "answer.nothing"
 """The label of an empty list: a sentence that ends in a colon must not look unfilled."""
 _HAN = "\u3000-\u303f\u3400-\u9fff\uff00-\uffef"
 """Chinese characters and full-width marks, as the inside of a character class."""

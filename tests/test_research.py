@@ -222,6 +222,14 @@ def test_what_can_be_asked_for(asking, look, found):
     assert found in model.asked[1].user.split("[S2]")[1]
 
 
+def test_what_a_heading_repeats_is_quoted_where_it_stands(asking):
+    shown = step(answer=[said("The cache changes.", "S2", "store", "src/cache.py"), said("So does it.", "S2", "cache")])
+    world, _ = asking(step([{"tool": "commit", "name": "#101"}]), shown)
+    text = told(world, OPEN)
+    assert "src/cache.py:2 (added) store" in text
+    assert "===" not in text
+
+
 def test_what_lies_before_the_commits_that_were_read_is_not_called_none(asking, monkeypatch):
     monkeypatch.setattr("bot.judgement.inquiry._TOUCHING", 1)
     looks = [

@@ -625,6 +625,13 @@ def _tree(proof: Proof) -> str:
     return f"{proof.tree}, the newest commit" if proof.newest else proof.tree
 
 
+_DONE = {
+    "": "as it is after it",
+    "was": "as it was before it",
+    **{how: f"{how} by it" for how in ("removed", "added", "changed")},
+}
+
+
 def _place(proof: Proof, commit: Commit, evidence: Evidence) -> str:
     path = one_line(evidence.path, _PATHS_OF)
     at = f"{path}:{evidence.line}" if evidence.line else path
@@ -632,9 +639,7 @@ def _place(proof: Proof, commit: Commit, evidence: Evidence) -> str:
         return f"{at}, in the tree at {_tree(proof)}"
     if not path:
         return f"{_called_commit(commit)}: {'its pull request' if evidence.request else 'its message'}"
-    was = "as it was before it" if evidence.last and not evidence.gone else "removed by it"
-    how = was if evidence.removed else "added by it" if evidence.added else "as it is after it"
-    return f"{_called_commit(commit)}: {at}, {'changed by it' if evidence.changed else how}"
+    return f"{_called_commit(commit)}: {at}, {_DONE[evidence.how]}"
 
 
 def authors(commit: Commit) -> list[str]:

@@ -308,18 +308,11 @@ def evidence_line(
     spans = [Span(named, url, code=True) if named else Span(texts("digest.message"), url)]
     if evidence.request and commit.pull is not None:
         spans = [Span(texts("digest.request"), repository.pull_url(commit.pull))]
-    if how := _how(evidence):
-        spans.append(Span(texts("digest.named", names=texts(f"digest.{how}"))))
+    if evidence.how:
+        spans.append(Span(texts("digest.named", names=texts(f"digest.{evidence.how}"))))
     if evidence.quote and evidence.quote != evidence.path:
         spans += _quoted(evidence.quote, room)
     return tuple(spans)
-
-
-def _how(evidence: Evidence) -> str:
-    """The label of what the commit does with the quoted lines; empty if it leaves them."""
-    if evidence.removed:
-        return "was" if evidence.last and not evidence.gone else "removed"  # else some may still be there
-    return "added" if evidence.added else "changed" if evidence.changed else ""
 
 
 def _searched(repository: Repository, evidence: Evidence, search: Search, texts: Texts) -> Line:

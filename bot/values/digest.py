@@ -90,6 +90,13 @@ class Evidence:
     changed: bool = False
     gone: bool = False
 
+    @property
+    def how(self) -> str:
+        """What the commit does with the quoted lines: `removed`, `was` (some may stay), `added`, `changed` or ``."""
+        if self.removed:
+            return "was" if self.last and not self.gone else "removed"
+        return "added" if self.added else "changed" if self.changed else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Impact:
