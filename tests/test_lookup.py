@@ -7,7 +7,8 @@ from make import change, commit
 
 from bot.commits import lookup
 from bot.commits.lookup import Spot, Uses, answer, core, pattern
-from bot.values import Look, LookKind
+from bot.judgement import questions
+from bot.values import Look, LookKind, Sight
 
 
 class Memory:
@@ -278,3 +279,18 @@ def test_a_spot_of_what_was_renamed_is_its_former_path():
     (sight,) = look({"old.py": "x"}, Look(LookKind.BEFORE, path="new.py"), of=moved)
     assert (sight.excerpts[0].path, sight.excerpts[0].sha) == ("old.py", moved.parents[0])
     assert Spot(moved.sha, "new.py") != Spot(moved.parents[0], "new.py")
+
+
+# --- What a line is in -------------------------------------------------------------------------
+
+
+def test_a_place_knows_what_its_first_line_is_in_wherever_it_begins():
+    body = "".join(f"        step({n})\n" for n in range(100))
+    text = f"class Server:\n    def close(self):\n{body}    def open(self):\n        use(90)\n"
+    found = look({"a.py": text}, Look(LookKind.PLACE, path="a.py", line=60, until=104))[0].excerpts[0]
+    assert found.above == ("class Server:", "    def close(self):")
+    shown = questions.looked([Sight(Look(LookKind.PLACE, path="a.py", line=60), (found,))], 0)
+    assert "=== a.py at aaaaaaa\n… in class Server › def close(self)\n60: " in shown
+    (cut,) = lookup.within([Sight(Look(LookKind.WORD, "use"), (found,), hits=1, files=1)], 150)
+    assert cut.excerpts[0].lines == ("        use(90)",)
+    assert cut.excerpts[0].above == ("class Server:", "    def open(self):")

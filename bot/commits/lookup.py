@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate, islice, zip_longest
 from typing import Protocol
 
+from bot.commits.enclosing import DEFINITION, KEYWORD, indent, opening
 from bot.commits.files import FileKind, component, generated, kind
 from bot.values import Commit, Excerpt, Look, LookKind, Sight, one_line
 
@@ -299,25 +300,6 @@ _RANK = {
 
 # --- Which lines are shown ---------------------------------------------------------------------
 
-_MODIFIER = (
-    r"(?:abstract|async|const|constexpr|declare|default|export|extern(?:\s+\"C\")?|final|inline|internal|local|open"
-    r"|override|private|protected|pub(?:\([^)]*\))?|public|readonly|sealed|static|suspend|unsafe|virtual)\s+"
-)
-_KEYWORD = (
-    r"(?:class|const|def|enum|extension|fn|fun|func|function\*?|impl|interface|let|macro_rules!|mod|module|namespace"
-    r"|object|protocol|record|static|struct|sub|trait|type|typedef|union|var|val)"
-)
-_NO_STATEMENT = (
-    r"(?!(?:assert|await|catch|do|elif|else|for|if|match|raise|return|switch|throw|unless|until|when|while|with|yield)"
-    r"\b)"
-)
-# What may enclose a line: not a variable, but a function assigned to one, a method, C's functions at the margin.
-_DEFINITION = re.compile(
-    rf"\s*(?:{_MODIFIER}){{0,5}}(?:(?!const\b|let\b|static\b|var\b|val\b){_KEYWORD}\b"
-    r"|(?:const|let|var)\s+[\w$]+\s*(?::[^=]{0,200})?=\s*(?:async\b\s*)?(?:function\b|\(|[\w$]+\s*=>)"
-    rf"|{_NO_STATEMENT}(?:async\s+|get\s+|set\s+|\*\s*)?[#\w$]+\s*\([^;]{{0,400}}\{{\s*$)"
-    rf"|{_NO_STATEMENT}[A-Za-z_]\w*[\s*&:<>,~][\w\s*&:<>,~]{{0,200}}\([^;]{{0,400}}$"
-)
 _IMPORT = re.compile(
     r"\s*(?:import\b|from\s+\S+\s+import\b|(?:pub(?:\([^)]*\))?\s+)?use\s|using\s|#\s*include\b|include\b|require\b"
     r"|export\s*(?:type\s*)?[*{]|extern\s+crate\b|package\s|@import\b|\}\s*from\b|[\w$]+(?:\s+as\s+[\w$]+)?,?\s*$"
@@ -342,9 +324,9 @@ def _telling(line: bytes, word: str) -> int:
     if _COMMENT.match(text):
         return _COMMENTED
     named = re.escape(core(word))
-    if re.search(rf"(?:^|[\s(]){_KEYWORD}\s+(?:\([^)]*\)\s*)?(?:[\w.:<>]+[.:])?{named}(?![\w$])", text):
+    if re.search(rf"(?:^|[\s(]){KEYWORD}\s+(?:\([^)]*\)\s*)?(?:[\w.:<>]+[.:])?{named}(?![\w$])", text):
         return _DEFINED
-    if _DEFINITION.match(text) and re.match(rf"[^(=]*(?<![\w$.]){named}\s*\(", text):
+    if DEFINITION.match(text) and re.match(rf"[^(=]*(?<![\w$.]){named}\s*\(", text):
         return _DEFINED
     if _IMPORT.match(text):
         return _IMPORTED
@@ -376,7 +358,14 @@ def _telling_places(lines: Sequence[bytes], word: str) -> Iterator[tuple[int, in
 def _excerpt(spot: Spot, lines: Sequence[bytes], first: int, last: int) -> Excerpt:
     """Lines `first` to `last` of a file, as far as it has them."""
     first = max(first, 1)
-    return Excerpt(spot.path, first, tuple(map(_text, lines[first - 1 : last])), spot.sha)
+    above = opening(spot.path, (_text(lines[n]) for n in range(min(first - 1, len(lines)) - 1, -1, -1)))
+    return Excerpt(spot.path, first, tuple(map(_text, lines[first - 1 : last])), spot.sha, above)
+
+
+def _part(excerpt: Excerpt, first: int, last: int | None = None) -> Excerpt:
+    """The lines of an excerpt from index `first` to before `last`."""
+    above = opening(excerpt.path, reversed((*excerpt.above, *excerpt.lines[:first])))
+    return replace(excerpt, start=excerpt.start + first, lines=excerpt.lines[first:last], above=above)
 
 
 def _window(lines: Sequence[bytes], line: int, until: int, *, exactly: bool) -> tuple[int, int]:
@@ -389,18 +378,14 @@ def _window(lines: Sequence[bytes], line: int, until: int, *, exactly: bool) -> 
 
 def _beginning(lines: Sequence[bytes], line: int) -> int:
     """The number of the line that begins the definition around `line`; one nearby if that is far, or there is none."""
-    inner = _indent(lines[line - 1])
+    inner = indent(_text(lines[line - 1]))
     for number in range(line, max(line - _BACK, 1) - 1, -1):
-        text = lines[number - 1]
-        outer = number == line or (text.strip() and _indent(text) < inner)
-        if outer and _DEFINITION.match(_text(text)):
+        text = _text(lines[number - 1])
+        outer = number == line or (text.strip() and indent(text) < inner)
+        if outer and DEFINITION.match(text):
             return number
-        inner = min(inner, _indent(text)) if text.strip() else inner
+        inner = min(inner, indent(text)) if text.strip() else inner
     return max(line - _UNDEFINED, 1)
-
-
-def _indent(line: bytes) -> int:
-    return len(line) - len(line.lstrip())
 
 
 # --- How much is shown -------------------------------------------------------------------------
@@ -470,7 +455,7 @@ def _line_alone(excerpt: Excerpt, word: str) -> Excerpt:
     middle, wanted = len(excerpt.lines) // 2, pattern(word.strip())
     uses = [n for n, line in enumerate(excerpt.lines) if wanted.search(line.encode())]
     at = min(uses, key=lambda n: abs(n - middle), default=middle)
-    return replace(excerpt, start=excerpt.start + at, lines=excerpt.lines[at : at + 1])
+    return _part(excerpt, at, at + 1)
 
 
 def _shortened(excerpt: Excerpt, room: int, look: Look) -> Excerpt:
@@ -482,7 +467,7 @@ def _shortened(excerpt: Excerpt, room: int, look: Look) -> Excerpt:
     start = 0 if look.until else _nearest(excerpt, look, room)
     sizes = accumulate(len(line) + 7 for line in excerpt.lines[start:])
     end = start + sum(size <= room for size in sizes)
-    return replace(excerpt, start=excerpt.start + start, lines=excerpt.lines[start:end])
+    return _part(excerpt, start, end)
 
 
 def _nearest(excerpt: Excerpt, look: Look, room: int) -> int:

@@ -12,6 +12,7 @@ from itertools import accumulate, chain, compress, groupby, islice, takewhile
 from operator import itemgetter, not_
 
 from bot.commits import notebooks
+from bot.commits.enclosing import enclosing
 from bot.commits.files import FileKind, generated, is_notebook, kind, recorded
 from bot.commits.notes import is_telling
 from bot.values import ChangeRequest, Commit, Evidence, FileChange, FilePatch, FileStatus, one_line
@@ -647,7 +648,7 @@ class EvidenceIndex:
     def _in_file(self, path: str, quote: str, wanted: re.Pattern[str], near: int) -> Evidence | None:
         lines = self._texts.setdefault(path, _Lines(self._patches.get(path, "")))
         if place := lines.find(wanted, near):
-            return _evidence(path, quote, place)
+            return replace(_evidence(path, quote, place), inside=enclosing(path, *place.around))
         return Evidence(path, quote) if wanted.search(path) else None
 
     def _in_message(self, _: str, quote: str, wanted: re.Pattern[str]) -> Evidence | None:
@@ -734,12 +735,14 @@ class _Lines:
 class _Stretch:
     """Lines that follow each other: the numbers of the first and the last, in the old file if they are from there.
 
-    `marks` are those of the patch, one for each line.
+    `marks` are those of the patch, one for each line. `around` are the lines above them in their hunk, the first of
+    them, and the section that git names.
     """
 
     first: int
     last: int
     marks: str
+    around: tuple[Sequence[str], str, str]
 
     @property
     def end(self) -> int | None:
@@ -753,15 +756,19 @@ class _View:
     def __init__(self, text: str, marks: str) -> None:
         self._starts: list[int] = []
         self._lines: list[tuple[str, int, int]] = []
+        self._texts: list[str] = []
+        self._sections: list[tuple[int, str]] = []
         lines: list[str] = []
         at = 0
         for hunk in hunks(text):
             old, new = hunk.old, hunk.start
+            self._sections.append((len(self._lines), hunk.section))
             for line in hunk.lines:
                 mark = line[0]
                 if mark in marks:
                     self._starts.append(at)
                     self._lines.append((mark, old, new))
+                    self._texts.append(line[1:])
                     lines.append(line[1:])
                     at += len(line)
                 old += mark in "- "
@@ -790,7 +797,9 @@ class _View:
         marks = "".join(mark for mark, _, _ in lines)
         is_old = "-" in marks and "+" not in marks
         numbers = [old if is_old else new for mark, old, new in lines if is_old or mark != "-"]
-        return _Stretch(numbers[0], numbers[-1], marks)
+        begin, section = self._sections[bisect_right(self._sections, first, key=itemgetter(0)) - 1]
+        around = self._texts[begin:first], self._texts[first], section
+        return _Stretch(numbers[0], numbers[-1], marks, around)
 
     @cached_property
     def _read(self) -> str:

@@ -32,7 +32,7 @@ TICK, AHEAD = 5, 60
 LISTEN, WORK, PLAN = ROLES = ("listen", "work", "plan")
 """The roles that a process can have; it has all of them by default."""
 
-_BUILDERS, _SENDERS = 4 * PERMITS, 256
+_BUILDERS, _SENDERS = 4 * PERMITS, 192
 """Threads for each kind of task. Builders wait for a permit, so that a host that hangs leaves some to others; senders
 mostly wait for rate limits, a second per channel or a minute per workspace.
 """

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from bot.commits.enclosing import enclosing
 from bot.commits.patch import EvidenceIndex, places
 from bot.judgement.questions import titled
 from bot.judgement.shapes import SEARCH
-from bot.values import Commit, Evidence, LookKind, Search, Sight
+from bot.values import Commit, Evidence, Excerpt, LookKind, Search, Sight
 
 NUMBER = re.compile(r"^\d+: ", re.MULTILINE)
 """The number before a line that was looked up."""
@@ -87,9 +88,17 @@ def _excerpted(path: str, quote: str, line: int, sights: Sequence[Sight], commit
         (
             each.sha != commit.sha,
             abs(each.start + at - line) if line else 0,
-            Evidence(path, quote, each.start + at, each.sha, last=each.start + last if last > at else None),
+            _at(quote, each, at, last),
         )
         for each in excerpts
         for at, last in places(quote, each.lines)
     ]
     return min(found, key=lambda each: each[:2])[-1] if found else None
+
+
+def _at(quote: str, excerpt: Excerpt, first: int, last: int) -> Evidence:
+    """A quote at lines of an excerpt, by their indices."""
+    start, lines = excerpt.start, excerpt.lines
+    inside = enclosing(excerpt.path, (*excerpt.above, *lines[:first]), lines[first])
+    end = start + last if last > first else None
+    return Evidence(excerpt.path, quote, start + first, excerpt.sha, last=end, inside=inside)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from bot.commits import lookup
+from bot.commits.enclosing import enclosing
 from bot.commits.files import FileKind, generated, is_note, kind
 from bot.commits.patch import Selection
 from bot.judgement import rules
@@ -384,8 +385,12 @@ def _sight(sight: Sight, *, is_cut: bool) -> str:
     lines = [f"--- {named}: {counted}"]
     for (path, sha), excerpts in groupby(sight.excerpts, lambda e: (e.path, e.sha)):
         lines.append(f"=== {path} at {sha[:7]}")
+        around = ""
         for number, excerpt in enumerate(excerpts):
-            lines += ["…"] * (number > 0 and len(excerpt.lines) > 1)
+            inside = enclosing(path, excerpt.above, next(filter(str.strip, excerpt.lines), ""))
+            gap = ["…"] * (number > 0 and len(excerpt.lines) > 1)
+            lines += gap if inside in {"", around} else [f"… in {inside}"]
+            around = inside
             lines += [f"{at}: {line}" for at, line in enumerate(excerpt.lines, excerpt.start)]
     if sight.elsewhere:
         lines.append(f"=== also used in {', '.join(sight.elsewhere)}")
@@ -584,7 +589,7 @@ def step_question(inquiry: Inquiry, shown: Sequence[str], left: int) -> Question
 
 # --- Read again --------------------------------------------------------------------------------
 
-_SHOWN, _PATHS_OF = 400, 200
+_SHOWN, _PATHS_OF = 700, 200
 """Characters of a quote, as people see it, and of a path."""
 
 
@@ -635,6 +640,7 @@ _DONE = {
 def _place(proof: Proof, commit: Commit, evidence: Evidence) -> str:
     path = one_line(evidence.path, _PATHS_OF)
     at = f"{path}:{evidence.line}" if evidence.line else path
+    at += f", in `{evidence.inside}`" if evidence.inside else ""
     if proof.tree:
         return f"{at}, in the tree at {_tree(proof)}"
     if not path:

@@ -37,7 +37,7 @@ from bot.values import (
 
 _FILES, _PEOPLE, _PATHS = 15, 5, 3
 """The most files and people named, and paths in a sentence."""
-_ROOM = 400
+_ROOM = 700
 """Characters of a quote: who reads it must be able to follow the statement."""
 
 

@@ -291,7 +291,7 @@ _QUOTED = 120
 def evidence_line(
     repository: Repository, commit: Commit, evidence: Evidence, texts: Texts, room: int = _QUOTED
 ) -> Line:
-    """The path and lines of a piece of evidence, linked (removed lines to the old file), and the words quoted.
+    """The path and lines of a piece of evidence, linked (old lines to the old file), what they are in, and the quote.
 
     Lines that the commit adds or removes are marked as such, and so are quotes of the message, the pull request and
     another commit's title; a search has its result. The first `room` characters of the quote are shown; 0 for all of
@@ -308,6 +308,8 @@ def evidence_line(
     spans = [Span(named, url, code=True) if named else Span(texts("digest.message"), url)]
     if evidence.request and commit.pull is not None:
         spans = [Span(texts("digest.request"), repository.pull_url(commit.pull))]
+    if evidence.inside:
+        spans += [Span(" › "), Span(one_line(evidence.inside, _QUOTED), code=True)]
     if evidence.how:
         spans.append(Span(texts("digest.named", names=texts(f"digest.{evidence.how}"))))
     if evidence.quote and evidence.quote != evidence.path:

@@ -75,7 +75,7 @@ class Evidence:
     and is placed in the new file. A quote of several lines ends at `last`, None for one. `path` is empty if the
     quote is from the commit's message, or, with `request`, from its pull request. `sha` is the commit in whose tree it
     was looked up, empty for the commit itself; without a path, the other commit in whose title the quote is, or with
-    `search` the tree that was searched for it.
+    `search` the tree that was searched for it. `inside` names the definition or section around the quote, if known.
     """
 
     path: str
@@ -89,6 +89,7 @@ class Evidence:
     added: bool = False
     changed: bool = False
     gone: bool = False
+    inside: str = ""
 
     @property
     def how(self) -> str:

@@ -29,12 +29,16 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """Lines of a file from line number `start` on, in the tree of the commit `sha` (of BEFORE: the first parent)."""
+    """Lines of a file from line number `start` on, in the tree of the commit `sha` (of BEFORE: the first parent).
+
+    `above` are the first lines of the definitions or sections that enclose what follows, the outer one first.
+    """
 
     path: str
     start: int
     lines: tuple[str, ...]
     sha: str
+    above: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
