@@ -41,7 +41,7 @@ RESPONSE_USES = Limit(5, 4, "docs.slack.dev/interactivity/handling-user-interact
 RESPONSE_SECONDS = Limit(1_800, 1_500, "docs.slack.dev/interactivity/handling-user-interaction: message responses")
 TIER_2 = Limit(20, 19, "docs.slack.dev/apis/web-api/rate-limits: calls a minute of a method in a workspace")
 TIER_3 = Limit(50, 48, "docs.slack.dev/apis/web-api/rate-limits: calls a minute of a method in a workspace")
-TIER_4 = Limit(100, 96, "docs.slack.dev/apis/web-api/rate-limits: calls a minute of a method in a workspace")
+TIER_4 = Limit(100, 98, "docs.slack.dev/apis/web-api/rate-limits: calls a minute of a method in a workspace")
 WORKSPACE = Limit(
     300, 280, "docs.slack.dev/apis/web-api/rate-limits: chat.postMessage, several hundred a minute of a workspace"
 )
