@@ -385,7 +385,7 @@ class Morning:
     # --- What the database forgets ---
 
     def _forget(self, store: Store) -> Store:
-        """Kill all; then the database is a backup, or has lost its write-ahead log, of which a part may be kept."""
+        """Kill all; then the database is what it was earlier."""
         self.run.kills += 1
         for process in self._processes:
             process.kill()
@@ -395,7 +395,16 @@ class Morning:
         self._doing.clear()
         self.run.in_a_send += _in_a_send(store)
         self._see(store)
-        before, lost = _steps(store), self._chance.random() < 0.5
+        before = _steps(store)
+        store = self._restored(store)
+        self.run.forgotten += before - _steps(store)
+        time.sleep(self._chance.uniform(0, 1))
+        self._start()
+        return store
+
+    def _restored(self, store: Store) -> Store:
+        """A backup in place of the database, or what is left of it without its log, of which a part may be kept."""
+        lost = self._chance.random() < 0.5
         taken = self._folder / ("lost.db" if lost else "backup.db")
         if lost:
             shutil.copy(self._database, taken)  # without the log, as long as somebody has it open
@@ -403,11 +412,7 @@ class Morning:
         for name in ("", "-wal", "-shm"):
             Path(f"{self._database}{name}").unlink(missing_ok=True)
         shutil.copy(taken, self._database)
-        store = SqliteStore(self._database)
-        self.run.forgotten += before - _steps(store)
-        time.sleep(self._chance.uniform(0, 1))
-        self._start()
-        return store
+        return SqliteStore(self._database)
 
     def _reopened(self, store: Store) -> Store:
         """The store again, with all of it in the file itself."""

