@@ -25,6 +25,7 @@ RUN apt-get update \
 COPY --from=build /opt/commit-digest /opt/commit-digest
 ENV PATH=/opt/commit-digest/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    MALLOC_ARENA_MAX=2 \
     DIGEST_DATABASE=/data/digest.db \
     DIGEST_CLONES=/data/clones \
     DIGEST_MONITOR_PORT=9464

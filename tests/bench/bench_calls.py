@@ -85,8 +85,8 @@ STEPS = {
 """What is measured, in this order, on one database."""
 
 
-BARS = {("a delivery of 29 commits", "store"): 47, ("a delivery of 29 commits", "source"): 3}
-"""Of nine messages each is looked at twice and kept once."""
+BARS = {("a delivery of 29 commits", "store"): 51, ("a delivery of 29 commits", "source"): 4}
+"""Of nine messages each is looked at twice and kept once; the source is also asked for releases."""
 
 
 def run() -> list[dict[str, object]]:
