@@ -83,6 +83,22 @@ again:
     s->stop();
 }
 """
+JAVA = """\
+public class Server {
+    public void close(long seconds) throws IOException {
+        it.stop();
+    }
+
+    Map<String, List<Pool>> pools() {
+        return new Pool(map);
+    }
+}
+"""
+PAGES = """\
+test("x", async () => {
+  async () => {
+    done(1);
+"""
 YAML = """\
 on: push
 jobs:
@@ -104,6 +120,11 @@ PAGE = """\
 ```
 
 It never waits.
+"""
+PROSE = """\
+class of problems that we know
+
+    It waits for nobody.
 """
 TABLES = """\
 [project]
@@ -138,9 +159,18 @@ line-length = 120
         ("a.go", GO, "\t\teach.Stop()", "func (s *Server) Close(ctx context.Context) error"),
         ("a.ts", SCRIPT, "      port: 1,", 'describe("server", () => › it("closes twice", async () =>'),
         ("a.c", C, "    s->stop();", "int close_all(struct server *s)"),
+        (
+            "A.java",
+            JAVA,
+            "        it.stop();",
+            "public class Server › public void close(long seconds) throws IOException",
+        ),
+        ("A.java", JAVA, "        return new Pool(map);", "public class Server › Map<String, List<Pool>> pools()"),
+        ("a.ts", PAGES, "    done(1);", 'test("x", async () =>'),
         ("ci.yml", YAML, "    runs-on: linux", "jobs › build"),
         ("ci.yml", YAML, "      - run: make", "build › steps"),
         ("ci.yml", YAML, "on: push", ""),
+        ("notes.txt", PROSE, "    It waits for nobody.", ""),
         ("CHANGES.md", PAGE, "- Closes faster.", "## 1.2.0"),
         ("CHANGES.md", PAGE, "It never waits.", "## 1.2.0"),
         ("CHANGES.md", PAGE, "## 1.2.0", ""),

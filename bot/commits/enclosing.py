@@ -21,13 +21,15 @@ KEYWORD = (
 )
 """What declares something in the common languages."""
 _NO_STATEMENT = (
-    r"(?!(?:assert|await|catch|do|elif|else|for|if|match|raise|return|switch|throw|unless|until|when|while|with|yield)"
-    r"\b)"
+    r"(?!(?:assert|await|catch|do|elif|else|elseif|for|foreach|if|match|raise|return|switch|throw|unless|until|when|while"
+    r"|with|yield)\b)"
 )
 DEFINITION = re.compile(
     rf"\s*(?:{_MODIFIER}){{0,5}}(?:(?!const\b|let\b|static\b|var\b|val\b){KEYWORD}(?![\w(]|\s*[=:.,\[])"
     r"|(?:const|let|var)\s+[\w$]+\s*(?::[^=]{0,200})?=\s*(?:async\b\s*)?(?:function\b|\(|[\w$]+\s*=>)"
-    rf"|{_NO_STATEMENT}(?:async\s+|get\s+|set\s+|\*\s*)?[#\w$]+\s*\([^;]{{0,400}}\{{\s*$)"
+    rf"|{_NO_STATEMENT}(?:async\s+|get\s+|set\s+|\*\s*)?(?!async\b)[#\w$]+\s*\([^;]{{0,400}}\{{\s*$"
+    rf"|{_NO_STATEMENT}(?!new\b)[A-Za-z_][\w<>,\[\]&*:?]{{0,80}}[ \w<>,\[\]&*:?]{{0,200}}[ *&][\w~]{{1,80}}"
+    r"\([^;=]{0,400}\{\s*$)"
     rf"|{_NO_STATEMENT}[A-Za-z_]\w*[\s*&:<>,~][\w\s*&:<>,~]{{0,200}}\([^;]{{0,400}}$"
 )
 """The first line of a definition that may enclose others: a variable's only if it is assigned a function."""
@@ -40,6 +42,7 @@ _TITLES: dict[str, Begins] = {
     **dict.fromkeys((".md", ".mdx", ".markdown"), _HEADING.match),
     **dict.fromkeys((".toml", ".ini", ".cfg"), _TABLE.match),
 }
+_PROSE = {"", ".adoc", ".org", ".rst", ".tex", ".txt"}
 _KEY = re.compile(r"\s*(?:- )?[\w.\"'$/-]+:(?:\s+[|>][+-]?)?\s*$")
 # Lines whose indent says nothing of what they are in: the end of a signature, a bracket alone, a comment, a directive
 # of a preprocessor, an attribute, a label.
@@ -78,6 +81,8 @@ def opening(path: str, above: Iterable[str]) -> tuple[str, ...]:
 
 
 def _begins(suffix: str) -> Begins:
+    if suffix in _PROSE:
+        return lambda _: None
     return _KEY.match if suffix in {".yml", ".yaml"} else DEFINITION.match
 
 
