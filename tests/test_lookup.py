@@ -290,7 +290,7 @@ def test_a_place_knows_what_its_first_line_is_in_wherever_it_begins():
     found = look({"a.py": text}, Look(LookKind.PLACE, path="a.py", line=60, until=104))[0].excerpts[0]
     assert found.above == ("class Server:", "    def close(self):")
     shown = questions.looked([Sight(Look(LookKind.PLACE, path="a.py", line=60), (found,))], 0)
-    assert "=== a.py at aaaaaaa\n… in class Server › def close(self)\n60: " in shown
+    assert "=== a.py at aaaaaaa\n… in Server › close\n60: " in shown
     (cut,) = lookup.within([Sight(Look(LookKind.WORD, "use"), (found,), hits=1, files=1)], 150)
     assert cut.excerpts[0].lines == ("        use(90)",)
     assert cut.excerpts[0].above == ("class Server:", "    def open(self):")

@@ -56,7 +56,7 @@ def test_a_word_that_nobody_searched_for_is_not_found():
 
 def test_lines_that_were_looked_up_are_a_quote_with_or_without_their_numbers():
     said = "    if not app:\n        return"
-    own = Evidence("src/main.py", said, 8, sha(1), last=9, inside="def main()")
+    own = Evidence("src/main.py", said, 8, sha(1), last=9, inside="main")
     assert proofs(FOUND).find("src/main.py", said) == own
     assert proofs(FOUND).find("src/main.py", "8:     if not app:\n9:         return") == own
     assert proofs(FOUND).find("src/main.py", "def main():\n        return") is None

@@ -217,9 +217,7 @@ def test_its_words_are_evidence_and_its_own(quote: str) -> None:
 
 def test_words_of_the_patch_and_of_the_message_are_theirs_first() -> None:
     proof = patch.EvidenceIndex(asked(Requested("limit = 8", "At night it failed, retry.")), [PATCH])
-    assert proof.find("src/app.py", "limit = 8") == Evidence(
-        "src/app.py", "limit = 8", 42, added=True, inside="class Pool"
-    )
+    assert proof.find("src/app.py", "limit = 8") == Evidence("src/app.py", "limit = 8", 42, added=True, inside="Pool")
     assert proof.find("", "failed at night") == Evidence("", "failed at night")
 
 

@@ -198,8 +198,8 @@ def test_headings_and_both_sides_of_a_hunk_can_be_quoted(asking, histories):
     world, _ = asking(step(looks), step(answer=shown))
     text = told(world, OPEN)
     assert "dropped" not in text
-    assert "src/cache.py:2 › def get(key) (added) return store.pop(key)" in text
-    assert "src/cache.py:2 › def get(key) (changed) - return 1 ↵ + return store.pop(key)" in text
+    assert "src/cache.py:2 › get (added) return store.pop(key)" in text
+    assert "src/cache.py:2 › get (changed) - return 1 ↵ + return store.pop(key)" in text
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_what_a_heading_repeats_is_quoted_where_it_stands(asking):
     shown = step(answer=[said("The cache changes.", "S2", "store", "src/cache.py"), said("So does it.", "S2", "cache")])
     world, _ = asking(step([{"tool": "commit", "name": "#101"}]), shown)
     text = told(world, OPEN)
-    assert "src/cache.py:2 › def get(key) (added) store" in text
+    assert "src/cache.py:2 › get (added) store" in text
     assert "===" not in text
 
 

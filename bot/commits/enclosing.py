@@ -53,7 +53,7 @@ _HOLDER = re.compile(
 
 
 def enclosing(path: str, above: Sequence[str], line: str, section: str = "") -> str:
-    """The first lines of what a `line` of the file `path` is in, the outer one first, such as `class A › def b`.
+    """What a `line` of the file `path` is in, by its name, the outer one first, such as `Server › close`.
 
     `above` are the lines before it that are known, `section` is what git names before the first of them. The two
     innermost are named; empty if none is known.
@@ -102,8 +102,32 @@ def _outward(above: Iterable[str], begins: Begins, inner: int) -> tuple[list[str
     return found, inner
 
 
+# What is defined: Go's receiver and method; a class, function or variable; `describe("x"`; `TEST(Pool, closes)`; a name
+# before its parameters.
+_RECEIVER = re.compile(r"func \((?:\w+ )?\*?(\w{1,80})[^)]{0,80}\) ?(\w+)")
+_DECLARED = re.compile(
+    rf"(?:{_MODIFIER}){{0,5}}(?:(?!const\b|let\b|static\b|va[lr]\b){KEYWORD}\s+(?:[A-Z][A-Z_0-9]*\s+(?=\w))?([\w$~][\w$.:~]*)"
+    r"|(?:const|let|va[lr])\s+([\w$]+)\s*[:=])"
+)
+_QUOTED = re.compile(r"([\w$]+)\((\"[^\"]*\"|'[^']*'|`[^`]*`)")
+_MACRO = re.compile(r"[A-Z][A-Z_0-9]+\([^()]*\)")
+_CALLED = re.compile(r"([\w$~:#]{1,80})\s*\(")
+
+
 def _named(line: str) -> str:
-    return one_line(line.strip().removesuffix("{").removesuffix(":").rstrip(), _LIMIT)
+    """The name of what a line begins, or the line itself."""
+    text = one_line(line.strip().removesuffix("{").removesuffix(":").rstrip(), _LIMIT)
+    if text.startswith(("#", "[", "impl")):
+        return text
+    if found := _RECEIVER.match(text):
+        return f"{found[1]}.{found[2]}"
+    if found := _DECLARED.match(text):
+        return (found[1] or found[2]).rstrip(":")
+    if found := _QUOTED.match(text):
+        return f"{found[1]}({found[2]})"
+    if found := _MACRO.match(text):
+        return found[0]
+    return found[1] if (found := _CALLED.search(text)) else text
 
 
 def indent(line: str) -> int:
