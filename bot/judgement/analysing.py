@@ -131,8 +131,11 @@ class Analyst:
             yield {task.commit.sha: replace(self._rules(task, patches), note=note)}
 
     def _by_model(self, tasks: Sequence[_Task]) -> Iterator[dict[str, Analysis]]:
-        """Small medium commits without look-ups several at once, all others one by one, as patches arrive."""
-        with ThreadPoolExecutor(self._brief.concurrency) as pool:
+        """Small medium commits without look-ups several at once, all others one by one, as patches arrive.
+
+        More commits are in progress than questions may be open, since some of them are looking things up.
+        """
+        with ThreadPoolExecutor(2 * self._brief.concurrency) as pool:
             asked: list[Future[dict[str, Analysis]]] = []
             batch: list[_Read] = []
             for task, patches in self._patches(tasks):
