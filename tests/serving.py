@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import cycle, islice
 
 from websockets.sync.server import Server
 
@@ -16,11 +17,25 @@ Answer = tuple[int, bytes, Mapping[str, str]]
 """Status, body, and headers."""
 
 
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw15").removeprefix("gw")) % 16
+_PORTS = cycle(range(20_000 + 700 * _WORKER, 20_700 + 700 * _WORKER))
+"""Those of this worker, below the ones that the system gives to clients."""
+
+
 class HttpServer(ThreadingHTTPServer):
     """An HTTP server with a thread for each connection."""
 
     daemon_threads = True
     request_queue_size = 128  # with the five of the standard library many callers at once are reset
+
+    def server_bind(self) -> None:
+        """Take a port that no server had lately, so that whoever still asks after a test reaches nobody else's."""
+        host, asked = self.server_address[:2]
+        for port in () if asked else islice(_PORTS, 700):
+            self.server_address = host, port
+            with suppress(OSError):
+                return super().server_bind()
+        return super().server_bind()
 
 
 class Handler(BaseHTTPRequestHandler):
