@@ -68,7 +68,9 @@ def _line(typed: Iterable[str]) -> str:
 @_kindly
 def ask(typed: Sequence[str], repo: str, to: str, *, as_json: bool) -> None:
     """Answer one line of the grammar, in the terminal or at the place `to`."""
-    line = _line(typed)
+    # A sentence in quotation marks, which a shell needs for its question mark, is the line itself.
+    is_sentence = len(typed) == 1 and " " in typed[0] and not parts.is_repository(typed[0])
+    line = typed[0] if is_sentence else _line(typed)
     command = WORDS.get(next(iter(words(line)), "").lower())
     about_place, files = command is not None and command.about_place, command is not None and command.files
     with parts.program() as program:

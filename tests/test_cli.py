@@ -27,6 +27,16 @@ def test_a_digest_of_the_repository_one_stands_in(history, tmp_path):
     assert "replace endpoint 3" in run("103", cwd=clone).stdout
 
 
+def test_a_line_in_quotation_marks_is_the_line(history, tmp_path):
+    clone = tmp_path / "a folder" / "clone"
+    subprocess.run(["git", "clone", "-q", str(history.path), str(clone)], check=True)
+    assert "replace endpoint 3" in run("explain #103 please", cwd=clone).stdout
+    assert "whether #103 has been released" in run("is #103 released?", cwd=clone).stdout
+    assert "not a repository" not in run("who knows src/api/?", cwd=clone).stderr
+    assert "repository at" not in (asked := run("How many commits touch docs/api/guide?", cwd=clone)).stderr, asked
+    assert "29 commits" in run("2026-02-18", str(clone)).stdout
+
+
 def test_options_may_stand_anywhere(history):
     for words in (["--json", "103", "--repo", str(history.path)], ["103", "--repo", str(history.path), "--json"]):
         (post,) = json.loads(run(*words).stdout)
