@@ -564,6 +564,19 @@ def test_an_overview_is_one_line():
     assert overview("Two things\nhappened.") == "Two things happened."
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("Try `- a\\n\\n  - b`  twice.\n", "Try `- a\\n\\n  - b` twice."),
+        ("An  open `tick  and\tmore.", "An open `tick and more."),
+        ("`a\tb`  and\n`c\nd  e`.", "`a b` and `c d e`."),
+        ("`\u202e  a`.", "`  a`."),
+    ],
+)
+def test_code_in_a_text_keeps_its_spaces(said, kept):
+    assert overview(said) == kept
+
+
 def test_the_overview_is_written_from_verdicts_and_first_risks_the_best_ranked_first():
     said = Analysis(
         "It retries.",

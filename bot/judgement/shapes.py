@@ -16,7 +16,7 @@ from pydantic import (
     WrapValidator,
 )
 
-from bot.values import Aspect, ChangeType, Importance, LookKind, one_line
+from bot.values import Aspect, ChangeType, Importance, LookKind, sanitize
 
 MOST_LOOKS = 20
 """Things that one draft may want looked up, whatever the depth."""
@@ -32,8 +32,15 @@ def _lowered(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
+_SPACES = re.compile(r"(`[^`\n]{1,300}`)|\s+")
+
+
 def _cleaned(value: object) -> object:
-    return one_line(value) if isinstance(value, str) else value
+    """A text on one line with single spaces, but for code between backticks: there an indent may be the point."""
+    if not isinstance(value, str):
+        return value
+    text = _SPACES.sub(lambda found: found[1].replace("\t", " ") if found[1] else " ", sanitize(value))
+    return text.strip()
 
 
 _ENDED = re.compile(r"[.!?。！？…:：][)\]}\"'`*’”」』）】》]*$")
