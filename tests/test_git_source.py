@@ -448,7 +448,7 @@ def test_without_git_the_error_says_so(source, example, path, monkeypatch):
     monkeypatch.setenv("PATH", path)
     with pytest.raises(ConfigError) as caught:
         source.commits(str(example.path), "", *EVER)
-    assert (caught.value.key, caught.value.fields["found"]) == ("git_missing", "-")
+    assert (caught.value.key, caught.value.fields) == ("git_missing", {"needed": "2.32"})
 
 
 @pytest.mark.parametrize(("said", "found"), [("git version 2.25.1", "2.25"), ("something else", "-")])
@@ -456,7 +456,7 @@ def test_a_git_that_is_too_old_is_refused(source, example, tmp_path, said, found
     _wrapped(tmp_path / "bin", f"echo {said}", monkeypatch)
     with pytest.raises(ConfigError) as caught:
         source.commits(str(example.path), "", *EVER)
-    assert caught.value.fields == {"needed": "2.32", "found": found}
+    assert (caught.value.key, caught.value.fields) == ("git_old", {"needed": "2.32", "found": found})
 
 
 def test_a_git_that_does_not_end_is_stopped(tmp_path, monkeypatch):

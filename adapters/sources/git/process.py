@@ -67,9 +67,10 @@ def _executable() -> str:
     """The path of a `git` that is new enough. Raises ConfigError."""
     path = shutil.which("git")
     needed = ".".join(map(str, OLDEST))
-    version = _version(path) if path else ()
-    if not path or version < OLDEST:
-        raise ConfigError("git_missing", needed=needed, found=".".join(map(str, version)) or "-")
+    if not path:
+        raise ConfigError("git_missing", needed=needed)
+    if (version := _version(path)) < OLDEST:
+        raise ConfigError("git_old", needed=needed, found=".".join(map(str, version)) or "-")
     return path
 
 
