@@ -632,7 +632,7 @@ class SourceContract:
             '        return reload_users(a.b*c, a_bxc, "--flag")',
         )
         (inner,) = served.place("src/long.py", 50).excerpts
-        assert (inner.start, inner.lines[0], len(inner.lines)) == (32, "    def inner(self):", lookup.WINDOW)
+        assert (inner.start, inner.lines[0], len(inner.lines)) == (32, "    def inner(self):", 101)
         (deep,) = served.place("src/long.py", 130).excerpts
         assert deep.start <= 130 < deep.start + len(deep.lines)
 

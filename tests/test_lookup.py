@@ -174,6 +174,21 @@ def test_a_place_far_within_a_definition_is_shown_from_near_it():
     assert len(excerpt.lines) <= lookup.WINDOW
 
 
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("def run(\n    x,\n):\n" + "    x = 1\n" * 80 + "\n\ndef other():\n    pass\n" * 40, 83),
+        ("int run(int x)\n{\n" + "\tx = 1;\n\n" * 40 + "}\n\nint other()\n" * 40, 83),
+        ("fn run() {\n" + "    x();\n" * 300 + "}\n", lookup.BODY),
+        ("fn run() {\n}\n" + "x();\n" * 100, lookup.WINDOW),
+        ("x = 1\n" * 200, lookup.WINDOW),
+    ],
+)
+def test_a_definition_longer_than_a_window_is_shown_to_its_end(text, last):
+    (sight,) = look({"a": text}, Look(LookKind.PLACE, path="a", line=1))
+    assert (sight.excerpts[0].start, len(sight.excerpts[0].lines)) == (1, last)
+
+
 def test_lines_that_are_asked_for_are_shown_and_their_beginning_where_there_is_little_room():
     text = "".join(f"x = {n}\n" for n in range(1, 1_001))
     wanted = [Look(LookKind.PLACE, path="a", line=line, until=until) for line, until in ((500, 620), (10, 900), (9, 3))]

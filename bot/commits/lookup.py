@@ -25,8 +25,8 @@ EXCERPTS, AROUND = 12, 3
 SINGLE, ELSEWHERE = 24, 20
 """The most further uses shown as single lines, and other files named that use a word."""
 
-WINDOW, LONGEST = 60, 200
-"""Lines shown of a place, and the most lines of a requested range."""
+WINDOW, BODY, LONGEST = 60, 120, 200
+"""Lines shown of a place, the most of a longer definition, and of a requested range."""
 
 FILE_BYTES = 1_000_000
 """The most bytes of a file to read; GitHub's API returns no more as JSON (docs.github.com, Get repository content)."""
@@ -372,8 +372,28 @@ def _window(lines: Sequence[bytes], line: int, until: int, *, exactly: bool) -> 
     """The first and last number of the lines to show of a place: from the definition around `line` on, or `exactly`."""
     if 0 < line <= until:
         return line, min(until, line + LONGEST - 1)
-    start = line if exactly else _beginning(lines, line) if line > 0 else 1
-    return start, start + WINDOW - 1
+    if exactly or line < 1:
+        return max(line, 1), max(line, 1) + WINDOW - 1
+    start = _beginning(lines, line)
+    return start, max(start + WINDOW - 1, _end(lines, start))
+
+
+def _end(lines: Sequence[bytes], start: int) -> int:
+    """The number of the last line of the definition that begins at line `start`, as its indent shows, within `BODY`.
+
+    If none begins there, it is `start`.
+    """
+    first, last = _text(lines[start - 1]), start
+    if not DEFINITION.match(first):
+        return start
+    for number, line in enumerate(lines[start : start + BODY - 1], start + 1):
+        text = _text(line).rstrip()
+        if not text:
+            continue
+        if indent(text) <= indent(first) and text.lstrip()[0] not in ")]{":  # the end of a signature
+            return number if text.lstrip()[0] == "}" else last
+        last = number
+    return last
 
 
 def _beginning(lines: Sequence[bytes], line: int) -> int:
