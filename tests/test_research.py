@@ -208,7 +208,7 @@ def test_headings_and_both_sides_of_a_hunk_can_be_quoted(asking, histories):
         ({"tool": "place", "path": "src/cache.py", "line": 1, "name": "#101^"}, "2:     return 1"),
         ({"tool": "place", "path": "src/cache.py", "words": "get"}, "2:     return store.pop(key)"),
         ({"tool": "place", "path": "src/cache.py", "line": 1}, ", the newest commit"),
-        ({"tool": "touching", "path": "src", "since": "2026-02-18"}, ", those from 2026-02-18 to 2026-02-"),
+        ({"tool": "touching", "path": "src", "since": "2026-02-18"}, ", all from 2026-02-18 to 2026-02-"),
         ({"tool": "touching", "path": "src", "since": "2026-02-18"}, ": 2 commits, by author: "),
         (
             {"tool": "touching", "path": "src", "since": "2020-01-01", "until": "2020-01-02"},
@@ -231,7 +231,7 @@ def test_what_a_heading_repeats_is_quoted_where_it_stands(asking):
 
 
 def test_what_lies_before_the_commits_that_were_read_is_not_called_none(asking, monkeypatch):
-    monkeypatch.setattr("bot.judgement.inquiry._TOUCHING", 1)
+    monkeypatch.setattr("bot.judgement.inquiry._COUNTED", 1)
     looks = [
         {"tool": "touching", "path": "src", "since": "2026-02-01", "until": "2026-02-10"},
         {"tool": "place", "path": "src/cache.py", "line": 1, "name": "#101^^"},
@@ -239,7 +239,7 @@ def test_what_lies_before_the_commits_that_were_read_is_not_called_none(asking, 
     wrong = step(answer=[said("Nothing touched it.", "S2", "touch src go back to 2026-02-18 only")])
     world, model = asking(step(looks), wrong, wrong)
     assert "Nothing touched it." not in told(world, OPEN)
-    assert "the last 1 commits at most that touch src go back to 2026-02-18 only" in model.asked[1].user
+    assert "the last 1 commits that touch src go back to 2026-02-18 only" in model.asked[1].user
     assert "that is not how it is asked for" in model.asked[1].user.split("[S3] place #101^^")[1]
 
 

@@ -45,7 +45,7 @@ STEPS = 6
 _ROOM = 90_000
 """The most characters shown in total: after that the model must answer."""
 _PATCH_TOKENS, _LISTED, _FOUND, _RELEASES = 8_000, 60, 20, 15
-_TOUCHING, _PATHS, _AUTHORS, _SHORT, _TWINS = 30, 12, 8, 7, 2
+_TOUCHING, _COUNTED, _PATHS, _AUTHORS, _SHORT, _TWINS = 30, 300, 12, 8, 7, 2
 _DAWN = date(1970, 1, 1)
 _BACK = timedelta(days=7)
 """How far back to list commits at the beginning, if there is no other topic."""
@@ -315,16 +315,20 @@ class Library:
 
     def _touching(self, wanted: WantedReply) -> Shown:
         path = wanted.path.strip("` /")
-        found = self._source.touching(self._name, self._branch, [path], _TOUCHING) if path else ()
-        title = f"the last {_TOUCHING} commits at most that touch {one_line(path, 200)}"
-        if not (wanted.since or wanted.until):
-            return self._list(title, found)
+        dated = bool(wanted.since or wanted.until)
+        most = _COUNTED if dated else _TOUCHING
+        found = self._source.touching(self._name, self._branch, [path], most) if path else ()
+        touch = f"that touch {one_line(path, 200)}"
+        if not dated:
+            return self._list(f"the last {most} commits at most {touch}", found)
         last = _day(wanted.until) if wanted.until else self._now.date()
         first, last = sorted((_day(wanted.since) if wanted.since else _DAWN, last))
-        if len(found) >= _TOUCHING and found[-1].committed.date() >= first:
-            return _Refused(f"{_called(wanted)}: {title} go back to {found[-1].committed:%Y-%m-%d} only")
+        # A source may give no more than `_TOUCHING`, whatever is asked for.
+        if len(found) in {_TOUCHING, most} and found[-1].committed.date() >= first:
+            back = f"the last {len(found)} commits {touch} go back to {found[-1].committed:%Y-%m-%d} only"
+            return _Refused(f"{_called(wanted)}: {back}")
         within = tuple(each for each in found if first <= each.committed.date() <= last)
-        return self._list(f"{title}, those from {first} to {last}", within)
+        return self._list(f"commits {touch}, all from {first} to {last}", within)
 
     def _search(self, wanted: WantedReply) -> Shown:
         found = self._archive.search(wanted.words, [self._name], _FOUND)
@@ -351,10 +355,10 @@ class Library:
 
     def _list(self, title: str, commits: Sequence[Commit]) -> Shown:
         rows = tuple((questions.commit_line(commit), commit) for commit in commits[:_LISTED])
-        more = f" (the newest {_LISTED} of {len(commits)})" if len(commits) > _LISTED else ""
+        more = f" (of which the newest {_LISTED} are listed)" if len(commits) > _LISTED else ""
         if not rows:
             return _Nothing(f"{title}: {_NOTHING}")
-        return _Listed(f"{title}{more}: {_by_author(commits[:_LISTED])}; newest first", rows)
+        return _Listed(f"{title}{more}: {_by_author(commits)}; newest first", rows)
 
     def _named(self, name: str) -> Commit:
         """The commit with a name, or of the release with it; with `^` behind it, its first parent.
